@@ -1,0 +1,95 @@
+"""Everything that can go wrong, as one tree.
+
+::
+
+    ThetaError                 exit 1   anything below; what happened, where, what to do
+    |-- UsageError             exit 2   the command line or a file the user wrote is wrong
+    |-- MissingObject          exit 3   an object is in no store we can reach
+    |-- CorruptObject          exit 4   bytes that do not hash to their name
+    |-- ManifestError          exit 5   text that should be a manifest and is not a valid one
+    |   `-- NewerManifest      exit 5   a manifest of a version that this release cannot read
+    |-- StoreError             exit 6   the store cannot be written: full, read-only, not permitted
+    |-- GitError               exit 7   git answered with an error
+    |-- PluginError            exit 8   a plug-in is missing, broken or ambiguous
+    |-- TransportError         exit 9   objects could not be moved to or from a remote
+    |-- ChangedFile            exit 10  a file changed while it was being read
+    `-- FormatError            exit 11  a file is not what a format expects (the file is then kept opaque)
+
+The numbers are part of the command line's contract (docs/reference/exit-codes.md); a number is never reused.
+"""
+
+from __future__ import annotations
+
+
+class ThetaError(Exception):
+    """Something went wrong. ``str(error)`` says what; ``hint`` says what to do.
+
+    Args:
+        message: one sentence: what happened.
+        hint: what the person can do about it; empty where nothing helps.
+        path: the file it happened to, as Git names it.
+        parameter: the parameter it happened to.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str = "", path: str = "", parameter: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.path = path
+        self.parameter = parameter
+
+    def __str__(self) -> str:
+        where = ": ".join(part for part in (self.path, self.parameter) if part)
+        return f"{where}: {self.message}" if where else self.message
+
+    def located(self, *, path: str = "", parameter: str = "") -> ThetaError:
+        """Name the place, where the code that raised could not know it; returns self for ``raise``."""
+        self.path = self.path or path
+        self.parameter = self.parameter or parameter
+        return self
+
+
+class UsageError(ThetaError):
+    exit_code = 2
+
+
+class MissingObject(ThetaError):
+    exit_code = 3
+
+
+class CorruptObject(ThetaError):
+    exit_code = 4
+
+
+class ManifestError(ThetaError):
+    exit_code = 5
+
+
+class NewerManifest(ManifestError):
+    pass
+
+
+class StoreError(ThetaError):
+    exit_code = 6
+
+
+class GitError(ThetaError):
+    exit_code = 7
+
+
+class PluginError(ThetaError):
+    exit_code = 8
+
+
+class TransportError(ThetaError):
+    exit_code = 9
+
+
+class ChangedFile(ThetaError):
+    exit_code = 10
+
+
+class FormatError(ThetaError):
+    exit_code = 11

@@ -1,0 +1,1 @@
+"""File formats: where in a file the tensors are."""

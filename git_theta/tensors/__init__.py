@@ -1,0 +1,1 @@
+"""Values: element types and specs."""
