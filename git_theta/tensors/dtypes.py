@@ -33,8 +33,8 @@ class DType:
 
     @property
     def width(self) -> int:
-        """Bytes that belong together: the element's size, at least 1."""
-        return max(1, self.bits // 8)
+        """Bytes of one number: what an element is made of, at least 1. A complex element is two numbers."""
+        return max(1, self.bits // (16 if self.kind == "complex" else 8))
 
 
 _TABLE = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,11 +44,8 @@ def discover(cwd: Path | None = None) -> Repository:
     """The repository around ``cwd``. Raises GitError outside of one."""
     answer = git(
         "rev-parse", "--path-format=absolute", "--git-dir", "--git-common-dir", "--git-path", "hooks",
-        "--is-inside-work-tree", cwd=cwd,
+        "--is-inside-work-tree", "--show-cdup", cwd=cwd,
     )  # fmt: skip
-    git_dir, common, hooks, inside = answer.decode(errors="surrogateescape").splitlines()
-    worktree = None
-    if inside == "true":
-        top = git("rev-parse", "--path-format=absolute", "--show-toplevel", cwd=cwd)
-        worktree = Path(top.decode(errors="surrogateescape").rstrip("\n"))
-    return Repository(Path(git_dir), Path(common), Path(hooks), worktree)
+    git_dir, common, hooks, inside, *up = os.fsdecode(answer).split("\n")
+    top = Path(os.path.normpath((cwd or Path.cwd()) / up[0])) if inside == "true" else None
+    return Repository(Path(git_dir), Path(common), Path(hooks), top)

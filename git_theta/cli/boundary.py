@@ -1,0 +1,80 @@
+"""The one place where an exception becomes words on stderr and an exit code.
+
+Every entry point runs inside :func:`run`: the command line, the filter process and the one-shot filters. It needs the
+standard library alone, since the filter must start quickly.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable
+
+from git_theta.errors import ThetaError
+
+INTERRUPTED = 128 + 2  # what a shell reports for a program that SIGINT ended
+BROKEN_PIPE = 128 + 13  # and SIGPIPE
+DEFECT = 70  # EX_SOFTWARE of sysexits.h
+
+# An environment variable, not an argument: it also reaches the filters and hooks that Git starts for a command.
+DEBUG = "GIT_THETA_DEBUG"
+_TRACEBACK = f"`git theta --debug ...`, or {DEBUG}=1 before another git command, shows where it arose"
+
+
+def run(action: Callable[[], int]) -> int:
+    """The exit code of ``action()``, or that of the error it raised, after saying on stderr what happened."""
+    try:
+        code = action()
+        # Here and not at interpreter shutdown, where a reader that went away would be reported as a traceback.
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        _silence_stdout()
+        return BROKEN_PIPE
+    except Exception as error:
+        if debugging():
+            traceback.print_exc()
+        return report(error)
+    return code
+
+
+def debugging() -> bool:
+    """Whether ``--debug`` was given, here or to the git-theta command above us."""
+    return os.environ.get(DEBUG, "") not in ("", "0")
+
+
+def say(text: str, *, prefix: str = "theta: ") -> None:
+    """Print a message for the person on stderr, every line of it behind ``prefix``."""
+    for line in text.splitlines():
+        print(f"{prefix}{line}", file=sys.stderr)  # noqa: T201
+
+
+def warn(text: str, *, hint: str = "") -> None:
+    """Say what is wrong but stops nothing, and what can be done about it."""
+    say(text, prefix="theta: warning: ")
+    say(hint, prefix="hint: ")
+
+
+def report(error: Exception) -> int:
+    """Say on stderr what went wrong and what to do; the exit code for it."""
+    if isinstance(error, ThetaError):
+        code, message, hint = error.exit_code, str(error), error.hint
+    elif isinstance(error, OSError) and error.strerror:
+        # A full disk or a missing permission is no defect of ours, wherever it strikes.
+        where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
+        code, message, hint = ThetaError.exit_code, f"{where}{error.strerror}", ""
+    else:
+        code, message = DEFECT, f"unexpected {type(error).__name__}: {error}"
+        hint = f"this is a defect of git-theta: please report it, with what `git theta env` says\n{_TRACEBACK}"
+    say(message, prefix="theta: error: ")
+    say(hint, prefix="hint: ")
+    return code
+
+
+def _silence_stdout() -> None:
+    # Python flushes stdout once more as it exits; what is still buffered must have somewhere to go.
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, sys.stdout.fileno())
+    os.close(devnull)

@@ -1,0 +1,76 @@
+"""Where Git and the operations meet: a desk for the repository we are in."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from git_theta.cli import boundary
+from git_theta.errors import ManifestError
+from git_theta.manifest.model import Manifest
+from git_theta.manifest.text import loads
+from git_theta.operations.desk import Desk
+from git_theta.operations.state import State
+from git_theta.operations.workers import Workers
+from git_theta.store.local import LocalStore
+from git_theta.vcs import index
+from git_theta.vcs.config import module
+from git_theta.vcs.repository import Repository
+
+FILTER = "git_theta.cli.filter_process"
+
+
+@contextmanager
+def desk_for(repository: Repository, progress: Callable[[int], None] = lambda _: None) -> Iterator[Desk]:
+    """A desk with this repository's store, state and remotes; its threads end with the ``with`` block."""
+    theta = repository.theta_dir
+    store = LocalStore(theta, repository.alternates())
+    state, workers = State(theta / "state.sqlite"), Workers()
+    try:
+        yield Desk(
+            store=store,
+            state=state,
+            workers=workers,
+            scratch=theta / "tmp",
+            warn=boundary.warn,
+            prior=partial(_staged_manifest, repository.worktree),
+            fetch=partial(_fetched, store),
+            progress=progress,
+        )
+    finally:
+        workers.close()
+        state.close()
+
+
+def refresh(worktree: Path, paths: Iterable[str], answers: Path) -> None:
+    """Have Git take these files for what the manifests in ``answers`` say."""
+    command = module(sys.executable, f"{FILTER} --written {_quoted(answers)}")
+    index.refresh(paths, worktree, {"filter.theta.process": command, "filter.theta.required": "true"})
+
+
+def _quoted(path: Path) -> str:
+    return "'" + os.fspath(path).replace("'", "'\\''") + "'"
+
+
+def _staged_manifest(worktree: Path | None, path: str) -> Manifest | None:
+    text = index.staged(path, worktree)
+    try:
+        return loads(text) if text else None
+    except ManifestError:  # the file was committed raw, or by a newer release
+        return None
+
+
+def _fetched(store: LocalStore, oids: Iterable[str]) -> None:
+    """Ask each remote in turn for what is still missing."""
+    from git_theta.transport.directory import DirectoryTransport
+    from git_theta.vcs import remotes
+
+    for url in remotes.urls().values():
+        missing = [oid for oid in oids if not store.has(oid)]
+        remote = remotes.directory(url) if missing else None
+        if remote is not None:
+            DirectoryTransport(store, remote.theta_dir, remote.alternates()).fetch(missing)

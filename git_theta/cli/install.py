@@ -1,0 +1,99 @@
+"""``git theta install`` and ``git theta uninstall``: the filter's configuration, and the hook of this repository."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from git_theta.cli.boundary import warn
+from git_theta.errors import GitError
+from git_theta.vcs import attributes, config, hooks
+from git_theta.vcs.hooks import HookState
+from git_theta.vcs.repository import Repository, discover
+
+_SCOPES: dict[config.Scope, str] = {
+    "global": "For you, in every repository (the default).",
+    "local": "For this repository.",
+    "worktree": "For this worktree.",
+    "system": "For everybody on this machine.",
+}
+
+
+def _scope_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    for scope, words in reversed(_SCOPES.items()):
+        function = click.option(f"--{scope}", "scope", flag_value=scope, default="global", help=words)(function)
+    return function
+
+
+@click.command
+@_scope_options
+@click.option("--force", is_flag=True, help="Replace another filter of the name theta.")
+@click.option("--skip-hooks", is_flag=True, help="Leave the hooks of this repository alone.")
+def install(scope: config.Scope, force: bool, skip_hooks: bool) -> None:
+    """Set up the filter, and the hook of the repository you are in.
+
+    Writes filter.theta to Git's configuration. Inside a repository it also adds lines to its pre-push hook, which
+    upload what a push needs; everything else in the hook stays.
+    """
+    wrote = config.install(sys.executable, scope, force=force)
+    click.echo(f"filter.theta {'set' if wrote else 'is already set'} in the {scope} configuration")
+    repository = _repository()
+    if repository and not skip_hooks:
+        _install_hook(repository)
+
+
+def _install_hook(repository: Repository) -> None:
+    command = hooks.command(sys.executable)
+    file = repository.hooks_dir / hooks.NAME
+    found = hooks.install(repository.hooks_dir, command)
+    if not found.editable:
+        warn(
+            f"{file} {found.value}; it was left alone",
+            hint=f"pushes upload no objects until it runs this, with its own arguments and standard input:\n"
+            f'    {command} {hooks.NAME} "$@"',
+        )
+    elif found is HookState.OURS:
+        click.echo(f"pre-push hook is already in {file}")
+    else:
+        click.echo(f"pre-push hook {'written to' if found is HookState.ABSENT else 'added to'} {file}")
+
+
+@click.command
+@_scope_options
+def uninstall(scope: config.Scope) -> None:
+    """Undo what install did.
+
+    Takes filter.theta out of Git's configuration and, where no other scope installs it, our lines out of the pre-push
+    hook of the repository you are in. Objects and .gitattributes stay.
+    """
+    removed = config.uninstall(scope)
+    click.echo(f"filter.theta {'removed from' if removed else 'is not set in'} the {scope} configuration")
+    repository = _repository()
+    if config.installed():
+        warn(
+            "the filter is still installed in another scope, so the hook stays",
+            hint="`git config --show-scope --get-all filter.theta.process` says where",
+        )
+    elif repository:
+        if hooks.uninstall(repository.hooks_dir):
+            click.echo(f"pre-push hook removed from {repository.hooks_dir}")
+        _warn_of_patterns(repository)
+
+
+def _warn_of_patterns(repository: Repository) -> None:
+    files = dict.fromkeys(pattern.file for pattern in attributes.tracked_patterns(repository))
+    if files:
+        warn(
+            f"filter=theta still stands in {', '.join(files)}: Git stores those files as they are from now on",
+            hint="`git theta untrack PATTERN` takes it out",
+        )
+
+
+def _repository() -> Repository | None:
+    try:
+        return discover()
+    except GitError:
+        return None

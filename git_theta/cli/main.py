@@ -1,0 +1,128 @@
+"""``git theta``: finds the command that was named, and loads nothing else.
+
+Called as ``git theta COMMAND --help``, git passes the option on; ``git theta --help`` it answers itself, by looking
+for a man page. So ``-h`` is the one we speak of.
+"""
+
+from __future__ import annotations
+
+import importlib
+import io
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import click
+
+from git_theta import __version__
+from git_theta.cli import boundary
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where a command lives, and its line in ``git theta -h``: listing commands must not import them.
+
+    Attributes:
+        target: ``module:attribute`` of the click command.
+        help: one line; "" hides the command (it is called by Git, not by people).
+    """
+
+    target: str
+    help: str = ""
+
+
+COMMANDS = {
+    "install": Entry("git_theta.cli.install:install", "Set up the filter, and the hook of the repository you are in."),
+    "uninstall": Entry("git_theta.cli.install:uninstall", "Undo what install did."),
+    "track": Entry("git_theta.cli.track:track", "Version files by pattern, or list the patterns."),
+    "untrack": Entry("git_theta.cli.track:untrack", "Stop versioning files by pattern."),
+    "ls-files": Entry("git_theta.cli.ls_files:command", "List versioned files and their parameters."),
+    "status": Entry("git_theta.cli.status:command", "Show what is materialised, missing or in conflict."),
+    "checkout": Entry("git_theta.cli.checkout:command", "Materialise manifests that stand in the worktree."),
+    "fsck": Entry("git_theta.cli.fsck:command", "Verify every object of every reachable manifest."),
+    "env": Entry("git_theta.cli.env:command", "Show versions, paths and configuration, for a bug report."),
+    "doctor": Entry("git_theta.cli.doctor:command", "Find and explain what is wrong with a setup."),
+    "pre-push": Entry("git_theta.cli.pre_push:command"),
+}
+
+
+class Commands(click.Group):
+    """A group whose commands are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """The names, in the order a person meets them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import one command; None for a name that is not in the table."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name].target.partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return _with_common_options(command)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """The table of commands in ``-h``."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items() if entry.help])
+
+
+def _debug(_ctx: click.Context, _option: click.Parameter, value: bool) -> None:
+    if value:
+        os.environ[boundary.DEBUG] = "1"
+
+
+def _help(ctx: click.Context, _option: click.Parameter, value: bool) -> None:
+    if value:
+        click.echo(ctx.get_help(), color=ctx.color)
+        ctx.exit()
+
+
+def _with_common_options(command: click.Command) -> click.Command:
+    """Give a command ``--debug`` and ``--help``, which every one of them takes in any place."""
+    debug = click.Option(
+        ["--debug"], is_flag=True, is_eager=True, expose_value=False, callback=_debug, help="Show where an error arose."
+    )
+    long_help = click.Option(["--help"], is_flag=True, is_eager=True, expose_value=False, callback=_help, hidden=True)
+    if not any(option.name == "debug" for option in command.params):
+        command.params += [debug, long_help]
+    return command
+
+
+@click.group(
+    cls=Commands,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h"], "max_content_width": 100},
+    subcommand_metavar="COMMAND ...",
+)
+@click.version_option(__version__, prog_name="git-theta", message="%(prog)s version %(version)s")
+@click.pass_context
+def theta(ctx: click.Context) -> None:
+    """Version machine-learning checkpoints with Git, parameter by parameter."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help(), color=ctx.color)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run ``git theta ARGUMENTS`` (those of the process by default); returns the exit code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A path need not be UTF-8: it is printed as the bytes that it is.
+        sys.stdout.reconfigure(errors="surrogateescape")
+    return boundary.run(lambda: _invoke(list(sys.argv[1:] if arguments is None else arguments)))
+
+
+def _invoke(arguments: list[str]) -> int:
+    """What click's own ``main`` does, but for its error handling: a reader that left is the boundary's business."""
+    try:
+        with _with_common_options(theta).make_context("git theta", arguments) as context:
+            result = theta.invoke(context)
+    except click.exceptions.Exit as request:
+        return request.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        return boundary.INTERRUPTED
+    # A command may answer with its exit code (`fsck` that found damage); most return nothing.
+    return result if isinstance(result, int) else 0

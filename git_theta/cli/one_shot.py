@@ -1,0 +1,48 @@
+"""One file through clean or smudge, for Git clients that do not speak the process protocol.
+
+``filter.theta.clean`` and ``filter.theta.smudge`` run this as ``one_shot clean|smudge PATH``.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+
+from git_theta.cli import boundary
+from git_theta.cli.desk import desk_for
+from git_theta.errors import ThetaError, UsageError
+from git_theta.operations.clean import clean
+from git_theta.operations.content import Stream
+from git_theta.operations.smudge import smudge
+from git_theta.tensors.arrays import Buffer
+from git_theta.vcs.repository import discover
+
+
+def main() -> int:
+    """Filter standard input to standard output."""
+    if len(sys.argv) != 3 or sys.argv[1] not in ("clean", "smudge"):
+        raise UsageError("usage: python -m git_theta.cli.one_shot clean|smudge PATH", hint="Git runs this, not people.")
+    verb, path = sys.argv[1:]
+    repository = discover()
+    stream = Stream(lambda view: os.readv(0, [view]))
+    with desk_for(repository) as desk:
+        try:
+            if verb == "clean":
+                _write([clean(stream, path, repository.worktree, desk)])
+            else:
+                _write(smudge(stream, path, desk).pieces)
+        except ThetaError as error:
+            raise error.located(path=path) from error.__cause__
+    return 0
+
+
+def _write(pieces: Iterable[Buffer]) -> None:
+    for piece in pieces:
+        view = memoryview(piece).cast("B")
+        while view:
+            view = view[os.write(1, view) :]
+
+
+if __name__ == "__main__":
+    sys.exit(boundary.run(main))

@@ -1,0 +1,92 @@
+"""``git theta track`` and ``git theta untrack``: which files are versioned parameter by parameter."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from git_theta.cli.boundary import warn
+from git_theta.errors import UsageError
+from git_theta.vcs import attributes, config
+from git_theta.vcs.repository import Repository, discover
+
+_SHOWN = 5  # paths named in a message
+
+
+@click.command
+@click.argument("patterns", nargs=-1, metavar="[PATTERN]...")
+@click.option("--json", "as_json", is_flag=True, help="List as JSON.")
+def track(patterns: tuple[str, ...], as_json: bool) -> None:
+    """Version files by pattern, or list the patterns.
+
+    A PATTERN is one of .gitattributes, relative to this folder; quote it, so that the shell leaves it alone:
+
+        git theta track '*.safetensors'
+    """
+    repository = _worktree()
+    if not patterns:
+        _list(repository, as_json)
+        return
+    if as_json:
+        raise UsageError("--json lists the patterns", hint="leave the patterns out to list those that are tracked")
+    before = _tracked(repository)
+    added = attributes.track(Path(".gitattributes"), patterns)
+    for pattern in patterns:
+        click.echo(f"tracking '{pattern}'" if pattern in added else f"already tracking '{pattern}'")
+    if not config.installed():
+        warn("the filter is not installed here, so Git stores these files as they are", hint="run `git theta install`")
+    _hint_to_renormalize(
+        repository, _tracked(repository) - before, "already in the index, where Git holds them as they are"
+    )
+
+
+@click.command
+@click.argument("patterns", nargs=-1, required=True, metavar="PATTERN...")
+def untrack(patterns: tuple[str, ...]) -> None:
+    """Stop versioning files by pattern.
+
+    Takes what `git theta track PATTERN` wrote out of the .gitattributes of this folder.
+    """
+    repository = _worktree()
+    before = _tracked(repository)
+    removed = attributes.untrack(Path(".gitattributes"), patterns)
+    for pattern in patterns:
+        click.echo(f"no longer tracking '{pattern}'" if pattern in removed else f"not tracked here: '{pattern}'")
+    _hint_to_renormalize(repository, before - _tracked(repository), "still in the index as manifests")
+
+
+def _list(repository: Repository, as_json: bool) -> None:
+    found = attributes.tracked_patterns(repository)
+    if as_json:
+        click.echo(json.dumps([asdict(pattern) for pattern in found], indent=2))
+        return
+    for pattern in found:
+        click.echo(f"{pattern.pattern} ({pattern.file})")
+
+
+def _hint_to_renormalize(repository: Repository, paths: set[str], state: str) -> None:
+    if not paths:
+        return
+    assert repository.worktree
+    names = [shlex.quote(os.path.relpath(repository.worktree / path)) for path in sorted(paths)]
+    rest = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    warn(
+        f"{state}: {' '.join(names[:_SHOWN])}{rest}",
+        hint=f"`git add --renormalize {' '.join(names[:_SHOWN])}{' ...' if rest else ''}` stores them anew",
+    )
+
+
+def _tracked(repository: Repository) -> set[str]:
+    return {entry.path for entry in attributes.tracked_files(repository)}
+
+
+def _worktree() -> Repository:
+    repository = discover()
+    if repository.worktree is None:
+        raise UsageError("this must be run in a worktree", hint="a bare repository has no .gitattributes to edit")
+    return repository

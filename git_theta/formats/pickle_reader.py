@@ -1,0 +1,235 @@
+"""Reads a pickle as data: every global and every call becomes an inert record, and nothing is imported or run (L10).
+
+The opcodes and their arguments come from the standard library's ``pickletools``, which executes nothing either; this is
+the stack machine over them, for protocols 0 to 5. Source: ``pickletools`` (CPython 3.11), which documents each opcode.
+Mappings are lists of pairs, not dicts, since keys may be unhashable, and hashing chosen integers can be made to crawl.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pickletools import genops
+
+from git_theta.errors import FormatError
+
+# Between them these bound the memory for a hostile pickle to under 300 MB. A tensor takes about 35 opcodes and 150
+# bytes, so checkpoints with over 50,000 tensors pass.
+MAX_PICKLE = 24 << 20
+MAX_OPCODES = 2_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Global:
+    """A name that the pickle would import: a class or a function."""
+
+    module: str
+    name: str
+
+    @property
+    def path(self) -> str:
+        """The dotted name, ``torch._utils._rebuild_tensor_v2``."""
+        return f"{self.module}.{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Persistent:
+    """An object that lies outside the pickle, by its id: for torch, a storage."""
+
+    identity: object
+
+
+@dataclass(eq=False, slots=True)
+class Mapping:
+    """A dict: its pairs in the order in which they were set."""
+
+    pairs: list[tuple[object, object]]
+
+
+@dataclass(eq=False, slots=True)
+class Call:
+    """An object that the pickle would make by calling ``function``, and what it would then put into it.
+
+    Attributes:
+        function: what would be called, a ``Global`` in all but hostile pickles.
+        arguments: what it would be called with.
+        items: what would be appended or added to the result.
+        pairs: what would be set in the result by key.
+        state: what the result would take as its attributes or ``__setstate__``.
+    """
+
+    function: object
+    arguments: tuple[object, ...]
+    items: list[object] | None = None
+    pairs: list[tuple[object, object]] | None = None
+    state: object = None
+
+
+def read_pickle(data: bytes) -> object:
+    """The object that ``data`` describes: Python scalars, str, bytes, tuples, lists (sets too), and the records above.
+
+    The result may be deeply nested, cyclic, and far larger when walked than in memory.
+
+    Raises:
+        FormatError: it is no complete pickle, or over ``MAX_PICKLE`` bytes or ``MAX_OPCODES`` opcodes.
+    """
+    if len(data) > MAX_PICKLE:
+        raise FormatError(f"a pickle of {len(data)} bytes is not read; the limit is {MAX_PICKLE}")
+    try:
+        return _Machine().run(data)
+    except (IndexError, KeyError, TypeError, ValueError, OverflowError) as error:
+        raise FormatError(f"the pickle is damaged: {error}") from error
+
+
+class _Machine:
+    def __init__(self) -> None:
+        self.stack: list[object] = []
+        self.marked: list[list[object]] = []
+        self.memo: dict[object, object] = {}
+
+    def run(self, data: bytes) -> object:
+        for count, (opcode, argument, _) in enumerate(genops(data)):
+            if count >= MAX_OPCODES:
+                raise FormatError(f"a pickle of over {MAX_OPCODES} opcodes is not read")
+            if opcode.name in _LITERALS:
+                self.push(argument)
+            elif opcode.name in _CONSTANTS:
+                self.push(_CONSTANTS[opcode.name])
+            elif opcode.name == "STOP":
+                break
+            else:
+                _OPERATIONS[opcode.name](self, argument)
+        return self.stack.pop()
+
+    def since_mark(self) -> list[object]:
+        """What was pushed since the last mark, taken off the stack with the mark."""
+        items, self.stack = self.stack, self.marked.pop()
+        return items
+
+    def mark(self, _: object) -> None:
+        self.marked.append(self.stack)
+        self.stack = []
+
+    def pop(self, _: object) -> None:
+        if self.stack:
+            self.stack.pop()
+        else:
+            self.since_mark()
+
+    def remember(self, key: object) -> None:
+        self.memo[len(self.memo) if key is None else key] = self.stack[-1]
+
+    def recall(self, key: object) -> None:
+        self.push(self.memo[key])
+
+    def push(self, value: object) -> None:
+        self.stack.append(value)
+
+    def tuple_of(self, size: int) -> None:
+        items = [self.stack.pop() for _ in range(size)]
+        self.push(tuple(reversed(items)))
+
+    def extend(self, items: list[object]) -> None:
+        """Append to the list, set or object on the stack."""
+        target = self.stack[-1]
+        if isinstance(target, Call):
+            target.items = target.items or []
+            target.items.extend(items)
+        elif isinstance(target, list):
+            target.extend(items)
+        else:
+            raise FormatError("the pickle appends to something that is no list")
+
+    def update(self, items: list[object]) -> None:
+        """Set keys of the dict or object on the stack; ``items`` alternates keys and values."""
+        target = self.stack[-1]
+        pairs = list(zip(items[::2], items[1::2], strict=True))
+        if isinstance(target, Call):
+            target.pairs = target.pairs or []
+            target.pairs.extend(pairs)
+        elif isinstance(target, Mapping):
+            target.pairs.extend(pairs)
+        else:
+            raise FormatError("the pickle sets a key of something that is no dict")
+
+    def mapping(self, items: list[object]) -> None:
+        self.push(Mapping([]))
+        self.update(items)
+
+    def named(self, argument: object) -> None:
+        """A global from its one-line argument: ``module name``."""
+        module, _, name = str(argument).partition(" ")
+        self.push(Global(module, name))
+
+    def stack_global(self, _: object) -> None:
+        name, module = self.stack.pop(), self.stack.pop()
+        if not isinstance(name, str) or not isinstance(module, str):
+            raise FormatError("the pickle names a global with something that is no text")
+        self.push(Global(module, name))
+
+    def call(self, arguments: object, *further: object) -> None:
+        """Call what is on the stack: that is, record that it would be called."""
+        if not isinstance(arguments, tuple):
+            raise FormatError("the pickle calls a function without a tuple of arguments")
+        self.push(Call(self.stack.pop(), arguments + further))
+
+    def call_with_keywords(self, _: object) -> None:
+        keywords, arguments = self.stack.pop(), self.stack.pop()
+        self.call(arguments, keywords)
+
+    def instance(self, argument: object) -> None:
+        arguments = tuple(self.since_mark())
+        self.named(argument)
+        self.call(arguments)
+
+    def object_of(self, _: object) -> None:
+        function, *arguments = self.since_mark()
+        self.push(Call(function, tuple(arguments)))
+
+    def build(self, _: object) -> None:
+        state, target = self.stack.pop(), self.stack[-1]
+        if not isinstance(target, Call):
+            raise FormatError("the pickle gives attributes to something that is no object")
+        target.state = state
+
+
+_INTEGERS = ("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4")
+_TEXTS = ("STRING", "BINSTRING", "SHORT_BINSTRING", "UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8")
+_BYTES = ("BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8")
+_LITERALS = frozenset((*_INTEGERS, *_TEXTS, *_BYTES, "FLOAT", "BINFLOAT"))
+_CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": (), "NEXT_BUFFER": None}
+_OPERATIONS: dict[str, Callable[[_Machine, object], None]] = {
+    **dict.fromkeys(("PROTO", "FRAME", "READONLY_BUFFER"), lambda *_: None),
+    "MARK": _Machine.mark,
+    "POP": _Machine.pop,
+    "POP_MARK": lambda machine, _: machine.since_mark().clear(),
+    "DUP": lambda machine, _: machine.push(machine.stack[-1]),
+    **dict.fromkeys(("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"), _Machine.remember),
+    **dict.fromkeys(("GET", "BINGET", "LONG_BINGET"), _Machine.recall),
+    "TUPLE": lambda machine, _: machine.push(tuple(machine.since_mark())),
+    "TUPLE1": lambda machine, _: machine.tuple_of(1),
+    "TUPLE2": lambda machine, _: machine.tuple_of(2),
+    "TUPLE3": lambda machine, _: machine.tuple_of(3),
+    "EMPTY_LIST": lambda machine, _: machine.push([]),
+    "EMPTY_SET": lambda machine, _: machine.push([]),
+    "LIST": lambda machine, _: machine.push(machine.since_mark()),
+    "FROZENSET": lambda machine, _: machine.push(machine.since_mark()),
+    "APPEND": lambda machine, _: machine.extend([machine.stack.pop()]),
+    "APPENDS": lambda machine, _: machine.extend(machine.since_mark()),
+    "ADDITEMS": lambda machine, _: machine.extend(machine.since_mark()),
+    "EMPTY_DICT": lambda machine, _: machine.push(Mapping([])),
+    "DICT": lambda machine, _: machine.mapping(machine.since_mark()),
+    "SETITEM": lambda machine, _: machine.update([machine.stack.pop(-2), machine.stack.pop()]),
+    "SETITEMS": lambda machine, _: machine.update(machine.since_mark()),
+    "GLOBAL": _Machine.named,
+    "STACK_GLOBAL": _Machine.stack_global,
+    **dict.fromkeys(("EXT1", "EXT2", "EXT4"), lambda machine, code: machine.named(f"copyreg {code}")),
+    "REDUCE": lambda machine, _: machine.call(machine.stack.pop()),
+    "NEWOBJ": lambda machine, _: machine.call(machine.stack.pop()),
+    "NEWOBJ_EX": _Machine.call_with_keywords,
+    "INST": _Machine.instance,
+    "OBJ": _Machine.object_of,
+    "BUILD": _Machine.build,
+    "PERSID": lambda machine, identity: machine.push(Persistent(identity)),
+    "BINPERSID": lambda machine, _: machine.push(Persistent(machine.stack.pop())),
+}

@@ -1,0 +1,118 @@
+"""The format of ``torch.save`` since 1.6, and of TorchScript: a zip archive of a pickle and one member per storage.
+
+Members are stored as they are, so a storage's bytes are a span of the file. Names, dtypes and shapes are in the pickle,
+which is read as data (L10). Source: ``torch/serialization.py`` and ``caffe2/serialize/inline_container.cc`` (2.13).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+
+from git_theta.errors import FormatError
+from git_theta.formats.base import Format, Source, Span, View
+from git_theta.formats.layout import checked
+from git_theta.formats.pickle_reader import MAX_PICKLE, read_pickle
+from git_theta.formats.torch_names import Names, named_tensors
+from git_theta.formats.torch_tensors import Tensor
+from git_theta.formats.zip_directory import Member, read_directory
+from git_theta.tensors.spec import Spec
+
+_SUFFIXES = frozenset((".pt", ".pth", ".bin", ".ckpt"))
+# TorchScript writes the storages first and the pickle after them, which may be beyond the head.
+_FIRST_MEMBER = re.compile(rb"PK\x03\x04.{26}[^/\x00]+/(?:data\.pkl|(?:data|constants)/\d+)", re.DOTALL)
+# What each pickle of an archive is called, the folder of its storages, and the name that its tensors go under.
+_PICKLES = (("data", ""), ("constants", "constants"))
+
+
+@dataclass(frozen=True)
+class TorchZipFormat(Format):
+    """Reads ``.pt``, ``.pth``, ``.bin`` and ``.ckpt`` files that are zip archives, without torch."""
+
+    name: str = "torch"
+
+    def matches(self, head: bytes, path: str) -> bool:
+        """A zip whose first member is one of torch's, or whose name says so."""
+        if _FIRST_MEMBER.match(head):
+            return True
+        return head.startswith(b"PK\3\4") and PurePosixPath(path).suffix.lower() in _SUFFIXES
+
+    def spans(self, source: Source) -> list[Span]:
+        """One span per storage that tensors of the pickle use; names that are not all of it are views.
+
+        Storages that are compressed, unused, or not of the size that the pickle says stay in the frame.
+
+        Raises:
+            FormatError: the archive or its pickle is damaged or hostile, or its storages are big-endian.
+        """
+        members = read_directory(source)
+        prefix = _prefix(members)
+        byteorder = members.get(f"{prefix}byteorder")
+        if byteorder and _content(source, byteorder) != b"little":
+            raise FormatError("the archive's storages are not little-endian")
+        names = Names()
+        spans: list[Span] = []
+        for pickle, top in _PICKLES:
+            if f"{prefix}{pickle}.pkl" in members:
+                root = read_pickle(_content(source, members[f"{prefix}{pickle}.pkl"]))
+                spans.extend(_spans(_by_storage(root, names, top), members, f"{prefix}{pickle}/"))
+        return list(checked(spans, source.size))
+
+
+def _prefix(members: dict[str, Member]) -> str:
+    """The folder that everything in the archive is in, with its slash."""
+    found = [name for name in members if name.endswith("/data.pkl") and name.count("/") == 1]
+    if len(found) != 1:
+        raise FormatError("the archive is not torch's: it has no data.pkl, or several")
+    return found[0].removesuffix("data.pkl")
+
+
+def _content(source: Source, member: Member) -> bytes:
+    if not member.stored or member.size > MAX_PICKLE:
+        raise FormatError(f"{member.name} is compressed, encrypted or larger than is read")
+    return source.read(member.offset, member.size)
+
+
+def _by_storage(root: object, names: Names, top: str) -> dict[str, list[tuple[str, Tensor]]]:
+    groups: dict[str, list[tuple[str, Tensor]]] = {}
+    for name, tensor in named_tensors(root, names, top):
+        groups.setdefault(tensor.key, []).append((name, tensor))
+    return groups
+
+
+def _spans(groups: dict[str, list[tuple[str, Tensor]]], members: dict[str, Member], folder: str) -> Iterator[Span]:
+    for key, tensors in groups.items():
+        member = members.get(folder + key)
+        if member and member.stored and all(_fits(tensor, member) for _, tensor in tensors):
+            span = _whole(member, tensors) or _flat(member, tensors)
+            if span:
+                yield span
+
+
+def _fits(tensor: Tensor, member: Member) -> bool:
+    return tensor.storage_size == member.size and tensor.extent <= member.size * 8
+
+
+def _whole(member: Member, tensors: list[tuple[str, Tensor]]) -> Span | None:
+    """The storage as the first tensor that is all of it; the others are its views."""
+    for index, (name, tensor) in enumerate(tensors):
+        if tensor.contiguous and tensor.spec.nbytes == member.size:
+            views = tuple(_view(*other) for other in tensors[:index] + tensors[index + 1 :])
+            return Span(name, tensor.spec, member.offset, member.size, views)
+    return None
+
+
+def _flat(member: Member, tensors: list[tuple[str, Tensor]]) -> Span | None:
+    """The storage as a flat run of elements that all its tensors are windows on; None where bytes are left over."""
+    name, tensor = tensors[0]
+    flat = Spec(tensor.spec.dtype, (member.size * 8 // tensor.spec.dtype.bits,))
+    if flat.nbytes != member.size:
+        return None
+    return Span(name, flat, member.offset, member.size, tuple(_view(*window) for window in tensors))
+
+
+def _view(name: str, tensor: Tensor) -> View:
+    view = View(name, tensor.spec, None if tensor.contiguous else tensor.stride, tensor.offset)
+    return view if tensor.spec.elements else replace(view, offset=0)

@@ -1,0 +1,169 @@
+"""Where the members of a zip archive lie, without decompressing or trusting any of it.
+
+Source: PKWARE APPNOTE 6.3.10, sections 4.3 (records) and 4.5.3 (zip64). ``zipfile`` does not serve: it reads a
+directory of any size whole, and neither finds where data starts nor notices a member that lies about its place.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from git_theta.errors import FormatError
+from git_theta.formats.base import Source
+
+_END = struct.Struct("<4s4H2LH")
+_END64_LOCATOR = struct.Struct("<4sLQL")
+_END64 = struct.Struct("<4sQ2H2L4Q")
+_CENTRAL = struct.Struct("<4s6H3L5H2L")
+_LOCAL = struct.Struct("<4s5H3L2H")
+_LONGEST_COMMENT = 0xFFFF
+_COUNT64, _ZIP64 = 0xFFFF, 0xFFFFFFFF
+_ZIP64_EXTRA = 1
+_ENCRYPTED, _SIZES_FOLLOW, _UTF8 = 1, 8, 0x800
+# About 100 bytes of directory and 300 of memory each; torch writes one member per storage.
+_MAX_MEMBERS = 300_000
+_MAX_DIRECTORY = 64 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A member of an archive: ``size`` bytes at ``offset`` of the file, plain data only if ``stored``."""
+
+    name: str
+    offset: int
+    size: int
+    stored: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """A member as the central directory tells it."""
+
+    name: bytes
+    flags: int
+    method: int
+    packed: int
+    size: int
+    header: int
+
+
+def read_directory(source: Source) -> dict[str, Member]:
+    """The members of the archive by name, in file order.
+
+    Raises FormatError where the file is no archive, a member lies outside it, overlaps another or appears twice, or
+    local headers and directory tell different stories.
+    """
+    count, size, start = _find_directory(source)
+    if count > _MAX_MEMBERS or size > _MAX_DIRECTORY:
+        raise FormatError(f"the archive claims {count} members in a directory of {size} bytes, too many to read")
+    records = sorted(_records(source.read(start, size), count), key=lambda record: record.header)
+    members: dict[str, Member] = {}
+    end = 0
+    for record in records:
+        if record.header < end:
+            raise FormatError("two members of the archive overlap")
+        member = _locate(source, record)
+        end = member.offset + member.size
+        if end > start:
+            raise FormatError(f"a member of the archive reaches into the directory: {member.name!a}")
+        if members.setdefault(member.name, member) is not member:
+            raise FormatError(f"two members of the archive have the same name: {member.name!a}")
+    return members
+
+
+def _find_directory(source: Source) -> tuple[int, int, int]:
+    """Number of members, size and offset of the central directory."""
+    end, fields = _find_end(source)
+    count, size, start = fields
+    if count == _COUNT64 or _ZIP64 in (size, start):
+        count, size, start = _find_end64(source, end) or fields
+    if start + size > end:
+        raise FormatError("the archive's directory lies outside the file")
+    return count, size, start
+
+
+def _find_end(source: Source) -> tuple[int, tuple[int, int, int]]:
+    """Where the end record is, and what it says. torch writes no comment, so that look comes first."""
+    for reach in (_END.size, _END.size + _LONGEST_COMMENT):
+        tail = source.read(max(0, source.size - reach), min(reach, source.size))
+        at = tail.rfind(b"PK\5\6")
+        while at >= 0:
+            if at + _END.size <= len(tail):
+                _, _, _, _, count, size, start, comment = _END.unpack_from(tail, at)
+                if at + _END.size + comment == len(tail):
+                    return source.size - len(tail) + at, (count, size, start)
+            at = tail.rfind(b"PK\5\6", 0, at)
+    raise FormatError("the archive has no end: it is truncated, or no zip")
+
+
+def _find_end64(source: Source, end: int) -> tuple[int, int, int] | None:
+    """What the zip64 end record says, or None where there is none: 65,535 members fit a plain archive too."""
+    if end < _END64_LOCATOR.size:
+        return None
+    signature, _, at, _ = _END64_LOCATOR.unpack(source.read(end - _END64_LOCATOR.size, _END64_LOCATOR.size))
+    if signature != b"PK\6\7":
+        return None
+    if at + _END64.size > end:
+        raise FormatError("the archive's zip64 end lies outside the file")
+    signature, *_, count, size, start = _END64.unpack(source.read(at, _END64.size))
+    if signature != b"PK\6\6":
+        raise FormatError("the archive's zip64 end is damaged")
+    return count, size, start
+
+
+def _records(directory: bytes, count: int) -> Iterator[_Record]:
+    at = 0
+    for _ in range(count):
+        if at + _CENTRAL.size > len(directory):
+            raise FormatError("the archive's directory is truncated")
+        signature, _, _, flags, method, _, _, _, packed, size, *lengths, _, _, _, header = _CENTRAL.unpack_from(
+            directory, at
+        )
+        name_end = at + _CENTRAL.size + lengths[0]
+        extra_end = name_end + lengths[1]
+        if signature != b"PK\1\2" or extra_end + lengths[2] > len(directory):
+            raise FormatError("the archive's directory is damaged")
+        size, packed, header = _widened((size, packed, header), directory[name_end:extra_end])
+        yield _Record(directory[at + _CENTRAL.size : name_end], flags, method, packed, size, header)
+        at = extra_end + lengths[2]
+    if at != len(directory):
+        raise FormatError("the archive's directory has more in it than it counts")
+
+
+def _widened(fields: tuple[int, ...], extra: bytes) -> list[int]:
+    """The fields, each saturated one replaced by its 64-bit value from the zip64 extra field, in order."""
+    wide = iter(())
+    at = 0
+    while _ZIP64 in fields and at + 4 <= len(extra):
+        kind, size = struct.unpack_from("<2H", extra, at)
+        if kind == _ZIP64_EXTRA:
+            body = extra[at + 4 : at + 4 + size]
+            wide = iter(struct.unpack_from(f"<{len(body) // 8}Q", body))
+            break
+        at += 4 + size
+    return [next(wide, field) if field == _ZIP64 else field for field in fields]
+
+
+def _locate(source: Source, record: _Record) -> Member:
+    """Where the member's data is: only its local header tells, since torch pads that header to align the data."""
+    if record.header + _LOCAL.size + len(record.name) > source.size:
+        raise FormatError(f"a member of the archive lies outside the file: {record.name!a}")
+    head = source.read(record.header, _LOCAL.size + len(record.name))
+    signature, _, flags, method, _, _, _, packed, size, name_size, extra_size = _LOCAL.unpack_from(head)
+    agrees = (flags & _SIZES_FOLLOW or _ZIP64 in (packed, size) or (packed, size) == (record.packed, record.size)) and (
+        method == record.method and name_size == len(record.name) and head[_LOCAL.size :] == record.name
+    )
+    stored = method == 0 and not (flags | record.flags) & _ENCRYPTED
+    if signature != b"PK\3\4" or not agrees or (stored and record.packed != record.size):
+        raise FormatError(f"the archive's directory and a member's own header disagree: {record.name!a}")
+    offset = record.header + len(head) + extra_size
+    return Member(_decoded(record), offset, record.packed, stored)
+
+
+def _decoded(record: _Record) -> str:
+    try:
+        return record.name.decode("utf-8" if record.flags & _UTF8 else "cp437")
+    except UnicodeDecodeError as error:
+        raise FormatError(f"a member of the archive has a name that is no text: {record.name!a}") from error

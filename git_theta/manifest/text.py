@@ -1,0 +1,199 @@
+"""The one text encoding of a manifest (normative: docs/spec/manifest.md).
+
+A line that names it, a JSON line for the file, a JSON line per part. Known keys come in a fixed order, unknown ones
+after them, sorted; separators are tight; text is UTF-8. Every valid manifest therefore has exactly one encoding, and
+``loads`` accepts no other.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from git_theta.errors import ManifestError, NewerManifest
+from git_theta.manifest.model import Entry, Manifest, Storage, View
+
+VERSION = 1
+PREFIX = b"git-theta manifest "
+FIRST_LINE = PREFIX + b"%d\n" % VERSION
+LARGEST = 256 << 20
+"""A text above this many bytes is no manifest: a million parameters fit."""
+
+_OID = re.compile(r"[0-9a-f]{64}\Z")
+_ANY_VERSION = re.compile(rb"git-theta manifest ([1-9][0-9]{0,8})\n")
+
+
+def is_manifest(head: bytes) -> bool:
+    """Whether a file that starts with ``head`` claims to be a manifest, of any version."""
+    return _ANY_VERSION.match(head) is not None
+
+
+def dumps(manifest: Manifest) -> bytes:
+    """The encoding of ``manifest``."""
+    header: dict[str, Any] = {"format": manifest.format, "size": manifest.size}
+    if manifest.frame is not None:
+        header["frame"] = _entry_out(manifest.frame)
+    lines = [header | _sorted(manifest.extra), *map(_entry_out, manifest.entries)]
+    return FIRST_LINE + b"".join(map(_json, lines))
+
+
+def loads(text: bytes) -> Manifest:
+    """The manifest that ``text`` encodes.
+
+    Raises NewerManifest for a version above ours, ManifestError for anything that is not exactly a valid encoding.
+    """
+    _check_version(text)
+    try:
+        header, *lines = (json.loads(line, object_pairs_hook=_unique) for line in text[len(FIRST_LINE) :].splitlines())
+        manifest = _manifest_in(header, lines)
+        exact = dumps(manifest) == text
+    except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise ManifestError(f"not a valid manifest: {error!r}", hint=_DAMAGED) from error
+    if not exact:
+        raise ManifestError("not a valid manifest: it is not in its one valid encoding", hint=_DAMAGED)
+    return manifest
+
+
+_DAMAGED = "It was edited or damaged. Take the file from another commit, or add the checkpoint again."
+
+
+def _check_version(text: bytes) -> None:
+    match = _ANY_VERSION.match(text)
+    if match is None:
+        raise ManifestError("not a manifest: the first line does not name one")
+    if int(match[1]) > VERSION:
+        raise NewerManifest(
+            f"a manifest of version {int(match[1])}; this release reads up to version {VERSION}",
+            hint="Upgrade git-theta: pip install --upgrade git-theta",
+        )
+
+
+def _manifest_in(header: dict[str, Any], lines: list[dict[str, Any]]) -> Manifest:
+    frame = header.pop("frame", None)
+    manifest = Manifest(
+        format=_text(header.pop("format")),
+        size=_number(header.pop("size")),
+        frame=None if frame is None else _entry_in(frame),
+        entries=tuple(_entry_in(line) for line in lines),
+        extra=header,
+    )
+    seen: set[str] = set()
+    for entry in manifest.parameters():
+        for name in {entry.name or "", *(view.name for view in entry.views)}:
+            if name in seen:
+                raise ManifestError(f"not a valid manifest: two parameters are called {name!r}", hint=_DAMAGED)
+            seen.add(name)
+    return manifest
+
+
+def _entry_in(data: dict[str, Any]) -> Entry:
+    named = "name" in data
+    return Entry(
+        name=_text(data.pop("name")) if named else None,
+        dtype=_text(data.pop("dtype")) if named else "",
+        shape=_numbers(data.pop("shape")) if named else (),
+        size=_number(data.pop("size")),
+        oid=_oid(data.pop("oid")),
+        views=tuple(_view_in(view) for view in data.pop("views", ())),
+        storage=storage_in(data.pop("storage")),
+        extra=data,
+    )
+
+
+def _view_in(data: dict[str, Any]) -> View:
+    stride = data.pop("stride", None)
+    return View(
+        name=_text(data.pop("name")),
+        dtype=_text(data.pop("dtype")),
+        shape=_numbers(data.pop("shape")),
+        stride=None if stride is None else _numbers(stride),
+        offset=_number(data.pop("offset", 0)),
+        extra=data,
+    )
+
+
+def storage_in(data: dict[str, Any]) -> Storage:
+    """The storage that parsed JSON stands for; ``data`` is used up. Raises KeyError, ValueError, TypeError."""
+    place = data.pop("range", None)
+    storage = Storage(
+        update=_text(data.pop("update")),
+        serializer=_text(data.pop("serializer")),
+        object=_oid(data.pop("object")),
+        bytes=_number(data.pop("bytes")),
+        range=None if place is None else (_number(place[0]), _number(place[1])),
+        extra=data,
+    )
+    if storage.offset + storage.size > storage.bytes:
+        raise ManifestError("not a valid manifest: a range reaches beyond its object", hint=_DAMAGED)
+    return storage
+
+
+def _entry_out(entry: Entry) -> dict[str, Any]:
+    data: dict[str, Any] = {}
+    if entry.name is not None:
+        data = {"name": entry.name, "dtype": entry.dtype, "shape": list(entry.shape)}
+    data |= {"size": entry.size, "oid": entry.oid}
+    if entry.views:
+        data["views"] = [_view_out(view) for view in entry.views]
+    return data | {"storage": storage_out(entry.storage)} | _sorted(entry.extra)
+
+
+def _view_out(view: View) -> dict[str, Any]:
+    data: dict[str, Any] = {"name": view.name, "dtype": view.dtype, "shape": list(view.shape)}
+    if view.stride is not None:
+        data["stride"] = list(view.stride)
+    if view.offset:
+        data["offset"] = view.offset
+    return data | _sorted(view.extra)
+
+
+def storage_out(storage: Storage) -> dict[str, Any]:
+    """What stands for ``storage`` in JSON, keys in their fixed order."""
+    data: dict[str, Any] = {
+        "update": storage.update,
+        "serializer": storage.serializer,
+        "object": storage.object,
+        "bytes": storage.bytes,
+    }
+    if storage.range is not None:
+        data["range"] = list(storage.range)
+    return data | _sorted(storage.extra)
+
+
+def _json(data: Mapping[str, Any]) -> bytes:
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode() + b"\n"
+
+
+def _sorted(extra: Mapping[str, Any]) -> dict[str, Any]:
+    return dict(sorted(extra.items()))
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    data = dict(pairs)
+    if len(data) != len(pairs):
+        raise ValueError("a key stands twice")
+    return data
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is not text")
+    return value
+
+
+def _number(value: Any) -> int:
+    if type(value) is not int or not 0 <= value < 1 << 63:
+        raise ValueError(f"{value!r} is not a size")
+    return value
+
+
+def _numbers(values: Any) -> tuple[int, ...]:
+    return tuple(_number(value) for value in values)
+
+
+def _oid(value: Any) -> str:
+    if not isinstance(value, str) or not _OID.match(value):
+        raise ValueError(f"{value!r} is not an object id")
+    return value

@@ -1,0 +1,83 @@
+"""Large files that are written after Git is done.
+
+Git holds a smudged file in memory whole. So it is answered with the manifest, which it writes and records; when it has
+hung up, the real files take the manifests' places, and the index is told. A process that dies in between leaves a
+worktree that holds manifests, which Git calls clean and `git theta checkout` repairs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from git_theta.errors import ThetaError
+from git_theta.manifest.model import Manifest
+from git_theta.manifest.text import loads
+from git_theta.operations.desk import Desk
+from git_theta.operations.materialise import materialise, require_room
+
+LARGE = 8 << 20
+"""Bytes of a file from which it is worth deferring."""
+
+Refresh = Callable[[Iterable[str], Path], None]
+"""(paths, answers): have Git look at the paths, answering its clean from the JSON file ``answers``."""
+Distrust = Callable[[Iterable[str]], None]
+"""Have Git forget what it believes about how the files at these paths look."""
+
+
+class Deferred:
+    """Files to write later: path to manifest text, the last answer for a path counts."""
+
+    def __init__(self, worktree: Path, desk: Desk, report: Callable[[ThetaError], None]) -> None:
+        self._worktree = worktree
+        self._desk = desk
+        self._report = report
+        self._texts: dict[str, bytes] = {}
+        self._sizes: dict[str, int] = {}
+
+    def add(self, path: str, manifest: Manifest, text: bytes) -> None:
+        """Remember a file. Raises StoreError when it, with the others, would not fit on the file system."""
+        sizes = self._sizes | {path: manifest.size}
+        require_room(sum(sizes.values()), self._worktree)
+        self._sizes, self._texts[path] = sizes, text
+
+    def forget(self, path: str) -> None:
+        """The path got another content."""
+        self._sizes.pop(path, None)
+        self._texts.pop(path, None)
+
+    def write(self, refresh: Refresh, distrust: Distrust) -> list[str]:
+        """Write what is remembered; the paths that were written. What fails is reported, and the rest goes on."""
+        written = {}
+        for path, text in self._texts.items():
+            try:
+                if described := materialise(loads(text), text, self._worktree / path, self._desk):
+                    written[path] = described
+            except ThetaError as error:
+                self._report(error.located(path=path))
+        if written:
+            self._refreshed(written, refresh)
+            if touched := [path for path, before in written.items() if self._touched(path, before)]:
+                distrust(touched)
+        return list(written)
+
+    def _touched(self, path: str, before: os.stat_result) -> bool:
+        """Whether somebody wrote the file between us and Git's look at it: Git must not take that for ours."""
+        with suppress(OSError):
+            now = (self._worktree / path).lstat()
+            return (now.st_ino, now.st_size, now.st_mtime_ns) != (before.st_ino, before.st_size, before.st_mtime_ns)
+        return False
+
+    def _refreshed(self, written: Iterable[str], refresh: Refresh) -> None:
+        """Tell Git, without hashing again what was hashed while it was written."""
+        answers = self._desk.scratch / f"written-{secrets.token_hex(6)}"
+        answers.write_text(json.dumps({path: self._texts[path].decode() for path in written}))
+        try:
+            refresh(written, answers)
+        finally:
+            with suppress(OSError):
+                answers.unlink()

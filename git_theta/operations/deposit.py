@@ -1,0 +1,125 @@
+"""The parts of one file into the store, in file order; what is known already is not stored again."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from itertools import chain
+from typing import NamedTuple
+
+from git_theta import parameters
+from git_theta.manifest.model import Entry, Manifest, Storage, View
+from git_theta.operations.bundle import Bundle
+from git_theta.operations.content import Stream
+from git_theta.operations.desk import Desk
+from git_theta.operations.encoding import Draft, Encoder
+from git_theta.operations.workers import HELD
+from git_theta.tensors.arrays import BLOCK, Buffer
+
+_HELD_AT_ONCE = 6
+_UNSETTLED = 512
+
+Reread = Callable[[int, int], bytes]
+"""(offset, size) -> bytes of the same file, a second time."""
+
+
+class Label(NamedTuple):
+    """What a part is, before its bytes were seen. ``width``: bytes per number."""
+
+    name: str | None = None
+    dtype: str = ""
+    shape: tuple[int, ...] = ()
+    views: tuple[View, ...] = ()
+    width: int = 1
+
+
+class Deposit:
+    """Parts are added in file order; ``entries`` gives what became of them."""
+
+    def __init__(self, desk: Desk, prior: Manifest | None) -> None:
+        self._desk = desk
+        self._prior = {part.oid: part.storage for part in prior.parts()} if prior else {}
+        self._named = {entry.name: entry for entry in prior.parameters()} if prior else {}
+        self._encoder = Encoder(desk.store, desk.workers, self.known)
+        self._room = threading.Semaphore(min(2 * desk.workers.count, _HELD_AT_ONCE))
+        self._drafts: deque[tuple[Label, Future[Draft]]] = deque()
+        self._settled: list[tuple[Label, Draft]] = []
+        self._storages: dict[str, Storage] = {}
+        self._bundle = Bundle(desk.store, self._storages)
+
+    def known(self, oid: str) -> Storage | None:
+        """How the part ``oid`` is stored: as the index says, else as this clone remembers; its object must be there."""
+        for look_up in (self._prior.get, self._desk.state.storage_of):
+            storage = look_up(oid)
+            if storage and self._desk.store.size(storage.object) == storage.bytes:
+                return storage
+        return None
+
+    def add(self, label: Label, data: Buffer) -> None:
+        """A part that is in memory."""
+        self._room.acquire()
+        future = self._desk.workers.cores.submit(self._encoder.whole, data, label.width)
+        future.add_done_callback(lambda _: self._room.release())
+        self._append(label, future)
+
+    def take(self, label: Label, stream: Stream, size: int, reread: Reread) -> None:
+        """A part that is the next ``size`` bytes of the stream."""
+        if size <= HELD:
+            return self.add(label, stream.take(size))
+        start = stream.offset
+        first = stream.take(BLOCK)
+        blocks = chain([first], _blocks(stream, size - len(first)))
+        future: Future[Draft] = Future()
+        if self._looks_unchanged(label, first):
+            future.set_result(self._encoder.expected(blocks, lambda: _again(reread, start, size), label.width))
+        else:
+            future.set_result(self._encoder.streamed(blocks, label.width))
+        return self._append(label, future)
+
+    def entries(self) -> list[Entry]:
+        """Every part as an entry; what they name is durable now (L5)."""
+        while self._drafts:
+            self._settle()
+        self._bundle.close()
+        self._desk.store.sync()
+        entries = [
+            Entry(draft.oid, draft.size, self._storages[draft.oid], *label[:4]) for label, draft in self._settled
+        ]
+        self._desk.state.remember(entry for entry in entries if entry.oid not in self._prior)
+        return entries
+
+    def _looks_unchanged(self, label: Label, first: Buffer) -> bool:
+        """Whether a large part starts as the one of that name in the index: then it is probably the same."""
+        before = self._named.get(label.name)
+        if before is None or (before.dtype, before.shape) != label[1:3] or not self.known(before.oid):
+            return False
+        start = next(parameters.read(before, self._desk.store, map), b"")
+        return bytes(start) == bytes(first[: len(start)])
+
+    def _append(self, label: Label, future: Future[Draft]) -> None:
+        self._drafts.append((label, future))
+        while self._drafts and (self._drafts[0][1].done() or len(self._drafts) > _UNSETTLED):
+            self._settle()
+
+    def _settle(self) -> None:
+        """The first draft gets its storage, or a place in a bundle. In file order, so that equal parts share it."""
+        label, future = self._drafts.popleft()
+        draft = future.result()
+        self._desk.progress(draft.size)
+        if draft.storage:
+            self._storages.setdefault(draft.oid, draft.storage)
+        else:
+            self._bundle.add(draft.oid, draft.serializer, draft.payload)
+        self._settled.append((label, draft._replace(payload=b"")))
+
+
+def _blocks(stream: Stream, size: int) -> Iterator[Buffer]:
+    while size > 0 and (block := stream.take(min(BLOCK, size))):
+        size -= len(block)
+        yield block
+
+
+def _again(reread: Reread, start: int, size: int) -> Iterator[Buffer]:
+    return (reread(offset, min(BLOCK, start + size - offset)) for offset in range(start, start + size, BLOCK))

@@ -1,0 +1,55 @@
+"""Contents that are not our manifest and yet no checkpoint of ours to keep: what they are, and what to do."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from git_theta.errors import ManifestError
+from git_theta.formats.detect import OPAQUE, spans_of
+from git_theta.manifest.text import is_manifest, loads
+from git_theta.operations.content import BytesSource
+
+_LFS = b"version https://git-lfs.github.com/spec/"
+_LONGEST_POINTER = 1024  # bytes; git-lfs docs/spec.md
+_OLD_KEYS = (b'"tensor_metadata"', b'"lfs_metadata"', b'"theta_metadata"')
+
+
+class Foreign(NamedTuple):
+    """What a content is, in words for a person, and what they can do."""
+
+    what: str
+    hint: str
+
+
+def pointer(text: bytes) -> Foreign | None:
+    """What a short text stands for, when another program keeps the real file; None otherwise."""
+    if text.startswith(_LFS) and len(text) <= _LONGEST_POINTER:
+        return Foreign("a git-lfs pointer", "Get the file with `git lfs pull`, then add it again.")
+    if text.lstrip()[:1] == b"{" and all(key in text for key in _OLD_KEYS):
+        return Foreign(
+            "metadata that git-theta 0.2 wrote",
+            "Check the file out with git-theta 0.2, then add it again with this release.",
+        )
+    return None
+
+
+def explain(head: bytes, path: str) -> Foreign:
+    """What a blob is that should be a manifest and is not one. ``head`` is its start."""
+    if found := pointer(head):
+        return found
+    if is_manifest(head):
+        try:
+            loads(head)
+        except ManifestError as error:
+            return Foreign(error.message, error.hint)
+    return Foreign(
+        f"{_kind(head, path)}, committed without git-theta",
+        f"To store it by parameters: git add --renormalize {path}",
+    )
+
+
+def _kind(head: bytes, path: str) -> str:
+    name, _, problem = spans_of(BytesSource(head), head, path)
+    if name == OPAQUE and problem:
+        name = problem.partition(":")[0]
+    return "a raw file" if name == OPAQUE else f"a raw {name} checkpoint"

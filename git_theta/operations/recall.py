@@ -1,0 +1,72 @@
+"""The clean cache: a file that was cleaned before and has not changed since costs only the reading.
+
+Git may clean other bytes than the worktree's (``hash-object --stdin --path``), so a file that looks the same proves
+nothing about the stream: the two are compared, byte for byte, which is still far cheaper than hashing and encoding.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import replace
+from itertools import chain
+
+from git_theta.errors import ChangedFile
+from git_theta.manifest.model import Manifest
+from git_theta.manifest.text import dumps, loads
+from git_theta.operations.content import HEAD, FileSource, Stream
+from git_theta.operations.desk import Desk
+from git_theta.operations.restore import missing_objects
+from git_theta.operations.split import split
+
+
+def recalled(stream: Stream, path: str, source: FileSource, desk: Desk) -> bytes:
+    """The manifest of the stream, with the worktree's file as ``source``: remembered, or made and then remembered."""
+    started, before = time.time(), source.stat()
+    known = _remembered(path, source, desk)
+    if known is not None:
+        differing = _unless_equal(stream, source)
+        if differing is None:
+            return dumps(known)
+        stream = differing
+    text = dumps(split(stream, path, source, desk))
+    if _unchanged(before, source.stat()):
+        desk.state.remember_clean(source.path, before, started, text)
+    elif known is not None:  # the start of the stream was read from a file that changed meanwhile
+        raise ChangedFile("the file changed while it was being added", path=path, hint="Repeat the command.")
+    return text
+
+
+def _remembered(path: str, source: FileSource, desk: Desk) -> Manifest | None:
+    text = desk.state.manifest_of(source.path, source.stat())
+    if text is None:
+        return None
+    manifest = _as_in_index(loads(text), desk.prior(path))
+    return None if missing_objects(manifest, desk) else manifest
+
+
+def _as_in_index(manifest: Manifest, prior: Manifest | None) -> Manifest:
+    """The manifest, with the storage that the index has for the same parts (L2)."""
+    storages = {part.oid: part.storage for part in prior.parts()} if prior else {}
+    frame, *entries = (
+        part and replace(part, storage=storages.get(part.oid, part.storage))
+        for part in (manifest.frame, *manifest.entries)
+    )
+    return replace(manifest, frame=frame, entries=tuple(entries))
+
+
+def _unless_equal(stream: Stream, source: FileSource) -> Stream | None:
+    """None when the stream has exactly the file's bytes; else a stream of what it has, from the start."""
+    while block := stream.take(HEAD):
+        start = stream.offset - len(block)
+        if stream.offset > source.size or source.read(start, len(block)) != block:
+            return Stream.of(chain(source.prefix(start), [block]), then=stream)
+    return None if stream.offset == source.size else Stream.of(source.prefix(stream.offset))
+
+
+def _unchanged(before: os.stat_result, after: os.stat_result) -> bool:
+    return (before.st_size, before.st_mtime_ns, before.st_ctime_ns) == (
+        after.st_size,
+        after.st_mtime_ns,
+        after.st_ctime_ns,
+    )

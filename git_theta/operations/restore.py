@@ -1,0 +1,97 @@
+"""A manifest to the bytes it stands for, in order, verified, with a few parts ahead on other threads."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future
+
+from git_theta import parameters
+from git_theta.errors import CorruptObject, MissingObject
+from git_theta.manifest.model import Entry, Manifest
+from git_theta.operations import frame
+from git_theta.operations.desk import Desk
+from git_theta.operations.workers import HELD
+from git_theta.tensors.arrays import Buffer
+
+_AHEAD = 4
+_LARGEST_FRAME = 64 << 20
+
+
+def require_objects(manifest: Manifest, desk: Desk) -> None:
+    """Return when every object of ``manifest`` is here and has its size, after fetching what is not.
+
+    Raises MissingObject naming the first that cannot be had, and how many there are.
+    """
+    missing = missing_objects(manifest, desk)
+    if missing:
+        desk.fetch(missing)
+        missing = missing_objects(manifest, desk)
+    if missing:
+        lost = next(part for part in manifest.parts() if part.storage.object == missing[0])
+        raise MissingObject(
+            f"{len(missing)} of its objects are missing here, {missing[0]} first",
+            parameter=lost.name or "",
+            hint="No remote that can be reached has them. Ask who made the commit to push them: git push",
+        )
+
+
+def missing_objects(manifest: Manifest, desk: Desk) -> list[str]:
+    """The objects of ``manifest`` that are not in the store, or not with their size."""
+    return [oid for oid, size in manifest.objects().items() if desk.store.size(oid) != size]
+
+
+def restored(manifest: Manifest, desk: Desk) -> Iterator[Buffer]:
+    """The file's bytes in pieces. What is wrong with them is raised, at the latest after the last piece.
+
+    Raises MissingObject, CorruptObject.
+    """
+    runs = _runs(manifest, desk)
+    size = 0
+    for part in _parts(manifest, desk):
+        for piece in (next(runs), *part) if isinstance(part, list) else _chained(next(runs), part):
+            if piece:
+                size += len(piece)
+                yield piece
+                desk.progress(len(piece))
+    last = next(runs)
+    if size + len(last) != manifest.size:
+        raise CorruptObject(f"the manifest says {manifest.size} bytes and its parts have {size + len(last)}")
+    yield last
+
+
+def _chained(run: bytes, part: Iterator[Buffer]) -> Iterator[Buffer]:
+    yield run
+    yield from part
+
+
+def _runs(manifest: Manifest, desk: Desk) -> Iterator[bytes]:
+    """The literal bytes before each entry, and after the last."""
+    if manifest.frame is None:
+        return iter([b""] * (len(manifest.entries) + 1))
+    if manifest.frame.size > _LARGEST_FRAME:
+        raise CorruptObject(f"a frame of {manifest.frame.size} bytes")
+    return frame.decode(b"".join(parameters.read(manifest.frame, desk.store, map)), len(manifest.entries))
+
+
+def _parts(manifest: Manifest, desk: Desk) -> Iterator[list[Buffer] | Iterator[Buffer]]:
+    """The pieces of each entry: lists made ahead for small ones, a generator for a large one."""
+    ahead: deque[Future[list[Buffer]] | Entry] = deque()
+
+    def next_part() -> list[Buffer] | Iterator[Buffer]:
+        part = ahead.popleft()
+        return parameters.read(part, desk.store, desk.workers.map) if isinstance(part, Entry) else part.result()
+
+    for entry in manifest.entries:
+        small = entry.size <= HELD
+        ahead.append(desk.workers.cores.submit(_whole, entry, desk) if small else entry)
+        if len(ahead) > _AHEAD:
+            yield next_part()
+    while ahead:
+        yield next_part()
+
+
+def _whole(entry: Entry, desk: Desk) -> list[Buffer]:
+    return list(parameters.read(entry, desk.store, map))
+
+

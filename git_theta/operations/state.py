@@ -1,0 +1,103 @@
+"""What a clone remembers to save work. Everything in it can be lost without losing anything.
+
+``identities``: oid of a part -> its storage, as JSON. A part that was ever stored here keeps its storage (L2).
+``cleaned``: a file as the file system described it -> its manifest. Git asks for the same file more than once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from git_theta.errors import ManifestError
+from git_theta.manifest.model import Entry, Storage
+from git_theta.manifest.text import storage_in, storage_out
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS identities (oid TEXT PRIMARY KEY, storage TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS cleaned (path TEXT PRIMARY KEY, stat TEXT NOT NULL, manifest BLOB NOT NULL) WITHOUT ROWID;
+"""
+_SETTLED = 0.1
+"""Seconds a file must have rested before its description stands for its bytes: file systems count time in ticks."""
+
+
+class State:
+    """Opened when first used; a database that is damaged, locked or read-only is as good as an empty one."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._lock = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+
+    def storage_of(self, oid: str) -> Storage | None:
+        """How the part ``oid`` was stored before, or None."""
+        rows = self._do("SELECT storage FROM identities WHERE oid = ?", [(oid,)])
+        with contextlib.suppress(ManifestError, KeyError, ValueError, TypeError):
+            return storage_in(json.loads(rows[0][0])) if rows else None
+        return None
+
+    def remember(self, entries: Iterable[Entry]) -> None:
+        """Keep the storage of these parts."""
+        rows = [(entry.oid, json.dumps(storage_out(entry.storage))) for entry in entries]
+        self._do("INSERT OR REPLACE INTO identities VALUES (?, ?)", rows)
+
+    def manifest_of(self, path: Path, stat: os.stat_result) -> bytes | None:
+        """The manifest of the file at ``path``, if nothing about it has changed since it was cleaned."""
+        rows = self._do("SELECT manifest FROM cleaned WHERE path = ? AND stat = ?", [(_text(path), _described(stat))])
+        return rows[0][0] if rows else None
+
+    def remember_clean(self, path: Path, stat: os.stat_result, started: float, manifest: bytes) -> None:
+        """Keep the manifest of a file that was at rest when its reading ``started`` (seconds since the epoch)."""
+        if started - max(stat.st_mtime, stat.st_ctime) > _SETTLED:
+            self._do("INSERT OR REPLACE INTO cleaned VALUES (?, ?, ?)", [(_text(path), _described(stat), manifest)])
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+
+    def _do(self, statement: str, rows: list[tuple[object, ...]]) -> list[tuple[bytes, ...]]:
+        """Run it for each row in one transaction; the last one's answer, or nothing when the database cannot be used."""
+        answer: list[tuple[bytes, ...]] = []
+        with self._lock, contextlib.suppress(sqlite3.Error, OSError):
+            with self._open() as connection:
+                for row in rows:
+                    answer = connection.execute(statement, row).fetchall()
+        return answer
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is None:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            self._connection = _fresh_if_damaged(self._file, _connected)
+        return self._connection
+
+
+def _connected(file: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(file, timeout=5, check_same_thread=False)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = OFF")
+    connection.executescript(_SCHEMA)
+    return connection
+
+
+def _fresh_if_damaged(file: Path, connect: Callable[[Path], sqlite3.Connection]) -> sqlite3.Connection:
+    try:
+        return connect(file)
+    except sqlite3.OperationalError:
+        raise  # locked or read-only: not ours to remove
+    except sqlite3.DatabaseError:
+        file.rename(file.with_suffix(f".damaged-{time.time_ns()}"))
+        return connect(file)
+
+
+def _described(stat: os.stat_result) -> str:
+    return f"{stat.st_dev}:{stat.st_ino}:{stat.st_size}:{stat.st_mtime_ns}:{stat.st_ctime_ns}"
+
+
+def _text(path: Path) -> str:
+    return os.fsencode(path).hex()

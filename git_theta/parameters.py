@@ -1,0 +1,77 @@
+"""Bytes of a part to storage, and storage to bytes: the one place where updates, serializers and the store meet."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from itertools import chain
+
+from git_theta import registry
+from git_theta.errors import CorruptObject, ThetaError
+from git_theta.manifest.model import Entry
+from git_theta.serializers.base import Payload, Serializer
+from git_theta.store.base import Store
+from git_theta.tensors.arrays import BLOCK, Buffer, Parallel
+from git_theta.updates.base import Update
+
+WORTHWHILE = 0.98
+"""A serializer that keeps more than this share of a sample is not worth its time; raw is."""
+
+
+def blocks(data: Buffer) -> Iterator[memoryview]:
+    """``data`` cut into blocks."""
+    view = memoryview(data)
+    return (view[start : start + BLOCK] for start in range(0, len(view), BLOCK))
+
+
+def encode(stream: Iterable[Buffer], width: int, parallel: Parallel) -> tuple[str, Iterator[Buffer]]:
+    """The serializer that suits a part, and the part's payload piece by piece.
+
+    Args:
+        stream: the part's bytes in pieces of BLOCK bytes, the last one shorter.
+        width: bytes per number.
+        parallel: how to map over blocks.
+
+    The first block is the sample that decides, so the choice depends on the bytes alone.
+    """
+    pieces = iter(stream)
+    first = next(pieces, b"")
+    dense: Update = registry.load("updates", "dense")()
+    planes: Serializer = registry.load("serializers", "planes")()
+    sample = sum(map(len, planes.encode([dense.encode(first, width)], map)))
+    name = "planes" if sample < WORTHWHILE * len(first) else "raw"
+    serializer: Serializer = registry.load("serializers", name)()
+    return name, serializer.encode((dense.encode(piece, width) for piece in chain([first], pieces) if piece), parallel)
+
+
+def read(entry: Entry, store: Store, parallel: Parallel) -> Iterator[Buffer]:
+    """The part's bytes in pieces, verified: what follows the last piece is CorruptObject if they are not the entry's.
+
+    Raises MissingObject, CorruptObject, PluginError; each says which parameter.
+    """
+    digest, size = hashlib.sha256(), 0
+    try:
+        for piece in _unverified(entry, store, parallel):
+            digest.update(piece)
+            size += len(piece)
+            if size > entry.size:
+                break
+            yield piece
+        if size != entry.size or digest.hexdigest() != entry.oid:
+            raise CorruptObject(
+                f"object {entry.storage.object} does not hold these values any more",
+                hint="See what is damaged: git theta fsck. Fetch a good copy, or restore it from a backup.",
+            )
+    except ThetaError as error:
+        raise error.located(parameter=entry.name or "") from error.__cause__
+
+
+def _unverified(entry: Entry, store: Store, parallel: Parallel) -> Iterator[Buffer]:
+    storage = entry.storage
+    update: Update = registry.load("updates", storage.update)()
+    serializer: Serializer = registry.load("serializers", storage.serializer)()
+
+    with closing(store.get(storage.object)) as file:
+        file.seek(storage.offset)
+        yield from map(update.decode, serializer.decode(Payload(file, storage.size), parallel))

@@ -1,0 +1,1 @@
+"""An update's arrays to stored bytes, and back."""

@@ -1,0 +1,42 @@
+"""A msgpack container: every block a list of [width, bytes] pairs, readable in any language."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from git_theta.errors import CorruptObject
+from git_theta.serializers.base import Payload, Serializer
+from git_theta.serializers.framing import framed, unframed
+from git_theta.tensors.arrays import Array, Arrays, Buffer, Parallel
+
+
+class MsgpackSerializer(Serializer):
+    """Any number of arrays per block."""
+
+    name = "msgpack"
+
+    def encode(self, blocks: Iterable[Arrays], parallel: Parallel) -> Iterator[Buffer]:
+        return framed(parallel(_pack, blocks))
+
+    def decode(self, payload: Payload, parallel: Parallel) -> Iterator[Arrays]:
+        return parallel(_unpack, unframed(payload))
+
+
+def _pack(arrays: Arrays) -> bytes:
+    import msgpack
+
+    packed: bytes = msgpack.packb([[array.width, bytes(array.data)] for array in arrays])
+    return packed
+
+
+def _unpack(body: bytes) -> Arrays:
+    import msgpack
+
+    try:
+        pairs = msgpack.unpackb(body)
+        arrays = tuple(Array(width, data) for width, data in pairs)
+    except (ValueError, TypeError, msgpack.UnpackException) as error:
+        raise CorruptObject(f"a stored block is not valid msgpack: {error}") from error
+    if not all(isinstance(array.width, int) and isinstance(array.data, bytes) for array in arrays):
+        raise CorruptObject("a stored block is not a list of arrays")
+    return arrays

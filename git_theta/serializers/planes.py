@@ -1,0 +1,98 @@
+"""Byte planes: bytes of equal significance together, each plane through zstd, raw where that does not shrink it.
+
+Sign and exponent of trained weights take a few values and shrink to about a third; mantissas are noise and stay raw.
+zstd is asked for little more than its entropy coder: long matches, and a hash table of 64 entries, since a plane of
+exponents has no real matches, and the spurious short ones that level 1 finds make it 4 times slower and 15 % larger
+(measured on MiniLM and on normal fp32: 1,050 against 280 MB/s, 0.34 against 0.39 of the plane, whose entropy is 0.335).
+
+Layout of a block (normative: docs/spec/objects.md): u8 number of arrays; per array u8 width, u32 bytes, and for each of
+its planes from the least significant u32 length (top bit: raw) and the bytes.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Iterator
+
+from git_theta.errors import CorruptObject
+from git_theta.serializers.base import Payload, Serializer
+from git_theta.serializers.framing import LONGEST, framed, unframed
+from git_theta.serializers.zstd import compress, decompress
+from git_theta.tensors.arrays import Array, Arrays, Buffer, Parallel
+
+_RAW = 1 << 31
+_ARRAY = struct.Struct("<BI")
+_LENGTH = struct.Struct("<I")
+
+
+class PlanesSerializer(Serializer):
+    """Any number of arrays per block."""
+
+    name = "planes"
+
+    def encode(self, blocks: Iterable[Arrays], parallel: Parallel) -> Iterator[Buffer]:
+        return framed(parallel(_pack, blocks))
+
+    def decode(self, payload: Payload, parallel: Parallel) -> Iterator[Arrays]:
+        return parallel(_unpack, unframed(payload))
+
+
+def _pack(arrays: Arrays) -> bytes:
+    parts: list[Buffer] = [bytes([len(arrays)])]
+    for array in arrays:
+        width = array.width if len(array.data) % array.width == 0 else 1
+        parts.append(_ARRAY.pack(width, len(array.data)))
+        for plane in _split(array.data, width):
+            packed = compress(plane)
+            shrunk = len(packed) < len(plane)
+            parts += (_LENGTH.pack(len(packed)), packed) if shrunk else (_LENGTH.pack(len(plane) | _RAW), plane)
+    return b"".join(parts)
+
+
+def _unpack(body: bytes) -> Arrays:
+    view, at = memoryview(body), 1
+    arrays = []
+    try:
+        for _ in range(body[0]):
+            width, size = _ARRAY.unpack_from(view, at)
+            at += _ARRAY.size
+            if size > LONGEST:
+                raise CorruptObject(f"a stored array claims {size} bytes")
+            planes = []
+            for _ in range(width):
+                (length,) = _LENGTH.unpack_from(view, at)
+                at += _LENGTH.size
+                stored = view[at : at + (length & ~_RAW)]
+                at += len(stored)
+                planes.append(stored if length & _RAW else decompress(stored, size // width))
+            arrays.append(Array(width, _joined(planes, width, size)))
+    except (struct.error, IndexError, ZeroDivisionError) as error:
+        raise CorruptObject("a stored block of planes is damaged") from error
+    return tuple(arrays)
+
+
+def _split(data: Buffer, width: int) -> Iterator[Buffer]:
+    """The planes of little-endian elements, least significant first."""
+    if width == 1:
+        yield data
+        return
+    import numpy as np
+
+    elements = np.frombuffer(data, dtype=f"<u{width}")
+    for significance in range(width):
+        plane = np.empty(len(elements), np.uint8)
+        np.copyto(plane, elements >> (8 * significance), casting="unsafe")
+        yield plane.data
+
+
+def _joined(planes: list[Buffer], width: int, size: int) -> Buffer:
+    if any(len(plane) * width != size for plane in planes):
+        raise CorruptObject("a stored plane has the wrong length")
+    if width == 1:
+        return planes[0]
+    import numpy as np
+
+    elements = np.empty((size // width, width), np.uint8)
+    for significance, plane in enumerate(planes):
+        elements[:, significance] = np.frombuffer(plane, np.uint8)
+    return elements.reshape(-1).data

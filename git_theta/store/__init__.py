@@ -1,0 +1,1 @@
+"""Objects by id: immutable bytes under their SHA-256."""

@@ -1,0 +1,180 @@
+"""Objects as files: ``objects/aa/bb/<oid>``, the layout that git-lfs programs understand.
+
+Writing is temporary file, fsync, read-only, rename; ``sync`` then makes the renames durable by fsyncing the directories
+they went into. A reader therefore never sees a partial object, and a manifest written after ``sync`` never names one
+that a power failure can take back (L5). Objects are verified by their readers, against the tensor's own hash.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import secrets
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from git_theta.errors import CorruptObject, MissingObject, StoreError
+from git_theta.store.base import Buffer, Store, Stored, checked
+
+_STALE = 24 * 3600
+"""Seconds after which a temporary file belongs to a process that died."""
+
+
+class LocalStore(Store):
+    """Objects under ``root/objects``; reads also look into the alternates, other stores' roots, which it never writes.
+
+    Thread-safe.
+    """
+
+    name = "local"
+
+    def __init__(self, root: Path, alternates: Iterable[Path] = ()) -> None:
+        self.root = root
+        self._roots = (root, *alternates)
+        self._unsynced: set[Path] = set()
+        self._lock = threading.Lock()
+        self._swept = False
+
+    def put(self, chunks: Iterable[Buffer]) -> Stored:
+        digest = hashlib.sha256()
+        size = 0
+        with self._writing() as (temporary, descriptor):
+            for chunk in chunks:
+                digest.update(chunk)
+                size += len(chunk)
+                _write(descriptor, chunk)
+            oid = digest.hexdigest()
+            if not self._already(oid):
+                os.fsync(descriptor)
+                os.fchmod(descriptor, 0o444)
+                self._adopt(temporary, oid)
+        return Stored(oid, size)
+
+    def adopt(self, file: Path, oid: str) -> None:
+        """Take over ``file``, which another store calls ``oid``: by hard link where that works, else by verified copy.
+
+        Raises CorruptObject when a copied file is not that object; a link is verified, as ever, by who reads it.
+        """
+        if self._already(oid):
+            return
+        temporary = self._temporary()
+        try:
+            os.link(file, temporary, follow_symlinks=False)
+            self._adopt(temporary, oid)
+        except OSError:  # another file system, or one without hard links
+            with open(file, "rb") as stream:  # noqa: PTH123
+                stored = self.put(iter(lambda: stream.read(1 << 20), b""))
+            if stored.oid != oid:
+                raise CorruptObject(f"object {oid} is damaged in {file}", hint="Repair it there: git theta fsck") from None
+
+    def get(self, oid: str) -> BinaryIO:
+        file = self.find(oid)
+        if file is None:
+            raise MissingObject(
+                f"object {oid} is missing", hint="Fetch it from where its commit came from: git theta checkout"
+            )
+        return open(file, "rb", buffering=0)  # type: ignore[return-value]  # noqa: PTH123, SIM115
+
+    def size(self, oid: str) -> int | None:
+        file = self.find(oid)
+        return None if file is None else file.stat().st_size
+
+    def find(self, oid: str) -> Path | None:
+        """The object's file, here or in an alternate; None when it is in neither."""
+        checked(oid)
+        return next((path for root in self._roots if (path := _place(root, oid)).is_file()), None)
+
+    def sync(self) -> None:
+        with self._lock:
+            folders, self._unsynced = self._unsynced, set()
+        for folder in sorted(folders):
+            _fsync_directory(folder)
+
+    def oids(self) -> Iterator[str]:
+        return (path.name for path in self.root.glob("objects/??/??/*") if path.is_file())
+
+    def _already(self, oid: str) -> bool:
+        """Whether the object is here; then its directories are synced as if we had put it.
+
+        The process that did may have been killed between its rename and its sync.
+        """
+        place = _place(self.root, checked(oid))
+        present = place.is_file()
+        if present:
+            self._note(place)
+        return present
+
+    def _adopt(self, temporary: Path, oid: str) -> None:
+        place = _place(self.root, checked(oid))
+        place.parent.mkdir(parents=True, exist_ok=True)
+        temporary.rename(place)
+        self._note(place)
+
+    def _note(self, place: Path) -> None:
+        folders = (place.parent, place.parent.parent, place.parent.parent.parent)
+        with self._lock:
+            self._unsynced.update(folders)
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[tuple[Path, int]]:
+        """A temporary file of our own, gone afterwards unless it was renamed."""
+        temporary, descriptor = self._temporary(), -1
+        try:
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            yield temporary, descriptor
+        except OSError as error:
+            raise _explained(error, self.root) from error
+        finally:
+            if descriptor >= 0:
+                os.close(descriptor)
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+
+    def _temporary(self) -> Path:
+        """A fresh path under ``tmp``; the first one also clears away what killed processes left there."""
+        folder = self.root / "tmp"
+        if not self._swept:
+            self._swept = True
+            _sweep(folder)
+        return folder / f"{os.getpid()}-{secrets.token_hex(8)}"
+
+
+def _place(root: Path, oid: str) -> Path:
+    return root / "objects" / oid[:2] / oid[2:4] / oid
+
+
+def _sweep(folder: Path) -> None:
+    with contextlib.suppress(OSError):  # a read-only store is reported by the write that follows
+        folder.mkdir(parents=True, exist_ok=True)
+        for leftover in folder.iterdir():
+            if time.time() - leftover.stat().st_mtime > _STALE:
+                leftover.unlink()
+
+
+def _write(descriptor: int, chunk: Buffer) -> None:
+    view = memoryview(chunk).cast("B")
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def _fsync_directory(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _explained(error: OSError, root: Path) -> StoreError:
+    hints = {
+        errno.ENOSPC: "Free some space and repeat the command; nothing was half-stored.",
+        errno.EDQUOT: "The quota is used up: free some space and repeat the command.",
+        errno.EROFS: "The file system is read-only.",
+        errno.EACCES: "Check who owns the directory, and its permissions.",
+    }
+    return StoreError(f"cannot write to the store {root}: {error.strerror}", hint=hints.get(error.errno or 0, ""))

@@ -1,0 +1,42 @@
+"""A store in memory: for tests, and for trying a plug-in without a disk."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterable, Iterator
+from typing import BinaryIO
+
+from git_theta.errors import MissingObject
+from git_theta.store.base import Buffer, Store, Stored, checked
+
+
+class MemoryStore(Store):
+    """Objects in a dictionary."""
+
+    name = "memory"
+
+    def __init__(self) -> None:
+        self._objects: dict[str, bytes] = {}
+
+    def put(self, chunks: Iterable[Buffer]) -> Stored:
+        content = b"".join(chunks)
+        oid = hashlib.sha256(content).hexdigest()
+        self._objects.setdefault(oid, content)
+        return Stored(oid, len(content))
+
+    def get(self, oid: str) -> BinaryIO:
+        try:
+            return io.BytesIO(self._objects[checked(oid)])
+        except KeyError:
+            raise MissingObject(f"object {oid} is missing") from None
+
+    def size(self, oid: str) -> int | None:
+        content = self._objects.get(checked(oid))
+        return None if content is None else len(content)
+
+    def sync(self) -> None:
+        pass
+
+    def oids(self) -> Iterator[str]:
+        return iter(tuple(self._objects))

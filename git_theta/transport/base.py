@@ -1,0 +1,22 @@
+"""The seam of a transport: objects between the local store and one remote.
+
+Laws: idempotent, so a transfer that was cut is simply repeated; and honest: ``push`` returns only when every object is
+on the remote, which it has checked there (L7).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+
+
+class Transport(ABC):
+    """One remote."""
+
+    @abstractmethod
+    def fetch(self, oids: Iterable[str]) -> None:
+        """Bring those of ``oids`` that the remote has. What it lacks is no error: another remote may have it."""
+
+    @abstractmethod
+    def push(self, objects: Mapping[str, int]) -> None:
+        """Put the objects (oid to size) on the remote. Raises TransportError naming one that is not there afterwards."""

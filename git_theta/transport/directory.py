@@ -1,0 +1,47 @@
+"""A repository on this machine, or on a file system mounted here: objects are linked, or else copied."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from git_theta.errors import MissingObject, TransportError
+from git_theta.store.local import LocalStore
+from git_theta.transport.base import Transport
+
+
+class DirectoryTransport(Transport):
+    """Objects of another repository's theta directory.
+
+    Args:
+        store: ours.
+        remote: the other repository's theta directory.
+        alternates: theta directories that the other repository borrows from.
+    """
+
+    def __init__(self, store: LocalStore, remote: Path, alternates: Iterable[Path] = ()) -> None:
+        self._ours = store
+        self._theirs = LocalStore(remote, alternates)
+
+    def fetch(self, oids: Iterable[str]) -> None:
+        for oid in oids:
+            file = self._theirs.find(oid)
+            if file is not None:
+                self._ours.adopt(file, oid)
+        self._ours.sync()
+
+    def push(self, objects: Mapping[str, int]) -> None:
+        for oid, size in objects.items():
+            if self._theirs.size(oid) == size:
+                continue
+            file = self._ours.find(oid)
+            if file is None:
+                raise MissingObject(
+                    f"object {oid} is missing here, so it cannot be pushed",
+                    hint="Fetch it from where its commit came from: git theta checkout",
+                )
+            self._theirs.adopt(file, oid)
+        self._theirs.sync()
+        lacking = next((oid for oid, size in objects.items() if self._theirs.size(oid) != size), None)
+        if lacking:
+            raise TransportError(f"object {lacking} did not arrive in {self._theirs.root}", hint="Push again.")

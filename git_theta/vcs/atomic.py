@@ -1,0 +1,58 @@
+"""Read a small file that we edit, and replace it whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from git_theta.errors import UsageError
+
+
+def read(file: Path) -> bytes:
+    """The content of ``file``, b"" where there is none. Raises UsageError where :func:`replace` would."""
+    _refuse_link(file)
+    return file.read_bytes() if file.exists() else b""
+
+
+def replace(file: Path, content: bytes, *, mode: int | None = None) -> None:
+    """Write ``content`` to ``file`` by way of a temporary file beside it, making the folders above.
+
+    Args:
+        file: what to write; never through a symbolic link (L10).
+        content: all of it.
+        mode: permission bits of a file that is new; None for what the umask leaves of 0o666. One that is there keeps
+            its own.
+
+    Raises UsageError where ``file`` is a symbolic link, OSError where it cannot be written.
+    """
+    _refuse_link(file)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as out:
+            out.write(content)
+            os.fchmod(out.fileno(), _mode(file, mode))
+            out.flush()
+            os.fsync(out.fileno())
+        Path(temporary).replace(file)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _refuse_link(file: Path) -> None:
+    if file.is_symlink():
+        raise UsageError(
+            "is a symbolic link, which we do not write through",
+            hint=f"edit {file.readlink()} itself, or put a regular file in the link's place",
+            path=str(file),
+        )
+
+
+def _mode(file: Path, mode: int | None) -> int:
+    if file.exists():
+        return file.stat().st_mode & 0o7777
+    umask = os.umask(0o077)  # the only way to read it is to set it
+    os.umask(umask)
+    return (0o666 if mode is None else mode) & ~umask

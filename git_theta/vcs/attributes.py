@@ -1,0 +1,272 @@
+"""``.gitattributes``, read as Git itself reads it (attr.c), and edited so that every other byte stays.
+
+A line is a pattern and its attributes; the pattern may stand in C-style quotes. Lines that are blank, comments, macro
+definitions (``[attr]NAME ...``) or negative (``!PATTERN``, which Git ignores) have no pattern.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from git_theta.errors import UsageError
+from git_theta.vcs import atomic
+from git_theta.vcs.git import blob, git, nul_separated
+from git_theta.vcs.repository import Repository
+
+ATTRIBUTES = (b"filter=theta", b"diff=theta", b"merge=theta", b"-text")
+
+_BLANK = b" \t\r\n"
+_WORD = re.compile(rb"[^ \t\r\n]+")
+_BOM = b"\xef\xbb\xbf"
+_MACRO = b"[attr]"
+_LONGEST_LINE = 2048  # Git ignores longer ones (ATTR_MAX_LINE_LENGTH)
+_QUOTED = re.compile(rb'"((?:[^"\\]|\\(?:[abfnrtv\\"]|[0-3][0-7]{2}))*)"')
+_ESCAPE = re.compile(rb"\\(?:([abfnrtv\\\"])|([0-3][0-7]{2}))")
+_ESCAPED = dict(zip(b'abfnrtv\\"', b'\a\b\f\n\r\t\v\\"', strict=True))
+_UNESCAPED = {byte: b"\\" + bytes([letter]) for letter, byte in _ESCAPED.items()}
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of an attributes file.
+
+    Attributes:
+        raw: its bytes, line ending included.
+        pattern: the pattern without its quotes; b"" where the line has none.
+        macro: the name of the macro that it defines; b"" for other lines.
+        states: its attributes as written: ``name``, ``-name``, ``!name``, ``name=value``.
+        head: where in ``raw`` the pattern ends; what follows is attributes alone.
+    """
+
+    raw: bytes
+    pattern: bytes = b""
+    macro: bytes = b""
+    states: tuple[bytes, ...] = ()
+    head: int = 0
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """A pattern with ``filter=theta``, relative to the folder of the file in which it stands.
+
+    Attributes:
+        pattern: without its quotes, as :func:`normalized` makes it.
+        file: the attributes file, relative to the top of the worktree.
+    """
+
+    pattern: str
+    file: str
+
+
+@dataclass(frozen=True)
+class IndexEntry:
+    """A file in the index.
+
+    Attributes:
+        mode: ``100644`` or ``100755``.
+        oid: the id of its blob.
+        stage: 0, or 1 to 3 (base, ours, theirs) while it is in conflict.
+        path: relative to the top of the worktree; undecodable bytes as surrogates.
+    """
+
+    mode: str
+    oid: str
+    stage: int
+    path: str
+
+
+def parse(content: bytes) -> list[Line]:
+    """The lines of an attributes file; their ``raw`` bytes join to ``content``."""
+    # Git ends lines at \n alone; bytes.splitlines would also end them at a lone \r.
+    lines = re.findall(rb"[^\n]*\n|[^\n]+", content)
+    return [_line(raw, raw.removeprefix(_BOM) if number == 0 else raw) for number, raw in enumerate(lines)]
+
+
+def _line(raw: bytes, text: bytes) -> Line:
+    text = text.lstrip(_BLANK)
+    if not text or text.startswith(b"#") or len(raw.rstrip(b"\r\n")) >= _LONGEST_LINE:
+        return Line(raw)
+    quoted = _QUOTED.match(text)
+    written = quoted[0] if quoted else _WORD.findall(text)[0]
+    pattern = _unquote(quoted[1]) if quoted else written
+    states = tuple(_WORD.findall(text[len(written) :]))
+    if pattern.startswith(_MACRO) and pattern != _MACRO:
+        return Line(raw, macro=pattern.removeprefix(_MACRO), states=states)
+    if pattern.startswith(b"!"):
+        return Line(raw)
+    return Line(raw, pattern, states=states, head=len(raw) - len(text) + len(written))
+
+
+def track(file: Path, patterns: Iterable[str]) -> list[str]:
+    """Append our attributes for the patterns that lack them; returns those.
+
+    A line that gives the same pattern other attributes stays; ours, coming later, wins where they disagree.
+
+    Args:
+        file: the ``.gitattributes`` to edit, or to make.
+        patterns: relative to the folder of ``file``, in Git's pattern language.
+
+    Raises UsageError for a pattern that could never match, and where ``file`` is a symbolic link.
+    """
+    content = atomic.read(file)
+    lines = parse(content)
+    macros = _macros(lines)
+    wanted = {normalized(pattern): pattern for pattern in patterns}
+    added = {key: typed for key, typed in wanted.items() if not _filters(lines, key, macros)}
+    ending = b"\r\n" if lines and lines[0].raw.endswith(b"\r\n") else b"\n"
+    if added:
+        if content and not content.endswith(b"\n"):
+            content += ending
+        ours = b" ".join(ATTRIBUTES)
+        atomic.replace(file, content + b"".join(_quote(key) + b" " + ours + ending for key in added))
+    return list(added.values())
+
+
+def untrack(file: Path, patterns: Iterable[str]) -> list[str]:
+    """Take our attributes off the patterns' lines, and away the lines that have no others; returns those found.
+
+    Raises UsageError for a pattern that could never match, and where ``file`` is a symbolic link.
+    """
+    lines = parse(atomic.read(file))
+    wanted = {normalized(pattern): pattern for pattern in patterns}
+    found = {line.pattern for line in lines if line.pattern in wanted and _is_ours(line)}
+    if found:
+        atomic.replace(file, b"".join(_without_ours(line) if line.pattern in found else line.raw for line in lines))
+    return [typed for key, typed in wanted.items() if key in found]
+
+
+def normalized(pattern: str) -> bytes:
+    """A pattern as Git has to be given it: ``./a`` is ``/a``, and a leading ``!`` is escaped.
+
+    Raises UsageError where Git could never match it.
+    """
+    key = os.fsencode(pattern)
+    if key.startswith(b"./"):
+        key = key[1:]
+    if key.startswith(b"!"):
+        key = b"\\" + key
+    reasons = {
+        "is empty": not key,
+        "would define a macro": key.startswith(_MACRO),
+        "lies outside of this folder": key.startswith(b"../"),
+        "names a folder, which Git never matches": key.endswith(b"/"),
+        "holds a NUL": b"\0" in key,
+        "is too long for Git": len(_quote(key)) + len(b" ".join(ATTRIBUTES)) + 1 >= _LONGEST_LINE,
+    }
+    for reason, holds in reasons.items():
+        if holds:
+            hint = (
+                f"`{pattern}**` matches what is in it" if key.endswith(b"/") else "run this in the folder of the files"
+            )
+            raise UsageError(f"the pattern {pattern!r} {reason}", hint=hint)
+    return key
+
+
+def tracked_patterns(repository: Repository) -> list[Pattern]:
+    """Every pattern with ``filter=theta`` in the repository's ``.gitattributes`` files and ``info/attributes``."""
+    files = {name: parse(content) for name, content in _attribute_files(repository).items()}
+    # Git takes macros from the top of the worktree and from info/attributes alone.
+    macros = _macros([line for name, lines in files.items() if name in (".gitattributes", _INFO) for line in lines])
+    return [
+        Pattern(os.fsdecode(pattern), name)
+        for name, lines in files.items()
+        for pattern in dict.fromkeys(line.pattern for line in lines if line.pattern)
+        if _filters(lines, pattern, macros)
+    ]
+
+
+_INFO = "info/attributes"
+
+
+def _attribute_files(repository: Repository) -> dict[str, bytes]:
+    files: dict[str, bytes] = {}
+    top = repository.worktree
+    if top:
+        # Ignored ones count too: Git reads them all the same.
+        listing = git("ls-files", "-z", "--cached", "--others", "--", ":(glob)**/.gitattributes", cwd=top)
+        for path in sorted(set(nul_separated(listing))):
+            file = top / path
+            # A sparse checkout lacks files that Git then reads from the index; a link it does not follow.
+            content = file.read_bytes() if file.is_file() and not file.is_symlink() else blob(f":{path}", cwd=top)
+            files[path] = content or b""
+    info = repository.common_dir / _INFO
+    if info.is_file():
+        files[_INFO] = info.read_bytes()
+    return files
+
+
+def filtered(paths: Sequence[str], cwd: Path | None = None) -> list[str]:
+    """Those of ``paths`` (relative to ``cwd``) to which Git applies our filter, by whatever rule."""
+    stdin = b"".join(os.fsencode(path) + b"\0" for path in paths)
+    answer = nul_separated(git("check-attr", "-z", "--stdin", "filter", cwd=cwd, stdin=stdin))
+    return [path for path, value in zip(answer[::3], answer[2::3], strict=True) if value == "theta"]
+
+
+def tracked_files(repository: Repository) -> list[IndexEntry]:
+    """The files in the index to which Git applies our filter, in Git's order; all stages of those in conflict."""
+    if repository.worktree is None:
+        return []
+    entries = []
+    for item in nul_separated(git("ls-files", "-z", "--stage", cwd=repository.worktree)):
+        facts, _, path = item.partition("\t")
+        mode, oid, stage = facts.split(" ")
+        if mode.startswith("100"):  # neither links nor submodules pass through a filter
+            entries.append(IndexEntry(mode, oid, int(stage), path))
+    ours = set(filtered(list(dict.fromkeys(entry.path for entry in entries)), repository.worktree))
+    return [entry for entry in entries if entry.path in ours]
+
+
+def _filters(lines: Iterable[Line], pattern: bytes, macros: Mapping[bytes, tuple[bytes, ...]]) -> bool:
+    """Whether a pattern's lines end up with our filter: the last word on ``filter`` counts."""
+    states = [state for line in lines if line.pattern == pattern for state in _expanded(line.states, macros)]
+    words = [state for state in states if state.lstrip(b"-!").partition(b"=")[0] == b"filter"]
+    return words[-1:] == [b"filter=theta"]
+
+
+def _expanded(
+    states: Iterable[bytes], macros: Mapping[bytes, tuple[bytes, ...]], seen: frozenset[bytes] = frozenset()
+) -> list[bytes]:
+    """Attributes with macros replaced by what they stand for."""
+    flat: list[bytes] = []
+    for state in states:
+        if state in macros and state not in seen:
+            flat += _expanded(macros[state], macros, seen | {state})
+        flat.append(state)
+    return flat
+
+
+def _macros(lines: Iterable[Line]) -> dict[bytes, tuple[bytes, ...]]:
+    return {line.macro: line.states for line in lines if line.macro}
+
+
+def _is_ours(line: Line) -> bool:
+    return any(state in line.states for state in ATTRIBUTES[:-1])
+
+
+def _without_ours(line: Line) -> bytes:
+    """A line's bytes without our attributes; b"" where no other is left."""
+    # `-text` is anybody's word: it is ours where it stands beside our filter.
+    ours = ATTRIBUTES if ATTRIBUTES[0] in line.states else ATTRIBUTES[:-1]
+    if all(state in ours for state in line.states):
+        return b""
+    words = rb"[ \t\r]+(?:" + b"|".join(re.escape(state) for state in ours) + rb")(?=[ \t\r\n]|$)"
+    return line.raw[: line.head] + re.sub(words, b"", line.raw[line.head :])
+
+
+def _unquote(text: bytes) -> bytes:
+    return _ESCAPE.sub(lambda found: bytes([_ESCAPED[found[1][0]] if found[1] else int(found[2], 8)]), text)
+
+
+def _quote(pattern: bytes) -> bytes:
+    """A pattern as it is written in the file: in quotes where Git would otherwise misread it."""
+    if not re.search(rb'[\0-\x20\x7f]|^["#]', pattern):
+        return pattern
+    return (
+        b'"'
+        + b"".join(_UNESCAPED.get(byte, b"\\%03o" % byte if byte < 32 else bytes([byte])) for byte in pattern)
+        + b'"'
+    )

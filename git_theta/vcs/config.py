@@ -1,0 +1,144 @@
+"""Our lines in Git's configuration: write them, know them again, take them out.
+
+A value is ours when it runs one of our modules, whichever interpreter it names; anything else under ``filter.theta``
+(git-theta 0.2 left ``git-theta-filter clean %f`` there) belongs to somebody, and is only replaced when asked to.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from git_theta.errors import GitError, UsageError
+from git_theta.vcs.git import git
+
+Scope = Literal["global", "local", "worktree", "system"]
+
+# Every command of ours holds this, before as after an upgrade: it is how we know one again.
+_MARK = " -I -m git_theta."
+
+_SECTION = r"^filter\.theta\."
+_REQUIRED = "filter.theta.required"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One line of configuration."""
+
+    key: str
+    value: str
+
+    @property
+    def ours(self) -> bool:
+        """Whether git-theta wrote it. ``required`` names nobody: it belongs to the commands it stands with."""
+        return self.value == "true" if self.key == _REQUIRED else _MARK in self.value
+
+
+def module(python: str, name: str) -> str:
+    """The shell command that runs our module ``name``, isolated from PYTHONPATH and the user's site packages.
+
+    Args:
+        python: absolute path of the interpreter that has git-theta.
+        name: the module, with its arguments.
+    """
+    return f"{shlex.quote(python)} -I -m {name}"
+
+
+def settings(python: str) -> list[Setting]:
+    """What installing writes, for the interpreter at the absolute path ``python``.
+
+    ``required`` makes a failing filter an error rather than a silent raw commit, and lets Git stream a clean instead
+    of holding the file in memory.
+    """
+    # Git expands % in the one-shot commands, and in those alone.
+    escaped = python.replace("%", "%%")
+    return [
+        Setting("filter.theta.process", module(python, "git_theta.cli.filter_process")),
+        Setting("filter.theta.clean", module(escaped, "git_theta.cli.one_shot clean %f")),
+        Setting("filter.theta.smudge", module(escaped, "git_theta.cli.one_shot smudge %f")),
+        Setting(_REQUIRED, "true"),
+    ]
+
+
+def install(python: str, scope: Scope = "global", *, force: bool = False, cwd: Path | None = None) -> bool:
+    """Write our settings to a scope's configuration; returns whether anything changed.
+
+    Raises UsageError where somebody else's filter of our name is there and ``force`` is False, GitError where Git
+    cannot write that scope (outside a repository; a worktree's own without extensions.worktreeConfig).
+    """
+    found = read(scope, cwd=cwd)
+    foreign = [setting for setting in found if not setting.ours]
+    if foreign and not force:
+        lines = "\n".join(f"{setting.key} = {setting.value}" for setting in foreign)
+        raise UsageError(
+            f"the {scope} configuration has another filter of the name theta:\n{lines}",
+            hint=f"`git theta install --{scope} --force` replaces it",
+        )
+    wanted = settings(python)
+    stale = [setting for setting in wanted if [one for one in found if one.key == setting.key] != [setting]]
+    for setting in stale:
+        _write(scope, ["--replace-all", setting.key, setting.value], cwd)
+    return bool(stale)
+
+
+def uninstall(scope: Scope = "global", *, cwd: Path | None = None) -> list[Setting]:
+    """Take our settings out of a scope's configuration, and the section with the last of them; returns them.
+
+    Raises GitError where Git cannot write that scope.
+    """
+    found = read(scope, cwd=cwd)
+    # Somebody else's filter keeps its `required`.
+    spared = [_REQUIRED] if any(not setting.ours for setting in found) else []
+    removed = [setting for setting in found if setting.ours and setting.key not in spared]
+    for setting in dict.fromkeys(removed):
+        _write(scope, ["--fixed-value", "--unset-all", setting.key, setting.value], cwd)
+    return removed
+
+
+def read(scope: Scope | None = None, *, cwd: Path | None = None) -> list[Setting]:
+    """Everything under ``filter.theta`` in one scope's file, or in all of them in rising precedence.
+
+    Raises GitError where Git cannot read that scope.
+    """
+    where = [f"--{scope}"] if scope else []
+    done = subprocess.run(
+        ["git", "config", "--null", *where, "--get-regexp", _SECTION],
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+    )
+    if done.returncode > 1:  # 1 is "no such key"
+        raise _explained(done.stderr.decode(errors="replace").strip())
+    # `[filter "theta"] required` without a value, which means true, comes without the newline.
+    lines = (os.fsdecode(item).partition("\n") for item in done.stdout.split(b"\0")[:-1])
+    return [Setting(key, value if newline else "true") for key, newline, value in lines]
+
+
+def active(*, cwd: Path | None = None) -> dict[str, str]:
+    """The settings in force: key -> value, after all scopes."""
+    return {setting.key: setting.value for setting in read(cwd=cwd)}
+
+
+def installed(*, cwd: Path | None = None) -> bool:
+    """Whether our filter is the one that Git runs here."""
+    process = active(cwd=cwd).get("filter.theta.process", "")
+    return Setting("filter.theta.process", process).ours
+
+
+def _write(scope: Scope, arguments: Sequence[str], cwd: Path | None) -> None:
+    try:
+        git("config", f"--{scope}", *arguments, cwd=cwd)
+    except GitError as error:
+        raise _explained(error.message) from None
+
+
+def _explained(words: str) -> GitError:
+    hint = ""
+    if "worktreeconfig" in words.lower():
+        hint = "`git config extensions.worktreeConfig true` gives each worktree a configuration of its own"
+    return GitError(words.removeprefix("fatal: ") or "git config failed", hint=hint)

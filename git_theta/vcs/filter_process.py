@@ -1,0 +1,89 @@
+"""Git's long-running filter protocol, version 2: one process filters all files of a Git command.
+
+Source: gitattributes(5), "Long Running Filter Process". Git sends everything about a file, content included, before it
+reads a byte of the answer; so a handler has to take its whole content before the first piece it answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from git_theta.errors import GitError, ThetaError
+from git_theta.vcs.pktline import Buffer, Reader, Writer
+
+ReadInto = Callable[[memoryview], int]
+Handler = Callable[[ReadInto, str], Iterator[Buffer]]
+"""(content, path) -> the answer's pieces. A ThetaError, at any piece, fails this file and no other."""
+
+
+def serve(reader: Reader, writer: Writer, handlers: dict[str, Handler], report: Callable[[ThetaError], None]) -> None:
+    """Answer Git until it hangs up.
+
+    Args:
+        reader, writer: the connection.
+        handlers: by command, "clean" and "smudge".
+        report: tells the person what went wrong with a file, before Git hears that something did.
+
+    Raises GitError when what comes is not this protocol.
+    """
+    _shake_hands(reader, writer, handlers)
+    while (request := reader.lines()) is not None:
+        words = dict(line.partition("=")[::2] for line in request)
+        handler = handlers.get(words.get("command", ""))
+        if handler is None:
+            raise GitError(f"git asked for {words.get('command')!r}, which was not offered")
+        _answer(reader, writer, handler, words["pathname"], report)
+
+
+def _shake_hands(reader: Reader, writer: Writer, handlers: dict[str, Handler]) -> None:
+    welcome = reader.lines()
+    if not welcome or welcome[0] != "git-filter-client" or "version=2" not in welcome:
+        raise GitError("this command is for Git, which did not ask for the filter protocol version 2")
+    writer.lines("git-filter-server", "version=2")
+    offered = reader.lines() or []
+    writer.lines(*(f"capability={name}" for name in handlers if f"capability={name}" in offered))
+
+
+def _answer(
+    reader: Reader, writer: Writer, handler: Handler, path: str, report: Callable[[ThetaError], None]
+) -> None:
+    content = _Content(reader)
+    answering = False
+    try:
+        pieces = handler(content.readinto, path)
+        first = next(pieces, b"")
+        content.drain()
+        writer.lines("status=success")
+        answering = True
+        writer.content((first,))
+        writer.content(pieces)
+    except ThetaError as error:
+        report(error.located(path=path))
+        content.drain()
+        if answering:
+            writer.flush()
+        writer.lines("status=error")
+        return
+    writer.flush()
+    writer.flush()
+
+
+class _Content:
+    """One file's content: once it has ended it stays ended."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._ended = False
+
+    def readinto(self, view: memoryview) -> int:
+        if self._ended:
+            return 0
+        size = self._reader.readinto(view)
+        self._ended = size < len(view)
+        return size
+
+    def drain(self) -> None:
+        """Take what nobody took: Git sends all of it, whatever we answer."""
+        waste = memoryview(bytearray(1 << 20))
+        while self.readinto(waste):
+            pass

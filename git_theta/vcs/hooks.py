@@ -1,0 +1,136 @@
+"""Our lines in the pre-push hook: put them into whatever is there, know them again, take them out.
+
+Since Git has one hook of a name and other tools want it too (git-lfs, husky, pre-commit), ours is a marked block that
+goes right behind the first line of a shell script. The hook's standard input, the list of refs, is kept in a file and
+given back, so that the rest of the script reads it as if we were not there.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from enum import Enum
+from pathlib import Path
+
+from git_theta.vcs import atomic
+from git_theta.vcs.config import module
+
+NAME = "pre-push"
+
+_BEGIN = b"# >>> git-theta >>>"
+_END = b"# <<< git-theta <<<"
+_BLOCK = re.compile(rb"^" + _BEGIN + rb"\n.*?^" + _END + rb"\n", re.MULTILINE | re.DOTALL)
+_SHEBANG = b"#!/bin/sh\n"
+_SHELL = re.compile(
+    rb"#![ \t]*(?:/\S*/)?(?:env[ \t]+(?:-S[ \t]*)?(?:/\S*/)?)?(?:sh|bash|dash|zsh|ksh)(?:[ \t][^\r\n]*)?\n"
+)
+
+# mktemp, not a variable and a here-document: the bytes come back exactly, whether none or without a last newline.
+_TEMPLATE = """\
+{begin}
+# Uploads what the pushed commits need. The list of refs on standard input is given back to the rest of this hook.
+# `git theta install` rewrites, and `git theta uninstall` removes, the lines between these marks.
+theta_refs=$(mktemp) || exit
+{{ cat >"$theta_refs" && {command} {name} "$@" <"$theta_refs"; }} || {{
+  theta_status=$?
+  rm -f "$theta_refs"
+  exit "$theta_status"
+}}
+exec <"$theta_refs"
+rm -f "$theta_refs"
+unset theta_refs
+{end}
+"""
+
+
+class HookState(Enum):
+    """What stands in the hook's place. The value ends the sentence "the pre-push hook ..."."""
+
+    ABSENT = "is missing"
+    OURS = "is in place"
+    OUTDATED = "calls another git-theta"
+    SHELL = "is a shell script without our lines"
+    OTHER = "is no shell script that we can add lines to"
+    DISABLED = "is switched off: it is not executable, or core.hooksPath is no folder"
+    SYMLINK = "is a symbolic link, which we do not write through"
+
+    @property
+    def editable(self) -> bool:
+        """Whether :func:`install` makes this :attr:`OURS`."""
+        return self in (HookState.ABSENT, HookState.OURS, HookState.OUTDATED, HookState.SHELL)
+
+
+def command(python: str) -> str:
+    """The shell command in our block, for the interpreter at the absolute path ``python``."""
+    return module(python, "git_theta")
+
+
+def block(command: str) -> str:
+    """The lines that a hook needs, marks included; also what a person adds by hand where we cannot."""
+    return _TEMPLATE.format(begin=_BEGIN.decode(), end=_END.decode(), command=command, name=NAME)
+
+
+def state(hooks_dir: Path, command: str) -> HookState:
+    """What stands in the hook's place, for the git-theta that runs as ``command``."""
+    file = hooks_dir / NAME
+    if hooks_dir.exists() and not hooks_dir.is_dir():
+        return HookState.DISABLED
+    if file.is_symlink():
+        return HookState.SYMLINK
+    if not file.exists():
+        return HookState.ABSENT
+    if not file.is_file():
+        return HookState.OTHER
+    return _state(file.read_bytes(), command, executable=os.access(file, os.X_OK))
+
+
+def _state(content: bytes, command: str, *, executable: bool) -> HookState:
+    ours = _BLOCK.search(content)
+    if not executable:
+        # Making it executable would start a script that somebody switched off; unless all of it is ours.
+        return HookState.OUTDATED if _BLOCK.sub(b"", content) == _SHEBANG else HookState.DISABLED
+    if ours:
+        return HookState.OURS if ours[0] == os.fsencode(block(command)) else HookState.OUTDATED
+    # One mark without the other: somebody edited our lines, and where they end is anybody's guess.
+    return HookState.SHELL if _SHELL.match(content) and _BEGIN not in content else HookState.OTHER
+
+
+def install(hooks_dir: Path, command: str) -> HookState:
+    """Put our block into the hook, or write one; returns the state it found.
+
+    Where that is not ``editable`` nothing was touched: show the person :func:`block`. Everything else in the hook, and
+    its mode, stays.
+
+    Args:
+        hooks_dir: where Git looks for hooks.
+        command: see :func:`command`.
+    """
+    found = state(hooks_dir, command)
+    file = hooks_dir / NAME
+    lines = os.fsencode(block(command))
+    if found is HookState.ABSENT:
+        atomic.replace(file, _SHEBANG + lines, mode=0o777)
+    elif found is HookState.SHELL:
+        first, rest = file.read_bytes().split(b"\n", 1)
+        atomic.replace(file, first + b"\n" + lines + rest)
+    elif found is HookState.OUTDATED:
+        atomic.replace(file, _BLOCK.sub(lambda _: lines, file.read_bytes(), count=1))
+        if not os.access(file, os.X_OK):
+            file.chmod(file.stat().st_mode | 0o111)
+    return found
+
+
+def uninstall(hooks_dir: Path) -> bool:
+    """Take our block out of the hook, and the hook away if nothing else is in it; returns whether it was there."""
+    file = hooks_dir / NAME
+    if file.is_symlink() or not file.is_file():
+        return False
+    content = file.read_bytes()
+    rest = _BLOCK.sub(b"", content)
+    if rest == content:
+        return False
+    if rest == _SHEBANG:
+        file.unlink()
+    else:
+        atomic.replace(file, rest)
+    return True

@@ -1,0 +1,111 @@
+"""Git's pkt-line framing: four hex digits of length, then that many bytes less four; ``0000`` is a flush.
+
+Source: gitprotocol-common(5). A filter gets file contents as packets of up to 65,516 bytes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+from git_theta.errors import GitError
+
+_LARGEST = 65516
+_FLUSH = b"0000"
+
+Buffer = bytes | bytearray | memoryview
+
+
+class Reader:
+    """Packets from a file descriptor, payloads straight into the caller's memory."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._left = 0  # of the current packet
+        self._header = bytearray(4)
+        self._have = 0  # bytes of the next packet's header that came with the last payload
+
+    def lines(self) -> list[str] | None:
+        """The text lines up to a flush, without their newlines; None at end of input."""
+        lines = []
+        while (size := self._next()) != 0:
+            if size is None:
+                return None
+            line = bytearray(size)
+            self._fill(memoryview(line))
+            lines.append(os.fsdecode(bytes(line)).removesuffix("\n"))
+        return lines
+
+    def readinto(self, view: memoryview) -> int:
+        """Fill ``view`` with content; fewer bytes only where a flush ends it (the flush is consumed)."""
+        filled = 0
+        while filled < len(view):
+            if self._left == 0:
+                size = self._next()
+                if size is None:
+                    raise GitError("git stopped in the middle of a file")
+                if size == 0:
+                    break
+                self._left = size
+            part = view[filled : filled + self._left]
+            self._fill(part)
+            self._left -= len(part)
+            filled += len(part)
+        return filled
+
+    def _next(self) -> int | None:
+        """Payload size of the next packet: 0 for a flush, None at end of input."""
+        while self._have < 4:
+            got = os.readv(self._descriptor, [memoryview(self._header)[self._have :]])
+            if got == 0:
+                return None
+            self._have += got
+        self._have = 0
+        try:
+            size = int(self._header, 16)
+        except ValueError:
+            raise GitError(f"not a pkt-line: {bytes(self._header)!r}") from None
+        return max(0, size - 4)
+
+    def _fill(self, part: memoryview) -> None:
+        """Exactly ``part``; one system call also fetches the next header when this packet ends here."""
+        ends = self._left <= len(part)
+        while len(part):
+            views = [part, memoryview(self._header)] if ends else [part]
+            got = os.readv(self._descriptor, views)
+            if got == 0:
+                raise GitError("git stopped in the middle of a packet")
+            self._have = max(0, got - len(part))
+            part = part[got:]
+
+
+class Writer:
+    """Packets to a file descriptor."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def lines(self, *lines: str) -> None:
+        """Each line as a packet, then a flush."""
+        packets = [_packet(os.fsencode(line) + b"\n") for line in lines]
+        self._all(b"".join([*packets, _FLUSH]))
+
+    def content(self, chunks: Iterable[Buffer]) -> None:
+        """The chunks as packets, without the flush that ends them."""
+        for chunk in chunks:
+            view = memoryview(chunk).cast("B")
+            for start in range(0, len(view), _LARGEST):
+                self._all(_packet(view[start : start + _LARGEST]))
+
+    def flush(self) -> None:
+        """End a list or a content."""
+        self._all(_FLUSH)
+
+    def _all(self, data: Buffer) -> None:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self._descriptor, view) :]
+
+
+def _packet(payload: Buffer) -> bytes:
+    return b"%04x%b" % (len(payload) + 4, payload)

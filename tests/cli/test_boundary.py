@@ -1,0 +1,143 @@
+"""What a person sees when something goes wrong, and what a script can tell from the exit code."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import pytest
+
+from git_theta import __version__
+from git_theta.cli import boundary
+from git_theta.cli.main import COMMANDS, main
+from git_theta.errors import CorruptObject, MissingObject, ThetaError
+from tests.sandbox import Sandbox
+
+
+def failing(error: BaseException) -> Callable[[], int]:
+    def action() -> int:
+        raise error
+
+    return action
+
+
+def run(*arguments: str, source: str = "") -> subprocess.CompletedProcess[str]:
+    """Run a fresh interpreter on ``source``, or on ``-m git_theta ARGUMENTS``."""
+    command = ["-c", source] if source else ["-m", "git_theta", *arguments]
+    return subprocess.run([sys.executable, *command], capture_output=True, text=True)
+
+
+def test_an_error_says_what_where_and_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+    error = MissingObject("object abc is nowhere", hint="try this\nor that", path="a.bin", parameter="w")
+    assert boundary.run(failing(error)) == 3
+    assert capsys.readouterr() == (
+        "",
+        "theta: error: a.bin: w: object abc is nowhere\nhint: try this\nhint: or that\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(ThetaError("x"), 1), (CorruptObject("x"), 4), (KeyError("x"), 70), (OSError(errno.ENOSPC, "full", "f"), 1)],
+)
+def test_the_exit_code_names_the_kind(error: Exception, code: int) -> None:
+    assert boundary.run(failing(error)) == code
+
+
+def test_what_the_system_refuses_is_no_defect(capsys: pytest.CaptureFixture[str]) -> None:
+    def action() -> int:
+        Path("/nonexistent/file").touch()
+        return 0
+
+    assert boundary.run(action) == 1
+    assert capsys.readouterr().err == "theta: error: /nonexistent/file: No such file or directory\n"
+
+
+def test_a_defect_is_one_line_and_says_how_to_report_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert boundary.run(failing(KeyError("missing"))) == 70
+    first, *hints = capsys.readouterr().err.splitlines()
+    assert first == "theta: error: unexpected KeyError: 'missing'"
+    assert all(line.startswith("hint: ") for line in hints)
+    assert "git theta env" in hints[0]
+    assert "--debug" in hints[1]
+
+
+def test_debug_shows_where(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(boundary.DEBUG, "1")
+    assert boundary.run(failing(KeyError("missing"))) == 70
+    printed = capsys.readouterr().err
+    assert "Traceback" in printed
+    assert "in action" in printed
+
+
+def test_debug_reaches_what_git_starts(sandbox: Sandbox) -> None:
+    sandbox.git("config", "alias.refuse", "!git theta track dir/")
+    quiet = sandbox.theta("track", "dir/", check=False)
+    loud = sandbox.theta("track", "--debug", "dir/", check=False)
+    early = sandbox.theta("--debug", "track", "dir/", check=False)
+    inherited = sandbox.git("refuse", check=False, env={boundary.DEBUG: "1"})
+    assert [("Traceback" in done.stderr) for done in (quiet, loud, early, inherited)] == [False, True, True, True]
+
+
+def test_an_interrupt_is_quiet() -> None:
+    source = "import os, signal\nfrom git_theta.cli import boundary\n"
+    source += f"raise SystemExit(boundary.run(lambda: os.kill(os.getpid(), {int(signal.SIGINT)})))"
+    done = run(source=source)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+@pytest.mark.parametrize("arguments", [["-h"], ["install", "-h"], ["--version"]])
+def test_a_reader_that_went_away_is_no_error(arguments: list[str]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run([sys.executable, "-m", "git_theta", *arguments], stdout=writing, stderr=subprocess.PIPE)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+@pytest.mark.parametrize("arguments", [["nonsense"], ["--nonsense"], ["track", "--nonsense"], ["untrack"]])
+def test_a_wrong_command_line_exits_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "-h' for help" in printed.err
+
+
+def test_git_theta_alone_lists_the_commands(sandbox: Sandbox) -> None:
+    listing = sandbox.theta().stdout
+    assert listing == sandbox.theta("-h").stdout == run("--help").stdout
+    for name, entry in COMMANDS.items():
+        assert (f"  {name} " in listing) is bool(entry.help)
+    assert "--help" not in listing
+    assert sandbox.theta("--version").stdout == f"git-theta version {__version__}\n"
+
+
+def test_every_command_answers_to_both_kinds_of_help(sandbox: Sandbox) -> None:
+    for name in ("install", "uninstall", "track", "untrack"):
+        assert sandbox.theta(name, "-h").stdout == sandbox.theta(name, "--help").stdout != ""
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_is_where_the_table_says(name: str) -> None:
+    module, attribute = COMMANDS[name].target.split(":")
+    assert isinstance(getattr(importlib.import_module(module), attribute), click.Command)
+
+
+def test_law_l12_help_loads_no_command() -> None:
+    source = "import sys\nfrom git_theta.cli.main import main\nmain(['-h'])\n"
+    source += "print(*sorted(name for name in sys.modules if name.startswith('git_theta.')))"
+    loaded = run(source=source).stdout.splitlines()[-1].split()
+    assert loaded == ["git_theta.cli", "git_theta.cli.boundary", "git_theta.cli.main", "git_theta.errors"]
+
+
+def test_the_boundary_needs_the_standard_library_alone() -> None:
+    source = "import sys\nbefore = set(sys.modules)\nfrom git_theta.cli import boundary\n"
+    source += "print(*{name.partition('.')[0] for name in set(sys.modules) - before} - sys.stdlib_module_names)"
+    assert run(source=source).stdout.split() == ["git_theta"]

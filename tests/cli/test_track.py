@@ -1,0 +1,99 @@
+"""``git theta track`` and ``untrack``, as a person types them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.sandbox import Sandbox
+
+OURS = b" filter=theta diff=theta merge=theta -text\n"
+
+
+@pytest.fixture
+def plain(tmp_path: Path) -> Sandbox:
+    return Sandbox.create(tmp_path / "repository", install=False)
+
+
+def test_tracking_listing_and_untracking(sandbox: Sandbox) -> None:
+    assert sandbox.theta("track").stdout == ""
+    printed = sandbox.theta("track", "*.bin", "my model.pt")
+    assert printed.stdout == "tracking '*.bin'\ntracking 'my model.pt'\n"
+    assert printed.stderr == ""
+    assert sandbox.read(".gitattributes") == b"*.bin" + OURS + b'"my model.pt"' + OURS
+    assert sandbox.theta("track", "*.bin").stdout == "already tracking '*.bin'\n"
+    assert sandbox.theta("track").stdout == "*.bin (.gitattributes)\nmy model.pt (.gitattributes)\n"
+    assert json.loads(sandbox.theta("track", "--json").stdout) == [
+        {"pattern": "*.bin", "file": ".gitattributes"},
+        {"pattern": "my model.pt", "file": ".gitattributes"},
+    ]
+    untracked = sandbox.theta("untrack", "*.bin", "*.h5").stdout
+    assert untracked == "no longer tracking '*.bin'\nnot tracked here: '*.h5'\n"
+    assert sandbox.theta("track").stdout == "my model.pt (.gitattributes)\n"
+
+
+def test_patterns_are_relative_to_the_folder_one_stands_in(sandbox: Sandbox) -> None:
+    (sandbox.root / "sub").mkdir()
+    Sandbox(sandbox.root / "sub").theta("track", "./model.bin")
+    assert sandbox.read("sub/.gitattributes") == b"/model.bin" + OURS
+    assert not (sandbox.root / ".gitattributes").exists()
+    assert sandbox.theta("track").stdout == "/model.bin (sub/.gitattributes)\n"
+    listed = sandbox.git("check-attr", "filter", "sub/model.bin", "model.bin").stdout
+    assert listed == "sub/model.bin: filter: theta\nmodel.bin: filter: unspecified\n"
+
+
+def test_one_is_told_when_the_filter_is_not_installed(plain: Sandbox) -> None:
+    told = plain.theta("track", "*.bin").stderr
+    assert "theta: warning: the filter is not installed here" in told
+    assert "hint: run `git theta install`" in told
+
+
+def test_files_committed_before_are_named_with_the_way_to_convert_them(plain: Sandbox) -> None:
+    for name in ("a.bin", "b c.bin", "d.txt"):
+        plain.write(f"sub/{name}", b"content")
+    plain.commit()
+    told = Sandbox(plain.root / "sub").theta("track", "*.bin").stderr
+    assert "already in the index, where Git holds them as they are: a.bin 'b c.bin'\n" in told
+    assert "hint: `git add --renormalize a.bin 'b c.bin'` stores them anew\n" in told
+    again = Sandbox(plain.root / "sub").theta("track", "*.bin").stderr
+    assert "renormalize" not in again
+    told = Sandbox(plain.root / "sub").theta("untrack", "*.bin").stderr
+    assert "still in the index as manifests: a.bin 'b c.bin'\n" in told
+
+
+def test_many_files_are_counted_rather_than_listed(plain: Sandbox) -> None:
+    for number in range(8):
+        plain.write(f"{number}.bin", b"content")
+    plain.commit()
+    told = plain.theta("track", "*.bin").stderr
+    assert "0.bin 1.bin 2.bin 3.bin 4.bin and 3 more\n" in told
+
+
+def test_a_name_that_is_no_utf_8_is_printed_as_it_is(sandbox: Sandbox) -> None:
+    name = "\udcff.bin"
+    for locale in ("C", "C.UTF-8"):
+        assert sandbox.theta("track", name, env={"LC_ALL": locale}).stdout.endswith(f"tracking '{name}'\n")
+    assert sandbox.read(".gitattributes") == b"\xff.bin" + OURS
+    assert sandbox.theta("track").stdout == f"{name} (.gitattributes)\n"
+    assert json.loads(sandbox.theta("track", "--json").stdout)[0]["pattern"] == name
+
+
+def test_what_cannot_be_tracked_is_refused_with_a_hint(sandbox: Sandbox) -> None:
+    done = sandbox.theta("track", "models/", check=False)
+    assert done.returncode == 2
+    assert "names a folder" in done.stderr
+    assert "hint: `models/**` matches what is in it" in done.stderr
+    assert sandbox.theta("track", "--json", "*.bin", check=False).returncode == 2
+    assert not (sandbox.root / ".gitattributes").exists()
+
+
+def test_outside_of_a_worktree(tmp_path: Path) -> None:
+    bare = Sandbox.create(tmp_path / "bare.git", install=False, bare=True)
+    done = bare.theta("track", "*.bin", check=False)
+    assert done.returncode == 2
+    assert "must be run in a worktree" in done.stderr
+    nowhere = Sandbox(tmp_path).theta("track", check=False)
+    assert nowhere.returncode == 7
+    assert "not a git repository" in nowhere.stderr

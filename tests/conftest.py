@@ -1,0 +1,42 @@
+"""Every test runs sealed: nothing that this machine's user, system or shell configures reaches git."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.sandbox import Sandbox, environment
+
+
+def _seal(patch: pytest.MonkeyPatch, home: Path) -> None:
+    # Run from a hook, or below `git rebase --exec`, GIT_DIR and GIT_INDEX_FILE would send every call to the wrong
+    # repository; GIT_CONFIG_COUNT, GIT_TRACE and their kin would change what git does or prints.
+    for name in [name for name in os.environ if name.startswith("GIT_")]:
+        patch.delenv(name)
+    for name, value in environment(home).items():
+        patch.setenv(name, value)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def sealed_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Seals what wider fixtures do before the first test has its own home."""
+    with pytest.MonkeyPatch.context() as patch:
+        _seal(patch, tmp_path_factory.mktemp("session") / "home")
+        yield
+
+
+@pytest.fixture(autouse=True)
+def home(sealed_session: None, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """This test's own home, so that one test's ``git config --global`` is unknown to the next."""
+    home = tmp_path_factory.mktemp("user") / "home"
+    _seal(monkeypatch, home)
+    return home
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path, home: Path) -> Sandbox:
+    """An empty repository with git-theta installed in it (``--local``)."""
+    return Sandbox.create(tmp_path / "repository")

@@ -1,0 +1,193 @@
+"""Real repositories and small real checkpoints for the tests."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypedDict, Unpack
+
+GLOBAL_CONFIG = """\
+[init]
+\tdefaultBranch = main
+[protocol "file"]
+\tallow = always
+[advice]
+\tdetachedHead = false
+"""
+
+
+def environment(home: Path) -> dict[str, str]:
+    """The variables that seal git, and everything it starts, into ``home`` (created and filled here)."""
+    home.mkdir(parents=True, exist_ok=True)
+    # protocol.file: git >= 2.38.1 refuses local submodules otherwise; init.defaultBranch: one name on every machine.
+    (home / ".gitconfig").write_text(GLOBAL_CONFIG)
+    (home / "system.gitconfig").touch()
+    return {
+        "HOME": str(home),
+        "XDG_CONFIG_HOME": str(home / ".config"),  # holds a second global config, attributes and ignore file
+        "GIT_CONFIG_GLOBAL": str(home / ".gitconfig"),
+        # Rather than GIT_CONFIG_NOSYSTEM: Debian's git-lfs registers its filters in /etc/gitconfig, which must stay
+        # out, and `install --system` needs a file that it may write.
+        "GIT_CONFIG_SYSTEM": str(home / "system.gitconfig"),
+        "GIT_ATTR_NOSYSTEM": "1",  # /etc/gitattributes
+        "GIT_CEILING_DIRECTORIES": str(home.parent),  # the temporary folder may itself lie in somebody's repository
+        "GIT_AUTHOR_NAME": "A. U. Thor",  # commit ids must not depend on who runs the tests, or when
+        "GIT_AUTHOR_EMAIL": "author@example.com",
+        "GIT_AUTHOR_DATE": "1112911993 -0700",
+        "GIT_COMMITTER_NAME": "C. O. Mitter",
+        "GIT_COMMITTER_EMAIL": "committer@example.com",
+        "GIT_COMMITTER_DATE": "1112911993 -0700",
+        "GIT_EDITOR": "true",  # rebase, merge and commit --amend would wait for a person
+        "GIT_TERMINAL_PROMPT": "0",  # as would a remote that asks for a password
+        "LC_ALL": "C",  # git translates its messages
+        "TZ": "UTC",  # git prints dates in local time
+        # `git theta` means the git-theta beside the interpreter that runs the tests, whatever else is installed.
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+    }
+
+
+class Options(TypedDict, total=False):
+    """How a program is run in a sandbox: ``check`` its exit status (default), ``input`` on stdin, ``env`` on top."""
+
+    check: bool
+    input: str
+    env: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """A real repository that a test may do anything to.
+
+    Attributes:
+        root: top of its worktree (or the repository itself, where it is bare).
+    """
+
+    root: Path
+
+    @classmethod
+    def create(
+        cls, root: Path, object_format: Literal["sha1", "sha256"] = "sha1", *, install: bool = True, bare: bool = False
+    ) -> Sandbox:
+        """A new repository at ``root``; with git-theta installed in its own config unless told otherwise."""
+        kind = ["--bare"] if bare else []
+        subprocess.run(["git", "init", "--quiet", f"--object-format={object_format}", *kind, root], check=True)
+        sandbox = cls(root)
+        if install:
+            sandbox.theta("install", "--local")
+        return sandbox
+
+    @classmethod
+    def clone(cls, source: Sandbox | Path | str, dest: Path, *args: str) -> Sandbox:
+        """``git clone ARGS SOURCE DEST``. The filter runs in it only where it is installed ``--global``, as in life."""
+        origin = source.root if isinstance(source, Sandbox) else source
+        subprocess.run(["git", "clone", "--quiet", *args, origin, dest], check=True)
+        return cls(dest)
+
+    def run(self, *command: str | Path, **options: Unpack[Options]) -> subprocess.CompletedProcess[str]:
+        """Run a program at the top of the repository; see :class:`Options`.
+
+        Output that is no UTF-8 keeps its bytes as surrogates. Raises AssertionError with all that was printed when
+        the program fails, unless ``check`` is False.
+        """
+        done = subprocess.run(
+            command,
+            cwd=self.root,
+            env={**os.environ, **options.get("env", {})},
+            # An inherited stdin would let a hook or a prompt wait for the terminal.
+            input=options.get("input", ""),
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            errors="surrogateescape",
+        )
+        if options.get("check", True):
+            printed = f"{done.stdout}{done.stderr}".encode(errors="backslashreplace").decode()
+            assert done.returncode == 0, f"{' '.join(map(str, command))} exited {done.returncode}:\n{printed}"
+        return done
+
+    def git(self, *args: str | Path, **options: Unpack[Options]) -> subprocess.CompletedProcess[str]:
+        """Run ``git ARGS``; see :meth:`run`."""
+        return self.run("git", *args, **options)
+
+    def theta(self, *args: str | Path, **options: Unpack[Options]) -> subprocess.CompletedProcess[str]:
+        """Run ``git theta ARGS``, through git as a person would; see :meth:`run`."""
+        return self.git("theta", *args, **options)
+
+    def write(self, path: str | Path, content: bytes) -> Path:
+        """Write a file of the worktree, making the folders above it."""
+        file = self.root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+        return file
+
+    def read(self, path: str | Path) -> bytes:
+        """The bytes of a file of the worktree."""
+        return (self.root / path).read_bytes()
+
+    def sha(self, path: str | Path) -> str:
+        """SHA-256 of a file of the worktree, in hex."""
+        with (self.root / path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def commit(self, message: str = "a commit") -> str:
+        """Add everything in the worktree and commit it; returns the commit's id."""
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "-m", message)
+        return self.git("rev-parse", "HEAD").stdout.strip()
+
+
+def safetensors_bytes(
+    tensors: Mapping[str, tuple[str, tuple[int, ...], bytes]], metadata: Mapping[str, str] | None = None
+) -> bytes:
+    """A safetensors file, written without the library: name -> (dtype as safetensors spells it, shape, raw bytes)."""
+    header: dict[str, object] = {"__metadata__": dict(metadata)} if metadata is not None else {}
+    offset = 0
+    for name, (dtype, shape, data) in tensors.items():
+        header[name] = {"dtype": dtype, "shape": list(shape), "data_offsets": [offset, offset + len(data)]}
+        offset += len(data)
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # the library's own writer aligns the data with spaces
+    return len(text).to_bytes(8, "little") + text + b"".join(data for _, _, data in tensors.values())
+
+
+def model(seed: int = 0, **sizes: int | tuple[int, ...]) -> bytes:
+    """A safetensors checkpoint of normally distributed fp32 tensors, the same for the same arguments.
+
+    Args:
+        seed: seeds the values.
+        **sizes: parameter name -> shape; a small two-layer model where none is given.
+    """
+    import numpy as np
+
+    generator = np.random.default_rng(seed)
+    shapes = sizes or {"embed.weight": (64, 32), "layer.weight": (32, 32), "layer.bias": 32}
+    tensors = {}
+    for name, size in shapes.items():
+        shape = (size,) if isinstance(size, int) else size
+        values = generator.standard_normal(math.prod(shape), dtype=np.float32)
+        tensors[name] = ("F32", shape, values.astype("<f4").tobytes())
+    return safetensors_bytes(tensors)
+
+
+def changed(checkpoint: bytes, name: str, data: bytes | None = None, *, at: int = 0) -> bytes:
+    """A safetensors checkpoint in which one tensor's bytes differ and nothing else does.
+
+    Args:
+        checkpoint: the file's bytes.
+        name: the parameter to change.
+        data: bytes to put at ``at``; None flips the lowest bit of the byte there (one ulp of a little-endian float).
+        at: where in the tensor, in bytes.
+    """
+    length = int.from_bytes(checkpoint[:8], "little")
+    begin, end = json.loads(checkpoint[8 : 8 + length])[name]["data_offsets"]
+    start = 8 + length + begin + at
+    new = bytes([checkpoint[start] ^ 1]) if data is None else data
+    assert start + len(new) <= 8 + length + end, f"{name} has {end - begin} bytes"
+    return checkpoint[:start] + new + checkpoint[start + len(new) :]
