@@ -61,7 +61,9 @@ def installed(family: Family) -> dict[str, str]:
     """Name to target of every installed entry point. Raises PluginError when two packages claim one name."""
     from importlib.metadata import entry_points  # 20 ms: only for names that do not ship with us
 
-    return _unambiguous(family, ((point.name, point.value) for point in entry_points(group=f"git_theta.plugins.{family}")))
+    return _unambiguous(
+        family, ((point.name, point.value) for point in entry_points(group=f"git_theta.plugins.{family}"))
+    )
 
 
 def _unambiguous(family: Family, points: Iterable[tuple[str, str]]) -> dict[str, str]:

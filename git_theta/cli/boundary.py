@@ -34,8 +34,6 @@ def run(action: Callable[[], int]) -> int:
         _silence_stdout()
         return BROKEN_PIPE
     except Exception as error:
-        if debugging():
-            traceback.print_exc()
         return report(error)
     return code
 
@@ -59,6 +57,8 @@ def warn(text: str, *, hint: str = "") -> None:
 
 def report(error: Exception) -> int:
     """Say on stderr what went wrong and what to do; the exit code for it."""
+    if debugging():
+        traceback.print_exception(error)
     if isinstance(error, ThetaError):
         code, message, hint = error.exit_code, str(error), error.hint
     elif isinstance(error, OSError) and error.strerror:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -48,12 +49,8 @@ def desk_for(repository: Repository, progress: Callable[[int], None] = lambda _:
 
 def refresh(worktree: Path, paths: Iterable[str], answers: Path) -> None:
     """Have Git take these files for what the manifests in ``answers`` say."""
-    command = module(sys.executable, f"{FILTER} --written {_quoted(answers)}")
+    command = module(sys.executable, f"{FILTER} --written {shlex.quote(os.fspath(answers))}")
     index.refresh(paths, worktree, {"filter.theta.process": command, "filter.theta.required": "true"})
-
-
-def _quoted(path: Path) -> str:
-    return "'" + os.fspath(path).replace("'", "'\\''") + "'"
 
 
 def _staged_manifest(worktree: Path | None, path: str) -> Manifest | None:

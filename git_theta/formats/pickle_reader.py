@@ -41,9 +41,9 @@ class Persistent:
 
 @dataclass(eq=False, slots=True)
 class Mapping:
-    """A dict: its pairs in the order in which they were set."""
+    """A dict: its pairs in the order in which they were set; None while it is empty, since that is smaller."""
 
-    pairs: list[tuple[object, object]]
+    pairs: list[tuple[object, object]] | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -144,16 +144,13 @@ class _Machine:
         """Set keys of the dict or object on the stack; ``items`` alternates keys and values."""
         target = self.stack[-1]
         pairs = list(zip(items[::2], items[1::2], strict=True))
-        if isinstance(target, Call):
-            target.pairs = target.pairs or []
-            target.pairs.extend(pairs)
-        elif isinstance(target, Mapping):
-            target.pairs.extend(pairs)
-        else:
+        if not isinstance(target, (Call, Mapping)):
             raise FormatError("the pickle sets a key of something that is no dict")
+        target.pairs = target.pairs or []
+        target.pairs.extend(pairs)
 
     def mapping(self, items: list[object]) -> None:
-        self.push(Mapping([]))
+        self.push(Mapping())
         self.update(items)
 
     def named(self, argument: object) -> None:
@@ -217,7 +214,7 @@ _OPERATIONS: dict[str, Callable[[_Machine, object], None]] = {
     "APPEND": lambda machine, _: machine.extend([machine.stack.pop()]),
     "APPENDS": lambda machine, _: machine.extend(machine.since_mark()),
     "ADDITEMS": lambda machine, _: machine.extend(machine.since_mark()),
-    "EMPTY_DICT": lambda machine, _: machine.push(Mapping([])),
+    "EMPTY_DICT": lambda machine, _: machine.push(Mapping()),
     "DICT": lambda machine, _: machine.mapping(machine.since_mark()),
     "SETITEM": lambda machine, _: machine.update([machine.stack.pop(-2), machine.stack.pop()]),
     "SETITEMS": lambda machine, _: machine.update(machine.since_mark()),

@@ -16,7 +16,7 @@ from git_theta.formats.torch_tensors import Tensor, tensor_of
 
 # With their specs and views 100,000 tensors take about 70 MB here.
 _MAX_NAMES = 100_000
-_MAX_DEPTH = 1000
+_MAX_DEPTH = 2000
 _MAX_VISITS = 1_000_000
 _MAX_TEXT = 32 << 20
 
@@ -53,15 +53,14 @@ class _Path:
 
     parent: _Path | None
     label: str
-    depth: int = 0
-    length: int = 0
+    length: int
 
     def joined(self) -> str:
-        labels = []
-        step: _Path | None = self
-        while step and step.depth:
-            labels.append(step.label)
-            step = step.parent
+        labels = [self.label]
+        above = self.parent
+        while above:
+            labels.append(above.label)
+            above = above.parent
         return ".".join(reversed(labels))
 
 
@@ -89,11 +88,11 @@ def named_tensors(root: object, names: Names, top: str = "") -> Iterator[tuple[s
     """The tensors that a pickle describes, in its order, under ``top`` where that is given.
 
     Raises:
-        FormatError: the object is nested over 1,000 deep, or too large or too repetitive to walk.
+        FormatError: the object is nested over 2,000 deep, or too large or too repetitive to walk.
     """
-    top_path = _Path(None, top, depth=1, length=len(top)) if top else _Path(None, "")
+    top_path = _Path(None, top, len(top)) if top else None
     # Iterators, not lists of children: what is held grows with the depth alone.
-    stack: list[tuple[_Path, Iterator[_Part]]] = [(top_path, iter([(None, root)]))]
+    stack: list[tuple[_Path | None, Iterator[_Part]]] = [(top_path, iter([(None, root)]))]
     entered: set[int] = set()
     visits = 0
     while stack:
@@ -103,8 +102,8 @@ def named_tensors(root: object, names: Names, top: str = "") -> Iterator[tuple[s
             stack.pop()
             continue
         visits += 1
-        if visits > _MAX_VISITS:
-            raise FormatError("the pickle holds the same objects too often")
+        if visits > _MAX_VISITS or len(stack) > _MAX_DEPTH:
+            raise FormatError("the pickle holds the same objects too often, or is nested too deep")
         if id(value) in entered:
             continue
         path = above if label is None else _below(above, label)
@@ -116,16 +115,15 @@ def named_tensors(root: object, names: Names, top: str = "") -> Iterator[tuple[s
         stack.append((path, _parts(value)))
 
 
-def _name(path: _Path) -> str:
-    if path.length > _MAX_TEXT:
+def _name(path: _Path | None) -> str:
+    """The path as a name; an object that is itself a tensor has none, and is called "tensor"."""
+    if path and path.length > _MAX_TEXT:
         raise FormatError("the pickle names a tensor with more text than is read")
-    return path.joined() or "tensor"
+    return (path.joined() if path else "") or "tensor"
 
 
-def _below(path: _Path, label: str) -> _Path:
-    if path.depth >= _MAX_DEPTH:
-        raise FormatError(f"the pickle is nested more than {_MAX_DEPTH} deep")
-    return _Path(path, label, path.depth + 1, path.length + len(label) + 1)
+def _below(path: _Path | None, label: str) -> _Path:
+    return _Path(path, label, (path.length + 1 if path else 0) + len(label))
 
 
 def _parts(value: object) -> Iterator[_Part]:
@@ -143,7 +141,7 @@ def _all_parts(value: object) -> Iterable[_Part]:
     if isinstance(value, (list, tuple)):
         return _numbered(value)
     if isinstance(value, Mapping):
-        return _labelled(value.pairs)
+        return _labelled(value.pairs or ())
     return _parts_of_call(value) if isinstance(value, Call) else ()
 
 
@@ -169,7 +167,7 @@ def _attributes(state: object) -> Iterator[_Part]:
         if not isinstance(table, Mapping):
             yield None, table
             continue
-        for label, part in _labelled(table.pairs):
+        for label, part in _labelled(table.pairs or ()):
             yield (None if label in _MODULE_TABLES else label), part
 
 

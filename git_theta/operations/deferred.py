@@ -32,7 +32,7 @@ Distrust = Callable[[Iterable[str]], None]
 class Deferred:
     """Files to write later: path to manifest text, the last answer for a path counts."""
 
-    def __init__(self, worktree: Path, desk: Desk, report: Callable[[ThetaError], None]) -> None:
+    def __init__(self, worktree: Path, desk: Desk, report: Callable[[ThetaError], object]) -> None:
         self._worktree = worktree
         self._desk = desk
         self._report = report

@@ -93,5 +93,3 @@ def _parts(manifest: Manifest, desk: Desk) -> Iterator[list[Buffer] | Iterator[B
 
 def _whole(entry: Entry, desk: Desk) -> list[Buffer]:
     return list(parameters.read(entry, desk.store, map))
-
-

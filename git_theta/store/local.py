@@ -70,7 +70,9 @@ class LocalStore(Store):
             with open(file, "rb") as stream:  # noqa: PTH123
                 stored = self.put(iter(lambda: stream.read(1 << 20), b""))
             if stored.oid != oid:
-                raise CorruptObject(f"object {oid} is damaged in {file}", hint="Repair it there: git theta fsck") from None
+                raise CorruptObject(
+                    f"object {oid} is damaged in {file}", hint="Repair it there: git theta fsck"
+                ) from None
 
     def get(self, oid: str) -> BinaryIO:
         file = self.find(oid)

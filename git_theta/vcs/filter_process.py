@@ -16,11 +16,12 @@ Handler = Callable[[ReadInto, str], Iterator[Buffer]]
 """(content, path) -> the answer's pieces. A ThetaError, at any piece, fails this file and no other."""
 
 
-def serve(reader: Reader, writer: Writer, handlers: dict[str, Handler], report: Callable[[ThetaError], None]) -> None:
+def serve(reader: Reader, writer: Writer, handlers: dict[str, Handler], report: Callable[[ThetaError], object]) -> None:
     """Answer Git until it hangs up.
 
     Args:
-        reader, writer: the connection.
+        reader: what Git sends.
+        writer: what Git reads.
         handlers: by command, "clean" and "smudge".
         report: tells the person what went wrong with a file, before Git hears that something did.
 
@@ -45,12 +46,12 @@ def _shake_hands(reader: Reader, writer: Writer, handlers: dict[str, Handler]) -
 
 
 def _answer(
-    reader: Reader, writer: Writer, handler: Handler, path: str, report: Callable[[ThetaError], None]
+    reader: Reader, writer: Writer, handler: Handler, path: str, report: Callable[[ThetaError], object]
 ) -> None:
     content = _Content(reader)
     answering = False
     try:
-        pieces = handler(content.readinto, path)
+        pieces = _thetas_errors(handler(content.readinto, path))
         first = next(pieces, b"")
         content.drain()
         writer.lines("status=success")
@@ -66,6 +67,14 @@ def _answer(
         return
     writer.flush()
     writer.flush()
+
+
+def _thetas_errors(pieces: Iterator[Buffer]) -> Iterator[Buffer]:
+    """The pieces; what the operating system refuses is this file's error too, where a pipe to Git's would be ours."""
+    try:
+        yield from pieces
+    except OSError as error:
+        raise ThetaError(f"{error.filename or 'a file'}: {error.strerror or error}") from error
 
 
 class _Content:

@@ -47,5 +47,5 @@ def discover(cwd: Path | None = None) -> Repository:
         "--is-inside-work-tree", "--show-cdup", cwd=cwd,
     )  # fmt: skip
     git_dir, common, hooks, inside, *up = os.fsdecode(answer).split("\n")
-    top = Path(os.path.normpath((cwd or Path.cwd()) / up[0])) if inside == "true" else None
+    top = ((cwd or Path()) / up[0]).resolve() if inside == "true" else None
     return Repository(Path(git_dir), Path(common), Path(hooks), top)
