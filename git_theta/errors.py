@@ -52,44 +52,64 @@ class ThetaError(Exception):
 
 
 class UsageError(ThetaError):
+    """The command line, or a file the person wrote, is wrong."""
+
     exit_code = 2
 
 
 class MissingObject(ThetaError):
+    """An object is in no store that we can reach."""
+
     exit_code = 3
 
 
 class CorruptObject(ThetaError):
+    """Stored bytes are not what their name says."""
+
     exit_code = 4
 
 
 class ManifestError(ThetaError):
+    """A text that should be a manifest and is not a valid one."""
+
     exit_code = 5
 
 
 class NewerManifest(ManifestError):
-    pass
+    """A manifest of a version that this release cannot read."""
 
 
 class StoreError(ThetaError):
+    """The store or the worktree cannot be written."""
+
     exit_code = 6
 
 
 class GitError(ThetaError):
+    """Git answered with an error."""
+
     exit_code = 7
 
 
 class PluginError(ThetaError):
+    """A plug-in is missing, broken or ambiguous."""
+
     exit_code = 8
 
 
 class TransportError(ThetaError):
+    """Objects could not be moved to or from a remote."""
+
     exit_code = 9
 
 
 class ChangedFile(ThetaError):
+    """A file changed while it was being read."""
+
     exit_code = 10
 
 
 class FormatError(ThetaError):
+    """A file is not what a format expects."""
+
     exit_code = 11

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from itertools import chain
@@ -13,6 +12,7 @@ from git_theta.manifest.model import Entry
 from git_theta.serializers.base import Payload, Serializer
 from git_theta.store.base import Store
 from git_theta.tensors.arrays import BLOCK, Buffer, Parallel
+from git_theta.tensors.digest import Digest
 from git_theta.updates.base import Update
 
 WORTHWHILE = 0.98
@@ -50,15 +50,15 @@ def read(entry: Entry, store: Store, parallel: Parallel) -> Iterator[Buffer]:
 
     Raises MissingObject, CorruptObject, PluginError; each says which parameter.
     """
-    digest, size = hashlib.sha256(), 0
     try:
-        for piece in _unverified(entry, store, parallel):
-            digest.update(piece)
-            size += len(piece)
-            if size > entry.size:
-                break
-            yield piece
-        if size != entry.size or digest.hexdigest() != entry.oid:
+        with Digest(entry.size) as digest:
+            for piece in _unverified(entry, store, parallel):
+                digest.update(piece)
+                if digest.size > entry.size:
+                    break
+                yield piece
+            intact = digest.size == entry.size and digest.oid() == entry.oid
+        if not intact:
             raise CorruptObject(
                 f"object {entry.storage.object} does not hold these values any more",
                 hint="See what is damaged: git theta fsck. Fetch a good copy, or restore it from a backup.",

@@ -1,7 +1,7 @@
 """Content-defined chunks of bytes that no format understands: an edit moves the cuts near it and no others.
 
-FastCDC as of Xia et al. 2020 (doi 10.1109/TPDS.2020.2984632), by the pyfastcdc library. The sizes are part of what makes
-equal bytes share objects: changing them costs every user a copy, so they do not change.
+FastCDC as of Xia et al. 2020 (doi 10.1109/TPDS.2020.2984632), by the pyfastcdc library. The sizes are part of what
+makes equal bytes share objects: changing them costs every user a copy, so they do not change.
 """
 
 from __future__ import annotations

@@ -73,9 +73,9 @@ class Deposit:
         blocks = chain([first], _blocks(stream, size - len(first)))
         future: Future[Draft] = Future()
         if self._looks_unchanged(label, first):
-            future.set_result(self._encoder.expected(blocks, lambda: _again(reread, start, size), label.width))
+            future.set_result(self._encoder.expected(blocks, lambda: _again(reread, start, size), size, label.width))
         else:
-            future.set_result(self._encoder.streamed(blocks, label.width))
+            future.set_result(self._encoder.streamed(blocks, size, label.width))
         return self._append(label, future)
 
     def entries(self) -> list[Entry]:

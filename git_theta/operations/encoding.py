@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import queue
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from itertools import chain
 from typing import NamedTuple
 
@@ -17,10 +16,10 @@ from git_theta.operations.bundle import SMALL
 from git_theta.operations.workers import Workers
 from git_theta.store.base import Store
 from git_theta.tensors.arrays import Buffer
+from git_theta.tensors.digest import Digest
 
-_AHEAD = 16
-"""Blocks that may wait for the hash."""
-
+Again = Callable[[], Iterator[Buffer]]
+"""The same blocks, a second time."""
 Known = Callable[[str], Storage | None]
 """The storage of a part that is stored already, by its oid."""
 
@@ -50,29 +49,30 @@ class Encoder:
             return Draft(oid, len(data), storage)
         return self._put(*parameters.encode(parameters.blocks(data), width, map))._replace(oid=oid, size=len(data))
 
-    def streamed(self, blocks: Iterable[Buffer], width: int) -> Draft:
-        """A part as it arrives: hashed on one thread, encoded on the cores, written on a third."""
+    def streamed(self, blocks: Iterable[Buffer], size: int, width: int) -> Draft:
+        """A part of about ``size`` bytes as it arrives: hashed here, encoded on the cores, written on a lane."""
         waiting: queue.Queue[Buffer | None] = queue.Queue(2 * self._workers.count)
         storing = self._workers.lanes.submit(self._encoded, iter(waiting.get, None), width)
-        with _Hasher() as hasher:
+        with Digest(size) as digest:
             for block in blocks:
-                hasher.update(block)
+                digest.update(block)
                 _offer(waiting, block, storing)
             _offer(waiting, None, storing)
-        return storing.result()._replace(oid=hasher.oid, size=hasher.size)
+            return storing.result()._replace(oid=digest.oid(), size=digest.size)
 
-    def expected(self, blocks: Iterable[Buffer], again: Callable[[], Iterator[Buffer]], width: int) -> Draft:
+    def expected(self, blocks: Iterable[Buffer], again: Again, size: int, width: int) -> Draft:
         """A part that is probably known: hashed alone; read ``again`` and encoded only when it is new after all.
 
         Raises ChangedFile when the second reading gives other bytes.
         """
-        with _Hasher() as hasher:
+        with Digest(size) as digest:
             for block in blocks:
-                hasher.update(block)
-        if storage := self._known(hasher.oid):
-            return Draft(hasher.oid, hasher.size, storage)
-        draft = self.streamed(again(), width)
-        if draft.oid != hasher.oid:
+                digest.update(block)
+            oid = digest.oid()
+        if storage := self._known(oid):
+            return Draft(oid, digest.size, storage)
+        draft = self.streamed(again(), size, width)
+        if draft.oid != oid:
             raise ChangedFile("the file changed while it was being added", hint="Repeat the command.")
         return draft
 
@@ -90,33 +90,6 @@ class Encoder:
                 stored = self._store.put(chain(held, payload))
                 return Draft("", 0, Storage("dense", serializer, stored.oid, stored.size))
         return Draft("", 0, None, serializer, b"".join(held))
-
-
-class _Hasher:
-    """SHA-256 on a thread of its own, a few blocks behind."""
-
-    def __init__(self) -> None:
-        self.size = 0
-        self._digest = hashlib.sha256()
-        self._behind: deque[Future[None]] = deque()
-
-    def __enter__(self) -> _Hasher:
-        self._thread = ThreadPoolExecutor(1, "theta-hash")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._thread.shutdown()
-
-    def update(self, block: Buffer) -> None:
-        self.size += len(block)
-        self._behind.append(self._thread.submit(self._digest.update, block))
-        if len(self._behind) > _AHEAD:
-            self._behind.popleft().result()
-
-    @property
-    def oid(self) -> str:
-        """The hash, once the ``with`` block is left."""
-        return self._digest.hexdigest()
 
 
 def _offer(waiting: queue.Queue[Buffer | None], block: Buffer | None, taker: Future[Draft]) -> None:

@@ -37,7 +37,7 @@ def require_room(size: int, folder: Path) -> None:
 
 
 def materialise(manifest: Manifest, text: bytes, target: Path, desk: Desk) -> os.stat_result | None:
-    """Put the file in the place of its manifest; its new description, or None when the manifest is not there (any more).
+    """Put the file in the place of its manifest; its new description, or None when the manifest is not there.
 
     A reader sees the manifest or the whole file, nothing between. Permissions stay. Raises MissingObject,
     CorruptObject, StoreError; the manifest is left in place then.

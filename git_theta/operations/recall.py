@@ -12,7 +12,7 @@ from dataclasses import replace
 from itertools import chain
 
 from git_theta.errors import ChangedFile
-from git_theta.manifest.model import Manifest
+from git_theta.manifest.model import Entry, Manifest
 from git_theta.manifest.text import dumps, loads
 from git_theta.operations.content import HEAD, FileSource, Stream
 from git_theta.operations.desk import Desk
@@ -48,11 +48,12 @@ def _remembered(path: str, source: FileSource, desk: Desk) -> Manifest | None:
 def _as_in_index(manifest: Manifest, prior: Manifest | None) -> Manifest:
     """The manifest, with the storage that the index has for the same parts (L2)."""
     storages = {part.oid: part.storage for part in prior.parts()} if prior else {}
-    frame, *entries = (
-        part and replace(part, storage=storages.get(part.oid, part.storage))
-        for part in (manifest.frame, *manifest.entries)
-    )
-    return replace(manifest, frame=frame, entries=tuple(entries))
+
+    def as_there(part: Entry) -> Entry:
+        return replace(part, storage=storages.get(part.oid, part.storage))
+
+    frame = manifest.frame and as_there(manifest.frame)
+    return replace(manifest, frame=frame, entries=tuple(map(as_there, manifest.entries)))
 
 
 def _unless_equal(stream: Stream, source: FileSource) -> Stream | None:

@@ -56,7 +56,7 @@ def _passed(stream: Stream, path: str, desk: Desk) -> Smudged:
     if stream.is_short:
         return Smudged(iter([stream.head]))
     desk.scratch.mkdir(parents=True, exist_ok=True)
-    spool = tempfile.TemporaryFile(dir=desk.scratch)
+    spool = tempfile.TemporaryFile(dir=desk.scratch)  # noqa: SIM115: gone with the iterator that reads it
     spool.writelines(stream.rest())
     spool.seek(0)
     return Smudged(iter(lambda: spool.read(1 << 20), b""))

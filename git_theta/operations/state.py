@@ -12,7 +12,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from git_theta.errors import ManifestError
@@ -61,13 +61,12 @@ class State:
         if self._connection is not None:
             self._connection.close()
 
-    def _do(self, statement: str, rows: list[tuple[object, ...]]) -> list[tuple[bytes, ...]]:
-        """Run it for each row in one transaction; the last one's answer, or nothing when the database cannot be used."""
+    def _do(self, statement: str, rows: Sequence[tuple[object, ...]]) -> list[tuple[bytes, ...]]:
+        """Run it for each row in one transaction; the last one's answer, or nothing if the database cannot be used."""
         answer: list[tuple[bytes, ...]] = []
-        with self._lock, contextlib.suppress(sqlite3.Error, OSError):
-            with self._open() as connection:
-                for row in rows:
-                    answer = connection.execute(statement, row).fetchall()
+        with self._lock, contextlib.suppress(sqlite3.Error, OSError), self._open() as connection:
+            for row in rows:
+                answer = connection.execute(statement, row).fetchall()
         return answer
 
     def _open(self) -> sqlite3.Connection:

@@ -12,7 +12,7 @@ its planes from the least significant u32 length (top bit: raw) and the bytes.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from git_theta.errors import CorruptObject
 from git_theta.serializers.base import Payload, Serializer
@@ -85,7 +85,7 @@ def _split(data: Buffer, width: int) -> Iterator[Buffer]:
         yield plane.data
 
 
-def _joined(planes: list[Buffer], width: int, size: int) -> Buffer:
+def _joined(planes: Sequence[Buffer], width: int, size: int) -> Buffer:
     if any(len(plane) * width != size for plane in planes):
         raise CorruptObject("a stored plane has the wrong length")
     if width == 1:

@@ -80,7 +80,7 @@ class LocalStore(Store):
             raise MissingObject(
                 f"object {oid} is missing", hint="Fetch it from where its commit came from: git theta checkout"
             )
-        return open(file, "rb", buffering=0)  # type: ignore[return-value]  # noqa: PTH123, SIM115
+        return open(file, "rb", buffering=0)  # noqa: PTH123, SIM115
 
     def size(self, oid: str) -> int | None:
         file = self.find(oid)

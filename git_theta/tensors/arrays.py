@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 Buffer = bytes | bytearray | memoryview
 
@@ -12,8 +12,14 @@ BLOCK = 512 << 10
 
 T = TypeVar("T")
 R = TypeVar("R")
-Parallel = Callable[[Callable[[T], R], Iterable[T]], Iterator[R]]
-"""``map``, perhaps on several threads: results in order, a bounded number of them ahead."""
+
+
+class Parallel(Protocol):
+    """``map``, perhaps on several threads: results in order, a bounded number of them ahead."""
+
+    def __call__(self, function: Callable[[T], R], items: Iterable[T], /) -> Iterator[R]:
+        """``function(item)`` for each item."""
+        ...
 
 
 class Array(NamedTuple):

@@ -16,7 +16,7 @@ _RUNS_COMMANDS = ("-x", "--exec", "-i", "--interactive", "--edit-todo", "--conti
 
 
 def may_defer() -> bool:
-    """Whether our parent is a Git command that checks files out, and runs nothing that could look at them before it ends.
+    """Whether our parent is a Git command that checks files out and runs nothing that could see them before it ends.
 
     Where the answer is not known it is no. ``git rebase --exec`` runs commands between its steps.
     """

@@ -5,6 +5,8 @@ Source: gitprotocol-common(5). A filter gets file contents as packets of up to 6
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 from collections.abc import Iterable
 
@@ -12,6 +14,7 @@ from git_theta.errors import GitError
 
 _LARGEST = 65516
 _FLUSH = b"0000"
+_PIPE = 1 << 20
 
 Buffer = bytes | bytearray | memoryview
 
@@ -20,6 +23,7 @@ class Reader:
     """Packets from a file descriptor, payloads straight into the caller's memory."""
 
     def __init__(self, descriptor: int) -> None:
+        _widen(descriptor)
         self._descriptor = descriptor
         self._left = 0  # of the current packet
         self._header = bytearray(4)
@@ -107,5 +111,12 @@ class Writer:
             view = view[os.write(self._descriptor, view) :]
 
 
+def _widen(descriptor: int) -> None:
+    """Make a pipe as large as an unprivileged process may on Linux: Git then writes 16 packets before we must run."""
+    with contextlib.suppress(OSError):  # not a pipe, or the user's pipes use up their allowance
+        if hasattr(fcntl, "F_SETPIPE_SZ"):
+            fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, _PIPE)
+
+
 def _packet(payload: Buffer) -> bytes:
-    return b"%04x%b" % (len(payload) + 4, payload)
+    return b"".join((b"%04x" % (len(payload) + 4), payload))

@@ -1,0 +1,175 @@
+"""The zip directory: it agrees with ``zipfile`` on honest archives, and refuses the others."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zipfile
+
+import pytest
+
+from git_theta.errors import FormatError
+from git_theta.formats.zip_directory import read_directory
+from tests.formats.sources import BytesSource
+
+CONTENTS = {"m/data.pkl": b"pickle", "m/data/0": b"0123456789", "m/data/1": b"", "m/ünï": b"name"}
+
+
+def archive(contents: dict[str, bytes] = CONTENTS, comment: bytes = b"", method: int = zipfile.ZIP_STORED) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as written:
+        for name, content in contents.items():
+            written.writestr(name, content)
+        written.comment = comment
+    return buffer.getvalue()
+
+
+def contents_of(data: bytes) -> dict[str, bytes]:
+    return {name: data[m.offset : m.offset + m.size] for name, m in read_directory(BytesSource(data)).items()}
+
+
+def patched(data: bytes, signature: bytes, offset: int, layout: str, *values: int, occurrence: int = 0) -> bytes:
+    """``data`` with fields of the record that starts with ``signature`` overwritten."""
+    at = -1
+    for _ in range(occurrence + 1):
+        at = data.index(signature, at + 1)
+    changed = bytearray(data)
+    struct.pack_into(layout, changed, at + offset, *values)
+    return bytes(changed)
+
+
+LOCAL, CENTRAL, END = b"PK\3\4", b"PK\1\2", b"PK\5\6"
+
+
+def test_members_and_their_bytes() -> None:
+    assert contents_of(archive()) == CONTENTS
+
+
+def test_an_empty_archive() -> None:
+    assert contents_of(archive({})) == {}
+
+
+@pytest.mark.parametrize("comment", [b"a comment", b"x" * 0xFFFF, b"PK\5\6" * 30])
+def test_comments(comment: bytes) -> None:
+    assert contents_of(archive(comment=comment)) == CONTENTS
+
+
+def test_what_is_compressed_is_not_stored() -> None:
+    members = read_directory(BytesSource(archive({"a": bytes(1000)}, method=zipfile.ZIP_DEFLATED)))
+    assert not members["a"].stored
+    assert members["a"].size < 1000
+
+
+def test_what_is_encrypted_is_not_stored() -> None:
+    data = patched(patched(archive(), LOCAL, 6, "<H", 1), CENTRAL, 8, "<H", 1)
+    members = read_directory(BytesSource(data))
+    assert [member.stored for member in members.values()] == [False, True, True, True]
+
+
+class Pipe(io.BytesIO):
+    """Cannot seek, so that sizes are written after the data."""
+
+    def tell(self) -> int:
+        raise OSError("a pipe has no place")
+
+
+def test_sizes_may_follow_the_data() -> None:
+    pipe = Pipe()
+    with zipfile.ZipFile(pipe, "w") as written:
+        for name, content in CONTENTS.items():
+            with written.open(name, "w") as member:
+                member.write(content)
+    data = pipe.getvalue()
+    assert struct.unpack_from("<H", data, 6)[0] & 8
+    assert contents_of(data) == CONTENTS
+
+
+def test_zip64_sizes_offsets_and_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 4)
+    monkeypatch.setattr(zipfile, "ZIP_FILECOUNT_LIMIT", 2)
+    data = archive()
+    assert b"PK\6\6" in data
+    assert b"PK\6\7" in data
+    assert contents_of(data) == CONTENTS
+
+
+def test_more_members_than_16_bits_count() -> None:
+    contents = {f"m/{index}": b"" for index in range(65_536)}
+    assert list(contents_of(archive(contents))) == list(contents)
+
+
+HONEST = archive()
+DIRECTORY = HONEST.index(CENTRAL)
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "no end"),
+        (b"PK\5\6", "no end"),
+        (HONEST[:-1], "no end"),
+        (HONEST[: len(HONEST) // 2], "no end"),
+        (HONEST + b"trailing", "no end"),
+        (HONEST[1:], "damaged|disagree|outside"),
+        (b"x" + HONEST, "damaged"),
+        (patched(HONEST, END, 10, "<H", 3), "more in it"),
+        (patched(HONEST, END, 10, "<H", 5), "truncated"),
+        (patched(HONEST, END, 12, "<L", 2**31), "outside"),
+        (patched(HONEST, END, 16, "<L", 2**31), "outside"),
+        (patched(HONEST, END, 16, "<L", 2**32 - 1), "outside"),
+        (patched(HONEST, CENTRAL, 0, "<L", 0), "damaged"),
+        (patched(HONEST, CENTRAL, 28, "<H", 0xFFFF), "damaged"),
+        (patched(HONEST, CENTRAL, 32, "<H", 0xFFFF), "damaged"),
+        (patched(HONEST, CENTRAL, 24, "<L", 7), "disagree"),
+        (patched(HONEST, CENTRAL, 20, "<2L", 7, 7), "disagree"),
+        (patched(HONEST, LOCAL, 18, "<2L", 5, 5), "disagree"),
+        (patched(HONEST, LOCAL, 8, "<H", 8), "disagree"),
+        (patched(HONEST, LOCAL, 26, "<H", 9), "disagree"),
+        (patched(HONEST, LOCAL, 30, "<B", 0), "disagree"),
+        (patched(HONEST, LOCAL, 0, "<L", 0), "disagree"),
+        (patched(HONEST, LOCAL, 28, "<H", 0xFFFF), "overlap|reaches"),
+        (patched(HONEST, CENTRAL, 42, "<L", 2**31), "outside"),
+        (patched(HONEST, CENTRAL, 42, "<L", 2**32 - 1), "outside"),
+        (patched(HONEST, CENTRAL, 42, "<L", 0, occurrence=1), "overlap|disagree"),
+        (patched(HONEST, CENTRAL, 8, "<H", 0x800, occurrence=0).replace(b"m/data.pkl", b"m/dat\xff.pkl"), "no text"),
+        (HONEST.replace(b"m/data/1", b"m/data/0"), "same name"),
+    ],
+)
+def test_archives_that_lie_are_refused_with_a_reason(data: bytes, reason: str) -> None:
+    with pytest.raises(FormatError, match=reason):
+        read_directory(BytesSource(data))
+
+
+def test_a_member_that_reaches_into_the_next_one_is_refused() -> None:
+    follows = patched(patched(HONEST, LOCAL, 6, "<H", 8, occurrence=1), LOCAL, 18, "<2L", 0, 0, occurrence=1)
+    longer = patched(follows, CENTRAL, 20, "<2L", 30, 30, occurrence=1)
+    with pytest.raises(FormatError, match="overlap"):
+        read_directory(BytesSource(longer))
+
+
+def test_a_member_that_reaches_into_the_directory_is_refused() -> None:
+    follows = patched(patched(HONEST, LOCAL, 6, "<H", 8, occurrence=3), LOCAL, 18, "<2L", 0, 0, occurrence=3)
+    longer = patched(follows, CENTRAL, 20, "<2L", 30, 30, occurrence=3)
+    with pytest.raises(FormatError, match="directory"):
+        read_directory(BytesSource(longer))
+
+
+def test_a_zip64_end_that_lies_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zipfile, "ZIP_FILECOUNT_LIMIT", 2)
+    data = archive()
+    for lie in (
+        patched(data, b"PK\6\7", 8, "<Q", 2**63),
+        patched(data, b"PK\6\7", 8, "<Q", 0),
+        patched(data, b"PK\6\6", 32, "<Q", 2**40),
+        patched(data, b"PK\6\6", 40, "<Q", 2**63),
+        patched(data, b"PK\6\6", 48, "<Q", 2**63),
+    ):
+        # Only a saturated field sends a reader to the zip64 end.
+        with pytest.raises(FormatError):
+            read_directory(BytesSource(patched(lie, END, 10, "<H", 0xFFFF)))
+
+
+def test_every_truncation_is_refused() -> None:
+    for length in range(len(HONEST)):
+        with pytest.raises(FormatError):
+            read_directory(BytesSource(HONEST[:length]))
