@@ -1,8 +1,8 @@
 """Plug-in families: implementations by name, loaded when first asked for.
 
-A plug-in is an installed package with an entry point in one of the groups ``git_theta.plugins.FAMILY``; ours are declared
-in pyproject.toml the same way. Scanning the installed packages costs more than a whole `git status` may, so the names
-that ship with Git-Theta are repeated in ``BUILT_IN`` (a test holds the two together) and found without a scan.
+A plug-in is an installed package with an entry point in one of the groups ``git_theta.plugins.FAMILY``; ours are
+declared in pyproject.toml the same way. Scanning the installed packages costs more than a whole `git status` may, so
+the names that ship with us are repeated in ``BUILT_IN`` (a test holds the two together) and found without a scan.
 
 Nothing in a repository can choose a plug-in: names in manifests only select among what the user has installed (L10).
 """

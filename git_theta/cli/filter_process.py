@@ -5,6 +5,7 @@ Quick to start (L12): the standard library alone until there is something to sto
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -20,7 +21,7 @@ from git_theta.operations.content import Stream
 from git_theta.operations.deferred import LARGE, Deferred
 from git_theta.operations.desk import Desk
 from git_theta.operations.smudge import smudge
-from git_theta.vcs import index
+from git_theta.vcs import hooks, index
 from git_theta.vcs.filter_process import Handler, ReadInto, serve
 from git_theta.vcs.parent import may_defer
 from git_theta.vcs.pktline import Buffer, Reader, Writer
@@ -57,6 +58,22 @@ def _filter(repository: Repository) -> None:
         if repository.worktree is not None:
             top = repository.worktree
             deferred.write(partial(refresh, top), partial(index.distrust, worktree=top))
+    _place_hook(repository)
+
+
+def _place_hook(repository: Repository) -> None:
+    """A clone has no hooks, and without ours a push would leave the objects behind: put it where only Git looks.
+
+    A folder outside of the repository's own (core.hooksPath) is somebody's to keep: `git theta doctor` tells of it.
+    """
+    command = hooks.command(sys.executable)
+    wanting = (hooks.HookState.ABSENT, hooks.HookState.OUTDATED)
+    with contextlib.suppress(OSError, ThetaError):
+        if (
+            repository.common_dir in repository.hooks_dir.parents
+            and hooks.state(repository.hooks_dir, command) in wanting
+        ):
+            hooks.install(repository.hooks_dir, command)
 
 
 def _clean(worktree: Path | None, desk: Desk, readinto: ReadInto, path: str) -> Iterator[Buffer]:

@@ -23,7 +23,7 @@ _MAX_TEXT = 32 << 20
 # Where in a call's arguments the tensors are, and what to call them; None: as the call itself.
 _PARTS: dict[str, dict[tuple[int, ...], str | None]] = {
     "torch._utils._rebuild_parameter": {(0,): None},
-    "torch._utils._rebuild_parameter_with_state": {(0,): None, (3,): None},
+    "torch._utils._rebuild_parameter_with_state": {(0,): None},
     "torch._utils._rebuild_device_tensor_from_cpu_tensor": {(0,): None},
     "torch._utils._rebuild_qtensor": {(4, 1): "scales", (4, 2): "zero_points"},
     "torch._utils._rebuild_nested_tensor": {(0,): "values", (1,): "sizes", (2,): "strides", (3,): "storage_offsets"},
@@ -40,6 +40,8 @@ _SPARSE_COMPRESSED: dict[tuple[int, ...], str | None] = {
     (1, 1): "plain_indices",
     (1, 2): "values",
 }
+# These take a tensor's attributes as their argument 3.
+_STATEFUL = frozenset(("torch._utils._rebuild_parameter_with_state", "torch._tensor._rebuild_from_type_v2"))
 # A module keeps what its state dict calls "weight" in the attribute _parameters.
 _MODULE_TABLES = frozenset(("_parameters", "_buffers", "_modules"))
 
@@ -152,23 +154,25 @@ def _parts_of_call(call: Call) -> Iterator[_Part]:
     if places is not None:
         yield from ((label, _at(call.arguments, place)) for place, label in places.items())
     elif _is_subclass(path, call):
-        function, _, arguments, state = call.arguments
-        yield None, Call(function, arguments if isinstance(arguments, tuple) else (), state=state)
+        yield None, Call(call.arguments[0], _tuple(call.arguments[2]))
     else:
         yield from _numbered(call.arguments)
     yield from _numbered(call.items or ())
     yield from _labelled(call.pairs or ())
-    yield from _attributes(call.state)
+    yield from _attributes(_at(call.arguments, (3,)) if path in _STATEFUL else call.state, _is_tensor(call))
 
 
-def _attributes(state: object) -> Iterator[_Part]:
+def _attributes(state: object, of_tensor: bool) -> Iterator[_Part]:
     """An object's state: its attributes, or a pair of them and its slots, or anything."""
     for table in state if isinstance(state, tuple) and len(state) == 2 else (state,):
-        if not isinstance(table, Mapping):
+        if of_tensor or not isinstance(table, Mapping):
+            # As containers of their own they are entered once, however often the tensor is tied: two parameters may
+            # refer to one another.
             yield None, table
-            continue
-        for label, part in _labelled(table.pairs or ()):
-            yield (None if label in _MODULE_TABLES else label), part
+        else:
+            yield from (
+                (None if label in _MODULE_TABLES else label, part) for label, part in _labelled(table.pairs or ())
+            )
 
 
 def _places(path: str, call: Call) -> dict[tuple[int, ...], str | None] | None:
@@ -193,6 +197,10 @@ def _is_tensor(value: object) -> bool:
     if not isinstance(value, Call) or not isinstance(value.function, Global):
         return False
     return value.function.module in ("torch._utils", "torch._tensor")
+
+
+def _tuple(value: object) -> tuple[object, ...]:
+    return value if isinstance(value, tuple) else ()
 
 
 def _at(value: object, place: tuple[int, ...]) -> object:

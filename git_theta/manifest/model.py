@@ -96,5 +96,5 @@ class Manifest:
         return (entry for entry in self.entries if entry.name is not None)
 
     def objects(self) -> dict[str, int]:
-        """oid to size of every object that restoring needs, in order of first use."""
+        """Id to size of every object that restoring needs, in order of first use."""
         return {part.storage.object: part.storage.bytes for part in self.parts()}

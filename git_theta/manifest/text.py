@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from itertools import chain
+from typing import Any, NoReturn
 
 from git_theta.errors import ManifestError, NewerManifest
 from git_theta.manifest.model import Entry, Manifest, Storage, View
@@ -46,7 +47,7 @@ def loads(text: bytes) -> Manifest:
     """
     _check_version(text)
     try:
-        header, *lines = (json.loads(line, object_pairs_hook=_unique) for line in text[len(FIRST_LINE) :].splitlines())
+        header, *lines = map(_parsed, text[len(FIRST_LINE) :].split(b"\n")[:-1])
         manifest = _manifest_in(header, lines)
         exact = dumps(manifest) == text
     except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
@@ -75,28 +76,48 @@ def _manifest_in(header: dict[str, Any], lines: list[dict[str, Any]]) -> Manifes
     manifest = Manifest(
         format=_text(header.pop("format")),
         size=_number(header.pop("size")),
-        frame=None if frame is None else _entry_in(frame),
+        frame=None if frame is None else _run_in(frame),
         entries=tuple(_entry_in(line) for line in lines),
         extra=header,
     )
     seen: set[str] = set()
-    for entry in manifest.parameters():
-        for name in {entry.name or "", *(view.name for view in entry.views)}:
-            if name in seen:
-                raise ManifestError(f"not a valid manifest: two parameters are called {name!r}", hint=_DAMAGED)
-            seen.add(name)
+    for name in chain.from_iterable(map(_names, manifest.parameters())):
+        if name in seen:
+            raise ManifestError(f"not a valid manifest: two parameters are called {name!r}", hint=_DAMAGED)
+        seen.add(name)
     return manifest
 
 
+def _names(entry: Entry) -> Iterator[str]:
+    """Every name once, as written: where an entry's own name is a window, its first view repeats it."""
+    views = [view.name for view in entry.views]
+    return chain([entry.name or ""], views[1:] if views[:1] == [entry.name] else views)
+
+
 def _entry_in(data: dict[str, Any]) -> Entry:
-    named = "name" in data
+    return _parameter_in(data) if "name" in data else _run_in(data)
+
+
+def _parameter_in(data: dict[str, Any]) -> Entry:
     return Entry(
-        name=_text(data.pop("name")) if named else None,
-        dtype=_text(data.pop("dtype")) if named else "",
-        shape=_numbers(data.pop("shape")) if named else (),
+        name=_name(data.pop("name")),
+        dtype=_text(data.pop("dtype")),
+        shape=_numbers(data.pop("shape")),
         size=_number(data.pop("size")),
         oid=_oid(data.pop("oid")),
-        views=tuple(_view_in(view) for view in data.pop("views", ())),
+        views=tuple(map(_view_in, data.pop("views", ()))),
+        storage=storage_in(data.pop("storage")),
+        extra=data,
+    )
+
+
+def _run_in(data: dict[str, Any]) -> Entry:
+    """A part that is no parameter: bytes alone."""
+    if not data.keys().isdisjoint(("name", "dtype", "shape", "views")):
+        raise ValueError("a part without a name has a parameter's keys")
+    return Entry(
+        size=_number(data.pop("size")),
+        oid=_oid(data.pop("oid")),
         storage=storage_in(data.pop("storage")),
         extra=data,
     )
@@ -105,7 +126,7 @@ def _entry_in(data: dict[str, Any]) -> Entry:
 def _view_in(data: dict[str, Any]) -> View:
     stride = data.pop("stride", None)
     return View(
-        name=_text(data.pop("name")),
+        name=_name(data.pop("name")),
         dtype=_text(data.pop("dtype")),
         shape=_numbers(data.pop("shape")),
         stride=None if stride is None else _numbers(stride),
@@ -167,7 +188,29 @@ def _json(data: Mapping[str, Any]) -> bytes:
 
 
 def _sorted(extra: Mapping[str, Any]) -> dict[str, Any]:
-    return dict(sorted(extra.items()))
+    """Unknown keys in their one order, whatever they hold."""
+    return {key: _ordered(extra[key]) for key in sorted(extra)}
+
+
+def _ordered(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return _sorted(value)
+    return [_ordered(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _parsed(line: bytes) -> Any:
+    return json.loads(line, object_pairs_hook=_unique, parse_int=_integer, parse_float=_refuse, parse_constant=_refuse)
+
+
+def _integer(digits: str) -> int:
+    value = int(digits)
+    if not -1 << 63 <= value < 1 << 63:
+        raise ValueError("an integer beyond 64 bits")
+    return value
+
+
+def _refuse(number: str) -> NoReturn:
+    raise ValueError(f"{number} is not an integer")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -181,6 +224,12 @@ def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{value!r} is not text")
     return value
+
+
+def _name(value: Any) -> str:
+    if not _text(value) or "\0" in value:
+        raise ValueError(f"{value!r} is not a name")
+    return str(value)
 
 
 def _number(value: Any) -> int:

@@ -1,1 +1,1 @@
-"""What git-theta does: each operation one straight line through the rooms below, handed functions where it needs Git."""
+"""What git-theta does: each operation one straight line through the rooms below. Git comes in as functions."""

@@ -20,6 +20,8 @@ from git_theta.tensors.digest import Digest
 
 Again = Callable[[], Iterator[Buffer]]
 """The same blocks, a second time."""
+Waiting = queue.Queue[Buffer | BaseException | None]
+"""Blocks on their way to a lane; then None, or what became of the rest."""
 Known = Callable[[str], Storage | None]
 """The storage of a part that is stored already, by its oid."""
 
@@ -51,12 +53,16 @@ class Encoder:
 
     def streamed(self, blocks: Iterable[Buffer], size: int, width: int) -> Draft:
         """A part of about ``size`` bytes as it arrives: hashed here, encoded on the cores, written on a lane."""
-        waiting: queue.Queue[Buffer | None] = queue.Queue(2 * self._workers.count)
-        storing = self._workers.lanes.submit(self._encoded, iter(waiting.get, None), width)
+        waiting: Waiting = queue.Queue(2 * self._workers.count)
+        storing = self._workers.lanes.submit(self._encoded, _taken(waiting), width)
         with Digest(size) as digest:
-            for block in blocks:
-                digest.update(block)
-                _offer(waiting, block, storing)
+            try:
+                for block in blocks:
+                    digest.update(block)
+                    _offer(waiting, block, storing)
+            except BaseException as error:  # the lane must hear of it, or it waits for the next block for ever
+                _offer(waiting, error, storing)
+                raise
             _offer(waiting, None, storing)
             return storing.result()._replace(oid=digest.oid(), size=digest.size)
 
@@ -92,7 +98,14 @@ class Encoder:
         return Draft("", 0, None, serializer, b"".join(held))
 
 
-def _offer(waiting: queue.Queue[Buffer | None], block: Buffer | None, taker: Future[Draft]) -> None:
+def _taken(waiting: Waiting) -> Iterator[Buffer]:
+    while (block := waiting.get()) is not None:
+        if isinstance(block, BaseException):
+            raise block
+        yield block
+
+
+def _offer(waiting: Waiting, block: Buffer | BaseException | None, taker: Future[Draft]) -> None:
     """Queue ``block``; when who should take it has failed meanwhile, raise what it raised."""
     while not taker.done():
         try:

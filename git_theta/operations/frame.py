@@ -20,12 +20,12 @@ def encode(runs: Iterable[bytes]) -> bytes:
 def decode(frame: bytes, parts: int) -> Iterator[bytes]:
     """The ``parts + 1`` runs of a frame. Raises CorruptObject when it holds others than these."""
     at = 0
-    for _ in range(parts + 1):
+    for left in range(parts, -1, -1):
         size = int.from_bytes(frame[at : at + 8], "little")
         run = frame[at + 8 : at + 8 + size]
         at += 8 + size
         if at > len(frame):
             raise CorruptObject("the frame is shorter than its manifest needs")
+        if not left and at < len(frame):
+            raise CorruptObject("the frame is longer than its manifest needs")
         yield run
-    if at != len(frame):
-        raise CorruptObject("the frame is longer than its manifest needs")

@@ -55,8 +55,12 @@ def _passed(stream: Stream, path: str, desk: Desk) -> Smudged:
     desk.warn(f"{path}: {found.what}; checked out as it is. {found.hint}")
     if stream.is_short:
         return Smudged(iter([stream.head]))
+    return Smudged(_spooled(stream, desk))
+
+
+def _spooled(stream: Stream, desk: Desk) -> Iterator[Buffer]:
     desk.scratch.mkdir(parents=True, exist_ok=True)
-    spool = tempfile.TemporaryFile(dir=desk.scratch)  # noqa: SIM115: gone with the iterator that reads it
-    spool.writelines(stream.rest())
-    spool.seek(0)
-    return Smudged(iter(lambda: spool.read(1 << 20), b""))
+    with tempfile.TemporaryFile(dir=desk.scratch) as spool:
+        spool.writelines(stream.rest())
+        spool.seek(0)
+        yield from iter(lambda: spool.read(1 << 20), b"")

@@ -38,7 +38,7 @@ class State:
     def storage_of(self, oid: str) -> Storage | None:
         """How the part ``oid`` was stored before, or None."""
         rows = self._do("SELECT storage FROM identities WHERE oid = ?", [(oid,)])
-        with contextlib.suppress(ManifestError, KeyError, ValueError, TypeError):
+        with contextlib.suppress(ManifestError, KeyError, ValueError, TypeError, AttributeError, RecursionError):
             return storage_in(json.loads(rows[0][0])) if rows else None
         return None
 

@@ -37,6 +37,6 @@ def _unpack(body: bytes) -> Arrays:
         arrays = tuple(Array(width, data) for width, data in pairs)
     except (ValueError, TypeError, msgpack.UnpackException) as error:
         raise CorruptObject(f"a stored block is not valid msgpack: {error}") from error
-    if not all(isinstance(array.width, int) and isinstance(array.data, bytes) for array in arrays):
+    if not all(type(width) is int and 0 < width < 256 and isinstance(data, bytes) for width, data in arrays):
         raise CorruptObject("a stored block is not a list of arrays")
     return arrays

@@ -50,14 +50,15 @@ def _pack(arrays: Arrays) -> bytes:
 
 
 def _unpack(body: bytes) -> Arrays:
-    view, at = memoryview(body), 1
+    view, at, total = memoryview(body), 1, 0
     arrays = []
     try:
         for _ in range(body[0]):
             width, size = _ARRAY.unpack_from(view, at)
             at += _ARRAY.size
-            if size > LONGEST:
-                raise CorruptObject(f"a stored array claims {size} bytes")
+            total += size
+            if total > LONGEST:
+                raise CorruptObject(f"a stored block claims {total} bytes")
             planes = []
             for _ in range(width):
                 (length,) = _LENGTH.unpack_from(view, at)
@@ -68,6 +69,8 @@ def _unpack(body: bytes) -> Arrays:
             arrays.append(Array(width, _joined(planes, width, size)))
     except (struct.error, IndexError, ZeroDivisionError) as error:
         raise CorruptObject("a stored block of planes is damaged") from error
+    if at != len(body):
+        raise CorruptObject("a stored block of planes is longer than its planes")
     return tuple(arrays)
 
 

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 from git_theta.errors import CorruptObject
+from git_theta.serializers.framing import LONGEST
 from git_theta.tensors.arrays import Buffer
 
 
@@ -17,6 +18,11 @@ def _zstd() -> Any:
     else:
         from backports import zstd
     return zstd
+
+
+@cache
+def _limits() -> dict[Any, int]:
+    return {_zstd().DecompressionParameter.window_log_max: (LONGEST - 1).bit_length()}
 
 
 @cache
@@ -38,12 +44,16 @@ def compress(data: Buffer) -> bytes:
 
 
 def decompress(frame: Buffer, size: int) -> bytes:
-    """The ``size`` bytes of a frame. Raises CorruptObject, and never makes more than one byte too many."""
+    """The ``size`` bytes of one frame, at most LONGEST. Raises CorruptObject.
+
+    Never makes more than one byte too many, nor lets a frame claim more working memory than the longest block needs.
+    """
     zstd = _zstd()
+    decompressor = zstd.ZstdDecompressor(options=_limits())
     try:
-        data: bytes = zstd.ZstdDecompressor().decompress(frame, max_length=size + 1)
+        data: bytes = decompressor.decompress(frame, max_length=size + 1)
     except zstd.ZstdError as error:
         raise CorruptObject(f"a stored plane does not decompress: {error}") from error
-    if len(data) != size:
+    if len(data) != size or not decompressor.eof or decompressor.unused_data:
         raise CorruptObject("a stored plane has the wrong length")
     return data

@@ -30,9 +30,14 @@ class Stored(NamedTuple):
     size: int
 
 
+def is_oid(text: str) -> bool:
+    """Whether ``text`` is 64 lower-case hex digits."""
+    return _OID.match(text) is not None
+
+
 def checked(oid: str) -> str:
-    """``oid``, if it is 64 lower-case hex digits. Raises StoreError otherwise (L10)."""
-    if not _OID.match(oid):
+    """``oid``, if it is one. Raises StoreError otherwise (L10)."""
+    if not is_oid(oid):
         raise StoreError(f"not an object id: {oid!r}", hint="The manifest that names it was damaged or forged.")
     return oid
 

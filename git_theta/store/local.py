@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from git_theta.errors import CorruptObject, MissingObject, StoreError
-from git_theta.store.base import Buffer, Store, Stored, checked
+from git_theta.store.base import Buffer, Store, Stored, checked, is_oid
 
 _STALE = 24 * 3600
 """Seconds after which a temporary file belongs to a process that died."""
@@ -80,7 +80,7 @@ class LocalStore(Store):
             raise MissingObject(
                 f"object {oid} is missing", hint="Fetch it from where its commit came from: git theta checkout"
             )
-        return open(file, "rb", buffering=0)  # noqa: PTH123, SIM115
+        return open(file, "rb", buffering=0)  # noqa: PTH123
 
     def size(self, oid: str) -> int | None:
         file = self.find(oid)
@@ -98,7 +98,7 @@ class LocalStore(Store):
             _fsync_directory(folder)
 
     def oids(self) -> Iterator[str]:
-        return (path.name for path in self.root.glob("objects/??/??/*") if path.is_file())
+        return (path.name for path in self.root.glob("objects/??/??/*") if is_oid(path.name) and path.is_file())
 
     def _already(self, oid: str) -> bool:
         """Whether the object is here; then its directories are synced as if we had put it.

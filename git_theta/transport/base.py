@@ -19,4 +19,4 @@ class Transport(ABC):
 
     @abstractmethod
     def push(self, objects: Mapping[str, int]) -> None:
-        """Put the objects (oid to size) on the remote. Raises TransportError naming one that is not there afterwards."""
+        """Put the objects (oid to size) on the remote. Raises TransportError naming one that did not arrive."""

@@ -18,7 +18,7 @@ class Update(ABC):
 
     @abstractmethod
     def encode(self, block: Buffer, width: int) -> Arrays:
-        """The arrays that stand for ``block``, whose elements have ``width`` bytes (1, 2, 4, 8 or 16)."""
+        """The arrays that stand for ``block``, whose elements have ``width`` bytes (1, 2, 4 or 8)."""
 
     @abstractmethod
     def decode(self, arrays: Arrays) -> Buffer:

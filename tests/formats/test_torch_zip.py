@@ -185,6 +185,12 @@ def test_parameters_with_and_without_state() -> None:
     assert_faithful(saved(value), expected)
 
 
+def test_parameters_that_refer_to_one_another() -> None:
+    one, two = torch.nn.Parameter(torch.ones(2)), torch.nn.Parameter(torch.ones(3))
+    one.partner, two.partner = two, one  # type: ignore[attr-defined]
+    assert names_of(spans_of(saved({"one": one, "two": two}))) == ["one", "one.partner.partner", "one.partner", "two"]
+
+
 class Tagged(torch.Tensor):
     """A subclass of tensors, as quantization libraries have."""
 
@@ -228,8 +234,9 @@ def test_tensors_without_storage_are_frame() -> None:
     assert spans_of(saved({"meta": torch.empty(2, 3, device="meta"), "numpy": torch.ones(2).numpy()})) == []
 
 
+@pytest.mark.filterwarnings("ignore:TypedStorage is deprecated")
 def test_storages_saved_by_themselves() -> None:
-    typed, untyped = torch.FloatStorage([0.0, 1.0, 2.0]), torch.arange(5, dtype=torch.uint8).untyped_storage()
+    typed, untyped = torch.arange(3.0).storage(), torch.arange(5, dtype=torch.uint8).untyped_storage()  # type: ignore[no-untyped-call]
     spans = spans_of(saved({"typed": typed, "untyped": untyped}))
     assert [(span.name, span.spec) for span in spans] == [
         ("typed", Spec(F32, (3,))),
