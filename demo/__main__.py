@@ -95,14 +95,11 @@ def main() -> None:
     say("6. What is there")
     play.run("git", "theta", "ls-files")
     play.run("git", "theta", "fsck")
-    total = play.file.stat().st_size * len(versions)
-    print(
-        f"\n{len(versions)} versions of {mb(play.file.stat().st_size)}, {mb(total)} as plain files: {mb(play.stored())} stored."
-    )
-    print(
-        f"Go on playing in {BOLD}{os.path.relpath(play.root)}{PLAIN}, with the git-theta of {os.path.relpath(Path(sys.executable).parent)}:"
-    )
-    print(f"  export PATH={Path(sys.executable).parent}:$PATH GIT_CONFIG_GLOBAL={HERE / 'gitconfig'}")
+    size, programs = play.file.stat().st_size, Path(sys.executable).parent
+    plain = f"{mb(size * len(versions))} as plain files"
+    print(f"\n{len(versions)} versions of {mb(size)}: {mb(play.stored())} stored, {plain}.")
+    print(f"Go on playing in {BOLD}{os.path.relpath(play.root)}{PLAIN}, after:")
+    print(f"  export PATH={programs}:$PATH GIT_CONFIG_GLOBAL={HERE / 'gitconfig'}")
 
 
 def prove(play: Playground, versions: dict[str, str]) -> None:

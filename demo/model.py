@@ -6,6 +6,7 @@ import importlib.util
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -57,7 +58,7 @@ def names(file: Path) -> list[str]:
     return [name for name in _header(file)[0] if name != "__metadata__"]
 
 
-def _header(file: Path) -> tuple[dict[str, dict[str, list[int]]], int]:
+def _header(file: Path) -> tuple[dict[str, dict[str, Any]], int]:
     with file.open("rb") as stream:
         length = int.from_bytes(stream.read(8), "little")
         return json.loads(stream.read(length)), 8 + length

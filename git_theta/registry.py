@@ -9,7 +9,6 @@ Nothing in a repository can choose a plug-in: names in manifests only select amo
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from functools import cache
 from importlib import import_module
@@ -42,6 +41,8 @@ def load(family: Family, name: str) -> Any:
     """The class registered as ``name``. Raises PluginError naming what is there, when it is not or will not import."""
     target = BUILT_IN[family].get(name) or installed(family).get(name)
     if target is None:
+        import difflib  # only ever to phrase an error
+
         close = difflib.get_close_matches(name, names(family), n=1)
         guess = f"did you mean {close[0]!r}? " if close else ""
         raise PluginError(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from collections.abc import Callable
 
 from git_theta.errors import ThetaError
@@ -58,6 +57,8 @@ def warn(text: str, *, hint: str = "") -> None:
 def report(error: Exception) -> int:
     """Say on stderr what went wrong and what to do; the exit code for it."""
     if debugging():
+        import traceback
+
         traceback.print_exception(error)
     if isinstance(error, ThetaError):
         code, message, hint = error.exit_code, str(error), error.hint

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -39,7 +39,7 @@ def desk_for(repository: Repository, progress: Callable[[int], None] = lambda _:
             scratch=theta / "tmp",
             warn=boundary.warn,
             prior=partial(_staged_manifest, repository.worktree),
-            fetch=partial(_fetched, store),
+            fetch=partial(_fetched, store, repository.worktree or repository.git_dir),
             progress=progress,
         )
     finally:
@@ -47,10 +47,12 @@ def desk_for(repository: Repository, progress: Callable[[int], None] = lambda _:
         state.close()
 
 
-def refresh(worktree: Path, paths: Iterable[str], answers: Path) -> None:
-    """Have Git take these files for what the manifests in ``answers`` say."""
+def refresh(worktree: Path, texts: Mapping[str, bytes], answers: Path) -> None:
+    """Have Git take these files for what their manifests say, which ``answers`` holds too, where that is staged."""
     command = module(sys.executable, f"{FILTER} --written {shlex.quote(os.fspath(answers))}")
-    index.refresh(paths, worktree, {"filter.theta.process": command, "filter.theta.required": "true"})
+    index.refresh(
+        index.holding(texts, worktree), worktree, {"filter.theta.process": command, "filter.theta.required": "true"}
+    )
 
 
 def _staged_manifest(worktree: Path | None, path: str) -> Manifest | None:
@@ -61,13 +63,13 @@ def _staged_manifest(worktree: Path | None, path: str) -> Manifest | None:
         return None
 
 
-def _fetched(store: LocalStore, oids: Iterable[str]) -> None:
+def _fetched(store: LocalStore, top: Path, oids: Iterable[str]) -> None:
     """Ask each remote in turn for what is still missing."""
     from git_theta.transport.directory import DirectoryTransport
     from git_theta.vcs import remotes
 
     for url in remotes.urls().values():
         missing = [oid for oid in oids if not store.has(oid)]
-        remote = remotes.directory(url) if missing else None
+        remote = remotes.directory(url, top) if missing else None
         if remote is not None:
             DirectoryTransport(store, remote.theta_dir, remote.alternates()).fetch(missing)

@@ -15,13 +15,14 @@ from pathlib import Path
 
 from git_theta.cli import boundary
 from git_theta.cli.desk import desk_for, refresh
+from git_theta.cli.progress import Meter
 from git_theta.errors import ThetaError
 from git_theta.operations.clean import clean
 from git_theta.operations.content import Stream
 from git_theta.operations.deferred import LARGE, Deferred
 from git_theta.operations.desk import Desk
 from git_theta.operations.smudge import smudge
-from git_theta.vcs import hooks, index
+from git_theta.vcs import index
 from git_theta.vcs.filter_process import Handler, ReadInto, serve
 from git_theta.vcs.parent import may_defer
 from git_theta.vcs.pktline import Buffer, Reader, Writer
@@ -46,19 +47,59 @@ def _serve(handlers: dict[str, Handler]) -> None:
 
 
 def _filter(repository: Repository) -> None:
-    with desk_for(repository) as desk:
-        deferred = Deferred(repository.worktree or Path(), desk, boundary.report)
-        deferring = repository.worktree is not None and may_defer()
-        _serve(
-            {
-                "clean": partial(_clean, repository.worktree, desk),
-                "smudge": partial(_skip if os.environ.get(SKIP) == "1" else _smudge, desk, deferred, deferring),
-            }
-        )
-        if repository.worktree is not None:
-            top = repository.worktree
-            deferred.write(partial(refresh, top), partial(index.distrust, worktree=top))
-    _place_hook(repository)
+    meter = Meter()
+    with desk_for(repository, meter) as desk:
+        session = _Session(repository, desk, meter)
+        smudge_or_skip = session.skip if os.environ.get(SKIP) == "1" else session.smudge
+        _serve({"clean": session.clean, "smudge": smudge_or_skip})
+        session.finish()
+
+
+class _Session:
+    """The files that one Git command filters."""
+
+    def __init__(self, repository: Repository, desk: Desk, meter: Meter) -> None:
+        self._repository = repository
+        self._desk = desk
+        self._meter = meter
+        self._deferred: Deferred | None = None
+        self._smudged = False
+
+    def clean(self, readinto: ReadInto, path: str) -> Iterator[Buffer]:
+        with self._meter.during(f"Storing {path}"):
+            text = clean(Stream(readinto), path, self._repository.worktree, self._desk)
+        yield text
+
+    def smudge(self, readinto: ReadInto, path: str) -> Iterator[Buffer]:
+        self._begin_smudging()
+        answer = smudge(Stream(readinto), path, self._desk)
+        size = answer.manifest.size if answer.manifest else None
+        if self._deferred:
+            self._deferred.forget(path)
+        if self._deferred and answer.manifest and answer.manifest.size >= LARGE:
+            self._deferred.add(path, answer.manifest, answer.text)
+            yield answer.text
+        else:
+            with self._meter.during(f"Restoring {path}", size):
+                yield from answer.pieces
+
+    def skip(self, readinto: ReadInto, path: str) -> Iterator[Buffer]:  # noqa: ARG002
+        yield b"".join(Stream(readinto).rest())
+
+    def finish(self) -> None:
+        """Git has hung up: write what was deferred."""
+        top = self._repository.worktree
+        if self._deferred and top:
+            with self._meter.during("Restoring", self._deferred.size):
+                self._deferred.write(partial(refresh, top), partial(index.distrust, worktree=top))
+
+    def _begin_smudging(self) -> None:
+        if self._smudged:
+            return
+        self._smudged = True
+        _place_hook(self._repository)
+        if self._repository.worktree and may_defer():
+            self._deferred = Deferred(self._repository.worktree, self._desk, boundary.report)
 
 
 def _place_hook(repository: Repository) -> None:
@@ -66,32 +107,14 @@ def _place_hook(repository: Repository) -> None:
 
     A folder outside of the repository's own (core.hooksPath) is somebody's to keep: `git theta doctor` tells of it.
     """
+    from git_theta.vcs import hooks
+
     command = hooks.command(sys.executable)
-    wanting = (hooks.HookState.ABSENT, hooks.HookState.OUTDATED)
     with contextlib.suppress(OSError, ThetaError):
-        if (
-            repository.common_dir in repository.hooks_dir.parents
-            and hooks.state(repository.hooks_dir, command) in wanting
-        ):
-            hooks.install(repository.hooks_dir, command)
-
-
-def _clean(worktree: Path | None, desk: Desk, readinto: ReadInto, path: str) -> Iterator[Buffer]:
-    yield clean(Stream(readinto), path, worktree, desk)
-
-
-def _smudge(desk: Desk, deferred: Deferred, deferring: bool, readinto: ReadInto, path: str) -> Iterator[Buffer]:
-    answer = smudge(Stream(readinto), path, desk)
-    deferred.forget(path)
-    if deferring and answer.manifest and answer.manifest.size >= LARGE:
-        deferred.add(path, answer.manifest, answer.text)
-        yield answer.text
-    else:
-        yield from answer.pieces
-
-
-def _skip(_desk: Desk, _deferred: Deferred, _deferring: bool, readinto: ReadInto, _path: str) -> Iterator[Buffer]:
-    yield b"".join(Stream(readinto).rest())
+        if repository.common_dir in repository.hooks_dir.parents:
+            found = hooks.state(repository.hooks_dir, command)
+            if found in (hooks.HookState.ABSENT, hooks.HookState.OUTDATED):
+                hooks.install(repository.hooks_dir, command)
 
 
 def _answering(answers: Path) -> dict[str, Handler]:

@@ -7,8 +7,7 @@ So writing a file back is concatenation, and needs no format at all: a plug-in t
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from git_theta.tensors.spec import Spec
 
@@ -23,8 +22,7 @@ class Source(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class View:
+class View(NamedTuple):
     """A named window on a span's elements, for names that are not simply the whole span.
 
     Attributes:
@@ -40,8 +38,7 @@ class View:
     offset: int = 0
 
 
-@dataclass(frozen=True)
-class Span:
+class Span(NamedTuple):
     """The bytes of one tensor in a file: ``size == spec.nbytes`` at ``offset``.
 
     ``views`` lists the further names of the same bytes: tied parameters (the same spec, no stride, offset 0) and

@@ -7,7 +7,6 @@ Python integers, whose products cannot overflow, over at most ``MAX_DIMENSIONS``
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 from git_theta.errors import FormatError
 from git_theta.formats.base import Span
@@ -35,7 +34,7 @@ def checked(spans: Iterable[Span], size: int) -> tuple[Span, ...]:
     end = 0
     for span in ordered:
         if span.size == 0 and 0 <= span.offset < end:
-            span = replace(span, offset=end)
+            span = span._replace(offset=end)
         _check_place(span, end, size)
         end = span.offset + span.size
         placed.append(span)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from git_theta.formats.base import Format, Source, Span
 
 
-@dataclass(frozen=True)
 class OpaqueFormat(Format):
     """Accepts every file and finds no tensor in it, so that all of the file is frame. It comes last in detection."""
 
-    name: str = "opaque"
+    name = "opaque"
 
     def matches(self, head: bytes, path: str) -> bool:  # noqa: ARG002 (the seam's signature)
         """Always: what nothing else reads is opaque."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NoReturn
 
 from git_theta.errors import FormatError
@@ -25,11 +24,10 @@ _ENTRY_LIMIT = 8 << 10
 _SPACE = re.compile(r"[ \t\n\r]*")
 
 
-@dataclass(frozen=True)
 class SafetensorsFormat(Format):
     """Reads ``.safetensors`` files."""
 
-    name: str = "safetensors"
+    name = "safetensors"
 
     def matches(self, head: bytes, path: str) -> bool:
         """A brace after a plausible length; a file *called* safetensors may claim any, to be told what is wrong."""

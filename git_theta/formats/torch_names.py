@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from git_theta.errors import FormatError
 from git_theta.formats.pickle_reader import Call, Global, Mapping, Persistent
-from git_theta.formats.torch_tensors import Tensor, tensor_of
+from git_theta.formats.torch_tensors import REBUILD, Tensor, tensor_of
 
 # With their specs and views 100,000 tensors take about 70 MB here.
 _MAX_NAMES = 100_000
@@ -21,27 +21,28 @@ _MAX_VISITS = 1_000_000
 _MAX_TEXT = 32 << 20
 
 # Where in a call's arguments the tensors are, and what to call them; None: as the call itself.
-_PARTS: dict[str, dict[tuple[int, ...], str | None]] = {
+_Places = dict[tuple[int, ...], str | None]
+_PARTS: dict[str, _Places] = {
+    # Not the storage in a tensor's arguments: that is the tensor.
+    **{function: {} for function in REBUILD},
     "torch._utils._rebuild_parameter": {(0,): None},
     "torch._utils._rebuild_parameter_with_state": {(0,): None},
     "torch._utils._rebuild_device_tensor_from_cpu_tensor": {(0,): None},
     "torch._utils._rebuild_qtensor": {(4, 1): "scales", (4, 2): "zero_points"},
     "torch._utils._rebuild_nested_tensor": {(0,): "values", (1,): "sizes", (2,): "strides", (3,): "storage_offsets"},
-    "torch._utils._rebuild_tensor": {},
-    "torch._utils._rebuild_tensor_v2": {},
-    "torch._utils._rebuild_tensor_v3": {},
     # TorchScript's typed lists and dicts.
     "torch.jit._pickle.restore_type_tag": {(0,): None},
     "torch.jit._pickle.build_tensorlist": {(0,): None},
 }
-_SPARSE: dict[tuple[int, ...], str | None] = {(1, 0): "indices", (1, 1): "values"}
-_SPARSE_COMPRESSED: dict[tuple[int, ...], str | None] = {
+_SPARSE: _Places = {(1, 0): "indices", (1, 1): "values"}
+_SPARSE_COMPRESSED: _Places = {
     (1, 0): "compressed_indices",
     (1, 1): "plain_indices",
     (1, 2): "values",
 }
-# These take a tensor's attributes as their argument 3.
-_STATEFUL = frozenset(("torch._utils._rebuild_parameter_with_state", "torch._tensor._rebuild_from_type_v2"))
+# These take (function, type, arguments, attributes).
+_SUBCLASS = frozenset(("torch._tensor._rebuild_from_type", "torch._tensor._rebuild_from_type_v2"))
+_STATEFUL = _SUBCLASS | {"torch._utils._rebuild_parameter_with_state"}
 # A module keeps what its state dict calls "weight" in the attribute _parameters.
 _MODULE_TABLES = frozenset(("_parameters", "_buffers", "_modules"))
 
@@ -175,7 +176,7 @@ def _attributes(state: object, of_tensor: bool) -> Iterator[_Part]:
             )
 
 
-def _places(path: str, call: Call) -> dict[tuple[int, ...], str | None] | None:
+def _places(path: str, call: Call) -> _Places | None:
     if path != "torch._utils._rebuild_sparse_tensor":
         return _PARTS.get(path)
     layout = _at(call.arguments, (0,))
@@ -184,12 +185,8 @@ def _places(path: str, call: Call) -> dict[tuple[int, ...], str | None] | None:
 
 
 def _is_subclass(path: str, call: Call) -> bool:
-    """Whether the call rebuilds a tensor of a subclass: (function, type, arguments, state)."""
-    return (
-        path == "torch._tensor._rebuild_from_type_v2"
-        and len(call.arguments) == 4
-        and _is_tensor(Call(call.arguments[0], ()))
-    )
+    """Whether the call rebuilds a tensor of a subclass, through the function that it names."""
+    return path in _SUBCLASS and len(call.arguments) == 4 and _is_tensor(Call(call.arguments[0], ()))
 
 
 def _is_tensor(value: object) -> bool:

@@ -15,7 +15,7 @@ from git_theta.tensors.dtypes import BY_STORAGE, BY_TORCH, DType
 from git_theta.tensors.spec import Spec
 
 # These take (storage, storage_offset, size, stride, ...); v3, for dtypes without a storage class, has a dtype at 6.
-_REBUILD = frozenset(
+REBUILD = frozenset(
     f"torch._utils.{name}"
     for name in ("_rebuild_tensor", "_rebuild_tensor_v2", "_rebuild_tensor_v3", "_rebuild_qtensor")
 )
@@ -76,7 +76,7 @@ def tensor_of(value: object) -> Tensor | None:
     if isinstance(value, Persistent):
         storage = _storage_of(value)
         return _flat(storage) if storage else None
-    if not isinstance(value, Call) or not isinstance(value.function, Global) or value.function.path not in _REBUILD:
+    if not isinstance(value, Call) or not isinstance(value.function, Global) or value.function.path not in REBUILD:
         return None
     if len(value.arguments) < 4:
         return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from git_theta.errors import FormatError
@@ -115,4 +115,4 @@ def _flat(member: Member, tensors: list[tuple[str, Tensor]]) -> Span | None:
 
 def _view(name: str, tensor: Tensor) -> View:
     view = View(name, tensor.spec, None if tensor.contiguous else tensor.stride, tensor.offset)
-    return view if tensor.spec.elements else replace(view, offset=0)
+    return view if tensor.spec.elements else view._replace(offset=0)

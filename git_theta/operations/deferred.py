@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,8 +22,9 @@ from git_theta.operations.materialise import materialise, require_room
 LARGE = 8 << 20
 """Bytes of a file from which it is worth deferring."""
 
-Refresh = Callable[[Iterable[str], Path], None]
-"""(paths, answers): have Git look at the paths, answering its clean from the JSON file ``answers``."""
+Refresh = Callable[[Mapping[str, bytes], Path], None]
+"""(path -> manifest text, answers): have Git look at those paths where its index has just that text, answering its
+clean from the JSON file ``answers``. Not at others: `git restore` and `git stash pop` leave the index as it was."""
 Distrust = Callable[[Iterable[str]], None]
 """Have Git forget what it believes about how the files at these paths look."""
 
@@ -41,9 +41,13 @@ class Deferred:
 
     def add(self, path: str, manifest: Manifest, text: bytes) -> None:
         """Remember a file. Raises StoreError when it, with the others, would not fit on the file system."""
-        sizes = self._sizes | {path: manifest.size}
-        require_room(sum(sizes.values()), self._worktree)
-        self._sizes, self._texts[path] = sizes, text
+        require_room(self.size + manifest.size, self._worktree)
+        self._sizes[path], self._texts[path] = manifest.size, text
+
+    @property
+    def size(self) -> int:
+        """Bytes there are to write."""
+        return sum(self._sizes.values())
 
     def forget(self, path: str) -> None:
         """The path got another content."""
@@ -60,7 +64,7 @@ class Deferred:
             except ThetaError as error:
                 self._report(error.located(path=path))
         if written:
-            self._refreshed(written, refresh)
+            self._refreshed({path: self._texts[path] for path in written}, refresh)
             if touched := [path for path, before in written.items() if self._touched(path, before)]:
                 distrust(touched)
         return list(written)
@@ -72,10 +76,10 @@ class Deferred:
             return (now.st_ino, now.st_size, now.st_mtime_ns) != (before.st_ino, before.st_size, before.st_mtime_ns)
         return False
 
-    def _refreshed(self, written: Iterable[str], refresh: Refresh) -> None:
+    def _refreshed(self, written: Mapping[str, bytes], refresh: Refresh) -> None:
         """Tell Git, without hashing again what was hashed while it was written."""
-        answers = self._desk.scratch / f"written-{secrets.token_hex(6)}"
-        answers.write_text(json.dumps({path: self._texts[path].decode() for path in written}))
+        answers = self._desk.scratch / f"written-{os.urandom(6).hex()}"
+        answers.write_text(json.dumps({path: text.decode() for path, text in written.items()}))
         try:
             refresh(written, answers)
         finally:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from functools import partial
 from itertools import chain
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from git_theta import parameters
 from git_theta.manifest.model import Entry, Manifest, Storage, View
@@ -18,6 +18,11 @@ from git_theta.operations.encoding import Draft, Encoder
 from git_theta.operations.workers import HELD
 from git_theta.tensors.arrays import BLOCK, Buffer
 
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+_AT_ONCE = 64 << 10
+"""Bytes of a part up to which handing it to a worker costs more than hashing it."""
 _HELD_AT_ONCE = 6
 _UNSETTLED = 512
 
@@ -44,7 +49,7 @@ class Deposit:
         self._named = {entry.name: entry for entry in prior.parameters()} if prior else {}
         self._encoder = Encoder(desk.store, desk.workers, self.known)
         self._room = threading.Semaphore(min(2 * desk.workers.count, _HELD_AT_ONCE))
-        self._drafts: deque[tuple[Label, Future[Draft]]] = deque()
+        self._drafts: deque[tuple[Label, Draft | Future[Draft]]] = deque()
         self._settled: list[tuple[Label, Draft]] = []
         self._storages: dict[str, Storage] = {}
         self._bundle = Bundle(desk.store, self._storages)
@@ -59,10 +64,12 @@ class Deposit:
 
     def add(self, label: Label, data: Buffer) -> None:
         """A part that is in memory."""
+        if len(data) <= _AT_ONCE:
+            return self._append(label, self._encoder.whole(data, label.width))
         self._room.acquire()
         future = self._desk.workers.cores.submit(self._encoder.whole, data, label.width)
         future.add_done_callback(lambda _: self._room.release())
-        self._append(label, future)
+        return self._append(label, future)
 
     def take(self, label: Label, stream: Stream, size: int, reread: Reread) -> None:
         """A part that is the next ``size`` bytes of the stream."""
@@ -71,12 +78,10 @@ class Deposit:
         start = stream.offset
         first = stream.take(BLOCK)
         blocks = chain([first], _blocks(stream, size - len(first)))
-        future: Future[Draft] = Future()
-        if self._looks_unchanged(label, first):
-            future.set_result(self._encoder.expected(blocks, lambda: _again(reread, start, size), size, label.width))
-        else:
-            future.set_result(self._encoder.streamed(blocks, size, label.width))
-        return self._append(label, future)
+        if not self._looks_unchanged(label, first):
+            return self._append(label, self._encoder.streamed(blocks, size, label.width))
+        again = partial(_again, reread, start, size)
+        return self._append(label, self._encoder.expected(blocks, again, size, label.width))
 
     def entries(self) -> list[Entry]:
         """Every part as an entry; what they name is durable now (L5)."""
@@ -98,21 +103,25 @@ class Deposit:
         start = next(parameters.read(before, self._desk.store, map), b"")
         return bytes(start) == bytes(first[: len(start)])
 
-    def _append(self, label: Label, future: Future[Draft]) -> None:
-        self._drafts.append((label, future))
-        while self._drafts and (self._drafts[0][1].done() or len(self._drafts) > _UNSETTLED):
+    def _append(self, label: Label, draft: Draft | Future[Draft]) -> None:
+        self._drafts.append((label, draft))
+        while self._drafts and (_is_done(self._drafts[0][1]) or len(self._drafts) > _UNSETTLED):
             self._settle()
 
     def _settle(self) -> None:
         """The first draft gets its storage, or a place in a bundle. In file order, so that equal parts share it."""
-        label, future = self._drafts.popleft()
-        draft = future.result()
+        label, awaited = self._drafts.popleft()
+        draft = awaited if isinstance(awaited, Draft) else awaited.result()
         self._desk.progress(draft.size)
         if draft.storage:
             self._storages.setdefault(draft.oid, draft.storage)
         else:
             self._bundle.add(draft.oid, draft.serializer, draft.payload)
         self._settled.append((label, draft._replace(payload=b"")))
+
+
+def _is_done(draft: Draft | Future[Draft]) -> bool:
+    return isinstance(draft, Draft) or draft.done()
 
 
 def _blocks(stream: Stream, size: int) -> Iterator[Buffer]:

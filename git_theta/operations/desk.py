@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from git_theta.manifest.model import Manifest
 from git_theta.operations.state import State
 from git_theta.operations.workers import Workers
 from git_theta.store.base import Store
+
+
+def _no_manifest(path: str) -> Manifest | None:
+    """No index to look into."""
 
 
 def _nothing_more(oids: Iterable[str]) -> None:
@@ -20,8 +24,7 @@ def _quiet(done: int) -> None:
     """No progress to show."""
 
 
-@dataclass(frozen=True)
-class Desk:
+class Desk(NamedTuple):
     """Handed to every operation.
 
     Attributes:
@@ -40,6 +43,6 @@ class Desk:
     workers: Workers
     scratch: Path
     warn: Callable[[str], None]
-    prior: Callable[[str], Manifest | None] = field(default=lambda _: None)
+    prior: Callable[[str], Manifest | None] = _no_manifest
     fetch: Callable[[Iterable[str]], None] = _nothing_more
     progress: Callable[[int], None] = _quiet

@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import queue
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future
 from itertools import chain
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from git_theta import parameters
 from git_theta.errors import ChangedFile
@@ -17,6 +16,9 @@ from git_theta.operations.workers import Workers
 from git_theta.store.base import Store
 from git_theta.tensors.arrays import Buffer
 from git_theta.tensors.digest import Digest
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 Again = Callable[[], Iterator[Buffer]]
 """The same blocks, a second time."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -66,7 +65,7 @@ def _beside(target: Path, scratch: Path) -> Iterator[tuple[Path, int]]:
     """A temporary file on the target's file system: out of sight where that can be, or else next to it."""
     scratch.mkdir(parents=True, exist_ok=True)
     same = scratch.stat().st_dev == target.parent.stat().st_dev
-    temporary = (scratch if same else target.parent) / f".theta-{os.getpid()}-{secrets.token_hex(6)}"
+    temporary = (scratch if same else target.parent) / f".theta-{os.getpid()}-{os.urandom(6).hex()}"
     descriptor = -1
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

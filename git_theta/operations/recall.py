@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import replace
 from itertools import chain
 
 from git_theta.errors import ChangedFile
@@ -50,10 +49,10 @@ def _as_in_index(manifest: Manifest, prior: Manifest | None) -> Manifest:
     storages = {part.oid: part.storage for part in prior.parts()} if prior else {}
 
     def as_there(part: Entry) -> Entry:
-        return replace(part, storage=storages.get(part.oid, part.storage))
+        return part._replace(storage=storages.get(part.oid, part.storage))
 
     frame = manifest.frame and as_there(manifest.frame)
-    return replace(manifest, frame=frame, entries=tuple(map(as_there, manifest.entries)))
+    return manifest._replace(frame=frame, entries=tuple(map(as_there, manifest.entries)))
 
 
 def _unless_equal(stream: Stream, source: FileSource) -> Stream | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future
+from typing import TYPE_CHECKING
 
 from git_theta import parameters
 from git_theta.errors import CorruptObject, MissingObject
@@ -13,6 +13,9 @@ from git_theta.operations import frame
 from git_theta.operations.desk import Desk
 from git_theta.operations.workers import HELD
 from git_theta.tensors.arrays import Buffer
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 _AHEAD = 4
 _LARGEST_FRAME = 64 << 20

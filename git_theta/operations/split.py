@@ -7,7 +7,6 @@ then the bytes are taken back out of the store, and split once more from a file 
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable
 
 from git_theta.formats.base import Span
@@ -42,6 +41,8 @@ def split(stream: Stream, path: str, source: BytesSource | FileSource, desk: Des
 
 def split_on_disk(pieces: Iterable[Buffer], path: str, desk: Desk) -> Manifest:
     """Split bytes that no file has: write them into one first."""
+    import tempfile  # with what it imports, 5 ms: for once in a long while
+
     desk.scratch.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=desk.scratch, prefix="spool-") as spool:
         for piece in pieces:

@@ -9,15 +9,18 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from git_theta.errors import ManifestError
 from git_theta.manifest.model import Entry, Storage
 from git_theta.manifest.text import storage_in, storage_out
+
+if TYPE_CHECKING:  # 4 ms, which a file whose parts the index knows does not need
+    import sqlite3
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS identities (oid TEXT PRIMARY KEY, storage TEXT NOT NULL) WITHOUT ROWID;
@@ -63,7 +66,11 @@ class State:
 
     def _do(self, statement: str, rows: Sequence[tuple[object, ...]]) -> list[tuple[bytes, ...]]:
         """Run it for each row in one transaction; the last one's answer, or nothing if the database cannot be used."""
+        import sqlite3
+
         answer: list[tuple[bytes, ...]] = []
+        if not rows:
+            return answer
         with self._lock, contextlib.suppress(sqlite3.Error, OSError), self._open() as connection:
             for row in rows:
                 answer = connection.execute(statement, row).fetchall()
@@ -77,6 +84,8 @@ class State:
 
 
 def _connected(file: Path) -> sqlite3.Connection:
+    import sqlite3
+
     connection = sqlite3.connect(file, timeout=5, check_same_thread=False)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = OFF")
@@ -85,6 +94,8 @@ def _connected(file: Path) -> sqlite3.Connection:
 
 
 def _fresh_if_damaged(file: Path, connect: Callable[[Path], sqlite3.Connection]) -> sqlite3.Connection:
+    import sqlite3
+
     try:
         return connect(file)
     except sqlite3.OperationalError:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:  # brings logging along: a filter that finds only small known parts starts no thread
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -23,8 +26,16 @@ class Workers:
 
     def __init__(self) -> None:
         self.count = max(2, min(8, os.cpu_count() or 1))
-        self.cores = ThreadPoolExecutor(self.count, "theta-core")
-        self.lanes = ThreadPoolExecutor(2, "theta-lane")
+
+    @cached_property
+    def cores(self) -> ThreadPoolExecutor:
+        """For work that waits for nobody."""
+        return _pool(self.count, "theta-core")
+
+    @cached_property
+    def lanes(self) -> ThreadPoolExecutor:
+        """For work that waits for the cores."""
+        return _pool(2, "theta-lane")
 
     def map(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
         """``map`` on the cores: results in order, a bounded number of them ahead."""
@@ -38,5 +49,12 @@ class Workers:
 
     def close(self) -> None:
         """Stop; drop what has not begun."""
-        self.cores.shutdown(cancel_futures=True)
-        self.lanes.shutdown(cancel_futures=True)
+        for pool in (self.__dict__.get("cores"), self.__dict__.get("lanes")):
+            if pool is not None:
+                pool.shutdown(cancel_futures=True)
+
+
+def _pool(threads: int, name: str) -> ThreadPoolExecutor:
+    from concurrent.futures import ThreadPoolExecutor
+
+    return ThreadPoolExecutor(threads, name)

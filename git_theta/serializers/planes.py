@@ -64,7 +64,7 @@ def _unpack(body: bytes) -> Arrays:
                 (length,) = _LENGTH.unpack_from(view, at)
                 at += _LENGTH.size
                 stored = view[at : at + (length & ~_RAW)]
-                at += len(stored)
+                at += length & ~_RAW
                 planes.append(stored if length & _RAW else decompress(stored, size // width))
             arrays.append(Array(width, _joined(planes, width, size)))
     except (struct.error, IndexError, ZeroDivisionError) as error:

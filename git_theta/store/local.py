@@ -11,7 +11,6 @@ import contextlib
 import errno
 import hashlib
 import os
-import secrets
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -140,10 +139,11 @@ class LocalStore(Store):
     def _temporary(self) -> Path:
         """A fresh path under ``tmp``; the first one also clears away what killed processes left there."""
         folder = self.root / "tmp"
-        if not self._swept:
-            self._swept = True
-            _sweep(folder)
-        return folder / f"{os.getpid()}-{secrets.token_hex(8)}"
+        with self._lock:  # until the folder is there, for every thread
+            if not self._swept:
+                _sweep(folder)
+                self._swept = True
+        return folder / f"{os.getpid()}-{os.urandom(8).hex()}"
 
 
 def _place(root: Path, oid: str) -> Path:

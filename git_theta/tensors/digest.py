@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 from git_theta.tensors.arrays import Buffer
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 _LONG = 8 << 20
 """Bytes from which it pays to hash on a thread of its own, while the caller reads or writes."""
@@ -24,7 +27,7 @@ class Digest:
     def __init__(self, expected: int) -> None:
         self.size = 0
         self._digest = hashlib.sha256()
-        self._thread = ThreadPoolExecutor(1, "theta-hash") if expected >= _LONG else None
+        self._thread = _thread() if expected >= _LONG else None
         self._behind: deque[Future[None]] = deque()
 
     def __enter__(self) -> Digest:
@@ -49,3 +52,9 @@ class Digest:
         while self._behind:
             self._behind.popleft().result()
         return self._digest.hexdigest()
+
+
+def _thread() -> ThreadPoolExecutor:
+    from concurrent.futures import ThreadPoolExecutor
+
+    return ThreadPoolExecutor(1, "theta-hash")

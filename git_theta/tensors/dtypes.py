@@ -7,14 +7,12 @@ Sources: the safetensors format (``Dtype`` in safetensors 0.8); ``torch.storage`
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Kind = Literal["float", "int", "uint", "bool", "complex", "quantized", "bits"]
 
 
-@dataclass(frozen=True)
-class DType:
+class DType(NamedTuple):
     """An element type.
 
     Attributes:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from git_theta.tensors.dtypes import DType
 
 
-@dataclass(frozen=True)
-class Spec:
+class Spec(NamedTuple):
     """dtype and shape of a tensor; shape is a tuple of non-negative ints, () for 0-d."""
 
     dtype: DType

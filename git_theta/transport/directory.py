@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from git_theta.errors import MissingObject, TransportError
@@ -17,11 +17,19 @@ class DirectoryTransport(Transport):
         store: ours.
         remote: the other repository's theta directory.
         alternates: theta directories that the other repository borrows from.
+        progress: told the size of every object that was pushed.
     """
 
-    def __init__(self, store: LocalStore, remote: Path, alternates: Iterable[Path] = ()) -> None:
+    def __init__(
+        self,
+        store: LocalStore,
+        remote: Path,
+        alternates: Iterable[Path] = (),
+        progress: Callable[[int], None] = lambda _: None,
+    ) -> None:
         self._ours = store
         self._theirs = LocalStore(remote, alternates)
+        self._progress = progress
 
     def fetch(self, oids: Iterable[str]) -> None:
         for oid in oids:
@@ -41,7 +49,12 @@ class DirectoryTransport(Transport):
                     hint="Fetch it from where its commit came from: git theta checkout",
                 )
             self._theirs.adopt(file, oid)
+            self._progress(size)
         self._theirs.sync()
-        lacking = next((oid for oid, size in objects.items() if self._theirs.size(oid) != size), None)
+        lacking = self.lacking(objects)
         if lacking:
-            raise TransportError(f"object {lacking} did not arrive in {self._theirs.root}", hint="Push again.")
+            raise TransportError(f"object {lacking[0]} did not arrive in {self._theirs.root}", hint="Push again.")
+
+    def lacking(self, objects: Mapping[str, int]) -> list[str]:
+        """Those of the objects (oid to size) that the remote has not got."""
+        return [oid for oid, size in objects.items() if self._theirs.size(oid) != size]

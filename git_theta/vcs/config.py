@@ -10,9 +10,8 @@ import os
 import shlex
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from git_theta.errors import GitError, UsageError
 from git_theta.vcs.git import git
@@ -26,8 +25,7 @@ _SECTION = r"^filter\.theta\."
 _REQUIRED = "filter.theta.required"
 
 
-@dataclass(frozen=True)
-class Setting:
+class Setting(NamedTuple):
     """One line of configuration."""
 
     key: str

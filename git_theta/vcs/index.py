@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from git_theta.vcs.git import blob, git
+from git_theta.vcs.git import blob, git, nul_separated
 
 
 def staged(path: str, worktree: Path | None) -> bytes | None:
@@ -14,10 +15,28 @@ def staged(path: str, worktree: Path | None) -> bytes | None:
     return blob(f":0:{path}", cwd=worktree)
 
 
+def holding(texts: Mapping[str, bytes], worktree: Path) -> list[str]:
+    """Those paths (relative to the top) for which the index has exactly this text, and no conflict."""
+    found = []
+    for item in nul_separated(git("ls-files", "-s", "-z", cwd=worktree)):
+        facts, _, path = item.partition("\t")
+        _, oid, stage = facts.split(" ")
+        if stage == "0" and path in texts and oid == _blob_id(texts[path], oid):
+            found.append(path)
+    return found
+
+
+def _blob_id(content: bytes, like: str) -> str:
+    """The id of a blob, in the hash format of another id."""
+    name = "sha1" if len(like) == 40 else "sha256"
+    return hashlib.new(name, b"blob %d\0%b" % (len(content), content), usedforsecurity=False).hexdigest()
+
+
 def refresh(paths: Iterable[str], worktree: Path, config: Mapping[str, str]) -> None:
     """Have Git look at these files anew, with extra ``config``.
 
-    The paths must be named: Git takes a file whose size is not the recorded one for modified without running clean.
+    Their content must be what the index has: naming a path also stages it, and settles its conflict. And they must be
+    named: Git takes a file whose size is not the recorded one for modified without running clean.
     """
     listing = b"".join(os.fsencode(path) + b"\0" for path in paths)
     git("update-index", "-z", "--stdin", cwd=worktree, stdin=listing, config=config)

@@ -21,16 +21,29 @@ def urls() -> dict[str, str]:
     return {name: os.fsdecode(git("remote", "get-url", name)).rstrip("\n") for name in names}
 
 
-def directory(url: str) -> Repository | None:
-    """The repository that a path or ``file://`` URL names; None when it names no directory on this machine."""
+def directory(url: str, top: Path) -> Repository | None:
+    """The repository that a path or ``file://`` URL names; None when it names no directory on this machine.
+
+    A relative path starts at ``top``: that of the worktree, or the bare repository.
+    """
     parts = urlsplit(url)
-    path = Path(unquote(parts.path) if parts.scheme == "file" else url)
+    path = top / (unquote(parts.path, errors="surrogateescape") if parts.scheme == "file" else url)
     if not path.is_dir():
         return None
     try:
         return discover_at(path)
     except GitError:
         return None
+
+
+def without_secrets(url: str) -> str:
+    """A URL as it can be shown to others: without user, password, query and fragment."""
+    scheme, separator, rest = url.partition("://")
+    if not separator:  # a path, or HOST:PATH as ssh takes it
+        return url.rpartition("@")[2] if ":" in url.partition("/")[0] else url
+    host, slash, path = rest.partition("/")
+    # A user with a password may hold any character but the slash.
+    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path.partition('?')[0].partition('#')[0]}"
 
 
 def discover_at(path: Path) -> Repository:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from git_theta.vcs.git import git
 
+_NEXT = "--next--"  # `git rev-parse` repeats what it does not know: it tells paths apart that hold newlines
 
-@dataclass(frozen=True)
-class Repository:
+
+class Repository(NamedTuple):
     """Paths of a repository, absolute.
 
     Attributes:
@@ -43,9 +44,9 @@ class Repository:
 def discover(cwd: Path | None = None) -> Repository:
     """The repository around ``cwd``. Raises GitError outside of one."""
     answer = git(
-        "rev-parse", "--path-format=absolute", "--git-dir", "--git-common-dir", "--git-path", "hooks",
-        "--is-inside-work-tree", "--show-cdup", cwd=cwd,
+        "rev-parse", "--path-format=absolute", "--git-dir", _NEXT, "--git-common-dir", _NEXT, "--git-path", "hooks",
+        _NEXT, "--is-inside-work-tree", _NEXT, "--show-cdup", cwd=cwd,
     )  # fmt: skip
-    git_dir, common, hooks, inside, *up = os.fsdecode(answer).split("\n")
-    top = ((cwd or Path()) / up[0]).resolve() if inside == "true" else None
+    git_dir, common, hooks, inside, up = f"{os.fsdecode(answer)}\n".split(f"\n{_NEXT}\n")
+    top = ((cwd or Path()) / up.rstrip("\n")).resolve() if inside == "true" else None
     return Repository(Path(git_dir), Path(common), Path(hooks), top)

@@ -1,0 +1,114 @@
+"""What was measured, and what it is held against."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+OURS = "git-theta"
+LFS = "git-lfs"
+
+MB = 1_000_000
+MEMORY = {"git": 64 * MB, OURS: 300 * MB}
+"""The most that a process of ours, or of Git where it runs ours, may have resident: in bytes, whatever the step."""
+
+
+@dataclass
+class Result:
+    """One step, by contender.
+
+    Attributes:
+        story, step: what was done to what.
+        bound: the contenders whose times, added up, no tool can beat.
+        budgets: what ours must hold.
+        seconds: of each round; one index is one round, in which the contenders ran one after the other.
+        peaks: program -> bytes resident at most.
+        stored: bytes by which files in ``.git`` grew.
+        filters: how many Git started.
+    """
+
+    story: str
+    step: str
+    bound: tuple[str, ...]
+    budgets: tuple[Budget, ...] = ()
+    seconds: dict[str, list[float]] = field(default_factory=dict)
+    peaks: dict[str, Mapping[str, int]] = field(default_factory=dict)
+    stored: dict[str, int] = field(default_factory=dict)
+    filters: dict[str, int] = field(default_factory=dict)
+
+    def median(self, *contenders: str) -> float:
+        """Seconds, of the contenders' sum where there are several."""
+        return statistics.median(self._totals(contenders))
+
+    def ratio(self, *others: str) -> float:
+        """Ours over the sum of the others: the median of each round's, since what slows a machine slows a round."""
+        return statistics.median(map(float.__truediv__, self.seconds[OURS], self._totals(others)))
+
+    def excess(self, other: str) -> float:
+        """Seconds that ours takes longer: the median of each round's."""
+        return statistics.median(map(float.__sub__, self.seconds[OURS], self.seconds[other]))
+
+    def _totals(self, contenders: tuple[str, ...]) -> list[float]:
+        return [sum(times) for times in zip(*(self.seconds[name] for name in contenders), strict=True)]
+
+
+class Budget(Protocol):
+    """A promise about ours; its text says what is promised."""
+
+    def met(self, result: Result) -> bool:
+        """Whether this result keeps it."""
+
+
+@dataclass(frozen=True)
+class Within:
+    """At most ``limit`` times what the others take together."""
+
+    limit: float
+    others: tuple[str, ...]
+
+    def met(self, result: Result) -> bool:
+        return result.ratio(*self.others) <= self.limit
+
+    def __str__(self) -> str:
+        names = " + ".join(self.others)
+        return f"≤ {self.limit:g} x {f'({names})' if len(self.others) > 1 else names}"
+
+
+@dataclass(frozen=True)
+class Over:
+    """At most ``seconds`` more than another."""
+
+    seconds: float
+    other: str
+
+    def met(self, result: Result) -> bool:
+        return result.excess(self.other) <= self.seconds
+
+    def __str__(self) -> str:
+        return f"≤ {self.seconds * 1000:g} ms over {self.other}"
+
+
+@dataclass(frozen=True)
+class Stores:
+    """At most so many ``bytes`` more under ``.git``."""
+
+    bytes: int
+
+    def met(self, result: Result) -> bool:
+        return result.stored[OURS] <= self.bytes
+
+    def __str__(self) -> str:
+        return f"stores ≤ {self.bytes / MB:.1f} MB"
+
+
+@dataclass(frozen=True)
+class StartsNoFilter:
+    """Git does not even ask."""
+
+    def met(self, result: Result) -> bool:
+        return result.filters[OURS] == 0
+
+    def __str__(self) -> str:
+        return "starts no filter"

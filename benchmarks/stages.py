@@ -1,0 +1,91 @@
+"""Where a contender does its steps: a sealed repository of its own, or a bare folder for a tool that needs none."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.models import Model, Version
+from benchmarks.results import LFS, OURS
+from tests.sandbox import Sandbox, environment
+
+NAME = "model.safetensors"
+_FILTERS = {OURS: "theta", LFS: "lfs"}
+
+
+def seal(home: Path) -> None:
+    """From here on this process, and all that it starts, knows no Git configuration but that of ``home`` (made here).
+
+    Both filters are installed in it, as a person installs them: for every repository.
+    """
+    for name in [name for name in os.environ if name.startswith("GIT_")]:
+        del os.environ[name]
+    os.environ.update(environment(home))
+    for install in ([sys.executable, "-m", "git_theta", "install"], ["git", "lfs", "install", "--skip-repo"]):
+        subprocess.run(install, cwd=home, check=True, stdout=subprocess.DEVNULL)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One contender's folder in one round.
+
+    Attributes:
+        folder: holds ``repository`` and whatever else the steps write.
+        model: the versions to work with.
+    """
+
+    folder: Path
+    model: Model
+
+    @classmethod
+    def create(cls, folder: Path, contender: str, model: Model) -> Stage:
+        """A new repository, in which the contender's filter has the checkpoints; plain for one that has no filter."""
+        folder.mkdir(parents=True)
+        stage = cls(folder, model)
+        Sandbox.create(stage.root, install=False)
+        if found := _FILTERS.get(contender):
+            stage.repository.write(
+                ".gitattributes", f"*.safetensors filter={found} diff={found} merge={found} -text\n".encode()
+            )
+        stage.repository.git("add", "--all")
+        stage.commit()
+        return stage
+
+    @property
+    def root(self) -> Path:
+        """Top of the worktree."""
+        return self.folder / "repository"
+
+    @property
+    def repository(self) -> Sandbox:
+        """The repository."""
+        return Sandbox(self.root)
+
+    @property
+    def file(self) -> Path:
+        """The checkpoint in the worktree."""
+        return self.root / NAME
+
+    def commit(self) -> None:
+        """Commit what the index holds."""
+        self.repository.git("commit", "--quiet", "--allow-empty", "-m", "a step")
+
+    def place(self, version: Version) -> None:
+        """Put a version into the worktree. A link: neither Git nor a filter writes into a file that is there."""
+        self.file.unlink(missing_ok=True)
+        os.link(self.model.files[version], self.file)
+
+    def touch(self) -> None:
+        """Give the checkpoint a time that it never had, far enough back that Git need not doubt it."""
+        now = time.time_ns() - 10 * 10**9
+        os.utime(self.file, ns=(now, now))
+
+    def stored(self) -> int:
+        """Bytes of all files under every ``.git`` in the folder."""
+        return sum(
+            file.lstat().st_size for git in self.folder.glob("*/.git") for file in git.rglob("*") if file.is_file()
+        )

@@ -1,0 +1,208 @@
+"""``git theta doctor``: finds what is wrong with a setup, and says what to do about it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Literal, get_args
+
+import click
+
+from git_theta import registry
+from git_theta.cli.boundary import say
+from git_theta.cli.env import program_version
+from git_theta.cli.listing import echo_json, json_option, listed, shown
+from git_theta.errors import GitError, PluginError
+from git_theta.operations.survey import State, Tracked, survey
+from git_theta.store.local import LocalStore
+from git_theta.vcs import attributes, config, hooks
+from git_theta.vcs.hooks import HookState
+from git_theta.vcs.repository import Repository, discover
+
+_OLDEST_GIT = (2, 34)
+_NAMED = 3  # paths named in a finding
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check has to say. ``note``: nothing is wrong, but worth knowing."""
+
+    check: str
+    state: Literal["ok", "note", "problem"]
+    text: str
+    hint: str = ""
+
+
+Verdict = tuple[Literal["note", "problem"], str, str] | None
+"""None when all is well; else (state, text, hint)."""
+
+
+class Setup:
+    """What the checks look at."""
+
+    @cached_property
+    def repository(self) -> Repository | None:
+        try:
+            return discover()
+        except GitError:
+            return None
+
+    @cached_property
+    def patterns(self) -> list[str]:
+        """Patterns that are tracked here."""
+        return [one.pattern for one in attributes.tracked_patterns(self.repository)] if self.repository else []
+
+    @cached_property
+    def files(self) -> list[Tracked]:
+        """Files that are tracked here."""
+        return listed(self.repository) if self.repository and self.repository.worktree else []
+
+    def paths(self, *states: State) -> str:
+        """The files in one of these states, as an enumeration; "" for none."""
+        if self.repository is None or self.repository.worktree is None:
+            return ""
+        top, store = self.repository.worktree, LocalStore(self.repository.theta_dir, self.repository.alternates())
+        found = [file.path for file in self.files if survey(file, top, store).state in states]
+        names = [shlex.quote(shown(path, top)) for path in found[:_NAMED]]
+        return ", ".join(names) + (f" and {len(found) - _NAMED} more" if len(found) > _NAMED else "")
+
+
+@click.command
+@json_option
+def command(as_json: bool) -> int:
+    """Find and explain what is wrong with a setup.
+
+    Checks Git, the filter, the hook, the store, the plug-ins and the tracked files of the repository you are in.
+    Exits 1 when there is a problem.
+    """
+    findings = examine(Setup())
+    if as_json:
+        echo_json([asdict(finding) for finding in findings])
+    else:
+        for finding in findings:
+            click.echo(f"{finding.state}: {finding.check}{': ' if finding.text else ''}{finding.text}")
+            say(finding.hint, prefix="hint: ")
+    return int(any(finding.state == "problem" for finding in findings))
+
+
+def examine(setup: Setup) -> list[Finding]:
+    """The findings of all checks, in order."""
+    verdicts = ((name, check(setup)) for name, check in CHECKS.items())
+    return [Finding(name, *verdict) if verdict else Finding(name, "ok", "") for name, verdict in verdicts]
+
+
+def _git(_: Setup) -> Verdict:
+    words = program_version("git", "--version") or ""
+    numbers = re.search(r"(\d+)\.(\d+)", words)
+    if numbers and (int(numbers[1]), int(numbers[2])) >= _OLDEST_GIT:
+        return None
+    return "problem", f"{words or 'git'} is older than {'.'.join(map(str, _OLDEST_GIT))}", "Upgrade git."
+
+
+def _filter(setup: Setup) -> Verdict:
+    active = config.active()
+    process = active.get("filter.theta.process", "")
+    if not config.installed():
+        what = "Git stores the files tracked here as they are" if setup.patterns else "nothing is versioned"
+        return "problem", f"filter.theta is not installed, so {what}", "Run `git theta install`."
+    if active.get("filter.theta.required") != "true":
+        text = "filter.theta.required is not true, so a file whose filter fails is committed as it is"
+        return "problem", text, "Run `git theta install`."
+    return _interpreter(shlex.split(process)[0])
+
+
+def _interpreter(python: str) -> Verdict:
+    """Whether the interpreter that the filter names is there, and has git-theta."""
+    hint = "Run `git theta install` with the git-theta that you want to use."
+    if not os.access(python, os.X_OK):
+        return "problem", f"the filter is installed for {python}, which is not there", hint
+    if python != sys.executable:
+        done = subprocess.run([python, "-I", "-m", "git_theta", "--version"], capture_output=True)
+        if done.returncode:
+            return "problem", f"the filter is installed for {python}, which has no working git-theta", hint
+        return "note", f"the filter runs {python}, this is {sys.executable}", hint
+    return None
+
+
+def _hook(setup: Setup) -> Verdict:
+    if setup.repository is None or not setup.patterns:
+        return None
+    state = hooks.state(setup.repository.hooks_dir, hooks.command(sys.executable))
+    if state is HookState.OURS:
+        return None
+    hint = "Run `git theta install`: it says what to add where it cannot." if not state.editable else ""
+    text = f"the {hooks.NAME} hook in {setup.repository.hooks_dir} {state.value}, so pushes upload no objects"
+    if state is HookState.OUTDATED:
+        return (
+            "note",
+            f"the {hooks.NAME} hook in {setup.repository.hooks_dir} {state.value}",
+            "Run `git theta install`.",
+        )
+    return "problem", text, hint or "Run `git theta install`."
+
+
+def _manifests(setup: Setup) -> Verdict:
+    paths = setup.paths(State.MANIFEST, State.MISSING)
+    return ("problem", f"manifests stand in the worktree: {paths}", "Run `git theta checkout`.") if paths else None
+
+
+def _raw(setup: Setup) -> Verdict:
+    paths = setup.paths(State.RAW)
+    text = f"tracked, but not committed by git-theta: {paths}"
+    return ("problem", text, "`git add --renormalize` and a commit store them by parameters.") if paths else None
+
+
+def _store(setup: Setup) -> Verdict:
+    if setup.repository is None:
+        return None
+    theta = setup.repository.theta_dir
+    for folder in (theta / "objects", theta / "tmp", theta, setup.repository.common_dir):
+        if os.path.lexists(folder):
+            try:
+                with tempfile.TemporaryFile(dir=folder):
+                    pass
+            except OSError as error:
+                return "problem", f"cannot write to {folder}: {error.strerror}", "Check its owner and permissions."
+    return None
+
+
+def _alternates(setup: Setup) -> Verdict:
+    found = setup.repository.alternates() if setup.repository else []
+    dead = [os.fspath(theta.parent) for theta in found if not theta.parent.is_dir()]
+    hint = "This clone borrows objects from it: bring it back, or clone anew without --shared and --reference."
+    return ("problem", f"gone: {', '.join(dead)}", hint) if dead else None
+
+
+def _plugins(_: Setup) -> Verdict:
+    for family in get_args(registry.Family):
+        try:
+            registry.installed(family)
+        except PluginError as error:
+            return "problem", error.message, error.hint
+    return None
+
+
+def _lfs(_: Setup) -> Verdict:
+    if program_version("git", "lfs", "version"):
+        return None
+    return "note", "git-lfs is not installed; files that other people track with it need it", ""
+
+
+CHECKS: dict[str, Callable[[Setup], Verdict]] = {
+    "git": _git,
+    "filter": _filter,
+    "pre-push hook": _hook,
+    "worktree": _manifests,
+    "index": _raw,
+    "store": _store,
+    "alternates": _alternates,
+    "plug-ins": _plugins,
+    "git-lfs": _lfs,
+}

@@ -1,0 +1,99 @@
+"""``git theta ls-files``: the tracked files of the index, and what they are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from git_theta.cli.listing import count, echo_json, json_option, listed, nul_option, shown, size, worktree
+from git_theta.errors import UsageError
+from git_theta.manifest.model import Entry, Manifest, View
+from git_theta.operations.survey import Tracked
+
+_SHORT = 12  # hex digits of an id
+
+
+@click.command
+@click.argument("pathspecs", nargs=-1, metavar="[PATHSPEC]...")
+@click.option("--parameters", is_flag=True, help="List the parameters of each file, too.")
+@json_option
+@nul_option
+def command(pathspecs: tuple[str, ...], parameters: bool, as_json: bool, nul: bool) -> None:
+    """List versioned files and their parameters.
+
+    Lists what the index holds, in this folder and below, or what matches a PATHSPEC: path, size, format, number of
+    parameters. -z prints the paths alone.
+    """
+    if nul and (as_json or parameters):
+        raise UsageError("-z lists paths alone", hint="--json holds everything, and any path")
+    repository, top = worktree()
+    files = listed(repository, pathspecs or (".",))
+    if as_json:
+        echo_json([_file_json(file, parameters) for file in files])
+        return
+    for file in files:
+        path = shown(file.path, top)
+        if nul:
+            click.echo(f"{path}\0", nl=False)
+            continue
+        click.echo("\t".join([path, *_facts(file)]))
+        for line in _lines(file.manifest) if parameters and file.manifest else ():
+            click.echo(f"  {line}")
+
+
+def _facts(file: Tracked) -> list[str]:
+    conflict = ["in conflict"] if file.conflict else []
+    if file.manifest is None:
+        return [file.raw, *conflict]
+    parameters = sum(1 for _ in file.manifest.parameters())
+    return [size(file.manifest.size), file.manifest.format, count(parameters, "parameter"), *conflict]
+
+
+def _lines(manifest: Manifest) -> Iterator[str]:
+    for entry in manifest.parameters():
+        yield "\t".join([entry.name or "", *_spec(entry), size(entry.size), entry.oid[:_SHORT]])
+        for view in entry.views:
+            yield "\t".join([view.name, *_spec(view), f"of {entry.name}", entry.oid[:_SHORT]])
+
+
+def _spec(named: Entry | View) -> tuple[str, str]:
+    return named.dtype, f"[{', '.join(map(str, named.shape))}]"
+
+
+def _file_json(file: Tracked, parameters: bool) -> dict[str, Any]:
+    manifest = file.manifest
+    data = {
+        "path": file.path,
+        "blob": file.blob,
+        "conflict": file.conflict,
+        "raw": file.raw or None,
+        "size": manifest.size if manifest else None,
+        "format": manifest.format if manifest else None,
+        "parameters": sum(1 for _ in manifest.parameters()) if manifest else None,
+    }
+    if parameters:
+        data["parameters"] = [_parameter_json(entry) for entry in manifest.parameters()] if manifest else None
+    return data
+
+
+def _parameter_json(entry: Entry) -> dict[str, Any]:
+    views = [
+        {
+            "name": view.name,
+            "dtype": view.dtype,
+            "shape": list(view.shape),
+            "stride": None if view.stride is None else list(view.stride),
+            "offset": view.offset,
+        }
+        for view in entry.views
+    ]
+    return {
+        "name": entry.name,
+        "dtype": entry.dtype,
+        "shape": list(entry.shape),
+        "size": entry.size,
+        "oid": entry.oid,
+        "views": views,
+    }

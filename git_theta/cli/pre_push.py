@@ -1,0 +1,74 @@
+"""``git theta pre-push``: what the hook runs, so that commits never arrive without the objects they need."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+
+import click
+
+from git_theta.cli.boundary import say
+from git_theta.cli.fsck import held
+from git_theta.cli.listing import count, size
+from git_theta.cli.progress import progress
+from git_theta.errors import TransportError, UsageError
+from git_theta.operations.fsck import Use
+from git_theta.operations.push import needs, push
+from git_theta.store.local import LocalStore
+from git_theta.transport.directory import DirectoryTransport
+from git_theta.vcs import history, remotes
+from git_theta.vcs.repository import Repository, discover
+
+
+@click.command
+@click.argument("remote")
+@click.argument("url")
+def command(remote: str, url: str) -> None:
+    """Upload what a push needs; Git's pre-push hook runs this.
+
+    Reads from standard input what Git tells the hook: "LOCAL-REF LOCAL-ID REMOTE-REF REMOTE-ID" per line.
+    """
+    repository = discover()
+    updates = [_ids(line) for line in sys.stdin.buffer.read().splitlines()]
+    tips = [local for local, _ in updates if local.strip("0")]  # zeros: the ref is being deleted
+    if not tips:
+        return
+    target = remotes.directory(url, repository.worktree or repository.git_dir)
+    there = [old for _, old in updates if old.strip("0")]
+    # What a directory has we can see. Elsewhere we go by the remote-tracking branches, as Git does.
+    there += history.tips(target.git_dir) if target else []
+    tracking = remote if target is None and remote in remotes.urls() else ""
+    new = history.new_to(there, tips, tracking=tracking)
+    needed = needs(held(new))
+    if needed and target is None:
+        raise _unreachable(remote, needed)
+    if needed and target:
+        _push(needed, repository, target)
+
+
+def _push(needed: dict[str, Use], repository: Repository, target: Repository) -> None:
+    store = LocalStore(repository.theta_dir, repository.alternates())
+    with progress("Pushing objects", sum(use.part.storage.bytes for use in needed.values())) as tick:
+        transport = DirectoryTransport(store, target.theta_dir, target.alternates(), tick)
+        sent = push(needed, store, transport.lacking, transport.push)
+    if sent.objects:
+        say(f"pushed {count(sent.objects, 'object')}, {size(sent.bytes)}")
+
+
+def _ids(line: bytes) -> tuple[str, str]:
+    words = line.decode(errors="replace").split(" ")
+    if len(words) != 4:
+        raise UsageError("this command is for Git's pre-push hook, which tells it what is pushed on standard input")
+    return words[1], words[3]
+
+
+def _unreachable(remote: str, needed: dict[str, Use]) -> TransportError:
+    paths = sorted({use.path for use in needed.values()})
+    named: Iterable[str] = [*paths[:3], *(["..."] if len(paths) > 3 else [])]
+    total = size(sum(use.part.storage.bytes for use in needed.values()))
+    return TransportError(
+        f"this release shares objects with directory remotes only (a path, or file://), and {remote} is none: "
+        f"{count(len(needed), 'object')}, {total}, stay here, of {', '.join(named)}. Nothing was pushed.",
+        hint="Push to a repository in a folder that both sides reach. `git push --no-verify` pushes the commits alone, "
+        "which nobody can check out without these objects.",
+    )

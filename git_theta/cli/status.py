@@ -1,0 +1,76 @@
+"""``git theta status``: which tracked files are materialised, missing objects, or in conflict."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from git_theta.cli.listing import count, echo_json, json_option, listed, nul_option, shown, size, worktree
+from git_theta.errors import UsageError
+from git_theta.operations.survey import State, Status, survey, totals
+from git_theta.store.local import LocalStore
+
+_TO_DO = {
+    State.MANIFEST: "`git theta checkout` puts the file in its place",
+    State.MISSING: "`git theta checkout` fetches them, if a remote has them",
+    State.RAW: "`git add --renormalize` stores it by parameters",
+}
+
+
+@click.command
+@click.argument("pathspecs", nargs=-1, metavar="[PATHSPEC]...")
+@json_option
+@nul_option
+def command(pathspecs: tuple[str, ...], as_json: bool, nul: bool) -> None:
+    """Show what is materialised, missing or in conflict.
+
+    A tracked file is "materialised", or its "manifest" stands in its place, or that and some of its objects are not
+    here ("missing objects"); "absent" from the worktree; in "conflict"; or "raw": committed without git-theta.
+    Whether a materialised file was changed is for `git status` to say. -z prints "STATE<tab>PATH".
+    """
+    if nul and as_json:
+        raise UsageError("-z and --json exclude each other")
+    repository, top = worktree()
+    store = LocalStore(repository.theta_dir, repository.alternates())
+    statuses = [survey(file, top, store) for file in listed(repository, pathspecs)]
+    if as_json:
+        sums = totals(statuses)
+        total = {"files": len(statuses), "size": sums.logical, "stored": sums.stored}
+        echo_json({"files": [_json(status) for status in statuses], "total": total})
+    elif nul:
+        for status in statuses:
+            click.echo(f"{status.state}\t{shown(status.tracked.path, top)}\0", nl=False)
+    else:
+        for status in statuses:
+            click.echo("\t".join([shown(status.tracked.path, top), *_facts(status)]))
+        _summary(statuses)
+
+
+def _facts(status: Status) -> list[str]:
+    file = status.tracked
+    here = f"{status.objects - status.missing} of {status.objects} objects here" if status.missing else ""
+    if file.manifest is None:
+        return [status.state, file.raw]
+    return [status.state, size(file.manifest.size), *([here] if here else [])]
+
+
+def _summary(statuses: list[Status]) -> None:
+    sums = totals(statuses)
+    click.echo(f"{count(len(statuses), 'file')}, {size(sums.logical)}, stored in {size(sums.stored)}")
+    for state, words in _TO_DO.items():
+        if any(status.state == state for status in statuses):
+            click.echo(f"{state}: {words}")
+
+
+def _json(status: Status) -> dict[str, Any]:
+    manifest = status.tracked.manifest
+    return {
+        "path": status.tracked.path,
+        "state": status.state,
+        "raw": status.tracked.raw or None,
+        "size": manifest.size if manifest else None,
+        "stored": status.stored if manifest else None,
+        "objects": status.objects if manifest else None,
+        "missing": status.missing if manifest else None,
+    }

@@ -1,0 +1,140 @@
+"""What there is of each tracked file: in the index, in the worktree, in the store. No tensor is read."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import NamedTuple
+
+from git_theta.errors import ManifestError
+from git_theta.manifest.model import Manifest
+from git_theta.manifest.text import FIRST_LINE, LARGEST, is_manifest, loads
+from git_theta.operations import foreign
+from git_theta.store.base import Store
+
+
+@dataclass(frozen=True)
+class Tracked:
+    """A tracked file of the index.
+
+    Attributes:
+        path: relative to the top of the worktree.
+        blob: id of what the index holds; of "ours" (or the first stage there is) while in conflict.
+        conflict: whether it is unmerged.
+        manifest: what the index holds, when that is a manifest.
+        raw: what the index holds otherwise, in words; "" for a manifest.
+    """
+
+    path: str
+    blob: str
+    conflict: bool
+    manifest: Manifest | None
+    raw: str
+
+
+class State(StrEnum):
+    """What stands for a tracked file in the worktree."""
+
+    MATERIALISED = "materialised"
+    MANIFEST = "manifest"
+    MISSING = "missing objects"
+    ABSENT = "absent"
+    CONFLICT = "conflict"
+    RAW = "raw"
+
+
+@dataclass(frozen=True)
+class Status:
+    """A tracked file and its state.
+
+    Attributes:
+        state: the first that holds: conflict, raw, absent, materialised, missing objects, manifest.
+        objects, missing: how many objects the manifest names, and how many of them are not here.
+        stored: bytes of all objects that the manifest names.
+    """
+
+    tracked: Tracked
+    state: State
+    objects: int = 0
+    missing: int = 0
+    stored: int = 0
+
+
+class Totals(NamedTuple):
+    """Bytes of the files as they are checked out, and of their distinct objects."""
+
+    logical: int
+    stored: int
+
+
+def tracked(path: str, blob: str, conflict: bool, data: bytes | None) -> Tracked:
+    """What the index holds for ``path``, whose ``blob`` it is, in ``conflict`` or not.
+
+    ``data`` is all of a blob that may be a manifest, and the start of any other; None where Git has not got it here.
+    """
+    if data is None:
+        return Tracked(path, blob, conflict, None, "not fetched: this is a partial clone")
+    with contextlib.suppress(ManifestError):
+        return Tracked(path, blob, conflict, loads(data), "")
+    return Tracked(path, blob, conflict, None, foreign.explain(data, path).what)
+
+
+def survey(file: Tracked, worktree: Path, store: Store) -> Status:
+    """The state of one file."""
+    objects = file.manifest.objects() if file.manifest else {}
+    missing = sum(store.size(oid) != size for oid, size in objects.items())
+    return Status(file, _state(file, worktree, missing), len(objects), missing, sum(objects.values()))
+
+
+def _state(file: Tracked, worktree: Path, missing: int) -> State:
+    if file.conflict:
+        return State.CONFLICT
+    if file.manifest is None:
+        return State.RAW
+    here = regular(worktree, file.path)
+    if here is None:
+        return State.ABSENT
+    if not claims_manifest(here):
+        return State.MATERIALISED
+    return State.MISSING if missing else State.MANIFEST
+
+
+def totals(statuses: Iterable[Status]) -> Totals:
+    """Sums over files; an object that several files share is counted once."""
+    manifests = [status.tracked.manifest for status in statuses if status.tracked.manifest]
+    objects = {oid: size for manifest in manifests for oid, size in manifest.objects().items()}
+    return Totals(sum(manifest.size for manifest in manifests), sum(objects.values()))
+
+
+def regular(worktree: Path, path: str) -> Path | None:
+    """The worktree's regular file of that path, or None; what lies behind a symbolic link is not in the worktree."""
+    target = worktree / path
+    parents = target.relative_to(worktree).parents
+    with contextlib.suppress(OSError):
+        if stat.S_ISREG(target.lstat().st_mode) and not any((worktree / folder).is_symlink() for folder in parents):
+            return target
+    return None
+
+
+def manifest_in(file: Path) -> tuple[Manifest, bytes] | None:
+    """The manifest that a regular file holds, with its text; None when it holds anything else."""
+    if not claims_manifest(file) or file.stat().st_size > LARGEST:
+        return None
+    text = file.read_bytes()
+    with contextlib.suppress(ManifestError):
+        return loads(text), text
+    return None
+
+
+def claims_manifest(file: Path) -> bool:
+    """Whether a regular file starts as manifests do."""
+    descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        return is_manifest(os.read(descriptor, 2 * len(FIRST_LINE)))
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,101 @@
+"""Git's filter process with something done to it, for tests to set as ``filter.theta.process``.
+
+``launcher.py fault TARGET WHEN NTH FAULT MARKER [ARGS]``
+    Runs the filter with ARGS. Just ``before`` or ``after`` the NTH call of TARGET (``module:attribute``, any thread)
+    comes FAULT: ``kill`` (SIGKILL to itself), ``pause`` (until MARKER is gone), or the name of an ``errno`` to raise as
+    OSError. MARKER is written when it comes, so that a test can tell that its stage was reached.
+``launcher.py nested TARGET ...``
+    The same, in the filter that answers Git while it refreshes its index.
+``launcher.py measure FILE``
+    Runs the filter; writes the peak of its resident memory, in bytes, to FILE when it ends.
+"""
+
+from __future__ import annotations
+
+import atexit
+import errno
+import functools
+import importlib
+import itertools
+import os
+import resource
+import shlex
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from git_theta.cli import boundary, desk, filter_process
+
+
+def command(*words: str | Path) -> str:
+    """What to set ``filter.theta.process`` to."""
+    return shlex.join([sys.executable, "-I", __file__, *map(str, words)])
+
+
+def arm(target: str, when: str, nth: str, fault: str, marker: str) -> None:
+    """Put the fault in."""
+    module, _, path = target.partition(":")
+    *owners, name = path.split(".")
+    owner: Any = functools.reduce(getattr, owners, importlib.import_module(module))
+    function = getattr(owner, name)
+    calls = itertools.count(1)
+
+    @functools.wraps(function)
+    def faulty(*args: Any, **kwargs: Any) -> Any:
+        its_turn = next(calls) == int(nth)
+        if its_turn and when == "before":
+            _come(fault, Path(marker))
+        result = function(*args, **kwargs)
+        if its_turn and when == "after":
+            _come(fault, Path(marker))
+        return result
+
+    setattr(owner, name, faulty)
+
+
+def _come(fault: str, marker: Path) -> None:
+    marker.touch()
+    if fault == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    elif fault == "pause":
+        while marker.exists():
+            time.sleep(0.01)
+    else:
+        code = getattr(errno, fault)
+        raise OSError(code, os.strerror(code))
+
+
+def _nested(words: Sequence[str]) -> Callable[[str, str], str]:
+    """In the place of ``git_theta.vcs.config.module``."""
+    return lambda _, arguments: f"{command('fault', *words)} {arguments.partition(' ')[2]}"
+
+
+def _measured(file: Path) -> None:
+    unit = 1 if sys.platform == "darwin" else 1024
+    try:  # what getrusage says includes what the process that forked us had
+        status = Path("/proc/self/status").read_text()
+        peak = int(status.partition("VmHWM:")[2].split()[0]) * 1024
+    except OSError:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    file.write_text(str(peak))
+
+
+def main() -> int:
+    """Do what the command line says."""
+    mode, *words = sys.argv[1:]
+    sys.argv[1:] = []
+    if mode == "measure":
+        atexit.register(_measured, Path(words[0]))
+    elif mode == "nested":
+        setattr(desk, "module", _nested(words))  # noqa: B010: it is not desk's own
+    else:
+        sys.argv[1:] = words[5:]
+        arm(*words[:5])
+    return boundary.run(filter_process.main)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,121 @@
+"""Checkpoints, repositories and assertions that the stories of this folder share."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from git_theta.manifest.text import is_manifest
+from git_theta.operations.deferred import LARGE
+from git_theta.operations.workers import HELD
+from tests.faults import launcher
+from tests.sandbox import Sandbox, changed, model
+
+MODEL = "model.safetensors"
+CONVERSATION = 60
+"""Seconds after which a git command is taken to hang."""
+
+
+class Stage(NamedTuple):
+    """A point in our process: before or after the nth call of ``module:attribute``."""
+
+    target: str
+    when: str
+    nth: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.when}-{self.target.rpartition(':')[2]}-{self.nth}"
+
+
+@cache
+def small(version: int = 0) -> bytes:
+    """A checkpoint that is smudged inline; of its objects one is a tensor's and one is a bundle."""
+    return _versioned(model(1, **{"embed.weight": (200, 128), "layer.weight": (64, 64), "layer.bias": 32}), version)
+
+
+@cache
+def large(version: int = 0) -> bytes:
+    """A checkpoint that is written when Git has hung up."""
+    return _versioned(model(2, **{"embed.weight": (LARGE // 512, 128), "layer.bias": 320}), version)
+
+
+@cache
+def streamed() -> bytes:
+    """A checkpoint with a tensor that several threads share the work for, a smaller one, and one for a bundle."""
+    return model(3, **{"embed.weight": (HELD // 512 + 1, 128), "layer.weight": (300, 256), "layer.bias": 32})
+
+
+def _versioned(checkpoint: bytes, version: int) -> bytes:
+    for _ in range(version):
+        checkpoint = changed(changed(checkpoint, "embed.weight", at=4 * 77), "layer.bias")
+    return checkpoint
+
+
+def copied(template: Path, root: Path) -> Sandbox:
+    """A repository like another one, with a worktree of its own that git believes in."""
+    root.mkdir()
+    shutil.copytree(template / ".git", root / ".git", symlinks=True)
+    sandbox = Sandbox(root)
+    sandbox.git("reset", "--hard", "--quiet")
+    return sandbox
+
+
+def attempt(sandbox: Sandbox, *args: str | Path, process: str = "") -> subprocess.CompletedProcess[str]:
+    """``git ARGS``, with ``process`` as the filter where it is given; must end by itself, and fail decently or not."""
+    setting = ["-c", f"filter.theta.process={process}"] if process else []
+    done = subprocess.run(
+        ["git", *setting, *args],
+        cwd=sandbox.root,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="backslashreplace",
+        timeout=CONVERSATION,
+    )
+    assert_decent(done.stderr)
+    return done
+
+
+def afflicted(
+    sandbox: Sandbox, stage: Stage, fault: str, *args: str | Path, mode: str = "fault"
+) -> subprocess.CompletedProcess[str]:
+    """``git ARGS`` with a fault at a stage of our process, which must be reached; see ``launcher.py``."""
+    marker = sandbox.root.parent / "marker"
+    process = launcher.command(mode, stage.target, stage.when, str(stage.nth), fault, marker)
+    done = attempt(sandbox, *args, process=process)
+    assert marker.exists(), f"{stage} was never reached:\n{done.stderr}"
+    marker.unlink()
+    return done
+
+
+def assert_decent(said: str) -> None:
+    """What a person was told is no traceback and no excuse."""
+    assert "Traceback" not in said, said
+    assert "unexpected" not in said, said
+
+
+def assert_holds(sandbox: Sandbox, content: bytes, path: str = MODEL) -> None:
+    """The worktree has exactly these bytes, Git holds a manifest for them, and has nothing to say."""
+    assert sandbox.read(path) == content
+    assert sandbox.git("status", "--porcelain").stdout == ""
+    assert is_manifest(sandbox.git("show", f":{path}").stdout.encode(errors="surrogateescape"))
+
+
+def assert_comes_back(sandbox: Sandbox, content: bytes, path: str = MODEL) -> None:
+    """What Git holds is restored bit for bit where there was nothing."""
+    (sandbox.root / path).unlink()
+    sandbox.git("checkout", "--", path)
+    assert sandbox.read(path) == content
+
+
+def objects(sandbox: Sandbox) -> list[Path]:
+    """The objects in the repository's store."""
+    return sorted(file for file in (sandbox.root / ".git/theta/objects").glob("??/??/*"))
+
+
+def leftovers(sandbox: Sandbox) -> list[Path]:
+    """Temporary files, out of the person's sight or not."""
+    return [*(sandbox.root / ".git/theta/tmp").glob("*"), *sandbox.root.glob(".theta-*")]

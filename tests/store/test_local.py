@@ -1,0 +1,199 @@
+"""The local store: the conformance kit, its layout, durability, alternates, and directories that refuse."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import stat
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from git_theta.errors import CorruptObject, MissingObject, StoreError
+from git_theta.store.base import Store
+from git_theta.store.local import LocalStore
+from git_theta.testing.stores import ABSENT, CONTENT, OID, DurableStoreLaws
+
+
+class TestLocalStore(DurableStoreLaws):
+    def make_store(self, folder: Path) -> Store:
+        return LocalStore(folder / "theta")
+
+    def raw(self, store: Store) -> Mapping[str, bytes]:
+        assert isinstance(store, LocalStore)
+        return {str(path): path.read_bytes() for path in store.root.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LocalStore:
+    return LocalStore(tmp_path / "theta")
+
+
+def place(root: Path, oid: str) -> Path:
+    return root / "objects" / oid[:2] / oid[2:4] / oid
+
+
+def planted(root: Path, oid: str, content: bytes) -> Path:
+    file = place(root, oid)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(content)
+    return file
+
+
+def test_objects_lie_where_git_lfs_programs_look(store: LocalStore) -> None:
+    store.put([CONTENT])
+    assert place(store.root, OID).read_bytes() == CONTENT
+
+
+def test_objects_are_read_only(store: LocalStore) -> None:
+    store.put([CONTENT])
+    assert stat.S_IMODE(place(store.root, OID).stat().st_mode) == 0o444
+
+
+def test_put_again_does_not_touch_the_object(store: LocalStore) -> None:
+    store.put([CONTENT])
+    before = place(store.root, OID).stat()
+    store.put([CONTENT])
+    after = place(store.root, OID).stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+def test_an_object_has_nothing_beside_it(store: LocalStore) -> None:
+    store.put([CONTENT])
+    assert [path for path in store.root.rglob("*") if path.is_file()] == [place(store.root, OID)]
+
+
+def test_l5_bytes_then_name_then_directory(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a power failure may take back is decided by the order of these calls; they are watched, not replaced."""
+    calls: list[str] = []
+
+    def watch(name: str, word: Callable[..., str]) -> None:
+        real = getattr(os, name)
+
+        def watched(*args: object, **kwargs: object) -> object:
+            calls.append(word(*args))
+            return real(*args, **kwargs)
+
+        monkeypatch.setattr(os, name, watched)
+
+    watch("fsync", lambda descriptor: "fsync " + ("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file"))
+    watch("rename", lambda *_: "rename")
+    store.put([CONTENT])
+    assert calls == ["fsync file", "rename"]
+    store.sync()
+    assert calls == ["fsync file", "rename", *["fsync folder"] * 3]
+
+
+def test_sync_covers_an_object_that_another_process_had_renamed(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may have been killed before its own sync; then our manifest rests on our sync alone."""
+    LocalStore(store.root).put([CONTENT])
+    synced: list[bool] = []
+    real = os.fsync
+
+    def watched(descriptor: int) -> None:
+        synced.append(stat.S_ISDIR(os.fstat(descriptor).st_mode))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    store.put([CONTENT])
+    store.sync()
+    assert synced == [True] * 3
+
+
+def test_junk_among_the_objects_is_no_object(store: LocalStore) -> None:
+    store.put([CONTENT])
+    planted(store.root, "ab" * 20, b"junk")
+    place(store.root, ABSENT).mkdir(parents=True)
+    assert list(store.oids()) == [OID]
+    assert not store.has(ABSENT)
+
+
+def test_a_store_of_which_nothing_exists_is_empty(store: LocalStore) -> None:
+    assert list(store.oids()) == []
+    assert not store.has(OID)
+    assert not store.root.exists()
+
+
+def test_alternates_are_read_and_never_written(tmp_path: Path) -> None:
+    other = LocalStore(tmp_path / "other")
+    other.put([CONTENT])
+    kept = sorted(other.root.rglob("*"))
+    store = LocalStore(tmp_path / "theta", [other.root])
+    with store.get(OID) as file:
+        assert file.read() == CONTENT
+    assert store.size(OID) == len(CONTENT)
+    assert list(store.oids()) == []
+    store.put([b"mine"])
+    store.put([CONTENT])
+    assert sorted(store.oids()) == sorted([OID, hashlib.sha256(b"mine").hexdigest()])
+    assert sorted(other.root.rglob("*")) == kept
+
+
+def test_adopt_links_an_object_of_another_store(tmp_path: Path, store: LocalStore) -> None:
+    other = LocalStore(tmp_path / "other")
+    other.put([CONTENT])
+    store.adopt(place(other.root, OID), OID)
+    assert place(store.root, OID).samefile(place(other.root, OID))
+    store.adopt(place(other.root, OID), OID)
+    assert [path for path in store.root.rglob("*") if path.is_file()] == [place(store.root, OID)]
+
+
+def without_links(*_: object, **__: object) -> None:
+    raise OSError(errno.EXDEV, "another file system")
+
+
+def test_adopt_copies_where_it_cannot_link(tmp_path: Path, store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = planted(tmp_path / "other", OID, CONTENT)
+    monkeypatch.setattr(os, "link", without_links)
+    store.adopt(file, OID)
+    assert place(store.root, OID).read_bytes() == CONTENT
+    assert not place(store.root, OID).samefile(file)
+
+
+def test_adopt_verifies_what_it_copies(tmp_path: Path, store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = planted(tmp_path / "other", OID, CONTENT[::-1])
+    monkeypatch.setattr(os, "link", without_links)
+    with pytest.raises(CorruptObject, match=OID):
+        store.adopt(file, OID)
+    assert not store.has(OID)
+
+
+def test_leftovers_of_killed_processes_go_after_a_day(store: LocalStore) -> None:
+    folder = store.root / "tmp"
+    folder.mkdir(parents=True)
+    (folder / "1-old").touch()
+    (folder / "1-new").touch()
+    day_ago = time.time() - 25 * 3600
+    os.utime(folder / "1-old", (day_ago, day_ago))
+    store.put([CONTENT])
+    assert [path.name for path in folder.iterdir()] == ["1-new"]
+
+
+def test_a_store_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("where the store should be")
+    with pytest.raises(StoreError, match="cannot write to the store"):
+        LocalStore(tmp_path / "file").put([CONTENT])
+
+
+def test_a_full_disk_says_so_and_leaves_nothing(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        with pytest.raises(StoreError, match="No space left") as caught:
+            store.put([CONTENT])
+    assert "Free some space" in caught.value.hint
+    assert not [path for path in store.root.rglob("*") if path.is_file()]
+    assert store.put([CONTENT]).oid == OID
+
+
+def test_missing_says_what_to_do(store: LocalStore) -> None:
+    with pytest.raises(MissingObject) as caught:
+        store.get(OID)
+    assert "git theta checkout" in caught.value.hint

@@ -1,0 +1,96 @@
+"""L12, quick to start: what has nothing to store imports the standard library alone.
+
+Nothing but modules is measured here: times on a shared machine are noise, what was imported is not.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.sandbox import Sandbox, model
+
+SLOW = {"importlib.metadata", "asyncio", "email", "multiprocessing", "xml", "unittest"}
+"""Modules of the standard library that cost more than a filter may; importlib.metadata alone takes 20 ms."""
+
+PROBE = """\
+import sys
+before = set(sys.modules)
+{program}
+import json
+with open({report!r}, "w") as out:
+    json.dump(sorted(set(sys.modules) - before), out)
+"""
+
+
+def probe(folder: Path, program: str) -> tuple[Path, Path]:
+    """A script that runs ``program``, and where it reports which modules that imported."""
+    report, script = folder / "modules.json", folder / "probe.py"
+    script.write_text(PROBE.format(program=program, report=str(report)))
+    return script, report
+
+
+def foreign(report: Path) -> set[str]:
+    """Modules that are neither ours nor quick ones of the standard library."""
+    names = json.loads(report.read_text())
+    assert any(name.partition(".")[0] == "git_theta" for name in names)
+    return {
+        name
+        for name in names
+        if name in SLOW or name.partition(".")[0] not in {*sys.stdlib_module_names, "git_theta", "__mp_main__"}
+    }
+
+
+@pytest.mark.parametrize("module", ["git_theta", "git_theta.cli.filter_process", "git_theta.cli.one_shot"])
+def test_importing_brings_the_standard_library_alone(tmp_path: Path, module: str) -> None:
+    script, report = probe(tmp_path, f"import {module}")
+    subprocess.run([sys.executable, "-I", script], check=True)
+    assert foreign(report) == set()
+
+
+FILTER = "from git_theta.cli import boundary, filter_process\nassert boundary.run(filter_process.main) == 0"
+
+
+def cleaned(sandbox: Sandbox, tmp_path: Path, *command: str) -> Path:
+    """Run a Git command with a filter that reports what it imported."""
+    script, report = probe(tmp_path, FILTER)
+    probed = shlex.join([sys.executable, "-I", str(script)])
+    sandbox.git("-c", f"filter.theta.process={probed}", *command)
+    return report
+
+
+@pytest.fixture
+def tracked(sandbox: Sandbox) -> Sandbox:
+    """A checkpoint that is committed; its file is as it was."""
+    sandbox.theta("track", "*.safetensors")
+    sandbox.write("model.safetensors", model())
+    sandbox.commit()
+    return sandbox
+
+
+LOOK = ("hash-object", "--path=model.safetensors", "model.safetensors")
+
+
+def test_cleaning_a_file_that_did_not_change_brings_the_standard_library_alone(
+    tracked: Sandbox, tmp_path: Path
+) -> None:
+    assert foreign(cleaned(tracked, tmp_path, *LOOK)) == set()
+
+
+def test_so_does_cleaning_one_that_was_written_again(tracked: Sandbox, tmp_path: Path) -> None:
+    """No clean cache helps here, nor this clone's memory: the index knows every part."""
+    for file in (tracked.root / ".git" / "theta").glob("state.sqlite*"):
+        file.unlink()
+    tracked.write("model.safetensors", model())
+    assert foreign(cleaned(tracked, tmp_path, *LOOK)) == set()
+
+
+def test_the_probe_sees_what_storing_brings(tracked: Sandbox, tmp_path: Path) -> None:
+    """Or the tests above would pass on a filter that never ran."""
+    tracked.write("model.safetensors", model(seed=1))
+    assert "numpy" in foreign(cleaned(tracked, tmp_path, *LOOK))

@@ -1,0 +1,134 @@
+"""The house's floors: who may import whom (the design's table, as data), and no cycles."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import git_theta
+
+ROOT = Path(git_theta.__file__).parent
+GROUND = {"errors", "registry"}
+VALUES = GROUND | {"tensors"}
+STORAGE = VALUES | {"updates", "serializers", "store", "manifest"}
+BELOW_OPERATIONS = STORAGE | {"formats", "parameters", "diffing", "merging"}
+EVERYTHING = BELOW_OPERATIONS | {"operations", "transport", "vcs", ""}
+
+MAY_IMPORT: dict[str, set[str]] = {
+    "": set(),
+    "errors": set(),
+    "registry": {"errors"},
+    "tensors": GROUND,
+    "formats": VALUES,
+    "updates": VALUES,
+    "serializers": VALUES,
+    "store": VALUES,
+    "manifest": VALUES,
+    "parameters": STORAGE,
+    "diffing": VALUES | {"manifest", "parameters"},
+    "merging": VALUES | {"manifest", "parameters"},
+    "operations": BELOW_OPERATIONS,
+    "transport": VALUES | {"store", "manifest"},
+    "vcs": GROUND,
+    "cli": EVERYTHING,
+    "__main__": {"cli"},
+    "testing": BELOW_OPERATIONS,
+}
+"""Room (a folder or a single module of the package) to the rooms that it may import, beside itself."""
+
+ONLY_IN = {"pytest": {"testing"}, "click": {"cli"}, "rich": {"cli"}, "git": set(), "torch": {"formats", "merging"}}
+"""Third-party packages to the rooms that may import them; ``git`` is GitPython, for API and porcelain alone."""
+AT_THE_TOP = {"testing": {"pytest"}, "cli": {"click", "rich"}}
+"""Third-party packages that a room may import when it is imported itself; all others wait in functions (L12)."""
+
+
+def modules() -> dict[str, Path]:
+    """Every module of the package by its dotted name."""
+    return {_dotted(file): file for file in sorted(ROOT.rglob("*.py"))}
+
+
+def _dotted(file: Path) -> str:
+    return ".".join(("git_theta", *file.relative_to(ROOT).with_suffix("").parts)).removesuffix(".__init__")
+
+
+def room(module: str) -> str:
+    """The room that a module of the package is in; "" for the package itself."""
+    return [*module.split("."), ""][1]
+
+
+@cache
+def imports(module: str) -> tuple[tuple[str, bool], ...]:
+    """What a module imports, in functions too: dotted names, and whether on its top level."""
+    tree = ast.parse(modules()[module].read_text())
+    deferred = {
+        inner
+        for outer in ast.walk(tree)
+        if isinstance(outer, (ast.FunctionDef, ast.AsyncFunctionDef)) or _is_for_types(outer)
+        for inner in ast.walk(outer)
+    }
+    return tuple((name, node not in deferred) for node in ast.walk(tree) for name in _named(node))
+
+
+def _is_for_types(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+
+
+def _named(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        assert node.level == 0, "imports are absolute"
+        for alias in node.names:
+            whole = f"{node.module}.{alias.name}"
+            yield whole if whole in modules() else str(node.module)
+
+
+def ours(module: str) -> set[str]:
+    """The modules of the package that a module imports."""
+    return {name for name, _ in imports(module) if name.partition(".")[0] == "git_theta"}
+
+
+def test_every_room_has_its_place() -> None:
+    assert {room(module) for module in modules()} <= MAY_IMPORT.keys()
+
+
+@pytest.mark.parametrize("module", modules())
+def test_imports_run_downward(module: str) -> None:
+    allowed = MAY_IMPORT[room(module)] | {room(module)}
+    assert not {name for name in ours(module) if room(name) not in allowed}, f"{room(module)} may import {allowed}"
+
+
+def test_the_table_itself_runs_downward() -> None:
+    assert tuple(TopologicalSorter(MAY_IMPORT).static_order())
+
+
+def test_there_is_no_cycle() -> None:
+    graph = {module: ours(module) - {module} for module in modules()}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(f"modules import each other: {' -> '.join(error.args[1])}")
+
+
+@pytest.mark.parametrize("package", ONLY_IN)
+def test_a_package_stays_in_its_room(package: str) -> None:
+    users = {room(module) for module in modules() for name, _ in imports(module) if name.partition(".")[0] == package}
+    assert users <= ONLY_IN[package]
+
+
+@pytest.mark.parametrize("module", modules())
+def test_l12_heavy_packages_wait_in_functions(module: str) -> None:
+    heavy = {"numpy", "torch", "safetensors", "msgpack", "backports", "compression", "pyfastcdc"}
+    at_once = {name.partition(".")[0] for name, at_top in imports(module) if at_top}
+    assert at_once & (heavy | ONLY_IN.keys()) <= AT_THE_TOP.get(room(module), set())
+
+
+def test_the_check_sees_imports_in_functions() -> None:
+    """Or everything above would pass on a house where all imports are hidden."""
+    assert ("git_theta.transport.directory", False) in imports("git_theta.cli.desk")
+    assert ("git_theta.errors", True) in imports("git_theta.registry")

@@ -1,0 +1,124 @@
+"""Plug-in families: our own by the public door, other people's by a fake installed package."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from git_theta import registry
+from git_theta.errors import PluginError
+from git_theta.formats.base import Format
+from git_theta.registry import BUILT_IN, Family
+from git_theta.serializers.base import Serializer
+from git_theta.store.base import Store
+from git_theta.updates.base import Update
+
+SEAMS: dict[Family, type] = {"formats": Format, "updates": Update, "serializers": Serializer, "stores": Store}
+PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
+BUILT_IN_NAMES = [(family, name) for family, targets in BUILT_IN.items() for name in targets]
+
+
+def test_built_in_is_what_pyproject_declares() -> None:
+    declared = tomllib.loads(PYPROJECT.read_text())["project"]["entry-points"]
+    assert {f"git_theta.plugins.{family}": targets for family, targets in BUILT_IN.items()} == declared
+
+
+@pytest.mark.parametrize(("family", "name"), BUILT_IN_NAMES)
+def test_a_built_in_loads_and_knows_its_name(family: Family, name: str) -> None:
+    loaded = registry.load(family, name)
+    assert issubclass(loaded, SEAMS[family])
+    assert (loaded().name if family == "formats" else loaded.name) == name
+
+
+def test_an_unknown_name_says_what_there_is() -> None:
+    with pytest.raises(PluginError, match="no serializer is called 'plane'") as caught:
+        registry.load("serializers", "plane")
+    assert "did you mean 'planes'? Installed: raw, planes, msgpack" in caught.value.hint
+
+
+def python(site: Path, program: str) -> str:
+    """What a program prints when the packages in ``site`` are installed."""
+    program = f"import sys; sys.path.insert(0, {str(site)!r})\n{program}"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def install(site: Path, package: str, entry_points: str, module: str = "") -> None:
+    """Put a package in ``site`` as an installer would: its module, and a dist-info directory that describes it."""
+    described = site / f"{package}-1.0.dist-info"
+    described.mkdir(parents=True)
+    (described / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
+    (described / "entry_points.txt").write_text(entry_points)
+    (site / f"{package}.py").write_text(module)
+
+
+FORMAT = """
+from git_theta.formats.base import Format
+class Fake(Format):
+    name = "fake"
+    def matches(self, head, path): return head.startswith(b"FAKE")
+    def spans(self, source): return []
+"""
+TELL = "from git_theta.errors import PluginError\nfrom git_theta import registry\n"
+
+
+def test_an_installed_package_is_found_and_used(tmp_path: Path) -> None:
+    install(tmp_path, "fake", "[git_theta.plugins.formats]\nfake = fake:Fake\n", FORMAT)
+    detect = """
+from git_theta.formats.detect import spans_of
+from git_theta.testing.formats import MemorySource
+print(registry.names("formats"), spans_of(MemorySource(b"FAKE"), b"FAKE", "a.fake").format)
+"""
+    assert python(tmp_path, TELL + detect) == "['safetensors', 'torch', 'opaque', 'fake'] fake"
+
+
+def test_a_name_that_two_packages_claim_is_an_error_naming_both(tmp_path: Path) -> None:
+    install(tmp_path, "one", "[git_theta.plugins.updates]\ntwice = one:Update\n")
+    install(tmp_path, "two", "[git_theta.plugins.updates]\ntwice = two:Update\n")
+    told = python(
+        tmp_path,
+        f"{TELL}\ntry: registry.load('updates', 'twice')\nexcept PluginError as error: print(error, '|', error.hint)",
+    )
+    assert "two updates are called 'twice'" in told
+    assert "one:Update" in told
+    assert "two:Update" in told
+    assert "Uninstall one" in told
+
+
+def test_a_package_cannot_take_the_name_of_a_built_in(tmp_path: Path) -> None:
+    install(tmp_path, "thief", "[git_theta.plugins.serializers]\nraw = thief:Raw\n")
+    told = python(
+        tmp_path,
+        f"{TELL}\nprint(registry.load('serializers', 'raw').__module__)"
+        "\ntry: registry.names('serializers')\nexcept PluginError as error: print(error)",
+    )
+    assert told.splitlines()[0] == "git_theta.serializers.raw"
+    assert "two serializers are called 'raw': git_theta.serializers.raw:RawSerializer and thief:Raw" in told
+
+
+@pytest.mark.parametrize(
+    ("target", "module", "why"),
+    [
+        ("broken:Update", "import a_package_that_is_not_there", "No module named"),
+        ("broken:Update", "raise RuntimeError('half installed')", "half installed"),
+        ("broken:Update", "", "has no attribute 'Update'"),
+        ("absent:Update", "", "No module named 'absent'"),
+        ("broken", "", "attribute"),
+    ],
+)
+def test_a_plug_in_that_does_not_load_is_an_error_saying_why(
+    tmp_path: Path, target: str, module: str, why: str
+) -> None:
+    install(tmp_path, "broken", f"[git_theta.plugins.updates]\nmine = {target}\n", module)
+    told = python(
+        tmp_path,
+        f"{TELL}\ntry: registry.load('updates', 'mine')\nexcept PluginError as error: print(error, '|', error.hint)",
+    )
+    assert f"the update 'mine' ({target}) cannot be loaded" in told
+    assert why in told
+    assert "Reinstall" in told
