@@ -103,11 +103,13 @@ def main() -> None:
 
 
 def prove(play: Playground, versions: dict[str, str]) -> None:
-    """Check out every version and the newest again, and compare each file's SHA-256 with what was added."""
-    for commit in (*versions, list(versions)[-1]):
-        play.run("git", "checkout", "--quiet", commit)
+    """Check versions out in an order that goes back and forth, and compare each file's SHA-256 with what was added."""
+    first, second, third = versions
+    for commit in (first, third, second, first):
+        play.run("git", "checkout", "--quiet", commit[:12])
         check(play.file, versions[commit])
     play.run("git", "checkout", "--quiet", "main")
+    check(play.file, versions[third])
 
 
 def share(play: Playground, versions: dict[str, str]) -> None:
