@@ -1,10 +1,9 @@
-"""Bytes of a part to storage and back: the choice of a serializer, and that nothing false is ever handed out as true."""
+"""Bytes of a part to storage and back: the choice of a serializer, and that nothing false is handed out as true."""
 
 from __future__ import annotations
 
 import hashlib
 import io
-from dataclasses import replace
 from typing import BinaryIO
 
 import pytest
@@ -77,8 +76,8 @@ def test_l5_damage_is_corrupt_and_never_anything_else(serializer: str) -> None:
     store = MemoryStore()
     whole = put(store, data, serializer)
     for payload in damaged(store.get(whole.storage.object).read()):
-        entry = replace(whole, storage=replace(whole.storage, object=store.put([payload]).oid, bytes=len(payload)))
-        _read_or_corrupt(entry, store, data)
+        storage = whole.storage._replace(object=store.put([payload]).oid, bytes=len(payload))
+        _read_or_corrupt(whole._replace(storage=storage), store, data)
 
 
 class OneObject(MemoryStore):
@@ -117,7 +116,7 @@ def test_l5_values_that_are_not_the_entrys_are_corrupt(change: dict[str, int | s
     store = MemoryStore()
     entry = put(store, weights(4000), "planes")
     with pytest.raises(CorruptObject, match=r"layer\.weight: .* does not hold these values") as caught:
-        read(replace(entry, **change), store)  # type: ignore[arg-type]
+        read(entry._replace(**change), store)  # type: ignore[arg-type]
     assert "git theta fsck" in caught.value.hint
 
 
@@ -127,7 +126,7 @@ def test_a_range_that_lies_is_corrupt(serializer: str, place: tuple[int, int]) -
     store = MemoryStore()
     entry = put(store, weights(4000), serializer)
     with pytest.raises(CorruptObject):
-        read(replace(entry, storage=replace(entry.storage, bytes=1 << 63, range=place)), store)
+        read(entry._replace(storage=entry.storage._replace(bytes=1 << 63, range=place)), store)
 
 
 def test_what_is_wrong_names_the_parameter() -> None:
@@ -140,14 +139,14 @@ def test_what_is_wrong_names_the_parameter() -> None:
     ]
     for change, error in wrong:
         with pytest.raises(error) as caught:
-            read(replace(entry, storage=replace(entry.storage, **change)), store)  # type: ignore[arg-type]
+            read(entry._replace(storage=entry.storage._replace(**change)), store)  # type: ignore[arg-type]
         assert caught.value.parameter == "layer.weight"
 
 
 def test_reading_stops_at_the_first_byte_too_many() -> None:
     """A payload that decodes to more than its entry must not fill a disk before it is called corrupt."""
     store = MemoryStore()
-    entry = replace(put(store, bytes(64 * BLOCK), "planes"), size=BLOCK)
+    entry = put(store, bytes(64 * BLOCK), "planes")._replace(size=BLOCK)
     pieces = parameters.read(entry, store, map)
     assert len(next(pieces)) == BLOCK
     with pytest.raises(CorruptObject):

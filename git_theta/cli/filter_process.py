@@ -33,10 +33,9 @@ SKIP = "GIT_THETA_SKIP_SMUDGE"
 
 
 def main() -> int:
-    """Serve Git on standard input and output. ``--written FILE``: only answer clean, from that file."""
-    handlers = _answering(Path(sys.argv[2])) if sys.argv[1:2] == ["--written"] else None
-    if handlers:
-        _serve(handlers)
+    """Serve Git on standard input and output. ``--written FILE``: answer clean alone, from that file where it can."""
+    if sys.argv[1:2] == ["--written"]:
+        _answer(discover(), json.loads(Path(sys.argv[2]).read_text()))
     else:
         _filter(discover())
     return 0
@@ -98,7 +97,7 @@ class _Session:
             return
         self._smudged = True
         _place_hook(self._repository)
-        if self._repository.worktree and may_defer():
+        if self._repository.worktree and may_defer(self._repository.hooks_dir):
             self._deferred = Deferred(self._repository.worktree, self._desk, boundary.report)
 
 
@@ -117,16 +116,20 @@ def _place_hook(repository: Repository) -> None:
                 hooks.install(repository.hooks_dir, command)
 
 
-def _answering(answers: Path) -> dict[str, Handler]:
-    """Answer clean from a file of manifests that we have just written the worktree from."""
-    texts: dict[str, str] = json.loads(answers.read_text())
+def _answer(repository: Repository, texts: dict[str, str]) -> None:
+    """Answer clean with the manifests that we have just written the worktree from.
 
-    def answer(_: ReadInto, path: str) -> Iterator[Buffer]:
-        if path not in texts:
-            raise ThetaError("not a file that git-theta has just written", path=path)
-        yield texts[path].encode()
+    Git asks for other files too: those that were written in the second in which it wrote its index.
+    """
+    with desk_for(repository) as desk:
 
-    return {"clean": answer}
+        def answer(readinto: ReadInto, path: str) -> Iterator[Buffer]:
+            if path in texts:
+                yield texts[path].encode()
+            else:
+                yield clean(Stream(readinto), path, repository.worktree, desk)
+
+        _serve({"clean": answer})
 
 
 if __name__ == "__main__":

@@ -56,18 +56,45 @@ class Deferred:
 
     def write(self, refresh: Refresh, distrust: Distrust) -> list[str]:
         """Write what is remembered; the paths that were written. What fails is reported, and the rest goes on."""
-        written = {}
-        for path, text in self._texts.items():
-            try:
-                if described := materialise(loads(text), text, self._worktree / path, self._desk):
-                    written[path] = described
-            except ThetaError as error:
-                self._report(error.located(path=path))
+        if not self._texts:
+            return []
+        # Whatever becomes of us between a rename and the refresh: Git then compares contents, and finds them right.
+        self._attempt(lambda: distrust(self._texts))
+        written = self._written()
         if written:
-            self._refreshed({path: self._texts[path] for path in written}, refresh)
+            self._attempt(lambda: self._refreshed({path: self._texts[path] for path in written}, refresh))
             if touched := [path for path, before in written.items() if self._touched(path, before)]:
                 distrust(touched)
         return list(written)
+
+    def _written(self) -> dict[str, os.stat_result]:
+        left = set(self._texts)
+        written = {}
+        try:
+            for path, text in self._texts.items():
+                try:
+                    if described := materialise(loads(text), text, self._worktree / path, self._desk):
+                        written[path] = described
+                    left.remove(path)
+                except ThetaError as error:
+                    self._report(error.located(path=path))
+        finally:  # also when the person has had enough
+            if left:
+                some = ", ".join(sorted(left)[:3]) + (" ..." if len(left) > 3 else "")
+                self._desk.warn(f"still manifests: {some}. To get the files: git theta checkout")
+        return written
+
+    def _attempt(self, tell_git: Callable[[], None]) -> None:
+        """Where Git's index cannot be written, the files are right nevertheless."""
+        try:
+            tell_git()
+        except (ThetaError, OSError) as error:
+            self._report(
+                ThetaError(
+                    f"the index is not up to date with files that were checked out: {error}",
+                    hint="`git status` looks at them again; `git add` settles what it calls modified.",
+                )
+            )
 
     def _touched(self, path: str, before: os.stat_result) -> bool:
         """Whether somebody wrote the file between us and Git's look at it: Git must not take that for ours."""

@@ -1,6 +1,7 @@
 """What a clone remembers to save work. Everything in it can be lost without losing anything.
 
-``identities``: oid of a part -> its storage, as JSON. A part that was ever stored here keeps its storage (L2).
+``identities``: oid of a part -> its storage, as JSON. A part that was ever stored or checked out here keeps
+its storage (L2), in whatever file it turns up again.
 ``cleaned``: a file as the file system described it -> its manifest. Git asks for the same file more than once.
 """
 
@@ -26,6 +27,10 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS identities (oid TEXT PRIMARY KEY, storage TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS cleaned (path TEXT PRIMARY KEY, stat TEXT NOT NULL, manifest BLOB NOT NULL) WITHOUT ROWID;
 """
+_REMEMBER = """
+INSERT INTO identities VALUES (?, ?)
+ON CONFLICT (oid) DO UPDATE SET storage = excluded.storage WHERE storage <> excluded.storage
+"""
 _SETTLED = 0.1
 """Seconds a file must have rested before its description stands for its bytes: file systems count time in ticks."""
 
@@ -48,7 +53,7 @@ class State:
     def remember(self, entries: Iterable[Entry]) -> None:
         """Keep the storage of these parts."""
         rows = [(entry.oid, json.dumps(storage_out(entry.storage))) for entry in entries]
-        self._do("INSERT OR REPLACE INTO identities VALUES (?, ?)", rows)
+        self._do(_REMEMBER, rows)
 
     def manifest_of(self, path: Path, stat: os.stat_result) -> bytes | None:
         """The manifest of the file at ``path``, if nothing about it has changed since it was cleaned."""

@@ -53,7 +53,7 @@ class Status:
     """A tracked file and its state.
 
     Attributes:
-        state: the first that holds: conflict, raw, absent, materialised, missing objects, manifest.
+        state: the first that holds: conflict, absent, raw, materialised, missing objects, manifest.
         objects, missing: how many objects the manifest names, and how many of them are not here.
         stored: bytes of all objects that the manifest names.
     """
@@ -94,11 +94,11 @@ def survey(file: Tracked, worktree: Path, store: Store) -> Status:
 def _state(file: Tracked, worktree: Path, missing: int) -> State:
     if file.conflict:
         return State.CONFLICT
-    if file.manifest is None:
-        return State.RAW
     here = regular(worktree, file.path)
     if here is None:
         return State.ABSENT
+    if file.manifest is None:
+        return State.RAW
     if not claims_manifest(here):
         return State.MATERIALISED
     return State.MISSING if missing else State.MANIFEST

@@ -48,7 +48,7 @@ class LocalStore(Store):
                 size += len(chunk)
                 _write(descriptor, chunk)
             oid = digest.hexdigest()
-            if not self._already(oid):
+            if not self._already(oid, size):
                 os.fsync(descriptor)
                 os.fchmod(descriptor, 0o444)
                 self._adopt(temporary, oid)
@@ -99,13 +99,13 @@ class LocalStore(Store):
     def oids(self) -> Iterator[str]:
         return (path.name for path in self.root.glob("objects/??/??/*") if is_oid(path.name) and path.is_file())
 
-    def _already(self, oid: str) -> bool:
-        """Whether the object is here; then its directories are synced as if we had put it.
+    def _already(self, oid: str, size: int | None = None) -> bool:
+        """Whether the object is here, whole as far as its ``size`` tells; one that was cut off is replaced.
 
-        The process that did may have been killed between its rename and its sync.
+        Its directories are then synced as if we had put it: the process that did may have been killed before its sync.
         """
         place = _place(self.root, checked(oid))
-        present = place.is_file()
+        present = place.is_file() and size in (None, place.stat().st_size)
         if present:
             self._note(place)
         return present

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -12,20 +13,37 @@ _CHECKING_OUT = frozenset(
 )  # fmt: skip
 _TAKES_VALUE = frozenset(("-C", "-c", "--git-dir", "--work-tree", "--namespace", "--super-prefix", "--config-env"))
 _SHELLS = frozenset(("sh", "bash", "dash", "zsh", "ksh", "ash"))
-_RUNS_COMMANDS = ("-x", "--exec", "-i", "--interactive", "--edit-todo", "--continue", "--skip")
+# `git rebase` may run commands between its steps, by options that can be abbreviated and bundled. These do not.
+_REBASE_ALONE = frozenset(
+    ("--abort", "--autostash", "--force-rebase", "--fork-point", "--no-autostash", "--no-ff", "--no-fork-point",
+     "--no-stat", "--no-verify", "--onto", "--quiet", "--quit", "--root", "--stat", "-f", "-n", "-q")
+)  # fmt: skip
+_HOOKS = ("post-checkout", "post-commit", "post-merge", "post-rewrite", "pre-merge-commit")
+_LFS_HOOK = re.compile(rb"#!/bin/sh\n(?:command -v git-lfs [^\n]*\n)?git lfs post-[a-z]+ \"\$@\"\n*")
 
 
-def may_defer() -> bool:
+def may_defer(hooks_dir: Path) -> bool:
     """Whether our parent is a Git command that checks files out and runs nothing that could see them before it ends.
 
-    Where the answer is not known it is no. ``git rebase --exec`` runs commands between its steps.
+    Where the answer is not known it is no. ``git rebase --exec`` runs commands between its steps, and hooks run before
+    the end; those of git-lfs, which looks at its own files alone, do not count.
     """
+    return _checks_out() and not any(_runs(hooks_dir / hook) for hook in _HOOKS)
+
+
+def _checks_out() -> bool:
     arguments = _git_arguments(os.getppid())
     while arguments and arguments[0].startswith("-"):
         del arguments[: 2 if arguments[0] in _TAKES_VALUE else 1]
     if not arguments or arguments[0] not in _CHECKING_OUT:
         return False
-    return not (arguments[0] == "rebase" and any(word.startswith(_RUNS_COMMANDS) for word in arguments[1:]))
+    options = {word.partition("=")[0] for word in arguments[1:] if word.startswith("-")}
+    return arguments[0] != "rebase" or options <= _REBASE_ALONE
+
+
+def _runs(hook: Path) -> bool:
+    """Whether Git would run this hook, and it is not git-lfs's own."""
+    return os.access(hook, os.X_OK) and not (hook.is_file() and _LFS_HOOK.fullmatch(hook.read_bytes()))
 
 
 def _git_arguments(process: int) -> list[str]:

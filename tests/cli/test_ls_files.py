@@ -24,7 +24,7 @@ def test_paths_sizes_formats_and_numbers_of_parameters(sandbox: Sandbox) -> None
     sandbox.git("add", "--all")
     lines = sandbox.theta("ls-files").stdout.splitlines()
     assert lines == [
-        "a.safetensors\t12.7 kB\tsafetensors\t3 parameters",
+        "a.safetensors\t12.6 kB\tsafetensors\t3 parameters",
         "sub/b.safetensors\t96 B\tsafetensors\t1 parameter",
     ]
     below = Sandbox(sandbox.root / "sub")

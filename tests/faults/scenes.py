@@ -94,7 +94,7 @@ def afflicted(
 def assert_decent(said: str) -> None:
     """What a person was told is no traceback and no excuse."""
     assert "Traceback" not in said, said
-    assert "unexpected" not in said, said
+    assert "unexpected " not in said, said
 
 
 def assert_holds(sandbox: Sandbox, content: bytes, path: str = MODEL) -> None:

@@ -63,7 +63,6 @@ DEFERRED = [
     *(Stage("pathlib:Path.rename", when) for when in ("before", "after")),
     *(Stage(f"{_DEFERRED}Deferred._refreshed", when) for when in ("before", "after")),
     *(Stage("git_theta.cli.filter_process:refresh", when) for when in ("before", "after")),
-    Stage("git_theta.cli.filter_process:_place_hook", "before"),
 ]
 
 NESTED = [

@@ -1,0 +1,134 @@
+"""``git theta checkout``: manifests that stand in the worktree become files."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.sandbox import Sandbox, changed, model
+
+BIG = model(0, weight=(300, 300), bias=30)
+SKIP = {"GIT_THETA_SKIP_SMUDGE": "1"}
+
+
+@pytest.fixture
+def manifests(sandbox: Sandbox) -> Sandbox:
+    """A repository whose worktree holds manifests, as after an interrupted checkout."""
+    sandbox.theta("track", "*.safetensors")
+    sandbox.write("a.safetensors", BIG)
+    sandbox.write("sub/new\nline 'ü'.safetensors", model(1, weight=(200, 200)))
+    sandbox.commit()
+    for path in ("a.safetensors", "sub/new\nline 'ü'.safetensors"):
+        (sandbox.root / path).unlink()
+    sandbox.git("checkout", "--", ".", env=SKIP)
+    assert sandbox.read("a.safetensors").startswith(b"git-theta manifest")
+    return sandbox
+
+
+def test_every_manifest_becomes_its_file_and_git_calls_it_clean(manifests: Sandbox) -> None:
+    assert manifests.theta("checkout").stdout == "2 files checked out, 520.4 kB\n"
+    assert manifests.read("a.safetensors") == BIG
+    assert manifests.read("sub/new\nline 'ü'.safetensors") == model(1, weight=(200, 200))
+    # A filter that ran now would fail.
+    assert manifests.git("-c", "filter.theta.process=false", "status", "--porcelain").stdout == ""
+    assert manifests.theta("checkout").stdout == "0 files checked out, 0 B\n"
+
+
+def test_pathspecs_are_relative_to_the_folder_one_stands_in(manifests: Sandbox) -> None:
+    below = Sandbox(manifests.root / "sub")
+    assert below.theta("checkout", "*.safetensors").stdout.startswith("1 file checked out")
+    assert manifests.read("a.safetensors").startswith(b"git-theta manifest")
+    assert below.theta("checkout", "../a.safetensors").stdout.startswith("1 file checked out")
+    assert manifests.read("a.safetensors") == BIG
+    refused = below.theta("checkout", "a.safetensors", check=False)
+    assert refused.returncode == 7
+    assert "'a.safetensors' did not match any file" in refused.stderr
+
+
+def test_missing_objects_are_fetched_from_a_relative_remote(manifests: Sandbox, tmp_path: Path) -> None:
+    shutil.copytree(manifests.root, tmp_path / "origin")
+    manifests.git("remote", "add", "origin", "../origin")
+    shutil.rmtree(manifests.root / ".git/theta/objects")
+    Sandbox(manifests.root / "sub").theta("checkout")
+    assert manifests.read("a.safetensors") == BIG
+
+
+def test_what_cannot_be_had_is_reported_and_the_rest_goes_on(manifests: Sandbox) -> None:
+    oid = manifests.read("a.safetensors").decode().splitlines()[2].split('"object":"')[1][:64]
+    (manifests.root / ".git/theta/objects" / oid[:2] / oid[2:4] / oid).unlink()
+    done = manifests.theta("checkout", check=False)
+    assert done.returncode == 3
+    assert done.stdout.startswith("1 file checked out")
+    assert "theta: error: a.safetensors: weight: 1 of its objects are missing here" in done.stderr
+    assert manifests.read("a.safetensors").startswith(b"git-theta manifest")
+
+
+def test_a_corrupt_object_is_never_checked_out(manifests: Sandbox) -> None:
+    oid = manifests.read("a.safetensors").decode().splitlines()[2].split('"object":"')[1][:64]
+    file = manifests.root / ".git/theta/objects" / oid[:2] / oid[2:4] / oid
+    file.chmod(0o644)
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    assert manifests.theta("checkout", check=False).returncode == 4
+    assert manifests.read("a.safetensors").startswith(b"git-theta manifest")
+
+
+def test_a_manifest_of_another_version_is_materialised_and_not_staged(manifests: Sandbox) -> None:
+    """As `git restore --worktree --source` leaves it."""
+    manifests.theta("checkout")
+    newer = changed(BIG, "bias")
+    manifests.write("a.safetensors", newer)
+    manifests.commit()
+    old = manifests.git("cat-file", "blob", "HEAD~:a.safetensors").stdout
+    manifests.write("a.safetensors", old.encode())
+    manifests.theta("checkout")
+    assert manifests.read("a.safetensors") == BIG
+    assert manifests.git("status", "--porcelain").stdout == " M a.safetensors\n"
+
+
+def test_a_conflict_stays_one(manifests: Sandbox) -> None:
+    manifests.theta("checkout")
+    for branch, at in (("side", 0), ("main", 4)):
+        manifests.git("switch", "-q", *(["-c"] if branch == "side" else []), branch)
+        manifests.write("a.safetensors", changed(BIG, "bias", at=at))
+        manifests.commit()
+    manifests.git("-c", "merge.theta.driver=false", "merge", "-q", "side", check=False)
+    ours = manifests.git("cat-file", "blob", ":2:a.safetensors").stdout
+    manifests.write("a.safetensors", ours.encode())
+    manifests.theta("checkout")
+    assert manifests.read("a.safetensors") == changed(BIG, "bias", at=4)
+    assert manifests.git("status", "--porcelain").stdout == "UU a.safetensors\n"
+
+
+def test_nothing_is_written_through_a_symbolic_link(manifests: Sandbox, tmp_path: Path) -> None:
+    shutil.move(manifests.root / "sub", tmp_path / "elsewhere")
+    (manifests.root / "sub").symlink_to(tmp_path / "elsewhere")
+    (manifests.root / "a.safetensors").rename(tmp_path / "manifest")
+    (manifests.root / "a.safetensors").symlink_to(tmp_path / "manifest")
+    assert manifests.theta("checkout").stdout == "0 files checked out, 0 B\n"
+    assert (tmp_path / "manifest").read_bytes().startswith(b"git-theta manifest")
+
+
+def test_a_linked_worktree(manifests: Sandbox) -> None:
+    manifests.git("worktree", "add", "-q", "../linked", env=SKIP)
+    linked = Sandbox(manifests.root.parent / "linked")
+    linked.theta("checkout")
+    assert linked.read("a.safetensors") == BIG
+    assert linked.git("status", "--porcelain").stdout == ""
+    assert manifests.read("a.safetensors").startswith(b"git-theta manifest")
+
+
+def test_on_a_terminal_nothing_is_drawn_for_quick_work(manifests: Sandbox) -> None:
+    ours, theirs = pty.openpty()
+    subprocess.run(["git", "theta", "checkout"], cwd=manifests.root, stderr=theirs, stdout=subprocess.PIPE, check=True)
+    assert select.select([ours], [], [], 0)[0] == []
+    os.close(theirs)
+    os.close(ours)
+    assert manifests.read("a.safetensors") == BIG

@@ -1,0 +1,146 @@
+"""What is not exactly a manifest is refused: by ManifestError, with a hint, quickly."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from git_theta.errors import ManifestError, NewerManifest
+from git_theta.manifest.text import loads
+
+FIRST = b"git-theta manifest 1\n"
+OID = b"0123456789abcdef" * 4
+STORAGE = b'"storage":{"update":"dense","serializer":"raw","object":"' + OID + b'","bytes":4}'
+FRAME = b'{"size":9,"oid":"' + OID + b'",' + STORAGE + b"}"
+HEADER = b'{"format":"torch","size":100,"frame":' + FRAME + b"}"
+VIEW = b'{"name":"w.T","dtype":"U8","shape":[2,2],"stride":[1,2],"offset":0}'.replace(b',"offset":0', b"")
+LINE = b'{"name":"w","dtype":"U8","shape":[4],"size":4,"oid":"' + OID + b'","views":[' + VIEW + b"]," + STORAGE + b"}"
+RUN = b'{"size":4,"oid":"' + OID + b'",' + STORAGE + b"}"
+WHOLE = FIRST + HEADER + b"\n" + LINE + b"\n" + RUN + b"\n"
+
+
+def test_the_text_that_is_spoilt_below_is_valid() -> None:
+    assert [entry.name for entry in loads(WHOLE).entries] == ["w", None]
+
+
+def spoilt(old: bytes, new: bytes) -> bytes:
+    assert WHOLE.count(old) >= 1
+    return WHOLE.replace(old, new, 1)
+
+
+ENCODINGS = {
+    "keys in another order": spoilt(b'"format":"torch","size":100', b'"size":100,"format":"torch"'),
+    "entry keys in another order": spoilt(b'"size":4,"oid":"' + OID + b'"', b'"oid":"' + OID + b'","size":4'),
+    "a space": spoilt(b'"size":100', b'"size": 100'),
+    "a space at the end": spoilt(b"}\n", b"} \n"),
+    "CRLF": WHOLE.replace(b"\n", b"\r\n"),
+    "CRLF after the first line": FIRST + WHOLE[len(FIRST) :].replace(b"\n", b"\r\n"),
+    "CR": FIRST + WHOLE[len(FIRST) :].replace(b"\n", b"\r"),
+    "no newline at the end": WHOLE[:-1],
+    "two newlines at the end": WHOLE + b"\n",
+    "an empty line": spoilt(b"}\n{", b"}\n\n{"),
+    "a byte-order mark": FIRST + b"\xef\xbb\xbf" + WHOLE[len(FIRST) :],
+    "UTF-16": FIRST + (HEADER.decode() + "\n").encode("utf-16"),
+    "a key twice": spoilt(b'"size":100', b'"size":100,"size":100'),
+    "a float": spoilt(b'"size":100', b'"size":100.0'),
+    "an exponent": spoilt(b'"size":100', b'"size":1e2'),
+    "a leading zero": spoilt(b'"size":100', b'"size":0100'),
+    "a negative number": spoilt(b'"size":100', b'"size":-100'),
+    "minus zero": spoilt(b'"size":100', b'"size":-0'),
+    "NaN": spoilt(b'"size":100', b'"size":NaN'),
+    "Infinity": spoilt(b'"size":100', b'"size":Infinity'),
+    "a boolean": spoilt(b'"size":100', b'"size":true'),
+    "a number as text": spoilt(b'"size":100', b'"size":"100"'),
+    "an escape that is not needed": spoilt(b'"name":"w"', b'"name":"\\u0077"'),
+    "an escaped slash": spoilt(b'"name":"w"', b'"name":"\\/"'),
+    "upper-case hex in an escape": spoilt(b'"name":"w"', b'"name":"\\u001F"'),
+    "an escape instead of a short one": spoilt(b'"name":"w"', b'"name":"\\u000a"'),
+    "escaped UTF-16": spoilt(b'"name":"w"', b'"name":"\\ud83d\\ude00"'),
+    "a control character": spoilt(b'"name":"w"', b'"name":"\x01"'),
+    "no frame, said explicitly": spoilt(FRAME, b"null"),
+    "no views, said explicitly": spoilt(b"[" + VIEW + b"]", b"[]"),
+    "no stride, said explicitly": spoilt(b'"stride":[1,2]', b'"stride":null'),
+    "no offset, said explicitly": spoilt(b'"stride":[1,2]', b'"stride":[1,2],"offset":0'),
+    "no range, said explicitly": spoilt(b'"bytes":4}', b'"bytes":4,"range":null}'),
+    "no name, said explicitly": spoilt(b'{"name":"w"', b'{"name":null'),
+    "two lines in one": WHOLE.replace(b"}\n{", b"}{"),
+    "one line in two": spoilt(b',"views"', b'\n,"views"'),
+}
+
+HOSTILE = {
+    "nothing but a first line": FIRST,
+    "no header": FIRST + b"\n",
+    "a header that is no object": FIRST + b"[]\n",
+    "a header that is a number": FIRST + b"5\n",
+    "a header that is null": FIRST + b"null\n",
+    "a line that is no object": FIRST + HEADER + b"\n5\n",
+    "a line that is text": FIRST + HEADER + b'\n"name"\n',
+    "a line that is a list": FIRST + HEADER + b'\n["name"]\n',
+    "no JSON": FIRST + b"\x00\xff\n",
+    "an oid that is a path": spoilt(OID, b"../" * 21 + b"x"),
+    "an oid in upper case": spoilt(OID, OID.upper()),
+    "an oid that is short": spoilt(OID, OID[:-1]),
+    "an oid that is long": spoilt(OID, OID + b"0"),
+    "an oid with a newline": spoilt(OID, OID[:-1] + b"\\n"),
+    "an oid that is a number": spoilt(b'"' + OID + b'"', b"5"),
+    "an object that is a path": WHOLE.replace(b'"object":"' + OID, b'"object":"' + b"../" * 21 + b"x"),
+    "a range beyond the object": spoilt(b'"bytes":4}', b'"bytes":4,"range":[1,4]}'),
+    "a range that overflows": spoilt(b'"bytes":4}', b'"bytes":4,"range":[9223372036854775807,9223372036854775807]}'),
+    "a range of one": spoilt(b'"bytes":4}', b'"bytes":4,"range":[1]}'),
+    "a range of three": spoilt(b'"bytes":4}', b'"bytes":4,"range":[0,1,2]}'),
+    "a range that is an object": spoilt(b'"bytes":4}', b'"bytes":4,"range":{}}'),
+    "a range that is text": spoilt(b'"bytes":4}', b'"bytes":4,"range":"01"}'),
+    "a size beyond 63 bits": spoilt(b'"size":100', b'"size":9223372036854775808'),
+    "a size of five thousand digits": spoilt(b'"size":100', b'"size":' + b"1" * 5000),
+    "a size of a million digits": spoilt(b'"size":100', b'"size":' + b"1" * 1_000_000),
+    "a shape that is an object": spoilt(b'"shape":[4]', b'"shape":{}'),
+    "a shape that is text": spoilt(b'"shape":[4]', b'"shape":"4"'),
+    "a shape that is a number": spoilt(b'"shape":[4]', b'"shape":4'),
+    "a shape of lists": spoilt(b'"shape":[4]', b'"shape":[[4]]'),
+    "a shape with a negative": spoilt(b'"shape":[4]', b'"shape":[-4]'),
+    "a stride that is negative": spoilt(b'"stride":[1,2]', b'"stride":[-1,2]'),
+    "views that are an object": spoilt(b"[" + VIEW + b"]", b"{}"),
+    "views that are numbers": spoilt(b"[" + VIEW + b"]", b"[5]"),
+    "a lone surrogate": spoilt(b'"name":"w"', b'"name":"\\ud800"'),
+    "an encoded surrogate": spoilt(b'"name":"w"', b'"name":"\xed\xa0\x80"'),
+    "overlong UTF-8": spoilt(b'"name":"w"', b'"name":"\xc0\xaf"'),
+    "an empty name": spoilt(b'"name":"w"', b'"name":""'),
+    "a NUL in a name": spoilt(b'"name":"w"', b'"name":"a\\u0000b"'),
+    "an empty name of a view": spoilt(b'"name":"w.T"', b'"name":""'),
+    "a name that is a list": spoilt(b'"name":"w"', b'"name":["w"]'),
+    "two parameters of one name": WHOLE + LINE.replace(VIEW, VIEW.replace(b"w.T", b"v")) + b"\n",
+    "a view with another's name": WHOLE + LINE.replace(b'"w"', b'"v"') + b"\n",
+    "two views of one name": spoilt(VIEW, VIEW + b"," + VIEW),
+    "an own name among the views": spoilt(VIEW, VIEW + b"," + VIEW.replace(b"w.T", b"w")),
+    "a frame with a name": spoilt(FRAME, LINE),
+    "a frame that is a list": spoilt(FRAME, b"[]"),
+    "a run with a dtype": WHOLE.replace(RUN, RUN.replace(b'{"size"', b'{"dtype":"U8","size"')),
+    "a run with a dtype at its end": WHOLE.replace(RUN, RUN[:-1] + b',"dtype":"U8"}'),
+    "a run with views": WHOLE.replace(RUN, RUN.replace(b',"storage"', b',"views":[' + VIEW + b'],"storage"')),
+    "storage that is a number": spoilt(STORAGE, b'"storage":5'),
+    "storage that is null": spoilt(STORAGE, b'"storage":null'),
+    "a serializer that is a path to a program": spoilt(b'"raw"', b'["/bin/sh"]'),
+    "lists a million deep": FIRST + b"[" * 1_000_000 + b"\n",
+    "objects a million deep": FIRST + b'{"a":' * 1_000_000 + b"\n",
+    "strides a hundred thousand deep": spoilt(b"[1,2]", b"[" * 100_000 + b"]" * 100_000),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", [*ENCODINGS.values(), *HOSTILE.values()], ids=[*ENCODINGS, *HOSTILE])
+def test_it_is_refused_with_a_hint_and_quickly(text: bytes) -> None:
+    assert text != WHOLE
+    started = time.process_time()
+    with pytest.raises(ManifestError) as caught:
+        loads(text)
+    assert time.process_time() - started < 2
+    assert not isinstance(caught.value, NewerManifest)
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "key", ["format", "size", "dtype", "shape", "oid", "update", "serializer", "object", "bytes", "storage"]
+)
+def test_a_key_that_is_not_there_is_missed(key: str) -> None:
+    with pytest.raises(ManifestError):
+        loads(spoilt(f'"{key}":'.encode(), f'"x-{key}":'.encode()))

@@ -1,0 +1,252 @@
+"""The one encoding of a manifest: literal text beside the value, every field, and unknown keys."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from git_theta.errors import ManifestError, NewerManifest
+from git_theta.manifest.model import Entry, Manifest, Storage, View
+from git_theta.manifest.text import FIRST_LINE, dumps, is_manifest, loads
+
+A, B, C = "a" * 64, "b" * 64, "c" * 64
+
+MANIFEST = Manifest(
+    format="torch",
+    size=4242,
+    frame=Entry(B, 130, Storage("dense", "planes", C, 1000, (900, 100))),
+    entries=(
+        Entry(
+            A, 24, Storage("dense", "raw", A, 24), "layer.weight", "F32", (2, 3),
+            (View("tied.weight", "F32", (2, 3)), View("row", "F32", (3,), (1,), 3)),
+        ),
+        Entry(B, 4000, Storage("dense", "msgpack", B, 4096)),
+        Entry(C, 0, Storage("dense", "raw", C, 1000, (0, 0)), "größe", "BF16", (0,)),
+        Entry(C, 8, Storage("dense", "raw", C, 1000, (8, 8)), "0-d", "F64"),
+    ),
+)  # fmt: skip
+
+TEXT = f"""\
+git-theta manifest 1
+{{"format":"torch","size":4242,"frame":{{"size":130,"oid":"{B}","storage":{{"update":"dense","serializer":"planes",\
+"object":"{C}","bytes":1000,"range":[900,100]}}}}}}
+{{"name":"layer.weight","dtype":"F32","shape":[2,3],"size":24,"oid":"{A}","views":[\
+{{"name":"tied.weight","dtype":"F32","shape":[2,3]}},{{"name":"row","dtype":"F32","shape":[3],"stride":[1],"offset":3}}],\
+"storage":{{"update":"dense","serializer":"raw","object":"{A}","bytes":24}}}}
+{{"size":4000,"oid":"{B}","storage":{{"update":"dense","serializer":"msgpack","object":"{B}","bytes":4096}}}}
+{{"name":"größe","dtype":"BF16","shape":[0],"size":0,"oid":"{C}",\
+"storage":{{"update":"dense","serializer":"raw","object":"{C}","bytes":1000,"range":[0,0]}}}}
+{{"name":"0-d","dtype":"F64","shape":[],"size":8,"oid":"{C}",\
+"storage":{{"update":"dense","serializer":"raw","object":"{C}","bytes":1000,"range":[8,8]}}}}
+""".encode()
+
+SMALLEST = b'git-theta manifest 1\n{"format":"opaque","size":0}\n'
+
+
+def test_literal_text() -> None:
+    assert dumps(MANIFEST) == TEXT
+    assert loads(TEXT) == MANIFEST
+
+
+def test_the_smallest_manifest() -> None:
+    assert dumps(Manifest("opaque", 0, ())) == SMALLEST
+    assert loads(SMALLEST) == Manifest("opaque", 0, ())
+
+
+def test_git_sees_one_line_per_part() -> None:
+    assert TEXT.count(b"\n") == 2 + len(MANIFEST.entries)
+
+
+def test_what_a_manifest_says_of_itself() -> None:
+    assert [entry.name for entry in MANIFEST.parameters()] == ["layer.weight", "größe", "0-d"]
+    assert [part.oid for part in MANIFEST.parts()] == [B, A, B, C, C]
+    assert MANIFEST.objects() == {C: 1000, A: 24, B: 4096}
+    assert MANIFEST.frame is not None
+    assert (MANIFEST.frame.storage.offset, MANIFEST.frame.storage.size) == (900, 100)
+    assert (MANIFEST.entries[0].storage.offset, MANIFEST.entries[0].storage.size) == (0, 24)
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ('a"b\\c', rb'"a\"b\\c"'),
+        ("\b\t\n\f\r", rb'"\b\t\n\f\r"'),
+        ("\x01\x1f", rb'"\u0001\u001f"'),
+        ("/\x7f\u2028\ufeff", '"/\x7f\u2028\ufeff"'.encode()),
+        ("ü\N{GRINNING FACE}", '"ü\N{GRINNING FACE}"'.encode()),
+    ],
+    ids=ascii,
+)
+def test_names_have_one_spelling(name: str, written: bytes) -> None:
+    manifest = Manifest("f", 0, (Entry(A, 0, Storage("dense", "raw", A, 0), name, "U8", (0,)),))
+    assert b'{"name":' + written + b',"dtype"' in dumps(manifest)
+    assert loads(dumps(manifest)) == manifest
+
+
+def with_extras(place: bytes, extra: bytes) -> bytes:
+    """TEXT with further keys at the end of an object: of the first one that ends in ``place``."""
+    assert place in TEXT
+    return TEXT.replace(place, place[:-1] + b"," + extra + place[-1:], 1)
+
+
+PLACES = {
+    "header": b'"range":[900,100]}}}',
+    "frame": b'"range":[900,100]}}',
+    "storage of the frame": b'"range":[900,100]}',
+    "view": b'"offset":3}',
+    "parameter": b'"bytes":24}}',
+    "storage": b'"bytes":24}',
+    "anonymous part": b'"bytes":4096}}',
+}
+
+
+@pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
+@pytest.mark.parametrize(
+    "extra",
+    [b'"later":1', b'"a":null,"b":[true,false,{"y":[],"z":-5}],"\xc3\xbc":"x"', b'"update_base":{"oid":"x"}'],
+)
+def test_unknown_keys_survive(place: bytes, extra: bytes) -> None:
+    text = with_extras(place, extra)
+    assert dumps(loads(text)) == text
+    assert loads(text) != MANIFEST
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        b'"b":1,"a":2',
+        b'"later":{"b":1,"a":2}',
+        b'"later":[{"b":1,"a":2}]',
+        b'"later":{"a":1,"a":1}',
+        b'"later":1,"later":1',
+        b'"later":1.0',
+        b'"later":1e3',
+        b'"later":-0',
+        b'"later":NaN',
+        b'"later":-Infinity',
+        b'"later":9223372036854775808',
+        b'"later":' + b"9" * 5000,
+        b'"later": 1',
+        b'"later":"\\u00fc"',
+        b'"later":"\\/"',
+        b'"later":"\\ud800"',
+        b'"later":"\xed\xa0\x80"',
+        b'"later":"\xff"',
+        b'"later":' + b"[" * 100_000 + b"]" * 100_000,
+    ],
+    ids=lambda extra: ascii(extra[:40]),
+)
+@pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
+def test_unknown_keys_have_one_encoding_too(place: bytes, extra: bytes) -> None:
+    with pytest.raises(ManifestError):
+        loads(with_extras(place, extra))
+
+
+def test_a_writer_orders_unknown_keys() -> None:
+    manifest = Manifest("f", 0, (), extra={"b": [{"z": 1, "y": 2}], "a": {"d": None, "c": True}})
+    assert (
+        dumps(manifest)
+        == b'git-theta manifest 1\n{"format":"f","size":0,"a":{"c":true,"d":null},"b":[{"y":2,"z":1}]}\n'
+    )
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(1 << 63), (1 << 63) - 1) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+sizes = st.integers(0, (1 << 63) - 1)
+oids = st.text("0123456789abcdef", min_size=64, max_size=64)
+names = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1)
+extras = st.dictionaries(st.text().map("x-".__add__), values, max_size=2)
+shapes = st.lists(sizes, max_size=4).map(tuple)
+
+
+@st.composite
+def storages(draw: st.DrawFn) -> Storage:
+    place = draw(st.none() | st.tuples(st.integers(0, 1 << 40), st.integers(0, 1 << 40)))
+    whole = sum(place) if place else draw(sizes)
+    return Storage(draw(st.text()), draw(st.text()), draw(oids), whole, place, draw(extras))
+
+
+@st.composite
+def manifests(draw: st.DrawFn) -> Manifest:
+    taken = iter(draw(st.lists(names, unique=True, min_size=8, max_size=8)))
+    runs = st.builds(Entry, oids, sizes, storages(), extra=extras)
+    entries = []
+    for _ in range(draw(st.integers(0, 3))):
+        views = [View(next(taken), draw(st.text()), draw(shapes), draw(st.none() | shapes), draw(sizes), draw(extras))]
+        bare = draw(runs)
+        entries += [
+            bare,
+            bare._replace(name=next(taken), dtype=draw(st.text()), shape=draw(shapes), views=tuple(views)),
+        ]
+    return Manifest(draw(st.text()), draw(sizes), tuple(entries), draw(st.none() | runs), draw(extras))
+
+
+@given(manifests())
+def test_every_manifest_survives(manifest: Manifest) -> None:
+    text = dumps(manifest)
+    assert loads(text) == manifest
+    assert dumps(loads(text)) == text
+    assert is_manifest(text)
+
+
+@pytest.mark.parametrize(
+    "head", [TEXT, b"git-theta manifest 1\n", b"git-theta manifest 2\n...", b"git-theta manifest 999999999\n"]
+)
+def test_a_manifest_is_known_by_its_first_line(head: bytes) -> None:
+    assert is_manifest(head)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [b"", b"git-theta manifest 1", b"git-theta manifest 0\n", b"git-theta manifest 01\n", b"git-theta manifest -1\n",
+     b"git-theta manifest 1\r\n", b" git-theta manifest 1\n", b"git-theta manifest  1\n", b"Git-Theta manifest 1\n",
+     b"git-theta manifest 1234567890\n", b"\xef\xbb\xbfgit-theta manifest 1\n"],
+)  # fmt: skip
+def test_what_looks_similar_is_none(head: bytes) -> None:
+    assert not is_manifest(head)
+    with pytest.raises(ManifestError):
+        loads(head)
+
+
+@pytest.mark.parametrize("version", [2, 10, 999_999_999])
+def test_a_newer_version_is_refused_with_a_hint(version: int) -> None:
+    text = TEXT.replace(b"manifest 1", b"manifest %d" % version, 1) + b"whatever \xff it is"
+    with pytest.raises(NewerManifest, match=f"version {version}") as caught:
+        loads(text)
+    assert "Upgrade" in caught.value.hint
+
+
+def test_ten_thousand_parameters_load_in_well_under_a_second() -> None:
+    entries = [
+        Entry(f"{number:064x}", 4096, Storage("dense", "planes", A, 1 << 40, (number, 4000)), f"layers.{number}.w", "F32", (32, 32))
+        for number in range(10_000)
+    ]  # fmt: skip
+    text = dumps(Manifest("safetensors", 10_000 * 4096, tuple(entries)))
+    started = time.process_time()
+    assert len(loads(text).entries) == 10_000
+    assert time.process_time() - started < 1
+
+
+def mutated(text: bytes) -> list[Any]:
+    """Every byte of the text's tail replaced by what could matter to a parser."""
+    start = len(FIRST_LINE)
+    return [
+        text[:at] + new + text[at + 1 :]
+        for at in range(start, len(text), 3)
+        for new in (b"", b'"', b"}", b"\n", b"\xff", b"9")
+    ]
+
+
+def test_a_change_anywhere_is_another_manifest_or_refused() -> None:
+    for text in mutated(TEXT):
+        try:
+            assert dumps(loads(text)) == text
+        except ManifestError:
+            continue
