@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 Dtype = Literal["F32", "BF16"]
 Version = Literal["base", "one", "all"]
+Values = npt.NDArray[np.float32]
 
 WIDTH: Mapping[Dtype, int] = {"F32": 4, "BF16": 2}
 """Bytes per number."""
@@ -48,10 +49,11 @@ def build(folder: Path, dtype: Dtype, size: int) -> Model:
     with files["base"].open("wb") as base, files["one"].open("wb") as one, files["all"].open("wb") as every:
         for file in (base, one, every):
             file.write(_header(layout, dtype))
-        for name, before, after in _tensors(layout):
-            _write(base, before, dtype)
-            _write(one, after if name == _TUNED else before, dtype)
-            _write(every, after, dtype)
+        for name, values, noise in _tensors(layout):
+            _write(base, values, dtype)
+            # Not the value that it has in ``all``: every tensor changes on the way there, this one too.
+            _write(one, values - noise if name == _TUNED else values, dtype)
+            _write(every, values + noise, dtype)
     return Model(files, files["base"].stat().st_size, math.prod(layout[_TUNED]) * WIDTH[dtype])
 
 
@@ -74,15 +76,13 @@ def shapes(elements: int) -> dict[str, tuple[int, ...]]:
     return layout | {"model.norm.weight": (d,)}
 
 
-def _tensors(
-    layout: Mapping[str, tuple[int, ...]],
-) -> Iterator[tuple[str, npt.NDArray[np.float32], npt.NDArray[np.float32]]]:
-    """(name, values, values after a fine-tune), the same ones each time."""
+def _tensors(layout: Mapping[str, tuple[int, ...]]) -> Iterator[tuple[str, Values, Values]]:
+    """(name, values, what a fine-tune adds), the same ones each time."""
     for seed, (name, shape) in enumerate(layout.items()):
         generator = np.random.default_rng(seed)
         values = generator.standard_normal(math.prod(shape), np.float32) * np.float32(_SPREAD)
         noise = generator.standard_normal(math.prod(shape), np.float32) * np.float32(_SPREAD * _STEP)
-        yield name, values, values + noise
+        yield name, values, noise
 
 
 def _header(layout: Mapping[str, tuple[int, ...]], dtype: Dtype) -> bytes:
@@ -96,11 +96,11 @@ def _header(layout: Mapping[str, tuple[int, ...]], dtype: Dtype) -> bytes:
     return len(text).to_bytes(8, "little") + text
 
 
-def _write(file: BinaryIO, values: npt.NDArray[np.float32], dtype: Dtype) -> None:
+def _write(file: BinaryIO, values: Values, dtype: Dtype) -> None:
     file.write((values if dtype == "F32" else rounded_to_bf16(values)).data)
 
 
-def rounded_to_bf16(values: npt.NDArray[np.float32]) -> npt.NDArray[np.uint16]:
+def rounded_to_bf16(values: Values) -> npt.NDArray[np.uint16]:
     """The bits of the nearest bf16 of each value, ties to even; for finite values."""
     bits = values.view(np.uint32)
     return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)

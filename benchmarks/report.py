@@ -46,7 +46,10 @@ def memory(results: Sequence[Result]) -> str:
     rows = [
         [
             _label(result),
-            *(_marked(_megabytes(size), size <= MEMORY[program]) for program, size in _pair(result, OURS)),
+            *(
+                _marked(_megabytes(size), size <= MEMORY[program]) if size else "-"
+                for program, size in _pair(result, OURS)
+            ),
             *(_megabytes(size) for _, size in _pair(result, LFS)),
         ]
         for result in results
@@ -55,7 +58,7 @@ def memory(results: Sequence[Result]) -> str:
 
 
 def _pair(result: Result, contender: str) -> list[tuple[str, int]]:
-    """(program, bytes) of the filter and of Git; 0 where Git started no filter."""
+    """(program, bytes) of the filter and of Git; 0 for what was not there, or too briefly to be seen."""
     return [(program, result.peaks[contender].get(program, 0)) for program in (contender, "git")]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -75,14 +76,19 @@ class Stage:
         self.repository.git("commit", "--quiet", "--allow-empty", "-m", "a step")
 
     def place(self, version: Version) -> None:
-        """Put a version into the worktree. A link: neither Git nor a filter writes into a file that is there."""
+        """Put a version into the worktree, as old as no other. A copy: a link would tell the other contenders' Gits."""
         self.file.unlink(missing_ok=True)
-        os.link(self.model.files[version], self.file)
+        shutil.copyfile(self.model.files[version], self.file)
+        self._age(days=10 + list(self.model.files).index(version))
 
     def touch(self) -> None:
-        """Give the checkpoint a time that it never had, far enough back that Git need not doubt it."""
-        now = time.time_ns() - 10 * 10**9
-        os.utime(self.file, ns=(now, now))
+        """Give the checkpoint a time that it never had."""
+        self._age(days=9)
+
+    def _age(self, days: int) -> None:
+        """Far enough back that Git need not doubt it, and in steps that it sees: it may compare seconds alone."""
+        then = time.time() - days * 86400
+        os.utime(self.file, (then, then))
 
     def stored(self) -> int:
         """Bytes of all files under every ``.git`` in the folder."""

@@ -13,7 +13,8 @@
     |-- PluginError            exit 8   a plug-in is missing, broken or ambiguous
     |-- TransportError         exit 9   objects could not be moved to or from a remote
     |-- ChangedFile            exit 10  a file changed while it was being read
-    `-- FormatError            exit 11  a file is not what a format expects (the file is then kept opaque)
+    |-- FormatError            exit 11  a file is not what a format expects (the file is then kept opaque)
+    `-- ConflictError          exit 12  a parameter that a strategy cannot merge: a person must decide
 
 The numbers are part of the command line's contract (docs/reference/exit-codes.md); a number is never reused.
 """
@@ -113,3 +114,9 @@ class FormatError(ThetaError):
     """A file is not what a format expects."""
 
     exit_code = 11
+
+
+class ConflictError(ThetaError):
+    """A contested parameter that a strategy cannot merge: a person must decide."""
+
+    exit_code = 12

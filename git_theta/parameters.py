@@ -39,10 +39,12 @@ def encode(stream: Iterable[Buffer], width: int, parallel: Parallel) -> tuple[st
     first = next(pieces, b"")
     dense: Update = registry.load("updates", "dense")()
     planes: Serializer = registry.load("serializers", "planes")()
-    sample = sum(map(len, planes.encode([dense.encode(first, width)], map)))
-    name = "planes" if sample < WORTHWHILE * len(first) else "raw"
-    serializer: Serializer = registry.load("serializers", name)()
-    return name, serializer.encode((dense.encode(piece, width) for piece in chain([first], pieces) if piece), parallel)
+    sample = list(planes.encode([dense.encode(first, width)], map))
+    rest = (dense.encode(piece, width) for piece in pieces)
+    if sum(map(len, sample)) < WORTHWHILE * len(first):
+        return planes.name, chain(sample, planes.encode(rest, parallel))
+    raw: Serializer = registry.load("serializers", "raw")()
+    return raw.name, chain([first], raw.encode(rest, parallel))
 
 
 def read(entry: Entry, store: Store, parallel: Parallel) -> Iterator[Buffer]:
@@ -59,10 +61,13 @@ def read(entry: Entry, store: Store, parallel: Parallel) -> Iterator[Buffer]:
                 yield piece
             intact = digest.size == entry.size and digest.oid() == entry.oid
         if not intact:
-            raise CorruptObject(
-                f"object {entry.storage.object} does not hold these values any more",
-                hint="See what is damaged: git theta fsck. Fetch a good copy, or restore it from a backup.",
-            )
+            raise CorruptObject("other values")
+    except CorruptObject as error:
+        raise CorruptObject(
+            f"object {entry.storage.object} does not hold these values any more: {error.message}",
+            hint="See what is damaged: git theta fsck. Fetch a good copy, or restore it from a backup.",
+            parameter=entry.name or "",
+        ) from error
     except ThetaError as error:
         raise error.located(parameter=entry.name or "") from error.__cause__
 

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from git_theta.errors import PluginError
 
-Family = Literal["formats", "updates", "serializers", "stores"]
+Family = Literal["formats", "updates", "serializers", "stores", "merges"]
 
 BUILT_IN: dict[Family, dict[str, str]] = {
     "formats": {
@@ -34,11 +34,26 @@ BUILT_IN: dict[Family, dict[str, str]] = {
         "local": "git_theta.store.local:LocalStore",
         "memory": "git_theta.store.memory:MemoryStore",
     },
+    "merges": {
+        "ours": "git_theta.merging.strategies.picks:OURS",
+        "theirs": "git_theta.merging.strategies.picks:THEIRS",
+        "base": "git_theta.merging.strategies.picks:BASE",
+        "average": "git_theta.merging.strategies.means:AVERAGE",
+        "weighted": "git_theta.merging.strategies.means:WEIGHTED",
+        "task-arithmetic": "git_theta.merging.strategies.task_vectors:TASK_ARITHMETIC",
+        "ties": "git_theta.merging.strategies.task_vectors:TIES",
+        "dare": "git_theta.merging.strategies.task_vectors:DARE",
+        "dare-ties": "git_theta.merging.strategies.task_vectors:DARE_TIES",
+        "breadcrumbs": "git_theta.merging.strategies.task_vectors:BREADCRUMBS",
+        "slerp": "git_theta.merging.strategies.slerp:SLERP",
+        "model-stock": "git_theta.merging.strategies.model_stock:MODEL_STOCK",
+        "smear": "git_theta.merging.strategies.smear:SMEAR",
+    },
 }
 
 
 def load(family: Family, name: str) -> Any:
-    """The class registered as ``name``. Raises PluginError naming what is there, when it is not or will not import."""
+    """The class registered as ``name``; of merges, the instance. Raises PluginError naming what is there, when it is not or will not import."""
     target = BUILT_IN[family].get(name) or installed(family).get(name)
     if target is None:
         import difflib  # only ever to phrase an error

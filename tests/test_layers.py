@@ -20,7 +20,7 @@ BELOW_OPERATIONS = STORAGE | {"formats", "parameters", "diffing", "merging"}
 EVERYTHING = BELOW_OPERATIONS | {"operations", "transport", "vcs", ""}
 
 MAY_IMPORT: dict[str, set[str]] = {
-    "": set(),
+    "": {"merging"},
     "errors": set(),
     "registry": {"errors"},
     "tensors": GROUND,
@@ -41,7 +41,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 """Room (a folder or a single module of the package) to the rooms that it may import, beside itself."""
 
-ONLY_IN = {"pytest": {"testing"}, "click": {"cli"}, "rich": {"cli"}, "git": set(), "torch": {"formats", "merging"}}
+ONLY_IN = {"pytest": {"testing"}, "click": {"cli"}, "rich": {"cli"}, "git": set(), "torch": {"formats", "tensors", "merging", ""}}
 """Third-party packages to the rooms that may import them; ``git`` is GitPython, for API and porcelain alone."""
 AT_THE_TOP = {"testing": {"pytest"}, "cli": {"click", "rich"}}
 """Third-party packages that a room may import when it is imported itself; all others wait in functions (L12)."""

@@ -12,12 +12,19 @@ import pytest
 from git_theta import registry
 from git_theta.errors import PluginError
 from git_theta.formats.base import Format
+from git_theta.merging.base import Strategy
 from git_theta.registry import BUILT_IN, Family
 from git_theta.serializers.base import Serializer
 from git_theta.store.base import Store
 from git_theta.updates.base import Update
 
-SEAMS: dict[Family, type] = {"formats": Format, "updates": Update, "serializers": Serializer, "stores": Store}
+SEAMS: dict[Family, type] = {
+    "formats": Format,
+    "updates": Update,
+    "serializers": Serializer,
+    "stores": Store,
+    "merges": Strategy,
+}
 PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
 BUILT_IN_NAMES = [(family, name) for family, targets in BUILT_IN.items() for name in targets]
 
@@ -30,7 +37,7 @@ def test_built_in_is_what_pyproject_declares() -> None:
 @pytest.mark.parametrize(("family", "name"), BUILT_IN_NAMES)
 def test_a_built_in_loads_and_knows_its_name(family: Family, name: str) -> None:
     loaded = registry.load(family, name)
-    assert issubclass(loaded, SEAMS[family])
+    assert issubclass(type(loaded) if family == "merges" else loaded, SEAMS[family])
     assert (loaded().name if family == "formats" else loaded.name) == name
 
 

@@ -64,10 +64,12 @@ def _staged_manifest(worktree: Path | None, path: str) -> Manifest | None:
 
 
 def _fetched(store: LocalStore, top: Path, oids: Iterable[str]) -> None:
-    """Ask each remote in turn for what is still missing."""
+    """Ask each remote in turn for what is missing or was cut off, until it is there."""
     from git_theta.transport.directory import DirectoryTransport
     from git_theta.vcs import remotes
 
+    for oid in oids:
+        store.set_aside_damaged(oid)
     for url in remotes.urls().values():
         missing = [oid for oid in oids if not store.has(oid)]
         remote = remotes.directory(url, top) if missing else None

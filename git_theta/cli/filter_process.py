@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from functools import partial
@@ -34,6 +35,9 @@ SKIP = "GIT_THETA_SKIP_SMUDGE"
 
 def main() -> int:
     """Serve Git on standard input and output. ``--written FILE``: answer clean alone, from that file where it can."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # temporary files go, as after Ctrl-C
+    # `checkout --recurse-submodules` of git < 2.40 leaves it to filters, and most git commands that we run refuse it.
+    os.environ.pop("GIT_INTERNAL_SUPER_PREFIX", None)
     if sys.argv[1:2] == ["--written"]:
         _answer(discover(), json.loads(Path(sys.argv[2]).read_text()))
     else:

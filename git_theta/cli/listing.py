@@ -18,7 +18,7 @@ from git_theta.vcs.attributes import IndexEntry, tracked_files
 from git_theta.vcs.git import git, nul_separated
 from git_theta.vcs.repository import Repository, discover
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON; paths are relative to the top.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 nul_option = click.option("-z", "nul", is_flag=True, help="End each record with NUL, not with a newline.")
 
 

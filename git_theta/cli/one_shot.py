@@ -24,6 +24,7 @@ def main() -> int:
     if len(sys.argv) != 3 or sys.argv[1] not in ("clean", "smudge"):
         raise UsageError("usage: python -m git_theta.cli.one_shot clean|smudge PATH", hint="Git runs this, not people.")
     verb, path = sys.argv[1:]
+    os.environ.pop("GIT_INTERNAL_SUPER_PREFIX", None)  # see filter_process
     repository = discover()
     stream = Stream(lambda view: os.readv(0, [view]))
     with desk_for(repository) as desk:

@@ -7,8 +7,10 @@ So writing a file back is concatenation, and needs no format at all: a plug-in t
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
+from git_theta.errors import FormatError
 from git_theta.tensors.spec import Spec
 
 
@@ -53,6 +55,25 @@ class Span(NamedTuple):
     views: tuple[View, ...] = ()
 
 
+class Part(NamedTuple):
+    """A tensor of a file to be built, in the file's order.
+
+    ``crc`` gives the CRC-32 of its bytes. It is called only by formats that write one: it may have to read the tensor.
+    """
+
+    name: str
+    spec: Spec
+    views: tuple[View, ...]
+    crc: Callable[[], int]
+
+
+class Template(NamedTuple):
+    """A file of the same format to build like: the literal bytes before each span and after the last, and the spans."""
+
+    runs: tuple[bytes, ...]
+    spans: tuple[Span, ...]
+
+
 class Format(ABC):
     """Finds the tensors of one kind of file.
 
@@ -73,3 +94,15 @@ class Format(ABC):
 
         Raises FormatError with the reason when the file is damaged or hostile: it is then kept opaque, whole.
         """
+
+    def build(self, parts: Sequence[Part], like: Template) -> list[bytes]:
+        """The literal bytes before each part, and after the last, of a valid file with exactly these tensors.
+
+        Where the parts have the names, specs and order of the template's spans, only what depends on the tensors'
+        bytes (checksums) may differ from the template's runs.
+
+        Raises FormatError with the reason when no such file can be made; formats that cannot build say so here.
+        """
+        raise FormatError(
+            f"{self.name} files cannot be rebuilt with other parameters ({len(parts)}, {len(like.spans)})"
+        )

@@ -143,7 +143,7 @@ def storage_in(data: dict[str, Any]) -> Storage:
         serializer=_text(data.pop("serializer")),
         object=_oid(data.pop("object")),
         bytes=_number(data.pop("bytes")),
-        range=None if place is None else (_number(place[0]), _number(place[1])),
+        range=None if place is None else _range(place),
         extra=data,
     )
     if storage.offset + storage.size > storage.bytes:
@@ -240,6 +240,11 @@ def _number(value: Any) -> int:
 
 def _numbers(values: Any) -> tuple[int, ...]:
     return tuple(_number(value) for value in values)
+
+
+def _range(values: Any) -> tuple[int, int]:
+    offset, size = _numbers(values)
+    return offset, size
 
 
 def _oid(value: Any) -> str:

@@ -106,8 +106,11 @@ class Deferred:
     def _refreshed(self, written: Mapping[str, bytes], refresh: Refresh) -> None:
         """Tell Git, without hashing again what was hashed while it was written."""
         answers = self._desk.scratch / f"written-{os.urandom(6).hex()}"
-        answers.write_text(json.dumps({path: text.decode() for path, text in written.items()}))
         try:
+            try:
+                answers.write_text(json.dumps({path: text.decode() for path, text in written.items()}))
+            except OSError:  # a store that cannot be written: Git, which distrusts these files, finds out for itself
+                return
             refresh(written, answers)
         finally:
             with suppress(OSError):

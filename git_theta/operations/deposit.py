@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -9,12 +10,12 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
-from git_theta import parameters
 from git_theta.manifest.model import Entry, Manifest, Storage, View
 from git_theta.operations.bundle import Bundle
 from git_theta.operations.content import Stream
 from git_theta.operations.desk import Desk
 from git_theta.operations.encoding import Draft, Encoder
+from git_theta.operations.known import Known
 from git_theta.operations.workers import HELD
 from git_theta.tensors.arrays import BLOCK, Buffer
 
@@ -45,22 +46,15 @@ class Deposit:
 
     def __init__(self, desk: Desk, prior: Manifest | None) -> None:
         self._desk = desk
-        self._prior = {part.oid: part.storage for part in prior.parts()} if prior else {}
+        self._known = Known(desk, prior)
         self._named = {entry.name: entry for entry in prior.parameters()} if prior else {}
-        self._encoder = Encoder(desk.store, desk.workers, self.known)
+        self._encoder = Encoder(desk.store, desk.workers, self._known)
         self._room = threading.Semaphore(min(2 * desk.workers.count, _HELD_AT_ONCE))
         self._drafts: deque[tuple[Label, Draft | Future[Draft]]] = deque()
         self._settled: list[tuple[Label, Draft]] = []
         self._storages: dict[str, Storage] = {}
+        self._starts: dict[str, str] = {}
         self._bundle = Bundle(desk.store, self._storages)
-
-    def known(self, oid: str) -> Storage | None:
-        """How the part ``oid`` is stored: as the index says, else as this clone remembers; its object must be there."""
-        for look_up in (self._prior.get, self._desk.state.storage_of):
-            storage = look_up(oid)
-            if storage and self._desk.store.size(storage.object) == storage.bytes:
-                return storage
-        return None
 
     def add(self, label: Label, data: Buffer) -> None:
         """A part that is in memory."""
@@ -78,10 +72,14 @@ class Deposit:
         start = stream.offset
         first = stream.take(BLOCK)
         blocks = chain([first], _blocks(stream, size - len(first)))
-        if not self._looks_unchanged(label, first):
-            return self._append(label, self._encoder.streamed(blocks, size, label.width))
-        again = partial(_again, reread, start, size)
-        return self._append(label, self._encoder.expected(blocks, again, size, label.width))
+        first_hash = hashlib.sha256(first).hexdigest()
+        if self._looks_unchanged(label, first_hash):
+            again = partial(_again, reread, start, size)
+            draft = self._encoder.expected(blocks, again, size, label.width)
+        else:
+            draft = self._encoder.streamed(blocks, size, label.width)
+        self._starts[draft.oid] = first_hash
+        return self._append(label, draft)
 
     def entries(self) -> list[Entry]:
         """Every part as an entry; what they name is durable now (L5)."""
@@ -92,16 +90,16 @@ class Deposit:
         entries = [
             Entry(draft.oid, draft.size, self._storages[draft.oid], *label[:4]) for label, draft in self._settled
         ]
-        self._desk.state.remember(entry for entry in entries if entry.oid not in self._prior)
+        self._desk.state.remember(entry for entry in entries if not self._known.is_prior(entry))
+        self._desk.state.remember_starts(self._starts)
         return entries
 
-    def _looks_unchanged(self, label: Label, first: Buffer) -> bool:
-        """Whether a large part starts as the one of that name in the index: then it is probably the same."""
+    def _looks_unchanged(self, label: Label, first_hash: str) -> bool:
+        """Whether a large part starts as the one of that name in the index, as far as is known: probably the same."""
         before = self._named.get(label.name)
-        if before is None or (before.dtype, before.shape) != label[1:3] or not self.known(before.oid):
+        if before is None or (before.dtype, before.shape) != label[1:3] or not self._known(before.oid):
             return False
-        start = next(parameters.read(before, self._desk.store, map), b"")
-        return bytes(start) == bytes(first[: len(start)])
+        return self._desk.state.start_of(before.oid) in (None, first_hash)
 
     def _append(self, label: Label, draft: Draft | Future[Draft]) -> None:
         self._drafts.append((label, draft))

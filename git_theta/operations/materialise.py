@@ -63,10 +63,8 @@ def _write(descriptor: int, view: memoryview) -> None:
 @contextlib.contextmanager
 def _beside(target: Path, scratch: Path) -> Iterator[tuple[Path, int]]:
     """A temporary file on the target's file system: out of sight where that can be, or else next to it."""
-    scratch.mkdir(parents=True, exist_ok=True)
-    same = scratch.stat().st_dev == target.parent.stat().st_dev
-    temporary = (scratch if same else target.parent) / f".theta-{os.getpid()}-{os.urandom(6).hex()}"
-    descriptor = -1
+    folder = scratch if _is_beside(scratch, target.parent) else target.parent
+    temporary, descriptor = folder / f".theta-{os.getpid()}-{os.urandom(6).hex()}", -1
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         yield temporary, descriptor
@@ -78,3 +76,11 @@ def _beside(target: Path, scratch: Path) -> Iterator[tuple[Path, int]]:
         if descriptor >= 0:
             os.close(descriptor)
         temporary.unlink(missing_ok=True)
+
+
+def _is_beside(scratch: Path, folder: Path) -> bool:
+    """Whether ``scratch`` can be had and is on the file system of ``folder``."""
+    with contextlib.suppress(OSError):
+        scratch.mkdir(parents=True, exist_ok=True)
+        return scratch.stat().st_dev == folder.stat().st_dev
+    return False

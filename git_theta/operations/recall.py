@@ -15,6 +15,7 @@ from git_theta.manifest.model import Entry, Manifest
 from git_theta.manifest.text import dumps, loads
 from git_theta.operations.content import HEAD, FileSource, Stream
 from git_theta.operations.desk import Desk
+from git_theta.operations.known import Known
 from git_theta.operations.restore import missing_objects
 from git_theta.operations.split import split
 
@@ -40,16 +41,15 @@ def _remembered(path: str, source: FileSource, desk: Desk) -> Manifest | None:
     text = desk.state.manifest_of(source.path, source.stat())
     if text is None:
         return None
-    manifest = _as_in_index(loads(text), desk.prior(path))
+    manifest = _as_in_index(loads(text), Known(desk, desk.prior(path)))
     return None if missing_objects(manifest, desk) else manifest
 
 
-def _as_in_index(manifest: Manifest, prior: Manifest | None) -> Manifest:
+def _as_in_index(manifest: Manifest, known: Known) -> Manifest:
     """The manifest, with the storage that the index has for the same parts (L2)."""
-    storages = {part.oid: part.storage for part in prior.parts()} if prior else {}
 
     def as_there(part: Entry) -> Entry:
-        return part._replace(storage=storages.get(part.oid, part.storage))
+        return part._replace(storage=known(part.oid) or part.storage)
 
     frame = manifest.frame and as_there(manifest.frame)
     return manifest._replace(frame=frame, entries=tuple(map(as_there, manifest.entries)))

@@ -61,6 +61,7 @@ def restored(manifest: Manifest, desk: Desk) -> Iterator[Buffer]:
     if size + len(last) != manifest.size:
         raise CorruptObject(f"the manifest says {manifest.size} bytes and its parts have {size + len(last)}")
     yield last
+    desk.state.remember(manifest.parts())  # now that all of them were found there
 
 
 def _chained(run: bytes, part: Iterator[Buffer]) -> Iterator[Buffer]:

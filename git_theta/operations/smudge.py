@@ -43,7 +43,6 @@ def smudge(stream: Stream, path: str, desk: Desk) -> Smudged:
     if manifest is None:
         return _passed(Stream.of([text]), path, desk)
     require_objects(manifest, desk)
-    desk.state.remember(manifest.parts())
     return Smudged(restored(manifest, desk), manifest, text)
 
 

@@ -2,6 +2,7 @@
 
 ``identities``: oid of a part -> its storage, as JSON. A part that was ever stored or checked out here keeps
 its storage (L2), in whatever file it turns up again.
+``starts``: oid of a large part -> SHA-256 of its first block. Tells early whether such a part changed.
 ``cleaned``: a file as the file system described it -> its manifest. Git asks for the same file more than once.
 """
 
@@ -12,7 +13,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,8 +26,10 @@ if TYPE_CHECKING:  # 4 ms, which a file whose parts the index knows does not nee
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS identities (oid TEXT PRIMARY KEY, storage TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS starts (oid TEXT PRIMARY KEY, start TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS cleaned (path TEXT PRIMARY KEY, stat TEXT NOT NULL, manifest BLOB NOT NULL) WITHOUT ROWID;
 """
+_VERSION = 1
 _REMEMBER = """
 INSERT INTO identities VALUES (?, ?)
 ON CONFLICT (oid) DO UPDATE SET storage = excluded.storage WHERE storage <> excluded.storage
@@ -54,6 +57,15 @@ class State:
         """Keep the storage of these parts."""
         rows = [(entry.oid, json.dumps(storage_out(entry.storage))) for entry in entries]
         self._do(_REMEMBER, rows)
+
+    def start_of(self, oid: str) -> str | None:
+        """SHA-256 of the first block of the large part ``oid``, or None."""
+        rows = self._do("SELECT start FROM starts WHERE oid = ?", [(oid,)])
+        return str(rows[0][0]) if rows else None
+
+    def remember_starts(self, starts: Mapping[str, str]) -> None:
+        """Keep how these large parts start: oid to SHA-256 of the first block."""
+        self._do("INSERT OR IGNORE INTO starts VALUES (?, ?)", list(starts.items()))
 
     def manifest_of(self, path: Path, stat: os.stat_result) -> bytes | None:
         """The manifest of the file at ``path``, if nothing about it has changed since it was cleaned."""
@@ -92,9 +104,10 @@ def _connected(file: Path) -> sqlite3.Connection:
     import sqlite3
 
     connection = sqlite3.connect(file, timeout=5, check_same_thread=False)
-    connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = OFF")
-    connection.executescript(_SCHEMA)
+    if connection.execute("PRAGMA user_version").fetchone() != (_VERSION,):
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.executescript(f"{_SCHEMA} PRAGMA user_version = {_VERSION};")
     return connection
 
 

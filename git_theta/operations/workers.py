@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:  # brings logging along: a filter that finds only small known parts starts no thread
@@ -13,6 +14,8 @@ if TYPE_CHECKING:  # brings logging along: a filter that finds only small known 
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # malloc.h
 
 HELD = 16 << 20
 """Bytes of a part up to which one worker takes it whole; larger parts stream through several, block by block."""
@@ -57,4 +60,20 @@ class Workers:
 def _pool(threads: int, name: str) -> ThreadPoolExecutor:
     from concurrent.futures import ThreadPoolExecutor
 
+    _keep_freed_memory()
     return ThreadPoolExecutor(threads, name)
+
+
+@cache
+def _keep_freed_memory() -> None:
+    """Have glibc keep what we free for what we allocate next.
+
+    Blocks come and go by the gigabyte. Each given back to the kernel and asked for anew costs 256 page faults per MiB:
+    a seventh of the time of an add (measured). Memory at its peak is the same. Other C libraries have no such call.
+    """
+    import ctypes
+
+    with contextlib.suppress(AttributeError, OSError):
+        library = ctypes.CDLL(None)
+        for parameter, value in ((_TRIM_THRESHOLD, 1 << 30), (_MMAP_THRESHOLD, 32 << 20)):
+            library.mallopt(parameter, value)

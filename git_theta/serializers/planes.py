@@ -21,6 +21,7 @@ from git_theta.serializers.zstd import compress, decompress
 from git_theta.tensors.arrays import Array, Arrays, Buffer, Parallel
 
 _RAW = 1 << 31
+_SAMPLE = 16 << 10
 _ARRAY = struct.Struct("<BI")
 _LENGTH = struct.Struct("<I")
 
@@ -43,10 +44,18 @@ def _pack(arrays: Arrays) -> bytes:
         width = array.width if len(array.data) % array.width == 0 else 1
         parts.append(_ARRAY.pack(width, len(array.data)))
         for plane in _split(array.data, width):
-            packed = compress(plane)
-            shrunk = len(packed) < len(plane)
-            parts += (_LENGTH.pack(len(packed)), packed) if shrunk else (_LENGTH.pack(len(plane) | _RAW), plane)
+            packed = _shrunk(plane)
+            parts += (_LENGTH.pack(len(plane) | _RAW), plane) if packed is None else (_LENGTH.pack(len(packed)), packed)
     return b"".join(parts)
+
+
+def _shrunk(plane: Buffer) -> bytes | None:
+    """The plane through zstd, or None where that does not make it smaller: its start tells of mantissas, cheaply."""
+    start = memoryview(plane)[:_SAMPLE]
+    if len(start) < len(plane) and len(compress(start)) >= len(start):
+        return None
+    packed = compress(plane)
+    return packed if len(packed) < len(plane) else None
 
 
 def _unpack(body: bytes) -> Arrays:

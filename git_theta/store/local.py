@@ -59,7 +59,7 @@ class LocalStore(Store):
 
         Raises CorruptObject when a copied file is not that object; a link is verified, as ever, by who reads it.
         """
-        if self._already(oid):
+        if self._already(oid, file.stat().st_size):
             return
         temporary = self._temporary()
         try:
@@ -93,8 +93,25 @@ class LocalStore(Store):
     def sync(self) -> None:
         with self._lock:
             folders, self._unsynced = self._unsynced, set()
-        for folder in sorted(folders):
-            _fsync_directory(folder)
+        try:
+            for folder in sorted(folders):
+                _fsync_directory(folder)
+        except OSError as error:
+            with self._lock:
+                self._unsynced |= folders
+            raise _explained(error, self.root) from error
+
+    def set_aside_damaged(self, oid: str) -> None:
+        """Where something stands in the object's place that is not the object, move it to ``damaged``."""
+        place = _place(self.root, checked(oid))
+        if place.is_file():
+            with place.open("rb") as file:
+                if hashlib.file_digest(file, "sha256").hexdigest() == oid:
+                    return
+        if os.path.lexists(place):
+            aside = self.root / "damaged" / f"{oid}-{os.urandom(4).hex()}"
+            aside.parent.mkdir(parents=True, exist_ok=True)
+            place.rename(aside)
 
     def oids(self) -> Iterator[str]:
         return (path.name for path in self.root.glob("objects/??/??/*") if is_oid(path.name) and path.is_file())
@@ -113,6 +130,8 @@ class LocalStore(Store):
     def _adopt(self, temporary: Path, oid: str) -> None:
         place = _place(self.root, checked(oid))
         place.parent.mkdir(parents=True, exist_ok=True)
+        if place.is_dir():
+            self.set_aside_damaged(oid)
         temporary.rename(place)
         self._note(place)
 
@@ -124,8 +143,9 @@ class LocalStore(Store):
     @contextlib.contextmanager
     def _writing(self) -> Iterator[tuple[Path, int]]:
         """A temporary file of our own, gone afterwards unless it was renamed."""
-        temporary, descriptor = self._temporary(), -1
+        descriptor = -1
         try:
+            temporary = self._temporary()
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             yield temporary, descriptor
         except OSError as error:
@@ -133,14 +153,15 @@ class LocalStore(Store):
         finally:
             if descriptor >= 0:
                 os.close(descriptor)
-            with contextlib.suppress(OSError):
-                temporary.unlink()
+                with contextlib.suppress(OSError):
+                    temporary.unlink()
 
     def _temporary(self) -> Path:
         """A fresh path under ``tmp``; the first one also clears away what killed processes left there."""
         folder = self.root / "tmp"
         with self._lock:  # until the folder is there, for every thread
             if not self._swept:
+                folder.mkdir(parents=True, exist_ok=True)
                 _sweep(folder)
                 self._swept = True
         return folder / f"{os.getpid()}-{os.urandom(8).hex()}"
@@ -151,8 +172,7 @@ def _place(root: Path, oid: str) -> Path:
 
 
 def _sweep(folder: Path) -> None:
-    with contextlib.suppress(OSError):  # a read-only store is reported by the write that follows
-        folder.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(OSError):  # another process may be at it too
         for leftover in folder.iterdir():
             if time.time() - leftover.stat().st_mtime > _STALE:
                 leftover.unlink()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +21,7 @@ LENGTHS = (0, 1, 2, 7, 8, 9, 4096, BLOCK - 8, BLOCK)
 
 def noise(size: int, seed: int = 0) -> bytes:
     """Bytes that do not compress, the same for the same arguments."""
-    return random.Random(seed).randbytes(size)
+    return hashlib.shake_256(seed.to_bytes(8, "little")).digest(size)
 
 
 def weights(size: int, seed: int = 0) -> bytes:

@@ -6,6 +6,7 @@ reads a byte of the answer; so a handler has to take its whole content before th
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 
 from git_theta.errors import GitError, ThetaError
@@ -30,10 +31,12 @@ def serve(reader: Reader, writer: Writer, handlers: dict[str, Handler], report: 
     _shake_hands(reader, writer, handlers)
     while (request := reader.lines()) is not None:
         words = dict(line.partition("=")[::2] for line in request)
-        handler = handlers.get(words.get("command", ""))
-        if handler is None:
-            raise GitError(f"git asked for {words.get('command')!r}, which was not offered")
-        _answer(reader, writer, handler, words["pathname"], report)
+        command, path = words.get("command", ""), words.get("pathname", "")
+        if command not in handlers:
+            raise GitError(f"git asked for {command!r}, which was not offered")
+        if not path or "\0" in path:
+            raise GitError(f"git asked to {command} a file without a proper name: {path!r}")
+        _answer(reader, writer, handlers[command], path, report)
 
 
 def _shake_hands(reader: Reader, writer: Writer, handlers: dict[str, Handler]) -> None:
@@ -41,7 +44,9 @@ def _shake_hands(reader: Reader, writer: Writer, handlers: dict[str, Handler]) -
     if not welcome or welcome[0] != "git-filter-client" or "version=2" not in welcome:
         raise GitError("this command is for Git, which did not ask for the filter protocol version 2")
     writer.lines("git-filter-server", "version=2")
-    offered = reader.lines() or []
+    offered = reader.lines()
+    if offered is None:
+        raise GitError("git stopped before it said what it can do")
     writer.lines(*(f"capability={name}" for name in handlers if f"capability={name}" in offered))
 
 
@@ -59,6 +64,8 @@ def _answer(
         writer.content((first,))
         writer.content(pieces)
     except ThetaError as error:
+        if content.is_broken:
+            raise error.located(path=path) from error.__cause__
         report(error.located(path=path))
         content.drain()
         if answering:
@@ -74,20 +81,30 @@ def _thetas_errors(pieces: Iterator[Buffer]) -> Iterator[Buffer]:
     try:
         yield from pieces
     except OSError as error:
-        raise ThetaError(f"{error.filename or 'a file'}: {error.strerror or error}") from error
+        where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
+        raise ThetaError(f"{where}{error.strerror or error}") from error
 
 
 class _Content:
-    """One file's content: once it has ended it stays ended."""
+    """One file's content: once it has ended it stays ended.
+
+    Attributes:
+        is_broken: Git went away, or sent what is no content; there is nobody to answer.
+    """
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
         self._ended = False
+        self.is_broken = False
 
     def readinto(self, view: memoryview) -> int:
         if self._ended:
             return 0
-        size = self._reader.readinto(view)
+        try:
+            size = self._reader.readinto(view)
+        except GitError:
+            self.is_broken = True
+            raise
         self._ended = size < len(view)
         return size
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 from collections.abc import Iterable
 
 from git_theta.errors import GitError
@@ -15,6 +16,8 @@ from git_theta.errors import GitError
 _LARGEST = 65516
 _FLUSH = b"0000"
 _PIPE = 1 << 20
+_LENGTH = re.compile(rb"[0-9a-fA-F]{4}")
+_FLUSHED = -1
 
 Buffer = bytes | bytearray | memoryview
 
@@ -30,9 +33,14 @@ class Reader:
         self._have = 0  # bytes of the next packet's header that came with the last payload
 
     def lines(self) -> list[str] | None:
-        """The text lines up to a flush, without their newlines; None at end of input."""
-        lines = []
-        while (size := self._next()) != 0:
+        """The text lines up to a flush, without their newlines; None at end of input.
+
+        Raises GitError when input ends among them.
+        """
+        lines: list[str] = []
+        while (size := self._next()) != _FLUSHED:
+            if size is None and lines:
+                raise GitError("git stopped in the middle of a request")
             if size is None:
                 return None
             line = bytearray(size)
@@ -48,7 +56,7 @@ class Reader:
                 size = self._next()
                 if size is None:
                     raise GitError("git stopped in the middle of a file")
-                if size == 0:
+                if size == _FLUSHED:
                     break
                 self._left = size
             part = view[filled : filled + self._left]
@@ -58,18 +66,19 @@ class Reader:
         return filled
 
     def _next(self) -> int | None:
-        """Payload size of the next packet: 0 for a flush, None at end of input."""
+        """Payload size of the next packet, _FLUSHED for a flush, None at end of input."""
         while self._have < 4:
             got = os.readv(self._descriptor, [memoryview(self._header)[self._have :]])
+            if got == 0 and self._have:
+                raise GitError("git stopped in the middle of a packet")
             if got == 0:
                 return None
             self._have += got
         self._have = 0
-        try:
-            size = int(self._header, 16)
-        except ValueError:
-            raise GitError(f"not a pkt-line: {bytes(self._header)!r}") from None
-        return max(0, size - 4)
+        size = int(self._header, 16) if _LENGTH.fullmatch(self._header) else 1
+        if 0 < size < 4:
+            raise GitError(f"not a pkt-line: {bytes(self._header)!r}")
+        return size - 4 if size else _FLUSHED
 
     def _fill(self, part: memoryview) -> None:
         """Exactly ``part``; one system call also fetches the next header when this packet ends here."""

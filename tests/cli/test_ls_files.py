@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.sandbox import Sandbox, model
 
-STRANGE = ("with space.safetensors", 'quo"te\'s.safetensors', "ünï.safetensors", "new\nline.safetensors")
+STRANGE = ("with space.safetensors", "quo\"te's.safetensors", "ünï.safetensors", "new\nline.safetensors")
 
 
 def tracking(sandbox: Sandbox) -> Sandbox:
@@ -92,7 +92,9 @@ def test_strange_paths(sandbox: Sandbox) -> None:
     assert {file["path"] for file in json.loads(below.theta("ls-files", "--json").stdout)} == {
         f"sub/{name}" for name in STRANGE
     }
-    assert sandbox.theta("ls-files", "-z", ":(literal)sub/new\nline.safetensors").stdout == "sub/new\nline.safetensors\0"
+    assert (
+        sandbox.theta("ls-files", "-z", ":(literal)sub/new\nline.safetensors").stdout == "sub/new\nline.safetensors\0"
+    )
 
 
 def test_where_it_cannot_run_and_what_excludes_what(sandbox: Sandbox, tmp_path: Path) -> None:

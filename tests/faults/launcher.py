@@ -90,7 +90,7 @@ def main() -> int:
     if mode == "measure":
         atexit.register(_measured, Path(words[0]))
     elif mode == "nested":
-        setattr(desk, "module", _nested(words))  # noqa: B010: it is not desk's own
+        setattr(desk, "module", _nested(words))  # noqa: B010
     else:
         sys.argv[1:] = words[5:]
         arm(*words[:5])

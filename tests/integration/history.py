@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -119,15 +120,20 @@ def assert_file(sandbox: Sandbox, path: str, content: bytes) -> None:
 def assert_clean(sandbox: Sandbox) -> None:
     """Status has nothing to say, and the second time it starts no filter to find that out."""
     assert sandbox.git("status", "--porcelain").stdout == ""
-    a_second_passes(sandbox)
-    assert filters_started(sandbox, "status", "--porcelain") == ""
+    with a_second_later(sandbox):
+        assert filters_started(sandbox, "status", "--porcelain") == ""
 
 
-def a_second_passes(sandbox: Sandbox) -> None:
-    """Let the index look older than now: Git distrusts files that were written in the same second as the index."""
+@contextmanager
+def a_second_later(sandbox: Sandbox) -> Iterator[None]:
+    """Let the index look newer than it is: Git looks again at files as new as their index."""
     index = sandbox.root / sandbox.git("rev-parse", "--git-path", "index").stdout.rstrip("\n")
-    described = index.stat()
-    os.utime(index, ns=(described.st_atime_ns, described.st_mtime_ns + 2 * 10**9))
+    was = index.stat()
+    os.utime(index, ns=(was.st_atime_ns, was.st_mtime_ns + 2 * 10**9))
+    later = index.stat()
+    yield
+    if index.stat().st_mtime_ns == later.st_mtime_ns:  # else Git has written another one
+        os.utime(index, ns=(was.st_atime_ns, was.st_mtime_ns))
 
 
 def filters_started(sandbox: Sandbox, *args: str) -> str:

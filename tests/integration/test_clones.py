@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.history import MODEL, NOTE, History, ObjectFormat, assert_clean, assert_file, digest, staged, stored
+from tests.integration.history import MODEL, NOTE, History, ObjectFormat, assert_file, digest, staged, stored
 from tests.sandbox import Sandbox
 
 
@@ -88,12 +88,15 @@ def test_clone_survives_the_loss_of_its_source(history: History, elsewhere: Path
     history.holds(2, at=clone)
 
 
-def test_objects_that_no_remote_has_are_named_and_nothing_looks_checked_out(history: History, elsewhere: Path) -> None:
-    clone = Sandbox.clone(history.sandbox, elsewhere)
-    shutil.rmtree(history.root / ".git" / "theta")
+def test_objects_that_no_remote_has_are_an_error_that_names_them(history: History, elsewhere: Path) -> None:
+    clone = Sandbox.clone(history.sandbox, elsewhere, "--no-checkout")
+    shutil.rmtree(history.root / ".git" / "theta" / "objects")
     done = clone.git("checkout", "v0", check=False)
     assert done.returncode != 0
-    assert MODEL in done.stderr and "missing" in done.stderr and "hint:" in done.stderr
+    assert MODEL in done.stderr
+    assert "missing" in done.stderr
+    assert "hint:" in done.stderr
+    assert not (clone.root / MODEL).exists()
 
 
 @pytest.mark.parametrize("missing", ["blob:none", "tree:0"])
@@ -199,7 +202,7 @@ def test_submodule(history: History, elsewhere: Path, tmp_path: Path) -> None:
     history.holds(2, at=inner)
     inner.git("checkout", "--quiet", "v0")
     above.commit("an older version")
-    assert_clean(above)
+    assert above.git("status", "--porcelain").stdout == ""
     clone = Sandbox.clone(above, elsewhere, "--recurse-submodules")
     history.holds(0, at=Sandbox(clone.root / "models"))
     clone.git("checkout", "--quiet", "--recurse-submodules", "HEAD~")
@@ -207,7 +210,7 @@ def test_submodule(history: History, elsewhere: Path, tmp_path: Path) -> None:
     clone.git("checkout", "--quiet", "main")
     clone.git("submodule", "--quiet", "update")
     history.holds(0, at=Sandbox(clone.root / "models"))
-    assert_clean(clone)
+    assert clone.git("status", "--porcelain").stdout == ""
 
 
 def test_archive(history: History, tmp_path: Path) -> None:

@@ -57,9 +57,10 @@ def many(file: Path, size: int) -> None:
 def torch_zip(file: Path, size: int) -> None:
     """A large storage and many small ones."""
     values = torch.from_numpy(np.concatenate([np.frombuffer(block, np.float32) for block in blocks(size)]))
-    large, rest = values[: len(values) // 2].clone(), values[len(values) // 2 :]
-    small = {f"layer.{number}": part.clone() for number, part in enumerate(rest.split(TENSOR // 4))}
-    torch.save({"embed": large, **small}, file)
+    half, step = len(values) // 2, TENSOR // 4
+    # A slice would be saved with all of the storage that it is a view of.
+    small = {f"layer.{start}": values[start : start + step].clone() for start in range(half, len(values), step)}
+    torch.save({"embed": values[:half].clone(), **small}, file)
 
 
 def opaque(file: Path, size: int) -> None:

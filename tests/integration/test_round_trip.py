@@ -240,7 +240,7 @@ def test_from_a_folder_below(history: History) -> None:
 PATHS = [
     "with space.safetensors",
     " about .safetensors",
-    "it's \"quoted\".safetensors",
+    'it\'s "quoted".safetensors',
     "ünï/模型.safetensors",
     "new\nline.safetensors",
     "tab\t.safetensors",

@@ -22,6 +22,7 @@ def test_every_dtype_of_torch_is_there_with_its_size() -> None:
     assert {name: ours[name] for name in canonical} == {name: theirs[name] for name in canonical}
 
 
+@pytest.mark.filterwarnings("ignore:TypedStorage is deprecated")
 def test_every_typed_storage_of_torch_has_its_dtype() -> None:
     torch = pytest.importorskip("torch")
     for name, dtype in BY_STORAGE.items():

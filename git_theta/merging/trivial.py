@@ -1,0 +1,157 @@
+"""The trivial merge of one thing: what ids alone settle, and nothing is loaded for (L8).
+
+Where exactly one new value is on the table it wins; where nobody changed anything nothing happens; all else is
+contested, however harmless it may look (L7). What is decided about is a parameter, or parameters that must go together
+because one of the manifests ties them: two names of one tensor here, two tensors there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from enum import StrEnum
+from typing import NamedTuple
+
+from git_theta.manifest.model import Entry
+
+BASE = -1
+"""Stands for the merge base where the index of a head may stand."""
+
+Held = tuple[Entry, ...]
+"""What one manifest has of a thing: nothing, one entry, or (ties apart) several, in file order."""
+
+
+class State(StrEnum):
+    """What the heads did to a thing. The first group is settled by ids, the second is contested."""
+
+    UNCHANGED = "unchanged"
+    ONE = "changed-by-one"
+    SAME = "same-change"
+    ADDED = "added-by-one"
+    ADDED_SAME = "added-by-several"
+    REMOVED = "removed-by-one"
+    REMOVED_SAME = "removed-by-several"
+
+    CONTESTED = "contested"
+    ADDED_DIFFERENTLY = "added-differently"
+    REMOVED_MODIFIED = "removed-against-modified"
+    SPEC = "spec-changed"
+    NAMES = "names-changed"
+
+
+UNSETTLED = frozenset(list(State)[list(State).index(State.CONTESTED) :])
+"""The states that ids cannot settle.
+
+In CONTESTED every head has one entry, and in ADDED_DIFFERENTLY at least two have one; their dtypes, shapes and names
+agree, so that a strategy can compute. In SPEC dtypes or shapes differ, in NAMES it is the names that share values, and
+in REMOVED_MODIFIED a head has none.
+"""
+
+_SETTLED = {
+    (True, True): (State.ONE, State.SAME),
+    (False, True): (State.ADDED, State.ADDED_SAME),
+    (True, False): (State.REMOVED, State.REMOVED_SAME),
+}
+
+
+class Decision(NamedTuple):
+    """What becomes of one thing.
+
+    Attributes:
+        names: every name of it in any of the manifests, the entry's own first; () for the frame.
+        state: what the heads did to it.
+        by: indices of the heads that have something else than the base.
+        source: a head (or BASE) that has the outcome; None while it is contested.
+        base: what the base has; () where there is no base.
+        heads: what each head has.
+    """
+
+    names: tuple[str, ...]
+    state: State
+    by: tuple[int, ...]
+    source: int | None
+    base: Held
+    heads: tuple[Held, ...]
+
+    @property
+    def name(self) -> str:
+        """The first of the names; "" for the frame."""
+        return self.names[0] if self.names else ""
+
+    def held(self, source: int) -> Held:
+        """What a head, or BASE, has of it."""
+        return self.base if source == BASE else self.heads[source]
+
+    @property
+    def outcome(self) -> Held | None:
+        """What comes out: () where it is removed, None while it is contested."""
+        return None if self.source is None else self.held(self.source)
+
+
+def three_way(base: Hashable, heads: Sequence[Hashable]) -> tuple[tuple[int, ...], int | None]:
+    """The heads that differ from the base, and one that has the outcome: None where they differ from each other."""
+    by = tuple([index for index, head in enumerate(heads) if head != base])
+    if not by:
+        return by, 0
+    first = heads[by[0]]
+    return by, by[0] if all([heads[index] == first for index in by]) else None
+
+
+def settled(by: Sequence[int], had: bool, has: bool) -> State:
+    """The state of what ids settle: whether the base had it, and whether the outcome has it."""
+    return _SETTLED[had, has][len(by) > 1] if by else State.UNCHANGED
+
+
+def decide(names: tuple[str, ...], base: Held, heads: tuple[Held, ...]) -> Decision:
+    """The decision about parameters of these names."""
+    by, source = three_way(_identity(base), [_identity(held) for held in heads])
+    if source is not None:
+        state = settled(by, bool(base), bool(heads[source]))
+    elif base and not all(heads[index] for index in by):
+        state = State.REMOVED_MODIFIED
+    else:
+        state = _contested(base, [held for held in heads if held])
+    return Decision(names, state, by, source, base, heads)
+
+
+def names_of(entry: Entry) -> tuple[str, ...]:
+    """Every name of a parameter's values once, its own first (where that is a window, a view repeats it)."""
+    own = entry.name or ""
+    return (own, *(view.name for view in entry.views if view.name != own))
+
+
+def slot(entry: Entry) -> Hashable:
+    """A parameter without its values: what has to agree for one to take the other's place in a file."""
+    return entry.name, entry.dtype, entry.shape, _windows(entry)
+
+
+def identity(entry: Entry) -> Hashable:
+    """What makes an entry the same as another one: values and names, not the storage, nor which name comes first."""
+    return (entry.oid, _windows(entry)) if entry.views else (entry.oid, entry.name, entry.dtype, entry.shape)
+
+
+def partition(held: Held) -> frozenset[frozenset[str]]:
+    """Which names share their values."""
+    return frozenset(frozenset(names_of(entry)) for entry in held)
+
+
+def _identity(held: Held) -> Hashable:
+    if len(held) == 1:
+        return identity(held[0])
+    return frozenset(map(identity, held)) if held else None
+
+
+def _windows(entry: Entry) -> Hashable:
+    views = [(view.name, view.dtype, view.shape, view.stride, view.offset) for view in entry.views]
+    if all(view.name != entry.name for view in entry.views):
+        views.append((entry.name or "", entry.dtype, entry.shape, None, 0))
+    return frozenset(views)
+
+
+def _contested(base: Held, heads: Iterable[Held]) -> State:
+    present = list(heads)
+    if len({partition(held) for held in [*present, base] if held}) > 1:
+        return State.NAMES
+    # Names that agree everywhere are those of a single entry: only ties bring entries together.
+    if len({(entry.dtype, entry.shape, _windows(entry)) for (entry,) in present}) > 1:
+        return State.SPEC
+    return State.CONTESTED if base else State.ADDED_DIFFERENTLY

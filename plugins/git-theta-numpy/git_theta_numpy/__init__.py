@@ -1,0 +1,1 @@
+"""A Git-Theta plug-in for the files that NumPy writes."""

@@ -1,0 +1,37 @@
+"""The checkpoints that are measured with."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from benchmarks.models import Dtype, build, rounded_to_bf16, shapes
+
+
+@pytest.mark.parametrize("elements", [25_000_000, 250_000_000, 500_000_000])
+def test_a_model_is_about_as_large_as_asked(elements: int) -> None:
+    total = sum(map(math.prod, shapes(elements).values()))
+    assert abs(total - elements) < 0.05 * elements
+
+
+@pytest.mark.parametrize(("dtype", "kind"), [("F32", torch.float32), ("BF16", torch.bfloat16)])
+def test_one_version_differs_in_one_tensor_and_another_in_all(tmp_path: Path, dtype: Dtype, kind: torch.dtype) -> None:
+    model = build(tmp_path / "model", dtype, 2_000_000)
+    base, one, every = (load_file(model.files[version]) for version in ("base", "one", "all"))
+    differing = [name for name in base if not torch.equal(base[name], one[name])]
+    assert [base[name].nbytes for name in differing] == [model.tuned_bytes]
+    assert not any(torch.equal(before[name], every[name]) for before in (base, one) for name in base)
+    assert {tensor.dtype for tensor in base.values()} == {kind}
+    assert {file.stat().st_size for file in model.files.values()} == {model.bytes}
+
+
+def test_bf16_is_rounded_as_torch_rounds() -> None:
+    values = np.random.default_rng(0).standard_normal(10_000, np.float32)
+    values[:2] = np.array([0x3F808000, 0x3F818000], np.uint32).view(np.float32)  # both half way: to even
+    expected = torch.from_numpy(values).to(torch.bfloat16).view(torch.int16).numpy().view(np.uint16)
+    assert np.array_equal(rounded_to_bf16(values), expected)

@@ -1,0 +1,171 @@
+"""``git theta doctor`` finds each thing that can be wrong, and its advice works."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.sandbox import Sandbox, model
+
+
+@pytest.fixture
+def repository(sandbox: Sandbox) -> Sandbox:
+    sandbox.theta("track", "*.safetensors")
+    sandbox.write("a.safetensors", model(0, weight=(300, 300)))
+    sandbox.commit()
+    return sandbox
+
+
+def problems(repository: Sandbox) -> dict[str, dict[str, str]]:
+    done = repository.theta("doctor", "--json", check=False)
+    found = {one["check"]: one for one in json.loads(done.stdout) if one["state"] == "problem"}
+    assert done.returncode == bool(found)
+    assert all(one["hint"] for one in found.values())
+    return found
+
+
+def program(folder: Path, name: str, script: str) -> dict[str, str]:
+    """An environment in which a program of that name is ours."""
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+    (folder / name).chmod(0o755)
+    return {"PATH": f"{folder}:{Path(sys.executable).parent}:{Path(shutil.which('git') or '').parent}"}
+
+
+def test_a_sound_setup(repository: Sandbox) -> None:
+    assert problems(repository) == {}
+    lines = repository.theta("doctor").stdout.splitlines()
+    assert [line for line in lines if not line.startswith("note: ")][:3] == [
+        "ok: git",
+        "ok: filter",
+        "ok: pre-push hook",
+    ]
+
+
+def test_outside_of_a_repository_the_machine_is_checked(tmp_path: Path) -> None:
+    nowhere = Sandbox(tmp_path)
+    assert list(problems(nowhere)) == ["filter"]
+    nowhere.theta("install")
+    assert problems(nowhere) == {}
+
+
+def test_files_are_tracked_and_the_filter_is_not_installed(repository: Sandbox) -> None:
+    repository.git("config", "--remove-section", "filter.theta")
+    [(name, found)] = problems(repository).items()
+    assert name == "filter"
+    assert "Git stores the files tracked here as they are" in found["text"]
+    repository.theta("install", "--local")
+    assert problems(repository) == {}
+
+
+def test_the_filters_interpreter_is_gone(repository: Sandbox) -> None:
+    gone = "/nowhere/py thon"
+    repository.git("config", "filter.theta.process", f"'{gone}' -I -m git_theta.cli.filter_process")
+    assert f"installed for {gone}, which is not there" in problems(repository)["filter"]["text"]
+    repository.theta("install", "--local")
+    assert problems(repository) == {}
+
+
+def test_the_filters_interpreter_has_no_git_theta(repository: Sandbox, tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.symlink_to("/bin/false")
+    repository.git("config", "filter.theta.process", f"{python} -I -m git_theta.cli.filter_process")
+    assert "which has no working git-theta" in problems(repository)["filter"]["text"]
+
+
+def test_the_filter_is_not_required(repository: Sandbox) -> None:
+    repository.git("config", "filter.theta.required", "false")
+    assert "committed as it is" in problems(repository)["filter"]["text"]
+
+
+def test_the_hook_is_missing_or_switched_off(repository: Sandbox) -> None:
+    hook = repository.root / ".git/hooks/pre-push"
+    hook.unlink()
+    assert "is missing, so pushes upload no objects" in problems(repository)["pre-push hook"]["text"]
+    repository.theta("install", "--local")
+    hook.write_text("#!/bin/sh\nexit 1\n")
+    hook.chmod(0o644)
+    assert "is switched off" in problems(repository)["pre-push hook"]["text"]
+
+
+def test_a_repository_that_tracks_nothing_needs_no_hook(sandbox: Sandbox) -> None:
+    (sandbox.root / ".git/hooks/pre-push").unlink()
+    assert problems(sandbox) == {}
+
+
+def test_manifests_stand_in_the_worktree(repository: Sandbox) -> None:
+    (repository.root / "a.safetensors").unlink()
+    repository.git("checkout", "--", ".", env={"GIT_THETA_SKIP_SMUDGE": "1"})
+    assert problems(repository)["worktree"]["text"] == "manifests stand in the worktree: a.safetensors"
+    repository.theta("checkout")
+    assert problems(repository) == {}
+
+
+def test_tracked_files_are_committed_raw(repository: Sandbox) -> None:
+    for number in range(5):
+        repository.write(f"raw {number}.bin", model(number))
+    repository.commit()
+    repository.theta("track", "*.bin")
+    text = problems(repository)["index"]["text"]
+    assert text.endswith("'raw 0.bin', 'raw 1.bin', 'raw 2.bin' and 2 more")
+    repository.git("add", "--renormalize", ".")
+    assert problems(repository) == {}
+
+
+@pytest.mark.parametrize("folder", ["theta", "theta/objects", "theta/tmp"])
+def test_the_store_cannot_be_written(repository: Sandbox, folder: str) -> None:
+    """A file in the folder's place: permissions mean nothing to root."""
+    path = repository.root / ".git" / folder
+    shutil.rmtree(path)
+    path.write_bytes(b"")
+    assert f"cannot write to {path}" in problems(repository)["store"]["text"]
+
+
+def test_an_alternate_is_gone(repository: Sandbox, tmp_path: Path) -> None:
+    repository.theta("install", "--global")
+    repository.git("config", "--global", "gc.auto", "0")
+    clone = Sandbox.clone(repository, tmp_path / "clone", "--reference", str(repository.root))
+    assert problems(clone) == {}
+    lent = Sandbox.clone(repository, tmp_path / "lent", "--bare")
+    (clone.root / ".git/objects/info/alternates").write_text(f"{repository.root}/.git/objects\n{lent.root}/objects\n")
+    shutil.rmtree(lent.root)
+    assert problems(clone)["alternates"]["text"] == f"gone: {lent.root}"
+
+
+def test_git_is_too_old(repository: Sandbox, tmp_path: Path) -> None:
+    real = shutil.which("git")
+    script = f'case "$1" in --version) echo git version 2.30.2;; *) exec {real} "$@";; esac'
+    old = program(tmp_path / "bin", "git", script)
+    done = repository.run("git-theta", "doctor", "--json", env=old, check=False)
+    [found] = [one for one in json.loads(done.stdout) if one["check"] == "git"]
+    assert (found["state"], found["text"]) == ("problem", "git version 2.30.2 is older than 2.34")
+
+
+def test_git_lfs_is_not_needed(repository: Sandbox, tmp_path: Path) -> None:
+    without = program(tmp_path / "bin", "git-lfs", "exit 1")
+    done = repository.run("git-theta", "doctor", "--json", env=without)
+    [found] = [one for one in json.loads(done.stdout) if one["check"] == "git-lfs"]
+    assert found["state"] == "note"
+
+
+def test_two_plug_ins_have_one_name(repository: Sandbox, tmp_path: Path) -> None:
+    """Two installed packages, as pip leaves them."""
+    for package in ("one", "two"):
+        folder = tmp_path / "site" / f"{package}-1.dist-info"
+        folder.mkdir(parents=True)
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1\n")
+        (folder / "entry_points.txt").write_text(f"[git_theta.plugins.formats]\ngguf = {package}:Format\n")
+    env = {"PYTHONPATH": str(tmp_path / "site")}
+    done = repository.theta("doctor", "--json", env=env, check=False)
+    assert done.returncode == 1
+    [found] = [one for one in json.loads(done.stdout) if one["state"] == "problem"]
+    assert found["check"] == "plug-ins"
+    assert found["text"].startswith("two formats are called 'gguf': ")
+    assert "one:Format" in found["text"]
+    assert "two:Format" in found["text"]
+    listed = json.loads(repository.theta("env", "--json", env=env).stdout)["plugins"]["formats"]
+    assert "two formats are called 'gguf'" in listed

@@ -1,0 +1,67 @@
+"""``git theta env``: what a bug report needs, and nothing secret."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.sandbox import Sandbox, model
+
+
+def test_versions_paths_and_configuration(sandbox: Sandbox) -> None:
+    sandbox.theta("track", "*.safetensors")
+    sandbox.write("a.safetensors", model(0, weight=(300, 300)))
+    sandbox.commit()
+    found = json.loads(sandbox.theta("env", "--json").stdout)
+    assert sandbox.git("--version").stdout == f"git version {found['versions']['git']}\n"
+    assert {"git-theta", "numpy", "sqlite", "backports.zstd"} <= found["versions"].keys()
+    assert found["filter"]["filter.theta.required"] == "true"
+    assert found["repository"]["worktree"] == str(sandbox.root)
+    store = found["repository"]["store"]
+    files = [path for path in (sandbox.root / ".git/theta/objects").rglob("*") if path.is_file()]
+    assert (store["objects"], store["size"]) == (len(files), sum(path.stat().st_size for path in files))
+    assert found["plugins"]["serializers"]["planes"] == "git_theta.serializers.planes:PlanesSerializer"
+    printed = sandbox.theta("env").stdout
+    assert f"  executable: {found['python']['executable']}\n" in printed
+    assert "      objects: 2 objects\n" in printed or "    objects: 2 objects\n" in printed
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://me:s3cret@host.example/repo.git", "https://host.example/repo.git"),
+        ("https://s3cret@host.example/repo.git?token=s3cret#s3cret", "https://host.example/repo.git"),
+        ("https://me:s3c@ret@host.example/a@b.git", "https://host.example/a@b.git"),
+        ("s3cret@host.example:repo.git", "host.example:repo.git"),
+        ("/srv/a folder/with@sign.git", "/srv/a folder/with@sign.git"),
+        ("../up:to@date", "../up:to@date"),
+    ],
+)
+def test_credentials_are_taken_out(sandbox: Sandbox, url: str, shown: str) -> None:
+    sandbox.git("remote", "add", "origin", url)
+    for arguments in ([], ["--json"]):
+        assert "s3c" not in sandbox.theta("env", *arguments).stdout
+    assert json.loads(sandbox.theta("env", "--json").stdout)["repository"]["remotes"] == {"origin": shown}
+
+
+def test_a_password_that_insteadof_puts_into_a_url_is_taken_out(sandbox: Sandbox) -> None:
+    sandbox.git("config", "url.https://me:s3cret@host.example/.insteadOf", "host:")
+    sandbox.git("remote", "add", "origin", "host:repo.git")
+    assert "s3cret" not in sandbox.theta("env").stdout
+
+
+def test_outside_of_a_repository(tmp_path: Path) -> None:
+    found = json.loads(Sandbox(tmp_path).theta("env", "--json").stdout)
+    assert found["repository"] is None
+    assert found["python"]["version"] == ".".join(map(str, sys.version_info[:3]))
+
+
+def test_it_imports_nothing_heavy(sandbox: Sandbox) -> None:
+    program = (
+        "import sys; from git_theta.cli.main import main; main(['env']); "
+        "print(*sorted({'torch', 'numpy', 'rich'} & sys.modules.keys()), file=sys.stderr)"
+    )
+    assert sandbox.run(sys.executable, "-c", program).stderr == "\n"

@@ -1,0 +1,94 @@
+"""The reference goes stale in no silence: every command, option, key, code and setting is in it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from git_theta import errors
+from git_theta.cli import boundary, filter_process
+from git_theta.cli.main import COMMANDS, theta
+from git_theta.vcs import attributes, config
+from tests.sandbox import Sandbox, model
+
+REFERENCE = Path(__file__).parents[2] / "docs/reference"
+PARTS = dict(re.findall(r"^## git theta (\S+)\n(.*?)(?=^## |\Z)", (REFERENCE / "commands.md").read_text(), re.M | re.S))
+
+
+def code_words(text: str) -> set[str]:
+    """What stands in backticks, at the start of them."""
+    return {word.split()[0] for word in re.findall(r"`([^`]+)`", text)}
+
+
+def test_every_command_is_described_and_nothing_else() -> None:
+    assert list(PARTS) == list(COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_is_described_and_nothing_else(name: str) -> None:
+    command = theta.get_command(click.Context(theta), name)
+    assert command
+    options = {option for parameter in command.params for option in parameter.opts if option.startswith("-")}
+    described = {cell for row in re.findall(r"^\| `(-[^`]*)`", PARTS[name], re.M) for cell in row.split()}
+    assert described == options - {"--debug", "--help"}
+
+
+def test_what_all_commands_have_in_common_is_described() -> None:
+    head = (REFERENCE / "commands.md").read_text().partition("## git theta")[0]
+    assert {"-h", "--debug"} <= code_words(head)
+    assert "`git theta --version`" in head
+
+
+def keys(data: Any) -> Iterator[str]:
+    """The keys of all objects in it, but for those that are data: names of versions, settings, remotes ..."""
+    if isinstance(data, list):
+        for item in data:
+            yield from keys(item)
+    elif isinstance(data, dict):
+        for key, value in data.items():
+            yield key
+            if key not in ("versions", "filter", "plugins", "environment", "remotes"):
+                yield from keys(value)
+
+
+@pytest.mark.parametrize("name", ["track", "ls-files --parameters", "status", "fsck", "env", "doctor"])
+def test_every_key_of_json_is_described(sandbox: Sandbox, name: str) -> None:
+    import torch
+
+    sandbox.theta("track", "*.safetensors", "*.pt")
+    sandbox.write("a.safetensors", model())
+    weight = torch.zeros(2, 3)
+    torch.save({"embed": weight, "head": weight.T}, sandbox.root / "tied.pt")
+    sandbox.commit()
+    if name == "fsck":
+        next(path for path in (sandbox.root / ".git/theta/objects").rglob("*") if path.is_file()).unlink()
+    command, *options = name.split()
+    data = json.loads(sandbox.theta(command, *options, "--json", check=False).stdout)
+    found = set(keys(data))
+    assert found
+    assert found - code_words(PARTS[command]) == set()
+
+
+def test_every_exit_code_is_described_with_its_errors() -> None:
+    rows = re.findall(r"^\| (\d+) \|(.*?)\|", (REFERENCE / "exit-codes.md").read_text(), re.M)
+    described = {int(code): code_words(names) for code, names in rows}
+    classes = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, Exception)]
+    expected: dict[int, set[str]] = {0: set()}
+    expected |= {code: set() for code in (boundary.DEFECT, boundary.INTERRUPTED, boundary.BROKEN_PIPE)}
+    for kind in classes:
+        assert issubclass(kind, errors.ThetaError)
+        expected.setdefault(kind.exit_code, set()).add(kind.__name__)
+    assert described == expected
+
+
+def test_every_setting_is_described() -> None:
+    described = code_words((REFERENCE / "configuration.md").read_text())
+    written = {setting.key for setting in config.settings("/usr/bin/python3")}
+    assert written | {attribute.decode() for attribute in attributes.ATTRIBUTES} <= described
+    assert {boundary.DEBUG, filter_process.SKIP} <= described

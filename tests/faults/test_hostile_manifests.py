@@ -1,0 +1,303 @@
+"""L10: what a forged manifest says is refused or passed through, with a word; it reaches no file but its own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from git_theta.errors import CorruptObject, ManifestError, PluginError
+from tests.faults.scenes import MODEL, assert_comes_back, assert_decent, attempt, large, small
+from tests.sandbox import Sandbox
+
+Lines = list[dict[str, Any]]
+"""The JSON lines of a manifest: the header, then a line per part."""
+Forge = Callable[[Lines], object]
+OTHER = "0" * 64
+
+
+def forged(text: str, forge: Forge) -> str:
+    """A manifest with its lines changed."""
+    name, *lines = text.splitlines()
+    parsed = [json.loads(line) for line in lines]
+    forge(parsed)
+    return "".join(
+        [f"{name}\n", *(json.dumps(line, separators=(",", ":"), ensure_ascii=False) + "\n" for line in parsed)]
+    )
+
+
+def setting(*path: str | int, to: object) -> Forge:
+    def forge(lines: Lines) -> None:
+        place: Any = lines
+        for key in path[:-1]:
+            place = place[key]
+        place[path[-1]] = to
+
+    return forge
+
+
+def swap_storages(lines: Lines) -> None:
+    lines[1]["storage"], lines[2]["storage"] = lines[2]["storage"], lines[1]["storage"]
+
+
+def swap_entries(lines: Lines) -> None:
+    lines[1], lines[2] = lines[2], lines[1]
+
+
+def frame_in_another_object(lines: Lines) -> None:
+    lines[0]["frame"]["storage"] = lines[1]["storage"]
+
+
+def a_longer_object(lines: Lines) -> None:
+    lines[1]["storage"]["bytes"] += 1
+
+
+def beyond_its_object(lines: Lines) -> None:
+    lines[1]["storage"]["range"] = [1, lines[1]["storage"]["bytes"]]
+
+
+def part_of_its_object(lines: Lines) -> None:
+    lines[1]["storage"]["range"] = [0, lines[1]["storage"]["bytes"] // 2]
+
+
+def a_smaller_file(lines: Lines) -> None:
+    lines[0]["size"] -= 1
+
+
+def a_bomb(lines: Lines) -> None:
+    lines += [{key: line[key] for key in ("size", "oid", "storage")} for line in lines[1:2] * 20_000]
+
+
+def the_same_name_twice(lines: Lines) -> None:
+    lines[2]["name"] = lines[1]["name"]
+
+
+def a_cycle(lines: Lines) -> None:
+    storage = lines[1]["storage"]
+    storage["update"] = "delta"
+    storage["base"] = {"oid": lines[1]["oid"], "storage": dict(storage)}
+
+
+def deep(lines: Lines) -> None:
+    inner: Any = {}
+    for _ in range(400):
+        inner = {"x": inner}
+    lines[1]["y"] = inner
+
+
+REFUSED: dict[str, Forge] = {
+    "swapped storages": swap_storages,
+    "swapped entries": swap_entries,
+    "a frame in another object": frame_in_another_object,
+    "no frame": lambda lines: lines[0].pop("frame"),
+    "a huge frame": setting(0, "frame", "size", to=1 << 50),
+    "an object that is longer than it is": a_longer_object,
+    "a part of its object": part_of_its_object,
+    "an unknown object": setting(1, "storage", "object", to=OTHER),
+    "another oid": setting(1, "oid", to=OTHER),
+    "a larger parameter": setting(1, "size", to=1 << 60),
+    "a smaller parameter": setting(1, "size", to=0),
+    "a larger file": setting(0, "size", to=1 << 62),
+    "a smaller file": a_smaller_file,
+    "a bomb": a_bomb,
+    "an unknown update": setting(1, "storage", "update", to="rot13"),
+    "an unknown serializer": setting(1, "storage", "serializer", to="rot13"),
+    "a serializer that is a path": setting(1, "storage", "serializer", to="../../evil"),
+    "a serializer that is code": setting(1, "storage", "serializer", to="os:system"),
+    "a serializer of another kind": setting(1, "storage", "serializer", to="dense"),
+    "an update that builds on itself": a_cycle,
+    "one parameter fewer": lambda lines: lines.pop(),
+}
+PASSED: dict[str, Forge] = {
+    "an object that is a path": setting(1, "storage", "object", to="../../../../etc/passwd"),
+    "an oid that is a path": setting(1, "oid", to="../../../../etc/passwd"),
+    "an object in capitals": setting(1, "storage", "object", to="A" * 64),
+    "an object with a newline": setting(1, "storage", "object", to="a" * 63 + "\n"),
+    "a short object": setting(1, "storage", "object", to="ab"),
+    "beyond its object": beyond_its_object,
+    "a negative range": setting(1, "storage", "range", to=[-1, 10]),
+    "a range of one": setting(1, "storage", "range", to=[0]),
+    "a negative size": setting(1, "size", to=-1),
+    "a size that is text": setting(0, "size", to="12"),
+    "a size that is a fraction": setting(0, "size", to=1.5),
+    "a size beyond 64 bits": setting(0, "size", to=1 << 64),
+    "the same name twice": the_same_name_twice,
+    "a name with NUL": setting(1, "name", to="a\0b"),
+    "no storage": lambda lines: lines[1].pop("storage"),
+    "a list for an entry": setting(1, to=[]),
+    "nothing for an entry": setting(1, to=None),
+}
+RESTORED: dict[str, Forge] = {
+    "an unknown format": setting(0, "format", to="../../evil"),
+    "a new key": setting(1, "zzz", to={"a": [1, "b", None]}),
+    "a deep key": deep,
+    "a name with an escape sequence": setting(1, "name", to="\x1b[31mred"),
+    "a name that is a path": setting(1, "name", to="../../etc/passwd"),
+    "a shape that lies": setting(1, "shape", to=[1 << 62, 1 << 62]),
+}
+
+
+def commit(sandbox: Sandbox, text: str) -> None:
+    """A commit of a manifest that git-theta did not write; nothing is checked out."""
+    oid = sandbox.git("hash-object", "-w", "--stdin", input=text).stdout.strip()
+    sandbox.git("update-index", "--add", "--cacheinfo", f"100644,{oid},{MODEL}")
+    sandbox.git("commit", "--quiet", "-m", "forged")
+    (sandbox.root / MODEL).unlink(missing_ok=True)
+
+
+def everything(folder: Path) -> set[Path]:
+    return {path for path in folder.rglob("*") if "repository" not in path.relative_to(folder).parts}
+
+
+def manifest(sandbox: Sandbox) -> str:
+    return sandbox.git("show", f"v1:{MODEL}").stdout
+
+
+@pytest.mark.parametrize("forge", REFUSED.values(), ids=REFUSED)
+def test_refused(forge: Forge, with_small: Sandbox) -> None:
+    before = everything(with_small.root.parent)
+    text = forged(manifest(with_small), forge)
+    commit(with_small, text)
+    done = attempt(with_small, "checkout", "--", MODEL)
+    assert done.returncode != 0
+    assert f"theta: error: {MODEL}: " in done.stderr
+    assert not (with_small.root / MODEL).exists()
+    (with_small.root / MODEL).write_text(text)
+    assert attempt(with_small, "theta", "checkout").returncode != 0
+    assert (with_small.root / MODEL).read_text() == text
+    assert attempt(with_small, "theta", "fsck").returncode != 0
+    assert everything(with_small.root.parent) == before
+
+
+@pytest.mark.parametrize("forge", PASSED.values(), ids=PASSED)
+def test_passed_through(forge: Forge, with_small: Sandbox) -> None:
+    before = everything(with_small.root.parent)
+    text = forged(manifest(with_small), forge)
+    commit(with_small, text)
+    done = attempt(with_small, "checkout", "--", MODEL)
+    assert done.returncode == 0
+    assert f"theta: warning: {MODEL}: not a valid manifest" in done.stderr
+    assert with_small.read(MODEL).decode() == text
+    attempt(with_small, "theta", "checkout")
+    attempt(with_small, "theta", "ls-files", "--parameters")
+    assert "not a valid manifest" in attempt(with_small, "theta", "fsck").stderr
+    assert with_small.read(MODEL).decode() == text
+    assert everything(with_small.root.parent) == before
+
+
+@pytest.mark.parametrize("forge", RESTORED.values(), ids=RESTORED)
+def test_harmless(forge: Forge, with_small: Sandbox) -> None:
+    commit(with_small, forged(manifest(with_small), forge))
+    assert attempt(with_small, "checkout", "--", MODEL).returncode == 0
+    assert with_small.read(MODEL) == small(1)
+    with_small.theta("fsck")
+    listing = attempt(with_small, "theta", "ls-files", "--parameters").stdout
+    assert "\x1b" not in listing
+    assert_decent(listing)
+
+
+@pytest.mark.parametrize("forge", [swap_storages, frame_in_another_object, a_smaller_file])
+def test_a_large_one_is_refused_when_git_has_ended(forge: Forge, with_large: Sandbox) -> None:
+    text = forged(manifest(with_large), forge)
+    commit(with_large, text)
+    done = attempt(with_large, "checkout", "--", MODEL)
+    assert f"theta: error: {MODEL}: " in done.stderr
+    assert with_large.read(MODEL).decode() == text
+    assert attempt(with_large, "theta", "checkout").returncode == CorruptObject.exit_code
+
+
+def test_a_large_one_that_claims_too_much_room_is_refused_at_once(with_large: Sandbox) -> None:
+    commit(with_large, forged(manifest(with_large), setting(0, "size", to=1 << 62)))
+    done = attempt(with_large, "checkout", "--", MODEL)
+    assert done.returncode != 0
+    assert not (with_large.root / MODEL).exists()
+
+
+def point_elsewhere(lines: Lines) -> None:
+    """The first parameter's storage becomes the second's: the oid is right, and its bytes are not there."""
+    lines[1]["storage"] = lines[2]["storage"]
+
+
+@pytest.mark.parametrize("forget", [False, True], ids=["remembering", "having-forgotten"])
+def test_a_forged_manifest_in_the_index_does_not_cost_the_good_file(forget: bool, with_small: Sandbox) -> None:
+    commit(with_small, forged(manifest(with_small), point_elsewhere))
+    assert attempt(with_small, "checkout", "--", MODEL).returncode != 0
+    if forget:
+        for file in (with_small.root / ".git/theta").glob("state.sqlite*"):
+            file.unlink()
+    with_small.write(MODEL, small(1))
+    with_small.commit("the good file")
+    assert_comes_back(with_small, small(1))
+    with_small.write(MODEL, small(0))
+    with_small.commit("another")
+    assert_comes_back(with_small, small(0))
+
+
+def test_a_forged_manifest_elsewhere_does_not_cost_the_good_file(with_small: Sandbox) -> None:
+    commit(with_small, forged(manifest(with_small), point_elsewhere))
+    assert attempt(with_small, "checkout", "--", MODEL).returncode != 0
+    with_small.write("copy.safetensors", small(1))
+    with_small.git("add", "copy.safetensors")
+    assert_comes_back(with_small, small(1), "copy.safetensors")
+
+
+def test_a_file_that_was_cleaned_before_the_forged_manifest_came(with_small: Sandbox) -> None:
+    os.utime(with_small.root / MODEL, (1, 1))
+    with_small.git("add", "--renormalize", MODEL)  # into the clean cache
+    text = forged(manifest(with_small), point_elsewhere)
+    oid = with_small.git("hash-object", "-w", "--stdin", input=text).stdout.strip()
+    with_small.git("update-index", "--cacheinfo", f"100644,{oid},{MODEL}")
+    with_small.git("add", MODEL)
+    assert_comes_back(with_small, small(1))
+
+
+def test_nothing_is_written_through_a_link(with_small: Sandbox) -> None:
+    outside = with_small.root.parent / "outside"
+    outside.mkdir()
+    text = manifest(with_small)
+    (with_small.root / "folder").mkdir()
+    with_small.git("mv", MODEL, "folder/")
+    with_small.commit("move")
+    (with_small.root / "folder" / MODEL).unlink()
+    (with_small.root / "folder").rmdir()
+    (with_small.root / "folder").symlink_to(outside)
+    (outside / MODEL).write_text(text)
+    attempt(with_small, "theta", "checkout")
+    assert (outside / MODEL).read_text() == text
+    attempt(with_small, "checkout", "--", "folder")
+    assert (outside / MODEL).read_text() == text
+    assert with_small.read(f"folder/{MODEL}") == small(1)
+
+
+def test_a_large_file_is_not_deferred_through_a_link(with_large: Sandbox) -> None:
+    outside = with_large.root.parent / "outside"
+    outside.mkdir()
+    text = manifest(with_large)
+    (outside / "target").write_text(text)
+    (with_large.root / MODEL).unlink()
+    (with_large.root / MODEL).symlink_to(outside / "target")
+    attempt(with_large, "theta", "checkout")
+    assert (outside / "target").read_text() == text
+    with_large.git("checkout", "--", MODEL)
+    assert (outside / "target").read_text() == text
+    assert with_large.read(MODEL) == large(1)
+
+
+def test_exit_codes_tell_what_was_refused(with_small: Sandbox) -> None:
+    text = manifest(with_small)
+    for forge, error in [(swap_storages, CorruptObject), (REFUSED["an unknown serializer"], PluginError)]:
+        (with_small.root / MODEL).write_text(forged(text, forge))
+        assert attempt(with_small, "theta", "checkout").returncode == error.exit_code
+    assert ManifestError.exit_code == 5
+
+
+def test_a_forged_object_name_is_that_of_its_content(with_small: Sandbox) -> None:
+    text = manifest(with_small)
+    oid = json.loads(text.splitlines()[2])["storage"]["object"]
+    file = with_small.root / ".git/theta/objects" / oid[:2] / oid[2:4] / oid
+    assert hashlib.sha256(file.read_bytes()).hexdigest() == oid

@@ -1,0 +1,143 @@
+"""Makes a new golden set from what this release writes: ``python -m tests.golden.make`` in the repository's root.
+
+A set is what a clone holds: manifests, their objects in the store's own layout, and the SHA-256 of the files they stand
+for. Sets are numbered and never changed: whatever a release has written, every later one must read. Make a new one when
+something new can be written (an update, a serializer, a key, a dtype); it needs torch, reading it does not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from git_theta import parameters, registry
+from git_theta.manifest.model import Entry, Manifest, Storage
+from git_theta.manifest.text import dumps, loads
+from git_theta.operations.clean import clean
+from git_theta.operations.content import Stream
+from git_theta.operations.desk import Desk
+from git_theta.operations.state import State
+from git_theta.operations.workers import Workers
+from git_theta.store.local import LocalStore
+from git_theta.tensors.arrays import Array
+from git_theta.tensors.dtypes import BY_NAME
+from git_theta.tensors.spec import Spec
+from git_theta.testing.blocks import noise, weights
+from tests.sandbox import safetensors_bytes
+
+HERE = Path(__file__).parent
+SAFETENSORS = [name for name, dtype in BY_NAME.items() if dtype.kind in ("float", "int", "uint", "bool", "complex")]
+"""The dtypes that a header may name; those of torch's quantized and bit types stand in zip archives alone."""
+
+
+def checkpoints() -> dict[str, bytes]:
+    """The files of a set: each small, or of bytes that shrink to almost nothing."""
+    return {
+        "dtypes.safetensors": _every_dtype(),
+        "stored.safetensors": safetensors_bytes(
+            {
+                "planes": ("F32", (5_000,), weights(20_000)),
+                "raw": ("U8", (5_000,), noise(5_000)),
+                "planes of several blocks": ("BF16", (600_000,), bytes(range(200)) * 6_000),
+                "größe/\N{GRINNING FACE}/\"\\\n": ("F32", (1,), b"\0\0\xc0\x7f"),
+            }
+        ),
+        "long-header.safetensors": safetensors_bytes({"w": ("F32", (2,), noise(8))}, {"vocabulary": "the " * 50_000}),
+        "views.pt": _views(),
+        "opaque.bin": bytes(5 << 20) + b"some text " * 9_000 + b"\1" * (1 << 20),
+        "short.bin": b"a few bytes of no format",
+        "empty.bin": b"",
+    }  # fmt: skip
+
+
+def _every_dtype() -> bytes:
+    tensors: dict[str, tuple[str, tuple[int, ...], bytes]] = {}
+    for number, name in enumerate(SAFETENSORS):
+        size = Spec(BY_NAME[name], (4, 2)).nbytes
+        tensors[f"{name}.values"] = (name, (4, 2), noise(size, number))
+        tensors[f"{name}.none"] = (name, (0, 3), b"")
+    tensors["0-d"] = ("F64", (), noise(8))
+    return safetensors_bytes(tensors, {"format": "pt"})
+
+
+def _views() -> bytes:
+    weight = torch.arange(24, dtype=torch.float32).reshape(4, 6)
+    state = {
+        "weight": weight,
+        "tied": weight,
+        "transposed": weight.T,
+        "row": weight[2],
+        "column": weight[:, 3],
+        "window": torch.arange(10, dtype=torch.int16)[3:7],
+        "optimizer": {"step": torch.tensor(3), "exp_avg": [torch.zeros(3, dtype=torch.bfloat16), None]},
+    }
+    file = io.BytesIO()
+    torch.save(state, file)
+    return file.getvalue()
+
+
+def write(folder: Path) -> None:
+    """Write a set into ``folder``, which must not be there yet."""
+    folder.mkdir()
+    manifests = folder / "manifests"
+    manifests.mkdir()
+    sums = []
+    with tempfile.TemporaryDirectory() as worktree:
+        desk = Desk(LocalStore(folder), State(Path(worktree) / "state"), Workers(), Path(worktree), print)
+        for path, content in checkpoints().items():
+            (Path(worktree) / path).write_bytes(content)
+            text = clean(Stream.of([content]), path, Path(worktree), desk)
+            for variant, made in _variants(path, text, desk).items():
+                (manifests / variant).write_bytes(made)
+                sums.append(f"{hashlib.sha256(content).hexdigest()}  {variant}\n")
+        desk.workers.close()
+        desk.state.close()
+    (folder / "SHA256SUMS").write_text("".join(sums))
+    shutil.rmtree(folder / "tmp")
+
+
+def _variants(path: str, text: bytes, desk: Desk) -> dict[str, bytes]:
+    """A manifest as clean writes it; for one of them also what clean can, but does not choose to, write."""
+    if path != "dtypes.safetensors":
+        return {path: text}
+    manifest = loads(text)
+    return {
+        path: text,
+        "msgpack.safetensors": dumps(_as_msgpack(manifest, desk)),
+        "unknown-keys.safetensors": dumps(_with_unknown_keys(manifest)),
+    }
+
+
+def _as_msgpack(manifest: Manifest, desk: Desk) -> Manifest:
+    serializer = registry.load("serializers", "msgpack")()
+
+    def stored(part: Entry) -> Entry:
+        blocks = parameters.blocks(b"".join(parameters.read(part, desk.store, map)))
+        payload = serializer.encode([(Array(1, block),) for block in blocks], map)
+        return part._replace(storage=Storage("dense", "msgpack", *desk.store.put(payload)))
+
+    few = 6  # one part of each kind is enough, and an object of its own for each of them is much
+    return manifest._replace(entries=(*map(stored, manifest.entries[:few]), *manifest.entries[few:]))
+
+
+def _with_unknown_keys(manifest: Manifest) -> Manifest:
+    extra: dict[str, Any] = {"later": {"b": [1, -2, None, True], "a": "größe"}, "x": []}
+
+    def extended(part: Entry) -> Entry:
+        return part._replace(extra=extra, storage=part.storage._replace(extra=extra))
+
+    assert manifest.frame is not None
+    return manifest._replace(
+        frame=extended(manifest.frame), entries=tuple(map(extended, manifest.entries)), extra=extra
+    )
+
+
+if __name__ == "__main__":
+    number = 1 + max((int(folder.name) for folder in HERE.iterdir() if folder.name.isdigit()), default=0)
+    write(HERE / f"{number:03}")

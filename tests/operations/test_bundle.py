@@ -1,0 +1,59 @@
+"""Small payloads in one object."""
+
+from __future__ import annotations
+
+from git_theta.manifest.model import Storage
+from git_theta.operations.bundle import Bundle
+from git_theta.store.memory import MemoryStore
+
+A, B, C = "a" * 64, "b" * 64, "c" * 64
+
+
+def test_payloads_lie_one_after_the_other() -> None:
+    store, storages = MemoryStore(), dict[str, Storage]()
+    bundle = Bundle(store, storages)
+    bundle.add(A, "raw", b"first")
+    bundle.add(B, "planes", b"")
+    bundle.add(C, "planes", b"third")
+    assert storages == {}
+    bundle.close()
+    (oid,) = store.oids()
+    assert store.get(oid).read() == b"firstthird"
+    assert storages == {
+        A: Storage("dense", "raw", oid, 10, (0, 5)),
+        B: Storage("dense", "planes", oid, 10, (5, 0)),
+        C: Storage("dense", "planes", oid, 10, (5, 5)),
+    }
+
+
+def test_a_payload_alone_is_an_object_of_its_own() -> None:
+    store, storages = MemoryStore(), dict[str, Storage]()
+    bundle = Bundle(store, storages)
+    bundle.add(A, "raw", b"alone")
+    bundle.close()
+    bundle.close()
+    assert storages == {A: Storage("dense", "raw", next(store.oids()), 5)}
+
+
+def test_a_part_is_taken_once() -> None:
+    store = MemoryStore()
+    storages = {A: Storage("dense", "raw", C, 5)}
+    bundle = Bundle(store, storages)
+    bundle.add(A, "raw", b"is stored")
+    bundle.add(B, "raw", b"waits")
+    bundle.add(B, "raw", b"waits")
+    bundle.close()
+    assert [store.get(oid).read() for oid in store.oids()] == [b"waits"]
+    assert storages[A] == Storage("dense", "raw", C, 5)
+
+
+def test_a_full_bundle_is_closed_and_another_begun() -> None:
+    store, storages = MemoryStore(), dict[str, Storage]()
+    bundle = Bundle(store, storages)
+    for number in range(100):
+        bundle.add(f"{number:064}", "raw", bytes([number]) * 60_000)
+    bundle.close()
+    sizes = sorted(len(store.get(oid).read()) for oid in store.oids())
+    assert sum(sizes) == 6_000_000
+    assert len(sizes) == 2
+    assert sizes[-1] < 5 << 20

@@ -1,0 +1,119 @@
+"""A file's bytes: as a stream whose head can be looked at, at random, and whether the two are the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from git_theta.errors import FormatError
+from git_theta.operations.content import HEAD, BytesSource, Expectation, FileSource, Stream, Traced, file_source
+from git_theta.testing.blocks import noise
+
+DATA = noise(2 * HEAD + 1234)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    file = tmp_path / "file"
+    file.write_bytes(DATA)
+    return file
+
+
+@pytest.fixture(params=["file", "bytes"])
+def source(request: pytest.FixtureRequest, file: Path) -> BytesSource | FileSource:
+    if request.param == "bytes":
+        return BytesSource(DATA)
+    opened = FileSource(file)
+    request.addfinalizer(opened.close)
+    return opened
+
+
+def test_a_source_gives_exactly_what_is_asked_for(source: BytesSource | FileSource) -> None:
+    assert source.size == len(DATA)
+    assert source.read(5, 7) == DATA[5:12]
+    assert source.read(0, len(DATA)) == DATA
+    assert source.read(len(DATA), 0) == b""
+
+
+@pytest.mark.parametrize(("offset", "size"), [(0, -1), (-1, 1), (0, len(DATA) + 1), (len(DATA), 1), (1 << 70, 1)])
+def test_a_source_refuses_what_is_not_there(source: BytesSource | FileSource, offset: int, size: int) -> None:
+    with pytest.raises(FormatError):
+        source.read(offset, size)
+
+
+def test_a_file_that_shrinks_is_noticed(file: Path) -> None:
+    source = FileSource(file)
+    file.write_bytes(b"short")
+    with pytest.raises(FormatError, match="shrank"):
+        source.read(0, 100)
+    source.close()
+
+
+def test_l10_a_link_is_no_source(tmp_path: Path, file: Path) -> None:
+    (tmp_path / "link").symlink_to(file)
+    assert file_source(tmp_path / "link") is None
+    assert file_source(tmp_path / "absent") is None
+    assert file_source(tmp_path) is None
+    with pytest.raises(OSError, match="symbolic"):
+        FileSource(tmp_path / "link")
+
+
+@pytest.mark.parametrize("size", [0, 1, HEAD - 1, HEAD, HEAD + 1, len(DATA)])
+def test_a_stream_has_a_head_and_gives_everything(size: int) -> None:
+    stream = Stream.of([DATA[:size][:100], b"", DATA[:size][100:]])
+    assert stream.head == DATA[:size][:HEAD]
+    assert stream.is_short == (size < HEAD)
+    assert bytes(stream.take(10)) == DATA[:size][:10]
+    assert b"".join(stream.rest()) == DATA[:size][10:]
+    assert stream.offset == size
+    assert bytes(stream.take(10)) == b""
+
+
+def test_a_stream_may_be_followed_by_another() -> None:
+    second = Stream.of([DATA])
+    second.take(HEAD + 7)
+    assert b"".join(Stream.of([b"first"], then=second).rest()) == b"first" + DATA[HEAD + 7 :]
+
+
+def test_what_was_taken_does_not_change_later() -> None:
+    """Threads hash and encode it while more is read."""
+    stream = Stream.of([DATA])
+    first = stream.take(1000)
+    list(stream.rest())
+    assert bytes(first) == DATA[:1000]
+
+
+def test_a_traced_source_remembers_the_longest_read_of_a_place() -> None:
+    traced = Traced(BytesSource(b"0123456789"))
+    for offset, size in ((2, 3), (2, 5), (2, 1), (9, 1), (4, 0)):
+        traced.read(offset, size)
+    assert traced.reads == {2: b"23456", 9: b"9"}
+
+
+reads = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 20)), max_size=6)
+blocks = st.lists(st.integers(1, 20), min_size=1)
+
+
+def _agrees(stream: bytes, traced: Traced, sizes: list[int]) -> bool:
+    taken = Stream.of([stream])
+    taken.expected = Expectation(traced.reads)
+    while any(taken.take(size) for size in sizes):
+        pass
+    return taken.as_expected
+
+
+@given(reads, blocks, st.integers(0, 79))
+def test_a_stream_agrees_unless_a_byte_that_was_read_differs(
+    places: list[tuple[int, int]], sizes: list[int], at: int
+) -> None:
+    data = bytes(range(80))
+    traced = Traced(BytesSource(data))
+    for offset, size in places:
+        traced.read(offset, size)
+    differing = data[:at] + b"\xff" + data[at + 1 :]
+    was_read = any(offset <= at < offset + size for offset, size in places)
+    assert _agrees(data, traced, sizes)
+    assert _agrees(differing, traced, sizes) is not was_read

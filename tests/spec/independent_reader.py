@@ -1,0 +1,91 @@
+"""A reader of manifests written from docs/spec alone: it imports nothing of git_theta, and does without its care.
+
+Kept short, so that it shows what a program in another language needs. It checks what the specification asks for, and
+raises AssertionError where it is not met.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgpack
+from backports import zstd
+
+Get = Callable[[str], bytes]
+"""The object of an oid."""
+LIMIT = 2 << 20
+
+
+def restore(text: bytes, get: Get) -> bytes:
+    """The file that a manifest stands for."""
+    first, *lines = text.decode().split("\n")
+    assert first == "git-theta manifest 1", "a version that this reader does not know"
+    assert lines.pop() == "", "the last line does not end"
+    header, *parts = map(json.loads, lines)
+    runs = frame_runs(part(header["frame"], get), len(parts)) if "frame" in header else [b""] * (len(parts) + 1)
+    whole = runs[0] + b"".join(part(line, get) + run for line, run in zip(parts, runs[1:], strict=True))
+    assert len(whole) == header["size"]
+    return whole
+
+
+def part(line: dict[str, Any], get: Get) -> bytes:
+    """The bytes of a part, verified."""
+    storage = line["storage"]
+    assert re.fullmatch("[0-9a-f]{64}", storage["object"])
+    stored = get(storage["object"])
+    assert len(stored) == storage["bytes"]
+    offset, length = storage.get("range", (0, len(stored)))
+    payload = stored[offset : offset + length]
+    assert (storage["update"], len(payload)) == ("dense", length)
+    data = payload if storage["serializer"] == "raw" else b"".join(map(BODIES[storage["serializer"]], bodies(payload)))
+    assert (len(data), hashlib.sha256(data).hexdigest()) == (line["size"], line["oid"])
+    return data
+
+
+def bodies(payload: bytes) -> Iterator[bytes]:
+    """The blocks of a payload, without their lengths."""
+    while payload:
+        n = int.from_bytes(payload[:4], "little")
+        assert n <= min(LIMIT, len(payload) - 4)
+        yield payload[4 : 4 + n]
+        payload = payload[4 + n :]
+
+
+def from_planes(body: bytes) -> bytes:
+    """The one array of a body of planes."""
+    count, width, size = body[0], body[1], int.from_bytes(body[2:6], "little")
+    assert count == 1
+    assert size <= LIMIT
+    array, at = bytearray(size), 6
+    for k in range(width):
+        word = int.from_bytes(body[at : at + 4], "little")
+        stored = body[at + 4 : at + 4 + word % (1 << 31)]
+        at += 4 + len(stored)
+        array[k::width] = stored if word >> 31 else zstd.decompress(stored)
+    assert (at, len(array)) == (len(body), size)
+    return bytes(array)
+
+
+def from_msgpack(body: bytes) -> bytes:
+    """The one array of a body of msgpack."""
+    ((width, array),) = msgpack.unpackb(body)
+    assert 1 <= width <= 255
+    return bytes(array)
+
+
+BODIES = {"planes": from_planes, "msgpack": from_msgpack}
+
+
+def frame_runs(frame: bytes, parts: int) -> list[bytes]:
+    """The literal bytes before each part, and after the last."""
+    runs = []
+    for _ in range(parts + 1):
+        size = int.from_bytes(frame[:8], "little")
+        runs.append(frame[8 : 8 + size])
+        frame = frame[8 + size :]
+    assert not frame
+    return runs

@@ -1,0 +1,89 @@
+"""The specification's examples are true, and its lists are those of the code."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+from pathlib import Path
+
+import pytest
+
+from git_theta.formats.detect import spans_of
+from git_theta.manifest.text import dumps, loads
+from git_theta.operations.clean import clean
+from git_theta.operations.content import BytesSource, Stream
+from git_theta.operations.desk import Desk
+from git_theta.operations.restore import restored
+from git_theta.operations.state import State
+from git_theta.operations.workers import Workers
+from git_theta.serializers.base import Payload
+from git_theta.serializers.framing import LONGEST
+from git_theta.serializers.planes import PlanesSerializer
+from git_theta.store.memory import MemoryStore
+from git_theta.tensors.arrays import BLOCK
+from git_theta.tensors.dtypes import BY_NAME
+from tests.spec.documents import FOLDER, examples
+from tests.spec.independent_reader import bodies, from_planes, restore
+
+MANIFEST = examples("manifest.md")
+OBJECTS = examples("objects.md")
+FILE = MANIFEST["file model.safetensors"]
+TEXT = MANIFEST["manifest model.safetensors"]
+STORE = {title.removeprefix("object "): data for title, data in MANIFEST.items() if title.startswith("object ")}
+
+
+def test_the_example_is_one_file_of_one_tensor() -> None:
+    found = spans_of(BytesSource(FILE), FILE, "model.safetensors")
+    assert (found.format, [span.name for span in found.spans], found.problem) == ("safetensors", ["w"], "")
+
+
+def test_its_manifest_is_one() -> None:
+    assert dumps(loads(TEXT)) == TEXT
+
+
+def test_its_objects_are_those_of_the_manifest() -> None:
+    assert {oid: len(data) for oid, data in STORE.items()} == loads(TEXT).objects()
+    assert {hashlib.sha256(data).hexdigest() for data in STORE.values()} == STORE.keys()
+
+
+def test_a_reader_written_from_the_page_restores_it() -> None:
+    assert restore(TEXT, STORE.__getitem__) == FILE
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(MemoryStore(), State(tmp_path / "state"), Workers(), tmp_path, pytest.fail)
+
+
+def test_we_restore_it(desk: Desk) -> None:
+    desk.store.put(STORE.values())
+    assert b"".join(restored(loads(TEXT), desk)) == FILE
+    desk.workers.close()
+
+
+def test_we_write_it(desk: Desk) -> None:
+    """Every payload of the example is raw, so that no release of zstd can make it stale."""
+    assert clean(Stream.of([FILE]), "model.safetensors", None, desk) == TEXT
+    assert set(desk.store.oids()) == STORE.keys()
+    desk.workers.close()
+
+
+def test_the_planes_are_the_values() -> None:
+    payload, values = OBJECTS["planes"], OBJECTS["values"]
+    assert b"".join(map(from_planes, bodies(payload))) == values
+    (((width, data),),) = PlanesSerializer().decode(Payload(io.BytesIO(payload), len(payload)), map)
+    assert (width, bytes(data)) == (2, values)
+
+
+def test_the_dtypes_are_those_of_the_table() -> None:
+    page = (FOLDER / "manifest.md").read_text()
+    listed = {name: int(bits) for name, bits in re.findall(r"`([A-Z0-9_]+)` (\d+)", page)}
+    families = {f"{letter}{n}" for letter in "UI" for n in range(1, 8)}
+    assert listed | dict.fromkeys(families, 8) == {name: dtype.bits for name, dtype in BY_NAME.items()}
+
+
+def test_the_limits_are_those_of_the_code() -> None:
+    page = (FOLDER / "objects.md").read_text()
+    assert f"{BLOCK:,} bytes" in page
+    assert f"exceed {LONGEST:,}" in page
