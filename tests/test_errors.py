@@ -10,7 +10,7 @@ from git_theta import errors
 from git_theta.errors import CorruptObject, ManifestError, NewerManifest, ThetaError
 
 CLASSES: dict[str, type[ThetaError]] = {
-    name: value for name, value in vars(errors).items() if isinstance(value, type) and issubclass(value, Exception)
+    name: value for name, value in vars(errors).items() if isinstance(value, type) and issubclass(value, ThetaError)
 }
 
 
@@ -27,7 +27,8 @@ def test_located_adds_what_is_not_known_and_keeps_what_is() -> None:
 
 
 def test_every_error_is_one_of_ours() -> None:
-    assert all(issubclass(value, ThetaError) for value in CLASSES.values())
+    exceptions = {value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, Exception)}
+    assert exceptions == set(CLASSES.values())
 
 
 def test_the_drawing_names_every_error_and_its_exit_code() -> None:

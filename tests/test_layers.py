@@ -41,7 +41,13 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 """Room (a folder or a single module of the package) to the rooms that it may import, beside itself."""
 
-ONLY_IN = {"pytest": {"testing"}, "click": {"cli"}, "rich": {"cli"}, "git": set(), "torch": {"formats", "tensors", "merging", ""}}
+ONLY_IN = {
+    "pytest": {"testing"},
+    "click": {"cli"},
+    "rich": {"cli"},
+    "git": set(),
+    "torch": {"formats", "tensors", "merging"},
+}
 """Third-party packages to the rooms that may import them; ``git`` is GitPython, for API and porcelain alone."""
 AT_THE_TOP = {"testing": {"pytest"}, "cli": {"click", "rich"}}
 """Third-party packages that a room may import when it is imported itself; all others wait in functions (L12)."""

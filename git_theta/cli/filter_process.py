@@ -25,7 +25,7 @@ from git_theta.operations.desk import Desk
 from git_theta.operations.smudge import smudge
 from git_theta.vcs import index
 from git_theta.vcs.filter_process import Handler, ReadInto, serve
-from git_theta.vcs.parent import may_defer
+from git_theta.vcs.parent import may_clean_anything, may_defer
 from git_theta.vcs.pktline import Buffer, Reader, Writer
 from git_theta.vcs.repository import Repository, discover
 
@@ -67,10 +67,11 @@ class _Session:
         self._meter = meter
         self._deferred: Deferred | None = None
         self._smudged = False
+        self._cleaned = None if may_clean_anything() else repository.worktree
 
     def clean(self, readinto: ReadInto, path: str) -> Iterator[Buffer]:
         with self._meter.during(f"Storing {path}"):
-            text = clean(Stream(readinto), path, self._repository.worktree, self._desk)
+            text = clean(Stream(readinto), path, self._cleaned, self._desk)
         yield text
 
     def smudge(self, readinto: ReadInto, path: str) -> Iterator[Buffer]:

@@ -11,11 +11,13 @@ from collections.abc import Iterable
 
 from git_theta.cli import boundary
 from git_theta.cli.desk import desk_for
+from git_theta.cli.filter_process import SKIP
 from git_theta.errors import ThetaError, UsageError
 from git_theta.operations.clean import clean
 from git_theta.operations.content import Stream
 from git_theta.operations.smudge import smudge
 from git_theta.tensors.arrays import Buffer
+from git_theta.vcs.parent import may_clean_anything
 from git_theta.vcs.repository import discover
 
 
@@ -30,7 +32,9 @@ def main() -> int:
     with desk_for(repository) as desk:
         try:
             if verb == "clean":
-                _write([clean(stream, path, repository.worktree, desk)])
+                _write([clean(stream, path, None if may_clean_anything() else repository.worktree, desk)])
+            elif os.environ.get(SKIP) == "1":
+                _write(stream.rest())
             else:
                 _write(smudge(stream, path, desk).pieces)
         except ThetaError as error:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NoReturn
 
 from git_theta.errors import FormatError
-from git_theta.formats.base import Format, Source, Span
+from git_theta.formats.base import Format, Part, Source, Span, Template
 from git_theta.formats.layout import MAX_NAMES, checked, checked_shape
+from git_theta.formats.safetensors_build import header_of
+from git_theta.formats.template import TemplateSource, same_layout, verified
 from git_theta.tensors.dtypes import BY_NAME
 from git_theta.tensors.spec import Spec
 
@@ -38,6 +40,14 @@ class SafetensorsFormat(Format):
         """The tensors that the header lists. Raises FormatError where the header is damaged, hostile or over 16 MiB."""
         text, data = _header(source)
         return list(checked(_spans(_Reader(text), data), source.size))
+
+    def build(self, parts: Sequence[Part], like: Template) -> list[bytes]:
+        """A header like the template's, with its ``__metadata__`` as it is written there, and data without holes."""
+        if same_layout(parts, like):
+            return list(like.runs)
+        text, _ = _header(TemplateSource(like))
+        header = header_of(parts, *_kept(_Reader(text), {part.name for part in parts}))
+        return verified(self, [header, *(b"" for _ in parts)], parts)
 
 
 def _header(source: Source) -> tuple[str, int]:
@@ -65,6 +75,20 @@ def _spans(header: _Reader, data: int) -> Iterator[Span]:
             yield _span(name, header.value(), data)
     if header.peek():
         raise FormatError("something follows the header's JSON object")
+
+
+def _kept(header: _Reader, names: set[str]) -> tuple[str | None, dict[str, dict[str, object]]]:
+    """What a new header takes over: the text of the metadata, and the entries of ``names``."""
+    metadata = None
+    entries: dict[str, dict[str, object]] = {}
+    for name in header.members():
+        if name == "__metadata__":
+            metadata = header.text_of(_skip_metadata)
+        else:
+            entry = header.value()
+            if name in names and isinstance(entry, dict):
+                entries[name] = entry
+    return metadata, entries
 
 
 def _skip_metadata(header: _Reader) -> None:
@@ -130,6 +154,13 @@ class _Reader:
             raise FormatError(f"the header is not valid JSON at character {self._at}") from error
         self._at += stop - start
         return value
+
+    def text_of(self, read: Callable[[_Reader], None]) -> str:
+        """The text of what ``read`` reads."""
+        self.peek()
+        start = self._at
+        read(self)
+        return self._text[start : self._at]
 
     def _take(self, expected: str) -> str:
         found = self.peek()

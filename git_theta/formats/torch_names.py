@@ -212,10 +212,10 @@ def _numbered(items: Iterable[object]) -> Iterator[_Part]:
 
 
 def _labelled(pairs: Iterable[tuple[object, object]]) -> Iterator[_Part]:
-    return ((_label(key), item) for key, item in pairs)
+    return ((label_of(key), item) for key, item in pairs)
 
 
-def _label(key: object) -> str:
+def label_of(key: object) -> str:
     """A dict's key as text. Only short integers are written out: Python refuses to write those of 4,300 digits."""
     if isinstance(key, str):
         return key

@@ -21,7 +21,7 @@ _LOCAL = struct.Struct("<4s5H3L2H")
 _LONGEST_COMMENT = 0xFFFF
 _COUNT64, _ZIP64 = 0xFFFF, 0xFFFFFFFF
 _ZIP64_EXTRA = 1
-_ENCRYPTED, _SIZES_FOLLOW, _UTF8 = 1, 8, 0x800
+_ENCRYPTED, SIZES_FOLLOW, UTF8 = 1, 8, 0x800
 # About 100 bytes of directory and 300 of memory each; torch writes one member per storage.
 _MAX_MEMBERS = 300_000
 _MAX_DIRECTORY = 64 << 20
@@ -29,24 +29,39 @@ _MAX_DIRECTORY = 64 << 20
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A member of an archive: ``size`` bytes at ``offset`` of the file, plain data only if ``stored``."""
+    """A member of an archive: ``size`` bytes at ``offset`` of the file, plain data only if ``stored``.
+
+    Attributes:
+        header: offset of its local header.
+        record: offset of its record in the directory.
+        unpacked: its size once decompressed.
+        crc: the CRC-32 that the directory declares; 0 where the writer did not compute one.
+    """
 
     name: str
     offset: int
     size: int
     stored: bool
+    header: int
+    record: int
+    flags: int
+    method: int
+    unpacked: int
+    crc: int
 
 
 @dataclass(frozen=True, slots=True)
 class _Record:
-    """A member as the central directory tells it."""
+    """A member as the central directory tells it, ``at`` bytes from the directory's start."""
 
+    at: int
     name: bytes
     flags: int
     method: int
     packed: int
     size: int
     header: int
+    crc: int
 
 
 def read_directory(source: Source) -> dict[str, Member]:
@@ -64,7 +79,7 @@ def read_directory(source: Source) -> dict[str, Member]:
     for record in records:
         if record.header < end:
             raise FormatError("two members of the archive overlap")
-        member = _locate(source, record)
+        member = _locate(source, record, start)
         end = member.offset + member.size
         if end > start:
             raise FormatError(f"a member of the archive reaches into the directory: {member.name!a}")
@@ -118,7 +133,7 @@ def _records(directory: bytes, count: int) -> Iterator[_Record]:
     for _ in range(count):
         if at + _CENTRAL.size > len(directory):
             raise FormatError("the archive's directory is truncated")
-        signature, _, _, flags, method, _, _, _, packed, size, *lengths, _, _, _, header = _CENTRAL.unpack_from(
+        signature, _, _, flags, method, _, _, crc, packed, size, *lengths, _, _, _, header = _CENTRAL.unpack_from(
             directory, at
         )
         name_end = at + _CENTRAL.size + lengths[0]
@@ -126,7 +141,7 @@ def _records(directory: bytes, count: int) -> Iterator[_Record]:
         if signature != b"PK\1\2" or extra_end + lengths[2] > len(directory):
             raise FormatError("the archive's directory is damaged")
         size, packed, header = _widened((size, packed, header), directory[name_end:extra_end])
-        yield _Record(directory[at + _CENTRAL.size : name_end], flags, method, packed, size, header)
+        yield _Record(at, directory[at + _CENTRAL.size : name_end], flags, method, packed, size, header, crc)
         at = extra_end + lengths[2]
     if at != len(directory):
         raise FormatError("the archive's directory has more in it than it counts")
@@ -146,24 +161,35 @@ def _widened(fields: tuple[int, ...], extra: bytes) -> list[int]:
     return [next(wide, field) if field == _ZIP64 else field for field in fields]
 
 
-def _locate(source: Source, record: _Record) -> Member:
+def _locate(source: Source, record: _Record, directory: int) -> Member:
     """Where the member's data is: only its local header tells, since torch pads that header to align the data."""
     if record.header + _LOCAL.size + len(record.name) > source.size:
         raise FormatError(f"a member of the archive lies outside the file: {record.name!a}")
     head = source.read(record.header, _LOCAL.size + len(record.name))
     signature, _, flags, method, _, _, _, packed, size, name_size, extra_size = _LOCAL.unpack_from(head)
-    agrees = (flags & _SIZES_FOLLOW or _ZIP64 in (packed, size) or (packed, size) == (record.packed, record.size)) and (
+    agrees = (flags & SIZES_FOLLOW or _ZIP64 in (packed, size) or (packed, size) == (record.packed, record.size)) and (
         method == record.method and name_size == len(record.name) and head[_LOCAL.size :] == record.name
     )
     stored = method == 0 and not (flags | record.flags) & _ENCRYPTED
     if signature != b"PK\3\4" or not agrees or (stored and record.packed != record.size):
         raise FormatError(f"the archive's directory and a member's own header disagree: {record.name!a}")
     offset = record.header + len(head) + extra_size
-    return Member(_decoded(record), offset, record.packed, stored)
+    return Member(
+        name=_decoded(record),
+        offset=offset,
+        size=record.packed,
+        stored=stored,
+        header=record.header,
+        record=directory + record.at,
+        flags=record.flags,
+        method=record.method,
+        unpacked=record.size,
+        crc=record.crc,
+    )
 
 
 def _decoded(record: _Record) -> str:
     try:
-        return record.name.decode("utf-8" if record.flags & _UTF8 else "cp437")
+        return record.name.decode("utf-8" if record.flags & UTF8 else "cp437")
     except UnicodeDecodeError as error:
         raise FormatError(f"a member of the archive has a name that is no text: {record.name!a}") from error

@@ -7,11 +7,11 @@ is for strategies, or for the person.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from itertools import chain
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from git_theta.manifest.model import Entry, Manifest
+from git_theta.merging.ties import groups, held, owners_of
 from git_theta.merging.trivial import (
     BASE,
     UNSETTLED,
@@ -20,7 +20,6 @@ from git_theta.merging.trivial import (
     State,
     decide,
     identity,
-    names_of,
     settled,
     slot,
     three_way,
@@ -45,14 +44,14 @@ class Plan(NamedTuple):
         base, heads: the manifests that it was made from.
         whole: whether the file is taken or contested as one, since it is opaque somewhere; ``decisions`` is then empty.
         frame: the decision about everything that is no parameter: frame, parts without a name, format, order. Where it
-            is contested, only its bytes can tell whether anything but the layout changed, and the format has to read
-            them; for a file without parameters, and a ``whole`` one, that is a conflict.
-        decisions: one for each parameter, or parameters that are tied somewhere; in the file order of the first head,
-            then what only the next one has, and so on; at last what only the base has. Each name is in exactly one.
+            is contested, its ids cannot tell whether more than the layout (or a checksum) changed: the format has to
+            read it. Of a ``whole`` file it is the decision about all of it.
+        decisions: one for each parameter, or parameters that are tied somewhere: in the file order of the first head,
+            then what only the next one has, and so on, then what only the base has. Each name is in exactly one.
         like: the head (or BASE) that is the template of the result: its frame, format and order.
-        exact: whether the result has just the template's parameters, names, dtypes and shapes, so that nothing but
-            bytes are replaced; otherwise the format has to build it.
-        layout: the result's parameters in order. Contested ones have the place that the first head gives them.
+        exact: whether the result has just the template's names, dtypes and shapes, so that nothing but the bytes of
+            parameters are replaced; otherwise the format has to build it.
+        layout: the result's parameters in order. Contested ones are where, and if, the first head has them.
     """
 
     labels: tuple[str, ...]
@@ -61,14 +60,15 @@ class Plan(NamedTuple):
     whole: bool
     frame: Decision
     decisions: tuple[Decision, ...]
-    like: int
-    exact: bool
-    layout: tuple[Place, ...]
+    like: int = 0
+    exact: bool = True
+    layout: tuple[Place, ...] = ()
 
     @property
     def contested(self) -> tuple[Decision, ...]:
-        """The parameters that are not settled."""
-        return tuple(decision for decision in self.decisions if decision.source is None)
+        """What is not settled: parameters, or the file (its ``frame``) where that is one ``whole``."""
+        decisions = (self.frame,) if self.whole else self.decisions
+        return tuple(decision for decision in decisions if decision.source is None)
 
     @property
     def counts(self) -> dict[State, int]:
@@ -76,13 +76,17 @@ class Plan(NamedTuple):
         found = Counter(decision.state for decision in self.decisions)
         return {state: found[state] for state in State if found[state]}
 
-    def manifest(self, source: int) -> Manifest | None:
-        """A head's manifest, or the base's: None where there is no base."""
-        return self.base if source == BASE else self.heads[source]
+    @property
+    def format(self) -> str:
+        """The format of the result."""
+        return self.manifest(self.like).format
 
-    def label(self, source: int) -> str:
-        """What people call a head, or the base."""
-        return "base" if source == BASE else self.labels[source]
+    def manifest(self, source: int) -> Manifest:
+        """The manifest of a head, or of BASE. Raises ValueError where there is no base."""
+        found = self.base if source == BASE else self.heads[source]
+        if found is None:
+            raise ValueError("the merge has no base")
+        return found
 
 
 def plan(base: Manifest | None, heads: Sequence[Manifest], labels: Sequence[str] = ()) -> Plan:
@@ -96,104 +100,55 @@ def plan(base: Manifest | None, heads: Sequence[Manifest], labels: Sequence[str]
     Raises ValueError without heads, or where the labels are not one for each head, all different.
     """
     called = tuple(labels) or _labels(len(heads))
-    if not heads or len(set(called)) != len(heads) or len(called) != len(heads):
+    if not heads or not len(set(called)) == len(called) == len(heads):
         raise ValueError(f"{len(heads)} heads, labelled {called}")
-    if any(manifest.format == OPAQUE for manifest in _all(base, heads)):
-        return _whole(called, base, tuple(heads))
-    decisions = tuple(_decisions(base, heads))
-    frame = _frame(base, heads)
-    return _arranged(Plan(called, base, tuple(heads), False, frame, decisions, 0, False, ()))
+    if any(manifest.format == OPAQUE for manifest in (*heads, base) if manifest):
+        frame = _about_the_file(base, heads, _content, _parts)
+        return _arranged(Plan(called, base, tuple(heads), True, frame, ()))
+    frame = _about_the_file(base, heads, _framing, _nameless)
+    owners, ancestor = list(map(owners_of, heads)), owners_of(base)
+    decisions = [
+        decide(names, held(ancestor, names), tuple([held(owner, names) for owner in owners]))
+        for names in groups([*owners, ancestor])
+    ]
+    return _arranged(Plan(called, base, tuple(heads), False, frame, tuple(decisions)))
 
 
-def settle(whole: Plan, choices: Mapping[str, int] = {}, frame: int | None = None) -> Plan:
-    """The plan in which contested parameters, and the frame, are taken from a head, or from BASE.
+def settle(made: Plan, choices: Mapping[str, int], frame: int | None = None) -> Plan:
+    """The plan in which contested parameters, or the frame, are taken from a head or from BASE.
 
-    Where a strategy computes the outcome, the choice says whose entry it is like. What BASE lacks is removed by it.
+    Where a strategy computes a parameter, the choice says whose entry the outcome is like. A parameter that the chosen
+    one lacks is removed.
 
     Args:
-        whole: the plan.
-        choices: a contested decision's ``name`` to the head.
-        frame: the head whose frame to take, where that is contested.
+        made: the plan.
+        choices: the ``name`` of a contested decision to the head.
+        frame: the head whose frame to take; of a ``whole`` file, all of it.
 
-    Raises KeyError for a name that is not a contested decision's.
+    Raises ValueError for a name that is not a contested decision's, and for the frame of a base that is not there.
     """
-    open_names = {decision.name for decision in whole.decisions if decision.state in UNSETTLED}
-    if unknown := choices.keys() - open_names:
-        raise KeyError(f"not contested: {sorted(unknown)}")
-    decisions = [one._replace(source=choices.get(one.name, one.source)) for one in whole.decisions]
-    taken = whole.frame if frame is None else whole.frame._replace(source=frame)
-    return _arranged(whole._replace(decisions=tuple(decisions), frame=taken))
+    unsettled = {decision.name for decision in made.decisions if decision.state in UNSETTLED}
+    if unknown := sorted(choices.keys() - unsettled):
+        raise ValueError(f"not contested: {', '.join(unknown)}")
+    decisions = [decision._replace(source=choices.get(decision.name, decision.source)) for decision in made.decisions]
+    taken = made.frame if frame is None else made.frame._replace(source=frame)
+    return _arranged(made._replace(decisions=tuple(decisions), frame=taken))
 
 
 def _labels(count: int) -> tuple[str, ...]:
     return ("ours", "theirs") if count == 2 else tuple(f"head {number}" for number in range(1, count + 1))
 
 
-def _all(base: Manifest | None, heads: Sequence[Manifest]) -> Iterator[Manifest]:
-    """Heads first: it is their order that a person knows."""
-    yield from heads
-    if base is not None:
-        yield base
-
-
-def _decisions(base: Manifest | None, heads: Sequence[Manifest]) -> Iterator[Decision]:
-    owners = [_owners(head) for head in heads]
-    ancestor = _owners(base) if base else {}
-    for names in _groups([*owners, ancestor]):
-        yield decide(names, _held(ancestor, names), tuple([_held(owner, names) for owner in owners]))
-
-
-def _owners(manifest: Manifest) -> dict[str, Entry]:
-    """Every name of a parameter to the entry that has its values, in file order."""
-    owners: dict[str, Entry] = {}
-    for entry in manifest.entries:
-        if entry.name is not None:
-            owners[entry.name] = entry
-            for view in entry.views:
-                owners[view.name] = entry
-    return owners
-
-
-def _held(owners: Mapping[str, Entry], names: tuple[str, ...]) -> Held:
-    if len(names) == 1:
-        entry = owners.get(names[0])
-        return () if entry is None else (entry,)
-    found = {entry.name: entry for name in names if (entry := owners.get(name)) is not None}
-    return tuple(found.values())
-
-
-def _groups(owners: Sequence[Mapping[str, Entry]]) -> Iterable[tuple[str, ...]]:
-    """The names, those together that share values in any of the manifests, directly or by way of others."""
-    names = dict.fromkeys(chain.from_iterable(owners))
-    above = _ties(owner[name] for owner in owners for name in owner if owner[name].views)
-    if not above:
-        return ((name,) for name in names)
-    groups: dict[str, list[str]] = {}
-    for name in names:
-        groups.setdefault(_root(above, name), []).append(name)
-    return map(tuple, groups.values())
-
-
-def _ties(entries: Iterable[Entry]) -> dict[str, str]:
-    """A forest over the names: two that share values, in whatever way, have the same root."""
-    above: dict[str, str] = {}
-    for entry in entries:
-        first = _root(above, entry.name or "")
-        for name in names_of(entry):
-            above[_root(above, name)] = first
-    return above
-
-
-def _root(above: dict[str, str], name: str) -> str:
-    while (parent := above.get(name, name)) != name:
-        above[name] = above.get(parent, parent)  # shortens the way for the next one
-        name = parent
-    return name
-
-
-def _frame(base: Manifest | None, heads: Sequence[Manifest]) -> Decision:
-    by, source = three_way(base and _framing(base), [_framing(head) for head in heads])
-    return _about_the_file(base, heads, by, source, _nameless)
+def _about_the_file(
+    base: Manifest | None,
+    heads: Sequence[Manifest],
+    identify: Callable[[Manifest], Hashable],
+    parts: Callable[[Manifest], Held],
+) -> Decision:
+    by, source = three_way(None if base is None else identify(base), list(map(identify, heads)))
+    contested = State.ADDED_DIFFERENTLY if base is None else State.CONTESTED
+    state = contested if source is None else settled(by, had=base is not None, has=True)
+    return Decision((), state, by, source, () if base is None else parts(base), tuple(map(parts, heads)))
 
 
 def _framing(manifest: Manifest) -> Hashable:
@@ -202,15 +157,69 @@ def _framing(manifest: Manifest) -> Hashable:
     return manifest.format, manifest.frame and manifest.frame.oid, parts
 
 
-def _nameless(manifest: Manifest) -> Held:
-    return tuple(part for part in manifest.parts() if part.name is None)
-
-
-def _whole(labels: tuple[str, ...], base: Manifest | None, heads: tuple[Manifest, ...]) -> Plan:
-    by, source = three_way(base and _content(base), [_content(head) for head in heads])
-    decision = _about_the_file(base, heads, by, source, lambda manifest: tuple(manifest.parts()))
-    return _arranged(Plan(labels, base, heads, True, decision, (), 0, True, ()))
-
-
 def _content(manifest: Manifest) -> Hashable:
-    return manifest.format, tuple(map(identity, manifest.parts()))
+    return manifest.format, manifest.frame and manifest.frame.oid, tuple(map(identity, manifest.entries))
+
+
+def _nameless(manifest: Manifest) -> Held:
+    return tuple([part for part in manifest.parts() if part.name is None])
+
+
+def _parts(manifest: Manifest) -> Held:
+    return tuple(manifest.parts())
+
+
+def _arranged(made: Plan) -> Plan:
+    """The plan with its template and layout: the first template that fits exactly, else the first."""
+    likes = _templates(made)
+    fitting = next((like for like in likes if _fits(made, like)), None)
+    like = likes[0] if fitting is None else fitting
+    sources = {entry.name or "": source for source, entry in _placed(made, like)}
+    own = [entry.name or "" for entry in made.manifest(like).parameters()]
+    ordered = dict.fromkeys(name for name in own if name in sources) | sources
+    layout = tuple([Place(name, sources[name]) for name in ordered])
+    return made._replace(like=like, exact=fitting is not None, layout=layout)
+
+
+def _templates(made: Plan) -> list[int]:
+    """Whose frame the result may have: any that has the one which came out."""
+    source = made.frame.source
+    if made.whole:
+        return [source or 0]
+    if source is None:
+        formats = [head.format for head in made.heads]
+        _, formatted = three_way(made.base and made.base.format, formats)
+        return [index for index, name in enumerate(formats) if name == formats[formatted or 0]]
+    frame = _framing(made.manifest(source))
+    return [source, *(index for index, head in enumerate(made.heads) if index != source and _framing(head) == frame)]
+
+
+def _fits(made: Plan, like: int) -> bool:
+    """Whether the result has just the parameters of a template, each where the template has one like it."""
+    own = {entry.name: entry for entry in made.manifest(like).parameters()}
+    placed = 0
+    for source, entry in _placed(made, like):
+        if source != like and (entry.name not in own or slot(own[entry.name]) != slot(entry)):
+            return False
+        placed += 1
+    return placed == len(own)
+
+
+def _placed(made: Plan, like: int) -> Iterator[tuple[int, Entry]]:
+    """The parameters of the result, each with where it is from."""
+    if made.whole:
+        yield from ((like, entry) for entry in made.manifest(like).parameters())
+    for decision in made.decisions:
+        source = _source(decision, like)
+        for entry in decision.held(source):
+            yield source, entry
+
+
+_ALIKE = frozenset((State.SAME, State.ADDED_SAME))
+
+
+def _source(decision: Decision, like: int) -> int:
+    """Whose entry to take: the template's where it has the outcome, so that a file which wins is taken as it is."""
+    if decision.state is State.UNCHANGED or (decision.state in _ALIKE and like in decision.by):
+        return like
+    return 0 if decision.source is None else decision.source

@@ -17,7 +17,7 @@ BASE = -1
 """Stands for the merge base where the index of a head may stand."""
 
 Held = tuple[Entry, ...]
-"""What one manifest has of a thing: nothing, one entry, or (ties apart) several, in file order."""
+"""What one manifest has of a thing: nothing, one entry, or several (where another manifest ties their names)."""
 
 
 class State(StrEnum):
@@ -93,10 +93,10 @@ def three_way(base: Hashable, heads: Sequence[Hashable]) -> tuple[tuple[int, ...
     if not by:
         return by, 0
     first = heads[by[0]]
-    return by, by[0] if all([heads[index] == first for index in by]) else None
+    return by, by[0] if all(heads[index] == first for index in by) else None
 
 
-def settled(by: Sequence[int], had: bool, has: bool) -> State:
+def settled(by: Sequence[int], *, had: bool, has: bool) -> State:
     """The state of what ids settle: whether the base had it, and whether the outcome has it."""
     return _SETTLED[had, has][len(by) > 1] if by else State.UNCHANGED
 
@@ -105,7 +105,7 @@ def decide(names: tuple[str, ...], base: Held, heads: tuple[Held, ...]) -> Decis
     """The decision about parameters of these names."""
     by, source = three_way(_identity(base), [_identity(held) for held in heads])
     if source is not None:
-        state = settled(by, bool(base), bool(heads[source]))
+        state = settled(by, had=bool(base), has=bool(heads[source]))
     elif base and not all(heads[index] for index in by):
         state = State.REMOVED_MODIFIED
     else:
@@ -121,7 +121,7 @@ def names_of(entry: Entry) -> tuple[str, ...]:
 
 def slot(entry: Entry) -> Hashable:
     """A parameter without its values: what has to agree for one to take the other's place in a file."""
-    return entry.name, entry.dtype, entry.shape, _windows(entry)
+    return entry.name, entry.dtype, entry.shape, entry.views and _windows(entry)
 
 
 def identity(entry: Entry) -> Hashable:

@@ -17,6 +17,11 @@ def encode(runs: Iterable[bytes]) -> bytes:
     return b"".join(len(run).to_bytes(8, "little") + run for run in held) if any(held) else b""
 
 
+def literal(size: int, parts: int) -> int:
+    """How many of the bytes of a frame of ``size`` bytes are the file's own."""
+    return size - 8 * (parts + 1)
+
+
 def decode(frame: bytes, parts: int) -> Iterator[bytes]:
     """The ``parts + 1`` runs of a frame. Raises CorruptObject when it holds others than these."""
     at = 0

@@ -2,6 +2,7 @@
 
 Git may clean other bytes than the worktree's (``hash-object --stdin --path``), so a file that looks the same proves
 nothing about the stream: the two are compared, byte for byte, which is still far cheaper than hashing and encoding.
+They are compared before a manifest is remembered, and before it is recalled.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import os
 import time
 from itertools import chain
 
-from git_theta.errors import ChangedFile
+from git_theta.errors import ChangedFile, ManifestError
 from git_theta.manifest.model import Entry, Manifest
 from git_theta.manifest.text import dumps, loads
 from git_theta.operations.content import HEAD, FileSource, Stream
@@ -28,12 +29,14 @@ def recalled(stream: Stream, path: str, source: FileSource, desk: Desk) -> bytes
         differing = _unless_equal(stream, source)
         if differing is None:
             return dumps(known)
-        stream = differing
+        text = dumps(split(differing, path, source, desk))
+        if not _unchanged(before, source.stat()):  # which the start of the stream was read from
+            raise ChangedFile("the file changed while it was being added", path=path, hint="Repeat the command.")
+        return text
+    stream.twin = source
     text = dumps(split(stream, path, source, desk))
-    if _unchanged(before, source.stat()):
+    if stream.as_twin and stream.offset == source.size and _unchanged(before, source.stat()):
         desk.state.remember_clean(source.path, before, started, text)
-    elif known is not None:  # the start of the stream was read from a file that changed meanwhile
-        raise ChangedFile("the file changed while it was being added", path=path, hint="Repeat the command.")
     return text
 
 
@@ -41,7 +44,10 @@ def _remembered(path: str, source: FileSource, desk: Desk) -> Manifest | None:
     text = desk.state.manifest_of(source.path, source.stat())
     if text is None:
         return None
-    manifest = _as_in_index(loads(text), Known(desk, desk.prior(path)))
+    try:
+        manifest = _as_in_index(loads(text), Known(desk, desk.prior(path)))
+    except ManifestError:  # the database was damaged, or another release wrote it
+        return None
     return None if missing_objects(manifest, desk) else manifest
 
 
@@ -59,7 +65,7 @@ def _unless_equal(stream: Stream, source: FileSource) -> Stream | None:
     """None when the stream has exactly the file's bytes; else a stream of what it has, from the start."""
     while block := stream.take(HEAD):
         start = stream.offset - len(block)
-        if stream.offset > source.size or source.read(start, len(block)) != block:
+        if not source.holds(start, block):
             return Stream.of(chain(source.prefix(start), [block]), then=stream)
     return None if stream.offset == source.size else Stream.of(source.prefix(stream.offset))
 

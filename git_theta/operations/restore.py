@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from git_theta import parameters
@@ -24,8 +25,10 @@ _LARGEST_FRAME = 64 << 20
 def require_objects(manifest: Manifest, desk: Desk) -> None:
     """Return when every object of ``manifest`` is here and has its size, after fetching what is not.
 
-    Raises MissingObject naming the first that cannot be had, and how many there are.
+    Raises MissingObject naming the first that cannot be had, and how many there are; CorruptObject when the manifest
+    contradicts itself.
     """
+    _require_size(manifest)
     missing = missing_objects(manifest, desk)
     if missing:
         desk.fetch(missing)
@@ -49,24 +52,30 @@ def restored(manifest: Manifest, desk: Desk) -> Iterator[Buffer]:
 
     Raises MissingObject, CorruptObject.
     """
+    _require_size(manifest)
     runs = _runs(manifest, desk)
-    size = 0
     for part in _parts(manifest, desk):
-        for piece in (next(runs), *part) if isinstance(part, list) else _chained(next(runs), part):
+        for piece in chain([next(runs)], part):
             if piece:
-                size += len(piece)
                 yield piece
                 desk.progress(len(piece))
-    last = next(runs)
-    if size + len(last) != manifest.size:
-        raise CorruptObject(f"the manifest says {manifest.size} bytes and its parts have {size + len(last)}")
-    yield last
+    yield next(runs)
     desk.state.remember(manifest.parts())  # now that all of them were found there
 
 
-def _chained(run: bytes, part: Iterator[Buffer]) -> Iterator[Buffer]:
-    yield run
-    yield from part
+def _require_size(manifest: Manifest) -> None:
+    """Raise CorruptObject unless the parts have the file's size: so no forged manifest writes more than it says.
+
+    Each part is known to have its own when it is read.
+    """
+    size = sum(entry.size for entry in manifest.entries)
+    if manifest.frame is not None:
+        size += frame.literal(manifest.frame.size, len(manifest.entries))
+    if size != manifest.size:
+        raise CorruptObject(
+            f"the manifest says {manifest.size:,} bytes and its parts have {size:,}",
+            hint="It was damaged or forged. Take the file from another commit.",
+        )
 
 
 def _runs(manifest: Manifest, desk: Desk) -> Iterator[bytes]:

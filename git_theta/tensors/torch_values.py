@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def torch_dtype(dtype: DType) -> torch.dtype:
-    """torch's own dtype. Raises ThetaError where this torch has none (F4, F6; newer dtypes in an older torch)."""
+    """The dtype as torch has it. Raises ThetaError where this torch has none (F4, F6, newer ones)."""
     import torch
 
     found = getattr(torch, dtype.torch, None) if dtype.torch else None
@@ -25,7 +25,7 @@ def torch_dtype(dtype: DType) -> torch.dtype:
 
 
 def spec_of(tensor: Tensor) -> Spec:
-    """dtype and shape of a tensor; torch counts packed types (float4_e2m1fn_x2) in whole bytes, and so do we."""
+    """The dtype and shape of a tensor; torch counts packed types (float4_e2m1fn_x2) in whole bytes, and so do we."""
     return Spec(BY_TORCH[str(tensor.dtype).removeprefix("torch.")], tuple(tensor.shape))
 
 
@@ -54,7 +54,7 @@ def to_bytes(tensor: Tensor) -> memoryview:
     import torch
 
     flat = tensor.detach().resolve_conj().resolve_neg().cpu().contiguous().reshape(-1)
-    return memoryview(flat.view(torch.uint8).numpy())
+    return flat.view(torch.uint8).numpy().data
 
 
 class _Lent:

@@ -1,4 +1,4 @@
-"""Which Git command runs a filter: it decides whether files may be written after the command is done."""
+"""Which Git command runs a filter: it decides whether files may be written later, and whose bytes are cleaned."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 _CHECKING_OUT = frozenset(
     ("bisect", "checkout", "cherry-pick", "clone", "merge", "pull", "read-tree", "rebase", "reset", "restore", "revert",
-     "stash", "submodule", "switch", "worktree")
+     "sparse-checkout", "stash", "submodule", "switch", "worktree")
 )  # fmt: skip
 _TAKES_VALUE = frozenset(("-C", "-c", "--git-dir", "--work-tree", "--namespace", "--super-prefix", "--config-env"))
 _SHELLS = frozenset(("sh", "bash", "dash", "zsh", "ksh", "ash"))
@@ -31,10 +31,21 @@ def may_defer(hooks_dir: Path) -> bool:
     return _checks_out() and not any(_runs(hooks_dir / hook) for hook in _HOOKS)
 
 
-def _checks_out() -> bool:
+def may_clean_anything() -> bool:
+    """Whether what our parent has cleaned need not be the worktree's file of that path (``hash-object --stdin``)."""
+    return _command()[:1] == ["hash-object"]
+
+
+def _command() -> list[str]:
+    """Our parent's Git command and its arguments; nothing where that is no git."""
     arguments = _git_arguments(os.getppid())
     while arguments and arguments[0].startswith("-"):
         del arguments[: 2 if arguments[0] in _TAKES_VALUE else 1]
+    return arguments
+
+
+def _checks_out() -> bool:
+    arguments = _command()
     if not arguments or arguments[0] not in _CHECKING_OUT:
         return False
     options = {word.partition("=")[0] for word in arguments[1:] if word.startswith("-")}

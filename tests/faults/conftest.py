@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,19 +12,23 @@ import pytest
 from tests.faults.scenes import MODEL, copied, large, small
 from tests.sandbox import Sandbox
 
-Versions = Callable[[int], bytes]
+_KINDS: dict[str, list[Callable[[], bytes]]] = {
+    "empty": [],
+    "small": [partial(small, 0), partial(small, 1)],
+    "large": [partial(large, 0), partial(large, 1)],
+}
 
 
 @pytest.fixture(scope="session")
 def templates(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """By kind, a repository with two versions of a checkpoint, tagged ``v0`` and ``v1``; and an empty one."""
     roots = {}
-    for kind, versions in {"empty": None, "small": small, "large": large}.items():
+    for kind, versions in _KINDS.items():
         sandbox = Sandbox.create(tmp_path_factory.mktemp("templates") / kind)
         sandbox.theta("track", "*.safetensors", "*.pt")
         sandbox.commit("track")
-        for number in range(2) if versions else ():
-            sandbox.write(MODEL, versions(number))
+        for number, version in enumerate(versions):
+            sandbox.write(MODEL, version())
             sandbox.commit(f"version {number}")
             sandbox.git("tag", f"v{number}")
         roots[kind] = sandbox.root

@@ -35,6 +35,14 @@ def command(*words: str | Path) -> str:
     return shlex.join([sys.executable, "-I", __file__, *map(str, words)])
 
 
+def wait_for(marker: Path, seconds: float) -> None:
+    """Return when a fault has come. Raises AssertionError when it does not."""
+    deadline = time.monotonic() + seconds
+    while not marker.exists():
+        assert time.monotonic() < deadline, "the stage was never reached"
+        time.sleep(0.01)
+
+
 def arm(target: str, when: str, nth: str, fault: str, marker: str) -> None:
     """Put the fault in."""
     module, _, path = target.partition(":")

@@ -34,19 +34,24 @@ class Stage(NamedTuple):
 @cache
 def small(version: int = 0) -> bytes:
     """A checkpoint that is smudged inline; of its objects one is a tensor's and one is a bundle."""
-    return _versioned(model(1, **{"embed.weight": (200, 128), "layer.weight": (64, 64), "layer.bias": 32}), version)
+    return _versioned(_model(1, (200, 128), (64, 64)), version)
 
 
 @cache
 def large(version: int = 0) -> bytes:
     """A checkpoint that is written when Git has hung up."""
-    return _versioned(model(2, **{"embed.weight": (LARGE // 512, 128), "layer.bias": 320}), version)
+    return _versioned(_model(2, (LARGE // 512, 128), (8, 40)), version)
 
 
 @cache
 def streamed() -> bytes:
     """A checkpoint with a tensor that several threads share the work for, a smaller one, and one for a bundle."""
-    return model(3, **{"embed.weight": (HELD // 512 + 1, 128), "layer.weight": (300, 256), "layer.bias": 32})
+    return _model(3, (HELD // 512 + 1, 128), (300, 256))
+
+
+def _model(seed: int, embed: tuple[int, int], layer: tuple[int, int]) -> bytes:
+    shapes: dict[str, int | tuple[int, ...]] = {"embed.weight": embed, "layer.weight": layer, "layer.bias": 32}
+    return model(seed, **shapes)
 
 
 def _versioned(checkpoint: bytes, version: int) -> bytes:

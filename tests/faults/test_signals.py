@@ -7,7 +7,6 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -76,17 +75,10 @@ def interrupted(sandbox: Sandbox, stage: Stage, sign: signal.Signals, send: Send
         text=True,
         start_new_session=True,
     )
-    _await(marker)
+    launcher.wait_for(marker, CONVERSATION)
     send(git.pid, sign)
     time.sleep(0.05)  # for git to hang up before our process goes on; were it later, that would only be less of a test
     marker.unlink()
     _, said = git.communicate(timeout=CONVERSATION)  # stderr ends when our process has ended too
     assert git.returncode != 0
     return said
-
-
-def _await(marker: Path) -> None:
-    deadline = time.monotonic() + CONVERSATION
-    while not marker.exists():
-        assert time.monotonic() < deadline, "the stage was never reached"
-        time.sleep(0.01)

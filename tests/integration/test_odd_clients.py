@@ -11,6 +11,8 @@ from git_theta.manifest.text import is_manifest
 from tests.integration.history import MODEL, History, assert_clean, assert_file, assert_round_trip, digest, staged
 from tests.sandbox import Sandbox, changed, model
 
+pytestmark = pytest.mark.parametrize("history", [("small", "sha1"), ("large", "sha256")], indirect=True, ids="-".join)
+
 
 def cleaned(history: History, content: bytes, path: str = MODEL) -> bytes:
     """The blob that ``hash-object --path`` makes of other bytes than the worktree's."""

@@ -10,6 +10,8 @@ import pytest
 from tests.integration.history import History
 from tests.sandbox import Sandbox
 
+pytestmark = pytest.mark.parametrize("history", [("small", "sha1"), ("large", "sha256")], indirect=True, ids="-".join)
+
 
 @pytest.fixture
 def bare(history: History, tmp_path: Path) -> Sandbox:
@@ -59,7 +61,7 @@ def test_a_push_that_lacks_an_object_fails_and_moves_no_ref(history: History, ba
     shutil.rmtree(history.root / ".git" / "theta" / "objects")
     done = history.sandbox.git("push", "origin", "main", check=False)
     assert done.returncode != 0
-    assert "missing" in done.stderr
+    assert "neither here nor on the remote" in done.stderr
     assert "model.safetensors" in done.stderr
     assert bare.git("for-each-ref").stdout == ""
 

@@ -237,6 +237,41 @@ def test_from_a_folder_below(history: History) -> None:
     assert_file(history.sandbox, MODEL, history.versions[0])
 
 
+@pytest.mark.parametrize("history", [("large", "sha1")], indirect=True, ids="-".join)
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "core.splitIndex=true", "index.version=4", "index.sparse=true", "feature.manyFiles=true", "core.autocrlf=true",
+        "core.autocrlf=input", "core.safecrlf=true", "core.preloadIndex=false", "core.trustctime=false",
+        "core.checkStat=minimal", "core.fileMode=false", "core.untrackedCache=true", "checkout.workers=4",
+        "checkout.guess=false", "core.quotePath=false", "core.bigFileThreshold=1", "merge.renames=false",
+        "core.fsyncMethod=batch",
+    ],
+)  # fmt: skip
+def test_configurations(history: History, setting: str) -> None:
+    history.git("config", *setting.split("="))
+    history.git("checkout", "--quiet", "v0")
+    history.holds(0)
+    history.sandbox.write(MODEL, history.versions[1])
+    history.sandbox.commit()
+    history.git("reset", "--quiet", "--hard", "main")
+    history.holds(2)
+
+
+def test_another_index(history: History, tmp_path: Path) -> None:
+    """Files that are checked out through an index of one's own are no business of the repository's index."""
+    before = staged(history.sandbox, MODEL)
+    other = {"GIT_INDEX_FILE": str(tmp_path / "index")}
+    history.git("read-tree", "v0", **other)
+    history.git("checkout-index", "--force", "--index", "--all", **other)
+    assert_file(history.sandbox, MODEL, history.versions[0])
+    history.git("read-tree", "-u", "-m", "v0", "v1", **other)
+    assert_file(history.sandbox, MODEL, history.versions[1])
+    assert staged(history.sandbox, MODEL) == before
+    history.git("reset", "--quiet", "--hard")
+    history.holds(2)
+
+
 PATHS = [
     "with space.safetensors",
     " about .safetensors",
@@ -271,6 +306,7 @@ def test_paths_that_are_hard_to_quote(history: History) -> None:
     assert_round_trip(history.sandbox, dict.fromkeys(PATHS, history.versions[0]))
 
 
+@pytest.mark.parametrize("history", [("small", "sha1"), ("large", "sha1")], indirect=True, ids="-".join)
 @pytest.mark.parametrize("name", ["a repository", "quote'd", "new\nline", "per%cent", "dollar$HOME"])
 def test_a_repository_in_a_folder_that_is_hard_to_quote(history: History, name: str) -> None:
     moved = Sandbox(history.root.with_name(name))

@@ -52,6 +52,16 @@ def test_a_file_that_shrinks_is_noticed(file: Path) -> None:
     source.close()
 
 
+def test_a_file_holds_its_bytes_and_no_others(file: Path) -> None:
+    source = FileSource(file)
+    for offset, size in ((0, 10), (7, 1000), (len(DATA) - 5, 5), (len(DATA), 0)):
+        assert source.holds(offset, memoryview(DATA)[offset : offset + size])
+    assert not source.holds(0, memoryview(DATA)[1:11])
+    assert not source.holds(len(DATA) - 5, memoryview(DATA[-5:] + b"!"))
+    assert not source.holds(1 << 40, memoryview(b"!"))
+    source.close()
+
+
 def test_l10_a_link_is_no_source(tmp_path: Path, file: Path) -> None:
     (tmp_path / "link").symlink_to(file)
     assert file_source(tmp_path / "link") is None

@@ -1,0 +1,1 @@
+"""Merging: which parameters need it, by which strategy, and what comes of it."""

@@ -1,0 +1,191 @@
+"""The seam of a strategy: what is contested, and how it becomes one tensor.
+
+Law (L9): ``merge`` gives the same bytes for any chunk size, thread count and device, and for any order of heads that
+carry their weights along. It computes in fp32 (fp64 for fp64) with separate elementwise operations in a fixed order,
+rounds once, and holds a few chunks per head, never a tensor (L6). ``git_theta.merging.numerics`` does that for you.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from git_theta.merging.options import Option
+from git_theta.merging.trivial import three_way
+from git_theta.tensors.spec import Spec
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+CHUNK = 1 << 18
+"""Elements computed at a time: small enough for a core's cache, large enough to hide what a call into torch costs."""
+
+
+class Operand(ABC):
+    """A tensor that can be read any number of times.
+
+    Attributes:
+        oid: SHA-256 of its bytes.
+        spec: dtype and shape.
+    """
+
+    oid: str
+    spec: Spec
+
+    @abstractmethod
+    def chunks(self) -> Iterator[Tensor]:
+        """The values, row-major, as 1-D tensors of the stored dtype: of any sizes, on any device, never written to."""
+
+
+class Head(NamedTuple):
+    """One branch's tensor within a contest.
+
+    Attributes:
+        oid, weight: what it is known by, and how much it counts.
+        position: its index among the branches.
+        twin: 0, or how many earlier heads have the same oid.
+        operand: its values.
+    """
+
+    oid: str
+    weight: float
+    position: int
+    twin: int
+    operand: Operand
+
+
+@dataclass
+class Report:
+    """What a merge had to tell. Complete when the last chunk has been taken.
+
+    Attributes:
+        weights: the share of each branch by position, None for a branch without the parameter; () where the strategy
+            has none to tell.
+        facts: numbers by name: entropy, cosine, t ...
+        nonfinite: elements that are NaN or infinite, by "base", "head 1" ..., "result"; nothing for a count of 0.
+        notes: sentences.
+    """
+
+    weights: tuple[float | None, ...] = ()
+    facts: dict[str, float] = field(default_factory=dict)
+    nonfinite: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Contest:
+    """A contested parameter.
+
+    Attributes:
+        name: the parameter's.
+        branches: each head's tensor in the order of heads, ours first; None for a head that lacks the parameter.
+        base: the merge base's tensor, or None.
+        weights: one per branch; None for equal weights of 1.
+        options: every option of the strategy with its parsed value (``options.parse``).
+        seed: of whatever is random.
+        device: where to compute, as torch spells it.
+        chunk: elements computed at a time; the result does not depend on it.
+        context: what the strategy's ``prepare`` found; None where this contest stands alone.
+        report: filled in while the result is taken.
+    """
+
+    name: str
+    branches: tuple[Operand | None, ...]
+    base: Operand | None = None
+    weights: tuple[float, ...] | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    device: str = "cpu"
+    chunk: int = CHUNK
+    context: Any = None
+    report: Report = field(default_factory=Report)
+
+    @property
+    def spec(self) -> Spec:
+        """The dtype and shape of the first head that has the parameter."""
+        return next(branch.spec for branch in self.branches if branch is not None)
+
+    def heads(self) -> list[Head]:
+        """The heads that have the parameter, in the order of their contents: whoever comes first changes no byte."""
+        weights = self.weights or (1.0,) * len(self.branches)
+        found = sorted(
+            (branch.oid, weight, position)
+            for position, (branch, weight) in enumerate(zip(self.branches, weights, strict=True))
+            if branch is not None
+        )
+        heads: list[Head] = []
+        for oid, weight, position in found:
+            operand = self.branches[position]
+            assert operand is not None
+            heads.append(Head(oid, weight, position, sum(head.oid == oid for head in heads), operand))
+        return heads
+
+    def settled(self) -> Settled | None:
+        """What ids alone decide (L8): all alike, one side changed, all changed alike. None when values must decide."""
+        _, source = three_way(_identity(self.base), list(map(_identity, self.branches)))
+        return None if source is None else Settled(self.branches[source])
+
+
+class Settled(NamedTuple):
+    """A result that was there already, bit for bit; None: the parameter is gone."""
+
+    operand: Operand | None
+
+
+@dataclass(frozen=True)
+class Strategy(ABC):
+    """How a contested parameter is merged: an algorithm and its declaration.
+
+    Attributes:
+        name: what people call it by.
+        summary: one sentence: what it computes.
+        source: the paper, or where else it comes from.
+        options: what can be set.
+        heads: how few and how many heads it takes; None for any number.
+        needs_base: whether it works on changes since the merge base.
+        takes_weights: whether heads may be weighted.
+        numeric: whether it computes: then all tensors must be floating or complex, of one dtype and shape.
+        may_lack: whether heads may lack the parameter; they are left out.
+        details: paragraphs for the reference.
+    """
+
+    name: str
+    summary: str
+    source: str
+    options: tuple[Option, ...] = ()
+    heads: tuple[int, int | None] = (2, None)
+    needs_base: bool = False
+    takes_weights: bool = False
+    numeric: bool = True
+    may_lack: bool = False
+    details: str = ""
+
+    def check(self, contest: Contest) -> None:  # noqa: B027 (most have nothing to add)
+        """Raise UsageError for options that do not suit the contest, beyond what their declaration says."""
+
+    def pick(self, contest: Contest) -> Settled | None:
+        """The result, where it is one of the tensors that are there already. Loads nothing."""
+        return contest.settled()
+
+    def prepare(self, contests: Sequence[Contest]) -> Sequence[Contest]:
+        """The contests with what merging each must know of all of them. Reads in constant memory.
+
+        Args:
+            contests: all that one checkpoint has for this strategy with the same options, weights, seed and device;
+                they have passed ``checks.check``, and ``pick`` did not settle them.
+        """
+        return contests
+
+    @abstractmethod
+    def merge(self, contest: Contest) -> Iterator[Tensor]:
+        """The result, row-major, as 1-D tensors of the stored dtype on the contest's device.
+
+        Args:
+            contest: as ``prepare`` returned it; contests may be merged in any order, and side by side.
+        """
+
+
+def _identity(operand: Operand | None) -> tuple[str, Spec] | None:
+    return (operand.oid, operand.spec) if operand else None

@@ -1,0 +1,81 @@
+"""Whether a strategy can merge what is contested: asked before anything is read, so that nothing fails half way."""
+
+from __future__ import annotations
+
+import math
+from typing import NoReturn
+
+from git_theta.errors import ConflictError, UsageError
+from git_theta.merging.base import Contest, Operand, Strategy
+from git_theta.tensors.dtypes import DType
+
+FLOATING = ("F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2", "F8_E4M3FNUZ", "F8_E5M2FNUZ", "C128", "C64", "C32")
+"""Dtypes that can be computed with: torch casts them, and each element has a value of its own."""
+_CHOOSE = "Choose a side for it: ours, theirs or base."
+
+
+def check_heads(strategy: Strategy, heads: int, weights: tuple[float, ...] | None) -> None:
+    """Raise UsageError unless the strategy takes so many heads, and such weights."""
+    low, high = strategy.heads
+    if not low <= heads <= (high or heads):
+        wanted = f"{low} heads" if low == high else f"at least {low} heads"
+        raise UsageError(f"{strategy.name} merges {wanted}, not {heads}", hint="See docs/reference/strategies.md.")
+    if weights is None:
+        return
+    if not strategy.takes_weights:
+        raise UsageError(f"{strategy.name} takes no weights", hint="Leave them out, or choose weighted.")
+    if len(weights) != heads:
+        raise UsageError(f"{len(weights)} weights do not match {heads} heads", hint="Give one weight per head.")
+    if not all(math.isfinite(weight) for weight in weights):
+        raise UsageError(f"a weight is not finite: {weights}", hint="Give one finite number per head.")
+
+
+def check(strategy: Strategy, contest: Contest) -> None:
+    """Raise ConflictError, naming the parameter, if its tensors cannot be merged; UsageError for options or weights."""
+    check_heads(strategy, len(contest.branches), contest.weights)
+    lacking = [position for position, branch in enumerate(contest.branches) if branch is None]
+    if lacking and (not strategy.may_lack or len(lacking) == len(contest.branches)):
+        _conflict(contest, f"{_heads(lacking)} without it, others changed it", "Keep it or drop it: ours or theirs.")
+    if strategy.needs_base and contest.base is None:
+        _conflict(
+            contest,
+            f"{strategy.name} works on changes since the merge base, which does not have it",
+            "Choose a strategy without a base for it: average, slerp, ours ...",
+        )
+    if strategy.numeric:
+        _check_specs(strategy, contest)
+    strategy.check(contest)
+
+
+def is_floating(dtype: DType) -> bool:
+    """Whether numeric strategies can merge it."""
+    return dtype.name in FLOATING
+
+
+def _check_specs(strategy: Strategy, contest: Contest) -> None:
+    operands = [*contest.branches, contest.base if strategy.needs_base else None]
+    specs = {_spoken(operand) for operand in operands if operand}
+    if len(specs) > 1:
+        _conflict(contest, f"dtypes or shapes differ: {', '.join(sorted(specs))}", _CHOOSE)
+    if not is_floating(contest.spec.dtype):
+        reason = f"{strategy.name} computes with numbers, and {contest.spec.dtype.name} {_why(contest.spec.dtype)}"
+        _conflict(contest, reason, _CHOOSE)
+
+
+def _spoken(operand: Operand) -> str:
+    return f"{operand.spec.dtype.name} {list(operand.spec.shape)}"
+
+
+def _why(dtype: DType) -> str:
+    if dtype.kind in ("int", "uint", "bool"):
+        return "values are counts, indices or flags: their mean means nothing"
+    return "values are codes: they mean nothing apart from their scales"
+
+
+def _heads(positions: list[int]) -> str:
+    spoken = ", ".join(str(position + 1) for position in positions)
+    return f"head {spoken} is" if len(positions) == 1 else f"heads {spoken} are"
+
+
+def _conflict(contest: Contest, message: str, hint: str) -> NoReturn:
+    raise ConflictError(message, hint=hint, parameter=contest.name)

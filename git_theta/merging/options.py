@@ -1,0 +1,158 @@
+"""What a strategy lets a person set: declared as data, read from Python, recipes and command lines in one place."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from git_theta.errors import UsageError
+
+Kind = Literal["number", "numbers", "choice", "flag", "globs", "json"]
+
+
+@dataclass(frozen=True)
+class Option:
+    """A setting of a strategy.
+
+    Attributes:
+        name: as on the command line and in recipes; Python may append an underscore (``lambda_``).
+        kind: number; numbers (a list, or text with commas); choice; flag (true/false); globs (a list, or text with
+            commas); json (a list or mapping, or its JSON text).
+        default: the value where none is given.
+        help: one sentence.
+        within: of numbers, the bounds as mathematics writes them: "(0, 1]"; "" where all finite numbers will do.
+        choices: of a choice, what there is.
+    """
+
+    name: str
+    kind: Kind
+    default: Any
+    help: str
+    within: str = ""
+    choices: tuple[str, ...] = ()
+
+    def parse(self, value: Any) -> Any:
+        """``value``, perhaps text, as this option's kind. Raises UsageError naming the option and what it takes."""
+        try:
+            parsed = _PARSERS[self.kind](value)
+        except (TypeError, ValueError):
+            raise self._refusal(value) from None
+        if self.choices and parsed not in self.choices:
+            raise self._refusal(value, guess(str(value), self.choices))
+        if self.kind == "number" and not _is_within(parsed, self.within):
+            raise self._refusal(value)
+        return parsed
+
+    def takes(self) -> str:
+        """What it takes, in words."""
+        if self.kind == "number":
+            return f"a number in {self.within}" if self.within else "a finite number"
+        return _TAKES[self.kind] if not self.choices else " or ".join(self.choices)
+
+    def _refusal(self, value: Any, hint: str = "") -> UsageError:
+        shown = repr(value)
+        shown = shown if len(shown) <= 80 else f"{shown[:77]}..."
+        return UsageError(f"{self.name} takes {self.takes()}, not {shown}", hint=hint or self.help)
+
+
+def parse(strategy: str, options: Iterable[Option], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Every option of a strategy with its value: what is given, read as its kind, or the default.
+
+    Args:
+        strategy: the strategy's name, for errors.
+        options: its declaration.
+        given: names to values; ``-`` counts as ``_``, and a ``_`` at the end is dropped.
+
+    Raises UsageError for a name that is not declared (the closest ones are suggested), given twice, or a bad value.
+    """
+    declared = {option.name: option for option in options}
+    values = {option.name: option.default for option in declared.values()}
+    seen: dict[str, str] = {}
+    for spelling, value in given.items():
+        name = spelling.replace("-", "_").removesuffix("_")
+        if name not in declared:
+            raise UsageError(f"{strategy} has no option {spelling!r}", hint=guess(name, declared))
+        if name in seen:
+            raise UsageError(
+                f"{name} is given twice, as {seen[name]!r} and {spelling!r}", hint="Leave one of them out."
+            )
+        seen[name] = spelling
+        values[name] = declared[name].parse(value)
+    return values
+
+
+def guess(name: str, known: Iterable[str]) -> str:
+    """A hint for a name that is not known: the closest ones, and what there is."""
+    import difflib  # only ever to phrase an error
+
+    names = list(known)
+    close = difflib.get_close_matches(name, names, n=2)
+    meant = f"Did you mean {' or '.join(map(repr, close))}? " if close else ""
+    return f"{meant}There is: {', '.join(names)}." if names else "It has no options."
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool):
+        raise TypeError
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError
+    return number
+
+
+def _listed(value: Any) -> list[Any]:
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    if isinstance(value, Mapping):
+        raise TypeError
+    return list(value)
+
+
+def _flag(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    text = str(value).lower()
+    if text not in ("true", "yes", "1", "false", "no", "0"):
+        raise ValueError
+    return text in ("true", "yes", "1")
+
+
+def _globs(value: Any) -> tuple[str, ...]:
+    globs = _listed(value)
+    if not all(isinstance(glob, str) for glob in globs):
+        raise TypeError
+    return tuple(globs)
+
+
+def _json(value: Any) -> Any:
+    found = json.loads(value) if isinstance(value, (str, bytes)) else value
+    if not isinstance(found, (Mapping, list, tuple)):
+        raise TypeError
+    return found
+
+
+_PARSERS: Mapping[Kind, Callable[[Any], Any]] = {
+    "number": _number,
+    "numbers": lambda value: tuple(map(_number, _listed(value))),
+    "choice": str,
+    "flag": _flag,
+    "globs": _globs,
+    "json": _json,
+}
+_TAKES: Mapping[Kind, str] = {
+    "numbers": "numbers with commas between them",
+    "flag": "true or false",
+    "globs": "globs with commas between them",
+    "json": "a list or a mapping, or its JSON text",
+}
+
+
+def _is_within(number: float, bounds: str) -> bool:
+    if not bounds:
+        return True
+    low, high = map(float, bounds[1:-1].split(","))
+    above = low <= number if bounds[0] == "[" else low < number
+    return above and (number <= high if bounds[-1] == "]" else number < high)

@@ -1,0 +1,195 @@
+"""Which strategy merges which parameter of which file: rules in order, of which the first that matches wins.
+
+Rules come from the command line, then from the tracked policy file, then from the attribute ``theta-merge``, then from
+the environment, then from Git's configuration. All is handed in: nothing is read here. A rule is data (L10): the name
+of a strategy, looked up among those that are installed, and the values of its declared options.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from git_theta.errors import UsageError
+from git_theta.merging.globs import name_matcher, path_matcher, quoted
+
+CONFLICT = "conflict"
+"""In place of a strategy: leave it contested, whatever later rules say."""
+EVERYTHING = ("*",)
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+# A comma belongs to a value unless another option follows it: groups=encoder.*,decoder.*
+_NEXT_OPTION = re.compile(r",(?=[A-Za-z][A-Za-z0-9_-]*=)")
+
+
+class Choice(NamedTuple):
+    """A strategy for a parameter.
+
+    Attributes:
+        strategy: its name.
+        options: option to value as it was written: text, or what TOML made of it.
+        origin: who says so, for people: "--for", ".theta.toml, rule 2" ...
+    """
+
+    strategy: str
+    options: Mapping[str, Any]
+    origin: str
+
+    def __str__(self) -> str:
+        return " ".join([self.strategy, *(f"{name}={_shown(value)}" for name, value in self.options.items())])
+
+
+class Rule(NamedTuple):
+    """What is chosen for parameters that match one of the globs, in files that match one of the paths; see ``rule``."""
+
+    choice: Choice
+    paths: tuple[str, ...] = EVERYTHING
+    parameters: tuple[str, ...] = EVERYTHING
+
+
+class Policy:
+    """Rules, the first of which that matches wins."""
+
+    def __init__(self, rules: Iterable[Rule] = ()) -> None:
+        self.rules = tuple(rules)
+        self._rules = [
+            (path_matcher(rule.paths), name_matcher(rule.parameters), "*" in rule.parameters, rule.choice)
+            for rule in self.rules
+        ]
+        self._here: dict[str, list[tuple[Callable[[str], bool], bool, Choice]]] = {}
+
+    def choose(self, path: str, *names: str) -> Choice | None:
+        """What the first rule that matches says; None (a conflict) where none does, or where it says conflict.
+
+        Args:
+            path: the file, from the top of the worktree, with slashes.
+            names: the parameter's names: a rule matches by any of them. None for the file as a whole: then only rules
+                for all parameters match.
+        """
+        if path not in self._here:
+            self._here[path] = [rule[1:] for rule in self._rules if rule[0](path)]
+        for matches, everything, choice in self._here[path]:
+            if everything or any(map(matches, names)):
+                return None if choice.strategy == CONFLICT else choice
+        return None
+
+
+def layered(
+    command_line: Sequence[Rule] = (),
+    file: Sequence[Rule] = (),
+    attributes: Mapping[str, str] = MappingProxyType({}),
+    environment: Sequence[Rule] = (),
+    config: Sequence[Rule] = (),
+) -> Policy:
+    """The policy of a merge, in the order of precedence.
+
+    Args:
+        command_line: ``--for`` in the order given, then ``-s``.
+        file: the rules of the policy file (``policy_file.parse``).
+        attributes: path to its ``theta-merge`` as `git check-attr` prints it.
+        environment: one rule ``everywhere``, where the environment names a strategy.
+        config: the same for Git's configuration.
+
+    Raises UsageError for an attribute that spells no strategy.
+    """
+    by_path = [made for path, value in attributes.items() if (made := by_attribute(path, value))]
+    return Policy([*command_line, *file, *by_path, *environment, *config])
+
+
+def rule(
+    strategy: str,
+    options: Mapping[str, Any],
+    origin: str,
+    paths: Sequence[str] = EVERYTHING,
+    parameters: Sequence[str] = EVERYTHING,
+) -> Rule:
+    """A rule, checked. Raises UsageError for what cannot be a name, and for what is no glob."""
+    for kind, name in [("a strategy", strategy), *(("an option", option) for option in options)]:
+        if not _NAME.fullmatch(name):
+            raise UsageError(f"{name!r} cannot be the name of {kind}", hint="Names are letters, digits, - and _.")
+    path_matcher(paths)
+    name_matcher(parameters)
+    return Rule(Choice(strategy, MappingProxyType(dict(options)), origin), tuple(paths), tuple(parameters))
+
+
+def everywhere(strategy: str, options: Iterable[str] = (), *, origin: str) -> Rule:
+    """The rule for all parameters of all files.
+
+    Args:
+        strategy: its name; "" where only options were given, which is an error.
+        options: ``option=value`` each.
+        origin: where they were said: "-s", "theta.merge.strategy" ...
+
+    Raises UsageError for what is no name or no option, naming the origin.
+    """
+    given = list(options)
+    with said(origin):
+        if given and not strategy:
+            raise UsageError(f"{given[0]!r} is an option of no strategy", hint="Name the strategy that it is for.")
+        return rule(strategy, _options(given), origin)
+
+
+def for_parameters(text: str, *, origin: str = "--for") -> Rule:
+    """The rule that ``GLOB=STRATEGY[,option=value...]`` spells. Raises UsageError where it spells none."""
+    glob, equals, spelled = text.partition("=")
+    with said(origin):
+        if not glob or not equals:
+            raise UsageError(f"{text!r} is no rule", hint="Write GLOB=STRATEGY[,option=value...].")
+        return rule(*_spelled(spelled), origin, parameters=(glob,))
+
+
+def by_attribute(path: str, value: str) -> Rule | None:
+    """The rule for one file whose attribute ``theta-merge`` is ``value``: ``STRATEGY[,option=value...]``.
+
+    ``-theta-merge`` ("unset") leaves the file to conflicts; None where the attribute is "unspecified".
+
+    Raises UsageError for an attribute without a value, or with one that spells no strategy.
+    """
+    if value == "unspecified":
+        return None
+    try:
+        with said(_ATTRIBUTE):
+            if value == "set":
+                raise UsageError("it names no strategy", hint=f"Write {_ATTRIBUTE}=STRATEGY.")
+            return rule(*_spelled(CONFLICT if value == "unset" else value), _ATTRIBUTE, paths=(quoted(path),))
+    except UsageError as error:
+        raise error.located(path=path) from None
+
+
+_ATTRIBUTE = "theta-merge"
+
+
+@contextmanager
+def said(origin: str) -> Iterator[None]:
+    """Let a UsageError tell who said what is wrong."""
+    try:
+        yield
+    except UsageError as error:
+        raise UsageError(f"{origin}: {error.message}", hint=error.hint) from None
+
+
+def _spelled(text: str) -> tuple[str, dict[str, str]]:
+    strategy, *options = _NEXT_OPTION.split(text)
+    return strategy, _options(options)
+
+
+def _options(items: Iterable[str]) -> dict[str, str]:
+    options: dict[str, str] = {}
+    for item in items:
+        name, equals, value = item.partition("=")
+        if not equals:
+            raise UsageError(f"{item!r} gives an option no value", hint="Write option=value.")
+        if name in options:
+            raise UsageError(f"the option {name} is given twice", hint="Leave one of them out.")
+        options[name] = value
+    return options
+
+
+def _shown(value: Any) -> str:
+    """As it would be typed: what could break a line, of a terminal or of a commit's trailers, is escaped."""
+    plain = isinstance(value, str) and value.isprintable() and not {" ", '"'} & set(value)
+    return str(value) if plain and value else json.dumps(value)

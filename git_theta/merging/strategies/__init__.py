@@ -1,0 +1,1 @@
+"""The strategies that ship with git-theta. Each module ends with what is registered."""

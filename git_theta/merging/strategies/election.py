@@ -1,0 +1,60 @@
+"""Electing a sign per element, and combining the heads that agree with it."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from git_theta.merging import masks
+from git_theta.merging.base import Contest, Head
+from git_theta.merging.numerics import is_wide, shared, weighted_sum
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Combination:
+    """What becomes of the terms w_i s_i.
+
+    Args:
+        contest: with the option ``normalize``: divide by the weights of the heads that count.
+        heads: whose terms they are.
+        elect: whether only heads count that agree with the sign of the sum, and are not zero.
+        lean: the sign where the sum is zero: 0 for positive, 1 for negative.
+    """
+
+    def __init__(self, contest: Contest, heads: list[Head], *, elect: bool, lean: int) -> None:
+        self._elect, self._lean = elect, lean
+        self._normalize = contest.options["normalize"]
+        self._weights = [shared(contest, head.weight) for head in heads]
+        self._total = shared(contest, math.fsum(head.weight for head in heads))
+        self._least = shared(contest, 5e-324 if is_wide(contest) else 2.0**-149)
+        """The smallest number: what to divide by where no head counts, and the sum is 0."""
+
+    def __call__(self, terms: list[Tensor]) -> Tensor:
+        total = add(terms)
+        if not self._elect:
+            return total / self._total if self._normalize else total
+        agreeing = _agreeing(terms, _elected(total, self._lean))
+        return self._mean(agreeing) if self._normalize else add(agreeing)
+
+    def _mean(self, agreeing: list[Tensor]) -> Tensor:
+        import torch
+
+        counting = [masks.masked(by, masks.nonzero(term)) for by, term in zip(self._weights, agreeing, strict=True)]
+        return add(agreeing) / torch.maximum(add(counting), self._least)
+
+
+def add(terms: list[Tensor]) -> Tensor:
+    """The sum, term after term."""
+    return weighted_sum(terms, [None] * len(terms))
+
+
+def _elected(total: Tensor, lean: int) -> Tensor:
+    """-1 where the sign is negative. As an integer, 0.0 less one is negative, and no other float changes its sign."""
+    return masks.negative(masks.bits(masks.canonical(total)) - lean)
+
+
+def _agreeing(terms: list[Tensor], sign: Tensor) -> list[Tensor]:
+    """The terms where they have that sign; 0.0 elsewhere."""
+    return [masks.masked(term, ~masks.negative(masks.bits(masks.canonical(term)) ^ sign)) for term in terms]

@@ -1,0 +1,60 @@
+"""One of the tensors that are there already."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from git_theta.merging.base import Contest, Settled, Strategy
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Pick(Strategy):
+    """Takes the tensor of one branch, or of the base.
+
+    Attributes:
+        position: which branch; None for the base.
+    """
+
+    position: int | None = None
+
+    def pick(self, contest: Contest) -> Settled:
+        picked = contest.base if self.position is None else contest.branches[self.position]
+        return contest.settled() or Settled(picked)
+
+    def merge(self, contest: Contest) -> Iterator[Tensor]:
+        operand = self.pick(contest).operand
+        yield from operand.chunks() if operand else ()
+
+
+_SOURCE = "Git's own merge options -Xours and -Xtheirs"
+
+OURS = Pick(
+    "ours",
+    "The tensor of the branch that is merged into, the first head.",
+    _SOURCE,
+    numeric=False,
+    may_lack=True,
+    position=0,
+)
+THEIRS = Pick(
+    "theirs",
+    "The tensor of the branch that is merged, the second of two heads.",
+    _SOURCE,
+    heads=(2, 2),
+    numeric=False,
+    may_lack=True,
+    position=1,
+)
+BASE = Pick(
+    "base",
+    "The tensor as it was at the merge base: both changes are dropped.",
+    _SOURCE,
+    needs_base=True,
+    numeric=False,
+    may_lack=True,
+)

@@ -1,0 +1,126 @@
+"""Which elements of a task vector are kept: none left out, the largest, random ones, or all but outliers and noise."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from git_theta.merging import masks
+from git_theta.merging.base import Contest, Head, Operand
+from git_theta.merging.generator import Generator
+from git_theta.merging.numerics import Chunk, is_wide, numbers, shared, stream, weight
+from git_theta.merging.selection import Cut, Keeper, cuts, magnitudes
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Sparsify = Literal["none", "magnitude", "random", "breadcrumbs"]
+
+Keep = Callable[[int, "Tensor"], "Tensor"]
+"""The index of a chunk's first element and a task vector's values to a mask (see ``masks``)."""
+
+
+class Cuts(NamedTuple):
+    """Where a contest's task vectors are cut.
+
+    Attributes:
+        heads: by the branch's position: what is kept, then what of that is left out.
+        wide: whether magnitudes are int64.
+    """
+
+    heads: Mapping[int, Sequence[Cut]]
+    wide: bool
+
+
+class Terms:
+    """A contest's task vectors, sparse and weighted; its chunks must come in order.
+
+    Attributes:
+        heads: in the order of the terms.
+        operands: the heads' values, and the base's last.
+    """
+
+    def __init__(self, contest: Contest, sparsify: Sparsify, cut: Cuts | None) -> None:
+        assert contest.base
+        self.heads = contest.heads()
+        self.operands: list[Operand] = [*(head.operand for head in self.heads), contest.base]
+        self._weights = [weight(contest, head.weight) for head in self.heads]
+        self._rescale = shared(contest, contest.options["density"]) if sparsify == "random" else None
+        self._keep = [_keep(contest, head, sparsify, cut) for head in self.heads]
+
+    def of(self, chunk: Chunk) -> list[Tensor]:
+        """w_i * sparse(x_i - base), head by head."""
+        *values, base = chunk.values
+        return [self._term(head, chunk.start, value - base) for head, value in enumerate(values)]
+
+    def _term(self, head: int, start: int, change: Tensor) -> Tensor:
+        keep, by = self._keep[head], self._weights[head]
+        if keep is not None:
+            change = masks.masked(change, keep(start, change).to(masks.bits(change).dtype))
+        if self._rescale is not None:
+            change = change / self._rescale
+        return change if by is None else change * by
+
+
+def find_cuts(contests: Sequence[Contest], sparsify: Sparsify) -> dict[str, Cuts]:
+    """Where each contest's task vectors are cut, by its name, if each head has one threshold over all contests."""
+    if sparsify not in ("magnitude", "breadcrumbs"):
+        return {}
+    wide = any(is_wide(contest) for contest in contests)
+    wanted = _ranks(sparsify, contests[0], sum(map(numbers, contests)))
+    names = [contest.name for contest in contests]
+    positions = range(len(contests[0].branches))
+
+    def read() -> Iterator[tuple[str, Sequence[Tensor]]]:
+        for contest in contests:
+            for changes in _changes(contest):
+                yield contest.name, [magnitudes(change, wide=wide) for change in changes]
+
+    found = cuts(names, read, [wanted for _ in positions], wide=wide)
+    return {name: Cuts(dict(zip(positions, heads, strict=True)), wide) for name, heads in found.items()}
+
+
+def _changes(contest: Contest) -> Iterator[list[Tensor]]:
+    """The task vectors by position, chunk by chunk."""
+    operands = [branch for branch in (*contest.branches, contest.base) if branch]
+    for chunk in stream(contest, operands):
+        *values, base = chunk.values
+        yield [value - base for value in values]
+
+
+def _ranks(sparsify: Sparsify, contest: Contest, count: int) -> tuple[int, ...]:
+    kept = math.floor(contest.options["density"] * count)
+    if sparsify == "magnitude":
+        return (min(count, max(1, kept)),)
+    outliers = math.floor(contest.options["gamma"] * count)
+    return min(count, outliers + kept), outliers
+
+
+def _keep(contest: Contest, head: Head, sparsify: Sparsify, cut: Cuts | None) -> Keep | None:
+    if sparsify == "random":
+        return _random(contest, head)
+    return _between(cut.heads[head.position], wide=cut.wide) if cut else None
+
+
+def _random(contest: Contest, head: Head) -> Keep:
+    generator = Generator(contest.seed, contest.name, head.oid, head.twin)
+    threshold = round(contest.options["density"] * 2**32)
+
+    def keep(start: int, change: Tensor) -> Tensor:
+        return masks.negative(generator.words(start, len(change), change.device) - threshold)
+
+    return keep
+
+
+def _between(cut: Sequence[Cut], *, wide: bool) -> Keep:
+    inner, *outer = map(Keeper, cut)
+
+    def keep(_start: int, change: Tensor) -> Tensor:
+        magnitude = magnitudes(change, wide=wide)
+        mask = inner.mask(magnitude)
+        for keeper in outer:
+            mask = mask & ~keeper.mask(magnitude)
+        return mask
+
+    return keep

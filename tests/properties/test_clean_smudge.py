@@ -1,0 +1,307 @@
+"""Laws that hold for any bytes: what is cleaned comes back (L1), in one manifest (L2), however it arrives."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from git_theta.errors import ChangedFile, ManifestError, ThetaError
+from git_theta.manifest.text import dumps, is_manifest, loads
+from git_theta.operations import foreign
+from git_theta.operations.clean import clean
+from git_theta.operations.content import HEAD, Stream
+from git_theta.operations.desk import Desk
+from git_theta.operations.smudge import smudge
+from git_theta.operations.state import State
+from git_theta.operations.workers import Workers
+from git_theta.store.memory import MemoryStore
+from git_theta.tensors.arrays import BLOCK
+from git_theta.testing.blocks import noise
+from tests.sandbox import model
+
+quick = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+few = settings(quick, max_examples=25)
+
+SMALL = model(1, **{"a.weight": (8, 8), "b.bias": 5})
+# Above what a stream looks at before anything is decided, with a header in its head and tensors behind it.
+LARGE = model(2, **{"a.weight": (500, 700), "b.weight": (90, 200), "c.bias": 3})
+PATH = "model.safetensors"
+
+
+@contextmanager
+def a_desk(folder: Path, warned: list[str] | None = None) -> Iterator[Desk]:
+    workers, state = Workers(), State(folder / "state.sqlite")
+    try:
+        yield Desk(MemoryStore(), state, workers, folder / "scratch", (warned if warned is not None else []).append)
+    finally:
+        workers.close()
+        state.close()
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """One for all examples: equal parts of other examples must not change a manifest either."""
+    with a_desk(tmp_path_factory.mktemp("desk")) as desk:
+        yield desk
+
+
+@pytest.fixture(scope="module")
+def worktree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("worktree")
+
+
+@lru_cache
+def archives() -> tuple[bytes, ...]:
+    """Zip files: torch's, and others."""
+    import torch
+
+    file = io.BytesIO()
+    weight = torch.arange(300.0)
+    torch.save({"w": weight, "tied": weight, "view": weight[10:20], "half": weight.half()}, file)
+    other = io.BytesIO()
+    with zipfile.ZipFile(other, "w") as archive:
+        archive.writestr("archive/data.pkl", b"\x80\x02}.")
+        archive.writestr("archive/data/0", b"abcd" * 10, zipfile.ZIP_DEFLATED)
+    return file.getvalue(), other.getvalue()
+
+
+@st.composite
+def mutated(draw: st.DrawFn, original: bytes) -> bytes:
+    """The bytes with some cut out, put in, replaced, or missing at the end; the start is the likeliest place."""
+    data = bytearray(original)
+    for _ in range(draw(st.integers(0, 4))):
+        at = (
+            draw(st.integers(0, max(0, min(len(data) - 1, 400))))
+            if draw(st.booleans())
+            else draw(st.integers(0, max(0, len(data) - 1)))
+        )
+        what = draw(st.sampled_from(["replace", "insert", "delete", "truncate", "append"]))
+        piece = draw(st.binary(max_size=9))
+        if what == "replace":
+            data[at : at + len(piece)] = piece
+        elif what == "insert":
+            data[at:at] = piece
+        elif what == "delete":
+            del data[at : at + len(piece)]
+        elif what == "truncate":
+            del data[at:]
+        else:
+            data += piece
+    return bytes(data)
+
+
+@st.composite
+def safetensors_headers(draw: st.DrawFn) -> bytes:
+    """A file that claims anything in a header of the right shape, before some data."""
+    numbers = st.one_of(st.integers(-2, 70), st.integers(), st.booleans(), st.none(), st.floats(), st.text(max_size=2))
+    entry = st.fixed_dictionaries(
+        {
+            "dtype": st.one_of(st.sampled_from(["F32", "BF16", "F4", "BOOL", "U8", "C64", "nothing"]), numbers),
+            "shape": st.one_of(st.lists(numbers, max_size=3), numbers),
+            "data_offsets": st.one_of(st.lists(numbers, max_size=3), numbers),
+        }
+    )
+    header = draw(st.dictionaries(st.one_of(st.text(max_size=3), st.just("__metadata__")), entry, max_size=4))
+    text = json.dumps(header).encode("utf-8", "surrogatepass")
+    length = len(text) + draw(st.sampled_from([0, 0, 0, 1, -1, 1 << 40]))
+    return max(0, length).to_bytes(8, "little") + text + draw(st.binary(max_size=80))
+
+
+anything = st.one_of(
+    st.binary(max_size=300),
+    mutated(SMALL),
+    safetensors_headers(),
+    st.integers(0, 1).flatmap(lambda number: mutated(archives()[number])),
+)
+paths = st.sampled_from([PATH, "model.pt", "model.bin", "data"])
+
+
+def cleaned(content: bytes, desk: Desk, path: str = PATH, worktree: Path | None = None) -> bytes:
+    return clean(Stream.of([content]), path, worktree, desk)
+
+
+def smudged(text: bytes, desk: Desk, path: str = PATH) -> bytes:
+    return b"".join(map(bytes, smudge(Stream.of([text]), path, desk).pieces))
+
+
+def passes_through(content: bytes) -> bool:
+    return content == b"" or is_manifest(content) or foreign.pointer(content) is not None
+
+
+@quick
+@given(anything, paths)
+def test_l1_any_bytes_come_back(desk: Desk, content: bytes, path: str) -> None:
+    text = cleaned(content, desk, path)
+    assert is_manifest(text) or passes_through(content)
+    assert smudged(text, desk, path) == content
+
+
+@quick
+@given(anything, paths)
+def test_l2_the_same_bytes_give_the_same_manifest(desk: Desk, content: bytes, path: str) -> None:
+    assert cleaned(content, desk, path) == cleaned(content, desk, path)
+
+
+@quick
+@given(anything, paths)
+def test_a_manifest_is_cleaned_to_itself(desk: Desk, content: bytes, path: str) -> None:
+    text = cleaned(content, desk, path)
+    assert cleaned(text, desk, path) == text
+
+
+def in_pieces(content: bytes, sizes: list[int]) -> Stream:
+    """A stream that gives these many bytes at a time, over and over."""
+    at = turn = 0
+
+    def readinto(view: memoryview) -> int:
+        nonlocal at, turn
+        piece = content[at : at + min(len(view), sizes[turn % len(sizes)])]
+        view[: len(piece)] = piece
+        at, turn = at + len(piece), turn + 1
+        return len(piece)
+
+    return Stream(readinto)
+
+
+@few
+@given(st.one_of(anything, st.just(LARGE)), st.lists(st.integers(1, 65_516), min_size=1, max_size=5))
+def test_l2_however_the_stream_is_cut(desk: Desk, content: bytes, sizes: list[int]) -> None:
+    if len(content) > HEAD:
+        sizes = [size + 5_000 for size in sizes]
+    assert clean(in_pieces(content, sizes), PATH, None, desk) == cleaned(content, desk)
+
+
+def rewritten(file: Path, content: bytes) -> None:
+    """Replace a file, and let it look as if it had rested for an hour: so that it may be remembered."""
+    file.write_bytes(content)
+    os.utime(file, (file.stat().st_mtime - 3600,) * 2)
+
+
+@few
+@given(st.sampled_from([LARGE, noise(HEAD + 5000)]).flatmap(mutated), st.data())
+def test_l2_whatever_lies_in_the_worktree(desk: Desk, worktree: Path, content: bytes, data: st.DataObject) -> None:
+    """The file there is absent, the same, or stale in any way; twice each, so that the clean cache takes part."""
+    expected = cleaned(content, desk)
+    assert smudged(expected, desk) == content
+    stale = data.draw(mutated(content), label="stale")
+    for lies_there in (None, content, stale, LARGE, b""):
+        (worktree / PATH).unlink(missing_ok=True)
+        if lies_there is not None:
+            rewritten(worktree / PATH, lies_there)
+        for _ in range(2):
+            assert cleaned(content, desk, worktree=worktree) == expected
+
+
+@few
+@given(mutated(LARGE))
+def test_l2_whatever_the_index_has(desk: Desk, content: bytes) -> None:
+    """The manifest of another version in the index brings no other storage than was chosen before."""
+    prior = loads(cleaned(LARGE, desk))
+    assert cleaned(content, desk._replace(prior=lambda _: prior)) == cleaned(content, desk)
+
+
+@few
+@given(mutated(LARGE), st.data())
+def test_l2_parts_that_are_streamed(
+    desk: Desk, worktree: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, data: st.DataObject
+) -> None:
+    """Too large to be held, and expected to be what the index has: the same manifest, or an error that says why not."""
+    expected = cleaned(content, desk)
+    prior = loads(cleaned(LARGE, desk))
+    stale = data.draw(mutated(content), label="stale")
+    with monkeypatch.context() as patch:
+        for module in ("deposit", "restore"):
+            patch.setattr(f"git_theta.operations.{module}.HELD", BLOCK)
+        for lies_there in (content, LARGE, stale):
+            rewritten(worktree / PATH, lies_there)
+            try:
+                assert cleaned(content, desk._replace(prior=lambda _: prior), worktree=worktree) == expected
+            except ChangedFile:
+                assert lies_there != content
+        assert smudged(expected, desk) == content
+
+
+def test_l2_a_worktree_file_that_is_a_link_a_folder_or_a_pipe(desk: Desk, tmp_path: Path) -> None:
+    expected = cleaned(LARGE, desk)
+    (tmp_path / "target").write_bytes(SMALL)
+    (tmp_path / "link").symlink_to("target")
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    for path in ("link", "folder", "pipe", "folder/absent"):
+        assert cleaned(LARGE, desk, path, tmp_path) == expected
+
+
+def test_l2_state_that_is_lost_changes_nothing_that_the_index_has(tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    with a_desk(tmp_path / "one") as first:
+        text = cleaned(LARGE, first)
+        with_another_state = first._replace(state=State(tmp_path / "state.sqlite"), prior=lambda _: loads(text))
+        assert cleaned(LARGE, with_another_state) == text
+        with_another_state.state.close()
+
+
+manifests = st.sampled_from([SMALL, LARGE, b"opaque", *archives()])
+
+
+@quick
+@given(manifests, st.data())
+def test_a_mutated_manifest_is_read_or_refused(desk: Desk, content: bytes, data: st.DataObject) -> None:
+    text = data.draw(mutated(cleaned(content, desk)))
+    try:
+        manifest = loads(text)
+    except ManifestError as error:
+        assert error.message
+    else:
+        assert dumps(manifest) == text
+
+
+json_values = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=3), st.just("a" * 64)),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=3), inner, max_size=3)),
+    max_leaves=5,
+)
+KEYS = ["format", "size", "frame", "name", "dtype", "shape", "oid", "storage", "views", "stride", "offset", "update",
+        "serializer", "object", "bytes", "range"]  # fmt: skip
+
+
+@quick
+@given(manifests, st.sampled_from(KEYS), json_values, st.data())
+def test_a_manifest_with_any_value_for_a_key_is_read_or_refused(
+    desk: Desk, content: bytes, key: str, value: object, data: st.DataObject
+) -> None:
+    first, *lines = cleaned(content, desk).splitlines()
+    number = data.draw(st.integers(0, len(lines) - 1))
+    parsed = [json.loads(line) for line in lines]
+    line = parsed[number]
+    places = [line, line.get("storage", line), *line.get("views", [])]
+    data.draw(st.sampled_from(places))[key] = value
+    rest = [json.dumps(one, ensure_ascii=False, separators=(",", ":")) for one in parsed]
+    text = first + b"\n" + "".join(f"{one}\n" for one in rest).encode("utf-8", "surrogatepass")
+    try:
+        manifest = loads(text)
+    except ManifestError:
+        return
+    assert dumps(manifest) == text
+
+
+@quick
+@given(manifests, st.data())
+def test_smudging_a_mutated_manifest_never_invents_bytes(desk: Desk, content: bytes, data: st.DataObject) -> None:
+    """The content, the text itself, or an error: nothing else leaves a smudge whole."""
+    text = data.draw(mutated(cleaned(content, desk)))
+    try:
+        answer = smudged(text, desk)
+    except ThetaError as error:
+        assert error.message
+    else:
+        assert answer == text or len(answer) == loads(text).size
