@@ -102,7 +102,9 @@ class _Tensors:
     def _record(self, window: Window, old: object) -> Call:
         plain = _inner(old)
         if old is not None and (not isinstance(plain, Call) or len(plain.arguments) > _arguments(plain)):
-            raise FormatError("the parameter is no plain tensor in the checkpoint, so it cannot change its shape or dtype")
+            raise FormatError(
+                "the parameter is no plain tensor in the checkpoint, so it cannot change its shape or dtype"
+            )
         record = self._plain(window, plain if isinstance(plain, Call) else None)
         if is_parameter(old):
             return Call(old.function, (record, old.arguments[1] and _differentiable(window), *old.arguments[2:]))

@@ -19,8 +19,10 @@ from git_theta.manifest.model import Entry, Manifest, Storage, View
 VERSION = 1
 PREFIX = b"git-theta manifest "
 FIRST_LINE = PREFIX + b"%d\n" % VERSION
-LARGEST = 256 << 20
-"""A text above this many bytes is no manifest: a million parameters fit."""
+LARGEST = 64 << 20
+"""A text above this many bytes is no manifest: 200,000 parameters fit. Untrusted text costs memory to parse."""
+_LONGEST = 4 << 20
+"""Nor has a manifest a line above this many bytes: 40,000 windows on one storage fit."""
 
 _OID = re.compile(r"[0-9a-f]{64}\Z")
 _ANY_VERSION = re.compile(rb"git-theta manifest ([1-9][0-9]{0,8})\n")
@@ -32,12 +34,18 @@ def is_manifest(head: bytes) -> bool:
 
 
 def dumps(manifest: Manifest) -> bytes:
-    """The encoding of ``manifest``."""
+    """The encoding of ``manifest``. Raises ManifestError when it would be larger than any that ``loads`` takes."""
     header: dict[str, Any] = {"format": manifest.format, "size": manifest.size}
     if manifest.frame is not None:
         header["frame"] = _entry_out(manifest.frame)
     lines = [header | _sorted(manifest.extra), *map(_entry_out, manifest.entries)]
-    return FIRST_LINE + b"".join(map(_json, lines))
+    text = FIRST_LINE + b"".join(map(_json, lines))
+    if len(text) > LARGEST:
+        raise ManifestError(
+            f"its manifest would have {len(text):,} bytes, for {len(manifest.entries):,} parts; {LARGEST:,} is the limit",
+            hint="Split the checkpoint into shards.",
+        )
+    return text
 
 
 def loads(text: bytes) -> Manifest:
@@ -46,9 +54,14 @@ def loads(text: bytes) -> Manifest:
     Raises NewerManifest for a version above ours, ManifestError for anything that is not exactly a valid encoding.
     """
     _check_version(text)
+    lines = text[len(FIRST_LINE) :].split(b"\n")[:-1]
+    if len(text) > LARGEST or any(len(line) > _LONGEST for line in lines):
+        raise ManifestError(
+            f"not a valid manifest: {len(text):,} bytes, or one of its lines, are too many", hint=_DAMAGED
+        )
     try:
-        header, *lines = map(_parsed, text[len(FIRST_LINE) :].split(b"\n")[:-1])
-        manifest = _manifest_in(header, lines)
+        header, *parts = map(_parsed, lines)
+        manifest = _manifest_in(header, parts)
         exact = dumps(manifest) == text
     except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise ManifestError(f"not a valid manifest: {error!r}", hint=_DAMAGED) from error

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from git_theta.errors import UsageError
 
-_SET = re.compile(r"\[!?\]?[^\]]*\]")
+_SET = re.compile(r"\[!?+\]?+[^\]]*\]")
 _SPECIAL = re.compile(r"[*?\[]")
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from git_theta.errors import ManifestError
 from git_theta.manifest.model import Manifest
-from git_theta.manifest.text import LARGEST, is_manifest, loads
+from git_theta.manifest.text import is_manifest, loads
 from git_theta.operations import foreign
 from git_theta.operations.content import Stream
 from git_theta.operations.desk import Desk
@@ -37,10 +37,8 @@ def smudge(stream: Stream, path: str, desk: Desk) -> Smudged:
         return _passed(stream, path, desk)
     text = b"".join(stream.rest())
     try:
-        manifest = loads(text) if len(text) <= LARGEST else None
+        manifest = loads(text)
     except ManifestError:
-        manifest = None
-    if manifest is None:
         return _passed(Stream.of([text]), path, desk)
     require_objects(manifest, desk)
     return Smudged(restored(manifest, desk), manifest, text)

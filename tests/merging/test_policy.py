@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -297,3 +298,16 @@ def test_ten_thousand_parameters_are_chosen_for_in_a_tenth_of_a_second() -> None
         return time.process_time() - started
 
     assert min(seconds() for _ in range(5)) < 0.1
+
+
+def test_the_guide_shows_rules_that_work() -> None:
+    guide = (Path(__file__).parents[2] / "docs/how-to/choose-strategies.md").read_text()
+    (file,) = re.findall(r"^```toml\n(.*?)^```", guide, re.M | re.S)
+    policy = Policy(policy_file.parse(file.encode()))
+    assert [strategy(policy, name) for name in ("encoder.0.w", "head.w", "other")] == ["ties", None, "average"]
+    assert set(re.findall(r"^\| `(\w+)`", guide, re.M)) == {"path", "parameters", "strategy", "options"}
+    spelled = [
+        *re.findall(r"--for '([^'[]+)'", guide),
+        *(f"*={text}" for text in re.findall(r"theta-merge=(\S+)\n", guide)),
+    ]
+    assert [for_parameters(text).choice.strategy for text in spelled] == ["ties", "average", "smear", "ties"]
