@@ -53,7 +53,10 @@ BUILT_IN: dict[Family, dict[str, str]] = {
 
 
 def load(family: Family, name: str) -> Any:
-    """The class registered as ``name``; of merges, the instance. Raises PluginError naming what is there, when it is not or will not import."""
+    """The class registered as ``name``; of merges, the instance.
+
+    Raises PluginError naming what is there, when it is not, or will not import.
+    """
     target = BUILT_IN[family].get(name) or installed(family).get(name)
     if target is None:
         import difflib  # only ever to phrase an error

@@ -98,11 +98,18 @@ class Format(ABC):
     def build(self, parts: Sequence[Part], like: Template) -> list[bytes]:
         """The literal bytes before each part, and after the last, of a valid file with exactly these tensors.
 
-        Where the parts have the names, specs and order of the template's spans, only what depends on the tensors'
-        bytes (checksums) may differ from the template's runs.
+        Law: ``spans`` finds the parts in that file: the same names, specs and views, in the same order. Where they are
+        the template's, only what depends on the tensors' bytes (checksums) differs from the template's runs.
 
         Raises FormatError with the reason when no such file can be made; formats that cannot build say so here.
         """
         raise FormatError(
             f"{self.name} files cannot be rebuilt with other parameters ({len(parts)}, {len(like.spans)})"
         )
+
+    def checksums(self, like: Template) -> dict[str, int]:  # noqa: ARG002
+        """Span name to the CRC-32 that the file declares for it, for ``Part.crc`` of tensors taken over as they are.
+
+        Empty for formats that write none. They are what the writer said: the bytes were not read.
+        """
+        return {}

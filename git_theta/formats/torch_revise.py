@@ -5,8 +5,9 @@ Tensors are written as torch does: ``Tensor._reduce_ex_internal`` in ``torch/_te
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,12 +15,13 @@ from git_theta.errors import FormatError
 from git_theta.formats.base import Part, View
 from git_theta.formats.pickle_reader import Call, Global, Persistent
 from git_theta.formats.torch_tables import ORDERED, Place, Tables, is_parameter, tensor_at
-from git_theta.tensors.spec import Spec
 
 # The functions that rebuild a plain tensor. More arguments are metadata about values that are no longer there.
 _REBUILD = Global("torch._utils", "_rebuild_tensor_v2")
 _REBUILD_WITH_DTYPE = Global("torch._utils", "_rebuild_tensor_v3")
 _ARGUMENTS = {Global("torch._utils", "_rebuild_tensor"): 4, _REBUILD: 6, _REBUILD_WITH_DTYPE: 7}
+# What torch calls the storage of a dtype that has no class of storages.
+_UNTYPED = Global("torch.storage", "UntypedStorage")
 # torch declares these dtypes and cannot make a storage of them.
 _UNWRITABLE = frozenset(f"{sign}{bits}" for sign in "IU" for bits in range(1, 8))
 # One object each, as torch has: the pickle then holds them once.
@@ -71,14 +73,18 @@ def revise(tables: Tables, windows: Sequence[Window], changes: Changes) -> None:
         with _named(name):
             if name in new and name not in changes.moved:
                 place.put(tensors.written(new.pop(name), place.value))
-            elif name in new or _key(place) in changes.gone:
+            elif name in new or _storage_key(place) in changes.gone:
                 place.take()
+    # Tied names may be anywhere: only a tensor's first name says where it is in the file's order.
+    firsts = {window.part.name for window in windows} & tables.places.keys() - new.keys()
+    for name in firsts:
+        tables.places[name].mark()
     for window in windows:
         name = window.view.name
         with _named(name):
             if name in new:
                 tables.add(name, tensors.written(window))
-            elif name == window.part.name and name in tables.places:
+            elif name in firsts:
                 tables.places[name].point()
     tables.commit()
 
@@ -87,11 +93,11 @@ class _Tensors:
     """Writes tensors as the checkpoint has them: on its device, and one object where it had one."""
 
     def __init__(self, places: Iterable[Place]) -> None:
-        devices = {_device(_inner(place.value)) for place in places}
+        devices = {_device(_plain(place.value)) for place in places}
         self._device = devices.pop() if len(devices) == 1 else _CPU
-        self._written: dict[tuple[int, str, View], tuple[object, object]] = {}
+        self._written: dict[tuple[int, str, View], tuple[Call, object]] = {}
 
-    def written(self, window: Window, old: object = None) -> object:
+    def written(self, window: Window, old: object = None) -> Call:
         """The record of a window's tensor, in place of ``old`` where there was one."""
         same = (id(old), window.key, window.view._replace(name=""))
         if old is None or same not in self._written:
@@ -100,34 +106,72 @@ class _Tensors:
         return self._written[same][0]
 
     def _record(self, window: Window, old: object) -> Call:
-        plain = _inner(old)
-        if old is not None and (not isinstance(plain, Call) or len(plain.arguments) > _arguments(plain)):
-            raise FormatError(
-                "the parameter is no plain tensor in the checkpoint, so it cannot change its shape or dtype"
-            )
-        record = self._plain(window, plain if isinstance(plain, Call) else None)
+        if old is None:
+            return self._tensor(window, self._device, (False, Call(ORDERED, ())))
+        plain = _plain(old)
+        if plain is None:
+            raise FormatError("it is more than a plain tensor in the checkpoint, and cannot change")
+        wanted, *hooks = plain.arguments[4:6] or (False, Call(ORDERED, ()))
+        may = window.view.spec.dtype.kind in ("float", "complex")
+        record = self._tensor(window, _device(plain), (wanted and may, *hooks))
         if is_parameter(old):
-            return Call(old.function, (record, old.arguments[1] and _differentiable(window), *old.arguments[2:]))
+            return Call(old.function, (record, old.arguments[1] and may, *old.arguments[2:]))
         return record
 
-    def _plain(self, window: Window, old: Call | None) -> Call:
-        view = window.view
-        kind, elements = _storage_class(window.part)
-        device = _device(old) if old else self._device
-        storage = NewStorage((STORAGE, kind, window.key, device, elements))
-        wants, hooks = old.arguments[4:6] if old and len(old.arguments) > 5 else (False, Call(ORDERED, ()))
-        stride = contiguous(view.spec.shape) if view.stride is None else view.stride
-        place = (storage, view.offset, view.spec.shape, stride, wants and _differentiable(window), hooks)
-        if kind != _UNTYPED:
-            return Call(_REBUILD, place)
-        return Call(_REBUILD_WITH_DTYPE, (*place, Global("torch", view.spec.dtype.torch)))
+    def _tensor(self, window: Window, device: object, gradient: tuple[object, ...]) -> Call:
+        key, part, (_, spec, stride, offset) = window
+        storage_class, elements = _storage_class(part)
+        storage = NewStorage((STORAGE, storage_class, key, device, elements))
+        arguments = (storage, offset, spec.shape, _contiguous(spec.shape) if stride is None else stride, *gradient)
+        if storage_class != _UNTYPED:
+            return Call(_REBUILD, arguments)
+        return Call(_REBUILD_WITH_DTYPE, (*arguments, Global("torch", spec.dtype.torch)))
+
+
+def _plain(value: object) -> Call | None:
+    """The call that rebuilds a plain tensor, itself or as an ``nn.Parameter``; None for any other value."""
+    call = value.arguments[0] if is_parameter(value) else value
+    if not isinstance(call, Call) or not isinstance(call.function, Global) or call.state is not None:
+        return None
+    return call if len(call.arguments) <= _ARGUMENTS.get(call.function, 0) else None
+
+
+def _device(call: Call | None) -> object:
+    """Where the storage of a plain tensor was: "cpu", "cuda:0"."""
+    storage = call.arguments[0] if call else None
+    identity = storage.identity if isinstance(storage, Persistent) else None
+    return identity[3] if isinstance(identity, tuple) and len(identity) > 3 else _CPU
 
 
 def _storage_class(part: Part) -> tuple[Global, int]:
     """The storage class that torch writes for a part, and how many of its elements there are."""
-    for dtype in {window.view.spec.dtype for window in windows_of("", part)}:
+    dtypes = {window.view.spec.dtype for window in windows_of("", part)}
+    for dtype in dtypes:
         if not dtype.torch or dtype.kind == "quantized" or dtype.name in _UNWRITABLE:
-            raise FormatError(f"new tensors of {dtype.name} cannot be written to a torch checkpoint")
-        if dtype != part.spec.dtype or not dtype.storage:
-            return _UNTYPED, part.spec.nbytes
-    return Global("torch", part.spec.dtype.storage), part.spec.nbytes // part.spec.dtype.width
+            raise FormatError(f"a new tensor of {dtype.name} cannot be written to a torch checkpoint")
+    dtype = part.spec.dtype
+    if dtypes != {dtype} or not dtype.storage:
+        return _UNTYPED, part.spec.nbytes
+    return Global("torch", dtype.storage), part.spec.nbytes * 8 // dtype.bits
+
+
+def _contiguous(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Strides in row-major order, as torch counts them where a dimension is 0."""
+    strides = [1]
+    for size in reversed(shape[1:]):
+        strides.append(strides[-1] * max(1, size))
+    return tuple(reversed(strides)) if shape else ()
+
+
+def _storage_key(place: Place) -> str:
+    tensor = tensor_at(place.value)
+    return tensor.key if tensor else ""
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Name the parameter in errors."""
+    try:
+        yield
+    except FormatError as error:
+        raise error.located(parameter=name) from None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TypeGuard
+from typing import NamedTuple, TypeGuard
 
 from git_theta.errors import FormatError
 from git_theta.formats.pickle_reader import Call, Global, Mapping
@@ -29,9 +29,10 @@ class Table:
     Attributes:
         record: the pickle's record of it.
         pairs: keys and values as they were; a list's keys are its indices.
-        root: whether it is the checkpoint itself.
+        within: its own place in the nearest table around it; None for the checkpoint itself.
         example: for a new dict, the table that it is made like.
-        cursor: the index after which new pairs go.
+        cursor: the index after which new pairs go, and after what holds no marked tensor there.
+        marked: the indices of pairs that are or hold a marked tensor.
         removed: the indices of pairs to leave out.
         added: the pairs to put in, by the index that they follow; -1 for the front.
         labels: the keys as text, once they were asked for.
@@ -41,9 +42,10 @@ class Table:
 
     record: Mapping | Call | list[object]
     pairs: list[_Pair]
-    root: bool = False
+    within: Place | None = None
     example: Table | None = None
     cursor: int = -1
+    marked: set[int] = field(default_factory=set)
     removed: set[int] = field(default_factory=set)
     added: dict[int, list[_Pair]] = field(default_factory=dict)
     labels: set[str] | None = None
@@ -63,7 +65,9 @@ class Table:
             self.record.pairs = pairs
 
     def insert(self, key: object, value: object) -> None:
-        """Plan a new pair, after the cursor and what was put there before."""
+        """Plan a new pair: last before the next marked tensor."""
+        while self.cursor + 1 < len(self.pairs) and self.cursor + 1 not in self.marked:
+            self.cursor += 1
         self.added.setdefault(self.cursor, []).append((key, value))
         if self.labels is not None:
             self.labels.add(label_of(key))
@@ -92,7 +96,7 @@ class Table:
                 raise FormatError("a list of tensors can only grow at its end")
             self.cursor = len(self.pairs) - 1
             return length
-        if not (like.pairs or self.root or _is_ordered(like.record)):
+        if not (like.pairs or self.within is None or _is_ordered(like.record)):
             raise FormatError("the dict that it belongs to is empty: nothing tells how its keys are written")
         numbered = bool(like.pairs) and all(type(key) is int for key, _ in like.pairs)
         return int(label) if numbered and _is_number(label) else label
@@ -108,6 +112,22 @@ class Place:
     @property
     def value(self) -> object:
         return self.table.pairs[self.index][1]
+
+    def point(self) -> None:
+        """Have new pairs put after this one, and after what it is in."""
+        for place in self._way():
+            place.table.cursor = place.index
+
+    def mark(self) -> None:
+        """Have new pairs that come before this one put no earlier than right there."""
+        for place in self._way():
+            place.table.marked.add(place.index)
+
+    def _way(self) -> Iterator[Place]:
+        place: Place | None = self
+        while place:
+            yield place
+            place = place.table.within
 
     def put(self, value: object) -> None:
         """Plan another value in the same place."""
@@ -165,19 +185,20 @@ class Tables:
             raise FormatError("the checkpoint has no dict that a new one could be made like")
         record = Call(ORDERED, ()) if _is_ordered(example.record) else Mapping()
         table.insert(table.key_of(label), record)
-        return Table(record, [], example=example)
+        return Table(record, [], Place(table, table.cursor), example)
 
     def _walk(self, root: object) -> None:
-        stack = [(self._enter("", root), "", _labelled(root))]
+        stack = [_Frame(self._enter("", root, None), None, "", _labelled(root))]
         entered = {id(root)}
         text = 0
         while stack:
-            table, above, children = stack[-1]
+            table, _, above, children = stack[-1]
             index, label, value = next(children, (-1, "", None))
             path = _joined(above, label)
+            within = Place(table, index) if table else stack[-1].within
             if index < 0:
                 stack.pop()
-                _leave(table, stack[-1][0] if stack else None)
+                _leave(table, stack[-1].table if stack else None)
             elif table and tensor_at(value):
                 self.places.setdefault(path, Place(table, index))
                 table.holds = True
@@ -186,13 +207,22 @@ class Tables:
                 text += len(path)
                 if text > _MAX_TEXT:
                     raise FormatError("the checkpoint's keys are longer than is read")
-                stack.append((self._enter(path, value), path, _labelled(value)))
+                stack.append(_Frame(self._enter(path, value, within), within, path, _labelled(value)))
 
-    def _enter(self, path: str, value: object) -> Table | None:
+    def _enter(self, path: str, value: object, within: Place | None) -> Table | None:
         """The value as a table; None for what is none, or has another's name."""
         if path in self._tables or not (isinstance(value, (list, Mapping)) or _is_ordered(value)):
             return None
-        return self._tables.setdefault(path, Table(value, _pairs_of(value), root=not path))
+        return self._tables.setdefault(path, Table(value, _pairs_of(value), within))
+
+
+class _Frame(NamedTuple):
+    """What the walk is in: its table if it is one, its place, its path, and its children still to come."""
+
+    table: Table | None
+    within: Place | None
+    path: str
+    children: Iterator[tuple[int, str, object]]
 
 
 def _leave(table: Table | None, above: Table | None) -> None:

@@ -7,17 +7,20 @@ which is read as data (L10). Source: ``torch/serialization.py`` and ``caffe2/ser
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from git_theta.errors import FormatError
-from git_theta.formats.base import Format, Source, Span, View
+from git_theta.formats.base import Format, Part, Source, Span, Template, View
 from git_theta.formats.layout import checked
 from git_theta.formats.pickle_reader import MAX_PICKLE, read_pickle
+from git_theta.formats.template import TemplateSource, misread, same_layout, verified
+from git_theta.formats.torch_build import Rebuilder
 from git_theta.formats.torch_names import Names, named_tensors
 from git_theta.formats.torch_tensors import Tensor
 from git_theta.formats.zip_directory import Member, read_directory
+from git_theta.formats.zip_mend import members_of, mended
 from git_theta.tensors.spec import Spec
 
 _SUFFIXES = frozenset((".pt", ".pth", ".bin", ".ckpt"))
@@ -59,6 +62,27 @@ class TorchZipFormat(Format):
                 root = read_pickle(_content(source, members[f"{prefix}{pickle}.pkl"]))
                 spans.extend(_spans(_by_storage(root, names, top), members, f"{prefix}{pickle}/"))
         return list(checked(spans, source.size))
+
+    def build(self, parts: Sequence[Part], like: Template) -> list[bytes]:
+        """The template with other checksums, or, for other parameters, a checkpoint of plain values rebuilt.
+
+        Raises:
+            FormatError: other parameters, and the template is TorchScript, or holds objects, or has no place for them.
+        """
+        members = read_directory(TemplateSource(like))
+        if same_layout(parts, like):
+            return mended(parts, like, members)
+        rebuilder = Rebuilder(like, members, _prefix(members))
+        runs = rebuilder.runs(parts)
+        # Tied names can come out in another order, which only putting them in anew can change.
+        wrong = misread(self, runs, parts)
+        moved = {name for part in wrong for name in (part.name, *(view.name for view in part.views))}
+        return verified(self, rebuilder.runs(parts, moved), parts) if wrong else runs
+
+    def checksums(self, like: Template) -> dict[str, int]:
+        """As ``Format.checksums`` says; nothing for tensors whose writer left the CRC out."""
+        members = members_of(like.spans, read_directory(TemplateSource(like)))
+        return {span.name: member.crc for span, member in zip(like.spans, members, strict=True) if member.crc}
 
 
 def _prefix(members: dict[str, Member]) -> str:

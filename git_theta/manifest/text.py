@@ -42,7 +42,7 @@ def dumps(manifest: Manifest) -> bytes:
     text = FIRST_LINE + b"".join(map(_json, lines))
     if len(text) > LARGEST:
         raise ManifestError(
-            f"its manifest would have {len(text):,} bytes, for {len(manifest.entries):,} parts; {LARGEST:,} is the limit",
+            f"the manifest of its {len(manifest.entries):,} parts would have {len(text):,} bytes, over {LARGEST:,}",
             hint="Split the checkpoint into shards.",
         )
     return text

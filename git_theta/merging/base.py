@@ -19,7 +19,7 @@ from git_theta.tensors.spec import Spec
 if TYPE_CHECKING:
     from torch import Tensor
 
-CHUNK = 1 << 18
+CHUNK = 1 << 16
 """Elements computed at a time: small enough for a core's cache, large enough to hide what a call into torch costs."""
 
 

@@ -6,6 +6,7 @@ times as fast as torch's boolean masks, and drops infinities and NaNs where a mu
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,19 +20,19 @@ def bits(values: Tensor) -> Tensor:
     return values.view(torch.int64 if values.dtype == torch.float64 else torch.int32)
 
 
-def negative(integers: Tensor) -> Tensor:
-    """-1 where the sign bit is set."""
-    return integers >> (8 * integers.element_size() - 1)
+def negative_(integers: Tensor) -> Tensor:
+    """-1 where the sign bit is set; in place."""
+    return integers.bitwise_right_shift_(8 * integers.element_size() - 1)
 
 
 def above(integers: Tensor, threshold: int) -> Tensor:
     """-1 where a non-negative integer is larger than ``threshold`` >= -1."""
-    return negative(threshold - integers)
+    return negative_(threshold - integers)
 
 
 def nonzero(values: Tensor) -> Tensor:
     """-1 where a float is neither 0.0 nor -0.0."""
-    return negative(-bits(values.abs()))
+    return negative_(bits(values.abs()).neg_())
 
 
 def masked(values: Tensor, mask: Tensor) -> Tensor:
@@ -39,9 +40,26 @@ def masked(values: Tensor, mask: Tensor) -> Tensor:
     return (bits(values) & mask).view(values.dtype)
 
 
-def canonical(values: Tensor) -> Tensor:
+def positive_nan(values: Tensor) -> Tensor:
     """The same floats, with every NaN positive: which sign arithmetic gives a NaN is the processor's choice."""
     import torch
 
-    low, _ = torch.aminmax(values)
-    return values.masked_fill(values.isnan(), torch.nan) if bool(low.isnan()) else values
+    return values.masked_fill(values.isnan(), torch.nan)
+
+
+def indices(chosen: Tensor) -> Tensor:
+    """Where a boolean tensor is True, ascending. On a CPU numpy takes a fifth of the time that torch does."""
+    import numpy as np
+    import torch
+
+    if chosen.device.type != "cpu":
+        return chosen.nonzero().flatten()
+    return torch.from_numpy(np.flatnonzero(chosen.numpy()))
+
+
+def is_finite(values: Tensor) -> bool:
+    """Whether all are finite, in one pass that keeps nothing; False perhaps also where their range overflows."""
+    import torch
+
+    low, high = torch.aminmax(values)
+    return math.isfinite(float(high - low))

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from git_theta.merging import masks
 from git_theta.merging.base import Contest, Head, Operand
 from git_theta.tensors.dtypes import BY_NAME, DType
 from git_theta.tensors.torch_values import torch_dtype
@@ -115,15 +116,15 @@ def compute(
 
 def rounded(values: Tensor, dtype: DType) -> Tensor:
     """fp32 or fp64 to the stored number dtype: to nearest, ties to even; what is too large as torch's casts have it."""
-    import torch
-
     number = number_dtype(dtype)
     stored = values.to(torch_dtype(number))
-    if _is_finite(values):
-        return stored
-    bits = (stored.clone() if stored is values else stored).view(getattr(torch, f"int{number.bits}"))
-    bits.masked_fill_(values.isnan(), _NAN[number.name])
-    return bits.view(stored.dtype)
+    return stored if masks.is_finite(stored.to(values.dtype)) else _with_our_nan(stored, values.isnan(), number)
+
+
+def _with_our_nan(stored: Tensor, nan: Tensor, number: DType) -> Tensor:
+    import torch
+
+    return stored.view(getattr(torch, f"int{number.bits}")).masked_fill(nan, _NAN[number.name]).view(stored.dtype)
 
 
 def _flat(operand: Operand, dtype: DType) -> Iterator[Tensor]:
@@ -151,12 +152,5 @@ def _cut(pieces: Iterator[Tensor], size: int) -> Iterator[Tensor]:
         yield torch.cat(held)
 
 
-def _is_finite(values: Tensor) -> bool:
-    import torch
-
-    low, high = torch.aminmax(values)
-    return bool(low.isfinite() & high.isfinite())
-
-
 def _nonfinite(values: Tensor) -> int:
-    return 0 if _is_finite(values) else int(values.isfinite().logical_not().sum())
+    return 0 if masks.is_finite(values) else int(values.isfinite().logical_not().sum())

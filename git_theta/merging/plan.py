@@ -95,12 +95,13 @@ def plan(base: Manifest | None, heads: Sequence[Manifest], labels: Sequence[str]
     Args:
         base: the file at the merge base; None where it was not there (both sides added it).
         heads: the file at each head, ours first.
-        labels: what people call the heads; by default ours and theirs, or head 1, head 2, ... where there are not two.
+        labels: what people call the heads, all different and none "base". By default ours and theirs; head 1, head 2,
+            ... where there are not two.
 
-    Raises ValueError without heads, or where the labels are not one for each head, all different.
+    Raises ValueError without heads, or where the labels are not such, one for each.
     """
     called = tuple(labels) or _labels(len(heads))
-    if not heads or not len(set(called)) == len(called) == len(heads):
+    if not heads or "base" in called or not len(set(called)) == len(called) == len(heads):
         raise ValueError(f"{len(heads)} heads, labelled {called}")
     if any(manifest.format == OPAQUE for manifest in (*heads, base) if manifest):
         frame = _about_the_file(base, heads, _content, _parts)

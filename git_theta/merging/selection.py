@@ -48,7 +48,7 @@ def magnitudes(values: Tensor, *, wide: bool) -> Tensor:
     import torch
 
     absolute = values.to(torch.float64 if wide else torch.float32).abs()
-    return masks.bits(absolute).clamp(max=infinity(wide=wide) + 1)
+    return masks.bits(absolute).clamp_(max=infinity(wide=wide) + 1)
 
 
 class Keeper:
@@ -61,7 +61,7 @@ class Keeper:
         """-1 for each element of the next chunk that is kept, else 0."""
         mask = masks.above(magnitude, self._above)
         if self._ties:
-            ties = (magnitude == self._above).nonzero().flatten()[: self._ties]
+            ties = masks.indices(magnitude == self._above)[: self._ties]
             mask[ties] = -1
             self._ties -= len(ties)
         return mask
@@ -92,10 +92,14 @@ class Radix:
 
         digits = 1 << (self._high - self._low)
         for prefix in {prefix for prefix, _ in self._places.values()}:
-            begins = magnitude if self._high == self._top else magnitude[magnitude >> self._high == prefix]
-            counts = torch.bincount((begins >> self._low) & (digits - 1), minlength=digits)
-            known = self._histograms.get(prefix)
-            self._histograms[prefix] = counts if known is None else known + counts
+            begins = magnitude
+            if self._high < self._top:
+                begins = magnitude[masks.indices(magnitude >> self._high == prefix)] & ((1 << self._high) - 1)
+            counts = torch.bincount(begins >> self._low, minlength=digits)
+            if prefix in self._histograms:
+                self._histograms[prefix] += counts
+            else:
+                self._histograms[prefix] = counts
 
     def close(self) -> None:
         """End a pass."""

@@ -81,6 +81,10 @@ class Deposit:
         self._starts[draft.oid] = first_hash
         return self._append(label, draft)
 
+    def keep(self, entry: Entry) -> None:
+        """A part that is stored already."""
+        self._append(Label(*entry[3:7]), Draft(entry.oid, entry.size, entry.storage))
+
     def entries(self) -> list[Entry]:
         """Every part as an entry; what they name is durable now (L5)."""
         while self._drafts:

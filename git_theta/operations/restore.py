@@ -53,7 +53,7 @@ def restored(manifest: Manifest, desk: Desk) -> Iterator[Buffer]:
     Raises MissingObject, CorruptObject.
     """
     _require_size(manifest)
-    runs = _runs(manifest, desk)
+    runs = runs_of(manifest, desk)
     for part in _parts(manifest, desk):
         for piece in chain([next(runs)], part):
             if piece:
@@ -78,7 +78,7 @@ def _require_size(manifest: Manifest) -> None:
         )
 
 
-def _runs(manifest: Manifest, desk: Desk) -> Iterator[bytes]:
+def runs_of(manifest: Manifest, desk: Desk) -> Iterator[bytes]:
     """The literal bytes before each entry, and after the last."""
     if manifest.frame is None:
         return iter([b""] * (len(manifest.entries) + 1))

@@ -21,8 +21,9 @@ Scope = Literal["global", "local", "worktree", "system"]
 # Every command of ours holds this, before as after an upgrade: it is how we know one again.
 _MARK = " -I -m git_theta."
 
-_SECTION = r"^filter\.theta\."
+_SECTION = r"^(filter|merge)\.theta\."
 _REQUIRED = "filter.theta.required"
+_NAMED = ("merge.theta.name", "checkpoints, parameter by parameter")
 
 
 class Setting(NamedTuple):
@@ -34,7 +35,9 @@ class Setting(NamedTuple):
     @property
     def ours(self) -> bool:
         """Whether git-theta wrote it. ``required`` names nobody: it belongs to the commands it stands with."""
-        return self.value == "true" if self.key == _REQUIRED else _MARK in self.value
+        if self.key == _REQUIRED:
+            return self.value == "true"
+        return _MARK in self.value or (self.key, self.value) == _NAMED
 
 
 def module(python: str, name: str) -> str:
@@ -60,6 +63,8 @@ def settings(python: str) -> list[Setting]:
         Setting("filter.theta.clean", module(escaped, "git_theta.cli.one_shot clean %f")),
         Setting("filter.theta.smudge", module(escaped, "git_theta.cli.one_shot smudge %f")),
         Setting(_REQUIRED, "true"),
+        Setting(*_NAMED),
+        Setting("merge.theta.driver", module(escaped, "git_theta.cli.merge_driver %O %A %B %L %P")),
     ]
 
 

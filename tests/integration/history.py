@@ -8,10 +8,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import product
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import pytest
 
 from git_theta.manifest.text import is_manifest
 from git_theta.operations.deferred import LARGE
@@ -19,6 +21,11 @@ from tests.sandbox import Sandbox, changed, safetensors_bytes
 
 MODEL = "model.safetensors"
 NOTE = "note.txt"
+
+every_kind = pytest.mark.parametrize(
+    "history", list(product(["small", "large"], ["sha1", "sha256"])), indirect=True, ids="-".join
+)
+"""For the stories that all others build on; the others are told of one small and one large checkpoint."""
 
 Size = Literal["small", "large"]
 ObjectFormat = Literal["sha1", "sha256"]

@@ -9,7 +9,17 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from tests.integration.history import MODEL, NOTE, History, ObjectFormat, assert_file, digest, staged, stored
+from tests.integration.history import (
+    MODEL,
+    NOTE,
+    History,
+    ObjectFormat,
+    assert_file,
+    digest,
+    every_kind,
+    staged,
+    stored,
+)
 from tests.sandbox import Sandbox
 
 
@@ -23,6 +33,7 @@ def elsewhere(tmp_path: Path) -> Path:
     return tmp_path / "elsewhere"
 
 
+@every_kind
 def test_clone_of_a_path(history: History, elsewhere: Path) -> None:
     clone = Sandbox.clone(history.sandbox, elsewhere)
     history.holds(2, at=clone)

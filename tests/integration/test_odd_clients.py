@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -11,15 +12,11 @@ from git_theta.manifest.text import is_manifest
 from tests.integration.history import MODEL, History, assert_clean, assert_file, assert_round_trip, digest, staged
 from tests.sandbox import Sandbox, changed, model
 
-pytestmark = pytest.mark.parametrize("history", [("small", "sha1"), ("large", "sha256")], indirect=True, ids="-".join)
-
 
 def cleaned(history: History, content: bytes, path: str = MODEL) -> bytes:
     """The blob that ``hash-object --path`` makes of other bytes than the worktree's."""
     (history.root.parent / "content").write_bytes(content)
     with (history.root.parent / "content").open("rb") as file:
-        import subprocess
-
         oid = subprocess.run(
             ["git", "hash-object", "-w", "--stdin", f"--path={path}"], cwd=history.root, stdin=file, check=True,
             capture_output=True, text=True,
@@ -76,8 +73,6 @@ def test_one_shot_smudge_that_fails_fails_the_command(one_shot: History) -> None
 def test_cat_file_with_filters(history: History) -> None:
     # To a file: Sandbox.git reads text.
     with (history.root.parent / "out").open("wb") as file:
-        import subprocess
-
         subprocess.run(["git", "cat-file", "--filters", f"v0:{MODEL}"], cwd=history.root, stdout=file, check=True)
     assert digest((history.root.parent / "out").read_bytes()) == digest(history.versions[0])
     history.holds(2)

@@ -7,10 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.history import History
+from tests.integration.history import History, every_kind
 from tests.sandbox import Sandbox
-
-pytestmark = pytest.mark.parametrize("history", [("small", "sha1"), ("large", "sha256")], indirect=True, ids="-".join)
 
 
 @pytest.fixture
@@ -24,6 +22,7 @@ def bare(history: History, tmp_path: Path) -> Sandbox:
     return bare
 
 
+@every_kind
 def test_push_and_clone(history: History, bare: Sandbox, tmp_path: Path) -> None:
     history.git("push", "--quiet", "origin", "main", "v0")
     shutil.rmtree(history.root)

@@ -1,7 +1,6 @@
 """L1, L2: a checkpoint goes through Git's everyday commands and comes back bit for bit, and status has nothing to say.
 
-Every story runs for a small checkpoint (smudged inline) and a large one (written after Git is done), in both of Git's
-hash formats.
+Every story is told of a small checkpoint (smudged inline) and a large one (written after Git is done).
 """
 
 from __future__ import annotations
@@ -11,7 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.history import MODEL, NOTE, History, assert_clean, assert_file, assert_round_trip, staged
+from tests.integration.history import (
+    MODEL,
+    NOTE,
+    History,
+    assert_clean,
+    assert_file,
+    assert_round_trip,
+    every_kind,
+    staged,
+)
 from tests.sandbox import Sandbox
 
 
@@ -22,6 +30,7 @@ def test_add_and_commit(history: History) -> None:
     history.holds(2)
 
 
+@every_kind
 def test_checkout_of_a_commit_a_tag_and_a_branch(history: History) -> None:
     for version in (0, 1, 2, 0):
         history.git("checkout", "--quiet", f"v{version}")
@@ -75,6 +84,7 @@ def test_restore_of_worktree_and_index(history: History) -> None:
     history.holds(2)
 
 
+@every_kind
 def test_restore_of_the_worktree_alone_stages_nothing(history: History) -> None:
     before = staged(history.sandbox, MODEL)
     history.git("restore", "--source=v0", MODEL)
@@ -85,6 +95,7 @@ def test_restore_of_the_worktree_alone_stages_nothing(history: History) -> None:
     history.holds(2)
 
 
+@every_kind
 def test_reset_hard(history: History) -> None:
     history.git("reset", "--hard", "--quiet", "v0")
     history.holds(0)
@@ -105,6 +116,7 @@ def test_reset_keep_and_merge(history: History) -> None:
     history.holds(0)
 
 
+@every_kind
 def test_stash_and_pop_give_back_an_unstaged_change(history: History) -> None:
     history.sandbox.write(MODEL, history.versions[0])
     history.git("stash", "push", "--quiet")
@@ -306,7 +318,6 @@ def test_paths_that_are_hard_to_quote(history: History) -> None:
     assert_round_trip(history.sandbox, dict.fromkeys(PATHS, history.versions[0]))
 
 
-@pytest.mark.parametrize("history", [("small", "sha1"), ("large", "sha1")], indirect=True, ids="-".join)
 @pytest.mark.parametrize("name", ["a repository", "quote'd", "new\nline", "per%cent", "dollar$HOME"])
 def test_a_repository_in_a_folder_that_is_hard_to_quote(history: History, name: str) -> None:
     moved = Sandbox(history.root.with_name(name))

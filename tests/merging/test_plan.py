@@ -286,7 +286,7 @@ def test_there_is_no_frame_in_no_base() -> None:
         settle(plan(None, [checkpoint("a 1"), checkpoint("a 1, b 1")]), {}, BASE)
 
 
-@pytest.mark.parametrize(("heads", "labels"), [(0, ()), (2, ("a",)), (2, ("a", "a")), (1, ("a", "b"))])
+@pytest.mark.parametrize(("heads", "labels"), [(0, ()), (2, ("a",)), (2, ("a", "a")), (1, ("a", "b")), (1, ("base",))])
 def test_heads_have_labels_of_their_own(heads: int, labels: tuple[str, ...]) -> None:
     with pytest.raises(ValueError, match="labelled"):
         plan(None, [checkpoint("a 1")] * heads, labels)

@@ -35,6 +35,8 @@ class Combination:
         total = add(terms)
         if not self._elect:
             return total / self._total if self._normalize else total
+        if not masks.is_finite(total):
+            total, terms = masks.positive_nan(total), list(map(masks.positive_nan, terms))
         agreeing = _agreeing(terms, _elected(total, self._lean))
         return self._mean(agreeing) if self._normalize else add(agreeing)
 
@@ -52,9 +54,9 @@ def add(terms: list[Tensor]) -> Tensor:
 
 def _elected(total: Tensor, lean: int) -> Tensor:
     """-1 where the sign is negative. As an integer, 0.0 less one is negative, and no other float changes its sign."""
-    return masks.negative(masks.bits(masks.canonical(total)) - lean)
+    return masks.negative_(masks.bits(total) - lean)
 
 
 def _agreeing(terms: list[Tensor], sign: Tensor) -> list[Tensor]:
     """The terms where they have that sign; 0.0 elsewhere."""
-    return [masks.masked(term, ~masks.negative(masks.bits(masks.canonical(term)) ^ sign)) for term in terms]
+    return [masks.masked(term, masks.negative_(masks.bits(term) ^ sign).bitwise_not_()) for term in terms]

@@ -22,13 +22,14 @@ class Pick(Strategy):
 
     position: int | None = None
 
-    def pick(self, contest: Contest) -> Settled:
-        picked = contest.base if self.position is None else contest.branches[self.position]
-        return contest.settled() or Settled(picked)
+    def pick(self, contest: Contest) -> Settled | None:
+        if self.position is not None:
+            return contest.settled() or Settled(contest.branches[self.position])
+        return contest.settled() or (Settled(contest.base) if contest.base else None)
 
     def merge(self, contest: Contest) -> Iterator[Tensor]:
-        operand = self.pick(contest).operand
-        yield from operand.chunks() if operand else ()
+        picked = self.pick(contest)
+        yield from picked.operand.chunks() if picked and picked.operand else ()
 
 
 _SOURCE = "Git's own merge options -Xours and -Xtheirs"

@@ -108,7 +108,7 @@ def _random(contest: Contest, head: Head) -> Keep:
     threshold = round(contest.options["density"] * 2**32)
 
     def keep(start: int, change: Tensor) -> Tensor:
-        return masks.negative(generator.words(start, len(change), change.device) - threshold)
+        return masks.negative_(generator.words(start, len(change), change.device) - threshold)
 
     return keep
 

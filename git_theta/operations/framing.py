@@ -1,0 +1,47 @@
+"""Whether heads that have different frames really differ in anything but their parameters.
+
+A torch archive writes checksums of its tensors into its frame, and every frame lists names and shapes. So frames differ
+whenever parameters do, and ids cannot say more. A format can: a head's frame that comes out when the format rebuilds
+the base's around that head's parameters holds nothing new.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+from git_theta import registry
+from git_theta.errors import FormatError
+from git_theta.formats.base import Format, Part, Template
+from git_theta.merging.plan import Plan, settle
+from git_theta.operations.assemble import template
+from git_theta.operations.desk import Desk
+
+
+def framed(made: Plan, desk: Desk) -> tuple[Plan, bool]:
+    """The plan with the frame of a head that says all that is to be said; and whether there is one.
+
+    Where there is none, because more than one head changed what is no parameter, the plan keeps the first head's.
+    """
+    if made.whole or made.frame.source is not None:
+        return made, True
+    if made.base is None or {head.format for head in made.heads} != {made.base.format}:
+        return made, False
+    reader: Format = registry.load("formats", made.format)()
+    base = template(made.base, desk)
+    news = [index for index, head in enumerate(made.heads) if not _follows(template(head, desk), base, reader)]
+    return (settle(made, {}, frame=news[0] if news else 0), True) if len(news) < 2 else (made, False)
+
+
+def _declared(checksums: Mapping[str, int], name: str) -> int:
+    return checksums.get(name, 0)
+
+
+def _follows(head: Template, base: Template, reader: Format) -> bool:
+    """Whether a file is just what becomes of the base when its parameters change."""
+    declared = reader.checksums(head)
+    parts = [Part(span.name, span.spec, span.views, partial(_declared, declared, span.name)) for span in head.spans]
+    try:
+        return tuple(reader.build(parts, base)) == head.runs
+    except FormatError:
+        return False
