@@ -45,7 +45,12 @@ def debugging() -> bool:
 def say(text: str, *, prefix: str = "theta: ") -> None:
     """Print a message for the person on stderr, every line of it behind ``prefix``."""
     for line in text.splitlines():
-        print(f"{prefix}{line}", file=sys.stderr)  # noqa: T201
+        print(f"{prefix}{printable(line)}", file=sys.stderr)  # noqa: T201
+
+
+def printable(text: str) -> str:
+    """``text`` with what could steer a terminal escaped: names come out of files that anybody wrote (L10)."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
 def warn(text: str, *, hint: str = "") -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from git_theta.cli.boundary import say, warn
+from git_theta.cli.boundary import printable, say, warn
 from git_theta.cli.desk import desk_for
 from git_theta.cli.listing import count, echo_json, json_option, size
 from git_theta.cli.progress import progress
@@ -34,7 +34,7 @@ def command(as_json: bool) -> int:
     repository = discover()
     needed = inventory(held(history.reachable()))
     with progress("Checking objects", needed.work) as tick, desk_for(repository) as desk:
-        defects = list(verify(needed.uses, desk.store, desk.workers, tick))
+        defects = [*needed.unsound, *verify(needed.uses, desk.store, desk.workers, tick)]
     store = LocalStore(repository.theta_dir, repository.alternates())
     if as_json:
         echo_json([_json(defect, store) for defect in defects])
@@ -65,10 +65,13 @@ def _line(defect: Defect) -> str:
     names = ", ".join(defect.parameters[:3]) + (" ..." if len(defect.parameters) > 3 else "")
     named = f": {count(len(defect.parameters), 'parameter')}: {names}" if names else ""
     where = f"{defect.path or 'a blob'} (manifest {defect.manifest[:12]}){named}"
-    return f"{_kind(defect)}: object {defect.object} {defect.error.message}; {where}"
+    what = f"object {defect.object} " if defect.object else ""
+    return printable(f"{_kind(defect)}: {what}{defect.error.message}; {where}")
 
 
 def _hint(defect: Defect, store: LocalStore) -> str:
+    if not defect.object:
+        return defect.error.hint
     file = store.find(defect.object)
     again = f"git add --renormalize {shlex.quote(defect.path)}"
     if isinstance(defect.error, MissingObject):
@@ -85,7 +88,7 @@ def _hint(defect: Defect, store: LocalStore) -> str:
 
 
 def _json(defect: Defect, store: LocalStore) -> dict[str, Any]:
-    file = store.find(defect.object)
+    file = store.find(defect.object) if defect.object else None
     return {
         "kind": _kind(defect),
         "object": defect.object,

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from git_theta.cli.boundary import printable
 from git_theta.cli.listing import count, echo_json, json_option, listed, nul_option, shown, size, worktree
 from git_theta.errors import UsageError
 from git_theta.manifest.model import Entry, Manifest, View
@@ -53,9 +54,11 @@ def _facts(file: Tracked) -> list[str]:
 
 def _lines(manifest: Manifest) -> Iterator[str]:
     for entry in manifest.parameters():
-        yield "\t".join([entry.name or "", *_spec(entry), size(entry.size), entry.oid[:_SHORT]])
+        yield "\t".join([printable(entry.name or ""), *_spec(entry), size(entry.size), entry.oid[:_SHORT]])
         for view in entry.views:
-            yield "\t".join([view.name, *_spec(view), f"of {entry.name}", entry.oid[:_SHORT]])
+            yield "\t".join(
+                [printable(view.name), *_spec(view), f"of {printable(entry.name or '')}", entry.oid[:_SHORT]]
+            )
 
 
 def _spec(named: Entry | View) -> tuple[str, str]:

@@ -32,7 +32,7 @@ class Rebuilder:
         members: its members.
         prefix: the folder that they are in.
 
-    Raises FormatError where the template is no checkpoint of plain values.
+    Raises FormatError where the template is TorchScript.
     """
 
     def __init__(self, like: Template, members: Mapping[str, Member], prefix: str) -> None:
@@ -44,7 +44,6 @@ class Rebuilder:
         self._spanned = members_of(like.spans, members)
         pickle = members[f"{prefix}data.pkl"]
         self._pickle = self._source.read(pickle.offset, pickle.size)
-        check_repeatable(self._pickle)
         keys = (member.name.removeprefix(f"{prefix}data/") for member in self._spanned)
         self._spans = dict(zip(keys, like.spans, strict=True))
 
@@ -53,12 +52,13 @@ class Rebuilder:
 
         ``moved`` names parameters to take out of the checkpoint and to put in anew, after those before them.
 
-        Raises FormatError where a parameter has no place in the checkpoint.
+        Raises FormatError where the checkpoint holds more than plain values, or a parameter has no place in it.
         """
         storages = dict(zip(self._free_keys(len(parts)), parts, strict=True))
         renamed = self._renamed(storages, moved)
         fresh = storages.keys() - renamed.values()
         root = read_pickle(self._pickle)
+        check_repeatable(self._pickle)
         windows = [window for key, part in storages.items() for window in windows_of(key, part)]
         revise(Tables(root), windows, Changes(fresh, self._spans.keys() - renamed.keys(), moved))
         pickle = write_pickle(root, lambda storage: self._identity(storage, renamed))
@@ -86,7 +86,7 @@ class Rebuilder:
         if not isinstance(identity, tuple) or len(identity) < 5 or identity[0] != STORAGE:
             raise FormatError("the checkpoint refers to something outside it that is no storage")
         _, kind, key, *rest = identity
-        if not isinstance(storage, NewStorage) and key in self._spans:
+        if not isinstance(storage, NewStorage) and isinstance(key, str) and key in self._spans:
             if key not in renamed:
                 reason = "it is part of something other than a dict or list, and cannot change"
                 raise FormatError(reason, parameter=self._spans[key].name)
@@ -106,7 +106,7 @@ class Rebuilder:
         yield from self._storages(waiting)
 
     def _kept(self, member: Member, pickle: bytes) -> Entry:
-        name, record = _written_name(member), self._record(member)
+        name, record = _encoded(member.name, member), self._record(member)
         if member.name == f"{self._prefix}data.pkl":
             return Entry(name, crc32(pickle) if member.crc else 0, len(pickle), len(pickle), pickle, record)
         content = self._source.read(member.offset, member.size)
@@ -118,7 +118,7 @@ class Rebuilder:
         for key, part in storages.items():
             size = part.spec.nbytes
             crc = part.crc() if sample.crc and size else 0
-            yield Entry(f"{self._prefix}data/{key}".encode(), crc, size, size, None, record)
+            yield Entry(_encoded(f"{self._prefix}data/{key}", sample), crc, size, size, None, record)
 
     def _record(self, member: Member) -> bytes:
         return self._source.read(member.record, _RECORD)
@@ -132,5 +132,6 @@ class Rebuilder:
         return _ALIGNMENT if aligned else 0
 
 
-def _written_name(member: Member) -> bytes:
-    return member.name.encode("utf-8" if member.flags & UTF8 else "cp437")
+def _encoded(name: str, like: Member) -> bytes:
+    """A member's name as the directory spells names of ``like``."""
+    return name.encode("utf-8" if like.flags & UTF8 else "cp437")

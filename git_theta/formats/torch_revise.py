@@ -111,9 +111,9 @@ class _Tensors:
         plain = _plain(old)
         if plain is None:
             raise FormatError("it is more than a plain tensor in the checkpoint, and cannot change")
-        wanted, *hooks = plain.arguments[4:6] or (False, Call(ORDERED, ()))
+        wanted, hooks = plain.arguments[4:6] if len(plain.arguments) > 5 else (False, Call(ORDERED, ()))
         may = window.view.spec.dtype.kind in ("float", "complex")
-        record = self._tensor(window, _device(plain), (wanted and may, *hooks))
+        record = self._tensor(window, _device(plain), (wanted and may, hooks))
         if is_parameter(old):
             return Call(old.function, (record, old.arguments[1] and may, *old.arguments[2:]))
         return record

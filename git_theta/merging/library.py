@@ -35,6 +35,13 @@ class TensorOperand(Operand):
     def chunks(self) -> Iterator[Tensor]:
         yield self.tensor.reshape(-1)
 
+    def copy(self) -> Tensor:
+        """A tensor of the same bytes. Not ``clone``: it has no sub-byte dtypes, and makes any true boolean a 1."""
+        import torch
+
+        flat = self.tensor.reshape(-1)
+        return flat.view(torch.uint8).clone().view(flat.dtype).reshape(self.tensor.shape)
+
 
 def merge_tensors(
     strategy: str,
@@ -151,7 +158,7 @@ def _merged(strategy: Strategy, contests: list[Contest]) -> dict[str, Tensor]:
         if settled is None:
             merged[name] = _collected(prepared[name], strategy.merge(prepared[name]))
         elif isinstance(settled.operand, TensorOperand):
-            merged[name] = settled.operand.tensor.clone()
+            merged[name] = settled.operand.copy()
     return merged
 
 

@@ -11,6 +11,7 @@ from functools import partial
 from git_theta import parameters
 from git_theta.errors import CorruptObject, MissingObject, ThetaError
 from git_theta.manifest.model import Entry, Manifest
+from git_theta.operations.restore import require_size
 from git_theta.operations.workers import Workers
 from git_theta.store.base import Store
 
@@ -42,11 +43,13 @@ class Inventory:
     Attributes:
         manifests: how many there are.
         uses: object -> its parts, each distinct one once.
+        unsound: manifests whose parts do not add up to their file.
         work: bytes that :func:`verify` is going to hash.
     """
 
     manifests: int = 0
     uses: dict[str, list[Use]] = field(default_factory=dict)
+    unsound: list[Defect] = field(default_factory=list)
 
     @property
     def work(self) -> int:
@@ -59,7 +62,7 @@ class Defect:
 
     Attributes:
         error: MissingObject, CorruptObject, or why the object could not be checked; says what is wrong.
-        object: the object's id.
+        object: the object's id; "" where it is the manifest itself.
         path, manifest: a file that needs it, and the id of that manifest's blob.
         parameters: the parameters of it that are lost, as far as they have names.
     """
@@ -77,6 +80,10 @@ def inventory(manifests: Iterable[Held]) -> Inventory:
     seen: set[tuple[object, ...]] = set()
     for held in manifests:
         found.manifests += 1
+        try:
+            require_size(held.manifest)
+        except CorruptObject as error:
+            found.unsound.append(Defect(error, "", held.path, held.blob, ()))
         for part in held.manifest.parts():
             storage = part.storage
             key = (

@@ -79,8 +79,18 @@ def _beside(target: Path, scratch: Path) -> Iterator[tuple[Path, int]]:
 
 
 def _is_beside(scratch: Path, folder: Path) -> bool:
-    """Whether ``scratch`` can be had and is on the file system of ``folder``."""
+    """Whether ``scratch`` can be had, and files can be renamed from it into ``folder``.
+
+    Two mounts of one file system have the same device number, and refuse it all the same: so it is tried.
+    """
+    probe = f".theta-{os.getpid()}-{os.urandom(6).hex()}"
     with contextlib.suppress(OSError):
         scratch.mkdir(parents=True, exist_ok=True)
-        return scratch.stat().st_dev == folder.stat().st_dev
+        if scratch.stat().st_dev == folder.stat().st_dev:
+            (scratch / probe).touch()
+            (scratch / probe).rename(folder / probe)
+            (folder / probe).unlink()
+            return True
+    with contextlib.suppress(OSError):
+        (scratch / probe).unlink()
     return False

@@ -28,7 +28,7 @@ def require_objects(manifest: Manifest, desk: Desk) -> None:
     Raises MissingObject naming the first that cannot be had, and how many there are; CorruptObject when the manifest
     contradicts itself.
     """
-    _require_size(manifest)
+    require_size(manifest)
     missing = missing_objects(manifest, desk)
     if missing:
         desk.fetch(missing)
@@ -52,7 +52,7 @@ def restored(manifest: Manifest, desk: Desk) -> Iterator[Buffer]:
 
     Raises MissingObject, CorruptObject.
     """
-    _require_size(manifest)
+    require_size(manifest)
     runs = runs_of(manifest, desk)
     for part in _parts(manifest, desk):
         for piece in chain([next(runs)], part):
@@ -63,7 +63,7 @@ def restored(manifest: Manifest, desk: Desk) -> Iterator[Buffer]:
     desk.state.remember(manifest.parts())  # now that all of them were found there
 
 
-def _require_size(manifest: Manifest) -> None:
+def require_size(manifest: Manifest) -> None:
     """Raise CorruptObject unless the parts have the file's size: so no forged manifest writes more than it says.
 
     Each part is known to have its own when it is read.

@@ -267,3 +267,18 @@ def test_each_version_of_a_file_is_checked_once(repository: Sandbox) -> None:
     repository.commit()
     object_of(repository, "weight", ":b.safetensors").unlink()
     assert len(check(repository, 3)) == 1
+
+
+def test_a_manifest_whose_parts_do_not_add_up_is_corrupt(sandbox: Sandbox) -> None:
+    """Its objects are intact; no checkout would take it all the same."""
+    sandbox.theta("track", "*.safetensors")
+    sandbox.write("model.safetensors", model())
+    sandbox.commit()
+    text = sandbox.git("cat-file", "blob", "HEAD:model.safetensors").stdout
+    size = len(sandbox.read("model.safetensors"))
+    forged = text.replace(f'"size":{size}', f'"size":{size + 1}', 1)
+    oid = sandbox.git("hash-object", "-w", "--stdin", input=forged).stdout.strip()
+    sandbox.git("update-index", "--add", "--cacheinfo", f"100644,{oid},forged.safetensors")
+    found = sandbox.theta("fsck", check=False)
+    assert found.returncode == 4
+    assert "forged.safetensors" in found.stdout and "parts have" in found.stdout

@@ -23,6 +23,8 @@ from git_theta.formats.base import Part, View
 from git_theta.tensors.dtypes import BY_NAME
 from git_theta.tensors.spec import Spec
 from tests.formats.builds import built, contents, like_that, parts_of, template
+from tests.formats.sources import spans_or_refusal
+from tests.formats.test_fuzz import edited, edits
 from tests.formats.test_real_checkpoints import PUBLISHED, published
 from tests.formats.test_torch_zip import Net
 from tests.formats.torch_files import READER, filled, flattened, saved, spans_of, storage_tensor
@@ -417,6 +419,29 @@ def test_a_frame_of_another_file_is_refused() -> None:
     one, other = template(READER, saved({"a": torch.ones(4)})), template(READER, saved({"long": torch.ones(400)}))
     with pytest.raises(FormatError):
         READER.build([], one._replace(spans=other.spans))
+
+
+DAMAGED = saved({"a": torch.ones(4), "n": {"b": torch.nn.Parameter(torch.ones(2)), "x": 1}, "c": torch.ones(1)})
+
+
+@settings(max_examples=500, deadline=None)
+@given(draw=st.data())
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_damaged_template_is_built_like_or_refused(draw: st.DataObject) -> None:
+    start = draw.draw(st.sampled_from([0, len(DAMAGED) - 900]))
+    changes = [(start + at, removed, added) for at, removed, added in draw.draw(edits(900))]
+    data = edited(DAMAGED, changes, keep_size=True)
+    if spans_or_refusal(READER, data) is None:
+        return
+    like = template(READER, data)
+    parts = [part for part in parts_of(like.spans, contents(READER, data)) if part.name != "a"]
+    new = Part("n.d", Spec(F32, (2,)), (), lambda: 0)
+    try:
+        runs = READER.build([*parts, new], like)
+    except FormatError as error:
+        assert error.message
+    else:
+        assert len(runs) == len(parts) + 2
 
 
 DTYPES = [torch.float32, torch.bfloat16, torch.float8_e4m3fn, torch.int64, torch.uint16, torch.bool]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -17,12 +18,17 @@ def templates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("templates")
 
 
+@pytest.fixture(scope="session")
+def installation(sealed_session: None, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """What `git theta install` makes of a user's configuration."""
+    Sandbox(tmp_path_factory.mktemp("outside")).theta("install")
+    return Path(os.environ["GIT_CONFIG_GLOBAL"]).read_bytes()
+
+
 @pytest.fixture
-def installed(home: Path, tmp_path: Path) -> Path:
+def installed(installation: bytes, home: Path) -> Path:
     """git-theta installed for this test's user, so that clones have the filter too; returns the home."""
-    outside = tmp_path / "outside"
-    outside.mkdir()
-    Sandbox(outside).theta("install")
+    (home / ".gitconfig").write_bytes(installation)
     return home
 
 

@@ -120,7 +120,7 @@ _TORCH = {
     "F64": torch.float64,
 }  # fmt: skip
 
-Tensors = Mapping[str, tuple[str, tuple[int, ...], bytes]]
+Tensors = dict[str, tuple[str, tuple[int, ...], bytes]]
 Writer = Callable[[Tensors], bytes]
 
 

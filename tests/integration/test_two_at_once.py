@@ -11,7 +11,10 @@ from tests.integration.history import MODEL, assert_file, assert_round_trip, sto
 from tests.sandbox import Sandbox, changed, model
 
 ROUNDS = 10
-CHECKPOINT = model(3, **{"embed.weight": (300, 1000), "layer.weight": (2200, 1000), "layer.bias": 1000})  # 10 MB
+SHAPES: dict[str, int | tuple[int, ...]] = {
+    "embed.weight": (300, 1000), "layer.weight": (2200, 1000), "layer.bias": 1000,
+}  # fmt: skip
+CHECKPOINT = model(3, **SHAPES)  # 10 MB
 
 
 def started(sandbox: Sandbox, *args: str) -> subprocess.Popen[str]:

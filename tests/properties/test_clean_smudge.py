@@ -32,9 +32,10 @@ from tests.sandbox import model
 quick = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 few = settings(quick, max_examples=25)
 
-SMALL = model(1, **{"a.weight": (8, 8), "b.bias": 5})
+Shapes = dict[str, int | tuple[int, ...]]
+SMALL = model(1, **Shapes({"a.weight": (8, 8), "b.bias": 5}))
 # Above what a stream looks at before anything is decided, with a header in its head and tensors behind it.
-LARGE = model(2, **{"a.weight": (500, 700), "b.weight": (90, 200), "c.bias": 3})
+LARGE = model(2, **Shapes({"a.weight": (500, 700), "b.weight": (90, 200), "c.bias": 3}))
 PATH = "model.safetensors"
 
 
