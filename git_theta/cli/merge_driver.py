@@ -10,60 +10,70 @@ import sys
 from pathlib import Path
 
 from git_theta.cli import boundary
-from git_theta.cli.desk import desk_for
+from git_theta.cli.desk import conflicts_of, desk_for
 from git_theta.cli.policies import policy_for, settings_in_force
-from git_theta.errors import ManifestError
-from git_theta.manifest.model import Manifest
-from git_theta.manifest.text import dumps, loads
-from git_theta.merging.plan import plan
+from git_theta.errors import ConflictError
+from git_theta.manifest.text import LARGEST, dumps, is_manifest, loads
+from git_theta.merging.plan import Plan, plan
 from git_theta.merging.policy import Choice
 from git_theta.merging.trivial import Decision
-from git_theta.operations.framing import framed
+from git_theta.operations.conflicts import FRAME, Stages, keep, note_of
 from git_theta.operations.merge import Choose, Merged, merge
 from git_theta.vcs.repository import Repository, discover
 
 _MARKERS = 7
 """Size of conflict markers; Git makes them longer when it merges merge bases into a virtual one."""
 _ERROR = 128
-_SHOWN = 20
+_HEAD = 64
+"""Bytes that tell a manifest from any other file."""
+_TAKE_A_SIDE = "git checkout --ours, or --theirs, and the file; then git add it."
+_SETTLE = """\
+Settle them: git theta resolve -s STRATEGY, or --ours, --theirs, -i. What is left: git theta status
+Or give up (git merge --abort, git rebase --abort ...), and merge again: git theta merge -s STRATEGY HEAD"""
 
 
 def main() -> int:
     """Merge the files that Git names on the command line."""
     base, ours, theirs, markers, path = sys.argv[1:6]
-    try:
-        manifests = [_manifest(Path(file)) for file in (base, ours, theirs)]
-    except ManifestError as error:
-        boundary.warn(f"{path}: one side is no manifest of ours ({error.message}); take one side.", hint=error.hint)
-        return 1
-    repository = discover()
+    stages = Stages(*(_text(Path(file)) for file in (base, ours, theirs)))
     virtual = int(markers) > _MARKERS
-    merged = _merged(manifests, path, repository, virtual=virtual)
-    if merged is None:
-        boundary.warn(f"{path}: both sides changed a file that is not split into parameters; take one side.")
-        return 1
+    if not stages.ours or not stages.theirs:
+        boundary.warn(f"{path}: one side is no manifest of ours; take one side.", hint=_TAKE_A_SIDE)
+        return _given_up(Path(ours), virtual=virtual)
+    made = plan(loads(stages.base) if stages.base else None, [loads(stages.ours), loads(stages.theirs)])
+    repository = discover()
+    try:
+        merged = _merged(made, path, repository, virtual=virtual)
+    except ConflictError as error:
+        boundary.warn(str(error.located(path=path)), hint=error.hint)
+        return _given_up(Path(ours), virtual=virtual)
+    if virtual and merged.left:
+        return _given_up(Path(ours), virtual=virtual)
     Path(ours).write_bytes(dumps(merged.manifest))
-    if merged.left and not virtual:
+    _say_notes(merged, path)
+    if merged.left:
+        keep(note_of(path, merged), stages, conflicts_of(repository))
         _report(merged, path)
     return 1 if merged.left else 0
 
 
-def _manifest(file: Path) -> Manifest | None:
-    text = file.read_bytes()
-    return loads(text) if text else None
+def _text(file: Path) -> bytes | None:
+    """The text of a side: b"" where the file was not there, None where it is no manifest (and may be large)."""
+    with file.open("rb") as stream:
+        head = stream.read(_HEAD)
+        return head + stream.read(LARGEST) if not head or is_manifest(head) else None
 
 
-def _merged(manifests: list[Manifest | None], path: str, repository: Repository, *, virtual: bool) -> Merged | None:
-    base, *sides = manifests
-    heads = [side for side in sides if side is not None]
-    made = plan(base, heads)
-    if made.whole and made.frame.source is None:
-        return None
+def _given_up(ours: Path, *, virtual: bool) -> int:
+    """Leave ours to the person. Of a virtual merge base leave nothing: else it would settle what nobody decided."""
+    if virtual:
+        ours.write_bytes(b"")
+    return 1
+
+
+def _merged(made: Plan, path: str, repository: Repository, *, virtual: bool) -> Merged:
+    choose = _ancestors if virtual else _chooser(path, repository)
     with desk_for(repository) as desk:
-        made, agreed = framed(made, desk)
-        if not agreed:
-            boundary.warn(f"{path}: both sides changed what is no parameter (metadata, pickled values); ours is kept")
-        choose = _ancestors if virtual else _chooser(path, repository)
         return merge(made, choose, settings_in_force(), desk)
 
 
@@ -72,20 +82,23 @@ def _chooser(path: str, repository: Repository) -> Choose:
     return lambda decision: policy.choose(path, *decision.names)
 
 
-def _ancestors(decision: Decision) -> Choice | None:
+def _ancestors(_: Decision) -> Choice:
     """A virtual merge base holds the ancestor's values for what its own sides contest."""
-    return Choice("base", {}, "virtual merge base") if decision.base else None
+    return Choice("base", {}, "virtual merge base")
+
+
+def _say_notes(merged: Merged, path: str) -> None:
+    for applied in merged.applied:
+        if not applied.decision.names:
+            for note in applied.report.notes:
+                boundary.warn(f"{path}: {note}")
 
 
 def _report(merged: Merged, path: str) -> None:
-    count = len(merged.left)
-    boundary.say(f"{path}: {count} contested parameter{'s' if count > 1 else ''}; the file holds ours for them:")
-    for left in merged.left[:_SHOWN]:
-        boundary.say(f"  {', '.join(left.decision.names)}" + (f" ({left.reason})" if left.reason else ""))
-    if count > _SHOWN:
-        boundary.say(f"  ... and {count - _SHOWN} more")
-    hint = "Merge again with a strategy: git merge --abort; then git theta merge -s average HEAD (or ties, ...)"
-    boundary.say(hint, prefix="hint: ")
+    boundary.say(f"{path}: {count(len(merged.left), 'contested parameter')}; the file holds ours for what is contested:")
+    for left in merged.left:
+        boundary.say(f"  {', '.join(left.decision.names) or FRAME}" + (f" ({left.reason})" if left.reason else ""))
+    boundary.say(_SETTLE, prefix="hint: ")
 
 
 def _exit_code() -> int:

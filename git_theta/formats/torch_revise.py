@@ -118,7 +118,7 @@ class _Tensors:
             return Call(old.function, (record, old.arguments[1] and may, *old.arguments[2:]))
         return record
 
-    def _tensor(self, window: Window, device: object, gradient: tuple[object, ...]) -> Call:
+    def _tensor(self, window: Window, device: str, gradient: tuple[object, ...]) -> Call:
         key, part, (_, spec, stride, offset) = window
         storage_class, elements = _storage_class(part)
         storage = NewStorage((STORAGE, storage_class, key, device, elements))
@@ -136,11 +136,12 @@ def _plain(value: object) -> Call | None:
     return call if len(call.arguments) <= _ARGUMENTS.get(call.function, 0) else None
 
 
-def _device(call: Call | None) -> object:
+def _device(call: Call | None) -> str:
     """Where the storage of a plain tensor was: "cpu", "cuda:0"."""
     storage = call.arguments[0] if call else None
     identity = storage.identity if isinstance(storage, Persistent) else None
-    return identity[3] if isinstance(identity, tuple) and len(identity) > 3 else _CPU
+    device = identity[3] if isinstance(identity, tuple) and len(identity) > 3 else _CPU
+    return device if isinstance(device, str) else _CPU
 
 
 def _storage_class(part: Part) -> tuple[Global, int]:

@@ -82,10 +82,9 @@ class Table:
     def nests(self) -> bool:
         """Whether a dotted name becomes a dict within it; else the dotted name is the key, as in state dicts."""
         like = self.example or self
-        keys = [key for key, _ in like.pairs]
-        if any(isinstance(key, str) and "." in key for key in keys) or _is_ordered(like.record):
+        if any(isinstance(key, str) and "." in key for key, _ in like.pairs) or _is_ordered(like.record):
             return False
-        return like.sub is not None or any(type(key) is int for key in keys)
+        return like.sub is not None or any(type(key) is int for key, _ in like.pairs)
 
     def key_of(self, label: str) -> object:
         """The key for a new value. Raises FormatError where a list or an empty dict does not say."""

@@ -173,8 +173,8 @@ class Strategy(ABC):
         """The contests with what merging each must know of all of them. Reads in constant memory.
 
         Args:
-            contests: all that one checkpoint has for this strategy with the same options, weights, seed and device;
-                they have passed ``checks.check``, and ``pick`` did not settle them.
+            contests: all that one checkpoint has for this strategy with the same options, weights, seed and device,
+                each with a name of its own; they have passed ``checks.check``, and ``pick`` did not settle them.
         """
         return contests
 

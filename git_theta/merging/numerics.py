@@ -134,8 +134,6 @@ def _flat(operand: Operand, dtype: DType) -> Iterator[Tensor]:
 
 def _cut(pieces: Iterator[Tensor], size: int) -> Iterator[Tensor]:
     """The pieces joined and cut anew, ``size`` elements each; the last one shorter."""
-    import torch
-
     held: list[Tensor] = []
     missing = size
     for whole in pieces:
@@ -143,13 +141,19 @@ def _cut(pieces: Iterator[Tensor], size: int) -> Iterator[Tensor]:
         while len(rest) >= missing:
             held.append(rest[:missing])
             rest = rest[missing:]
-            yield held[0] if len(held) == 1 else torch.cat(held)
+            yield _joined(held)
             held, missing = [], size
         if len(rest):
             held.append(rest)
             missing -= len(rest)
     if held:
-        yield torch.cat(held)
+        yield _joined(held)
+
+
+def _joined(pieces: list[Tensor]) -> Tensor:
+    import torch
+
+    return pieces[0] if len(pieces) == 1 else torch.cat(pieces)
 
 
 def _nonfinite(values: Tensor) -> int:

@@ -15,6 +15,7 @@ from git_theta.merging.plan import Plan
 from git_theta.operations.content import Stream
 from git_theta.operations.desk import Desk
 from git_theta.operations.layout import Layout
+from git_theta.operations.presence import require
 from git_theta.operations.restore import runs_of
 from git_theta.tensors.dtypes import BY_NAME
 from git_theta.tensors.spec import Spec
@@ -48,7 +49,7 @@ def assemble(made: Plan, computed: Mapping[str, Entry], desk: Desk) -> Manifest:
     except FormatError as error:
         raise ConflictError(
             f"the merged parameters fit no {like.format} file: {error.message}",
-            hint="Take the file from one side: git theta resolve --ours, or --theirs",
+            hint="Take the file from one side: git checkout --ours, or --theirs; then git add.",
             parameter=error.parameter,
         ) from error
     layout = Layout(desk, like)
@@ -60,9 +61,13 @@ def assemble(made: Plan, computed: Mapping[str, Entry], desk: Desk) -> Manifest:
 
 
 def template(manifest: Manifest, desk: Desk) -> Template:
-    """A stored file as formats build like it: what is no parameter's is read, parameters are not."""
+    """A stored file as formats build like it: what is no parameter's is read (and fetched), parameters are not.
+
+    Raises ConflictError where that is too much to rebuild in memory, MissingObject, CorruptObject.
+    """
     if sum(entry.size for entry in manifest.entries if entry.name is None) > _LARGEST:
         raise ConflictError("too much of the file is no parameter's to rebuild it", hint="Take the file from one side.")
+    require((part for part in manifest.parts() if part.name is None), desk)
     runs, spans, offset = [b""], [], 0
     literal = runs_of(manifest, desk)
     for entry in manifest.entries:
@@ -111,6 +116,7 @@ class _Checksums:
 
     def _computed(self, entry: Entry) -> int:
         checksum = 0
+        require([entry], self._desk)
         for piece in parameters.read(entry, self._desk.store, map):
             checksum = zlib.crc32(piece, checksum)
         return checksum

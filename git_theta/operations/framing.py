@@ -22,15 +22,19 @@ def framed(made: Plan, desk: Desk) -> tuple[Plan, bool]:
     """The plan with the frame of a head that says all that is to be said; and whether there is one.
 
     Where there is none, because more than one head changed what is no parameter, the plan keeps the first head's.
+    Without a base nothing may differ: then the first head stands for it.
     """
     if made.whole or made.frame.source is not None:
         return made, True
-    if made.base is None or {head.format for head in made.heads} != {made.base.format}:
+    ancestor = made.base or made.heads[0]
+    if {head.format for head in made.heads} != {ancestor.format}:
         return made, False
     reader: Format = registry.load("formats", made.format)()
-    base = template(made.base, desk)
+    base = template(ancestor, desk)
     news = [index for index, head in enumerate(made.heads) if not _follows(template(head, desk), base, reader)]
-    return (settle(made, {}, frame=news[0] if news else 0), True) if len(news) < 2 else (made, False)
+    if len(news) > (1 if made.base else 0):
+        return made, False
+    return settle(made, {}, frame=news[0] if news else 0), True
 
 
 def _declared(checksums: Mapping[str, int], name: str) -> int:

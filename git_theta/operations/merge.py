@@ -6,7 +6,7 @@ the merged file holds ours for it, and says so.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from git_theta import parameters
@@ -24,8 +24,12 @@ from git_theta.operations.assemble import assemble
 from git_theta.operations.content import Stream
 from git_theta.operations.deposit import Deposit, Label
 from git_theta.operations.desk import Desk
+from git_theta.operations.framing import framed
+from git_theta.operations.presence import require
 from git_theta.tensors.arrays import Buffer
 
+_FRAME = "both sides changed what is no parameter: metadata, pickled values"
+_NO_BASE = "there is no merge base to take it from"
 _SIDES = {"ours": 0, "theirs": 1, "base": BASE}
 """Strategies that take a side whatever is contested, also where no values could be computed with."""
 
@@ -41,7 +45,7 @@ class Settings(NamedTuple):
 
 
 class Applied(NamedTuple):
-    """A parameter that a strategy settled."""
+    """A parameter that a strategy settled; or the frame, whose decision has no name."""
 
     decision: Decision
     choice: Choice
@@ -49,7 +53,10 @@ class Applied(NamedTuple):
 
 
 class Left(NamedTuple):
-    """A parameter that is still contested, and why the chosen strategy could not settle it ("" if none was chosen)."""
+    """A parameter, or the frame, that is still contested, and why.
+
+    ``reason`` is what kept the chosen strategy from settling it; "" for a parameter that none was chosen for.
+    """
 
     decision: Decision
     reason: str
@@ -70,23 +77,49 @@ class _Job(NamedTuple):
     contest: Contest
 
 
-def merge(made: Plan, choose: Choose, settings: Settings, desk: Desk) -> Merged:
+def merge(
+    made: Plan, choose: Choose, settings: Settings, desk: Desk, computed: Mapping[str, Entry] | None = None
+) -> Merged:
     """Carry out a plan.
 
     Args:
         made: what is to be merged.
-        choose: the strategy for a contested parameter, or None to leave it.
+        choose: the strategy for a contested parameter, or None to leave it. It is asked about the frame too (a decision
+            without names) where more than one head changed what is no parameter: strategies that take a side settle
+            that, those that compute leave ours, and say so.
         settings: how to compute.
         desk: what to work with.
+        computed: by name, entries that strategies made earlier, for what the plan has settled since.
 
     Everything that the manifest names is durable. Raises UsageError for strategies and options that do not exist,
     MissingObject and CorruptObject for parameters that cannot be read; nothing but unreachable objects is left then.
     """
+    made, about_frame = _frame_settled(made, choose, desk)
     sides, jobs, left = _sorted_out(made, choose, settings, desk)
-    computed, applied = _computed(jobs, desk)
+    new, applied = _computed(jobs, desk)
     settled = settle(made, sides | {job.decision.name: _first(job.decision) for job in jobs})
     chosen = [Applied(item, choice, Report()) for item, choice in _picked(made, choose, sides)]
-    return Merged(assemble(settled, computed, desk), settled, (*chosen, *applied), tuple(left))
+    file = assemble(settled, {**(computed or {}), **new}, desk)
+    framing = [item for item in about_frame if isinstance(item, Applied)]
+    unframed = [item for item in about_frame if isinstance(item, Left)]
+    return Merged(file, settled, (*framing, *chosen, *applied), (*unframed, *left))
+
+
+def _frame_settled(made: Plan, choose: Choose, desk: Desk) -> tuple[Plan, list[Applied | Left]]:
+    """The plan with a frame, and what there is to tell about it: nothing where ids or the format could decide."""
+    made, _ = framed(made, desk)
+    if made.frame.source is not None:
+        return made, []
+    choice = choose(made.frame)
+    if choice is None or choice.strategy == CONFLICT:
+        return made, [Left(made.frame, _FRAME)]
+    if made.whole and choice.strategy not in _SIDES:
+        return made, [Left(made.frame, f"{choice.strategy} cannot compute with a file that is not split")]
+    side = _SIDES.get(choice.strategy, 0)
+    if side == BASE and made.base is None:
+        return made, [Left(made.frame, _NO_BASE)]
+    notes = [] if choice.strategy in _SIDES else [f"{_FRAME}; ours is kept"]
+    return settle(made, {}, frame=side), [Applied(made.frame, choice, Report(notes=notes))]
 
 
 def _sorted_out(
@@ -96,10 +129,12 @@ def _sorted_out(
     sides: dict[str, int] = {}
     jobs: list[_Job] = []
     left: list[Left] = []
-    for decision in made.contested:
+    for decision in () if made.whole else made.contested:
         choice = choose(decision)
         if choice is None or choice.strategy == CONFLICT:
             left.append(Left(decision, ""))
+        elif _SIDES.get(choice.strategy) == BASE and made.base is None:
+            left.append(Left(decision, _NO_BASE))
         elif choice.strategy in _SIDES and _SIDES[choice.strategy] < len(made.heads):
             sides[decision.name] = _SIDES[choice.strategy]
         else:
@@ -131,6 +166,7 @@ def _computed(jobs: Sequence[_Job], desk: Desk) -> tuple[dict[str, Entry], list[
     groups: dict[tuple[str, str], list[_Job]] = {}
     for job in sorted(jobs, key=lambda job: job.decision.name):
         groups.setdefault((job.choice.strategy, repr(sorted(job.choice.options.items()))), []).append(job)
+    require((entry for job in jobs for held in (*job.decision.heads, job.decision.base) for entry in held), desk)
     deposit, applied = Deposit(desk, None), []
     for (name, _), group in groups.items():
         strategy = named(name)

@@ -230,6 +230,8 @@ def test_a_deferred_checkout_beside_the_hooks_of_git_lfs(both: Sandbox) -> None:
     both.write("large.safetensors", large)
     both.commit("large")
     (both.root / "large.safetensors").unlink()
-    both.git("checkout", "--", ".")
+    trace = both.root.parent / "trace"
+    both.git("checkout", "--", ".", env={"GIT_TRACE2_EVENT": str(trace)})
+    assert '"update-index"' in trace.read_text(), "Git is told of the file that was written after it was done"
     assert_round_trip(both, {"large.safetensors": large, "model.safetensors": MODEL})
     assert_clean(both)

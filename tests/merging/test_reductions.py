@@ -14,7 +14,7 @@ from git_theta.merging.reductions import BLOCK, PairwiseSum
 
 def total(terms: torch.Tensor, chunk: int) -> float:
     pairwise = PairwiseSum()
-    for piece in terms.split(chunk):
+    for piece in torch.split(terms, chunk):
         pairwise.add(piece)
     return pairwise.value()
 

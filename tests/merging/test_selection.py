@@ -32,13 +32,13 @@ def keep(tensors: Sequence[Tensor], ranks: Sequence[int], chunk: int) -> dict[st
 
     def read() -> Iterator[tuple[str, Sequence[Tensor]]]:
         for name, tensor in named.items():
-            for piece in tensor.split(chunk) if len(tensor) else ():
+            for piece in torch.split(tensor, chunk) if len(tensor) else ():
                 yield name, [magnitudes(piece, wide=wide)]
 
     found = cuts(list(named), read, [ranks], wide=wide)
     return {
         name: [
-            torch.cat([keeper.mask(magnitudes(piece, wide=wide)) == -1 for piece in named[name].split(chunk)])
+            torch.cat([keeper.mask(magnitudes(piece, wide=wide)) == -1 for piece in torch.split(named[name], chunk)])
             for keeper in map(Keeper, heads[0])
         ]
         for name, heads in found.items()

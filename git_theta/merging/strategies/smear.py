@@ -31,10 +31,9 @@ class Smear(Strategy):
     def merge(self, contest: Contest) -> Iterator[Tensor]:
         heads = contest.heads()
         logits = _logits(contest)
-        temperature: float = contest.options["temperature"]
         # By logit, then content: the order of heads must not change the sum that softmax divides by.
         heads.sort(key=lambda head: (logits[head.position], head.oid, head.position))
-        weights = softmax([logits[head.position] / temperature for head in heads])
+        weights = softmax([logits[head.position] for head in heads], contest.options["temperature"])
         contest.report.facts["entropy"] = entropy(weights)
         used = dict(zip((head.position for head in heads), weights, strict=True))
         contest.report.weights = tuple(map(used.get, range(len(contest.branches))))
@@ -48,10 +47,10 @@ def group_of(name: str, groups: Sequence[str]) -> str:
     return next((glob for glob in groups if name_matcher([glob])(name)), name.rpartition(".")[0])
 
 
-def softmax(logits: Sequence[float]) -> list[float]:
-    """exp(l_i) / sum of exp(l_j), in fp64."""
+def softmax(logits: Sequence[float], temperature: float = 1.0) -> list[float]:
+    """exp(l_i / temperature) / sum of exp(l_j / temperature), in fp64."""
     top = max(logits)
-    powers = [math.exp(logit - top) for logit in logits]
+    powers = [math.exp((logit - top) / temperature) for logit in logits]
     total = math.fsum(powers)
     return [power / total for power in powers]
 

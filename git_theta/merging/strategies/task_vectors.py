@@ -100,7 +100,7 @@ _ZERO_SIGN = Option(
     "zero_sign",
     "choice",
     "positive",
-    "The sign elected where the sum is zero: positive, or the one that most elements of the tensor (scope) elected.",
+    "The sign elected where the sum is zero: positive, or the one that most elements elected.",
     choices=("positive", "majority"),
 )
 _SCOPE = Option(

@@ -11,11 +11,11 @@ from tests.merging.strategies.cases import same_bytes
 SIZE = 40_000
 
 
-def kept(head: float, **rest: float) -> torch.Tensor:
+def kept(head: float, density: float) -> torch.Tensor:
     """Which elements of the first head's change are kept: the second one changes nothing but the last element."""
     other = torch.zeros(SIZE)
     other[-1] = 1
-    merged = merge_tensors("dare", [torch.full((SIZE,), head), other], torch.zeros(SIZE), **rest)
+    merged = merge_tensors("dare", [torch.full((SIZE,), head), other], torch.zeros(SIZE), density=density)
     return merged[:-1] != 0
 
 
@@ -44,11 +44,19 @@ def test_it_is_drawn_again_alike_and_otherwise_with_another_seed_name_or_tensor(
     assert not torch.equal(kept(1.0, density=0.5), kept(2.0, density=0.5))
 
 
+def test_two_heads_with_the_same_tensor_are_drawn_apart() -> None:
+    """With one mask for both, an element would get both of their changes or none."""
+    base, tuned, other = torch.zeros(200), torch.ones(200), torch.zeros(200)
+    other[-1] = 5
+    merged = merge_tensors("dare", [tuned, tuned.clone(), other], base, density=0.5)
+    assert set(merged[:-1].tolist()) == {0.0, 2.0, 4.0}
+
+
 def test_golden_bytes() -> None:
     """A merge that somebody made must come out the same for ever."""
     heads = [torch.arange(8.0), torch.arange(8.0).flip(0)]
     merged = merge_tensors("dare", heads, torch.zeros(8), seed=11, name="layer.weight", density=0.5)
-    assert merged.tolist() == []
+    assert merged.tolist() == [0.0, 12.0, 0.0, 8.0, 8.0, 4.0, 0.0, 0.0]
 
 
 def test_dare_ties_elects_a_sign_among_what_is_kept() -> None:

@@ -66,7 +66,7 @@ class Pieces(Operand):
 
     def chunks(self) -> Iterator[Tensor]:
         for chunk in self._operand.chunks():
-            for piece in chunk.split(self._size):
+            for piece in torch.split(chunk, self._size):
                 yield from (piece, piece[:0])
 
 
@@ -280,6 +280,28 @@ def test_operands_are_read_side_by_side_whatever_their_pieces() -> None:
     assert [chunk.start for chunk in chunks] == list(range(0, 100, 7))
     for index in range(2):
         assert torch.equal(torch.cat([chunk.values[index] for chunk in chunks]), heads[index])
+
+
+@pytest.mark.parametrize("strategy", COMPUTED)
+def test_l6_results_come_while_operands_are_still_read(strategy: str) -> None:
+    base, heads = fine_tunes(torch.float32, 1000)
+    asked = contest(strategy, heads, base, **settings_of(strategy), chunk=10)
+    counted = [Counted(branch, 10) for branch in asked.branches if branch]
+    result = named(strategy).merge(replace(asked, branches=tuple(counted)))
+    next(result)
+    assert [operand.taken for operand in counted] == [1, 1]
+
+
+class Counted(Pieces):
+    """Counts the pieces with something in them that the last reader has taken so far."""
+
+    taken = 0
+
+    def chunks(self) -> Iterator[Tensor]:
+        self.taken = 0
+        for piece in super().chunks():
+            self.taken += len(piece) > 0
+            yield piece
 
 
 def test_a_state_dict_is_merged_like_its_tensors() -> None:

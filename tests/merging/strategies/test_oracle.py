@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -161,6 +162,6 @@ def test_dare_of_density_1_keeps_everything(strategy: str, stored: str) -> None:
     generator = torch.Generator().manual_seed(0)
     base, a, b = (torch.randn(100, generator=generator).to(STORED[stored]) for _ in range(3))
     dense = {"dare": "task-arithmetic", "dare-ties": "ties"}[strategy]
-    rest = {"density": 1.0} if dense == "ties" else {}
+    rest: dict[str, Any] = {"density": 1.0} if dense == "ties" else {}
     expected = merge_tensors(dense, [a, b], base, **rest)
     assert torch.equal(merge_tensors(strategy, [a, b], base, density=1.0), expected)

@@ -28,7 +28,7 @@ def test_weights_are_a_softmax_of_logits_over_temperature() -> None:
     assert merge("smear", asked).tolist() == [1.75]
     assert asked.report.weights == pytest.approx((0.25, 0.75))
     assert asked.report.facts["entropy"] == pytest.approx(-0.25 * math.log(0.25) - 0.75 * math.log(0.75))
-    assert weights_used(2, logits={"*": [0, 1]}, temperature=2) == pytest.approx(tuple(softmax([0, 0.5])))
+    assert weights_used(2, logits={"*": [0, 1]}, temperature=2) == pytest.approx(tuple(softmax([0, 1], 2)))
 
 
 def test_groups_are_modules_unless_globs_say_otherwise() -> None:
@@ -45,7 +45,7 @@ def test_each_group_has_its_own_logits() -> None:
 
 
 def test_a_declared_group_shares_its_logits() -> None:
-    options = {"groups": "encoder.*", "logits": {"encoder.*": [0, 1, 2]}}
+    options: dict[str, Any] = {"groups": "encoder.*", "logits": {"encoder.*": [0, 1, 2]}}
     assert weights_used(name="encoder.0.weight", **options) == weights_used(name="encoder.7.bias", **options)
 
 
@@ -82,7 +82,7 @@ def test_entropy_tells_a_choice_from_a_mixture() -> None:
 
 
 def test_huge_logits_do_not_overflow() -> None:
-    assert weights_used(2, logits={"*": [1e300, -1e300]}, temperature=1e-5) == (1.0, 0.0)
+    assert weights_used(2, logits={"*": [1e308, -1e308]}, temperature=1e-5) == (1.0, 0.0)
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ def checkpoints(seed: int, heads: int = 3) -> tuple[StateDict, list[StateDict]]:
     def fine_tune() -> StateDict:
         change = (torch.randperm(sum(sizes), generator=generator) + 1) / 4096
         change = change * (torch.randint(0, 2, change.shape, generator=generator) * 2 - 1)
-        pieces = change.split(sizes)
+        pieces = torch.split(change, sizes)
         return {name: base[name] + piece.view(shapes[name]) for name, piece in zip(shapes, pieces, strict=True)}
 
     return base, [fine_tune() for _ in range(heads)]

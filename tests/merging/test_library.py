@@ -1,0 +1,137 @@
+"""Merging from Python: what goes in, what comes out, and what is refused."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+import torch
+
+import git_theta
+from git_theta import merge_state_dicts, merge_tensors, registry
+from git_theta.errors import ConflictError, PluginError, UsageError
+from git_theta.merging.catalogue import named
+
+A, B, C = torch.tensor([1.0, 2.0]), torch.tensor([3.0, 6.0]), torch.tensor([5.0, 4.0])
+
+
+def test_l12_neither_torch_nor_numpy_is_imported_before_something_is_merged() -> None:
+    program = """
+import sys, git_theta
+from git_theta.merging.catalogue import named, names
+git_theta.merge_tensors, git_theta.merge_state_dicts
+assert [named(name).name for name in names()] == names()
+assert not {"torch", "numpy"} & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_the_package_has_no_other_attributes_by_accident() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'merge_tensor'"):
+        _ = git_theta.merge_tensor  # type: ignore[attr-defined]
+
+
+def test_the_readmes_example() -> None:
+    merged = merge_tensors("task-arithmetic", [B, C], base=A, weights=[0.5, 1.0], lambda_=0.5)
+    assert merged.tolist() == [1 + 0.5 * (0.5 * 2 + 4), 2 + 0.5 * (0.5 * 4 + 2)]
+
+
+def test_equal_weights_are_ones_and_not_normalised() -> None:
+    assert merge_tensors("task-arithmetic", [B, C], A).tolist() == [7.0, 8.0]
+    assert merge_tensors("weighted", [B, C], A).tolist() == [4.0, 5.0]
+
+
+def test_inputs_are_left_alone_and_results_are_new() -> None:
+    branches = [torch.nn.Parameter(B.clone()), torch.nn.Parameter(C.clone())]
+    for strategy in ("average", "ours"):
+        merged = merge_tensors(strategy, branches, A)
+        assert not merged.requires_grad
+        merged.zero_()
+    assert torch.equal(branches[0], B)
+    assert torch.equal(branches[1], C)
+
+
+def test_strided_tensors_are_read_row_by_row() -> None:
+    left, right = torch.arange(6.0).view(2, 3).T, torch.arange(6.0).view(3, 2)
+    assert torch.equal(merge_tensors("average", [left, right]), (left + right) / 2)
+    assert torch.equal(merge_tensors("ours", [left, right]), left)
+
+
+def test_conjugate_views_are_resolved() -> None:
+    left, right = torch.tensor([1 + 2j]).conj(), torch.tensor([3 + 4j])
+    assert merge_tensors("average", [left, right]).tolist() == [2 + 1j]
+
+
+def test_names_are_in_the_order_of_the_first_branch_then_of_the_others() -> None:
+    merged = merge_state_dicts("average", [{"z": A, "a": A}, {"new": B, "z": B, "a": B}])
+    assert list(merged) == ["z", "a", "new"]
+    assert torch.equal(merged["new"], B)
+
+
+def test_what_one_branch_removed_is_gone_unless_another_changed_it() -> None:
+    base = {"kept": A, "removed": A}
+    merged = merge_state_dicts("average", [{"kept": A}, {"kept": A, "removed": A}], base)
+    assert list(merged) == ["kept"]
+    with pytest.raises(ConflictError, match="removed: head 1 is without it, others changed it"):
+        merge_state_dicts("average", [{"kept": A}, {"kept": A, "removed": B}], base)
+    assert list(merge_state_dicts("ours", [{"kept": A}, {"kept": A, "removed": B}], base)) == ["kept"]
+    assert torch.equal(merge_state_dicts("theirs", [{}, {"removed": B}], base)["removed"], B)
+
+
+def test_base_never_drops_what_both_added() -> None:
+    with pytest.raises(ConflictError, match="does not have it"):
+        merge_state_dicts("base", [{"new": A}, {"new": B}], {})
+
+
+def test_all_conflicts_are_named_at_once() -> None:
+    steps = [{"steps": torch.tensor(1), "w": A}, {"steps": torch.tensor(2), "w": B.double()}]
+    with pytest.raises(ConflictError) as caught:
+        merge_state_dicts("average", steps)
+    told = str(caught.value)
+    assert told.startswith("2 parameters conflict: steps: average computes with numbers, and I64 values are counts")
+    assert "w: dtypes or shapes differ: F32 [2], F64 [2]" in told
+    assert caught.value.hint == "Choose a side for it: ours, theirs or base."
+    assert caught.value.exit_code == 12
+
+
+@pytest.mark.parametrize("value", ["text", 3, None, torch.eye(2).to_sparse()])
+def test_what_is_no_dense_tensor_is_refused(value: Any) -> None:
+    with pytest.raises(UsageError, match="'_extra_state' is no dense tensor"):
+        merge_state_dicts("average", [{"_extra_state": value}, {"_extra_state": A}])
+
+
+def test_unknown_strategies_and_options_are_refused_with_what_is_close() -> None:
+    with pytest.raises(UsageError, match="no strategy is called 'tie'") as caught:
+        merge_tensors("tie", [A, B])
+    assert caught.value.hint.startswith("Did you mean 'ties'? There is: ours, theirs, base, average")
+    with pytest.raises(UsageError, match="ties has no option 'densty'") as caught:
+        merge_tensors("ties", [A, B], densty=1)
+    assert caught.value.hint.startswith("Did you mean 'density'?")
+
+
+def test_a_plug_in_that_is_no_strategy_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(registry.BUILT_IN["merges"], "odd", "builtins:dict")
+    with pytest.raises(PluginError, match="'odd' is no Strategy but <class 'dict'>"):
+        named("odd")
+
+
+@pytest.mark.parametrize("strategy", ["average", "ties", "dare"])
+def test_the_device_changes_nothing_but_where_it_is_computed(strategy: str) -> None:
+    dicts = [{"w": A}, {"w": B}], {"w": C}
+    merged = merge_state_dicts(strategy, *dicts, device="cpu")
+    assert torch.equal(merged["w"], merge_state_dicts(strategy, *dicts)["w"])
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("strategy", ["average", "ties", "dare", "slerp"])
+def test_tensors_on_cuda_are_merged_there_and_stay_there(strategy: str) -> None:
+    base, left, right = (torch.randn(1000, generator=torch.Generator().manual_seed(seed)) for seed in range(3))
+    expected = merge_tensors(strategy, [left, right], base)
+    merged = merge_tensors(strategy, [left.cuda(), right.cuda()], base.cuda())
+    assert merged.is_cuda
+    assert torch.equal(merged.cpu(), expected)
+    moved = merge_state_dicts(strategy, [{"": left}, {"": right}], {"": base}, device="cuda")[""]
+    assert not moved.is_cuda
+    assert torch.equal(moved, expected)
