@@ -1,7 +1,7 @@
 # make demo    see it work on a real model, in a folder you can go on playing in
 # make test    the whole suite
 # make lint    ruff and mypy
-# make bench   timings and memory, side by side with git-lfs (needs 12 GB of disk)
+# make bench   timings and memory, side by side with git-lfs (needs 18 GB of disk)
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)

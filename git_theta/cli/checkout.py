@@ -11,6 +11,7 @@ import click
 
 from git_theta.cli import boundary
 from git_theta.cli.desk import desk_for, refresh
+from git_theta.cli.hook import place_hook
 from git_theta.cli.listing import count, listed, size, worktree
 from git_theta.cli.progress import progress
 from git_theta.errors import ThetaError
@@ -37,6 +38,7 @@ def command(pathspecs: tuple[str, ...]) -> int:
     reported, the rest goes on, and the first error decides the exit code.
     """
     repository, top = worktree()
+    place_hook(repository)
     files = listed(repository, pathspecs, must_match=True)
     waiting = [found for file in files if (found := _waiting(file.path, top))]
     codes: list[int] = []

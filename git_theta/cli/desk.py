@@ -47,6 +47,11 @@ def desk_for(repository: Repository, progress: Callable[[int], None] = lambda _:
         state.close()
 
 
+def conflicts_of(repository: Repository) -> Path:
+    """Where it is noted how far the conflicts of this worktree are settled."""
+    return repository.git_dir / "theta" / "conflicts"
+
+
 def refresh(worktree: Path, texts: Mapping[str, bytes], answers: Path) -> None:
     """Have Git take these files for what their manifests say, which ``answers`` holds too, where that is staged."""
     command = module(sys.executable, f"{FILTER} --written {shlex.quote(os.fspath(answers))}")

@@ -15,17 +15,17 @@ from functools import partial
 from pathlib import Path
 
 from git_theta.cli import boundary
-from git_theta.cli.desk import desk_for, refresh
+from git_theta.cli.desk import conflicts_of, desk_for, refresh
+from git_theta.cli.hook import ensure_hook, place_hook
 from git_theta.cli.progress import Meter
-from git_theta.errors import ThetaError
 from git_theta.operations.clean import clean
 from git_theta.operations.content import Stream
 from git_theta.operations.deferred import LARGE, Deferred
 from git_theta.operations.desk import Desk
-from git_theta.operations.smudge import smudge
+from git_theta.operations.smudge import as_it_is, smudge
 from git_theta.vcs import index
 from git_theta.vcs.filter_process import Handler, ReadInto, serve
-from git_theta.vcs.parent import may_clean_anything, may_defer
+from git_theta.vcs.parent import may_clean_anything, may_defer, records
 from git_theta.vcs.pktline import Buffer, Reader, Writer
 from git_theta.vcs.repository import Repository, discover
 
@@ -50,6 +50,7 @@ def _serve(handlers: dict[str, Handler]) -> None:
 
 
 def _filter(repository: Repository) -> None:
+    ensure_hook(repository)
     meter = Meter()
     with desk_for(repository, meter) as desk:
         session = _Session(repository, desk, meter)
@@ -72,6 +73,10 @@ class _Session:
     def clean(self, readinto: ReadInto, path: str) -> Iterator[Buffer]:
         with self._meter.during(f"Storing {path}"):
             text = clean(Stream(readinto), path, self._cleaned, self._desk)
+        if _may_be_in_conflict(self._repository) and records():
+            from git_theta.cli.conflicted import tell_what_is_recorded
+
+            tell_what_is_recorded(self._repository, path, text)
         yield text
 
     def smudge(self, readinto: ReadInto, path: str) -> Iterator[Buffer]:
@@ -88,7 +93,7 @@ class _Session:
                 yield from answer.pieces
 
     def skip(self, readinto: ReadInto, path: str) -> Iterator[Buffer]:  # noqa: ARG002
-        yield b"".join(Stream(readinto).rest())
+        yield from as_it_is(Stream(readinto), self._desk)
 
     def finish(self) -> None:
         """Git has hung up: write what was deferred."""
@@ -101,24 +106,16 @@ class _Session:
         if self._smudged:
             return
         self._smudged = True
-        _place_hook(self._repository)
+        place_hook(self._repository)
         if self._repository.worktree and may_defer(self._repository.hooks_dir):
             self._deferred = Deferred(self._repository.worktree, self._desk, boundary.report)
 
 
-def _place_hook(repository: Repository) -> None:
-    """A clone has no hooks, and without ours a push would leave the objects behind: put it where only Git looks.
-
-    A folder outside of the repository's own (core.hooksPath) is somebody's to keep: `git theta doctor` tells of it.
-    """
-    from git_theta.vcs import hooks
-
-    command = hooks.command(sys.executable)
-    with contextlib.suppress(OSError, ThetaError):
-        if repository.common_dir in repository.hooks_dir.parents:
-            found = hooks.state(repository.hooks_dir, command)
-            if found in (hooks.HookState.ABSENT, hooks.HookState.OUTDATED):
-                hooks.install(repository.hooks_dir, command)
+def _may_be_in_conflict(repository: Repository) -> bool:
+    """Whether a merge left anything contested here: one look at a folder that most repositories lack."""
+    with contextlib.suppress(OSError):
+        return any(os.scandir(conflicts_of(repository)))
+    return False
 
 
 def _answer(repository: Repository, texts: dict[str, str]) -> None:

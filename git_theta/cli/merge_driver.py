@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from git_theta.cli import boundary
+from git_theta.cli import boundary, hand_back
 from git_theta.cli.desk import conflicts_of, desk_for
 from git_theta.cli.policies import policy_for, settings_in_force
 from git_theta.errors import ConflictError
@@ -19,10 +19,11 @@ from git_theta.merging.policy import Choice
 from git_theta.merging.trivial import Decision
 from git_theta.operations.conflicts import FRAME, Stages, keep, note_of
 from git_theta.operations.merge import Choose, Merged, merge
+from git_theta.vcs.git import git
 from git_theta.vcs.repository import Repository, discover
 
 _MARKERS = 7
-"""Size of conflict markers; Git makes them longer when it merges merge bases into a virtual one."""
+"""Git's size of conflict markers; it makes them longer when it merges merge bases into a virtual one."""
 _ERROR = 128
 _HEAD = 64
 """Bytes that tell a manifest from any other file."""
@@ -36,7 +37,7 @@ def main() -> int:
     """Merge the files that Git names on the command line."""
     base, ours, theirs, markers, path = sys.argv[1:6]
     stages = Stages(*(_text(Path(file)) for file in (base, ours, theirs)))
-    virtual = int(markers) > _MARKERS
+    virtual = int(markers) > _markers(path)
     if not stages.ours or not stages.theirs:
         boundary.warn(f"{path}: one side is no manifest of ours; take one side.", hint=_TAKE_A_SIDE)
         return _given_up(Path(ours), virtual=virtual)
@@ -57,6 +58,12 @@ def main() -> int:
     return 1 if merged.left else 0
 
 
+def _markers(path: str) -> int:
+    """The size of conflict markers in an outermost merge: people may ask for longer ones."""
+    said = git("check-attr", "-z", "conflict-marker-size", "--", path).split(b"\0")[2]
+    return int(said) if said.isdigit() and int(said) else _MARKERS
+
+
 def _text(file: Path) -> bytes | None:
     """The text of a side: b"" where the file was not there, None where it is no manifest (and may be large)."""
     with file.open("rb") as stream:
@@ -74,7 +81,10 @@ def _given_up(ours: Path, *, virtual: bool) -> int:
 def _merged(made: Plan, path: str, repository: Repository, *, virtual: bool) -> Merged:
     choose = _ancestors if virtual else _chooser(path, repository)
     with desk_for(repository) as desk:
-        return merge(made, choose, settings_in_force(), desk)
+        merged = merge(made, choose, settings_in_force(), desk)
+        if not virtual:
+            hand_back.outcome(path, merged, desk)
+    return merged
 
 
 def _chooser(path: str, repository: Repository) -> Choose:
@@ -95,7 +105,8 @@ def _say_notes(merged: Merged, path: str) -> None:
 
 
 def _report(merged: Merged, path: str) -> None:
-    boundary.say(f"{path}: {count(len(merged.left), 'contested parameter')}; the file holds ours for what is contested:")
+    count = len(merged.left)
+    boundary.say(f"{path}: {count} contested parameter{'s' if count > 1 else ''}; the file holds ours for them:")
     for left in merged.left:
         boundary.say(f"  {', '.join(left.decision.names) or FRAME}" + (f" ({left.reason})" if left.reason else ""))
     boundary.say(_SETTLE, prefix="hint: ")
@@ -110,7 +121,10 @@ def _exit_code() -> int:
         return outcomes[0]
 
     code = boundary.run(merged)
-    return code if outcomes else min(_ERROR + code, 255)
+    if outcomes:
+        return code
+    hand_back.failure(code)
+    return min(_ERROR + code, 255)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from git_theta.cli import boundary
 from git_theta.cli.desk import desk_for
 from git_theta.cli.filter_process import SKIP
+from git_theta.cli.hook import ensure_hook
 from git_theta.errors import ThetaError, UsageError
 from git_theta.operations.clean import clean
 from git_theta.operations.content import Stream
@@ -28,6 +29,7 @@ def main() -> int:
     verb, path = sys.argv[1:]
     os.environ.pop("GIT_INTERNAL_SUPER_PREFIX", None)  # see filter_process
     repository = discover()
+    ensure_hook(repository)
     stream = Stream(lambda view: os.readv(0, [view]))
     with desk_for(repository) as desk:
         try:

@@ -19,10 +19,32 @@ STRATEGY = "GIT_THETA_STRATEGY"
 """A strategy for whatever is contested, for people who cannot pass options: `GIT_THETA_STRATEGY=average git pull`."""
 
 
-def handed(strategy: str, options: Sequence[str], rules: Sequence[str], settings: Settings) -> str:
-    """What a `git theta merge` hands on; as text for the environment."""
+def handed(
+    strategy: str,
+    options: Sequence[str],
+    rules: Sequence[str],
+    settings: Settings,
+    report: Path | None = None,
+    *,
+    measure: bool = False,
+) -> str:
+    """What a `git theta merge` hands on; as text for the environment.
+
+    Args:
+        strategy: what `-s` says.
+        options: what `-o` says.
+        rules: what `--for` says.
+        settings: how to compute.
+        report: a file in which the driver is to tell what it did.
+        measure: whether to tell how far the changes of contested parameters agree too.
+    """
     said = {"strategy": strategy, "options": list(options), "for": list(rules), "settings": settings._asdict()}
-    return json.dumps(said)
+    return json.dumps(said | {"report": os.fspath(report) if report else None, "measure": measure})
+
+
+def command_line_rules() -> list[Rule]:
+    """The rules that `git theta merge` handed on: `--for` in order, then `-s`. Raises UsageError for what is none."""
+    return _command_line(json.loads(os.environ.get(HANDED, "{}")))
 
 
 def settings_in_force() -> Settings:
@@ -37,7 +59,7 @@ def policy_for(path: str, worktree: Path | None) -> Policy:
     tracked = blob(f"HEAD:{FILE}", cwd=worktree)
     chosen = os.environ.get(STRATEGY, "")
     return layered(
-        command_line=_command_line(json.loads(os.environ.get(HANDED, "{}"))),
+        command_line=command_line_rules(),
         file=parse(tracked) if tracked else (),
         attributes={path: _attribute(path, worktree)},
         environment=[everywhere(chosen, origin=STRATEGY)] if chosen else (),

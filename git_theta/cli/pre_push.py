@@ -8,12 +8,13 @@ from collections.abc import Iterable
 import click
 
 from git_theta.cli.boundary import say
+from git_theta.cli.desk import desk_for
 from git_theta.cli.fsck import held
 from git_theta.cli.listing import count, size
 from git_theta.cli.progress import progress
 from git_theta.errors import TransportError, UsageError
 from git_theta.operations.fsck import Use
-from git_theta.operations.push import needs, push
+from git_theta.operations.push import Sent, needs, push
 from git_theta.store.local import LocalStore
 from git_theta.transport.directory import DirectoryTransport
 from git_theta.vcs import history, remotes
@@ -41,18 +42,21 @@ def command(remote: str, url: str) -> None:
     new = history.new_to(there, tips, tracking=tracking)
     needed = needs(held(new))
     if needed and target is None:
-        raise _unreachable(remote, needed)
+        raise unreachable(remote, needed)
     if needed and target:
-        _push(needed, repository, target)
+        push_objects(needed, repository, target)
 
 
-def _push(needed: dict[str, Use], repository: Repository, target: Repository) -> None:
+def push_objects(needed: dict[str, Use], repository: Repository, target: Repository) -> Sent:
+    """Put on a directory remote what it lacks of these objects; tells how many that were."""
     store = LocalStore(repository.theta_dir, repository.alternates())
-    with progress("Pushing objects", sum(use.part.storage.bytes for use in needed.values())) as tick:
+    total = sum(use.part.storage.bytes for use in needed.values())
+    with progress("Pushing objects", total) as tick, desk_for(repository) as desk:
         transport = DirectoryTransport(store, target.theta_dir, target.alternates(), tick)
-        sent = push(needed, store, transport.lacking, transport.push)
+        sent = push(needed, store, transport.lacking, transport.push, desk.fetch)
     if sent.objects:
         say(f"pushed {count(sent.objects, 'object')}, {size(sent.bytes)}")
+    return sent
 
 
 def _ids(line: bytes) -> tuple[str, str]:
@@ -62,7 +66,8 @@ def _ids(line: bytes) -> tuple[str, str]:
     return words[1], words[3]
 
 
-def _unreachable(remote: str, needed: dict[str, Use]) -> TransportError:
+def unreachable(remote: str, needed: dict[str, Use]) -> TransportError:
+    """The error of a push that needs objects where this release cannot put them."""
     paths = sorted({use.path for use in needed.values()})
     named: Iterable[str] = [*paths[:3], *(["..."] if len(paths) > 3 else [])]
     total = size(sum(use.part.storage.bytes for use in needed.values()))

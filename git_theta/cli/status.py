@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
 
+from git_theta.cli.conflicted import conflicted, opened
 from git_theta.cli.listing import count, echo_json, json_option, listed, nul_option, shown, size, worktree
-from git_theta.errors import UsageError
+from git_theta.errors import ManifestError, UsageError
 from git_theta.operations.survey import State, Status, survey, totals
 from git_theta.store.local import LocalStore
+from git_theta.vcs.repository import Repository
 
 _TO_DO = {
     State.MANIFEST: "`git theta checkout` puts the file in its place",
     State.MISSING: "`git theta checkout` fetches them, if a remote has them",
+    State.CONFLICT: "`git theta resolve` settles contested parameters; `git add` records the file as it is",
     State.RAW: "`git add --renormalize` stores it by parameters",
 }
 
@@ -27,24 +32,39 @@ def command(pathspecs: tuple[str, ...], as_json: bool, nul: bool) -> None:
 
     A tracked file is "materialised", or its "manifest" stands in its place, or that and some of its objects are not
     here ("missing objects"); "absent" from the worktree; in "conflict"; or "raw": committed without git-theta.
-    Whether a materialised file was changed is for `git status` to say. -z prints "STATE<tab>PATH".
+    Whether a materialised file was changed is for `git status` to say. Below a file in conflict stand the names of the
+    parameters that are contested still. -z prints "STATE<tab>PATH".
     """
     if nul and as_json:
         raise UsageError("-z and --json exclude each other")
     repository, top = worktree()
     store = LocalStore(repository.theta_dir, repository.alternates())
     statuses = [survey(file, top, store) for file in listed(repository, pathspecs)]
+    contested = _contested(repository) if any(status.state == State.CONFLICT for status in statuses) else {}
     if as_json:
         sums = totals(statuses)
         total = {"files": len(statuses), "size": sums.logical, "stored": sums.stored}
-        echo_json({"files": [_json(status) for status in statuses], "total": total})
+        echo_json({"files": [_json(status, contested) for status in statuses], "total": total})
     elif nul:
         for status in statuses:
             click.echo(f"{status.state}\t{shown(status.tracked.path, top)}\0", nl=False)
     else:
         for status in statuses:
             click.echo("\t".join([shown(status.tracked.path, top), *_facts(status)]))
+            for name in contested.get(status.tracked.path, ()):
+                click.echo(f"  contested: {name}")
         _summary(statuses)
+
+
+def _contested(repository: Repository) -> dict[str, list[str]]:
+    """Path to the names of what is contested there, as far as that can be told without reading any object."""
+    found = {}
+    for file in conflicted(repository):
+        with contextlib.suppress(ManifestError):
+            conflict = opened(file, repository)
+            if conflict:
+                found[file.path] = list(conflict.left)
+    return found
 
 
 def _facts(status: Status) -> list[str]:
@@ -63,7 +83,7 @@ def _summary(statuses: list[Status]) -> None:
             click.echo(f"{state}: {words}")
 
 
-def _json(status: Status) -> dict[str, Any]:
+def _json(status: Status, contested: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     manifest = status.tracked.manifest
     return {
         "path": status.tracked.path,
@@ -73,4 +93,5 @@ def _json(status: Status) -> dict[str, Any]:
         "stored": status.stored if manifest else None,
         "objects": status.objects if manifest else None,
         "missing": status.missing if manifest else None,
+        "contested": contested.get(status.tracked.path),
     }

@@ -107,6 +107,13 @@ class Format(ABC):
             f"{self.name} files cannot be rebuilt with other parameters ({len(parts)}, {len(like.spans)})"
         )
 
+    def comparable(self, like: Template) -> tuple[bytes, ...]:
+        """The runs without what a writer derives from the whole file and ``build`` does not mend: an id of its content.
+
+        Law: files whose other tensors differ, and nothing else, are comparable once their checksums are the same.
+        """
+        return like.runs
+
     def checksums(self, like: Template) -> dict[str, int]:  # noqa: ARG002
         """Span name to the CRC-32 that the file declares for it, for ``Part.crc`` of tensors taken over as they are.
 

@@ -20,7 +20,7 @@ from git_theta.formats.torch_build import Rebuilder
 from git_theta.formats.torch_names import Names, named_tensors
 from git_theta.formats.torch_tensors import Tensor
 from git_theta.formats.zip_directory import Member, read_directory
-from git_theta.formats.zip_mend import members_of, mended
+from git_theta.formats.zip_mend import blanked, members_of, mended
 from git_theta.tensors.spec import Spec
 
 _SUFFIXES = frozenset((".pt", ".pth", ".bin", ".ckpt"))
@@ -78,6 +78,12 @@ class TorchZipFormat(Format):
         wrong = misread(self, runs, parts)
         moved = {name for part in wrong for name in (part.name, *(view.name for view in part.views))}
         return verified(self, rebuilder.runs(parts, moved), parts) if wrong else runs
+
+    def comparable(self, like: Template) -> tuple[bytes, ...]:
+        """The runs without ``.data/serialization_id``: torch hashes names and checksums of all members into it."""
+        members = read_directory(TemplateSource(like))
+        stamp = members.get(f"{_prefix(members)}.data/serialization_id")
+        return blanked(like, stamp) if stamp else like.runs
 
     def checksums(self, like: Template) -> dict[str, int]:
         """As ``Format.checksums`` says; nothing for tensors whose writer left the CRC out."""

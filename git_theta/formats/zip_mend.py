@@ -39,6 +39,12 @@ def mended(parts: Sequence[Part], like: Template, members: Mapping[str, Member])
     return source.patched(patches)
 
 
+def blanked(like: Template, member: Member) -> tuple[bytes, ...]:
+    """The template's runs with zeros for the content of a member that is no tensor's, and for its CRC."""
+    source = TemplateSource(like)
+    return tuple(source.patched({member.offset: bytes(member.size)} | _patches(member, 0, source)))
+
+
 def _patches(member: Member, crc: int, source: TemplateSource) -> dict[int, bytes]:
     """Wherever the member's CRC is written: the offset, and the new one."""
     if crc == member.crc:

@@ -150,11 +150,11 @@ def forget(path: str, stages: Stages, folder: Path) -> None:
         (folder / key(path, stages)).unlink()
 
 
-def any_noted(folder: Path) -> bool:
-    """Whether there may be a conflict: cheap, and no to be asked for in most repositories."""
+def forget_all(folder: Path) -> None:
+    """Drop all notes: no file is in conflict."""
     with contextlib.suppress(OSError):
-        return any(os.scandir(folder))
-    return False
+        for file in folder.iterdir():
+            file.unlink()
 
 
 def _read(file: Path) -> Note | None:

@@ -2,17 +2,17 @@
 
 A torch archive writes checksums of its tensors into its frame, and every frame lists names and shapes. So frames differ
 whenever parameters do, and ids cannot say more. A format can: a head's frame that comes out when the format rebuilds
-the base's around that head's parameters holds nothing new.
+the base's around that head's parameters holds nothing new, but for what a writer derives from all of the file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from git_theta import registry
 from git_theta.errors import FormatError
-from git_theta.formats.base import Format, Part, Template
+from git_theta.formats.base import Format, Part, Span, Template
 from git_theta.merging.plan import Plan, settle
 from git_theta.operations.assemble import template
 from git_theta.operations.desk import Desk
@@ -46,6 +46,17 @@ def _follows(head: Template, base: Template, reader: Format) -> bool:
     declared = reader.checksums(head)
     parts = [Part(span.name, span.spec, span.views, partial(_declared, declared, span.name)) for span in head.spans]
     try:
-        return tuple(reader.build(parts, base)) == head.runs
+        built = _template(reader.build(parts, base), head.spans)
+        return reader.comparable(built) == reader.comparable(head)
     except FormatError:
         return False
+
+
+def _template(runs: Sequence[bytes], spans: Sequence[Span]) -> Template:
+    """What was built, with its spans where they are now."""
+    placed, offset = [], 0
+    for run, span in zip(runs, spans, strict=False):
+        offset += len(run)
+        placed.append(span._replace(offset=offset))
+        offset += span.size
+    return Template(tuple(runs), tuple(placed))

@@ -88,7 +88,7 @@ def _is_beside(scratch: Path, folder: Path) -> bool:
         scratch.mkdir(parents=True, exist_ok=True)
         if scratch.stat().st_dev == folder.stat().st_dev:
             (scratch / probe).touch()
-            (scratch / probe).rename(folder / probe)
+            (scratch / probe).replace(folder / probe)
             (folder / probe).unlink()
             return True
     with contextlib.suppress(OSError):

@@ -45,17 +45,19 @@ def smudge(stream: Stream, path: str, desk: Desk) -> Smudged:
 
 
 def _passed(stream: Stream, path: str, desk: Desk) -> Smudged:
-    """A blob that is no manifest of ours, as it is. Git reads no answer before it has sent everything: spool it."""
+    """A blob that is no manifest of ours, as it is, after saying what it is."""
     if not stream.head:
         return Smudged(iter(()))
     found = foreign.explain(stream.head, path)
     desk.warn(f"{path}: {found.what}; checked out as it is. {found.hint}")
+    return Smudged(as_it_is(stream, desk))
+
+
+def as_it_is(stream: Stream, desk: Desk) -> Iterator[Buffer]:
+    """The stream's own bytes. Git reads no answer before it has sent everything, so what is long is spooled."""
     if stream.is_short:
-        return Smudged(iter([stream.head]))
-    return Smudged(_spooled(stream, desk))
-
-
-def _spooled(stream: Stream, desk: Desk) -> Iterator[Buffer]:
+        yield stream.head
+        return
     import tempfile  # with what it imports, 5 ms: for what is not ours to smudge
 
     desk.scratch.mkdir(parents=True, exist_ok=True)

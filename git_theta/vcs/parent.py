@@ -36,6 +36,11 @@ def may_clean_anything() -> bool:
     return _command()[:1] == ["hash-object"]
 
 
+def records() -> bool:
+    """Whether our parent puts what it has cleaned into the index, where others (``diff``) only look at it."""
+    return _command()[:1] in (["add"], ["stage"], ["commit"], ["update-index"])
+
+
 def _command() -> list[str]:
     """Our parent's Git command and its arguments; nothing where that is no git."""
     arguments = _git_arguments(os.getppid())

@@ -1,0 +1,36 @@
+"""``git theta fetch``: the objects of every version, so that this clone is complete."""
+
+from __future__ import annotations
+
+import click
+
+from git_theta.cli.desk import desk_for
+from git_theta.cli.fsck import held
+from git_theta.cli.listing import count, size
+from git_theta.errors import MissingObject
+from git_theta.operations.push import needs
+from git_theta.vcs import history
+from git_theta.vcs.repository import discover
+
+
+@click.command
+def command() -> None:
+    """Bring the objects of every reachable version here.
+
+    A checkout fetches what it needs by itself. This is for a clone that shall have everything: to work offline, to
+    serve others, to be a backup.
+    """
+    repository = discover()
+    sizes = {oid: use.part.storage.bytes for oid, use in needs(held(history.reachable())).items()}
+    with desk_for(repository) as desk:
+        missing = [oid for oid, number in sizes.items() if desk.store.size(oid) != number]
+        if missing:
+            desk.fetch(missing)
+        lost = [oid for oid in missing if desk.store.size(oid) != sizes[oid]]
+    fetched = [oid for oid in missing if oid not in set(lost)]
+    click.echo(f"{count(len(fetched), 'object')} fetched, {size(sum(sizes[oid] for oid in fetched))}")
+    if lost:
+        raise MissingObject(
+            f"{count(len(lost), 'object')} cannot be had, {lost[0]} first",
+            hint="`git theta fsck` tells which files need them. Ask who made the commits to run: git theta push",
+        )

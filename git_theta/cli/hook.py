@@ -1,0 +1,30 @@
+"""Our pre-push hook, where nobody has put it: without it a push would leave the objects behind."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+
+from git_theta.errors import ThetaError
+from git_theta.vcs.repository import Repository
+
+
+def ensure_hook(repository: Repository) -> None:
+    """Place the hook if there is none: a look at one file, for whoever must be quick."""
+    if not (repository.hooks_dir / "pre-push").exists():
+        place_hook(repository)
+
+
+def place_hook(repository: Repository) -> None:
+    """Place the hook, or bring ours up to date. New repositories and clones have none, and ask nobody to install it.
+
+    A folder outside of the repository's own (core.hooksPath) is somebody's to keep: `git theta doctor` tells of it.
+    """
+    from git_theta.vcs import hooks
+
+    command = hooks.command(sys.executable)
+    with contextlib.suppress(OSError, ThetaError):
+        if repository.common_dir in repository.hooks_dir.parents:
+            found = hooks.state(repository.hooks_dir, command)
+            if found in (hooks.HookState.ABSENT, hooks.HookState.OUTDATED):
+                hooks.install(repository.hooks_dir, command)

@@ -1,0 +1,201 @@
+"""What a `git theta merge` is to merge: heads, merge base, and what is to be done about each checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from git_theta.cli.policies import command_line_rules, policy_for
+from git_theta.errors import ManifestError, UsageError
+from git_theta.manifest.text import LARGEST, is_manifest, loads
+from git_theta.merging import options
+from git_theta.merging.catalogue import named
+from git_theta.merging.checks import FLOATING, check_heads
+from git_theta.merging.policy import CONFLICT, Choice
+from git_theta.operations.cases import Case, Version, case
+from git_theta.operations.merge import Choose, Settings
+from git_theta.vcs import heads as vcs_heads
+from git_theta.vcs import history, trees
+from git_theta.vcs.heads import Head
+
+
+class Request(NamedTuple):
+    """What the command line, or a recipe, asks for.
+
+    Attributes:
+        heads: revisions; HEAD is merged too, unless it is in their history.
+        strategy, options, rules: `-s`, `-o` and `--for`.
+        settings: how to compute; weights are in the order of ``heads`` where those are all, else HEAD's first.
+        base: a revision to measure changes from; None for the merge base.
+        all_named: whether ``heads`` are all there is to merge: HEAD has to be one of them, or in their history.
+        dtype: what contested tensors have to be; None for anything.
+    """
+
+    heads: tuple[str, ...]
+    strategy: str = ""
+    options: tuple[str, ...] = ()
+    rules: tuple[str, ...] = ()
+    settings: Settings = Settings()
+    base: str | None = None
+    all_named: bool = False
+    dtype: str | None = None
+
+
+class Lineup(NamedTuple):
+    """What is merged.
+
+    Attributes:
+        heads: those that are not in each other's history: HEAD first, if it is one of them.
+        base: the commit that changes are measured from; None where the heads have no commit in common.
+        weights: one per head, or None.
+        labels: what plans and reports call the heads.
+    """
+
+    heads: tuple[Head, ...]
+    base: Head | None
+    weights: tuple[float, ...] | None
+    labels: tuple[str, ...]
+
+    @property
+    def others(self) -> tuple[Head, ...]:
+        """The heads but HEAD."""
+        return tuple([head for head in self.heads if head.name != vcs_heads.HEAD])
+
+
+def lineup(request: Request, top: Path) -> Lineup:
+    """What a request asks to merge. Raises UsageError for what is no commit, and for weights that do not fit."""
+    own = vcs_heads.resolve(vcs_heads.HEAD, top)
+    asked = [vcs_heads.resolve(name, top) for name in request.heads]
+    heads, weights = (
+        _all_named(request, own, asked, top) if request.all_named else _merged_into(request, own, asked, top)
+    )
+    if weights and len(weights) != len(heads):
+        names = ", ".join(head.name for head in heads)
+        raise UsageError(
+            f"{len(weights)} weights do not match {len(heads)} heads",
+            hint=f"Give one per head, in this order: {names}. Heads in the history of others are not merged.",
+        )
+    base = request.base or vcs_heads.merge_base(heads, top)
+    return Lineup(tuple(heads), vcs_heads.resolve(base, top) if base else None, weights, _labels(heads))
+
+
+Weighed = tuple[list[Head], tuple[float, ...] | None]
+
+
+def _merged_into(request: Request, own: Head, asked: Sequence[Head], top: Path) -> Weighed:
+    return vcs_heads.independent([own, *asked], top), request.settings.weights
+
+
+def _all_named(request: Request, own: Head, asked: Sequence[Head], top: Path) -> Weighed:
+    """The heads of a recipe: none may drop out, as its weights would then mean something else."""
+    kept = vcs_heads.independent([own, *asked], top)
+    commits = [head.commit for head in asked]
+    dropped = [head.name for head in asked if head.commit not in {one.commit for one in kept}]
+    if dropped or len(set(commits)) < len(commits):
+        raise UsageError(
+            f"{dropped[0] if dropped else 'one of the models'} is in the history of another model, or is the same",
+            hint="There is nothing in it to merge. Leave it out.",
+        )
+    if own.commit not in commits and own in kept:
+        raise UsageError(
+            "what is checked out is no model of the recipe", hint="Check out one of the models, or what they come from."
+        )
+    if request.strategy == "slerp" and own.commit != commits[0]:
+        raise UsageError("slerp goes from base_model, which is not checked out", hint=f"git switch {asked[0].name}")
+    weights = request.settings.weights or (1.0,) * len(asked)
+    order = sorted(range(len(asked)), key=lambda index: commits[index] != own.commit)
+    heads = [own if commits[index] == own.commit else asked[index] for index in order]
+    return heads, request.settings.weights and tuple([weights[index] for index in order])
+
+
+def _labels(heads: Sequence[Head]) -> tuple[str, ...]:
+    if len(heads) == 2 and heads[0].name == vcs_heads.HEAD:
+        return "ours", "theirs"
+    names = tuple([head.name for head in heads])
+    fit = len(set(names)) == len(names) and "base" not in names
+    return names if fit else tuple([f"head {number}" for number in range(1, len(names) + 1)])
+
+
+def cases(made: Lineup, top: Path) -> list[Case]:
+    """What is to be done about each checkpoint that is not the same at the base and all heads.
+
+    Raises ManifestError, with the path, for a manifest that cannot be read.
+    """
+    commits = [head.commit for head in (made.base, *made.heads) if head]
+    versions = {path: files if made.base else (None, *files) for path, files in trees.differing(commits, top).items()}
+    texts = _manifests(versions)
+    found = []
+    for path, files in versions.items():
+        if any(file and file.oid in texts for file in files):
+            base, *heads = [_version(path, file, texts) for file in files]
+            found.append(case(path, base, heads, made.labels))
+    return found
+
+
+def _manifests(versions: Mapping[str, Sequence[trees.File | None]]) -> dict[str, bytes]:
+    """The texts of the blobs that claim to be manifests, by id."""
+    sizes = {file.oid: file.size for files in versions.values() for file in files if file and file.regular}
+    blobs = [history.Blob(oid, size, "") for oid, size in sizes.items()]
+    read = history.contents(blobs, is_manifest, LARGEST)
+    return {content.blob.oid: content.data for content in read if is_manifest(content.data)}
+
+
+def _version(path: str, file: trees.File | None, texts: Mapping[str, bytes]) -> Version | None:
+    if file is None:
+        return None
+    try:
+        manifest = loads(texts[file.oid]) if file.oid in texts else None
+    except ManifestError as error:
+        raise error.located(path=path) from None
+    return Version(file.mode, file.oid, manifest)
+
+
+def chooser(path: str, top: Path) -> Choose:
+    """What the policy says about a decision of this file."""
+    policy = policy_for(path, top)
+    return lambda decision: policy.choose(path, *decision.names)
+
+
+def check(found: Sequence[Case], request: Request, weights: tuple[float, ...] | None, top: Path) -> None:
+    """Raise UsageError for a strategy, an option, weights or a dtype that cannot be, before anything is done."""
+    for rule in command_line_rules():
+        _checked(rule.choice)
+    weighable = weights is None
+    for item in found:
+        for name in dict.fromkeys(choice.strategy for choice in _choices(item, top)):
+            strategy = named(name)
+            fitting = weights and tuple([weights[index] for index in item.among]) if strategy.takes_weights else None
+            check_heads(strategy, len(item.among), fitting)
+            weighable = weighable or strategy.takes_weights
+        _check_dtype(item, request.dtype)
+    if not weighable and any(item.plan and item.plan.contested for item in found):
+        raise UsageError("no strategy that is used here takes weights", hint="Leave them out, or choose -s weighted.")
+
+
+def _choices(item: Case, top: Path) -> Iterator[Choice]:
+    if item.plan and item.plan.contested:
+        choose = chooser(item.path, top)
+        for decision in item.plan.contested:
+            choice = choose(decision)
+            if choice:
+                _checked(choice)
+                yield choice
+
+
+def _checked(choice: Choice) -> None:
+    if choice.strategy != CONFLICT:
+        strategy = named(choice.strategy)
+        options.parse(strategy.name, strategy.options, choice.options)
+
+
+def _check_dtype(item: Case, dtype: str | None) -> None:
+    for decision in item.plan.contested if item.plan and dtype else ():
+        for entry in (entry for held in decision.heads for entry in held):
+            if entry.dtype in FLOATING and entry.dtype != dtype:
+                raise UsageError(
+                    f"the recipe's dtype is {dtype}, and the tensor's is {entry.dtype}",
+                    hint="Parameters keep their dtype in a merge: leave dtype out of the recipe.",
+                    path=item.path,
+                    parameter=decision.name,
+                )

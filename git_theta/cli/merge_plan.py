@@ -1,0 +1,58 @@
+"""``git theta merge --plan``: what a merge would do, on ids alone; nothing is touched, and torch is not needed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from git_theta.cli.lineup import Lineup, chooser
+from git_theta.cli.listing import echo_json
+from git_theta.merging.render import as_json, render
+from git_theta.merging.trivial import BASE
+from git_theta.operations.cases import Case
+
+
+def show(made: Lineup, found: Sequence[Case], top: Path, *, as_data: bool) -> None:
+    """Print the plan of every checkpoint, as text or JSON."""
+    if as_data:
+        heads = [{"name": head.name, "commit": head.commit} for head in made.heads]
+        base = made.base.commit if made.base else None
+        echo_json({"heads": heads, "base": base, "files": [_json(made, item, top) for item in found]})
+        return
+    if not found:
+        click.echo("no checkpoint is to be merged")
+    for item in found:
+        click.echo(_printable(item.path))
+        for line in _lines(made, item, top):
+            click.echo(f"  {line}")
+
+
+def _lines(made: Lineup, item: Case, top: Path) -> list[str]:
+    if item.plan:
+        return render(item.plan, chooser(item.path, top)).splitlines()
+    if item.source is None:
+        return [f"contested as a file: {item.reason}"]
+    return [f"{item.reason}: {_outcome(made, item)}"]
+
+
+def _outcome(made: Lineup, item: Case) -> str:
+    assert item.source is not None
+    return f"as at {_label(made, item.source)}" if item.version(item.source) else "removed"
+
+
+def _json(made: Lineup, item: Case, top: Path) -> dict[str, Any]:
+    plan = as_json(item.plan, chooser(item.path, top)) if item.plan else None
+    state = "parameters" if item.plan else "contested" if item.source is None else "taken"
+    take = None if item.source is None else _label(made, item.source)
+    return {"path": item.path, "merged": state, "take": take, "reason": item.reason or None, "plan": plan}
+
+
+def _label(made: Lineup, source: int) -> str:
+    return "base" if source == BASE else made.labels[source]
+
+
+def _printable(path: str) -> str:
+    return "".join(letter if letter.isprintable() else f"\\u{ord(letter):04x}" for letter in path)

@@ -1,0 +1,149 @@
+"""Many heads at once: every checkpoint from all task vectors together, other files by Git, one commit.
+
+Nothing is touched before all of it is known to succeed: objects and trees that nothing names do no harm.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from git_theta.cli.boundary import say, warn
+from git_theta.cli.desk import desk_for
+from git_theta.cli.lineup import Lineup, chooser
+from git_theta.cli.listing import count
+from git_theta.cli.policies import HANDED
+from git_theta.cli.reports import write
+from git_theta.errors import ThetaError, UsageError
+from git_theta.manifest.text import dumps
+from git_theta.operations.cases import Case
+from git_theta.operations.desk import Desk
+from git_theta.operations.merge import Left, Merged, Settings, merge
+from git_theta.operations.report import Record, measured, record, trailers
+from git_theta.operations.restore import require_objects
+from git_theta.vcs import heads as vcs_heads
+from git_theta.vcs import merging, trees
+from git_theta.vcs.repository import Repository
+
+_NO_CONFLICTS = """\
+Conflicts of more than two heads cannot be left in the index: nothing was changed.
+Choose a strategy for all of them (-s average, ties ...; --for), or merge one head after another."""
+
+
+class _Outcome(NamedTuple):
+    """The merged checkpoints, what was done to them, and what nobody settled: path and name, with the reason."""
+
+    files: Mapping[str, trees.File | None]
+    records: Sequence[Record]
+    left: Sequence[str]
+
+
+def n_way(
+    made: Lineup, found: Sequence[Case], settings: Settings, repository: Repository, *, message: str | None,
+    commit: bool, report: Path | None,
+) -> int:  # fmt: skip
+    """Merge all heads into one commit; returns the exit code: 1, with nothing changed, where anything is contested."""
+    top = repository.worktree
+    merging.require_tree_merges()
+    merging.require_clean_index(repository)
+    outcome = _merged(found, settings, repository, measure=report is not None)
+    if outcome.left:
+        _say_left(outcome.left)
+        if report:
+            write(report, outcome.records)
+        return 1
+    tree = _tree(made, outcome.files, top)
+    merging.begin(repository, [head.commit for head in made.others], _message(made, message, top))
+    try:
+        merging.add_trailers(repository, trailers(outcome.records))
+        merging.check_out(tree, repository)
+    except BaseException:
+        merging.forget(repository)
+        raise
+    if report:
+        write(report, outcome.records)
+    if not commit:
+        say("merged, and not committed as requested")
+        say("Commit it: git commit. Or give it up: git merge --abort", prefix="hint: ")
+        return 0
+    del os.environ[HANDED]  # hooks of the commit may merge on their own account
+    return merging.commit(repository)
+
+
+def _merged(found: Sequence[Case], settings: Settings, repository: Repository, *, measure: bool) -> _Outcome:
+    """Every checkpoint, merged and stored, with all that checking it out takes here."""
+    top = repository.worktree
+    assert top
+    files: dict[str, trees.File | None] = {}
+    records: list[Record] = []
+    left: list[str] = []
+    with desk_for(repository) as desk:
+        for item in found:
+            if item.plan is None:
+                left += [f"{item.path}: {item.reason}"] if item.source is None else []
+                taken = None if item.source is None else item.version(item.source)
+                files[item.path] = taken and trees.File(taken.mode, taken.oid)
+                continue
+            done = _carried_out(item, settings, desk, top)
+            records.append(record(item.path, done, measured(desk)) if measure else record(item.path, done))
+            left += [f"{item.path}: {_spoken(one)}" for one in done.left]
+            if not left:
+                files[item.path] = trees.File(item.mode, trees.write_blob(dumps(done.manifest), top))
+    return _Outcome(files, records, left)
+
+
+def _carried_out(item: Case, settings: Settings, desk: Desk, top: Path) -> Merged:
+    """The plan of a file carried out, with weights for those heads that have it."""
+    assert item.plan
+    weights = settings.weights and tuple([settings.weights[index] for index in item.among])
+    try:
+        done = merge(item.plan, chooser(item.path, top), settings._replace(weights=weights), desk)
+        if not done.left:
+            require_objects(done.manifest, desk)
+    except ThetaError as error:
+        raise error.located(path=item.path) from None
+    for applied in done.applied:
+        if not applied.decision.names:
+            for note in applied.report.notes:
+                warn(f"{item.path}: {note}")
+    return done
+
+
+def _spoken(left: Left) -> str:
+    name = ", ".join(left.decision.names) or "all that is no parameter"
+    return f"{name} ({left.reason})" if left.reason else name
+
+
+def _say_left(left: Sequence[str]) -> None:
+    say(f"{count(len(left), 'conflict')}:\n" + "".join(f"  {line}\n" for line in left))
+    say(_NO_CONFLICTS, prefix="hint: ")
+
+
+def _tree(made: Lineup, files: Mapping[str, trees.File | None], top: Path | None) -> str:
+    """The tree of the merge: Git merges the heads one after another, each with the checkpoints as they come out.
+
+    What all heads have alike Git takes as it is, so that it never runs our driver. Raises UsageError for conflicts.
+    """
+    commits = [
+        merging.commit_tree(trees.with_files(head.commit, files, top), [head.commit], top) for head in made.heads
+    ]
+    merged, *rest = commits
+    for commit, head in zip(rest, made.heads[1:], strict=True):
+        tree, conflicts = merging.merge_trees(merged, commit, top)
+        if conflicts:
+            _refuse(conflicts, head.name)
+        merged = merging.commit_tree(tree, [merged, commit], top)
+    return merging.tree_of(merged, top)
+
+
+def _refuse(conflicts: Iterable[str], name: str) -> None:
+    raise UsageError(
+        f"{name} conflicts with the heads before it in files that Git merges: {', '.join(conflicts)}",
+        hint="Nothing was changed. Merge one head after another, or settle these files on a branch first.",
+    )
+
+
+def _message(made: Lineup, message: str | None, top: Path | None) -> str:
+    return f"{message}\n" if message is not None else vcs_heads.merge_message(made.others, top)

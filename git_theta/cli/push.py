@@ -1,0 +1,33 @@
+"""``git theta push``: objects that a remote lacks, whatever Git believes it has."""
+
+from __future__ import annotations
+
+import click
+
+from git_theta.cli.fsck import held
+from git_theta.cli.listing import count
+from git_theta.cli.pre_push import push_objects, unreachable
+from git_theta.errors import UsageError
+from git_theta.operations.push import needs
+from git_theta.vcs import history, remotes
+from git_theta.vcs.repository import discover
+
+
+@click.command
+@click.argument("remote", default="origin")
+def command(remote: str) -> None:
+    """Put the objects of all branches and tags on a remote.
+
+    `git push` does that for the commits it sends. This is for a remote that has commits without their objects: pushed
+    with --no-verify, from a repository without our hook, or by a mirror. REMOTE is "origin" unless you say otherwise.
+    """
+    repository = discover()
+    urls = remotes.urls()
+    if remote not in urls:
+        raise UsageError(f"no remote is called {remote!r}", hint=f"There are: {', '.join(urls) or 'none'}.")
+    needed = needs(held(history.new_to([], history.tips(repository.git_dir))))
+    target = remotes.directory(urls[remote], repository.worktree or repository.git_dir)
+    if needed and target is None:
+        raise unreachable(remote, needed)
+    if not needed or not target or not push_objects(needed, repository, target).objects:
+        click.echo(f"{remote} has all {count(len(needed), 'object')}")

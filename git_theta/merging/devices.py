@@ -1,0 +1,37 @@
+"""Where to compute: what a person may ask for, and whether it is there."""
+
+from __future__ import annotations
+
+import re
+
+from git_theta.errors import UsageError
+
+CPU = "cpu"
+_SPELLED = re.compile(r"auto|cpu|cuda(:(?P<index>\d{1,3}))?")
+
+
+def device(asked: str) -> str:
+    """The device as torch spells it; ``auto`` is the first CUDA device where there is one, else the CPU.
+
+    Which it is changes no byte of a result (L9). Imports torch unless the CPU is asked for. Raises UsageError for what
+    is no device, or is not there.
+    """
+    match = _SPELLED.fullmatch(asked)
+    if match is None:
+        raise UsageError(f"{asked!r} is no device", hint="Write auto, cpu, cuda or cuda:N.")
+    if asked == CPU:
+        return CPU
+    count = _cuda_devices()
+    if asked == "auto":
+        return "cuda" if count else CPU
+    if int(match["index"] or 0) >= count:
+        raise UsageError(f"there is no device {asked} here: CUDA devices found: {count}", hint="Leave --device out.")
+    return asked
+
+
+def _cuda_devices() -> int:
+    try:
+        import torch
+    except ImportError:
+        return 0
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0

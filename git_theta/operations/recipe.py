@@ -1,0 +1,215 @@
+"""A mergekit recipe (YAML) as a merge of revisions: the part of it that means the same here, and nothing else."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple, NoReturn
+
+from git_theta.errors import UsageError
+from git_theta.merging.options import guess
+
+LARGEST = 1 << 20
+"""A file above this many bytes is no recipe."""
+
+
+class Method(NamedTuple):
+    """How a merge method of mergekit's is called here.
+
+    Attributes:
+        strategy: our name.
+        options: parameters that it takes, to mergekit's default (None: it has to be given).
+        fixed: parameters that it takes with one value alone: what our strategy does.
+        weighted: whether models have weights.
+        ancestral: whether base_model is what the models come from; otherwise it is one of them.
+    """
+
+    strategy: str
+    options: Mapping[str, float | bool | None] = MappingProxyType({})
+    fixed: Mapping[str, bool] = MappingProxyType({})
+    weighted: bool = True
+    ancestral: bool = True
+
+
+class Recipe(NamedTuple):
+    """What a recipe says.
+
+    Attributes:
+        strategy, options: as `-s` and `-o` would.
+        base: the revision that changes are measured from; None for what Git finds.
+        models: the revisions, in order.
+        weights: one per model, or None.
+        dtype: the dtype of all tensors, as manifests have it; None if nothing is said.
+    """
+
+    strategy: str
+    options: tuple[str, ...]
+    base: str | None
+    models: tuple[str, ...]
+    weights: tuple[float, ...] | None
+    dtype: str | None
+
+
+_RESCALED = {"rescale": True}
+_METHODS = {
+    "linear": Method("weighted", fixed={"normalize": True}),
+    "task_arithmetic": Method("task-arithmetic", {"lambda": 1.0, "normalize": False}),
+    "ties": Method("ties", {"density": 1.0, "lambda": 1.0, "normalize": True}),
+    "dare_linear": Method("dare", {"density": 1.0, "lambda": 1.0, "normalize": False}, _RESCALED),
+    "dare_ties": Method("dare-ties", {"density": 1.0, "lambda": 1.0, "normalize": False}, _RESCALED),
+    "breadcrumbs": Method("breadcrumbs", {"density": None, "gamma": 0.01, "lambda": 1.0, "normalize": False}),
+    "model_stock": Method("model-stock", fixed={"filter_wise": False}, weighted=False),
+    "slerp": Method("slerp", {"t": None}, weighted=False, ancestral=False),
+}
+_KEYS = ("merge_method", "base_model", "models", "parameters", "dtype")
+_DTYPES = {"float64": "F64", "float32": "F32", "float16": "F16", "bfloat16": "BF16"}
+_WITHOUT_EFFECT = "int8_mask"
+"""It says how mergekit holds masks in memory."""
+
+
+def parse(content: bytes) -> Recipe:
+    """The recipe that a YAML text holds.
+
+    Raises UsageError for anything that is no recipe, or asks for what git-theta does not do; and without PyYAML.
+    """
+    data = _loaded(content)
+    _known(data, _KEYS, "the recipe")
+    name = data.get("merge_method")
+    if not isinstance(name, str) or name not in _METHODS:
+        _refuse(f"merge_method {name!r} is none that git-theta knows", guess(str(name), _METHODS))
+    method = _METHODS[name]
+    base = _revision(data["base_model"], "base_model") if "base_model" in data else None
+    models = _models(data, method, base)
+    shared = _table(data.get("parameters") or {}, "parameters")
+    weights = [_weight(said, shared, method) for said in models.values()]
+    return Recipe(
+        method.strategy,
+        tuple(f"{option}={_spelled(value)}" for option, value in _options(shared, models, method, name).items()),
+        base if method.ancestral else None,
+        tuple(models),
+        _all_or_none(weights),
+        _dtype(data.get("dtype")),
+    )
+
+
+def _loaded(content: bytes) -> Mapping[str, Any]:
+    try:
+        import yaml
+    except ImportError:
+        raise UsageError("reading recipes needs PyYAML", hint="pip install 'git-theta[recipe]'") from None
+    if len(content) > LARGEST:
+        _refuse(f"{len(content)} bytes are no recipe")
+    try:
+        return _table(yaml.safe_load(content), "the recipe")
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise UsageError(f"not valid YAML: {error}") from None
+
+
+def _models(data: Mapping[str, Any], method: Method, base: str | None) -> dict[str, Mapping[str, Any]]:
+    """The parameters of each model, by revision; without the base, which mergekit skips, where that is no model."""
+    listed = data.get("models")
+    if not isinstance(listed, list) or not listed:
+        _refuse("models is not a list of models", "Write models: [{model: REVISION, parameters: {weight: 0.5}}, ...]")
+    found: dict[str, Mapping[str, Any]] = {}
+    for item in listed:
+        table = _table(item, "a model")
+        _known(table, ("model", "parameters"), "a model")
+        name = _revision(table.get("model"), "model")
+        if name in found:
+            _refuse(f"the model {name} is listed twice", "Leave one of them out.")
+        found[name] = _table(table.get("parameters") or {}, f"the parameters of {name}")
+    if method.ancestral:
+        return {name: said for name, said in found.items() if name != base or method.strategy == "weighted"}
+    if base is None or len({base, *found}) != 2:
+        _refuse("slerp goes from base_model to one other model", "Name these two.")
+    return {base: found.get(base, {}), **found}
+
+
+def _options(
+    shared: Mapping[str, Any], models: Mapping[str, Mapping[str, Any]], method: Method, name: str
+) -> dict[str, float | bool]:
+    """Our options with their values: what all models have in common, as ours are for a parameter, not for a head."""
+    allowed = (*method.options, *method.fixed, *(["weight"] if method.weighted else []), _WITHOUT_EFFECT)
+    _known(shared, allowed, f"parameters of {name}")
+    for model, said in models.items():
+        _known(said, [key for key in allowed if key in ("weight", "density", "gamma")], f"parameters of {model}")
+    for option, only in method.fixed.items():
+        if shared.get(option, only) is not only:
+            _refuse(f"{option} can only be {_spelled(only)} for {name}", f"{method.strategy} has no other way.")
+    values = {option: _common(option, shared, models, default) for option, default in method.options.items()}
+    if "gamma" in values and values["density"] + values["gamma"] > 1:
+        _refuse(
+            "density and gamma are more than 1 together", "mergekit then leaves out fewer outliers than gamma says."
+        )
+    return values
+
+
+def _common(
+    option: str, shared: Mapping[str, Any], models: Mapping[str, Mapping[str, Any]], default: float | bool | None
+) -> float | bool:
+    given = [said.get(option, shared.get(option, default)) for said in models.values()]
+    if any(value is None for value in given):
+        _refuse(f"{option} is missing", "Give it under parameters.")
+    if len(set(map(repr, given))) > 1:
+        _refuse(f"{option} is not the same for all models", "Only weight may differ between models.")
+    if isinstance(default, bool):
+        if not isinstance(given[0], bool):
+            _refuse(f"{option} is neither true nor false")
+        return given[0]
+    return _number(given[0], option)
+
+
+def _weight(said: Mapping[str, Any], shared: Mapping[str, Any], method: Method) -> float | None:
+    weight = said.get("weight", shared.get("weight"))
+    return None if weight is None or not method.weighted else _number(weight, "weight")
+
+
+def _all_or_none(weights: list[float | None]) -> tuple[float, ...] | None:
+    given = tuple(weight for weight in weights if weight is not None)
+    if given and len(given) < len(weights):
+        _refuse("some models have a weight, others have none", "Give every model one, or none.")
+    return given or None
+
+
+def _number(value: Any, what: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        _refuse(
+            f"{what} is not one number but {value!r}",
+            "Gradients and filters are not supported. For parameters by name: --for 'GLOB=STRATEGY,option=value'",
+        )
+    return float(value)
+
+
+def _spelled(value: float | bool) -> str:
+    return str(value).lower() if isinstance(value, bool) else repr(value).removesuffix(".0")
+
+
+def _revision(value: Any, what: str) -> str:
+    if not isinstance(value, str) or not value:
+        _refuse(
+            f"{what} is no revision but {value!r}", "Name a branch, a tag or a commit, in quotes if it is a number."
+        )
+    return value
+
+
+def _dtype(value: Any) -> str | None:
+    if value is not None and value not in _DTYPES:
+        _refuse(f"dtype {value!r} is none that recipes have", guess(str(value), _DTYPES))
+    return _DTYPES[value] if value is not None else None
+
+
+def _table(value: Any, what: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        _refuse(f"{what} is not a mapping of names to values")
+    return value
+
+
+def _known(table: Mapping[str, Any], names: Collection[str], where: str) -> None:
+    for key in table:
+        if key not in names:
+            _refuse(f"{where}: {key} is not supported", guess(key, names))
+
+
+def _refuse(message: str, hint: str = "") -> NoReturn:
+    raise UsageError(message, hint=hint)

@@ -1,0 +1,70 @@
+"""Files in conflict: the stages that the index has for them, and staging what settles them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from git_theta.vcs.git import git, nul_separated
+from git_theta.vcs.history import Blob, contents
+
+
+class Unmerged(NamedTuple):
+    """A file in conflict.
+
+    Attributes:
+        path: relative to the top of the worktree.
+        mode: of ours, or of the first stage there is.
+        oids: ids of base, ours and theirs; "" where there is no such stage.
+        texts: their contents; None where there is none, or it was not wanted.
+    """
+
+    path: str
+    mode: str
+    oids: tuple[str, str, str]
+    texts: tuple[bytes | None, bytes | None, bytes | None]
+
+
+def unmerged(
+    wanted: Callable[[bytes], bool], largest: int, pathspecs: Sequence[str] = (), cwd: Path | None = None
+) -> list[Unmerged]:
+    """The files in conflict that match, in Git's order.
+
+    Args:
+        wanted: told the start of a stage, whether to read it whole.
+        largest: bytes above which it is not read at all.
+        pathspecs: Git's, relative to ``cwd``; none for all below it.
+        cwd: a folder of the worktree; None for the current one.
+    """
+    oids: dict[str, list[str]] = {}
+    modes: dict[str, str] = {}
+    for item in nul_separated(git("ls-files", "-u", "-z", "--full-name", "--", *pathspecs, cwd=cwd)):
+        facts, _, path = item.partition("\t")
+        mode, oid, stage = facts.split(" ")
+        oids.setdefault(path, ["", "", ""])[int(stage) - 1] = oid
+        if stage == "2" or path not in modes:
+            modes[path] = mode
+    texts = _texts({oid for stages in oids.values() for oid in stages if oid}, wanted, largest, cwd)
+    return [
+        Unmerged(path, modes[path], (base, ours, theirs), (texts.get(base), texts.get(ours), texts.get(theirs)))
+        for path, (base, ours, theirs) in oids.items()
+    ]
+
+
+def stage(path: str, mode: str, content: bytes, worktree: Path) -> None:
+    """Record ``content`` for a path, which settles its conflict. The path is taken literally."""
+    oid = git("hash-object", "-w", "--stdin", cwd=worktree, stdin=content).decode().strip()
+    entry = f"{mode} {oid} 0\t".encode() + os.fsencode(path) + b"\0"
+    git("update-index", "-z", "--index-info", cwd=worktree, stdin=entry)
+
+
+def _texts(oids: Iterable[str], wanted: Callable[[bytes], bool], largest: int, cwd: Path | None) -> dict[str, bytes]:
+    names = b"".join(oid.encode() + b"\n" for oid in sorted(oids))
+    if not names:
+        return {}
+    form = "--batch-check=%(objectname) %(objectsize)"
+    found = [line.split() for line in git("cat-file", form, cwd=cwd, stdin=names).decode().splitlines()]
+    blobs = [Blob(oid, int(size), "") for oid, size in found if size.isdigit()]
+    return {one.blob.oid: one.data for one in contents(blobs, wanted, largest) if one.whole and wanted(one.data)}

@@ -1,0 +1,329 @@
+"""``git theta resolve``: contested parameters are settled some at a time; the file is staged when nothing is left."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import select
+import shutil
+import subprocess
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+
+from git_theta.manifest.text import is_manifest
+from tests.cli.test_reference import PARTS, code_words, keys
+from tests.fork import BASE, MODEL, at, contested, fork, objects_of, stages, tensor
+from tests.integration.history import assert_round_trip
+from tests.sandbox import Sandbox, changed, model
+
+TWO = ("layer.weight", "layer.bias")
+
+
+@pytest.fixture
+def conflict(sandbox: Sandbox) -> Sandbox:
+    """A merge that stopped: ``layer.weight`` and ``layer.bias`` are contested."""
+    contested(sandbox, *TWO)
+    assert sandbox.git("merge", "side", check=False).returncode == 1
+    return sandbox
+
+
+def resolved(sandbox: Sandbox, *arguments: str, code: int = 0) -> str:
+    """What ``git theta resolve ARGUMENTS`` says."""
+    done = sandbox.theta("resolve", *arguments, check=False)
+    assert done.returncode == code, f"{done.returncode}: {done.stdout}{done.stderr}"
+    return done.stdout + done.stderr
+
+
+def expected(sandbox: Sandbox, **sides: str) -> bytes:
+    """The merged file with these sides for what is contested (dots spelled with two underscores)."""
+    result = changed(BASE, "embed.weight", tensor(at(sandbox, "ours"), "embed.weight"))
+    for name, side in sides.items():
+        dotted = name.replace("__", ".")
+        result = changed(result, dotted, tensor(at(sandbox, side), dotted))
+    return result
+
+
+def listed(sandbox: Sandbox) -> Any:
+    """The names that ``git theta status`` calls contested."""
+    [file] = json.loads(sandbox.theta("status", "--json").stdout)["files"]
+    return file["contested"]
+
+
+def test_status_names_what_is_contested(conflict: Sandbox) -> None:
+    assert listed(conflict) == list(TWO)
+    assert "\n  contested: layer.weight\n  contested: layer.bias\n" in conflict.theta("status").stdout
+
+
+def test_status_plans_again_where_no_note_is_left(conflict: Sandbox) -> None:
+    shutil.rmtree(conflict.root / ".git/theta/conflicts")
+    assert listed(conflict) == list(TWO)
+    resolved(conflict, "--theirs")
+    assert_staged(conflict, expected(conflict, layer__weight="theirs", layer__bias="theirs"))
+
+
+def assert_staged(sandbox: Sandbox, content: bytes) -> None:
+    """The worktree has this file, the index its manifest, and Git need not look at it again."""
+    assert stages(sandbox) == [0]
+    assert sandbox.read(MODEL) == content
+    assert sandbox.git("diff", "--name-only").stdout == ""
+    sandbox.git("commit", "-q", "--no-edit")
+    assert_round_trip(sandbox, {MODEL: content})
+    assert not list((sandbox.root / ".git/theta/conflicts").glob("*"))
+
+
+@pytest.mark.parametrize("side", ["ours", "theirs", "base"])
+def test_a_side_settles_everything_bit_for_bit(conflict: Sandbox, side: str) -> None:
+    assert "2 settled, nothing left; staged" in resolved(conflict, f"--{side}")
+    assert_staged(conflict, expected(conflict, layer__weight=side, layer__bias=side))
+
+
+def test_some_at_a_time(conflict: Sandbox) -> None:
+    said = resolved(conflict, "--theirs", "--only", "*.bias", code=1)
+    assert "1 settled, 1 contested parameter left\n  layer.weight\n" in said
+    assert stages(conflict) == [1, 2, 3]
+    assert listed(conflict) == ["layer.weight"]
+    assert conflict.read(MODEL) == expected(conflict, layer__weight="ours", layer__bias="theirs")
+    resolved(conflict, "--base", "--only", "layer.*", MODEL)
+    assert_staged(conflict, expected(conflict, layer__weight="base", layer__bias="theirs"))
+
+
+def test_a_strategy_and_then_a_side_keep_what_was_computed(conflict: Sandbox) -> None:
+    resolved(conflict, "-s", "weighted", "--only", "layer.bias", code=1)
+    resolved(conflict, "--theirs")
+    ours, theirs = (np.frombuffer(tensor(at(conflict, tag), "layer.bias"), "<f4") for tag in ("ours", "theirs"))
+    mean = changed(expected(conflict, layer__weight="theirs"), "layer.bias", ((ours + theirs) / 2).tobytes())
+    assert_staged(conflict, mean)
+
+
+def test_options_reach_the_strategy(conflict: Sandbox) -> None:
+    resolved(conflict, "-s", "task-arithmetic", "-o", "lambda=0")
+    assert_staged(conflict, expected(conflict, layer__weight="base", layer__bias="base"))
+
+
+def test_without_a_strategy_the_configured_one_is_applied(conflict: Sandbox) -> None:
+    assert "0 settled, 2 contested parameters left" in resolved(conflict, code=1)
+    conflict.git("config", "theta.merge.strategy", "theirs")
+    resolved(conflict)
+    assert_staged(conflict, expected(conflict, layer__weight="theirs", layer__bias="theirs"))
+
+
+def test_a_large_file(sandbox: Sandbox) -> None:
+    base = model(0, a=(1500, 1500), b=30)
+    ours, theirs = changed(base, "b"), changed(changed(base, "b", at=4), "a")
+    fork(sandbox, {MODEL: base}, {MODEL: ours}, {MODEL: theirs})
+    assert sandbox.git("merge", "side", check=False).returncode == 1
+    assert sandbox.read(MODEL) == changed(ours, "a")
+    resolved(sandbox, "--theirs")
+    assert_staged(sandbox, theirs)
+
+
+def test_a_path_with_an_odd_name_from_a_folder_below(sandbox: Sandbox) -> None:
+    odd = "sub/a *[new]\nline.safetensors"
+    ours, theirs = changed(BASE, "layer.bias"), changed(BASE, "layer.bias", at=4)
+    fork(sandbox, {odd: BASE}, {odd: ours}, {odd: theirs})
+    assert sandbox.git("merge", "side", check=False).returncode == 1
+    resolved(Sandbox(sandbox.root / "sub"), "--theirs", ".")
+    assert sandbox.read(odd) == theirs
+    assert sandbox.git("status", "--porcelain", "-z").stdout == f"M  {odd}\0"
+
+
+def test_in_a_linked_worktree(sandbox: Sandbox) -> None:
+    contested(sandbox, *TWO)
+    sandbox.git("worktree", "add", "-q", "../linked", "ours")
+    linked = Sandbox(sandbox.root.parent / "linked")
+    assert linked.git("merge", "side", check=False).returncode == 1
+    resolved(linked, "--theirs", "--only", "*.bias", code=1)
+    assert listed(linked) == ["layer.weight"]
+    resolved(linked, "--theirs")
+    assert stages(linked) == [0]
+
+
+def test_metadata_is_settled_by_a_side(sandbox: Sandbox) -> None:
+    def tagged(tag: bytes) -> bytes:
+        length = int.from_bytes(BASE[:8], "little")
+        header = b'{"__metadata__":{"by":"%b"},' % tag + BASE[9 : 8 + length]
+        header += b" " * (-len(header) % 8)
+        return len(header).to_bytes(8, "little") + header + BASE[8 + length :]
+
+    fork(sandbox, {MODEL: BASE}, {MODEL: tagged(b"us")}, {MODEL: tagged(b"them")})
+    assert sandbox.git("merge", "side", check=False).returncode == 1
+    assert listed(sandbox) == ["(frame)"]
+    assert "(frame) (both sides changed" in resolved(sandbox, "--theirs", "--only", "layer.*", code=1)
+    resolved(sandbox, "--theirs")
+    assert_staged(sandbox, tagged(b"them"))
+
+
+# What stays the person's ---------------------------------------------------------------------------------------------
+
+
+def test_a_file_that_was_changed_since_is_not_overwritten(conflict: Sandbox) -> None:
+    mine = changed(conflict.read(MODEL), "embed.weight", b"mine")
+    conflict.write(MODEL, mine)
+    said = resolved(conflict, "--theirs", code=2)
+    assert "the file was changed since the merge" in said and "git checkout --merge" in said
+    assert conflict.read(MODEL) == mine
+    assert stages(conflict) == [1, 2, 3]
+    conflict.git("checkout", "--merge", "--", MODEL)
+    resolved(conflict, "--theirs")
+
+
+def test_a_file_that_was_removed_is_written(conflict: Sandbox) -> None:
+    (conflict.root / MODEL).unlink()
+    resolved(conflict, "--ours")
+    assert_staged(conflict, expected(conflict, layer__weight="ours", layer__bias="ours"))
+
+
+def test_an_object_that_is_missing_leaves_everything_as_it_was(conflict: Sandbox) -> None:
+    before = conflict.read(MODEL)
+    [lost] = objects_of(conflict, "theirs", "layer.weight")
+    lost.unlink()
+    assert lost.name in resolved(conflict, "-s", "average", code=3)
+    assert (conflict.read(MODEL), stages(conflict)) == (before, [1, 2, 3])
+    assert lost.name in resolved(conflict, "--theirs", code=3)
+    assert (conflict.read(MODEL), stages(conflict)) == (before, [1, 2, 3])
+
+
+def test_deleted_against_modified_is_left_to_git(sandbox: Sandbox) -> None:
+    fork(sandbox, {MODEL: BASE}, {MODEL: None, "other": b""}, {MODEL: changed(BASE, "layer.bias")})
+    assert sandbox.git("merge", "side", check=False).returncode == 1
+    assert "not a conflict by parameters" in resolved(sandbox, "--ours", code=1)
+    assert stages(sandbox) == [1, 3]
+
+
+def test_nothing_is_in_conflict(sandbox: Sandbox) -> None:
+    contested(sandbox)
+    assert resolved(sandbox, "--ours") == "no file in conflict\n"
+    assert "no file in conflict matches" in resolved(sandbox, "--ours", MODEL, code=2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["-s", "averege"], "average"),
+        (["-o", "density=1"], "Name the strategy"),
+        (["-s", "ties", "-o", "densty=1"], "density"),
+        (["-s", "ties", "--ours"], "exclude each other"),
+        (["-i", "--ours"], "-i asks for each parameter"),
+        (["-i"], "standard input is no terminal"),
+        (["--only", ""], "glob"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(conflict: Sandbox, arguments: list[str], words: str) -> None:
+    assert words in resolved(conflict, *arguments, code=2)
+    assert stages(conflict) == [1, 2, 3]
+
+
+def test_json(conflict: Sandbox) -> None:
+    data = json.loads(resolved(conflict, "--theirs", "--only", "*.bias", "--json", code=1))
+    assert data == {
+        "files": [
+            {
+                "path": MODEL,
+                "by_parameters": True,
+                "staged": False,
+                "settled": [{"names": ["layer.bias"], "strategy": "theirs", "options": {}, "notes": []}],
+                "left": [{"names": ["layer.weight"], "state": "contested", "reason": None}],
+            }
+        ]
+    }
+    assert set(keys(data)) - code_words(PARTS["resolve"]) == set()
+
+
+# git add -------------------------------------------------------------------------------------------------------------
+
+
+def test_adding_a_file_in_conflict_says_what_that_recorded(conflict: Sandbox) -> None:
+    done = conflict.git("add", MODEL)
+    assert f"{MODEL}: 2 contested parameters are recorded as ours: layer.weight, layer.bias" in done.stderr
+
+
+def test_only_what_is_left_and_ours_counts(conflict: Sandbox) -> None:
+    resolved(conflict, "--theirs", "--only", "*.bias", code=1)
+    assert "1 contested parameter is recorded as ours: layer.weight\n" in conflict.git("commit", "-qam", "m").stderr
+
+
+def test_a_parameter_that_the_person_settled_otherwise_does_not_count(conflict: Sandbox) -> None:
+    conflict.write(MODEL, changed(conflict.read(MODEL), "layer.weight", b"mine"))
+    assert "1 contested parameter is recorded as ours: layer.bias\n" in conflict.git("add", MODEL).stderr
+
+
+def test_looking_at_a_conflict_records_nothing(conflict: Sandbox) -> None:
+    for command in (["status"], ["diff"], ["hash-object", MODEL]):
+        assert "recorded" not in conflict.git(*command).stderr
+
+
+def test_later_files_are_added_without_a_word(conflict: Sandbox) -> None:
+    conflict.git("add", MODEL)
+    conflict.write("other.safetensors", model(4))
+    assert conflict.git("add", "other.safetensors").stderr == ""
+    assert not list((conflict.root / ".git/theta/conflicts").iterdir())
+
+
+# -i ------------------------------------------------------------------------------------------------------------------
+
+
+def asked(sandbox: Sandbox, answers: list[str], *arguments: str) -> tuple[int, str]:
+    """Run ``git theta resolve -i`` on a terminal, and answer one question after the other."""
+    controller, terminal = pty.openpty()
+    process = subprocess.Popen(
+        ["git", "theta", "resolve", "-i", *arguments],
+        cwd=sandbox.root,
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+    )
+    os.close(terminal)
+    said, waiting, deadline = "", list(answers), time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if not select.select([controller], [], [], 1)[0]:
+            continue
+        try:
+            piece = os.read(controller, 4096).decode()
+        except OSError:  # the other end is closed
+            break
+        if not piece:
+            break
+        said += piece
+        if said.endswith(": ") and waiting:
+            os.write(controller, waiting.pop(0).encode() + b"\n")
+    os.close(controller)
+    code = process.wait(timeout=10)
+    assert not waiting, said
+    return code, said
+
+
+def test_a_person_is_shown_both_changes_and_asked(conflict: Sandbox) -> None:
+    code, said = asked(conflict, ["theirs", "b"])
+    assert code == 0, said
+    assert "1 of 2: layer.weight" in said and "2 of 2: layer.bias" in said
+    base, ours, theirs = (
+        np.frombuffer(tensor(at(conflict, tag), "layer.weight"), "<f4").astype("f8")
+        for tag in ("base", "ours", "theirs")
+    )
+    norms = [np.linalg.norm(side - base) for side in (ours, theirs)]
+    cosine = (ours - base) @ (theirs - base) / (norms[0] * norms[1])
+    assert f"change: ours {norms[0]:.4g}, theirs {norms[1]:.4g}; cosine {cosine:.4f}" in said
+    assert_staged(conflict, expected(conflict, layer__weight="theirs", layer__bias="base"))
+
+
+def test_a_person_may_skip_and_quit(conflict: Sandbox) -> None:
+    code, said = asked(conflict, ["", "quit"])
+    assert code == 1 and "0 settled, 2 contested parameters left" in said
+    code, said = asked(conflict, ["nonsense", "average", "q"])
+    assert code == 1 and "1 settled, 1 contested parameter left" in said
+    assert listed(conflict) == ["layer.bias"]
+
+
+def test_a_person_is_asked_about_some_alone(conflict: Sandbox) -> None:
+    code, said = asked(conflict, ["o"], "--only", "*.bias")
+    assert code == 1 and "1 of 1: layer.bias" in said
+    assert listed(conflict) == ["layer.weight"]
+
+
+def test_what_is_staged_is_a_manifest(conflict: Sandbox) -> None:
+    resolved(conflict, "--ours")
+    assert is_manifest(conflict.git("cat-file", "blob", f":{MODEL}").stdout.encode())

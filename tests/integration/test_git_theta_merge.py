@@ -1,0 +1,499 @@
+"""``git theta merge``, as a person types it: one head through Git, many at once, recipes; nothing changes on errors."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.sandbox import Sandbox, changed, model
+
+MODEL = "model.safetensors"
+SHAPES: dict[str, int | tuple[int, ...]] = {"a.weight": (8, 8), "a.bias": 8, "b.weight": 16}
+BASE = model(0, **SHAPES)
+
+
+def values(checkpoint: bytes, name: str) -> np.ndarray:
+    """A tensor of a checkpoint, fp32, flat."""
+    length = int.from_bytes(checkpoint[:8], "little")
+    begin, end = json.loads(checkpoint[8 : 8 + length])[name]["data_offsets"]
+    return np.frombuffer(checkpoint[8 + length + begin : 8 + length + end], "<f4")
+
+
+def added(checkpoint: bytes, **deltas: float) -> bytes:
+    """The checkpoint with a number added to all elements of some parameters (``__`` for a dot)."""
+    for spelled, delta in deltas.items():
+        name = spelled.replace("__", ".")
+        checkpoint = changed(checkpoint, name, (values(checkpoint, name) + np.float32(delta)).astype("<f4").tobytes())
+    return checkpoint
+
+
+@pytest.fixture
+def repository(sandbox: Sandbox) -> Sandbox:
+    """``main`` with a checkpoint and a note; ``fork`` is the commit that branches start at."""
+    sandbox.theta("track", "*.safetensors")
+    sandbox.write(MODEL, BASE)
+    sandbox.write("note.txt", b"one\n\n\n\n\ntwo\n")
+    sandbox.commit("a start")
+    sandbox.git("tag", "fork")
+    return sandbox
+
+
+def branch(repository: Sandbox, name: str, checkpoint: bytes | None = None, **files: bytes) -> str:
+    """A branch from ``fork`` with one commit; back on main. Files: ``note`` is note.txt."""
+    repository.git("checkout", "--quiet", "-b", name, "fork")
+    if checkpoint is not None:
+        repository.write(MODEL, checkpoint)
+    for stem, content in files.items():
+        repository.write(f"{stem}.txt", content)
+    commit = repository.commit(name)
+    repository.git("checkout", "--quiet", "main")
+    return commit
+
+
+def on_main(repository: Sandbox, checkpoint: bytes) -> None:
+    repository.write(MODEL, checkpoint)
+    repository.commit("ours")
+
+
+def parents(repository: Sandbox) -> list[str]:
+    return repository.git("log", "-1", "--format=%P").stdout.split()
+
+
+def message(repository: Sandbox) -> list[str]:
+    return repository.git("log", "-1", "--format=%B").stdout.rstrip("\n").split("\n")
+
+
+def everything(repository: Sandbox) -> tuple[str, ...]:
+    """Refs, index, worktree and unfinished business: what must be as it was after an error."""
+    state = [str((repository.root / ".git" / name).exists()) for name in ("MERGE_HEAD", "MERGE_MSG", "MERGE_MODE")]
+    return (
+        repository.git("for-each-ref").stdout,
+        repository.git("ls-files", "--stage").stdout,
+        repository.git("status", "--porcelain").stdout,
+        repository.sha(MODEL),
+        *state,
+    )
+
+
+def assert_clean(repository: Sandbox) -> None:
+    assert repository.git("status", "--porcelain").stdout == ""
+    assert not (repository.root / ".git/MERGE_HEAD").exists()
+
+
+# One head
+
+
+def test_one_head_is_merged_by_git_with_what_was_handed_on(repository: Sandbox) -> None:
+    branch(repository, "topic", added(BASE, a__weight=1, b__weight=1))
+    on_main(repository, added(BASE, a__weight=3))
+    repository.theta("merge", "topic", "-s", "weighted", "--weights", "1,3")
+    assert np.array_equal(
+        values(repository.read(MODEL), "a.weight"),
+        (values(added(BASE, a__weight=3), "a.weight") + 3 * values(added(BASE, a__weight=1), "a.weight")) / 4,
+    )
+    assert np.array_equal(values(repository.read(MODEL), "b.weight"), values(BASE, "b.weight") + 1)
+    assert len(parents(repository)) == 2
+    assert message(repository) == [
+        "Merge branch 'topic'",
+        "",
+        f"Theta-Merge: {MODEL} weighted 1 contested of 3",
+    ]
+    assert_clean(repository)
+
+
+def test_trailers_name_options_and_a_line_per_strategy(repository: Sandbox) -> None:
+    branch(repository, "topic", added(BASE, a__weight=1, a__bias=1, b__weight=1))
+    on_main(repository, added(BASE, a__weight=3, a__bias=2, b__weight=2))
+    repository.theta("merge", "topic", "-s", "ties", "-o", "density=0.5", "--for", "*.bias=ours", "-m", "Both")
+    assert message(repository) == [
+        "Both",
+        "",
+        f"Theta-Merge: {MODEL} ties density=0.5 2 contested of 3",
+        f"Theta-Merge: {MODEL} ours 1 contested of 3",
+    ]
+
+
+def test_smear_puts_weights_and_entropy_into_the_commit(repository: Sandbox) -> None:
+    branch(repository, "topic", added(BASE, a__weight=1))
+    on_main(repository, added(BASE, a__weight=3))
+    repository.theta("merge", "topic", "-s", "smear", "-o", "scores=0,0")
+    [line] = message(repository)[2:]
+    assert line.endswith("smear scores=0,0 weights=0.5,0.5 entropy=0.6931 1 contested of 3")
+
+
+def test_a_fast_forward_stays_one(repository: Sandbox) -> None:
+    commit = branch(repository, "topic", added(BASE, a__weight=1))
+    repository.theta("merge", "topic", "-s", "average")
+    assert repository.git("rev-parse", "HEAD").stdout.strip() == commit
+    assert_clean(repository)
+
+
+def test_up_to_date(repository: Sandbox) -> None:
+    before = everything(repository)
+    assert repository.theta("merge", "fork").stdout == "Already up to date.\n"
+    assert everything(repository) == before
+
+
+def test_conflicts_are_left_as_git_leaves_them(repository: Sandbox) -> None:
+    branch(repository, "topic", added(BASE, a__weight=1, a__bias=1))
+    on_main(repository, added(BASE, a__weight=3, a__bias=2))
+    done = repository.theta("merge", "topic", "--for", "*.bias=average", check=False)
+    assert done.returncode == 1
+    assert "a.weight" in done.stderr
+    assert repository.git("ls-files", "-u").stdout.count(MODEL) == 3
+    # What a strategy did is in the message that the person's commit will have.
+    repository.git("add", MODEL)
+    repository.git("commit", "--quiet", "--no-edit", "--cleanup=strip")
+    assert f"Theta-Merge: {MODEL} average 1 contested of 3" in message(repository)
+
+
+def test_no_commit_waits_for_the_person(repository: Sandbox) -> None:
+    head = repository.git("rev-parse", "HEAD").stdout
+    branch(repository, "topic", added(BASE, a__weight=1))
+    on_main(repository, added(BASE, a__weight=3))
+    repository.theta("merge", "topic", "-s", "average", "--no-commit")
+    assert repository.git("rev-parse", "HEAD~").stdout == head
+    assert repository.git("status", "--porcelain").stdout == f"M  {MODEL}\n"
+    repository.git("commit", "--quiet", "--no-edit")
+    assert message(repository)[-1].startswith("Theta-Merge: ")
+    assert len(parents(repository)) == 2
+
+
+def test_text_conflicts_of_two_heads_are_left_too(repository: Sandbox) -> None:
+    branch(repository, "topic", added(BASE, a__weight=1), note=b"ours\n")
+    repository.write("note.txt", b"theirs\n")
+    on_main(repository, added(BASE, a__weight=3))
+    done = repository.theta("merge", "topic", "-s", "average", check=False)
+    assert done.returncode == 1
+    assert repository.git("diff", "--name-only", "--diff-filter=U").stdout == "note.txt\n"
+
+
+def test_git_refuses_to_overwrite_and_says_so(repository: Sandbox) -> None:
+    branch(repository, "topic", added(BASE, a__weight=1))
+    on_main(repository, added(BASE, a__weight=3))
+    repository.write(MODEL, added(BASE, b__weight=5))
+    before = everything(repository)
+    done = repository.theta("merge", "topic", "-s", "average", check=False)
+    assert done.returncode not in (0, 1)
+    assert "would be overwritten" in done.stderr
+    assert everything(repository) == before
+
+
+# Errors
+
+
+IMPOSSIBLE = [
+    (["-s", "tie"], "Did you mean 'ties'"),
+    (["-s", "ties", "-o", "densty=0.5"], "Did you mean 'density'"),
+    (["-s", "ties", "-o", "density=2"], "density takes a number in (0, 1]"),
+    (["-o", "density=0.5"], "is an option of no strategy"),
+    (["--for", "*.weight"], "Write GLOB=STRATEGY"),
+    (["--for", "none.*=averag"], "Did you mean 'average'"),
+    (["-s", "weighted", "--weights", "1,2,3"], "3 weights do not match 2 heads"),
+    (["-s", "weighted", "--weights", "1,x"], "--weights takes numbers"),
+    (["-s", "average", "--weights", "1,2"], "no strategy that is used here takes weights"),
+    (["-s", "average", "--device", "gpu"], "Write auto, cpu, cuda or cuda:N."),
+    (["-s", "average", "--device", "cuda:99"], "there is no device cuda:99"),
+    (["-s", "average", "--report", "out.txt"], "a report is .md or .json"),
+    (["-s", "average", "--report", "none/out.md"], "cannot be written there"),
+    (["-s", "average", "--base", "nothing"], "'nothing' is no commit here"),
+    (["-s", "average", "--json"], "--json is for --plan"),
+    (["nothing"], "'nothing' is no commit here"),
+]
+"""What is typed after the head, and what is said about it."""
+
+
+def test_what_cannot_be_is_refused_before_anything_is_done(repository: Sandbox) -> None:
+    branch(repository, "topic", added(BASE, a__weight=1))
+    on_main(repository, added(BASE, a__weight=3))
+    before = everything(repository)
+    for arguments, said in IMPOSSIBLE:
+        done = repository.theta("merge", "topic", *arguments, check=False)
+        assert (done.returncode, said in done.stderr) == (2, True), f"{arguments}: {done.stderr}"
+    assert everything(repository) == before
+
+
+@pytest.mark.parametrize("heads", [["a"], ["a", "b"]], ids=len)
+def test_a_missing_object_is_named_and_nothing_is_changed(repository: Sandbox, heads: list[str]) -> None:
+    for number, name in enumerate(heads, 1):
+        branch(repository, name, added(BASE, a__weight=number))
+    on_main(repository, added(BASE, a__weight=5))
+    objects = repository.root / ".git/theta/objects"
+    kept = {file for file in objects.rglob("*") if file.is_file()}
+    theirs, ours = (repository.git("cat-file", "blob", f"{head}:{MODEL}").stdout for head in ("a", "HEAD"))
+    for file in kept:
+        if file.name in theirs and file.name not in ours:
+            file.unlink()
+    before = everything(repository)
+    done = repository.theta("merge", *heads, "-s", "average", check=False)
+    assert done.returncode == 3, done.stderr
+    assert "git push" in done.stderr
+    assert "a.weight" in done.stderr
+    assert everything(repository) == before
+
+
+# Many heads
+
+
+def test_many_heads_are_merged_at_once(repository: Sandbox) -> None:
+    """Pairwise averaging would count them 1:1:2."""
+    tips = [branch(repository, "a", added(BASE, a__weight=1), first=b"1\n")]
+    tips += [branch(repository, "b", added(BASE, a__weight=2, b__weight=1), second=b"2\n")]
+    on_main(repository, added(BASE, a__weight=6))
+    own = repository.git("rev-parse", "HEAD").stdout.strip()
+    repository.theta("merge", "a", "b", "-s", "task-arithmetic", "-o", "normalize=true")
+    base = values(BASE, "a.weight")
+    deltas = [values(added(BASE, a__weight=delta), "a.weight") - base for delta in (6, 1, 2)]
+    assert np.allclose(values(repository.read(MODEL), "a.weight"), base + sum(deltas) / 3, atol=1e-6)
+    assert np.array_equal(values(repository.read(MODEL), "b.weight"), values(BASE, "b.weight") + 1)
+    assert repository.read("first.txt") == b"1\n"
+    assert repository.read("second.txt") == b"2\n"
+    assert parents(repository) == [own, *tips]
+    assert message(repository) == [
+        "Merge branches 'a' and 'b'",
+        "",
+        f"Theta-Merge: {MODEL} task-arithmetic normalize=true 1 contested of 3",
+    ]
+    assert_clean(repository)
+
+
+def test_what_the_heads_come_from_is_no_head(repository: Sandbox) -> None:
+    """As in `git merge a b`: main is in the history of both, so the commit has two parents."""
+    tips = [branch(repository, "a", added(BASE, a__weight=1)), branch(repository, "b", added(BASE, a__weight=2))]
+    repository.theta("merge", "a", "b", "-s", "weighted", "--weights", "1,3")
+    ours, theirs = (values(added(BASE, a__weight=delta), "a.weight") for delta in (1, 2))
+    assert np.array_equal(values(repository.read(MODEL), "a.weight"), (ours + 3 * theirs) / 4)
+    assert parents(repository) == tips
+    assert_clean(repository)
+
+
+def test_contested_parameters_of_many_heads_change_nothing(repository: Sandbox) -> None:
+    branch(repository, "a", added(BASE, a__weight=1, a__bias=1))
+    branch(repository, "b", added(BASE, a__weight=2, a__bias=2))
+    on_main(repository, added(BASE, b__weight=3))
+    before = everything(repository)
+    done = repository.theta("merge", "a", "b", "--for", "*.bias=average", check=False)
+    assert done.returncode == 1
+    assert f"{MODEL}: a.weight" in done.stderr
+    assert "a.bias" not in done.stderr
+    assert everything(repository) == before
+
+
+def test_conflicts_in_other_files_of_many_heads_change_nothing(repository: Sandbox) -> None:
+    branch(repository, "a", added(BASE, a__weight=1), note=b"a\n")
+    branch(repository, "b", added(BASE, a__weight=2), note=b"b\n")
+    on_main(repository, added(BASE, b__weight=3))
+    before = everything(repository)
+    done = repository.theta("merge", "a", "b", "-s", "average", check=False)
+    assert done.returncode == 2
+    assert "note.txt" in done.stderr
+    assert everything(repository) == before
+
+
+def test_many_heads_edit_one_text_apart(repository: Sandbox) -> None:
+    branch(repository, "a", added(BASE, a__weight=1), note=b"ONE\n\n\n\n\ntwo\n")
+    branch(repository, "b", added(BASE, a__weight=2), note=b"one\n\n\n\n\nTWO\n")
+    on_main(repository, added(BASE, a__weight=3))
+    repository.theta("merge", "a", "b", "-s", "average")
+    assert repository.read("note.txt") == b"ONE\n\n\n\n\nTWO\n"
+
+
+@pytest.mark.parametrize("staged", [True, False])
+def test_changes_that_many_heads_would_overwrite_are_kept(repository: Sandbox, staged: bool) -> None:
+    branch(repository, "a", added(BASE, a__weight=1))
+    branch(repository, "b", added(BASE, a__weight=2))
+    on_main(repository, added(BASE, a__weight=3))
+    repository.write(MODEL, added(BASE, b__weight=5))
+    if staged:
+        repository.git("add", MODEL)
+    before = everything(repository)
+    done = repository.theta("merge", "a", "b", "-s", "average", check=False)
+    assert done.returncode in (2, 7)
+    assert "stash" in done.stderr
+    assert everything(repository) == before
+
+
+def test_no_commit_of_many_heads_and_abort(repository: Sandbox) -> None:
+    branch(repository, "a", added(BASE, a__weight=1))
+    branch(repository, "b", added(BASE, a__weight=2))
+    on_main(repository, added(BASE, a__weight=3))
+    before = everything(repository)
+    repository.theta("merge", "a", "b", "-s", "average", "--no-commit")
+    assert repository.git("status", "--porcelain").stdout == f"M  {MODEL}\n"
+    repository.git("merge", "--abort")
+    assert everything(repository) == before
+    repository.theta("merge", "a", "b", "-s", "average", "--no-commit")
+    repository.git("commit", "--quiet", "--no-edit")
+    assert len(parents(repository)) == 3
+    assert message(repository)[-1] == f"Theta-Merge: {MODEL} average 1 contested of 3"
+
+
+def test_checkpoints_added_and_removed_by_some_heads(repository: Sandbox) -> None:
+    for name, number in (("a", 1), ("b", 3)):
+        repository.git("checkout", "--quiet", "-b", name, "fork")
+        repository.write("new.safetensors", added(BASE, a__weight=number))
+        repository.git("rm", "--quiet", MODEL)
+        repository.commit(name)
+    repository.git("checkout", "--quiet", "main")
+    repository.write("own.txt", b"own\n")
+    repository.commit("ours")
+    repository.theta("merge", "a", "b", "-s", "weighted", "--weights", "9,1,3")
+    assert not (repository.root / MODEL).exists()
+    one, three = (values(added(BASE, a__weight=number), "a.weight") for number in (1, 3))
+    assert np.array_equal(values(repository.read("new.safetensors"), "a.weight"), (one + 3 * three) / 4)
+
+
+def test_removed_against_changed_is_a_conflict_of_the_file(repository: Sandbox) -> None:
+    branch(repository, "a", added(BASE, a__weight=1))
+    repository.git("checkout", "--quiet", "-b", "b", "fork")
+    repository.git("rm", "--quiet", MODEL)
+    repository.commit("b")
+    repository.git("checkout", "--quiet", "main")
+    repository.write("own.txt", b"own\n")
+    repository.commit("ours")
+    before = everything(repository)
+    done = repository.theta("merge", "a", "b", "-s", "average", check=False)
+    assert done.returncode == 1
+    assert f"{MODEL}: b removed or renamed it" in done.stderr
+    assert everything(repository) == before
+
+
+def test_another_base_for_one_head(repository: Sandbox) -> None:
+    """Since the fork only ``topic`` changed ``b.weight``; since ``old``, which had another value, both did."""
+    repository.git("checkout", "--quiet", "-b", "old")
+    repository.write(MODEL, added(BASE, b__weight=7))
+    repository.commit("old")
+    repository.git("checkout", "--quiet", "main")
+    branch(repository, "topic", added(BASE, b__weight=1))
+    on_main(repository, added(BASE, a__bias=1))
+    repository.theta("merge", "topic", "--base", "old", "-s", "average")
+    average = (values(BASE, "b.weight") + values(added(BASE, b__weight=1), "b.weight")) / 2
+    assert np.array_equal(values(repository.read(MODEL), "b.weight"), average)
+    assert len(parents(repository)) == 2
+
+
+# Plan, report, recipe
+
+
+@pytest.mark.parametrize("heads", [["a"], ["a", "b"]], ids=len)
+def test_a_plan_touches_nothing(repository: Sandbox, heads: list[str]) -> None:
+    for number, name in enumerate(heads, 1):
+        branch(repository, name, added(BASE, a__weight=number))
+    on_main(repository, added(BASE, a__weight=3))
+    before = everything(repository)
+    printed = repository.theta("merge", "--plan", *heads, "-s", "ties", "-o", "density=0.5").stdout
+    assert MODEL in printed
+    assert "contested: a.weight" in printed
+    assert "ties density=0.5 (-s)" in printed
+    assert everything(repository) == before
+
+
+def test_a_plan_needs_no_torch(repository: Sandbox) -> None:
+    branch(repository, "topic", added(BASE, a__weight=1))
+    on_main(repository, added(BASE, a__weight=3))
+    blocked = (
+        "import sys; sys.modules['torch'] = None; from git_theta.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    )
+    done = repository.run(sys.executable, "-c", blocked, "merge", "--plan", "topic", "-s", "ties")
+    assert "contested: a.weight" in done.stdout
+
+
+def test_plans_as_json_follow_the_published_schema(repository: Sandbox) -> None:
+    import jsonschema
+
+    branch(repository, "a", added(BASE, a__weight=1))
+    branch(repository, "b", added(BASE, a__weight=2))
+    on_main(repository, added(BASE, a__weight=3))
+    data = json.loads(repository.theta("merge", "--plan", "--json", "a", "b", "--for", "a.*=average").stdout)
+    schema = json.loads((Path(__file__).parents[2] / "docs/spec/plan.schema.json").read_text())
+    [file] = data["files"]
+    jsonschema.validate(file["plan"], schema)
+    assert [head["name"] for head in data["heads"]] == ["HEAD", "a", "b"]
+    assert file["plan"]["heads"] == ["HEAD", "a", "b"]
+    [contested] = [item for item in file["plan"]["parameters"] if item["state"] == "contested"]
+    assert contested["strategy"] == {"name": "average", "options": {}, "origin": "--for"}
+
+
+@pytest.mark.parametrize("heads", [["a"], ["a", "b"]], ids=len)
+def test_the_report_says_how_far_changes_agree(repository: Sandbox, tmp_path: Path, heads: list[str]) -> None:
+    for number, name in enumerate(heads, 1):
+        branch(repository, name, added(BASE, a__weight=-number))
+    on_main(repository, added(BASE, a__weight=3, b__weight=1))
+    report = tmp_path / "report.json"
+    repository.theta("merge", *heads, "-s", "average", "--report", report)
+    [file] = json.loads(report.read_text())["files"]
+    assert [item["name"] for item in file["parameters"]] == ["a.weight", "b.weight"]
+    contested, taken = file["parameters"]
+    assert contested["strategy"]["name"] == "average"
+    assert contested["agreement"][0]["cosine"] == pytest.approx(-1)
+    assert contested["agreement"][0]["sign_conflicts"] == 1
+    assert len(contested["agreement"]) == (1 if len(heads) == 1 else 3)
+    assert (taken["strategy"], taken["agreement"]) == (None, [])
+
+
+def test_the_report_for_people(repository: Sandbox, tmp_path: Path) -> None:
+    branch(repository, "topic", added(BASE, a__weight=1, a__bias=-1))
+    on_main(repository, added(BASE, a__weight=3, a__bias=1))
+    report = tmp_path / "report.md"
+    done = repository.theta("merge", "topic", "--for", "*.weight=average", "--report", report, check=False)
+    assert done.returncode == 1
+    rows = [line for line in report.read_text().splitlines() if line.startswith("| a.")]
+    assert [row.split(" | ")[2:5] for row in rows] == [
+        ["average", "1.0000", "0.0 %"],
+        ["**contested**", "-1.0000", "100.0 %"],
+    ]
+
+
+RECIPE = """\
+merge_method: task_arithmetic
+base_model: fork
+models:
+  - model: fork
+  - model: b
+    parameters: {weight: 0.25}
+  - model: main
+    parameters: {weight: 0.5}
+parameters:
+  lambda: 2
+dtype: float32
+"""
+
+
+def test_a_recipe_is_a_merge(repository: Sandbox, tmp_path: Path) -> None:
+    branch(repository, "b", added(BASE, a__weight=4))
+    on_main(repository, added(BASE, a__weight=1))
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(RECIPE)
+    repository.theta("merge", "--recipe", recipe)
+    base = values(BASE, "a.weight")
+    expected = base + 2 * (0.5 * 1 + 0.25 * 4)
+    assert np.allclose(values(repository.read(MODEL), "a.weight"), expected, atol=1e-5)
+    assert message(repository)[-1] == f"Theta-Merge: {MODEL} task-arithmetic lambda=2 normalize=false 1 contested of 3"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("dtype: float32", "dtype: bfloat16", "the recipe's dtype is BF16"),
+        ("model: b", "model: nothing", "'nothing' is no commit here"),
+        ("model: main", "model: b2", "what is checked out is no model"),
+        ("merge_method: task_arithmetic", "merge_method: karcher", "merge_method 'karcher' is none"),
+    ],
+)
+def test_a_recipe_that_does_not_fit_is_refused(
+    repository: Sandbox, tmp_path: Path, old: str, new: str, said: str
+) -> None:
+    branch(repository, "b", added(BASE, a__weight=4))
+    branch(repository, "b2", added(BASE, a__weight=5))
+    on_main(repository, added(BASE, a__weight=1))
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(RECIPE.replace(old, new))
+    before = everything(repository)
+    done = repository.theta("merge", "--recipe", recipe, check=False)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert everything(repository) == before

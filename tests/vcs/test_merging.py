@@ -1,0 +1,90 @@
+"""Merging trees, and trees that differ from a commit's in some files."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from git_theta.errors import UsageError
+from git_theta.vcs import merging, trees
+from git_theta.vcs.heads import Head, independent, merge_base, merge_message, resolve
+from tests.sandbox import Sandbox
+
+
+@pytest.fixture(params=["sha1", "sha256"])
+def forked(request: pytest.FixtureRequest, tmp_path: Path, home: Path) -> Sandbox:
+    """``main``, and ``a`` and ``b`` that each change one line of ``text`` and add a file."""
+    sandbox = Sandbox.create(tmp_path / "repository", request.param, install=False)
+    sandbox.write("text", b"1\n\n\n\n2\n")
+    sandbox.commit()
+    for name, text in (("a", b"A\n\n\n\n2\n"), ("b", b"1\n\n\n\nB\n"), ("c", b"C\n\n\n\n2\n")):
+        sandbox.git("checkout", "--quiet", "-b", name, "main")
+        sandbox.write("text", text)
+        sandbox.write(f"of {name}\nand a line", b"new\n")
+        sandbox.commit(name)
+    sandbox.git("checkout", "--quiet", "main")
+    return sandbox
+
+
+def heads(repository: Sandbox, *names: str) -> list[Head]:
+    return [resolve(name, repository.root) for name in names]
+
+
+def test_heads_in_the_history_of_others_drop_out(forked: Sandbox) -> None:
+    forked.git("tag", "-a", "-m", "annotated", "again", "a")
+    found = independent(heads(forked, "main", "a", "again", "b"), forked.root)
+    assert [head.name for head in found] == ["a", "b"]
+    assert merge_base(found, forked.root) == resolve("main", forked.root).commit
+
+
+def test_histories_without_a_common_commit_have_no_base(forked: Sandbox) -> None:
+    forked.git("checkout", "--quiet", "--orphan", "other")
+    forked.commit("other")
+    assert merge_base(heads(forked, "a", "other"), forked.root) is None
+
+
+def test_messages_are_gits_own(forked: Sandbox) -> None:
+    forked.git("tag", "v1", "b")
+    commit = resolve("c", forked.root).commit
+    assert (
+        merge_message(heads(forked, "a", "v1", commit), forked.root)
+        == f"Merge branch 'a', tag 'v1', commit '{commit}'\n"
+    )
+
+
+def test_what_differs_between_commits(forked: Sandbox) -> None:
+    commits = [head.commit for head in heads(forked, "main", "a")]
+    found = trees.differing(commits, forked.root)
+    assert list(found) == ["of a\nand a line", "text"]
+    assert [file and file.size for file in found["of a\nand a line"]] == [None, 4]
+
+
+def test_files_are_put_into_a_tree_and_taken_out(forked: Sandbox) -> None:
+    head = resolve("a", forked.root)
+    new = trees.File("100755", trees.write_blob(b"\r\n", forked.root))
+    tree = trees.with_files(head.commit, {"of a\nand a line": None, "folder/new": new}, forked.root)
+    assert {path: file.mode for path, file in trees.files(tree, forked.root).items()} == {
+        "folder/new": "100755",
+        "text": "100644",
+    }
+    assert forked.git("status", "--porcelain").stdout == ""
+
+
+def test_trees_are_merged_and_conflicts_named(forked: Sandbox) -> None:
+    a, b, c = heads(forked, "a", "b", "c")
+    tree, conflicts = merging.merge_trees(a.commit, b.commit, forked.root)
+    assert conflicts == []
+    assert forked.git("cat-file", "blob", f"{tree}:text").stdout == "A\n\n\n\nB\n"
+    assert merging.merge_trees(a.commit, c.commit, forked.root)[1] == ["text"]
+
+
+def test_an_old_git_is_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    merging.require_tree_merges()
+    program = tmp_path / "git"
+    program.write_text("#!/bin/sh\necho git version 2.37.4.windows.1\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", os.pathsep.join([str(tmp_path), os.environ["PATH"]]))
+    with pytest.raises(UsageError, match=r"needs git 2\.38 or newer, and this is 2\.37"):
+        merging.require_tree_merges()
