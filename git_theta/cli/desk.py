@@ -68,15 +68,29 @@ def _staged_manifest(worktree: Path | None, path: str) -> Manifest | None:
         return None
 
 
-def _fetched(store: LocalStore, top: Path, oids: Iterable[str]) -> None:
-    """Ask each remote in turn for what is missing or was cut off, until it is there."""
+def _fetched(store: LocalStore, top: Path, oids: Iterable[str]) -> list[str]:
+    """Ask each remote in turn for what is missing or was cut off, until it is there; why those asked did not help."""
+    from git_theta.vcs import remotes
+
+    wanted = list(oids)
+    for oid in wanted:
+        store.set_aside_damaged(oid)
+    reasons = []
+    for name, url in remotes.urls().items():
+        if missing := [oid for oid in wanted if not store.has(oid)]:
+            reasons += [f"{name} ({remotes.without_secrets(url)}): {why}" for why in _asked(store, top, name, url, missing)]
+    return reasons
+
+
+def _asked(store: LocalStore, top: Path, name: str, url: str, oids: list[str]) -> list[str]:
+    """Fetch from one remote what it has; why not all of it is here then."""
     from git_theta.transport.directory import DirectoryTransport
     from git_theta.vcs import remotes
 
-    for oid in oids:
-        store.set_aside_damaged(oid)
-    for url in remotes.urls().values():
-        missing = [oid for oid in oids if not store.has(oid)]
-        remote = remotes.directory(url, top) if missing else None
-        if remote is not None:
-            DirectoryTransport(store, remote.theta_dir, remote.alternates()).fetch(missing)
+    remote = remotes.directory(url, top)
+    if remote is None:
+        return ["no repository is there" if remotes.is_local(url) else "this release fetches from directories only"]
+    damaged = DirectoryTransport(store, remote.theta_dir, remote.alternates()).fetch(oids)
+    if damaged:
+        return [f"the copy on {name} is damaged: {damaged[0]}"]
+    return [] if all(map(store.has, oids)) else ["has no such objects"]

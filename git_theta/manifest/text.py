@@ -64,13 +64,25 @@ def loads(text: bytes) -> Manifest:
         manifest = _manifest_in(header, parts)
         exact = dumps(manifest) == text
     except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise ManifestError(f"not a valid manifest: {error!r}", hint=_DAMAGED) from error
+        raise ManifestError(f"not a valid manifest: {_reason(error)}", hint=_DAMAGED) from error
     if not exact:
         raise ManifestError("not a valid manifest: it is not in its one valid encoding", hint=_DAMAGED)
     return manifest
 
 
 _DAMAGED = "It was edited or damaged. Take the file from another commit, or add the checkpoint again."
+
+
+def _reason(error: Exception) -> str:
+    """Why it is not valid, in words for a person."""
+    if isinstance(error, KeyError):
+        return f"the key {error.args[0]!r} is missing"
+    if isinstance(error, json.JSONDecodeError):
+        return f"a line is not JSON ({error.msg})"
+    if isinstance(error, UnicodeDecodeError):
+        return "a line is not UTF-8"
+    # Ours say what is wrong; all others are Python's, about values of another kind than they should be.
+    return str(error) if type(error) is ValueError else "a value is not of the kind that it must be"
 
 
 def _check_version(text: bytes) -> None:
@@ -235,7 +247,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"{value!r} is not text")
+        raise ValueError(f"{value!r} is not text")
     return value
 
 
@@ -256,8 +268,10 @@ def _numbers(values: Any) -> tuple[int, ...]:
 
 
 def _range(values: Any) -> tuple[int, int]:
-    offset, size = _numbers(values)
-    return offset, size
+    offset, *sizes = _numbers(values)
+    if len(sizes) != 1:
+        raise ValueError(f"{values!r} is not a range")
+    return offset, sizes[0]
 
 
 def _oid(value: Any) -> str:

@@ -16,8 +16,9 @@ def _no_manifest(path: str) -> Manifest | None:
     """No index to look into."""
 
 
-def _nothing_more(oids: Iterable[str]) -> None:
+def _nothing_more(oids: Iterable[str]) -> list[str]:  # noqa: ARG001
     """No remote to fetch from."""
+    return []
 
 
 def _quiet(done: int) -> None:
@@ -34,7 +35,7 @@ class Desk(NamedTuple):
         scratch: a directory on the store's file system for temporary files.
         warn: say one thing to the person.
         prior: the manifest that the index holds for a path, or None.
-        fetch: try to bring these objects into the store.
+        fetch: try to bring these objects into the store; returns, for each remote that did not help, its name and why.
         progress: tell that so many more bytes are done.
     """
 
@@ -44,5 +45,5 @@ class Desk(NamedTuple):
     scratch: Path
     warn: Callable[[str], None]
     prior: Callable[[str], Manifest | None] = _no_manifest
-    fetch: Callable[[Iterable[str]], None] = _nothing_more
+    fetch: Callable[[Iterable[str]], list[str]] = _nothing_more
     progress: Callable[[int], None] = _quiet

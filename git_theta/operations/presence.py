@@ -16,15 +16,23 @@ def require(entries: Iterable[Entry], desk: Desk) -> None:
     MissingObject naming the first parameter that cannot be had, and how many objects are missing.
     """
     wanted = list(entries)
+    reasons: list[str] = []
     if missing := _missing(wanted, desk):
-        desk.fetch(list(missing))
+        reasons = desk.fetch(list(missing))
     if missing := _missing(wanted, desk):
         oid, first = next(iter(missing.items()))
         raise MissingObject(
             f"{len(missing)} objects that the merge must read are missing here, {oid} first",
             parameter=first.name or "",
-            hint="No remote that can be reached has them. Ask who made the commit to push them: git push",
+            hint=what_was_asked(reasons),
         )
+
+
+def what_was_asked(reasons: Iterable[str]) -> str:
+    """A hint for objects that cannot be had. ``reasons``: why each remote did not help, as Desk.fetch returns them."""
+    asked = [f"  {reason}" for reason in reasons]
+    first = "These were asked for them:" if asked else "There is no remote to ask for them: git remote add"
+    return "\n".join([first, *asked, "Ask who made the commit to push them: git push"])
 
 
 def _missing(entries: Iterable[Entry], desk: Desk) -> dict[str, Entry]:

@@ -50,7 +50,7 @@ def push(
         use = needed[lost[0]]
         raise MissingObject(
             f"{len(lost)} of the objects to push are neither here nor on the remote, {lost[0]} first",
-            hint="Nothing was pushed. No other remote has them: push from a clone that does. `git theta fsck` lists them.",
+            hint="Nothing was pushed. Push from a clone that has them; `git theta fsck` lists them.",
             path=use.path,
             parameter=use.part.name or "",
         )

@@ -12,6 +12,7 @@ from git_theta.errors import CorruptObject, MissingObject
 from git_theta.manifest.model import Entry, Manifest
 from git_theta.operations import frame
 from git_theta.operations.desk import Desk
+from git_theta.operations.presence import what_was_asked
 from git_theta.operations.workers import HELD
 from git_theta.tensors.arrays import Buffer
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _AHEAD = 4
 _LARGEST_FRAME = 64 << 20
+_THE_REST = "To get everything else meanwhile: GIT_THETA_SKIP_SMUDGE=1 git restore --source=HEAD :/"
 
 
 def require_objects(manifest: Manifest, desk: Desk) -> None:
@@ -30,15 +32,16 @@ def require_objects(manifest: Manifest, desk: Desk) -> None:
     """
     require_size(manifest)
     missing = missing_objects(manifest, desk)
+    reasons: list[str] = []
     if missing:
-        desk.fetch(missing)
+        reasons = desk.fetch(missing)
         missing = missing_objects(manifest, desk)
     if missing:
         lost = next(part for part in manifest.parts() if part.storage.object == missing[0])
         raise MissingObject(
             f"{len(missing)} of its objects are missing here, {missing[0]} first",
             parameter=lost.name or "",
-            hint="No remote that can be reached has them. Ask who made the commit to push them: git push",
+            hint=f"{what_was_asked(reasons)}\n{_THE_REST}",
         )
 
 

@@ -11,6 +11,7 @@ import contextlib
 import errno
 import hashlib
 import os
+import stat
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -55,23 +56,21 @@ class LocalStore(Store):
         return Stored(oid, size)
 
     def adopt(self, file: Path, oid: str) -> None:
-        """Take over ``file``, which another store calls ``oid``: by hard link where that works, else by verified copy.
+        """Take over ``file``, which another store calls ``oid``: by hard link where that works, else by copy.
 
-        Raises CorruptObject when a copied file is not that object; a link is verified, as ever, by who reads it.
+        Raises CorruptObject, and keeps nothing, when the file is not that object.
         """
         if self._already(oid, file.stat().st_size):
             return
-        temporary = self._temporary()
+        if _sha256(file) != oid:
+            raise CorruptObject(f"object {oid} is damaged in {file}", hint="Repair it there: git theta fsck")
         try:
+            temporary = self._temporary()
             os.link(file, temporary, follow_symlinks=False)
             self._adopt(temporary, oid)
-        except OSError:  # another file system, or one without hard links
+        except OSError:  # another file system, one without hard links, or somebody else's file
             with open(file, "rb") as stream:  # noqa: PTH123
-                stored = self.put(iter(lambda: stream.read(1 << 20), b""))
-            if stored.oid != oid:
-                raise CorruptObject(
-                    f"object {oid} is damaged in {file}", hint="Repair it there: git theta fsck"
-                ) from None
+                self.put(iter(lambda: stream.read(1 << 20), b""))
 
     def get(self, oid: str) -> BinaryIO:
         file = self.find(oid)
@@ -104,13 +103,11 @@ class LocalStore(Store):
     def set_aside_damaged(self, oid: str) -> None:
         """Where something stands in the object's place that is not the object, move it to ``damaged``."""
         place = _place(self.root, checked(oid))
-        if place.is_file():
-            with place.open("rb") as file:
-                if hashlib.file_digest(file, "sha256").hexdigest() == oid:
-                    return
+        if place.is_file() and _sha256(place) == oid:
+            return
         if os.path.lexists(place):
             aside = self.root / "damaged" / f"{oid}-{os.urandom(4).hex()}"
-            aside.parent.mkdir(parents=True, exist_ok=True)
+            self._make(aside.parent)
             place.rename(aside)
 
     def oids(self) -> Iterator[str]:
@@ -129,7 +126,7 @@ class LocalStore(Store):
 
     def _adopt(self, temporary: Path, oid: str) -> None:
         place = _place(self.root, checked(oid))
-        place.parent.mkdir(parents=True, exist_ok=True)
+        self._make(place.parent)
         if place.is_dir():
             self.set_aside_damaged(oid)
         temporary.rename(place)
@@ -161,14 +158,38 @@ class LocalStore(Store):
         folder = self.root / "tmp"
         with self._lock:  # until the folder is there, for every thread
             if not self._swept:
-                folder.mkdir(parents=True, exist_ok=True)
+                self._make(folder)
                 _sweep(folder)
                 self._swept = True
         return folder / f"{os.getpid()}-{os.urandom(8).hex()}"
 
 
+    def _make(self, folder: Path) -> None:
+        """Make a folder of ours, and those above it; in a shared repository others must be able to write there.
+
+        What core.sharedRepository asks for, Git itself has made visible on its own ``objects``, beside our root.
+        """
+        if folder.is_dir():
+            return
+        if folder == self.root:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+        else:
+            self._make(folder.parent)
+        folder.mkdir(exist_ok=True)
+        beside = self.root.parent / "objects"
+        mode = stat.S_IMODE(beside.stat().st_mode) if beside.is_dir() else 0
+        if mode & stat.S_IWGRP:
+            with contextlib.suppress(PermissionError):  # another member made it in this moment
+                folder.chmod(mode)
+
+
 def _place(root: Path, oid: str) -> Path:
     return root / "objects" / oid[:2] / oid[2:4] / oid
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _sweep(folder: Path) -> None:

@@ -14,8 +14,11 @@ class Transport(ABC):
     """One remote."""
 
     @abstractmethod
-    def fetch(self, oids: Iterable[str]) -> None:
-        """Bring those of ``oids`` that the remote has. What it lacks is no error: another remote may have it."""
+    def fetch(self, oids: Iterable[str]) -> list[str]:
+        """Bring those of ``oids`` that the remote has whole; returns those whose copy there is damaged.
+
+        Neither those nor what it lacks are an error: another remote may have them.
+        """
 
     @abstractmethod
     def push(self, objects: Mapping[str, int]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from git_theta.errors import MissingObject, TransportError
+from git_theta.errors import CorruptObject, MissingObject, TransportError
 from git_theta.store.local import LocalStore
 from git_theta.transport.base import Transport
 
@@ -31,12 +31,17 @@ class DirectoryTransport(Transport):
         self._theirs = LocalStore(remote, alternates)
         self._progress = progress
 
-    def fetch(self, oids: Iterable[str]) -> None:
+    def fetch(self, oids: Iterable[str]) -> list[str]:
+        damaged = []
         for oid in oids:
             file = self._theirs.find(oid)
             if file is not None:
-                self._ours.adopt(file, oid)
+                try:
+                    self._ours.adopt(file, oid)
+                except CorruptObject:
+                    damaged.append(oid)
         self._ours.sync()
+        return damaged
 
     def push(self, objects: Mapping[str, int]) -> None:
         for oid, size in objects.items():

@@ -36,6 +36,12 @@ def directory(url: str, top: Path) -> Repository | None:
         return None
 
 
+def is_local(url: str) -> bool:
+    """Whether a URL is a path or ``file://``, told apart as Git does."""
+    scheme, separator, _ = url.partition("://")
+    return scheme == "file" if separator else ":" not in url.partition("/")[0]
+
+
 def without_secrets(url: str) -> str:
     """A URL as it can be shown to others: without user, password, query and fragment."""
     scheme, separator, rest = url.partition("://")
