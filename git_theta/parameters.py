@@ -61,10 +61,11 @@ def read(entry: Entry, store: Store, parallel: Parallel) -> Iterator[Buffer]:
                 yield piece
             intact = digest.size == entry.size and digest.oid() == entry.oid
         if not intact:
-            raise CorruptObject("other values")
+            raise CorruptObject("")
     except CorruptObject as error:
+        reason = f": {error.message}" if error.message else ""
         raise CorruptObject(
-            f"object {entry.storage.object} does not hold these values any more: {error.message}",
+            f"object {entry.storage.object} does not hold these values any more{reason}",
             hint="See what is damaged: git theta fsck. Fetch a good copy, or restore it from a backup.",
             parameter=entry.name or "",
         ) from error

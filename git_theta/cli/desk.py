@@ -78,19 +78,20 @@ def _fetched(store: LocalStore, top: Path, oids: Iterable[str]) -> list[str]:
     reasons = []
     for name, url in remotes.urls().items():
         if missing := [oid for oid in wanted if not store.has(oid)]:
-            reasons += [f"{name} ({remotes.without_secrets(url)}): {why}" for why in _asked(store, top, name, url, missing)]
+            why = _asked(store, top, name, url, missing)
+            reasons += [f"{name} ({remotes.without_secrets(url)}): {why}"] if why else []
     return reasons
 
 
-def _asked(store: LocalStore, top: Path, name: str, url: str, oids: list[str]) -> list[str]:
-    """Fetch from one remote what it has; why not all of it is here then."""
+def _asked(store: LocalStore, top: Path, name: str, url: str, oids: list[str]) -> str:
+    """Fetch from one remote what it has; why not all of it is here then, or ""."""
     from git_theta.transport.directory import DirectoryTransport
     from git_theta.vcs import remotes
 
     remote = remotes.directory(url, top)
     if remote is None:
-        return ["no repository is there" if remotes.is_local(url) else "this release fetches from directories only"]
+        return "no repository is there" if remotes.is_local(url) else "this release fetches from directories only"
     damaged = DirectoryTransport(store, remote.theta_dir, remote.alternates()).fetch(oids)
     if damaged:
-        return [f"the copy on {name} is damaged: {damaged[0]}"]
-    return [] if all(map(store.has, oids)) else ["has no such objects"]
+        return f"the copy on {name} is damaged: {damaged[0]}"
+    return "" if all(map(store.has, oids)) else "has no such objects"

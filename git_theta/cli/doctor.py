@@ -8,7 +8,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Literal, get_args
@@ -18,7 +18,7 @@ import click
 from git_theta import registry
 from git_theta.cli.boundary import say
 from git_theta.cli.env import program_version
-from git_theta.cli.listing import echo_json, json_option, listed, shown
+from git_theta.cli.listing import echo_json, json_option, listed, shown, untracked_manifests
 from git_theta.errors import GitError, PluginError
 from git_theta.operations.survey import State, Tracked, survey
 from git_theta.store.local import LocalStore
@@ -64,14 +64,19 @@ class Setup:
         """Files that are tracked here."""
         return listed(self.repository) if self.repository and self.repository.worktree else []
 
-    def paths(self, *states: State) -> str:
-        """The files in one of these states, as an enumeration; "" for none."""
+    def within(self, *states: State) -> list[Tracked]:
+        """The tracked files in one of these states."""
+        if self.repository is None or self.repository.worktree is None:
+            return []
+        top, store = self.repository.worktree, LocalStore(self.repository.theta_dir, self.repository.alternates())
+        return [file for file in self.files if survey(file, top, store).state in states]
+
+    def named(self, paths: Sequence[str]) -> str:
+        """Paths of the worktree as an enumeration; "" for none."""
         if self.repository is None or self.repository.worktree is None:
             return ""
-        top, store = self.repository.worktree, LocalStore(self.repository.theta_dir, self.repository.alternates())
-        found = [file.path for file in self.files if survey(file, top, store).state in states]
-        names = [shlex.quote(shown(path, top)) for path in found[:_NAMED]]
-        return ", ".join(names) + (f" and {len(found) - _NAMED} more" if len(found) > _NAMED else "")
+        names = [shlex.quote(shown(path, self.repository.worktree)) for path in paths[:_NAMED]]
+        return ", ".join(names) + (f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else "")
 
 
 @click.command
@@ -94,8 +99,14 @@ def command(as_json: bool) -> int:
 
 def examine(setup: Setup) -> list[Finding]:
     """The findings of all checks, in order."""
-    verdicts = ((name, check(setup)) for name, check in CHECKS.items())
-    return [Finding(name, *verdict) if verdict else Finding(name, "ok", "") for name, verdict in verdicts]
+    return [_finding(name, check, setup) for name, check in CHECKS.items()]
+
+
+def _finding(name: str, check: Callable[[Setup], Verdict], setup: Setup) -> Finding:
+    if setup.repository is None and name not in _ANYWHERE:
+        return Finding(name, "note", "not checked: not in a Git repository")
+    verdict = check(setup)
+    return Finding(name, *verdict) if verdict else Finding(name, "ok", "")
 
 
 def _git(_: Setup) -> Verdict:
@@ -135,7 +146,7 @@ def _hook(setup: Setup) -> Verdict:
     if setup.repository is None or not setup.patterns:
         return None
     state = hooks.state(setup.repository.hooks_dir, hooks.command(sys.executable))
-    if state is HookState.OURS:
+    if state in (HookState.OURS, HookState.THEIRS):
         return None
     hint = "Run `git theta install`: it says what to add where it cannot." if not state.editable else ""
     text = f"the {hooks.NAME} hook in {setup.repository.hooks_dir} {state.value}, so pushes upload no objects"
@@ -149,14 +160,22 @@ def _hook(setup: Setup) -> Verdict:
 
 
 def _manifests(setup: Setup) -> Verdict:
-    paths = setup.paths(State.MANIFEST, State.MISSING)
+    paths = setup.named([file.path for file in setup.within(State.MANIFEST, State.MISSING)])
     return ("problem", f"manifests stand in the worktree: {paths}", "Run `git theta checkout`.") if paths else None
 
 
 def _raw(setup: Setup) -> Verdict:
-    paths = setup.paths(State.RAW)
-    text = f"tracked, but not committed by git-theta: {paths}"
-    return ("problem", text, "`git add --renormalize` and a commit store them by parameters.") if paths else None
+    files = setup.within(State.RAW)
+    text = f"tracked, but not committed by git-theta: {setup.named([file.path for file in files])}"
+    again = "`git add --renormalize` and a commit store them by parameters."
+    return ("problem", text, "\n".join(dict.fromkeys(file.hint or again for file in files))) if files else None
+
+
+def _untracked(setup: Setup) -> Verdict:
+    paths = untracked_manifests(setup.repository) if setup.repository else []
+    text = f"manifests in the index that no pattern tracks: {setup.named(paths)}"
+    hint = "Commit the .gitattributes that tracks them, or write it: git theta track. Then: git theta checkout"
+    return ("problem", text, hint) if paths else None
 
 
 def _store(setup: Setup) -> Verdict:
@@ -201,8 +220,11 @@ CHECKS: dict[str, Callable[[Setup], Verdict]] = {
     "pre-push hook": _hook,
     "worktree": _manifests,
     "index": _raw,
+    "patterns": _untracked,
     "store": _store,
     "alternates": _alternates,
     "plug-ins": _plugins,
     "git-lfs": _lfs,
 }
+_ANYWHERE = {"git", "filter", "plug-ins", "git-lfs"}
+"""The checks that need no repository."""

@@ -30,7 +30,14 @@ from git_theta.vcs.pktline import Buffer, Reader, Writer
 from git_theta.vcs.repository import Repository, discover
 
 SKIP = "GIT_THETA_SKIP_SMUDGE"
-"""Set to 1, manifests are checked out as they are; `git theta checkout` gets the files later."""
+"""Set to one of YES, manifests are checked out as they are; `git theta checkout` gets the files later."""
+
+YES = ("1", "true", "yes", "on")
+
+
+def skipping() -> bool:
+    """Whether manifests are to be checked out as they are."""
+    return os.environ.get(SKIP, "").lower() in YES
 
 
 def main() -> int:
@@ -54,7 +61,7 @@ def _filter(repository: Repository) -> None:
     meter = Meter()
     with desk_for(repository, meter) as desk:
         session = _Session(repository, desk, meter)
-        smudge_or_skip = session.skip if os.environ.get(SKIP) == "1" else session.smudge
+        smudge_or_skip = session.skip if skipping() else session.smudge
         _serve({"clean": session.clean, "smudge": smudge_or_skip})
         session.finish()
 

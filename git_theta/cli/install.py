@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import click
 
 from git_theta.cli.boundary import warn
-from git_theta.errors import GitError
+from git_theta.errors import GitError, UsageError
 from git_theta.vcs import attributes, config, hooks
 from git_theta.vcs.hooks import HookState
 from git_theta.vcs.repository import Repository, discover
@@ -23,16 +24,26 @@ _SCOPES: dict[config.Scope, str] = {
 
 
 def _scope_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """An option for each scope, of which ``function`` gets the one that was given as ``scope``."""
+
+    @wraps(function)
+    def with_scope(**options: Any) -> Any:
+        given = [scope for scope in _SCOPES if options.pop(f"{scope}_")]
+        if len(given) > 1:
+            raise UsageError(f"--{given[0]} and --{given[1]} exclude each other", hint="Run it once for each.")
+        if given and given[0] in ("local", "worktree"):
+            discover()
+        return function(scope=given[0] if given else "global", **options)
+
     for scope, words in reversed(_SCOPES.items()):
-        function = click.option(f"--{scope}", "scope", flag_value=scope, default="global", help=words)(function)
-    return function
+        with_scope = click.option(f"--{scope}", f"{scope}_", is_flag=True, help=words)(with_scope)
+    return with_scope
 
 
 @click.command
 @_scope_options
 @click.option("--force", is_flag=True, help="Replace another filter of the name theta.")
-@click.option("--skip-hooks", is_flag=True, help="Leave the hooks of this repository alone.")
-def install(scope: config.Scope, force: bool, skip_hooks: bool) -> None:
+def install(scope: config.Scope, force: bool) -> None:
     """Set up the filter, and the hook of the repository you are in.
 
     Writes filter.theta to Git's configuration. Inside a repository it also adds lines to its pre-push hook, which
@@ -41,7 +52,7 @@ def install(scope: config.Scope, force: bool, skip_hooks: bool) -> None:
     wrote = config.install(sys.executable, scope, force=force)
     click.echo(f"filter.theta {'set' if wrote else 'is already set'} in the {scope} configuration")
     repository = _repository()
-    if repository and not skip_hooks:
+    if repository:
         _install_hook(repository)
 
 
@@ -49,10 +60,12 @@ def _install_hook(repository: Repository) -> None:
     command = hooks.command(sys.executable)
     file = repository.hooks_dir / hooks.NAME
     found = hooks.install(repository.hooks_dir, command)
-    if not found.editable:
+    if found is HookState.THEIRS:
+        click.echo(f"{file} {found.value}; it was left alone")
+    elif not found.editable:
         warn(
             f"{file} {found.value}; it was left alone",
-            hint=f"pushes upload no objects until it runs this, with its own arguments and standard input:\n"
+            hint=f"Pushes upload no objects until it runs this, with its own arguments and standard input:\n"
             f'    {command} {hooks.NAME} "$@"',
         )
     elif found is HookState.OURS:

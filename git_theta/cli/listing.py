@@ -14,7 +14,7 @@ from git_theta.errors import UsageError
 from git_theta.manifest.text import LARGEST, is_manifest
 from git_theta.operations.survey import Tracked, tracked
 from git_theta.vcs import history
-from git_theta.vcs.attributes import IndexEntry, tracked_files
+from git_theta.vcs.attributes import IndexEntry, indexed_files, tracked_files
 from git_theta.vcs.git import git, nul_separated
 from git_theta.vcs.repository import Repository, discover
 
@@ -26,7 +26,7 @@ def worktree() -> tuple[Repository, Path]:
     """The repository we are in, and the top of its worktree. Raises UsageError where it has none."""
     repository = discover()
     if repository.worktree is None:
-        raise UsageError("this must be run in a worktree", hint="a bare repository has no files checked out")
+        raise UsageError("this must be run in a worktree", hint="A bare repository has no files checked out")
     return repository, repository.worktree
 
 
@@ -57,7 +57,17 @@ def _texts(oids: set[str]) -> dict[str, bytes]:
         return {}
     wanted = [blob for blob in history.indexed() if blob.oid in oids]
     texts = {found.blob.oid: found.data for found in history.contents(wanted, is_manifest, LARGEST)}
-    return {blob.oid: texts.get(blob.oid, b"") for blob in wanted}  # what is too large is no manifest
+    return {blob.oid: texts.get(blob.oid, bytes(1)) for blob in wanted}  # what is too large is no manifest
+
+
+def untracked_manifests(repository: Repository) -> list[str]:
+    """Files of the index that hold manifests, though no pattern tracks them: Git checks them out as they are."""
+    ours = {entry.path for entry in tracked_files(repository)}
+    others = [entry for entry in indexed_files(repository) if entry.path not in ours]
+    oids = {entry.oid for entry in others}
+    blobs = (blob for blob in history.indexed() if blob.oid in oids)
+    found = {one.blob.oid for one in history.contents(blobs, is_manifest, LARGEST) if is_manifest(one.data)}
+    return list(dict.fromkeys(entry.path for entry in others if entry.oid in found))
 
 
 def shown(path: str, top: Path) -> str:

@@ -47,7 +47,7 @@ def command(pathspecs: tuple[str, ...], parameters: bool, as_json: bool, nul: bo
 def _facts(file: Tracked) -> list[str]:
     conflict = ["in conflict"] if file.conflict else []
     if file.manifest is None:
-        return [file.raw, *conflict]
+        return [file.raw or size(0), *conflict]
     parameters = sum(1 for _ in file.manifest.parameters())
     return [size(file.manifest.size), file.manifest.format, count(parameters, "parameter"), *conflict]
 

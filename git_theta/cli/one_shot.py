@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from git_theta.cli import boundary
 from git_theta.cli.desk import desk_for
-from git_theta.cli.filter_process import SKIP
+from git_theta.cli.filter_process import skipping
 from git_theta.cli.hook import ensure_hook
 from git_theta.errors import ThetaError, UsageError
 from git_theta.operations.clean import clean
@@ -35,7 +35,7 @@ def main() -> int:
         try:
             if verb == "clean":
                 _write([clean(stream, path, None if may_clean_anything() else repository.worktree, desk)])
-            elif os.environ.get(SKIP) == "1":
+            elif skipping():
                 _write(stream.rest())
             else:
                 _write(smudge(stream, path, desk).pieces)

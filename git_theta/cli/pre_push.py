@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
 
 import click
 
@@ -69,11 +68,11 @@ def _ids(line: bytes) -> tuple[str, str]:
 def unreachable(remote: str, needed: dict[str, Use]) -> TransportError:
     """The error of a push that needs objects where this release cannot put them."""
     paths = sorted({use.path for use in needed.values()})
-    named: Iterable[str] = [*paths[:3], *(["..."] if len(paths) > 3 else [])]
+    rest = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
     total = size(sum(use.part.storage.bytes for use in needed.values()))
     return TransportError(
         f"this release shares objects with directory remotes only (a path, or file://), and {remote} is none: "
-        f"{count(len(needed), 'object')}, {total}, stay here, of {', '.join(named)}. Nothing was pushed.",
+        f"{count(len(needed), 'object')}, {total}, stay here, of {', '.join(paths[:3])}{rest}. Nothing was pushed.",
         hint="Push to a repository in a folder that both sides reach. `git push --no-verify` pushes the commits alone, "
         "which nobody can check out without these objects.",
     )

@@ -71,7 +71,7 @@ def _facts(status: Status) -> list[str]:
     file = status.tracked
     here = f"{status.objects - status.missing} of {status.objects} objects here" if status.missing else ""
     if file.manifest is None:
-        return [status.state, file.raw]
+        return [status.state, file.raw or size(0)]
     return [status.state, size(file.manifest.size), *([here] if here else [])]
 
 
@@ -79,8 +79,8 @@ def _summary(statuses: list[Status]) -> None:
     sums = totals(statuses)
     click.echo(f"{count(len(statuses), 'file')}, {size(sums.logical)}, stored in {size(sums.stored)}")
     for state, words in _TO_DO.items():
-        if any(status.state == state for status in statuses):
-            click.echo(f"{state}: {words}")
+        for hint in dict.fromkeys(status.tracked.hint or words for status in statuses if status.state == state):
+            click.echo(f"{state}: {hint}")
 
 
 def _json(status: Status, contested: Mapping[str, Sequence[str]]) -> dict[str, Any]:

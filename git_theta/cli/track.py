@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from git_theta.cli.boundary import warn
+from git_theta.cli.boundary import say, warn
 from git_theta.errors import UsageError
 from git_theta.vcs import attributes, config
 from git_theta.vcs.repository import Repository, discover
@@ -33,13 +33,17 @@ def track(patterns: tuple[str, ...], as_json: bool) -> None:
         _list(repository, as_json)
         return
     if as_json:
-        raise UsageError("--json lists the patterns", hint="leave the patterns out to list those that are tracked")
+        raise UsageError("--json lists the patterns", hint="Leave the patterns out to list those that are tracked")
+    for pattern in patterns:
+        _refuse_paths(pattern, repository)
     before = _tracked(repository)
     added = attributes.track(Path(".gitattributes"), patterns)
     for pattern in patterns:
         click.echo(f"tracking '{pattern}'" if pattern in added else f"already tracking '{pattern}'")
+    if added:
+        say("Commit .gitattributes with the files: clones track by it.", prefix="hint: ")
     if not config.installed():
-        warn("the filter is not installed here, so Git stores these files as they are", hint="run `git theta install`")
+        warn("the filter is not installed here, so Git stores these files as they are", hint="Run `git theta install`.")
     _hint_to_renormalize(
         repository, _tracked(repository) - before, "already in the index, where Git holds them as they are"
     )
@@ -69,6 +73,22 @@ def _list(repository: Repository, as_json: bool) -> None:
         click.echo(f"{pattern.pattern} ({pattern.file})")
 
 
+def _refuse_paths(pattern: str, repository: Repository) -> None:
+    """Raise UsageError for what is a path on this machine, and as a pattern would match something else or nothing."""
+    assert repository.worktree
+    path = Path(pattern)
+    if path.is_absolute() and (os.path.lexists(path) or path.is_relative_to(repository.worktree)):
+        raise UsageError(
+            f"{pattern} is an absolute path, and patterns are relative to this folder",
+            hint=f"git theta track {shlex.quote(os.path.relpath(path))}",
+        )
+    if pattern and not pattern.endswith("/") and path.is_dir():
+        raise UsageError(
+            f"{pattern} is a folder, which Git never matches",
+            hint=f"`git theta track {shlex.quote(f'{pattern}/**')}` matches what is in it",
+        )
+
+
 def _hint_to_renormalize(repository: Repository, paths: set[str], state: str) -> None:
     if not paths:
         return
@@ -88,5 +108,5 @@ def _tracked(repository: Repository) -> set[str]:
 def _worktree() -> Repository:
     repository = discover()
     if repository.worktree is None:
-        raise UsageError("this must be run in a worktree", hint="a bare repository has no .gitattributes to edit")
+        raise UsageError("this must be run in a worktree", hint="A bare repository has no .gitattributes to edit")
     return repository

@@ -33,8 +33,8 @@ def pointer(text: bytes) -> Foreign | None:
     return None
 
 
-def explain(head: bytes, path: str) -> Foreign:
-    """What a blob is that should be a manifest and is not one. ``head`` is its start."""
+def stand_in(head: bytes) -> Foreign | None:
+    """What a blob is that stands for a file, though not as our manifest: adding it again would change nothing."""
     if found := pointer(head):
         return found
     if is_manifest(head):
@@ -42,7 +42,12 @@ def explain(head: bytes, path: str) -> Foreign:
             loads(head)
         except ManifestError as error:
             return Foreign(error.message, error.hint)
-    return Foreign(
+    return None
+
+
+def explain(head: bytes, path: str) -> Foreign:
+    """What a blob is that should be a manifest and is not one. ``head`` is its start."""
+    return stand_in(head) or Foreign(
         f"{_kind(head, path)}, committed without git-theta",
         f"To store it by parameters: git add --renormalize {path}",
     )

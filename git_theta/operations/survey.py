@@ -27,7 +27,8 @@ class Tracked:
         blob: id of what the index holds; of "ours" (or the first stage there is) while in conflict.
         conflict: whether it is unmerged.
         manifest: what the index holds, when that is a manifest.
-        raw: what the index holds otherwise, in words; "" for a manifest.
+        raw: what the index holds otherwise, in words; "" for a manifest, and for a file of no bytes, which needs none.
+        hint: what helps with it, where `git add --renormalize` does not.
     """
 
     path: str
@@ -35,6 +36,7 @@ class Tracked:
     conflict: bool
     manifest: Manifest | None
     raw: str
+    hint: str = ""
 
 
 class State(StrEnum):
@@ -81,7 +83,10 @@ def tracked(path: str, blob: str, conflict: bool, data: bytes | None) -> Tracked
         return Tracked(path, blob, conflict, None, "not fetched: this is a partial clone")
     with contextlib.suppress(ManifestError):
         return Tracked(path, blob, conflict, loads(data), "")
-    return Tracked(path, blob, conflict, None, foreign.explain(data, path).what)
+    if not data:
+        return Tracked(path, blob, conflict, None, "")
+    other = foreign.stand_in(data)
+    return Tracked(path, blob, conflict, None, foreign.explain(data, path).what, other.hint if other else "")
 
 
 def survey(file: Tracked, worktree: Path, store: Store) -> Status:
@@ -97,7 +102,7 @@ def _state(file: Tracked, worktree: Path, missing: int) -> State:
     here = regular(worktree, file.path)
     if here is None:
         return State.ABSENT
-    if file.manifest is None:
+    if file.raw:
         return State.RAW
     if not claims_manifest(here):
         return State.MATERIALISED

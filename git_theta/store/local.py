@@ -163,7 +163,6 @@ class LocalStore(Store):
                 self._swept = True
         return folder / f"{os.getpid()}-{os.urandom(8).hex()}"
 
-
     def _make(self, folder: Path) -> None:
         """Make a folder of ours, and those above it; in a shared repository others must be able to write there.
 

@@ -159,9 +159,11 @@ def normalized(pattern: str) -> bytes:
     }
     for reason, holds in reasons.items():
         if holds:
-            hint = (
-                f"`{pattern}**` matches what is in it" if key.endswith(b"/") else "run this in the folder of the files"
-            )
+            hint = "Run this in the folder of the files."
+            if key.endswith(b"/"):
+                hint = f"`{pattern}**` matches what is in it"
+            elif not key:
+                hint = "Name files, as in: git theta track '*.safetensors'"
             raise UsageError(f"the pattern {pattern!r} {reason}", hint=hint)
     return key
 
@@ -206,8 +208,8 @@ def filtered(paths: Sequence[str], cwd: Path | None = None) -> list[str]:
     return [path for path, value in zip(answer[::3], answer[2::3], strict=True) if value == "theta"]
 
 
-def tracked_files(repository: Repository) -> list[IndexEntry]:
-    """The files in the index to which Git applies our filter, in Git's order; all stages of those in conflict."""
+def indexed_files(repository: Repository) -> list[IndexEntry]:
+    """The files in the index, in Git's order; all stages of those in conflict. None in a bare repository."""
     if repository.worktree is None:
         return []
     entries = []
@@ -216,6 +218,12 @@ def tracked_files(repository: Repository) -> list[IndexEntry]:
         mode, oid, stage = facts.split(" ")
         if mode.startswith("100"):  # neither links nor submodules pass through a filter
             entries.append(IndexEntry(mode, oid, int(stage), path))
+    return entries
+
+
+def tracked_files(repository: Repository) -> list[IndexEntry]:
+    """Those of the files in the index to which Git applies our filter."""
+    entries = indexed_files(repository)
     ours = set(filtered(list(dict.fromkeys(entry.path for entry in entries)), repository.worktree))
     return [entry for entry in entries if entry.path in ours]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from enum import Enum
 from pathlib import Path
 
@@ -20,16 +21,25 @@ NAME = "pre-push"
 _BEGIN = b"# >>> git-theta >>>"
 _END = b"# <<< git-theta <<<"
 _BLOCK = re.compile(rb"^" + _BEGIN + rb"\n.*?^" + _END + rb"\n", re.MULTILINE | re.DOTALL)
+# Lines that somebody wrote where we could not, in whatever language; comments are none.
+_CALL = re.compile(rb"^[^#\n]*\bgit[-_ ]theta[\"', ]+pre-push\b", re.MULTILINE)
 _SHEBANG = b"#!/bin/sh\n"
 _SHELL = re.compile(
     rb"#![ \t]*(?:/\S*/)?(?:env[ \t]+(?:-S[ \t]*)?(?:/\S*/)?)?(?:sh|bash|dash|zsh|ksh)(?:[ \t][^\r\n]*)?\n"
 )
 
 # mktemp, not a variable and a here-document: the bytes come back exactly, whether none or without a last newline.
+# Without the check, the shell's own "not found" would not say what to do.
 _TEMPLATE = """\
 {begin}
 # Uploads what the pushed commits need. The list of refs on standard input is given back to the rest of this hook.
 # `git theta install` rewrites, and `git theta uninstall` removes, the lines between these marks.
+[ -x {python} ] || {{
+  printf 'theta: error: git-theta is not installed any more at %s\\n' {python} >&2
+  printf 'hint: Reinstall it and run `git theta install`, or run `git theta uninstall` to do without;\\n' >&2
+  printf 'hint: or delete what stands between the git-theta marks in %s\\n' "$0" >&2
+  exit 1
+}}
 theta_refs=$(mktemp) || exit
 {{ cat >"$theta_refs" && {command} {name} "$@" <"$theta_refs"; }} || {{
   theta_status=$?
@@ -52,6 +62,7 @@ class HookState(Enum):
     SHELL = "is a shell script without our lines"
     OTHER = "is no shell script that we can add lines to"
     DISABLED = "is switched off: it is not executable, or core.hooksPath is no folder"
+    THEIRS = "runs git-theta in lines that somebody else wrote"
     SYMLINK = "is a symbolic link, which we do not write through"
 
     @property
@@ -67,7 +78,8 @@ def command(python: str) -> str:
 
 def block(command: str) -> str:
     """The lines that a hook needs, marks included; also what a person adds by hand where we cannot."""
-    return _TEMPLATE.format(begin=_BEGIN.decode(), end=_END.decode(), command=command, name=NAME)
+    python = shlex.quote(shlex.split(command)[0])
+    return _TEMPLATE.format(begin=_BEGIN.decode(), end=_END.decode(), command=command, name=NAME, python=python)
 
 
 def state(hooks_dir: Path, command: str) -> HookState:
@@ -76,7 +88,8 @@ def state(hooks_dir: Path, command: str) -> HookState:
     if hooks_dir.exists() and not hooks_dir.is_dir():
         return HookState.DISABLED
     if file.is_symlink():
-        return HookState.SYMLINK
+        runs = file.is_file() and os.access(file, os.X_OK) and _CALL.search(file.read_bytes())
+        return HookState.THEIRS if runs else HookState.SYMLINK
     if not file.exists():
         return HookState.ABSENT
     if not file.is_file():
@@ -91,6 +104,8 @@ def _state(content: bytes, command: str, *, executable: bool) -> HookState:
         return HookState.OUTDATED if _BLOCK.sub(b"", content) == _SHEBANG else HookState.DISABLED
     if ours:
         return HookState.OURS if ours[0] == os.fsencode(block(command)) else HookState.OUTDATED
+    if _CALL.search(content) and _BEGIN not in content:
+        return HookState.THEIRS
     # One mark without the other: somebody edited our lines, and where they end is anybody's guess.
     return HookState.SHELL if _SHELL.match(content) and _BEGIN not in content else HookState.OTHER
 

@@ -69,6 +69,33 @@ def test_what_cannot_be_had_is_reported_and_the_rest_goes_on(manifests: Sandbox)
     assert manifests.read("a.safetensors").startswith(b"git-theta manifest")
 
 
+def test_who_was_asked_in_vain_is_told(manifests: Sandbox, tmp_path: Path) -> None:
+    shutil.copytree(manifests.root, tmp_path / "damaged")
+    for file in (tmp_path / "damaged/.git/theta/objects").rglob("*"):
+        if file.is_file():
+            file.chmod(0o644)
+            file.write_bytes(file.read_bytes()[::-1])
+    empty = Sandbox.create(tmp_path / "empty.git", install=False, bare=True)
+    urls = {"bad": "../damaged", "none": str(empty.root), "gone": "/gone", "host": "ssh://me@host/path"}
+    for name, url in urls.items():
+        manifests.git("remote", "add", name, url)
+    shutil.rmtree(manifests.root / ".git/theta/objects")
+    done = manifests.theta("checkout", "a.safetensors", check=False)
+    assert done.returncode == 3
+    assert "hint:   bad (../damaged): the copy on bad is damaged: " in done.stderr
+    assert f"hint:   none ({empty.root}): has no such objects\n" in done.stderr
+    assert "hint:   gone (/gone): no repository is there\n" in done.stderr
+    assert "hint:   host (ssh://host/path): this release fetches from directories only\n" in done.stderr
+
+
+@pytest.mark.parametrize("yes", ["1", "true", "YES", "on"])
+def test_the_ways_to_say_that_manifests_are_wanted(manifests: Sandbox, yes: str) -> None:
+    manifests.theta("checkout")
+    (manifests.root / "a.safetensors").unlink()
+    manifests.git("checkout", "--", "a.safetensors", env={"GIT_THETA_SKIP_SMUDGE": yes})
+    assert manifests.read("a.safetensors").startswith(b"git-theta manifest")
+
+
 def test_a_corrupt_object_is_never_checked_out(manifests: Sandbox) -> None:
     oid = manifests.read("a.safetensors").decode().splitlines()[2].split('"object":"')[1][:64]
     file = manifests.root / ".git/theta/objects" / oid[:2] / oid[2:4] / oid

@@ -51,6 +51,11 @@ def test_outside_of_a_repository_the_machine_is_checked(tmp_path: Path) -> None:
     assert list(problems(nowhere)) == ["filter"]
     nowhere.theta("install")
     assert problems(nowhere) == {}
+    found = {one["check"]: one for one in json.loads(nowhere.theta("doctor", "--json").stdout)}
+    unchecked = {
+        name for name, one in found.items() if one["text"].startswith("not checked") and one["state"] == "note"
+    }
+    assert unchecked == {"pre-push hook", "worktree", "index", "patterns", "store", "alternates"}
 
 
 def test_files_are_tracked_and_the_filter_is_not_installed(repository: Sandbox) -> None:
@@ -114,6 +119,38 @@ def test_tracked_files_are_committed_raw(repository: Sandbox) -> None:
     assert text.endswith("'raw 0.bin', 'raw 1.bin', 'raw 2.bin' and 2 more")
     repository.git("add", "--renormalize", ".")
     assert problems(repository) == {}
+
+
+def test_a_hook_of_somebody_else_that_runs_us_is_no_problem(repository: Sandbox) -> None:
+    repository.write(".git/hooks/pre-push", b"#!/usr/bin/fish\ngit theta pre-push $argv\n")
+    assert problems(repository) == {}
+
+
+def test_manifests_that_no_pattern_tracks(repository: Sandbox) -> None:
+    repository.git("rm", "--quiet", "--force", ".gitattributes")
+    found = problems(repository)["patterns"]
+    assert found["text"] == "manifests in the index that no pattern tracks: a.safetensors"
+    repository.theta("track", "*.safetensors")
+    assert problems(repository) == {}
+
+
+def test_a_damaged_manifest_is_not_to_be_renormalized(repository: Sandbox) -> None:
+    repository.write("a.safetensors", b"git-theta manifest 1\n{}\n")
+    repository.commit()
+    found = problems(repository)["index"]
+    assert "renormalize" not in found["hint"]
+    assert "Take the file from another commit" in found["hint"]
+    status = repository.theta("status").stdout
+    assert "not a valid manifest: the key 'format' is missing" in status
+    assert "renormalize" not in status
+
+
+def test_an_empty_file_is_in_order(repository: Sandbox) -> None:
+    repository.write("empty.safetensors", b"")
+    repository.commit()
+    assert problems(repository) == {}
+    assert "empty.safetensors\tmaterialised\t0 B\n" in repository.theta("status").stdout
+    assert "empty.safetensors\t0 B\n" in repository.theta("ls-files").stdout
 
 
 @pytest.mark.parametrize("folder", ["theta", "theta/objects", "theta/tmp"])

@@ -48,7 +48,7 @@ def test_outside_a_repository_the_configuration_is_set_and_no_hook(tmp_path: Pat
     assert "git_theta" in (home / ".gitconfig").read_text()
     refused = nowhere.theta("install", "--local", check=False)
     assert refused.returncode == 7
-    assert refused.stderr == "theta: error: --local can only be used inside a git repository\n"
+    assert refused.stderr.startswith("theta: error: not in a Git repository\nhint: ")
     nowhere.theta("uninstall")
     assert "theta" not in (home / ".gitconfig").read_text()
 
@@ -71,9 +71,23 @@ def test_a_hook_that_we_cannot_edit_is_left_and_the_person_told_what_to_add(plai
     assert hook.read_bytes() == b"#!/usr/bin/env python3\n"
 
 
-def test_skip_hooks(plain: Sandbox) -> None:
-    plain.theta("install", "--local", "--skip-hooks")
-    assert not (plain.root / ".git/hooks/pre-push").exists()
+def test_a_hook_that_runs_us_already_is_left_in_peace(plain: Sandbox) -> None:
+    script = b'#!/bin/sh\n/a/python -I -m git_theta pre-push "$@"\n'
+    hook = plain.write(".git/hooks/pre-push", script)
+    hook.chmod(0o755)
+    done = plain.theta("install", "--local")
+    assert "runs git-theta in lines that somebody else wrote" in done.stdout
+    assert done.stderr == ""
+    assert hook.read_bytes() == script
+
+
+@pytest.mark.parametrize("command", ["install", "uninstall"])
+def test_one_scope_at_a_time(plain: Sandbox, home: Path, command: str) -> None:
+    before = everything(home)
+    done = plain.theta(command, "--local", "--global", check=False)
+    assert done.returncode == 2
+    assert "--global and --local exclude each other" in done.stderr
+    assert everything(home) == before
 
 
 def test_the_filter_of_git_theta_0_2_is_named_and_replaced_only_by_force(plain: Sandbox) -> None:

@@ -21,9 +21,10 @@ def test_tracking_listing_and_untracking(sandbox: Sandbox) -> None:
     assert sandbox.theta("track").stdout == ""
     printed = sandbox.theta("track", "*.bin", "my model.pt")
     assert printed.stdout == "tracking '*.bin'\ntracking 'my model.pt'\n"
-    assert printed.stderr == ""
+    assert printed.stderr == "hint: Commit .gitattributes with the files: clones track by it.\n"
     assert sandbox.read(".gitattributes") == b"*.bin" + OURS + b'"my model.pt"' + OURS
-    assert sandbox.theta("track", "*.bin").stdout == "already tracking '*.bin'\n"
+    again = sandbox.theta("track", "*.bin")
+    assert (again.stdout, again.stderr) == ("already tracking '*.bin'\n", "")
     assert sandbox.theta("track").stdout == "*.bin (.gitattributes)\nmy model.pt (.gitattributes)\n"
     assert json.loads(sandbox.theta("track", "--json").stdout) == [
         {"pattern": "*.bin", "file": ".gitattributes"},
@@ -47,7 +48,7 @@ def test_patterns_are_relative_to_the_folder_one_stands_in(sandbox: Sandbox) -> 
 def test_one_is_told_when_the_filter_is_not_installed(plain: Sandbox) -> None:
     told = plain.theta("track", "*.bin").stderr
     assert "theta: warning: the filter is not installed here" in told
-    assert "hint: run `git theta install`" in told
+    assert "hint: Run `git theta install`" in told
 
 
 def test_files_committed_before_are_named_with_the_way_to_convert_them(plain: Sandbox) -> None:
@@ -89,6 +90,24 @@ def test_what_cannot_be_tracked_is_refused_with_a_hint(sandbox: Sandbox) -> None
     assert not (sandbox.root / ".gitattributes").exists()
 
 
+@pytest.mark.parametrize(
+    ("pattern", "words", "hint"),
+    [
+        ("{root}/sub/a.bin", "is an absolute path", "git theta track sub/a.bin"),
+        ("{root}/*.bin", "is an absolute path", "git theta track '*.bin'"),
+        ("sub", "is a folder", "`git theta track 'sub/**'` matches what is in it"),
+        ("", "is empty", "git theta track '*.safetensors'"),
+    ],
+)
+def test_paths_that_are_no_patterns_are_refused(sandbox: Sandbox, pattern: str, words: str, hint: str) -> None:
+    sandbox.write("sub/a.bin", b"content")
+    done = sandbox.theta("track", pattern.format(root=sandbox.root), check=False)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert hint in done.stderr.partition("hint: ")[2]
+    assert sandbox.theta("track", "/model.bin").returncode == 0
+
+
 def test_outside_of_a_worktree(tmp_path: Path) -> None:
     bare = Sandbox.create(tmp_path / "bare.git", install=False, bare=True)
     done = bare.theta("track", "*.bin", check=False)
@@ -96,4 +115,4 @@ def test_outside_of_a_worktree(tmp_path: Path) -> None:
     assert "must be run in a worktree" in done.stderr
     nowhere = Sandbox(tmp_path).theta("track", check=False)
     assert nowhere.returncode == 7
-    assert "not a git repository" in nowhere.stderr
+    assert "theta: error: not in a Git repository\nhint: " in nowhere.stderr

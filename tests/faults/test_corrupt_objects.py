@@ -189,9 +189,7 @@ def test_a_clone_recovers_when_its_origin_does(damage: Damage, with_small: Sandb
     assert done.returncode != 0
     _assert_names(done.stderr, victim)
     victim.mend()
-    clone = Sandbox(tmp_path / "clone")
-    if damage in KEEPS_SIZE:  # it has the same damaged object now
-        clone.run("sh", "-c", _commands(attempt(clone, "theta", "fsck").stderr)[0])
+    clone = Sandbox(tmp_path / "clone")  # what is damaged was not taken over
     clone.git("restore", "--source=HEAD", ":/")
     assert clone.read(MODEL) == small(1)
 

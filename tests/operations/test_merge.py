@@ -110,10 +110,11 @@ def test_objects_that_are_elsewhere_are_fetched_before_anything_is_computed(desk
         merge(plan(base, [ours, theirs]), always("average"), Settings(), elsewhere)
     assert caught.value.parameter == "a"
 
-    def fetch(oids: object) -> None:
+    def fetch(oids: object) -> list[str]:
         for manifest in (base, ours, theirs):
             for oid in manifest.objects():
                 elsewhere.store.put([desk.store.get(oid).read()])
+        return []
 
     found = merge(plan(base, [ours, theirs]), always("average"), Settings(), elsewhere._replace(fetch=fetch))
     assert found.left == ()

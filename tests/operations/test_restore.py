@@ -91,9 +91,10 @@ def test_missing_objects_are_fetched(desk: Desk) -> None:
     empty = desk._replace(store=type(desk.store)())
     asked: list[list[str]] = []
 
-    def fetch(oids: Iterable[str]) -> None:
+    def fetch(oids: Iterable[str]) -> list[str]:
         asked.append(list(oids))
         empty.store.put([payload])
+        return []
 
     assert missing_objects(manifest, empty) == [lost]
     require_objects(manifest, empty._replace(fetch=fetch))
@@ -103,10 +104,13 @@ def test_missing_objects_are_fetched(desk: Desk) -> None:
 
 def test_what_nobody_has_is_missing_by_name(desk: Desk) -> None:
     manifest = manifest_of(desk, [weights(1000, 1), weights(1000, 2)], [])
+    reason = "origin (/path): has no such objects"
     with pytest.raises(MissingObject, match="2 of its objects are missing") as caught:
-        require_objects(manifest, desk._replace(store=type(desk.store)()))
+        require_objects(manifest, desk._replace(store=type(desk.store)(), fetch=lambda _: [reason]))
     assert caught.value.parameter == "part 0"
+    assert f"  {reason}\n" in caught.value.hint
     assert "push" in caught.value.hint
+    assert "GIT_THETA_SKIP_SMUDGE=1 git restore" in caught.value.hint
 
 
 def test_an_object_of_another_size_is_missing(desk: Desk) -> None:

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 import stat
+import subprocess
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -155,12 +156,32 @@ def test_adopt_copies_where_it_cannot_link(tmp_path: Path, store: LocalStore, mo
     assert not place(store.root, OID).samefile(file)
 
 
-def test_adopt_verifies_what_it_copies(tmp_path: Path, store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("linking", [True, False])
+def test_adopt_keeps_nothing_that_is_not_the_object(
+    tmp_path: Path, store: LocalStore, monkeypatch: pytest.MonkeyPatch, linking: bool
+) -> None:
     file = planted(tmp_path / "other", OID, CONTENT[::-1])
-    monkeypatch.setattr(os, "link", without_links)
-    with pytest.raises(CorruptObject, match=OID):
+    if not linking:
+        monkeypatch.setattr(os, "link", without_links)
+    with pytest.raises(CorruptObject, match=f"{OID} is damaged in {file}"):
         store.adopt(file, OID)
-    assert not store.has(OID)
+    assert not [path for path in store.root.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize(("shared", "mode"), [("group", 0o2770), ("all", 0o2775), ("umask", 0o700)])
+def test_folders_are_shared_as_git_shares_its_own(tmp_path: Path, shared: str, mode: int) -> None:
+    before = os.umask(0o077)
+    try:
+        common = tmp_path / "shared.git"
+        subprocess.run(["git", "init", "--quiet", "--bare", f"--shared={shared}", common], check=True)
+        LocalStore(common / "theta").put([CONTENT])
+    finally:
+        os.umask(before)
+    made = place(common / "theta", OID)
+    folders = [common / "theta/tmp", *list(made.parents)[:4]]
+    assert {stat.S_IMODE(folder.stat().st_mode) for folder in folders} == {mode}
+    assert stat.S_IMODE((common / "objects").stat().st_mode) == mode
+    assert stat.S_IMODE(made.stat().st_mode) == 0o444
 
 
 def test_leftovers_of_killed_processes_go_after_a_day(store: LocalStore) -> None:

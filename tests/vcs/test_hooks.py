@@ -129,6 +129,33 @@ def test_the_rest_of_a_script_reads_the_same_input(
     assert file.stat().st_mode & 0o777 == 0o750
 
 
+def test_an_interpreter_that_is_gone_fails_the_push_and_says_what_to_do(plain: Sandbox, theta: Theta) -> None:
+    hooks.install(hooks_dir(plain), theta.command)
+    shutil.rmtree(theta.folder)
+    push = plain.git("push", "-q", "origin", "main", check=False)
+    assert push.returncode == 1
+    assert f"git-theta is not installed any more at {theta.folder}/the theta\n" in push.stderr
+    assert "hint: Reinstall it and run `git theta install`, or run `git theta uninstall`" in push.stderr
+    assert plain.git("ls-remote", "origin").stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("line", "state"),
+    [
+        (b'python -I -m git_theta pre-push "$@"', HookState.THEIRS),
+        (b'git theta pre-push "$@"', HookState.THEIRS),
+        (b'subprocess.run([python, "-m", "git_theta", "pre-push", *sys.argv[1:]])', HookState.THEIRS),
+        (b"# git theta pre-push is what this should run", HookState.OTHER),
+    ],
+)
+def test_lines_that_somebody_wrote_are_recognised(tmp_path: Path, theta: Theta, line: bytes, state: HookState) -> None:
+    file = write_hook(tmp_path / "elsewhere", b"#!/usr/bin/env python3\n" + line + b"\n")
+    assert hooks.state(file.parent, theta.command) is state
+    (tmp_path / "pre-push").symlink_to(file)
+    seen = hooks.state(tmp_path, theta.command)
+    assert seen is (state if state is HookState.THEIRS else HookState.SYMLINK)
+
+
 @pytest.mark.skipif(not shutil.which("git-lfs"), reason="git-lfs is not installed")
 def test_git_lfs_still_uploads(plain: Sandbox, theta: Theta, tmp_path: Path) -> None:
     plain.git("lfs", "install", "--local")
