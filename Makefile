@@ -29,7 +29,7 @@ bench: $(VENV)-bench/.installed
 	$(VENV)-bench/bin/python -m benchmarks $(BENCH)
 
 clean:
-	rm -rf $(VENV) $(VENV)-bench build *.egg-info demo/playground benchmarks/results
+	rm -rf $(VENV) $(VENV)-bench build *.egg-info demo/playground* benchmarks/results
 
 $(VENV)/bin/python:
 	@test -n '$(PYTHON)' || { echo 'git-theta needs Python 3.11 or newer: install it, or name it: make PYTHON=/path/to/python3'; exit 1; }

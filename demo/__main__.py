@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
+import shlex
 import subprocess
 import sys
 import time
@@ -35,7 +35,7 @@ class Playground:
     def run(self, *words: str, show: bool = True) -> str:
         """Run a command in the repository; its output, which is shown, with the time it took."""
         if show:
-            print(f"{BOLD}$ {' '.join(word if ' ' not in word else repr(word) for word in words)}{PLAIN}", flush=True)
+            print(f"{BOLD}$ {shlex.join(words)}{PLAIN}", flush=True)
         start = time.perf_counter()
         done = subprocess.run(words, cwd=self.root, env=self.env, text=True, capture_output=True)
         took = time.perf_counter() - start
@@ -64,7 +64,10 @@ class Playground:
 
 def main() -> None:
     """The tour."""
-    shutil.rmtree(HERE, ignore_errors=True)
+    if HERE.exists():  # somebody may have gone on playing in it
+        kept = HERE.with_name(f"playground-{int(HERE.stat().st_mtime)}")
+        HERE.rename(kept)
+        print(f"The playground of last time is {os.path.relpath(kept)} now; `make clean` removes all of them.")
     (HERE / "model").mkdir(parents=True)
     (HERE / "gitconfig").write_text("[user]\n\tname = You\n\temail = you@example.org\n[init]\n\tdefaultBranch = main\n")
     play = Playground(HERE / "model")
