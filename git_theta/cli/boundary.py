@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Callable
 
-from git_theta.errors import ThetaError
+from git_theta.errors import PluginError, ThetaError
 
 INTERRUPTED = 128 + 2  # what a shell reports for a program that SIGINT ended
 BROKEN_PIPE = 128 + 13  # and SIGPIPE
@@ -18,6 +18,8 @@ DEFECT = 70  # EX_SOFTWARE of sysexits.h
 
 # An environment variable, not an argument: it also reaches the filters and hooks that Git starts for a command.
 DEBUG = "GIT_THETA_DEBUG"
+_EXTRAS = ("torch",)
+"""What only some commands need, and a lean installation leaves out."""
 _TRACEBACK = f"`git theta --debug ...`, or {DEBUG}=1 before another git command, shows where it arose"
 
 
@@ -67,6 +69,9 @@ def report(error: Exception) -> int:
         traceback.print_exception(error)
     if isinstance(error, ThetaError):
         code, message, hint = error.exit_code, str(error), error.hint
+    elif isinstance(error, ModuleNotFoundError) and error.name in _EXTRAS:
+        code, message = PluginError.exit_code, f"this needs {error.name}, which git-theta's environment has not got"
+        hint = f"Install it there: {sys.executable} -m pip install {error.name}"
     elif isinstance(error, OSError) and error.strerror:
         # A full disk or a missing permission is no defect of ours, wherever it strikes.
         where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""

@@ -51,6 +51,18 @@ def test_the_exit_code_names_the_kind(error: Exception, code: int) -> None:
     assert boundary.run(failing(error)) == code
 
 
+def test_torch_that_is_not_installed_is_no_defect() -> None:
+    """Most of git-theta works without it; what computes says how to get it."""
+    source = (
+        "import sys; sys.modules['torch'] = None\nfrom git_theta.cli import boundary\n"
+        "from git_theta.tensors.torch_values import from_bytes\nfrom git_theta.tensors.dtypes import BY_NAME\n"
+        "sys.exit(boundary.run(lambda: from_bytes(b'1234', BY_NAME['F32'])))"
+    )
+    done = run(source=source)
+    assert done.returncode == 8
+    assert "this needs torch" in done.stderr and f"{sys.executable} -m pip install torch" in done.stderr
+
+
 def test_what_the_system_refuses_is_no_defect(capsys: pytest.CaptureFixture[str]) -> None:
     def action() -> int:
         Path("/nonexistent/file").touch()
