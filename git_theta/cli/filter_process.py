@@ -115,7 +115,10 @@ class _Session:
         self._smudged = True
         place_hook(self._repository)
         if self._repository.worktree and may_defer(self._repository.hooks_dir):
-            self._deferred = Deferred(self._repository.worktree, self._desk, boundary.report)
+            # With an index of the user's own, the repository's is not told of the file. It may hold an entry of this
+            # very second, and would take a file whose time was set back for the one it knows: Git compares seconds.
+            own = "GIT_INDEX_FILE" not in os.environ
+            self._deferred = Deferred(self._repository.worktree, self._desk, boundary.report, rested=own)
 
 
 def _may_be_in_conflict(repository: Repository) -> bool:

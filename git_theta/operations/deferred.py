@@ -30,9 +30,15 @@ Distrust = Callable[[Iterable[str]], None]
 
 
 class Deferred:
-    """Files to write later: path to manifest text, the last answer for a path counts."""
+    """Files to write later: path to manifest text, the last answer for a path counts.
 
-    def __init__(self, worktree: Path, desk: Desk, report: Callable[[ThetaError], object]) -> None:
+    ``rested``: set their times back, so that the index need not distrust them (see ``materialise``).
+    """
+
+    def __init__(
+        self, worktree: Path, desk: Desk, report: Callable[[ThetaError], object], *, rested: bool = True
+    ) -> None:
+        self._rested = rested
         self._worktree = worktree
         self._desk = desk
         self._report = report
@@ -73,7 +79,9 @@ class Deferred:
         try:
             for path, text in self._texts.items():
                 try:
-                    if described := materialise(loads(text), text, self._worktree / path, self._desk):
+                    if described := materialise(
+                        loads(text), text, self._worktree / path, self._desk, rested=self._rested
+                    ):
                         written[path] = described
                     left.remove(path)
                 except ThetaError as error:

@@ -35,11 +35,14 @@ def require_room(size: int, folder: Path) -> None:
         )
 
 
-def materialise(manifest: Manifest, text: bytes, target: Path, desk: Desk) -> os.stat_result | None:
+def materialise(
+    manifest: Manifest, text: bytes, target: Path, desk: Desk, *, rested: bool = True
+) -> os.stat_result | None:
     """Put the file in the place of its manifest; its new description, or None when the manifest is not there.
 
     A reader sees the manifest or the whole file, nothing between. Permissions stay. Raises MissingObject,
-    CorruptObject, StoreError; the manifest is left in place then.
+    CorruptObject, StoreError; the manifest is left in place then. ``rested`` sets the file's time back, for an index
+    that is going to be told of it.
     """
     if not holds(target, text):
         return None
@@ -48,7 +51,7 @@ def materialise(manifest: Manifest, text: bytes, target: Path, desk: Desk) -> os
             _write(descriptor, memoryview(piece).cast("B"))
         os.fchmod(descriptor, stat.S_IMODE(target.lstat().st_mode))
         described = os.fstat(descriptor)
-        os.utime(descriptor, ns=(described.st_atime_ns, described.st_mtime_ns - _REST * 10**9))
+        os.utime(descriptor, ns=(described.st_atime_ns, described.st_mtime_ns - rested * _REST * 10**9))
         if not holds(target, text):
             return None
         temporary.rename(target)
