@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from git_theta.merging.base import Contest, Operand
 from git_theta.merging.checks import is_floating
+from git_theta.merging.held import held
 from git_theta.merging.numerics import numbers, stream
 from git_theta.merging.reductions import products
 
@@ -32,8 +33,8 @@ def agreements(contest: Contest) -> list[Agreement]:
 
     Reads all tensors twice, in constant memory.
     """
-    heads = contest.heads()
-    base = contest.base
+    contest = held(contest)
+    heads, base = contest.heads(), contest.base
     specs = {head.operand.spec for head in heads}
     if base is None or specs != {base.spec} or not is_floating(base.spec.dtype) or not numbers(contest):
         return []

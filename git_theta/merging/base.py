@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from git_theta.merging.options import Option
 from git_theta.merging.trivial import three_way
+from git_theta.tensors.arrays import Parallel
 from git_theta.tensors.spec import Spec
 
 if TYPE_CHECKING:
@@ -169,12 +170,13 @@ class Strategy(ABC):
         """The result, where it is one of the tensors that are there already. Loads nothing."""
         return contest.settled()
 
-    def prepare(self, contests: Sequence[Contest]) -> Sequence[Contest]:
+    def prepare(self, contests: Sequence[Contest], parallel: Parallel = map) -> Sequence[Contest]:  # noqa: ARG002 (for those that look at all)
         """The contests with what merging each must know of all of them. Reads in constant memory.
 
         Args:
             contests: all that one checkpoint has for this strategy with the same options, weights, seed and device,
                 each with a name of its own; they have passed ``checks.check``, and ``pick`` did not settle them.
+            parallel: how to map over what can be looked at side by side.
         """
         return contests
 

@@ -29,6 +29,16 @@ def device(asked: str) -> str:
     return asked
 
 
+def one_thread_each() -> None:
+    """Have torch compute in the thread that asks: where several merge side by side, more would wait for each other.
+
+    For the whole process, so only for programs of our own.
+    """
+    import torch
+
+    torch.set_num_threads(1)
+
+
 def _cuda_devices() -> int:
     try:
         import torch

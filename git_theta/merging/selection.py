@@ -8,16 +8,20 @@ sorted. NaNs count as one magnitude, the largest.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from git_theta.merging import masks
+from git_theta.tensors.arrays import Parallel
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    Pass = Callable[[], Iterable[tuple[str, Sequence[Tensor]]]]
-    """Reads everything once: chunk by chunk, tensor by tensor, the tensor's name and each head's magnitudes."""
+    Read = Callable[[], Iterable[Sequence[Tensor]]]
+    """Reads a tensor once: chunk by chunk each head's magnitudes."""
+    Histograms = dict[int, Tensor]
+    """By the leading bits of magnitudes, how often each next digit follows them."""
     Ties = Counter[tuple[str, int, int]]
 
 _DIGIT = 16
@@ -73,7 +77,7 @@ class Radix:
     def __init__(self, ranks: Iterable[int], *, wide: bool) -> None:
         self._top = self._low = 63 if wide else 31
         self._high = self._top
-        self._histograms: dict[int, Tensor] = {}
+        self._histograms: Histograms = {}
         self._places = {rank: (0, rank) for rank in ranks}
         """Rank to the leading bits of its magnitude, and its rank among the magnitudes that begin like that."""
 
@@ -86,20 +90,22 @@ class Radix:
         self._high, self._low = self._low, max(0, self._low - _DIGIT)
         self._histograms = {}
 
-    def add(self, magnitude: Tensor) -> None:
-        """Count a chunk."""
+    def count(self, magnitude: Tensor) -> Histograms:
+        """The digits of a chunk."""
         import torch
 
         digits = 1 << (self._high - self._low)
+        counts = {}
         for prefix in {prefix for prefix, _ in self._places.values()}:
             begins = magnitude
             if self._high < self._top:
                 begins = magnitude[masks.indices(magnitude >> self._high == prefix)] & ((1 << self._high) - 1)
-            counts = torch.bincount(begins >> self._low, minlength=digits)
-            if prefix in self._histograms:
-                self._histograms[prefix] += counts
-            else:
-                self._histograms[prefix] = counts
+            counts[prefix] = torch.bincount(begins >> self._low, minlength=digits)
+        return counts
+
+    def add(self, counts: Histograms) -> None:
+        """Take what was counted."""
+        self._histograms = _added(self._histograms, counts)
 
     def close(self) -> None:
         """End a pass."""
@@ -116,6 +122,15 @@ class Radix:
         return Found(magnitude, within, int(total))
 
 
+def _added(total: Histograms, more: Histograms) -> Histograms:
+    for prefix, counts in more.items():
+        if prefix in total:
+            total[prefix] += counts
+        else:
+            total[prefix] = counts
+    return total
+
+
 def _descend(histogram: Tensor, rank: int) -> tuple[int, int]:
     """The bin that holds the rank-th largest, and its rank within the bin."""
     from_the_top = histogram.flip(0).cumsum(0)
@@ -123,21 +138,24 @@ def _descend(histogram: Tensor, rank: int) -> tuple[int, int]:
     return len(histogram) - 1 - bins, rank - (int(from_the_top[bins - 1]) if bins else 0)
 
 
-def cuts(names: Sequence[str], read: Pass, ranks: Sequence[Sequence[int]], *, wide: bool) -> dict[str, list[list[Cut]]]:
+def cuts(
+    tensors: Mapping[str, Read], ranks: Sequence[Sequence[int]], *, wide: bool, parallel: Parallel = map
+) -> dict[str, list[list[Cut]]]:
     """Where each tensor of each head is cut, so that every rank keeps exactly that many of the head's elements.
 
     Args:
-        names: the tensors, in the order in which ``read`` has them.
-        read: makes a pass.
+        tensors: by name, in order, what reads each; called once in each pass.
         ranks: for each head, how many elements to keep over all its tensors; several numbers for several cuts.
         wide: whether magnitudes are int64.
+        parallel: how to map over tensors.
 
     Returns: by tensor, by head, the cuts in the order of the head's ranks. Among equal magnitudes, earlier tensors and
     lower indices are kept.
     """
-    found = _search(read, ranks, wide=wide)
+    found = _search(tensors, ranks, wide=wide, parallel=parallel)
     split = {(head, one.magnitude) for head, several in enumerate(found) for one in several if _is_split(one)}
-    ties = _count(read, split) if split and len(names) > 1 else None
+    ties = _count(tensors, split, parallel) if split and len(tensors) > 1 else None
+    names = list(tensors)
     return {
         name: [[_deal(one, name, head, ties, names) for one in several] for head, several in enumerate(found)]
         for name in names
@@ -159,14 +177,16 @@ def _deal(found: Found, name: str, head: int, ties: Ties | None, names: Sequence
     return Cut(found.magnitude, min(max(0, found.within - earlier), ties[name, head, found.magnitude]))
 
 
-def _search(read: Pass, ranks: Sequence[Sequence[int]], *, wide: bool) -> list[list[Found]]:
+def _search(
+    tensors: Mapping[str, Read], ranks: Sequence[Sequence[int]], *, wide: bool, parallel: Parallel
+) -> list[list[Found]]:
     radixes = [Radix(filter(None, wanted), wide=wide) for wanted in ranks]
     while not radixes[0].is_done():
         for radix in radixes:
             radix.open()
-        for _, heads in read():
-            for radix, magnitude in zip(radixes, heads, strict=True):
-                radix.add(magnitude)
+        for counted in parallel(partial(_histograms, radixes), tensors.values()):
+            for radix, counts in zip(radixes, counted, strict=True):
+                radix.add(counts)
         for radix in radixes:
             radix.close()
     nothing = Found(infinity(wide=wide) + 1, 0, 0)
@@ -176,10 +196,26 @@ def _search(read: Pass, ranks: Sequence[Sequence[int]], *, wide: bool) -> list[l
     ]
 
 
-def _count(read: Pass, wanted: Iterable[tuple[int, int]]) -> Ties:
+def _histograms(radixes: Sequence[Radix], read: Read) -> list[Histograms]:
+    """The digits of a tensor, for each head."""
+    totals: list[Histograms] = [{} for _ in radixes]
+    for heads in read():
+        totals = [
+            _added(total, radix.count(magnitude))
+            for total, radix, magnitude in zip(totals, radixes, heads, strict=True)
+        ]
+    return totals
+
+
+def _count(tensors: Mapping[str, Read], wanted: Iterable[tuple[int, int]], parallel: Parallel) -> Ties:
     """How many elements of each tensor have a magnitude that only some of may be kept: by name, head, magnitude."""
-    counts: Ties = Counter()
-    for name, heads in read():
-        for head, magnitude in wanted:
-            counts[name, head, magnitude] += int((heads[head] == magnitude).sum())
-    return counts
+
+    def counted(item: tuple[str, Read]) -> Ties:
+        name, read = item
+        counts: Ties = Counter()
+        for heads in read():
+            for head, magnitude in wanted:
+                counts[name, head, magnitude] += int((heads[head] == magnitude).sum())
+        return counts
+
+    return sum(parallel(counted, tensors.items()), Counter())

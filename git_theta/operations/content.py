@@ -162,9 +162,9 @@ class Stream:
         view[: len(block)] = block
         return len(block)
 
-    def rest(self) -> Iterator[Buffer]:
-        """Everything left, in blocks."""
-        while block := self.take(HEAD):
+    def rest(self, size: int = HEAD) -> Iterator[Buffer]:
+        """Everything left, in blocks of ``size`` bytes, the last one shorter."""
+        while block := self.take(size):
             yield block
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from git_theta.manifest.model import Entry, Manifest, Storage, View
 from git_theta.operations.bundle import Bundle
@@ -60,10 +60,11 @@ class Deposit:
         """A part that is in memory."""
         if len(data) <= _AT_ONCE:
             return self._append(label, self._encoder.whole(data, label.width))
-        self._room.acquire()
-        future = self._desk.workers.cores.submit(self._encoder.whole, data, label.width)
-        future.add_done_callback(lambda _: self._room.release())
-        return self._append(label, future)
+        return self._append(label, self._submit(self._encoder.whole, data, label.width))
+
+    def make(self, label: Label, pieces: Callable[[], Iterable[Buffer]]) -> None:
+        """A part that is computed, piece by piece, on a worker; ``pieces`` waits for nobody."""
+        self._append(label, self._submit(self._made, pieces, label.width))
 
     def take(self, label: Label, stream: Stream, size: int, reread: Reread) -> None:
         """A part that is the next ``size`` bytes of the stream."""
@@ -104,6 +105,15 @@ class Deposit:
         if before is None or (before.dtype, before.shape) != label[1:3] or not self._known(before.oid):
             return False
         return self._desk.state.start_of(before.oid) in (None, first_hash)
+
+    def _made(self, pieces: Callable[[], Iterable[Buffer]], width: int) -> Draft:
+        return self._encoder.made(Stream.of(pieces()).rest(BLOCK), width)
+
+    def _submit(self, encode: Callable[..., Draft], *arguments: Any) -> Future[Draft]:
+        self._room.acquire()
+        future = self._desk.workers.cores.submit(encode, *arguments)
+        future.add_done_callback(lambda _: self._room.release())
+        return future
 
     def _append(self, label: Label, draft: Draft | Future[Draft]) -> None:
         self._drafts.append((label, draft))

@@ -53,6 +53,13 @@ class Encoder:
             return Draft(oid, len(data), storage)
         return self._put(*parameters.encode(parameters.blocks(data), width, map))._replace(oid=oid, size=len(data))
 
+    def made(self, blocks: Iterable[Buffer], width: int) -> Draft:
+        """A part as it is computed: hashed and encoded where we are, block by block; waits for nobody."""
+        with Digest(0) as digest:
+            draft = self._put(*parameters.encode(_digested(blocks, digest), width, map))
+            oid = digest.oid()
+        return draft._replace(oid=oid, size=digest.size, storage=self._known(oid) or draft.storage)
+
     def streamed(self, blocks: Iterable[Buffer], size: int, width: int) -> Draft:
         """A part of about ``size`` bytes as it arrives: hashed here, encoded on the cores, written on a lane."""
         waiting: Waiting = queue.Queue(2 * self._workers.count)
@@ -98,6 +105,12 @@ class Encoder:
                 stored = self._store.put(chain(held, payload))
                 return Draft("", 0, Storage("dense", serializer, stored.oid, stored.size))
         return Draft("", 0, None, serializer, b"".join(held))
+
+
+def _digested(blocks: Iterable[Buffer], digest: Digest) -> Iterator[Buffer]:
+    for block in blocks:
+        digest.update(block)
+        yield block
 
 
 def _taken(waiting: Waiting) -> Iterator[Buffer]:

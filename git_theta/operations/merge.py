@@ -7,6 +7,7 @@ the merged file holds ours for it, and says so.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from git_theta import parameters
@@ -17,11 +18,11 @@ from git_theta.merging.base import Contest, Report, Strategy
 from git_theta.merging.catalogue import named
 from git_theta.merging.checks import check
 from git_theta.merging.contests import contest
+from git_theta.merging.devices import one_thread_each
 from git_theta.merging.plan import Plan, settle
 from git_theta.merging.policy import CONFLICT, Choice
 from git_theta.merging.trivial import BASE, Decision
 from git_theta.operations.assemble import assemble
-from git_theta.operations.content import Stream
 from git_theta.operations.deposit import Deposit, Label
 from git_theta.operations.desk import Desk
 from git_theta.operations.framing import framed
@@ -168,14 +169,16 @@ def _computed(jobs: Sequence[_Job], desk: Desk) -> tuple[dict[str, Entry], list[
         groups.setdefault((job.choice.strategy, repr(sorted(job.choice.options.items()))), []).append(job)
     require((entry for job in jobs for held in (*job.decision.heads, job.decision.base) for entry in held), desk)
     deposit, applied = Deposit(desk, None), []
+    if jobs:
+        one_thread_each()
     for (name, _), group in groups.items():
         strategy = named(name)
-        for job, prepared in zip(group, strategy.prepare([job.contest for job in group]), strict=True):
+        prepared = strategy.prepare([job.contest for job in group], desk.workers.map)
+        for job, found in zip(group, prepared, strict=True):
             entry = next(held[0] for held in job.decision.heads if held)
-            stream = Stream.of(_bytes(strategy, prepared))
-            label = Label(entry.name, entry.dtype, entry.shape, entry.views, prepared.spec.dtype.width)
-            deposit.take(label, stream, entry.size, _never_again)
-            applied.append(Applied(job.decision, job.choice, prepared.report))
+            label = Label(entry.name, entry.dtype, entry.shape, entry.views, found.spec.dtype.width)
+            deposit.make(label, partial(_bytes, strategy, found))
+            applied.append(Applied(job.decision, job.choice, found.report))
     return {entry.name or "": entry for entry in deposit.entries()}, applied
 
 
@@ -183,11 +186,6 @@ def _bytes(strategy: Strategy, prepared: Contest) -> Iterator[Buffer]:
     from git_theta.tensors.torch_values import to_bytes
 
     return (to_bytes(chunk) for chunk in strategy.merge(prepared))
-
-
-def _never_again(offset: int, size: int) -> bytes:
-    """A part without a prior is never read twice."""
-    raise AssertionError(f"merged bytes were asked for again: {size} at {offset}")
 
 
 def _first(decision: Decision) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import numpy as np
 import pytest
@@ -30,12 +31,11 @@ def keep(tensors: Sequence[Tensor], ranks: Sequence[int], chunk: int) -> dict[st
     wide = tensors[0].dtype == torch.float64
     named = {f"t{index:02}": tensor for index, tensor in enumerate(tensors)}
 
-    def read() -> Iterator[tuple[str, Sequence[Tensor]]]:
-        for name, tensor in named.items():
-            for piece in torch.split(tensor, chunk) if len(tensor) else ():
-                yield name, [magnitudes(piece, wide=wide)]
+    def read(tensor: Tensor) -> Iterator[Sequence[Tensor]]:
+        for piece in torch.split(tensor, chunk) if len(tensor) else ():
+            yield [magnitudes(piece, wide=wide)]
 
-    found = cuts(list(named), read, [ranks], wide=wide)
+    found = cuts({name: partial(read, tensor) for name, tensor in named.items()}, [ranks], wide=wide)
     return {
         name: [
             torch.cat([keeper.mask(magnitudes(piece, wide=wide)) == -1 for piece in torch.split(named[name], chunk)])

@@ -9,6 +9,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from git_theta.merging.base import Contest, Head, Strategy
+from git_theta.merging.held import held
 from git_theta.merging.numerics import Chunk, compute, labels, shared, weighted_sum
 from git_theta.merging.reductions import products
 
@@ -24,6 +25,7 @@ class ModelStock(Strategy):
     """base + t * mean of the task vectors, t = N c / (1 + (N - 1) c), c their mean pairwise cosine."""
 
     def merge(self, contest: Contest) -> Iterator[Tensor]:
+        contest = held(contest)
         assert contest.base
         heads = contest.heads()
         t, count = shared(contest, _ratio(contest, heads)), shared(contest, len(heads))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from git_theta.merging.base import Contest, Operand, Strategy
+from git_theta.merging.held import held
 from git_theta.merging.numerics import compute, shared, weighted_sum
 from git_theta.merging.options import Option
 from git_theta.merging.reductions import products
@@ -24,7 +25,7 @@ class Slerp(Strategy):
     """sin((1 - t) a) / sin(a) * x + sin(t a) / sin(a) * y, where a is the angle between x and y."""
 
     def merge(self, contest: Contest) -> Iterator[Tensor]:
-        operands = [branch for branch in contest.branches if branch]
+        operands = [branch for branch in held(contest).branches if branch]
         shares = [shared(contest, share) for share in _shares(contest, operands)]
         return compute(contest, operands, ["head 1", "head 2"], lambda chunk: weighted_sum(chunk.values, shares))
 

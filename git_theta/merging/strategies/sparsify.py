@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from git_theta.merging import masks
@@ -11,6 +12,7 @@ from git_theta.merging.base import Contest, Head, Operand
 from git_theta.merging.generator import Generator
 from git_theta.merging.numerics import Chunk, is_wide, numbers, shared, stream, weight
 from git_theta.merging.selection import Cut, Keeper, cuts, magnitudes
+from git_theta.tensors.arrays import Parallel
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -63,21 +65,19 @@ class Terms:
         return change if by is None else change * by
 
 
-def find_cuts(contests: Sequence[Contest], sparsify: Sparsify) -> dict[str, Cuts]:
+def find_cuts(contests: Sequence[Contest], sparsify: Sparsify, parallel: Parallel = map) -> dict[str, Cuts]:
     """Where each contest's task vectors are cut, by its name, if each head has one threshold over all contests."""
     if sparsify not in ("magnitude", "breadcrumbs"):
         return {}
     wide = any(is_wide(contest) for contest in contests)
     wanted = _ranks(sparsify, contests[0], sum(map(numbers, contests)))
-    names = [contest.name for contest in contests]
     positions = range(len(contests[0].branches))
 
-    def read() -> Iterator[tuple[str, Sequence[Tensor]]]:
-        for contest in contests:
-            for changes in _changes(contest):
-                yield contest.name, [magnitudes(change, wide=wide) for change in changes]
+    def read(contest: Contest) -> Iterator[Sequence[Tensor]]:
+        return ([magnitudes(change, wide=wide) for change in changes] for changes in _changes(contest))
 
-    found = cuts(names, read, [wanted for _ in positions], wide=wide)
+    tensors = {contest.name: partial(read, contest) for contest in contests}
+    found = cuts(tensors, [wanted for _ in positions], wide=wide, parallel=parallel)
     return {name: Cuts(dict(zip(positions, heads, strict=True)), wide) for name, heads in found.items()}
 
 

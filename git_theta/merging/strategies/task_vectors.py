@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from git_theta.errors import UsageError
 from git_theta.merging.base import Contest, Strategy
+from git_theta.merging.held import held
 from git_theta.merging.numerics import Chunk, compute, labels, stream, weight
 from git_theta.merging.options import Option
 from git_theta.merging.strategies.election import Combination, add
 from git_theta.merging.strategies.sparsify import Cuts, Sparsify, Terms, find_cuts
+from git_theta.tensors.arrays import Parallel
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -56,13 +58,14 @@ class TaskVectorStrategy(Strategy):
                 hint="It divides by the weights of the heads that agree. Set normalize=false for other weights.",
             )
 
-    def prepare(self, contests: Sequence[Contest]) -> Sequence[Contest]:
+    def prepare(self, contests: Sequence[Contest], parallel: Parallel = map) -> Sequence[Contest]:
         if not contests or contests[0].options.get("scope") != "checkpoint":
             return contests
-        surveys = self._survey(sorted(contests, key=lambda contest: contest.name))
+        surveys = self._survey(sorted(contests, key=lambda contest: contest.name), parallel)
         return [replace(contest, context=surveys[contest.name]) for contest in contests]
 
     def merge(self, contest: Contest) -> Iterator[Tensor]:
+        contest = contest if contest.context else held(contest)
         survey: Survey = contest.context or self._survey([contest])[contest.name]
         terms = Terms(contest, self.sparsify, survey.cuts)
         combine = Combination(contest, terms.heads, elect=self.elect, lean=survey.lean)
@@ -74,21 +77,21 @@ class TaskVectorStrategy(Strategy):
 
         return compute(contest, terms.operands, [*labels(terms.heads), "base"], formula)
 
-    def _survey(self, contests: Sequence[Contest]) -> dict[str, Survey]:
-        cuts = find_cuts(contests, self.sparsify)
+    def _survey(self, contests: Sequence[Contest], parallel: Parallel = map) -> dict[str, Survey]:
+        cuts = find_cuts(contests, self.sparsify, parallel)
         by_majority = self.elect and contests[0].options["zero_sign"] == "majority"
-        lean = self._lean(contests, cuts) if by_majority else 0
+        lean = self._lean(contests, cuts, parallel) if by_majority else 0
         return {contest.name: Survey(cuts.get(contest.name), lean) for contest in contests}
 
-    def _lean(self, contests: Sequence[Contest], cuts: Mapping[str, Cuts]) -> int:
+    def _lean(self, contests: Sequence[Contest], cuts: Mapping[str, Cuts], parallel: Parallel) -> int:
         """Whether the sign that most elements elect is negative. A draw is, as in the paper's code."""
-        balance = 0
-        for contest in contests:
+
+        def balance(contest: Contest) -> int:
             terms = Terms(contest, self.sparsify, cuts.get(contest.name))
-            for chunk in stream(contest, terms.operands):
-                total = add(terms.of(chunk))
-                balance += int((total > 0).sum()) - int((total < 0).sum())
-        return int(balance <= 0)
+            totals = (add(terms.of(chunk)) for chunk in stream(contest, terms.operands))
+            return sum(int((total > 0).sum()) - int((total < 0).sum()) for total in totals)
+
+        return int(sum(parallel(balance, contests)) <= 0)
 
 
 def _density(default: float, what: str) -> Option:
