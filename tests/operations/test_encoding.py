@@ -92,10 +92,11 @@ def test_a_known_part_is_not_stored_again(workers: Workers) -> None:
     store = MemoryStore()
     encoder = Encoder(store, workers, known.get)
     assert encoder.whole(data, 4) == Draft(oid_of(data), len(data), storage)
-    assert encoder.made(parameters.blocks(data), 4).storage == storage
     never = pytest.fail
     expected = encoder.expected(parameters.blocks(data), lambda: never("read again"), len(data), 4)
     assert expected == Draft(oid_of(data), len(data), storage)
+    assert list(store.oids()) == []
+    assert encoder.made(parameters.blocks(data), 4).storage == storage
 
 
 def test_a_part_that_is_new_after_all_is_read_again(workers: Workers) -> None:

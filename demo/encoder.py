@@ -1,0 +1,90 @@
+"""A BERT sentence encoder, as plain functions of its checkpoint."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+State = dict[str, Tensor]
+LAYERS, HEADS, LENGTH = 6, 12, 32
+SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
+
+
+class Tokenizer:
+    """WordPiece over lower-case words, the longest piece first.
+
+    Args:
+        vocabulary: the pieces; each one's place is its id. Pieces within a word start with ``##``.
+    """
+
+    def __init__(self, vocabulary: Sequence[str]) -> None:
+        self._ids = {piece: place for place, piece in enumerate(vocabulary)}
+        self._pad, self._unknown, self._start, self._end = (self._ids[piece] for piece in SPECIAL)
+
+    def __call__(self, texts: Sequence[str]) -> Tensor:
+        """Ids, int64, of shape (texts, at most LENGTH): ``[CLS]``, as many pieces as fit, ``[SEP]``, ``[PAD]``s."""
+        rows = [self._row(text) for text in texts]
+        longest = max(map(len, rows))
+        return torch.tensor([row + [self._pad] * (longest - len(row)) for row in rows])
+
+    def _row(self, text: str) -> list[int]:
+        pieces = [piece for word in words(text) for piece in self._pieces(word)]
+        return [self._start, *pieces[: LENGTH - 2], self._end]
+
+    def _pieces(self, word: str) -> list[int]:
+        found: list[int] = []
+        start = 0
+        while start < len(word):
+            prefix = "##" if start else ""
+            ends = (end for end in range(len(word), start, -1) if prefix + word[start:end] in self._ids)
+            end = next(ends, None)
+            if end is None:
+                return [self._unknown]
+            found.append(self._ids[prefix + word[start:end]])
+            start = end
+        return found
+
+
+def words(text: str) -> list[str]:
+    """Words and signs, in lower case."""
+    return re.findall(r"[^\W_]+|[^\w\s]|_", text.lower())
+
+
+def encode(state: State, ids: Tensor) -> Tensor:
+    """What texts mean, fp32 of shape (texts, width): BERT, then the mean over tokens, scaled to length 1.
+
+    Args:
+        state: the checkpoint.
+        ids: int64 of shape (texts, length); 0 pads.
+    """
+    real = ids != 0
+    x = state["embeddings.word_embeddings.weight"][ids]
+    x = x + state["embeddings.position_embeddings.weight"][: ids.shape[1]]
+    x = _norm(state, "embeddings.LayerNorm", x + state["embeddings.token_type_embeddings.weight"][0])
+    for layer in range(LAYERS):
+        x = _layer(state, f"encoder.layer.{layer}", x, real)
+    return functional.normalize((x * real[..., None]).sum(1), dim=-1)
+
+
+def _layer(state: State, name: str, x: Tensor, real: Tensor) -> Tensor:
+    query, key, value = (
+        _linear(state, f"{name}.attention.self.{part}", x).view(*x.shape[:2], HEADS, -1).transpose(1, 2)
+        for part in ("query", "key", "value")
+    )
+    seen = functional.scaled_dot_product_attention(query, key, value, attn_mask=real[:, None, None])
+    seen = _linear(state, f"{name}.attention.output.dense", seen.transpose(1, 2).flatten(2))
+    x = _norm(state, f"{name}.attention.output.LayerNorm", x + seen)
+    inner = functional.gelu(_linear(state, f"{name}.intermediate.dense", x))
+    return _norm(state, f"{name}.output.LayerNorm", x + _linear(state, f"{name}.output.dense", inner))
+
+
+def _linear(state: State, name: str, x: Tensor) -> Tensor:
+    return functional.linear(x, state[f"{name}.weight"], state[f"{name}.bias"])
+
+
+def _norm(state: State, name: str, x: Tensor) -> Tensor:
+    return functional.layer_norm(x, x.shape[-1:], state[f"{name}.weight"], state[f"{name}.bias"], 1e-12)
