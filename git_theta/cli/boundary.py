@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 
 from git_theta.errors import PluginError, ThetaError
+from git_theta.words import printable
 
 INTERRUPTED = 128 + 2  # what a shell reports for a program that SIGINT ended
 BROKEN_PIPE = 128 + 13  # and SIGPIPE
@@ -18,7 +19,7 @@ DEFECT = 70  # EX_SOFTWARE of sysexits.h
 
 # An environment variable, not an argument: it also reaches the filters and hooks that Git starts for a command.
 DEBUG = "GIT_THETA_DEBUG"
-_EXTRAS = ("torch",)
+_EXTRAS = ("matplotlib", "torch")
 """What only some commands need, and a lean installation leaves out."""
 _TRACEBACK = f"`git theta --debug ...`, or {DEBUG}=1 before another git command, shows where it arose"
 
@@ -48,11 +49,6 @@ def say(text: str, *, prefix: str = "theta: ") -> None:
     """Print a message for the person on stderr, every line of it behind ``prefix``."""
     for line in text.splitlines():
         print(f"{prefix}{printable(line)}", file=sys.stderr)  # noqa: T201
-
-
-def printable(text: str) -> str:
-    """``text`` with what could steer a terminal escaped: names come out of files that anybody wrote (L10)."""
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
 def warn(text: str, *, hint: str = "") -> None:

@@ -12,7 +12,7 @@ import click
 from git_theta.cli import boundary
 from git_theta.cli.desk import desk_for, refresh
 from git_theta.cli.hook import place_hook
-from git_theta.cli.listing import count, listed, size, worktree
+from git_theta.cli.listing import listed, worktree
 from git_theta.cli.progress import progress
 from git_theta.errors import ThetaError
 from git_theta.manifest.model import Manifest
@@ -21,6 +21,7 @@ from git_theta.operations.desk import Desk
 from git_theta.operations.restore import missing_objects, require_objects
 from git_theta.operations.survey import manifest_in, regular
 from git_theta.vcs import index
+from git_theta.words import count, size
 
 
 class _Waiting(NamedTuple):

@@ -16,11 +16,12 @@ import click
 from git_theta import __version__, registry
 from git_theta.cli import boundary
 from git_theta.cli.filter_process import SKIP
-from git_theta.cli.listing import count, echo_json, json_option, size
+from git_theta.cli.listing import echo_json, json_option
 from git_theta.errors import GitError, PluginError
 from git_theta.store.local import LocalStore
 from git_theta.vcs import config, remotes
 from git_theta.vcs.repository import Repository, discover
+from git_theta.words import count, size
 
 _PACKAGES = ("backports.zstd", "click", "msgpack", "numpy", "pyfastcdc", "rich", "safetensors", "torch")
 _VARIABLES = (boundary.DEBUG, SKIP, "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")

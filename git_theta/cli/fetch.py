@@ -6,11 +6,11 @@ import click
 
 from git_theta.cli.desk import desk_for
 from git_theta.cli.fsck import held
-from git_theta.cli.listing import count, size
 from git_theta.errors import MissingObject
 from git_theta.operations.push import needs
 from git_theta.vcs import history
 from git_theta.vcs.repository import discover
+from git_theta.words import count, size
 
 
 @click.command

@@ -10,9 +10,9 @@ from typing import Any
 
 import click
 
-from git_theta.cli.boundary import printable, say, warn
+from git_theta.cli.boundary import say, warn
 from git_theta.cli.desk import desk_for
-from git_theta.cli.listing import count, echo_json, json_option, size
+from git_theta.cli.listing import echo_json, json_option
 from git_theta.cli.progress import progress
 from git_theta.errors import CorruptObject, ManifestError, MissingObject
 from git_theta.manifest.text import LARGEST, is_manifest, loads
@@ -20,6 +20,7 @@ from git_theta.operations.fsck import Defect, Held, Inventory, exit_code, invent
 from git_theta.store.local import LocalStore
 from git_theta.vcs import history
 from git_theta.vcs.repository import discover
+from git_theta.words import count, printable, size
 
 
 @click.command

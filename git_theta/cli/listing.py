@@ -75,22 +75,6 @@ def shown(path: str, top: Path) -> str:
     return os.path.relpath(top / path)
 
 
-def size(count: int | float) -> str:
-    """Bytes in the unit that suits them, powers of 1000: ``90.9 MB``."""
-    if count < 1000:
-        return f"{count} B"
-    for unit in ("kB", "MB", "GB"):
-        count /= 1000
-        if count < 999.95:
-            return f"{count:.1f} {unit}"
-    return f"{count / 1000:.1f} TB"
-
-
-def count(number: int, noun: str) -> str:
-    """A number and its noun: ``1 object``, ``2 objects``."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 def echo_json(data: Any) -> None:
     """Print JSON as all commands do."""
     click.echo(json.dumps(data, indent=2))

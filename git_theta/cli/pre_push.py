@@ -9,7 +9,6 @@ import click
 from git_theta.cli.boundary import say
 from git_theta.cli.desk import desk_for
 from git_theta.cli.fsck import held
-from git_theta.cli.listing import count, size
 from git_theta.cli.progress import progress
 from git_theta.errors import TransportError, UsageError
 from git_theta.operations.fsck import Use
@@ -18,6 +17,7 @@ from git_theta.store.local import LocalStore
 from git_theta.transport.directory import DirectoryTransport
 from git_theta.vcs import history, remotes
 from git_theta.vcs.repository import Repository, discover
+from git_theta.words import count, size
 
 
 @click.command

@@ -5,12 +5,12 @@ from __future__ import annotations
 import click
 
 from git_theta.cli.fsck import held
-from git_theta.cli.listing import count
 from git_theta.cli.pre_push import push_objects, unreachable
 from git_theta.errors import UsageError
 from git_theta.operations.push import needs
 from git_theta.vcs import history, remotes
 from git_theta.vcs.repository import discover
+from git_theta.words import count
 
 
 @click.command

@@ -9,11 +9,12 @@ from typing import Any
 import click
 
 from git_theta.cli.conflicted import conflicted, opened
-from git_theta.cli.listing import count, echo_json, json_option, listed, nul_option, shown, size, worktree
+from git_theta.cli.listing import echo_json, json_option, listed, nul_option, shown, worktree
 from git_theta.errors import ManifestError, UsageError
 from git_theta.operations.survey import State, Status, survey, totals
 from git_theta.store.local import LocalStore
 from git_theta.vcs.repository import Repository
+from git_theta.words import count, size
 
 _TO_DO = {
     State.MANIFEST: "`git theta checkout` puts the file in its place",

@@ -9,6 +9,7 @@ from typing import Any
 from git_theta.merging.plan import Plan
 from git_theta.merging.policy import Choice
 from git_theta.merging.trivial import BASE, Decision, Held, State, names_of
+from git_theta.words import printable
 
 VERSION = 1
 """Of the schema: it grows when a program that read the former one would be misled."""
@@ -77,7 +78,7 @@ def render(plan: Plan, choose: Choose | None = None) -> str:
     """
     lines = list(_summary(plan))
     for decision in plan.contested:
-        lines.append(f"contested: {_printable(decision.name) or 'the file'}: {reason(plan, decision)}")
+        lines.append(f"contested: {printable(decision.name) or 'the file'}: {reason(plan, decision)}")
         if choose:
             choice = choose(decision)
             lines.append(f"    {choice} ({choice.origin})" if choice else "    conflict")
@@ -140,14 +141,9 @@ def _specs(held: Held) -> str:
 
 
 def _partition(held: Held) -> str:
-    return " and ".join(" = ".join(map(_printable, names_of(entry))) for entry in held)
+    return " and ".join(" = ".join(map(printable, names_of(entry))) for entry in held)
 
 
 def _listed(items: Iterable[str]) -> str:
     *others, last = list(items) or [""]
     return f"{', '.join(others)} and {last}" if others else last
-
-
-def _printable(name: str) -> str:
-    """A name from a file, made harmless for a terminal."""
-    return "".join(letter if letter.isprintable() else f"\\u{ord(letter):04x}" for letter in name)

@@ -146,7 +146,8 @@ def test_law_l12_help_loads_no_command() -> None:
     source = "import sys\nfrom git_theta.cli.main import main\nmain(['-h'])\n"
     source += "print(*sorted(name for name in sys.modules if name.startswith('git_theta.')))"
     loaded = run(source=source).stdout.splitlines()[-1].split()
-    assert loaded == ["git_theta.cli", "git_theta.cli.boundary", "git_theta.cli.main", "git_theta.errors"]
+    rooms = ["cli", "cli.boundary", "cli.main", "errors", "words"]
+    assert loaded == [f"git_theta.{room}" for room in rooms]
 
 
 def test_the_boundary_needs_the_standard_library_alone() -> None:

@@ -533,7 +533,7 @@ def test_more_heads_are_numbered_or_called_what_people_call_them() -> None:
 def test_a_name_cannot_speak_to_the_terminal() -> None:
     evil = checkpoint("w 1")
     heads = [evil._replace(entries=(parameter(f"w {content}")._replace(name="w\x1b[2J\n"),)) for content in ("1", "2")]
-    assert "contested: w\\u001b[2J\\u000a: " in render(plan(None, heads))
+    assert "contested: w\\x1b[2J\\n: " in render(plan(None, heads))
 
 
 # Speed --------------------------------------------------------------------------------------------------------------

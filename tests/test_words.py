@@ -1,0 +1,34 @@
+"""Names, counts and sizes as people read them."""
+
+from __future__ import annotations
+
+import pytest
+
+from git_theta.words import count, printable, size
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("encoder.café.权重", "encoder.café.权重"),
+        ("\x1b[31mred", r"\x1b[31mred"),
+        ("two\nlines\t", r"two\nlines\t"),
+        ("\u202egnp.exe", r"\u202egnp.exe"),
+        ("\udc80", r"\udc80"),
+        ("\x85\u2028", r"\x85\u2028"),
+    ],
+)
+def test_nothing_steers_a_terminal(name: str, shown: str) -> None:
+    assert printable(name) == shown
+    printable(name).encode()
+
+
+def test_counts() -> None:
+    assert [count(number, "object") for number in (0, 1, 2000)] == ["0 objects", "1 object", "2,000 objects"]
+
+
+@pytest.mark.parametrize(
+    ("amount", "said"), [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (90_868_376, "90.9 MB"), (2e12, "2.0 TB")]
+)
+def test_sizes(amount: int | float, said: str) -> None:
+    assert size(amount) == said
