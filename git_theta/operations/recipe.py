@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Collection, Mapping
 from types import MappingProxyType
@@ -51,17 +52,20 @@ class Recipe(NamedTuple):
     dtype: str | None
 
 
-_RESCALED = {"rescale": True}
+_RESCALED, _AS_THEY_ARE = {"rescale": True}, {"rescale": False}
 _METHODS = {
     "linear": Method("weighted", fixed={"normalize": True}),
-    "task_arithmetic": Method("task-arithmetic", {"lambda": 1.0, "normalize": False}),
-    "ties": Method("ties", {"density": 1.0, "lambda": 1.0, "normalize": True}),
+    "task_arithmetic": Method("task-arithmetic", {"lambda": 1.0, "normalize": False}, _AS_THEY_ARE),
+    "ties": Method("ties", {"density": 1.0, "lambda": 1.0, "normalize": True}, _AS_THEY_ARE),
     "dare_linear": Method("dare", {"density": 1.0, "lambda": 1.0, "normalize": False}, _RESCALED),
     "dare_ties": Method("dare-ties", {"density": 1.0, "lambda": 1.0, "normalize": False}, _RESCALED),
-    "breadcrumbs": Method("breadcrumbs", {"density": None, "gamma": 0.01, "lambda": 1.0, "normalize": False}),
+    "breadcrumbs": Method(
+        "breadcrumbs", {"density": 1.0, "gamma": 0.01, "lambda": 1.0, "normalize": False}, _AS_THEY_ARE
+    ),
     "model_stock": Method("model-stock", fixed={"filter_wise": False}, weighted=False),
     "slerp": Method("slerp", {"t": None}, weighted=False, ancestral=False),
 }
+"""Defaults are those of mergekit 0.1.5."""
 _KEYS = ("merge_method", "base_model", "models", "parameters", "dtype")
 _DTYPES = {"float64": "F64", "float32": "F32", "float16": "F16", "bfloat16": "BF16"}
 _WITHOUT_EFFECT = "int8_mask"
@@ -119,8 +123,15 @@ def _models(data: Mapping[str, Any], method: Method, base: str | None) -> dict[s
         if name in found:
             _refuse(f"the model {name} is listed twice", "Leave one of them out.")
         found[name] = _table(table.get("parameters") or {}, f"the parameters of {name}")
+    if method.strategy == "weighted":
+        if base is not None and base not in found:
+            _refuse("linear averages base_model too", "List it under models, with its weight, or leave it out.")
+        return found
     if method.ancestral:
-        return {name: said for name, said in found.items() if name != base or method.strategy == "weighted"}
+        found.pop(base or "", None)
+        if not found:
+            _refuse("there is no model but base_model", "List what is to be merged under models.")
+        return found
     if base is None or len({base, *found}) != 2:
         _refuse("slerp goes from base_model to one other model", "Name these two.")
     return {base: found.get(base, {}), **found}
@@ -140,7 +151,8 @@ def _options(
     values = {option: _common(option, shared, models, default) for option, default in method.options.items()}
     if "gamma" in values and values["density"] + values["gamma"] > 1:
         _refuse(
-            "density and gamma are more than 1 together", "mergekit then leaves out fewer outliers than gamma says."
+            "density and gamma are more than 1 together",
+            "mergekit then leaves out fewer outliers than gamma says, and none for its default density, 1.",
         )
     return values
 
@@ -173,6 +185,9 @@ def _all_or_none(weights: list[float | None]) -> tuple[float, ...] | None:
 
 
 def _number(value: Any, what: str) -> float:
+    if isinstance(value, str):  # which is what YAML takes 1e-3 for
+        with contextlib.suppress(ValueError):
+            value = float(value)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         _refuse(
             f"{what} is not one number but {value!r}",

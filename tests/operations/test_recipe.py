@@ -46,7 +46,7 @@ def test_slerp_goes_from_its_base_model() -> None:
     ("method", "shared", "strategy", "expected"),
     [
         ("linear", "{normalize: true}", "weighted", ()),
-        ("task_arithmetic", "{lambda: 0.5}", "task-arithmetic", ("lambda=0.5", "normalize=false")),
+        ("task_arithmetic", "{lambda: 5e-1, rescale: false}", "task-arithmetic", ("lambda=0.5", "normalize=false")),
         ("ties", "{}", "ties", ("density=1", "lambda=1", "normalize=true")),
         ("dare_linear", "{density: 0.3}", "dare", ("density=0.3", "lambda=1", "normalize=false")),
         ("dare_ties", "{rescale: true}", "dare-ties", ("density=1", "lambda=1", "normalize=false")),
@@ -55,7 +55,8 @@ def test_slerp_goes_from_its_base_model() -> None:
     ],
 )
 def test_methods_with_mergekits_defaults(method: str, shared: str, strategy: str, expected: tuple[str, ...]) -> None:
-    recipe = parse(f"merge_method: {method}\nbase_model: m\nmodels: [{{model: a}}]\nparameters: {shared}".encode())
+    models = "[{model: m}, {model: a}]"
+    recipe = parse(f"merge_method: {method}\nbase_model: m\nmodels: {models}\nparameters: {shared}".encode())
     assert (recipe.strategy, recipe.options) == (strategy, expected)
     declared = named(strategy)
     given = dict(option.split("=") for option in recipe.options)
@@ -75,6 +76,8 @@ def test_methods_with_mergekits_defaults(method: str, shared: str, strategy: str
         ("density: 0.4}\n  - model: b", "density: 0.5}\n  - model: b", "density is not the same for all models"),
         ("weight: 1,", "", "some models have a weight"),
         ("weight: 1,", "weight: [0, 1],", "weight is not one number"),
+        ("weight: 1,", "weight: heavy,", "weight is not one number but 'heavy'"),
+        ("int8_mask", "rescale", "rescale can only be false for ties"),
         ("weight: 1,", "weight: .nan,", "weight is not one number"),
         ("weight: 1,", "lambda: 1,", "parameters of b: lambda is not supported"),
         ("int8_mask", "gamma", "parameters of ties: gamma is not supported"),
@@ -99,6 +102,9 @@ def test_what_we_do_not_do_is_refused_by_name(old: str, new: str, said: str) -> 
         (SLERP.replace("parameters: {t: 0.3}", ""), "t is missing"),
         (SLERP.replace("{model: b}", "{model: b}, {model: c}"), "slerp goes from base_model"),
         ("merge_method: breadcrumbs\nmodels: [{model: a}]\nparameters: {density: 1}", "more than 1 together"),
+        ("merge_method: breadcrumbs\nmodels: [{model: a}]", "more than 1 together"),
+        ("merge_method: ties\nbase_model: m\nmodels: [{model: m}]", "no model but base_model"),
+        ("merge_method: linear\nbase_model: m\nmodels: [{model: a}]", "linear averages base_model too"),
         ("merge_method: linear\nmodels: [{model: a}]\nparameters: {normalize: false}", "normalize can only be true"),
     ],
 )

@@ -29,7 +29,8 @@ def test_the_examples_pass_the_kit(tmp_path: Path) -> None:
     for command in (["-c", found], ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull, tmp_path]):
         done = subprocess.run([sys.executable, *command], cwd=tmp_path, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
-    assert {name for name, _ in FENCE.findall(PAGE)} == {"bag.py", "pyproject.toml", "test_bag.py", "test_my_store.py"}
+    examples = {"bag.py", "pyproject.toml", "test_bag.py", "test_my_store.py", "trimmed.py", "test_trimmed.py"}
+    assert {name for name, _ in FENCE.findall(PAGE)} == examples
 
 
 @pytest.mark.parametrize("name", sorted(set(re.findall(r"`(git_theta(?:\.\w+)+)`", PAGE))))
@@ -45,7 +46,7 @@ def test_what_the_page_names_is_there(name: str) -> None:
 
 
 def test_every_family_with_a_kit_is_on_the_page() -> None:
-    kits = {"formats", "updates", "serializers", "stores"}
+    kits = {"formats", "updates", "serializers", "stores", "merges"}
     assert set(re.findall(r"`git_theta\.plugins\.(\w+)`", PAGE)) == kits
     assert kits <= registry.BUILT_IN.keys()
 

@@ -163,7 +163,8 @@ DARE = TaskVectorStrategy(
     takes_weights=True,
     details="""\
 Which elements are kept depends on the seed, the parameter's name, the branch's tensor and the element's index alone
-(Philox-4x32-10). mergekit's `dare_linear` is this with the recipe's `density`.""",
+(Philox-4x32-10). As in the paper, what is kept is divided by density; mergekit's `dare_linear` rescales it so that the
+tensor keeps its L1 norm, which comes to nearly the same in large tensors.""",
     sparsify="random",
 )
 DARE_TIES = TaskVectorStrategy(
@@ -173,7 +174,9 @@ DARE_TIES = TaskVectorStrategy(
     options=(_density(0.1, "The probability of being kept."), _LAMBDA, _normalize(True), _ZERO_SIGN),
     needs_base=True,
     takes_weights=True,
-    details="The default is the paper's mean of those that agree; mergekit's `dare_ties` has `normalize=false`.",
+    details="""\
+The default is the paper's mean of those that agree; mergekit's `dare_ties` has `normalize=false`, and rescales as its
+`dare_linear` does.""",
     sparsify="random",
     elect=True,
 )

@@ -1,0 +1,276 @@
+"""The laws of ``git_theta.merging.base``."""
+
+from __future__ import annotations
+
+import math
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from itertools import permutations
+from typing import Any
+
+import pytest
+
+from git_theta.errors import UsageError
+from git_theta.merging import options
+from git_theta.merging.base import Contest, Operand, Strategy
+from git_theta.merging.checks import check
+from git_theta.tensors.arrays import Parallel
+from git_theta.testing.blocks import on_threads
+from git_theta.testing.operands import DTYPES, EPSILON, SMALLEST, InMemory, Unreadable, coarse, fine, operand, unpack
+
+Numbers = list[float]
+
+_SIZE = 257
+_MANY = 50_021
+"""Elements that torch shares among threads."""
+_SHAPES = ((), (1,), (1, 1, 1), (2, 3), (0, 3))
+_PAYLOADS = bytes.fromhex("0100c07f 00000080 010080ff 00000000")
+"""Bits that arithmetic would not keep: NaNs with payloads, and -0.0."""
+
+
+class StrategyLaws(ABC):
+    """Derive, and name the strategy.
+
+    Attributes:
+        ordered: whether the order of heads matters: a strategy takes a certain one, or options are listed by head.
+    """
+
+    ordered = False
+
+    @abstractmethod
+    def make_strategy(self) -> Strategy:
+        """The strategy under test."""
+
+    def options(self, heads: int) -> Iterable[Mapping[str, Any]]:  # noqa: ARG002
+        """Options to test with, for a merge of so many heads: a mapping of names to values for each round."""
+        return ({},)
+
+    def oracle(
+        self,
+        heads: Sequence[Numbers],  # noqa: ARG002
+        base: Numbers,  # noqa: ARG002
+        weights: Sequence[float],  # noqa: ARG002
+        chosen: Mapping[str, Any],  # noqa: ARG002
+    ) -> Numbers | None:
+        """What comes out, as fp64 has it; or None, where that cannot be said in a few lines.
+
+        Args:
+            heads: the values of each head.
+            base: those of the merge base.
+            weights: of each head; 1 where there are none.
+            chosen: every option with its value.
+        """
+        return None
+
+    def test_it_says_what_it_is(self) -> None:
+        strategy = self.make_strategy()
+        assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", strategy.name)
+        assert strategy.summary.endswith(".")
+        assert strategy.source
+        low, high = strategy.heads
+        assert 1 <= low <= (high or low)
+        assert hash(strategy) == hash(self.make_strategy()), "two of the same are not alike: derive from a dataclass"
+
+    def test_options_have_defaults_that_they_take(self) -> None:
+        declared = self.make_strategy().options
+        assert len({option.name for option in declared}) == len(declared)
+        for option in declared:
+            assert option.help
+            if option.default not in (None, ()):
+                assert option.parse(option.default) == option.default
+                assert option.parse(str(option.default)) == option.default
+        for chosen in self.options(self._few()):
+            assert options.parse("", declared, chosen).keys() == {option.name for option in declared}
+
+    def test_an_option_that_does_not_exist_is_refused(self) -> None:
+        strategy = self.make_strategy()
+        with pytest.raises(UsageError, match="has no option 'does_not_exist'"):
+            options.parse(strategy.name, strategy.options, {"does_not_exist": 1})
+
+    def test_l8_what_ids_can_decide_loads_nothing(self) -> None:
+        spec = operand([0.0] * 4).spec
+        base, changed = Unreadable(bytes(16), spec), Unreadable(_PAYLOADS, spec)
+        others = [base] * (self._few() - 1)
+        for heads, outcome in (
+            ([changed, *others], changed),
+            ([*others, changed], changed),
+            ([changed] * self._few(), changed),
+            ([base, *others], base),
+        ):
+            for chosen in self.options(len(heads)):
+                settled = self.make_strategy().pick(self._contest(heads, base, chosen))
+                assert settled
+                assert settled.operand
+                assert settled.operand.oid == outcome.oid
+
+    @pytest.mark.parametrize("dtype", DTYPES)
+    def test_l9_chunks_and_pieces_change_no_byte(self, dtype: str) -> None:
+        for asked in self._contests(dtype, coarse if dtype == "BF16" else fine):
+            expected = self._merged(asked)
+            assert len(expected) == asked.spec.nbytes
+            for chunk, piece in ((1 << 16, 1), (100, 7), (50, 200)):
+                assert self._merged(_cut(replace(asked, chunk=chunk), piece)) == expected
+
+    def test_l9_threads_change_no_byte(self) -> None:
+        torch = pytest.importorskip("torch")
+        before = torch.get_num_threads()
+        try:
+            for asked in self._contests("F32", size=_MANY):
+                found = set()
+                for threads in (1, 2, 3):
+                    torch.set_num_threads(threads)
+                    found.add(self._merged(replace(asked, chunk=_MANY)))
+                assert len(found) == 1
+        finally:
+            torch.set_num_threads(before)
+
+    def test_l9_cuda_gives_the_bytes_of_the_cpu(self) -> None:
+        if not pytest.importorskip("torch").cuda.is_available():
+            pytest.skip("needs a CUDA device")
+        for dtype in DTYPES:
+            for asked in self._contests(dtype, size=_MANY):
+                assert self._merged(replace(asked, device="cuda")) == self._merged(asked)
+
+    def test_l9_the_order_of_heads_changes_no_byte(self) -> None:
+        if self.ordered:
+            pytest.skip("its heads, or options, are in an order")
+        for dtype in ("F32", "BF16"):
+            for asked in self._contests(dtype, heads=self._several(), twins=True):
+                orders = list(permutations(asked.branches))[::7]
+                assert len({self._merged(replace(asked, branches=order)) for order in orders}) == 1
+
+    def test_l9_weights_go_with_their_heads(self) -> None:
+        if self.ordered or not self.make_strategy().takes_weights:
+            pytest.skip("it takes no weights, or an order")
+        weights = (0.25, 1.0, 1.75, 3.0)[: self._several()]
+        for asked in self._contests("F32", heads=self._several()):
+            forth, back = (replace(asked, branches=asked.branches[::by], weights=weights[::by]) for by in (1, -1))
+            assert self._merged(forth) == self._merged(back)
+
+    def test_contests_are_prepared_together_and_merged_side_by_side(self) -> None:
+        for first in self._contests("F32"):
+            contests = [replace(first, name="b"), replace(first, name="a", branches=first.branches[::-1])]
+            if self.make_strategy().pick(first) is not None:
+                continue
+            assert self._prepared(contests) == self._prepared(contests[::-1], on_threads(2))
+
+    @pytest.mark.parametrize("shape", _SHAPES, ids=str)
+    def test_small_tensors_are_merged(self, shape: tuple[int, ...]) -> None:
+        for chosen in self.options(self._few()):
+            base, *heads = (operand([seed + 1.0] * math.prod(shape), shape=shape) for seed in range(self._few() + 1))
+            merged = self._merged(self._contest(heads, base, chosen))
+            assert len(merged) == base.spec.nbytes
+            assert all(map(math.isfinite, unpack(merged, "F32")))
+
+    def test_a_head_may_lack_the_parameter_where_it_says_so(self) -> None:
+        if not self.make_strategy().may_lack:
+            pytest.skip("every head has to have it")
+        count = self._few() + 1 if self.make_strategy().heads[1] is None else self._few()
+        for asked in self._contests("F32", heads=count):
+            assert len(self._merged(replace(asked, branches=(*asked.branches[:-1], None)))) in (asked.spec.nbytes, 0)
+
+    def test_what_is_not_finite_is_reported(self) -> None:
+        if not self.make_strategy().numeric:
+            pytest.skip("it does not compute")
+        for chosen in self.options(self._few()):
+            base, *rows = (fine(9, seed) for seed in range(self._few() + 1))
+            rows[0][3], rows[1][5], rows[1][6] = math.nan, math.inf, -math.inf
+            asked = self._contest([operand(row) for row in rows], operand(base), chosen)
+            lost = sum(not math.isfinite(value) for value in unpack(self._merged(asked), "F32"))
+            result = {"result": lost} if lost else {}
+            assert asked.report.nonfinite == {"head 1": 1, "head 2": 2, **result}
+
+    def test_l6_results_come_while_heads_are_still_read(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Unless they are small: those may be held."""
+        monkeypatch.setattr("git_theta.merging.held.SMALL", 0)
+        strategy = self.make_strategy()
+        if not strategy.numeric:
+            pytest.skip("it does not compute")
+        for asked in self._contests("F32", size=200):
+            cut = _cut(replace(asked, chunk=10), 10)
+            next(strategy.merge(strategy.prepare([cut])[0]))
+            for head in cut.branches:
+                assert isinstance(head, InMemory)
+                assert head.taken < len(head.data)
+
+    @pytest.mark.parametrize("dtype", DTYPES)
+    def test_within_one_ulp_of_the_oracle(self, dtype: str) -> None:
+        """Beside what a few roundings of its terms in fp32 (fp64 for fp64) may cost."""
+        unit = EPSILON["F64" if dtype == "F64" else "F32"]
+        for values in (fine, coarse):
+            for asked in self._contests(dtype, values):
+                base, *heads = (
+                    unpack(one.data, dtype) for one in (asked.base, *asked.branches) if isinstance(one, InMemory)
+                )
+                truth = self.oracle(heads, base, [1.0] * len(heads), asked.options)
+                if truth is None:
+                    pytest.skip("there is no oracle")
+                merged = unpack(self._merged(asked), dtype)
+                for index, (one, exact) in enumerate(zip(merged, truth, strict=True)):
+                    terms = abs(exact) + sum(abs(row[index]) for row in (base, *heads))
+                    assert abs(one - exact) <= _ulp(exact, dtype) + 16 * unit * terms, (index, one, exact)
+
+    def _few(self) -> int:
+        """As few heads as it takes, and no fewer than there can be a contest of."""
+        return max(2, self.make_strategy().heads[0])
+
+    def _several(self) -> int:
+        """Four heads, or as many as it takes."""
+        return max(self._few(), min(4, self.make_strategy().heads[1] or 4))
+
+    def _contests(
+        self, dtype: str, values: Any = fine, *, heads: int = 0, size: int = _SIZE, twins: bool = False
+    ) -> Iterable[Contest]:
+        """The same heads with all options to test; with twins, the first and the last are alike."""
+        count = heads or self._few()
+        base, *rows = (operand(values(size, seed), dtype) for seed in range(count + 1))
+        if twins and count > 2:
+            rows[-1] = rows[0]
+        for chosen in self.options(count):
+            yield self._contest(rows, base, chosen)
+
+    def _contest(self, heads: Sequence[Operand], base: Operand, chosen: Mapping[str, Any]) -> Contest:
+        strategy = self.make_strategy()
+        parsed = options.parse(strategy.name, strategy.options, chosen)
+        return Contest("layer.weight", tuple(heads), base, options=parsed)
+
+    def _merged(self, asked: Contest) -> bytes:
+        """What comes out: b"" where nothing does."""
+        settled = self.make_strategy().pick(asked)
+        if settled is None:
+            return self._prepared([asked])[asked.name]
+        assert settled.operand is None or isinstance(settled.operand, InMemory)
+        return settled.operand.data if settled.operand else b""
+
+    def _prepared(self, contests: Sequence[Contest], parallel: Parallel = map) -> dict[str, bytes]:
+        """What comes out of several, by name."""
+        from git_theta.tensors.torch_values import to_bytes
+
+        strategy = self.make_strategy()
+        for asked in contests:
+            check(strategy, asked)
+        prepared = strategy.prepare(contests, parallel)
+        assert [asked.name for asked in prepared] == [asked.name for asked in contests]
+
+        def merged(asked: Contest) -> tuple[str, bytes]:
+            return asked.name, b"".join(map(bytes, map(to_bytes, strategy.merge(asked))))
+
+        return dict(parallel(merged, prepared))
+
+
+def _cut(asked: Contest, piece: int) -> Contest:
+    """The same contest, its tensors in pieces: of different sizes, side by side."""
+    sizes = iter(range(piece, piece + 100))
+    branches = tuple([_pieces(branch, next(sizes)) for branch in asked.branches])
+    return replace(asked, branches=branches, base=_pieces(asked.base, next(sizes)))
+
+
+def _pieces(whole: Operand | None, piece: int) -> InMemory | None:
+    return InMemory(whole.data, whole.spec, piece) if isinstance(whole, InMemory) else None
+
+
+def _ulp(value: float, dtype: str) -> float:
+    """From a number to the next one of that dtype."""
+    return math.ldexp(EPSILON[dtype], math.frexp(max(abs(value), SMALLEST[dtype]))[1] - 1)

@@ -1,0 +1,195 @@
+"""Our own strategies against the laws that others' are held to; and strategies that break one, which the kit finds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+from torch import Tensor
+
+from git_theta import registry
+from git_theta.errors import UsageError
+from git_theta.merging.base import Contest, Report, Strategy
+from git_theta.merging.catalogue import named
+from git_theta.merging.numerics import Chunk, compute, labels, stream
+from git_theta.merging.options import Option
+from git_theta.merging.strategies.means import AVERAGE
+from git_theta.testing.merges import Numbers, StrategyLaws
+
+
+class Ours(StrategyLaws):
+    """One of ours, by its name."""
+
+    name = ""
+
+    def make_strategy(self) -> Strategy:
+        return named(self.name)
+
+
+class TestOurs(Ours):
+    name, ordered = "ours", True
+
+    def oracle(
+        self, heads: Sequence[Numbers], base: Numbers, weights: Sequence[float], chosen: Mapping[str, Any]
+    ) -> Numbers:
+        return heads[0]
+
+
+class TestTheirs(Ours):
+    name, ordered = "theirs", True
+
+
+class TestBase(Ours):
+    name = "base"
+
+
+class TestAverage(Ours):
+    name = "average"
+
+    def oracle(
+        self, heads: Sequence[Numbers], base: Numbers, weights: Sequence[float], chosen: Mapping[str, Any]
+    ) -> Numbers:
+        return [math.fsum(values) / len(heads) for values in zip(*heads, strict=True)]
+
+
+class TestWeighted(Ours):
+    name = "weighted"
+
+
+class TestTaskArithmetic(Ours):
+    name = "task-arithmetic"
+
+    def options(self, heads: int) -> Iterable[Mapping[str, Any]]:
+        return {"lambda": 0.4}, {"normalize": True}
+
+    def oracle(
+        self, heads: Sequence[Numbers], base: Numbers, weights: Sequence[float], chosen: Mapping[str, Any]
+    ) -> Numbers:
+        by = chosen["lambda"] / (len(heads) if chosen["normalize"] else 1)
+        return [b + by * math.fsum(x - b for x in values) for b, *values in zip(base, *heads, strict=True)]
+
+
+class TestTies(Ours):
+    name = "ties"
+
+    def options(self, heads: int) -> Iterable[Mapping[str, Any]]:
+        return {}, {"scope": "checkpoint"}, {"zero_sign": "majority", "density": 0.5}, {"normalize": False}
+
+
+class TestDare(Ours):
+    name = "dare"
+
+
+class TestDareTies(Ours):
+    name = "dare-ties"
+
+    def options(self, heads: int) -> Iterable[Mapping[str, Any]]:
+        return {}, {"zero_sign": "majority", "density": 0.5}
+
+
+class TestBreadcrumbs(Ours):
+    name = "breadcrumbs"
+
+    def options(self, heads: int) -> Iterable[Mapping[str, Any]]:
+        return {}, {"density": 0.3, "gamma": 0.2}
+
+
+class TestSlerp(Ours):
+    name, ordered = "slerp", True
+
+    def options(self, heads: int) -> Iterable[Mapping[str, Any]]:
+        return {}, {"t": 0.1}
+
+
+class TestModelStock(Ours):
+    name = "model-stock"
+
+
+class TestSmear(Ours):
+    name, ordered = "smear", True
+
+    def options(self, heads: int) -> Iterable[Mapping[str, Any]]:
+        return {"scores": [0.5, 2.0, 1.0, 0.0][:heads]}, {"logits": {"*": [1.0, 0.5, 2.0][:heads]}, "temperature": 2.0}
+
+
+def test_all_of_ours_are_here() -> None:
+    tested = {laws.name for laws in Ours.__subclasses__()}
+    assert tested == set(registry.BUILT_IN["merges"])
+
+
+@dataclass(frozen=True)
+class Broken(Strategy):
+    """The mean of all heads, but for one thing."""
+
+    def merge(self, contest: Contest) -> Iterator[Tensor]:
+        heads = contest.heads()
+        operands, names = [head.operand for head in heads], labels(heads)
+        if self.name == "by-position":
+            operands = [branch for branch in contest.branches if branch]
+        if self.name == "silent":
+            contest = replace(contest, report=Report())
+        if self.name == "unrounded":
+            return (_mean(chunk) for chunk in stream(contest, operands))
+        found = compute(contest, operands, names, FORMULAS.get(self.name, _mean))
+        return iter(list(found)) if self.name == "greedy" else found
+
+
+def _mean(chunk: Chunk) -> Tensor:
+    return sum(chunk.values[1:], chunk.values[0]) / len(chunk.values)
+
+
+FORMULAS: dict[str, Callable[[Chunk], Tensor]] = {
+    "by-chunk": lambda chunk: _mean(chunk) + chunk.start,
+    "by-position": lambda chunk: chunk.values[0],
+    "narrow": lambda chunk: _mean(chunk).bfloat16().float(),
+}
+LAWS: dict[str, Callable[[Suspect, pytest.MonkeyPatch], None]] = {
+    "by-chunk": lambda laws, _: laws.test_l9_chunks_and_pieces_change_no_byte("F32"),
+    "unrounded": lambda laws, _: laws.test_l9_chunks_and_pieces_change_no_byte("BF16"),
+    "by-position": lambda laws, _: laws.test_l9_the_order_of_heads_changes_no_byte(),
+    "silent": lambda laws, _: laws.test_what_is_not_finite_is_reported(),
+    "greedy": lambda laws, monkeypatch: laws.test_l6_results_come_while_heads_are_still_read(monkeypatch),
+    "narrow": lambda laws, _: laws.test_within_one_ulp_of_the_oracle("F32"),
+}
+
+
+class Suspect(TestAverage):
+    """Not collected by pytest: its name does not begin with Test."""
+
+    def __init__(self, strategy: Strategy) -> None:
+        self._strategy = strategy
+
+    def make_strategy(self) -> Strategy:
+        return self._strategy
+
+
+@pytest.mark.parametrize("name", LAWS)
+def test_the_kit_finds_what_is_wrong(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    LAWS[name](Suspect(AVERAGE), monkeypatch)
+    with pytest.raises(AssertionError):
+        LAWS[name](Suspect(Broken(name, "Something.", "Nowhere")), monkeypatch)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        replace(AVERAGE, name="An Average"),
+        replace(AVERAGE, summary=""),
+        replace(AVERAGE, source=""),
+        replace(AVERAGE, heads=(3, 2)),
+    ],
+)
+def test_the_kit_reads_declarations(wrong: Strategy) -> None:
+    with pytest.raises(AssertionError):
+        Suspect(wrong).test_it_says_what_it_is()
+
+
+def test_the_kit_reads_options() -> None:
+    twice = (Option("t", "number", 0.5, "How far."), Option("t", "number", 0.5, "How far."))
+    outside = (Option("t", "number", 2.0, "How far.", within="[0, 1]"),)
+    for wrong, found in ((twice, AssertionError), (outside, UsageError)):
+        with pytest.raises(found):
+            Suspect(replace(AVERAGE, options=wrong)).test_options_have_defaults_that_they_take()
