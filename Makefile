@@ -1,7 +1,7 @@
 # make demo    see it work on a real model, in a folder you can go on playing in
 # make test    the whole suite
 # make lint    ruff and mypy
-# make bench   timings and memory, side by side with git-lfs (needs 18 GB of disk)
+# make bench   timings and memory, side by side with git-lfs and mergekit (needs 20 GB of disk)
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
@@ -25,25 +25,34 @@ lint: $(VENV)/.developed
 	$(BIN)/mypy
 
 # Not an editable install: finding one costs Python, and so every filter, 10 ms that nobody else pays.
-bench: $(VENV)-bench/.installed
-	$(VENV)-bench/bin/python -m benchmarks $(BENCH)
+bench: $(VENV)-bench/.installed $(VENV)-mergekit/.installed
+	$(VENV)-bench/bin/python -m benchmarks --mergekit $(VENV)-mergekit/bin/mergekit-yaml $(BENCH)
 
 clean:
-	rm -rf $(VENV) $(VENV)-bench build *.egg-info demo/playground* benchmarks/results
+	rm -rf $(VENV) $(VENV)-bench $(VENV)-mergekit build *.egg-info demo/playground* benchmarks/results
 
 $(VENV)/bin/python:
 	@test -n '$(PYTHON)' || { echo 'git-theta needs Python 3.11 or newer: install it, or name it: make PYTHON=/path/to/python3'; exit 1; }
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo 'Python has no ensurepip here. On Debian and Ubuntu: apt install python3-venv'; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.installed: $(VENV)/bin/python pyproject.toml constraints.txt
-	$(PIP) install --constraint constraints.txt --editable .
+$(VENV)/.installed: $(VENV)/bin/python pyproject.toml constraints.txt Makefile
+	$(PIP) install --constraint constraints.txt --editable '.[torch]'
 	touch $@
 
 $(VENV)-bench/.installed: $(VENV)/bin/python pyproject.toml constraints.txt $(shell git ls-files git_theta 2>/dev/null)
 	$(PYTHON) -m venv $(VENV)-bench
-	$(VENV)-bench/bin/python -m pip --disable-pip-version-check --quiet install --constraint constraints.txt --force-reinstall . psutil pytest
+	$(VENV)-bench/bin/python -m pip --disable-pip-version-check --quiet install --constraint constraints.txt '.[torch]' psutil pytest
+	$(VENV)-bench/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --force-reinstall .
 	rm -rf build
+	touch $@
+
+# Without its own requirements: they are for more than merging, and may bring CUDA builds of torch.
+$(VENV)-mergekit/.installed: $(VENV)/bin/python constraints.txt benchmarks/mergekit.txt
+	$(PYTHON) -m venv $(VENV)-mergekit
+	{ $(VENV)-mergekit/bin/python -m pip --disable-pip-version-check --quiet install --constraint constraints.txt --requirement benchmarks/mergekit.txt \
+	&& $(VENV)-mergekit/bin/python -m pip --disable-pip-version-check --quiet install --no-deps mergekit==0.1.5; } \
+	|| { rm -f $(VENV)-mergekit/bin/mergekit-yaml; echo 'mergekit cannot be installed here: it will be left out.'; }
 	touch $@
 
 $(VENV)/.developed: $(VENV)/bin/python pyproject.toml constraints.txt tests/models.txt

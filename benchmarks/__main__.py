@@ -6,10 +6,12 @@ import argparse
 import shutil
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks import machine, report
-from benchmarks.models import Dtype, build
+from benchmarks.merges import apart_story, merge_story, start_story
+from benchmarks.models import APART, FORK, Dtype, build
 from benchmarks.results import Result
 from benchmarks.rounds import race
 from benchmarks.rows import Story, checkpoint_story, toy_story
@@ -18,9 +20,11 @@ from benchmarks.stages import seal
 _HERE = Path(__file__).parent
 _TOY = 100_000
 """Bytes of a model that costs nothing to read."""
-_COPIES = 18
-"""Files of the size asked for that exist at most: three versions; per contender three stored, one or two checked out,
-and a clone; a copy."""
+_COPIES = 20
+"""Files of the size asked for that exist at most: four versions; stored, these and six merged ones; one checked out;
+one added elsewhere; mergekit's, and a copy."""
+_DTYPES: tuple[tuple[str, Dtype], ...] = (("fp32", "F32"), ("bf16", "BF16"))
+_PARTS = ("toy", "checkpoint", "merge")
 
 
 def main() -> None:
@@ -39,8 +43,11 @@ def main() -> None:
             "size": f"{options.size:g} GB",
             "rounds": str(options.rounds),
         }
-        about |= machine.describe()
-        results = _raced(folder, size, options.rounds)
+        about |= machine.describe(options.mergekit)
+        results: list[Result] = []
+        for story in _stories(options, folder / "models", size):
+            results += race(story, folder / "stages", options.rounds, print)
+            shutil.rmtree(folder / "models")
     _told(results, about, docs=options.write_docs)
 
 
@@ -48,30 +55,43 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m benchmarks", description="git-theta beside git-lfs and the bounds")
     parser.add_argument("--size", type=float, default=1.0, metavar="GB", help="of each checkpoint (1.0)")
     parser.add_argument("--rounds", type=int, default=5, metavar="N", help="timings of each step (5)")
+    parser.add_argument("--only", nargs="+", choices=_PARTS, default=_PARTS, help="some parts (all)")
+    parser.add_argument(
+        "--mergekit", type=Path, metavar="PROGRAM", help="mergekit-yaml, to compare with; left out where there is none"
+    )
     parser.add_argument("--dir", type=Path, metavar="FOLDER", help="where to work (the system's temporary folder)")
     parser.add_argument("--write-docs", action="store_true", help="put the tables into docs/performance.md")
-    return parser.parse_args()
+    options = parser.parse_args()
+    options.mergekit = options.mergekit.absolute() if options.mergekit and options.mergekit.exists() else None
+    return options
 
 
-def _raced(folder: Path, size: int, rounds: int) -> list[Result]:
-    results = race(toy_story(build(folder / "toy", "F32", _TOY)), folder / "stages", rounds, print)
-    dtypes: tuple[tuple[str, Dtype], ...] = (("fp32", "F32"), ("bf16", "BF16"))
-    for title, dtype in dtypes:
-        story: Story = checkpoint_story(title, build(folder / title, dtype, size))
-        results += race(story, folder / "stages", rounds, print)
-        shutil.rmtree(folder / title)
-    return results
+def _stories(options: argparse.Namespace, folder: Path, size: int) -> Iterator[Story]:
+    """Each with its checkpoints in ``folder``, made when it is its turn."""
+    if "toy" in options.only:
+        yield toy_story(build(folder, "F32", _TOY))
+    if "checkpoint" in options.only:
+        for title, dtype in _DTYPES:
+            yield checkpoint_story(title, build(folder, dtype, size))
+    if "merge" in options.only:
+        mergekit = options.mergekit
+        if mergekit is None:
+            print("mergekit is left out: no such program (--mergekit)")
+        yield start_story(build(folder, "F32", _TOY, FORK), mergekit)
+        for title, dtype in _DTYPES:
+            yield merge_story(title, build(folder, dtype, size, FORK), mergekit)
+            yield apart_story(title, build(folder, dtype, size, APART))
 
 
 def _told(results: list[Result], about: dict[str, str], *, docs: bool) -> None:
-    text = report.markdown(results, about)
-    print(f"\n{text}")
+    sections = report.sections(results, about)
+    print("", *sections.values(), sep="\n")
     print("\n".join(f"NOT MET  {miss}" for miss in report.misses(results)) or "Every budget is met.")
     file = _HERE / "results" / f"{time.strftime('%Y%m%d-%H%M%S')}.json"
     report.write_json(file, results, about)
     print(f"\nwritten: {file}")
     if docs:
-        report.write_docs(_HERE.parent / "docs" / "performance.md", text)
+        report.write_docs(_HERE.parent / "docs" / "performance.md", sections)
 
 
 if __name__ == "__main__":

@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 
+_MERGEKIT = "from importlib.metadata import version; print(version('mergekit'), 'with torch', version('torch'))"
 
-def describe() -> dict[str, str]:
-    """Hardware and versions, by name, to be printed in this order."""
+
+def describe(mergekit: Path | None = None) -> dict[str, str]:
+    """Hardware and versions, by name, to be printed in this order; ``mergekit`` is its program."""
+    compared = {"mergekit": _said(mergekit.parent / "python", "-c", _MERGEKIT)} if mergekit else {}
     return {
         "processor": _processor(),
         "cores": str(os.cpu_count()),
@@ -22,6 +26,8 @@ def describe() -> dict[str, str]:
         "git": _said("git", "--version"),
         "git-lfs": _said("git", "lfs", "version"),
         "openssl": _said("openssl", "version"),
+        "torch": version("torch"),
+        **compared,
     }
 
 
@@ -32,5 +38,5 @@ def _processor() -> str:
     return next(names, platform.processor() or platform.machine())
 
 
-def _said(*command: str) -> str:
+def _said(*command: str | Path) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[0]

@@ -25,10 +25,12 @@ class Probe:
     Attributes:
         peaks: program -> the most memory that a process of it had resident, in bytes.
         filters: long-running filters that Git started.
+        seconds: how long it took, slowed down as it was.
     """
 
     peaks: Mapping[str, int]
     filters: int
+    seconds: float
 
 
 def timed(command: Command, cwd: Path) -> float:
@@ -44,6 +46,7 @@ def probed(command: Command, cwd: Path) -> Probe:
     """Run ``command`` and watch it, which slows it down. Raises RuntimeError as :func:`timed` does."""
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as printed:
         trace = Path(folder) / "trace"
+        started = time.perf_counter()
         process = subprocess.Popen(
             command,
             cwd=cwd,
@@ -57,9 +60,10 @@ def probed(command: Command, cwd: Path) -> Probe:
             for program, size in _resident(process.pid):
                 peaks[program] = max(peaks.get(program, 0), size)
             time.sleep(_INTERVAL)
+        elapsed = time.perf_counter() - started
         printed.seek(0)
         _require_success(command, process.returncode, printed.read())
-        return Probe(peaks, _filters(trace))
+        return Probe(peaks, _filters(trace), elapsed)
 
 
 def _require_success(command: Command, status: int, printed: bytes) -> None:
@@ -116,6 +120,7 @@ def _program(name: str) -> str:
     """The program that a process counts for: ours whichever interpreter runs it, and all of Git as one."""
     if name.startswith(("python", "git-theta")):
         return "git-theta"
-    if name.startswith("git-lfs"):
-        return "git-lfs"
+    for tool in ("git-lfs", "mergekit"):
+        if name.startswith(tool):
+            return tool
     return "git" if name.startswith("git") else name

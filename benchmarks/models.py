@@ -1,19 +1,20 @@
-"""Checkpoints to measure with: a decoder's shapes, normally distributed weights, three versions."""
+"""Checkpoints to measure with: a decoder's shapes, normally distributed weights, several versions."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 Dtype = Literal["F32", "BF16"]
-Version = Literal["base", "one", "all"]
+Version = Literal["base", "one", "all", "a", "b", "c", "left", "right"]
 Values = npt.NDArray[np.float32]
 
 WIDTH: Mapping[Dtype, int] = {"F32": 4, "BF16": 2}
@@ -25,13 +26,19 @@ _SPREAD = 0.02  # standard deviation that transformers are initialised with
 _STEP = 0.001  # of a fine-tune, as a share of the spread: bf16 then moves some elements and leaves others
 _TUNED = f"model.layers.{_LAYERS // 2}.mlp.up_proj.weight"
 
+HISTORY: tuple[Version, ...] = ("base", "one", "all")
+FORK: tuple[Version, ...] = ("base", "a", "b", "c")
+APART: tuple[Version, ...] = ("base", "left", "right")
+
 
 @dataclass(frozen=True)
 class Model:
-    """A checkpoint on disk in three versions.
+    """A checkpoint on disk in several versions.
 
     Attributes:
-        files: ``base``; ``one``, in which a single tensor differs; ``all``, in which every tensor does.
+        files: ``base``; ``one``, in which a single tensor differs; ``all``, in which every tensor does. Three
+            fine-tunes of ``base``, ``a``, ``b`` and ``c``, which all changed every tensor; ``left`` and ``right``,
+            of which each changed those that the other left alone.
         bytes: size of each file.
         tuned_bytes: size of the tensor that differs in ``one``.
     """
@@ -41,19 +48,42 @@ class Model:
     tuned_bytes: int
 
 
-def build(folder: Path, dtype: Dtype, size: int) -> Model:
-    """Write a model's three versions, of about ``size`` bytes each, into ``folder`` (made here)."""
+class _Tensor(NamedTuple):
+    number: int
+    name: str
+    values: Values
+
+    def tuned(self, run: int, sign: int = 1) -> Values:
+        """What a fine-tune makes of it; each run, counted from 1, something else."""
+        noise = np.random.default_rng((self.number, run)).standard_normal(len(self.values), np.float32)
+        return self.values + noise * np.float32(sign * _SPREAD * _STEP)
+
+
+_VERSIONS: Mapping[Version, Callable[[_Tensor], Values]] = {
+    "base": lambda tensor: tensor.values,
+    # Not the value that it has in ``all``: every tensor changes on the way there, this one too.
+    "one": lambda tensor: tensor.tuned(1, -1) if tensor.name == _TUNED else tensor.values,
+    "all": lambda tensor: tensor.tuned(1),
+    "a": lambda tensor: tensor.tuned(1),
+    "b": lambda tensor: tensor.tuned(2),
+    "c": lambda tensor: tensor.tuned(3),
+    "left": lambda tensor: tensor.tuned(1) if tensor.number % 2 else tensor.values,
+    "right": lambda tensor: tensor.values if tensor.number % 2 else tensor.tuned(2),
+}
+
+
+def build(folder: Path, dtype: Dtype, size: int, versions: Sequence[Version] = HISTORY) -> Model:
+    """Write versions of a model, ``base`` among them, of about ``size`` bytes each, into ``folder`` (made here)."""
     folder.mkdir(parents=True)
     layout = shapes(size // WIDTH[dtype])
-    files: dict[Version, Path] = {name: folder / f"{name}.safetensors" for name in ("base", "one", "all")}
-    with files["base"].open("wb") as base, files["one"].open("wb") as one, files["all"].open("wb") as every:
-        for file in (base, one, every):
-            file.write(_header(layout, dtype))
-        for name, values, noise in _tensors(layout):
-            _write(base, values, dtype)
-            # Not the value that it has in ``all``: every tensor changes on the way there, this one too.
-            _write(one, values - noise if name == _TUNED else values, dtype)
-            _write(every, values + noise, dtype)
+    files = {version: folder / f"{version}.safetensors" for version in versions}
+    with ExitStack() as opened:
+        outputs = {version: opened.enter_context(file.open("wb")) for version, file in files.items()}
+        for output in outputs.values():
+            output.write(_header(layout, dtype))
+        for tensor in _tensors(layout):
+            for version, output in outputs.items():
+                _write(output, _VERSIONS[version](tensor), dtype)
     return Model(files, files["base"].stat().st_size, math.prod(layout[_TUNED]) * WIDTH[dtype])
 
 
@@ -76,13 +106,11 @@ def shapes(elements: int) -> dict[str, tuple[int, ...]]:
     return layout | {"model.norm.weight": (d,)}
 
 
-def _tensors(layout: Mapping[str, tuple[int, ...]]) -> Iterator[tuple[str, Values, Values]]:
-    """(name, values, what a fine-tune adds), the same ones each time."""
-    for seed, (name, shape) in enumerate(layout.items()):
-        generator = np.random.default_rng(seed)
-        values = generator.standard_normal(math.prod(shape), np.float32) * np.float32(_SPREAD)
-        noise = generator.standard_normal(math.prod(shape), np.float32) * np.float32(_SPREAD * _STEP)
-        yield name, values, noise
+def _tensors(layout: Mapping[str, tuple[int, ...]]) -> Iterator[_Tensor]:
+    """The same ones each time."""
+    for number, (name, shape) in enumerate(layout.items()):
+        values = np.random.default_rng(number).standard_normal(math.prod(shape), np.float32) * np.float32(_SPREAD)
+        yield _Tensor(number, name, values)
 
 
 def _header(layout: Mapping[str, tuple[int, ...]], dtype: Dtype) -> bytes:

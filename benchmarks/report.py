@@ -7,18 +7,29 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks.results import LFS, MB, MEMORY, OURS, Result
+from benchmarks.results import LFS, MB, MEMORY, MERGEKIT, OURS, Result
 
-BEGIN = "<!-- benchmarks: begin; `python -m benchmarks --write-docs` writes what follows -->"
-END = "<!-- benchmarks: end -->"
+BEGIN = "<!-- {}: begin; `python -m benchmarks --write-docs` writes what follows -->"
+END = "<!-- {}: end -->"
+_NOTES = "Medians; a ratio is the median of the ratios in each round. ✓ and ✗ say whether a budget is met."
 
 
-def markdown(results: Sequence[Result], about: Mapping[str, str]) -> str:
-    """The whole report: what it was taken on, then time, memory and bytes."""
+def sections(results: Sequence[Result], about: Mapping[str, str]) -> dict[str, str]:
+    """By part, what it was taken on, and its tables; without parts that nothing was measured for."""
+    versioning = [result for result in results if LFS in result.seconds]
+    merging = [result for result in results if LFS not in result.seconds]
+    parts: dict[str, dict[str, str]] = {}
+    if versioning:
+        tables = {"Time": times, "Peak memory": memory, "Bytes under .git": sizes}
+        parts["benchmarks"] = {title: table(versioning) for title, table in tables.items()}
+    if merging:
+        tables = {"Time to merge": merge_times, "Peak memory of merges": merge_memory}
+        parts["merges"] = {title: table(merging) for title, table in tables.items()}
     machine = "; ".join(f"{name}: {value}" for name, value in about.items())
-    notes = "Medians; a ratio is the median of the ratios in each round. ✓ and ✗ say whether a budget is met."
-    tables = [("Time", times(results)), ("Peak memory", memory(results)), ("Bytes under .git", sizes(results))]
-    return "\n\n".join([machine, notes, *(f"### {title}\n\n{table}" for title, table in tables)]) + "\n"
+    return {
+        part: "\n\n".join([machine, _NOTES, *(f"### {title}\n\n{text}" for title, text in tables.items())]) + "\n"
+        for part, tables in parts.items()
+    }
 
 
 def times(results: Sequence[Result]) -> str:
@@ -28,16 +39,24 @@ def times(results: Sequence[Result]) -> str:
 
 
 def _time_row(result: Result) -> list[str]:
-    bound = f"{_seconds(result.median(*result.bound))} ({' + '.join(result.bound)})" if result.bound else ""
     return [
         _label(result),
         _seconds(result.median(OURS)),
         _seconds(result.median(LFS)),
-        bound,
+        _bound(result),
         f"{result.ratio(LFS):.2f}",
-        f"{result.ratio(*result.bound):.2f}" if result.bound else "",
-        "; ".join(_marked(str(budget), budget.met(result)) for budget in result.budgets),
+        *_judged(result),
     ]
+
+
+def _bound(result: Result) -> str:
+    return f"{_seconds(result.median(*result.bound))} ({' + '.join(result.bound)})" if result.bound else ""
+
+
+def _judged(result: Result) -> list[str]:
+    """The ratio to the bound, and the budgets."""
+    ratio = f"{result.ratio(*result.bound):.2f}" if result.bound else ""
+    return [ratio, "; ".join(_marked(str(budget), budget.met(result)) for budget in result.budgets)]
 
 
 def memory(results: Sequence[Result]) -> str:
@@ -62,6 +81,35 @@ def _pair(result: Result, contender: str) -> list[tuple[str, int]]:
     return [(program, result.peaks[contender].get(program, 0)) for program in (contender, "git")]
 
 
+def merge_times(results: Sequence[Result]) -> str:
+    """As ``times``; what a merge was not raced against is left blank."""
+    raced = {name for result in results for name in result.seconds}
+    others = [name for name in (MERGEKIT, "cat + cp") if name in raced]
+    rows = [
+        [
+            _label(result),
+            _seconds(result.median(OURS)),
+            _bound(result),
+            *(_seconds(result.median(name)) if name in result.seconds else "" for name in others),
+            *(f"{result.ratio(name):.2f}" if name in result.seconds else "" for name in others),
+            *_judged(result),
+        ]
+        for result in results
+    ]
+    return _table(["step", OURS, "bound", *others, *(f"/ {name}" for name in others), "/ bound", "budgets"], rows)
+
+
+def merge_memory(results: Sequence[Result]) -> str:
+    """The most that a process of ours had resident, marked against its budget, of Git under us, and of mergekit."""
+    rows = []
+    for result in results:
+        ours, git = (size for _, size in _pair(result, OURS))
+        theirs = max(result.peaks.get(MERGEKIT, {}).values(), default=0)
+        limits = f"{_marked(_megabytes(ours), ours <= result.memory)} (≤ {result.memory // MB} MB)"
+        rows.append([_label(result), limits, _marked(_megabytes(git), git <= MEMORY["git"]), _megabytes(theirs)])
+    return _table(["step", OURS, f"git (≤ {MEMORY['git'] // MB} MB)", MERGEKIT], rows)
+
+
 def sizes(results: Sequence[Result]) -> str:
     """Bytes that every step that stores something added under ``.git``."""
     stored = [result for result in results if max(result.stored.values()) >= MB]
@@ -73,10 +121,10 @@ def misses(results: Sequence[Result]) -> list[str]:
     """Every budget that is not met, in words."""
     found = [f"{_label(result)}: {budget}" for result in results for budget in result.budgets if not budget.met(result)]
     return found + [
-        f"{_label(result)}: {program} needs {_megabytes(size)} of {_megabytes(MEMORY[program])}"
+        f"{_label(result)}: {program} needs {_megabytes(size)} of {_megabytes(limit)}"
         for result in results
-        for program, size in _pair(result, OURS)
-        if size > MEMORY[program]
+        for (program, size), limit in zip(_pair(result, OURS), (result.memory, MEMORY["git"]), strict=True)
+        if size > limit
     ]
 
 
@@ -91,13 +139,15 @@ def _verdicts(result: Result) -> dict[str, bool]:
     return {str(budget): budget.met(result) for budget in result.budgets}
 
 
-def write_docs(page: Path, report: str) -> None:
-    """Put the report between the two marks of a page; the rest of it stays. Raises ValueError where they are not."""
-    before, begin, rest = page.read_text().partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise ValueError(f"{page} does not hold the marks {BEGIN} and {END}")
-    page.write_text(f"{before}{BEGIN}\n\n{report}\n{END}{after}")
+def write_docs(page: Path, parts: Mapping[str, str]) -> None:
+    """Put each part between its two marks on a page; the rest of it stays. Raises ValueError where they are not."""
+    for part, text in parts.items():
+        opening, closing = BEGIN.format(part), END.format(part)
+        before, begin, rest = page.read_text().partition(opening)
+        _, end, after = rest.partition(closing)
+        if not (begin and end):
+            raise ValueError(f"{page} does not hold the marks {opening} and {closing}")
+        page.write_text(f"{before}{opening}\n\n{text}\n{closing}{after}")
 
 
 def _label(result: Result) -> str:

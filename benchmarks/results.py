@@ -9,6 +9,7 @@ from typing import Protocol
 
 OURS = "git-theta"
 LFS = "git-lfs"
+MERGEKIT = "mergekit"
 
 MB = 1_000_000
 MEMORY = {"git": 64 * MB, OURS: 300 * MB}
@@ -23,6 +24,8 @@ class Result:
         story, step: what was done to what.
         bound: the contenders whose times, added up, no tool can beat.
         budgets: what ours must hold.
+        memory: bytes that a process of ours may have resident at most.
+        once: contenders that take part in the first round alone.
         seconds: of each round; one index is one round, in which the contenders ran one after the other.
         peaks: program -> bytes resident at most.
         stored: bytes by which files in ``.git`` grew.
@@ -33,6 +36,8 @@ class Result:
     step: str
     bound: tuple[str, ...]
     budgets: tuple[Budget, ...] = ()
+    memory: int = MEMORY[OURS]
+    once: tuple[str, ...] = ()
     seconds: dict[str, list[float]] = field(default_factory=dict)
     peaks: dict[str, Mapping[str, int]] = field(default_factory=dict)
     stored: dict[str, int] = field(default_factory=dict)
@@ -44,7 +49,8 @@ class Result:
 
     def ratio(self, *others: str) -> float:
         """Ours over the sum of the others: the median of each round's, since what slows a machine slows a round."""
-        return statistics.median(map(float.__truediv__, self.seconds[OURS], self._totals(others)))
+        rounds = zip(self.seconds[OURS], self._totals(others), strict=not set(others) <= set(self.once))
+        return statistics.median(ours / theirs for ours, theirs in rounds)
 
     def excess(self, other: str) -> float:
         """Seconds that ours takes longer: the median of each round's."""
@@ -88,6 +94,19 @@ class Over:
 
     def __str__(self) -> str:
         return f"≤ {self.seconds * 1000:g} ms over {self.other}"
+
+
+@dataclass(frozen=True)
+class Takes:
+    """At most ``seconds``, whatever the size: only for what is done in far less than that."""
+
+    seconds: float
+
+    def met(self, result: Result) -> bool:
+        return result.median(OURS) <= self.seconds
+
+    def __str__(self) -> str:
+        return f"≤ {self.seconds:g} s"
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.measure import Command, probed, timed
-from benchmarks.results import LFS, OURS, Result
-from benchmarks.rows import TOOLS, Row, Story
+from benchmarks.results import OURS, Result
+from benchmarks.rows import Row, Story
 from benchmarks.stages import Stage
 
 
@@ -19,19 +19,22 @@ def race(story: Story, folder: Path, rounds: int, tell: Callable[[str], None]) -
 
     A round before the first one warms the caches, takes memory and sizes, and proves that the steps did their work.
     """
-    results = [Result(story.title, row.step, row.bound, row.budgets) for row in story.rows]
+    results = [Result(story.title, row.step, row.bound, row.budgets, row.memory, row.once) for row in story.rows]
     for number in range(rounds * story.repeats + 1):
         stages = {name: Stage.create(folder / name, name, story.model) for name in _everybody(story)}
+        for name in (OURS, *story.rivals):
+            story.opening(stages[name])
         for row, result in zip(story.rows, results, strict=True):
-            for name in _in_turn([OURS, LFS, *row.bound], number):
-                _step(row, name, stages[name], result, watched=number == 0)
-                tell(_progress(result, name, number))
+            for name in _in_turn(story.contenders(row), number):
+                if name not in row.once or number == 1:
+                    _step(row, name, stages[name], result, watched=number == 0)
+                    tell(_progress(result, name, number))
         shutil.rmtree(folder)
     return results
 
 
 def _everybody(story: Story) -> list[str]:
-    return list(dict.fromkeys([OURS, LFS, *(name for row in story.rows for name in row.bound)]))
+    return list(dict.fromkeys(name for row in story.rows for name in story.contenders(row)))
 
 
 def _in_turn(names: list[str], number: int) -> list[str]:
@@ -43,27 +46,30 @@ def _in_turn(names: list[str], number: int) -> list[str]:
 def _step(row: Row, name: str, stage: Stage, result: Result, *, watched: bool) -> None:
     command = _prepared(row, name, stage)
     os.sync()  # what the last step left to write is not this one's to wait for
-    if not watched:
+    if not watched and name not in row.once:
         result.seconds.setdefault(name, []).append(timed(command, stage.root))
         return
     before = stage.stored()
     probe = probed(command, stage.root)
+    if not watched:
+        result.seconds[name] = [probe.seconds]
     result.peaks[name], result.filters[name] = probe.peaks, probe.filters
     result.stored[name] = stage.stored() - before
-    if row.leaves and name not in TOOLS:
+    if name == OURS:
+        row.prove(stage)
+    if row.leaves and name not in row.tools:
         file, version = row.leaves
         if not filecmp.cmp(stage.folder / file, stage.model.files[version], shallow=False):
             raise RuntimeError(f"{name}: {row.step} did not leave {file} as it should be")
 
 
 def _prepared(row: Row, name: str, stage: Stage) -> Command:
-    if name in TOOLS:
-        (stage.folder / "copy").unlink(missing_ok=True)
-        return TOOLS[name](stage)
+    if name in row.tools:
+        return row.tools[name](stage)
     row.prepare(stage)
     return row.command(stage)
 
 
 def _progress(result: Result, name: str, number: int) -> str:
     what = f"{result.seconds[name][-1]:8.3f} s" if number else "  watched "
-    return f"{result.story:>5} {number:>3} {result.step:<28} {name:<10} {what}"
+    return f"{result.story:>5} {number:>3} {result.step:<32} {name:<10} {what}"

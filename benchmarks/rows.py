@@ -2,17 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.measure import Command
 from benchmarks.models import Model, Version
-from benchmarks.results import LFS, Budget, Over, StartsNoFilter, Stores, Within
+from benchmarks.results import LFS, MEMORY, OURS, Budget, Over, StartsNoFilter, Stores, Within
 from benchmarks.stages import NAME, Stage
 
 _TUNED = 1.1
 """Bytes stored for one changed tensor, as a share of its size: it, the manifest, and what we remember of it."""
+
+
+Tool = Callable[[Stage], Command]
+"""Prepares its stage, which is not measured, and says what to run."""
+
+
+def _cp(stage: Stage) -> Command:
+    copy = stage.folder / "copy"
+    copy.unlink(missing_ok=True)
+    return ["cp", stage.model.files["base"], copy]
+
+
+TOOLS: Mapping[str, Tool] = {
+    "cp": _cp,
+    "openssl": lambda stage: ["openssl", "dgst", "-sha256", stage.model.files["base"]],
+}
+"""What hardware and kernel allow: to write the bytes, to hash them."""
+
+
+def nothing(_: Stage) -> None:
+    """Where there is nothing to prepare: the step starts where the last one ended."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +47,11 @@ class Row:
         bound: tools (or plain ``git``) that do the least that this takes.
         budgets: what ours must hold.
         leaves: a file below the stage's folder, and the version that it must hold afterwards.
+        prove: looks at our stage after the step, and raises if that did not do its work.
+        tools: what takes part without a repository of its own kind.
+        beside: tools that are compared with, and bound nothing.
+        memory: bytes that a process of ours may have resident at most.
+        once: tools that are so slow that they take part in the first round alone.
     """
 
     step: str
@@ -34,6 +60,11 @@ class Row:
     bound: tuple[str, ...]
     budgets: tuple[Budget, ...] = ()
     leaves: tuple[str, Version] | None = None
+    prove: Callable[[Stage], None] = nothing
+    tools: Mapping[str, Tool] = field(default_factory=lambda: TOOLS)
+    beside: tuple[str, ...] = ()
+    memory: int = MEMORY[OURS]
+    once: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -45,19 +76,20 @@ class Story:
         model: the checkpoint.
         rows: the steps.
         repeats: rounds for each one asked for; more where a step takes milliseconds.
+        rivals: filters that take the same steps as ours.
+        opening: brings a filter's stage to where the story starts; not measured.
     """
 
     title: str
     model: Model
     rows: tuple[Row, ...]
     repeats: int = 1
+    rivals: tuple[str, ...] = (LFS,)
+    opening: Callable[[Stage], None] = nothing
 
-
-TOOLS: dict[str, Callable[[Stage], Command]] = {
-    "cp": lambda stage: ["cp", stage.model.files["base"], stage.folder / "copy"],
-    "openssl": lambda stage: ["openssl", "dgst", "-sha256", stage.model.files["base"]],
-}
-"""What hardware and kernel allow: to write the bytes, to hash them."""
+    def contenders(self, row: Row) -> list[str]:
+        """Who takes part in a step."""
+        return [OURS, *self.rivals, *row.bound, *row.beside]
 
 
 def checkpoint_story(title: str, model: Model) -> Story:
@@ -74,9 +106,9 @@ def checkpoint_story(title: str, model: Model) -> Story:
             Row("add, all tensors changed", _placed("all"), _add, both, (half, Within(2.5, both))),
             Row("status, untouched", Stage.commit, _status, (), (StartsNoFilter(),)),
             Row("status, touched", Stage.touch, _status, ("openssl",)),
-            Row("checkout, an older version", _nothing, _older, both, (half,), (f"repository/{NAME}", "base")),
-            Row("checkout, back", _nothing, _newer, both, (half,), (f"repository/{NAME}", "all")),
-            Row("clone from a directory", _nothing, _clone, both, (), (f"clone/{NAME}", "all")),
+            Row("checkout, an older version", nothing, _older, both, (half,), (f"repository/{NAME}", "base")),
+            Row("checkout, back", nothing, _newer, both, (half,), (f"repository/{NAME}", "all")),
+            Row("clone from a directory", nothing, _clone, both, (), (f"clone/{NAME}", "all")),
         ),
     )
 
@@ -92,10 +124,6 @@ def toy_story(model: Model) -> Story:
         ),
         repeats=4,
     )
-
-
-def _nothing(_: Stage) -> None:
-    """The step starts where the last one ended."""
 
 
 def _placed(version: Version) -> Callable[[Stage], None]:

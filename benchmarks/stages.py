@@ -71,6 +71,10 @@ class Stage:
         """The checkpoint in the worktree."""
         return self.root / NAME
 
+    def beside(self, contender: str) -> Stage:
+        """The stage of another contender, in the same round."""
+        return Stage(self.folder.parent / contender, self.model)
+
     def commit(self) -> None:
         """Commit what the index holds."""
         self.repository.git("commit", "--quiet", "--allow-empty", "-m", "a step")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from benchmarks.models import Dtype, build, rounded_to_bf16, shapes
+from benchmarks.models import APART, FORK, Dtype, build, rounded_to_bf16, shapes
 
 
 @pytest.mark.parametrize("elements", [25_000_000, 250_000_000, 500_000_000])
@@ -28,6 +29,15 @@ def test_one_version_differs_in_one_tensor_and_another_in_all(tmp_path: Path, dt
     assert not any(torch.equal(before[name], every[name]) for before in (base, one) for name in base)
     assert {tensor.dtype for tensor in base.values()} == {kind}
     assert {file.stat().st_size for file in model.files.values()} == {model.bytes}
+
+
+def test_fine_tunes_contest_every_tensor_or_none(tmp_path: Path) -> None:
+    fork = {name: load_file(file) for name, file in build(tmp_path / "fork", "F32", 200_000, FORK).files.items()}
+    apart = {name: load_file(file) for name, file in build(tmp_path / "apart", "F32", 200_000, APART).files.items()}
+    for name in fork["base"]:
+        assert not any(torch.equal(fork[one][name], fork[other][name]) for one, other in combinations(FORK, 2))
+        changed = [not torch.equal(apart["base"][name], apart[head][name]) for head in ("left", "right")]
+        assert sorted(changed) == [False, True]
 
 
 def test_bf16_is_rounded_as_torch_rounds() -> None:

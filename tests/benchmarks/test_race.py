@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
 import pytest
 
-from benchmarks.models import build
+from benchmarks.merges import PLAIN, READ, WRITE, apart_story, merge_story, start_story
+from benchmarks.models import APART, FORK, build
 from benchmarks.report import times
-from benchmarks.results import LFS, OURS
+from benchmarks.results import LFS, MERGEKIT, OURS
 from benchmarks.rounds import race
 from benchmarks.rows import checkpoint_story, toy_story
-from benchmarks.stages import seal
+from benchmarks.stages import Stage, seal
 
 
 @pytest.mark.skipif(shutil.which("git-lfs") is None, reason="git-lfs is what is raced against")
@@ -28,3 +30,38 @@ def test_everybody_takes_every_step_in_every_round(home: Path, tmp_path: Path) -
         assert len(times(results).splitlines()) == len(results) + 2
     assert not (tmp_path / "stages").exists()
     assert any("clone from a directory" in line for line in told)
+
+
+@pytest.mark.skipif(shutil.which("git-lfs") is None, reason="sealing installs it")
+def test_merges_are_raced_against_reading_and_writing(home: Path, tmp_path: Path) -> None:
+    """In the round that is watched, which proves what was contested."""
+    seal(home)
+    start = start_story(build(tmp_path / "fork", "F32", 100_000, FORK), None)
+    apart = apart_story("fp32", build(tmp_path / "apart", "F32", 100_000, APART))
+    merged, *rest = (result for story in (start, apart) for result in race(story, tmp_path / "stages", 0, print))
+    assert merged.peaks.keys() == {OURS, READ, WRITE, PLAIN}
+    assert [list(result.peaks) for result in rest] == [[OURS, PLAIN], [OURS]]
+
+
+def test_mergekit_merges_the_same_files_once(tmp_path: Path) -> None:
+    """Whether it is there or not: what it is told to do."""
+    model = build(tmp_path / "fork", "F32", 100_000, FORK)
+    story = merge_story("fp32", model, tmp_path / "mergekit-yaml")
+    row = next(row for row in story.rows if row.step == "TIES by tensor, 3 heads")
+    assert MERGEKIT in row.once
+    stage = Stage(tmp_path / "stage", model)
+    stage.folder.mkdir()
+    program, recipe, out, *_ = row.tools[MERGEKIT](stage)
+    assert program == tmp_path / "mergekit-yaml"
+    assert json.loads(Path(recipe).read_text()) == {
+        "merge_method": "ties",
+        "models": [{"model": str(stage.folder / head)} for head in "abc"],
+        "parameters": {"weight": 1.0, "density": 0.2},
+        "base_model": str(stage.folder / "base"),
+    }
+    assert not Path(out).exists()
+    for version, file in model.files.items():
+        assert (stage.folder / version / "model.safetensors").read_bytes() == file.read_bytes()
+        assert json.loads((stage.folder / version / "config.json").read_text())["num_hidden_layers"] == 16
+    steps = [row.step for row in story.rows if MERGEKIT not in row.tools]
+    assert steps == ["TIES by checkpoint, 2 heads", "TIES by checkpoint, 3 heads"]

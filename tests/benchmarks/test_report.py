@@ -7,8 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.report import BEGIN, END, markdown, memory, misses, sizes, times, write_docs, write_json
-from benchmarks.results import LFS, MB, OURS, Result, StartsNoFilter, Within
+from benchmarks.report import (
+    BEGIN,
+    END,
+    memory,
+    merge_memory,
+    merge_times,
+    misses,
+    sections,
+    sizes,
+    times,
+    write_docs,
+    write_json,
+)
+from benchmarks.results import LFS, MB, MERGEKIT, OURS, Result, StartsNoFilter, Within
 
 
 @pytest.fixture
@@ -38,6 +50,37 @@ def results() -> list[Result]:
     ]
 
 
+@pytest.fixture
+def merges() -> list[Result]:
+    """A merge that mergekit makes too, once, and one that it does not, and that needs too much memory."""
+    return [
+        Result(
+            "fp32",
+            "average",
+            ("read", "write"),
+            (Within(1.5, ("read", "write")),),
+            302 * MB,
+            (MERGEKIT,),
+            seconds={
+                OURS: [1.0, 2.0],
+                "read": [0.5, 1.0],
+                "write": [0.5, 1.0],
+                "cat + cp": [0.1, 0.2],
+                MERGEKIT: [4.0],
+            },
+            peaks={OURS: {OURS: 301 * MB, "git": 5 * MB}, MERGEKIT: {MERGEKIT: 2000 * MB}},
+        ),
+        Result(
+            "fp32",
+            "apart",
+            (),
+            memory=64 * MB,
+            seconds={OURS: [0.2, 0.2]},
+            peaks={OURS: {OURS: 65 * MB, "git": 5 * MB}},
+        ),
+    ]
+
+
 def cells(table: str) -> list[list[str]]:
     """The rows of a Markdown table, below its head."""
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()[2:]]
@@ -56,6 +99,22 @@ def test_the_memory_table_marks_ours_and_git_under_us(results: list[Result]) -> 
         ["bf16: add, new", "120.0 MB ✓", "70.0 MB ✗", "20.0 MB", "5.0 MB"],
         ["bf16: status", "-", "5.0 MB ✓", "-", "5.0 MB"],
     ]
+
+
+def test_merges_are_compared_with_whoever_made_them(merges: list[Result]) -> None:
+    assert cells(merge_times(merges)) == [
+        ["fp32: average", "1.50 s", "1.50 s (read + write)", "4.00 s", "150 ms", "0.25", "10.00", "1.00",
+         "≤ 1.5 x (read + write) ✓"],
+        ["fp32: apart", "200 ms", "", "", "", "", "", "", ""],
+    ]  # fmt: skip
+
+
+def test_each_merge_has_a_budget_of_memory(merges: list[Result]) -> None:
+    assert cells(merge_memory(merges)) == [
+        ["fp32: average", "301.0 MB ✓ (≤ 302 MB)", "5.0 MB ✓", "2000.0 MB"],
+        ["fp32: apart", "65.0 MB ✗ (≤ 64 MB)", "5.0 MB ✓", "-"],
+    ]
+    assert misses(merges) == ["fp32: apart: git-theta needs 65.0 MB of 64.0 MB"]
 
 
 def test_the_sizes_are_of_steps_that_store_something(results: list[Result]) -> None:
@@ -82,18 +141,34 @@ def test_json_keeps_every_round(results: list[Result], tmp_path: Path) -> None:
     assert written["results"][0]["budgets"] == {"≤ 0.6 x git-lfs": True, "≤ 2 x (cp + openssl)": False}
 
 
-def test_the_docs_change_between_the_marks_alone(results: list[Result], tmp_path: Path) -> None:
+def test_only_what_was_measured_has_a_section(results: list[Result], merges: list[Result]) -> None:
+    about = {"cores": "2"}
+    both = sections([*results, *merges], about)
+    assert both == sections(results, about) | sections(merges, about)
+    assert list(both) == ["benchmarks", "merges"]
+    assert all("cores: 2" in text for text in both.values())
+
+
+def test_the_docs_change_between_the_marks_alone(results: list[Result], merges: list[Result], tmp_path: Path) -> None:
     page = tmp_path / "performance.md"
-    page.write_text(f"# Before\n\n{BEGIN}\nold\n{END}\n\nafter\n")
-    text = markdown(results, {"cores": "2"})
-    write_docs(page, text)
-    write_docs(page, text)
-    assert page.read_text() == f"# Before\n\n{BEGIN}\n\n{text}\n{END}\n\nafter\n"
+    empty = [f"{BEGIN.format(part)}\nold\n{END.format(part)}" for part in ("benchmarks", "merges")]
+    page.write_text("\n".join(["# Before", empty[0], "between", empty[1], "after", ""]))
+    parts = sections(merges, {"cores": "2"})
+    write_docs(page, parts)
+    write_docs(page, parts)
+    written = f"{BEGIN.format('merges')}\n\n{parts['merges']}\n{END.format('merges')}"
+    assert page.read_text() == "\n".join(["# Before", empty[0], "between", written, "after", ""])
 
 
 def test_docs_without_marks_are_left_alone(tmp_path: Path) -> None:
     page = tmp_path / "performance.md"
-    page.write_text(f"# Before\n{BEGIN}\n")
+    page.write_text(f"# Before\n{BEGIN.format('merges')}\n")
     with pytest.raises(ValueError, match="marks"):
-        write_docs(page, "new")
-    assert page.read_text() == f"# Before\n{BEGIN}\n"
+        write_docs(page, {"merges": "new"})
+    assert page.read_text() == f"# Before\n{BEGIN.format('merges')}\n"
+
+
+def test_the_page_has_the_marks_of_every_part(results: list[Result], merges: list[Result]) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "performance.md").read_text()
+    for part in sections([*results, *merges], {}):
+        assert page.count(BEGIN.format(part)) == page.count(END.format(part)) == 1

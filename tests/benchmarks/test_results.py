@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.results import LFS, OURS, Over, Result, StartsNoFilter, Stores, Within
+from benchmarks.results import LFS, OURS, Over, Result, StartsNoFilter, Stores, Takes, Within
 
 
 @pytest.fixture
@@ -35,6 +35,15 @@ def test_contenders_of_different_rounds_cannot_be_compared(result: Result) -> No
     result.seconds[LFS].pop()
     with pytest.raises(ValueError, match="zip"):
         result.median(LFS, "cp")
+    with pytest.raises(ValueError, match="zip"):
+        result.ratio(LFS)
+
+
+def test_who_takes_part_once_is_compared_with_that_round(result: Result) -> None:
+    result.once = (LFS,)
+    result.seconds[LFS] = [4.0]
+    assert result.ratio(LFS) == pytest.approx(0.25)
+    assert result.median(LFS) == 4.0
 
 
 @pytest.mark.parametrize(
@@ -46,6 +55,8 @@ def test_contenders_of_different_rounds_cannot_be_compared(result: Result) -> No
         (Within(2.4, ("cp", "openssl")), False, "≤ 2.4 x (cp + openssl)"),
         (Over(0.901, "cp"), True, "≤ 901 ms over cp"),
         (Over(0.89, "cp"), False, "≤ 890 ms over cp"),
+        (Takes(1.2), True, "≤ 1.2 s"),
+        (Takes(1.1), False, "≤ 1.1 s"),
         (Stores(900), True, "stores ≤ 0.0 MB"),
         (Stores(899), False, "stores ≤ 0.0 MB"),
         (StartsNoFilter(), True, "starts no filter"),
