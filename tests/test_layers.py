@@ -13,7 +13,7 @@ import pytest
 import git_theta
 
 ROOT = Path(git_theta.__file__).parent
-GROUND = {"errors", "registry"}
+GROUND = {"errors", "registry", "words"}
 VALUES = GROUND | {"tensors"}
 STORAGE = VALUES | {"updates", "serializers", "store", "manifest"}
 BELOW_OPERATIONS = STORAGE | {"formats", "parameters", "diffing", "merging"}
@@ -22,6 +22,7 @@ EVERYTHING = BELOW_OPERATIONS | {"operations", "transport", "vcs", ""}
 MAY_IMPORT: dict[str, set[str]] = {
     "": {"merging"},
     "errors": set(),
+    "words": set(),
     "registry": {"errors"},
     "tensors": GROUND,
     "formats": VALUES,
@@ -46,6 +47,7 @@ ONLY_IN = {
     "click": {"cli"},
     "rich": {"cli"},
     "git": set(),
+    "matplotlib": {"diffing"},
     "torch": {"formats", "tensors", "merging"},
 }
 """Third-party packages to the rooms that may import them; ``git`` is GitPython, for API and porcelain alone."""

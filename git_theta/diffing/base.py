@@ -1,0 +1,152 @@
+"""The values that a diff is made of. Data goes one way: manifests are compared, changes are measured, reports rendered.
+
+``compare`` works on ids alone (L8): it is pure, loads no tensor and neither numpy nor torch. ``measure`` reads the
+values of one change, in chunks (L6). ``render`` turns a report into text, JSON, HTML or a picture, and reads nothing.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+from git_theta.manifest.model import Entry, Manifest
+
+
+class Status(StrEnum):
+    """What happened to a parameter."""
+
+    UNCHANGED = "unchanged"
+    CHANGED = "changed"
+    SPEC = "spec-changed"
+    """Its dtype or shape is another one."""
+    ADDED = "added"
+    REMOVED = "removed"
+    RENAMED = "renamed"
+    """The same bytes, dtype and shape under another name."""
+    MOVED = "moved"
+    """The same parameter in another shard."""
+
+
+class Shard(NamedTuple):
+    """One file of a checkpoint at one version: its path, and what it holds."""
+
+    path: str
+    manifest: Manifest
+
+
+class Place(NamedTuple):
+    """A parameter at one version: the path of its shard, the name that is meant (of a tied one, there are several),
+    and its entry.
+    """
+
+    path: str
+    name: str
+    entry: Entry
+
+
+class Change(NamedTuple):
+    """What happened to one parameter. ``before`` is None where it was added, ``after`` where it was removed.
+
+    Names that share their values at both versions are one parameter, under the first of them; ``also`` has the others.
+    """
+
+    status: Status
+    before: Place | None
+    after: Place | None
+    also: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Its name now; of a removed one, its last."""
+        place = self.after or self.before
+        assert place
+        return place.name
+
+    @property
+    def stored(self) -> int:
+        """Bytes that the new values take in the store; 0 where there are none."""
+        if self.after is None or self.status in (Status.UNCHANGED, Status.RENAMED, Status.MOVED):
+            return 0
+        return self.after.entry.storage.size
+
+
+class Comparison(NamedTuple):
+    """Two versions of a checkpoint, side by side.
+
+    Attributes:
+        path: what people call it: its file, or the index of its shards.
+        before, after: its files at both versions; () where it was not there.
+        changes: one for each parameter, unchanged ones too, in the file order of ``after``, then what was removed.
+        rest: whether anything changed that is no parameter: metadata, pickled values, order, format.
+    """
+
+    path: str
+    before: tuple[Shard, ...]
+    after: tuple[Shard, ...]
+    changes: tuple[Change, ...]
+    rest: bool
+
+
+class Measures(NamedTuple):
+    """The change of one parameter in numbers: sums in fp64, over elements in file order. Complex elements count by
+    their moduli. None: it has no such number (one version only, another shape, no numeric dtype, nothing to divide by).
+
+    Attributes:
+        elements: how many there are (after; of a removed parameter, before).
+        differing: elements whose bits differ.
+        norm_before, norm_after: Euclidean norms.
+        norm: of the difference after - before.
+        largest: largest absolute difference of an element.
+        cosine: between the two versions.
+        rank: estimated rank of the difference, beyond what rounding to the dtype explains; None where it was not
+            estimated, or is above ``rank_limit``.
+        rank_limit: the largest rank that the estimate could have found; 0 where none was made.
+        nonfinite_before, nonfinite_after: (NaN, infinite) elements. All sums leave out elements that are not finite
+            at either version.
+    """
+
+    elements: int
+    differing: int | None = None
+    norm_before: float | None = None
+    norm_after: float | None = None
+    norm: float | None = None
+    largest: float | None = None
+    cosine: float | None = None
+    rank: int | None = None
+    rank_limit: int = 0
+    nonfinite_before: tuple[int, int] = (0, 0)
+    nonfinite_after: tuple[int, int] = (0, 0)
+
+    @property
+    def relative(self) -> float | None:
+        """Norm of the difference over the norm before."""
+        return self.norm / self.norm_before if self.norm is not None and self.norm_before else None
+
+
+class Measured(NamedTuple):
+    """A change with its measures: None where only names were asked for, or where ``failure`` says what kept them."""
+
+    change: Change
+    measures: Measures | None = None
+    failure: str = ""
+
+
+class Report(NamedTuple):
+    """A comparison with everything that was measured.
+
+    Attributes:
+        comparison: what is reported; its ``changes`` are not filtered.
+        rows: the changes that were asked for (a person may filter, sort and limit them), never unchanged ones.
+        labels: what people call the two versions: revisions, "index", "worktree".
+        limited: how many rows were left out by a limit.
+    """
+
+    comparison: Comparison
+    rows: tuple[Measured, ...]
+    labels: tuple[str, str]
+    limited: int = 0
+
+    @property
+    def failures(self) -> tuple[Measured, ...]:
+        """The rows whose values could not be read."""
+        return tuple([row for row in self.rows if row.failure])

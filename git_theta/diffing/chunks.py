@@ -1,0 +1,123 @@
+"""Bytes of a tensor as numbers, a chunk at a time, of one version or of several in lockstep."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from git_theta.tensors import numbers
+from git_theta.tensors.arrays import Buffer
+from git_theta.tensors.spec import Spec
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Doubles = NDArray[np.float64]
+
+CHUNK = 1 << 15
+"""Numbers at a time: three arrays of them as fp64 stay in a core's cache. A multiple of 8, so of whole packed bytes."""
+_DOT = 1 << 13
+"""Numbers that BLAS multiplies at a time: few enough for it to start no threads, whose number would change the sum."""
+_VANISHING = 2.0**-600
+"""Sums of squares below this may have lost squares that matter."""
+
+
+def recut(pieces: Iterable[Buffer], size: int) -> Iterator[Buffer]:
+    """The same bytes in pieces of ``size``, the last one shorter; copied only where a piece ends within one."""
+    held = bytearray()
+    for piece in pieces:
+        view = memoryview(piece)
+        if held:
+            missing = size - len(held)
+            held += view[:missing]
+            view = view[missing:]
+            if len(held) < size:
+                continue
+            yield held
+        whole = len(view) // size * size
+        yield from (view[start : start + size] for start in range(0, whole, size))
+        held = bytearray(view[whole:])
+    if held:
+        yield held
+
+
+class Version(NamedTuple):
+    """A chunk of one version: its values, all finite, and the sum of their squares, which may be too large or small."""
+
+    values: Doubles
+    squares: float
+
+    def scaled(self) -> tuple[Doubles, int, float]:
+        """The values times a power of two, the exponent that undoes it, and the sum of their squares, which is safe."""
+        import numpy as np
+
+        if _VANISHING < self.squares < math.inf:
+            return self.values, 0, self.squares
+        exponent = math.frexp(float(np.abs(self.values).max(initial=0.0)))[1]
+        values = np.ldexp(self.values, -exponent)
+        return values, exponent, dot(values, values)
+
+
+def dot(first: Doubles, second: Doubles) -> float:
+    """The sum of the products, in an order that depends on nothing but how many there are."""
+    import numpy as np
+
+    whole = len(first) // _DOT * _DOT
+    parts = np.matmul(first[:whole].reshape(-1, 1, _DOT), second[:whole].reshape(-1, _DOT, 1))
+    return float(parts.sum()) + float(np.dot(first[whole:], second[whole:]))
+
+
+class Reader:
+    """Chunks of several versions of a tensor as doubles, in buffers that the next chunk overwrites.
+
+    Attributes:
+        size: bytes of a chunk.
+        nonfinite: for each version, how many elements were NaN and infinite so far.
+    """
+
+    def __init__(self, spec: Spec, versions: int) -> None:
+        import numpy as np
+
+        self._dtype = spec.dtype
+        self._per_element = numbers.per_element(spec.dtype)
+        self._left = spec.elements
+        self.size = CHUNK // self._per_element * spec.dtype.bits // 8
+        self.nonfinite = [(0, 0)] * versions
+        self._doubles: Doubles = np.empty((versions, CHUNK))
+
+    def codes(self, chunks: Iterable[Buffer]) -> list[NDArray[Any]]:
+        """The next chunk of each version as codes (``tensors.numbers``), without what only fills up a byte."""
+        found = [numbers.codes(chunk, self._dtype)[: self._left] for chunk in chunks]
+        self._left -= len(found[0])
+        return found
+
+    def finite(self, codes: Iterable[NDArray[Any]]) -> list[Version]:
+        """The values of codes as doubles, with 0 for elements that are not finite in every version."""
+        import numpy as np
+
+        versions = []
+        for buffer, each in zip(self._doubles, codes, strict=True):
+            values = buffer[: len(each) * self._per_element]
+            np.copyto(values, numbers.numbers(each, self._dtype))
+            versions.append(Version(values, dot(values, values)))
+        # NaN and infinity outlast any sum; one that merely overflows costs no more than a closer look.
+        if all(math.isfinite(version.squares) for version in versions):
+            return versions
+        self._clear([version.values for version in versions])
+        return [Version(values, dot(values, values)) for values, _ in versions]
+
+    def _clear(self, versions: list[Doubles]) -> None:
+        import numpy as np
+
+        rows = [values.reshape(-1, self._per_element) for values in versions]
+        nans = [np.isnan(each).any(axis=1) for each in rows]
+        infinite = [np.isinf(each).any(axis=1) & ~nan for each, nan in zip(rows, nans, strict=True)]
+        bad = np.logical_or.reduce([*nans, *infinite])
+        for each in rows:
+            each[bad] = 0
+        self.nonfinite = [
+            (nan_so_far + int(nan.sum()), infinite_so_far + int(inf.sum()))
+            for (nan_so_far, infinite_so_far), nan, inf in zip(self.nonfinite, nans, infinite, strict=True)
+        ]

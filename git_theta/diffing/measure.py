@@ -1,0 +1,177 @@
+"""The change of one parameter in numbers: one pass over both versions, in lockstep, a chunk at a time.
+
+Values of every dtype up to 32 bits are exact in fp64, and their differences and products rounded once; 64-bit integers
+are subtracted as integers, and the difference is rounded once. Sums are fp64 within a chunk and exact over chunks. What
+comes out depends on no thread.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from git_theta.diffing.base import Change, Measures, Place, Status
+from git_theta.diffing.chunks import CHUNK, Reader, Version, dot, recut
+from git_theta.diffing.rank import sketch_for
+from git_theta.diffing.sums import ExactSum
+from git_theta.manifest.model import Entry
+from git_theta.tensors import numbers
+from git_theta.tensors.arrays import Buffer
+from git_theta.tensors.dtypes import BY_NAME, DType
+from git_theta.tensors.spec import Spec
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Doubles = NDArray[np.float64]
+
+Read = Callable[[Entry], Iterator[Buffer]]
+
+
+def measure(change: Change, read: Read) -> Measures:
+    """The numbers of a change.
+
+    Args:
+        change: what happened to the parameter. Where that says it all, nothing is read.
+        read: gives the bytes of an entry in pieces, all of them, or raises what keeps it from that.
+
+    Memory: a few chunks, and the sketch of the rank.
+    """
+    import numpy as np
+
+    before, after = change.before, change.after
+    place = after or before
+    assert place
+    meant = place.entry
+    elements, dtype = math.prod(meant.shape), BY_NAME.get(meant.dtype)
+    if change.status in (Status.RENAMED, Status.MOVED):
+        return Measures(elements, 0, norm=0.0, largest=0.0) if _numeric(dtype) else Measures(elements, 0)
+    with np.errstate(all="ignore"):
+        if before and dtype and change.status is Status.CHANGED and _in_lockstep(before.entry, meant):
+            return _compared(before.entry, meant, Spec(dtype, meant.shape), read)
+        (norm_before, bad_before), (norm_after, bad_after) = _alone(before, read), _alone(after, read)
+    return Measures(
+        elements,
+        norm_before=norm_before,
+        norm_after=norm_after,
+        nonfinite_before=bad_before,
+        nonfinite_after=bad_after,
+    )
+
+
+def _numeric(dtype: DType | None) -> bool:
+    return dtype is not None and numbers.numeric(dtype)
+
+
+def _in_lockstep(before: Entry, after: Entry) -> bool:
+    """Not where a tie was broken: the name may have been a window on part of what others had too."""
+    return (before.dtype, before.size) == (after.dtype, after.size)
+
+
+def _alone(place: Place | None, read: Read) -> tuple[float | None, tuple[int, int]]:
+    """The norm of one version, and how many of its elements are NaN and infinite."""
+    dtype = BY_NAME.get(place.entry.dtype) if place else None
+    if place is None or dtype is None or not numbers.numeric(dtype):
+        return None, (0, 0)
+    squares, reader = ExactSum(), Reader(Spec(dtype, place.entry.shape), 1)
+    for chunk in recut(read(place.entry), reader.size):
+        (version,) = reader.finite(reader.codes([chunk]))
+        _, exponent, total = version.scaled()
+        squares.add(total, 2 * exponent)
+    return squares.root(), reader.nonfinite[0]
+
+
+def _compared(before: Entry, after: Entry, spec: Spec, read: Read) -> Measures:
+    both = _Both(spec)
+    for chunks in zip(recut(read(before), both.size), recut(read(after), both.size), strict=True):
+        both.add(*chunks)
+    return both.measures()
+
+
+class _Both:
+    """Two versions of a tensor, as far as they have been compared.
+
+    Attributes:
+        size: bytes of a chunk.
+    """
+
+    def __init__(self, spec: Spec) -> None:
+        import numpy as np
+
+        self._spec = spec
+        self._numeric = numbers.numeric(spec.dtype)
+        self._reader = Reader(spec, 2)
+        self._sketch = sketch_for(spec)
+        self._difference: Doubles = np.empty(CHUNK)
+        self._offset = self._differing = 0
+        self._largest = 0.0
+        self._before, self._after, self._product, self._change = (ExactSum() for _ in range(4))
+        self.size = self._reader.size
+
+    def add(self, old: Buffer, new: Buffer) -> None:
+        """The next chunk of both."""
+        import numpy as np
+
+        codes = self._reader.codes([old, new])
+        unequal = codes[0] != codes[1]
+        differing = int(np.count_nonzero(unequal.any(axis=1) if unequal.ndim > 1 else unequal))
+        self._differing += differing
+        if not self._numeric:
+            return
+        before, after = self._reader.finite(codes)
+        if differing:
+            self._add_difference(*self._subtracted(codes, before.values, after.values))
+        self._add_products(before, after)
+        self._offset += len(before.values)
+
+    def measures(self) -> Measures:
+        """What came out."""
+        nonfinite_before, nonfinite_after = self._reader.nonfinite
+        found = Measures(
+            self._spec.elements, self._differing, nonfinite_before=nonfinite_before, nonfinite_after=nonfinite_after
+        )
+        if not self._numeric:
+            return found
+        norm_after = self._after.root()
+        return found._replace(
+            norm_before=self._before.root(),
+            norm_after=norm_after,
+            norm=self._change.root(),
+            largest=self._largest,
+            cosine=self._product.over_roots(self._before, self._after),
+            rank=self._sketch.rank(norm_after, self._spec) if self._sketch else None,
+            rank_limit=self._sketch.limit if self._sketch else 0,
+        )
+
+    def _subtracted(self, codes: list[NDArray[Any]], before: Doubles, after: Doubles) -> tuple[Doubles, int]:
+        """The differences times a power of two, and the exponent of what to multiply them by."""
+        import numpy as np
+
+        if self._spec.dtype.bits == 64 and self._spec.dtype.kind in ("int", "uint"):
+            return numbers.distances(*(numbers.numbers(each, self._spec.dtype) for each in codes)), 0
+        difference = np.subtract(after, before, out=self._difference[: len(after)])
+        if self._spec.dtype.width < 8 or math.isfinite(difference.sum()):
+            return difference, 0
+        return after * 0.5 - before * 0.5, 1  # of opposite numbers that are both near the largest there is
+
+    def _add_difference(self, difference: Doubles, exponent: int) -> None:
+        import numpy as np
+
+        if self._spec.dtype.kind == "complex":
+            largest = float(np.hypot(difference[::2], difference[1::2]).max())
+        else:
+            largest = max(float(difference.max()), -float(difference.min()))
+        self._largest = max(self._largest, largest * 2.0**exponent)
+        if self._sketch:
+            self._sketch.add(self._offset, difference * 2.0**exponent if exponent else difference)
+        _, scale, total = Version(difference, dot(difference, difference)).scaled()
+        self._change.add(total, 2 * (scale + exponent))
+
+    def _add_products(self, before: Version, after: Version) -> None:
+        first, exponent, total = before.scaled()
+        self._before.add(total, 2 * exponent)
+        second, other, total = after.scaled()
+        self._after.add(total, 2 * other)
+        self._product.add(dot(first, second), exponent + other)

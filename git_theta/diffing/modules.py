@@ -1,0 +1,58 @@
+"""Rows of a report by module: what stands before the last dot of a parameter's name."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from git_theta.diffing.base import Measured, Status
+
+
+class Module(NamedTuple):
+    """The rows of one module, and their sums over those that have the number; None where no row has.
+
+    Attributes:
+        name: "layers.0.attention"; "" for parameters without one.
+        rows: in the order of the report.
+        counts: how many rows have a status.
+        elements: how many there are; 0 where nothing was measured.
+        norm: of all differences together.
+        relative: ``norm`` over the norm that the same rows had before.
+        largest: largest absolute difference.
+        stored: bytes that the new values take.
+    """
+
+    name: str
+    rows: tuple[Measured, ...]
+    counts: Mapping[Status, int]
+    elements: int
+    norm: float | None
+    relative: float | None
+    largest: float | None
+    stored: int
+
+
+def by_module(rows: Iterable[Measured]) -> list[Module]:
+    """The modules of some rows, in the order in which the rows name them first."""
+    groups: dict[str, list[Measured]] = {}
+    for row in rows:
+        groups.setdefault(row.change.name.rpartition(".")[0], []).append(row)
+    return [_module(name, tuple(group)) for name, group in groups.items()]
+
+
+def _module(name: str, rows: tuple[Measured, ...]) -> Module:
+    measured = [row.measures for row in rows if row.measures]
+    compared = [(each.norm, each.norm_before or 0.0) for each in measured if each.norm is not None]
+    norm, before = (math.hypot(*numbers) for numbers in zip(*compared, strict=True)) if compared else (None, None)
+    statuses = [row.change.status for row in rows]
+    return Module(
+        name,
+        rows,
+        {status: statuses.count(status) for status in Status if status in statuses},
+        sum(each.elements for each in measured),
+        norm,
+        norm / before if norm is not None and before else None,
+        max((each.largest for each in measured if each.largest is not None), default=None),
+        sum(row.change.stored for row in rows),
+    )

@@ -1,0 +1,96 @@
+"""Which files are one checkpoint: the shards of Hugging Face's naming, ``model-00001-of-00003.safetensors``.
+
+Their checkpoint is called after its index, ``model.safetensors.index.json``. The number of shards may be another one at
+the other version; one file may have become several, and several one. Source: ``save_pretrained`` of transformers.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from operator import itemgetter
+from pathlib import PurePosixPath
+from types import MappingProxyType
+
+from git_theta.diffing.base import Shard
+
+_SHARD = re.compile(r"(?P<stem>.+)-(?P<number>\d{5,})-of-\d{5,}(?P<ending>\.[^/]+)")
+_INDEX = ".index.json"
+_NONE: Mapping[str, str] = MappingProxyType({})
+
+Checkpoint = tuple[str, tuple[Shard, ...], tuple[Shard, ...]]
+"""What people call it, and its files before and after."""
+
+
+def number(path: str) -> str:
+    """Which shard of its checkpoint a file is, as its name says; "" for a file that is one by itself."""
+    match = _SHARD.fullmatch(path)
+    return match["number"] if match else ""
+
+
+def checkpoints(
+    before: Iterable[Shard],
+    after: Iterable[Shard],
+    indexes: Mapping[str, bytes] = MappingProxyType({}),
+    renames: Mapping[str, str] = _NONE,
+) -> list[Checkpoint]:
+    """The checkpoints that these files make, in the order of their names; files are in the order of their paths.
+
+    Args:
+        before: all files of the one version.
+        after: all files of the other.
+        indexes: contents of ``*.index.json`` files by path; the files that one names are one checkpoint, whatever they
+            are called. What is no such index is ignored.
+        renames: path before -> path after of files that Git takes for renamed.
+    """
+    named = _named(indexes)
+    sides = [_grouped(before, named, renames), _grouped(after, named, _NONE)]
+    _one_and_several_meet(*sides)
+    found = [
+        (_called(sides[1].get(key) or sides[0][key], key), _ordered(sides[0], key), _ordered(sides[1], key))
+        for key in sides[0].keys() | sides[1].keys()
+    ]
+    return sorted(found, key=itemgetter(0))
+
+
+def _named(indexes: Mapping[str, bytes]) -> dict[str, str]:
+    """Path of a file to the path of the index that names it."""
+    found = {}
+    for path, content in indexes.items():
+        try:
+            names = set(json.loads(content)["weight_map"].values())
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            continue
+        found.update({str(PurePosixPath(path).parent / name): path for name in names if isinstance(name, str)})
+    return found
+
+
+def _grouped(shards: Iterable[Shard], named: Mapping[str, str], renames: Mapping[str, str]) -> dict[str, list[Shard]]:
+    groups: dict[str, list[Shard]] = {}
+    for shard in shards:
+        path = renames.get(shard.path, shard.path)
+        groups.setdefault(named.get(path) or _index(path) or path, []).append(shard)
+    return groups
+
+
+def _index(path: str) -> str:
+    match = _SHARD.fullmatch(path)
+    return f"{match['stem']}{match['ending']}{_INDEX}" if match else ""
+
+
+def _one_and_several_meet(before: dict[str, list[Shard]], after: dict[str, list[Shard]]) -> None:
+    """Where a file became shards of its name, or shards became one file, they are one checkpoint."""
+    for one, several in ((before, after), (after, before)):
+        for key in [key for key in several if key.endswith(_INDEX) and key not in one]:
+            whole = key.removesuffix(_INDEX)
+            if whole in one and whole not in several:
+                one[key] = one.pop(whole)
+
+
+def _called(files: list[Shard], key: str) -> str:
+    return files[0].path if len(files) == 1 and key == f"{files[0].path}{_INDEX}" else key
+
+
+def _ordered(side: Mapping[str, list[Shard]], key: str) -> tuple[Shard, ...]:
+    return tuple(sorted(side.get(key, ()), key=lambda shard: shard.path))

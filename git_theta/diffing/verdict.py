@@ -1,0 +1,225 @@
+"""What a change looks like as a whole: a fine-tune, an adapter, a broken run. A guess from numbers, worded as one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+from typing import NamedTuple
+
+from git_theta.diffing.base import Change, Measured, Measures, Report, Status
+from git_theta.tensors.dtypes import BY_NAME
+from git_theta.words import count
+
+SAME_VALUES = frozenset({Status.UNCHANGED, Status.RENAMED, Status.MOVED})
+
+
+class Thresholds(NamedTuple):
+    """Where one kind of change ends and the next begins: shares of 1, all of them.
+
+    Attributes:
+        few: elements of a parameter that differ, at most, for its change to be sparse.
+        thin: rank of a change over the most that its shape allows, at most, for it to be low.
+        orthogonal: cosine, at most, for two values of a parameter to have nothing to do with each other.
+        little: norm of a change over the norm before, at most, for a fine-tune.
+        nearly: what "all" or "everywhere" leaves out at most is 1 - nearly.
+    """
+
+    few: float = 0.05
+    thin: float = 0.25
+    orthogonal: float = 0.2
+    little: float = 0.5
+    nearly: float = 0.95
+
+
+THRESHOLDS = Thresholds()
+
+
+class Kind(StrEnum):
+    """How one parameter changed."""
+
+    UNCHANGED = "unchanged"
+    SPARSE = "sparse"
+    LOW_RANK = "low-rank"
+    DENSE = "dense"
+    NEW = "new"
+    """Added, or of another dtype or shape."""
+    REMOVED = "removed"
+    UNKNOWN = "not-measured"
+
+
+class Look(StrEnum):
+    """What a whole change looks like."""
+
+    UNCHANGED = "unchanged"
+    REST = "metadata"
+    RENAMED = "renamed"
+    CREATED = "created"
+    DELETED = "deleted"
+    BROKEN = "broken"
+    ONE = "one-parameter"
+    CONVERTED = "converted"
+    STRUCTURE = "structure"
+    ADAPTER = "adapter"
+    SPARSE = "sparse"
+    RETRAINED = "retrained"
+    FINE_TUNE = "fine-tune"
+    PARTIAL = "partial-fine-tune"
+    MIXED = "mixed"
+    UNKNOWN = "not-measured"
+
+
+class Verdict(NamedTuple):
+    """What a change looks like, and a line that says so and on what grounds."""
+
+    look: Look
+    text: str
+
+
+def kind_of(row: Measured, thresholds: Thresholds = THRESHOLDS) -> Kind:
+    """How one parameter changed, as far as its measures tell."""
+    status, measures = row.change.status, row.measures
+    if status in SAME_VALUES:
+        return Kind.UNCHANGED
+    if status is Status.REMOVED:
+        return Kind.REMOVED
+    if status in (Status.ADDED, Status.SPEC):
+        return Kind.NEW
+    if measures is None or measures.differing is None:
+        return Kind.UNKNOWN
+    if measures.differing <= thresholds.few * measures.elements:
+        return Kind.SPARSE
+    return Kind.LOW_RANK if _is_low_rank(row, thresholds) else Kind.DENSE
+
+
+def _is_low_rank(row: Measured, thresholds: Thresholds) -> bool:
+    """Whether the estimated rank of the change is small for the parameter's shape, as an adapter's is."""
+    place, measures = row.change.after, row.measures
+    if place is None or measures is None or not measures.rank:
+        return False
+    rows, *columns = place.entry.shape or (1,)
+    return measures.rank <= thresholds.thin * min(rows, math.prod(columns))
+
+
+def broke(measures: Measures | None) -> tuple[int, int]:
+    """How many NaN and infinite elements appeared."""
+    if measures is None:
+        return 0, 0
+    nan, infinite = (
+        after - before for before, after in zip(measures.nonfinite_before, measures.nonfinite_after, strict=True)
+    )
+    return max(0, nan), max(0, infinite)
+
+
+def relative_of(rows: Iterable[Measured]) -> float | None:
+    """Norm of all changes together over the norm of all values before: of the rows where both are known."""
+    pairs = [
+        (row.measures.norm, row.measures.norm_before)
+        for row in rows
+        if row.measures and row.measures.norm is not None and row.measures.norm_before is not None
+    ]
+    before = math.hypot(*(was for _, was in pairs))
+    return math.hypot(*(norm for norm, _ in pairs)) / before if before else None
+
+
+def verdict(report: Report, thresholds: Thresholds = THRESHOLDS) -> Verdict:
+    """What the change looks like, from the rows of the report: of a filtered one, it speaks of these alone."""
+    changes = [change for change in report.comparison.changes if change.status is not Status.UNCHANGED]
+    found = _by_files(report, changes) or _by_values(report.rows) or _by_ids(changes)
+    if found is None:
+        found = _by_measures(report, thresholds)
+    unseen = len(report.failures)
+    text = f"{found.text}; {unseen} could not be read" if unseen else found.text
+    partial = len(report.rows) < len(changes) and found.look in _OF_ROWS
+    return Verdict(found.look, f"of what is shown: {text}" if partial else text)
+
+
+_OF_ROWS = frozenset({Look.ADAPTER, Look.SPARSE, Look.RETRAINED, Look.FINE_TUNE, Look.PARTIAL, Look.MIXED})
+
+
+def _by_files(report: Report, changes: Sequence[Change]) -> Verdict | None:
+    comparison = report.comparison
+    if not changes:
+        rest = Verdict(Look.REST, "no parameter changed, only what is around them (metadata, order, other values)")
+        return rest if comparison.rest else Verdict(Look.UNCHANGED, "no parameter changed")
+    if not comparison.before:
+        return Verdict(Look.CREATED, "a new checkpoint")
+    if not comparison.after:
+        return Verdict(Look.DELETED, "the checkpoint was removed")
+    if all(change.status in SAME_VALUES for change in changes):
+        return Verdict(Look.RENAMED, "the same values under other names or in other shards")
+    return None
+
+
+def _by_values(rows: Sequence[Measured]) -> Verdict | None:
+    bad = sum(any(broke(row.measures)) for row in rows)
+    if bad:
+        return Verdict(Look.BROKEN, f"looks broken: NaN or infinite values appeared in {count(bad, 'parameter')}")
+    return None
+
+
+def _by_ids(changes: Sequence[Change]) -> Verdict | None:
+    valued = [change for change in changes if change.status not in SAME_VALUES]
+    changed = [change for change in valued if change.status is Status.CHANGED]
+    if len(valued) == 1 and changed:
+        return Verdict(Look.ONE, "one parameter changed")
+    if all(_is_converted(change) for change in valued):
+        return Verdict(Look.CONVERTED, f"looks like a conversion: {count(len(valued), 'parameter')} of another dtype")
+    if not changed:
+        return Verdict(Look.STRUCTURE, "parameters were added, removed or reshaped; the others kept their values")
+    return None
+
+
+def _by_measures(report: Report, thresholds: Thresholds) -> Verdict:
+    rows = [row for row in report.rows if row.change.status is Status.CHANGED and row.measures]
+    elements = sum(_elements(row) for row in rows)
+    if not elements:
+        return Verdict(Look.UNKNOWN, "values were not compared")
+    differing = sum(row.measures.differing or 0 for row in rows if row.measures) / elements
+    low = [row for row in rows if kind_of(row, thresholds) is Kind.LOW_RANK]
+    if sum(map(_elements, low)) >= thresholds.nearly * elements:
+        ranks = sorted(row.measures.rank for row in low if row.measures and row.measures.rank)
+        span = f"{ranks[0]}" if ranks[0] == ranks[-1] else f"{ranks[0]} to {ranks[-1]}"
+        return Verdict(Look.ADAPTER, f"looks like a merged adapter: {count(len(low), 'change')} of rank ~{span}")
+    if differing <= thresholds.few:
+        return Verdict(Look.SPARSE, f"looks like a sparse update: {differing:.2%} of the elements touched differ")
+    return _of_training(report, rows, thresholds)
+
+
+def _of_training(report: Report, rows: Sequence[Measured], thresholds: Thresholds) -> Verdict:
+    floats = [row for row in rows if _is_float(row.change)]
+    measured = [row for row in floats if row.measures and row.measures.cosine is not None]
+    total = sum(map(_elements, measured))
+    strange = [row for row in measured if row.measures and abs(row.measures.cosine or 0) <= thresholds.orthogonal]
+    if total and sum(map(_elements, strange)) >= total / 2:
+        words = "looks retrained: most values have nothing to do with those before (cosine near 0)"
+        return Verdict(Look.RETRAINED, words)
+    calm = [row for row in measured if row.measures and (row.measures.relative or 0) <= thresholds.little]
+    there = sum(change.after is not None and _is_float(change) for change in report.comparison.changes)
+    if not total or sum(map(_elements, calm)) < thresholds.nearly * total:
+        return Verdict(Look.MIXED, f"{count(len(rows), 'parameter')} changed, in no way that one word fits")
+    moved = f"{len(floats)} of {there} floating-point parameters moved a little ({relative_of(floats):.2%} together)"
+    if len(floats) < thresholds.nearly * there:
+        return Verdict(Look.PARTIAL, f"looks like a fine-tune of a part: {moved}")
+    return Verdict(Look.FINE_TUNE, f"looks like a fine-tune: {moved}")
+
+
+def _is_converted(change: Change) -> bool:
+    before, after = change.before, change.after
+    return bool(
+        change.status is Status.SPEC
+        and before
+        and after
+        and before.entry.shape == after.entry.shape
+        and before.entry.dtype != after.entry.dtype
+    )
+
+
+def _is_float(change: Change) -> bool:
+    place = change.after or change.before
+    dtype = BY_NAME.get(place.entry.dtype) if place else None
+    return dtype is not None and dtype.kind in ("float", "complex")
+
+
+def _elements(row: Measured) -> int:
+    return row.measures.elements if row.measures else 0

@@ -1,0 +1,162 @@
+"""Bytes of any dtype as numbers, with numpy alone: importing torch would cost more than most uses of this.
+
+What no numpy type holds goes through tables of all its values. fp8 and smaller: OCP's 8-bit and Microscaling formats
+(E4M3 without infinities, E5M2 as IEEE does, E8M0 powers of two; F6 and F4 finite), the FNUZ kinds of Graphcore and AMD
+(arXiv 2206.02915: one NaN, no negative zero). Packed elements start at the lowest bits of a byte, as torch packs F4.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from git_theta.tensors.arrays import Buffer
+from git_theta.tensors.dtypes import DType
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
+
+
+class Minifloat(NamedTuple):
+    """A float of up to 16 bits: sign, exponent, fraction.
+
+    Attributes:
+        fraction: bits of the fraction.
+        exponent: bits of the exponent.
+        bias: what to take from the exponent.
+        signed: whether there is a sign.
+        special: codes of a positive sign, or of both, that are no finite number: to their value.
+    """
+
+    fraction: int
+    exponent: int
+    bias: int
+    signed: bool = True
+    special: Callable[[int], float | None] = lambda _: None
+
+    def value(self, code: int) -> float:
+        """The number that a code stands for."""
+        magnitude = code & ((1 << (self.fraction + self.exponent)) - 1)
+        sign = -1.0 if code != magnitude else 1.0
+        special = self.special(code)
+        if special is not None:
+            return math.copysign(special, sign)
+        exponent, fraction = magnitude >> self.fraction, magnitude & ((1 << self.fraction) - 1)
+        if exponent or not self.fraction:
+            fraction += 1 << self.fraction
+        return sign * math.ldexp(fraction, max(exponent, 1 if self.fraction else 0) - self.bias - self.fraction)
+
+
+def _ieee(code: int) -> float | None:
+    if code & 0x7C != 0x7C:
+        return None
+    return math.nan if code & 3 else math.inf
+
+
+def _nan_at(*codes: int) -> Callable[[int], float | None]:
+    return lambda code: math.nan if code in codes else None
+
+
+MINIFLOATS = {
+    "F8_E4M3": Minifloat(3, 4, 7, special=_nan_at(0x7F, 0xFF)),
+    "F8_E5M2": Minifloat(2, 5, 15, special=_ieee),
+    "F8_E4M3FNUZ": Minifloat(3, 4, 8, special=_nan_at(0x80)),
+    "F8_E5M2FNUZ": Minifloat(2, 5, 16, special=_nan_at(0x80)),
+    "F8_E8M0": Minifloat(0, 8, 127, signed=False, special=_nan_at(0xFF)),
+    "F6_E2M3": Minifloat(3, 2, 1),
+    "F6_E3M2": Minifloat(2, 3, 3),
+    "F4": Minifloat(1, 2, 1),
+}
+"""The floats that go through tables, by dtype."""
+
+FRACTION = {"F64": 52, "F32": 23, "F16": 10, "BF16": 7} | {name: kind.fraction for name, kind in MINIFLOATS.items()}
+"""Bits of the fraction of real floats: numbers in [1, 2) are 2 ** -FRACTION apart."""
+
+SMALLEST = {"F64": 2.0**-1074, "F32": 2.0**-149, "F16": 2.0**-24, "BF16": 2.0**-133} | {
+    name: kind.value(1) for name, kind in MINIFLOATS.items()
+}
+"""How far numbers near zero are apart."""
+
+_VIEWS = {
+    "F64": "<f8",
+    "F32": "<f4",
+    "F16": "<f2",
+    "C128": "<f8",
+    "C64": "<f4",
+    "C32": "<f2",
+    "QINT8": "<i1",
+    "QUINT8": "<u1",
+    "QINT32": "<i4",
+}
+_PAIRS = "F4_E2M1X2"
+
+
+def numeric(dtype: DType) -> bool:
+    """Whether its elements are numbers: not bits without a meaning, nor quantized ones that are packed.
+
+    Quantized elements count as the integers that they are; scales are not theirs.
+    """
+    return (
+        dtype.name in _VIEWS or dtype.name in FRACTION or dtype.name == _PAIRS or dtype.kind in ("int", "uint", "bool")
+    )
+
+
+def per_element(dtype: DType) -> int:
+    """Numbers that an element has: 2 where it is complex, or two packed ones that torch counts as one."""
+    return 2 if dtype.kind == "complex" or dtype.name == _PAIRS else 1
+
+
+def codes(data: Buffer, dtype: DType) -> Array:
+    """The elements as unsigned integers (n,), two of them (n, 2) for 16-byte ones: equal where their bits are.
+
+    ``data``: whole elements, contiguous. A view of it, unless they are packed: then what fills up the last byte comes
+    along as elements.
+    """
+    import numpy as np
+
+    if dtype.bits < 8:
+        bits = np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little")
+        whole = bits[: len(bits) // dtype.bits * dtype.bits].reshape(-1, dtype.bits)
+        return np.packbits(whole, axis=1, bitorder="little")[:, 0]
+    if dtype.bits == 128:
+        return np.frombuffer(data, "<u8").reshape(-1, 2)
+    return np.frombuffer(data, f"<u{dtype.bits // 8}")
+
+
+def numbers(elements: Array, dtype: DType) -> Array:
+    """The values of ``codes``, flat, ``per_element`` to an element, in a numpy type that holds them exactly."""
+    import numpy as np
+
+    if dtype.name in _VIEWS:
+        return elements.view(_VIEWS[dtype.name]).reshape(-1)
+    if dtype.name == "BF16":
+        return np.left_shift(elements, 16, dtype=np.uint32).view(np.float32)
+    if dtype.name == _PAIRS:
+        return np.take(_table("F4"), np.stack((elements & 15, elements >> 4), axis=1).reshape(-1))
+    if dtype.name in MINIFLOATS:
+        return np.take(_table(dtype.name), elements)
+    if dtype.kind == "bool":
+        return np.not_equal(elements, 0)
+    return elements.view(f"<i{dtype.bits // 8}") if dtype.kind == "int" else elements
+
+
+def distances(before: Array, after: Array) -> NDArray[np.float64]:
+    """How far 64-bit integers are apart: the exact integer, rounded once (converted first, each would be rounded)."""
+    import numpy as np
+
+    low, high = np.minimum(before, after), np.maximum(before, after)
+    apart: NDArray[np.float64] = np.subtract(high.view("<u8"), low.view("<u8")).astype(np.float64)
+    return apart
+
+
+@cache
+def _table(name: str) -> NDArray[np.float64]:
+    import numpy as np
+
+    kind = MINIFLOATS[name]
+    return np.array([kind.value(code) for code in range(1 << (kind.signed + kind.exponent + kind.fraction))])

@@ -1,0 +1,40 @@
+"""Entries, shards and changes without a store: ids of what they stand for, and nothing behind them."""
+
+from __future__ import annotations
+
+import hashlib
+
+from git_theta.diffing.base import Change, Place, Shard, Status
+from git_theta.manifest.model import Entry, Manifest, Storage, View
+from git_theta.tensors.dtypes import BY_NAME
+from git_theta.tensors.spec import Spec
+
+
+def entry(name: str | None, data: bytes, dtype: str = "U8", shape: tuple[int, ...] | None = None) -> Entry:
+    """A parameter with these bytes; a vector where no shape is given."""
+    storage = Storage("dense", "raw", hashlib.sha256(b"stored" + data).hexdigest(), len(data) + 1)
+    shape = (len(data) * 8 // BY_NAME[dtype].bits,) if shape is None else shape
+    return Entry(hashlib.sha256(data).hexdigest(), len(data), storage, name, dtype if name else "", shape)
+
+
+def tied(first: Entry, *names: str) -> Entry:
+    """The entry with further names for all of it."""
+    return first._replace(views=tuple(View(name, first.dtype, first.shape) for name in names))
+
+
+def shard(path: str, *entries: Entry, frame: bytes = b"") -> Shard:
+    """A file with these parts."""
+    literal = entry(None, frame) if frame else None
+    return Shard(path, Manifest("safetensors", sum(each.size for each in entries) + len(frame), entries, literal))
+
+
+def one(path: str, **values: bytes) -> tuple[Shard, ...]:
+    """A checkpoint of one file, of vectors of bytes; "__" in a name stands for a dot."""
+    return (shard(path, *(entry(name.replace("__", "."), data) for name, data in values.items())),)
+
+
+def changed(dtype: str, shape: tuple[int, ...], before: bytes, after: bytes) -> Change:
+    """A parameter whose bytes changed."""
+    assert len(before) == len(after) == Spec(BY_NAME[dtype], shape).nbytes
+    then, now = (Place("model.safetensors", "w", entry("w", data, dtype, shape)) for data in (before, after))
+    return Change(Status.CHANGED, then, now)

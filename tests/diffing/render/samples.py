@@ -1,0 +1,113 @@
+"""Reports as comparing and measuring would make them, of checkpoints that were never trained."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable
+
+from git_theta.diffing.base import Change, Comparison, Measured, Measures, Place, Report, Shard, Status
+from git_theta.manifest.model import Entry, Manifest, Storage, View
+
+SQUARE = (384, 384)
+LABELS = ("HEAD~1", "worktree")
+
+
+def entry(name: str, shape: tuple[int, ...] = SQUARE, dtype: str = "F32", ties: tuple[str, ...] = ()) -> Entry:
+    """A dense entry."""
+    oid = hashlib.sha256(ascii(name).encode()).hexdigest()
+    size = 4 * math.prod(shape)
+    views = tuple(View(tied, dtype, shape) for tied in ties)
+    return Entry(oid, size, Storage("dense", "planes", oid, size // 2), name, dtype, shape, views)
+
+
+def place(name: str, shape: tuple[int, ...] = SQUARE, dtype: str = "F32", path: str = "model.safetensors") -> Place:
+    """A parameter of a shard."""
+    return Place(path, name, entry(name, shape, dtype))
+
+
+def measures(shape: tuple[int, ...] = SQUARE, relative: float = 0.0123, **others: object) -> Measures:
+    """Those of a calm, dense change."""
+    elements = math.prod(shape)
+    before = math.sqrt(elements) / 20
+    calm = Measures(
+        elements,
+        differing=elements,
+        norm_before=before,
+        norm_after=before * 1.001,
+        norm=before * relative,
+        largest=relative / 5,
+        cosine=1 - relative**2 / 2,
+    )
+    return calm._replace(**others)  # type: ignore[arg-type]
+
+
+def changed(name: str, shape: tuple[int, ...] = SQUARE, relative: float = 0.0123, **others: object) -> Measured:
+    """A parameter that changed, and how."""
+    change = Change(Status.CHANGED, place(name, shape), place(name, shape))
+    return Measured(change, measures(shape, relative, **others))
+
+
+def unchanged(name: str, shape: tuple[int, ...] = SQUARE) -> Measured:
+    """A parameter that is as it was."""
+    return Measured(Change(Status.UNCHANGED, place(name, shape), place(name, shape)))
+
+
+def added(name: str, shape: tuple[int, ...] = SQUARE) -> Measured:
+    """A parameter that is new."""
+    norm = math.sqrt(math.prod(shape)) / 20
+    return Measured(Change(Status.ADDED, None, place(name, shape)), Measures(math.prod(shape), norm_after=norm))
+
+
+def removed(name: str, shape: tuple[int, ...] = SQUARE) -> Measured:
+    """A parameter that is gone."""
+    return Measured(Change(Status.REMOVED, place(name, shape), None))
+
+
+def renamed(old: str, new: str) -> Measured:
+    """A parameter under another name."""
+    return Measured(Change(Status.RENAMED, place(old), Place("model.safetensors", new, entry(new))))
+
+
+def respecified(name: str, before: tuple[str, tuple[int, ...]], after: tuple[str, tuple[int, ...]]) -> Measured:
+    """A parameter of another dtype, shape, or both."""
+    old, new = place(name, before[1], before[0]), place(name, after[1], after[0])
+    return Measured(Change(Status.SPEC, old, new), Measures(math.prod(after[1])))
+
+
+def report(rows: Iterable[Measured], path: str = "model.safetensors", rest: bool = False) -> Report:
+    """A report of everything that is not unchanged."""
+    rows = tuple(rows)
+    changes = tuple(row.change for row in rows)
+    befores = [change.before.entry for change in changes if change.before]
+    afters = [change.after.entry for change in changes if change.after]
+    comparison = Comparison(path, shards(path, befores), shards(path, afters), changes, rest)
+    return Report(comparison, tuple(row for row in rows if row.change.status is not Status.UNCHANGED), LABELS)
+
+
+def shards(path: str, entries: Iterable[Entry], format_: str = "safetensors") -> tuple[Shard, ...]:
+    """One file of these entries; none of none."""
+    entries = tuple(entries)
+    size = sum(each.size for each in entries) + 1000
+    return (Shard(path, Manifest(format_, size, entries)),) if entries else ()
+
+
+def encoder(layers: int = 12, relative: float = 0.0123) -> list[Measured]:
+    """Every parameter of an encoder, moved the more the later its layer is."""
+    rows = [changed("embeddings.word_embeddings.weight", (30522, 384), relative / 9)]
+    for layer in range(layers):
+        for module in ("attention.self.query", "attention.self.key", "attention.output.dense", "output.LayerNorm"):
+            name = f"encoder.layer.{layer}.{module}"
+            moved = relative * (1 + layer) / layers
+            rows += [changed(f"{name}.weight", SQUARE, moved), changed(f"{name}.bias", (384,), moved)]
+    return [*rows, changed("pooler.dense.weight", SQUARE, relative)]
+
+
+HOSTILE = (
+    "</script><img src=x onerror=window.owned=1>.weight",
+    '"><svg onload="window.owned=1">.weight',
+    "</style></title><script>window.owned=1</script>.bias",
+    "${window.owned=1}$body.weight",
+    "\x1b[31mred\x1b]0;title\x07\n\u202egnp.\udc80.weight",
+)
+"""Names that try to leave where they are put: a page, a terminal, a template."""
