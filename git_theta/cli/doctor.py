@@ -16,6 +16,7 @@ from typing import Literal, get_args
 import click
 
 from git_theta import registry
+from git_theta.cli import weights
 from git_theta.cli.boundary import say
 from git_theta.cli.env import program_version
 from git_theta.cli.listing import echo_json, json_option, listed, shown, untracked_manifests
@@ -80,14 +81,15 @@ class Setup:
 
 
 @click.command
+@click.option("--values", is_flag=True, help="Look for NaN and infinite values that HEAD brought, too.")
 @json_option
-def command(as_json: bool) -> int:
+def command(values: bool, as_json: bool) -> int:
     """Find and explain what is wrong with a setup.
 
-    Checks Git, the filter, the hook, the store, the plug-ins and the tracked files of the repository you are in.
-    Exits 1 when there is a problem.
+    Checks Git, the filter, the hook, the store, the plug-ins and the tracked files of the repository you are in, and
+    whether branches have the same weights where they should not. Exits 1 when there is a problem.
     """
-    findings = examine(Setup())
+    findings = examine(Setup(), values=values)
     if as_json:
         echo_json([asdict(finding) for finding in findings])
     else:
@@ -97,9 +99,10 @@ def command(as_json: bool) -> int:
     return int(any(finding.state == "problem" for finding in findings))
 
 
-def examine(setup: Setup) -> list[Finding]:
-    """The findings of all checks, in order."""
-    return [_finding(name, check, setup) for name, check in CHECKS.items()]
+def examine(setup: Setup, *, values: bool = False) -> list[Finding]:
+    """The findings of all checks, in order; ``values``: those too that read tensors."""
+    checks = CHECKS | (READING if values else {})
+    return [_finding(name, check, setup) for name, check in checks.items()]
 
 
 def _finding(name: str, check: Callable[[Setup], Verdict], setup: Setup) -> Finding:
@@ -127,6 +130,18 @@ def _filter(setup: Setup) -> Verdict:
         text = "filter.theta.required is not true, so a file whose filter fails is committed as it is"
         return "problem", text, "Run `git theta install`."
     return _interpreter(shlex.split(process)[0])
+
+
+def _drivers(_: Setup) -> Verdict:
+    """Whether Git merges and compares by parameters: an older git-theta installed the filter alone."""
+    active = config.active()
+    if not config.installed():
+        return None  # the filter's check says so
+    lacking = [key for key in (config.MERGE, config.DIFF) if not config.Setting(key, active.get(key, "")).ours]
+    if not lacking:
+        return None
+    text = f"Git works on the text of manifests: {', '.join(lacking)} is not git-theta's"
+    return "note", text, "Run `git theta install`."
 
 
 def _interpreter(python: str) -> Verdict:
@@ -199,6 +214,17 @@ def _alternates(setup: Setup) -> Verdict:
     return ("problem", f"gone: {', '.join(dead)}", hint) if dead else None
 
 
+def _weights(setup: Setup) -> Verdict:
+    found = weights.alike([file.path for file in setup.files if file.manifest])
+    hint = "A run that did not train looks like this; so do a squash merge, and a file that was copied from a branch."
+    return ("note", "; ".join(found), hint) if found else None
+
+
+def _values(setup: Setup) -> Verdict:
+    found = weights.broken(setup.repository) if setup.repository else []
+    return ("problem", "; ".join(found), "See each parameter: git theta diff HEAD^ HEAD") if found else None
+
+
 def _plugins(_: Setup) -> Verdict:
     for family in get_args(registry.Family):
         try:
@@ -217,14 +243,18 @@ def _lfs(_: Setup) -> Verdict:
 CHECKS: dict[str, Callable[[Setup], Verdict]] = {
     "git": _git,
     "filter": _filter,
+    "drivers": _drivers,
     "pre-push hook": _hook,
     "worktree": _manifests,
     "index": _raw,
     "patterns": _untracked,
     "store": _store,
     "alternates": _alternates,
+    "weights": _weights,
     "plug-ins": _plugins,
     "git-lfs": _lfs,
 }
-_ANYWHERE = {"git", "filter", "plug-ins", "git-lfs"}
+READING: dict[str, Callable[[Setup], Verdict]] = {"values": _values}
+"""The checks that read tensors."""
+_ANYWHERE = {"git", "filter", "drivers", "plug-ins", "git-lfs"}
 """The checks that need no repository."""

@@ -28,6 +28,7 @@ from git_theta.vcs.filter_process import Handler, ReadInto, serve
 from git_theta.vcs.parent import may_clean_anything, may_defer, records
 from git_theta.vcs.pktline import Buffer, Reader, Writer
 from git_theta.vcs.repository import Repository, discover
+from git_theta.vcs.unread import unread
 
 SKIP = "GIT_THETA_SKIP_SMUDGE"
 """Set to one of YES, manifests are checked out as they are; `git theta checkout` gets the files later."""
@@ -80,13 +81,13 @@ class _Session:
     def clean(self, readinto: ReadInto, path: str) -> Iterator[Buffer]:
         with self._meter.during(f"Storing {path}"):
             text = clean(Stream(readinto), path, self._cleaned, self._desk)
-        if _may_be_in_conflict(self._repository) and records():
-            from git_theta.cli.conflicted import tell_what_is_recorded
-
-            tell_what_is_recorded(self._repository, path, text)
+        tell_if_recorded_as_ours(self._repository, path, text)
         yield text
 
     def smudge(self, readinto: ReadInto, path: str) -> Iterator[Buffer]:
+        if unread(path):
+            yield from self.skip(readinto, path)
+            return
         self._begin_smudging()
         answer = smudge(Stream(readinto), path, self._desk)
         size = answer.manifest.size if answer.manifest else None
@@ -119,6 +120,14 @@ class _Session:
             # very second, and would take a file whose time was set back for the one it knows: Git compares seconds.
             own = "GIT_INDEX_FILE" not in os.environ
             self._deferred = Deferred(self._repository.worktree, self._desk, boundary.report, rested=own)
+
+
+def tell_if_recorded_as_ours(repository: Repository, path: str, text: bytes) -> None:
+    """Warn a person who stages a file in conflict of contested parameters that are left."""
+    if _may_be_in_conflict(repository) and records():
+        from git_theta.cli.conflicted import tell_what_is_recorded
+
+        tell_what_is_recorded(repository, path, text)
 
 
 def _may_be_in_conflict(repository: Repository) -> bool:

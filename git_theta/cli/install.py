@@ -46,8 +46,8 @@ def _scope_options(function: Callable[..., Any]) -> Callable[..., Any]:
 def install(scope: config.Scope, force: bool) -> None:
     """Set up the filter, and the hook of the repository you are in.
 
-    Writes filter.theta to Git's configuration. Inside a repository it also adds lines to its pre-push hook, which
-    upload what a push needs; everything else in the hook stays.
+    Writes filter.theta, merge.theta and diff.theta to Git's configuration. Inside a repository it also adds lines to
+    its pre-push hook, which upload what a push needs; everything else in the hook stays.
     """
     wrote = config.install(sys.executable, scope, force=force)
     click.echo(f"filter.theta {'set' if wrote else 'is already set'} in the {scope} configuration")
@@ -79,8 +79,8 @@ def _install_hook(repository: Repository) -> None:
 def uninstall(scope: config.Scope) -> None:
     """Undo what install did.
 
-    Takes filter.theta out of Git's configuration and, where no other scope installs it, our lines out of the pre-push
-    hook of the repository you are in. Objects and .gitattributes stay.
+    Takes what install wrote out of Git's configuration and, where no other scope installs it, our lines out of the
+    pre-push hook of the repository you are in. Objects and .gitattributes stay.
     """
     removed = config.uninstall(scope)
     click.echo(f"filter.theta {'removed from' if removed else 'is not set in'} the {scope} configuration")

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from git_theta.cli import boundary
 from git_theta.cli.desk import desk_for
-from git_theta.cli.filter_process import skipping
+from git_theta.cli.filter_process import skipping, tell_if_recorded_as_ours
 from git_theta.cli.hook import ensure_hook
 from git_theta.errors import ThetaError, UsageError
 from git_theta.operations.clean import clean
@@ -20,6 +20,7 @@ from git_theta.operations.smudge import smudge
 from git_theta.tensors.arrays import Buffer
 from git_theta.vcs.parent import may_clean_anything
 from git_theta.vcs.repository import discover
+from git_theta.vcs.unread import unread
 
 
 def main() -> int:
@@ -34,8 +35,10 @@ def main() -> int:
     with desk_for(repository) as desk:
         try:
             if verb == "clean":
-                _write([clean(stream, path, None if may_clean_anything() else repository.worktree, desk)])
-            elif skipping():
+                text = clean(stream, path, None if may_clean_anything() else repository.worktree, desk)
+                tell_if_recorded_as_ours(repository, path, text)
+                _write([text])
+            elif skipping() or unread(path):
                 _write(stream.rest())
             else:
                 _write(smudge(stream, path, desk).pieces)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from itertools import chain
 from typing import Any, NoReturn
 
@@ -24,6 +25,11 @@ LARGEST = 64 << 20
 _LONGEST = 4 << 20
 """Nor has a manifest a line above this many bytes: 40,000 windows on one storage fit."""
 
+_REMEMBERED = 1 << 13
+"""Parsed lines to keep: of two versions that are compared, most are the same. 2 KB each, or 16 MB."""
+_SHORT = 1 << 10
+"""Bytes of a line that may be kept: others could hold anything."""
+
 _OID = re.compile(r"[0-9a-f]{64}\Z")
 _ANY_VERSION = re.compile(rb"git-theta manifest ([1-9][0-9]{0,8})\n")
 
@@ -35,10 +41,7 @@ def is_manifest(head: bytes) -> bool:
 
 def dumps(manifest: Manifest) -> bytes:
     """The encoding of ``manifest``. Raises ManifestError when it would be larger than any that ``loads`` takes."""
-    header: dict[str, Any] = {"format": manifest.format, "size": manifest.size}
-    if manifest.frame is not None:
-        header["frame"] = _entry_out(manifest.frame)
-    lines = [header | _sorted(manifest.extra), *map(_entry_out, manifest.entries)]
+    lines = [_header_out(manifest), *map(_entry_out, manifest.entries)]
     text = FIRST_LINE + b"".join(map(_json, lines))
     if len(text) > LARGEST:
         raise ManifestError(
@@ -60,14 +63,32 @@ def loads(text: bytes) -> Manifest:
             f"not a valid manifest: {len(text):,} bytes, or one of its lines, are too many", hint=_DAMAGED
         )
     try:
-        header, *parts = map(_parsed, lines)
-        manifest = _manifest_in(header, parts)
-        exact = dumps(manifest) == text
+        manifest = _manifest_in(_parsed(lines[0]) if lines else {}, map(_part, lines[1:]))
+        exact = _json(_header_out(manifest)) == lines[0] + b"\n" and text.endswith(b"\n")
     except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise ManifestError(f"not a valid manifest: {_reason(error)}", hint=_DAMAGED) from error
     if not exact:
-        raise ManifestError("not a valid manifest: it is not in its one valid encoding", hint=_DAMAGED)
+        raise _inexact()
     return manifest
+
+
+def _part(line: bytes) -> Entry:
+    """The part that a line stands for. Raises ManifestError for one that is not in its one valid encoding."""
+    return _remembered(line) if len(line) < _SHORT else _read(line)
+
+
+def _read(line: bytes) -> Entry:
+    entry = _entry_in(_parsed(line))
+    if _json(_entry_out(entry)) != line + b"\n":
+        raise _inexact()
+    return entry
+
+
+_remembered = lru_cache(_REMEMBERED)(_read)
+
+
+def _inexact() -> ManifestError:
+    return ManifestError("not a valid manifest: it is not in its one valid encoding", hint=_DAMAGED)
 
 
 _DAMAGED = "It was edited or damaged. Take the file from another commit, or add the checkpoint again."
@@ -96,13 +117,13 @@ def _check_version(text: bytes) -> None:
         )
 
 
-def _manifest_in(header: dict[str, Any], lines: list[dict[str, Any]]) -> Manifest:
+def _manifest_in(header: dict[str, Any], parts: Iterable[Entry]) -> Manifest:
     frame = header.pop("frame", None)
     manifest = Manifest(
         format=_text(header.pop("format")),
         size=_number(header.pop("size")),
         frame=None if frame is None else _run_in(frame),
-        entries=tuple(_entry_in(line) for line in lines),
+        entries=tuple(parts),
         extra=header,
     )
     seen: set[str] = set()
@@ -174,6 +195,13 @@ def storage_in(data: dict[str, Any]) -> Storage:
     if storage.offset + storage.size > storage.bytes:
         raise ManifestError("not a valid manifest: a range reaches beyond its object", hint=_DAMAGED)
     return storage
+
+
+def _header_out(manifest: Manifest) -> dict[str, Any]:
+    data: dict[str, Any] = {"format": manifest.format, "size": manifest.size}
+    if manifest.frame is not None:
+        data["frame"] = _entry_out(manifest.frame)
+    return data | _sorted(manifest.extra)
 
 
 def _entry_out(entry: Entry) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Our lines in Git's configuration: write them, know them again, take them out.
 
-A value is ours when it runs one of our modules, whichever interpreter it names; anything else under ``filter.theta``
+A value is ours when it runs one of our modules, whichever interpreter it names; anything else in its place
 (git-theta 0.2 left ``git-theta-filter clean %f`` there) belongs to somebody, and is only replaced when asked to.
 """
 
@@ -21,8 +21,11 @@ Scope = Literal["global", "local", "worktree", "system"]
 # Every command of ours holds this, before as after an upgrade: it is how we know one again.
 _MARK = " -I -m git_theta."
 
-_SECTION = r"^(filter|merge)\.theta\."
+# Of the diff section the command alone: a person may have a textconv beside it.
+_SECTION = r"^((filter|merge)\.theta\.|diff\.theta\.command$)"
 _REQUIRED = "filter.theta.required"
+MERGE = "merge.theta.driver"
+DIFF = "diff.theta.command"
 _NAMED = ("merge.theta.name", "checkpoints, parameter by parameter")
 
 
@@ -64,7 +67,8 @@ def settings(python: str) -> list[Setting]:
         Setting("filter.theta.smudge", module(escaped, "git_theta.cli.one_shot smudge %f")),
         Setting(_REQUIRED, "true"),
         Setting(*_NAMED),
-        Setting("merge.theta.driver", module(escaped, "git_theta.cli.merge_driver %O %A %B %L %P")),
+        Setting(MERGE, module(escaped, "git_theta.cli.merge_driver %O %A %B %L %P")),
+        Setting(DIFF, module(python, "git_theta.cli.diff_driver")),
     ]
 
 
@@ -104,7 +108,8 @@ def uninstall(scope: Scope = "global", *, cwd: Path | None = None) -> list[Setti
 
 
 def read(scope: Scope | None = None, *, cwd: Path | None = None) -> list[Setting]:
-    """Everything under ``filter.theta`` in one scope's file, or in all of them in rising precedence.
+    """What there is of the settings that installing writes, and of the same sections of filters and mergers, in one
+    scope's file, or in all of them in rising precedence.
 
     Raises GitError where Git cannot read that scope.
     """

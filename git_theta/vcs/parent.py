@@ -11,6 +11,7 @@ _CHECKING_OUT = frozenset(
     ("bisect", "checkout", "cherry-pick", "clone", "merge", "pull", "read-tree", "rebase", "reset", "restore", "revert",
      "sparse-checkout", "stash", "submodule", "switch", "worktree")
 )  # fmt: skip
+_SHOWING = (["diff"], ["format-patch"], ["log"], ["reflog"], ["show"], ["stash", "show"], ["whatchanged"])
 _TAKES_VALUE = frozenset(("-C", "-c", "--git-dir", "--work-tree", "--namespace", "--super-prefix", "--config-env"))
 _SHELLS = frozenset(("sh", "bash", "dash", "zsh", "ksh", "ash"))
 # `git rebase` may run commands between its steps, by options that can be abbreviated and bundled. These do not.
@@ -39,6 +40,15 @@ def may_clean_anything() -> bool:
 def records() -> bool:
     """Whether our parent puts what it has cleaned into the index, where others (``diff``) only look at it."""
     return _command()[:1] in (["add"], ["stage"], ["commit"], ["update-index"])
+
+
+def shows_differences() -> bool:
+    """Whether our parent shows how versions differ: what it has smudged then is for a driver or a textconv to read.
+
+    ``git difftool`` is not among them: it has ``git diff`` do it, or else lays out whole folders for people.
+    """
+    command = _command()
+    return any(command[: len(words)] == words for words in _SHOWING)
 
 
 def _command() -> list[str]:

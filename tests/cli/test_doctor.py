@@ -39,9 +39,10 @@ def program(folder: Path, name: str, script: str) -> dict[str, str]:
 def test_a_sound_setup(repository: Sandbox) -> None:
     assert problems(repository) == {}
     lines = repository.theta("doctor").stdout.splitlines()
-    assert [line for line in lines if not line.startswith("note: ")][:3] == [
+    assert [line for line in lines if not line.startswith("note: ")][:4] == [
         "ok: git",
         "ok: filter",
+        "ok: drivers",
         "ok: pre-push hook",
     ]
 
@@ -55,7 +56,7 @@ def test_outside_of_a_repository_the_machine_is_checked(tmp_path: Path) -> None:
     unchecked = {
         name for name, one in found.items() if one["text"].startswith("not checked") and one["state"] == "note"
     }
-    assert unchecked == {"pre-push hook", "worktree", "index", "patterns", "store", "alternates"}
+    assert unchecked == {"pre-push hook", "worktree", "index", "patterns", "store", "alternates", "weights"}
 
 
 def test_files_are_tracked_and_the_filter_is_not_installed(repository: Sandbox) -> None:
@@ -85,6 +86,14 @@ def test_the_filters_interpreter_has_no_git_theta(repository: Sandbox, tmp_path:
 def test_the_filter_is_not_required(repository: Sandbox) -> None:
     repository.git("config", "filter.theta.required", "false")
     assert "committed as it is" in problems(repository)["filter"]["text"]
+
+
+def test_a_driver_that_an_older_release_did_not_install_is_noted(repository: Sandbox) -> None:
+    repository.git("config", "--unset", "diff.theta.command")
+    assert problems(repository) == {}
+    assert "note: drivers: Git works on the text of manifests: diff.theta.command" in repository.theta("doctor").stdout
+    repository.theta("install", "--local")
+    assert "ok: drivers\n" in repository.theta("doctor").stdout
 
 
 def test_the_hook_is_missing_or_switched_off(repository: Sandbox) -> None:

@@ -53,11 +53,16 @@ def keys(data: Any) -> Iterator[str]:
     elif isinstance(data, dict):
         for key, value in data.items():
             yield key
-            if key not in ("versions", "filter", "plugins", "environment", "remotes"):
+            if key not in ("versions", "filter", "plugins", "environment", "remotes", "dtypes", "metadata"):
                 yield from keys(value)
 
 
-@pytest.mark.parametrize("name", ["track", "ls-files --parameters", "status", "fsck", "env", "doctor"])
+_JSON = (
+    ["track", "ls-files --parameters", "status", "show HEAD:tied.pt", "log", "blame tied.pt", "fsck", "env", "doctor"]
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", _JSON)
 def test_every_key_of_json_is_described(sandbox: Sandbox, name: str) -> None:
     import torch
 

@@ -114,13 +114,13 @@ def test_hash_object_in_a_bare_repository(history: History, tmp_path: Path) -> N
 
 def test_diff_without_a_driver_shows_manifests_and_starts_no_filter(history: History) -> None:
     for command in (
-        ["diff", "v0", "v1"],
+        ["diff", "--no-ext-diff", "v0", "v1"],
         ["show", "v1"],
         ["log", "-p", "--follow", "--", MODEL],
         ["diff", "--stat", "v0"],
     ):
         assert MODEL in history.git(*command)
-    patch = history.git("diff", "--unified=0", "v0", "v1", "--", MODEL)
+    patch = history.git("diff", "--no-ext-diff", "--unified=0", "v0", "v1", "--", MODEL)
     changed_lines = [line for line in patch.splitlines() if line.startswith("+{")]
     assert [line for line in changed_lines if '"name":"layer.bias"' in line] == changed_lines
     assert_clean(history.sandbox)
@@ -128,7 +128,7 @@ def test_diff_without_a_driver_shows_manifests_and_starts_no_filter(history: His
 
 def test_diff_of_the_worktree(history: History) -> None:
     history.sandbox.write(MODEL, history.versions[0])
-    assert '"name":"layer.bias"' in history.git("diff", "--", MODEL)
+    assert '"name":"layer.bias"' in history.git("diff", "--no-ext-diff", "--", MODEL)
     assert history.git("diff", "--name-only") == f"{MODEL}\n"
 
 

@@ -88,6 +88,7 @@ def test_uninstall_spares_what_others_added(plain: Sandbox) -> None:
     plain.git("config", "--add", "filter.theta.smudge", "mine")
     assert {setting.key for setting in config.uninstall("local", cwd=plain.root)} == {
         "filter.theta.process", "filter.theta.clean", "filter.theta.smudge", "merge.theta.name", "merge.theta.driver",
+        "diff.theta.command",
     }  # fmt: skip
     assert plain.git("config", "--local", "--get-regexp", "theta").stdout == (
         "filter.theta.required true\nfilter.theta.smudge mine\n"

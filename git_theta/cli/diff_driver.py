@@ -1,0 +1,65 @@
+"""What ``diff.theta.command`` runs: how one checkpoint differs, for ``git diff`` and its kin.
+
+Called as ``diff_driver PATH OLD-FILE OLD-ID OLD-MODE NEW-FILE NEW-ID NEW-MODE [NEW-PATH HEADERS]``; with the path alone
+where it is in conflict. What the ids name is read from Git: the files, which Git has smudged, may hold anything
+(``vcs.unread``). Without an id the file is the worktree's. Any exit code but 0 makes Git stop.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from git_theta.cli import boundary
+from git_theta.cli.desk import desk_for
+from git_theta.cli.diff_output import pieces
+from git_theta.cli.differing import differing, read, to_read
+from git_theta.cli.pager import colored
+from git_theta.cli.progress import Meter
+from git_theta.operations.diff import diff
+from git_theta.vcs.repository import discover
+from git_theta.vcs.versions import Pair, Version
+from git_theta.words import printable
+
+_ERROR = 128
+_ABSENT = "."
+_WORKTREE = "worktree"
+
+
+def main() -> int:
+    """Say how the file that Git names on the command line differs."""
+    path, *words = sys.argv[1:]
+    if not words:
+        print(f"* Unmerged path {printable(path)}")  # noqa: T201
+        return 0
+    before = _version(path, words[0:3])
+    after = _version(words[6] if len(words) > 6 else path, words[3:6])
+    labels = tuple([_WORKTREE if one and not one.oid else "" for one in (before, after)])
+    repository, meter = discover(), Meter()
+    with desk_for(repository, meter) as desk:
+        found = differing(read([Pair(before, after)], repository.worktree, desk, everything=True))
+        with meter.during(f"Comparing {path}", to_read(found.comparisons)):
+            reports = [diff(one, desk, labels=(labels[0], labels[1])) for one in found.comparisons]
+    sys.stdout.writelines(pieces(reports, found.remarks, color=colored("color.diff")))
+    for remark in found.remarks:
+        boundary.say(remark.hint, prefix="hint: ")
+    return 0
+
+
+def _version(path: str, words: Sequence[str]) -> Version | None:
+    file, oid, mode = words
+    if oid == _ABSENT:
+        return None
+    known = oid.strip("0")
+    return Version(path if known else os.path.relpath(file), mode, oid if known else "")
+
+
+def _exit_code() -> int:
+    """As Git reads it."""
+    code = boundary.run(main)
+    return min(_ERROR + code, 255) if code else 0
+
+
+if __name__ == "__main__":
+    sys.exit(_exit_code())

@@ -1,0 +1,156 @@
+"""The files that differ as what can be said about them: comparisons of checkpoints, and remarks on the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
+
+from git_theta.diffing.base import Change, Comparison, Shard, Status
+from git_theta.diffing.compare import compare
+from git_theta.diffing.shards import checkpoints
+from git_theta.manifest.text import LARGEST, is_manifest
+from git_theta.operations.desk import Desk
+from git_theta.operations.sides import Side, blob_side, worktree_side
+from git_theta.vcs.versions import Pair, Version, filtered, texts
+
+_FILTER = "theta"
+_START = 1 << 20
+"""Bytes by which a raw file is told."""
+_NONE: Mapping[str, bytes] = MappingProxyType({})
+
+
+class File(NamedTuple):
+    """A file at both versions; None where it was not there."""
+
+    before: Side | None
+    after: Side | None
+
+    @property
+    def paths(self) -> tuple[str, str]:
+        """Before and after."""
+        sides = [side for side in self if side]
+        return sides[0].path, sides[-1].path
+
+    @property
+    def comparable(self) -> bool:
+        """Whether every version that is there is a manifest that we can read."""
+        return all(side.manifest for side in self if side)
+
+
+class Remark(NamedTuple):
+    """What no comparison says of a file: paths before and after, in Git's words or ours; what helps."""
+
+    paths: tuple[str, str]
+    lines: tuple[str, ...]
+    hint: str = ""
+
+
+class Differing(NamedTuple):
+    """What there is to say. Of a file there may be a comparison, a remark, or both."""
+
+    comparisons: tuple[Comparison, ...]
+    remarks: tuple[Remark, ...]
+
+
+def read(pairs: Sequence[Pair], top: Path | None, desk: Desk, *, everything: bool = False) -> list[File]:
+    """Both sides of those pairs that are checkpoints, or claim to be one, at either version.
+
+    Blobs are taken as Git has them, files of the worktree (below ``top``) as Git would have them.
+
+    Args:
+        pairs: files that differ.
+        top: of the worktree; None in a bare repository.
+        desk: what to work with.
+        everything: take all pairs for checkpoints.
+    """
+    versions = [version for pair in pairs for version in _versions(pair) if version.regular]
+    manifests = texts((one.oid for one in versions if one.oid), is_manifest, LARGEST, top)
+    cleaned = filtered((one.path for one in versions if not one.oid), _FILTER, top) if top else set()
+
+    def ours(pair: Pair) -> bool:
+        return any(one.oid in manifests if one.oid else one.path in cleaned for one in _versions(pair))
+
+    chosen = [pair for pair in pairs if everything or ours(pair)]
+    raw = {one.oid for pair in chosen for one in _versions(pair) if one.oid and one.regular} - manifests.keys()
+    blobs = manifests | {oid: data[:_START] for oid, data in texts(raw, lambda _: True, LARGEST, top).items()}
+
+    def side(version: Version | None) -> Side | None:
+        if version is None:
+            return None
+        if top and not version.oid and version.path in cleaned:
+            return worktree_side(version.path, version.mode, top, desk)
+        data = blobs.get(version.oid) if version.oid else _start(version, top)
+        return blob_side(version.path, version.mode, data)
+
+    return [File(side(pair.before), side(pair.after)) for pair in chosen]
+
+
+def _versions(pair: Pair) -> list[Version]:
+    return [version for version in (pair.before, pair.after) if version]
+
+
+def differing(
+    files: Iterable[File],
+    indexes: Mapping[str, bytes] = _NONE,
+    unchanged: Sequence[Shard] = (),
+) -> Differing:
+    """What is to be said of these files.
+
+    Args:
+        files: at both versions.
+        indexes: contents of indexes of shards, by path.
+        unchanged: further shards of the checkpoints that they belong to, the same at both versions.
+    """
+    files = tuple(files)
+    same = [file for file in files if file.comparable]
+    renames = {before: after for before, after in (file.paths for file in same) if before != after}
+    groups = checkpoints(
+        [*(Shard(one.before.path, one.before.manifest) for one in same if one.before and one.before.manifest),
+         *unchanged],
+        [*(Shard(one.after.path, one.after.manifest) for one in same if one.after and one.after.manifest),
+         *unchanged],
+        indexes, renames,
+    )  # fmt: skip
+    remarks = [_remark(file) for file in files]
+    return Differing(tuple([compare(*group) for group in groups]), tuple(filter(None, remarks)))
+
+
+def to_read(comparisons: Iterable[Comparison], keep: Callable[[Change], bool] = lambda _: True) -> int:
+    """Bytes of values there are to read, to measure every change that is kept."""
+    return sum(
+        place.entry.size
+        for comparison in comparisons
+        for change in comparison.changes
+        if change.status in (Status.CHANGED, Status.SPEC, Status.ADDED, Status.REMOVED) and keep(change)
+        for place in (change.before, change.after)
+        if place
+    )
+
+
+def _start(version: Version, top: Path | None) -> bytes | None:
+    """The start of a worktree's file that Git holds as it is."""
+    if top is None or not version.regular:
+        return None
+    with (top / version.path).open("rb") as file:
+        return file.read(_START)
+
+
+def _remark(file: File) -> Remark | None:
+    before, after = file
+    lines: list[str] = []
+    if before and after and before.mode != after.mode:
+        lines += [f"old mode {before.mode}", f"new mode {after.mode}"]
+    if before and after and before.path != after.path and before.manifest == after.manifest:
+        lines += [f"rename from {before.path}", f"rename to {after.path}"]
+    if not file.comparable:
+        lines += [f"before: {_what(before)}", f"after: {_what(after)}"]
+    hint = next((side.hint for side in file if side and side.hint), "")
+    return Remark(file.paths, tuple(lines), hint) if lines else None
+
+
+def _what(side: Side | None) -> str:
+    if side is None:
+        return "not there"
+    return side.what or f"{side.manifest.format if side.manifest else ''} checkpoint, stored by parameters"

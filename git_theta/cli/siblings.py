@@ -1,0 +1,68 @@
+"""The other shards of the checkpoints that differ: each is reported whole, also where one shard of it changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from git_theta.cli.differing import File
+from git_theta.diffing.base import Shard
+from git_theta.diffing.shards import checkpoints
+from git_theta.errors import ManifestError
+from git_theta.manifest.model import Manifest
+from git_theta.manifest.text import LARGEST, is_manifest, loads
+from git_theta.vcs.versions import Pair, Range, listing, pairs, texts
+
+_INDEX = ".index.json"
+_UNREAD = Manifest("", 0, ())
+
+
+class Siblings(NamedTuple):
+    """What belongs to files that differ.
+
+    Attributes:
+        indexes: contents of the indexes of shards in their folders, by path.
+        unchanged: shards that are the same at both versions.
+        differing: those that are not, and were not asked for.
+    """
+
+    indexes: Mapping[str, bytes]
+    unchanged: tuple[Shard, ...]
+    differing: tuple[Pair, ...]
+
+
+def siblings(files: Sequence[File], span: Range, top: Path | None, *, all_asked: bool) -> Siblings:
+    """The siblings of these files. ``all_asked``: the files are all that differ, not those of some pathspecs."""
+    own = {path for file in files for path in file.paths}
+    folders = {str(PurePosixPath(path).parent).removeprefix(".") for path in own}
+    around = {path: oid for folder in sorted(folders) for path, oid in listing(span, folder, top).items()}
+    indexes = _contents({path: oid for path, oid in around.items() if path.endswith(_INDEX)}, top)
+    related = _together(own, around, indexes) - own
+    asked = [f":(top,literal){path}" for path in sorted(related)]
+    more = pairs(span, asked, cwd=top) if asked and not all_asked else []
+    changed = {version.path for pair in more for version in (pair.before, pair.after) if version}
+    manifests = _contents({path: around[path] for path in related - changed}, top, manifests=True)
+    return Siblings(indexes, tuple(_shards(manifests)), tuple(more))
+
+
+def _together(own: Iterable[str], around: Iterable[str], indexes: Mapping[str, bytes]) -> set[str]:
+    """The paths that are of one checkpoint with any of ours."""
+    mine = set(own)
+    found: set[str] = set()
+    for _, files, _ in checkpoints([Shard(path, _UNREAD) for path in {*mine, *around}], (), indexes):
+        paths = {file.path for file in files}
+        found |= paths if paths & mine else set()
+    return found
+
+
+def _contents(blobs: Mapping[str, str], top: Path | None, *, manifests: bool = False) -> dict[str, bytes]:
+    found = texts(blobs.values(), is_manifest if manifests else bool, LARGEST, top)
+    return {path: found[oid] for path, oid in blobs.items() if oid in found}
+
+
+def _shards(texts: Mapping[str, bytes]) -> Iterable[Shard]:
+    for path, text in sorted(texts.items()):
+        with suppress(ManifestError):  # raw, or of a newer version: it is the same at both, and nobody asked
+            yield Shard(path, loads(text))

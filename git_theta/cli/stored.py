@@ -1,0 +1,134 @@
+"""A checkpoint as one version holds it: named by a person, found in a commit or in the index."""
+
+from __future__ import annotations
+
+import json
+import os
+import posixpath
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from git_theta.cli.past import manifest_text
+from git_theta.cli.separated import commits
+from git_theta.diffing.base import Shard
+from git_theta.diffing.shards import checkpoints
+from git_theta.errors import ManifestError, UsageError
+from git_theta.manifest.text import LARGEST, is_manifest, loads
+from git_theta.vcs.git import git, succeeds
+from git_theta.vcs.log import Blobs
+from git_theta.vcs.trees import files
+from git_theta.vcs.versions import texts
+
+_INDEX = ".index.json"
+_NAMED = 5
+
+
+class Checkpoint(NamedTuple):
+    """What people call it, the version ("" for the index), and its files; paths are from the top."""
+
+    path: str
+    revision: str
+    shards: tuple[Shard, ...]
+
+
+def named(blobs: Blobs, name: str) -> Checkpoint:
+    """What ``REV:PATH``, ``:PATH`` (the index), ``PATH`` (at HEAD) or ``REV``, if that has one checkpoint, stands for.
+
+    Raises UsageError where that is none.
+    """
+    revision, colon, path = name.partition(":")
+    if colon:
+        relative = path.startswith(("./", "../"))
+        return checkpoint(blobs, revision, path if relative else _from_here(path))
+    is_path = os.path.lexists(name) or blobs.find(f"HEAD:{from_top(name)}") is not None
+    is_revision = succeeds("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+    if is_path and is_revision:
+        raise UsageError(f"{name!r} is a revision and a path", hint=f"Say HEAD:./{name} for the path.")
+    if is_path:
+        return checkpoint(blobs, "HEAD", name)
+    if not is_revision and name != "HEAD":
+        raise UsageError(f"{name!r} is no revision, and no file at HEAD", hint="git theta show REV:PATH, or :PATH")
+    return only(name)
+
+
+def checkpoint(blobs: Blobs, revision: str, path: str) -> Checkpoint:
+    """The checkpoint of a path, which is relative to the current folder; of an index, all of its shards.
+
+    Raises UsageError where there is none.
+    """
+    if revision:
+        commits([revision])
+    whole, where = from_top(path), revision or "the index"
+    found = blobs.find(f"{revision}:{whole}")
+    if found is None:
+        raise UsageError(f"{whole!r} is no file in {where}", hint="What is versioned here: git theta ls-files :/")
+    text = manifest_text(blobs, found[0])
+    if text is not None:
+        return Checkpoint(whole, revision, (_shard(whole, text),))
+    shards = _sharded(blobs, revision, whole, found[0]) if whole.endswith(_INDEX) else ()
+    if not shards:
+        raise UsageError(
+            f"{whole!r} is no checkpoint in {where}: Git has it as it is",
+            hint="Versioned from its next commit on: git theta track, then git add --renormalize",
+        )
+    return Checkpoint(whole, revision, shards)
+
+
+def only(revision: str) -> Checkpoint:
+    """The one checkpoint of a commit. Raises UsageError where there is none, or more."""
+    (commit,) = commits([revision])[:1]
+    oids = {path: file.oid for path, file in files(commit).items() if file.regular and file.size <= LARGEST}
+    manifests = {oid: data for oid, data in texts(oids.values(), is_manifest, LARGEST).items() if is_manifest(data)}
+    shards = [_shard(path, manifests[oid]) for path, oid in oids.items() if oid in manifests]
+    found = checkpoints((), shards)
+    if len(found) == 1:
+        return Checkpoint(found[0][0], revision, found[0][2])
+    if not found:
+        raise UsageError(f"{revision} has no checkpoint", hint="Files are versioned once tracked: git theta track")
+    names = ", ".join(path for path, _, _ in found[:_NAMED]) + (" ..." if len(found) > _NAMED else "")
+    raise UsageError(f"{revision} has {len(found)} checkpoints: {names}", hint=f"Name one: {revision}:{found[0][0]}")
+
+
+def from_top(path: str) -> str:
+    """A path, relative to the current folder, from the top of the worktree. Raises UsageError for what is outside."""
+    prefix = git("rev-parse", "--show-prefix").removesuffix(b"\n")
+    if Path(path).is_absolute():
+        path = os.path.relpath(os.path.realpath(path), os.path.realpath(os.curdir))
+    whole = posixpath.normpath(posixpath.join(os.fsdecode(prefix), path))
+    if whole.startswith("..") or posixpath.isabs(whole):
+        raise UsageError(f"{path!r} is outside of the repository", hint="Name a file in it.")
+    return whole
+
+
+def _from_here(path: str) -> str:
+    """A path from the top, relative to the current folder."""
+    return posixpath.relpath(posixpath.join("/", path), posixpath.join("/", from_top(".")))
+
+
+def _sharded(blobs: Blobs, revision: str, index: str, oid: str) -> tuple[Shard, ...]:
+    """The shards that an index names, as far as the version has them."""
+    folder, text = posixpath.dirname(index), blobs.read(oid) or b""
+    return tuple(
+        [
+            _shard(path, manifest)
+            for path in _named(text, folder)
+            if (found := blobs.find(f"{revision}:{path}")) and (manifest := manifest_text(blobs, found[0]))
+        ]
+    )
+
+
+def _named(index: bytes, folder: str) -> list[str]:
+    """The paths of the shards in an index of Hugging Face's; none for any other text."""
+    with suppress(ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        names: Iterable[str] = json.loads(index)["weight_map"].values()
+        return sorted({posixpath.normpath(posixpath.join(folder, name)) for name in names})
+    return []
+
+
+def _shard(path: str, text: bytes) -> Shard:
+    try:
+        return Shard(path, loads(text))
+    except ManifestError as error:
+        raise error.located(path=path) from error.__cause__

@@ -1,0 +1,196 @@
+"""The files that differ between two versions, as Git tells them apart: commits, the index, the worktree."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from git_theta.errors import GitError, UsageError
+from git_theta.vcs.git import blobs, git, nul_separated, succeeds
+
+_NOTHING = "000000"
+"""Git's mode of what is not there."""
+_UNMERGED = "U"
+_RAW = ("diff", "--raw", "-z", "-M", "--no-abbrev", "--no-ext-diff", "--no-color", "--no-relative", "--no-exit-code",
+        "--ignore-submodules")  # fmt: skip
+
+
+class Version(NamedTuple):
+    """A file at one version.
+
+    Attributes:
+        path: from the top.
+        mode: as Git has it: ``100644``, ``100755``, ``120000``, ``160000``.
+        oid: of its blob; "" where it is the worktree's file, which Git has not hashed.
+    """
+
+    path: str
+    mode: str
+    oid: str
+
+    @property
+    def regular(self) -> bool:
+        """Whether it is neither a link nor a submodule."""
+        return self.mode.startswith("100")
+
+
+class Pair(NamedTuple):
+    """A file at both versions; None where it was not there. ``unmerged``: it is in conflict, and has no one version."""
+
+    before: Version | None
+    after: Version | None
+    unmerged: str = ""
+
+
+class Range(NamedTuple):
+    """What is compared with what.
+
+    Attributes:
+        revisions: for Git's command line: none, one, two, ``A..B`` or ``A...B``.
+        labels: what people call both versions.
+        cached: whether the index stands in for the worktree.
+    """
+
+    revisions: tuple[str, ...]
+    labels: tuple[str, str]
+    cached: bool = False
+
+    @property
+    def worktree(self) -> bool:
+        """Whether the second version is the worktree."""
+        return not self.cached and len(self.revisions) < 2 and not any(".." in name for name in self.revisions)
+
+    @property
+    def common(self) -> str:
+        """A version that has whatever is the same at both: a revision, or "" for the index."""
+        if self.cached or not self.revisions:
+            return ""
+        return self.revisions[-1].rpartition("..")[2] or "HEAD"
+
+
+def spanned(revisions: Sequence[str], *, cached: bool) -> Range:
+    """What ``git diff`` compares, given these. Raises UsageError where that are more than two versions."""
+    if len(revisions) > 2 or (len(revisions) > 1 and any(".." in name for name in revisions)):
+        raise UsageError("more than two versions", hint="Name one or two, or A..B, or A...B for what B did since A.")
+    if cached and (len(revisions) > 1 or any(".." in name for name in revisions)):
+        raise UsageError("--cached compares the index with one version", hint="Leave the other one out.")
+    return Range(tuple(revisions), _labels(revisions, cached), cached)
+
+
+def _labels(revisions: Sequence[str], cached: bool) -> tuple[str, str]:
+    if cached:
+        return (revisions[0] if revisions else "HEAD"), "index"
+    if not revisions:
+        return "index", "worktree"
+    if len(revisions) == 2:
+        return revisions[0], revisions[1]
+    before, dots, after = revisions[0].partition("..")
+    if not dots:
+        return before, "worktree"
+    symmetric = after.startswith(".")
+    before, after = before or "HEAD", after.removeprefix(".") or "HEAD"
+    return f"merge base of {before} and {after}" if symmetric else before, after
+
+
+def revisions_in(words: Sequence[str], cwd: Path) -> tuple[list[str], list[str]]:
+    """Words that no ``--`` tells apart, as Git does: revisions, then paths that are there.
+
+    Raises UsageError for a word that may be either.
+    """
+    for at, word in enumerate(words):
+        if _is_path(word, cwd):
+            if succeeds("rev-parse", "--verify", "--quiet", "--end-of-options", word, cwd=cwd):
+                raise UsageError(f"{word!r} is a revision and a path", hint="Put -- before paths, or after revisions.")
+            return list(words[:at]), list(words[at:])
+    return list(words), []
+
+
+def _is_path(word: str, cwd: Path) -> bool:
+    return os.path.lexists(cwd / word) or word.startswith(":(") or any(letter in word for letter in "*?[")
+
+
+def pairs(span: Range, pathspecs: Sequence[str] = (), *, cwd: Path | None = None) -> list[Pair]:
+    """The files that differ, in Git's order, with the renames that Git finds.
+
+    Args:
+        span: what is compared.
+        pathspecs: Git's, relative to ``cwd``; none for all.
+        cwd: a folder of the repository; None for the current one.
+
+    Raises UsageError for what is no revision.
+    """
+    index = ["--cached"] if span.cached else []
+    try:
+        output = git(*_RAW, *index, *span.revisions, "--", *pathspecs, cwd=cwd)
+    except GitError:
+        _require_revisions(span, cwd)
+        raise
+    return list(_parsed(nul_separated(output), span))
+
+
+def _require_revisions(span: Range, cwd: Path | None) -> None:
+    for name in (name for revision in span.revisions for name in revision.replace("...", "..").split("..")):
+        if name and not succeeds("rev-parse", "--verify", "--quiet", "--end-of-options", name, cwd=cwd):
+            raise UsageError(
+                f"{name!r} is no revision here, and no file", hint="Put -- before the path of a file that is gone."
+            ) from None
+
+
+def _parsed(items: Iterable[str], span: Range) -> Iterator[Pair]:
+    words = iter(items)
+    for facts in words:
+        mode_before, mode_after, oid_before, oid_after, status = facts.removeprefix(":").split(" ")
+        path = next(words)
+        if status == _UNMERGED:
+            yield Pair(None, None, path)
+            continue
+        moved = next(words) if status[0] in "RC" else path
+        if span.worktree and status[0] in "RCA":
+            oid_after = ""  # looking for renames, Git has hashed the file, and prints the id of what it did not store
+        yield Pair(_version(path, mode_before, oid_before), _version(moved, mode_after, oid_after))
+
+
+def _version(path: str, mode: str, oid: str) -> Version | None:
+    return None if mode == _NOTHING else Version(path, mode, oid if oid.strip("0") else "")
+
+
+def listing(span: Range, folder: str, cwd: Path | None = None) -> dict[str, str]:
+    """The files right in a folder ("" for the top) that both versions may have: path to the id of the blob."""
+    prefix = f"{folder}/" if folder else ""
+    try:
+        if span.common:
+            output = git("ls-tree", "-z", "--full-tree", f"{span.common}:{folder}", cwd=cwd)
+        else:
+            output = git("ls-files", "-s", "-z", "--full-name", "--", f":(top,literal){prefix}", cwd=cwd)
+    except GitError:  # the folder is another version's, or what is compared are no trees
+        return {}
+    found = {}
+    for item in nul_separated(output):
+        facts, _, name = item.partition("\t")
+        path = f"{prefix}{name}" if span.common else name
+        oid = facts.split(" ")[2 if span.common else 1]
+        if facts.startswith("100") and "/" not in path.removeprefix(prefix):
+            found[path] = oid
+    return found
+
+
+def texts(
+    oids: Iterable[str], wanted: Callable[[bytes], bool], largest: int, cwd: Path | None = None
+) -> dict[str, bytes]:
+    """The blobs of at most ``largest`` bytes that are ``wanted``, by their ids. What is not here is left out."""
+    names = b"".join(oid.encode() + b"\n" for oid in sorted(set(oids)))
+    if not names:
+        return {}
+    form = "--batch-check=%(objectname) %(objectsize)"
+    found = [line.split() for line in git("cat-file", form, cwd=cwd, stdin=names).decode().splitlines()]
+    read = blobs([oid for oid, size in found if size.isdigit() and int(size) <= largest], cwd=cwd)
+    return {oid: data for oid, data in read if data is not None and wanted(data)}
+
+
+def filtered(paths: Iterable[str], name: str, cwd: Path | None = None) -> set[str]:
+    """Those paths (relative to ``cwd``) that pass through the filter ``name`` here."""
+    listing = b"".join(os.fsencode(path) + b"\0" for path in paths)
+    words = nul_separated(git("check-attr", "--stdin", "-z", "filter", cwd=cwd, stdin=listing)) if listing else []
+    return {path for path, value in zip(words[::3], words[2::3], strict=True) if value == name}

@@ -1,0 +1,139 @@
+"""``git theta log``: which commits changed parameters, told from manifests alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.past import Story, manifest
+from tests.sandbox import Sandbox
+
+MODEL = {f"layer.{index}.weight": f"w{index}" for index in range(8)}
+FILE = "model.safetensors"
+
+
+@pytest.fixture
+def story(tmp_path: Path) -> Story:
+    return Story(Sandbox.create(tmp_path / "repository", install=False))
+
+
+def logged(story: Story, *args: str) -> list[dict[str, Any]]:
+    """The commits of ``git theta log --json``."""
+    found: list[dict[str, Any]] = json.loads(story.sandbox.theta("log", "--json", *args).stdout)
+    return found
+
+
+def subjects(story: Story, *args: str) -> list[str]:
+    return [one["subject"] for one in logged(story, *args)]
+
+
+def test_commits_are_told_with_what_they_changed_and_stored(story: Story) -> None:
+    story.commit("Base", {FILE: MODEL})
+    story.commit("Readme", {"README": b"text\n"})
+    story.commit("Tune", {FILE: MODEL | {"layer.0.weight": "new", "head": "w1"}})
+    tune, base = logged(story)
+    assert (tune["subject"], base["subject"]) == ("Tune", "Base")
+    (file,) = tune["checkpoints"]
+    assert {key: number for key, number in file["counts"].items() if number} == {"changed": 1, "added": 1}
+    names = {change["name"]: change["status"] for change in file["changes"]}
+    assert names == {"layer.0.weight": "changed", "head": "added"}
+    frame = len("".join(MODEL) + "head")
+    assert tune["stored"] == 4096 + frame, "what head holds was stored with layer.1 before"
+    text = story.sandbox.theta("log").stdout
+    assert f" {FILE}: 1 changed, 1 added of 9 parameters; 4.2 kB stored\n" in text
+    assert "   ~ layer.0.weight\n   + head\n" in text
+
+
+def test_a_glob_chooses_commits_and_limits_them(story: Story) -> None:
+    story.commit("Base", {FILE: MODEL})
+    story.commit("Metadata", {FILE: manifest(MODEL, metadata="x")})
+    story.commit("One", {FILE: MODEL | {"layer.1.weight": "a"}})
+    story.commit("Two", {FILE: MODEL | {"layer.1.weight": "a", "layer.2.weight": "b"}})
+    assert subjects(story, "-p", "layer.1.*") == ["One", "Base"]
+    assert subjects(story, "-p", "layer.1.*", "-n", "1") == ["One"]
+    assert subjects(story) == ["Two", "One", "Metadata", "Base"]
+    assert subjects(story, "main~3..main~1") == ["One", "Metadata"]
+
+
+def test_renamed_files_are_followed_and_others_are_not(story: Story) -> None:
+    story.commit("Base", {"old.safetensors": MODEL, "other.safetensors": {"a": "1"}})
+    story.commit("Tune", {"old.safetensors": MODEL | {"layer.0.weight": "new"}})
+    story.commit("Other", {"other.safetensors": {"a": "2"}})
+    story.rename("old.safetensors", "new.safetensors")
+    changed = {"new.safetensors": MODEL | {"layer.0.weight": "newer"}, "old.safetensors": {"b": "another"}}
+    story.commit("Tune again", changed)
+    assert subjects(story, "--", "new.safetensors") == ["Tune again", "Tune", "Base"]
+    assert subjects(story, "--", "old.safetensors")[0] == "Tune again"
+    base = logged(story, "-n", "9", "--", "new.safetensors")[-1]
+    assert [file["path"] for file in base["checkpoints"]] == ["old.safetensors"]
+
+
+def test_a_renamed_parameter_is_renamed_not_added_and_removed(story: Story) -> None:
+    story.commit("Base", {FILE: MODEL})
+    renamed = {name.replace("layer.7", "head"): value for name, value in MODEL.items()}
+    story.commit("Rename", {FILE: renamed})
+    (change,) = logged(story)[0]["checkpoints"][0]["changes"]
+    assert (change["status"], change["was"], change["name"]) == ("renamed", "layer.7.weight", "head.weight")
+
+
+def test_a_merge_counts_where_a_parameter_is_as_in_none_of_its_parents(story: Story) -> None:
+    base = story.commit("Base", {FILE: MODEL})
+    story.commit("Side", {FILE: MODEL | {"layer.0.weight": "s", "layer.2.weight": "s"}}, branch="side")
+    story.commit("Main", {FILE: MODEL | {"layer.1.weight": "m", "layer.2.weight": "m"}}, parents=[base])
+    taken = MODEL | {"layer.0.weight": "s", "layer.1.weight": "m", "layer.2.weight": "m"}
+    story.commit("Merge, nothing new", {FILE: taken}, parents=["main", "side"])
+    assert subjects(story) == ["Main", "Side", "Base"]
+    story.commit("More", {FILE: taken | {"layer.2.weight": "t"}}, branch="side", parents=["side"])
+    averaged = taken | {"layer.2.weight": "average"}
+    story.commit("Merge, averaged", {FILE: averaged}, parents=["main", "side"])
+    merge = logged(story)[0]
+    assert merge["subject"] == "Merge, averaged"
+    assert [change["name"] for change in merge["checkpoints"][0]["changes"]] == ["layer.2.weight"]
+
+
+def test_shards_are_one_checkpoint_and_parameters_move_between_them(story: Story) -> None:
+    first, second = (f"model-0000{number}-of-00002.safetensors" for number in (1, 2))
+    low, high = dict(list(MODEL.items())[:4]), dict(list(MODEL.items())[4:])
+    story.commit("Base", {first: low, second: high})
+    moved = low.pop("layer.3.weight")
+    story.commit("Balance", {first: low, second: {"layer.3.weight": moved} | high})
+    (file,) = logged(story, "-n", "1")[0]["checkpoints"]
+    assert file["path"] == "model.safetensors.index.json"
+    assert [(change["name"], change["status"]) for change in file["changes"]] == [("layer.3.weight", "moved")]
+
+
+def test_pathspecs_are_relative_to_the_current_folder(story: Story) -> None:
+    story.commit("Base", {"a/model.pt": MODEL, "b/model.pt": {"x": "1"}})
+    story.commit("B", {"b/model.pt": {"x": "2"}})
+    folder = story.sandbox.root / "b"
+    folder.mkdir()
+    assert json.loads(Sandbox(folder).theta("log", "--json", "-n1", "--", "model.pt").stdout)[0]["subject"] == "B"
+    assert subjects(story, "--", "a") == ["Base"]
+
+
+def test_what_a_shallow_clone_lacks_is_said(story: Story, tmp_path: Path) -> None:
+    story.commit("Base", {FILE: MODEL})
+    story.commit("Tune", {FILE: MODEL | {"layer.0.weight": "new"}})
+    story.sandbox.git("clone", "--quiet", "--bare", "--depth=1", f"file://{story.sandbox.root}", tmp_path / "shallow")
+    text = Sandbox(tmp_path / "shallow").theta("log").stdout
+    assert "    (a shallow clone ends here: everything counts as added)\n" in text
+
+
+def test_mistakes_are_said_in_words(story: Story) -> None:
+    unborn = story.sandbox.theta("log", check=False)
+    assert (unborn.returncode, unborn.stderr.splitlines()[0]) == (2, "theta: error: there is no commit yet")
+    story.commit("Base", {FILE: MODEL, "README": b"text\n"})
+    for words, what in [(["--", "README"], "no commit has a checkpoint there: README"), (["nix"], "no revision here")]:
+        done = story.sandbox.theta("log", *words, check=False)
+        assert done.returncode == 2
+        assert what in done.stderr
+
+
+def test_names_cannot_steer_the_terminal(story: Story) -> None:
+    story.commit("Base \x1b[31m", {FILE: {"evil\x1b[2J": "1"}})
+    text = story.sandbox.theta("log").stdout
+    assert "\x1b" not in text
+    assert r"+ evil\x1b[2J" in text

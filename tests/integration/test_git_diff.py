@@ -1,0 +1,165 @@
+"""``git diff`` and its kin on checkpoints, with the driver that install puts in place."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from git_theta.manifest.text import is_manifest
+from tests.sandbox import Sandbox, changed, model
+
+MODEL = "m.safetensors"
+FIRST = model()
+SECOND = changed(FIRST, "layer.bias")
+THIRD = changed(FIRST, "layer.weight")
+
+
+@pytest.fixture(scope="module")
+def template(sealed_session: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Made once: copying it is ten times faster."""
+    sandbox = Sandbox.create(tmp_path_factory.mktemp("template") / "repository")
+    sandbox.theta("track", "*.safetensors")
+    for version in (FIRST, SECOND):
+        sandbox.write(MODEL, version)
+        sandbox.commit()
+    return sandbox.root
+
+
+@pytest.fixture
+def two(template: Path, tmp_path: Path) -> Sandbox:
+    """Two commits in which one parameter differs."""
+    return Sandbox(shutil.copytree(template, tmp_path / "repository"))
+
+
+def lines(sandbox: Sandbox, *command: str) -> list[str]:
+    return sandbox.git(*command).stdout.splitlines()
+
+
+def told(sandbox: Sandbox, *command: str) -> dict[str, str]:
+    """Parameter -> its sign, in what a Git command prints."""
+    rows = [line.split() for line in lines(sandbox, *command) if line[:2] in ("~ ", "! ", "+ ", "- ", "> ")]
+    return {words[1]: words[0] for words in rows}
+
+
+def test_commits_the_index_and_the_worktree(two: Sandbox) -> None:
+    assert told(two, "diff", "HEAD~", "HEAD") == {"layer.bias": "~"}
+    two.write(MODEL, THIRD)
+    assert told(two, "diff") == {"layer.bias": "~", "layer.weight": "~"}
+    assert told(two, "diff", "-R") == {"layer.bias": "~", "layer.weight": "~"}
+    assert told(two, "diff", "HEAD~") == {"layer.weight": "~"}
+    two.git("add", MODEL)
+    assert told(two, "diff", "--cached", "HEAD~") == {"layer.weight": "~"}
+    assert told(two, "diff", "HEAD~:" + MODEL, "HEAD:" + MODEL) == {"layer.bias": "~"}
+
+
+def test_from_a_folder_below(two: Sandbox) -> None:
+    two.write("sub/" + MODEL, THIRD)
+    two.git("add", "-N", ".")
+    assert told(Sandbox(two.root / "sub"), "diff") == dict.fromkeys(("embed.weight", "layer.weight", "layer.bias"), "+")
+
+
+def test_added_deleted_renamed_and_only_of_another_mode(two: Sandbox) -> None:
+    two.write("new.safetensors", model(1, fresh=(3, 3)))
+    two.git("mv", MODEL, "moved.safetensors")
+    two.write("moved.safetensors", FIRST)
+    two.git("add", ".")
+    two.git("commit", "-qm", "renamed")
+    assert told(two, "diff", "HEAD~", "HEAD") == {"fresh": "+", "layer.bias": "~"}
+    said = lines(two, "diff", "--no-renames", "HEAD~", "HEAD", "--", MODEL, "moved.safetensors")
+    assert [line for line in said if line.endswith("file")] == ["deleted file", "new file"]
+    (two.root / "new.safetensors").chmod(0o755)
+    assert lines(two, "diff") == [
+        "diff --theta a/new.safetensors b/new.safetensors",
+        "old mode 100644",
+        "new mode 100755",
+    ]
+
+
+def test_a_raw_checkpoint_on_one_side(two: Sandbox) -> None:
+    raw = two.git("hash-object", "-w", "--no-filters", MODEL).stdout.strip()
+    two.git("update-index", "--cacheinfo", f"100644,{raw},{MODEL}")
+    said = lines(two, "diff", "--cached")
+    assert said[0] == f"diff --theta a/{MODEL} b/{MODEL}"
+    assert "before: safetensors checkpoint, stored by parameters" in said
+    assert "after: a raw safetensors checkpoint, committed without git-theta" in said
+
+
+def test_a_link_a_newer_manifest_and_an_empty_file(two: Sandbox) -> None:
+    newer = two.git("cat-file", "blob", f"HEAD:{MODEL}").stdout.replace("manifest 1", "manifest 9", 1)
+    two.write(MODEL, newer.encode())
+    done = two.git("diff")
+    assert "after: a manifest of version 9; this release reads up to version 1" in done.stdout
+    assert "hint: Upgrade git-theta" in done.stderr
+    two.write(MODEL, b"")
+    assert "after: an empty file" in lines(two, "diff")
+    (two.root / MODEL).unlink()
+    (two.root / MODEL).symlink_to("elsewhere")
+    assert "after: a symbolic link" in lines(two, "diff")
+
+
+def test_a_file_in_conflict(two: Sandbox) -> None:
+    two.git("checkout", "-q", "-b", "side", "HEAD~")
+    two.write(MODEL, changed(FIRST, "layer.bias", at=4))
+    two.commit()
+    two.git("merge", "-q", "main", check=False)
+    assert f"* Unmerged path {MODEL}" in lines(two, "diff", "--ours")
+
+
+def test_where_git_runs_no_driver_it_prints_a_line_for_each_parameter(two: Sandbox) -> None:
+    for command in (["show"], ["log", "-p", "-1"], ["format-patch", "--stdout", "-1"], ["diff", "--no-ext-diff", "@~"]):
+        said = [line for line in lines(two, *command) if line.startswith(('+{"name"', '-{"name"'))]
+        assert [line[:22] for line in said] == ['-{"name":"layer.bias",', '+{"name":"layer.bias",']
+    assert told(two, "log", "-p", "-1", "--ext-diff") == {"layer.bias": "~"}
+    assert told(two, "show", "--ext-diff") == {"layer.bias": "~"}
+
+
+def test_git_materialises_nothing_for_the_driver(two: Sandbox, tmp_path: Path) -> None:
+    """The files that Git puts down for the driver cost no tensor: they hold manifests, which nobody reads."""
+    seen = tmp_path / "seen"
+    driver = two.git("config", "diff.theta.command").stdout.strip()
+    two.git("config", "diff.theta.command", f'cp "$2" {shlex.quote(str(seen))}; {driver}')
+    (two.root / ".git/theta/objects").rename(tmp_path / "gone")
+    assert told(two, "diff", "HEAD~", "HEAD") == {"layer.bias": "~"}
+    assert is_manifest(seen.read_bytes())
+
+
+def test_a_textconv_and_another_driver_get_the_file(two: Sandbox) -> None:
+    dump = f"{shlex.quote(sys.executable)} -c \"import sys; print(len(open(sys.argv[1], 'rb').read()))\""
+    two.git("config", "diff.theta.textconv", dump)
+    assert f"+{len(SECOND)}" not in lines(two, "show")  # both have the same length: the conversions do not differ
+    two.write(MODEL, SECOND + b"\0")
+    two.commit()
+    assert f"+{len(SECOND) + 1}" in lines(two, "show")
+    two.git("config", "--unset", "diff.theta.textconv")
+    two.git("config", "diff.theta.command", 'wc -c <"$2" #')
+    assert lines(two, "diff", "HEAD~", "HEAD") == [str(len(SECOND))]
+
+
+def test_a_missing_object_is_told_and_the_rest_reported(two: Sandbox) -> None:
+    two.write(MODEL, changed(SECOND, "embed.weight"))
+    two.commit()
+    before = {path for path in (two.root / ".git/theta/objects").rglob("*") if path.is_file()}
+    two.write(MODEL, THIRD)
+    two.write("other.safetensors", FIRST)
+    two.commit()
+    for path in {path for path in (two.root / ".git/theta/objects").rglob("*") if path.is_file()} - before:
+        path.unlink()
+    done = two.git("diff", "HEAD~", "HEAD", "--", MODEL)
+    assert "could not be read" in done.stdout
+    assert told(two, "diff", "HEAD~", "HEAD", "--", MODEL).keys() == {"embed.weight", "layer.weight", "layer.bias"}
+
+
+def test_colours_are_gits(two: Sandbox) -> None:
+    assert "\x1b[" not in two.git("diff", "HEAD~", "HEAD").stdout
+    assert "\x1b[" in two.git("-c", "color.diff=always", "diff", "HEAD~", "HEAD").stdout
+    assert "\x1b[" in two.git("diff", "HEAD~", "HEAD", env={"GIT_PAGER_IN_USE": "1"}).stdout
+
+
+def test_an_error_stops_git_and_says_why(two: Sandbox) -> None:
+    two.write(".git/theta/state.sqlite", b"")
+    done = two.run(sys.executable, "-I", "-m", "git_theta.cli.diff_driver", MODEL, "x", "1" * 40, check=False)
+    assert done.returncode > 128
