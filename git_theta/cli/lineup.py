@@ -12,12 +12,16 @@ from git_theta.manifest.text import LARGEST, is_manifest, loads
 from git_theta.merging import options
 from git_theta.merging.catalogue import named
 from git_theta.merging.checks import FLOATING, check_heads
-from git_theta.merging.policy import CONFLICT, Choice
+from git_theta.merging.policy import CONFLICT, Choice, said
 from git_theta.operations.cases import Case, Version, case
 from git_theta.operations.merge import Choose, Settings
+from git_theta.operations.renames import Row, followed
 from git_theta.vcs import heads as vcs_heads
 from git_theta.vcs import history, trees
 from git_theta.vcs.heads import Head
+
+_SIDES = ("ours", "theirs")
+_COMPUTE = "Choose another strategy for it (-s, --for): average, ties ..."
 
 
 class Request(NamedTuple):
@@ -126,11 +130,16 @@ def cases(made: Lineup, top: Path) -> list[Case]:
     versions = {path: files if made.base else (None, *files) for path, files in trees.differing(commits, top).items()}
     texts = _manifests(versions)
     found = []
-    for path, files in versions.items():
+    for path, files, was, clash in followed(versions, _renames(made, top), made.labels):
         if any(file and file.oid in texts for file in files):
-            base, *heads = [_version(path, file, texts) for file in files]
-            found.append(case(path, base, heads, made.labels))
+            there = tuple([_version(path, file, texts) for file in files])
+            found.append(case(Row(path, there, was, clash), made.labels))
     return found
+
+
+def _renames(made: Lineup, top: Path) -> list[dict[str, str]]:
+    """What each head calls files of the base otherwise."""
+    return [trees.renames(made.base.commit, head.commit, top) for head in made.heads] if made.base else []
 
 
 def _manifests(versions: Mapping[str, Sequence[trees.File | None]]) -> dict[str, bytes]:
@@ -163,14 +172,29 @@ def check(found: Sequence[Case], request: Request, weights: tuple[float, ...] | 
         _checked(rule.choice)
     weighable = weights is None
     for item in found:
-        for name in dict.fromkeys(choice.strategy for choice in _choices(item, top)):
+        for name, origin in dict.fromkeys((choice.strategy, choice.origin) for choice in _choices(item, top)):
             strategy = named(name)
-            fitting = weights and tuple([weights[index] for index in item.among]) if strategy.takes_weights else None
-            check_heads(strategy, len(item.among), fitting)
+            check_fits(item, Choice(name, {}, origin), weights if strategy.takes_weights else None)
             weighable = weighable or strategy.takes_weights
         _check_dtype(item, request.dtype)
     if not weighable and any(item.plan and item.plan.contested for item in found):
         raise UsageError("no strategy that is used here takes weights", hint="Leave them out, or choose -s weighted.")
+
+
+def check_fits(item: Case, choice: Choice, weights: tuple[float, ...] | None = None) -> None:
+    """Raise UsageError, naming the file and who chose it, for a strategy that does not take the heads of a file.
+
+    Sides are those of the merge: where not all heads have the file, the first one of those that do is not "ours".
+    """
+    strategy = named(choice.strategy)
+    fitting = weights and tuple([weights[index] for index in item.among])
+    try:
+        with said(choice.origin):
+            if strategy.name in _SIDES and len(item.among) < len(item.heads):
+                raise UsageError(f"{strategy.name} may be a head without this file", hint=_COMPUTE)
+            check_heads(strategy, len(item.among), fitting)
+    except UsageError as error:
+        raise error.located(path=item.path) from None
 
 
 def _choices(item: Case, top: Path) -> Iterator[Choice]:

@@ -19,6 +19,7 @@ from git_theta.merging.devices import CPU, device
 from git_theta.operations import recipe
 from git_theta.operations.merge import Settings
 from git_theta.vcs import config
+from git_theta.vcs.heads import is_shallow
 from git_theta.vcs.repository import Repository
 
 _DRIVER = "merge.theta.driver"
@@ -78,7 +79,7 @@ def command(
     ordered = request.settings._replace(weights=made.weights)
     if len(made.heads) > 2 or len(made.others) > 1 or (request.base and len(made.heads) > 1):
         if made.base is None:
-            raise UsageError("the heads have no commit in common", hint="Name what they come from: --base REV")
+            raise UsageError("the heads have no commit in common", hint=_unrelated(top))
         return n_way(made, found, ordered, repository, message=message, commit=not no_commit, report=report)
     if not made.others:
         click.echo("Already up to date.")
@@ -86,6 +87,11 @@ def command(
     _require_driver(repository)
     head = made.others[0]
     return two_way(head, request, ordered, repository, message=message, commit=not no_commit, report=report)
+
+
+def _unrelated(top: Path) -> str:
+    name_it = "Name what they come from: --base REV"
+    return f"Get the history that is cut off: git fetch --unshallow\n{name_it}" if is_shallow(top) else name_it
 
 
 def _from_recipe(file: Path, request: Request) -> Request:

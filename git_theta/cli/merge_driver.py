@@ -6,6 +6,7 @@ from the second file, and from the exit code: 0 merged, 1 conflict, above 128 an
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 
@@ -19,8 +20,10 @@ from git_theta.merging.policy import Choice
 from git_theta.merging.trivial import Decision
 from git_theta.operations.conflicts import FRAME, Stages, keep, note_of
 from git_theta.operations.merge import Choose, Merged, merge
+from git_theta.vcs import atomic
 from git_theta.vcs.git import git
 from git_theta.vcs.repository import Repository, discover
+from git_theta.words import printable
 
 _MARKERS = 7
 """Git's size of conflict markers; it makes them longer when it merges merge bases into a virtual one."""
@@ -35,6 +38,7 @@ Or give up (git merge --abort, git rebase --abort ...), and merge again: git the
 
 def main() -> int:
     """Merge the files that Git names on the command line."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # temporary files go, as after Ctrl-C
     base, ours, theirs, markers, path = sys.argv[1:6]
     stages = Stages(*(_text(Path(file)) for file in (base, ours, theirs)))
     virtual = int(markers) > _markers(path)
@@ -50,7 +54,7 @@ def main() -> int:
         return _given_up(Path(ours), virtual=virtual)
     if virtual and merged.left:
         return _given_up(Path(ours), virtual=virtual)
-    Path(ours).write_bytes(dumps(merged.manifest))
+    atomic.replace(Path(ours), dumps(merged.manifest))  # older Gits take what is there even after an error
     _say_notes(merged, path)
     if merged.left:
         keep(note_of(path, merged), stages, conflicts_of(repository))
@@ -105,8 +109,9 @@ def _say_notes(merged: Merged, path: str) -> None:
 
 
 def _report(merged: Merged, path: str) -> None:
-    count = len(merged.left)
-    boundary.say(f"{path}: {count} contested parameter{'s' if count > 1 else ''}; the file holds ours for them:")
+    plural = "s" if len(merged.left) > 1 else ""
+    contested = f"{len(merged.left)} contested parameter{plural}; the file holds ours for them:"
+    boundary.say(f"{printable(path)}: {contested}")
     for left in merged.left:
         boundary.say(f"  {', '.join(left.decision.names) or FRAME}" + (f" ({left.reason})" if left.reason else ""))
     boundary.say(_SETTLE, prefix="hint: ")

@@ -13,6 +13,7 @@ from git_theta.cli.listing import echo_json
 from git_theta.merging.render import as_json, render
 from git_theta.merging.trivial import BASE
 from git_theta.operations.cases import Case
+from git_theta.words import printable
 
 
 def show(made: Lineup, found: Sequence[Case], top: Path, *, as_data: bool) -> None:
@@ -25,7 +26,9 @@ def show(made: Lineup, found: Sequence[Case], top: Path, *, as_data: bool) -> No
     if not found:
         click.echo("no checkpoint is to be merged")
     for item in found:
-        click.echo(_printable(item.path))
+        click.echo(printable(item.path))
+        if item.was and not (item.plan is None and item.source is None):
+            click.echo(f"  renamed from {printable(item.was)}")
         for line in _lines(made, item, top):
             click.echo(f"  {line}")
 
@@ -47,12 +50,15 @@ def _json(made: Lineup, item: Case, top: Path) -> dict[str, Any]:
     plan = as_json(item.plan, chooser(item.path, top)) if item.plan else None
     state = "parameters" if item.plan else "contested" if item.source is None else "taken"
     take = None if item.source is None else _label(made, item.source)
-    return {"path": item.path, "merged": state, "take": take, "reason": item.reason or None, "plan": plan}
+    return {
+        "path": item.path,
+        "renamed_from": item.was or None,
+        "merged": state,
+        "take": take,
+        "reason": item.reason or None,
+        "plan": plan,
+    }
 
 
 def _label(made: Lineup, source: int) -> str:
     return "base" if source == BASE else made.labels[source]
-
-
-def _printable(path: str) -> str:
-    return "".join(letter if letter.isprintable() else f"\\u{ord(letter):04x}" for letter in path)

@@ -6,18 +6,21 @@ Nothing is touched before all of it is known to succeed: objects and trees that 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from git_theta.cli.boundary import say, warn
 from git_theta.cli.desk import desk_for
-from git_theta.cli.lineup import Lineup, chooser
-from git_theta.cli.listing import count
+from git_theta.cli.lineup import Lineup, check_fits, chooser
 from git_theta.cli.policies import HANDED
+from git_theta.cli.progress import Meter
 from git_theta.cli.reports import write
 from git_theta.errors import ThetaError, UsageError
 from git_theta.manifest.text import dumps
+from git_theta.merging.catalogue import named
+from git_theta.merging.policy import CONFLICT, Choice
+from git_theta.merging.trivial import Decision
 from git_theta.operations.cases import Case
 from git_theta.operations.desk import Desk
 from git_theta.operations.merge import Left, Merged, Settings, merge
@@ -26,6 +29,7 @@ from git_theta.operations.restore import require_objects
 from git_theta.vcs import heads as vcs_heads
 from git_theta.vcs import merging, trees
 from git_theta.vcs.repository import Repository
+from git_theta.words import count, printable
 
 _NO_CONFLICTS = """\
 Conflicts of more than two heads cannot be left in the index: nothing was changed.
@@ -47,6 +51,7 @@ def n_way(
     """Merge all heads into one commit; returns the exit code: 1, with nothing changed, where anything is contested."""
     top = repository.worktree
     merging.require_tree_merges()
+    merging.require_true_merges(repository)
     merging.require_clean_index(repository)
     outcome = _merged(found, settings, repository, measure=report is not None)
     if outcome.left:
@@ -55,13 +60,7 @@ def n_way(
             write(report, outcome.records)
         return 1
     tree = _tree(made, outcome.files, top)
-    merging.begin(repository, [head.commit for head in made.others], _message(made, message, top))
-    try:
-        merging.add_trailers(repository, trailers(outcome.records))
-        merging.check_out(tree, repository)
-    except BaseException:
-        merging.forget(repository)
-        raise
+    _check_out(made, tree, _message(made, message, top), trailers(outcome.records), repository)
     if report:
         write(report, outcome.records)
     if not commit:
@@ -72,6 +71,17 @@ def n_way(
     return merging.commit(repository)
 
 
+def _check_out(made: Lineup, tree: str, message: str, added: Sequence[str], repository: Repository) -> None:
+    """Index and worktree from HEAD to the merge, which waits for its commit; or an error, and nothing."""
+    try:
+        merging.begin(repository, message)
+        merging.add_trailers(repository, added)
+        merging.check_out(tree, [head.commit for head in made.others], repository)
+    except BaseException:
+        merging.forget(repository)
+        raise
+
+
 def _merged(found: Sequence[Case], settings: Settings, repository: Repository, *, measure: bool) -> _Outcome:
     """Every checkpoint, merged and stored, with all that checking it out takes here."""
     top = repository.worktree
@@ -79,14 +89,18 @@ def _merged(found: Sequence[Case], settings: Settings, repository: Repository, *
     files: dict[str, trees.File | None] = {}
     records: list[Record] = []
     left: list[str] = []
+    meter = Meter()
     with desk_for(repository) as desk:
         for item in found:
+            if item.was:
+                files[item.was] = None
             if item.plan is None:
                 left += [f"{item.path}: {item.reason}"] if item.source is None else []
                 taken = None if item.source is None else item.version(item.source)
                 files[item.path] = taken and trees.File(taken.mode, taken.oid)
                 continue
-            done = _carried_out(item, settings, desk, top)
+            with meter.during(f"Merging {item.path}", total := _computed(item, top)):
+                done = _carried_out(item, settings, desk._replace(progress=_up_to(total, meter)), top)
             records.append(record(item.path, done, measured(desk)) if measure else record(item.path, done))
             left += [f"{item.path}: {_spoken(one)}" for one in done.left]
             if not left:
@@ -97,9 +111,17 @@ def _merged(found: Sequence[Case], settings: Settings, repository: Repository, *
 def _carried_out(item: Case, settings: Settings, desk: Desk, top: Path) -> Merged:
     """The plan of a file carried out, with weights for those heads that have it."""
     assert item.plan
+    choose = chooser(item.path, top)
+
+    def fitting(decision: Decision) -> Choice | None:
+        choice = choose(decision)
+        if choice and choice.strategy != CONFLICT:
+            check_fits(item, choice)
+        return choice
+
     weights = settings.weights and tuple([settings.weights[index] for index in item.among])
     try:
-        done = merge(item.plan, chooser(item.path, top), settings._replace(weights=weights), desk)
+        done = merge(item.plan, fitting, settings._replace(weights=weights), desk)
         if not done.left:
             require_objects(done.manifest, desk)
     except ThetaError as error:
@@ -111,13 +133,36 @@ def _carried_out(item: Case, settings: Settings, desk: Desk, top: Path) -> Merge
     return done
 
 
+def _computed(item: Case, top: Path) -> int:
+    """Bytes of the parameters that a strategy is to compute."""
+    choose = chooser(item.path, top)
+    chosen = ((decision, choose(decision)) for decision in (item.plan.contested if item.plan else ()))
+    return sum(
+        next(held[0].size for held in decision.heads if held)
+        for decision, choice in chosen
+        if choice and choice.strategy != CONFLICT and named(choice.strategy).numeric
+    )
+
+
+def _up_to(total: int, tick: Callable[[int], None]) -> Callable[[int], None]:
+    """Tell of no more than ``total``: parts that are only taken over come after those that are computed."""
+    left = total
+
+    def capped(done: int) -> None:
+        nonlocal left
+        tick(min(done, left))
+        left -= min(done, left)
+
+    return capped
+
+
 def _spoken(left: Left) -> str:
     name = ", ".join(left.decision.names) or "all that is no parameter"
     return f"{name} ({left.reason})" if left.reason else name
 
 
 def _say_left(left: Sequence[str]) -> None:
-    say(f"{count(len(left), 'conflict')}:\n" + "".join(f"  {line}\n" for line in left))
+    say(f"{count(len(left), 'conflict')}:\n" + "".join(f"  {printable(line)}\n" for line in left))
     say(_NO_CONFLICTS, prefix="hint: ")
 
 

@@ -13,12 +13,11 @@ import click
 from git_theta.cli import boundary
 from git_theta.cli.conflicted import conflicted, opened
 from git_theta.cli.desk import conflicts_of, desk_for, refresh
-from git_theta.cli.listing import count, echo_json, json_option, shown, worktree
+from git_theta.cli.listing import echo_json, json_option, shown, worktree
 from git_theta.cli.policies import policy_for
 from git_theta.cli.progress import progress
 from git_theta.cli.walk import walked
 from git_theta.errors import ThetaError, UsageError
-from git_theta.manifest.model import Manifest
 from git_theta.manifest.text import dumps
 from git_theta.merging.catalogue import named
 from git_theta.merging.policy import CONFLICT, EVERYTHING, Policy, everywhere, rule
@@ -27,14 +26,20 @@ from git_theta.operations.deferred import Deferred
 from git_theta.operations.desk import Desk
 from git_theta.operations.materialise import materialise, require_room
 from git_theta.operations.merge import Choose, Merged, Settings
+from git_theta.operations.report import Record, record, trailers
 from git_theta.operations.resolve import resolve, untouched
 from git_theta.operations.restore import require_objects
-from git_theta.vcs import atomic, index
+from git_theta.vcs import atomic, index, merging
 from git_theta.vcs.repository import Repository
 from git_theta.vcs.unmerged import Unmerged, stage
+from git_theta.words import count
 
 _WHOLE = "not a conflict by parameters"
 _TAKE = "Take a side, then stage it: git checkout --ours (or --theirs) -- {0}; git add {0}. Or: git rm {0}"
+
+
+Report = Callable[[ThetaError], None]
+"""Says an error that does not keep other files from being settled; the exit code tells of it."""
 
 
 class _Job(NamedTuple):
@@ -113,17 +118,25 @@ def _settle_all(jobs: Sequence[_Job], as_json: bool) -> int:
     """Settle what can be; what fails is reported, the rest goes on. The exit code: of the first error, 1, or 0."""
     codes: list[int] = []
     reports: list[dict[str, Any]] = []
+    records: list[Record] = []
     left = False
+
+    def report(error: ThetaError) -> None:
+        codes.append(boundary.report(error))
+
     for job in jobs:
         try:
-            merged = _settled(job)
+            merged = _settled(job, report)
         except ThetaError as error:
-            codes.append(boundary.report(error.located(path=job.file.path)))
+            report(error.located(path=job.file.path))
             continue
         left = left or merged is None or bool(merged.left)
+        records += [record(job.file.path, merged)] if merged else []
         reports.append(_json(job.file.path, merged))
         if not as_json:
             _tell(job, merged)
+    if records and merging.under_way(jobs[0].repository):
+        merging.add_trailers(jobs[0].repository, trailers(records))
     if as_json:
         echo_json({"files": reports})
     elif not jobs:
@@ -131,7 +144,7 @@ def _settle_all(jobs: Sequence[_Job], as_json: bool) -> int:
     return next(iter(codes), int(left))
 
 
-def _settled(job: _Job) -> Merged | None:
+def _settled(job: _Job, report: Report) -> Merged | None:
     """One file settled as far as it was chosen, and written; None where Git alone can tell what is in conflict."""
     conflict = opened(job.file, job.repository)
     if conflict is None:
@@ -145,31 +158,30 @@ def _settled(job: _Job) -> Merged | None:
         merged = resolve(conflict, job.chooser(conflict, desk), Settings(), desk)
         require_objects(merged.manifest, desk)
     if merged.applied or not merged.left:
-        _write(job, merged)
+        _write(job, merged, report)
     return merged
 
 
-def _write(job: _Job, merged: Merged) -> None:
+def _write(job: _Job, merged: Merged, report: Report) -> None:
     """The worktree's file; then what is left is noted, or the file is staged."""
     path, top, text = job.file.path, job.top, dumps(merged.manifest)
     stages, notes = Stages(*job.file.texts), conflicts_of(job.repository)
     require_room(merged.manifest.size, top)
     with progress("Restoring", merged.manifest.size) as tick, desk_for(job.repository, tick) as desk:
+        # First of all a manifest: stopped at any point, we know by it that nothing of the person's is in the file.
+        atomic.replace(top / path, text)
         if merged.left:
-            # Killed before the end, this leaves a manifest, which `git theta checkout` materialises.
             keep(note_of(path, merged), stages, notes)
-            atomic.replace(top / path, text)
             materialise(merged.manifest, text, top / path, desk)
         else:
             stage(path, job.file.mode, text, top)
-            atomic.replace(top / path, text)
             forget(path, stages, notes)
-            _checked_out(path, merged.manifest, text, top, desk)
+            deferred = Deferred(top, desk, report)
+            deferred.add(path, merged.manifest, text)
+            _checked_out(deferred, top)
 
 
-def _checked_out(path: str, manifest: Manifest, text: bytes, top: Path, desk: Desk) -> None:
-    deferred = Deferred(top, desk, boundary.report)
-    deferred.add(path, manifest, text)
+def _checked_out(deferred: Deferred, top: Path) -> None:
     deferred.write(partial(refresh, top), partial(index.distrust, worktree=top))
 
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from git_theta.manifest.model import Manifest
 from git_theta.merging.plan import Plan, plan
 from git_theta.merging.trivial import BASE, three_way
+from git_theta.operations.renames import Row
 
 
 class Version(NamedTuple):
@@ -27,6 +28,7 @@ class Case(NamedTuple):
     Attributes:
         path: the file.
         base, heads: what stands there; None for nothing.
+        was: what the base and those heads call it that did not rename it to ``path``; "" where nobody renamed it.
         plan: how its parameters are merged; None for a file that is taken, or contested, as it is.
         among: the heads that the plan is about: those that have the file.
         source: without a plan, the head (or BASE) that has the outcome; None where the file is contested.
@@ -36,6 +38,7 @@ class Case(NamedTuple):
     path: str
     base: Version | None
     heads: tuple[Version | None, ...]
+    was: str = ""
     plan: Plan | None = None
     among: tuple[int, ...] = ()
     source: int | None = None
@@ -54,16 +57,17 @@ class Case(NamedTuple):
         return self.base if source == BASE else self.heads[source]
 
 
-def case(path: str, base: Version | None, heads: Sequence[Version | None], labels: Sequence[str]) -> Case:
+def case(file: Row[Version], labels: Sequence[str]) -> Case:
     """What is to be done about a file that is not the same everywhere.
 
     Args:
-        path: the file.
-        base: what the merge base has there.
-        heads: what each head has there.
+        file: what the merge base and each head have.
         labels: what people call the heads.
     """
-    made = Case(path, base, tuple(heads))
+    base, *heads = file.versions
+    made = Case(file.path, base, tuple(heads), file.was, reason=file.clash)
+    if file.clash:
+        return made
     among = tuple([index for index, version in enumerate(heads) if version])
     manifests = [version.manifest for version in heads if version and version.manifest]
     split = len(manifests) == len(among) and (base is None or base.manifest is not None)
@@ -88,6 +92,6 @@ def _taken(made: Case, source: int, by: Sequence[str]) -> str:
 def _contested(made: Case, labels: Sequence[str]) -> str:
     gone = [label for label, version in zip(labels, made.heads, strict=True) if version is None]
     if gone and made.base:
-        return f"{', '.join(gone)} removed or renamed it, others changed it"
+        return f"{', '.join(gone)} removed it, others changed it"
     raw = [label for label, version in zip(labels, made.heads, strict=True) if version and version.manifest is None]
     return f"heads changed it, and it is not stored by parameters at {', '.join(raw) or 'the merge base'}"

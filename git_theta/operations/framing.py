@@ -13,6 +13,7 @@ from functools import partial
 from git_theta import registry
 from git_theta.errors import FormatError
 from git_theta.formats.base import Format, Part, Span, Template
+from git_theta.manifest.model import Manifest
 from git_theta.merging.plan import Plan, settle
 from git_theta.operations.assemble import template
 from git_theta.operations.desk import Desk
@@ -35,6 +36,17 @@ def framed(made: Plan, desk: Desk) -> tuple[Plan, bool]:
     if len(news) > (1 if made.base else 0):
         return made, False
     return settle(made, {}, frame=news[0] if news else 0), True
+
+
+def follows(after: Manifest, before: Manifest, desk: Desk) -> bool:
+    """Whether a file is just what becomes of another one when its parameters change.
+
+    Raises PluginError without the format, and what reading the frames raises (``assemble.template``).
+    """
+    if after.format != before.format:
+        return False
+    reader: Format = registry.load("formats", after.format)()
+    return _follows(template(after, desk), template(before, desk), reader)
 
 
 def _declared(checksums: Mapping[str, int], name: str) -> int:

@@ -21,7 +21,7 @@ from git_theta.operations.content import Stream
 from git_theta.operations.desk import Desk
 from git_theta.operations.merge import Choose, Merged, Settings, merge
 from git_theta.operations.presence import require
-from git_theta.operations.survey import regular
+from git_theta.operations.survey import claims_manifest, regular
 
 
 class Changes(NamedTuple):
@@ -45,8 +45,9 @@ def resolve(conflict: Conflict, choose: Choose, settings: Settings, desk: Desk) 
 
 
 def untouched(conflict: Conflict, path: str, worktree: Path, desk: Desk) -> bool:
-    """Whether the worktree has nothing of its own to lose: no file, ours, or what the merge wrote."""
-    if not os.path.lexists(worktree / path):
+    """Whether the worktree has nothing of its own to lose: no file, a manifest, ours, or what the merge wrote."""
+    file = regular(worktree, path)
+    if not os.path.lexists(worktree / path) or (file and claims_manifest(file)):
         return True
     here = _cleaned(path, worktree, desk)
     if here is None:

@@ -27,6 +27,8 @@ def resolve(name: str, cwd: Path | None = None) -> Head:
     try:
         found = git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}", cwd=cwd)
     except GitError:
+        if name == HEAD:
+            raise UsageError("nothing is committed here yet", hint="Begin at a branch: git switch BRANCH") from None
         raise UsageError(
             f"{name!r} is no commit here", hint="Name a branch, a tag or a commit: git log --all"
         ) from None
@@ -48,6 +50,11 @@ def merge_base(heads: Sequence[Head], cwd: Path | None = None) -> str | None:
         if "exited 1" in error.message:
             return None
         raise
+
+
+def is_shallow(cwd: Path | None = None) -> bool:
+    """Whether history was cut off here, so that heads may have commits in common that are not here."""
+    return git("rev-parse", "--is-shallow-repository", cwd=cwd).strip() == b"true"
 
 
 def merge_message(heads: Sequence[Head], cwd: Path | None = None) -> str:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from git_theta.errors import GitError, UsageError
+from git_theta.vcs import atomic
 from git_theta.vcs.git import git, nul_separated, succeeds
 from git_theta.vcs.repository import Repository
 
 _NEWEST_NEEDED = (2, 38)
 _STATE = ("MERGE_HEAD", "MERGE_MSG", "MERGE_MODE")
 _UNFINISHED = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD")
+_STOPPED = "git theta merge was stopped. Give it up: git merge --abort"
+"""What MERGE_HEAD has until index and worktree hold the merge. Git's commands say it where they cannot go on."""
 
 
 def under_way(repository: Repository) -> bool:
@@ -69,17 +74,29 @@ def tree_of(commit: str, cwd: Path | None = None) -> str:
 def run_merge(head: str, message: str | None, cwd: Path | None = None) -> tuple[int, bytes]:
     """``git merge --no-commit HEAD``: how it exited, and its standard output. Its errors go to ours."""
     spoken = ["-m", message] if message is not None else []
-    done = subprocess.run(
-        ["git", "merge", "--no-commit", *spoken, head], cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
-    )
+    command = ["git", "merge", "--no-commit", *spoken, head]
+    with _to_its_end():
+        done = subprocess.run(command, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
     return done.returncode, done.stdout
 
 
-def begin(repository: Repository, heads: Iterable[str], message: str) -> None:
-    """Put down what is being merged, as ``git merge`` does, so that ``git merge --abort`` and ``git commit`` know."""
+def require_true_merges(repository: Repository) -> None:
+    """Raise UsageError where ``merge.ff=only`` forbids merges that are no fast-forwards."""
+    answer = subprocess.run(["git", "config", "--get", "merge.ff"], cwd=repository.worktree, capture_output=True)
+    if answer.stdout.strip() == b"only":
+        raise UsageError(
+            "merge.ff is only, and this is no fast-forward", hint="Allow it: git -c merge.ff=true theta merge ..."
+        )
+
+
+def begin(repository: Repository, message: str) -> None:
+    """Put down that a merge is under way, so that ``git merge --abort`` knows.
+
+    Until :func:`check_out` is through, ``git commit`` refuses: it would record a merge of heads whose changes are not
+    there yet.
+    """
     git("update-ref", "ORIG_HEAD", "HEAD", cwd=repository.worktree)
-    contents = ("".join(f"{head}\n" for head in heads), message, "")
-    for name, content in zip(_STATE, contents, strict=True):
+    for name, content in zip(_STATE, (_STOPPED, message, ""), strict=True):
         (repository.git_dir / name).write_bytes(os.fsencode(content))
 
 
@@ -89,12 +106,43 @@ def forget(repository: Repository) -> None:
         (repository.git_dir / name).unlink(missing_ok=True)
 
 
-def check_out(tree: str, repository: Repository) -> None:
-    """Take index and worktree from HEAD to a tree. Raises GitError, nothing touched, where it would lose changes."""
+def check_out(tree: str, heads: Iterable[str], repository: Repository) -> None:
+    """Take index and worktree from HEAD to the tree of a merge, and let ``git commit`` know; or leave all as it was.
+
+    Raises GitError where it would lose changes, and where it cannot be done.
+    """
+    top = repository.worktree
     try:
-        git("read-tree", "-m", "-u", "HEAD", tree, cwd=repository.worktree)
+        git("read-tree", "-m", "-u", "-n", "HEAD", tree, cwd=top)
     except GitError as error:
         raise GitError(error.message, hint="Commit or stash what the merge would overwrite.") from None
+    try:
+        with _to_its_end():
+            git("read-tree", "-m", "-u", "HEAD", tree, cwd=top)
+        _ready(repository, heads)
+    except BaseException:
+        _put_back(tree, repository)
+        raise
+
+
+def _ready(repository: Repository, heads: Iterable[str]) -> None:
+    """Put down what was merged, as ``git merge`` does: all of it is there now."""
+    atomic.replace(repository.git_dir / "MERGE_HEAD", "".join(f"{head}\n" for head in heads).encode())
+
+
+def _put_back(tree: str, repository: Repository) -> None:
+    """Undo what was begun of :func:`check_out`, which found nothing of the person's in its way."""
+    top = repository.worktree
+    assert top
+    if succeeds("diff-index", "--cached", "--quiet", tree, cwd=top):
+        git("read-tree", "-m", "-u", tree, "HEAD", cwd=top)
+        return
+    fields = iter(nul_separated(git("diff-tree", "-r", "-z", "--name-status", "HEAD", tree, cwd=top)))
+    changes = {next(fields): status for status in fields}
+    for path in (path for path, status in changes.items() if status == "A"):
+        (top / path).unlink(missing_ok=True)
+    others = b"".join(os.fsencode(path) + b"\0" for path, status in changes.items() if status != "A")
+    git("checkout-index", "-f", "-u", "-q", "-z", "--stdin", cwd=top, stdin=others)
 
 
 def abort(repository: Repository) -> None:
@@ -104,8 +152,22 @@ def abort(repository: Repository) -> None:
 
 def commit(repository: Repository) -> int:
     """Commit the merge that is under way, with the message put down for it; returns Git's exit code."""
-    command = ["git", "commit", "--no-edit"]
-    return subprocess.run(command, cwd=repository.worktree, stdin=subprocess.DEVNULL).returncode
+    with _to_its_end():
+        command = ["git", "commit", "--no-edit"]
+        return subprocess.run(command, cwd=repository.worktree, stdin=subprocess.DEVNULL).returncode
+
+
+@contextmanager
+def _to_its_end() -> Iterator[None]:
+    """Let a Git that writes index and worktree end by itself when Ctrl-C comes: a killed one leaves its locks."""
+    came: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if came:
+        raise KeyboardInterrupt
 
 
 def add_trailers(repository: Repository, trailers: Sequence[str]) -> None:
@@ -113,4 +175,5 @@ def add_trailers(repository: Repository, trailers: Sequence[str]) -> None:
     if trailers:
         options = [word for trailer in trailers for word in ("--trailer", trailer)]
         file = repository.git_dir / "MERGE_MSG"
-        git("interpret-trailers", "--in-place", "--if-exists", "add", *options, file, cwd=repository.worktree)
+        command = ("interpret-trailers", "--in-place", "--if-exists", "addIfDifferent")
+        git(*command, *options, file, cwd=repository.worktree)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from git_theta.errors import GitError
 from git_theta.vcs.git import git, nul_separated
 
 
@@ -49,6 +50,16 @@ def differing(commits: Sequence[str], cwd: Path | None = None) -> dict[str, tupl
     return {path: version for path, version in versions.items() if len(set(version)) > 1}
 
 
+def renames(base: str, head: str, cwd: Path | None = None) -> dict[str, str]:
+    """The files that one commit calls otherwise than another: old path to new, found as ``git merge`` finds them."""
+    if _configured("merge.renames", cwd) in _NO or (
+        _configured("merge.renames", cwd) is None and _configured("diff.renames", cwd) in _NO
+    ):
+        return {}
+    fields = iter(nul_separated(git("diff-tree", "-r", "-z", "-M", "--diff-filter=R", base, head, cwd=cwd)))
+    return {next(fields): next(fields) for _ in fields}
+
+
 def write_blob(content: bytes, cwd: Path | None = None) -> str:
     """Store a blob as it is, past all filters; returns its id."""
     return git("hash-object", "-w", "--stdin", cwd=cwd, stdin=content).decode().strip()
@@ -62,6 +73,16 @@ def with_files(commit: str, changes: Mapping[str, File | None], cwd: Path | None
         git("read-tree", commit, cwd=cwd, env=env)
         git("update-index", "-z", "--index-info", cwd=cwd, env=env, stdin=b"".join(lines))
         return git("write-tree", cwd=cwd, env=env).decode().strip()
+
+
+_NO = (b"false", b"no", b"off", b"0")
+
+
+def _configured(key: str, cwd: Path | None) -> bytes | None:
+    try:
+        return git("config", "--get", key, cwd=cwd).strip().lower()
+    except GitError:  # not set
+        return None
 
 
 def _index_line(path: str, file: File | None, digits: int) -> bytes:

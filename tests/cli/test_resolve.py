@@ -99,6 +99,25 @@ def test_a_strategy_and_then_a_side_keep_what_was_computed(conflict: Sandbox) ->
     assert_staged(conflict, mean)
 
 
+def test_the_commit_of_a_merge_says_how_it_was_settled(conflict: Sandbox) -> None:
+    resolved(conflict, "-s", "weighted", "--only", "*.weight", code=1)
+    resolved(conflict, "--theirs")
+    conflict.git("commit", "--no-edit")
+    assert conflict.git("log", "-1", "--format=%(trailers:key=Theta-Merge,valueonly)").stdout.split("\n")[:2] == [
+        f"{MODEL} weighted 1 contested of 3",
+        f"{MODEL} theirs 1 contested of 3",
+    ]
+
+
+def test_a_pick_that_was_settled_keeps_its_message(sandbox: Sandbox) -> None:
+    contested(sandbox, *TWO)
+    assert sandbox.git("cherry-pick", "side", check=False).returncode == 1
+    resolved(sandbox, "--theirs")
+    sandbox.git("-c", "core.editor=true", "cherry-pick", "--continue")
+    messages = [sandbox.git("log", "-1", "--format=%B", commit).stdout for commit in ("HEAD", "side")]
+    assert messages[0] == messages[1]
+
+
 def test_options_reach_the_strategy(conflict: Sandbox) -> None:
     resolved(conflict, "-s", "task-arithmetic", "-o", "lambda=0")
     assert_staged(conflict, expected(conflict, layer__weight="base", layer__bias="base"))

@@ -6,6 +6,8 @@
     OSError. MARKER is written when it comes, so that a test can tell that its stage was reached.
 ``launcher.py nested TARGET ...``
     The same, in the filter that answers Git while it refreshes its index.
+``launcher.py driver TARGET ...`` and ``launcher.py theta TARGET ...``
+    The same, in the merge driver and in ``git theta``.
 ``launcher.py measure FILE``
     Runs the filter; writes the peak of its resident memory, in bytes, to FILE when it ends.
 """
@@ -102,6 +104,18 @@ def main() -> int:
     else:
         sys.argv[1:] = words[5:]
         arm(*words[:5])
+    return _entry(mode)
+
+
+def _entry(mode: str) -> int:
+    if mode == "driver":
+        from git_theta.cli.merge_driver import _exit_code
+
+        return _exit_code()
+    if mode == "theta":
+        from git_theta.cli.main import main as theta
+
+        return theta()
     return boundary.run(filter_process.main)
 
 

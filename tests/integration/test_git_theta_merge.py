@@ -9,79 +9,27 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.sandbox import Sandbox, changed, model
-
-MODEL = "model.safetensors"
-SHAPES: dict[str, int | tuple[int, ...]] = {"a.weight": (8, 8), "a.bias": 8, "b.weight": 16}
-BASE = model(0, **SHAPES)
-
-
-def values(checkpoint: bytes, name: str) -> np.ndarray:
-    """A tensor of a checkpoint, fp32, flat."""
-    length = int.from_bytes(checkpoint[:8], "little")
-    begin, end = json.loads(checkpoint[8 : 8 + length])[name]["data_offsets"]
-    return np.frombuffer(checkpoint[8 + length + begin : 8 + length + end], "<f4")
-
-
-def added(checkpoint: bytes, **deltas: float) -> bytes:
-    """The checkpoint with a number added to all elements of some parameters (``__`` for a dot)."""
-    for spelled, delta in deltas.items():
-        name = spelled.replace("__", ".")
-        checkpoint = changed(checkpoint, name, (values(checkpoint, name) + np.float32(delta)).astype("<f4").tobytes())
-    return checkpoint
+from tests.integration.branches import (
+    BASE,
+    MODEL,
+    NEW,
+    added,
+    assert_clean,
+    branch,
+    everything,
+    message,
+    on_main,
+    parents,
+    started,
+    values,
+)
+from tests.sandbox import Sandbox, model
 
 
 @pytest.fixture
 def repository(sandbox: Sandbox) -> Sandbox:
     """``main`` with a checkpoint and a note; ``fork`` is the commit that branches start at."""
-    sandbox.theta("track", "*.safetensors")
-    sandbox.write(MODEL, BASE)
-    sandbox.write("note.txt", b"one\n\n\n\n\ntwo\n")
-    sandbox.commit("a start")
-    sandbox.git("tag", "fork")
-    return sandbox
-
-
-def branch(repository: Sandbox, name: str, checkpoint: bytes | None = None, **files: bytes) -> str:
-    """A branch from ``fork`` with one commit; back on main. Files: ``note`` is note.txt."""
-    repository.git("checkout", "--quiet", "-b", name, "fork")
-    if checkpoint is not None:
-        repository.write(MODEL, checkpoint)
-    for stem, content in files.items():
-        repository.write(f"{stem}.txt", content)
-    commit = repository.commit(name)
-    repository.git("checkout", "--quiet", "main")
-    return commit
-
-
-def on_main(repository: Sandbox, checkpoint: bytes) -> None:
-    repository.write(MODEL, checkpoint)
-    repository.commit("ours")
-
-
-def parents(repository: Sandbox) -> list[str]:
-    return repository.git("log", "-1", "--format=%P").stdout.split()
-
-
-def message(repository: Sandbox) -> list[str]:
-    return repository.git("log", "-1", "--format=%B").stdout.rstrip("\n").split("\n")
-
-
-def everything(repository: Sandbox) -> tuple[str, ...]:
-    """Refs, index, worktree and unfinished business: what must be as it was after an error."""
-    state = [str((repository.root / ".git" / name).exists()) for name in ("MERGE_HEAD", "MERGE_MSG", "MERGE_MODE")]
-    return (
-        repository.git("for-each-ref").stdout,
-        repository.git("ls-files", "--stage").stdout,
-        repository.git("status", "--porcelain").stdout,
-        repository.sha(MODEL),
-        *state,
-    )
-
-
-def assert_clean(repository: Sandbox) -> None:
-    assert repository.git("status", "--porcelain").stdout == ""
-    assert not (repository.root / ".git/MERGE_HEAD").exists()
+    return started(sandbox)
 
 
 # One head
@@ -335,7 +283,7 @@ def test_no_commit_of_many_heads_and_abort(repository: Sandbox) -> None:
 def test_checkpoints_added_and_removed_by_some_heads(repository: Sandbox) -> None:
     for name, number in (("a", 1), ("b", 3)):
         repository.git("checkout", "--quiet", "-b", name, "fork")
-        repository.write("new.safetensors", added(BASE, a__weight=number))
+        repository.write("new.safetensors", model(number, **NEW))
         repository.git("rm", "--quiet", MODEL)
         repository.commit(name)
     repository.git("checkout", "--quiet", "main")
@@ -343,8 +291,8 @@ def test_checkpoints_added_and_removed_by_some_heads(repository: Sandbox) -> Non
     repository.commit("ours")
     repository.theta("merge", "a", "b", "-s", "weighted", "--weights", "9,1,3")
     assert not (repository.root / MODEL).exists()
-    one, three = (values(added(BASE, a__weight=number), "a.weight") for number in (1, 3))
-    assert np.array_equal(values(repository.read("new.safetensors"), "a.weight"), (one + 3 * three) / 4)
+    one, three = (values(model(number, **NEW), "c.weight") for number in (1, 3))
+    assert np.array_equal(values(repository.read("new.safetensors"), "c.weight"), (one + 3 * three) / 4)
 
 
 def test_removed_against_changed_is_a_conflict_of_the_file(repository: Sandbox) -> None:
@@ -358,7 +306,7 @@ def test_removed_against_changed_is_a_conflict_of_the_file(repository: Sandbox) 
     before = everything(repository)
     done = repository.theta("merge", "a", "b", "-s", "average", check=False)
     assert done.returncode == 1
-    assert f"{MODEL}: b removed or renamed it" in done.stderr
+    assert f"{MODEL}: b removed it, others changed it" in done.stderr
     assert everything(repository) == before
 
 
