@@ -11,7 +11,7 @@ from git_theta.merging.base import Contest, Operand
 if TYPE_CHECKING:
     from torch import Tensor
 
-SMALL = 32 << 20
+SMALL = 16 << 20
 """Bytes of a contest's tensors together up to which they are held. Of the budget of 300 MB, torch alone takes 220."""
 
 

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from git_theta.merging.brackets import Source
 from git_theta.merging.selection import Cut, Keeper, cuts, magnitudes
 
 SPECIAL = [0.0, -0.0, 1.0, -1.0, 2.0**-149, -(2.0**-149), 1.5, -1.5, 3e38, float("inf"), -float("inf"), float("nan")]
@@ -35,7 +36,8 @@ def keep(tensors: Sequence[Tensor], ranks: Sequence[int], chunk: int) -> dict[st
         for piece in torch.split(tensor, chunk) if len(tensor) else ():
             yield [magnitudes(piece, wide=wide)]
 
-    found = cuts({name: partial(read, tensor) for name, tensor in named.items()}, [ranks], wide=wide)
+    sources = {name: Source(partial(read, tensor), len(tensor)) for name, tensor in named.items()}
+    found = cuts(sources, [ranks], wide=wide)
     return {
         name: [
             torch.cat([keeper.mask(magnitudes(piece, wide=wide)) == -1 for piece in torch.split(named[name], chunk)])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from git_theta.merging import masks
 from git_theta.merging.base import Contest, Head, Operand
+from git_theta.merging.brackets import Source
 from git_theta.merging.generator import Generator
 from git_theta.merging.numerics import Chunk, is_wide, numbers, shared, stream, weight
 from git_theta.merging.selection import Cut, Keeper, cuts, magnitudes
@@ -76,7 +77,7 @@ def find_cuts(contests: Sequence[Contest], sparsify: Sparsify, parallel: Paralle
     def read(contest: Contest) -> Iterator[Sequence[Tensor]]:
         return ([magnitudes(change, wide=wide) for change in changes] for changes in _changes(contest))
 
-    tensors = {contest.name: partial(read, contest) for contest in contests}
+    tensors = {contest.name: Source(partial(read, contest), numbers(contest)) for contest in contests}
     found = cuts(tensors, [wanted for _ in positions], wide=wide, parallel=parallel)
     return {name: Cuts(dict(zip(positions, heads, strict=True)), wide) for name, heads in found.items()}
 

@@ -1,0 +1,132 @@
+"""The k-th largest of many numbers in constant memory: radix selection.
+
+The bits of a non-negative float, read as an integer, are in the order of its values. So a histogram of the highest 16
+bits says in which bin the k-th largest lies, and further passes, over that bin alone, find the lower bits. Nothing is
+sorted.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from git_theta.merging import masks
+from git_theta.merging.brackets import Asked, Found, Outcome, Source
+from git_theta.tensors.arrays import Parallel
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    Histograms = dict[int, Tensor]
+    """By the leading bits of magnitudes, how often each next digit follows them."""
+
+_DIGIT = 16
+
+
+class Radix:
+    """Finds the magnitudes of some ranks, 1 being the largest, a digit in each pass."""
+
+    def __init__(self, ranks: Iterable[int], *, wide: bool) -> None:
+        self._top = self._low = 63 if wide else 31
+        self._high = self._top
+        self._histograms: Histograms = {}
+        self._places = {rank: (0, rank) for rank in ranks}
+        """Rank to the leading bits of its magnitude, and its rank among the magnitudes that begin like that."""
+
+    def is_done(self) -> bool:
+        """Whether all digits are known."""
+        return self._low == 0
+
+    def open(self) -> None:
+        """Begin a pass."""
+        self._high, self._low = self._low, max(0, self._low - _DIGIT)
+        self._histograms = {}
+
+    def count(self, magnitude: Tensor) -> Histograms:
+        """The digits of a chunk."""
+        import torch
+
+        digits = 1 << (self._high - self._low)
+        counts = {}
+        for prefix in {prefix for prefix, _ in self._places.values()}:
+            begins = magnitude
+            if self._high < self._top:
+                begins = magnitude[masks.indices(magnitude >> self._high == prefix)] & ((1 << self._high) - 1)
+            counts[prefix] = torch.bincount(begins >> self._low, minlength=digits)
+        return counts
+
+    def add(self, counts: Histograms) -> None:
+        """Take what was counted."""
+        self._histograms = _added(self._histograms, counts)
+
+    def close(self) -> None:
+        """End a pass."""
+        digits = self._high - self._low
+        for rank, (prefix, place) in self._places.items():
+            digit, rest = _descend(self._histograms[prefix], place)
+            self._places[rank] = (prefix << digits | digit, rest)
+
+    def found(self, rank: int) -> Found:
+        """What has that rank, when all digits are known."""
+        return Found(*self._places[rank])
+
+
+def _added(total: Histograms, more: Histograms) -> Histograms:
+    """Both together, in the first."""
+    for prefix, counts in more.items():
+        if prefix in total:
+            total[prefix] += counts
+        else:
+            total[prefix] = counts
+    return total
+
+
+def _descend(histogram: Tensor, rank: int) -> tuple[int, int]:
+    """The bin that holds the rank-th largest, and its rank within the bin."""
+    from_the_top = histogram.flip(0).cumsum(0)
+    bins = int((from_the_top < rank).sum())
+    return len(histogram) - 1 - bins, rank - (int(from_the_top[bins - 1]) if bins else 0)
+
+
+def search(
+    tensors: Mapping[str, Source], wanted: Sequence[Asked], parallel: Parallel, *, wide: bool
+) -> dict[Asked, Outcome]:
+    """What the heads have at these ranks; ``wide``: whether magnitudes are int64."""
+    radixes = {
+        head: Radix([asked.rank for asked in wanted if asked.head == head], wide=wide)
+        for head in dict.fromkeys(asked.head for asked in wanted)
+    }
+    while not all(radix.is_done() for radix in radixes.values()):
+        for radix in radixes.values():
+            radix.open()
+        for counted in parallel(partial(_histograms, radixes), tensors.values()):
+            for head, counts in counted.items():
+                radixes[head].add(counts)
+        for radix in radixes.values():
+            radix.close()
+    found = {asked: radixes[asked.head].found(asked.rank) for asked in wanted}
+    totals = list(parallel(partial(_totals, found), tensors.values()))
+    return {
+        asked: Outcome(one, {name: counts[asked] for name, counts in zip(tensors, totals, strict=True)})
+        for asked, one in found.items()
+    }
+
+
+def _histograms(radixes: Mapping[int, Radix], source: Source) -> dict[int, Histograms]:
+    """The digits of a tensor, by head."""
+    totals: dict[int, Histograms] = {head: {} for head in radixes}
+    for heads in source.read():
+        for head, radix in radixes.items():
+            totals[head] = _added(totals[head], radix.count(heads[head]))
+    return totals
+
+
+def _totals(found: Mapping[Asked, Found], source: Source) -> Counter[Asked]:
+    """How many elements of a tensor have just the magnitudes that were found."""
+    counts: Counter[Asked] = Counter()
+    for heads in source.read():
+        for asked, one in found.items():
+            counts[asked] += masks.count(heads[asked.head] == one.magnitude)
+    return counts
