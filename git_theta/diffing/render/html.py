@@ -24,16 +24,28 @@ def page(reports: Sequence[Report], title: str) -> str:
         reports: the checkpoints, in order.
         title: what the page is called.
     """
-    style, script = _asset("page.css"), _asset("page.js")
     sections = [_section(report, number) for number, report in enumerate(reports)]
+    return document(
+        title, together([_contents(reports), *sections]) if sections else element("p", "Nothing changed.")
+    )  # fmt: skip
+
+
+def document(title: str, body: Markup, *styles: str) -> str:
+    """A page of ours.
+
+    Args:
+        title: what it is called.
+        body: all that stands below the title.
+        styles: further style sheets of ours that it takes.
+    """
+    style, script = "".join(map(_asset, ("page.css", *styles))), _asset("page.js")
     return Template(_asset("page.html")).substitute(
         title=escaped(title),
         style=style,
         style_hash=_hash(style),
         script=script,
         script_hash=_hash(script),
-        contents=_contents(reports),
-        body=together(sections) if sections else element("p", "Nothing changed."),
+        body=body,
     )
 
 

@@ -29,9 +29,9 @@ _COLORS = {
     Kind.REMOVED: "#b3261e",
     Kind.UNKNOWN: "#c3c9d1",
 }
-_STEPS = ("#e3eefa", "#cbdff3", "#a9cbea", "#7fb2dd", "#5596cd", "#347ab8", "#1e5f9f", "#114680", "#082d5a")
-_BROKEN, _OTHER = _COLORS[Kind.REMOVED], _COLORS[Kind.UNKNOWN]
-_QUIET, _TEXT = "#5b6470", "#1b1f24"
+STEPS = ("#e3eefa", "#cbdff3", "#a9cbea", "#7fb2dd", "#5596cd", "#347ab8", "#1e5f9f", "#114680", "#082d5a")
+UNCHANGED, OTHER, _BROKEN = _COLORS[Kind.UNCHANGED], _COLORS[Kind.UNKNOWN], _COLORS[Kind.REMOVED]
+QUIET, TEXT = "#5b6470", "#1b1f24"
 
 _LEFT, _WIDTH, _RIGHT = 3.4, 6.4, 0.4
 """Inches: for labels, for pictures, and what stays free behind them."""
@@ -50,37 +50,43 @@ _STYLE = {
     "font.size": 8,
     "text.parse_math": False,  # a dollar sign in a name starts no formula
     "axes.edgecolor": "none",
-    "axes.labelcolor": _QUIET,
+    "axes.labelcolor": QUIET,
     "axes.titlelocation": "left",
     "axes.titlesize": 9,
     "axes.titleweight": "bold",
-    "text.color": _TEXT,
-    "xtick.color": _QUIET,
-    "ytick.color": _QUIET,
+    "text.color": TEXT,
+    "xtick.color": QUIET,
+    "ytick.color": QUIET,
     "xtick.major.size": 0,
     "ytick.major.size": 0,
 }
 
 
-class _Panel(NamedTuple):
-    """One picture: its size in inches, and what draws it."""
+class Panel(NamedTuple):
+    """One picture: its size in inches, what draws it, and how far it is from the left edge."""
 
     width: float
     height: float
     draw: Callable[[Axes], None]
+    left: float = _LEFT
 
 
 def image(reports: Sequence[Report]) -> bytes:
     """A PNG. The same reports and the same matplotlib give the same bytes. Raises ModuleNotFoundError without it."""
+    return drawn([panel for report in reports for panel in _panels(report)])
+
+
+def drawn(panels: Sequence[Panel]) -> bytes:
+    """A PNG of pictures, one below the other. Raises ModuleNotFoundError without matplotlib."""
     from matplotlib import style
 
     # Not a person's own style: the image is to be the same everywhere.
     with style.context(["default", _STYLE]), warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # a letter that the font lacks is drawn as a box
-        return _drawn([panel for report in reports for panel in _panels(report)])
+        return _drawn(panels)
 
 
-def _drawn(panels: Sequence[_Panel]) -> bytes:
+def _drawn(panels: Sequence[Panel]) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -91,27 +97,27 @@ def _drawn(panels: Sequence[_Panel]) -> bytes:
     top = height
     for panel in panels:
         top -= panel.height + _TITLE
-        box = (_LEFT / width, top / height, panel.width / width, panel.height / height)
+        box = (panel.left / width, top / height, panel.width / width, panel.height / height)
         panel.draw(figure.add_axes(box))
     content = BytesIO()
     figure.savefig(content, format="png", metadata={"Software": None})  # which names the release of matplotlib
     return content.getvalue()
 
 
-def _panels(report: Report) -> Iterator[_Panel]:
-    yield _Panel(_WIDTH, 2 * _ROW, partial(_heading, report))
+def _panels(report: Report) -> Iterator[Panel]:
+    yield Panel(_WIDTH, 2 * _ROW, partial(_heading, report))
     if any(amount for _, _, amount in pictures.bar(report).kinds):
-        yield _Panel(_WIDTH, 3.2 * _ROW, partial(_bar, report))
+        yield Panel(_WIDTH, 3.2 * _ROW, partial(_bar, report))
     maps = pictures.heat_maps(report)
     scale = pictures.scale_of(maps)
     if scale.high:
-        yield _Panel(_WIDTH, _ROW, partial(_legend, scale))
+        yield Panel(_WIDTH, _ROW, partial(_legend, scale))
         for found in maps:
             width = min(_WIDTH, _CELL * len(found.layers))
-            yield _Panel(width, _ROW * len(found.modules), partial(_heat_map, found, scale))
+            yield Panel(width, _ROW * len(found.modules), partial(_heat_map, found, scale))
     largest = [(name, relative) for name, relative in pictures.top(report) if relative]
     if len(largest) > 1:
-        yield _Panel(_WIDTH, _ROW * len(largest), partial(_top, largest))
+        yield Panel(_WIDTH, _ROW * len(largest), partial(_top, largest))
 
 
 def _heading(report: Report, axes: Axes) -> None:
@@ -119,9 +125,9 @@ def _heading(report: Report, axes: Axes) -> None:
     left = -(_LEFT - _MARGIN) / _WIDTH
     old, new = map(printable, report.labels)
     axes.text(left, 1, printable(report.comparison.path), fontsize=13, fontweight="bold", va="bottom")
-    axes.text(left, 0.75, f"{old} → {new}: {summary(report)}", color=_QUIET, va="top")
+    axes.text(left, 0.75, f"{old} → {new}: {summary(report)}", color=QUIET, va="top")
     found = verdict(report)
-    color = _COLORS[Kind.REMOVED] if found.look is Look.BROKEN else _TEXT
+    color = _COLORS[Kind.REMOVED] if found.look is Look.BROKEN else TEXT
     axes.text(left, 0.1, found.text, fontweight="bold", color=color, va="top")
 
 
@@ -143,14 +149,14 @@ def _legend(scale: Scale, axes: Axes) -> None:
     axes.set_axis_off()
     axes.set(xlim=(0, _WIDTH), ylim=(0, 1))
     axes.set_title("relative change by module and layer")
-    axes.text(0, 0.5, percent(scale.low), va="center", color=_QUIET)
-    for step, color in enumerate(_STEPS):
+    axes.text(0, 0.5, percent(scale.low), va="center", color=QUIET)
+    for step, color in enumerate(STEPS):
         axes.barh(0.5, 0.16, left=0.7 + 0.16 * step, height=0.7, color=color)
-    axes.text(2.2, 0.5, percent(scale.high), va="center", color=_QUIET)
-    others = [(_COLORS[Kind.UNCHANGED], "unchanged"), (_OTHER, "new, removed, unknown"), (_BROKEN, "NaN or infinite")]
+    axes.text(2.2, 0.5, percent(scale.high), va="center", color=QUIET)
+    others = [(_COLORS[Kind.UNCHANGED], "unchanged"), (OTHER, "new, removed, unknown"), (_BROKEN, "NaN or infinite")]
     for (color, words), place in zip(others, (2.7, 3.66, 5.4), strict=True):
         axes.barh(0.5, 0.12, left=place, height=0.6, color=color)
-        axes.text(place + 0.18, 0.5, words, va="center", color=_QUIET)
+        axes.text(place + 0.18, 0.5, words, va="center", color=QUIET)
 
 
 def _heat_map(found: HeatMap, scale: Scale, axes: Axes) -> None:
@@ -179,8 +185,8 @@ def _number(cells: Sequence[Sequence[Cell | None]], scale: Scale, axes: Axes) ->
         for column, cell in enumerate(line):
             if cell and cell.state in (State.CHANGED, State.BROKEN):
                 words = percent(cell.relative) if cell.state is State.CHANGED else "NaN"
-                dark = cell.state is State.BROKEN or scale.step(cell.relative) > _STEPS.index("#5596cd") + 1
-                color = "white" if dark else _TEXT
+                dark = cell.state is State.BROKEN or scale.step(cell.relative) > STEPS.index("#5596cd") + 1
+                color = "white" if dark else TEXT
                 axes.text(column, row, words, ha="center", va="center", fontsize=6.5, color=color)
 
 
@@ -199,15 +205,15 @@ def _top(largest: Sequence[tuple[str, float]], axes: Axes) -> None:
     axes.set_title("largest relative changes")
     axes.set_yticks(places, [_label(name) for name, _ in largest])
     for place, (_, relative) in enumerate(largest):
-        axes.text(relative, place, f" {percent(relative)}", va="center", color=_QUIET)
+        axes.text(relative, place, f" {percent(relative)}", va="center", color=QUIET)
 
 
 def _color(cell: Cell | None, scale: Scale) -> str:
     if cell is None:
         return "white"
     if cell.state is State.CHANGED:
-        return _STEPS[scale.step(cell.relative) - 1]
-    return {State.BROKEN: _BROKEN, State.OTHER: _OTHER}.get(cell.state, _COLORS[Kind.UNCHANGED])
+        return STEPS[scale.step(cell.relative) - 1]
+    return {State.BROKEN: _BROKEN, State.OTHER: OTHER}.get(cell.state, UNCHANGED)
 
 
 def _label(name: str) -> str:

@@ -1,0 +1,157 @@
+"""A map as one page that needs nothing else: no network, no fonts, and no script to be read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from git_theta.diffing.map import Map
+from git_theta.diffing.render import map_layout as layout
+from git_theta.diffing.render.html import document
+from git_theta.diffing.render.map_words import (
+    abbreviated,
+    base_words,
+    compared_words,
+    left_out_words,
+    nothing_differs,
+    shown_words,
+)
+from git_theta.diffing.render.markup import Markup, element, together
+from git_theta.diffing.render.numbers import cosine, magnitude, number
+
+_LEFT_OUT = 40
+"""Parameters named for each reason."""
+
+
+def page(found: Map) -> str:
+    """The page, to be written as UTF-8."""
+    pictures = [] if nothing_differs(found) else [_plane(found), _tree(found), *_matrices(found)]
+    body = element(
+        "section",
+        element("h2", found.path, id="map"),
+        element("p", "Task vectors from ", element("b", base_words(found)), class_="versions"),
+        element("p", f"Parameters: {compared_words(found)}.", class_="versions"),
+        *_left_out(found),
+        *pictures,
+        _versions(found),
+        aria_labelledby="map",
+    )
+    return document("git theta map", body, "map.css")
+
+
+def _left_out(found: Map) -> Iterator[Markup]:
+    for words, failed in left_out_words(found, _LEFT_OUT):
+        yield element("p", f"Left out: {words}", class_="versions alarm" if failed else "versions")
+    if any(found.nonfinite):
+        yield element("p", "NaN and infinite values count in no version.", class_="versions alarm")
+
+
+def _figure(title: str, *content: str) -> Markup:
+    return element("figure", element("figcaption", element("h3", title)), *content)
+
+
+def _plane(found: Map) -> Markup:
+    drawn = layout.plane(found)
+    base = drawn.dots[0]
+    rays = [
+        element("line", x1=_at(base.x), y1=_at(base.y), x2=_at(dot.x), y2=_at(dot.y), class_="ray")
+        for dot in drawn.dots[1:]
+    ]
+    dots = [
+        element(
+            "circle",
+            element("title", f"{layout.name(found, dot.place)}  {_norm(found, dot.place)}"),
+            cx=_at(dot.x),
+            cy=_at(dot.y),
+            r=_at(layout.RADIUS),
+            class_="version" if dot.place else "origin",
+        )
+        for dot in reversed(drawn.dots)
+    ]
+    start, end, y, length = drawn.ruler
+    ruler = element("path", d=f"M{_at(start)} {_at(y - 4)}v8M{_at(start)} {_at(y)}H{_at(end)}m0 -4v8", class_="ruler")
+    scale = _text(layout.Label(end + 10, y, f"distance {length}"))
+    picture = _svg(drawn.height, "plane", "Versions in a plane", *rays, *dots, *map(_text, drawn.labels), ruler, scale)
+    said = element("p", shown_words(found), " Lines are task vectors, from the base.", class_="legend")
+    return _figure("Weight space, as far as a plane shows it", picture, said)
+
+
+def _norm(found: Map, place: int) -> str:
+    return f"norm {number(found.norms[place - 1])}" if place else ""
+
+
+def _tree(found: Map) -> Markup:
+    drawn = layout.tree(found)
+    lines = [
+        element("line", x1=_at(x1), y1=_at(y1), x2=_at(x2), y2=_at(y2), class_="branch")
+        for x1, y1, x2, y2 in drawn.lines
+    ]
+    heights = [_text(label, class_="height") for label in drawn.heights]
+    picture = _svg(drawn.height, "tree", "Clusters of versions", *lines, *heights, *map(_text, drawn.labels))
+    said = element("p", "Where two branches meet stands the average distance of their versions.", class_="legend")
+    return _figure("Clusters", picture, said)
+
+
+def _svg(height: float, kind: str, label: str, *content: str) -> Markup:
+    box = f"0 0 {layout.WIDTH:.0f} {height:.0f}"
+    drawn = element("svg", *content, class_=kind, viewBox=box, role="img", aria_label=f"{label}; the tables say more")
+    return element("div", drawn, class_="scroll", tabindex=0, role="region", aria_label=label)
+
+
+def _text(label: layout.Label, class_: str | None = None) -> Markup:
+    return element("text", label.text, x=_at(label.x), y=_at(label.y), text_anchor=label.anchor, class_=class_)
+
+
+def _at(coordinate: float) -> str:
+    return f"{coordinate:.1f}"
+
+
+def _matrices(found: Map) -> Iterator[Markup]:
+    largest = max(map(max, found.distances))
+    yield _matrix(
+        "Distances", found, found.distances, number, lambda cell: layout.shade_of_distance(cell or 0, largest)
+    )
+    yield _matrix("Cosines of task vectors", found, found.cosines, cosine, layout.shade_of_cosine)
+
+
+def _matrix(
+    title: str,
+    found: Map,
+    rows: Sequence[Sequence[float | None]],
+    words: Callable[[float | None], str],
+    shade: Callable[[float | None], str],
+) -> Markup:
+    names = [layout.name(found, place) for place in range(1, len(rows) + 1)]
+    heads = [element("th", str(place), title=label, scope="col") for place, label in enumerate(names, start=1)]
+    body = [
+        element(
+            "tr",
+            element("th", label, scope="row"),
+            *(
+                element("td", words(cell) or "n/a", class_=shade(cell), title=f"{label} / {names[column]}")
+                for column, cell in enumerate(row)
+            ),
+        )
+        for label, row in zip(names, rows, strict=True)
+    ]
+    table = element(
+        "table",
+        element("caption", title, class_="unseen"),
+        element("thead", element("tr", element("td"), *heads)),
+        element("tbody", *body),
+        class_="heat roomy matrix",
+    )
+    return _figure(title, element("div", table, class_="scroll", tabindex=0, role="region", aria_label=title))
+
+
+def _versions(found: Map) -> Markup:
+    broken = any(found.nonfinite)
+    titles = ["", "version", "norm", *(["NaN, infinite"] if broken else []), "commit", "subject"]
+    rows = []
+    for place, (member, norm) in enumerate(zip(found.versions, found.norms, strict=True), start=1):
+        bad = [element("td", magnitude(found.nonfinite[place]), class_="number")] if broken else []
+        cells = [element("td", number(norm), class_="number"), *bad, element("td", abbreviated(member.commit))]
+        head = [element("td", str(place), class_="number"), element("th", member.label, scope="row")]
+        rows.append(element("tr", *head, *cells, element("td", member.subject)))
+    heads = [element("th", title, scope="col") for title in titles]
+    table = element("table", element("thead", element("tr", *heads)), element("tbody", *rows), class_="members")
+    return _figure("Versions", element("div", together([table]), class_="scroll"))

@@ -1,0 +1,107 @@
+"""A map as text for a terminal: its versions, matrices in aligned columns, clusters as indented lines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from git_theta.diffing.map import Map
+from git_theta.diffing.render.colors import Palette, paint, palette
+from git_theta.diffing.render.map_words import (
+    abbreviated,
+    base_words,
+    brief,
+    children,
+    compared_words,
+    left_out_words,
+    nothing_differs,
+)
+from git_theta.diffing.render.numbers import cosine, number
+from git_theta.words import printable
+
+_GAP = "  "
+_LONGEST = 32
+"""Columns of a version's name, beside a matrix."""
+_LEFT_OUT = 5
+"""Parameters named for each reason."""
+
+
+def render(found: Map, *, color: bool, width: int) -> str:
+    """The map, each line ended by a newline.
+
+    Args:
+        found: what is printed.
+        color: whether to use Git's colours.
+        width: columns of the terminal; matrices that are wider go on below.
+    """
+    colors = palette(color)
+    blocks: list[Iterator[str]] = [_head(found, colors), _versions(found, colors)]
+    if not nothing_differs(found):
+        blocks += [
+            _matrix("distance", found, found.distances, number, colors, width),
+            _matrix("cosine", found, found.cosines, lambda value: cosine(value) or "-", colors, width),
+            _clusters(found, colors),
+        ]
+    return "\n".join("".join(f"{line}\n" for line in block) for block in blocks)
+
+
+def _head(found: Map, colors: Palette) -> Iterator[str]:
+    yield paint(f"map of {printable(found.path)}", colors.meta)
+    yield f"base        {base_words(found)}"
+    yield f"parameters  {compared_words(found)}"
+    for place, (words, failed) in enumerate(left_out_words(found, _LEFT_OUT)):
+        yield f"{'' if place else 'left out':<10}  {paint(words, colors.old if failed else '')}"
+    if any(found.nonfinite):
+        yield paint("NaN and infinite values count in no version; the table says how many there are", colors.old)
+
+
+def _versions(found: Map, colors: Palette) -> Iterator[str]:
+    rows = [("", "version", "norm", "NaN, inf", "commit", "subject")]
+    for place, (member, norm) in enumerate(zip(found.versions, found.norms, strict=True), start=1):
+        bad = f"{found.nonfinite[place]:,}"
+        row = (str(place), printable(member.label), number(norm), bad, abbreviated(member.commit))
+        rows.append((*row, printable(member.subject)))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for place, (at, label, norm_, bad, commit, subject) in enumerate(rows):
+        columns = [f"{at:>{widths[0]}} {label:<{widths[1]}}", f"{norm_:>{widths[2]}}"]
+        columns += [f"{bad:>{widths[3]}}"] if any(found.nonfinite) else []
+        line = _GAP.join([*columns, f"{commit:<{widths[4]}}", subject]).rstrip()
+        yield line if place else paint(line, colors.dim)
+
+
+def _matrix(
+    title: str,
+    found: Map,
+    rows: Sequence[Sequence[float | None]],
+    words: Callable[[float | None], str],
+    colors: Palette,
+    width: int,
+) -> Iterator[str]:
+    """The columns are called by their numbers; as many stand side by side as there is room for."""
+    cells = [list(map(words, row)) for row in rows]
+    names = list(_names(found))
+    left = max(len(title), *map(len, names))
+    cell = max(len(text) for row in [*cells, [str(len(rows))]] for text in row)
+    many = max(1, (width - left) // (cell + len(_GAP)))
+    for start in range(0, len(rows), many):
+        heads = [str(place + 1) for place in range(start, min(start + many, len(rows)))]
+        yield paint(f"{title:<{left}}" + "".join(f"{_GAP}{head:>{cell}}" for head in heads), colors.dim)
+        for name, row in zip(names, cells, strict=True):
+            yield f"{name:<{left}}" + "".join(f"{_GAP}{text:>{cell}}" for text in row[start : start + many])
+
+
+def _names(found: Map) -> Iterator[str]:
+    digits = len(str(len(found.versions)))
+    for place, member in enumerate(found.versions, start=1):
+        yield f"{place:>{digits}} {brief(member.label, _LONGEST)}"
+
+
+def _clusters(found: Map, colors: Palette) -> Iterator[str]:
+    """The last merge first; what stands below it, further in, was merged before, at the distance that is named."""
+    yield paint("clusters, by average distance", colors.dim)
+    names = list(_names(found))
+    waiting = [(len(found.versions) + len(found.merges) - 1, 0)]
+    while waiting:
+        cluster, depth = waiting.pop()
+        inner = children(found, cluster)
+        yield _GAP * depth + (number(inner.height) if inner else names[cluster].lstrip())
+        waiting += [(child, depth + 1) for child in (inner.right, inner.left)] if inner else []
