@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks import machine, report
+from benchmarks.diffs import LAYERS, names_story, values_story
 from benchmarks.merges import apart_story, merge_story, start_story
 from benchmarks.models import APART, FORK, Dtype, build
 from benchmarks.results import Result
@@ -24,7 +25,7 @@ _COPIES = 20
 """Files of the size asked for that exist at most: four versions; stored, these and six merged ones; one checked out;
 one added elsewhere; mergekit's, and a copy."""
 _DTYPES: tuple[tuple[str, Dtype], ...] = (("fp32", "F32"), ("bf16", "BF16"))
-_PARTS = ("toy", "checkpoint", "merge")
+_PARTS = ("toy", "checkpoint", "merge", "diff")
 
 
 def main() -> None:
@@ -81,6 +82,10 @@ def _stories(options: argparse.Namespace, folder: Path, size: int) -> Iterator[S
         for title, dtype in _DTYPES:
             yield merge_story(title, build(folder, dtype, size, FORK), mergekit)
             yield apart_story(title, build(folder, dtype, size, APART))
+    if "diff" in options.only:
+        yield names_story(build(folder, "F32", LAYERS * _TOY // 16, layers=LAYERS))
+        for title, dtype in _DTYPES:
+            yield values_story(title, build(folder, dtype, size, layers=LAYERS))
 
 
 def _told(results: list[Result], about: dict[str, str], *, docs: bool) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import NamedTuple
 
 from benchmarks.measure import Command
 from benchmarks.models import Model, Version
+from benchmarks.reading import READ, read
 from benchmarks.results import MB, MEMORY, MERGEKIT, OURS, Takes, Within
 from benchmarks.rows import Row, Story, Tool
 from benchmarks.stages import NAME, Stage
@@ -20,7 +20,7 @@ from git_theta.manifest.text import loads
 from git_theta.operations.workers import Workers
 from git_theta.tensors.arrays import BLOCK
 
-READ, WRITE, PLAIN = "read", "write", "cat + cp"
+WRITE, PLAIN = "write", "cat + cp"
 
 _MEMORY = MEMORY[OURS] + 4 * Workers().count * BLOCK
 _WITHOUT_TORCH = 64 * MB
@@ -28,13 +28,6 @@ _WITHOUT_TORCH = 64 * MB
 _AT_ONCE = 1.0
 """Seconds for a merge of ids: the same for any size."""
 _DENSITY = 0.2
-_RESTORE = f"""\
-set -e
-cd "$0"
-for revision; do
-    git cat-file blob "$revision:{NAME}" | "{sys.executable}" -I -m git_theta.cli.one_shot smudge {NAME} > /dev/null
-done"""
-"""Decodes and verifies, as a checkout does, and lets go of the bytes."""
 
 
 class Strategy(NamedTuple):
@@ -76,13 +69,13 @@ def merge_story(title: str, model: Model, mergekit: Path | None) -> Story:
         mergekit: the program ``mergekit-yaml``, where it is installed.
     """
     rows = tuple([_row(strategy, heads, mergekit) for heads in _TEAMS for strategy in STRATEGIES])
-    return Story(title, model, rows, rivals=(), opening=_branches)
+    return Story(title, model, rows, rivals=(), opening=Stage.branch, part="merges")
 
 
 def start_story(model: Model, mergekit: Path | None) -> Story:
     """What a merge costs before it has anything to do: a model so small that only this is left."""
     row = replace(_row(STRATEGIES[0], _TEAMS[0], mergekit), budgets=())
-    return Story("toy", model, (row,), rivals=(), opening=_branches)
+    return Story("toy", model, (row,), rivals=(), opening=Stage.branch, part="merges")
 
 
 def apart_story(title: str, model: Model) -> Story:
@@ -107,12 +100,12 @@ def apart_story(title: str, model: Model) -> Story:
             memory=_WITHOUT_TORCH,
         ),
     )
-    return Story(title, model, rows, rivals=(), opening=_branches)
+    return Story(title, model, rows, rivals=(), opening=Stage.branch, part="merges")
 
 
 def _row(strategy: Strategy, heads: tuple[Version, ...], mergekit: Path | None) -> Row:
     inputs: tuple[Version, ...] = ("base", *heads) if strategy.needs_base else heads
-    tools: dict[str, Tool] = {READ: _read(inputs), WRITE: _write, PLAIN: _plain(*inputs)}
+    tools: dict[str, Tool] = {READ: read(*inputs), WRITE: _write, PLAIN: _plain(*inputs)}
     if mergekit and strategy.method:
         tools[MERGEKIT] = _mergekit(mergekit, strategy, heads)
     return Row(
@@ -131,17 +124,6 @@ def _row(strategy: Strategy, heads: tuple[Version, ...], mergekit: Path | None) 
 
 def _merge(*arguments: str) -> Command:
     return ["git", "theta", "merge", *arguments]
-
-
-def _branches(stage: Stage) -> None:
-    """Every version on a branch of its own that comes from ``base``."""
-    stage.repository.git("checkout", "--quiet", "-b", "base")
-    for version in stage.model.files:
-        if version != "base":
-            stage.repository.git("checkout", "--quiet", "-b", version, "base")
-        stage.place(version)
-        stage.repository.git("add", NAME)
-        stage.commit()
 
 
 def _merging_into(head: Version) -> Callable[[Stage], None]:
@@ -174,11 +156,6 @@ def _trailers(stage: Stage) -> str:
     """What the merge that is checked out computed. Raises CalledProcessError where no merge is checked out."""
     shown = "--format=%(trailers:key=Theta-Merge,valueonly,separator=%x20)"
     return stage.repository.git("log", "-1", shown, "HEAD^2..HEAD").stdout.strip()
-
-
-def _read(versions: Sequence[Version]) -> Tool:
-    """Reads them out of our stage's repository."""
-    return lambda stage: ["sh", "-c", _RESTORE, stage.beside(OURS).root, *versions]
 
 
 def _write(stage: Stage) -> Command:

@@ -24,7 +24,8 @@ _VOCABULARY = 32_000
 _LAYERS = 16
 _SPREAD = 0.02  # standard deviation that transformers are initialised with
 _STEP = 0.001  # of a fine-tune, as a share of the spread: bf16 then moves some elements and leaves others
-_TUNED = f"model.layers.{_LAYERS // 2}.mlp.up_proj.weight"
+TUNED = f"model.layers.{_LAYERS // 2}.mlp.up_proj.weight"
+"""The tensor that differs in ``one``."""
 
 HISTORY: tuple[Version, ...] = ("base", "one", "all")
 FORK: tuple[Version, ...] = ("base", "a", "b", "c")
@@ -62,7 +63,7 @@ class _Tensor(NamedTuple):
 _VERSIONS: Mapping[Version, Callable[[_Tensor], Values]] = {
     "base": lambda tensor: tensor.values,
     # Not the value that it has in ``all``: every tensor changes on the way there, this one too.
-    "one": lambda tensor: tensor.tuned(1, -1) if tensor.name == _TUNED else tensor.values,
+    "one": lambda tensor: tensor.tuned(1, -1) if tensor.name == TUNED else tensor.values,
     "all": lambda tensor: tensor.tuned(1),
     "a": lambda tensor: tensor.tuned(1),
     "b": lambda tensor: tensor.tuned(2),
@@ -72,10 +73,10 @@ _VERSIONS: Mapping[Version, Callable[[_Tensor], Values]] = {
 }
 
 
-def build(folder: Path, dtype: Dtype, size: int, versions: Sequence[Version] = HISTORY) -> Model:
+def build(folder: Path, dtype: Dtype, size: int, versions: Sequence[Version] = HISTORY, layers: int = _LAYERS) -> Model:
     """Write versions of a model, ``base`` among them, of about ``size`` bytes each, into ``folder`` (made here)."""
     folder.mkdir(parents=True)
-    layout = shapes(size // WIDTH[dtype])
+    layout = shapes(size // WIDTH[dtype], layers)
     files = {version: folder / f"{version}.safetensors" for version in versions}
     with ExitStack() as opened:
         outputs = {version: opened.enter_context(file.open("wb")) for version, file in files.items()}
@@ -84,20 +85,20 @@ def build(folder: Path, dtype: Dtype, size: int, versions: Sequence[Version] = H
         for tensor in _tensors(layout):
             for version, output in outputs.items():
                 _write(output, _VERSIONS[version](tensor), dtype)
-    return Model(files, files["base"].stat().st_size, math.prod(layout[_TUNED]) * WIDTH[dtype])
+    return Model(files, files["base"].stat().st_size, math.prod(layout[TUNED]) * WIDTH[dtype])
 
 
-def shapes(elements: int) -> dict[str, tuple[int, ...]]:
+def shapes(elements: int, layers: int = _LAYERS) -> dict[str, tuple[int, ...]]:
     """Parameter name -> shape of a decoder with about ``elements`` elements: the width is chosen for it.
 
     A layer of width d has 4 d^2 elements in its attention and 3 * d * 4d in its gated MLP.
     """
     vocabulary = min(_VOCABULARY, elements // 64)  # or it would be all there is of a toy
-    quadratic = 16 * _LAYERS
+    quadratic = 16 * layers
     solution = (math.sqrt(vocabulary**2 + 4 * quadratic * elements) - vocabulary) / (2 * quadratic)
     d = max(8, 8 * round(solution / 8))
     layout: dict[str, tuple[int, ...]] = {"model.embed_tokens.weight": (vocabulary, d)}
-    for layer in range(_LAYERS):
+    for layer in range(layers):
         prefix = f"model.layers.{layer}"
         layout |= {f"{prefix}.self_attn.{name}_proj.weight": (d, d) for name in "qkvo"}
         layout |= {f"{prefix}.mlp.{name}_proj.weight": (4 * d, d) for name in ("gate", "up")}

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks.results import LFS, MB, MEMORY, MERGEKIT, OURS, Result
+from benchmarks.results import LFS, MB, MEMORY, MERGEKIT, OURS, Part, Result
 
 BEGIN = "<!-- {}: begin; `python -m benchmarks --write-docs` writes what follows -->"
 END = "<!-- {}: end -->"
@@ -16,20 +16,13 @@ _NOTES = "Medians; a ratio is the median of the ratios in each round. ✓ and �
 
 def sections(results: Sequence[Result], about: Mapping[str, str]) -> dict[str, str]:
     """By part, what it was taken on, and its tables; without parts that nothing was measured for."""
-    versioning = [result for result in results if LFS in result.seconds]
-    merging = [result for result in results if LFS not in result.seconds]
-    parts: dict[str, dict[str, str]] = {}
-    if versioning:
-        tables = {"Time": times, "Peak memory": memory, "Bytes under .git": sizes}
-        parts["benchmarks"] = {title: table(versioning) for title, table in tables.items()}
-    if merging:
-        tables = {"Time to merge": merge_times, "Peak memory of merges": merge_memory}
-        parts["merges"] = {title: table(merging) for title, table in tables.items()}
     machine = "; ".join(f"{name}: {value}" for name, value in about.items())
-    return {
-        part: "\n\n".join([machine, _NOTES, *(f"### {title}\n\n{text}" for title, text in tables.items())]) + "\n"
-        for part, tables in parts.items()
-    }
+    found: dict[str, str] = {}
+    for part, tables in _TABLES.items():
+        if own := [result for result in results if result.part == part]:
+            texts = [f"### {title}\n\n{table(own)}" for title, table in tables.items()]
+            found[part] = "\n\n".join([machine, _NOTES, *texts]) + "\n"
+    return found
 
 
 def times(results: Sequence[Result]) -> str:
@@ -61,19 +54,21 @@ def _judged(result: Result) -> list[str]:
 
 def memory(results: Sequence[Result]) -> str:
     """The most that each program had resident in every step: ours, and Git under it, marked against their budgets."""
-    limits = [f"{program} (≤ {MEMORY[program] // MB} MB)" for program in (OURS, "git")]
     rows = [
-        [
-            _label(result),
-            *(
-                _marked(_megabytes(size), size <= MEMORY[program]) if size else "-"
-                for program, size in _pair(result, OURS)
-            ),
-            *(_megabytes(size) for _, size in _pair(result, LFS)),
-        ]
-        for result in results
+        [_label(result), *_ours(result), *(_megabytes(size) for _, size in _pair(result, LFS))] for result in results
     ]
-    return _table(["step", *limits, LFS, f"git under {LFS}"], rows)
+    return _table(["step", *_limits(), LFS, f"git under {LFS}"], rows)
+
+
+def _limits() -> list[str]:
+    return [f"{program} (≤ {MEMORY[program] // MB} MB)" for program in (OURS, "git")]
+
+
+def _ours(result: Result) -> list[str]:
+    """What we, and Git under us, had resident at most, marked against the budgets."""
+    return [
+        _marked(_megabytes(size), size <= MEMORY[program]) if size else "-" for program, size in _pair(result, OURS)
+    ]
 
 
 def _pair(result: Result, contender: str) -> list[tuple[str, int]]:
@@ -110,6 +105,25 @@ def merge_memory(results: Sequence[Result]) -> str:
     return _table(["step", OURS, f"git (≤ {MEMORY['git'] // MB} MB)", MERGEKIT], rows)
 
 
+def diff_times(results: Sequence[Result]) -> str:
+    """Seconds of every step, beside those of whatever took part; ratios to the bounds, and budgets."""
+    rows = [
+        [
+            _label(result),
+            _seconds(result.median(OURS)),
+            ", ".join(f"{name} {_seconds(result.median(name))}" for name in result.seconds if name != OURS),
+            *_judged(result),
+        ]
+        for result in results
+    ]
+    return _table(["step", OURS, "beside", "/ bound", "budgets"], rows)
+
+
+def diff_memory(results: Sequence[Result]) -> str:
+    """The most that we, and Git under us, had resident, marked against the budgets."""
+    return _table(["step", *_limits()], [[_label(result), *_ours(result)] for result in results])
+
+
 def sizes(results: Sequence[Result]) -> str:
     """Bytes that every step that stores something added under ``.git``."""
     stored = [result for result in results if max(result.stored.values()) >= MB]
@@ -137,6 +151,13 @@ def write_json(file: Path, results: Sequence[Result], about: Mapping[str, str]) 
 
 def _verdicts(result: Result) -> dict[str, bool]:
     return {str(budget): budget.met(result) for budget in result.budgets}
+
+
+_TABLES: Mapping[Part, Mapping[str, Callable[[Sequence[Result]], str]]] = {
+    "benchmarks": {"Time": times, "Peak memory": memory, "Bytes under .git": sizes},
+    "merges": {"Time to merge": merge_times, "Peak memory of merges": merge_memory},
+    "diffs": {"Time to compare": diff_times, "Peak memory of comparing": diff_memory},
+}
 
 
 def write_docs(page: Path, parts: Mapping[str, str]) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 OURS = "git-theta"
 LFS = "git-lfs"
 MERGEKIT = "mergekit"
+
+Part = Literal["benchmarks", "merges", "diffs"]
 
 MB = 1_000_000
 MEMORY = {"git": 64 * MB, OURS: 300 * MB}
@@ -22,6 +24,7 @@ class Result:
 
     Attributes:
         story, step: what was done to what.
+        part: of the page of results that it stands in.
         bound: the contenders whose times, added up, no tool can beat.
         budgets: what ours must hold.
         memory: bytes that a process of ours may have resident at most.
@@ -38,6 +41,7 @@ class Result:
     budgets: tuple[Budget, ...] = ()
     memory: int = MEMORY[OURS]
     once: tuple[str, ...] = ()
+    part: Part = "benchmarks"
     seconds: dict[str, list[float]] = field(default_factory=dict)
     peaks: dict[str, Mapping[str, int]] = field(default_factory=dict)
     stored: dict[str, int] = field(default_factory=dict)
@@ -55,6 +59,13 @@ class Result:
     def excess(self, other: str) -> float:
         """Seconds that ours takes longer: the median of each round's."""
         return statistics.median(map(float.__sub__, self.seconds[OURS], self.seconds[other]))
+
+    def beyond(self, terms: Sequence[tuple[float, str]]) -> float:
+        """Seconds that ours takes longer than so many times the others together: the median of each round's."""
+        others = zip(*(self.seconds[name] for _, name in terms), strict=True)
+        factors = [float(factor) for factor, _ in terms]
+        allowed = [sum(map(float.__mul__, factors, times)) for times in others]
+        return statistics.median(map(float.__sub__, self.seconds[OURS], allowed))
 
     def _totals(self, contenders: tuple[str, ...]) -> list[float]:
         return [sum(times) for times in zip(*(self.seconds[name] for name in contenders), strict=True)]
@@ -80,6 +91,24 @@ class Within:
     def __str__(self) -> str:
         names = " + ".join(self.others)
         return f"≤ {self.limit:g} x {f'({names})' if len(self.others) > 1 else names}"
+
+
+@dataclass(frozen=True)
+class AtMost:
+    """At most so many times each of the others, added up: less than 0 times takes away what another one includes."""
+
+    terms: tuple[tuple[float, str], ...]
+
+    def met(self, result: Result) -> bool:
+        return result.beyond(self.terms) <= 0
+
+    def __str__(self) -> str:
+        words = " ".join(f"{'+' if factor > 0 else '-'} {_times(abs(factor))}{name}" for factor, name in self.terms)
+        return f"≤ {words.removeprefix('+ ')}"
+
+
+def _times(factor: float) -> str:
+    return "" if factor == 1 else f"{factor:g} x "
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,9 @@ def race(story: Story, folder: Path, rounds: int, tell: Callable[[str], None]) -
 
     A round before the first one warms the caches, takes memory and sizes, and proves that the steps did their work.
     """
-    results = [Result(story.title, row.step, row.bound, row.budgets, row.memory, row.once) for row in story.rows]
+    results = [
+        Result(story.title, row.step, row.bound, row.budgets, row.memory, row.once, story.part) for row in story.rows
+    ]
     for number in range(rounds * story.repeats + 1):
         stages = {name: Stage.create(folder / name, name, story.model) for name in _everybody(story)}
         for name in (OURS, *story.rivals):

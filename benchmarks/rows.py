@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.measure import Command
 from benchmarks.models import Model, Version
-from benchmarks.results import LFS, MEMORY, OURS, Budget, Over, StartsNoFilter, Stores, Within
+from benchmarks.results import LFS, MEMORY, OURS, Budget, Over, Part, StartsNoFilter, Stores, Within
 from benchmarks.stages import NAME, Stage
 
 _TUNED = 1.1
@@ -78,6 +78,7 @@ class Story:
         repeats: rounds for each one asked for; more where a step takes milliseconds.
         rivals: filters that take the same steps as ours.
         opening: brings a filter's stage to where the story starts; not measured.
+        part: of the page of results that it is told in.
     """
 
     title: str
@@ -86,6 +87,7 @@ class Story:
     repeats: int = 1
     rivals: tuple[str, ...] = (LFS,)
     opening: Callable[[Stage], None] = nothing
+    part: Part = "benchmarks"
 
     def contenders(self, row: Row) -> list[str]:
         """Who takes part in a step."""

@@ -79,6 +79,16 @@ class Stage:
         """Commit what the index holds."""
         self.repository.git("commit", "--quiet", "--allow-empty", "-m", "a step")
 
+    def branch(self) -> None:
+        """Commit every version on a branch of its own that comes from ``base``."""
+        self.repository.git("checkout", "--quiet", "-b", "base")
+        for version in self.model.files:
+            if version != "base":
+                self.repository.git("checkout", "--quiet", "-b", version, "base")
+            self.place(version)
+            self.repository.git("add", NAME)
+            self.commit()
+
     def place(self, version: Version) -> None:
         """Put a version into the worktree, as old as no other. A copy: a link would tell the other contenders' Gits."""
         self.file.unlink(missing_ok=True)

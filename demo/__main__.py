@@ -1,4 +1,4 @@
-"""Track, commit, change, go back and forth, push, clone, merge; and prove every byte."""
+"""Track, commit, change, compare, go back and forth, push, clone, merge; and prove every byte."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from demo import merging, storing, texts
+from demo import comparing, merging, storing, texts
 from demo.play import BOLD, PLAIN, Playground, mb, say
 
 HERE = Path(__file__).parent / "playground"
@@ -20,24 +20,28 @@ def main() -> None:
     versions, tokenizer = storing.publish(play, tasks)
     say("2. A fine-tune of its last layer")
     storing.change(play, versions, functions, tokenizer)
-    say("3. The smallest change there is: one value, by one unit in its last place")
+    say("3. What that did to the model")
+    comparing.look_back(play)
+    say("4. The smallest change there is: one value, by one unit in its last place")
     storing.nudge(play, versions)
-    say("4. Back and forth between the versions, every byte proved")
+    say("5. Back and forth between the versions, every byte proved")
     storing.prove(play, versions)
-    say("5. Shared: push to a folder, clone from it")
+    say("6. Shared: push to a folder, clone from it")
     storing.share(play, versions)
 
-    say("6. Two people fine-tune it, each for a task of their own")
+    say("7. Two people fine-tune it, each for a task of their own")
     merging.branch(play, functions, tokenizer, "encoder.")
     merging.branch(play, language, tokenizer, "")
-    say("7. Two fine-tunes become one: with TIES and, from the same commit, with the average")
+    say("8. Two fine-tunes become one: with TIES and, from the same commit, with the average")
     merging.merge(play, functions.name, language.name)
-    say("8. The merges proved: every tensor computed again, without Git")
+    say("9. The merges proved: every tensor computed again, without Git")
     states = merging.prove(play, functions.name, language.name)
-    say("9. What each of them can do")
+    say("10. What each of them can do")
     merging.table(states, tasks, tokenizer)
+    say("11. Where they lie to each other")
+    comparing.survey(play, *states)
 
-    say("10. What is there")
+    say("12. What is there")
     close(play, len(versions) + len(states) - 1)
 
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from benchmarks.diffs import LAYERS
 from benchmarks.models import APART, FORK, Dtype, build, rounded_to_bf16, shapes
 
 
@@ -18,6 +19,10 @@ from benchmarks.models import APART, FORK, Dtype, build, rounded_to_bf16, shapes
 def test_a_model_is_about_as_large_as_asked(elements: int) -> None:
     total = sum(map(math.prod, shapes(elements).values()))
     assert abs(total - elements) < 0.05 * elements
+
+
+def test_a_thousand_parameters_can_be_asked_for() -> None:
+    assert len(shapes(1_000_000, LAYERS)) == 1001
 
 
 @pytest.mark.parametrize(("dtype", "kind"), [("F32", torch.float32), ("BF16", torch.bfloat16)])

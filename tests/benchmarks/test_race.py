@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.merges import PLAIN, READ, WRITE, apart_story, merge_story, start_story
+from benchmarks.diffs import GIT, LAYERS, NAMES, OFTEN, ONCE, PYTHON, names_story, values_story
+from benchmarks.merges import PLAIN, WRITE, apart_story, merge_story, start_story
 from benchmarks.models import APART, FORK, build
+from benchmarks.reading import READ
 from benchmarks.report import times
 from benchmarks.results import LFS, MERGEKIT, OURS
 from benchmarks.rounds import race
@@ -41,6 +43,21 @@ def test_merges_are_raced_against_reading_and_writing(home: Path, tmp_path: Path
     merged, *rest = (result for story in (start, apart) for result in race(story, tmp_path / "stages", 0, print))
     assert merged.peaks.keys() == {OURS, READ, WRITE, PLAIN}
     assert [list(result.peaks) for result in rest] == [[OURS, PLAIN], [OURS]]
+
+
+@pytest.mark.skipif(shutil.which("git-lfs") is None, reason="sealing installs it")
+def test_diffs_are_raced_against_git_python_and_reading(home: Path, tmp_path: Path) -> None:
+    """In the round that is watched, which proves what differed."""
+    seal(home)
+    names = names_story(build(tmp_path / "names", "F32", 200_000, layers=LAYERS))
+    values = values_story("bf16", build(tmp_path / "values", "BF16", 400_000))
+    results = [result for story in (names, values) for result in race(story, tmp_path / "stages", 0, print)]
+    assert [set(result.peaks) for result in results] == [
+        {OURS, GIT, PYTHON},
+        {OURS, GIT, PYTHON},
+        {OURS, NAMES, OFTEN, ONCE},
+        {OURS, READ},
+    ]
 
 
 def test_mergekit_merges_the_same_files_once(tmp_path: Path) -> None:

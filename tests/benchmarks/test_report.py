@@ -10,6 +10,8 @@ import pytest
 from benchmarks.report import (
     BEGIN,
     END,
+    diff_memory,
+    diff_times,
     memory,
     merge_memory,
     merge_times,
@@ -20,7 +22,7 @@ from benchmarks.report import (
     write_docs,
     write_json,
 )
-from benchmarks.results import LFS, MB, MERGEKIT, OURS, Result, StartsNoFilter, Within
+from benchmarks.results import LFS, MB, MERGEKIT, OURS, Result, StartsNoFilter, Takes, Within
 
 
 @pytest.fixture
@@ -61,6 +63,7 @@ def merges() -> list[Result]:
             (Within(1.5, ("read", "write")),),
             302 * MB,
             (MERGEKIT,),
+            "merges",
             seconds={
                 OURS: [1.0, 2.0],
                 "read": [0.5, 1.0],
@@ -75,8 +78,34 @@ def merges() -> list[Result]:
             "apart",
             (),
             memory=64 * MB,
+            part="merges",
             seconds={OURS: [0.2, 0.2]},
             peaks={OURS: {OURS: 65 * MB, "git": 5 * MB}},
+        ),
+    ]
+
+
+@pytest.fixture
+def diffs() -> list[Result]:
+    """A diff in time that needs too much memory, and one that was too brief to be seen."""
+    return [
+        Result(
+            "bf16",
+            "values",
+            ("read",),
+            (Within(2, ("read",)),),
+            part="diffs",
+            seconds={OURS: [1.5, 2.0], "read": [1.0, 1.0]},
+            peaks={OURS: {OURS: 301 * MB, "git": 5 * MB}},
+        ),
+        Result(
+            "toy",
+            "names",
+            (),
+            (Takes(0.15),),
+            part="diffs",
+            seconds={OURS: [0.2, 0.2], "git diff": [0.004, 0.004], "python": [0.02, 0.02]},
+            peaks={OURS: {}},
         ),
     ]
 
@@ -117,6 +146,14 @@ def test_each_merge_has_a_budget_of_memory(merges: list[Result]) -> None:
     assert misses(merges) == ["fp32: apart: git-theta needs 65.0 MB of 64.0 MB"]
 
 
+def test_diffs_stand_beside_whatever_took_part(diffs: list[Result]) -> None:
+    assert cells(diff_times(diffs)) == [
+        ["bf16: values", "1.75 s", "read 1.00 s", "1.75", "≤ 2 x read ✓"],
+        ["toy: names", "200 ms", "git diff 4 ms, python 20 ms", "", "≤ 0.15 s ✗"],
+    ]
+    assert cells(diff_memory(diffs)) == [["bf16: values", "301.0 MB ✗", "5.0 MB ✓"], ["toy: names", "-", "-"]]
+
+
 def test_the_sizes_are_of_steps_that_store_something(results: list[Result]) -> None:
     assert cells(sizes(results)) == [["bf16: add, new", "690.0 MB", "1000.0 MB"]]
 
@@ -141,11 +178,12 @@ def test_json_keeps_every_round(results: list[Result], tmp_path: Path) -> None:
     assert written["results"][0]["budgets"] == {"≤ 0.6 x git-lfs": True, "≤ 2 x (cp + openssl)": False}
 
 
-def test_only_what_was_measured_has_a_section(results: list[Result], merges: list[Result]) -> None:
+def test_only_what_was_measured_has_a_section(results: list[Result], merges: list[Result], diffs: list[Result]) -> None:
     about = {"cores": "2"}
-    both = sections([*results, *merges], about)
-    assert both == sections(results, about) | sections(merges, about)
-    assert list(both) == ["benchmarks", "merges"]
+    both = sections([*diffs, *results], about)
+    assert both == sections(results, about) | sections(diffs, about)
+    assert list(both) == ["benchmarks", "diffs"]
+    assert list(sections(merges, about)) == ["merges"]
     assert all("cores: 2" in text for text in both.values())
 
 
@@ -168,7 +206,7 @@ def test_docs_without_marks_are_left_alone(tmp_path: Path) -> None:
     assert page.read_text() == f"# Before\n{BEGIN.format('merges')}\n"
 
 
-def test_the_page_has_the_marks_of_every_part(results: list[Result], merges: list[Result]) -> None:
+def test_the_page_has_the_marks_of_every_part(results: list[Result], merges: list[Result], diffs: list[Result]) -> None:
     page = (Path(__file__).parents[2] / "docs" / "performance.md").read_text()
-    for part in sections([*results, *merges], {}):
+    for part in sections([*results, *merges, *diffs], {}):
         assert page.count(BEGIN.format(part)) == page.count(END.format(part)) == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.results import LFS, OURS, Over, Result, StartsNoFilter, Stores, Takes, Within
+from benchmarks.results import LFS, OURS, AtMost, Over, Result, StartsNoFilter, Stores, Takes, Within
 
 
 @pytest.fixture
@@ -29,6 +29,7 @@ def test_a_ratio_compares_within_each_round(result: Result) -> None:
     assert result.ratio(LFS) == pytest.approx(0.5)  # of 0.5, 0.25 and 0.6
     assert result.ratio("cp", "openssl") == pytest.approx(2.5)  # of 2.5, 2.5 and 2
     assert result.excess("cp") == pytest.approx(0.9)  # of 0.9, 9 and 0.9
+    assert result.beyond([(2, "cp"), (-1, "openssl")]) == pytest.approx(1.1)  # of 1.1, 11 and 0.9
 
 
 def test_contenders_of_different_rounds_cannot_be_compared(result: Result) -> None:
@@ -53,6 +54,8 @@ def test_who_takes_part_once_is_compared_with_that_round(result: Result) -> None
         (Within(0.49, (LFS,)), False, "≤ 0.49 x git-lfs"),
         (Within(2.51, ("cp", "openssl")), True, "≤ 2.51 x (cp + openssl)"),
         (Within(2.4, ("cp", "openssl")), False, "≤ 2.4 x (cp + openssl)"),
+        (AtMost(((2, "cp"), (1, LFS), (-1, "openssl"))), True, "≤ 2 x cp + git-lfs - openssl"),
+        (AtMost(((1.5, "openssl"), (1, "cp"))), False, "≤ 1.5 x openssl + cp"),
         (Over(0.901, "cp"), True, "≤ 901 ms over cp"),
         (Over(0.89, "cp"), False, "≤ 890 ms over cp"),
         (Takes(1.2), True, "≤ 1.2 s"),

@@ -48,7 +48,7 @@ def test_one_head_is_merged_by_git_with_what_was_handed_on(repository: Sandbox) 
     assert message(repository) == [
         "Merge branch 'topic'",
         "",
-        f"Theta-Merge: {MODEL} weighted 1 contested of 3",
+        f"Theta-Merge: {MODEL} weighted weights=1,3 1 contested of 3",
     ]
     assert_clean(repository)
 
@@ -420,7 +420,7 @@ def test_a_recipe_is_a_merge(repository: Sandbox, tmp_path: Path) -> None:
     base = values(BASE, "a.weight")
     expected = base + 2 * (0.5 * 1 + 0.25 * 4)
     assert np.allclose(values(repository.read(MODEL), "a.weight"), expected, atol=1e-5)
-    assert message(repository)[-1] == f"Theta-Merge: {MODEL} task-arithmetic lambda=2 normalize=false 1 contested of 3"
+    assert message(repository)[-1] == f"Theta-Merge: {MODEL} task-arithmetic lambda=2 normalize=false weights=0.5,0.25 1 contested of 3"
 
 
 @pytest.mark.parametrize(

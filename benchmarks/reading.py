@@ -1,0 +1,46 @@
+"""What reading alone costs: values are decoded and verified, as a checkout does, and let go of."""
+
+from __future__ import annotations
+
+import sys
+
+from benchmarks.measure import Command
+from benchmarks.models import TUNED, Version
+from benchmarks.results import OURS
+from benchmarks.rows import Tool
+from benchmarks.stages import NAME, Stage
+from git_theta.manifest.model import Entry, Manifest
+from git_theta.manifest.text import dumps, loads
+
+READ = "read"
+
+_SMUDGE = f'"{sys.executable}" -I -m git_theta.cli.one_shot smudge {NAME} > /dev/null'
+_VERSIONS = f"""\
+set -e
+cd "$0"
+for revision; do
+    git cat-file blob "$revision:{NAME}" | {_SMUDGE}
+done"""
+
+
+def read(*versions: Version) -> Tool:
+    """Reads versions of the checkpoint, one after the other, out of our stage's repository."""
+    return lambda stage: ["sh", "-c", _VERSIONS, stage.beside(OURS).root, *versions]
+
+
+def read_tuned(*versions: Version) -> Tool:
+    """Reads, of some versions, the one tensor that differs in ``one``: in one process, by a manifest of these alone."""
+
+    def prepare(stage: Stage) -> Command:
+        found = [_tuned(stage.beside(OURS), version) for version in versions]
+        file = stage.folder / "manifest"
+        file.write_bytes(dumps(Manifest("opaque", sum(entry.size for entry in found), tuple(found))))
+        return ["sh", "-c", f'cd "$0" && {_SMUDGE} < "$1"', stage.beside(OURS).root, file]
+
+    return prepare
+
+
+def _tuned(stage: Stage, version: Version) -> Entry:
+    """The tensor as a run of bytes: these may stand in a manifest several times."""
+    text = stage.repository.git("cat-file", "blob", f"{version}:{NAME}").stdout.encode()
+    return next(Entry(one.oid, one.size, one.storage) for one in loads(text).parameters() if one.name == TUNED)
