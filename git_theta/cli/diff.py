@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +20,7 @@ from git_theta.diffing.base import Change, Comparison, Report
 from git_theta.errors import UsageError
 from git_theta.operations.desk import Desk
 from git_theta.operations.diff import MEASURED, SORTS, diff
+from git_theta.tensors.blas import UNTHREADED
 from git_theta.vcs.repository import Repository, discover
 from git_theta.vcs.versions import Range, pairs, spanned
 from git_theta.words import count
@@ -70,6 +72,7 @@ def command(words: tuple[str, ...], cached: bool, **given: Any) -> int:
     """
     options = _Options(**given)
     _check(options)
+    os.environ.setdefault(*UNTHREADED)
     revisions, pathspecs = split(words)
     span = spanned(revisions, cached=cached)
     repository, meter = discover(), Meter()

@@ -18,6 +18,7 @@ from git_theta.cli.differing import differing, read, to_read
 from git_theta.cli.pager import colored
 from git_theta.cli.progress import Meter
 from git_theta.operations.diff import diff
+from git_theta.tensors.blas import UNTHREADED
 from git_theta.vcs.repository import discover
 from git_theta.vcs.versions import Pair, Version
 from git_theta.words import printable
@@ -29,6 +30,7 @@ _WORKTREE = "worktree"
 
 def main() -> int:
     """Say how the file that Git names on the command line differs."""
+    os.environ.setdefault(*UNTHREADED)
     path, *words = sys.argv[1:]
     if not words:
         print(f"* Unmerged path {printable(path)}")  # noqa: T201
@@ -52,7 +54,8 @@ def _version(path: str, words: Sequence[str]) -> Version | None:
     if oid == _ABSENT:
         return None
     known = oid.strip("0")
-    return Version(path if known else os.path.relpath(file), mode, oid if known else "")
+    # A link of the worktree is handed to us as a temporary file: what it is called is not to be told.
+    return Version(path if known or not mode.startswith("100") else os.path.relpath(file), mode, oid if known else "")
 
 
 def _exit_code() -> int:

@@ -14,7 +14,7 @@ from typing import Any, get_args
 import click
 
 from git_theta import __version__, registry
-from git_theta.cli import boundary
+from git_theta.cli import boundary, policies
 from git_theta.cli.filter_process import SKIP
 from git_theta.cli.listing import echo_json, json_option
 from git_theta.errors import GitError, PluginError
@@ -24,7 +24,7 @@ from git_theta.vcs.repository import Repository, discover
 from git_theta.words import count, size
 
 _PACKAGES = ("backports.zstd", "click", "msgpack", "numpy", "pyfastcdc", "rich", "safetensors", "torch")
-_VARIABLES = (boundary.DEBUG, SKIP, "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")
+_VARIABLES = (boundary.DEBUG, SKIP, policies.STRATEGY, policies.HANDED, "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")
 
 
 @click.command
@@ -39,6 +39,7 @@ def command(as_json: bool) -> None:
         "python": {"executable": sys.executable, "version": platform.python_version()},
         "machine": {"platform": platform.platform(), "processors": os.cpu_count()},
         "filter": config.active(),
+        "merge": {key: values for key in policies.KEYS if (values := policies.configured(key))},
         "plugins": {family: _plugins(family) for family in get_args(registry.Family)},
         "environment": {name: os.environ[name] for name in _VARIABLES if name in os.environ},
         "repository": _repository(),

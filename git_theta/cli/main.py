@@ -11,7 +11,7 @@ import io
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import click
 
@@ -19,8 +19,7 @@ from git_theta import __version__
 from git_theta.cli import boundary
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """Where a command lives, and its line in ``git theta -h``: listing commands must not import them.
 
     Attributes:

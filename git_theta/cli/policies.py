@@ -17,6 +17,8 @@ HANDED = "GIT_THETA_MERGE"
 """How `git theta merge` hands its options to the driver, which Git's own -X does not reach: JSON of ``handed``."""
 STRATEGY = "GIT_THETA_STRATEGY"
 """A strategy for whatever is contested, for people who cannot pass options: `GIT_THETA_STRATEGY=average git pull`."""
+KEYS = ("theta.merge.strategy", "theta.merge.option")
+"""Git's configuration of the same, which lasts."""
 
 
 def handed(
@@ -82,14 +84,14 @@ def _attribute(path: str, worktree: Path | None) -> str:
 
 
 def _config(worktree: Path | None) -> list[Rule]:
-    strategy = _values("theta.merge.strategy", worktree)
-    options = _values("theta.merge.option", worktree)
+    strategy, options = (configured(key, worktree) for key in KEYS)
     if not strategy and not options:
         return []
     return [everywhere(strategy[-1] if strategy else "", options, origin="theta.merge.strategy")]
 
 
-def _values(key: str, worktree: Path | None) -> list[str]:
+def configured(key: str, worktree: Path | None = None) -> list[str]:
+    """All values of one key of Git's configuration, in order; none where it is not set."""
     try:
         return os.fsdecode(git("config", "-z", "--get-all", key, cwd=worktree)).split("\0")[:-1]
     except GitError:  # not set

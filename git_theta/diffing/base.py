@@ -11,6 +11,9 @@ from typing import NamedTuple
 
 from git_theta.manifest.model import Entry, Manifest
 
+MISFIT = "has not as many bytes as its dtype and shape say"
+"""Why a parameter of a forged manifest cannot be measured."""
+
 
 class Status(StrEnum):
     """What happened to a parameter."""

@@ -41,18 +41,32 @@ def by_module(rows: Iterable[Measured]) -> list[Module]:
     return [_module(name, tuple(group)) for name, group in groups.items()]
 
 
+def relative_of(rows: Iterable[Measured]) -> float | None:
+    """Norm of all changes together over the norm of all values before: of the rows where both are known."""
+    norm, before = _norms(rows) or (0.0, 0.0)
+    return norm / before if before else None
+
+
+def _norms(rows: Iterable[Measured]) -> tuple[float, float] | None:
+    """Norms of all changes together, and of all values that these rows had before; None where no row was compared."""
+    measures = [row.measures for row in rows if row.measures and row.measures.norm is not None]
+    if not measures:
+        return None
+    norm, before = zip(*((each.norm or 0.0, each.norm_before or 0.0) for each in measures), strict=True)
+    return math.hypot(*norm), math.hypot(*before)
+
+
 def _module(name: str, rows: tuple[Measured, ...]) -> Module:
     measured = [row.measures for row in rows if row.measures]
-    compared = [(each.norm, each.norm_before or 0.0) for each in measured if each.norm is not None]
-    norm, before = (math.hypot(*numbers) for numbers in zip(*compared, strict=True)) if compared else (None, None)
+    norms = _norms(rows)
     statuses = [row.change.status for row in rows]
     return Module(
         name,
         rows,
         {status: statuses.count(status) for status in Status if status in statuses},
         sum(each.elements for each in measured),
-        norm,
-        norm / before if norm is not None and before else None,
+        norms and norms[0],
+        relative_of(rows),
         max((each.largest for each in measured if each.largest is not None), default=None),
         sum(row.change.stored for row in rows),
     )

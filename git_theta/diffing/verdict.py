@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
 from git_theta.diffing.base import Change, Measured, Measures, Report, Status
+from git_theta.diffing.modules import relative_of
 from git_theta.tensors.dtypes import BY_NAME
 from git_theta.words import count
 
@@ -109,17 +110,6 @@ def broke(measures: Measures | None) -> tuple[int, int]:
         after - before for before, after in zip(measures.nonfinite_before, measures.nonfinite_after, strict=True)
     )
     return max(0, nan), max(0, infinite)
-
-
-def relative_of(rows: Iterable[Measured]) -> float | None:
-    """Norm of all changes together over the norm of all values before: of the rows where both are known."""
-    pairs = [
-        (row.measures.norm, row.measures.norm_before)
-        for row in rows
-        if row.measures and row.measures.norm is not None and row.measures.norm_before is not None
-    ]
-    before = math.hypot(*(was for _, was in pairs))
-    return math.hypot(*(norm for norm, _ in pairs)) / before if before else None
 
 
 def verdict(report: Report, thresholds: Thresholds = THRESHOLDS) -> Verdict:

@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 
 from git_theta.errors import ManifestError, NewerManifest
 from git_theta.manifest.model import Entry, Manifest, Storage, View
+from git_theta.manifest.usual import parameter
 
 VERSION = 1
 PREFIX = b"git-theta manifest "
@@ -29,6 +30,9 @@ _REMEMBERED = 1 << 13
 """Parsed lines to keep: of two versions that are compared, most are the same. 2 KB each, or 16 MB."""
 _SHORT = 1 << 10
 """Bytes of a line that may be kept: others could hold anything."""
+
+_DIMENSIONS = 64
+"""A shape has no more; the product of any number of them would take hours."""
 
 _OID = re.compile(r"[0-9a-f]{64}\Z")
 _ANY_VERSION = re.compile(rb"git-theta manifest ([1-9][0-9]{0,8})\n")
@@ -78,6 +82,8 @@ def _part(line: bytes) -> Entry:
 
 
 def _read(line: bytes) -> Entry:
+    if usual := parameter(line):
+        return usual
     entry = _entry_in(_parsed(line))
     if _json(_entry_out(entry)) != line + b"\n":
         raise _inexact()
@@ -148,7 +154,7 @@ def _parameter_in(data: dict[str, Any]) -> Entry:
     return Entry(
         name=_name(data.pop("name")),
         dtype=_text(data.pop("dtype")),
-        shape=_numbers(data.pop("shape")),
+        shape=_shape(data.pop("shape")),
         size=_number(data.pop("size")),
         oid=_oid(data.pop("oid")),
         views=tuple(map(_view_in, data.pop("views", ()))),
@@ -174,7 +180,7 @@ def _view_in(data: dict[str, Any]) -> View:
     return View(
         name=_name(data.pop("name")),
         dtype=_text(data.pop("dtype")),
-        shape=_numbers(data.pop("shape")),
+        shape=_shape(data.pop("shape")),
         stride=None if stride is None else _numbers(stride),
         offset=_number(data.pop("offset", 0)),
         extra=data,
@@ -293,6 +299,12 @@ def _number(value: Any) -> int:
 
 def _numbers(values: Any) -> tuple[int, ...]:
     return tuple(_number(value) for value in values)
+
+
+def _shape(values: Any) -> tuple[int, ...]:
+    if len(values) > _DIMENSIONS:
+        raise ValueError(f"a shape of {len(values)} dimensions")
+    return _numbers(values)
 
 
 def _range(values: Any) -> tuple[int, int]:

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from functools import cache
 
+from git_theta.errors import GitError
 from git_theta.vcs import config
-from git_theta.vcs.git import git, succeeds
+from git_theta.vcs.git import git, nul_separated
 from git_theta.vcs.parent import shows_differences
+
+_SETTINGS = r"^diff\.theta\.(command|textconv)$"
 
 
 def unread(path: str) -> bool:
@@ -20,10 +23,16 @@ def unread(path: str) -> bool:
 @cache
 def _for_drivers() -> bool:
     """A textconv that a person has set beside our driver runs where no driver does, on the files."""
-    if not shows_differences() or succeeds("config", "diff.theta.textconv"):
+    if not shows_differences():
         return False
-    return config.Setting(config.DIFF, config.active().get(config.DIFF, "")).ours
+    try:
+        items = nul_separated(git("config", "--null", "--get-regexp", _SETTINGS))
+    except GitError:  # neither is set
+        return False
+    settings = {key: value for key, _, value in (item.partition("\n") for item in items)}
+    return settings.keys() == {config.DIFF} and config.Setting(config.DIFF, settings[config.DIFF]).ours
 
 
+@cache
 def _driver(path: str) -> bytes:
     return git("check-attr", "-z", "diff", "--", path).split(b"\0")[2]

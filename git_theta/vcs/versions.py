@@ -102,9 +102,16 @@ def revisions_in(words: Sequence[str], cwd: Path) -> tuple[list[str], list[str]]
     for at, word in enumerate(words):
         if _is_path(word, cwd):
             if succeeds("rev-parse", "--verify", "--quiet", "--end-of-options", word, cwd=cwd):
+                if not inside_worktree(cwd):
+                    continue
                 raise UsageError(f"{word!r} is a revision and a path", hint="Put -- before paths, or after revisions.")
             return list(words[:at]), list(words[at:])
     return list(words), []
+
+
+def inside_worktree(cwd: Path | None = None) -> bool:
+    """Whether files of the current folder are files of the worktree: HEAD in a bare repository is none."""
+    return git("rev-parse", "--is-inside-work-tree", cwd=cwd).strip() == b"true"
 
 
 def _is_path(word: str, cwd: Path) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from tests.cli.test_progress import on_a_terminal
 from tests.sandbox import Sandbox, changed, model
 
 MODEL = "m.safetensors"
@@ -169,6 +170,27 @@ def test_a_page_is_written(repository: Sandbox, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     assert repository.theta("diff", "@~", "@", "--html", str(page)).stdout == ""
     assert page.read_text().startswith("<!DOCTYPE html>")
+
+
+def test_a_picture_is_written(repository: Sandbox, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    picture = tmp_path / "picture.png"
+    assert repository.theta("diff", "@~", "@", "--png", str(picture)).stdout == ""
+    assert picture.read_bytes().startswith(b"\x89PNG\r\n")
+
+
+def test_values_that_take_their_time_to_read_show_how_far_they_are(repository: Sandbox) -> None:
+    """Two versions of two parameters: 16.6 kB."""
+    program = """\
+from git_theta.cli import progress
+from git_theta.cli.main import main
+progress._PATIENCE = progress._PERIOD = 0
+assert main(["diff", "@~", "@", "--json"]) == 0
+"""
+    printed, drawn = on_a_terminal(program, repository.root)
+    assert json.loads(printed)["checkpoints"]
+    assert "Comparing" in drawn
+    assert "16.6/16.6 kB" in drawn
 
 
 @pytest.mark.parametrize(

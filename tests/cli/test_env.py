@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.cli.test_reference import REFERENCE
 from tests.sandbox import Sandbox, model
 
 
@@ -27,6 +29,20 @@ def test_versions_paths_and_configuration(sandbox: Sandbox) -> None:
     printed = sandbox.theta("env").stdout
     assert f"  executable: {found['python']['executable']}\n" in printed
     assert "      objects: 2 objects\n" in printed or "    objects: 2 objects\n" in printed
+
+
+def test_every_variable_and_key_of_the_reference_is_there(sandbox: Sandbox) -> None:
+    page = (REFERENCE / "configuration.md").read_text()
+    variables = re.findall(r"^\| `(GIT_THETA_\w+)` \|", page, re.MULTILINE)
+    keys = re.findall(r"^\| `(theta\.\S+)` \|", page, re.MULTILINE)
+    assert "GIT_THETA_STRATEGY" in variables
+    assert "theta.merge.option" in keys
+    for key in keys:
+        sandbox.git("config", "--add", key, "one")
+        sandbox.git("config", "--add", key, "two")
+    found = json.loads(sandbox.theta("env", "--json", env=dict.fromkeys(variables, "0")).stdout)
+    assert dict.fromkeys(variables, "0").items() <= found["environment"].items()
+    assert found["merge"] == {key: ["one", "two"] for key in keys}
 
 
 @pytest.mark.parametrize(

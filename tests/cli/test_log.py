@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from git_theta.operations.history import _named_in
 from tests.past import Story, manifest
 from tests.sandbox import Sandbox
 
@@ -137,3 +139,14 @@ def test_names_cannot_steer_the_terminal(story: Story) -> None:
     text = story.sandbox.theta("log").stdout
     assert "\x1b" not in text
     assert r"+ evil\x1b[2J" in text
+
+
+def test_bytes_stored_are_told_as_quickly_of_many_parameters_as_of_few(story: Story) -> None:
+    """Each object was looked for in all of the former manifest: 17 s for 20,000 parameters."""
+    names = [f"w{number}" for number in range(4000)]
+    story.commit("one", {FILE: dict.fromkeys(names, "the same") | {"other": "1"}})
+    story.commit("two", {FILE: {name: name for name in names} | {"other": "1"}})
+    start = time.process_time()
+    known = _named_in([story.sandbox.git("show", f"main~:{FILE}").stdout.encode()], [f"{n:064x}" for n in range(4000)])
+    assert known == set() and time.process_time() - start < 0.5
+    assert "4,000 changed of 4,001 parameters; 16.4 MB stored" in story.sandbox.theta("log", "-n", "1").stdout

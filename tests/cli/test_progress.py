@@ -6,6 +6,7 @@ import os
 import pty
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -28,13 +29,19 @@ sys.stdout.write("rich" if "rich" in sys.modules else "nothing")
 def run(patience: float, *, terminal: bool, description: str = "Checking objects") -> tuple[str, str]:
     """What half a second of work prints on stdout and on stderr."""
     program = _WORK.format(patience=patience, description=description)
-    command = [sys.executable, "-c", program]
-    if not terminal:
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-        return done.stdout, done.stderr
+    if terminal:
+        return on_a_terminal(program)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return done.stdout, done.stderr
+
+
+def on_a_terminal(program: str, cwd: Path | None = None) -> tuple[str, str]:
+    """What a program in Python prints on stdout, and on stderr, which is a terminal."""
     ours, theirs = pty.openpty()
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=theirs, text=True, env=environment) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", program], cwd=cwd, stdout=subprocess.PIPE, stderr=theirs, text=True, env=environment
+    ) as process:
         os.close(theirs)
         drawn = b""
         try:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import pytest
 
 from git_theta.diffing.base import Measured, Report
-from git_theta.diffing.verdict import Kind, Look, kind_of, relative_of, verdict
+from git_theta.diffing.modules import relative_of
+from git_theta.diffing.verdict import Kind, Look, kind_of, verdict
 from tests.diffing.render.samples import (
     added,
     changed,

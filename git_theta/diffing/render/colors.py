@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from git_theta.diffing.base import Status
+
 _RESET = "\x1b[m"
 
 
@@ -15,6 +17,10 @@ class Palette(NamedTuple):
     old: str = ""
     new: str = ""
     dim: str = ""
+
+    def of(self, status: Status) -> str:
+        """The slot of a parameter to which this happened: what was added and removed, as lines are."""
+        return {Status.ADDED: self.new, Status.REMOVED: self.old}.get(status, "")
 
 
 PLAIN = Palette()

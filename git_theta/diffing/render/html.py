@@ -8,12 +8,13 @@ from collections.abc import Iterator, Sequence
 from string import Template
 
 from git_theta.diffing.base import Report
+from git_theta.diffing.modules import relative_of
 from git_theta.diffing.render import charts
 from git_theta.diffing.render.markup import Markup, element, escaped, together
 from git_theta.diffing.render.numbers import magnitude, percent
 from git_theta.diffing.render.sheet import sheet
 from git_theta.diffing.render.totals import WORDS, described, file_facts, path_before, summary, totals
-from git_theta.diffing.verdict import Look, relative_of, verdict
+from git_theta.diffing.verdict import Look, verdict
 from git_theta.words import count, size
 
 
@@ -25,9 +26,8 @@ def page(reports: Sequence[Report], title: str) -> str:
         title: what the page is called.
     """
     sections = [_section(report, number) for number, report in enumerate(reports)]
-    return document(
-        title, together([_contents(reports), *sections]) if sections else element("p", "Nothing changed.")
-    )  # fmt: skip
+    body = together([_contents(reports), *sections]) if sections else element("p", "Nothing changed.")
+    return document(title, body)
 
 
 def document(title: str, body: Markup, *styles: str) -> str:

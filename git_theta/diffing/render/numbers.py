@@ -8,6 +8,9 @@ _DIGITS = 3
 _PLAIN = range(-4, 6)
 """Decimal exponents that are written out; others take an exponent."""
 
+_MOST = 10**15
+"""Elements that no tensor has: a shape that says so is a lie, and its product may be beyond what a float holds."""
+
 
 def number(value: float | None) -> str:
     """Three significant digits: ``0.0123``, ``1,230``, ``4.56e-07``; "" where there is no number."""
@@ -49,6 +52,8 @@ def magnitude(elements: int) -> str:
     """How many elements, in the unit that suits them: ``384``, ``22.7 M``."""
     if elements < 1000:
         return str(elements)
+    if elements >= _MOST:
+        return ">999 T"
     amount, units = float(f"{elements:.3g}"), ["", "k", "M", "G", "T"]
     power = min(len(units) - 1, math.floor(math.log10(amount)) // 3)
     return f"{number(amount / 1000**power)} {units[power]}"

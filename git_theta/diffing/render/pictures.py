@@ -9,8 +9,9 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from git_theta.diffing.base import Measured, Report
+from git_theta.diffing.modules import relative_of
 from git_theta.diffing.render.totals import elements
-from git_theta.diffing.verdict import Kind, broke, kind_of, relative_of
+from git_theta.diffing.verdict import Kind, broke, kind_of
 from git_theta.words import printable
 
 TOP = 12

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from git_theta.diffing.base import Change, Measured, Measures, Status
 from git_theta.diffing.render import numbers
 from git_theta.diffing.render.totals import names_tied
+from git_theta.diffing.shards import number
 from git_theta.diffing.verdict import Kind, broke, kind_of
 from git_theta.words import printable, size
 
@@ -32,7 +33,8 @@ Figure = tuple[str, float]
 
 def spec(change: Change) -> str:
     """Dtype and shape, with an arrow where they changed: ``F32 -> BF16 [384, 384]``."""
-    sides = [(place.entry.dtype, numbers.shape(place.entry.shape)) for place in (change.before, change.after) if place]
+    entries = [place.entry for place in (change.before, change.after) if place]
+    sides = [(printable(entry.dtype), numbers.shape(entry.shape)) for entry in entries]
     (dtype, shape), (other, reshaped) = sides[0], sides[-1]
     if dtype != other and shape != reshaped:
         return f"{dtype} {shape} -> {other} {reshaped}"
@@ -70,7 +72,7 @@ def notes(row: Measured, hints: bool = True) -> Iterator[tuple[str, bool]]:
         yield f"rank ~{row.measures.rank}: looks like an adapter", False
     if change.before and change.after and change.before.name != change.after.name:
         yield f"renamed from {printable(change.before.name)}", False
-    if change.before and change.after and change.before.path != change.after.path:
+    if change.before and change.after and number(change.before.path) != number(change.after.path):
         yield f"moved from {printable(change.before.path)} to {printable(change.after.path)}", False
     tied = names_tied(row)
     if tied:
@@ -86,7 +88,7 @@ def _figures(row: Measured) -> Iterator[tuple[str, str, float | None]]:
         yield "largest", numbers.number(found.largest), found.largest
         yield "cosine", numbers.cosine(found.cosine), found.cosine
         yield "differ", numbers.percent(share), share
-        yield "rank", f"~{found.rank}", found.rank
+        yield "rank", f"~{found.rank}", found.rank or None  # 0: no more than rounding explains
     yield "stored", size(stored), stored or None
 
 

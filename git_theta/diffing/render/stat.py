@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from git_theta.diffing.base import Measured, Report, Status
+from git_theta.diffing.base import Measured, Report
 from git_theta.diffing.render.colors import Palette, paint, palette
 from git_theta.diffing.render.rows import SIGNS, shortened
 from git_theta.diffing.render.totals import left_out, listed_counts, totals
@@ -63,8 +63,7 @@ def _lines(report: Report, colors: Palette, width: int) -> Iterator[str]:
 def _bar(row: Measured, most: int, colors: Palette) -> str:
     """A sign for each share of the largest, one at least."""
     length = max(1, round(_BAR * row.change.stored / most)) if most else 1
-    slot = {Status.ADDED: colors.new, Status.REMOVED: colors.old}.get(row.change.status, "")
-    return paint(SIGNS[row.change.status] * length, slot)
+    return paint(SIGNS[row.change.status] * length, colors.of(row.change.status))
 
 
 def _sums(reports: Sequence[Report]) -> Iterator[str]:

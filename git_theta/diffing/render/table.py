@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from git_theta.diffing.base import Measured, Status
+from git_theta.diffing.base import Measured
 from git_theta.diffing.render.colors import Palette, paint
-from git_theta.diffing.render.rows import SIGNS, figures, notes, shortened, spec
+from git_theta.diffing.render.rows import SIGNS, TITLES, figures, notes, shortened, spec
 from git_theta.words import printable
 
 _GAP = "  "
@@ -27,8 +27,8 @@ class Line(NamedTuple):
     under: str = ""
 
 
-_WORTH = {"relative": 9, "norm": 5, "largest": 6, "cosine": 7, "differ": 7.5, "rank": 8, "stored": 4}
-"""The columns of figures in order, and what they are worth: where the width is short, the least goes first."""
+_LEAST_FIRST = ("stored", "norm", "largest", "cosine", "differ", "rank", "relative")
+"""The columns of figures as they go, where the width is short."""
 
 
 class _Layout(NamedTuple):
@@ -86,7 +86,7 @@ def _with_notes(
     text: str, row: Measured, said: Sequence[tuple[str, bool]], colors: Palette, width: int
 ) -> Iterator[str]:
     """The line and its notes: behind it where they fit, else each below."""
-    slot = {Status.ADDED: colors.new, Status.REMOVED: colors.old}.get(row.change.status, "")
+    slot = colors.of(row.change.status)
     painted = [paint(note, colors.old if bad else "") for note, bad in said]
     if said and len(_GAP.join([text, *(note for note, _ in said)])) <= width:
         yield _GAP.join([paint(text, slot), *painted])
@@ -113,13 +113,13 @@ def _widths(rows: Sequence[Measured]) -> dict[str, int]:
     for said in map(_said, rows):
         for title, figure in said.items():
             widths[title] = max(widths.get(title, len(title)), len(figure))
-    return {title: widths[title] for title in _WORTH if title in widths}
+    return {title: widths[title] for title in TITLES if title in widths}
 
 
 def _fitting(columns: dict[str, int], room: int) -> dict[str, int]:
-    """The columns that stay: the one of least worth goes first, the last never."""
+    """The columns that stay; the last never goes."""
     while len(columns) > 1 and _together(columns.values()) > room:
-        least = min(columns, key=lambda title: _WORTH[title])
+        least = min(columns, key=_LEAST_FIRST.index)
         columns = {title: width for title, width in columns.items() if title != least}
     return columns
 

@@ -102,7 +102,7 @@ def names_tied(row: Measured) -> tuple[str, ...]:
     if place is None:
         return ()
     names = (place.entry.name or "", *(view.name for view in place.entry.views))
-    return tuple([printable(name) for name in names if name != place.name])
+    return tuple([printable(name) for name in dict.fromkeys(names) if name != place.name])
 
 
 def _path(one: tuple[Shard, ...], other: tuple[Shard, ...], path: str) -> str:

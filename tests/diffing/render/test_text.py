@@ -75,7 +75,8 @@ def test_a_renamed_file_of_another_format() -> None:
 
 
 def test_each_status_says_what_happened() -> None:
-    moved = Measured(Change(Status.MOVED, place("m", path="1.safetensors"), place("m", path="2.safetensors")))
+    shard = "m-0000{}-of-00003.safetensors".format
+    moved = Measured(Change(Status.MOVED, place("m", path=shard(1)), place("m", path=shard(2))))
     said = text(
         renamed("old.weight", "new.weight"),
         moved,
@@ -84,10 +85,21 @@ def test_each_status_says_what_happened() -> None:
         respecified("c", ("F32", (10, 4)), ("BF16", (12, 4))),
     )
     assert "renamed from old.weight" in line(said, "> new.weight")
-    assert "moved from 1.safetensors to 2.safetensors" in line(said, "> m")
+    assert "moved from m-00001-of-00003.safetensors to m-00002-of-00003.safetensors" in line(said, "> m")
     assert "F32 [10, 4] -> [12, 4]" in line(said, "! a")
     assert "F32 -> BF16 [10, 4]" in line(said, "! b")
     assert "F32 [10, 4] -> BF16 [12, 4]" in line(said, "! c")
+
+
+@pytest.mark.parametrize(
+    ("was", "now"),
+    [("old.pt", "new.pt"), ("m-00002-of-00003.safetensors", "n/m-00002-of-00007.safetensors")],
+    ids=["a file", "a shard"],
+)
+def test_a_file_that_is_called_otherwise_moves_no_parameter(was: str, now: str) -> None:
+    row = changed("a")
+    renamed_file = row.change._replace(before=place("a", path=was), after=place("a", path=now))
+    assert "moved" not in text(row._replace(change=renamed_file))
 
 
 def test_notes_hints_and_failures() -> None:
