@@ -26,6 +26,7 @@ from git_theta.words import printable
 
 _SHORT = 8
 _SUBJECT = 60
+_WIDEST = 120  # columns of a name that others are lined up with
 
 
 @click.command(cls=Separated)
@@ -87,7 +88,7 @@ def _text(blamed: Sequence[Blamed[Commit]]) -> Iterator[str]:
     """Lines like git blame's: id, file if it is not the same for all, author and date, the parameter; and why."""
     files = {one.path for one in blamed} | {one.place.path for one in blamed}
     rows = [_row(one, with_file=len(files) > 1) for one in blamed]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    widths = [min(_WIDEST, max(map(len, column))) for column in zip(*rows, strict=True)]
     for row in rows:
         yield " ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() + "\n"
 

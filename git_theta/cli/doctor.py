@@ -26,6 +26,7 @@ from git_theta.store.local import LocalStore
 from git_theta.vcs import attributes, config, hooks
 from git_theta.vcs.hooks import HookState
 from git_theta.vcs.repository import Repository, discover
+from git_theta.words import printable
 
 _OLDEST_GIT = (2, 34)
 _NAMED = 3  # paths named in a finding
@@ -94,7 +95,8 @@ def command(values: bool, as_json: bool) -> int:
         echo_json([asdict(finding) for finding in findings])
     else:
         for finding in findings:
-            click.echo(f"{finding.state}: {finding.check}{': ' if finding.text else ''}{finding.text}")
+            text = "\n".join(map(printable, finding.text.splitlines()))
+            click.echo(f"{finding.state}: {finding.check}{': ' if text else ''}{text}")
             say(finding.hint, prefix="hint: ")
     return int(any(finding.state == "problem" for finding in findings))
 

@@ -209,7 +209,8 @@ def _choices(item: Case, top: Path) -> Iterator[Choice]:
 
 def _checked(choice: Choice) -> None:
     if choice.strategy != CONFLICT:
-        strategy = named(choice.strategy)
+        with said(choice.origin):
+            strategy = named(choice.strategy)
         options.parse(strategy.name, strategy.options, choice.options)
 
 

@@ -39,7 +39,7 @@ def command(pathspecs: tuple[str, ...], parameters: bool, as_json: bool, nul: bo
         if nul:
             click.echo(f"{path}\0", nl=False)
             continue
-        click.echo("\t".join([path, *_facts(file)]))
+        click.echo("\t".join(map(printable, [path, *_facts(file)])))
         for line in _lines(file.manifest) if parameters and file.manifest else ():
             click.echo(f"  {line}")
 
@@ -62,7 +62,7 @@ def _lines(manifest: Manifest) -> Iterator[str]:
 
 
 def _spec(named: Entry | View) -> tuple[str, str]:
-    return named.dtype, f"[{', '.join(map(str, named.shape))}]"
+    return printable(named.dtype), f"[{', '.join(map(str, named.shape))}]"
 
 
 def _file_json(file: Tracked, parameters: bool) -> dict[str, Any]:

@@ -71,6 +71,8 @@ def _charted(words: Sequence[str], options: _Options) -> Map:
         base = base_of(wanted, options.base)
         origin, versions = read(history.blobs, wanted.versions, base, path, named=options.base is not None)
     common = family([origin.shards, *(version.shards for version in versions)], keep)
+    if options.globs and not (common.shared or common.left_out):
+        raise UsageError(f"no parameter of {path} matches", hint=f"Its names: git theta show {path} --parameters")
     members = [version.member for version in versions]
     with desk_for(repository, meter) as desk, meter.during("Measuring", to_read(common)):
         return chart(from_top(path), origin.member, members, common, desk, merge_base=options.base is None)

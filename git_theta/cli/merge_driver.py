@@ -33,7 +33,7 @@ _HEAD = 64
 _TAKE_A_SIDE = "git checkout --ours, or --theirs, and the file; then git add it."
 _SETTLE = """\
 Settle them: git theta resolve -s STRATEGY, or --ours, --theirs, -i. What is left: git theta status
-Or give up (git merge --abort, git rebase --abort ...), and merge again: git theta merge -s STRATEGY HEAD"""
+Or give up (git merge --abort, git rebase --abort ...), and merge again: git theta merge -s STRATEGY BRANCH"""
 
 
 def main() -> int:

@@ -30,7 +30,7 @@ def show(made: Lineup, found: Sequence[Case], top: Path, *, as_data: bool) -> No
         if item.was and not (item.plan is None and item.source is None):
             click.echo(f"  renamed from {printable(item.was)}")
         for line in _lines(made, item, top):
-            click.echo(f"  {line}")
+            click.echo(f"  {printable(line)}")
 
 
 def _lines(made: Lineup, item: Case, top: Path) -> list[str]:

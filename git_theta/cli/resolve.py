@@ -32,7 +32,7 @@ from git_theta.operations.restore import require_objects
 from git_theta.vcs import atomic, index, merging
 from git_theta.vcs.repository import Repository
 from git_theta.vcs.unmerged import Unmerged, stage
-from git_theta.words import count
+from git_theta.words import count, printable
 
 _WHOLE = "not a conflict by parameters"
 _TAKE = "Take a side, then stage it: git checkout --ours (or --theirs) -- {0}; git add {0}. Or: git rm {0}"
@@ -186,7 +186,7 @@ def _checked_out(deferred: Deferred, top: Path) -> None:
 
 
 def _tell(job: _Job, merged: Merged | None) -> None:
-    path = shown(job.file.path, job.top)
+    path = printable(shown(job.file.path, job.top))
     if merged is None:
         click.echo(f"{path}: {_WHOLE}")
         boundary.say(_TAKE.format(path), prefix="hint: ")
@@ -200,7 +200,8 @@ def _tell(job: _Job, merged: Merged | None) -> None:
         return
     click.echo(f"{path}: {settled}, {count(len(merged.left), 'contested parameter')} left")
     for left in merged.left:
-        click.echo(f"  {', '.join(left.decision.names) or FRAME}" + (f" ({left.reason})" if left.reason else ""))
+        why = f" ({left.reason})" if left.reason else ""
+        click.echo(f"  {printable(', '.join(left.decision.names) or FRAME)}{printable(why)}")
 
 
 def _json(path: str, merged: Merged | None) -> dict[str, Any]:

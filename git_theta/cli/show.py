@@ -25,6 +25,7 @@ from git_theta.words import count, printable, size
 _GAP = "  "
 _LONGEST = 100  # characters of a metadata value
 _LISTED = 10  # ties, values
+_WIDEST = 120  # columns of a name that others are lined up with: one of 100 kB would make each line as long
 
 Metadata = Mapping[str, Scalar] | str
 """What the frame says; or why it could not be read."""
@@ -122,7 +123,8 @@ def _tree(whole: Module, depth: int) -> Iterator[tuple[str, ...]]:
 
 def _branch(module: Module, indent: str, depth: int) -> Iterator[tuple[str, ...]]:
     sums = totals(module.entries)
-    yield indent + (printable(module.name) or "(all)"), f"{sums.parameters:,}", *_figures(sums), " ".join(sums.dtypes)
+    dtypes = printable(" ".join(sums.dtypes))
+    yield indent + (printable(module.name) or "(all)"), f"{sums.parameters:,}", *_figures(sums), dtypes
     for inner in module.modules if depth else ():
         yield from _branch(inner, f"{indent}{_GAP}", depth - 1)
 
@@ -139,7 +141,7 @@ def _listing(chosen: Sequence[Entry]) -> Iterator[tuple[str, ...]]:
 
 def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
     """The first and the last column to the left, the others to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    widths = [min(_WIDEST, max(map(len, column))) for column in zip(*rows, strict=True)]
     lines = []
     for first, *middle, last in rows:
         cells = [cell.rjust(width) for cell, width in zip(middle, widths[1:-1], strict=True)]

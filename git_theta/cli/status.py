@@ -14,7 +14,7 @@ from git_theta.errors import ManifestError, UsageError
 from git_theta.operations.survey import State, Status, survey, totals
 from git_theta.store.local import LocalStore
 from git_theta.vcs.repository import Repository
-from git_theta.words import count, size
+from git_theta.words import count, printable, size
 
 _TO_DO = {
     State.MANIFEST: "`git theta checkout` puts the file in its place",
@@ -51,9 +51,9 @@ def command(pathspecs: tuple[str, ...], as_json: bool, nul: bool) -> None:
             click.echo(f"{status.state}\t{shown(status.tracked.path, top)}\0", nl=False)
     else:
         for status in statuses:
-            click.echo("\t".join([shown(status.tracked.path, top), *_facts(status)]))
+            click.echo("\t".join([printable(shown(status.tracked.path, top)), *_facts(status)]))
             for name in contested.get(status.tracked.path, ()):
-                click.echo(f"  contested: {name}")
+                click.echo(f"  contested: {printable(name)}")
         _summary(statuses)
 
 
@@ -81,7 +81,7 @@ def _summary(statuses: list[Status]) -> None:
     click.echo(f"{count(len(statuses), 'file')}, {size(sums.logical)}, stored in {size(sums.stored)}")
     for state, words in _TO_DO.items():
         for hint in dict.fromkeys(status.tracked.hint or words for status in statuses if status.state == state):
-            click.echo(f"{state}: {hint}")
+            click.echo(f"{state}: {printable(hint)}")
 
 
 def _json(status: Status, contested: Mapping[str, Sequence[str]]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from git_theta.manifest.text import LARGEST, is_manifest, loads
 from git_theta.vcs.git import git, succeeds
 from git_theta.vcs.log import Blobs
 from git_theta.vcs.trees import files
-from git_theta.vcs.versions import texts
+from git_theta.vcs.versions import inside_worktree, texts
 
 _INDEX = ".index.json"
 _NAMED = 5
@@ -42,7 +42,8 @@ def named(blobs: Blobs, name: str) -> Checkpoint:
     if colon:
         relative = path.startswith(("./", "../"))
         return checkpoint(blobs, revision, path if relative else _from_here(path))
-    is_path = os.path.lexists(name) or blobs.find(f"HEAD:{from_top(name)}") is not None
+    here = os.path.lexists(name) and inside_worktree()
+    is_path = here or blobs.find(f"HEAD:{from_top(name)}") is not None
     is_revision = succeeds("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
     if is_path and is_revision:
         raise UsageError(f"{name!r} is a revision and a path", hint=f"Say HEAD:./{name} for the path.")

@@ -15,6 +15,7 @@ from git_theta.operations.conflicts import FRAME, Conflict
 from git_theta.operations.desk import Desk
 from git_theta.operations.merge import Choose, Merged, Settings
 from git_theta.operations.resolve import Changes, changes, resolve
+from git_theta.words import printable
 
 _SKIP, _QUIT = "skip", "quit"
 
@@ -34,8 +35,9 @@ def walked(conflict: Conflict, path: str, only: Sequence[str], desk: Desk) -> Ch
     asked = list(_asked(merged, only))
     answers: dict[str, str] = {}
     for number, decision in enumerate(asked, 1):
-        click.echo(f"{path}: {number} of {len(asked)}: {', '.join(decision.names) or FRAME}")
-        click.echo(f"  {reason(merged.plan, decision)}")
+        names = ", ".join(decision.names) or FRAME
+        click.echo(printable(f"{path}: {number} of {len(asked)}: {names}"))
+        click.echo(f"  {printable(reason(merged.plan, decision))}")
         found = changes(decision, desk) if decision.names else None
         if found:
             click.echo(f"  {_spoken(found)}")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from git_theta.diffing.base import Place, Shard
+from git_theta.diffing.base import MISFIT, Place, Shard
 from git_theta.diffing.renames import window
 from git_theta.manifest.model import Entry
 from git_theta.tensors.dtypes import BY_NAME
+from git_theta.tensors.spec import fits
 
 NOT_EVERYWHERE = "not in all versions"
 OTHER_SPEC = "of another dtype or shape in some version"
@@ -98,5 +99,7 @@ def _places(shards: Iterable[Shard]) -> dict[str, Place]:
 def _reason(places: Sequence[Place]) -> str:
     if len({(place.entry.dtype, place.entry.shape, window(place)) for place in places}) > 1:
         return OTHER_SPEC
+    if not all(fits(place.entry.dtype, place.entry.shape, place.entry.size) for place in places):
+        return MISFIT
     dtype = BY_NAME.get(places[0].entry.dtype)
     return "" if dtype and dtype.kind in ("float", "complex") else NO_FLOATS

@@ -11,15 +11,16 @@ import math
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from git_theta.diffing.base import Change, Measures, Place, Status
+from git_theta.diffing.base import MISFIT, Change, Measures, Place, Status
 from git_theta.diffing.chunks import CHUNK, Reader, Version, dot, recut
 from git_theta.diffing.rank import sketch_for
 from git_theta.diffing.sums import ExactSum
+from git_theta.errors import ManifestError
 from git_theta.manifest.model import Entry
 from git_theta.tensors import numbers
 from git_theta.tensors.arrays import Buffer
 from git_theta.tensors.dtypes import BY_NAME, DType
-from git_theta.tensors.spec import Spec
+from git_theta.tensors.spec import Spec, fits
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,7 +38,7 @@ def measure(change: Change, read: Read) -> Measures:
         change: what happened to the parameter. Where that says it all, nothing is read.
         read: gives the bytes of an entry in pieces, all of them, or raises what keeps it from that.
 
-    Memory: a few chunks, and the sketch of the rank.
+    Memory: a few chunks, and the sketch of the rank. Raises ManifestError for a size that contradicts the shape.
     """
     import numpy as np
 
@@ -48,6 +49,8 @@ def measure(change: Change, read: Read) -> Measures:
     elements, dtype = math.prod(meant.shape), BY_NAME.get(meant.dtype)
     if change.status in (Status.RENAMED, Status.MOVED):
         return Measures(elements, 0, norm=0.0, largest=0.0) if _numeric(dtype) else Measures(elements, 0)
+    if any(one and not fits(one.entry.dtype, one.entry.shape, one.entry.size) for one in (before, after)):
+        raise ManifestError(MISFIT)
     with np.errstate(all="ignore"):
         if before and dtype and change.status is Status.CHANGED and _in_lockstep(before.entry, meant):
             return _compared(before.entry, meant, Spec(dtype, meant.shape), read)

@@ -48,8 +48,10 @@ class Sums(NamedTuple):
     def plus(self, other: Sums) -> Sums:
         """Over the elements of both."""
         return Sums(
-            self.squares + other.squares, self.products + other.products, self.nonfinite + other.nonfinite
-        )  # fmt: skip
+            self.squares + other.squares,
+            self.products + other.products,
+            self.nonfinite + other.nonfinite,
+        )
 
     def at(self, which: Sequence[int]) -> Sums:
         """For versions of which several may be the same: the place of each."""

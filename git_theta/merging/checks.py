@@ -28,6 +28,8 @@ def check_heads(strategy: Strategy, heads: int, weights: tuple[float, ...] | Non
         raise UsageError(f"{len(weights)} weights do not match {heads} heads", hint="Give one weight per head.")
     if not all(math.isfinite(weight) for weight in weights):
         raise UsageError(f"a weight is not finite: {weights}", hint="Give one finite number per head.")
+    if not math.isfinite(sum(map(abs, weights))):
+        raise UsageError(f"the weights add up to more than a number holds: {weights}", hint="Divide them all by one.")
 
 
 def check(strategy: Strategy, contest: Contest) -> None:

@@ -10,7 +10,7 @@ from git_theta.merging.base import Contest, Operand
 from git_theta.merging.trivial import Decision, Held
 from git_theta.tensors.arrays import Buffer
 from git_theta.tensors.dtypes import BY_NAME
-from git_theta.tensors.spec import Spec
+from git_theta.tensors.spec import Spec, fits
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,12 +36,13 @@ class StoredOperand(Operand):
 
 
 def contest(decision: Decision, read: Read, **rest: Any) -> Contest | None:
-    """The decision as a contest, or None where no values can settle it: ties that differ, a dtype that is not ours.
+    """The decision as a contest, or None where no values can settle it: ties that differ, a dtype that is not ours,
+    bytes that are not as many as dtype and shape say.
 
     A base of another dtype or shape is left out: changes since it cannot be computed.
     """
     heads = [_operand(held, read) for held in decision.heads]
-    if any(len(held) > 1 for held in (*decision.heads, decision.base)) or not any(heads):
+    if any(len(held) > 1 or not _fit(held) for held in (*decision.heads, decision.base)) or not any(heads):
         return None
     spec = next(head.spec for head in heads if head)
     base = _operand(decision.base, read)
@@ -50,3 +51,7 @@ def contest(decision: Decision, read: Read, **rest: Any) -> Contest | None:
 
 def _operand(held: Held, read: Read) -> StoredOperand | None:
     return StoredOperand(held[0], read) if held and held[0].dtype in BY_NAME else None
+
+
+def _fit(held: Held) -> bool:
+    return all(fits(entry.dtype, entry.shape, entry.size) for entry in held)

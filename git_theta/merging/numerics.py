@@ -7,9 +7,11 @@ one element: with Python numbers, torch divides on CUDA by multiplying with the 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from git_theta.errors import UsageError
 from git_theta.merging import masks
 from git_theta.merging.base import Contest, Head, Operand
 from git_theta.tensors.dtypes import BY_NAME, DType
@@ -73,10 +75,13 @@ def weight(contest: Contest, value: float) -> Tensor | None:
 
 
 def shared(contest: Contest, value: float) -> Tensor:
-    """A number that all elements share, rounded once to the accumulator."""
+    """A number that all elements share, rounded once to the accumulator. Raises UsageError for one beyond that."""
     import torch
 
-    return torch.full((1,), value, dtype=accumulator(contest), device=contest.device)
+    found = torch.tensor([value], dtype=torch.float64).to(accumulator(contest))
+    if math.isfinite(value) and not found.isfinite():
+        raise UsageError(f"{value:g} is more than {contest.name} can be multiplied by", hint="Choose a smaller number.")
+    return found.to(contest.device)
 
 
 def stream(contest: Contest, operands: Sequence[Operand]) -> Iterator[Chunk]:

@@ -18,8 +18,9 @@ from git_theta.operations.layout import Layout
 from git_theta.operations.presence import require
 from git_theta.operations.restore import runs_of
 from git_theta.tensors.dtypes import BY_NAME
-from git_theta.tensors.spec import Spec
+from git_theta.tensors.spec import Spec, fits
 
+_TAKE_A_SIDE = "Take the file from one side: git checkout --ours, or --theirs; then git add."
 _LARGEST = 64 << 20
 """Bytes of a file that are no tensor's, up to which they can be rebuilt in memory."""
 
@@ -50,7 +51,7 @@ def assemble(made: Plan, computed: Mapping[str, Entry], desk: Desk) -> Manifest:
     except FormatError as error:
         raise ConflictError(
             f"the merged parameters fit no {like.format} file: {error.message}",
-            hint="Take the file from one side: git checkout --ours, or --theirs; then git add.",
+            hint=_TAKE_A_SIDE,
             parameter=error.parameter,
         ) from error
     layout = Layout(desk, like)
@@ -64,7 +65,8 @@ def assemble(made: Plan, computed: Mapping[str, Entry], desk: Desk) -> Manifest:
 def template(manifest: Manifest, desk: Desk) -> Template:
     """A stored file as formats build like it: what is no parameter's is read (and fetched), parameters are not.
 
-    Raises ConflictError where that is too much to rebuild in memory, MissingObject, CorruptObject.
+    Raises ConflictError where that is too much to rebuild in memory, or no file could have such parameters,
+    MissingObject, CorruptObject.
     """
     if sum(entry.size for entry in manifest.entries if entry.name is None) > _LARGEST:
         raise ConflictError("too much of the file is no parameter's to rebuild it", hint="Take the file from one side.")
@@ -77,7 +79,7 @@ def template(manifest: Manifest, desk: Desk) -> Template:
             runs[-1] += b"".join(parameters.read(entry, desk.store, map))
             continue
         offset += len(runs[-1])
-        spans.append(Span(entry.name, _spec(entry.dtype, entry.shape), offset, entry.size, _views(entry)))
+        spans.append(Span(entry.name, _checked(entry), offset, entry.size, _views(entry)))
         offset += entry.size
         runs.append(b"")
     runs[-1] += next(literal)
@@ -134,7 +136,7 @@ class _Checksums:
 
 
 def _part(entry: Entry, crc: Callable[[], int]) -> Part:
-    return Part(entry.name or "", _spec(entry.dtype, entry.shape), _views(entry), crc)
+    return Part(entry.name or "", _checked(entry), _views(entry), crc)
 
 
 def _views(entry: Entry) -> tuple[SpanView, ...]:
@@ -145,5 +147,18 @@ def _view(view: View) -> SpanView:
     return SpanView(view.name, _spec(view.dtype, view.shape), view.stride, view.offset)
 
 
+def _checked(entry: Entry) -> Spec:
+    """The spec of a parameter. Raises ConflictError where no file could have it so."""
+    if not fits(entry.dtype, entry.shape, entry.size):
+        raise ConflictError(
+            f"{entry.size} bytes are not {entry.dtype} {list(entry.shape)}: its manifest was forged or damaged",
+            hint=_TAKE_A_SIDE,
+            parameter=entry.name or "",
+        )
+    return _spec(entry.dtype, entry.shape)
+
+
 def _spec(dtype: str, shape: tuple[int, ...]) -> Spec:
+    if dtype not in BY_NAME:
+        raise ConflictError(f"the dtype {dtype!r} is none that this release knows", hint=_TAKE_A_SIDE)
     return Spec(BY_NAME[dtype], shape)

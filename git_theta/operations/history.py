@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
@@ -48,6 +49,8 @@ Diff = Callable[[str, str | None], Sequence[Edit]]
 Texts = Callable[[str], bytes | None]
 """A blob by its id, where that is the text of a manifest; else None."""
 _SAME = frozenset({Status.UNCHANGED, Status.RENAMED, Status.MOVED})
+_FEW = 64
+_ID = re.compile(rb'"([0-9a-f]{64})"')
 
 
 class Touched(NamedTuple):
@@ -190,9 +193,17 @@ def _touched(one: Comparison, edits: Sequence[Edit], reader: Reader, keep: Calla
     if keep is None:
         parts += [shard.manifest.frame for shard in one.after if shard.manifest.frame]
     places = {(part.storage.object, part.storage.range): part.storage.size for part in parts}
-    stored = sum(size for (oid, _), size in places.items() if not any(oid.encode() in text for text in texts))
+    known = _named_in(texts, [oid for oid, _ in places])
+    stored = sum(size for (oid, _), size in places.items() if oid not in known)
     was = one.before[0].path if len(one.before) == len(one.after) == 1 else one.path
     return Touched(one.path, "" if was == one.path else was, changes, one.rest, sum(map(parameters, held)), stored)
+
+
+def _named_in(texts: Sequence[bytes], oids: Sequence[str]) -> set[str]:
+    """Those objects that manifests name. To look for a few costs least one by one; for many, it would take minutes."""
+    if len(oids) <= _FEW:
+        return {oid for oid in oids if any(oid.encode() in text for text in texts)}
+    return {oid.decode() for text in texts for oid in _ID.findall(text)}.intersection(oids)
 
 
 def _changed(comparison: Comparison) -> Comparison:

@@ -20,7 +20,7 @@ from git_theta.merging.checks import check
 from git_theta.merging.contests import contest
 from git_theta.merging.devices import one_thread_each
 from git_theta.merging.plan import Plan, settle
-from git_theta.merging.policy import CONFLICT, Choice
+from git_theta.merging.policy import CONFLICT, Choice, said
 from git_theta.merging.trivial import BASE, Decision
 from git_theta.operations.assemble import assemble
 from git_theta.operations.deposit import Deposit, Label
@@ -46,11 +46,12 @@ class Settings(NamedTuple):
 
 
 class Applied(NamedTuple):
-    """A parameter that a strategy settled; or the frame, whose decision has no name."""
+    """A parameter that a strategy settled, and with which settings; or the frame, whose decision has no name."""
 
     decision: Decision
     choice: Choice
     report: Report
+    settings: Settings = Settings()
 
 
 class Left(NamedTuple):
@@ -147,7 +148,8 @@ def _sorted_out(
 
 
 def _contest(decision: Decision, choice: Choice, settings: Settings, desk: Desk) -> Contest:
-    strategy = named(choice.strategy)
+    with said(choice.origin):
+        strategy = named(choice.strategy)
     found = contest(
         decision,
         lambda entry: parameters.read(entry, desk.store, map),
@@ -178,7 +180,8 @@ def _computed(jobs: Sequence[_Job], desk: Desk) -> tuple[dict[str, Entry], list[
             entry = next(held[0] for held in job.decision.heads if held)
             label = Label(entry.name, entry.dtype, entry.shape, entry.views, found.spec.dtype.width)
             deposit.make(label, partial(_bytes, strategy, found))
-            applied.append(Applied(job.decision, job.choice, found.report))
+            settings = Settings(found.weights if strategy.takes_weights else None, found.seed)
+            applied.append(Applied(job.decision, job.choice, found.report, settings))
     return {entry.name or "": entry for entry in deposit.entries()}, applied
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import sys
 from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple, NoReturn
@@ -13,6 +14,7 @@ from git_theta.merging.options import guess
 
 LARGEST = 1 << 20
 """A file above this many bytes is no recipe."""
+_ITEMS = 100_000
 
 
 class Method(NamedTuple):
@@ -101,13 +103,28 @@ def _loaded(content: bytes) -> Mapping[str, Any]:
     try:
         import yaml
     except ImportError:
-        raise UsageError("reading recipes needs PyYAML", hint="pip install 'git-theta[recipe]'") from None
+        hint = f"Install it there: {sys.executable} -m pip install 'git-theta[recipe]'"
+        raise UsageError("this needs PyYAML, which git-theta's environment has not got", hint=hint) from None
     if len(content) > LARGEST:
         _refuse(f"{len(content)} bytes are no recipe")
     try:
-        return _table(yaml.safe_load(content), "the recipe")
+        return _table(_bounded(yaml.safe_load(content)), "the recipe")
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise UsageError(f"not valid YAML: {error}") from None
+
+
+def _bounded(data: Any) -> Any:
+    """The data, whose aliases may stand for more than memory holds once they are printed or compared.
+
+    Raises ValueError for such.
+    """
+    waiting = [data]
+    for _ in range(_ITEMS):
+        if not waiting:
+            return data
+        item = waiting.pop()
+        waiting += item.values() if isinstance(item, dict) else item if isinstance(item, (list, set, tuple)) else ()
+    raise ValueError(f"more than {_ITEMS:,} values, aliases included")
 
 
 def _models(data: Mapping[str, Any], method: Method, base: str | None) -> dict[str, Mapping[str, Any]]:
@@ -209,7 +226,7 @@ def _revision(value: Any, what: str) -> str:
 
 
 def _dtype(value: Any) -> str | None:
-    if value is not None and value not in _DTYPES:
+    if value is not None and (not isinstance(value, str) or value not in _DTYPES):
         _refuse(f"dtype {value!r} is none that recipes have", guess(str(value), _DTYPES))
     return _DTYPES[value] if value is not None else None
 

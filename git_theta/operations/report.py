@@ -12,7 +12,6 @@ from git_theta import parameters
 from git_theta.merging.agreement import Agreement, agreements
 from git_theta.merging.contests import contest
 from git_theta.merging.plan import Plan
-from git_theta.merging.policy import Choice
 from git_theta.merging.render import reason
 from git_theta.merging.trivial import Decision, State
 from git_theta.operations.desk import Desk
@@ -99,7 +98,7 @@ def _parameter(plan: Plan, decision: Decision, applied: Applied | None, left: Le
         "state": decision.state.value,
         "by": [plan.labels[head] for head in decision.by],
         "reason": reason(plan, decision),
-        "strategy": _choice(applied.choice) if applied else None,
+        "strategy": _choice(applied) if applied else None,
         "left": (left.reason or "no strategy was chosen for it") if left else None,
         "weights": list(report.weights) if report else [],
         "facts": {name: _finite(value) for name, value in report.facts.items()} if report else {},
@@ -109,8 +108,20 @@ def _parameter(plan: Plan, decision: Decision, applied: Applied | None, left: Le
     }
 
 
-def _choice(choice: Choice) -> Record:
-    return {"name": choice.strategy, "options": dict(choice.options), "origin": choice.origin, "text": str(choice)}
+def _choice(applied: Applied) -> Record:
+    """The strategy, and all that repeating the merge takes; ``text`` is what a person would have to write."""
+    choice, (weights, seed, _) = applied.choice, applied.settings
+    words = [str(choice)]
+    words += [f"weights={','.join(f'{weight:g}' for weight in weights)}"] if weights else []
+    words += [f"seed={seed}"] if seed else []
+    return {
+        "name": choice.strategy,
+        "options": dict(choice.options),
+        "weights": weights and list(weights),
+        "seed": seed,
+        "origin": choice.origin,
+        "text": " ".join(words),
+    }
 
 
 def _pairs(plan: Plan, decision: Decision, agree: Agree) -> Iterator[Record]:
@@ -142,7 +153,7 @@ def _section(file: Record) -> Iterator[str]:
     counts = ", ".join(f"{count} {state.replace('-', ' ')}" for state, count in file["counts"].items())
     yield f"## {_cell(file['path'])}"
     yield ""
-    yield f"{file['format']}, heads {', '.join(map(_cell, file['heads']))}: {counts or 'not by parameters'}."
+    yield f"{_cell(file['format'])}, heads {', '.join(map(_cell, file['heads']))}: {counts or 'not by parameters'}."
     yield ""
     if file["parameters"]:
         yield "| parameter | what happened | strategy | cosine of changes | sign conflicts | also |"

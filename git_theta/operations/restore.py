@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 _AHEAD = 4
 _LARGEST_FRAME = 64 << 20
-_THE_REST = "To get everything else meanwhile: GIT_THETA_SKIP_SMUDGE=1 git restore --source=HEAD :/"
+_THE_REST = """\
+To get everything else meanwhile, in a new clone: GIT_THETA_SKIP_SMUDGE=1 git reset --hard
+Elsewhere: GIT_THETA_SKIP_SMUDGE=1 git restore :/, then the command again, with GIT_THETA_SKIP_SMUDGE=1, too"""
+"""Not the ``git restore --source=HEAD :/`` that Git names: it leaves a new clone without an index."""
 
 
 def require_objects(manifest: Manifest, desk: Desk) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from git_theta.tensors.dtypes import DType
+from git_theta.tensors.dtypes import BY_NAME, DType
 
 
 class Spec(NamedTuple):
@@ -22,3 +22,12 @@ class Spec(NamedTuple):
     def nbytes(self) -> int:
         """Bytes of the packed, contiguous values; sub-byte types round up to whole bytes."""
         return (self.elements * self.dtype.bits + 7) // 8
+
+
+def fits(dtype: str, shape: tuple[int, ...], size: int) -> bool:
+    """Whether a tensor of this dtype (by name) and shape has so many bytes. What a manifest says may be a lie (L10).
+
+    Of a dtype that we do not know, nobody can tell: then it has.
+    """
+    known = BY_NAME.get(dtype)
+    return known is None or Spec(known, shape).nbytes == size

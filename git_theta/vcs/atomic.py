@@ -10,7 +10,7 @@ from git_theta.errors import UsageError
 
 def read(file: Path) -> bytes:
     """The content of ``file``, b"" where there is none. Raises UsageError where :func:`replace` would."""
-    _refuse_link(file)
+    _refuse_special(file)
     return file.read_bytes() if file.exists() else b""
 
 
@@ -23,11 +23,11 @@ def replace(file: Path, content: bytes, *, mode: int | None = None) -> None:
         mode: permission bits of a file that is new; None for what the umask leaves of 0o666. One that is there keeps
             its own.
 
-    Raises UsageError where ``file`` is a symbolic link, OSError where it cannot be written.
+    Raises UsageError where ``file`` is a symbolic link or no regular file, OSError where it cannot be written.
     """
     import tempfile  # with what it imports, 5 ms, which a filter that only looks at the hook does not spend
 
-    _refuse_link(file)
+    _refuse_special(file)
     file.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
     try:
@@ -42,13 +42,15 @@ def replace(file: Path, content: bytes, *, mode: int | None = None) -> None:
         raise
 
 
-def _refuse_link(file: Path) -> None:
+def _refuse_special(file: Path) -> None:
     if file.is_symlink():
         raise UsageError(
             "is a symbolic link, which we do not write through",
             hint=f"edit {file.readlink()} itself, or put a regular file in the link's place",
             path=str(file),
         )
+    if file.exists() and not file.is_file():  # a file of ours in the place of /dev/null would be everybody's trouble
+        raise UsageError("is no regular file", hint="Name one, or a new one.", path=str(file))
 
 
 def _mode(file: Path, mode: int | None) -> int:

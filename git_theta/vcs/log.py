@@ -152,9 +152,9 @@ class Blobs(AbstractContextManager["Blobs"]):
         _hang_up(self._contents)
 
     def find(self, name: str) -> tuple[str, int] | None:
-        """Id and size of the blob of that name, or None; a name that holds a newline cannot be asked for."""
-        if "\n" in name:
-            return None
+        """Id and size of the blob of that name, or None."""
+        if "\n" in name:  # which ends a question to `git cat-file`
+            name = _resolved(name)
         words = _asked(self._sizes, name).split()
         return (words[2].decode(), int(words[1])) if words[:1] == [b"blob"] else None
 
@@ -167,6 +167,14 @@ class Blobs(AbstractContextManager["Blobs"]):
         content: bytes = self._contents.stdout.read(found[1])
         self._contents.stdout.read(1)
         return content
+
+
+def _resolved(name: str) -> str:
+    """The id of an object, or what names none."""
+    try:
+        return git("rev-parse", "--verify", "--quiet", "--end-of-options", name).decode().strip()
+    except GitError:
+        return "-"
 
 
 def _talking(*arguments: str) -> subprocess.Popen[bytes]:

@@ -420,7 +420,8 @@ def test_a_recipe_is_a_merge(repository: Sandbox, tmp_path: Path) -> None:
     base = values(BASE, "a.weight")
     expected = base + 2 * (0.5 * 1 + 0.25 * 4)
     assert np.allclose(values(repository.read(MODEL), "a.weight"), expected, atol=1e-5)
-    assert message(repository)[-1] == f"Theta-Merge: {MODEL} task-arithmetic lambda=2 normalize=false weights=0.5,0.25 1 contested of 3"
+    settings = "lambda=2 normalize=false weights=0.5,0.25"
+    assert message(repository)[-1] == f"Theta-Merge: {MODEL} task-arithmetic {settings} 1 contested of 3"
 
 
 @pytest.mark.parametrize(

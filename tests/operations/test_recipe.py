@@ -118,3 +118,23 @@ def test_without_pyyaml_we_say_what_to_install(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(UsageError) as error:
         parse(TIES.encode())
     assert "git-theta[recipe]" in error.value.hint
+
+
+BOMB = "[&a [x, x, x, x, x, x, x, x, x], " + ", ".join(
+    f"&{name} [{', '.join(['*' + before] * 9)}]" for before, name in zip("abcdefgh", "bcdefghi", strict=True)
+)
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        f"merge_method: linear\nbase_model: {BOMB}]\n",
+        f"merge_method: linear\nmodels: [{{model: a, parameters: {{weight: {BOMB}]}}}}]\n",
+        "merge_method: linear\nmodels: &a [*a]\n",
+        TIES.replace("bfloat16", "[bfloat16]"),
+    ],
+    ids=["a revision of 9 ** 9 words", "a weight of as many", "a list in itself", "a list of dtypes"],
+)
+def test_aliases_cost_no_memory_and_lists_no_defect(recipe: str) -> None:
+    with pytest.raises(UsageError):
+        parse(recipe.encode())
