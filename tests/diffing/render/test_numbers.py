@@ -67,7 +67,15 @@ def test_only_the_same_direction_is_1(value: float | None, said: str) -> None:
 
 @pytest.mark.parametrize(
     ("elements", "said"),
-    [(0, "0"), (999, "999"), (1000, "1.00 k"), (999_999, "1.00 M"), (22_713_216, "22.7 M"), (10**14, "100 T"), (10**15, ">999 T")],
+    [
+        (0, "0"),
+        (999, "999"),
+        (1000, "1.00 k"),
+        (999_999, "1.00 M"),
+        (22_713_216, "22.7 M"),
+        (10**14, "100 T"),
+        (10**15, ">999 T"),
+    ],
 )
 def test_many_elements(elements: int, said: str) -> None:
     assert magnitude(elements) == said
