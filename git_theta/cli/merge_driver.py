@@ -1,13 +1,15 @@
 """What ``merge.theta.driver`` runs: one file's three manifests into one. Never prompts.
 
-Called as ``merge_driver %O %A %B %L %P``: three files, the size of conflict markers, the path. Git takes the result
-from the second file, and from the exit code: 0 merged, 1 conflict, above 128 an error.
+Called as ``merge_driver %O %A %B %L %P %X %Y``: three files, the size of conflict markers, the path, and what Git calls
+ours and theirs (before 2.44 it knows no such placeholders, and hands them on as they are). Git takes the result from
+the second file, and from the exit code: 0 merged, 1 conflict, above 128 an error.
 """
 
 from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from git_theta.cli import boundary, hand_back
@@ -23,8 +25,9 @@ from git_theta.operations.merge import Choose, Merged, merge
 from git_theta.vcs import atomic
 from git_theta.vcs.git import git
 from git_theta.vcs.repository import Repository, discover
-from git_theta.words import printable
+from git_theta.words import count, printable
 
+_UNKNOWN = ["%X", "%Y"]
 _MARKERS = 7
 """Git's size of conflict markers; it makes them longer when it merges merge bases into a virtual one."""
 _ERROR = 128
@@ -39,7 +42,7 @@ Or give up (git merge --abort, git rebase --abort ...), and merge again: git the
 def main() -> int:
     """Merge the files that Git names on the command line."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # temporary files go, as after Ctrl-C
-    base, ours, theirs, markers, path = sys.argv[1:6]
+    base, ours, theirs, markers, path, *labels = sys.argv[1:]
     stages = Stages(*(_text(Path(file)) for file in (base, ours, theirs)))
     virtual = int(markers) > _markers(path)
     if not stages.ours or not stages.theirs:
@@ -58,7 +61,7 @@ def main() -> int:
     _say_notes(merged, path)
     if merged.left:
         keep(note_of(path, merged), stages, conflicts_of(repository))
-        _report(merged, path)
+        _report(merged, path, labels)
     return 1 if merged.left else 0
 
 
@@ -108,9 +111,10 @@ def _say_notes(merged: Merged, path: str) -> None:
                 boundary.warn(f"{path}: {note}")
 
 
-def _report(merged: Merged, path: str) -> None:
-    plural = "s" if len(merged.left) > 1 else ""
-    contested = f"{len(merged.left)} contested parameter{plural}; the file holds ours for them:"
+def _report(merged: Merged, path: str, labels: Sequence[str]) -> None:
+    told = len(labels) == 2 and all(labels) and labels != _UNKNOWN
+    between = f" between ours ({labels[0]}) and theirs ({labels[1]})" if told else ""
+    contested = f"{count(len(merged.left), 'contested parameter')}{between}; the file holds ours for them:"
     boundary.say(f"{printable(path)}: {contested}")
     for left in merged.left:
         boundary.say(f"  {', '.join(left.decision.names) or FRAME}" + (f" ({left.reason})" if left.reason else ""))

@@ -67,7 +67,7 @@ def settings(python: str) -> list[Setting]:
         Setting("filter.theta.smudge", module(escaped, "git_theta.cli.one_shot smudge %f")),
         Setting(_REQUIRED, "true"),
         Setting(*_NAMED),
-        Setting(MERGE, module(escaped, "git_theta.cli.merge_driver %O %A %B %L %P")),
+        Setting(MERGE, module(escaped, "git_theta.cli.merge_driver %O %A %B %L %P %X %Y")),
         Setting(DIFF, module(python, "git_theta.cli.diff_driver")),
     ]
 

@@ -463,18 +463,36 @@ def test_a_side_that_is_no_manifest_conflicts(sandbox: Sandbox, content: bytes) 
 # Errors --------------------------------------------------------------------------------------------------------------
 
 
-def driven(sandbox: Sandbox, base: bytes, ours: bytes, theirs: bytes, **env: str) -> subprocess.CompletedProcess[str]:
-    """Run the driver on three texts, as Git does."""
+def driven(
+    sandbox: Sandbox, base: bytes, ours: bytes, theirs: bytes, *labels: str, **env: str
+) -> subprocess.CompletedProcess[str]:
+    """Run the driver on three texts, as Git does: from 2.44 on with what it calls ours and theirs."""
     for name, text in zip("OAB", (base, ours, theirs), strict=True):
         sandbox.write(f".git/{name}", text)
     files = [f".git/{name}" for name in "OAB"]
     program = [sys.executable, "-I", "-m", "git_theta.cli.merge_driver"]
-    return sandbox.run(*program, *files, "7", MODEL, check=False, env=env)
+    return sandbox.run(*program, *files, "7", MODEL, *labels, check=False, env=env)
 
 
 def manifests(sandbox: Sandbox) -> tuple[bytes, bytes, bytes]:
     base, ours, theirs = (sandbox.git("show", f"{tag}:{MODEL}").stdout.encode() for tag in ("base", "ours", "theirs"))
     return base, ours, theirs
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        (["HEAD", "a1b2 (A subject)"], "between ours (HEAD) and theirs (a1b2 (A subject)); the file holds ours"),
+        (["HEAD", "evil\x1b[2J"], "theirs (evil\\x1b[2J)"),
+        (["%X", "%Y"], "1 contested parameter; the file holds ours for them:"),
+        ([], "1 contested parameter; the file holds ours for them:"),
+    ],
+)
+def test_a_conflict_names_sides_as_git_does_where_it_tells(sandbox: Sandbox, labels: list[str], said: str) -> None:
+    contested(sandbox)
+    done = driven(sandbox, *manifests(sandbox), *labels)
+    assert done.returncode == 1
+    assert said in done.stderr
 
 
 def aborted(sandbox: Sandbox) -> None:
@@ -507,7 +525,8 @@ def test_an_object_that_cannot_be_read_is_an_error(sandbox: Sandbox, damage: str
 def test_a_manifest_of_a_newer_version_is_an_error(forked: Sandbox, which: int) -> None:
     texts = list(manifests(forked))
     texts[which] = texts[which].replace(b"manifest 1\n", b"manifest 2\n", 1)
-    done = driven(forked, *texts)
+    base, ours, theirs = texts
+    done = driven(forked, base, ours, theirs)
     assert done.returncode == 128 + 5, done.stderr
     assert "version 2" in done.stderr
     assert forked.read(".git/A") == texts[1]
