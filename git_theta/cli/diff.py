@@ -79,6 +79,7 @@ def command(words: tuple[str, ...], cached: bool, **given: Any) -> int:
     keep = _kept(options.globs)
     with desk_for(repository, meter) as desk:
         found, others = _found(span, pathspecs, repository, desk)
+        _require_match(found.comparisons, options.globs, keep)
         with meter.during("Comparing", to_read(found.comparisons, keep) if options.values else None):
             reports = _reports(found.comparisons, span, desk, options, keep)
     if others and not reports and not found.remarks:
@@ -88,6 +89,13 @@ def command(words: tuple[str, ...], cached: bool, **given: Any) -> int:
     if any(report.failures for report in reports):
         return _UNREADABLE
     return _DIFFERENT if options.exit_code and (reports or found.remarks) else 0
+
+
+def _require_match(comparisons: Sequence[Comparison], globs: Sequence[str], keep: Keep) -> None:
+    """Raise UsageError where no parameter, changed or not, is called as was asked: its name was mistyped."""
+    if globs and comparisons and not any(keep(change) for one in comparisons for change in one.changes):
+        path = comparisons[0].path
+        raise UsageError(f"no parameter of {path} matches", hint=f"Its names: git theta show {path} --parameters")
 
 
 def _check(options: _Options) -> None:

@@ -94,7 +94,14 @@ def test_text_sorted_limited_and_filtered(repository: Sandbox) -> None:
     assert "and 1 more parameter" in said
     assert names(repository, "@~", "@", "-p", "layer.*") == [IN_MODEL[1]]
     assert names(repository, "@~", "@", "-p", "*.bias", "-p", "embed.*") == IN_MODEL
-    assert names(repository, "@~", "@", "-p", "nothing") == []
+    assert names(repository, "@~", "@", "-p", "not_this*", "-p", "layer.weight") == []
+
+
+def test_a_name_that_no_parameter_has_is_an_error_not_no_difference(repository: Sandbox) -> None:
+    done = repository.theta("diff", "--exit-code", "--name-only", "@~", "@", "-p", "nothing", check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"no parameter of {MODEL} matches" in done.stderr
+    assert f"git theta show {MODEL} --parameters" in done.stderr
 
 
 def test_numbers_are_in_the_json(repository: Sandbox) -> None:
