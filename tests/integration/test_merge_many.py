@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.cli.test_progress import on_a_terminal
 from tests.integration.branches import (
     BASE,
     MODEL,
@@ -21,6 +18,7 @@ from tests.integration.branches import (
     branch,
     everything,
     on_main,
+    parents,
     started,
     values,
 )
@@ -211,19 +209,7 @@ def test_progress_of_many_heads_on_a_terminal(repository: Sandbox) -> None:
     branch(repository, "a", added(BASE, a__weight=1, b__weight=1))
     branch(repository, "b", added(BASE, a__weight=2))
     on_main(repository, added(BASE, a__weight=3, a__bias=1))
-    ours, theirs = pty.openpty()
-    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
-    with subprocess.Popen(
-        [sys.executable, "-c", _SLOW], cwd=repository.root, env=environment, stdout=subprocess.DEVNULL, stderr=theirs
-    ) as process:
-        os.close(theirs)
-        drawn = b""
-        try:
-            while piece := os.read(ours, 4096):
-                drawn += piece
-        except OSError:  # the other side is closed
-            pass
-    os.close(ours)
-    assert process.returncode == 0
-    assert f"Merging {MODEL}".encode() in drawn
-    assert b"256/256 bytes" in drawn
+    _, drawn = on_a_terminal(_SLOW, repository.root)
+    assert f"Merging {MODEL}" in drawn
+    assert len(parents(repository)) == 3
+    assert "256/256 bytes" in drawn
