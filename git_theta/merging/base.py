@@ -170,7 +170,7 @@ class Strategy(ABC):
         """The result, where it is one of the tensors that are there already. Loads nothing."""
         return contest.settled()
 
-    def prepare(self, contests: Sequence[Contest], parallel: Parallel = map) -> Sequence[Contest]:  # noqa: ARG002 (for those that look at all)
+    def prepare(self, contests: Sequence[Contest], parallel: Parallel = map) -> Sequence[Contest]:  # noqa: ARG002
         """The contests with what merging each must know of all of them. Reads in constant memory.
 
         Args:

@@ -66,9 +66,14 @@ class Terms:
         return change if by is None else change * by
 
 
+def is_cut(sparsify: Sparsify) -> bool:
+    """Whether magnitudes decide what is kept, so that a threshold has to be found first."""
+    return sparsify in ("magnitude", "breadcrumbs")
+
+
 def find_cuts(contests: Sequence[Contest], sparsify: Sparsify, parallel: Parallel = map) -> dict[str, Cuts]:
     """Where each contest's task vectors are cut, by its name, if each head has one threshold over all contests."""
-    if sparsify not in ("magnitude", "breadcrumbs"):
+    if not is_cut(sparsify):
         return {}
     wide = any(is_wide(contest) for contest in contests)
     wanted = _ranks(sparsify, contests[0], sum(map(numbers, contests)))

@@ -19,7 +19,7 @@ from git_theta.merging.held import held
 from git_theta.merging.numerics import Chunk, compute, labels, stream, weight
 from git_theta.merging.options import Option
 from git_theta.merging.strategies.election import Combination, add
-from git_theta.merging.strategies.sparsify import Cuts, Sparsify, Terms, find_cuts
+from git_theta.merging.strategies.sparsify import Cuts, Sparsify, Terms, find_cuts, is_cut
 from git_theta.tensors.arrays import Parallel
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class TaskVectorStrategy(Strategy):
         return [replace(contest, context=surveys[contest.name]) for contest in contests]
 
     def merge(self, contest: Contest) -> Iterator[Tensor]:
-        contest = contest if contest.context else held(contest)
+        contest = contest if contest.context or not self._looks_twice(contest) else held(contest)
         survey: Survey = contest.context or self._survey([contest])[contest.name]
         terms = Terms(contest, self.sparsify, survey.cuts)
         combine = Combination(contest, terms.heads, elect=self.elect, lean=survey.lean)
@@ -76,6 +76,10 @@ class TaskVectorStrategy(Strategy):
             return chunk.values[-1] + (total if scale is None else total * scale)
 
         return compute(contest, terms.operands, [*labels(terms.heads), "base"], formula)
+
+    def _looks_twice(self, contest: Contest) -> bool:
+        """Whether tensors are read before they are merged."""
+        return is_cut(self.sparsify) or (self.elect and contest.options["zero_sign"] == "majority")
 
     def _survey(self, contests: Sequence[Contest], parallel: Parallel = map) -> dict[str, Survey]:
         cuts = find_cuts(contests, self.sparsify, parallel)
