@@ -20,8 +20,8 @@ Family = Literal["formats", "updates", "serializers", "stores", "merges"]
 
 BUILT_IN: dict[Family, dict[str, str]] = {
     "formats": {
-        "safetensors": "git_theta.formats.safetensors:SafetensorsFormat",
-        "torch": "git_theta.formats.torch_zip:TorchZipFormat",
+        "safetensors": "git_theta.formats.safetensors.safetensors_format:SafetensorsFormat",
+        "torch": "git_theta.formats.torch.torch_format:TorchZipFormat",
         "opaque": "git_theta.formats.opaque:OpaqueFormat",
     },
     "updates": {"dense": "git_theta.updates.dense:DenseUpdate"},

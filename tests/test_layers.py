@@ -138,5 +138,5 @@ def test_l12_heavy_packages_wait_in_functions(module: str) -> None:
 
 def test_the_check_sees_imports_in_functions() -> None:
     """Or everything above would pass on a house where all imports are hidden."""
-    assert ("git_theta.transport.directory", False) in imports("git_theta.cli.desk")
+    assert ("git_theta.transport.directory", False) in imports("git_theta.repository.opening")
     assert ("git_theta.errors", True) in imports("git_theta.registry")

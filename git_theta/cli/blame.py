@@ -8,20 +8,22 @@ from typing import Any
 
 import click
 
+from git_theta.cli import boundary
 from git_theta.cli.listing import echo_json, json_option
 from git_theta.cli.pager import paged
-from git_theta.cli.past import commit_json, past
-from git_theta.cli.separated import Separated, behind, commits
-from git_theta.cli.stored import Checkpoint, checkpoint
+from git_theta.cli.separated import Separated, behind
 from git_theta.diffing.base import Place
 from git_theta.errors import UsageError
+from git_theta.globs import name_matcher
 from git_theta.manifest.model import Entry, View
-from git_theta.merging.globs import name_matcher
 from git_theta.operations.history import Blamed, blame
+from git_theta.repository.checkpoint_lookup import Checkpoint, checkpoint
+from git_theta.repository.past import commit_json, past
 from git_theta.vcs.git import succeeds
 from git_theta.vcs.log import Commit
 from git_theta.vcs.log import commits as walked
 from git_theta.vcs.repository import discover
+from git_theta.vcs.revisions import commit_ids
 from git_theta.words import printable
 
 _SHORT = 8
@@ -42,8 +44,8 @@ def command(words: tuple[str, ...], globs: tuple[str, ...], as_json: bool) -> No
     """
     discover()
     revision, path = _asked(words)
-    (tip,) = commits([revision])[:1]
-    with past() as history:
+    (tip,) = commit_ids([revision])[:1]
+    with past(boundary.warn) as history:
         found = checkpoint(history.blobs, revision, path)
         places = _places(found, globs)
         blamed = blame(places, walked([tip]), history.diffs.between, history.reader)

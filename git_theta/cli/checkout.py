@@ -10,8 +10,6 @@ from typing import NamedTuple
 import click
 
 from git_theta.cli import boundary
-from git_theta.cli.desk import desk_for, refresh
-from git_theta.cli.hook import place_hook
 from git_theta.cli.listing import listed, worktree
 from git_theta.cli.progress import progress
 from git_theta.errors import ThetaError
@@ -20,6 +18,8 @@ from git_theta.operations.deferred import Deferred
 from git_theta.operations.desk import Desk
 from git_theta.operations.restore import missing_objects, require_objects
 from git_theta.operations.survey import manifest_in, regular
+from git_theta.repository.hook_placing import place_hook
+from git_theta.repository.opening import open_desk, refresh
 from git_theta.vcs import index
 from git_theta.words import count, size
 
@@ -44,7 +44,7 @@ def command(pathspecs: tuple[str, ...]) -> int:
     waiting = [found for file in files if (found := _waiting(file.path, top))]
     codes: list[int] = []
     total = sum(one.manifest.size for one in waiting)
-    with progress("Checking out", total) as tick, desk_for(repository, tick) as desk:
+    with progress("Checking out", total) as tick, open_desk(repository, boundary.warn, tick) as desk:
         written = _written(waiting, top, desk, lambda error: codes.append(boundary.report(error)))
     sizes = {one.path: one.manifest.size for one in waiting}
     click.echo(f"{count(len(written), 'file')} checked out, {size(sum(sizes[path] for path in written))}")

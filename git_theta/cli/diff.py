@@ -10,16 +10,16 @@ from typing import Any, NamedTuple
 import click
 
 from git_theta.cli import boundary, diff_output
-from git_theta.cli.desk import desk_for
-from git_theta.cli.differing import Differing, Remark, differing, read, to_read
 from git_theta.cli.pager import colored, paged
 from git_theta.cli.progress import Meter
 from git_theta.cli.separated import Separated, split
-from git_theta.cli.siblings import siblings
 from git_theta.diffing.base import Change, Comparison, Report
 from git_theta.errors import UsageError
 from git_theta.operations.desk import Desk
 from git_theta.operations.diff import MEASURED, SORTS, diff
+from git_theta.repository.changed_files import Differing, Remark, differing, read, to_read
+from git_theta.repository.opening import open_desk
+from git_theta.repository.sibling_shards import siblings
 from git_theta.tensors.blas import UNTHREADED
 from git_theta.vcs.repository import Repository, discover
 from git_theta.vcs.versions import Range, pairs, spanned
@@ -77,7 +77,7 @@ def command(words: tuple[str, ...], cached: bool, **given: Any) -> int:
     span = spanned(revisions, cached=cached)
     repository, meter = discover(), Meter()
     keep = _kept(options.globs)
-    with desk_for(repository, meter) as desk:
+    with open_desk(repository, boundary.warn, meter) as desk:
         found, others = _found(span, pathspecs, repository, desk)
         _require_match(found.comparisons, options.globs, keep)
         with meter.during("Comparing", to_read(found.comparisons, keep) if options.values else None):
@@ -126,7 +126,7 @@ def _kept(globs: Sequence[str]) -> Keep:
     """Whether a parameter is called so, at either version. Raises UsageError for what is no glob."""
     if not globs:
         return lambda _: True
-    from git_theta.merging.globs import name_matcher
+    from git_theta.globs import name_matcher
 
     matches = name_matcher(globs)
     return lambda change: any(map(matches, {change.name, *change.also, *_former(change)}))

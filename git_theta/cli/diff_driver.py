@@ -12,12 +12,12 @@ import sys
 from collections.abc import Sequence
 
 from git_theta.cli import boundary
-from git_theta.cli.desk import desk_for
 from git_theta.cli.diff_output import pieces
-from git_theta.cli.differing import differing, read, to_read
 from git_theta.cli.pager import colored
 from git_theta.cli.progress import Meter
 from git_theta.operations.diff import diff
+from git_theta.repository.changed_files import differing, read, to_read
+from git_theta.repository.opening import open_desk
 from git_theta.tensors.blas import UNTHREADED
 from git_theta.vcs.repository import discover
 from git_theta.vcs.versions import Pair, Version
@@ -39,7 +39,7 @@ def main() -> int:
     after = _version(words[6] if len(words) > 6 else path, words[3:6])
     labels = tuple([_WORKTREE if one and not one.oid else "" for one in (before, after)])
     repository, meter = discover(), Meter()
-    with desk_for(repository, meter) as desk:
+    with open_desk(repository, boundary.warn, meter) as desk:
         found = differing(read([Pair(before, after)], repository.worktree, desk, everything=True))
         with meter.during(f"Comparing {path}", to_read(found.comparisons)):
             reports = [diff(one, desk, labels=(labels[0], labels[1])) for one in found.comparisons]

@@ -7,8 +7,8 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 
-from git_theta.cli.differing import Remark
 from git_theta.diffing.base import Report
+from git_theta.repository.changed_files import Remark
 from git_theta.words import printable
 
 _UNWATCHED = 160

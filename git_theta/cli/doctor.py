@@ -16,13 +16,13 @@ from typing import Literal, get_args
 import click
 
 from git_theta import registry
-from git_theta.cli import weights
-from git_theta.cli.boundary import say
+from git_theta.cli.boundary import say, warn
 from git_theta.cli.env import program_version
 from git_theta.cli.listing import echo_json, json_option, listed, shown, untracked_manifests
 from git_theta.errors import GitError, PluginError
 from git_theta.operations.survey import State, Tracked, survey
-from git_theta.store.local import LocalStore
+from git_theta.repository import weight_checks
+from git_theta.repository.opening import open_store
 from git_theta.vcs import attributes, config, hooks
 from git_theta.vcs.hooks import HookState
 from git_theta.vcs.repository import Repository, discover
@@ -70,7 +70,7 @@ class Setup:
         """The tracked files in one of these states."""
         if self.repository is None or self.repository.worktree is None:
             return []
-        top, store = self.repository.worktree, LocalStore(self.repository.theta_dir, self.repository.alternates())
+        top, store = self.repository.worktree, open_store(self.repository)
         return [file for file in self.files if survey(file, top, store).state in states]
 
     def named(self, paths: Sequence[str]) -> str:
@@ -217,13 +217,13 @@ def _alternates(setup: Setup) -> Verdict:
 
 
 def _weights(setup: Setup) -> Verdict:
-    found = weights.alike([file.path for file in setup.files if file.manifest])
+    found = weight_checks.alike([file.path for file in setup.files if file.manifest], warn)
     hint = "A run that did not train looks like this; so do a squash merge, and a file that was copied from a branch."
     return ("note", "; ".join(found), hint) if found else None
 
 
 def _values(setup: Setup) -> Verdict:
-    found = weights.broken(setup.repository) if setup.repository else []
+    found = weight_checks.broken(setup.repository, warn) if setup.repository else []
     return ("problem", "; ".join(found), "See each parameter: git theta diff HEAD^ HEAD") if found else None
 
 

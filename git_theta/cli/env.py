@@ -14,17 +14,26 @@ from typing import Any, get_args
 import click
 
 from git_theta import __version__, registry
-from git_theta.cli import boundary, policies
+from git_theta.cli import boundary
 from git_theta.cli.filter_process import SKIP
 from git_theta.cli.listing import echo_json, json_option
 from git_theta.errors import GitError, PluginError
-from git_theta.store.local import LocalStore
+from git_theta.repository import policy_sources
+from git_theta.repository.opening import open_store
 from git_theta.vcs import config, remotes
 from git_theta.vcs.repository import Repository, discover
 from git_theta.words import count, size
 
 _PACKAGES = ("backports.zstd", "click", "msgpack", "numpy", "pyfastcdc", "rich", "safetensors", "torch")
-_VARIABLES = (boundary.DEBUG, SKIP, policies.STRATEGY, policies.HANDED, "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")
+_VARIABLES = (
+    boundary.DEBUG,
+    SKIP,
+    policy_sources.STRATEGY,
+    policy_sources.HANDED,
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+)
 
 
 @click.command
@@ -39,7 +48,7 @@ def command(as_json: bool) -> None:
         "python": {"executable": sys.executable, "version": platform.python_version()},
         "machine": {"platform": platform.platform(), "processors": os.cpu_count()},
         "filter": config.active(),
-        "merge": {key: values for key in policies.KEYS if (values := policies.configured(key))},
+        "merge": {key: values for key in policy_sources.KEYS if (values := policy_sources.configured(key))},
         "plugins": {family: _plugins(family) for family in get_args(registry.Family)},
         "environment": {name: os.environ[name] for name in _VARIABLES if name in os.environ},
         "repository": _repository(),
@@ -96,7 +105,7 @@ def _repository() -> dict[str, Any] | None:
 
 
 def _store(repository: Repository) -> dict[str, Any]:
-    store = LocalStore(repository.theta_dir)
+    store = open_store(repository)
     sizes = [store.size(oid) or 0 for oid in store.oids()]
     return {
         "path": os.fspath(repository.theta_dir),

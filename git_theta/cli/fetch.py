@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import click
 
-from git_theta.cli.desk import desk_for
+from git_theta.cli import boundary
 from git_theta.cli.fsck import held
 from git_theta.errors import MissingObject
 from git_theta.operations.push import needs
+from git_theta.repository.opening import open_desk
 from git_theta.vcs import history
 from git_theta.vcs.repository import discover
 from git_theta.words import count, size
@@ -22,7 +23,7 @@ def command() -> None:
     """
     repository = discover()
     sizes = {oid: use.part.storage.bytes for oid, use in needs(held(history.reachable())).items()}
-    with desk_for(repository) as desk:
+    with open_desk(repository, boundary.warn) as desk:
         missing = [oid for oid, number in sizes.items() if desk.store.size(oid) != number]
         if missing:
             desk.fetch(missing)

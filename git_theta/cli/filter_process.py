@@ -15,14 +15,14 @@ from functools import partial
 from pathlib import Path
 
 from git_theta.cli import boundary
-from git_theta.cli.desk import conflicts_of, desk_for, refresh
-from git_theta.cli.hook import ensure_hook, place_hook
 from git_theta.cli.progress import Meter
 from git_theta.operations.clean import clean
 from git_theta.operations.content import Stream
 from git_theta.operations.deferred import LARGE, Deferred
 from git_theta.operations.desk import Desk
 from git_theta.operations.smudge import as_it_is, smudge
+from git_theta.repository.hook_placing import ensure_hook, place_hook
+from git_theta.repository.opening import conflicts_of, open_desk, refresh
 from git_theta.vcs import index
 from git_theta.vcs.filter_process import Handler, ReadInto, serve
 from git_theta.vcs.parent import may_clean_anything, may_defer, records
@@ -60,7 +60,7 @@ def _serve(handlers: dict[str, Handler]) -> None:
 def _filter(repository: Repository) -> None:
     ensure_hook(repository)
     meter = Meter()
-    with desk_for(repository, meter) as desk:
+    with open_desk(repository, boundary.warn, meter) as desk:
         session = _Session(repository, desk, meter)
         smudge_or_skip = session.skip if skipping() else session.smudge
         _serve({"clean": session.clean, "smudge": smudge_or_skip})
@@ -125,9 +125,15 @@ class _Session:
 def tell_if_recorded_as_ours(repository: Repository, path: str, text: bytes) -> None:
     """Warn a person who stages a file in conflict of contested parameters that are left."""
     if _may_be_in_conflict(repository) and records():
-        from git_theta.cli.conflicted import tell_what_is_recorded
+        from git_theta.repository.open_conflicts import recorded_as_ours
 
-        tell_what_is_recorded(repository, path, text)
+        names = recorded_as_ours(repository, path, text)
+        if names:
+            plural = "s are" if len(names) > 1 else " is"
+            boundary.warn(
+                f"{path}: {len(names)} contested parameter{plural} recorded as ours: {', '.join(names)}",
+                hint=f"If that is not meant: git checkout --merge -- {path}; then git theta resolve.",
+            )
 
 
 def _may_be_in_conflict(repository: Repository) -> bool:
@@ -142,7 +148,7 @@ def _answer(repository: Repository, texts: dict[str, str]) -> None:
 
     Git asks for other files too: those that were written in the second in which it wrote its index.
     """
-    with desk_for(repository) as desk:
+    with open_desk(repository, boundary.warn) as desk:
 
         def answer(readinto: ReadInto, path: str) -> Iterator[Buffer]:
             if path in texts:

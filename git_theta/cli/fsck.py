@@ -10,13 +10,14 @@ from typing import Any
 
 import click
 
+from git_theta.cli import boundary
 from git_theta.cli.boundary import say, warn
-from git_theta.cli.desk import desk_for
 from git_theta.cli.listing import echo_json, json_option
 from git_theta.cli.progress import progress
 from git_theta.errors import CorruptObject, ManifestError, MissingObject
 from git_theta.manifest.text import LARGEST, is_manifest, loads
 from git_theta.operations.fsck import Defect, Held, Inventory, exit_code, inventory, verify
+from git_theta.repository.opening import open_desk, open_store
 from git_theta.store.local import LocalStore
 from git_theta.vcs import history
 from git_theta.vcs.repository import discover
@@ -34,9 +35,9 @@ def command(as_json: bool) -> int:
     """
     repository = discover()
     needed = inventory(held(history.reachable()))
-    with progress("Checking objects", needed.work) as tick, desk_for(repository) as desk:
+    with progress("Checking objects", needed.work) as tick, open_desk(repository, boundary.warn) as desk:
         defects = [*needed.unsound, *verify(needed.uses, desk.store, desk.workers, tick)]
-    store = LocalStore(repository.theta_dir, repository.alternates())
+    store = open_store(repository)
     if as_json:
         echo_json([_json(defect, store) for defect in defects])
     else:

@@ -9,20 +9,22 @@ from typing import Any
 
 import click
 
-from git_theta.cli.alike import Observer, alarm_json, told
+from git_theta.cli import boundary
 from git_theta.cli.listing import echo_json, json_option
 from git_theta.cli.pager import colored, paged
-from git_theta.cli.past import Past, commit_json, keeping, past
-from git_theta.cli.separated import Separated, commits, split
+from git_theta.cli.separated import Separated, split
 from git_theta.diffing.alarms import Alarm
 from git_theta.diffing.base import Change, Status
 from git_theta.diffing.render.colors import paint
 from git_theta.diffing.render.totals import listed_counts
 from git_theta.errors import UsageError
 from git_theta.operations.history import Logged, Touched, log
+from git_theta.repository.past import Past, commit_json, keeping, past
+from git_theta.repository.same_weights import Observer, alarm_json, told
 from git_theta.vcs.log import Commit, Diffs
 from git_theta.vcs.log import commits as walked
 from git_theta.vcs.repository import discover
+from git_theta.vcs.revisions import commit_ids
 from git_theta.words import count, printable, size
 
 _NAMED = 5  # parameters named below a checkpoint
@@ -45,8 +47,8 @@ def command(words: tuple[str, ...], globs: tuple[str, ...], limit: int | None, a
     """
     discover()
     revisions, pathspecs = split(words)
-    tips = commits(revisions)
-    with past() as history, Diffs(pathspecs, renames=False) as limited:
+    tips = commit_ids(revisions)
+    with past(boundary.warn) as history, Diffs(pathspecs, renames=False) as limited:
         found = islice(_watched(history, limited, tips, pathspecs, globs), limit)
         if as_json:
             echo_json([_json(*one) for one in found])

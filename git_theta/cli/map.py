@@ -9,19 +9,20 @@ from typing import Any, NamedTuple
 
 import click
 
-from git_theta.cli.desk import desk_for
+from git_theta.cli import boundary
 from git_theta.cli.diff_output import width
 from git_theta.cli.listing import json_option
-from git_theta.cli.members import asked, base_of, read
 from git_theta.cli.pager import colored, paged
-from git_theta.cli.past import past
 from git_theta.cli.progress import Meter
 from git_theta.cli.separated import Separated, split
-from git_theta.cli.stored import from_top
 from git_theta.diffing.family import family
 from git_theta.diffing.map import Map
 from git_theta.errors import UsageError
 from git_theta.operations.map import chart, to_read
+from git_theta.repository.checkpoint_lookup import from_top
+from git_theta.repository.map_versions import asked, base_of, read
+from git_theta.repository.opening import open_desk
+from git_theta.repository.past import past
 from git_theta.vcs.repository import discover
 
 _UNREADABLE = 2
@@ -66,15 +67,15 @@ def _charted(words: Sequence[str], options: _Options) -> Map:
         raise UsageError("a map is of one checkpoint", hint="Name it last: git theta map REVISION... -- PATH")
     (path,), repository, meter = paths, discover(), Meter()
     keep = _kept(options.globs)
-    with past() as history:
-        wanted = asked(history.blobs, revisions, path)
+    with past(boundary.warn) as history:
+        wanted = asked(history.blobs, revisions, path, boundary.warn)
         base = base_of(wanted, options.base)
         origin, versions = read(history.blobs, wanted.versions, base, path, named=options.base is not None)
     common = family([origin.shards, *(version.shards for version in versions)], keep)
     if options.globs and not (common.shared or common.left_out):
         raise UsageError(f"no parameter of {path} matches", hint=f"Its names: git theta show {path} --parameters")
     members = [version.member for version in versions]
-    with desk_for(repository, meter) as desk, meter.during("Measuring", to_read(common)):
+    with open_desk(repository, boundary.warn, meter) as desk, meter.during("Measuring", to_read(common)):
         return chart(from_top(path), origin.member, members, common, desk, merge_base=options.base is None)
 
 
@@ -82,7 +83,7 @@ def _kept(globs: Sequence[str]) -> Callable[[str], bool]:
     """Whether a parameter is called so. Raises UsageError for what is no glob."""
     if not globs:
         return lambda _: True
-    from git_theta.merging.globs import name_matcher
+    from git_theta.globs import name_matcher
 
     return name_matcher(globs)
 

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
-import os
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from git_theta.cli import reports
-from git_theta.cli.lineup import Request, cases, check, lineup
+from git_theta.cli import boundary, reports
+from git_theta.cli.environment import read_merge_options
 from git_theta.cli.listing import json_option, worktree
 from git_theta.cli.merge_plan import show
-from git_theta.cli.n_way import n_way
-from git_theta.cli.policies import HANDED, handed
-from git_theta.cli.two_way import two_way
+from git_theta.cli.progress import Meter
 from git_theta.errors import UsageError
 from git_theta.merging.devices import CPU, device
 from git_theta.operations import recipe
+from git_theta.operations.cases import Case
 from git_theta.operations.merge import Settings
-from git_theta.vcs import config
-from git_theta.vcs.heads import is_shallow
+from git_theta.repository.merge_many import merge_many
+from git_theta.repository.merge_request import Lineup, Request, cases, check, lineup
+from git_theta.repository.merge_two import merge_two
+from git_theta.repository.policy_sources import MergeOptions
+from git_theta.vcs import config, merging
+from git_theta.vcs.heads import Head, is_shallow
 from git_theta.vcs.repository import Repository
+from git_theta.words import count, printable
 
 _DRIVER = "merge.theta.driver"
+_NO_CONFLICTS = """\
+Conflicts of more than two heads cannot be left in the index: nothing was changed.
+Choose a strategy for all of them (-s average, ties ...; --for), or merge one head after another."""
 
 
 @click.command
@@ -34,7 +42,7 @@ _DRIVER = "merge.theta.driver"
 )
 @click.option("--weights", metavar="A,B,...", help="How much each head counts, HEAD first.")
 @click.option("--base", metavar="REV", help="What changes are measured from, in place of the merge base.")
-@click.option("--device", "asked", default=CPU, metavar="DEVICE", help="auto, cpu, cuda or cuda:N.")
+@click.option("--device", "on", default=CPU, metavar="DEVICE", help="auto, cpu, cuda or cuda:N.")
 @click.option("--seed", type=int, default=0, help="Of strategies that draw at random.")
 @click.option(
     "--recipe", "recipe_file", type=click.Path(path_type=Path), metavar="FILE", help="Read a mergekit recipe."
@@ -48,7 +56,7 @@ _DRIVER = "merge.theta.driver"
 )
 def command(
     heads: tuple[str, ...], strategy: str, options: tuple[str, ...], rules: tuple[str, ...], weights: str | None,
-    base: str | None, asked: str, seed: int, recipe_file: Path | None, no_commit: bool, message: str | None,
+    base: str | None, on: str, seed: int, recipe_file: Path | None, no_commit: bool, message: str | None,
     plan_only: bool, as_json: bool, report: Path | None,
 ) -> int:  # fmt: skip
     """Merge heads into what is checked out, checkpoints parameter by parameter.
@@ -62,31 +70,66 @@ def command(
         raise UsageError("--plan does nothing to report", hint="Print it as JSON: --plan --json")
     if report:
         reports.check(report)
-    settings = Settings(_numbers(weights), seed, CPU if plan_only else device(asked))
-    request = Request(heads, strategy, options, rules, settings, base)
+    settings = Settings(_numbers(weights), seed, CPU if plan_only else device(on))
+    asked = MergeOptions(
+        strategy, options, rules, settings, measure=report is not None, fallback=read_merge_options().fallback
+    )
+    request = Request(heads, asked, base)
     if recipe_file:
         request = _from_recipe(recipe_file, request)
     if not request.heads:
         raise UsageError("no head to merge is named", hint="git theta merge BRANCH")
     repository, top = worktree()
-    os.environ[HANDED] = handed(request.strategy, request.options, request.rules, request.settings)
     made = lineup(request, top)
     found = cases(made, top) if len(made.heads) > 1 else []
     check(found, request, made.weights, top)
     if plan_only:
-        show(made, found, top, as_data=as_json)
+        show(made, found, top, request.asked, as_data=as_json)
         return 0
-    ordered = request.settings._replace(weights=made.weights)
+    ordered = request.asked._replace(settings=request.asked.settings._replace(weights=made.weights))
     if len(made.heads) > 2 or len(made.others) > 1 or (request.base and len(made.heads) > 1):
         if made.base is None:
             raise UsageError("the heads have no commit in common", hint=_unrelated(top))
-        return n_way(made, found, ordered, repository, message=message, commit=not no_commit, report=report)
+        return _merge_all(made, found, ordered, repository, message=message, commit=not no_commit, report=report)
     if not made.others:
         click.echo("Already up to date.")
         return 0
     _require_driver(repository)
-    head = made.others[0]
-    return two_way(head, request, ordered, repository, message=message, commit=not no_commit, report=report)
+    return _merge_one(made.others[0], ordered, repository, message=message, commit=not no_commit, report=report)
+
+
+def _merge_all(
+    made: Lineup, found: Sequence[Case], asked: MergeOptions, repository: Repository, *, message: str | None,
+    commit: bool, report: Path | None,
+) -> int:  # fmt: skip
+    """Merge all heads into one commit; the exit code: 1, with nothing changed, where anything is contested."""
+    merged = merge_many(made, found, asked, repository, message=message, warn=boundary.warn, progress=Meter())
+    if report:
+        reports.write(report, merged.records)
+    if merged.conflicts:
+        lines = "".join(f"  {printable(line)}\n" for line in merged.conflicts)
+        boundary.say(f"{count(len(merged.conflicts), 'conflict')}:\n{lines}")
+        boundary.say(_NO_CONFLICTS, prefix="hint: ")
+        return 1
+    if commit:
+        return merging.commit(repository)
+    boundary.say("merged, and not committed as requested")
+    boundary.say("Commit it: git commit. Or give it up: git merge --abort", prefix="hint: ")
+    return 0
+
+
+def _merge_one(
+    head: Head, asked: MergeOptions, repository: Repository, *, message: str | None, commit: bool, report: Path | None
+) -> int:
+    """Merge one head as `git merge` does; the exit code: 1 where anything is left in conflict."""
+    merged = merge_two(head, asked, repository, message=message)
+    if report and merged.begun:
+        reports.write(report, merged.records)
+    if merged.begun and commit and not merged.code:
+        return merging.commit(repository)
+    sys.stdout.flush()
+    sys.stdout.buffer.write(merged.printed)
+    return merged.code
 
 
 def _unrelated(top: Path) -> str:
@@ -95,7 +138,8 @@ def _unrelated(top: Path) -> str:
 
 
 def _from_recipe(file: Path, request: Request) -> Request:
-    if request.heads or request.strategy or request.options or request.base or request.settings.weights:
+    asked = request.asked
+    if request.heads or asked.strategy or asked.options or request.base or asked.settings.weights:
         raise UsageError(
             "a recipe says itself what is merged, and how",
             hint="With --recipe, leave out heads, -s, -o, --base, --weights.",
@@ -106,9 +150,9 @@ def _from_recipe(file: Path, request: Request) -> Request:
         raise error.located(path=str(file)) from None
     return request._replace(
         heads=read.models,
-        strategy=read.strategy,
-        options=read.options,
-        settings=request.settings._replace(weights=read.weights),
+        asked=asked._replace(
+            strategy=read.strategy, options=read.options, settings=asked.settings._replace(weights=read.weights)
+        ),
         base=read.base,
         all_named=True,
         dtype=read.dtype,

@@ -12,16 +12,18 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from git_theta.cli import boundary, hand_back
-from git_theta.cli.desk import conflicts_of, desk_for
-from git_theta.cli.policies import policy_for, settings_in_force
+from git_theta.cli import boundary
+from git_theta.cli.environment import read_merge_options
 from git_theta.errors import ConflictError
 from git_theta.manifest.text import LARGEST, dumps, is_manifest, loads
 from git_theta.merging.plan import Plan, plan
 from git_theta.merging.policy import Choice
 from git_theta.merging.trivial import Decision
 from git_theta.operations.conflicts import FRAME, Stages, keep, note_of
-from git_theta.operations.merge import Choose, Merged, merge
+from git_theta.operations.merge import Merged, merge
+from git_theta.repository.driver_report import report_failure, report_merge
+from git_theta.repository.merge_request import chooser
+from git_theta.repository.opening import conflicts_of, open_desk
 from git_theta.vcs import atomic
 from git_theta.vcs.git import git
 from git_theta.vcs.repository import Repository, discover
@@ -86,17 +88,13 @@ def _given_up(ours: Path, *, virtual: bool) -> int:
 
 
 def _merged(made: Plan, path: str, repository: Repository, *, virtual: bool) -> Merged:
-    choose = _ancestors if virtual else _chooser(path, repository)
-    with desk_for(repository) as desk:
-        merged = merge(made, choose, settings_in_force(), desk)
+    asked = read_merge_options()
+    choose = _ancestors if virtual else chooser(path, repository.worktree, asked)
+    with open_desk(repository, boundary.warn) as desk:
+        merged = merge(made, choose, asked.settings, desk)
         if not virtual:
-            hand_back.outcome(path, merged, desk)
+            report_merge(path, merged, desk, asked)
     return merged
-
-
-def _chooser(path: str, repository: Repository) -> Choose:
-    policy = policy_for(path, repository.worktree)
-    return lambda decision: policy.choose(path, *decision.names)
 
 
 def _ancestors(_: Decision) -> Choice:
@@ -132,7 +130,7 @@ def _exit_code() -> int:
     code = boundary.run(merged)
     if outcomes:
         return code
-    hand_back.failure(code)
+    report_failure(code, read_merge_options())
     return min(_ERROR + code, 255)
 
 

@@ -8,20 +8,28 @@ from typing import Any
 
 import click
 
-from git_theta.cli.lineup import Lineup, chooser
 from git_theta.cli.listing import echo_json
 from git_theta.merging.render import as_json, render
 from git_theta.merging.trivial import BASE
 from git_theta.operations.cases import Case
+from git_theta.operations.merge import Choose
+from git_theta.repository.merge_request import Lineup, chooser
+from git_theta.repository.policy_sources import MergeOptions
 from git_theta.words import printable
 
 
-def show(made: Lineup, found: Sequence[Case], top: Path, *, as_data: bool) -> None:
+def show(made: Lineup, found: Sequence[Case], top: Path, asked: MergeOptions, *, as_data: bool) -> None:
     """Print the plan of every checkpoint, as text or JSON."""
     if as_data:
         heads = [{"name": head.name, "commit": head.commit} for head in made.heads]
         base = made.base.commit if made.base else None
-        echo_json({"heads": heads, "base": base, "files": [_json(made, item, top) for item in found]})
+        echo_json(
+            {
+                "heads": heads,
+                "base": base,
+                "files": [_json(made, item, chooser(item.path, top, asked)) for item in found],
+            }
+        )
         return
     if not found:
         click.echo("no checkpoint is to be merged")
@@ -29,13 +37,13 @@ def show(made: Lineup, found: Sequence[Case], top: Path, *, as_data: bool) -> No
         click.echo(printable(item.path))
         if item.was and not (item.plan is None and item.source is None):
             click.echo(f"  renamed from {printable(item.was)}")
-        for line in _lines(made, item, top):
+        for line in _lines(made, item, chooser(item.path, top, asked)):
             click.echo(f"  {printable(line)}")
 
 
-def _lines(made: Lineup, item: Case, top: Path) -> list[str]:
+def _lines(made: Lineup, item: Case, choose: Choose) -> list[str]:
     if item.plan:
-        return render(item.plan, chooser(item.path, top)).splitlines()
+        return render(item.plan, choose).splitlines()
     if item.source is None:
         return [f"contested as a file: {item.reason}"]
     return [f"{item.reason}: {_outcome(made, item)}"]
@@ -46,8 +54,8 @@ def _outcome(made: Lineup, item: Case) -> str:
     return f"as at {_label(made, item.source)}" if item.version(item.source) else "removed"
 
 
-def _json(made: Lineup, item: Case, top: Path) -> dict[str, Any]:
-    plan = as_json(item.plan, chooser(item.path, top)) if item.plan else None
+def _json(made: Lineup, item: Case, choose: Choose) -> dict[str, Any]:
+    plan = as_json(item.plan, choose) if item.plan else None
     state = "parameters" if item.plan else "contested" if item.source is None else "taken"
     take = None if item.source is None else _label(made, item.source)
     return {

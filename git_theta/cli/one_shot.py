@@ -10,13 +10,13 @@ import sys
 from collections.abc import Iterable
 
 from git_theta.cli import boundary
-from git_theta.cli.desk import desk_for
 from git_theta.cli.filter_process import skipping, tell_if_recorded_as_ours
-from git_theta.cli.hook import ensure_hook
 from git_theta.errors import ThetaError, UsageError
 from git_theta.operations.clean import clean
 from git_theta.operations.content import Stream
 from git_theta.operations.smudge import smudge
+from git_theta.repository.hook_placing import ensure_hook
+from git_theta.repository.opening import open_desk
 from git_theta.tensors.arrays import Buffer
 from git_theta.vcs.parent import may_clean_anything
 from git_theta.vcs.repository import discover
@@ -32,7 +32,7 @@ def main() -> int:
     repository = discover()
     ensure_hook(repository)
     stream = Stream(lambda view: os.readv(0, [view]))
-    with desk_for(repository) as desk:
+    with open_desk(repository, boundary.warn) as desk:
         try:
             if verb == "clean":
                 text = clean(stream, path, None if may_clean_anything() else repository.worktree, desk)

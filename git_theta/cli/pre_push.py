@@ -6,14 +6,14 @@ import sys
 
 import click
 
+from git_theta.cli import boundary
 from git_theta.cli.boundary import say
-from git_theta.cli.desk import desk_for
 from git_theta.cli.fsck import held
 from git_theta.cli.progress import progress
 from git_theta.errors import TransportError, UsageError
 from git_theta.operations.fsck import Use
 from git_theta.operations.push import Sent, needs, push
-from git_theta.store.local import LocalStore
+from git_theta.repository.opening import open_desk, open_store
 from git_theta.transport.directory import DirectoryTransport
 from git_theta.vcs import history, remotes
 from git_theta.vcs.repository import Repository, discover
@@ -48,9 +48,9 @@ def command(remote: str, url: str) -> None:
 
 def push_objects(needed: dict[str, Use], repository: Repository, target: Repository) -> Sent:
     """Put on a directory remote what it lacks of these objects; tells how many that were."""
-    store = LocalStore(repository.theta_dir, repository.alternates())
+    store = open_store(repository)
     total = sum(use.part.storage.bytes for use in needed.values())
-    with progress("Pushing objects", total) as tick, desk_for(repository) as desk:
+    with progress("Pushing objects", total) as tick, open_desk(repository, boundary.warn) as desk:
         transport = DirectoryTransport(store, target.theta_dir, target.alternates(), tick)
         sent = push(needed, store, transport.lacking, transport.push, desk.fetch)
     if sent.objects:

@@ -11,10 +11,8 @@ from typing import Any, NamedTuple
 import click
 
 from git_theta.cli import boundary
-from git_theta.cli.conflicted import conflicted, opened
-from git_theta.cli.desk import conflicts_of, desk_for, refresh
+from git_theta.cli.environment import read_merge_options
 from git_theta.cli.listing import echo_json, json_option, shown, worktree
-from git_theta.cli.policies import policy_for
 from git_theta.cli.progress import progress
 from git_theta.cli.walk import walked
 from git_theta.errors import ThetaError, UsageError
@@ -29,6 +27,9 @@ from git_theta.operations.merge import Choose, Merged, Settings
 from git_theta.operations.report import Record, record, trailers
 from git_theta.operations.resolve import resolve, untouched
 from git_theta.operations.restore import require_objects
+from git_theta.repository.open_conflicts import conflicted, opened
+from git_theta.repository.opening import conflicts_of, open_desk, refresh
+from git_theta.repository.policy_sources import policy_for
 from git_theta.vcs import atomic, index, merging
 from git_theta.vcs.repository import Repository
 from git_theta.vcs.unmerged import Unmerged, stage
@@ -88,7 +89,7 @@ def command(
     def chooser(conflict: Conflict, desk: Desk, path: str) -> Choose:
         if interactive:
             return walked(conflict, shown(path, top), only, desk)
-        chosen = policy or policy_for(path, top)
+        chosen = policy or policy_for(path, top, read_merge_options())
         return lambda decision: chosen.choose(path, *decision.names)
 
     jobs = [_Job(file, repository, top, partial(chooser, path=file.path)) for file in files]
@@ -149,7 +150,7 @@ def _settled(job: _Job, report: Report) -> Merged | None:
     conflict = opened(job.file, job.repository)
     if conflict is None:
         return None
-    with desk_for(job.repository) as desk:
+    with open_desk(job.repository, boundary.warn) as desk:
         if not untouched(conflict, job.file.path, job.top, desk):
             raise UsageError(
                 "the file was changed since the merge, and settling would overwrite that",
@@ -167,7 +168,7 @@ def _write(job: _Job, merged: Merged, report: Report) -> None:
     path, top, text = job.file.path, job.top, dumps(merged.manifest)
     stages, notes = Stages(*job.file.texts), conflicts_of(job.repository)
     require_room(merged.manifest.size, top)
-    with progress("Restoring", merged.manifest.size) as tick, desk_for(job.repository, tick) as desk:
+    with progress("Restoring", merged.manifest.size) as tick, open_desk(job.repository, boundary.warn, tick) as desk:
         # First of all a manifest: stopped at any point, we know by it that nothing of the person's is in the file.
         atomic.replace(top / path, text)
         if merged.left:

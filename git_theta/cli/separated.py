@@ -7,9 +7,7 @@ from pathlib import Path
 
 import click
 
-from git_theta.errors import GitError, UsageError
-from git_theta.vcs.git import git
-from git_theta.vcs.versions import revisions_in
+from git_theta.vcs.revisions import split_revisions
 
 _PATHS = "git_theta.cli.separated.paths"
 
@@ -33,19 +31,4 @@ def behind() -> list[str] | None:
 def split(words: Sequence[str]) -> tuple[list[str], list[str]]:
     """Revisions and paths, told apart by ``--``, or as Git does without it. Raises UsageError where both are meant."""
     paths = behind()
-    return (list(words), paths) if paths is not None else revisions_in(words, Path())
-
-
-def commits(revisions: Sequence[str]) -> list[str]:
-    """The ids that revisions and ranges stand for, ``^`` before what is left out; HEAD for none.
-
-    Raises UsageError for what is no revision, and where there is no commit yet.
-    """
-    try:
-        found = git("rev-parse", *(revisions or ["HEAD"]), "--").decode().split()
-    except GitError:
-        if list(revisions) in ([], ["HEAD"]):
-            raise UsageError("there is no commit yet", hint="What is staged: git theta show :PATH") from None
-        names = " ".join(map(repr, revisions))
-        raise UsageError(f"{names}: no revision here", hint="Paths come behind --.") from None
-    return [oid for oid in found if oid != "--"]
+    return (list(words), paths) if paths is not None else split_revisions(words, Path())

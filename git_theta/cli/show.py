@@ -7,17 +7,19 @@ from typing import Any
 
 import click
 
+from git_theta.cli import boundary
 from git_theta.cli.listing import echo_json, json_option
 from git_theta.cli.pager import colored, paged
-from git_theta.cli.past import past
-from git_theta.cli.stored import Checkpoint, named
 from git_theta.diffing.base import Shard
 from git_theta.diffing.render.colors import paint, palette
 from git_theta.diffing.render.numbers import magnitude, shape
 from git_theta.errors import ThetaError, UsageError
+from git_theta.globs import name_matcher
 from git_theta.manifest.model import Entry
-from git_theta.merging.globs import name_matcher
 from git_theta.operations.about import Module, Scalar, Totals, alike, elements, metadata, modules, ties, totals
+from git_theta.repository.checkpoint_lookup import Checkpoint, named
+from git_theta.repository.opening import open_store
+from git_theta.repository.past import past
 from git_theta.store.local import LocalStore
 from git_theta.vcs.repository import discover
 from git_theta.words import count, printable, size
@@ -45,10 +47,10 @@ def command(name: str, globs: tuple[str, ...], depth: int, parameters: bool, as_
     default) is the one checkpoint of that commit. PATH may be the index of shards. No tensor is read.
     """
     repository = discover()
-    with past() as history:
+    with past(boundary.warn) as history:
         found = named(history.blobs, name)
     chosen = _chosen(found, globs)
-    store = LocalStore(repository.theta_dir, repository.alternates())
+    store = open_store(repository)
     facts = [_metadata(shard, store) for shard in found.shards]
     if as_json:
         echo_json(_json(found, chosen, facts))

@@ -8,11 +8,11 @@ from typing import Any
 
 import click
 
-from git_theta.cli.conflicted import conflicted, opened
 from git_theta.cli.listing import echo_json, json_option, listed, nul_option, shown, worktree
 from git_theta.errors import ManifestError, UsageError
 from git_theta.operations.survey import State, Status, survey, totals
-from git_theta.store.local import LocalStore
+from git_theta.repository.open_conflicts import conflicted, opened
+from git_theta.repository.opening import open_store
 from git_theta.vcs.repository import Repository
 from git_theta.words import count, printable, size
 
@@ -39,7 +39,7 @@ def command(pathspecs: tuple[str, ...], as_json: bool, nul: bool) -> None:
     if nul and as_json:
         raise UsageError("-z and --json exclude each other")
     repository, top = worktree()
-    store = LocalStore(repository.theta_dir, repository.alternates())
+    store = open_store(repository)
     statuses = [survey(file, top, store) for file in listed(repository, pathspecs)]
     contested = _contested(repository) if any(status.state == State.CONFLICT for status in statuses) else {}
     if as_json:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import click
 
-from git_theta.merging.globs import name_matcher
+from git_theta.globs import name_matcher
 from git_theta.merging.policy import Choice
 from git_theta.merging.render import reason
 from git_theta.merging.trivial import Decision

@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import NamedTuple
 
+from git_theta.checkpoints.shards import number
 from git_theta.diffing.base import Place
-from git_theta.diffing.shards import number
 
 Pair = tuple[Place | None, Place | None]
 """A parameter before and after; None where it was not there."""

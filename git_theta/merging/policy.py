@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from git_theta.errors import UsageError
-from git_theta.merging.globs import name_matcher, path_matcher, quoted
+from git_theta.globs import name_matcher, path_matcher, quoted
 
 CONFLICT = "conflict"
 """In place of a strategy: leave it contested, whatever later rules say."""

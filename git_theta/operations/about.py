@@ -13,11 +13,11 @@ from typing import NamedTuple
 from git_theta import parameters
 from git_theta.errors import FormatError
 from git_theta.formats.base import Span, Template
-from git_theta.formats.pickle_reader import MAX_PICKLE, Call, Mapping, read_pickle
+from git_theta.formats.pickle.pickle_reader import MAX_PICKLE, Call, Mapping, read_pickle
 from git_theta.formats.template import TemplateSource
-from git_theta.formats.zip_directory import read_directory
+from git_theta.formats.zip.zip_directory import read_directory
+from git_theta.manifest import frame
 from git_theta.manifest.model import Entry, Manifest
-from git_theta.operations import frame
 from git_theta.store.base import Store
 from git_theta.tensors.dtypes import BY_NAME
 from git_theta.tensors.spec import Spec

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from git_theta.manifest.model import Manifest
 from git_theta.operations.state import State
@@ -23,6 +24,18 @@ def _nothing_more(oids: Iterable[str]) -> list[str]:  # noqa: ARG001
 
 def _quiet(done: int) -> None:
     """No progress to show."""
+
+
+class Progress(Protocol):
+    """Shows how far a piece of work is, to whoever watches."""
+
+    def __call__(self, done: int, /) -> None:
+        """So many more bytes are done."""
+        ...
+
+    def during(self, description: str, total: int | None = None) -> AbstractContextManager[None]:
+        """Show what is done in this block. ``total``: bytes there are to do; None where that is not known."""
+        ...
 
 
 class Desk(NamedTuple):

@@ -6,11 +6,11 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
+from git_theta.checkpoints.shards import checkpoints, number
 from git_theta.diffing.alarms import Step
 from git_theta.diffing.base import Change, Comparison, Place, Shard, Status
 from git_theta.diffing.compare import compare
 from git_theta.diffing.parents import against_all
-from git_theta.diffing.shards import checkpoints, number
 from git_theta.errors import ManifestError
 from git_theta.manifest.lines import differing, parameters, weights
 from git_theta.manifest.text import loads

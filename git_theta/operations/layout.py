@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from git_theta.manifest import frame
 from git_theta.manifest.model import Entry, Manifest
-from git_theta.operations import frame
 from git_theta.operations.chunks import chunks
 from git_theta.operations.content import Stream
 from git_theta.operations.deposit import Deposit, Label, Reread

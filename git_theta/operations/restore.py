@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from git_theta import parameters
 from git_theta.errors import CorruptObject, MissingObject
+from git_theta.manifest import frame
 from git_theta.manifest.model import Entry, Manifest
-from git_theta.operations import frame
 from git_theta.operations.desk import Desk
 from git_theta.operations.presence import what_was_asked
 from git_theta.operations.workers import HELD

@@ -6,7 +6,7 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -71,12 +71,18 @@ def tree_of(commit: str, cwd: Path | None = None) -> str:
     return git("rev-parse", f"{commit}^{{tree}}", cwd=cwd).decode().strip()
 
 
-def run_merge(head: str, message: str | None, cwd: Path | None = None) -> tuple[int, bytes]:
-    """``git merge --no-commit HEAD``: how it exited, and its standard output. Its errors go to ours."""
+def run_merge(
+    head: str, message: str | None, cwd: Path | None = None, variables: Mapping[str, str] | None = None
+) -> tuple[int, bytes]:
+    """``git merge --no-commit HEAD``: how it exited, and its standard output. Its errors go to ours.
+
+    ``variables``: what its drivers find in the environment beside ours.
+    """
     spoken = ["-m", message] if message is not None else []
     command = ["git", "merge", "--no-commit", *spoken, head]
     with _to_its_end():
-        done = subprocess.run(command, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        env = {**os.environ, **(variables or {})}
+        done = subprocess.run(command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
     return done.returncode, done.stdout
 
 

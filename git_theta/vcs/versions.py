@@ -94,30 +94,6 @@ def _labels(revisions: Sequence[str], cached: bool) -> tuple[str, str]:
     return f"merge base of {before} and {after}" if symmetric else before, after
 
 
-def revisions_in(words: Sequence[str], cwd: Path) -> tuple[list[str], list[str]]:
-    """Words that no ``--`` tells apart, as Git does: revisions, then paths that are there.
-
-    Raises UsageError for a word that may be either.
-    """
-    for at, word in enumerate(words):
-        if _is_path(word, cwd):
-            if succeeds("rev-parse", "--verify", "--quiet", "--end-of-options", word, cwd=cwd):
-                if not inside_worktree(cwd):
-                    continue
-                raise UsageError(f"{word!r} is a revision and a path", hint="Put -- before paths, or after revisions.")
-            return list(words[:at]), list(words[at:])
-    return list(words), []
-
-
-def inside_worktree(cwd: Path | None = None) -> bool:
-    """Whether files of the current folder are files of the worktree: HEAD in a bare repository is none."""
-    return git("rev-parse", "--is-inside-work-tree", cwd=cwd).strip() == b"true"
-
-
-def _is_path(word: str, cwd: Path) -> bool:
-    return os.path.lexists(cwd / word) or word.startswith(":(") or any(letter in word for letter in "*?[")
-
-
 def pairs(span: Range, pathspecs: Sequence[str] = (), *, cwd: Path | None = None) -> list[Pair]:
     """The files that differ, in Git's order, with the renames that Git finds.
 

@@ -9,9 +9,9 @@ from functools import cache
 
 import pytest
 
-from git_theta.cli.policies import HANDED, handed, policy_for
+from git_theta.cli.environment import read_merge_options
 from git_theta.merging import policy_file
-from git_theta.operations.merge import Settings
+from git_theta.repository.policy_sources import HANDED, MergeOptions, policy_for
 from tests.cli.test_reference import REFERENCE, code_words
 from tests.sandbox import Sandbox
 
@@ -48,7 +48,7 @@ def test_every_attribute_that_git_is_asked_for_is_described() -> None:
 
 def test_who_wins_is_as_the_reference_says(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     def choice() -> str:
-        made = policy_for("a.pt", sandbox.root).choose("a.pt", "weight")
+        made = policy_for("a.pt", sandbox.root, read_merge_options()).choose("a.pt", "weight")
         return f"{made} ({made.origin})" if made else "conflict"
 
     monkeypatch.chdir(sandbox.root)
@@ -64,6 +64,6 @@ def test_who_wins_is_as_the_reference_says(sandbox: Sandbox, monkeypatch: pytest
     assert choice() == "slerp t=0.3 (theta-merge)"  # it is not committed
     sandbox.commit("a policy")
     assert choice() == "average (.theta.toml, rule 1)"
-    monkeypatch.setenv(HANDED, handed("ours", (), (), Settings()))
+    monkeypatch.setenv(HANDED, MergeOptions("ours").encode())
     assert choice() == "ours (-s)"
     assert {policy_file.FILE, HANDED} <= code_words(PAGE)

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
+from git_theta.checkpoints.shards import checkpoints, number
 from git_theta.diffing.base import Shard
-from git_theta.diffing.shards import checkpoints, number
 from git_theta.manifest.model import Manifest
 
 

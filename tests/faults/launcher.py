@@ -29,7 +29,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from git_theta.cli import boundary, desk, filter_process
+from git_theta.cli import boundary, filter_process
+from git_theta.repository import opening
 
 
 def command(*words: str | Path) -> str:
@@ -100,7 +101,7 @@ def main() -> int:
     if mode == "measure":
         atexit.register(_measured, Path(words[0]))
     elif mode == "nested":
-        setattr(desk, "module", _nested(words))  # noqa: B010
+        setattr(opening, "module", _nested(words))  # noqa: B010
     else:
         sys.argv[1:] = words[5:]
         arm(*words[:5])

@@ -13,7 +13,7 @@ from safetensors.torch import load, load_file, save
 
 from git_theta.errors import FormatError
 from git_theta.formats.base import Part, View
-from git_theta.formats.safetensors import SafetensorsFormat
+from git_theta.formats.safetensors.safetensors_format import SafetensorsFormat
 from git_theta.tensors.dtypes import BY_NAME
 from git_theta.tensors.spec import Spec
 from tests.formats.builds import built, contents, crc_of, like_that, parts_of, template

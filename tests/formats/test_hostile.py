@@ -17,8 +17,8 @@ import pytest
 import torch
 
 from git_theta.errors import FormatError
-from git_theta.formats.pickle_reader import MAX_OPCODES, MAX_PICKLE
-from git_theta.formats.zip_directory import _MAX_MEMBERS
+from git_theta.formats.pickle.pickle_reader import MAX_OPCODES, MAX_PICKLE
+from git_theta.formats.zip.zip_directory import _MAX_MEMBERS
 from tests.formats.sources import names_of
 from tests.formats.torch_files import saved, spans_of
 
@@ -203,8 +203,8 @@ MEASURE = """
 import resource, sys
 from pathlib import Path
 from git_theta.errors import FormatError
-from git_theta.formats.safetensors import SafetensorsFormat
-from git_theta.formats.torch_zip import TorchZipFormat
+from git_theta.formats.safetensors.safetensors_format import SafetensorsFormat
+from git_theta.formats.torch.torch_format import TorchZipFormat
 from tests.formats.sources import FileSource
 reader = SafetensorsFormat() if sys.argv[2] == "safetensors" else TorchZipFormat()
 try:

@@ -14,8 +14,16 @@ from pathlib import Path
 import pytest
 
 from git_theta.errors import FormatError
-from git_theta.formats import pickle_reader
-from git_theta.formats.pickle_reader import MAX_OPCODES, MAX_PICKLE, Call, Global, Mapping, Persistent, read_pickle
+from git_theta.formats.pickle import pickle_reader
+from git_theta.formats.pickle.pickle_reader import (
+    MAX_OPCODES,
+    MAX_PICKLE,
+    Call,
+    Global,
+    Mapping,
+    Persistent,
+    read_pickle,
+)
 
 
 def plain(value: object) -> object:

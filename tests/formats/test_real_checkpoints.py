@@ -9,8 +9,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from git_theta.formats.safetensors import SafetensorsFormat
-from git_theta.formats.torch_zip import TorchZipFormat
+from git_theta.formats.safetensors.safetensors_format import SafetensorsFormat
+from git_theta.formats.torch.torch_format import TorchZipFormat
 from tests.formats.sources import FileSource, names_of
 from tests.formats.torch_files import assert_faithful, flattened, storage_bytes
 

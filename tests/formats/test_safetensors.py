@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import _TYPES, load, save, save_file
 
 from git_theta.errors import FormatError
-from git_theta.formats.safetensors import SafetensorsFormat
+from git_theta.formats.safetensors.safetensors_format import SafetensorsFormat
 from git_theta.tensors.dtypes import BY_NAME
 from tests.formats.sources import BytesSource, FileSource, names_of
 

@@ -9,7 +9,7 @@ import zipfile
 import pytest
 
 from git_theta.errors import FormatError
-from git_theta.formats.zip_directory import read_directory
+from git_theta.formats.zip.zip_directory import read_directory
 from tests.formats.sources import BytesSource
 
 CONTENTS = {"m/data.pkl": b"pickle", "m/data/0": b"0123456789", "m/data/1": b"", "m/ünï": b"name"}

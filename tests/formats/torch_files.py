@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from git_theta.formats.base import Span, View
-from git_theta.formats.torch_zip import TorchZipFormat
+from git_theta.formats.torch.torch_format import TorchZipFormat
 from tests.formats.sources import BytesSource, names_of
 
 READER = TorchZipFormat()

@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 import torch
 
-from git_theta.cli.desk import desk_for
 from git_theta.manifest.model import Entry, Manifest
 from git_theta.manifest.text import loads
 from git_theta.operations.clean import clean
 from git_theta.operations.content import Stream
 from git_theta.operations.restore import restored
+from git_theta.repository.opening import open_desk
 from git_theta.vcs.repository import discover
 from tests.integration.history import assert_clean, digest
 from tests.sandbox import Sandbox, safetensors_bytes
@@ -191,7 +191,7 @@ def test_each_change_alone(tracked: Sandbox, suffix: str, write: Writer) -> None
     """Without Git, on one repository's own store: the line of the changed tensor differs, every other is verbatim."""
     path = f"model{suffix}"
     old = write(before())
-    with desk_for(discover(tracked.root)) as desk:
+    with open_desk(discover(tracked.root), print) as desk:
         first = clean(Stream.of([old]), path, None, desk)
         known = desk._replace(prior=lambda _: loads(first))
         for name in CASES:

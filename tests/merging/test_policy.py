@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from git_theta.errors import UsageError
+from git_theta.globs import name_matcher, path_matcher, quoted
 from git_theta.merging import policy_file
-from git_theta.merging.globs import name_matcher, path_matcher, quoted
 from git_theta.merging.policy import Choice, Policy, Rule, by_attribute, everywhere, for_parameters, layered, rule
 
 

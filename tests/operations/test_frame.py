@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from git_theta.errors import CorruptObject
-from git_theta.operations.frame import decode, encode
+from git_theta.manifest.frame import decode, encode
 
 LITERAL = b"\x03\0\0\0\0\0\0\0abc" + b"\0\0\0\0\0\0\0\0" + b"\x01\0\0\0\0\0\0\0d"
 

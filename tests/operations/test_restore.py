@@ -9,8 +9,8 @@ import pytest
 
 from git_theta import parameters
 from git_theta.errors import CorruptObject, MissingObject
+from git_theta.manifest import frame
 from git_theta.manifest.model import Entry, Manifest, Storage
-from git_theta.operations import frame
 from git_theta.operations.desk import Desk
 from git_theta.operations.restore import missing_objects, require_objects, restored
 from git_theta.operations.workers import HELD

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 import pytest
 
 from git_theta.formats.base import Format
-from git_theta.formats.safetensors import SafetensorsFormat
-from git_theta.formats.torch_zip import TorchZipFormat
+from git_theta.formats.safetensors.safetensors_format import SafetensorsFormat
+from git_theta.formats.torch.torch_format import TorchZipFormat
 from git_theta.testing.formats import FormatLaws
 from tests.sandbox import model, safetensors_bytes
 

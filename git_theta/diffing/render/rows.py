@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from git_theta.checkpoints.shards import number
 from git_theta.diffing.base import Change, Measured, Measures, Status
 from git_theta.diffing.render import numbers
 from git_theta.diffing.render.totals import names_tied
-from git_theta.diffing.shards import number
 from git_theta.diffing.verdict import Kind, broke, kind_of
 from git_theta.words import printable, size
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from git_theta.errors import UsageError
+from git_theta.globs import name_matcher
 from git_theta.merging.base import Contest, Strategy
-from git_theta.merging.globs import name_matcher
 from git_theta.merging.numerics import compute, labels, shared, weighted_sum
 from git_theta.merging.options import Option
 

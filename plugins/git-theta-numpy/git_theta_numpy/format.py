@@ -14,7 +14,7 @@ from typing import NamedTuple
 from git_theta.errors import FormatError
 from git_theta.formats.base import Format, Source, Span, View
 from git_theta.formats.layout import checked_shape
-from git_theta.formats.zip_directory import read_directory
+from git_theta.formats.zip.zip_directory import read_directory
 from git_theta.tensors.dtypes import BY_NAME
 from git_theta.tensors.spec import Spec
 

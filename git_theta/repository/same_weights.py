@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
-from git_theta.cli.past import SHORT, Past
 from git_theta.diffing.alarms import Alarm, Kind, Original, Step, Watch, untrained
 from git_theta.manifest.lines import weights
 from git_theta.operations.history import steps
+from git_theta.repository.past import SHORT, Past
 from git_theta.vcs.git import git
 from git_theta.vcs.log import Diffs, commits
 

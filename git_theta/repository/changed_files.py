@@ -7,9 +7,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
+from git_theta.checkpoints.shards import checkpoints
 from git_theta.diffing.base import Change, Comparison, Shard, Status
 from git_theta.diffing.compare import compare
-from git_theta.diffing.shards import checkpoints
 from git_theta.manifest.text import LARGEST, is_manifest
 from git_theta.operations.desk import Desk
 from git_theta.operations.sides import Side, blob_side, worktree_side

@@ -5,70 +5,56 @@ Nothing is touched before all of it is known to succeed: objects and trees that 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from git_theta.cli.boundary import say, warn
-from git_theta.cli.desk import desk_for
-from git_theta.cli.lineup import Lineup, check_fits, chooser
-from git_theta.cli.policies import HANDED
-from git_theta.cli.progress import Meter
-from git_theta.cli.reports import write
 from git_theta.errors import ThetaError, UsageError
 from git_theta.manifest.text import dumps
 from git_theta.merging.catalogue import named
 from git_theta.merging.policy import CONFLICT, Choice
 from git_theta.merging.trivial import Decision
 from git_theta.operations.cases import Case
-from git_theta.operations.desk import Desk
-from git_theta.operations.merge import Left, Merged, Settings, merge
+from git_theta.operations.desk import Desk, Progress
+from git_theta.operations.merge import Left, Merged, merge
 from git_theta.operations.report import Record, measured, record, trailers
 from git_theta.operations.restore import require_objects
+from git_theta.repository.merge_request import Lineup, check_fits, chooser
+from git_theta.repository.opening import open_desk
+from git_theta.repository.policy_sources import MergeOptions
 from git_theta.vcs import heads as vcs_heads
 from git_theta.vcs import merging, trees
 from git_theta.vcs.repository import Repository
-from git_theta.words import count, printable
-
-_NO_CONFLICTS = """\
-Conflicts of more than two heads cannot be left in the index: nothing was changed.
-Choose a strategy for all of them (-s average, ties ...; --for), or merge one head after another."""
 
 
-class _Outcome(NamedTuple):
-    """The merged checkpoints, what was done to them, and what nobody settled: path and name, with the reason."""
+class ManyMerged(NamedTuple):
+    """What came of a merge of many heads.
+
+    Attributes:
+        files: the merged checkpoints; None for one that is gone.
+        records: what was done to them.
+        conflicts: what nobody settled, path and name with the reason: nothing was changed then.
+    """
 
     files: Mapping[str, trees.File | None]
     records: Sequence[Record]
-    left: Sequence[str]
+    conflicts: Sequence[str]
 
 
-def n_way(
-    made: Lineup, found: Sequence[Case], settings: Settings, repository: Repository, *, message: str | None,
-    commit: bool, report: Path | None,
-) -> int:  # fmt: skip
-    """Merge all heads into one commit; returns the exit code: 1, with nothing changed, where anything is contested."""
-    top = repository.worktree
+def merge_many(
+    made: Lineup, found: Sequence[Case], asked: MergeOptions, repository: Repository, *, message: str | None,
+    warn: Callable[[str], None], progress: Progress,
+) -> ManyMerged:  # fmt: skip
+    """Merge all heads up to the commit, in index and worktree; or nothing at all, where anything is contested."""
     merging.require_tree_merges()
     merging.require_true_merges(repository)
     merging.require_clean_index(repository)
-    outcome = _merged(found, settings, repository, measure=report is not None)
-    if outcome.left:
-        _say_left(outcome.left)
-        if report:
-            write(report, outcome.records)
-        return 1
-    tree = _tree(made, outcome.files, top)
-    _check_out(made, tree, _message(made, message, top), trailers(outcome.records), repository)
-    if report:
-        write(report, outcome.records)
-    if not commit:
-        say("merged, and not committed as requested")
-        say("Commit it: git commit. Or give it up: git merge --abort", prefix="hint: ")
-        return 0
-    del os.environ[HANDED]  # hooks of the commit may merge on their own account
-    return merging.commit(repository)
+    merged = _merged(found, asked, repository, warn, progress)
+    if not merged.conflicts:
+        tree = _tree(made, merged.files, repository.worktree)
+        text = _message(made, message, repository.worktree)
+        _check_out(made, tree, text, trailers(merged.records), repository)
+    return merged
 
 
 def _check_out(made: Lineup, tree: str, message: str, added: Sequence[str], repository: Repository) -> None:
@@ -82,15 +68,20 @@ def _check_out(made: Lineup, tree: str, message: str, added: Sequence[str], repo
         raise
 
 
-def _merged(found: Sequence[Case], settings: Settings, repository: Repository, *, measure: bool) -> _Outcome:
+def _merged(
+    found: Sequence[Case],
+    asked: MergeOptions,
+    repository: Repository,
+    warn: Callable[[str], None],
+    progress: Progress,
+) -> ManyMerged:
     """Every checkpoint, merged and stored, with all that checking it out takes here."""
     top = repository.worktree
     assert top
     files: dict[str, trees.File | None] = {}
     records: list[Record] = []
     left: list[str] = []
-    meter = Meter()
-    with desk_for(repository) as desk:
+    with open_desk(repository, warn) as desk:
         for item in found:
             if item.was:
                 files[item.was] = None
@@ -99,19 +90,19 @@ def _merged(found: Sequence[Case], settings: Settings, repository: Repository, *
                 taken = None if item.source is None else item.version(item.source)
                 files[item.path] = taken and trees.File(taken.mode, taken.oid)
                 continue
-            with meter.during(f"Merging {item.path}", total := _computed(item, top)):
-                done = _carried_out(item, settings, desk._replace(progress=_up_to(total, meter)), top)
-            records.append(record(item.path, done, measured(desk)) if measure else record(item.path, done))
+            with progress.during(f"Merging {item.path}", total := _computed(item, asked, top)):
+                done = _carried_out(item, asked, desk._replace(progress=_up_to(total, progress)), top)
+            records.append(record(item.path, done, measured(desk)) if asked.measure else record(item.path, done))
             left += [f"{item.path}: {_spoken(one)}" for one in done.left]
             if not left:
                 files[item.path] = trees.File(item.mode, trees.write_blob(dumps(done.manifest), top))
-    return _Outcome(files, records, left)
+    return ManyMerged(files, records, left)
 
 
-def _carried_out(item: Case, settings: Settings, desk: Desk, top: Path) -> Merged:
+def _carried_out(item: Case, asked: MergeOptions, desk: Desk, top: Path) -> Merged:
     """The plan of a file carried out, with weights for those heads that have it."""
     assert item.plan
-    choose = chooser(item.path, top)
+    choose = chooser(item.path, top, asked)
 
     def fitting(decision: Decision) -> Choice | None:
         choice = choose(decision)
@@ -119,6 +110,7 @@ def _carried_out(item: Case, settings: Settings, desk: Desk, top: Path) -> Merge
             check_fits(item, choice)
         return choice
 
+    settings = asked.settings
     weights = settings.weights and tuple([settings.weights[index] for index in item.among])
     try:
         done = merge(item.plan, fitting, settings._replace(weights=weights), desk)
@@ -129,13 +121,13 @@ def _carried_out(item: Case, settings: Settings, desk: Desk, top: Path) -> Merge
     for applied in done.applied:
         if not applied.decision.names:
             for note in applied.report.notes:
-                warn(f"{item.path}: {note}")
+                desk.warn(f"{item.path}: {note}")
     return done
 
 
-def _computed(item: Case, top: Path) -> int:
+def _computed(item: Case, asked: MergeOptions, top: Path) -> int:
     """Bytes of the parameters that a strategy is to compute."""
-    choose = chooser(item.path, top)
+    choose = chooser(item.path, top, asked)
     chosen = ((decision, choose(decision)) for decision in (item.plan.contested if item.plan else ()))
     return sum(
         next(held[0].size for held in decision.heads if held)
@@ -159,11 +151,6 @@ def _up_to(total: int, tick: Callable[[int], None]) -> Callable[[int], None]:
 def _spoken(left: Left) -> str:
     name = ", ".join(left.decision.names) or "all that is no parameter"
     return f"{name} ({left.reason})" if left.reason else name
-
-
-def _say_left(left: Sequence[str]) -> None:
-    say(f"{count(len(left), 'conflict')}:\n" + "".join(f"  {printable(line)}\n" for line in left))
-    say(_NO_CONFLICTS, prefix="hint: ")
 
 
 def _tree(made: Lineup, files: Mapping[str, trees.File | None], top: Path | None) -> str:

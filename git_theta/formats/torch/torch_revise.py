@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from git_theta.errors import FormatError
 from git_theta.formats.base import Part, View
-from git_theta.formats.pickle_reader import Call, Global, Persistent
-from git_theta.formats.torch_tables import ORDERED, Place, Tables, is_parameter, tensor_at
+from git_theta.formats.pickle.pickle_reader import Call, Global, Persistent
+from git_theta.formats.torch.torch_tables import ORDERED, Place, Tables, is_parameter, tensor_at
 
 # The functions that rebuild a plain tensor. More arguments are metadata about values that are no longer there.
 _REBUILD = Global("torch._utils", "_rebuild_tensor_v2")

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, TypeGuard
 
 from git_theta.errors import FormatError
-from git_theta.formats.pickle_reader import Call, Global, Mapping
-from git_theta.formats.torch_names import label_of
-from git_theta.formats.torch_tensors import Tensor, tensor_of
+from git_theta.formats.pickle.pickle_reader import Call, Global, Mapping
+from git_theta.formats.torch.torch_names import label_of
+from git_theta.formats.torch.torch_tensors import Tensor, tensor_of
 
 ORDERED = Global("collections", "OrderedDict")
 _PARAMETER = Global("torch._utils", "_rebuild_parameter")

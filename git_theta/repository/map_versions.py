@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from git_theta.cli import boundary
-from git_theta.cli.past import SHORT
-from git_theta.cli.separated import commits
-from git_theta.cli.stored import checkpoint, from_top
 from git_theta.diffing.base import Shard
 from git_theta.diffing.map import Member
 from git_theta.errors import UsageError
+from git_theta.repository.checkpoint_lookup import checkpoint, from_top
+from git_theta.repository.past import SHORT
 from git_theta.vcs.heads import Head, merge_base, resolve
 from git_theta.vcs.log import Blobs, Commit
 from git_theta.vcs.log import commits as walked
+from git_theta.vcs.revisions import commit_ids
 
 _INDEX = ".index.json"
 _NAME_ONE = "Say what task vectors start from: --base REVISION"
@@ -39,17 +38,18 @@ class Asked(NamedTuple):
     ends: tuple[Head, ...]
 
 
-def asked(blobs: Blobs, words: Sequence[str], path: str) -> Asked:
+def asked(blobs: Blobs, words: Sequence[str], path: str, warn: Callable[[str], None]) -> Asked:
     """The versions that these words stand for. Of a range, that is every commit that changed the checkpoint.
+    ``warn`` is told of commits that are left out.
 
     Raises UsageError for what is no revision, for a range without such commits, and for less than two versions.
     """
-    tips = {word: commits([word]) for word in words}
+    tips = {word: commit_ids([word]) for word in words}
     named = {word: resolve(word) for word, found in tips.items() if len(found) == 1 and not found[0].startswith("^")}
     known = {head.commit for head in named.values()}
     chosen: list[Head] = []
     for word, found in tips.items():
-        heads = [named[word]] if word in named else _in_range(blobs, word, found, path)
+        heads = [named[word]] if word in named else _in_range(blobs, word, found, path, warn)
         chosen += [head for head in heads if word in named or head.commit not in known]
         known |= {head.commit for head in heads}
     if len(chosen) < 2:
@@ -98,28 +98,30 @@ def _told(heads: Iterable[Head]) -> Iterator[Commit]:
     return walked(list(dict.fromkeys(head.commit for head in heads)), options=["--no-walk=unsorted"])
 
 
-def _in_range(blobs: Blobs, word: str, tips: Sequence[str], path: str) -> list[Head]:
+def _in_range(blobs: Blobs, word: str, tips: Sequence[str], path: str, warn: Callable[[str], None]) -> list[Head]:
     """The commits of a range that changed the checkpoint, oldest first."""
     whole = from_top(path)
     # Shards have other names where their number changed; what else changed beside them, _changed tells.
     place = whole.rpartition("/")[0] if whole.endswith(_INDEX) else whole
     pathspecs = [f":(top,literal){place}"] if place else []
     found = [
-        Head(commit.oid[:SHORT], commit.oid) for commit in walked(tips, pathspecs) if _changed(blobs, commit, path)
+        Head(commit.oid[:SHORT], commit.oid)
+        for commit in walked(tips, pathspecs)
+        if _changed(blobs, commit, path, warn)
     ]
     if not found:
         raise UsageError(f"no commit in {word} changed {whole!r}", hint="See what did: git theta log -- PATH")
     return found[::-1]
 
 
-def _changed(blobs: Blobs, commit: Commit, path: str) -> bool:
+def _changed(blobs: Blobs, commit: Commit, path: str, warn: Callable[[str], None]) -> bool:
     """Whether the checkpoint is there, and as in none of the commit's parents."""
     if blobs.find(f"{commit.oid}:{from_top(path)}") is None:
         return False
     try:
         paths = [shard.path for shard in checkpoint(blobs, commit.oid, path).shards]
     except UsageError as error:
-        boundary.warn(f"{commit.oid[:SHORT]} is left out: {error.message}")
+        warn(f"{commit.oid[:SHORT]} is left out: {error.message}")
         return False
 
     def version(oid: str) -> list[tuple[str, int] | None]:

@@ -14,13 +14,13 @@ from pathlib import PurePosixPath
 from git_theta.errors import FormatError
 from git_theta.formats.base import Format, Part, Source, Span, Template, View
 from git_theta.formats.layout import checked
-from git_theta.formats.pickle_reader import MAX_PICKLE, read_pickle
+from git_theta.formats.pickle.pickle_reader import MAX_PICKLE, read_pickle
 from git_theta.formats.template import TemplateSource, misread, same_layout, verified
-from git_theta.formats.torch_build import Rebuilder
-from git_theta.formats.torch_names import Names, named_tensors
-from git_theta.formats.torch_tensors import Tensor
-from git_theta.formats.zip_directory import Member, read_directory
-from git_theta.formats.zip_mend import blanked, members_of, mended
+from git_theta.formats.torch.torch_build import Rebuilder
+from git_theta.formats.torch.torch_names import Names, named_tensors
+from git_theta.formats.torch.torch_tensors import Tensor
+from git_theta.formats.zip.zip_directory import Member, read_directory
+from git_theta.formats.zip.zip_mend import blanked, members_of, mended
 from git_theta.tensors.spec import Spec
 
 _SUFFIXES = frozenset((".pt", ".pth", ".bin", ".ckpt"))

@@ -7,10 +7,9 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any, NamedTuple
 
-from git_theta.cli import boundary
 from git_theta.diffing.base import Change
+from git_theta.globs import name_matcher
 from git_theta.manifest.text import LARGEST, is_manifest
-from git_theta.merging.globs import name_matcher
 from git_theta.operations.history import Reader
 from git_theta.vcs.log import Blobs, Commit, Diffs
 
@@ -27,10 +26,13 @@ class Past(NamedTuple):
 
 
 @contextmanager
-def past() -> Iterator[Past]:
-    """The history of the repository we are in; its processes end with the block."""
+def past(warn: Callable[[str], None]) -> Iterator[Past]:
+    """The history of the repository we are in; its processes end with the block.
+
+    ``warn`` is told of what cannot be read.
+    """
     with Blobs(LARGEST) as blobs, Diffs() as diffs:
-        yield Past(blobs, diffs, Reader(lambda oid: manifest_text(blobs, oid), cache(boundary.warn)))
+        yield Past(blobs, diffs, Reader(lambda oid: manifest_text(blobs, oid), cache(warn)))
 
 
 def manifest_text(blobs: Blobs, oid: str) -> bytes | None:

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from git_theta.cli.policies import command_line_rules, policy_for
 from git_theta.errors import ManifestError, UsageError
 from git_theta.manifest.text import LARGEST, is_manifest, loads
 from git_theta.merging import options
@@ -14,8 +13,9 @@ from git_theta.merging.catalogue import named
 from git_theta.merging.checks import FLOATING, check_heads
 from git_theta.merging.policy import CONFLICT, Choice, said
 from git_theta.operations.cases import Case, Version, case
-from git_theta.operations.merge import Choose, Settings
+from git_theta.operations.merge import Choose
 from git_theta.operations.renames import Row, followed
+from git_theta.repository.policy_sources import MergeOptions, policy_for
 from git_theta.vcs import heads as vcs_heads
 from git_theta.vcs import history, trees
 from git_theta.vcs.heads import Head
@@ -29,18 +29,14 @@ class Request(NamedTuple):
 
     Attributes:
         heads: revisions; HEAD is merged too, unless it is in their history.
-        strategy, options, rules: `-s`, `-o` and `--for`.
-        settings: how to compute; weights are in the order of ``heads`` where those are all, else HEAD's first.
+        asked: how to merge them; weights are in the order of ``heads`` where those are all, else HEAD's first.
         base: a revision to measure changes from; None for the merge base.
         all_named: whether ``heads`` are all there is to merge: HEAD has to be one of them, or in their history.
         dtype: what contested tensors have to be; None for anything.
     """
 
     heads: tuple[str, ...]
-    strategy: str = ""
-    options: tuple[str, ...] = ()
-    rules: tuple[str, ...] = ()
-    settings: Settings = Settings()
+    asked: MergeOptions = MergeOptions()
     base: str | None = None
     all_named: bool = False
     dtype: str | None = None
@@ -88,7 +84,7 @@ Weighed = tuple[list[Head], tuple[float, ...] | None]
 
 
 def _merged_into(request: Request, own: Head, asked: Sequence[Head], top: Path) -> Weighed:
-    return vcs_heads.independent([own, *asked], top), request.settings.weights
+    return vcs_heads.independent([own, *asked], top), request.asked.settings.weights
 
 
 def _all_named(request: Request, own: Head, asked: Sequence[Head], top: Path) -> Weighed:
@@ -105,12 +101,12 @@ def _all_named(request: Request, own: Head, asked: Sequence[Head], top: Path) ->
         raise UsageError(
             "what is checked out is no model of the recipe", hint="Check out one of the models, or what they come from."
         )
-    if request.strategy == "slerp" and own.commit != commits[0]:
+    if request.asked.strategy == "slerp" and own.commit != commits[0]:
         raise UsageError("slerp goes from base_model, which is not checked out", hint=f"git switch {asked[0].name}")
-    weights = request.settings.weights or (1.0,) * len(asked)
+    weights = request.asked.settings.weights or (1.0,) * len(asked)
     order = sorted(range(len(asked)), key=lambda index: commits[index] != own.commit)
     heads = [own if commits[index] == own.commit else asked[index] for index in order]
-    return heads, request.settings.weights and tuple([weights[index] for index in order])
+    return heads, request.asked.settings.weights and tuple([weights[index] for index in order])
 
 
 def _labels(heads: Sequence[Head]) -> tuple[str, ...]:
@@ -160,19 +156,21 @@ def _version(path: str, file: trees.File | None, texts: Mapping[str, bytes]) -> 
     return Version(file.mode, file.oid, manifest)
 
 
-def chooser(path: str, top: Path) -> Choose:
+def chooser(path: str, top: Path | None, asked: MergeOptions) -> Choose:
     """What the policy says about a decision of this file."""
-    policy = policy_for(path, top)
+    policy = policy_for(path, top, asked)
     return lambda decision: policy.choose(path, *decision.names)
 
 
 def check(found: Sequence[Case], request: Request, weights: tuple[float, ...] | None, top: Path) -> None:
     """Raise UsageError for a strategy, an option, weights or a dtype that cannot be, before anything is done."""
-    for rule in command_line_rules():
+    for rule in request.asked.policy_rules():
         _checked(rule.choice)
     weighable = weights is None
     for item in found:
-        for name, origin in dict.fromkeys((choice.strategy, choice.origin) for choice in _choices(item, top)):
+        for name, origin in dict.fromkeys(
+            (choice.strategy, choice.origin) for choice in _choices(item, top, request.asked)
+        ):
             strategy = named(name)
             check_fits(item, Choice(name, {}, origin), weights if strategy.takes_weights else None)
             weighable = weighable or strategy.takes_weights
@@ -197,9 +195,9 @@ def check_fits(item: Case, choice: Choice, weights: tuple[float, ...] | None = N
         raise error.located(path=item.path) from None
 
 
-def _choices(item: Case, top: Path) -> Iterator[Choice]:
+def _choices(item: Case, top: Path, asked: MergeOptions) -> Iterator[Choice]:
     if item.plan and item.plan.contested:
-        choose = chooser(item.path, top)
+        choose = chooser(item.path, top, asked)
         for decision in item.plan.contested:
             choice = choose(decision)
             if choice:

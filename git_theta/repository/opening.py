@@ -1,4 +1,4 @@
-"""Where Git and the operations meet: a desk for the repository we are in."""
+"""A repository opened: the one place that opens its store and its state database."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from git_theta.cli import boundary
 from git_theta.errors import ManifestError
 from git_theta.manifest.model import Manifest
 from git_theta.manifest.text import loads
@@ -26,10 +25,18 @@ FILTER = "git_theta.cli.filter_process"
 
 
 @contextmanager
-def desk_for(repository: Repository, progress: Callable[[int], None] = lambda _: None) -> Iterator[Desk]:
-    """A desk with this repository's store, state and remotes; its threads end with the ``with`` block."""
+def open_desk(
+    repository: Repository, warn: Callable[[str], None], progress: Callable[[int], None] = lambda _: None
+) -> Iterator[Desk]:
+    """A desk with this repository's store, state and remotes; its threads end with the ``with`` block.
+
+    Args:
+        repository: the one to work in.
+        warn: says one thing to the person.
+        progress: told of every byte that is done.
+    """
     theta = repository.theta_dir
-    store = LocalStore(theta, repository.alternates())
+    store = open_store(repository)
     state, workers = State(theta / "state.sqlite"), Workers()
     try:
         yield Desk(
@@ -37,7 +44,7 @@ def desk_for(repository: Repository, progress: Callable[[int], None] = lambda _:
             state=state,
             workers=workers,
             scratch=theta / "tmp",
-            warn=boundary.warn,
+            warn=warn,
             prior=partial(_staged_manifest, repository.worktree),
             fetch=partial(_fetched, store, repository.worktree or repository.git_dir),
             progress=progress,
@@ -45,6 +52,11 @@ def desk_for(repository: Repository, progress: Callable[[int], None] = lambda _:
     finally:
         workers.close()
         state.close()
+
+
+def open_store(repository: Repository) -> LocalStore:
+    """The objects of this repository, and of those that it borrows from."""
+    return LocalStore(repository.theta_dir, repository.alternates())
 
 
 def conflicts_of(repository: Repository) -> Path:

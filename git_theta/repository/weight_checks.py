@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 
-from git_theta.cli.alike import everywhere, original, told
-from git_theta.cli.desk import desk_for
-from git_theta.cli.past import Past, manifest_text, past
+from git_theta.checkpoints.shards import checkpoints
 from git_theta.diffing.alarms import Alarm, Kind, Step, Watch, untrained
 from git_theta.diffing.base import Comparison, Measured, Shard
 from git_theta.diffing.compare import compare
-from git_theta.diffing.shards import checkpoints
 from git_theta.diffing.verdict import broke
 from git_theta.errors import GitError, ManifestError
 from git_theta.manifest.lines import weights
 from git_theta.manifest.text import loads
 from git_theta.operations.diff import diff
+from git_theta.repository.opening import open_desk
+from git_theta.repository.past import Past, manifest_text, past
+from git_theta.repository.same_weights import everywhere, original, told
 from git_theta.vcs.git import git, succeeds
 from git_theta.vcs.log import Edit, Version
 from git_theta.vcs.repository import Repository
@@ -25,7 +25,7 @@ from git_theta.words import count, printable
 _NAMED = 3
 
 
-def alike(paths: Sequence[str]) -> list[str]:
+def alike(paths: Sequence[str], warn: Callable[[str], None]) -> list[str]:
     """What is alarming about the weights that branches have of these files (from the top), a sentence each.
 
     Only what still stands is told: of other branches, where a branch has the weights at its tip; of a commit and its
@@ -33,7 +33,7 @@ def alike(paths: Sequence[str]) -> list[str]:
     """
     if not paths or not succeeds("rev-parse", "--verify", "--quiet", "HEAD"):
         return []
-    with past() as history:
+    with past(warn) as history:
         digests: dict[str, str] = {}
         found = list(_alarms(everywhere(history, paths), digests, history))
         return [told(alarm) for alarm in found if _stands(alarm, digests[alarm.commit + alarm.path], history)]
@@ -57,7 +57,7 @@ def _stands(alarm: Alarm, digest: str, history: Past) -> bool:
     return digest in map(weights, texts)
 
 
-def broken(repository: Repository) -> list[str]:
+def broken(repository: Repository, warn: Callable[[str], None]) -> list[str]:
     """Where NaN or infinite values appeared with HEAD, or could have unseen, a sentence for each checkpoint.
 
     Reads the values of all parameters that HEAD changed, and fetches those that are not here.
@@ -66,7 +66,7 @@ def broken(repository: Repository) -> list[str]:
         head, *parents = git("rev-list", "--parents", "-1", "HEAD").decode().split()
     except GitError:
         return []
-    with past() as history, desk_for(repository) as desk:
+    with past(warn) as history, open_desk(repository, warn) as desk:
         edits = history.diffs.between(head, parents[0] if parents else None)
         reports = [diff(one, desk) for one in _comparisons(edits, history)]
     return [text for report in reports for text in _told(report.comparison.path, report.rows)]

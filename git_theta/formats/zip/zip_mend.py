@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from git_theta.errors import FormatError
 from git_theta.formats.base import Part, Span, Template
 from git_theta.formats.template import TemplateSource
-from git_theta.formats.zip_directory import SIZES_FOLLOW, Member
+from git_theta.formats.zip.zip_directory import SIZES_FOLLOW, Member
 
 _CRC = struct.Struct("<L")
 _IN_HEADER, _IN_RECORD = 14, 16

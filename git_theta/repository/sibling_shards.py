@@ -7,12 +7,12 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from git_theta.cli.differing import File
+from git_theta.checkpoints.shards import checkpoints
 from git_theta.diffing.base import Shard
-from git_theta.diffing.shards import checkpoints
 from git_theta.errors import ManifestError
 from git_theta.manifest.model import Manifest
 from git_theta.manifest.text import LARGEST, is_manifest, loads
+from git_theta.repository.changed_files import File
 from git_theta.vcs.versions import Pair, Range, listing, pairs, texts
 
 _INDEX = ".index.json"

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from git_theta.errors import FormatError
-from git_theta.formats.pickle_reader import Call, Global, Mapping, Persistent
-from git_theta.formats.torch_tensors import REBUILD, Tensor, tensor_of
+from git_theta.formats.pickle.pickle_reader import Call, Global, Mapping, Persistent
+from git_theta.formats.torch.torch_tensors import REBUILD, Tensor, tensor_of
 
 # With their specs and views 100,000 tensors take about 70 MB here.
 _MAX_NAMES = 100_000

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from git_theta.errors import FormatError
-from git_theta.formats.zip_directory import SIZES_FOLLOW
+from git_theta.formats.zip.zip_directory import SIZES_FOLLOW
 
 _LOCAL = struct.Struct("<4s2s2H4s3L2H")
 _CENTRAL = struct.Struct("<4s4s2H4s3L3HH6sL")

@@ -15,7 +15,7 @@ from typing import NoReturn
 from git_theta.errors import FormatError
 from git_theta.formats.base import Format, Part, Source, Span, Template
 from git_theta.formats.layout import MAX_NAMES, checked, checked_shape
-from git_theta.formats.safetensors_build import header_of
+from git_theta.formats.safetensors.safetensors_header import header_of
 from git_theta.formats.template import TemplateSource, same_layout, verified
 from git_theta.tensors.dtypes import BY_NAME
 from git_theta.tensors.spec import Spec

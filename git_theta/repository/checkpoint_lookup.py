@@ -10,16 +10,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from git_theta.cli.past import manifest_text
-from git_theta.cli.separated import commits
+from git_theta.checkpoints.shards import checkpoints
 from git_theta.diffing.base import Shard
-from git_theta.diffing.shards import checkpoints
 from git_theta.errors import ManifestError, UsageError
 from git_theta.manifest.text import LARGEST, is_manifest, loads
+from git_theta.repository.past import manifest_text
 from git_theta.vcs.git import git, succeeds
 from git_theta.vcs.log import Blobs
+from git_theta.vcs.revisions import commit_ids, inside_worktree
 from git_theta.vcs.trees import files
-from git_theta.vcs.versions import inside_worktree, texts
+from git_theta.vcs.versions import texts
 
 _INDEX = ".index.json"
 _NAMED = 5
@@ -60,7 +60,7 @@ def checkpoint(blobs: Blobs, revision: str, path: str) -> Checkpoint:
     Raises UsageError where there is none.
     """
     if revision:
-        commits([revision])
+        commit_ids([revision])
     whole, where = from_top(path), revision or "the index"
     found = blobs.find(f"{revision}:{whole}")
     if found is None:
@@ -79,7 +79,7 @@ def checkpoint(blobs: Blobs, revision: str, path: str) -> Checkpoint:
 
 def only(revision: str) -> Checkpoint:
     """The one checkpoint of a commit. Raises UsageError where there is none, or more."""
-    (commit,) = commits([revision])[:1]
+    (commit,) = commit_ids([revision])[:1]
     oids = {path: file.oid for path, file in files(commit).items() if file.regular and file.size <= LARGEST}
     manifests = {oid: data for oid, data in texts(oids.values(), is_manifest, LARGEST).items() if is_manifest(data)}
     shards = [_shard(path, manifests[oid]) for path, oid in oids.items() if oid in manifests]

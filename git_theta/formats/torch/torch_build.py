@@ -11,14 +11,14 @@ from zlib import crc32
 
 from git_theta.errors import FormatError
 from git_theta.formats.base import Part, Template
-from git_theta.formats.pickle_reader import Persistent, read_pickle
-from git_theta.formats.pickle_writer import check_repeatable, write_pickle
+from git_theta.formats.pickle.pickle_reader import Persistent, read_pickle
+from git_theta.formats.pickle.pickle_writer import check_repeatable, write_pickle
 from git_theta.formats.template import TemplateSource
-from git_theta.formats.torch_revise import STORAGE, Changes, NewStorage, revise, windows_of
-from git_theta.formats.torch_tables import Tables
-from git_theta.formats.zip_directory import UTF8, Member
-from git_theta.formats.zip_mend import members_of
-from git_theta.formats.zip_writer import Entry, archive, checked_alignment
+from git_theta.formats.torch.torch_revise import STORAGE, Changes, NewStorage, revise, windows_of
+from git_theta.formats.torch.torch_tables import Tables
+from git_theta.formats.zip.zip_directory import UTF8, Member
+from git_theta.formats.zip.zip_mend import members_of
+from git_theta.formats.zip.zip_writer import Entry, archive, checked_alignment
 
 _ALIGNMENT = 64
 _RECORD = 46

@@ -1,0 +1,1 @@
+"""Files that are one checkpoint: shards and their index."""

@@ -1,0 +1,44 @@
+"""What the merge driver reports to the `git theta merge` above it: JSON, a line per file that it merged."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from git_theta.operations.desk import Desk
+from git_theta.operations.merge import Merged
+from git_theta.operations.report import Record, measured, record
+from git_theta.repository.policy_sources import MergeOptions
+
+
+class DriverReport(NamedTuple):
+    """A record per file that drivers merged, and the exit code of the first that failed (0: none)."""
+
+    records: Sequence[Record]
+    failure: int
+
+
+def report_merge(path: str, merged: Merged, desk: Desk, asked: MergeOptions) -> None:
+    """Report what became of a file, where anybody asked."""
+    if asked.report:
+        _append(asked.report, record(path, merged, measured(desk)) if asked.measure else record(path, merged))
+
+
+def report_failure(code: int, asked: MergeOptions) -> None:
+    """Report that an error stopped the driver: older Gits take that for a conflict."""
+    if asked.report:
+        _append(asked.report, {"exit": code})
+
+
+def read_report(file: Path) -> DriverReport:
+    """What drivers reported in this file."""
+    lines = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+    failures = [line["exit"] for line in lines if "exit" in line]
+    return DriverReport([line for line in lines if "exit" not in line], failures[0] if failures else 0)
+
+
+def _append(report: str, data: Record) -> None:
+    with Path(report).open("a") as file:
+        file.write(json.dumps(data) + "\n")

@@ -1,0 +1,53 @@
+"""A head merged into HEAD by Git itself, with our options handed to the driver and its report put to use."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from git_theta.operations.report import Record, trailers
+from git_theta.repository.driver_report import read_report
+from git_theta.repository.policy_sources import HANDED, MergeOptions
+from git_theta.vcs import merging
+from git_theta.vcs.heads import Head
+from git_theta.vcs.repository import Repository
+
+
+class GitMerge(NamedTuple):
+    """What came of a `git merge`.
+
+    Attributes:
+        code: its exit code, or that of the first driver that failed.
+        printed: what Git wrote to its standard output.
+        begun: whether a merge waits for its commit: else it was a fast-forward, up to date, refused or given up.
+        records: what the driver did, file by file.
+    """
+
+    code: int
+    printed: bytes
+    begun: bool
+    records: Sequence[Record] = ()
+
+
+def merge_two(head: Head, asked: MergeOptions, repository: Repository, *, message: str | None) -> GitMerge:
+    """Merge a head into HEAD, up to the commit.
+
+    Conflicts are left as Git leaves them. After an error of the driver's the merge is given up.
+    """
+    was_under_way = merging.under_way(repository)
+    with tempfile.TemporaryDirectory() as folder:
+        lines = Path(folder) / "report"
+        handed = {HANDED: asked._replace(report=os.fspath(lines)).encode()}
+        code, printed = merging.run_merge(head.name, message, repository.worktree, handed)
+        report = read_report(lines)
+    begun = merging.under_way(repository) and not was_under_way
+    if report.failure:
+        if begun:
+            merging.abort(repository)
+        return GitMerge(report.failure, b"", begun=False)
+    if begun:
+        merging.add_trailers(repository, trailers(report.records))
+    return GitMerge(code, printed, begun, report.records)

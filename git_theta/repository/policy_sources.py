@@ -1,0 +1,95 @@
+"""The merge policy that holds here: what the command line, the repository and Git's configuration say, put together."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from git_theta.errors import GitError
+from git_theta.merging.policy import Policy, Rule, everywhere, for_parameters, layered
+from git_theta.merging.policy_file import FILE, parse
+from git_theta.operations.merge import Settings
+from git_theta.vcs.git import blob, git
+
+HANDED = "GIT_THETA_MERGE"
+"""How `git theta merge` hands its options to the driver, which Git's own -X does not reach: JSON."""
+STRATEGY = "GIT_THETA_STRATEGY"
+"""A strategy for whatever is contested, for people who cannot pass options: `GIT_THETA_STRATEGY=average git pull`."""
+KEYS = ("theta.merge.strategy", "theta.merge.option")
+"""Git's configuration of the same, which lasts."""
+
+
+class MergeOptions(NamedTuple):
+    """What a person asked of one merge.
+
+    Attributes:
+        strategy, options, rules: what ``-s``, ``-o`` and ``--for`` say.
+        settings: how to compute.
+        report: a file in which the driver is to report what it did; "" for none.
+        measure: whether to report how far the changes of contested parameters agree, too.
+        fallback: a strategy of the environment, for what neither of these nor a tracked policy settles.
+    """
+
+    strategy: str = ""
+    options: tuple[str, ...] = ()
+    rules: tuple[str, ...] = ()
+    settings: Settings = Settings()
+    report: str = ""
+    measure: bool = False
+    fallback: str = ""
+
+    def encode(self) -> str:
+        """The text that :func:`decode_options` reads."""
+        return json.dumps(self._replace(settings=self.settings._asdict())._asdict())  # type: ignore[arg-type]
+
+    def policy_rules(self) -> list[Rule]:
+        """The rules of the command line: ``--for`` in order, then ``-s``. Raises UsageError for what is no rule."""
+        found = [for_parameters(rule) for rule in self.rules]
+        if self.strategy or self.options:
+            found.append(everywhere(self.strategy, self.options, origin="-s"))
+        return found
+
+
+def decode_options(handed: str, fallback: str) -> MergeOptions:
+    """The options that a `git theta merge` above us has handed on ("" for none), and those of the environment."""
+    if not handed:
+        return MergeOptions(fallback=fallback)
+    fields = json.loads(handed)
+    weights = fields["settings"]["weights"]
+    settings = Settings(tuple(weights) if weights else None, fields["settings"]["seed"], fields["settings"]["device"])
+    lists = {name: tuple(fields[name]) for name in ("options", "rules")}
+    return MergeOptions(**{**fields, **lists, "settings": settings, "fallback": fallback})
+
+
+def policy_for(path: str, worktree: Path | None, asked: MergeOptions) -> Policy:
+    """The policy for one file, in the order of precedence. Raises UsageError saying which source is wrong."""
+    tracked = blob(f"HEAD:{FILE}", cwd=worktree)
+    return layered(
+        command_line=asked.policy_rules(),
+        file=parse(tracked) if tracked else (),
+        attributes={path: _attribute(path, worktree)},
+        environment=[everywhere(asked.fallback, origin=STRATEGY)] if asked.fallback else (),
+        config=_config(worktree),
+    )
+
+
+def _attribute(path: str, worktree: Path | None) -> str:
+    answer = git("check-attr", "-z", "theta-merge", "--", path, cwd=worktree)
+    return os.fsdecode(answer.split(b"\0")[2])
+
+
+def _config(worktree: Path | None) -> list[Rule]:
+    strategy, options = (configured(key, worktree) for key in KEYS)
+    if not strategy and not options:
+        return []
+    return [everywhere(strategy[-1] if strategy else "", options, origin="theta.merge.strategy")]
+
+
+def configured(key: str, worktree: Path | None = None) -> list[str]:
+    """All values of one key of Git's configuration, in order; none where it is not set."""
+    try:
+        return os.fsdecode(git("config", "-z", "--get-all", key, cwd=worktree)).split("\0")[:-1]
+    except GitError:  # not set
+        return []

@@ -1,0 +1,49 @@
+"""Revisions as people write them: what they stand for, and which words are paths instead."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from git_theta.errors import GitError, UsageError
+from git_theta.vcs.git import git, succeeds
+
+
+def commit_ids(revisions: Sequence[str]) -> list[str]:
+    """The ids that revisions and ranges stand for, ``^`` before what is left out; HEAD for none.
+
+    Raises UsageError for what is no revision, and where there is no commit yet.
+    """
+    try:
+        found = git("rev-parse", *(revisions or ["HEAD"]), "--").decode().split()
+    except GitError:
+        if list(revisions) in ([], ["HEAD"]):
+            raise UsageError("there is no commit yet", hint="What is staged: git theta show :PATH") from None
+        names = " ".join(map(repr, revisions))
+        raise UsageError(f"{names}: no revision here", hint="Paths come behind --.") from None
+    return [oid for oid in found if oid != "--"]
+
+
+def split_revisions(words: Sequence[str], cwd: Path) -> tuple[list[str], list[str]]:
+    """Words that no ``--`` tells apart, as Git does: revisions, then paths that are there.
+
+    Raises UsageError for a word that may be either.
+    """
+    for at, word in enumerate(words):
+        if _is_path(word, cwd):
+            if succeeds("rev-parse", "--verify", "--quiet", "--end-of-options", word, cwd=cwd):
+                if not inside_worktree(cwd):
+                    continue
+                raise UsageError(f"{word!r} is a revision and a path", hint="Put -- before paths, or after revisions.")
+            return list(words[:at]), list(words[at:])
+    return list(words), []
+
+
+def inside_worktree(cwd: Path | None = None) -> bool:
+    """Whether files of the current folder are files of the worktree: HEAD in a bare repository is none."""
+    return git("rev-parse", "--is-inside-work-tree", cwd=cwd).strip() == b"true"
+
+
+def _is_path(word: str, cwd: Path) -> bool:
+    return os.path.lexists(cwd / word) or word.startswith(":(") or any(letter in word for letter in "*?[")
