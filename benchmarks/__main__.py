@@ -9,14 +9,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks import machine, report
-from benchmarks.diffs import LAYERS, names_story, values_story
-from benchmarks.merges import apart_story, merge_story, start_story
+from benchmarks import machine, tables
+from benchmarks.diff_steps import LAYERS, names_story, values_story
+from benchmarks.merge_steps import apart_story, merge_story, start_story
 from benchmarks.models import APART, FORK, Dtype, build
 from benchmarks.results import Result
 from benchmarks.rounds import race
-from benchmarks.rows import Story, checkpoint_story, toy_story
 from benchmarks.stages import seal
+from benchmarks.steps import Story, checkpoint_story, toy_story
 
 _HERE = Path(__file__).parent
 _TOY = 100_000
@@ -89,14 +89,14 @@ def _stories(options: argparse.Namespace, folder: Path, size: int) -> Iterator[S
 
 
 def _told(results: list[Result], about: dict[str, str], *, docs: bool) -> None:
-    sections = report.sections(results, about)
+    sections = tables.sections(results, about)
     print("", *sections.values(), sep="\n")
-    print("\n".join(f"NOT MET  {miss}" for miss in report.misses(results)) or "Every budget is met.")
+    print("\n".join(f"NOT MET  {miss}" for miss in tables.misses(results)) or "Every budget is met.")
     file = _HERE / "results" / f"{time.strftime('%Y%m%d-%H%M%S')}.json"
-    report.write_json(file, results, about)
+    tables.write_json(file, results, about)
     print(f"\nwritten: {file}")
     if docs:
-        report.write_docs(_HERE.parent / "docs" / "performance.md", sections)
+        tables.write_docs(_HERE.parent / "docs" / "performance.md", sections)
 
 
 if __name__ == "__main__":

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks.measure import Command
 from benchmarks.models import TUNED, Version
 from benchmarks.results import OURS
-from benchmarks.rows import Tool
 from benchmarks.stages import NAME, Stage
+from benchmarks.steps import Tool
+from benchmarks.timing import Command
 from git_theta.manifest.model import Entry, Manifest
 from git_theta.manifest.text import dumps, loads
 

@@ -8,10 +8,10 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.measure import Command, probed, timed
 from benchmarks.results import OURS, Result
-from benchmarks.rows import Row, Story
 from benchmarks.stages import Stage
+from benchmarks.steps import Row, Story
+from benchmarks.timing import Command, probed, timed
 
 
 def race(story: Story, folder: Path, rounds: int, tell: Callable[[str], None]) -> list[Result]:

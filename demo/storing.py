@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from demo import model
+from demo import sentence_model
 from demo.encoder import Tokenizer
 from demo.play import MODEL, Playground, check, mb, sha
 from demo.texts import Task
@@ -17,21 +17,21 @@ def publish(play: Playground, tasks: tuple[Task, Task]) -> tuple[Versions, Token
     play.run("git", "init", "--quiet")
     play.run("git", "theta", "install")
     play.run("git", "theta", "track", "*.safetensors")
-    where, tokenizer = model.place(play.file, (text for task in tasks for text in task.texts()))
-    print(f"  {where}: {mb(play.file.stat().st_size)}, {len(model.names(play.file))} tensors\n")
+    where, tokenizer = sentence_model.place(play.file, (text for task in tasks for text in task.texts()))
+    print(f"  {where}: {mb(play.file.stat().st_size)}, {len(sentence_model.names(play.file))} tensors\n")
     return {play.commit("The model as published"): sha(play.file)}, tokenizer
 
 
 def change(play: Playground, versions: Versions, task: Task, tokenizer: Tokenizer) -> None:
     """Train the last layer, and commit."""
     changed = tune(play.file, task, tokenizer, "encoder.layer.5.")
-    print(f"  {changed} tensors of {len(model.names(play.file))} changed")
+    print(f"  {changed} tensors of {len(sentence_model.names(play.file))} changed")
     versions[play.commit("Fine-tune the last layer")] = sha(play.file)
 
 
 def nudge(play: Playground, versions: Versions) -> None:
     """Change one value by one unit in its last place, and commit."""
-    model.nudge(play.file, model.names(play.file)[-1])
+    sentence_model.nudge(play.file, sentence_model.names(play.file)[-1])
     versions[play.commit("One ulp")] = sha(play.file)
     play.run("git", "diff", "--stat", "HEAD~2", "HEAD")
 

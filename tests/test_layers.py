@@ -13,17 +13,19 @@ import pytest
 import git_theta
 
 ROOT = Path(git_theta.__file__).parent
-GROUND = {"errors", "registry", "words"}
+GROUND = {"errors", "registry", "words", "globs"}
 VALUES = GROUND | {"tensors"}
 STORAGE = VALUES | {"updates", "serializers", "store", "manifest"}
-BELOW_OPERATIONS = STORAGE | {"formats", "parameters", "diffing", "merging"}
-EVERYTHING = BELOW_OPERATIONS | {"operations", "transport", "vcs", ""}
+COMPARED = VALUES | {"manifest", "checkpoints", "parameters"}
+BELOW_OPERATIONS = STORAGE | {"formats", "checkpoints", "parameters", "diffing", "merging"}
+BELOW_REPOSITORY = BELOW_OPERATIONS | {"operations", "transport", "vcs"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     "": {"merging"},
     "errors": set(),
     "words": set(),
     "registry": {"errors"},
+    "globs": {"errors"},
     "tensors": GROUND,
     "formats": VALUES,
     "updates": VALUES,
@@ -31,12 +33,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "store": VALUES,
     "manifest": VALUES,
     "parameters": STORAGE,
-    "diffing": VALUES | {"manifest", "parameters"},
-    "merging": VALUES | {"manifest", "parameters"},
+    "checkpoints": STORAGE | {"formats"},
+    "diffing": COMPARED,
+    "merging": COMPARED,
     "operations": BELOW_OPERATIONS,
     "transport": VALUES | {"store", "manifest"},
     "vcs": GROUND,
-    "cli": EVERYTHING,
+    "repository": BELOW_REPOSITORY,
+    "cli": BELOW_REPOSITORY | {"repository", ""},
     "__main__": {"cli"},
     "testing": BELOW_OPERATIONS,
 }

@@ -6,18 +6,25 @@ the other version; one file may have become several, and several one. Source: ``
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from operator import itemgetter
-from pathlib import PurePosixPath
 from types import MappingProxyType
+from typing import NamedTuple
 
-from git_theta.diffing.base import Shard
+from git_theta.checkpoints.index_file import INDEX_ENDING, shards_named_by
+from git_theta.manifest.model import Manifest
 
 _SHARD = re.compile(r"(?P<stem>.+)-(?P<number>\d{5,})-of-\d{5,}(?P<ending>\.[^/]+)")
-_INDEX = ".index.json"
 _NONE: Mapping[str, str] = MappingProxyType({})
+
+
+class Shard(NamedTuple):
+    """One file of a checkpoint at one version: its path, and what it holds."""
+
+    path: str
+    manifest: Manifest
+
 
 Checkpoint = tuple[str, tuple[Shard, ...], tuple[Shard, ...]]
 """What people call it, and its files before and after."""
@@ -56,14 +63,7 @@ def checkpoints(
 
 def _named(indexes: Mapping[str, bytes]) -> dict[str, str]:
     """Path of a file to the path of the index that names it."""
-    found = {}
-    for path, content in indexes.items():
-        try:
-            names = set(json.loads(content)["weight_map"].values())
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            continue
-        found.update({str(PurePosixPath(path).parent / name): path for name in names if isinstance(name, str)})
-    return found
+    return {shard: path for path, text in indexes.items() for shard in shards_named_by(path, text)}
 
 
 def _grouped(shards: Iterable[Shard], named: Mapping[str, str], renames: Mapping[str, str]) -> dict[str, list[Shard]]:
@@ -76,20 +76,20 @@ def _grouped(shards: Iterable[Shard], named: Mapping[str, str], renames: Mapping
 
 def _index(path: str) -> str:
     match = _SHARD.fullmatch(path)
-    return f"{match['stem']}{match['ending']}{_INDEX}" if match else ""
+    return f"{match['stem']}{match['ending']}{INDEX_ENDING}" if match else ""
 
 
 def _one_and_several_meet(before: dict[str, list[Shard]], after: dict[str, list[Shard]]) -> None:
     """Where a file became shards of its name, or shards became one file, they are one checkpoint."""
     for one, several in ((before, after), (after, before)):
-        for key in [key for key in several if key.endswith(_INDEX) and key not in one]:
-            whole = key.removesuffix(_INDEX)
+        for key in [key for key in several if key.endswith(INDEX_ENDING) and key not in one]:
+            whole = key.removesuffix(INDEX_ENDING)
             if whole in one and whole not in several:
                 one[key] = one.pop(whole)
 
 
 def _called(files: list[Shard], key: str) -> str:
-    return files[0].path if len(files) == 1 and key == f"{files[0].path}{_INDEX}" else key
+    return files[0].path if len(files) == 1 and key == f"{files[0].path}{INDEX_ENDING}" else key
 
 
 def _ordered(side: Mapping[str, list[Shard]], key: str) -> tuple[Shard, ...]:

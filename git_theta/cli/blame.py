@@ -11,18 +11,18 @@ import click
 from git_theta.cli import boundary
 from git_theta.cli.listing import echo_json, json_option
 from git_theta.cli.pager import paged
-from git_theta.cli.separated import Separated, behind
+from git_theta.cli.revision_arguments import Separated, behind
 from git_theta.diffing.base import Place
 from git_theta.errors import UsageError
 from git_theta.globs import name_matcher
 from git_theta.manifest.model import Entry, View
-from git_theta.operations.history import Blamed, blame
+from git_theta.operations.comparing.parameter_history import Blamed, blame
 from git_theta.repository.checkpoint_lookup import Checkpoint, checkpoint
-from git_theta.repository.past import commit_json, past
+from git_theta.repository.version_history import commit_json, past
+from git_theta.vcs.commits import Commit
+from git_theta.vcs.commits import commits as walked
+from git_theta.vcs.discovery import discover
 from git_theta.vcs.git import succeeds
-from git_theta.vcs.log import Commit
-from git_theta.vcs.log import commits as walked
-from git_theta.vcs.repository import discover
 from git_theta.vcs.revisions import commit_ids
 from git_theta.words import printable
 

@@ -57,6 +57,11 @@ def warn(text: str, *, hint: str = "") -> None:
     say(hint, prefix="hint: ")
 
 
+def warn_of(error: ThetaError) -> None:
+    """Say what went wrong where the rest goes on."""
+    warn(str(error), hint=error.hint)
+
+
 def report(error: Exception) -> int:
     """Say on stderr what went wrong and what to do; the exit code for it."""
     if debugging():

@@ -12,17 +12,17 @@ import click
 from git_theta.cli import boundary, diff_output
 from git_theta.cli.pager import colored, paged
 from git_theta.cli.progress import Meter
-from git_theta.cli.separated import Separated, split
+from git_theta.cli.revision_arguments import Separated, split
 from git_theta.diffing.base import Change, Comparison, Report
 from git_theta.errors import UsageError
-from git_theta.operations.desk import Desk
-from git_theta.operations.diff import MEASURED, SORTS, diff
+from git_theta.operations.comparing.diff_report import MEASURED, SORTS, diff
+from git_theta.operations.context import Desk
 from git_theta.repository.changed_files import Differing, Remark, differing, read, to_read
 from git_theta.repository.opening import open_desk
 from git_theta.repository.sibling_shards import siblings
 from git_theta.tensors.blas import UNTHREADED
-from git_theta.vcs.repository import Repository, discover
-from git_theta.vcs.versions import Range, pairs, spanned
+from git_theta.vcs.discovery import Repository, discover
+from git_theta.vcs.raw_diff import Range, pairs, spanned
 from git_theta.words import count
 
 Keep = Callable[[Change], bool]
@@ -163,10 +163,10 @@ def _write(reports: Sequence[Report], options: _Options, title: str) -> None:
     from git_theta.vcs import atomic
 
     if options.html:
-        from git_theta.diffing.render.html import page
+        from git_theta.diffing.render.report_page import page
 
         atomic.replace(options.html, page(reports, title).encode())
     if options.png:
-        from git_theta.diffing.render.png import image
+        from git_theta.diffing.render.report_png import image
 
         atomic.replace(options.png, image(reports))

@@ -15,12 +15,12 @@ from git_theta.cli import boundary
 from git_theta.cli.diff_output import pieces
 from git_theta.cli.pager import colored
 from git_theta.cli.progress import Meter
-from git_theta.operations.diff import diff
+from git_theta.operations.comparing.diff_report import diff
 from git_theta.repository.changed_files import differing, read, to_read
 from git_theta.repository.opening import open_desk
 from git_theta.tensors.blas import UNTHREADED
-from git_theta.vcs.repository import discover
-from git_theta.vcs.versions import Pair, Version
+from git_theta.vcs.discovery import discover
+from git_theta.vcs.raw_diff import Pair, Version
 from git_theta.words import printable
 
 _ERROR = 128

@@ -45,7 +45,7 @@ def names(reports: Sequence[Report], remarks: Iterable[Remark]) -> str:
 
 def as_json(reports: Iterable[Report], remarks: Iterable[Remark]) -> str:
     """As docs/spec/diff.schema.json has it."""
-    from git_theta.diffing.render.json import document
+    from git_theta.diffing.render.report_json import document
 
     said = [{"before": one.paths[0], "after": one.paths[1], "lines": list(one.lines)} for one in remarks]
     return json.dumps(document(reports) | {"remarks": said}, indent=2, allow_nan=False) + "\n"
@@ -54,7 +54,7 @@ def as_json(reports: Iterable[Report], remarks: Iterable[Remark]) -> str:
 def pieces(reports: Iterable[Report], remarks: Sequence[Remark], *, color: bool) -> Iterator[str]:
     """The text of each report with the remarks on its files, then what other remarks there are."""
     from git_theta.diffing.render.colors import paint, palette
-    from git_theta.diffing.render.text import render
+    from git_theta.diffing.render.report_text import render
 
     def meta(line: str) -> str:
         return paint(printable(line), palette(color).meta) + "\n"

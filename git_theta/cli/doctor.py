@@ -18,14 +18,15 @@ import click
 from git_theta import registry
 from git_theta.cli.boundary import say, warn
 from git_theta.cli.env import program_version
-from git_theta.cli.listing import echo_json, json_option, listed, shown, untracked_manifests
+from git_theta.cli.listing import echo_json, json_option, shown
 from git_theta.errors import GitError, PluginError
-from git_theta.operations.survey import State, Tracked, survey
+from git_theta.operations.keeping.file_states import State, Tracked, survey
 from git_theta.repository import weight_checks
 from git_theta.repository.opening import open_store
+from git_theta.repository.tracked_files import listed, untracked_manifests
 from git_theta.vcs import attributes, config, hooks
+from git_theta.vcs.discovery import Repository, discover
 from git_theta.vcs.hooks import HookState
-from git_theta.vcs.repository import Repository, discover
 from git_theta.words import printable
 
 _OLDEST_GIT = (2, 34)

@@ -21,7 +21,7 @@ from git_theta.errors import GitError, PluginError
 from git_theta.repository import policy_sources
 from git_theta.repository.opening import open_store
 from git_theta.vcs import config, remotes
-from git_theta.vcs.repository import Repository, discover
+from git_theta.vcs.discovery import Repository, discover
 from git_theta.words import count, size
 
 _PACKAGES = ("backports.zstd", "click", "msgpack", "numpy", "pyfastcdc", "rich", "safetensors", "torch")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import click
 
 from git_theta.cli import boundary
-from git_theta.cli.fsck import held
 from git_theta.errors import MissingObject
-from git_theta.operations.push import needs
+from git_theta.operations.keeping.inventory import needs
 from git_theta.repository.opening import open_desk
-from git_theta.vcs import history
-from git_theta.vcs.repository import discover
+from git_theta.repository.stored_manifests import read_manifests
+from git_theta.vcs import blobs
+from git_theta.vcs.discovery import discover
 from git_theta.words import count, size
 
 
@@ -22,7 +22,8 @@ def command() -> None:
     serve others, to be a backup.
     """
     repository = discover()
-    sizes = {oid: use.part.storage.bytes for oid, use in needs(held(history.reachable())).items()}
+    needed = needs(read_manifests(blobs.reachable(), boundary.warn_of))
+    sizes = {oid: use.part.storage.bytes for oid, use in needed.items()}
     with open_desk(repository, boundary.warn) as desk:
         missing = [oid for oid, number in sizes.items() if desk.store.size(oid) != number]
         if missing:

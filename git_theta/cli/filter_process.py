@@ -16,19 +16,19 @@ from pathlib import Path
 
 from git_theta.cli import boundary
 from git_theta.cli.progress import Meter
-from git_theta.operations.clean import clean
-from git_theta.operations.content import Stream
-from git_theta.operations.deferred import LARGE, Deferred
-from git_theta.operations.desk import Desk
-from git_theta.operations.smudge import as_it_is, smudge
+from git_theta.operations.adding.clean import clean
+from git_theta.operations.context import Desk
+from git_theta.operations.restoring.deferred import LARGE, Deferred
+from git_theta.operations.restoring.smudge import as_it_is, smudge
+from git_theta.operations.streams import Stream
 from git_theta.repository.hook_placing import ensure_hook, place_hook
 from git_theta.repository.opening import conflicts_of, open_desk, refresh
 from git_theta.vcs import index
-from git_theta.vcs.filter_process import Handler, ReadInto, serve
-from git_theta.vcs.parent import may_clean_anything, may_defer, records
+from git_theta.vcs.discovery import Repository, discover
+from git_theta.vcs.filter_protocol import Handler, ReadInto, serve
+from git_theta.vcs.parent_process import may_clean_anything, may_defer, records
 from git_theta.vcs.pktline import Buffer, Reader, Writer
-from git_theta.vcs.repository import Repository, discover
-from git_theta.vcs.unread import unread
+from git_theta.vcs.unused_smudge import unread
 
 SKIP = "GIT_THETA_SKIP_SMUDGE"
 """Set to one of YES, manifests are checked out as they are; `git theta checkout` gets the files later."""

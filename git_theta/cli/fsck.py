@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 
 from git_theta.cli import boundary
-from git_theta.cli.boundary import say, warn
+from git_theta.cli.boundary import say
 from git_theta.cli.listing import echo_json, json_option
 from git_theta.cli.progress import progress
-from git_theta.errors import CorruptObject, ManifestError, MissingObject
-from git_theta.manifest.text import LARGEST, is_manifest, loads
-from git_theta.operations.fsck import Defect, Held, Inventory, exit_code, inventory, verify
+from git_theta.errors import CorruptObject, MissingObject
+from git_theta.operations.keeping.inventory import Defect, Inventory, inventory
+from git_theta.operations.keeping.verify import exit_code, verify
 from git_theta.repository.opening import open_desk, open_store
+from git_theta.repository.stored_manifests import read_manifests
 from git_theta.store.local import LocalStore
-from git_theta.vcs import history
-from git_theta.vcs.repository import discover
+from git_theta.vcs import blobs
+from git_theta.vcs.discovery import discover
 from git_theta.words import count, printable, size
 
 
@@ -34,7 +34,7 @@ def command(as_json: bool) -> int:
     when one is missing, 4 when one is corrupt.
     """
     repository = discover()
-    needed = inventory(held(history.reachable()))
+    needed = inventory(read_manifests(blobs.reachable(), boundary.warn_of))
     with progress("Checking objects", needed.work) as tick, open_desk(repository, boundary.warn) as desk:
         defects = [*needed.unsound, *verify(needed.uses, desk.store, desk.workers, tick)]
     store = open_store(repository)
@@ -46,16 +46,6 @@ def command(as_json: bool) -> int:
             say(_hint(defect, store), prefix="hint: ")
         click.echo(_summary(needed, store))
     return exit_code(defects)
-
-
-def held(blobs: Iterator[history.Blob]) -> Iterator[Held]:
-    """The manifests among these blobs; says which ones this release cannot read."""
-    for blob, data, _ in history.contents(blobs, is_manifest, LARGEST):
-        if is_manifest(data):
-            try:
-                yield Held(blob.path, blob.oid, loads(data))
-            except ManifestError as error:
-                warn(f"{blob.path or blob.oid}: {error.message} (blob {blob.oid}), not checked", hint=error.hint)
 
 
 def _kind(defect: Defect) -> str:

@@ -12,8 +12,8 @@ import click
 from git_theta.cli.boundary import warn
 from git_theta.errors import GitError, UsageError
 from git_theta.vcs import attributes, config, hooks
+from git_theta.vcs.discovery import Repository, discover
 from git_theta.vcs.hooks import HookState
-from git_theta.vcs.repository import Repository, discover
 
 _SCOPES: dict[config.Scope, str] = {
     "global": "For you, in every repository (the default).",

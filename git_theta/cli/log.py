@@ -12,18 +12,18 @@ import click
 from git_theta.cli import boundary
 from git_theta.cli.listing import echo_json, json_option
 from git_theta.cli.pager import colored, paged
-from git_theta.cli.separated import Separated, split
+from git_theta.cli.revision_arguments import Separated, split
 from git_theta.diffing.alarms import Alarm
 from git_theta.diffing.base import Change, Status
 from git_theta.diffing.render.colors import paint
 from git_theta.diffing.render.totals import listed_counts
 from git_theta.errors import UsageError
-from git_theta.operations.history import Logged, Touched, log
-from git_theta.repository.past import Past, commit_json, keeping, past
+from git_theta.operations.comparing.parameter_history import Logged, Touched, log
 from git_theta.repository.same_weights import Observer, alarm_json, told
-from git_theta.vcs.log import Commit, Diffs
-from git_theta.vcs.log import commits as walked
-from git_theta.vcs.repository import discover
+from git_theta.repository.version_history import Past, commit_json, keeping, past
+from git_theta.vcs.commits import Commit, Diffs
+from git_theta.vcs.commits import commits as walked
+from git_theta.vcs.discovery import discover
 from git_theta.vcs.revisions import commit_ids
 from git_theta.words import count, printable, size
 

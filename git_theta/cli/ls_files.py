@@ -7,10 +7,11 @@ from typing import Any
 
 import click
 
-from git_theta.cli.listing import echo_json, json_option, listed, nul_option, shown, worktree
+from git_theta.cli.listing import echo_json, json_option, nul_option, shown, worktree
 from git_theta.errors import UsageError
 from git_theta.manifest.model import Entry, Manifest, View
-from git_theta.operations.survey import Tracked
+from git_theta.operations.keeping.file_states import Tracked
+from git_theta.repository.tracked_files import listed
 from git_theta.words import count, printable, size
 
 _SHORT = 12  # hex digits of an id

@@ -14,16 +14,16 @@ from git_theta.cli.diff_output import width
 from git_theta.cli.listing import json_option
 from git_theta.cli.pager import colored, paged
 from git_theta.cli.progress import Meter
-from git_theta.cli.separated import Separated, split
-from git_theta.diffing.family import family
-from git_theta.diffing.map import Map
+from git_theta.cli.revision_arguments import Separated, split
+from git_theta.diffing.intersection import family
+from git_theta.diffing.weight_map import Map
 from git_theta.errors import UsageError
-from git_theta.operations.map import chart, to_read
+from git_theta.operations.comparing.version_map import chart, to_read
 from git_theta.repository.checkpoint_lookup import from_top
 from git_theta.repository.map_versions import asked, base_of, read
 from git_theta.repository.opening import open_desk
-from git_theta.repository.past import past
-from git_theta.vcs.repository import discover
+from git_theta.repository.version_history import past
+from git_theta.vcs.discovery import discover
 
 _UNREADABLE = 2
 

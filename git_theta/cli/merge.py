@@ -8,23 +8,23 @@ from pathlib import Path
 
 import click
 
-from git_theta.cli import boundary, reports
+from git_theta.cli import boundary, report_file
 from git_theta.cli.environment import read_merge_options
 from git_theta.cli.listing import json_option, worktree
 from git_theta.cli.merge_plan import show
 from git_theta.cli.progress import Meter
 from git_theta.errors import UsageError
 from git_theta.merging.devices import CPU, device
-from git_theta.operations import recipe
-from git_theta.operations.cases import Case
-from git_theta.operations.merge import Settings
+from git_theta.operations.merging import recipe
+from git_theta.operations.merging.apply_plan import Settings
+from git_theta.operations.merging.file_plans import Case
 from git_theta.repository.merge_many import merge_many
 from git_theta.repository.merge_request import Lineup, Request, cases, check, lineup
 from git_theta.repository.merge_two import merge_two
 from git_theta.repository.policy_sources import MergeOptions
-from git_theta.vcs import config, merging
+from git_theta.vcs import config, git_merge
+from git_theta.vcs.discovery import Repository
 from git_theta.vcs.heads import Head, is_shallow
-from git_theta.vcs.repository import Repository
 from git_theta.words import count, printable
 
 _DRIVER = "merge.theta.driver"
@@ -69,7 +69,7 @@ def command(
     if report and plan_only:
         raise UsageError("--plan does nothing to report", hint="Print it as JSON: --plan --json")
     if report:
-        reports.check(report)
+        report_file.check(report)
     settings = Settings(_numbers(weights), seed, CPU if plan_only else device(on))
     asked = MergeOptions(
         strategy, options, rules, settings, measure=report is not None, fallback=read_merge_options().fallback
@@ -105,14 +105,14 @@ def _merge_all(
     """Merge all heads into one commit; the exit code: 1, with nothing changed, where anything is contested."""
     merged = merge_many(made, found, asked, repository, message=message, warn=boundary.warn, progress=Meter())
     if report:
-        reports.write(report, merged.records)
+        report_file.write(report, merged.records)
     if merged.conflicts:
         lines = "".join(f"  {printable(line)}\n" for line in merged.conflicts)
         boundary.say(f"{count(len(merged.conflicts), 'conflict')}:\n{lines}")
         boundary.say(_NO_CONFLICTS, prefix="hint: ")
         return 1
     if commit:
-        return merging.commit(repository)
+        return git_merge.commit(repository)
     boundary.say("merged, and not committed as requested")
     boundary.say("Commit it: git commit. Or give it up: git merge --abort", prefix="hint: ")
     return 0
@@ -124,9 +124,9 @@ def _merge_one(
     """Merge one head as `git merge` does; the exit code: 1 where anything is left in conflict."""
     merged = merge_two(head, asked, repository, message=message)
     if report and merged.begun:
-        reports.write(report, merged.records)
+        report_file.write(report, merged.records)
     if merged.begun and commit and not merged.code:
-        return merging.commit(repository)
+        return git_merge.commit(repository)
     sys.stdout.flush()
     sys.stdout.buffer.write(merged.printed)
     return merged.code

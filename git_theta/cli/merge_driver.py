@@ -16,17 +16,17 @@ from git_theta.cli import boundary
 from git_theta.cli.environment import read_merge_options
 from git_theta.errors import ConflictError
 from git_theta.manifest.text import LARGEST, dumps, is_manifest, loads
+from git_theta.merging.decisions import Decision
 from git_theta.merging.plan import Plan, plan
 from git_theta.merging.policy import Choice
-from git_theta.merging.trivial import Decision
-from git_theta.operations.conflicts import FRAME, Stages, keep, note_of
-from git_theta.operations.merge import Merged, merge
+from git_theta.operations.merging.apply_plan import Merged, merge
+from git_theta.operations.merging.conflicts import FRAME, Stages, keep, note_of
 from git_theta.repository.driver_report import report_failure, report_merge
 from git_theta.repository.merge_request import chooser
 from git_theta.repository.opening import conflicts_of, open_desk
 from git_theta.vcs import atomic
+from git_theta.vcs.discovery import Repository, discover
 from git_theta.vcs.git import git
-from git_theta.vcs.repository import Repository, discover
 from git_theta.words import count, printable
 
 _UNKNOWN = ["%X", "%Y"]

@@ -9,10 +9,10 @@ from typing import Any
 import click
 
 from git_theta.cli.listing import echo_json
-from git_theta.merging.render import as_json, render
-from git_theta.merging.trivial import BASE
-from git_theta.operations.cases import Case
-from git_theta.operations.merge import Choose
+from git_theta.merging.decisions import BASE
+from git_theta.merging.plan_rendering import as_json, render
+from git_theta.operations.merging.apply_plan import Choose
+from git_theta.operations.merging.file_plans import Case
 from git_theta.repository.merge_request import Lineup, chooser
 from git_theta.repository.policy_sources import MergeOptions
 from git_theta.words import printable

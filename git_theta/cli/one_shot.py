@@ -12,15 +12,15 @@ from collections.abc import Iterable
 from git_theta.cli import boundary
 from git_theta.cli.filter_process import skipping, tell_if_recorded_as_ours
 from git_theta.errors import ThetaError, UsageError
-from git_theta.operations.clean import clean
-from git_theta.operations.content import Stream
-from git_theta.operations.smudge import smudge
+from git_theta.operations.adding.clean import clean
+from git_theta.operations.restoring.smudge import smudge
+from git_theta.operations.streams import Stream
 from git_theta.repository.hook_placing import ensure_hook
 from git_theta.repository.opening import open_desk
 from git_theta.tensors.arrays import Buffer
-from git_theta.vcs.parent import may_clean_anything
-from git_theta.vcs.repository import discover
-from git_theta.vcs.unread import unread
+from git_theta.vcs.discovery import discover
+from git_theta.vcs.parent_process import may_clean_anything
+from git_theta.vcs.unused_smudge import unread
 
 
 def main() -> int:

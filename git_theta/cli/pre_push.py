@@ -7,16 +7,14 @@ import sys
 import click
 
 from git_theta.cli import boundary
-from git_theta.cli.boundary import say
-from git_theta.cli.fsck import held
 from git_theta.cli.progress import progress
-from git_theta.errors import TransportError, UsageError
-from git_theta.operations.fsck import Use
-from git_theta.operations.push import Sent, needs, push
-from git_theta.repository.opening import open_desk, open_store
-from git_theta.transport.directory import DirectoryTransport
-from git_theta.vcs import history, remotes
-from git_theta.vcs.repository import Repository, discover
+from git_theta.errors import UsageError
+from git_theta.operations.keeping.inventory import Use, needs
+from git_theta.operations.keeping.object_push import Sent
+from git_theta.repository.sharing import push_objects, unreachable
+from git_theta.repository.stored_manifests import read_manifests
+from git_theta.vcs import blobs, remotes
+from git_theta.vcs.discovery import Repository, discover
 from git_theta.words import count, size
 
 
@@ -36,26 +34,14 @@ def command(remote: str, url: str) -> None:
     target = remotes.directory(url, repository.worktree or repository.git_dir)
     there = [old for _, old in updates if old.strip("0")]
     # What a directory has we can see. Elsewhere we go by the remote-tracking branches, as Git does.
-    there += history.tips(target.git_dir) if target else []
+    there += blobs.tips(target.git_dir) if target else []
     tracking = remote if target is None and remote in remotes.urls() else ""
-    new = history.new_to(there, tips, tracking=tracking)
-    needed = needs(held(new))
+    new = blobs.new_to(there, tips, tracking=tracking)
+    needed = needs(read_manifests(new, boundary.warn_of))
     if needed and target is None:
         raise unreachable(remote, needed)
     if needed and target:
-        push_objects(needed, repository, target)
-
-
-def push_objects(needed: dict[str, Use], repository: Repository, target: Repository) -> Sent:
-    """Put on a directory remote what it lacks of these objects; tells how many that were."""
-    store = open_store(repository)
-    total = sum(use.part.storage.bytes for use in needed.values())
-    with progress("Pushing objects", total) as tick, open_desk(repository, boundary.warn) as desk:
-        transport = DirectoryTransport(store, target.theta_dir, target.alternates(), tick)
-        sent = push(needed, store, transport.lacking, transport.push, desk.fetch)
-    if sent.objects:
-        say(f"pushed {count(sent.objects, 'object')}, {size(sent.bytes)}")
-    return sent
+        push_with_progress(needed, repository, target)
 
 
 def _ids(line: bytes) -> tuple[str, str]:
@@ -65,14 +51,11 @@ def _ids(line: bytes) -> tuple[str, str]:
     return words[1], words[3]
 
 
-def unreachable(remote: str, needed: dict[str, Use]) -> TransportError:
-    """The error of a push that needs objects where this release cannot put them."""
-    paths = sorted({use.path for use in needed.values()})
-    rest = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
-    total = size(sum(use.part.storage.bytes for use in needed.values()))
-    return TransportError(
-        f"this release shares objects with directory remotes only (a path, or file://), and {remote} is none: "
-        f"{count(len(needed), 'object')}, {total}, stay here, of {', '.join(paths[:3])}{rest}. Nothing was pushed.",
-        hint="Push to a repository in a folder that both sides reach. `git push --no-verify` pushes the commits alone, "
-        "which nobody can check out without these objects.",
-    )
+def push_with_progress(needed: dict[str, Use], repository: Repository, target: Repository) -> Sent:
+    """Put on a directory remote what it lacks of these objects, and say so."""
+    total = sum(use.part.storage.bytes for use in needed.values())
+    with progress("Pushing objects", total) as tick:
+        sent = push_objects(needed, repository, target, boundary.warn, tick)
+    if sent.objects:
+        boundary.say(f"pushed {count(sent.objects, 'object')}, {size(sent.bytes)}")
+    return sent

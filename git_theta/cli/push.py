@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import click
 
-from git_theta.cli.fsck import held
-from git_theta.cli.pre_push import push_objects, unreachable
+from git_theta.cli import boundary
+from git_theta.cli.pre_push import push_with_progress
 from git_theta.errors import UsageError
-from git_theta.operations.push import needs
-from git_theta.vcs import history, remotes
-from git_theta.vcs.repository import discover
+from git_theta.operations.keeping.inventory import needs
+from git_theta.repository.sharing import unreachable
+from git_theta.repository.stored_manifests import read_manifests
+from git_theta.vcs import blobs, remotes
+from git_theta.vcs.discovery import discover
 from git_theta.words import count
 
 
@@ -25,9 +27,9 @@ def command(remote: str) -> None:
     urls = remotes.urls()
     if remote not in urls:
         raise UsageError(f"no remote is called {remote!r}", hint=f"There are: {', '.join(urls) or 'none'}.")
-    needed = needs(held(history.new_to([], history.tips(repository.git_dir))))
+    needed = needs(read_manifests(blobs.new_to([], blobs.tips(repository.git_dir)), boundary.warn_of))
     target = remotes.directory(urls[remote], repository.worktree or repository.git_dir)
     if needed and target is None:
         raise unreachable(remote, needed)
-    if not needed or not target or not push_objects(needed, repository, target).objects:
+    if not needed or not target or not push_with_progress(needed, repository, target).objects:
         click.echo(f"{remote} has all {count(len(needed), 'object')}")

@@ -3,53 +3,32 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 
 from git_theta.cli import boundary
 from git_theta.cli.environment import read_merge_options
+from git_theta.cli.interactive import walked
 from git_theta.cli.listing import echo_json, json_option, shown, worktree
-from git_theta.cli.progress import progress
-from git_theta.cli.walk import walked
+from git_theta.cli.progress import Meter
 from git_theta.errors import ThetaError, UsageError
-from git_theta.manifest.text import dumps
 from git_theta.merging.catalogue import named
 from git_theta.merging.policy import CONFLICT, EVERYTHING, Policy, everywhere, rule
-from git_theta.operations.conflicts import FRAME, Conflict, Stages, forget, keep, note_of
-from git_theta.operations.deferred import Deferred
-from git_theta.operations.desk import Desk
-from git_theta.operations.materialise import materialise, require_room
-from git_theta.operations.merge import Choose, Merged, Settings
-from git_theta.operations.report import Record, record, trailers
-from git_theta.operations.resolve import resolve, untouched
-from git_theta.operations.restore import require_objects
-from git_theta.repository.open_conflicts import conflicted, opened
-from git_theta.repository.opening import conflicts_of, open_desk, refresh
+from git_theta.operations.context import Desk
+from git_theta.operations.merging.apply_plan import Choose, Merged
+from git_theta.operations.merging.conflicts import FRAME, Conflict
+from git_theta.operations.merging.merge_report import Record, record, trailers
+from git_theta.repository.open_conflicts import conflicted
 from git_theta.repository.policy_sources import policy_for
-from git_theta.vcs import atomic, index, merging
-from git_theta.vcs.repository import Repository
-from git_theta.vcs.unmerged import Unmerged, stage
+from git_theta.repository.settling import ConflictJob, settle_file
+from git_theta.vcs import git_merge
 from git_theta.words import count, printable
 
 _WHOLE = "not a conflict by parameters"
 _TAKE = "Take a side, then stage it: git checkout --ours (or --theirs) -- {0}; git add {0}. Or: git rm {0}"
-
-
-Report = Callable[[ThetaError], None]
-"""Says an error that does not keep other files from being settled; the exit code tells of it."""
-
-
-class _Job(NamedTuple):
-    """A file in conflict, and who chooses for it (given its conflict)."""
-
-    file: Unmerged
-    repository: Repository
-    top: Path
-    chooser: Callable[[Conflict, Desk], Choose]
 
 
 @click.command
@@ -92,7 +71,9 @@ def command(
         chosen = policy or policy_for(path, top, read_merge_options())
         return lambda decision: chosen.choose(path, *decision.names)
 
-    jobs = [_Job(file, repository, top, partial(chooser, path=file.path)) for file in files]
+    jobs = [
+        ConflictJob(file, repository, top, partial(chooser, path=file.path), boundary.warn, Meter()) for file in files
+    ]
     return _settle_all(jobs, as_json)
 
 
@@ -115,7 +96,7 @@ def _policy(strategy: str, options: Sequence[str], only: Sequence[str]) -> Polic
     return Policy([rule(strategy, choice.options, "-s", parameters=tuple(only) or EVERYTHING)])
 
 
-def _settle_all(jobs: Sequence[_Job], as_json: bool) -> int:
+def _settle_all(jobs: Sequence[ConflictJob], as_json: bool) -> int:
     """Settle what can be; what fails is reported, the rest goes on. The exit code: of the first error, 1, or 0."""
     codes: list[int] = []
     reports: list[dict[str, Any]] = []
@@ -127,7 +108,7 @@ def _settle_all(jobs: Sequence[_Job], as_json: bool) -> int:
 
     for job in jobs:
         try:
-            merged = _settled(job, report)
+            merged = settle_file(job, report)
         except ThetaError as error:
             report(error.located(path=job.file.path))
             continue
@@ -136,8 +117,8 @@ def _settle_all(jobs: Sequence[_Job], as_json: bool) -> int:
         reports.append(_json(job.file.path, merged))
         if not as_json:
             _tell(job, merged)
-    if records and merging.under_way(jobs[0].repository):
-        merging.add_trailers(jobs[0].repository, trailers(records))
+    if records and git_merge.under_way(jobs[0].repository):
+        git_merge.add_trailers(jobs[0].repository, trailers(records))
     if as_json:
         echo_json({"files": reports})
     elif not jobs:
@@ -145,48 +126,7 @@ def _settle_all(jobs: Sequence[_Job], as_json: bool) -> int:
     return next(iter(codes), int(left))
 
 
-def _settled(job: _Job, report: Report) -> Merged | None:
-    """One file settled as far as it was chosen, and written; None where Git alone can tell what is in conflict."""
-    conflict = opened(job.file, job.repository)
-    if conflict is None:
-        return None
-    with open_desk(job.repository, boundary.warn) as desk:
-        if not untouched(conflict, job.file.path, job.top, desk):
-            raise UsageError(
-                "the file was changed since the merge, and settling would overwrite that",
-                hint=f"Keep it: git add. Or start over: git checkout --merge -- {shown(job.file.path, job.top)}",
-            )
-        merged = resolve(conflict, job.chooser(conflict, desk), Settings(), desk)
-        require_objects(merged.manifest, desk)
-    if merged.applied or not merged.left:
-        _write(job, merged, report)
-    return merged
-
-
-def _write(job: _Job, merged: Merged, report: Report) -> None:
-    """The worktree's file; then what is left is noted, or the file is staged."""
-    path, top, text = job.file.path, job.top, dumps(merged.manifest)
-    stages, notes = Stages(*job.file.texts), conflicts_of(job.repository)
-    require_room(merged.manifest.size, top)
-    with progress("Restoring", merged.manifest.size) as tick, open_desk(job.repository, boundary.warn, tick) as desk:
-        # First of all a manifest: stopped at any point, we know by it that nothing of the person's is in the file.
-        atomic.replace(top / path, text)
-        if merged.left:
-            keep(note_of(path, merged), stages, notes)
-            materialise(merged.manifest, text, top / path, desk)
-        else:
-            stage(path, job.file.mode, text, top)
-            forget(path, stages, notes)
-            deferred = Deferred(top, desk, report)
-            deferred.add(path, merged.manifest, text)
-            _checked_out(deferred, top)
-
-
-def _checked_out(deferred: Deferred, top: Path) -> None:
-    deferred.write(partial(refresh, top), partial(index.distrust, worktree=top))
-
-
-def _tell(job: _Job, merged: Merged | None) -> None:
+def _tell(job: ConflictJob, merged: Merged | None) -> None:
     path = printable(shown(job.file.path, job.top))
     if merged is None:
         click.echo(f"{path}: {_WHOLE}")

@@ -7,21 +7,31 @@ from typing import Any
 
 import click
 
+from git_theta.checkpoints.shards import Shard
 from git_theta.cli import boundary
 from git_theta.cli.listing import echo_json, json_option
 from git_theta.cli.pager import colored, paged
-from git_theta.diffing.base import Shard
 from git_theta.diffing.render.colors import paint, palette
-from git_theta.diffing.render.numbers import magnitude, shape
+from git_theta.diffing.render.formatting import magnitude, shape
 from git_theta.errors import ThetaError, UsageError
 from git_theta.globs import name_matcher
 from git_theta.manifest.model import Entry
-from git_theta.operations.about import Module, Scalar, Totals, alike, elements, metadata, modules, ties, totals
+from git_theta.operations.keeping.summary import (
+    Module,
+    Scalar,
+    Totals,
+    alike,
+    elements,
+    metadata,
+    modules,
+    ties,
+    totals,
+)
 from git_theta.repository.checkpoint_lookup import Checkpoint, named
 from git_theta.repository.opening import open_store
-from git_theta.repository.past import past
+from git_theta.repository.version_history import past
 from git_theta.store.local import LocalStore
-from git_theta.vcs.repository import discover
+from git_theta.vcs.discovery import discover
 from git_theta.words import count, printable, size
 
 _GAP = "  "

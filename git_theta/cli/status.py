@@ -8,12 +8,13 @@ from typing import Any
 
 import click
 
-from git_theta.cli.listing import echo_json, json_option, listed, nul_option, shown, worktree
+from git_theta.cli.listing import echo_json, json_option, nul_option, shown, worktree
 from git_theta.errors import ManifestError, UsageError
-from git_theta.operations.survey import State, Status, survey, totals
+from git_theta.operations.keeping.file_states import State, Status, survey, totals
 from git_theta.repository.open_conflicts import conflicted, opened
 from git_theta.repository.opening import open_store
-from git_theta.vcs.repository import Repository
+from git_theta.repository.tracked_files import listed
+from git_theta.vcs.discovery import Repository
 from git_theta.words import count, printable, size
 
 _TO_DO = {

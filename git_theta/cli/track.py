@@ -13,7 +13,7 @@ import click
 from git_theta.cli.boundary import say, warn
 from git_theta.errors import UsageError
 from git_theta.vcs import attributes, config
-from git_theta.vcs.repository import Repository, discover
+from git_theta.vcs.discovery import Repository, discover
 
 _SHOWN = 5  # paths named in a message
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
-from git_theta.manifest.model import Entry, Manifest
+from git_theta.checkpoints.shards import Shard
+from git_theta.manifest.model import Entry
 
 MISFIT = "has not as many bytes as its dtype and shape say"
 """Why a parameter of a forged manifest cannot be measured."""
@@ -28,13 +29,6 @@ class Status(StrEnum):
     """The same bytes, dtype and shape under another name."""
     MOVED = "moved"
     """The same parameter in another shard."""
-
-
-class Shard(NamedTuple):
-    """One file of a checkpoint at one version: its path, and what it holds."""
-
-    path: str
-    manifest: Manifest
 
 
 class Place(NamedTuple):

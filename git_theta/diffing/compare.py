@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from git_theta.checkpoints.shards import number
-from git_theta.diffing.base import Change, Comparison, Place, Shard, Status
-from git_theta.diffing.renames import Pair, paired, values, window
+from git_theta.checkpoints.shards import Shard, number
+from git_theta.diffing.base import Change, Comparison, Place, Status
+from git_theta.diffing.pairing import Pair, paired, values, window
 
 
 def compare(path: str, before: Sequence[Shard], after: Sequence[Shard]) -> Comparison:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from git_theta.diffing.map import Merge
+from git_theta.diffing.weight_map import Merge
 
 if TYPE_CHECKING:
     import numpy as np

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from git_theta.diffing.base import MISFIT, Change, Measures, Place, Status
-from git_theta.diffing.chunks import CHUNK, Reader, Version, dot, recut
+from git_theta.diffing.chunk_reader import CHUNK, Reader, Version, dot, recut
+from git_theta.diffing.exact_sum import ExactSum
 from git_theta.diffing.rank import sketch_for
-from git_theta.diffing.sums import ExactSum
 from git_theta.errors import ManifestError
 from git_theta.manifest.model import Entry
 from git_theta.tensors import numbers

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from git_theta.merging.decisions import three_way
 from git_theta.merging.options import Option
-from git_theta.merging.trivial import three_way
 from git_theta.tensors.arrays import Parallel
 from git_theta.tensors.spec import Spec
 

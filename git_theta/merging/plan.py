@@ -11,8 +11,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from git_theta.manifest.model import Entry, Manifest
-from git_theta.merging.ties import groups, held, owners_of
-from git_theta.merging.trivial import (
+from git_theta.merging.decisions import (
     BASE,
     UNSETTLED,
     Decision,
@@ -24,6 +23,7 @@ from git_theta.merging.trivial import (
     slot,
     three_way,
 )
+from git_theta.merging.ties import groups, held, owners_of
 
 OPAQUE = "opaque"
 """The format of a file that no format could read: whatever parameters it may have are unknown."""

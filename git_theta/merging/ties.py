@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 
 from git_theta.manifest.model import Entry, Manifest
-from git_theta.merging.trivial import Held, names_of
+from git_theta.merging.decisions import Held, names_of
 
 Owners = Mapping[str, Entry]
 """Every name of a manifest's parameters to the entry that has its values, in file order."""

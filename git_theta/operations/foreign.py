@@ -7,7 +7,7 @@ from typing import NamedTuple
 from git_theta.errors import ManifestError
 from git_theta.formats.detect import OPAQUE, spans_of
 from git_theta.manifest.text import is_manifest, loads
-from git_theta.operations.content import BytesSource
+from git_theta.operations.streams import BytesSource
 
 _LFS = b"version https://git-lfs.github.com/spec/"
 _LONGEST_POINTER = 1024  # bytes; git-lfs docs/spec.md

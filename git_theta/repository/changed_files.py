@@ -7,13 +7,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-from git_theta.checkpoints.shards import checkpoints
-from git_theta.diffing.base import Change, Comparison, Shard, Status
+from git_theta.checkpoints.shards import Shard, checkpoints
+from git_theta.diffing.base import Change, Comparison, Status
 from git_theta.diffing.compare import compare
 from git_theta.manifest.text import LARGEST, is_manifest
-from git_theta.operations.desk import Desk
-from git_theta.operations.sides import Side, blob_side, worktree_side
-from git_theta.vcs.versions import Pair, Version, filtered, texts
+from git_theta.operations.comparing.diff_sides import Side, blob_side, worktree_side
+from git_theta.operations.context import Desk
+from git_theta.vcs.raw_diff import Pair, Version, filtered, texts
 
 _FILTER = "theta"
 _START = 1 << 20

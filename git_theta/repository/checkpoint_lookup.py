@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import os
 import posixpath
-from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from git_theta.checkpoints.shards import checkpoints
-from git_theta.diffing.base import Shard
+from git_theta.checkpoints.index_file import is_index, shards_named_by
+from git_theta.checkpoints.shards import Shard, checkpoints
 from git_theta.errors import ManifestError, UsageError
 from git_theta.manifest.text import LARGEST, is_manifest, loads
-from git_theta.repository.past import manifest_text
+from git_theta.repository.version_history import manifest_text
+from git_theta.vcs.commits import Blobs
 from git_theta.vcs.git import git, succeeds
-from git_theta.vcs.log import Blobs
+from git_theta.vcs.raw_diff import texts
 from git_theta.vcs.revisions import commit_ids, inside_worktree
 from git_theta.vcs.trees import files
-from git_theta.vcs.versions import texts
 
-_INDEX = ".index.json"
 _NAMED = 5
 
 
@@ -68,7 +64,7 @@ def checkpoint(blobs: Blobs, revision: str, path: str) -> Checkpoint:
     text = manifest_text(blobs, found[0])
     if text is not None:
         return Checkpoint(whole, revision, (_shard(whole, text),))
-    shards = _sharded(blobs, revision, whole, found[0]) if whole.endswith(_INDEX) else ()
+    shards = _sharded(blobs, revision, whole, found[0]) if is_index(whole) else ()
     if not shards:
         raise UsageError(
             f"{whole!r} is no checkpoint in {where}: Git has it as it is",
@@ -110,22 +106,13 @@ def _from_here(path: str) -> str:
 
 def _sharded(blobs: Blobs, revision: str, index: str, oid: str) -> tuple[Shard, ...]:
     """The shards that an index names, as far as the version has them."""
-    folder, text = posixpath.dirname(index), blobs.read(oid) or b""
     return tuple(
         [
             _shard(path, manifest)
-            for path in _named(text, folder)
+            for path in shards_named_by(index, blobs.read(oid) or b"")
             if (found := blobs.find(f"{revision}:{path}")) and (manifest := manifest_text(blobs, found[0]))
         ]
     )
-
-
-def _named(index: bytes, folder: str) -> list[str]:
-    """The paths of the shards in an index of Hugging Face's; none for any other text."""
-    with suppress(ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        names: Iterable[str] = json.loads(index)["weight_map"].values()
-        return sorted({posixpath.normpath(posixpath.join(folder, name)) for name in names})
-    return []
 
 
 def _shard(path: str, text: bytes) -> Shard:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from git_theta.operations.desk import Desk
-from git_theta.operations.merge import Merged
-from git_theta.operations.report import Record, measured, record
+from git_theta.operations.context import Desk
+from git_theta.operations.merging.apply_plan import Merged
+from git_theta.operations.merging.merge_report import Record, measured, record
 from git_theta.repository.policy_sources import MergeOptions
 
 

@@ -6,7 +6,7 @@ import contextlib
 import sys
 
 from git_theta.errors import ThetaError
-from git_theta.vcs.repository import Repository
+from git_theta.vcs.discovery import Repository
 
 
 def ensure_hook(repository: Repository) -> None:

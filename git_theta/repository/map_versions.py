@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from git_theta.diffing.base import Shard
-from git_theta.diffing.map import Member
+from git_theta.checkpoints.index_file import is_index
+from git_theta.checkpoints.shards import Shard
+from git_theta.diffing.weight_map import Member
 from git_theta.errors import UsageError
 from git_theta.repository.checkpoint_lookup import checkpoint, from_top
-from git_theta.repository.past import SHORT
+from git_theta.repository.version_history import SHORT
+from git_theta.vcs.commits import Blobs, Commit
+from git_theta.vcs.commits import commits as walked
 from git_theta.vcs.heads import Head, merge_base, resolve
-from git_theta.vcs.log import Blobs, Commit
-from git_theta.vcs.log import commits as walked
 from git_theta.vcs.revisions import commit_ids
 
-_INDEX = ".index.json"
 _NAME_ONE = "Say what task vectors start from: --base REVISION"
 
 
@@ -102,7 +102,7 @@ def _in_range(blobs: Blobs, word: str, tips: Sequence[str], path: str, warn: Cal
     """The commits of a range that changed the checkpoint, oldest first."""
     whole = from_top(path)
     # Shards have other names where their number changed; what else changed beside them, _changed tells.
-    place = whole.rpartition("/")[0] if whole.endswith(_INDEX) else whole
+    place = whole.rpartition("/")[0] if is_index(whole) else whole
     pathspecs = [f":(top,literal){place}"] if place else []
     found = [
         Head(commit.oid[:SHORT], commit.oid)

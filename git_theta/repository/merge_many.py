@@ -12,19 +12,19 @@ from typing import NamedTuple
 from git_theta.errors import ThetaError, UsageError
 from git_theta.manifest.text import dumps
 from git_theta.merging.catalogue import named
+from git_theta.merging.decisions import Decision
 from git_theta.merging.policy import CONFLICT, Choice
-from git_theta.merging.trivial import Decision
-from git_theta.operations.cases import Case
-from git_theta.operations.desk import Desk, Progress
-from git_theta.operations.merge import Left, Merged, merge
-from git_theta.operations.report import Record, measured, record, trailers
-from git_theta.operations.restore import require_objects
+from git_theta.operations.context import Desk, Progress
+from git_theta.operations.merging.apply_plan import Left, Merged, merge
+from git_theta.operations.merging.file_plans import Case
+from git_theta.operations.merging.merge_report import Record, measured, record, trailers
+from git_theta.operations.restoring.restore import require_objects
 from git_theta.repository.merge_request import Lineup, check_fits, chooser
 from git_theta.repository.opening import open_desk
 from git_theta.repository.policy_sources import MergeOptions
+from git_theta.vcs import git_merge, trees
 from git_theta.vcs import heads as vcs_heads
-from git_theta.vcs import merging, trees
-from git_theta.vcs.repository import Repository
+from git_theta.vcs.discovery import Repository
 
 
 class ManyMerged(NamedTuple):
@@ -46,9 +46,9 @@ def merge_many(
     warn: Callable[[str], None], progress: Progress,
 ) -> ManyMerged:  # fmt: skip
     """Merge all heads up to the commit, in index and worktree; or nothing at all, where anything is contested."""
-    merging.require_tree_merges()
-    merging.require_true_merges(repository)
-    merging.require_clean_index(repository)
+    git_merge.require_tree_merges()
+    git_merge.require_true_merges(repository)
+    git_merge.require_clean_index(repository)
     merged = _merged(found, asked, repository, warn, progress)
     if not merged.conflicts:
         tree = _tree(made, merged.files, repository.worktree)
@@ -60,11 +60,11 @@ def merge_many(
 def _check_out(made: Lineup, tree: str, message: str, added: Sequence[str], repository: Repository) -> None:
     """Index and worktree from HEAD to the merge, which waits for its commit; or an error, and nothing."""
     try:
-        merging.begin(repository, message)
-        merging.add_trailers(repository, added)
-        merging.check_out(tree, [head.commit for head in made.others], repository)
+        git_merge.begin(repository, message)
+        git_merge.add_trailers(repository, added)
+        git_merge.check_out(tree, [head.commit for head in made.others], repository)
     except BaseException:
-        merging.forget(repository)
+        git_merge.forget(repository)
         raise
 
 
@@ -159,15 +159,15 @@ def _tree(made: Lineup, files: Mapping[str, trees.File | None], top: Path | None
     What all heads have alike Git takes as it is, so that it never runs our driver. Raises UsageError for conflicts.
     """
     commits = [
-        merging.commit_tree(trees.with_files(head.commit, files, top), [head.commit], top) for head in made.heads
+        git_merge.commit_tree(trees.with_files(head.commit, files, top), [head.commit], top) for head in made.heads
     ]
     merged, *rest = commits
     for commit, head in zip(rest, made.heads[1:], strict=True):
-        tree, conflicts = merging.merge_trees(merged, commit, top)
+        tree, conflicts = git_merge.merge_trees(merged, commit, top)
         if conflicts:
             _refuse(conflicts, head.name)
-        merged = merging.commit_tree(tree, [merged, commit], top)
-    return merging.tree_of(merged, top)
+        merged = git_merge.commit_tree(tree, [merged, commit], top)
+    return git_merge.tree_of(merged, top)
 
 
 def _refuse(conflicts: Iterable[str], name: str) -> None:

@@ -12,12 +12,12 @@ from git_theta.merging import options
 from git_theta.merging.catalogue import named
 from git_theta.merging.checks import FLOATING, check_heads
 from git_theta.merging.policy import CONFLICT, Choice, said
-from git_theta.operations.cases import Case, Version, case
-from git_theta.operations.merge import Choose
-from git_theta.operations.renames import Row, followed
+from git_theta.operations.merging.apply_plan import Choose
+from git_theta.operations.merging.file_plans import Case, Version, case
+from git_theta.operations.merging.file_renames import Row, followed
 from git_theta.repository.policy_sources import MergeOptions, policy_for
+from git_theta.vcs import blobs, trees
 from git_theta.vcs import heads as vcs_heads
-from git_theta.vcs import history, trees
 from git_theta.vcs.heads import Head
 
 _SIDES = ("ours", "theirs")
@@ -141,8 +141,8 @@ def _renames(made: Lineup, top: Path) -> list[dict[str, str]]:
 def _manifests(versions: Mapping[str, Sequence[trees.File | None]]) -> dict[str, bytes]:
     """The texts of the blobs that claim to be manifests, by id."""
     sizes = {file.oid: file.size for files in versions.values() for file in files if file and file.regular}
-    blobs = [history.Blob(oid, size, "") for oid, size in sizes.items()]
-    read = history.contents(blobs, is_manifest, LARGEST)
+    wanted = [blobs.Blob(oid, size, "") for oid, size in sizes.items()]
+    read = blobs.contents(wanted, is_manifest, LARGEST)
     return {content.blob.oid: content.data for content in read if is_manifest(content.data)}
 
 

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from git_theta.operations.report import Record, trailers
+from git_theta.operations.merging.merge_report import Record, trailers
 from git_theta.repository.driver_report import read_report
 from git_theta.repository.policy_sources import HANDED, MergeOptions
-from git_theta.vcs import merging
+from git_theta.vcs import git_merge
+from git_theta.vcs.discovery import Repository
 from git_theta.vcs.heads import Head
-from git_theta.vcs.repository import Repository
 
 
 class GitMerge(NamedTuple):
@@ -37,17 +37,17 @@ def merge_two(head: Head, asked: MergeOptions, repository: Repository, *, messag
 
     Conflicts are left as Git leaves them. After an error of the driver's the merge is given up.
     """
-    was_under_way = merging.under_way(repository)
+    was_under_way = git_merge.under_way(repository)
     with tempfile.TemporaryDirectory() as folder:
         lines = Path(folder) / "report"
         handed = {HANDED: asked._replace(report=os.fspath(lines)).encode()}
-        code, printed = merging.run_merge(head.name, message, repository.worktree, handed)
+        code, printed = git_merge.run_merge(head.name, message, repository.worktree, handed)
         report = read_report(lines)
-    begun = merging.under_way(repository) and not was_under_way
+    begun = git_merge.under_way(repository) and not was_under_way
     if report.failure:
         if begun:
-            merging.abort(repository)
+            git_merge.abort(repository)
         return GitMerge(report.failure, b"", begun=False)
     if begun:
-        merging.add_trailers(repository, trailers(report.records))
+        git_merge.add_trailers(repository, trailers(report.records))
     return GitMerge(code, printed, begun, report.records)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from git_theta.errors import ManifestError
 from git_theta.manifest.text import LARGEST, is_manifest, loads
-from git_theta.operations.conflicts import Conflict, Stages, forget_all, open_conflict, still_ours
+from git_theta.operations.merging.conflicts import Conflict, Stages, forget_all, open_conflict, still_ours
 from git_theta.repository.opening import conflicts_of
 from git_theta.vcs.attributes import filtered
-from git_theta.vcs.repository import Repository
+from git_theta.vcs.discovery import Repository
 from git_theta.vcs.unmerged import Unmerged, unmerged
 
 

@@ -13,13 +13,13 @@ from pathlib import Path
 from git_theta.errors import ManifestError
 from git_theta.manifest.model import Manifest
 from git_theta.manifest.text import loads
-from git_theta.operations.desk import Desk
-from git_theta.operations.state import State
+from git_theta.operations.context import Desk
+from git_theta.operations.state_database import State
 from git_theta.operations.workers import Workers
 from git_theta.store.local import LocalStore
 from git_theta.vcs import index
 from git_theta.vcs.config import module
-from git_theta.vcs.repository import Repository
+from git_theta.vcs.discovery import Repository
 
 FILTER = "git_theta.cli.filter_process"
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from git_theta.errors import GitError
 from git_theta.merging.policy import Policy, Rule, everywhere, for_parameters, layered
 from git_theta.merging.policy_file import FILE, parse
-from git_theta.operations.merge import Settings
+from git_theta.operations.merging.apply_plan import Settings
 from git_theta.vcs.git import blob, git
 
 HANDED = "GIT_THETA_MERGE"

@@ -8,10 +8,10 @@ from typing import Any
 
 from git_theta.diffing.alarms import Alarm, Kind, Original, Step, Watch, untrained
 from git_theta.manifest.lines import weights
-from git_theta.operations.history import steps
-from git_theta.repository.past import SHORT, Past
+from git_theta.operations.comparing.parameter_history import steps
+from git_theta.repository.version_history import SHORT, Past
+from git_theta.vcs.commits import Diffs, commits
 from git_theta.vcs.git import git
-from git_theta.vcs.log import Diffs, commits
 
 _EVERYWHERE = ("--branches", "--remotes")
 

@@ -7,15 +7,14 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from git_theta.checkpoints.shards import checkpoints
-from git_theta.diffing.base import Shard
+from git_theta.checkpoints.index_file import is_index
+from git_theta.checkpoints.shards import Shard, checkpoints
 from git_theta.errors import ManifestError
 from git_theta.manifest.model import Manifest
 from git_theta.manifest.text import LARGEST, is_manifest, loads
 from git_theta.repository.changed_files import File
-from git_theta.vcs.versions import Pair, Range, listing, pairs, texts
+from git_theta.vcs.raw_diff import Pair, Range, listing, pairs, texts
 
-_INDEX = ".index.json"
 _UNREAD = Manifest("", 0, ())
 
 
@@ -38,7 +37,7 @@ def siblings(files: Sequence[File], span: Range, top: Path | None, *, all_asked:
     own = {path for file in files for path in file.paths}
     folders = {str(PurePosixPath(path).parent).removeprefix(".") for path in own}
     around = {path: oid for folder in sorted(folders) for path, oid in listing(span, folder, top).items()}
-    indexes = _contents({path: oid for path, oid in around.items() if path.endswith(_INDEX)}, top)
+    indexes = _contents({path: oid for path, oid in around.items() if is_index(path)}, top)
     related = _together(own, around, indexes) - own
     asked = [f":(top,literal){path}" for path in sorted(related)]
     more = pairs(span, asked, cwd=top) if asked and not all_asked else []

@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 
-from git_theta.checkpoints.shards import checkpoints
+from git_theta.checkpoints.shards import Shard, checkpoints
 from git_theta.diffing.alarms import Alarm, Kind, Step, Watch, untrained
-from git_theta.diffing.base import Comparison, Measured, Shard
+from git_theta.diffing.base import Comparison, Measured
 from git_theta.diffing.compare import compare
 from git_theta.diffing.verdict import broke
 from git_theta.errors import GitError, ManifestError
 from git_theta.manifest.lines import weights
 from git_theta.manifest.text import loads
-from git_theta.operations.diff import diff
+from git_theta.operations.comparing.diff_report import diff
 from git_theta.repository.opening import open_desk
-from git_theta.repository.past import Past, manifest_text, past
 from git_theta.repository.same_weights import everywhere, original, told
+from git_theta.repository.version_history import Past, manifest_text, past
+from git_theta.vcs.commits import Edit, Version
+from git_theta.vcs.discovery import Repository
 from git_theta.vcs.git import git, succeeds
-from git_theta.vcs.log import Edit, Version
-from git_theta.vcs.repository import Repository
 from git_theta.words import count, printable
 
 _NAMED = 3

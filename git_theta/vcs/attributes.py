@@ -14,8 +14,8 @@ from pathlib import Path
 
 from git_theta.errors import UsageError
 from git_theta.vcs import atomic
+from git_theta.vcs.discovery import Repository
 from git_theta.vcs.git import blob, git, nul_separated
-from git_theta.vcs.repository import Repository
 
 ATTRIBUTES = (b"filter=theta", b"diff=theta", b"merge=theta", b"-text")
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from git_theta.errors import GitError
+from git_theta.vcs.discovery import Repository
 from git_theta.vcs.git import elsewhere, git, nul_separated
-from git_theta.vcs.repository import Repository
 
 
 def urls() -> dict[str, str]:

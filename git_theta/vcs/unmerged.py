@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from git_theta.vcs.blobs import Blob, contents
 from git_theta.vcs.git import git, nul_separated
-from git_theta.vcs.history import Blob, contents
 
 
 class Unmerged(NamedTuple):

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.measure import probed, timed
 from benchmarks.results import MB, OURS
+from benchmarks.timing import probed, timed
 from tests.sandbox import Sandbox, model
 
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from benchmarks.diffs import LAYERS
+from benchmarks.diff_steps import LAYERS
 from benchmarks.models import APART, FORK, Dtype, build, rounded_to_bf16, shapes
 
 

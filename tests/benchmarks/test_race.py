@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.diffs import GIT, LAYERS, NAMES, OFTEN, ONCE, PYTHON, names_story, values_story
-from benchmarks.merges import PLAIN, WRITE, apart_story, merge_story, start_story
+from benchmarks.diff_steps import GIT, LAYERS, NAMES, OFTEN, ONCE, PYTHON, names_story, values_story
+from benchmarks.merge_steps import PLAIN, WRITE, apart_story, merge_story, start_story
 from benchmarks.models import APART, FORK, build
 from benchmarks.reading import READ
-from benchmarks.report import times
 from benchmarks.results import LFS, MERGEKIT, OURS
 from benchmarks.rounds import race
-from benchmarks.rows import checkpoint_story, toy_story
 from benchmarks.stages import Stage, seal
+from benchmarks.steps import checkpoint_story, toy_story
+from benchmarks.tables import times
 
 
 @pytest.mark.skipif(shutil.which("git-lfs") is None, reason="git-lfs is what is raced against")

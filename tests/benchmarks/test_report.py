@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.report import (
+from benchmarks.results import LFS, MB, MERGEKIT, OURS, Result, StartsNoFilter, Takes, Within
+from benchmarks.tables import (
     BEGIN,
     END,
     diff_memory,
@@ -22,7 +23,6 @@ from benchmarks.report import (
     write_docs,
     write_json,
 )
-from benchmarks.results import LFS, MB, MERGEKIT, OURS, Result, StartsNoFilter, Takes, Within
 
 
 @pytest.fixture

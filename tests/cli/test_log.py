@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from git_theta.operations.history import _named_in
+from git_theta.operations.comparing.parameter_history import _named_in
 from tests.past import Story, manifest
 from tests.sandbox import Sandbox
 

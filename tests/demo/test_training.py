@@ -11,7 +11,7 @@ import torch
 from demo import texts
 from demo.encoder import SPECIAL, Tokenizer, encode
 from demo.merging import compare
-from demo.model import generate, names, nudge
+from demo.sentence_model import generate, names, nudge
 from demo.texts import Task
 from demo.training import judge, read, tune
 

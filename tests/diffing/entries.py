@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 
-from git_theta.diffing.base import Change, Place, Shard, Status
+from git_theta.checkpoints.shards import Shard
+from git_theta.diffing.base import Change, Place, Status
 from git_theta.manifest.model import Entry, Manifest, Storage, View
 from git_theta.tensors.dtypes import BY_NAME
 from git_theta.tensors.spec import Spec

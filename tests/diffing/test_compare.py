@@ -7,7 +7,8 @@ from collections.abc import Iterable
 
 import pytest
 
-from git_theta.diffing.base import Change, Shard, Status
+from git_theta.checkpoints.shards import Shard
+from git_theta.diffing.base import Change, Status
 from git_theta.diffing.compare import compare
 from git_theta.manifest.model import View
 from tests.diffing.entries import entry, one, shard, tied

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from git_theta.diffing.base import Change, Measures, Place, Status
-from git_theta.diffing.chunks import CHUNK, recut
+from git_theta.diffing.chunk_reader import CHUNK, recut
 from git_theta.diffing.measure import measure
 from git_theta.manifest.model import Entry
 from git_theta.tensors.dtypes import BY_NAME

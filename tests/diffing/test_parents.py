@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from git_theta.diffing.base import Comparison, Shard
+from git_theta.checkpoints.shards import Shard
+from git_theta.diffing.base import Comparison
+from git_theta.diffing.combined_diff import against_all
 from git_theta.diffing.compare import compare
-from git_theta.diffing.parents import against_all
 from git_theta.manifest.text import loads
 from tests.past import Values, manifest
 

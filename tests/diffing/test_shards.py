@@ -6,8 +6,7 @@ import json
 
 import pytest
 
-from git_theta.checkpoints.shards import checkpoints, number
-from git_theta.diffing.base import Shard
+from git_theta.checkpoints.shards import Shard, checkpoints, number
 from git_theta.manifest.model import Manifest
 
 

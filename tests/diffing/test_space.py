@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from git_theta.diffing.family import NO_FLOATS, NOT_EVERYWHERE, OTHER_SPEC, LeftOut, Shared, family
+from git_theta.diffing.distances import Sums, sums
 from git_theta.diffing.geometry import average_linkage, cosines, plane
-from git_theta.diffing.map import Merge
-from git_theta.diffing.space import Sums, sums
+from git_theta.diffing.intersection import NO_FLOATS, NOT_EVERYWHERE, OTHER_SPEC, LeftOut, Shared, family
+from git_theta.diffing.weight_map import Merge
 from git_theta.manifest.model import Entry, View
 from git_theta.tensors.arrays import Buffer
 from git_theta.tensors.dtypes import BY_NAME

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from git_theta.manifest.text import is_manifest
-from git_theta.operations.deferred import LARGE
+from git_theta.operations.restoring.deferred import LARGE
 from git_theta.operations.workers import HELD
 from tests.faults import launcher
 from tests.sandbox import Sandbox, changed, model

@@ -18,9 +18,9 @@ from tests.faults.scenes import (
 from tests.sandbox import Sandbox
 
 _STORE = "git_theta.store.local:"
-_STATE = "git_theta.operations.state:State."
+_STATE = "git_theta.operations.state_database:State."
 _WRITER = "git_theta.vcs.pktline:Writer."
-_DEFERRED = "git_theta.operations.deferred:"
+_DEFERRED = "git_theta.operations.restoring.deferred:"
 
 CLEAN = [
     Stage("git_theta.cli.filter_process:clean", "before"),
@@ -28,7 +28,7 @@ CLEAN = [
     Stage(f"{_STORE}_write", "after"),
     *(Stage("os:fsync", when, nth) for nth in (1, 2, 3) for when in ("before", "after")),
     *(Stage(f"{_STORE}LocalStore._adopt", when, nth) for nth in (1, 2, 3) for when in ("before", "after")),
-    *(Stage("git_theta.operations.bundle:Bundle.close", when) for when in ("before", "after")),
+    *(Stage("git_theta.operations.adding.bundle:Bundle.close", when) for when in ("before", "after")),
     *(Stage(f"{_STORE}LocalStore.sync", when) for when in ("before", "after")),
     *(Stage(f"{_STORE}_fsync_directory", "after", nth) for nth in (1, 2)),
     *(Stage(f"{_STATE}remember", when) for when in ("before", "after")),
@@ -59,7 +59,11 @@ DEFERRED = [
     Stage(f"{_WRITER}flush", "after", 2),
     Stage(f"{_DEFERRED}Deferred.write", "before"),
     *(Stage(f"{_DEFERRED}materialise", when) for when in ("before", "after")),
-    *(Stage("git_theta.operations.materialise:_write", when, nth) for nth in (1, 3) for when in ("before", "after")),
+    *(
+        Stage("git_theta.operations.restoring.materialise:_write", when, nth)
+        for nth in (1, 3)
+        for when in ("before", "after")
+    ),
     *(Stage("pathlib:Path.rename", when) for when in ("before", "after")),
     *(Stage(f"{_DEFERRED}Deferred._refreshed", when) for when in ("before", "after")),
     *(Stage("git_theta.cli.filter_process:refresh", when) for when in ("before", "after")),

@@ -19,7 +19,7 @@ from tests.fork import objects_of, stages, tensors
 from tests.sandbox import Sandbox, safetensors_bytes
 
 _STORE = "git_theta.store.local:"
-_MERGING = "git_theta.vcs.merging:"
+_MERGING = "git_theta.vcs.git_merge:"
 _RESOLVE = "git_theta.cli.resolve:"
 
 DRIVER = [

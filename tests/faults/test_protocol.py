@@ -12,7 +12,7 @@ import pytest
 
 from git_theta.cli import boundary
 from git_theta.errors import GitError
-from git_theta.vcs.filter_process import ReadInto, serve
+from git_theta.vcs.filter_protocol import ReadInto, serve
 from git_theta.vcs.pktline import Buffer, Reader, Writer
 from tests.faults.scenes import CONVERSATION, assert_decent, small
 from tests.sandbox import Sandbox

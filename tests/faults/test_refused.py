@@ -39,16 +39,16 @@ CLEAN = [
     ("EIO", Stage("git_theta.store.local:_fsync_directory", "before", 2)),
 ]
 STATE = [
-    ("EROFS", Stage("git_theta.operations.state:State._open", "before")),
-    ("ENOSPC", Stage("git_theta.operations.state:_connected", "before")),
+    ("EROFS", Stage("git_theta.operations.state_database:State._open", "before")),
+    ("ENOSPC", Stage("git_theta.operations.state_database:_connected", "before")),
 ]
 DEFERRED = [
-    ("ENOSPC", Stage("git_theta.operations.materialise:_write", "before")),
-    ("EDQUOT", Stage("git_theta.operations.materialise:_write", "after", 3)),
+    ("ENOSPC", Stage("git_theta.operations.restoring.materialise:_write", "before")),
+    ("EDQUOT", Stage("git_theta.operations.restoring.materialise:_write", "after", 3)),
     ("EIO", Stage("pathlib:Path.rename", "before")),
 ]
 TELLING_GIT = [
-    ("ENOSPC", Stage("git_theta.operations.deferred:Deferred._refreshed", "before")),
+    ("ENOSPC", Stage("git_theta.operations.restoring.deferred:Deferred._refreshed", "before")),
     ("EIO", Stage("git_theta.vcs.index:distrust", "before")),
     ("EIO", Stage("git_theta.cli.filter_process:refresh", "before")),
 ]

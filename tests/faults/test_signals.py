@@ -51,7 +51,9 @@ def test_add_interrupted(stage: Stage, sign: signal.Signals, send: Send, empty: 
 
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("target", ["git_theta.operations.materialise:_write", "git_theta.operations.deferred:loads"])
+@pytest.mark.parametrize(
+    "target", ["git_theta.operations.restoring.materialise:_write", "git_theta.operations.restoring.deferred:loads"]
+)
 def test_deferred_write_interrupted(target: str, sign: signal.Signals, with_large: Sandbox) -> None:
     said = interrupted(with_large, Stage(target, "before"), sign, os.killpg, "checkout", "v0")
     assert_decent(said)

@@ -19,10 +19,10 @@ import torch
 from git_theta import parameters, registry
 from git_theta.manifest.model import Entry, Manifest, Storage
 from git_theta.manifest.text import dumps, loads
-from git_theta.operations.clean import clean
-from git_theta.operations.content import Stream
-from git_theta.operations.desk import Desk
-from git_theta.operations.state import State
+from git_theta.operations.adding.clean import clean
+from git_theta.operations.context import Desk
+from git_theta.operations.state_database import State
+from git_theta.operations.streams import Stream
 from git_theta.operations.workers import Workers
 from git_theta.store.local import LocalStore
 from git_theta.tensors.arrays import Array

@@ -13,9 +13,9 @@ import pytest
 
 from git_theta.manifest.model import Entry, Storage
 from git_theta.manifest.text import dumps, loads
-from git_theta.operations.desk import Desk
-from git_theta.operations.restore import missing_objects, restored
-from git_theta.operations.state import State
+from git_theta.operations.context import Desk
+from git_theta.operations.restoring.restore import missing_objects, restored
+from git_theta.operations.state_database import State
 from git_theta.operations.workers import Workers
 from git_theta.registry import BUILT_IN
 from git_theta.store.local import LocalStore

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from git_theta.manifest.text import is_manifest
-from git_theta.operations.deferred import LARGE
+from git_theta.operations.restoring.deferred import LARGE
 from tests.sandbox import Sandbox, changed, safetensors_bytes
 
 MODEL = "model.safetensors"

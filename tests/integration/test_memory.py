@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.measure import Probe, probed
 from benchmarks.results import MB, MEMORY, OURS
+from benchmarks.timing import Probe, probed
 from tests.sandbox import Sandbox
 
 LARGE = 300 * MB

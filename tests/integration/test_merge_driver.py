@@ -580,7 +580,7 @@ def test_l8_and_loads_neither_torch_nor_numpy(
         ours, theirs = saved(state(a=torch.zeros(2, 3))), saved(state(b=torch.zeros(4)))
         fork(sandbox, {PT: saved(state())}, {PT: ours}, {PT: theirs})
     modules = probed(sandbox, tmp_path)
-    assert "git_theta.operations.merge" in modules
+    assert "git_theta.operations.merging.apply_plan" in modules
     assert "torch" not in modules
     if kind == "safetensors":
         assert "numpy" not in modules

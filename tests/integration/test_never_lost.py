@@ -17,11 +17,11 @@ import torch
 
 from git_theta.manifest.model import Entry, Manifest
 from git_theta.manifest.text import loads
-from git_theta.operations.clean import clean
-from git_theta.operations.content import Stream
-from git_theta.operations.restore import restored
+from git_theta.operations.adding.clean import clean
+from git_theta.operations.restoring.restore import restored
+from git_theta.operations.streams import Stream
 from git_theta.repository.opening import open_desk
-from git_theta.vcs.repository import discover
+from git_theta.vcs.discovery import discover
 from tests.integration.history import assert_clean, digest
 from tests.sandbox import Sandbox, safetensors_bytes
 

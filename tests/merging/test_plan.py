@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, ValidationError
 
 from git_theta.manifest.model import Entry, Manifest, Storage, View
+from git_theta.merging.decisions import BASE, UNSETTLED, Decision, State, identity, names_of
 from git_theta.merging.plan import OPAQUE, Place, Plan, plan, settle
+from git_theta.merging.plan_rendering import as_json, reason, render
 from git_theta.merging.policy import Choice, Policy, everywhere
-from git_theta.merging.render import as_json, reason, render
-from git_theta.merging.trivial import BASE, UNSETTLED, Decision, State, identity, names_of
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs/spec/plan.schema.json").read_text())
 VALIDATOR = Draft202012Validator(SCHEMA)

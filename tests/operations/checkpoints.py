@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from git_theta.manifest.model import Manifest
 from git_theta.manifest.text import loads
 from git_theta.merging.policy import Choice
-from git_theta.operations.clean import clean
-from git_theta.operations.content import Stream
-from git_theta.operations.desk import Desk
-from git_theta.operations.merge import Choose
-from git_theta.operations.restore import restored
+from git_theta.operations.adding.clean import clean
+from git_theta.operations.context import Desk
+from git_theta.operations.merging.apply_plan import Choose
+from git_theta.operations.restoring.restore import restored
+from git_theta.operations.streams import Stream
 from tests.sandbox import safetensors_bytes
 
 Values = Mapping[str, bytes]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from git_theta.operations.desk import Desk
-from git_theta.operations.state import State
+from git_theta.operations.context import Desk
+from git_theta.operations.state_database import State
 from git_theta.operations.workers import Workers
 from git_theta.store.memory import MemoryStore
 

@@ -6,9 +6,10 @@ import pytest
 
 from git_theta.errors import ConflictError
 from git_theta.merging.plan import plan
-from git_theta.operations import assemble as room
-from git_theta.operations.assemble import assemble, template
-from git_theta.operations.desk import Desk
+from git_theta.operations import templates
+from git_theta.operations.context import Desk
+from git_theta.operations.merging.assemble import assemble
+from git_theta.operations.templates import template
 from git_theta.store.memory import MemoryStore
 from tests.operations.checkpoints import bytes_of, checkpoint, stored
 
@@ -51,7 +52,7 @@ def test_a_template_reads_the_frame_alone(desk: Desk) -> None:
 
 
 def test_too_much_that_is_no_parameter_s_is_a_conflict(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "_LARGEST", 3)
+    monkeypatch.setattr(templates, "_LARGEST", 3)
     manifest = stored(desk, checkpoint(BASE))
     nameless = tuple(entry._replace(name=None, dtype="", shape=()) for entry in manifest.entries)
     with pytest.raises(ConflictError, match="too much"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from git_theta.manifest.model import Storage
-from git_theta.operations.bundle import Bundle
+from git_theta.operations.adding.bundle import Bundle
 from git_theta.store.memory import MemoryStore
 
 A, B, C = "a" * 64, "b" * 64, "c" * 64

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 
-from git_theta.operations.chunks import LARGEST, SMALLEST, chunks
-from git_theta.operations.content import Stream
+from git_theta.operations.adding.content_chunks import LARGEST, SMALLEST, chunks
+from git_theta.operations.streams import Stream
 from git_theta.testing.blocks import noise
 
 DATA = noise(12 << 20)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from git_theta.errors import FormatError
-from git_theta.operations.content import HEAD, BytesSource, Expectation, FileSource, Stream, Traced, file_source
+from git_theta.operations.streams import HEAD, BytesSource, Expectation, FileSource, Stream, Traced, file_source
 from git_theta.testing.blocks import noise
 
 DATA = noise(2 * HEAD + 1234)

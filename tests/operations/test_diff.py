@@ -11,12 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from git_theta.diffing.base import Comparison, Measures, Report, Shard, Status
+from git_theta.checkpoints.shards import Shard
+from git_theta.diffing.base import Comparison, Measures, Report, Status
 from git_theta.diffing.compare import compare
 from git_theta.errors import UsageError
 from git_theta.manifest.model import Manifest
-from git_theta.operations.desk import Desk
-from git_theta.operations.diff import SORTS, diff
+from git_theta.operations.comparing.diff_report import SORTS, diff
+from git_theta.operations.context import Desk
 from git_theta.operations.workers import HELD
 from git_theta.store.memory import MemoryStore
 from tests.operations.checkpoints import stored
@@ -187,12 +188,12 @@ def test_the_format_knows_whether_metadata_changed_too(
 PROBE = """\
 import json, sys
 from pathlib import Path
-from git_theta.diffing.base import Shard
+from git_theta.checkpoints.shards import Shard
 from git_theta.diffing.compare import compare
 from git_theta.manifest.text import loads
-from git_theta.operations.desk import Desk
-from git_theta.operations.diff import diff
-from git_theta.operations.state import State
+from git_theta.operations.context import Desk
+from git_theta.operations.comparing.diff_report import diff
+from git_theta.operations.state_database import State
 from git_theta.operations.workers import Workers
 from git_theta.store.local import LocalStore
 

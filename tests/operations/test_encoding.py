@@ -11,8 +11,8 @@ import pytest
 from git_theta import parameters
 from git_theta.errors import ChangedFile, StoreError
 from git_theta.manifest.model import Entry, Storage
-from git_theta.operations.bundle import SMALL
-from git_theta.operations.encoding import Draft, Encoder
+from git_theta.operations.adding.bundle import SMALL
+from git_theta.operations.adding.encoding import Draft, Encoder
 from git_theta.operations.workers import Workers
 from git_theta.store.base import Buffer, Stored
 from git_theta.store.memory import MemoryStore

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 
 from git_theta.merging.plan import plan
-from git_theta.operations.desk import Desk
-from git_theta.operations.framing import framed
+from git_theta.operations.context import Desk
+from git_theta.operations.merging.frame_merge import framed
 from tests.operations.checkpoints import checkpoint, stored
 
 

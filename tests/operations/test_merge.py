@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from git_theta.errors import MissingObject, UsageError
+from git_theta.merging.decisions import Decision
 from git_theta.merging.plan import plan, settle
-from git_theta.merging.trivial import Decision
-from git_theta.operations.desk import Desk
-from git_theta.operations.merge import Merged, Settings, merge
+from git_theta.operations.context import Desk
+from git_theta.operations.merging.apply_plan import Merged, Settings, merge
 from tests.operations.checkpoints import always, bytes_of, checkpoint, stored
 from tests.sandbox import safetensors_bytes
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from git_theta.manifest.text import loads
-from git_theta.operations.clean import clean
-from git_theta.operations.content import HEAD, Stream
-from git_theta.operations.desk import Desk
+from git_theta.operations.adding.clean import clean
+from git_theta.operations.context import Desk
+from git_theta.operations.streams import HEAD, Stream
 from git_theta.testing.blocks import noise
 
 CONTENT = noise(HEAD + 50_000)

@@ -9,7 +9,7 @@ import pytest
 from git_theta.errors import UsageError
 from git_theta.merging import options
 from git_theta.merging.catalogue import named
-from git_theta.operations.recipe import Recipe, parse
+from git_theta.operations.merging.recipe import Recipe, parse
 
 TIES = """\
 merge_method: ties

@@ -11,8 +11,8 @@ from git_theta import parameters
 from git_theta.errors import CorruptObject, MissingObject
 from git_theta.manifest import frame
 from git_theta.manifest.model import Entry, Manifest, Storage
-from git_theta.operations.desk import Desk
-from git_theta.operations.restore import missing_objects, require_objects, restored
+from git_theta.operations.context import Desk
+from git_theta.operations.restoring.restore import missing_objects, require_objects, restored
 from git_theta.operations.workers import HELD
 from git_theta.testing.blocks import noise, weights
 

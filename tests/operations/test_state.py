@@ -13,7 +13,7 @@ import pytest
 
 from git_theta.manifest.model import Entry, Storage
 from git_theta.manifest.text import storage_out
-from git_theta.operations.state import State
+from git_theta.operations.state_database import State
 
 A, B = "a" * 64, "b" * 64
 STORAGE = Storage("dense", "planes", B, 1000, (10, 20), {"later": 1})

@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 from git_theta.errors import ChangedFile, ManifestError, ThetaError
 from git_theta.manifest.text import dumps, is_manifest, loads
 from git_theta.operations import foreign
-from git_theta.operations.clean import clean
-from git_theta.operations.content import HEAD, Stream
-from git_theta.operations.desk import Desk
-from git_theta.operations.smudge import smudge
-from git_theta.operations.state import State
+from git_theta.operations.adding.clean import clean
+from git_theta.operations.context import Desk
+from git_theta.operations.restoring.smudge import smudge
+from git_theta.operations.state_database import State
+from git_theta.operations.streams import HEAD, Stream
 from git_theta.operations.workers import Workers
 from git_theta.store.memory import MemoryStore
 from git_theta.tensors.arrays import BLOCK
@@ -221,7 +221,7 @@ def test_l2_parts_that_are_streamed(
     prior = loads(cleaned(LARGE, desk))
     stale = data.draw(mutated(content), label="stale")
     with monkeypatch.context() as patch:
-        for module in ("deposit", "restore"):
+        for module in ("adding.part_writer", "restoring.restore"):
             patch.setattr(f"git_theta.operations.{module}.HELD", BLOCK)
         for lies_there in (content, LARGE, stale):
             rewritten(worktree / PATH, lies_there)

@@ -11,11 +11,11 @@ import pytest
 
 from git_theta.formats.detect import spans_of
 from git_theta.manifest.text import dumps, loads
-from git_theta.operations.clean import clean
-from git_theta.operations.content import BytesSource, Stream
-from git_theta.operations.desk import Desk
-from git_theta.operations.restore import restored
-from git_theta.operations.state import State
+from git_theta.operations.adding.clean import clean
+from git_theta.operations.context import Desk
+from git_theta.operations.restoring.restore import restored
+from git_theta.operations.state_database import State
+from git_theta.operations.streams import BytesSource, Stream
 from git_theta.operations.workers import Workers
 from git_theta.serializers.base import Payload
 from git_theta.serializers.framing import LONGEST

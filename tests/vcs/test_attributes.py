@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from git_theta.errors import UsageError
 from git_theta.vcs import attributes
 from git_theta.vcs.attributes import IndexEntry, Pattern
-from git_theta.vcs.repository import discover
+from git_theta.vcs.discovery import discover
 from tests.sandbox import Sandbox
 
 OURS = b"filter=theta diff=theta merge=theta -text"

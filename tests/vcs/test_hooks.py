@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from git_theta.vcs import hooks
+from git_theta.vcs.discovery import discover
 from git_theta.vcs.hooks import HookState
-from git_theta.vcs.repository import discover
 from tests.sandbox import Sandbox
 
 SHELLS = [shell for shell in ("sh", "bash", "dash", "zsh", "ksh") if shutil.which(shell)]

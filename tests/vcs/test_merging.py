@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from git_theta.errors import UsageError
-from git_theta.vcs import merging, trees
+from git_theta.vcs import git_merge, trees
 from git_theta.vcs.heads import Head, independent, merge_base, merge_message, resolve
 from tests.sandbox import Sandbox
 
@@ -74,17 +74,17 @@ def test_files_are_put_into_a_tree_and_taken_out(forked: Sandbox) -> None:
 
 def test_trees_are_merged_and_conflicts_named(forked: Sandbox) -> None:
     a, b, c = heads(forked, "a", "b", "c")
-    tree, conflicts = merging.merge_trees(a.commit, b.commit, forked.root)
+    tree, conflicts = git_merge.merge_trees(a.commit, b.commit, forked.root)
     assert conflicts == []
     assert forked.git("cat-file", "blob", f"{tree}:text").stdout == "A\n\n\n\nB\n"
-    assert merging.merge_trees(a.commit, c.commit, forked.root)[1] == ["text"]
+    assert git_merge.merge_trees(a.commit, c.commit, forked.root)[1] == ["text"]
 
 
 def test_an_old_git_is_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    merging.require_tree_merges()
+    git_merge.require_tree_merges()
     program = tmp_path / "git"
     program.write_text("#!/bin/sh\necho git version 2.37.4.windows.1\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", os.pathsep.join([str(tmp_path), os.environ["PATH"]]))
     with pytest.raises(UsageError, match=r"needs git 2\.38 or newer, and this is 2\.37"):
-        merging.require_tree_merges()
+        git_merge.require_tree_merges()

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from git_theta.diffing.base import Report
 from git_theta.diffing.render import pictures
+from git_theta.diffing.render.formatting import magnitude, percent
 from git_theta.diffing.render.markup import Markup, breakable, element
-from git_theta.diffing.render.numbers import magnitude, percent
 from git_theta.diffing.render.pictures import STEPS, Bar, Cell, HeatMap, Scale, State
 from git_theta.words import count
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from git_theta.diffing.map import Map, Member
+from git_theta.diffing.weight_map import Map, Member
 
 VERSION = 1
 """Of the schema: it grows when a program that read the former one would be misled."""

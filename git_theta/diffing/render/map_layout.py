@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from git_theta.diffing.map import Map
+from git_theta.diffing.render.formatting import number
 from git_theta.diffing.render.map_words import brief, children
-from git_theta.diffing.render.numbers import number
+from git_theta.diffing.weight_map import Map
 
 WIDTH = 1000.0
 FONT = 15.0

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from git_theta.diffing.map import Map
 from git_theta.diffing.render import map_layout as layout
-from git_theta.diffing.render.html import document
+from git_theta.diffing.render.formatting import cosine, magnitude, number
 from git_theta.diffing.render.map_words import (
     abbreviated,
     base_words,
@@ -16,7 +15,8 @@ from git_theta.diffing.render.map_words import (
     shown_words,
 )
 from git_theta.diffing.render.markup import Markup, element, together
-from git_theta.diffing.render.numbers import cosine, magnitude, number
+from git_theta.diffing.render.report_page import document
+from git_theta.diffing.weight_map import Map
 
 _LEFT_OUT = 40
 """Parameters named for each reason."""

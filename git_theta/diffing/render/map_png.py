@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from git_theta.diffing.map import Map
 from git_theta.diffing.render import map_layout as layout
+from git_theta.diffing.render.formatting import cosine, number
 from git_theta.diffing.render.map_words import base_words, compared_words, nothing_differs, shown_words
-from git_theta.diffing.render.numbers import cosine, number
-from git_theta.diffing.render.png import OTHER, QUIET, STEPS, TEXT, UNCHANGED, Panel, drawn
+from git_theta.diffing.render.report_png import OTHER, QUIET, STEPS, TEXT, UNCHANGED, Panel, drawn
+from git_theta.diffing.weight_map import Map
 from git_theta.words import printable
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from git_theta.diffing.map import Map
 from git_theta.diffing.render.colors import Palette, paint, palette
+from git_theta.diffing.render.formatting import cosine, number
 from git_theta.diffing.render.map_words import (
     abbreviated,
     base_words,
@@ -15,7 +15,7 @@ from git_theta.diffing.render.map_words import (
     left_out_words,
     nothing_differs,
 )
-from git_theta.diffing.render.numbers import cosine, number
+from git_theta.diffing.weight_map import Map
 from git_theta.words import printable
 
 _GAP = "  "

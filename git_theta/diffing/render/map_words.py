@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from git_theta.diffing.map import Map, Merge
-from git_theta.diffing.render.numbers import magnitude, percent
+from git_theta.diffing.render.formatting import magnitude, percent
+from git_theta.diffing.weight_map import Map, Merge
 from git_theta.words import count, printable
 
 _SHORT = 12

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from git_theta.checkpoints.shards import number
 from git_theta.diffing.base import Change, Measured, Measures, Status
-from git_theta.diffing.render import numbers
+from git_theta.diffing.render import formatting
 from git_theta.diffing.render.totals import names_tied
 from git_theta.diffing.verdict import Kind, broke, kind_of
 from git_theta.words import printable, size
@@ -34,7 +34,7 @@ Figure = tuple[str, float]
 def spec(change: Change) -> str:
     """Dtype and shape, with an arrow where they changed: ``F32 -> BF16 [384, 384]``."""
     entries = [place.entry for place in (change.before, change.after) if place]
-    sides = [(printable(entry.dtype), numbers.shape(entry.shape)) for entry in entries]
+    sides = [(printable(entry.dtype), formatting.shape(entry.shape)) for entry in entries]
     (dtype, shape), (other, reshaped) = sides[0], sides[-1]
     if dtype != other and shape != reshaped:
         return f"{dtype} {shape} -> {other} {reshaped}"
@@ -83,11 +83,11 @@ def _figures(row: Measured) -> Iterator[tuple[str, str, float | None]]:
     found, stored = row.measures, row.change.stored
     if found:
         share = _share(found)
-        yield "relative", numbers.percent(found.relative), found.relative
-        yield "norm", numbers.number(found.norm), found.norm
-        yield "largest", numbers.number(found.largest), found.largest
-        yield "cosine", numbers.cosine(found.cosine), found.cosine
-        yield "differ", numbers.percent(share), share
+        yield "relative", formatting.percent(found.relative), found.relative
+        yield "norm", formatting.number(found.norm), found.norm
+        yield "largest", formatting.number(found.largest), found.largest
+        yield "cosine", formatting.cosine(found.cosine), found.cosine
+        yield "differ", formatting.percent(share), share
         yield "rank", f"~{found.rank}", found.rank or None  # 0: no more than rounding explains
     yield "stored", size(stored), stored or None
 

@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from git_theta.diffing.base import Change, Measured, Report, Shard, Status
-from git_theta.diffing.render.numbers import magnitude
+from git_theta.checkpoints.shards import Shard
+from git_theta.diffing.base import Change, Measured, Report, Status
+from git_theta.diffing.render.formatting import magnitude
 from git_theta.words import count, printable, size
 
 WORDS = {

@@ -150,11 +150,11 @@ def test_it_is_installed() -> None:
 
 def test_a_file_comes_back_as_it_was(tmp_path: Path) -> None:
     from git_theta.manifest.text import loads
-    from git_theta.operations.clean import clean
-    from git_theta.operations.content import Stream
-    from git_theta.operations.desk import Desk
-    from git_theta.operations.restore import restored
-    from git_theta.operations.state import State
+    from git_theta.operations.adding.clean import clean
+    from git_theta.operations.context import Desk
+    from git_theta.operations.restoring.restore import restored
+    from git_theta.operations.state_database import State
+    from git_theta.operations.streams import Stream
     from git_theta.operations.workers import Workers
     from git_theta.store.memory import MemoryStore
 

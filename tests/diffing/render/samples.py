@@ -6,7 +6,8 @@ import hashlib
 import math
 from collections.abc import Iterable
 
-from git_theta.diffing.base import Change, Comparison, Measured, Measures, Place, Report, Shard, Status
+from git_theta.checkpoints.shards import Shard
+from git_theta.diffing.base import Change, Comparison, Measured, Measures, Place, Report, Status
 from git_theta.manifest.model import Entry, Manifest, Storage, View
 
 SQUARE = (384, 384)

@@ -7,8 +7,8 @@ import tomllib
 from html.parser import HTMLParser
 from pathlib import Path
 
-from git_theta.diffing.render.html import page
 from git_theta.diffing.render.markup import Markup, element
+from git_theta.diffing.render.report_page import page
 from tests.diffing.render.samples import HOSTILE, changed, encoder, renamed, report
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from git_theta.diffing.base import Report
-from git_theta.diffing.render.html import page
+from git_theta.diffing.render.report_page import page
 from tests.diffing.render.browser import Browser, program, running
 from tests.diffing.render.samples import HOSTILE, added, changed, encoder, removed, report, unchanged
 

@@ -11,7 +11,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from git_theta.diffing.base import Report
-from git_theta.diffing.render.json import VERSION, as_json, document
+from git_theta.diffing.render.report_json import VERSION, as_json, document
 from git_theta.diffing.verdict import Kind, Look
 from tests.diffing.render.samples import HOSTILE, added, changed, removed, renamed, report, respecified, unchanged
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from git_theta.diffing.geometry import average_linkage, cosines, plane
-from git_theta.diffing.map import Map, Member
 from git_theta.diffing.render.map_page import page
+from git_theta.diffing.weight_map import Map, Member
 from tests.diffing.render.browser import program, running
 from tests.diffing.render.samples import HOSTILE
 

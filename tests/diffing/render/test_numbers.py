@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from git_theta.diffing.render.numbers import cosine, magnitude, number, percent, shape
+from git_theta.diffing.render.formatting import cosine, magnitude, number, percent, shape
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from git_theta.diffing.base import Measured
 from git_theta.diffing.render.pictures import STEPS, Cell, Scale, State, bar, heat_maps, scale_of, top, where
-from git_theta.diffing.render.png import image
+from git_theta.diffing.render.report_png import image
 from git_theta.diffing.verdict import Kind
 from tests.diffing.render.samples import HOSTILE, added, changed, encoder, removed, report, unchanged
 

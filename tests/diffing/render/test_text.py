@@ -8,8 +8,8 @@ import pytest
 
 from git_theta.diffing.base import Change, Measured, Place, Status
 from git_theta.diffing.render import stat
+from git_theta.diffing.render.report_text import render
 from git_theta.diffing.render.rows import shortened
-from git_theta.diffing.render.text import render
 from tests.diffing.render.samples import (
     HOSTILE,
     added,

@@ -1,0 +1,28 @@
+"""``--report FILE``: what a merge did, in a file for people or for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from git_theta.errors import UsageError
+from git_theta.operations.merging.merge_report import Record, as_json, as_markdown
+from git_theta.vcs import atomic
+
+_KINDS = {".md": as_markdown, ".json": as_json}
+
+
+def check(file: Path) -> None:
+    """Raise UsageError where a report could not be written, before the work is done that it is about."""
+    if file.suffix not in _KINDS:
+        raise UsageError("a report is .md or .json", hint="Name such a file.", path=str(file))
+    if not file.absolute().parent.is_dir() or file.is_dir():
+        raise UsageError(
+            "a report cannot be written there", hint="Name a file in a folder that is there.", path=str(file)
+        )
+    atomic.read(file)
+
+
+def write(file: Path, records: Sequence[Record]) -> None:
+    """Write the report, in place of what is there."""
+    atomic.replace(file, _KINDS[file.suffix](records).encode())

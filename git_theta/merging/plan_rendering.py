@@ -1,0 +1,149 @@
+"""A plan to look at: text for a person, and JSON for programs (docs/spec/plan.schema.json)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from git_theta.merging.decisions import BASE, Decision, Held, State, names_of
+from git_theta.merging.plan import Plan
+from git_theta.merging.policy import Choice
+from git_theta.words import printable
+
+VERSION = 1
+"""Of the schema: it grows when a program that read the former one would be misled."""
+
+Choose = Callable[[Decision], Choice | None]
+"""The strategy for a contested decision; None: a conflict."""
+
+_REASONS = {
+    State.UNCHANGED: "nobody changed it",
+    State.ONE: "{by} changed it",
+    State.SAME: "{by} made the same change",
+    State.ADDED: "{by} added it",
+    State.ADDED_SAME: "{by} added the same",
+    State.REMOVED: "{by} removed it",
+    State.REMOVED_SAME: "{by} removed it",
+    State.CONTESTED: "{by} changed it differently",
+    State.ADDED_DIFFERENTLY: "{by} added it differently",
+    State.REMOVED_MODIFIED: "{without} removed it, {left} changed it",
+    State.SPEC: "its dtype or shape differs",
+    State.NAMES: "the names that share its values differ",
+}
+
+
+def reason(plan: Plan, decision: Decision) -> str:
+    """Why a decision is what it is, in words."""
+    changed = [(plan.labels[head], decision.heads[head]) for head in decision.by]
+    words = _REASONS[decision.state].format(
+        by=_listed(label for label, _ in changed),
+        without=_listed(label for label, held in changed if not held),
+        left=_listed(label for label, held in changed if held),
+    )
+    say = _partition if decision.state is State.NAMES else _specs
+    sides = [(label, say(held)) for label, held in [("base", decision.base), *changed] if decision.names and held]
+    differ = len({said for _, said in sides}) > 1
+    return f"{words} ({'; '.join(map(' '.join, sides))})" if differ else words
+
+
+def as_json(plan: Plan, choose: Choose | None = None) -> dict[str, Any]:
+    """The plan as docs/spec/plan.schema.json has it.
+
+    Args:
+        plan: the plan.
+        choose: tells what a contested parameter would be merged with; without it nothing is said about that.
+    """
+    return {
+        "version": VERSION,
+        "heads": list(plan.labels),
+        "base": plan.base is not None,
+        "format": plan.format,
+        "whole": plan.whole,
+        "like": _label(plan, plan.like),
+        "exact": plan.exact,
+        "counts": {state.value: count for state, count in plan.counts.items()},
+        "frame": _decision_json(plan, plan.frame, choose if plan.whole and plan.contested else None),
+        "parameters": [_parameter_json(plan, decision, choose) for decision in plan.decisions],
+        "layout": [{"name": place.name, "from": _label(plan, place.source)} for place in plan.layout],
+    }
+
+
+def render(plan: Plan, choose: Choose | None = None) -> str:
+    """The plan in a few lines: how many parameters are in which state, what of the file, and all that is contested.
+
+    Args:
+        plan: the plan.
+        choose: tells what a contested parameter would be merged with; without it they are only named.
+    """
+    lines = list(_summary(plan))
+    for decision in plan.contested:
+        lines.append(f"contested: {printable(decision.name) or 'the file'}: {reason(plan, decision)}")
+        if choose:
+            choice = choose(decision)
+            lines.append(f"    {choice} ({choice.origin})" if choice else "    conflict")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _summary(plan: Plan) -> Iterator[str]:
+    states = Counter((decision.state, decision.by) for decision in plan.decisions)
+    yield "not by parameters: one of the files is opaque" if plan.whole else f"{len(plan.decisions)} parameters"
+    for state, by in sorted(states, key=lambda key: (list(State).index(key[0]), key[1])):
+        heads = f" ({_listed(plan.labels[head] for head in by)})" if by else ""
+        yield f"  {states[state, by]} {state.value.replace('-', ' ')}{heads}"
+    yield f"{'file' if plan.whole else 'frame'}: {reason(plan, plan.frame)}"
+    yield f"layout: {'that of' if plan.exact else 'built like'} {_label(plan, plan.like)} ({plan.format})"
+
+
+def _parameter_json(plan: Plan, decision: Decision, choose: Choose | None) -> dict[str, Any]:
+    return {
+        "name": decision.name,
+        "names": list(decision.names),
+        **_decision_json(plan, decision, choose if decision.source is None else None),
+        "base": _held_json(decision.base),
+        "heads": list(map(_held_json, decision.heads)),
+    }
+
+
+def _decision_json(plan: Plan, decision: Decision, choose: Choose | None) -> dict[str, Any]:
+    data: dict[str, Any] = {
+        "state": decision.state.value,
+        "by": [plan.labels[head] for head in decision.by],
+        "take": None if decision.source is None else _label(plan, decision.source),
+        "reason": reason(plan, decision),
+    }
+    return data | {"strategy": _choice_json(choose(decision))} if choose else data
+
+
+def _choice_json(choice: Choice | None) -> dict[str, Any] | None:
+    return choice and {"name": choice.strategy, "options": dict(choice.options), "origin": choice.origin}
+
+
+def _held_json(held: Held) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": entry.name,
+            "dtype": entry.dtype,
+            "shape": list(entry.shape),
+            "oid": entry.oid,
+            "ties": list(names_of(entry)[1:]),
+        }
+        for entry in held
+    ]
+
+
+def _label(plan: Plan, source: int) -> str:
+    return "base" if source == BASE else plan.labels[source]
+
+
+def _specs(held: Held) -> str:
+    return ", ".join(f"{entry.dtype} {list(entry.shape)}" for entry in held)
+
+
+def _partition(held: Held) -> str:
+    return " and ".join(" = ".join(map(printable, names_of(entry))) for entry in held)
+
+
+def _listed(items: Iterable[str]) -> str:
+    *others, last = list(items) or [""]
+    return f"{', '.join(others)} and {last}" if others else last

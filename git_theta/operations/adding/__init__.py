@@ -1,0 +1,1 @@
+"""Clean: a checkpoint into parts, into the store, into a manifest."""

@@ -1,0 +1,131 @@
+"""One part hashed and, if it is new, encoded and put: whole on one core, or block by block while it arrives."""
+
+from __future__ import annotations
+
+import hashlib
+import queue
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+from typing import TYPE_CHECKING, NamedTuple
+
+from git_theta import parameters
+from git_theta.errors import ChangedFile
+from git_theta.manifest.model import Storage
+from git_theta.operations.adding.bundle import SMALL
+from git_theta.operations.workers import Workers
+from git_theta.store.base import Store
+from git_theta.tensors.arrays import Buffer
+from git_theta.tensors.digest import Digest
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+Again = Callable[[], Iterator[Buffer]]
+"""The same blocks, a second time."""
+Waiting = queue.Queue[Buffer | BaseException | None]
+"""Blocks on their way to a lane; then None, or what became of the rest."""
+Known = Callable[[str], Storage | None]
+"""The storage of a part that is stored already, by its oid."""
+
+
+class Draft(NamedTuple):
+    """A hashed part: with its storage, or with a small payload and the serializer that wrote it."""
+
+    oid: str
+    size: int
+    storage: Storage | None
+    serializer: str = ""
+    payload: bytes = b""
+
+
+class Encoder:
+    """Turns parts into drafts."""
+
+    def __init__(self, store: Store, workers: Workers, known: Known) -> None:
+        self._store = store
+        self._workers = workers
+        self._known = known
+
+    def whole(self, data: Buffer, width: int) -> Draft:
+        """A part in memory; runs on one core and waits for nobody."""
+        oid = hashlib.sha256(data).hexdigest()
+        if storage := self._known(oid):
+            return Draft(oid, len(data), storage)
+        return self._put(*parameters.encode(parameters.blocks(data), width, map))._replace(oid=oid, size=len(data))
+
+    def made(self, blocks: Iterable[Buffer], width: int) -> Draft:
+        """A part as it is computed: hashed and encoded where we are, block by block; waits for nobody."""
+        with Digest(0) as digest:
+            draft = self._put(*parameters.encode(_digested(blocks, digest), width, map))
+            oid = digest.oid()
+        return draft._replace(oid=oid, size=digest.size, storage=self._known(oid) or draft.storage)
+
+    def streamed(self, blocks: Iterable[Buffer], size: int, width: int) -> Draft:
+        """A part of about ``size`` bytes as it arrives: hashed here, encoded on the cores, written on a lane."""
+        waiting: Waiting = queue.Queue(2 * self._workers.count)
+        storing = self._workers.lanes.submit(self._encoded, _taken(waiting), width)
+        with Digest(size) as digest:
+            try:
+                for block in blocks:
+                    digest.update(block)
+                    _offer(waiting, block, storing)
+            except BaseException as error:  # the lane must hear of it, or it waits for the next block for ever
+                _offer(waiting, error, storing)
+                raise
+            _offer(waiting, None, storing)
+            return storing.result()._replace(oid=digest.oid(), size=digest.size)
+
+    def expected(self, blocks: Iterable[Buffer], again: Again, size: int, width: int) -> Draft:
+        """A part that is probably known: hashed alone; read ``again`` and encoded only when it is new after all.
+
+        Raises ChangedFile when the second reading gives other bytes.
+        """
+        with Digest(size) as digest:
+            for block in blocks:
+                digest.update(block)
+            oid = digest.oid()
+        if storage := self._known(oid):
+            return Draft(oid, digest.size, storage)
+        draft = self.streamed(again(), size, width)
+        if draft.oid != oid:
+            raise ChangedFile("the file changed while it was being added", hint="Repeat the command.")
+        return draft
+
+    def _encoded(self, blocks: Iterator[Buffer], width: int) -> Draft:
+        return self._put(*parameters.encode(blocks, width, self._workers.map))
+
+    def _put(self, serializer: str, payload: Iterator[Buffer]) -> Draft:
+        """Put a large payload; hand back a small one, for a bundle."""
+        held: list[Buffer] = []
+        size = 0
+        for piece in payload:
+            held.append(piece)
+            size += len(piece)
+            if size >= SMALL:
+                stored = self._store.put(chain(held, payload))
+                return Draft("", 0, Storage("dense", serializer, stored.oid, stored.size))
+        return Draft("", 0, None, serializer, b"".join(held))
+
+
+def _digested(blocks: Iterable[Buffer], digest: Digest) -> Iterator[Buffer]:
+    for block in blocks:
+        digest.update(block)
+        yield block
+
+
+def _taken(waiting: Waiting) -> Iterator[Buffer]:
+    while (block := waiting.get()) is not None:
+        if isinstance(block, BaseException):
+            raise block
+        yield block
+
+
+def _offer(waiting: Waiting, block: Buffer | BaseException | None, taker: Future[Draft]) -> None:
+    """Queue ``block``; when who should take it has failed meanwhile, raise what it raised."""
+    while not taker.done():
+        try:
+            return waiting.put(block, timeout=0.5)
+        except queue.Full:
+            continue
+    taker.result()
+    return None

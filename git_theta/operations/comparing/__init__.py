@@ -1,0 +1,1 @@
+"""Two or more versions side by side, and their history."""

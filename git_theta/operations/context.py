@@ -1,0 +1,62 @@
+"""What an operation works with: the store and the functions that reach outside, handed down by who knows Git."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from git_theta.manifest.model import Manifest
+from git_theta.operations.state_database import State
+from git_theta.operations.workers import Workers
+from git_theta.store.base import Store
+
+
+def _no_manifest(path: str) -> Manifest | None:
+    """No index to look into."""
+
+
+def _nothing_more(oids: Iterable[str]) -> list[str]:  # noqa: ARG001
+    """No remote to fetch from."""
+    return []
+
+
+def _quiet(done: int) -> None:
+    """No progress to show."""
+
+
+class Progress(Protocol):
+    """Shows how far a piece of work is, to whoever watches."""
+
+    def __call__(self, done: int, /) -> None:
+        """So many more bytes are done."""
+        ...
+
+    def during(self, description: str, total: int | None = None) -> AbstractContextManager[None]:
+        """Show what is done in this block. ``total``: bytes there are to do; None where that is not known."""
+        ...
+
+
+class Desk(NamedTuple):
+    """Handed to every operation.
+
+    Attributes:
+        store: where objects are.
+        state: what this clone remembers; may be thrown away at any time.
+        workers: threads.
+        scratch: a directory on the store's file system for temporary files.
+        warn: say one thing to the person.
+        prior: the manifest that the index holds for a path, or None.
+        fetch: try to bring these objects into the store; returns, for each remote that did not help, its name and why.
+        progress: tell that so many more bytes are done.
+    """
+
+    store: Store
+    state: State
+    workers: Workers
+    scratch: Path
+    warn: Callable[[str], None]
+    prior: Callable[[str], Manifest | None] = _no_manifest
+    fetch: Callable[[Iterable[str]], list[str]] = _nothing_more
+    progress: Callable[[int], None] = _quiet

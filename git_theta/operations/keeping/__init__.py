@@ -1,0 +1,1 @@
+"""What is needed, what is here, what is damaged."""

@@ -1,0 +1,115 @@
+"""What there is of each tracked file: in the index, in the worktree, in the store. No tensor is read."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import NamedTuple
+
+from git_theta.errors import ManifestError
+from git_theta.manifest.model import Manifest
+from git_theta.manifest.text import loads
+from git_theta.operations import foreign
+from git_theta.operations.worktree_files import claims_manifest, regular
+from git_theta.store.base import Store
+
+
+@dataclass(frozen=True)
+class Tracked:
+    """A tracked file of the index.
+
+    Attributes:
+        path: relative to the top of the worktree.
+        blob: id of what the index holds; of "ours" (or the first stage there is) while in conflict.
+        conflict: whether it is unmerged.
+        manifest: what the index holds, when that is a manifest.
+        raw: what the index holds otherwise, in words; "" for a manifest, and for a file of no bytes, which needs none.
+        hint: what helps with it, where `git add --renormalize` does not.
+    """
+
+    path: str
+    blob: str
+    conflict: bool
+    manifest: Manifest | None
+    raw: str
+    hint: str = ""
+
+
+class State(StrEnum):
+    """What stands for a tracked file in the worktree."""
+
+    MATERIALISED = "materialised"
+    MANIFEST = "manifest"
+    MISSING = "missing objects"
+    ABSENT = "absent"
+    CONFLICT = "conflict"
+    RAW = "raw"
+
+
+@dataclass(frozen=True)
+class Status:
+    """A tracked file and its state.
+
+    Attributes:
+        state: the first that holds: conflict, absent, raw, materialised, missing objects, manifest.
+        objects, missing: how many objects the manifest names, and how many of them are not here.
+        stored: bytes of all objects that the manifest names.
+    """
+
+    tracked: Tracked
+    state: State
+    objects: int = 0
+    missing: int = 0
+    stored: int = 0
+
+
+class Totals(NamedTuple):
+    """Bytes of the files as they are checked out, and of their distinct objects."""
+
+    logical: int
+    stored: int
+
+
+def tracked(path: str, blob: str, conflict: bool, data: bytes | None) -> Tracked:
+    """What the index holds for ``path``, whose ``blob`` it is, in ``conflict`` or not.
+
+    ``data`` is all of a blob that may be a manifest, and the start of any other; None where Git has not got it here.
+    """
+    if data is None:
+        return Tracked(path, blob, conflict, None, "not fetched: this is a partial clone")
+    with contextlib.suppress(ManifestError):
+        return Tracked(path, blob, conflict, loads(data), "")
+    if not data:
+        return Tracked(path, blob, conflict, None, "")
+    other = foreign.stand_in(data)
+    return Tracked(path, blob, conflict, None, foreign.explain(data, path).what, other.hint if other else "")
+
+
+def survey(file: Tracked, worktree: Path, store: Store) -> Status:
+    """The state of one file."""
+    objects = file.manifest.objects() if file.manifest else {}
+    missing = sum(store.size(oid) != size for oid, size in objects.items())
+    return Status(file, _state(file, worktree, missing), len(objects), missing, sum(objects.values()))
+
+
+def _state(file: Tracked, worktree: Path, missing: int) -> State:
+    if file.conflict:
+        return State.CONFLICT
+    here = regular(worktree, file.path)
+    if here is None:
+        return State.ABSENT
+    if file.raw:
+        return State.RAW
+    if not claims_manifest(here):
+        return State.MATERIALISED
+    return State.MISSING if missing else State.MANIFEST
+
+
+def totals(statuses: Iterable[Status]) -> Totals:
+    """Sums over files; an object that several files share is counted once."""
+    manifests = [status.tracked.manifest for status in statuses if status.tracked.manifest]
+    objects = {oid: size for manifest in manifests for oid, size in manifest.objects().items()}
+    return Totals(sum(manifest.size for manifest in manifests), sum(objects.values()))

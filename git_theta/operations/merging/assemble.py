@@ -1,0 +1,108 @@
+"""A settled plan to a manifest: parameters from the heads and from strategies, around the frame of the template."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+
+from git_theta import parameters, registry
+from git_theta.errors import ConflictError, FormatError
+from git_theta.formats.base import Format, Part
+from git_theta.manifest.model import Entry, Manifest
+from git_theta.merging.plan import Plan
+from git_theta.operations.adding.manifest_builder import Layout
+from git_theta.operations.availability import require
+from git_theta.operations.context import Desk
+from git_theta.operations.streams import Stream
+from git_theta.operations.templates import TAKE_A_SIDE, checked_spec, span_views, template
+
+
+def assemble(made: Plan, computed: Mapping[str, Entry], desk: Desk) -> Manifest:
+    """The merged file.
+
+    Args:
+        made: a plan; what is still contested is as the first head has it.
+        computed: entries that strategies made, by name.
+        desk: what to work with.
+
+    No tensor is read that was not computed, unless its format writes checksums that no head declares. Raises
+    ConflictError when no file can hold these parameters.
+    """
+    like = made.manifest(made.like)
+    if made.whole:
+        return like
+    entries = _entries(made, computed)
+    for there in (like, *made.heads):
+        if made.exact and _framing(there) == _framing(like) and _oids(entries) == _oids(there.parameters()):
+            return there
+    reader: Format = registry.load("formats", like.format)()
+    checksum = _Checksums(made, reader, desk)
+    parts = [_part(entry, partial(checksum.of, entry)) for entry in entries]
+    try:
+        runs = reader.build(parts, template(like, desk))
+    except FormatError as error:
+        raise ConflictError(
+            f"the merged parameters fit no {like.format} file: {error.message}",
+            hint=TAKE_A_SIDE,
+            parameter=error.parameter,
+        ) from error
+    layout = Layout(desk, like)
+    for run, entry in zip(runs, entries, strict=False):
+        layout.between(Stream.of([run]), None)
+        layout.keep(entry)
+    layout.between(Stream.of(runs[-1:]), None)
+    return layout.manifest(like.format)
+
+
+def _entries(made: Plan, computed: Mapping[str, Entry]) -> list[Entry]:
+    held = {
+        source: {entry.name: entry for entry in made.manifest(source).parameters()}
+        for source in {place.source for place in made.layout}
+    }
+    return [computed.get(place.name) or held[place.source][place.name] for place in made.layout]
+
+
+def _oids(entries: Iterable[Entry]) -> list[tuple[str | None, str]]:
+    return [(entry.name, entry.oid) for entry in entries]
+
+
+def _framing(manifest: Manifest) -> tuple[object, ...]:
+    """What two files share that differ in parameters' bytes alone."""
+    slots = [(part.name, part.oid if part.name is None else "") for part in manifest.entries]
+    return manifest.format, manifest.size, manifest.frame and manifest.frame.oid, slots
+
+
+class _Checksums:
+    """CRC-32 of parameters: as a head's own file declares it, or of the bytes."""
+
+    def __init__(self, made: Plan, reader: Format, desk: Desk) -> None:
+        self._manifests = [manifest for manifest in (*made.heads, made.base) if manifest]
+        self._reader = reader
+        self._desk = desk
+        self._declared: dict[str, int] | None = None
+
+    def of(self, entry: Entry) -> int:
+        """The checksum of an entry's bytes."""
+        if self._declared is None:
+            self._declared = self._all_declared()
+        found = self._declared.get(entry.oid)
+        return self._computed(entry) if found is None else found
+
+    def _all_declared(self) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for manifest in self._manifests:
+            declared = self._reader.checksums(template(manifest, self._desk))
+            found |= {entry.oid: declared[entry.name] for entry in manifest.parameters() if entry.name in declared}
+        return found
+
+    def _computed(self, entry: Entry) -> int:
+        checksum = 0
+        require([entry], self._desk)
+        for piece in parameters.read(entry, self._desk.store, map):
+            checksum = zlib.crc32(piece, checksum)
+        return checksum
+
+
+def _part(entry: Entry, crc: Callable[[], int]) -> Part:
+    return Part(entry.name or "", checked_spec(entry), span_views(entry), crc)

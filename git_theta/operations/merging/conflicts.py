@@ -1,0 +1,179 @@
+"""Files in conflict: what their stages contest, and what has been settled of it so far.
+
+The stages in Git's index are the truth: planning again tells what is contested. What was settled since is noted beside
+the index, under a name that only these very stages have. A note is advice: without it, everything is contested again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from git_theta.errors import ManifestError
+from git_theta.manifest.model import Entry, Manifest
+from git_theta.manifest.text import dumps, is_manifest, loads
+from git_theta.merging.decisions import UNSETTLED, Decision, identity
+from git_theta.merging.plan import Plan, plan, settle
+from git_theta.operations.merging.apply_plan import Merged
+
+FRAME = "(frame)"
+"""What stands for everything that is no parameter, where contested parameters are listed."""
+
+
+class Stages(NamedTuple):
+    """The texts that the index has for a file in conflict; None where a stage is not there, or is no manifest."""
+
+    base: bytes | None
+    ours: bytes | None
+    theirs: bytes | None
+
+
+class Note(NamedTuple):
+    """How far a conflict was settled.
+
+    Attributes:
+        path: the file.
+        left: names of what is still contested, FRAME among them: each parameter by its first name.
+        sources: what is settled, by name: whose entry it is, or is like.
+        frame: whose frame it is; None while that is contested.
+        file: what was written to the worktree: ours for what is left.
+    """
+
+    path: str
+    left: tuple[str, ...]
+    sources: Mapping[str, int]
+    frame: int | None
+    file: Manifest
+
+
+class Conflict(NamedTuple):
+    """A file in conflict, as far as it is settled.
+
+    Attributes:
+        made: the plan of its stages, with what was settled.
+        computed: by name, what strategies made.
+        note: where it was noted; None where nothing is known of what was done since the merge.
+    """
+
+    made: Plan
+    computed: Mapping[str, Entry]
+    note: Note | None
+
+    @property
+    def left(self) -> tuple[str, ...]:
+        """Names of what is contested."""
+        return self.note.left if self.note else contested(self.made)
+
+
+def open_conflict(path: str, stages: Stages, folder: Path) -> Conflict | None:
+    """The conflict of a file, or None where its sides are no manifests: Git's own to settle.
+
+    Args:
+        path: the file, as Git names it.
+        stages: what the index has.
+        folder: where notes are.
+
+    Raises NewerManifest and ManifestError for a side that claims to be a manifest and cannot be read.
+    """
+    if not stages.ours or not stages.theirs:
+        return None
+    base = loads(stages.base) if stages.base else None
+    made = plan(base, [loads(stages.ours), loads(stages.theirs)])
+    note = _read(folder / key(path, stages))
+    if note is None:
+        return Conflict(made, {}, None)
+    try:
+        settled = settle(made, note.sources, frame=note.frame)
+    except ValueError:  # noted by another release, whose plans differ
+        return Conflict(made, {}, None)
+    names = {name for decision in made.decisions if decision.name in note.sources for name in decision.names}
+    computed = {entry.name: entry for entry in note.file.parameters() if entry.name in names}
+    return Conflict(settled, {name: entry for name, entry in computed.items() if name}, note)
+
+
+def contested(made: Plan) -> tuple[str, ...]:
+    """Names of what a plan leaves to settle. The frame counts only where it is sure to be contested: in one piece."""
+    return tuple(label(decision) for decision in made.contested)
+
+
+def label(decision: Decision) -> str:
+    """What to call a decision in a list."""
+    return decision.name or FRAME
+
+
+def note_of(path: str, merged: Merged) -> Note:
+    """What to note of a merge that left something."""
+    decisions = [decision for decision in merged.plan.decisions if decision.state in UNSETTLED]
+    sources = {decision.name: decision.source for decision in decisions if decision.source is not None}
+    left = tuple(label(item.decision) for item in merged.left)
+    return Note(path, left, sources, merged.plan.frame.source, merged.manifest)
+
+
+def still_ours(left: Sequence[str], ours: Manifest, file: Manifest) -> list[str]:
+    """Which of these contested parameters a file has just as ours has them, or lacks as ours does."""
+    here, there = _identities(ours), _identities(file)
+    return [name for name in left if name != FRAME and here.get(name) == there.get(name)]
+
+
+def same_file(one: Manifest, other: Manifest) -> bool:
+    """Whether two manifests stand for the same bytes, however these are stored."""
+    return _content(one) == _content(other)
+
+
+def key(path: str, stages: Stages) -> str:
+    """The name of the note about a conflict: another merge of the same file has another one."""
+    digest = hashlib.sha256(os.fsencode(path))
+    for text in stages:
+        digest.update(hashlib.sha256(text or b"").digest())
+    return digest.hexdigest()
+
+
+def keep(note: Note, stages: Stages, folder: Path) -> None:
+    """Note how far a conflict is settled. What cannot be written is not noted: it is advice."""
+    said = {"path": note.path, "left": note.left, "sources": dict(note.sources), "frame": note.frame}
+    file = folder / key(note.path, stages)
+    with contextlib.suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary = folder / f".{file.name}-{os.getpid()}"
+        temporary.write_bytes(json.dumps(said).encode() + b"\n" + dumps(note.file))
+        temporary.replace(file)
+
+
+def forget(path: str, stages: Stages, folder: Path) -> None:
+    """Drop the note about a conflict that is settled."""
+    with contextlib.suppress(OSError):
+        (folder / key(path, stages)).unlink()
+
+
+def forget_all(folder: Path) -> None:
+    """Drop all notes: no file is in conflict."""
+    with contextlib.suppress(OSError):
+        for file in folder.iterdir():
+            file.unlink()
+
+
+def _read(file: Path) -> Note | None:
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, ManifestError):
+        said, _, text = file.read_bytes().partition(b"\n")
+        if is_manifest(text):
+            data = json.loads(said)
+            return Note(data["path"], tuple(data["left"]), dict(data["sources"]), data["frame"], loads(text))
+    return None
+
+
+def _identities(manifest: Manifest) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for entry in manifest.parameters():
+        for name in (entry.name or "", *(view.name for view in entry.views)):
+            found[name] = identity(entry)
+    return found
+
+
+def _content(manifest: Manifest) -> tuple[object, ...]:
+    frame = manifest.frame and manifest.frame.oid
+    return (frame, tuple((entry.name, entry.oid, entry.size) for entry in manifest.entries))

@@ -1,0 +1,97 @@
+"""A file of a merge, before its parameters: whether it is merged by them, taken from one head, or contested as a file.
+
+For merges that Git does not lead: of many heads at once, or only looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from git_theta.manifest.model import Manifest
+from git_theta.merging.decisions import BASE, three_way
+from git_theta.merging.plan import Plan, plan
+from git_theta.operations.merging.file_renames import Row
+
+
+class Version(NamedTuple):
+    """A file at a commit: Git's mode and blob id, and what the blob says; None for one that is no manifest."""
+
+    mode: str
+    oid: str
+    manifest: Manifest | None
+
+
+class Case(NamedTuple):
+    """What is to be done about a file.
+
+    Attributes:
+        path: the file.
+        base, heads: what stands there; None for nothing.
+        was: what the base and those heads call it that did not rename it to ``path``; "" where nobody renamed it.
+        plan: how its parameters are merged; None for a file that is taken, or contested, as it is.
+        among: the heads that the plan is about: those that have the file.
+        source: without a plan, the head (or BASE) that has the outcome; None where the file is contested.
+        reason: without a plan, why, in words.
+    """
+
+    path: str
+    base: Version | None
+    heads: tuple[Version | None, ...]
+    was: str = ""
+    plan: Plan | None = None
+    among: tuple[int, ...] = ()
+    source: int | None = None
+    reason: str = ""
+
+    @property
+    def mode(self) -> str:
+        """The mode of the merged file: what one changed; the first head's where heads contradict each other."""
+        modes = [self.heads[index] for index in self.among]
+        held = [version.mode for version in modes if version]
+        _, source = three_way(self.base and self.base.mode, held)
+        return held[source or 0]
+
+    def version(self, source: int) -> Version | None:
+        """What a head, or BASE, has."""
+        return self.base if source == BASE else self.heads[source]
+
+
+def case(file: Row[Version], labels: Sequence[str]) -> Case:
+    """What is to be done about a file that is not the same everywhere.
+
+    Args:
+        file: what the merge base and each head have.
+        labels: what people call the heads.
+    """
+    base, *heads = file.versions
+    made = Case(file.path, base, tuple(heads), file.was, reason=file.clash)
+    if file.clash:
+        return made
+    among = tuple([index for index, version in enumerate(heads) if version])
+    manifests = [version.manifest for version in heads if version and version.manifest]
+    split = len(manifests) == len(among) and (base is None or base.manifest is not None)
+    if split and among and (base is None or len(among) == len(heads)):
+        called = [labels[index] for index in among]
+        return made._replace(plan=plan(base and base.manifest, manifests, called), among=among)
+    by, source = three_way(_identity(base), list(map(_identity, heads)))
+    if source is not None:
+        return made._replace(source=source, reason=_taken(made, source, [labels[index] for index in by]))
+    return made._replace(reason=_contested(made, labels))
+
+
+def _identity(version: Version | None) -> tuple[str, str] | None:
+    return version and (version.mode, version.oid)
+
+
+def _taken(made: Case, source: int, by: Sequence[str]) -> str:
+    verb = "removed" if made.heads[source] is None else "changed" if made.base else "added"
+    return f"{', '.join(by)} {verb} it"
+
+
+def _contested(made: Case, labels: Sequence[str]) -> str:
+    gone = [label for label, version in zip(labels, made.heads, strict=True) if version is None]
+    if gone and made.base:
+        return f"{', '.join(gone)} removed it, others changed it"
+    raw = [label for label, version in zip(labels, made.heads, strict=True) if version and version.manifest is None]
+    return f"heads changed it, and it is not stored by parameters at {', '.join(raw) or 'the merge base'}"

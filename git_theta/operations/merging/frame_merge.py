@@ -1,0 +1,33 @@
+"""Whether heads that have different frames really differ in anything but their parameters.
+
+A torch archive writes checksums of its tensors into its frame, and every frame lists names and shapes. So frames differ
+whenever parameters do, and ids cannot say more. A format can: a head's frame that comes out when the format rebuilds
+the base's around that head's parameters holds nothing new, but for what a writer derives from all of the file.
+"""
+
+from __future__ import annotations
+
+from git_theta import registry
+from git_theta.formats.base import Format
+from git_theta.merging.plan import Plan, settle
+from git_theta.operations.context import Desk
+from git_theta.operations.templates import is_rebuilt_from, template
+
+
+def framed(made: Plan, desk: Desk) -> tuple[Plan, bool]:
+    """The plan with the frame of a head that says all that is to be said; and whether there is one.
+
+    Where there is none, because more than one head changed what is no parameter, the plan keeps the first head's.
+    Without a base nothing may differ: then the first head stands for it.
+    """
+    if made.whole or made.frame.source is not None:
+        return made, True
+    ancestor = made.base or made.heads[0]
+    if {head.format for head in made.heads} != {ancestor.format}:
+        return made, False
+    reader: Format = registry.load("formats", made.format)()
+    base = template(ancestor, desk)
+    news = [index for index, head in enumerate(made.heads) if not is_rebuilt_from(template(head, desk), base, reader)]
+    if len(news) > (1 if made.base else 0):
+        return made, False
+    return settle(made, {}, frame=news[0] if news else 0), True

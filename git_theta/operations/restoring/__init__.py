@@ -1,0 +1,1 @@
+"""Smudge: a manifest back to the file it stands for."""

@@ -1,0 +1,99 @@
+"""A manifest that lies in the worktree becomes the file it stands for, in one step, or stays what it is."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from git_theta.errors import StoreError
+from git_theta.manifest.model import Manifest
+from git_theta.operations.context import Desk
+from git_theta.operations.restoring.restore import restored
+
+_REST = 3
+"""Seconds by which the file's time is set back. Git distrusts what changed in the second it wrote its index."""
+
+
+def holds(target: Path, text: bytes) -> bool:
+    """Whether ``target`` is a regular file (not a link to one) with exactly this text."""
+    with contextlib.suppress(OSError):
+        described = target.lstat()
+        return stat.S_ISREG(described.st_mode) and described.st_size == len(text) and target.read_bytes() == text
+    return False
+
+
+def require_room(size: int, folder: Path) -> None:
+    """Raise StoreError when ``folder``'s file system has not ``size`` bytes left."""
+    described = os.statvfs(folder)
+    free = described.f_bavail * described.f_frsize
+    if free < size:
+        raise StoreError(
+            f"{size:,} bytes to check out, and {free:,} free in {folder}", hint="Free some space and check out again."
+        )
+
+
+def materialise(
+    manifest: Manifest, text: bytes, target: Path, desk: Desk, *, rested: bool = True
+) -> os.stat_result | None:
+    """Put the file in the place of its manifest; its new description, or None when the manifest is not there.
+
+    A reader sees the manifest or the whole file, nothing between. Permissions stay. Raises MissingObject,
+    CorruptObject, StoreError; the manifest is left in place then. ``rested`` sets the file's time back, for an index
+    that is going to be told of it.
+    """
+    if not holds(target, text):
+        return None
+    with _beside(target, desk.scratch) as (temporary, descriptor):
+        for piece in restored(manifest, desk):
+            _write(descriptor, memoryview(piece).cast("B"))
+        os.fchmod(descriptor, stat.S_IMODE(target.lstat().st_mode))
+        described = os.fstat(descriptor)
+        os.utime(descriptor, ns=(described.st_atime_ns, described.st_mtime_ns - rested * _REST * 10**9))
+        if not holds(target, text):
+            return None
+        temporary.rename(target)
+        return os.fstat(descriptor)
+
+
+def _write(descriptor: int, view: memoryview) -> None:
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+@contextlib.contextmanager
+def _beside(target: Path, scratch: Path) -> Iterator[tuple[Path, int]]:
+    """A temporary file on the target's file system: out of sight where that can be, or else next to it."""
+    folder = scratch if _is_beside(scratch, target.parent) else target.parent
+    temporary, descriptor = folder / f".theta-{os.getpid()}-{os.urandom(6).hex()}", -1
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        yield temporary, descriptor
+    except OSError as error:
+        raise StoreError(
+            f"cannot write the file: {error.strerror}", hint="Mend that, then: git theta checkout"
+        ) from error
+    finally:
+        if descriptor >= 0:
+            os.close(descriptor)
+        temporary.unlink(missing_ok=True)
+
+
+def _is_beside(scratch: Path, folder: Path) -> bool:
+    """Whether ``scratch`` can be had, and files can be renamed from it into ``folder``.
+
+    Two mounts of one file system have the same device number, and refuse it all the same: so it is tried.
+    """
+    probe = f".theta-{os.getpid()}-{os.urandom(6).hex()}"
+    with contextlib.suppress(OSError):
+        scratch.mkdir(parents=True, exist_ok=True)
+        if scratch.stat().st_dev == folder.stat().st_dev:
+            (scratch / probe).touch()
+            (scratch / probe).replace(folder / probe)
+            (folder / probe).unlink()
+            return True
+    with contextlib.suppress(OSError):
+        (scratch / probe).unlink()
+    return False

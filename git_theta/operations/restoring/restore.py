@@ -1,0 +1,114 @@
+"""A manifest to the bytes it stands for, in order, verified, with a few parts ahead on other threads."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from git_theta import parameters
+from git_theta.errors import CorruptObject, MissingObject
+from git_theta.manifest import frame
+from git_theta.manifest.model import Entry, Manifest
+from git_theta.operations.availability import what_was_asked
+from git_theta.operations.context import Desk
+from git_theta.operations.workers import HELD
+from git_theta.tensors.arrays import Buffer
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+_AHEAD = 4
+_LARGEST_FRAME = 64 << 20
+_THE_REST = """\
+To get everything else meanwhile, in a new clone: GIT_THETA_SKIP_SMUDGE=1 git reset --hard
+Elsewhere: GIT_THETA_SKIP_SMUDGE=1 git restore :/, then the command again, with GIT_THETA_SKIP_SMUDGE=1, too"""
+"""Not the ``git restore --source=HEAD :/`` that Git names: it leaves a new clone without an index."""
+
+
+def require_objects(manifest: Manifest, desk: Desk) -> None:
+    """Return when every object of ``manifest`` is here and has its size, after fetching what is not.
+
+    Raises MissingObject naming the first that cannot be had, and how many there are; CorruptObject when the manifest
+    contradicts itself.
+    """
+    require_size(manifest)
+    missing = missing_objects(manifest, desk)
+    reasons: list[str] = []
+    if missing:
+        reasons = desk.fetch(missing)
+        missing = missing_objects(manifest, desk)
+    if missing:
+        lost = next(part for part in manifest.parts() if part.storage.object == missing[0])
+        raise MissingObject(
+            f"{len(missing)} of its objects are missing here, {missing[0]} first",
+            parameter=lost.name or "",
+            hint=f"{what_was_asked(reasons)}\n{_THE_REST}",
+        )
+
+
+def missing_objects(manifest: Manifest, desk: Desk) -> list[str]:
+    """The objects of ``manifest`` that are not in the store, or not with their size."""
+    return [oid for oid, size in manifest.objects().items() if desk.store.size(oid) != size]
+
+
+def restored(manifest: Manifest, desk: Desk) -> Iterator[Buffer]:
+    """The file's bytes in pieces. What is wrong with them is raised, at the latest after the last piece.
+
+    Raises MissingObject, CorruptObject.
+    """
+    require_size(manifest)
+    runs = runs_of(manifest, desk)
+    for part in _parts(manifest, desk):
+        for piece in chain([next(runs)], part):
+            if piece:
+                yield piece
+                desk.progress(len(piece))
+    yield next(runs)
+    desk.state.remember(manifest.parts())  # now that all of them were found there
+
+
+def require_size(manifest: Manifest) -> None:
+    """Raise CorruptObject unless the parts have the file's size: so no forged manifest writes more than it says.
+
+    Each part is known to have its own when it is read.
+    """
+    size = sum(entry.size for entry in manifest.entries)
+    if manifest.frame is not None:
+        size += frame.literal(manifest.frame.size, len(manifest.entries))
+    if size != manifest.size:
+        raise CorruptObject(
+            f"the manifest says {manifest.size:,} bytes and its parts have {size:,}",
+            hint="It was damaged or forged. Take the file from another commit.",
+        )
+
+
+def runs_of(manifest: Manifest, desk: Desk) -> Iterator[bytes]:
+    """The literal bytes before each entry, and after the last."""
+    if manifest.frame is None:
+        return iter([b""] * (len(manifest.entries) + 1))
+    if manifest.frame.size > _LARGEST_FRAME:
+        raise CorruptObject(f"a frame of {manifest.frame.size} bytes")
+    return frame.decode(b"".join(parameters.read(manifest.frame, desk.store, map)), len(manifest.entries))
+
+
+def _parts(manifest: Manifest, desk: Desk) -> Iterator[list[Buffer] | Iterator[Buffer]]:
+    """The pieces of each entry: lists made ahead for small ones, a generator for a large one."""
+    ahead: deque[Future[list[Buffer]] | Entry] = deque()
+
+    def next_part() -> list[Buffer] | Iterator[Buffer]:
+        part = ahead.popleft()
+        return parameters.read(part, desk.store, desk.workers.map) if isinstance(part, Entry) else part.result()
+
+    for entry in manifest.entries:
+        small = entry.size <= HELD
+        ahead.append(desk.workers.cores.submit(_whole, entry, desk) if small else entry)
+        if len(ahead) > _AHEAD:
+            yield next_part()
+    while ahead:
+        yield next_part()
+
+
+def _whole(entry: Entry, desk: Desk) -> list[Buffer]:
+    return list(parameters.read(entry, desk.store, map))

@@ -1,0 +1,66 @@
+"""What the commands that look back have in common: manifests out of Git's history."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from typing import Any, NamedTuple
+
+from git_theta.diffing.base import Change
+from git_theta.globs import name_matcher
+from git_theta.manifest.text import LARGEST, is_manifest
+from git_theta.operations.comparing.parameter_history import Reader
+from git_theta.vcs.commits import Blobs, Commit, Diffs
+
+SHORT = 12
+"""Hex digits of an id, where a person reads it."""
+
+
+class Past(NamedTuple):
+    """A repository's history, opened: blobs, what commits changed, and versions of checkpoints."""
+
+    blobs: Blobs
+    diffs: Diffs
+    reader: Reader
+
+
+@contextmanager
+def past(warn: Callable[[str], None]) -> Iterator[Past]:
+    """The history of the repository we are in; its processes end with the block.
+
+    ``warn`` is told of what cannot be read.
+    """
+    with Blobs(LARGEST) as blobs, Diffs() as diffs:
+        yield Past(blobs, diffs, Reader(lambda oid: manifest_text(blobs, oid), cache(warn)))
+
+
+def manifest_text(blobs: Blobs, oid: str) -> bytes | None:
+    """The blob of that id, where it is the text of a manifest."""
+    text = blobs.read(oid)
+    return text if text and is_manifest(text) else None
+
+
+def keeping(globs: Sequence[str]) -> Callable[[Change], bool] | None:
+    """Whether one of a change's names matches a glob; None for no globs. Raises UsageError for what is no glob."""
+    if not globs:
+        return None
+    matches = name_matcher(globs)
+    return lambda change: any(map(matches, names(change)))
+
+
+def names(change: Change) -> list[str]:
+    """Every name that a changed parameter has or had."""
+    return [*(place.name for place in (change.after, change.before) if place), *change.also]
+
+
+def commit_json(commit: Commit) -> dict[str, Any]:
+    """A commit in JSON."""
+    return {
+        "commit": commit.oid,
+        "author": commit.author,
+        "email": commit.email,
+        "date": commit.time,
+        "subject": commit.subject,
+        "boundary": commit.boundary,
+    }

@@ -1,0 +1,185 @@
+"""Git's own merging, and the state that a merge leaves in a repository until it is committed."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from git_theta.errors import GitError, UsageError
+from git_theta.vcs import atomic
+from git_theta.vcs.discovery import Repository
+from git_theta.vcs.git import git, nul_separated, succeeds
+
+_NEWEST_NEEDED = (2, 38)
+_STATE = ("MERGE_HEAD", "MERGE_MSG", "MERGE_MODE")
+_UNFINISHED = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD")
+_STOPPED = "git theta merge was stopped. Give it up: git merge --abort"
+"""What MERGE_HEAD has until index and worktree hold the merge. Git's commands say it where they cannot go on."""
+
+
+def under_way(repository: Repository) -> bool:
+    """Whether a merge waits for its commit."""
+    return (repository.git_dir / "MERGE_HEAD").exists()
+
+
+def require_clean_index(repository: Repository) -> None:
+    """Raise UsageError where something is staged, or a merge, cherry-pick or revert has not ended."""
+    unfinished = [name for name in _UNFINISHED if (repository.git_dir / name).exists()]
+    if unfinished:
+        raise UsageError(
+            f"a merge or pick has not been concluded ({unfinished[0]} exists)",
+            hint="Commit it, or give it up: git merge --abort",
+        )
+    if not succeeds("diff-index", "--cached", "--quiet", "HEAD", cwd=repository.worktree):
+        raise UsageError("the index holds uncommitted changes", hint="Commit or stash them first.")
+
+
+def require_tree_merges() -> None:
+    """Raise UsageError for a Git that cannot merge trees without a worktree."""
+    found = re.search(r"\d+\.\d+", git("version").decode())
+    version = found[0] if found else ""
+    if not found or tuple(map(int, version.split("."))) < _NEWEST_NEEDED:
+        raise UsageError(
+            f"merging more than two heads needs git 2.38 or newer, and this is {version}",
+            hint="Upgrade Git, or merge one head after another.",
+        )
+
+
+def merge_trees(ours: str, theirs: str, cwd: Path | None = None) -> tuple[str, list[str]]:
+    """The tree that merging two commits gives, and the paths that conflict in it. Touches neither index nor files."""
+    command = ["git", "merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", ours, theirs]
+    done = subprocess.run(command, cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True)
+    if done.returncode > 1:
+        raise GitError(f"git merge-tree failed: {done.stderr.decode(errors='replace').strip()}")
+    tree, *conflicts = nul_separated(done.stdout)
+    return tree, sorted({path for path in conflicts if path})
+
+
+def commit_tree(tree: str, parents: Iterable[str], cwd: Path | None = None) -> str:
+    """A commit that no ref names, to merge with; returns its id."""
+    options = [word for parent in parents for word in ("-p", parent)]
+    return git("commit-tree", *options, "-m", "an intermediate merge", tree, cwd=cwd).decode().strip()
+
+
+def tree_of(commit: str, cwd: Path | None = None) -> str:
+    """The id of a commit's tree."""
+    return git("rev-parse", f"{commit}^{{tree}}", cwd=cwd).decode().strip()
+
+
+def run_merge(
+    head: str, message: str | None, cwd: Path | None = None, variables: Mapping[str, str] | None = None
+) -> tuple[int, bytes]:
+    """``git merge --no-commit HEAD``: how it exited, and its standard output. Its errors go to ours.
+
+    ``variables``: what its drivers find in the environment beside ours.
+    """
+    spoken = ["-m", message] if message is not None else []
+    command = ["git", "merge", "--no-commit", *spoken, head]
+    with _to_its_end():
+        env = {**os.environ, **(variables or {})}
+        done = subprocess.run(command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    return done.returncode, done.stdout
+
+
+def require_true_merges(repository: Repository) -> None:
+    """Raise UsageError where ``merge.ff=only`` forbids merges that are no fast-forwards."""
+    answer = subprocess.run(["git", "config", "--get", "merge.ff"], cwd=repository.worktree, capture_output=True)
+    if answer.stdout.strip() == b"only":
+        raise UsageError(
+            "merge.ff is only, and this is no fast-forward", hint="Allow it: git -c merge.ff=true theta merge ..."
+        )
+
+
+def begin(repository: Repository, message: str) -> None:
+    """Put down that a merge is under way, so that ``git merge --abort`` knows.
+
+    Until :func:`check_out` is through, ``git commit`` refuses: it would record a merge of heads whose changes are not
+    there yet.
+    """
+    git("update-ref", "ORIG_HEAD", "HEAD", cwd=repository.worktree)
+    for name, content in zip(_STATE, (_STOPPED, message, ""), strict=True):
+        (repository.git_dir / name).write_bytes(os.fsencode(content))
+
+
+def forget(repository: Repository) -> None:
+    """Take back ``begin``."""
+    for name in _STATE:
+        (repository.git_dir / name).unlink(missing_ok=True)
+
+
+def check_out(tree: str, heads: Iterable[str], repository: Repository) -> None:
+    """Take index and worktree from HEAD to the tree of a merge, and let ``git commit`` know; or leave all as it was.
+
+    Raises GitError where it would lose changes, and where it cannot be done.
+    """
+    top = repository.worktree
+    try:
+        git("read-tree", "-m", "-u", "-n", "HEAD", tree, cwd=top)
+    except GitError as error:
+        raise GitError(error.message, hint="Commit or stash what the merge would overwrite.") from None
+    try:
+        with _to_its_end():
+            git("read-tree", "-m", "-u", "HEAD", tree, cwd=top)
+        _ready(repository, heads)
+    except BaseException:
+        _put_back(tree, repository)
+        raise
+
+
+def _ready(repository: Repository, heads: Iterable[str]) -> None:
+    """Put down what was merged, as ``git merge`` does: all of it is there now."""
+    atomic.replace(repository.git_dir / "MERGE_HEAD", "".join(f"{head}\n" for head in heads).encode())
+
+
+def _put_back(tree: str, repository: Repository) -> None:
+    """Undo what was begun of :func:`check_out`, which found nothing of the person's in its way."""
+    top = repository.worktree
+    assert top
+    if succeeds("diff-index", "--cached", "--quiet", tree, cwd=top):
+        git("read-tree", "-m", "-u", tree, "HEAD", cwd=top)
+        return
+    fields = iter(nul_separated(git("diff-tree", "-r", "-z", "--name-status", "HEAD", tree, cwd=top)))
+    changes = {next(fields): status for status in fields}
+    for path in (path for path, status in changes.items() if status == "A"):
+        (top / path).unlink(missing_ok=True)
+    others = b"".join(os.fsencode(path) + b"\0" for path, status in changes.items() if status != "A")
+    git("checkout-index", "-f", "-u", "-q", "-z", "--stdin", cwd=top, stdin=others)
+
+
+def abort(repository: Repository) -> None:
+    """Give up a merge that is under way."""
+    git("merge", "--abort", cwd=repository.worktree)
+
+
+def commit(repository: Repository) -> int:
+    """Commit the merge that is under way, with the message put down for it; returns Git's exit code."""
+    with _to_its_end():
+        command = ["git", "commit", "--no-edit"]
+        return subprocess.run(command, cwd=repository.worktree, stdin=subprocess.DEVNULL).returncode
+
+
+@contextmanager
+def _to_its_end() -> Iterator[None]:
+    """Let a Git that writes index and worktree end by itself when Ctrl-C comes: a killed one leaves its locks."""
+    came: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if came:
+        raise KeyboardInterrupt
+
+
+def add_trailers(repository: Repository, trailers: Sequence[str]) -> None:
+    """Add ``Key: value`` lines to the message of the merge that is under way."""
+    if trailers:
+        options = [word for trailer in trailers for word in ("--trailer", trailer)]
+        file = repository.git_dir / "MERGE_MSG"
+        command = ("interpret-trailers", "--in-place", "--if-exists", "addIfDifferent")
+        git(*command, *options, file, cwd=repository.worktree)

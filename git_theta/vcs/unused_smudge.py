@@ -1,0 +1,38 @@
+"""Files that Git has smudged for nobody: before it runs a diff driver, it puts both versions into temporary files.
+
+Ours reads the blobs that it is given the ids of. So where Git is about to call it, its files may hold anything.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+from git_theta.errors import GitError
+from git_theta.vcs import config
+from git_theta.vcs.git import git, nul_separated
+from git_theta.vcs.parent_process import shows_differences
+
+_SETTINGS = r"^diff\.theta\.(command|textconv)$"
+
+
+def unread(path: str) -> bool:
+    """Whether what our parent has smudged for a path (from the top, where we run) is for our own driver alone."""
+    return _for_drivers() and _driver(path) == b"theta"
+
+
+@cache
+def _for_drivers() -> bool:
+    """A textconv that a person has set beside our driver runs where no driver does, on the files."""
+    if not shows_differences():
+        return False
+    try:
+        items = nul_separated(git("config", "--null", "--get-regexp", _SETTINGS))
+    except GitError:  # neither is set
+        return False
+    settings = {key: value for key, _, value in (item.partition("\n") for item in items)}
+    return settings.keys() == {config.DIFF} and config.Setting(config.DIFF, settings[config.DIFF]).ours
+
+
+@cache
+def _driver(path: str) -> bytes:
+    return git("check-attr", "-z", "diff", "--", path).split(b"\0")[2]
