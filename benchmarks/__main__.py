@@ -11,11 +11,11 @@ from pathlib import Path
 
 from benchmarks import machine, tables
 from benchmarks.diff_steps import LAYERS, names_story, values_story
-from benchmarks.merge_steps import apart_story, merge_story, start_story
-from benchmarks.models import APART, FORK, Dtype, build
+from benchmarks.merge_steps import disjoint_story, merge_story, start_story
+from benchmarks.models import DISJOINT, FORK, DtypeName, build_model
 from benchmarks.results import Result
-from benchmarks.rounds import race
-from benchmarks.stages import seal
+from benchmarks.rounds import race_story
+from benchmarks.stages import seal_environment
 from benchmarks.steps import Story, checkpoint_story, toy_story
 
 _HERE = Path(__file__).parent
@@ -24,13 +24,13 @@ _TOY = 100_000
 _COPIES = 20
 """Files of the size asked for that exist at most: four versions; stored, these and six merged ones; one checked out;
 one added elsewhere; mergekit's, and a copy."""
-_DTYPES: tuple[tuple[str, Dtype], ...] = (("fp32", "F32"), ("bf16", "BF16"))
+_DTYPES: tuple[tuple[str, DtypeName], ...] = (("fp32", "F32"), ("bf16", "BF16"))
 _PARTS = ("toy", "checkpoint", "merge", "diff")
 
 
 def main() -> None:
     """Parse the command line and run."""
-    options = _options()
+    options = _parse_arguments()
     with tempfile.TemporaryDirectory(prefix="theta-bench-", dir=options.dir) as name:
         folder = Path(name)
         size = int(options.size * 1e9)
@@ -38,21 +38,21 @@ def main() -> None:
             raise SystemExit(
                 f"{free / 1e9:.0f} GB free in {folder}, and {_COPIES * options.size:.0f} GB needed: see --dir"
             )
-        seal(folder / "home")
+        seal_environment(folder / "home")
         about = {
             "taken": time.strftime("%Y-%m-%d %H:%M"),
             "size": f"{options.size:g} GB",
             "rounds": str(options.rounds),
         }
-        about |= machine.describe(options.mergekit)
+        about |= machine.describe_machine(options.mergekit)
         results: list[Result] = []
-        for story in _stories(options, folder / "models", size):
-            results += race(story, folder / "stages", options.rounds, print)
+        for story in _build_stories(options, folder / "models", size):
+            results += race_story(story, folder / "stages", options.rounds, print)
             shutil.rmtree(folder / "models")
-    _told(results, about, docs=options.write_docs)
+    _report_results(results, about, docs=options.write_docs)
 
 
-def _options() -> argparse.Namespace:
+def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m benchmarks", description="git-theta beside git-lfs and the bounds")
     parser.add_argument("--size", type=float, default=1.0, metavar="GB", help="of each checkpoint (1.0)")
     parser.add_argument("--rounds", type=int, default=5, metavar="N", help="timings of each step (5)")
@@ -67,31 +67,31 @@ def _options() -> argparse.Namespace:
     return options
 
 
-def _stories(options: argparse.Namespace, folder: Path, size: int) -> Iterator[Story]:
+def _build_stories(options: argparse.Namespace, folder: Path, size: int) -> Iterator[Story]:
     """Each with its checkpoints in ``folder``, made when it is its turn."""
     if "toy" in options.only:
-        yield toy_story(build(folder, "F32", _TOY))
+        yield toy_story(build_model(folder, "F32", _TOY))
     if "checkpoint" in options.only:
         for title, dtype in _DTYPES:
-            yield checkpoint_story(title, build(folder, dtype, size))
+            yield checkpoint_story(title, build_model(folder, dtype, size))
     if "merge" in options.only:
         mergekit = options.mergekit
         if mergekit is None:
             print("mergekit is left out: no such program (--mergekit)")
-        yield start_story(build(folder, "F32", _TOY, FORK), mergekit)
+        yield start_story(build_model(folder, "F32", _TOY, FORK), mergekit)
         for title, dtype in _DTYPES:
-            yield merge_story(title, build(folder, dtype, size, FORK), mergekit)
-            yield apart_story(title, build(folder, dtype, size, APART))
+            yield merge_story(title, build_model(folder, dtype, size, FORK), mergekit)
+            yield disjoint_story(title, build_model(folder, dtype, size, DISJOINT))
     if "diff" in options.only:
-        yield names_story(build(folder, "F32", LAYERS * _TOY // 16, layers=LAYERS))
+        yield names_story(build_model(folder, "F32", LAYERS * _TOY // 16, layers=LAYERS))
         for title, dtype in _DTYPES:
-            yield values_story(title, build(folder, dtype, size, layers=LAYERS))
+            yield values_story(title, build_model(folder, dtype, size, layers=LAYERS))
 
 
-def _told(results: list[Result], about: dict[str, str], *, docs: bool) -> None:
-    sections = tables.sections(results, about)
+def _report_results(results: list[Result], about: dict[str, str], *, docs: bool) -> None:
+    sections = tables.render_sections(results, about)
     print("", *sections.values(), sep="\n")
-    print("\n".join(f"NOT MET  {miss}" for miss in tables.misses(results)) or "Every budget is met.")
+    print("\n".join(f"NOT MET  {miss}" for miss in tables.missed_budgets(results)) or "Every budget is met.")
     file = _HERE / "results" / f"{time.strftime('%Y%m%d-%H%M%S')}.json"
     tables.write_json(file, results, about)
     print(f"\nwritten: {file}")

@@ -13,9 +13,9 @@ import numpy as np
 _MERGEKIT = "from importlib.metadata import version; print(version('mergekit'), 'with torch', version('torch'))"
 
 
-def describe(mergekit: Path | None = None) -> dict[str, str]:
+def describe_machine(mergekit: Path | None = None) -> dict[str, str]:
     """Hardware and versions, by name, to be printed in this order; ``mergekit`` is its program."""
-    compared = {"mergekit": _said(mergekit.parent / "python", "-c", _MERGEKIT)} if mergekit else {}
+    compared = {"mergekit": _first_output_line(mergekit.parent / "python", "-c", _MERGEKIT)} if mergekit else {}
     return {
         "processor": _processor(),
         "cores": str(os.cpu_count()),
@@ -23,9 +23,9 @@ def describe(mergekit: Path | None = None) -> dict[str, str]:
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
         "numpy": np.__version__,
-        "git": _said("git", "--version"),
-        "git-lfs": _said("git", "lfs", "version"),
-        "openssl": _said("openssl", "version"),
+        "git": _first_output_line("git", "--version"),
+        "git-lfs": _first_output_line("git", "lfs", "version"),
+        "openssl": _first_output_line("openssl", "version"),
         "torch": version("torch"),
         **compared,
     }
@@ -38,5 +38,5 @@ def _processor() -> str:
     return next(names, platform.processor() or platform.machine())
 
 
-def _said(*command: str | Path) -> str:
+def _first_output_line(*command: str | Path) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[0]

@@ -10,13 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.models import Model, Version
-from benchmarks.reading import READ, read
-from benchmarks.results import MB, MEMORY, MERGEKIT, OURS, Takes, Within
-from benchmarks.stages import NAME, Stage
-from benchmarks.steps import Row, Story, Tool
+from benchmarks.models import Model, ModelVersion
+from benchmarks.reading import READ, read_versions
+from benchmarks.results import MB, MEMORY, MERGEKIT, OURS, WithinRatio, WithinSeconds
+from benchmarks.stages import FILE_NAME, Stage
+from benchmarks.steps import Story, TimedStep, Tool
 from benchmarks.timing import Command
-from git_theta.manifest.text import loads
+from git_theta.manifest.text import decode_manifest
 from git_theta.operations.workers import Workers
 from git_theta.tensors.arrays import BLOCK
 
@@ -25,12 +25,12 @@ WRITE, PLAIN = "write", "cat + cp"
 _MEMORY = MEMORY[OURS] + 4 * Workers().count * BLOCK
 _WITHOUT_TORCH = 64 * MB
 """Bytes that a merge may need that computes nothing: torch alone takes more."""
-_AT_ONCE = 1.0
+_IDS_SECONDS = 1.0
 """Seconds for a merge of ids: the same for any size."""
 _DENSITY = 0.2
 
 
-class Strategy(NamedTuple):
+class RacedStrategy(NamedTuple):
     """One way to merge, as we and as mergekit spell it.
 
     Attributes:
@@ -51,13 +51,13 @@ class Strategy(NamedTuple):
 
 _TIES = ("-s", "ties", "-o", f"density={_DENSITY}", "-o")
 STRATEGIES = (
-    Strategy("average", ("-s", "average"), "linear", {}, 1.5, False),
-    Strategy("TIES by tensor", (*_TIES, "scope=tensor"), "ties", {"density": _DENSITY}, 3, True),
-    Strategy("TIES by checkpoint", (*_TIES, "scope=checkpoint"), "", {}, 3, True),
+    RacedStrategy("average", ("-s", "average"), "linear", {}, 1.5, False),
+    RacedStrategy("TIES by tensor", (*_TIES, "scope=tensor"), "ties", {"density": _DENSITY}, 3, True),
+    RacedStrategy("TIES by checkpoint", (*_TIES, "scope=checkpoint"), "", {}, 3, True),
 )
 
 
-_TEAMS: tuple[tuple[Version, ...], ...] = (("a", "b"), ("a", "b", "c"))
+_HEAD_SETS: tuple[tuple[ModelVersion, ...], ...] = (("a", "b"), ("a", "b", "c"))
 
 
 def merge_story(title: str, model: Model, mergekit: Path | None) -> Story:
@@ -68,53 +68,53 @@ def merge_story(title: str, model: Model, mergekit: Path | None) -> Story:
         model: in the versions ``FORK``.
         mergekit: the program ``mergekit-yaml``, where it is installed.
     """
-    rows = tuple([_row(strategy, heads, mergekit) for heads in _TEAMS for strategy in STRATEGIES])
-    return Story(title, model, rows, rivals=(), opening=Stage.branch, part="merges")
+    rows = tuple([_merge_step(strategy, heads, mergekit) for heads in _HEAD_SETS for strategy in STRATEGIES])
+    return Story(title, model, rows, rivals=(), opening=Stage.branch_versions, part="merges")
 
 
 def start_story(model: Model, mergekit: Path | None) -> Story:
     """What a merge costs before it has anything to do: a model so small that only this is left."""
-    row = replace(_row(STRATEGIES[0], _TEAMS[0], mergekit), budgets=())
-    return Story("toy", model, (row,), rivals=(), opening=Stage.branch, part="merges")
+    row = replace(_merge_step(STRATEGIES[0], _HEAD_SETS[0], mergekit), budgets=())
+    return Story("toy", model, (row,), rivals=(), opening=Stage.branch_versions, part="merges")
 
 
-def apart_story(title: str, model: Model) -> Story:
+def disjoint_story(title: str, model: Model) -> Story:
     """Heads that changed other parameters, so that nothing is computed; ``model`` in the versions ``APART``."""
     rows = (
-        Row(
+        TimedStep(
             "merge of other parameters",
-            _merging_into("left"),
-            lambda _: _merge("right"),
+            _checkout_head("left"),
+            lambda _: _merge_command("right"),
             (),
-            prove=_none_contested,
-            tools={PLAIN: _plain("base")},
+            prove=_require_none_contested,
+            tools={PLAIN: _plain_copy("base")},
             beside=(PLAIN,),
         ),
-        Row(
+        TimedStep(
             "the same with no tensor there",
-            _without_tensors,
+            _remove_tensors,
             # Into a tree: a worktree needs the tensors in the end, whoever merged.
             lambda _: ["git", "merge-tree", "--write-tree", "left", "right"],
             (),
-            (Takes(_AT_ONCE),),
+            (WithinSeconds(_IDS_SECONDS),),
             memory=_WITHOUT_TORCH,
         ),
     )
-    return Story(title, model, rows, rivals=(), opening=Stage.branch, part="merges")
+    return Story(title, model, rows, rivals=(), opening=Stage.branch_versions, part="merges")
 
 
-def _row(strategy: Strategy, heads: tuple[Version, ...], mergekit: Path | None) -> Row:
-    inputs: tuple[Version, ...] = ("base", *heads) if strategy.needs_base else heads
-    tools: dict[str, Tool] = {READ: read(*inputs), WRITE: _write, PLAIN: _plain(*inputs)}
+def _merge_step(strategy: RacedStrategy, heads: tuple[ModelVersion, ...], mergekit: Path | None) -> TimedStep:
+    inputs: tuple[ModelVersion, ...] = ("base", *heads) if strategy.needs_base else heads
+    tools: dict[str, Tool] = {READ: read_versions(*inputs), WRITE: _write_command, PLAIN: _plain_copy(*inputs)}
     if mergekit and strategy.method:
-        tools[MERGEKIT] = _mergekit(mergekit, strategy, heads)
-    return Row(
+        tools[MERGEKIT] = _mergekit_tool(mergekit, strategy, heads)
+    return TimedStep(
         f"{strategy.title}, {len(heads)} heads",
-        _merging_into(heads[0]),
-        lambda _: _merge(*heads[1:], *strategy.ours),
+        _checkout_head(heads[0]),
+        lambda _: _merge_command(*heads[1:], *strategy.ours),
         (READ, WRITE),
-        (Within(strategy.limit, (READ, WRITE)),),
-        prove=_all_contested,
+        (WithinRatio(strategy.limit, (READ, WRITE)),),
+        prove=_require_all_contested,
         tools=tools,
         beside=tuple([name for name in tools if name not in (READ, WRITE)]),
         memory=_MEMORY,
@@ -122,50 +122,50 @@ def _row(strategy: Strategy, heads: tuple[Version, ...], mergekit: Path | None) 
     )
 
 
-def _merge(*arguments: str) -> Command:
+def _merge_command(*arguments: str) -> Command:
     return ["git", "theta", "merge", *arguments]
 
 
-def _merging_into(head: Version) -> Callable[[Stage], None]:
+def _checkout_head(head: ModelVersion) -> Callable[[Stage], None]:
     def prepare(stage: Stage) -> None:
         stage.repository.git("checkout", "--quiet", "--force", "-B", "merged", head)
 
     return prepare
 
 
-def _without_tensors(stage: Stage) -> None:
+def _remove_tensors(stage: Stage) -> None:
     """Take all objects away but those that hold frames: whoever reads a tensor fails."""
-    texts = [stage.repository.git("cat-file", "blob", f"{version}:{NAME}").stdout for version in stage.model.files]
-    frames = {frame.storage.object for text in texts if (frame := loads(text.encode()).frame)}
+    texts = [stage.repository.git("cat-file", "blob", f"{version}:{FILE_NAME}").stdout for version in stage.model.files]
+    frames = {frame.storage.object for text in texts if (frame := decode_manifest(text.encode()).frame)}
     for file in (stage.root / ".git" / "theta" / "objects").rglob("*"):
         if file.is_file() and file.name not in frames:
             file.unlink()
 
 
-def _all_contested(stage: Stage) -> None:
-    if not re.fullmatch(r".* (\d+) contested of \1", said := _trailers(stage)):
+def _require_all_contested(stage: Stage) -> None:
+    if not re.fullmatch(r".* (\d+) contested of \1", said := _read_trailers(stage)):
         raise RuntimeError(f"not every parameter was contested: {said}")
 
 
-def _none_contested(stage: Stage) -> None:
-    if said := _trailers(stage):
+def _require_none_contested(stage: Stage) -> None:
+    if said := _read_trailers(stage):
         raise RuntimeError(f"something was contested: {said}")
 
 
-def _trailers(stage: Stage) -> str:
+def _read_trailers(stage: Stage) -> str:
     """What the merge that is checked out computed. Raises CalledProcessError where no merge is checked out."""
     shown = "--format=%(trailers:key=Theta-Merge,valueonly,separator=%x20)"
     return stage.repository.git("log", "-1", shown, "HEAD^2..HEAD").stdout.strip()
 
 
-def _write(stage: Stage) -> Command:
+def _write_command(stage: Stage) -> Command:
     """Adds a checkpoint to a repository that has nothing like it: the output is new as well."""
     shutil.rmtree(stage.folder)
-    Stage.create(stage.folder, OURS, stage.model).place("a")
-    return ["git", "add", NAME]
+    Stage.create(stage.folder, OURS, stage.model).place_version("a")
+    return ["git", "add", FILE_NAME]
 
 
-def _plain(*versions: Version) -> Tool:
+def _plain_copy(*versions: ModelVersion) -> Tool:
     """Reads the files, writes one, and waits until it is on the disk."""
 
     def prepare(stage: Stage) -> Command:
@@ -177,14 +177,14 @@ def _plain(*versions: Version) -> Tool:
     return prepare
 
 
-def _mergekit(program: Path, strategy: Strategy, heads: Sequence[Version]) -> Tool:
+def _mergekit_tool(program: Path, strategy: RacedStrategy, heads: Sequence[ModelVersion]) -> Tool:
     """Merges the files, which it takes for those of a language model, into a folder."""
 
     def prepare(stage: Stage) -> Command:
         out = stage.folder / "out"
         shutil.rmtree(out, ignore_errors=True)
         for version, file in stage.model.files.items():
-            _model_folder(stage.folder / version, file)
+            _write_model_folder(stage.folder / version, file)
         recipe = stage.folder / "recipe.yml"
         recipe.write_text(json.dumps(_recipe(strategy, heads, stage.folder)))  # JSON is YAML
         return [program, recipe, out, "--quiet", "--no-copy-tokenizer", "--no-write-model-card"]
@@ -192,7 +192,7 @@ def _mergekit(program: Path, strategy: Strategy, heads: Sequence[Version]) -> To
     return prepare
 
 
-def _model_folder(folder: Path, file: Path) -> None:
+def _write_model_folder(folder: Path, file: Path) -> None:
     with file.open("rb") as stream:
         header = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
     config = {
@@ -207,7 +207,7 @@ def _model_folder(folder: Path, file: Path) -> None:
     (folder / "model.safetensors").symlink_to(file)
 
 
-def _recipe(strategy: Strategy, heads: Sequence[Version], folder: Path) -> dict[str, object]:
+def _recipe(strategy: RacedStrategy, heads: Sequence[ModelVersion], folder: Path) -> dict[str, object]:
     base = {"base_model": str(folder / "base")} if strategy.needs_base else {}
     return {
         "merge_method": strategy.method,

@@ -13,11 +13,11 @@ from typing import BinaryIO, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-Dtype = Literal["F32", "BF16"]
-Version = Literal["base", "one", "all", "a", "b", "c", "left", "right"]
-Values = npt.NDArray[np.float32]
+DtypeName = Literal["F32", "BF16"]
+ModelVersion = Literal["base", "one", "all", "a", "b", "c", "left", "right"]
+Float32Array = npt.NDArray[np.float32]
 
-WIDTH: Mapping[Dtype, int] = {"F32": 4, "BF16": 2}
+WIDTH: Mapping[DtypeName, int] = {"F32": 4, "BF16": 2}
 """Bytes per number."""
 
 _VOCABULARY = 32_000
@@ -27,9 +27,9 @@ _STEP = 0.001  # of a fine-tune, as a share of the spread: bf16 then moves some 
 TUNED = f"model.layers.{_LAYERS // 2}.mlp.up_proj.weight"
 """The tensor that differs in ``one``."""
 
-HISTORY: tuple[Version, ...] = ("base", "one", "all")
-FORK: tuple[Version, ...] = ("base", "a", "b", "c")
-APART: tuple[Version, ...] = ("base", "left", "right")
+HISTORY: tuple[ModelVersion, ...] = ("base", "one", "all")
+FORK: tuple[ModelVersion, ...] = ("base", "a", "b", "c")
+DISJOINT: tuple[ModelVersion, ...] = ("base", "left", "right")
 
 
 @dataclass(frozen=True)
@@ -44,51 +44,53 @@ class Model:
         tuned_bytes: size of the tensor that differs in ``one``.
     """
 
-    files: Mapping[Version, Path]
+    files: Mapping[ModelVersion, Path]
     bytes: int
     tuned_bytes: int
 
 
-class _Tensor(NamedTuple):
+class _RandomTensor(NamedTuple):
     number: int
     name: str
-    values: Values
+    values: Float32Array
 
-    def tuned(self, run: int, sign: int = 1) -> Values:
+    def fine_tune(self, run: int, sign: int = 1) -> Float32Array:
         """What a fine-tune makes of it; each run, counted from 1, something else."""
         noise = np.random.default_rng((self.number, run)).standard_normal(len(self.values), np.float32)
         return self.values + noise * np.float32(sign * _SPREAD * _STEP)
 
 
-_VERSIONS: Mapping[Version, Callable[[_Tensor], Values]] = {
+_VERSIONS: Mapping[ModelVersion, Callable[[_RandomTensor], Float32Array]] = {
     "base": lambda tensor: tensor.values,
     # Not the value that it has in ``all``: every tensor changes on the way there, this one too.
-    "one": lambda tensor: tensor.tuned(1, -1) if tensor.name == TUNED else tensor.values,
-    "all": lambda tensor: tensor.tuned(1),
-    "a": lambda tensor: tensor.tuned(1),
-    "b": lambda tensor: tensor.tuned(2),
-    "c": lambda tensor: tensor.tuned(3),
-    "left": lambda tensor: tensor.tuned(1) if tensor.number % 2 else tensor.values,
-    "right": lambda tensor: tensor.values if tensor.number % 2 else tensor.tuned(2),
+    "one": lambda tensor: tensor.fine_tune(1, -1) if tensor.name == TUNED else tensor.values,
+    "all": lambda tensor: tensor.fine_tune(1),
+    "a": lambda tensor: tensor.fine_tune(1),
+    "b": lambda tensor: tensor.fine_tune(2),
+    "c": lambda tensor: tensor.fine_tune(3),
+    "left": lambda tensor: tensor.fine_tune(1) if tensor.number % 2 else tensor.values,
+    "right": lambda tensor: tensor.values if tensor.number % 2 else tensor.fine_tune(2),
 }
 
 
-def build(folder: Path, dtype: Dtype, size: int, versions: Sequence[Version] = HISTORY, layers: int = _LAYERS) -> Model:
+def build_model(
+    folder: Path, dtype: DtypeName, size: int, versions: Sequence[ModelVersion] = HISTORY, layers: int = _LAYERS
+) -> Model:
     """Write versions of a model, ``base`` among them, of about ``size`` bytes each, into ``folder`` (made here)."""
     folder.mkdir(parents=True)
-    layout = shapes(size // WIDTH[dtype], layers)
+    layout = decoder_shapes(size // WIDTH[dtype], layers)
     files = {version: folder / f"{version}.safetensors" for version in versions}
     with ExitStack() as opened:
         outputs = {version: opened.enter_context(file.open("wb")) for version, file in files.items()}
         for output in outputs.values():
-            output.write(_header(layout, dtype))
-        for tensor in _tensors(layout):
+            output.write(_encode_header(layout, dtype))
+        for tensor in _generate_tensors(layout):
             for version, output in outputs.items():
-                _write(output, _VERSIONS[version](tensor), dtype)
+                _write_values(output, _VERSIONS[version](tensor), dtype)
     return Model(files, files["base"].stat().st_size, math.prod(layout[TUNED]) * WIDTH[dtype])
 
 
-def shapes(elements: int, layers: int = _LAYERS) -> dict[str, tuple[int, ...]]:
+def decoder_shapes(elements: int, layers: int = _LAYERS) -> dict[str, tuple[int, ...]]:
     """Parameter name -> shape of a decoder with about ``elements`` elements: the width is chosen for it.
 
     A layer of width d has 4 d^2 elements in its attention and 3 * d * 4d in its gated MLP.
@@ -107,14 +109,14 @@ def shapes(elements: int, layers: int = _LAYERS) -> dict[str, tuple[int, ...]]:
     return layout | {"model.norm.weight": (d,)}
 
 
-def _tensors(layout: Mapping[str, tuple[int, ...]]) -> Iterator[_Tensor]:
+def _generate_tensors(layout: Mapping[str, tuple[int, ...]]) -> Iterator[_RandomTensor]:
     """The same ones each time."""
     for number, (name, shape) in enumerate(layout.items()):
         values = np.random.default_rng(number).standard_normal(math.prod(shape), np.float32) * np.float32(_SPREAD)
-        yield _Tensor(number, name, values)
+        yield _RandomTensor(number, name, values)
 
 
-def _header(layout: Mapping[str, tuple[int, ...]], dtype: Dtype) -> bytes:
+def _encode_header(layout: Mapping[str, tuple[int, ...]], dtype: DtypeName) -> bytes:
     header, offset = {}, 0
     for name, shape in layout.items():
         end = offset + math.prod(shape) * WIDTH[dtype]
@@ -125,11 +127,11 @@ def _header(layout: Mapping[str, tuple[int, ...]], dtype: Dtype) -> bytes:
     return len(text).to_bytes(8, "little") + text
 
 
-def _write(file: BinaryIO, values: Values, dtype: Dtype) -> None:
-    file.write((values if dtype == "F32" else rounded_to_bf16(values)).data)
+def _write_values(file: BinaryIO, values: Float32Array, dtype: DtypeName) -> None:
+    file.write((values if dtype == "F32" else round_to_bf16(values)).data)
 
 
-def rounded_to_bf16(values: Values) -> npt.NDArray[np.uint16]:
+def round_to_bf16(values: Float32Array) -> npt.NDArray[np.uint16]:
     """The bits of the nearest bf16 of each value, ties to even; for finite values."""
     bits = values.view(np.uint32)
     return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)

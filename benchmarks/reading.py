@@ -4,43 +4,45 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks.models import TUNED, Version
+from benchmarks.models import TUNED, ModelVersion
 from benchmarks.results import OURS
-from benchmarks.stages import NAME, Stage
+from benchmarks.stages import FILE_NAME, Stage
 from benchmarks.steps import Tool
 from benchmarks.timing import Command
 from git_theta.manifest.model import Entry, Manifest
-from git_theta.manifest.text import dumps, loads
+from git_theta.manifest.text import decode_manifest, encode_manifest
 
 READ = "read"
 
-_SMUDGE = f'"{sys.executable}" -I -m git_theta.cli.one_shot smudge {NAME} > /dev/null'
-_VERSIONS = f"""\
+_SMUDGE = f'"{sys.executable}" -I -m git_theta.cli.one_shot smudge {FILE_NAME} > /dev/null'
+_READ_SCRIPT = f"""\
 set -e
 cd "$0"
 for revision; do
-    git cat-file blob "$revision:{NAME}" | {_SMUDGE}
+    git cat-file blob "$revision:{FILE_NAME}" | {_SMUDGE}
 done"""
 
 
-def read(*versions: Version) -> Tool:
+def read_versions(*versions: ModelVersion) -> Tool:
     """Reads versions of the checkpoint, one after the other, out of our stage's repository."""
-    return lambda stage: ["sh", "-c", _VERSIONS, stage.beside(OURS).root, *versions]
+    return lambda stage: ["sh", "-c", _READ_SCRIPT, stage.stage_of(OURS).root, *versions]
 
 
-def read_tuned(*versions: Version) -> Tool:
+def read_tuned(*versions: ModelVersion) -> Tool:
     """Reads, of some versions, the one tensor that differs in ``one``: in one process, by a manifest of these alone."""
 
     def prepare(stage: Stage) -> Command:
-        found = [_tuned(stage.beside(OURS), version) for version in versions]
+        found = [_tuned_entry(stage.stage_of(OURS), version) for version in versions]
         file = stage.folder / "manifest"
-        file.write_bytes(dumps(Manifest("opaque", sum(entry.size for entry in found), tuple(found))))
-        return ["sh", "-c", f'cd "$0" && {_SMUDGE} < "$1"', stage.beside(OURS).root, file]
+        file.write_bytes(encode_manifest(Manifest("opaque", sum(entry.size for entry in found), tuple(found))))
+        return ["sh", "-c", f'cd "$0" && {_SMUDGE} < "$1"', stage.stage_of(OURS).root, file]
 
     return prepare
 
 
-def _tuned(stage: Stage, version: Version) -> Entry:
+def _tuned_entry(stage: Stage, version: ModelVersion) -> Entry:
     """The tensor as a run of bytes: these may stand in a manifest several times."""
-    text = stage.repository.git("cat-file", "blob", f"{version}:{NAME}").stdout.encode()
-    return next(Entry(one.oid, one.size, one.storage) for one in loads(text).parameters() if one.name == TUNED)
+    text = stage.repository.git("cat-file", "blob", f"{version}:{FILE_NAME}").stdout.encode()
+    return next(
+        Entry(one.oid, one.size, one.storage) for one in decode_manifest(text).parameters() if one.name == TUNED
+    )

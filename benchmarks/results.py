@@ -11,7 +11,7 @@ OURS = "git-theta"
 LFS = "git-lfs"
 MERGEKIT = "mergekit"
 
-Part = Literal["benchmarks", "merges", "diffs"]
+PagePart = Literal["benchmarks", "merges", "diffs"]
 
 MB = 1_000_000
 MEMORY = {"git": 64 * MB, OURS: 300 * MB}
@@ -41,7 +41,7 @@ class Result:
     budgets: tuple[Budget, ...] = ()
     memory: int = MEMORY[OURS]
     once: tuple[str, ...] = ()
-    part: Part = "benchmarks"
+    part: PagePart = "benchmarks"
     seconds: dict[str, list[float]] = field(default_factory=dict)
     peaks: dict[str, Mapping[str, int]] = field(default_factory=dict)
     stored: dict[str, int] = field(default_factory=dict)
@@ -60,7 +60,7 @@ class Result:
         """Seconds that ours takes longer: the median of each round's."""
         return statistics.median(map(float.__sub__, self.seconds[OURS], self.seconds[other]))
 
-    def beyond(self, terms: Sequence[tuple[float, str]]) -> float:
+    def excess_over_terms(self, terms: Sequence[tuple[float, str]]) -> float:
         """Seconds that ours takes longer than so many times the others together: the median of each round's."""
         others = zip(*(self.seconds[name] for _, name in terms), strict=True)
         factors = [float(factor) for factor, _ in terms]
@@ -74,18 +74,18 @@ class Result:
 class Budget(Protocol):
     """A promise about ours; its text says what is promised."""
 
-    def met(self, result: Result) -> bool:
+    def is_met(self, result: Result) -> bool:
         """Whether this result keeps it."""
 
 
 @dataclass(frozen=True)
-class Within:
+class WithinRatio:
     """At most ``limit`` times what the others take together."""
 
     limit: float
     others: tuple[str, ...]
 
-    def met(self, result: Result) -> bool:
+    def is_met(self, result: Result) -> bool:
         return result.ratio(*self.others) <= self.limit
 
     def __str__(self) -> str:
@@ -94,31 +94,33 @@ class Within:
 
 
 @dataclass(frozen=True)
-class AtMost:
+class WithinTerms:
     """At most so many times each of the others, added up: less than 0 times takes away what another one includes."""
 
     terms: tuple[tuple[float, str], ...]
 
-    def met(self, result: Result) -> bool:
-        return result.beyond(self.terms) <= 0
+    def is_met(self, result: Result) -> bool:
+        return result.excess_over_terms(self.terms) <= 0
 
     def __str__(self) -> str:
-        words = " ".join(f"{'+' if factor > 0 else '-'} {_times(abs(factor))}{name}" for factor, name in self.terms)
+        words = " ".join(
+            f"{'+' if factor > 0 else '-'} {_format_factor(abs(factor))}{name}" for factor, name in self.terms
+        )
         return f"≤ {words.removeprefix('+ ')}"
 
 
-def _times(factor: float) -> str:
+def _format_factor(factor: float) -> str:
     return "" if factor == 1 else f"{factor:g} x "
 
 
 @dataclass(frozen=True)
-class Over:
+class WithinExcess:
     """At most ``seconds`` more than another."""
 
     seconds: float
     other: str
 
-    def met(self, result: Result) -> bool:
+    def is_met(self, result: Result) -> bool:
         return result.excess(self.other) <= self.seconds
 
     def __str__(self) -> str:
@@ -126,12 +128,12 @@ class Over:
 
 
 @dataclass(frozen=True)
-class Takes:
+class WithinSeconds:
     """At most ``seconds``, whatever the size: only for what is done in far less than that."""
 
     seconds: float
 
-    def met(self, result: Result) -> bool:
+    def is_met(self, result: Result) -> bool:
         return result.median(OURS) <= self.seconds
 
     def __str__(self) -> str:
@@ -139,12 +141,12 @@ class Takes:
 
 
 @dataclass(frozen=True)
-class Stores:
+class WithinBytes:
     """At most so many ``bytes`` more under ``.git``."""
 
     bytes: int
 
-    def met(self, result: Result) -> bool:
+    def is_met(self, result: Result) -> bool:
         return result.stored[OURS] <= self.bytes
 
     def __str__(self) -> str:
@@ -155,7 +157,7 @@ class Stores:
 class StartsNoFilter:
     """Git does not even ask."""
 
-    def met(self, result: Result) -> bool:
+    def is_met(self, result: Result) -> bool:
         return result.filters[OURS] == 0
 
     def __str__(self) -> str:

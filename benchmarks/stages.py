@@ -10,15 +10,15 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.models import Model, Version
+from benchmarks.models import Model, ModelVersion
 from benchmarks.results import LFS, OURS
 from tests.sandbox import Sandbox, environment
 
-NAME = "model.safetensors"
+FILE_NAME = "model.safetensors"
 _FILTERS = {OURS: "theta", LFS: "lfs"}
 
 
-def seal(home: Path) -> None:
+def seal_environment(home: Path) -> None:
     """From here on this process, and all that it starts, knows no Git configuration but that of ``home`` (made here).
 
     Both filters are installed in it, as a person installs them: for every repository.
@@ -69,9 +69,9 @@ class Stage:
     @property
     def file(self) -> Path:
         """The checkpoint in the worktree."""
-        return self.root / NAME
+        return self.root / FILE_NAME
 
-    def beside(self, contender: str) -> Stage:
+    def stage_of(self, contender: str) -> Stage:
         """The stage of another contender, in the same round."""
         return Stage(self.folder.parent / contender, self.model)
 
@@ -79,32 +79,32 @@ class Stage:
         """Commit what the index holds."""
         self.repository.git("commit", "--quiet", "--allow-empty", "-m", "a step")
 
-    def branch(self) -> None:
+    def branch_versions(self) -> None:
         """Commit every version on a branch of its own that comes from ``base``."""
         self.repository.git("checkout", "--quiet", "-b", "base")
         for version in self.model.files:
             if version != "base":
                 self.repository.git("checkout", "--quiet", "-b", version, "base")
-            self.place(version)
-            self.repository.git("add", NAME)
+            self.place_version(version)
+            self.repository.git("add", FILE_NAME)
             self.commit()
 
-    def place(self, version: Version) -> None:
+    def place_version(self, version: ModelVersion) -> None:
         """Put a version into the worktree, as old as no other. A copy: a link would tell the other contenders' Gits."""
         self.file.unlink(missing_ok=True)
         shutil.copyfile(self.model.files[version], self.file)
-        self._age(days=10 + list(self.model.files).index(version))
+        self._backdate(days=10 + list(self.model.files).index(version))
 
     def touch(self) -> None:
         """Give the checkpoint a time that it never had."""
-        self._age(days=9)
+        self._backdate(days=9)
 
-    def _age(self, days: int) -> None:
+    def _backdate(self, days: int) -> None:
         """Far enough back that Git need not doubt it, and in steps that it sees: it may compare seconds alone."""
         then = time.time() - days * 86400
         os.utime(self.file, (then, then))
 
-    def stored(self) -> int:
+    def stored_bytes(self) -> int:
         """Bytes of all files under every ``.git`` in the folder."""
         return sum(
             file.lstat().st_size for git in self.folder.glob("*/.git") for file in git.rglob("*") if file.is_file()

@@ -6,12 +6,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.models import Model, Version
-from benchmarks.results import LFS, MEMORY, OURS, Budget, Over, Part, StartsNoFilter, Stores, Within
-from benchmarks.stages import NAME, Stage
+from benchmarks.models import Model, ModelVersion
+from benchmarks.results import (
+    LFS,
+    MEMORY,
+    OURS,
+    Budget,
+    PagePart,
+    StartsNoFilter,
+    WithinBytes,
+    WithinExcess,
+    WithinRatio,
+)
+from benchmarks.stages import FILE_NAME, Stage
 from benchmarks.timing import Command
 
-_TUNED = 1.1
+_TUNED_SHARE = 1.1
 """Bytes stored for one changed tensor, as a share of its size: it, the manifest, and what we remember of it."""
 
 
@@ -19,25 +29,25 @@ Tool = Callable[[Stage], Command]
 """Prepares its stage, which is not measured, and says what to run."""
 
 
-def _cp(stage: Stage) -> Command:
+def _copy_command(stage: Stage) -> Command:
     copy = stage.folder / "copy"
     copy.unlink(missing_ok=True)
     return ["cp", stage.model.files["base"], copy]
 
 
 TOOLS: Mapping[str, Tool] = {
-    "cp": _cp,
+    "cp": _copy_command,
     "openssl": lambda stage: ["openssl", "dgst", "-sha256", stage.model.files["base"]],
 }
 """What hardware and kernel allow: to write the bytes, to hash them."""
 
 
-def nothing(_: Stage) -> None:
+def do_nothing(_: Stage) -> None:
     """Where there is nothing to prepare: the step starts where the last one ended."""
 
 
 @dataclass(frozen=True)
-class Row:
+class TimedStep:
     """One step of a story; the same for everybody who takes part.
 
     Attributes:
@@ -54,13 +64,13 @@ class Row:
         once: tools that are so slow that they take part in the first round alone.
     """
 
-    step: str
+    name: str
     prepare: Callable[[Stage], None]
     command: Callable[[Stage], Command]
     bound: tuple[str, ...]
     budgets: tuple[Budget, ...] = ()
-    leaves: tuple[str, Version] | None = None
-    prove: Callable[[Stage], None] = nothing
+    leaves: tuple[str, ModelVersion] | None = None
+    prove: Callable[[Stage], None] = do_nothing
     tools: Mapping[str, Tool] = field(default_factory=lambda: TOOLS)
     beside: tuple[str, ...] = ()
     memory: int = MEMORY[OURS]
@@ -83,13 +93,13 @@ class Story:
 
     title: str
     model: Model
-    rows: tuple[Row, ...]
+    steps: tuple[TimedStep, ...]
     repeats: int = 1
     rivals: tuple[str, ...] = (LFS,)
-    opening: Callable[[Stage], None] = nothing
-    part: Part = "benchmarks"
+    opening: Callable[[Stage], None] = do_nothing
+    part: PagePart = "benchmarks"
 
-    def contenders(self, row: Row) -> list[str]:
+    def contenders(self, row: TimedStep) -> list[str]:
         """Who takes part in a step."""
         return [OURS, *self.rivals, *row.bound, *row.beside]
 
@@ -97,20 +107,35 @@ class Story:
 def checkpoint_story(title: str, model: Model) -> Story:
     """A large checkpoint through everything that people do with it."""
     both = ("cp", "openssl")
-    tensor = Stores(int(_TUNED * model.tuned_bytes))
-    half = Within(0.6, (LFS,))
+    tensor = WithinBytes(int(_TUNED_SHARE * model.tuned_bytes))
+    half = WithinRatio(0.6, (LFS,))
     return Story(
         title,
         model,
         (
-            Row("add, new", _placed("base"), _add, both, (half, Within(2.5, both))),
-            Row("add, one tensor changed", _placed("one"), _add, ("openssl",), (Within(0.25, (LFS,)), tensor)),
-            Row("add, all tensors changed", _placed("all"), _add, both, (half, Within(2.5, both))),
-            Row("status, untouched", Stage.commit, _status, (), (StartsNoFilter(),)),
-            Row("status, touched", Stage.touch, _status, ("openssl",)),
-            Row("checkout, an older version", nothing, _older, both, (half,), (f"repository/{NAME}", "base")),
-            Row("checkout, back", nothing, _newer, both, (half,), (f"repository/{NAME}", "all")),
-            Row("clone from a directory", nothing, _clone, both, (), (f"clone/{NAME}", "all")),
+            TimedStep("add, new", _place_version("base"), _add_command, both, (half, WithinRatio(2.5, both))),
+            TimedStep(
+                "add, one tensor changed",
+                _place_version("one"),
+                _add_command,
+                ("openssl",),
+                (WithinRatio(0.25, (LFS,)), tensor),
+            ),
+            TimedStep(
+                "add, all tensors changed", _place_version("all"), _add_command, both, (half, WithinRatio(2.5, both))
+            ),
+            TimedStep("status, untouched", Stage.commit, _status_command, (), (StartsNoFilter(),)),
+            TimedStep("status, touched", Stage.touch, _status_command, ("openssl",)),
+            TimedStep(
+                "checkout, an older version",
+                do_nothing,
+                _checkout_older,
+                both,
+                (half,),
+                (f"repository/{FILE_NAME}", "base"),
+            ),
+            TimedStep("checkout, back", do_nothing, _checkout_newer, both, (half,), (f"repository/{FILE_NAME}", "all")),
+            TimedStep("clone from a directory", do_nothing, _clone_command, both, (), (f"clone/{FILE_NAME}", "all")),
         ),
     )
 
@@ -121,42 +146,42 @@ def toy_story(model: Model) -> Story:
         "toy",
         model,
         (
-            Row("status, untouched", _added, _status, ("git",), (StartsNoFilter(),)),
-            Row("status, touched", Stage.touch, _status, ("git",), (Over(0.060, "git"),)),
+            TimedStep("status, untouched", _add_base, _status_command, ("git",), (StartsNoFilter(),)),
+            TimedStep("status, touched", Stage.touch, _status_command, ("git",), (WithinExcess(0.060, "git"),)),
         ),
         repeats=4,
     )
 
 
-def _placed(version: Version) -> Callable[[Stage], None]:
+def _place_version(version: ModelVersion) -> Callable[[Stage], None]:
     def prepare(stage: Stage) -> None:
         stage.commit()
-        stage.place(version)
+        stage.place_version(version)
 
     return prepare
 
 
-def _added(stage: Stage) -> None:
-    stage.place("base")
-    stage.repository.git("add", NAME)
+def _add_base(stage: Stage) -> None:
+    stage.place_version("base")
+    stage.repository.git("add", FILE_NAME)
     stage.commit()
 
 
-def _add(_: Stage) -> Command:
-    return ["git", "add", NAME]
+def _add_command(_: Stage) -> Command:
+    return ["git", "add", FILE_NAME]
 
 
-def _status(_: Stage) -> Command:
+def _status_command(_: Stage) -> Command:
     return ["git", "status", "--porcelain"]
 
 
-def _older(_: Stage) -> Command:
+def _checkout_older(_: Stage) -> Command:
     return ["git", "checkout", "--quiet", "main~2"]
 
 
-def _newer(_: Stage) -> Command:
+def _checkout_newer(_: Stage) -> Command:
     return ["git", "checkout", "--quiet", "main"]
 
 
-def _clone(stage: Stage) -> Command:
+def _clone_command(stage: Stage) -> Command:
     return ["git", "clone", "--quiet", stage.root.as_uri(), Path("..") / "clone"]

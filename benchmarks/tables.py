@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks.results import LFS, MB, MEMORY, MERGEKIT, OURS, Part, Result
+from benchmarks.results import LFS, MB, MEMORY, MERGEKIT, OURS, PagePart, Result
 
 BEGIN = "<!-- {}: begin; `python -m benchmarks --write-docs` writes what follows -->"
 END = "<!-- {}: end -->"
 _NOTES = "Medians; a ratio is the median of the ratios in each round. ✓ and ✗ say whether a budget is met."
 
 
-def sections(results: Sequence[Result], about: Mapping[str, str]) -> dict[str, str]:
+def render_sections(results: Sequence[Result], about: Mapping[str, str]) -> dict[str, str]:
     """By part, what it was taken on, and its tables; without parts that nothing was measured for."""
     machine = "; ".join(f"{name}: {value}" for name, value in about.items())
     found: dict[str, str] = {}
@@ -25,119 +25,129 @@ def sections(results: Sequence[Result], about: Mapping[str, str]) -> dict[str, s
     return found
 
 
-def times(results: Sequence[Result]) -> str:
+def render_times(results: Sequence[Result]) -> str:
     """Seconds, ratios and budgets of every step."""
     head = ["step", OURS, LFS, "bound", f"/ {LFS}", "/ bound", "budgets"]
-    return _table(head, [_time_row(result) for result in results])
+    return _render_table(head, [_time_row(result) for result in results])
 
 
 def _time_row(result: Result) -> list[str]:
     return [
         _label(result),
-        _seconds(result.median(OURS)),
-        _seconds(result.median(LFS)),
-        _bound(result),
+        _format_seconds(result.median(OURS)),
+        _format_seconds(result.median(LFS)),
+        _bound_cell(result),
         f"{result.ratio(LFS):.2f}",
-        *_judged(result),
+        *_budget_cells(result),
     ]
 
 
-def _bound(result: Result) -> str:
-    return f"{_seconds(result.median(*result.bound))} ({' + '.join(result.bound)})" if result.bound else ""
+def _bound_cell(result: Result) -> str:
+    return f"{_format_seconds(result.median(*result.bound))} ({' + '.join(result.bound)})" if result.bound else ""
 
 
-def _judged(result: Result) -> list[str]:
+def _budget_cells(result: Result) -> list[str]:
     """The ratio to the bound, and the budgets."""
     ratio = f"{result.ratio(*result.bound):.2f}" if result.bound else ""
-    return [ratio, "; ".join(_marked(str(budget), budget.met(result)) for budget in result.budgets)]
+    return [ratio, "; ".join(_mark_met(str(budget), budget.is_met(result)) for budget in result.budgets)]
 
 
-def memory(results: Sequence[Result]) -> str:
+def render_memory(results: Sequence[Result]) -> str:
     """The most that each program had resident in every step: ours, and Git under it, marked against their budgets."""
     rows = [
-        [_label(result), *_ours(result), *(_megabytes(size) for _, size in _pair(result, LFS))] for result in results
+        [_label(result), *_our_memory_cells(result), *(_format_megabytes(size) for _, size in _peaks_of(result, LFS))]
+        for result in results
     ]
-    return _table(["step", *_limits(), LFS, f"git under {LFS}"], rows)
+    return _render_table(["step", *_limit_headings(), LFS, f"git under {LFS}"], rows)
 
 
-def _limits() -> list[str]:
+def _limit_headings() -> list[str]:
     return [f"{program} (≤ {MEMORY[program] // MB} MB)" for program in (OURS, "git")]
 
 
-def _ours(result: Result) -> list[str]:
+def _our_memory_cells(result: Result) -> list[str]:
     """What we, and Git under us, had resident at most, marked against the budgets."""
     return [
-        _marked(_megabytes(size), size <= MEMORY[program]) if size else "-" for program, size in _pair(result, OURS)
+        _mark_met(_format_megabytes(size), size <= MEMORY[program]) if size else "-"
+        for program, size in _peaks_of(result, OURS)
     ]
 
 
-def _pair(result: Result, contender: str) -> list[tuple[str, int]]:
+def _peaks_of(result: Result, contender: str) -> list[tuple[str, int]]:
     """(program, bytes) of the filter and of Git; 0 for what was not there, or too briefly to be seen."""
     return [(program, result.peaks[contender].get(program, 0)) for program in (contender, "git")]
 
 
-def merge_times(results: Sequence[Result]) -> str:
+def render_merge_times(results: Sequence[Result]) -> str:
     """As ``times``; what a merge was not raced against is left blank."""
     raced = {name for result in results for name in result.seconds}
     others = [name for name in (MERGEKIT, "cat + cp") if name in raced]
     rows = [
         [
             _label(result),
-            _seconds(result.median(OURS)),
-            _bound(result),
-            *(_seconds(result.median(name)) if name in result.seconds else "" for name in others),
+            _format_seconds(result.median(OURS)),
+            _bound_cell(result),
+            *(_format_seconds(result.median(name)) if name in result.seconds else "" for name in others),
             *(f"{result.ratio(name):.2f}" if name in result.seconds else "" for name in others),
-            *_judged(result),
+            *_budget_cells(result),
         ]
         for result in results
     ]
-    return _table(["step", OURS, "bound", *others, *(f"/ {name}" for name in others), "/ bound", "budgets"], rows)
+    return _render_table(
+        ["step", OURS, "bound", *others, *(f"/ {name}" for name in others), "/ bound", "budgets"], rows
+    )
 
 
-def merge_memory(results: Sequence[Result]) -> str:
+def render_merge_memory(results: Sequence[Result]) -> str:
     """The most that a process of ours had resident, marked against its budget, of Git under us, and of mergekit."""
     rows = []
     for result in results:
-        ours, git = (size for _, size in _pair(result, OURS))
+        ours, git = (size for _, size in _peaks_of(result, OURS))
         theirs = max(result.peaks.get(MERGEKIT, {}).values(), default=0)
-        limits = f"{_marked(_megabytes(ours), ours <= result.memory)} (≤ {result.memory // MB} MB)"
-        rows.append([_label(result), limits, _marked(_megabytes(git), git <= MEMORY["git"]), _megabytes(theirs)])
-    return _table(["step", OURS, f"git (≤ {MEMORY['git'] // MB} MB)", MERGEKIT], rows)
+        limits = f"{_mark_met(_format_megabytes(ours), ours <= result.memory)} (≤ {result.memory // MB} MB)"
+        rows.append(
+            [_label(result), limits, _mark_met(_format_megabytes(git), git <= MEMORY["git"]), _format_megabytes(theirs)]
+        )
+    return _render_table(["step", OURS, f"git (≤ {MEMORY['git'] // MB} MB)", MERGEKIT], rows)
 
 
-def diff_times(results: Sequence[Result]) -> str:
+def render_diff_times(results: Sequence[Result]) -> str:
     """Seconds of every step, beside those of whatever took part; ratios to the bounds, and budgets."""
     rows = [
         [
             _label(result),
-            _seconds(result.median(OURS)),
-            ", ".join(f"{name} {_seconds(result.median(name))}" for name in result.seconds if name != OURS),
-            *_judged(result),
+            _format_seconds(result.median(OURS)),
+            ", ".join(f"{name} {_format_seconds(result.median(name))}" for name in result.seconds if name != OURS),
+            *_budget_cells(result),
         ]
         for result in results
     ]
-    return _table(["step", OURS, "beside", "/ bound", "budgets"], rows)
+    return _render_table(["step", OURS, "beside", "/ bound", "budgets"], rows)
 
 
-def diff_memory(results: Sequence[Result]) -> str:
+def render_diff_memory(results: Sequence[Result]) -> str:
     """The most that we, and Git under us, had resident, marked against the budgets."""
-    return _table(["step", *_limits()], [[_label(result), *_ours(result)] for result in results])
+    return _render_table(
+        ["step", *_limit_headings()], [[_label(result), *_our_memory_cells(result)] for result in results]
+    )
 
 
-def sizes(results: Sequence[Result]) -> str:
+def render_sizes(results: Sequence[Result]) -> str:
     """Bytes that every step that stores something added under ``.git``."""
     stored = [result for result in results if max(result.stored.values()) >= MB]
-    rows = [[_label(result), *(_megabytes(result.stored[name]) for name in (OURS, LFS))] for result in stored]
-    return _table(["step", OURS, LFS], rows)
+    rows = [[_label(result), *(_format_megabytes(result.stored[name]) for name in (OURS, LFS))] for result in stored]
+    return _render_table(["step", OURS, LFS], rows)
 
 
-def misses(results: Sequence[Result]) -> list[str]:
+def missed_budgets(results: Sequence[Result]) -> list[str]:
     """Every budget that is not met, in words."""
-    found = [f"{_label(result)}: {budget}" for result in results for budget in result.budgets if not budget.met(result)]
+    found = [
+        f"{_label(result)}: {budget}" for result in results for budget in result.budgets if not budget.is_met(result)
+    ]
     return found + [
-        f"{_label(result)}: {program} needs {_megabytes(size)} of {_megabytes(limit)}"
+        f"{_label(result)}: {program} needs {_format_megabytes(size)} of {_format_megabytes(limit)}"
         for result in results
-        for (program, size), limit in zip(_pair(result, OURS), (result.memory, MEMORY["git"]), strict=True)
+        for (program, size), limit in zip(_peaks_of(result, OURS), (result.memory, MEMORY["git"]), strict=True)
         if size > limit
     ]
 
@@ -150,13 +160,13 @@ def write_json(file: Path, results: Sequence[Result], about: Mapping[str, str]) 
 
 
 def _verdicts(result: Result) -> dict[str, bool]:
-    return {str(budget): budget.met(result) for budget in result.budgets}
+    return {str(budget): budget.is_met(result) for budget in result.budgets}
 
 
-_TABLES: Mapping[Part, Mapping[str, Callable[[Sequence[Result]], str]]] = {
-    "benchmarks": {"Time": times, "Peak memory": memory, "Bytes under .git": sizes},
-    "merges": {"Time to merge": merge_times, "Peak memory of merges": merge_memory},
-    "diffs": {"Time to compare": diff_times, "Peak memory of comparing": diff_memory},
+_TABLES: Mapping[PagePart, Mapping[str, Callable[[Sequence[Result]], str]]] = {
+    "benchmarks": {"Time": render_times, "Peak memory": render_memory, "Bytes under .git": render_sizes},
+    "merges": {"Time to merge": render_merge_times, "Peak memory of merges": render_merge_memory},
+    "diffs": {"Time to compare": render_diff_times, "Peak memory of comparing": render_diff_memory},
 }
 
 
@@ -175,19 +185,19 @@ def _label(result: Result) -> str:
     return f"{result.story}: {result.step}"
 
 
-def _marked(text: str, met: bool) -> str:
+def _mark_met(text: str, met: bool) -> str:
     return f"{text} {'✓' if met else '✗'}"
 
 
-def _seconds(value: float) -> str:
+def _format_seconds(value: float) -> str:
     return f"{value:.2f} s" if value >= 1 else f"{value * 1000:.0f} ms"
 
 
-def _megabytes(size: int) -> str:
+def _format_megabytes(size: int) -> str:
     return f"{size / MB:.1f} MB" if size else "-"
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def _render_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table, padded so that a terminal shows it well."""
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     lines = [head, ["-" * width for width in widths], *rows]

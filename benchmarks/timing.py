@@ -33,7 +33,7 @@ class Probe:
     seconds: float
 
 
-def timed(command: Command, cwd: Path) -> float:
+def time_command(command: Command, cwd: Path) -> float:
     """Seconds that ``command`` takes. Raises RuntimeError, with what it printed, when it fails."""
     started = time.perf_counter()
     done = subprocess.run(command, cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True)
@@ -42,7 +42,7 @@ def timed(command: Command, cwd: Path) -> float:
     return elapsed
 
 
-def probed(command: Command, cwd: Path) -> Probe:
+def probe_command(command: Command, cwd: Path) -> Probe:
     """Run ``command`` and watch it, which slows it down. Raises RuntimeError as :func:`timed` does."""
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as printed:
         trace = Path(folder) / "trace"
@@ -57,13 +57,13 @@ def probed(command: Command, cwd: Path) -> Probe:
         )
         peaks: dict[str, int] = {}
         while process.poll() is None:
-            for program, size in _resident(process.pid):
+            for program, size in _resident_processes(process.pid):
                 peaks[program] = max(peaks.get(program, 0), size)
             time.sleep(_INTERVAL)
         elapsed = time.perf_counter() - started
         printed.seek(0)
         _require_success(command, process.returncode, printed.read())
-        return Probe(peaks, _filters(trace), elapsed)
+        return Probe(peaks, _count_filters(trace), elapsed)
 
 
 def _require_success(command: Command, status: int, printed: bytes) -> None:
@@ -72,15 +72,15 @@ def _require_success(command: Command, status: int, printed: bytes) -> None:
         raise RuntimeError(f"{words} exited {status}:\n{printed.decode(errors='replace')}")
 
 
-def _filters(trace: Path) -> int:
+def _count_filters(trace: Path) -> int:
     """Git calls a long-running filter a ``subprocess`` in its trace, and nothing else."""
     lines = trace.read_text().splitlines() if trace.exists() else []
     return sum(json.loads(line).get("child_class") == "subprocess" for line in lines)
 
 
-def _resident(root: int) -> Iterator[tuple[str, int]]:
+def _resident_processes(root: int) -> Iterator[tuple[str, int]]:
     """(program, bytes) of ``root`` and every process below it."""
-    processes = _from_proc() if Path("/proc/self/stat").exists() else _from_ps()
+    processes = _read_proc() if Path("/proc/self/stat").exists() else _run_ps()
     family = {root}
     # A child can have a smaller number than its parent, once these wrap.
     while grown := {pid for pid, (parent, _) in processes.items() if parent in family} - family:
@@ -90,7 +90,7 @@ def _resident(root: int) -> Iterator[tuple[str, int]]:
             yield _program(processes[pid][1]), _peak(pid)
 
 
-def _from_proc() -> dict[int, tuple[int, str]]:
+def _read_proc() -> dict[int, tuple[int, str]]:
     found = {}
     for name in os.listdir("/proc"):  # noqa: PTH208
         with suppress(OSError, ValueError):
@@ -100,7 +100,7 @@ def _from_proc() -> dict[int, tuple[int, str]]:
     return found
 
 
-def _from_ps() -> dict[int, tuple[int, str]]:
+def _run_ps() -> dict[int, tuple[int, str]]:
     done = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,comm="], capture_output=True, text=True, check=True)
     rows = (line.split(maxsplit=2) for line in done.stdout.splitlines())
     return {int(pid): (int(parent), Path(program).name) for pid, parent, program in rows}

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-State = dict[str, Tensor]
+StateDict = dict[str, Tensor]
 LAYERS, HEADS, LENGTH = 6, 12, 32
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
 
@@ -32,10 +32,10 @@ class Tokenizer:
         return torch.tensor([row + [self._pad] * (longest - len(row)) for row in rows])
 
     def _row(self, text: str) -> list[int]:
-        pieces = [piece for word in words(text) for piece in self._pieces(word)]
+        pieces = [piece for word in split_words(text) for piece in self._split_word(word)]
         return [self._start, *pieces[: LENGTH - 2], self._end]
 
-    def _pieces(self, word: str) -> list[int]:
+    def _split_word(self, word: str) -> list[int]:
         found: list[int] = []
         start = 0
         while start < len(word):
@@ -49,12 +49,12 @@ class Tokenizer:
         return found
 
 
-def words(text: str) -> list[str]:
+def split_words(text: str) -> list[str]:
     """Words and signs, in lower case."""
     return re.findall(r"[^\W_]+|[^\w\s]|_", text.lower())
 
 
-def encode(state: State, ids: Tensor) -> Tensor:
+def embed_texts(state: StateDict, ids: Tensor) -> Tensor:
     """What texts mean, fp32 of shape (texts, width): BERT, then the mean over tokens, scaled to length 1.
 
     Args:
@@ -70,7 +70,7 @@ def encode(state: State, ids: Tensor) -> Tensor:
     return functional.normalize((x * real[..., None]).sum(1), dim=-1)
 
 
-def _layer(state: State, name: str, x: Tensor, real: Tensor) -> Tensor:
+def _layer(state: StateDict, name: str, x: Tensor, real: Tensor) -> Tensor:
     query, key, value = (
         _linear(state, f"{name}.attention.self.{part}", x).view(*x.shape[:2], HEADS, -1).transpose(1, 2)
         for part in ("query", "key", "value")
@@ -82,9 +82,9 @@ def _layer(state: State, name: str, x: Tensor, real: Tensor) -> Tensor:
     return _norm(state, f"{name}.output.LayerNorm", x + _linear(state, f"{name}.output.dense", inner))
 
 
-def _linear(state: State, name: str, x: Tensor) -> Tensor:
+def _linear(state: StateDict, name: str, x: Tensor) -> Tensor:
     return functional.linear(x, state[f"{name}.weight"], state[f"{name}.bias"])
 
 
-def _norm(state: State, name: str, x: Tensor) -> Tensor:
+def _norm(state: StateDict, name: str, x: Tensor) -> Tensor:
     return functional.layer_norm(x, x.shape[-1:], state[f"{name}.weight"], state[f"{name}.bias"], 1e-12)

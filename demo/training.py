@@ -12,7 +12,7 @@ from safetensors.torch import load, save_file
 from torch import Tensor
 from torch.nn import functional
 
-from demo.encoder import State, Tokenizer, encode
+from demo.encoder import StateDict, Tokenizer, embed_texts
 from demo.texts import Pair, Task
 
 BATCH, STEPS, RATE, TEMPERATURE = 16, 12, 5e-5, 0.05
@@ -32,12 +32,12 @@ class Score(NamedTuple):
     of: int
 
 
-def read(file: Path) -> State:
+def read_checkpoint(file: Path) -> StateDict:
     """The checkpoint of a safetensors file; not mapped, so that it stays as it is when the file is written to."""
     return load(file.read_bytes())
 
 
-def tune(file: Path, task: Task, tokenizer: Tokenizer, only: str = "") -> int:
+def fine_tune(file: Path, task: Task, tokenizer: Tokenizer, only: str = "") -> int:
     """Train a checkpoint with AdamW, and save it over its file.
 
     Args:
@@ -49,29 +49,29 @@ def tune(file: Path, task: Task, tokenizer: Tokenizer, only: str = "") -> int:
     Returns:
         How many parameters have other values now.
     """
-    before, state = read(file), read(file)
+    before, state = read_checkpoint(file), read_checkpoint(file)
     trained = [value for name, value in state.items() if name.startswith(only) and value.is_floating_point()]
     optimizer = torch.optim.AdamW([value.requires_grad_() for value in trained], lr=RATE, weight_decay=0)
     pairs = itertools.cycle(task.train)
     for _ in range(STEPS):
         optimizer.zero_grad()
-        torch.autograd.backward(_loss(_similar(state, list(itertools.islice(pairs, BATCH)), tokenizer)))
+        torch.autograd.backward(_loss(_similarities(state, list(itertools.islice(pairs, BATCH)), tokenizer)))
         optimizer.step()
     save_file({name: value.detach() for name, value in state.items()}, file, metadata={"format": "pt"})
     return sum(not torch.equal(before[name], state[name]) for name in state)
 
 
-def judge(state: State, task: Task, tokenizer: Tokenizer) -> Score:
+def evaluate_task(state: StateDict, task: Task, tokenizer: Tokenizer) -> Score:
     """How good a checkpoint is on the pairs held out."""
     with torch.no_grad():
-        similar = _similar(state, task.held_out, tokenizer)
+        similar = _similarities(state, task.held_out, tokenizer)
     found = similar.argmax(1) == torch.arange(len(similar))
     return Score(float(_loss(similar)), int(found.sum()), len(found))
 
 
-def _similar(state: State, pairs: Sequence[Pair], tokenizer: Tokenizer) -> Tensor:
+def _similarities(state: StateDict, pairs: Sequence[Pair], tokenizer: Tokenizer) -> Tensor:
     """Each first text against each second one, fp32 of shape (pairs, pairs): cosines over the temperature."""
-    first, second = (encode(state, tokenizer([pair[side] for pair in pairs])) for side in (0, 1))
+    first, second = (embed_texts(state, tokenizer([pair[side] for pair in pairs])) for side in (0, 1))
     return first @ second.T / TEMPERATURE
 
 

@@ -45,7 +45,7 @@ class ThetaError(Exception):
         where = ": ".join(part for part in (self.path, self.parameter) if part)
         return f"{where}: {self.message}" if where else self.message
 
-    def located(self, *, path: str = "", parameter: str = "") -> ThetaError:
+    def add_location(self, *, path: str = "", parameter: str = "") -> ThetaError:
         """Name the place, where the code that raised could not know it; returns self for ``raise``."""
         self.path = self.path or path
         self.parameter = self.parameter or parameter

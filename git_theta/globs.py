@@ -21,17 +21,17 @@ _SPECIAL = re.compile(r"[*?\[]")
 
 def name_matcher(globs: Sequence[str]) -> Callable[[str], bool]:
     """Whether a parameter's name matches one of the globs. Raises UsageError for what is no glob."""
-    whole = re.compile("|".join(_regex(glob, glob) for glob in globs))
+    whole = re.compile("|".join(_translate_piece(glob, glob) for glob in globs))
     return lambda name: whole.match(name) is not None
 
 
 def path_matcher(globs: Sequence[str]) -> Callable[[str], bool]:
     """Whether a path (with slashes, from the top) matches one of the globs. Raises UsageError for what is no glob."""
-    patterns = [_pieces(glob) for glob in globs]
+    patterns = [_split_glob(glob) for glob in globs]
     return lambda path: any(_matches(pieces, path.split("/")) for pieces in patterns)
 
 
-def quoted(path: str) -> str:
+def escape_path(path: str) -> str:
     """The glob that matches this path alone."""
     return "/" + _SPECIAL.sub(lambda found: f"[{found[0]}]", path)
 
@@ -39,13 +39,13 @@ def quoted(path: str) -> str:
 _Piece = re.Pattern[str] | None  # None for **: any number of folders
 
 
-def _pieces(glob: str) -> list[_Piece]:
+def _split_glob(glob: str) -> list[_Piece]:
     anchored = glob.removeprefix("/").split("/")
     if "/" not in glob:
         anchored = ["**", glob]
     elif anchored[-1] == "**":
         anchored.append("*")  # what is in the folder, not the folder
-    return [None if piece == "**" else re.compile(_regex(piece, glob)) for piece in anchored]
+    return [None if piece == "**" else re.compile(_translate_piece(piece, glob)) for piece in anchored]
 
 
 def _matches(pieces: Iterable[_Piece], parts: Sequence[str]) -> bool:
@@ -59,7 +59,7 @@ def _matches(pieces: Iterable[_Piece], parts: Sequence[str]) -> bool:
     return len(parts) in reached
 
 
-def _regex(piece: str, glob: str) -> str:
+def _translate_piece(piece: str, glob: str) -> str:
     """Of fnmatch: its regular expressions backtrack no more than they have to, whatever the pattern."""
     reasons = {
         "is empty, or empty between its slashes": not piece,

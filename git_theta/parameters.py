@@ -15,17 +15,17 @@ from git_theta.tensors.arrays import BLOCK, Buffer, Parallel
 from git_theta.tensors.digest import Digest
 from git_theta.updates.base import Update
 
-WORTHWHILE = 0.98
+WORTHWHILE_SHARE = 0.98
 """A serializer that keeps more than this share of a sample is not worth its time; raw is."""
 
 
-def blocks(data: Buffer) -> Iterator[memoryview]:
+def blocks_of(data: Buffer) -> Iterator[memoryview]:
     """``data`` cut into blocks."""
     view = memoryview(data)
     return (view[start : start + BLOCK] for start in range(0, len(view), BLOCK))
 
 
-def encode(stream: Iterable[Buffer], width: int, parallel: Parallel) -> tuple[str, Iterator[Buffer]]:
+def encode_values(stream: Iterable[Buffer], width: int, parallel: Parallel) -> tuple[str, Iterator[Buffer]]:
     """The serializer that suits a part, and the part's payload piece by piece.
 
     Args:
@@ -37,17 +37,17 @@ def encode(stream: Iterable[Buffer], width: int, parallel: Parallel) -> tuple[st
     """
     pieces = iter(stream)
     first = next(pieces, b"")
-    dense: Update = registry.load("updates", "dense")()
-    planes: Serializer = registry.load("serializers", "planes")()
+    dense: Update = registry.load_plugin("updates", "dense")()
+    planes: Serializer = registry.load_plugin("serializers", "planes")()
     sample = list(planes.encode([dense.encode(first, width)], map))
     rest = (dense.encode(piece, width) for piece in pieces)
-    if sum(map(len, sample)) < WORTHWHILE * len(first):
+    if sum(map(len, sample)) < WORTHWHILE_SHARE * len(first):
         return planes.name, chain(sample, planes.encode(rest, parallel))
-    raw: Serializer = registry.load("serializers", "raw")()
+    raw: Serializer = registry.load_plugin("serializers", "raw")()
     return raw.name, chain([first], raw.encode(rest, parallel))
 
 
-def read(entry: Entry, store: Store, parallel: Parallel) -> Iterator[Buffer]:
+def read_values(entry: Entry, store: Store, parallel: Parallel) -> Iterator[Buffer]:
     """The part's bytes in pieces, verified: what follows the last piece is CorruptObject if they are not the entry's.
 
     Raises MissingObject, CorruptObject, PluginError; each says which parameter.
@@ -55,7 +55,7 @@ def read(entry: Entry, store: Store, parallel: Parallel) -> Iterator[Buffer]:
     try:
         # Where blocks are not handed to threads, ours is one of several that read: one more would be in their way.
         with Digest(0 if parallel is map else entry.size) as digest:
-            for piece in _unverified(entry, store, parallel):
+            for piece in _decode_values(entry, store, parallel):
                 digest.update(piece)
                 if digest.size > entry.size:
                     break
@@ -71,13 +71,13 @@ def read(entry: Entry, store: Store, parallel: Parallel) -> Iterator[Buffer]:
             parameter=entry.name or "",
         ) from error
     except ThetaError as error:
-        raise error.located(parameter=entry.name or "") from error.__cause__
+        raise error.add_location(parameter=entry.name or "") from error.__cause__
 
 
-def _unverified(entry: Entry, store: Store, parallel: Parallel) -> Iterator[Buffer]:
+def _decode_values(entry: Entry, store: Store, parallel: Parallel) -> Iterator[Buffer]:
     storage = entry.storage
-    update: Update = registry.load("updates", storage.update)()
-    serializer: Serializer = registry.load("serializers", storage.serializer)()
+    update: Update = registry.load_plugin("updates", storage.update)()
+    serializer: Serializer = registry.load_plugin("serializers", storage.serializer)()
 
     with closing(store.get(storage.object)) as file:
         file.seek(storage.offset)

@@ -16,9 +16,9 @@ from typing import Any, Literal
 
 from git_theta.errors import PluginError
 
-Family = Literal["formats", "updates", "serializers", "stores", "merges"]
+PluginFamily = Literal["formats", "updates", "serializers", "stores", "merges"]
 
-BUILT_IN: dict[Family, dict[str, str]] = {
+BUILT_IN: dict[PluginFamily, dict[str, str]] = {
     "formats": {
         "safetensors": "git_theta.formats.safetensors.safetensors_format:SafetensorsFormat",
         "torch": "git_theta.formats.torch.torch_format:TorchZipFormat",
@@ -52,40 +52,40 @@ BUILT_IN: dict[Family, dict[str, str]] = {
 }
 
 
-def load(family: Family, name: str) -> Any:
+def load_plugin(family: PluginFamily, name: str) -> Any:
     """The class registered as ``name``; of merges, the instance.
 
     Raises PluginError naming what is there, when it is not, or will not import.
     """
-    target = BUILT_IN[family].get(name) or installed(family).get(name)
+    target = BUILT_IN[family].get(name) or plugin_targets(family).get(name)
     if target is None:
         import difflib  # only ever to phrase an error
 
-        close = difflib.get_close_matches(name, names(family), n=1)
+        close = difflib.get_close_matches(name, plugin_names(family), n=1)
         guess = f"did you mean {close[0]!r}? " if close else ""
         raise PluginError(
             f"no {family[:-1]} is called {name!r}",
-            hint=f"{guess}Installed: {', '.join(names(family))}. A plug-in package may be missing here.",
+            hint=f"{guess}Installed: {', '.join(plugin_names(family))}. A plug-in package may be missing here.",
         )
-    return _imported(family, name, target)
+    return _import_target(family, name, target)
 
 
-def names(family: Family) -> list[str]:
+def plugin_names(family: PluginFamily) -> list[str]:
     """Every name of a family: ours in the order they are tried, then plug-ins sorted."""
-    return [*BUILT_IN[family], *sorted(installed(family).keys() - BUILT_IN[family].keys())]
+    return [*BUILT_IN[family], *sorted(plugin_targets(family).keys() - BUILT_IN[family].keys())]
 
 
 @cache
-def installed(family: Family) -> dict[str, str]:
+def plugin_targets(family: PluginFamily) -> dict[str, str]:
     """Name to target of every installed entry point. Raises PluginError when two packages claim one name."""
     from importlib.metadata import entry_points  # 20 ms: only for names that do not ship with us
 
-    return _unambiguous(
+    return _collect_targets(
         family, ((point.name, point.value) for point in entry_points(group=f"git_theta.plugins.{family}"))
     )
 
 
-def _unambiguous(family: Family, points: Iterable[tuple[str, str]]) -> dict[str, str]:
+def _collect_targets(family: PluginFamily, points: Iterable[tuple[str, str]]) -> dict[str, str]:
     found = dict(BUILT_IN[family])
     for name, target in points:
         if found.setdefault(name, target) != target:
@@ -96,7 +96,7 @@ def _unambiguous(family: Family, points: Iterable[tuple[str, str]]) -> dict[str,
     return found
 
 
-def _imported(family: Family, name: str, target: str) -> Any:
+def _import_target(family: PluginFamily, name: str, target: str) -> Any:
     module, _, attribute = target.partition(":")
     try:
         return getattr(import_module(module), attribute)

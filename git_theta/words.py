@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 
-def printable(text: str) -> str:
+def escape_unprintable(text: str) -> str:
     """``text`` with what could steer a terminal escaped: names come out of files that anybody wrote (L10).
 
     What cannot be encoded (a lone surrogate) is escaped, too, and so are marks that change the direction of writing.
     """
-    return text if text.isprintable() else "".join(map(_escaped, text))
+    return text if text.isprintable() else "".join(map(_escape_letter, text))
 
 
-def count(number: int, noun: str) -> str:
+def pluralize(number: int, noun: str) -> str:
     """A number and its noun: ``1 object``, ``2 objects``."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def size(bytes_: int | float) -> str:
+def humanize_size(bytes_: int | float) -> str:
     """Bytes in the unit that suits them, powers of 1000: ``90.9 MB``."""
     if bytes_ < 1000:
         return f"{bytes_} B"
@@ -27,5 +27,5 @@ def size(bytes_: int | float) -> str:
     return f"{bytes_ / 1000:.1f} TB"
 
 
-def _escaped(letter: str) -> str:
+def _escape_letter(letter: str) -> str:
     return letter if letter.isprintable() else ascii(letter)[1:-1]

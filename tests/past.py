@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from git_theta.manifest.model import Entry, Manifest, Storage, View
-from git_theta.manifest.text import dumps
+from git_theta.manifest.text import encode_manifest
 from tests.sandbox import Sandbox
 
 Values = Mapping[str, str]
@@ -35,7 +35,7 @@ def manifest(values: Values, *, metadata: str = "") -> bytes:
     entries = [entry(name, value, "I64" if name == "step" else "F32") for name, value in values.items()]
     frame = "".join(values) + metadata
     whole = Entry(_oid(frame), len(frame), Storage("dense", "raw", _oid(f"object {frame}"), len(frame)))
-    return dumps(Manifest("safetensors", 4096 * len(entries), tuple(entries), whole))
+    return encode_manifest(Manifest("safetensors", 4096 * len(entries), tuple(entries), whole))
 
 
 @dataclass

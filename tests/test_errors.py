@@ -22,7 +22,7 @@ def test_an_error_says_where_and_what() -> None:
 
 def test_located_adds_what_is_not_known_and_keeps_what_is() -> None:
     error = CorruptObject("it is damaged", parameter="inner")
-    assert error.located(path="a.pt", parameter="outer") is error
+    assert error.add_location(path="a.pt", parameter="outer") is error
     assert str(error) == "a.pt: inner: it is damaged"
 
 

@@ -14,15 +14,15 @@ from git_theta.manifest.model import Entry, Storage
 from git_theta.serializers.base import Serializer
 from git_theta.store.memory import MemoryStore
 from git_theta.tensors.arrays import BLOCK, Array, Parallel
-from git_theta.testing.blocks import damaged, noise, on_threads, samples, weights
+from git_theta.testing.blocks import damage_payload, noise_bytes, sample_blocks, threaded_map, weight_bytes
 
 SERIALIZERS = ("raw", "planes", "msgpack")
 
 
 def put(store: MemoryStore, data: bytes, serializer: str, bundled: bool = False) -> Entry:
     """A part in the store, in an object of its own or with neighbours."""
-    chosen: Serializer = registry.load("serializers", serializer)()
-    payload = b"".join(chosen.encode([(Array(4, piece),) for piece in parameters.blocks(data)], map))
+    chosen: Serializer = registry.load_plugin("serializers", serializer)()
+    payload = b"".join(chosen.encode([(Array(4, piece),) for piece in parameters.blocks_of(data)], map))
     before, after = (b"before", b"after") if bundled else (b"", b"")
     oid, size = store.put([before, payload, after])
     place = (len(before), len(payload)) if bundled else None
@@ -31,51 +31,51 @@ def put(store: MemoryStore, data: bytes, serializer: str, bundled: bool = False)
 
 
 def read(entry: Entry, store: MemoryStore, parallel: Parallel = map) -> bytes:
-    return b"".join(parameters.read(entry, store, parallel))
+    return b"".join(parameters.read_values(entry, store, parallel))
 
 
 @pytest.mark.parametrize("bundled", [False, True])
 @pytest.mark.parametrize("serializer", SERIALIZERS)
 def test_what_was_stored_is_read(serializer: str, bundled: bool) -> None:
     store = MemoryStore()
-    for data in (b"", b"\0", noise(13), weights(3 * BLOCK + 4)):
+    for data in (b"", b"\0", noise_bytes(13), weight_bytes(3 * BLOCK + 4)):
         entry = put(store, data, serializer, bundled)
         assert read(entry, store) == data
-        assert read(entry, store, on_threads(3)) == data
+        assert read(entry, store, threaded_map(3)) == data
 
 
 @pytest.mark.parametrize("width", [1, 2, 4, 8])
 def test_encode_then_read_is_the_identity(width: int) -> None:
     for length in (0, 1, 7, 8, BLOCK, BLOCK + 1, 2 * BLOCK + 8):
-        for data in samples(length, width):
+        for data in sample_blocks(length, width):
             store = MemoryStore()
-            serializer, payload = parameters.encode(parameters.blocks(data), width, map)
+            serializer, payload = parameters.encode_values(parameters.blocks_of(data), width, map)
             storage = Storage("dense", serializer, *store.put(payload))
             entry = Entry(hashlib.sha256(data).hexdigest(), len(data), storage)
             assert read(entry, store) == data
 
 
 def test_what_shrinks_is_stored_as_planes_and_what_does_not_is_raw() -> None:
-    assert parameters.encode(parameters.blocks(weights(8192)), 4, map)[0] == "planes"
-    assert parameters.encode(parameters.blocks(noise(8192)), 4, map)[0] == "raw"
-    assert parameters.encode([], 4, map)[0] == "raw"
+    assert parameters.encode_values(parameters.blocks_of(weight_bytes(8192)), 4, map)[0] == "planes"
+    assert parameters.encode_values(parameters.blocks_of(noise_bytes(8192)), 4, map)[0] == "raw"
+    assert parameters.encode_values([], 4, map)[0] == "raw"
 
 
 def test_l2_the_payload_depends_on_the_bytes_alone() -> None:
-    data = weights(6 * BLOCK + 20)
+    data = weight_bytes(6 * BLOCK + 20)
     payloads = {
-        b"".join(parameters.encode(parameters.blocks(data), 4, parallel)[1])
-        for parallel in (map, on_threads(1), on_threads(2), on_threads(7))
+        b"".join(parameters.encode_values(parameters.blocks_of(data), 4, parallel)[1])
+        for parallel in (map, threaded_map(1), threaded_map(2), threaded_map(7))
     }
     assert len(payloads) == 1
 
 
 @pytest.mark.parametrize("serializer", SERIALIZERS)
 def test_l5_damage_is_corrupt_and_never_anything_else(serializer: str) -> None:
-    data = weights(2000)
+    data = weight_bytes(2000)
     store = MemoryStore()
     whole = put(store, data, serializer)
-    for payload in damaged(store.get(whole.storage.object).read()):
+    for payload in damage_payload(store.get(whole.storage.object).read()):
         storage = whole.storage._replace(object=store.put([payload]).oid, bytes=len(payload))
         _read_or_corrupt(whole._replace(storage=storage), store, data)
 
@@ -93,10 +93,10 @@ class OneObject(MemoryStore):
 
 @pytest.mark.parametrize("serializer", SERIALIZERS)
 def test_l5_an_object_that_changed_on_disk_is_corrupt(serializer: str) -> None:
-    data = weights(2000)
+    data = weight_bytes(2000)
     store = MemoryStore()
     entry = put(store, data, serializer, bundled=True)
-    for content in damaged(store.get(entry.storage.object).read()):
+    for content in damage_payload(store.get(entry.storage.object).read()):
         _read_or_corrupt(entry, OneObject(content), data)
 
 
@@ -114,7 +114,7 @@ def _read_or_corrupt(entry: Entry, store: MemoryStore, data: bytes) -> None:
 )
 def test_l5_values_that_are_not_the_entrys_are_corrupt(change: dict[str, int | str]) -> None:
     store = MemoryStore()
-    entry = put(store, weights(4000), "planes")
+    entry = put(store, weight_bytes(4000), "planes")
     with pytest.raises(CorruptObject, match=r"layer\.weight: .* does not hold these values") as caught:
         read(entry._replace(**change), store)  # type: ignore[arg-type]
     assert "git theta fsck" in caught.value.hint
@@ -124,14 +124,14 @@ def test_l5_values_that_are_not_the_entrys_are_corrupt(change: dict[str, int | s
 @pytest.mark.parametrize("place", [(0, 1 << 40), (1 << 62, 8), (3, 0)])
 def test_a_range_that_lies_is_corrupt(serializer: str, place: tuple[int, int]) -> None:
     store = MemoryStore()
-    entry = put(store, weights(4000), serializer)
+    entry = put(store, weight_bytes(4000), serializer)
     with pytest.raises(CorruptObject):
         read(entry._replace(storage=entry.storage._replace(bytes=1 << 63, range=place)), store)
 
 
 def test_what_is_wrong_names_the_parameter() -> None:
     store = MemoryStore()
-    entry = put(store, weights(4000), "raw")
+    entry = put(store, weight_bytes(4000), "raw")
     wrong: list[tuple[dict[str, str], type[ThetaError]]] = [
         ({"object": "0" * 64}, MissingObject),
         ({"update": "telepathy"}, PluginError),
@@ -147,7 +147,7 @@ def test_reading_stops_at_the_first_byte_too_many() -> None:
     """A payload that decodes to more than its entry must not fill a disk before it is called corrupt."""
     store = MemoryStore()
     entry = put(store, bytes(64 * BLOCK), "planes")._replace(size=BLOCK)
-    pieces = parameters.read(entry, store, map)
+    pieces = parameters.read_values(entry, store, map)
     assert len(next(pieces)) == BLOCK
     with pytest.raises(CorruptObject):
         next(pieces)

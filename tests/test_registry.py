@@ -13,12 +13,12 @@ from git_theta import registry
 from git_theta.errors import PluginError
 from git_theta.formats.base import Format
 from git_theta.merging.base import Strategy
-from git_theta.registry import BUILT_IN, Family
+from git_theta.registry import BUILT_IN, PluginFamily
 from git_theta.serializers.base import Serializer
 from git_theta.store.base import Store
 from git_theta.updates.base import Update
 
-SEAMS: dict[Family, type] = {
+SEAMS: dict[PluginFamily, type] = {
     "formats": Format,
     "updates": Update,
     "serializers": Serializer,
@@ -35,15 +35,15 @@ def test_built_in_is_what_pyproject_declares() -> None:
 
 
 @pytest.mark.parametrize(("family", "name"), BUILT_IN_NAMES)
-def test_a_built_in_loads_and_knows_its_name(family: Family, name: str) -> None:
-    loaded = registry.load(family, name)
+def test_a_built_in_loads_and_knows_its_name(family: PluginFamily, name: str) -> None:
+    loaded = registry.load_plugin(family, name)
     assert issubclass(type(loaded) if family == "merges" else loaded, SEAMS[family])
     assert (loaded().name if family == "formats" else loaded.name) == name
 
 
 def test_an_unknown_name_says_what_there_is() -> None:
     with pytest.raises(PluginError, match="no serializer is called 'plane'") as caught:
-        registry.load("serializers", "plane")
+        registry.load_plugin("serializers", "plane")
     assert "did you mean 'planes'? Installed: raw, planes, msgpack" in caught.value.hint
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from git_theta.words import count, printable, size
+from git_theta.words import escape_unprintable, humanize_size, pluralize
 
 
 @pytest.mark.parametrize(
@@ -19,16 +19,16 @@ from git_theta.words import count, printable, size
     ],
 )
 def test_nothing_steers_a_terminal(name: str, shown: str) -> None:
-    assert printable(name) == shown
-    printable(name).encode()
+    assert escape_unprintable(name) == shown
+    escape_unprintable(name).encode()
 
 
 def test_counts() -> None:
-    assert [count(number, "object") for number in (0, 1, 2000)] == ["0 objects", "1 object", "2,000 objects"]
+    assert [pluralize(number, "object") for number in (0, 1, 2000)] == ["0 objects", "1 object", "2,000 objects"]
 
 
 @pytest.mark.parametrize(
     ("amount", "said"), [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (90_868_376, "90.9 MB"), (2e12, "2.0 TB")]
 )
 def test_sizes(amount: int | float, said: str) -> None:
-    assert size(amount) == said
+    assert humanize_size(amount) == said

@@ -16,7 +16,7 @@ from git_theta.checkpoints.index_file import INDEX_ENDING, shards_named_by
 from git_theta.manifest.model import Manifest
 
 _SHARD = re.compile(r"(?P<stem>.+)-(?P<number>\d{5,})-of-\d{5,}(?P<ending>\.[^/]+)")
-_NONE: Mapping[str, str] = MappingProxyType({})
+_NO_RENAMES: Mapping[str, str] = MappingProxyType({})
 
 
 class Shard(NamedTuple):
@@ -26,22 +26,22 @@ class Shard(NamedTuple):
     manifest: Manifest
 
 
-Checkpoint = tuple[str, tuple[Shard, ...], tuple[Shard, ...]]
+CheckpointPair = tuple[str, tuple[Shard, ...], tuple[Shard, ...]]
 """What people call it, and its files before and after."""
 
 
-def number(path: str) -> str:
+def shard_number(path: str) -> str:
     """Which shard of its checkpoint a file is, as its name says; "" for a file that is one by itself."""
     match = _SHARD.fullmatch(path)
     return match["number"] if match else ""
 
 
-def checkpoints(
+def group_checkpoints(
     before: Iterable[Shard],
     after: Iterable[Shard],
     indexes: Mapping[str, bytes] = MappingProxyType({}),
-    renames: Mapping[str, str] = _NONE,
-) -> list[Checkpoint]:
+    renames: Mapping[str, str] = _NO_RENAMES,
+) -> list[CheckpointPair]:
     """The checkpoints that these files make, in the order of their names; files are in the order of their paths.
 
     Args:
@@ -51,35 +51,41 @@ def checkpoints(
             are called. What is no such index is ignored.
         renames: path before -> path after of files that Git takes for renamed.
     """
-    named = _named(indexes)
-    sides = [_grouped(before, named, renames), _grouped(after, named, _NONE)]
-    _one_and_several_meet(*sides)
+    named = _indexes_by_file(indexes)
+    sides = [_group_by_checkpoint(before, named, renames), _group_by_checkpoint(after, named, _NO_RENAMES)]
+    _join_resharded(*sides)
     found = [
-        (_called(sides[1].get(key) or sides[0][key], key), _ordered(sides[0], key), _ordered(sides[1], key))
+        (
+            _display_path(sides[1].get(key) or sides[0][key], key),
+            _sorted_shards(sides[0], key),
+            _sorted_shards(sides[1], key),
+        )
         for key in sides[0].keys() | sides[1].keys()
     ]
     return sorted(found, key=itemgetter(0))
 
 
-def _named(indexes: Mapping[str, bytes]) -> dict[str, str]:
+def _indexes_by_file(indexes: Mapping[str, bytes]) -> dict[str, str]:
     """Path of a file to the path of the index that names it."""
     return {shard: path for path, text in indexes.items() for shard in shards_named_by(path, text)}
 
 
-def _grouped(shards: Iterable[Shard], named: Mapping[str, str], renames: Mapping[str, str]) -> dict[str, list[Shard]]:
+def _group_by_checkpoint(
+    shards: Iterable[Shard], named: Mapping[str, str], renames: Mapping[str, str]
+) -> dict[str, list[Shard]]:
     groups: dict[str, list[Shard]] = {}
     for shard in shards:
         path = renames.get(shard.path, shard.path)
-        groups.setdefault(named.get(path) or _index(path) or path, []).append(shard)
+        groups.setdefault(named.get(path) or _index_path_of(path) or path, []).append(shard)
     return groups
 
 
-def _index(path: str) -> str:
+def _index_path_of(path: str) -> str:
     match = _SHARD.fullmatch(path)
     return f"{match['stem']}{match['ending']}{INDEX_ENDING}" if match else ""
 
 
-def _one_and_several_meet(before: dict[str, list[Shard]], after: dict[str, list[Shard]]) -> None:
+def _join_resharded(before: dict[str, list[Shard]], after: dict[str, list[Shard]]) -> None:
     """Where a file became shards of its name, or shards became one file, they are one checkpoint."""
     for one, several in ((before, after), (after, before)):
         for key in [key for key in several if key.endswith(INDEX_ENDING) and key not in one]:
@@ -88,9 +94,9 @@ def _one_and_several_meet(before: dict[str, list[Shard]], after: dict[str, list[
                 one[key] = one.pop(whole)
 
 
-def _called(files: list[Shard], key: str) -> str:
+def _display_path(files: list[Shard], key: str) -> str:
     return files[0].path if len(files) == 1 and key == f"{files[0].path}{INDEX_ENDING}" else key
 
 
-def _ordered(side: Mapping[str, list[Shard]], key: str) -> tuple[Shard, ...]:
+def _sorted_shards(side: Mapping[str, list[Shard]], key: str) -> tuple[Shard, ...]:
     return tuple(sorted(side.get(key, ()), key=lambda shard: shard.path))

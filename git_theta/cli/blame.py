@@ -10,28 +10,28 @@ import click
 
 from git_theta.cli import boundary
 from git_theta.cli.listing import echo_json, json_option
-from git_theta.cli.pager import paged
-from git_theta.cli.revision_arguments import Separated, behind
-from git_theta.diffing.base import Place
+from git_theta.cli.pager import print_paged
+from git_theta.cli.revision_arguments import RevisionCommand, explicit_paths
+from git_theta.diffing.base import ParameterVersion
 from git_theta.errors import UsageError
 from git_theta.globs import name_matcher
 from git_theta.manifest.model import Entry, View
-from git_theta.operations.comparing.parameter_history import Blamed, blame
-from git_theta.repository.checkpoint_lookup import Checkpoint, checkpoint
-from git_theta.repository.version_history import commit_json, past
+from git_theta.operations.comparing.parameter_history import ParameterBlame, blame_parameters
+from git_theta.repository.checkpoint_lookup import Checkpoint, read_checkpoint_at
+from git_theta.repository.version_history import commit_json, open_history
 from git_theta.vcs.commits import Commit
-from git_theta.vcs.commits import commits as walked
-from git_theta.vcs.discovery import discover
-from git_theta.vcs.git import succeeds
+from git_theta.vcs.commits import walk_commits as walked
+from git_theta.vcs.discovery import discover_repository
+from git_theta.vcs.git import git_succeeds
 from git_theta.vcs.revisions import commit_ids
-from git_theta.words import printable
+from git_theta.words import escape_unprintable
 
-_SHORT = 8
-_SUBJECT = 60
-_WIDEST = 120  # columns of a name that others are lined up with
+_OID_DIGITS = 8
+_SUBJECT_LENGTH = 60
+_MAX_COLUMN = 120  # columns of a name that others are lined up with
 
 
-@click.command(cls=Separated)
+@click.command(cls=RevisionCommand)
 @click.argument("words", nargs=-1, metavar="PATH [REVISION]")
 @click.option("-p", "globs", multiple=True, metavar="GLOB", help="These parameters alone.")
 @json_option
@@ -42,22 +42,22 @@ def command(words: tuple[str, ...], globs: tuple[str, ...], as_json: bool) -> No
     PATH, is taken too. Files are followed through renames, and so are parameters whose bytes stayed the same. Of a
     merge, the first parent with the same bytes is looked at next. No tensor is read.
     """
-    discover()
-    revision, path = _asked(words)
+    discover_repository()
+    revision, path = _parse_words(words)
     (tip,) = commit_ids([revision])[:1]
-    with past(boundary.warn) as history:
-        found = checkpoint(history.blobs, revision, path)
-        places = _places(found, globs)
-        blamed = blame(places, walked([tip]), history.diffs.between, history.reader)
+    with open_history(boundary.warn) as history:
+        found = read_checkpoint_at(history.blobs, revision, path)
+        places = _select_parameters(found, globs)
+        blamed = blame_parameters(places, walked([tip]), history.diffs.edits_between, history.reader)
     if as_json:
-        echo_json([_json(one) for one in blamed])
+        echo_json([_blame_json(one) for one in blamed])
     else:
-        paged(_text(blamed))
+        print_paged(_render_blame(blamed))
 
 
-def _asked(words: Sequence[str]) -> tuple[str, str]:
+def _parse_words(words: Sequence[str]) -> tuple[str, str]:
     """Revision and path. Without ``--`` the path comes first, unless the first word can only be a revision."""
-    paths = behind()
+    paths = explicit_paths()
     if paths is not None:
         words = [*paths, *words]
     elif len(words) == 2 and not Path(words[0]).exists() and _is_revision(words[0]):
@@ -68,14 +68,14 @@ def _asked(words: Sequence[str]) -> tuple[str, str]:
 
 
 def _is_revision(word: str) -> bool:
-    return succeeds("rev-parse", "--verify", "--quiet", "--end-of-options", f"{word}^{{commit}}")
+    return git_succeeds("rev-parse", "--verify", "--quiet", "--end-of-options", f"{word}^{{commit}}")
 
 
-def _places(found: Checkpoint, globs: Sequence[str]) -> list[Place]:
+def _select_parameters(found: Checkpoint, globs: Sequence[str]) -> list[ParameterVersion]:
     """Every name of every parameter that is meant."""
     matches = name_matcher(globs) if globs else None
     places = [
-        Place(shard.path, name, entry)
+        ParameterVersion(shard.path, name, entry)
         for shard in found.shards
         for entry in shard.manifest.parameters()
         for name in dict.fromkeys([entry.name or "", *(view.name for view in entry.views)])
@@ -86,45 +86,45 @@ def _places(found: Checkpoint, globs: Sequence[str]) -> list[Place]:
     return places
 
 
-def _text(blamed: Sequence[Blamed[Commit]]) -> Iterator[str]:
+def _render_blame(blamed: Sequence[ParameterBlame[Commit]]) -> Iterator[str]:
     """Lines like git blame's: id, file if it is not the same for all, author and date, the parameter; and why."""
     files = {one.path for one in blamed} | {one.place.path for one in blamed}
-    rows = [_row(one, with_file=len(files) > 1) for one in blamed]
-    widths = [min(_WIDEST, max(map(len, column))) for column in zip(*rows, strict=True)]
+    rows = [_format_row(one, with_file=len(files) > 1) for one in blamed]
+    widths = [min(_MAX_COLUMN, max(map(len, column))) for column in zip(*rows, strict=True)]
     for row in rows:
         yield " ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() + "\n"
 
 
-def _row(one: Blamed[Commit], *, with_file: bool) -> list[str]:
-    oid = f"^{one.commit.oid[: _SHORT - 1]}" if one.commit.boundary else one.commit.oid[:_SHORT]
-    was = f" (was {printable(one.name)})" if one.name != one.place.name else ""
-    file = [printable(one.path)] if with_file else []
+def _format_row(one: ParameterBlame[Commit], *, with_file: bool) -> list[str]:
+    oid = f"^{one.commit.oid[: _OID_DIGITS - 1]}" if one.commit.boundary else one.commit.oid[:_OID_DIGITS]
+    was = f" (was {escape_unprintable(one.name)})" if one.name != one.place.name else ""
+    file = [escape_unprintable(one.path)] if with_file else []
     return [
         oid,
         *file,
-        f"({printable(one.commit.author)}",
-        f"{_date(one.commit.time)})",
-        f"{printable(one.place.name)}{was}",
-        printable(one.commit.subject)[:_SUBJECT],
+        f"({escape_unprintable(one.commit.author)}",
+        f"{_format_date(one.commit.time)})",
+        f"{escape_unprintable(one.place.name)}{was}",
+        escape_unprintable(one.commit.subject)[:_SUBJECT_LENGTH],
     ]
 
 
-def _named(place: Place) -> Entry | View:
+def _entry_named(place: ParameterVersion) -> Entry | View:
     """The view, or the entry, that has this name."""
     return next((view for view in place.entry.views if view.name == place.name), place.entry)
 
 
-def _date(time: str) -> str:
+def _format_date(time: str) -> str:
     """Strict ISO 8601 as git blame prints it: ``2005-04-07 15:13:13 -0700``."""
     return f"{time[:10]} {time[11:19]} {time[19:].replace(':', '')}"
 
 
-def _json(one: Blamed[Commit]) -> dict[str, Any]:
+def _blame_json(one: ParameterBlame[Commit]) -> dict[str, Any]:
     return {
         "name": one.place.name,
         "path": one.place.path,
-        "dtype": _named(one.place).dtype,
-        "shape": list(_named(one.place).shape),
+        "dtype": _entry_named(one.place).dtype,
+        "shape": list(_entry_named(one.place).shape),
         "oid": one.place.entry.oid,
         **commit_json(one.commit),
         "path_there": one.path,

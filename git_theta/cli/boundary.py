@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 
 from git_theta.errors import PluginError, ThetaError
-from git_theta.words import printable
+from git_theta.words import escape_unprintable
 
 INTERRUPTED = 128 + 2  # what a shell reports for a program that SIGINT ended
 BROKEN_PIPE = 128 + 13  # and SIGPIPE
@@ -36,11 +36,11 @@ def run(action: Callable[[], int]) -> int:
         _silence_stdout()
         return BROKEN_PIPE
     except Exception as error:
-        return report(error)
+        return report_error(error)
     return code
 
 
-def debugging() -> bool:
+def is_debugging() -> bool:
     """Whether ``--debug`` was given, here or to the git-theta command above us."""
     return os.environ.get(DEBUG, "") not in ("", "0")
 
@@ -48,7 +48,7 @@ def debugging() -> bool:
 def say(text: str, *, prefix: str = "theta: ") -> None:
     """Print a message for the person on stderr, every line of it behind ``prefix``."""
     for line in text.splitlines():
-        print(f"{prefix}{printable(line)}", file=sys.stderr)  # noqa: T201
+        print(f"{prefix}{escape_unprintable(line)}", file=sys.stderr)  # noqa: T201
 
 
 def warn(text: str, *, hint: str = "") -> None:
@@ -62,9 +62,9 @@ def warn_of(error: ThetaError) -> None:
     warn(str(error), hint=error.hint)
 
 
-def report(error: Exception) -> int:
+def report_error(error: Exception) -> int:
     """Say on stderr what went wrong and what to do; the exit code for it."""
-    if debugging():
+    if is_debugging():
         import traceback
 
         traceback.print_exception(error)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import click
 
 from git_theta.cli import boundary
-from git_theta.cli.listing import worktree
-from git_theta.cli.progress import progress
+from git_theta.cli.listing import require_worktree
+from git_theta.cli.progress import show_progress
 from git_theta.repository.hook_placing import place_hook
-from git_theta.repository.opening import open_desk
-from git_theta.repository.tracked_files import listed
+from git_theta.repository.opening import open_context
+from git_theta.repository.tracked_files import list_tracked
 from git_theta.repository.waiting_manifests import check_out, waiting_manifest
-from git_theta.words import count, size
+from git_theta.words import humanize_size, pluralize
 
 
 @click.command
@@ -22,14 +22,14 @@ def command(pathspecs: tuple[str, ...]) -> int:
     All of them, or those that match a PATHSPEC; objects that are not here are fetched. What cannot be had is
     reported, the rest goes on, and the first error decides the exit code.
     """
-    repository, top = worktree()
+    repository, top = require_worktree()
     place_hook(repository)
-    files = listed(repository, pathspecs, must_match=True)
+    files = list_tracked(repository, pathspecs, must_match=True)
     waiting = [found for file in files if (found := waiting_manifest(file.path, top))]
     codes: list[int] = []
     total = sum(one.manifest.size for one in waiting)
-    with progress("Checking out", total) as tick, open_desk(repository, boundary.warn, tick) as desk:
-        written = check_out(waiting, top, desk, lambda error: codes.append(boundary.report(error)))
+    with show_progress("Checking out", total) as tick, open_context(repository, boundary.warn, tick) as context:
+        written = check_out(waiting, top, context, lambda error: codes.append(boundary.report_error(error)))
     sizes = {one.path: one.manifest.size for one in waiting}
-    click.echo(f"{count(len(written), 'file')} checked out, {size(sum(sizes[path] for path in written))}")
+    click.echo(f"{pluralize(len(written), 'file')} checked out, {humanize_size(sum(sizes[path] for path in written))}")
     return next(iter(codes), 0)

@@ -12,18 +12,18 @@ import sys
 from collections.abc import Sequence
 
 from git_theta.cli import boundary
-from git_theta.cli.diff_output import pieces
-from git_theta.cli.pager import colored
+from git_theta.cli.diff_output import format_diffs
+from git_theta.cli.pager import uses_color
 from git_theta.cli.progress import Meter
-from git_theta.operations.comparing.diff_report import diff
-from git_theta.repository.changed_files import differing, read, to_read
-from git_theta.repository.opening import open_desk
+from git_theta.operations.comparing.diff_report import build_report
+from git_theta.repository.changed_files import bytes_to_measure, compare_files, read_sides
+from git_theta.repository.opening import open_context
 from git_theta.tensors.blas import UNTHREADED
-from git_theta.vcs.discovery import discover
-from git_theta.vcs.raw_diff import Pair, Version
-from git_theta.words import printable
+from git_theta.vcs.discovery import discover_repository
+from git_theta.vcs.raw_diff import FilePair, FileVersion
+from git_theta.words import escape_unprintable
 
-_ERROR = 128
+_EXIT_ERROR = 128
 _ABSENT = "."
 _WORKTREE = "worktree"
 
@@ -33,36 +33,38 @@ def main() -> int:
     os.environ.setdefault(*UNTHREADED)
     path, *words = sys.argv[1:]
     if not words:
-        print(f"* Unmerged path {printable(path)}")  # noqa: T201
+        print(f"* Unmerged path {escape_unprintable(path)}")  # noqa: T201
         return 0
-    before = _version(path, words[0:3])
-    after = _version(words[6] if len(words) > 6 else path, words[3:6])
+    before = _parse_version(path, words[0:3])
+    after = _parse_version(words[6] if len(words) > 6 else path, words[3:6])
     labels = tuple([_WORKTREE if one and not one.oid else "" for one in (before, after)])
-    repository, meter = discover(), Meter()
-    with open_desk(repository, boundary.warn, meter) as desk:
-        found = differing(read([Pair(before, after)], repository.worktree, desk, everything=True))
-        with meter.during(f"Comparing {path}", to_read(found.comparisons)):
-            reports = [diff(one, desk, labels=(labels[0], labels[1])) for one in found.comparisons]
-    sys.stdout.writelines(pieces(reports, found.remarks, color=colored("color.diff")))
+    repository, meter = discover_repository(), Meter()
+    with open_context(repository, boundary.warn, meter) as context:
+        found = compare_files(read_sides([FilePair(before, after)], repository.worktree, context, everything=True))
+        with meter.show_work(f"Comparing {path}", bytes_to_measure(found.comparisons)):
+            reports = [build_report(one, context, labels=(labels[0], labels[1])) for one in found.comparisons]
+    sys.stdout.writelines(format_diffs(reports, found.remarks, color=uses_color("color.diff")))
     for remark in found.remarks:
         boundary.say(remark.hint, prefix="hint: ")
     return 0
 
 
-def _version(path: str, words: Sequence[str]) -> Version | None:
+def _parse_version(path: str, words: Sequence[str]) -> FileVersion | None:
     file, oid, mode = words
     if oid == _ABSENT:
         return None
     known = oid.strip("0")
     # A link of the worktree is handed to us as a temporary file: what it is called is not to be told.
-    return Version(path if known or not mode.startswith("100") else os.path.relpath(file), mode, oid if known else "")
+    return FileVersion(
+        path if known or not mode.startswith("100") else os.path.relpath(file), mode, oid if known else ""
+    )
 
 
-def _exit_code() -> int:
+def _run_driver() -> int:
     """As Git reads it."""
     code = boundary.run(main)
-    return min(_ERROR + code, 255) if code else 0
+    return min(_EXIT_ERROR + code, 255) if code else 0
 
 
 if __name__ == "__main__":
-    sys.exit(_exit_code())
+    sys.exit(_run_driver())

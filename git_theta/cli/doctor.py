@@ -18,19 +18,19 @@ import click
 from git_theta import registry
 from git_theta.cli.boundary import say, warn
 from git_theta.cli.env import program_version
-from git_theta.cli.listing import echo_json, json_option, shown
+from git_theta.cli.listing import display_path, echo_json, json_option
 from git_theta.errors import GitError, PluginError
-from git_theta.operations.keeping.file_states import State, Tracked, survey
+from git_theta.operations.keeping.file_states import FileState, TrackedFile, survey_file
 from git_theta.repository import weight_checks
 from git_theta.repository.opening import open_store
-from git_theta.repository.tracked_files import listed, untracked_manifests
+from git_theta.repository.tracked_files import find_untracked_manifests, list_tracked
 from git_theta.vcs import attributes, config, hooks
-from git_theta.vcs.discovery import Repository, discover
+from git_theta.vcs.discovery import Repository, discover_repository
 from git_theta.vcs.hooks import HookState
-from git_theta.words import printable
+from git_theta.words import escape_unprintable
 
 _OLDEST_GIT = (2, 34)
-_NAMED = 3  # paths named in a finding
+_MAX_NAMED = 3  # paths named in a finding
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Finding:
     hint: str = ""
 
 
-Verdict = tuple[Literal["note", "problem"], str, str] | None
+CheckResult = tuple[Literal["note", "problem"], str, str] | None
 """None when all is well; else (state, text, hint)."""
 
 
@@ -53,7 +53,7 @@ class Setup:
     @cached_property
     def repository(self) -> Repository | None:
         try:
-            return discover()
+            return discover_repository()
         except GitError:
             return None
 
@@ -63,23 +63,23 @@ class Setup:
         return [one.pattern for one in attributes.tracked_patterns(self.repository)] if self.repository else []
 
     @cached_property
-    def files(self) -> list[Tracked]:
+    def files(self) -> list[TrackedFile]:
         """Files that are tracked here."""
-        return listed(self.repository) if self.repository and self.repository.worktree else []
+        return list_tracked(self.repository) if self.repository and self.repository.worktree else []
 
-    def within(self, *states: State) -> list[Tracked]:
+    def files_in(self, *states: FileState) -> list[TrackedFile]:
         """The tracked files in one of these states."""
         if self.repository is None or self.repository.worktree is None:
             return []
         top, store = self.repository.worktree, open_store(self.repository)
-        return [file for file in self.files if survey(file, top, store).state in states]
+        return [file for file in self.files if survey_file(file, top, store).state in states]
 
-    def named(self, paths: Sequence[str]) -> str:
+    def list_paths(self, paths: Sequence[str]) -> str:
         """Paths of the worktree as an enumeration; "" for none."""
         if self.repository is None or self.repository.worktree is None:
             return ""
-        names = [shlex.quote(shown(path, self.repository.worktree)) for path in paths[:_NAMED]]
-        return ", ".join(names) + (f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else "")
+        names = [shlex.quote(display_path(path, self.repository.worktree)) for path in paths[:_MAX_NAMED]]
+        return ", ".join(names) + (f" and {len(paths) - _MAX_NAMED} more" if len(paths) > _MAX_NAMED else "")
 
 
 @click.command
@@ -91,31 +91,31 @@ def command(values: bool, as_json: bool) -> int:
     Checks Git, the filter, the hook, the store, the plug-ins and the tracked files of the repository you are in, and
     whether branches have the same weights where they should not. Exits 1 when there is a problem.
     """
-    findings = examine(Setup(), values=values)
+    findings = run_checks(Setup(), values=values)
     if as_json:
         echo_json([asdict(finding) for finding in findings])
     else:
         for finding in findings:
-            text = "\n".join(map(printable, finding.text.splitlines()))
+            text = "\n".join(map(escape_unprintable, finding.text.splitlines()))
             click.echo(f"{finding.state}: {finding.check}{': ' if text else ''}{text}")
             say(finding.hint, prefix="hint: ")
     return int(any(finding.state == "problem" for finding in findings))
 
 
-def examine(setup: Setup, *, values: bool = False) -> list[Finding]:
+def run_checks(setup: Setup, *, values: bool = False) -> list[Finding]:
     """The findings of all checks, in order; ``values``: those too that read tensors."""
-    checks = CHECKS | (READING if values else {})
-    return [_finding(name, check, setup) for name, check in checks.items()]
+    checks = CHECKS | (VALUE_CHECKS if values else {})
+    return [_run_check(name, check, setup) for name, check in checks.items()]
 
 
-def _finding(name: str, check: Callable[[Setup], Verdict], setup: Setup) -> Finding:
-    if setup.repository is None and name not in _ANYWHERE:
+def _run_check(name: str, check: Callable[[Setup], CheckResult], setup: Setup) -> Finding:
+    if setup.repository is None and name not in _ANYWHERE_CHECKS:
         return Finding(name, "note", "not checked: not in a Git repository")
     verdict = check(setup)
     return Finding(name, *verdict) if verdict else Finding(name, "ok", "")
 
 
-def _git(_: Setup) -> Verdict:
+def _check_git(_: Setup) -> CheckResult:
     words = program_version("git", "--version") or ""
     numbers = re.search(r"(\d+)\.(\d+)", words)
     if numbers and (int(numbers[1]), int(numbers[2])) >= _OLDEST_GIT:
@@ -123,31 +123,33 @@ def _git(_: Setup) -> Verdict:
     return "problem", f"{words or 'git'} is older than {'.'.join(map(str, _OLDEST_GIT))}", "Upgrade git."
 
 
-def _filter(setup: Setup) -> Verdict:
-    active = config.active()
+def _check_filter(setup: Setup) -> CheckResult:
+    active = config.active_settings()
     process = active.get("filter.theta.process", "")
-    if not config.installed():
+    if not config.is_installed():
         what = "Git stores the files tracked here as they are" if setup.patterns else "nothing is versioned"
         return "problem", f"filter.theta is not installed, so {what}", "Run `git theta install`."
     if active.get("filter.theta.required") != "true":
         text = "filter.theta.required is not true, so a file whose filter fails is committed as it is"
         return "problem", text, "Run `git theta install`."
-    return _interpreter(shlex.split(process)[0])
+    return _check_interpreter(shlex.split(process)[0])
 
 
-def _drivers(_: Setup) -> Verdict:
+def _check_drivers(_: Setup) -> CheckResult:
     """Whether Git merges and compares by parameters: an older git-theta installed the filter alone."""
-    active = config.active()
-    if not config.installed():
+    active = config.active_settings()
+    if not config.is_installed():
         return None  # the filter's check says so
-    lacking = [key for key in (config.MERGE, config.DIFF) if not config.Setting(key, active.get(key, "")).ours]
+    lacking = [
+        key for key in (config.MERGE_KEY, config.DIFF_KEY) if not config.Setting(key, active.get(key, "")).is_ours
+    ]
     if not lacking:
         return None
     text = f"Git works on the text of manifests: {', '.join(lacking)} is not git-theta's"
     return "note", text, "Run `git theta install`."
 
 
-def _interpreter(python: str) -> Verdict:
+def _check_interpreter(python: str) -> CheckResult:
     """Whether the interpreter that the filter names is there, and has git-theta."""
     hint = "Run `git theta install` with the git-theta that you want to use."
     if not os.access(python, os.X_OK):
@@ -160,43 +162,43 @@ def _interpreter(python: str) -> Verdict:
     return None
 
 
-def _hook(setup: Setup) -> Verdict:
+def _check_hook(setup: Setup) -> CheckResult:
     if setup.repository is None or not setup.patterns:
         return None
-    state = hooks.state(setup.repository.hooks_dir, hooks.command(sys.executable))
+    state = hooks.hook_state(setup.repository.hooks_dir, hooks.hook_command(sys.executable))
     if state in (HookState.OURS, HookState.THEIRS):
         return None
-    hint = "Run `git theta install`: it says what to add where it cannot." if not state.editable else ""
-    text = f"the {hooks.NAME} hook in {setup.repository.hooks_dir} {state.value}, so pushes upload no objects"
+    hint = "Run `git theta install`: it says what to add where it cannot." if not state.is_editable else ""
+    text = f"the {hooks.HOOK_NAME} hook in {setup.repository.hooks_dir} {state.value}, so pushes upload no objects"
     if state is HookState.OUTDATED:
         return (
             "note",
-            f"the {hooks.NAME} hook in {setup.repository.hooks_dir} {state.value}",
+            f"the {hooks.HOOK_NAME} hook in {setup.repository.hooks_dir} {state.value}",
             "Run `git theta install`.",
         )
     return "problem", text, hint or "Run `git theta install`."
 
 
-def _manifests(setup: Setup) -> Verdict:
-    paths = setup.named([file.path for file in setup.within(State.MANIFEST, State.MISSING)])
+def _check_worktree(setup: Setup) -> CheckResult:
+    paths = setup.list_paths([file.path for file in setup.files_in(FileState.MANIFEST, FileState.MISSING)])
     return ("problem", f"manifests stand in the worktree: {paths}", "Run `git theta checkout`.") if paths else None
 
 
-def _raw(setup: Setup) -> Verdict:
-    files = setup.within(State.RAW)
-    text = f"tracked, but not committed by git-theta: {setup.named([file.path for file in files])}"
+def _check_index(setup: Setup) -> CheckResult:
+    files = setup.files_in(FileState.RAW)
+    text = f"tracked, but not committed by git-theta: {setup.list_paths([file.path for file in files])}"
     again = "`git add --renormalize` and a commit store them by parameters."
     return ("problem", text, "\n".join(dict.fromkeys(file.hint or again for file in files))) if files else None
 
 
-def _untracked(setup: Setup) -> Verdict:
-    paths = untracked_manifests(setup.repository) if setup.repository else []
-    text = f"manifests in the index that no pattern tracks: {setup.named(paths)}"
+def _check_patterns(setup: Setup) -> CheckResult:
+    paths = find_untracked_manifests(setup.repository) if setup.repository else []
+    text = f"manifests in the index that no pattern tracks: {setup.list_paths(paths)}"
     hint = "Commit the .gitattributes that tracks them, or write it: git theta track. Then: git theta checkout"
     return ("problem", text, hint) if paths else None
 
 
-def _store(setup: Setup) -> Verdict:
+def _check_store(setup: Setup) -> CheckResult:
     if setup.repository is None:
         return None
     theta = setup.repository.theta_dir
@@ -210,54 +212,54 @@ def _store(setup: Setup) -> Verdict:
     return None
 
 
-def _alternates(setup: Setup) -> Verdict:
+def _check_alternates(setup: Setup) -> CheckResult:
     found = setup.repository.alternates() if setup.repository else []
     dead = [os.fspath(theta.parent) for theta in found if not theta.parent.is_dir()]
     hint = "This clone borrows objects from it: bring it back, or clone anew without --shared and --reference."
     return ("problem", f"gone: {', '.join(dead)}", hint) if dead else None
 
 
-def _weights(setup: Setup) -> Verdict:
-    found = weight_checks.alike([file.path for file in setup.files if file.manifest], warn)
+def _check_weights(setup: Setup) -> CheckResult:
+    found = weight_checks.find_same_weights([file.path for file in setup.files if file.manifest], warn)
     hint = "A run that did not train looks like this; so do a squash merge, and a file that was copied from a branch."
     return ("note", "; ".join(found), hint) if found else None
 
 
-def _values(setup: Setup) -> Verdict:
-    found = weight_checks.broken(setup.repository, warn) if setup.repository else []
+def _check_values(setup: Setup) -> CheckResult:
+    found = weight_checks.find_broken_values(setup.repository, warn) if setup.repository else []
     return ("problem", "; ".join(found), "See each parameter: git theta diff HEAD^ HEAD") if found else None
 
 
-def _plugins(_: Setup) -> Verdict:
-    for family in get_args(registry.Family):
+def _check_plugins(_: Setup) -> CheckResult:
+    for family in get_args(registry.PluginFamily):
         try:
-            registry.installed(family)
+            registry.plugin_targets(family)
         except PluginError as error:
             return "problem", error.message, error.hint
     return None
 
 
-def _lfs(_: Setup) -> Verdict:
+def _check_lfs(_: Setup) -> CheckResult:
     if program_version("git", "lfs", "version"):
         return None
     return "note", "git-lfs is not installed; files that other people track with it need it", ""
 
 
-CHECKS: dict[str, Callable[[Setup], Verdict]] = {
-    "git": _git,
-    "filter": _filter,
-    "drivers": _drivers,
-    "pre-push hook": _hook,
-    "worktree": _manifests,
-    "index": _raw,
-    "patterns": _untracked,
-    "store": _store,
-    "alternates": _alternates,
-    "weights": _weights,
-    "plug-ins": _plugins,
-    "git-lfs": _lfs,
+CHECKS: dict[str, Callable[[Setup], CheckResult]] = {
+    "git": _check_git,
+    "filter": _check_filter,
+    "drivers": _check_drivers,
+    "pre-push hook": _check_hook,
+    "worktree": _check_worktree,
+    "index": _check_index,
+    "patterns": _check_patterns,
+    "store": _check_store,
+    "alternates": _check_alternates,
+    "weights": _check_weights,
+    "plug-ins": _check_plugins,
+    "git-lfs": _check_lfs,
 }
-READING: dict[str, Callable[[Setup], Verdict]] = {"values": _values}
+VALUE_CHECKS: dict[str, Callable[[Setup], CheckResult]] = {"values": _check_values}
 """The checks that read tensors."""
-_ANYWHERE = {"git", "filter", "drivers", "plug-ins", "git-lfs"}
+_ANYWHERE_CHECKS = {"git", "filter", "drivers", "plug-ins", "git-lfs"}
 """The checks that need no repository."""

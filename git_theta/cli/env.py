@@ -15,21 +15,21 @@ import click
 
 from git_theta import __version__, registry
 from git_theta.cli import boundary
-from git_theta.cli.filter_process import SKIP
+from git_theta.cli.filter_process import SKIP_SMUDGE
 from git_theta.cli.listing import echo_json, json_option
 from git_theta.errors import GitError, PluginError
 from git_theta.repository import policy_sources
 from git_theta.repository.opening import open_store
 from git_theta.vcs import config, remotes
-from git_theta.vcs.discovery import Repository, discover
-from git_theta.words import count, size
+from git_theta.vcs.discovery import Repository, discover_repository
+from git_theta.words import humanize_size, pluralize
 
 _PACKAGES = ("backports.zstd", "click", "msgpack", "numpy", "pyfastcdc", "rich", "safetensors", "torch")
 _VARIABLES = (
     boundary.DEBUG,
-    SKIP,
-    policy_sources.STRATEGY,
-    policy_sources.HANDED,
+    SKIP_SMUDGE,
+    policy_sources.STRATEGY_VARIABLE,
+    policy_sources.OPTIONS_VARIABLE,
     "GIT_DIR",
     "GIT_WORK_TREE",
     "GIT_INDEX_FILE",
@@ -44,19 +44,19 @@ def command(as_json: bool) -> None:
     Users, passwords and queries are taken out of the URLs of remotes.
     """
     found = {
-        "versions": _versions(),
+        "versions": _find_versions(),
         "python": {"executable": sys.executable, "version": platform.python_version()},
         "machine": {"platform": platform.platform(), "processors": os.cpu_count()},
-        "filter": config.active(),
-        "merge": {key: values for key in policy_sources.KEYS if (values := policy_sources.configured(key))},
-        "plugins": {family: _plugins(family) for family in get_args(registry.Family)},
+        "filter": config.active_settings(),
+        "merge": {key: values for key in policy_sources.KEYS if (values := policy_sources.config_values(key))},
+        "plugins": {family: _list_plugins(family) for family in get_args(registry.PluginFamily)},
         "environment": {name: os.environ[name] for name in _VARIABLES if name in os.environ},
-        "repository": _repository(),
+        "repository": _describe_repository(),
     }
     if as_json:
         echo_json(found)
     else:
-        _print(found)
+        _print_facts(found)
 
 
 def program_version(*command: str) -> str | None:
@@ -68,7 +68,7 @@ def program_version(*command: str) -> str | None:
     return None
 
 
-def _versions() -> dict[str, str | None]:
+def _find_versions() -> dict[str, str | None]:
     found: dict[str, str | None] = {
         "git-theta": __version__,
         "git": (program_version("git", "--version") or "").removeprefix("git version ") or None,
@@ -82,16 +82,16 @@ def _versions() -> dict[str, str | None]:
     return found
 
 
-def _plugins(family: registry.Family) -> dict[str, str] | str:
+def _list_plugins(family: registry.PluginFamily) -> dict[str, str] | str:
     try:
-        return registry.installed(family)
+        return registry.plugin_targets(family)
     except PluginError as error:
         return error.message
 
 
-def _repository() -> dict[str, Any] | None:
+def _describe_repository() -> dict[str, Any] | None:
     try:
-        repository = discover()
+        repository = discover_repository()
     except GitError:
         return None
     return {
@@ -99,12 +99,12 @@ def _repository() -> dict[str, Any] | None:
         "git_dir": os.fspath(repository.git_dir),
         "common_dir": os.fspath(repository.common_dir),
         "hooks_dir": os.fspath(repository.hooks_dir),
-        "remotes": {name: remotes.without_secrets(url) for name, url in remotes.urls().items()},
-        "store": _store(repository),
+        "remotes": {name: remotes.redact_url(url) for name, url in remotes.remote_urls().items()},
+        "store": _describe_store(repository),
     }
 
 
-def _store(repository: Repository) -> dict[str, Any]:
+def _describe_store(repository: Repository) -> dict[str, Any]:
     store = open_store(repository)
     sizes = [store.size(oid) or 0 for oid in store.oids()]
     return {
@@ -115,18 +115,18 @@ def _store(repository: Repository) -> dict[str, Any]:
     }
 
 
-def _print(data: dict[str, Any], indent: str = "") -> None:
+def _print_facts(data: dict[str, Any], indent: str = "") -> None:
     for key, value in data.items():
         if key == "store":
-            value = value | {"objects": count(value["objects"], "object"), "size": size(value["size"])}
+            value = value | {"objects": pluralize(value["objects"], "object"), "size": humanize_size(value["size"])}
         if isinstance(value, dict):
             click.echo(f"{indent}{key}:")
-            _print(value, indent + "  ")
+            _print_facts(value, indent + "  ")
         else:
-            click.echo(f"{indent}{key}: {_words(value)}")
+            click.echo(f"{indent}{key}: {_format_value(value)}")
 
 
-def _words(value: object) -> object:
+def _format_value(value: object) -> object:
     if value is None:
         return "none"
     return ", ".join(map(str, value)) or "none" if isinstance(value, list) else value

@@ -6,12 +6,12 @@ import click
 
 from git_theta.cli import boundary
 from git_theta.errors import MissingObject
-from git_theta.operations.keeping.inventory import needs
-from git_theta.repository.opening import open_desk
+from git_theta.operations.keeping.inventory import needed_objects
+from git_theta.repository.opening import open_context
 from git_theta.repository.stored_manifests import read_manifests
 from git_theta.vcs import blobs
-from git_theta.vcs.discovery import discover
-from git_theta.words import count, size
+from git_theta.vcs.discovery import discover_repository
+from git_theta.words import humanize_size, pluralize
 
 
 @click.command
@@ -21,18 +21,18 @@ def command() -> None:
     A checkout fetches what it needs by itself. This is for a clone that shall have everything: to work offline, to
     serve others, to be a backup.
     """
-    repository = discover()
-    needed = needs(read_manifests(blobs.reachable(), boundary.warn_of))
+    repository = discover_repository()
+    needed = needed_objects(read_manifests(blobs.reachable_blobs(), boundary.warn_of))
     sizes = {oid: use.part.storage.bytes for oid, use in needed.items()}
-    with open_desk(repository, boundary.warn) as desk:
-        missing = [oid for oid, number in sizes.items() if desk.store.size(oid) != number]
+    with open_context(repository, boundary.warn) as context:
+        missing = [oid for oid, number in sizes.items() if context.store.size(oid) != number]
         if missing:
-            desk.fetch(missing)
-        lost = [oid for oid in missing if desk.store.size(oid) != sizes[oid]]
+            context.fetch(missing)
+        lost = [oid for oid in missing if context.store.size(oid) != sizes[oid]]
     fetched = [oid for oid in missing if oid not in set(lost)]
-    click.echo(f"{count(len(fetched), 'object')} fetched, {size(sum(sizes[oid] for oid in fetched))}")
+    click.echo(f"{pluralize(len(fetched), 'object')} fetched, {humanize_size(sum(sizes[oid] for oid in fetched))}")
     if lost:
         raise MissingObject(
-            f"{count(len(lost), 'object')} cannot be had, {lost[0]} first",
+            f"{pluralize(len(lost), 'object')} cannot be had, {lost[0]} first",
             hint="`git theta fsck` tells which files need them. Ask who made the commits to run: git theta push",
         )

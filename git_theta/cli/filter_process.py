@@ -16,29 +16,29 @@ from pathlib import Path
 
 from git_theta.cli import boundary
 from git_theta.cli.progress import Meter
-from git_theta.operations.adding.clean import clean
-from git_theta.operations.context import Desk
-from git_theta.operations.restoring.deferred import LARGE, Deferred
-from git_theta.operations.restoring.smudge import as_it_is, smudge
+from git_theta.operations.adding.clean import clean_stream
+from git_theta.operations.context import Context
+from git_theta.operations.restoring.deferred import DEFERRED_SIZE, DeferredFiles
+from git_theta.operations.restoring.smudge import copy_stream, smudge_stream
 from git_theta.operations.streams import Stream
 from git_theta.repository.hook_placing import ensure_hook, place_hook
-from git_theta.repository.opening import conflicts_of, open_desk, refresh
+from git_theta.repository.opening import conflicts_dir, open_context, refresh_index
 from git_theta.vcs import index
-from git_theta.vcs.discovery import Repository, discover
-from git_theta.vcs.filter_protocol import Handler, ReadInto, serve
-from git_theta.vcs.parent_process import may_clean_anything, may_defer, records
-from git_theta.vcs.pktline import Buffer, Reader, Writer
-from git_theta.vcs.unused_smudge import unread
+from git_theta.vcs.discovery import Repository, discover_repository
+from git_theta.vcs.filter_protocol import Handler, ReadInto, serve_filter
+from git_theta.vcs.parent_process import is_recording, may_clean_stdin, may_defer
+from git_theta.vcs.pktline import Buffer, PacketReader, PacketWriter
+from git_theta.vcs.unused_smudge import is_smudge_unused
 
-SKIP = "GIT_THETA_SKIP_SMUDGE"
+SKIP_SMUDGE = "GIT_THETA_SKIP_SMUDGE"
 """Set to one of YES, manifests are checked out as they are; `git theta checkout` gets the files later."""
 
-YES = ("1", "true", "yes", "on")
+YES_WORDS = ("1", "true", "yes", "on")
 
 
-def skipping() -> bool:
+def is_smudge_skipped() -> bool:
     """Whether manifests are to be checked out as they are."""
-    return os.environ.get(SKIP, "").lower() in YES
+    return os.environ.get(SKIP_SMUDGE, "").lower() in YES_WORDS
 
 
 def main() -> int:
@@ -47,22 +47,22 @@ def main() -> int:
     # `checkout --recurse-submodules` of git < 2.40 leaves it to filters, and most git commands that we run refuse it.
     os.environ.pop("GIT_INTERNAL_SUPER_PREFIX", None)
     if sys.argv[1:2] == ["--written"]:
-        _answer(discover(), json.loads(Path(sys.argv[2]).read_text()))
+        _serve_written(discover_repository(), json.loads(Path(sys.argv[2]).read_text()))
     else:
-        _filter(discover())
+        _serve_filter(discover_repository())
     return 0
 
 
 def _serve(handlers: dict[str, Handler]) -> None:
-    serve(Reader(0), Writer(1), handlers, boundary.report)
+    serve_filter(PacketReader(0), PacketWriter(1), handlers, boundary.report_error)
 
 
-def _filter(repository: Repository) -> None:
+def _serve_filter(repository: Repository) -> None:
     ensure_hook(repository)
     meter = Meter()
-    with open_desk(repository, boundary.warn, meter) as desk:
-        session = _Session(repository, desk, meter)
-        smudge_or_skip = session.skip if skipping() else session.smudge
+    with open_context(repository, boundary.warn, meter) as context:
+        session = _Session(repository, context, meter)
+        smudge_or_skip = session.skip if is_smudge_skipped() else session.smudge
         _serve({"clean": session.clean, "smudge": smudge_or_skip})
         session.finish()
 
@@ -70,45 +70,45 @@ def _filter(repository: Repository) -> None:
 class _Session:
     """The files that one Git command filters."""
 
-    def __init__(self, repository: Repository, desk: Desk, meter: Meter) -> None:
+    def __init__(self, repository: Repository, context: Context, meter: Meter) -> None:
         self._repository = repository
-        self._desk = desk
+        self._context = context
         self._meter = meter
-        self._deferred: Deferred | None = None
+        self._deferred: DeferredFiles | None = None
         self._smudged = False
-        self._cleaned = None if may_clean_anything() else repository.worktree
+        self._cleaned = None if may_clean_stdin() else repository.worktree
 
     def clean(self, readinto: ReadInto, path: str) -> Iterator[Buffer]:
-        with self._meter.during(f"Storing {path}"):
-            text = clean(Stream(readinto), path, self._cleaned, self._desk)
-        tell_if_recorded_as_ours(self._repository, path, text)
+        with self._meter.show_work(f"Storing {path}"):
+            text = clean_stream(Stream(readinto), path, self._cleaned, self._context)
+        warn_if_contested(self._repository, path, text)
         yield text
 
     def smudge(self, readinto: ReadInto, path: str) -> Iterator[Buffer]:
-        if unread(path):
+        if is_smudge_unused(path):
             yield from self.skip(readinto, path)
             return
         self._begin_smudging()
-        answer = smudge(Stream(readinto), path, self._desk)
+        answer = smudge_stream(Stream(readinto), path, self._context)
         size = answer.manifest.size if answer.manifest else None
         if self._deferred:
             self._deferred.forget(path)
-        if self._deferred and answer.manifest and answer.manifest.size >= LARGE:
+        if self._deferred and answer.manifest and answer.manifest.size >= DEFERRED_SIZE:
             self._deferred.add(path, answer.manifest, answer.text)
             yield answer.text
         else:
-            with self._meter.during(f"Restoring {path}", size):
+            with self._meter.show_work(f"Restoring {path}", size):
                 yield from answer.pieces
 
     def skip(self, readinto: ReadInto, path: str) -> Iterator[Buffer]:  # noqa: ARG002
-        yield from as_it_is(Stream(readinto), self._desk)
+        yield from copy_stream(Stream(readinto), self._context)
 
     def finish(self) -> None:
         """Git has hung up: write what was deferred."""
         top = self._repository.worktree
         if self._deferred and top:
-            with self._meter.during("Restoring", self._deferred.size):
-                self._deferred.write(partial(refresh, top), partial(index.distrust, worktree=top))
+            with self._meter.show_work("Restoring", self._deferred.size):
+                self._deferred.write(partial(refresh_index, top), partial(index.invalidate_entries, worktree=top))
 
     def _begin_smudging(self) -> None:
         if self._smudged:
@@ -119,15 +119,17 @@ class _Session:
             # With an index of the user's own, the repository's is not told of the file. It may hold an entry of this
             # very second, and would take a file whose time was set back for the one it knows: Git compares seconds.
             own = "GIT_INDEX_FILE" not in os.environ
-            self._deferred = Deferred(self._repository.worktree, self._desk, boundary.report, rested=own)
+            self._deferred = DeferredFiles(
+                self._repository.worktree, self._context, boundary.report_error, backdate=own
+            )
 
 
-def tell_if_recorded_as_ours(repository: Repository, path: str, text: bytes) -> None:
+def warn_if_contested(repository: Repository, path: str, text: bytes) -> None:
     """Warn a person who stages a file in conflict of contested parameters that are left."""
-    if _may_be_in_conflict(repository) and records():
-        from git_theta.repository.open_conflicts import recorded_as_ours
+    if _may_be_in_conflict(repository) and is_recording():
+        from git_theta.repository.open_conflicts import find_recorded_ours
 
-        names = recorded_as_ours(repository, path, text)
+        names = find_recorded_ours(repository, path, text)
         if names:
             plural = "s are" if len(names) > 1 else " is"
             boundary.warn(
@@ -139,22 +141,22 @@ def tell_if_recorded_as_ours(repository: Repository, path: str, text: bytes) -> 
 def _may_be_in_conflict(repository: Repository) -> bool:
     """Whether a merge left anything contested here: one look at a folder that most repositories lack."""
     with contextlib.suppress(OSError):
-        return any(os.scandir(conflicts_of(repository)))
+        return any(os.scandir(conflicts_dir(repository)))
     return False
 
 
-def _answer(repository: Repository, texts: dict[str, str]) -> None:
+def _serve_written(repository: Repository, texts: dict[str, str]) -> None:
     """Answer clean with the manifests that we have just written the worktree from.
 
     Git asks for other files too: those that were written in the second in which it wrote its index.
     """
-    with open_desk(repository, boundary.warn) as desk:
+    with open_context(repository, boundary.warn) as context:
 
         def answer(readinto: ReadInto, path: str) -> Iterator[Buffer]:
             if path in texts:
                 yield texts[path].encode()
             else:
-                yield clean(Stream(readinto), path, repository.worktree, desk)
+                yield clean_stream(Stream(readinto), path, repository.worktree, context)
 
         _serve({"clean": answer})
 

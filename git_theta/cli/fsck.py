@@ -12,16 +12,16 @@ import click
 from git_theta.cli import boundary
 from git_theta.cli.boundary import say
 from git_theta.cli.listing import echo_json, json_option
-from git_theta.cli.progress import progress
+from git_theta.cli.progress import show_progress
 from git_theta.errors import CorruptObject, MissingObject
-from git_theta.operations.keeping.inventory import Defect, Inventory, inventory
-from git_theta.operations.keeping.verify import exit_code, verify
-from git_theta.repository.opening import open_desk, open_store
+from git_theta.operations.keeping.inventory import Defect, Inventory, take_inventory
+from git_theta.operations.keeping.verify import verify_objects, worst_exit_code
+from git_theta.repository.opening import open_context, open_store
 from git_theta.repository.stored_manifests import read_manifests
 from git_theta.store.local import LocalStore
 from git_theta.vcs import blobs
-from git_theta.vcs.discovery import discover
-from git_theta.words import count, printable, size
+from git_theta.vcs.discovery import discover_repository
+from git_theta.words import escape_unprintable, humanize_size, pluralize
 
 
 @click.command
@@ -33,35 +33,38 @@ def command(as_json: bool) -> int:
     present, of the right size, of the right hash, and giving back the parameters it holds. Exits 0 when all are, 3
     when one is missing, 4 when one is corrupt.
     """
-    repository = discover()
-    needed = inventory(read_manifests(blobs.reachable(), boundary.warn_of))
-    with progress("Checking objects", needed.work) as tick, open_desk(repository, boundary.warn) as desk:
-        defects = [*needed.unsound, *verify(needed.uses, desk.store, desk.workers, tick)]
+    repository = discover_repository()
+    needed = take_inventory(read_manifests(blobs.reachable_blobs(), boundary.warn_of))
+    with (
+        show_progress("Checking objects", needed.bytes_to_verify) as tick,
+        open_context(repository, boundary.warn) as context,
+    ):
+        defects = [*needed.unsound, *verify_objects(needed.uses, context.store, context.workers, tick)]
     store = open_store(repository)
     if as_json:
-        echo_json([_json(defect, store) for defect in defects])
+        echo_json([_defect_json(defect, store) for defect in defects])
     else:
         for defect in defects:
-            click.echo(_line(defect))
-            say(_hint(defect, store), prefix="hint: ")
-        click.echo(_summary(needed, store))
-    return exit_code(defects)
+            click.echo(_format_defect(defect))
+            say(_hint_for(defect, store), prefix="hint: ")
+        click.echo(_summarise_check(needed, store))
+    return worst_exit_code(defects)
 
 
-def _kind(defect: Defect) -> str:
+def _kind_of(defect: Defect) -> str:
     kinds = {MissingObject: "missing", CorruptObject: "corrupt"}
     return kinds.get(type(defect.error), "unchecked")
 
 
-def _line(defect: Defect) -> str:
+def _format_defect(defect: Defect) -> str:
     names = ", ".join(defect.parameters[:3]) + (" ..." if len(defect.parameters) > 3 else "")
-    named = f": {count(len(defect.parameters), 'parameter')}: {names}" if names else ""
+    named = f": {pluralize(len(defect.parameters), 'parameter')}: {names}" if names else ""
     where = f"{defect.path or 'a blob'} (manifest {defect.manifest[:12]}){named}"
     what = f"object {defect.object} " if defect.object else ""
-    return printable(f"{_kind(defect)}: {what}{defect.error.message}; {where}")
+    return escape_unprintable(f"{_kind_of(defect)}: {what}{defect.error.message}; {where}")
 
 
-def _hint(defect: Defect, store: LocalStore) -> str:
+def _hint_for(defect: Defect, store: LocalStore) -> str:
     if not defect.object:
         return defect.error.hint
     file = store.find(defect.object)
@@ -79,33 +82,36 @@ def _hint(defect: Defect, store: LocalStore) -> str:
     )
 
 
-def _json(defect: Defect, store: LocalStore) -> dict[str, Any]:
+def _defect_json(defect: Defect, store: LocalStore) -> dict[str, Any]:
     file = store.find(defect.object) if defect.object else None
     return {
-        "kind": _kind(defect),
+        "kind": _kind_of(defect),
         "object": defect.object,
         "file": os.fspath(file) if file else None,
         "path": defect.path,
         "manifest": defect.manifest,
         "parameters": list(defect.parameters),
         "message": defect.error.message,
-        "hint": _hint(defect, store),
+        "hint": _hint_for(defect, store),
     }
 
 
-def _summary(needed: Inventory, store: LocalStore) -> str:
+def _summarise_check(needed: Inventory, store: LocalStore) -> str:
     bytes_needed = sum(uses[0].part.storage.bytes for uses in needed.uses.values())
     unreachable = [oid for oid in store.oids() if oid not in needed.uses]
     bytes_unreachable = sum(store.size(oid) or 0 for oid in unreachable)
     lines = [
-        f"{count(needed.manifests, 'manifest')}, {count(len(needed.uses), 'object')} of {size(bytes_needed)} checked",
-        f"{count(len(unreachable), 'unreachable object')}, {size(bytes_unreachable)}" if unreachable else "",
-        f"{count(leftovers, 'temporary file')} left by interrupted commands"
-        if (leftovers := _leftovers(store.root / "tmp"))
+        f"{pluralize(needed.manifests, 'manifest')}, {pluralize(len(needed.uses), 'object')} "
+        f"of {humanize_size(bytes_needed)} checked",
+        f"{pluralize(len(unreachable), 'unreachable object')}, {humanize_size(bytes_unreachable)}"
+        if unreachable
+        else "",
+        f"{pluralize(leftovers, 'temporary file')} left by interrupted commands"
+        if (leftovers := _count_leftovers(store.root / "tmp"))
         else "",
     ]
     return "\n".join(line for line in lines if line)
 
 
-def _leftovers(folder: Path) -> int:
+def _count_leftovers(folder: Path) -> int:
     return sum(1 for _ in folder.iterdir()) if folder.is_dir() else 0

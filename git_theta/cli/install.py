@@ -12,7 +12,7 @@ import click
 from git_theta.cli.boundary import warn
 from git_theta.errors import GitError, UsageError
 from git_theta.vcs import attributes, config, hooks
-from git_theta.vcs.discovery import Repository, discover
+from git_theta.vcs.discovery import Repository, discover_repository
 from git_theta.vcs.hooks import HookState
 
 _SCOPES: dict[config.Scope, str] = {
@@ -32,7 +32,7 @@ def _scope_options(function: Callable[..., Any]) -> Callable[..., Any]:
         if len(given) > 1:
             raise UsageError(f"--{given[0]} and --{given[1]} exclude each other", hint="Run it once for each.")
         if given and given[0] in ("local", "worktree"):
-            discover()
+            discover_repository()
         return function(scope=given[0] if given else "global", **options)
 
     for scope, words in reversed(_SCOPES.items()):
@@ -49,24 +49,24 @@ def install(scope: config.Scope, force: bool) -> None:
     Writes filter.theta, merge.theta and diff.theta to Git's configuration. Inside a repository it also adds lines to
     its pre-push hook, which upload what a push needs; everything else in the hook stays.
     """
-    wrote = config.install(sys.executable, scope, force=force)
+    wrote = config.install_settings(sys.executable, scope, force=force)
     click.echo(f"filter.theta {'set' if wrote else 'is already set'} in the {scope} configuration")
-    repository = _repository()
+    repository = _find_repository()
     if repository:
         _install_hook(repository)
 
 
 def _install_hook(repository: Repository) -> None:
-    command = hooks.command(sys.executable)
-    file = repository.hooks_dir / hooks.NAME
-    found = hooks.install(repository.hooks_dir, command)
+    command = hooks.hook_command(sys.executable)
+    file = repository.hooks_dir / hooks.HOOK_NAME
+    found = hooks.install_hook(repository.hooks_dir, command)
     if found is HookState.THEIRS:
         click.echo(f"{file} {found.value}; it was left alone")
-    elif not found.editable:
+    elif not found.is_editable:
         warn(
             f"{file} {found.value}; it was left alone",
             hint=f"Pushes upload no objects until it runs this, with its own arguments and standard input:\n"
-            f'    {command} {hooks.NAME} "$@"',
+            f'    {command} {hooks.HOOK_NAME} "$@"',
         )
     elif found is HookState.OURS:
         click.echo(f"pre-push hook is already in {file}")
@@ -82,16 +82,16 @@ def uninstall(scope: config.Scope) -> None:
     Takes what install wrote out of Git's configuration and, where no other scope installs it, our lines out of the
     pre-push hook of the repository you are in. Objects and .gitattributes stay.
     """
-    removed = config.uninstall(scope)
+    removed = config.uninstall_settings(scope)
     click.echo(f"filter.theta {'removed from' if removed else 'is not set in'} the {scope} configuration")
-    repository = _repository()
-    if config.installed():
+    repository = _find_repository()
+    if config.is_installed():
         warn(
             "the filter is still installed in another scope, so the hook stays",
             hint="`git config --show-scope --get-all filter.theta.process` says where",
         )
     elif repository:
-        if hooks.uninstall(repository.hooks_dir):
+        if hooks.uninstall_hook(repository.hooks_dir):
             click.echo(f"pre-push hook removed from {repository.hooks_dir}")
         _warn_of_patterns(repository)
 
@@ -105,8 +105,8 @@ def _warn_of_patterns(repository: Repository) -> None:
         )
 
 
-def _repository() -> Repository | None:
+def _find_repository() -> Repository | None:
     try:
-        return discover()
+        return discover_repository()
     except GitError:
         return None

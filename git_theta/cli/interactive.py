@@ -9,72 +9,72 @@ import click
 
 from git_theta.globs import name_matcher
 from git_theta.merging.decisions import Decision
-from git_theta.merging.plan_rendering import reason
+from git_theta.merging.plan_rendering import explain_decision
 from git_theta.merging.policy import Choice
-from git_theta.operations.context import Desk
-from git_theta.operations.merging.apply_plan import Choose, Merged, Settings
-from git_theta.operations.merging.conflict_resolution import Changes, changes, resolve
-from git_theta.operations.merging.conflicts import FRAME, Conflict
-from git_theta.words import printable
+from git_theta.operations.context import Context
+from git_theta.operations.merging.apply_plan import Choose, MergeResult, MergeSettings
+from git_theta.operations.merging.conflict_resolution import SideChanges, measure_sides, resolve_conflict
+from git_theta.operations.merging.conflicts import FRAME_LABEL, Conflict
+from git_theta.words import escape_unprintable
 
-_SKIP, _QUIT = "skip", "quit"
+_SKIP_ANSWER, _QUIT_ANSWER = "skip", "quit"
 
 
-def walked(conflict: Conflict, path: str, only: Sequence[str], desk: Desk) -> Choose:
+def ask_choices(conflict: Conflict, path: str, only: Sequence[str], context: Context) -> Choose:
     """What a person answers, as the strategy for each contested parameter; None for those skipped.
 
     Args:
         conflict: what is in conflict.
         path: the file, as the person sees it.
         only: globs of the names to ask about; none for all, and the frame.
-        desk: what to work with.
+        context: what to work with.
 
     Raises click.Abort when the person leaves (Ctrl-C, end of input): nothing is settled then.
     """
-    merged = resolve(conflict, _nothing, Settings(), desk)
-    asked = list(_asked(merged, only))
+    merged = resolve_conflict(conflict, _choose_nothing, MergeSettings(), context)
+    asked = list(_select_decisions(merged, only))
     answers: dict[str, str] = {}
     for number, decision in enumerate(asked, 1):
-        names = ", ".join(decision.names) or FRAME
-        click.echo(printable(f"{path}: {number} of {len(asked)}: {names}"))
-        click.echo(f"  {printable(reason(merged.plan, decision))}")
-        found = changes(decision, desk) if decision.names else None
+        names = ", ".join(decision.names) or FRAME_LABEL
+        click.echo(escape_unprintable(f"{path}: {number} of {len(asked)}: {names}"))
+        click.echo(f"  {escape_unprintable(explain_decision(merged.plan, decision))}")
+        found = measure_sides(decision, context) if decision.names else None
         if found:
-            click.echo(f"  {_spoken(found)}")
-        answer = _answer(_offered(decision, merged, found))
-        if answer == _QUIT:
+            click.echo(f"  {_describe_changes(found)}")
+        answer = _ask_answer(_possible_answers(decision, merged, found))
+        if answer == _QUIT_ANSWER:
             break
-        if answer != _SKIP:
+        if answer != _SKIP_ANSWER:
             answers[decision.name] = answer
     return lambda decision: Choice(answers[decision.name], {}, "-i") if decision.name in answers else None
 
 
-def _nothing(_: Decision) -> None:
+def _choose_nothing(_: Decision) -> None:
     """Chooses nothing: what is left is what is asked about."""
 
 
-def _asked(merged: Merged, only: Sequence[str]) -> Iterator[Decision]:
+def _select_decisions(merged: MergeResult, only: Sequence[str]) -> Iterator[Decision]:
     matches = name_matcher(tuple(only)) if only else None
     for left in merged.left:
         if matches is None or any(map(matches, left.decision.names)):
             yield left.decision
 
 
-def _offered(decision: Decision, merged: Merged, found: Changes | None) -> list[str]:
+def _possible_answers(decision: Decision, merged: MergeResult, found: SideChanges | None) -> list[str]:
     base = ["base"] if merged.plan.base is not None and (decision.base or not decision.names) else []
-    return ["ours", "theirs", *base, *(["average"] if found else []), _SKIP, _QUIT]
+    return ["ours", "theirs", *base, *(["average"] if found else []), _SKIP_ANSWER, _QUIT_ANSWER]
 
 
-def _answer(offered: Sequence[str]) -> str:
+def _ask_answer(offered: Sequence[str]) -> str:
     """One of what is offered, which its first letter names too."""
     letters = {word[0]: word for word in offered}
     question = click.Choice([*offered, *letters], case_sensitive=False)
     words = ", ".join(f"[{word[0]}]{word[1:]}" for word in offered)
-    answer: str = click.prompt(f"  {words}", type=question, default=_SKIP, show_choices=False)
+    answer: str = click.prompt(f"  {words}", type=question, default=_SKIP_ANSWER, show_choices=False)
     return letters.get(answer, answer)
 
 
-def _spoken(found: Changes) -> str:
+def _describe_changes(found: SideChanges) -> str:
     what = "change" if found.since_base else "norm"
     cosine = "none" if math.isnan(found.cosine) else f"{found.cosine:.4f}"
     return f"{what}: ours {found.ours:.4g}, theirs {found.theirs:.4g}; cosine {cosine}"

@@ -10,21 +10,21 @@ from typing import Any
 import click
 
 from git_theta.errors import UsageError
-from git_theta.vcs.discovery import Repository, discover
+from git_theta.vcs.discovery import Repository, discover_repository
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 nul_option = click.option("-z", "nul", is_flag=True, help="End each record with NUL, not with a newline.")
 
 
-def worktree() -> tuple[Repository, Path]:
+def require_worktree() -> tuple[Repository, Path]:
     """The repository we are in, and the top of its worktree. Raises UsageError where it has none."""
-    repository = discover()
+    repository = discover_repository()
     if repository.worktree is None:
         raise UsageError("this must be run in a worktree", hint="A bare repository has no files checked out")
     return repository, repository.worktree
 
 
-def shown(path: str, top: Path) -> str:
+def display_path(path: str, top: Path) -> str:
     """A path as a person sees it: relative to the current folder."""
     return os.path.relpath(top / path)
 

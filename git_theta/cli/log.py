@@ -11,29 +11,29 @@ import click
 
 from git_theta.cli import boundary
 from git_theta.cli.listing import echo_json, json_option
-from git_theta.cli.pager import colored, paged
-from git_theta.cli.revision_arguments import Separated, split
+from git_theta.cli.pager import print_paged, uses_color
+from git_theta.cli.revision_arguments import RevisionCommand, split_arguments
 from git_theta.diffing.alarms import Alarm
-from git_theta.diffing.base import Change, Status
+from git_theta.diffing.base import Change, ChangeStatus
 from git_theta.diffing.render.colors import paint
-from git_theta.diffing.render.totals import listed_counts
+from git_theta.diffing.render.totals import format_counts
 from git_theta.errors import UsageError
-from git_theta.operations.comparing.parameter_history import Logged, Touched, log
-from git_theta.repository.same_weights import Observer, alarm_json, told
-from git_theta.repository.version_history import Past, commit_json, keeping, past
-from git_theta.vcs.commits import Commit, Diffs
-from git_theta.vcs.commits import commits as walked
-from git_theta.vcs.discovery import discover
+from git_theta.operations.comparing.parameter_history import CheckpointChange, LogEntry, log_checkpoints
+from git_theta.repository.same_weights import Observer, alarm_json, describe_alarm
+from git_theta.repository.version_history import VersionHistory, change_matcher, commit_json, open_history
+from git_theta.vcs.commits import Commit, CommitDiffs
+from git_theta.vcs.commits import walk_commits as walked
+from git_theta.vcs.discovery import discover_repository
 from git_theta.vcs.revisions import commit_ids
-from git_theta.words import count, printable, size
+from git_theta.words import escape_unprintable, humanize_size, pluralize
 
-_NAMED = 5  # parameters named below a checkpoint
+_MAX_NAMED = 5  # parameters named below a checkpoint
 _YELLOW, _RED = "\x1b[33m", "\x1b[31m"
 
-Found = tuple[Logged[Commit], list[Alarm]]
+LoggedAlarms = tuple[LogEntry[Commit], list[Alarm]]
 
 
-@click.command(cls=Separated)
+@click.command(cls=RevisionCommand)
 @click.argument("words", nargs=-1, metavar="[REVISION]... [--] [PATHSPEC]...")
 @click.option("-p", "globs", multiple=True, metavar="GLOB", help="Changes of these parameters alone.")
 @click.option("-n", "--max-count", "limit", type=click.IntRange(min=0), metavar="N", help="N commits at most.")
@@ -45,97 +45,99 @@ def command(words: tuple[str, ...], globs: tuple[str, ...], limit: int | None, a
     through their renames. Every commit is looked at, on branches too whose change a merge did not take; a merge is
     shown where a parameter is as in none of its parents. No tensor is read.
     """
-    discover()
-    revisions, pathspecs = split(words)
+    discover_repository()
+    revisions, pathspecs = split_arguments(words)
     tips = commit_ids(revisions)
-    with past(boundary.warn) as history, Diffs(pathspecs, renames=False) as limited:
-        found = islice(_watched(history, limited, tips, pathspecs, globs), limit)
+    with open_history(boundary.warn) as history, CommitDiffs(pathspecs, renames=False) as limited:
+        found = islice(_find_commits(history, limited, tips, pathspecs, globs), limit)
         if as_json:
-            echo_json([_json(*one) for one in found])
+            echo_json([_logged_json(*one) for one in found])
         else:
-            color = colored()
-            paged(_text(found, color=color))
-        if pathspecs and limit != 0 and not history.reader.found:
+            color = uses_color()
+            print_paged(_render_log(found, color=color))
+        if pathspecs and limit != 0 and not history.reader.has_found:
             raise UsageError(
                 f"no commit has a checkpoint there: {' '.join(pathspecs)}",
                 hint="Checkpoints are files that Git-Theta has stored: git theta ls-files",
             )
 
 
-def _watched(
-    history: Past, limited: Diffs, tips: Sequence[str], pathspecs: Sequence[str], globs: Sequence[str]
-) -> Iterator[Found]:
+def _find_commits(
+    history: VersionHistory, limited: CommitDiffs, tips: Sequence[str], pathspecs: Sequence[str], globs: Sequence[str]
+) -> Iterator[LoggedAlarms]:
     """The commits asked for, each with what is alarming about it."""
     observer = Observer(history, tips, pathspecs)
-    matching = _matching(limited) if pathspecs else None
-    found = log(walked(tips), history.diffs.between, history.reader, matching=matching, keep=keeping(globs))
+    matching = _path_lister(limited) if pathspecs else None
+    found = log_checkpoints(
+        walked(tips), history.diffs.edits_between, history.reader, matching=matching, keep=change_matcher(globs)
+    )
     for logged in found:
-        yield logged, observer.alarms(logged.steps)
+        yield logged, observer.find_alarms(logged.steps)
 
 
-def _matching(limited: Diffs) -> Any:
+def _path_lister(limited: CommitDiffs) -> Any:
     def paths(commit: str, parent: str | None) -> frozenset[str]:
-        edits = limited.between(commit, parent)
+        edits = limited.edits_between(commit, parent)
         return frozenset(side.path for edit in edits for side in (edit.before, edit.after) if side)
 
     return paths
 
 
-def _text(found: Iterable[Found], *, color: bool) -> Iterator[str]:
+def _render_log(found: Iterable[LoggedAlarms], *, color: bool) -> Iterator[str]:
     for number, (logged, alarms) in enumerate(found):
-        lines = [*_head(logged.commit, color=color), ""]
+        lines = [*_render_commit(logged.commit, color=color), ""]
         for one in logged.touched:
-            lines += _checkpoint(one)
+            lines += _render_touched(one)
         for alarm in alarms:
-            lines.append(paint(f" note: {printable(told(alarm))}", _RED if color else ""))
+            lines.append(paint(f" note: {escape_unprintable(describe_alarm(alarm))}", _RED if color else ""))
         yield ("\n" if number else "") + "".join(f"{line}\n" for line in lines)
 
 
-def _head(commit: Commit, *, color: bool) -> Iterator[str]:
-    refs = f" ({printable(commit.refs)})" if commit.refs else ""
+def _render_commit(commit: Commit, *, color: bool) -> Iterator[str]:
+    refs = f" ({escape_unprintable(commit.refs)})" if commit.refs else ""
     yield paint(f"commit {commit.oid}{refs}", _YELLOW if color else "")
     if len(commit.parents) > 1:
         yield f"Merge:  {' '.join(parent[:7] for parent in commit.parents)}"
-    yield f"Author: {printable(f'{commit.author} <{commit.email}>')}"
-    yield f"Date:   {printable(commit.date)}"
+    yield f"Author: {escape_unprintable(f'{commit.author} <{commit.email}>')}"
+    yield f"Date:   {escape_unprintable(commit.date)}"
     yield ""
-    yield f"    {printable(commit.subject)}"
+    yield f"    {escape_unprintable(commit.subject)}"
     if commit.boundary:
         yield ""
         yield "    (a shallow clone ends here: everything counts as added)"
 
 
-def _checkpoint(one: Touched) -> Iterator[str]:
-    name = printable(f"{one.was} => {one.path}" if one.was else one.path)
-    yield f" {name}: {_counts(one)}"
-    for change in one.changes[:_NAMED]:
-        yield f"   {_line(change)}"
-    if len(one.changes) > _NAMED:
-        yield f"   and {len(one.changes) - _NAMED:,} more"
+def _render_touched(one: CheckpointChange) -> Iterator[str]:
+    name = escape_unprintable(f"{one.was} => {one.path}" if one.was else one.path)
+    yield f" {name}: {_describe_counts(one)}"
+    for change in one.changes[:_MAX_NAMED]:
+        yield f"   {_format_change(change)}"
+    if len(one.changes) > _MAX_NAMED:
+        yield f"   and {len(one.changes) - _MAX_NAMED:,} more"
 
 
-def _counts(one: Touched) -> str:
-    of = f" of {count(one.parameters, 'parameter')}" if one.parameters else ""
-    words = listed_counts(_by_status(one)) or "no parameter changed, only what is around them"
-    return f"{words}{of if one.changes else ''}; {size(one.stored)} stored"
+def _describe_counts(one: CheckpointChange) -> str:
+    of = f" of {pluralize(one.parameters, 'parameter')}" if one.parameters else ""
+    words = format_counts(_count_by_status(one)) or "no parameter changed, only what is around them"
+    return f"{words}{of if one.changes else ''}; {humanize_size(one.stored)} stored"
 
 
-def _by_status(one: Touched) -> dict[Status, int]:
+def _count_by_status(one: CheckpointChange) -> dict[ChangeStatus, int]:
     found = Counter(change.status for change in one.changes)
-    return {status: found[status] for status in Status if found[status]}
+    return {status: found[status] for status in ChangeStatus if found[status]}
 
 
-_SIGNS = {Status.ADDED: "+", Status.REMOVED: "-", Status.RENAMED: ">", Status.MOVED: ">"}
+_SIGNS = {ChangeStatus.ADDED: "+", ChangeStatus.REMOVED: "-", ChangeStatus.RENAMED: ">", ChangeStatus.MOVED: ">"}
 
 
-def _line(change: Change) -> str:
+def _format_change(change: Change) -> str:
     sign = _SIGNS.get(change.status, "~")
-    if change.status is Status.RENAMED and change.before:
-        return f"{sign} {printable(change.name)} (was {printable(change.before.name)})"
-    return f"{sign} {printable(change.name)}"
+    if change.status is ChangeStatus.RENAMED and change.before:
+        return f"{sign} {escape_unprintable(change.name)} (was {escape_unprintable(change.before.name)})"
+    return f"{sign} {escape_unprintable(change.name)}"
 
 
-def _json(logged: Logged[Commit], alarms: Sequence[Alarm]) -> dict[str, Any]:
+def _logged_json(logged: LogEntry[Commit], alarms: Sequence[Alarm]) -> dict[str, Any]:
     return {
         **commit_json(logged.commit),
         "parents": list(logged.commit.parents),
@@ -145,19 +147,19 @@ def _json(logged: Logged[Commit], alarms: Sequence[Alarm]) -> dict[str, Any]:
     }
 
 
-def _touched_json(one: Touched) -> dict[str, Any]:
+def _touched_json(one: CheckpointChange) -> dict[str, Any]:
     counts = Counter(change.status for change in one.changes)
     return {
         "path": one.path,
         "was": one.was or None,
         "parameters": one.parameters,
-        "counts": {status.value: counts[status] for status in Status if status is not Status.UNCHANGED},
+        "counts": {status.value: counts[status] for status in ChangeStatus if status is not ChangeStatus.UNCHANGED},
         "rest": one.rest,
         "stored": one.stored,
         "changes": [
             {
                 "name": change.name,
-                "was": change.before.name if change.status is Status.RENAMED and change.before else None,
+                "was": change.before.name if change.status is ChangeStatus.RENAMED and change.before else None,
                 "status": change.status.value,
                 "also": list(change.also),
             }

@@ -7,14 +7,14 @@ from typing import Any
 
 import click
 
-from git_theta.cli.listing import echo_json, json_option, nul_option, shown, worktree
+from git_theta.cli.listing import display_path, echo_json, json_option, nul_option, require_worktree
 from git_theta.errors import UsageError
 from git_theta.manifest.model import Entry, Manifest, View
-from git_theta.operations.keeping.file_states import Tracked
-from git_theta.repository.tracked_files import listed
-from git_theta.words import count, printable, size
+from git_theta.operations.keeping.file_states import TrackedFile
+from git_theta.repository.tracked_files import list_tracked
+from git_theta.words import escape_unprintable, humanize_size, pluralize
 
-_SHORT = 12  # hex digits of an id
+_OID_DIGITS = 12  # hex digits of an id
 
 
 @click.command
@@ -30,43 +30,55 @@ def command(pathspecs: tuple[str, ...], parameters: bool, as_json: bool, nul: bo
     """
     if nul and (as_json or parameters):
         raise UsageError("-z lists paths alone", hint="--json holds everything, and any path")
-    repository, top = worktree()
-    files = listed(repository, pathspecs or (".",))
+    repository, top = require_worktree()
+    files = list_tracked(repository, pathspecs or (".",))
     if as_json:
         echo_json([_file_json(file, parameters) for file in files])
         return
     for file in files:
-        path = shown(file.path, top)
+        path = display_path(file.path, top)
         if nul:
             click.echo(f"{path}\0", nl=False)
             continue
-        click.echo("\t".join(map(printable, [path, *_facts(file)])))
-        for line in _lines(file.manifest) if parameters and file.manifest else ():
+        click.echo("\t".join(map(escape_unprintable, [path, *_describe_file(file)])))
+        for line in _render_parameters(file.manifest) if parameters and file.manifest else ():
             click.echo(f"  {line}")
 
 
-def _facts(file: Tracked) -> list[str]:
+def _describe_file(file: TrackedFile) -> list[str]:
     conflict = ["in conflict"] if file.conflict else []
     if file.manifest is None:
-        return [file.raw or size(0), *conflict]
+        return [file.raw or humanize_size(0), *conflict]
     parameters = sum(1 for _ in file.manifest.parameters())
-    return [size(file.manifest.size), file.manifest.format, count(parameters, "parameter"), *conflict]
+    return [humanize_size(file.manifest.size), file.manifest.format, pluralize(parameters, "parameter"), *conflict]
 
 
-def _lines(manifest: Manifest) -> Iterator[str]:
+def _render_parameters(manifest: Manifest) -> Iterator[str]:
     for entry in manifest.parameters():
-        yield "\t".join([printable(entry.name or ""), *_spec(entry), size(entry.size), entry.oid[:_SHORT]])
+        yield "\t".join(
+            [
+                escape_unprintable(entry.name or ""),
+                *_format_spec(entry),
+                humanize_size(entry.size),
+                entry.oid[:_OID_DIGITS],
+            ]
+        )
         for view in entry.views:
             yield "\t".join(
-                [printable(view.name), *_spec(view), f"of {printable(entry.name or '')}", entry.oid[:_SHORT]]
+                [
+                    escape_unprintable(view.name),
+                    *_format_spec(view),
+                    f"of {escape_unprintable(entry.name or '')}",
+                    entry.oid[:_OID_DIGITS],
+                ]
             )
 
 
-def _spec(named: Entry | View) -> tuple[str, str]:
-    return printable(named.dtype), f"[{', '.join(map(str, named.shape))}]"
+def _format_spec(named: Entry | View) -> tuple[str, str]:
+    return escape_unprintable(named.dtype), f"[{', '.join(map(str, named.shape))}]"
 
 
-def _file_json(file: Tracked, parameters: bool) -> dict[str, Any]:
+def _file_json(file: TrackedFile, parameters: bool) -> dict[str, Any]:
     manifest = file.manifest
     data = {
         "path": file.path,

@@ -19,7 +19,7 @@ from git_theta import __version__
 from git_theta.cli import boundary
 
 
-class Entry(NamedTuple):
+class CommandEntry(NamedTuple):
     """Where a command lives, and its line in ``git theta -h``: listing commands must not import them.
 
     Attributes:
@@ -32,26 +32,28 @@ class Entry(NamedTuple):
 
 
 COMMANDS = {
-    "install": Entry("git_theta.cli.install:install", "Set up the filter, and the hook of the repository you are in."),
-    "uninstall": Entry("git_theta.cli.install:uninstall", "Undo what install did."),
-    "track": Entry("git_theta.cli.track:track", "Version files by pattern, or list the patterns."),
-    "untrack": Entry("git_theta.cli.track:untrack", "Stop versioning files by pattern."),
-    "ls-files": Entry("git_theta.cli.ls_files:command", "List versioned files and their parameters."),
-    "status": Entry("git_theta.cli.status:command", "Show what is materialised, missing or in conflict."),
-    "checkout": Entry("git_theta.cli.checkout:command", "Materialise manifests that stand in the worktree."),
-    "diff": Entry("git_theta.cli.diff:command", "Show how checkpoints differ, parameter by parameter."),
-    "show": Entry("git_theta.cli.show:command", "Show what one version of a checkpoint is made of."),
-    "log": Entry("git_theta.cli.log:command", "Show the commits that changed parameters."),
-    "blame": Entry("git_theta.cli.blame:command", "Show for each parameter the commit that last changed it."),
-    "map": Entry("git_theta.cli.map:command", "Show several versions of a checkpoint in weight space."),
-    "merge": Entry("git_theta.cli.merge:command", "Merge heads, checkpoints by parameters; or show the plan."),
-    "resolve": Entry("git_theta.cli.resolve:command", "Settle contested parameters of files in conflict."),
-    "fetch": Entry("git_theta.cli.fetch:command", "Bring the objects of every version here."),
-    "push": Entry("git_theta.cli.push:command", "Put objects on a remote that has commits without them."),
-    "fsck": Entry("git_theta.cli.fsck:command", "Verify every object of every reachable manifest."),
-    "env": Entry("git_theta.cli.env:command", "Show versions, paths and configuration, for a bug report."),
-    "doctor": Entry("git_theta.cli.doctor:command", "Find and explain what is wrong with a setup."),
-    "pre-push": Entry("git_theta.cli.pre_push:command"),
+    "install": CommandEntry(
+        "git_theta.cli.install:install", "Set up the filter, and the hook of the repository you are in."
+    ),
+    "uninstall": CommandEntry("git_theta.cli.install:uninstall", "Undo what install did."),
+    "track": CommandEntry("git_theta.cli.track:track", "Version files by pattern, or list the patterns."),
+    "untrack": CommandEntry("git_theta.cli.track:untrack", "Stop versioning files by pattern."),
+    "ls-files": CommandEntry("git_theta.cli.ls_files:command", "List versioned files and their parameters."),
+    "status": CommandEntry("git_theta.cli.status:command", "Show what is materialised, missing or in conflict."),
+    "checkout": CommandEntry("git_theta.cli.checkout:command", "Materialise manifests that stand in the worktree."),
+    "diff": CommandEntry("git_theta.cli.diff:command", "Show how checkpoints differ, parameter by parameter."),
+    "show": CommandEntry("git_theta.cli.show:command", "Show what one version of a checkpoint is made of."),
+    "log": CommandEntry("git_theta.cli.log:command", "Show the commits that changed parameters."),
+    "blame": CommandEntry("git_theta.cli.blame:command", "Show for each parameter the commit that last changed it."),
+    "map": CommandEntry("git_theta.cli.map:command", "Show several versions of a checkpoint in weight space."),
+    "merge": CommandEntry("git_theta.cli.merge:command", "Merge heads, checkpoints by parameters; or show the plan."),
+    "resolve": CommandEntry("git_theta.cli.resolve:command", "Settle contested parameters of files in conflict."),
+    "fetch": CommandEntry("git_theta.cli.fetch:command", "Bring the objects of every version here."),
+    "push": CommandEntry("git_theta.cli.push:command", "Put objects on a remote that has commits without them."),
+    "fsck": CommandEntry("git_theta.cli.fsck:command", "Verify every object of every reachable manifest."),
+    "env": CommandEntry("git_theta.cli.env:command", "Show versions, paths and configuration, for a bug report."),
+    "doctor": CommandEntry("git_theta.cli.doctor:command", "Find and explain what is wrong with a setup."),
+    "pre-push": CommandEntry("git_theta.cli.pre_push:command"),
 }
 
 
@@ -68,7 +70,7 @@ class Commands(click.Group):
             return None
         module, _, attribute = COMMANDS[cmd_name].target.partition(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
-        return _with_common_options(command)
+        return _add_common_options(command)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """The table of commands in ``-h``."""
@@ -76,23 +78,30 @@ class Commands(click.Group):
             formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items() if entry.help])
 
 
-def _debug(_ctx: click.Context, _option: click.Parameter, value: bool) -> None:
+def _set_debug(_ctx: click.Context, _option: click.Parameter, value: bool) -> None:
     if value:
         os.environ[boundary.DEBUG] = "1"
 
 
-def _help(ctx: click.Context, _option: click.Parameter, value: bool) -> None:
+def _show_help(ctx: click.Context, _option: click.Parameter, value: bool) -> None:
     if value:
         click.echo(ctx.get_help(), color=ctx.color)
         ctx.exit()
 
 
-def _with_common_options(command: click.Command) -> click.Command:
+def _add_common_options(command: click.Command) -> click.Command:
     """Give a command ``--debug`` and ``--help``, which every one of them takes in any place."""
     debug = click.Option(
-        ["--debug"], is_flag=True, is_eager=True, expose_value=False, callback=_debug, help="Show where an error arose."
+        ["--debug"],
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=_set_debug,
+        help="Show where an error arose.",
     )
-    long_help = click.Option(["--help"], is_flag=True, is_eager=True, expose_value=False, callback=_help, hidden=True)
+    long_help = click.Option(
+        ["--help"], is_flag=True, is_eager=True, expose_value=False, callback=_show_help, hidden=True
+    )
     if not any(option.name == "debug" for option in command.params):
         command.params += [debug, long_help]
     return command
@@ -123,7 +132,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _invoke(arguments: list[str]) -> int:
     """What click's own ``main`` does, but for its error handling: a reader that left is the boundary's business."""
     try:
-        with _with_common_options(theta).make_context("git theta", arguments) as context:
+        with _add_common_options(theta).make_context("git theta", arguments) as context:
             result = theta.invoke(context)
     except click.exceptions.Exit as request:
         return request.exit_code

@@ -10,25 +10,25 @@ from typing import Any, NamedTuple
 import click
 
 from git_theta.cli import boundary
-from git_theta.cli.diff_output import width
+from git_theta.cli.diff_output import terminal_width
 from git_theta.cli.listing import json_option
-from git_theta.cli.pager import colored, paged
+from git_theta.cli.pager import print_paged, uses_color
 from git_theta.cli.progress import Meter
-from git_theta.cli.revision_arguments import Separated, split
-from git_theta.diffing.intersection import family
-from git_theta.diffing.weight_map import Map
+from git_theta.cli.revision_arguments import RevisionCommand, split_arguments
+from git_theta.diffing.intersection import intersect_versions
+from git_theta.diffing.weight_map import WeightMap
 from git_theta.errors import UsageError
-from git_theta.operations.comparing.version_map import chart, to_read
-from git_theta.repository.checkpoint_lookup import from_top
-from git_theta.repository.map_versions import asked, base_of, read
-from git_theta.repository.opening import open_desk
-from git_theta.repository.version_history import past
-from git_theta.vcs.discovery import discover
+from git_theta.operations.comparing.version_map import bytes_to_read, map_versions
+from git_theta.repository.checkpoint_lookup import path_from_top
+from git_theta.repository.map_versions import find_base, read_map_versions, select_versions
+from git_theta.repository.opening import open_context
+from git_theta.repository.version_history import open_history
+from git_theta.vcs.discovery import discover_repository
 
-_UNREADABLE = 2
+_EXIT_UNREADABLE = 2
 
 
-class _Options(NamedTuple):
+class _MapOptions(NamedTuple):
     """What is measured from where, and in which forms it is shown."""
 
     base: str | None
@@ -38,7 +38,7 @@ class _Options(NamedTuple):
     png: Path | None
 
 
-@click.command(cls=Separated)
+@click.command(cls=RevisionCommand)
 @click.argument("words", nargs=-1, metavar="REVISION... [--] PATH")
 @click.option("--base", metavar="REVISION", help="Measure from this version, not from the merge base.")
 @click.option("-p", "globs", multiple=True, metavar="GLOB", help="Parameters of these names alone; can be repeated.")
@@ -52,34 +52,36 @@ def command(words: tuple[str, ...], **given: Any) -> int:
     a plane that shows them. REVISION is a branch, tag or commit; a range such as A..B stands for every commit in it
     that changed the checkpoint. PATH may be the index of shards.
     """
-    options = _Options(**given)
+    options = _MapOptions(**given)
     for file in (options.html, options.png):
         if file and (not file.absolute().parent.is_dir() or file.is_dir()):
             raise UsageError("cannot be written there", hint="Name a file in a folder that is there.", path=str(file))
-    found = _charted(words, options)
-    _show(found, options)
-    return _UNREADABLE if found.failures else 0
+    found = _chart_versions(words, options)
+    _print_map(found, options)
+    return _EXIT_UNREADABLE if found.failures else 0
 
 
-def _charted(words: Sequence[str], options: _Options) -> Map:
-    revisions, paths = split(words)
+def _chart_versions(words: Sequence[str], options: _MapOptions) -> WeightMap:
+    revisions, paths = split_arguments(words)
     if len(paths) != 1:
         raise UsageError("a map is of one checkpoint", hint="Name it last: git theta map REVISION... -- PATH")
-    (path,), repository, meter = paths, discover(), Meter()
-    keep = _kept(options.globs)
-    with past(boundary.warn) as history:
-        wanted = asked(history.blobs, revisions, path, boundary.warn)
-        base = base_of(wanted, options.base)
-        origin, versions = read(history.blobs, wanted.versions, base, path, named=options.base is not None)
-    common = family([origin.shards, *(version.shards for version in versions)], keep)
+    (path,), repository, meter = paths, discover_repository(), Meter()
+    keep = _parameter_matcher(options.globs)
+    with open_history(boundary.warn) as history:
+        wanted = select_versions(history.blobs, revisions, path, boundary.warn)
+        base = find_base(wanted, options.base)
+        origin, versions = read_map_versions(history.blobs, wanted.versions, base, path, named=options.base is not None)
+    common = intersect_versions([origin.shards, *(version.shards for version in versions)], keep)
     if options.globs and not (common.shared or common.left_out):
         raise UsageError(f"no parameter of {path} matches", hint=f"Its names: git theta show {path} --parameters")
     members = [version.member for version in versions]
-    with open_desk(repository, boundary.warn, meter) as desk, meter.during("Measuring", to_read(common)):
-        return chart(from_top(path), origin.member, members, common, desk, merge_base=options.base is None)
+    with open_context(repository, boundary.warn, meter) as context, meter.show_work("Measuring", bytes_to_read(common)):
+        return map_versions(
+            path_from_top(path), origin.member, members, common, context, merge_base=options.base is None
+        )
 
 
-def _kept(globs: Sequence[str]) -> Callable[[str], bool]:
+def _parameter_matcher(globs: Sequence[str]) -> Callable[[str], bool]:
     """Whether a parameter is called so. Raises UsageError for what is no glob."""
     if not globs:
         return lambda _: True
@@ -88,22 +90,22 @@ def _kept(globs: Sequence[str]) -> Callable[[str], bool]:
     return name_matcher(globs)
 
 
-def _show(found: Map, options: _Options) -> None:
+def _print_map(found: WeightMap, options: _MapOptions) -> None:
     from git_theta.vcs import atomic
 
     if options.html:
-        from git_theta.diffing.render.map_page import page
+        from git_theta.diffing.render.map_page import render_map_page
 
-        atomic.replace(options.html, page(found).encode())
+        atomic.replace_file(options.html, render_map_page(found).encode())
     if options.png:
-        from git_theta.diffing.render.map_png import image
+        from git_theta.diffing.render.map_png import render_map_image
 
-        atomic.replace(options.png, image(found))
+        atomic.replace_file(options.png, render_map_image(found))
     if options.as_json:
-        from git_theta.diffing.render.map_json import document
+        from git_theta.diffing.render.map_json import render_map_json
 
-        paged(json.dumps(document(found), indent=2, allow_nan=False) + "\n")
+        print_paged(json.dumps(render_map_json(found), indent=2, allow_nan=False) + "\n")
     elif not (options.html or options.png):
-        from git_theta.diffing.render.map_text import render
+        from git_theta.diffing.render.map_text import render_map
 
-        paged(render(found, color=colored("color.diff"), width=width()))
+        print_paged(render_map(found, color=uses_color("color.diff"), width=terminal_width()))

@@ -10,22 +10,22 @@ import click
 
 from git_theta.cli import boundary, report_file
 from git_theta.cli.environment import read_merge_options
-from git_theta.cli.listing import json_option, worktree
-from git_theta.cli.merge_plan import show
+from git_theta.cli.listing import json_option, require_worktree
+from git_theta.cli.merge_plan import print_plan
 from git_theta.cli.progress import Meter
 from git_theta.errors import UsageError
 from git_theta.merging.devices import CPU, device
 from git_theta.operations.merging import recipe
-from git_theta.operations.merging.apply_plan import Settings
-from git_theta.operations.merging.file_plans import Case
+from git_theta.operations.merging.apply_plan import MergeSettings
+from git_theta.operations.merging.file_plans import FilePlan
 from git_theta.repository.merge_many import merge_many
-from git_theta.repository.merge_request import Lineup, Request, cases, check, lineup
+from git_theta.repository.merge_request import MergeInputs, MergeRequest, check_request, find_cases, gather_inputs
 from git_theta.repository.merge_two import merge_two
 from git_theta.repository.policy_sources import MergeOptions
 from git_theta.vcs import config, git_merge
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.heads import Head, is_shallow
-from git_theta.words import count, printable
+from git_theta.words import escape_unprintable, pluralize
 
 _DRIVER = "merge.theta.driver"
 _NO_CONFLICTS = """\
@@ -69,27 +69,27 @@ def command(
     if report and plan_only:
         raise UsageError("--plan does nothing to report", hint="Print it as JSON: --plan --json")
     if report:
-        report_file.check(report)
-    settings = Settings(_numbers(weights), seed, CPU if plan_only else device(on))
+        report_file.check_report_file(report)
+    settings = MergeSettings(_parse_weights(weights), seed, CPU if plan_only else device(on))
     asked = MergeOptions(
         strategy, options, rules, settings, measure=report is not None, fallback=read_merge_options().fallback
     )
-    request = Request(heads, asked, base)
+    request = MergeRequest(heads, asked, base)
     if recipe_file:
-        request = _from_recipe(recipe_file, request)
+        request = _apply_recipe(recipe_file, request)
     if not request.heads:
         raise UsageError("no head to merge is named", hint="git theta merge BRANCH")
-    repository, top = worktree()
-    made = lineup(request, top)
-    found = cases(made, top) if len(made.heads) > 1 else []
-    check(found, request, made.weights, top)
+    repository, top = require_worktree()
+    made = gather_inputs(request, top)
+    found = find_cases(made, top) if len(made.heads) > 1 else []
+    check_request(found, request, made.weights, top)
     if plan_only:
-        show(made, found, top, request.asked, as_data=as_json)
+        print_plan(made, found, top, request.asked, as_data=as_json)
         return 0
     ordered = request.asked._replace(settings=request.asked.settings._replace(weights=made.weights))
     if len(made.heads) > 2 or len(made.others) > 1 or (request.base and len(made.heads) > 1):
         if made.base is None:
-            raise UsageError("the heads have no commit in common", hint=_unrelated(top))
+            raise UsageError("the heads have no commit in common", hint=_unrelated_hint(top))
         return _merge_all(made, found, ordered, repository, message=message, commit=not no_commit, report=report)
     if not made.others:
         click.echo("Already up to date.")
@@ -99,20 +99,20 @@ def command(
 
 
 def _merge_all(
-    made: Lineup, found: Sequence[Case], asked: MergeOptions, repository: Repository, *, message: str | None,
+    made: MergeInputs, found: Sequence[FilePlan], asked: MergeOptions, repository: Repository, *, message: str | None,
     commit: bool, report: Path | None,
 ) -> int:  # fmt: skip
     """Merge all heads into one commit; the exit code: 1, with nothing changed, where anything is contested."""
     merged = merge_many(made, found, asked, repository, message=message, warn=boundary.warn, progress=Meter())
     if report:
-        report_file.write(report, merged.records)
+        report_file.write_report(report, merged.records)
     if merged.conflicts:
-        lines = "".join(f"  {printable(line)}\n" for line in merged.conflicts)
-        boundary.say(f"{count(len(merged.conflicts), 'conflict')}:\n{lines}")
+        lines = "".join(f"  {escape_unprintable(line)}\n" for line in merged.conflicts)
+        boundary.say(f"{pluralize(len(merged.conflicts), 'conflict')}:\n{lines}")
         boundary.say(_NO_CONFLICTS, prefix="hint: ")
         return 1
     if commit:
-        return git_merge.commit(repository)
+        return git_merge.commit_merge(repository)
     boundary.say("merged, and not committed as requested")
     boundary.say("Commit it: git commit. Or give it up: git merge --abort", prefix="hint: ")
     return 0
@@ -124,20 +124,20 @@ def _merge_one(
     """Merge one head as `git merge` does; the exit code: 1 where anything is left in conflict."""
     merged = merge_two(head, asked, repository, message=message)
     if report and merged.begun:
-        report_file.write(report, merged.records)
+        report_file.write_report(report, merged.records)
     if merged.begun and commit and not merged.code:
-        return git_merge.commit(repository)
+        return git_merge.commit_merge(repository)
     sys.stdout.flush()
     sys.stdout.buffer.write(merged.printed)
     return merged.code
 
 
-def _unrelated(top: Path) -> str:
+def _unrelated_hint(top: Path) -> str:
     name_it = "Name what they come from: --base REV"
     return f"Get the history that is cut off: git fetch --unshallow\n{name_it}" if is_shallow(top) else name_it
 
 
-def _from_recipe(file: Path, request: Request) -> Request:
+def _apply_recipe(file: Path, request: MergeRequest) -> MergeRequest:
     asked = request.asked
     if request.heads or asked.strategy or asked.options or request.base or asked.settings.weights:
         raise UsageError(
@@ -145,9 +145,9 @@ def _from_recipe(file: Path, request: Request) -> Request:
             hint="With --recipe, leave out heads, -s, -o, --base, --weights.",
         )
     try:
-        read = recipe.parse(file.read_bytes())
+        read = recipe.parse_recipe(file.read_bytes())
     except UsageError as error:
-        raise error.located(path=str(file)) from None
+        raise error.add_location(path=str(file)) from None
     return request._replace(
         heads=read.models,
         asked=asked._replace(
@@ -159,7 +159,7 @@ def _from_recipe(file: Path, request: Request) -> Request:
     )
 
 
-def _numbers(text: str | None) -> tuple[float, ...] | None:
+def _parse_weights(text: str | None) -> tuple[float, ...] | None:
     if text is None:
         return None
     try:
@@ -170,5 +170,5 @@ def _numbers(text: str | None) -> tuple[float, ...] | None:
 
 def _require_driver(repository: Repository) -> None:
     """Without it Git would merge manifests as text."""
-    if _DRIVER not in config.active(cwd=repository.worktree):
+    if _DRIVER not in config.active_settings(cwd=repository.worktree):
         raise UsageError("the merge driver is not installed here", hint="git theta install")

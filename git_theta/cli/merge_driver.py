@@ -15,28 +15,28 @@ from pathlib import Path
 from git_theta.cli import boundary
 from git_theta.cli.environment import read_merge_options
 from git_theta.errors import ConflictError
-from git_theta.manifest.text import LARGEST, dumps, is_manifest, loads
+from git_theta.manifest.text import MAX_MANIFEST, decode_manifest, encode_manifest, is_manifest
 from git_theta.merging.decisions import Decision
-from git_theta.merging.plan import Plan, plan
+from git_theta.merging.plan import Plan, plan_merge
 from git_theta.merging.policy import Choice
-from git_theta.operations.merging.apply_plan import Merged, merge
-from git_theta.operations.merging.conflicts import FRAME, Stages, keep, note_of
+from git_theta.operations.merging.apply_plan import MergeResult, apply_plan
+from git_theta.operations.merging.conflicts import FRAME_LABEL, Stages, note_of, write_note
 from git_theta.repository.driver_report import report_failure, report_merge
-from git_theta.repository.merge_request import chooser
-from git_theta.repository.opening import conflicts_of, open_desk
+from git_theta.repository.merge_request import chooser_for
+from git_theta.repository.opening import conflicts_dir, open_context
 from git_theta.vcs import atomic
-from git_theta.vcs.discovery import Repository, discover
+from git_theta.vcs.discovery import Repository, discover_repository
 from git_theta.vcs.git import git
-from git_theta.words import count, printable
+from git_theta.words import escape_unprintable, pluralize
 
-_UNKNOWN = ["%X", "%Y"]
-_MARKERS = 7
+_UNFILLED_LABELS = ["%X", "%Y"]
+_DEFAULT_MARKER_SIZE = 7
 """Git's size of conflict markers; it makes them longer when it merges merge bases into a virtual one."""
-_ERROR = 128
-_HEAD = 64
+_EXIT_ERROR = 128
+_PREFIX_SIZE = 64
 """Bytes that tell a manifest from any other file."""
-_TAKE_A_SIDE = "git checkout --ours, or --theirs, and the file; then git add it."
-_SETTLE = """\
+_SIDE_HINT = "git checkout --ours, or --theirs, and the file; then git add it."
+_SETTLE_HINT = """\
 Settle them: git theta resolve -s STRATEGY, or --ours, --theirs, -i. What is left: git theta status
 Or give up (git merge --abort, git rebase --abort ...), and merge again: git theta merge -s STRATEGY BRANCH"""
 
@@ -45,81 +45,88 @@ def main() -> int:
     """Merge the files that Git names on the command line."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # temporary files go, as after Ctrl-C
     base, ours, theirs, markers, path, *labels = sys.argv[1:]
-    stages = Stages(*(_text(Path(file)) for file in (base, ours, theirs)))
-    virtual = int(markers) > _markers(path)
+    stages = Stages(*(_read_stage(Path(file)) for file in (base, ours, theirs)))
+    virtual = int(markers) > _marker_size(path)
     if not stages.ours or not stages.theirs:
-        boundary.warn(f"{path}: one side is no manifest of ours; take one side.", hint=_TAKE_A_SIDE)
-        return _given_up(Path(ours), virtual=virtual)
-    made = plan(loads(stages.base) if stages.base else None, [loads(stages.ours), loads(stages.theirs)])
-    repository = discover()
+        boundary.warn(f"{path}: one side is no manifest of ours; take one side.", hint=_SIDE_HINT)
+        return _give_up(Path(ours), virtual=virtual)
+    made = plan_merge(
+        decode_manifest(stages.base) if stages.base else None,
+        [decode_manifest(stages.ours), decode_manifest(stages.theirs)],
+    )
+    repository = discover_repository()
     try:
-        merged = _merged(made, path, repository, virtual=virtual)
+        merged = _merge_file(made, path, repository, virtual=virtual)
     except ConflictError as error:
-        boundary.warn(str(error.located(path=path)), hint=error.hint)
-        return _given_up(Path(ours), virtual=virtual)
+        boundary.warn(str(error.add_location(path=path)), hint=error.hint)
+        return _give_up(Path(ours), virtual=virtual)
     if virtual and merged.left:
-        return _given_up(Path(ours), virtual=virtual)
-    atomic.replace(Path(ours), dumps(merged.manifest))  # older Gits take what is there even after an error
-    _say_notes(merged, path)
+        return _give_up(Path(ours), virtual=virtual)
+    atomic.replace_file(
+        Path(ours), encode_manifest(merged.manifest)
+    )  # older Gits take what is there even after an error
+    _warn_notes(merged, path)
     if merged.left:
-        keep(note_of(path, merged), stages, conflicts_of(repository))
-        _report(merged, path, labels)
+        write_note(note_of(path, merged), stages, conflicts_dir(repository))
+        _say_contested(merged, path, labels)
     return 1 if merged.left else 0
 
 
-def _markers(path: str) -> int:
+def _marker_size(path: str) -> int:
     """The size of conflict markers in an outermost merge: people may ask for longer ones."""
     said = git("check-attr", "-z", "conflict-marker-size", "--", path).split(b"\0")[2]
-    return int(said) if said.isdigit() and int(said) else _MARKERS
+    return int(said) if said.isdigit() and int(said) else _DEFAULT_MARKER_SIZE
 
 
-def _text(file: Path) -> bytes | None:
+def _read_stage(file: Path) -> bytes | None:
     """The text of a side: b"" where the file was not there, None where it is no manifest (and may be large)."""
     with file.open("rb") as stream:
-        head = stream.read(_HEAD)
-        return head + stream.read(LARGEST) if not head or is_manifest(head) else None
+        head = stream.read(_PREFIX_SIZE)
+        return head + stream.read(MAX_MANIFEST) if not head or is_manifest(head) else None
 
 
-def _given_up(ours: Path, *, virtual: bool) -> int:
+def _give_up(ours: Path, *, virtual: bool) -> int:
     """Leave ours to the person. Of a virtual merge base leave nothing: else it would settle what nobody decided."""
     if virtual:
         ours.write_bytes(b"")
     return 1
 
 
-def _merged(made: Plan, path: str, repository: Repository, *, virtual: bool) -> Merged:
+def _merge_file(made: Plan, path: str, repository: Repository, *, virtual: bool) -> MergeResult:
     asked = read_merge_options()
-    choose = _ancestors if virtual else chooser(path, repository.worktree, asked)
-    with open_desk(repository, boundary.warn) as desk:
-        merged = merge(made, choose, asked.settings, desk)
+    choose = _choose_base if virtual else chooser_for(path, repository.worktree, asked)
+    with open_context(repository, boundary.warn) as context:
+        merged = apply_plan(made, choose, asked.settings, context)
         if not virtual:
-            report_merge(path, merged, desk, asked)
+            report_merge(path, merged, context, asked)
     return merged
 
 
-def _ancestors(_: Decision) -> Choice:
+def _choose_base(_: Decision) -> Choice:
     """A virtual merge base holds the ancestor's values for what its own sides contest."""
     return Choice("base", {}, "virtual merge base")
 
 
-def _say_notes(merged: Merged, path: str) -> None:
+def _warn_notes(merged: MergeResult, path: str) -> None:
     for applied in merged.applied:
         if not applied.decision.names:
             for note in applied.report.notes:
                 boundary.warn(f"{path}: {note}")
 
 
-def _report(merged: Merged, path: str, labels: Sequence[str]) -> None:
-    told = len(labels) == 2 and all(labels) and labels != _UNKNOWN
+def _say_contested(merged: MergeResult, path: str, labels: Sequence[str]) -> None:
+    told = len(labels) == 2 and all(labels) and labels != _UNFILLED_LABELS
     between = f" between ours ({labels[0]}) and theirs ({labels[1]})" if told else ""
-    contested = f"{count(len(merged.left), 'contested parameter')}{between}; the file holds ours for them:"
-    boundary.say(f"{printable(path)}: {contested}")
+    contested = f"{pluralize(len(merged.left), 'contested parameter')}{between}; the file holds ours for them:"
+    boundary.say(f"{escape_unprintable(path)}: {contested}")
     for left in merged.left:
-        boundary.say(f"  {', '.join(left.decision.names) or FRAME}" + (f" ({left.reason})" if left.reason else ""))
-    boundary.say(_SETTLE, prefix="hint: ")
+        boundary.say(
+            f"  {', '.join(left.decision.names) or FRAME_LABEL}" + (f" ({left.reason})" if left.reason else "")
+        )
+    boundary.say(_SETTLE_HINT, prefix="hint: ")
 
 
-def _exit_code() -> int:
+def _run_driver() -> int:
     """As Git reads it: an error must not look like a conflict that was left."""
     outcomes: list[int] = []
 
@@ -131,8 +138,8 @@ def _exit_code() -> int:
     if outcomes:
         return code
     report_failure(code, read_merge_options())
-    return min(_ERROR + code, 255)
+    return min(_EXIT_ERROR + code, 255)
 
 
 if __name__ == "__main__":
-    sys.exit(_exit_code())
+    sys.exit(_run_driver())

@@ -10,15 +10,15 @@ import click
 
 from git_theta.cli.listing import echo_json
 from git_theta.merging.decisions import BASE
-from git_theta.merging.plan_rendering import as_json, render
+from git_theta.merging.plan_rendering import plan_json, render_plan
 from git_theta.operations.merging.apply_plan import Choose
-from git_theta.operations.merging.file_plans import Case
-from git_theta.repository.merge_request import Lineup, chooser
+from git_theta.operations.merging.file_plans import FilePlan
+from git_theta.repository.merge_request import MergeInputs, chooser_for
 from git_theta.repository.policy_sources import MergeOptions
-from git_theta.words import printable
+from git_theta.words import escape_unprintable
 
 
-def show(made: Lineup, found: Sequence[Case], top: Path, asked: MergeOptions, *, as_data: bool) -> None:
+def print_plan(made: MergeInputs, found: Sequence[FilePlan], top: Path, asked: MergeOptions, *, as_data: bool) -> None:
     """Print the plan of every checkpoint, as text or JSON."""
     if as_data:
         heads = [{"name": head.name, "commit": head.commit} for head in made.heads]
@@ -27,37 +27,37 @@ def show(made: Lineup, found: Sequence[Case], top: Path, asked: MergeOptions, *,
             {
                 "heads": heads,
                 "base": base,
-                "files": [_json(made, item, chooser(item.path, top, asked)) for item in found],
+                "files": [_case_json(made, item, chooser_for(item.path, top, asked)) for item in found],
             }
         )
         return
     if not found:
         click.echo("no checkpoint is to be merged")
     for item in found:
-        click.echo(printable(item.path))
+        click.echo(escape_unprintable(item.path))
         if item.was and not (item.plan is None and item.source is None):
-            click.echo(f"  renamed from {printable(item.was)}")
-        for line in _lines(made, item, chooser(item.path, top, asked)):
-            click.echo(f"  {printable(line)}")
+            click.echo(f"  renamed from {escape_unprintable(item.was)}")
+        for line in _render_case(made, item, chooser_for(item.path, top, asked)):
+            click.echo(f"  {escape_unprintable(line)}")
 
 
-def _lines(made: Lineup, item: Case, choose: Choose) -> list[str]:
+def _render_case(made: MergeInputs, item: FilePlan, choose: Choose) -> list[str]:
     if item.plan:
-        return render(item.plan, choose).splitlines()
+        return render_plan(item.plan, choose).splitlines()
     if item.source is None:
         return [f"contested as a file: {item.reason}"]
-    return [f"{item.reason}: {_outcome(made, item)}"]
+    return [f"{item.reason}: {_describe_outcome(made, item)}"]
 
 
-def _outcome(made: Lineup, item: Case) -> str:
+def _describe_outcome(made: MergeInputs, item: FilePlan) -> str:
     assert item.source is not None
-    return f"as at {_label(made, item.source)}" if item.version(item.source) else "removed"
+    return f"as at {_head_label(made, item.source)}" if item.version_at(item.source) else "removed"
 
 
-def _json(made: Lineup, item: Case, choose: Choose) -> dict[str, Any]:
-    plan = as_json(item.plan, choose) if item.plan else None
+def _case_json(made: MergeInputs, item: FilePlan, choose: Choose) -> dict[str, Any]:
+    plan = plan_json(item.plan, choose) if item.plan else None
     state = "parameters" if item.plan else "contested" if item.source is None else "taken"
-    take = None if item.source is None else _label(made, item.source)
+    take = None if item.source is None else _head_label(made, item.source)
     return {
         "path": item.path,
         "renamed_from": item.was or None,
@@ -68,5 +68,5 @@ def _json(made: Lineup, item: Case, choose: Choose) -> dict[str, Any]:
     }
 
 
-def _label(made: Lineup, source: int) -> str:
+def _head_label(made: MergeInputs, source: int) -> str:
     return "base" if source == BASE else made.labels[source]

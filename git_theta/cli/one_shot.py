@@ -10,17 +10,17 @@ import sys
 from collections.abc import Iterable
 
 from git_theta.cli import boundary
-from git_theta.cli.filter_process import skipping, tell_if_recorded_as_ours
+from git_theta.cli.filter_process import is_smudge_skipped, warn_if_contested
 from git_theta.errors import ThetaError, UsageError
-from git_theta.operations.adding.clean import clean
-from git_theta.operations.restoring.smudge import smudge
+from git_theta.operations.adding.clean import clean_stream
+from git_theta.operations.restoring.smudge import smudge_stream
 from git_theta.operations.streams import Stream
 from git_theta.repository.hook_placing import ensure_hook
-from git_theta.repository.opening import open_desk
+from git_theta.repository.opening import open_context
 from git_theta.tensors.arrays import Buffer
-from git_theta.vcs.discovery import discover
-from git_theta.vcs.parent_process import may_clean_anything
-from git_theta.vcs.unused_smudge import unread
+from git_theta.vcs.discovery import discover_repository
+from git_theta.vcs.parent_process import may_clean_stdin
+from git_theta.vcs.unused_smudge import is_smudge_unused
 
 
 def main() -> int:
@@ -29,25 +29,25 @@ def main() -> int:
         raise UsageError("usage: python -m git_theta.cli.one_shot clean|smudge PATH", hint="Git runs this, not people.")
     verb, path = sys.argv[1:]
     os.environ.pop("GIT_INTERNAL_SUPER_PREFIX", None)  # see filter_process
-    repository = discover()
+    repository = discover_repository()
     ensure_hook(repository)
     stream = Stream(lambda view: os.readv(0, [view]))
-    with open_desk(repository, boundary.warn) as desk:
+    with open_context(repository, boundary.warn) as context:
         try:
             if verb == "clean":
-                text = clean(stream, path, None if may_clean_anything() else repository.worktree, desk)
-                tell_if_recorded_as_ours(repository, path, text)
-                _write([text])
-            elif skipping() or unread(path):
-                _write(stream.rest())
+                text = clean_stream(stream, path, None if may_clean_stdin() else repository.worktree, context)
+                warn_if_contested(repository, path, text)
+                _write_pieces([text])
+            elif is_smudge_skipped() or is_smudge_unused(path):
+                _write_pieces(stream.take_rest())
             else:
-                _write(smudge(stream, path, desk).pieces)
+                _write_pieces(smudge_stream(stream, path, context).pieces)
         except ThetaError as error:
-            raise error.located(path=path) from error.__cause__
+            raise error.add_location(path=path) from error.__cause__
     return 0
 
 
-def _write(pieces: Iterable[Buffer]) -> None:
+def _write_pieces(pieces: Iterable[Buffer]) -> None:
     for piece in pieces:
         view = memoryview(piece).cast("B")
         while view:

@@ -11,20 +11,20 @@ from contextlib import closing, suppress
 
 from git_theta.vcs.git import git
 
-_NONE = ("", "cat")
-_FOR_A_SHELL = frozenset("|&;<>()$`\\\"' \t\n*?[#~=%")
+_NO_PAGER = ("", "cat")
+_SHELL_CHARACTERS = frozenset("|&;<>()$`\\\"' \t\n*?[#~=%")
 """What Git hands to a shell; a command without any of it is run as it is, and may be missing."""
-_DEFAULTS = {"LESS": "FRX", "LV": "-c"}
+_PAGER_ENVIRONMENT = {"LESS": "FRX", "LV": "-c"}
 """Git's own: less shows colours, and ends by itself where the text fits on the screen."""
 
 
-def paged(text: str | Iterable[str]) -> None:
+def print_paged(text: str | Iterable[str]) -> None:
     """Print ``text``, or pieces of it as they come: through Git's pager when stdout is a terminal.
 
     A person may quit the pager early; what was not read then is no error.
     """
     pieces = [text] if isinstance(text, str) else text
-    pager = _started() if sys.stdout.isatty() else None
+    pager = _start_pager() if sys.stdout.isatty() else None
     if pager is None:
         # Not click.echo, which takes colours out where nobody watches: `color.ui=always` asks for them.
         sys.stdout.writelines(pieces)
@@ -37,35 +37,35 @@ def paged(text: str | Iterable[str]) -> None:
                 screen.write(piece)
                 screen.flush()
     finally:
-        _wait(pager)
+        _wait_for_pager(pager)
 
 
-def colored(slot: str = "color.ui") -> bool:
+def uses_color(slot: str = "color.ui") -> bool:
     """Whether Git would print in colours: ``slot`` is its setting, such as ``color.diff``."""
     watched = "true" if sys.stdout.isatty() else "false"
     return git("config", "--get-colorbool", slot, watched).strip() == b"true"
 
 
-def _started() -> subprocess.Popen[str] | None:
+def _start_pager() -> subprocess.Popen[str] | None:
     """Git's pager, or None where it has none, or that cannot be run."""
     command = git("var", "GIT_PAGER").decode(errors="surrogateescape").strip()
-    if command in _NONE:
+    if command in _NO_PAGER:
         return None
     sys.stdout.flush()
     with suppress(OSError):
         return subprocess.Popen(
-            command if _FOR_A_SHELL & set(command) else [command],
-            shell=bool(_FOR_A_SHELL & set(command)),
+            command if _SHELL_CHARACTERS & set(command) else [command],
+            shell=bool(_SHELL_CHARACTERS & set(command)),
             stdin=subprocess.PIPE,
             text=True,
             encoding="utf-8",
             errors="surrogateescape",
-            env={**_DEFAULTS, **os.environ, "GIT_PAGER_IN_USE": "true"},
+            env={**_PAGER_ENVIRONMENT, **os.environ, "GIT_PAGER_IN_USE": "true"},
         )
     return None
 
 
-def _wait(pager: subprocess.Popen[str]) -> None:
+def _wait_for_pager(pager: subprocess.Popen[str]) -> None:
     """Until the person quits it. Ctrl-C is for the pager: without us it would fight the shell for the terminal."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:

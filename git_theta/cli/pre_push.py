@@ -7,15 +7,15 @@ import sys
 import click
 
 from git_theta.cli import boundary
-from git_theta.cli.progress import progress
+from git_theta.cli.progress import show_progress
 from git_theta.errors import UsageError
-from git_theta.operations.keeping.inventory import Use, needs
-from git_theta.operations.keeping.object_push import Sent
-from git_theta.repository.sharing import push_objects, unreachable
+from git_theta.operations.keeping.inventory import ObjectUse, needed_objects
+from git_theta.operations.keeping.object_push import PushTotals
+from git_theta.repository.sharing import push_objects, unreachable_error
 from git_theta.repository.stored_manifests import read_manifests
 from git_theta.vcs import blobs, remotes
-from git_theta.vcs.discovery import Repository, discover
-from git_theta.words import count, size
+from git_theta.vcs.discovery import Repository, discover_repository
+from git_theta.words import humanize_size, pluralize
 
 
 @click.command
@@ -26,36 +26,36 @@ def command(remote: str, url: str) -> None:
 
     Reads from standard input what Git tells the hook: "LOCAL-REF LOCAL-ID REMOTE-REF REMOTE-ID" per line.
     """
-    repository = discover()
-    updates = [_ids(line) for line in sys.stdin.buffer.read().splitlines()]
+    repository = discover_repository()
+    updates = [_pushed_ids(line) for line in sys.stdin.buffer.read().splitlines()]
     tips = [local for local, _ in updates if local.strip("0")]  # zeros: the ref is being deleted
     if not tips:
         return
-    target = remotes.directory(url, repository.worktree or repository.git_dir)
+    target = remotes.local_repository(url, repository.worktree or repository.git_dir)
     there = [old for _, old in updates if old.strip("0")]
     # What a directory has we can see. Elsewhere we go by the remote-tracking branches, as Git does.
-    there += blobs.tips(target.git_dir) if target else []
-    tracking = remote if target is None and remote in remotes.urls() else ""
-    new = blobs.new_to(there, tips, tracking=tracking)
-    needed = needs(read_manifests(new, boundary.warn_of))
+    there += blobs.ref_tips(target.git_dir) if target else []
+    tracking = remote if target is None and remote in remotes.remote_urls() else ""
+    new = blobs.unpushed_blobs(there, tips, tracking=tracking)
+    needed = needed_objects(read_manifests(new, boundary.warn_of))
     if needed and target is None:
-        raise unreachable(remote, needed)
+        raise unreachable_error(remote, needed)
     if needed and target:
         push_with_progress(needed, repository, target)
 
 
-def _ids(line: bytes) -> tuple[str, str]:
+def _pushed_ids(line: bytes) -> tuple[str, str]:
     words = line.decode(errors="replace").split(" ")
     if len(words) != 4:
         raise UsageError("this command is for Git's pre-push hook, which tells it what is pushed on standard input")
     return words[1], words[3]
 
 
-def push_with_progress(needed: dict[str, Use], repository: Repository, target: Repository) -> Sent:
+def push_with_progress(needed: dict[str, ObjectUse], repository: Repository, target: Repository) -> PushTotals:
     """Put on a directory remote what it lacks of these objects, and say so."""
     total = sum(use.part.storage.bytes for use in needed.values())
-    with progress("Pushing objects", total) as tick:
+    with show_progress("Pushing objects", total) as tick:
         sent = push_objects(needed, repository, target, boundary.warn, tick)
     if sent.objects:
-        boundary.say(f"pushed {count(sent.objects, 'object')}, {size(sent.bytes)}")
+        boundary.say(f"pushed {pluralize(sent.objects, 'object')}, {humanize_size(sent.bytes)}")
     return sent

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-_PATIENCE = 0.5
+_FIRST_DELAY = 0.5
 """Seconds of work before there is anything to see."""
-_PERIOD = 0.1
+_REDRAW_PERIOD = 0.1
 """Seconds between two drawings."""
 
 
@@ -39,7 +39,7 @@ class Meter:
                     self._work.advance(done)
 
     @contextmanager
-    def during(self, description: str, total: int | None = None) -> Iterator[None]:
+    def show_work(self, description: str, total: int | None = None) -> Iterator[None]:
         """Show what is done in this block; the bar is gone after it.
 
         Args:
@@ -59,10 +59,10 @@ class Meter:
 
 
 @contextmanager
-def progress(description: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
+def show_progress(description: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
     """One piece of work (:meth:`Meter.during`); the function given is to be told of every byte that is done."""
     meter = Meter()
-    with meter.during(description, total):
+    with meter.show_work(description, total):
         yield meter
 
 
@@ -71,7 +71,7 @@ class _Work:
         self._description = description
         self._total = total
         self._done = 0
-        self._due = time.monotonic() + _PATIENCE
+        self._due = time.monotonic() + _FIRST_DELAY
         self._bar: tuple[Progress, TaskID] | None = None
 
     def advance(self, done: int) -> None:
@@ -79,8 +79,8 @@ class _Work:
         now = time.monotonic()
         if now < self._due:
             return
-        self._due = now + _PERIOD
-        bar, task = self._bar = self._bar or _started(self._description, self._total)
+        self._due = now + _REDRAW_PERIOD
+        bar, task = self._bar = self._bar or _start_bar(self._description, self._total)
         bar.update(task, completed=self._done, refresh=True)
 
     def close(self) -> None:
@@ -88,7 +88,7 @@ class _Work:
             self._bar[0].stop()
 
 
-def _started(description: str, total: int | None) -> tuple[Progress, TaskID]:
+def _start_bar(description: str, total: int | None) -> tuple[Progress, TaskID]:
     from rich.console import Console
     from rich.markup import escape
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn

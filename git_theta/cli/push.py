@@ -7,12 +7,12 @@ import click
 from git_theta.cli import boundary
 from git_theta.cli.pre_push import push_with_progress
 from git_theta.errors import UsageError
-from git_theta.operations.keeping.inventory import needs
-from git_theta.repository.sharing import unreachable
+from git_theta.operations.keeping.inventory import needed_objects
+from git_theta.repository.sharing import unreachable_error
 from git_theta.repository.stored_manifests import read_manifests
 from git_theta.vcs import blobs, remotes
-from git_theta.vcs.discovery import discover
-from git_theta.words import count
+from git_theta.vcs.discovery import discover_repository
+from git_theta.words import pluralize
 
 
 @click.command
@@ -23,13 +23,15 @@ def command(remote: str) -> None:
     `git push` does that for the commits it sends. This is for a remote that has commits without their objects: pushed
     with --no-verify, from a repository without our hook, or by a mirror. REMOTE is "origin" unless you say otherwise.
     """
-    repository = discover()
-    urls = remotes.urls()
+    repository = discover_repository()
+    urls = remotes.remote_urls()
     if remote not in urls:
         raise UsageError(f"no remote is called {remote!r}", hint=f"There are: {', '.join(urls) or 'none'}.")
-    needed = needs(read_manifests(blobs.new_to([], blobs.tips(repository.git_dir)), boundary.warn_of))
-    target = remotes.directory(urls[remote], repository.worktree or repository.git_dir)
+    needed = needed_objects(
+        read_manifests(blobs.unpushed_blobs([], blobs.ref_tips(repository.git_dir)), boundary.warn_of)
+    )
+    target = remotes.local_repository(urls[remote], repository.worktree or repository.git_dir)
     if needed and target is None:
-        raise unreachable(remote, needed)
+        raise unreachable_error(remote, needed)
     if not needed or not target or not push_with_progress(needed, repository, target).objects:
-        click.echo(f"{remote} has all {count(len(needed), 'object')}")
+        click.echo(f"{remote} has all {pluralize(len(needed), 'object')}")

@@ -9,20 +9,20 @@ from git_theta.errors import UsageError
 from git_theta.operations.merging.merge_report import Record, as_json, as_markdown
 from git_theta.vcs import atomic
 
-_KINDS = {".md": as_markdown, ".json": as_json}
+_RENDERERS = {".md": as_markdown, ".json": as_json}
 
 
-def check(file: Path) -> None:
+def check_report_file(file: Path) -> None:
     """Raise UsageError where a report could not be written, before the work is done that it is about."""
-    if file.suffix not in _KINDS:
+    if file.suffix not in _RENDERERS:
         raise UsageError("a report is .md or .json", hint="Name such a file.", path=str(file))
     if not file.absolute().parent.is_dir() or file.is_dir():
         raise UsageError(
             "a report cannot be written there", hint="Name a file in a folder that is there.", path=str(file)
         )
-    atomic.read(file)
+    atomic.read_file(file)
 
 
-def write(file: Path, records: Sequence[Record]) -> None:
+def write_report(file: Path, records: Sequence[Record]) -> None:
     """Write the report, in place of what is there."""
-    atomic.replace(file, _KINDS[file.suffix](records).encode())
+    atomic.replace_file(file, _RENDERERS[file.suffix](records).encode())

@@ -11,24 +11,24 @@ import click
 
 from git_theta.cli import boundary
 from git_theta.cli.environment import read_merge_options
-from git_theta.cli.interactive import walked
-from git_theta.cli.listing import echo_json, json_option, shown, worktree
+from git_theta.cli.interactive import ask_choices
+from git_theta.cli.listing import display_path, echo_json, json_option, require_worktree
 from git_theta.cli.progress import Meter
 from git_theta.errors import ThetaError, UsageError
-from git_theta.merging.catalogue import named
-from git_theta.merging.policy import CONFLICT, EVERYTHING, Policy, everywhere, rule
-from git_theta.operations.context import Desk
-from git_theta.operations.merging.apply_plan import Choose, Merged
-from git_theta.operations.merging.conflicts import FRAME, Conflict
-from git_theta.operations.merging.merge_report import Record, record, trailers
-from git_theta.repository.open_conflicts import conflicted
+from git_theta.merging.catalogue import load_strategy
+from git_theta.merging.policy import CONFLICT, EVERYTHING, Policy, make_global_rule, make_rule
+from git_theta.operations.context import Context
+from git_theta.operations.merging.apply_plan import Choose, MergeResult
+from git_theta.operations.merging.conflicts import FRAME_LABEL, Conflict
+from git_theta.operations.merging.merge_report import Record, record_merge, trailers
+from git_theta.repository.open_conflicts import find_conflicted
 from git_theta.repository.policy_sources import policy_for
 from git_theta.repository.settling import ConflictJob, settle_file
 from git_theta.vcs import git_merge
-from git_theta.words import count, printable
+from git_theta.words import escape_unprintable, pluralize
 
-_WHOLE = "not a conflict by parameters"
-_TAKE = "Take a side, then stage it: git checkout --ours (or --theirs) -- {0}; git add {0}. Or: git rm {0}"
+_WHOLE_FILE = "not a conflict by parameters"
+_SIDE_HINT = "Take a side, then stage it: git checkout --ours (or --theirs) -- {0}; git add {0}. Or: git rm {0}"
 
 
 @click.command
@@ -59,15 +59,15 @@ def command(
         raise UsageError(f"-s and --{side} exclude each other", hint=f"--{side} is short for -s {side}")
     if interactive:
         _require_terminal(bool(strategy or side or options or as_json))
-    policy = _policy(strategy or side or "", options, only)
-    repository, top = worktree()
-    files = conflicted(repository, pathspecs)
+    policy = _parse_policy(strategy or side or "", options, only)
+    repository, top = require_worktree()
+    files = find_conflicted(repository, pathspecs)
     if pathspecs and not files:
         raise UsageError(f"no file in conflict matches {' '.join(pathspecs)}", hint="See git theta status.")
 
-    def chooser(conflict: Conflict, desk: Desk, path: str) -> Choose:
+    def chooser(conflict: Conflict, context: Context, path: str) -> Choose:
         if interactive:
-            return walked(conflict, shown(path, top), only, desk)
+            return ask_choices(conflict, display_path(path, top), only, context)
         chosen = policy or policy_for(path, top, read_merge_options())
         return lambda decision: chosen.choose(path, *decision.names)
 
@@ -84,16 +84,16 @@ def _require_terminal(excluded: bool) -> None:
         raise UsageError("-i asks, and standard input is no terminal", hint="Choose with -s, --ours, --theirs, --base.")
 
 
-def _policy(strategy: str, options: Sequence[str], only: Sequence[str]) -> Policy | None:
+def _parse_policy(strategy: str, options: Sequence[str], only: Sequence[str]) -> Policy | None:
     """The policy that the command line spells; None where it names no strategy."""
     if not strategy and not options:
         if only:
-            rule(CONFLICT, {}, "--only", parameters=only)
+            make_rule(CONFLICT, {}, "--only", parameters=only)
         return None
-    choice = everywhere(strategy, options, origin="-s").choice
+    choice = make_global_rule(strategy, options, origin="-s").choice
     if strategy != CONFLICT:
-        named(strategy)
-    return Policy([rule(strategy, choice.options, "-s", parameters=tuple(only) or EVERYTHING)])
+        load_strategy(strategy)
+    return Policy([make_rule(strategy, choice.options, "-s", parameters=tuple(only) or EVERYTHING)])
 
 
 def _settle_all(jobs: Sequence[ConflictJob], as_json: bool) -> int:
@@ -104,20 +104,20 @@ def _settle_all(jobs: Sequence[ConflictJob], as_json: bool) -> int:
     left = False
 
     def report(error: ThetaError) -> None:
-        codes.append(boundary.report(error))
+        codes.append(boundary.report_error(error))
 
     for job in jobs:
         try:
             merged = settle_file(job, report)
         except ThetaError as error:
-            report(error.located(path=job.file.path))
+            report(error.add_location(path=job.file.path))
             continue
         left = left or merged is None or bool(merged.left)
-        records += [record(job.file.path, merged)] if merged else []
-        reports.append(_json(job.file.path, merged))
+        records += [record_merge(job.file.path, merged)] if merged else []
+        reports.append(_settled_json(job.file.path, merged))
         if not as_json:
-            _tell(job, merged)
-    if records and git_merge.under_way(jobs[0].repository):
+            _append_line(job, merged)
+    if records and git_merge.is_merging(jobs[0].repository):
         git_merge.add_trailers(jobs[0].repository, trailers(records))
     if as_json:
         echo_json({"files": reports})
@@ -126,26 +126,26 @@ def _settle_all(jobs: Sequence[ConflictJob], as_json: bool) -> int:
     return next(iter(codes), int(left))
 
 
-def _tell(job: ConflictJob, merged: Merged | None) -> None:
-    path = printable(shown(job.file.path, job.top))
+def _append_line(job: ConflictJob, merged: MergeResult | None) -> None:
+    path = escape_unprintable(display_path(job.file.path, job.top))
     if merged is None:
-        click.echo(f"{path}: {_WHOLE}")
-        boundary.say(_TAKE.format(path), prefix="hint: ")
+        click.echo(f"{path}: {_WHOLE_FILE}")
+        boundary.say(_SIDE_HINT.format(path), prefix="hint: ")
         return
     for applied in merged.applied:
         for note in applied.report.notes:
-            boundary.warn(f"{path}: {applied.decision.name or FRAME}: {note}")
+            boundary.warn(f"{path}: {applied.decision.name or FRAME_LABEL}: {note}")
     settled = f"{len(merged.applied)} settled"
     if not merged.left:
         click.echo(f"{path}: {settled}, nothing left; staged")
         return
-    click.echo(f"{path}: {settled}, {count(len(merged.left), 'contested parameter')} left")
+    click.echo(f"{path}: {settled}, {pluralize(len(merged.left), 'contested parameter')} left")
     for left in merged.left:
         why = f" ({left.reason})" if left.reason else ""
-        click.echo(f"  {printable(', '.join(left.decision.names) or FRAME)}{printable(why)}")
+        click.echo(f"  {escape_unprintable(', '.join(left.decision.names) or FRAME_LABEL)}{escape_unprintable(why)}")
 
 
-def _json(path: str, merged: Merged | None) -> dict[str, Any]:
+def _settled_json(path: str, merged: MergeResult | None) -> dict[str, Any]:
     if merged is None:
         return {"path": path, "by_parameters": False, "staged": False, "settled": [], "left": []}
     return {

@@ -12,7 +12,7 @@ from git_theta.vcs.revisions import split_revisions
 _PATHS = "git_theta.cli.revision_arguments.paths"
 
 
-class Separated(click.Command):
+class RevisionCommand(click.Command):
     """Keeps what stands behind ``--``, which click drops, apart from what stands before it."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -22,13 +22,13 @@ class Separated(click.Command):
         return super().parse_args(ctx, args[:at])
 
 
-def behind() -> list[str] | None:
+def explicit_paths() -> list[str] | None:
     """What stood behind ``--``; None where there was none."""
     found: list[str] | None = click.get_current_context().meta[_PATHS]
     return found
 
 
-def split(words: Sequence[str]) -> tuple[list[str], list[str]]:
+def split_arguments(words: Sequence[str]) -> tuple[list[str], list[str]]:
     """Revisions and paths, told apart by ``--``, or as Git does without it. Raises UsageError where both are meant."""
-    paths = behind()
+    paths = explicit_paths()
     return (list(words), paths) if paths is not None else split_revisions(words, Path())

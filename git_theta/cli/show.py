@@ -10,34 +10,34 @@ import click
 from git_theta.checkpoints.shards import Shard
 from git_theta.cli import boundary
 from git_theta.cli.listing import echo_json, json_option
-from git_theta.cli.pager import colored, paged
-from git_theta.diffing.render.colors import paint, palette
-from git_theta.diffing.render.formatting import magnitude, shape
+from git_theta.cli.pager import print_paged, uses_color
+from git_theta.diffing.render.colors import choose_palette, paint
+from git_theta.diffing.render.formatting import format_magnitude, format_shape
 from git_theta.errors import ThetaError, UsageError
 from git_theta.globs import name_matcher
 from git_theta.manifest.model import Entry
 from git_theta.operations.keeping.summary import (
-    Module,
+    ModuleNode,
+    ParameterTotals,
     Scalar,
-    Totals,
-    alike,
-    elements,
-    metadata,
-    modules,
-    ties,
-    totals,
+    element_count,
+    find_duplicates,
+    module_tree,
+    read_metadata,
+    sum_parameters,
+    tied_names,
 )
-from git_theta.repository.checkpoint_lookup import Checkpoint, named
+from git_theta.repository.checkpoint_lookup import Checkpoint, find_checkpoint
 from git_theta.repository.opening import open_store
-from git_theta.repository.version_history import past
+from git_theta.repository.version_history import open_history
 from git_theta.store.local import LocalStore
-from git_theta.vcs.discovery import discover
-from git_theta.words import count, printable, size
+from git_theta.vcs.discovery import discover_repository
+from git_theta.words import escape_unprintable, humanize_size, pluralize
 
 _GAP = "  "
-_LONGEST = 100  # characters of a metadata value
-_LISTED = 10  # ties, values
-_WIDEST = 120  # columns of a name that others are lined up with: one of 100 kB would make each line as long
+_MAX_VALUE_LENGTH = 100  # characters of a metadata value
+_MAX_LISTED = 10  # ties, values
+_MAX_COLUMN = 120  # columns of a name that others are lined up with: one of 100 kB would make each line as long
 
 Metadata = Mapping[str, Scalar] | str
 """What the frame says; or why it could not be read."""
@@ -56,104 +56,122 @@ def command(name: str, globs: tuple[str, ...], depth: int, parameters: bool, as_
     without REV, what the index holds. PATH alone is what HEAD holds, relative to the current folder. REV alone (HEAD by
     default) is the one checkpoint of that commit. PATH may be the index of shards. No tensor is read.
     """
-    repository = discover()
-    with past(boundary.warn) as history:
-        found = named(history.blobs, name)
-    chosen = _chosen(found, globs)
+    repository = discover_repository()
+    with open_history(boundary.warn) as history:
+        found = find_checkpoint(history.blobs, name)
+    chosen = _select_entries(found, globs)
     store = open_store(repository)
-    facts = [_metadata(shard, store) for shard in found.shards]
+    facts = [_read_metadata(shard, store) for shard in found.shards]
     if as_json:
-        echo_json(_json(found, chosen, facts))
+        echo_json(_checkpoint_json(found, chosen, facts))
     else:
-        color = colored()
-        body = _listing(chosen) if parameters else _tree(modules(chosen), depth)
-        titles, *rows = _aligned(list(body))
-        lines = [*_head(found, chosen, facts, color=color), "", paint(titles, palette(color).dim), *rows]
-        paged("".join(f"{line}\n" for line in lines))
+        color = uses_color()
+        body = _parameter_rows(chosen) if parameters else _module_rows(module_tree(chosen), depth)
+        titles, *rows = _align_rows(list(body))
+        lines = [*_render_head(found, chosen, facts, color=color), "", paint(titles, choose_palette(color).dim), *rows]
+        print_paged("".join(f"{line}\n" for line in lines))
 
 
-def _chosen(found: Checkpoint, globs: Sequence[str]) -> list[Entry]:
+def _select_entries(found: Checkpoint, globs: Sequence[str]) -> list[Entry]:
     matches: Callable[[str], bool] = name_matcher(globs) if globs else lambda _: True
     every = [entry for shard in found.shards for entry in shard.manifest.parameters()]
-    chosen = [entry for entry in every if any(map(matches, [entry.name or "", *ties(entry)]))]
+    chosen = [entry for entry in every if any(map(matches, [entry.name or "", *tied_names(entry)]))]
     if globs and not chosen:
         raise UsageError(f"no parameter of {found.path} matches", hint="--parameters lists their names")
     return chosen
 
 
-def _metadata(shard: Shard, store: LocalStore) -> Metadata:
+def _read_metadata(shard: Shard, store: LocalStore) -> Metadata:
     try:
-        return metadata(shard.manifest, store)
+        return read_metadata(shard.manifest, store)
     except ThetaError as error:
         return error.message
 
 
-def _head(found: Checkpoint, chosen: Sequence[Entry], facts: Sequence[Metadata], *, color: bool) -> Iterator[str]:
+def _render_head(
+    found: Checkpoint, chosen: Sequence[Entry], facts: Sequence[Metadata], *, color: bool
+) -> Iterator[str]:
     where = found.revision or "the index"
-    yield paint(f"{printable(found.path)} at {printable(where)}", palette(color).meta)
-    for title, text in _facts(found, chosen, facts):
+    yield paint(f"{escape_unprintable(found.path)} at {escape_unprintable(where)}", choose_palette(color).meta)
+    for title, text in _summarise_checkpoint(found, chosen, facts):
         yield f"{title:<10}  {text}"
 
 
-def _facts(found: Checkpoint, chosen: Sequence[Entry], facts: Sequence[Metadata]) -> Iterator[tuple[str, str]]:
-    sums = totals(chosen)
+def _summarise_checkpoint(
+    found: Checkpoint, chosen: Sequence[Entry], facts: Sequence[Metadata]
+) -> Iterator[tuple[str, str]]:
+    sums = sum_parameters(chosen)
     formats = ", ".join(dict.fromkeys(shard.manifest.format for shard in found.shards))
     several = f", {len(found.shards)} shards" if len(found.shards) > 1 else ""
-    yield "format", f"{printable(formats)}, {size(sum(shard.manifest.size for shard in found.shards))}{several}"
-    yield "parameters", f"{sums.parameters:,}, {magnitude(sums.elements)} elements, {size(sums.size)}"
+    yield (
+        "format",
+        f"{escape_unprintable(formats)}, {humanize_size(sum(shard.manifest.size for shard in found.shards))}{several}",
+    )
+    yield "parameters", f"{sums.parameters:,}, {format_magnitude(sums.elements)} elements, {humanize_size(sums.size)}"
     for title, (dtype, number) in zip(["dtypes", *[""] * len(sums.dtypes)], sums.dtypes.items(), strict=False):
-        same = totals(entry for entry in chosen if entry.dtype == dtype)
-        yield title, f"{printable(dtype)}: {count(number, 'parameter')}, {size(same.size)}"
+        same = sum_parameters(entry for entry in chosen if entry.dtype == dtype)
+        yield title, f"{escape_unprintable(dtype)}: {pluralize(number, 'parameter')}, {humanize_size(same.size)}"
     objects = {entry.storage.object for entry in chosen}
-    yield "stored", f"{size(sums.stored)} in {count(len(objects), 'object')}"
-    yield from _titled("shared", [" = ".join(printable(one.name or "") for one in group) for group in alike(chosen)])
-    tied = [" = ".join(map(printable, [entry.name or "", *ties(entry)])) for entry in chosen if ties(entry)]
-    yield from _titled("tied", tied)
-    yield from _titled("metadata", [line for fact in facts for line in _values(fact)])
+    yield "stored", f"{humanize_size(sums.stored)} in {pluralize(len(objects), 'object')}"
+    yield from _title_lines(
+        "shared", [" = ".join(escape_unprintable(one.name or "") for one in group) for group in find_duplicates(chosen)]
+    )
+    tied = [
+        " = ".join(map(escape_unprintable, [entry.name or "", *tied_names(entry)]))
+        for entry in chosen
+        if tied_names(entry)
+    ]
+    yield from _title_lines("tied", tied)
+    yield from _title_lines("metadata", [line for fact in facts for line in _render_metadata(fact)])
 
 
-def _titled(title: str, lines: Sequence[str]) -> Iterator[tuple[str, str]]:
-    for number, line in enumerate(lines[:_LISTED]):
+def _title_lines(title: str, lines: Sequence[str]) -> Iterator[tuple[str, str]]:
+    for number, line in enumerate(lines[:_MAX_LISTED]):
         yield title if not number else "", line
-    if len(lines) > _LISTED:
-        yield "", f"and {len(lines) - _LISTED:,} more"
+    if len(lines) > _MAX_LISTED:
+        yield "", f"and {len(lines) - _MAX_LISTED:,} more"
 
 
-def _values(fact: Metadata) -> Iterator[str]:
+def _render_metadata(fact: Metadata) -> Iterator[str]:
     if isinstance(fact, str):
-        yield f"cannot be read: {printable(fact)}"
+        yield f"cannot be read: {escape_unprintable(fact)}"
         return
     for key, value in fact.items():
-        text = printable(f"{key}: {value}")
-        yield text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+        text = escape_unprintable(f"{key}: {value}")
+        yield text if len(text) <= _MAX_VALUE_LENGTH else f"{text[:_MAX_VALUE_LENGTH]}..."
 
 
-def _tree(whole: Module, depth: int) -> Iterator[tuple[str, ...]]:
+def _module_rows(whole: ModuleNode, depth: int) -> Iterator[tuple[str, ...]]:
     yield "module", "parameters", "elements", "size", "stored", "dtypes"
-    yield from _branch(whole, "", depth)
+    yield from _branch_rows(whole, "", depth)
 
 
-def _branch(module: Module, indent: str, depth: int) -> Iterator[tuple[str, ...]]:
-    sums = totals(module.entries)
-    dtypes = printable(" ".join(sums.dtypes))
-    yield indent + (printable(module.name) or "(all)"), f"{sums.parameters:,}", *_figures(sums), dtypes
+def _branch_rows(module: ModuleNode, indent: str, depth: int) -> Iterator[tuple[str, ...]]:
+    sums = sum_parameters(module.entries)
+    dtypes = escape_unprintable(" ".join(sums.dtypes))
+    yield indent + (escape_unprintable(module.name) or "(all)"), f"{sums.parameters:,}", *_format_totals(sums), dtypes
     for inner in module.modules if depth else ():
-        yield from _branch(inner, f"{indent}{_GAP}", depth - 1)
+        yield from _branch_rows(inner, f"{indent}{_GAP}", depth - 1)
 
 
-def _figures(sums: Totals) -> tuple[str, str, str]:
-    return magnitude(sums.elements), size(sums.size), size(sums.stored)
+def _format_totals(sums: ParameterTotals) -> tuple[str, str, str]:
+    return format_magnitude(sums.elements), humanize_size(sums.size), humanize_size(sums.stored)
 
 
-def _listing(chosen: Sequence[Entry]) -> Iterator[tuple[str, ...]]:
+def _parameter_rows(chosen: Sequence[Entry]) -> Iterator[tuple[str, ...]]:
     yield "parameter", "shape", "elements", "size", "stored", "dtype"
     for entry in chosen:
-        yield printable(entry.name or ""), shape(entry.shape), *_figures(totals([entry])), printable(entry.dtype)
+        yield (
+            escape_unprintable(entry.name or ""),
+            format_shape(entry.shape),
+            *_format_totals(sum_parameters([entry])),
+            escape_unprintable(entry.dtype),
+        )
 
 
-def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
+def _align_rows(rows: Sequence[tuple[str, ...]]) -> list[str]:
     """The first and the last column to the left, the others to the right."""
-    widths = [min(_WIDEST, max(map(len, column))) for column in zip(*rows, strict=True)]
+    widths = [min(_MAX_COLUMN, max(map(len, column))) for column in zip(*rows, strict=True)]
     lines = []
     for first, *middle, last in rows:
         cells = [cell.rjust(width) for cell, width in zip(middle, widths[1:-1], strict=True)]
@@ -161,14 +179,14 @@ def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
     return lines
 
 
-def _json(found: Checkpoint, chosen: Sequence[Entry], facts: Sequence[Metadata]) -> dict[str, Any]:
+def _checkpoint_json(found: Checkpoint, chosen: Sequence[Entry], facts: Sequence[Metadata]) -> dict[str, Any]:
     return {
         "path": found.path,
         "revision": found.revision or None,
         "files": [_file_json(shard, fact) for shard, fact in zip(found.shards, facts, strict=True)],
-        "total": totals(chosen)._asdict(),
-        "modules": [_module_json(module) for module in _flat(modules(chosen))],
-        "shared": [[entry.name for entry in group] for group in alike(chosen)],
+        "total": sum_parameters(chosen)._asdict(),
+        "modules": [_module_json(module) for module in _flatten_modules(module_tree(chosen))],
+        "shared": [[entry.name for entry in group] for group in find_duplicates(chosen)],
         "parameters": [_parameter_json(entry) for entry in chosen],
     }
 
@@ -183,26 +201,26 @@ def _file_json(shard: Shard, fact: Metadata) -> dict[str, Any]:
     }
 
 
-def _flat(module: Module, above: str = "") -> Iterator[Module]:
+def _flatten_modules(module: ModuleNode, above: str = "") -> Iterator[ModuleNode]:
     """The modules with their whole names, outer ones first."""
     name = f"{above}.{module.name}" if above else module.name
     if name:
         yield module._replace(name=name)
     for inner in module.modules:
-        yield from _flat(inner, name)
+        yield from _flatten_modules(inner, name)
 
 
-def _module_json(module: Module) -> dict[str, Any]:
-    return {"name": module.name, **totals(module.entries)._asdict()}
+def _module_json(module: ModuleNode) -> dict[str, Any]:
+    return {"name": module.name, **sum_parameters(module.entries)._asdict()}
 
 
 def _parameter_json(entry: Entry) -> dict[str, Any]:
     return {
         "name": entry.name,
-        "ties": ties(entry),
+        "ties": tied_names(entry),
         "dtype": entry.dtype,
         "shape": list(entry.shape),
-        "elements": elements(entry),
+        "elements": element_count(entry),
         "size": entry.size,
         "oid": entry.oid,
         "stored": entry.storage.size,

@@ -8,20 +8,20 @@ from typing import Any
 
 import click
 
-from git_theta.cli.listing import echo_json, json_option, nul_option, shown, worktree
+from git_theta.cli.listing import display_path, echo_json, json_option, nul_option, require_worktree
 from git_theta.errors import ManifestError, UsageError
-from git_theta.operations.keeping.file_states import State, Status, survey, totals
-from git_theta.repository.open_conflicts import conflicted, opened
+from git_theta.operations.keeping.file_states import FileState, FileStatus, sum_sizes, survey_file
+from git_theta.repository.open_conflicts import find_conflicted, read_conflict
 from git_theta.repository.opening import open_store
-from git_theta.repository.tracked_files import listed
+from git_theta.repository.tracked_files import list_tracked
 from git_theta.vcs.discovery import Repository
-from git_theta.words import count, printable, size
+from git_theta.words import escape_unprintable, humanize_size, pluralize
 
-_TO_DO = {
-    State.MANIFEST: "`git theta checkout` puts the file in its place",
-    State.MISSING: "`git theta checkout` fetches them, if a remote has them",
-    State.CONFLICT: "`git theta resolve` settles contested parameters; `git add` records the file as it is",
-    State.RAW: "`git add --renormalize` stores it by parameters",
+_STATE_HINTS = {
+    FileState.MANIFEST: "`git theta checkout` puts the file in its place",
+    FileState.MISSING: "`git theta checkout` fetches them, if a remote has them",
+    FileState.CONFLICT: "`git theta resolve` settles contested parameters; `git add` records the file as it is",
+    FileState.RAW: "`git add --renormalize` stores it by parameters",
 }
 
 
@@ -39,53 +39,57 @@ def command(pathspecs: tuple[str, ...], as_json: bool, nul: bool) -> None:
     """
     if nul and as_json:
         raise UsageError("-z and --json exclude each other")
-    repository, top = worktree()
+    repository, top = require_worktree()
     store = open_store(repository)
-    statuses = [survey(file, top, store) for file in listed(repository, pathspecs)]
-    contested = _contested(repository) if any(status.state == State.CONFLICT for status in statuses) else {}
+    statuses = [survey_file(file, top, store) for file in list_tracked(repository, pathspecs)]
+    contested = _find_contested(repository) if any(status.state == FileState.CONFLICT for status in statuses) else {}
     if as_json:
-        sums = totals(statuses)
+        sums = sum_sizes(statuses)
         total = {"files": len(statuses), "size": sums.logical, "stored": sums.stored}
-        echo_json({"files": [_json(status, contested) for status in statuses], "total": total})
+        echo_json({"files": [_status_json(status, contested) for status in statuses], "total": total})
     elif nul:
         for status in statuses:
-            click.echo(f"{status.state}\t{shown(status.tracked.path, top)}\0", nl=False)
+            click.echo(f"{status.state}\t{display_path(status.tracked.path, top)}\0", nl=False)
     else:
         for status in statuses:
-            click.echo("\t".join([printable(shown(status.tracked.path, top)), *_facts(status)]))
+            click.echo(
+                "\t".join([escape_unprintable(display_path(status.tracked.path, top)), *_describe_status(status)])
+            )
             for name in contested.get(status.tracked.path, ()):
-                click.echo(f"  contested: {printable(name)}")
-        _summary(statuses)
+                click.echo(f"  contested: {escape_unprintable(name)}")
+        _print_summary(statuses)
 
 
-def _contested(repository: Repository) -> dict[str, list[str]]:
+def _find_contested(repository: Repository) -> dict[str, list[str]]:
     """Path to the names of what is contested there, as far as that can be told without reading any object."""
     found = {}
-    for file in conflicted(repository):
+    for file in find_conflicted(repository):
         with contextlib.suppress(ManifestError):
-            conflict = opened(file, repository)
+            conflict = read_conflict(file, repository)
             if conflict:
                 found[file.path] = list(conflict.left)
     return found
 
 
-def _facts(status: Status) -> list[str]:
+def _describe_status(status: FileStatus) -> list[str]:
     file = status.tracked
     here = f"{status.objects - status.missing} of {status.objects} objects here" if status.missing else ""
     if file.manifest is None:
-        return [status.state, file.raw or size(0)]
-    return [status.state, size(file.manifest.size), *([here] if here else [])]
+        return [status.state, file.raw or humanize_size(0)]
+    return [status.state, humanize_size(file.manifest.size), *([here] if here else [])]
 
 
-def _summary(statuses: list[Status]) -> None:
-    sums = totals(statuses)
-    click.echo(f"{count(len(statuses), 'file')}, {size(sums.logical)}, stored in {size(sums.stored)}")
-    for state, words in _TO_DO.items():
+def _print_summary(statuses: list[FileStatus]) -> None:
+    sums = sum_sizes(statuses)
+    click.echo(
+        f"{pluralize(len(statuses), 'file')}, {humanize_size(sums.logical)}, stored in {humanize_size(sums.stored)}"
+    )
+    for state, words in _STATE_HINTS.items():
         for hint in dict.fromkeys(status.tracked.hint or words for status in statuses if status.state == state):
-            click.echo(f"{state}: {printable(hint)}")
+            click.echo(f"{state}: {escape_unprintable(hint)}")
 
 
-def _json(status: Status, contested: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+def _status_json(status: FileStatus, contested: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     manifest = status.tracked.manifest
     return {
         "path": status.tracked.path,

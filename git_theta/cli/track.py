@@ -13,9 +13,9 @@ import click
 from git_theta.cli.boundary import say, warn
 from git_theta.errors import UsageError
 from git_theta.vcs import attributes, config
-from git_theta.vcs.discovery import Repository, discover
+from git_theta.vcs.discovery import Repository, discover_repository
 
-_SHOWN = 5  # paths named in a message
+_MAX_NAMED = 5  # paths named in a message
 
 
 @click.command
@@ -28,24 +28,24 @@ def track(patterns: tuple[str, ...], as_json: bool) -> None:
 
         git theta track '*.safetensors'
     """
-    repository = _worktree()
+    repository = _require_worktree()
     if not patterns:
-        _list(repository, as_json)
+        _list_patterns(repository, as_json)
         return
     if as_json:
         raise UsageError("--json lists the patterns", hint="Leave the patterns out to list those that are tracked")
     for pattern in patterns:
         _refuse_paths(pattern, repository)
-    before = _tracked(repository)
-    added = attributes.track(Path(".gitattributes"), patterns)
+    before = _tracked_paths(repository)
+    added = attributes.track_patterns(Path(".gitattributes"), patterns)
     for pattern in patterns:
         click.echo(f"tracking '{pattern}'" if pattern in added else f"already tracking '{pattern}'")
     if added:
         say("Commit .gitattributes with the files: clones track by it.", prefix="hint: ")
-    if not config.installed():
+    if not config.is_installed():
         warn("the filter is not installed here, so Git stores these files as they are", hint="Run `git theta install`.")
     _hint_to_renormalize(
-        repository, _tracked(repository) - before, "already in the index, where Git holds them as they are"
+        repository, _tracked_paths(repository) - before, "already in the index, where Git holds them as they are"
     )
 
 
@@ -56,15 +56,15 @@ def untrack(patterns: tuple[str, ...]) -> None:
 
     Takes what `git theta track PATTERN` wrote out of the .gitattributes of this folder.
     """
-    repository = _worktree()
-    before = _tracked(repository)
-    removed = attributes.untrack(Path(".gitattributes"), patterns)
+    repository = _require_worktree()
+    before = _tracked_paths(repository)
+    removed = attributes.untrack_patterns(Path(".gitattributes"), patterns)
     for pattern in patterns:
         click.echo(f"no longer tracking '{pattern}'" if pattern in removed else f"not tracked here: '{pattern}'")
-    _hint_to_renormalize(repository, before - _tracked(repository), "still in the index as manifests")
+    _hint_to_renormalize(repository, before - _tracked_paths(repository), "still in the index as manifests")
 
 
-def _list(repository: Repository, as_json: bool) -> None:
+def _list_patterns(repository: Repository, as_json: bool) -> None:
     found = attributes.tracked_patterns(repository)
     if as_json:
         click.echo(json.dumps([asdict(pattern) for pattern in found], indent=2))
@@ -94,19 +94,19 @@ def _hint_to_renormalize(repository: Repository, paths: set[str], state: str) ->
         return
     assert repository.worktree
     names = [shlex.quote(os.path.relpath(repository.worktree / path)) for path in sorted(paths)]
-    rest = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    rest = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
     warn(
-        f"{state}: {' '.join(names[:_SHOWN])}{rest}",
-        hint=f"`git add --renormalize {' '.join(names[:_SHOWN])}{' ...' if rest else ''}` stores them anew",
+        f"{state}: {' '.join(names[:_MAX_NAMED])}{rest}",
+        hint=f"`git add --renormalize {' '.join(names[:_MAX_NAMED])}{' ...' if rest else ''}` stores them anew",
     )
 
 
-def _tracked(repository: Repository) -> set[str]:
+def _tracked_paths(repository: Repository) -> set[str]:
     return {entry.path for entry in attributes.tracked_files(repository)}
 
 
-def _worktree() -> Repository:
-    repository = discover()
+def _require_worktree() -> Repository:
+    repository = discover_repository()
     if repository.worktree is None:
         raise UsageError("this must be run in a worktree", hint="A bare repository has no .gitattributes to edit")
     return repository

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 
-class Kind(StrEnum):
+class AlarmKind(StrEnum):
     """What is the same."""
 
     PARENT = "same-as-parent"
@@ -41,27 +41,27 @@ class Step(NamedTuple):
 class Alarm(NamedTuple):
     """The weights of ``path`` at ``commit`` are, byte for byte, those of ``other``, which is a commit too."""
 
-    kind: Kind
+    kind: AlarmKind
     path: str
     commit: str
     other: str
 
 
-Original = Callable[[Step], bool]
+IsOriginal = Callable[[Step], bool]
 """Whether no commit in the history of a step had its weights before: where one had, they were restored, not trained."""
 
 
-def untrained(step: Step) -> Alarm | None:
+def find_untrained(step: Step) -> Alarm | None:
     """The alarm for a commit that stored the weights of its own parent anew."""
     if step.before and step.before == step.after:
-        return Alarm(Kind.PARENT, step.path, step.commit, step.parent)
+        return Alarm(AlarmKind.PARENT, step.path, step.commit, step.parent)
     return None
 
 
-class Watch:
+class WeightWatch:
     """Remembers what commits made of the weights, and tells when one makes them the same as another did."""
 
-    def __init__(self, original: Original) -> None:
+    def __init__(self, original: IsOriginal) -> None:
         self._original = original
         self._steps: dict[tuple[str, str], dict[str, Step]] = {}
 
@@ -70,15 +70,15 @@ class Watch:
         if not step.after or step.before == step.after:
             return []
         alike = self._steps.setdefault((step.path, step.after), {})
-        found = [other for other in alike.values() if self._suspicious(step, other)]
+        found = [other for other in alike.values() if self._is_suspicious(step, other)]
         alike[step.commit] = step
-        return [Alarm(Kind.BRANCH, step.path, step.commit, other.commit) for other in found]
+        return [Alarm(AlarmKind.BRANCH, step.path, step.commit, other.commit) for other in found]
 
-    def watch(self, steps: Iterable[Step]) -> list[Alarm]:
+    def add_all(self, steps: Iterable[Step]) -> list[Alarm]:
         """The alarms of all these, in order."""
         return [alarm for step in steps for alarm in self.add(step)]
 
-    def _suspicious(self, one: Step, other: Step) -> bool:
+    def _is_suspicious(self, one: Step, other: Step) -> bool:
         if one.commit == other.commit or one.stamp == other.stamp:
             return False
         return self._original(one) and self._original(other)

@@ -16,7 +16,7 @@ MISFIT = "has not as many bytes as its dtype and shape say"
 """Why a parameter of a forged manifest cannot be measured."""
 
 
-class Status(StrEnum):
+class ChangeStatus(StrEnum):
     """What happened to a parameter."""
 
     UNCHANGED = "unchanged"
@@ -31,7 +31,7 @@ class Status(StrEnum):
     """The same parameter in another shard."""
 
 
-class Place(NamedTuple):
+class ParameterVersion(NamedTuple):
     """A parameter at one version: the path of its shard, the name that is meant (of a tied one, there are several),
     and its entry.
     """
@@ -47,9 +47,9 @@ class Change(NamedTuple):
     Names that share their values at both versions are one parameter, under the first of them; ``also`` has the others.
     """
 
-    status: Status
-    before: Place | None
-    after: Place | None
+    status: ChangeStatus
+    before: ParameterVersion | None
+    after: ParameterVersion | None
     also: tuple[str, ...] = ()
 
     @property
@@ -60,9 +60,9 @@ class Change(NamedTuple):
         return place.name
 
     @property
-    def stored(self) -> int:
+    def stored_bytes(self) -> int:
         """Bytes that the new values take in the store; 0 where there are none."""
-        if self.after is None or self.status in (Status.UNCHANGED, Status.RENAMED, Status.MOVED):
+        if self.after is None or self.status in (ChangeStatus.UNCHANGED, ChangeStatus.RENAMED, ChangeStatus.MOVED):
             return 0
         return self.after.entry.storage.size
 
@@ -81,7 +81,7 @@ class Comparison(NamedTuple):
     before: tuple[Shard, ...]
     after: tuple[Shard, ...]
     changes: tuple[Change, ...]
-    rest: bool
+    rest_changed: bool
 
 
 class Measures(NamedTuple):
@@ -120,7 +120,7 @@ class Measures(NamedTuple):
         return self.norm / self.norm_before if self.norm is not None and self.norm_before else None
 
 
-class Measured(NamedTuple):
+class MeasuredChange(NamedTuple):
     """A change with its measures: None where only names were asked for, or where ``failure`` says what kept them."""
 
     change: Change
@@ -139,11 +139,11 @@ class Report(NamedTuple):
     """
 
     comparison: Comparison
-    rows: tuple[Measured, ...]
+    rows: tuple[MeasuredChange, ...]
     labels: tuple[str, str]
     limited: int = 0
 
     @property
-    def failures(self) -> tuple[Measured, ...]:
+    def failures(self) -> tuple[MeasuredChange, ...]:
         """The rows whose values could not be read."""
         return tuple([row for row in self.rows if row.failure])

@@ -7,12 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from git_theta.diffing.base import Change, Comparison, Status
+from git_theta.diffing.base import Change, ChangeStatus, Comparison
 
-_MILDEST = (Status.UNCHANGED, Status.MOVED, Status.RENAMED, Status.CHANGED, Status.SPEC, Status.ADDED, Status.REMOVED)
+_MILDEST_FIRST = (
+    ChangeStatus.UNCHANGED,
+    ChangeStatus.MOVED,
+    ChangeStatus.RENAMED,
+    ChangeStatus.CHANGED,
+    ChangeStatus.SPEC,
+    ChangeStatus.ADDED,
+    ChangeStatus.REMOVED,
+)
 
 
-def against_all(comparisons: Sequence[Sequence[Comparison]]) -> list[Comparison]:
+def combine_comparisons(comparisons: Sequence[Sequence[Comparison]]) -> list[Comparison]:
     """The checkpoints that differ from all parents, each with the changes that it is to all of them.
 
     Args:
@@ -25,19 +33,19 @@ def against_all(comparisons: Sequence[Sequence[Comparison]]) -> list[Comparison]
     first, *others = comparisons
     if not others:
         return list(first)
-    found = [_common(one, [_named(one.path, other) for other in others]) for one in first]
+    found = [_common_changes(one, [_changes_by_name(one.path, other) for other in others]) for one in first]
     return [one for one in found if one.changes]
 
 
-def _named(path: str, comparisons: Iterable[Comparison]) -> dict[str, Change]:
+def _changes_by_name(path: str, comparisons: Iterable[Comparison]) -> dict[str, Change]:
     """The changes of one checkpoint by name; none where it does not differ."""
     return {change.name: change for one in comparisons if one.path == path for change in one.changes}
 
 
-def _common(one: Comparison, others: Sequence[dict[str, Change]]) -> Comparison:
+def _common_changes(one: Comparison, others: Sequence[dict[str, Change]]) -> Comparison:
     changes = [
-        min([change, *(other[change.name] for other in others)], key=lambda each: _MILDEST.index(each.status))
+        min([change, *(other[change.name] for other in others)], key=lambda each: _MILDEST_FIRST.index(each.status))
         for change in one.changes
         if all(change.name in other for other in others)
     ]
-    return one._replace(changes=tuple([change for change in changes if change.status is not Status.UNCHANGED]))
+    return one._replace(changes=tuple([change for change in changes if change.status is not ChangeStatus.UNCHANGED]))

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from git_theta.checkpoints.shards import Shard, number
-from git_theta.diffing.base import Change, Comparison, Place, Status
-from git_theta.diffing.pairing import Pair, paired, values, window
+from git_theta.checkpoints.shards import Shard, shard_number
+from git_theta.diffing.base import Change, ChangeStatus, Comparison, ParameterVersion
+from git_theta.diffing.pairing import ParameterPair, pair_parameters, values_key, window_of
 
 
-def compare(path: str, before: Sequence[Shard], after: Sequence[Shard]) -> Comparison:
+def compare_checkpoint(path: str, before: Sequence[Shard], after: Sequence[Shard]) -> Comparison:
     """What changed in the checkpoint that people call ``path``.
 
     Args:
@@ -24,49 +24,49 @@ def compare(path: str, before: Sequence[Shard], after: Sequence[Shard]) -> Compa
     ``rest`` of the result says whether literal bytes, order or format differ. Most formats list names and shapes in
     those bytes, some checksums of values: whether anything else differs, ids cannot tell (``operations.diff`` can).
     """
-    pairs = paired(_places(before), _places(after))
-    return Comparison(path, tuple(before), tuple(after), tuple(_together(pairs)), _rest(before, after))
+    pairs = pair_parameters(_parameters_of(before), _parameters_of(after))
+    return Comparison(path, tuple(before), tuple(after), tuple(_group_changes(pairs)), _is_rest_changed(before, after))
 
 
-def _places(shards: Iterable[Shard]) -> Iterator[Place]:
+def _parameters_of(shards: Iterable[Shard]) -> Iterator[ParameterVersion]:
     """Every name of every parameter, those that share an entry one after the other."""
     for path, manifest in shards:
         for entry in manifest.parameters():
             own = entry.name or ""
-            yield Place(path, own, entry)
-            yield from (Place(path, view.name, entry) for view in entry.views if view.name != own)
+            yield ParameterVersion(path, own, entry)
+            yield from (ParameterVersion(path, view.name, entry) for view in entry.views if view.name != own)
 
 
-def _together(pairs: Iterable[Pair]) -> Iterator[Change]:
+def _group_changes(pairs: Iterable[ParameterPair]) -> Iterator[Change]:
     """The changes; names that went from one entry to one other are together."""
-    groups: dict[object, list[Pair]] = {}
+    groups: dict[object, list[ParameterPair]] = {}
     for pair in pairs:
-        groups.setdefault((_status(*pair), *map(_entry, pair)), []).append(pair)
+        groups.setdefault((_status_of(*pair), *map(_entry_key, pair)), []).append(pair)
     for first, *others in groups.values():
         also = tuple([place.name for before, after in others if (place := after or before)])
-        yield Change(_status(*first), *first, also)
+        yield Change(_status_of(*first), *first, also)
 
 
-def _entry(place: Place | None) -> tuple[str, str | None] | None:
+def _entry_key(place: ParameterVersion | None) -> tuple[str, str | None] | None:
     """What tells the entry of a place from all others of its version."""
     return place and (place.path, place.entry.name)
 
 
-def _status(before: Place | None, after: Place | None) -> Status:
+def _status_of(before: ParameterVersion | None, after: ParameterVersion | None) -> ChangeStatus:
     if before is None or after is None:
-        return Status.ADDED if before is None else Status.REMOVED
-    if values(before) != values(after):
-        return Status.CHANGED if window(before)[:2] == window(after)[:2] else Status.SPEC
+        return ChangeStatus.ADDED if before is None else ChangeStatus.REMOVED
+    if values_key(before) != values_key(after):
+        return ChangeStatus.CHANGED if window_of(before)[:2] == window_of(after)[:2] else ChangeStatus.SPEC
     if before.name != after.name:
-        return Status.RENAMED
-    return Status.UNCHANGED if number(before.path) == number(after.path) else Status.MOVED
+        return ChangeStatus.RENAMED
+    return ChangeStatus.UNCHANGED if shard_number(before.path) == shard_number(after.path) else ChangeStatus.MOVED
 
 
-def _rest(before: Sequence[Shard], after: Sequence[Shard]) -> bool:
-    return bool(before and after) and _literal(before) != _literal(after)
+def _is_rest_changed(before: Sequence[Shard], after: Sequence[Shard]) -> bool:
+    return bool(before and after) and _literal_parts(before) != _literal_parts(after)
 
 
-def _literal(shards: Iterable[Shard]) -> list[object]:
+def _literal_parts(shards: Iterable[Shard]) -> list[object]:
     """Of each file what is no parameter: its format, its frame, and runs without a name."""
     return [
         (

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from git_theta.diffing.chunk_reader import CHUNK, Reader, dot, recut
-from git_theta.diffing.intersection import Shared
+from git_theta.diffing.intersection import SharedParameter
 from git_theta.manifest.model import Entry
 from git_theta.tensors.arrays import Buffer
 from git_theta.tensors.dtypes import BY_NAME
@@ -58,7 +58,7 @@ class Sums(NamedTuple):
         return Sums(self.squares[which][:, which], self.products[which][:, which], self.nonfinite[which])
 
 
-def sums(shared: Shared, read: Read) -> Sums:
+def sums(shared: SharedParameter, read: Read) -> Sums:
     """The sums of one parameter; bytes that several versions share are read once.
 
     Args:
@@ -72,8 +72,8 @@ def sums(shared: Shared, read: Read) -> Sums:
 
     contents = shared.contents
     found = Sums.none(len(contents))
-    if shared.same:
-        return found.at(shared.which)
+    if shared.is_identical:
+        return found.at(shared.content_indices)
     reader = Reader(Spec(BY_NAME[contents[0].dtype], contents[0].shape), len(contents))
     tasks, difference = np.empty((len(contents) - 1, CHUNK)), np.empty(CHUNK)
     with np.errstate(all="ignore"):
@@ -81,7 +81,7 @@ def sums(shared: Shared, read: Read) -> Sums:
             values = [version.values for version in reader.finite(reader.codes(chunks))]
             _add(found, values, tasks[:, : len(values[0])], difference[: len(values[0])])
     nonfinite = np.array([nan + infinite for nan, infinite in reader.nonfinite])
-    return found._replace(nonfinite=nonfinite).at(shared.which)
+    return found._replace(nonfinite=nonfinite).at(shared.content_indices)
 
 
 def _add(found: Sums, values: Sequence[Doubles], tasks: Doubles, difference: Doubles) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from git_theta.diffing.weight_map import Merge
+from git_theta.diffing.weight_map import ClusterMerge
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,7 +30,7 @@ def _cosine(product: float, one: float, other: float) -> float | None:
     return max(-1.0, min(1.0, product / one / other)) if one and other else None
 
 
-def average_linkage(distances: Doubles) -> tuple[Merge, ...]:
+def average_linkage(distances: Doubles) -> tuple[ClusterMerge, ...]:
     """Hierarchical clustering by average distance (UPGMA; Sokal and Michener, 1958): n - 1 merges.
 
     Of pairs that are equally near, the one that stands first is merged first.
@@ -44,7 +44,7 @@ def average_linkage(distances: Doubles) -> tuple[Merge, ...]:
     while len(numbers) > 1:
         one, other = divmod(int(apart.argmin()), len(apart))  # the first of the smallest: one < other
         height, size = float(apart[one, other]), sizes[one] + sizes[other]
-        merges.append(Merge(numbers[one], numbers[other], height, size))
+        merges.append(ClusterMerge(numbers[one], numbers[other], height, size))
         joint = (sizes[one] * apart[one] + sizes[other] * apart[other]) / size
         apart[one], apart[:, one] = joint, joint
         apart[one, one] = np.inf

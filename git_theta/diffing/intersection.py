@@ -6,18 +6,18 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from git_theta.checkpoints.shards import Shard
-from git_theta.diffing.base import MISFIT, Place
-from git_theta.diffing.pairing import window
+from git_theta.diffing.base import MISFIT, ParameterVersion
+from git_theta.diffing.pairing import window_of
 from git_theta.manifest.model import Entry
 from git_theta.tensors.dtypes import BY_NAME
-from git_theta.tensors.spec import fits
+from git_theta.tensors.spec import spec_fits
 
 NOT_EVERYWHERE = "not in all versions"
 OTHER_SPEC = "of another dtype or shape in some version"
 NO_FLOATS = "no floating-point numbers"
 
 
-class Shared(NamedTuple):
+class SharedParameter(NamedTuple):
     """A parameter that all versions have with one dtype and shape: its name, and its entries, those of the base first.
 
     Names that share their values in every version are one parameter, under the first of them.
@@ -35,18 +35,18 @@ class Shared(NamedTuple):
         return tuple(found.values())
 
     @property
-    def which(self) -> list[int]:
+    def content_indices(self) -> list[int]:
         """For each version, the place of its bytes in ``contents``."""
         places = {entry.oid: place for place, entry in enumerate(self.contents)}
         return [places[entry.oid] for entry in self.entries]
 
     @property
-    def same(self) -> bool:
+    def is_identical(self) -> bool:
         """Whether all versions have the same bytes."""
         return len({entry.oid for entry in self.entries}) == 1
 
 
-class LeftOut(NamedTuple):
+class LeftOutParameter(NamedTuple):
     """A parameter that no distance counts, and why. ``failed``: its values could not be read."""
 
     name: str
@@ -54,14 +54,16 @@ class LeftOut(NamedTuple):
     failed: bool = False
 
 
-class Family(NamedTuple):
+class Intersection(NamedTuple):
     """What versions of a checkpoint have in common, in file order, and what they do not."""
 
-    shared: tuple[Shared, ...]
-    left_out: tuple[LeftOut, ...]
+    shared: tuple[SharedParameter, ...]
+    left_out: tuple[LeftOutParameter, ...]
 
 
-def family(versions: Sequence[Iterable[Shard]], keep: Callable[[str], bool] = lambda _: True) -> Family:
+def intersect_versions(
+    versions: Sequence[Iterable[Shard]], keep: Callable[[str], bool] = lambda _: True
+) -> Intersection:
     """The parameters that every version has.
 
     Args:
@@ -70,37 +72,37 @@ def family(versions: Sequence[Iterable[Shard]], keep: Callable[[str], bool] = la
 
     Only floating-point and complex numbers are weights: step counters and indexes have no distance that means anything.
     """
-    held = [_places(shards) for shards in versions]
+    held = [_parameters_by_name(shards) for shards in versions]
     groups: dict[tuple[object, ...], list[str]] = {}
     entries: dict[tuple[object, ...], tuple[Entry, ...]] = {}
     left_out = []
     for name in dict.fromkeys(name for places in held for name in places):
         found = [places[name] for places in held if name in places]
-        reason = NOT_EVERYWHERE if len(found) < len(held) else _reason(found)
+        reason = NOT_EVERYWHERE if len(found) < len(held) else _reason_left_out(found)
         if reason:
-            left_out += [LeftOut(name, reason)] if keep(name) else []
+            left_out += [LeftOutParameter(name, reason)] if keep(name) else []
             continue
         key = tuple([(place.path, place.entry.name) for place in found])
         groups.setdefault(key, []).append(name)
         entries[key] = tuple([place.entry for place in found])
-    shared = [Shared(names[0], entries[key]) for key, names in groups.items() if any(map(keep, names))]
-    return Family(tuple(shared), tuple(left_out))
+    shared = [SharedParameter(names[0], entries[key]) for key, names in groups.items() if any(map(keep, names))]
+    return Intersection(tuple(shared), tuple(left_out))
 
 
-def _places(shards: Iterable[Shard]) -> dict[str, Place]:
+def _parameters_by_name(shards: Iterable[Shard]) -> dict[str, ParameterVersion]:
     """Every name of a version, those that share an entry one after the other."""
-    found: dict[str, Place] = {}
+    found: dict[str, ParameterVersion] = {}
     for path, manifest in shards:
         for entry in manifest.parameters():
             for name in (entry.name or "", *(view.name for view in entry.views)):
-                found.setdefault(name, Place(path, name, entry))
+                found.setdefault(name, ParameterVersion(path, name, entry))
     return found
 
 
-def _reason(places: Sequence[Place]) -> str:
-    if len({(place.entry.dtype, place.entry.shape, window(place)) for place in places}) > 1:
+def _reason_left_out(places: Sequence[ParameterVersion]) -> str:
+    if len({(place.entry.dtype, place.entry.shape, window_of(place)) for place in places}) > 1:
         return OTHER_SPEC
-    if not all(fits(place.entry.dtype, place.entry.shape, place.entry.size) for place in places):
+    if not all(spec_fits(place.entry.dtype, place.entry.shape, place.entry.size) for place in places):
         return MISFIT
     dtype = BY_NAME.get(places[0].entry.dtype)
     return "" if dtype and dtype.kind in ("float", "complex") else NO_FLOATS

@@ -11,16 +11,16 @@ import math
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from git_theta.diffing.base import MISFIT, Change, Measures, Place, Status
+from git_theta.diffing.base import MISFIT, Change, ChangeStatus, Measures, ParameterVersion
 from git_theta.diffing.chunk_reader import CHUNK, Reader, Version, dot, recut
 from git_theta.diffing.exact_sum import ExactSum
-from git_theta.diffing.rank import sketch_for
+from git_theta.diffing.rank import make_sketch
 from git_theta.errors import ManifestError
 from git_theta.manifest.model import Entry
 from git_theta.tensors import numbers
 from git_theta.tensors.arrays import Buffer
 from git_theta.tensors.dtypes import BY_NAME, DType
-from git_theta.tensors.spec import Spec, fits
+from git_theta.tensors.spec import Spec, spec_fits
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,12 +47,12 @@ def measure(change: Change, read: Read) -> Measures:
     assert place
     meant = place.entry
     elements, dtype = math.prod(meant.shape), BY_NAME.get(meant.dtype)
-    if change.status in (Status.RENAMED, Status.MOVED):
+    if change.status in (ChangeStatus.RENAMED, ChangeStatus.MOVED):
         return Measures(elements, 0, norm=0.0, largest=0.0) if _numeric(dtype) else Measures(elements, 0)
-    if any(one and not fits(one.entry.dtype, one.entry.shape, one.entry.size) for one in (before, after)):
+    if any(one and not spec_fits(one.entry.dtype, one.entry.shape, one.entry.size) for one in (before, after)):
         raise ManifestError(MISFIT)
     with np.errstate(all="ignore"):
-        if before and dtype and change.status is Status.CHANGED and _in_lockstep(before.entry, meant):
+        if before and dtype and change.status is ChangeStatus.CHANGED and _in_lockstep(before.entry, meant):
             return _compared(before.entry, meant, Spec(dtype, meant.shape), read)
         (norm_before, bad_before), (norm_after, bad_after) = _alone(before, read), _alone(after, read)
     return Measures(
@@ -73,7 +73,7 @@ def _in_lockstep(before: Entry, after: Entry) -> bool:
     return (before.dtype, before.size) == (after.dtype, after.size)
 
 
-def _alone(place: Place | None, read: Read) -> tuple[float | None, tuple[int, int]]:
+def _alone(place: ParameterVersion | None, read: Read) -> tuple[float | None, tuple[int, int]]:
     """The norm of one version, and how many of its elements are NaN and infinite."""
     dtype = BY_NAME.get(place.entry.dtype) if place else None
     if place is None or dtype is None or not numbers.numeric(dtype):
@@ -106,7 +106,7 @@ class _Both:
         self._spec = spec
         self._numeric = numbers.numeric(spec.dtype)
         self._reader = Reader(spec, 2)
-        self._sketch = sketch_for(spec)
+        self._sketch = make_sketch(spec)
         self._difference: Doubles = np.empty(CHUNK)
         self._offset = self._differing = 0
         self._largest = 0.0
@@ -144,7 +144,7 @@ class _Both:
             norm=self._change.root(),
             largest=self._largest,
             cosine=self._product.over_roots(self._before, self._after),
-            rank=self._sketch.rank(norm_after, self._spec) if self._sketch else None,
+            rank=self._sketch.estimate_rank(norm_after, self._spec) if self._sketch else None,
             rank_limit=self._sketch.limit if self._sketch else 0,
         )
 

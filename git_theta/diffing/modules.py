@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from git_theta.diffing.base import Measured, Status
+from git_theta.diffing.base import ChangeStatus, MeasuredChange
 
 
-class Module(NamedTuple):
+class ModuleChanges(NamedTuple):
     """The rows of one module, and their sums over those that have the number; None where no row has.
 
     Attributes:
@@ -24,30 +24,30 @@ class Module(NamedTuple):
     """
 
     name: str
-    rows: tuple[Measured, ...]
-    counts: Mapping[Status, int]
+    rows: tuple[MeasuredChange, ...]
+    counts: Mapping[ChangeStatus, int]
     elements: int
     norm: float | None
     relative: float | None
     largest: float | None
-    stored: int
+    stored_bytes: int
 
 
-def by_module(rows: Iterable[Measured]) -> list[Module]:
+def group_by_module(rows: Iterable[MeasuredChange]) -> list[ModuleChanges]:
     """The modules of some rows, in the order in which the rows name them first."""
-    groups: dict[str, list[Measured]] = {}
+    groups: dict[str, list[MeasuredChange]] = {}
     for row in rows:
         groups.setdefault(row.change.name.rpartition(".")[0], []).append(row)
-    return [_module(name, tuple(group)) for name, group in groups.items()]
+    return [_summarize_module(name, tuple(group)) for name, group in groups.items()]
 
 
-def relative_of(rows: Iterable[Measured]) -> float | None:
+def relative_of(rows: Iterable[MeasuredChange]) -> float | None:
     """Norm of all changes together over the norm of all values before: of the rows where both are known."""
-    norm, before = _norms(rows) or (0.0, 0.0)
+    norm, before = _joint_norms(rows) or (0.0, 0.0)
     return norm / before if before else None
 
 
-def _norms(rows: Iterable[Measured]) -> tuple[float, float] | None:
+def _joint_norms(rows: Iterable[MeasuredChange]) -> tuple[float, float] | None:
     """Norms of all changes together, and of all values that these rows had before; None where no row was compared."""
     measures = [row.measures for row in rows if row.measures and row.measures.norm is not None]
     if not measures:
@@ -56,17 +56,17 @@ def _norms(rows: Iterable[Measured]) -> tuple[float, float] | None:
     return math.hypot(*norm), math.hypot(*before)
 
 
-def _module(name: str, rows: tuple[Measured, ...]) -> Module:
+def _summarize_module(name: str, rows: tuple[MeasuredChange, ...]) -> ModuleChanges:
     measured = [row.measures for row in rows if row.measures]
-    norms = _norms(rows)
+    norms = _joint_norms(rows)
     statuses = [row.change.status for row in rows]
-    return Module(
+    return ModuleChanges(
         name,
         rows,
-        {status: statuses.count(status) for status in Status if status in statuses},
+        {status: statuses.count(status) for status in ChangeStatus if status in statuses},
         sum(each.elements for each in measured),
         norms and norms[0],
         relative_of(rows),
         max((each.largest for each in measured if each.largest is not None), default=None),
-        sum(row.change.stored for row in rows),
+        sum(row.change.stored_bytes for row in rows),
     )

@@ -7,12 +7,12 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import NamedTuple
 
-from git_theta.checkpoints.shards import number
-from git_theta.diffing.base import Place
+from git_theta.checkpoints.shards import shard_number
+from git_theta.diffing.base import ParameterVersion
 
-Pair = tuple[Place | None, Place | None]
+ParameterPair = tuple[ParameterVersion | None, ParameterVersion | None]
 """A parameter before and after; None where it was not there."""
-Key = Callable[[Place], Hashable]
+MatchKey = Callable[[ParameterVersion], Hashable]
 
 _COMPONENTS = 8
 _NUMBERS = re.compile(r"\d+")
@@ -21,12 +21,12 @@ _NUMBERS = re.compile(r"\d+")
 class _Pairing(NamedTuple):
     """What each place of ``after`` was before, by identity, and what is left over on both sides, in order."""
 
-    was: dict[int, Place]
-    removed: list[Place]
-    added: list[Place]
+    former: dict[int, ParameterVersion]
+    removed: list[ParameterVersion]
+    added: list[ParameterVersion]
 
 
-def paired(before: Iterable[Place], after: Iterable[Place]) -> list[Pair]:
+def pair_parameters(before: Iterable[ParameterVersion], after: Iterable[ParameterVersion]) -> list[ParameterPair]:
     """Every parameter with what it was before: in the order of ``after``, then what was removed.
 
     The same name in the same shard comes first, the same name in another one second. What is then left over is renamed
@@ -35,15 +35,15 @@ def paired(before: Iterable[Place], after: Iterable[Place]) -> list[Pair]:
     """
     now = list(after)
     found = _Pairing({}, list(before), now)
-    for key in (_place, _name):
-        found = _matched(found, key)
-    if not {values(place) for place in found.removed}.isdisjoint(values(place) for place in found.added):
-        for likeness in _likenesses():
-            found = _matched(found, _alike(likeness))
-    return [*((found.was.get(id(place)), place) for place in now), *((place, None) for place in found.removed)]
+    for key in (_shard_and_name, _name_of):
+        found = _match_by_key(found, key)
+    if not {values_key(place) for place in found.removed}.isdisjoint(values_key(place) for place in found.added):
+        for likeness in _likeness_keys():
+            found = _match_by_key(found, _values_and_likeness(likeness))
+    return [*((found.former.get(id(place)), place) for place in now), *((place, None) for place in found.removed)]
 
 
-def window(place: Place) -> tuple[str, tuple[int, ...], tuple[int, ...] | None, int]:
+def window_of(place: ParameterVersion) -> tuple[str, tuple[int, ...], tuple[int, ...] | None, int]:
     """What a name stands for of the bytes of its entry: dtype, shape, stride and offset as views have them."""
     entry = place.entry
     for view in entry.views:
@@ -52,17 +52,17 @@ def window(place: Place) -> tuple[str, tuple[int, ...], tuple[int, ...] | None, 
     return entry.dtype, entry.shape, None, 0
 
 
-def values(place: Place) -> Hashable:
+def values_key(place: ParameterVersion) -> Hashable:
     """What two places have in common where they hold the same values."""
-    return place.entry.oid, window(place)
+    return place.entry.oid, window_of(place)
 
 
-def _matched(so_far: _Pairing, key: Key) -> _Pairing:
+def _match_by_key(so_far: _Pairing, key: MatchKey) -> _Pairing:
     """Pairs of equal keys too, the first with the first."""
-    waiting: dict[Hashable, list[Place]] = defaultdict(list)
+    waiting: dict[Hashable, list[ParameterVersion]] = defaultdict(list)
     for place in reversed(so_far.removed):
         waiting[key(place)].append(place)
-    was, added = dict(so_far.was), []
+    was, added = dict(so_far.former), []
     for place in so_far.added:
         if same := waiting.get(key(place)):
             was[id(place)] = same.pop()
@@ -72,29 +72,29 @@ def _matched(so_far: _Pairing, key: Key) -> _Pairing:
     return _Pairing(was, [place for place in so_far.removed if id(place) in left], added)
 
 
-def _place(place: Place) -> Hashable:
-    return number(place.path), place.name
+def _shard_and_name(place: ParameterVersion) -> Hashable:
+    return shard_number(place.path), place.name
 
 
-def _name(place: Place) -> Hashable:
+def _name_of(place: ParameterVersion) -> Hashable:
     return place.name
 
 
-def _alike(likeness: Key) -> Key:
-    return lambda place: (values(place), likeness(place))
+def _values_and_likeness(likeness: MatchKey) -> MatchKey:
+    return lambda place: (values_key(place), likeness(place))
 
 
-def _likenesses() -> Iterator[Key]:
+def _likeness_keys() -> Iterator[MatchKey]:
     """What names may have in common, the most telling first: their ends, their numbers and last component, nothing."""
-    yield from (_ending(components) for components in range(_COMPONENTS, 1, -1))
-    yield lambda place: (*_NUMBERS.findall(place.name), _last(place))
-    yield _last
+    yield from (_ending_key(components) for components in range(_COMPONENTS, 1, -1))
+    yield lambda place: (*_NUMBERS.findall(place.name), _last_component(place))
+    yield _last_component
     yield lambda _: None
 
 
-def _ending(components: int) -> Key:
+def _ending_key(components: int) -> MatchKey:
     return lambda place: tuple(place.name.rsplit(".", components)[-components:])
 
 
-def _last(place: Place) -> str:
+def _last_component(place: ParameterVersion) -> str:
     return place.name.rpartition(".")[2]

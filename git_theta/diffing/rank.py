@@ -34,19 +34,19 @@ LIMIT = 32
 """The largest rank that is told from a full one. Adapters rarely have more than 64, mostly 4 to 32."""
 BUCKETS = 67
 """Rows of the sketch: twice the limit and some; a prime, so that rows of equal place in attention heads do not meet."""
-WIDEST = 1 << 16
+MAX_COLUMNS = 1 << 16
 """Columns above which no rank is estimated: the sketch takes 4 * BUCKETS bytes per column."""
-_NARROWEST = 8
+_MIN_SIDE = 8
 _SLACK = 1.5
-_ARITHMETIC = 2.0**-18
+_FP32_ROUNDING = 2.0**-18
 """Singular values below this share of the largest are the sketch's own rounding to fp32."""
-_SIGNS = 1 << 12
+_SIGN_COUNT = 1 << 12
 """Random signs that there are."""
-_STEP = 1 << 12
+_BLOCK_COLUMNS = 1 << 12
 """Columns of the sketch that are fp64 at a time."""
 
 
-def sketch_for(spec: Spec) -> Sketch | None:
+def make_sketch(spec: Spec) -> Sketch | None:
     """A sketch for the changes of a tensor: of real floats, with two dimensions or more; None for all others.
 
     A tensor of more dimensions counts as a matrix of its first one by all the rest.
@@ -54,7 +54,7 @@ def sketch_for(spec: Spec) -> Sketch | None:
     if spec.dtype.name not in FRACTION or len(spec.shape) < 2:
         return None
     rows, columns = spec.shape[0], math.prod(spec.shape[1:])
-    return Sketch(rows, columns) if min(rows, columns) >= _NARROWEST and columns <= WIDEST else None
+    return Sketch(rows, columns) if min(rows, columns) >= _MIN_SIDE and columns <= MAX_COLUMNS else None
 
 
 class Sketch:
@@ -87,7 +87,7 @@ class Sketch:
         if at < len(differences):
             self._add_part(row + whole, 0, differences[at:])
 
-    def rank(self, norm_after: float, spec: Spec) -> int | None:
+    def estimate_rank(self, norm_after: float, spec: Spec) -> int | None:
         """How many singular values stand out of what rounding to the dtype explains; None above ``limit``.
 
         ``norm_after``: of the tensor after the change. None, too, where numbers are too large for fp32.
@@ -98,19 +98,21 @@ class Sketch:
         if not np.isfinite(values).all():
             return None
         height, width = self._sums.shape
-        noise = _rounding(norm_after, spec)
+        noise = _rounding_norm(norm_after, spec)
         explained = _SLACK * noise * (1 / math.sqrt(height) + 1 / math.sqrt(width))
-        beyond = values > explained + _ARITHMETIC * values.max()
+        beyond = values > explained + _FP32_ROUNDING * values.max()
         rank, rest = int(np.count_nonzero(beyond)), float(np.linalg.norm(values[~beyond]))
-        return rank if rank <= self.limit and rest <= noise + _ARITHMETIC * values.max() * math.sqrt(height) else None
+        return (
+            rank if rank <= self.limit and rest <= noise + _FP32_ROUNDING * values.max() * math.sqrt(height) else None
+        )
 
     def _add_part(self, row: int, column: int, part: NDArray[np.float64]) -> None:
         sums = self._sums[row % BUCKETS, column : column + len(part)]
-        sums += _signed(row, part[None])[0]
+        sums += _apply_signs(row, part[None])[0]
 
     def _add_rows(self, row: int, rows: NDArray[np.float64]) -> None:
         """Whole rows, the first one the matrix's ``row``."""
-        signed = _signed(row, rows)
+        signed = _apply_signs(row, rows)
         first = row % BUCKETS
         until = min(len(signed), BUCKETS - first)
         self._sums[first : first + until] += signed[:until]
@@ -127,8 +129,8 @@ class Sketch:
 
         height, width = self._sums.shape
         gram = np.zeros((height, height))
-        for start in range(0, width, _STEP):
-            columns = self._sums[:, start : start + _STEP].astype(np.float64)
+        for start in range(0, width, _BLOCK_COLUMNS):
+            columns = self._sums[:, start : start + _BLOCK_COLUMNS].astype(np.float64)
             gram += columns @ columns.T
         if not np.isfinite(gram).all():
             return np.full(height, np.inf)
@@ -136,21 +138,21 @@ class Sketch:
         return values
 
 
-def _rounding(norm: float, spec: Spec) -> float:
+def _rounding_norm(norm: float, spec: Spec) -> float:
     """The Frobenius norm of what rounding to the dtype adds at most, on average."""
     relative = 2.0 ** -FRACTION[spec.dtype.name] * norm
     absolute = SMALLEST[spec.dtype.name] * math.sqrt(spec.elements)
     return math.hypot(relative, absolute) / math.sqrt(12)
 
 
-def _signed(row: int, rows: NDArray[np.float64]) -> NDArray[np.float32]:
+def _apply_signs(row: int, rows: NDArray[np.float64]) -> NDArray[np.float32]:
     """Rows with their signs; in blocks, for there may be more short ones than there are signs."""
     import numpy as np
 
     signed = rows.astype(np.float32)
-    for start in range(0, len(rows), _SIGNS):
-        at = (row + start) % _SIGNS
-        block = signed[start : start + _SIGNS]
+    for start in range(0, len(rows), _SIGN_COUNT):
+        at = (row + start) % _SIGN_COUNT
+        block = signed[start : start + _SIGN_COUNT]
         block *= _signs()[at : at + len(block), None]
     return signed
 
@@ -163,7 +165,7 @@ def _signs() -> NDArray[np.float32]:
     """
     import numpy as np
 
-    state = np.arange(1, _SIGNS + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    state = np.arange(1, _SIGN_COUNT + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
         state = (state ^ (state >> np.uint64(shift))) * np.uint64(factor)
     signs = 1 - 2 * ((state ^ (state >> np.uint64(31))) & np.uint64(1)).astype(np.float32)

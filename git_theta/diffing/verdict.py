@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
-from git_theta.diffing.base import Change, Measured, Measures, Report, Status
+from git_theta.diffing.base import Change, ChangeStatus, MeasuredChange, Measures, Report
 from git_theta.diffing.modules import relative_of
 from git_theta.tensors.dtypes import BY_NAME
-from git_theta.words import count
+from git_theta.words import pluralize
 
-SAME_VALUES = frozenset({Status.UNCHANGED, Status.RENAMED, Status.MOVED})
+SAME_VALUES = frozenset({ChangeStatus.UNCHANGED, ChangeStatus.RENAMED, ChangeStatus.MOVED})
 
 
 class Thresholds(NamedTuple):
@@ -26,17 +26,17 @@ class Thresholds(NamedTuple):
         nearly: what "all" or "everywhere" leaves out at most is 1 - nearly.
     """
 
-    few: float = 0.05
-    thin: float = 0.25
+    sparse: float = 0.05
+    low_rank: float = 0.25
     orthogonal: float = 0.2
-    little: float = 0.5
-    nearly: float = 0.95
+    small_norm: float = 0.5
+    nearly_all: float = 0.95
 
 
 THRESHOLDS = Thresholds()
 
 
-class Kind(StrEnum):
+class ChangeKind(StrEnum):
     """How one parameter changed."""
 
     UNCHANGED = "unchanged"
@@ -77,32 +77,32 @@ class Verdict(NamedTuple):
     text: str
 
 
-def kind_of(row: Measured, thresholds: Thresholds = THRESHOLDS) -> Kind:
+def kind_of(row: MeasuredChange, thresholds: Thresholds = THRESHOLDS) -> ChangeKind:
     """How one parameter changed, as far as its measures tell."""
     status, measures = row.change.status, row.measures
     if status in SAME_VALUES:
-        return Kind.UNCHANGED
-    if status is Status.REMOVED:
-        return Kind.REMOVED
-    if status in (Status.ADDED, Status.SPEC):
-        return Kind.NEW
+        return ChangeKind.UNCHANGED
+    if status is ChangeStatus.REMOVED:
+        return ChangeKind.REMOVED
+    if status in (ChangeStatus.ADDED, ChangeStatus.SPEC):
+        return ChangeKind.NEW
     if measures is None or measures.differing is None:
-        return Kind.UNKNOWN
-    if measures.differing <= thresholds.few * measures.elements:
-        return Kind.SPARSE
-    return Kind.LOW_RANK if _is_low_rank(row, thresholds) else Kind.DENSE
+        return ChangeKind.UNKNOWN
+    if measures.differing <= thresholds.sparse * measures.elements:
+        return ChangeKind.SPARSE
+    return ChangeKind.LOW_RANK if _is_low_rank(row, thresholds) else ChangeKind.DENSE
 
 
-def _is_low_rank(row: Measured, thresholds: Thresholds) -> bool:
+def _is_low_rank(row: MeasuredChange, thresholds: Thresholds) -> bool:
     """Whether the estimated rank of the change is small for the parameter's shape, as an adapter's is."""
     place, measures = row.change.after, row.measures
     if place is None or measures is None or not measures.rank:
         return False
     rows, *columns = place.entry.shape or (1,)
-    return measures.rank <= thresholds.thin * min(rows, math.prod(columns))
+    return measures.rank <= thresholds.low_rank * min(rows, math.prod(columns))
 
 
-def broke(measures: Measures | None) -> tuple[int, int]:
+def count_new_nonfinite(measures: Measures | None) -> tuple[int, int]:
     """How many NaN and infinite elements appeared."""
     if measures is None:
         return 0, 0
@@ -112,26 +112,26 @@ def broke(measures: Measures | None) -> tuple[int, int]:
     return max(0, nan), max(0, infinite)
 
 
-def verdict(report: Report, thresholds: Thresholds = THRESHOLDS) -> Verdict:
+def judge_report(report: Report, thresholds: Thresholds = THRESHOLDS) -> Verdict:
     """What the change looks like, from the rows of the report: of a filtered one, it speaks of these alone."""
-    changes = [change for change in report.comparison.changes if change.status is not Status.UNCHANGED]
-    found = _by_files(report, changes) or _by_values(report.rows) or _by_ids(changes)
+    changes = [change for change in report.comparison.changes if change.status is not ChangeStatus.UNCHANGED]
+    found = _judge_files(report, changes) or _judge_values(report.rows) or _judge_ids(changes)
     if found is None:
-        found = _by_measures(report, thresholds)
+        found = _judge_measures(report, thresholds)
     unseen = len(report.failures)
     text = f"{found.text}; {unseen} could not be read" if unseen else found.text
-    partial = len(report.rows) < len(changes) and found.look in _OF_ROWS
+    partial = len(report.rows) < len(changes) and found.look in _LOOKS_OF_ROWS
     return Verdict(found.look, f"of what is shown: {text}" if partial else text)
 
 
-_OF_ROWS = frozenset({Look.ADAPTER, Look.SPARSE, Look.RETRAINED, Look.FINE_TUNE, Look.PARTIAL, Look.MIXED})
+_LOOKS_OF_ROWS = frozenset({Look.ADAPTER, Look.SPARSE, Look.RETRAINED, Look.FINE_TUNE, Look.PARTIAL, Look.MIXED})
 
 
-def _by_files(report: Report, changes: Sequence[Change]) -> Verdict | None:
+def _judge_files(report: Report, changes: Sequence[Change]) -> Verdict | None:
     comparison = report.comparison
     if not changes:
         rest = Verdict(Look.REST, "no parameter changed, only what is around them (metadata, order, other values)")
-        return rest if comparison.rest else Verdict(Look.UNCHANGED, "no parameter changed")
+        return rest if comparison.rest_changed else Verdict(Look.UNCHANGED, "no parameter changed")
     if not comparison.before:
         return Verdict(Look.CREATED, "a new checkpoint")
     if not comparison.after:
@@ -141,55 +141,57 @@ def _by_files(report: Report, changes: Sequence[Change]) -> Verdict | None:
     return None
 
 
-def _by_values(rows: Sequence[Measured]) -> Verdict | None:
-    bad = sum(any(broke(row.measures)) for row in rows)
+def _judge_values(rows: Sequence[MeasuredChange]) -> Verdict | None:
+    bad = sum(any(count_new_nonfinite(row.measures)) for row in rows)
     if bad:
-        return Verdict(Look.BROKEN, f"looks broken: NaN or infinite values appeared in {count(bad, 'parameter')}")
+        return Verdict(Look.BROKEN, f"looks broken: NaN or infinite values appeared in {pluralize(bad, 'parameter')}")
     return None
 
 
-def _by_ids(changes: Sequence[Change]) -> Verdict | None:
+def _judge_ids(changes: Sequence[Change]) -> Verdict | None:
     valued = [change for change in changes if change.status not in SAME_VALUES]
-    changed = [change for change in valued if change.status is Status.CHANGED]
+    changed = [change for change in valued if change.status is ChangeStatus.CHANGED]
     if len(valued) == 1 and changed:
         return Verdict(Look.ONE, "one parameter changed")
     if all(_is_converted(change) for change in valued):
-        return Verdict(Look.CONVERTED, f"looks like a conversion: {count(len(valued), 'parameter')} of another dtype")
+        return Verdict(
+            Look.CONVERTED, f"looks like a conversion: {pluralize(len(valued), 'parameter')} of another dtype"
+        )
     if not changed:
         return Verdict(Look.STRUCTURE, "parameters were added, removed or reshaped; the others kept their values")
     return None
 
 
-def _by_measures(report: Report, thresholds: Thresholds) -> Verdict:
-    rows = [row for row in report.rows if row.change.status is Status.CHANGED and row.measures]
-    elements = sum(_elements(row) for row in rows)
+def _judge_measures(report: Report, thresholds: Thresholds) -> Verdict:
+    rows = [row for row in report.rows if row.change.status is ChangeStatus.CHANGED and row.measures]
+    elements = sum(_measured_elements(row) for row in rows)
     if not elements:
         return Verdict(Look.UNKNOWN, "values were not compared")
     differing = sum(row.measures.differing or 0 for row in rows if row.measures) / elements
-    low = [row for row in rows if kind_of(row, thresholds) is Kind.LOW_RANK]
-    if sum(map(_elements, low)) >= thresholds.nearly * elements:
+    low = [row for row in rows if kind_of(row, thresholds) is ChangeKind.LOW_RANK]
+    if sum(map(_measured_elements, low)) >= thresholds.nearly_all * elements:
         ranks = sorted(row.measures.rank for row in low if row.measures and row.measures.rank)
         span = f"{ranks[0]}" if ranks[0] == ranks[-1] else f"{ranks[0]} to {ranks[-1]}"
-        return Verdict(Look.ADAPTER, f"looks like a merged adapter: {count(len(low), 'change')} of rank ~{span}")
-    if differing <= thresholds.few:
+        return Verdict(Look.ADAPTER, f"looks like a merged adapter: {pluralize(len(low), 'change')} of rank ~{span}")
+    if differing <= thresholds.sparse:
         return Verdict(Look.SPARSE, f"looks like a sparse update: {differing:.2%} of the elements touched differ")
-    return _of_training(report, rows, thresholds)
+    return _judge_training(report, rows, thresholds)
 
 
-def _of_training(report: Report, rows: Sequence[Measured], thresholds: Thresholds) -> Verdict:
+def _judge_training(report: Report, rows: Sequence[MeasuredChange], thresholds: Thresholds) -> Verdict:
     floats = [row for row in rows if _is_float(row.change)]
     measured = [row for row in floats if row.measures and row.measures.cosine is not None]
-    total = sum(map(_elements, measured))
+    total = sum(map(_measured_elements, measured))
     strange = [row for row in measured if row.measures and abs(row.measures.cosine or 0) <= thresholds.orthogonal]
-    if total and sum(map(_elements, strange)) >= total / 2:
+    if total and sum(map(_measured_elements, strange)) >= total / 2:
         words = "looks retrained: most values have nothing to do with those before (cosine near 0)"
         return Verdict(Look.RETRAINED, words)
-    calm = [row for row in measured if row.measures and (row.measures.relative or 0) <= thresholds.little]
+    calm = [row for row in measured if row.measures and (row.measures.relative or 0) <= thresholds.small_norm]
     there = sum(change.after is not None and _is_float(change) for change in report.comparison.changes)
-    if not total or sum(map(_elements, calm)) < thresholds.nearly * total:
-        return Verdict(Look.MIXED, f"{count(len(rows), 'parameter')} changed, in no way that one word fits")
+    if not total or sum(map(_measured_elements, calm)) < thresholds.nearly_all * total:
+        return Verdict(Look.MIXED, f"{pluralize(len(rows), 'parameter')} changed, in no way that one word fits")
     moved = f"{len(floats)} of {there} floating-point parameters moved a little ({relative_of(floats):.2%} together)"
-    if len(floats) < thresholds.nearly * there:
+    if len(floats) < thresholds.nearly_all * there:
         return Verdict(Look.PARTIAL, f"looks like a fine-tune of a part: {moved}")
     return Verdict(Look.FINE_TUNE, f"looks like a fine-tune: {moved}")
 
@@ -197,7 +199,7 @@ def _of_training(report: Report, rows: Sequence[Measured], thresholds: Threshold
 def _is_converted(change: Change) -> bool:
     before, after = change.before, change.after
     return bool(
-        change.status is Status.SPEC
+        change.status is ChangeStatus.SPEC
         and before
         and after
         and before.entry.shape == after.entry.shape
@@ -211,5 +213,5 @@ def _is_float(change: Change) -> bool:
     return dtype is not None and dtype.kind in ("float", "complex")
 
 
-def _elements(row: Measured) -> int:
+def _measured_elements(row: MeasuredChange) -> int:
     return row.measures.elements if row.measures else 0

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from git_theta.diffing.intersection import LeftOut
+from git_theta.diffing.intersection import LeftOutParameter
 
 Matrix = tuple[tuple[float, ...], ...]
 
 
-class Member(NamedTuple):
+class MapVersion(NamedTuple):
     """A version on the map: what people call it, its commit, and the subject of that."""
 
     label: str
@@ -17,7 +17,7 @@ class Member(NamedTuple):
     subject: str = ""
 
 
-class Merge(NamedTuple):
+class ClusterMerge(NamedTuple):
     """Two clusters that become one, numbered as scipy's linkage does: versions from 0, then the merges in order.
 
     Attributes:
@@ -32,7 +32,7 @@ class Merge(NamedTuple):
     size: int
 
 
-class Map(NamedTuple):
+class WeightMap(NamedTuple):
     """Several versions of a checkpoint in weight space.
 
     Attributes:
@@ -54,22 +54,22 @@ class Map(NamedTuple):
     """
 
     path: str
-    base: Member
+    base: MapVersion
     merge_base: bool
-    versions: tuple[Member, ...]
+    versions: tuple[MapVersion, ...]
     norms: tuple[float, ...]
     distances: Matrix
     cosines: tuple[tuple[float | None, ...], ...]
-    merges: tuple[Merge, ...]
+    merges: tuple[ClusterMerge, ...]
     points: tuple[tuple[float, float], ...]
     shown: float | None
     parameters: int
     elements: int
     same: int
-    left_out: tuple[LeftOut, ...] = ()
+    left_out: tuple[LeftOutParameter, ...] = ()
     nonfinite: tuple[int, ...] = ()
 
     @property
-    def failures(self) -> tuple[LeftOut, ...]:
+    def failures(self) -> tuple[LeftOutParameter, ...]:
         """The parameters whose values could not be read."""
         return tuple([one for one in self.left_out if one.failed])

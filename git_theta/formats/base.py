@@ -24,7 +24,7 @@ class Source(Protocol):
         ...
 
 
-class View(NamedTuple):
+class SpanView(NamedTuple):
     """A named window on a span's elements, for names that are not simply the whole span.
 
     Attributes:
@@ -52,7 +52,7 @@ class Span(NamedTuple):
     spec: Spec
     offset: int
     size: int
-    views: tuple[View, ...] = ()
+    views: tuple[SpanView, ...] = ()
 
 
 class Part(NamedTuple):
@@ -63,7 +63,7 @@ class Part(NamedTuple):
 
     name: str
     spec: Spec
-    views: tuple[View, ...]
+    views: tuple[SpanView, ...]
     crc: Callable[[], int]
 
 
@@ -107,7 +107,7 @@ class Format(ABC):
             f"{self.name} files cannot be rebuilt with other parameters ({len(parts)}, {len(like.spans)})"
         )
 
-    def comparable(self, like: Template) -> tuple[bytes, ...]:
+    def comparable_runs(self, like: Template) -> tuple[bytes, ...]:
         """The runs without what a writer derives from the whole file and ``build`` does not mend: an id of its content.
 
         Law: files whose other tensors differ, and nothing else, are comparable once their checksums are the same.

@@ -15,10 +15,10 @@ from git_theta.formats.base import Span
 # mixture-of-experts checkpoints with a tensor per expert, have 100,000 to 150,000.
 MAX_NAMES = 150_000
 MAX_DIMENSIONS = 64
-_TOO_LARGE = 1 << 63
+_DIMENSION_LIMIT = 1 << 63
 
 
-def checked(spans: Iterable[Span], size: int) -> tuple[Span, ...]:
+def validate_spans(spans: Iterable[Span], size: int) -> tuple[Span, ...]:
     """The spans in file order, after checking that they are a layout of a file of ``size`` bytes.
 
     The result ascends strictly in bytes: each span starts where the one before it ends, or later. A span without bytes
@@ -35,22 +35,22 @@ def checked(spans: Iterable[Span], size: int) -> tuple[Span, ...]:
     for span in ordered:
         if span.size == 0 and 0 <= span.offset < end:
             span = span._replace(offset=end)
-        _check_place(span, end, size)
+        _check_bounds(span, end, size)
         end = span.offset + span.size
         placed.append(span)
     return tuple(placed)
 
 
-def checked_shape(dimensions: object) -> tuple[int, ...]:
+def require_shape(dimensions: object) -> tuple[int, ...]:
     """``dimensions`` as a shape (or strides): at most 64 integers, none negative. Raises FormatError otherwise."""
     if not isinstance(dimensions, (list, tuple)) or len(dimensions) > MAX_DIMENSIONS:
         raise FormatError(f"a shape is no list of at most {MAX_DIMENSIONS} integers")
-    if not all(type(dimension) is int and 0 <= dimension < _TOO_LARGE for dimension in dimensions):
+    if not all(type(dimension) is int and 0 <= dimension < _DIMENSION_LIMIT for dimension in dimensions):
         raise FormatError("a shape has a dimension that is no integer between 0 and 2**63 - 1")
     return tuple(dimensions)
 
 
-def _check_place(span: Span, end: int, size: int) -> None:
+def _check_bounds(span: Span, end: int, size: int) -> None:
     if span.size != span.spec.nbytes:
         claim = f"{span.size} bytes for {span.spec.dtype.name} {list(span.spec.shape)}"
         raise FormatError(f"a tensor's size does not match its dtype and shape: {claim}", parameter=span.name)
@@ -62,7 +62,7 @@ def _check_place(span: Span, end: int, size: int) -> None:
 
 def _check_names(spans: list[Span]) -> None:
     seen: set[str] = set()
-    for name in _names(spans):
+    for name in _span_names(spans):
         if name in seen:
             raise FormatError("two tensors have the same name", parameter=name)
         if not name or "\0" in name or not _is_text(name):
@@ -72,7 +72,7 @@ def _check_names(spans: list[Span]) -> None:
             raise FormatError(f"more than {MAX_NAMES} tensors")
 
 
-def _names(spans: list[Span]) -> Iterator[str]:
+def _span_names(spans: list[Span]) -> Iterator[str]:
     """Every name once, as written: where a span's own name is a window, its first view repeats it."""
     for span in spans:
         yield span.name

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from git_theta.errors import FormatError
 from git_theta.formats.base import Format, Part, Span, Template
-from git_theta.formats.layout import checked
+from git_theta.formats.layout import validate_spans
 
 
 class TemplateSource:
@@ -26,16 +26,16 @@ class TemplateSource:
         if offset < 0 or size < 0 or offset + size > self.size:
             raise FormatError("the file ends before that")
         content = bytearray(size)
-        for run, start, stop, at in self._pieces(offset, size):
+        for run, start, stop, at in self._overlapping_runs(offset, size):
             content[at - offset : at - offset + stop - start] = self._runs[run][start:stop]
         return bytes(content)
 
-    def patched(self, patches: dict[int, bytes]) -> list[bytes]:
+    def patch_runs(self, patches: dict[int, bytes]) -> list[bytes]:
         """The runs with other bytes at some offsets of the file. Raises FormatError where that is not in the frame."""
         changed: dict[int, bytearray] = {}
         for offset, content in patches.items():
             done = 0
-            for run, start, stop, at in self._pieces(offset, len(content)):
+            for run, start, stop, at in self._overlapping_runs(offset, len(content)):
                 if run not in changed:
                     changed[run] = bytearray(self._runs[run])
                 changed[run][start:stop] = content[at - offset : at - offset + stop - start]
@@ -44,7 +44,7 @@ class TemplateSource:
                 raise FormatError("a checksum of the file lies inside a tensor")
         return [bytes(changed.get(index, run)) for index, run in enumerate(self._runs)]
 
-    def _pieces(self, offset: int, size: int) -> Iterator[tuple[int, int, int, int]]:
+    def _overlapping_runs(self, offset: int, size: int) -> Iterator[tuple[int, int, int, int]]:
         """The runs with bytes in a range of the file: which, from and to where in it, at what offset of the file."""
         for run in range(max(0, bisect_right(self._starts, offset) - 1), len(self._runs)):
             if self._starts[run] >= offset + size:
@@ -55,12 +55,12 @@ class TemplateSource:
                 yield run, start, stop, self._starts[run] + start
 
 
-def same_layout(parts: Sequence[Part], like: Template) -> bool:
+def matches_template(parts: Sequence[Part], like: Template) -> bool:
     """Whether the parts are the template's tensors: the same names, specs and views in the same order."""
     return [part[:3] for part in parts] == [(span.name, span.spec, span.views) for span in like.spans]
 
 
-def misread(reader: Format, runs: Sequence[bytes], parts: Sequence[Part]) -> list[Part]:
+def find_misread(reader: Format, runs: Sequence[bytes], parts: Sequence[Part]) -> list[Part]:
     """The parts that ``reader`` would not find, just so and in place, in a file of these runs and parts.
 
     Raises FormatError where it would not read the file at all.
@@ -72,17 +72,17 @@ def misread(reader: Format, runs: Sequence[bytes], parts: Sequence[Part]) -> lis
         planned.append(Span(part.name, part.spec, at, part.spec.nbytes, part.views))
         at += part.spec.nbytes
     source = TemplateSource(Template(tuple(runs), tuple(planned)))
-    found = checked(reader.spans(source), source.size)
+    found = validate_spans(reader.spans(source), source.size)
     wrong = [part for part, span, other in zip(parts, planned, found, strict=False) if span != other]
     return wrong or list(parts[len(found) :]) or list(parts[-1:] if len(found) > len(parts) else ())
 
 
-def verified(reader: Format, runs: list[bytes], parts: Sequence[Part]) -> list[bytes]:
+def verify_runs(reader: Format, runs: list[bytes], parts: Sequence[Part]) -> list[bytes]:
     """The runs, once read back: a file that would be cleaned to other parameters than were merged is never written.
 
     Raises FormatError naming the first parameter that would not be found where and as it should.
     """
-    wrong = misread(reader, runs, parts)
+    wrong = find_misread(reader, runs, parts)
     if wrong:
         raise FormatError("no file of this kind can hold the parameter next to the others", parameter=wrong[0].name)
     return runs

@@ -11,18 +11,18 @@ from collections.abc import Iterable, Iterator
 from git_theta.errors import CorruptObject
 
 
-def encode(runs: Iterable[bytes]) -> bytes:
+def encode_frame(runs: Iterable[bytes]) -> bytes:
     """The frame of these runs; empty when no run has a byte."""
     held = list(runs)
     return b"".join(len(run).to_bytes(8, "little") + run for run in held) if any(held) else b""
 
 
-def literal(size: int, parts: int) -> int:
+def literal_size(size: int, parts: int) -> int:
     """How many of the bytes of a frame of ``size`` bytes are the file's own."""
     return size - 8 * (parts + 1)
 
 
-def decode(frame: bytes, parts: int) -> Iterator[bytes]:
+def decode_frame(frame: bytes, parts: int) -> Iterator[bytes]:
     """The ``parts + 1`` runs of a frame. Raises CorruptObject when it holds others than these."""
     at = 0
     for left in range(parts, -1, -1):

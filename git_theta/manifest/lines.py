@@ -10,44 +10,48 @@ import hashlib
 import re
 
 from git_theta.manifest.model import Manifest
-from git_theta.manifest.text import loads
+from git_theta.manifest.text import decode_manifest
 from git_theta.tensors.dtypes import BY_NAME
 
-_HEAD = 2  # the line that names it, the line for the file
-_PARAMETER = b'{"name":'
+_HEADER_LINES = 2  # the line that names it, the line for the file
+_PARAMETER_START = b'{"name":'
 # In JSON a quote within a string has a backslash before it: neither of these can stand in a name.
 _DTYPE = re.compile(rb',"dtype":"([^"]*)"')
-_STORAGE = b',"storage":'
+_STORAGE_KEY = b',"storage":'
 _FLOATING = frozenset(dtype.name.encode() for dtype in BY_NAME.values() if dtype.kind in ("float", "complex"))
 
 
-def differing(before: bytes, after: bytes) -> tuple[Manifest, Manifest]:
+def drop_common_parts(before: bytes, after: bytes) -> tuple[Manifest, Manifest]:
     """Both manifests without the parts whose lines stand in both. Raises ManifestError, as ``loads`` does.
 
     What is left out of them is not looked at, so it may be damaged.
     """
     old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
-    return _without(old, frozenset(new[_HEAD:])), _without(new, frozenset(old[_HEAD:]))
+    return _parse_without(old, frozenset(new[_HEADER_LINES:])), _parse_without(new, frozenset(old[_HEADER_LINES:]))
 
 
-def parameters(text: bytes) -> int:
+def count_parameters(text: bytes) -> int:
     """How many parameters a manifest has; tied names count once."""
-    return sum(line.startswith(_PARAMETER) for line in text.splitlines()[_HEAD:])
+    return sum(line.startswith(_PARAMETER_START) for line in text.splitlines()[_HEADER_LINES:])
 
 
-def weights(text: bytes) -> str:
+def digest_floating(text: bytes) -> str:
     """A digest of all floating-point parameters of a manifest: names, dtypes, shapes and values; "" for none.
 
     Neither the order in the file counts, nor how they are stored.
     """
-    identities = sorted(line.partition(_STORAGE)[0] for line in text.splitlines()[_HEAD:] if _is_floating(line))
+    identities = sorted(
+        line.partition(_STORAGE_KEY)[0] for line in text.splitlines()[_HEADER_LINES:] if _is_floating(line)
+    )
     return hashlib.sha256(b"\n".join(identities)).hexdigest() if identities else ""
 
 
 def _is_floating(line: bytes) -> bool:
-    found = _DTYPE.search(line) if line.startswith(_PARAMETER) else None
+    found = _DTYPE.search(line) if line.startswith(_PARAMETER_START) else None
     return found is not None and found[1] in _FLOATING
 
 
-def _without(lines: list[bytes], others: frozenset[bytes]) -> Manifest:
-    return loads(b"".join([*lines[:_HEAD], *(line for line in lines[_HEAD:] if line not in others)]))
+def _parse_without(lines: list[bytes], others: frozenset[bytes]) -> Manifest:
+    return decode_manifest(
+        b"".join([*lines[:_HEADER_LINES], *(line for line in lines[_HEADER_LINES:] if line not in others)])
+    )

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-_NONE: Mapping[str, Any] = MappingProxyType({})
+_NO_EXTRA: Mapping[str, Any] = MappingProxyType({})
 
 
 class Storage(NamedTuple):
@@ -29,7 +29,7 @@ class Storage(NamedTuple):
     object: str
     bytes: int
     range: tuple[int, int] | None = None
-    extra: Mapping[str, Any] = _NONE
+    extra: Mapping[str, Any] = _NO_EXTRA
 
     @property
     def offset(self) -> int:
@@ -49,7 +49,7 @@ class View(NamedTuple):
     shape: tuple[int, ...]
     stride: tuple[int, ...] | None = None
     offset: int = 0
-    extra: Mapping[str, Any] = _NONE
+    extra: Mapping[str, Any] = _NO_EXTRA
 
 
 class Entry(NamedTuple):
@@ -71,7 +71,7 @@ class Entry(NamedTuple):
     dtype: str = ""
     shape: tuple[int, ...] = ()
     views: tuple[View, ...] = ()
-    extra: Mapping[str, Any] = _NONE
+    extra: Mapping[str, Any] = _NO_EXTRA
 
 
 class Manifest(NamedTuple):
@@ -84,7 +84,7 @@ class Manifest(NamedTuple):
     size: int
     entries: tuple[Entry, ...]
     frame: Entry | None = None
-    extra: Mapping[str, Any] = _NONE
+    extra: Mapping[str, Any] = _NO_EXTRA
 
     def parts(self) -> Iterator[Entry]:
         """Everything that has storage: the frame, then the entries."""

@@ -16,22 +16,22 @@ from typing import Any, NoReturn
 
 from git_theta.errors import ManifestError, NewerManifest
 from git_theta.manifest.model import Entry, Manifest, Storage, View
-from git_theta.manifest.usual import parameter
+from git_theta.manifest.usual import parse_common_line
 
 VERSION = 1
 PREFIX = b"git-theta manifest "
 FIRST_LINE = PREFIX + b"%d\n" % VERSION
-LARGEST = 64 << 20
+MAX_MANIFEST = 64 << 20
 """A text above this many bytes is no manifest: 200,000 parameters fit. Untrusted text costs memory to parse."""
-_LONGEST = 4 << 20
+_MAX_LINE = 4 << 20
 """Nor has a manifest a line above this many bytes: 40,000 windows on one storage fit."""
 
-_REMEMBERED = 1 << 13
+_CACHED_LINES = 1 << 13
 """Parsed lines to keep: of two versions that are compared, most are the same. 2 KB each, or 16 MB."""
-_SHORT = 1 << 10
+_MAX_CACHED_LINE = 1 << 10
 """Bytes of a line that may be kept: others could hold anything."""
 
-_DIMENSIONS = 64
+_MAX_DIMENSIONS = 64
 """A shape has no more; the product of any number of them would take hours."""
 
 _OID = re.compile(r"[0-9a-f]{64}\Z")
@@ -43,64 +43,65 @@ def is_manifest(head: bytes) -> bool:
     return _ANY_VERSION.match(head) is not None
 
 
-def dumps(manifest: Manifest) -> bytes:
+def encode_manifest(manifest: Manifest) -> bytes:
     """The encoding of ``manifest``. Raises ManifestError when it would be larger than any that ``loads`` takes."""
-    lines = [_header_out(manifest), *map(_entry_out, manifest.entries)]
-    text = FIRST_LINE + b"".join(map(_json, lines))
-    if len(text) > LARGEST:
+    lines = [_header_to_json(manifest), *map(_entry_to_json, manifest.entries)]
+    text = FIRST_LINE + b"".join(map(_encode_line, lines))
+    if len(text) > MAX_MANIFEST:
         raise ManifestError(
-            f"the manifest of its {len(manifest.entries):,} parts would have {len(text):,} bytes, over {LARGEST:,}",
+            f"the manifest of its {len(manifest.entries):,} parts would have {len(text):,} bytes, "
+            f"over {MAX_MANIFEST:,}",
             hint="Split the checkpoint into shards.",
         )
     return text
 
 
-def loads(text: bytes) -> Manifest:
+def decode_manifest(text: bytes) -> Manifest:
     """The manifest that ``text`` encodes.
 
     Raises NewerManifest for a version above ours, ManifestError for anything that is not exactly a valid encoding.
     """
     _check_version(text)
     lines = text[len(FIRST_LINE) :].split(b"\n")[:-1]
-    if len(text) > LARGEST or any(len(line) > _LONGEST for line in lines):
+    if len(text) > MAX_MANIFEST or any(len(line) > _MAX_LINE for line in lines):
         raise ManifestError(
-            f"not a valid manifest: {len(text):,} bytes, or one of its lines, are too many", hint=_DAMAGED
+            f"not a valid manifest: {len(text):,} bytes, or one of its lines, are too many", hint=_DAMAGED_HINT
         )
     try:
-        manifest = _manifest_in(_parsed(lines[0]) if lines else {}, map(_part, lines[1:]))
-        exact = _json(_header_out(manifest)) == lines[0] + b"\n" and text.endswith(b"\n")
+        manifest = _manifest_from_json(_parse_json_line(lines[0]) if lines else {}, map(_parse_part, lines[1:]))
+        exact = _encode_line(_header_to_json(manifest)) == lines[0] + b"\n" and text.endswith(b"\n")
     except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise ManifestError(f"not a valid manifest: {_reason(error)}", hint=_DAMAGED) from error
+        raise ManifestError(f"not a valid manifest: {_invalid_reason(error)}", hint=_DAMAGED_HINT) from error
     if not exact:
-        raise _inexact()
+        raise _inexact_error()
     return manifest
 
 
-def _part(line: bytes) -> Entry:
+def _parse_part(line: bytes) -> Entry:
     """The part that a line stands for. Raises ManifestError for one that is not in its one valid encoding."""
-    return _remembered(line) if len(line) < _SHORT else _read(line)
+    return _parse_cached(line) if len(line) < _MAX_CACHED_LINE else _parse_uncached(line)
 
 
-def _read(line: bytes) -> Entry:
-    if usual := parameter(line):
+def _parse_uncached(line: bytes) -> Entry:
+    if usual := parse_common_line(line):
         return usual
-    entry = _entry_in(_parsed(line))
-    if _json(_entry_out(entry)) != line + b"\n":
-        raise _inexact()
+    entry = _entry_from_json(_parse_json_line(line))
+    if _encode_line(_entry_to_json(entry)) != line + b"\n":
+        raise _inexact_error()
     return entry
 
 
-_remembered = lru_cache(_REMEMBERED)(_read)
+_parse_cached = lru_cache(_CACHED_LINES)(_parse_uncached)
 
 
-def _inexact() -> ManifestError:
-    return ManifestError("not a valid manifest: it is not in its one valid encoding", hint=_DAMAGED)
+def _inexact_error() -> ManifestError:
+    return ManifestError("not a valid manifest: it is not in its one valid encoding", hint=_DAMAGED_HINT)
 
 
-_DAMAGED = "It was edited or damaged. Take the file from another commit, or add the checkpoint again."
+_DAMAGED_HINT = "It was edited or damaged. Take the file from another commit, or add the checkpoint again."
 
 
-def _reason(error: Exception) -> str:
+def _invalid_reason(error: Exception) -> str:
     """Why it is not valid, in words for a person."""
     if isinstance(error, KeyError):
         return f"the key {error.args[0]!r} is missing"
@@ -123,113 +124,113 @@ def _check_version(text: bytes) -> None:
         )
 
 
-def _manifest_in(header: dict[str, Any], parts: Iterable[Entry]) -> Manifest:
+def _manifest_from_json(header: dict[str, Any], parts: Iterable[Entry]) -> Manifest:
     frame = header.pop("frame", None)
     manifest = Manifest(
-        format=_text(header.pop("format")),
-        size=_number(header.pop("size")),
-        frame=None if frame is None else _run_in(frame),
+        format=_require_text(header.pop("format")),
+        size=_require_size(header.pop("size")),
+        frame=None if frame is None else _run_from_json(frame),
         entries=tuple(parts),
         extra=header,
     )
     seen: set[str] = set()
-    for name in chain.from_iterable(map(_names, manifest.parameters())):
+    for name in chain.from_iterable(map(_entry_names, manifest.parameters())):
         if name in seen:
-            raise ManifestError(f"not a valid manifest: two parameters are called {name!r}", hint=_DAMAGED)
+            raise ManifestError(f"not a valid manifest: two parameters are called {name!r}", hint=_DAMAGED_HINT)
         seen.add(name)
     return manifest
 
 
-def _names(entry: Entry) -> Iterator[str]:
+def _entry_names(entry: Entry) -> Iterator[str]:
     """Every name once, as written: where an entry's own name is a window, its first view repeats it."""
     views = [view.name for view in entry.views]
     return chain([entry.name or ""], views[1:] if views[:1] == [entry.name] else views)
 
 
-def _entry_in(data: dict[str, Any]) -> Entry:
-    return _parameter_in(data) if "name" in data else _run_in(data)
+def _entry_from_json(data: dict[str, Any]) -> Entry:
+    return _parameter_from_json(data) if "name" in data else _run_from_json(data)
 
 
-def _parameter_in(data: dict[str, Any]) -> Entry:
+def _parameter_from_json(data: dict[str, Any]) -> Entry:
     return Entry(
-        name=_name(data.pop("name")),
-        dtype=_text(data.pop("dtype")),
-        shape=_shape(data.pop("shape")),
-        size=_number(data.pop("size")),
-        oid=_oid(data.pop("oid")),
-        views=tuple(map(_view_in, data.pop("views", ()))),
-        storage=storage_in(data.pop("storage")),
+        name=_require_name(data.pop("name")),
+        dtype=_require_text(data.pop("dtype")),
+        shape=_require_shape(data.pop("shape")),
+        size=_require_size(data.pop("size")),
+        oid=_require_oid(data.pop("oid")),
+        views=tuple(map(_view_from_json, data.pop("views", ()))),
+        storage=storage_from_json(data.pop("storage")),
         extra=data,
     )
 
 
-def _run_in(data: dict[str, Any]) -> Entry:
+def _run_from_json(data: dict[str, Any]) -> Entry:
     """A part that is no parameter: bytes alone."""
     if not data.keys().isdisjoint(("name", "dtype", "shape", "views")):
         raise ValueError("a part without a name has a parameter's keys")
     return Entry(
-        size=_number(data.pop("size")),
-        oid=_oid(data.pop("oid")),
-        storage=storage_in(data.pop("storage")),
+        size=_require_size(data.pop("size")),
+        oid=_require_oid(data.pop("oid")),
+        storage=storage_from_json(data.pop("storage")),
         extra=data,
     )
 
 
-def _view_in(data: dict[str, Any]) -> View:
+def _view_from_json(data: dict[str, Any]) -> View:
     stride = data.pop("stride", None)
     return View(
-        name=_name(data.pop("name")),
-        dtype=_text(data.pop("dtype")),
-        shape=_shape(data.pop("shape")),
-        stride=None if stride is None else _numbers(stride),
-        offset=_number(data.pop("offset", 0)),
+        name=_require_name(data.pop("name")),
+        dtype=_require_text(data.pop("dtype")),
+        shape=_require_shape(data.pop("shape")),
+        stride=None if stride is None else _require_sizes(stride),
+        offset=_require_size(data.pop("offset", 0)),
         extra=data,
     )
 
 
-def storage_in(data: dict[str, Any]) -> Storage:
+def storage_from_json(data: dict[str, Any]) -> Storage:
     """The storage that parsed JSON stands for; ``data`` is used up. Raises KeyError, ValueError, TypeError."""
     place = data.pop("range", None)
     storage = Storage(
-        update=_text(data.pop("update")),
-        serializer=_text(data.pop("serializer")),
-        object=_oid(data.pop("object")),
-        bytes=_number(data.pop("bytes")),
-        range=None if place is None else _range(place),
+        update=_require_text(data.pop("update")),
+        serializer=_require_text(data.pop("serializer")),
+        object=_require_oid(data.pop("object")),
+        bytes=_require_size(data.pop("bytes")),
+        range=None if place is None else _require_range(place),
         extra=data,
     )
     if storage.offset + storage.size > storage.bytes:
-        raise ManifestError("not a valid manifest: a range reaches beyond its object", hint=_DAMAGED)
+        raise ManifestError("not a valid manifest: a range reaches beyond its object", hint=_DAMAGED_HINT)
     return storage
 
 
-def _header_out(manifest: Manifest) -> dict[str, Any]:
+def _header_to_json(manifest: Manifest) -> dict[str, Any]:
     data: dict[str, Any] = {"format": manifest.format, "size": manifest.size}
     if manifest.frame is not None:
-        data["frame"] = _entry_out(manifest.frame)
-    return data | _sorted(manifest.extra)
+        data["frame"] = _entry_to_json(manifest.frame)
+    return data | _sort_keys(manifest.extra)
 
 
-def _entry_out(entry: Entry) -> dict[str, Any]:
+def _entry_to_json(entry: Entry) -> dict[str, Any]:
     data: dict[str, Any] = {}
     if entry.name is not None:
         data = {"name": entry.name, "dtype": entry.dtype, "shape": list(entry.shape)}
     data |= {"size": entry.size, "oid": entry.oid}
     if entry.views:
-        data["views"] = [_view_out(view) for view in entry.views]
-    return data | {"storage": storage_out(entry.storage)} | _sorted(entry.extra)
+        data["views"] = [_view_to_json(view) for view in entry.views]
+    return data | {"storage": storage_to_json(entry.storage)} | _sort_keys(entry.extra)
 
 
-def _view_out(view: View) -> dict[str, Any]:
+def _view_to_json(view: View) -> dict[str, Any]:
     data: dict[str, Any] = {"name": view.name, "dtype": view.dtype, "shape": list(view.shape)}
     if view.stride is not None:
         data["stride"] = list(view.stride)
     if view.offset:
         data["offset"] = view.offset
-    return data | _sorted(view.extra)
+    return data | _sort_keys(view.extra)
 
 
-def storage_out(storage: Storage) -> dict[str, Any]:
+def storage_to_json(storage: Storage) -> dict[str, Any]:
     """What stands for ``storage`` in JSON, keys in their fixed order."""
     data: dict[str, Any] = {
         "update": storage.update,
@@ -239,82 +240,88 @@ def storage_out(storage: Storage) -> dict[str, Any]:
     }
     if storage.range is not None:
         data["range"] = list(storage.range)
-    return data | _sorted(storage.extra)
+    return data | _sort_keys(storage.extra)
 
 
-def _json(data: Mapping[str, Any]) -> bytes:
+def _encode_line(data: Mapping[str, Any]) -> bytes:
     return json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode() + b"\n"
 
 
-def _sorted(extra: Mapping[str, Any]) -> dict[str, Any]:
+def _sort_keys(extra: Mapping[str, Any]) -> dict[str, Any]:
     """Unknown keys in their one order, whatever they hold."""
-    return {key: _ordered(extra[key]) for key in sorted(extra)}
+    return {key: _sort_nested(extra[key]) for key in sorted(extra)}
 
 
-def _ordered(value: Any) -> Any:
+def _sort_nested(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return _sorted(value)
-    return [_ordered(item) for item in value] if isinstance(value, (list, tuple)) else value
+        return _sort_keys(value)
+    return [_sort_nested(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
-def _parsed(line: bytes) -> Any:
-    return json.loads(line, object_pairs_hook=_unique, parse_int=_integer, parse_float=_refuse, parse_constant=_refuse)
+def _parse_json_line(line: bytes) -> Any:
+    return json.loads(
+        line,
+        object_pairs_hook=_reject_duplicates,
+        parse_int=_parse_integer,
+        parse_float=_reject_number,
+        parse_constant=_reject_number,
+    )
 
 
-def _integer(digits: str) -> int:
+def _parse_integer(digits: str) -> int:
     value = int(digits)
     if not -1 << 63 <= value < 1 << 63:
         raise ValueError("an integer beyond 64 bits")
     return value
 
 
-def _refuse(number: str) -> NoReturn:
+def _reject_number(number: str) -> NoReturn:
     raise ValueError(f"{number} is not an integer")
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _reject_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     data = dict(pairs)
     if len(data) != len(pairs):
         raise ValueError("a key stands twice")
     return data
 
 
-def _text(value: Any) -> str:
+def _require_text(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError(f"{value!r} is not text")
     return value
 
 
-def _name(value: Any) -> str:
-    if not _text(value) or "\0" in value:
+def _require_name(value: Any) -> str:
+    if not _require_text(value) or "\0" in value:
         raise ValueError(f"{value!r} is not a name")
     return str(value)
 
 
-def _number(value: Any) -> int:
+def _require_size(value: Any) -> int:
     if type(value) is not int or not 0 <= value < 1 << 63:
         raise ValueError(f"{value!r} is not a size")
     return value
 
 
-def _numbers(values: Any) -> tuple[int, ...]:
-    return tuple(_number(value) for value in values)
+def _require_sizes(values: Any) -> tuple[int, ...]:
+    return tuple(_require_size(value) for value in values)
 
 
-def _shape(values: Any) -> tuple[int, ...]:
-    if len(values) > _DIMENSIONS:
+def _require_shape(values: Any) -> tuple[int, ...]:
+    if len(values) > _MAX_DIMENSIONS:
         raise ValueError(f"a shape of {len(values)} dimensions")
-    return _numbers(values)
+    return _require_sizes(values)
 
 
-def _range(values: Any) -> tuple[int, int]:
-    offset, *sizes = _numbers(values)
+def _require_range(values: Any) -> tuple[int, int]:
+    offset, *sizes = _require_sizes(values)
     if len(sizes) != 1:
         raise ValueError(f"{values!r} is not a range")
     return offset, sizes[0]
 
 
-def _oid(value: Any) -> str:
+def _require_oid(value: Any) -> str:
     if not isinstance(value, str) or not _OID.match(value):
         raise ValueError(f"{value!r} is not an object id")
     return value

@@ -19,7 +19,7 @@ _LINE = re.compile(
 )  # fmt: skip
 
 
-def parameter(line: bytes) -> Entry | None:
+def parse_common_line(line: bytes) -> Entry | None:
     """The parameter that a line stands for; None for any other line, and for one that may not be valid."""
     found = _LINE.fullmatch(line.decode(errors="replace"))
     if found is None:

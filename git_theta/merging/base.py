@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from git_theta.merging.decisions import three_way
+from git_theta.merging.decisions import trivial_merge
 from git_theta.merging.options import Option
 from git_theta.tensors.arrays import Parallel
 from git_theta.tensors.spec import Spec
@@ -125,7 +125,7 @@ class Contest:
 
     def settled(self) -> Settled | None:
         """What ids alone decide (L8): all alike, one side changed, all changed alike. None when values must decide."""
-        _, source = three_way(_identity(self.base), list(map(_identity, self.branches)))
+        _, source = trivial_merge(_identity(self.base), list(map(_identity, self.branches)))
         return None if source is None else Settled(self.branches[source])
 
 

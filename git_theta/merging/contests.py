@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from git_theta.manifest.model import Entry
 from git_theta.merging.base import Contest, Operand
-from git_theta.merging.decisions import Decision, Held
+from git_theta.merging.decisions import Decision, Entries
 from git_theta.tensors.arrays import Buffer
 from git_theta.tensors.dtypes import BY_NAME
-from git_theta.tensors.spec import Spec, fits
+from git_theta.tensors.spec import Spec, spec_fits
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -49,9 +49,9 @@ def contest(decision: Decision, read: Read, **rest: Any) -> Contest | None:
     return Contest(decision.name, tuple(heads), base if base and base.spec == spec else None, **rest)
 
 
-def _operand(held: Held, read: Read) -> StoredOperand | None:
+def _operand(held: Entries, read: Read) -> StoredOperand | None:
     return StoredOperand(held[0], read) if held and held[0].dtype in BY_NAME else None
 
 
-def _fit(held: Held) -> bool:
-    return all(fits(entry.dtype, entry.shape, entry.size) for entry in held)
+def _fit(held: Entries) -> bool:
+    return all(spec_fits(entry.dtype, entry.shape, entry.size) for entry in held)

@@ -16,16 +16,16 @@ from git_theta.manifest.model import Entry
 BASE = -1
 """Stands for the merge base where the index of a head may stand."""
 
-Held = tuple[Entry, ...]
+Entries = tuple[Entry, ...]
 """What one manifest has of a thing: nothing, one entry, or several (where another manifest ties their names)."""
 
 
-class State(StrEnum):
+class DecisionState(StrEnum):
     """What the heads did to a thing. The first group is settled by ids, the second is contested."""
 
     UNCHANGED = "unchanged"
-    ONE = "changed-by-one"
-    SAME = "same-change"
+    CHANGED = "changed-by-one"
+    CHANGED_SAME = "same-change"
     ADDED = "added-by-one"
     ADDED_SAME = "added-by-several"
     REMOVED = "removed-by-one"
@@ -34,11 +34,11 @@ class State(StrEnum):
     CONTESTED = "contested"
     ADDED_DIFFERENTLY = "added-differently"
     REMOVED_MODIFIED = "removed-against-modified"
-    SPEC = "spec-changed"
-    NAMES = "names-changed"
+    SPEC_CHANGED = "spec-changed"
+    NAMES_CHANGED = "names-changed"
 
 
-UNSETTLED = frozenset(list(State)[list(State).index(State.CONTESTED) :])
+CONTESTED_STATES = frozenset(list(DecisionState)[list(DecisionState).index(DecisionState.CONTESTED) :])
 """The states that ids cannot settle.
 
 In CONTESTED every head has one entry, and in ADDED_DIFFERENTLY at least two have one; their dtypes, shapes and names
@@ -46,10 +46,10 @@ agree, so that a strategy can compute. In SPEC dtypes or shapes differ, in NAMES
 in REMOVED_MODIFIED a head has none.
 """
 
-_SETTLED = {
-    (True, True): (State.ONE, State.SAME),
-    (False, True): (State.ADDED, State.ADDED_SAME),
-    (True, False): (State.REMOVED, State.REMOVED_SAME),
+_SETTLED_STATES = {
+    (True, True): (DecisionState.CHANGED, DecisionState.CHANGED_SAME),
+    (False, True): (DecisionState.ADDED, DecisionState.ADDED_SAME),
+    (True, False): (DecisionState.REMOVED, DecisionState.REMOVED_SAME),
 }
 
 
@@ -66,28 +66,28 @@ class Decision(NamedTuple):
     """
 
     names: tuple[str, ...]
-    state: State
+    state: DecisionState
     by: tuple[int, ...]
     source: int | None
-    base: Held
-    heads: tuple[Held, ...]
+    base: Entries
+    heads: tuple[Entries, ...]
 
     @property
     def name(self) -> str:
         """The first of the names; "" for the frame."""
         return self.names[0] if self.names else ""
 
-    def held(self, source: int) -> Held:
+    def entries_of(self, source: int) -> Entries:
         """What a head, or BASE, has of it."""
         return self.base if source == BASE else self.heads[source]
 
     @property
-    def outcome(self) -> Held | None:
+    def outcome(self) -> Entries | None:
         """What comes out: () where it is removed, None while it is contested."""
-        return None if self.source is None else self.held(self.source)
+        return None if self.source is None else self.entries_of(self.source)
 
 
-def three_way(base: Hashable, heads: Sequence[Hashable]) -> tuple[tuple[int, ...], int | None]:
+def trivial_merge(base: Hashable, heads: Sequence[Hashable]) -> tuple[tuple[int, ...], int | None]:
     """The heads that differ from the base, and one that has the outcome: None where they differ from each other."""
     by = tuple([index for index, head in enumerate(heads) if head != base])
     if not by:
@@ -96,22 +96,22 @@ def three_way(base: Hashable, heads: Sequence[Hashable]) -> tuple[tuple[int, ...
     return by, by[0] if all(heads[index] == first for index in by) else None
 
 
-def settled(by: Sequence[int], *, had: bool, has: bool) -> State:
+def classify_settled(by: Sequence[int], *, had: bool, has: bool) -> DecisionState:
     """The state of what ids settle: whether the base had it, and whether the outcome has it."""
-    return _SETTLED[had, has][len(by) > 1] if by else State.UNCHANGED
+    return _SETTLED_STATES[had, has][len(by) > 1] if by else DecisionState.UNCHANGED
 
 
-def decide(names: tuple[str, ...], base: Held, heads: tuple[Held, ...]) -> Decision:
+def decide_parameter(names: tuple[str, ...], base: Entries, heads: tuple[Entries, ...]) -> Decision:
     """The decision about parameters of these names."""
     if heads.count(base) == len(heads):  # storage and all: most parameters of most merges, and quick to tell
-        return Decision(names, State.UNCHANGED, (), 0, base, heads)
-    by, source = three_way(_identity(base), [_identity(held) for held in heads])
+        return Decision(names, DecisionState.UNCHANGED, (), 0, base, heads)
+    by, source = trivial_merge(_entries_identity(base), [_entries_identity(held) for held in heads])
     if source is not None:
-        state = settled(by, had=bool(base), has=bool(heads[source]))
+        state = classify_settled(by, had=bool(base), has=bool(heads[source]))
     elif base and not all(heads[index] for index in by):
-        state = State.REMOVED_MODIFIED
+        state = DecisionState.REMOVED_MODIFIED
     else:
-        state = _contested(base, [held for held in heads if held])
+        state = _classify_contested(base, [held for held in heads if held])
     return Decision(names, state, by, source, base, heads)
 
 
@@ -121,25 +121,25 @@ def names_of(entry: Entry) -> tuple[str, ...]:
     return (own, *(view.name for view in entry.views if view.name != own))
 
 
-def slot(entry: Entry) -> Hashable:
+def slot_of(entry: Entry) -> Hashable:
     """A parameter without its values: what has to agree for one to take the other's place in a file."""
     return entry.name, entry.dtype, entry.shape, entry.views and _windows(entry)
 
 
-def identity(entry: Entry) -> Hashable:
+def identity_of(entry: Entry) -> Hashable:
     """What makes an entry the same as another one: values and names, not the storage, nor which name comes first."""
     return (entry.oid, _windows(entry)) if entry.views else (entry.oid, entry.name, entry.dtype, entry.shape)
 
 
-def partition(held: Held) -> frozenset[frozenset[str]]:
+def partition_names(held: Entries) -> frozenset[frozenset[str]]:
     """Which names share their values."""
     return frozenset(frozenset(names_of(entry)) for entry in held)
 
 
-def _identity(held: Held) -> Hashable:
+def _entries_identity(held: Entries) -> Hashable:
     if len(held) == 1:
-        return identity(held[0])
-    return frozenset(map(identity, held)) if held else None
+        return identity_of(held[0])
+    return frozenset(map(identity_of, held)) if held else None
 
 
 def _windows(entry: Entry) -> Hashable:
@@ -149,11 +149,11 @@ def _windows(entry: Entry) -> Hashable:
     return frozenset(views)
 
 
-def _contested(base: Held, heads: Iterable[Held]) -> State:
+def _classify_contested(base: Entries, heads: Iterable[Entries]) -> DecisionState:
     present = list(heads)
-    if len({partition(held) for held in [*present, base] if held}) > 1:
-        return State.NAMES
+    if len({partition_names(held) for held in [*present, base] if held}) > 1:
+        return DecisionState.NAMES_CHANGED
     # Names that agree everywhere are those of a single entry: only ties bring entries together.
     if len({(entry.dtype, entry.shape, _windows(entry)) for (entry,) in present}) > 1:
-        return State.SPEC
-    return State.CONTESTED if base else State.ADDED_DIFFERENTLY
+        return DecisionState.SPEC_CHANGED
+    return DecisionState.CONTESTED if base else DecisionState.ADDED_DIFFERENTLY

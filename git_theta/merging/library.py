@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from git_theta.errors import ConflictError, UsageError
 from git_theta.merging import options as declared
 from git_theta.merging.base import Contest, Operand, Strategy
-from git_theta.merging.catalogue import named
+from git_theta.merging.catalogue import load_strategy
 from git_theta.merging.checks import check, check_heads
 from git_theta.tensors.torch_values import spec_of, to_bytes, torch_dtype
 
@@ -110,10 +110,10 @@ def merge_state_dicts(
         UsageError: as ``merge_tensors``; or a value is no dense tensor.
         ConflictError: naming every parameter that cannot be merged; nothing has been computed then.
     """
-    method = named(strategy)
+    method = load_strategy(strategy)
     weighted = None if weights is None else tuple(map(float, weights))
     check_heads(method, len(branches), weighted)
-    values = declared.parse(method.name, method.options, options)
+    values = declared.parse_options(method.name, method.options, options)
     contests = [
         _contest(name, branches, base, device, weights=weighted, options=values, seed=seed)
         for name in dict.fromkeys(name for branch in [*branches, base or {}] for name in branch)

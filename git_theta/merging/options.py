@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from git_theta.errors import UsageError
 
-Kind = Literal["number", "numbers", "choice", "flag", "globs", "json"]
+OptionKind = Literal["number", "numbers", "choice", "flag", "globs", "json"]
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Option:
     """
 
     name: str
-    kind: Kind
+    kind: OptionKind
     default: Any
     help: str
     within: str = ""
@@ -41,24 +41,24 @@ class Option:
         except (TypeError, ValueError):
             raise self._refusal(value) from None
         if self.choices and parsed not in self.choices:
-            raise self._refusal(value, guess(str(value), self.choices))
+            raise self._refusal(value, suggest_names(str(value), self.choices))
         if self.kind == "number" and not _is_within(parsed, self.within):
             raise self._refusal(value)
         return parsed
 
-    def takes(self) -> str:
+    def describe_values(self) -> str:
         """What it takes, in words."""
         if self.kind == "number":
             return f"a number in {self.within}" if self.within else "a finite number"
-        return _TAKES[self.kind] if not self.choices else " or ".join(self.choices)
+        return _DESCRIPTIONS[self.kind] if not self.choices else " or ".join(self.choices)
 
     def _refusal(self, value: Any, hint: str = "") -> UsageError:
         shown = repr(value)
         shown = shown if len(shown) <= 80 else f"{shown[:77]}..."
-        return UsageError(f"{self.name} takes {self.takes()}, not {shown}", hint=hint or self.help)
+        return UsageError(f"{self.name} takes {self.describe_values()}, not {shown}", hint=hint or self.help)
 
 
-def parse(strategy: str, options: Iterable[Option], given: Mapping[str, Any]) -> dict[str, Any]:
+def parse_options(strategy: str, options: Iterable[Option], given: Mapping[str, Any]) -> dict[str, Any]:
     """Every option of a strategy with its value: what is given, read as its kind, or the default.
 
     Args:
@@ -74,7 +74,7 @@ def parse(strategy: str, options: Iterable[Option], given: Mapping[str, Any]) ->
     for spelling, value in given.items():
         name = spelling.replace("-", "_").removesuffix("_")
         if name not in declared:
-            raise UsageError(f"{strategy} has no option {spelling!r}", hint=guess(name, declared))
+            raise UsageError(f"{strategy} has no option {spelling!r}", hint=suggest_names(name, declared))
         if name in seen:
             raise UsageError(
                 f"{name} is given twice, as {seen[name]!r} and {spelling!r}", hint="Leave one of them out."
@@ -84,7 +84,7 @@ def parse(strategy: str, options: Iterable[Option], given: Mapping[str, Any]) ->
     return values
 
 
-def guess(name: str, known: Iterable[str]) -> str:
+def suggest_names(name: str, known: Iterable[str]) -> str:
     """A hint for a name that is not known: the closest ones, and what there is."""
     import difflib  # only ever to phrase an error
 
@@ -94,7 +94,7 @@ def guess(name: str, known: Iterable[str]) -> str:
     return f"{meant}There is: {', '.join(names)}." if names else "It has no options."
 
 
-def _number(value: Any) -> float:
+def _parse_number(value: Any) -> float:
     if isinstance(value, bool):
         raise TypeError
     number = float(value)
@@ -103,7 +103,7 @@ def _number(value: Any) -> float:
     return number
 
 
-def _listed(value: Any) -> list[Any]:
+def _parse_list(value: Any) -> list[Any]:
     if isinstance(value, str):
         return [part.strip() for part in value.split(",") if part.strip()]
     if isinstance(value, Mapping):
@@ -111,7 +111,7 @@ def _listed(value: Any) -> list[Any]:
     return list(value)
 
 
-def _flag(value: Any) -> bool:
+def _parse_flag(value: Any) -> bool:
     if isinstance(value, bool):
         return value
     text = str(value).lower()
@@ -120,29 +120,29 @@ def _flag(value: Any) -> bool:
     return text in ("true", "yes", "1")
 
 
-def _globs(value: Any) -> tuple[str, ...]:
-    globs = _listed(value)
+def _parse_globs(value: Any) -> tuple[str, ...]:
+    globs = _parse_list(value)
     if not all(isinstance(glob, str) for glob in globs):
         raise TypeError
     return tuple(globs)
 
 
-def _json(value: Any) -> Any:
+def _parse_json(value: Any) -> Any:
     found = json.loads(value) if isinstance(value, (str, bytes)) else value
     if not isinstance(found, (Mapping, list, tuple)):
         raise TypeError
     return found
 
 
-_PARSERS: Mapping[Kind, Callable[[Any], Any]] = {
-    "number": _number,
-    "numbers": lambda value: tuple(map(_number, _listed(value))),
+_PARSERS: Mapping[OptionKind, Callable[[Any], Any]] = {
+    "number": _parse_number,
+    "numbers": lambda value: tuple(map(_parse_number, _parse_list(value))),
     "choice": str,
-    "flag": _flag,
-    "globs": _globs,
-    "json": _json,
+    "flag": _parse_flag,
+    "globs": _parse_globs,
+    "json": _parse_json,
 }
-_TAKES: Mapping[Kind, str] = {
+_DESCRIPTIONS: Mapping[OptionKind, str] = {
     "numbers": "numbers with commas between them",
     "flag": "true or false",
     "globs": "globs with commas between them",

@@ -13,15 +13,15 @@ from typing import NamedTuple
 from git_theta.manifest.model import Entry, Manifest
 from git_theta.merging.decisions import (
     BASE,
-    UNSETTLED,
+    CONTESTED_STATES,
     Decision,
-    Held,
-    State,
-    decide,
-    identity,
-    settled,
-    slot,
-    three_way,
+    DecisionState,
+    Entries,
+    classify_settled,
+    decide_parameter,
+    identity_of,
+    slot_of,
+    trivial_merge,
 )
 from git_theta.merging.ties import groups, held, owners_of
 
@@ -29,7 +29,7 @@ OPAQUE = "opaque"
 """The format of a file that no format could read: whatever parameters it may have are unknown."""
 
 
-class Place(NamedTuple):
+class PlannedParameter(NamedTuple):
     """A parameter in the result: its entry's own name, and the head (or BASE) whose entry it is."""
 
     name: str
@@ -62,7 +62,7 @@ class Plan(NamedTuple):
     decisions: tuple[Decision, ...]
     like: int = 0
     exact: bool = True
-    layout: tuple[Place, ...] = ()
+    layout: tuple[PlannedParameter, ...] = ()
 
     @property
     def contested(self) -> tuple[Decision, ...]:
@@ -71,10 +71,10 @@ class Plan(NamedTuple):
         return tuple(decision for decision in decisions if decision.source is None)
 
     @property
-    def counts(self) -> dict[State, int]:
+    def counts(self) -> dict[DecisionState, int]:
         """How many decisions are in which state, for those states that there are."""
         found = Counter(decision.state for decision in self.decisions)
-        return {state: found[state] for state in State if found[state]}
+        return {state: found[state] for state in DecisionState if found[state]}
 
     @property
     def format(self) -> str:
@@ -89,7 +89,7 @@ class Plan(NamedTuple):
         return found
 
 
-def plan(base: Manifest | None, heads: Sequence[Manifest], labels: Sequence[str] = ()) -> Plan:
+def plan_merge(base: Manifest | None, heads: Sequence[Manifest], labels: Sequence[str] = ()) -> Plan:
     """The plan that merges the heads of a file.
 
     Args:
@@ -100,22 +100,22 @@ def plan(base: Manifest | None, heads: Sequence[Manifest], labels: Sequence[str]
 
     Raises ValueError without heads, or where the labels are not such, one for each.
     """
-    called = tuple(labels) or _labels(len(heads))
+    called = tuple(labels) or _default_labels(len(heads))
     if not heads or "base" in called or not len(set(called)) == len(called) == len(heads):
         raise ValueError(f"{len(heads)} heads, labelled {called}")
     if any(manifest.format == OPAQUE for manifest in (*heads, base) if manifest):
-        frame = _about_the_file(base, heads, _content, _parts)
-        return _arranged(Plan(called, base, tuple(heads), True, frame, ()))
-    frame = _about_the_file(base, heads, _framing, _nameless)
+        frame = _decide_file(base, heads, _file_identity, _parts)
+        return _arrange_result(Plan(called, base, tuple(heads), True, frame, ()))
+    frame = _decide_file(base, heads, _frame_identity, _nameless_parts)
     owners, ancestor = list(map(owners_of, heads)), owners_of(base)
     decisions = [
-        decide(names, held(ancestor, names), tuple([held(owner, names) for owner in owners]))
+        decide_parameter(names, held(ancestor, names), tuple([held(owner, names) for owner in owners]))
         for names in groups([*owners, ancestor])
     ]
-    return _arranged(Plan(called, base, tuple(heads), False, frame, tuple(decisions)))
+    return _arrange_result(Plan(called, base, tuple(heads), False, frame, tuple(decisions)))
 
 
-def settle(made: Plan, choices: Mapping[str, int], frame: int | None = None) -> Plan:
+def settle_contested(made: Plan, choices: Mapping[str, int], frame: int | None = None) -> Plan:
     """The plan in which contested parameters, or the frame, are taken from a head or from BASE.
 
     Where a strategy computes a parameter, the choice says whose entry the outcome is like. A parameter that the chosen
@@ -128,99 +128,102 @@ def settle(made: Plan, choices: Mapping[str, int], frame: int | None = None) -> 
 
     Raises ValueError for a name that is not a contested decision's, and for the frame of a base that is not there.
     """
-    unsettled = {decision.name for decision in made.decisions if decision.state in UNSETTLED}
+    unsettled = {decision.name for decision in made.decisions if decision.state in CONTESTED_STATES}
     if unknown := sorted(choices.keys() - unsettled):
         raise ValueError(f"not contested: {', '.join(unknown)}")
     decisions = [decision._replace(source=choices.get(decision.name, decision.source)) for decision in made.decisions]
     taken = made.frame if frame is None else made.frame._replace(source=frame)
-    return _arranged(made._replace(decisions=tuple(decisions), frame=taken))
+    return _arrange_result(made._replace(decisions=tuple(decisions), frame=taken))
 
 
-def _labels(count: int) -> tuple[str, ...]:
+def _default_labels(count: int) -> tuple[str, ...]:
     return ("ours", "theirs") if count == 2 else tuple(f"head {number}" for number in range(1, count + 1))
 
 
-def _about_the_file(
+def _decide_file(
     base: Manifest | None,
     heads: Sequence[Manifest],
     identify: Callable[[Manifest], Hashable],
-    parts: Callable[[Manifest], Held],
+    parts: Callable[[Manifest], Entries],
 ) -> Decision:
-    by, source = three_way(None if base is None else identify(base), list(map(identify, heads)))
-    contested = State.ADDED_DIFFERENTLY if base is None else State.CONTESTED
-    state = contested if source is None else settled(by, had=base is not None, has=True)
+    by, source = trivial_merge(None if base is None else identify(base), list(map(identify, heads)))
+    contested = DecisionState.ADDED_DIFFERENTLY if base is None else DecisionState.CONTESTED
+    state = contested if source is None else classify_settled(by, had=base is not None, has=True)
     return Decision((), state, by, source, () if base is None else parts(base), tuple(map(parts, heads)))
 
 
-def _framing(manifest: Manifest) -> Hashable:
+def _frame_identity(manifest: Manifest) -> Hashable:
     """What makes a file's frame the same as another's: everything but the parameters' values."""
     parts = tuple([(None, part.oid) if part.name is None else part.name for part in manifest.entries])
     return manifest.format, manifest.frame and manifest.frame.oid, parts
 
 
-def _content(manifest: Manifest) -> Hashable:
-    return manifest.format, manifest.frame and manifest.frame.oid, tuple(map(identity, manifest.entries))
+def _file_identity(manifest: Manifest) -> Hashable:
+    return manifest.format, manifest.frame and manifest.frame.oid, tuple(map(identity_of, manifest.entries))
 
 
-def _nameless(manifest: Manifest) -> Held:
+def _nameless_parts(manifest: Manifest) -> Entries:
     return tuple([part for part in manifest.parts() if part.name is None])
 
 
-def _parts(manifest: Manifest) -> Held:
+def _parts(manifest: Manifest) -> Entries:
     return tuple(manifest.parts())
 
 
-def _arranged(made: Plan) -> Plan:
+def _arrange_result(made: Plan) -> Plan:
     """The plan with its template and layout: the first template that fits exactly, else the first."""
-    likes = _templates(made)
-    fitting = next((like for like in likes if _fits(made, like)), None)
+    likes = _template_candidates(made)
+    fitting = next((like for like in likes if _fits_template(made, like)), None)
     like = likes[0] if fitting is None else fitting
-    sources = {entry.name or "": source for source, entry in _placed(made, like)}
+    sources = {entry.name or "": source for source, entry in _result_entries(made, like)}
     own = [entry.name or "" for entry in made.manifest(like).parameters()]
     ordered = dict.fromkeys(name for name in own if name in sources) | sources
-    layout = tuple([Place(name, sources[name]) for name in ordered])
+    layout = tuple([PlannedParameter(name, sources[name]) for name in ordered])
     return made._replace(like=like, exact=fitting is not None, layout=layout)
 
 
-def _templates(made: Plan) -> list[int]:
+def _template_candidates(made: Plan) -> list[int]:
     """Whose frame the result may have: any that has the one which came out."""
     source = made.frame.source
     if made.whole:
         return [source or 0]
     if source is None:
         formats = [head.format for head in made.heads]
-        _, formatted = three_way(made.base and made.base.format, formats)
+        _, formatted = trivial_merge(made.base and made.base.format, formats)
         return [index for index, name in enumerate(formats) if name == formats[formatted or 0]]
-    frame = _framing(made.manifest(source))
-    return [source, *(index for index, head in enumerate(made.heads) if index != source and _framing(head) == frame)]
+    frame = _frame_identity(made.manifest(source))
+    return [
+        source,
+        *(index for index, head in enumerate(made.heads) if index != source and _frame_identity(head) == frame),
+    ]
 
 
-def _fits(made: Plan, like: int) -> bool:
+def _fits_template(made: Plan, like: int) -> bool:
     """Whether the result has just the parameters of a template, each where the template has one like it."""
     own = {entry.name: entry for entry in made.manifest(like).parameters()}
     placed = 0
-    for source, entry in _placed(made, like):
-        if source != like and (entry.name not in own or slot(own[entry.name]) != slot(entry)):
+    for source, entry in _result_entries(made, like):
+        if source != like and (entry.name not in own or slot_of(own[entry.name]) != slot_of(entry)):
             return False
         placed += 1
     return placed == len(own)
 
 
-def _placed(made: Plan, like: int) -> Iterator[tuple[int, Entry]]:
+def _result_entries(made: Plan, like: int) -> Iterator[tuple[int, Entry]]:
     """The parameters of the result, each with where it is from."""
     if made.whole:
         yield from ((like, entry) for entry in made.manifest(like).parameters())
     for decision in made.decisions:
-        source = _source(decision, like)
-        for entry in decision.held(source):
+        source = _choose_source(decision, like)
+        for entry in decision.entries_of(source):
             yield source, entry
 
 
-_ALIKE = frozenset((State.SAME, State.ADDED_SAME))
+_AGREED_STATES = frozenset((DecisionState.CHANGED_SAME, DecisionState.ADDED_SAME))
 
 
-def _source(decision: Decision, like: int) -> int:
+def _choose_source(decision: Decision, like: int) -> int:
     """Whose entry to take: the template's where it has the outcome, so that a file which wins is taken as it is."""
-    if decision.state is State.UNCHANGED or (decision.state in _ALIKE and like in decision.by):
+    if decision.state is DecisionState.UNCHANGED or (decision.state in _AGREED_STATES and like in decision.by):
         return like
     return 0 if decision.source is None else decision.source

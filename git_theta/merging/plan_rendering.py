@@ -6,48 +6,48 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from git_theta.merging.decisions import BASE, Decision, Held, State, names_of
+from git_theta.merging.decisions import BASE, Decision, DecisionState, Entries, names_of
 from git_theta.merging.plan import Plan
 from git_theta.merging.policy import Choice
-from git_theta.words import printable
+from git_theta.words import escape_unprintable
 
-VERSION = 1
+SCHEMA_VERSION = 1
 """Of the schema: it grows when a program that read the former one would be misled."""
 
-Choose = Callable[[Decision], Choice | None]
+StrategyChooser = Callable[[Decision], Choice | None]
 """The strategy for a contested decision; None: a conflict."""
 
 _REASONS = {
-    State.UNCHANGED: "nobody changed it",
-    State.ONE: "{by} changed it",
-    State.SAME: "{by} made the same change",
-    State.ADDED: "{by} added it",
-    State.ADDED_SAME: "{by} added the same",
-    State.REMOVED: "{by} removed it",
-    State.REMOVED_SAME: "{by} removed it",
-    State.CONTESTED: "{by} changed it differently",
-    State.ADDED_DIFFERENTLY: "{by} added it differently",
-    State.REMOVED_MODIFIED: "{without} removed it, {left} changed it",
-    State.SPEC: "its dtype or shape differs",
-    State.NAMES: "the names that share its values differ",
+    DecisionState.UNCHANGED: "nobody changed it",
+    DecisionState.CHANGED: "{by} changed it",
+    DecisionState.CHANGED_SAME: "{by} made the same change",
+    DecisionState.ADDED: "{by} added it",
+    DecisionState.ADDED_SAME: "{by} added the same",
+    DecisionState.REMOVED: "{by} removed it",
+    DecisionState.REMOVED_SAME: "{by} removed it",
+    DecisionState.CONTESTED: "{by} changed it differently",
+    DecisionState.ADDED_DIFFERENTLY: "{by} added it differently",
+    DecisionState.REMOVED_MODIFIED: "{without} removed it, {left} changed it",
+    DecisionState.SPEC_CHANGED: "its dtype or shape differs",
+    DecisionState.NAMES_CHANGED: "the names that share its values differ",
 }
 
 
-def reason(plan: Plan, decision: Decision) -> str:
+def explain_decision(plan: Plan, decision: Decision) -> str:
     """Why a decision is what it is, in words."""
     changed = [(plan.labels[head], decision.heads[head]) for head in decision.by]
     words = _REASONS[decision.state].format(
-        by=_listed(label for label, _ in changed),
-        without=_listed(label for label, held in changed if not held),
-        left=_listed(label for label, held in changed if held),
+        by=_join_words(label for label, _ in changed),
+        without=_join_words(label for label, held in changed if not held),
+        left=_join_words(label for label, held in changed if held),
     )
-    say = _partition if decision.state is State.NAMES else _specs
+    say = _describe_ties if decision.state is DecisionState.NAMES_CHANGED else _describe_specs
     sides = [(label, say(held)) for label, held in [("base", decision.base), *changed] if decision.names and held]
     differ = len({said for _, said in sides}) > 1
     return f"{words} ({'; '.join(map(' '.join, sides))})" if differ else words
 
 
-def as_json(plan: Plan, choose: Choose | None = None) -> dict[str, Any]:
+def plan_json(plan: Plan, choose: StrategyChooser | None = None) -> dict[str, Any]:
     """The plan as docs/spec/plan.schema.json has it.
 
     Args:
@@ -55,7 +55,7 @@ def as_json(plan: Plan, choose: Choose | None = None) -> dict[str, Any]:
         choose: tells what a contested parameter would be merged with; without it nothing is said about that.
     """
     return {
-        "version": VERSION,
+        "version": SCHEMA_VERSION,
         "heads": list(plan.labels),
         "base": plan.base is not None,
         "format": plan.format,
@@ -69,48 +69,50 @@ def as_json(plan: Plan, choose: Choose | None = None) -> dict[str, Any]:
     }
 
 
-def render(plan: Plan, choose: Choose | None = None) -> str:
+def render_plan(plan: Plan, choose: StrategyChooser | None = None) -> str:
     """The plan in a few lines: how many parameters are in which state, what of the file, and all that is contested.
 
     Args:
         plan: the plan.
         choose: tells what a contested parameter would be merged with; without it they are only named.
     """
-    lines = list(_summary(plan))
+    lines = list(_summarize_plan(plan))
     for decision in plan.contested:
-        lines.append(f"contested: {printable(decision.name) or 'the file'}: {reason(plan, decision)}")
+        lines.append(
+            f"contested: {escape_unprintable(decision.name) or 'the file'}: {explain_decision(plan, decision)}"
+        )
         if choose:
             choice = choose(decision)
             lines.append(f"    {choice} ({choice.origin})" if choice else "    conflict")
     return "".join(f"{line}\n" for line in lines)
 
 
-def _summary(plan: Plan) -> Iterator[str]:
+def _summarize_plan(plan: Plan) -> Iterator[str]:
     states = Counter((decision.state, decision.by) for decision in plan.decisions)
     yield "not by parameters: one of the files is opaque" if plan.whole else f"{len(plan.decisions)} parameters"
-    for state, by in sorted(states, key=lambda key: (list(State).index(key[0]), key[1])):
-        heads = f" ({_listed(plan.labels[head] for head in by)})" if by else ""
+    for state, by in sorted(states, key=lambda key: (list(DecisionState).index(key[0]), key[1])):
+        heads = f" ({_join_words(plan.labels[head] for head in by)})" if by else ""
         yield f"  {states[state, by]} {state.value.replace('-', ' ')}{heads}"
-    yield f"{'file' if plan.whole else 'frame'}: {reason(plan, plan.frame)}"
+    yield f"{'file' if plan.whole else 'frame'}: {explain_decision(plan, plan.frame)}"
     yield f"layout: {'that of' if plan.exact else 'built like'} {_label(plan, plan.like)} ({plan.format})"
 
 
-def _parameter_json(plan: Plan, decision: Decision, choose: Choose | None) -> dict[str, Any]:
+def _parameter_json(plan: Plan, decision: Decision, choose: StrategyChooser | None) -> dict[str, Any]:
     return {
         "name": decision.name,
         "names": list(decision.names),
         **_decision_json(plan, decision, choose if decision.source is None else None),
-        "base": _held_json(decision.base),
-        "heads": list(map(_held_json, decision.heads)),
+        "base": _entries_json(decision.base),
+        "heads": list(map(_entries_json, decision.heads)),
     }
 
 
-def _decision_json(plan: Plan, decision: Decision, choose: Choose | None) -> dict[str, Any]:
+def _decision_json(plan: Plan, decision: Decision, choose: StrategyChooser | None) -> dict[str, Any]:
     data: dict[str, Any] = {
         "state": decision.state.value,
         "by": [plan.labels[head] for head in decision.by],
         "take": None if decision.source is None else _label(plan, decision.source),
-        "reason": reason(plan, decision),
+        "reason": explain_decision(plan, decision),
     }
     return data | {"strategy": _choice_json(choose(decision))} if choose else data
 
@@ -119,7 +121,7 @@ def _choice_json(choice: Choice | None) -> dict[str, Any] | None:
     return choice and {"name": choice.strategy, "options": dict(choice.options), "origin": choice.origin}
 
 
-def _held_json(held: Held) -> list[dict[str, Any]]:
+def _entries_json(held: Entries) -> list[dict[str, Any]]:
     return [
         {
             "name": entry.name,
@@ -136,14 +138,14 @@ def _label(plan: Plan, source: int) -> str:
     return "base" if source == BASE else plan.labels[source]
 
 
-def _specs(held: Held) -> str:
+def _describe_specs(held: Entries) -> str:
     return ", ".join(f"{entry.dtype} {list(entry.shape)}" for entry in held)
 
 
-def _partition(held: Held) -> str:
-    return " and ".join(" = ".join(map(printable, names_of(entry))) for entry in held)
+def _describe_ties(held: Entries) -> str:
+    return " and ".join(" = ".join(map(escape_unprintable, names_of(entry))) for entry in held)
 
 
-def _listed(items: Iterable[str]) -> str:
+def _join_words(items: Iterable[str]) -> str:
     *others, last = list(items) or [""]
     return f"{', '.join(others)} and {last}" if others else last

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from git_theta.errors import UsageError
-from git_theta.globs import name_matcher, path_matcher, quoted
+from git_theta.globs import escape_path, name_matcher, path_matcher
 
 CONFLICT = "conflict"
 """In place of a strategy: leave it contested, whatever later rules say."""
@@ -40,7 +40,7 @@ class Choice(NamedTuple):
     origin: str
 
     def __str__(self) -> str:
-        return " ".join([self.strategy, *(f"{name}={_shown(value)}" for name, value in self.options.items())])
+        return " ".join([self.strategy, *(f"{name}={_quote_value(value)}" for name, value in self.options.items())])
 
 
 class Rule(NamedTuple):
@@ -60,7 +60,7 @@ class Policy:
             (path_matcher(rule.paths), name_matcher(rule.parameters), "*" in rule.parameters, rule.choice)
             for rule in self.rules
         ]
-        self._here: dict[str, list[tuple[Callable[[str], bool], bool, Choice]]] = {}
+        self._by_path: dict[str, list[tuple[Callable[[str], bool], bool, Choice]]] = {}
 
     def choose(self, path: str, *names: str) -> Choice | None:
         """What the first rule that matches says; None (a conflict) where none does, or where it says conflict.
@@ -70,15 +70,15 @@ class Policy:
             names: the parameter's names: a rule matches by any of them. None for the file as a whole: then only rules
                 for all parameters match.
         """
-        if path not in self._here:
-            self._here[path] = [rule[1:] for rule in self._rules if rule[0](path)]
-        for matches, everything, choice in self._here[path]:
+        if path not in self._by_path:
+            self._by_path[path] = [rule[1:] for rule in self._rules if rule[0](path)]
+        for matches, everything, choice in self._by_path[path]:
             if everything or any(map(matches, names)):
                 return None if choice.strategy == CONFLICT else choice
         return None
 
 
-def layered(
+def build_policy(
     command_line: Sequence[Rule] = (),
     file: Sequence[Rule] = (),
     attributes: Mapping[str, str] = MappingProxyType({}),
@@ -96,11 +96,11 @@ def layered(
 
     Raises UsageError for an attribute that spells no strategy.
     """
-    by_path = [made for path, value in attributes.items() if (made := by_attribute(path, value))]
+    by_path = [made for path, value in attributes.items() if (made := parse_attribute_rule(path, value))]
     return Policy([*command_line, *file, *by_path, *environment, *config])
 
 
-def rule(
+def make_rule(
     strategy: str,
     options: Mapping[str, Any],
     origin: str,
@@ -116,7 +116,7 @@ def rule(
     return Rule(Choice(strategy, MappingProxyType(dict(options)), origin), tuple(paths), tuple(parameters))
 
 
-def everywhere(strategy: str, options: Iterable[str] = (), *, origin: str) -> Rule:
+def make_global_rule(strategy: str, options: Iterable[str] = (), *, origin: str) -> Rule:
     """The rule for all parameters of all files.
 
     Args:
@@ -127,22 +127,22 @@ def everywhere(strategy: str, options: Iterable[str] = (), *, origin: str) -> Ru
     Raises UsageError for what is no name or no option, naming the origin.
     """
     given = list(options)
-    with said(origin):
+    with prefix_origin(origin):
         if given and not strategy:
             raise UsageError(f"{given[0]!r} is an option of no strategy", hint="Name the strategy that it is for.")
-        return rule(strategy, _options(given), origin)
+        return make_rule(strategy, _parse_options(given), origin)
 
 
-def for_parameters(text: str, *, origin: str = "--for") -> Rule:
+def parse_glob_rule(text: str, *, origin: str = "--for") -> Rule:
     """The rule that ``GLOB=STRATEGY[,option=value...]`` spells. Raises UsageError where it spells none."""
     glob, equals, spelled = text.partition("=")
-    with said(origin):
+    with prefix_origin(origin):
         if not glob or not equals:
             raise UsageError(f"{text!r} is no rule", hint="Write GLOB=STRATEGY[,option=value...].")
-        return rule(*_spelled(spelled), origin, parameters=(glob,))
+        return make_rule(*_parse_strategy(spelled), origin, parameters=(glob,))
 
 
-def by_attribute(path: str, value: str) -> Rule | None:
+def parse_attribute_rule(path: str, value: str) -> Rule | None:
     """The rule for one file whose attribute ``theta-merge`` is ``value``: ``STRATEGY[,option=value...]``.
 
     ``-theta-merge`` ("unset") leaves the file to conflicts; None where the attribute is "unspecified".
@@ -152,19 +152,21 @@ def by_attribute(path: str, value: str) -> Rule | None:
     if value == "unspecified":
         return None
     try:
-        with said(_ATTRIBUTE):
+        with prefix_origin(_ATTRIBUTE):
             if value == "set":
                 raise UsageError("it names no strategy", hint=f"Write {_ATTRIBUTE}=STRATEGY.")
-            return rule(*_spelled(CONFLICT if value == "unset" else value), _ATTRIBUTE, paths=(quoted(path),))
+            return make_rule(
+                *_parse_strategy(CONFLICT if value == "unset" else value), _ATTRIBUTE, paths=(escape_path(path),)
+            )
     except UsageError as error:
-        raise error.located(path=path) from None
+        raise error.add_location(path=path) from None
 
 
 _ATTRIBUTE = "theta-merge"
 
 
 @contextmanager
-def said(origin: str) -> Iterator[None]:
+def prefix_origin(origin: str) -> Iterator[None]:
     """Let a UsageError tell who said what is wrong."""
     try:
         yield
@@ -172,12 +174,12 @@ def said(origin: str) -> Iterator[None]:
         raise UsageError(f"{origin}: {error.message}", hint=error.hint) from None
 
 
-def _spelled(text: str) -> tuple[str, dict[str, str]]:
+def _parse_strategy(text: str) -> tuple[str, dict[str, str]]:
     strategy, *options = _NEXT_OPTION.split(text)
-    return strategy, _options(options)
+    return strategy, _parse_options(options)
 
 
-def _options(items: Iterable[str]) -> dict[str, str]:
+def _parse_options(items: Iterable[str]) -> dict[str, str]:
     options: dict[str, str] = {}
     for item in items:
         name, equals, value = item.partition("=")
@@ -189,7 +191,7 @@ def _options(items: Iterable[str]) -> dict[str, str]:
     return options
 
 
-def _shown(value: Any) -> str:
+def _quote_value(value: Any) -> str:
     """As it would be typed: what could break a line, of a terminal or of a commit's trailers, is escaped."""
     plain = isinstance(value, str) and value.isprintable() and not {" ", '"'} & set(value)
     return str(value) if plain and value else json.dumps(value)

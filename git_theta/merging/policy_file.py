@@ -19,18 +19,18 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from git_theta.errors import UsageError
-from git_theta.merging.options import guess
-from git_theta.merging.policy import EVERYTHING, Rule, rule, said
+from git_theta.merging.options import suggest_names
+from git_theta.merging.policy import EVERYTHING, Rule, make_rule, prefix_origin
 
-FILE = ".theta.toml"
+POLICY_FILE = ".theta.toml"
 """Its name, at the top of the worktree."""
-LARGEST = 1 << 20
+SIZE_LIMIT = 1 << 20
 """A file above this many bytes is no policy: thousands of rules fit."""
 
 _KEYS = ("path", "parameters", "strategy", "options")
 
 
-def parse(content: bytes, path: str = FILE) -> tuple[Rule, ...]:
+def parse_policy(content: bytes, path: str = POLICY_FILE) -> tuple[Rule, ...]:
     """The rules that a policy file holds, in its order.
 
     Args:
@@ -40,19 +40,19 @@ def parse(content: bytes, path: str = FILE) -> tuple[Rule, ...]:
     Raises UsageError, with the path and the line or the number of the rule, for anything that is no policy.
     """
     try:
-        data = _table(content)
+        data = _parse_toml(content)
         _check_keys(data, ("merge",))
         rules = data.get("merge", [])
         if not isinstance(rules, list) or not all(isinstance(table, dict) for table in rules):
             raise UsageError("merge is not a list of rules", hint="Start each rule with a line [[merge]].")
-        return tuple(_rule(table, path, number) for number, table in enumerate(rules, 1))
+        return tuple(_parse_rule(table, path, number) for number, table in enumerate(rules, 1))
     except UsageError as error:
-        raise error.located(path=path) from None
+        raise error.add_location(path=path) from None
 
 
-def _table(content: bytes) -> dict[str, Any]:
-    if len(content) > LARGEST:
-        raise UsageError(f"the policy has {len(content)} bytes; above {LARGEST} it is not read")
+def _parse_toml(content: bytes) -> dict[str, Any]:
+    if len(content) > SIZE_LIMIT:
+        raise UsageError(f"the policy has {len(content)} bytes; above {SIZE_LIMIT} it is not read")
     try:
         return tomllib.loads(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
@@ -61,8 +61,8 @@ def _table(content: bytes) -> dict[str, Any]:
         raise UsageError(f"not valid TOML: {error}") from None
 
 
-def _rule(data: dict[str, Any], path: str, number: int) -> Rule:
-    with said(f"rule {number}"):
+def _parse_rule(data: dict[str, Any], path: str, number: int) -> Rule:
+    with prefix_origin(f"rule {number}"):
         _check_keys(data, _KEYS)
         strategy, options = data.get("strategy"), data.get("options", {})
         if not isinstance(strategy, str):
@@ -72,13 +72,13 @@ def _rule(data: dict[str, Any], path: str, number: int) -> Rule:
         for name, value in options.items():
             _check_value(name, value)
         origin = f"{path}, rule {number}"
-        return rule(strategy, options, origin, _globs(data, "path"), _globs(data, "parameters"))
+        return make_rule(strategy, options, origin, _parse_globs(data, "path"), _parse_globs(data, "parameters"))
 
 
 def _check_keys(data: Mapping[str, Any], known: Collection[str]) -> None:
     for key in data:
         if key not in known:
-            raise UsageError(f"unknown key {key!r}", hint=guess(key, known))
+            raise UsageError(f"unknown key {key!r}", hint=suggest_names(key, known))
 
 
 def _check_value(name: str, value: Any) -> None:
@@ -92,7 +92,7 @@ def _check_value(name: str, value: Any) -> None:
         raise UsageError(f"the option {name} cannot be {value}")
 
 
-def _globs(data: Mapping[str, Any], key: str) -> tuple[str, ...]:
+def _parse_globs(data: Mapping[str, Any], key: str) -> tuple[str, ...]:
     given = data.get(key, list(EVERYTHING))
     globs = [given] if isinstance(given, str) else given
     if not isinstance(globs, list) or not globs or not all(isinstance(glob, str) for glob in globs):

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 from git_theta import registry
 from git_theta.merging.base import Strategy
-from git_theta.merging.catalogue import named
+from git_theta.merging.catalogue import load_strategy
 from git_theta.merging.checks import FLOATING
 from git_theta.merging.options import Option
 
-HEAD = f"""\
+INTRODUCTION = f"""\
 # Merge strategies
 
 Made from the strategies' own declarations by `python -m git_theta.merging.reference`.
@@ -33,16 +33,21 @@ What all of them have in common:
 """
 
 
-def render() -> str:
+def render_reference() -> str:
     """The whole page, Markdown."""
-    strategies = [named(name) for name in registry.BUILT_IN["merges"]]
-    return "\n".join([HEAD, *(line for strategy in strategies for line in _page(strategy))]).rstrip("\n") + "\n"
+    strategies = [load_strategy(name) for name in registry.BUILT_IN["merges"]]
+    return (
+        "\n".join([INTRODUCTION, *(line for strategy in strategies for line in _render_strategy(strategy))]).rstrip(
+            "\n"
+        )
+        + "\n"
+    )
 
 
-def _page(strategy: Strategy) -> Iterator[str]:
+def _render_strategy(strategy: Strategy) -> Iterator[str]:
     yield f"## {strategy.name}\n\n{strategy.summary}\n"
     yield f"- Source: {strategy.source}"
-    yield f"- Heads: {_heads(*strategy.heads)}{', weighted or not' if strategy.takes_weights else ''}"
+    yield f"- Heads: {_describe_range(*strategy.heads)}{', weighted or not' if strategy.takes_weights else ''}"
     yield f"- Merge base: {'needed' if strategy.needs_base else 'not used'}"
     if strategy.may_lack:
         yield "- Heads may lack the parameter"
@@ -57,13 +62,13 @@ def _page(strategy: Strategy) -> Iterator[str]:
         yield f"{strategy.details}\n"
 
 
-def _heads(low: int, high: int | None) -> str:
+def _describe_range(low: int, high: int | None) -> str:
     return str(low) if low == high else f"{low} or more" if high is None else f"{low} to {high}"
 
 
 def _row(option: Option) -> str:
     default = "" if option.default in (None, ()) else f"`{_spoken(option.default)}`"
-    return f"| `{option.name}` | {option.takes()} | {default} | {option.help} |"
+    return f"| `{option.name}` | {option.describe_values()} | {default} | {option.help} |"
 
 
 def _spoken(value: object) -> str:
@@ -71,4 +76,4 @@ def _spoken(value: object) -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(render())
+    sys.stdout.write(render_reference())

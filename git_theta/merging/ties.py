@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 
 from git_theta.manifest.model import Entry, Manifest
-from git_theta.merging.decisions import Held, names_of
+from git_theta.merging.decisions import Entries, names_of
 
 Owners = Mapping[str, Entry]
 """Every name of a manifest's parameters to the entry that has its values, in file order."""
@@ -39,7 +39,7 @@ def groups(manifests: Sequence[Owners]) -> Iterable[tuple[str, ...]]:
     return map(tuple, found.values())
 
 
-def held(owners: Owners, names: tuple[str, ...]) -> Held:
+def held(owners: Owners, names: tuple[str, ...]) -> Entries:
     """The entries that have these names, which are a group."""
     if len(names) == 1:
         entry = owners.get(names[0])

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 from git_theta.errors import MissingObject
 from git_theta.manifest.model import Entry
-from git_theta.operations.context import Desk
+from git_theta.operations.context import Context
 
 
-def require(entries: Iterable[Entry], desk: Desk) -> None:
+def require_entries(entries: Iterable[Entry], context: Context) -> None:
     """Return when the objects of these entries are here, after asking the remotes once for what is not.
 
     A clone has the objects of what it checked out, so those of the side that is merged in may be elsewhere yet. Raises
@@ -17,24 +17,27 @@ def require(entries: Iterable[Entry], desk: Desk) -> None:
     """
     wanted = list(entries)
     reasons: list[str] = []
-    if missing := _missing(wanted, desk):
-        reasons = desk.fetch(list(missing))
-    if missing := _missing(wanted, desk):
+    if missing := _missing_entries(wanted, context):
+        reasons = context.fetch(list(missing))
+    if missing := _missing_entries(wanted, context):
         oid, first = next(iter(missing.items()))
         raise MissingObject(
             f"{len(missing)} objects that the merge must read are missing here, {oid} first",
             parameter=first.name or "",
-            hint=what_was_asked(reasons),
+            hint=fetch_hint(reasons),
         )
 
 
-def what_was_asked(reasons: Iterable[str]) -> str:
-    """A hint for objects that cannot be had. ``reasons``: why each remote did not help, as Desk.fetch returns them."""
+def fetch_hint(reasons: Iterable[str]) -> str:
+    """A hint for objects that cannot be had.
+
+    ``reasons``: why each remote did not help, as ``Context.fetch`` returns them.
+    """
     asked = [f"  {reason}" for reason in reasons]
     first = "These were asked for them:" if asked else "There is no remote to ask for them: git remote add"
     return "\n".join([first, *asked, "Ask who made the commit to push them: git push"])
 
 
-def _missing(entries: Iterable[Entry], desk: Desk) -> dict[str, Entry]:
+def _missing_entries(entries: Iterable[Entry], context: Context) -> dict[str, Entry]:
     stored = {entry.storage.object: entry for entry in entries}
-    return {oid: entry for oid, entry in stored.items() if desk.store.size(oid) != entry.storage.bytes}
+    return {oid: entry for oid, entry in stored.items() if context.store.size(oid) != entry.storage.bytes}

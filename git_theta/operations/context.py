@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from git_theta.manifest.model import Manifest
-from git_theta.operations.state_database import State
+from git_theta.operations.state_database import StateDatabase
 from git_theta.operations.workers import Workers
 from git_theta.store.base import Store
 
@@ -17,12 +17,12 @@ def _no_manifest(path: str) -> Manifest | None:
     """No index to look into."""
 
 
-def _nothing_more(oids: Iterable[str]) -> list[str]:  # noqa: ARG001
+def _fetch_nothing(oids: Iterable[str]) -> list[str]:  # noqa: ARG001
     """No remote to fetch from."""
     return []
 
 
-def _quiet(done: int) -> None:
+def _no_progress(done: int) -> None:
     """No progress to show."""
 
 
@@ -33,12 +33,12 @@ class Progress(Protocol):
         """So many more bytes are done."""
         ...
 
-    def during(self, description: str, total: int | None = None) -> AbstractContextManager[None]:
+    def show_work(self, description: str, total: int | None = None) -> AbstractContextManager[None]:
         """Show what is done in this block. ``total``: bytes there are to do; None where that is not known."""
         ...
 
 
-class Desk(NamedTuple):
+class Context(NamedTuple):
     """Handed to every operation.
 
     Attributes:
@@ -53,10 +53,10 @@ class Desk(NamedTuple):
     """
 
     store: Store
-    state: State
+    state: StateDatabase
     workers: Workers
     scratch: Path
     warn: Callable[[str], None]
-    prior: Callable[[str], Manifest | None] = _no_manifest
-    fetch: Callable[[Iterable[str]], list[str]] = _nothing_more
-    progress: Callable[[int], None] = _quiet
+    staged_manifest: Callable[[str], Manifest | None] = _no_manifest
+    fetch: Callable[[Iterable[str]], list[str]] = _fetch_nothing
+    progress: Callable[[int], None] = _no_progress

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from git_theta.errors import ManifestError
-from git_theta.formats.detect import OPAQUE, spans_of
-from git_theta.manifest.text import is_manifest, loads
+from git_theta.formats.detect import OPAQUE, detect_format
+from git_theta.manifest.text import decode_manifest, is_manifest
 from git_theta.operations.streams import BytesSource
 
 _LFS = b"version https://git-lfs.github.com/spec/"
@@ -14,47 +14,47 @@ _LONGEST_POINTER = 1024  # bytes; git-lfs docs/spec.md
 _OLD_KEYS = (b'"tensor_metadata"', b'"lfs_metadata"', b'"theta_metadata"')
 
 
-class Foreign(NamedTuple):
+class ForeignContent(NamedTuple):
     """What a content is, in words for a person, and what they can do."""
 
     what: str
     hint: str
 
 
-def pointer(text: bytes) -> Foreign | None:
+def detect_pointer(text: bytes) -> ForeignContent | None:
     """What a short text stands for, when another program keeps the real file; None otherwise."""
     if text.startswith(_LFS) and len(text) <= _LONGEST_POINTER:
-        return Foreign("a git-lfs pointer", "Get the file with `git lfs pull`, then add it again.")
+        return ForeignContent("a git-lfs pointer", "Get the file with `git lfs pull`, then add it again.")
     if text.lstrip()[:1] == b"{" and all(key in text for key in _OLD_KEYS):
-        return Foreign(
+        return ForeignContent(
             "metadata that git-theta 0.2 wrote",
             "Check the file out with git-theta 0.2, then add it again with this release.",
         )
     return None
 
 
-def stand_in(head: bytes) -> Foreign | None:
+def detect_stand_in(head: bytes) -> ForeignContent | None:
     """What a blob is that stands for a file, though not as our manifest: adding it again would change nothing."""
-    if found := pointer(head):
+    if found := detect_pointer(head):
         return found
     if is_manifest(head):
         try:
-            loads(head)
+            decode_manifest(head)
         except ManifestError as error:
-            return Foreign(error.message, error.hint)
+            return ForeignContent(error.message, error.hint)
     return None
 
 
-def explain(head: bytes, path: str) -> Foreign:
+def describe_blob(head: bytes, path: str) -> ForeignContent:
     """What a blob is that should be a manifest and is not one. ``head`` is its start."""
-    return stand_in(head) or Foreign(
-        f"{_kind(head, path)}, committed without git-theta",
+    return detect_stand_in(head) or ForeignContent(
+        f"{_raw_kind(head, path)}, committed without git-theta",
         f"To store it by parameters: git add --renormalize {path}",
     )
 
 
-def _kind(head: bytes, path: str) -> str:
-    name, _, problem = spans_of(BytesSource(head), head, path)
+def _raw_kind(head: bytes, path: str) -> str:
+    name, _, problem = detect_format(BytesSource(head), head, path)
     if name == OPAQUE and problem:
         name = problem.partition(":")[0]
     return "a raw file" if name == OPAQUE else f"a raw {name} checkpoint"

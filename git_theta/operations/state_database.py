@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from git_theta.errors import ManifestError
 from git_theta.manifest.model import Entry, Storage
-from git_theta.manifest.text import storage_in, storage_out
+from git_theta.manifest.text import storage_from_json, storage_to_json
 
 if TYPE_CHECKING:  # 4 ms, which a file whose parts the index knows does not need
     import sqlite3
@@ -30,15 +30,15 @@ CREATE TABLE IF NOT EXISTS starts (oid TEXT PRIMARY KEY, start TEXT NOT NULL) WI
 CREATE TABLE IF NOT EXISTS cleaned (path TEXT PRIMARY KEY, stat TEXT NOT NULL, manifest BLOB NOT NULL) WITHOUT ROWID;
 """
 _VERSION = 1
-_REMEMBER = """
+_REMEMBER_STORAGE = """
 INSERT INTO identities VALUES (?, ?)
 ON CONFLICT (oid) DO UPDATE SET storage = excluded.storage WHERE storage <> excluded.storage
 """
-_SETTLED = 0.1
+_REST_SECONDS = 0.1
 """Seconds a file must have rested before its description stands for its bytes: file systems count time in ticks."""
 
 
-class State:
+class StateDatabase:
     """Opened when first used; a database that is damaged, locked or read-only is as good as an empty one."""
 
     def __init__(self, file: Path) -> None:
@@ -48,40 +48,44 @@ class State:
 
     def storage_of(self, oid: str) -> Storage | None:
         """How the part ``oid`` was stored before, or None."""
-        rows = self._do("SELECT storage FROM identities WHERE oid = ?", [(oid,)])
+        rows = self._execute("SELECT storage FROM identities WHERE oid = ?", [(oid,)])
         with contextlib.suppress(ManifestError, KeyError, ValueError, TypeError, AttributeError, RecursionError):
-            return storage_in(json.loads(rows[0][0])) if rows else None
+            return storage_from_json(json.loads(rows[0][0])) if rows else None
         return None
 
-    def remember(self, entries: Iterable[Entry]) -> None:
+    def remember_storages(self, entries: Iterable[Entry]) -> None:
         """Keep the storage of these parts."""
-        rows = [(entry.oid, json.dumps(storage_out(entry.storage))) for entry in entries]
-        self._do(_REMEMBER, rows)
+        rows = [(entry.oid, json.dumps(storage_to_json(entry.storage))) for entry in entries]
+        self._execute(_REMEMBER_STORAGE, rows)
 
     def start_of(self, oid: str) -> str | None:
         """SHA-256 of the first block of the large part ``oid``, or None."""
-        rows = self._do("SELECT start FROM starts WHERE oid = ?", [(oid,)])
+        rows = self._execute("SELECT start FROM starts WHERE oid = ?", [(oid,)])
         return str(rows[0][0]) if rows else None
 
     def remember_starts(self, starts: Mapping[str, str]) -> None:
         """Keep how these large parts start: oid to SHA-256 of the first block."""
-        self._do("INSERT OR IGNORE INTO starts VALUES (?, ?)", list(starts.items()))
+        self._execute("INSERT OR IGNORE INTO starts VALUES (?, ?)", list(starts.items()))
 
     def manifest_of(self, path: Path, stat: os.stat_result) -> bytes | None:
         """The manifest of the file at ``path``, if nothing about it has changed since it was cleaned."""
-        rows = self._do("SELECT manifest FROM cleaned WHERE path = ? AND stat = ?", [(_text(path), _described(stat))])
+        rows = self._execute(
+            "SELECT manifest FROM cleaned WHERE path = ? AND stat = ?", [(_path_text(path), _describe_stat(stat))]
+        )
         return rows[0][0] if rows else None
 
     def remember_clean(self, path: Path, stat: os.stat_result, started: float, manifest: bytes) -> None:
         """Keep the manifest of a file that was at rest when its reading ``started`` (seconds since the epoch)."""
-        if started - max(stat.st_mtime, stat.st_ctime) > _SETTLED:
-            self._do("INSERT OR REPLACE INTO cleaned VALUES (?, ?, ?)", [(_text(path), _described(stat), manifest)])
+        if started - max(stat.st_mtime, stat.st_ctime) > _REST_SECONDS:
+            self._execute(
+                "INSERT OR REPLACE INTO cleaned VALUES (?, ?, ?)", [(_path_text(path), _describe_stat(stat), manifest)]
+            )
 
     def close(self) -> None:
         if self._connection is not None:
             self._connection.close()
 
-    def _do(self, statement: str, rows: Sequence[tuple[object, ...]]) -> list[tuple[bytes, ...]]:
+    def _execute(self, statement: str, rows: Sequence[tuple[object, ...]]) -> list[tuple[bytes, ...]]:
         """Run it for each row in one transaction; the last one's answer, or nothing if the database cannot be used."""
         import sqlite3
 
@@ -96,11 +100,11 @@ class State:
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
             self._file.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = _fresh_if_damaged(self._file, _connected)
+            self._connection = _connect_or_replace(self._file, _connect)
         return self._connection
 
 
-def _connected(file: Path) -> sqlite3.Connection:
+def _connect(file: Path) -> sqlite3.Connection:
     import sqlite3
 
     connection = sqlite3.connect(file, timeout=5, check_same_thread=False)
@@ -111,7 +115,7 @@ def _connected(file: Path) -> sqlite3.Connection:
     return connection
 
 
-def _fresh_if_damaged(file: Path, connect: Callable[[Path], sqlite3.Connection]) -> sqlite3.Connection:
+def _connect_or_replace(file: Path, connect: Callable[[Path], sqlite3.Connection]) -> sqlite3.Connection:
     import sqlite3
 
     try:
@@ -123,9 +127,9 @@ def _fresh_if_damaged(file: Path, connect: Callable[[Path], sqlite3.Connection])
         return connect(file)
 
 
-def _described(stat: os.stat_result) -> str:
+def _describe_stat(stat: os.stat_result) -> str:
     return f"{stat.st_dev}:{stat.st_ino}:{stat.st_size}:{stat.st_mtime_ns}:{stat.st_ctime_ns}"
 
 
-def _text(path: Path) -> str:
+def _path_text(path: Path) -> str:
     return os.fsencode(path).hex()

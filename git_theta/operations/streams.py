@@ -12,7 +12,7 @@ from pathlib import Path
 from git_theta.errors import FormatError
 from git_theta.tensors.arrays import Buffer
 
-HEAD = 1 << 20
+HEAD_SIZE = 1 << 20
 """Bytes of a file that are looked at before anything is decided about it."""
 
 ReadInto = Callable[[memoryview], int]
@@ -41,7 +41,7 @@ class FileSource:
 
     def prefix(self, size: int) -> Iterator[bytes]:
         """The first ``size`` bytes, in blocks."""
-        return (self.read(start, min(HEAD, size - start)) for start in range(0, size, HEAD))
+        return (self.read(start, min(HEAD_SIZE, size - start)) for start in range(0, size, HEAD_SIZE))
 
     def holds(self, offset: int, block: memoryview) -> bool:
         """Whether the file has just these bytes there. 15 times as fast as comparing with what ``read`` gives."""
@@ -56,7 +56,7 @@ class FileSource:
         os.close(self._descriptor)
 
 
-def file_source(path: Path) -> FileSource | None:
+def open_file_source(path: Path) -> FileSource | None:
     """The file, or None where there is no regular file to read."""
     with contextlib.suppress(OSError):
         if path.is_file() and not path.is_symlink():
@@ -77,7 +77,7 @@ class BytesSource:
         return self._data[offset : offset + size]
 
 
-class Traced:
+class TracedSource:
     """A source that remembers what was read from it.
 
     A format's answer depends on these bytes alone. Where the stream from Git turns out to have the same ones, and the
@@ -96,7 +96,7 @@ class Traced:
         return data
 
 
-class Expectation:
+class ExpectedReads:
     """What a stream must hold where a format has read: checked block by block as it passes."""
 
     def __init__(self, reads: dict[int, bytes]) -> None:
@@ -129,19 +129,19 @@ class Stream:
     def __init__(self, readinto: ReadInto) -> None:
         self._readinto = readinto
         self.offset = 0
-        self.expected = Expectation({})
-        self.as_expected = True
+        self.expected = ExpectedReads({})
+        self.matches_expected = True
         self.twin: FileSource | None = None
-        self.as_twin = True
-        block = memoryview(bytearray(HEAD))
-        size = _filled(block, readinto)
+        self.matches_twin = True
+        block = memoryview(bytearray(HEAD_SIZE))
+        size = _fill(block, readinto)
         self.head = bytes(block[:size])
-        self.is_short = size < HEAD
+        self.is_short = size < HEAD_SIZE
 
     @classmethod
-    def of(cls, pieces: Iterable[Buffer], then: Stream | None = None) -> Stream:
+    def from_pieces(cls, pieces: Iterable[Buffer], then: Stream | None = None) -> Stream:
         """The pieces, and then what is left of another stream, as one."""
-        return cls(_Pieces(chain(pieces, then.rest() if then else ())).readinto)
+        return cls(_PieceReader(chain(pieces, then.take_rest() if then else ())).readinto)
 
     def take(self, size: int) -> memoryview:
         """The next ``size`` bytes in memory of their own; fewer only at the end."""
@@ -149,10 +149,10 @@ class Stream:
         have = min(size, max(0, len(self.head) - self.offset))
         block[:have] = self.head[self.offset : self.offset + have]
         if not self.is_short:
-            have += _filled(block[have:], self._readinto)
+            have += _fill(block[have:], self._readinto)
         block = block[:have]
-        self.as_expected = self.as_expected and self.expected.holds(self.offset, block)
-        self.as_twin = self.as_twin and (self.twin is None or self.twin.holds(self.offset, block))
+        self.matches_expected = self.matches_expected and self.expected.holds(self.offset, block)
+        self.matches_twin = self.matches_twin and (self.twin is None or self.twin.holds(self.offset, block))
         self.offset += have
         return block
 
@@ -162,32 +162,32 @@ class Stream:
         view[: len(block)] = block
         return len(block)
 
-    def rest(self, size: int = HEAD) -> Iterator[Buffer]:
+    def take_rest(self, size: int = HEAD_SIZE) -> Iterator[Buffer]:
         """Everything left, in blocks of ``size`` bytes, the last one shorter."""
         while block := self.take(size):
             yield block
 
 
-class _Pieces:
+class _PieceReader:
     """Pieces of bytes, read as a file is."""
 
     def __init__(self, pieces: Iterator[Buffer]) -> None:
         self._pieces = pieces
-        self._held = memoryview(b"")
+        self._piece = memoryview(b"")
 
     def readinto(self, view: memoryview) -> int:
-        while not self._held:
+        while not self._piece:
             piece = next(self._pieces, None)
             if piece is None:
                 return 0
-            self._held = memoryview(piece)
-        size = min(len(view), len(self._held))
-        view[:size] = self._held[:size]
-        self._held = self._held[size:]
+            self._piece = memoryview(piece)
+        size = min(len(view), len(self._piece))
+        view[:size] = self._piece[:size]
+        self._piece = self._piece[size:]
         return size
 
 
-def _filled(view: memoryview, readinto: ReadInto) -> int:
+def _fill(view: memoryview, readinto: ReadInto) -> int:
     """How much of ``view`` could be filled."""
     have = 0
     while have < len(view) and (got := readinto(view[have:])):

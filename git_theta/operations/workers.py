@@ -17,7 +17,7 @@ R = TypeVar("R")
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8  # malloc.h
 
-HELD = 16 << 20
+WHOLE_LIMIT = 16 << 20
 """Bytes of a part up to which one worker takes it whole; larger parts stream through several, block by block."""
 
 
@@ -33,12 +33,12 @@ class Workers:
     @cached_property
     def cores(self) -> ThreadPoolExecutor:
         """For work that waits for nobody."""
-        return _pool(self.count, "theta-core")
+        return _start_pool(self.count, "theta-core")
 
     @cached_property
     def lanes(self) -> ThreadPoolExecutor:
         """For work that waits for the cores."""
-        return _pool(2, "theta-lane")
+        return _start_pool(2, "theta-lane")
 
     def map(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
         """``map`` on the cores: results in order, a bounded number of them ahead."""
@@ -57,7 +57,7 @@ class Workers:
                 pool.shutdown(cancel_futures=True)
 
 
-def _pool(threads: int, name: str) -> ThreadPoolExecutor:
+def _start_pool(threads: int, name: str) -> ThreadPoolExecutor:
     from concurrent.futures import ThreadPoolExecutor
 
     _keep_freed_memory()

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from git_theta.errors import ManifestError
 from git_theta.manifest.model import Manifest
-from git_theta.manifest.text import FIRST_LINE, LARGEST, is_manifest, loads
+from git_theta.manifest.text import FIRST_LINE, MAX_MANIFEST, decode_manifest, is_manifest
 
 
-def regular(worktree: Path, path: str) -> Path | None:
+def find_regular_file(worktree: Path, path: str) -> Path | None:
     """The worktree's regular file of that path, or None; what lies behind a symbolic link is not in the worktree."""
     target = worktree / path
     parents = target.relative_to(worktree).parents
@@ -22,13 +22,13 @@ def regular(worktree: Path, path: str) -> Path | None:
     return None
 
 
-def manifest_in(file: Path) -> tuple[Manifest, bytes] | None:
+def read_manifest_file(file: Path) -> tuple[Manifest, bytes] | None:
     """The manifest that a regular file holds, with its text; None when it holds anything else."""
-    if not claims_manifest(file) or file.stat().st_size > LARGEST:
+    if not claims_manifest(file) or file.stat().st_size > MAX_MANIFEST:
         return None
     text = file.read_bytes()
     with contextlib.suppress(ManifestError):
-        return loads(text), text
+        return decode_manifest(text), text
     return None
 
 

@@ -7,21 +7,21 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-from git_theta.checkpoints.shards import Shard, checkpoints
-from git_theta.diffing.base import Change, Comparison, Status
-from git_theta.diffing.compare import compare
-from git_theta.manifest.text import LARGEST, is_manifest
-from git_theta.operations.comparing.diff_sides import Side, blob_side, worktree_side
-from git_theta.operations.context import Desk
-from git_theta.vcs.raw_diff import Pair, Version, filtered, texts
+from git_theta.checkpoints.shards import Shard, group_checkpoints
+from git_theta.diffing.base import Change, ChangeStatus, Comparison
+from git_theta.diffing.compare import compare_checkpoint
+from git_theta.manifest.text import MAX_MANIFEST, is_manifest
+from git_theta.operations.comparing.diff_sides import Side, side_of_blob, side_of_worktree
+from git_theta.operations.context import Context
+from git_theta.vcs.raw_diff import FilePair, FileVersion, paths_filtered_by, read_wanted_blobs
 
 _FILTER = "theta"
-_START = 1 << 20
+_START_SIZE = 1 << 20
 """Bytes by which a raw file is told."""
-_NONE: Mapping[str, bytes] = MappingProxyType({})
+_NO_INDEXES: Mapping[str, bytes] = MappingProxyType({})
 
 
-class File(NamedTuple):
+class FileSides(NamedTuple):
     """A file at both versions; None where it was not there."""
 
     before: Side | None
@@ -47,14 +47,16 @@ class Remark(NamedTuple):
     hint: str = ""
 
 
-class Differing(NamedTuple):
+class Differences(NamedTuple):
     """What there is to say. Of a file there may be a comparison, a remark, or both."""
 
     comparisons: tuple[Comparison, ...]
     remarks: tuple[Remark, ...]
 
 
-def read(pairs: Sequence[Pair], top: Path | None, desk: Desk, *, everything: bool = False) -> list[File]:
+def read_sides(
+    pairs: Sequence[FilePair], top: Path | None, context: Context, *, everything: bool = False
+) -> list[FileSides]:
     """Both sides of those pairs that are checkpoints, or claim to be one, at either version.
 
     Blobs are taken as Git has them, files of the worktree (below ``top``) as Git would have them.
@@ -62,40 +64,42 @@ def read(pairs: Sequence[Pair], top: Path | None, desk: Desk, *, everything: boo
     Args:
         pairs: files that differ.
         top: of the worktree; None in a bare repository.
-        desk: what to work with.
+        context: what to work with.
         everything: take all pairs for checkpoints.
     """
-    versions = [version for pair in pairs for version in _versions(pair) if version.regular]
-    manifests = texts((one.oid for one in versions if one.oid), is_manifest, LARGEST, top)
-    cleaned = filtered((one.path for one in versions if not one.oid), _FILTER, top) if top else set()
+    versions = [version for pair in pairs for version in _versions_of(pair) if version.is_regular]
+    manifests = read_wanted_blobs((one.oid for one in versions if one.oid), is_manifest, MAX_MANIFEST, top)
+    cleaned = paths_filtered_by((one.path for one in versions if not one.oid), _FILTER, top) if top else set()
 
-    def ours(pair: Pair) -> bool:
-        return any(one.oid in manifests if one.oid else one.path in cleaned for one in _versions(pair))
+    def ours(pair: FilePair) -> bool:
+        return any(one.oid in manifests if one.oid else one.path in cleaned for one in _versions_of(pair))
 
     chosen = [pair for pair in pairs if everything or ours(pair)]
-    raw = {one.oid for pair in chosen for one in _versions(pair) if one.oid and one.regular} - manifests.keys()
-    blobs = manifests | {oid: data[:_START] for oid, data in texts(raw, lambda _: True, LARGEST, top).items()}
+    raw = {one.oid for pair in chosen for one in _versions_of(pair) if one.oid and one.is_regular} - manifests.keys()
+    blobs = manifests | {
+        oid: data[:_START_SIZE] for oid, data in read_wanted_blobs(raw, lambda _: True, MAX_MANIFEST, top).items()
+    }
 
-    def side(version: Version | None) -> Side | None:
+    def side(version: FileVersion | None) -> Side | None:
         if version is None:
             return None
         if top and not version.oid and version.path in cleaned:
-            return worktree_side(version.path, version.mode, top, desk)
-        data = blobs.get(version.oid) if version.oid else _start(version, top)
-        return blob_side(version.path, version.mode, data)
+            return side_of_worktree(version.path, version.mode, top, context)
+        data = blobs.get(version.oid) if version.oid else _read_start(version, top)
+        return side_of_blob(version.path, version.mode, data)
 
-    return [File(side(pair.before), side(pair.after)) for pair in chosen]
+    return [FileSides(side(pair.before), side(pair.after)) for pair in chosen]
 
 
-def _versions(pair: Pair) -> list[Version]:
+def _versions_of(pair: FilePair) -> list[FileVersion]:
     return [version for version in (pair.before, pair.after) if version]
 
 
-def differing(
-    files: Iterable[File],
-    indexes: Mapping[str, bytes] = _NONE,
+def compare_files(
+    files: Iterable[FileSides],
+    indexes: Mapping[str, bytes] = _NO_INDEXES,
     unchanged: Sequence[Shard] = (),
-) -> Differing:
+) -> Differences:
     """What is to be said of these files.
 
     Args:
@@ -106,38 +110,39 @@ def differing(
     files = tuple(files)
     same = [file for file in files if file.comparable]
     renames = {before: after for before, after in (file.paths for file in same) if before != after}
-    groups = checkpoints(
+    groups = group_checkpoints(
         [*(Shard(one.before.path, one.before.manifest) for one in same if one.before and one.before.manifest),
          *unchanged],
         [*(Shard(one.after.path, one.after.manifest) for one in same if one.after and one.after.manifest),
          *unchanged],
         indexes, renames,
     )  # fmt: skip
-    remarks = [_remark(file) for file in files]
-    return Differing(tuple([compare(*group) for group in groups]), tuple(filter(None, remarks)))
+    remarks = [_remark_on(file) for file in files]
+    return Differences(tuple([compare_checkpoint(*group) for group in groups]), tuple(filter(None, remarks)))
 
 
-def to_read(comparisons: Iterable[Comparison], keep: Callable[[Change], bool] = lambda _: True) -> int:
+def bytes_to_measure(comparisons: Iterable[Comparison], keep: Callable[[Change], bool] = lambda _: True) -> int:
     """Bytes of values there are to read, to measure every change that is kept."""
     return sum(
         place.entry.size
         for comparison in comparisons
         for change in comparison.changes
-        if change.status in (Status.CHANGED, Status.SPEC, Status.ADDED, Status.REMOVED) and keep(change)
+        if change.status in (ChangeStatus.CHANGED, ChangeStatus.SPEC, ChangeStatus.ADDED, ChangeStatus.REMOVED)
+        and keep(change)
         for place in (change.before, change.after)
         if place
     )
 
 
-def _start(version: Version, top: Path | None) -> bytes | None:
+def _read_start(version: FileVersion, top: Path | None) -> bytes | None:
     """The start of a worktree's file that Git holds as it is."""
-    if top is None or not version.regular:
+    if top is None or not version.is_regular:
         return None
     with (top / version.path).open("rb") as file:
-        return file.read(_START)
+        return file.read(_START_SIZE)
 
 
-def _remark(file: File) -> Remark | None:
+def _remark_on(file: FileSides) -> Remark | None:
     before, after = file
     lines: list[str] = []
     if before and after and before.mode != after.mode:
@@ -145,12 +150,12 @@ def _remark(file: File) -> Remark | None:
     if before and after and before.path != after.path and before.manifest == after.manifest:
         lines += [f"rename from {before.path}", f"rename to {after.path}"]
     if not file.comparable:
-        lines += [f"before: {_what(before)}", f"after: {_what(after)}"]
+        lines += [f"before: {_describe_side(before)}", f"after: {_describe_side(after)}"]
     hint = next((side.hint for side in file if side and side.hint), "")
     return Remark(file.paths, tuple(lines), hint) if lines else None
 
 
-def _what(side: Side | None) -> str:
+def _describe_side(side: Side | None) -> str:
     if side is None:
         return "not there"
     return side.what or f"{side.manifest.format if side.manifest else ''} checkpoint, stored by parameters"

@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 from git_theta.checkpoints.index_file import is_index, shards_named_by
-from git_theta.checkpoints.shards import Shard, checkpoints
+from git_theta.checkpoints.shards import Shard, group_checkpoints
 from git_theta.errors import ManifestError, UsageError
-from git_theta.manifest.text import LARGEST, is_manifest, loads
-from git_theta.repository.version_history import manifest_text
-from git_theta.vcs.commits import Blobs
-from git_theta.vcs.git import git, succeeds
-from git_theta.vcs.raw_diff import texts
-from git_theta.vcs.revisions import commit_ids, inside_worktree
-from git_theta.vcs.trees import files
+from git_theta.manifest.text import MAX_MANIFEST, decode_manifest, is_manifest
+from git_theta.repository.version_history import read_manifest_text
+from git_theta.vcs.commits import BlobReader
+from git_theta.vcs.git import git, git_succeeds
+from git_theta.vcs.raw_diff import read_wanted_blobs
+from git_theta.vcs.revisions import commit_ids, is_inside_worktree
+from git_theta.vcs.trees import files_of
 
-_NAMED = 5
+_MAX_NAMED = 5
 
 
 class Checkpoint(NamedTuple):
@@ -29,7 +29,7 @@ class Checkpoint(NamedTuple):
     shards: tuple[Shard, ...]
 
 
-def named(blobs: Blobs, name: str) -> Checkpoint:
+def find_checkpoint(blobs: BlobReader, name: str) -> Checkpoint:
     """What ``REV:PATH``, ``:PATH`` (the index), ``PATH`` (at HEAD) or ``REV``, if that has one checkpoint, stands for.
 
     Raises UsageError where that is none.
@@ -37,34 +37,34 @@ def named(blobs: Blobs, name: str) -> Checkpoint:
     revision, colon, path = name.partition(":")
     if colon:
         relative = path.startswith(("./", "../"))
-        return checkpoint(blobs, revision, path if relative else _from_here(path))
-    here = os.path.lexists(name) and inside_worktree()
-    is_path = here or blobs.find(f"HEAD:{from_top(name)}") is not None
-    is_revision = succeeds("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+        return read_checkpoint_at(blobs, revision, path if relative else _path_from_here(path))
+    here = os.path.lexists(name) and is_inside_worktree()
+    is_path = here or blobs.find(f"HEAD:{path_from_top(name)}") is not None
+    is_revision = git_succeeds("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
     if is_path and is_revision:
         raise UsageError(f"{name!r} is a revision and a path", hint=f"Say HEAD:./{name} for the path.")
     if is_path:
-        return checkpoint(blobs, "HEAD", name)
+        return read_checkpoint_at(blobs, "HEAD", name)
     if not is_revision and name != "HEAD":
         raise UsageError(f"{name!r} is no revision, and no file at HEAD", hint="git theta show REV:PATH, or :PATH")
-    return only(name)
+    return find_only_checkpoint(name)
 
 
-def checkpoint(blobs: Blobs, revision: str, path: str) -> Checkpoint:
+def read_checkpoint_at(blobs: BlobReader, revision: str, path: str) -> Checkpoint:
     """The checkpoint of a path, which is relative to the current folder; of an index, all of its shards.
 
     Raises UsageError where there is none.
     """
     if revision:
         commit_ids([revision])
-    whole, where = from_top(path), revision or "the index"
+    whole, where = path_from_top(path), revision or "the index"
     found = blobs.find(f"{revision}:{whole}")
     if found is None:
         raise UsageError(f"{whole!r} is no file in {where}", hint="What is versioned here: git theta ls-files :/")
-    text = manifest_text(blobs, found[0])
+    text = read_manifest_text(blobs, found[0])
     if text is not None:
-        return Checkpoint(whole, revision, (_shard(whole, text),))
-    shards = _sharded(blobs, revision, whole, found[0]) if is_index(whole) else ()
+        return Checkpoint(whole, revision, (_load_shard(whole, text),))
+    shards = _read_shards(blobs, revision, whole, found[0]) if is_index(whole) else ()
     if not shards:
         raise UsageError(
             f"{whole!r} is no checkpoint in {where}: Git has it as it is",
@@ -73,22 +73,26 @@ def checkpoint(blobs: Blobs, revision: str, path: str) -> Checkpoint:
     return Checkpoint(whole, revision, shards)
 
 
-def only(revision: str) -> Checkpoint:
+def find_only_checkpoint(revision: str) -> Checkpoint:
     """The one checkpoint of a commit. Raises UsageError where there is none, or more."""
     (commit,) = commit_ids([revision])[:1]
-    oids = {path: file.oid for path, file in files(commit).items() if file.regular and file.size <= LARGEST}
-    manifests = {oid: data for oid, data in texts(oids.values(), is_manifest, LARGEST).items() if is_manifest(data)}
-    shards = [_shard(path, manifests[oid]) for path, oid in oids.items() if oid in manifests]
-    found = checkpoints((), shards)
+    oids = {path: file.oid for path, file in files_of(commit).items() if file.is_regular and file.size <= MAX_MANIFEST}
+    manifests = {
+        oid: data
+        for oid, data in read_wanted_blobs(oids.values(), is_manifest, MAX_MANIFEST).items()
+        if is_manifest(data)
+    }
+    shards = [_load_shard(path, manifests[oid]) for path, oid in oids.items() if oid in manifests]
+    found = group_checkpoints((), shards)
     if len(found) == 1:
         return Checkpoint(found[0][0], revision, found[0][2])
     if not found:
         raise UsageError(f"{revision} has no checkpoint", hint="Files are versioned once tracked: git theta track")
-    names = ", ".join(path for path, _, _ in found[:_NAMED]) + (" ..." if len(found) > _NAMED else "")
+    names = ", ".join(path for path, _, _ in found[:_MAX_NAMED]) + (" ..." if len(found) > _MAX_NAMED else "")
     raise UsageError(f"{revision} has {len(found)} checkpoints: {names}", hint=f"Name one: {revision}:{found[0][0]}")
 
 
-def from_top(path: str) -> str:
+def path_from_top(path: str) -> str:
     """A path, relative to the current folder, from the top of the worktree. Raises UsageError for what is outside."""
     prefix = git("rev-parse", "--show-prefix").removesuffix(b"\n")
     if Path(path).is_absolute():
@@ -99,24 +103,24 @@ def from_top(path: str) -> str:
     return whole
 
 
-def _from_here(path: str) -> str:
+def _path_from_here(path: str) -> str:
     """A path from the top, relative to the current folder."""
-    return posixpath.relpath(posixpath.join("/", path), posixpath.join("/", from_top(".")))
+    return posixpath.relpath(posixpath.join("/", path), posixpath.join("/", path_from_top(".")))
 
 
-def _sharded(blobs: Blobs, revision: str, index: str, oid: str) -> tuple[Shard, ...]:
+def _read_shards(blobs: BlobReader, revision: str, index: str, oid: str) -> tuple[Shard, ...]:
     """The shards that an index names, as far as the version has them."""
     return tuple(
         [
-            _shard(path, manifest)
+            _load_shard(path, manifest)
             for path in shards_named_by(index, blobs.read(oid) or b"")
-            if (found := blobs.find(f"{revision}:{path}")) and (manifest := manifest_text(blobs, found[0]))
+            if (found := blobs.find(f"{revision}:{path}")) and (manifest := read_manifest_text(blobs, found[0]))
         ]
     )
 
 
-def _shard(path: str, text: bytes) -> Shard:
+def _load_shard(path: str, text: bytes) -> Shard:
     try:
-        return Shard(path, loads(text))
+        return Shard(path, decode_manifest(text))
     except ManifestError as error:
-        raise error.located(path=path) from error.__cause__
+        raise error.add_location(path=path) from error.__cause__

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from git_theta.operations.context import Desk
-from git_theta.operations.merging.apply_plan import Merged
-from git_theta.operations.merging.merge_report import Record, measured, record
+from git_theta.operations.context import Context
+from git_theta.operations.merging.apply_plan import MergeResult
+from git_theta.operations.merging.merge_report import Record, agreement_measure, record_merge
 from git_theta.repository.policy_sources import MergeOptions
 
 
@@ -20,10 +20,13 @@ class DriverReport(NamedTuple):
     failure: int
 
 
-def report_merge(path: str, merged: Merged, desk: Desk, asked: MergeOptions) -> None:
+def report_merge(path: str, merged: MergeResult, context: Context, asked: MergeOptions) -> None:
     """Report what became of a file, where anybody asked."""
     if asked.report:
-        _append(asked.report, record(path, merged, measured(desk)) if asked.measure else record(path, merged))
+        _append(
+            asked.report,
+            record_merge(path, merged, agreement_measure(context)) if asked.measure else record_merge(path, merged),
+        )
 
 
 def report_failure(code: int, asked: MergeOptions) -> None:

@@ -22,9 +22,9 @@ def place_hook(repository: Repository) -> None:
     """
     from git_theta.vcs import hooks
 
-    command = hooks.command(sys.executable)
+    command = hooks.hook_command(sys.executable)
     with contextlib.suppress(OSError, ThetaError):
         if repository.common_dir in repository.hooks_dir.parents:
-            found = hooks.state(repository.hooks_dir, command)
+            found = hooks.hook_state(repository.hooks_dir, command)
             if found in (hooks.HookState.ABSENT, hooks.HookState.OUTDATED):
-                hooks.install(repository.hooks_dir, command)
+                hooks.install_hook(repository.hooks_dir, command)

@@ -7,24 +7,24 @@ from pathlib import Path
 from typing import NamedTuple
 
 from git_theta.errors import ManifestError, UsageError
-from git_theta.manifest.text import LARGEST, is_manifest, loads
+from git_theta.manifest.text import MAX_MANIFEST, decode_manifest, is_manifest
 from git_theta.merging import options
-from git_theta.merging.catalogue import named
+from git_theta.merging.catalogue import load_strategy
 from git_theta.merging.checks import FLOATING, check_heads
-from git_theta.merging.policy import CONFLICT, Choice, said
+from git_theta.merging.policy import CONFLICT, Choice, prefix_origin
 from git_theta.operations.merging.apply_plan import Choose
-from git_theta.operations.merging.file_plans import Case, Version, case
-from git_theta.operations.merging.file_renames import Row, followed
+from git_theta.operations.merging.file_plans import FilePlan, HeadVersion, plan_file
+from git_theta.operations.merging.file_renames import MergeFile, follow_renames
 from git_theta.repository.policy_sources import MergeOptions, policy_for
 from git_theta.vcs import blobs, trees
 from git_theta.vcs import heads as vcs_heads
 from git_theta.vcs.heads import Head
 
-_SIDES = ("ours", "theirs")
-_COMPUTE = "Choose another strategy for it (-s, --for): average, ties ..."
+_SIDE_STRATEGIES = ("ours", "theirs")
+_COMPUTE_HINT = "Choose another strategy for it (-s, --for): average, ties ..."
 
 
-class Request(NamedTuple):
+class MergeRequest(NamedTuple):
     """What the command line, or a recipe, asks for.
 
     Attributes:
@@ -42,7 +42,7 @@ class Request(NamedTuple):
     dtype: str | None = None
 
 
-class Lineup(NamedTuple):
+class MergeInputs(NamedTuple):
     """What is merged.
 
     Attributes:
@@ -63,12 +63,12 @@ class Lineup(NamedTuple):
         return tuple([head for head in self.heads if head.name != vcs_heads.HEAD])
 
 
-def lineup(request: Request, top: Path) -> Lineup:
+def gather_inputs(request: MergeRequest, top: Path) -> MergeInputs:
     """What a request asks to merge. Raises UsageError for what is no commit, and for weights that do not fit."""
-    own = vcs_heads.resolve(vcs_heads.HEAD, top)
-    asked = [vcs_heads.resolve(name, top) for name in request.heads]
+    own = vcs_heads.resolve_head(vcs_heads.HEAD, top)
+    asked = [vcs_heads.resolve_head(name, top) for name in request.heads]
     heads, weights = (
-        _all_named(request, own, asked, top) if request.all_named else _merged_into(request, own, asked, top)
+        _recipe_heads(request, own, asked, top) if request.all_named else _independent_heads(request, own, asked, top)
     )
     if weights and len(weights) != len(heads):
         names = ", ".join(head.name for head in heads)
@@ -77,19 +77,19 @@ def lineup(request: Request, top: Path) -> Lineup:
             hint=f"Give one per head, in this order: {names}. Heads in the history of others are not merged.",
         )
     base = request.base or vcs_heads.merge_base(heads, top)
-    return Lineup(tuple(heads), vcs_heads.resolve(base, top) if base else None, weights, _labels(heads))
+    return MergeInputs(tuple(heads), vcs_heads.resolve_head(base, top) if base else None, weights, _label_heads(heads))
 
 
-Weighed = tuple[list[Head], tuple[float, ...] | None]
+WeightedHeads = tuple[list[Head], tuple[float, ...] | None]
 
 
-def _merged_into(request: Request, own: Head, asked: Sequence[Head], top: Path) -> Weighed:
-    return vcs_heads.independent([own, *asked], top), request.asked.settings.weights
+def _independent_heads(request: MergeRequest, own: Head, asked: Sequence[Head], top: Path) -> WeightedHeads:
+    return vcs_heads.independent_heads([own, *asked], top), request.asked.settings.weights
 
 
-def _all_named(request: Request, own: Head, asked: Sequence[Head], top: Path) -> Weighed:
+def _recipe_heads(request: MergeRequest, own: Head, asked: Sequence[Head], top: Path) -> WeightedHeads:
     """The heads of a recipe: none may drop out, as its weights would then mean something else."""
-    kept = vcs_heads.independent([own, *asked], top)
+    kept = vcs_heads.independent_heads([own, *asked], top)
     commits = [head.commit for head in asked]
     dropped = [head.name for head in asked if head.commit not in {one.commit for one in kept}]
     if dropped or len(set(commits)) < len(commits):
@@ -109,7 +109,7 @@ def _all_named(request: Request, own: Head, asked: Sequence[Head], top: Path) ->
     return heads, request.asked.settings.weights and tuple([weights[index] for index in order])
 
 
-def _labels(heads: Sequence[Head]) -> tuple[str, ...]:
+def _label_heads(heads: Sequence[Head]) -> tuple[str, ...]:
     if len(heads) == 2 and heads[0].name == vcs_heads.HEAD:
         return "ours", "theirs"
     names = tuple([head.name for head in heads])
@@ -117,102 +117,106 @@ def _labels(heads: Sequence[Head]) -> tuple[str, ...]:
     return names if fit else tuple([f"head {number}" for number in range(1, len(names) + 1)])
 
 
-def cases(made: Lineup, top: Path) -> list[Case]:
+def find_cases(made: MergeInputs, top: Path) -> list[FilePlan]:
     """What is to be done about each checkpoint that is not the same at the base and all heads.
 
     Raises ManifestError, with the path, for a manifest that cannot be read.
     """
     commits = [head.commit for head in (made.base, *made.heads) if head]
-    versions = {path: files if made.base else (None, *files) for path, files in trees.differing(commits, top).items()}
-    texts = _manifests(versions)
+    versions = {
+        path: files if made.base else (None, *files) for path, files in trees.differing_files(commits, top).items()
+    }
+    texts = _read_manifest_texts(versions)
     found = []
-    for path, files, was, clash in followed(versions, _renames(made, top), made.labels):
+    for path, files, was, clash in follow_renames(versions, _renames_of_heads(made, top), made.labels):
         if any(file and file.oid in texts for file in files):
-            there = tuple([_version(path, file, texts) for file in files])
-            found.append(case(Row(path, there, was, clash), made.labels))
+            there = tuple([_load_version(path, file, texts) for file in files])
+            found.append(plan_file(MergeFile(path, there, was, clash), made.labels))
     return found
 
 
-def _renames(made: Lineup, top: Path) -> list[dict[str, str]]:
+def _renames_of_heads(made: MergeInputs, top: Path) -> list[dict[str, str]]:
     """What each head calls files of the base otherwise."""
-    return [trees.renames(made.base.commit, head.commit, top) for head in made.heads] if made.base else []
+    return [trees.find_file_renames(made.base.commit, head.commit, top) for head in made.heads] if made.base else []
 
 
-def _manifests(versions: Mapping[str, Sequence[trees.File | None]]) -> dict[str, bytes]:
+def _read_manifest_texts(versions: Mapping[str, Sequence[trees.TreeFile | None]]) -> dict[str, bytes]:
     """The texts of the blobs that claim to be manifests, by id."""
-    sizes = {file.oid: file.size for files in versions.values() for file in files if file and file.regular}
+    sizes = {file.oid: file.size for files in versions.values() for file in files if file and file.is_regular}
     wanted = [blobs.Blob(oid, size, "") for oid, size in sizes.items()]
-    read = blobs.contents(wanted, is_manifest, LARGEST)
+    read = blobs.read_contents(wanted, is_manifest, MAX_MANIFEST)
     return {content.blob.oid: content.data for content in read if is_manifest(content.data)}
 
 
-def _version(path: str, file: trees.File | None, texts: Mapping[str, bytes]) -> Version | None:
+def _load_version(path: str, file: trees.TreeFile | None, texts: Mapping[str, bytes]) -> HeadVersion | None:
     if file is None:
         return None
     try:
-        manifest = loads(texts[file.oid]) if file.oid in texts else None
+        manifest = decode_manifest(texts[file.oid]) if file.oid in texts else None
     except ManifestError as error:
-        raise error.located(path=path) from None
-    return Version(file.mode, file.oid, manifest)
+        raise error.add_location(path=path) from None
+    return HeadVersion(file.mode, file.oid, manifest)
 
 
-def chooser(path: str, top: Path | None, asked: MergeOptions) -> Choose:
+def chooser_for(path: str, top: Path | None, asked: MergeOptions) -> Choose:
     """What the policy says about a decision of this file."""
     policy = policy_for(path, top, asked)
     return lambda decision: policy.choose(path, *decision.names)
 
 
-def check(found: Sequence[Case], request: Request, weights: tuple[float, ...] | None, top: Path) -> None:
+def check_request(
+    found: Sequence[FilePlan], request: MergeRequest, weights: tuple[float, ...] | None, top: Path
+) -> None:
     """Raise UsageError for a strategy, an option, weights or a dtype that cannot be, before anything is done."""
     for rule in request.asked.policy_rules():
-        _checked(rule.choice)
+        _require_spec(rule.choice)
     weighable = weights is None
     for item in found:
         for name, origin in dict.fromkeys(
-            (choice.strategy, choice.origin) for choice in _choices(item, top, request.asked)
+            (choice.strategy, choice.origin) for choice in _choices_for(item, top, request.asked)
         ):
-            strategy = named(name)
-            check_fits(item, Choice(name, {}, origin), weights if strategy.takes_weights else None)
+            strategy = load_strategy(name)
+            check_strategy(item, Choice(name, {}, origin), weights if strategy.takes_weights else None)
             weighable = weighable or strategy.takes_weights
         _check_dtype(item, request.dtype)
     if not weighable and any(item.plan and item.plan.contested for item in found):
         raise UsageError("no strategy that is used here takes weights", hint="Leave them out, or choose -s weighted.")
 
 
-def check_fits(item: Case, choice: Choice, weights: tuple[float, ...] | None = None) -> None:
+def check_strategy(item: FilePlan, choice: Choice, weights: tuple[float, ...] | None = None) -> None:
     """Raise UsageError, naming the file and who chose it, for a strategy that does not take the heads of a file.
 
     Sides are those of the merge: where not all heads have the file, the first one of those that do is not "ours".
     """
-    strategy = named(choice.strategy)
+    strategy = load_strategy(choice.strategy)
     fitting = weights and tuple([weights[index] for index in item.among])
     try:
-        with said(choice.origin):
-            if strategy.name in _SIDES and len(item.among) < len(item.heads):
-                raise UsageError(f"{strategy.name} may be a head without this file", hint=_COMPUTE)
+        with prefix_origin(choice.origin):
+            if strategy.name in _SIDE_STRATEGIES and len(item.among) < len(item.heads):
+                raise UsageError(f"{strategy.name} may be a head without this file", hint=_COMPUTE_HINT)
             check_heads(strategy, len(item.among), fitting)
     except UsageError as error:
-        raise error.located(path=item.path) from None
+        raise error.add_location(path=item.path) from None
 
 
-def _choices(item: Case, top: Path, asked: MergeOptions) -> Iterator[Choice]:
+def _choices_for(item: FilePlan, top: Path, asked: MergeOptions) -> Iterator[Choice]:
     if item.plan and item.plan.contested:
-        choose = chooser(item.path, top, asked)
+        choose = chooser_for(item.path, top, asked)
         for decision in item.plan.contested:
             choice = choose(decision)
             if choice:
-                _checked(choice)
+                _require_spec(choice)
                 yield choice
 
 
-def _checked(choice: Choice) -> None:
+def _require_spec(choice: Choice) -> None:
     if choice.strategy != CONFLICT:
-        with said(choice.origin):
-            strategy = named(choice.strategy)
-        options.parse(strategy.name, strategy.options, choice.options)
+        with prefix_origin(choice.origin):
+            strategy = load_strategy(choice.strategy)
+        options.parse_options(strategy.name, strategy.options, choice.options)
 
 
-def _check_dtype(item: Case, dtype: str | None) -> None:
+def _check_dtype(item: FilePlan, dtype: str | None) -> None:
     for decision in item.plan.contested if item.plan and dtype else ():
         for entry in (entry for held in decision.heads for entry in held):
             if entry.dtype in FLOATING and entry.dtype != dtype:

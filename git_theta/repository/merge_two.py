@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from git_theta.operations.merging.merge_report import Record, trailers
 from git_theta.repository.driver_report import read_report
-from git_theta.repository.policy_sources import HANDED, MergeOptions
+from git_theta.repository.policy_sources import OPTIONS_VARIABLE, MergeOptions
 from git_theta.vcs import git_merge
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.heads import Head
@@ -37,16 +37,16 @@ def merge_two(head: Head, asked: MergeOptions, repository: Repository, *, messag
 
     Conflicts are left as Git leaves them. After an error of the driver's the merge is given up.
     """
-    was_under_way = git_merge.under_way(repository)
+    was_under_way = git_merge.is_merging(repository)
     with tempfile.TemporaryDirectory() as folder:
         lines = Path(folder) / "report"
-        handed = {HANDED: asked._replace(report=os.fspath(lines)).encode()}
+        handed = {OPTIONS_VARIABLE: asked._replace(report=os.fspath(lines)).encode()}
         code, printed = git_merge.run_merge(head.name, message, repository.worktree, handed)
         report = read_report(lines)
-    begun = git_merge.under_way(repository) and not was_under_way
+    begun = git_merge.is_merging(repository) and not was_under_way
     if report.failure:
         if begun:
-            git_merge.abort(repository)
+            git_merge.abort_merge(repository)
         return GitMerge(report.failure, b"", begun=False)
     if begun:
         git_merge.add_trailers(repository, trailers(report.records))

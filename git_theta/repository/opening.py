@@ -12,23 +12,23 @@ from pathlib import Path
 
 from git_theta.errors import ManifestError
 from git_theta.manifest.model import Manifest
-from git_theta.manifest.text import loads
-from git_theta.operations.context import Desk
-from git_theta.operations.state_database import State
+from git_theta.manifest.text import decode_manifest
+from git_theta.operations.context import Context
+from git_theta.operations.state_database import StateDatabase
 from git_theta.operations.workers import Workers
 from git_theta.store.local import LocalStore
 from git_theta.vcs import index
-from git_theta.vcs.config import module
+from git_theta.vcs.config import module_command
 from git_theta.vcs.discovery import Repository
 
-FILTER = "git_theta.cli.filter_process"
+FILTER_MODULE = "git_theta.cli.filter_process"
 
 
 @contextmanager
-def open_desk(
+def open_context(
     repository: Repository, warn: Callable[[str], None], progress: Callable[[int], None] = lambda _: None
-) -> Iterator[Desk]:
-    """A desk with this repository's store, state and remotes; its threads end with the ``with`` block.
+) -> Iterator[Context]:
+    """A context with this repository's store, state and remotes; its threads end with the ``with`` block.
 
     Args:
         repository: the one to work in.
@@ -37,16 +37,16 @@ def open_desk(
     """
     theta = repository.theta_dir
     store = open_store(repository)
-    state, workers = State(theta / "state.sqlite"), Workers()
+    state, workers = StateDatabase(theta / "state.sqlite"), Workers()
     try:
-        yield Desk(
+        yield Context(
             store=store,
             state=state,
             workers=workers,
             scratch=theta / "tmp",
             warn=warn,
-            prior=partial(_staged_manifest, repository.worktree),
-            fetch=partial(_fetched, store, repository.worktree or repository.git_dir),
+            staged_manifest=partial(_read_staged_manifest, repository.worktree),
+            fetch=partial(_fetch_objects, store, repository.worktree or repository.git_dir),
             progress=progress,
         )
     finally:
@@ -59,48 +59,50 @@ def open_store(repository: Repository) -> LocalStore:
     return LocalStore(repository.theta_dir, repository.alternates())
 
 
-def conflicts_of(repository: Repository) -> Path:
+def conflicts_dir(repository: Repository) -> Path:
     """Where it is noted how far the conflicts of this worktree are settled."""
     return repository.git_dir / "theta" / "conflicts"
 
 
-def refresh(worktree: Path, texts: Mapping[str, bytes], answers: Path) -> None:
+def refresh_index(worktree: Path, texts: Mapping[str, bytes], answers: Path) -> None:
     """Have Git take these files for what their manifests say, which ``answers`` holds too, where that is staged."""
-    command = module(sys.executable, f"{FILTER} --written {shlex.quote(os.fspath(answers))}")
-    index.refresh(
-        index.holding(texts, worktree), worktree, {"filter.theta.process": command, "filter.theta.required": "true"}
+    command = module_command(sys.executable, f"{FILTER_MODULE} --written {shlex.quote(os.fspath(answers))}")
+    index.refresh_entries(
+        index.paths_holding(texts, worktree),
+        worktree,
+        {"filter.theta.process": command, "filter.theta.required": "true"},
     )
 
 
-def _staged_manifest(worktree: Path | None, path: str) -> Manifest | None:
-    text = index.staged(path, worktree)
+def _read_staged_manifest(worktree: Path | None, path: str) -> Manifest | None:
+    text = index.read_staged(path, worktree)
     try:
-        return loads(text) if text else None
+        return decode_manifest(text) if text else None
     except ManifestError:  # the file was committed raw, or by a newer release
         return None
 
 
-def _fetched(store: LocalStore, top: Path, oids: Iterable[str]) -> list[str]:
+def _fetch_objects(store: LocalStore, top: Path, oids: Iterable[str]) -> list[str]:
     """Ask each remote in turn for what is missing or was cut off, until it is there; why those asked did not help."""
     from git_theta.vcs import remotes
 
     wanted = list(oids)
     for oid in wanted:
-        store.set_aside_damaged(oid)
+        store.set_aside(oid)
     reasons = []
-    for name, url in remotes.urls().items():
+    for name, url in remotes.remote_urls().items():
         if missing := [oid for oid in wanted if not store.has(oid)]:
-            why = _asked(store, top, name, url, missing)
-            reasons += [f"{name} ({remotes.without_secrets(url)}): {why}"] if why else []
+            why = _fetch_from_remote(store, top, name, url, missing)
+            reasons += [f"{name} ({remotes.redact_url(url)}): {why}"] if why else []
     return reasons
 
 
-def _asked(store: LocalStore, top: Path, name: str, url: str, oids: list[str]) -> str:
+def _fetch_from_remote(store: LocalStore, top: Path, name: str, url: str, oids: list[str]) -> str:
     """Fetch from one remote what it has; why not all of it is here then, or ""."""
     from git_theta.transport.directory import DirectoryTransport
     from git_theta.vcs import remotes
 
-    remote = remotes.directory(url, top)
+    remote = remotes.local_repository(url, top)
     if remote is None:
         return "no repository is there" if remotes.is_local(url) else "this release fetches from directories only"
     damaged = DirectoryTransport(store, remote.theta_dir, remote.alternates()).fetch(oids)

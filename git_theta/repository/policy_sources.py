@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from git_theta.errors import GitError
-from git_theta.merging.policy import Policy, Rule, everywhere, for_parameters, layered
-from git_theta.merging.policy_file import FILE, parse
-from git_theta.operations.merging.apply_plan import Settings
-from git_theta.vcs.git import blob, git
+from git_theta.merging.policy import Policy, Rule, build_policy, make_global_rule, parse_glob_rule
+from git_theta.merging.policy_file import POLICY_FILE, parse_policy
+from git_theta.operations.merging.apply_plan import MergeSettings
+from git_theta.vcs.git import git, read_blob
 
-HANDED = "GIT_THETA_MERGE"
+OPTIONS_VARIABLE = "GIT_THETA_MERGE"
 """How `git theta merge` hands its options to the driver, which Git's own -X does not reach: JSON."""
-STRATEGY = "GIT_THETA_STRATEGY"
+STRATEGY_VARIABLE = "GIT_THETA_STRATEGY"
 """A strategy for whatever is contested, for people who cannot pass options: `GIT_THETA_STRATEGY=average git pull`."""
 KEYS = ("theta.merge.strategy", "theta.merge.option")
 """Git's configuration of the same, which lasts."""
@@ -35,7 +35,7 @@ class MergeOptions(NamedTuple):
     strategy: str = ""
     options: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
-    settings: Settings = Settings()
+    settings: MergeSettings = MergeSettings()
     report: str = ""
     measure: bool = False
     fallback: str = ""
@@ -46,9 +46,9 @@ class MergeOptions(NamedTuple):
 
     def policy_rules(self) -> list[Rule]:
         """The rules of the command line: ``--for`` in order, then ``-s``. Raises UsageError for what is no rule."""
-        found = [for_parameters(rule) for rule in self.rules]
+        found = [parse_glob_rule(rule) for rule in self.rules]
         if self.strategy or self.options:
-            found.append(everywhere(self.strategy, self.options, origin="-s"))
+            found.append(make_global_rule(self.strategy, self.options, origin="-s"))
         return found
 
 
@@ -58,36 +58,38 @@ def decode_options(handed: str, fallback: str) -> MergeOptions:
         return MergeOptions(fallback=fallback)
     fields = json.loads(handed)
     weights = fields["settings"]["weights"]
-    settings = Settings(tuple(weights) if weights else None, fields["settings"]["seed"], fields["settings"]["device"])
+    settings = MergeSettings(
+        tuple(weights) if weights else None, fields["settings"]["seed"], fields["settings"]["device"]
+    )
     lists = {name: tuple(fields[name]) for name in ("options", "rules")}
     return MergeOptions(**{**fields, **lists, "settings": settings, "fallback": fallback})
 
 
 def policy_for(path: str, worktree: Path | None, asked: MergeOptions) -> Policy:
     """The policy for one file, in the order of precedence. Raises UsageError saying which source is wrong."""
-    tracked = blob(f"HEAD:{FILE}", cwd=worktree)
-    return layered(
+    tracked = read_blob(f"HEAD:{POLICY_FILE}", cwd=worktree)
+    return build_policy(
         command_line=asked.policy_rules(),
-        file=parse(tracked) if tracked else (),
-        attributes={path: _attribute(path, worktree)},
-        environment=[everywhere(asked.fallback, origin=STRATEGY)] if asked.fallback else (),
-        config=_config(worktree),
+        file=parse_policy(tracked) if tracked else (),
+        attributes={path: _read_attribute(path, worktree)},
+        environment=[make_global_rule(asked.fallback, origin=STRATEGY_VARIABLE)] if asked.fallback else (),
+        config=_config_rules(worktree),
     )
 
 
-def _attribute(path: str, worktree: Path | None) -> str:
+def _read_attribute(path: str, worktree: Path | None) -> str:
     answer = git("check-attr", "-z", "theta-merge", "--", path, cwd=worktree)
     return os.fsdecode(answer.split(b"\0")[2])
 
 
-def _config(worktree: Path | None) -> list[Rule]:
-    strategy, options = (configured(key, worktree) for key in KEYS)
+def _config_rules(worktree: Path | None) -> list[Rule]:
+    strategy, options = (config_values(key, worktree) for key in KEYS)
     if not strategy and not options:
         return []
-    return [everywhere(strategy[-1] if strategy else "", options, origin="theta.merge.strategy")]
+    return [make_global_rule(strategy[-1] if strategy else "", options, origin="theta.merge.strategy")]
 
 
-def configured(key: str, worktree: Path | None = None) -> list[str]:
+def config_values(key: str, worktree: Path | None = None) -> list[str]:
     """All values of one key of Git's configuration, in order; none where it is not set."""
     try:
         return os.fsdecode(git("config", "-z", "--get-all", key, cwd=worktree)).split("\0")[:-1]

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
-from git_theta.diffing.alarms import Alarm, Kind, Original, Step, Watch, untrained
-from git_theta.manifest.lines import weights
-from git_theta.operations.comparing.parameter_history import steps
-from git_theta.repository.version_history import SHORT, Past
-from git_theta.vcs.commits import Diffs, commits
+from git_theta.diffing.alarms import Alarm, AlarmKind, IsOriginal, Step, WeightWatch, find_untrained
+from git_theta.manifest.lines import digest_floating
+from git_theta.operations.comparing.parameter_history import steps_of
+from git_theta.repository.version_history import OID_DIGITS, VersionHistory
+from git_theta.vcs.commits import CommitDiffs, walk_commits
 from git_theta.vcs.git import git
 
-_EVERYWHERE = ("--branches", "--remotes")
+_ALL_BRANCHES = ("--branches", "--remotes")
 
 
 class Observer:
@@ -25,35 +25,35 @@ class Observer:
         pathspecs: the files that matter.
     """
 
-    def __init__(self, history: Past, tips: Sequence[str], pathspecs: Sequence[str]) -> None:
+    def __init__(self, history: VersionHistory, tips: Sequence[str], pathspecs: Sequence[str]) -> None:
         self._history = history
-        self._elsewhere = [*_EVERYWHERE, "--not", *(tip for tip in tips if not tip.startswith("^"))]
+        self._elsewhere = [*_ALL_BRANCHES, "--not", *(tip for tip in tips if not tip.startswith("^"))]
         self._pathspecs = pathspecs
-        self._watch: Watch | None = None
+        self._watch: WeightWatch | None = None
 
-    def alarms(self, taken: Iterable[Step]) -> list[Alarm]:
+    def find_alarms(self, taken: Iterable[Step]) -> list[Alarm]:
         """What is alarming about a commit that took these steps."""
         if self._watch is None:
-            self._watch = Watch(original(self._history))
-            self._watch.watch(_steps(self._history, self._elsewhere, self._pathspecs))
+            self._watch = WeightWatch(originality_test(self._history))
+            self._watch.add_all(_read_steps(self._history, self._elsewhere, self._pathspecs))
         found: list[Alarm] = []
         for step in taken:
-            same = untrained(step)
+            same = find_untrained(step)
             found += [same] if same else self._watch.add(step)
         return found
 
 
-def everywhere(history: Past, paths: Sequence[str]) -> Iterator[Step]:
+def steps_of_branches(history: VersionHistory, paths: Sequence[str]) -> Iterator[Step]:
     """What commits of all branches did to these files (from the top), youngest first."""
-    return _steps(history, [*_EVERYWHERE, "HEAD"], [_literal(path) for path in paths])
+    return _read_steps(history, [*_ALL_BRANCHES, "HEAD"], [_literal_pathspec(path) for path in paths])
 
 
-def told(alarm: Alarm) -> str:
+def describe_alarm(alarm: Alarm) -> str:
     """The alarm as a sentence."""
-    one, other = alarm.commit[:SHORT], alarm.other[:SHORT]
-    if alarm.kind is Kind.PARENT:
+    one, other = alarm.commit[:OID_DIGITS], alarm.other[:OID_DIGITS]
+    if alarm.kind is AlarmKind.PARENT:
         return f"{alarm.path}: {one} stored it anew with the weights of its parent {other}, byte for byte"
-    where, there = _on(alarm.commit), _on(alarm.other)
+    where, there = _describe_branches(alarm.commit), _describe_branches(alarm.other)
     return (
         f"{alarm.path}: {one}{where} and {other}{there} both changed the weights, and to the same ones, byte for byte"
     )
@@ -64,36 +64,36 @@ def alarm_json(alarm: Alarm) -> dict[str, Any]:
     return {"kind": alarm.kind.value, "path": alarm.path, "commit": alarm.commit, "same_as": alarm.other}
 
 
-def _steps(history: Past, revisions: Sequence[str], pathspecs: Sequence[str]) -> Iterator[Step]:
-    with Diffs(pathspecs, renames=False) as diffs:
-        for commit in commits(revisions, pathspecs, options=["--no-merges"]):
+def _read_steps(history: VersionHistory, revisions: Sequence[str], pathspecs: Sequence[str]) -> Iterator[Step]:
+    with CommitDiffs(pathspecs, renames=False) as diffs:
+        for commit in walk_commits(revisions, pathspecs, options=["--no-merges"]):
             for parent in commit.parents:
-                yield from steps(commit, diffs.between(commit.oid, parent), history.reader.texts)
+                yield from steps_of(commit, diffs.edits_between(commit.oid, parent), history.reader.texts)
 
 
-def original(history: Past) -> Original:
+def originality_test(history: VersionHistory) -> IsOriginal:
     """Tells which steps brought weights that no version of the file in their history had."""
 
     @cache
     def found(step: Step) -> bool:
-        pathspecs = [_literal(step.path)]
-        with Diffs(pathspecs, renames=False) as diffs:
-            for commit in commits([step.parent], pathspecs):
-                edits = diffs.between(commit.oid, commit.parents[0] if commit.parents else None)
+        pathspecs = [_literal_pathspec(step.path)]
+        with CommitDiffs(pathspecs, renames=False) as diffs:
+            for commit in walk_commits([step.parent], pathspecs):
+                edits = diffs.edits_between(commit.oid, commit.parents[0] if commit.parents else None)
                 texts = [text for edit in edits if edit.after and (text := history.reader.texts(edit.after.oid))]
-                if step.after in map(weights, texts):
+                if step.after in map(digest_floating, texts):
                     return False
         return True
 
     return found
 
 
-def _literal(path: str) -> str:
+def _literal_pathspec(path: str) -> str:
     """The pathspec of a path from the top."""
     return f":(top,literal){path}"
 
 
-def _on(commit: str) -> str:
+def _describe_branches(commit: str) -> str:
     """The branches that have a commit, in words."""
     names = git("for-each-ref", "--format=%(refname:short)", f"--contains={commit}", "refs/heads", "refs/remotes")
     found = names.decode(errors="replace").split()

@@ -9,47 +9,47 @@ from typing import Any, NamedTuple
 
 from git_theta.diffing.base import Change
 from git_theta.globs import name_matcher
-from git_theta.manifest.text import LARGEST, is_manifest
-from git_theta.operations.comparing.parameter_history import Reader
-from git_theta.vcs.commits import Blobs, Commit, Diffs
+from git_theta.manifest.text import MAX_MANIFEST, is_manifest
+from git_theta.operations.comparing.parameter_history import HistoryReader
+from git_theta.vcs.commits import BlobReader, Commit, CommitDiffs
 
-SHORT = 12
+OID_DIGITS = 12
 """Hex digits of an id, where a person reads it."""
 
 
-class Past(NamedTuple):
+class VersionHistory(NamedTuple):
     """A repository's history, opened: blobs, what commits changed, and versions of checkpoints."""
 
-    blobs: Blobs
-    diffs: Diffs
-    reader: Reader
+    blobs: BlobReader
+    diffs: CommitDiffs
+    reader: HistoryReader
 
 
 @contextmanager
-def past(warn: Callable[[str], None]) -> Iterator[Past]:
+def open_history(warn: Callable[[str], None]) -> Iterator[VersionHistory]:
     """The history of the repository we are in; its processes end with the block.
 
     ``warn`` is told of what cannot be read.
     """
-    with Blobs(LARGEST) as blobs, Diffs() as diffs:
-        yield Past(blobs, diffs, Reader(lambda oid: manifest_text(blobs, oid), cache(warn)))
+    with BlobReader(MAX_MANIFEST) as blobs, CommitDiffs() as diffs:
+        yield VersionHistory(blobs, diffs, HistoryReader(lambda oid: read_manifest_text(blobs, oid), cache(warn)))
 
 
-def manifest_text(blobs: Blobs, oid: str) -> bytes | None:
+def read_manifest_text(blobs: BlobReader, oid: str) -> bytes | None:
     """The blob of that id, where it is the text of a manifest."""
     text = blobs.read(oid)
     return text if text and is_manifest(text) else None
 
 
-def keeping(globs: Sequence[str]) -> Callable[[Change], bool] | None:
+def change_matcher(globs: Sequence[str]) -> Callable[[Change], bool] | None:
     """Whether one of a change's names matches a glob; None for no globs. Raises UsageError for what is no glob."""
     if not globs:
         return None
     matches = name_matcher(globs)
-    return lambda change: any(map(matches, names(change)))
+    return lambda change: any(map(matches, names_of_change(change)))
 
 
-def names(change: Change) -> list[str]:
+def names_of_change(change: Change) -> list[str]:
     """Every name that a changed parameter has or had."""
     return [*(place.name for place in (change.after, change.before) if place), *change.also]
 

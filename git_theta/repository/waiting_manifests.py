@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 from git_theta.errors import ThetaError
 from git_theta.manifest.model import Manifest
-from git_theta.operations.context import Desk
-from git_theta.operations.restoring.deferred import Deferred
+from git_theta.operations.context import Context
+from git_theta.operations.restoring.deferred import DeferredFiles
 from git_theta.operations.restoring.restore import missing_objects, require_objects
-from git_theta.operations.worktree_files import manifest_in, regular
-from git_theta.repository.opening import refresh
+from git_theta.operations.worktree_files import find_regular_file, read_manifest_file
+from git_theta.repository.opening import refresh_index
 from git_theta.vcs import index
 
 
@@ -27,24 +27,24 @@ class WaitingManifest(NamedTuple):
 
 def waiting_manifest(path: str, top: Path) -> WaitingManifest | None:
     """The manifest that stands in the place of a file of the worktree; None where there is none."""
-    file = regular(top, path)
-    found = manifest_in(file) if file else None
+    file = find_regular_file(top, path)
+    found = read_manifest_file(file) if file else None
     return WaitingManifest(path, *found) if found else None
 
 
 def check_out(
-    waiting: Iterable[WaitingManifest], top: Path, desk: Desk, report: Callable[[ThetaError], object]
+    waiting: Iterable[WaitingManifest], top: Path, context: Context, report: Callable[[ThetaError], object]
 ) -> list[str]:
     """Put the files in the place of their manifests; the paths of those written. What fails is reported."""
     # One question to each remote, not one per file.
-    missing = dict.fromkeys(oid for one in waiting for oid in missing_objects(one.manifest, desk))
+    missing = dict.fromkeys(oid for one in waiting for oid in missing_objects(one.manifest, context))
     if missing:
-        desk.fetch(list(missing))
-    deferred = Deferred(top, desk, report)
+        context.fetch(list(missing))
+    deferred = DeferredFiles(top, context, report)
     for path, manifest, text in waiting:
         try:
-            require_objects(manifest, desk)
+            require_objects(manifest, context)
             deferred.add(path, manifest, text)
         except ThetaError as error:
-            report(error.located(path=path))
-    return deferred.write(partial(refresh, top), partial(index.distrust, worktree=top))
+            report(error.add_location(path=path))
+    return deferred.write(partial(refresh_index, top), partial(index.invalidate_entries, worktree=top))

@@ -22,7 +22,7 @@ class Payload:
         self._file = file
         self.left = size
 
-    def take(self, size: int) -> bytes:
+    def read_exactly(self, size: int) -> bytes:
         """The next ``size`` bytes. Raises CorruptObject when the payload ends before them."""
         if size > self.left:
             raise CorruptObject("a stored payload ends too early")

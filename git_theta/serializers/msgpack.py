@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from git_theta.errors import CorruptObject
 from git_theta.serializers.base import Payload, Serializer
-from git_theta.serializers.framing import framed, unframed
+from git_theta.serializers.framing import prefix_lengths, read_bodies
 from git_theta.tensors.arrays import Array, Arrays, Buffer, Parallel
 
 
@@ -16,20 +16,20 @@ class MsgpackSerializer(Serializer):
     name = "msgpack"
 
     def encode(self, blocks: Iterable[Arrays], parallel: Parallel) -> Iterator[Buffer]:
-        return framed(parallel(_pack, blocks))
+        return prefix_lengths(parallel(_pack_arrays, blocks))
 
     def decode(self, payload: Payload, parallel: Parallel) -> Iterator[Arrays]:
-        return parallel(_unpack, unframed(payload))
+        return parallel(_unpack_arrays, read_bodies(payload))
 
 
-def _pack(arrays: Arrays) -> bytes:
+def _pack_arrays(arrays: Arrays) -> bytes:
     import msgpack
 
     packed: bytes = msgpack.packb([[array.width, bytes(array.data)] for array in arrays])
     return packed
 
 
-def _unpack(body: bytes) -> Arrays:
+def _unpack_arrays(body: bytes) -> Arrays:
     import msgpack
 
     try:

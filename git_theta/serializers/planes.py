@@ -16,14 +16,14 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from git_theta.errors import CorruptObject
 from git_theta.serializers.base import Payload, Serializer
-from git_theta.serializers.framing import LONGEST, framed, unframed
+from git_theta.serializers.framing import MAX_STORED_BLOCK, prefix_lengths, read_bodies
 from git_theta.serializers.zstd import compress, decompress
 from git_theta.tensors.arrays import Array, Arrays, Buffer, Parallel
 
-_RAW = 1 << 31
-_SAMPLE = 16 << 10
-_ARRAY = struct.Struct("<BI")
-_LENGTH = struct.Struct("<I")
+_RAW_FLAG = 1 << 31
+_SAMPLE_SIZE = 16 << 10
+_ARRAY_HEADER = struct.Struct("<BI")
+_PLANE_LENGTH = struct.Struct("<I")
 
 
 class PlanesSerializer(Serializer):
@@ -32,50 +32,54 @@ class PlanesSerializer(Serializer):
     name = "planes"
 
     def encode(self, blocks: Iterable[Arrays], parallel: Parallel) -> Iterator[Buffer]:
-        return framed(parallel(_pack, blocks))
+        return prefix_lengths(parallel(_pack_arrays, blocks))
 
     def decode(self, payload: Payload, parallel: Parallel) -> Iterator[Arrays]:
-        return parallel(_unpack, unframed(payload))
+        return parallel(_unpack_arrays, read_bodies(payload))
 
 
-def _pack(arrays: Arrays) -> bytes:
+def _pack_arrays(arrays: Arrays) -> bytes:
     parts: list[Buffer] = [bytes([len(arrays)])]
     for array in arrays:
         width = array.width if len(array.data) % array.width == 0 else 1
-        parts.append(_ARRAY.pack(width, len(array.data)))
-        for plane in _split(array.data, width):
-            packed = _shrunk(plane)
-            parts += (_LENGTH.pack(len(plane) | _RAW), plane) if packed is None else (_LENGTH.pack(len(packed)), packed)
+        parts.append(_ARRAY_HEADER.pack(width, len(array.data)))
+        for plane in _split_planes(array.data, width):
+            packed = _compress_plane(plane)
+            parts += (
+                (_PLANE_LENGTH.pack(len(plane) | _RAW_FLAG), plane)
+                if packed is None
+                else (_PLANE_LENGTH.pack(len(packed)), packed)
+            )
     return b"".join(parts)
 
 
-def _shrunk(plane: Buffer) -> bytes | None:
+def _compress_plane(plane: Buffer) -> bytes | None:
     """The plane through zstd, or None where that does not make it smaller: its start tells of mantissas, cheaply."""
-    start = memoryview(plane)[:_SAMPLE]
+    start = memoryview(plane)[:_SAMPLE_SIZE]
     if len(start) < len(plane) and len(compress(start)) >= len(start):
         return None
     packed = compress(plane)
     return packed if len(packed) < len(plane) else None
 
 
-def _unpack(body: bytes) -> Arrays:
+def _unpack_arrays(body: bytes) -> Arrays:
     view, at, total = memoryview(body), 1, 0
     arrays = []
     try:
         for _ in range(body[0]):
-            width, size = _ARRAY.unpack_from(view, at)
-            at += _ARRAY.size
+            width, size = _ARRAY_HEADER.unpack_from(view, at)
+            at += _ARRAY_HEADER.size
             total += size
-            if total > LONGEST:
+            if total > MAX_STORED_BLOCK:
                 raise CorruptObject(f"a stored block claims {total} bytes")
             planes = []
             for _ in range(width):
-                (length,) = _LENGTH.unpack_from(view, at)
-                at += _LENGTH.size
-                stored = view[at : at + (length & ~_RAW)]
-                at += length & ~_RAW
-                planes.append(stored if length & _RAW else decompress(stored, size // width))
-            arrays.append(Array(width, _joined(planes, width, size)))
+                (length,) = _PLANE_LENGTH.unpack_from(view, at)
+                at += _PLANE_LENGTH.size
+                stored = view[at : at + (length & ~_RAW_FLAG)]
+                at += length & ~_RAW_FLAG
+                planes.append(stored if length & _RAW_FLAG else decompress(stored, size // width))
+            arrays.append(Array(width, _join_planes(planes, width, size)))
     except (struct.error, IndexError, ZeroDivisionError) as error:
         raise CorruptObject("a stored block of planes is damaged") from error
     if at != len(body):
@@ -83,7 +87,7 @@ def _unpack(body: bytes) -> Arrays:
     return tuple(arrays)
 
 
-def _split(data: Buffer, width: int) -> Iterator[Buffer]:
+def _split_planes(data: Buffer, width: int) -> Iterator[Buffer]:
     """The planes of little-endian elements, least significant first."""
     if width == 1:
         yield data
@@ -97,7 +101,7 @@ def _split(data: Buffer, width: int) -> Iterator[Buffer]:
         yield plane.data
 
 
-def _joined(planes: Sequence[Buffer], width: int, size: int) -> Buffer:
+def _join_planes(planes: Sequence[Buffer], width: int, size: int) -> Buffer:
     if any(len(plane) * width != size for plane in planes):
         raise CorruptObject("a stored plane has the wrong length")
     if width == 1:

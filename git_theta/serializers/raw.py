@@ -19,4 +19,4 @@ class RawSerializer(Serializer):
 
     def decode(self, payload: Payload, parallel: Parallel) -> Iterator[Arrays]:  # noqa: ARG002
         while payload.left:
-            yield (Array(1, payload.take(min(BLOCK, payload.left))),)
+            yield (Array(1, payload.read_exactly(min(BLOCK, payload.left))),)

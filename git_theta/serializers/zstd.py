@@ -7,12 +7,12 @@ from functools import cache
 from typing import Any
 
 from git_theta.errors import CorruptObject
-from git_theta.serializers.framing import LONGEST
+from git_theta.serializers.framing import MAX_STORED_BLOCK
 from git_theta.tensors.arrays import Buffer
 
 
 @cache
-def _zstd() -> Any:
+def _load_zstd() -> Any:
     if sys.version_info >= (3, 14):
         from compression import zstd
     else:
@@ -21,13 +21,13 @@ def _zstd() -> Any:
 
 
 @cache
-def _limits() -> dict[Any, int]:
-    return {_zstd().DecompressionParameter.window_log_max: (LONGEST - 1).bit_length()}
+def _decompress_limits() -> dict[Any, int]:
+    return {_load_zstd().DecompressionParameter.window_log_max: (MAX_STORED_BLOCK - 1).bit_length()}
 
 
 @cache
-def _options() -> dict[Any, int]:
-    zstd = _zstd()
+def _compress_options() -> dict[Any, int]:
+    zstd = _load_zstd()
     parameter = zstd.CompressionParameter
     return {
         parameter.compression_level: 1,
@@ -39,7 +39,7 @@ def _options() -> dict[Any, int]:
 
 def compress(data: Buffer) -> bytes:
     """``data`` as one zstd frame, entropy-coded; near repetitions of 7 bytes and more are found too."""
-    packed: bytes = _zstd().compress(data, options=_options())
+    packed: bytes = _load_zstd().compress(data, options=_compress_options())
     return packed
 
 
@@ -48,8 +48,8 @@ def decompress(frame: Buffer, size: int) -> bytes:
 
     Never makes more than one byte too many, nor lets a frame claim more working memory than the longest block needs.
     """
-    zstd = _zstd()
-    decompressor = zstd.ZstdDecompressor(options=_limits())
+    zstd = _load_zstd()
+    decompressor = zstd.ZstdDecompressor(options=_decompress_limits())
     try:
         data: bytes = decompressor.decompress(frame, max_length=size + 1)
     except zstd.ZstdError as error:

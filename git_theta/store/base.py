@@ -23,7 +23,7 @@ Buffer = bytes | bytearray | memoryview
 _OID = re.compile(r"[0-9a-f]{64}\Z")
 
 
-class Stored(NamedTuple):
+class StoredObject(NamedTuple):
     """What ``put`` answers: the object's id, and its size in bytes."""
 
     oid: str
@@ -35,7 +35,7 @@ def is_oid(text: str) -> bool:
     return _OID.match(text) is not None
 
 
-def checked(oid: str) -> str:
+def require_oid(oid: str) -> str:
     """``oid``, if it is one. Raises StoreError otherwise (L10)."""
     if not is_oid(oid):
         raise StoreError(f"not an object id: {oid!r}", hint="The manifest that names it was damaged or forged.")
@@ -48,7 +48,7 @@ class Store(ABC):
     name: str
 
     @abstractmethod
-    def put(self, chunks: Iterable[Buffer]) -> Stored:
+    def put(self, chunks: Iterable[Buffer]) -> StoredObject:
         """Store the concatenation of ``chunks``, which may be a generator: it is never held whole.
 
         Raises StoreError when it cannot be written; nothing is left behind then.

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from git_theta.errors import CorruptObject, MissingObject, StoreError
-from git_theta.store.base import Buffer, Store, Stored, checked, is_oid
+from git_theta.store.base import Buffer, Store, StoredObject, is_oid, require_oid
 
-_STALE = 24 * 3600
+_STALE_SECONDS = 24 * 3600
 """Seconds after which a temporary file belongs to a process that died."""
 
 
@@ -40,34 +40,34 @@ class LocalStore(Store):
         self._lock = threading.Lock()
         self._swept = False
 
-    def put(self, chunks: Iterable[Buffer]) -> Stored:
+    def put(self, chunks: Iterable[Buffer]) -> StoredObject:
         digest = hashlib.sha256()
         size = 0
-        with self._writing() as (temporary, descriptor):
+        with self._open_temporary() as (temporary, descriptor):
             for chunk in chunks:
                 digest.update(chunk)
                 size += len(chunk)
-                _write(descriptor, chunk)
+                _write_chunk(descriptor, chunk)
             oid = digest.hexdigest()
-            if not self._already(oid, size):
+            if not self._has_whole(oid, size):
                 os.fsync(descriptor)
                 os.fchmod(descriptor, 0o444)
-                self._adopt(temporary, oid)
-        return Stored(oid, size)
+                self._move_into_place(temporary, oid)
+        return StoredObject(oid, size)
 
     def adopt(self, file: Path, oid: str) -> None:
         """Take over ``file``, which another store calls ``oid``: by hard link where that works, else by copy.
 
         Raises CorruptObject, and keeps nothing, when the file is not that object.
         """
-        if self._already(oid, file.stat().st_size):
+        if self._has_whole(oid, file.stat().st_size):
             return
-        if _sha256(file) != oid:
+        if _hash_file(file) != oid:
             raise CorruptObject(f"object {oid} is damaged in {file}", hint="Repair it there: git theta fsck")
         try:
-            temporary = self._temporary()
+            temporary = self._temporary_path()
             os.link(file, temporary, follow_symlinks=False)
-            self._adopt(temporary, oid)
+            self._move_into_place(temporary, oid)
         except OSError:  # another file system, one without hard links, or somebody else's file
             with open(file, "rb") as stream:  # noqa: PTH123
                 self.put(iter(lambda: stream.read(1 << 20), b""))
@@ -86,8 +86,8 @@ class LocalStore(Store):
 
     def find(self, oid: str) -> Path | None:
         """The object's file, here or in an alternate; None when it is in neither."""
-        checked(oid)
-        return next((path for root in self._roots if (path := _place(root, oid)).is_file()), None)
+        require_oid(oid)
+        return next((path for root in self._roots if (path := _object_path(root, oid)).is_file()), None)
 
     def sync(self) -> None:
         with self._lock:
@@ -98,72 +98,72 @@ class LocalStore(Store):
         except OSError as error:
             with self._lock:
                 self._unsynced |= folders
-            raise _explained(error, self.root) from error
+            raise _as_store_error(error, self.root) from error
 
-    def set_aside_damaged(self, oid: str) -> None:
+    def set_aside(self, oid: str) -> None:
         """Where something stands in the object's place that is not the object, move it to ``damaged``."""
-        place = _place(self.root, checked(oid))
-        if place.is_file() and _sha256(place) == oid:
+        place = _object_path(self.root, require_oid(oid))
+        if place.is_file() and _hash_file(place) == oid:
             return
         if os.path.lexists(place):
             aside = self.root / "damaged" / f"{oid}-{os.urandom(4).hex()}"
-            self._make(aside.parent)
+            self._make_folder(aside.parent)
             place.rename(aside)
 
     def oids(self) -> Iterator[str]:
         return (path.name for path in self.root.glob("objects/??/??/*") if is_oid(path.name) and path.is_file())
 
-    def _already(self, oid: str, size: int | None = None) -> bool:
+    def _has_whole(self, oid: str, size: int | None = None) -> bool:
         """Whether the object is here, whole as far as its ``size`` tells; one that was cut off is replaced.
 
         Its directories are then synced as if we had put it: the process that did may have been killed before its sync.
         """
-        place = _place(self.root, checked(oid))
+        place = _object_path(self.root, require_oid(oid))
         present = place.is_file() and size in (None, place.stat().st_size)
         if present:
-            self._note(place)
+            self._note_unsynced(place)
         return present
 
-    def _adopt(self, temporary: Path, oid: str) -> None:
-        place = _place(self.root, checked(oid))
-        self._make(place.parent)
+    def _move_into_place(self, temporary: Path, oid: str) -> None:
+        place = _object_path(self.root, require_oid(oid))
+        self._make_folder(place.parent)
         if place.is_dir():
-            self.set_aside_damaged(oid)
+            self.set_aside(oid)
         temporary.rename(place)
-        self._note(place)
+        self._note_unsynced(place)
 
-    def _note(self, place: Path) -> None:
+    def _note_unsynced(self, place: Path) -> None:
         folders = (place.parent, place.parent.parent, place.parent.parent.parent)
         with self._lock:
             self._unsynced.update(folders)
 
     @contextlib.contextmanager
-    def _writing(self) -> Iterator[tuple[Path, int]]:
+    def _open_temporary(self) -> Iterator[tuple[Path, int]]:
         """A temporary file of our own, gone afterwards unless it was renamed."""
         descriptor = -1
         try:
-            temporary = self._temporary()
+            temporary = self._temporary_path()
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             yield temporary, descriptor
         except OSError as error:
-            raise _explained(error, self.root) from error
+            raise _as_store_error(error, self.root) from error
         finally:
             if descriptor >= 0:
                 os.close(descriptor)
                 with contextlib.suppress(OSError):
                     temporary.unlink()
 
-    def _temporary(self) -> Path:
+    def _temporary_path(self) -> Path:
         """A fresh path under ``tmp``; the first one also clears away what killed processes left there."""
         folder = self.root / "tmp"
         with self._lock:  # until the folder is there, for every thread
             if not self._swept:
-                self._make(folder)
-                _sweep(folder)
+                self._make_folder(folder)
+                _remove_stale(folder)
                 self._swept = True
         return folder / f"{os.getpid()}-{os.urandom(8).hex()}"
 
-    def _make(self, folder: Path) -> None:
+    def _make_folder(self, folder: Path) -> None:
         """Make a folder of ours, and those above it; in a shared repository others must be able to write there.
 
         What core.sharedRepository asks for, Git itself has made visible on its own ``objects``, beside our root.
@@ -173,7 +173,7 @@ class LocalStore(Store):
         if folder == self.root:
             folder.parent.mkdir(parents=True, exist_ok=True)
         else:
-            self._make(folder.parent)
+            self._make_folder(folder.parent)
         folder.mkdir(exist_ok=True)
         beside = self.root.parent / "objects"
         mode = stat.S_IMODE(beside.stat().st_mode) if beside.is_dir() else 0
@@ -182,23 +182,23 @@ class LocalStore(Store):
                 folder.chmod(mode)
 
 
-def _place(root: Path, oid: str) -> Path:
+def _object_path(root: Path, oid: str) -> Path:
     return root / "objects" / oid[:2] / oid[2:4] / oid
 
 
-def _sha256(file: Path) -> str:
+def _hash_file(file: Path) -> str:
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _sweep(folder: Path) -> None:
+def _remove_stale(folder: Path) -> None:
     with contextlib.suppress(OSError):  # another process may be at it too
         for leftover in folder.iterdir():
-            if time.time() - leftover.stat().st_mtime > _STALE:
+            if time.time() - leftover.stat().st_mtime > _STALE_SECONDS:
                 leftover.unlink()
 
 
-def _write(descriptor: int, chunk: Buffer) -> None:
+def _write_chunk(descriptor: int, chunk: Buffer) -> None:
     view = memoryview(chunk).cast("B")
     while view:
         view = view[os.write(descriptor, view) :]
@@ -212,7 +212,7 @@ def _fsync_directory(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _explained(error: OSError, root: Path) -> StoreError:
+def _as_store_error(error: OSError, root: Path) -> StoreError:
     hints = {
         errno.ENOSPC: "Free some space and repeat the command; nothing was half-stored.",
         errno.EDQUOT: "The quota is used up: free some space and repeat the command.",

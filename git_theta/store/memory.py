@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
 from git_theta.errors import MissingObject
-from git_theta.store.base import Buffer, Store, Stored, checked
+from git_theta.store.base import Buffer, Store, StoredObject, require_oid
 
 
 class MemoryStore(Store):
@@ -19,20 +19,20 @@ class MemoryStore(Store):
     def __init__(self) -> None:
         self._objects: dict[str, bytes] = {}
 
-    def put(self, chunks: Iterable[Buffer]) -> Stored:
+    def put(self, chunks: Iterable[Buffer]) -> StoredObject:
         content = b"".join(chunks)
         oid = hashlib.sha256(content).hexdigest()
         self._objects.setdefault(oid, content)
-        return Stored(oid, len(content))
+        return StoredObject(oid, len(content))
 
     def get(self, oid: str) -> BinaryIO:
         try:
-            return io.BytesIO(self._objects[checked(oid)])
+            return io.BytesIO(self._objects[require_oid(oid)])
         except KeyError:
             raise MissingObject(f"object {oid} is missing") from None
 
     def size(self, oid: str) -> int | None:
-        content = self._objects.get(checked(oid))
+        content = self._objects.get(require_oid(oid))
         return None if content is None else len(content)
 
     def sync(self) -> None:

@@ -11,9 +11,9 @@ from git_theta.tensors.arrays import Buffer
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
 
-_LONG = 8 << 20
+_THREADED_SIZE = 8 << 20
 """Bytes from which it pays to hash on a thread of its own, while the caller reads or writes."""
-_BEHIND = 16
+_MAX_PENDING = 16
 """Pieces that the thread may lag behind."""
 
 
@@ -27,7 +27,7 @@ class Digest:
     def __init__(self, expected: int) -> None:
         self.size = 0
         self._digest = hashlib.sha256()
-        self._thread = _thread() if expected >= _LONG else None
+        self._thread = _hash_thread() if expected >= _THREADED_SIZE else None
         self._behind: deque[Future[None]] = deque()
 
     def __enter__(self) -> Digest:
@@ -44,7 +44,7 @@ class Digest:
             self._digest.update(piece)
             return
         self._behind.append(self._thread.submit(self._digest.update, piece))
-        if len(self._behind) > _BEHIND:
+        if len(self._behind) > _MAX_PENDING:
             self._behind.popleft().result()
 
     def oid(self) -> str:
@@ -54,7 +54,7 @@ class Digest:
         return self._digest.hexdigest()
 
 
-def _thread() -> ThreadPoolExecutor:
+def _hash_thread() -> ThreadPoolExecutor:
     from concurrent.futures import ThreadPoolExecutor
 
     return ThreadPoolExecutor(1, "theta-hash")

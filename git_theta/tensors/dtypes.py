@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-Kind = Literal["float", "int", "uint", "bool", "complex", "quantized", "bits"]
+DTypeKind = Literal["float", "int", "uint", "bool", "complex", "quantized", "bits"]
 
 
 class DType(NamedTuple):
@@ -25,7 +25,7 @@ class DType(NamedTuple):
 
     name: str
     bits: int
-    kind: Kind
+    kind: DTypeKind
     torch: str = ""
     storage: str = ""
 
@@ -35,7 +35,7 @@ class DType(NamedTuple):
         return max(1, self.bits // (16 if self.kind == "complex" else 8))
 
 
-_TABLE = (
+_DTYPES = (
     DType("F64", 64, "float", "float64", "DoubleStorage"),
     DType("F32", 32, "float", "float32", "FloatStorage"),
     DType("F16", 16, "float", "float16", "HalfStorage"),
@@ -75,6 +75,6 @@ _TABLE = (
     *(DType(f"I{n}", 8, "bits", f"int{n}") for n in range(1, 8)),
 )
 
-BY_NAME = {dtype.name: dtype for dtype in _TABLE}
-BY_TORCH = {dtype.torch: dtype for dtype in _TABLE if dtype.torch}
-BY_STORAGE = {dtype.storage: dtype for dtype in _TABLE if dtype.storage}
+BY_NAME = {dtype.name: dtype for dtype in _DTYPES}
+BY_TORCH = {dtype.torch: dtype for dtype in _DTYPES if dtype.torch}
+BY_STORAGE = {dtype.storage: dtype for dtype in _DTYPES if dtype.storage}

@@ -24,7 +24,7 @@ class Spec(NamedTuple):
         return (self.elements * self.dtype.bits + 7) // 8
 
 
-def fits(dtype: str, shape: tuple[int, ...], size: int) -> bool:
+def spec_fits(dtype: str, shape: tuple[int, ...], size: int) -> bool:
     """Whether a tensor of this dtype (by name) and shape has so many bytes. What a manifest says may be a lie (L10).
 
     Of a dtype that we do not know, nobody can tell: then it has.

@@ -19,12 +19,12 @@ LENGTHS = (0, 1, 2, 7, 8, 9, 4096, BLOCK - 8, BLOCK)
 """Bytes of a block to try; updates and serializers see none above BLOCK."""
 
 
-def noise(size: int, seed: int = 0) -> bytes:
+def noise_bytes(size: int, seed: int = 0) -> bytes:
     """Bytes that do not compress, the same for the same arguments."""
     return hashlib.shake_256(seed.to_bytes(8, "little")).digest(size)
 
 
-def weights(size: int, seed: int = 0) -> bytes:
+def weight_bytes(size: int, seed: int = 0) -> bytes:
     """Bytes like those of trained fp32 weights: a few values in every fourth, noise in the others."""
     generator = random.Random(seed)
     exponents = generator.choices(b"\x3a\x3b\xba\xbb\x3c", k=size // 4 + 1)
@@ -33,7 +33,7 @@ def weights(size: int, seed: int = 0) -> bytes:
     return bytes(mixed)
 
 
-def special(size: int, width: int) -> bytes:
+def special_bytes(size: int, width: int) -> bytes:
     """Bit patterns that arithmetic would lose: NaN payloads, both zeros, both infinities, subnormals."""
     bits = 8 * width
     patterns = (0, 1, 1 << (bits - 1), (1 << bits) - 1, (1 << (bits - 1)) - 1, 0x7C01, 0x7F80, 0x7F800001, 0x7FF0 << 48)
@@ -41,12 +41,12 @@ def special(size: int, width: int) -> bytes:
     return (values * (size // len(values) + 1))[:size]
 
 
-def samples(size: int, width: int) -> Iterator[bytes]:
+def sample_blocks(size: int, width: int) -> Iterator[bytes]:
     """Blocks of ``size`` bytes, of every kind above and of zeros alone."""
-    yield from (bytes(size), noise(size), weights(size), special(size, width))
+    yield from (bytes(size), noise_bytes(size), weight_bytes(size), special_bytes(size, width))
 
 
-def on_threads(count: int) -> Parallel:
+def threaded_map(count: int) -> Parallel:
     """A ``map`` whose items run on ``count`` threads, in any order; results come in order."""
 
     def parallel(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
@@ -56,19 +56,19 @@ def on_threads(count: int) -> Parallel:
     return parallel
 
 
-def damaged(payload: Buffer, seed: int = 0) -> Iterator[bytes]:
+def damage_payload(payload: Buffer, seed: int = 0) -> Iterator[bytes]:
     """``payload`` cut short, with bits flipped, with bytes set to their extremes, and longer than it was."""
     whole = bytes(payload)
     generator = random.Random(seed)
     places = sorted({*range(min(len(whole), 40)), *(generator.randrange(len(whole)) for _ in range(40) if whole)})
     for at in places:
         yield whole[:at]
-        yield _with(whole, at, whole[at] ^ 1 << generator.randrange(8))
-        yield _with(whole, at, 0xFF)
-        yield _with(whole, at, 0x00)
+        yield _replace_byte(whole, at, whole[at] ^ 1 << generator.randrange(8))
+        yield _replace_byte(whole, at, 0xFF)
+        yield _replace_byte(whole, at, 0x00)
     yield whole + b"\0"
     yield whole + whole
 
 
-def _with(whole: bytes, at: int, value: int) -> bytes:
+def _replace_byte(whole: bytes, at: int, value: int) -> bytes:
     return whole[:at] + bytes([value]) + whole[at + 1 :]

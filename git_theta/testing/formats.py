@@ -11,10 +11,17 @@ import pytest
 
 from git_theta.errors import FormatError
 from git_theta.formats.base import Format, Span
-from git_theta.formats.layout import checked
+from git_theta.formats.layout import validate_spans
 
-HEAD = 1 << 20
-OTHERS = (b"", b"\0", b"\xff" * 4096, bytes(4096), b"version https://git-lfs.github.com/spec/v1\n", b"#!/bin/sh\n" * 50)
+HEAD_SIZE = 1 << 20
+FOREIGN_STARTS = (
+    b"",
+    b"\0",
+    b"\xff" * 4096,
+    bytes(4096),
+    b"version https://git-lfs.github.com/spec/v1\n",
+    b"#!/bin/sh\n" * 50,
+)
 """Starts of files that no format of tensors should want."""
 
 
@@ -52,10 +59,10 @@ class FormatLaws(ABC):
 
     def test_knows_its_own(self) -> None:
         for path, content in self.samples().items():
-            assert self.make_format().matches(content[:HEAD], path), path
+            assert self.make_format().matches(content[:HEAD_SIZE], path), path
 
     def test_leaves_others_alone(self) -> None:
-        for content in OTHERS:
+        for content in FOREIGN_STARTS:
             assert not self.make_format().matches(content, "notes.txt"), content[:40]
 
     def test_finds_tensors(self, spans: dict[str, list[Span]]) -> None:
@@ -63,12 +70,12 @@ class FormatLaws(ABC):
 
     def test_spans_are_a_layout(self, spans: dict[str, list[Span]]) -> None:
         for path, content in self.samples().items():
-            checked(spans[path], len(content))
+            validate_spans(spans[path], len(content))
 
     def test_views_lie_within_their_span(self, spans: dict[str, list[Span]]) -> None:
         for span in (span for found in spans.values() for span in found):
             for view in span.views:
-                strides = view.stride or _contiguous(view.spec.shape)
+                strides = view.stride or _contiguous_strides(view.spec.shape)
                 steps = sum((size - 1) * step for size, step in zip(view.spec.shape, strides, strict=True))
                 used = view.offset + steps + 1 if view.spec.elements else view.offset
                 assert used * view.spec.dtype.bits <= span.size * 8, view
@@ -89,20 +96,20 @@ class FormatLaws(ABC):
 
     def test_a_damaged_file_is_refused_or_has_a_layout_and_nothing_else(self) -> None:
         for path, content in self.samples().items():
-            for broken in _broken(content):
-                self.make_format().matches(broken[:HEAD], path)
-                self._read(broken)
+            for broken in _break_file(content):
+                self.make_format().matches(broken[:HEAD_SIZE], path)
+                self._read_or_refuse(broken)
 
     def test_any_bytes_are_refused_or_have_a_layout_and_nothing_else(self) -> None:
-        for content in OTHERS:
-            self._read(content)
+        for content in FOREIGN_STARTS:
+            self._read_or_refuse(content)
 
-    def _read(self, content: bytes) -> None:
+    def _read_or_refuse(self, content: bytes) -> None:
         with contextlib.suppress(FormatError):
-            checked(self.make_format().spans(MemorySource(content)), len(content))
+            validate_spans(self.make_format().spans(MemorySource(content)), len(content))
 
 
-def _contiguous(shape: tuple[int, ...]) -> tuple[int, ...]:
+def _contiguous_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
     strides, step = [], 1
     for size in reversed(shape):
         strides.append(step)
@@ -110,7 +117,7 @@ def _contiguous(shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(reversed(strides))
 
 
-def _broken(content: bytes) -> Iterator[bytes]:
+def _break_file(content: bytes) -> Iterator[bytes]:
     """The file cut, altered and prolonged in about 400 ways, most of them near its ends, where headers are."""
     generator = random.Random(len(content))
     ends = [*range(min(64, len(content))), *range(max(0, len(content) - 64), len(content))]

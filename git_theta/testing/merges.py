@@ -17,7 +17,7 @@ from git_theta.merging import options
 from git_theta.merging.base import Contest, Operand, Strategy
 from git_theta.merging.checks import check
 from git_theta.tensors.arrays import Parallel
-from git_theta.testing.blocks import on_threads
+from git_theta.testing.blocks import threaded_map
 from git_theta.testing.operands import DTYPES, EPSILON, SMALLEST, InMemory, Unreadable, coarse, fine, operand, unpack
 
 Numbers = list[float]
@@ -82,12 +82,12 @@ class StrategyLaws(ABC):
                 assert option.parse(option.default) == option.default
                 assert option.parse(str(option.default)) == option.default
         for chosen in self.options(self._few()):
-            assert options.parse("", declared, chosen).keys() == {option.name for option in declared}
+            assert options.parse_options("", declared, chosen).keys() == {option.name for option in declared}
 
     def test_an_option_that_does_not_exist_is_refused(self) -> None:
         strategy = self.make_strategy()
         with pytest.raises(UsageError, match="has no option 'does_not_exist'"):
-            options.parse(strategy.name, strategy.options, {"does_not_exist": 1})
+            options.parse_options(strategy.name, strategy.options, {"does_not_exist": 1})
 
     def test_l8_what_ids_can_decide_loads_nothing(self) -> None:
         spec = operand([0.0] * 4).spec
@@ -154,7 +154,7 @@ class StrategyLaws(ABC):
             contests = [replace(first, name="b"), replace(first, name="a", branches=first.branches[::-1])]
             if self.make_strategy().pick(first) is not None:
                 continue
-            assert self._prepared(contests) == self._prepared(contests[::-1], on_threads(2))
+            assert self._prepared(contests) == self._prepared(contests[::-1], threaded_map(2))
 
     @pytest.mark.parametrize("shape", _SHAPES, ids=str)
     def test_small_tensors_are_merged(self, shape: tuple[int, ...]) -> None:
@@ -233,7 +233,7 @@ class StrategyLaws(ABC):
 
     def _contest(self, heads: Sequence[Operand], base: Operand, chosen: Mapping[str, Any]) -> Contest:
         strategy = self.make_strategy()
-        parsed = options.parse(strategy.name, strategy.options, chosen)
+        parsed = options.parse_options(strategy.name, strategy.options, chosen)
         return Contest("layer.weight", tuple(heads), base, options=parsed)
 
     def _merged(self, asked: Contest) -> bytes:

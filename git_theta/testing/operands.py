@@ -11,7 +11,7 @@ from typing import Any
 from git_theta.merging.base import Operand
 from git_theta.tensors.dtypes import BY_NAME
 from git_theta.tensors.spec import Spec
-from git_theta.testing.blocks import weights
+from git_theta.testing.blocks import weight_bytes
 
 DTYPES = ("F64", "F32", "F16", "BF16")
 """What :func:`pack` knows."""
@@ -65,7 +65,7 @@ def operand(values: Sequence[float], dtype: str = "F32", shape: tuple[int, ...] 
 
 def fine(count: int, seed: int) -> list[float]:
     """Numbers like those of trained weights, exact in fp32."""
-    return unpack(weights(4 * count, seed), "F32")
+    return unpack(weight_bytes(4 * count, seed), "F32")
 
 
 def coarse(count: int, seed: int) -> list[float]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from git_theta.errors import MissingObject, StoreError
-from git_theta.store.base import Buffer, Store, Stored
+from git_theta.store.base import Buffer, Store, StoredObject
 
 CONTENT = b"an object's bytes"
 OID = hashlib.sha256(CONTENT).hexdigest()
@@ -22,7 +22,7 @@ NOT_OIDS = (
 )  # fmt: skip
 
 
-class _Died(Exception):
+class _SourceDied(Exception):
     """What the source of an object raises in the middle of it."""
 
 
@@ -34,7 +34,7 @@ class StoreLaws(ABC):
         """A new, empty store; ``folder`` is a directory of its own. Called again, it opens the same store."""
 
     @abstractmethod
-    def raw(self, store: Store) -> Mapping[str, bytes]:
+    def raw_contents(self, store: Store) -> Mapping[str, bytes]:
         """Everything that is kept, by whatever key, read without the store's own code; leftovers too."""
 
     @pytest.fixture
@@ -43,38 +43,38 @@ class StoreLaws(ABC):
         return self.make_store(tmp_path)
 
     def test_put_answers_the_id_and_the_size(self, store: Store) -> None:
-        assert store.put([CONTENT]) == Stored(OID, len(CONTENT))
+        assert store.put([CONTENT]) == StoredObject(OID, len(CONTENT))
 
     def test_what_was_put_is_kept_as_it_is(self, store: Store) -> None:
         store.put([CONTENT])
-        assert list(self.raw(store).values()) == [CONTENT]
+        assert list(self.raw_contents(store).values()) == [CONTENT]
 
     def test_an_object_is_the_concatenation_of_its_chunks(self, store: Store) -> None:
         chunks: list[Buffer] = [CONTENT[:3], b"", bytearray(CONTENT[3:5]), memoryview(CONTENT)[5:]]
         assert store.put(iter(chunks)).oid == OID
-        assert _content(store, OID) == CONTENT
+        assert _read_object(store, OID) == CONTENT
 
     def test_an_object_may_be_empty(self, store: Store) -> None:
         oid, size = store.put([])
         assert (oid, size) == (hashlib.sha256().hexdigest(), 0)
-        assert (_content(store, oid), store.size(oid), store.has(oid)) == (b"", 0, True)
+        assert (_read_object(store, oid), store.size(oid), store.has(oid)) == (b"", 0, True)
 
     def test_put_is_idempotent(self, store: Store) -> None:
-        first, kept = store.put([CONTENT]), dict(self.raw(store))
+        first, kept = store.put([CONTENT]), dict(self.raw_contents(store))
         assert store.put([CONTENT[:7], CONTENT[7:]]) == first
-        assert dict(self.raw(store)) == kept
+        assert dict(self.raw_contents(store)) == kept
 
     def test_put_is_atomic_when_its_source_dies(self, store: Store) -> None:
         store.put([b"another object"])
-        before = dict(self.raw(store))
+        before = dict(self.raw_contents(store))
 
         def dying() -> Iterator[bytes]:
             yield CONTENT
-            raise _Died
+            raise _SourceDied
 
-        with pytest.raises(_Died):
+        with pytest.raises(_SourceDied):
             store.put(dying())
-        assert dict(self.raw(store)) == before
+        assert dict(self.raw_contents(store)) == before
 
     def test_nobody_sees_an_object_before_it_is_whole(self, store: Store, tmp_path: Path) -> None:
         seen = []
@@ -119,14 +119,14 @@ class StoreLaws(ABC):
         store.put([CONTENT])
         store.sync()
         store.sync()
-        assert _content(store, OID) == CONTENT
+        assert _read_object(store, OID) == CONTENT
 
     def test_threads_may_put_at_the_same_time(self, store: Store) -> None:
         contents = [bytes([number % 10]) * 70_000 for number in range(40)]
         with ThreadPoolExecutor(8) as pool:
             stored = list(pool.map(lambda content: store.put([content]), contents))
         assert [oid for oid, _ in stored] == [hashlib.sha256(content).hexdigest() for content in contents]
-        assert sorted(self.raw(store).values()) == sorted(set(contents))
+        assert sorted(self.raw_contents(store).values()) == sorted(set(contents))
 
 
 class DurableStoreLaws(StoreLaws):
@@ -136,9 +136,9 @@ class DurableStoreLaws(StoreLaws):
         store.put([CONTENT])
         store.sync()
         again = self.make_store(tmp_path)
-        assert (_content(again, OID), list(again.oids())) == (CONTENT, [OID])
+        assert (_read_object(again, OID), list(again.oids())) == (CONTENT, [OID])
 
 
-def _content(store: Store, oid: str) -> bytes:
+def _read_object(store: Store, oid: str) -> bytes:
     with store.get(oid) as file:
         return file.read()

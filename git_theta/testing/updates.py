@@ -8,12 +8,12 @@ from abc import ABC, abstractmethod
 import pytest
 
 from git_theta.errors import CorruptObject
-from git_theta.serializers.framing import LONGEST
+from git_theta.serializers.framing import MAX_STORED_BLOCK
 from git_theta.tensors.arrays import BLOCK, Array, Arrays
-from git_theta.testing.blocks import LENGTHS, WIDTHS, noise, samples
+from git_theta.testing.blocks import LENGTHS, WIDTHS, noise_bytes, sample_blocks
 from git_theta.updates.base import Update
 
-_ROOM = LONGEST // 2
+_MOST_BYTES = MAX_STORED_BLOCK // 2
 """Bytes that the arrays of one block may have: a stored block has at most LONGEST, the serializer's words included."""
 
 
@@ -27,23 +27,23 @@ class UpdateLaws(ABC):
     @pytest.mark.parametrize("length", LENGTHS)
     @pytest.mark.parametrize("width", WIDTHS)
     def test_exact_for_every_bit_pattern(self, width: int, length: int) -> None:
-        for block in samples(length, width):
-            assert bytes(self.make_update().decode(self._arrays(block, width))) == block
+        for block in sample_blocks(length, width):
+            assert bytes(self.make_update().decode(self._encode_block(block, width))) == block
 
     def test_the_arrays_of_a_block_fit_into_a_stored_block(self) -> None:
         for width in WIDTHS:
-            for block in samples(BLOCK, width):
-                assert sum(len(array.data) for array in self._arrays(block, width)) <= _ROOM
+            for block in sample_blocks(BLOCK, width):
+                assert sum(len(array.data) for array in self._encode_block(block, width)) <= _MOST_BYTES
 
     def test_the_same_block_gives_the_same_arrays(self) -> None:
         for width in WIDTHS:
-            first, second = (self._arrays(noise(4096), width) for _ in range(2))
+            first, second = (self._encode_block(noise_bytes(4096), width) for _ in range(2))
             assert [(array.width, bytes(array.data)) for array in first] == [
                 (array.width, bytes(array.data)) for array in second
             ]
 
     def test_arrays_that_are_no_blocks_are_corrupt_or_other_values_and_nothing_else(self) -> None:
-        honest = self._arrays(noise(4096), 4)
+        honest = self._encode_block(noise_bytes(4096), 4)
         odd: list[Arrays] = [
             (),
             honest[:-1],
@@ -51,16 +51,16 @@ class UpdateLaws(ABC):
             (*honest, Array(1, b"")),
             tuple(Array(array.width, array.data[:-1]) for array in honest),
             tuple(Array(array.width, b"") for array in honest),
-            tuple(Array(1, noise(len(array.data), 7)) for array in honest),
+            tuple(Array(1, noise_bytes(len(array.data), 7)) for array in honest),
             tuple(Array(8, b"\xff" * len(array.data)) for array in honest),
         ]
         for arrays in odd:
             with contextlib.suppress(CorruptObject):
-                assert len(self.make_update().decode(arrays)) <= _ROOM
+                assert len(self.make_update().decode(arrays)) <= _MOST_BYTES
 
     def test_no_arrays_are_no_block(self) -> None:
         with pytest.raises(CorruptObject):
             self.make_update().decode(())
 
-    def _arrays(self, block: bytes, width: int) -> Arrays:
+    def _encode_block(self, block: bytes, width: int) -> Arrays:
         return self.make_update().encode(block, width)

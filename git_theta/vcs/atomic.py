@@ -8,13 +8,13 @@ from pathlib import Path
 from git_theta.errors import UsageError
 
 
-def read(file: Path) -> bytes:
+def read_file(file: Path) -> bytes:
     """The content of ``file``, b"" where there is none. Raises UsageError where :func:`replace` would."""
     _refuse_special(file)
     return file.read_bytes() if file.exists() else b""
 
 
-def replace(file: Path, content: bytes, *, mode: int | None = None) -> None:
+def replace_file(file: Path, content: bytes, *, mode: int | None = None) -> None:
     """Write ``content`` to ``file`` by way of a temporary file beside it, making the folders above.
 
     Args:
@@ -33,7 +33,7 @@ def replace(file: Path, content: bytes, *, mode: int | None = None) -> None:
     try:
         with os.fdopen(descriptor, "wb") as out:
             out.write(content)
-            os.fchmod(out.fileno(), _mode(file, mode))
+            os.fchmod(out.fileno(), _mode_for(file, mode))
             out.flush()
             os.fsync(out.fileno())
         Path(temporary).replace(file)
@@ -53,7 +53,7 @@ def _refuse_special(file: Path) -> None:
         raise UsageError("is no regular file", hint="Name one, or a new one.", path=str(file))
 
 
-def _mode(file: Path, mode: int | None) -> int:
+def _mode_for(file: Path, mode: int | None) -> int:
     if file.exists():
         return file.stat().st_mode & 0o7777
     umask = os.umask(0o077)  # the only way to read it is to set it

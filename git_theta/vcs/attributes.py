@@ -15,7 +15,7 @@ from pathlib import Path
 from git_theta.errors import UsageError
 from git_theta.vcs import atomic
 from git_theta.vcs.discovery import Repository
-from git_theta.vcs.git import blob, git, nul_separated
+from git_theta.vcs.git import git, read_blob, split_nul
 
 ATTRIBUTES = (b"filter=theta", b"diff=theta", b"merge=theta", b"-text")
 
@@ -31,7 +31,7 @@ _UNESCAPED = {byte: b"\\" + bytes([letter]) for letter, byte in _ESCAPED.items()
 
 
 @dataclass(frozen=True)
-class Line:
+class AttributeLine:
     """A line of an attributes file.
 
     Attributes:
@@ -46,7 +46,7 @@ class Line:
     pattern: bytes = b""
     macro: bytes = b""
     states: tuple[bytes, ...] = ()
-    head: int = 0
+    pattern_end: int = 0
 
 
 @dataclass(frozen=True)
@@ -79,29 +79,29 @@ class IndexEntry:
     path: str
 
 
-def parse(content: bytes) -> list[Line]:
+def parse_attributes(content: bytes) -> list[AttributeLine]:
     """The lines of an attributes file; their ``raw`` bytes join to ``content``."""
     # Git ends lines at \n alone; bytes.splitlines would also end them at a lone \r.
     lines = re.findall(rb"[^\n]*\n|[^\n]+", content)
-    return [_line(raw, raw.removeprefix(_BOM) if number == 0 else raw) for number, raw in enumerate(lines)]
+    return [_parse_line(raw, raw.removeprefix(_BOM) if number == 0 else raw) for number, raw in enumerate(lines)]
 
 
-def _line(raw: bytes, text: bytes) -> Line:
+def _parse_line(raw: bytes, text: bytes) -> AttributeLine:
     text = text.lstrip(_BLANK)
     if not text or text.startswith(b"#") or len(raw.rstrip(b"\r\n")) >= _LONGEST_LINE:
-        return Line(raw)
+        return AttributeLine(raw)
     quoted = _QUOTED.match(text)
     written = quoted[0] if quoted else _WORD.findall(text)[0]
     pattern = _unquote(quoted[1]) if quoted else written
     states = tuple(_WORD.findall(text[len(written) :]))
     if pattern.startswith(_MACRO) and pattern != _MACRO:
-        return Line(raw, macro=pattern.removeprefix(_MACRO), states=states)
+        return AttributeLine(raw, macro=pattern.removeprefix(_MACRO), states=states)
     if pattern.startswith(b"!"):
-        return Line(raw)
-    return Line(raw, pattern, states=states, head=len(raw) - len(text) + len(written))
+        return AttributeLine(raw)
+    return AttributeLine(raw, pattern, states=states, pattern_end=len(raw) - len(text) + len(written))
 
 
-def track(file: Path, patterns: Iterable[str]) -> list[str]:
+def track_patterns(file: Path, patterns: Iterable[str]) -> list[str]:
     """Append our attributes for the patterns that lack them; returns those.
 
     A line that gives the same pattern other attributes stays; ours, coming later, wins where they disagree.
@@ -112,34 +112,34 @@ def track(file: Path, patterns: Iterable[str]) -> list[str]:
 
     Raises UsageError for a pattern that could never match, and where ``file`` is a symbolic link.
     """
-    content = atomic.read(file)
-    lines = parse(content)
-    macros = _macros(lines)
-    wanted = {normalized(pattern): pattern for pattern in patterns}
-    added = {key: typed for key, typed in wanted.items() if not _filters(lines, key, macros)}
+    content = atomic.read_file(file)
+    lines = parse_attributes(content)
+    macros = _macros_of(lines)
+    wanted = {normalize_pattern(pattern): pattern for pattern in patterns}
+    added = {key: typed for key, typed in wanted.items() if not _has_filter(lines, key, macros)}
     ending = b"\r\n" if lines and lines[0].raw.endswith(b"\r\n") else b"\n"
     if added:
         if content and not content.endswith(b"\n"):
             content += ending
         ours = b" ".join(ATTRIBUTES)
-        atomic.replace(file, content + b"".join(_quote(key) + b" " + ours + ending for key in added))
+        atomic.replace_file(file, content + b"".join(_quote(key) + b" " + ours + ending for key in added))
     return list(added.values())
 
 
-def untrack(file: Path, patterns: Iterable[str]) -> list[str]:
+def untrack_patterns(file: Path, patterns: Iterable[str]) -> list[str]:
     """Take our attributes off the patterns' lines, and away the lines that have no others; returns those found.
 
     Raises UsageError for a pattern that could never match, and where ``file`` is a symbolic link.
     """
-    lines = parse(atomic.read(file))
-    wanted = {normalized(pattern): pattern for pattern in patterns}
+    lines = parse_attributes(atomic.read_file(file))
+    wanted = {normalize_pattern(pattern): pattern for pattern in patterns}
     found = {line.pattern for line in lines if line.pattern in wanted and _is_ours(line)}
     if found:
-        atomic.replace(file, b"".join(_without_ours(line) if line.pattern in found else line.raw for line in lines))
+        atomic.replace_file(file, b"".join(_strip_ours(line) if line.pattern in found else line.raw for line in lines))
     return [typed for key, typed in wanted.items() if key in found]
 
 
-def normalized(pattern: str) -> bytes:
+def normalize_pattern(pattern: str) -> bytes:
     """A pattern as Git has to be given it: ``./a`` is ``/a``, and a leading ``!`` is escaped.
 
     Raises UsageError where Git could never match it.
@@ -170,30 +170,30 @@ def normalized(pattern: str) -> bytes:
 
 def tracked_patterns(repository: Repository) -> list[Pattern]:
     """Every pattern with ``filter=theta`` in the repository's ``.gitattributes`` files and ``info/attributes``."""
-    files = {name: parse(content) for name, content in _attribute_files(repository).items()}
+    files = {name: parse_attributes(content) for name, content in _read_attribute_files(repository).items()}
     # Git takes macros from the top of the worktree and from info/attributes alone.
-    macros = _macros([line for name, lines in files.items() if name in (".gitattributes", _INFO) for line in lines])
+    macros = _macros_of([line for name, lines in files.items() if name in (".gitattributes", _INFO) for line in lines])
     return [
         Pattern(os.fsdecode(pattern), name)
         for name, lines in files.items()
         for pattern in dict.fromkeys(line.pattern for line in lines if line.pattern)
-        if _filters(lines, pattern, macros)
+        if _has_filter(lines, pattern, macros)
     ]
 
 
 _INFO = "info/attributes"
 
 
-def _attribute_files(repository: Repository) -> dict[str, bytes]:
+def _read_attribute_files(repository: Repository) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
     top = repository.worktree
     if top:
         # Ignored ones count too: Git reads them all the same.
         listing = git("ls-files", "-z", "--cached", "--others", "--", ":(glob)**/.gitattributes", cwd=top)
-        for path in sorted(set(nul_separated(listing))):
+        for path in sorted(set(split_nul(listing))):
             file = top / path
             # A sparse checkout lacks files that Git then reads from the index; a link it does not follow.
-            content = file.read_bytes() if file.is_file() and not file.is_symlink() else blob(f":{path}", cwd=top)
+            content = file.read_bytes() if file.is_file() and not file.is_symlink() else read_blob(f":{path}", cwd=top)
             files[path] = content or b""
     info = repository.common_dir / _INFO
     if info.is_file():
@@ -201,10 +201,10 @@ def _attribute_files(repository: Repository) -> dict[str, bytes]:
     return files
 
 
-def filtered(paths: Sequence[str], cwd: Path | None = None) -> list[str]:
+def filtered_paths(paths: Sequence[str], cwd: Path | None = None) -> list[str]:
     """Those of ``paths`` (relative to ``cwd``) to which Git applies our filter, by whatever rule."""
     stdin = b"".join(os.fsencode(path) + b"\0" for path in paths)
-    answer = nul_separated(git("check-attr", "-z", "--stdin", "filter", cwd=cwd, stdin=stdin))
+    answer = split_nul(git("check-attr", "-z", "--stdin", "filter", cwd=cwd, stdin=stdin))
     return [path for path, value in zip(answer[::3], answer[2::3], strict=True) if value == "theta"]
 
 
@@ -213,7 +213,7 @@ def indexed_files(repository: Repository) -> list[IndexEntry]:
     if repository.worktree is None:
         return []
     entries = []
-    for item in nul_separated(git("ls-files", "-z", "--stage", cwd=repository.worktree)):
+    for item in split_nul(git("ls-files", "-z", "--stage", cwd=repository.worktree)):
         facts, _, path = item.partition("\t")
         mode, oid, stage = facts.split(" ")
         if mode.startswith("100"):  # neither links nor submodules pass through a filter
@@ -224,45 +224,45 @@ def indexed_files(repository: Repository) -> list[IndexEntry]:
 def tracked_files(repository: Repository) -> list[IndexEntry]:
     """Those of the files in the index to which Git applies our filter."""
     entries = indexed_files(repository)
-    ours = set(filtered(list(dict.fromkeys(entry.path for entry in entries)), repository.worktree))
+    ours = set(filtered_paths(list(dict.fromkeys(entry.path for entry in entries)), repository.worktree))
     return [entry for entry in entries if entry.path in ours]
 
 
-def _filters(lines: Iterable[Line], pattern: bytes, macros: Mapping[bytes, tuple[bytes, ...]]) -> bool:
+def _has_filter(lines: Iterable[AttributeLine], pattern: bytes, macros: Mapping[bytes, tuple[bytes, ...]]) -> bool:
     """Whether a pattern's lines end up with our filter: the last word on ``filter`` counts."""
-    states = [state for line in lines if line.pattern == pattern for state in _expanded(line.states, macros)]
+    states = [state for line in lines if line.pattern == pattern for state in _expand_macros(line.states, macros)]
     words = [state for state in states if state.lstrip(b"-!").partition(b"=")[0] == b"filter"]
     return words[-1:] == [b"filter=theta"]
 
 
-def _expanded(
+def _expand_macros(
     states: Iterable[bytes], macros: Mapping[bytes, tuple[bytes, ...]], seen: frozenset[bytes] = frozenset()
 ) -> list[bytes]:
     """Attributes with macros replaced by what they stand for."""
     flat: list[bytes] = []
     for state in states:
         if state in macros and state not in seen:
-            flat += _expanded(macros[state], macros, seen | {state})
+            flat += _expand_macros(macros[state], macros, seen | {state})
         flat.append(state)
     return flat
 
 
-def _macros(lines: Iterable[Line]) -> dict[bytes, tuple[bytes, ...]]:
+def _macros_of(lines: Iterable[AttributeLine]) -> dict[bytes, tuple[bytes, ...]]:
     return {line.macro: line.states for line in lines if line.macro}
 
 
-def _is_ours(line: Line) -> bool:
+def _is_ours(line: AttributeLine) -> bool:
     return any(state in line.states for state in ATTRIBUTES[:-1])
 
 
-def _without_ours(line: Line) -> bytes:
+def _strip_ours(line: AttributeLine) -> bytes:
     """A line's bytes without our attributes; b"" where no other is left."""
     # `-text` is anybody's word: it is ours where it stands beside our filter.
     ours = ATTRIBUTES if ATTRIBUTES[0] in line.states else ATTRIBUTES[:-1]
     if all(state in ours for state in line.states):
         return b""
     words = rb"[ \t\r]+(?:" + b"|".join(re.escape(state) for state in ours) + rb")(?=[ \t\r\n]|$)"
-    return line.raw[: line.head] + re.sub(words, b"", line.raw[line.head :])
+    return line.raw[: line.pattern_end] + re.sub(words, b"", line.raw[line.pattern_end :])
 
 
 def _unquote(text: bytes) -> bytes:

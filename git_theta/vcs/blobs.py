@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from git_theta.errors import GitError
-from git_theta.vcs.git import elsewhere, git
+from git_theta.vcs.git import git, scrubbed_environment
 
-HEAD = 1 << 20
+PEEK_SIZE = 1 << 20
 """Bytes of a blob by which it is judged."""
 
 
@@ -35,7 +35,7 @@ class Blob(NamedTuple):
     path: str
 
 
-class Content(NamedTuple):
+class BlobContent(NamedTuple):
     """A blob, and what was asked for of it: all of it (``whole``), or no more than its first HEAD bytes."""
 
     blob: Blob
@@ -43,17 +43,17 @@ class Content(NamedTuple):
     whole: bool
 
 
-def reachable() -> Iterator[Blob]:
+def reachable_blobs() -> Iterator[Blob]:
     """Every blob of refs, HEADs, reflogs (stashes are one) and indexes, conflict stages included, of all worktrees."""
-    return _walked(["--all", "--reflog", "--indexed-objects"], [])
+    return _walk_blobs(["--all", "--reflog", "--indexed-objects"], [])
 
 
-def indexed() -> Iterator[Blob]:
+def indexed_blobs() -> Iterator[Blob]:
     """Every blob of the index, conflict stages included; other worktrees' come along."""
-    return _walked(["--indexed-objects"], [])
+    return _walk_blobs(["--indexed-objects"], [])
 
 
-def new_to(there: Iterable[str], tips: Iterable[str], *, tracking: str = "") -> Iterator[Blob]:
+def unpushed_blobs(there: Iterable[str], tips: Iterable[str], *, tracking: str = "") -> Iterator[Blob]:
     """The blobs that ``tips`` reach and a remote has not.
 
     Args:
@@ -63,15 +63,15 @@ def new_to(there: Iterable[str], tips: Iterable[str], *, tracking: str = "") -> 
     """
     names = [*tips, *(f"^{oid}" for oid in there)]
     known = ["--not", f"--remotes={tracking}"] if tracking else []
-    return _walked(["--ignore-missing", "--stdin", *known], names)
+    return _walk_blobs(["--ignore-missing", "--stdin", *known], names)
 
 
-def tips(repository: Path) -> list[str]:
+def ref_tips(repository: Path) -> list[str]:
     """The ids that the refs of another repository on this machine point at."""
-    return git("for-each-ref", "--format=%(objectname)", cwd=repository, env=elsewhere()).decode().split()
+    return git("for-each-ref", "--format=%(objectname)", cwd=repository, env=scrubbed_environment()).decode().split()
 
 
-def contents(blobs: Iterable[Blob], wanted: Callable[[bytes], bool], largest: int) -> Iterator[Content]:
+def read_contents(blobs: Iterable[Blob], wanted: Callable[[bytes], bool], largest: int) -> Iterator[BlobContent]:
     """Each blob of at most ``largest`` bytes, one at a time: whole when its first HEAD bytes are ``wanted``."""
     with tempfile.TemporaryFile() as listing:
         for blob in blobs:
@@ -79,33 +79,33 @@ def contents(blobs: Iterable[Blob], wanted: Callable[[bytes], bool], largest: in
                 listing.write(b"%s %s\n" % (blob.oid.encode(), os.fsencode(blob.path)))
         listing.seek(0)
         form = "--batch=%(objectname) %(objectsize) %(rest)"
-        with _running("cat-file", "--buffer", form, stdin=listing) as output:
+        with _run_git("cat-file", "--buffer", form, stdin=listing) as output:
             for line in output:
                 words = line.rstrip(b"\n").split(b" ", 2)
                 if len(words) == 3:  # not "OID missing": collected by a gc since
-                    yield _content(Blob(words[0].decode(), int(words[1]), os.fsdecode(words[2])), wanted, output)
+                    yield _read_content(Blob(words[0].decode(), int(words[1]), os.fsdecode(words[2])), wanted, output)
 
 
-def _content(blob: Blob, wanted: Callable[[bytes], bool], output: IO[bytes]) -> Content:
-    head = output.read(min(blob.size, HEAD))
+def _read_content(blob: Blob, wanted: Callable[[bytes], bool], output: IO[bytes]) -> BlobContent:
+    head = output.read(min(blob.size, PEEK_SIZE))
     left = blob.size - len(head)
     whole = not left or wanted(head)
     data = head + output.read(left) if whole and left else head
     left = 0 if whole else left
     while left:
-        left -= len(output.read(min(left, HEAD)))
+        left -= len(output.read(min(left, PEEK_SIZE)))
     output.read(1)  # Git ends each blob with a newline
-    return Content(blob, data, whole)
+    return BlobContent(blob, data, whole)
 
 
-def _walked(arguments: list[str], names: list[str]) -> Iterator[Blob]:
+def _walk_blobs(arguments: list[str], names: list[str]) -> Iterator[Blob]:
     with tempfile.TemporaryFile() as listing:
         listing.write(b"".join(name.encode() + b"\n" for name in names))
         listing.seek(0)
         # --missing: a walk that stumbles over what a partial clone left out would else fetch it.
-        walk = _running("rev-list", "--objects", "--missing=print", *arguments, stdin=listing)
+        walk = _run_git("rev-list", "--objects", "--missing=print", *arguments, stdin=listing)
         form = "--batch-check=%(objecttype) %(objectsize) %(objectname) %(rest)"
-        with walk as objects, _running("cat-file", "--buffer", form, stdin=objects) as output:
+        with walk as objects, _run_git("cat-file", "--buffer", form, stdin=objects) as output:
             for line in output:
                 if line.startswith(b"blob "):
                     _, size, oid, path = line.rstrip(b"\n").split(b" ", 3)
@@ -113,7 +113,7 @@ def _walked(arguments: list[str], names: list[str]) -> Iterator[Blob]:
 
 
 @contextmanager
-def _running(*args: str, stdin: IO[bytes]) -> Iterator[IO[bytes]]:
+def _run_git(*args: str, stdin: IO[bytes]) -> Iterator[IO[bytes]]:
     """The standard output of ``git ARGS``. Raises GitError with git's words, at the end, when it fails."""
     with (
         tempfile.TemporaryFile() as words,

@@ -17,8 +17,8 @@ from git_theta.vcs.git import git
 
 _FORMAT = "%H%x00%P%x00%aN%x00%aE%x00%aI%x00%ad%x00%s%x00%D"
 _FIELDS = _FORMAT.count("%x00") + 1
-_PIECE = 1 << 16
-_HELD = 64  # blobs: a walk meets each once as what was before, and once as what was after
+_READ_SIZE = 1 << 16
+_CACHED_BLOBS = 64  # blobs: a walk meets each once as what was before, and once as what was after
 
 
 class Commit(NamedTuple):
@@ -45,7 +45,7 @@ class Commit(NamedTuple):
     boundary: bool
 
 
-class Version(NamedTuple):
+class BlobVersion(NamedTuple):
     """A regular file of a tree: its path from the top, and the id of its blob."""
 
     path: str
@@ -55,11 +55,11 @@ class Version(NamedTuple):
 class Edit(NamedTuple):
     """What a commit did to one file: None is no regular file. The paths differ where it was renamed."""
 
-    before: Version | None
-    after: Version | None
+    before: BlobVersion | None
+    after: BlobVersion | None
 
 
-def commits(
+def walk_commits(
     revisions: Sequence[str], pathspecs: Sequence[str] = (), *, options: Sequence[str] = ()
 ) -> Iterator[Commit]:
     """The commits that ``git log`` finds, none before all its children.
@@ -71,7 +71,7 @@ def commits(
 
     Raises GitError with git's words.
     """
-    boundary = shallow()
+    boundary = shallow_boundary()
     command = [
         "git", "-c", "log.follow=false", "log", "-z", f"--format=tformat:{_FORMAT}", "--date-order", "--full-history",
         "--encoding=UTF-8", "--no-show-signature", "--no-color", *options, *revisions, "--", *pathspecs,
@@ -82,7 +82,7 @@ def commits(
     ):
         assert process.stdout
         try:
-            fields = _fields(process.stdout)
+            fields = _read_fields(process.stdout)
             for oid in fields:
                 parents, author, email, time, date, subject, refs = (next(fields) for _ in range(_FIELDS - 1))
                 yield Commit(
@@ -96,13 +96,13 @@ def commits(
             raise GitError(f"git log failed: {words.read().decode(errors='replace').strip()}")
 
 
-def shallow() -> frozenset[str]:
+def shallow_boundary() -> frozenset[str]:
     """The commits at which a shallow clone ends."""
     file = Path(os.fsdecode(git("rev-parse", "--git-path", "shallow").rstrip(b"\n")))
     return frozenset(file.read_text().split()) if file.is_file() else frozenset()
 
 
-class Diffs(AbstractContextManager["Diffs"]):
+class CommitDiffs(AbstractContextManager["CommitDiffs"]):
     """What commits changed, one question at a time, answered by one ``git diff-tree``.
 
     ``git log --raw -m`` would answer unasked, and does not tell which parent it compares a merge with.
@@ -115,47 +115,47 @@ class Diffs(AbstractContextManager["Diffs"]):
     def __init__(self, pathspecs: Sequence[str] = (), *, renames: bool = True) -> None:
         follow = "-M" if renames else "--no-renames"
         self._end = b"end-" + secrets.token_hex(16).encode() + b"\n"  # what is no id, git diff-tree repeats
-        self._process = _talking(
+        self._process = _start_git(
             "diff-tree", "--stdin", "-r", "-z", "--raw", "--root", "--no-commit-id", "--no-abbrev", follow, "--",
             *pathspecs,
         )  # fmt: skip
 
     def __exit__(self, *_: object) -> None:
-        _hang_up(self._process)
+        _end_git(self._process)
 
-    def between(self, commit: str, parent: str | None) -> list[Edit]:
+    def edits_between(self, commit: str, parent: str | None) -> list[Edit]:
         """What differs between a commit and one of its parents, or nothing at all (None)."""
         assert self._process.stdin and self._process.stdout
         self._process.stdin.write(b"%b\n%b" % (" ".join(filter(None, (commit, parent))).encode(), self._end))
         self._process.stdin.flush()
         answer = b""
         while not answer.endswith(self._end):
-            piece = os.read(self._process.stdout.fileno(), _PIECE)
+            piece = os.read(self._process.stdout.fileno(), _READ_SIZE)
             if not piece:
                 raise GitError("git diff-tree ended early")
             answer += piece
-        return list(_edits(answer.removesuffix(self._end)))
+        return list(_parse_edits(answer.removesuffix(self._end)))
 
 
-class Blobs(AbstractContextManager["Blobs"]):
+class BlobReader(AbstractContextManager["BlobReader"]):
     """Blobs by id or ``REV:PATH``, one at a time; those of more than ``largest`` bytes are not read."""
 
     def __init__(self, largest: int) -> None:
         self._largest = largest
-        self._sizes = _talking("cat-file", "--batch-check=%(objecttype) %(objectsize) %(objectname)")
-        self._contents = _talking("cat-file", "--batch")
-        self.read: Callable[[str], bytes | None] = lru_cache(maxsize=_HELD)(self._read)
+        self._sizes = _start_git("cat-file", "--batch-check=%(objecttype) %(objectsize) %(objectname)")
+        self._contents = _start_git("cat-file", "--batch")
+        self.read: Callable[[str], bytes | None] = lru_cache(maxsize=_CACHED_BLOBS)(self._read)
         """The bytes of the blob of that id; None where there is none, or it is too large."""
 
     def __exit__(self, *_: object) -> None:
-        _hang_up(self._sizes)
-        _hang_up(self._contents)
+        _end_git(self._sizes)
+        _end_git(self._contents)
 
     def find(self, name: str) -> tuple[str, int] | None:
         """Id and size of the blob of that name, or None."""
         if "\n" in name:  # which ends a question to `git cat-file`
-            name = _resolved(name)
-        words = _asked(self._sizes, name).split()
+            name = _resolve_id(name)
+        words = _query_git(self._sizes, name).split()
         return (words[2].decode(), int(words[1])) if words[:1] == [b"blob"] else None
 
     def _read(self, oid: str) -> bytes | None:
@@ -163,13 +163,13 @@ class Blobs(AbstractContextManager["Blobs"]):
         if found is None or found[1] > self._largest:
             return None
         assert self._contents.stdout
-        _asked(self._contents, oid)
+        _query_git(self._contents, oid)
         content: bytes = self._contents.stdout.read(found[1])
         self._contents.stdout.read(1)
         return content
 
 
-def _resolved(name: str) -> str:
+def _resolve_id(name: str) -> str:
     """The id of an object, or what names none."""
     try:
         return git("rev-parse", "--verify", "--quiet", "--end-of-options", name).decode().strip()
@@ -177,42 +177,42 @@ def _resolved(name: str) -> str:
         return "-"
 
 
-def _talking(*arguments: str) -> subprocess.Popen[bytes]:
+def _start_git(*arguments: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(["git", *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
 
-def _asked(process: subprocess.Popen[bytes], line: str) -> bytes:
+def _query_git(process: subprocess.Popen[bytes], line: str) -> bytes:
     assert process.stdin and process.stdout
     process.stdin.write(os.fsencode(line) + b"\n")
     process.stdin.flush()
     return process.stdout.readline()
 
 
-def _hang_up(process: subprocess.Popen[bytes]) -> None:
+def _end_git(process: subprocess.Popen[bytes]) -> None:
     assert process.stdin and process.stdout
     process.stdout.close()
     process.stdin.close()
     process.wait()
 
 
-def _fields(output: IO[bytes]) -> Iterator[str]:
+def _read_fields(output: IO[bytes]) -> Iterator[str]:
     """The NUL-terminated texts of a stream, as they come."""
     left = b""
-    while piece := os.read(output.fileno(), _PIECE):
+    while piece := os.read(output.fileno(), _READ_SIZE):
         *whole, left = (left + piece).split(b"\0")
         yield from (text.decode(errors="surrogateescape") for text in whole)
 
 
-def _edits(answer: bytes) -> Iterator[Edit]:
+def _parse_edits(answer: bytes) -> Iterator[Edit]:
     fields = iter(answer.split(b"\0")[:-1])
     for facts in fields:
         old, new, before, after, status = facts.decode().removeprefix(":").split()
         path = os.fsdecode(next(fields))
         moved = os.fsdecode(next(fields)) if status[0] in "RC" else path
-        edit = Edit(_version(old, path, before), _version(new, moved, after))
+        edit = Edit(_regular_version(old, path, before), _regular_version(new, moved, after))
         if edit != (None, None):
             yield edit
 
 
-def _version(mode: str, path: str, oid: str) -> Version | None:
-    return Version(path, oid) if mode.startswith("100") else None
+def _regular_version(mode: str, path: str, oid: str) -> BlobVersion | None:
+    return BlobVersion(path, oid) if mode.startswith("100") else None

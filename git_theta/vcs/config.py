@@ -19,14 +19,14 @@ from git_theta.vcs.git import git
 Scope = Literal["global", "local", "worktree", "system"]
 
 # Every command of ours holds this, before as after an upgrade: it is how we know one again.
-_MARK = " -I -m git_theta."
+_COMMAND_MARK = " -I -m git_theta."
 
 # Of the diff section the command alone: a person may have a textconv beside it.
-_SECTION = r"^((filter|merge)\.theta\.|diff\.theta\.command$)"
-_REQUIRED = "filter.theta.required"
-MERGE = "merge.theta.driver"
-DIFF = "diff.theta.command"
-_NAMED = ("merge.theta.name", "checkpoints, parameter by parameter")
+_KEY_PATTERN = r"^((filter|merge)\.theta\.|diff\.theta\.command$)"
+_REQUIRED_KEY = "filter.theta.required"
+MERGE_KEY = "merge.theta.driver"
+DIFF_KEY = "diff.theta.command"
+_MERGE_NAME = ("merge.theta.name", "checkpoints, parameter by parameter")
 
 
 class Setting(NamedTuple):
@@ -36,14 +36,14 @@ class Setting(NamedTuple):
     value: str
 
     @property
-    def ours(self) -> bool:
+    def is_ours(self) -> bool:
         """Whether git-theta wrote it. ``required`` names nobody: it belongs to the commands it stands with."""
-        if self.key == _REQUIRED:
+        if self.key == _REQUIRED_KEY:
             return self.value == "true"
-        return _MARK in self.value or (self.key, self.value) == _NAMED
+        return _COMMAND_MARK in self.value or (self.key, self.value) == _MERGE_NAME
 
 
-def module(python: str, name: str) -> str:
+def module_command(python: str, name: str) -> str:
     """The shell command that runs our module ``name``, isolated from PYTHONPATH and the user's site packages.
 
     Args:
@@ -53,7 +53,7 @@ def module(python: str, name: str) -> str:
     return f"{shlex.quote(python)} -I -m {name}"
 
 
-def settings(python: str) -> list[Setting]:
+def our_settings(python: str) -> list[Setting]:
     """What installing writes, for the interpreter at the absolute path ``python``.
 
     ``required`` makes a failing filter an error rather than a silent raw commit, and lets Git stream a clean instead
@@ -62,52 +62,52 @@ def settings(python: str) -> list[Setting]:
     # Git expands % in the one-shot commands, and in those alone.
     escaped = python.replace("%", "%%")
     return [
-        Setting("filter.theta.process", module(python, "git_theta.cli.filter_process")),
-        Setting("filter.theta.clean", module(escaped, "git_theta.cli.one_shot clean %f")),
-        Setting("filter.theta.smudge", module(escaped, "git_theta.cli.one_shot smudge %f")),
-        Setting(_REQUIRED, "true"),
-        Setting(*_NAMED),
-        Setting(MERGE, module(escaped, "git_theta.cli.merge_driver %O %A %B %L %P %X %Y")),
-        Setting(DIFF, module(python, "git_theta.cli.diff_driver")),
+        Setting("filter.theta.process", module_command(python, "git_theta.cli.filter_process")),
+        Setting("filter.theta.clean", module_command(escaped, "git_theta.cli.one_shot clean %f")),
+        Setting("filter.theta.smudge", module_command(escaped, "git_theta.cli.one_shot smudge %f")),
+        Setting(_REQUIRED_KEY, "true"),
+        Setting(*_MERGE_NAME),
+        Setting(MERGE_KEY, module_command(escaped, "git_theta.cli.merge_driver %O %A %B %L %P %X %Y")),
+        Setting(DIFF_KEY, module_command(python, "git_theta.cli.diff_driver")),
     ]
 
 
-def install(python: str, scope: Scope = "global", *, force: bool = False, cwd: Path | None = None) -> bool:
+def install_settings(python: str, scope: Scope = "global", *, force: bool = False, cwd: Path | None = None) -> bool:
     """Write our settings to a scope's configuration; returns whether anything changed.
 
     Raises UsageError where somebody else's filter of our name is there and ``force`` is False, GitError where Git
     cannot write that scope (outside a repository; a worktree's own without extensions.worktreeConfig).
     """
-    found = read(scope, cwd=cwd)
-    foreign = [setting for setting in found if not setting.ours]
+    found = read_settings(scope, cwd=cwd)
+    foreign = [setting for setting in found if not setting.is_ours]
     if foreign and not force:
         lines = "\n".join(f"{setting.key} = {setting.value}" for setting in foreign)
         raise UsageError(
             f"the {scope} configuration has another filter of the name theta:\n{lines}",
             hint=f"`git theta install --{scope} --force` replaces it",
         )
-    wanted = settings(python)
+    wanted = our_settings(python)
     stale = [setting for setting in wanted if [one for one in found if one.key == setting.key] != [setting]]
     for setting in stale:
-        _write(scope, ["--replace-all", setting.key, setting.value], cwd)
+        _write_setting(scope, ["--replace-all", setting.key, setting.value], cwd)
     return bool(stale)
 
 
-def uninstall(scope: Scope = "global", *, cwd: Path | None = None) -> list[Setting]:
+def uninstall_settings(scope: Scope = "global", *, cwd: Path | None = None) -> list[Setting]:
     """Take our settings out of a scope's configuration, and the section with the last of them; returns them.
 
     Raises GitError where Git cannot write that scope.
     """
-    found = read(scope, cwd=cwd)
+    found = read_settings(scope, cwd=cwd)
     # Somebody else's filter keeps its `required`.
-    spared = [_REQUIRED] if any(not setting.ours for setting in found) else []
-    removed = [setting for setting in found if setting.ours and setting.key not in spared]
+    spared = [_REQUIRED_KEY] if any(not setting.is_ours for setting in found) else []
+    removed = [setting for setting in found if setting.is_ours and setting.key not in spared]
     for setting in dict.fromkeys(removed):
-        _write(scope, ["--fixed-value", "--unset-all", setting.key, setting.value], cwd)
+        _write_setting(scope, ["--fixed-value", "--unset-all", setting.key, setting.value], cwd)
     return removed
 
 
-def read(scope: Scope | None = None, *, cwd: Path | None = None) -> list[Setting]:
+def read_settings(scope: Scope | None = None, *, cwd: Path | None = None) -> list[Setting]:
     """What there is of the settings that installing writes, and of the same sections of filters and mergers, in one
     scope's file, or in all of them in rising precedence.
 
@@ -115,37 +115,37 @@ def read(scope: Scope | None = None, *, cwd: Path | None = None) -> list[Setting
     """
     where = [f"--{scope}"] if scope else []
     done = subprocess.run(
-        ["git", "config", "--null", *where, "--get-regexp", _SECTION],
+        ["git", "config", "--null", *where, "--get-regexp", _KEY_PATTERN],
         cwd=cwd,
         stdin=subprocess.DEVNULL,
         capture_output=True,
     )
     if done.returncode > 1:  # 1 is "no such key"
-        raise _explained(done.stderr.decode(errors="replace").strip())
+        raise _explain_error(done.stderr.decode(errors="replace").strip())
     # `[filter "theta"] required` without a value, which means true, comes without the newline.
     lines = (os.fsdecode(item).partition("\n") for item in done.stdout.split(b"\0")[:-1])
     return [Setting(key, value if newline else "true") for key, newline, value in lines]
 
 
-def active(*, cwd: Path | None = None) -> dict[str, str]:
+def active_settings(*, cwd: Path | None = None) -> dict[str, str]:
     """The settings in force: key -> value, after all scopes."""
-    return {setting.key: setting.value for setting in read(cwd=cwd)}
+    return {setting.key: setting.value for setting in read_settings(cwd=cwd)}
 
 
-def installed(*, cwd: Path | None = None) -> bool:
+def is_installed(*, cwd: Path | None = None) -> bool:
     """Whether our filter is the one that Git runs here."""
-    process = active(cwd=cwd).get("filter.theta.process", "")
-    return Setting("filter.theta.process", process).ours
+    process = active_settings(cwd=cwd).get("filter.theta.process", "")
+    return Setting("filter.theta.process", process).is_ours
 
 
-def _write(scope: Scope, arguments: Sequence[str], cwd: Path | None) -> None:
+def _write_setting(scope: Scope, arguments: Sequence[str], cwd: Path | None) -> None:
     try:
         git("config", f"--{scope}", *arguments, cwd=cwd)
     except GitError as error:
-        raise _explained(error.message) from None
+        raise _explain_error(error.message) from None
 
 
-def _explained(words: str) -> GitError:
+def _explain_error(words: str) -> GitError:
     hint = ""
     if "worktreeconfig" in words.lower():
         hint = "`git config extensions.worktreeConfig true` gives each worktree a configuration of its own"

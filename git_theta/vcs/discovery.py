@@ -9,7 +9,7 @@ from typing import NamedTuple
 from git_theta.errors import GitError
 from git_theta.vcs.git import git
 
-_NEXT = "--next--"  # `git rev-parse` repeats what it does not know: it tells paths apart that hold newlines
+_SEPARATOR = "--next--"  # `git rev-parse` repeats what it does not know: it tells paths apart that hold newlines
 
 
 class Repository(NamedTuple):
@@ -42,17 +42,18 @@ class Repository(NamedTuple):
         return [folder.resolve().parent / "theta" for folder in objects]
 
 
-def discover(cwd: Path | None = None) -> Repository:
+def discover_repository(cwd: Path | None = None) -> Repository:
     """The repository around ``cwd``. Raises GitError outside of one."""
     try:
         answer = git(
-            "rev-parse", "--path-format=absolute", "--git-dir", _NEXT, "--git-common-dir", _NEXT, "--git-path", "hooks",
-            _NEXT, "--is-inside-work-tree", _NEXT, "--show-cdup", cwd=cwd, env={**os.environ, "LC_ALL": "C"},
+            "rev-parse", "--path-format=absolute", "--git-dir", _SEPARATOR, "--git-common-dir", _SEPARATOR,
+            "--git-path", "hooks", _SEPARATOR, "--is-inside-work-tree", _SEPARATOR, "--show-cdup",
+            cwd=cwd, env={**os.environ, "LC_ALL": "C"},
         )  # fmt: skip
     except GitError as error:  # in the words of LC_ALL=C; there are other reasons, such as another owner
         if "not a git repository" not in error.message:
             raise
         raise GitError("not in a Git repository", hint="Change to the folder of one, or make one: git init") from error
-    git_dir, common, hooks, inside, up = f"{os.fsdecode(answer)}\n".split(f"\n{_NEXT}\n")
+    git_dir, common, hooks, inside, up = f"{os.fsdecode(answer)}\n".split(f"\n{_SEPARATOR}\n")
     top = ((cwd or Path()) / up.rstrip("\n")).resolve() if inside == "true" else None
     return Repository(Path(git_dir), Path(common), Path(hooks), top)

@@ -10,14 +10,16 @@ import os
 from collections.abc import Callable, Iterator
 
 from git_theta.errors import GitError, ThetaError
-from git_theta.vcs.pktline import Buffer, Reader, Writer
+from git_theta.vcs.pktline import Buffer, PacketReader, PacketWriter
 
 ReadInto = Callable[[memoryview], int]
 Handler = Callable[[ReadInto, str], Iterator[Buffer]]
 """(content, path) -> the answer's pieces. A ThetaError, at any piece, fails this file and no other."""
 
 
-def serve(reader: Reader, writer: Writer, handlers: dict[str, Handler], report: Callable[[ThetaError], object]) -> None:
+def serve_filter(
+    reader: PacketReader, writer: PacketWriter, handlers: dict[str, Handler], report: Callable[[ThetaError], object]
+) -> None:
     """Answer Git until it hangs up.
 
     Args:
@@ -29,54 +31,54 @@ def serve(reader: Reader, writer: Writer, handlers: dict[str, Handler], report: 
     Raises GitError when what comes is not this protocol.
     """
     _shake_hands(reader, writer, handlers)
-    while (request := reader.lines()) is not None:
+    while (request := reader.read_lines()) is not None:
         words = dict(line.partition("=")[::2] for line in request)
         command, path = words.get("command", ""), words.get("pathname", "")
         if command not in handlers:
             raise GitError(f"git asked for {command!r}, which was not offered")
         if not path or "\0" in path:
             raise GitError(f"git asked to {command} a file without a proper name: {path!r}")
-        _answer(reader, writer, handlers[command], path, report)
+        _answer_request(reader, writer, handlers[command], path, report)
 
 
-def _shake_hands(reader: Reader, writer: Writer, handlers: dict[str, Handler]) -> None:
-    welcome = reader.lines()
+def _shake_hands(reader: PacketReader, writer: PacketWriter, handlers: dict[str, Handler]) -> None:
+    welcome = reader.read_lines()
     if not welcome or welcome[0] != "git-filter-client" or "version=2" not in welcome:
         raise GitError("this command is for Git, which did not ask for the filter protocol version 2")
-    writer.lines("git-filter-server", "version=2")
-    offered = reader.lines()
+    writer.write_lines("git-filter-server", "version=2")
+    offered = reader.read_lines()
     if offered is None:
         raise GitError("git stopped before it said what it can do")
-    writer.lines(*(f"capability={name}" for name in handlers if f"capability={name}" in offered))
+    writer.write_lines(*(f"capability={name}" for name in handlers if f"capability={name}" in offered))
 
 
-def _answer(
-    reader: Reader, writer: Writer, handler: Handler, path: str, report: Callable[[ThetaError], object]
+def _answer_request(
+    reader: PacketReader, writer: PacketWriter, handler: Handler, path: str, report: Callable[[ThetaError], object]
 ) -> None:
-    content = _Content(reader)
+    content = _FileContent(reader)
     answering = False
     try:
-        pieces = _thetas_errors(handler(content.readinto, path))
+        pieces = _wrap_os_errors(handler(content.readinto, path))
         first = next(pieces, b"")
         content.drain()
-        writer.lines("status=success")
+        writer.write_lines("status=success")
         answering = True
-        writer.content((first,))
-        writer.content(pieces)
+        writer.write_content((first,))
+        writer.write_content(pieces)
     except ThetaError as error:
         if content.is_broken:
-            raise error.located(path=path) from error.__cause__
-        report(error.located(path=path))
+            raise error.add_location(path=path) from error.__cause__
+        report(error.add_location(path=path))
         content.drain()
         if answering:
             writer.flush()
-        writer.lines("status=error")
+        writer.write_lines("status=error")
         return
     writer.flush()
     writer.flush()
 
 
-def _thetas_errors(pieces: Iterator[Buffer]) -> Iterator[Buffer]:
+def _wrap_os_errors(pieces: Iterator[Buffer]) -> Iterator[Buffer]:
     """The pieces; what the operating system refuses is this file's error too, where a pipe to Git's would be ours."""
     try:
         yield from pieces
@@ -85,14 +87,14 @@ def _thetas_errors(pieces: Iterator[Buffer]) -> Iterator[Buffer]:
         raise ThetaError(f"{where}{error.strerror or error}") from error
 
 
-class _Content:
+class _FileContent:
     """One file's content: once it has ended it stays ended.
 
     Attributes:
         is_broken: Git went away, or sent what is no content; there is nobody to answer.
     """
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: PacketReader) -> None:
         self._reader = reader
         self._ended = False
         self.is_broken = False

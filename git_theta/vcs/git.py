@@ -11,13 +11,15 @@ from git_theta.errors import GitError
 
 # In a hook or filter Git exports these to say which repository, index and objects it is working on. Our calls about
 # *this* repository must inherit them; a call about another one must not, or it would land in this one.
-_LOCAL = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY",
-          "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_NAMESPACE", "GIT_QUARANTINE_PATH")  # fmt: skip
+_REPOSITORY_VARIABLES = (
+    "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_NAMESPACE", "GIT_QUARANTINE_PATH",
+)  # fmt: skip
 
 
-def elsewhere() -> dict[str, str]:
+def scrubbed_environment() -> dict[str, str]:
     """The environment for git calls about another repository than the one we were started for."""
-    return {key: value for key, value in os.environ.items() if key not in _LOCAL}
+    return {key: value for key, value in os.environ.items() if key not in _REPOSITORY_VARIABLES}
 
 
 def git(
@@ -39,17 +41,17 @@ def git(
     return done.stdout
 
 
-def succeeds(*args: str | Path, cwd: Path | None = None) -> bool:
+def git_succeeds(*args: str | Path, cwd: Path | None = None) -> bool:
     """Whether ``git ARGS`` exits 0."""
     return subprocess.run(["git", *args], cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True).returncode == 0
 
 
-def nul_separated(output: bytes) -> list[str]:
+def split_nul(output: bytes) -> list[str]:
     """The items of a ``-z`` listing; undecodable bytes survive as surrogates, as in ``os.fsdecode``."""
     return [os.fsdecode(item) for item in output.split(b"\0")[:-1]]
 
 
-def blobs(names: Iterable[str], *, cwd: Path | None = None) -> Iterator[tuple[str, bytes | None]]:
+def read_blobs(names: Iterable[str], *, cwd: Path | None = None) -> Iterator[tuple[str, bytes | None]]:
     """(name, content) of each object name or ``rev:path`` in turn; None for what is not there or is no blob.
 
     One ``git cat-file --batch`` serves them all. Names must not hold newlines (see :func:`blob`).
@@ -71,7 +73,7 @@ def blobs(names: Iterable[str], *, cwd: Path | None = None) -> Iterator[tuple[st
         process.stdin.close()
 
 
-def blob(name: str, *, cwd: Path | None = None) -> bytes | None:
+def read_blob(name: str, *, cwd: Path | None = None) -> bytes | None:
     """The blob called ``name`` (an id or ``rev:path``, newlines allowed), or None."""
     done = subprocess.run(["git", "cat-file", "blob", name], cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True)
     return done.stdout if done.returncode == 0 else None

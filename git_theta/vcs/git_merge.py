@@ -13,16 +13,16 @@ from pathlib import Path
 from git_theta.errors import GitError, UsageError
 from git_theta.vcs import atomic
 from git_theta.vcs.discovery import Repository
-from git_theta.vcs.git import git, nul_separated, succeeds
+from git_theta.vcs.git import git, git_succeeds, split_nul
 
-_NEWEST_NEEDED = (2, 38)
-_STATE = ("MERGE_HEAD", "MERGE_MSG", "MERGE_MODE")
+_MINIMUM_GIT = (2, 38)
+_MERGE_FILES = ("MERGE_HEAD", "MERGE_MSG", "MERGE_MODE")
 _UNFINISHED = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD")
-_STOPPED = "git theta merge was stopped. Give it up: git merge --abort"
+_PLACEHOLDER_HEAD = "git theta merge was stopped. Give it up: git merge --abort"
 """What MERGE_HEAD has until index and worktree hold the merge. Git's commands say it where they cannot go on."""
 
 
-def under_way(repository: Repository) -> bool:
+def is_merging(repository: Repository) -> bool:
     """Whether a merge waits for its commit."""
     return (repository.git_dir / "MERGE_HEAD").exists()
 
@@ -35,7 +35,7 @@ def require_clean_index(repository: Repository) -> None:
             f"a merge or pick has not been concluded ({unfinished[0]} exists)",
             hint="Commit it, or give it up: git merge --abort",
         )
-    if not succeeds("diff-index", "--cached", "--quiet", "HEAD", cwd=repository.worktree):
+    if not git_succeeds("diff-index", "--cached", "--quiet", "HEAD", cwd=repository.worktree):
         raise UsageError("the index holds uncommitted changes", hint="Commit or stash them first.")
 
 
@@ -43,7 +43,7 @@ def require_tree_merges() -> None:
     """Raise UsageError for a Git that cannot merge trees without a worktree."""
     found = re.search(r"\d+\.\d+", git("version").decode())
     version = found[0] if found else ""
-    if not found or tuple(map(int, version.split("."))) < _NEWEST_NEEDED:
+    if not found or tuple(map(int, version.split("."))) < _MINIMUM_GIT:
         raise UsageError(
             f"merging more than two heads needs git 2.38 or newer, and this is {version}",
             hint="Upgrade Git, or merge one head after another.",
@@ -56,7 +56,7 @@ def merge_trees(ours: str, theirs: str, cwd: Path | None = None) -> tuple[str, l
     done = subprocess.run(command, cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True)
     if done.returncode > 1:
         raise GitError(f"git merge-tree failed: {done.stderr.decode(errors='replace').strip()}")
-    tree, *conflicts = nul_separated(done.stdout)
+    tree, *conflicts = split_nul(done.stdout)
     return tree, sorted({path for path in conflicts if path})
 
 
@@ -80,7 +80,7 @@ def run_merge(
     """
     spoken = ["-m", message] if message is not None else []
     command = ["git", "merge", "--no-commit", *spoken, head]
-    with _to_its_end():
+    with _defer_interrupt():
         env = {**os.environ, **(variables or {})}
         done = subprocess.run(command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
     return done.returncode, done.stdout
@@ -95,24 +95,24 @@ def require_true_merges(repository: Repository) -> None:
         )
 
 
-def begin(repository: Repository, message: str) -> None:
+def begin_merge(repository: Repository, message: str) -> None:
     """Put down that a merge is under way, so that ``git merge --abort`` knows.
 
     Until :func:`check_out` is through, ``git commit`` refuses: it would record a merge of heads whose changes are not
     there yet.
     """
     git("update-ref", "ORIG_HEAD", "HEAD", cwd=repository.worktree)
-    for name, content in zip(_STATE, (_STOPPED, message, ""), strict=True):
+    for name, content in zip(_MERGE_FILES, (_PLACEHOLDER_HEAD, message, ""), strict=True):
         (repository.git_dir / name).write_bytes(os.fsencode(content))
 
 
-def forget(repository: Repository) -> None:
+def forget_merge(repository: Repository) -> None:
     """Take back ``begin``."""
-    for name in _STATE:
+    for name in _MERGE_FILES:
         (repository.git_dir / name).unlink(missing_ok=True)
 
 
-def check_out(tree: str, heads: Iterable[str], repository: Repository) -> None:
+def check_out_tree(tree: str, heads: Iterable[str], repository: Repository) -> None:
     """Take index and worktree from HEAD to the tree of a merge, and let ``git commit`` know; or leave all as it was.
 
     Raises GitError where it would lose changes, and where it cannot be done.
@@ -123,27 +123,27 @@ def check_out(tree: str, heads: Iterable[str], repository: Repository) -> None:
     except GitError as error:
         raise GitError(error.message, hint="Commit or stash what the merge would overwrite.") from None
     try:
-        with _to_its_end():
+        with _defer_interrupt():
             git("read-tree", "-m", "-u", "HEAD", tree, cwd=top)
-        _ready(repository, heads)
+        _write_merge_heads(repository, heads)
     except BaseException:
-        _put_back(tree, repository)
+        _undo_check_out(tree, repository)
         raise
 
 
-def _ready(repository: Repository, heads: Iterable[str]) -> None:
+def _write_merge_heads(repository: Repository, heads: Iterable[str]) -> None:
     """Put down what was merged, as ``git merge`` does: all of it is there now."""
-    atomic.replace(repository.git_dir / "MERGE_HEAD", "".join(f"{head}\n" for head in heads).encode())
+    atomic.replace_file(repository.git_dir / "MERGE_HEAD", "".join(f"{head}\n" for head in heads).encode())
 
 
-def _put_back(tree: str, repository: Repository) -> None:
+def _undo_check_out(tree: str, repository: Repository) -> None:
     """Undo what was begun of :func:`check_out`, which found nothing of the person's in its way."""
     top = repository.worktree
     assert top
-    if succeeds("diff-index", "--cached", "--quiet", tree, cwd=top):
+    if git_succeeds("diff-index", "--cached", "--quiet", tree, cwd=top):
         git("read-tree", "-m", "-u", tree, "HEAD", cwd=top)
         return
-    fields = iter(nul_separated(git("diff-tree", "-r", "-z", "--name-status", "HEAD", tree, cwd=top)))
+    fields = iter(split_nul(git("diff-tree", "-r", "-z", "--name-status", "HEAD", tree, cwd=top)))
     changes = {next(fields): status for status in fields}
     for path in (path for path, status in changes.items() if status == "A"):
         (top / path).unlink(missing_ok=True)
@@ -151,20 +151,20 @@ def _put_back(tree: str, repository: Repository) -> None:
     git("checkout-index", "-f", "-u", "-q", "-z", "--stdin", cwd=top, stdin=others)
 
 
-def abort(repository: Repository) -> None:
+def abort_merge(repository: Repository) -> None:
     """Give up a merge that is under way."""
     git("merge", "--abort", cwd=repository.worktree)
 
 
-def commit(repository: Repository) -> int:
+def commit_merge(repository: Repository) -> int:
     """Commit the merge that is under way, with the message put down for it; returns Git's exit code."""
-    with _to_its_end():
+    with _defer_interrupt():
         command = ["git", "commit", "--no-edit"]
         return subprocess.run(command, cwd=repository.worktree, stdin=subprocess.DEVNULL).returncode
 
 
 @contextmanager
-def _to_its_end() -> Iterator[None]:
+def _defer_interrupt() -> Iterator[None]:
     """Let a Git that writes index and worktree end by itself when Ctrl-C comes: a killed one leaves its locks."""
     came: list[int] = []
     before = signal.signal(signal.SIGINT, lambda number, _: came.append(number))

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from git_theta.errors import GitError, UsageError
-from git_theta.vcs.git import git, succeeds
+from git_theta.vcs.git import git, git_succeeds
 
 HEAD = "HEAD"
 
-_KINDS = {"heads": "branch ", "tags": "tag ", "remotes": "remote-tracking branch "}
+_REF_KINDS = {"heads": "branch ", "tags": "tag ", "remotes": "remote-tracking branch "}
 
 
 class Head(NamedTuple):
@@ -22,7 +22,7 @@ class Head(NamedTuple):
     commit: str
 
 
-def resolve(name: str, cwd: Path | None = None) -> Head:
+def resolve_head(name: str, cwd: Path | None = None) -> Head:
     """The commit of that name. Raises UsageError where there is none."""
     try:
         found = git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}", cwd=cwd)
@@ -35,7 +35,7 @@ def resolve(name: str, cwd: Path | None = None) -> Head:
     return Head(name, found.decode().strip())
 
 
-def independent(heads: Sequence[Head], cwd: Path | None = None) -> list[Head]:
+def independent_heads(heads: Sequence[Head], cwd: Path | None = None) -> list[Head]:
     """The heads that no other one has in its history, in their order, each commit once."""
     kept = git("merge-base", "--independent", *(head.commit for head in heads), cwd=cwd).decode().split()
     first = {head.commit: head for head in reversed(heads)}
@@ -59,10 +59,12 @@ def is_shallow(cwd: Path | None = None) -> bool:
 
 def merge_message(heads: Sequence[Head], cwd: Path | None = None) -> str:
     """What Git would say about merging these heads into HEAD: ``Merge branches 'a' and 'b'``."""
-    lines = "".join(f"{head.commit}\t\t{_kind(head.name, cwd)}'{head.name}' of .\n" for head in heads)
+    lines = "".join(f"{head.commit}\t\t{_ref_kind(head.name, cwd)}'{head.name}' of .\n" for head in heads)
     return os.fsdecode(git("fmt-merge-msg", cwd=cwd, stdin=os.fsencode(lines)))
 
 
-def _kind(name: str, cwd: Path | None) -> str:
-    found = (kind for folder, kind in _KINDS.items() if succeeds("show-ref", "-q", f"refs/{folder}/{name}", cwd=cwd))
+def _ref_kind(name: str, cwd: Path | None) -> str:
+    found = (
+        kind for folder, kind in _REF_KINDS.items() if git_succeeds("show-ref", "-q", f"refs/{folder}/{name}", cwd=cwd)
+    )
     return next(found, "")

@@ -14,15 +14,15 @@ from enum import Enum
 from pathlib import Path
 
 from git_theta.vcs import atomic
-from git_theta.vcs.config import module
+from git_theta.vcs.config import module_command
 
-NAME = "pre-push"
+HOOK_NAME = "pre-push"
 
 _BEGIN = b"# >>> git-theta >>>"
 _END = b"# <<< git-theta <<<"
 _BLOCK = re.compile(rb"^" + _BEGIN + rb"\n.*?^" + _END + rb"\n", re.MULTILINE | re.DOTALL)
 # Lines that somebody wrote where we could not, in whatever language; comments are none.
-_CALL = re.compile(rb"^[^#\n]*\bgit[-_ ]theta[\"', ]+pre-push\b", re.MULTILINE)
+_FOREIGN_CALL = re.compile(rb"^[^#\n]*\bgit[-_ ]theta[\"', ]+pre-push\b", re.MULTILINE)
 _SHEBANG = b"#!/bin/sh\n"
 _SHELL = re.compile(
     rb"#![ \t]*(?:/\S*/)?(?:env[ \t]+(?:-S[ \t]*)?(?:/\S*/)?)?(?:sh|bash|dash|zsh|ksh)(?:[ \t][^\r\n]*)?\n"
@@ -66,51 +66,51 @@ class HookState(Enum):
     SYMLINK = "is a symbolic link, which we do not write through"
 
     @property
-    def editable(self) -> bool:
+    def is_editable(self) -> bool:
         """Whether :func:`install` makes this :attr:`OURS`."""
         return self in (HookState.ABSENT, HookState.OURS, HookState.OUTDATED, HookState.SHELL)
 
 
-def command(python: str) -> str:
+def hook_command(python: str) -> str:
     """The shell command in our block, for the interpreter at the absolute path ``python``."""
-    return module(python, "git_theta")
+    return module_command(python, "git_theta")
 
 
-def block(command: str) -> str:
+def hook_block(command: str) -> str:
     """The lines that a hook needs, marks included; also what a person adds by hand where we cannot."""
     python = shlex.quote(shlex.split(command)[0])
-    return _TEMPLATE.format(begin=_BEGIN.decode(), end=_END.decode(), command=command, name=NAME, python=python)
+    return _TEMPLATE.format(begin=_BEGIN.decode(), end=_END.decode(), command=command, name=HOOK_NAME, python=python)
 
 
-def state(hooks_dir: Path, command: str) -> HookState:
+def hook_state(hooks_dir: Path, command: str) -> HookState:
     """What stands in the hook's place, for the git-theta that runs as ``command``."""
-    file = hooks_dir / NAME
+    file = hooks_dir / HOOK_NAME
     if hooks_dir.exists() and not hooks_dir.is_dir():
         return HookState.DISABLED
     if file.is_symlink():
-        runs = file.is_file() and os.access(file, os.X_OK) and _CALL.search(file.read_bytes())
+        runs = file.is_file() and os.access(file, os.X_OK) and _FOREIGN_CALL.search(file.read_bytes())
         return HookState.THEIRS if runs else HookState.SYMLINK
     if not file.exists():
         return HookState.ABSENT
     if not file.is_file():
         return HookState.OTHER
-    return _state(file.read_bytes(), command, executable=os.access(file, os.X_OK))
+    return _script_state(file.read_bytes(), command, executable=os.access(file, os.X_OK))
 
 
-def _state(content: bytes, command: str, *, executable: bool) -> HookState:
+def _script_state(content: bytes, command: str, *, executable: bool) -> HookState:
     ours = _BLOCK.search(content)
     if not executable:
         # Making it executable would start a script that somebody switched off; unless all of it is ours.
         return HookState.OUTDATED if _BLOCK.sub(b"", content) == _SHEBANG else HookState.DISABLED
     if ours:
-        return HookState.OURS if ours[0] == os.fsencode(block(command)) else HookState.OUTDATED
-    if _CALL.search(content) and _BEGIN not in content:
+        return HookState.OURS if ours[0] == os.fsencode(hook_block(command)) else HookState.OUTDATED
+    if _FOREIGN_CALL.search(content) and _BEGIN not in content:
         return HookState.THEIRS
     # One mark without the other: somebody edited our lines, and where they end is anybody's guess.
     return HookState.SHELL if _SHELL.match(content) and _BEGIN not in content else HookState.OTHER
 
 
-def install(hooks_dir: Path, command: str) -> HookState:
+def install_hook(hooks_dir: Path, command: str) -> HookState:
     """Put our block into the hook, or write one; returns the state it found.
 
     Where that is not ``editable`` nothing was touched: show the person :func:`block`. Everything else in the hook, and
@@ -120,24 +120,24 @@ def install(hooks_dir: Path, command: str) -> HookState:
         hooks_dir: where Git looks for hooks.
         command: see :func:`command`.
     """
-    found = state(hooks_dir, command)
-    file = hooks_dir / NAME
-    lines = os.fsencode(block(command))
+    found = hook_state(hooks_dir, command)
+    file = hooks_dir / HOOK_NAME
+    lines = os.fsencode(hook_block(command))
     if found is HookState.ABSENT:
-        atomic.replace(file, _SHEBANG + lines, mode=0o777)
+        atomic.replace_file(file, _SHEBANG + lines, mode=0o777)
     elif found is HookState.SHELL:
         first, rest = file.read_bytes().split(b"\n", 1)
-        atomic.replace(file, first + b"\n" + lines + rest)
+        atomic.replace_file(file, first + b"\n" + lines + rest)
     elif found is HookState.OUTDATED:
-        atomic.replace(file, _BLOCK.sub(lambda _: lines, file.read_bytes(), count=1))
+        atomic.replace_file(file, _BLOCK.sub(lambda _: lines, file.read_bytes(), count=1))
         if not os.access(file, os.X_OK):
             file.chmod(file.stat().st_mode | 0o111)
     return found
 
 
-def uninstall(hooks_dir: Path) -> bool:
+def uninstall_hook(hooks_dir: Path) -> bool:
     """Take our block out of the hook, and the hook away if nothing else is in it; returns whether it was there."""
-    file = hooks_dir / NAME
+    file = hooks_dir / HOOK_NAME
     if file.is_symlink() or not file.is_file():
         return False
     content = file.read_bytes()
@@ -147,5 +147,5 @@ def uninstall(hooks_dir: Path) -> bool:
     if rest == _SHEBANG:
         file.unlink()
     else:
-        atomic.replace(file, rest)
+        atomic.replace_file(file, rest)
     return True

@@ -7,18 +7,18 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from git_theta.vcs.git import blob, git, nul_separated
+from git_theta.vcs.git import git, read_blob, split_nul
 
 
-def staged(path: str, worktree: Path | None) -> bytes | None:
+def read_staged(path: str, worktree: Path | None) -> bytes | None:
     """The blob that the index has for ``path`` (relative to the top, no conflict stages), or None."""
-    return blob(f":0:{path}", cwd=worktree)
+    return read_blob(f":0:{path}", cwd=worktree)
 
 
-def holding(texts: Mapping[str, bytes], worktree: Path) -> list[str]:
+def paths_holding(texts: Mapping[str, bytes], worktree: Path) -> list[str]:
     """Those paths (relative to the top) for which the index has exactly this text, and no conflict."""
     found = []
-    for item in nul_separated(git("ls-files", "-s", "-z", cwd=worktree)):
+    for item in split_nul(git("ls-files", "-s", "-z", cwd=worktree)):
         facts, _, path = item.partition("\t")
         _, oid, stage = facts.split(" ")
         if stage == "0" and path in texts and oid == _blob_id(texts[path], oid):
@@ -32,7 +32,7 @@ def _blob_id(content: bytes, like: str) -> str:
     return hashlib.new(name, b"blob %d\0%b" % (len(content), content), usedforsecurity=False).hexdigest()
 
 
-def refresh(paths: Iterable[str], worktree: Path, config: Mapping[str, str]) -> None:
+def refresh_entries(paths: Iterable[str], worktree: Path, config: Mapping[str, str]) -> None:
     """Have Git look at these files anew, with extra ``config``.
 
     Their content must be what the index has: naming a path also stages it, and settles its conflict. And they must be
@@ -42,7 +42,7 @@ def refresh(paths: Iterable[str], worktree: Path, config: Mapping[str, str]) -> 
     git("update-index", "-z", "--stdin", cwd=worktree, stdin=listing, config=config)
 
 
-def distrust(paths: Iterable[str], worktree: Path) -> None:
+def invalidate_entries(paths: Iterable[str], worktree: Path) -> None:
     """Keep these entries, and forget how their files look: the next status compares contents."""
     literal = ["--literal-pathspecs", "ls-files", "-s", "-z", "--", *paths]
     git("update-index", "-z", "--index-info", cwd=worktree, stdin=git(*literal, cwd=worktree))

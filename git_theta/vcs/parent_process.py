@@ -7,15 +7,17 @@ import re
 import subprocess
 from pathlib import Path
 
-_CHECKING_OUT = frozenset(
+_CHECKOUT_COMMANDS = frozenset(
     ("bisect", "checkout", "cherry-pick", "clone", "merge", "pull", "read-tree", "rebase", "reset", "restore", "revert",
      "sparse-checkout", "stash", "submodule", "switch", "worktree")
 )  # fmt: skip
-_SHOWING = (["diff"], ["format-patch"], ["log"], ["reflog"], ["show"], ["stash", "show"], ["whatchanged"])
-_TAKES_VALUE = frozenset(("-C", "-c", "--git-dir", "--work-tree", "--namespace", "--super-prefix", "--config-env"))
+_DIFF_COMMANDS = (["diff"], ["format-patch"], ["log"], ["reflog"], ["show"], ["stash", "show"], ["whatchanged"])
+_OPTIONS_WITH_VALUE = frozenset(
+    ("-C", "-c", "--git-dir", "--work-tree", "--namespace", "--super-prefix", "--config-env")
+)
 _SHELLS = frozenset(("sh", "bash", "dash", "zsh", "ksh", "ash"))
 # `git rebase` may run commands between its steps, by options that can be abbreviated and bundled. These do not.
-_REBASE_ALONE = frozenset(
+_SAFE_REBASE_OPTIONS = frozenset(
     ("--abort", "--autostash", "--force-rebase", "--fork-point", "--no-autostash", "--no-ff", "--no-fork-point",
      "--no-stat", "--no-verify", "--onto", "--quiet", "--quit", "--root", "--stat", "-f", "-n", "-q")
 )  # fmt: skip
@@ -29,17 +31,17 @@ def may_defer(hooks_dir: Path) -> bool:
     Where the answer is not known it is no. ``git rebase --exec`` runs commands between its steps, and hooks run before
     the end; those of git-lfs, which looks at its own files alone, do not count.
     """
-    return _checks_out() and not any(_runs(hooks_dir / hook) for hook in _HOOKS)
+    return _checks_out() and not any(_runs_hook(hooks_dir / hook) for hook in _HOOKS)
 
 
-def may_clean_anything() -> bool:
+def may_clean_stdin() -> bool:
     """Whether what our parent has cleaned need not be the worktree's file of that path (``hash-object --stdin``)."""
-    return _command()[:1] == ["hash-object"]
+    return _parent_command()[:1] == ["hash-object"]
 
 
-def records() -> bool:
+def is_recording() -> bool:
     """Whether our parent puts what it has cleaned into the index, where others (``diff``) only look at it."""
-    return _command()[:1] in (["add"], ["stage"], ["commit"], ["update-index"])
+    return _parent_command()[:1] in (["add"], ["stage"], ["commit"], ["update-index"])
 
 
 def shows_differences() -> bool:
@@ -47,27 +49,27 @@ def shows_differences() -> bool:
 
     ``git difftool`` is not among them: it has ``git diff`` do it, or else lays out whole folders for people.
     """
-    command = _command()
-    return any(command[: len(words)] == words for words in _SHOWING)
+    command = _parent_command()
+    return any(command[: len(words)] == words for words in _DIFF_COMMANDS)
 
 
-def _command() -> list[str]:
+def _parent_command() -> list[str]:
     """Our parent's Git command and its arguments; nothing where that is no git."""
     arguments = _git_arguments(os.getppid())
     while arguments and arguments[0].startswith("-"):
-        del arguments[: 2 if arguments[0] in _TAKES_VALUE else 1]
+        del arguments[: 2 if arguments[0] in _OPTIONS_WITH_VALUE else 1]
     return arguments
 
 
 def _checks_out() -> bool:
-    arguments = _command()
-    if not arguments or arguments[0] not in _CHECKING_OUT:
+    arguments = _parent_command()
+    if not arguments or arguments[0] not in _CHECKOUT_COMMANDS:
         return False
     options = {word.partition("=")[0] for word in arguments[1:] if word.startswith("-")}
-    return arguments[0] != "rebase" or options <= _REBASE_ALONE
+    return arguments[0] != "rebase" or options <= _SAFE_REBASE_OPTIONS
 
 
-def _runs(hook: Path) -> bool:
+def _runs_hook(hook: Path) -> bool:
     """Whether Git would run this hook, and it is not git-lfs's own."""
     return os.access(hook, os.X_OK) and not (hook.is_file() and _LFS_HOOK.fullmatch(hook.read_bytes()))
 
@@ -75,7 +77,7 @@ def _runs(hook: Path) -> bool:
 def _git_arguments(process: int) -> list[str]:
     """What ``git`` was given by the nearest ancestor that is git, past the shell that starts filters; else nothing."""
     for _ in range(3):
-        words = _command_line(process)
+        words = _decode_rules(process)
         if not words:
             return []
         program = Path(words[0]).name
@@ -85,25 +87,25 @@ def _git_arguments(process: int) -> list[str]:
             return [program.removeprefix("git-"), *words[1:]]
         if program.lstrip("-") not in _SHELLS:
             return []
-        process = _parent(process)
+        process = _parent_of(process)
     return []
 
 
-def _command_line(process: int) -> list[str]:
+def _decode_rules(process: int) -> list[str]:
     try:
         return Path(f"/proc/{process}/cmdline").read_bytes().decode(errors="replace").split("\0")[:-1]
     except OSError:
-        return _ps(process, "command").split()
+        return _ps_column(process, "command").split()
 
 
-def _parent(process: int) -> int:
+def _parent_of(process: int) -> int:
     try:
         return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
     except OSError:
-        return int(_ps(process, "ppid") or 0)
+        return int(_ps_column(process, "ppid") or 0)
 
 
-def _ps(process: int, column: str) -> str:
+def _ps_column(process: int, column: str) -> str:
     """One column of ps: for systems without /proc."""
     done = subprocess.run(["ps", "-o", f"{column}=", "-p", str(process)], capture_output=True, text=True)
     return done.stdout.strip()

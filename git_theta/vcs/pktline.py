@@ -13,32 +13,32 @@ from collections.abc import Iterable
 
 from git_theta.errors import GitError
 
-_LARGEST = 65516
+_LARGEST_PAYLOAD = 65516
 _FLUSH = b"0000"
-_PIPE = 1 << 20
+_PIPE_SIZE = 1 << 20
 _LENGTH = re.compile(rb"[0-9a-fA-F]{4}")
 _FLUSHED = -1
 
 Buffer = bytes | bytearray | memoryview
 
 
-class Reader:
+class PacketReader:
     """Packets from a file descriptor, payloads straight into the caller's memory."""
 
     def __init__(self, descriptor: int) -> None:
-        _widen(descriptor)
+        _widen_pipe(descriptor)
         self._descriptor = descriptor
         self._left = 0  # of the current packet
         self._header = bytearray(4)
         self._have = 0  # bytes of the next packet's header that came with the last payload
 
-    def lines(self) -> list[str] | None:
+    def read_lines(self) -> list[str] | None:
         """The text lines up to a flush, without their newlines; None at end of input.
 
         Raises GitError when input ends among them.
         """
         lines: list[str] = []
-        while (size := self._next()) != _FLUSHED:
+        while (size := self._next_size()) != _FLUSHED:
             if size is None and lines:
                 raise GitError("git stopped in the middle of a request")
             if size is None:
@@ -53,7 +53,7 @@ class Reader:
         filled = 0
         while filled < len(view):
             if self._left == 0:
-                size = self._next()
+                size = self._next_size()
                 if size is None:
                     raise GitError("git stopped in the middle of a file")
                 if size == _FLUSHED:
@@ -65,7 +65,7 @@ class Reader:
             filled += len(part)
         return filled
 
-    def _next(self) -> int | None:
+    def _next_size(self) -> int | None:
         """Payload size of the next packet, _FLUSHED for a flush, None at end of input."""
         while self._have < 4:
             got = os.readv(self._descriptor, [memoryview(self._header)[self._have :]])
@@ -92,40 +92,40 @@ class Reader:
             part = part[got:]
 
 
-class Writer:
+class PacketWriter:
     """Packets to a file descriptor."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
 
-    def lines(self, *lines: str) -> None:
+    def write_lines(self, *lines: str) -> None:
         """Each line as a packet, then a flush."""
-        packets = [_packet(os.fsencode(line) + b"\n") for line in lines]
-        self._all(b"".join([*packets, _FLUSH]))
+        packets = [_packet_of(os.fsencode(line) + b"\n") for line in lines]
+        self._write_all(b"".join([*packets, _FLUSH]))
 
-    def content(self, chunks: Iterable[Buffer]) -> None:
+    def write_content(self, chunks: Iterable[Buffer]) -> None:
         """The chunks as packets, without the flush that ends them."""
         for chunk in chunks:
             view = memoryview(chunk).cast("B")
-            for start in range(0, len(view), _LARGEST):
-                self._all(_packet(view[start : start + _LARGEST]))
+            for start in range(0, len(view), _LARGEST_PAYLOAD):
+                self._write_all(_packet_of(view[start : start + _LARGEST_PAYLOAD]))
 
     def flush(self) -> None:
         """End a list or a content."""
-        self._all(_FLUSH)
+        self._write_all(_FLUSH)
 
-    def _all(self, data: Buffer) -> None:
+    def _write_all(self, data: Buffer) -> None:
         view = memoryview(data)
         while view:
             view = view[os.write(self._descriptor, view) :]
 
 
-def _widen(descriptor: int) -> None:
+def _widen_pipe(descriptor: int) -> None:
     """Make a pipe as large as an unprivileged process may on Linux: Git then writes 16 packets before we must run."""
     with contextlib.suppress(OSError):  # not a pipe, or the user's pipes use up their allowance
         if hasattr(fcntl, "F_SETPIPE_SZ"):
-            fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, _PIPE)
+            fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
 
 
-def _packet(payload: Buffer) -> bytes:
+def _packet_of(payload: Buffer) -> bytes:
     return b"".join((b"%04x" % (len(payload) + 4), payload))

@@ -8,16 +8,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 from git_theta.errors import GitError, UsageError
-from git_theta.vcs.git import blobs, git, nul_separated, succeeds
+from git_theta.vcs.git import git, git_succeeds, read_blobs, split_nul
 
-_NOTHING = "000000"
+_ABSENT_MODE = "000000"
 """Git's mode of what is not there."""
 _UNMERGED = "U"
-_RAW = ("diff", "--raw", "-z", "-M", "--no-abbrev", "--no-ext-diff", "--no-color", "--no-relative", "--no-exit-code",
-        "--ignore-submodules")  # fmt: skip
+_RAW_DIFF = (
+    "diff", "--raw", "-z", "-M", "--no-abbrev", "--no-ext-diff", "--no-color", "--no-relative", "--no-exit-code",
+    "--ignore-submodules",
+)  # fmt: skip
 
 
-class Version(NamedTuple):
+class FileVersion(NamedTuple):
     """A file at one version.
 
     Attributes:
@@ -31,20 +33,20 @@ class Version(NamedTuple):
     oid: str
 
     @property
-    def regular(self) -> bool:
+    def is_regular(self) -> bool:
         """Whether it is neither a link nor a submodule."""
         return self.mode.startswith("100")
 
 
-class Pair(NamedTuple):
+class FilePair(NamedTuple):
     """A file at both versions; None where it was not there. ``unmerged``: it is in conflict, and has no one version."""
 
-    before: Version | None
-    after: Version | None
+    before: FileVersion | None
+    after: FileVersion | None
     unmerged: str = ""
 
 
-class Range(NamedTuple):
+class VersionRange(NamedTuple):
     """What is compared with what.
 
     Attributes:
@@ -58,28 +60,28 @@ class Range(NamedTuple):
     cached: bool = False
 
     @property
-    def worktree(self) -> bool:
+    def ends_in_worktree(self) -> bool:
         """Whether the second version is the worktree."""
         return not self.cached and len(self.revisions) < 2 and not any(".." in name for name in self.revisions)
 
     @property
-    def common(self) -> str:
+    def common_version(self) -> str:
         """A version that has whatever is the same at both: a revision, or "" for the index."""
         if self.cached or not self.revisions:
             return ""
         return self.revisions[-1].rpartition("..")[2] or "HEAD"
 
 
-def spanned(revisions: Sequence[str], *, cached: bool) -> Range:
+def parse_range(revisions: Sequence[str], *, cached: bool) -> VersionRange:
     """What ``git diff`` compares, given these. Raises UsageError where that are more than two versions."""
     if len(revisions) > 2 or (len(revisions) > 1 and any(".." in name for name in revisions)):
         raise UsageError("more than two versions", hint="Name one or two, or A..B, or A...B for what B did since A.")
     if cached and (len(revisions) > 1 or any(".." in name for name in revisions)):
         raise UsageError("--cached compares the index with one version", hint="Leave the other one out.")
-    return Range(tuple(revisions), _labels(revisions, cached), cached)
+    return VersionRange(tuple(revisions), _range_labels(revisions, cached), cached)
 
 
-def _labels(revisions: Sequence[str], cached: bool) -> tuple[str, str]:
+def _range_labels(revisions: Sequence[str], cached: bool) -> tuple[str, str]:
     if cached:
         return (revisions[0] if revisions else "HEAD"), "index"
     if not revisions:
@@ -94,7 +96,7 @@ def _labels(revisions: Sequence[str], cached: bool) -> tuple[str, str]:
     return f"merge base of {before} and {after}" if symmetric else before, after
 
 
-def pairs(span: Range, pathspecs: Sequence[str] = (), *, cwd: Path | None = None) -> list[Pair]:
+def changed_files(span: VersionRange, pathspecs: Sequence[str] = (), *, cwd: Path | None = None) -> list[FilePair]:
     """The files that differ, in Git's order, with the renames that Git finds.
 
     Args:
@@ -106,60 +108,60 @@ def pairs(span: Range, pathspecs: Sequence[str] = (), *, cwd: Path | None = None
     """
     index = ["--cached"] if span.cached else []
     try:
-        output = git(*_RAW, *index, *span.revisions, "--", *pathspecs, cwd=cwd)
+        output = git(*_RAW_DIFF, *index, *span.revisions, "--", *pathspecs, cwd=cwd)
     except GitError:
         _require_revisions(span, cwd)
         raise
-    return list(_parsed(nul_separated(output), span))
+    return list(_parse_raw(split_nul(output), span))
 
 
-def _require_revisions(span: Range, cwd: Path | None) -> None:
+def _require_revisions(span: VersionRange, cwd: Path | None) -> None:
     for name in (name for revision in span.revisions for name in revision.replace("...", "..").split("..")):
-        if name and not succeeds("rev-parse", "--verify", "--quiet", "--end-of-options", name, cwd=cwd):
+        if name and not git_succeeds("rev-parse", "--verify", "--quiet", "--end-of-options", name, cwd=cwd):
             raise UsageError(
                 f"{name!r} is no revision here, and no file", hint="Put -- before the path of a file that is gone."
             ) from None
 
 
-def _parsed(items: Iterable[str], span: Range) -> Iterator[Pair]:
+def _parse_raw(items: Iterable[str], span: VersionRange) -> Iterator[FilePair]:
     words = iter(items)
     for facts in words:
         mode_before, mode_after, oid_before, oid_after, status = facts.removeprefix(":").split(" ")
         path = next(words)
         if status == _UNMERGED:
-            yield Pair(None, None, path)
+            yield FilePair(None, None, path)
             continue
         moved = next(words) if status[0] in "RC" else path
-        if span.worktree and status[0] in "RCA":
+        if span.ends_in_worktree and status[0] in "RCA":
             oid_after = ""  # looking for renames, Git has hashed the file, and prints the id of what it did not store
-        yield Pair(_version(path, mode_before, oid_before), _version(moved, mode_after, oid_after))
+        yield FilePair(_file_version(path, mode_before, oid_before), _file_version(moved, mode_after, oid_after))
 
 
-def _version(path: str, mode: str, oid: str) -> Version | None:
-    return None if mode == _NOTHING else Version(path, mode, oid if oid.strip("0") else "")
+def _file_version(path: str, mode: str, oid: str) -> FileVersion | None:
+    return None if mode == _ABSENT_MODE else FileVersion(path, mode, oid if oid.strip("0") else "")
 
 
-def listing(span: Range, folder: str, cwd: Path | None = None) -> dict[str, str]:
+def list_folder(span: VersionRange, folder: str, cwd: Path | None = None) -> dict[str, str]:
     """The files right in a folder ("" for the top) that both versions may have: path to the id of the blob."""
     prefix = f"{folder}/" if folder else ""
     try:
-        if span.common:
-            output = git("ls-tree", "-z", "--full-tree", f"{span.common}:{folder}", cwd=cwd)
+        if span.common_version:
+            output = git("ls-tree", "-z", "--full-tree", f"{span.common_version}:{folder}", cwd=cwd)
         else:
             output = git("ls-files", "-s", "-z", "--full-name", "--", f":(top,literal){prefix}", cwd=cwd)
     except GitError:  # the folder is another version's, or what is compared are no trees
         return {}
     found = {}
-    for item in nul_separated(output):
+    for item in split_nul(output):
         facts, _, name = item.partition("\t")
-        path = f"{prefix}{name}" if span.common else name
-        oid = facts.split(" ")[2 if span.common else 1]
+        path = f"{prefix}{name}" if span.common_version else name
+        oid = facts.split(" ")[2 if span.common_version else 1]
         if facts.startswith("100") and "/" not in path.removeprefix(prefix):
             found[path] = oid
     return found
 
 
-def texts(
+def read_wanted_blobs(
     oids: Iterable[str], wanted: Callable[[bytes], bool], largest: int, cwd: Path | None = None
 ) -> dict[str, bytes]:
     """The blobs of at most ``largest`` bytes that are ``wanted``, by their ids. What is not here is left out."""
@@ -168,12 +170,12 @@ def texts(
         return {}
     form = "--batch-check=%(objectname) %(objectsize)"
     found = [line.split() for line in git("cat-file", form, cwd=cwd, stdin=names).decode().splitlines()]
-    read = blobs([oid for oid, size in found if size.isdigit() and int(size) <= largest], cwd=cwd)
+    read = read_blobs([oid for oid, size in found if size.isdigit() and int(size) <= largest], cwd=cwd)
     return {oid: data for oid, data in read if data is not None and wanted(data)}
 
 
-def filtered(paths: Iterable[str], name: str, cwd: Path | None = None) -> set[str]:
+def paths_filtered_by(paths: Iterable[str], name: str, cwd: Path | None = None) -> set[str]:
     """Those paths (relative to ``cwd``) that pass through the filter ``name`` here."""
     listing = b"".join(os.fsencode(path) + b"\0" for path in paths)
-    words = nul_separated(git("check-attr", "--stdin", "-z", "filter", cwd=cwd, stdin=listing)) if listing else []
+    words = split_nul(git("check-attr", "--stdin", "-z", "filter", cwd=cwd, stdin=listing)) if listing else []
     return {path for path, value in zip(words[::3], words[2::3], strict=True) if value == name}

@@ -8,20 +8,20 @@ from urllib.parse import unquote, urlsplit
 
 from git_theta.errors import GitError
 from git_theta.vcs.discovery import Repository
-from git_theta.vcs.git import elsewhere, git, nul_separated
+from git_theta.vcs.git import git, scrubbed_environment, split_nul
 
 
-def urls() -> dict[str, str]:
+def remote_urls() -> dict[str, str]:
     """Name to fetch URL of every remote, in the order of the configuration; url.*.insteadOf is applied."""
     try:
-        found = nul_separated(git("config", "-z", "--get-regexp", r"^remote\..*\.url$"))
+        found = split_nul(git("config", "-z", "--get-regexp", r"^remote\..*\.url$"))
     except GitError:  # none at all
         return {}
     names = dict.fromkeys(item.partition("\n")[0][len("remote.") : -len(".url")] for item in found)
     return {name: os.fsdecode(git("remote", "get-url", name)).rstrip("\n") for name in names}
 
 
-def directory(url: str, top: Path) -> Repository | None:
+def local_repository(url: str, top: Path) -> Repository | None:
     """The repository that a path or ``file://`` URL names; None when it names no directory on this machine.
 
     A relative path starts at ``top``: that of the worktree, or the bare repository.
@@ -31,7 +31,7 @@ def directory(url: str, top: Path) -> Repository | None:
     if not path.is_dir():
         return None
     try:
-        return discover_at(path)
+        return repository_at(path)
     except GitError:
         return None
 
@@ -42,7 +42,7 @@ def is_local(url: str) -> bool:
     return scheme == "file" if separator else ":" not in url.partition("/")[0]
 
 
-def without_secrets(url: str) -> str:
+def redact_url(url: str) -> str:
     """A URL as it can be shown to others: without user, password, query and fragment."""
     scheme, separator, rest = url.partition("://")
     if not separator:  # a path, or HOST:PATH as ssh takes it
@@ -52,8 +52,10 @@ def without_secrets(url: str) -> str:
     return f"{scheme}://{host.rpartition('@')[2]}{slash}{path.partition('?')[0].partition('#')[0]}"
 
 
-def discover_at(path: Path) -> Repository:
+def repository_at(path: Path) -> Repository:
     """The repository whose worktree or Git directory is exactly ``path``."""
-    answer = git("rev-parse", "--path-format=absolute", "--git-dir", "--git-common-dir", cwd=path, env=elsewhere())
+    answer = git(
+        "rev-parse", "--path-format=absolute", "--git-dir", "--git-common-dir", cwd=path, env=scrubbed_environment()
+    )
     git_dir, common = os.fsdecode(answer).splitlines()
     return Repository(Path(git_dir), Path(common), Path(git_dir) / "hooks", None)

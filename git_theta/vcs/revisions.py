@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from git_theta.errors import GitError, UsageError
-from git_theta.vcs.git import git, succeeds
+from git_theta.vcs.git import git, git_succeeds
 
 
 def commit_ids(revisions: Sequence[str]) -> list[str]:
@@ -32,15 +32,15 @@ def split_revisions(words: Sequence[str], cwd: Path) -> tuple[list[str], list[st
     """
     for at, word in enumerate(words):
         if _is_path(word, cwd):
-            if succeeds("rev-parse", "--verify", "--quiet", "--end-of-options", word, cwd=cwd):
-                if not inside_worktree(cwd):
+            if git_succeeds("rev-parse", "--verify", "--quiet", "--end-of-options", word, cwd=cwd):
+                if not is_inside_worktree(cwd):
                     continue
                 raise UsageError(f"{word!r} is a revision and a path", hint="Put -- before paths, or after revisions.")
             return list(words[:at]), list(words[at:])
     return list(words), []
 
 
-def inside_worktree(cwd: Path | None = None) -> bool:
+def is_inside_worktree(cwd: Path | None = None) -> bool:
     """Whether files of the current folder are files of the worktree: HEAD in a bare repository is none."""
     return git("rev-parse", "--is-inside-work-tree", cwd=cwd).strip() == b"true"
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from git_theta.errors import GitError
-from git_theta.vcs.git import git, nul_separated
+from git_theta.vcs.git import git, split_nul
 
 
-class File(NamedTuple):
+class TreeFile(NamedTuple):
     """A file of a tree.
 
     Attributes:
@@ -26,37 +26,37 @@ class File(NamedTuple):
     size: int = 0
 
     @property
-    def regular(self) -> bool:
+    def is_regular(self) -> bool:
         """Whether it is neither a link nor a submodule."""
         return self.mode.startswith("100")
 
 
-def files(commit: str, cwd: Path | None = None) -> dict[str, File]:
+def files_of(commit: str, cwd: Path | None = None) -> dict[str, TreeFile]:
     """Every file of a commit, by its path from the top."""
     found = {}
-    for item in nul_separated(git("ls-tree", "-r", "-z", "-l", "--full-tree", commit, cwd=cwd)):
+    for item in split_nul(git("ls-tree", "-r", "-z", "-l", "--full-tree", commit, cwd=cwd)):
         facts, _, path = item.partition("\t")
         mode, _, oid, size = facts.split()
-        found[path] = File(mode, oid, int(size) if size.isdigit() else 0)
+        found[path] = TreeFile(mode, oid, int(size) if size.isdigit() else 0)
     return found
 
 
-def differing(commits: Sequence[str], cwd: Path | None = None) -> dict[str, tuple[File | None, ...]]:
+def differing_files(commits: Sequence[str], cwd: Path | None = None) -> dict[str, tuple[TreeFile | None, ...]]:
     """The paths that are not the same in all commits, sorted: what each commit has there, None for nothing."""
-    trees = [files(commit, cwd) for commit in commits]
+    trees = [files_of(commit, cwd) for commit in commits]
     versions = {
         path: tuple([tree.get(path) for tree in trees]) for path in sorted({path for tree in trees for path in tree})
     }
     return {path: version for path, version in versions.items() if len(set(version)) > 1}
 
 
-def renames(base: str, head: str, cwd: Path | None = None) -> dict[str, str]:
+def find_file_renames(base: str, head: str, cwd: Path | None = None) -> dict[str, str]:
     """The files that one commit calls otherwise than another: old path to new, found as ``git merge`` finds them."""
-    if _configured("merge.renames", cwd) in _NO or (
-        _configured("merge.renames", cwd) is None and _configured("diff.renames", cwd) in _NO
+    if _config_value("merge.renames", cwd) in _FALSE_WORDS or (
+        _config_value("merge.renames", cwd) is None and _config_value("diff.renames", cwd) in _FALSE_WORDS
     ):
         return {}
-    fields = iter(nul_separated(git("diff-tree", "-r", "-z", "-M", "--diff-filter=R", base, head, cwd=cwd)))
+    fields = iter(split_nul(git("diff-tree", "-r", "-z", "-M", "--diff-filter=R", base, head, cwd=cwd)))
     return {next(fields): next(fields) for _ in fields}
 
 
@@ -65,7 +65,7 @@ def write_blob(content: bytes, cwd: Path | None = None) -> str:
     return git("hash-object", "-w", "--stdin", cwd=cwd, stdin=content).decode().strip()
 
 
-def with_files(commit: str, changes: Mapping[str, File | None], cwd: Path | None = None) -> str:
+def write_changed_tree(commit: str, changes: Mapping[str, TreeFile | None], cwd: Path | None = None) -> str:
     """The id of a commit's tree with other files in some places, or none there. The index is left alone."""
     lines = [_index_line(path, file, len(commit)) for path, file in changes.items()]
     with tempfile.TemporaryDirectory() as folder:
@@ -75,16 +75,16 @@ def with_files(commit: str, changes: Mapping[str, File | None], cwd: Path | None
         return git("write-tree", cwd=cwd, env=env).decode().strip()
 
 
-_NO = (b"false", b"no", b"off", b"0")
+_FALSE_WORDS = (b"false", b"no", b"off", b"0")
 
 
-def _configured(key: str, cwd: Path | None) -> bytes | None:
+def _config_value(key: str, cwd: Path | None) -> bytes | None:
     try:
         return git("config", "--get", key, cwd=cwd).strip().lower()
     except GitError:  # not set
         return None
 
 
-def _index_line(path: str, file: File | None, digits: int) -> bytes:
+def _index_line(path: str, file: TreeFile | None, digits: int) -> bytes:
     mode, oid = (file.mode, file.oid) if file else ("0", "0" * digits)
     return os.fsencode(f"{mode} {oid} 0\t{path}\0")

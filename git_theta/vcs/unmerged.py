@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from git_theta.vcs.blobs import Blob, contents
-from git_theta.vcs.git import git, nul_separated
+from git_theta.vcs.blobs import Blob, read_contents
+from git_theta.vcs.git import git, split_nul
 
 
-class Unmerged(NamedTuple):
+class UnmergedFile(NamedTuple):
     """A file in conflict.
 
     Attributes:
@@ -27,9 +27,9 @@ class Unmerged(NamedTuple):
     texts: tuple[bytes | None, bytes | None, bytes | None]
 
 
-def unmerged(
+def unmerged_files(
     wanted: Callable[[bytes], bool], largest: int, pathspecs: Sequence[str] = (), cwd: Path | None = None
-) -> list[Unmerged]:
+) -> list[UnmergedFile]:
     """The files in conflict that match, in Git's order.
 
     Args:
@@ -40,31 +40,33 @@ def unmerged(
     """
     oids: dict[str, list[str]] = {}
     modes: dict[str, str] = {}
-    for item in nul_separated(git("ls-files", "-u", "-z", "--full-name", "--", *pathspecs, cwd=cwd)):
+    for item in split_nul(git("ls-files", "-u", "-z", "--full-name", "--", *pathspecs, cwd=cwd)):
         facts, _, path = item.partition("\t")
         mode, oid, stage = facts.split(" ")
         oids.setdefault(path, ["", "", ""])[int(stage) - 1] = oid
         if stage == "2" or path not in modes:
             modes[path] = mode
-    texts = _texts({oid for stages in oids.values() for oid in stages if oid}, wanted, largest, cwd)
+    texts = _read_stages({oid for stages in oids.values() for oid in stages if oid}, wanted, largest, cwd)
     return [
-        Unmerged(path, modes[path], (base, ours, theirs), (texts.get(base), texts.get(ours), texts.get(theirs)))
+        UnmergedFile(path, modes[path], (base, ours, theirs), (texts.get(base), texts.get(ours), texts.get(theirs)))
         for path, (base, ours, theirs) in oids.items()
     ]
 
 
-def stage(path: str, mode: str, content: bytes, worktree: Path) -> None:
+def stage_content(path: str, mode: str, content: bytes, worktree: Path) -> None:
     """Record ``content`` for a path, which settles its conflict. The path is taken literally."""
     oid = git("hash-object", "-w", "--stdin", cwd=worktree, stdin=content).decode().strip()
     entry = f"{mode} {oid} 0\t".encode() + os.fsencode(path) + b"\0"
     git("update-index", "-z", "--index-info", cwd=worktree, stdin=entry)
 
 
-def _texts(oids: Iterable[str], wanted: Callable[[bytes], bool], largest: int, cwd: Path | None) -> dict[str, bytes]:
+def _read_stages(
+    oids: Iterable[str], wanted: Callable[[bytes], bool], largest: int, cwd: Path | None
+) -> dict[str, bytes]:
     names = b"".join(oid.encode() + b"\n" for oid in sorted(oids))
     if not names:
         return {}
     form = "--batch-check=%(objectname) %(objectsize)"
     found = [line.split() for line in git("cat-file", form, cwd=cwd, stdin=names).decode().splitlines()]
     blobs = [Blob(oid, int(size), "") for oid, size in found if size.isdigit()]
-    return {one.blob.oid: one.data for one in contents(blobs, wanted, largest) if one.whole and wanted(one.data)}
+    return {one.blob.oid: one.data for one in read_contents(blobs, wanted, largest) if one.whole and wanted(one.data)}

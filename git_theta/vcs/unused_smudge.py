@@ -9,30 +9,30 @@ from functools import cache
 
 from git_theta.errors import GitError
 from git_theta.vcs import config
-from git_theta.vcs.git import git, nul_separated
+from git_theta.vcs.git import git, split_nul
 from git_theta.vcs.parent_process import shows_differences
 
-_SETTINGS = r"^diff\.theta\.(command|textconv)$"
+_DIFF_KEYS = r"^diff\.theta\.(command|textconv)$"
 
 
-def unread(path: str) -> bool:
+def is_smudge_unused(path: str) -> bool:
     """Whether what our parent has smudged for a path (from the top, where we run) is for our own driver alone."""
-    return _for_drivers() and _driver(path) == b"theta"
+    return _only_driver_reads() and _driver_of(path) == b"theta"
 
 
 @cache
-def _for_drivers() -> bool:
+def _only_driver_reads() -> bool:
     """A textconv that a person has set beside our driver runs where no driver does, on the files."""
     if not shows_differences():
         return False
     try:
-        items = nul_separated(git("config", "--null", "--get-regexp", _SETTINGS))
+        items = split_nul(git("config", "--null", "--get-regexp", _DIFF_KEYS))
     except GitError:  # neither is set
         return False
     settings = {key: value for key, _, value in (item.partition("\n") for item in items)}
-    return settings.keys() == {config.DIFF} and config.Setting(config.DIFF, settings[config.DIFF]).ours
+    return settings.keys() == {config.DIFF_KEY} and config.Setting(config.DIFF_KEY, settings[config.DIFF_KEY]).is_ours
 
 
 @cache
-def _driver(path: str) -> bytes:
+def _driver_of(path: str) -> bytes:
     return git("check-attr", "-z", "diff", "--", path).split(b"\0")[2]

@@ -12,22 +12,24 @@ import torch
 from safetensors.torch import load_file
 
 from benchmarks.diff_steps import LAYERS
-from benchmarks.models import APART, FORK, Dtype, build, rounded_to_bf16, shapes
+from benchmarks.models import DISJOINT, FORK, DtypeName, build_model, decoder_shapes, round_to_bf16
 
 
 @pytest.mark.parametrize("elements", [25_000_000, 250_000_000, 500_000_000])
 def test_a_model_is_about_as_large_as_asked(elements: int) -> None:
-    total = sum(map(math.prod, shapes(elements).values()))
+    total = sum(map(math.prod, decoder_shapes(elements).values()))
     assert abs(total - elements) < 0.05 * elements
 
 
 def test_a_thousand_parameters_can_be_asked_for() -> None:
-    assert len(shapes(1_000_000, LAYERS)) == 1001
+    assert len(decoder_shapes(1_000_000, LAYERS)) == 1001
 
 
 @pytest.mark.parametrize(("dtype", "kind"), [("F32", torch.float32), ("BF16", torch.bfloat16)])
-def test_one_version_differs_in_one_tensor_and_another_in_all(tmp_path: Path, dtype: Dtype, kind: torch.dtype) -> None:
-    model = build(tmp_path / "model", dtype, 2_000_000)
+def test_one_version_differs_in_one_tensor_and_another_in_all(
+    tmp_path: Path, dtype: DtypeName, kind: torch.dtype
+) -> None:
+    model = build_model(tmp_path / "model", dtype, 2_000_000)
     base, one, every = (load_file(model.files[version]) for version in ("base", "one", "all"))
     differing = [name for name in base if not torch.equal(base[name], one[name])]
     assert [base[name].nbytes for name in differing] == [model.tuned_bytes]
@@ -37,8 +39,10 @@ def test_one_version_differs_in_one_tensor_and_another_in_all(tmp_path: Path, dt
 
 
 def test_fine_tunes_contest_every_tensor_or_none(tmp_path: Path) -> None:
-    fork = {name: load_file(file) for name, file in build(tmp_path / "fork", "F32", 200_000, FORK).files.items()}
-    apart = {name: load_file(file) for name, file in build(tmp_path / "apart", "F32", 200_000, APART).files.items()}
+    fork = {name: load_file(file) for name, file in build_model(tmp_path / "fork", "F32", 200_000, FORK).files.items()}
+    apart = {
+        name: load_file(file) for name, file in build_model(tmp_path / "apart", "F32", 200_000, DISJOINT).files.items()
+    }
     for name in fork["base"]:
         assert not any(torch.equal(fork[one][name], fork[other][name]) for one, other in combinations(FORK, 2))
         changed = [not torch.equal(apart["base"][name], apart[head][name]) for head in ("left", "right")]
@@ -49,4 +53,4 @@ def test_bf16_is_rounded_as_torch_rounds() -> None:
     values = np.random.default_rng(0).standard_normal(10_000, np.float32)
     values[:2] = np.array([0x3F808000, 0x3F818000], np.uint32).view(np.float32)  # both half way: to even
     expected = torch.from_numpy(values).to(torch.bfloat16).view(torch.int16).numpy().view(np.uint16)
-    assert np.array_equal(rounded_to_bf16(values), expected)
+    assert np.array_equal(round_to_bf16(values), expected)

@@ -8,28 +8,28 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.diff_steps import GIT, LAYERS, NAMES, OFTEN, ONCE, PYTHON, names_story, values_story
-from benchmarks.merge_steps import PLAIN, WRITE, apart_story, merge_story, start_story
-from benchmarks.models import APART, FORK, build
+from benchmarks.diff_steps import GIT, LAYERS, NAMES, PYTHON, READ_OFTEN, READ_ONCE, names_story, values_story
+from benchmarks.merge_steps import PLAIN, WRITE, disjoint_story, merge_story, start_story
+from benchmarks.models import DISJOINT, FORK, build_model
 from benchmarks.reading import READ
 from benchmarks.results import LFS, MERGEKIT, OURS
-from benchmarks.rounds import race
-from benchmarks.stages import Stage, seal
+from benchmarks.rounds import race_story
+from benchmarks.stages import Stage, seal_environment
 from benchmarks.steps import checkpoint_story, toy_story
-from benchmarks.tables import times
+from benchmarks.tables import render_times
 
 
 @pytest.mark.skipif(shutil.which("git-lfs") is None, reason="git-lfs is what is raced against")
 def test_everybody_takes_every_step_in_every_round(home: Path, tmp_path: Path) -> None:
-    seal(home)
-    model = build(tmp_path / "model", "BF16", 100_000)
+    seal_environment(home)
+    model = build_model(tmp_path / "model", "BF16", 100_000)
     told: list[str] = []
     for story in (checkpoint_story("bf16", model), toy_story(model)):
-        results = race(story, tmp_path / "stages", 1, told.append)
-        assert [result.step for result in results] == [row.step for row in story.rows]
+        results = race_story(story, tmp_path / "stages", 1, told.append)
+        assert [result.step for result in results] == [row.name for row in story.steps]
         for result in results:
             assert {len(result.seconds[name]) for name in (OURS, LFS, *result.bound)} == {story.repeats}
-        assert len(times(results).splitlines()) == len(results) + 2
+        assert len(render_times(results).splitlines()) == len(results) + 2
     assert not (tmp_path / "stages").exists()
     assert any("clone from a directory" in line for line in told)
 
@@ -37,10 +37,10 @@ def test_everybody_takes_every_step_in_every_round(home: Path, tmp_path: Path) -
 @pytest.mark.skipif(shutil.which("git-lfs") is None, reason="sealing installs it")
 def test_merges_are_raced_against_reading_and_writing(home: Path, tmp_path: Path) -> None:
     """In the round that is watched, which proves what was contested."""
-    seal(home)
-    start = start_story(build(tmp_path / "fork", "F32", 100_000, FORK), None)
-    apart = apart_story("fp32", build(tmp_path / "apart", "F32", 100_000, APART))
-    merged, *rest = (result for story in (start, apart) for result in race(story, tmp_path / "stages", 0, print))
+    seal_environment(home)
+    start = start_story(build_model(tmp_path / "fork", "F32", 100_000, FORK), None)
+    apart = disjoint_story("fp32", build_model(tmp_path / "apart", "F32", 100_000, DISJOINT))
+    merged, *rest = (result for story in (start, apart) for result in race_story(story, tmp_path / "stages", 0, print))
     assert merged.peaks.keys() == {OURS, READ, WRITE, PLAIN}
     assert [list(result.peaks) for result in rest] == [[OURS, PLAIN], [OURS]]
 
@@ -48,23 +48,23 @@ def test_merges_are_raced_against_reading_and_writing(home: Path, tmp_path: Path
 @pytest.mark.skipif(shutil.which("git-lfs") is None, reason="sealing installs it")
 def test_diffs_are_raced_against_git_python_and_reading(home: Path, tmp_path: Path) -> None:
     """In the round that is watched, which proves what differed."""
-    seal(home)
-    names = names_story(build(tmp_path / "names", "F32", 200_000, layers=LAYERS))
-    values = values_story("bf16", build(tmp_path / "values", "BF16", 400_000))
-    results = [result for story in (names, values) for result in race(story, tmp_path / "stages", 0, print)]
+    seal_environment(home)
+    names = names_story(build_model(tmp_path / "names", "F32", 200_000, layers=LAYERS))
+    values = values_story("bf16", build_model(tmp_path / "values", "BF16", 400_000))
+    results = [result for story in (names, values) for result in race_story(story, tmp_path / "stages", 0, print)]
     assert [set(result.peaks) for result in results] == [
         {OURS, GIT, PYTHON},
         {OURS, GIT, PYTHON},
-        {OURS, NAMES, OFTEN, ONCE},
+        {OURS, NAMES, READ_OFTEN, READ_ONCE},
         {OURS, READ},
     ]
 
 
 def test_mergekit_merges_the_same_files_once(tmp_path: Path) -> None:
     """Whether it is there or not: what it is told to do."""
-    model = build(tmp_path / "fork", "F32", 100_000, FORK)
+    model = build_model(tmp_path / "fork", "F32", 100_000, FORK)
     story = merge_story("fp32", model, tmp_path / "mergekit-yaml")
-    row = next(row for row in story.rows if row.step == "TIES by tensor, 3 heads")
+    row = next(row for row in story.steps if row.name == "TIES by tensor, 3 heads")
     assert MERGEKIT in row.once
     stage = Stage(tmp_path / "stage", model)
     stage.folder.mkdir()
@@ -80,5 +80,5 @@ def test_mergekit_merges_the_same_files_once(tmp_path: Path) -> None:
     for version, file in model.files.items():
         assert (stage.folder / version / "model.safetensors").read_bytes() == file.read_bytes()
         assert json.loads((stage.folder / version / "config.json").read_text())["num_hidden_layers"] == 16
-    steps = [row.step for row in story.rows if MERGEKIT not in row.tools]
+    steps = [row.name for row in story.steps if MERGEKIT not in row.tools]
     assert steps == ["TIES by checkpoint, 2 heads", "TIES by checkpoint, 3 heads"]

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.results import LFS, OURS, AtMost, Over, Result, StartsNoFilter, Stores, Takes, Within
+from benchmarks.results import (
+    LFS,
+    OURS,
+    Result,
+    StartsNoFilter,
+    WithinBytes,
+    WithinExcess,
+    WithinRatio,
+    WithinSeconds,
+    WithinTerms,
+)
 
 
 @pytest.fixture
@@ -29,7 +39,7 @@ def test_a_ratio_compares_within_each_round(result: Result) -> None:
     assert result.ratio(LFS) == pytest.approx(0.5)  # of 0.5, 0.25 and 0.6
     assert result.ratio("cp", "openssl") == pytest.approx(2.5)  # of 2.5, 2.5 and 2
     assert result.excess("cp") == pytest.approx(0.9)  # of 0.9, 9 and 0.9
-    assert result.beyond([(2, "cp"), (-1, "openssl")]) == pytest.approx(1.1)  # of 1.1, 11 and 0.9
+    assert result.excess_over_terms([(2, "cp"), (-1, "openssl")]) == pytest.approx(1.1)  # of 1.1, 11 and 0.9
 
 
 def test_contenders_of_different_rounds_cannot_be_compared(result: Result) -> None:
@@ -50,26 +60,26 @@ def test_who_takes_part_once_is_compared_with_that_round(result: Result) -> None
 @pytest.mark.parametrize(
     ("budget", "met", "words"),
     [
-        (Within(0.5, (LFS,)), True, "≤ 0.5 x git-lfs"),
-        (Within(0.49, (LFS,)), False, "≤ 0.49 x git-lfs"),
-        (Within(2.51, ("cp", "openssl")), True, "≤ 2.51 x (cp + openssl)"),
-        (Within(2.4, ("cp", "openssl")), False, "≤ 2.4 x (cp + openssl)"),
-        (AtMost(((2, "cp"), (1, LFS), (-1, "openssl"))), True, "≤ 2 x cp + git-lfs - openssl"),
-        (AtMost(((1.5, "openssl"), (1, "cp"))), False, "≤ 1.5 x openssl + cp"),
-        (Over(0.901, "cp"), True, "≤ 901 ms over cp"),
-        (Over(0.89, "cp"), False, "≤ 890 ms over cp"),
-        (Takes(1.2), True, "≤ 1.2 s"),
-        (Takes(1.1), False, "≤ 1.1 s"),
-        (Stores(900), True, "stores ≤ 0.0 MB"),
-        (Stores(899), False, "stores ≤ 0.0 MB"),
+        (WithinRatio(0.5, (LFS,)), True, "≤ 0.5 x git-lfs"),
+        (WithinRatio(0.49, (LFS,)), False, "≤ 0.49 x git-lfs"),
+        (WithinRatio(2.51, ("cp", "openssl")), True, "≤ 2.51 x (cp + openssl)"),
+        (WithinRatio(2.4, ("cp", "openssl")), False, "≤ 2.4 x (cp + openssl)"),
+        (WithinTerms(((2, "cp"), (1, LFS), (-1, "openssl"))), True, "≤ 2 x cp + git-lfs - openssl"),
+        (WithinTerms(((1.5, "openssl"), (1, "cp"))), False, "≤ 1.5 x openssl + cp"),
+        (WithinExcess(0.901, "cp"), True, "≤ 901 ms over cp"),
+        (WithinExcess(0.89, "cp"), False, "≤ 890 ms over cp"),
+        (WithinSeconds(1.2), True, "≤ 1.2 s"),
+        (WithinSeconds(1.1), False, "≤ 1.1 s"),
+        (WithinBytes(900), True, "stores ≤ 0.0 MB"),
+        (WithinBytes(899), False, "stores ≤ 0.0 MB"),
         (StartsNoFilter(), True, "starts no filter"),
     ],
 )
-def test_a_budget_is_kept_up_to_its_limit(result: Result, budget: Within, met: bool, words: str) -> None:
-    assert budget.met(result) is met
+def test_a_budget_is_kept_up_to_its_limit(result: Result, budget: WithinRatio, met: bool, words: str) -> None:
+    assert budget.is_met(result) is met
     assert str(budget) == words
 
 
 def test_one_filter_is_one_too_many(result: Result) -> None:
     result.filters[OURS] = 1
-    assert not StartsNoFilter().met(result)
+    assert not StartsNoFilter().is_met(result)

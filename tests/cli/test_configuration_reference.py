@@ -11,7 +11,7 @@ import pytest
 
 from git_theta.cli.environment import read_merge_options
 from git_theta.merging import policy_file
-from git_theta.repository.policy_sources import HANDED, MergeOptions, policy_for
+from git_theta.repository.policy_sources import OPTIONS_VARIABLE, MergeOptions, policy_for
 from tests.cli.test_reference import REFERENCE, code_words
 from tests.sandbox import Sandbox
 
@@ -60,10 +60,10 @@ def test_who_wins_is_as_the_reference_says(sandbox: Sandbox, monkeypatch: pytest
     assert choice() == "base (GIT_THETA_STRATEGY)"
     sandbox.write(".gitattributes", b"*.pt theta-merge=slerp,t=0.3")
     assert choice() == "slerp t=0.3 (theta-merge)"
-    sandbox.write(policy_file.FILE, b'[[merge]]\nstrategy = "average"')
+    sandbox.write(policy_file.POLICY_FILE, b'[[merge]]\nstrategy = "average"')
     assert choice() == "slerp t=0.3 (theta-merge)"  # it is not committed
     sandbox.commit("a policy")
     assert choice() == "average (.theta.toml, rule 1)"
-    monkeypatch.setenv(HANDED, MergeOptions("ours").encode())
+    monkeypatch.setenv(OPTIONS_VARIABLE, MergeOptions("ours").encode())
     assert choice() == "ours (-s)"
-    assert {policy_file.FILE, HANDED} <= code_words(PAGE)
+    assert {policy_file.POLICY_FILE, OPTIONS_VARIABLE} <= code_words(PAGE)

@@ -87,6 +87,6 @@ def test_what_is_done_between_two_pieces_of_work_is_not_shown(monkeypatch: pytes
     monkeypatch.setattr(progress, "_PATIENCE", 0)
     meter = progress.Meter()
     meter(1)
-    with meter.during("nothing to tell"):
+    with meter.show_work("nothing to tell"):
         pass
     meter(1)

@@ -94,6 +94,6 @@ def test_every_exit_code_is_described_with_its_errors() -> None:
 
 def test_every_setting_is_described() -> None:
     described = code_words((REFERENCE / "configuration.md").read_text())
-    written = {setting.key for setting in config.settings("/usr/bin/python3")}
+    written = {setting.key for setting in config.our_settings("/usr/bin/python3")}
     assert written | {attribute.decode() for attribute in attributes.ATTRIBUTES} <= described
-    assert {boundary.DEBUG, filter_process.SKIP} <= described
+    assert {boundary.DEBUG, filter_process.SKIP_SMUDGE} <= described

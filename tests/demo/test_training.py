@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from demo import texts
-from demo.encoder import SPECIAL, Tokenizer, encode
-from demo.merging import compare
-from demo.sentence_model import generate, names, nudge
+from demo.encoder import SPECIAL, Tokenizer, embed_texts
+from demo.merging import require_same_tensors
+from demo.sentence_model import generate_model, nudge_value, tensor_names
 from demo.texts import Task
-from demo.training import judge, read, tune
+from demo.training import evaluate_task, fine_tune, read_checkpoint
 
 WORDS = [f"{word}{number}" for number in range(16) for word in ("a", "b")]
 PAIRS = [(f"a{number}", f"b{number}") for number in range(16)]
@@ -32,7 +32,7 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture
 def checkpoint(tmp_path: Path) -> Path:
-    generate(tmp_path / "m.safetensors", len(SPECIAL) + len(WORDS), width=24)
+    generate_model(tmp_path / "m.safetensors", len(SPECIAL) + len(WORDS), width=24)
     return tmp_path / "m.safetensors"
 
 
@@ -42,32 +42,32 @@ def test_the_longest_pieces_are_found_and_what_has_none_is_unknown() -> None:
 
 
 def test_padding_changes_no_meaning(checkpoint: Path) -> None:
-    state = read(checkpoint)
-    alone, beside = encode(state, TOKENIZER(["a1"])), encode(state, TOKENIZER(["a1", "a2 b2 a3"]))
+    state = read_checkpoint(checkpoint)
+    alone, beside = embed_texts(state, TOKENIZER(["a1"])), embed_texts(state, TOKENIZER(["a1", "a2 b2 a3"]))
     torch.testing.assert_close(alone[0], beside[0])
     assert not torch.allclose(beside[0], beside[1])
 
 
 def test_training_lowers_the_loss_and_leaves_the_rest_alone(checkpoint: Path) -> None:
-    before = read(checkpoint)
-    changed = tune(checkpoint, TASK, TOKENIZER, "encoder.")
-    after = read(checkpoint)
-    assert judge(after, TASK, TOKENIZER).loss < judge(before, TASK, TOKENIZER).loss
+    before = read_checkpoint(checkpoint)
+    changed = fine_tune(checkpoint, TASK, TOKENIZER, "encoder.")
+    after = read_checkpoint(checkpoint)
+    assert evaluate_task(after, TASK, TOKENIZER).loss < evaluate_task(before, TASK, TOKENIZER).loss
     differ = {name for name in before if not torch.equal(before[name], after[name])}
     assert len(differ) == changed > 0
     assert all(name.startswith("encoder.") for name in differ)
 
 
 def test_nothing_that_is_judged_by_was_trained_on() -> None:
-    task = texts.language()
+    task = texts.language_task()
     assert len(task.train) > 200
     assert len(task.held_out) == texts.HELD_OUT
     assert not {*task.train} & {*task.held_out}
 
 
 def test_one_bit_stops_the_demo(checkpoint: Path) -> None:
-    state = read(checkpoint)
-    compare(read(checkpoint), state, "ties")
-    nudge(checkpoint, names(checkpoint)[0])
+    state = read_checkpoint(checkpoint)
+    require_same_tensors(read_checkpoint(checkpoint), state, "ties")
+    nudge_value(checkpoint, tensor_names(checkpoint)[0])
     with pytest.raises(SystemExit):
-        compare(read(checkpoint), state, "ties")
+        require_same_tensors(read_checkpoint(checkpoint), state, "ties")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from git_theta.checkpoints.shards import Shard
-from git_theta.diffing.base import Change, Place, Status
+from git_theta.diffing.base import Change, ChangeStatus, ParameterVersion
 from git_theta.manifest.model import Entry, Manifest, Storage, View
 from git_theta.tensors.dtypes import BY_NAME
 from git_theta.tensors.spec import Spec
@@ -37,5 +37,5 @@ def one(path: str, **values: bytes) -> tuple[Shard, ...]:
 def changed(dtype: str, shape: tuple[int, ...], before: bytes, after: bytes) -> Change:
     """A parameter whose bytes changed."""
     assert len(before) == len(after) == Spec(BY_NAME[dtype], shape).nbytes
-    then, now = (Place("model.safetensors", "w", entry("w", data, dtype, shape)) for data in (before, after))
-    return Change(Status.CHANGED, then, now)
+    then, now = (ParameterVersion("model.safetensors", "w", entry("w", data, dtype, shape)) for data in (before, after))
+    return Change(ChangeStatus.CHANGED, then, now)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from git_theta.diffing.alarms import Alarm, Kind, Step, Watch, untrained
+from git_theta.diffing.alarms import Alarm, AlarmKind, Step, WeightWatch, find_untrained
 
 
 def step(commit: str, before: str, after: str, *, path: str = "m.pt", stamp: str = "") -> Step:
@@ -14,8 +14,8 @@ def trained(_: Step) -> bool:
 
 
 def test_two_commits_that_both_changed_the_weights_to_the_same_ones() -> None:
-    found = Watch(trained).watch([step("one", "base", "same"), step("two", "base", "same")])
-    assert found == [Alarm(Kind.BRANCH, "m.pt", "two", "one")]
+    found = WeightWatch(trained).add_all([step("one", "base", "same"), step("two", "base", "same")])
+    assert found == [Alarm(AlarmKind.BRANCH, "m.pt", "two", "one")]
 
 
 def test_what_is_legitimate_is_left_alone() -> None:
@@ -29,13 +29,13 @@ def test_what_is_legitimate_is_left_alone() -> None:
         "no weights at all": step("two", "base", ""),
     }
     for why, other in legitimate.items():
-        assert not Watch(trained).watch([one, other]), why
+        assert not WeightWatch(trained).add_all([one, other]), why
     pair = [one, step("two", "base", "same")]
     for restored in pair:
-        assert not Watch(restored.__ne__).watch(pair), "its history had them"
+        assert not WeightWatch(restored.__ne__).add_all(pair), "its history had them"
 
 
 def test_weights_that_a_parent_had_already() -> None:
-    assert untrained(step("one", "base", "base")) == Alarm(Kind.PARENT, "m.pt", "one", "one^")
-    assert untrained(step("one", "base", "new")) is None
-    assert untrained(step("one", "", "")) is None, "it has no weights"
+    assert find_untrained(step("one", "base", "base")) == Alarm(AlarmKind.PARENT, "m.pt", "one", "one^")
+    assert find_untrained(step("one", "base", "new")) is None
+    assert find_untrained(step("one", "", "")) is None, "it has no weights"

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 import pytest
 
 from git_theta.checkpoints.shards import Shard
-from git_theta.diffing.base import Change, Status
-from git_theta.diffing.compare import compare
+from git_theta.diffing.base import Change, ChangeStatus
+from git_theta.diffing.compare import compare_checkpoint
 from git_theta.manifest.model import View
 from tests.diffing.entries import entry, one, shard, tied
 
@@ -20,11 +20,11 @@ def found(before: tuple[Shard, ...], after: tuple[Shard, ...]) -> list[tuple[str
     """Status, last name and name of each change."""
     return [
         (change.status, change.before.name if change.before else "", change.after.name if change.after else "")
-        for change in compare(PATH, before, after).changes
+        for change in compare_checkpoint(PATH, before, after).changes
     ]
 
 
-def statuses(changes: Iterable[Change]) -> dict[str, Status]:
+def statuses(changes: Iterable[Change]) -> dict[str, ChangeStatus]:
     return {change.name: change.status for change in changes}
 
 
@@ -52,10 +52,10 @@ def test_storage_is_not_compared() -> None:
 
 
 def test_a_checkpoint_that_was_not_there_is_added() -> None:
-    comparison = compare(PATH, (), one(PATH, w=b"1"))
-    assert statuses(comparison.changes) == {"w": Status.ADDED}
-    assert not comparison.rest
-    assert statuses(compare(PATH, one(PATH, w=b"1"), ()).changes) == {"w": Status.REMOVED}
+    comparison = compare_checkpoint(PATH, (), one(PATH, w=b"1"))
+    assert statuses(comparison.changes) == {"w": ChangeStatus.ADDED}
+    assert not comparison.rest_changed
+    assert statuses(compare_checkpoint(PATH, one(PATH, w=b"1"), ()).changes) == {"w": ChangeStatus.REMOVED}
 
 
 def test_the_same_bytes_under_another_name_are_renamed() -> None:
@@ -111,8 +111,8 @@ def test_a_file_that_was_renamed_moved_nothing() -> None:
 
 def test_names_of_one_tensor_are_one_change() -> None:
     before, after = (shard(PATH, tied(entry("embed", data), "head")) for data in (b"1", b"2"))
-    (change,) = compare(PATH, (before,), (after,)).changes
-    assert (change.status, change.name, change.also) == (Status.CHANGED, "embed", ("head",))
+    (change,) = compare_checkpoint(PATH, (before,), (after,)).changes
+    assert (change.status, change.name, change.also) == (ChangeStatus.CHANGED, "embed", ("head",))
 
 
 def test_a_tie_that_is_broken_makes_two_changes() -> None:
@@ -124,8 +124,8 @@ def test_a_tie_that_is_broken_makes_two_changes() -> None:
 def test_windows_on_one_storage_change_together_and_keep_their_specs() -> None:
     views = View("q", "U8", (2,)), View("k", "U8", (2,), offset=2)
     before, after = (shard(PATH, entry("q", data)._replace(views=views)) for data in (b"1234", b"1235"))
-    (change,) = compare(PATH, (before,), (after,)).changes
-    assert (change.status, change.name, change.also) == (Status.CHANGED, "q", ("k",))
+    (change,) = compare_checkpoint(PATH, (before,), (after,)).changes
+    assert (change.status, change.name, change.also) == (ChangeStatus.CHANGED, "q", ("k",))
     longer = shard(PATH, entry("q", b"1235")._replace(views=(views[0]._replace(shape=(1,)), views[1])))
     assert found((before,), (longer,)) == [("spec-changed", "q", "q"), ("changed", "k", "k")]
 
@@ -139,7 +139,7 @@ def test_windows_on_one_storage_change_together_and_keep_their_specs() -> None:
     ],
 )
 def test_what_is_no_parameter_is_the_rest(after: Shard, rest: bool) -> None:
-    assert compare(PATH, (shard(PATH, entry("w", b"1"), frame=b"{}"),), (after,)).rest is rest
+    assert compare_checkpoint(PATH, (shard(PATH, entry("w", b"1"), frame=b"{}"),), (after,)).rest_changed is rest
 
 
 def test_a_thousand_parameters_are_compared_quickly() -> None:
@@ -147,6 +147,6 @@ def test_a_thousand_parameters_are_compared_quickly() -> None:
     before = shard(PATH, *(entry(f"model.layers.{layer}.mlp.bias", b"00") for layer in range(1000)))
     after = shard(PATH, *(entry(f"h.{layer}.ffn.bias", b"00") for layer in range(1000)))
     started = time.process_time()
-    changes = compare(PATH, (before,), (after,)).changes
+    changes = compare_checkpoint(PATH, (before,), (after,)).changes
     assert time.process_time() - started < 0.5
-    assert statuses(changes) == {f"h.{layer}.ffn.bias": Status.RENAMED for layer in range(1000)}
+    assert statuses(changes) == {f"h.{layer}.ffn.bias": ChangeStatus.RENAMED for layer in range(1000)}

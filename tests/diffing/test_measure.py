@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from git_theta.diffing.base import Change, Measures, Place, Status
+from git_theta.diffing.base import Change, ChangeStatus, Measures, ParameterVersion
 from git_theta.diffing.chunk_reader import CHUNK, recut
 from git_theta.diffing.measure import measure
 from git_theta.manifest.model import Entry
@@ -169,35 +169,35 @@ def never(_: Entry) -> Iterator[bytes]:
     raise AssertionError("nothing had to be read")
 
 
-@pytest.mark.parametrize("status", [Status.RENAMED, Status.MOVED])
-def test_what_kept_its_bytes_is_not_read(status: Status) -> None:
-    place = Place("model.safetensors", "w", entry("w", bytes(8), "F32"))
+@pytest.mark.parametrize("status", [ChangeStatus.RENAMED, ChangeStatus.MOVED])
+def test_what_kept_its_bytes_is_not_read(status: ChangeStatus) -> None:
+    place = ParameterVersion("model.safetensors", "w", entry("w", bytes(8), "F32"))
     assert measure(Change(status, place, place), never) == Measures(2, 0, norm=0.0, largest=0.0)
 
 
 def test_of_one_version_there_is_a_norm() -> None:
-    place = Place("model.safetensors", "w", entry("w", np.array([3, 4, np.inf], "<f4").tobytes(), "F32"))
+    place = ParameterVersion("model.safetensors", "w", entry("w", np.array([3, 4, np.inf], "<f4").tobytes(), "F32"))
     data = np.array([3, 4, np.inf], "<f4").tobytes()
-    added = measure(Change(Status.ADDED, None, place), lambda _: iter([data]))
+    added = measure(Change(ChangeStatus.ADDED, None, place), lambda _: iter([data]))
     assert added == Measures(3, norm_after=5.0, nonfinite_after=(0, 1))
-    removed = measure(Change(Status.REMOVED, place, None), lambda _: iter([data]))
+    removed = measure(Change(ChangeStatus.REMOVED, place, None), lambda _: iter([data]))
     assert removed == Measures(3, norm_before=5.0, nonfinite_before=(0, 1))
 
 
 def test_another_spec_leaves_both_norms() -> None:
     contents = {"F32": np.array([3, 4], "<f4").tobytes(), "F16": np.array([[6], [8]], "<f2").tobytes()}
     before, after = (
-        Place("model.safetensors", "w", entry("w", contents[dtype], dtype, shape))
+        ParameterVersion("model.safetensors", "w", entry("w", contents[dtype], dtype, shape))
         for dtype, shape in (("F32", (2,)), ("F16", (2, 1)))
     )
-    found = measure(Change(Status.SPEC, before, after), lambda each: iter([contents[each.dtype]]))
+    found = measure(Change(ChangeStatus.SPEC, before, after), lambda each: iter([contents[each.dtype]]))
     assert found == Measures(2, norm_before=5.0, norm_after=10.0)
 
 
 def test_a_dtype_that_nobody_knows_is_counted() -> None:
     unknown = entry("w", bytes(8), "F32")._replace(dtype="F3_E1M1")
-    place = Place("model.safetensors", "w", unknown)
-    assert measure(Change(Status.CHANGED, place, place), never) == Measures(2)
+    place = ParameterVersion("model.safetensors", "w", unknown)
+    assert measure(Change(ChangeStatus.CHANGED, place, place), never) == Measures(2)
 
 
 def test_a_change_of_rank_one_in_passing() -> None:

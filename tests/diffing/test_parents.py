@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from git_theta.checkpoints.shards import Shard
 from git_theta.diffing.base import Comparison
-from git_theta.diffing.combined_diff import against_all
-from git_theta.diffing.compare import compare
-from git_theta.manifest.text import loads
+from git_theta.diffing.combined_diff import combine_comparisons
+from git_theta.diffing.compare import compare_checkpoint
+from git_theta.manifest.text import decode_manifest
 from tests.past import Values, manifest
 
 FILE = "model.safetensors"
@@ -16,13 +16,13 @@ FILE = "model.safetensors"
 
 def merged(after: Values, *parents: Values) -> dict[str, str]:
     """Name to status of what a commit with these parents changed."""
-    found = against_all([_differing(parent, after) for parent in parents])
+    found = combine_comparisons([_differing(parent, after) for parent in parents])
     return {change.name: change.status.value for one in found for change in one.changes}
 
 
 def _differing(before: Values, after: Values) -> Sequence[Comparison]:
-    sides = [(Shard(FILE, loads(manifest(values))),) for values in (before, after)]
-    return [compare(FILE, *sides)] if before != after else []
+    sides = [(Shard(FILE, decode_manifest(manifest(values))),) for values in (before, after)]
+    return [compare_checkpoint(FILE, *sides)] if before != after else []
 
 
 def test_what_one_parent_has_is_no_change() -> None:

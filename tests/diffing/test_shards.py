@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from git_theta.checkpoints.shards import Shard, checkpoints, number
+from git_theta.checkpoints.shards import Shard, group_checkpoints, shard_number
 from git_theta.manifest.model import Manifest
 
 
@@ -19,7 +19,7 @@ def paths(
 ) -> dict[str, tuple[list[str], list[str]]]:
     return {
         path: ([shard.path for shard in then], [shard.path for shard in now])
-        for path, then, now in checkpoints(before, after, indexes or {})
+        for path, then, now in group_checkpoints(before, after, indexes or {})
     }
 
 
@@ -63,7 +63,7 @@ def test_a_file_beside_shards_of_its_name_is_another_checkpoint() -> None:
 
 
 def test_a_renamed_file_is_one_checkpoint() -> None:
-    ((path, before, after),) = checkpoints(files("old.pt"), files("new.pt"), renames={"old.pt": "new.pt"})
+    ((path, before, after),) = group_checkpoints(files("old.pt"), files("new.pt"), renames={"old.pt": "new.pt"})
     assert (path, before[0].path, after[0].path) == ("new.pt", "old.pt", "new.pt")
 
 
@@ -91,4 +91,4 @@ def test_what_is_no_index_is_ignored(content: bytes) -> None:
     ],
 )
 def test_a_shard_knows_its_number(path: str, expected: str) -> None:
-    assert number(path) == expected
+    assert shard_number(path) == expected

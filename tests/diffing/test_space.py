@@ -11,8 +11,15 @@ import pytest
 
 from git_theta.diffing.distances import Sums, sums
 from git_theta.diffing.geometry import average_linkage, cosines, plane
-from git_theta.diffing.intersection import NO_FLOATS, NOT_EVERYWHERE, OTHER_SPEC, LeftOut, Shared, family
-from git_theta.diffing.weight_map import Merge
+from git_theta.diffing.intersection import (
+    NO_FLOATS,
+    NOT_EVERYWHERE,
+    OTHER_SPEC,
+    LeftOutParameter,
+    SharedParameter,
+    intersect_versions,
+)
+from git_theta.diffing.weight_map import ClusterMerge
 from git_theta.manifest.model import Entry, View
 from git_theta.tensors.arrays import Buffer
 from git_theta.tensors.dtypes import BY_NAME
@@ -37,7 +44,7 @@ class Store:
         return (content[start : start + 50_000] for start in range(0, len(content), 50_000))
 
     def sums(self) -> Sums:
-        return sums(Shared("w", self.entries), self.read)
+        return sums(SharedParameter("w", self.entries), self.read)
 
 
 def values(dtype: str, content: bytes) -> Any:
@@ -109,20 +116,20 @@ def test_a_family_is_what_all_versions_have_with_one_spec() -> None:
         version(b, step, other._replace(shape=(1, 2)), entry("norm", c, "BF16")),
         version(a, step, other, entry("norm", c, "BF16")),
     ]
-    found = family(versions)
-    assert [(shared.name, shared.which) for shared in found.shared] == [("w", [0, 1, 0])]
+    found = intersect_versions(versions)
+    assert [(shared.name, shared.content_indices) for shared in found.shared] == [("w", [0, 1, 0])]
     assert found.left_out == (
-        LeftOut("step", NO_FLOATS),
-        LeftOut("x", OTHER_SPEC),
-        LeftOut("old", NOT_EVERYWHERE),
-        LeftOut("norm", NOT_EVERYWHERE),
+        LeftOutParameter("step", NO_FLOATS),
+        LeftOutParameter("x", OTHER_SPEC),
+        LeftOutParameter("old", NOT_EVERYWHERE),
+        LeftOutParameter("norm", NOT_EVERYWHERE),
     )
-    assert family(versions, lambda name: name == "head") == (found.shared, ())
+    assert intersect_versions(versions, lambda name: name == "head") == (found.shared, ())
     untied = (shard("m", entry("w", a, "F32"), entry("head", b, "F32")),)
-    assert [shared.name for shared in family([versions[0], untied]).shared] == ["w", "head"]
+    assert [shared.name for shared in intersect_versions([versions[0], untied]).shared] == ["w", "head"]
     window = entry("w", a, "F32")._replace(views=(View("head", "F32", (1,), None, 1),))
-    assert LeftOut("head", OTHER_SPEC) in family([versions[0], (shard("m", window),)]).left_out
-    assert family([one("m", w=a), one("m", w=b)]).shared == ()
+    assert LeftOutParameter("head", OTHER_SPEC) in intersect_versions([versions[0], (shard("m", window),)]).left_out
+    assert intersect_versions([one("m", w=a), one("m", w=b)]).shared == ()
 
 
 def test_cosines_are_those_of_the_vectors_and_none_for_a_zero_one() -> None:
@@ -156,8 +163,8 @@ def test_two_clusters_are_told_apart() -> None:
     places = np.array([0.0, 100, 1, 102, 0.5])
     merges = average_linkage(np.abs(places[:, None] - places[None]))
     assert merges == (
-        Merge(0, 4, 0.5, 2),
-        Merge(5, 2, 0.75, 3),
-        Merge(1, 3, 2, 2),
-        Merge(6, 7, 100.5, 5),
+        ClusterMerge(0, 4, 0.5, 2),
+        ClusterMerge(5, 2, 0.75, 3),
+        ClusterMerge(1, 3, 2, 2),
+        ClusterMerge(6, 7, 100.5, 5),
     )

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from git_theta.diffing.base import Measured, Report
+from git_theta.diffing.base import MeasuredChange, Report
 from git_theta.diffing.modules import relative_of
-from git_theta.diffing.verdict import Kind, Look, kind_of, verdict
+from git_theta.diffing.verdict import ChangeKind, Look, judge_report, kind_of
 from tests.diffing.render.samples import (
     added,
     changed,
@@ -22,14 +22,14 @@ from tests.diffing.render.samples import (
 )
 
 
-def adapter() -> list[Measured]:
+def adapter() -> list[MeasuredChange]:
     """Low rank wherever anything changed."""
     return [changed(f"layers.{layer}.q.weight", rank=8, rank_limit=32) for layer in range(4)]
 
 
 NAN = changed("b.weight", nonfinite_after=(3, 0))
 WORSE = changed("a.weight", nonfinite_before=(3, 0), nonfinite_after=(3, 1))
-LOOKS: list[tuple[Look, Sequence[Measured], str]] = [
+LOOKS: list[tuple[Look, Sequence[MeasuredChange], str]] = [
     (Look.UNCHANGED, [unchanged("a")], "no parameter changed"),
     (Look.RENAMED, [renamed("a", "b"), unchanged("c")], "other names"),
     (Look.CREATED, [added("a"), added("b")], "new checkpoint"),
@@ -50,8 +50,8 @@ LOOKS: list[tuple[Look, Sequence[Measured], str]] = [
 
 
 @pytest.mark.parametrize(("look", "rows", "words"), LOOKS, ids=[f"{look}" for look, _, _ in LOOKS])
-def test_a_change_looks_like(look: Look, rows: Sequence[Measured], words: str) -> None:
-    found = verdict(report(rows))
+def test_a_change_looks_like(look: Look, rows: Sequence[MeasuredChange], words: str) -> None:
+    found = judge_report(report(rows))
     assert (found.look, words in found.text) == (look, True), found
 
 
@@ -60,41 +60,41 @@ def test_every_look_is_seen_above_or_below() -> None:
 
 
 def test_metadata_alone() -> None:
-    assert verdict(report([unchanged("a")], rest=True)).look is Look.REST
+    assert judge_report(report([unchanged("a")], rest=True)).look is Look.REST
 
 
 def test_names_alone_tell_nothing_of_values() -> None:
-    assert verdict(report([row._replace(measures=None) for row in encoder(2)])).look is Look.UNKNOWN
+    assert judge_report(report([row._replace(measures=None) for row in encoder(2)])).look is Look.UNKNOWN
 
 
 def test_a_nan_that_was_there_before_breaks_nothing() -> None:
     row = changed("a", nonfinite_before=(3, 0), nonfinite_after=(3, 0))
-    assert verdict(report([row, changed("b")])).look is Look.FINE_TUNE
+    assert judge_report(report([row, changed("b")])).look is Look.FINE_TUNE
 
 
 def test_a_few_rows_of_an_embedding_are_sparse_though_their_rank_is_low() -> None:
     rows = [changed(name, differing=1500, rank=4, rank_limit=32) for name in "ab"]
-    assert verdict(report(rows)).look is Look.SPARSE
+    assert judge_report(report(rows)).look is Look.SPARSE
 
 
 def test_a_rank_as_high_as_the_shape_allows_is_no_adapter() -> None:
-    assert kind_of(changed("a", (16, 384), rank=12, rank_limit=32)) is Kind.DENSE
-    assert kind_of(changed("a", (384, 384), rank=12, rank_limit=32)) is Kind.LOW_RANK
+    assert kind_of(changed("a", (16, 384), rank=12, rank_limit=32)) is ChangeKind.DENSE
+    assert kind_of(changed("a", (384, 384), rank=12, rank_limit=32)) is ChangeKind.LOW_RANK
 
 
 def test_it_says_when_it_saw_only_a_part() -> None:
     whole = report(encoder(2))
-    assert verdict(whole._replace(rows=whole.rows[:5], limited=13)).text.startswith("of what is shown: ")
+    assert judge_report(whole._replace(rows=whole.rows[:5], limited=13)).text.startswith("of what is shown: ")
 
 
 def test_it_says_what_could_not_be_read() -> None:
-    rows: list[Measured] = [*encoder(2), changed("bad")._replace(measures=None, failure="its object is missing")]
-    assert verdict(report(rows)).text.endswith("; 1 could not be read")
+    rows: list[MeasuredChange] = [*encoder(2), changed("bad")._replace(measures=None, failure="its object is missing")]
+    assert judge_report(report(rows)).text.endswith("; 1 could not be read")
 
 
 def test_changes_of_several_parameters_add_up_as_one_vector() -> None:
     rows = [changed("a", norm=3.0, norm_before=30.0), changed("b", norm=4.0, norm_before=40.0)]
     assert relative_of(rows) == pytest.approx(0.1, rel=1e-15)
-    assert relative_of([Measured(rows[0].change, measures(norm=1e200, norm_before=1e200))]) == 1
+    assert relative_of([MeasuredChange(rows[0].change, measures(norm=1e200, norm_before=1e200))]) == 1
     empty: Report = report([])
     assert relative_of(empty.rows) is None

@@ -101,7 +101,7 @@ def main() -> int:
     if mode == "measure":
         atexit.register(_measured, Path(words[0]))
     elif mode == "nested":
-        setattr(opening, "module", _nested(words))  # noqa: B010
+        setattr(opening, "module_command", _nested(words))  # noqa: B010
     else:
         sys.argv[1:] = words[5:]
         arm(*words[:5])
@@ -110,9 +110,9 @@ def main() -> int:
 
 def _entry(mode: str) -> int:
     if mode == "driver":
-        from git_theta.cli.merge_driver import _exit_code
+        from git_theta.cli.merge_driver import _run_driver
 
-        return _exit_code()
+        return _run_driver()
     if mode == "theta":
         from git_theta.cli.main import main as theta
 

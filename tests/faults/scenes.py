@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from git_theta.manifest.text import is_manifest
-from git_theta.operations.restoring.deferred import LARGE
-from git_theta.operations.workers import HELD
+from git_theta.operations.restoring.deferred import DEFERRED_SIZE
+from git_theta.operations.workers import WHOLE_LIMIT
 from tests.faults import launcher
 from tests.sandbox import Sandbox, changed, model
 
@@ -40,13 +40,13 @@ def small(version: int = 0) -> bytes:
 @cache
 def large(version: int = 0) -> bytes:
     """A checkpoint that is written when Git has hung up."""
-    return _versioned(_model(2, (LARGE // 512, 128), (8, 40)), version)
+    return _versioned(_model(2, (DEFERRED_SIZE // 512, 128), (8, 40)), version)
 
 
 @cache
 def streamed() -> bytes:
     """A checkpoint with a tensor that several threads share the work for, a smaller one, and one for a bundle."""
-    return _model(3, (HELD // 512 + 1, 128), (300, 256))
+    return _model(3, (WHOLE_LIMIT // 512 + 1, 128), (300, 256))
 
 
 def _model(seed: int, embed: tuple[int, int], layer: tuple[int, int]) -> bytes:

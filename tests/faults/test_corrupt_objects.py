@@ -11,7 +11,7 @@ import pytest
 
 from git_theta.errors import CorruptObject, MissingObject
 from git_theta.manifest.model import Manifest
-from git_theta.manifest.text import is_manifest, loads
+from git_theta.manifest.text import decode_manifest, is_manifest
 from tests.faults.scenes import MODEL, assert_comes_back, assert_decent, assert_holds, attempt, large, small
 from tests.sandbox import Sandbox
 
@@ -107,7 +107,7 @@ class Victim:
 
 
 def _manifest(sandbox: Sandbox, revision: str) -> Manifest:
-    return loads(sandbox.git("show", f"{revision}:{MODEL}").stdout.encode())
+    return decode_manifest(sandbox.git("show", f"{revision}:{MODEL}").stdout.encode())
 
 
 @pytest.mark.parametrize("parameter", ["embed.weight", "layer.bias"])

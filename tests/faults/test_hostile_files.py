@@ -127,8 +127,8 @@ def test_content_from_a_pipe(empty: Sandbox) -> None:
 
 
 REPLACED = [
-    Stage("git_theta.operations.adding.clean:file_source", "before"),
-    Stage("git_theta.operations.adding.split:spans_of", "after"),
+    Stage("git_theta.operations.adding.clean:open_file_source", "before"),
+    Stage("git_theta.operations.adding.split:detect_format", "after"),
 ]
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from git_theta.errors import ManifestError, UsageError
 from git_theta.manifest.model import Entry, Manifest, Storage, View
-from git_theta.manifest.text import dumps, loads
+from git_theta.manifest.text import decode_manifest, encode_manifest
 from git_theta.vcs import atomic
 from tests.fork import MODEL, fork
 from tests.past import Story, entry
@@ -23,7 +23,7 @@ OID = "0" * 64
 
 def commit(sandbox: Sandbox, branch: str, path: str, *entries: Entry, form: str = "safetensors") -> None:
     """A commit of a manifest on a branch of its own; the values are not there."""
-    text = dumps(Manifest(form, sum(part.size for part in entries), entries)).decode()
+    text = encode_manifest(Manifest(form, sum(part.size for part in entries), entries)).decode()
     blob = sandbox.git("hash-object", "-w", "--stdin", input=text).stdout.strip()
     listing = f"100644 blob {blob}\t{path}\0"
     tree = sandbox.git("mktree", "-z", input=listing).stdout.strip()
@@ -65,10 +65,10 @@ def test_a_size_that_contradicts_the_shape_is_told(
 def test_a_shape_has_64_dimensions_at_most() -> None:
     whole = Manifest("safetensors", 4, (entry("w", "x")._replace(shape=(1,) * 65),))
     with pytest.raises(ManifestError, match="65 dimensions"):
-        loads(dumps(whole))
+        decode_manifest(encode_manifest(whole))
     view = View("v", "F32", (1,) * 65)
     with pytest.raises(ManifestError, match="65 dimensions"):
-        loads(dumps(whole._replace(entries=(entry("w", "x")._replace(views=(view,)),))))
+        decode_manifest(encode_manifest(whole._replace(entries=(entry("w", "x")._replace(views=(view,)),))))
 
 
 @pytest.mark.parametrize(("dtype", "size"), [("NEW", 64), ("F32", 63)])
@@ -144,7 +144,7 @@ def test_nothing_is_put_in_the_place_of_a_special_file(kind: str, tmp_path: Path
     else:
         os.mknod(file, 0o600 | 0o020000, os.makedev(1, 3))
     before = file.stat().st_mode
-    for action in (lambda: atomic.replace(file, b"x"), lambda: atomic.read(file)):
+    for action in (lambda: atomic.replace_file(file, b"x"), lambda: atomic.read_file(file)):
         with pytest.raises(UsageError, match="no regular file"):
             action()
     assert file.stat().st_mode == before

@@ -18,60 +18,60 @@ from tests.faults.scenes import (
 from tests.sandbox import Sandbox
 
 _STORE = "git_theta.store.local:"
-_STATE = "git_theta.operations.state_database:State."
-_WRITER = "git_theta.vcs.pktline:Writer."
+_STATE = "git_theta.operations.state_database:StateDatabase."
+_WRITER = "git_theta.vcs.pktline:PacketWriter."
 _DEFERRED = "git_theta.operations.restoring.deferred:"
 
 CLEAN = [
-    Stage("git_theta.cli.filter_process:clean", "before"),
-    Stage(f"{_STORE}_write", "before"),
-    Stage(f"{_STORE}_write", "after"),
+    Stage("git_theta.cli.filter_process:clean_stream", "before"),
+    Stage(f"{_STORE}_write_chunk", "before"),
+    Stage(f"{_STORE}_write_chunk", "after"),
     *(Stage("os:fsync", when, nth) for nth in (1, 2, 3) for when in ("before", "after")),
-    *(Stage(f"{_STORE}LocalStore._adopt", when, nth) for nth in (1, 2, 3) for when in ("before", "after")),
+    *(Stage(f"{_STORE}LocalStore._move_into_place", when, nth) for nth in (1, 2, 3) for when in ("before", "after")),
     *(Stage("git_theta.operations.adding.bundle:Bundle.close", when) for when in ("before", "after")),
     *(Stage(f"{_STORE}LocalStore.sync", when) for when in ("before", "after")),
     *(Stage(f"{_STORE}_fsync_directory", "after", nth) for nth in (1, 2)),
-    *(Stage(f"{_STATE}remember", when) for when in ("before", "after")),
+    *(Stage(f"{_STATE}remember_storages", when) for when in ("before", "after")),
     *(Stage(f"{_STATE}remember_clean", when) for when in ("before", "after")),
-    *(Stage(f"{_WRITER}lines", when, 3) for when in ("before", "after")),
-    *(Stage(f"{_WRITER}content", when) for when in ("before", "after")),
+    *(Stage(f"{_WRITER}write_lines", when, 3) for when in ("before", "after")),
+    *(Stage(f"{_WRITER}write_content", when) for when in ("before", "after")),
     *(Stage(f"{_WRITER}flush", when) for when in ("before", "after")),
     Stage(f"{_WRITER}flush", "before", 2),
 ]
 
 SMUDGE = [
-    Stage("git_theta.cli.filter_process:smudge", "before"),
+    Stage("git_theta.cli.filter_process:smudge_stream", "before"),
     Stage(f"{_STORE}LocalStore.get", "before"),
-    Stage("git_theta.parameters:read", "before", 2),
-    *(Stage(f"{_WRITER}lines", when, 3) for when in ("before", "after")),
-    *(Stage(f"{_WRITER}content", when, nth) for nth in (1, 2) for when in ("before", "after")),
-    Stage(f"{_WRITER}_all", "after", 5),
+    Stage("git_theta.parameters:read_values", "before", 2),
+    *(Stage(f"{_WRITER}write_lines", when, 3) for when in ("before", "after")),
+    *(Stage(f"{_WRITER}write_content", when, nth) for nth in (1, 2) for when in ("before", "after")),
+    Stage(f"{_WRITER}_write_all", "after", 5),
     *(Stage(f"{_WRITER}flush", when) for when in ("before", "after")),
     Stage(f"{_WRITER}flush", "before", 2),
 ]
 
 DEFERRED_BEFORE_GIT_ENDS = [
-    *(Stage(f"{_DEFERRED}Deferred.add", when) for when in ("before", "after")),
+    *(Stage(f"{_DEFERRED}DeferredFiles.add", when) for when in ("before", "after")),
     Stage(f"{_WRITER}flush", "before", 2),
 ]
 
 DEFERRED = [
     Stage(f"{_WRITER}flush", "after", 2),
-    Stage(f"{_DEFERRED}Deferred.write", "before"),
-    *(Stage(f"{_DEFERRED}materialise", when) for when in ("before", "after")),
+    Stage(f"{_DEFERRED}DeferredFiles.write", "before"),
+    *(Stage(f"{_DEFERRED}materialise_file", when) for when in ("before", "after")),
     *(
-        Stage("git_theta.operations.restoring.materialise:_write", when, nth)
+        Stage("git_theta.operations.restoring.materialise:_write_all", when, nth)
         for nth in (1, 3)
         for when in ("before", "after")
     ),
     *(Stage("pathlib:Path.rename", when) for when in ("before", "after")),
-    *(Stage(f"{_DEFERRED}Deferred._refreshed", when) for when in ("before", "after")),
-    *(Stage("git_theta.cli.filter_process:refresh", when) for when in ("before", "after")),
+    *(Stage(f"{_DEFERRED}DeferredFiles._refresh_index", when) for when in ("before", "after")),
+    *(Stage("git_theta.cli.filter_process:refresh_index", when) for when in ("before", "after")),
 ]
 
 NESTED = [
-    Stage(f"{_WRITER}lines", "before"),
-    Stage(f"{_WRITER}content", "before"),
+    Stage(f"{_WRITER}write_lines", "before"),
+    Stage(f"{_WRITER}write_content", "before"),
     Stage(f"{_WRITER}flush", "after", 2),
 ]
 

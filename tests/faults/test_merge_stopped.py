@@ -20,29 +20,29 @@ from tests.sandbox import Sandbox, safetensors_bytes
 
 _STORE = "git_theta.store.local:"
 _MERGING = "git_theta.vcs.git_merge:"
-_RESOLVE = "git_theta.cli.resolve:"
+_RESOLVE = "git_theta.repository.settling:"
 
 DRIVER = [
-    Stage("git_theta.cli.merge_driver:merge", "before"),
-    Stage(f"{_STORE}LocalStore._adopt", "after"),
-    Stage("git_theta.vcs.atomic:replace", "before"),
-    Stage("git_theta.vcs.atomic:replace", "after"),
+    Stage("git_theta.cli.merge_driver:apply_plan", "before"),
+    Stage(f"{_STORE}LocalStore._move_into_place", "after"),
+    Stage("git_theta.vcs.atomic:replace_file", "before"),
+    Stage("git_theta.vcs.atomic:replace_file", "after"),
 ]
 N_WAY = [
-    Stage(f"{_STORE}LocalStore._adopt", "before"),
+    Stage(f"{_STORE}LocalStore._move_into_place", "before"),
     Stage("git_theta.vcs.trees:write_blob", "after"),
-    Stage(f"{_MERGING}begin", "after"),
-    *(Stage(f"{_MERGING}_ready", when) for when in ("before", "after")),
+    Stage(f"{_MERGING}begin_merge", "after"),
+    *(Stage(f"{_MERGING}_write_merge_heads", when) for when in ("before", "after")),
 ]
 RESOLVE = [
-    *(Stage("git_theta.vcs.atomic:replace", when) for when in ("before", "after")),
-    Stage(f"{_RESOLVE}stage", "after"),
-    Stage(f"{_RESOLVE}_checked_out", "before"),
+    *(Stage("git_theta.vcs.atomic:replace_file", when) for when in ("before", "after")),
+    Stage(f"{_RESOLVE}stage_content", "after"),
+    Stage(f"{_RESOLVE}_write_deferred", "before"),
 ]
 RESOLVE_SOME = [
-    *(Stage("git_theta.vcs.atomic:replace", when) for when in ("before", "after")),
-    Stage(f"{_RESOLVE}keep", "after"),
-    Stage(f"{_RESOLVE}materialise", "after"),
+    *(Stage("git_theta.vcs.atomic:replace_file", when) for when in ("before", "after")),
+    Stage(f"{_RESOLVE}write_note", "after"),
+    Stage(f"{_RESOLVE}materialise_file", "after"),
 ]
 
 
@@ -171,14 +171,14 @@ def test_driver_killed(stage: Stage, repository: Sandbox, merges: Merges) -> Non
 
 
 def test_what_a_killed_driver_left_can_be_resolved(repository: Sandbox, merges: Merges) -> None:
-    driven(repository, Stage("git_theta.vcs.atomic:replace", "before"), "kill")
+    driven(repository, Stage("git_theta.vcs.atomic:replace_file", "before"), "kill")
     repository.theta("resolve", "--theirs")
     repository.git("commit", "-q", "--no-edit")
     assert_holds(repository, merges.two)
 
 
 @pytest.mark.parametrize(
-    "stage", [Stage(f"{_STORE}_write", "before"), Stage("git_theta.vcs.atomic:os.fsync", "before", 1)], ids=str
+    "stage", [Stage(f"{_STORE}_write_chunk", "before"), Stage("git_theta.vcs.atomic:os.fsync", "before", 1)], ids=str
 )
 def test_no_space_left_for_the_driver(stage: Stage, repository: Sandbox, merges: Merges) -> None:
     done = driven(repository, stage, "ENOSPC")
@@ -208,7 +208,7 @@ def test_many_heads_killed(stage: Stage, repository: Sandbox, merges: Merges) ->
 
 
 @pytest.mark.parametrize(
-    "stage", [Stage(f"{_STORE}_write", "before"), Stage(f"{_MERGING}add_trailers", "before")], ids=str
+    "stage", [Stage(f"{_STORE}_write_chunk", "before"), Stage(f"{_MERGING}add_trailers", "before")], ids=str
 )
 def test_no_space_left_for_many_heads(stage: Stage, repository: Sandbox, merges: Merges) -> None:
     done = afflicted(repository, stage, "ENOSPC", "merge", "side", "other", "-s", "base")
@@ -250,7 +250,7 @@ def test_resolve_killed_with_something_left(stage: Stage, conflict: Sandbox, mer
     assert_holds(conflict, merges.two)
 
 
-@pytest.mark.parametrize("fault", [Stage(f"{_RESOLVE}stage", "before"), Stage("os:fsync", "before")], ids=str)
+@pytest.mark.parametrize("fault", [Stage(f"{_RESOLVE}stage_content", "before"), Stage("os:fsync", "before")], ids=str)
 def test_no_space_left_for_resolve(fault: Stage, conflict: Sandbox, merges: Merges) -> None:
     done = afflicted(conflict, fault, "ENOSPC", "resolve", "--theirs")
     assert done.returncode > 0
@@ -261,7 +261,7 @@ def test_no_space_left_for_resolve(fault: Stage, conflict: Sandbox, merges: Merg
     assert_holds(conflict, merges.two)
 
 
-INTERRUPTED = [Stage(f"{_STORE}_write", "before"), Stage(f"{_MERGING}_ready", "before")]
+INTERRUPTED = [Stage(f"{_STORE}_write_chunk", "before"), Stage(f"{_MERGING}_write_merge_heads", "before")]
 
 
 @pytest.mark.parametrize("stage", INTERRUPTED, ids=str)
@@ -290,7 +290,7 @@ def test_many_heads_interrupted(stage: Stage, repository: Sandbox, merges: Merge
 @pytest.mark.parametrize("command", [["merge", "--no-edit"], ["theta", "merge"]], ids=" ".join)
 def test_two_heads_interrupted(command: list[str], repository: Sandbox, merges: Merges) -> None:
     marker = repository.root.parent / "marker"
-    program = launcher.command("driver", "git_theta.vcs.atomic:replace", "before", "1", "pause", marker)
+    program = launcher.command("driver", "git_theta.vcs.atomic:replace_file", "before", "1", "pause", marker)
     setting = f"merge.theta.driver={program} %O %A %B %L %P"
     process = subprocess.Popen(
         ["git", "-c", setting, *command, "side"],

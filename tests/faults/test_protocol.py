@@ -12,8 +12,8 @@ import pytest
 
 from git_theta.cli import boundary
 from git_theta.errors import GitError
-from git_theta.vcs.filter_protocol import ReadInto, serve
-from git_theta.vcs.pktline import Buffer, Reader, Writer
+from git_theta.vcs.filter_protocol import ReadInto, serve_filter
+from git_theta.vcs.pktline import Buffer, PacketReader, PacketWriter
 from tests.faults.scenes import CONVERSATION, assert_decent, small
 from tests.sandbox import Sandbox
 
@@ -65,7 +65,7 @@ def served(pieces: list[bytes]) -> bytes:
             for piece in pieces:
                 sending.write(piece)
             sending.close()
-            serve(Reader(ours), Writer(answering), {"clean": echo}, boundary.report)
+            serve_filter(PacketReader(ours), PacketWriter(answering), {"clean": echo}, boundary.report_error)
         return answers.read()
 
 

@@ -31,26 +31,26 @@ from tests.sandbox import Sandbox, model
 Mount = Callable[[Path, int], Disk]
 
 CLEAN = [
-    ("ENOSPC", Stage("git_theta.store.local:_write", "before")),
-    ("ENOSPC", Stage("git_theta.store.local:_write", "after", 3)),
+    ("ENOSPC", Stage("git_theta.store.local:_write_chunk", "before")),
+    ("ENOSPC", Stage("git_theta.store.local:_write_chunk", "after", 3)),
     ("EIO", Stage("os:fsync", "before")),
-    ("EROFS", Stage("git_theta.store.local:LocalStore._adopt", "before")),
-    ("EIO", Stage("git_theta.store.local:LocalStore._adopt", "after", 2)),
+    ("EROFS", Stage("git_theta.store.local:LocalStore._move_into_place", "before")),
+    ("EIO", Stage("git_theta.store.local:LocalStore._move_into_place", "after", 2)),
     ("EIO", Stage("git_theta.store.local:_fsync_directory", "before", 2)),
 ]
 STATE = [
-    ("EROFS", Stage("git_theta.operations.state_database:State._open", "before")),
-    ("ENOSPC", Stage("git_theta.operations.state_database:_connected", "before")),
+    ("EROFS", Stage("git_theta.operations.state_database:StateDatabase._open", "before")),
+    ("ENOSPC", Stage("git_theta.operations.state_database:_connect", "before")),
 ]
 DEFERRED = [
-    ("ENOSPC", Stage("git_theta.operations.restoring.materialise:_write", "before")),
-    ("EDQUOT", Stage("git_theta.operations.restoring.materialise:_write", "after", 3)),
+    ("ENOSPC", Stage("git_theta.operations.restoring.materialise:_write_all", "before")),
+    ("EDQUOT", Stage("git_theta.operations.restoring.materialise:_write_all", "after", 3)),
     ("EIO", Stage("pathlib:Path.rename", "before")),
 ]
 TELLING_GIT = [
-    ("ENOSPC", Stage("git_theta.operations.restoring.deferred:Deferred._refreshed", "before")),
-    ("EIO", Stage("git_theta.vcs.index:distrust", "before")),
-    ("EIO", Stage("git_theta.cli.filter_process:refresh", "before")),
+    ("ENOSPC", Stage("git_theta.operations.restoring.deferred:DeferredFiles._refresh_index", "before")),
+    ("EIO", Stage("git_theta.vcs.index:invalidate_entries", "before")),
+    ("EIO", Stage("git_theta.cli.filter_process:refresh_index", "before")),
 ]
 
 

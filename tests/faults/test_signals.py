@@ -30,10 +30,10 @@ SENDERS: dict[str, Send] = {"to-git-alone": os.kill, "as-the-terminal-does": os.
 """Both are given git's process id, which is that of its process group too."""
 
 CLEAN = [
-    Stage("git_theta.store.local:_write", "before"),
-    Stage("git_theta.store.local:LocalStore._adopt", "before"),
+    Stage("git_theta.store.local:_write_chunk", "before"),
+    Stage("git_theta.store.local:LocalStore._move_into_place", "before"),
     Stage("git_theta.store.local:LocalStore.sync", "before"),
-    Stage("git_theta.vcs.pktline:Writer.content", "before"),
+    Stage("git_theta.vcs.pktline:PacketWriter.write_content", "before"),
 ]
 
 
@@ -52,7 +52,11 @@ def test_add_interrupted(stage: Stage, sign: signal.Signals, send: Send, empty: 
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize(
-    "target", ["git_theta.operations.restoring.materialise:_write", "git_theta.operations.restoring.deferred:loads"]
+    "target",
+    [
+        "git_theta.operations.restoring.materialise:_write_all",
+        "git_theta.operations.restoring.deferred:decode_manifest",
+    ],
 )
 def test_deferred_write_interrupted(target: str, sign: signal.Signals, with_large: Sandbox) -> None:
     said = interrupted(with_large, Stage(target, "before"), sign, os.killpg, "checkout", "v0")

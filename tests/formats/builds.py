@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable, Mapping
 from zlib import crc32
 
 from git_theta.formats.base import Format, Part, Span, Template
-from git_theta.formats.layout import checked
+from git_theta.formats.layout import validate_spans
 from tests.formats.sources import BytesSource
 
 
 def template(reader: Format, data: bytes) -> Template:
     """``data`` as literal runs and spans."""
-    spans = checked(reader.spans(BytesSource(data)), len(data))
+    spans = validate_spans(reader.spans(BytesSource(data)), len(data))
     ends = [0, *(span.offset + span.size for span in spans)]
     starts = [*(span.offset for span in spans), len(data)]
     return Template(tuple(data[end:start] for end, start in zip(ends, starts, strict=True)), spans)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load, load_file, save
 
 from git_theta.errors import FormatError
-from git_theta.formats.base import Part, View
+from git_theta.formats.base import Part, SpanView
 from git_theta.formats.safetensors.safetensors_format import SafetensorsFormat
 from git_theta.tensors.dtypes import BY_NAME
 from git_theta.tensors.spec import Spec
@@ -102,7 +102,7 @@ def test_no_parameter_at_all() -> None:
 @pytest.mark.parametrize(
     ("part", "reason"),
     [
-        (Part("t", Spec(F32, (1,)), (View("u", Spec(F32, (1,))),), int), "two names"),
+        (Part("t", Spec(F32, (1,)), (SpanView("u", Spec(F32, (1,))),), int), "two names"),
         (Part("q", Spec(BY_NAME["QINT8"], (1,)), (), int), "QINT8"),
         (Part("f", Spec(BY_NAME["F4"], (3,)), (), int), "whole bytes"),
         (Part("__metadata__", Spec(F32, (1,)), (), int), "metadata"),

@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from git_theta.errors import FormatError
-from git_theta.formats.base import Part, View
+from git_theta.formats.base import Part, SpanView
 from git_theta.tensors.dtypes import BY_NAME
 from git_theta.tensors.spec import Spec
 from tests.formats.builds import built, contents, like_that, parts_of, template
@@ -398,7 +398,11 @@ def test_a_torchscript_archive_takes_other_bytes_only(tmp_path: Path) -> None:
         (torch.ones(1), Part("w", Spec(F32, (1,)), (), int), "no dict"),
         ({"w": torch.ones(1)}, Part("q", Spec(BY_NAME["QINT8"], (1,)), (), int), "QINT8"),
         ({"w": torch.ones(1)}, Part("f", Spec(BY_NAME["F4"], (2,)), (), int), "F4"),
-        ({"w": torch.ones(1)}, Part("v", Spec(F32, (1,)), (View("u", Spec(F32, (9,))),), int), "next to the others"),
+        (
+            {"w": torch.ones(1)},
+            Part("v", Spec(F32, (1,)), (SpanView("u", Spec(F32, (9,))),), int),
+            "next to the others",
+        ),
     ],
 )
 def test_what_has_no_place_is_refused(value: object, part: Part, reason: str) -> None:

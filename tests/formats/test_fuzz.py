@@ -15,7 +15,7 @@ from git_theta.formats.base import Format
 from git_theta.formats.pickle.pickle_reader import read_pickle
 from git_theta.formats.safetensors.safetensors_format import SafetensorsFormat
 from git_theta.formats.torch.torch_format import TorchZipFormat
-from git_theta.formats.torch.torch_names import Names, named_tensors
+from git_theta.formats.torch.torch_names import UniqueNames, name_tensors
 from git_theta.formats.zip.zip_directory import read_directory
 from tests.formats.sources import BytesSource, spans_or_refusal
 from tests.formats.torch_files import saved
@@ -77,7 +77,7 @@ def test_a_truncated_file_is_read_or_refused(name: str, draw: st.DataObject) -> 
 @given(changes=edits(len(PICKLE)), keep_size=st.booleans())
 def test_a_damaged_pickle_is_read_or_refused(changes: list[Edit], keep_size: bool) -> None:
     try:
-        list(named_tensors(read_pickle(edited(PICKLE, changes, keep_size)), Names()))
+        list(name_tensors(read_pickle(edited(PICKLE, changes, keep_size)), UniqueNames()))
     except FormatError as error:
         assert error.message
 
@@ -88,7 +88,7 @@ def test_garbage_is_read_or_refused(data: bytes) -> None:
     for reader, _ in FILES.values():
         spans_or_refusal(reader, data)
     try:
-        list(named_tensors(read_pickle(data), Names()))
+        list(name_tensors(read_pickle(data), UniqueNames()))
     except FormatError as error:
         assert error.message
 

@@ -5,23 +5,27 @@ from __future__ import annotations
 import pytest
 
 from git_theta.errors import FormatError
-from git_theta.formats.base import Span, View
-from git_theta.formats.layout import MAX_NAMES, checked, checked_shape
+from git_theta.formats.base import Span, SpanView
+from git_theta.formats.layout import MAX_NAMES, require_shape, validate_spans
 from git_theta.tensors.dtypes import BY_NAME
 from git_theta.tensors.spec import Spec
 
 
 def span(name: str, offset: int, size: int, *views: str) -> Span:
     spec = Spec(BY_NAME["U8"], (size,))
-    return Span(name, spec, offset, size, tuple(View(view, spec) for view in views))
+    return Span(name, spec, offset, size, tuple(SpanView(view, spec) for view in views))
 
 
 def test_spans_come_back_in_file_order() -> None:
-    assert [found.name for found in checked([span("b", 4, 4), span("c", 8, 2), span("a", 0, 3)], 10)] == ["a", "b", "c"]
+    assert [found.name for found in validate_spans([span("b", 4, 4), span("c", 8, 2), span("a", 0, 3)], 10)] == [
+        "a",
+        "b",
+        "c",
+    ]
 
 
 def test_no_spans_are_a_layout() -> None:
-    assert checked([], 0) == ()
+    assert validate_spans([], 0) == ()
 
 
 @pytest.mark.parametrize(
@@ -47,34 +51,34 @@ def test_no_spans_are_a_layout() -> None:
 )
 def test_what_is_no_layout_is_refused_with_a_reason(spans: list[Span], reason: str) -> None:
     with pytest.raises(FormatError, match=reason):
-        checked(spans, 10)
+        validate_spans(spans, 10)
 
 
 def test_a_window_may_repeat_its_spans_own_name_first() -> None:
-    assert checked([span("a", 0, 4, "a", "b")], 4)[0].name == "a"
+    assert validate_spans([span("a", 0, 4, "a", "b")], 4)[0].name == "a"
 
 
 def test_empty_tensors_may_lie_anywhere_and_never_break_the_order() -> None:
-    found = checked([span("x", 10, 0), span("a", 2, 6), span("y", 5, 0), span("z", 0, 0), span("w", 2, 0)], 10)
+    found = validate_spans([span("x", 10, 0), span("a", 2, 6), span("y", 5, 0), span("z", 0, 0), span("w", 2, 0)], 10)
     assert [(s.name, s.offset) for s in found] == [("z", 0), ("w", 2), ("a", 2), ("y", 8), ("x", 10)]
 
 
 def test_checking_twice_changes_nothing() -> None:
-    once = checked([span("a", 2, 6), span("y", 5, 0)], 10)
-    assert checked(once, 10) == once
+    once = validate_spans([span("a", 2, 6), span("y", 5, 0)], 10)
+    assert validate_spans(once, 10) == once
 
 
 def test_too_many_names_are_refused() -> None:
     with pytest.raises(FormatError, match="more than"):
-        checked((span(str(index), 0, 0) for index in range(MAX_NAMES + 1)), 0)
+        validate_spans((span(str(index), 0, 0) for index in range(MAX_NAMES + 1)), 0)
 
 
 @pytest.mark.parametrize("shape", [[], [0], [3, 4], (5,), [1] * 64, [2**63 - 1]])
 def test_shapes(shape: list[int]) -> None:
-    assert checked_shape(shape) == tuple(shape)
+    assert require_shape(shape) == tuple(shape)
 
 
 @pytest.mark.parametrize("shape", [None, "12", {"a": 1}, [1.0], [True], [-1], ["1"], [2**63], [1] * 65, 3])
 def test_what_is_no_shape_is_refused(shape: object) -> None:
     with pytest.raises(FormatError, match="shape"):
-        checked_shape(shape)
+        require_shape(shape)

@@ -20,18 +20,18 @@ from git_theta.formats.pickle.pickle_reader import (
     MAX_PICKLE,
     Call,
     Global,
-    Mapping,
-    Persistent,
+    PersistentId,
+    PickledDict,
     read_pickle,
 )
 
 
 def plain(value: object) -> object:
     """Our records as Python's own values, for data that holds no calls but of dict-like classes."""
-    if isinstance(value, Mapping):
+    if isinstance(value, PickledDict):
         return {plain(key): plain(item) for key, item in value.pairs or ()}
     if isinstance(value, Call):
-        return (value.function, plain(value.arguments), plain(Mapping(value.pairs)), plain(value.state))
+        return (value.function, plain(value.arguments), plain(PickledDict(value.pairs)), plain(value.state))
     if isinstance(value, (list, tuple)):
         return type(value)(plain(item) for item in value)
     return value
@@ -101,7 +101,7 @@ def test_shared_and_cyclic_objects_stay_one_object(protocol: int) -> None:
     found = read_pickle(pickle.dumps(value, protocol))
     assert isinstance(found, list)
     assert found[0] is found[1]
-    assert isinstance(found[2], Mapping)
+    assert isinstance(found[2], PickledDict)
     assert found[2].pairs == [("again", found[0])]
     assert found[3] is found
 
@@ -164,8 +164,8 @@ def test_slots_and_keyword_arguments() -> None:
 
 
 def test_persistent_ids() -> None:
-    assert read_pickle(b"P123\n.") == Persistent("123")
-    assert read_pickle(b"X\x01\x00\x00\x00kK\x01\x86Q.") == Persistent(("k", 1))
+    assert read_pickle(b"P123\n.") == PersistentId("123")
+    assert read_pickle(b"X\x01\x00\x00\x00kK\x01\x86Q.") == PersistentId(("k", 1))
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ def test_law_10_no_pickle_is_executed(protocol: int, tmp_path: Path) -> None:
     attack = pickle.dumps({"weight": Attack(canary)}, protocol)
     found = read_pickle(attack)
     assert not canary.exists()
-    assert isinstance(found, Mapping)
+    assert isinstance(found, PickledDict)
     pickle.loads(attack)
     assert canary.exists(), "the attack itself must work, or this test proves nothing"
 

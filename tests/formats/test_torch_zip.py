@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from git_theta.errors import FormatError
-from git_theta.formats.base import View
+from git_theta.formats.base import SpanView
 from git_theta.tensors.dtypes import BY_NAME, BY_TORCH
 from git_theta.tensors.spec import Spec
 from tests.formats.sources import BytesSource, FileSource, names_of
@@ -100,7 +100,7 @@ def test_a_state_dict() -> None:
 
 def test_tied_parameters_are_one_span_with_two_names() -> None:
     tied = next(span for span in spans_of(saved(Net().state_dict())) if span.name == "embed.weight")
-    assert tied.views == (View("head.weight", tied.spec),)
+    assert tied.views == (SpanView("head.weight", tied.spec),)
 
 
 def test_a_training_checkpoint_after_a_real_adam_step() -> None:

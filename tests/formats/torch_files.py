@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from git_theta.formats.base import Span, View
+from git_theta.formats.base import Span, SpanView
 from git_theta.formats.torch.torch_format import TorchZipFormat
 from tests.formats.sources import BytesSource, names_of
 
@@ -43,11 +43,11 @@ def storage_bytes(tensor: torch.Tensor) -> bytes:
     return storage_tensor(tensor).numpy().tobytes()
 
 
-def windows(spans: list[Span]) -> dict[str, tuple[Span, View]]:
+def windows(spans: list[Span]) -> dict[str, tuple[Span, SpanView]]:
     """Every name with its span and its window: all of the span for its own name, unless its first view says else."""
     found = {}
     for span in spans:
-        found[span.name] = (span, View(span.name, span.spec))
+        found[span.name] = (span, SpanView(span.name, span.spec))
         found.update({view.name: (span, view) for view in span.views})
     return found
 

@@ -18,17 +18,17 @@ import torch
 
 from git_theta import parameters, registry
 from git_theta.manifest.model import Entry, Manifest, Storage
-from git_theta.manifest.text import dumps, loads
-from git_theta.operations.adding.clean import clean
-from git_theta.operations.context import Desk
-from git_theta.operations.state_database import State
+from git_theta.manifest.text import decode_manifest, encode_manifest
+from git_theta.operations.adding.clean import clean_stream
+from git_theta.operations.context import Context
+from git_theta.operations.state_database import StateDatabase
 from git_theta.operations.streams import Stream
 from git_theta.operations.workers import Workers
 from git_theta.store.local import LocalStore
 from git_theta.tensors.arrays import Array
 from git_theta.tensors.dtypes import BY_NAME
 from git_theta.tensors.spec import Spec
-from git_theta.testing.blocks import noise, weights
+from git_theta.testing.blocks import noise_bytes, weight_bytes
 from tests.sandbox import safetensors_bytes
 
 HERE = Path(__file__).parent
@@ -42,13 +42,15 @@ def checkpoints() -> dict[str, bytes]:
         "dtypes.safetensors": _every_dtype(),
         "stored.safetensors": safetensors_bytes(
             {
-                "planes": ("F32", (5_000,), weights(20_000)),
-                "raw": ("U8", (5_000,), noise(5_000)),
+                "planes": ("F32", (5_000,), weight_bytes(20_000)),
+                "raw": ("U8", (5_000,), noise_bytes(5_000)),
                 "planes of several blocks": ("BF16", (600_000,), bytes(range(200)) * 6_000),
                 "größe/\N{GRINNING FACE}/\"\\\n": ("F32", (1,), b"\0\0\xc0\x7f"),
             }
         ),
-        "long-header.safetensors": safetensors_bytes({"w": ("F32", (2,), noise(8))}, {"vocabulary": "the " * 50_000}),
+        "long-header.safetensors": safetensors_bytes(
+            {"w": ("F32", (2,), noise_bytes(8))}, {"vocabulary": "the " * 50_000}
+        ),
         "views.pt": _views(),
         "opaque.bin": bytes(5 << 20) + b"some text " * 9_000 + b"\1" * (1 << 20),
         "short.bin": b"a few bytes of no format",
@@ -60,9 +62,9 @@ def _every_dtype() -> bytes:
     tensors: dict[str, tuple[str, tuple[int, ...], bytes]] = {}
     for number, name in enumerate(SAFETENSORS):
         size = Spec(BY_NAME[name], (4, 2)).nbytes
-        tensors[f"{name}.values"] = (name, (4, 2), noise(size, number))
+        tensors[f"{name}.values"] = (name, (4, 2), noise_bytes(size, number))
         tensors[f"{name}.none"] = (name, (0, 3), b"")
-    tensors["0-d"] = ("F64", (), noise(8))
+    tensors["0-d"] = ("F64", (), noise_bytes(8))
     return safetensors_bytes(tensors, {"format": "pt"})
 
 
@@ -89,38 +91,38 @@ def write(folder: Path) -> None:
     manifests.mkdir()
     sums = []
     with tempfile.TemporaryDirectory() as worktree:
-        desk = Desk(LocalStore(folder), State(Path(worktree) / "state"), Workers(), Path(worktree), print)
+        context = Context(LocalStore(folder), StateDatabase(Path(worktree) / "state"), Workers(), Path(worktree), print)
         for path, content in checkpoints().items():
             (Path(worktree) / path).write_bytes(content)
-            text = clean(Stream.of([content]), path, Path(worktree), desk)
-            for variant, made in _variants(path, text, desk).items():
+            text = clean_stream(Stream.from_pieces([content]), path, Path(worktree), context)
+            for variant, made in _variants(path, text, context).items():
                 (manifests / variant).write_bytes(made)
                 sums.append(f"{hashlib.sha256(content).hexdigest()}  {variant}\n")
-        desk.workers.close()
-        desk.state.close()
+        context.workers.close()
+        context.state.close()
     (folder / "SHA256SUMS").write_text("".join(sums))
     shutil.rmtree(folder / "tmp")
 
 
-def _variants(path: str, text: bytes, desk: Desk) -> dict[str, bytes]:
+def _variants(path: str, text: bytes, context: Context) -> dict[str, bytes]:
     """A manifest as clean writes it; for one of them also what clean can, but does not choose to, write."""
     if path != "dtypes.safetensors":
         return {path: text}
-    manifest = loads(text)
+    manifest = decode_manifest(text)
     return {
         path: text,
-        "msgpack.safetensors": dumps(_as_msgpack(manifest, desk)),
-        "unknown-keys.safetensors": dumps(_with_unknown_keys(manifest)),
+        "msgpack.safetensors": encode_manifest(_as_msgpack(manifest, context)),
+        "unknown-keys.safetensors": encode_manifest(_with_unknown_keys(manifest)),
     }
 
 
-def _as_msgpack(manifest: Manifest, desk: Desk) -> Manifest:
-    serializer = registry.load("serializers", "msgpack")()
+def _as_msgpack(manifest: Manifest, context: Context) -> Manifest:
+    serializer = registry.load_plugin("serializers", "msgpack")()
 
     def stored(part: Entry) -> Entry:
-        blocks = parameters.blocks(b"".join(parameters.read(part, desk.store, map)))
+        blocks = parameters.blocks_of(b"".join(parameters.read_values(part, context.store, map)))
         payload = serializer.encode([(Array(1, block),) for block in blocks], map)
-        return part._replace(storage=Storage("dense", "msgpack", *desk.store.put(payload)))
+        return part._replace(storage=Storage("dense", "msgpack", *context.store.put(payload)))
 
     few = 6  # one part of each kind is enough, and an object of its own for each of them is much
     return manifest._replace(entries=(*map(stored, manifest.entries[:few]), *manifest.entries[few:]))

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from git_theta.manifest.model import Entry, Storage
-from git_theta.manifest.text import dumps, loads
-from git_theta.operations.context import Desk
-from git_theta.operations.restoring.restore import missing_objects, restored
-from git_theta.operations.state_database import State
+from git_theta.manifest.text import decode_manifest, encode_manifest
+from git_theta.operations.context import Context
+from git_theta.operations.restoring.restore import missing_objects, restore_pieces
+from git_theta.operations.state_database import StateDatabase
 from git_theta.operations.workers import Workers
 from git_theta.registry import BUILT_IN
 from git_theta.store.local import LocalStore
@@ -43,11 +43,11 @@ def workers() -> Iterator[Workers]:
 @pytest.mark.parametrize(("folder", "name"), MANIFESTS)
 def test_it_restores(folder: Path, name: str, workers: Workers, tmp_path: Path) -> None:
     warned: list[str] = []
-    desk = Desk(LocalStore(folder), State(tmp_path / "state"), workers, tmp_path, warned.append)
-    manifest = loads((folder / "manifests" / name).read_bytes())
-    assert missing_objects(manifest, desk) == []
+    context = Context(LocalStore(folder), StateDatabase(tmp_path / "state"), workers, tmp_path, warned.append)
+    manifest = decode_manifest((folder / "manifests" / name).read_bytes())
+    assert missing_objects(manifest, context) == []
     digest = hashlib.sha256()
-    for piece in restored(manifest, desk):
+    for piece in restore_pieces(manifest, context):
         digest.update(piece)
     assert digest.hexdigest() == sums(folder)[name]
     assert warned == []
@@ -56,7 +56,7 @@ def test_it_restores(folder: Path, name: str, workers: Workers, tmp_path: Path) 
 @pytest.mark.parametrize(("folder", "name"), MANIFESTS)
 def test_its_text_is_still_the_one_encoding(folder: Path, name: str) -> None:
     text = (folder / "manifests" / name).read_bytes()
-    assert dumps(loads(text)) == text
+    assert encode_manifest(decode_manifest(text)) == text
 
 
 @pytest.mark.parametrize("folder", SETS, ids=lambda folder: folder.name)
@@ -74,7 +74,7 @@ def parts() -> list[Entry]:
         part
         for folder in SETS
         for file in (folder / "manifests").iterdir()
-        for part in loads(file.read_bytes()).parts()
+        for part in decode_manifest(file.read_bytes()).parts()
     ]
 
 
@@ -89,5 +89,7 @@ def test_all_that_can_be_written_is_in_some_set() -> None:
     assert {view.stride is None for view in views} == {True, False}
     assert {view.offset == 0 for view in views} == {True, False}
     assert any(part.extra and part.storage.extra for part in parts())
-    formats = {loads(file.read_bytes()).format for folder in SETS for file in (folder / "manifests").iterdir()}
+    formats = {
+        decode_manifest(file.read_bytes()).format for folder in SETS for file in (folder / "manifests").iterdir()
+    }
     assert BUILT_IN["formats"].keys() <= formats

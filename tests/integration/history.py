@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from git_theta.manifest.text import is_manifest
-from git_theta.operations.restoring.deferred import LARGE
+from git_theta.operations.restoring.deferred import DEFERRED_SIZE
 from tests.sandbox import Sandbox, changed, safetensors_bytes
 
 MODEL = "model.safetensors"
@@ -37,7 +37,7 @@ def versions(size: Size) -> tuple[bytes, bytes, bytes]:
 
     A small one is smudged inline; a large one is written when Git has hung up.
     """
-    rows = 64 if size == "small" else LARGE // (4 * 32) + 1
+    rows = 64 if size == "small" else DEFERRED_SIZE // (4 * 32) + 1
     generator = np.random.default_rng(2)
     first = safetensors_bytes(
         {

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from benchmarks.results import MB, MEMORY, OURS
-from benchmarks.timing import Probe, probed
+from benchmarks.timing import Probe, probe_command
 from tests.sandbox import Sandbox
 
 LARGE = 300 * MB
@@ -96,10 +96,10 @@ def round_trip(sandbox: Sandbox, write: Callable[[Path, int], None], size: int) 
         pytest.skip(f"a file of {size / 1e9:g} GB, its objects and a copy need {4 * size / 1e9:g} GB of disk")
     file, original = sandbox.root / NAME, sandbox.root.parent / "original"
     write(file, size)
-    within_budget(probed(["git", "add", NAME], sandbox.root))
+    within_budget(probe_command(["git", "add", NAME], sandbox.root))
     sandbox.git("commit", "--quiet", "-m", "a checkpoint")
     file.rename(original)
-    within_budget(probed(["git", "checkout", "--", NAME], sandbox.root))
+    within_budget(probe_command(["git", "checkout", "--", NAME], sandbox.root))
     assert filecmp.cmp(file, original, shallow=False)
 
 
@@ -129,13 +129,13 @@ def test_l6_a_tensor_that_differs_at_its_end_alone_is_never_held(committed: Sand
     with (committed.root / NAME).open("r+b") as file:
         file.seek(-1, 2)
         file.write(b"\x01")
-    within_budget(probed(["git", "add", NAME], committed.root))
+    within_budget(probe_command(["git", "add", NAME], committed.root))
     assert committed.git("diff", "--cached", "--name-only").stdout == f"{NAME}\n"
 
 
 @pytest.mark.usefixtures("room")
 def test_l6_what_git_must_hold_is_held_by_git_alone(committed: Sandbox) -> None:
     """``cat-file --filters`` gets the file while it waits, and keeps all of it before it writes any."""
-    probe = probed(["git", "cat-file", "--filters", f"HEAD:{NAME}"], committed.root)
+    probe = probe_command(["git", "cat-file", "--filters", f"HEAD:{NAME}"], committed.root)
     assert probe.peaks[OURS] < MEMORY[OURS] / 2
     assert probe.peaks["git"] > LARGE

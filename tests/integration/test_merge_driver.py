@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 
-from git_theta.manifest.text import is_manifest, loads
+from git_theta.manifest.text import decode_manifest, is_manifest
 from tests.fork import BASE, MODEL, at, contested, fork, objects_of, record, stages, tensor, tensors
 from tests.integration.history import assert_clean, assert_round_trip
 from tests.sandbox import Sandbox, changed, model, safetensors_bytes
@@ -214,8 +214,8 @@ def test_criss_cross_contests_what_both_settled_differently(sandbox: Sandbox) ->
     said = failed(sandbox, "merge", "side")
     assert "layer.weight" in said
     base = sandbox.git("cat-file", "blob", f":1:{MODEL}").stdout.encode()
-    held = {entry.name: entry.oid for entry in loads(base).parameters()}
-    root = loads(sandbox.git("show", f"base:{MODEL}").stdout.encode())
+    held = {entry.name: entry.oid for entry in decode_manifest(base).parameters()}
+    root = decode_manifest(sandbox.git("show", f"base:{MODEL}").stdout.encode())
     assert held["layer.weight"] == {entry.name: entry.oid for entry in root.parameters()}["layer.weight"]
 
 
@@ -565,8 +565,10 @@ def test_l8_what_ids_settle_imports_no_torch_and_reads_no_tensor(sandbox: Sandbo
         for lost in objects_of(sandbox, tag, name):
             shutil.move(lost, tmp_path / lost.name)
     assert driven(sandbox, *manifests(sandbox)).returncode == 0
-    merged = {entry.name: entry.oid for entry in loads(sandbox.read(".git/A")).parameters()}
-    ours, theirs = ({entry.name: entry.oid for entry in loads(text).parameters()} for text in manifests(sandbox)[1:])
+    merged = {entry.name: entry.oid for entry in decode_manifest(sandbox.read(".git/A")).parameters()}
+    ours, theirs = (
+        {entry.name: entry.oid for entry in decode_manifest(text).parameters()} for text in manifests(sandbox)[1:]
+    )
     assert merged == {"a": ours["a"], "b": theirs["b"], "c": ours["c"]}
 
 

@@ -16,12 +16,12 @@ import pytest
 import torch
 
 from git_theta.manifest.model import Entry, Manifest
-from git_theta.manifest.text import loads
-from git_theta.operations.adding.clean import clean
-from git_theta.operations.restoring.restore import restored
+from git_theta.manifest.text import decode_manifest
+from git_theta.operations.adding.clean import clean_stream
+from git_theta.operations.restoring.restore import restore_pieces
 from git_theta.operations.streams import Stream
-from git_theta.repository.opening import open_desk
-from git_theta.vcs.discovery import discover
+from git_theta.repository.opening import open_context
+from git_theta.vcs.discovery import discover_repository
 from tests.integration.history import assert_clean, digest
 from tests.sandbox import Sandbox, safetensors_bytes
 
@@ -170,7 +170,7 @@ def _committed(sandbox: Sandbox, path: str, content: bytes) -> Manifest:
     sandbox.git("checkout", "--", path)
     assert digest(sandbox.read(path)) == digest(content)
     assert_clean(sandbox)
-    return loads(sandbox.git("cat-file", "blob", f"HEAD:{path}").stdout.encode())
+    return decode_manifest(sandbox.git("cat-file", "blob", f"HEAD:{path}").stdout.encode())
 
 
 def _by_name(manifest: Manifest) -> dict[str | None, Entry]:
@@ -191,15 +191,15 @@ def test_each_change_alone(tracked: Sandbox, suffix: str, write: Writer) -> None
     """Without Git, on one repository's own store: the line of the changed tensor differs, every other is verbatim."""
     path = f"model{suffix}"
     old = write(before())
-    with open_desk(discover(tracked.root), print) as desk:
-        first = clean(Stream.of([old]), path, None, desk)
-        known = desk._replace(prior=lambda _: loads(first))
+    with open_context(discover_repository(tracked.root), print) as context:
+        first = clean_stream(Stream.from_pieces([old]), path, None, context)
+        known = context._replace(staged_manifest=lambda _: decode_manifest(first))
         for name in CASES:
             new = write(after(name))
-            text = clean(Stream.of([new]), path, None, known)
+            text = clean_stream(Stream.from_pieces([new]), path, None, known)
             differing = [line for line in text.splitlines() if line not in first.splitlines()]
             entries = [line for line in differing if line.startswith(b'{"name":')]
             assert [json.loads(line)["name"] for line in entries] == [name]
             # A .pt has checksums of its storages in the frame, which stands in the header line.
             assert len(differing) == (1 if suffix == ".safetensors" else 2), name
-            assert b"".join(map(bytes, restored(loads(text), desk))) == new, name
+            assert b"".join(map(bytes, restore_pieces(decode_manifest(text), context))) == new, name

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 import pytest
 import torch
 
-from git_theta.manifest.text import loads
-from git_theta.testing.blocks import noise
+from git_theta.manifest.text import decode_manifest
+from git_theta.testing.blocks import noise_bytes
 from tests.integration.history import assert_clean, assert_round_trip, digest, staged, stored
 from tests.sandbox import Sandbox, changed, safetensors_bytes
 
@@ -22,7 +22,7 @@ FRAME = 4096  # bytes that a frame may take: header, padding and what goes with 
 
 def tensor(seed: int, size: int = _SIZE) -> tuple[str, tuple[int, ...], bytes]:
     """A tensor of that many bytes, which no serializer can shrink."""
-    return "U8", (size,), noise(size, seed)
+    return "U8", (size,), noise_bytes(size, seed)
 
 
 LAYERS: Tensors = {f"layers.{number}.weight": tensor(number) for number in range(4)}
@@ -146,14 +146,14 @@ def test_metadata_in_another_order_stores_a_frame_alone(tracked: Sandbox) -> Non
     one = safetensors_bytes(LAYERS, metadata={"a": "1", "b": "2"})
     two = safetensors_bytes(LAYERS, metadata={"b": "2", "a": "1"})
     stored_by_adding(tracked, {"model.safetensors": one})
-    first = loads(staged(tracked, "model.safetensors"))
+    first = decode_manifest(staged(tracked, "model.safetensors"))
     assert sum(stored_by_adding(tracked, {"model.safetensors": two}).values()) < FRAME
-    assert loads(staged(tracked, "model.safetensors")).entries == first.entries
+    assert decode_manifest(staged(tracked, "model.safetensors")).entries == first.entries
     assert digest(tracked.read("model.safetensors")) == digest(two)
 
 
 def test_an_insertion_in_an_opaque_file_shares_the_other_chunks(tracked: Sandbox) -> None:
-    content = noise(12 << 20, 5)
+    content = noise_bytes(12 << 20, 5)
     assert sum(stored_by_adding(tracked, {"a.dat": content}).values()) >= len(content)
     edited = content[: 5 << 20] + b"an insertion" + content[5 << 20 :]
     new = stored_by_adding(tracked, {"a.dat": edited})
@@ -164,7 +164,7 @@ def test_an_insertion_in_an_opaque_file_shares_the_other_chunks(tracked: Sandbox
 
 def test_bytes_behind_the_last_tensor_are_shared_too(tracked: Sandbox) -> None:
     """safetensors allows nothing there; a zip or a truncated download may have it."""
-    tail = noise(6 << 20, 6)
+    tail = noise_bytes(6 << 20, 6)
     model = safetensors_bytes(LAYERS)
     stored_by_adding(tracked, {"a.safetensors": model + tail})
     new = stored_by_adding(tracked, {"a.safetensors": changed(model, "layers.1.weight") + tail})
@@ -178,7 +178,7 @@ def test_another_format_shares_the_tensors(tracked: Sandbox) -> None:
     stored_by_adding(tracked, {"model.pt": file.getvalue()})
     new = stored_by_adding(tracked, {"model.safetensors": safetensors_bytes(LAYERS)})
     assert sum(new.values()) < FRAME
-    of_torch, ours = (loads(staged(tracked, f"model.{suffix}")) for suffix in ("pt", "safetensors"))
+    of_torch, ours = (decode_manifest(staged(tracked, f"model.{suffix}")) for suffix in ("pt", "safetensors"))
     assert {entry.oid for entry in of_torch.parameters()} == {entry.oid for entry in ours.parameters()}
     tracked.commit()
     assert_clean(tracked)

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from git_theta.errors import ManifestError, NewerManifest
-from git_theta.manifest.text import is_manifest, loads
+from git_theta.manifest.text import decode_manifest, is_manifest
 
 FIRST = b"git-theta manifest 1\n"
 OID = b"0123456789abcdef" * 4
@@ -21,7 +21,7 @@ WHOLE = FIRST + HEADER + b"\n" + LINE + b"\n" + RUN + b"\n"
 
 
 def test_the_text_that_is_spoilt_below_is_valid() -> None:
-    assert [entry.name for entry in loads(WHOLE).entries] == ["w", None]
+    assert [entry.name for entry in decode_manifest(WHOLE).entries] == ["w", None]
 
 
 def spoilt(old: bytes, new: bytes) -> bytes:
@@ -132,7 +132,7 @@ def test_it_is_refused_with_a_hint_and_quickly(text: bytes) -> None:
     assert text != WHOLE
     started = time.process_time()
     with pytest.raises(ManifestError) as caught:
-        loads(text)
+        decode_manifest(text)
     assert time.process_time() - started < 2
     assert not isinstance(caught.value, NewerManifest)
     assert caught.value.hint or not is_manifest(text)
@@ -143,4 +143,4 @@ def test_it_is_refused_with_a_hint_and_quickly(text: bytes) -> None:
 )
 def test_a_key_that_is_not_there_is_missed(key: str) -> None:
     with pytest.raises(ManifestError):
-        loads(spoilt(f'"{key}":'.encode(), f'"x-{key}":'.encode()))
+        decode_manifest(spoilt(f'"{key}":'.encode(), f'"x-{key}":'.encode()))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from git_theta.errors import ManifestError, NewerManifest
 from git_theta.manifest.model import Entry, Manifest, Storage, View
-from git_theta.manifest.text import FIRST_LINE, dumps, is_manifest, loads
+from git_theta.manifest.text import FIRST_LINE, decode_manifest, encode_manifest, is_manifest
 
 A, B, C = "a" * 64, "b" * 64, "c" * 64
 
@@ -48,13 +48,13 @@ SMALLEST = b'git-theta manifest 1\n{"format":"opaque","size":0}\n'
 
 
 def test_literal_text() -> None:
-    assert dumps(MANIFEST) == TEXT
-    assert loads(TEXT) == MANIFEST
+    assert encode_manifest(MANIFEST) == TEXT
+    assert decode_manifest(TEXT) == MANIFEST
 
 
 def test_the_smallest_manifest() -> None:
-    assert dumps(Manifest("opaque", 0, ())) == SMALLEST
-    assert loads(SMALLEST) == Manifest("opaque", 0, ())
+    assert encode_manifest(Manifest("opaque", 0, ())) == SMALLEST
+    assert decode_manifest(SMALLEST) == Manifest("opaque", 0, ())
 
 
 def test_git_sees_one_line_per_part() -> None:
@@ -83,8 +83,8 @@ def test_what_a_manifest_says_of_itself() -> None:
 )
 def test_names_have_one_spelling(name: str, written: bytes) -> None:
     manifest = Manifest("f", 0, (Entry(A, 0, Storage("dense", "raw", A, 0), name, "U8", (0,)),))
-    assert b'{"name":' + written + b',"dtype"' in dumps(manifest)
-    assert loads(dumps(manifest)) == manifest
+    assert b'{"name":' + written + b',"dtype"' in encode_manifest(manifest)
+    assert decode_manifest(encode_manifest(manifest)) == manifest
 
 
 def with_extras(place: bytes, extra: bytes) -> bytes:
@@ -111,8 +111,8 @@ PLACES = {
 )
 def test_unknown_keys_survive(place: bytes, extra: bytes) -> None:
     text = with_extras(place, extra)
-    assert dumps(loads(text)) == text
-    assert loads(text) != MANIFEST
+    assert encode_manifest(decode_manifest(text)) == text
+    assert decode_manifest(text) != MANIFEST
 
 
 @pytest.mark.parametrize(
@@ -143,12 +143,15 @@ def test_unknown_keys_survive(place: bytes, extra: bytes) -> None:
 @pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
 def test_unknown_keys_have_one_encoding_too(place: bytes, extra: bytes) -> None:
     with pytest.raises(ManifestError):
-        loads(with_extras(place, extra))
+        decode_manifest(with_extras(place, extra))
 
 
 def test_a_writer_orders_unknown_keys() -> None:
     manifest = Manifest("f", 0, (), extra={"b": [{"z": 1, "y": 2}], "a": {"d": None, "c": True}})
-    assert dumps(manifest) == FIRST_LINE + b'{"format":"f","size":0,"a":{"c":true,"d":null},"b":[{"y":2,"z":1}]}\n'
+    assert (
+        encode_manifest(manifest)
+        == FIRST_LINE + b'{"format":"f","size":0,"a":{"c":true,"d":null},"b":[{"y":2,"z":1}]}\n'
+    )
 
 
 values = st.recursive(
@@ -186,9 +189,9 @@ def manifests(draw: st.DrawFn) -> Manifest:
 @settings(max_examples=50, deadline=None)
 @given(manifests())
 def test_every_manifest_survives(manifest: Manifest) -> None:
-    text = dumps(manifest)
-    assert loads(text) == manifest
-    assert dumps(loads(text)) == text
+    text = encode_manifest(manifest)
+    assert decode_manifest(text) == manifest
+    assert encode_manifest(decode_manifest(text)) == text
     assert is_manifest(text)
 
 
@@ -206,14 +209,14 @@ def test_a_manifest_is_known_by_its_first_line(head: bytes) -> None:
 def test_what_looks_similar_is_none(head: bytes) -> None:
     assert not is_manifest(head)
     with pytest.raises(ManifestError):
-        loads(head)
+        decode_manifest(head)
 
 
 @pytest.mark.parametrize("version", [2, 10, 999_999_999])
 def test_a_newer_version_is_refused_with_a_hint(version: int) -> None:
     text = TEXT.replace(b"manifest 1", b"manifest %d" % version, 1) + b"whatever \xff it is"
     with pytest.raises(NewerManifest, match=f"version {version}") as caught:
-        loads(text)
+        decode_manifest(text)
     assert "Upgrade" in caught.value.hint
 
 
@@ -222,9 +225,9 @@ def test_ten_thousand_parameters_load_in_well_under_a_second() -> None:
         Entry(f"{n:064x}", 4096, Storage("dense", "planes", A, 1 << 40, (n, 4000)), f"layers.{n}.w", "F32", (32, 32))
         for n in range(10_000)
     ]
-    text = dumps(Manifest("safetensors", 10_000 * 4096, tuple(entries)))
+    text = encode_manifest(Manifest("safetensors", 10_000 * 4096, tuple(entries)))
     started = time.process_time()
-    assert len(loads(text).entries) == 10_000
+    assert len(decode_manifest(text).entries) == 10_000
     assert time.process_time() - started < 1
 
 
@@ -233,6 +236,6 @@ def test_a_change_anywhere_is_another_manifest_or_refused() -> None:
     for at, new in product(range(len(FIRST_LINE), len(TEXT), 3), news):
         text = TEXT[:at] + new + TEXT[at + 1 :]
         try:
-            assert dumps(loads(text)) == text
+            assert encode_manifest(decode_manifest(text)) == text
         except ManifestError:
             continue

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from git_theta.manifest.model import Entry, Manifest, Storage
-from git_theta.manifest.text import dumps
-from git_theta.manifest.usual import parameter
+from git_theta.manifest.text import encode_manifest
+from git_theta.manifest.usual import parse_common_line
 
 A, B = "0123456789abcdef" * 4, "b" * 64
 USUAL = Entry(A, 24, Storage("dense", "raw", B, 240, (16, 24)), "layer.0.weight", "F32", (2, 3))
@@ -25,7 +25,7 @@ entry = st.tuples(number, place, name, dtype, shape).map(
 
 def line(one: Entry) -> bytes:
     """Its one valid encoding."""
-    return dumps(Manifest("safetensors", 0, (one,))).splitlines()[2]
+    return encode_manifest(Manifest("safetensors", 0, (one,))).splitlines()[2]
 
 
 @pytest.mark.parametrize(
@@ -39,19 +39,19 @@ def line(one: Entry) -> bytes:
     ids=["bundled", "0-d", "empty", "whole object"],
 )
 def test_usual_lines_are_read_off(one: Entry) -> None:
-    assert parameter(line(one)) == one
+    assert parse_common_line(line(one)) == one
 
 
 @given(entry)
 def test_what_is_read_off_is_what_was_written(one: Entry) -> None:
-    assert parameter(line(one)) in (None, one)
+    assert parse_common_line(line(one)) in (None, one)
 
 
 @given(st.integers(0, len(line(USUAL))), st.integers(0, 3), st.binary(max_size=2) | st.sampled_from([b"0", b",", b'"']))
 def test_a_line_that_was_tampered_with_is_in_its_one_encoding_or_not_taken(at: int, out: int, put: bytes) -> None:
     text = line(USUAL)
     tampered = text[:at] + put + text[at + out :]
-    found = parameter(tampered)
+    found = parse_common_line(tampered)
     assert found is None or line(found) == tampered
 
 
@@ -67,4 +67,4 @@ def test_a_line_that_was_tampered_with_is_in_its_one_encoding_or_not_taken(at: i
 )  # fmt: skip
 def test_what_may_not_be_valid_is_left_to_the_reader_of_json(old: bytes, new: bytes) -> None:
     assert line(USUAL).count(old) == 1
-    assert parameter(line(USUAL).replace(old, new)) is None
+    assert parse_common_line(line(USUAL).replace(old, new)) is None

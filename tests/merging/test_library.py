@@ -12,7 +12,7 @@ import torch
 import git_theta
 from git_theta import merge_state_dicts, merge_tensors, registry
 from git_theta.errors import ConflictError, PluginError, UsageError
-from git_theta.merging.catalogue import named
+from git_theta.merging.catalogue import load_strategy
 
 A, B, C = torch.tensor([1.0, 2.0]), torch.tensor([3.0, 6.0]), torch.tensor([5.0, 4.0])
 
@@ -114,7 +114,7 @@ def test_unknown_strategies_and_options_are_refused_with_what_is_close() -> None
 def test_a_plug_in_that_is_no_strategy_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(registry.BUILT_IN["merges"], "odd", "builtins:dict")
     with pytest.raises(PluginError, match="'odd' is no Strategy but <class 'dict'>"):
-        named("odd")
+        load_strategy("odd")
 
 
 @pytest.mark.parametrize("strategy", ["average", "ties", "dare"])

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from git_theta.errors import UsageError
-from git_theta.merging.options import Option, parse
+from git_theta.merging.options import Option, parse_options
 
 NUMBER = Option("density", "number", 0.2, "The share kept.", within="(0, 1]")
 OPTIONS = (
@@ -23,7 +23,7 @@ DEFAULTS = {option.name: option.default for option in OPTIONS}
 
 
 def test_what_is_not_given_has_its_default() -> None:
-    assert parse("ties", OPTIONS, {}) == DEFAULTS
+    assert parse_options("ties", OPTIONS, {}) == DEFAULTS
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_what_is_not_given_has_its_default() -> None:
     ],
 )
 def test_values_are_read_as_their_kind(given: dict[str, Any], name: str, value: Any) -> None:
-    parsed = parse("ties", OPTIONS, given)
+    parsed = parse_options("ties", OPTIONS, given)
     assert parsed == DEFAULTS | {name: value}
     assert type(parsed[name]) is type(value)
 
@@ -75,19 +75,19 @@ def test_values_are_read_as_their_kind(given: dict[str, Any], name: str, value: 
 )
 def test_what_is_wrong_is_refused_and_explained(given: dict[str, Any], message: str, hint: str) -> None:
     with pytest.raises(UsageError) as caught:
-        parse("ties", OPTIONS, given)
+        parse_options("ties", OPTIONS, given)
     assert message in str(caught.value)
     assert hint in caught.value.hint
 
 
 def test_dashes_count_as_underscores() -> None:
     options = (Option("zero_sign", "choice", "positive", "", choices=("positive", "majority")),)
-    assert parse("ties", options, {"zero-sign": "majority"}) == {"zero_sign": "majority"}
+    assert parse_options("ties", options, {"zero-sign": "majority"}) == {"zero_sign": "majority"}
 
 
 def test_a_strategy_without_options_says_so() -> None:
     with pytest.raises(UsageError) as caught:
-        parse("average", (), {"density": 1})
+        parse_options("average", (), {"density": 1})
     assert caught.value.hint == "It has no options."
 
 

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, ValidationError
 
 from git_theta.manifest.model import Entry, Manifest, Storage, View
-from git_theta.merging.decisions import BASE, UNSETTLED, Decision, State, identity, names_of
-from git_theta.merging.plan import OPAQUE, Place, Plan, plan, settle
-from git_theta.merging.plan_rendering import as_json, reason, render
-from git_theta.merging.policy import Choice, Policy, everywhere
+from git_theta.merging.decisions import BASE, CONTESTED_STATES, Decision, DecisionState, identity_of, names_of
+from git_theta.merging.plan import OPAQUE, Plan, PlannedParameter, plan_merge, settle_contested
+from git_theta.merging.plan_rendering import explain_decision, plan_json, render_plan
+from git_theta.merging.policy import Choice, Policy, make_global_rule
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs/spec/plan.schema.json").read_text())
 VALIDATOR = Draft202012Validator(SCHEMA)
@@ -56,45 +56,51 @@ def checkpoint(text: str, frame: str = "", format_name: str = "safetensors") -> 
 
 def decided(base: str | None, *heads: str) -> Decision:
     """The one decision about files that hold one thing."""
-    (decision,) = plan(None if base is None else checkpoint(base), list(map(checkpoint, heads))).decisions
+    (decision,) = plan_merge(None if base is None else checkpoint(base), list(map(checkpoint, heads))).decisions
     return decision
 
 
 def valid(made: Plan, **arguments: Any) -> dict[str, Any]:
     """The plan's JSON as a program reads it, after checking it against the published schema."""
-    data: dict[str, Any] = json.loads(json.dumps(as_json(made, **arguments)))
+    data: dict[str, Any] = json.loads(json.dumps(plan_json(made, **arguments)))
     VALIDATOR.validate(data)
     return data
 
 
 STATES = {
-    "nobody": ("w 1", ["w 1", "w 1"], State.UNCHANGED, (), 0),
-    "ours": ("w 1", ["w 2", "w 1"], State.ONE, (0,), 0),
-    "theirs": ("w 1", ["w 1", "w 2"], State.ONE, (1,), 1),
-    "both the same": ("w 1", ["w 2", "w 2"], State.SAME, (0, 1), 0),
-    "both differently": ("w 1", ["w 2", "w 3"], State.CONTESTED, (0, 1), None),
-    "ours adds": ("", ["w 1", ""], State.ADDED, (0,), 0),
-    "theirs adds": ("", ["", "w 1"], State.ADDED, (1,), 1),
-    "both add the same": ("", ["w 1", "w 1"], State.ADDED_SAME, (0, 1), 0),
-    "both add differently": ("", ["w 1", "w 2"], State.ADDED_DIFFERENTLY, (0, 1), None),
-    "no base, the same": (None, ["w 1", "w 1"], State.ADDED_SAME, (0, 1), 0),
-    "no base, differently": (None, ["w 1", "w 2"], State.ADDED_DIFFERENTLY, (0, 1), None),
-    "no base, theirs alone": (None, ["", "w 1"], State.ADDED, (1,), 1),
-    "ours removes": ("w 1", ["", "w 1"], State.REMOVED, (0,), 0),
-    "theirs removes": ("w 1", ["w 1", ""], State.REMOVED, (1,), 1),
-    "both remove": ("w 1", ["", ""], State.REMOVED_SAME, (0, 1), 0),
-    "ours removes, theirs modifies": ("w 1", ["", "w 2"], State.REMOVED_MODIFIED, (0, 1), None),
-    "theirs removes, ours modifies": ("w 1", ["w 2", ""], State.REMOVED_MODIFIED, (0, 1), None),
-    "ours reshapes": ("w 1", ["w:4 1", "w 1"], State.ONE, (0,), 0),
-    "ours reshapes, theirs modifies": ("w 1", ["w:4 1", "w 2"], State.SPEC, (0, 1), None),
-    "both grow alike, differently": ("w 1", ["w:3x2 2", "w:3x2 3"], State.CONTESTED, (0, 1), None),
-    "both add, of two shapes": ("", ["w:4 1", "w:5 2"], State.SPEC, (0, 1), None),
-    "five heads, one changes": ("w 1", ["w 1", "w 1", "w 1", "w 2", "w 1"], State.ONE, (3,), 3),
-    "three heads, two the same": ("w 1", ["w 1", "w 2", "w 2"], State.SAME, (1, 2), 1),
-    "three heads, two of them differently": ("w 1", ["w 1", "w 2", "w 3"], State.CONTESTED, (1, 2), None),
-    "three heads, one adds nothing": ("", ["", "w 2", "w 3"], State.ADDED_DIFFERENTLY, (1, 2), None),
-    "three heads, one of another shape than two": ("w 1", ["w 1", "w:4 2", "w:4 3"], State.SPEC, (1, 2), None),
-    "one head, add": (None, ["w 1"], State.ADDED, (0,), 0),
+    "nobody": ("w 1", ["w 1", "w 1"], DecisionState.UNCHANGED, (), 0),
+    "ours": ("w 1", ["w 2", "w 1"], DecisionState.CHANGED, (0,), 0),
+    "theirs": ("w 1", ["w 1", "w 2"], DecisionState.CHANGED, (1,), 1),
+    "both the same": ("w 1", ["w 2", "w 2"], DecisionState.CHANGED_SAME, (0, 1), 0),
+    "both differently": ("w 1", ["w 2", "w 3"], DecisionState.CONTESTED, (0, 1), None),
+    "ours adds": ("", ["w 1", ""], DecisionState.ADDED, (0,), 0),
+    "theirs adds": ("", ["", "w 1"], DecisionState.ADDED, (1,), 1),
+    "both add the same": ("", ["w 1", "w 1"], DecisionState.ADDED_SAME, (0, 1), 0),
+    "both add differently": ("", ["w 1", "w 2"], DecisionState.ADDED_DIFFERENTLY, (0, 1), None),
+    "no base, the same": (None, ["w 1", "w 1"], DecisionState.ADDED_SAME, (0, 1), 0),
+    "no base, differently": (None, ["w 1", "w 2"], DecisionState.ADDED_DIFFERENTLY, (0, 1), None),
+    "no base, theirs alone": (None, ["", "w 1"], DecisionState.ADDED, (1,), 1),
+    "ours removes": ("w 1", ["", "w 1"], DecisionState.REMOVED, (0,), 0),
+    "theirs removes": ("w 1", ["w 1", ""], DecisionState.REMOVED, (1,), 1),
+    "both remove": ("w 1", ["", ""], DecisionState.REMOVED_SAME, (0, 1), 0),
+    "ours removes, theirs modifies": ("w 1", ["", "w 2"], DecisionState.REMOVED_MODIFIED, (0, 1), None),
+    "theirs removes, ours modifies": ("w 1", ["w 2", ""], DecisionState.REMOVED_MODIFIED, (0, 1), None),
+    "ours reshapes": ("w 1", ["w:4 1", "w 1"], DecisionState.CHANGED, (0,), 0),
+    "ours reshapes, theirs modifies": ("w 1", ["w:4 1", "w 2"], DecisionState.SPEC_CHANGED, (0, 1), None),
+    "both grow alike, differently": ("w 1", ["w:3x2 2", "w:3x2 3"], DecisionState.CONTESTED, (0, 1), None),
+    "both add, of two shapes": ("", ["w:4 1", "w:5 2"], DecisionState.SPEC_CHANGED, (0, 1), None),
+    "five heads, one changes": ("w 1", ["w 1", "w 1", "w 1", "w 2", "w 1"], DecisionState.CHANGED, (3,), 3),
+    "three heads, two the same": ("w 1", ["w 1", "w 2", "w 2"], DecisionState.CHANGED_SAME, (1, 2), 1),
+    "three heads, two of them differently": ("w 1", ["w 1", "w 2", "w 3"], DecisionState.CONTESTED, (1, 2), None),
+    "three heads, one adds nothing": ("", ["", "w 2", "w 3"], DecisionState.ADDED_DIFFERENTLY, (1, 2), None),
+    "three heads, one of another shape than two": (
+        "w 1",
+        ["w 1", "w:4 2", "w:4 3"],
+        DecisionState.SPEC_CHANGED,
+        (1, 2),
+        None,
+    ),
+    "one head, add": (None, ["w 1"], DecisionState.ADDED, (0,), 0),
 }
 
 
@@ -103,11 +109,11 @@ def test_every_state(case: str) -> None:
     base, heads, state, by, source = STATES[case]
     decision = decided(base, *heads)
     assert (decision.state, decision.by, decision.source) == (state, by, source)
-    assert (decision.state in UNSETTLED) == (source is None)
+    assert (decision.state in CONTESTED_STATES) == (source is None)
 
 
 def test_every_state_but_that_of_ties_is_above() -> None:
-    assert {state for _, _, state, _, _ in STATES.values()} == set(State) - {State.NAMES}
+    assert {state for _, _, state, _, _ in STATES.values()} == set(DecisionState) - {DecisionState.NAMES_CHANGED}
 
 
 def test_storage_is_not_identity() -> None:
@@ -115,29 +121,44 @@ def test_storage_is_not_identity() -> None:
     entry = stored_otherwise.entries[0]
     elsewhere = entry._replace(storage=Storage("dense", "planes", oid("bundle"), 1000, (10, 5)))
     heads = [stored_otherwise._replace(entries=(elsewhere,)), checkpoint("w 1")]
-    assert plan(checkpoint("w 1"), heads).counts == {State.UNCHANGED: 1}
+    assert plan_merge(checkpoint("w 1"), heads).counts == {DecisionState.UNCHANGED: 1}
 
 
 # Ties ---------------------------------------------------------------------------------------------------------------
 
 TIES = {
-    "a tie on both sides, its values changed by one": ("a=b 1", ["a=b 2", "a=b 1"], State.ONE, 0),
-    "a tie on both sides, its values contested": ("a=b 1", ["a=b 2", "a=b 3"], State.CONTESTED, None),
-    "the other name first": ("a=b 1", ["b=a 1", "a=b 1"], State.UNCHANGED, 0),
-    "ours breaks the tie": ("a=b 1", ["a 1, b 2", "a=b 1"], State.ONE, 0),
-    "ours breaks the tie, and keeps both values": ("a=b 1", ["a 1, b 1", "a=b 1"], State.ONE, 0),
-    "both break the tie alike": ("a=b 1", ["a 1, b 2", "a 1, b 2"], State.SAME, 0),
-    "ours breaks the tie, theirs changes the values": ("a=b 1", ["a 1, b 2", "a=b 3"], State.NAMES, None),
-    "both break the tie, differently": ("a=b 1", ["a 1, b 2", "a 1, b 3"], State.NAMES, None),
-    "ours ties": ("a 1, b 2", ["a=b 1", "a 1, b 2"], State.ONE, 0),
-    "theirs ties, ours changes one of the two": ("a 1, b 2", ["a 1, b 3", "a=b 1"], State.NAMES, None),
-    "ours ties, theirs removes one": ("a 1, b 2", ["a=b 1", "a 1"], State.NAMES, None),
-    "ours removes one name of a tie": ("a=b 1", ["a 1", "a=b 1"], State.ONE, 0),
-    "ours removes one name, theirs changes the values": ("a=b 1", ["a 1", "a=b 2"], State.NAMES, None),
-    "ours removes both names, theirs changes the values": ("a=b 1", ["", "a=b 2"], State.REMOVED_MODIFIED, None),
-    "both remove another name of three": ("a=b=c 1", ["a=b 1", "a=c 1"], State.NAMES, None),
-    "chained by way of another head": ("a 1, b 2, c 3", ["a=b 1, c 3", "a 1, b=c 2"], State.NAMES, None),
-    "added as a tie, and as two": (None, ["a=b 1", "a 1, b 1"], State.NAMES, None),
+    "a tie on both sides, its values changed by one": ("a=b 1", ["a=b 2", "a=b 1"], DecisionState.CHANGED, 0),
+    "a tie on both sides, its values contested": ("a=b 1", ["a=b 2", "a=b 3"], DecisionState.CONTESTED, None),
+    "the other name first": ("a=b 1", ["b=a 1", "a=b 1"], DecisionState.UNCHANGED, 0),
+    "ours breaks the tie": ("a=b 1", ["a 1, b 2", "a=b 1"], DecisionState.CHANGED, 0),
+    "ours breaks the tie, and keeps both values": ("a=b 1", ["a 1, b 1", "a=b 1"], DecisionState.CHANGED, 0),
+    "both break the tie alike": ("a=b 1", ["a 1, b 2", "a 1, b 2"], DecisionState.CHANGED_SAME, 0),
+    "ours breaks the tie, theirs changes the values": (
+        "a=b 1",
+        ["a 1, b 2", "a=b 3"],
+        DecisionState.NAMES_CHANGED,
+        None,
+    ),
+    "both break the tie, differently": ("a=b 1", ["a 1, b 2", "a 1, b 3"], DecisionState.NAMES_CHANGED, None),
+    "ours ties": ("a 1, b 2", ["a=b 1", "a 1, b 2"], DecisionState.CHANGED, 0),
+    "theirs ties, ours changes one of the two": ("a 1, b 2", ["a 1, b 3", "a=b 1"], DecisionState.NAMES_CHANGED, None),
+    "ours ties, theirs removes one": ("a 1, b 2", ["a=b 1", "a 1"], DecisionState.NAMES_CHANGED, None),
+    "ours removes one name of a tie": ("a=b 1", ["a 1", "a=b 1"], DecisionState.CHANGED, 0),
+    "ours removes one name, theirs changes the values": ("a=b 1", ["a 1", "a=b 2"], DecisionState.NAMES_CHANGED, None),
+    "ours removes both names, theirs changes the values": (
+        "a=b 1",
+        ["", "a=b 2"],
+        DecisionState.REMOVED_MODIFIED,
+        None,
+    ),
+    "both remove another name of three": ("a=b=c 1", ["a=b 1", "a=c 1"], DecisionState.NAMES_CHANGED, None),
+    "chained by way of another head": (
+        "a 1, b 2, c 3",
+        ["a=b 1, c 3", "a 1, b=c 2"],
+        DecisionState.NAMES_CHANGED,
+        None,
+    ),
+    "added as a tie, and as two": (None, ["a=b 1", "a 1, b 1"], DecisionState.NAMES_CHANGED, None),
 }
 
 
@@ -157,33 +178,33 @@ def test_a_window_that_moved_is_a_change_of_the_spec() -> None:
         )
 
     base, moved, changed = windows(2, "1"), windows(4, "1"), windows(2, "2")
-    assert plan(base, [moved, base]).decisions[0].state is State.ONE
-    assert plan(base, [moved, changed]).decisions[0].state is State.SPEC
-    assert plan(base, [moved, changed]).decisions[0].names == ("a", "b")
+    assert plan_merge(base, [moved, base]).decisions[0].state is DecisionState.CHANGED
+    assert plan_merge(base, [moved, changed]).decisions[0].state is DecisionState.SPEC_CHANGED
+    assert plan_merge(base, [moved, changed]).decisions[0].names == ("a", "b")
 
 
 # The file around the parameters -------------------------------------------------------------------------------------
 
 
 def test_each_side_adds_a_parameter_and_the_file_is_built_like_ours() -> None:
-    made = plan(checkpoint("m 1"), [checkpoint("a 2, m 1"), checkpoint("m 1, z 3")])
+    made = plan_merge(checkpoint("m 1"), [checkpoint("a 2, m 1"), checkpoint("m 1, z 3")])
     assert (made.like, made.exact) == (0, False)
-    assert made.layout == (Place("a", 0), Place("m", 0), Place("z", 1))
-    assert made.frame.state is State.CONTESTED
+    assert made.layout == (PlannedParameter("a", 0), PlannedParameter("m", 0), PlannedParameter("z", 1))
+    assert made.frame.state is DecisionState.CONTESTED
     assert made.contested == ()
 
 
 def test_one_side_adds_in_the_middle_and_its_layout_is_the_results() -> None:
-    made = plan(checkpoint("a 1, c 1"), [checkpoint("a 2, c 1"), checkpoint("a 1, b 1, c 1")])
-    assert (made.frame.state, made.like, made.exact) == (State.ONE, 1, True)
-    assert made.layout == (Place("a", 0), Place("b", 1), Place("c", 1))
+    made = plan_merge(checkpoint("a 1, c 1"), [checkpoint("a 2, c 1"), checkpoint("a 1, b 1, c 1")])
+    assert (made.frame.state, made.like, made.exact) == (DecisionState.CHANGED, 1, True)
+    assert made.layout == (PlannedParameter("a", 0), PlannedParameter("b", 1), PlannedParameter("c", 1))
 
 
 def test_a_frame_contested_by_checksums_goes_by_the_side_whose_layout_fits() -> None:
-    made = plan(archive("a 1"), [archive("a 2"), archive("a 1, b 1")])
+    made = plan_merge(archive("a 1"), [archive("a 2"), archive("a 1, b 1")])
     assert made.frame.source is None
     assert (made.like, made.exact) == (1, True)
-    assert made.layout == (Place("a", 0), Place("b", 1))
+    assert made.layout == (PlannedParameter("a", 0), PlannedParameter("b", 1))
 
 
 def archive(text: str) -> Manifest:
@@ -192,10 +213,10 @@ def archive(text: str) -> Manifest:
 
 
 def test_a_header_too_large_for_the_frame_is_frame_all_the_same() -> None:
-    made = plan(checkpoint("-header 1, w 1"), [checkpoint("-header 1, w 2"), checkpoint("-header 2, w 1")])
-    assert (made.frame.state, made.frame.source, made.like) == (State.ONE, 1, 1)
+    made = plan_merge(checkpoint("-header 1, w 1"), [checkpoint("-header 1, w 2"), checkpoint("-header 2, w 1")])
+    assert (made.frame.state, made.frame.source, made.like) == (DecisionState.CHANGED, 1, 1)
     assert [len(held) for held in made.frame.heads] == [2, 2]
-    both = plan(checkpoint("-header 1, w 1"), [checkpoint("-header 3, w 2"), checkpoint("-header 2, w 1")])
+    both = plan_merge(checkpoint("-header 1, w 1"), [checkpoint("-header 3, w 2"), checkpoint("-header 2, w 1")])
     assert both.frame.source is None
     assert not both.whole
     assert both.contested == ()
@@ -204,50 +225,54 @@ def test_a_header_too_large_for_the_frame_is_frame_all_the_same() -> None:
 def test_one_side_turns_to_another_format_and_its_file_is_the_template() -> None:
     base, ours = checkpoint("a 1, b 1"), checkpoint("a 2, b 1")
     theirs = checkpoint("b 1, a 1", format_name="torch")
-    made = plan(base, [ours, theirs])
+    made = plan_merge(base, [ours, theirs])
     assert (made.frame.source, made.like, made.exact, made.format) == (1, 1, True, "torch")
-    assert made.layout == (Place("b", 1), Place("a", 0))
+    assert made.layout == (PlannedParameter("b", 1), PlannedParameter("a", 0))
 
 
 def test_the_changed_format_counts_where_both_frames_changed() -> None:
     theirs = checkpoint("a 1, b 1", format_name="safetensors")
-    made = plan(archive("a 1, b 1"), [archive("a 2, b 1"), theirs])
+    made = plan_merge(archive("a 1, b 1"), [archive("a 2, b 1"), theirs])
     assert (made.frame.source, made.like, made.format) == (None, 1, "safetensors")
 
 
 def test_two_formats_without_a_base_go_by_ours() -> None:
-    made = plan(None, [checkpoint("a 1"), archive("a 1")])
-    assert (made.frame.state, made.like, made.format) == (State.ADDED_DIFFERENTLY, 0, "safetensors")
-    assert made.counts == {State.ADDED_SAME: 1}
+    made = plan_merge(None, [checkpoint("a 1"), archive("a 1")])
+    assert (made.frame.state, made.like, made.format) == (DecisionState.ADDED_DIFFERENTLY, 0, "safetensors")
+    assert made.counts == {DecisionState.ADDED_SAME: 1}
 
 
 @pytest.mark.parametrize("frame", [1, BASE])
 def test_an_opaque_file_that_both_changed_is_one_conflict(frame: int) -> None:
     files = [checkpoint(text, frame="f", format_name=OPAQUE) for text in ("-1, -2", "-1, -3", "-4, -2")]
-    made = plan(files[0], files[1:])
+    made = plan_merge(files[0], files[1:])
     assert (made.whole, made.decisions, made.contested) == (True, (), (made.frame,))
     assert valid(made)["frame"]["take"] is None
-    taken = settle(made, {}, frame)
+    taken = settle_contested(made, {}, frame)
     assert (taken.contested, taken.like, taken.exact) == ((), frame, True)
 
 
 def test_an_opaque_file_that_one_side_changed_is_taken() -> None:
     base, theirs = (checkpoint(text, format_name=OPAQUE) for text in ("-1, -2", "-1, -3"))
-    made = plan(base, [base, theirs])
+    made = plan_merge(base, [base, theirs])
     assert (made.whole, made.frame.source, made.like, made.contested) == (True, 1, 1, ())
 
 
 def test_l7_a_side_that_cannot_be_read_has_not_removed_its_parameters() -> None:
     base, ours = checkpoint("a 1, b 1"), checkpoint("a 2, b 1")
     damaged = checkpoint("-bytes", format_name=OPAQUE)
-    made = plan(base, [ours, damaged])
-    assert (made.whole, made.contested, made.layout) == (True, (made.frame,), (Place("a", 0), Place("b", 0)))
-    healthy = plan(base, [base, damaged])
+    made = plan_merge(base, [ours, damaged])
+    assert (made.whole, made.contested, made.layout) == (
+        True,
+        (made.frame,),
+        (PlannedParameter("a", 0), PlannedParameter("b", 0)),
+    )
+    healthy = plan_merge(base, [base, damaged])
     assert (healthy.frame.source, healthy.layout) == (1, ())
 
 
 def test_whole_files_differ_by_one_parameter() -> None:
-    made = plan(checkpoint("-x", format_name=OPAQUE), [checkpoint("a 1"), checkpoint("a 2")])
+    made = plan_merge(checkpoint("-x", format_name=OPAQUE), [checkpoint("a 1"), checkpoint("a 2")])
     assert made.contested == (made.frame,)
 
 
@@ -255,41 +280,45 @@ def test_whole_files_differ_by_one_parameter() -> None:
 
 
 def test_settling_some_leaves_the_others_and_places_all() -> None:
-    made = plan(checkpoint("a 1, b 1, c 1"), [checkpoint("a 2, b 2"), checkpoint("a 3, b:4 3, c 3")])
-    assert made.layout == (Place("a", 0), Place("b", 0))
-    taken = settle(made, {"c": 1, "b": 1})
+    made = plan_merge(checkpoint("a 1, b 1, c 1"), [checkpoint("a 2, b 2"), checkpoint("a 3, b:4 3, c 3")])
+    assert made.layout == (PlannedParameter("a", 0), PlannedParameter("b", 0))
+    taken = settle_contested(made, {"c": 1, "b": 1})
     assert [decision.name for decision in taken.contested] == ["a"]
-    assert taken.layout == (Place("a", 0), Place("b", 1), Place("c", 1))
+    assert taken.layout == (PlannedParameter("a", 0), PlannedParameter("b", 1), PlannedParameter("c", 1))
     assert (taken.like, taken.exact) == (1, True)
-    assert settle(taken, {"a": BASE, "c": BASE}).layout == (Place("a", BASE), Place("b", 1), Place("c", BASE))
+    assert settle_contested(taken, {"a": BASE, "c": BASE}).layout == (
+        PlannedParameter("a", BASE),
+        PlannedParameter("b", 1),
+        PlannedParameter("c", BASE),
+    )
 
 
 def test_what_is_settled_against_what_the_base_lacks_is_removed() -> None:
-    made = plan(None, [checkpoint("a 1, b 1"), checkpoint("a 2, b 1")])
-    assert settle(made, {"a": BASE}).layout == (Place("b", 0),)
+    made = plan_merge(None, [checkpoint("a 1, b 1"), checkpoint("a 2, b 1")])
+    assert settle_contested(made, {"a": BASE}).layout == (PlannedParameter("b", 0),)
 
 
 def test_a_broken_tie_goes_as_one() -> None:
-    made = plan(checkpoint("a=b 1"), [checkpoint("a=b 3"), checkpoint("a 1, b 2")])
-    assert made.layout == (Place("a", 0),)
-    assert settle(made, {"a": 1}).layout == (Place("a", 1), Place("b", 1))
+    made = plan_merge(checkpoint("a=b 1"), [checkpoint("a=b 3"), checkpoint("a 1, b 2")])
+    assert made.layout == (PlannedParameter("a", 0),)
+    assert settle_contested(made, {"a": 1}).layout == (PlannedParameter("a", 1), PlannedParameter("b", 1))
 
 
 def test_only_what_is_contested_can_be_settled() -> None:
-    made = plan(checkpoint("a 1, b 1"), [checkpoint("a 2, b 1"), checkpoint("a 3, b 1")])
+    made = plan_merge(checkpoint("a 1, b 1"), [checkpoint("a 2, b 1"), checkpoint("a 3, b 1")])
     with pytest.raises(ValueError, match="not contested: b, nowhere"):
-        settle(made, {"a": 0, "b": 0, "nowhere": 0})
+        settle_contested(made, {"a": 0, "b": 0, "nowhere": 0})
 
 
 def test_there_is_no_frame_in_no_base() -> None:
     with pytest.raises(ValueError, match="no base"):
-        settle(plan(None, [checkpoint("a 1"), checkpoint("a 1, b 1")]), {}, BASE)
+        settle_contested(plan_merge(None, [checkpoint("a 1"), checkpoint("a 1, b 1")]), {}, BASE)
 
 
 @pytest.mark.parametrize(("heads", "labels"), [(0, ()), (2, ("a",)), (2, ("a", "a")), (1, ("a", "b")), (1, ("base",))])
 def test_heads_have_labels_of_their_own(heads: int, labels: tuple[str, ...]) -> None:
     with pytest.raises(ValueError, match="labelled"):
-        plan(None, [checkpoint("a 1")] * heads, labels)
+        plan_merge(None, [checkpoint("a 1")] * heads, labels)
 
 
 # What holds for any manifests ---------------------------------------------------------------------------------------
@@ -326,7 +355,7 @@ def every_name(all_of: Sequence[Manifest | None]) -> Iterator[str]:
 @many
 @given(bases, several)
 def test_no_parameter_is_lost_and_none_is_decided_twice(base: Manifest | None, heads: list[Manifest]) -> None:
-    names = [name for decision in plan(base, heads).decisions for name in decision.names]
+    names = [name for decision in plan_merge(base, heads).decisions for name in decision.names]
     assert len(names) == len(set(names))
     assert set(names) == set(every_name([base, *heads]))
 
@@ -334,7 +363,7 @@ def test_no_parameter_is_lost_and_none_is_decided_twice(base: Manifest | None, h
 @many
 @given(bases, several)
 def test_names_in_the_layout_are_those_of_the_outcomes_once(base: Manifest | None, heads: list[Manifest]) -> None:
-    made = plan(base, heads)
+    made = plan_merge(base, heads)
     result = list(every_name([result_of(made)]))
     assert len(result) == len(set(result))
     outcomes = [decision.heads[0] if decision.outcome is None else decision.outcome for decision in made.decisions]
@@ -360,7 +389,7 @@ def result_of(made: Plan) -> Manifest:
 @many
 @given(bases, st.tuples(manifests(), manifests()))
 def test_who_is_ours_only_swaps_the_sides(base: Manifest | None, heads: tuple[Manifest, Manifest]) -> None:
-    there, back = plan(base, heads), plan(base, heads[::-1])
+    there, back = plan_merge(base, heads), plan_merge(base, heads[::-1])
     mirrored = {frozenset(decision.names): decision for decision in back.decisions}
     assert there.counts == back.counts
     for decision in there.decisions:
@@ -371,7 +400,7 @@ def test_who_is_ours_only_swaps_the_sides(base: Manifest | None, heads: tuple[Ma
 
 
 def outcome(decision: Decision) -> frozenset[Any] | None:
-    return None if decision.outcome is None else frozenset(map(identity, decision.outcome))
+    return None if decision.outcome is None else frozenset(map(identity_of, decision.outcome))
 
 
 @many
@@ -379,7 +408,7 @@ def outcome(decision: Decision) -> frozenset[Any] | None:
 def test_where_one_head_changed_its_file_is_the_result(base: Manifest, changed: Manifest, place: int) -> None:
     heads = [base, base]
     heads.insert(place, changed)
-    made = plan(base, heads)
+    made = plan_merge(base, heads)
     assert made.contested == ()
     assert made.exact
     assert result_of(made) == changed
@@ -388,7 +417,7 @@ def test_where_one_head_changed_its_file_is_the_result(base: Manifest, changed: 
 @many
 @given(bases, manifests(), st.integers(1, 4))
 def test_heads_that_are_all_alike_are_the_result(base: Manifest | None, head: Manifest, count: int) -> None:
-    made = plan(base, [head] * count)
+    made = plan_merge(base, [head] * count)
     assert made.contested == ()
     assert result_of(made) == head
 
@@ -398,12 +427,12 @@ def test_heads_that_are_all_alike_are_the_result(base: Manifest | None, head: Ma
 def test_merging_the_result_of_a_clean_merge_again_changes_nothing(
     base: Manifest | None, heads: list[Manifest]
 ) -> None:
-    made = plan(base, heads)
+    made = plan_merge(base, heads)
     if not made.contested:
         result = result_of(made)
-        again = plan(base, [result, *heads])
-        assert {entry.name: identity(entry) for entry in result_of(again).parameters()} == {
-            entry.name: identity(entry) for entry in result.parameters()
+        again = plan_merge(base, [result, *heads])
+        assert {entry.name: identity_of(entry) for entry in result_of(again).parameters()} == {
+            entry.name: identity_of(entry) for entry in result.parameters()
         }
         assert again.contested == ()
 
@@ -411,7 +440,7 @@ def test_merging_the_result_of_a_clean_merge_again_changes_nothing(
 @many
 @given(bases, several)
 def test_an_exact_result_is_the_template_but_for_values(base: Manifest | None, heads: list[Manifest]) -> None:
-    made = plan(base, heads)
+    made = plan_merge(base, heads)
     if made.exact:
         template, result = made.manifest(made.like).entries, result_of(made).entries
         assert [entry[3:7] for entry in template] == [entry[3:7] for entry in result]
@@ -420,7 +449,7 @@ def test_an_exact_result_is_the_template_but_for_values(base: Manifest | None, h
 @many
 @given(bases, several)
 def test_every_plan_is_as_the_schema_says(base: Manifest | None, heads: list[Manifest]) -> None:
-    made = plan(base, heads)
+    made = plan_merge(base, heads)
     data = valid(made)
     assert sum(data["counts"].values()) == len(data["parameters"])
     assert [one["name"] for one in data["parameters"] if one["take"] is None] == [one.name for one in made.contested]
@@ -428,14 +457,14 @@ def test_every_plan_is_as_the_schema_says(base: Manifest | None, heads: list[Man
 
 # Shown --------------------------------------------------------------------------------------------------------------
 
-MADE = plan(
+MADE = plan_merge(
     checkpoint("a 1, b 1, c 1, d=e 1"),
     [checkpoint("a 2, b 1, c 2, d=e 2, f:4 1"), checkpoint("a 3, b 2, d 1, e 2, f:5 1")],
 )
 
 
 def test_the_schema_has_the_states_that_there_are() -> None:
-    assert SCHEMA["$defs"]["state"]["enum"] == [state.value for state in State]
+    assert SCHEMA["$defs"]["state"]["enum"] == [state.value for state in DecisionState]
     Draft202012Validator.check_schema(SCHEMA)
 
 
@@ -480,7 +509,7 @@ def test_json_says_ours_and_theirs() -> None:
 
 
 def test_a_person_reads_counts_and_every_contested_name() -> None:
-    assert render(MADE) == (
+    assert render_plan(MADE) == (
         "5 parameters\n"
         "  1 changed by one (theirs)\n"
         "  1 contested (ours and theirs)\n"
@@ -497,12 +526,12 @@ def test_a_person_reads_counts_and_every_contested_name() -> None:
 
 
 def test_what_the_policy_chooses_is_shown() -> None:
-    rules = Policy([everywhere("ties", ["density=0.5"], origin="-s")])
+    rules = Policy([make_global_rule("ties", ["density=0.5"], origin="-s")])
 
     def choose(decision: Decision) -> Choice | None:
-        return rules.choose("m.pt", *decision.names) if decision.state is State.CONTESTED else None
+        return rules.choose("m.pt", *decision.names) if decision.state is DecisionState.CONTESTED else None
 
-    lines = render(MADE, choose).splitlines()
+    lines = render_plan(MADE, choose).splitlines()
     assert lines[lines.index("contested: a: ours and theirs changed it differently") + 1] == "    ties density=0.5 (-s)"
     assert lines[-1] == "    conflict"
     shown = [one["strategy"] for one in valid(MADE, choose=choose)["parameters"] if "strategy" in one]
@@ -511,29 +540,31 @@ def test_what_the_policy_chooses_is_shown() -> None:
 
 def test_a_whole_file_is_shown_as_one() -> None:
     files = [checkpoint(text, format_name=OPAQUE) for text in ("-1", "-2", "-3")]
-    made = plan(files[0], files[1:])
-    assert render(made, lambda _: None).splitlines()[0] == "not by parameters: one of the files is opaque"
-    assert "contested: the file: ours and theirs changed it differently\n    conflict\n" in render(made, lambda _: None)
+    made = plan_merge(files[0], files[1:])
+    assert render_plan(made, lambda _: None).splitlines()[0] == "not by parameters: one of the files is opaque"
+    assert "contested: the file: ours and theirs changed it differently\n    conflict\n" in render_plan(
+        made, lambda _: None
+    )
     assert valid(made, choose=lambda _: Choice("ours", {}, "-s"))["frame"]["strategy"]["name"] == "ours"
 
 
 def test_a_base_of_another_shape_is_told() -> None:
-    made = plan(checkpoint("w 1"), [checkpoint("w:3x2 2"), checkpoint("w:3x2 3")])
-    assert reason(made, made.decisions[0]) == (
+    made = plan_merge(checkpoint("w 1"), [checkpoint("w:3x2 2"), checkpoint("w:3x2 3")])
+    assert explain_decision(made, made.decisions[0]) == (
         "ours and theirs changed it differently (base F32 [2, 2]; ours F32 [3, 2]; theirs F32 [3, 2])"
     )
 
 
 def test_more_heads_are_numbered_or_called_what_people_call_them() -> None:
     base, heads = checkpoint("w 1"), [checkpoint("w 1"), checkpoint("w 2"), checkpoint("w 3")]
-    assert "contested: w: head 2 and head 3 changed it differently\n" in render(plan(base, heads))
-    assert "contested: w: b and c changed it differently\n" in render(plan(base, heads, ("a", "b", "c")))
+    assert "contested: w: head 2 and head 3 changed it differently\n" in render_plan(plan_merge(base, heads))
+    assert "contested: w: b and c changed it differently\n" in render_plan(plan_merge(base, heads, ("a", "b", "c")))
 
 
 def test_a_name_cannot_speak_to_the_terminal() -> None:
     evil = checkpoint("w 1")
     heads = [evil._replace(entries=(parameter(f"w {content}")._replace(name="w\x1b[2J\n"),)) for content in ("1", "2")]
-    assert "contested: w\\x1b[2J\\n: " in render(plan(None, heads))
+    assert "contested: w\\x1b[2J\\n: " in render_plan(plan_merge(None, heads))
 
 
 # Speed --------------------------------------------------------------------------------------------------------------
@@ -549,7 +580,11 @@ def large(stride: int) -> Manifest:
 
 def test_ten_thousand_parameters_are_planned_in_a_tenth_of_a_second() -> None:
     base, ours, theirs = large(10_001), large(3), large(5)
-    assert plan(base, [ours, theirs]).counts == {State.UNCHANGED: 5333, State.ONE: 4000, State.CONTESTED: 667}
+    assert plan_merge(base, [ours, theirs]).counts == {
+        DecisionState.UNCHANGED: 5333,
+        DecisionState.CHANGED: 4000,
+        DecisionState.CONTESTED: 667,
+    }
     assert min(seconds(base, [ours, theirs]) for _ in range(9)) < 0.1
 
 
@@ -559,12 +594,12 @@ def test_ties_in_a_long_chain_are_found_in_time() -> None:
     theirs = [parameter("0 1"), *(parameter(f"{at}={at + 1} 1") for at in range(1, 19_999, 2)), parameter("19999 1")]
     heads = [Manifest("torch", 9, tuple(entries)) for entries in (ours, theirs)]
     started = time.process_time()
-    (decision,) = plan(None, heads).decisions
-    assert (len(decision.names), decision.state) == (20_000, State.NAMES)
+    (decision,) = plan_merge(None, heads).decisions
+    assert (len(decision.names), decision.state) == (20_000, DecisionState.NAMES_CHANGED)
     assert time.process_time() - started < 2
 
 
 def seconds(base: Manifest, heads: list[Manifest]) -> float:
     started = time.process_time()
-    plan(base, heads)
+    plan_merge(base, heads)
     return time.process_time() - started

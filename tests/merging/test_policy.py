@@ -11,9 +11,18 @@ from typing import Any
 import pytest
 
 from git_theta.errors import UsageError
-from git_theta.globs import name_matcher, path_matcher, quoted
+from git_theta.globs import escape_path, name_matcher, path_matcher
 from git_theta.merging import policy_file
-from git_theta.merging.policy import Choice, Policy, Rule, by_attribute, everywhere, for_parameters, layered, rule
+from git_theta.merging.policy import (
+    Choice,
+    Policy,
+    Rule,
+    build_policy,
+    make_global_rule,
+    make_rule,
+    parse_attribute_rule,
+    parse_glob_rule,
+)
 
 
 def strategy(policy: Policy, name: str, path: str = "models/a.safetensors") -> str | None:
@@ -79,7 +88,7 @@ def test_a_path_matches_as_in_gitattributes(glob: str, path: str, matches: bool)
 
 @pytest.mark.parametrize("path", ["a.pt", "models/[old]/a*.pt", "what?/**/x", "a]b"])
 def test_a_quoted_path_matches_itself_alone(path: str) -> None:
-    matches = path_matcher([quoted(path)])
+    matches = path_matcher([escape_path(path)])
     assert matches(path)
     assert not matches(f"deeper/{path}")
     assert not matches(path.replace("*", "x").replace("?", "x").replace("[", "x") + "x")
@@ -126,7 +135,7 @@ strategy = "average"
 
 
 def test_the_first_rule_that_matches_wins() -> None:
-    policy = Policy(policy_file.parse(TEXT))
+    policy = Policy(policy_file.parse_policy(TEXT))
     assert strategy(policy, "encoder.w") == "ties"
     assert strategy(policy, "head.bias") == "ties"
     assert strategy(policy, "head.w") is None
@@ -135,7 +144,7 @@ def test_the_first_rule_that_matches_wins() -> None:
 
 
 def test_a_choice_tells_its_options_and_who_said_so() -> None:
-    choice = Policy(policy_file.parse(TEXT, "top/.theta.toml")).choose("a.safetensors", "encoder.w")
+    choice = Policy(policy_file.parse_policy(TEXT, "top/.theta.toml")).choose("a.safetensors", "encoder.w")
     assert choice == Choice("ties", {"density": 0.2, "lambda": 1.0, "zero_sign": "majority"}, "top/.theta.toml, rule 1")
     assert str(choice) == "ties density=0.2 lambda=1.0 zero_sign=majority"
 
@@ -146,13 +155,13 @@ def test_a_choice_stays_on_one_line() -> None:
 
 
 def test_a_rule_matches_by_any_name_of_a_tied_parameter() -> None:
-    policy = Policy(policy_file.parse(TEXT))
+    policy = Policy(policy_file.parse_policy(TEXT))
     assert policy.choose("a.pt", "embedding.w", "head.w") is None
     assert policy.choose("a.pt", "embedding.w", "x.w") is not None
 
 
 def test_the_file_as_a_whole_goes_by_rules_for_all_parameters() -> None:
-    policy = Policy(policy_file.parse(TEXT))
+    policy = Policy(policy_file.parse_policy(TEXT))
     whole = policy.choose("a.safetensors")
     assert whole is not None
     assert whole.strategy == "average"
@@ -160,7 +169,7 @@ def test_the_file_as_a_whole_goes_by_rules_for_all_parameters() -> None:
 
 @pytest.mark.parametrize("content", [b"", b"# nothing\n", b"merge = []\n", "\ufeff# a mark\n".encode()])
 def test_an_empty_policy_leaves_all_to_conflicts(content: bytes) -> None:
-    assert policy_file.parse(content) == ()
+    assert policy_file.parse_policy(content) == ()
     assert Policy().choose("a.pt", "w") is None
 
 
@@ -174,7 +183,7 @@ REFUSED = {
     b"\xff": ("not UTF-8 at byte 0", "UTF-8"),
     b"a = " + b"[" * 100_000: ("not valid TOML", ""),
     b"a = " + b"9" * 10_000: ("not valid TOML", ""),
-    b"#" * (policy_file.LARGEST + 1): ("1048577 bytes", ""),
+    b"#" * (policy_file.SIZE_LIMIT + 1): ("1048577 bytes", ""),
     b'[merge]\nstrategy = "ties"\n': ("merge is not a list of rules", r"\[\[merge\]\]"),
     b"merge = [1]\n": ("merge is not a list of rules", r"\[\[merge\]\]"),
     b"[[merges]]\n": ("unknown key 'merges'", "Did you mean 'merge'"),
@@ -199,7 +208,7 @@ REFUSED = {
 def test_what_is_no_policy_is_refused_with_its_place(content: bytes) -> None:
     message, hint = REFUSED[content]
     with pytest.raises(UsageError, match=message) as caught:
-        policy_file.parse(content, "top/.theta.toml")
+        policy_file.parse_policy(content, "top/.theta.toml")
     assert caught.value.path == "top/.theta.toml"
     assert re.search(hint, caught.value.hint)
 
@@ -207,12 +216,12 @@ def test_what_is_no_policy_is_refused_with_its_place(content: bytes) -> None:
 @pytest.mark.parametrize("name", ["os:system", "a.b", "../evil", "/bin/sh", "evil.py", "", "a b", "-s", "http://host"])
 def test_l10_a_policy_names_strategies_and_no_program_file_or_module(name: str) -> None:
     with pytest.raises(UsageError, match="cannot be the name of a strategy") as caught:
-        policy_file.parse(f"[[merge]]\nstrategy = '{name}'\n".encode())
-    assert caught.value.path == policy_file.FILE
+        policy_file.parse_policy(f"[[merge]]\nstrategy = '{name}'\n".encode())
+    assert caught.value.path == policy_file.POLICY_FILE
 
 
 def test_options_are_values_of_any_depth() -> None:
-    (made,) = policy_file.parse(
+    (made,) = policy_file.parse_policy(
         b'[[merge]]\nstrategy = "smear"\noptions = { groups = ["a.*"], logits = { a = [1.0, 2] }, flag = true }\n'
     )
     assert made.choice.options == {"groups": ["a.*"], "logits": {"a": [1.0, 2]}, "flag": True}
@@ -222,74 +231,80 @@ def test_options_are_values_of_any_depth() -> None:
 
 
 def test_a_rule_for_some_parameters() -> None:
-    made = for_parameters("encoder.*=ties,density=0.2,groups=a.*,b.*,logits=[1,2]")
+    made = parse_glob_rule("encoder.*=ties,density=0.2,groups=a.*,b.*,logits=[1,2]")
     assert made.parameters == ("encoder.*",)
     assert made.choice == Choice("ties", {"density": "0.2", "groups": "a.*,b.*", "logits": "[1,2]"}, "--for")
 
 
 def test_a_rule_for_everything() -> None:
-    made = everywhere("ties", ["density=0.2", "note=a=b"], origin="-s")
+    made = make_global_rule("ties", ["density=0.2", "note=a=b"], origin="-s")
     assert made == Rule(Choice("ties", {"density": "0.2", "note": "a=b"}, "-s"))
 
 
 MISTAKES: list[tuple[Callable[..., Any], tuple[Any, ...], str]] = [
-    (for_parameters, ("encoder.*",), "--for: 'encoder.*' is no rule"),
-    (for_parameters, ("=ties",), "--for: '=ties' is no rule"),
-    (for_parameters, ("a=",), "--for: '' cannot be the name of a strategy"),
-    (for_parameters, ("a=ties,fast",), "--for: 'ties,fast' cannot be the name of a strategy"),
-    (for_parameters, ("a=ties,density=1,density=2",), "--for: the option density is given twice"),
-    (for_parameters, ("a[b=ties",), "--for: the glob 'a[b' has a [ without its ]"),
-    (everywhere, ("", ["density=1"]), "here: 'density=1' is an option of no strategy"),
-    (everywhere, ("ties", ["density"]), "here: 'density' gives an option no value"),
-    (everywhere, ("ties", ["=1"]), "here: '' cannot be the name of an option"),
-    (everywhere, ("a b",), "here: 'a b' cannot be the name of a strategy"),
-    (by_attribute, ("m/a.pt", "set"), "m/a.pt: theta-merge: it names no strategy"),
-    (by_attribute, ("m/a.pt", "os:system"), "m/a.pt: theta-merge: 'os:system' cannot be the name of a strategy"),
+    (parse_glob_rule, ("encoder.*",), "--for: 'encoder.*' is no rule"),
+    (parse_glob_rule, ("=ties",), "--for: '=ties' is no rule"),
+    (parse_glob_rule, ("a=",), "--for: '' cannot be the name of a strategy"),
+    (parse_glob_rule, ("a=ties,fast",), "--for: 'ties,fast' cannot be the name of a strategy"),
+    (parse_glob_rule, ("a=ties,density=1,density=2",), "--for: the option density is given twice"),
+    (parse_glob_rule, ("a[b=ties",), "--for: the glob 'a[b' has a [ without its ]"),
+    (make_global_rule, ("", ["density=1"]), "here: 'density=1' is an option of no strategy"),
+    (make_global_rule, ("ties", ["density"]), "here: 'density' gives an option no value"),
+    (make_global_rule, ("ties", ["=1"]), "here: '' cannot be the name of an option"),
+    (make_global_rule, ("a b",), "here: 'a b' cannot be the name of a strategy"),
+    (parse_attribute_rule, ("m/a.pt", "set"), "m/a.pt: theta-merge: it names no strategy"),
+    (
+        parse_attribute_rule,
+        ("m/a.pt", "os:system"),
+        "m/a.pt: theta-merge: 'os:system' cannot be the name of a strategy",
+    ),
 ]
 
 
 @pytest.mark.parametrize(("spell", "arguments", "message"), MISTAKES)
 def test_a_mistake_is_told_with_its_origin(spell: Callable[..., Any], arguments: tuple[Any, ...], message: str) -> None:
-    origin = {"origin": "here"} if spell is everywhere else {}
+    origin = {"origin": "here"} if spell is make_global_rule else {}
     with pytest.raises(UsageError) as caught:
         spell(*arguments, **origin)
     assert message in str(caught.value)
 
 
 def test_an_attribute_is_for_its_path_alone() -> None:
-    policy = layered(attributes={"m/a[1].pt": "ties,density=0.5", "m/b.pt": "unspecified", "m/c.pt": "unset"})
+    policy = build_policy(attributes={"m/a[1].pt": "ties,density=0.5", "m/b.pt": "unspecified", "m/c.pt": "unset"})
     assert policy.choose("m/a[1].pt", "w") == Choice("ties", {"density": "0.5"}, "theta-merge")
     assert policy.choose("m/a1.pt", "w") is None
     assert len(policy.rules) == 2
 
 
 def test_an_attribute_that_is_unset_stops_what_comes_after_it() -> None:
-    policy = layered(attributes={"a.pt": "unset"}, config=[everywhere("ties", origin="theta.merge.strategy")])
+    policy = build_policy(
+        attributes={"a.pt": "unset"}, config=[make_global_rule("ties", origin="theta.merge.strategy")]
+    )
     assert strategy(policy, "w", "a.pt") is None
     assert strategy(policy, "w", "b.pt") == "ties"
 
 
 def test_precedence_is_command_line_file_attribute_environment_config() -> None:
     layers: dict[str, Any] = {
-        "command_line": [for_parameters("w=one"), everywhere("two", origin="-s")],
-        "file": policy_file.parse(b'[[merge]]\nstrategy = "three"\n'),
+        "command_line": [parse_glob_rule("w=one"), make_global_rule("two", origin="-s")],
+        "file": policy_file.parse_policy(b'[[merge]]\nstrategy = "three"\n'),
         "attributes": {"models/a.safetensors": "four"},
-        "environment": [everywhere("five", origin="environment")],
-        "config": [everywhere("six", origin="theta.merge.strategy")],
+        "environment": [make_global_rule("five", origin="environment")],
+        "config": [make_global_rule("six", origin="theta.merge.strategy")],
     }
-    assert strategy(layered(**layers), "w") == "one"
-    assert strategy(layered(**layers), "v") == "two"
+    assert strategy(build_policy(**layers), "w") == "one"
+    assert strategy(build_policy(**layers), "v") == "two"
     found = []
     while layers:
-        found.append(strategy(layered(**layers), "v"))
+        found.append(strategy(build_policy(**layers), "v"))
         del layers[next(iter(layers))]
     assert found == ["two", "three", "four", "five", "six"]
-    assert strategy(layered(), "v") is None
+    assert strategy(build_policy(), "v") is None
 
 
 def test_ten_thousand_parameters_are_chosen_for_in_a_tenth_of_a_second() -> None:
-    rules = [rule("ties", {}, "", ["*.pt"], [f"*.layer.{number}.*", f"*.head.{number}.*"]) for number in range(10)]
-    policy = Policy([*rules, everywhere("average", origin="-s")])
+    rules = [make_rule("ties", {}, "", ["*.pt"], [f"*.layer.{number}.*", f"*.head.{number}.*"]) for number in range(10)]
+    policy = Policy([*rules, make_global_rule("average", origin="-s")])
     names = [f"model.block.{number}.weight" for number in range(10_000)]
 
     def seconds() -> float:
@@ -303,11 +318,11 @@ def test_ten_thousand_parameters_are_chosen_for_in_a_tenth_of_a_second() -> None
 def test_the_guide_shows_rules_that_work() -> None:
     guide = (Path(__file__).parents[2] / "docs/how-to/choose-strategies.md").read_text()
     (file,) = re.findall(r"^```toml\n(.*?)^```", guide, re.M | re.S)
-    policy = Policy(policy_file.parse(file.encode()))
+    policy = Policy(policy_file.parse_policy(file.encode()))
     assert [strategy(policy, name) for name in ("encoder.0.w", "head.w", "other")] == ["ties", None, "average"]
     assert set(re.findall(r"^\| `(\w+)`", guide, re.M)) == {"path", "parameters", "strategy", "options"}
     spelled = [
         *re.findall(r"--for '([^'[]+)'", guide),
         *(f"*={text}" for text in re.findall(r"theta-merge=(\S+)\n", guide)),
     ]
-    assert [for_parameters(text).choice.strategy for text in spelled] == ["ties", "average", "smear", "ties"]
+    assert [parse_glob_rule(text).choice.strategy for text in spelled] == ["ties", "average", "smear", "ties"]

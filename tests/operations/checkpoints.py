@@ -1,16 +1,16 @@
-"""Manifests of small checkpoints whose objects are in a desk's store."""
+"""Manifests of small checkpoints whose objects are in a context's store."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from git_theta.manifest.model import Manifest
-from git_theta.manifest.text import loads
+from git_theta.manifest.text import decode_manifest
 from git_theta.merging.policy import Choice
-from git_theta.operations.adding.clean import clean
-from git_theta.operations.context import Desk
+from git_theta.operations.adding.clean import clean_stream
+from git_theta.operations.context import Context
 from git_theta.operations.merging.apply_plan import Choose
-from git_theta.operations.restoring.restore import restored
+from git_theta.operations.restoring.restore import restore_pieces
 from git_theta.operations.streams import Stream
 from tests.sandbox import safetensors_bytes
 
@@ -22,14 +22,14 @@ def checkpoint(values: Values, metadata: Mapping[str, str] | None = None) -> byt
     return safetensors_bytes({name: ("U8", (len(data),), data) for name, data in values.items()}, metadata)
 
 
-def stored(desk: Desk, content: bytes, path: str = "model.safetensors") -> Manifest:
+def stored(context: Context, content: bytes, path: str = "model.safetensors") -> Manifest:
     """The manifest of a file, whose objects are stored now."""
-    return loads(clean(Stream.of([content]), path, None, desk))
+    return decode_manifest(clean_stream(Stream.from_pieces([content]), path, None, context))
 
 
-def bytes_of(manifest: Manifest, desk: Desk) -> bytes:
+def bytes_of(manifest: Manifest, context: Context) -> bytes:
     """The file that a manifest stands for."""
-    return b"".join(map(bytes, restored(manifest, desk)))
+    return b"".join(map(bytes, restore_pieces(manifest, context)))
 
 
 def always(strategy: str) -> Choose:

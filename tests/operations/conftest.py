@@ -1,4 +1,4 @@
-"""A desk on a memory store, whose warnings can be read."""
+"""A context on a memory store, whose warnings can be read."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from git_theta.operations.context import Desk
-from git_theta.operations.state_database import State
+from git_theta.operations.context import Context
+from git_theta.operations.state_database import StateDatabase
 from git_theta.operations.workers import Workers
 from git_theta.store.memory import MemoryStore
 
@@ -22,12 +22,12 @@ def workers() -> Iterator[Workers]:
 
 @pytest.fixture
 def warnings() -> list[str]:
-    """What the desk's operations warned of."""
+    """What the context's operations warned of."""
     return []
 
 
 @pytest.fixture
-def desk(tmp_path: Path, workers: Workers, warnings: list[str]) -> Iterator[Desk]:
-    state = State(tmp_path / "state.sqlite")
-    yield Desk(MemoryStore(), state, workers, tmp_path / "scratch", warnings.append)
+def context(tmp_path: Path, workers: Workers, warnings: list[str]) -> Iterator[Context]:
+    state = StateDatabase(tmp_path / "state.sqlite")
+    yield Context(MemoryStore(), state, workers, tmp_path / "scratch", warnings.append)
     state.close()

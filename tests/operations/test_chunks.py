@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 
-from git_theta.operations.adding.content_chunks import LARGEST, SMALLEST, chunks
+from git_theta.operations.adding.content_chunks import LARGEST, SMALLEST, cut_chunks
 from git_theta.operations.streams import Stream
-from git_theta.testing.blocks import noise
+from git_theta.testing.blocks import noise_bytes
 
-DATA = noise(12 << 20)
+DATA = noise_bytes(12 << 20)
 
 
 def cut(data: bytes, taken: int = 0, left: int | None = None, read: int = 1 << 30) -> list[bytes]:
@@ -23,7 +23,7 @@ def cut(data: bytes, taken: int = 0, left: int | None = None, read: int = 1 << 3
         return len(piece)
 
     stream = Stream(readinto)
-    return list(chunks(stream.take(taken), stream, left))
+    return list(cut_chunks(stream.take(taken), stream, left))
 
 
 def test_chunks_are_the_whole_and_have_their_sizes() -> None:

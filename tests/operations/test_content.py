@@ -9,10 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from git_theta.errors import FormatError
-from git_theta.operations.streams import HEAD, BytesSource, Expectation, FileSource, Stream, Traced, file_source
-from git_theta.testing.blocks import noise
+from git_theta.operations.streams import (
+    HEAD_SIZE,
+    BytesSource,
+    ExpectedReads,
+    FileSource,
+    Stream,
+    TracedSource,
+    open_file_source,
+)
+from git_theta.testing.blocks import noise_bytes
 
-DATA = noise(2 * HEAD + 1234)
+DATA = noise_bytes(2 * HEAD_SIZE + 1234)
 
 
 @pytest.fixture
@@ -64,40 +72,40 @@ def test_a_file_holds_its_bytes_and_no_others(file: Path) -> None:
 
 def test_l10_a_link_is_no_source(tmp_path: Path, file: Path) -> None:
     (tmp_path / "link").symlink_to(file)
-    assert file_source(tmp_path / "link") is None
-    assert file_source(tmp_path / "absent") is None
-    assert file_source(tmp_path) is None
+    assert open_file_source(tmp_path / "link") is None
+    assert open_file_source(tmp_path / "absent") is None
+    assert open_file_source(tmp_path) is None
     with pytest.raises(OSError, match="symbolic"):
         FileSource(tmp_path / "link")
 
 
-@pytest.mark.parametrize("size", [0, 1, HEAD - 1, HEAD, HEAD + 1, len(DATA)])
+@pytest.mark.parametrize("size", [0, 1, HEAD_SIZE - 1, HEAD_SIZE, HEAD_SIZE + 1, len(DATA)])
 def test_a_stream_has_a_head_and_gives_everything(size: int) -> None:
-    stream = Stream.of([DATA[:size][:100], b"", DATA[:size][100:]])
-    assert stream.head == DATA[:size][:HEAD]
-    assert stream.is_short == (size < HEAD)
+    stream = Stream.from_pieces([DATA[:size][:100], b"", DATA[:size][100:]])
+    assert stream.head == DATA[:size][:HEAD_SIZE]
+    assert stream.is_short == (size < HEAD_SIZE)
     assert bytes(stream.take(10)) == DATA[:size][:10]
-    assert b"".join(stream.rest()) == DATA[:size][10:]
+    assert b"".join(stream.take_rest()) == DATA[:size][10:]
     assert stream.offset == size
     assert bytes(stream.take(10)) == b""
 
 
 def test_a_stream_may_be_followed_by_another() -> None:
-    second = Stream.of([DATA])
-    second.take(HEAD + 7)
-    assert b"".join(Stream.of([b"first"], then=second).rest()) == b"first" + DATA[HEAD + 7 :]
+    second = Stream.from_pieces([DATA])
+    second.take(HEAD_SIZE + 7)
+    assert b"".join(Stream.from_pieces([b"first"], then=second).take_rest()) == b"first" + DATA[HEAD_SIZE + 7 :]
 
 
 def test_what_was_taken_does_not_change_later() -> None:
     """Threads hash and encode it while more is read."""
-    stream = Stream.of([DATA])
+    stream = Stream.from_pieces([DATA])
     first = stream.take(1000)
-    list(stream.rest())
+    list(stream.take_rest())
     assert bytes(first) == DATA[:1000]
 
 
 def test_a_traced_source_remembers_the_longest_read_of_a_place() -> None:
-    traced = Traced(BytesSource(b"0123456789"))
+    traced = TracedSource(BytesSource(b"0123456789"))
     for offset, size in ((2, 3), (2, 5), (2, 1), (9, 1), (4, 0)):
         traced.read(offset, size)
     assert traced.reads == {2: b"23456", 9: b"9"}
@@ -107,12 +115,12 @@ reads = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 20)), max_size=6)
 blocks = st.lists(st.integers(1, 20), min_size=1)
 
 
-def _agrees(stream: bytes, traced: Traced, sizes: list[int]) -> bool:
-    taken = Stream.of([stream])
-    taken.expected = Expectation(traced.reads)
+def _agrees(stream: bytes, traced: TracedSource, sizes: list[int]) -> bool:
+    taken = Stream.from_pieces([stream])
+    taken.expected = ExpectedReads(traced.reads)
     while any(taken.take(size) for size in sizes):
         pass
-    return taken.as_expected
+    return taken.matches_expected
 
 
 @given(reads, blocks, st.integers(0, 79))
@@ -120,7 +128,7 @@ def test_a_stream_agrees_unless_a_byte_that_was_read_differs(
     places: list[tuple[int, int]], sizes: list[int], at: int
 ) -> None:
     data = bytes(range(80))
-    traced = Traced(BytesSource(data))
+    traced = TracedSource(BytesSource(data))
     for offset, size in places:
         traced.read(offset, size)
     differing = data[:at] + b"\xff" + data[at + 1 :]

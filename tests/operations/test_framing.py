@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
-from git_theta.merging.plan import plan
-from git_theta.operations.context import Desk
-from git_theta.operations.merging.frame_merge import framed
+from git_theta.merging.plan import plan_merge
+from git_theta.operations.context import Context
+from git_theta.operations.merging.frame_merge import settle_frame
 from tests.operations.checkpoints import checkpoint, stored
 
 
@@ -19,11 +19,11 @@ def saved(value: Any) -> bytes:
     return buffer.getvalue()
 
 
-def source(desk: Desk, base: bytes | None, *heads: bytes) -> tuple[int | None, bool]:
+def source(context: Context, base: bytes | None, *heads: bytes) -> tuple[int | None, bool]:
     """Whose frame it is, and whether there was one that says all."""
-    made = plan(stored(desk, base) if base else None, [stored(desk, head) for head in heads])
+    made = plan_merge(stored(context, base) if base else None, [stored(context, head) for head in heads])
     assert made.frame.source is None, "ids alone decided"
-    found, agreed = framed(made, desk)
+    found, agreed = settle_frame(made, context)
     return found.frame.source, agreed
 
 
@@ -31,32 +31,32 @@ def state(value: float, **others: Any) -> bytes:
     return saved({"a": torch.full((3,), value), **others})
 
 
-def test_checksums_and_the_id_of_the_content_are_no_news(desk: Desk) -> None:
-    assert source(desk, state(0), state(1), state(2)) == (0, True)
+def test_checksums_and_the_id_of_the_content_are_no_news(context: Context) -> None:
+    assert source(context, state(0), state(1), state(2)) == (0, True)
 
 
-def test_what_one_head_says_anew_is_taken(desk: Desk) -> None:
-    assert source(desk, state(0, step=1), state(1, step=1), state(2, step=2)) == (1, True)
+def test_what_one_head_says_anew_is_taken(context: Context) -> None:
+    assert source(context, state(0, step=1), state(1, step=1), state(2, step=2)) == (1, True)
 
 
-def test_what_two_heads_say_anew_is_contested(desk: Desk) -> None:
-    assert source(desk, state(0, step=1), state(1, step=2), state(2, step=3)) == (None, False)
+def test_what_two_heads_say_anew_is_contested(context: Context) -> None:
+    assert source(context, state(0, step=1), state(1, step=2), state(2, step=3)) == (None, False)
 
 
-def test_a_parameter_more_is_no_news(desk: Desk) -> None:
-    assert source(desk, state(0), state(1, b=torch.ones(2)), state(2)) == (0, True)
+def test_a_parameter_more_is_no_news(context: Context) -> None:
+    assert source(context, state(0), state(1, b=torch.ones(2)), state(2)) == (0, True)
 
 
-def test_without_a_base_heads_may_differ_in_checksums(desk: Desk) -> None:
-    assert source(desk, None, state(1), state(2)) == (0, True)
-    assert source(desk, None, state(1, step=1), state(2, step=2)) == (None, False)
+def test_without_a_base_heads_may_differ_in_checksums(context: Context) -> None:
+    assert source(context, None, state(1), state(2)) == (0, True)
+    assert source(context, None, state(1, step=1), state(2, step=2)) == (None, False)
 
 
-def test_other_formats_are_contested(desk: Desk) -> None:
+def test_other_formats_are_contested(context: Context) -> None:
     base = checkpoint({"a": b"1"})
-    assert source(desk, base, state(1), saved({"a": torch.ones(2), "step": 4})) == (None, False)
+    assert source(context, base, state(1), saved({"a": torch.ones(2), "step": 4})) == (None, False)
 
 
-def test_metadata(desk: Desk) -> None:
+def test_metadata(context: Context) -> None:
     files = [checkpoint({"a": b"1"}, {"by": who}) for who in ("base", "ours", "theirs")]
-    assert source(desk, *files) == (None, False)
+    assert source(context, *files) == (None, False)

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from git_theta.manifest.text import loads
-from git_theta.operations.adding.clean import clean
-from git_theta.operations.context import Desk
-from git_theta.operations.streams import HEAD, Stream
-from git_theta.testing.blocks import noise
+from git_theta.manifest.text import decode_manifest
+from git_theta.operations.adding.clean import clean_stream
+from git_theta.operations.context import Context
+from git_theta.operations.streams import HEAD_SIZE, Stream
+from git_theta.testing.blocks import noise_bytes
 
-CONTENT = noise(HEAD + 50_000)
+CONTENT = noise_bytes(HEAD_SIZE + 50_000)
 
 
 @pytest.fixture
@@ -26,53 +26,55 @@ def checkpoint(tmp_path: Path) -> Path:
     return file
 
 
-def cleaned(content: bytes, checkpoint: Path, desk: Desk) -> bytes:
-    return clean(Stream.of([content]), checkpoint.name, checkpoint.parent, desk)
+def cleaned(content: bytes, checkpoint: Path, context: Context) -> bytes:
+    return clean_stream(Stream.from_pieces([content]), checkpoint.name, checkpoint.parent, context)
 
 
-def test_the_same_file_gives_the_same_text(checkpoint: Path, desk: Desk) -> None:
-    first = cleaned(CONTENT, checkpoint, desk)
-    assert desk.state.manifest_of(checkpoint, checkpoint.stat()) == first
-    assert cleaned(CONTENT, checkpoint, desk) == first
+def test_the_same_file_gives_the_same_text(checkpoint: Path, context: Context) -> None:
+    first = cleaned(CONTENT, checkpoint, context)
+    assert context.state.manifest_of(checkpoint, checkpoint.stat()) == first
+    assert cleaned(CONTENT, checkpoint, context) == first
 
 
-@pytest.mark.parametrize("at", [0, HEAD, len(CONTENT) - 1])
-def test_other_bytes_than_the_files_are_never_taken_for_them(checkpoint: Path, desk: Desk, at: int) -> None:
+@pytest.mark.parametrize("at", [0, HEAD_SIZE, len(CONTENT) - 1])
+def test_other_bytes_than_the_files_are_never_taken_for_them(checkpoint: Path, context: Context, at: int) -> None:
     """``git hash-object --stdin --path`` cleans what it likes under the name of a file that did not change."""
-    first = cleaned(CONTENT, checkpoint, desk)
+    first = cleaned(CONTENT, checkpoint, context)
     other = CONTENT[:at] + bytes([CONTENT[at] ^ 1]) + CONTENT[at + 1 :]
-    assert cleaned(other, checkpoint, desk) != first
-    assert loads(cleaned(other[:-1], checkpoint, desk)).size == len(CONTENT) - 1
-    assert loads(cleaned(CONTENT + b"!", checkpoint, desk)).size == len(CONTENT) + 1
-    assert cleaned(CONTENT, checkpoint, desk) == first
+    assert cleaned(other, checkpoint, context) != first
+    assert decode_manifest(cleaned(other[:-1], checkpoint, context)).size == len(CONTENT) - 1
+    assert decode_manifest(cleaned(CONTENT + b"!", checkpoint, context)).size == len(CONTENT) + 1
+    assert cleaned(CONTENT, checkpoint, context) == first
 
 
 @pytest.mark.parametrize("other", [CONTENT[:-1] + b"!", CONTENT[:-1], CONTENT + b"!"], ids=["altered", "cut", "longer"])
-def test_other_bytes_than_the_files_are_not_remembered_as_its_own(checkpoint: Path, desk: Desk, other: bytes) -> None:
+def test_other_bytes_than_the_files_are_not_remembered_as_its_own(
+    checkpoint: Path, context: Context, other: bytes
+) -> None:
     """``merge.renormalize`` cleans blobs under the path of a file that has other bytes and has rested."""
-    cleaned(other, checkpoint, desk)
-    assert desk.state.manifest_of(checkpoint, checkpoint.stat()) is None
-    assert loads(cleaned(CONTENT, checkpoint, desk)).size == len(CONTENT)
-    assert desk.state.manifest_of(checkpoint, checkpoint.stat()) is not None
+    cleaned(other, checkpoint, context)
+    assert context.state.manifest_of(checkpoint, checkpoint.stat()) is None
+    assert decode_manifest(cleaned(CONTENT, checkpoint, context)).size == len(CONTENT)
+    assert context.state.manifest_of(checkpoint, checkpoint.stat()) is not None
 
 
 @pytest.mark.parametrize("text", [b"", b"nonsense", b"git-theta manifest 1\n{}\n", b"git-theta manifest 9\n"])
-def test_a_damaged_memory_is_no_memory(checkpoint: Path, desk: Desk, text: bytes) -> None:
+def test_a_damaged_memory_is_no_memory(checkpoint: Path, context: Context, text: bytes) -> None:
     stat = checkpoint.stat()
-    desk.state.remember_clean(checkpoint, stat, time.time() + 1, text)
-    assert desk.state.manifest_of(checkpoint, stat) == text
-    assert loads(cleaned(CONTENT, checkpoint, desk)).size == len(CONTENT)
+    context.state.remember_clean(checkpoint, stat, time.time() + 1, text)
+    assert context.state.manifest_of(checkpoint, stat) == text
+    assert decode_manifest(cleaned(CONTENT, checkpoint, context)).size == len(CONTENT)
 
 
-def test_a_memory_whose_objects_are_gone_is_no_memory(checkpoint: Path, desk: Desk) -> None:
-    first = cleaned(CONTENT, checkpoint, desk)
-    empty = desk._replace(store=type(desk.store)())
+def test_a_memory_whose_objects_are_gone_is_no_memory(checkpoint: Path, context: Context) -> None:
+    first = cleaned(CONTENT, checkpoint, context)
+    empty = context._replace(store=type(context.store)())
     assert cleaned(CONTENT, checkpoint, empty) == first
-    assert set(empty.store.oids()) == set(desk.store.oids())
+    assert set(empty.store.oids()) == set(context.store.oids())
 
 
-def test_a_file_that_is_touched_is_looked_at_again(checkpoint: Path, desk: Desk) -> None:
-    first = cleaned(CONTENT, checkpoint, desk)
+def test_a_file_that_is_touched_is_looked_at_again(checkpoint: Path, context: Context) -> None:
+    first = cleaned(CONTENT, checkpoint, context)
     os.utime(checkpoint)
-    assert desk.state.manifest_of(checkpoint, checkpoint.stat()) is None
-    assert cleaned(CONTENT, checkpoint, desk) == first
+    assert context.state.manifest_of(checkpoint, checkpoint.stat()) is None
+    assert cleaned(CONTENT, checkpoint, context) == first

@@ -8,8 +8,8 @@ import pytest
 
 from git_theta.errors import UsageError
 from git_theta.merging import options
-from git_theta.merging.catalogue import named
-from git_theta.operations.merging.recipe import Recipe, parse
+from git_theta.merging.catalogue import load_strategy
+from git_theta.operations.merging.recipe import Recipe, parse_recipe
 
 TIES = """\
 merge_method: ties
@@ -33,13 +33,13 @@ parameters: {t: 0.3}
 
 def test_models_weights_and_what_they_have_in_common() -> None:
     options = ("density=0.4", "lambda=1", "normalize=true")
-    assert parse(TIES.encode()) == Recipe("ties", options, "fork", ("a", "b"), (0.5, 1.0), "BF16")
+    assert parse_recipe(TIES.encode()) == Recipe("ties", options, "fork", ("a", "b"), (0.5, 1.0), "BF16")
 
 
 def test_slerp_goes_from_its_base_model() -> None:
-    assert parse(SLERP.encode()) == Recipe("slerp", ("t=0.3",), None, ("a", "b"), None, None)
+    assert parse_recipe(SLERP.encode()) == Recipe("slerp", ("t=0.3",), None, ("a", "b"), None, None)
     turned = SLERP.replace("base_model: a", "base_model: b")
-    assert parse(turned.encode()).models == ("b", "a")
+    assert parse_recipe(turned.encode()).models == ("b", "a")
 
 
 @pytest.mark.parametrize(
@@ -56,11 +56,11 @@ def test_slerp_goes_from_its_base_model() -> None:
 )
 def test_methods_with_mergekits_defaults(method: str, shared: str, strategy: str, expected: tuple[str, ...]) -> None:
     models = "[{model: m}, {model: a}]"
-    recipe = parse(f"merge_method: {method}\nbase_model: m\nmodels: {models}\nparameters: {shared}".encode())
+    recipe = parse_recipe(f"merge_method: {method}\nbase_model: m\nmodels: {models}\nparameters: {shared}".encode())
     assert (recipe.strategy, recipe.options) == (strategy, expected)
-    declared = named(strategy)
+    declared = load_strategy(strategy)
     given = dict(option.split("=") for option in recipe.options)
-    assert options.parse(strategy, declared.options, given).keys() >= given.keys()
+    assert options.parse_options(strategy, declared.options, given).keys() >= given.keys()
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_methods_with_mergekits_defaults(method: str, shared: str, strategy: str
 def test_what_we_do_not_do_is_refused_by_name(old: str, new: str, said: str) -> None:
     assert old in TIES
     with pytest.raises(UsageError) as error:
-        parse(TIES.replace(old, new, 1).encode())
+        parse_recipe(TIES.replace(old, new, 1).encode())
     assert said.lower() in f"{error.value.message} {error.value.hint}".lower()
 
 
@@ -110,13 +110,13 @@ def test_what_we_do_not_do_is_refused_by_name(old: str, new: str, said: str) -> 
 )
 def test_recipes_that_are_none(text: str, said: str) -> None:
     with pytest.raises(UsageError, match=said):
-        parse(text.encode())
+        parse_recipe(text.encode())
 
 
 def test_without_pyyaml_we_say_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "yaml", None)
     with pytest.raises(UsageError) as error:
-        parse(TIES.encode())
+        parse_recipe(TIES.encode())
     assert "git-theta[recipe]" in error.value.hint
 
 
@@ -137,4 +137,4 @@ BOMB = "[&a [x, x, x, x, x, x, x, x, x], " + ", ".join(
 )
 def test_aliases_cost_no_memory_and_lists_no_defect(recipe: str) -> None:
     with pytest.raises(UsageError):
-        parse(recipe.encode())
+        parse_recipe(recipe.encode())

@@ -11,84 +11,89 @@ from git_theta import parameters
 from git_theta.errors import CorruptObject, MissingObject
 from git_theta.manifest import frame
 from git_theta.manifest.model import Entry, Manifest, Storage
-from git_theta.operations.context import Desk
-from git_theta.operations.restoring.restore import missing_objects, require_objects, restored
-from git_theta.operations.workers import HELD
-from git_theta.testing.blocks import noise, weights
+from git_theta.operations.context import Context
+from git_theta.operations.restoring.restore import missing_objects, require_objects, restore_pieces
+from git_theta.operations.workers import WHOLE_LIMIT
+from git_theta.testing.blocks import noise_bytes, weight_bytes
 
 
-def stored(desk: Desk, data: bytes, name: str | None = None) -> Entry:
-    """A part in the desk's store."""
-    serializer, payload = parameters.encode(parameters.blocks(data), 4, map)
-    storage = Storage("dense", serializer, *desk.store.put(payload))
+def stored(context: Context, data: bytes, name: str | None = None) -> Entry:
+    """A part in the context's store."""
+    serializer, payload = parameters.encode_values(parameters.blocks_of(data), 4, map)
+    storage = Storage("dense", serializer, *context.store.put(payload))
     return Entry(hashlib.sha256(data).hexdigest(), len(data), storage, name, "U8" if name else "")
 
 
-def manifest_of(desk: Desk, parts: Iterable[bytes], runs: Iterable[bytes]) -> Manifest:
-    entries = tuple(stored(desk, data, f"part {number}") for number, data in enumerate(parts))
-    whole = frame.encode(runs)
+def manifest_of(context: Context, parts: Iterable[bytes], runs: Iterable[bytes]) -> Manifest:
+    entries = tuple(stored(context, data, f"part {number}") for number, data in enumerate(parts))
+    whole = frame.encode_frame(runs)
     size = sum(entry.size for entry in entries) + sum(map(len, runs))
-    return Manifest("f", size, entries, stored(desk, whole) if whole else None)
+    return Manifest("f", size, entries, stored(context, whole) if whole else None)
 
 
-def content(manifest: Manifest, desk: Desk) -> bytes:
-    return b"".join(restored(manifest, desk))
+def content(manifest: Manifest, context: Context) -> bytes:
+    return b"".join(restore_pieces(manifest, context))
 
 
-def test_parts_and_runs_alternate(desk: Desk) -> None:
-    manifest = manifest_of(desk, [b"one", b"", b"two"], [b"<", b"", b"|", b">"])
-    assert content(manifest, desk) == b"<one|two>"
+def test_parts_and_runs_alternate(context: Context) -> None:
+    manifest = manifest_of(context, [b"one", b"", b"two"], [b"<", b"", b"|", b">"])
+    assert content(manifest, context) == b"<one|two>"
 
 
-def test_without_a_frame_there_are_parts_alone(desk: Desk) -> None:
-    assert content(manifest_of(desk, [b"one", b"two"], []), desk) == b"onetwo"
-    assert content(Manifest("f", 0, ()), desk) == b""
+def test_without_a_frame_there_are_parts_alone(context: Context) -> None:
+    assert content(manifest_of(context, [b"one", b"two"], []), context) == b"onetwo"
+    assert content(Manifest("f", 0, ()), context) == b""
 
 
-def test_large_and_small_parts_keep_their_order(desk: Desk) -> None:
-    parts = [weights(100, 1), weights(HELD + 400, 2), *(noise(1000, seed) for seed in range(20)), weights(HELD + 8, 3)]
+def test_large_and_small_parts_keep_their_order(context: Context) -> None:
+    parts = [
+        weight_bytes(100, 1),
+        weight_bytes(WHOLE_LIMIT + 400, 2),
+        *(noise_bytes(1000, seed) for seed in range(20)),
+        weight_bytes(WHOLE_LIMIT + 8, 3),
+    ]
     done: list[int] = []
-    manifest = manifest_of(desk, parts, [])
-    assert content(manifest, desk._replace(progress=done.append)) == b"".join(parts)
+    manifest = manifest_of(context, parts, [])
+    assert content(manifest, context._replace(progress=done.append)) == b"".join(parts)
     assert sum(done) == manifest.size
 
 
 @pytest.mark.parametrize("size", [0, 5, 7, 1 << 40])
-def test_a_size_that_is_not_the_files_is_corrupt(desk: Desk, size: int) -> None:
+def test_a_size_that_is_not_the_files_is_corrupt(context: Context, size: int) -> None:
     with pytest.raises(CorruptObject, match="manifest says"):
-        content(manifest_of(desk, [b"parts"], [b"", b"!"])._replace(size=size), desk)
+        content(manifest_of(context, [b"parts"], [b"", b"!"])._replace(size=size), context)
 
 
-def test_a_part_with_other_values_is_corrupt_and_named(desk: Desk) -> None:
-    manifest = manifest_of(desk, [b"one", b"two"], [])
+def test_a_part_with_other_values_is_corrupt_and_named(context: Context) -> None:
+    manifest = manifest_of(context, [b"one", b"two"], [])
     one, two = manifest.entries
     swapped = manifest._replace(entries=(one, two._replace(storage=one.storage)))
     with pytest.raises(CorruptObject) as caught:
-        content(swapped, desk)
+        content(swapped, context)
     assert caught.value.parameter == "part 1"
 
 
 @pytest.mark.parametrize("runs", [[b"a"], [b"a", b"b", b"c"]])
-def test_a_frame_of_another_file_is_corrupt(desk: Desk, runs: list[bytes]) -> None:
-    manifest = manifest_of(desk, [b"part"], [b"a", b"b"])
-    other = stored(desk, frame.encode(runs))
+def test_a_frame_of_another_file_is_corrupt(context: Context, runs: list[bytes]) -> None:
+    manifest = manifest_of(context, [b"part"], [b"a", b"b"])
+    other = stored(context, frame.encode_frame(runs))
     with pytest.raises(CorruptObject, match="frame"):
-        content(manifest._replace(frame=other, size=4 + other.size - 16), desk)
+        content(manifest._replace(frame=other, size=4 + other.size - 16), context)
 
 
-def test_l6_a_frame_that_claims_to_be_huge_is_not_read(desk: Desk) -> None:
-    manifest = manifest_of(desk, [b"part"], [b"a", b"b"])
+def test_l6_a_frame_that_claims_to_be_huge_is_not_read(context: Context) -> None:
+    manifest = manifest_of(context, [b"part"], [b"a", b"b"])
     assert manifest.frame is not None
     huge = manifest._replace(frame=manifest.frame._replace(size=1 << 40), size=4 + (1 << 40) - 16)
     with pytest.raises(CorruptObject, match=f"frame of {1 << 40}"):
-        content(huge, desk)
+        content(huge, context)
 
 
-def test_missing_objects_are_fetched(desk: Desk) -> None:
-    manifest = manifest_of(desk, [weights(1000)], [])
+def test_missing_objects_are_fetched(context: Context) -> None:
+    manifest = manifest_of(context, [weight_bytes(1000)], [])
     (lost,) = manifest.objects()
-    payload = desk.store.get(lost).read()
-    empty = desk._replace(store=type(desk.store)())
+    payload = context.store.get(lost).read()
+    empty = context._replace(store=type(context.store)())
     asked: list[list[str]] = []
 
     def fetch(oids: Iterable[str]) -> list[str]:
@@ -102,19 +107,19 @@ def test_missing_objects_are_fetched(desk: Desk) -> None:
     require_objects(manifest, empty)
 
 
-def test_what_nobody_has_is_missing_by_name(desk: Desk) -> None:
-    manifest = manifest_of(desk, [weights(1000, 1), weights(1000, 2)], [])
+def test_what_nobody_has_is_missing_by_name(context: Context) -> None:
+    manifest = manifest_of(context, [weight_bytes(1000, 1), weight_bytes(1000, 2)], [])
     reason = "origin (/path): has no such objects"
     with pytest.raises(MissingObject, match="2 of its objects are missing") as caught:
-        require_objects(manifest, desk._replace(store=type(desk.store)(), fetch=lambda _: [reason]))
+        require_objects(manifest, context._replace(store=type(context.store)(), fetch=lambda _: [reason]))
     assert caught.value.parameter == "part 0"
     assert f"  {reason}\n" in caught.value.hint
     assert "push" in caught.value.hint
     assert "GIT_THETA_SKIP_SMUDGE=1 git restore" in caught.value.hint
 
 
-def test_an_object_of_another_size_is_missing(desk: Desk) -> None:
-    manifest = manifest_of(desk, [weights(1000)], [])
+def test_an_object_of_another_size_is_missing(context: Context) -> None:
+    manifest = manifest_of(context, [weight_bytes(1000)], [])
     (entry,) = manifest.entries
     longer = entry._replace(storage=entry.storage._replace(bytes=entry.storage.bytes + 1))
-    assert missing_objects(manifest._replace(entries=(longer,)), desk) == [entry.storage.object]
+    assert missing_objects(manifest._replace(entries=(longer,)), context) == [entry.storage.object]

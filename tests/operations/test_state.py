@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from git_theta.manifest.model import Entry, Storage
-from git_theta.manifest.text import storage_out
-from git_theta.operations.state_database import State
+from git_theta.manifest.text import storage_to_json
+from git_theta.operations.state_database import StateDatabase
 
 A, B = "a" * 64, "b" * 64
 STORAGE = Storage("dense", "planes", B, 1000, (10, 20), {"later": 1})
@@ -21,12 +21,12 @@ ENTRY = Entry(A, 42, STORAGE)
 
 
 @pytest.fixture
-def opened(tmp_path: Path) -> Iterator[Callable[[], State]]:
+def opened(tmp_path: Path) -> Iterator[Callable[[], StateDatabase]]:
     """Opens the same state again and again."""
-    states: list[State] = []
+    states: list[StateDatabase] = []
 
-    def open_state() -> State:
-        states.append(State(tmp_path / "theta" / "state.sqlite"))
+    def open_state() -> StateDatabase:
+        states.append(StateDatabase(tmp_path / "theta" / "state.sqlite"))
         return states[-1]
 
     yield open_state
@@ -39,21 +39,21 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "theta" / "state.sqlite"
 
 
-def test_a_storage_is_remembered(opened: Callable[[], State]) -> None:
-    opened().remember([ENTRY])
+def test_a_storage_is_remembered(opened: Callable[[], StateDatabase]) -> None:
+    opened().remember_storages([ENTRY])
     assert opened().storage_of(A) == STORAGE
     assert opened().storage_of(B) is None
 
 
-def test_the_last_storage_counts(opened: Callable[[], State]) -> None:
+def test_the_last_storage_counts(opened: Callable[[], StateDatabase]) -> None:
     state = opened()
-    state.remember([ENTRY])
-    state.remember([ENTRY._replace(storage=STORAGE._replace(range=None))])
+    state.remember_storages([ENTRY])
+    state.remember_storages([ENTRY._replace(storage=STORAGE._replace(range=None))])
     assert state.storage_of(A) == STORAGE._replace(range=None)
 
 
-def test_nothing_is_written_where_there_is_nothing_to_remember(opened: Callable[[], State], file: Path) -> None:
-    opened().remember([])
+def test_nothing_is_written_where_there_is_nothing_to_remember(opened: Callable[[], StateDatabase], file: Path) -> None:
+    opened().remember_storages([])
     assert not file.exists()
 
 
@@ -65,7 +65,7 @@ def checkpoint(tmp_path: Path) -> Path:
     return checkpoint
 
 
-def test_a_clean_is_remembered_until_the_file_changes(opened: Callable[[], State], checkpoint: Path) -> None:
+def test_a_clean_is_remembered_until_the_file_changes(opened: Callable[[], StateDatabase], checkpoint: Path) -> None:
     stat = checkpoint.stat()
     opened().remember_clean(checkpoint, stat, time.time() + 1, b"manifest")
     assert opened().manifest_of(checkpoint, stat) == b"manifest"
@@ -74,7 +74,7 @@ def test_a_clean_is_remembered_until_the_file_changes(opened: Callable[[], State
     assert opened().manifest_of(checkpoint, checkpoint.stat()) is None, "its mtime may be set back, its ctime may not"
 
 
-def test_a_file_that_was_just_written_is_not_remembered(opened: Callable[[], State], checkpoint: Path) -> None:
+def test_a_file_that_was_just_written_is_not_remembered(opened: Callable[[], StateDatabase], checkpoint: Path) -> None:
     """It may be written again within the same tick of the file system's clock."""
     stat = checkpoint.stat()
     opened().remember_clean(checkpoint, stat, max(stat.st_mtime, stat.st_ctime) + 0.05, b"manifest")
@@ -82,41 +82,41 @@ def test_a_file_that_was_just_written_is_not_remembered(opened: Callable[[], Sta
 
 
 @pytest.mark.parametrize("content", [b"no database at all " * 100, b"SQLite format 3\0" + b"\xff" * 4000])
-def test_a_damaged_database_is_put_aside(opened: Callable[[], State], file: Path, content: bytes) -> None:
+def test_a_damaged_database_is_put_aside(opened: Callable[[], StateDatabase], file: Path, content: bytes) -> None:
     file.parent.mkdir()
     file.write_bytes(content)
     state = opened()
     assert state.storage_of(A) is None
-    state.remember([ENTRY])
+    state.remember_storages([ENTRY])
     assert state.storage_of(A) == STORAGE
     (aside,) = file.parent.glob("state.damaged-*")
     assert aside.read_bytes() == content
 
 
-def test_a_database_that_is_damaged_inside_is_as_good_as_empty(opened: Callable[[], State], file: Path) -> None:
+def test_a_database_that_is_damaged_inside_is_as_good_as_empty(opened: Callable[[], StateDatabase], file: Path) -> None:
     state = opened()
-    state.remember([ENTRY._replace(oid=f"{number:064}") for number in range(1000)])
+    state.remember_storages([ENTRY._replace(oid=f"{number:064}") for number in range(1000)])
     state.close()
     whole = file.read_bytes()
     file.write_bytes(whole[:4096] + b"\xa5" * (len(whole) - 4096))
     again = opened()
     assert again.storage_of(f"{7:064}") is None
-    again.remember([ENTRY])
+    again.remember_storages([ENTRY])
 
 
 def test_a_place_that_cannot_be_written_is_as_good_as_empty(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    state = State(tmp_path / "file" / "state.sqlite")
-    state.remember([ENTRY])
+    state = StateDatabase(tmp_path / "file" / "state.sqlite")
+    state.remember_storages([ENTRY])
     assert state.storage_of(A) is None
     state.close()
 
 
 def test_a_locked_database_is_as_good_as_empty(
-    opened: Callable[[], State], file: Path, monkeypatch: pytest.MonkeyPatch
+    opened: Callable[[], StateDatabase], file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = opened()
-    first.remember([ENTRY])
+    first.remember_storages([ENTRY])
     first.close()
     real = sqlite3.connect
     monkeypatch.setattr(sqlite3, "connect", lambda *args, **kwargs: real(*args, **{**kwargs, "timeout": 0.1}))
@@ -125,7 +125,7 @@ def test_a_locked_database_is_as_good_as_empty(
     holder.execute("BEGIN EXCLUSIVE")
     state = opened()
     assert state.storage_of(A) is None
-    state.remember([ENTRY])
+    state.remember_storages([ENTRY])
     holder.close()
     assert file.exists()
     assert not list(file.parent.glob("*damaged*"))
@@ -133,17 +133,17 @@ def test_a_locked_database_is_as_good_as_empty(
 
 FORGED = [
     "", "nonsense", "null", "5", '"text"', "[]", '["range"]', "{}", '{"range":[1]}', '{"object":"../../etc/passwd"}',
-    json.dumps({**storage_out(STORAGE), "object": "../../etc/passwd"}),
-    json.dumps({**storage_out(STORAGE), "range": [990, 20]}),
-    json.dumps({**storage_out(STORAGE), "range": 5}),
-    json.dumps({**storage_out(STORAGE), "bytes": -1}),
+    json.dumps({**storage_to_json(STORAGE), "object": "../../etc/passwd"}),
+    json.dumps({**storage_to_json(STORAGE), "range": [990, 20]}),
+    json.dumps({**storage_to_json(STORAGE), "range": 5}),
+    json.dumps({**storage_to_json(STORAGE), "bytes": -1}),
     "[" * 100_000,
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("text", FORGED, ids=lambda text: text[:40])
-def test_l10_a_row_that_is_no_storage_is_not_used(opened: Callable[[], State], file: Path, text: str) -> None:
-    opened().remember([ENTRY])
+def test_l10_a_row_that_is_no_storage_is_not_used(opened: Callable[[], StateDatabase], file: Path, text: str) -> None:
+    opened().remember_storages([ENTRY])
     with sqlite3.connect(file) as connection:
         connection.execute("UPDATE identities SET storage = ?", (text,))
     connection.close()

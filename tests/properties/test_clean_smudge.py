@@ -16,17 +16,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from git_theta.errors import ChangedFile, ManifestError, ThetaError
-from git_theta.manifest.text import dumps, is_manifest, loads
+from git_theta.manifest.text import decode_manifest, encode_manifest, is_manifest
 from git_theta.operations import foreign
-from git_theta.operations.adding.clean import clean
-from git_theta.operations.context import Desk
-from git_theta.operations.restoring.smudge import smudge
-from git_theta.operations.state_database import State
-from git_theta.operations.streams import HEAD, Stream
+from git_theta.operations.adding.clean import clean_stream
+from git_theta.operations.context import Context
+from git_theta.operations.restoring.smudge import smudge_stream
+from git_theta.operations.state_database import StateDatabase
+from git_theta.operations.streams import HEAD_SIZE, Stream
 from git_theta.operations.workers import Workers
 from git_theta.store.memory import MemoryStore
 from git_theta.tensors.arrays import BLOCK
-from git_theta.testing.blocks import noise
+from git_theta.testing.blocks import noise_bytes
 from tests.sandbox import model
 
 quick = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
@@ -40,20 +40,20 @@ PATH = "model.safetensors"
 
 
 @contextmanager
-def a_desk(folder: Path, warned: list[str] | None = None) -> Iterator[Desk]:
-    workers, state = Workers(), State(folder / "state.sqlite")
+def make_context(folder: Path, warned: list[str] | None = None) -> Iterator[Context]:
+    workers, state = Workers(), StateDatabase(folder / "state.sqlite")
     try:
-        yield Desk(MemoryStore(), state, workers, folder / "scratch", (warned if warned is not None else []).append)
+        yield Context(MemoryStore(), state, workers, folder / "scratch", (warned if warned is not None else []).append)
     finally:
         workers.close()
         state.close()
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+def context(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Context]:
     """One for all examples: equal parts of other examples must not change a manifest either."""
-    with a_desk(tmp_path_factory.mktemp("desk")) as desk:
-        yield desk
+    with make_context(tmp_path_factory.mktemp("context")) as context:
+        yield context
 
 
 @pytest.fixture(scope="module")
@@ -127,37 +127,37 @@ anything = st.one_of(
 paths = st.sampled_from([PATH, "model.pt", "model.bin", "data"])
 
 
-def cleaned(content: bytes, desk: Desk, path: str = PATH, worktree: Path | None = None) -> bytes:
-    return clean(Stream.of([content]), path, worktree, desk)
+def cleaned(content: bytes, context: Context, path: str = PATH, worktree: Path | None = None) -> bytes:
+    return clean_stream(Stream.from_pieces([content]), path, worktree, context)
 
 
-def smudged(text: bytes, desk: Desk, path: str = PATH) -> bytes:
-    return b"".join(map(bytes, smudge(Stream.of([text]), path, desk).pieces))
+def smudged(text: bytes, context: Context, path: str = PATH) -> bytes:
+    return b"".join(map(bytes, smudge_stream(Stream.from_pieces([text]), path, context).pieces))
 
 
 def passes_through(content: bytes) -> bool:
-    return content == b"" or is_manifest(content) or foreign.pointer(content) is not None
+    return content == b"" or is_manifest(content) or foreign.detect_pointer(content) is not None
 
 
 @quick
 @given(anything, paths)
-def test_l1_any_bytes_come_back(desk: Desk, content: bytes, path: str) -> None:
-    text = cleaned(content, desk, path)
+def test_l1_any_bytes_come_back(context: Context, content: bytes, path: str) -> None:
+    text = cleaned(content, context, path)
     assert is_manifest(text) or passes_through(content)
-    assert smudged(text, desk, path) == content
+    assert smudged(text, context, path) == content
 
 
 @quick
 @given(anything, paths)
-def test_l2_the_same_bytes_give_the_same_manifest(desk: Desk, content: bytes, path: str) -> None:
-    assert cleaned(content, desk, path) == cleaned(content, desk, path)
+def test_l2_the_same_bytes_give_the_same_manifest(context: Context, content: bytes, path: str) -> None:
+    assert cleaned(content, context, path) == cleaned(content, context, path)
 
 
 @quick
 @given(anything, paths)
-def test_a_manifest_is_cleaned_to_itself(desk: Desk, content: bytes, path: str) -> None:
-    text = cleaned(content, desk, path)
-    assert cleaned(text, desk, path) == text
+def test_a_manifest_is_cleaned_to_itself(context: Context, content: bytes, path: str) -> None:
+    text = cleaned(content, context, path)
+    assert cleaned(text, context, path) == text
 
 
 def in_pieces(content: bytes, sizes: list[int]) -> Stream:
@@ -176,10 +176,10 @@ def in_pieces(content: bytes, sizes: list[int]) -> Stream:
 
 @few
 @given(st.one_of(anything, st.just(LARGE)), st.lists(st.integers(1, 65_516), min_size=1, max_size=5))
-def test_l2_however_the_stream_is_cut(desk: Desk, content: bytes, sizes: list[int]) -> None:
-    if len(content) > HEAD:
+def test_l2_however_the_stream_is_cut(context: Context, content: bytes, sizes: list[int]) -> None:
+    if len(content) > HEAD_SIZE:
         sizes = [size + 5_000 for size in sizes]
-    assert clean(in_pieces(content, sizes), PATH, None, desk) == cleaned(content, desk)
+    assert clean_stream(in_pieces(content, sizes), PATH, None, context) == cleaned(content, context)
 
 
 def rewritten(file: Path, content: bytes) -> None:
@@ -189,36 +189,38 @@ def rewritten(file: Path, content: bytes) -> None:
 
 
 @few
-@given(st.sampled_from([LARGE, noise(HEAD + 5000)]).flatmap(mutated), st.data())
-def test_l2_whatever_lies_in_the_worktree(desk: Desk, worktree: Path, content: bytes, data: st.DataObject) -> None:
+@given(st.sampled_from([LARGE, noise_bytes(HEAD_SIZE + 5000)]).flatmap(mutated), st.data())
+def test_l2_whatever_lies_in_the_worktree(
+    context: Context, worktree: Path, content: bytes, data: st.DataObject
+) -> None:
     """The file there is absent, the same, or stale in any way; twice each, so that the clean cache takes part."""
-    expected = cleaned(content, desk)
-    assert smudged(expected, desk) == content
+    expected = cleaned(content, context)
+    assert smudged(expected, context) == content
     stale = data.draw(mutated(content), label="stale")
     for lies_there in (None, content, stale, LARGE, b""):
         (worktree / PATH).unlink(missing_ok=True)
         if lies_there is not None:
             rewritten(worktree / PATH, lies_there)
         for _ in range(2):
-            assert cleaned(content, desk, worktree=worktree) == expected
+            assert cleaned(content, context, worktree=worktree) == expected
 
 
 @few
 @given(mutated(LARGE))
-def test_l2_whatever_the_index_has(desk: Desk, content: bytes) -> None:
+def test_l2_whatever_the_index_has(context: Context, content: bytes) -> None:
     """The manifest of another version in the index brings no other storage than was chosen before."""
-    prior = loads(cleaned(LARGE, desk))
-    assert cleaned(content, desk._replace(prior=lambda _: prior)) == cleaned(content, desk)
+    prior = decode_manifest(cleaned(LARGE, context))
+    assert cleaned(content, context._replace(staged_manifest=lambda _: prior)) == cleaned(content, context)
 
 
 @few
 @given(mutated(LARGE), st.data())
 def test_l2_parts_that_are_streamed(
-    desk: Desk, worktree: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, data: st.DataObject
+    context: Context, worktree: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, data: st.DataObject
 ) -> None:
     """Too large to be held, and expected to be what the index has: the same manifest, or an error that says why not."""
-    expected = cleaned(content, desk)
-    prior = loads(cleaned(LARGE, desk))
+    expected = cleaned(content, context)
+    prior = decode_manifest(cleaned(LARGE, context))
     stale = data.draw(mutated(content), label="stale")
     with monkeypatch.context() as patch:
         for module in ("adding.part_writer", "restoring.restore"):
@@ -226,27 +228,31 @@ def test_l2_parts_that_are_streamed(
         for lies_there in (content, LARGE, stale):
             rewritten(worktree / PATH, lies_there)
             try:
-                assert cleaned(content, desk._replace(prior=lambda _: prior), worktree=worktree) == expected
+                assert (
+                    cleaned(content, context._replace(staged_manifest=lambda _: prior), worktree=worktree) == expected
+                )
             except ChangedFile:
                 assert lies_there != content
-        assert smudged(expected, desk) == content
+        assert smudged(expected, context) == content
 
 
-def test_l2_a_worktree_file_that_is_a_link_a_folder_or_a_pipe(desk: Desk, tmp_path: Path) -> None:
-    expected = cleaned(LARGE, desk)
+def test_l2_a_worktree_file_that_is_a_link_a_folder_or_a_pipe(context: Context, tmp_path: Path) -> None:
+    expected = cleaned(LARGE, context)
     (tmp_path / "target").write_bytes(SMALL)
     (tmp_path / "link").symlink_to("target")
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "pipe")
     for path in ("link", "folder", "pipe", "folder/absent"):
-        assert cleaned(LARGE, desk, path, tmp_path) == expected
+        assert cleaned(LARGE, context, path, tmp_path) == expected
 
 
 def test_l2_state_that_is_lost_changes_nothing_that_the_index_has(tmp_path: Path) -> None:
     (tmp_path / "one").mkdir()
-    with a_desk(tmp_path / "one") as first:
+    with make_context(tmp_path / "one") as first:
         text = cleaned(LARGE, first)
-        with_another_state = first._replace(state=State(tmp_path / "state.sqlite"), prior=lambda _: loads(text))
+        with_another_state = first._replace(
+            state=StateDatabase(tmp_path / "state.sqlite"), staged_manifest=lambda _: decode_manifest(text)
+        )
         assert cleaned(LARGE, with_another_state) == text
         with_another_state.state.close()
 
@@ -256,14 +262,14 @@ manifests = st.sampled_from([SMALL, LARGE, b"opaque", *archives()])
 
 @quick
 @given(manifests, st.data())
-def test_a_mutated_manifest_is_read_or_refused(desk: Desk, content: bytes, data: st.DataObject) -> None:
-    text = data.draw(mutated(cleaned(content, desk)))
+def test_a_mutated_manifest_is_read_or_refused(context: Context, content: bytes, data: st.DataObject) -> None:
+    text = data.draw(mutated(cleaned(content, context)))
     try:
-        manifest = loads(text)
+        manifest = decode_manifest(text)
     except ManifestError as error:
         assert error.message
     else:
-        assert dumps(manifest) == text
+        assert encode_manifest(manifest) == text
 
 
 json_values = st.recursive(
@@ -278,9 +284,9 @@ KEYS = ["format", "size", "frame", "name", "dtype", "shape", "oid", "storage", "
 @quick
 @given(manifests, st.sampled_from(KEYS), json_values, st.data())
 def test_a_manifest_with_any_value_for_a_key_is_read_or_refused(
-    desk: Desk, content: bytes, key: str, value: object, data: st.DataObject
+    context: Context, content: bytes, key: str, value: object, data: st.DataObject
 ) -> None:
-    first, *lines = cleaned(content, desk).splitlines()
+    first, *lines = cleaned(content, context).splitlines()
     number = data.draw(st.integers(0, len(lines) - 1))
     parsed = [json.loads(line) for line in lines]
     line = parsed[number]
@@ -289,20 +295,20 @@ def test_a_manifest_with_any_value_for_a_key_is_read_or_refused(
     rest = [json.dumps(one, ensure_ascii=False, separators=(",", ":")) for one in parsed]
     text = first + b"\n" + "".join(f"{one}\n" for one in rest).encode("utf-8", "surrogatepass")
     try:
-        manifest = loads(text)
+        manifest = decode_manifest(text)
     except ManifestError:
         return
-    assert dumps(manifest) == text
+    assert encode_manifest(manifest) == text
 
 
 @quick
 @given(manifests, st.data())
-def test_smudging_a_mutated_manifest_never_invents_bytes(desk: Desk, content: bytes, data: st.DataObject) -> None:
+def test_smudging_a_mutated_manifest_never_invents_bytes(context: Context, content: bytes, data: st.DataObject) -> None:
     """The content, the text itself, or an error: nothing else leaves a smudge whole."""
-    text = data.draw(mutated(cleaned(content, desk)))
+    text = data.draw(mutated(cleaned(content, context)))
     try:
-        answer = smudged(text, desk)
+        answer = smudged(text, context)
     except ThetaError as error:
         assert error.message
     else:
-        assert answer == text or len(answer) == loads(text).size
+        assert answer == text or len(answer) == decode_manifest(text).size

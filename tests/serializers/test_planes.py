@@ -10,15 +10,15 @@ import pytest
 
 from git_theta.errors import CorruptObject
 from git_theta.serializers.base import Payload, Serializer
-from git_theta.serializers.framing import LONGEST
+from git_theta.serializers.framing import MAX_STORED_BLOCK
 from git_theta.serializers.planes import PlanesSerializer
 from git_theta.serializers.zstd import compress
 from git_theta.tensors.arrays import BLOCK, Array
-from git_theta.testing.blocks import weights
+from git_theta.testing.blocks import weight_bytes
 from git_theta.testing.serializers import SerializerLaws
 
 RAW = 1 << 31
-ZEROS = compress(bytes(LONGEST))
+ZEROS = compress(bytes(MAX_STORED_BLOCK))
 
 
 def block(*arrays: tuple[int, int, list[tuple[int, bytes]]], count: int | None = None, after: bytes = b"") -> bytes:
@@ -35,8 +35,8 @@ class TestPlanes(SerializerLaws):
         return PlanesSerializer()
 
     def hostile(self) -> Iterable[bytes]:
-        yield from super().hostile()
-        yield block(*[(1, LONGEST, [(len(ZEROS), ZEROS)])] * 255)
+        yield from super().hostile_payloads()
+        yield block(*[(1, MAX_STORED_BLOCK, [(len(ZEROS), ZEROS)])] * 255)
         yield block((1, 0xFFFFFFFF, [(len(ZEROS), ZEROS)]))
         yield block((1, 8, [(len(ZEROS), ZEROS)]))
 
@@ -59,7 +59,7 @@ def test_bytes_that_are_no_whole_numbers_are_one_plane() -> None:
 
 
 def test_exponents_shrink_and_mantissas_stay_raw() -> None:
-    data = weights(BLOCK)
+    data = weight_bytes(BLOCK)
     payload = b"".join(PlanesSerializer().encode([(Array(4, data),)], map))
     assert 0.75 * len(data) < len(payload) < 0.86 * len(data)
 
@@ -91,8 +91,8 @@ def test_a_compressed_plane_is_read() -> None:
         block((1, 99, [(len(compress(bytes(100))), compress(bytes(100)))])),
         block((1, 101, [(len(compress(bytes(100))), compress(bytes(100)))])),
         block((1, 100, [(len(compress(bytes(100))) + 1, compress(bytes(100)) + b"\0")])),
-        block((1, LONGEST + 1, [(len(ZEROS), ZEROS)])),
-        block(*[(1, LONGEST, [(len(ZEROS), ZEROS)])] * 2),
+        block((1, MAX_STORED_BLOCK + 1, [(len(ZEROS), ZEROS)])),
+        block(*[(1, MAX_STORED_BLOCK, [(len(ZEROS), ZEROS)])] * 2),
     ],
     ids=range(16),
 )

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from git_theta.formats.detect import spans_of
-from git_theta.manifest.text import dumps, loads
-from git_theta.operations.adding.clean import clean
-from git_theta.operations.context import Desk
-from git_theta.operations.restoring.restore import restored
-from git_theta.operations.state_database import State
+from git_theta.formats.detect import detect_format
+from git_theta.manifest.text import decode_manifest, encode_manifest
+from git_theta.operations.adding.clean import clean_stream
+from git_theta.operations.context import Context
+from git_theta.operations.restoring.restore import restore_pieces
+from git_theta.operations.state_database import StateDatabase
 from git_theta.operations.streams import BytesSource, Stream
 from git_theta.operations.workers import Workers
 from git_theta.serializers.base import Payload
-from git_theta.serializers.framing import LONGEST
+from git_theta.serializers.framing import MAX_STORED_BLOCK
 from git_theta.serializers.planes import PlanesSerializer
 from git_theta.store.memory import MemoryStore
 from git_theta.tensors.arrays import BLOCK
@@ -34,16 +34,16 @@ STORE = {title.removeprefix("object "): data for title, data in MANIFEST.items()
 
 
 def test_the_example_is_one_file_of_one_tensor() -> None:
-    found = spans_of(BytesSource(FILE), FILE, "model.safetensors")
+    found = detect_format(BytesSource(FILE), FILE, "model.safetensors")
     assert (found.format, [span.name for span in found.spans], found.problem) == ("safetensors", ["w"], "")
 
 
 def test_its_manifest_is_one() -> None:
-    assert dumps(loads(TEXT)) == TEXT
+    assert encode_manifest(decode_manifest(TEXT)) == TEXT
 
 
 def test_its_objects_are_those_of_the_manifest() -> None:
-    assert {oid: len(data) for oid, data in STORE.items()} == loads(TEXT).objects()
+    assert {oid: len(data) for oid, data in STORE.items()} == decode_manifest(TEXT).objects()
     assert {hashlib.sha256(data).hexdigest() for data in STORE.values()} == STORE.keys()
 
 
@@ -52,21 +52,21 @@ def test_a_reader_written_from_the_page_restores_it() -> None:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(MemoryStore(), State(tmp_path / "state"), Workers(), tmp_path, pytest.fail)
+def context(tmp_path: Path) -> Context:
+    return Context(MemoryStore(), StateDatabase(tmp_path / "state"), Workers(), tmp_path, pytest.fail)
 
 
-def test_we_restore_it(desk: Desk) -> None:
-    desk.store.put(STORE.values())
-    assert b"".join(restored(loads(TEXT), desk)) == FILE
-    desk.workers.close()
+def test_we_restore_it(context: Context) -> None:
+    context.store.put(STORE.values())
+    assert b"".join(restore_pieces(decode_manifest(TEXT), context)) == FILE
+    context.workers.close()
 
 
-def test_we_write_it(desk: Desk) -> None:
+def test_we_write_it(context: Context) -> None:
     """Every payload of the example is raw, so that no release of zstd can make it stale."""
-    assert clean(Stream.of([FILE]), "model.safetensors", None, desk) == TEXT
-    assert set(desk.store.oids()) == STORE.keys()
-    desk.workers.close()
+    assert clean_stream(Stream.from_pieces([FILE]), "model.safetensors", None, context) == TEXT
+    assert set(context.store.oids()) == STORE.keys()
+    context.workers.close()
 
 
 def test_the_planes_are_the_values() -> None:
@@ -86,4 +86,4 @@ def test_the_dtypes_are_those_of_the_table() -> None:
 def test_the_limits_are_those_of_the_code() -> None:
     page = (FOLDER / "objects.md").read_text()
     assert f"{BLOCK:,} bytes" in page
-    assert f"exceed {LONGEST:,}" in page
+    assert f"exceed {MAX_STORED_BLOCK:,}" in page

@@ -8,12 +8,12 @@ import threading
 import pytest
 
 from git_theta.tensors.digest import Digest
-from git_theta.testing.blocks import noise
+from git_theta.testing.blocks import noise_bytes
 
 
 @pytest.mark.parametrize("expected", [0, 1000, 8 << 20, 1 << 62])
 def test_pieces_hash_as_the_whole(expected: int) -> None:
-    data = noise(1 << 20)
+    data = noise_bytes(1 << 20)
     with Digest(expected) as digest:
         for start in range(0, len(data), 10_007):
             digest.update(memoryview(data)[start : start + 10_007])

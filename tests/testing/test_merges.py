@@ -13,7 +13,7 @@ from torch import Tensor
 from git_theta import registry
 from git_theta.errors import UsageError
 from git_theta.merging.base import Contest, Report, Strategy
-from git_theta.merging.catalogue import named
+from git_theta.merging.catalogue import load_strategy
 from git_theta.merging.numerics import Chunk, compute, labels, stream
 from git_theta.merging.options import Option
 from git_theta.merging.strategies.means import AVERAGE
@@ -26,7 +26,7 @@ class Ours(StrategyLaws):
     name = ""
 
     def make_strategy(self) -> Strategy:
-        return named(self.name)
+        return load_strategy(self.name)
 
 
 class TestOurs(Ours):

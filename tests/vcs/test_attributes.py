@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from git_theta.errors import UsageError
 from git_theta.vcs import attributes
 from git_theta.vcs.attributes import IndexEntry, Pattern
-from git_theta.vcs.discovery import discover
+from git_theta.vcs.discovery import discover_repository
 from tests.sandbox import Sandbox
 
 OURS = b"filter=theta diff=theta merge=theta -text"
@@ -59,15 +59,15 @@ def rules(sandbox: Sandbox, path: str) -> Mapping[str, str]:
 )
 def test_git_applies_what_we_write(plain: Sandbox, pattern: str, path: str) -> None:
     file = plain.root / ".gitattributes"
-    assert attributes.track(file, [pattern]) == [pattern]
-    assert attributes.filtered([path, "other"], plain.root) == [path]
+    assert attributes.track_patterns(file, [pattern]) == [pattern]
+    assert attributes.filtered_paths([path, "other"], plain.root) == [path]
     assert rules(plain, path) == {"filter": "theta", "diff": "theta", "merge": "theta", "text": "unset"}
-    assert [one.pattern for one in attributes.tracked_patterns(discover(plain.root))] == [
-        os.fsdecode(attributes.normalized(pattern))
+    assert [one.pattern for one in attributes.tracked_patterns(discover_repository(plain.root))] == [
+        os.fsdecode(attributes.normalize_pattern(pattern))
     ]
-    assert attributes.track(file, [pattern]) == [], "tracking again changes nothing"
-    assert attributes.untrack(file, [pattern]) == [pattern]
-    assert attributes.filtered([path], plain.root) == []
+    assert attributes.track_patterns(file, [pattern]) == [], "tracking again changes nothing"
+    assert attributes.untrack_patterns(file, [pattern]) == [pattern]
+    assert attributes.filtered_paths([path], plain.root) == []
     assert file.read_bytes() == b""
 
 
@@ -81,42 +81,42 @@ def test_any_name_can_be_tracked_and_no_other_is(plain: Sandbox, names: list[str
     file = plain.root / ".gitattributes"
     file.write_bytes(b"")
     tracked = names[::2]
-    assert attributes.track(file, tracked) == tracked
-    assert attributes.filtered(names, plain.root) == tracked
-    assert attributes.untrack(file, tracked) == tracked
+    assert attributes.track_patterns(file, tracked) == tracked
+    assert attributes.filtered_paths(names, plain.root) == tracked
+    assert attributes.untrack_patterns(file, tracked) == tracked
     assert file.read_bytes() == b""
 
 
 @pytest.mark.parametrize("pattern", ["", "models/", "../up.bin", "[attr]x", "a\0b", "long" * 600])
 def test_a_pattern_that_git_could_never_match_is_refused(plain: Sandbox, pattern: str) -> None:
     with pytest.raises(UsageError) as refusal:
-        attributes.track(plain.root / ".gitattributes", [pattern])
+        attributes.track_patterns(plain.root / ".gitattributes", [pattern])
     assert refusal.value.hint
     assert not (plain.root / ".gitattributes").exists()
 
 
 def test_git_indeed_never_matches_a_folder(plain: Sandbox) -> None:
     plain.write(".gitattributes", b"models/ filter=theta\n")
-    assert attributes.filtered(["models/a"], plain.root) == []
+    assert attributes.filtered_paths(["models/a"], plain.root) == []
 
 
 def test_every_other_byte_stays(plain: Sandbox) -> None:
     before = b"\xef\xbb\xbf# caf\xe9\r\n\r\n  *.txt\t text  \n[attr]big -diff -text\n\xff\xfe binary\n!neg filter=theta"
     before += b"\n*.md"
     file = plain.write(".gitattributes", before)
-    assert attributes.track(file, ["*.bin"]) == ["*.bin"]
+    assert attributes.track_patterns(file, ["*.bin"]) == ["*.bin"]
     assert file.read_bytes() == before + b"\r\n*.bin " + OURS + b"\r\n"
-    assert attributes.untrack(file, ["*.bin", "*.txt", "neg"]) == ["*.bin"]
+    assert attributes.untrack_patterns(file, ["*.bin", "*.txt", "neg"]) == ["*.bin"]
     assert file.read_bytes() == before + b"\r\n"
 
 
 def test_other_attributes_of_the_pattern_stay_and_ours_win(plain: Sandbox) -> None:
     file = plain.write(".gitattributes", b"*.bin filter=lfs diff=lfs merge=lfs -text lockable\n")
-    assert attributes.track(file, ["*.bin"]) == ["*.bin"]
+    assert attributes.track_patterns(file, ["*.bin"]) == ["*.bin"]
     assert rules(plain, "a.bin") == {
         "filter": "theta", "diff": "theta", "merge": "theta", "text": "unset", "lockable": "set",
     }  # fmt: skip
-    assert attributes.untrack(file, ["*.bin"]) == ["*.bin"]
+    assert attributes.untrack_patterns(file, ["*.bin"]) == ["*.bin"]
     assert file.read_bytes() == b"*.bin filter=lfs diff=lfs merge=lfs -text lockable\n"
 
 
@@ -134,37 +134,37 @@ def test_other_attributes_of_the_pattern_stay_and_ours_win(plain: Sandbox) -> No
 )
 def test_untrack_takes_our_attributes_alone(plain: Sandbox, before: bytes, after: bytes) -> None:
     file = plain.write(".gitattributes", before)
-    assert attributes.untrack(file, ["*.bin"]) == ["*.bin"]
+    assert attributes.untrack_patterns(file, ["*.bin"]) == ["*.bin"]
     assert file.read_bytes() == after
 
 
 def test_a_quoted_pattern_may_hold_our_words(plain: Sandbox) -> None:
     file = plain.write(".gitattributes", b'"a filter=theta b" filter=theta x\n')
-    assert attributes.untrack(file, ["a filter=theta b"]) == ["a filter=theta b"]
+    assert attributes.untrack_patterns(file, ["a filter=theta b"]) == ["a filter=theta b"]
     assert file.read_bytes() == b'"a filter=theta b" x\n'
 
 
 def test_the_last_word_on_filter_counts(plain: Sandbox) -> None:
     file = plain.write(".gitattributes", b"*.bin filter=theta\n*.bin -filter\n*.pt filter=lfs filter=theta\n")
-    assert attributes.filtered(["a.bin", "a.pt"], plain.root) == ["a.pt"]
-    assert attributes.tracked_patterns(discover(plain.root)) == [Pattern("*.pt", ".gitattributes")]
-    assert attributes.track(file, ["*.bin", "*.pt"]) == ["*.bin"]
-    assert attributes.filtered(["a.bin", "a.pt"], plain.root) == ["a.bin", "a.pt"]
+    assert attributes.filtered_paths(["a.bin", "a.pt"], plain.root) == ["a.pt"]
+    assert attributes.tracked_patterns(discover_repository(plain.root)) == [Pattern("*.pt", ".gitattributes")]
+    assert attributes.track_patterns(file, ["*.bin", "*.pt"]) == ["*.bin"]
+    assert attributes.filtered_paths(["a.bin", "a.pt"], plain.root) == ["a.bin", "a.pt"]
 
 
 def test_a_macro_may_say_it_for_us(plain: Sandbox) -> None:
     plain.write(
         ".gitattributes", b"[attr]big filter=theta -text\n[attr]model big loop\n[attr]loop model\n*.bin model\n"
     )
-    assert attributes.filtered(["a.bin"], plain.root) == ["a.bin"]
-    assert attributes.track(plain.root / ".gitattributes", ["*.bin"]) == []
-    assert attributes.tracked_patterns(discover(plain.root)) == [Pattern("*.bin", ".gitattributes")]
+    assert attributes.filtered_paths(["a.bin"], plain.root) == ["a.bin"]
+    assert attributes.track_patterns(plain.root / ".gitattributes", ["*.bin"]) == []
+    assert attributes.tracked_patterns(discover_repository(plain.root)) == [Pattern("*.bin", ".gitattributes")]
 
 
 def test_git_ignores_a_line_that_is_too_long_and_so_do_we(plain: Sandbox) -> None:
     file = plain.write(".gitattributes", b"*.bin filter=theta" + b" x" * 1100 + b"\n")
-    assert attributes.filtered(["a.bin"], plain.root) == []
-    assert attributes.track(file, ["*.bin"]) == ["*.bin"]
+    assert attributes.filtered_paths(["a.bin"], plain.root) == []
+    assert attributes.track_patterns(file, ["*.bin"]) == ["*.bin"]
 
 
 def test_patterns_are_listed_with_the_file_they_stand_in(plain: Sandbox) -> None:
@@ -176,7 +176,7 @@ def test_patterns_are_listed_with_the_file_they_stand_in(plain: Sandbox) -> None
     plain.write("sparse/.gitattributes", b"*.pth filter=theta\n")
     plain.commit()
     (plain.root / "sparse/.gitattributes").unlink()  # as in a sparse checkout
-    found = attributes.tracked_patterns(discover(plain.root))
+    found = attributes.tracked_patterns(discover_repository(plain.root))
     assert found == [
         Pattern("*.bin", ".gitattributes"),
         Pattern("*.h5", "ignored/.gitattributes"),
@@ -184,7 +184,7 @@ def test_patterns_are_listed_with_the_file_they_stand_in(plain: Sandbox) -> None
         Pattern("/one.pt", "sub dir/.gitattributes"),
         Pattern("*.ckpt", "info/attributes"),
     ]
-    assert attributes.filtered(["sparse/a.pth", "ignored/a.h5", "a.ckpt"], plain.root) == [
+    assert attributes.filtered_paths(["sparse/a.pth", "ignored/a.h5", "a.ckpt"], plain.root) == [
         "sparse/a.pth", "ignored/a.h5", "a.ckpt",
     ]  # fmt: skip
 
@@ -198,7 +198,7 @@ def test_tracked_files_are_index_entries_that_git_filters(plain: Sandbox) -> Non
     (plain.root / "z.bin").chmod(0o755)
     # The filter's own commands are not installed: Git then stores the files as they are.
     plain.commit()
-    found = attributes.tracked_files(discover(plain.root))
+    found = attributes.tracked_files(discover_repository(plain.root))
     oid = plain.git("rev-parse", "HEAD:z.bin").stdout.strip()
     assert sorted(found, key=lambda entry: entry.path) == [
         IndexEntry("100755" if path == "z.bin" else "100644", oid, 0, path) for path in sorted(odd)
@@ -216,22 +216,22 @@ def test_a_conflicted_file_comes_with_its_stages(plain: Sandbox) -> None:
     plain.write("a.bin", b"ours")
     plain.commit()
     plain.git("merge", "theirs", check=False)
-    assert [(entry.path, entry.stage) for entry in attributes.tracked_files(discover(plain.root))] == [
+    assert [(entry.path, entry.stage) for entry in attributes.tracked_files(discover_repository(plain.root))] == [
         ("a.bin", 1), ("a.bin", 2), ("a.bin", 3),
     ]  # fmt: skip
 
 
 def test_nothing_is_tracked_in_a_bare_repository(tmp_path: Path) -> None:
     bare = Sandbox.create(tmp_path / "bare.git", install=False, bare=True)
-    assert attributes.tracked_files(discover(bare.root)) == []
-    assert attributes.tracked_patterns(discover(bare.root)) == []
+    assert attributes.tracked_files(discover_repository(bare.root)) == []
+    assert attributes.tracked_patterns(discover_repository(bare.root)) == []
 
 
 def test_a_symbolic_link_is_never_written_through(plain: Sandbox) -> None:
     target = plain.write("elsewhere", b"*.txt text\n")
     link = plain.root / ".gitattributes"
     link.symlink_to(target)
-    for edit in (attributes.track, attributes.untrack):
+    for edit in (attributes.track_patterns, attributes.untrack_patterns):
         with pytest.raises(UsageError, match="symbolic link") as refusal:
             edit(link, ["*.bin"])
         assert "elsewhere" in refusal.value.hint
@@ -241,6 +241,6 @@ def test_a_symbolic_link_is_never_written_through(plain: Sandbox) -> None:
 def test_the_files_mode_stays_and_no_temporary_file_does(plain: Sandbox) -> None:
     file = plain.write(".gitattributes", b"")
     file.chmod(0o640)
-    attributes.track(file, ["*.bin"])
+    attributes.track_patterns(file, ["*.bin"])
     assert file.stat().st_mode & 0o777 == 0o640
     assert sorted(path.name for path in plain.root.iterdir()) == [".git", ".gitattributes"]

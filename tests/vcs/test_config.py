@@ -36,16 +36,16 @@ def test_uninstall_leaves_the_file_as_it_was(plain: Sandbox, home: Path, scope: 
     file = file_of(scope, plain, home)
     plain.git("config", f"--{scope}", "some.key", "value")
     before = file.read_bytes()
-    assert config.install(PYTHON, scope, cwd=plain.root)
-    assert config.read(scope, cwd=plain.root) == config.settings(PYTHON)
-    assert config.installed(cwd=plain.root)
+    assert config.install_settings(PYTHON, scope, cwd=plain.root)
+    assert config.read_settings(scope, cwd=plain.root) == config.our_settings(PYTHON)
+    assert config.is_installed(cwd=plain.root)
     after = file.read_bytes()
-    assert not config.install(PYTHON, scope, cwd=plain.root), "installing again changes nothing"
+    assert not config.install_settings(PYTHON, scope, cwd=plain.root), "installing again changes nothing"
     assert file.read_bytes() == after
-    assert config.uninstall(scope, cwd=plain.root) == config.settings(PYTHON)
+    assert config.uninstall_settings(scope, cwd=plain.root) == config.our_settings(PYTHON)
     assert file.read_bytes() == before
-    assert config.uninstall(scope, cwd=plain.root) == []
-    assert not config.installed(cwd=plain.root)
+    assert config.uninstall_settings(scope, cwd=plain.root) == []
+    assert not config.is_installed(cwd=plain.root)
 
 
 def test_git_runs_exactly_the_interpreter_we_name(tmp_path: Path, plain: Sandbox) -> None:
@@ -53,7 +53,7 @@ def test_git_runs_exactly_the_interpreter_we_name(tmp_path: Path, plain: Sandbox
     python.parent.mkdir(parents=True)
     python.write_text('#!/bin/sh\nprintf "<%s>" "$@" >>"$(dirname "$0")/calls"\ncat\n')
     python.chmod(0o755)
-    config.install(str(python), "local", cwd=plain.root)
+    config.install_settings(str(python), "local", cwd=plain.root)
     plain.git("config", "--unset", "filter.theta.process")  # this git is one that lacks the protocol
     plain.write(".gitattributes", b"*.bin filter=theta\n")
     plain.write("my model's.bin", b"content")
@@ -63,10 +63,10 @@ def test_git_runs_exactly_the_interpreter_we_name(tmp_path: Path, plain: Sandbox
 
 
 def test_an_older_line_of_ours_is_replaced(plain: Sandbox) -> None:
-    config.install("/old/python", "local", cwd=plain.root)
+    config.install_settings("/old/python", "local", cwd=plain.root)
     plain.git("config", "--add", "filter.theta.clean", "/older/python -I -m git_theta.cli.one_shot clean %f")
-    assert config.install(PYTHON, "local", cwd=plain.root)
-    assert set(config.read("local", cwd=plain.root)) == set(config.settings(PYTHON))
+    assert config.install_settings(PYTHON, "local", cwd=plain.root)
+    assert set(config.read_settings("local", cwd=plain.root)) == set(config.our_settings(PYTHON))
 
 
 def test_somebody_elses_filter_is_replaced_only_by_force(plain: Sandbox) -> None:
@@ -74,19 +74,19 @@ def test_somebody_elses_filter_is_replaced_only_by_force(plain: Sandbox) -> None
     plain.git("config", "filter.theta.required", "true")
     before = plain.read(".git/config")
     with pytest.raises(UsageError, match="git-theta-filter clean %f") as refusal:
-        config.install(PYTHON, "local", cwd=plain.root)
+        config.install_settings(PYTHON, "local", cwd=plain.root)
     assert "--local --force" in refusal.value.hint
     assert plain.read(".git/config") == before
-    assert config.uninstall("local", cwd=plain.root) == []
+    assert config.uninstall_settings("local", cwd=plain.root) == []
     assert plain.read(".git/config") == before
-    config.install(PYTHON, "local", force=True, cwd=plain.root)
-    assert set(config.read("local", cwd=plain.root)) == set(config.settings(PYTHON))
+    config.install_settings(PYTHON, "local", force=True, cwd=plain.root)
+    assert set(config.read_settings("local", cwd=plain.root)) == set(config.our_settings(PYTHON))
 
 
 def test_uninstall_spares_what_others_added(plain: Sandbox) -> None:
-    config.install(PYTHON, "local", cwd=plain.root)
+    config.install_settings(PYTHON, "local", cwd=plain.root)
     plain.git("config", "--add", "filter.theta.smudge", "mine")
-    assert {setting.key for setting in config.uninstall("local", cwd=plain.root)} == {
+    assert {setting.key for setting in config.uninstall_settings("local", cwd=plain.root)} == {
         "filter.theta.process", "filter.theta.clean", "filter.theta.smudge", "merge.theta.name", "merge.theta.driver",
         "diff.theta.command",
     }  # fmt: skip
@@ -96,24 +96,24 @@ def test_uninstall_spares_what_others_added(plain: Sandbox) -> None:
 
 
 def test_a_comment_in_our_section_stays(plain: Sandbox, home: Path) -> None:
-    config.install(PYTHON, "global", cwd=plain.root)
+    config.install_settings(PYTHON, "global", cwd=plain.root)
     file = home / ".gitconfig"
     file.write_text(file.read_text().replace("[filter", "# a note\n[filter"))
-    config.uninstall("global", cwd=plain.root)
+    config.uninstall_settings("global", cwd=plain.root)
     assert "# a note" in file.read_text()
     assert "git_theta" not in file.read_text()
 
 
 def test_the_nearest_scope_is_in_force(plain: Sandbox) -> None:
-    config.install(PYTHON, "global", cwd=plain.root)
+    config.install_settings(PYTHON, "global", cwd=plain.root)
     plain.git("config", "--local", "filter.theta.process", "mine")
-    assert config.active(cwd=plain.root)["filter.theta.process"] == "mine"
-    assert not config.installed(cwd=plain.root)
+    assert config.active_settings(cwd=plain.root)["filter.theta.process"] == "mine"
+    assert not config.is_installed(cwd=plain.root)
 
 
 def test_a_bare_key_means_true(plain: Sandbox) -> None:
     plain.write(".git/config", plain.read(".git/config") + b'[filter "theta"]\n\trequired\n')
-    assert config.read("local", cwd=plain.root) == [config.Setting("filter.theta.required", "true")]
+    assert config.read_settings("local", cwd=plain.root) == [config.Setting("filter.theta.required", "true")]
 
 
 def test_a_worktrees_own_configuration_must_be_switched_on(plain: Sandbox) -> None:
@@ -122,19 +122,19 @@ def test_a_worktrees_own_configuration_must_be_switched_on(plain: Sandbox) -> No
     plain.git("worktree", "add", "-q", "../linked")
     linked = plain.root.parent / "linked"
     with pytest.raises(GitError) as refusal:
-        config.install(PYTHON, "worktree", cwd=linked)
+        config.install_settings(PYTHON, "worktree", cwd=linked)
     assert "extensions.worktreeConfig true" in refusal.value.hint
     plain.git("config", "extensions.worktreeConfig", "true")
-    config.install(PYTHON, "worktree", cwd=linked)
-    assert config.installed(cwd=linked)
-    assert not config.installed(cwd=plain.root)
+    config.install_settings(PYTHON, "worktree", cwd=linked)
+    assert config.is_installed(cwd=linked)
+    assert not config.is_installed(cwd=plain.root)
 
 
 def test_outside_a_repository_the_global_scope_works(tmp_path: Path) -> None:
-    config.install(PYTHON, cwd=tmp_path)
-    assert config.installed(cwd=tmp_path)
+    config.install_settings(PYTHON, cwd=tmp_path)
+    assert config.is_installed(cwd=tmp_path)
     with pytest.raises(GitError, match="can only be used inside a git repository"):
-        config.install(PYTHON, "local", cwd=tmp_path)
+        config.install_settings(PYTHON, "local", cwd=tmp_path)
 
 
 def test_a_module_runs_isolated_whatever_the_interpreters_path(tmp_path: Path, plain: Sandbox) -> None:
@@ -143,5 +143,5 @@ def test_a_module_runs_isolated_whatever_the_interpreters_path(tmp_path: Path, p
     (python / "python").symlink_to(sys.executable)
     shell = shutil.which("sh")
     assert shell
-    line = config.module(str(python / "python"), "timeit -h")
+    line = config.module_command(str(python / "python"), "timeit -h")
     assert "timeit" in plain.run(shell, "-c", line, env={"PYTHONPATH": "/nonexistent"}).stdout

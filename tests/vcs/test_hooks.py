@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from git_theta.vcs import hooks
-from git_theta.vcs.discovery import discover
+from git_theta.vcs.discovery import discover_repository
 from git_theta.vcs.hooks import HookState
 from tests.sandbox import Sandbox
 
@@ -63,7 +63,7 @@ def plain(tmp_path: Path) -> Sandbox:
 
 
 def hooks_dir(sandbox: Sandbox) -> Path:
-    return discover(sandbox.root).hooks_dir
+    return discover_repository(sandbox.root).hooks_dir
 
 
 def write_hook(folder: Path, content: bytes, mode: int = 0o755) -> Path:
@@ -82,21 +82,21 @@ def pushed_refs(sandbox: Sandbox) -> str:
 def test_a_push_runs_a_new_hook_and_uninstall_leaves_nothing(plain: Sandbox, theta: Theta) -> None:
     folder = hooks_dir(plain)
     before = sorted(folder.iterdir())
-    assert hooks.state(folder, theta.command) is HookState.ABSENT
-    assert hooks.install(folder, theta.command) is HookState.ABSENT
-    assert hooks.state(folder, theta.command) is HookState.OURS
+    assert hooks.hook_state(folder, theta.command) is HookState.ABSENT
+    assert hooks.install_hook(folder, theta.command) is HookState.ABSENT
+    assert hooks.hook_state(folder, theta.command) is HookState.OURS
     plain.git("push", "-q", "origin", "main")
     assert theta.stdin == pushed_refs(plain)
     assert theta.arguments == ["pre-push", "origin", str(plain.root.parent / "origin.git")]
-    assert hooks.uninstall(folder)
+    assert hooks.uninstall_hook(folder)
     assert sorted(folder.iterdir()) == before
-    assert not hooks.uninstall(folder)
+    assert not hooks.uninstall_hook(folder)
 
 
 def test_law_l7_a_failing_upload_fails_the_push(plain: Sandbox, theta: Theta, tmp_path: Path) -> None:
     folder = hooks_dir(plain)
     write_hook(folder, b"#!/bin/sh\ntouch ran\n")
-    hooks.install(folder, theta.write(status=9).command)
+    hooks.install_hook(folder, theta.write(status=9).command)
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     push = plain.git("push", "origin", "main", check=False, env={"TMPDIR": str(temporary)})
@@ -117,20 +117,20 @@ def test_the_rest_of_a_script_reads_the_same_input(
     first = shebang.format(path=shutil.which(shell), name=shell)
     rest = 'cat >seen\nprintf "%s\\n" "$@" >arguments\nexit 3\n'
     file = write_hook(tmp_path / "hooks", f"{first}\n{rest}".encode(), mode=0o750)
-    assert hooks.install(file.parent, theta.command) is HookState.SHELL
+    assert hooks.install_hook(file.parent, theta.command) is HookState.SHELL
     assert file.read_text().splitlines()[0] == first
     assert file.stat().st_mode & 0o777 == 0o750
     done = subprocess.run([file, "an origin", "url *"], input=stdin, cwd=tmp_path)
     assert done.returncode == 3
     assert (tmp_path / "seen").read_bytes() == (theta.folder / "stdin").read_bytes() == stdin
     assert (tmp_path / "arguments").read_text() == "an origin\nurl *\n"
-    assert hooks.uninstall(file.parent)
+    assert hooks.uninstall_hook(file.parent)
     assert file.read_text() == f"{first}\n{rest}"
     assert file.stat().st_mode & 0o777 == 0o750
 
 
 def test_an_interpreter_that_is_gone_fails_the_push_and_says_what_to_do(plain: Sandbox, theta: Theta) -> None:
-    hooks.install(hooks_dir(plain), theta.command)
+    hooks.install_hook(hooks_dir(plain), theta.command)
     shutil.rmtree(theta.folder)
     push = plain.git("push", "-q", "origin", "main", check=False)
     assert push.returncode == 1
@@ -150,9 +150,9 @@ def test_an_interpreter_that_is_gone_fails_the_push_and_says_what_to_do(plain: S
 )
 def test_lines_that_somebody_wrote_are_recognised(tmp_path: Path, theta: Theta, line: bytes, state: HookState) -> None:
     file = write_hook(tmp_path / "elsewhere", b"#!/usr/bin/env python3\n" + line + b"\n")
-    assert hooks.state(file.parent, theta.command) is state
+    assert hooks.hook_state(file.parent, theta.command) is state
     (tmp_path / "pre-push").symlink_to(file)
-    seen = hooks.state(tmp_path, theta.command)
+    seen = hooks.hook_state(tmp_path, theta.command)
     assert seen is (state if state is HookState.THEIRS else HookState.SYMLINK)
 
 
@@ -161,7 +161,7 @@ def test_git_lfs_still_uploads(plain: Sandbox, theta: Theta, tmp_path: Path) -> 
     plain.git("lfs", "install", "--local")
     folder = hooks_dir(plain)
     before = (folder / "pre-push").read_bytes()
-    assert hooks.install(folder, theta.command) is HookState.SHELL
+    assert hooks.install_hook(folder, theta.command) is HookState.SHELL
     plain.write(".gitattributes", b"*.big filter=lfs diff=lfs merge=lfs -text\n")
     plain.write("a.big", b"a large file")
     plain.commit()
@@ -169,19 +169,19 @@ def test_git_lfs_still_uploads(plain: Sandbox, theta: Theta, tmp_path: Path) -> 
     assert theta.stdin == pushed_refs(plain)
     uploaded = [path for path in (tmp_path / "origin.git/lfs/objects").rglob("*") if path.is_file()]
     assert [path.read_bytes() for path in uploaded] == [b"a large file"]
-    assert hooks.uninstall(folder)
+    assert hooks.uninstall_hook(folder)
     assert (folder / "pre-push").read_bytes() == before
 
 
 def test_installing_again_changes_nothing_and_another_command_is_replaced(tmp_path: Path, theta: Theta) -> None:
     file = write_hook(tmp_path, b"#!/bin/sh\necho theirs\n")
-    hooks.install(tmp_path, theta.command)
+    hooks.install_hook(tmp_path, theta.command)
     once = file.read_bytes()
-    assert hooks.install(tmp_path, theta.command) is HookState.OURS
+    assert hooks.install_hook(tmp_path, theta.command) is HookState.OURS
     assert file.read_bytes() == once
-    assert hooks.state(tmp_path, "/new/python") is HookState.OUTDATED
-    assert hooks.install(tmp_path, "/new/python") is HookState.OUTDATED
-    assert hooks.state(tmp_path, "/new/python") is HookState.OURS
+    assert hooks.hook_state(tmp_path, "/new/python") is HookState.OUTDATED
+    assert hooks.install_hook(tmp_path, "/new/python") is HookState.OUTDATED
+    assert hooks.hook_state(tmp_path, "/new/python") is HookState.OURS
     assert file.read_bytes() == once.replace(theta.command.encode(), b"/new/python")
 
 
@@ -199,9 +199,9 @@ def test_installing_again_changes_nothing_and_another_command_is_replaced(tmp_pa
 )
 def test_law_l11_what_is_no_shell_script_is_left_alone(tmp_path: Path, theta: Theta, content: bytes) -> None:
     file = write_hook(tmp_path, content)
-    assert hooks.install(tmp_path, theta.command) is HookState.OTHER
-    assert not HookState.OTHER.editable
-    assert not hooks.uninstall(tmp_path)
+    assert hooks.install_hook(tmp_path, theta.command) is HookState.OTHER
+    assert not HookState.OTHER.is_editable
+    assert not hooks.uninstall_hook(tmp_path)
     assert file.read_bytes() == content
 
 
@@ -210,31 +210,31 @@ def test_law_l10_a_symbolic_link_is_left_alone(tmp_path: Path, theta: Theta) -> 
     folder = tmp_path / "hooks"
     folder.mkdir()
     (folder / "pre-push").symlink_to(target)
-    assert hooks.install(folder, theta.command) is HookState.SYMLINK
-    assert not hooks.uninstall(folder)
+    assert hooks.install_hook(folder, theta.command) is HookState.SYMLINK
+    assert not hooks.uninstall_hook(folder)
     assert target.read_bytes() == b"#!/bin/sh\necho theirs\n"
     assert (folder / "pre-push").is_symlink()
 
 
 def test_a_hook_that_is_switched_off_is_not_switched_on(tmp_path: Path, theta: Theta) -> None:
     file = write_hook(tmp_path, b"#!/bin/sh\nexit 1\n", mode=0o644)
-    assert hooks.install(tmp_path, theta.command) is HookState.DISABLED
+    assert hooks.install_hook(tmp_path, theta.command) is HookState.DISABLED
     assert file.read_bytes() == b"#!/bin/sh\nexit 1\n"
     assert not os.access(file, os.X_OK)
 
 
 def test_our_own_hook_becomes_executable_again(plain: Sandbox, theta: Theta) -> None:
     folder = hooks_dir(plain)
-    hooks.install(folder, theta.command)
+    hooks.install_hook(folder, theta.command)
     (folder / "pre-push").chmod(0o644)
-    assert hooks.install(folder, theta.command) is HookState.OUTDATED
+    assert hooks.install_hook(folder, theta.command) is HookState.OUTDATED
     plain.git("push", "-q", "origin", "main")
     assert theta.stdin == pushed_refs(plain)
 
 
 def test_core_hooks_path_is_honoured(plain: Sandbox, theta: Theta) -> None:
     plain.git("config", "core.hooksPath", "my hooks")
-    hooks.install(hooks_dir(plain), theta.command)
+    hooks.install_hook(hooks_dir(plain), theta.command)
     assert (plain.root / "my hooks/pre-push").is_file()
     plain.git("push", "-q", "origin", "main")
     assert theta.stdin == pushed_refs(plain)
@@ -242,19 +242,19 @@ def test_core_hooks_path_is_honoured(plain: Sandbox, theta: Theta) -> None:
 
 def test_hooks_that_are_switched_off_altogether_stay_so(plain: Sandbox, theta: Theta) -> None:
     plain.git("config", "core.hooksPath", "/dev/null")
-    assert hooks.install(hooks_dir(plain), theta.command) is HookState.DISABLED
-    assert not hooks.uninstall(hooks_dir(plain))
+    assert hooks.install_hook(hooks_dir(plain), theta.command) is HookState.DISABLED
+    assert not hooks.uninstall_hook(hooks_dir(plain))
 
 
 def test_the_lines_to_add_by_hand_are_those_we_add(tmp_path: Path, theta: Theta) -> None:
-    file = write_hook(tmp_path, b"#!/bin/sh\n" + hooks.block(theta.command).encode() + b"exit 0\n")
-    assert hooks.state(file.parent, theta.command) is HookState.OURS
+    file = write_hook(tmp_path, b"#!/bin/sh\n" + hooks.hook_block(theta.command).encode() + b"exit 0\n")
+    assert hooks.hook_state(file.parent, theta.command) is HookState.OURS
 
 
 def test_a_hook_is_replaced_whole(tmp_path: Path, theta: Theta) -> None:
     """A push that reads the hook while we write must never see half of it."""
     file = write_hook(tmp_path, b"#!/bin/sh\necho theirs\n")
     with file.open("rb") as reader:
-        hooks.install(tmp_path, theta.command)
+        hooks.install_hook(tmp_path, theta.command)
         assert reader.read() == b"#!/bin/sh\necho theirs\n"
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []

@@ -9,7 +9,7 @@ import pytest
 
 from git_theta.errors import UsageError
 from git_theta.vcs import git_merge, trees
-from git_theta.vcs.heads import Head, independent, merge_base, merge_message, resolve
+from git_theta.vcs.heads import Head, independent_heads, merge_base, merge_message, resolve_head
 from tests.sandbox import Sandbox
 
 
@@ -29,14 +29,14 @@ def forked(request: pytest.FixtureRequest, tmp_path: Path, home: Path) -> Sandbo
 
 
 def heads(repository: Sandbox, *names: str) -> list[Head]:
-    return [resolve(name, repository.root) for name in names]
+    return [resolve_head(name, repository.root) for name in names]
 
 
 def test_heads_in_the_history_of_others_drop_out(forked: Sandbox) -> None:
     forked.git("tag", "-a", "-m", "annotated", "again", "a")
-    found = independent(heads(forked, "main", "a", "again", "b"), forked.root)
+    found = independent_heads(heads(forked, "main", "a", "again", "b"), forked.root)
     assert [head.name for head in found] == ["a", "b"]
-    assert merge_base(found, forked.root) == resolve("main", forked.root).commit
+    assert merge_base(found, forked.root) == resolve_head("main", forked.root).commit
 
 
 def test_histories_without_a_common_commit_have_no_base(forked: Sandbox) -> None:
@@ -47,7 +47,7 @@ def test_histories_without_a_common_commit_have_no_base(forked: Sandbox) -> None
 
 def test_messages_are_gits_own(forked: Sandbox) -> None:
     forked.git("tag", "v1", "b")
-    commit = resolve("c", forked.root).commit
+    commit = resolve_head("c", forked.root).commit
     assert (
         merge_message(heads(forked, "a", "v1", commit), forked.root)
         == f"Merge branch 'a', tag 'v1', commit '{commit}'\n"
@@ -56,16 +56,16 @@ def test_messages_are_gits_own(forked: Sandbox) -> None:
 
 def test_what_differs_between_commits(forked: Sandbox) -> None:
     commits = [head.commit for head in heads(forked, "main", "a")]
-    found = trees.differing(commits, forked.root)
+    found = trees.differing_files(commits, forked.root)
     assert list(found) == ["of a\nand a line", "text"]
     assert [file and file.size for file in found["of a\nand a line"]] == [None, 4]
 
 
 def test_files_are_put_into_a_tree_and_taken_out(forked: Sandbox) -> None:
-    head = resolve("a", forked.root)
-    new = trees.File("100755", trees.write_blob(b"\r\n", forked.root))
-    tree = trees.with_files(head.commit, {"of a\nand a line": None, "folder/new": new}, forked.root)
-    assert {path: file.mode for path, file in trees.files(tree, forked.root).items()} == {
+    head = resolve_head("a", forked.root)
+    new = trees.TreeFile("100755", trees.write_blob(b"\r\n", forked.root))
+    tree = trees.write_changed_tree(head.commit, {"of a\nand a line": None, "folder/new": new}, forked.root)
+    assert {path: file.mode for path, file in trees.files_of(tree, forked.root).items()} == {
         "folder/new": "100755",
         "text": "100644",
     }

@@ -6,22 +6,22 @@ from collections.abc import Iterator
 
 from git_theta.diffing.base import Report
 from git_theta.diffing.render import pictures
-from git_theta.diffing.render.formatting import magnitude, percent
-from git_theta.diffing.render.markup import Markup, breakable, element
-from git_theta.diffing.render.pictures import STEPS, Bar, Cell, HeatMap, Scale, State
-from git_theta.words import count
+from git_theta.diffing.render.formatting import format_magnitude, format_percent
+from git_theta.diffing.render.markup import Markup, breakable_name, element
+from git_theta.diffing.render.pictures import STEPS, Bar, Cell, CellState, HeatMap, Scale
+from git_theta.words import pluralize
 
-_ROOMY = 16
+_NUMBERS_UP_TO = 16
 """Layers up to which the cells of a heat map hold their numbers for all to see."""
-_TIGHT = 60
+_SQUARE_UP_TO = 60
 """Layers up to which the cells are as wide as they are high."""
-_LABELS = 24
+_MAX_LAYER_LABELS = 24
 """Layer numbers that are shown at most."""
 
 
-def bar(report: Report) -> Markup:
+def render_bar(report: Report) -> Markup:
     """How much of the checkpoint is unchanged, sparse, low-rank, dense: a bar, and its legend."""
-    found = pictures.bar(report)
+    found = pictures.bar_of(report)
     if not any(amount for _, _, amount in found.kinds):
         return Markup()
     drawn = element(
@@ -38,16 +38,17 @@ def bar(report: Report) -> Markup:
             "li",
             element("i", class_=f"key {kind.value}", aria_hidden="true"),
             element("b", kind.value.replace("-", " ")),
-            f" {percent(found.share(kind))} of elements, {count(parameters, 'parameter')} ({magnitude(amount)})",
+            f" {format_percent(found.share(kind))} of elements, "
+            f"{pluralize(parameters, 'parameter')} ({format_magnitude(amount)})",
         )
         for kind, parameters, amount in found.kinds
     ]
     return _figure("How it changed", drawn, element("ul", *items, class_="legend"))
 
 
-def heat_maps(report: Report) -> Markup:
+def render_heat_maps(report: Report) -> Markup:
     """A table for each stack of layers: modules down, layers across, the darker the larger the relative change."""
-    maps = pictures.heat_maps(report)
+    maps = pictures.heat_maps_of(report)
     scale = pictures.scale_of(maps)
     if not scale.high:
         return Markup()
@@ -55,18 +56,18 @@ def heat_maps(report: Report) -> Markup:
     return _figure("Relative change by module and layer", _legend(scale), *tables)
 
 
-def top(report: Report) -> Markup:
+def render_largest(report: Report) -> Markup:
     """The parameters that changed most, relative to what they were."""
-    found = [(name, relative) for name, relative in pictures.top(report) if relative]
+    found = [(name, relative) for name, relative in pictures.largest_changes(report) if relative]
     if len(found) < 2:
         return Markup()
     most = found[0][1]
     rows = [
         element(
             "tr",
-            element("th", breakable(name), scope="row"),
-            element("td", _length(relative / most), class_="length", aria_hidden="true"),
-            element("td", percent(relative), class_="number"),
+            element("th", breakable_name(name), scope="row"),
+            element("td", _length_bar(relative / most), class_="length", aria_hidden="true"),
+            element("td", format_percent(relative), class_="number"),
         )
         for name, relative in found
     ]
@@ -86,7 +87,7 @@ def _segments(found: Bar) -> Iterator[Markup]:
         start += width
 
 
-def _length(share: float) -> Markup:
+def _length_bar(share: float) -> Markup:
     rect = element("rect", x=0, y=0, width=f"{1000 * share:.1f}", height=10)
     return element("svg", rect, viewBox="0 0 1000 10", preserveAspectRatio="none")
 
@@ -96,14 +97,14 @@ def _legend(scale: Scale) -> Markup:
     ramp = element("span", *steps, class_="ramp", aria_hidden="true")
     return element(
         "p",
-        element("span", percent(scale.low), " ", ramp, " ", percent(scale.high)),
+        element("span", format_percent(scale.low), " ", ramp, " ", format_percent(scale.high)),
         " ",
         *(
             element("span", element("i", class_=f"key {state.value}", aria_hidden="true"), f" {words}")
             for state, words in [
-                (State.UNCHANGED, "unchanged"),
-                (State.OTHER, "new, removed, reshaped or not measured"),
-                (State.BROKEN, "NaN or infinite"),
+                (CellState.UNCHANGED, "unchanged"),
+                (CellState.OTHER, "new, removed, reshaped or not measured"),
+                (CellState.BROKEN, "NaN or infinite"),
             ]
         ),
         class_="scale",
@@ -113,10 +114,11 @@ def _legend(scale: Scale) -> Markup:
 def _heat_map(found: HeatMap, scale: Scale) -> Markup:
     title = "outside of layers" if found.stack is None else f"{found.stack} (layers across)".strip()
     layers = len(found.layers)
-    density = "roomy" if layers <= _ROOMY else "tight" if layers <= _TIGHT else "tight narrow"
-    every = -(-layers // _LABELS)
+    density = "roomy" if layers <= _NUMBERS_UP_TO else "tight" if layers <= _SQUARE_UP_TO else "tight narrow"
+    every = -(-layers // _MAX_LAYER_LABELS)
     heads = [
-        element("th", _layer(layer, shown=place % every == 0), scope="col") for place, layer in enumerate(found.layers)
+        element("th", _layer_head(layer, shown=place % every == 0), scope="col")
+        for place, layer in enumerate(found.layers)
     ]
     head = element("thead", element("tr", element("td"), *heads)) if found.stack is not None else ""
     body = [
@@ -132,7 +134,7 @@ def _heat_map(found: HeatMap, scale: Scale) -> Markup:
     return element("div", table, class_="scroll", tabindex=0, role="region", aria_label=f"Heat map, {title}")
 
 
-def _layer(layer: int, *, shown: bool) -> Markup:
+def _layer_head(layer: int, *, shown: bool) -> Markup:
     return element("span", str(layer), class_=None if shown else "unseen")
 
 
@@ -142,13 +144,13 @@ def _cells(found: HeatMap, module: str, scale: Scale) -> Iterator[Markup]:
         if cell is None:
             yield element("td", class_="none")
             continue
-        words = _words(cell)
+        words = _cell_words(cell)
         place = module if found.stack is None else f"{found.stack}.{layer}.{module}".removeprefix(".")
-        step = f"s{scale.step(cell.relative)}" if cell.state is State.CHANGED else cell.state.value
+        step = f"s{scale.step(cell.relative)}" if cell.state is CellState.CHANGED else cell.state.value
         yield element("td", element("span", words), class_=step, title=f"{place}: {words}")
 
 
-def _words(cell: Cell) -> str:
-    if cell.state is State.CHANGED:
-        return percent(cell.relative)
-    return {State.UNCHANGED: "0", State.BROKEN: "NaN", State.OTHER: "n/a"}.get(cell.state, "")
+def _cell_words(cell: Cell) -> str:
+    if cell.state is CellState.CHANGED:
+        return format_percent(cell.relative)
+    return {CellState.UNCHANGED: "0", CellState.BROKEN: "NaN", CellState.OTHER: "n/a"}.get(cell.state, "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from git_theta.diffing.base import Status
+from git_theta.diffing.base import ChangeStatus
 
 _RESET = "\x1b[m"
 
@@ -18,16 +18,16 @@ class Palette(NamedTuple):
     new: str = ""
     dim: str = ""
 
-    def of(self, status: Status) -> str:
+    def color_of(self, status: ChangeStatus) -> str:
         """The slot of a parameter to which this happened: what was added and removed, as lines are."""
-        return {Status.ADDED: self.new, Status.REMOVED: self.old}.get(status, "")
+        return {ChangeStatus.ADDED: self.new, ChangeStatus.REMOVED: self.old}.get(status, "")
 
 
 PLAIN = Palette()
 GIT = Palette(meta="\x1b[1m", frag="\x1b[36m", old="\x1b[31m", new="\x1b[32m", dim="\x1b[2m")
 
 
-def palette(color: bool) -> Palette:
+def choose_palette(color: bool) -> Palette:
     """The colours to print with."""
     return GIT if color else PLAIN
 

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from git_theta.diffing.weight_map import Map, Member
+from git_theta.diffing.weight_map import MapVersion, WeightMap
 
 VERSION = 1
 """Of the schema: it grows when a program that read the former one would be misled."""
 
 
-def document(found: Map) -> dict[str, Any]:
+def render_map_json(found: WeightMap) -> dict[str, Any]:
     """The map, as the schema has it."""
     (base, *points), (bad, *nonfinite) = found.points, found.nonfinite
     versions = zip(found.versions, points, nonfinite, found.norms, strict=True)
     return {
         "version": VERSION,
         "path": found.path,
-        "base": _member(found.base, base, bad) | {"merge_base": found.merge_base},
-        "versions": [_member(member, point, bad) | {"norm": norm} for member, point, bad, norm in versions],
+        "base": _map_version_json(found.base, base, bad) | {"merge_base": found.merge_base},
+        "versions": [_map_version_json(member, point, bad) | {"norm": norm} for member, point, bad, norm in versions],
         "distances": list(map(list, found.distances)),
         "cosines": list(map(list, found.cosines)),
         "clusters": [merge._asdict() for merge in found.merges],
@@ -30,5 +30,5 @@ def document(found: Map) -> dict[str, Any]:
     }
 
 
-def _member(member: Member, point: tuple[float, float], nonfinite: int) -> dict[str, Any]:
+def _map_version_json(member: MapVersion, point: tuple[float, float], nonfinite: int) -> dict[str, Any]:
     return {**member._asdict(), "point": list(point), "nonfinite": nonfinite}

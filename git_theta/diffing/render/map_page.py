@@ -5,41 +5,41 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from git_theta.diffing.render import map_layout as layout
-from git_theta.diffing.render.formatting import cosine, magnitude, number
+from git_theta.diffing.render.formatting import format_cosine, format_magnitude, format_number
 from git_theta.diffing.render.map_words import (
-    abbreviated,
-    base_words,
-    compared_words,
-    left_out_words,
+    abbreviate_id,
+    describe_base,
+    describe_compared,
+    describe_left_out,
+    describe_plane,
     nothing_differs,
-    shown_words,
 )
-from git_theta.diffing.render.markup import Markup, element, together
-from git_theta.diffing.render.report_page import document
-from git_theta.diffing.weight_map import Map
+from git_theta.diffing.render.markup import Markup, element, join_markup
+from git_theta.diffing.render.report_page import build_page
+from git_theta.diffing.weight_map import WeightMap
 
-_LEFT_OUT = 40
+_MAX_NAMED = 40
 """Parameters named for each reason."""
 
 
-def page(found: Map) -> str:
+def render_map_page(found: WeightMap) -> str:
     """The page, to be written as UTF-8."""
     pictures = [] if nothing_differs(found) else [_plane(found), _tree(found), *_matrices(found)]
     body = element(
         "section",
         element("h2", found.path, id="map"),
-        element("p", "Task vectors from ", element("b", base_words(found)), class_="versions"),
-        element("p", f"Parameters: {compared_words(found)}.", class_="versions"),
-        *_left_out(found),
+        element("p", "Task vectors from ", element("b", describe_base(found)), class_="versions"),
+        element("p", f"Parameters: {describe_compared(found)}.", class_="versions"),
+        *_left_out_notes(found),
         *pictures,
         _versions(found),
         aria_labelledby="map",
     )
-    return document("git theta map", body, "map.css")
+    return build_page("git theta map", body, "map.css")
 
 
-def _left_out(found: Map) -> Iterator[Markup]:
-    for words, failed in left_out_words(found, _LEFT_OUT):
+def _left_out_notes(found: WeightMap) -> Iterator[Markup]:
+    for words, failed in describe_left_out(found, _MAX_NAMED):
         yield element("p", f"Left out: {words}", class_="versions alarm" if failed else "versions")
     if any(found.nonfinite):
         yield element("p", "NaN and infinite values count in no version.", class_="versions alarm")
@@ -49,44 +49,58 @@ def _figure(title: str, *content: str) -> Markup:
     return element("figure", element("figcaption", element("h3", title)), *content)
 
 
-def _plane(found: Map) -> Markup:
-    drawn = layout.plane(found)
+def _plane(found: WeightMap) -> Markup:
+    drawn = layout.lay_out_plane(found)
     base = drawn.dots[0]
     rays = [
-        element("line", x1=_at(base.x), y1=_at(base.y), x2=_at(dot.x), y2=_at(dot.y), class_="ray")
+        element(
+            "line",
+            x1=_coordinate(base.x),
+            y1=_coordinate(base.y),
+            x2=_coordinate(dot.x),
+            y2=_coordinate(dot.y),
+            class_="ray",
+        )
         for dot in drawn.dots[1:]
     ]
     dots = [
         element(
             "circle",
-            element("title", f"{layout.name(found, dot.place)}  {_norm(found, dot.place)}"),
-            cx=_at(dot.x),
-            cy=_at(dot.y),
-            r=_at(layout.RADIUS),
+            element("title", f"{layout.point_name(found, dot.place)}  {_norm_text(found, dot.place)}"),
+            cx=_coordinate(dot.x),
+            cy=_coordinate(dot.y),
+            r=_coordinate(layout.RADIUS),
             class_="version" if dot.place else "origin",
         )
         for dot in reversed(drawn.dots)
     ]
     start, end, y, length = drawn.ruler
-    ruler = element("path", d=f"M{_at(start)} {_at(y - 4)}v8M{_at(start)} {_at(y)}H{_at(end)}m0 -4v8", class_="ruler")
-    scale = _text(layout.Label(end + 10, y, f"distance {length}"))
-    picture = _svg(drawn.height, "plane", "Versions in a plane", *rays, *dots, *map(_text, drawn.labels), ruler, scale)
-    said = element("p", shown_words(found), " Lines are task vectors, from the base.", class_="legend")
+    ruler = element(
+        "path",
+        d=f"M{_coordinate(start)} {_coordinate(y - 4)}v8"
+        f"M{_coordinate(start)} {_coordinate(y)}H{_coordinate(end)}m0 -4v8",
+        class_="ruler",
+    )
+    scale = _svg_text(layout.TextLabel(end + 10, y, f"distance {length}"))
+    picture = _svg(
+        drawn.height, "plane", "Versions in a plane", *rays, *dots, *map(_svg_text, drawn.labels), ruler, scale
+    )
+    said = element("p", describe_plane(found), " Lines are task vectors, from the base.", class_="legend")
     return _figure("Weight space, as far as a plane shows it", picture, said)
 
 
-def _norm(found: Map, place: int) -> str:
-    return f"norm {number(found.norms[place - 1])}" if place else ""
+def _norm_text(found: WeightMap, place: int) -> str:
+    return f"norm {format_number(found.norms[place - 1])}" if place else ""
 
 
-def _tree(found: Map) -> Markup:
-    drawn = layout.tree(found)
+def _tree(found: WeightMap) -> Markup:
+    drawn = layout.lay_out_tree(found)
     lines = [
-        element("line", x1=_at(x1), y1=_at(y1), x2=_at(x2), y2=_at(y2), class_="branch")
+        element("line", x1=_coordinate(x1), y1=_coordinate(y1), x2=_coordinate(x2), y2=_coordinate(y2), class_="branch")
         for x1, y1, x2, y2 in drawn.lines
     ]
-    heights = [_text(label, class_="height") for label in drawn.heights]
-    picture = _svg(drawn.height, "tree", "Clusters of versions", *lines, *heights, *map(_text, drawn.labels))
+    heights = [_svg_text(label, class_="height") for label in drawn.heights]
+    picture = _svg(drawn.height, "tree", "Clusters of versions", *lines, *heights, *map(_svg_text, drawn.labels))
     said = element("p", "Where two branches meet stands the average distance of their versions.", class_="legend")
     return _figure("Clusters", picture, said)
 
@@ -97,30 +111,32 @@ def _svg(height: float, kind: str, label: str, *content: str) -> Markup:
     return element("div", drawn, class_="scroll", tabindex=0, role="region", aria_label=label)
 
 
-def _text(label: layout.Label, class_: str | None = None) -> Markup:
-    return element("text", label.text, x=_at(label.x), y=_at(label.y), text_anchor=label.anchor, class_=class_)
+def _svg_text(label: layout.TextLabel, class_: str | None = None) -> Markup:
+    return element(
+        "text", label.text, x=_coordinate(label.x), y=_coordinate(label.y), text_anchor=label.anchor, class_=class_
+    )
 
 
-def _at(coordinate: float) -> str:
+def _coordinate(coordinate: float) -> str:
     return f"{coordinate:.1f}"
 
 
-def _matrices(found: Map) -> Iterator[Markup]:
+def _matrices(found: WeightMap) -> Iterator[Markup]:
     largest = max(map(max, found.distances))
     yield _matrix(
-        "Distances", found, found.distances, number, lambda cell: layout.shade_of_distance(cell or 0, largest)
+        "Distances", found, found.distances, format_number, lambda cell: layout.shade_of_distance(cell or 0, largest)
     )
-    yield _matrix("Cosines of task vectors", found, found.cosines, cosine, layout.shade_of_cosine)
+    yield _matrix("Cosines of task vectors", found, found.cosines, format_cosine, layout.shade_of_cosine)
 
 
 def _matrix(
     title: str,
-    found: Map,
+    found: WeightMap,
     rows: Sequence[Sequence[float | None]],
     words: Callable[[float | None], str],
     shade: Callable[[float | None], str],
 ) -> Markup:
-    names = [layout.name(found, place) for place in range(1, len(rows) + 1)]
+    names = [layout.point_name(found, place) for place in range(1, len(rows) + 1)]
     heads = [element("th", str(place), title=label, scope="col") for place, label in enumerate(names, start=1)]
     body = [
         element(
@@ -143,15 +159,15 @@ def _matrix(
     return _figure(title, element("div", table, class_="scroll", tabindex=0, role="region", aria_label=title))
 
 
-def _versions(found: Map) -> Markup:
+def _versions(found: WeightMap) -> Markup:
     broken = any(found.nonfinite)
     titles = ["", "version", "norm", *(["NaN, infinite"] if broken else []), "commit", "subject"]
     rows = []
     for place, (member, norm) in enumerate(zip(found.versions, found.norms, strict=True), start=1):
-        bad = [element("td", magnitude(found.nonfinite[place]), class_="number")] if broken else []
-        cells = [element("td", number(norm), class_="number"), *bad, element("td", abbreviated(member.commit))]
+        bad = [element("td", format_magnitude(found.nonfinite[place]), class_="number")] if broken else []
+        cells = [element("td", format_number(norm), class_="number"), *bad, element("td", abbreviate_id(member.commit))]
         head = [element("td", str(place), class_="number"), element("th", member.label, scope="row")]
         rows.append(element("tr", *head, *cells, element("td", member.subject)))
     heads = [element("th", title, scope="col") for title in titles]
     table = element("table", element("thead", element("tr", *heads)), element("tbody", *rows), class_="members")
-    return _figure("Versions", element("div", together([table]), class_="scroll"))
+    return _figure("Versions", element("div", join_markup([table]), class_="scroll"))

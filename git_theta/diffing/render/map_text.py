@@ -4,28 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from git_theta.diffing.render.colors import Palette, paint, palette
-from git_theta.diffing.render.formatting import cosine, number
+from git_theta.diffing.render.colors import Palette, choose_palette, paint
+from git_theta.diffing.render.formatting import format_cosine, format_number
 from git_theta.diffing.render.map_words import (
-    abbreviated,
-    base_words,
-    brief,
-    children,
-    compared_words,
-    left_out_words,
+    abbreviate_id,
+    describe_base,
+    describe_compared,
+    describe_left_out,
+    merge_of,
     nothing_differs,
+    shorten_label,
 )
-from git_theta.diffing.weight_map import Map
-from git_theta.words import printable
+from git_theta.diffing.weight_map import WeightMap
+from git_theta.words import escape_unprintable
 
 _GAP = "  "
-_LONGEST = 32
+_MAX_NAME = 32
 """Columns of a version's name, beside a matrix."""
-_LEFT_OUT = 5
+_MAX_NAMED = 5
 """Parameters named for each reason."""
 
 
-def render(found: Map, *, color: bool, width: int) -> str:
+def render_map(found: WeightMap, *, color: bool, width: int) -> str:
     """The map, each line ended by a newline.
 
     Args:
@@ -33,33 +33,33 @@ def render(found: Map, *, color: bool, width: int) -> str:
         color: whether to use Git's colours.
         width: columns of the terminal; matrices that are wider go on below.
     """
-    colors = palette(color)
+    colors = choose_palette(color)
     blocks: list[Iterator[str]] = [_head(found, colors), _versions(found, colors)]
     if not nothing_differs(found):
         blocks += [
-            _matrix("distance", found, found.distances, number, colors, width),
-            _matrix("cosine", found, found.cosines, lambda value: cosine(value) or "-", colors, width),
+            _matrix("distance", found, found.distances, format_number, colors, width),
+            _matrix("cosine", found, found.cosines, lambda value: format_cosine(value) or "-", colors, width),
             _clusters(found, colors),
         ]
     return "\n".join("".join(f"{line}\n" for line in block) for block in blocks)
 
 
-def _head(found: Map, colors: Palette) -> Iterator[str]:
-    yield paint(f"map of {printable(found.path)}", colors.meta)
-    yield f"base        {base_words(found)}"
-    yield f"parameters  {compared_words(found)}"
-    for place, (words, failed) in enumerate(left_out_words(found, _LEFT_OUT)):
+def _head(found: WeightMap, colors: Palette) -> Iterator[str]:
+    yield paint(f"map of {escape_unprintable(found.path)}", colors.meta)
+    yield f"base        {describe_base(found)}"
+    yield f"parameters  {describe_compared(found)}"
+    for place, (words, failed) in enumerate(describe_left_out(found, _MAX_NAMED)):
         yield f"{'' if place else 'left out':<10}  {paint(words, colors.old if failed else '')}"
     if any(found.nonfinite):
         yield paint("NaN and infinite values count in no version; the table says how many there are", colors.old)
 
 
-def _versions(found: Map, colors: Palette) -> Iterator[str]:
+def _versions(found: WeightMap, colors: Palette) -> Iterator[str]:
     rows = [("", "version", "norm", "NaN, inf", "commit", "subject")]
     for place, (member, norm) in enumerate(zip(found.versions, found.norms, strict=True), start=1):
         bad = f"{found.nonfinite[place]:,}"
-        row = (str(place), printable(member.label), number(norm), bad, abbreviated(member.commit))
-        rows.append((*row, printable(member.subject)))
+        row = (str(place), escape_unprintable(member.label), format_number(norm), bad, abbreviate_id(member.commit))
+        rows.append((*row, escape_unprintable(member.subject)))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for place, (at, label, norm_, bad, commit, subject) in enumerate(rows):
         columns = [f"{at:>{widths[0]}} {label:<{widths[1]}}", f"{norm_:>{widths[2]}}"]
@@ -70,7 +70,7 @@ def _versions(found: Map, colors: Palette) -> Iterator[str]:
 
 def _matrix(
     title: str,
-    found: Map,
+    found: WeightMap,
     rows: Sequence[Sequence[float | None]],
     words: Callable[[float | None], str],
     colors: Palette,
@@ -78,7 +78,7 @@ def _matrix(
 ) -> Iterator[str]:
     """The columns are called by their numbers; as many stand side by side as there is room for."""
     cells = [list(map(words, row)) for row in rows]
-    names = list(_names(found))
+    names = list(_version_names(found))
     left = max(len(title), *map(len, names))
     cell = max(len(text) for row in [*cells, [str(len(rows))]] for text in row)
     many = max(1, (width - left) // (cell + len(_GAP)))
@@ -89,19 +89,19 @@ def _matrix(
             yield f"{name:<{left}}" + "".join(f"{_GAP}{text:>{cell}}" for text in row[start : start + many])
 
 
-def _names(found: Map) -> Iterator[str]:
+def _version_names(found: WeightMap) -> Iterator[str]:
     digits = len(str(len(found.versions)))
     for place, member in enumerate(found.versions, start=1):
-        yield f"{place:>{digits}} {brief(member.label, _LONGEST)}"
+        yield f"{place:>{digits}} {shorten_label(member.label, _MAX_NAME)}"
 
 
-def _clusters(found: Map, colors: Palette) -> Iterator[str]:
+def _clusters(found: WeightMap, colors: Palette) -> Iterator[str]:
     """The last merge first; what stands below it, further in, was merged before, at the distance that is named."""
     yield paint("clusters, by average distance", colors.dim)
-    names = list(_names(found))
+    names = list(_version_names(found))
     waiting = [(len(found.versions) + len(found.merges) - 1, 0)]
     while waiting:
         cluster, depth = waiting.pop()
-        inner = children(found, cluster)
-        yield _GAP * depth + (number(inner.height) if inner else names[cluster].lstrip())
+        inner = merge_of(found, cluster)
+        yield _GAP * depth + (format_number(inner.height) if inner else names[cluster].lstrip())
         waiting += [(child, depth + 1) for child in (inner.right, inner.left)] if inner else []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable
 
-from git_theta.words import printable
+from git_theta.words import escape_unprintable
 
 _VOID = frozenset({"input", "wbr"})
 """The elements of ours that have no end tag."""
@@ -27,27 +27,27 @@ def element(tag: str, *children: str, **attributes: str | int | float | bool | N
             True writes its name alone.
     """
     said = "".join(_attribute(name, value) for name, value in attributes.items())
-    return Markup(f"<{tag}{said}>" if tag in _VOID else f"<{tag}{said}>{together(children)}</{tag}>")
+    return Markup(f"<{tag}{said}>" if tag in _VOID else f"<{tag}{said}>{join_markup(children)}</{tag}>")
 
 
-def together(children: Iterable[str]) -> Markup:
+def join_markup(children: Iterable[str]) -> Markup:
     """Several pieces, one after the other."""
-    return Markup("".join(map(escaped, children)))
+    return Markup("".join(map(escape_text, children)))
 
 
-def breakable(name: str) -> Markup:
+def breakable_name(name: str) -> Markup:
     """A parameter's name, that may be broken into lines behind its dots alone."""
     first, *others = name.split(".")
-    return together([first, *(piece for other in others for piece in (".", element("wbr"), other))])
+    return join_markup([first, *(piece for other in others for piece in (".", element("wbr"), other))])
 
 
-def escaped(text: str) -> Markup:
+def escape_text(text: str) -> Markup:
     """Text as HTML; what is HTML already, as it is."""
-    return text if isinstance(text, Markup) else Markup(html.escape(printable(text)))
+    return text if isinstance(text, Markup) else Markup(html.escape(escape_unprintable(text)))
 
 
 def _attribute(name: str, value: str | int | float | bool | None) -> str:
     name = name.rstrip("_").replace("_", "-")
     if value is None or value is False:
         return ""
-    return f" {name}" if value is True else f' {name}="{escaped(str(value))}"'
+    return f" {name}" if value is True else f' {name}="{escape_text(str(value))}"'

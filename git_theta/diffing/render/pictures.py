@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
-from git_theta.diffing.base import Measured, Report
+from git_theta.diffing.base import MeasuredChange, Report
 from git_theta.diffing.modules import relative_of
-from git_theta.diffing.render.totals import elements
-from git_theta.diffing.verdict import Kind, broke, kind_of
-from git_theta.words import printable
+from git_theta.diffing.render.totals import elements_of
+from git_theta.diffing.verdict import ChangeKind, count_new_nonfinite, kind_of
+from git_theta.words import escape_unprintable
 
 TOP = 12
 """How many parameters the list of the most changed ones has."""
@@ -21,11 +21,11 @@ STEPS = 9
 _DECADES = 3
 """Powers of ten that the scale spans at most: below the lowest step everything looks alike."""
 
-_Where = tuple[str | None, int, str]
+_Location = tuple[str | None, int, str]
 """The stack that a parameter is in, its layer, its module within the layer; (None, 0, module) outside of all."""
 
 
-class State(StrEnum):
+class CellState(StrEnum):
     """What a cell of a heat map stands for."""
 
     UNCHANGED = "unchanged"
@@ -39,7 +39,7 @@ class State(StrEnum):
 class Cell(NamedTuple):
     """One module of one layer: its state, and the relative norm of what changed in it, where that is known."""
 
-    state: State
+    state: CellState
     relative: float | None = None
 
 
@@ -78,19 +78,19 @@ class Scale(NamedTuple):
 class Bar(NamedTuple):
     """Parameters and elements of each kind of change, those that there are."""
 
-    kinds: tuple[tuple[Kind, int, int], ...]
+    kinds: tuple[tuple[ChangeKind, int, int], ...]
 
-    def share(self, kind: Kind) -> float:
+    def share(self, kind: ChangeKind) -> float:
         """The share of all elements."""
         everything = sum(amount for _, _, amount in self.kinds)
         return sum(amount for each, _, amount in self.kinds if each is kind) / everything if everything else 0
 
 
-def heat_maps(report: Report) -> tuple[HeatMap, ...]:
+def heat_maps_of(report: Report) -> tuple[HeatMap, ...]:
     """A heat map for each stack of layers in the checkpoint, and one for what is in none, the first."""
-    rows = _all_rows(report)
-    places = {place: list(found) for place, found in _by_place(rows).items()}
-    stacks: dict[str | None, list[_Where]] = defaultdict(list)
+    rows = _rows_of_all(report)
+    places = {place: list(found) for place, found in _group_by_location(rows).items()}
+    stacks: dict[str | None, list[_Location]] = defaultdict(list)
     for where in places:
         stacks[where[0]].append(where)
     maps = [_heat_map(stack, found, places) for stack, found in stacks.items()]
@@ -105,30 +105,30 @@ def scale_of(maps: Iterable[HeatMap]) -> Scale:
     return Scale(max(min(finite, default=0.0), high / 10**_DECADES), high)
 
 
-def bar(report: Report) -> Bar:
+def bar_of(report: Report) -> Bar:
     """How much of the checkpoint changed, and in which way."""
-    parameters: Counter[Kind] = Counter()
-    amounts: Counter[Kind] = Counter()
-    for row in _all_rows(report):
+    parameters: Counter[ChangeKind] = Counter()
+    amounts: Counter[ChangeKind] = Counter()
+    for row in _rows_of_all(report):
         kind = kind_of(row)
         parameters[kind] += 1
-        amounts[kind] += elements(row.change)
-    return Bar(tuple((kind, parameters[kind], amounts[kind]) for kind in Kind if parameters[kind]))
+        amounts[kind] += elements_of(row.change)
+    return Bar(tuple((kind, parameters[kind], amounts[kind]) for kind in ChangeKind if parameters[kind]))
 
 
-def top(report: Report, number: int = TOP) -> tuple[tuple[str, float], ...]:
+def largest_changes(report: Report, number: int = TOP) -> tuple[tuple[str, float], ...]:
     """The parameters with the largest relative change, largest first: (name, relative)."""
     found = [
-        (printable(row.change.name), row.measures.relative)
+        (escape_unprintable(row.change.name), row.measures.relative)
         for row in report.rows
         if row.measures and row.measures.relative is not None and math.isfinite(row.measures.relative)
     ]
     return tuple(sorted(found, key=lambda pair: -pair[1])[:number])
 
 
-def where(name: str) -> _Where:
+def locate_parameter(name: str) -> _Location:
     """Where a parameter is: ``encoder.layer.3.output.dense.weight`` is in ("encoder.layer", 3, "output.dense")."""
-    parts = printable(name).split(".")
+    parts = escape_unprintable(name).split(".")
     number = next((place for place, part in enumerate(parts[:-1]) if _is_number(part)), None)
     if number is None:
         return None, 0, ".".join(parts[:-1]) or parts[-1]
@@ -140,29 +140,31 @@ def _is_number(part: str) -> bool:
     return part.isascii() and part.isdigit() and len(part) < len("100000")
 
 
-def _all_rows(report: Report) -> Iterator[Measured]:
+def _rows_of_all(report: Report) -> Iterator[MeasuredChange]:
     """Every parameter of the comparison: with its measures, where the report has them."""
     measured = {id(row.change): row for row in report.rows}
-    return (measured.get(id(change), Measured(change)) for change in report.comparison.changes)
+    return (measured.get(id(change), MeasuredChange(change)) for change in report.comparison.changes)
 
 
-def _by_place(rows: Iterable[Measured]) -> dict[_Where, list[Measured]]:
-    places: dict[_Where, list[Measured]] = defaultdict(list)
+def _group_by_location(rows: Iterable[MeasuredChange]) -> dict[_Location, list[MeasuredChange]]:
+    places: dict[_Location, list[MeasuredChange]] = defaultdict(list)
     for row in rows:
-        places[where(row.change.name)].append(row)
+        places[locate_parameter(row.change.name)].append(row)
     return places
 
 
-def _heat_map(stack: str | None, found: Sequence[_Where], places: Mapping[_Where, Sequence[Measured]]) -> HeatMap:
+def _heat_map(
+    stack: str | None, found: Sequence[_Location], places: Mapping[_Location, Sequence[MeasuredChange]]
+) -> HeatMap:
     modules = tuple(dict.fromkeys(module for _, _, module in found))
     layers = tuple(sorted({layer for _, layer, _ in found}))
     return HeatMap(stack, layers, modules, {(place[2], place[1]): _cell(places[place]) for place in found})
 
 
-def _cell(rows: Sequence[Measured]) -> Cell:
+def _cell(rows: Sequence[MeasuredChange]) -> Cell:
     relative = relative_of(rows)
-    if any(any(broke(row.measures)) for row in rows):
-        return Cell(State.BROKEN, relative)
-    if all(kind_of(row) is Kind.UNCHANGED for row in rows):
-        return Cell(State.UNCHANGED, 0.0)
-    return Cell(State.OTHER if relative is None else State.CHANGED, relative)
+    if any(any(count_new_nonfinite(row.measures)) for row in rows):
+        return Cell(CellState.BROKEN, relative)
+    if all(kind_of(row) is ChangeKind.UNCHANGED for row in rows):
+        return Cell(CellState.UNCHANGED, 0.0)
+    return Cell(CellState.OTHER if relative is None else CellState.CHANGED, relative)

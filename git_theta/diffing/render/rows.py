@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from git_theta.checkpoints.shards import number
-from git_theta.diffing.base import Change, Measured, Measures, Status
+from git_theta.checkpoints.shards import shard_number
+from git_theta.diffing.base import Change, ChangeStatus, MeasuredChange, Measures
 from git_theta.diffing.render import formatting
-from git_theta.diffing.render.totals import names_tied
-from git_theta.diffing.verdict import Kind, broke, kind_of
-from git_theta.words import printable, size
+from git_theta.diffing.render.totals import other_names
+from git_theta.diffing.verdict import ChangeKind, count_new_nonfinite, kind_of
+from git_theta.words import escape_unprintable, humanize_size
 
 SIGNS = {
-    Status.UNCHANGED: " ",
-    Status.CHANGED: "~",
-    Status.SPEC: "!",
-    Status.ADDED: "+",
-    Status.REMOVED: "-",
-    Status.RENAMED: ">",
-    Status.MOVED: ">",
+    ChangeStatus.UNCHANGED: " ",
+    ChangeStatus.CHANGED: "~",
+    ChangeStatus.SPEC: "!",
+    ChangeStatus.ADDED: "+",
+    ChangeStatus.REMOVED: "-",
+    ChangeStatus.RENAMED: ">",
+    ChangeStatus.MOVED: ">",
 }
 
 TITLES = ("relative", "norm", "largest", "cosine", "differ", "rank", "stored")
@@ -31,17 +31,17 @@ Figure = tuple[str, float]
 """A figure in words, and as the number that it is sorted by."""
 
 
-def spec(change: Change) -> str:
+def format_spec(change: Change) -> str:
     """Dtype and shape, with an arrow where they changed: ``F32 -> BF16 [384, 384]``."""
     entries = [place.entry for place in (change.before, change.after) if place]
-    sides = [(printable(entry.dtype), formatting.shape(entry.shape)) for entry in entries]
+    sides = [(escape_unprintable(entry.dtype), formatting.format_shape(entry.shape)) for entry in entries]
     (dtype, shape), (other, reshaped) = sides[0], sides[-1]
     if dtype != other and shape != reshaped:
         return f"{dtype} {shape} -> {other} {reshaped}"
     return " ".join(was if was == now else f"{was} -> {now}" for was, now in [(dtype, other), (shape, reshaped)])
 
 
-def shortened(name: str, room: int) -> str:
+def shorten_name(name: str, room: int) -> str:
     """A name in ``room`` columns, where that can be. Its middle goes first, its last component never: most tell their
     parameters apart at the end, so that gets the larger part of the room.
     """
@@ -54,43 +54,43 @@ def shortened(name: str, room: int) -> str:
     return f"{start}...{tail}" if others else tail
 
 
-def figures(row: Measured) -> dict[str, Figure]:
+def figures_of(row: MeasuredChange) -> dict[str, Figure]:
     """The figures of a row by their titles; those that it does not have are left out."""
-    return {title: (words, value) for title, words, value in _figures(row) if value is not None}
+    return {title: (words, value) for title, words, value in _all_figures(row) if value is not None}
 
 
-def notes(row: Measured, hints: bool = True) -> Iterator[tuple[str, bool]]:
+def notes_of(row: MeasuredChange, hints: bool = True) -> Iterator[tuple[str, bool]]:
     """What figures do not tell of a row: words, and whether they are alarming. ``hints``: what it looks like, too."""
     change = row.change
     if row.failure:
-        yield printable(row.failure), True
-    nan, infinite = broke(row.measures)
+        yield escape_unprintable(row.failure), True
+    nan, infinite = count_new_nonfinite(row.measures)
     if nan or infinite:
         appeared = [f"{found:,} {what}" for found, what in [(nan, "NaN"), (infinite, "infinite")] if found]
         yield f"{' and '.join(appeared)} appeared", True
-    if hints and row.measures and kind_of(row) is Kind.LOW_RANK:
+    if hints and row.measures and kind_of(row) is ChangeKind.LOW_RANK:
         yield f"rank ~{row.measures.rank}: looks like an adapter", False
     if change.before and change.after and change.before.name != change.after.name:
-        yield f"renamed from {printable(change.before.name)}", False
-    if change.before and change.after and number(change.before.path) != number(change.after.path):
-        yield f"moved from {printable(change.before.path)} to {printable(change.after.path)}", False
-    tied = names_tied(row)
+        yield f"renamed from {escape_unprintable(change.before.name)}", False
+    if change.before and change.after and shard_number(change.before.path) != shard_number(change.after.path):
+        yield f"moved from {escape_unprintable(change.before.path)} to {escape_unprintable(change.after.path)}", False
+    tied = other_names(row)
     if tied:
         yield f"tied: {', '.join(tied)}", False
 
 
-def _figures(row: Measured) -> Iterator[tuple[str, str, float | None]]:
-    found, stored = row.measures, row.change.stored
+def _all_figures(row: MeasuredChange) -> Iterator[tuple[str, str, float | None]]:
+    found, stored = row.measures, row.change.stored_bytes
     if found:
-        share = _share(found)
-        yield "relative", formatting.percent(found.relative), found.relative
-        yield "norm", formatting.number(found.norm), found.norm
-        yield "largest", formatting.number(found.largest), found.largest
-        yield "cosine", formatting.cosine(found.cosine), found.cosine
-        yield "differ", formatting.percent(share), share
+        share = _differing_share(found)
+        yield "relative", formatting.format_percent(found.relative), found.relative
+        yield "norm", formatting.format_number(found.norm), found.norm
+        yield "largest", formatting.format_number(found.largest), found.largest
+        yield "cosine", formatting.format_cosine(found.cosine), found.cosine
+        yield "differ", formatting.format_percent(share), share
         yield "rank", f"~{found.rank}", found.rank or None  # 0: no more than rounding explains
-    yield "stored", size(stored), stored or None
+    yield "stored", humanize_size(stored), stored or None
 
 
-def _share(found: Measures) -> float | None:
+def _differing_share(found: Measures) -> float | None:
     return found.differing / found.elements if found.differing is not None and found.elements else None

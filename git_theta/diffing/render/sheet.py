@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from git_theta.diffing.base import Measured, Report, Status
-from git_theta.diffing.render.markup import Markup, breakable, element
-from git_theta.diffing.render.rows import TITLES, Figure, figures, notes, spec
-from git_theta.diffing.render.totals import left_out
-from git_theta.words import count
+from git_theta.diffing.base import ChangeStatus, MeasuredChange, Report
+from git_theta.diffing.render.markup import Markup, breakable_name, element
+from git_theta.diffing.render.rows import TITLES, Figure, figures_of, format_spec, notes_of
+from git_theta.diffing.render.totals import count_filtered
+from git_theta.words import pluralize
 
-_WORDS = {Status.SPEC: "reshaped"}
+_STATUS_LABELS = {ChangeStatus.SPEC: "reshaped"}
 
 
-def sheet(report: Report, number: int) -> Markup:
+def render_sheet(report: Report, number: int) -> Markup:
     """The table, its search field, and what was left out of it.
 
     Args:
@@ -22,11 +22,11 @@ def sheet(report: Report, number: int) -> Markup:
         number: of the checkpoint on the page: makes ids its own.
     """
     if not report.rows:
-        return element("p", *_unshown(report))
+        return element("p", *_omission_notes(report))
     search = element("input", type="search", id=f"search-{number}", placeholder="name, status, dtype …", size=32)
     label = element("label", "Search ", search, for_=f"search-{number}")
     told = element("output", for_=f"search-{number}")
-    heads = [element("th", title, scope="col", class_=kind or None) for title, kind in _heads()]
+    heads = [element("th", title, scope="col", class_=kind or None) for title, kind in _column_heads()]
     table = element(
         "table",
         element("caption", "All parameters that changed", class_="unseen"),
@@ -39,24 +39,24 @@ def sheet(report: Report, number: int) -> Markup:
         element("figcaption", element("h3", "Parameters")),
         element("p", label, told, class_="search", hidden=True),
         element("div", table, class_="scroll", tabindex=0, role="region", aria_label="Parameters"),
-        element("p", *_unshown(report)),
+        element("p", *_omission_notes(report)),
     )
 
 
-def _heads() -> Iterator[tuple[str, str]]:
+def _column_heads() -> Iterator[tuple[str, str]]:
     yield from [("parameter", ""), ("status", ""), ("dtype and shape", "")]
     yield from ((title, "number") for title in TITLES)
 
 
-def _row(row: Measured) -> Markup:
+def _row(row: MeasuredChange) -> Markup:
     status = row.change.status
-    said = [element("small", words, class_="alarm" if alarming else None) for words, alarming in notes(row)]
-    found = figures(row)
+    said = [element("small", words, class_="alarm" if alarming else None) for words, alarming in notes_of(row)]
+    found = figures_of(row)
     return element(
         "tr",
-        element("th", element("span", breakable(row.change.name)), *said, scope="row"),
-        element("td", element("span", _WORDS.get(status, status.value), class_=f"status {status.value}")),
-        element("td", spec(row.change)),
+        element("th", element("span", breakable_name(row.change.name)), *said, scope="row"),
+        element("td", element("span", _STATUS_LABELS.get(status, status.value), class_=f"status {status.value}")),
+        element("td", format_spec(row.change)),
         *(_cell(found.get(title)) for title in TITLES),
     )
 
@@ -66,8 +66,8 @@ def _cell(figure: Figure | None) -> Markup:
     return element("td", words, class_="number", data_value=value if math.isfinite(value) else None)
 
 
-def _unshown(report: Report) -> Iterator[str]:
+def _omission_notes(report: Report) -> Iterator[str]:
     if report.limited:
-        yield f"{count(report.limited, 'more parameter')} changed. "
-    if left_out(report):
-        yield f"{count(left_out(report), 'changed parameter')} not asked for."
+        yield f"{pluralize(report.limited, 'more parameter')} changed. "
+    if count_filtered(report):
+        yield f"{pluralize(count_filtered(report), 'changed parameter')} not asked for."

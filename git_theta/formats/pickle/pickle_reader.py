@@ -33,14 +33,14 @@ class Global:
 
 
 @dataclass(frozen=True, slots=True)
-class Persistent:
+class PersistentId:
     """An object that lies outside the pickle, by its id: for torch, a storage."""
 
     identity: object
 
 
 @dataclass(eq=False, slots=True)
-class Mapping:
+class PickledDict:
     """A dict: its pairs in the order in which they were set; None while it is empty, since that is smaller."""
 
     pairs: list[tuple[object, object]] | None = None
@@ -101,7 +101,7 @@ class _Machine:
                 _OPERATIONS[opcode.name](self, argument)
         return self.stack.pop()
 
-    def since_mark(self) -> list[object]:
+    def pop_mark(self) -> list[object]:
         """What was pushed since the last mark, taken off the stack with the mark."""
         items, self.stack = self.stack, self.marked.pop()
         return items
@@ -114,18 +114,18 @@ class _Machine:
         if self.stack:
             self.stack.pop()
         else:
-            self.since_mark()
+            self.pop_mark()
 
-    def remember(self, key: object) -> None:
+    def memoize(self, key: object) -> None:
         self.memo[len(self.memo) if key is None else key] = self.stack[-1]
 
-    def recall(self, key: object) -> None:
+    def push_memo(self, key: object) -> None:
         self.push(self.memo[key])
 
     def push(self, value: object) -> None:
         self.stack.append(value)
 
-    def tuple_of(self, size: int) -> None:
+    def push_tuple(self, size: int) -> None:
         items = [self.stack.pop() for _ in range(size)]
         self.push(tuple(reversed(items)))
 
@@ -140,20 +140,20 @@ class _Machine:
         else:
             raise FormatError("the pickle appends to something that is no list")
 
-    def update(self, items: list[object]) -> None:
+    def set_items(self, items: list[object]) -> None:
         """Set keys of the dict or object on the stack; ``items`` alternates keys and values."""
         target = self.stack[-1]
         pairs = list(zip(items[::2], items[1::2], strict=True))
-        if not isinstance(target, (Call, Mapping)):
+        if not isinstance(target, (Call, PickledDict)):
             raise FormatError("the pickle sets a key of something that is no dict")
         target.pairs = target.pairs or []
         target.pairs.extend(pairs)
 
-    def mapping(self, items: list[object]) -> None:
-        self.push(Mapping())
-        self.update(items)
+    def push_dict(self, items: list[object]) -> None:
+        self.push(PickledDict())
+        self.set_items(items)
 
-    def named(self, argument: object) -> None:
+    def push_global(self, argument: object) -> None:
         """A global from its one-line argument: ``module name``."""
         module, _, name = str(argument).partition(" ")
         self.push(Global(module, name))
@@ -164,7 +164,7 @@ class _Machine:
             raise FormatError("the pickle names a global with something that is no text")
         self.push(Global(module, name))
 
-    def call(self, arguments: object, *further: object) -> None:
+    def push_call(self, arguments: object, *further: object) -> None:
         """Call what is on the stack: that is, record that it would be called."""
         if not isinstance(arguments, tuple):
             raise FormatError("the pickle calls a function without a tuple of arguments")
@@ -172,18 +172,18 @@ class _Machine:
 
     def call_with_keywords(self, _: object) -> None:
         keywords, arguments = self.stack.pop(), self.stack.pop()
-        self.call(arguments, keywords)
+        self.push_call(arguments, keywords)
 
-    def instance(self, argument: object) -> None:
-        arguments = tuple(self.since_mark())
-        self.named(argument)
-        self.call(arguments)
+    def push_instance(self, argument: object) -> None:
+        arguments = tuple(self.pop_mark())
+        self.push_global(argument)
+        self.push_call(arguments)
 
-    def object_of(self, _: object) -> None:
-        function, *arguments = self.since_mark()
+    def push_object(self, _: object) -> None:
+        function, *arguments = self.pop_mark()
         self.push(Call(function, tuple(arguments)))
 
-    def build(self, _: object) -> None:
+    def set_state(self, _: object) -> None:
         state, target = self.stack.pop(), self.stack[-1]
         if not isinstance(target, Call):
             raise FormatError("the pickle gives attributes to something that is no object")
@@ -199,34 +199,34 @@ _OPERATIONS: dict[str, Callable[[_Machine, object], None]] = {
     **dict.fromkeys(("PROTO", "FRAME", "READONLY_BUFFER"), lambda *_: None),
     "MARK": _Machine.mark,
     "POP": _Machine.pop,
-    "POP_MARK": lambda machine, _: machine.since_mark().clear(),
+    "POP_MARK": lambda machine, _: machine.pop_mark().clear(),
     "DUP": lambda machine, _: machine.push(machine.stack[-1]),
-    **dict.fromkeys(("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"), _Machine.remember),
-    **dict.fromkeys(("GET", "BINGET", "LONG_BINGET"), _Machine.recall),
-    "TUPLE": lambda machine, _: machine.push(tuple(machine.since_mark())),
-    "TUPLE1": lambda machine, _: machine.tuple_of(1),
-    "TUPLE2": lambda machine, _: machine.tuple_of(2),
-    "TUPLE3": lambda machine, _: machine.tuple_of(3),
+    **dict.fromkeys(("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"), _Machine.memoize),
+    **dict.fromkeys(("GET", "BINGET", "LONG_BINGET"), _Machine.push_memo),
+    "TUPLE": lambda machine, _: machine.push(tuple(machine.pop_mark())),
+    "TUPLE1": lambda machine, _: machine.push_tuple(1),
+    "TUPLE2": lambda machine, _: machine.push_tuple(2),
+    "TUPLE3": lambda machine, _: machine.push_tuple(3),
     "EMPTY_LIST": lambda machine, _: machine.push([]),
     "EMPTY_SET": lambda machine, _: machine.push([]),
-    "LIST": lambda machine, _: machine.push(machine.since_mark()),
-    "FROZENSET": lambda machine, _: machine.push(machine.since_mark()),
+    "LIST": lambda machine, _: machine.push(machine.pop_mark()),
+    "FROZENSET": lambda machine, _: machine.push(machine.pop_mark()),
     "APPEND": lambda machine, _: machine.extend([machine.stack.pop()]),
-    "APPENDS": lambda machine, _: machine.extend(machine.since_mark()),
-    "ADDITEMS": lambda machine, _: machine.extend(machine.since_mark()),
-    "EMPTY_DICT": lambda machine, _: machine.push(Mapping()),
-    "DICT": lambda machine, _: machine.mapping(machine.since_mark()),
-    "SETITEM": lambda machine, _: machine.update([machine.stack.pop(-2), machine.stack.pop()]),
-    "SETITEMS": lambda machine, _: machine.update(machine.since_mark()),
-    "GLOBAL": _Machine.named,
+    "APPENDS": lambda machine, _: machine.extend(machine.pop_mark()),
+    "ADDITEMS": lambda machine, _: machine.extend(machine.pop_mark()),
+    "EMPTY_DICT": lambda machine, _: machine.push(PickledDict()),
+    "DICT": lambda machine, _: machine.push_dict(machine.pop_mark()),
+    "SETITEM": lambda machine, _: machine.set_items([machine.stack.pop(-2), machine.stack.pop()]),
+    "SETITEMS": lambda machine, _: machine.set_items(machine.pop_mark()),
+    "GLOBAL": _Machine.push_global,
     "STACK_GLOBAL": _Machine.stack_global,
-    **dict.fromkeys(("EXT1", "EXT2", "EXT4"), lambda machine, code: machine.named(f"copyreg {code}")),
-    "REDUCE": lambda machine, _: machine.call(machine.stack.pop()),
-    "NEWOBJ": lambda machine, _: machine.call(machine.stack.pop()),
+    **dict.fromkeys(("EXT1", "EXT2", "EXT4"), lambda machine, code: machine.push_global(f"copyreg {code}")),
+    "REDUCE": lambda machine, _: machine.push_call(machine.stack.pop()),
+    "NEWOBJ": lambda machine, _: machine.push_call(machine.stack.pop()),
     "NEWOBJ_EX": _Machine.call_with_keywords,
-    "INST": _Machine.instance,
-    "OBJ": _Machine.object_of,
-    "BUILD": _Machine.build,
-    "PERSID": lambda machine, identity: machine.push(Persistent(identity)),
-    "BINPERSID": lambda machine, _: machine.push(Persistent(machine.stack.pop())),
+    "INST": _Machine.push_instance,
+    "OBJ": _Machine.push_object,
+    "BUILD": _Machine.set_state,
+    "PERSID": lambda machine, identity: machine.push(PersistentId(identity)),
+    "BINPERSID": lambda machine, _: machine.push(PersistentId(machine.stack.pop())),
 }

@@ -13,11 +13,11 @@ from pickletools import genops
 from typing import NamedTuple
 
 from git_theta.errors import FormatError
-from git_theta.formats.pickle.pickle_reader import Call, Global, Mapping, Persistent
+from git_theta.formats.pickle.pickle_reader import Call, Global, PersistentId, PickledDict
 
 # The opcodes whose records are written with the same meaning. The reader's records say neither which call made an
 # object (NEWOBJ, INST ...) nor which list was a set, nor how bytes and texts of Python 2 were spelled.
-_REPEATABLE = frozenset(
+_REPEATABLE_OPCODES = frozenset(
     (
         *("PROTO", "FRAME", "STOP", "MARK", "MEMOIZE", "BINPUT", "LONG_BINPUT", "BINGET", "LONG_BINGET"),
         *("NONE", "NEWTRUE", "NEWFALSE", "BININT", "BININT1", "BININT2", "LONG1", "LONG4", "BINFLOAT"),
@@ -26,32 +26,32 @@ _REPEATABLE = frozenset(
         *("GLOBAL", "STACK_GLOBAL", "REDUCE", "BUILD", "BINPERSID"),
     )
 )
-_BATCH = 1000
+_BATCH_SIZE = 1000
 _MAX_DEPTH = 10_000
-_TUPLES = {1: b"\x85", 2: b"\x86", 3: b"\x87"}
+_TUPLE_OPCODES = {1: b"\x85", 2: b"\x86", 3: b"\x87"}
 
 
-class _Inner(NamedTuple):
+class _NestedValue(NamedTuple):
     """A value to be written at this place of the one around it."""
 
     value: object
 
 
-_Step = bytes | _Inner
-_Compound = Mapping | Call | Persistent | list[object] | tuple[object, ...]
+_Step = bytes | _NestedValue
+_Compound = PickledDict | Call | PersistentId | list[object] | tuple[object, ...]
 
 
 def check_repeatable(data: bytes) -> None:
     """Raise FormatError where ``data`` holds what cannot be written again exactly as it is, saying what."""
     named = ""
     for opcode, argument, _ in genops(data):
-        if opcode.name not in _REPEATABLE:
+        if opcode.name not in _REPEATABLE_OPCODES:
             after = f", near {named}" if named else ""
             raise FormatError(f"the checkpoint holds more than plain values (pickle opcode {opcode.name}{after})")
         named = str(argument).replace(" ", ".") if opcode.name == "GLOBAL" else named
 
 
-def write_pickle(root: object, storage: Callable[[Persistent], tuple[object, ...]]) -> bytes:
+def write_pickle(root: object, storage: Callable[[PersistentId], tuple[object, ...]]) -> bytes:
     """The pickle of ``root``, records of ``pickle_reader`` as it gives them; what was shared or cyclic stays so.
 
     Args:
@@ -60,19 +60,19 @@ def write_pickle(root: object, storage: Callable[[Persistent], tuple[object, ...
 
     Raises FormatError where a value cannot be written, or is nested too deep.
     """
-    return b"\x80\x02" + _Writer(storage).written(root) + b"."
+    return b"\x80\x02" + _PickleWriter(storage).write_root(root) + b"."
 
 
-class _Writer:
-    def __init__(self, storage: Callable[[Persistent], tuple[object, ...]]) -> None:
+class _PickleWriter:
+    def __init__(self, storage: Callable[[PersistentId], tuple[object, ...]]) -> None:
         self._storage = storage
         # What is remembered is held too, or its id could become another's.
         self._memo: dict[object, tuple[int, object]] = {}
 
-    def written(self, root: object) -> bytes:
+    def write_root(self, root: object) -> bytes:
         out = bytearray()
         # Iterators, not recursion: checkpoints may be nested deeper than Python calls.
-        stack = [self._steps(root)]
+        stack = [self._steps_of(root)]
         while stack:
             step = next(stack[-1], None)
             if step is None:
@@ -82,78 +82,78 @@ class _Writer:
             elif len(stack) > _MAX_DEPTH:
                 raise FormatError("the checkpoint is nested too deep to be written")
             else:
-                stack.append(self._steps(step.value))
+                stack.append(self._steps_of(step.value))
         return bytes(out)
 
-    def _steps(self, value: object) -> Iterator[_Step]:
-        known = self._memo.get(_key(value))
+    def _steps_of(self, value: object) -> Iterator[_Step]:
+        known = self._memo.get(_memo_key(value))
         if known:
-            yield _indexed(b"h", b"j", known[0])
-        elif isinstance(value, (Mapping, Call, Persistent, list, tuple)):
-            yield from self._compound(value)
+            yield _indexed_opcode(b"h", b"j", known[0])
+        elif isinstance(value, (PickledDict, Call, PersistentId, list, tuple)):
+            yield from self._compound_steps(value)
         elif isinstance(value, (str, Global)):
-            yield _text(value) if isinstance(value, str) else _global(value)
-            yield self._remember(value)
+            yield _encode_text(value) if isinstance(value, str) else _encode_global(value)
+            yield self._memoize(value)
         else:
-            yield _number(value)
+            yield _encode_number(value)
 
-    def _compound(self, value: _Compound) -> Iterator[_Step]:
-        if isinstance(value, Persistent):
-            yield from (_Inner(self._storage(value)), b"Q")
+    def _compound_steps(self, value: _Compound) -> Iterator[_Step]:
+        if isinstance(value, PersistentId):
+            yield from (_NestedValue(self._storage(value)), b"Q")
         elif isinstance(value, tuple):
-            yield from self._tuple(value)
+            yield from self._tuple_steps(value)
         elif isinstance(value, Call):
-            yield from self._call(value)
+            yield from self._call_steps(value)
         else:
-            yield b"}" if isinstance(value, Mapping) else b"]"
-            yield self._remember(value)
-            yield from _pairs(value.pairs or ()) if isinstance(value, Mapping) else _items(value)
+            yield b"}" if isinstance(value, PickledDict) else b"]"
+            yield self._memoize(value)
+            yield from _set_item_steps(value.pairs or ()) if isinstance(value, PickledDict) else _append_steps(value)
 
-    def _tuple(self, value: tuple[object, ...]) -> Iterator[_Step]:
+    def _tuple_steps(self, value: tuple[object, ...]) -> Iterator[_Step]:
         if not value:
             yield b")"
             return
-        if len(value) not in _TUPLES:
+        if len(value) not in _TUPLE_OPCODES:
             yield b"("
-        yield from map(_Inner, value)
-        yield _TUPLES.get(len(value), b"t")
-        yield self._remember(value)
+        yield from map(_NestedValue, value)
+        yield _TUPLE_OPCODES.get(len(value), b"t")
+        yield self._memoize(value)
 
-    def _call(self, call: Call) -> Iterator[_Step]:
-        yield from (_Inner(call.function), _Inner(call.arguments), b"R")
-        yield self._remember(call)
-        yield from _items(call.items or ())
-        yield from _pairs(call.pairs or ())
+    def _call_steps(self, call: Call) -> Iterator[_Step]:
+        yield from (_NestedValue(call.function), _NestedValue(call.arguments), b"R")
+        yield self._memoize(call)
+        yield from _append_steps(call.items or ())
+        yield from _set_item_steps(call.pairs or ())
         if call.state is not None:
-            yield from (_Inner(call.state), b"b")
+            yield from (_NestedValue(call.state), b"b")
 
-    def _remember(self, value: object) -> bytes:
+    def _memoize(self, value: object) -> bytes:
         index = len(self._memo)
-        self._memo[_key(value)] = (index, value)
-        return _indexed(b"q", b"r", index)
+        self._memo[_memo_key(value)] = (index, value)
+        return _indexed_opcode(b"q", b"r", index)
 
 
-def _key(value: object) -> object:
+def _memo_key(value: object) -> object:
     """What a value is remembered by: globals are the same by name, all else by identity."""
     return value if isinstance(value, Global) else id(value)
 
 
-def _indexed(short: bytes, long: bytes, index: int) -> bytes:
+def _indexed_opcode(short: bytes, long: bytes, index: int) -> bytes:
     return short + bytes([index]) if index < 256 else long + struct.pack("<L", index)
 
 
-def _items(items: Sequence[object]) -> Iterator[_Step]:
-    for start in range(0, len(items), _BATCH):
-        yield from _filled([_Inner(item) for item in items[start : start + _BATCH]], 1, b"a", b"e")
+def _append_steps(items: Sequence[object]) -> Iterator[_Step]:
+    for start in range(0, len(items), _BATCH_SIZE):
+        yield from _batch_steps([_NestedValue(item) for item in items[start : start + _BATCH_SIZE]], 1, b"a", b"e")
 
 
-def _pairs(pairs: Sequence[tuple[object, object]]) -> Iterator[_Step]:
-    for start in range(0, len(pairs), _BATCH):
-        batch = [_Inner(value) for pair in pairs[start : start + _BATCH] for value in pair]
-        yield from _filled(batch, 2, b"s", b"u")
+def _set_item_steps(pairs: Sequence[tuple[object, object]]) -> Iterator[_Step]:
+    for start in range(0, len(pairs), _BATCH_SIZE):
+        batch = [_NestedValue(value) for pair in pairs[start : start + _BATCH_SIZE] for value in pair]
+        yield from _batch_steps(batch, 2, b"s", b"u")
 
 
-def _filled(batch: list[_Inner], one: int, alone: bytes, together: bytes) -> Iterator[_Step]:
+def _batch_steps(batch: list[_NestedValue], one: int, alone: bytes, together: bytes) -> Iterator[_Step]:
     """Put a batch into what is on the stack; ``one`` says how many values are a single item."""
     if len(batch) > one:
         yield b"("
@@ -161,7 +161,7 @@ def _filled(batch: list[_Inner], one: int, alone: bytes, together: bytes) -> Ite
     yield together if len(batch) > one else alone
 
 
-def _global(value: Global) -> bytes:
+def _encode_global(value: Global) -> bytes:
     text = f"{value.module}\n{value.name}\n"
     # A dotted name would be looked up as it stands: protocol 2 knows no nested classes.
     if text.count("\n") != 2 or "." in value.name:
@@ -169,22 +169,22 @@ def _global(value: Global) -> bytes:
     return b"c" + text.encode()
 
 
-def _text(value: str) -> bytes:
+def _encode_text(value: str) -> bytes:
     encoded = value.encode("utf-8", "surrogatepass")
     return b"X" + struct.pack("<L", len(encoded)) + encoded
 
 
-def _number(value: object) -> bytes:
+def _encode_number(value: object) -> bytes:
     if value is None or isinstance(value, bool):
         return {None: b"N", True: b"\x88", False: b"\x89"}[value]
     if isinstance(value, float):
         return b"G" + struct.pack(">d", value)
     if not isinstance(value, int):
         raise FormatError(f"the checkpoint holds a {type(value).__name__}, which cannot be written again")
-    return _integer(value)
+    return _encode_integer(value)
 
 
-def _integer(value: int) -> bytes:
+def _encode_integer(value: int) -> bytes:
     if 0 <= value < 1 << 16:
         return b"K" + bytes([value]) if value < 256 else b"M" + struct.pack("<H", value)
     if -(1 << 31) <= value < 1 << 31:

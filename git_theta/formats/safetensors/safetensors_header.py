@@ -21,7 +21,7 @@ _DTYPES = frozenset(
 _ALIGNMENT = 8
 
 
-def header_of(parts: Sequence[Part], metadata: str | None, entries: Mapping[str, Mapping[str, object]]) -> bytes:
+def build_header(parts: Sequence[Part], metadata: str | None, entries: Mapping[str, Mapping[str, object]]) -> bytes:
     """Length and header of a file of ``parts``, whose data follows in their order.
 
     Args:
@@ -32,16 +32,16 @@ def header_of(parts: Sequence[Part], metadata: str | None, entries: Mapping[str,
     Raises FormatError where the format has no such dtype, or no two names for the same bytes.
     """
     members = [] if metadata is None else [f'"__metadata__":{metadata}']
-    members.extend(_members(parts, entries))
+    members.extend(_header_members(parts, entries))
     text = ("{" + ",".join(members) + "}").encode()
     text += b" " * (-len(text) % _ALIGNMENT)
     return len(text).to_bytes(8, "little") + text
 
 
-def _members(parts: Sequence[Part], entries: Mapping[str, Mapping[str, object]]) -> Iterator[str]:
+def _header_members(parts: Sequence[Part], entries: Mapping[str, Mapping[str, object]]) -> Iterator[str]:
     end = 0
     for part in parts:
-        _check(part)
+        _check_part(part)
         start, end = end, end + part.spec.nbytes
         entry = {
             **entries.get(part.name, {}),
@@ -50,10 +50,10 @@ def _members(parts: Sequence[Part], entries: Mapping[str, Mapping[str, object]])
             "data_offsets": (start, end),
         }
         # The library orders the keys of a new entry so, and writes neither spaces nor escapes.
-        yield f"{_json(part.name)}:{_json(entry)}"
+        yield f"{_compact_json(part.name)}:{_compact_json(entry)}"
 
 
-def _check(part: Part) -> None:
+def _check_part(part: Part) -> None:
     if part.views:
         raise FormatError("safetensors files cannot hold two names for the same bytes", parameter=part.name)
     if part.spec.dtype.name not in _DTYPES:
@@ -62,5 +62,5 @@ def _check(part: Part) -> None:
         raise FormatError("safetensors files hold whole bytes only", parameter=part.name)
 
 
-def _json(value: object) -> str:
+def _compact_json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from git_theta.errors import FormatError
-from git_theta.formats.base import Format, Part, Source, Span, Template, View
-from git_theta.formats.layout import checked
+from git_theta.formats.base import Format, Part, Source, Span, SpanView, Template
+from git_theta.formats.layout import validate_spans
 from git_theta.formats.pickle.pickle_reader import MAX_PICKLE, read_pickle
-from git_theta.formats.template import TemplateSource, misread, same_layout, verified
-from git_theta.formats.torch.torch_build import Rebuilder
-from git_theta.formats.torch.torch_names import Names, named_tensors
-from git_theta.formats.torch.torch_tensors import Tensor
+from git_theta.formats.template import TemplateSource, find_misread, matches_template, verify_runs
+from git_theta.formats.torch.torch_build import ArchiveRebuilder
+from git_theta.formats.torch.torch_names import UniqueNames, name_tensors
+from git_theta.formats.torch.torch_tensors import PickledTensor
 from git_theta.formats.zip.zip_directory import Member, read_directory
-from git_theta.formats.zip.zip_mend import blanked, members_of, mended
+from git_theta.formats.zip.zip_mend import blank_member, members_of, mend_checksums
 from git_theta.tensors.spec import Spec
 
 _SUFFIXES = frozenset((".pt", ".pth", ".bin", ".ckpt"))
@@ -51,17 +51,17 @@ class TorchZipFormat(Format):
             FormatError: the archive or its pickle is damaged or hostile, or its storages are big-endian.
         """
         members = read_directory(source)
-        prefix = _prefix(members)
+        prefix = _find_prefix(members)
         byteorder = members.get(f"{prefix}byteorder")
-        if byteorder and _content(source, byteorder) != b"little":
+        if byteorder and _read_member(source, byteorder) != b"little":
             raise FormatError("the archive's storages are not little-endian")
-        names = Names()
+        names = UniqueNames()
         spans: list[Span] = []
         for pickle, top in _PICKLES:
             if f"{prefix}{pickle}.pkl" in members:
-                root = read_pickle(_content(source, members[f"{prefix}{pickle}.pkl"]))
-                spans.extend(_spans(_by_storage(root, names, top), members, f"{prefix}{pickle}/"))
-        return list(checked(spans, source.size))
+                root = read_pickle(_read_member(source, members[f"{prefix}{pickle}.pkl"]))
+                spans.extend(_storage_spans(_tensors_by_storage(root, names, top), members, f"{prefix}{pickle}/"))
+        return list(validate_spans(spans, source.size))
 
     def build(self, parts: Sequence[Part], like: Template) -> list[bytes]:
         """The template with other checksums, or, for other parameters, a checkpoint of plain values rebuilt.
@@ -70,20 +70,20 @@ class TorchZipFormat(Format):
             FormatError: other parameters, and the template is TorchScript, or holds objects, or has no place for them.
         """
         members = read_directory(TemplateSource(like))
-        if same_layout(parts, like):
-            return mended(parts, like, members)
-        rebuilder = Rebuilder(like, members, _prefix(members))
-        runs = rebuilder.runs(parts)
+        if matches_template(parts, like):
+            return mend_checksums(parts, like, members)
+        rebuilder = ArchiveRebuilder(like, members, _find_prefix(members))
+        runs = rebuilder.build_runs(parts)
         # Tied names can come out in another order, which only putting them in anew can change.
-        wrong = misread(self, runs, parts)
+        wrong = find_misread(self, runs, parts)
         moved = {name for part in wrong for name in (part.name, *(view.name for view in part.views))}
-        return verified(self, rebuilder.runs(parts, moved), parts) if wrong else runs
+        return verify_runs(self, rebuilder.build_runs(parts, moved), parts) if wrong else runs
 
-    def comparable(self, like: Template) -> tuple[bytes, ...]:
+    def comparable_runs(self, like: Template) -> tuple[bytes, ...]:
         """The runs without ``.data/serialization_id``: torch hashes names and checksums of all members into it."""
         members = read_directory(TemplateSource(like))
-        stamp = members.get(f"{_prefix(members)}.data/serialization_id")
-        return blanked(like, stamp) if stamp else like.runs
+        stamp = members.get(f"{_find_prefix(members)}.data/serialization_id")
+        return blank_member(like, stamp) if stamp else like.runs
 
     def checksums(self, like: Template) -> dict[str, int]:
         """As ``Format.checksums`` says; nothing for tensors whose writer left the CRC out."""
@@ -91,7 +91,7 @@ class TorchZipFormat(Format):
         return {span.name: member.crc for span, member in zip(like.spans, members, strict=True) if member.crc}
 
 
-def _prefix(members: dict[str, Member]) -> str:
+def _find_prefix(members: dict[str, Member]) -> str:
     """The folder that everything in the archive is in, with its slash."""
     found = [name for name in members if name.endswith("/data.pkl") and name.count("/") == 1]
     if len(found) != 1:
@@ -99,50 +99,52 @@ def _prefix(members: dict[str, Member]) -> str:
     return found[0].removesuffix("data.pkl")
 
 
-def _content(source: Source, member: Member) -> bytes:
+def _read_member(source: Source, member: Member) -> bytes:
     if not member.stored or member.size > MAX_PICKLE:
         raise FormatError(f"{member.name} is compressed, encrypted or larger than is read")
     return source.read(member.offset, member.size)
 
 
-def _by_storage(root: object, names: Names, top: str) -> dict[str, list[tuple[str, Tensor]]]:
-    groups: dict[str, list[tuple[str, Tensor]]] = {}
-    for name, tensor in named_tensors(root, names, top):
+def _tensors_by_storage(root: object, names: UniqueNames, top: str) -> dict[str, list[tuple[str, PickledTensor]]]:
+    groups: dict[str, list[tuple[str, PickledTensor]]] = {}
+    for name, tensor in name_tensors(root, names, top):
         groups.setdefault(tensor.key, []).append((name, tensor))
     return groups
 
 
-def _spans(groups: dict[str, list[tuple[str, Tensor]]], members: dict[str, Member], folder: str) -> Iterator[Span]:
+def _storage_spans(
+    groups: dict[str, list[tuple[str, PickledTensor]]], members: dict[str, Member], folder: str
+) -> Iterator[Span]:
     for key, tensors in groups.items():
         member = members.get(folder + key)
-        if member and member.stored and all(_fits(tensor, member) for _, tensor in tensors):
-            span = _whole(member, tensors) or _flat(member, tensors)
+        if member and member.stored and all(_fits_member(tensor, member) for _, tensor in tensors):
+            span = _whole_span(member, tensors) or _flat_span(member, tensors)
             if span:
                 yield span
 
 
-def _fits(tensor: Tensor, member: Member) -> bool:
-    return tensor.storage_size == member.size and tensor.extent <= member.size * 8
+def _fits_member(tensor: PickledTensor, member: Member) -> bool:
+    return tensor.storage_size == member.size and tensor.extent_bits <= member.size * 8
 
 
-def _whole(member: Member, tensors: list[tuple[str, Tensor]]) -> Span | None:
+def _whole_span(member: Member, tensors: list[tuple[str, PickledTensor]]) -> Span | None:
     """The storage as the first tensor that is all of it; the others are its views."""
     for index, (name, tensor) in enumerate(tensors):
-        if tensor.contiguous and tensor.spec.nbytes == member.size:
-            views = tuple(_view(*other) for other in tensors[:index] + tensors[index + 1 :])
+        if tensor.is_contiguous and tensor.spec.nbytes == member.size:
+            views = tuple(_view_of(*other) for other in tensors[:index] + tensors[index + 1 :])
             return Span(name, tensor.spec, member.offset, member.size, views)
     return None
 
 
-def _flat(member: Member, tensors: list[tuple[str, Tensor]]) -> Span | None:
+def _flat_span(member: Member, tensors: list[tuple[str, PickledTensor]]) -> Span | None:
     """The storage as a flat run of elements that all its tensors are windows on; None where bytes are left over."""
     name, tensor = tensors[0]
     flat = Spec(tensor.spec.dtype, (member.size * 8 // tensor.spec.dtype.bits,))
     if flat.nbytes != member.size:
         return None
-    return Span(name, flat, member.offset, member.size, tuple(_view(*window) for window in tensors))
+    return Span(name, flat, member.offset, member.size, tuple(_view_of(*window) for window in tensors))
 
 
-def _view(name: str, tensor: Tensor) -> View:
-    view = View(name, tensor.spec, None if tensor.contiguous else tensor.stride, tensor.offset)
+def _view_of(name: str, tensor: PickledTensor) -> SpanView:
+    view = SpanView(name, tensor.spec, None if tensor.is_contiguous else tensor.stride, tensor.offset)
     return view if tensor.spec.elements else view._replace(offset=0)

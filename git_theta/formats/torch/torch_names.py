@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from git_theta.errors import FormatError
-from git_theta.formats.pickle.pickle_reader import Call, Global, Mapping, Persistent
-from git_theta.formats.torch.torch_tensors import REBUILD, Tensor, tensor_of
+from git_theta.formats.pickle.pickle_reader import Call, Global, PersistentId, PickledDict
+from git_theta.formats.torch.torch_tensors import REBUILD_FUNCTIONS, PickledTensor, tensor_of
 
 # With their specs and views 100,000 tensors take about 70 MB here.
 _MAX_NAMES = 100_000
@@ -21,10 +21,10 @@ _MAX_VISITS = 1_000_000
 _MAX_TEXT = 32 << 20
 
 # Where in a call's arguments the tensors are, and what to call them; None: as the call itself.
-_Places = dict[tuple[int, ...], str | None]
-_PARTS: dict[str, _Places] = {
+_ArgumentLabels = dict[tuple[int, ...], str | None]
+_TENSOR_ARGUMENTS: dict[str, _ArgumentLabels] = {
     # Not the storage in a tensor's arguments: that is the tensor.
-    **{function: {} for function in REBUILD},
+    **{function: {} for function in REBUILD_FUNCTIONS},
     "torch._utils._rebuild_parameter": {(0,): None},
     "torch._utils._rebuild_parameter_with_state": {(0,): None},
     "torch._utils._rebuild_device_tensor_from_cpu_tensor": {(0,): None},
@@ -34,31 +34,31 @@ _PARTS: dict[str, _Places] = {
     "torch.jit._pickle.restore_type_tag": {(0,): None},
     "torch.jit._pickle.build_tensorlist": {(0,): None},
 }
-_SPARSE: _Places = {(1, 0): "indices", (1, 1): "values"}
-_SPARSE_COMPRESSED: _Places = {
+_SPARSE_COO: _ArgumentLabels = {(1, 0): "indices", (1, 1): "values"}
+_SPARSE_COMPRESSED: _ArgumentLabels = {
     (1, 0): "compressed_indices",
     (1, 1): "plain_indices",
     (1, 2): "values",
 }
 # These take (function, type, arguments, attributes).
-_SUBCLASS = frozenset(("torch._tensor._rebuild_from_type", "torch._tensor._rebuild_from_type_v2"))
-_STATEFUL = _SUBCLASS | {"torch._utils._rebuild_parameter_with_state"}
+_SUBCLASS_REBUILDS = frozenset(("torch._tensor._rebuild_from_type", "torch._tensor._rebuild_from_type_v2"))
+_STATEFUL_REBUILDS = _SUBCLASS_REBUILDS | {"torch._utils._rebuild_parameter_with_state"}
 # A module keeps what its state dict calls "weight" in the attribute _parameters.
 _MODULE_TABLES = frozenset(("_parameters", "_buffers", "_modules"))
 
-_Part = tuple[str | None, object]
-_NO_PART = (None, object())
+_LabelledValue = tuple[str | None, object]
+_EXHAUSTED = (None, object())
 
 
 @dataclass(frozen=True, slots=True)
-class _Path:
+class _NameChain:
     """The way from the root, as a chain: joined only for tensors, so that long keys are not copied at every level."""
 
-    parent: _Path | None
+    parent: _NameChain | None
     label: str
     length: int
 
-    def joined(self) -> str:
+    def full_name(self) -> str:
         labels = [self.label]
         above = self.parent
         while above:
@@ -67,14 +67,14 @@ class _Path:
         return ".".join(reversed(labels))
 
 
-class Names:
+class UniqueNames:
     """Gives every tensor of an archive a name of its own; a name that is taken gets ``~2``, ``~3`` and so on."""
 
     def __init__(self) -> None:
         self._uses: dict[str, int] = {}
         self._text = 0
 
-    def unique(self, name: str) -> str:
+    def claim_name(self, name: str) -> str:
         """``name``, or its first free variant. Raises FormatError at more names or text than memory should hold."""
         self._text += len(name)
         if len(self._uses) >= _MAX_NAMES or self._text > _MAX_TEXT:
@@ -87,21 +87,21 @@ class Names:
         return candidate
 
 
-def named_tensors(root: object, names: Names, top: str = "") -> Iterator[tuple[str, Tensor]]:
+def name_tensors(root: object, names: UniqueNames, top: str = "") -> Iterator[tuple[str, PickledTensor]]:
     """The tensors that a pickle describes, in its order, under ``top`` where that is given.
 
     Raises:
         FormatError: the object is nested over 2,000 deep, or too large or too repetitive to walk.
     """
-    top_path = _Path(None, top, len(top)) if top else None
+    top_path = _NameChain(None, top, len(top)) if top else None
     # Iterators, not lists of children: what is held grows with the depth alone.
-    stack: list[tuple[_Path | None, Iterator[_Part]]] = [(top_path, iter([(None, root)]))]
+    stack: list[tuple[_NameChain | None, Iterator[_LabelledValue]]] = [(top_path, iter([(None, root)]))]
     entered: set[int] = set()
     visits = 0
     while stack:
         above, parts = stack[-1]
-        label, value = next(parts, _NO_PART)
-        if value is _NO_PART[1]:
+        label, value = next(parts, _EXHAUSTED)
+        if value is _EXHAUSTED[1]:
             stack.pop()
             continue
         visits += 1
@@ -109,109 +109,111 @@ def named_tensors(root: object, names: Names, top: str = "") -> Iterator[tuple[s
             raise FormatError("the pickle holds the same objects too often, or is nested too deep")
         if id(value) in entered:
             continue
-        path = above if label is None else _below(above, label)
+        path = above if label is None else _extend_chain(above, label)
         tensor = tensor_of(value)
         if tensor is not None:
-            yield names.unique(_name(path)), tensor
-        elif not _is_tensor(value):
+            yield names.claim_name(_tensor_name(path)), tensor
+        elif not _is_torch_rebuild(value):
             entered.add(id(value))
-        stack.append((path, _parts(value)))
+        stack.append((path, _tensor_children(value)))
 
 
-def _name(path: _Path | None) -> str:
+def _tensor_name(path: _NameChain | None) -> str:
     """The path as a name; an object that is itself a tensor has none, and is called "tensor"."""
     if path and path.length > _MAX_TEXT:
         raise FormatError("the pickle names a tensor with more text than is read")
-    return (path.joined() if path else "") or "tensor"
+    return (path.full_name() if path else "") or "tensor"
 
 
-def _below(path: _Path | None, label: str) -> _Path:
-    return _Path(path, label, (path.length + 1 if path else 0) + len(label))
+def _extend_chain(path: _NameChain | None, label: str) -> _NameChain:
+    return _NameChain(path, label, (path.length + 1 if path else 0) + len(label))
 
 
-def _parts(value: object) -> Iterator[_Part]:
+def _tensor_children(value: object) -> Iterator[_LabelledValue]:
     """What is inside a value and may be or hold a tensor, each with its label."""
-    return (part for part in _all_parts(value) if _may_hold(part[1]))
+    return (part for part in _all_children(value) if _may_hold_tensors(part[1]))
 
 
-def _may_hold(value: object) -> bool:
-    if isinstance(value, Mapping):
+def _may_hold_tensors(value: object) -> bool:
+    if isinstance(value, PickledDict):
         return bool(value.pairs)
-    return isinstance(value, (Call, Persistent)) or (isinstance(value, (list, tuple)) and bool(value))
+    return isinstance(value, (Call, PersistentId)) or (isinstance(value, (list, tuple)) and bool(value))
 
 
-def _all_parts(value: object) -> Iterable[_Part]:
+def _all_children(value: object) -> Iterable[_LabelledValue]:
     if isinstance(value, (list, tuple)):
-        return _numbered(value)
-    if isinstance(value, Mapping):
-        return _labelled(value.pairs or ())
-    return _parts_of_call(value) if isinstance(value, Call) else ()
+        return _number_items(value)
+    if isinstance(value, PickledDict):
+        return _label_pairs(value.pairs or ())
+    return _call_children(value) if isinstance(value, Call) else ()
 
 
-def _parts_of_call(call: Call) -> Iterator[_Part]:
+def _call_children(call: Call) -> Iterator[_LabelledValue]:
     """A tensor's ingredients, or an object's: arguments, items, keys, attributes."""
     path = call.function.path if isinstance(call.function, Global) else ""
-    places = _places(path, call)
+    places = _tensor_arguments(path, call)
     if places is not None:
-        yield from ((label, _at(call.arguments, place)) for place, label in places.items())
-    elif _is_subclass(path, call):
-        yield None, Call(call.arguments[0], _tuple(call.arguments[2]))
+        yield from ((label, _argument_at(call.arguments, place)) for place, label in places.items())
+    elif _rebuilds_subclass(path, call):
+        yield None, Call(call.arguments[0], _as_tuple(call.arguments[2]))
     else:
-        yield from _numbered(call.arguments)
-    yield from _numbered(call.items or ())
-    yield from _labelled(call.pairs or ())
-    yield from _attributes(_at(call.arguments, (3,)) if path in _STATEFUL else call.state, _is_tensor(call))
+        yield from _number_items(call.arguments)
+    yield from _number_items(call.items or ())
+    yield from _label_pairs(call.pairs or ())
+    yield from _state_children(
+        _argument_at(call.arguments, (3,)) if path in _STATEFUL_REBUILDS else call.state, _is_torch_rebuild(call)
+    )
 
 
-def _attributes(state: object, of_tensor: bool) -> Iterator[_Part]:
+def _state_children(state: object, of_tensor: bool) -> Iterator[_LabelledValue]:
     """An object's state: its attributes, or a pair of them and its slots, or anything."""
     for table in state if isinstance(state, tuple) and len(state) == 2 else (state,):
-        if of_tensor or not isinstance(table, Mapping):
+        if of_tensor or not isinstance(table, PickledDict):
             # As containers of their own they are entered once, however often the tensor is tied: two parameters may
             # refer to one another.
             yield None, table
         else:
             yield from (
-                (None if label in _MODULE_TABLES else label, part) for label, part in _labelled(table.pairs or ())
+                (None if label in _MODULE_TABLES else label, part) for label, part in _label_pairs(table.pairs or ())
             )
 
 
-def _places(path: str, call: Call) -> _Places | None:
+def _tensor_arguments(path: str, call: Call) -> _ArgumentLabels | None:
     if path != "torch._utils._rebuild_sparse_tensor":
-        return _PARTS.get(path)
-    layout = _at(call.arguments, (0,))
+        return _TENSOR_ARGUMENTS.get(path)
+    layout = _argument_at(call.arguments, (0,))
     coordinates = isinstance(layout, Call) and layout.arguments == ("torch.sparse_coo",)
-    return _SPARSE if coordinates else _SPARSE_COMPRESSED
+    return _SPARSE_COO if coordinates else _SPARSE_COMPRESSED
 
 
-def _is_subclass(path: str, call: Call) -> bool:
+def _rebuilds_subclass(path: str, call: Call) -> bool:
     """Whether the call rebuilds a tensor of a subclass, through the function that it names."""
-    return path in _SUBCLASS and len(call.arguments) == 4 and _is_tensor(Call(call.arguments[0], ()))
+    return path in _SUBCLASS_REBUILDS and len(call.arguments) == 4 and _is_torch_rebuild(Call(call.arguments[0], ()))
 
 
-def _is_tensor(value: object) -> bool:
+def _is_torch_rebuild(value: object) -> bool:
     """Whether ``value`` is made of tensors as a parameter is, and so may be tied: not a container to enter once."""
     if not isinstance(value, Call) or not isinstance(value.function, Global):
         return False
     return value.function.module in ("torch._utils", "torch._tensor")
 
 
-def _tuple(value: object) -> tuple[object, ...]:
+def _as_tuple(value: object) -> tuple[object, ...]:
     return value if isinstance(value, tuple) else ()
 
 
-def _at(value: object, place: tuple[int, ...]) -> object:
+def _argument_at(value: object, place: tuple[int, ...]) -> object:
     """The argument at ``place``; None where there is none."""
     for index in place:
         value = value[index] if isinstance(value, tuple) and index < len(value) else None
     return value
 
 
-def _numbered(items: Iterable[object]) -> Iterator[_Part]:
+def _number_items(items: Iterable[object]) -> Iterator[_LabelledValue]:
     return ((str(index), item) for index, item in enumerate(items))
 
 
-def _labelled(pairs: Iterable[tuple[object, object]]) -> Iterator[_Part]:
+def _label_pairs(pairs: Iterable[tuple[object, object]]) -> Iterator[_LabelledValue]:
     return ((label_of(key), item) for key, item in pairs)
 
 

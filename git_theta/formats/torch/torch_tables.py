@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, TypeGuard
 
 from git_theta.errors import FormatError
-from git_theta.formats.pickle.pickle_reader import Call, Global, Mapping
+from git_theta.formats.pickle.pickle_reader import Call, Global, PickledDict
 from git_theta.formats.torch.torch_names import label_of
-from git_theta.formats.torch.torch_tensors import Tensor, tensor_of
+from git_theta.formats.torch.torch_tensors import PickledTensor, tensor_of
 
-ORDERED = Global("collections", "OrderedDict")
-_PARAMETER = Global("torch._utils", "_rebuild_parameter")
+ORDERED_DICT = Global("collections", "OrderedDict")
+_REBUILD_PARAMETER = Global("torch._utils", "_rebuild_parameter")
 _MAX_TEXT = 32 << 20
 
 _Pair = tuple[object, object]
@@ -40,19 +40,19 @@ class Table:
         sub: the last of its dicts that holds tensors, if any: what a new one is made like.
     """
 
-    record: Mapping | Call | list[object]
+    record: PickledDict | Call | list[object]
     pairs: list[_Pair]
-    within: Place | None = None
+    parent: TableSlot | None = None
     example: Table | None = None
     cursor: int = -1
     marked: set[int] = field(default_factory=set)
     removed: set[int] = field(default_factory=set)
     added: dict[int, list[_Pair]] = field(default_factory=dict)
     labels: set[str] | None = None
-    holds: bool = False
-    sub: Table | None = None
+    has_tensors: bool = False
+    child_example: Table | None = None
 
-    def commit(self) -> None:
+    def apply_edits(self) -> None:
         """Write what was planned into the record."""
         pairs = list(self.added.get(-1, ()))
         for index, pair in enumerate(self.pairs):
@@ -72,7 +72,7 @@ class Table:
         if self.labels is not None:
             self.labels.add(label_of(key))
 
-    def has(self, label: str) -> bool:
+    def has_label(self, label: str) -> bool:
         """Whether a pair with that label stays or was added. Ask once all that goes was taken."""
         if self.labels is None:
             kept = (key for index, (key, _) in enumerate(self.pairs) if index not in self.removed)
@@ -82,9 +82,9 @@ class Table:
     def nests(self) -> bool:
         """Whether a dotted name becomes a dict within it; else the dotted name is the key, as in state dicts."""
         like = self.example or self
-        if any(isinstance(key, str) and "." in key for key, _ in like.pairs) or _is_ordered(like.record):
+        if any(isinstance(key, str) and "." in key for key, _ in like.pairs) or _is_ordered_dict(like.record):
             return False
-        return like.sub is not None or any(type(key) is int for key, _ in like.pairs)
+        return like.child_example is not None or any(type(key) is int for key, _ in like.pairs)
 
     def key_of(self, label: str) -> object:
         """The key for a new value. Raises FormatError where a list or an empty dict does not say."""
@@ -95,14 +95,14 @@ class Table:
                 raise FormatError("a list of tensors can only grow at its end")
             self.cursor = len(self.pairs) - 1
             return length
-        if not (like.pairs or self.within is None or _is_ordered(like.record)):
+        if not (like.pairs or self.parent is None or _is_ordered_dict(like.record)):
             raise FormatError("the dict that it belongs to is empty: nothing tells how its keys are written")
         numbered = bool(like.pairs) and all(type(key) is int for key, _ in like.pairs)
-        return int(label) if numbered and _is_number(label) else label
+        return int(label) if numbered and _is_integer_label(label) else label
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class TableSlot:
     """Where a tensor is: pair ``index`` of ``table``."""
 
     table: Table
@@ -112,27 +112,27 @@ class Place:
     def value(self) -> object:
         return self.table.pairs[self.index][1]
 
-    def point(self) -> None:
+    def move_cursor(self) -> None:
         """Have new pairs put after this one, and after what it is in."""
-        for place in self._way():
+        for place in self._enclosing_slots():
             place.table.cursor = place.index
 
-    def mark(self) -> None:
+    def mark_boundary(self) -> None:
         """Have new pairs that come before this one put no earlier than right there."""
-        for place in self._way():
+        for place in self._enclosing_slots():
             place.table.marked.add(place.index)
 
-    def _way(self) -> Iterator[Place]:
-        place: Place | None = self
+    def _enclosing_slots(self) -> Iterator[TableSlot]:
+        place: TableSlot | None = self
         while place:
             yield place
-            place = place.table.within
+            place = place.table.parent
 
-    def put(self, value: object) -> None:
+    def replace_value(self, value: object) -> None:
         """Plan another value in the same place."""
         self.table.pairs[self.index] = (self.table.pairs[self.index][0], value)
 
-    def take(self) -> None:
+    def remove_pair(self) -> None:
         """Plan to leave the pair out. Raises FormatError for a list: what follows would change its name."""
         if isinstance(self.table.record, list):
             raise FormatError("a tensor cannot be taken out of a list")
@@ -143,31 +143,31 @@ class Tables:
     """All tables of a checkpoint, and the places of its tensors in them, by name in the pickle's order."""
 
     def __init__(self, root: object) -> None:
-        self.places: dict[str, Place] = {}
+        self.slots: dict[str, TableSlot] = {}
         self._tables: dict[str, Table] = {}
-        self._walk(root)
+        self._collect_tables(root)
 
-    def add(self, name: str, value: object) -> None:
+    def insert_tensor(self, name: str, value: object) -> None:
         """Plan a tensor of that name where its way leads. Raises FormatError where it leads nowhere."""
-        above, label = self._nearest(name)
+        above, label = self._split_name(name)
         table = self._tables.get(above)
         if table is None:
             raise FormatError("the checkpoint is no dict, so nothing can be added to it")
         first, dot, _ = label.partition(".")
         if dot and table.nests():
-            self._tables[_joined(above, first)] = self._nested(table, first)
-            self.add(name, value)
-        elif table.has(label):
+            self._tables[_join_name(above, first)] = self._create_nested(table, first)
+            self.insert_tensor(name, value)
+        elif table.has_label(label):
             raise FormatError(f"the checkpoint has something else of that name than a tensor: {name!a}")
         else:
             table.insert(table.key_of(label), value)
 
-    def commit(self) -> None:
+    def apply_edits(self) -> None:
         """Write all that was planned into the records."""
         for table in self._tables.values():
-            table.commit()
+            table.apply_edits()
 
-    def _nearest(self, name: str) -> tuple[str, str]:
+    def _split_name(self, name: str) -> tuple[str, str]:
         """The longest start of ``name`` that is a table, and the rest."""
         at = len(name)
         while (at := name.rfind(".", 0, at)) > 0:
@@ -175,91 +175,91 @@ class Tables:
                 return name[:at], name[at + 1 :]
         return "", name
 
-    def _nested(self, table: Table, label: str) -> Table:
+    def _create_nested(self, table: Table, label: str) -> Table:
         """A new dict in ``table``."""
-        if table.has(label):
+        if table.has_label(label):
             raise FormatError(f"the checkpoint has something else than a dict of that name: {label!a}")
-        example = (table.example or table).sub
+        example = (table.example or table).child_example
         if example is None:
             raise FormatError("the checkpoint has no dict that a new one could be made like")
-        record = Call(ORDERED, ()) if _is_ordered(example.record) else Mapping()
+        record = Call(ORDERED_DICT, ()) if _is_ordered_dict(example.record) else PickledDict()
         table.insert(table.key_of(label), record)
-        return Table(record, [], Place(table, table.cursor), example)
+        return Table(record, [], TableSlot(table, table.cursor), example)
 
-    def _walk(self, root: object) -> None:
-        stack = [_Frame(self._enter("", root, None), None, "", _labelled(root))]
+    def _collect_tables(self, root: object) -> None:
+        stack = [_WalkLevel(self._register_table("", root, None), None, "", _children_of(root))]
         entered = {id(root)}
         text = 0
         while stack:
             table, _, above, children = stack[-1]
             index, label, value = next(children, (-1, "", None))
-            path = _joined(above, label)
-            within = Place(table, index) if table else stack[-1].within
+            path = _join_name(above, label)
+            within = TableSlot(table, index) if table else stack[-1].parent
             if index < 0:
                 stack.pop()
-                _leave(table, stack[-1].table if stack else None)
-            elif table and tensor_at(value):
-                self.places.setdefault(path, Place(table, index))
-                table.holds = True
-            elif isinstance(value, (Mapping, Call, list, tuple)) and id(value) not in entered:
+                _mark_parent(table, stack[-1].table if stack else None)
+            elif table and unwrap_tensor(value):
+                self.slots.setdefault(path, TableSlot(table, index))
+                table.has_tensors = True
+            elif isinstance(value, (PickledDict, Call, list, tuple)) and id(value) not in entered:
                 entered.add(id(value))
                 text += len(path)
                 if text > _MAX_TEXT:
                     raise FormatError("the checkpoint's keys are longer than is read")
-                stack.append(_Frame(self._enter(path, value, within), within, path, _labelled(value)))
+                stack.append(_WalkLevel(self._register_table(path, value, within), within, path, _children_of(value)))
 
-    def _enter(self, path: str, value: object, within: Place | None) -> Table | None:
+    def _register_table(self, path: str, value: object, within: TableSlot | None) -> Table | None:
         """The value as a table; None for what is none, or has another's name."""
-        if path in self._tables or not (isinstance(value, (list, Mapping)) or _is_ordered(value)):
+        if path in self._tables or not (isinstance(value, (list, PickledDict)) or _is_ordered_dict(value)):
             return None
         return self._tables.setdefault(path, Table(value, _pairs_of(value), within))
 
 
-class _Frame(NamedTuple):
+class _WalkLevel(NamedTuple):
     """What the walk is in: its table if it is one, its place, its path, and its children still to come."""
 
     table: Table | None
-    within: Place | None
+    parent: TableSlot | None
     path: str
     children: Iterator[tuple[int, str, object]]
 
 
-def _leave(table: Table | None, above: Table | None) -> None:
+def _mark_parent(table: Table | None, above: Table | None) -> None:
     """Note in a table that one of its values holds tensors."""
-    if table and above and table.holds:
-        above.holds = True
-        above.sub = above.sub if isinstance(table.record, list) else table
+    if table and above and table.has_tensors:
+        above.has_tensors = True
+        above.child_example = above.child_example if isinstance(table.record, list) else table
 
 
-def tensor_at(value: object) -> Tensor | None:
+def unwrap_tensor(value: object) -> PickledTensor | None:
     """The tensor that ``value`` is, itself or as an ``nn.Parameter``."""
-    return tensor_of(value.arguments[0] if is_parameter(value) else value)
+    return tensor_of(value.arguments[0] if is_nn_parameter(value) else value)
 
 
-def is_parameter(value: object) -> TypeGuard[Call]:
+def is_nn_parameter(value: object) -> TypeGuard[Call]:
     """Whether ``value`` wraps a tensor as an ``nn.Parameter``."""
-    return isinstance(value, Call) and value.function == _PARAMETER and len(value.arguments) == 3
+    return isinstance(value, Call) and value.function == _REBUILD_PARAMETER and len(value.arguments) == 3
 
 
-def _is_ordered(value: object) -> TypeGuard[Call]:
-    return isinstance(value, Call) and value.function == ORDERED
+def _is_ordered_dict(value: object) -> TypeGuard[Call]:
+    return isinstance(value, Call) and value.function == ORDERED_DICT
 
 
 def _pairs_of(value: object) -> list[_Pair]:
     """Keys and values of a dict, indices and items of a list or tuple; nothing for anything else."""
     if isinstance(value, (list, tuple)):
         return list(enumerate(value))
-    return list(value.pairs or ()) if isinstance(value, Mapping) or _is_ordered(value) else []
+    return list(value.pairs or ()) if isinstance(value, PickledDict) or _is_ordered_dict(value) else []
 
 
-def _labelled(value: object) -> Iterator[tuple[int, str, object]]:
+def _children_of(value: object) -> Iterator[tuple[int, str, object]]:
     """Index, label and value of what is in a dict, list or tuple."""
     return ((index, label_of(key), item) for index, (key, item) in enumerate(_pairs_of(value)))
 
 
-def _is_number(label: str) -> bool:
+def _is_integer_label(label: str) -> bool:
     return len(label) < 20 and label.isdecimal() and label == str(int(label))
 
 
-def _joined(above: str, label: str) -> str:
+def _join_name(above: str, label: str) -> str:
     return f"{above}.{label}" if above else label

@@ -19,7 +19,7 @@ _END64 = struct.Struct("<4sQ2H2L4Q")
 _CENTRAL = struct.Struct("<4s6H3L5H2L")
 _LOCAL = struct.Struct("<4s5H3L2H")
 _LONGEST_COMMENT = 0xFFFF
-_COUNT64, _ZIP64 = 0xFFFF, 0xFFFFFFFF
+_SATURATED_COUNT, _SATURATED = 0xFFFF, 0xFFFFFFFF
 _ZIP64_EXTRA = 1
 _ENCRYPTED, SIZES_FOLLOW, UTF8 = 1, 8, 0x800
 # About 100 bytes of directory and 300 of memory each; torch writes one member per storage.
@@ -42,8 +42,8 @@ class Member:
     offset: int
     size: int
     stored: bool
-    header: int
-    record: int
+    header_offset: int
+    record_offset: int
     flags: int
     method: int
     unpacked: int
@@ -51,7 +51,7 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
-class _Record:
+class _DirectoryRecord:
     """A member as the central directory tells it, ``at`` bytes from the directory's start."""
 
     at: int
@@ -60,7 +60,7 @@ class _Record:
     method: int
     packed: int
     size: int
-    header: int
+    header_offset: int
     crc: int
 
 
@@ -73,13 +73,13 @@ def read_directory(source: Source) -> dict[str, Member]:
     count, size, start = _find_directory(source)
     if count > _MAX_MEMBERS or size > _MAX_DIRECTORY:
         raise FormatError(f"the archive claims {count} members in a directory of {size} bytes, too many to read")
-    records = sorted(_records(source.read(start, size), count), key=lambda record: record.header)
+    records = sorted(_parse_records(source.read(start, size), count), key=lambda record: record.header_offset)
     members: dict[str, Member] = {}
     end = 0
     for record in records:
-        if record.header < end:
+        if record.header_offset < end:
             raise FormatError("two members of the archive overlap")
-        member = _locate(source, record, start)
+        member = _locate_member(source, record, start)
         end = member.offset + member.size
         if end > start:
             raise FormatError(f"a member of the archive reaches into the directory: {member.name!a}")
@@ -92,7 +92,7 @@ def _find_directory(source: Source) -> tuple[int, int, int]:
     """Number of members, size and offset of the central directory."""
     end, fields = _find_end(source)
     count, size, start = fields
-    if count == _COUNT64 or _ZIP64 in (size, start):
+    if count == _SATURATED_COUNT or _SATURATED in (size, start):
         count, size, start = _find_end64(source, end) or fields
     if start + size > end:
         raise FormatError("the archive's directory lies outside the file")
@@ -128,7 +128,7 @@ def _find_end64(source: Source, end: int) -> tuple[int, int, int] | None:
     return count, size, start
 
 
-def _records(directory: bytes, count: int) -> Iterator[_Record]:
+def _parse_records(directory: bytes, count: int) -> Iterator[_DirectoryRecord]:
     at = 0
     for _ in range(count):
         if at + _CENTRAL.size > len(directory):
@@ -140,47 +140,47 @@ def _records(directory: bytes, count: int) -> Iterator[_Record]:
         extra_end = name_end + lengths[1]
         if signature != b"PK\1\2" or extra_end + lengths[2] > len(directory):
             raise FormatError("the archive's directory is damaged")
-        size, packed, header = _widened((size, packed, header), directory[name_end:extra_end])
-        yield _Record(at, directory[at + _CENTRAL.size : name_end], flags, method, packed, size, header, crc)
+        size, packed, header = _widen_fields((size, packed, header), directory[name_end:extra_end])
+        yield _DirectoryRecord(at, directory[at + _CENTRAL.size : name_end], flags, method, packed, size, header, crc)
         at = extra_end + lengths[2]
     if at != len(directory):
         raise FormatError("the archive's directory has more in it than it counts")
 
 
-def _widened(fields: tuple[int, ...], extra: bytes) -> list[int]:
+def _widen_fields(fields: tuple[int, ...], extra: bytes) -> list[int]:
     """The fields, each saturated one replaced by its 64-bit value from the zip64 extra field, in order."""
     wide = iter(())
     at = 0
-    while _ZIP64 in fields and at + 4 <= len(extra):
+    while _SATURATED in fields and at + 4 <= len(extra):
         kind, size = struct.unpack_from("<2H", extra, at)
         if kind == _ZIP64_EXTRA:
             body = extra[at + 4 : at + 4 + size]
             wide = iter(struct.unpack_from(f"<{len(body) // 8}Q", body))
             break
         at += 4 + size
-    return [next(wide, field) if field == _ZIP64 else field for field in fields]
+    return [next(wide, field) if field == _SATURATED else field for field in fields]
 
 
-def _locate(source: Source, record: _Record, directory: int) -> Member:
+def _locate_member(source: Source, record: _DirectoryRecord, directory: int) -> Member:
     """Where the member's data is: only its local header tells, since torch pads that header to align the data."""
-    if record.header + _LOCAL.size + len(record.name) > source.size:
+    if record.header_offset + _LOCAL.size + len(record.name) > source.size:
         raise FormatError(f"a member of the archive lies outside the file: {record.name!a}")
-    head = source.read(record.header, _LOCAL.size + len(record.name))
+    head = source.read(record.header_offset, _LOCAL.size + len(record.name))
     signature, _, flags, method, _, _, _, packed, size, name_size, extra_size = _LOCAL.unpack_from(head)
-    agrees = (flags & SIZES_FOLLOW or _ZIP64 in (packed, size) or (packed, size) == (record.packed, record.size)) and (
-        method == record.method and name_size == len(record.name) and head[_LOCAL.size :] == record.name
-    )
+    agrees = (
+        flags & SIZES_FOLLOW or _SATURATED in (packed, size) or (packed, size) == (record.packed, record.size)
+    ) and (method == record.method and name_size == len(record.name) and head[_LOCAL.size :] == record.name)
     stored = method == 0 and not (flags | record.flags) & _ENCRYPTED
     if signature != b"PK\3\4" or not agrees or (stored and record.packed != record.size):
         raise FormatError(f"the archive's directory and a member's own header disagree: {record.name!a}")
-    offset = record.header + len(head) + extra_size
+    offset = record.header_offset + len(head) + extra_size
     return Member(
-        name=_decoded(record),
+        name=_decode_name(record),
         offset=offset,
         size=record.packed,
         stored=stored,
-        header=record.header,
-        record=directory + record.at,
+        header_offset=record.header_offset,
+        record_offset=directory + record.at,
         flags=record.flags,
         method=record.method,
         unpacked=record.size,
@@ -188,7 +188,7 @@ def _locate(source: Source, record: _Record, directory: int) -> Member:
     )
 
 
-def _decoded(record: _Record) -> str:
+def _decode_name(record: _DirectoryRecord) -> str:
     try:
         return record.name.decode("utf-8" if record.flags & UTF8 else "cp437")
     except UnicodeDecodeError as error:

@@ -15,7 +15,7 @@ from git_theta.formats.template import TemplateSource
 from git_theta.formats.zip.zip_directory import SIZES_FOLLOW, Member
 
 _CRC = struct.Struct("<L")
-_IN_HEADER, _IN_RECORD = 14, 16
+_CRC_IN_HEADER, _CRC_IN_RECORD = 14, 16
 _DESCRIPTOR = b"PK\7\x08"
 
 
@@ -29,27 +29,27 @@ def members_of(spans: Sequence[Span], members: Mapping[str, Member]) -> list[Mem
     return [member for member in found if member]
 
 
-def mended(parts: Sequence[Part], like: Template, members: Mapping[str, Member]) -> list[bytes]:
+def mend_checksums(parts: Sequence[Part], like: Template, members: Mapping[str, Member]) -> list[bytes]:
     """The template's runs with the CRCs of ``parts``, tensor for tensor; a CRC of 0 was never computed, and stays."""
     source = TemplateSource(like)
     patches: dict[int, bytes] = {}
     for part, member in zip(parts, members_of(like.spans, members), strict=True):
         if member.size and member.crc:
-            patches |= _patches(member, part.crc(), source)
-    return source.patched(patches)
+            patches |= _checksum_patches(member, part.crc(), source)
+    return source.patch_runs(patches)
 
 
-def blanked(like: Template, member: Member) -> tuple[bytes, ...]:
+def blank_member(like: Template, member: Member) -> tuple[bytes, ...]:
     """The template's runs with zeros for the content of a member that is no tensor's, and for its CRC."""
     source = TemplateSource(like)
-    return tuple(source.patched({member.offset: bytes(member.size)} | _patches(member, 0, source)))
+    return tuple(source.patch_runs({member.offset: bytes(member.size)} | _checksum_patches(member, 0, source)))
 
 
-def _patches(member: Member, crc: int, source: TemplateSource) -> dict[int, bytes]:
+def _checksum_patches(member: Member, crc: int, source: TemplateSource) -> dict[int, bytes]:
     """Wherever the member's CRC is written: the offset, and the new one."""
     if crc == member.crc:
         return {}
-    places = [member.record + _IN_RECORD, member.header + _IN_HEADER]
+    places = [member.record_offset + _CRC_IN_RECORD, member.header_offset + _CRC_IN_HEADER]
     if member.flags & SIZES_FOLLOW:
         end = member.offset + member.size
         # The descriptor's signature is optional.

@@ -19,13 +19,13 @@ _END64 = struct.Struct("<4sQ2H2L4Q")
 _END64_LOCATOR = struct.Struct("<4sLQL")
 _END = struct.Struct("<4s4H2LH")
 _ZIP64_EXTRA, _PADDING_EXTRA = 1, int.from_bytes(b"FB", "little")
-_LONG, _SHORT = 0xFFFFFFFF, 0xFFFF
+_MAX_U32, _MAX_U16 = 0xFFFFFFFF, 0xFFFF
 # What torch writes in the zip64 end: made by version 3.0 on Unix, version 4.5 needed.
-_MADE_BY, _NEEDED = 0x031E, 45
+_VERSION_MADE_BY, _VERSION_NEEDED = 0x031E, 45
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class NewMember:
     """A member to be written.
 
     Attributes:
@@ -45,20 +45,20 @@ class Entry:
     record: bytes
 
 
-def archive(entries: Iterable[Entry], alignment: int) -> list[bytes]:
+def build_archive(entries: Iterable[NewMember], alignment: int) -> list[bytes]:
     """The bytes before, between and after the holes of an archive of ``entries``.
 
     Args:
         entries: the members, in the file's order.
         alignment: what the offset of each member's data is a multiple of, at most 2**15; 0 to pad nothing.
     """
-    writer = _Writer(alignment)
+    writer = _ArchiveWriter(alignment)
     for entry in entries:
-        writer.add(entry)
+        writer.add_member(entry)
     return writer.finish()
 
 
-class _Writer:
+class _ArchiveWriter:
     def __init__(self, alignment: int) -> None:
         self._alignment = alignment
         self._runs: list[bytes] = []
@@ -67,54 +67,54 @@ class _Writer:
         self._directory = bytearray()
         self._count = 0
 
-    def _at(self) -> int:
+    def _offset(self) -> int:
         """The offset in the file."""
         return self._start + len(self._run)
 
-    def add(self, entry: Entry) -> None:
+    def add_member(self, entry: NewMember) -> None:
         _, versions, flags, method, times, *_, attributes, _ = _CENTRAL.unpack(entry.record)
         # As torch does, which leaves the descriptor out for members without bytes.
         follow = flags & SIZES_FOLLOW and entry.unpacked
         flags = flags if follow else flags & ~SIZES_FOLLOW
-        header = self._at()
+        header = self._offset()
         known = (entry.crc, entry.size, entry.unpacked)
         wide = _zip64_extra((entry.unpacked, entry.size, header))
-        extra = wide + self._padding(header + _LOCAL.size + len(entry.name) + len(wide))
+        extra = wide + self._padding_extra(header + _LOCAL.size + len(entry.name) + len(wide))
         lengths = (len(entry.name), len(extra))
-        saturated = (entry.crc, *(min(size, _LONG) for size in known[1:]))
+        saturated = (entry.crc, *(min(size, _MAX_U32) for size in known[1:]))
         local = (0, 0, 0) if follow else saturated
         self._run += _LOCAL.pack(b"PK\3\4", versions[2:], flags, method, times, *local, *lengths)
         self._run += entry.name + extra
-        self._put(entry)
+        self._write_content(entry)
         if follow:
             self._run += b"PK\7\x08" + struct.pack("<L2Q" if wide else "<3L", *known)
         lengths = (len(entry.name), len(wide))
         self._directory += _CENTRAL.pack(
-            b"PK\1\2", versions, flags, method, times, *saturated, *lengths, 0, 0, attributes, min(header, _LONG)
+            b"PK\1\2", versions, flags, method, times, *saturated, *lengths, 0, 0, attributes, min(header, _MAX_U32)
         )
         self._directory += entry.name + wide
         self._count += 1
 
     def finish(self) -> list[bytes]:
-        start, size = self._at(), len(self._directory)
+        start, size = self._offset(), len(self._directory)
         self._run += self._directory
-        end = self._at()
+        end = self._offset()
         counts = (self._count, self._count, size, start)
-        self._run += _END64.pack(b"PK\6\6", _END64.size - 12, _MADE_BY, _NEEDED, 0, 0, *counts)
+        self._run += _END64.pack(b"PK\6\6", _END64.size - 12, _VERSION_MADE_BY, _VERSION_NEEDED, 0, 0, *counts)
         self._run += _END64_LOCATOR.pack(b"PK\6\7", 0, end, 1)
-        count = min(self._count, _SHORT)
-        self._run += _END.pack(b"PK\5\6", 0, 0, count, count, min(size, _LONG), min(start, _LONG), 0)
+        count = min(self._count, _MAX_U16)
+        self._run += _END.pack(b"PK\5\6", 0, 0, count, count, min(size, _MAX_U32), min(start, _MAX_U32), 0)
         return [*self._runs, bytes(self._run)]
 
-    def _put(self, entry: Entry) -> None:
+    def _write_content(self, entry: NewMember) -> None:
         if entry.content is not None:
             self._run += entry.content
             return
-        self._start = self._at() + entry.size
+        self._start = self._offset() + entry.size
         self._runs.append(bytes(self._run))
         self._run = bytearray()
 
-    def _padding(self, at: int) -> bytes:
+    def _padding_extra(self, at: int) -> bytes:
         """The extra field that moves the data, which would else start at ``at``, to the next multiple."""
         if not self._alignment:
             return b""
@@ -124,11 +124,11 @@ class _Writer:
 
 def _zip64_extra(fields: tuple[int, int, int]) -> bytes:
     """Those of unpacked size, size and header offset that 32 bits cannot hold."""
-    wide = [field for field in fields if field >= _LONG]
+    wide = [field for field in fields if field >= _MAX_U32]
     return struct.pack(f"<2H{len(wide)}Q", _ZIP64_EXTRA, 8 * len(wide), *wide) if wide else b""
 
 
-def checked_alignment(text: bytes) -> int:
+def parse_alignment(text: bytes) -> int:
     """The alignment that ``.storage_alignment`` states. Raises FormatError where an archive cannot be padded to it."""
     alignment = int(text) if text.isdigit() and len(text) < 6 else 0
     if alignment not in {1 << power for power in range(16)}:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from git_theta.manifest.model import Storage
 from git_theta.store.base import Store
 
-SMALL = 64 << 10
+SMALL_PAYLOAD = 64 << 10
 """Bytes of a payload below which it shares an object with others."""
-_FULL = 4 << 20
+_FULL_BUNDLE = 4 << 20
 """Bytes at which a bundle is closed, and another one begun."""
 
 
@@ -26,7 +26,7 @@ class Bundle:
             return
         self._waiting[oid] = serializer, payload
         self._size += len(payload)
-        if self._size >= _FULL:
+        if self._size >= _FULL_BUNDLE:
             self.close()
 
     def close(self) -> None:

@@ -15,7 +15,7 @@ SMALLEST = 256 << 10
 LARGEST = 4 << 20
 
 
-class _Limited:
+class _LimitedReader:
     """The next ``left`` bytes of a stream (None: all of them), behind some that were taken already."""
 
     def __init__(self, taken: memoryview, stream: Stream, left: int | None) -> None:
@@ -36,9 +36,9 @@ class _Limited:
         return got
 
 
-def chunks(taken: memoryview, stream: Stream, left: int | None) -> Iterator[bytes]:
+def cut_chunks(taken: memoryview, stream: Stream, left: int | None) -> Iterator[bytes]:
     """``taken`` and the next ``left`` bytes of the stream (None: to its end), cut where the content says."""
     from pyfastcdc import FastCDC
 
     chunker = FastCDC(AVERAGE, min_size=SMALLEST, max_size=LARGEST, normalized_chunking=1, seed=0)
-    return (bytes(chunk.data) for chunk in chunker.cut_stream(_Limited(taken, stream, left)))
+    return (bytes(chunk.data) for chunk in chunker.cut_stream(_LimitedReader(taken, stream, left)))

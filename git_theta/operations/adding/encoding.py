@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from git_theta import parameters
 from git_theta.errors import ChangedFile
 from git_theta.manifest.model import Storage
-from git_theta.operations.adding.bundle import SMALL
+from git_theta.operations.adding.bundle import SMALL_PAYLOAD
 from git_theta.operations.workers import Workers
 from git_theta.store.base import Store
 from git_theta.tensors.arrays import Buffer
@@ -20,15 +20,15 @@ from git_theta.tensors.digest import Digest
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-Again = Callable[[], Iterator[Buffer]]
+RereadBlocks = Callable[[], Iterator[Buffer]]
 """The same blocks, a second time."""
-Waiting = queue.Queue[Buffer | BaseException | None]
+BlockQueue = queue.Queue[Buffer | BaseException | None]
 """Blocks on their way to a lane; then None, or what became of the rest."""
-Known = Callable[[str], Storage | None]
+FindStorage = Callable[[str], Storage | None]
 """The storage of a part that is stored already, by its oid."""
 
 
-class Draft(NamedTuple):
+class EncodedPart(NamedTuple):
     """A hashed part: with its storage, or with a small payload and the serializer that wrote it."""
 
     oid: str
@@ -38,44 +38,46 @@ class Draft(NamedTuple):
     payload: bytes = b""
 
 
-class Encoder:
+class PartEncoder:
     """Turns parts into drafts."""
 
-    def __init__(self, store: Store, workers: Workers, known: Known) -> None:
+    def __init__(self, store: Store, workers: Workers, known: FindStorage) -> None:
         self._store = store
         self._workers = workers
         self._known = known
 
-    def whole(self, data: Buffer, width: int) -> Draft:
+    def encode_whole(self, data: Buffer, width: int) -> EncodedPart:
         """A part in memory; runs on one core and waits for nobody."""
         oid = hashlib.sha256(data).hexdigest()
         if storage := self._known(oid):
-            return Draft(oid, len(data), storage)
-        return self._put(*parameters.encode(parameters.blocks(data), width, map))._replace(oid=oid, size=len(data))
+            return EncodedPart(oid, len(data), storage)
+        return self._put_payload(*parameters.encode_values(parameters.blocks_of(data), width, map))._replace(
+            oid=oid, size=len(data)
+        )
 
-    def made(self, blocks: Iterable[Buffer], width: int) -> Draft:
+    def encode_computed(self, blocks: Iterable[Buffer], width: int) -> EncodedPart:
         """A part as it is computed: hashed and encoded where we are, block by block; waits for nobody."""
         with Digest(0) as digest:
-            draft = self._put(*parameters.encode(_digested(blocks, digest), width, map))
+            draft = self._put_payload(*parameters.encode_values(_digest_blocks(blocks, digest), width, map))
             oid = digest.oid()
         return draft._replace(oid=oid, size=digest.size, storage=self._known(oid) or draft.storage)
 
-    def streamed(self, blocks: Iterable[Buffer], size: int, width: int) -> Draft:
+    def encode_stream(self, blocks: Iterable[Buffer], size: int, width: int) -> EncodedPart:
         """A part of about ``size`` bytes as it arrives: hashed here, encoded on the cores, written on a lane."""
-        waiting: Waiting = queue.Queue(2 * self._workers.count)
-        storing = self._workers.lanes.submit(self._encoded, _taken(waiting), width)
+        waiting: BlockQueue = queue.Queue(2 * self._workers.count)
+        storing = self._workers.lanes.submit(self._encode_blocks, _take_blocks(waiting), width)
         with Digest(size) as digest:
             try:
                 for block in blocks:
                     digest.update(block)
-                    _offer(waiting, block, storing)
+                    _offer_block(waiting, block, storing)
             except BaseException as error:  # the lane must hear of it, or it waits for the next block for ever
-                _offer(waiting, error, storing)
+                _offer_block(waiting, error, storing)
                 raise
-            _offer(waiting, None, storing)
+            _offer_block(waiting, None, storing)
             return storing.result()._replace(oid=digest.oid(), size=digest.size)
 
-    def expected(self, blocks: Iterable[Buffer], again: Again, size: int, width: int) -> Draft:
+    def encode_if_new(self, blocks: Iterable[Buffer], again: RereadBlocks, size: int, width: int) -> EncodedPart:
         """A part that is probably known: hashed alone; read ``again`` and encoded only when it is new after all.
 
         Raises ChangedFile when the second reading gives other bytes.
@@ -85,42 +87,42 @@ class Encoder:
                 digest.update(block)
             oid = digest.oid()
         if storage := self._known(oid):
-            return Draft(oid, digest.size, storage)
-        draft = self.streamed(again(), size, width)
+            return EncodedPart(oid, digest.size, storage)
+        draft = self.encode_stream(again(), size, width)
         if draft.oid != oid:
             raise ChangedFile("the file changed while it was being added", hint="Repeat the command.")
         return draft
 
-    def _encoded(self, blocks: Iterator[Buffer], width: int) -> Draft:
-        return self._put(*parameters.encode(blocks, width, self._workers.map))
+    def _encode_blocks(self, blocks: Iterator[Buffer], width: int) -> EncodedPart:
+        return self._put_payload(*parameters.encode_values(blocks, width, self._workers.map))
 
-    def _put(self, serializer: str, payload: Iterator[Buffer]) -> Draft:
+    def _put_payload(self, serializer: str, payload: Iterator[Buffer]) -> EncodedPart:
         """Put a large payload; hand back a small one, for a bundle."""
         held: list[Buffer] = []
         size = 0
         for piece in payload:
             held.append(piece)
             size += len(piece)
-            if size >= SMALL:
+            if size >= SMALL_PAYLOAD:
                 stored = self._store.put(chain(held, payload))
-                return Draft("", 0, Storage("dense", serializer, stored.oid, stored.size))
-        return Draft("", 0, None, serializer, b"".join(held))
+                return EncodedPart("", 0, Storage("dense", serializer, stored.oid, stored.size))
+        return EncodedPart("", 0, None, serializer, b"".join(held))
 
 
-def _digested(blocks: Iterable[Buffer], digest: Digest) -> Iterator[Buffer]:
+def _digest_blocks(blocks: Iterable[Buffer], digest: Digest) -> Iterator[Buffer]:
     for block in blocks:
         digest.update(block)
         yield block
 
 
-def _taken(waiting: Waiting) -> Iterator[Buffer]:
+def _take_blocks(waiting: BlockQueue) -> Iterator[Buffer]:
     while (block := waiting.get()) is not None:
         if isinstance(block, BaseException):
             raise block
         yield block
 
 
-def _offer(waiting: Waiting, block: Buffer | BaseException | None, taker: Future[Draft]) -> None:
+def _offer_block(waiting: BlockQueue, block: Buffer | BaseException | None, taker: Future[EncodedPart]) -> None:
     """Queue ``block``; when who should take it has failed meanwhile, raise what it raised."""
     while not taker.done():
         try:

@@ -11,26 +11,26 @@ from __future__ import annotations
 from git_theta import parameters
 from git_theta.errors import ThetaError
 from git_theta.manifest.model import Entry, Manifest, Storage
-from git_theta.operations.context import Desk
+from git_theta.operations.context import Context
 
 
-class Known:
+class KnownParts:
     """oid of a part -> its storage, or None. Thread-safe.
 
     Args:
-        desk: its store and its state.
+        context: its store and its state.
         prior: what the index holds for the file, or None.
     """
 
-    def __init__(self, desk: Desk, prior: Manifest | None) -> None:
-        self._desk = desk
+    def __init__(self, context: Context, prior: Manifest | None) -> None:
+        self._context = context
         self._prior = {part.oid: part for part in prior.parts()} if prior else {}
         self._refused: set[str] = set()
 
     def __call__(self, oid: str) -> Storage | None:
-        remembered = self._desk.state.storage_of(oid)
+        remembered = self._context.state.storage_of(oid)
         prior = self._prior.get(oid)
-        if prior and self._is_here(prior.storage) and (prior.storage == remembered or self._gives_back(prior)):
+        if prior and self._is_here(prior.storage) and (prior.storage == remembered or self._can_restore(prior)):
             return prior.storage
         return remembered if remembered and self._is_here(remembered) else None
 
@@ -40,17 +40,17 @@ class Known:
         return prior is not None and prior.storage == part.storage
 
     def _is_here(self, storage: Storage) -> bool:
-        return self._desk.store.size(storage.object) == storage.bytes
+        return self._context.store.size(storage.object) == storage.bytes
 
-    def _gives_back(self, part: Entry) -> bool:
+    def _can_restore(self, part: Entry) -> bool:
         """Whether the part's bytes are where it says; remembered, so that they are read once."""
         if part.oid in self._refused:
             return False
         try:
-            for _ in parameters.read(part, self._desk.store, map):
+            for _ in parameters.read_values(part, self._context.store, map):
                 pass
         except ThetaError:
             self._refused.add(part.oid)
             return False
-        self._desk.state.remember([part])
+        self._context.state.remember_storages([part])
         return True

@@ -10,59 +10,61 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from git_theta.formats.base import Span
-from git_theta.formats.base import View as SpanView
-from git_theta.formats.detect import Found, spans_of
+from git_theta.formats.base import SpanView as SpanView
+from git_theta.formats.detect import Detection, detect_format
 from git_theta.manifest.model import Manifest, View
-from git_theta.operations.adding.manifest_builder import Layout
-from git_theta.operations.adding.part_writer import Label
-from git_theta.operations.context import Desk
-from git_theta.operations.restoring.restore import restored
-from git_theta.operations.streams import BytesSource, Expectation, FileSource, Stream, Traced
+from git_theta.operations.adding.manifest_builder import ManifestBuilder
+from git_theta.operations.adding.part_writer import PartLabel
+from git_theta.operations.context import Context
+from git_theta.operations.restoring.restore import restore_pieces
+from git_theta.operations.streams import BytesSource, ExpectedReads, FileSource, Stream, TracedSource
 from git_theta.tensors.arrays import Buffer
 
 
-def split(stream: Stream, path: str, source: BytesSource | FileSource, desk: Desk) -> Manifest:
+def split_stream(stream: Stream, path: str, source: BytesSource | FileSource, context: Context) -> Manifest:
     """The manifest of the stream's bytes, which the source most likely has too; their parts are in the store."""
-    traced = Traced(source)
-    found = spans_of(traced, stream.head, path)
-    stream.expected = Expectation(traced.reads)
-    manifest = _laid_out(stream, found, source, desk, path)
-    if not stream.as_expected or stream.offset != source.size:
-        return split_on_disk(restored(manifest, desk), path, desk)
+    traced = TracedSource(source)
+    found = detect_format(traced, stream.head, path)
+    stream.expected = ExpectedReads(traced.reads)
+    manifest = _lay_out(stream, found, source, context, path)
+    if not stream.matches_expected or stream.offset != source.size:
+        return split_spooled(restore_pieces(manifest, context), path, context)
     if found.problem:
-        desk.warn(f"{path}: kept whole, not by parameters: {found.problem}")
+        context.warn(f"{path}: kept whole, not by parameters: {found.problem}")
     return manifest
 
 
-def split_on_disk(pieces: Iterable[Buffer], path: str, desk: Desk) -> Manifest:
+def split_spooled(pieces: Iterable[Buffer], path: str, context: Context) -> Manifest:
     """Split bytes that no file has: write them into one first."""
     import tempfile  # with what it imports, 5 ms: for once in a long while
 
-    desk.scratch.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=desk.scratch, prefix="spool-") as spool:
+    context.scratch.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=context.scratch, prefix="spool-") as spool:
         for piece in pieces:
             spool.write(piece)
         spool.flush()
-        source = FileSource(desk.scratch / spool.name)
+        source = FileSource(context.scratch / spool.name)
         try:
-            return split(Stream.of(source.prefix(source.size)), path, source, desk)
+            return split_stream(Stream.from_pieces(source.prefix(source.size)), path, source, context)
         finally:
             source.close()
 
 
-def _laid_out(stream: Stream, found: Found, source: BytesSource | FileSource, desk: Desk, path: str) -> Manifest:
-    layout = Layout(desk, desk.prior(path))
+def _lay_out(
+    stream: Stream, found: Detection, source: BytesSource | FileSource, context: Context, path: str
+) -> Manifest:
+    layout = ManifestBuilder(context, context.staged_manifest(path))
     for span in found.spans:
-        layout.between(stream, span.offset - stream.offset)
-        layout.part(_label(span), stream, span.size, source.read)
-    layout.between(stream, None)
-    return layout.manifest(found.format)
+        layout.add_literal(stream, span.offset - stream.offset)
+        layout.add_tensor(_label_of(span), stream, span.size, source.read)
+    layout.add_literal(stream, None)
+    return layout.build_manifest(found.format)
 
 
-def _label(span: Span) -> Label:
+def _label_of(span: Span) -> PartLabel:
     spec = span.spec
-    return Label(span.name, spec.dtype.name, spec.shape, tuple(map(_view, span.views)), spec.dtype.width)
+    return PartLabel(span.name, spec.dtype.name, spec.shape, tuple(map(_manifest_view, span.views)), spec.dtype.width)
 
 
-def _view(view: SpanView) -> View:
+def _manifest_view(view: SpanView) -> View:
     return View(view.name, view.spec.dtype.name, view.spec.shape, view.stride, view.offset)

@@ -1,4 +1,4 @@
-"""Two versions of a checkpoint to a report: what changed, and by how much, streamed on the desk's workers."""
+"""Two versions of a checkpoint to a report: what changed, and by how much, streamed on the context's workers."""
 
 from __future__ import annotations
 
@@ -8,35 +8,35 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from git_theta import parameters
-from git_theta.diffing.base import Change, Comparison, Measured, Measures, Report, Status
+from git_theta.diffing.base import Change, ChangeStatus, Comparison, MeasuredChange, Measures, Report
 from git_theta.errors import MissingObject, ThetaError, UsageError
 from git_theta.manifest.model import Entry, Manifest
-from git_theta.operations.availability import require
-from git_theta.operations.context import Desk
-from git_theta.operations.workers import HELD
+from git_theta.operations.availability import require_entries
+from git_theta.operations.context import Context
+from git_theta.operations.workers import WHOLE_LIMIT
 from git_theta.tensors.arrays import Buffer, Parallel
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-MEASURED = ("norm", "relative", "largest", "cosine", "differing", "rank")
-SORTS = ("file", "name", *MEASURED, "stored")
+MEASURE_SORTS = ("norm", "relative", "largest", "cosine", "differing", "rank")
+SORTS = ("file", "name", *MEASURE_SORTS, "stored")
 """Keys to sort rows by. "file" is the order of the file, "name" that of names. By a number the largest come first, but
 for cosine and rank, where the smallest do; rows without that number come last."""
 
 
-def _all(_: Change) -> bool:
+def _keep_all(_: Change) -> bool:
     """Every change."""
     return True
 
 
-def diff(
+def build_report(
     comparison: Comparison,
-    desk: Desk,
+    context: Context,
     *,
     labels: tuple[str, str] = ("", ""),
     values: bool = True,
-    keep: Callable[[Change], bool] = _all,
+    keep: Callable[[Change], bool] = _keep_all,
     sort: str = "file",
     limit: int | None = None,
 ) -> Report:
@@ -44,7 +44,7 @@ def diff(
 
     Args:
         comparison: what ``compare`` found.
-        desk: store and workers; asked once to fetch what is missing.
+        context: store and workers; asked once to fetch what is missing.
         labels: what people call the versions.
         values: measure them; otherwise no tensor is read, and numpy stays unimported.
         keep: which changes are to be rows; unchanged parameters never are.
@@ -58,111 +58,113 @@ def diff(
     """
     if sort not in SORTS:
         raise UsageError(f"rows cannot be sorted by {sort}", hint=f"Sort by one of {', '.join(SORTS)}.")
-    changes = [change for change in comparison.changes if change.status is not Status.UNCHANGED and keep(change)]
-    rows = [Measured(change) for change in changes]
-    if sort not in MEASURED:  # so that nothing is measured in vain
-        rows = sorted(rows, key=_KEYS[sort])[:limit]
+    changes = [change for change in comparison.changes if change.status is not ChangeStatus.UNCHANGED and keep(change)]
+    rows = [MeasuredChange(change) for change in changes]
+    if sort not in MEASURE_SORTS:  # so that nothing is measured in vain
+        rows = sorted(rows, key=_SORT_KEYS[sort])[:limit]
     if values:
-        _ask_for((entry for row in rows for entry in _entries(row.change)), desk)
-        rows = _all_measured([row.change for row in rows], desk)
-    rows = sorted(rows, key=_KEYS[sort])[:limit]
-    comparison = comparison._replace(rest=comparison.rest and _differs_otherwise(comparison, desk))
+        _fetch_missing((entry for row in rows for entry in _entries_of(row.change)), context)
+        rows = _measure_all([row.change for row in rows], context)
+    rows = sorted(rows, key=_SORT_KEYS[sort])[:limit]
+    comparison = comparison._replace(rest_changed=comparison.rest_changed and _has_other_changes(comparison, context))
     return Report(comparison, tuple(rows), labels, len(changes) - len(rows))
 
 
-def _entries(change: Change) -> list[Entry]:
+def _entries_of(change: Change) -> list[Entry]:
     """What has to be read for the measures of a change."""
-    if change.status in (Status.RENAMED, Status.MOVED):
+    if change.status in (ChangeStatus.RENAMED, ChangeStatus.MOVED):
         return []
     return [place.entry for place in (change.before, change.after) if place]
 
 
-def _ask_for(entries: Iterable[Entry], desk: Desk) -> None:
+def _fetch_missing(entries: Iterable[Entry], context: Context) -> None:
     """Fetch what is missing. The rows of what nobody has will say so."""
     with suppress(MissingObject):
-        require(entries, desk)
+        require_entries(entries, context)
 
 
-def _all_measured(changes: Iterable[Change], desk: Desk) -> list[Measured]:
+def _measure_all(changes: Iterable[Change], context: Context) -> list[MeasuredChange]:
     from git_theta.tensors.blas import one_thread
 
     with one_thread():
-        return list(_measured(changes, desk))
+        return list(_measure_ahead(changes, context))
 
 
-def _measured(changes: Iterable[Change], desk: Desk) -> Iterator[Measured]:
+def _measure_ahead(changes: Iterable[Change], context: Context) -> Iterator[MeasuredChange]:
     """The rows in order, several at a time: small tensors one to a core, large ones over all of them."""
-    ahead: deque[Future[Measured]] = deque()
+    ahead: deque[Future[MeasuredChange]] = deque()
     for change in changes:
-        if max((entry.size for entry in _entries(change)), default=0) <= HELD:
-            ahead.append(desk.workers.cores.submit(_row, change, desk, map))
+        if max((entry.size for entry in _entries_of(change)), default=0) <= WHOLE_LIMIT:
+            ahead.append(context.workers.cores.submit(_measure_row, change, context, map))
         else:
-            ahead.append(desk.workers.lanes.submit(_row, change, desk, desk.workers.map))
-        if len(ahead) > 2 * desk.workers.count:
+            ahead.append(context.workers.lanes.submit(_measure_row, change, context, context.workers.map))
+        if len(ahead) > 2 * context.workers.count:
             yield ahead.popleft().result()
     while ahead:
         yield ahead.popleft().result()
 
 
-def _row(change: Change, desk: Desk, parallel: Parallel) -> Measured:
+def _measure_row(change: Change, context: Context, parallel: Parallel) -> MeasuredChange:
     from git_theta.diffing.measure import measure
 
     def read(entry: Entry) -> Iterator[Buffer]:
-        for piece in parameters.read(entry, desk.store, parallel):
+        for piece in parameters.read_values(entry, context.store, parallel):
             yield piece
-            desk.progress(len(piece))
+            context.progress(len(piece))
 
     try:
-        return Measured(change, measure(change, read))
+        return MeasuredChange(change, measure(change, read))
     except ThetaError as error:
-        return Measured(change, failure=error.message)
+        return MeasuredChange(change, failure=error.message)
     except OSError as error:
-        return Measured(change, failure=f"cannot be read: {error.strerror}")
+        return MeasuredChange(change, failure=f"cannot be read: {error.strerror}")
 
 
-def _differs_otherwise(comparison: Comparison, desk: Desk) -> bool:
+def _has_other_changes(comparison: Comparison, context: Context) -> bool:
     """Whether anything but parameters changed, as far as one can tell without fetching."""
-    from git_theta.operations.templates import follows
+    from git_theta.operations.templates import is_same_frame
 
     if len(comparison.before) != 1 or len(comparison.after) != 1:
         return True
     before, after = comparison.before[0].manifest, comparison.after[0].manifest
-    if _runs(before) != _runs(after) or any(
-        desk.store.size(part.storage.object) is None for part in _nameless(before, after)
+    if _unnamed_oids(before) != _unnamed_oids(after) or any(
+        context.store.size(part.storage.object) is None for part in _unnamed_parts(before, after)
     ):
         return True
     try:
-        return not follows(after, before, desk)
+        return not is_same_frame(after, before, context)
     except ThetaError:  # too large, damaged, or of a format that is not installed: ids have the last word
         return True
 
 
-def _runs(manifest: Manifest) -> list[str]:
+def _unnamed_oids(manifest: Manifest) -> list[str]:
     return [entry.oid for entry in manifest.entries if entry.name is None]
 
 
-def _nameless(*manifests: Manifest) -> Iterator[Entry]:
+def _unnamed_parts(*manifests: Manifest) -> Iterator[Entry]:
     return (part for manifest in manifests for part in manifest.parts() if part.name is None)
 
 
-def _by(number: Callable[[Measures], float | None], direction: int = -1) -> Callable[[Measured], tuple[bool, float]]:
+def _sort_key(
+    number: Callable[[Measures], float | None], direction: int = -1
+) -> Callable[[MeasuredChange], tuple[bool, float]]:
     """A key that sorts by a measure, the largest first or (1) the smallest; what has none comes last."""
 
-    def key(row: Measured) -> tuple[bool, float]:
+    def key(row: MeasuredChange) -> tuple[bool, float]:
         value = number(row.measures) if row.measures else None
         return value is None, direction * (value or 0)
 
     return key
 
 
-_KEYS: dict[str, Callable[[Measured], Any]] = {
+_SORT_KEYS: dict[str, Callable[[MeasuredChange], Any]] = {
     "file": lambda _: 0,
     "name": lambda row: row.change.name,
-    "norm": _by(lambda measures: measures.norm),
-    "relative": _by(lambda measures: measures.relative),
-    "largest": _by(lambda measures: measures.largest),
-    "cosine": _by(lambda measures: measures.cosine, 1),
-    "differing": _by(lambda measures: measures.differing and measures.differing / measures.elements),
-    "rank": _by(lambda measures: measures.rank, 1),
-    "stored": lambda row: -row.change.stored,
+    "norm": _sort_key(lambda measures: measures.norm),
+    "relative": _sort_key(lambda measures: measures.relative),
+    "largest": _sort_key(lambda measures: measures.largest),
+    "cosine": _sort_key(lambda measures: measures.cosine, 1),
+    "differing": _sort_key(lambda measures: measures.differing and measures.differing / measures.elements),
+    "rank": _sort_key(lambda measures: measures.rank, 1),
+    "stored": lambda row: -row.change.stored_bytes,
 }

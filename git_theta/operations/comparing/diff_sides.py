@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from git_theta.errors import ManifestError
 from git_theta.manifest.model import Manifest
-from git_theta.manifest.text import is_manifest, loads
-from git_theta.operations.context import Desk
+from git_theta.manifest.text import decode_manifest, is_manifest
+from git_theta.operations.context import Context
 
 if TYPE_CHECKING:
     from git_theta.operations.streams import FileSource
@@ -33,7 +33,7 @@ class Side(NamedTuple):
     hint: str = ""
 
 
-def blob_side(path: str, mode: str, data: bytes | None) -> Side:
+def side_of_blob(path: str, mode: str, data: bytes | None) -> Side:
     """The file that Git holds as ``data``: all of a manifest, or the start of anything else; None: not to be had."""
     if mode == "120000":
         return Side(path, mode, None, "a symbolic link")
@@ -44,43 +44,45 @@ def blob_side(path: str, mode: str, data: bytes | None) -> Side:
     if not is_manifest(data):
         from git_theta.operations import foreign
 
-        return Side(path, mode, None, *foreign.explain(data, path))
+        return Side(path, mode, None, *foreign.describe_blob(data, path))
     try:
-        return Side(path, mode, loads(data))
+        return Side(path, mode, decode_manifest(data))
     except ManifestError as error:
         return Side(path, mode, None, error.message, error.hint)
 
 
-def worktree_side(path: str, mode: str, top: Path, desk: Desk) -> Side:
+def side_of_worktree(path: str, mode: str, top: Path, context: Context) -> Side:
     """The file of the worktree, as Git would hold it if it were added now.
 
     Git has just had it cleaned to find out that it differs: what that gave is remembered, and the file not read again.
     Raises StoreError, ChangedFile.
     """
-    from git_theta.operations.streams import file_source  # with what it imports, 6 ms, which two commits do not cost
+    from git_theta.operations.streams import (
+        open_file_source,  # with what it imports, 6 ms, which two commits do not cost
+    )
 
-    source = file_source(top / path) if mode.startswith("100") else None
+    source = open_file_source(top / path) if mode.startswith("100") else None
     if source is None:
-        return blob_side(path, mode, b"")
+        return side_of_blob(path, mode, b"")
     try:
-        known = _remembered(source, desk)
-        return Side(path, mode, known) if known else blob_side(path, mode, _cleaned(source, path, top, desk))
+        known = _recall_manifest(source, context)
+        return Side(path, mode, known) if known else side_of_blob(path, mode, _clean_source(source, path, top, context))
     finally:
         source.close()
 
 
-def _remembered(source: FileSource, desk: Desk) -> Manifest | None:
+def _recall_manifest(source: FileSource, context: Context) -> Manifest | None:
     from git_theta.operations.restoring.restore import missing_objects
 
-    text = desk.state.manifest_of(source.path, source.stat())
+    text = context.state.manifest_of(source.path, source.stat())
     with suppress(ManifestError):  # the database was damaged, or another release wrote it
-        known = loads(text) if text else None
-        return known if known and not missing_objects(known, desk) else None
+        known = decode_manifest(text) if text else None
+        return known if known and not missing_objects(known, context) else None
     return None
 
 
-def _cleaned(source: FileSource, path: str, top: Path, desk: Desk) -> bytes:
-    from git_theta.operations.adding.clean import clean
+def _clean_source(source: FileSource, path: str, top: Path, context: Context) -> bytes:
+    from git_theta.operations.adding.clean import clean_stream
     from git_theta.operations.streams import Stream
 
     offset = 0
@@ -92,4 +94,4 @@ def _cleaned(source: FileSource, path: str, top: Path, desk: Desk) -> bytes:
         offset += len(block)
         return len(block)
 
-    return clean(Stream(readinto), path, top, desk)
+    return clean_stream(Stream(readinto), path, top, context)

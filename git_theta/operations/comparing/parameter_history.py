@@ -6,17 +6,17 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
-from git_theta.checkpoints.shards import Shard, checkpoints, number
+from git_theta.checkpoints.shards import Shard, group_checkpoints, shard_number
 from git_theta.diffing.alarms import Step
-from git_theta.diffing.base import Change, Comparison, Place, Status
-from git_theta.diffing.combined_diff import against_all
-from git_theta.diffing.compare import compare
+from git_theta.diffing.base import Change, ChangeStatus, Comparison, ParameterVersion
+from git_theta.diffing.combined_diff import combine_comparisons
+from git_theta.diffing.compare import compare_checkpoint
 from git_theta.errors import ManifestError
-from git_theta.manifest.lines import differing, parameters, weights
-from git_theta.manifest.text import loads
+from git_theta.manifest.lines import count_parameters, digest_floating, drop_common_parts
+from git_theta.manifest.text import decode_manifest
 
 
-class Version(Protocol):
+class BlobLike(Protocol):
     """A file of a commit: its path, and the id of its blob."""
 
     @property
@@ -25,16 +25,16 @@ class Version(Protocol):
     def oid(self) -> str: ...
 
 
-class Edit(Protocol):
+class EditLike(Protocol):
     """A file before and after a commit; None for no file."""
 
     @property
-    def before(self) -> Version | None: ...
+    def before(self) -> BlobLike | None: ...
     @property
-    def after(self) -> Version | None: ...
+    def after(self) -> BlobLike | None: ...
 
 
-class Commit(Protocol):
+class CommitLike(Protocol):
     """A commit as far as it matters here."""
 
     @property
@@ -43,17 +43,17 @@ class Commit(Protocol):
     def parents(self) -> tuple[str, ...]: ...
 
 
-C = TypeVar("C", bound=Commit)
-Diff = Callable[[str, str | None], Sequence[Edit]]
+C = TypeVar("C", bound=CommitLike)
+Diff = Callable[[str, str | None], Sequence[EditLike]]
 """What differs between a commit and a parent, or nothing at all (None)."""
 Texts = Callable[[str], bytes | None]
 """A blob by its id, where that is the text of a manifest; else None."""
-_SAME = frozenset({Status.UNCHANGED, Status.RENAMED, Status.MOVED})
-_FEW = 64
-_ID = re.compile(rb'"([0-9a-f]{64})"')
+_SAME_VALUES = frozenset({ChangeStatus.UNCHANGED, ChangeStatus.RENAMED, ChangeStatus.MOVED})
+_SEARCH_LIMIT = 64
+_QUOTED_OID = re.compile(rb'"([0-9a-f]{64})"')
 
 
-class Touched(NamedTuple):
+class CheckpointChange(NamedTuple):
     """What a commit did to one checkpoint.
 
     Attributes:
@@ -72,15 +72,15 @@ class Touched(NamedTuple):
     stored: int
 
 
-class Logged(NamedTuple, Generic[C]):
+class LogEntry(NamedTuple, Generic[C]):
     """A commit, the checkpoints that it changed, and the steps that its files made (none for merges)."""
 
     commit: C
-    touched: tuple[Touched, ...]
+    touched: tuple[CheckpointChange, ...]
     steps: tuple[Step, ...] = ()
 
 
-class Reader:
+class HistoryReader:
     """Reads versions of checkpoints, no more of them than what differs.
 
     Args:
@@ -91,53 +91,54 @@ class Reader:
     def __init__(self, texts: Texts, warn: Callable[[str], None]) -> None:
         self.texts = texts
         self._warn = warn
-        self.found = False
+        self.has_found = False
         """Whether any checkpoint was met."""
 
-    def text(self, version: Version | None) -> bytes | None:
+    def read_text(self, version: BlobLike | None) -> bytes | None:
         """The manifest that stands there, or None."""
         return self.texts(version.oid) if version else None
 
-    def compared(self, edits: Iterable[Edit]) -> list[Comparison]:
+    def compare_edits(self, edits: Iterable[EditLike]) -> list[Comparison]:
         """The checkpoints that differ; of their manifests, only the entries that do."""
         before: list[Shard] = []
         after: list[Shard] = []
         renames = {}
         for edit in edits:
-            old, new = self._sides(edit)
+            old, new = self._edit_shards(edit)
             before += [old] if old else []
             after += [new] if new else []
             if old and new:
                 renames[old.path] = new.path
-        self.found = self.found or bool(before or after)
+        self.has_found = self.has_found or bool(before or after)
         return [
-            _changed(compare(path, were, are)) for path, were, are in checkpoints(before, after, renames=renames)
+            _drop_unchanged(compare_checkpoint(path, were, are))
+            for path, were, are in group_checkpoints(before, after, renames=renames)
         ]  # fmt: skip
 
-    def _sides(self, edit: Edit) -> tuple[Shard | None, Shard | None]:
-        old, new = self.text(edit.before), self.text(edit.after)
+    def _edit_shards(self, edit: EditLike) -> tuple[Shard | None, Shard | None]:
+        old, new = self.read_text(edit.before), self.read_text(edit.after)
         try:
             if edit.before and edit.after and old and new:
-                was, now = differing(old, new)
+                was, now = drop_common_parts(old, new)
                 return Shard(edit.before.path, was), Shard(edit.after.path, now)
-            return self._whole(edit.before, old), self._whole(edit.after, new)
+            return self._parse_shard(edit.before, old), self._parse_shard(edit.after, new)
         except ManifestError as error:
             version = edit.after or edit.before
             self._warn(f"{version.path if version else ''}: {error.message} (blob {version.oid if version else ''})")
             return None, None
 
-    def _whole(self, version: Version | None, text: bytes | None) -> Shard | None:
-        return Shard(version.path, loads(text)) if version and text else None
+    def _parse_shard(self, version: BlobLike | None, text: bytes | None) -> Shard | None:
+        return Shard(version.path, decode_manifest(text)) if version and text else None
 
 
-def log(
+def log_checkpoints(
     commits: Iterable[C],
     diff: Diff,
-    reader: Reader,
+    reader: HistoryReader,
     *,
     matching: Callable[[str, str | None], frozenset[str]] | None = None,
     keep: Callable[[Change], bool] | None = None,
-) -> Iterator[Logged[C]]:
+) -> Iterator[LogEntry[C]]:
     """The commits that changed checkpoints, in their order.
 
     Args:
@@ -153,79 +154,85 @@ def log(
     followed: dict[str, set[str]] = {}
     for commit in commits:
         names = followed.pop(commit.oid, set())
-        edits: list[Edit] = []
+        edits: list[EditLike] = []
         compared = []
         for parent in commit.parents or (None,):
             differ = meant = list(diff(commit.oid, parent))
             if matching:
-                meant = _meant(differ, matching(commit.oid, parent) | names)
+                meant = _select_edits(differ, matching(commit.oid, parent) | names)
                 if parent:
-                    followed.setdefault(parent, set()).update(_were(names, meant, differ))
-            compared.append(reader.compared(meant))
+                    followed.setdefault(parent, set()).update(_earlier_paths(names, meant, differ))
+            compared.append(reader.compare_edits(meant))
             edits += meant
-        touched = [_touched(one, edits, reader, keep) for one in against_all(compared)]
+        touched = [_describe_change(one, edits, reader, keep) for one in combine_comparisons(compared)]
         touched = [one for one in touched if one.changes or (one.rest and keep is None)]
         if touched:
-            yield Logged(commit, tuple(touched), tuple(steps(commit, edits, reader.texts)))
+            yield LogEntry(commit, tuple(touched), tuple(steps_of(commit, edits, reader.texts)))
 
 
-def _meant(edits: Iterable[Edit], paths: frozenset[str]) -> list[Edit]:
+def _select_edits(edits: Iterable[EditLike], paths: frozenset[str]) -> list[EditLike]:
     return [edit for edit in edits if any(side and side.path in paths for side in (edit.before, edit.after))]
 
 
-def _were(names: Iterable[str], edits: Iterable[Edit], all_edits: Iterable[Edit]) -> set[str]:
+def _earlier_paths(names: Iterable[str], edits: Iterable[EditLike], all_edits: Iterable[EditLike]) -> set[str]:
     """What followed files were called before a commit, and from now on those that it renamed."""
     was = {edit.after.path: edit.before.path if edit.before else None for edit in all_edits if edit.after}
     renamed = {edit.before.path for edit in edits if edit.before and edit.after and edit.before.path != edit.after.path}
     return renamed | {path for name in names if (path := was.get(name, name))}
 
 
-def _touched(one: Comparison, edits: Sequence[Edit], reader: Reader, keep: Callable[[Change], bool] | None) -> Touched:
+def _describe_change(
+    one: Comparison, edits: Sequence[EditLike], reader: HistoryReader, keep: Callable[[Change], bool] | None
+) -> CheckpointChange:
     """A comparison, with what is known beyond its manifests, which hold only what differs."""
     now = {shard.path for shard in one.after}
     were = {shard.path for shard in one.before}
     before = [edit.before for edit in edits if edit.before and edit.before.path in were]
     after = {edit.after.path: edit.after for edit in edits if edit.after and edit.after.path in now}
-    texts = [text for version in before if (text := reader.text(version))]
-    held = [text for version in after.values() if (text := reader.text(version))]
+    texts = [text for version in before if (text := reader.read_text(version))]
+    held = [text for version in after.values() if (text := reader.read_text(version))]
     changes = tuple([change for change in one.changes if keep is None or keep(change)])
-    parts = [change.after.entry for change in changes if change.after and change.status not in _SAME]
+    parts = [change.after.entry for change in changes if change.after and change.status not in _SAME_VALUES]
     if keep is None:
         parts += [shard.manifest.frame for shard in one.after if shard.manifest.frame]
     places = {(part.storage.object, part.storage.range): part.storage.size for part in parts}
-    known = _named_in(texts, [oid for oid, _ in places])
+    known = _find_named_objects(texts, [oid for oid, _ in places])
     stored = sum(size for (oid, _), size in places.items() if oid not in known)
     was = one.before[0].path if len(one.before) == len(one.after) == 1 else one.path
-    return Touched(one.path, "" if was == one.path else was, changes, one.rest, sum(map(parameters, held)), stored)
+    return CheckpointChange(
+        one.path, "" if was == one.path else was, changes, one.rest_changed, sum(map(count_parameters, held)), stored
+    )
 
 
-def _named_in(texts: Sequence[bytes], oids: Sequence[str]) -> set[str]:
+def _find_named_objects(texts: Sequence[bytes], oids: Sequence[str]) -> set[str]:
     """Those objects that manifests name. To look for a few costs least one by one; for many, it would take minutes."""
-    if len(oids) <= _FEW:
+    if len(oids) <= _SEARCH_LIMIT:
         return {oid for oid in oids if any(oid.encode() in text for text in texts)}
-    return {oid.decode() for text in texts for oid in _ID.findall(text)}.intersection(oids)
+    return {oid.decode() for text in texts for oid in _QUOTED_OID.findall(text)}.intersection(oids)
 
 
-def _changed(comparison: Comparison) -> Comparison:
+def _drop_unchanged(comparison: Comparison) -> Comparison:
     """Without what is stored otherwise, and has not changed."""
-    changes = [change for change in comparison.changes if change.status is not Status.UNCHANGED]
+    changes = [change for change in comparison.changes if change.status is not ChangeStatus.UNCHANGED]
     return comparison._replace(changes=tuple(changes))
 
 
-def steps(commit: Commit, edits: Iterable[Edit], texts: Texts) -> Iterator[Step]:
+def steps_of(commit: CommitLike, edits: Iterable[EditLike], texts: Texts) -> Iterator[Step]:
     """What a commit with one parent did to the weights of each file that was a checkpoint and still is one."""
     if len(commit.parents) != 1:
         return
     stamp = tuple([str(getattr(commit, field)) for field in ("author", "email", "time")])
     for edit in edits:
         if edit.before and edit.after and (was := texts(edit.before.oid)) and (now := texts(edit.after.oid)):
-            yield Step(commit.oid, commit.parents[0], stamp, edit.after.path, weights(was), weights(now))
+            yield Step(
+                commit.oid, commit.parents[0], stamp, edit.after.path, digest_floating(was), digest_floating(now)
+            )
 
 
-class Blamed(NamedTuple, Generic[C]):
+class ParameterBlame(NamedTuple, Generic[C]):
     """A parameter, the commit that last changed it, and path and name that it had there."""
 
-    place: Place
+    place: ParameterVersion
     commit: C
     path: str
     name: str
@@ -235,7 +242,9 @@ _Suspects = dict[int, tuple[str, str]]
 """Which parameters a commit may have changed, and path and name of each there."""
 
 
-def blame(places: Sequence[Place], commits: Iterable[C], diff: Diff, reader: Reader) -> list[Blamed[C]]:
+def blame_parameters(
+    places: Sequence[ParameterVersion], commits: Iterable[C], diff: Diff, reader: HistoryReader
+) -> list[ParameterBlame[C]]:
     """Who last changed these parameters of the first commit, in their order.
 
     Args:
@@ -249,28 +258,28 @@ def blame(places: Sequence[Place], commits: Iterable[C], diff: Diff, reader: Rea
     """
     suspects: _Suspects = {index: (place.path, place.name) for index, place in enumerate(places)}
     waiting: dict[str, _Suspects] | None = None
-    found: dict[int, Blamed[C]] = {}
+    found: dict[int, ParameterBlame[C]] = {}
     for commit in commits:
         if waiting is not None:
             suspects = waiting.pop(commit.oid, {})
         waiting = waiting or {}
         for parent in commit.parents if suspects else ():
-            passed = _passed(suspects, diff(commit.oid, parent), reader)
+            passed = _pass_blame(suspects, diff(commit.oid, parent), reader)
             taken = waiting.setdefault(parent, {})
             taken.update((index, place) for index, place in passed.items() if index not in taken)
             suspects = {index: place for index, place in suspects.items() if index not in passed}
-        found.update((index, Blamed(places[index], commit, *place)) for index, place in suspects.items())
+        found.update((index, ParameterBlame(places[index], commit, *place)) for index, place in suspects.items())
         if len(found) == len(places):
             break
     return [found[index] for index in range(len(places))]
 
 
-def _passed(suspects: _Suspects, edits: Sequence[Edit], reader: Reader) -> _Suspects:
+def _pass_blame(suspects: _Suspects, edits: Sequence[EditLike], reader: HistoryReader) -> _Suspects:
     """Those that the parent has too, and where."""
     paths = {path for path, _ in suspects.values()}
-    relevant = [edit for edit in edits if _concerns(edit, paths)]
+    relevant = [edit for edit in edits if _may_concern(edit, paths)]
     files = {edit.after.path: edit.before.path if edit.before else None for edit in relevant if edit.after}
-    origins = _origins(reader, relevant)
+    origins = _find_origins(reader, relevant)
     passed = {}
     for index, (path, name) in suspects.items():
         if (path, name) in origins:
@@ -283,21 +292,21 @@ def _passed(suspects: _Suspects, edits: Sequence[Edit], reader: Reader) -> _Susp
     return passed
 
 
-def _concerns(edit: Edit, paths: set[str]) -> bool:
+def _may_concern(edit: EditLike, paths: set[str]) -> bool:
     """Whether parameters of these files may have come from there: within a checkpoint of shards they move."""
     if edit.after and edit.after.path in paths:
         return True
-    return any(map(number, paths)) and bool(edit.after is None or number(edit.after.path))
+    return any(map(shard_number, paths)) and bool(edit.after is None or shard_number(edit.after.path))
 
 
-def _origins(reader: Reader, edits: Sequence[Edit]) -> dict[tuple[str, str], tuple[str, str] | None]:
+def _find_origins(reader: HistoryReader, edits: Sequence[EditLike]) -> dict[tuple[str, str], tuple[str, str] | None]:
     """Path and name of what differs, to what the parent calls the same values; None for values that it lacks."""
     found: dict[tuple[str, str], tuple[str, str] | None] = {}
-    for one in reader.compared(edits):
+    for one in reader.compare_edits(edits):
         for change in one.changes:
             if change.after:
-                same = change.before and change.status in _SAME
+                same = change.before and change.status in _SAME_VALUES
                 for name in (change.after.name, *change.also):
-                    was = change.before.name if change.status is Status.RENAMED and change.before else name
+                    was = change.before.name if change.status is ChangeStatus.RENAMED and change.before else name
                     found[change.after.path, name] = (change.before.path, was) if same and change.before else None
     return found

@@ -1,4 +1,4 @@
-"""Several versions of a checkpoint to a map of them: distances, clusters, a plane; streamed on the desk's workers."""
+"""Several versions of a checkpoint to a map of them: distances, clusters, a plane; streamed on the workers."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from git_theta import parameters
-from git_theta.diffing.intersection import Family, LeftOut, Shared
-from git_theta.diffing.weight_map import Map, Member
+from git_theta.diffing.intersection import Intersection, LeftOutParameter, SharedParameter
+from git_theta.diffing.weight_map import MapVersion, WeightMap
 from git_theta.errors import MissingObject, ThetaError
 from git_theta.manifest.model import Entry
-from git_theta.operations.availability import require
-from git_theta.operations.context import Desk
+from git_theta.operations.availability import require_entries
+from git_theta.operations.context import Context
 from git_theta.tensors.arrays import Buffer
 
 if TYPE_CHECKING:
@@ -23,14 +23,20 @@ if TYPE_CHECKING:
 TOO_LARGE = "values too large to be squared"
 
 
-def to_read(family: Family) -> int:
+def bytes_to_read(family: Intersection) -> int:
     """Bytes of values there are to read."""
-    return sum(entry.size for entry in _contested(family))
+    return sum(entry.size for entry in _differing_entries(family))
 
 
-def chart(
-    path: str, base: Member, versions: Sequence[Member], family: Family, desk: Desk, *, merge_base: bool = False
-) -> Map:
+def map_versions(
+    path: str,
+    base: MapVersion,
+    versions: Sequence[MapVersion],
+    family: Intersection,
+    context: Context,
+    *,
+    merge_base: bool = False,
+) -> WeightMap:
     """The map of these versions.
 
     Args:
@@ -38,7 +44,7 @@ def chart(
         base: what task vectors start from.
         versions: two or more.
         family: what base and versions have in common.
-        desk: store and workers; asked once to fetch what is missing.
+        context: store and workers; asked once to fetch what is missing.
         merge_base: whether the base is the merge base.
 
     A parameter whose values cannot be had in some version is left out of all, and says so (``failed``).
@@ -49,15 +55,15 @@ def chart(
     from git_theta.tensors.blas import one_thread
 
     with suppress(MissingObject):
-        require(_contested(family), desk)
+        require_entries(_differing_entries(family), context)
     with one_thread():
-        total, failures = _total(family, len(versions) + 1, desk)
+        total, failures = _sum_family(family, len(versions) + 1, context)
         distances = total.squares**0.5
         among: Matrix = tuple(map(tuple, distances[1:, 1:].tolist()))
         points, shown = plane(total.squares)
     failed = {failure.name for failure in failures}
     counted = [shared for shared in family.shared if shared.name not in failed]
-    return Map(
+    return WeightMap(
         path=path,
         base=base,
         merge_base=merge_base,
@@ -70,41 +76,41 @@ def chart(
         shown=shown,
         parameters=len(counted),
         elements=sum(math.prod(shared.entries[0].shape) for shared in counted),
-        same=sum(shared.same for shared in counted),
+        same=sum(shared.is_identical for shared in counted),
         left_out=(*family.left_out, *failures),
         nonfinite=tuple(total.nonfinite.tolist()),
     )
 
 
-def _contested(family: Family) -> list[Entry]:
-    return [entry for shared in family.shared if not shared.same for entry in shared.contents]
+def _differing_entries(family: Intersection) -> list[Entry]:
+    return [entry for shared in family.shared if not shared.is_identical for entry in shared.contents]
 
 
-def _total(family: Family, versions: int, desk: Desk) -> tuple[Sums, list[LeftOut]]:
+def _sum_family(family: Intersection, versions: int, context: Context) -> tuple[Sums, list[LeftOutParameter]]:
     """The sums over all parameters, in their order, and those that could not be had."""
     from git_theta.diffing.distances import Sums
 
-    differing = [shared for shared in family.shared if not shared.same]
+    differing = [shared for shared in family.shared if not shared.is_identical]
     total, failures = Sums.none(versions), []
     # One worker takes a parameter of all versions: that many blocks ahead, for every version, would be too much memory.
-    for shared, found in zip(differing, desk.workers.map(partial(_sums, desk), differing), strict=True):
+    for shared, found in zip(differing, context.workers.map(partial(_sum_parameter, context), differing), strict=True):
         if isinstance(found, str):
-            failures.append(LeftOut(shared.name, found, failed=True))
+            failures.append(LeftOutParameter(shared.name, found, failed=True))
         else:
             total = total.plus(found)
     return total, failures
 
 
-def _sums(desk: Desk, shared: Shared) -> Sums | str:
+def _sum_parameter(context: Context, shared: SharedParameter) -> Sums | str:
     """The sums of one parameter, or why it has none."""
     import numpy as np
 
     from git_theta.diffing.distances import sums
 
     def read(entry: Entry) -> Iterator[Buffer]:
-        for piece in parameters.read(entry, desk.store, map):
+        for piece in parameters.read_values(entry, context.store, map):
             yield piece
-            desk.progress(len(piece))
+            context.progress(len(piece))
 
     try:
         found = sums(shared, read)

@@ -11,14 +11,14 @@ from typing import NamedTuple
 
 from git_theta.errors import ManifestError
 from git_theta.manifest.model import Manifest
-from git_theta.manifest.text import loads
+from git_theta.manifest.text import decode_manifest
 from git_theta.operations import foreign
-from git_theta.operations.worktree_files import claims_manifest, regular
+from git_theta.operations.worktree_files import claims_manifest, find_regular_file
 from git_theta.store.base import Store
 
 
 @dataclass(frozen=True)
-class Tracked:
+class TrackedFile:
     """A tracked file of the index.
 
     Attributes:
@@ -38,7 +38,7 @@ class Tracked:
     hint: str = ""
 
 
-class State(StrEnum):
+class FileState(StrEnum):
     """What stands for a tracked file in the worktree."""
 
     MATERIALISED = "materialised"
@@ -50,7 +50,7 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True)
-class Status:
+class FileStatus:
     """A tracked file and its state.
 
     Attributes:
@@ -59,57 +59,57 @@ class Status:
         stored: bytes of all objects that the manifest names.
     """
 
-    tracked: Tracked
-    state: State
+    tracked: TrackedFile
+    state: FileState
     objects: int = 0
     missing: int = 0
     stored: int = 0
 
 
-class Totals(NamedTuple):
+class SizeTotals(NamedTuple):
     """Bytes of the files as they are checked out, and of their distinct objects."""
 
     logical: int
     stored: int
 
 
-def tracked(path: str, blob: str, conflict: bool, data: bytes | None) -> Tracked:
+def classify_blob(path: str, blob: str, conflict: bool, data: bytes | None) -> TrackedFile:
     """What the index holds for ``path``, whose ``blob`` it is, in ``conflict`` or not.
 
     ``data`` is all of a blob that may be a manifest, and the start of any other; None where Git has not got it here.
     """
     if data is None:
-        return Tracked(path, blob, conflict, None, "not fetched: this is a partial clone")
+        return TrackedFile(path, blob, conflict, None, "not fetched: this is a partial clone")
     with contextlib.suppress(ManifestError):
-        return Tracked(path, blob, conflict, loads(data), "")
+        return TrackedFile(path, blob, conflict, decode_manifest(data), "")
     if not data:
-        return Tracked(path, blob, conflict, None, "")
-    other = foreign.stand_in(data)
-    return Tracked(path, blob, conflict, None, foreign.explain(data, path).what, other.hint if other else "")
+        return TrackedFile(path, blob, conflict, None, "")
+    other = foreign.detect_stand_in(data)
+    return TrackedFile(path, blob, conflict, None, foreign.describe_blob(data, path).what, other.hint if other else "")
 
 
-def survey(file: Tracked, worktree: Path, store: Store) -> Status:
+def survey_file(file: TrackedFile, worktree: Path, store: Store) -> FileStatus:
     """The state of one file."""
     objects = file.manifest.objects() if file.manifest else {}
     missing = sum(store.size(oid) != size for oid, size in objects.items())
-    return Status(file, _state(file, worktree, missing), len(objects), missing, sum(objects.values()))
+    return FileStatus(file, _state_of(file, worktree, missing), len(objects), missing, sum(objects.values()))
 
 
-def _state(file: Tracked, worktree: Path, missing: int) -> State:
+def _state_of(file: TrackedFile, worktree: Path, missing: int) -> FileState:
     if file.conflict:
-        return State.CONFLICT
-    here = regular(worktree, file.path)
+        return FileState.CONFLICT
+    here = find_regular_file(worktree, file.path)
     if here is None:
-        return State.ABSENT
+        return FileState.ABSENT
     if file.raw:
-        return State.RAW
+        return FileState.RAW
     if not claims_manifest(here):
-        return State.MATERIALISED
-    return State.MISSING if missing else State.MANIFEST
+        return FileState.MATERIALISED
+    return FileState.MISSING if missing else FileState.MANIFEST
 
 
-def totals(statuses: Iterable[Status]) -> Totals:
+def sum_sizes(statuses: Iterable[FileStatus]) -> SizeTotals:
     """Sums over files; an object that several files share is counted once."""
     manifests = [status.tracked.manifest for status in statuses if status.tracked.manifest]
     objects = {oid: size for manifest in manifests for oid, size in manifest.objects().items()}
-    return Totals(sum(manifest.size for manifest in manifests), sum(objects.values()))
+    return SizeTotals(sum(manifest.size for manifest in manifests), sum(objects.values()))

@@ -11,7 +11,7 @@ from git_theta.operations.restoring.restore import require_size
 
 
 @dataclass(frozen=True)
-class Held:
+class ManifestBlob:
     """A manifest that Git holds: the id of its blob, and a path that it stands for."""
 
     path: str
@@ -20,7 +20,7 @@ class Held:
 
 
 @dataclass(frozen=True)
-class Use:
+class ObjectUse:
     """A part whose bytes are in an object, and the first manifest that says so."""
 
     part: Entry
@@ -40,11 +40,11 @@ class Inventory:
     """
 
     manifests: int = 0
-    uses: dict[str, list[Use]] = field(default_factory=dict)
+    uses: dict[str, list[ObjectUse]] = field(default_factory=dict)
     unsound: list[Defect] = field(default_factory=list)
 
     @property
-    def work(self) -> int:
+    def bytes_to_verify(self) -> int:
         return sum(uses[0].part.storage.bytes + sum(use.part.size for use in uses) for uses in self.uses.values())
 
 
@@ -66,7 +66,7 @@ class Defect:
     parameters: tuple[str, ...]
 
 
-def inventory(manifests: Iterable[Held]) -> Inventory:
+def take_inventory(manifests: Iterable[ManifestBlob]) -> Inventory:
     """The objects of all manifests. Memory: one entry per distinct part."""
     found = Inventory()
     seen: set[tuple[object, ...]] = set()
@@ -89,11 +89,11 @@ def inventory(manifests: Iterable[Held]) -> Inventory:
             )
             if key not in seen:
                 seen.add(key)
-                use = Use(part._replace(views=(), extra={}), held.path, held.blob)
+                use = ObjectUse(part._replace(views=(), extra={}), held.path, held.blob)
                 found.uses.setdefault(storage.object, []).append(use)
     return found
 
 
-def needs(manifests: Iterable[Held]) -> dict[str, Use]:
+def needed_objects(manifests: Iterable[ManifestBlob]) -> dict[str, ObjectUse]:
     """The objects of the manifests, each with a part that needs it."""
-    return {oid: uses[0] for oid, uses in inventory(manifests).uses.items()}
+    return {oid: uses[0] for oid, uses in take_inventory(manifests).uses.items()}

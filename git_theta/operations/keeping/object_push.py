@@ -6,24 +6,24 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from git_theta.errors import MissingObject
-from git_theta.operations.keeping.inventory import Use
+from git_theta.operations.keeping.inventory import ObjectUse
 from git_theta.store.base import Store
 
 
-class Sent(NamedTuple):
+class PushTotals(NamedTuple):
     """What was put on the remote: objects, and their bytes."""
 
     objects: int
     bytes: int
 
 
-def push(
-    needed: Mapping[str, Use],
+def send_objects(
+    needed: Mapping[str, ObjectUse],
     store: Store,
     lacking: Callable[[Mapping[str, int]], list[str]],
     send: Callable[[Mapping[str, int]], None],
     fetch: Callable[[list[str]], object],
-) -> Sent:
+) -> PushTotals:
     """Put on the remote what it lacks.
 
     Args:
@@ -37,10 +37,10 @@ def push(
     """
     sizes = {oid: use.part.storage.bytes for oid, use in needed.items()}
     wanted = {oid: sizes[oid] for oid in lacking(sizes)}
-    lost = _lost(wanted, store)
+    lost = _find_lost(wanted, store)
     if lost:
         fetch(lost)
-        lost = _lost(wanted, store)
+        lost = _find_lost(wanted, store)
     if lost:
         use = needed[lost[0]]
         raise MissingObject(
@@ -51,8 +51,8 @@ def push(
         )
     if wanted:
         send(wanted)
-    return Sent(len(wanted), sum(wanted.values()))
+    return PushTotals(len(wanted), sum(wanted.values()))
 
 
-def _lost(wanted: Mapping[str, int], store: Store) -> list[str]:
+def _find_lost(wanted: Mapping[str, int], store: Store) -> list[str]:
     return [oid for oid, size in wanted.items() if store.size(oid) != size]

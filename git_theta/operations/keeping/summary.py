@@ -13,7 +13,7 @@ from typing import NamedTuple
 from git_theta import parameters
 from git_theta.errors import FormatError
 from git_theta.formats.base import Span, Template
-from git_theta.formats.pickle.pickle_reader import MAX_PICKLE, Call, Mapping, read_pickle
+from git_theta.formats.pickle.pickle_reader import MAX_PICKLE, Call, PickledDict, read_pickle
 from git_theta.formats.template import TemplateSource
 from git_theta.formats.zip.zip_directory import read_directory
 from git_theta.manifest import frame
@@ -22,17 +22,17 @@ from git_theta.store.base import Store
 from git_theta.tensors.dtypes import BY_NAME
 from git_theta.tensors.spec import Spec
 
-LARGEST = 8 << 20
+LARGEST_FRAME = 8 << 20
 """Bytes of a frame up to which metadata are looked for: what is parsed takes many times that in memory."""
-_COMPONENTS = 32  # of a name; deeper ones stay together
-_VALUES = 200
-_DEPTH = 4
-_PICKLE = "/data.pkl"
+_MAX_COMPONENTS = 32  # of a name; deeper ones stay together
+_MAX_VALUES = 200
+_MAX_DEPTH = 4
+_PICKLE_NAME = "/data.pkl"
 
 Scalar = str | int | float | bool | None
 
 
-class Totals(NamedTuple):
+class ParameterTotals(NamedTuple):
     """Sums over parameters: how many, their elements, bytes of their values, bytes stored; and how many of each dtype.
 
     Bytes that several share in the store count once.
@@ -45,39 +45,39 @@ class Totals(NamedTuple):
     dtypes: dict[str, int]
 
 
-class Module(NamedTuple):
+class ModuleNode(NamedTuple):
     """What names have in common: the parameters below it, its own, and the modules in it. "" is the whole."""
 
     name: str
     entries: tuple[Entry, ...]
     own: tuple[Entry, ...]
-    modules: tuple[Module, ...]
+    modules: tuple[ModuleNode, ...]
 
 
-def totals(entries: Iterable[Entry]) -> Totals:
+def sum_parameters(entries: Iterable[Entry]) -> ParameterTotals:
     """The sums over some parameters."""
     found = list(entries)
     places = {(one.storage.object, one.storage.range): one.storage.size for one in found}
-    return Totals(
+    return ParameterTotals(
         len(found),
-        sum(map(elements, found)),
+        sum(map(element_count, found)),
         sum(entry.size for entry in found),
         sum(places.values()),
         dict(Counter(entry.dtype for entry in found)),
     )
 
 
-def elements(entry: Entry) -> int:
+def element_count(entry: Entry) -> int:
     """How many elements a parameter has."""
     return math.prod(entry.shape)
 
 
-def ties(entry: Entry) -> list[str]:
+def tied_names(entry: Entry) -> list[str]:
     """Its further names: what shares its bytes in the file."""
     return [view.name for view in entry.views if view.name != entry.name]
 
 
-def alike(entries: Iterable[Entry]) -> list[tuple[Entry, ...]]:
+def find_duplicates(entries: Iterable[Entry]) -> list[tuple[Entry, ...]]:
     """Parameters with the same bytes though the file has them apart: one object of the store serves them."""
     groups: dict[str, list[Entry]] = {}
     for entry in entries:
@@ -86,59 +86,59 @@ def alike(entries: Iterable[Entry]) -> list[tuple[Entry, ...]]:
     return [tuple(group) for group in groups.values() if len(group) > 1]
 
 
-def modules(entries: Sequence[Entry]) -> Module:
+def module_tree(entries: Sequence[Entry]) -> ModuleNode:
     """The parameters as a tree, in file order. A module with nothing but one module is told with it in one name."""
-    return _module("", [((entry.name or "").split(".", _COMPONENTS), entry) for entry in entries])
+    return _build_module("", [((entry.name or "").split(".", _MAX_COMPONENTS), entry) for entry in entries])
 
 
-def _module(name: str, named: Sequence[tuple[list[str], Entry]]) -> Module:
+def _build_module(name: str, named: Sequence[tuple[list[str], Entry]]) -> ModuleNode:
     below: dict[str, list[tuple[list[str], Entry]]] = {}
     for components, entry in named:
         if len(components) > 1:
             below.setdefault(components[0], []).append((components[1:], entry))
     own = tuple([entry for components, entry in named if len(components) == 1])
-    inner = tuple([_module(first, rest) for first, rest in below.items()])
+    inner = tuple([_build_module(first, rest) for first, rest in below.items()])
     if name and not own and len(inner) == 1:
         return inner[0]._replace(name=f"{name}.{inner[0].name}")
-    return Module(name, tuple([entry for _, entry in named]), own, inner)
+    return ModuleNode(name, tuple([entry for _, entry in named]), own, inner)
 
 
-def metadata(manifest: Manifest, store: Store) -> dict[str, Scalar]:
+def read_metadata(manifest: Manifest, store: Store) -> dict[str, Scalar]:
     """What a file says beside its parameters: the ``__metadata__`` of safetensors, the plain values that torch pickled.
 
     Keys are joined by dots; of many values, there are the first 200. Nothing for other formats and for frames over
     LARGEST bytes. Raises MissingObject, CorruptObject where the frame cannot be read.
     """
-    if manifest.frame is None or manifest.frame.size > LARGEST or manifest.format not in _READERS:
+    if manifest.frame is None or manifest.frame.size > LARGEST_FRAME or manifest.format not in _READERS:
         return {}
-    runs = list(frame.decode(b"".join(parameters.read(manifest.frame, store, map)), len(manifest.entries)))
+    runs = list(frame.decode_frame(b"".join(parameters.read_values(manifest.frame, store, map)), len(manifest.entries)))
     with suppress(FormatError, ValueError, RecursionError):
-        return dict(islice(_READERS[manifest.format](manifest, runs), _VALUES))
+        return dict(islice(_READERS[manifest.format](manifest, runs), _MAX_VALUES))
     return {}
 
 
-def _of_safetensors(_: Manifest, runs: Sequence[bytes]) -> Iterator[tuple[str, Scalar]]:
+def _safetensors_metadata(_: Manifest, runs: Sequence[bytes]) -> Iterator[tuple[str, Scalar]]:
     size = int.from_bytes(runs[0][:8], "little")
     header = json.loads(runs[0][8 : 8 + size])
     found = header.get("__metadata__") if isinstance(header, dict) else None
     yield from found.items() if isinstance(found, dict) else ()
 
 
-def _of_torch(manifest: Manifest, runs: Sequence[bytes]) -> Iterator[tuple[str, Scalar]]:
+def _torch_metadata(manifest: Manifest, runs: Sequence[bytes]) -> Iterator[tuple[str, Scalar]]:
     spans = [Span(entry.oid, Spec(BY_NAME["U8"], (entry.size,)), 0, entry.size) for entry in manifest.entries]
     source = TemplateSource(Template(tuple(runs), tuple(spans)))
     for name, member in read_directory(source).items():
-        if name.endswith(_PICKLE) and member.stored and member.size <= MAX_PICKLE:
-            yield from _scalars(read_pickle(source.read(member.offset, member.size)), (), _DEPTH)
+        if name.endswith(_PICKLE_NAME) and member.stored and member.size <= MAX_PICKLE:
+            yield from _scalars(read_pickle(source.read(member.offset, member.size)), (), _MAX_DEPTH)
 
 
 def _scalars(value: object, path: tuple[str, ...], depth: int) -> Iterator[tuple[str, Scalar]]:
     if value is None or isinstance(value, (str, int, float)):
         yield ".".join(path), value
-    elif depth and isinstance(value, (Mapping, Call)):
+    elif depth and isinstance(value, (PickledDict, Call)):
         for key, inner in value.pairs or ():
             if isinstance(key, (str, int)):
                 yield from _scalars(inner, (*path, str(key)), depth - 1)
 
 
-_READERS = {"safetensors": _of_safetensors, "torch": _of_torch}
+_READERS = {"safetensors": _safetensors_metadata, "torch": _torch_metadata}

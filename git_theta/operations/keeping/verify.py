@@ -10,46 +10,46 @@ from functools import partial
 from git_theta import parameters
 from git_theta.errors import CorruptObject, MissingObject, ThetaError
 from git_theta.manifest.model import Entry
-from git_theta.operations.keeping.inventory import Defect, Use
+from git_theta.operations.keeping.inventory import Defect, ObjectUse
 from git_theta.operations.workers import Workers
 from git_theta.store.base import Store
 
 _BLOCK = 1 << 20
 
 
-def verify(
-    uses: dict[str, list[Use]], store: Store, workers: Workers, progress: Callable[[int], None]
+def verify_objects(
+    uses: dict[str, list[ObjectUse]], store: Store, workers: Workers, progress: Callable[[int], None]
 ) -> Iterator[Defect]:
     """Read every object and rebuild every part, on worker threads, a block at a time; what is wrong with them."""
-    for defects in workers.map(partial(_defects, store=store, progress=progress), uses.items()):
+    for defects in workers.map(partial(_verify_object, store=store, progress=progress), uses.items()):
         yield from defects
 
 
-def exit_code(defects: Iterable[Defect]) -> int:
+def worst_exit_code(defects: Iterable[Defect]) -> int:
     """0 for none; else that of what is worst: corrupt, then missing, then what could not be checked."""
     codes = {defect.error.exit_code for defect in defects}
     worst = (CorruptObject.exit_code, MissingObject.exit_code, *sorted(codes), 0)
     return next(code for code in worst if code in codes or code == 0)
 
 
-def _defects(item: tuple[str, list[Use]], store: Store, progress: Callable[[int], None]) -> list[Defect]:
+def _verify_object(item: tuple[str, list[ObjectUse]], store: Store, progress: Callable[[int], None]) -> list[Defect]:
     oid, uses = item
     size = store.size(oid)
     if size is None:
-        return [_defect(MissingObject("is missing"), uses)]
+        return [_make_defect(MissingObject("is missing"), uses)]
     try:
-        digest = _digest(oid, store, progress)
-        damaged = [use for use in uses if not _intact(use.part, size, store, progress)]
+        digest = _hash_object(oid, store, progress)
+        damaged = [use for use in uses if not _is_intact(use.part, size, store, progress)]
     except OSError as error:
-        return [_defect(ThetaError(f"cannot be read: {error.strerror}"), uses)]
+        return [_make_defect(ThetaError(f"cannot be read: {error.strerror}"), uses)]
     except ThetaError as error:  # a serializer that is not installed here
-        return [_defect(error, uses)]
+        return [_make_defect(error, uses)]
     if digest != oid:
-        return [_defect(CorruptObject("is damaged: its bytes have another hash"), damaged or uses[:1])]
-    return [_defect(CorruptObject("is intact, but not what the manifest says it is"), [use]) for use in damaged]
+        return [_make_defect(CorruptObject("is damaged: its bytes have another hash"), damaged or uses[:1])]
+    return [_make_defect(CorruptObject("is intact, but not what the manifest says it is"), [use]) for use in damaged]
 
 
-def _defect(error: ThetaError, uses: list[Use]) -> Defect:
+def _make_defect(error: ThetaError, uses: list[ObjectUse]) -> Defect:
     """One defect, told by the first file that suffers from it."""
     first = uses[0]
     names = (use.part.name for use in uses if use.blob == first.blob)
@@ -58,7 +58,7 @@ def _defect(error: ThetaError, uses: list[Use]) -> Defect:
     )
 
 
-def _digest(oid: str, store: Store, progress: Callable[[int], None]) -> str:
+def _hash_object(oid: str, store: Store, progress: Callable[[int], None]) -> str:
     digest = hashlib.sha256()
     with closing(store.get(oid)) as file:
         while block := file.read(_BLOCK):
@@ -67,10 +67,10 @@ def _digest(oid: str, store: Store, progress: Callable[[int], None]) -> str:
     return digest.hexdigest()
 
 
-def _intact(part: Entry, size: int, store: Store, progress: Callable[[int], None]) -> bool:
+def _is_intact(part: Entry, size: int, store: Store, progress: Callable[[int], None]) -> bool:
     """Whether the object, of ``size`` bytes, gives the part back."""
     try:
-        for piece in parameters.read(part, store, map):
+        for piece in parameters.read_values(part, store, map):
             progress(len(piece))
     except CorruptObject:
         return False

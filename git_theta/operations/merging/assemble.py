@@ -11,20 +11,20 @@ from git_theta.errors import ConflictError, FormatError
 from git_theta.formats.base import Format, Part
 from git_theta.manifest.model import Entry, Manifest
 from git_theta.merging.plan import Plan
-from git_theta.operations.adding.manifest_builder import Layout
-from git_theta.operations.availability import require
-from git_theta.operations.context import Desk
+from git_theta.operations.adding.manifest_builder import ManifestBuilder
+from git_theta.operations.availability import require_entries
+from git_theta.operations.context import Context
 from git_theta.operations.streams import Stream
-from git_theta.operations.templates import TAKE_A_SIDE, checked_spec, span_views, template
+from git_theta.operations.templates import TAKE_A_SIDE, checked_spec, read_template, span_views
 
 
-def assemble(made: Plan, computed: Mapping[str, Entry], desk: Desk) -> Manifest:
+def assemble_manifest(made: Plan, computed: Mapping[str, Entry], context: Context) -> Manifest:
     """The merged file.
 
     Args:
         made: a plan; what is still contested is as the first head has it.
         computed: entries that strategies made, by name.
-        desk: what to work with.
+        context: what to work with.
 
     No tensor is read that was not computed, unless its format writes checksums that no head declares. Raises
     ConflictError when no file can hold these parameters.
@@ -32,30 +32,34 @@ def assemble(made: Plan, computed: Mapping[str, Entry], desk: Desk) -> Manifest:
     like = made.manifest(made.like)
     if made.whole:
         return like
-    entries = _entries(made, computed)
+    entries = _merged_entries(made, computed)
     for there in (like, *made.heads):
-        if made.exact and _framing(there) == _framing(like) and _oids(entries) == _oids(there.parameters()):
+        if (
+            made.exact
+            and _layout_key(there) == _layout_key(like)
+            and _named_oids(entries) == _named_oids(there.parameters())
+        ):
             return there
-    reader: Format = registry.load("formats", like.format)()
-    checksum = _Checksums(made, reader, desk)
-    parts = [_part(entry, partial(checksum.of, entry)) for entry in entries]
+    reader: Format = registry.load_plugin("formats", like.format)()
+    checksum = _Checksums(made, reader, context)
+    parts = [_part_of(entry, partial(checksum.checksum_of, entry)) for entry in entries]
     try:
-        runs = reader.build(parts, template(like, desk))
+        runs = reader.build(parts, read_template(like, context))
     except FormatError as error:
         raise ConflictError(
             f"the merged parameters fit no {like.format} file: {error.message}",
             hint=TAKE_A_SIDE,
             parameter=error.parameter,
         ) from error
-    layout = Layout(desk, like)
+    layout = ManifestBuilder(context, like)
     for run, entry in zip(runs, entries, strict=False):
-        layout.between(Stream.of([run]), None)
-        layout.keep(entry)
-    layout.between(Stream.of(runs[-1:]), None)
-    return layout.manifest(like.format)
+        layout.add_literal(Stream.from_pieces([run]), None)
+        layout.add_stored(entry)
+    layout.add_literal(Stream.from_pieces(runs[-1:]), None)
+    return layout.build_manifest(like.format)
 
 
-def _entries(made: Plan, computed: Mapping[str, Entry]) -> list[Entry]:
+def _merged_entries(made: Plan, computed: Mapping[str, Entry]) -> list[Entry]:
     held = {
         source: {entry.name: entry for entry in made.manifest(source).parameters()}
         for source in {place.source for place in made.layout}
@@ -63,11 +67,11 @@ def _entries(made: Plan, computed: Mapping[str, Entry]) -> list[Entry]:
     return [computed.get(place.name) or held[place.source][place.name] for place in made.layout]
 
 
-def _oids(entries: Iterable[Entry]) -> list[tuple[str | None, str]]:
+def _named_oids(entries: Iterable[Entry]) -> list[tuple[str | None, str]]:
     return [(entry.name, entry.oid) for entry in entries]
 
 
-def _framing(manifest: Manifest) -> tuple[object, ...]:
+def _layout_key(manifest: Manifest) -> tuple[object, ...]:
     """What two files share that differ in parameters' bytes alone."""
     slots = [(part.name, part.oid if part.name is None else "") for part in manifest.entries]
     return manifest.format, manifest.size, manifest.frame and manifest.frame.oid, slots
@@ -76,33 +80,33 @@ def _framing(manifest: Manifest) -> tuple[object, ...]:
 class _Checksums:
     """CRC-32 of parameters: as a head's own file declares it, or of the bytes."""
 
-    def __init__(self, made: Plan, reader: Format, desk: Desk) -> None:
+    def __init__(self, made: Plan, reader: Format, context: Context) -> None:
         self._manifests = [manifest for manifest in (*made.heads, made.base) if manifest]
         self._reader = reader
-        self._desk = desk
+        self._context = context
         self._declared: dict[str, int] | None = None
 
-    def of(self, entry: Entry) -> int:
+    def checksum_of(self, entry: Entry) -> int:
         """The checksum of an entry's bytes."""
         if self._declared is None:
-            self._declared = self._all_declared()
+            self._declared = self._read_declared()
         found = self._declared.get(entry.oid)
-        return self._computed(entry) if found is None else found
+        return self._compute_checksum(entry) if found is None else found
 
-    def _all_declared(self) -> dict[str, int]:
+    def _read_declared(self) -> dict[str, int]:
         found: dict[str, int] = {}
         for manifest in self._manifests:
-            declared = self._reader.checksums(template(manifest, self._desk))
+            declared = self._reader.checksums(read_template(manifest, self._context))
             found |= {entry.oid: declared[entry.name] for entry in manifest.parameters() if entry.name in declared}
         return found
 
-    def _computed(self, entry: Entry) -> int:
+    def _compute_checksum(self, entry: Entry) -> int:
         checksum = 0
-        require([entry], self._desk)
-        for piece in parameters.read(entry, self._desk.store, map):
+        require_entries([entry], self._context)
+        for piece in parameters.read_values(entry, self._context.store, map):
             checksum = zlib.crc32(piece, checksum)
         return checksum
 
 
-def _part(entry: Entry, crc: Callable[[], int]) -> Part:
+def _part_of(entry: Entry, crc: Callable[[], int]) -> Part:
     return Part(entry.name or "", checked_spec(entry), span_views(entry), crc)

@@ -16,12 +16,12 @@ from typing import NamedTuple
 
 from git_theta.errors import ManifestError
 from git_theta.manifest.model import Entry, Manifest
-from git_theta.manifest.text import dumps, is_manifest, loads
-from git_theta.merging.decisions import UNSETTLED, Decision, identity
-from git_theta.merging.plan import Plan, plan, settle
-from git_theta.operations.merging.apply_plan import Merged
+from git_theta.manifest.text import decode_manifest, encode_manifest, is_manifest
+from git_theta.merging.decisions import CONTESTED_STATES, Decision, identity_of
+from git_theta.merging.plan import Plan, plan_merge, settle_contested
+from git_theta.operations.merging.apply_plan import MergeResult
 
-FRAME = "(frame)"
+FRAME_LABEL = "(frame)"
 """What stands for everything that is no parameter, where contested parameters are listed."""
 
 
@@ -33,7 +33,7 @@ class Stages(NamedTuple):
     theirs: bytes | None
 
 
-class Note(NamedTuple):
+class ConflictNote(NamedTuple):
     """How far a conflict was settled.
 
     Attributes:
@@ -60,14 +60,14 @@ class Conflict(NamedTuple):
         note: where it was noted; None where nothing is known of what was done since the merge.
     """
 
-    made: Plan
+    settled_plan: Plan
     computed: Mapping[str, Entry]
-    note: Note | None
+    note: ConflictNote | None
 
     @property
     def left(self) -> tuple[str, ...]:
         """Names of what is contested."""
-        return self.note.left if self.note else contested(self.made)
+        return self.note.left if self.note else contested_names(self.settled_plan)
 
 
 def open_conflict(path: str, stages: Stages, folder: Path) -> Conflict | None:
@@ -82,13 +82,13 @@ def open_conflict(path: str, stages: Stages, folder: Path) -> Conflict | None:
     """
     if not stages.ours or not stages.theirs:
         return None
-    base = loads(stages.base) if stages.base else None
-    made = plan(base, [loads(stages.ours), loads(stages.theirs)])
-    note = _read(folder / key(path, stages))
+    base = decode_manifest(stages.base) if stages.base else None
+    made = plan_merge(base, [decode_manifest(stages.ours), decode_manifest(stages.theirs)])
+    note = _read_note(folder / note_key(path, stages))
     if note is None:
         return Conflict(made, {}, None)
     try:
-        settled = settle(made, note.sources, frame=note.frame)
+        settled = settle_contested(made, note.sources, frame=note.frame)
     except ValueError:  # noted by another release, whose plans differ
         return Conflict(made, {}, None)
     names = {name for decision in made.decisions if decision.name in note.sources for name in decision.names}
@@ -96,36 +96,36 @@ def open_conflict(path: str, stages: Stages, folder: Path) -> Conflict | None:
     return Conflict(settled, {name: entry for name, entry in computed.items() if name}, note)
 
 
-def contested(made: Plan) -> tuple[str, ...]:
+def contested_names(made: Plan) -> tuple[str, ...]:
     """Names of what a plan leaves to settle. The frame counts only where it is sure to be contested: in one piece."""
-    return tuple(label(decision) for decision in made.contested)
+    return tuple(decision_label(decision) for decision in made.contested)
 
 
-def label(decision: Decision) -> str:
+def decision_label(decision: Decision) -> str:
     """What to call a decision in a list."""
-    return decision.name or FRAME
+    return decision.name or FRAME_LABEL
 
 
-def note_of(path: str, merged: Merged) -> Note:
+def note_of(path: str, merged: MergeResult) -> ConflictNote:
     """What to note of a merge that left something."""
-    decisions = [decision for decision in merged.plan.decisions if decision.state in UNSETTLED]
+    decisions = [decision for decision in merged.plan.decisions if decision.state in CONTESTED_STATES]
     sources = {decision.name: decision.source for decision in decisions if decision.source is not None}
-    left = tuple(label(item.decision) for item in merged.left)
-    return Note(path, left, sources, merged.plan.frame.source, merged.manifest)
+    left = tuple(decision_label(item.decision) for item in merged.left)
+    return ConflictNote(path, left, sources, merged.plan.frame.source, merged.manifest)
 
 
-def still_ours(left: Sequence[str], ours: Manifest, file: Manifest) -> list[str]:
+def find_ours(left: Sequence[str], ours: Manifest, file: Manifest) -> list[str]:
     """Which of these contested parameters a file has just as ours has them, or lacks as ours does."""
-    here, there = _identities(ours), _identities(file)
-    return [name for name in left if name != FRAME and here.get(name) == there.get(name)]
+    here, there = _identities_of(ours), _identities_of(file)
+    return [name for name in left if name != FRAME_LABEL and here.get(name) == there.get(name)]
 
 
-def same_file(one: Manifest, other: Manifest) -> bool:
+def is_same_file(one: Manifest, other: Manifest) -> bool:
     """Whether two manifests stand for the same bytes, however these are stored."""
-    return _content(one) == _content(other)
+    return _content_key(one) == _content_key(other)
 
 
-def key(path: str, stages: Stages) -> str:
+def note_key(path: str, stages: Stages) -> str:
     """The name of the note about a conflict: another merge of the same file has another one."""
     digest = hashlib.sha256(os.fsencode(path))
     for text in stages:
@@ -133,47 +133,49 @@ def key(path: str, stages: Stages) -> str:
     return digest.hexdigest()
 
 
-def keep(note: Note, stages: Stages, folder: Path) -> None:
+def write_note(note: ConflictNote, stages: Stages, folder: Path) -> None:
     """Note how far a conflict is settled. What cannot be written is not noted: it is advice."""
     said = {"path": note.path, "left": note.left, "sources": dict(note.sources), "frame": note.frame}
-    file = folder / key(note.path, stages)
+    file = folder / note_key(note.path, stages)
     with contextlib.suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
         temporary = folder / f".{file.name}-{os.getpid()}"
-        temporary.write_bytes(json.dumps(said).encode() + b"\n" + dumps(note.file))
+        temporary.write_bytes(json.dumps(said).encode() + b"\n" + encode_manifest(note.file))
         temporary.replace(file)
 
 
-def forget(path: str, stages: Stages, folder: Path) -> None:
+def remove_note(path: str, stages: Stages, folder: Path) -> None:
     """Drop the note about a conflict that is settled."""
     with contextlib.suppress(OSError):
-        (folder / key(path, stages)).unlink()
+        (folder / note_key(path, stages)).unlink()
 
 
-def forget_all(folder: Path) -> None:
+def remove_notes(folder: Path) -> None:
     """Drop all notes: no file is in conflict."""
     with contextlib.suppress(OSError):
         for file in folder.iterdir():
             file.unlink()
 
 
-def _read(file: Path) -> Note | None:
+def _read_note(file: Path) -> ConflictNote | None:
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError, ManifestError):
         said, _, text = file.read_bytes().partition(b"\n")
         if is_manifest(text):
             data = json.loads(said)
-            return Note(data["path"], tuple(data["left"]), dict(data["sources"]), data["frame"], loads(text))
+            return ConflictNote(
+                data["path"], tuple(data["left"]), dict(data["sources"]), data["frame"], decode_manifest(text)
+            )
     return None
 
 
-def _identities(manifest: Manifest) -> dict[str, object]:
+def _identities_of(manifest: Manifest) -> dict[str, object]:
     found: dict[str, object] = {}
     for entry in manifest.parameters():
         for name in (entry.name or "", *(view.name for view in entry.views)):
-            found[name] = identity(entry)
+            found[name] = identity_of(entry)
     return found
 
 
-def _content(manifest: Manifest) -> tuple[object, ...]:
+def _content_key(manifest: Manifest) -> tuple[object, ...]:
     frame = manifest.frame and manifest.frame.oid
     return (frame, tuple((entry.name, entry.oid, entry.size) for entry in manifest.entries))

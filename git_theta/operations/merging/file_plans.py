@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from git_theta.manifest.model import Manifest
-from git_theta.merging.decisions import BASE, three_way
-from git_theta.merging.plan import Plan, plan
-from git_theta.operations.merging.file_renames import Row
+from git_theta.merging.decisions import BASE, trivial_merge
+from git_theta.merging.plan import Plan, plan_merge
+from git_theta.operations.merging.file_renames import MergeFile
 
 
-class Version(NamedTuple):
+class HeadVersion(NamedTuple):
     """A file at a commit: Git's mode and blob id, and what the blob says; None for one that is no manifest."""
 
     mode: str
@@ -22,7 +22,7 @@ class Version(NamedTuple):
     manifest: Manifest | None
 
 
-class Case(NamedTuple):
+class FilePlan(NamedTuple):
     """What is to be done about a file.
 
     Attributes:
@@ -36,8 +36,8 @@ class Case(NamedTuple):
     """
 
     path: str
-    base: Version | None
-    heads: tuple[Version | None, ...]
+    base: HeadVersion | None
+    heads: tuple[HeadVersion | None, ...]
     was: str = ""
     plan: Plan | None = None
     among: tuple[int, ...] = ()
@@ -49,15 +49,15 @@ class Case(NamedTuple):
         """The mode of the merged file: what one changed; the first head's where heads contradict each other."""
         modes = [self.heads[index] for index in self.among]
         held = [version.mode for version in modes if version]
-        _, source = three_way(self.base and self.base.mode, held)
+        _, source = trivial_merge(self.base and self.base.mode, held)
         return held[source or 0]
 
-    def version(self, source: int) -> Version | None:
+    def version_at(self, source: int) -> HeadVersion | None:
         """What a head, or BASE, has."""
         return self.base if source == BASE else self.heads[source]
 
 
-def case(file: Row[Version], labels: Sequence[str]) -> Case:
+def plan_file(file: MergeFile[HeadVersion], labels: Sequence[str]) -> FilePlan:
     """What is to be done about a file that is not the same everywhere.
 
     Args:
@@ -65,7 +65,7 @@ def case(file: Row[Version], labels: Sequence[str]) -> Case:
         labels: what people call the heads.
     """
     base, *heads = file.versions
-    made = Case(file.path, base, tuple(heads), file.was, reason=file.clash)
+    made = FilePlan(file.path, base, tuple(heads), file.was, reason=file.clash)
     if file.clash:
         return made
     among = tuple([index for index, version in enumerate(heads) if version])
@@ -73,23 +73,23 @@ def case(file: Row[Version], labels: Sequence[str]) -> Case:
     split = len(manifests) == len(among) and (base is None or base.manifest is not None)
     if split and among and (base is None or len(among) == len(heads)):
         called = [labels[index] for index in among]
-        return made._replace(plan=plan(base and base.manifest, manifests, called), among=among)
-    by, source = three_way(_identity(base), list(map(_identity, heads)))
+        return made._replace(plan=plan_merge(base and base.manifest, manifests, called), among=among)
+    by, source = trivial_merge(_blob_identity(base), list(map(_blob_identity, heads)))
     if source is not None:
-        return made._replace(source=source, reason=_taken(made, source, [labels[index] for index in by]))
-    return made._replace(reason=_contested(made, labels))
+        return made._replace(source=source, reason=_taken_reason(made, source, [labels[index] for index in by]))
+    return made._replace(reason=_contested_reason(made, labels))
 
 
-def _identity(version: Version | None) -> tuple[str, str] | None:
+def _blob_identity(version: HeadVersion | None) -> tuple[str, str] | None:
     return version and (version.mode, version.oid)
 
 
-def _taken(made: Case, source: int, by: Sequence[str]) -> str:
+def _taken_reason(made: FilePlan, source: int, by: Sequence[str]) -> str:
     verb = "removed" if made.heads[source] is None else "changed" if made.base else "added"
     return f"{', '.join(by)} {verb} it"
 
 
-def _contested(made: Case, labels: Sequence[str]) -> str:
+def _contested_reason(made: FilePlan, labels: Sequence[str]) -> str:
     gone = [label for label, version in zip(labels, made.heads, strict=True) if version is None]
     if gone and made.base:
         return f"{', '.join(gone)} removed it, others changed it"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
-Version = TypeVar("Version")
+VersionT = TypeVar("VersionT")
 
 
-class Row(NamedTuple, Generic[Version]):
+class MergeFile(NamedTuple, Generic[VersionT]):
     """A file in a merge.
 
     Attributes:
@@ -19,14 +19,14 @@ class Row(NamedTuple, Generic[Version]):
     """
 
     path: str
-    versions: tuple[Version | None, ...]
+    versions: tuple[VersionT | None, ...]
     was: str = ""
     clash: str = ""
 
 
-def followed(
-    versions: Mapping[str, tuple[Version | None, ...]], renames: Sequence[Mapping[str, str]], labels: Sequence[str]
-) -> Iterator[Row[Version]]:
+def follow_renames(
+    versions: Mapping[str, tuple[VersionT | None, ...]], renames: Sequence[Mapping[str, str]], labels: Sequence[str]
+) -> Iterator[MergeFile[VersionT]]:
     """Each file once: what heads renamed with what the others have under the old name, then the rest.
 
     A file that heads give different names, that one renamed and another removed, or whose new name another head uses
@@ -40,25 +40,25 @@ def followed(
     rest = dict(versions)
     for old in sorted({old for names in renames for old in names}):
         to = {head: names[old] for head, names in enumerate(renames) if old in names}
-        yield _renamed(old, to, versions, labels)
+        yield _follow_file(old, to, versions, labels)
         for path in (old, *to.values()):
             rest.pop(path, None)
     for path, files in rest.items():
-        yield Row(path, files)
+        yield MergeFile(path, files)
 
 
-def _renamed(
-    old: str, to: Mapping[int, str], versions: Mapping[str, tuple[Version | None, ...]], labels: Sequence[str]
-) -> Row[Version]:
+def _follow_file(
+    old: str, to: Mapping[int, str], versions: Mapping[str, tuple[VersionT | None, ...]], labels: Sequence[str]
+) -> MergeFile[VersionT]:
     base, *heads = versions[old]
     files = (base, *(versions[to[head]][1 + head] if head in to else file for head, file in enumerate(heads)))
     new = next(iter(to.values()))
-    clash = _clash(to, files[1:], versions[new][1:], labels)
-    return Row(old if clash else new, files, old, clash)
+    clash = _describe_clash(to, files[1:], versions[new][1:], labels)
+    return MergeFile(old if clash else new, files, old, clash)
 
 
-def _clash(
-    to: Mapping[int, str], heads: Sequence[Version | None], there: Sequence[Version | None], labels: Sequence[str]
+def _describe_clash(
+    to: Mapping[int, str], heads: Sequence[VersionT | None], there: Sequence[VersionT | None], labels: Sequence[str]
 ) -> str:
     renamed = ", ".join(f"{labels[head]} renamed it to {new}" for head, new in to.items())
     if len(set(to.values())) > 1:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from git_theta import registry
 from git_theta.formats.base import Format
-from git_theta.merging.plan import Plan, settle
-from git_theta.operations.context import Desk
-from git_theta.operations.templates import is_rebuilt_from, template
+from git_theta.merging.plan import Plan, settle_contested
+from git_theta.operations.context import Context
+from git_theta.operations.templates import is_rebuilt_from, read_template
 
 
-def framed(made: Plan, desk: Desk) -> tuple[Plan, bool]:
+def settle_frame(made: Plan, context: Context) -> tuple[Plan, bool]:
     """The plan with the frame of a head that says all that is to be said; and whether there is one.
 
     Where there is none, because more than one head changed what is no parameter, the plan keeps the first head's.
@@ -25,9 +25,13 @@ def framed(made: Plan, desk: Desk) -> tuple[Plan, bool]:
     ancestor = made.base or made.heads[0]
     if {head.format for head in made.heads} != {ancestor.format}:
         return made, False
-    reader: Format = registry.load("formats", made.format)()
-    base = template(ancestor, desk)
-    news = [index for index, head in enumerate(made.heads) if not is_rebuilt_from(template(head, desk), base, reader)]
+    reader: Format = registry.load_plugin("formats", made.format)()
+    base = read_template(ancestor, context)
+    news = [
+        index
+        for index, head in enumerate(made.heads)
+        if not is_rebuilt_from(read_template(head, context), base, reader)
+    ]
     if len(news) > (1 if made.base else 0):
         return made, False
-    return settle(made, {}, frame=news[0] if news else 0), True
+    return settle_contested(made, {}, frame=news[0] if news else 0), True

@@ -11,11 +11,11 @@ from typing import Any
 from git_theta import parameters
 from git_theta.merging.agreement import Agreement, agreements
 from git_theta.merging.contests import contest
-from git_theta.merging.decisions import Decision, State
+from git_theta.merging.decisions import Decision, DecisionState
 from git_theta.merging.plan import Plan
-from git_theta.merging.plan_rendering import reason
-from git_theta.operations.context import Desk
-from git_theta.operations.merging.apply_plan import Applied, Left, Merged
+from git_theta.merging.plan_rendering import explain_decision
+from git_theta.operations.context import Context
+from git_theta.operations.merging.apply_plan import AppliedStrategy, ContestedDecision, MergeResult
 
 TRAILER = "Theta-Merge"
 VERSION = 1
@@ -24,7 +24,7 @@ Agree = Callable[[Decision], Sequence[Agreement]]
 Record = dict[str, Any]
 
 
-def record(path: str, merged: Merged, agree: Agree = lambda _: ()) -> Record:
+def record_merge(path: str, merged: MergeResult, agree: Agree = lambda _: ()) -> Record:
     """What became of a file; JSON can hold it.
 
     Args:
@@ -44,18 +44,22 @@ def record(path: str, merged: Merged, agree: Agree = lambda _: ()) -> Record:
         "heads": list(plan.labels),
         "counts": {state.value: count for state, count in plan.counts.items()},
         "parameters": [
-            _parameter(plan, decision, applied.get(decision.names), left.get(decision.names), agree)
+            _parameter_record(plan, decision, applied.get(decision.names), left.get(decision.names), agree)
             for decision in told
-            if decision.state is not State.UNCHANGED
+            if decision.state is not DecisionState.UNCHANGED
         ],
     }
 
 
-def measured(desk: Desk) -> Agree:
+def agreement_measure(context: Context) -> Agree:
     """How to compare changes by their values, which are read from the store."""
 
     def agree(decision: Decision) -> Sequence[Agreement]:
-        found = contest(decision, lambda entry: parameters.read(entry, desk.store, map)) if decision.names else None
+        found = (
+            contest(decision, lambda entry: parameters.read_values(entry, context.store, map))
+            if decision.names
+            else None
+        )
         return agreements(found) if found else ()
 
     return agree
@@ -69,9 +73,12 @@ def trailers(records: Iterable[Record]) -> list[str]:
     lines = []
     for file in records:
         total = sum(file["counts"].values())
-        settled = Counter(_done(item) for item in file["parameters"] if item["strategy"] and item["left"] is None)
+        settled = Counter(
+            _strategy_words(item) for item in file["parameters"] if item["strategy"] and item["left"] is None
+        )
         lines += [
-            f"{TRAILER}: {_word(file['path'])} {done} {count} contested of {total}" for done, count in settled.items()
+            f"{TRAILER}: {_quote_path(file['path'])} {done} {count} contested of {total}"
+            for done, count in settled.items()
         ]
     return lines
 
@@ -83,32 +90,34 @@ def as_json(records: Sequence[Record]) -> str:
 
 def as_markdown(records: Iterable[Record]) -> str:
     """The report for people."""
-    return "\n".join(["# Merge report", "", *(line for file in records for line in _section(file))])
+    return "\n".join(["# Merge report", "", *(line for file in records for line in _file_section(file))])
 
 
-def _is_open(decision: Decision, *outcomes: Mapping[tuple[str, ...], Applied | Left]) -> bool:
+def _is_open(decision: Decision, *outcomes: Mapping[tuple[str, ...], AppliedStrategy | ContestedDecision]) -> bool:
     return any(decision.names in outcome for outcome in outcomes)
 
 
-def _parameter(plan: Plan, decision: Decision, applied: Applied | None, left: Left | None, agree: Agree) -> Record:
+def _parameter_record(
+    plan: Plan, decision: Decision, applied: AppliedStrategy | None, left: ContestedDecision | None, agree: Agree
+) -> Record:
     report = applied.report if applied else None
     return {
         "name": decision.name,
         "names": list(decision.names),
         "state": decision.state.value,
         "by": [plan.labels[head] for head in decision.by],
-        "reason": reason(plan, decision),
-        "strategy": _choice(applied) if applied else None,
+        "reason": explain_decision(plan, decision),
+        "strategy": _choice_record(applied) if applied else None,
         "left": (left.reason or "no strategy was chosen for it") if left else None,
         "weights": list(report.weights) if report else [],
-        "facts": {name: _finite(value) for name, value in report.facts.items()} if report else {},
+        "facts": {name: _finite_or_none(value) for name, value in report.facts.items()} if report else {},
         "nonfinite": dict(report.nonfinite) if report else {},
         "notes": list(report.notes) if report else [],
-        "agreement": list(_pairs(plan, decision, agree)) if applied or left else [],
+        "agreement": list(_agreement_records(plan, decision, agree)) if applied or left else [],
     }
 
 
-def _choice(applied: Applied) -> Record:
+def _choice_record(applied: AppliedStrategy) -> Record:
     """The strategy, and all that repeating the merge takes; ``text`` is what a person would have to write."""
     choice, (weights, seed, _) = applied.choice, applied.settings
     words = [str(choice)]
@@ -124,7 +133,7 @@ def _choice(applied: Applied) -> Record:
     }
 
 
-def _pairs(plan: Plan, decision: Decision, agree: Agree) -> Iterator[Record]:
+def _agreement_records(plan: Plan, decision: Decision, agree: Agree) -> Iterator[Record]:
     """Each two heads that changed it."""
     for found in agree(decision):
         if set(found.heads) <= set(decision.by):
@@ -132,11 +141,11 @@ def _pairs(plan: Plan, decision: Decision, agree: Agree) -> Iterator[Record]:
             yield {"heads": heads, "cosine": found.cosine, "sign_conflicts": found.sign_conflicts}
 
 
-def _finite(value: float) -> float | None:
+def _finite_or_none(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _done(item: Record) -> str:
+def _strategy_words(item: Record) -> str:
     found: str = item["strategy"]["text"]
     if "entropy" in item["facts"]:
         weights = ",".join("-" if weight is None else f"{weight:.4g}" for weight in item["weights"])
@@ -144,40 +153,41 @@ def _done(item: Record) -> str:
     return found
 
 
-def _word(text: str) -> str:
+def _quote_path(text: str) -> str:
     """A path as one word of a line."""
     return text if text.isprintable() and not {" ", '"'} & set(text) else json.dumps(text)
 
 
-def _section(file: Record) -> Iterator[str]:
+def _file_section(file: Record) -> Iterator[str]:
     counts = ", ".join(f"{count} {state.replace('-', ' ')}" for state, count in file["counts"].items())
-    yield f"## {_cell(file['path'])}"
+    yield f"## {_escape_cell(file['path'])}"
     yield ""
-    yield f"{_cell(file['format'])}, heads {', '.join(map(_cell, file['heads']))}: {counts or 'not by parameters'}."
+    heads = ", ".join(map(_escape_cell, file["heads"]))
+    yield f"{_escape_cell(file['format'])}, heads {heads}: {counts or 'not by parameters'}."
     yield ""
     if file["parameters"]:
         yield "| parameter | what happened | strategy | cosine of changes | sign conflicts | also |"
         yield "|---|---|---|---|---|---|"
-        yield from map(_row, file["parameters"])
+        yield from map(_table_row, file["parameters"])
         yield ""
 
 
-def _row(item: Record) -> str:
+def _table_row(item: Record) -> str:
     chosen = item["strategy"]["text"] if item["strategy"] else "**contested**" if item["left"] else ""
-    cosines = _range([pair["cosine"] for pair in item["agreement"]], "{:.4f}")
-    signs = _range([100 * pair["sign_conflicts"] for pair in item["agreement"]], "{:.1f} %")
-    cells = [item["name"] or "(the file's frame)", item["reason"], chosen, cosines, signs, "; ".join(_also(item))]
-    return f"| {' | '.join(map(_cell, cells))} |"
+    cosines = _number_range([pair["cosine"] for pair in item["agreement"]], "{:.4f}")
+    signs = _number_range([100 * pair["sign_conflicts"] for pair in item["agreement"]], "{:.1f} %")
+    cells = [item["name"] or "(the file's frame)", item["reason"], chosen, cosines, signs, "; ".join(_remarks(item))]
+    return f"| {' | '.join(map(_escape_cell, cells))} |"
 
 
-def _range(values: Sequence[float | None], form: str) -> str:
+def _number_range(values: Sequence[float | None], form: str) -> str:
     """A number for each two heads: the one, or the lowest and the highest."""
     numbers = [value for value in values if value is not None]
     shown = list(dict.fromkeys(form.format(value) for value in (min(numbers), max(numbers)))) if numbers else []
     return " to ".join(shown) or ("none" if values else "")
 
 
-def _also(item: Record) -> Iterator[str]:
+def _remarks(item: Record) -> Iterator[str]:
     if item["left"]:
         yield item["left"]
     if item["weights"]:
@@ -187,7 +197,7 @@ def _also(item: Record) -> Iterator[str]:
     yield from item["notes"]
 
 
-def _cell(text: str) -> str:
+def _escape_cell(text: str) -> str:
     """Text from a file, made harmless for a table."""
     plain = "".join(letter if letter.isprintable() else f"\\u{ord(letter):04x}" for letter in text)
     return plain.replace("|", "\\|").replace("<", "&lt;")

@@ -10,11 +10,11 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, NoReturn
 
 from git_theta.errors import UsageError
-from git_theta.merging.options import guess
+from git_theta.merging.options import suggest_names
 
 LARGEST = 1 << 20
 """A file above this many bytes is no recipe."""
-_ITEMS = 100_000
+_MAX_ITEMS = 100_000
 
 
 class Method(NamedTuple):
@@ -54,15 +54,15 @@ class Recipe(NamedTuple):
     dtype: str | None
 
 
-_RESCALED, _AS_THEY_ARE = {"rescale": True}, {"rescale": False}
+_RESCALED, _NOT_RESCALED = {"rescale": True}, {"rescale": False}
 _METHODS = {
     "linear": Method("weighted", fixed={"normalize": True}),
-    "task_arithmetic": Method("task-arithmetic", {"lambda": 1.0, "normalize": False}, _AS_THEY_ARE),
-    "ties": Method("ties", {"density": 1.0, "lambda": 1.0, "normalize": True}, _AS_THEY_ARE),
+    "task_arithmetic": Method("task-arithmetic", {"lambda": 1.0, "normalize": False}, _NOT_RESCALED),
+    "ties": Method("ties", {"density": 1.0, "lambda": 1.0, "normalize": True}, _NOT_RESCALED),
     "dare_linear": Method("dare", {"density": 1.0, "lambda": 1.0, "normalize": False}, _RESCALED),
     "dare_ties": Method("dare-ties", {"density": 1.0, "lambda": 1.0, "normalize": False}, _RESCALED),
     "breadcrumbs": Method(
-        "breadcrumbs", {"density": 1.0, "gamma": 0.01, "lambda": 1.0, "normalize": False}, _AS_THEY_ARE
+        "breadcrumbs", {"density": 1.0, "gamma": 0.01, "lambda": 1.0, "normalize": False}, _NOT_RESCALED
     ),
     "model_stock": Method("model-stock", fixed={"filter_wise": False}, weighted=False),
     "slerp": Method("slerp", {"t": None}, weighted=False, ancestral=False),
@@ -70,36 +70,38 @@ _METHODS = {
 """Defaults are those of mergekit 0.1.5."""
 _KEYS = ("merge_method", "base_model", "models", "parameters", "dtype")
 _DTYPES = {"float64": "F64", "float32": "F32", "float16": "F16", "bfloat16": "BF16"}
-_WITHOUT_EFFECT = "int8_mask"
+_IGNORED_OPTION = "int8_mask"
 """It says how mergekit holds masks in memory."""
 
 
-def parse(content: bytes) -> Recipe:
+def parse_recipe(content: bytes) -> Recipe:
     """The recipe that a YAML text holds.
 
     Raises UsageError for anything that is no recipe, or asks for what git-theta does not do; and without PyYAML.
     """
-    data = _loaded(content)
-    _known(data, _KEYS, "the recipe")
+    data = _load_yaml(content)
+    _require_known(data, _KEYS, "the recipe")
     name = data.get("merge_method")
     if not isinstance(name, str) or name not in _METHODS:
-        _refuse(f"merge_method {name!r} is none that git-theta knows", guess(str(name), _METHODS))
+        _refuse(f"merge_method {name!r} is none that git-theta knows", suggest_names(str(name), _METHODS))
     method = _METHODS[name]
-    base = _revision(data["base_model"], "base_model") if "base_model" in data else None
-    models = _models(data, method, base)
-    shared = _table(data.get("parameters") or {}, "parameters")
-    weights = [_weight(said, shared, method) for said in models.values()]
+    base = _require_revision(data["base_model"], "base_model") if "base_model" in data else None
+    models = _read_models(data, method, base)
+    shared = _require_table(data.get("parameters") or {}, "parameters")
+    weights = [_read_weight(said, shared, method) for said in models.values()]
     return Recipe(
         method.strategy,
-        tuple(f"{option}={_spelled(value)}" for option, value in _options(shared, models, method, name).items()),
+        tuple(
+            f"{option}={_spell_value(value)}" for option, value in _read_options(shared, models, method, name).items()
+        ),
         base if method.ancestral else None,
         tuple(models),
-        _all_or_none(weights),
-        _dtype(data.get("dtype")),
+        _require_all_weights(weights),
+        _read_dtype(data.get("dtype")),
     )
 
 
-def _loaded(content: bytes) -> Mapping[str, Any]:
+def _load_yaml(content: bytes) -> Mapping[str, Any]:
     try:
         import yaml
     except ImportError:
@@ -108,38 +110,38 @@ def _loaded(content: bytes) -> Mapping[str, Any]:
     if len(content) > LARGEST:
         _refuse(f"{len(content)} bytes are no recipe")
     try:
-        return _table(_bounded(yaml.safe_load(content)), "the recipe")
+        return _require_table(_require_bounded(yaml.safe_load(content)), "the recipe")
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise UsageError(f"not valid YAML: {error}") from None
 
 
-def _bounded(data: Any) -> Any:
+def _require_bounded(data: Any) -> Any:
     """The data, whose aliases may stand for more than memory holds once they are printed or compared.
 
     Raises ValueError for such.
     """
     waiting = [data]
-    for _ in range(_ITEMS):
+    for _ in range(_MAX_ITEMS):
         if not waiting:
             return data
         item = waiting.pop()
         waiting += item.values() if isinstance(item, dict) else item if isinstance(item, (list, set, tuple)) else ()
-    raise ValueError(f"more than {_ITEMS:,} values, aliases included")
+    raise ValueError(f"more than {_MAX_ITEMS:,} values, aliases included")
 
 
-def _models(data: Mapping[str, Any], method: Method, base: str | None) -> dict[str, Mapping[str, Any]]:
+def _read_models(data: Mapping[str, Any], method: Method, base: str | None) -> dict[str, Mapping[str, Any]]:
     """The parameters of each model, by revision; without the base, which mergekit skips, where that is no model."""
     listed = data.get("models")
     if not isinstance(listed, list) or not listed:
         _refuse("models is not a list of models", "Write models: [{model: REVISION, parameters: {weight: 0.5}}, ...]")
     found: dict[str, Mapping[str, Any]] = {}
     for item in listed:
-        table = _table(item, "a model")
-        _known(table, ("model", "parameters"), "a model")
-        name = _revision(table.get("model"), "model")
+        table = _require_table(item, "a model")
+        _require_known(table, ("model", "parameters"), "a model")
+        name = _require_revision(table.get("model"), "model")
         if name in found:
             _refuse(f"the model {name} is listed twice", "Leave one of them out.")
-        found[name] = _table(table.get("parameters") or {}, f"the parameters of {name}")
+        found[name] = _require_table(table.get("parameters") or {}, f"the parameters of {name}")
     if method.strategy == "weighted":
         if base is not None and base not in found:
             _refuse("linear averages base_model too", "List it under models, with its weight, or leave it out.")
@@ -154,18 +156,20 @@ def _models(data: Mapping[str, Any], method: Method, base: str | None) -> dict[s
     return {base: found.get(base, {}), **found}
 
 
-def _options(
+def _read_options(
     shared: Mapping[str, Any], models: Mapping[str, Mapping[str, Any]], method: Method, name: str
 ) -> dict[str, float | bool]:
     """Our options with their values: what all models have in common, as ours are for a parameter, not for a head."""
-    allowed = (*method.options, *method.fixed, *(["weight"] if method.weighted else []), _WITHOUT_EFFECT)
-    _known(shared, allowed, f"parameters of {name}")
+    allowed = (*method.options, *method.fixed, *(["weight"] if method.weighted else []), _IGNORED_OPTION)
+    _require_known(shared, allowed, f"parameters of {name}")
     for model, said in models.items():
-        _known(said, [key for key in allowed if key in ("weight", "density", "gamma")], f"parameters of {model}")
+        _require_known(
+            said, [key for key in allowed if key in ("weight", "density", "gamma")], f"parameters of {model}"
+        )
     for option, only in method.fixed.items():
         if shared.get(option, only) is not only:
-            _refuse(f"{option} can only be {_spelled(only)} for {name}", f"{method.strategy} has no other way.")
-    values = {option: _common(option, shared, models, default) for option, default in method.options.items()}
+            _refuse(f"{option} can only be {_spell_value(only)} for {name}", f"{method.strategy} has no other way.")
+    values = {option: _common_value(option, shared, models, default) for option, default in method.options.items()}
     if "gamma" in values and values["density"] + values["gamma"] > 1:
         _refuse(
             "density and gamma are more than 1 together",
@@ -174,7 +178,7 @@ def _options(
     return values
 
 
-def _common(
+def _common_value(
     option: str, shared: Mapping[str, Any], models: Mapping[str, Mapping[str, Any]], default: float | bool | None
 ) -> float | bool:
     given = [said.get(option, shared.get(option, default)) for said in models.values()]
@@ -186,22 +190,22 @@ def _common(
         if not isinstance(given[0], bool):
             _refuse(f"{option} is neither true nor false")
         return given[0]
-    return _number(given[0], option)
+    return _require_number(given[0], option)
 
 
-def _weight(said: Mapping[str, Any], shared: Mapping[str, Any], method: Method) -> float | None:
+def _read_weight(said: Mapping[str, Any], shared: Mapping[str, Any], method: Method) -> float | None:
     weight = said.get("weight", shared.get("weight"))
-    return None if weight is None or not method.weighted else _number(weight, "weight")
+    return None if weight is None or not method.weighted else _require_number(weight, "weight")
 
 
-def _all_or_none(weights: list[float | None]) -> tuple[float, ...] | None:
+def _require_all_weights(weights: list[float | None]) -> tuple[float, ...] | None:
     given = tuple(weight for weight in weights if weight is not None)
     if given and len(given) < len(weights):
         _refuse("some models have a weight, others have none", "Give every model one, or none.")
     return given or None
 
 
-def _number(value: Any, what: str) -> float:
+def _require_number(value: Any, what: str) -> float:
     if isinstance(value, str):  # which is what YAML takes 1e-3 for
         with contextlib.suppress(ValueError):
             value = float(value)
@@ -213,11 +217,11 @@ def _number(value: Any, what: str) -> float:
     return float(value)
 
 
-def _spelled(value: float | bool) -> str:
+def _spell_value(value: float | bool) -> str:
     return str(value).lower() if isinstance(value, bool) else repr(value).removesuffix(".0")
 
 
-def _revision(value: Any, what: str) -> str:
+def _require_revision(value: Any, what: str) -> str:
     if not isinstance(value, str) or not value:
         _refuse(
             f"{what} is no revision but {value!r}", "Name a branch, a tag or a commit, in quotes if it is a number."
@@ -225,22 +229,22 @@ def _revision(value: Any, what: str) -> str:
     return value
 
 
-def _dtype(value: Any) -> str | None:
+def _read_dtype(value: Any) -> str | None:
     if value is not None and (not isinstance(value, str) or value not in _DTYPES):
-        _refuse(f"dtype {value!r} is none that recipes have", guess(str(value), _DTYPES))
+        _refuse(f"dtype {value!r} is none that recipes have", suggest_names(str(value), _DTYPES))
     return _DTYPES[value] if value is not None else None
 
 
-def _table(value: Any, what: str) -> Mapping[str, Any]:
+def _require_table(value: Any, what: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
         _refuse(f"{what} is not a mapping of names to values")
     return value
 
 
-def _known(table: Mapping[str, Any], names: Collection[str], where: str) -> None:
+def _require_known(table: Mapping[str, Any], names: Collection[str], where: str) -> None:
     for key in table:
         if key not in names:
-            _refuse(f"{where}: {key} is not supported", guess(key, names))
+            _refuse(f"{where}: {key} is not supported", suggest_names(key, names))
 
 
 def _refuse(message: str, hint: str = "") -> NoReturn:

@@ -15,11 +15,11 @@ from pathlib import Path
 
 from git_theta.errors import ThetaError
 from git_theta.manifest.model import Manifest
-from git_theta.manifest.text import loads
-from git_theta.operations.context import Desk
-from git_theta.operations.restoring.materialise import materialise, require_room
+from git_theta.manifest.text import decode_manifest
+from git_theta.operations.context import Context
+from git_theta.operations.restoring.materialise import materialise_file, require_room
 
-LARGE = 8 << 20
+DEFERRED_SIZE = 8 << 20
 """Bytes of a file from which it is worth deferring."""
 
 Refresh = Callable[[Mapping[str, bytes], Path], None]
@@ -29,18 +29,18 @@ Distrust = Callable[[Iterable[str]], None]
 """Have Git forget what it believes about how the files at these paths look."""
 
 
-class Deferred:
+class DeferredFiles:
     """Files to write later: path to manifest text, the last answer for a path counts.
 
     ``rested``: set their times back, so that the index need not distrust them (see ``materialise``).
     """
 
     def __init__(
-        self, worktree: Path, desk: Desk, report: Callable[[ThetaError], object], *, rested: bool = True
+        self, worktree: Path, context: Context, report: Callable[[ThetaError], object], *, backdate: bool = True
     ) -> None:
-        self._rested = rested
+        self._backdate = backdate
         self._worktree = worktree
-        self._desk = desk
+        self._context = context
         self._report = report
         self._texts: dict[str, bytes] = {}
         self._sizes: dict[str, int] = {}
@@ -66,30 +66,30 @@ class Deferred:
             return []
         # Whatever becomes of us between a rename and the refresh: Git then compares contents, and finds them right.
         self._attempt(lambda: distrust(self._texts))
-        written = self._written()
+        written = self._write_files()
         if written:
-            self._attempt(lambda: self._refreshed({path: self._texts[path] for path in written}, refresh))
-            if touched := [path for path, before in written.items() if self._touched(path, before)]:
+            self._attempt(lambda: self._refresh_index({path: self._texts[path] for path in written}, refresh))
+            if touched := [path for path, before in written.items() if self._has_changed(path, before)]:
                 distrust(touched)
         return list(written)
 
-    def _written(self) -> dict[str, os.stat_result]:
+    def _write_files(self) -> dict[str, os.stat_result]:
         left = set(self._texts)
         written = {}
         try:
             for path, text in self._texts.items():
                 try:
-                    if described := materialise(
-                        loads(text), text, self._worktree / path, self._desk, rested=self._rested
+                    if described := materialise_file(
+                        decode_manifest(text), text, self._worktree / path, self._context, backdate=self._backdate
                     ):
                         written[path] = described
                     left.remove(path)
                 except ThetaError as error:
-                    self._report(error.located(path=path))
+                    self._report(error.add_location(path=path))
         finally:  # also when the person has had enough
             if left:
                 some = ", ".join(sorted(left)[:3]) + (" ..." if len(left) > 3 else "")
-                self._desk.warn(f"still manifests: {some}. To get the files: git theta checkout")
+                self._context.warn(f"still manifests: {some}. To get the files: git theta checkout")
         return written
 
     def _attempt(self, tell_git: Callable[[], None]) -> None:
@@ -104,16 +104,16 @@ class Deferred:
                 )
             )
 
-    def _touched(self, path: str, before: os.stat_result) -> bool:
+    def _has_changed(self, path: str, before: os.stat_result) -> bool:
         """Whether somebody wrote the file between us and Git's look at it: Git must not take that for ours."""
         with suppress(OSError):
             now = (self._worktree / path).lstat()
             return (now.st_ino, now.st_size, now.st_mtime_ns) != (before.st_ino, before.st_size, before.st_mtime_ns)
         return False
 
-    def _refreshed(self, written: Mapping[str, bytes], refresh: Refresh) -> None:
+    def _refresh_index(self, written: Mapping[str, bytes], refresh: Refresh) -> None:
         """Tell Git, without hashing again what was hashed while it was written."""
-        answers = self._desk.scratch / f"written-{os.urandom(6).hex()}"
+        answers = self._context.scratch / f"written-{os.urandom(6).hex()}"
         try:
             try:
                 answers.write_text(json.dumps({path: text.decode() for path, text in written.items()}))

@@ -10,14 +10,14 @@ from pathlib import Path
 
 from git_theta.errors import StoreError
 from git_theta.manifest.model import Manifest
-from git_theta.operations.context import Desk
-from git_theta.operations.restoring.restore import restored
+from git_theta.operations.context import Context
+from git_theta.operations.restoring.restore import restore_pieces
 
-_REST = 3
+_BACKDATE_SECONDS = 3
 """Seconds by which the file's time is set back. Git distrusts what changed in the second it wrote its index."""
 
 
-def holds(target: Path, text: bytes) -> bool:
+def holds_text(target: Path, text: bytes) -> bool:
     """Whether ``target`` is a regular file (not a link to one) with exactly this text."""
     with contextlib.suppress(OSError):
         described = target.lstat()
@@ -35,8 +35,8 @@ def require_room(size: int, folder: Path) -> None:
         )
 
 
-def materialise(
-    manifest: Manifest, text: bytes, target: Path, desk: Desk, *, rested: bool = True
+def materialise_file(
+    manifest: Manifest, text: bytes, target: Path, context: Context, *, backdate: bool = True
 ) -> os.stat_result | None:
     """Put the file in the place of its manifest; its new description, or None when the manifest is not there.
 
@@ -44,29 +44,29 @@ def materialise(
     CorruptObject, StoreError; the manifest is left in place then. ``rested`` sets the file's time back, for an index
     that is going to be told of it.
     """
-    if not holds(target, text):
+    if not holds_text(target, text):
         return None
-    with _beside(target, desk.scratch) as (temporary, descriptor):
-        for piece in restored(manifest, desk):
-            _write(descriptor, memoryview(piece).cast("B"))
+    with _temporary_file(target, context.scratch) as (temporary, descriptor):
+        for piece in restore_pieces(manifest, context):
+            _write_all(descriptor, memoryview(piece).cast("B"))
         os.fchmod(descriptor, stat.S_IMODE(target.lstat().st_mode))
         described = os.fstat(descriptor)
-        os.utime(descriptor, ns=(described.st_atime_ns, described.st_mtime_ns - rested * _REST * 10**9))
-        if not holds(target, text):
+        os.utime(descriptor, ns=(described.st_atime_ns, described.st_mtime_ns - backdate * _BACKDATE_SECONDS * 10**9))
+        if not holds_text(target, text):
             return None
         temporary.rename(target)
         return os.fstat(descriptor)
 
 
-def _write(descriptor: int, view: memoryview) -> None:
+def _write_all(descriptor: int, view: memoryview) -> None:
     while view:
         view = view[os.write(descriptor, view) :]
 
 
 @contextlib.contextmanager
-def _beside(target: Path, scratch: Path) -> Iterator[tuple[Path, int]]:
+def _temporary_file(target: Path, scratch: Path) -> Iterator[tuple[Path, int]]:
     """A temporary file on the target's file system: out of sight where that can be, or else next to it."""
-    folder = scratch if _is_beside(scratch, target.parent) else target.parent
+    folder = scratch if _can_rename_into(scratch, target.parent) else target.parent
     temporary, descriptor = folder / f".theta-{os.getpid()}-{os.urandom(6).hex()}", -1
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -81,7 +81,7 @@ def _beside(target: Path, scratch: Path) -> Iterator[tuple[Path, int]]:
         temporary.unlink(missing_ok=True)
 
 
-def _is_beside(scratch: Path, folder: Path) -> bool:
+def _can_rename_into(scratch: Path, folder: Path) -> bool:
     """Whether ``scratch`` can be had, and files can be renamed from it into ``folder``.
 
     Two mounts of one file system have the same device number, and refuse it all the same: so it is tried.

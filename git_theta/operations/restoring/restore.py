@@ -11,62 +11,62 @@ from git_theta import parameters
 from git_theta.errors import CorruptObject, MissingObject
 from git_theta.manifest import frame
 from git_theta.manifest.model import Entry, Manifest
-from git_theta.operations.availability import what_was_asked
-from git_theta.operations.context import Desk
-from git_theta.operations.workers import HELD
+from git_theta.operations.availability import fetch_hint
+from git_theta.operations.context import Context
+from git_theta.operations.workers import WHOLE_LIMIT
 from git_theta.tensors.arrays import Buffer
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-_AHEAD = 4
+_PARTS_AHEAD = 4
 _LARGEST_FRAME = 64 << 20
-_THE_REST = """\
+_SKIP_SMUDGE_HINT = """\
 To get everything else meanwhile, in a new clone: GIT_THETA_SKIP_SMUDGE=1 git reset --hard
 Elsewhere: GIT_THETA_SKIP_SMUDGE=1 git restore :/, then the command again, with GIT_THETA_SKIP_SMUDGE=1, too"""
 """Not the ``git restore --source=HEAD :/`` that Git names: it leaves a new clone without an index."""
 
 
-def require_objects(manifest: Manifest, desk: Desk) -> None:
+def require_objects(manifest: Manifest, context: Context) -> None:
     """Return when every object of ``manifest`` is here and has its size, after fetching what is not.
 
     Raises MissingObject naming the first that cannot be had, and how many there are; CorruptObject when the manifest
     contradicts itself.
     """
     require_size(manifest)
-    missing = missing_objects(manifest, desk)
+    missing = missing_objects(manifest, context)
     reasons: list[str] = []
     if missing:
-        reasons = desk.fetch(missing)
-        missing = missing_objects(manifest, desk)
+        reasons = context.fetch(missing)
+        missing = missing_objects(manifest, context)
     if missing:
         lost = next(part for part in manifest.parts() if part.storage.object == missing[0])
         raise MissingObject(
             f"{len(missing)} of its objects are missing here, {missing[0]} first",
             parameter=lost.name or "",
-            hint=f"{what_was_asked(reasons)}\n{_THE_REST}",
+            hint=f"{fetch_hint(reasons)}\n{_SKIP_SMUDGE_HINT}",
         )
 
 
-def missing_objects(manifest: Manifest, desk: Desk) -> list[str]:
+def missing_objects(manifest: Manifest, context: Context) -> list[str]:
     """The objects of ``manifest`` that are not in the store, or not with their size."""
-    return [oid for oid, size in manifest.objects().items() if desk.store.size(oid) != size]
+    return [oid for oid, size in manifest.objects().items() if context.store.size(oid) != size]
 
 
-def restored(manifest: Manifest, desk: Desk) -> Iterator[Buffer]:
+def restore_pieces(manifest: Manifest, context: Context) -> Iterator[Buffer]:
     """The file's bytes in pieces. What is wrong with them is raised, at the latest after the last piece.
 
     Raises MissingObject, CorruptObject.
     """
     require_size(manifest)
-    runs = runs_of(manifest, desk)
-    for part in _parts(manifest, desk):
+    runs = read_runs(manifest, context)
+    for part in _read_parts(manifest, context):
         for piece in chain([next(runs)], part):
             if piece:
                 yield piece
-                desk.progress(len(piece))
+                context.progress(len(piece))
     yield next(runs)
-    desk.state.remember(manifest.parts())  # now that all of them were found there
+    context.state.remember_storages(manifest.parts())  # now that all of them were found there
 
 
 def require_size(manifest: Manifest) -> None:
@@ -76,7 +76,7 @@ def require_size(manifest: Manifest) -> None:
     """
     size = sum(entry.size for entry in manifest.entries)
     if manifest.frame is not None:
-        size += frame.literal(manifest.frame.size, len(manifest.entries))
+        size += frame.literal_size(manifest.frame.size, len(manifest.entries))
     if size != manifest.size:
         raise CorruptObject(
             f"the manifest says {manifest.size:,} bytes and its parts have {size:,}",
@@ -84,31 +84,37 @@ def require_size(manifest: Manifest) -> None:
         )
 
 
-def runs_of(manifest: Manifest, desk: Desk) -> Iterator[bytes]:
+def read_runs(manifest: Manifest, context: Context) -> Iterator[bytes]:
     """The literal bytes before each entry, and after the last."""
     if manifest.frame is None:
         return iter([b""] * (len(manifest.entries) + 1))
     if manifest.frame.size > _LARGEST_FRAME:
         raise CorruptObject(f"a frame of {manifest.frame.size} bytes")
-    return frame.decode(b"".join(parameters.read(manifest.frame, desk.store, map)), len(manifest.entries))
+    return frame.decode_frame(
+        b"".join(parameters.read_values(manifest.frame, context.store, map)), len(manifest.entries)
+    )
 
 
-def _parts(manifest: Manifest, desk: Desk) -> Iterator[list[Buffer] | Iterator[Buffer]]:
+def _read_parts(manifest: Manifest, context: Context) -> Iterator[list[Buffer] | Iterator[Buffer]]:
     """The pieces of each entry: lists made ahead for small ones, a generator for a large one."""
     ahead: deque[Future[list[Buffer]] | Entry] = deque()
 
     def next_part() -> list[Buffer] | Iterator[Buffer]:
         part = ahead.popleft()
-        return parameters.read(part, desk.store, desk.workers.map) if isinstance(part, Entry) else part.result()
+        return (
+            parameters.read_values(part, context.store, context.workers.map)
+            if isinstance(part, Entry)
+            else part.result()
+        )
 
     for entry in manifest.entries:
-        small = entry.size <= HELD
-        ahead.append(desk.workers.cores.submit(_whole, entry, desk) if small else entry)
-        if len(ahead) > _AHEAD:
+        small = entry.size <= WHOLE_LIMIT
+        ahead.append(context.workers.cores.submit(_read_whole, entry, context) if small else entry)
+        if len(ahead) > _PARTS_AHEAD:
             yield next_part()
     while ahead:
         yield next_part()
 
 
-def _whole(entry: Entry, desk: Desk) -> list[Buffer]:
-    return list(parameters.read(entry, desk.store, map))
+def _read_whole(entry: Entry, context: Context) -> list[Buffer]:
+    return list(parameters.read_values(entry, context.store, map))

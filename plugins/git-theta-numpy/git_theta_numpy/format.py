@@ -12,8 +12,8 @@ from itertools import accumulate
 from typing import NamedTuple
 
 from git_theta.errors import FormatError
-from git_theta.formats.base import Format, Source, Span, View
-from git_theta.formats.layout import checked_shape
+from git_theta.formats.base import Format, Source, Span, SpanView
+from git_theta.formats.layout import require_shape
 from git_theta.formats.zip.zip_directory import read_directory
 from git_theta.tensors.dtypes import BY_NAME
 from git_theta.tensors.spec import Spec
@@ -21,7 +21,7 @@ from git_theta.tensors.spec import Spec
 _MAGIC = b"\x93NUMPY"
 _ZIP = b"PK\3\4"
 _LONGEST_HEADER = 10_000  # what numpy.load reads unless told otherwise: a literal can be made to exhaust the parser
-_LENGTHS = {1: 2, 2: 4, 3: 4}
+_LENGTH_WIDTHS = {1: 2, 2: 4, 3: 4}
 """Major version to the bytes of the header's length."""
 _DTYPES = {
     "|b1": "BOOL", "|i1": "I8", "|u1": "U8", "<i2": "I16", "<u2": "U16", "<i4": "I32", "<u4": "U32", "<i8": "I64",
@@ -45,52 +45,52 @@ class NumpyFormat(Format):
     def spans(self, source: Source) -> list[Span]:
         """The arrays. Raises FormatError where the file, or an array that is not compressed, is damaged or hostile."""
         if source.read(0, min(source.size, len(_ZIP))) == _ZIP:
-            return list(_members(source))
-        return list(_array(source, "array", _Place(0, source.size)))
+            return list(_npz_spans(source))
+        return list(_npy_spans(source, "array", _ByteRange(0, source.size)))
 
 
-class _Place(NamedTuple):
+class _ByteRange(NamedTuple):
     """Where a ``.npy`` lies in the file, in bytes."""
 
     start: int
     size: int
 
 
-def _members(source: Source) -> Iterator[Span]:
+def _npz_spans(source: Source) -> Iterator[Span]:
     for name, member in read_directory(source).items():
         if member.stored and name.endswith(".npy"):
-            yield from _array(source, name.removesuffix(".npy"), _Place(member.offset, member.size))
+            yield from _npy_spans(source, name.removesuffix(".npy"), _ByteRange(member.offset, member.size))
 
 
-def _array(source: Source, name: str, place: _Place) -> Iterator[Span]:
+def _npy_spans(source: Source, name: str, place: _ByteRange) -> Iterator[Span]:
     """The array of one ``.npy``, unless it is of a type that is no number."""
-    header, start = _header(source, place)
+    header, start = _read_npy_header(source, place)
     descr = header["descr"]
     dtype = BY_NAME.get(_DTYPES.get(descr, "")) if isinstance(descr, str) else None
     if dtype is None:
         return
-    spec = Spec(dtype, checked_shape(header["shape"]))
+    spec = Spec(dtype, require_shape(header["shape"]))
     if start + spec.nbytes > place.start + place.size:
         raise FormatError("an array claims more bytes than there are", parameter=name)
     if header["fortran_order"] and len(spec.shape) > 1:
-        window = View(name, spec, tuple(accumulate(spec.shape[:-1], int.__mul__, initial=1)))
+        window = SpanView(name, spec, tuple(accumulate(spec.shape[:-1], int.__mul__, initial=1)))
         yield Span(name, Spec(dtype, (spec.elements,)), start, spec.nbytes, (window,))
     else:
         yield Span(name, spec, start, spec.nbytes)
 
 
-def _header(source: Source, place: _Place) -> tuple[dict[str, object], int]:
+def _read_npy_header(source: Source, place: _ByteRange) -> tuple[dict[str, object], int]:
     """The header as a dictionary, and where the data begins."""
     prefix = source.read(place.start, min(place.size, 12))
-    width = _LENGTHS.get(prefix[6], 0) if len(prefix) > 6 and prefix.startswith(_MAGIC) else 0
+    width = _LENGTH_WIDTHS.get(prefix[6], 0) if len(prefix) > 6 and prefix.startswith(_MAGIC) else 0
     length = int.from_bytes(prefix[8 : 8 + width], "little")
     start = 8 + width + length
     if not width or length > _LONGEST_HEADER or start > place.size:
         raise FormatError("an array has no header that can be read")
-    return _literal(source.read(place.start + 8 + width, length)), place.start + start
+    return _parse_literal(source.read(place.start + 8 + width, length)), place.start + start
 
 
-def _literal(text: bytes) -> dict[str, object]:
+def _parse_literal(text: bytes) -> dict[str, object]:
     try:
         header = ast.literal_eval(text.decode())
     except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError) as error:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from git_theta.errors import FormatError
 from git_theta.formats.base import Format, Span
-from git_theta.formats.detect import spans_of
+from git_theta.formats.detect import detect_format
 from git_theta.testing.formats import FormatLaws, MemorySource
 
 from git_theta_numpy.format import NumpyFormat
@@ -143,24 +143,24 @@ def test_a_damaged_or_hostile_header_is_refused(content: bytes) -> None:
 def test_it_is_installed() -> None:
     """Git-Theta finds it by its entry point, among the formats that come with it."""
     for path, content in {"a.npz": npz(ARRAYS), "a.npy": npy(ARRAYS["weights"])}.items():
-        found = spans_of(MemorySource(content), content, path)
+        found = detect_format(MemorySource(content), content, path)
         assert (found.format, found.problem) == ("numpy", "")
         assert math.prod(found.spans[0].spec.shape) == 60
 
 
 def test_a_file_comes_back_as_it_was(tmp_path: Path) -> None:
-    from git_theta.manifest.text import loads
-    from git_theta.operations.adding.clean import clean
-    from git_theta.operations.context import Desk
-    from git_theta.operations.restoring.restore import restored
-    from git_theta.operations.state_database import State
+    from git_theta.manifest.text import decode_manifest
+    from git_theta.operations.adding.clean import clean_stream
+    from git_theta.operations.context import Context
+    from git_theta.operations.restoring.restore import restore_pieces
+    from git_theta.operations.state_database import StateDatabase
     from git_theta.operations.streams import Stream
     from git_theta.operations.workers import Workers
     from git_theta.store.memory import MemoryStore
 
     content = npz(ARRAYS | OTHERS)
-    desk = Desk(MemoryStore(), State(tmp_path / "state"), Workers(), tmp_path, pytest.fail)
-    manifest = loads(clean(Stream.of([content]), "a.npz", None, desk))
+    context = Context(MemoryStore(), StateDatabase(tmp_path / "state"), Workers(), tmp_path, pytest.fail)
+    manifest = decode_manifest(clean_stream(Stream.from_pieces([content]), "a.npz", None, context))
     assert {entry.name for entry in manifest.parameters()} == ARRAYS.keys()
-    assert b"".join(restored(manifest, desk)) == content
-    desk.workers.close()
+    assert b"".join(restore_pieces(manifest, context)) == content
+    context.workers.close()

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable
 
 from git_theta.checkpoints.shards import Shard
-from git_theta.diffing.base import Change, Comparison, Measured, Measures, Place, Report, Status
+from git_theta.diffing.base import Change, ChangeStatus, Comparison, MeasuredChange, Measures, ParameterVersion, Report
 from git_theta.manifest.model import Entry, Manifest, Storage, View
 
 SQUARE = (384, 384)
@@ -22,9 +22,11 @@ def entry(name: str, shape: tuple[int, ...] = SQUARE, dtype: str = "F32", ties: 
     return Entry(oid, size, Storage("dense", "planes", oid, size // 2), name, dtype, shape, views)
 
 
-def place(name: str, shape: tuple[int, ...] = SQUARE, dtype: str = "F32", path: str = "model.safetensors") -> Place:
+def place(
+    name: str, shape: tuple[int, ...] = SQUARE, dtype: str = "F32", path: str = "model.safetensors"
+) -> ParameterVersion:
     """A parameter of a shard."""
-    return Place(path, name, entry(name, shape, dtype))
+    return ParameterVersion(path, name, entry(name, shape, dtype))
 
 
 def measures(shape: tuple[int, ...] = SQUARE, relative: float = 0.0123, **others: object) -> Measures:
@@ -43,47 +45,51 @@ def measures(shape: tuple[int, ...] = SQUARE, relative: float = 0.0123, **others
     return calm._replace(**others)  # type: ignore[arg-type]
 
 
-def changed(name: str, shape: tuple[int, ...] = SQUARE, relative: float = 0.0123, **others: object) -> Measured:
+def changed(name: str, shape: tuple[int, ...] = SQUARE, relative: float = 0.0123, **others: object) -> MeasuredChange:
     """A parameter that changed, and how."""
-    change = Change(Status.CHANGED, place(name, shape), place(name, shape))
-    return Measured(change, measures(shape, relative, **others))
+    change = Change(ChangeStatus.CHANGED, place(name, shape), place(name, shape))
+    return MeasuredChange(change, measures(shape, relative, **others))
 
 
-def unchanged(name: str, shape: tuple[int, ...] = SQUARE) -> Measured:
+def unchanged(name: str, shape: tuple[int, ...] = SQUARE) -> MeasuredChange:
     """A parameter that is as it was."""
-    return Measured(Change(Status.UNCHANGED, place(name, shape), place(name, shape)))
+    return MeasuredChange(Change(ChangeStatus.UNCHANGED, place(name, shape), place(name, shape)))
 
 
-def added(name: str, shape: tuple[int, ...] = SQUARE) -> Measured:
+def added(name: str, shape: tuple[int, ...] = SQUARE) -> MeasuredChange:
     """A parameter that is new."""
     norm = math.sqrt(math.prod(shape)) / 20
-    return Measured(Change(Status.ADDED, None, place(name, shape)), Measures(math.prod(shape), norm_after=norm))
+    return MeasuredChange(
+        Change(ChangeStatus.ADDED, None, place(name, shape)), Measures(math.prod(shape), norm_after=norm)
+    )
 
 
-def removed(name: str, shape: tuple[int, ...] = SQUARE) -> Measured:
+def removed(name: str, shape: tuple[int, ...] = SQUARE) -> MeasuredChange:
     """A parameter that is gone."""
-    return Measured(Change(Status.REMOVED, place(name, shape), None))
+    return MeasuredChange(Change(ChangeStatus.REMOVED, place(name, shape), None))
 
 
-def renamed(old: str, new: str) -> Measured:
+def renamed(old: str, new: str) -> MeasuredChange:
     """A parameter under another name."""
-    return Measured(Change(Status.RENAMED, place(old), Place("model.safetensors", new, entry(new))))
+    return MeasuredChange(
+        Change(ChangeStatus.RENAMED, place(old), ParameterVersion("model.safetensors", new, entry(new)))
+    )
 
 
-def respecified(name: str, before: tuple[str, tuple[int, ...]], after: tuple[str, tuple[int, ...]]) -> Measured:
+def respecified(name: str, before: tuple[str, tuple[int, ...]], after: tuple[str, tuple[int, ...]]) -> MeasuredChange:
     """A parameter of another dtype, shape, or both."""
     old, new = place(name, before[1], before[0]), place(name, after[1], after[0])
-    return Measured(Change(Status.SPEC, old, new), Measures(math.prod(after[1])))
+    return MeasuredChange(Change(ChangeStatus.SPEC, old, new), Measures(math.prod(after[1])))
 
 
-def report(rows: Iterable[Measured], path: str = "model.safetensors", rest: bool = False) -> Report:
+def report(rows: Iterable[MeasuredChange], path: str = "model.safetensors", rest: bool = False) -> Report:
     """A report of everything that is not unchanged."""
     rows = tuple(rows)
     changes = tuple(row.change for row in rows)
     befores = [change.before.entry for change in changes if change.before]
     afters = [change.after.entry for change in changes if change.after]
     comparison = Comparison(path, shards(path, befores), shards(path, afters), changes, rest)
-    return Report(comparison, tuple(row for row in rows if row.change.status is not Status.UNCHANGED), LABELS)
+    return Report(comparison, tuple(row for row in rows if row.change.status is not ChangeStatus.UNCHANGED), LABELS)
 
 
 def shards(path: str, entries: Iterable[Entry], format_: str = "safetensors") -> tuple[Shard, ...]:
@@ -93,7 +99,7 @@ def shards(path: str, entries: Iterable[Entry], format_: str = "safetensors") ->
     return (Shard(path, Manifest(format_, size, entries)),) if entries else ()
 
 
-def encoder(layers: int = 12, relative: float = 0.0123) -> list[Measured]:
+def encoder(layers: int = 12, relative: float = 0.0123) -> list[MeasuredChange]:
     """Every parameter of an encoder, moved the more the later its layer is."""
     rows = [changed("embeddings.word_embeddings.weight", (30522, 384), relative / 9)]
     for layer in range(layers):

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 from git_theta.diffing.render.markup import Markup, element
-from git_theta.diffing.render.report_page import page
+from git_theta.diffing.render.report_page import render_page
 from tests.diffing.render.samples import HOSTILE, changed, encoder, renamed, report
 
 
@@ -35,7 +35,7 @@ def test_names_from_a_file_are_escaped_wherever_they_stand() -> None:
     hostile = report([*(changed(name) for name in HOSTILE), renamed(HOSTILE[1], HOSTILE[0])], path=HOSTILE[0])
     bad = hostile._replace(labels=(HOSTILE[0], HOSTILE[1]), rows=(hostile.rows[0]._replace(failure=HOSTILE[2]),))
     for title, found in [(HOSTILE[2], [hostile, bad]), (HOSTILE[3], [bad])]:
-        text = page(found, title)
+        text = render_page(found, title)
         seen = Seen(text)
         assert not {"img", "iframe"} & set(seen.tags)
         assert seen.tags.count("script") == seen.tags.count("style") == seen.tags.count("title") == 1
@@ -44,24 +44,24 @@ def test_names_from_a_file_are_escaped_wherever_they_stand() -> None:
 
 
 def test_it_asks_the_network_for_nothing() -> None:
-    text = page([report(encoder(2))], "theta diff")
+    text = render_page([report(encoder(2))], "theta diff")
     assert not re.findall(r"""(?:src|href)\s*=\s*["'](?!data:|#)|url\(|@import|https?://""", text)
     assert "default-src 'none'" in text
     assert "unsafe-inline" not in text
 
 
 def test_the_same_reports_give_the_same_page() -> None:
-    assert page([report(encoder(2))], "a") == page([report(encoder(2))], "a")
+    assert render_page([report(encoder(2))], "a") == render_page([report(encoder(2))], "a")
 
 
 def test_several_checkpoints_are_listed() -> None:
-    text = page([report(encoder(2)), report([changed("a")], "second.pt")], "theta diff")
+    text = render_page([report(encoder(2)), report([changed("a")], "second.pt")], "theta diff")
     assert '<a href="#checkpoint-1">second.pt</a>' in text
     assert text.count('id="checkpoint-1"') == text.count('id="search-1"') == 1
 
 
 def test_nothing_changed_is_said() -> None:
-    assert "Nothing changed." in page([], "theta diff")
+    assert "Nothing changed." in render_page([], "theta diff")
 
 
 def test_markup_escapes_what_is_not_markup() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from git_theta.diffing.base import Report
-from git_theta.diffing.render.report_page import page
+from git_theta.diffing.render.report_page import render_page
 from tests.diffing.render.browser import Browser, program, running
 from tests.diffing.render.samples import HOSTILE, added, changed, encoder, removed, report, unchanged
 
@@ -32,7 +32,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 def look(browser: Browser, folder: Path, *reports: Report) -> None:
     """Open a page of these reports."""
     file = folder / "page.html"
-    file.write_text(page(reports, "theta diff"), encoding="utf-8")
+    file.write_text(render_page(reports, "theta diff"), encoding="utf-8")
     browser.visit(file)
 
 

@@ -11,8 +11,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from git_theta.diffing.base import Report
-from git_theta.diffing.render.report_json import VERSION, as_json, document
-from git_theta.diffing.verdict import Kind, Look
+from git_theta.diffing.render.report_json import VERSION, checkpoint_json, render_json
+from git_theta.diffing.verdict import ChangeKind, Look
 from tests.diffing.render.samples import HOSTILE, added, changed, removed, renamed, report, respecified, unchanged
 
 SCHEMA: dict[str, Any] = json.loads(Path("docs/spec/diff.schema.json").read_text())
@@ -37,14 +37,14 @@ def mixed() -> Report:
 
 def test_it_is_as_the_schema_says() -> None:
     Draft202012Validator.check_schema(SCHEMA)
-    written = json.dumps(document([mixed(), report([])]), allow_nan=False)
+    written = json.dumps(render_json([mixed(), report([])]), allow_nan=False)
     Draft202012Validator(SCHEMA).validate(json.loads(written))
     assert json.loads(written)["version"] == VERSION == SCHEMA["properties"]["version"]["const"]
 
 
 @pytest.mark.parametrize("key", ["verdict", "parameters", "rest"])
 def test_the_schema_misses_what_is_missing(key: str) -> None:
-    data = document([mixed()])
+    data = render_json([mixed()])
     del data["checkpoints"][0][key]
     assert not Draft202012Validator(SCHEMA).is_valid(data)
 
@@ -52,11 +52,11 @@ def test_the_schema_misses_what_is_missing(key: str) -> None:
 def test_the_schema_knows_every_word() -> None:
     checkpoint, parameter = SCHEMA["$defs"]["checkpoint"], SCHEMA["$defs"]["parameter"]
     assert set(checkpoint["properties"]["verdict"]["properties"]["look"]["enum"]) == set(Look)
-    assert set(parameter["properties"]["kind"]["enum"]) == set(Kind)
+    assert set(parameter["properties"]["kind"]["enum"]) == set(ChangeKind)
 
 
 def test_a_parameter_in_numbers() -> None:
-    data = as_json(mixed())
+    data = checkpoint_json(mixed())
     found = {item["name"]: item for item in data["parameters"]}
     assert found["a"]["measures"]["relative"] == pytest.approx(0.0123, rel=1e-15)
     assert found["a"]["before"]["shape"] == [384, 384]

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from git_theta.diffing.geometry import average_linkage, cosines, plane
-from git_theta.diffing.render.map_page import page
-from git_theta.diffing.weight_map import Map, Member
+from git_theta.diffing.render.map_page import render_map_page
+from git_theta.diffing.weight_map import MapVersion, WeightMap
 from tests.diffing.render.browser import program, running
 from tests.diffing.render.samples import HOSTILE
 
@@ -19,7 +19,7 @@ return boxes.filter((one, at) => boxes.slice(at + 1).some(other => one.left < ot
   && one.top + 3 < other.bottom && other.top + 3 < one.bottom)).length; })()"""
 
 
-def sample(*labels: str) -> Map:
+def sample(*labels: str) -> WeightMap:
     """Versions at random places, in pairs of neighbours."""
     generator = np.random.default_rng(5)
     centres = np.repeat(generator.standard_normal((len(labels), 40)), 2, axis=0)[: len(labels)]
@@ -27,11 +27,11 @@ def sample(*labels: str) -> Map:
     squares = ((points[:, None] - points[None]) ** 2).sum(-1)
     distances = np.sqrt(squares)
     places, shown = plane(squares)
-    return Map(
+    return WeightMap(
         path="m.safetensors",
-        base=Member("main", "0" * 40, "Base"),
+        base=MapVersion("main", "0" * 40, "Base"),
         merge_base=True,
-        versions=tuple(Member(label, f"{place:040x}", "Tune") for place, label in enumerate(labels)),
+        versions=tuple(MapVersion(label, f"{place:040x}", "Tune") for place, label in enumerate(labels)),
         norms=tuple(distances[0, 1:].tolist()),
         distances=tuple(map(tuple, distances[1:, 1:].tolist())),
         cosines=cosines(points[1:] @ points[1:].T),
@@ -51,7 +51,7 @@ def test_it_renders_without_complaint_network_or_overlaps(tmp_path: Path) -> Non
         pytest.skip("no browser is installed that the page could be looked at in")
     file = tmp_path / "map.html"
     labels = [*HOSTILE, *(f"task/{number}" for number in range(8))]
-    file.write_text(page(sample(*labels)), encoding="utf-8")
+    file.write_text(render_map_page(sample(*labels)), encoding="utf-8")
     with running(found, tmp_path / "profile") as browser:
         browser.call("Emulation.setDeviceMetricsOverride", width=390, height=800, deviceScaleFactor=1, mobile=False)
         browser.visit(file)

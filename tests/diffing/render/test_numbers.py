@@ -6,7 +6,13 @@ import math
 
 import pytest
 
-from git_theta.diffing.render.formatting import cosine, magnitude, number, percent, shape
+from git_theta.diffing.render.formatting import (
+    format_cosine,
+    format_magnitude,
+    format_number,
+    format_percent,
+    format_shape,
+)
 
 
 @pytest.mark.parametrize(
@@ -29,7 +35,7 @@ from git_theta.diffing.render.formatting import cosine, magnitude, number, perce
     ],
 )
 def test_three_digits(value: float | None, said: str) -> None:
-    assert number(value) == said
+    assert format_number(value) == said
 
 
 @pytest.mark.parametrize(
@@ -46,7 +52,7 @@ def test_three_digits(value: float | None, said: str) -> None:
     ],
 )
 def test_none_and_all_are_meant(share: float | None, said: str) -> None:
-    assert percent(share) == said
+    assert format_percent(share) == said
 
 
 @pytest.mark.parametrize(
@@ -62,7 +68,7 @@ def test_none_and_all_are_meant(share: float | None, said: str) -> None:
     ],
 )
 def test_only_the_same_direction_is_1(value: float | None, said: str) -> None:
-    assert cosine(value) == said
+    assert format_cosine(value) == said
 
 
 @pytest.mark.parametrize(
@@ -78,8 +84,8 @@ def test_only_the_same_direction_is_1(value: float | None, said: str) -> None:
     ],
 )
 def test_many_elements(elements: int, said: str) -> None:
-    assert magnitude(elements) == said
+    assert format_magnitude(elements) == said
 
 
 def test_shapes() -> None:
-    assert [shape(()), shape((3,)), shape((3, 4))] == ["[]", "[3]", "[3, 4]"]
+    assert [format_shape(()), format_shape((3,)), format_shape((3, 4))] == ["[]", "[3]", "[3, 4]"]

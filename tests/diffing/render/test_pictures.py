@@ -7,10 +7,20 @@ import struct
 
 import pytest
 
-from git_theta.diffing.base import Measured
-from git_theta.diffing.render.pictures import STEPS, Cell, Scale, State, bar, heat_maps, scale_of, top, where
-from git_theta.diffing.render.report_png import image
-from git_theta.diffing.verdict import Kind
+from git_theta.diffing.base import MeasuredChange
+from git_theta.diffing.render.pictures import (
+    STEPS,
+    Cell,
+    CellState,
+    Scale,
+    bar_of,
+    heat_maps_of,
+    largest_changes,
+    locate_parameter,
+    scale_of,
+)
+from git_theta.diffing.render.report_png import render_image
+from git_theta.diffing.verdict import ChangeKind
 from tests.diffing.render.samples import HOSTILE, added, changed, encoder, removed, report, unchanged
 
 
@@ -30,7 +40,7 @@ from tests.diffing.render.samples import HOSTILE, added, changed, encoder, remov
     ],
 )
 def test_a_name_tells_the_layer(name: str, place: tuple[str | None, int, str]) -> None:
-    assert where(name) == place
+    assert locate_parameter(name) == place
 
 
 def test_a_heat_map_shows_each_module_of_each_layer() -> None:
@@ -42,18 +52,18 @@ def test_a_heat_map_shows_each_module_of_each_layer() -> None:
         changed("h.2.attn.weight", nonfinite_after=(1, 0)),
         changed("head.weight"),
     ]
-    outside, stack = heat_maps(report(rows))
+    outside, stack = heat_maps_of(report(rows))
     assert (outside.stack, outside.modules) == (None, ("head",))
     assert (stack.stack, stack.layers, stack.modules) == ("h", (0, 2), ("mlp", "attn"))
-    assert stack.cells["mlp", 0] == Cell(State.CHANGED, 0.1)
-    assert stack.cells["attn", 0] == Cell(State.UNCHANGED, 0.0)
-    assert stack.cells["mlp", 2].state is State.OTHER
-    assert stack.cells["attn", 2].state is State.BROKEN
+    assert stack.cells["mlp", 0] == Cell(CellState.CHANGED, 0.1)
+    assert stack.cells["attn", 0] == Cell(CellState.UNCHANGED, 0.0)
+    assert stack.cells["mlp", 2].state is CellState.OTHER
+    assert stack.cells["attn", 2].state is CellState.BROKEN
 
 
 def test_a_scale_is_logarithmic_and_spans_three_powers_of_ten_at_most() -> None:
     rows = [changed(f"h.{layer}.w.weight", relative=10.0**-layer) for layer in range(9)]
-    scale = scale_of(heat_maps(report(rows)))
+    scale = scale_of(heat_maps_of(report(rows)))
     assert [scale.low, scale.high] == pytest.approx([1e-3, 1])
     assert [scale.step(relative) for relative in (1, 1e-3, 1e-8)] == [STEPS, 1, 1]
     assert scale.step(0.031) == (STEPS + 1) // 2
@@ -71,15 +81,15 @@ def test_a_bar_holds_every_parameter_once() -> None:
         removed("f"),
         changed("g")._replace(measures=None),
     ]
-    found = bar(report(rows))
-    assert {kind for kind, _, _ in found.kinds} == set(Kind)
+    found = bar_of(report(rows))
+    assert {kind for kind, _, _ in found.kinds} == set(ChangeKind)
     assert sum(parameters for _, parameters, _ in found.kinds) == len(rows)
-    assert sum(found.share(kind) for kind in Kind) == pytest.approx(1)
+    assert sum(found.share(kind) for kind in ChangeKind) == pytest.approx(1)
 
 
 def test_the_top_is_what_changed_most() -> None:
     rows = [changed("a", relative=0.1), changed("b", relative=0.3), changed("c", norm=math.inf), added("d")]
-    assert [name for name, _ in top(report(rows))] == ["b", "a"]
+    assert [name for name, _ in largest_changes(report(rows))] == ["b", "a"]
 
 
 def size(png: bytes) -> tuple[int, int]:
@@ -91,17 +101,22 @@ def size(png: bytes) -> tuple[int, int]:
 @pytest.mark.parametrize("layers", [2, 200])
 def test_an_image_is_drawn(layers: int) -> None:
     pytest.importorskip("matplotlib")
-    width, height = size(image([report(encoder(layers))]))
+    width, height = size(render_image([report(encoder(layers))]))
     assert (width > 1200, 500 < height < 3000) == (True, True)
 
 
 def test_an_image_of_anything_is_drawn_the_same_again() -> None:
     pytest.importorskip("matplotlib")
-    rows: list[Measured] = [*(changed(name) for name in HOSTILE), changed("权重.$x^2.weight"), added("a"), removed("b")]
+    rows: list[MeasuredChange] = [
+        *(changed(name) for name in HOSTILE),
+        changed("权重.$x^2.weight"),
+        added("a"),
+        removed("b"),
+    ]
     reports = [report(rows), report([unchanged("a")]), report([])]
-    assert image(reports) == image(reports)
+    assert render_image(reports) == render_image(reports)
 
 
 def test_an_image_of_nothing_is_drawn() -> None:
     pytest.importorskip("matplotlib")
-    assert size(image([])) > (0, 0)
+    assert size(render_image([])) > (0, 0)

@@ -6,10 +6,10 @@ import re
 
 import pytest
 
-from git_theta.diffing.base import Change, Measured, Place, Status
+from git_theta.diffing.base import Change, ChangeStatus, MeasuredChange, ParameterVersion
 from git_theta.diffing.render import stat
-from git_theta.diffing.render.report_text import render
-from git_theta.diffing.render.rows import shortened
+from git_theta.diffing.render.report_text import render_report
+from git_theta.diffing.render.rows import shorten_name
 from tests.diffing.render.samples import (
     HOSTILE,
     added,
@@ -36,9 +36,9 @@ one parameter changed
 """
 
 
-def text(*rows: Measured, width: int = 120, color: bool = False) -> str:
+def text(*rows: MeasuredChange, width: int = 120, color: bool = False) -> str:
     """What is printed of these rows."""
-    return render(report(rows), color=color, width=width)
+    return render_report(report(rows), color=color, width=width)
 
 
 def line(text: str, start: str) -> str:
@@ -55,7 +55,7 @@ def test_nothing_changed_prints_nothing() -> None:
 
 
 def test_metadata_alone_is_told() -> None:
-    said = render(report([unchanged("a")], rest=True), color=False, width=80)
+    said = render_report(report([unchanged("a")], rest=True), color=False, width=80)
     assert "@@ none changed of 1 parameter @@\nno parameter changed, only what is around them" in said
 
 
@@ -67,7 +67,7 @@ def test_added_and_removed_files() -> None:
 def test_a_renamed_file_of_another_format() -> None:
     whole = report([changed("a")])
     before = shards("old.pt", [entry("a"), entry("b")], "torch")
-    said = render(whole._replace(comparison=whole.comparison._replace(before=before)), color=False, width=80)
+    said = render_report(whole._replace(comparison=whole.comparison._replace(before=before)), color=False, width=80)
     assert said.startswith(
         "diff --theta a/old.pt b/model.safetensors\nrename from old.pt\nrename to model.safetensors\n"
         "format torch -> safetensors\nsize 1.2 MB -> 590.8 kB\n--- a/old.pt (HEAD~1)\n"
@@ -76,7 +76,7 @@ def test_a_renamed_file_of_another_format() -> None:
 
 def test_each_status_says_what_happened() -> None:
     shard = "m-0000{}-of-00003.safetensors".format
-    moved = Measured(Change(Status.MOVED, place("m", path=shard(1)), place("m", path=shard(2))))
+    moved = MeasuredChange(Change(ChangeStatus.MOVED, place("m", path=shard(1)), place("m", path=shard(2))))
     said = text(
         renamed("old.weight", "new.weight"),
         moved,
@@ -108,7 +108,7 @@ def test_notes_hints_and_failures() -> None:
         changed("broken", nonfinite_after=(2, 1)),
         changed("adapted", rank=8, rank_limit=32),
         changed("lost")._replace(measures=None, failure="object 12ab is missing"),
-        Measured(Change(Status.ADDED, None, Place("m", "shared", tied))),
+        MeasuredChange(Change(ChangeStatus.ADDED, None, ParameterVersion("m", "shared", tied))),
     ]
     said = text(*rows, width=200)
     assert "2 NaN and 1 infinite appeared" in line(said, "~ broken")
@@ -127,14 +127,14 @@ def test_many_rows_are_grouped_by_module() -> None:
 
 def test_rows_in_another_order_are_not_regrouped() -> None:
     whole = report(encoder(2))
-    said = render(whole._replace(rows=whole.rows[::-1]), color=False, width=120)
+    said = render_report(whole._replace(rows=whole.rows[::-1]), color=False, width=120)
     names = [line.split()[1] for line in said.splitlines() if line.startswith("~ ")]
     assert names == [row.change.name for row in whole.rows[::-1]]
 
 
 def test_what_is_left_out_is_counted() -> None:
     whole = report(encoder(2))
-    said = render(whole._replace(rows=whole.rows[:3], limited=5), color=False, width=120)
+    said = render_report(whole._replace(rows=whole.rows[:3], limited=5), color=False, width=120)
     assert said.endswith("... and 5 more parameters\n(10 changed parameters not asked for)\n")
 
 
@@ -154,10 +154,10 @@ def test_figures_are_aligned() -> None:
 
 def test_a_name_keeps_its_end() -> None:
     name = "encoder.layer.11.attention.self.query.weight"
-    assert shortened(name, 60) == name
-    assert shortened(name, 36) == "encoder.layer.11...self.query.weight"
-    assert shortened(name, 4) == "...weight"
-    assert shortened("x" * 50, 10) == "x" * 50
+    assert shorten_name(name, 60) == name
+    assert shorten_name(name, 36) == "encoder.layer.11...self.query.weight"
+    assert shorten_name(name, 4) == "...weight"
+    assert shorten_name("x" * 50, 10) == "x" * 50
 
 
 def test_colors_are_gits() -> None:
@@ -175,9 +175,9 @@ def test_colors_are_gits() -> None:
 def test_names_from_a_file_do_not_steer_the_terminal() -> None:
     rows = [changed(name) for name in HOSTILE]
     for printed in (
-        render(report(rows, path=HOSTILE[-1]), color=False, width=80),
-        stat.render([report(rows, path=HOSTILE[-1])], color=False, width=80),
-        stat.names([report(rows, path=HOSTILE[-1])]),
+        render_report(report(rows, path=HOSTILE[-1]), color=False, width=80),
+        stat.render_stat([report(rows, path=HOSTILE[-1])], color=False, width=80),
+        stat.render_names([report(rows, path=HOSTILE[-1])]),
     ):
         assert printed.replace("\n", "").replace("\t", "").isprintable()
         assert r"\x1b[31mred" in printed
@@ -194,12 +194,12 @@ STAT = """\
 
 def test_statistics() -> None:
     rows = [changed("a.weight"), added("b.weight", (10, 384)), removed("old.weight"), unchanged("x")]
-    assert stat.render([report(rows)], color=False, width=80) == STAT
-    both = stat.render([report(rows), report([unchanged("a")]), report(rows, "b.pt")], color=False, width=80)
+    assert stat.render_stat([report(rows)], color=False, width=80) == STAT
+    both = stat.render_stat([report(rows), report([unchanged("a")]), report(rows, "b.pt")], color=False, width=80)
     assert both.endswith(" 2 checkpoints, 2 changed, 2 added, 2 removed, of 8 parameters; 605.2 kB stored\n")
-    assert stat.render([report([unchanged("a")])], color=False, width=80) == ""
+    assert stat.render_stat([report([unchanged("a")])], color=False, width=80) == ""
 
 
 def test_bare_names() -> None:
     found = [report([changed("a"), unchanged("b")]), report([unchanged("a")], "b.pt", rest=True)]
-    assert stat.names(found) == "model.safetensors\ta\nb.pt\n"
+    assert stat.render_names(found) == "model.safetensors\ta\nb.pt\n"

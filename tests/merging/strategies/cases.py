@@ -14,7 +14,7 @@ from torch import Tensor
 
 from git_theta.merging import options
 from git_theta.merging.base import Contest
-from git_theta.merging.catalogue import named
+from git_theta.merging.catalogue import load_strategy
 from git_theta.merging.library import TensorOperand
 from git_theta.tensors.torch_values import to_bytes
 
@@ -90,12 +90,12 @@ def contest(strategy: str, branches: Sequence[Tensor | None], base: Tensor | Non
         rest.pop("name", "layer.weight"),
         tuple(None if branch is None else TensorOperand(branch) for branch in branches),
         None if base is None else TensorOperand(base),
-        options=options.parse(strategy, named(strategy).options, rest),
+        options=options.parse_options(strategy, load_strategy(strategy).options, rest),
         **own,
     )
 
 
 def merge(strategy: str, asked: Contest) -> Tensor:
     """The contest's result: flat."""
-    chunks = list(named(strategy).merge(asked))
+    chunks = list(load_strategy(strategy).merge(asked))
     return torch.cat([chunk.view(torch.uint8) for chunk in chunks]).view(chunks[0].dtype)

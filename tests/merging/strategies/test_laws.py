@@ -17,7 +17,7 @@ from git_theta import merge_state_dicts, merge_tensors, registry
 from git_theta.errors import ConflictError, UsageError
 from git_theta.merging import held
 from git_theta.merging.base import Operand
-from git_theta.merging.catalogue import named
+from git_theta.merging.catalogue import load_strategy
 from git_theta.merging.numerics import stream
 from git_theta.tensors.dtypes import BY_TORCH
 from tests.merging.strategies.cases import FLOATING, NUMERIC, contest, merge, same_bytes
@@ -109,7 +109,7 @@ def test_l9_slerp_half_way_does_not_depend_on_the_order() -> None:
     assert same_bytes(merge_tensors("slerp", [a, b]), merge_tensors("slerp", [b, a]))
 
 
-@pytest.mark.parametrize("strategy", [name for name in NUMERIC if named(name).takes_weights])
+@pytest.mark.parametrize("strategy", [name for name in NUMERIC if load_strategy(name).takes_weights])
 def test_l9_weights_go_with_their_heads(strategy: str) -> None:
     base, (a, b, c) = fine_tunes(torch.float32, heads=3)
     left = merge_tensors(strategy, [a, b, c], base, weights=[0.2, 0.3, 1.7])
@@ -188,7 +188,7 @@ def test_an_empty_tensor_stays_empty(strategy: str) -> None:
     """Contested all the same: only the spec tells these apart, as ids do not."""
     empty = torch.empty(0, 3)
     asked = contest(strategy, [empty, empty], empty, **settings_of(strategy))
-    assert list(named(strategy).merge(asked)) == []
+    assert list(load_strategy(strategy).merge(asked)) == []
     assert merge_tensors(strategy, [empty, empty], empty, **settings_of(strategy)).shape == (0, 3)
 
 
@@ -223,7 +223,7 @@ def test_a_reshape_against_a_change_conflicts_although_the_bytes_are_those_of_th
 def test_nan_and_infinity_are_counted_and_not_dropped(strategy: str) -> None:
     base, heads = fine_tunes(torch.float32, 100)
     heads[0][3], heads[1][50], heads[1][51] = float("nan"), float("inf"), -float("inf")
-    rest = {"density": 1.0} if "density" in {option.name for option in named(strategy).options} else {}
+    rest = {"density": 1.0} if "density" in {option.name for option in load_strategy(strategy).options} else {}
     rest |= {"gamma": 0.0} if strategy == "breadcrumbs" else {}
     asked = contest(strategy, heads, base, **{**settings_of(strategy), **rest})
     merged = merge(strategy, asked)
@@ -243,7 +243,7 @@ def test_a_result_too_large_for_the_dtype_is_counted() -> None:
     assert asked.report.nonfinite == {"result": 3}
 
 
-@pytest.mark.parametrize("strategy", [name for name in ALL if named(name).needs_base])
+@pytest.mark.parametrize("strategy", [name for name in ALL if load_strategy(name).needs_base])
 def test_without_a_base_there_are_no_changes_to_merge(strategy: str) -> None:
     with pytest.raises(ConflictError, match=f"layer: {strategy} works on changes since the merge base"):
         merge_tensors(strategy, [torch.ones(2), torch.zeros(2)], name="layer", **settings_of(strategy))
@@ -254,10 +254,10 @@ def test_heads_and_weights_must_match_the_strategy(strategy: str) -> None:
     base = torch.zeros(2)
     with pytest.raises(UsageError, match=r"merges .*2 heads, not 1"):
         merge_tensors(strategy, [base], base)
-    if named(strategy).heads[1] == 2:
+    if load_strategy(strategy).heads[1] == 2:
         with pytest.raises(UsageError, match="merges 2 heads, not 3"):
             merge_tensors(strategy, [base, base, base], base)
-    wanted = "3 weights do not match 2 heads" if named(strategy).takes_weights else "takes no weights"
+    wanted = "3 weights do not match 2 heads" if load_strategy(strategy).takes_weights else "takes no weights"
     with pytest.raises(UsageError, match=wanted):
         merge_tensors(strategy, [base, base + 1], base, weights=[1, 1, 1])
 
@@ -289,7 +289,7 @@ def test_l6_results_come_while_operands_are_still_read(strategy: str, monkeypatc
     base, heads = fine_tunes(torch.float32, 1000)
     asked = contest(strategy, heads, base, **settings_of(strategy), chunk=10)
     counted = [Counted(branch, 10) for branch in asked.branches if branch]
-    result = named(strategy).merge(replace(asked, branches=tuple(counted)))
+    result = load_strategy(strategy).merge(replace(asked, branches=tuple(counted)))
     next(result)
     assert [operand.taken for operand in counted] == [1, 1]
 

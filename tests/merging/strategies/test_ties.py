@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from git_theta import merge_state_dicts, merge_tensors
-from git_theta.merging.catalogue import named
+from git_theta.merging.catalogue import load_strategy
 from tests.merging.strategies.cases import contest, merge, same_bytes
 
 StateDict = dict[str, Tensor]
@@ -141,7 +141,7 @@ def test_the_scope_changes_the_result_and_chunks_do_not(chunk: int) -> None:
             )
             for name in base
         ]
-        return {one.name: merge("ties", one) for one in named("ties").prepare(contests)}
+        return {one.name: merge("ties", one) for one in load_strategy("ties").prepare(contests)}
 
     whole, cut, tensor = merged("checkpoint", 10_000), merged("checkpoint", chunk), merged("tensor", chunk)
     assert all(same_bytes(whole[name], cut[name]) for name in base)
