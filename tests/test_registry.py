@@ -77,9 +77,9 @@ TELL = "from git_theta.errors import PluginError\nfrom git_theta import registry
 def test_an_installed_package_is_found_and_used(tmp_path: Path) -> None:
     install(tmp_path, "fake", "[git_theta.plugins.formats]\nfake = fake:Fake\n", FORMAT)
     detect = """
-from git_theta.formats.detect import spans_of
+from git_theta.formats.detect import detect_format
 from git_theta.testing.formats import MemorySource
-print(registry.names("formats"), spans_of(MemorySource(b"FAKE"), b"FAKE", "a.fake").format)
+print(registry.plugin_names("formats"), detect_format(MemorySource(b"FAKE"), b"FAKE", "a.fake").format)
 """
     assert python(tmp_path, TELL + detect) == "['safetensors', 'torch', 'opaque', 'fake'] fake"
 
@@ -89,7 +89,7 @@ def test_a_name_that_two_packages_claim_is_an_error_naming_both(tmp_path: Path) 
     install(tmp_path, "two", "[git_theta.plugins.updates]\ntwice = two:Update\n")
     told = python(
         tmp_path,
-        f"{TELL}\ntry: registry.load('updates', 'twice')\nexcept PluginError as error: print(error, '|', error.hint)",
+        f"{TELL}\ntry: registry.load_plugin('updates', 'twice')\nexcept PluginError as error: print(error, '|', error.hint)",
     )
     assert "two updates are called 'twice'" in told
     assert "one:Update" in told
@@ -101,8 +101,8 @@ def test_a_package_cannot_take_the_name_of_a_built_in(tmp_path: Path) -> None:
     install(tmp_path, "thief", "[git_theta.plugins.serializers]\nraw = thief:Raw\n")
     told = python(
         tmp_path,
-        f"{TELL}\nprint(registry.load('serializers', 'raw').__module__)"
-        "\ntry: registry.names('serializers')\nexcept PluginError as error: print(error)",
+        f"{TELL}\nprint(registry.load_plugin('serializers', 'raw').__module__)"
+        "\ntry: registry.plugin_names('serializers')\nexcept PluginError as error: print(error)",
     )
     assert told.splitlines()[0] == "git_theta.serializers.raw"
     assert "two serializers are called 'raw': git_theta.serializers.raw:RawSerializer and thief:Raw" in told
@@ -124,7 +124,7 @@ def test_a_plug_in_that_does_not_load_is_an_error_saying_why(
     install(tmp_path, "broken", f"[git_theta.plugins.updates]\nmine = {target}\n", module)
     told = python(
         tmp_path,
-        f"{TELL}\ntry: registry.load('updates', 'mine')\nexcept PluginError as error: print(error, '|', error.hint)",
+        f"{TELL}\ntry: registry.load_plugin('updates', 'mine')\nexcept PluginError as error: print(error, '|', error.hint)",
     )
     assert f"the update 'mine' ({target}) cannot be loaded" in told
     assert why in told

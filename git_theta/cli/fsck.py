@@ -101,8 +101,10 @@ def _summarise_check(needed: Inventory, store: LocalStore) -> str:
     unreachable = [oid for oid in store.oids() if oid not in needed.uses]
     bytes_unreachable = sum(store.size(oid) or 0 for oid in unreachable)
     lines = [
-        f"{pluralize(needed.manifests, 'manifest')}, {pluralize(len(needed.uses), 'object')} "
-        f"of {humanize_size(bytes_needed)} checked",
+        (
+            f"{pluralize(needed.manifests, 'manifest')}, {pluralize(len(needed.uses), 'object')} "
+            f"of {humanize_size(bytes_needed)} checked"
+        ),
         f"{pluralize(len(unreachable), 'unreachable object')}, {humanize_size(bytes_unreachable)}"
         if unreachable
         else "",

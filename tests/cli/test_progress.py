@@ -83,8 +83,8 @@ def test_what_is_done_between_two_pieces_of_work_is_not_shown(monkeypatch: pytes
     from git_theta.cli import progress
 
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    monkeypatch.setattr(progress, "_started", lambda *_: pytest.fail("drawn"))
-    monkeypatch.setattr(progress, "_PATIENCE", 0)
+    monkeypatch.setattr(progress, "_start_bar", lambda *_: pytest.fail("drawn"))
+    monkeypatch.setattr(progress, "_FIRST_DELAY", 0)
     meter = progress.Meter()
     meter(1)
     with meter.show_work("nothing to tell"):

@@ -20,9 +20,9 @@ A, B, C = torch.tensor([1.0, 2.0]), torch.tensor([3.0, 6.0]), torch.tensor([5.0,
 def test_l12_neither_torch_nor_numpy_is_imported_before_something_is_merged() -> None:
     program = """
 import sys, git_theta
-from git_theta.merging.catalogue import named, names
+from git_theta.merging.catalogue import load_strategy, strategy_names
 git_theta.merge_tensors, git_theta.merge_state_dicts
-assert [named(name).name for name in names()] == names()
+assert [load_strategy(name).name for name in strategy_names()] == strategy_names()
 assert not {"torch", "numpy"} & set(sys.modules)
 """
     subprocess.run([sys.executable, "-c", program], check=True)

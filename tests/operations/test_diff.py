@@ -195,18 +195,18 @@ PROBE = """\
 import json, sys
 from pathlib import Path
 from git_theta.checkpoints.shards import Shard
-from git_theta.diffing.compare import compare
-from git_theta.manifest.text import loads
+from git_theta.diffing.compare import compare_checkpoint
+from git_theta.manifest.text import decode_manifest
 from git_theta.operations.context import Context
-from git_theta.operations.comparing.diff_report import diff
-from git_theta.operations.state_database import State
+from git_theta.operations.comparing.diff_report import build_report
+from git_theta.operations.state_database import StateDatabase
 from git_theta.operations.workers import Workers
 from git_theta.store.local import LocalStore
 
 folder = Path(sys.argv[1])
-before, after = (Shard("m", loads((folder / name).read_bytes())) for name in ("before", "after"))
-context = Context(LocalStore(folder / "theta"), State(folder / "state"), Workers(), folder, print)
-report = diff(compare("m", [before], [after]), context, values=sys.argv[2] == "values")
+before, after = (Shard("m", decode_manifest((folder / name).read_bytes())) for name in ("before", "after"))
+context = Context(LocalStore(folder / "theta"), StateDatabase(folder / "state"), Workers(), folder, print)
+report = build_report(compare_checkpoint("m", [before], [after]), context, values=sys.argv[2] == "values")
 print(json.dumps([len(report.rows), sorted({name.partition(".")[0] for name in sys.modules})]))
 """
 

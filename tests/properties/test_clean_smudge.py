@@ -224,7 +224,7 @@ def test_l2_parts_that_are_streamed(
     stale = data.draw(mutated(content), label="stale")
     with monkeypatch.context() as patch:
         for module in ("adding.part_writer", "restoring.restore"):
-            patch.setattr(f"git_theta.operations.{module}.HELD", BLOCK)
+            patch.setattr(f"git_theta.operations.{module}.WHOLE_LIMIT", BLOCK)
         for lies_there in (content, LARGE, stale):
             rewritten(worktree / PATH, lies_there)
             try:

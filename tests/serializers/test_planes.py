@@ -34,7 +34,7 @@ class TestPlanes(SerializerLaws):
     def make_serializer(self) -> Serializer:
         return PlanesSerializer()
 
-    def hostile(self) -> Iterable[bytes]:
+    def hostile_payloads(self) -> Iterable[bytes]:
         yield from super().hostile_payloads()
         yield block(*[(1, MAX_STORED_BLOCK, [(len(ZEROS), ZEROS)])] * 255)
         yield block((1, 0xFFFFFFFF, [(len(ZEROS), ZEROS)]))

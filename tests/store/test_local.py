@@ -23,7 +23,7 @@ class TestLocalStore(DurableStoreLaws):
     def make_store(self, folder: Path) -> Store:
         return LocalStore(folder / "theta")
 
-    def raw(self, store: Store) -> Mapping[str, bytes]:
+    def raw_contents(self, store: Store) -> Mapping[str, bytes]:
         assert isinstance(store, LocalStore)
         return {str(path): path.read_bytes() for path in store.root.rglob("*") if path.is_file()}
 

@@ -19,6 +19,6 @@ class TestMemoryStore(StoreLaws):
     def make_store(self, folder: Path) -> Store:
         return self._opened.setdefault(folder, MemoryStore())
 
-    def raw(self, store: Store) -> Mapping[str, bytes]:
+    def raw_contents(self, store: Store) -> Mapping[str, bytes]:
         assert isinstance(store, MemoryStore)
         return dict(store._objects)

@@ -40,7 +40,7 @@ class SideChanges(NamedTuple):
 
 
 def resolve_conflict(conflict: Conflict, choose: Choose, settings: MergeSettings, context: Context) -> MergeResult:
-    """The file with what ``choose`` settles of what is contested; see ``operations.merge.merge`` for the rest."""
+    """The file with what ``choose`` settles of what is contested; see ``apply_plan`` for the rest."""
     return apply_plan(conflict.settled_plan, choose, settings, context, conflict.computed)
 
 
