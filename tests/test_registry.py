@@ -89,7 +89,8 @@ def test_a_name_that_two_packages_claim_is_an_error_naming_both(tmp_path: Path) 
     install(tmp_path, "two", "[git_theta.plugins.updates]\ntwice = two:Update\n")
     told = python(
         tmp_path,
-        f"{TELL}\ntry: registry.load_plugin('updates', 'twice')\nexcept PluginError as error: print(error, '|', error.hint)",
+        f"{TELL}\ntry: registry.load_plugin('updates', 'twice')"
+        "\nexcept PluginError as error: print(error, '|', error.hint)",
     )
     assert "two updates are called 'twice'" in told
     assert "one:Update" in told
@@ -124,7 +125,8 @@ def test_a_plug_in_that_does_not_load_is_an_error_saying_why(
     install(tmp_path, "broken", f"[git_theta.plugins.updates]\nmine = {target}\n", module)
     told = python(
         tmp_path,
-        f"{TELL}\ntry: registry.load_plugin('updates', 'mine')\nexcept PluginError as error: print(error, '|', error.hint)",
+        f"{TELL}\ntry: registry.load_plugin('updates', 'mine')"
+        "\nexcept PluginError as error: print(error, '|', error.hint)",
     )
     assert f"the update 'mine' ({target}) cannot be loaded" in told
     assert why in told

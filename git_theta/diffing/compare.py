@@ -22,7 +22,7 @@ def compare_checkpoint(path: str, before: Sequence[Shard], after: Sequence[Shard
         after: its files now, as many or not.
 
     ``rest`` of the result says whether literal bytes, order or format differ. Most formats list names and shapes in
-    those bytes, some checksums of values: whether anything else differs, ids cannot tell (``operations.comparing.diff_report`` can).
+    those bytes, some checksums of values: whether anything else differs, ids cannot tell (``build_report`` can).
     """
     pairs = pair_parameters(_parameters_of(before), _parameters_of(after))
     return Comparison(path, tuple(before), tuple(after), tuple(_group_changes(pairs)), _is_rest_changed(before, after))
