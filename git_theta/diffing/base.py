@@ -60,6 +60,11 @@ class Change(NamedTuple):
         return place.name
 
     @property
+    def names(self) -> list[str]:
+        """Every name that it has or had."""
+        return [*(version.name for version in (self.after, self.before) if version), *self.also]
+
+    @property
     def stored_bytes(self) -> int:
         """Bytes that the new values take in the store; 0 where there are none."""
         if self.after is None or self.status in (ChangeStatus.UNCHANGED, ChangeStatus.RENAMED, ChangeStatus.MOVED):

@@ -13,6 +13,7 @@ from git_theta.repository.checkpoint_lookup import path_from_top, read_checkpoin
 from git_theta.repository.version_history import OID_DIGITS
 from git_theta.vcs.commits import BlobReader, Commit
 from git_theta.vcs.commits import walk_commits as walked
+from git_theta.vcs.git import literal_pathspec
 from git_theta.vcs.heads import Head, merge_base, resolve_head
 from git_theta.vcs.revisions import commit_ids
 
@@ -109,7 +110,7 @@ def _commits_in_range(
     whole = path_from_top(path)
     # Shards have other names where their number changed; what else changed beside them, _changed tells.
     place = whole.rpartition("/")[0] if is_index(whole) else whole
-    pathspecs = [f":(top,literal){place}"] if place else []
+    pathspecs = [literal_pathspec(place)] if place else []
     found = [
         Head(commit.oid[:OID_DIGITS], commit.oid)
         for commit in walked(tips, pathspecs)

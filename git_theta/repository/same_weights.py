@@ -11,7 +11,7 @@ from git_theta.manifest.lines import digest_floating
 from git_theta.operations.comparing.parameter_history import steps_of
 from git_theta.repository.version_history import OID_DIGITS, VersionHistory
 from git_theta.vcs.commits import CommitDiffs, walk_commits
-from git_theta.vcs.git import git
+from git_theta.vcs.git import git, literal_pathspec
 
 _ALL_BRANCHES = ("--branches", "--remotes")
 
@@ -45,7 +45,7 @@ class Observer:
 
 def steps_of_branches(history: VersionHistory, paths: Sequence[str]) -> Iterator[Step]:
     """What commits of all branches did to these files (from the top), youngest first."""
-    return _read_steps(history, [*_ALL_BRANCHES, "HEAD"], [_literal_pathspec(path) for path in paths])
+    return _read_steps(history, [*_ALL_BRANCHES, "HEAD"], [literal_pathspec(path) for path in paths])
 
 
 def describe_alarm(alarm: Alarm) -> str:
@@ -76,7 +76,7 @@ def originality_test(history: VersionHistory) -> IsOriginal:
 
     @cache
     def found(step: Step) -> bool:
-        pathspecs = [_literal_pathspec(step.path)]
+        pathspecs = [literal_pathspec(step.path)]
         with CommitDiffs(pathspecs, renames=False) as diffs:
             for commit in walk_commits([step.parent], pathspecs):
                 edits = diffs.edits_between(commit.oid, commit.parents[0] if commit.parents else None)
@@ -86,11 +86,6 @@ def originality_test(history: VersionHistory) -> IsOriginal:
         return True
 
     return found
-
-
-def _literal_pathspec(path: str) -> str:
-    """The pathspec of a path from the top."""
-    return f":(top,literal){path}"
 
 
 def _describe_branches(commit: str) -> str:

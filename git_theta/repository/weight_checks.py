@@ -19,7 +19,7 @@ from git_theta.repository.same_weights import describe_alarm, originality_test, 
 from git_theta.repository.version_history import VersionHistory, open_history, read_manifest_text
 from git_theta.vcs.commits import BlobVersion, Edit
 from git_theta.vcs.discovery import Repository
-from git_theta.vcs.git import git, git_succeeds
+from git_theta.vcs.git import git, git_succeeds, literal_pathspec
 from git_theta.words import escape_unprintable, pluralize
 
 _MAX_NAMED = 3
@@ -53,7 +53,7 @@ def _find_alarms(steps: Iterable[Step], digests: dict[str, str], history: Versio
 
 def _still_stands(alarm: Alarm, digest: str, history: VersionHistory) -> bool:
     if alarm.kind is AlarmKind.PARENT:
-        last = git("rev-list", "--no-merges", "-1", "HEAD", "--", f":(top,literal){alarm.path}").decode().strip()
+        last = git("rev-list", "--no-merges", "-1", "HEAD", "--", literal_pathspec(alarm.path)).decode().strip()
         return last == alarm.commit
     tips = git("for-each-ref", "--format=%(objectname)", "refs/heads", "refs/remotes").decode().split()
     blobs = {found[0] for tip in tips if (found := history.blobs.find(f"{tip}:{alarm.path}"))}

@@ -46,6 +46,11 @@ def git_succeeds(*args: str | Path, cwd: Path | None = None) -> bool:
     return subprocess.run(["git", *args], cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True).returncode == 0
 
 
+def literal_pathspec(path: str) -> str:
+    """The pathspec that matches this path (from the top) alone."""
+    return f":(top,literal){path}"
+
+
 def split_nul(output: bytes) -> list[str]:
     """The items of a ``-z`` listing; undecodable bytes survive as surrogates, as in ``os.fsdecode``."""
     return [os.fsdecode(item) for item in output.split(b"\0")[:-1]]
