@@ -72,7 +72,7 @@ def _is_revision(word: str) -> bool:
 
 
 def _select_parameters(found: Checkpoint, globs: Sequence[str]) -> list[ParameterVersion]:
-    """Every name of every parameter that is meant."""
+    """Every name of every parameter that the globs match."""
     matches = name_matcher(globs)
     places = [
         ParameterVersion(shard.path, name, entry)

@@ -94,7 +94,7 @@ def command(words: tuple[str, ...], cached: bool, **given: Any) -> int:
 
 
 def _require_match(comparisons: Sequence[Comparison], globs: Sequence[str], keep: ChangeMatcher) -> None:
-    """Raise UsageError where no parameter, changed or not, is called as was asked: its name was mistyped."""
+    """Raise UsageError where no parameter, changed or not, is has a name that the globs match."""
     if globs and comparisons and not any(keep(change) for one in comparisons for change in one.changes):
         path = comparisons[0].path
         raise UsageError(f"no parameter of {path} matches", hint=f"Its names: git theta show {path} --parameters")

@@ -35,7 +35,7 @@ _MAX_NAMED = 3  # paths named in a finding
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check has to say. ``note``: nothing is wrong, but worth knowing."""
+    """The result of one check. ``note``: nothing is wrong, but worth knowing."""
 
     check: str
     state: Literal["ok", "note", "problem"]

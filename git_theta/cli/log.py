@@ -66,7 +66,7 @@ def command(words: tuple[str, ...], globs: tuple[str, ...], limit: int | None, a
 def _find_commits(
     history: VersionHistory, limited: CommitDiffs, tips: Sequence[str], pathspecs: Sequence[str], globs: Sequence[str]
 ) -> Iterator[LoggedAlarms]:
-    """The commits asked for, each with what is alarming about it."""
+    """The commits that the command line selects, each with its alarms."""
     observer = Observer(history, tips, pathspecs)
     matching = _path_lister(limited) if pathspecs else None
     found = log_checkpoints(

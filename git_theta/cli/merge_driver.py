@@ -86,7 +86,7 @@ def _read_stage(file: Path) -> bytes | None:
 
 
 def _give_up(ours: Path, *, virtual: bool) -> int:
-    """Leave ours to the person. Of a virtual merge base leave nothing: else it would settle what nobody decided."""
+    """Leave our side in place. A virtual merge base is left empty: our side in it would settle the conflict."""
     if virtual:
         ours.write_bytes(b"")
     return 1

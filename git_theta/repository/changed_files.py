@@ -1,4 +1,4 @@
-"""The files that differ as what can be said about them: comparisons of checkpoints, and remarks on the rest."""
+"""The files that differ: checkpoints are compared, other changes become remarks."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Remark(NamedTuple):
 
 
 class Differences(NamedTuple):
-    """What there is to say. Of a file there may be a comparison, a remark, or both."""
+    """Comparisons of checkpoints, and remarks. A file may have one of each."""
 
     comparisons: tuple[Comparison, ...]
     remarks: tuple[Remark, ...]
@@ -100,7 +100,7 @@ def compare_files(
     indexes: Mapping[str, bytes] = _NO_INDEXES,
     unchanged: Sequence[Shard] = (),
 ) -> Differences:
-    """What is to be said of these files.
+    """Compare the checkpoints among these files, and remark on what no comparison shows.
 
     Args:
         files: at both versions.

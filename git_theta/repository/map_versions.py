@@ -28,7 +28,7 @@ class VersionShards(NamedTuple):
 
 
 class MapSelection(NamedTuple):
-    """What revisions and ranges stand for.
+    """The versions that revisions and ranges name.
 
     Attributes:
         versions: what is called by a name, and the commits of ranges, oldest first; each once.
@@ -40,7 +40,7 @@ class MapSelection(NamedTuple):
 
 
 def select_versions(blobs: BlobReader, words: Sequence[str], path: str, warn: Callable[[str], None]) -> MapSelection:
-    """The versions that these words stand for. Of a range, that is every commit that changed the checkpoint.
+    """The versions that these words name. A range stands for every commit in it that changed the checkpoint.
     ``warn`` is told of commits that are left out.
 
     Raises UsageError for what is no revision, for a range without such commits, and for less than two versions.

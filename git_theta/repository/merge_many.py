@@ -28,7 +28,7 @@ from git_theta.vcs.discovery import Repository
 
 
 class ManyMerged(NamedTuple):
-    """What came of a merge of many heads.
+    """The result of a merge of many heads.
 
     Attributes:
         files: the merged checkpoints; None for one that is gone.

@@ -1,4 +1,4 @@
-"""What a `git theta merge` is to merge: heads, merge base, and what is to be done about each checkpoint."""
+"""What a `git theta merge` merges: heads, their merge base, and how each checkpoint is merged."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _COMPUTE_HINT = "Choose another strategy for it (-s, --for): average, ties ..."
 
 
 class MergeRequest(NamedTuple):
-    """What the command line, or a recipe, asks for.
+    """A merge as the command line, or a recipe, asks for it.
 
     Attributes:
         heads: revisions; HEAD is merged too, unless it is in their history.
@@ -118,7 +118,7 @@ def _label_heads(heads: Sequence[Head]) -> tuple[str, ...]:
 
 
 def find_cases(made: MergeInputs, top: Path) -> list[FilePlan]:
-    """What is to be done about each checkpoint that is not the same at the base and all heads.
+    """How to merge each checkpoint that is not the same at the base and all heads.
 
     Raises ManifestError, with the path, for a manifest that cannot be read.
     """

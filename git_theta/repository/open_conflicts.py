@@ -1,4 +1,4 @@
-"""The files in conflict here: their stages as operations take them, and what is told about them."""
+"""The files in conflict here, with their stages and what is noted about them."""
 
 from __future__ import annotations
 

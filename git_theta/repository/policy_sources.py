@@ -1,4 +1,4 @@
-"""The merge policy that holds here: what the command line, the repository and Git's configuration say, put together."""
+"""The merge policy of a file, from the command line, the repository, the environment and Git's configuration."""
 
 from __future__ import annotations
 

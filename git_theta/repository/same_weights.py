@@ -1,4 +1,4 @@
-"""The same-weights alarm where Git is: branches beside the commits at hand, and what to say to a person."""
+"""Alarms about commits that changed weights to the same ones: where they are looked for, and in words."""
 
 from __future__ import annotations
 

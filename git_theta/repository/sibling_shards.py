@@ -20,7 +20,7 @@ _UNREAD_MANIFEST = Manifest("", 0, ())
 
 
 class SiblingShards(NamedTuple):
-    """What belongs to files that differ.
+    """The rest of the checkpoints that files which differ belong to.
 
     Attributes:
         indexes: contents of the indexes of shards in their folders, by path.

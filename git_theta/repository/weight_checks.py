@@ -26,10 +26,10 @@ _MAX_NAMED = 3
 
 
 def find_same_weights(paths: Sequence[str], warn: Callable[[str], None]) -> list[str]:
-    """What is alarming about the weights that branches have of these files (from the top), a sentence each.
+    """Alarms about the weights that branches have of these files (from the top), a sentence each.
 
-    Only what still stands is told: of other branches, where a branch has the weights at its tip; of a commit and its
-    parent, where that commit is the last that changed the file in HEAD.
+    An alarm counts only while it holds: about another branch, while a branch has the weights at its tip; about a commit
+    and its parent, while that commit is the last one in HEAD that changed the file.
     """
     if not paths or not git_succeeds("rev-parse", "--verify", "--quiet", "HEAD"):
         return []

@@ -1,4 +1,4 @@
-"""What is to be merged: commits, those of them that are not in the others already, and where they parted."""
+"""The heads of a merge: their commits, which of them are independent, and their merge base."""
 
 from __future__ import annotations
 
