@@ -26,7 +26,7 @@ from git_theta.repository.opening import conflicts_dir, open_context, refresh_in
 from git_theta.vcs import index
 from git_theta.vcs.discovery import Repository, discover_repository
 from git_theta.vcs.filter_protocol import Handler, ReadInto, serve_filter
-from git_theta.vcs.parent_process import is_recording, may_clean_stdin, may_defer
+from git_theta.vcs.parent_process import is_recording, may_clean_stdin, may_defer, only_asks
 from git_theta.vcs.pktline import Buffer, PacketReader, PacketWriter
 from git_theta.vcs.unused_smudge import is_smudge_unused
 
@@ -77,10 +77,12 @@ class _Session:
         self._deferred: DeferredFiles | None = None
         self._smudged = False
         self._cleaned = None if may_clean_stdin() else repository.worktree
+        self._keep = not only_asks()
 
     def clean(self, readinto: ReadInto, path: str) -> Iterator[Buffer]:
-        with self._meter.show_work(f"Storing {path}"):
-            text = clean_stream(Stream(readinto), path, self._cleaned, self._context)
+        what = f"Storing {path}" if self._keep else f"Comparing {path}"
+        with self._meter.show_work(what, self._size_of(path)):
+            text = clean_stream(Stream(readinto), path, self._cleaned, self._context, keep=self._keep)
         warn_if_contested(self._repository, path, text)
         yield text
 
@@ -109,6 +111,12 @@ class _Session:
         if self._deferred and top:
             with self._meter.show_work("Restoring", self._deferred.size):
                 self._deferred.write(partial(refresh_index, top), partial(index.invalidate_entries, worktree=top))
+
+    def _size_of(self, path: str) -> int | None:
+        """Bytes of the worktree's file, which Git most likely sends; None where nobody knows."""
+        with contextlib.suppress(OSError):
+            return (self._cleaned / path).lstat().st_size if self._cleaned else None
+        return None
 
     def _begin_smudging(self) -> None:
         if self._smudged:

@@ -13,7 +13,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,9 +63,9 @@ class StateDatabase:
         rows = self._execute("SELECT start FROM starts WHERE oid = ?", [(oid,)])
         return str(rows[0][0]) if rows else None
 
-    def remember_starts(self, starts: Mapping[str, str]) -> None:
-        """Keep how these large parts start: oid to SHA-256 of the first block."""
-        self._execute("INSERT OR IGNORE INTO starts VALUES (?, ?)", list(starts.items()))
+    def remember_start(self, oid: str, start: str) -> None:
+        """Keep how a large part starts: the SHA-256 of its first block."""
+        self._execute("INSERT OR IGNORE INTO starts VALUES (?, ?)", [(oid, start)])
 
     def manifest_of(self, path: Path, stat: os.stat_result) -> bytes | None:
         """The manifest of the file at ``path``, if nothing about it has changed since it was cleaned."""

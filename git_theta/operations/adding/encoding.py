@@ -1,103 +1,96 @@
-"""One part hashed and, if it is new, encoded and put: whole on one core, or block by block while it arrives."""
+"""One part hashed and, if it is new, encoded and put."""
 
 from __future__ import annotations
 
 import hashlib
-import queue
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from git_theta import parameters
 from git_theta.errors import ChangedFile
 from git_theta.manifest.model import Storage
 from git_theta.operations.adding.bundle import SMALL_PAYLOAD
-from git_theta.operations.workers import Workers
 from git_theta.store.base import Store
-from git_theta.tensors.arrays import Buffer
+from git_theta.tensors.arrays import Buffer, Parallel
 from git_theta.tensors.digest import Digest
+from git_theta.tensors.values import MemoryValues, Values
 
-if TYPE_CHECKING:
-    from concurrent.futures import Future
-
-RereadBlocks = Callable[[], Iterator[Buffer]]
-"""The same blocks, a second time."""
-BlockQueue = queue.Queue[Buffer | BaseException | None]
-"""Blocks on their way to a lane; then None, or what became of the rest."""
 FindStorage = Callable[[str], Storage | None]
 """The storage of a part that is stored already, by its oid."""
 
 
 class EncodedPart(NamedTuple):
-    """A hashed part: with its storage, or with a small payload and the serializer that wrote it."""
+    """A hashed part: with its storage, or with a small payload and the serializer that wrote it.
+
+    ``is_new``: its storage has only now come to be.
+    """
 
     oid: str
     size: int
     storage: Storage | None
     serializer: str = ""
     payload: bytes = b""
+    is_new: bool = False
 
 
 class PartEncoder:
-    """Turns parts into drafts."""
+    """Hashes parts; encodes and puts those that ``known`` does not find. Thread-safe.
 
-    def __init__(self, store: Store, workers: Workers, known: FindStorage) -> None:
+    What is encoded is hashed in the same reading, or held in memory: a file that changes meanwhile can give a part that
+    it never had as a whole, but none that does not come back as its hash says.
+    """
+
+    def __init__(self, store: Store, known: FindStorage, progress: Callable[[int], None]) -> None:
         self._store = store
-        self._workers = workers
         self._known = known
+        self._progress = progress
 
-    def encode_whole(self, data: Buffer, width: int) -> EncodedPart:
-        """A part in memory; runs on one core and waits for nobody."""
+    def encode_whole(self, values: Values) -> EncodedPart:
+        """A part that is small enough to be held: hashed, then encoded if it is new. Waits for nobody."""
+        data = b"".join(values.blocks())
         oid = hashlib.sha256(data).hexdigest()
+        self._progress(len(data))
         if storage := self._known(oid):
             return EncodedPart(oid, len(data), storage)
-        return self._put_payload(*parameters.encode_values(parameters.blocks_of(data), width, map))._replace(
-            oid=oid, size=len(data)
-        )
+        held = MemoryValues(values.spec, data)
+        return self._put_payload(held.blocks(), values.spec.dtype.width, map)._replace(oid=oid, size=len(data))
 
     def encode_computed(self, blocks: Iterable[Buffer], width: int) -> EncodedPart:
-        """A part as it is computed: hashed and encoded where we are, block by block; waits for nobody."""
-        with Digest(0) as digest:
-            draft = self._put_payload(*parameters.encode_values(_digest_blocks(blocks, digest), width, map))
-            oid = digest.oid()
-        return draft._replace(oid=oid, size=digest.size, storage=self._known(oid) or draft.storage)
+        """A part that is computed, block by block, once. Waits for nobody."""
+        return self._encode_blocks(blocks, width, map)
 
-    def encode_stream(self, blocks: Iterable[Buffer], size: int, width: int) -> EncodedPart:
-        """A part of about ``size`` bytes as it arrives: hashed here, encoded on the cores, written on a lane."""
-        waiting: BlockQueue = queue.Queue(2 * self._workers.count)
-        storing = self._workers.lanes.submit(self._encode_blocks, _take_blocks(waiting), width)
-        with Digest(size) as digest:
-            try:
-                for block in blocks:
-                    digest.update(block)
-                    _offer_block(waiting, block, storing)
-            except BaseException as error:  # the lane must hear of it, or it waits for the next block for ever
-                _offer_block(waiting, error, storing)
-                raise
-            _offer_block(waiting, None, storing)
-            return storing.result()._replace(oid=digest.oid(), size=digest.size)
+    def encode_streamed(self, values: Values, parallel: Parallel) -> EncodedPart:
+        """A part that is probably new: hashed while it is encoded."""
+        return self._encode_blocks(values.blocks(), values.spec.dtype.width, parallel)
 
-    def encode_if_new(self, blocks: Iterable[Buffer], again: RereadBlocks, size: int, width: int) -> EncodedPart:
-        """A part that is probably known: hashed alone; read ``again`` and encoded only when it is new after all.
+    def encode_if_new(self, values: Values, parallel: Parallel) -> EncodedPart:
+        """A part that is probably known: hashed alone; read again and encoded only when it is new after all.
 
         Raises ChangedFile when the second reading gives other bytes.
         """
-        with Digest(size) as digest:
-            for block in blocks:
+        with Digest(0) as digest:
+            for block in values.blocks():
                 digest.update(block)
             oid = digest.oid()
         if storage := self._known(oid):
-            return EncodedPart(oid, digest.size, storage)
-        draft = self.encode_stream(again(), size, width)
+            self._progress(values.size)
+            return EncodedPart(oid, values.size, storage)
+        draft = self.encode_streamed(values, parallel)
         if draft.oid != oid:
             raise ChangedFile("the file changed while it was being added", hint="Repeat the command.")
         return draft
 
-    def _encode_blocks(self, blocks: Iterator[Buffer], width: int) -> EncodedPart:
-        return self._put_payload(*parameters.encode_values(blocks, width, self._workers.map))
+    def _encode_blocks(self, blocks: Iterable[Buffer], width: int, parallel: Parallel) -> EncodedPart:
+        with Digest(0) as digest:
+            draft = self._put_payload(self._digest_blocks(blocks, digest), width, parallel)
+            oid = digest.oid()
+        storage = self._known(oid)  # what is known keeps its storage, even if we hear of it only now (L2)
+        return EncodedPart(oid, digest.size, storage) if storage else draft._replace(oid=oid, size=digest.size)
 
-    def _put_payload(self, serializer: str, payload: Iterator[Buffer]) -> EncodedPart:
+    def _put_payload(self, blocks: Iterable[Buffer], width: int, parallel: Parallel) -> EncodedPart:
         """Put a large payload; hand back a small one, for a bundle."""
+        serializer, payload = parameters.encode_values(blocks, width, parallel)
         held: list[Buffer] = []
         size = 0
         for piece in payload:
@@ -105,29 +98,12 @@ class PartEncoder:
             size += len(piece)
             if size >= SMALL_PAYLOAD:
                 stored = self._store.put(chain(held, payload))
-                return EncodedPart("", 0, Storage("dense", serializer, stored.oid, stored.size))
+                storage = Storage("dense", serializer, stored.oid, stored.size)
+                return EncodedPart("", 0, storage, is_new=True)
         return EncodedPart("", 0, None, serializer, b"".join(held))
 
-
-def _digest_blocks(blocks: Iterable[Buffer], digest: Digest) -> Iterator[Buffer]:
-    for block in blocks:
-        digest.update(block)
-        yield block
-
-
-def _take_blocks(waiting: BlockQueue) -> Iterator[Buffer]:
-    while (block := waiting.get()) is not None:
-        if isinstance(block, BaseException):
-            raise block
-        yield block
-
-
-def _offer_block(waiting: BlockQueue, block: Buffer | BaseException | None, taker: Future[EncodedPart]) -> None:
-    """Queue ``block``; when who should take it has failed meanwhile, raise what it raised."""
-    while not taker.done():
-        try:
-            return waiting.put(block, timeout=0.5)
-        except queue.Full:
-            continue
-    taker.result()
-    return None
+    def _digest_blocks(self, blocks: Iterable[Buffer], digest: Digest) -> Iterator[Buffer]:
+        for block in blocks:
+            digest.update(block)
+            self._progress(len(block))
+            yield block
