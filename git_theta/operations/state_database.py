@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from git_theta.errors import ManifestError
 from git_theta.manifest.model import Entry, Storage
-from git_theta.manifest.text import storage_from_json, storage_to_json
+from git_theta.manifest.storage_json import storage_from_json, storage_to_json
 
 if TYPE_CHECKING:  # 4 ms, which a file whose parts the index knows does not need
     import sqlite3
