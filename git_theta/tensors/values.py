@@ -18,7 +18,7 @@ class Values(Protocol):
 
     @property
     def spec(self) -> Spec:
-        """dtype and shape."""
+        """Dtype and shape."""
         ...
 
     @property
