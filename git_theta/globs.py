@@ -20,7 +20,10 @@ _SPECIAL = re.compile(r"[*?\[]")
 
 
 def name_matcher(globs: Sequence[str]) -> Callable[[str], bool]:
-    """Whether a parameter's name matches one of the globs. Raises UsageError for what is no glob."""
+    """Whether a parameter's name matches one of the globs, as every name does where there are none.
+
+    Raises UsageError for what is no glob.
+    """
     whole = re.compile("|".join(_translate_piece(glob, glob) for glob in globs))
     return lambda name: whole.match(name) is not None
 

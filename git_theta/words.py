@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def escape_unprintable(text: str) -> str:
-    """``text`` with what could steer a terminal escaped: names come out of files that anybody wrote (L10).
+    """``text`` with what could steer a terminal escaped: names come from files that cannot be trusted (L10).
 
     What cannot be encoded (a lone surrogate) is escaped, too, and so are marks that change the direction of writing.
     """

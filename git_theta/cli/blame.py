@@ -72,14 +72,14 @@ def _is_revision(word: str) -> bool:
 
 
 def _select_parameters(found: Checkpoint, globs: Sequence[str]) -> list[ParameterVersion]:
-    """Every name of every parameter that is meant."""
-    matches = name_matcher(globs) if globs else None
+    """Every name of every parameter that the globs match."""
+    matches = name_matcher(globs)
     places = [
         ParameterVersion(shard.path, name, entry)
         for shard in found.shards
         for entry in shard.manifest.parameters()
         for name in dict.fromkeys([entry.name or "", *(view.name for view in entry.views)])
-        if matches is None or matches(name)
+        if matches(name)
     ]
     if not places:
         raise UsageError(f"no parameter of {found.path} matches", hint=f"Its names: git theta show {found.path}")

@@ -10,11 +10,13 @@ from typing import Any, NamedTuple
 import click
 
 from git_theta.cli import boundary, diff_output
+from git_theta.cli.output_files import require_writable
 from git_theta.cli.pager import print_paged, uses_color
 from git_theta.cli.progress import Meter
 from git_theta.cli.revision_arguments import RevisionCommand, split_arguments
 from git_theta.diffing.base import Change, Comparison, Report
 from git_theta.errors import UsageError
+from git_theta.globs import name_matcher
 from git_theta.operations.comparing.diff_report import MEASURE_SORTS, SORTS, build_report
 from git_theta.operations.context import Context
 from git_theta.repository.changed_files import Differences, Remark, bytes_to_measure, compare_files, read_sides
@@ -92,7 +94,7 @@ def command(words: tuple[str, ...], cached: bool, **given: Any) -> int:
 
 
 def _require_match(comparisons: Sequence[Comparison], globs: Sequence[str], keep: ChangeMatcher) -> None:
-    """Raise UsageError where no parameter, changed or not, is called as was asked: its name was mistyped."""
+    """Raise UsageError where no parameter, changed or not, is has a name that the globs match."""
     if globs and comparisons and not any(keep(change) for one in comparisons for change in one.changes):
         path = comparisons[0].path
         raise UsageError(f"no parameter of {path} matches", hint=f"Its names: git theta show {path} --parameters")
@@ -104,9 +106,7 @@ def _check_options(options: _DiffOptions) -> None:
         raise UsageError("--stat, --name-only and --json exclude each other", hint="Run it once for each.")
     if options.sort in MEASURE_SORTS and not options.reads_values:
         raise UsageError(f"--stat and --name-only read no values to sort by {options.sort}", hint="Leave one out.")
-    for file in (options.html, options.png):
-        if file and (not file.absolute().parent.is_dir() or file.is_dir()):
-            raise UsageError("cannot be written there", hint="Name a file in a folder that is there.", path=str(file))
+    require_writable(options.html, options.png)
 
 
 def _find_differences(
@@ -126,16 +126,8 @@ def _find_differences(
 
 def _change_matcher(globs: Sequence[str]) -> ChangeMatcher:
     """Whether a parameter is called so, at either version. Raises UsageError for what is no glob."""
-    if not globs:
-        return lambda _: True
-    from git_theta.globs import name_matcher
-
     matches = name_matcher(globs)
-    return lambda change: any(map(matches, {change.name, *change.also, *_former_names(change)}))
-
-
-def _former_names(change: Change) -> tuple[str, ...]:
-    return (change.before.name,) if change.before else ()
+    return lambda change: any(map(matches, change.names))
 
 
 def _make_reports(

@@ -1,4 +1,4 @@
-"""Reports and remarks in the form that was asked for: as text, statistics, names or JSON."""
+"""Reports and remarks as text, statistics, names or JSON."""
 
 from __future__ import annotations
 

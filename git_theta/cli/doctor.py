@@ -19,13 +19,13 @@ from git_theta import registry
 from git_theta.cli.boundary import say, warn
 from git_theta.cli.env import program_version
 from git_theta.cli.listing import display_path, echo_json, json_option
-from git_theta.errors import GitError, PluginError
+from git_theta.errors import PluginError
 from git_theta.operations.keeping.file_states import FileState, TrackedFile, survey_file
 from git_theta.repository import weight_checks
 from git_theta.repository.opening import open_store
 from git_theta.repository.tracked_files import find_untracked_manifests, list_tracked
 from git_theta.vcs import attributes, config, hooks
-from git_theta.vcs.discovery import Repository, discover_repository
+from git_theta.vcs.discovery import Repository, find_repository
 from git_theta.vcs.hooks import HookState
 from git_theta.words import escape_unprintable
 
@@ -35,7 +35,7 @@ _MAX_NAMED = 3  # paths named in a finding
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check has to say. ``note``: nothing is wrong, but worth knowing."""
+    """The result of one check. ``note``: nothing is wrong, but worth knowing."""
 
     check: str
     state: Literal["ok", "note", "problem"]
@@ -52,10 +52,7 @@ class Setup:
 
     @cached_property
     def repository(self) -> Repository | None:
-        try:
-            return discover_repository()
-        except GitError:
-            return None
+        return find_repository()
 
     @cached_property
     def patterns(self) -> list[str]:

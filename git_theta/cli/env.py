@@ -17,11 +17,11 @@ from git_theta import __version__, registry
 from git_theta.cli import boundary
 from git_theta.cli.filter_process import SKIP_SMUDGE
 from git_theta.cli.listing import echo_json, json_option
-from git_theta.errors import GitError, PluginError
+from git_theta.errors import PluginError
 from git_theta.repository import policy_sources
 from git_theta.repository.opening import open_store
 from git_theta.vcs import config, remotes
-from git_theta.vcs.discovery import Repository, discover_repository
+from git_theta.vcs.discovery import Repository, find_repository
 from git_theta.words import humanize_size, pluralize
 
 _PACKAGES = ("backports.zstd", "click", "msgpack", "numpy", "pyfastcdc", "rich", "safetensors", "torch")
@@ -90,9 +90,8 @@ def _list_plugins(family: registry.PluginFamily) -> dict[str, str] | str:
 
 
 def _describe_repository() -> dict[str, Any] | None:
-    try:
-        repository = discover_repository()
-    except GitError:
+    repository = find_repository()
+    if repository is None:
         return None
     return {
         "worktree": os.fspath(repository.worktree) if repository.worktree else None,

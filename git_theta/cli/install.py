@@ -10,9 +10,9 @@ from typing import Any
 import click
 
 from git_theta.cli.boundary import warn
-from git_theta.errors import GitError, UsageError
+from git_theta.errors import UsageError
 from git_theta.vcs import attributes, config, hooks
-from git_theta.vcs.discovery import Repository, discover_repository
+from git_theta.vcs.discovery import Repository, discover_repository, find_repository
 from git_theta.vcs.hooks import HookState
 
 _SCOPES: dict[config.Scope, str] = {
@@ -51,7 +51,7 @@ def install(scope: config.Scope, force: bool) -> None:
     """
     wrote = config.install_settings(sys.executable, scope, force=force)
     click.echo(f"filter.theta {'set' if wrote else 'is already set'} in the {scope} configuration")
-    repository = _find_repository()
+    repository = find_repository()
     if repository:
         _install_hook(repository)
 
@@ -84,7 +84,7 @@ def uninstall(scope: config.Scope) -> None:
     """
     removed = config.uninstall_settings(scope)
     click.echo(f"filter.theta {'removed from' if removed else 'is not set in'} the {scope} configuration")
-    repository = _find_repository()
+    repository = find_repository()
     if config.is_installed():
         warn(
             "the filter is still installed in another scope, so the hook stays",
@@ -103,10 +103,3 @@ def _warn_of_patterns(repository: Repository) -> None:
             f"filter=theta still stands in {', '.join(files)}: Git stores those files as they are from now on",
             hint="`git theta untrack PATTERN` takes it out",
         )
-
-
-def _find_repository() -> Repository | None:
-    try:
-        return discover_repository()
-    except GitError:
-        return None

@@ -50,7 +50,7 @@ def ask_choices(conflict: Conflict, path: str, only: Sequence[str], context: Con
 
 
 def _choose_nothing(_: Decision) -> None:
-    """Chooses nothing: what is left is what is asked about."""
+    """Choose nothing: all that is contested is left to ask about."""
 
 
 def _select_decisions(merged: MergeResult, only: Sequence[str]) -> Iterator[Decision]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -18,9 +18,10 @@ from git_theta.diffing.base import Change, ChangeStatus
 from git_theta.diffing.render.colors import paint
 from git_theta.diffing.render.totals import format_counts
 from git_theta.errors import UsageError
+from git_theta.globs import name_matcher
 from git_theta.operations.comparing.parameter_history import CheckpointChange, LogEntry, log_checkpoints
 from git_theta.repository.same_weights import Observer, alarm_json, describe_alarm
-from git_theta.repository.version_history import VersionHistory, change_matcher, commit_json, open_history
+from git_theta.repository.version_history import VersionHistory, commit_json, open_history
 from git_theta.vcs.commits import Commit, CommitDiffs
 from git_theta.vcs.commits import walk_commits as walked
 from git_theta.vcs.discovery import discover_repository
@@ -65,14 +66,20 @@ def command(words: tuple[str, ...], globs: tuple[str, ...], limit: int | None, a
 def _find_commits(
     history: VersionHistory, limited: CommitDiffs, tips: Sequence[str], pathspecs: Sequence[str], globs: Sequence[str]
 ) -> Iterator[LoggedAlarms]:
-    """The commits asked for, each with what is alarming about it."""
+    """The commits that the command line selects, each with its alarms."""
     observer = Observer(history, tips, pathspecs)
     matching = _path_lister(limited) if pathspecs else None
     found = log_checkpoints(
-        walked(tips), history.diffs.edits_between, history.reader, matching=matching, keep=change_matcher(globs)
+        walked(tips), history.diffs.edits_between, history.reader, matching=matching, keep=_change_matcher(globs)
     )
     for logged in found:
         yield logged, observer.find_alarms(logged.steps)
+
+
+def _change_matcher(globs: Sequence[str]) -> Callable[[Change], bool] | None:
+    """Whether a parameter is called so; None for no globs, as what is no parameter then counts too."""
+    matches = name_matcher(globs)
+    return (lambda change: any(map(matches, change.names))) if globs else None
 
 
 def _path_lister(limited: CommitDiffs) -> Any:

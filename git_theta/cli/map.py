@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,12 +12,14 @@ import click
 from git_theta.cli import boundary
 from git_theta.cli.diff_output import terminal_width
 from git_theta.cli.listing import json_option
+from git_theta.cli.output_files import require_writable
 from git_theta.cli.pager import print_paged, uses_color
 from git_theta.cli.progress import Meter
 from git_theta.cli.revision_arguments import RevisionCommand, split_arguments
 from git_theta.diffing.intersection import intersect_versions
 from git_theta.diffing.weight_map import WeightMap
 from git_theta.errors import UsageError
+from git_theta.globs import name_matcher
 from git_theta.operations.comparing.version_map import bytes_to_read, map_versions
 from git_theta.repository.checkpoint_lookup import path_from_top
 from git_theta.repository.map_versions import find_base, read_map_versions, select_versions
@@ -53,9 +55,7 @@ def command(words: tuple[str, ...], **given: Any) -> int:
     that changed the checkpoint. PATH may be the index of shards.
     """
     options = _MapOptions(**given)
-    for file in (options.html, options.png):
-        if file and (not file.absolute().parent.is_dir() or file.is_dir()):
-            raise UsageError("cannot be written there", hint="Name a file in a folder that is there.", path=str(file))
+    require_writable(options.html, options.png)
     found = _chart_versions(words, options)
     _print_map(found, options)
     return _EXIT_UNREADABLE if found.failures else 0
@@ -66,7 +66,7 @@ def _chart_versions(words: Sequence[str], options: _MapOptions) -> WeightMap:
     if len(paths) != 1:
         raise UsageError("a map is of one checkpoint", hint="Name it last: git theta map REVISION... -- PATH")
     (path,), repository, meter = paths, discover_repository(), Meter()
-    keep = _parameter_matcher(options.globs)
+    keep = name_matcher(options.globs)
     with open_history(boundary.warn) as history:
         wanted = select_versions(history.blobs, revisions, path, boundary.warn)
         base = find_base(wanted, options.base)
@@ -79,15 +79,6 @@ def _chart_versions(words: Sequence[str], options: _MapOptions) -> WeightMap:
         return map_versions(
             path_from_top(path), origin.member, members, common, context, merge_base=options.base is None
         )
-
-
-def _parameter_matcher(globs: Sequence[str]) -> Callable[[str], bool]:
-    """Whether a parameter is called so. Raises UsageError for what is no glob."""
-    if not globs:
-        return lambda _: True
-    from git_theta.globs import name_matcher
-
-    return name_matcher(globs)
 
 
 def _print_map(found: WeightMap, options: _MapOptions) -> None:

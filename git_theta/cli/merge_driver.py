@@ -86,7 +86,7 @@ def _read_stage(file: Path) -> bytes | None:
 
 
 def _give_up(ours: Path, *, virtual: bool) -> int:
-    """Leave ours to the person. Of a virtual merge base leave nothing: else it would settle what nobody decided."""
+    """Leave our side in place. A virtual merge base is left empty: our side in it would settle the conflict."""
     if virtual:
         ours.write_bytes(b"")
     return 1
@@ -130,11 +130,11 @@ def _run_driver() -> int:
     """As Git reads it: an error must not look like a conflict that was left."""
     outcomes: list[int] = []
 
-    def merged() -> int:
+    def merge_and_note() -> int:
         outcomes.append(main())
         return outcomes[0]
 
-    code = boundary.run(merged)
+    code = boundary.run(merge_and_note)
     if outcomes:
         return code
     report_failure(code, read_merge_options())

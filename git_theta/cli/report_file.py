@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from git_theta.cli.output_files import require_writable
 from git_theta.errors import UsageError
 from git_theta.operations.merging.merge_report import Record, as_json, as_markdown
 from git_theta.vcs import atomic
@@ -16,10 +17,7 @@ def check_report_file(file: Path) -> None:
     """Raise UsageError where a report could not be written, before the work is done that it is about."""
     if file.suffix not in _RENDERERS:
         raise UsageError("a report is .md or .json", hint="Name such a file.", path=str(file))
-    if not file.absolute().parent.is_dir() or file.is_dir():
-        raise UsageError(
-            "a report cannot be written there", hint="Name a file in a folder that is there.", path=str(file)
-        )
+    require_writable(file)
     atomic.read_file(file)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import click
@@ -73,7 +73,7 @@ def command(name: str, globs: tuple[str, ...], depth: int, parameters: bool, as_
 
 
 def _select_entries(found: Checkpoint, globs: Sequence[str]) -> list[Entry]:
-    matches: Callable[[str], bool] = name_matcher(globs) if globs else lambda _: True
+    matches = name_matcher(globs)
     every = [entry for shard in found.shards for entry in shard.manifest.parameters()]
     chosen = [entry for entry in every if any(map(matches, [entry.name or "", *tied_names(entry)]))]
     if globs and not chosen:

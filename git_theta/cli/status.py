@@ -61,7 +61,7 @@ def command(pathspecs: tuple[str, ...], as_json: bool, nul: bool) -> None:
 
 
 def _find_contested(repository: Repository) -> dict[str, list[str]]:
-    """Path to the names of what is contested there, as far as that can be told without reading any object."""
+    """Path to the names that are contested there. No object is read."""
     found = {}
     for file in find_conflicted(repository):
         with contextlib.suppress(ManifestError):

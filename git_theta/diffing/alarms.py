@@ -59,7 +59,7 @@ def find_untrained(step: Step) -> Alarm | None:
 
 
 class WeightWatch:
-    """Remembers what commits made of the weights, and tells when one makes them the same as another did."""
+    """Remembers the weights that commits made, and finds commits that made the same ones."""
 
     def __init__(self, original: IsOriginal) -> None:
         self._original = original

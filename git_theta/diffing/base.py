@@ -32,9 +32,7 @@ class ChangeStatus(StrEnum):
 
 
 class ParameterVersion(NamedTuple):
-    """A parameter at one version: the path of its shard, the name that is meant (of a tied one, there are several),
-    and its entry.
-    """
+    """A parameter at one version: the path of its shard, one of its names (a tied parameter has several), its entry."""
 
     path: str
     name: str
@@ -58,6 +56,11 @@ class Change(NamedTuple):
         place = self.after or self.before
         assert place
         return place.name
+
+    @property
+    def names(self) -> list[str]:
+        """Every name that it has or had."""
+        return [*(version.name for version in (self.after, self.before) if version), *self.also]
 
     @property
     def stored_bytes(self) -> int:
@@ -121,7 +124,7 @@ class Measures(NamedTuple):
 
 
 class MeasuredChange(NamedTuple):
-    """A change with its measures: None where only names were asked for, or where ``failure`` says what kept them."""
+    """A change with its measures: None where only names are reported, or where ``failure`` says what went wrong."""
 
     change: Change
     measures: Measures | None = None

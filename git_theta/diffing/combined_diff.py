@@ -21,7 +21,7 @@ _MILDEST_FIRST = (
 
 
 def combine_comparisons(comparisons: Sequence[Sequence[Comparison]]) -> list[Comparison]:
-    """The checkpoints that differ from all parents, each with the changes that it is to all of them.
+    """The checkpoints that differ from all parents, each with the changes that it has against every one.
 
     Args:
         comparisons: for each parent, the checkpoints that differ from it.

@@ -48,7 +48,7 @@ def _group_changes(pairs: Iterable[ParameterPair]) -> Iterator[Change]:
 
 
 def _entry_key(place: ParameterVersion | None) -> tuple[str, str | None] | None:
-    """What tells the entry of a place from all others of its version."""
+    """A key that no other entry of the same version has."""
     return place and (place.path, place.entry.name)
 
 

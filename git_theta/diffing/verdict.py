@@ -78,7 +78,7 @@ class Verdict(NamedTuple):
 
 
 def kind_of(row: MeasuredChange, thresholds: Thresholds = THRESHOLDS) -> ChangeKind:
-    """How one parameter changed, as far as its measures tell."""
+    """The kind of change of one parameter, by its measures."""
     status, measures = row.change.status, row.measures
     if status in SAME_VALUES:
         return ChangeKind.UNCHANGED

@@ -1,4 +1,4 @@
-"""The trivial merge of one thing: what ids alone settle, and nothing is loaded for (L8).
+"""The trivial merge of one parameter, or of tied ones: what ids alone settle, with no tensor read (L8).
 
 Where exactly one new value is on the table it wins; where nobody changed anything nothing happens; all else is
 contested, however harmless it may look (L7). What is decided about is a parameter, or parameters that must go together

@@ -37,7 +37,7 @@ class PlannedParameter(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What becomes of a file.
+    """The plan of one file: a decision for each parameter, and the layout of the result.
 
     Attributes:
         labels: what people call the heads.

@@ -70,7 +70,7 @@ def plan_json(plan: Plan, choose: StrategyChooser | None = None) -> dict[str, An
 
 
 def render_plan(plan: Plan, choose: StrategyChooser | None = None) -> str:
-    """The plan in a few lines: how many parameters are in which state, what of the file, and all that is contested.
+    """The plan in a few lines: counts by state, the frame, and all that is contested.
 
     Args:
         plan: the plan.

@@ -167,7 +167,7 @@ _ATTRIBUTE = "theta-merge"
 
 @contextmanager
 def prefix_origin(origin: str) -> Iterator[None]:
-    """Let a UsageError tell who said what is wrong."""
+    """Put the origin of a rule before the message of a UsageError about it."""
     try:
         yield
     except UsageError as error:

@@ -82,7 +82,7 @@ def _check_keys(data: Mapping[str, Any], known: Collection[str]) -> None:
 
 
 def _check_value(name: str, value: Any) -> None:
-    """Numbers, text, truth values, and lists and tables of them: what every origin of a rule can say."""
+    """Require numbers, text, truth values, or lists and tables of them: what every origin of a rule can hold."""
     if isinstance(value, dict):
         value = list(value.values())
     if isinstance(value, list):

@@ -39,7 +39,7 @@ class Progress(Protocol):
 
 
 class Context(NamedTuple):
-    """Handed to every operation.
+    """What an operation works with.
 
     Attributes:
         store: where objects are.

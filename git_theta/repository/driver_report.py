@@ -21,7 +21,7 @@ class DriverReport(NamedTuple):
 
 
 def report_merge(path: str, merged: MergeResult, context: Context, asked: MergeOptions) -> None:
-    """Report what became of a file, where anybody asked."""
+    """Report how a file was merged, if a report was asked for."""
     if asked.report:
         _append(
             asked.report,

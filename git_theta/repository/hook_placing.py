@@ -10,7 +10,7 @@ from git_theta.vcs.discovery import Repository
 
 
 def ensure_hook(repository: Repository) -> None:
-    """Place the hook if there is none: a look at one file, for whoever must be quick."""
+    """Place the hook if there is none: one look at a file where there is."""
     if not (repository.hooks_dir / "pre-push").exists():
         place_hook(repository)
 

@@ -11,8 +11,10 @@ from git_theta.diffing.weight_map import MapVersion
 from git_theta.errors import UsageError
 from git_theta.repository.checkpoint_lookup import path_from_top, read_checkpoint_at
 from git_theta.repository.version_history import OID_DIGITS
-from git_theta.vcs.commits import BlobReader, Commit
+from git_theta.vcs.blobs import BlobReader
+from git_theta.vcs.commits import Commit
 from git_theta.vcs.commits import walk_commits as walked
+from git_theta.vcs.git import literal_pathspec
 from git_theta.vcs.heads import Head, merge_base, resolve_head
 from git_theta.vcs.revisions import commit_ids
 
@@ -27,7 +29,7 @@ class VersionShards(NamedTuple):
 
 
 class MapSelection(NamedTuple):
-    """What revisions and ranges stand for.
+    """The versions that revisions and ranges name.
 
     Attributes:
         versions: what is called by a name, and the commits of ranges, oldest first; each once.
@@ -39,7 +41,7 @@ class MapSelection(NamedTuple):
 
 
 def select_versions(blobs: BlobReader, words: Sequence[str], path: str, warn: Callable[[str], None]) -> MapSelection:
-    """The versions that these words stand for. Of a range, that is every commit that changed the checkpoint.
+    """The versions that these words name. A range stands for every commit in it that changed the checkpoint.
     ``warn`` is told of commits that are left out.
 
     Raises UsageError for what is no revision, for a range without such commits, and for less than two versions.
@@ -109,7 +111,7 @@ def _commits_in_range(
     whole = path_from_top(path)
     # Shards have other names where their number changed; what else changed beside them, _changed tells.
     place = whole.rpartition("/")[0] if is_index(whole) else whole
-    pathspecs = [f":(top,literal){place}"] if place else []
+    pathspecs = [literal_pathspec(place)] if place else []
     found = [
         Head(commit.oid[:OID_DIGITS], commit.oid)
         for commit in walked(tips, pathspecs)

@@ -17,7 +17,7 @@ from git_theta.vcs.heads import Head
 
 
 class GitMerge(NamedTuple):
-    """What came of a `git merge`.
+    """The result of a `git merge`.
 
     Attributes:
         code: its exit code, or that of the first driver that failed.

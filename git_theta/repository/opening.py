@@ -65,7 +65,7 @@ def conflicts_dir(repository: Repository) -> Path:
 
 
 def refresh_index(worktree: Path, texts: Mapping[str, bytes], answers: Path) -> None:
-    """Have Git take these files for what their manifests say, which ``answers`` holds too, where that is staged."""
+    """Have Git record how these files look, where the index has their manifests, which ``answers`` holds too."""
     command = module_command(sys.executable, f"{FILTER_MODULE} --written {shlex.quote(os.fspath(answers))}")
     index.refresh_entries(
         index.paths_holding(texts, worktree),

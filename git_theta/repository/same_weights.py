@@ -1,4 +1,4 @@
-"""The same-weights alarm where Git is: branches beside the commits at hand, and what to say to a person."""
+"""Alarms about commits that changed weights to the same ones: where they are looked for, and in words."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from git_theta.manifest.lines import digest_floating
 from git_theta.operations.comparing.parameter_history import steps_of
 from git_theta.repository.version_history import OID_DIGITS, VersionHistory
 from git_theta.vcs.commits import CommitDiffs, walk_commits
-from git_theta.vcs.git import git
+from git_theta.vcs.git import git, literal_pathspec
 
 _ALL_BRANCHES = ("--branches", "--remotes")
 
@@ -45,7 +45,7 @@ class Observer:
 
 def steps_of_branches(history: VersionHistory, paths: Sequence[str]) -> Iterator[Step]:
     """What commits of all branches did to these files (from the top), youngest first."""
-    return _read_steps(history, [*_ALL_BRANCHES, "HEAD"], [_literal_pathspec(path) for path in paths])
+    return _read_steps(history, [*_ALL_BRANCHES, "HEAD"], [literal_pathspec(path) for path in paths])
 
 
 def describe_alarm(alarm: Alarm) -> str:
@@ -75,8 +75,8 @@ def originality_test(history: VersionHistory) -> IsOriginal:
     """Tells which steps brought weights that no version of the file in their history had."""
 
     @cache
-    def found(step: Step) -> bool:
-        pathspecs = [_literal_pathspec(step.path)]
+    def is_original(step: Step) -> bool:
+        pathspecs = [literal_pathspec(step.path)]
         with CommitDiffs(pathspecs, renames=False) as diffs:
             for commit in walk_commits([step.parent], pathspecs):
                 edits = diffs.edits_between(commit.oid, commit.parents[0] if commit.parents else None)
@@ -85,12 +85,7 @@ def originality_test(history: VersionHistory) -> IsOriginal:
                     return False
         return True
 
-    return found
-
-
-def _literal_pathspec(path: str) -> str:
-    """The pathspec of a path from the top."""
-    return f":(top,literal){path}"
+    return is_original
 
 
 def _describe_branches(commit: str) -> str:

@@ -39,7 +39,7 @@ class ConflictJob(NamedTuple):
 
 
 def settle_file(job: ConflictJob, report: ErrorReporter) -> MergeResult | None:
-    """One file settled as far as it was chosen, and written; None where Git alone can tell what is in conflict."""
+    """Settle what was chosen of one file, and write it; None where the conflict is not by parameters."""
     conflict = read_conflict(job.file, job.repository)
     if conflict is None:
         return None

@@ -13,13 +13,15 @@ from git_theta.errors import ManifestError
 from git_theta.manifest.model import Manifest
 from git_theta.manifest.text import MAX_MANIFEST, decode_manifest, is_manifest
 from git_theta.repository.changed_files import FileSides
-from git_theta.vcs.raw_diff import FilePair, VersionRange, changed_files, list_folder, read_wanted_blobs
+from git_theta.vcs.blobs import read_wanted_blobs
+from git_theta.vcs.git import literal_pathspec
+from git_theta.vcs.raw_diff import FilePair, VersionRange, changed_files, list_folder
 
 _UNREAD_MANIFEST = Manifest("", 0, ())
 
 
 class SiblingShards(NamedTuple):
-    """What belongs to files that differ.
+    """The rest of the checkpoints that files which differ belong to.
 
     Attributes:
         indexes: contents of the indexes of shards in their folders, by path.
@@ -41,7 +43,7 @@ def find_siblings(
     around = {path: oid for folder in sorted(folders) for path, oid in list_folder(span, folder, top).items()}
     indexes = _read_contents({path: oid for path, oid in around.items() if is_index(path)}, top)
     related = _checkpoint_paths(own, around, indexes) - own
-    asked = [f":(top,literal){path}" for path in sorted(related)]
+    asked = [literal_pathspec(path) for path in sorted(related)]
     more = changed_files(span, asked, cwd=top) if asked and not all_asked else []
     changed = {version.path for pair in more for version in (pair.before, pair.after) if version}
     manifests = _read_contents({path: around[path] for path in related - changed}, top, manifests=True)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any, NamedTuple
 
-from git_theta.diffing.base import Change
-from git_theta.globs import name_matcher
 from git_theta.manifest.text import MAX_MANIFEST, is_manifest
 from git_theta.operations.comparing.parameter_history import HistoryReader
-from git_theta.vcs.commits import BlobReader, Commit, CommitDiffs
+from git_theta.vcs.blobs import BlobReader
+from git_theta.vcs.commits import Commit, CommitDiffs
 
 OID_DIGITS = 12
 """Hex digits of an id, where a person reads it."""
@@ -39,19 +38,6 @@ def read_manifest_text(blobs: BlobReader, oid: str) -> bytes | None:
     """The blob of that id, where it is the text of a manifest."""
     text = blobs.read(oid)
     return text if text and is_manifest(text) else None
-
-
-def change_matcher(globs: Sequence[str]) -> Callable[[Change], bool] | None:
-    """Whether one of a change's names matches a glob; None for no globs. Raises UsageError for what is no glob."""
-    if not globs:
-        return None
-    matches = name_matcher(globs)
-    return lambda change: any(map(matches, names_of_change(change)))
-
-
-def names_of_change(change: Change) -> list[str]:
-    """Every name that a changed parameter has or had."""
-    return [*(place.name for place in (change.after, change.before) if place), *change.also]
 
 
 def commit_json(commit: Commit) -> dict[str, Any]:

@@ -19,17 +19,17 @@ from git_theta.repository.same_weights import describe_alarm, originality_test, 
 from git_theta.repository.version_history import VersionHistory, open_history, read_manifest_text
 from git_theta.vcs.commits import BlobVersion, Edit
 from git_theta.vcs.discovery import Repository
-from git_theta.vcs.git import git, git_succeeds
+from git_theta.vcs.git import git, git_succeeds, literal_pathspec
 from git_theta.words import escape_unprintable, pluralize
 
 _MAX_NAMED = 3
 
 
 def find_same_weights(paths: Sequence[str], warn: Callable[[str], None]) -> list[str]:
-    """What is alarming about the weights that branches have of these files (from the top), a sentence each.
+    """Alarms about the weights that branches have of these files (from the top), a sentence each.
 
-    Only what still stands is told: of other branches, where a branch has the weights at its tip; of a commit and its
-    parent, where that commit is the last that changed the file in HEAD.
+    An alarm counts only while it holds: about another branch, while a branch has the weights at its tip; about a commit
+    and its parent, while that commit is the last one in HEAD that changed the file.
     """
     if not paths or not git_succeeds("rev-parse", "--verify", "--quiet", "HEAD"):
         return []
@@ -53,7 +53,7 @@ def _find_alarms(steps: Iterable[Step], digests: dict[str, str], history: Versio
 
 def _still_stands(alarm: Alarm, digest: str, history: VersionHistory) -> bool:
     if alarm.kind is AlarmKind.PARENT:
-        last = git("rev-list", "--no-merges", "-1", "HEAD", "--", f":(top,literal){alarm.path}").decode().strip()
+        last = git("rev-list", "--no-merges", "-1", "HEAD", "--", literal_pathspec(alarm.path)).decode().strip()
         return last == alarm.commit
     tips = git("for-each-ref", "--format=%(objectname)", "refs/heads", "refs/remotes").decode().split()
     blobs = {found[0] for tip in tips if (found := history.blobs.find(f"{tip}:{alarm.path}"))}

@@ -18,7 +18,7 @@ class Values(Protocol):
 
     @property
     def spec(self) -> Spec:
-        """Dtype and shape."""
+        """The dtype and shape."""
         ...
 
     @property

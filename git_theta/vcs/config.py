@@ -37,7 +37,7 @@ class Setting(NamedTuple):
 
     @property
     def is_ours(self) -> bool:
-        """Whether git-theta wrote it. ``required`` names nobody: it belongs to the commands it stands with."""
+        """Whether git-theta wrote it. ``required`` has no mark: it belongs to the commands beside it."""
         if self.key == _REQUIRED_KEY:
             return self.value == "true"
         return _COMMAND_MARK in self.value or (self.key, self.value) == _MERGE_NAME

@@ -42,6 +42,14 @@ class Repository(NamedTuple):
         return [folder.resolve().parent / "theta" for folder in objects]
 
 
+def find_repository() -> Repository | None:
+    """The repository around the current folder, or None."""
+    try:
+        return discover_repository()
+    except GitError:
+        return None
+
+
 def discover_repository(cwd: Path | None = None) -> Repository:
     """The repository around ``cwd``. Raises GitError outside of one."""
     try:

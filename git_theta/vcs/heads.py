@@ -1,4 +1,4 @@
-"""What is to be merged: commits, those of them that are not in the others already, and where they parted."""
+"""The heads of a merge: their commits, which of them are independent, and their merge base."""
 
 from __future__ import annotations
 
@@ -50,11 +50,6 @@ def merge_base(heads: Sequence[Head], cwd: Path | None = None) -> str | None:
         if "exited 1" in error.message:
             return None
         raise
-
-
-def is_shallow(cwd: Path | None = None) -> bool:
-    """Whether history was cut off here, so that heads may have commits in common that are not here."""
-    return git("rev-parse", "--is-shallow-repository", cwd=cwd).strip() == b"true"
 
 
 def merge_message(heads: Sequence[Head], cwd: Path | None = None) -> str:

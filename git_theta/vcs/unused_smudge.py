@@ -1,6 +1,7 @@
-"""Files that Git has smudged for nobody: before it runs a diff driver, it puts both versions into temporary files.
+"""Files that Git has smudged, and that nobody reads.
 
-Ours reads the blobs that it is given the ids of. So where Git is about to call it, its files may hold anything.
+Before Git runs a diff driver, it puts both versions into temporary files. Our driver reads the blobs whose ids it is
+given instead. So where Git is about to call it, the temporary files may hold anything.
 """
 
 from __future__ import annotations

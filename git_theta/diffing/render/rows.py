@@ -1,4 +1,4 @@
-"""What is said of one row, wherever it is shown: its sign, dtype and shape, figures, and notes."""
+"""The parts of one row, in every kind of report: its sign, dtype and shape, figures, and notes."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def figures_of(row: MeasuredChange) -> dict[str, Figure]:
 
 
 def notes_of(row: MeasuredChange, hints: bool = True) -> Iterator[tuple[str, bool]]:
-    """What figures do not tell of a row: words, and whether they are alarming. ``hints``: what it looks like, too."""
+    """The notes on a row, and whether each is alarming. ``hints``: with a guess at what kind of change it is."""
     change = row.change
     if row.failure:
         yield escape_unprintable(row.failure), True

@@ -75,7 +75,7 @@ def _line_name(line: TableLine) -> str:
 
 
 def _heading(line: TableLine, colors: Palette, width: int) -> str:
-    """The module, and as much of what is said of it as there is room for."""
+    """The module, and as many of its notes as there is room for."""
     name, *said = line.heading
     room = width - len("  ") - len(_GAP)
     while len(said) > 1 and len(", ".join(said)) + min(len(name), _COMFORTABLE_NAME) > room:

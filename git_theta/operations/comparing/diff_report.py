@@ -78,7 +78,7 @@ def _entries_of(change: Change) -> list[Entry]:
 
 
 def _fetch_missing(entries: Iterable[Entry], context: Context) -> None:
-    """Fetch what is missing. The rows of what nobody has will say so."""
+    """Fetch what is missing. A row whose objects cannot be had says so."""
     with suppress(MissingObject):
         require_entries(entries, context)
 

@@ -81,7 +81,7 @@ class LogEntry(NamedTuple, Generic[C]):
 
 
 class HistoryReader:
-    """Reads versions of checkpoints, no more of them than what differs.
+    """Reads versions of checkpoints; of two versions, only the entries that differ.
 
     Args:
         texts: where manifests come from.

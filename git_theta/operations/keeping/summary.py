@@ -80,7 +80,7 @@ def find_duplicates(entries: Iterable[Entry]) -> list[tuple[Entry, ...]]:
 
 
 def module_tree(entries: Sequence[Entry]) -> ModuleNode:
-    """The parameters as a tree, in file order. A module with nothing but one module is told with it in one name."""
+    """The parameters as a tree, in file order. A module that holds one module and nothing else is joined with it."""
     return _build_module("", [((entry.name or "").split(".", _MAX_COMPONENTS), entry) for entry in entries])
 
 

@@ -50,7 +50,7 @@ def _verify_object(item: tuple[str, list[ObjectUse]], store: Store, progress: Ca
 
 
 def _make_defect(error: ThetaError, uses: list[ObjectUse]) -> Defect:
-    """One defect, told by the first file that suffers from it."""
+    """One defect, with the first file that needs the object."""
     first = uses[0]
     names = (use.part.name for use in uses if use.blob == first.blob)
     return Defect(

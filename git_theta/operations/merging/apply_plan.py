@@ -110,7 +110,7 @@ def apply_plan(
 def _choose_frame(
     made: Plan, choose: Choose, context: Context
 ) -> tuple[Plan, list[AppliedStrategy | ContestedDecision]]:
-    """The plan with a frame, and what there is to tell about it: nothing where ids or the format could decide."""
+    """The plan with a frame, and what was chosen for it: nothing where ids or the format could decide."""
     made, _ = settle_frame(made, context)
     if made.frame.source is not None:
         return made, []

@@ -23,7 +23,7 @@ class HeadVersion(NamedTuple):
 
 
 class FilePlan(NamedTuple):
-    """What is to be done about a file.
+    """How a file is merged: by parameters, taken from one head, or contested.
 
     Attributes:
         path: the file.
@@ -58,7 +58,7 @@ class FilePlan(NamedTuple):
 
 
 def plan_file(file: MergeFile[HeadVersion], labels: Sequence[str]) -> FilePlan:
-    """What is to be done about a file that is not the same everywhere.
+    """How to merge a file that is not the same everywhere.
 
     Args:
         file: what the merge base and each head have.

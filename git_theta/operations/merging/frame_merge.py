@@ -14,10 +14,10 @@ from git_theta.operations.templates import is_rebuilt_from, read_template
 
 
 def settle_frame(made: Plan, context: Context) -> tuple[Plan, bool]:
-    """The plan with the frame of a head that says all that is to be said; and whether there is one.
+    """The plan with the frame of the one head that changed it; and whether the frame is settled.
 
-    Where there is none, because more than one head changed what is no parameter, the plan keeps the first head's.
-    Without a base nothing may differ: then the first head stands for it.
+    It is contested where more than one head changed what is no parameter: the plan then keeps the first head's.
+    Without a base the first head stands for it, and no other may differ.
     """
     if made.whole or made.frame.source is not None:
         return made, True

@@ -36,7 +36,7 @@ class Method(NamedTuple):
 
 
 class Recipe(NamedTuple):
-    """What a recipe says.
+    """A mergekit recipe, as far as it has a meaning here.
 
     Attributes:
         strategy, options: as `-s` and `-o` would.
