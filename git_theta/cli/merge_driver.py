@@ -130,11 +130,11 @@ def _run_driver() -> int:
     """As Git reads it: an error must not look like a conflict that was left."""
     outcomes: list[int] = []
 
-    def merged() -> int:
+    def merge_and_note() -> int:
         outcomes.append(main())
         return outcomes[0]
 
-    code = boundary.run(merged)
+    code = boundary.run(merge_and_note)
     if outcomes:
         return code
     report_failure(code, read_merge_options())

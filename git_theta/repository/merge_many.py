@@ -141,15 +141,15 @@ def _bytes_to_compute(item: FilePlan, asked: MergeOptions, top: Path) -> int:
 
 
 def _cap_progress(total: int, tick: Callable[[int], None]) -> Callable[[int], None]:
-    """Tell of no more than ``total``: parts that are only taken over come after those that are computed."""
+    """Count no more than ``total`` bytes: parts that are only taken over come after those that are computed."""
     left = total
 
-    def capped(done: int) -> None:
+    def tick_capped(done: int) -> None:
         nonlocal left
         tick(min(done, left))
         left -= min(done, left)
 
-    return capped
+    return tick_capped
 
 
 def _describe_left(left: ContestedDecision) -> str:

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Protocol
 
 from git_theta.errors import GitError
-from git_theta.vcs.git import git, read_blob
+from git_theta.vcs.blobs import read_blob
+from git_theta.vcs.git import git
 from git_theta.vcs.index_file import KnownFile, SplitIndexError, patch_index
 
 _LOCK_PATIENCE = 1.0
@@ -20,7 +21,7 @@ _LOCK_PATIENCE = 1.0
 
 def read_staged(path: str, worktree: Path | None) -> bytes | None:
     """The blob that the index has for ``path`` (relative to the top, no conflict stages), or None."""
-    return read_blob(f":0:{path}", cwd=worktree)
+    return read_blob(f":0:{path}", worktree)
 
 
 class _Written(Protocol):

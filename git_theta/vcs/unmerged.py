@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from git_theta.vcs.blobs import Blob, read_contents
+from git_theta.vcs.blobs import read_wanted_blobs
 from git_theta.vcs.git import git, split_nul
 
 
@@ -46,7 +46,7 @@ def unmerged_files(
         oids.setdefault(path, ["", "", ""])[int(stage) - 1] = oid
         if stage == "2" or path not in modes:
             modes[path] = mode
-    texts = _read_stages({oid for stages in oids.values() for oid in stages if oid}, wanted, largest, cwd)
+    texts = read_wanted_blobs((oid for stages in oids.values() for oid in stages if oid), wanted, largest, cwd)
     return [
         UnmergedFile(path, modes[path], (base, ours, theirs), (texts.get(base), texts.get(ours), texts.get(theirs)))
         for path, (base, ours, theirs) in oids.items()
@@ -58,15 +58,3 @@ def stage_content(path: str, mode: str, content: bytes, worktree: Path) -> None:
     oid = git("hash-object", "-w", "--stdin", cwd=worktree, stdin=content).decode().strip()
     entry = f"{mode} {oid} 0\t".encode() + os.fsencode(path) + b"\0"
     git("update-index", "-z", "--index-info", cwd=worktree, stdin=entry)
-
-
-def _read_stages(
-    oids: Iterable[str], wanted: Callable[[bytes], bool], largest: int, cwd: Path | None
-) -> dict[str, bytes]:
-    names = b"".join(oid.encode() + b"\n" for oid in sorted(oids))
-    if not names:
-        return {}
-    form = "--batch-check=%(objectname) %(objectsize)"
-    found = [line.split() for line in git("cat-file", form, cwd=cwd, stdin=names).decode().splitlines()]
-    blobs = [Blob(oid, int(size), "") for oid, size in found if size.isdigit()]
-    return {one.blob.oid: one.data for one in read_contents(blobs, wanted, largest) if one.whole and wanted(one.data)}
