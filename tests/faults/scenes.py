@@ -88,12 +88,10 @@ def attempt(sandbox: Sandbox, *args: str | Path, process: str = "") -> subproces
     return done
 
 
-def afflicted(
-    sandbox: Sandbox, stage: Stage, fault: str, *args: str | Path, mode: str = "fault"
-) -> subprocess.CompletedProcess[str]:
+def afflicted(sandbox: Sandbox, stage: Stage, fault: str, *args: str | Path) -> subprocess.CompletedProcess[str]:
     """``git ARGS`` with a fault at a stage of our process, which must be reached; see ``launcher.py``."""
     marker = sandbox.root.parent / "marker"
-    process = launcher.command(mode, stage.target, stage.when, str(stage.nth), fault, marker)
+    process = launcher.command("fault", stage.target, stage.when, str(stage.nth), fault, marker)
     done = attempt(sandbox, *args, process=process)
     assert marker.exists(), f"{stage} was never reached:\n{done.stderr}"
     marker.unlink()
