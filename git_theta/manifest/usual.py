@@ -7,6 +7,8 @@ that parsing JSON and encoding it again take, which in a diff of two thousand li
 from __future__ import annotations
 
 import re
+from functools import lru_cache
+from sys import intern
 
 from git_theta.manifest.model import Entry, Storage
 
@@ -25,7 +27,37 @@ def parse_common_line(line: bytes) -> Entry | None:
     if found is None:
         return None
     name, dtype, shape, size, oid, update, serializer, holder, bytes_, offset, length = found.groups()
-    storage = Storage(update, serializer, holder, int(bytes_), (int(offset), int(length)) if offset else None)
+    # What is the same in many lines is one object for all of them: half of the memory that they take.
+    storage = Storage(
+        intern(update),
+        intern(serializer),
+        intern(holder),
+        _number(bytes_),
+        (int(offset), _number(length)) if offset else None,
+    )
     if storage.offset + storage.size > storage.bytes:
         return None
-    return Entry(oid, int(size), storage, name, dtype, tuple(map(int, shape.split(","))) if shape else ())
+    return Entry(oid, _number(size), storage, intern(name), intern(dtype), _parse_shape(shape))
+
+
+def format_common_line(entry: Entry) -> bytes | None:
+    """The line of a parameter, with its newline; None where ``parse_common_line`` would not take it."""
+    storage = entry.storage
+    if entry.views or entry.extra or storage.extra or storage.offset + storage.size > storage.bytes:
+        return None
+    place = "" if storage.range is None else f',"range":[{storage.offset},{storage.size}]'
+    line = (
+        f'{{"name":"{entry.name}","dtype":"{entry.dtype}","shape":[{",".join(map(str, entry.shape))}],'
+        f'"size":{entry.size},"oid":"{entry.oid}","storage":{{"update":"{storage.update}",'
+        f'"serializer":"{storage.serializer}","object":"{storage.object}","bytes":{storage.bytes}{place}}}}}'
+    )
+    # The pattern has no quote within quotes: what it takes is what was put in, whatever that was.
+    return f"{line}\n".encode() if entry.name is not None and _LINE.fullmatch(line) else None
+
+
+_number = lru_cache(1 << 12)(int)
+
+
+@lru_cache(1 << 12)
+def _parse_shape(dimensions: str) -> tuple[int, ...]:
+    return tuple(map(int, dimensions.split(","))) if dimensions else ()
