@@ -66,7 +66,7 @@ def read_values(entry: Entry, store: Store, parallel: Parallel) -> Iterator[Buff
     except CorruptObject as error:
         reason = f": {error.message}" if error.message else ""
         raise CorruptObject(
-            f"object {entry.storage.object} does not hold these values any more{reason}",
+            f"object {entry.storage.place.object} does not hold these values any more{reason}",
             hint="See what is damaged: git theta fsck. Fetch a good copy, or restore it from a backup.",
             parameter=entry.name or "",
         ) from error
@@ -75,10 +75,10 @@ def read_values(entry: Entry, store: Store, parallel: Parallel) -> Iterator[Buff
 
 
 def _decode_values(entry: Entry, store: Store, parallel: Parallel) -> Iterator[Buffer]:
-    storage = entry.storage
-    update: Update = registry.load_plugin("updates", storage.update)()
-    serializer: Serializer = registry.load_plugin("serializers", storage.serializer)()
+    coding, place, _ = entry.storage
+    update: Update = registry.load_plugin("updates", coding.update)()
+    serializer: Serializer = registry.load_plugin("serializers", coding.serializer)()
 
-    with closing(store.get(storage.object)) as file:
-        file.seek(storage.offset)
-        yield from map(update.decode, serializer.decode(Payload(file, storage.size), parallel))
+    with closing(store.get(place.object)) as file:
+        file.seek(place.offset)
+        yield from map(update.decode, serializer.decode(Payload(file, place.size), parallel))

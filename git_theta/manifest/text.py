@@ -16,9 +16,19 @@ from itertools import chain, islice
 from typing import Any, NoReturn
 
 from git_theta.errors import ManifestError, NewerManifest
-from git_theta.manifest.model import Entry, Manifest, Storage, View
+from git_theta.manifest.json_checks import (
+    require_name,
+    require_oid,
+    require_shape,
+    require_size,
+    require_sizes,
+    require_text,
+    sort_keys,
+)
+from git_theta.manifest.model import Entry, Manifest, View
+from git_theta.manifest.storage_json import check_own_oid, storage_from_json, storage_to_json
 from git_theta.manifest.usual import format_common_line, parse_common_line
-from git_theta.words import shorten_text
+from git_theta.words import pluralize, shorten_text
 
 VERSION = 1
 PREFIX = b"git-theta manifest "
@@ -32,13 +42,13 @@ _MAX_LINE = 16 << 20
 
 _CACHED_LINES = 1 << 13
 """Parsed lines to keep: of two versions that are compared, most are the same. 2 KB each, or 16 MB."""
-_MAX_CACHED_LINE = 1 << 10
-"""Bytes of a line that may be kept: others could hold anything."""
+_SHORT_LINE = 1 << 10
+"""Bytes of a line that is one of so many."""
+_CACHED_LONG_LINES = 1 << 10
+"""Parsed longer lines to keep: with the longest chain of update bases 16 KB each, or 16 MB as well."""
+_LONG_LINE = 6 << 10
+"""Bytes of a longer line that may be kept: each link of a chain takes 280. Others could hold anything."""
 
-_MAX_DIMENSIONS = 64
-"""A shape has no more; the product of any number of them would take hours."""
-
-_OID = re.compile(r"[0-9a-f]{64}\Z")
 _ANY_VERSION = re.compile(rb"git-theta manifest ([1-9][0-9]{0,8})\n")
 
 
@@ -58,7 +68,10 @@ def encode_manifest(manifest: Manifest) -> bytes:
         _check_names(manifest)
     except _INVALID as error:
         reason = _invalid_reason(error)
-        raise ManifestError(f"no manifest can hold its {len(manifest.entries):,} parts: {reason}") from error
+        raise ManifestError(
+            f"no manifest can hold its {pluralize(len(manifest.entries), 'part')}: {reason}",
+            hint="Split the checkpoint into shards.",
+        ) from error
     return text.getvalue()
 
 
@@ -107,8 +120,8 @@ def _parse_header(line: bytes) -> Manifest:
     header = _parse_json_line(line)
     frame = header.pop("frame", None)
     manifest = Manifest(
-        format=_require_text(header.pop("format")),
-        size=_require_size(header.pop("size")),
+        format=require_text(header.pop("format")),
+        size=require_size(header.pop("size")),
         frame=None if frame is None else _run_from_json(frame),
         entries=(),
         extra=header,
@@ -119,7 +132,9 @@ def _parse_header(line: bytes) -> Manifest:
 
 def _parse_part(line: bytes) -> Entry:
     """The part that a line stands for; one that was parsed lately is the same object."""
-    return _parse_cached(line) if len(line) < _MAX_CACHED_LINE else _parse_line(line)
+    if len(line) < _SHORT_LINE:
+        return _parse_short(line)
+    return _parse_long(line) if len(line) < _LONG_LINE else _parse_line(line)
 
 
 def _parse_line(line: bytes) -> Entry:
@@ -131,7 +146,8 @@ def _parse_line(line: bytes) -> Entry:
     return entry
 
 
-_parse_cached = lru_cache(_CACHED_LINES)(_parse_line)
+_parse_short = lru_cache(_CACHED_LINES)(_parse_line)
+_parse_long = lru_cache(_CACHED_LONG_LINES)(_parse_line)
 
 
 def _require_exact(data: Mapping[str, Any], line: bytes) -> None:
@@ -192,11 +208,11 @@ def _entry_from_json(data: dict[str, Any]) -> Entry:
 
 def _parameter_from_json(data: dict[str, Any]) -> Entry:
     return Entry(
-        name=_require_name(data.pop("name")),
-        dtype=_require_text(data.pop("dtype")),
-        shape=_require_shape(data.pop("shape")),
-        size=_require_size(data.pop("size")),
-        oid=_require_oid(data.pop("oid")),
+        name=require_name(data.pop("name")),
+        dtype=require_text(data.pop("dtype")),
+        shape=require_shape(data.pop("shape")),
+        size=require_size(data.pop("size")),
+        oid=require_oid(data.pop("oid")),
         views=tuple(map(_view_from_json, data.pop("views", ()))),
         storage=storage_from_json(data.pop("storage")),
         extra=data,
@@ -208,8 +224,8 @@ def _run_from_json(data: dict[str, Any]) -> Entry:
     if not data.keys().isdisjoint(("name", "dtype", "shape", "views")):
         raise ValueError("a part without a name has a parameter's keys")
     return Entry(
-        size=_require_size(data.pop("size")),
-        oid=_require_oid(data.pop("oid")),
+        size=require_size(data.pop("size")),
+        oid=require_oid(data.pop("oid")),
         storage=storage_from_json(data.pop("storage")),
         extra=data,
     )
@@ -218,36 +234,20 @@ def _run_from_json(data: dict[str, Any]) -> Entry:
 def _view_from_json(data: dict[str, Any]) -> View:
     stride = data.pop("stride", None)
     return View(
-        name=_require_name(data.pop("name")),
-        dtype=_require_text(data.pop("dtype")),
-        shape=_require_shape(data.pop("shape")),
-        stride=None if stride is None else _require_sizes(stride),
-        offset=_require_size(data.pop("offset", 0)),
+        name=require_name(data.pop("name")),
+        dtype=require_text(data.pop("dtype")),
+        shape=require_shape(data.pop("shape")),
+        stride=None if stride is None else require_sizes(stride),
+        offset=require_size(data.pop("offset", 0)),
         extra=data,
     )
-
-
-def storage_from_json(data: dict[str, Any]) -> Storage:
-    """The storage that parsed JSON stands for; ``data`` is used up. Raises KeyError, ValueError, TypeError."""
-    place = data.pop("range", None)
-    storage = Storage(
-        update=_require_text(data.pop("update")),
-        serializer=_require_text(data.pop("serializer")),
-        object=_require_oid(data.pop("object")),
-        bytes=_require_size(data.pop("bytes")),
-        range=None if place is None else _require_range(place),
-        extra=data,
-    )
-    if storage.offset + storage.size > storage.bytes:
-        raise ValueError("a range reaches beyond its object")
-    return storage
 
 
 def _header_to_json(manifest: Manifest) -> dict[str, Any]:
     data: dict[str, Any] = {"format": manifest.format, "size": manifest.size}
     if manifest.frame is not None:
         data["frame"] = _entry_to_json(manifest.frame)
-    return data | _sort_keys(manifest.extra)
+    return data | sort_keys(manifest.extra)
 
 
 def _entry_to_json(entry: Entry) -> dict[str, Any]:
@@ -255,9 +255,10 @@ def _entry_to_json(entry: Entry) -> dict[str, Any]:
     if entry.name is not None:
         data = {"name": entry.name, "dtype": entry.dtype, "shape": list(entry.shape)}
     data |= {"size": entry.size, "oid": entry.oid}
+    check_own_oid(entry.oid, entry.storage)
     if entry.views:
         data["views"] = [_view_to_json(view) for view in entry.views]
-    return data | {"storage": storage_to_json(entry.storage)} | _sort_keys(entry.extra)
+    return data | {"storage": storage_to_json(entry.storage)} | sort_keys(entry.extra)
 
 
 def _view_to_json(view: View) -> dict[str, Any]:
@@ -266,35 +267,11 @@ def _view_to_json(view: View) -> dict[str, Any]:
         data["stride"] = list(view.stride)
     if view.offset:
         data["offset"] = view.offset
-    return data | _sort_keys(view.extra)
-
-
-def storage_to_json(storage: Storage) -> dict[str, Any]:
-    """What stands for ``storage`` in JSON, keys in their fixed order."""
-    data: dict[str, Any] = {
-        "update": storage.update,
-        "serializer": storage.serializer,
-        "object": storage.object,
-        "bytes": storage.bytes,
-    }
-    if storage.range is not None:
-        data["range"] = list(storage.range)
-    return data | _sort_keys(storage.extra)
+    return data | sort_keys(view.extra)
 
 
 def _encode_line(data: Mapping[str, Any]) -> bytes:
     return json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode() + b"\n"
-
-
-def _sort_keys(extra: Mapping[str, Any]) -> dict[str, Any]:
-    """Unknown keys in their one order, whatever they hold."""
-    return {key: _sort_nested(extra[key]) for key in sorted(extra)}
-
-
-def _sort_nested(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return _sort_keys(value)
-    return [_sort_nested(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def _parse_json_line(line: bytes) -> Any:
@@ -325,44 +302,3 @@ def _reject_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(data) != len(pairs):
         raise ValueError("a key stands twice")
     return data
-
-
-def _require_text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise ValueError(f"{value!r} is not text")
-    return value
-
-
-def _require_name(value: Any) -> str:
-    if not _require_text(value) or "\0" in value:
-        raise ValueError(f"{value!r} is not a name")
-    return str(value)
-
-
-def _require_size(value: Any) -> int:
-    if type(value) is not int or not 0 <= value < 1 << 63:
-        raise ValueError(f"{value!r} is not a size")
-    return value
-
-
-def _require_sizes(values: Any) -> tuple[int, ...]:
-    return tuple(_require_size(value) for value in values)
-
-
-def _require_shape(values: Any) -> tuple[int, ...]:
-    if len(values) > _MAX_DIMENSIONS:
-        raise ValueError(f"a shape of {len(values)} dimensions")
-    return _require_sizes(values)
-
-
-def _require_range(values: Any) -> tuple[int, int]:
-    offset, *sizes = _require_sizes(values)
-    if len(sizes) != 1:
-        raise ValueError(f"{values!r} is not a range")
-    return offset, sizes[0]
-
-
-def _require_oid(value: Any) -> str:
-    if not isinstance(value, str) or not _OID.match(value):
-        raise ValueError(f"{value!r} is not an object id")
-    return value

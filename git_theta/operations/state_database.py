@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from git_theta.errors import ManifestError
 from git_theta.manifest.model import Entry, Storage
-from git_theta.manifest.text import storage_from_json, storage_to_json
+from git_theta.manifest.storage_json import storage_from_json, storage_to_json
 
 if TYPE_CHECKING:  # 4 ms, which a file whose parts the index knows does not need
     import sqlite3
@@ -88,8 +88,8 @@ class StateDatabase:
         import sqlite3
 
         with self._lock, contextlib.suppress(sqlite3.Error, OSError):
-            row = self._open().execute(query, values).fetchone()
-            return row and row[0]
+            row: tuple[bytes] | None = self._open().execute(query, values).fetchone()
+            return row[0] if row else None
         return None
 
     def _write(self, statement: str, rows: Iterable[tuple[object, ...]]) -> None:

@@ -27,7 +27,7 @@ def find_conflicted(repository: Repository, pathspecs: Sequence[str] = ()) -> li
     """The tracked files in conflict that match pathspecs of the current folder; all of the worktree without any."""
     cwd = None if pathspecs else repository.worktree
     files = unmerged_files(pathspecs, cwd)
-    ours = set(filtered_paths([file.path for file in files], repository.worktree)) if files else set()
+    ours = set(filtered_paths([file.path for file in files], repository.worktree))
     return [file for file in files if file.path in ours]
 
 

@@ -7,12 +7,13 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from git_theta.vcs.git import git, read_blob, split_nul
+from git_theta.vcs.blobs import read_blob
+from git_theta.vcs.git import git, split_nul
 
 
 def read_staged(path: str, worktree: Path | None) -> bytes | None:
     """The blob that the index has for ``path`` (relative to the top, no conflict stages), or None."""
-    return read_blob(f":0:{path}", cwd=worktree)
+    return read_blob(f":0:{path}", worktree)
 
 
 def paths_holding(texts: Mapping[str, bytes], worktree: Path) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from git_theta.vcs.blobs import Blob, read_contents
+from git_theta.vcs.blobs import iterate_wanted_blobs
 from git_theta.vcs.git import git, split_nul
 
 
@@ -51,13 +51,7 @@ def read_stages(file: UnmergedFile, wanted: Callable[[bytes], bool], largest: in
         wanted: told the start of a stage, whether to read it: others are left out.
         largest: bytes above which it is not read at all.
     """
-    names = b"".join(oid.encode() + b"\n" for oid in sorted(set(file.oids)) if oid)
-    form = "--batch-check=%(objectname) %(objectsize)"
-    found = [line.split() for line in git("cat-file", form, stdin=names).decode().splitlines()]
-    blobs = [Blob(oid, int(size), "") for oid, size in found if size.isdigit()]
-    for one in read_contents(blobs, wanted, largest):
-        if one.whole and wanted(one.data):
-            yield one.blob.oid, one.data
+    return iterate_wanted_blobs(filter(None, file.oids), wanted, largest)
 
 
 def stage_content(path: str, mode: str, content: bytes, worktree: Path) -> None:

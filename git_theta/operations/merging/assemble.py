@@ -66,7 +66,9 @@ def _merged_entries(made: Plan, computed: Mapping[str, Entry]) -> list[Entry]:
 
 def _has_values(some: Iterable[Entry], others: Iterable[Entry]) -> bool:
     """Whether they are parameters of the same names and bytes, in the same order."""
-    return all(one and other and (one.name, one.oid) == (other.name, other.oid) for one, other in zip_longest(some, others))
+    return all(
+        one and other and (one.name, one.oid) == (other.name, other.oid) for one, other in zip_longest(some, others)
+    )
 
 
 def _has_layout(there: Manifest, like: Manifest) -> bool:
