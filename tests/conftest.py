@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import templates
 from tests.sandbox import Sandbox, environment
 
 
@@ -25,7 +26,14 @@ def sealed_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Seals what wider fixtures do before the first test has its own home."""
     with pytest.MonkeyPatch.context() as patch:
         _seal(patch, tmp_path_factory.mktemp("session") / "home")
+        patch.setenv(templates.FOLDER, os.fspath(_shared(tmp_path_factory.getbasetemp()) / "templates"))
+        Path(os.environ[templates.FOLDER]).mkdir(exist_ok=True)
         yield
+
+
+def _shared(folder: Path) -> Path:
+    """The temporary folder of the whole test run, given that of this process: pytest-xdist has one per worker."""
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
 
 
 @pytest.fixture(autouse=True)
