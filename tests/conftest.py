@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,10 +37,16 @@ def _shared(folder: Path) -> Path:
     return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
 
 
+@pytest.fixture(scope="session")
+def new_homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Names for homes. ``mktemp`` looks through all folders that thousands of tests before have made."""
+    return (tmp_path_factory.getbasetemp() / f"home{number}" for number in itertools.count())
+
+
 @pytest.fixture(autouse=True)
-def home(sealed_session: None, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def home(sealed_session: None, monkeypatch: pytest.MonkeyPatch, new_homes: Iterator[Path]) -> Path:
     """This test's own home, so that one test's ``git config --global`` is unknown to the next."""
-    home = tmp_path_factory.mktemp("user") / "home"
+    home = next(new_homes)
     _seal(monkeypatch, home)
     return home
 

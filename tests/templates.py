@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
+import pickle
 import shutil
 import struct
 import tempfile
@@ -39,8 +40,8 @@ _Build = Callable[Concatenate[_Repository, _Params], None]
 def built_once(build: _Build[_Repository, _Params]) -> _Build[_Repository, _Params]:
     """Have ``build(repository, ...)`` copy what it made when it was called like that before, in this test run.
 
-    It is called like that where its arguments have the same ``repr`` and all files of the repository, caches aside,
-    and of Git's global configuration are the same. What it makes may follow from nothing else, and may name no folder.
+    It is called like that where its arguments, all files of the repository, caches aside, and Git's global
+    configuration are the same. What it makes may follow from nothing else, and may name no folder.
     """
 
     @functools.wraps(build)
@@ -49,7 +50,7 @@ def built_once(build: _Build[_Repository, _Params]) -> _Build[_Repository, _Para
         if not folder:
             build(repository, *args, **kwargs)
             return
-        call = f"{build.__module__}.{build.__qualname__} {args!r} {kwargs!r}"
+        call = pickle.dumps((build.__module__, build.__qualname__, args, kwargs))
         template = Path(folder) / _digest(call, repository.root)
         if template.exists():
             _clear(repository.root)
@@ -84,8 +85,8 @@ class _Entry(NamedTuple):
     path: str
 
 
-def _digest(call: str, root: Path) -> str:
-    whole = hashlib.sha256(call.encode(errors="surrogateescape"))
+def _digest(call: bytes, root: Path) -> str:
+    whole = hashlib.sha256(call)
     for variable in ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM"):
         whole.update(Path(os.environ[variable]).read_bytes() + b"\0")
     for file in _files(root):
