@@ -9,7 +9,7 @@ import math
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypedDict, Unpack
@@ -149,6 +149,20 @@ class Sandbox:
         self.git("add", "--all")
         self.git("commit", "--quiet", "-m", message)
         return self.git("rev-parse", "HEAD").stdout.strip()
+
+
+def track_and_commit(sandbox: Sandbox, files: Mapping[str, bytes], *patterns: str) -> Sandbox:
+    """Track these patterns, ``*.safetensors`` where there is none, and commit these files."""
+    _start(sandbox, files, patterns or ("*.safetensors",))
+    return sandbox
+
+
+@built_once
+def _start(sandbox: Sandbox, files: Mapping[str, bytes], patterns: Sequence[str]) -> None:
+    sandbox.theta("track", *patterns)
+    for path, content in files.items():
+        sandbox.write(path, content)
+    sandbox.commit()
 
 
 @built_once
