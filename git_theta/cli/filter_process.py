@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from git_theta.cli import boundary
+from git_theta.cli.git_output import claim_stdout
 from git_theta.cli.progress import Meter
 from git_theta.operations.adding.clean import clean_stream
 from git_theta.operations.context import Context
@@ -43,27 +44,28 @@ def is_smudge_skipped() -> bool:
 
 def main() -> int:
     """Serve Git on standard input and output. ``--written FILE``: answer clean alone, from that file where it can."""
+    output = PacketWriter(claim_stdout())
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # temporary files go, as after Ctrl-C
     # `checkout --recurse-submodules` of git < 2.40 leaves it to filters, and most git commands that we run refuse it.
     os.environ.pop("GIT_INTERNAL_SUPER_PREFIX", None)
     if sys.argv[1:2] == ["--written"]:
-        _serve_written(discover_repository(), json.loads(Path(sys.argv[2]).read_text()))
+        _serve_written(discover_repository(), json.loads(Path(sys.argv[2]).read_text()), output)
     else:
-        _serve_filter(discover_repository())
+        _serve_filter(discover_repository(), output)
     return 0
 
 
-def _serve(handlers: dict[str, Handler]) -> None:
-    serve_filter(PacketReader(0), PacketWriter(1), handlers, boundary.report_error)
+def _serve(handlers: dict[str, Handler], output: PacketWriter) -> None:
+    serve_filter(PacketReader(0), output, handlers, boundary.report_error)
 
 
-def _serve_filter(repository: Repository) -> None:
+def _serve_filter(repository: Repository, output: PacketWriter) -> None:
     ensure_hook(repository)
     meter = Meter()
     with open_context(repository, boundary.warn, meter) as context:
         session = _Session(repository, context, meter)
         smudge_or_skip = session.skip if is_smudge_skipped() else session.smudge
-        _serve({"clean": session.clean, "smudge": smudge_or_skip})
+        _serve({"clean": session.clean, "smudge": smudge_or_skip}, output)
         session.finish()
 
 
@@ -145,7 +147,7 @@ def _may_be_in_conflict(repository: Repository) -> bool:
     return False
 
 
-def _serve_written(repository: Repository, texts: dict[str, str]) -> None:
+def _serve_written(repository: Repository, texts: dict[str, str], output: PacketWriter) -> None:
     """Answer clean with the manifests that we have just written the worktree from.
 
     Git asks for other files too: those that were written in the second in which it wrote its index.
@@ -158,7 +160,7 @@ def _serve_written(repository: Repository, texts: dict[str, str]) -> None:
             else:
                 yield clean_stream(Stream(readinto), path, repository.worktree, context)
 
-        _serve({"clean": answer})
+        _serve({"clean": answer}, output)
 
 
 if __name__ == "__main__":
