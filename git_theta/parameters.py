@@ -64,7 +64,7 @@ def read_values(entry: Entry, store: Store, parallel: Parallel) -> Iterator[Buff
     except CorruptObject as error:
         reason = f": {error.message}" if error.message else ""
         raise CorruptObject(
-            f"object {entry.storage.object} does not hold these values any more{reason}",
+            f"object {entry.storage.place.object} does not hold these values any more{reason}",
             hint="See what is damaged: git theta fsck. Fetch a good copy, or restore it from a backup.",
             parameter=entry.name or "",
         ) from error
@@ -73,11 +73,11 @@ def read_values(entry: Entry, store: Store, parallel: Parallel) -> Iterator[Buff
 
 
 def _decode_values(entry: Entry, store: Store, parallel: Parallel) -> Iterator[Buffer]:
-    storage = entry.storage
-    update, serializer = UPDATES.load_plugin(storage.update), SERIALIZERS.load_plugin(storage.serializer)
+    coding, place, _ = entry.storage
+    update, serializer = UPDATES.load_plugin(coding.update), SERIALIZERS.load_plugin(coding.serializer)
 
-    with closing(store.get(storage.object)) as file:
-        file.seek(storage.offset)
-        blocks = serializer.decode(Payload(file, storage.size), parallel)
+    with closing(store.get(place.object)) as file:
+        file.seek(place.offset)
+        blocks = serializer.decode(Payload(file, place.size), parallel)
         arrays = SERIALIZERS.guard_iterator(serializer.name, blocks)
         yield from UPDATES.guard_iterator(update.name, map(update.decode, arrays))

@@ -10,7 +10,7 @@ import pytest
 
 from git_theta import parameters
 from git_theta.errors import CorruptObject, MissingObject, PluginError, ThetaError
-from git_theta.manifest.model import Entry, Storage
+from git_theta.manifest.model import Coding, Entry, Place, Storage
 from git_theta.serializers.base import SERIALIZERS
 from git_theta.store.memory import MemoryStore
 from git_theta.tensors.arrays import BLOCK, Array, Parallel
@@ -26,7 +26,7 @@ def put(store: MemoryStore, data: bytes, serializer: str, bundled: bool = False)
     before, after = (b"before", b"after") if bundled else (b"", b"")
     oid, size = store.put([before, payload, after])
     place = (len(before), len(payload)) if bundled else None
-    storage = Storage("dense", serializer, oid, size, place)
+    storage = Storage(Coding("dense", serializer), Place(oid, size, place))
     return Entry(hashlib.sha256(data).hexdigest(), len(data), storage, "layer.weight", "F32", (len(data) // 4,))
 
 
@@ -50,7 +50,7 @@ def test_encode_then_read_is_the_identity(width: int) -> None:
         for data in sample_blocks(length, width):
             store = MemoryStore()
             serializer, payload = parameters.encode_values(parameters.blocks_of(data), width, map)
-            storage = Storage("dense", serializer, *store.put(payload))
+            storage = Storage(Coding("dense", serializer), Place(*store.put(payload)))
             entry = Entry(hashlib.sha256(data).hexdigest(), len(data), storage)
             assert read(entry, store) == data
 
@@ -75,8 +75,8 @@ def test_l5_damage_is_corrupt_and_never_anything_else(serializer: str) -> None:
     data = weight_bytes(2000)
     store = MemoryStore()
     whole = put(store, data, serializer)
-    for payload in damage_payload(store.get(whole.storage.object).read()):
-        storage = whole.storage._replace(object=store.put([payload]).oid, bytes=len(payload))
+    for payload in damage_payload(store.get(whole.storage.place.object).read()):
+        storage = whole.storage._replace(place=Place(*store.put([payload])))
         _read_or_corrupt(whole._replace(storage=storage), store, data)
 
 
@@ -96,7 +96,7 @@ def test_l5_an_object_that_changed_on_disk_is_corrupt(serializer: str) -> None:
     data = weight_bytes(2000)
     store = MemoryStore()
     entry = put(store, data, serializer, bundled=True)
-    for content in damage_payload(store.get(entry.storage.object).read()):
+    for content in damage_payload(store.get(entry.storage.place.object).read()):
         _read_or_corrupt(entry, OneObject(content), data)
 
 
@@ -126,16 +126,19 @@ def test_a_range_that_lies_is_corrupt(serializer: str, place: tuple[int, int]) -
     store = MemoryStore()
     entry = put(store, weight_bytes(4000), serializer)
     with pytest.raises(CorruptObject):
-        read(entry._replace(storage=entry.storage._replace(bytes=1 << 63, range=place)), store)
+        read(
+            entry._replace(storage=entry.storage._replace(place=Place(entry.storage.place.object, 1 << 63, place))),
+            store,
+        )
 
 
 def test_what_is_wrong_names_the_parameter() -> None:
     store = MemoryStore()
     entry = put(store, weight_bytes(4000), "raw")
-    wrong: list[tuple[dict[str, str], type[ThetaError]]] = [
-        ({"object": "0" * 64}, MissingObject),
-        ({"update": "telepathy"}, PluginError),
-        ({"serializer": "runes"}, PluginError),
+    wrong: list[tuple[dict[str, Place | Coding], type[ThetaError]]] = [
+        ({"place": Place("0" * 64, 4000)}, MissingObject),
+        ({"coding": Coding("telepathy", "raw")}, PluginError),
+        ({"coding": Coding("dense", "runes")}, PluginError),
     ]
     for change, error in wrong:
         with pytest.raises(error) as caught:

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from git_theta import parameters
-from git_theta.manifest.model import Entry, Manifest, Storage
+from git_theta.manifest.model import Coding, Entry, Manifest, Place, Storage
 from git_theta.manifest.text import decode_manifest, encode_manifest
 from git_theta.operations.adding.clean import clean_stream
 from git_theta.operations.context import Context
@@ -123,7 +123,7 @@ def _as_msgpack(manifest: Manifest, context: Context) -> Manifest:
     def stored(part: Entry) -> Entry:
         blocks = parameters.blocks_of(b"".join(parameters.read_values(part, context.store, map)))
         payload = serializer.encode([(Array(1, block),) for block in blocks], map)
-        return part._replace(storage=Storage("dense", "msgpack", *context.store.put(payload)))
+        return part._replace(storage=Storage(Coding("dense", "msgpack"), Place(*context.store.put(payload))))
 
     few = 6  # one part of each kind is enough, and an object of its own for each of them is much
     return manifest._replace(entries=(*map(stored, manifest.entries[:few]), *manifest.entries[few:]))

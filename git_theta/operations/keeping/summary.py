@@ -50,12 +50,12 @@ class ModuleNode(NamedTuple):
 def sum_parameters(entries: Iterable[Entry]) -> ParameterTotals:
     """The sums over some parameters."""
     found = list(entries)
-    places = {(one.storage.object, one.storage.range): one.storage.size for one in found}
+    places = {place for one in found for place in one.storage.places()}
     return ParameterTotals(
         len(found),
         sum(map(element_count, found)),
         sum(entry.size for entry in found),
-        sum(places.values()),
+        sum(place.size for place in places),
         dict(Counter(entry.dtype for entry in found)),
     )
 

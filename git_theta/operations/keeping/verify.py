@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from functools import partial
@@ -53,9 +54,7 @@ def _make_defect(error: ThetaError, uses: list[ObjectUse]) -> Defect:
     """One defect, with the first file that needs the object."""
     first = uses[0]
     names = (use.part.name for use in uses if use.blob == first.blob)
-    return Defect(
-        error, first.part.storage.object, first.path, first.blob, tuple(name for name in names if name is not None)
-    )
+    return Defect(error, first.object, first.path, first.blob, tuple(name for name in names if name is not None))
 
 
 def _hash_object(oid: str, store: Store, progress: Callable[[int], None]) -> str:
@@ -68,10 +67,20 @@ def _hash_object(oid: str, store: Store, progress: Callable[[int], None]) -> str
 
 
 def _is_intact(part: Entry, size: int, store: Store, progress: Callable[[int], None]) -> bool:
-    """Whether the object, of ``size`` bytes, gives the part back."""
+    """Whether the object, of ``size`` bytes, gives the part back, as far as the object can do something about it."""
     try:
         for piece in parameters.read_values(part, store, map):
             progress(len(piece))
-    except CorruptObject:
+    except (CorruptObject, MissingObject):
+        return not _is_readable(list(part.storage.bases())[-1:], store)
+    return part.storage.place.bytes == size
+
+
+def _is_readable(bases: list[Entry], store: Store) -> bool:
+    """Whether the part that another one builds on can be read: else that is told of its own object."""
+    try:
+        for base in bases:
+            deque(parameters.read_values(base, store, map), maxlen=0)
+    except (CorruptObject, MissingObject):
         return False
-    return part.storage.bytes == size
+    return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import zip_longest
 
 from git_theta.errors import ConflictError, FormatError, PluginError
 from git_theta.formats.base import Part
@@ -32,11 +33,7 @@ def assemble_manifest(made: Plan, computed: Mapping[str, Entry], context: Contex
         return like
     entries = _merged_entries(made, computed)
     for there in (like, *made.heads):
-        if (
-            made.exact
-            and _layout_key(there) == _layout_key(like)
-            and _named_oids(entries) == _named_oids(there.parameters())
-        ):
+        if made.exact and _has_layout(there, like) and _has_values(there.parameters(), entries):
             return there
     reader = load_format(like.format)
     declared = _DeclaredChecksums(made, entries, reader, context)
@@ -67,14 +64,23 @@ def _merged_entries(made: Plan, computed: Mapping[str, Entry]) -> list[Entry]:
     return [computed.get(place.name) or held[place.source][place.name] for place in made.layout]
 
 
-def _named_oids(entries: Iterable[Entry]) -> list[tuple[str | None, str]]:
-    return [(entry.name, entry.oid) for entry in entries]
+def _has_values(some: Iterable[Entry], others: Iterable[Entry]) -> bool:
+    """Whether they are parameters of the same names and bytes, in the same order."""
+    return all(
+        one and other and (one.name, one.oid) == (other.name, other.oid) for one, other in zip_longest(some, others)
+    )
 
 
-def _layout_key(manifest: Manifest) -> tuple[object, ...]:
-    """What two files share that differ in parameters' bytes alone."""
-    slots = [(part.name, part.oid if part.name is None else "") for part in manifest.entries]
-    return manifest.format, manifest.size, manifest.frame and manifest.frame.oid, slots
+def _has_layout(there: Manifest, like: Manifest) -> bool:
+    """Whether two files differ in parameters' bytes alone."""
+    return (there.format, there.size, there.frame and there.frame.oid) == (
+        like.format,
+        like.size,
+        like.frame and like.frame.oid,
+    ) and all(
+        one and other and one.name == other.name and (one.name is not None or one.oid == other.oid)
+        for one, other in zip_longest(there.entries, like.entries)
+    )
 
 
 class _DeclaredChecksums:
