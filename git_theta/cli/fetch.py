@@ -23,7 +23,7 @@ def command() -> None:
     """
     repository = discover_repository()
     needed = needed_objects(read_manifests(blob_walks.reachable_blobs(), boundary.warn_of))
-    sizes = {oid: use.part.storage.bytes for oid, use in needed.items()}
+    sizes = {oid: use.bytes for oid, use in needed.items()}
     with open_context(repository, boundary.warn) as context:
         missing = [oid for oid, number in sizes.items() if context.store.size(oid) != number]
         if missing:

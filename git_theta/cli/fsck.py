@@ -97,7 +97,7 @@ def _defect_json(defect: Defect, store: LocalStore) -> dict[str, Any]:
 
 
 def _summarise_check(needed: Inventory, store: LocalStore) -> str:
-    bytes_needed = sum(uses[0].part.storage.bytes for uses in needed.uses.values())
+    bytes_needed = sum(uses[0].bytes for uses in needed.uses.values())
     unreachable = [oid for oid in store.oids() if oid not in needed.uses]
     bytes_unreachable = sum(store.size(oid) or 0 for oid in unreachable)
     lines = [

@@ -53,7 +53,7 @@ def _pushed_ids(line: bytes) -> tuple[str, str]:
 
 def push_with_progress(needed: dict[str, ObjectUse], repository: Repository, target: Repository) -> PushTotals:
     """Put on a directory remote what it lacks of these objects, and say so."""
-    total = sum(use.part.storage.bytes for use in needed.values())
+    total = sum(use.bytes for use in needed.values())
     with show_progress("Pushing objects", total) as tick:
         sent = push_objects(needed, repository, target, boundary.warn, tick)
     if sent.objects:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from git_theta.manifest.model import Storage
+from git_theta.manifest.model import Coding, Place, Storage
 from git_theta.operations.adding.bundle import Bundle
 from git_theta.store.memory import MemoryStore
 
@@ -20,9 +20,9 @@ def test_payloads_lie_one_after_the_other() -> None:
     (oid,) = store.oids()
     assert store.get(oid).read() == b"firstthird"
     assert storages == {
-        A: Storage("dense", "raw", oid, 10, (0, 5)),
-        B: Storage("dense", "planes", oid, 10, (5, 0)),
-        C: Storage("dense", "planes", oid, 10, (5, 5)),
+        A: Storage(Coding("dense", "raw"), Place(oid, 10, (0, 5))),
+        B: Storage(Coding("dense", "planes"), Place(oid, 10, (5, 0))),
+        C: Storage(Coding("dense", "planes"), Place(oid, 10, (5, 5))),
     }
 
 
@@ -32,19 +32,19 @@ def test_a_payload_alone_is_an_object_of_its_own() -> None:
     bundle.add(A, "raw", b"alone")
     bundle.close()
     bundle.close()
-    assert storages == {A: Storage("dense", "raw", next(store.oids()), 5)}
+    assert storages == {A: Storage(Coding("dense", "raw"), Place(next(store.oids()), 5))}
 
 
 def test_a_part_is_taken_once() -> None:
     store = MemoryStore()
-    storages = {A: Storage("dense", "raw", C, 5)}
+    storages = {A: Storage(Coding("dense", "raw"), Place(C, 5))}
     bundle = Bundle(store, storages)
     bundle.add(A, "raw", b"is stored")
     bundle.add(B, "raw", b"waits")
     bundle.add(B, "raw", b"waits")
     bundle.close()
     assert [store.get(oid).read() for oid in store.oids()] == [b"waits"]
-    assert storages[A] == Storage("dense", "raw", C, 5)
+    assert storages[A] == Storage(Coding("dense", "raw"), Place(C, 5))
 
 
 def test_a_full_bundle_is_closed_and_another_begun() -> None:

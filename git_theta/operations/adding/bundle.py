@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from git_theta.manifest.model import Storage
+from git_theta.manifest.model import Coding, Place, Storage
 from git_theta.store.base import Store
 
 SMALL_PAYLOAD = 64 << 10
@@ -36,7 +36,7 @@ class Bundle:
         stored = self._store.put(payload for _, payload in self._waiting.values())
         offset = 0
         for oid, (serializer, payload) in self._waiting.items():
-            place = None if len(payload) == stored.size else (offset, len(payload))
-            self._storages[oid] = Storage("dense", serializer, stored.oid, stored.size, place)
+            inside = None if len(payload) == stored.size else (offset, len(payload))
+            self._storages[oid] = Storage(Coding("dense", serializer), Place(stored.oid, stored.size, inside))
             offset += len(payload)
         self._waiting, self._size = {}, 0

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from git_theta import parameters
 from git_theta.errors import ChangedFile
-from git_theta.manifest.model import Storage
+from git_theta.manifest.model import Coding, Place, Storage
 from git_theta.operations.adding.bundle import SMALL_PAYLOAD
 from git_theta.operations.workers import Workers
 from git_theta.store.base import Store
@@ -105,7 +105,7 @@ class PartEncoder:
             size += len(piece)
             if size >= SMALL_PAYLOAD:
                 stored = self._store.put(chain(held, payload))
-                return EncodedPart("", 0, Storage("dense", serializer, stored.oid, stored.size))
+                return EncodedPart("", 0, Storage(Coding("dense", serializer), Place(*stored)))
         return EncodedPart("", 0, None, serializer, b"".join(held))
 
 

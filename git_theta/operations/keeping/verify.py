@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from functools import partial
@@ -37,7 +38,7 @@ def _verify_object(item: tuple[str, list[ObjectUse]], store: Store, progress: Ca
         return [_make_defect(MissingObject("is missing"), uses)]
     try:
         with closing(HashedObject(oid, store, progress)) as hashed:
-            in_order = sorted(uses, key=lambda use: use.part.storage.offset)
+            in_order = sorted(uses, key=lambda use: use.part.storage.place.offset)
             intact = {id(use): _is_intact(use.part, size, hashed, progress) for use in in_order}
             digest = hashed.digest()
     except OSError as error:
@@ -54,16 +55,24 @@ def _make_defect(error: ThetaError, uses: list[ObjectUse]) -> Defect:
     """One defect, with the first file that needs the object."""
     first = uses[0]
     names = (use.part.name for use in uses if use.blob == first.blob)
-    return Defect(
-        error, first.part.storage.object, first.path, first.blob, tuple(name for name in names if name is not None)
-    )
+    return Defect(error, first.object, first.path, first.blob, tuple(name for name in names if name is not None))
 
 
 def _is_intact(part: Entry, size: int, store: Store, progress: Callable[[int], None]) -> bool:
-    """Whether the object, of ``size`` bytes, gives the part back."""
+    """Whether the object, of ``size`` bytes, gives the part back, as far as the object can do something about it."""
     try:
         for piece in parameters.read_values(part, store, map):
             progress(len(piece))
-    except CorruptObject:
+    except (CorruptObject, MissingObject):
+        return not _is_readable(list(part.storage.bases())[-1:], store)
+    return part.storage.place.bytes == size
+
+
+def _is_readable(bases: list[Entry], store: Store) -> bool:
+    """Whether the part that another one builds on can be read: else that is told of its own object."""
+    try:
+        for base in bases:
+            deque(parameters.read_values(base, store, map), maxlen=0)
+    except (CorruptObject, MissingObject):
         return False
-    return part.storage.bytes == size
+    return True
