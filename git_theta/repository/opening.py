@@ -49,8 +49,10 @@ def open_context(
 
 
 def open_store(repository: Repository) -> LocalStore:
-    """The objects of this repository, and of those that it borrows from."""
-    return LocalStore(repository.theta_dir, repository.alternates())
+    """The objects of this repository, and of those that it borrows from; swept of what killed processes left."""
+    store = LocalStore(repository.theta_dir, repository.alternates())
+    store.sweep()
+    return store
 
 
 def conflicts_dir(repository: Repository) -> Path:
