@@ -6,14 +6,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from itertools import chain
 
-from git_theta import registry
 from git_theta.errors import CorruptObject, ThetaError
 from git_theta.manifest.model import Entry
-from git_theta.serializers.base import Payload, Serializer
+from git_theta.serializers.base import SERIALIZERS, Payload
 from git_theta.store.base import Store
 from git_theta.tensors.arrays import BLOCK, Buffer, Parallel
 from git_theta.tensors.digest import Digest
-from git_theta.updates.base import Update
+from git_theta.updates.base import UPDATES
 
 WORTHWHILE_SHARE = 0.98
 """A serializer that keeps more than this share of a sample is not worth its time; raw is."""
@@ -37,13 +36,12 @@ def encode_values(stream: Iterable[Buffer], width: int, parallel: Parallel) -> t
     """
     pieces = iter(stream)
     first = next(pieces, b"")
-    dense: Update = registry.load_plugin("updates", "dense")()
-    planes: Serializer = registry.load_plugin("serializers", "planes")()
+    dense, planes = UPDATES.load_plugin("dense"), SERIALIZERS.load_plugin("planes")
     sample = list(planes.encode([dense.encode(first, width)], map))
     rest = (dense.encode(piece, width) for piece in pieces)
     if sum(map(len, sample)) < WORTHWHILE_SHARE * len(first):
         return planes.name, chain(sample, planes.encode(rest, parallel))
-    raw: Serializer = registry.load_plugin("serializers", "raw")()
+    raw = SERIALIZERS.load_plugin("raw")
     return raw.name, chain([first], raw.encode(rest, parallel))
 
 
@@ -66,7 +64,7 @@ def read_values(entry: Entry, store: Store, parallel: Parallel) -> Iterator[Buff
     except CorruptObject as error:
         reason = f": {error.message}" if error.message else ""
         raise CorruptObject(
-            f"object {entry.storage.object} does not hold these values any more{reason}",
+            f"object {entry.storage.place.object} does not hold these values any more{reason}",
             hint="See what is damaged: git theta fsck. Fetch a good copy, or restore it from a backup.",
             parameter=entry.name or "",
         ) from error
@@ -75,10 +73,11 @@ def read_values(entry: Entry, store: Store, parallel: Parallel) -> Iterator[Buff
 
 
 def _decode_values(entry: Entry, store: Store, parallel: Parallel) -> Iterator[Buffer]:
-    storage = entry.storage
-    update: Update = registry.load_plugin("updates", storage.update)()
-    serializer: Serializer = registry.load_plugin("serializers", storage.serializer)()
+    coding, place, _ = entry.storage
+    update, serializer = UPDATES.load_plugin(coding.update), SERIALIZERS.load_plugin(coding.serializer)
 
-    with closing(store.get(storage.object)) as file:
-        file.seek(storage.offset)
-        yield from map(update.decode, serializer.decode(Payload(file, storage.size), parallel))
+    with closing(store.get(place.object)) as file:
+        file.seek(place.offset)
+        blocks = serializer.decode(Payload(file, place.size), parallel)
+        arrays = SERIALIZERS.guard_iterator(serializer.name, blocks)
+        yield from UPDATES.guard_iterator(update.name, map(update.decode, arrays))

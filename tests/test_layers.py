@@ -140,6 +140,30 @@ def test_l12_heavy_packages_wait_in_functions(module: str) -> None:
     assert at_once & (heavy | ONLY_IN.keys()) <= AT_THE_TOP.get(room(module), set())
 
 
+OPENS = {"LocalStore": {"store", "transport", "repository"}, "StateDatabase": {"repository"}}
+"""Classes whose instances hold files open, to the rooms that may make one."""
+READS_THE_ENVIRONMENT = {"cli", "vcs"}
+"""The command line, which a person speaks to; and vcs, which hands it on to git."""
+
+
+def _nodes(module: str) -> Iterator[ast.AST]:
+    return ast.walk(ast.parse(modules()[module].read_text()))
+
+
+@pytest.mark.parametrize("module", modules())
+def test_stores_and_databases_are_opened_in_one_place(module: str) -> None:
+    calls = {node.func.id for node in _nodes(module) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+    assert not {name for name in calls & OPENS.keys() if room(module) not in OPENS[name]}
+
+
+@pytest.mark.parametrize("module", modules())
+def test_only_the_command_line_reads_the_environment(module: str) -> None:
+    read = [
+        node.attr for node in _nodes(module) if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv")
+    ]
+    assert not read or room(module) in READS_THE_ENVIRONMENT
+
+
 def test_the_check_sees_imports_in_functions() -> None:
     """Or everything above would pass on a house where all imports are hidden."""
     assert ("git_theta.transport.directory", False) in imports("git_theta.repository.opening")

@@ -9,7 +9,7 @@ from git_theta.errors import MissingObject
 from git_theta.operations.keeping.inventory import needed_objects
 from git_theta.repository.opening import open_context
 from git_theta.repository.stored_manifests import read_manifests
-from git_theta.vcs import blobs
+from git_theta.vcs import blob_walks
 from git_theta.vcs.discovery import discover_repository
 from git_theta.words import humanize_size, pluralize
 
@@ -22,8 +22,8 @@ def command() -> None:
     serve others, to be a backup.
     """
     repository = discover_repository()
-    needed = needed_objects(read_manifests(blobs.reachable_blobs(), boundary.warn_of))
-    sizes = {oid: use.part.storage.bytes for oid, use in needed.items()}
+    needed = needed_objects(read_manifests(blob_walks.reachable_blobs(), boundary.warn_of))
+    sizes = {oid: use.bytes for oid, use in needed.items()}
     with open_context(repository, boundary.warn) as context:
         missing = [oid for oid, number in sizes.items() if context.store.size(oid) != number]
         if missing:

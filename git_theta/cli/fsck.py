@@ -19,7 +19,7 @@ from git_theta.operations.keeping.verify import verify_objects, worst_exit_code
 from git_theta.repository.opening import open_context, open_store
 from git_theta.repository.stored_manifests import read_manifests
 from git_theta.store.local import LocalStore
-from git_theta.vcs import blobs
+from git_theta.vcs import blob_walks
 from git_theta.vcs.discovery import discover_repository
 from git_theta.words import escape_unprintable, humanize_size, pluralize
 
@@ -34,7 +34,7 @@ def command(as_json: bool) -> int:
     when one is missing, 4 when one is corrupt.
     """
     repository = discover_repository()
-    needed = take_inventory(read_manifests(blobs.reachable_blobs(), boundary.warn_of))
+    needed = take_inventory(read_manifests(blob_walks.reachable_blobs(), boundary.warn_of))
     with (
         show_progress("Checking objects", needed.bytes_to_verify) as tick,
         open_context(repository, boundary.warn) as context,
@@ -97,7 +97,7 @@ def _defect_json(defect: Defect, store: LocalStore) -> dict[str, Any]:
 
 
 def _summarise_check(needed: Inventory, store: LocalStore) -> str:
-    bytes_needed = sum(uses[0].part.storage.bytes for uses in needed.uses.values())
+    bytes_needed = sum(uses[0].bytes for uses in needed.uses.values())
     unreachable = [oid for oid in store.oids() if oid not in needed.uses]
     bytes_unreachable = sum(store.size(oid) or 0 for oid in unreachable)
     lines = [

@@ -23,8 +23,9 @@ from git_theta.repository.merge_request import MergeInputs, MergeRequest, check_
 from git_theta.repository.merge_two import merge_two
 from git_theta.repository.policy_sources import MergeOptions
 from git_theta.vcs import config, git_merge
+from git_theta.vcs.commits import shallow_boundary
 from git_theta.vcs.discovery import Repository
-from git_theta.vcs.heads import Head, is_shallow
+from git_theta.vcs.heads import Head
 from git_theta.words import escape_unprintable, pluralize
 
 _DRIVER = "merge.theta.driver"
@@ -134,7 +135,7 @@ def _merge_one(
 
 def _unrelated_hint(top: Path) -> str:
     name_it = "Name what they come from: --base REV"
-    return f"Get the history that is cut off: git fetch --unshallow\n{name_it}" if is_shallow(top) else name_it
+    return f"Get the history that is cut off: git fetch --unshallow\n{name_it}" if shallow_boundary(top) else name_it
 
 
 def _apply_recipe(file: Path, request: MergeRequest) -> MergeRequest:

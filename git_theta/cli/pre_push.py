@@ -13,7 +13,7 @@ from git_theta.operations.keeping.inventory import ObjectUse, needed_objects
 from git_theta.operations.keeping.object_push import PushTotals
 from git_theta.repository.sharing import push_objects, unreachable_error
 from git_theta.repository.stored_manifests import read_manifests
-from git_theta.vcs import blobs, remotes
+from git_theta.vcs import blob_walks, remotes
 from git_theta.vcs.discovery import Repository, discover_repository
 from git_theta.words import humanize_size, pluralize
 
@@ -34,9 +34,9 @@ def command(remote: str, url: str) -> None:
     target = remotes.local_repository(url, repository.worktree or repository.git_dir)
     there = [old for _, old in updates if old.strip("0")]
     # What a directory has we can see. Elsewhere we go by the remote-tracking branches, as Git does.
-    there += blobs.ref_tips(target.git_dir) if target else []
+    there += blob_walks.ref_tips(target.git_dir) if target else []
     tracking = remote if target is None and remote in remotes.remote_urls() else ""
-    new = blobs.unpushed_blobs(there, tips, tracking=tracking)
+    new = blob_walks.unpushed_blobs(there, tips, tracking=tracking)
     needed = needed_objects(read_manifests(new, boundary.warn_of))
     if needed and target is None:
         raise unreachable_error(remote, needed)
@@ -53,7 +53,7 @@ def _pushed_ids(line: bytes) -> tuple[str, str]:
 
 def push_with_progress(needed: dict[str, ObjectUse], repository: Repository, target: Repository) -> PushTotals:
     """Put on a directory remote what it lacks of these objects, and say so."""
-    total = sum(use.part.storage.bytes for use in needed.values())
+    total = sum(use.bytes for use in needed.values())
     with show_progress("Pushing objects", total) as tick:
         sent = push_objects(needed, repository, target, boundary.warn, tick)
     if sent.objects:

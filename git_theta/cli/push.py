@@ -10,7 +10,7 @@ from git_theta.errors import UsageError
 from git_theta.operations.keeping.inventory import needed_objects
 from git_theta.repository.sharing import unreachable_error
 from git_theta.repository.stored_manifests import read_manifests
-from git_theta.vcs import blobs, remotes
+from git_theta.vcs import blob_walks, remotes
 from git_theta.vcs.discovery import discover_repository
 from git_theta.words import pluralize
 
@@ -28,7 +28,7 @@ def command(remote: str) -> None:
     if remote not in urls:
         raise UsageError(f"no remote is called {remote!r}", hint=f"There are: {', '.join(urls) or 'none'}.")
     needed = needed_objects(
-        read_manifests(blobs.unpushed_blobs([], blobs.ref_tips(repository.git_dir)), boundary.warn_of)
+        read_manifests(blob_walks.unpushed_blobs([], blob_walks.ref_tips(repository.git_dir)), boundary.warn_of)
     )
     target = remotes.local_repository(urls[remote], repository.worktree or repository.git_dir)
     if needed and target is None:

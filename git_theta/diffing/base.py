@@ -67,7 +67,7 @@ class Change(NamedTuple):
         """Bytes that the new values take in the store; 0 where there are none."""
         if self.after is None or self.status in (ChangeStatus.UNCHANGED, ChangeStatus.RENAMED, ChangeStatus.MOVED):
             return 0
-        return self.after.entry.storage.size
+        return self.after.entry.storage.place.size
 
 
 class Comparison(NamedTuple):

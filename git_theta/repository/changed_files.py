@@ -13,9 +13,10 @@ from git_theta.diffing.compare import compare_checkpoint
 from git_theta.manifest.text import MAX_MANIFEST, is_manifest
 from git_theta.operations.comparing.diff_sides import Side, side_of_blob, side_of_worktree
 from git_theta.operations.context import Context
-from git_theta.vcs.raw_diff import FilePair, FileVersion, paths_filtered_by, read_wanted_blobs
+from git_theta.vcs.attributes import filtered_paths
+from git_theta.vcs.blobs import read_wanted_blobs
+from git_theta.vcs.raw_diff import FilePair, FileVersion
 
-_FILTER = "theta"
 _START_SIZE = 1 << 20
 """Bytes by which a raw file is told."""
 _NO_INDEXES: Mapping[str, bytes] = MappingProxyType({})
@@ -69,7 +70,7 @@ def read_sides(
     """
     versions = [version for pair in pairs for version in _versions_of(pair) if version.is_regular]
     manifests = read_wanted_blobs((one.oid for one in versions if one.oid), is_manifest, MAX_MANIFEST, top)
-    cleaned = paths_filtered_by((one.path for one in versions if not one.oid), _FILTER, top) if top else set()
+    cleaned = set(filtered_paths([one.path for one in versions if not one.oid], top)) if top else set()
 
     def ours(pair: FilePair) -> bool:
         return any(one.oid in manifests if one.oid else one.path in cleaned for one in _versions_of(pair))

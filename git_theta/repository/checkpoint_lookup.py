@@ -12,9 +12,8 @@ from git_theta.checkpoints.shards import Shard, group_checkpoints
 from git_theta.errors import ManifestError, UsageError
 from git_theta.manifest.text import MAX_MANIFEST, decode_manifest, is_manifest
 from git_theta.repository.version_history import read_manifest_text
-from git_theta.vcs.commits import BlobReader
+from git_theta.vcs.blobs import BlobReader, read_wanted_blobs
 from git_theta.vcs.git import git, git_succeeds
-from git_theta.vcs.raw_diff import read_wanted_blobs
 from git_theta.vcs.revisions import commit_ids, is_inside_worktree
 from git_theta.vcs.trees import files_of
 
@@ -77,11 +76,7 @@ def find_only_checkpoint(revision: str) -> Checkpoint:
     """The one checkpoint of a commit. Raises UsageError where there is none, or more."""
     (commit,) = commit_ids([revision])[:1]
     oids = {path: file.oid for path, file in files_of(commit).items() if file.is_regular and file.size <= MAX_MANIFEST}
-    manifests = {
-        oid: data
-        for oid, data in read_wanted_blobs(oids.values(), is_manifest, MAX_MANIFEST).items()
-        if is_manifest(data)
-    }
+    manifests = read_wanted_blobs(oids.values(), is_manifest, MAX_MANIFEST)
     shards = [_load_shard(path, manifests[oid]) for path, oid in oids.items() if oid in manifests]
     found = group_checkpoints((), shards)
     if len(found) == 1:

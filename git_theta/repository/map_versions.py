@@ -11,7 +11,8 @@ from git_theta.diffing.weight_map import MapVersion
 from git_theta.errors import UsageError
 from git_theta.repository.checkpoint_lookup import path_from_top, read_checkpoint_at
 from git_theta.repository.version_history import OID_DIGITS
-from git_theta.vcs.commits import BlobReader, Commit
+from git_theta.vcs.blobs import BlobReader
+from git_theta.vcs.commits import Commit
 from git_theta.vcs.commits import walk_commits as walked
 from git_theta.vcs.git import literal_pathspec
 from git_theta.vcs.heads import Head, merge_base, resolve_head

@@ -16,8 +16,9 @@ from git_theta.operations.merging.apply_plan import Choose
 from git_theta.operations.merging.file_plans import FilePlan, HeadVersion, plan_file
 from git_theta.operations.merging.file_renames import MergeFile, follow_renames
 from git_theta.repository.policy_sources import MergeOptions, policy_for
-from git_theta.vcs import blobs, trees
 from git_theta.vcs import heads as vcs_heads
+from git_theta.vcs import trees
+from git_theta.vcs.blobs import read_wanted_blobs
 from git_theta.vcs.heads import Head
 
 _SIDE_STRATEGIES = ("ours", "theirs")
@@ -142,10 +143,8 @@ def _renames_of_heads(made: MergeInputs, top: Path) -> list[dict[str, str]]:
 
 def _read_manifest_texts(versions: Mapping[str, Sequence[trees.TreeFile | None]]) -> dict[str, bytes]:
     """The texts of the blobs that claim to be manifests, by id."""
-    sizes = {file.oid: file.size for files in versions.values() for file in files if file and file.is_regular}
-    wanted = [blobs.Blob(oid, size, "") for oid, size in sizes.items()]
-    read = blobs.read_contents(wanted, is_manifest, MAX_MANIFEST)
-    return {content.blob.oid: content.data for content in read if is_manifest(content.data)}
+    oids = {file.oid for files in versions.values() for file in files if file and file.is_regular}
+    return read_wanted_blobs(oids, is_manifest, MAX_MANIFEST)
 
 
 def _load_version(path: str, file: trees.TreeFile | None, texts: Mapping[str, bytes]) -> HeadVersion | None:

@@ -11,7 +11,8 @@ from git_theta.errors import GitError
 from git_theta.merging.policy import Policy, Rule, build_policy, make_global_rule, parse_glob_rule
 from git_theta.merging.policy_file import POLICY_FILE, parse_policy
 from git_theta.operations.merging.apply_plan import MergeSettings
-from git_theta.vcs.git import git, read_blob
+from git_theta.vcs.blobs import read_blob
+from git_theta.vcs.git import git
 
 OPTIONS_VARIABLE = "GIT_THETA_MERGE"
 """How `git theta merge` hands its options to the driver, which Git's own -X does not reach: JSON."""
@@ -67,7 +68,7 @@ def decode_options(handed: str, fallback: str) -> MergeOptions:
 
 def policy_for(path: str, worktree: Path | None, asked: MergeOptions) -> Policy:
     """The policy for one file, in the order of precedence. Raises UsageError saying which source is wrong."""
-    tracked = read_blob(f"HEAD:{POLICY_FILE}", cwd=worktree)
+    tracked = read_blob(f"HEAD:{POLICY_FILE}", worktree)
     return build_policy(
         command_line=asked.policy_rules(),
         file=parse_policy(tracked) if tracked else (),

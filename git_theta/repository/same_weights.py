@@ -75,7 +75,7 @@ def originality_test(history: VersionHistory) -> IsOriginal:
     """Tells which steps brought weights that no version of the file in their history had."""
 
     @cache
-    def found(step: Step) -> bool:
+    def is_original(step: Step) -> bool:
         pathspecs = [literal_pathspec(step.path)]
         with CommitDiffs(pathspecs, renames=False) as diffs:
             for commit in walk_commits([step.parent], pathspecs):
@@ -85,7 +85,7 @@ def originality_test(history: VersionHistory) -> IsOriginal:
                     return False
         return True
 
-    return found
+    return is_original
 
 
 def _describe_branches(commit: str) -> str:

@@ -31,7 +31,7 @@ def unreachable_error(remote: str, needed: Mapping[str, ObjectUse]) -> Transport
     """The error of a push that needs objects where this release cannot put them."""
     paths = sorted({use.path for use in needed.values()})
     rest = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
-    total = humanize_size(sum(use.part.storage.bytes for use in needed.values()))
+    total = humanize_size(sum(use.bytes for use in needed.values()))
     return TransportError(
         f"this release shares objects with directory remotes only (a path, or file://), and {remote} is none: "
         f"{pluralize(len(needed), 'object')}, {total}, stay here, of {', '.join(paths[:3])}{rest}. Nothing was pushed.",

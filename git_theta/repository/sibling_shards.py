@@ -13,8 +13,9 @@ from git_theta.errors import ManifestError
 from git_theta.manifest.model import Manifest
 from git_theta.manifest.text import MAX_MANIFEST, decode_manifest, is_manifest
 from git_theta.repository.changed_files import FileSides
+from git_theta.vcs.blobs import read_wanted_blobs
 from git_theta.vcs.git import literal_pathspec
-from git_theta.vcs.raw_diff import FilePair, VersionRange, changed_files, list_folder, read_wanted_blobs
+from git_theta.vcs.raw_diff import FilePair, VersionRange, changed_files, list_folder
 
 _UNREAD_MANIFEST = Manifest("", 0, ())
 

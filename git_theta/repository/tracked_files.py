@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from git_theta.manifest.text import MAX_MANIFEST, is_manifest
 from git_theta.operations.keeping.file_states import TrackedFile, classify_blob
-from git_theta.vcs import blobs
+from git_theta.vcs import blob_walks, blobs
 from git_theta.vcs.attributes import IndexEntry, indexed_files, tracked_files
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.git import git, split_nul
@@ -39,7 +39,7 @@ def _read_index_texts(oids: set[str]) -> dict[str, bytes]:
     """The blobs' bytes, or the start of those that are no manifests."""
     if not oids:
         return {}
-    wanted = [blob for blob in blobs.indexed_blobs() if blob.oid in oids]
+    wanted = [blob for blob in blob_walks.indexed_blobs() if blob.oid in oids]
     texts = {found.blob.oid: found.data for found in blobs.read_contents(wanted, is_manifest, MAX_MANIFEST)}
     return {blob.oid: texts.get(blob.oid, bytes(1)) for blob in wanted}  # what is too large is no manifest
 
@@ -49,6 +49,6 @@ def find_untracked_manifests(repository: Repository) -> list[str]:
     ours = {entry.path for entry in tracked_files(repository)}
     others = [entry for entry in indexed_files(repository) if entry.path not in ours]
     oids = {entry.oid for entry in others}
-    wanted = (blob for blob in blobs.indexed_blobs() if blob.oid in oids)
+    wanted = (blob for blob in blob_walks.indexed_blobs() if blob.oid in oids)
     found = {one.blob.oid for one in blobs.read_contents(wanted, is_manifest, MAX_MANIFEST) if is_manifest(one.data)}
     return list(dict.fromkeys(entry.path for entry in others if entry.oid in found))

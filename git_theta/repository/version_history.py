@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 from git_theta.manifest.text import MAX_MANIFEST, is_manifest
 from git_theta.operations.comparing.parameter_history import HistoryReader
-from git_theta.vcs.commits import BlobReader, Commit, CommitDiffs
+from git_theta.vcs.blobs import BlobReader
+from git_theta.vcs.commits import Commit, CommitDiffs
 
 OID_DIGITS = 12
 """Hex digits of an id, where a person reads it."""

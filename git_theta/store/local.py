@@ -11,6 +11,7 @@ import contextlib
 import errno
 import hashlib
 import os
+import re
 import stat
 import threading
 import time
@@ -21,8 +22,13 @@ from typing import BinaryIO
 from git_theta.errors import CorruptObject, MissingObject, StoreError
 from git_theta.store.base import Buffer, Store, StoredObject, is_oid, require_oid
 
-_STALE_SECONDS = 24 * 3600
-"""Seconds after which a temporary file belongs to a process that died."""
+_ABANDONED_SECONDS, _STALE_SECONDS = 600, 24 * 3600
+"""Seconds without a write after which a temporary file is nobody's: when no process has its number (one in a container,
+or on another machine that has the folder too, may have it), and in any case."""
+HIDDEN_PREFIX = ".theta-"
+"""Of temporary files that may stand among the person's own."""
+_TEMPORARY = re.compile(rf"({re.escape(HIDDEN_PREFIX)})?(\d{{1,10}})-[0-9a-f]+\Z")
+"""The names of our temporary files: the number of the process, and chance."""
 
 
 class LocalStore(Store):
@@ -153,14 +159,19 @@ class LocalStore(Store):
                 with contextlib.suppress(OSError):
                     temporary.unlink()
 
+    def sweep(self) -> None:
+        """Clear away what killed processes left in our folder for temporary files, once."""
+        with self._lock:
+            if not self._swept:
+                sweep_temporaries(self.root / "tmp")
+                self._swept = True
+
     def _temporary_path(self) -> Path:
-        """A fresh path under ``tmp``; the first one also clears away what killed processes left there."""
+        """A fresh path under ``tmp``."""
+        self.sweep()
         folder = self.root / "tmp"
         with self._lock:  # until the folder is there, for every thread
-            if not self._swept:
-                self._make_folder(folder)
-                _remove_stale(folder)
-                self._swept = True
+            self._make_folder(folder)
         return folder / f"{os.getpid()}-{os.urandom(8).hex()}"
 
     def _make_folder(self, folder: Path) -> None:
@@ -191,11 +202,32 @@ def _hash_file(file: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _remove_stale(folder: Path) -> None:
-    with contextlib.suppress(OSError):  # another process may be at it too
-        for leftover in folder.iterdir():
-            if time.time() - leftover.stat().st_mtime > _STALE_SECONDS:
-                leftover.unlink()
+def sweep_temporaries(folder: Path, *, shared: bool = False) -> None:
+    """Remove our temporary files that killed processes left in ``folder``: they may be as large as checkpoints.
+
+    ``shared``: files of others stand there too, and ours are those whose names say so.
+    """
+    with contextlib.suppress(OSError):  # there is none, or another process is at it too
+        for file in folder.iterdir():
+            named = _TEMPORARY.match(file.name)
+            ours = not shared or (named and named[1])
+            if ours and _is_abandoned(file, int(named[2]) if named else None) and file.is_file():
+                file.unlink()
+
+
+def _is_abandoned(file: Path, process: int | None) -> bool:
+    idle = time.time() - file.lstat().st_mtime
+    return idle > (_STALE_SECONDS if process is None or _is_running(process) else _ABANDONED_SECONDS)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):  # somebody else's; a number that no process has
+        return True
+    return True
 
 
 def _write_chunk(descriptor: int, chunk: Buffer) -> None:

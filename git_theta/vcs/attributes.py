@@ -14,8 +14,9 @@ from pathlib import Path
 
 from git_theta.errors import UsageError
 from git_theta.vcs import atomic
+from git_theta.vcs.blobs import read_blob
 from git_theta.vcs.discovery import Repository
-from git_theta.vcs.git import git, read_blob, split_nul
+from git_theta.vcs.git import git, split_nul
 
 ATTRIBUTES = (b"filter=theta", b"diff=theta", b"merge=theta", b"-text")
 
@@ -193,7 +194,7 @@ def _read_attribute_files(repository: Repository) -> dict[str, bytes]:
         for path in sorted(set(split_nul(listing))):
             file = top / path
             # A sparse checkout lacks files that Git then reads from the index; a link it does not follow.
-            content = file.read_bytes() if file.is_file() and not file.is_symlink() else read_blob(f":{path}", cwd=top)
+            content = file.read_bytes() if file.is_file() and not file.is_symlink() else read_blob(f":{path}", top)
             files[path] = content or b""
     info = repository.common_dir / _INFO
     if info.is_file():
@@ -203,6 +204,8 @@ def _read_attribute_files(repository: Repository) -> dict[str, bytes]:
 
 def filtered_paths(paths: Sequence[str], cwd: Path | None = None) -> list[str]:
     """Those of ``paths`` (relative to ``cwd``) to which Git applies our filter, by whatever rule."""
+    if not paths:
+        return []
     stdin = b"".join(os.fsencode(path) + b"\0" for path in paths)
     answer = split_nul(git("check-attr", "-z", "--stdin", "filter", cwd=cwd, stdin=stdin))
     return [path for path, value in zip(answer[::3], answer[2::3], strict=True) if value == "theta"]

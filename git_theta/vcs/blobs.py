@@ -1,7 +1,8 @@
-"""The blobs that Git's history and indexes hold, walked by Git itself and told apart by how they begin.
+"""Blobs by name, read in this one place: one of them, a set, a stream, or one after the other as somebody asks.
 
-Nothing here has Git fetch what a partial clone left out: such blobs are skipped. Paths come as Git's walk prints them:
-up to the first newline in them.
+All go through ``git cat-file``, which tells sizes first: what is larger than asked for is never inflated into memory.
+Where a partial clone lacks a blob that is named here, Git fetches it, as it does for its own commands; the walks of
+``blob_walks`` name none of those.
 """
 
 from __future__ import annotations
@@ -10,15 +11,18 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
+from functools import lru_cache
+from io import BytesIO
 from pathlib import Path
 from typing import IO, NamedTuple
 
 from git_theta.errors import GitError
-from git_theta.vcs.git import git, scrubbed_environment
+from git_theta.vcs.git import end_git, git, run_git, start_git
 
 PEEK_SIZE = 1 << 20
 """Bytes of a blob by which it is judged."""
+_CACHED_BLOBS = 64  # blobs: a walk meets each once as what was before, and once as what was after
 
 
 class Blob(NamedTuple):
@@ -36,50 +40,55 @@ class Blob(NamedTuple):
 
 
 class BlobContent(NamedTuple):
-    """A blob, and what was asked for of it: all of it (``whole``), or no more than its first HEAD bytes."""
+    """A blob, and what was asked for of it: all of it (``whole``), or no more than its first PEEK_SIZE bytes."""
 
     blob: Blob
     data: bytes
     whole: bool
 
 
-def reachable_blobs() -> Iterator[Blob]:
-    """Every blob of refs, HEADs, reflogs (stashes are one) and indexes, conflict stages included, of all worktrees."""
-    return _walk_blobs(["--all", "--reflog", "--indexed-objects"], [])
+def read_blob(name: str, cwd: Path | None = None) -> bytes | None:
+    """The blob called ``name`` (an id or ``rev:path``, newlines allowed), or None."""
+    done = subprocess.run(["git", "cat-file", "blob", name], cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True)
+    return done.stdout if done.returncode == 0 else None
 
 
-def indexed_blobs() -> Iterator[Blob]:
-    """Every blob of the index, conflict stages included; other worktrees' come along."""
-    return _walk_blobs(["--indexed-objects"], [])
+def read_wanted_blobs(
+    oids: Iterable[str], wanted: Callable[[bytes], bool], largest: int, cwd: Path | None = None
+) -> dict[str, bytes]:
+    """The blobs of at most ``largest`` bytes that are ``wanted``, which is told how they begin, by their ids.
 
-
-def unpushed_blobs(there: Iterable[str], tips: Iterable[str], *, tracking: str = "") -> Iterator[Blob]:
-    """The blobs that ``tips`` reach and a remote has not.
-
-    Args:
-        there: ids that the remote has; those unknown here are no help, and no error.
-        tips: ids of what is pushed.
-        tracking: name of a remote: what its remote-tracking branches reach is there as well.
+    What is not here is left out.
     """
-    names = [*tips, *(f"^{oid}" for oid in there)]
-    known = ["--not", f"--remotes={tracking}"] if tracking else []
-    return _walk_blobs(["--ignore-missing", "--stdin", *known], names)
+    return dict(iterate_wanted_blobs(oids, wanted, largest, cwd))
 
 
-def ref_tips(repository: Path) -> list[str]:
-    """The ids that the refs of another repository on this machine point at."""
-    return git("for-each-ref", "--format=%(objectname)", cwd=repository, env=scrubbed_environment()).decode().split()
+def iterate_wanted_blobs(
+    oids: Iterable[str], wanted: Callable[[bytes], bool], largest: int, cwd: Path | None = None
+) -> Iterator[tuple[str, bytes]]:
+    """As ``read_wanted_blobs``, one at a time: for who keeps something smaller of each."""
+    names = b"".join(oid.encode() + b"\n" for oid in sorted(set(oids)))
+    if not names:
+        return
+    form = "--batch-check=%(objectname) %(objectsize) %(objecttype)"
+    found = [line.split() for line in git("cat-file", form, cwd=cwd, stdin=names).decode().splitlines()]
+    blobs = [Blob(oid, int(size), "") for oid, size, kind in (words for words in found if words[2:] == ["blob"])]
+    for one in read_contents(blobs, wanted, largest, cwd):
+        if one.whole and wanted(one.data):
+            yield one.blob.oid, one.data
 
 
-def read_contents(blobs: Iterable[Blob], wanted: Callable[[bytes], bool], largest: int) -> Iterator[BlobContent]:
-    """Each blob of at most ``largest`` bytes, one at a time: whole when its first HEAD bytes are ``wanted``."""
+def read_contents(
+    blobs: Iterable[Blob], wanted: Callable[[bytes], bool], largest: int, cwd: Path | None = None
+) -> Iterator[BlobContent]:
+    """Each blob of at most ``largest`` bytes, one at a time: whole when its first PEEK_SIZE bytes are ``wanted``."""
     with tempfile.TemporaryFile() as listing:
         for blob in blobs:
             if blob.size <= largest:
                 listing.write(b"%s %s\n" % (blob.oid.encode(), os.fsencode(blob.path)))
         listing.seek(0)
         form = "--batch=%(objectname) %(objectsize) %(rest)"
-        with _run_git("cat-file", "--buffer", form, stdin=listing) as output:
+        with run_git("cat-file", "--buffer", form, stdin=listing, cwd=cwd) as output:
             for line in output:
                 words = line.rstrip(b"\n").split(b" ", 2)
                 if len(words) == 3:  # not "OID missing": collected by a gc since
@@ -90,41 +99,58 @@ def _read_content(blob: Blob, wanted: Callable[[bytes], bool], output: IO[bytes]
     head = output.read(min(blob.size, PEEK_SIZE))
     left = blob.size - len(head)
     whole = not left or wanted(head)
-    data = head + output.read(left) if whole and left else head
-    left = 0 if whole else left
+    data = BytesIO()  # whose value is no copy
+    data.write(head)
     while left:
-        left -= len(output.read(min(left, PEEK_SIZE)))
+        block = output.read(min(left, PEEK_SIZE))
+        left -= len(block)
+        data.write(block if whole else b"")
     output.read(1)  # Git ends each blob with a newline
-    return BlobContent(blob, data, whole)
+    return BlobContent(blob, data.getvalue(), whole)
 
 
-def _walk_blobs(arguments: list[str], names: list[str]) -> Iterator[Blob]:
-    with tempfile.TemporaryFile() as listing:
-        listing.write(b"".join(name.encode() + b"\n" for name in names))
-        listing.seek(0)
-        # --missing: a walk that stumbles over what a partial clone left out would else fetch it.
-        walk = _run_git("rev-list", "--objects", "--missing=print", *arguments, stdin=listing)
-        form = "--batch-check=%(objecttype) %(objectsize) %(objectname) %(rest)"
-        with walk as objects, _run_git("cat-file", "--buffer", form, stdin=objects) as output:
-            for line in output:
-                if line.startswith(b"blob "):
-                    _, size, oid, path = line.rstrip(b"\n").split(b" ", 3)
-                    yield Blob(oid.decode(), int(size), os.fsdecode(path))
+class BlobReader(AbstractContextManager["BlobReader"]):
+    """Blobs by id or ``REV:PATH``, one at a time; those of more than ``largest`` bytes are not read."""
+
+    def __init__(self, largest: int) -> None:
+        self._largest = largest
+        self._sizes = start_git("cat-file", "--batch-check=%(objecttype) %(objectsize) %(objectname)")
+        self._contents = start_git("cat-file", "--batch")
+        self.read: Callable[[str], bytes | None] = lru_cache(maxsize=_CACHED_BLOBS)(self._read)
+        """The bytes of the blob of that id; None where there is none, or it is too large."""
+
+    def __exit__(self, *_: object) -> None:
+        end_git(self._sizes)
+        end_git(self._contents)
+
+    def find(self, name: str) -> tuple[str, int] | None:
+        """Id and size of the blob of that name, or None."""
+        if "\n" in name:  # which ends a question to `git cat-file`
+            name = _resolve_id(name)
+        words = _query_git(self._sizes, name).split()
+        return (words[2].decode(), int(words[1])) if words[:1] == [b"blob"] else None
+
+    def _read(self, oid: str) -> bytes | None:
+        found = self.find(oid)
+        if found is None or found[1] > self._largest:
+            return None
+        assert self._contents.stdout
+        _query_git(self._contents, oid)
+        content: bytes = self._contents.stdout.read(found[1])
+        self._contents.stdout.read(1)
+        return content
 
 
-@contextmanager
-def _run_git(*args: str, stdin: IO[bytes]) -> Iterator[IO[bytes]]:
-    """The standard output of ``git ARGS``. Raises GitError with git's words, at the end, when it fails."""
-    with (
-        tempfile.TemporaryFile() as words,
-        subprocess.Popen(["git", *args], stdin=stdin, stdout=subprocess.PIPE, stderr=words) as process,
-    ):
-        assert process.stdout
-        try:
-            yield process.stdout
-        except BaseException:  # nobody reads what it still has to say
-            process.kill()
-            raise
-        if process.wait():
-            words.seek(0)
-            raise GitError(f"git {args[0]} failed: {words.read().decode(errors='replace').strip()}")
+def _resolve_id(name: str) -> str:
+    """The id of an object, or what names none."""
+    try:
+        return git("rev-parse", "--verify", "--quiet", "--end-of-options", name).decode().strip()
+    except GitError:
+        return "-"
+
+
+def _query_git(process: subprocess.Popen[bytes], line: str) -> bytes:
+    assert process.stdin and process.stdout
+    process.stdin.write(os.fsencode(line) + b"\n")
+    process.stdin.flush()
+    return process.stdout.readline()

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from git_theta.errors import GitError
 
@@ -28,15 +31,23 @@ def git(
     stdin: bytes = b"",
     env: Mapping[str, str] | None = None,
     config: Mapping[str, str] | None = None,
+    show: bool = False,
 ) -> bytes:
     """What ``git ARGS`` prints on stdout.
 
-    Raises GitError with git's own words when it exits non-zero.
+    Raises GitError with git's own words when it exits non-zero; with ``show``, the person has seen them.
     """
     settings = [word for key, value in (config or {}).items() for word in ("-c", f"{key}={value}")]
-    done = subprocess.run(["git", *settings, *args], cwd=cwd, input=stdin, env=env, capture_output=True)
+    done = subprocess.run(
+        ["git", *settings, *args],
+        cwd=cwd,
+        input=stdin,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=None if show else subprocess.PIPE,
+    )
     if done.returncode:
-        words = done.stderr.decode(errors="replace").strip()
+        words = (done.stderr or b"").decode(errors="replace").strip()
         raise GitError(f"git {args[0]} failed: {words}" if words else f"git {args[0]} exited {done.returncode}")
     return done.stdout
 
@@ -56,29 +67,36 @@ def split_nul(output: bytes) -> list[str]:
     return [os.fsdecode(item) for item in output.split(b"\0")[:-1]]
 
 
-def read_blobs(names: Iterable[str], *, cwd: Path | None = None) -> Iterator[tuple[str, bytes | None]]:
-    """(name, content) of each object name or ``rev:path`` in turn; None for what is not there or is no blob.
+@contextmanager
+def run_git(*args: str, stdin: IO[bytes] | int = subprocess.DEVNULL, cwd: Path | None = None) -> Iterator[IO[bytes]]:
+    """The standard output of ``git ARGS``, as it comes.
 
-    One ``git cat-file --batch`` serves them all. Names must not hold newlines (see :func:`blob`).
+    Raises GitError with Git's words, at the end, when it fails.
     """
-    with subprocess.Popen(
-        ["git", "cat-file", "--batch"], cwd=cwd, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as process:
-        assert process.stdin and process.stdout
-        for name in names:
-            process.stdin.write(os.fsencode(name) + b"\n")
-            process.stdin.flush()
-            words = process.stdout.readline().split()
-            if len(words) != 3 or not words[2].isdigit():
-                yield name, None
-                continue
-            content = process.stdout.read(int(words[2]))
-            process.stdout.read(1)
-            yield name, content if words[1] == b"blob" else None
-        process.stdin.close()
+    with (
+        tempfile.TemporaryFile() as words,
+        subprocess.Popen(["git", *args], cwd=cwd, stdin=stdin, stdout=subprocess.PIPE, stderr=words) as process,
+    ):
+        assert process.stdout
+        try:
+            yield process.stdout
+        except BaseException:  # nobody reads what it still has to say
+            process.kill()
+            raise
+        if process.wait():
+            words.seek(0)
+            command = next(word for word in args if not word.startswith("-") and "=" not in word)
+            raise GitError(f"git {command} failed: {words.read().decode(errors='replace').strip()}")
 
 
-def read_blob(name: str, *, cwd: Path | None = None) -> bytes | None:
-    """The blob called ``name`` (an id or ``rev:path``, newlines allowed), or None."""
-    done = subprocess.run(["git", "cat-file", "blob", name], cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True)
-    return done.stdout if done.returncode == 0 else None
+def start_git(*args: str) -> subprocess.Popen[bytes]:
+    """A ``git ARGS`` that answers questions on its standard input; to be ended with :func:`end_git`."""
+    return subprocess.Popen(["git", *args], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+
+def end_git(process: subprocess.Popen[bytes]) -> None:
+    """End a process of :func:`start_git`."""
+    assert process.stdin and process.stdout
+    process.stdout.close()
+    process.stdin.close()
+    process.wait()

@@ -52,11 +52,6 @@ def merge_base(heads: Sequence[Head], cwd: Path | None = None) -> str | None:
         raise
 
 
-def is_shallow(cwd: Path | None = None) -> bool:
-    """Whether history was cut off here, so that heads may have commits in common that are not here."""
-    return git("rev-parse", "--is-shallow-repository", cwd=cwd).strip() == b"true"
-
-
 def merge_message(heads: Sequence[Head], cwd: Path | None = None) -> str:
     """What Git would say about merging these heads into HEAD: ``Merge branches 'a' and 'b'``."""
     lines = "".join(f"{head.commit}\t\t{_ref_kind(head.name, cwd)}'{head.name}' of .\n" for head in heads)

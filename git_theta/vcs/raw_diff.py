@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from git_theta.errors import GitError, UsageError
-from git_theta.vcs.git import git, git_succeeds, read_blobs, split_nul
+from git_theta.vcs.git import git, git_succeeds, split_nul
 
 _ABSENT_MODE = "000000"
 """Git's mode of what is not there."""
@@ -159,23 +158,3 @@ def list_folder(span: VersionRange, folder: str, cwd: Path | None = None) -> dic
         if facts.startswith("100") and "/" not in path.removeprefix(prefix):
             found[path] = oid
     return found
-
-
-def read_wanted_blobs(
-    oids: Iterable[str], wanted: Callable[[bytes], bool], largest: int, cwd: Path | None = None
-) -> dict[str, bytes]:
-    """The blobs of at most ``largest`` bytes that are ``wanted``, by their ids. What is not here is left out."""
-    names = b"".join(oid.encode() + b"\n" for oid in sorted(set(oids)))
-    if not names:
-        return {}
-    form = "--batch-check=%(objectname) %(objectsize)"
-    found = [line.split() for line in git("cat-file", form, cwd=cwd, stdin=names).decode().splitlines()]
-    read = read_blobs([oid for oid, size in found if size.isdigit() and int(size) <= largest], cwd=cwd)
-    return {oid: data for oid, data in read if data is not None and wanted(data)}
-
-
-def paths_filtered_by(paths: Iterable[str], name: str, cwd: Path | None = None) -> set[str]:
-    """Those paths (relative to ``cwd``) that pass through the filter ``name`` here."""
-    listing = b"".join(os.fsencode(path) + b"\0" for path in paths)
-    words = split_nul(git("check-attr", "--stdin", "-z", "filter", cwd=cwd, stdin=listing)) if listing else []
-    return {path for path, value in zip(words[::3], words[2::3], strict=True) if value == name}

@@ -4,10 +4,10 @@
     Runs the filter with ARGS. Just ``before`` or ``after`` the NTH call of TARGET (``module:attribute``, any thread)
     comes FAULT: ``kill`` (SIGKILL to itself), ``pause`` (until MARKER is gone), or the name of an ``errno`` to raise as
     OSError. MARKER is written when it comes, so that a test can tell that its stage was reached.
-``launcher.py nested TARGET ...``
-    The same, in the filter that answers Git while it refreshes its index.
 ``launcher.py driver TARGET ...`` and ``launcher.py theta TARGET ...``
     The same, in the merge driver and in ``git theta``.
+``launcher.py count TARGET FILE``
+    Runs the filter; writes how often TARGET was called to FILE when it ends.
 ``launcher.py measure FILE``
     Runs the filter; writes the peak of its resident memory, in bytes, to FILE when it ends.
 """
@@ -25,12 +25,10 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from git_theta.cli import boundary, filter_process
-from git_theta.repository import opening
 
 
 def command(*words: str | Path) -> str:
@@ -67,6 +65,21 @@ def arm(target: str, when: str, nth: str, fault: str, marker: str) -> None:
     setattr(owner, name, faulty)
 
 
+def count(target: str, file: Path) -> None:
+    """Write how often a function was called."""
+    module, _, name = target.partition(":")
+    owner = importlib.import_module(module)
+    function, calls = getattr(owner, name), itertools.count()
+
+    @functools.wraps(function)
+    def counted(*args: Any, **kwargs: Any) -> Any:
+        next(calls)
+        return function(*args, **kwargs)
+
+    setattr(owner, name, counted)
+    atexit.register(lambda: file.write_text(str(next(calls))))
+
+
 def _come(fault: str, marker: Path) -> None:
     marker.touch()
     if fault == "kill":
@@ -77,11 +90,6 @@ def _come(fault: str, marker: Path) -> None:
     else:
         code = getattr(errno, fault)
         raise OSError(code, os.strerror(code))
-
-
-def _nested(words: Sequence[str]) -> Callable[[str, str], str]:
-    """In the place of ``git_theta.vcs.config.module``."""
-    return lambda _, arguments: f"{command('fault', *words)} {arguments.partition(' ')[2]}"
 
 
 def _measured(file: Path) -> None:
@@ -100,8 +108,6 @@ def main() -> int:
     sys.argv[1:] = []
     if mode == "measure":
         atexit.register(_measured, Path(words[0]))
-    elif mode == "nested":
-        setattr(opening, "module_command", _nested(words))  # noqa: B010
     else:
         sys.argv[1:] = words[5:]
         arm(*words[:5])

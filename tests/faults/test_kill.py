@@ -5,22 +5,28 @@ from __future__ import annotations
 import pytest
 
 from git_theta.manifest.text import is_manifest
+from git_theta.operations.workers import WHOLE_LIMIT
+from git_theta.tensors.arrays import BLOCK
+from tests.faults import launcher
 from tests.faults.scenes import (
     MODEL,
     Stage,
     afflicted,
     assert_comes_back,
     assert_holds,
+    attempt,
     large,
+    objects,
     small,
     streamed,
 )
-from tests.sandbox import Sandbox
+from tests.sandbox import Sandbox, model
 
 _STORE = "git_theta.store.local:"
 _STATE = "git_theta.operations.state_database:StateDatabase."
 _WRITER = "git_theta.vcs.pktline:PacketWriter."
 _DEFERRED = "git_theta.operations.restoring.deferred:"
+_INDEX = "git_theta.vcs.index:"
 
 CLEAN = [
     Stage("git_theta.cli.filter_process:clean_stream", "before"),
@@ -28,7 +34,7 @@ CLEAN = [
     Stage(f"{_STORE}_write_chunk", "after"),
     *(Stage("os:fsync", when, nth) for nth in (1, 2, 3) for when in ("before", "after")),
     *(Stage(f"{_STORE}LocalStore._move_into_place", when, nth) for nth in (1, 2, 3) for when in ("before", "after")),
-    *(Stage("git_theta.operations.adding.bundle:Bundle.close", when) for when in ("before", "after")),
+    *(Stage("git_theta.operations.adding.bundle:Bundle.put", when) for when in ("before", "after")),
     *(Stage(f"{_STORE}LocalStore.sync", when) for when in ("before", "after")),
     *(Stage(f"{_STORE}_fsync_directory", "after", nth) for nth in (1, 2)),
     *(Stage(f"{_STATE}remember_storages", when) for when in ("before", "after")),
@@ -65,15 +71,10 @@ DEFERRED = [
         for when in ("before", "after")
     ),
     *(Stage("pathlib:Path.rename", when) for when in ("before", "after")),
-    *(Stage(f"{_DEFERRED}DeferredFiles._refresh_index", when) for when in ("before", "after")),
-    *(Stage("git_theta.cli.filter_process:refresh_index", when) for when in ("before", "after")),
+    *(Stage(f"{_INDEX}WorktreeIndex.record_written", when) for when in ("before", "after")),
+    *(Stage(f"{_INDEX}patch_index", when) for when in ("before", "after")),
 ]
-
-NESTED = [
-    Stage(f"{_WRITER}write_lines", "before"),
-    Stage(f"{_WRITER}write_content", "before"),
-    Stage(f"{_WRITER}flush", "after", 2),
-]
+INDEX_LOCKED = [Stage(f"{_INDEX}_write_all", when) for when in ("before", "after")]
 
 
 @pytest.mark.parametrize("stage", CLEAN, ids=str)
@@ -84,6 +85,27 @@ def test_add_killed(stage: Stage, empty: Sandbox) -> None:
     empty.theta("fsck")
     empty.git("add", MODEL)
     assert_comes_back(empty, streamed())
+    empty.theta("fsck")
+
+
+def test_an_add_that_is_repeated_encodes_nothing_anew_that_was_durable(empty: Sandbox) -> None:
+    """Killed when two thirds were stored: what was remembered by then is known, and its objects are not written again."""
+    sizes: dict[str, int | tuple[int, ...]] = {
+        f"layer{number}.weight": (WHOLE_LIMIT // 512 + 1, 128) for number in range(9)
+    }
+    content = model(8, **sizes)
+    empty.write(MODEL, content)
+    remembered = Stage(f"{_STATE}remember_storages", "after", 2)  # the first one holds 64 MiB, or a little more
+    assert afflicted(empty, remembered, "kill", "add", MODEL).returncode != 0
+    before = {file: file.stat().st_mtime_ns for file in objects(empty)}
+    assert len(before) >= 8
+    chunks = empty.root.parent / "chunks"
+    process = launcher.command("count", "git_theta.serializers.planes:_pack_arrays", chunks)
+    assert attempt(empty, "add", MODEL, process=process).returncode == 0
+    blocks = -(-len(content) // BLOCK)
+    assert int(chunks.read_text()) < blocks // 2, f"{chunks.read_text()} of {blocks} blocks were encoded again"
+    assert {file: file.stat().st_mtime_ns for file in objects(empty) if file in before} == before
+    assert_comes_back(empty, content)
     empty.theta("fsck")
 
 
@@ -114,9 +136,12 @@ def test_deferred_write_killed(stage: Stage, with_large: Sandbox) -> None:
     assert_holds(with_large, large(0))
 
 
-@pytest.mark.parametrize("stage", NESTED, ids=str)
-def test_index_refresh_killed(stage: Stage, with_large: Sandbox) -> None:
-    afflicted(with_large, stage, "kill", "checkout", "v0", mode="nested")
+@pytest.mark.parametrize("stage", INDEX_LOCKED, ids=str)
+def test_a_write_of_the_index_killed(stage: Stage, with_large: Sandbox) -> None:
+    """As when git itself is killed there, the lock stays."""
+    afflicted(with_large, stage, "kill", "checkout", "v0")
+    assert_holds(with_large, large(0))
+    (with_large.root / ".git/index.lock").unlink()
     assert_holds(with_large, large(0))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from git_theta.manifest.model import Storage
+from git_theta.manifest.model import Coding, Place, Storage
 from git_theta.operations.adding.bundle import FULL_BUNDLE, Bundle
 from git_theta.operations.adding.encoding import EncodedPart
 from git_theta.operations.adding.stored_parts import StoredParts
@@ -21,16 +21,16 @@ def test_payloads_lie_one_after_the_other() -> None:
     (oid,) = store.oids()
     assert store.get(oid).read() == b"firstthird"
     assert storages == {
-        A: Storage("dense", "raw", oid, 10, (0, 5)),
-        B: Storage("dense", "planes", oid, 10, (5, 0)),
-        C: Storage("dense", "planes", oid, 10, (5, 5)),
+        A: Storage(Coding("dense", "raw"), Place(oid, 10, (0, 5))),
+        B: Storage(Coding("dense", "planes"), Place(oid, 10, (5, 0))),
+        C: Storage(Coding("dense", "planes"), Place(oid, 10, (5, 5))),
     }
 
 
 def test_a_payload_alone_is_an_object_of_its_own() -> None:
     store, bundle = MemoryStore(), Bundle()
     bundle.add(A, "raw", b"alone")
-    assert bundle.put(store) == {A: Storage("dense", "raw", next(store.oids()), 5)}
+    assert bundle.put(store) == {A: Storage(Coding("dense", "raw"), Place(next(store.oids()), 5))}
 
 
 def test_nothing_is_no_object() -> None:
@@ -46,13 +46,13 @@ def small(oid: str, payload: bytes) -> EncodedPart:
 
 def test_of_equal_parts_the_first_decides(context: Context) -> None:
     stored = StoredParts(context)
-    elsewhere = Storage("dense", "raw", C, 5)
+    elsewhere = Storage(Coding("dense", "raw"), Place(C, 5))
     stored.add(EncodedPart(A, 5, elsewhere))
     for part in (small(A, b"is stored"), small(B, b"waits"), small(B, b"waits"), EncodedPart(B, 5, elsewhere)):
         stored.add(part)
     storages = stored.finish()
     assert [context.store.get(oid).read() for oid in context.store.oids()] == [b"waits"]
-    assert storages == {A: elsewhere, B: Storage("dense", "raw", next(context.store.oids()), 5)}
+    assert storages == {A: elsewhere, B: Storage(Coding("dense", "raw"), Place(next(context.store.oids()), 5))}
 
 
 def test_a_full_bundle_is_put_and_another_begun(context: Context) -> None:
@@ -66,12 +66,12 @@ def test_a_full_bundle_is_put_and_another_begun(context: Context) -> None:
     assert len(sizes) == 3
     assert sizes[-1] < FULL_BUNDLE + size
     for number in (0, 40, 99):
-        storage = storages[f"{number:064}"]
-        assert context.store.get(storage.object).read()[storage.offset :][: storage.size] == bytes([number]) * size
+        place = storages[f"{number:064}"].place
+        assert context.store.get(place.object).read()[place.offset :][: place.size] == bytes([number]) * size
 
 
 def test_what_is_durable_is_remembered_at_the_end(context: Context) -> None:
-    stored, elsewhere = StoredParts(context), Storage("dense", "raw", C, 5)
+    stored, elsewhere = StoredParts(context), Storage(Coding("dense", "raw"), Place(C, 5))
     stored.add(EncodedPart(A, 5, elsewhere, is_new=True))
     stored.add(EncodedPart(B, 5, elsewhere))
     assert context.state.storage_of(A) is None
@@ -90,7 +90,7 @@ def test_l5_parts_are_remembered_once_their_object_is_durable(context: Context) 
             assert context.state.storage_of(A) is None
 
     stored = StoredParts(context._replace(store=Watched()))
-    large = Storage("dense", "raw", C, 65 << 20)
+    large = Storage(Coding("dense", "raw"), Place(C, 65 << 20))
     stored.add(EncodedPart(A, 65 << 20, large, is_new=True))
     assert done == ["synced"]
     assert context.state.storage_of(A) == large

@@ -11,7 +11,7 @@ import pytest
 
 from git_theta import parameters
 from git_theta.errors import ChangedFile, StoreError
-from git_theta.manifest.model import Entry, Storage
+from git_theta.manifest.model import Coding, Entry, Place, Storage
 from git_theta.operations.adding.bundle import SMALL_PAYLOAD
 from git_theta.operations.adding.encoding import EncodedPart, PartEncoder
 from git_theta.operations.workers import Workers
@@ -69,7 +69,7 @@ def encoder_of(store: MemoryStore, known: Callable[[str], Storage | None] = noth
 
 def content(draft: EncodedPart, store: MemoryStore) -> bytes:
     """The part's bytes, read as a checkout would."""
-    storage = draft.storage or Storage("dense", draft.serializer, *store.put([draft.payload]))
+    storage = draft.storage or Storage(Coding("dense", draft.serializer), Place(*store.put([draft.payload])))
     return b"".join(parameters.read_values(Entry(draft.oid, draft.size, storage), store, map))
 
 
@@ -105,7 +105,7 @@ def test_a_small_payload_waits_for_a_bundle() -> None:
 
 
 def test_l2_a_known_part_keeps_its_storage_whichever_way_it_comes(workers: Workers) -> None:
-    data, storage = weight_bytes(5 * BLOCK), Storage("dense", "raw", "a" * 64, 5 * BLOCK)
+    data, storage = weight_bytes(5 * BLOCK), Storage(Coding("dense", "raw"), Place("a" * 64, 5 * BLOCK))
     known = {oid_of(data): storage}
     for encode in ways(workers):
         assert encode(encoder_of(MemoryStore(), known.get), data) == EncodedPart(oid_of(data), len(data), storage)
@@ -113,7 +113,7 @@ def test_l2_a_known_part_keeps_its_storage_whichever_way_it_comes(workers: Worke
 
 def test_a_known_part_is_not_encoded(workers: Workers) -> None:
     data, store = weight_bytes(5 * BLOCK), MemoryStore()
-    encoder = encoder_of(store, {oid_of(data): Storage("dense", "raw", "a" * 64, 5 * BLOCK)}.get)
+    encoder = encoder_of(store, {oid_of(data): Storage(Coding("dense", "raw"), Place("a" * 64, 5 * BLOCK))}.get)
     encoder.encode_whole(values_of(data))
     encoder.encode_if_new(values_of(data), workers.map)
     assert list(store.oids()) == []

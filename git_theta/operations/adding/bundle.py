@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from git_theta.manifest.model import Storage
+from git_theta.manifest.model import Coding, Place, Storage
 from git_theta.store.base import Store
 
 SMALL_PAYLOAD = 1 << 20
@@ -34,7 +34,7 @@ class Bundle:
         stored = store.put(payload for _, _, payload in self._payloads)
         storages, offset = {}, 0
         for oid, serializer, payload in self._payloads:
-            place = None if len(payload) == stored.size else (offset, len(payload))
-            storages[oid] = Storage("dense", serializer, stored.oid, stored.size, place)
+            inside = None if len(payload) == stored.size else (offset, len(payload))
+            storages[oid] = Storage(Coding("dense", serializer), Place(stored.oid, stored.size, inside))
             offset += len(payload)
         return storages

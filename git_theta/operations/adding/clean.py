@@ -54,8 +54,8 @@ def clean_stream(stream: Stream, path: str, worktree: Path | None, context: Cont
     else:
         with spool_pieces(stream.take_rest(), context.scratch) as spool:
             found = split(spool)
-    if found.problem:
-        context.warn(f"{path}: kept whole, not by parameters: {found.problem}")
+    for warning in found.warnings:
+        context.warn(f"{path}: {warning}")
     return found.text
 
 

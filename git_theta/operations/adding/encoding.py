@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from git_theta import parameters
 from git_theta.errors import ChangedFile
-from git_theta.manifest.model import Storage
+from git_theta.manifest.model import Coding, Place, Storage
 from git_theta.operations.adding.bundle import SMALL_PAYLOAD
 from git_theta.store.base import Store
 from git_theta.tensors.arrays import Buffer, Parallel
@@ -98,7 +98,7 @@ class PartEncoder:
             size += len(piece)
             if size >= SMALL_PAYLOAD:
                 stored = self._store.put(chain(held, payload))
-                storage = Storage("dense", serializer, stored.oid, stored.size)
+                storage = Storage(Coding("dense", serializer), Place(*stored))
                 return EncodedPart("", 0, storage, is_new=True)
         return EncodedPart("", 0, None, serializer, b"".join(held))
 

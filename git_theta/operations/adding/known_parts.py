@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from git_theta import parameters
 from git_theta.errors import ThetaError
-from git_theta.manifest.model import Entry, Manifest, Storage
+from git_theta.manifest.model import Coding, Entry, Manifest, Place, Storage
 from git_theta.operations.adding.part_label import PartLabel
 from git_theta.operations.context import Context
 
@@ -42,7 +42,7 @@ class KnownParts:
         found = self._find_storage(oid)
         if found is None and self._assuming and oid not in self._prior:
             self.has_assumed = True
-            return Storage("dense", "raw", oid, 0)
+            return Storage(Coding("dense", "raw"), Place(oid, 0))
         return found
 
     def is_likely(self, label: PartLabel, first_hash: str) -> bool:
@@ -64,7 +64,7 @@ class KnownParts:
         return remembered if remembered and self._is_here(remembered) else None
 
     def _is_here(self, storage: Storage) -> bool:
-        return self._context.store.size(storage.object) == storage.bytes
+        return all(self._context.store.size(oid) == size for oid, size in storage.objects().items())
 
     def _can_restore(self, part: Entry) -> bool:
         """Whether the part's bytes are where it says; remembered, so that they are read once."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import closing
 from typing import NamedTuple
 
@@ -23,12 +24,12 @@ class SplitFile(NamedTuple):
     Attributes:
         text: its manifest.
         is_new: whether the clean cache should have it: all of it is stored, and it was not recalled from there.
-        problem: why a format that matched could not read the file; "" mostly.
+        warnings: what a person should know of how it was read.
     """
 
     text: bytes
     is_new: bool = False
-    problem: str = ""
+    warnings: Sequence[str] = ()
 
 
 def split_source(source: RandomAccess, path: str, context: Context, *, keep: bool) -> SplitFile:
@@ -46,7 +47,7 @@ def split_source(source: RandomAccess, path: str, context: Context, *, keep: boo
             end = span.offset + span.size
         builder.add_literal(source, end, source.size)
         manifest = builder.build_manifest(found.format)
-    return SplitFile(encode_manifest(manifest), not known.has_assumed, found.problem)
+    return SplitFile(encode_manifest(manifest), not known.has_assumed, found.warnings)
 
 
 def _label_of(span: Span) -> PartLabel:

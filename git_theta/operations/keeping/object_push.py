@@ -35,7 +35,7 @@ def send_objects(
 
     Raises MissingObject, with nothing sent, when an object is neither here nor there.
     """
-    sizes = {oid: use.part.storage.bytes for oid, use in needed.items()}
+    sizes = {oid: use.bytes for oid, use in needed.items()}
     wanted = {oid: sizes[oid] for oid in lacking(sizes)}
     lost = _find_lost(wanted, store)
     if lost:
