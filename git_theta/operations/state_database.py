@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # 4 ms, which a file whose parts the index knows does not nee
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS identities (oid TEXT PRIMARY KEY, storage TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS starts (oid TEXT PRIMARY KEY, start TEXT NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS starts_by_start ON starts (start);
 CREATE TABLE IF NOT EXISTS cleaned (path TEXT PRIMARY KEY, stat TEXT NOT NULL, manifest BLOB NOT NULL) WITHOUT ROWID;
 """
 _VERSION = 1
@@ -62,6 +63,10 @@ class StateDatabase:
         """SHA-256 of the first block of the large part ``oid``, or None."""
         found = self._read("SELECT start FROM starts WHERE oid = ?", oid)
         return str(found) if found else None
+
+    def is_start(self, start: str) -> bool:
+        """Whether a large part that we have seen starts so: the SHA-256 of its first block."""
+        return self._read("SELECT oid FROM starts WHERE start = ? LIMIT 1", start) is not None
 
     def remember_start(self, oid: str, start: str) -> None:
         """Keep how a large part starts: the SHA-256 of its first block."""

@@ -108,6 +108,8 @@ def main() -> int:
     sys.argv[1:] = []
     if mode == "measure":
         atexit.register(_measured, Path(words[0]))
+    elif mode == "count":
+        count(words[0], Path(words[1]))
     else:
         sys.argv[1:] = words[5:]
         arm(*words[:5])

@@ -89,21 +89,20 @@ def test_add_killed(stage: Stage, empty: Sandbox) -> None:
 
 
 def test_an_add_that_is_repeated_encodes_nothing_anew_that_was_durable(empty: Sandbox) -> None:
-    """Killed when two thirds were stored: what was remembered by then is known, and its objects are not written again."""
-    sizes: dict[str, int | tuple[int, ...]] = {
-        f"layer{number}.weight": (WHOLE_LIMIT // 512 + 1, 128) for number in range(9)
-    }
+    """Killed when most of it was stored: what was remembered by then is known, and its objects stay as they are."""
+    shape = (WHOLE_LIMIT // 512 + 1, 128)
+    sizes: dict[str, int | tuple[int, ...]] = {f"layer{number}.weight": shape for number in range(9)}
     content = model(8, **sizes)
     empty.write(MODEL, content)
-    remembered = Stage(f"{_STATE}remember_storages", "after", 2)  # the first one holds 64 MiB, or a little more
+    remembered = Stage(f"{_STATE}remember_storages", "after")  # 64 MiB, or a little more
     assert afflicted(empty, remembered, "kill", "add", MODEL).returncode != 0
     before = {file: file.stat().st_mtime_ns for file in objects(empty)}
-    assert len(before) >= 8
+    assert len(before) >= 4
     chunks = empty.root.parent / "chunks"
     process = launcher.command("count", "git_theta.serializers.planes:_pack_arrays", chunks)
     assert attempt(empty, "add", MODEL, process=process).returncode == 0
     blocks = -(-len(content) // BLOCK)
-    assert int(chunks.read_text()) < blocks // 2, f"{chunks.read_text()} of {blocks} blocks were encoded again"
+    assert int(chunks.read_text()) < 0.6 * blocks, f"{chunks.read_text()} of {blocks} blocks were encoded again"
     assert {file: file.stat().st_mtime_ns for file in objects(empty) if file in before} == before
     assert_comes_back(empty, content)
     empty.theta("fsck")

@@ -45,16 +45,21 @@ class KnownParts:
             return Storage(Coding("dense", "raw"), Place(oid, 0))
         return found
 
-    def is_likely(self, label: PartLabel, first_hash: str) -> bool:
-        """Whether a large part with this first block will turn out to be known: hashing it alone then saves time.
+    def is_likely(self, label: PartLabel, start: str) -> bool:
+        """Whether a large part will turn out to be known: hashing it alone then saves time.
 
-        So it is when the one of its name in the index starts like it, as far as we remember.
+        It is where one that we have seen has the same first block, whose hash is ``start``; and where the index has one
+        of its name of which we have not seen the first block.
         """
+        if self._assuming or self._context.state.is_start(start):
+            return True
         before = self._named.get(label.name)
-        if self._assuming or before is None or (before.dtype, before.shape) != label[1:3]:
-            return self._assuming
-        start = self._context.state.start_of(before.oid)
-        return start in (None, first_hash) and self._find_storage(before.oid) is not None
+        return (
+            before is not None
+            and (before.dtype, before.shape) == label[1:3]
+            and self._context.state.start_of(before.oid) is None
+            and self._find_storage(before.oid) is not None
+        )
 
     def _find_storage(self, oid: str) -> Storage | None:
         remembered = self._context.state.storage_of(oid)
