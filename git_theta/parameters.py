@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from itertools import chain, count, islice, repeat
 from typing import NamedTuple
 
-from git_theta import registry
 from git_theta.errors import CorruptObject, MissingObject, PluginError, ThetaError
 from git_theta.manifest.model import Coding, Entry, UpdateBase
 from git_theta.manifest.storage_json import MAX_CHAIN
-from git_theta.serializers.base import Payload, Serializer
+from git_theta.serializers.base import SERIALIZERS, Payload, Serializer
 from git_theta.store.base import Store
 from git_theta.tensors.alignment import aligned_step, recut_blocks
 from git_theta.tensors.arrays import BLOCK, Arrays, Buffer, Parallel
@@ -19,7 +18,7 @@ from git_theta.tensors.digest import Digest
 from git_theta.tensors.dtypes import BY_NAME
 from git_theta.tensors.spec import Spec, spec_fits
 from git_theta.tensors.values import Values
-from git_theta.updates.base import Coder, Update
+from git_theta.updates.base import UPDATES, Coder, Update
 
 WORTHWHILE_SHARE = 0.98
 """A serializer that keeps more than this share of a sample is not worth its time; raw is."""
@@ -120,11 +119,12 @@ def encode_values(
     for name in preferences.updates if known else ():
         if name == "dense":
             break
-        update: Update = registry.load_plugin("updates", name)()
+        update = UPDATES.load_plugin(name)
         if not _fits_base(update, values.spec, base):
             continue
         try:
-            coder = update.coder(values, base if update.base != "none" else None, {})
+            with UPDATES.guard(name):
+                coder = update.coder(values, base if update.base != "none" else None, {})
         except (CorruptObject, MissingObject) as error:
             base, warning = None, f"its update base cannot be read: {error.message}"
             continue
@@ -180,8 +180,7 @@ def _locate_damage(entry: Entry, store: Store, error: CorruptObject) -> CorruptO
 def _decode_values(entry: Entry, store: Store, parallel: Parallel) -> Iterator[Buffer]:
     """The part's bytes, of at most its size but for a block; not verified."""
     coding, place, _ = entry.storage
-    update: Update = registry.load_plugin("updates", coding.update)()
-    serializer: Serializer = registry.load_plugin("serializers", coding.serializer)()
+    update, serializer = UPDATES.load_plugin(coding.update), SERIALIZERS.load_plugin(coding.serializer)
     if unknown := coding.options.keys() - set(update.options):
         raise PluginError(
             f"the update {update.name!r} that is installed knows no option {min(unknown)!r}",
@@ -191,10 +190,16 @@ def _decode_values(entry: Entry, store: Store, parallel: Parallel) -> Iterator[B
     base_blocks = _decode_base(entry, update, spec, store, parallel)
     with closing(store.get(place.object)) as file:
         file.seek(place.offset)
-        stored = iter(serializer.decode(Payload(file, place.size), parallel))
-        decoder = update.decoder(spec, stored, coding.options)
+        stored = SERIALIZERS.guard_iterator(serializer.name, serializer.decode(Payload(file, place.size), parallel))
+        with UPDATES.guard(update.name):
+            decoder = update.decoder(spec, stored, coding.options)
+
+        def decode(item: tuple[int, Arrays, Buffer]) -> Buffer:
+            with UPDATES.guard(update.name):
+                return decoder.decode(*item)
+
         mapping = map if decoder.is_cheap else parallel
-        yield from mapping(lambda item: decoder.decode(*item), zip(count(), stored, base_blocks, strict=False))
+        yield from mapping(decode, zip(count(), stored, base_blocks, strict=False))
 
 
 def _decode_base(entry: Entry, update: Update, spec: Spec, store: Store, parallel: Parallel) -> Iterator[Buffer]:
@@ -247,14 +252,19 @@ def _encode_update(
     update: Update, coder: Coder, values: Values, base: StoredValues | None, parallel: Parallel, chosen: Preferences
 ) -> Encoding:
     base = None if update.base == "none" else base
-    serializer = _load_serializer(chosen.serializer or "planes")
+    serializer = SERIALIZERS.load_plugin(chosen.serializer or "planes")
     if not serializer.takes_any_arrays:
-        serializer = _load_serializer("planes")
+        serializer = SERIALIZERS.load_plugin("planes")
     step = _base_step(update, values.spec, base.spec) if base else None
     beside: Iterator[Buffer] = chain(recut_blocks(base.blocks(), step), repeat(b"")) if base and step else repeat(b"")
+
+    def encode(item: tuple[int, Buffer, Buffer]) -> Arrays:
+        with UPDATES.guard(update.name):
+            return coder.encode(*item)
+
     mapping = map if coder.is_cheap else parallel
-    items = zip(count(), values.blocks(), beside, strict=False)
-    payload = serializer.encode(chain(coder.head, mapping(lambda item: coder.encode(*item), items)), parallel)
+    blocks = mapping(encode, zip(count(), values.blocks(), beside, strict=False))
+    payload = _write_payload(serializer, chain(UPDATES.guard_iterator(update.name, coder.head), blocks), parallel)
     coding = Coding(update.name, serializer.name, coder.options, _chain_on(base.entry) if base else ())
     return Encoding(coding, chain(payload, _finish_reading(beside) if base else ()))
 
@@ -276,20 +286,24 @@ def _finish_reading(beside: Iterator[Buffer]) -> Iterator[Buffer]:
 
 
 def _encode_dense(values: Values, parallel: Parallel, chosen: Preferences) -> Encoding:
-    dense: Update = registry.load_plugin("updates", "dense")()
+    dense = UPDATES.load_plugin("dense")
     coder = dense.coder(values, None, {})
     assert coder is not None
-    encode: Callable[[int, Buffer], Arrays] = lambda at, block: coder.encode(at, block, b"")  # noqa: E731
-    if chosen.serializer:
-        serializer = _load_serializer(chosen.serializer)
-    else:
-        planes = _load_serializer("planes")
-        sample = _sample_blocks(values)
-        packed = sum(len(piece) for piece in planes.encode((encode(0, block) for block in sample), map))
-        worthwhile = packed < WORTHWHILE_SHARE * sum(map(len, sample))
-        serializer = planes if worthwhile else _load_serializer("raw")
-    blocks = (encode(at, block) for at, block in enumerate(values.blocks()))
-    return Encoding(Coding(dense.name, serializer.name), serializer.encode(blocks, parallel))
+    serializer = SERIALIZERS.load_plugin(chosen.serializer or _choose_serializer(values, coder))
+    blocks = (coder.encode(at, block, b"") for at, block in enumerate(values.blocks()))
+    return Encoding(Coding(dense.name, serializer.name), _write_payload(serializer, blocks, parallel))
+
+
+def _choose_serializer(values: Values, dense: Coder) -> str:
+    """The name of the serializer that suits the bytes."""
+    planes = SERIALIZERS.load_plugin("planes")
+    sample = _sample_blocks(values)
+    packed = sum(len(piece) for piece in planes.encode([dense.encode(0, block, b"") for block in sample], map))
+    return planes.name if packed < WORTHWHILE_SHARE * sum(map(len, sample)) else "raw"
+
+
+def _write_payload(serializer: Serializer, lists: Iterable[Arrays], parallel: Parallel) -> Iterator[Buffer]:
+    return SERIALIZERS.guard_iterator(serializer.name, serializer.encode(lists, parallel))
 
 
 def _sample_blocks(values: Values) -> Sequence[Buffer]:
@@ -299,8 +313,3 @@ def _sample_blocks(values: Values) -> Sequence[Buffer]:
         return list(islice(values.blocks(), 1))
     places = sorted({at * (total - 1) // (_SAMPLES - 1) for at in range(_SAMPLES)})
     return [memoryview(next(values.blocks(at)))[:_SAMPLE_SIZE] for at in places]
-
-
-def _load_serializer(name: str) -> Serializer:
-    serializer: Serializer = registry.load_plugin("serializers", name)()
-    return serializer

@@ -11,6 +11,12 @@ def escape_unprintable(text: str) -> str:
     return text if text.isprintable() else "".join(map(_escape_letter, text))
 
 
+def shorten_text(text: str, most: int = 200) -> str:
+    """``text`` without its middle where it has more than ``most`` characters: a name may have millions."""
+    half = most // 2
+    return text if len(text) <= most else f"{text[:half]}...{text[-half:]}"
+
+
 def pluralize(number: int, noun: str) -> str:
     """A number and its noun: ``1 object``, ``2 objects``."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -6,17 +6,17 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from git_theta import registry
 from git_theta.errors import PluginError
-from git_theta.formats.base import Format
-from git_theta.merging.base import Strategy
-from git_theta.registry import BUILT_IN, PluginFamily
-from git_theta.serializers.base import Serializer
-from git_theta.store.base import Store
-from git_theta.updates.base import Update
+from git_theta.formats.base import FORMATS, Format
+from git_theta.merging.base import STRATEGIES, Strategy
+from git_theta.registry import BUILT_IN, Family, PluginFamily
+from git_theta.serializers.base import SERIALIZERS, Serializer
+from git_theta.store.base import STORES, Store
+from git_theta.updates.base import UPDATES, Update
 
 SEAMS: dict[PluginFamily, type] = {
     "formats": Format,
@@ -24,6 +24,9 @@ SEAMS: dict[PluginFamily, type] = {
     "serializers": Serializer,
     "stores": Store,
     "merges": Strategy,
+}
+FAMILIES: dict[PluginFamily, Family[Any]] = {
+    family.name: family for family in (FORMATS, UPDATES, SERIALIZERS, STORES, STRATEGIES)
 }
 PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
 BUILT_IN_NAMES = [(family, name) for family, targets in BUILT_IN.items() for name in targets]
@@ -36,14 +39,14 @@ def test_built_in_is_what_pyproject_declares() -> None:
 
 @pytest.mark.parametrize(("family", "name"), BUILT_IN_NAMES)
 def test_a_built_in_loads_and_knows_its_name(family: PluginFamily, name: str) -> None:
-    loaded = registry.load_plugin(family, name)
-    assert issubclass(type(loaded) if family == "merges" else loaded, SEAMS[family])
-    assert (loaded().name if family == "formats" else loaded.name) == name
+    loaded = FAMILIES[family].load_plugin(name)
+    assert issubclass(loaded if family == "stores" else type(loaded), SEAMS[family])
+    assert loaded.name == name
 
 
 def test_an_unknown_name_says_what_there_is() -> None:
     with pytest.raises(PluginError, match="no serializer is called 'plane'") as caught:
-        registry.load_plugin("serializers", "plane")
+        SERIALIZERS.load_plugin("plane")
     assert "did you mean 'planes'? Installed: raw, planes, msgpack" in caught.value.hint
 
 
@@ -65,13 +68,18 @@ def install(site: Path, package: str, entry_points: str, module: str = "") -> No
 
 
 FORMAT = """
-from git_theta.formats.base import Format
+from git_theta.formats.base import FORMATS, Format
 class Fake(Format):
     name = "fake"
     def matches(self, head, path): return head.startswith(b"FAKE")
     def spans(self, source): return []
 """
-TELL = "from git_theta.errors import PluginError\nfrom git_theta import registry\n"
+TELL = """
+from git_theta.errors import PluginError
+from git_theta import registry
+from git_theta.serializers.base import SERIALIZERS
+from git_theta.updates.base import UPDATES
+"""
 
 
 def test_an_installed_package_is_found_and_used(tmp_path: Path) -> None:
@@ -89,8 +97,7 @@ def test_a_name_that_two_packages_claim_is_an_error_naming_both(tmp_path: Path) 
     install(tmp_path, "two", "[git_theta.plugins.updates]\ntwice = two:Update\n")
     told = python(
         tmp_path,
-        f"{TELL}\ntry: registry.load_plugin('updates', 'twice')"
-        "\nexcept PluginError as error: print(error, '|', error.hint)",
+        f"{TELL}\ntry: UPDATES.load_plugin('twice')\nexcept PluginError as error: print(error, '|', error.hint)",
     )
     assert "two updates are called 'twice'" in told
     assert "one:Update" in told
@@ -102,7 +109,7 @@ def test_a_package_cannot_take_the_name_of_a_built_in(tmp_path: Path) -> None:
     install(tmp_path, "thief", "[git_theta.plugins.serializers]\nraw = thief:Raw\n")
     told = python(
         tmp_path,
-        f"{TELL}\nprint(registry.load_plugin('serializers', 'raw').__module__)"
+        f"{TELL}\nprint(type(SERIALIZERS.load_plugin('raw')).__module__)"
         "\ntry: registry.plugin_names('serializers')\nexcept PluginError as error: print(error)",
     )
     assert told.splitlines()[0] == "git_theta.serializers.raw"
@@ -125,9 +132,8 @@ def test_a_plug_in_that_does_not_load_is_an_error_saying_why(
     install(tmp_path, "broken", f"[git_theta.plugins.updates]\nmine = {target}\n", module)
     told = python(
         tmp_path,
-        f"{TELL}\ntry: registry.load_plugin('updates', 'mine')"
-        "\nexcept PluginError as error: print(error, '|', error.hint)",
+        f"{TELL}\ntry: UPDATES.load_plugin('mine')\nexcept PluginError as error: print(error, '|', error.hint)",
     )
-    assert f"the update 'mine' ({target}) cannot be loaded" in told
+    assert f"the update 'mine' of broken 1.0 ({target}) cannot be loaded" in told
     assert why in told
     assert "Reinstall" in told

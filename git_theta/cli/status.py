@@ -65,9 +65,8 @@ def _find_contested(repository: Repository) -> dict[str, list[str]]:
     found = {}
     for file in find_conflicted(repository):
         with contextlib.suppress(ManifestError):
-            conflict = read_conflict(file, repository)
-            if conflict:
-                found[file.path] = list(conflict.left)
+            if one := read_conflict(file, repository):
+                found[file.path] = list(one.conflict.left)
     return found
 
 

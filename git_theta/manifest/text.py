@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from itertools import chain
+from io import BytesIO
+from itertools import chain, islice
 from typing import Any, NoReturn
 
 from git_theta.errors import ManifestError, NewerManifest
@@ -26,15 +27,18 @@ from git_theta.manifest.json_checks import (
 )
 from git_theta.manifest.model import Entry, Manifest, View
 from git_theta.manifest.storage_json import check_own_oid, storage_from_json, storage_to_json
-from git_theta.manifest.usual import parse_common_line
+from git_theta.manifest.usual import format_common_line, parse_common_line
+from git_theta.words import pluralize, shorten_text
 
 VERSION = 1
 PREFIX = b"git-theta manifest "
 FIRST_LINE = PREFIX + b"%d\n" % VERSION
 MAX_MANIFEST = 64 << 20
-"""A text above this many bytes is no manifest: 200,000 parameters fit. Untrusted text costs memory to parse."""
-_MAX_LINE = 4 << 20
-"""Nor has a manifest a line above this many bytes: 40,000 windows on one storage fit."""
+"""A text above this many bytes is no manifest, and is not written: 150,000 parameters fit. Parsing costs memory."""
+MAX_NAMES = 150_000
+"""Names that a manifest may have, those of views included: as many as formats find in a file."""
+_MAX_LINE = 16 << 20
+"""Bytes of a line: as many windows on one storage fit as there may be names."""
 
 _CACHED_LINES = 1 << 13
 """Parsed lines to keep: of two versions that are compared, most are the same. 2 KB each, or 16 MB."""
@@ -54,19 +58,21 @@ def is_manifest(head: bytes) -> bool:
 
 
 def encode_manifest(manifest: Manifest) -> bytes:
-    """The encoding of ``manifest``. Raises ManifestError when it would be larger than any that ``loads`` takes."""
+    """The encoding of ``manifest``. Raises ManifestError for one that ``decode_manifest`` would not take (L2)."""
+    text = BytesIO()
     try:
-        lines = [_header_to_json(manifest), *map(_entry_to_json, manifest.entries)]
-    except ValueError as error:
-        raise ManifestError(f"no reader would take its manifest: {error}") from error
-    text = FIRST_LINE + b"".join(map(_encode_line, lines))
-    if len(text) > MAX_MANIFEST:
+        for line in _format_lines(manifest):
+            text.write(line)
+            if text.tell() > MAX_MANIFEST:
+                raise ValueError(f"it would have more than {MAX_MANIFEST:,} bytes")
+        _check_names(manifest)
+    except _INVALID as error:
+        reason = _invalid_reason(error)
         raise ManifestError(
-            f"the manifest of its {len(manifest.entries):,} parts would have {len(text):,} bytes, "
-            f"over {MAX_MANIFEST:,}",
+            f"no manifest can hold its {pluralize(len(manifest.entries), 'part')}: {reason}",
             hint="Split the checkpoint into shards.",
-        )
-    return text
+        ) from error
+    return text.getvalue()
 
 
 def decode_manifest(text: bytes) -> Manifest:
@@ -75,45 +81,83 @@ def decode_manifest(text: bytes) -> Manifest:
     Raises NewerManifest for a version above ours, ManifestError for anything that is not exactly a valid encoding.
     """
     _check_version(text)
-    lines = text[len(FIRST_LINE) :].split(b"\n")[:-1]
-    if len(text) > MAX_MANIFEST or any(len(line) > _MAX_LINE for line in lines):
-        raise ManifestError(
-            f"not a valid manifest: {len(text):,} bytes, or one of its lines, are too many", hint=_DAMAGED_HINT
-        )
     try:
-        manifest = _manifest_from_json(_parse_json_line(lines[0]) if lines else {}, map(_parse_part, lines[1:]))
-        exact = _encode_line(_header_to_json(manifest)) == lines[0] + b"\n" and text.endswith(b"\n")
-    except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        return _parse_text(text)
+    except _INVALID as error:
         raise ManifestError(f"not a valid manifest: {_invalid_reason(error)}", hint=_DAMAGED_HINT) from error
-    if not exact:
-        raise _inexact_error()
+
+
+def _format_lines(manifest: Manifest) -> Iterator[bytes]:
+    """Its lines, each as a reader takes it. Raises what is in _INVALID for one that none would."""
+    yield FIRST_LINE
+    header = _encode_line(_header_to_json(manifest))
+    _parse_header(header[:-1])
+    yield header
+    for entry in manifest.entries:
+        common = format_common_line(entry)
+        line = common or _encode_line(_entry_to_json(entry))
+        if not common:
+            _parse_line(line[:-1])
+        yield line
+
+
+def _parse_text(text: bytes) -> Manifest:
+    """Line by line, with no copy of the text. Raises what is in _INVALID."""
+    if len(text) > MAX_MANIFEST:
+        raise ValueError(f"it has {len(text):,} bytes, more than {MAX_MANIFEST:,}")
+    if not text.endswith(b"\n"):
+        raise ValueError(_INEXACT)
+    lines = (line[:-1] for line in islice(BytesIO(text), 1, None))
+    # A cache that is smaller than the text would have forgotten each line before it comes again.
+    parse = _parse_part if text.count(b"\n") <= _CACHED_LINES else _parse_line
+    manifest = _parse_header(next(lines, b"{}"))._replace(entries=tuple(map(parse, lines)))
+    _check_names(manifest)
+    return manifest
+
+
+def _parse_header(line: bytes) -> Manifest:
+    """The manifest without its parts."""
+    header = _parse_json_line(line)
+    frame = header.pop("frame", None)
+    manifest = Manifest(
+        format=require_text(header.pop("format")),
+        size=require_size(header.pop("size")),
+        frame=None if frame is None else _run_from_json(frame),
+        entries=(),
+        extra=header,
+    )
+    _require_exact(_header_to_json(manifest), line)
     return manifest
 
 
 def _parse_part(line: bytes) -> Entry:
-    """The part that a line stands for. Raises ManifestError for one that is not in its one valid encoding."""
+    """The part that a line stands for; one that was parsed lately is the same object."""
     if len(line) < _SHORT_LINE:
         return _parse_short(line)
-    return _parse_long(line) if len(line) < _LONG_LINE else _parse_uncached(line)
+    return _parse_long(line) if len(line) < _LONG_LINE else _parse_line(line)
 
 
-def _parse_uncached(line: bytes) -> Entry:
-    if usual := parse_common_line(line):
-        return usual
+def _parse_line(line: bytes) -> Entry:
+    """The part that a line stands for. Raises what is in _INVALID for one that is not in its one valid encoding."""
+    if common := parse_common_line(line):
+        return common
     entry = _entry_from_json(_parse_json_line(line))
-    if _encode_line(_entry_to_json(entry)) != line + b"\n":
-        raise _inexact_error()
+    _require_exact(_entry_to_json(entry), line)
     return entry
 
 
-_parse_short = lru_cache(_CACHED_LINES)(_parse_uncached)
-_parse_long = lru_cache(_CACHED_LONG_LINES)(_parse_uncached)
+_parse_short = lru_cache(_CACHED_LINES)(_parse_line)
+_parse_long = lru_cache(_CACHED_LONG_LINES)(_parse_line)
 
 
-def _inexact_error() -> ManifestError:
-    return ManifestError("not a valid manifest: it is not in its one valid encoding", hint=_DAMAGED_HINT)
+def _require_exact(data: Mapping[str, Any], line: bytes) -> None:
+    if _encode_line(data) != line + b"\n":
+        raise ValueError(_INEXACT)
 
 
+_INVALID = (KeyError, ValueError, TypeError, AttributeError, RecursionError)
+"""What is raised, at whatever depth, for values that no manifest has."""
+_INEXACT = "it is not in its one valid encoding"
 _DAMAGED_HINT = "It was edited or damaged. Take the file from another commit, or add the checkpoint again."
 
 
@@ -123,10 +167,10 @@ def _invalid_reason(error: Exception) -> str:
         return f"the key {error.args[0]!r} is missing"
     if isinstance(error, json.JSONDecodeError):
         return f"a line is not JSON ({error.msg})"
-    if isinstance(error, UnicodeDecodeError):
+    if isinstance(error, UnicodeError):
         return "a line is not UTF-8"
     # Ours say what is wrong; all others are Python's, about values of another kind than they should be.
-    return str(error) if type(error) is ValueError else "a value is not of the kind that it must be"
+    return shorten_text(str(error)) if type(error) is ValueError else "a value is not of the kind that it must be"
 
 
 def _check_version(text: bytes) -> None:
@@ -140,21 +184,16 @@ def _check_version(text: bytes) -> None:
         )
 
 
-def _manifest_from_json(header: dict[str, Any], parts: Iterable[Entry]) -> Manifest:
-    frame = header.pop("frame", None)
-    manifest = Manifest(
-        format=require_text(header.pop("format")),
-        size=require_size(header.pop("size")),
-        frame=None if frame is None else _run_from_json(frame),
-        entries=tuple(parts),
-        extra=header,
-    )
+def _check_names(manifest: Manifest) -> None:
+    """Raise ValueError for a name that stands twice, and for more names than there may be."""
     seen: set[str] = set()
-    for name in chain.from_iterable(map(_entry_names, manifest.parameters())):
-        if name in seen:
-            raise ManifestError(f"not a valid manifest: two parameters are called {name!r}", hint=_DAMAGED_HINT)
-        seen.add(name)
-    return manifest
+    for entry in manifest.parameters():
+        for name in _entry_names(entry) if entry.views else (entry.name or "",):
+            if name in seen:
+                raise ValueError(f"two parameters are called {name!r}")
+            seen.add(name)
+        if len(seen) > MAX_NAMES:
+            raise ValueError(f"it has more than {MAX_NAMES:,} names")
 
 
 def _entry_names(entry: Entry) -> Iterator[str]:
@@ -236,6 +275,8 @@ def _encode_line(data: Mapping[str, Any]) -> bytes:
 
 
 def _parse_json_line(line: bytes) -> Any:
+    if len(line) > _MAX_LINE:
+        raise ValueError(f"a line has {len(line):,} bytes, more than {_MAX_LINE:,}")
     return json.loads(
         line,
         object_pairs_hook=_reject_duplicates,

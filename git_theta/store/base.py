@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator
 from typing import BinaryIO, NamedTuple
 
 from git_theta.errors import StoreError
+from git_theta.registry import Family, require_subclass
 
 Buffer = bytes | bytearray | memoryview
 
@@ -73,3 +74,6 @@ class Store(ABC):
     def has(self, oid: str) -> bool:
         """Whether ``get`` would find the object."""
         return self.size(oid) is not None
+
+
+STORES = Family("stores", require_subclass(Store))

@@ -16,6 +16,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
 
+from git_theta.registry import Family, make_instance
 from git_theta.tensors.arrays import Arrays, Buffer
 from git_theta.tensors.spec import Spec
 from git_theta.tensors.values import Values
@@ -85,3 +86,6 @@ class Update(ABC):
         It takes its head, and nothing more, from ``stored``: all lists of the payload. Raises CorruptObject when that
         cannot be a head, or those not be options that it wrote.
         """
+
+
+UPDATES = Family("updates", make_instance(Update))

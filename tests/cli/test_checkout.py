@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.sandbox import Sandbox, changed, model
+from tests.templates import built_once
 
 BIG = model(0, weight=(300, 300), bias=30)
 SKIP = {"GIT_THETA_SKIP_SMUDGE": "1"}
@@ -20,6 +21,13 @@ SKIP = {"GIT_THETA_SKIP_SMUDGE": "1"}
 @pytest.fixture
 def manifests(sandbox: Sandbox) -> Sandbox:
     """A repository whose worktree holds manifests, as after an interrupted checkout."""
+    _check_out_manifests(sandbox)
+    assert sandbox.read("a.safetensors").startswith(b"git-theta manifest")
+    return sandbox
+
+
+@built_once
+def _check_out_manifests(sandbox: Sandbox) -> None:
     sandbox.theta("track", "*.safetensors")
     sandbox.write("a.safetensors", BIG)
     sandbox.write("sub/new\nline 'ü'.safetensors", model(1, weight=(200, 200)))
@@ -27,8 +35,6 @@ def manifests(sandbox: Sandbox) -> Sandbox:
     for path in ("a.safetensors", "sub/new\nline 'ü'.safetensors"):
         (sandbox.root / path).unlink()
     sandbox.git("checkout", "--", ".", env=SKIP)
-    assert sandbox.read("a.safetensors").startswith(b"git-theta manifest")
-    return sandbox
 
 
 def test_every_manifest_becomes_its_file_and_git_calls_it_clean(manifests: Sandbox) -> None:

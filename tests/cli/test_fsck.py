@@ -11,17 +11,14 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox import Sandbox, changed, model
+from tests.sandbox import Sandbox, changed, model, track_and_commit
 
 BIG = model(0, weight=(300, 300), bias=30, scale=30)
 
 
 @pytest.fixture
 def repository(sandbox: Sandbox) -> Sandbox:
-    sandbox.theta("track", "*.safetensors")
-    sandbox.write("a.safetensors", BIG)
-    sandbox.commit()
-    return sandbox
+    return track_and_commit(sandbox, {"a.safetensors": BIG})
 
 
 def object_of(repository: Sandbox, name: str, revision: str = ":a.safetensors") -> Path:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Any
 
 from git_theta.errors import CorruptObject, ThetaError
 from git_theta.manifest.model import Entry, Manifest
 from git_theta.operations.restoring.restore import require_size
+
+_NO_EXTRA: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -19,7 +24,7 @@ class ManifestBlob:
     manifest: Manifest
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # there is one for each part of each version
 class ObjectUse:
     """A part, or an update base of one, whose payload is in an object, and the first manifest that says so."""
 
@@ -90,7 +95,8 @@ def take_inventory(manifests: Iterable[ManifestBlob]) -> Inventory:
             for one in (*_named_bases(part), part):
                 if (key := _distinguish(one)) not in seen:
                     seen.add(key)
-                    use = ObjectUse(one._replace(views=(), extra={}), held.path, held.blob)
+                    bare = one._replace(views=(), extra=_NO_EXTRA) if one.views or one.extra else one
+                    use = ObjectUse(bare, held.path, held.blob)
                     found.uses.setdefault(use.object, []).append(use)
     return found
 
@@ -103,8 +109,14 @@ def _named_bases(part: Entry) -> Iterable[Entry]:
 def _distinguish(part: Entry) -> tuple[object, ...]:
     """What makes a part another one to verify."""
     coding, place, _ = part.storage
-    how = (coding.update, coding.serializer, repr(coding) if coding.options or coding.chain else "")
-    return part.oid, part.size, place, *how
+    how = repr(coding) if coding.options or coding.chain else _name_coding(coding.update, coding.serializer)
+    return part.oid, part.size, place, how
+
+
+@lru_cache(1 << 8)
+def _name_coding(update: str, serializer: str) -> str:
+    """One text for all parts that are stored so."""
+    return repr((update, serializer))
 
 
 def needed_objects(manifests: Iterable[ManifestBlob]) -> dict[str, ObjectUse]:
