@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from git_theta.errors import ManifestError
@@ -13,6 +13,7 @@ from git_theta.manifest.text import decode_manifest
 from git_theta.operations.context import Context
 from git_theta.operations.state_database import StateDatabase
 from git_theta.operations.workers import Workers
+from git_theta.repository.storage_preferences import read_preferences
 from git_theta.store.local import LocalStore
 from git_theta.vcs import index
 from git_theta.vcs.discovery import Repository
@@ -42,6 +43,7 @@ def open_context(
             staged_manifest=partial(_read_staged_manifest, repository.worktree),
             fetch=partial(_fetch_objects, store, repository.worktree or repository.git_dir),
             progress=progress,
+            preferences=cache(partial(read_preferences, repository.worktree or repository.git_dir)),
         )
     finally:
         workers.close()
