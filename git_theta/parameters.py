@@ -9,7 +9,7 @@ from itertools import chain
 from git_theta.errors import CorruptObject, ThetaError
 from git_theta.manifest.model import Entry
 from git_theta.serializers.base import SERIALIZERS, Payload
-from git_theta.store.base import Store
+from git_theta.store.base import ObjectReader
 from git_theta.tensors.arrays import BLOCK, Buffer, Parallel
 from git_theta.tensors.digest import Digest
 from git_theta.updates.base import UPDATES
@@ -45,7 +45,7 @@ def encode_values(stream: Iterable[Buffer], width: int, parallel: Parallel) -> t
     return raw.name, chain([first], raw.encode(rest, parallel))
 
 
-def read_values(entry: Entry, store: Store, parallel: Parallel) -> Iterator[Buffer]:
+def read_values(entry: Entry, store: ObjectReader, parallel: Parallel) -> Iterator[Buffer]:
     """The part's bytes in pieces, verified: what follows the last piece is CorruptObject if they are not the entry's.
 
     Raises MissingObject, CorruptObject, PluginError; each says which parameter.
@@ -72,7 +72,7 @@ def read_values(entry: Entry, store: Store, parallel: Parallel) -> Iterator[Buff
         raise error.add_location(parameter=entry.name or "") from error.__cause__
 
 
-def _decode_values(entry: Entry, store: Store, parallel: Parallel) -> Iterator[Buffer]:
+def _decode_values(entry: Entry, store: ObjectReader, parallel: Parallel) -> Iterator[Buffer]:
     coding, place, _ = entry.storage
     update, serializer = UPDATES.load_plugin(coding.update), SERIALIZERS.load_plugin(coding.serializer)
 

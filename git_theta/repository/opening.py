@@ -13,6 +13,7 @@ from git_theta.manifest.text import decode_manifest
 from git_theta.operations.context import Context
 from git_theta.operations.state_database import StateDatabase
 from git_theta.operations.workers import Workers
+from git_theta.store.leftovers import sweep_temporaries
 from git_theta.store.local import LocalStore
 from git_theta.vcs import index
 from git_theta.vcs.discovery import Repository
@@ -50,9 +51,8 @@ def open_context(
 
 def open_store(repository: Repository) -> LocalStore:
     """The objects of this repository, and of those that it borrows from; swept of what killed processes left."""
-    store = LocalStore(repository.theta_dir, repository.alternates())
-    store.sweep()
-    return store
+    sweep_temporaries(repository.theta_dir / "tmp")
+    return LocalStore(repository.theta_dir, repository.alternates())
 
 
 def conflicts_dir(repository: Repository) -> Path:

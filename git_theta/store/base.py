@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, Protocol
 
 from git_theta.errors import StoreError
 from git_theta.registry import Family, require_subclass
@@ -41,6 +41,14 @@ def require_oid(oid: str) -> str:
     if not is_oid(oid):
         raise StoreError(f"not an object id: {oid!r}", hint="The manifest that names it was damaged or forged.")
     return oid
+
+
+class ObjectReader(Protocol):
+    """What reading values takes of a store."""
+
+    def get(self, oid: str) -> BinaryIO:
+        """The object, open for seeking and reading; the caller closes it. Raises MissingObject."""
+        ...
 
 
 class Store(ABC):

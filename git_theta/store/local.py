@@ -11,24 +11,15 @@ import contextlib
 import errno
 import hashlib
 import os
-import re
 import stat
 import threading
-import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from git_theta.errors import CorruptObject, MissingObject, StoreError
 from git_theta.store.base import Buffer, Store, StoredObject, is_oid, require_oid
-
-_ABANDONED_SECONDS, _STALE_SECONDS = 600, 24 * 3600
-"""Seconds without a write after which a temporary file is nobody's: when no process has its number (one in a container,
-or on another machine that has the folder too, may have it), and in any case."""
-HIDDEN_PREFIX = ".theta-"
-"""Of temporary files that may stand among the person's own."""
-_TEMPORARY = re.compile(rf"({re.escape(HIDDEN_PREFIX)})?(\d{{1,10}})-[0-9a-f]+\Z")
-"""The names of our temporary files: the number of the process, and chance."""
+from git_theta.store.leftovers import sweep_temporaries
 
 
 class LocalStore(Store):
@@ -159,19 +150,14 @@ class LocalStore(Store):
                 with contextlib.suppress(OSError):
                     temporary.unlink()
 
-    def sweep(self) -> None:
-        """Clear away what killed processes left in our folder for temporary files, once."""
-        with self._lock:
-            if not self._swept:
-                sweep_temporaries(self.root / "tmp")
-                self._swept = True
-
     def _temporary_path(self) -> Path:
-        """A fresh path under ``tmp``."""
-        self.sweep()
+        """A fresh path under ``tmp``; the first one also clears away what killed processes left there."""
         folder = self.root / "tmp"
         with self._lock:  # until the folder is there, for every thread
-            self._make_folder(folder)
+            if not self._swept:
+                self._make_folder(folder)
+                sweep_temporaries(folder)
+                self._swept = True
         return folder / f"{os.getpid()}-{os.urandom(8).hex()}"
 
     def _make_folder(self, folder: Path) -> None:
@@ -200,34 +186,6 @@ def _object_path(root: Path, oid: str) -> Path:
 def _hash_file(file: Path) -> str:
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def sweep_temporaries(folder: Path, *, shared: bool = False) -> None:
-    """Remove our temporary files that killed processes left in ``folder``: they may be as large as checkpoints.
-
-    ``shared``: files of others stand there too, and ours are those whose names say so.
-    """
-    with contextlib.suppress(OSError):  # there is none, or another process is at it too
-        for file in folder.iterdir():
-            named = _TEMPORARY.match(file.name)
-            ours = not shared or (named and named[1])
-            if ours and _is_abandoned(file, int(named[2]) if named else None) and file.is_file():
-                file.unlink()
-
-
-def _is_abandoned(file: Path, process: int | None) -> bool:
-    idle = time.time() - file.lstat().st_mtime
-    return idle > (_STALE_SECONDS if process is None or _is_running(process) else _ABANDONED_SECONDS)
-
-
-def _is_running(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except (OSError, OverflowError):  # somebody else's; a number that no process has
-        return True
-    return True
 
 
 def _write_chunk(descriptor: int, chunk: Buffer) -> None:

@@ -13,7 +13,7 @@ from git_theta.manifest.model import Entry
 from git_theta.operations.keeping.hashed_object import HashedObject
 from git_theta.operations.keeping.inventory import Defect, ObjectUse
 from git_theta.operations.workers import Workers
-from git_theta.store.base import Store
+from git_theta.store.base import ObjectReader, Store
 
 
 def verify_objects(
@@ -58,7 +58,7 @@ def _make_defect(error: ThetaError, uses: list[ObjectUse]) -> Defect:
     return Defect(error, first.object, first.path, first.blob, tuple(name for name in names if name is not None))
 
 
-def _is_intact(part: Entry, size: int, store: Store, progress: Callable[[int], None]) -> bool:
+def _is_intact(part: Entry, size: int, store: ObjectReader, progress: Callable[[int], None]) -> bool:
     """Whether the object, of ``size`` bytes, gives the part back, as far as the object can do something about it."""
     try:
         for piece in parameters.read_values(part, store, map):
@@ -68,7 +68,7 @@ def _is_intact(part: Entry, size: int, store: Store, progress: Callable[[int], N
     return part.storage.place.bytes == size
 
 
-def _is_readable(bases: list[Entry], store: Store) -> bool:
+def _is_readable(bases: list[Entry], store: ObjectReader) -> bool:
     """Whether the part that another one builds on can be read: else that is told of its own object."""
     try:
         for base in bases:
