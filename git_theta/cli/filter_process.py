@@ -68,10 +68,16 @@ class _Session:
         self._cleaned = None if may_clean_stdin() else repository.worktree
 
     def clean(self, readinto: ReadInto, path: str) -> Iterator[Buffer]:
-        with self._meter.show_work(f"Storing {path}"):
+        with self._meter.show_work(f"Storing {path}", self._size_of(path)):
             text = clean_stream(Stream(readinto), path, self._cleaned, self._context)
         warn_if_contested(self._repository, path, text)
         yield text
+
+    def _size_of(self, path: str) -> int | None:
+        """Bytes of the file that Git is likely to send."""
+        with contextlib.suppress(OSError):
+            return (self._cleaned / path).lstat().st_size if self._cleaned else None
+        return None
 
     def smudge(self, readinto: ReadInto, path: str) -> Iterator[Buffer]:
         if is_smudge_unused(path):

@@ -10,6 +10,7 @@ from functools import partial
 from git_theta import parameters
 from git_theta.errors import CorruptObject, MissingObject, ThetaError
 from git_theta.manifest.model import Entry
+from git_theta.operations.context import Progress
 from git_theta.operations.keeping.hashed_object import HashedObject
 from git_theta.operations.keeping.inventory import Defect, ObjectUse
 from git_theta.operations.workers import Workers
@@ -17,7 +18,7 @@ from git_theta.store.base import ObjectReader, Store
 
 
 def verify_objects(
-    uses: dict[str, list[ObjectUse]], store: Store, workers: Workers, progress: Callable[[int], None]
+    uses: dict[str, list[ObjectUse]], store: Store, workers: Workers, progress: Progress
 ) -> Iterator[Defect]:
     """Read every object and rebuild every part, on worker threads, a block at a time; what is wrong with them."""
     for defects in workers.map(partial(_verify_object, store=store, progress=progress), uses.items()):
@@ -31,8 +32,9 @@ def worst_exit_code(defects: Iterable[Defect]) -> int:
     return next(code for code in worst if code in codes or code == 0)
 
 
-def _verify_object(item: tuple[str, list[ObjectUse]], store: Store, progress: Callable[[int], None]) -> list[Defect]:
+def _verify_object(item: tuple[str, list[ObjectUse]], store: Store, progress: Progress) -> list[Defect]:
     oid, uses = item
+    progress.begin_item()
     size = store.size(oid)
     if size is None:
         return [_make_defect(MissingObject("is missing"), uses)]
