@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 
 from git_theta.cli import boundary
+from git_theta.cli.git_output import claim_stdout
 from git_theta.cli.progress import Meter
 from git_theta.operations.adding.clean import clean_stream
 from git_theta.operations.context import Context
@@ -41,6 +42,7 @@ def is_smudge_skipped() -> bool:
 
 def main() -> int:
     """Serve Git on standard input and output."""
+    output = PacketWriter(claim_stdout())
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # temporary files go, as after Ctrl-C
     # `checkout --recurse-submodules` of git < 2.40 leaves it to filters, and most git commands that we run refuse it.
     os.environ.pop("GIT_INTERNAL_SUPER_PREFIX", None)
@@ -50,7 +52,7 @@ def main() -> int:
         session = _Session(repository, context, meter)
         smudge_or_skip = session.skip if is_smudge_skipped() else session.smudge
         handlers: dict[str, Handler] = {"clean": session.clean, "smudge": smudge_or_skip}
-        serve_filter(PacketReader(0), PacketWriter(1), handlers, boundary.report_error)
+        serve_filter(PacketReader(0), output, handlers, boundary.report_error)
         session.finish()
     return 0
 
