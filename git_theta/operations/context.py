@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 from git_theta.manifest.model import Manifest
 from git_theta.operations.state_database import StateDatabase
 from git_theta.operations.workers import Workers
+from git_theta.parameters import DEFAULT_PREFERENCES, Preferences
 from git_theta.store.base import Store
 
 
@@ -59,6 +60,7 @@ class Context(NamedTuple):
         prior: the manifest that the index holds for a path, or None.
         fetch: try to bring these objects into the store; returns, for each remote that did not help, its name and why.
         progress: tell that so many more bytes are done.
+        preferences: which of the installed updates and serializers to store with.
     """
 
     store: Store
@@ -69,3 +71,4 @@ class Context(NamedTuple):
     staged_manifest: Callable[[str], Manifest | None] = _no_manifest
     fetch: Callable[[Iterable[str]], list[str]] = _fetch_nothing
     progress: Callable[[int], None] = _no_progress
+    preferences: Preferences = DEFAULT_PREFERENCES
