@@ -6,14 +6,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from itertools import chain
 
-from git_theta import registry
 from git_theta.errors import CorruptObject, ThetaError
 from git_theta.manifest.model import Entry
-from git_theta.serializers.base import Payload, Serializer
-from git_theta.store.base import Store
+from git_theta.serializers.base import SERIALIZERS, Payload
+from git_theta.store.base import ObjectReader
 from git_theta.tensors.arrays import BLOCK, Buffer, Parallel
 from git_theta.tensors.digest import Digest
-from git_theta.updates.base import Update
+from git_theta.updates.base import UPDATES
 
 WORTHWHILE_SHARE = 0.98
 """A serializer that keeps more than this share of a sample is not worth its time; raw is."""
@@ -37,17 +36,16 @@ def encode_values(stream: Iterable[Buffer], width: int, parallel: Parallel) -> t
     """
     pieces = iter(stream)
     first = next(pieces, b"")
-    dense: Update = registry.load_plugin("updates", "dense")()
-    planes: Serializer = registry.load_plugin("serializers", "planes")()
+    dense, planes = UPDATES.load_plugin("dense"), SERIALIZERS.load_plugin("planes")
     sample = list(planes.encode([dense.encode(first, width)], map))
     rest = (dense.encode(piece, width) for piece in pieces)
     if sum(map(len, sample)) < WORTHWHILE_SHARE * len(first):
         return planes.name, chain(sample, planes.encode(rest, parallel))
-    raw: Serializer = registry.load_plugin("serializers", "raw")()
+    raw = SERIALIZERS.load_plugin("raw")
     return raw.name, chain([first], raw.encode(rest, parallel))
 
 
-def read_values(entry: Entry, store: Store, parallel: Parallel) -> Iterator[Buffer]:
+def read_values(entry: Entry, store: ObjectReader, parallel: Parallel) -> Iterator[Buffer]:
     """The part's bytes in pieces, verified: what follows the last piece is CorruptObject if they are not the entry's.
 
     Raises MissingObject, CorruptObject, PluginError; each says which parameter.
@@ -74,11 +72,12 @@ def read_values(entry: Entry, store: Store, parallel: Parallel) -> Iterator[Buff
         raise error.add_location(parameter=entry.name or "") from error.__cause__
 
 
-def _decode_values(entry: Entry, store: Store, parallel: Parallel) -> Iterator[Buffer]:
+def _decode_values(entry: Entry, store: ObjectReader, parallel: Parallel) -> Iterator[Buffer]:
     coding, place, _ = entry.storage
-    update: Update = registry.load_plugin("updates", coding.update)()
-    serializer: Serializer = registry.load_plugin("serializers", coding.serializer)()
+    update, serializer = UPDATES.load_plugin(coding.update), SERIALIZERS.load_plugin(coding.serializer)
 
     with closing(store.get(place.object)) as file:
         file.seek(place.offset)
-        yield from map(update.decode, serializer.decode(Payload(file, place.size), parallel))
+        blocks = serializer.decode(Payload(file, place.size), parallel)
+        arrays = SERIALIZERS.guard_iterator(serializer.name, blocks)
+        yield from UPDATES.guard_iterator(update.name, map(update.decode, arrays))

@@ -8,20 +8,20 @@ from typing import BinaryIO
 
 import pytest
 
-from git_theta import parameters, registry
+from git_theta import parameters
 from git_theta.errors import CorruptObject, MissingObject, PluginError, ThetaError
 from git_theta.manifest.model import Coding, Entry, Place, Storage
-from git_theta.serializers.base import Serializer
+from git_theta.serializers.base import SERIALIZERS
 from git_theta.store.memory import MemoryStore
 from git_theta.tensors.arrays import BLOCK, Array, Parallel
 from git_theta.testing.blocks import damage_payload, noise_bytes, sample_blocks, threaded_map, weight_bytes
 
-SERIALIZERS = ("raw", "planes", "msgpack")
+NAMES = ("raw", "planes", "msgpack")
 
 
 def put(store: MemoryStore, data: bytes, serializer: str, bundled: bool = False) -> Entry:
     """A part in the store, in an object of its own or with neighbours."""
-    chosen: Serializer = registry.load_plugin("serializers", serializer)()
+    chosen = SERIALIZERS.load_plugin(serializer)
     payload = b"".join(chosen.encode([(Array(4, piece),) for piece in parameters.blocks_of(data)], map))
     before, after = (b"before", b"after") if bundled else (b"", b"")
     oid, size = store.put([before, payload, after])
@@ -35,7 +35,7 @@ def read(entry: Entry, store: MemoryStore, parallel: Parallel = map) -> bytes:
 
 
 @pytest.mark.parametrize("bundled", [False, True])
-@pytest.mark.parametrize("serializer", SERIALIZERS)
+@pytest.mark.parametrize("serializer", NAMES)
 def test_what_was_stored_is_read(serializer: str, bundled: bool) -> None:
     store = MemoryStore()
     for data in (b"", b"\0", noise_bytes(13), weight_bytes(3 * BLOCK + 4)):
@@ -70,7 +70,7 @@ def test_l2_the_payload_depends_on_the_bytes_alone() -> None:
     assert len(payloads) == 1
 
 
-@pytest.mark.parametrize("serializer", SERIALIZERS)
+@pytest.mark.parametrize("serializer", NAMES)
 def test_l5_damage_is_corrupt_and_never_anything_else(serializer: str) -> None:
     data = weight_bytes(2000)
     store = MemoryStore()
@@ -91,7 +91,7 @@ class OneObject(MemoryStore):
         return io.BytesIO(self.content)
 
 
-@pytest.mark.parametrize("serializer", SERIALIZERS)
+@pytest.mark.parametrize("serializer", NAMES)
 def test_l5_an_object_that_changed_on_disk_is_corrupt(serializer: str) -> None:
     data = weight_bytes(2000)
     store = MemoryStore()
@@ -120,7 +120,7 @@ def test_l5_values_that_are_not_the_entrys_are_corrupt(change: dict[str, int | s
     assert "git theta fsck" in caught.value.hint
 
 
-@pytest.mark.parametrize("serializer", SERIALIZERS)
+@pytest.mark.parametrize("serializer", NAMES)
 @pytest.mark.parametrize("place", [(0, 1 << 40), (1 << 62, 8), (3, 0)])
 def test_a_range_that_lies_is_corrupt(serializer: str, place: tuple[int, int]) -> None:
     store = MemoryStore()

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from git_theta.cli import boundary
 from git_theta.cli.environment import read_merge_options
+from git_theta.cli.git_output import claim_stdout
 from git_theta.errors import ConflictError
 from git_theta.manifest.model import Manifest
 from git_theta.manifest.text import MAX_MANIFEST, decode_manifest, encode_manifest, is_manifest
@@ -44,6 +45,7 @@ Or give up (git merge --abort, git rebase --abort ...), and merge again: git the
 
 def main() -> int:
     """Merge the files that Git names on the command line."""
+    claim_stdout()  # `git merge-tree` prints ids there
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # temporary files go, as after Ctrl-C
     base, ours, theirs, markers, path, *labels = sys.argv[1:]
     files, virtual = [Path(file) for file in (base, ours, theirs)], int(markers) > _marker_size(path)

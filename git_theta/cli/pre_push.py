@@ -54,8 +54,8 @@ def _pushed_ids(line: bytes) -> tuple[str, str]:
 def push_with_progress(needed: dict[str, ObjectUse], repository: Repository, target: Repository) -> PushTotals:
     """Put on a directory remote what it lacks of these objects, and say so."""
     total = sum(use.bytes for use in needed.values())
-    with show_progress("Pushing objects", total) as tick:
-        sent = push_objects(needed, repository, target, boundary.warn, tick)
+    with show_progress("Pushing objects", total, len(needed)) as meter:
+        sent = push_objects(needed, repository, target, boundary.warn, meter.finish_item)
     if sent.objects:
         boundary.say(f"pushed {pluralize(sent.objects, 'object')}, {humanize_size(sent.bytes)}")
     return sent

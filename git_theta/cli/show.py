@@ -14,12 +14,12 @@ from git_theta.cli.pager import print_paged, uses_color
 from git_theta.diffing.render.colors import choose_palette, paint
 from git_theta.diffing.render.formatting import format_magnitude, format_shape
 from git_theta.errors import ThetaError, UsageError
+from git_theta.formats.base import Scalar
 from git_theta.globs import name_matcher
 from git_theta.manifest.model import Entry
 from git_theta.operations.keeping.summary import (
     ModuleNode,
     ParameterTotals,
-    Scalar,
     element_count,
     find_duplicates,
     module_tree,

@@ -33,8 +33,17 @@ class Progress(Protocol):
         """So many more bytes are done."""
         ...
 
-    def show_work(self, description: str, total: int | None = None) -> AbstractContextManager[None]:
-        """Show what is done in this block. ``total``: bytes there are to do; None where that is not known."""
+    def show_work(
+        self, description: str, total: int | None = None, items: int | None = None
+    ) -> AbstractContextManager[None]:
+        """Show what is done in this block.
+
+        ``total``: bytes there are to do; ``items``: things (files, objects) they are of. None: not known.
+        """
+        ...
+
+    def begin_item(self) -> None:
+        """The next of the items begins."""
         ...
 
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import shlex
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -16,12 +13,10 @@ from git_theta.manifest.text import decode_manifest
 from git_theta.operations.context import Context
 from git_theta.operations.state_database import StateDatabase
 from git_theta.operations.workers import Workers
+from git_theta.store.leftovers import sweep_temporaries
 from git_theta.store.local import LocalStore
 from git_theta.vcs import index
-from git_theta.vcs.config import module_command
 from git_theta.vcs.discovery import Repository
-
-FILTER_MODULE = "git_theta.cli.filter_process"
 
 
 @contextmanager
@@ -55,23 +50,14 @@ def open_context(
 
 
 def open_store(repository: Repository) -> LocalStore:
-    """The objects of this repository, and of those that it borrows from."""
+    """The objects of this repository, and of those that it borrows from; swept of what killed processes left."""
+    sweep_temporaries(repository.theta_dir / "tmp")
     return LocalStore(repository.theta_dir, repository.alternates())
 
 
 def conflicts_dir(repository: Repository) -> Path:
     """Where it is noted how far the conflicts of this worktree are settled."""
     return repository.git_dir / "theta" / "conflicts"
-
-
-def refresh_index(worktree: Path, texts: Mapping[str, bytes], answers: Path) -> None:
-    """Have Git record how these files look, where the index has their manifests, which ``answers`` holds too."""
-    command = module_command(sys.executable, f"{FILTER_MODULE} --written {shlex.quote(os.fspath(answers))}")
-    index.refresh_entries(
-        index.paths_holding(texts, worktree),
-        worktree,
-        {"filter.theta.process": command, "filter.theta.required": "true"},
-    )
 
 
 def _read_staged_manifest(worktree: Path | None, path: str) -> Manifest | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,9 +17,10 @@ from git_theta.operations.restoring.deferred import DeferredFiles
 from git_theta.operations.restoring.materialise import materialise_file, require_room
 from git_theta.operations.restoring.restore import require_objects
 from git_theta.repository.open_conflicts import read_conflict
-from git_theta.repository.opening import open_context, refresh_index
-from git_theta.vcs import atomic, index
+from git_theta.repository.opening import open_context
+from git_theta.vcs import atomic
 from git_theta.vcs.discovery import Repository
+from git_theta.vcs.index import WorktreeIndex
 from git_theta.vcs.unmerged import UnmergedFile, stage_content
 
 ErrorReporter = Callable[[ThetaError], None]
@@ -75,8 +75,4 @@ def _write_settled(job: ConflictJob, merged: MergeResult, note: Path, report: Er
             remove_note(note)
             deferred = DeferredFiles(top, context, report)
             deferred.add(path, merged.manifest, text)
-            _write_deferred(deferred, top)
-
-
-def _write_deferred(deferred: DeferredFiles, top: Path) -> None:
-    deferred.write(partial(refresh_index, top), partial(index.invalidate_entries, worktree=top))
+            deferred.write(WorktreeIndex(top), job.progress.begin_item)

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
 from git_theta.errors import CorruptObject
+from git_theta.registry import Family, make_instance
 from git_theta.tensors.arrays import Arrays, Buffer, Parallel
 
 
@@ -48,3 +49,6 @@ class Serializer(ABC):
     @abstractmethod
     def decode(self, payload: Payload, parallel: Parallel) -> Iterator[Arrays]:
         """The blocks again. Raises CorruptObject."""
+
+
+SERIALIZERS = Family("serializers", make_instance(Serializer))

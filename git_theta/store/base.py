@@ -14,9 +14,10 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, Protocol
 
 from git_theta.errors import StoreError
+from git_theta.registry import Family, require_subclass
 
 Buffer = bytes | bytearray | memoryview
 
@@ -40,6 +41,14 @@ def require_oid(oid: str) -> str:
     if not is_oid(oid):
         raise StoreError(f"not an object id: {oid!r}", hint="The manifest that names it was damaged or forged.")
     return oid
+
+
+class ObjectReader(Protocol):
+    """What reading values takes of a store."""
+
+    def get(self, oid: str) -> BinaryIO:
+        """The object, open for seeking and reading; the caller closes it. Raises MissingObject."""
+        ...
 
 
 class Store(ABC):
@@ -73,3 +82,6 @@ class Store(ABC):
     def has(self, oid: str) -> bool:
         """Whether ``get`` would find the object."""
         return self.size(oid) is not None
+
+
+STORES = Family("stores", require_subclass(Store))

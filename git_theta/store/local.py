@@ -13,7 +13,6 @@ import hashlib
 import os
 import stat
 import threading
-import time
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -21,9 +20,7 @@ from typing import BinaryIO
 
 from git_theta.errors import CorruptObject, MissingObject, StoreError
 from git_theta.store.base import Buffer, Store, StoredObject, is_oid, require_oid
-
-_STALE_SECONDS = 24 * 3600
-"""Seconds after which a temporary file belongs to a process that died."""
+from git_theta.store.leftovers import sweep_temporaries
 
 
 class LocalStore(Store):
@@ -160,7 +157,7 @@ class LocalStore(Store):
         with self._lock:  # until the folder is there, for every thread
             if not self._swept:
                 self._make_folder(folder)
-                _remove_stale(folder)
+                sweep_temporaries(folder)
                 self._swept = True
         return folder / f"{os.getpid()}-{os.urandom(8).hex()}"
 
@@ -191,13 +188,6 @@ def _object_path(root: Path, oid: str) -> Path:
 def _hash_file(file: Path) -> str:
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _remove_stale(folder: Path) -> None:
-    with contextlib.suppress(OSError):  # another process may be at it too
-        for leftover in folder.iterdir():
-            if time.time() - leftover.stat().st_mtime > _STALE_SECONDS:
-                leftover.unlink()
 
 
 def _write_chunk(descriptor: int, chunk: Buffer) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
+from git_theta.registry import Family, make_instance
 from git_theta.tensors.arrays import Arrays, Buffer
 
 
@@ -23,3 +24,6 @@ class Update(ABC):
     @abstractmethod
     def decode(self, arrays: Arrays) -> Buffer:
         """The block that ``arrays`` stand for. Raises CorruptObject when they cannot be any block's."""
+
+
+UPDATES = Family("updates", make_instance(Update))

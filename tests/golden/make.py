@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from git_theta import parameters, registry
+from git_theta import parameters
 from git_theta.manifest.model import Coding, Entry, Manifest, Place, Storage
 from git_theta.manifest.text import decode_manifest, encode_manifest
 from git_theta.operations.adding.clean import clean_stream
@@ -24,6 +24,7 @@ from git_theta.operations.context import Context
 from git_theta.operations.state_database import StateDatabase
 from git_theta.operations.streams import Stream
 from git_theta.operations.workers import Workers
+from git_theta.serializers.base import SERIALIZERS
 from git_theta.store.local import LocalStore
 from git_theta.tensors.arrays import Array
 from git_theta.tensors.dtypes import BY_NAME
@@ -117,7 +118,7 @@ def _variants(path: str, text: bytes, context: Context) -> dict[str, bytes]:
 
 
 def _as_msgpack(manifest: Manifest, context: Context) -> Manifest:
-    serializer = registry.load_plugin("serializers", "msgpack")()
+    serializer = SERIALIZERS.load_plugin("msgpack")
 
     def stored(part: Entry) -> Entry:
         blocks = parameters.blocks_of(b"".join(parameters.read_values(part, context.store, map)))

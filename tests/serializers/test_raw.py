@@ -9,7 +9,7 @@ from git_theta.testing.serializers import SerializerLaws
 
 
 class TestRaw(SerializerLaws):
-    several = False
+    several_arrays = False
 
     def make_serializer(self) -> Serializer:
         return RawSerializer()

@@ -31,8 +31,8 @@ def split_stream(stream: Stream, path: str, source: BytesSource | FileSource, co
     manifest = _lay_out(stream, found, source, context, path)
     if not stream.matches_expected or stream.offset != source.size:
         return split_spooled(restore_pieces(manifest, context), path, context)
-    if found.problem:
-        context.warn(f"{path}: kept whole, not by parameters: {found.problem}")
+    for warning in found.warnings:
+        context.warn(f"{path}: {warning}")
     return manifest
 
 
