@@ -14,6 +14,7 @@ import os
 import stat
 import threading
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
@@ -179,6 +180,7 @@ class LocalStore(Store):
                 folder.chmod(mode)
 
 
+@lru_cache(1 << 12)  # thousands of parts may lie in one object
 def _object_path(root: Path, oid: str) -> Path:
     return root / "objects" / oid[:2] / oid[2:4] / oid
 
