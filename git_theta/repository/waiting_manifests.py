@@ -37,9 +37,9 @@ def check_out(
 ) -> list[str]:
     """Put the files in the place of their manifests; the paths of those written. What fails is reported."""
     # One question to each remote, not one per file.
-    missing = dict.fromkeys(oid for one in waiting for oid in missing_objects(one.manifest, context))
+    missing = {oid: one.manifest.objects()[oid] for one in waiting for oid in missing_objects(one.manifest, context)}
     if missing:
-        context.fetch(list(missing))
+        context.fetch(missing)
     deferred = DeferredFiles(top, context, report)
     for path, manifest, text in waiting:
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from git_theta.errors import CorruptObject, ThetaError
@@ -97,3 +97,8 @@ def take_inventory(manifests: Iterable[ManifestBlob]) -> Inventory:
 def needed_objects(manifests: Iterable[ManifestBlob]) -> dict[str, ObjectUse]:
     """The objects of the manifests, each with a part that needs it."""
     return {oid: uses[0] for oid, uses in take_inventory(manifests).uses.items()}
+
+
+def object_sizes(needed: Mapping[str, ObjectUse]) -> dict[str, int]:
+    """The bytes of each of these objects, as its manifest says."""
+    return {oid: use.part.storage.bytes for oid, use in needed.items()}
