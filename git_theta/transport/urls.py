@@ -6,26 +6,22 @@ import re
 from urllib.parse import unquote
 
 _SCHEME = re.compile(r"([A-Za-z0-9+.-]+)://")
-_HELPER = re.compile(r"[A-Za-z0-9+.-]+::")
 
 
 def local_path(url: str) -> str | None:
     """The path that a URL names: a plain one, or ``file://``. None where it names none on this machine.
 
-    ``host:path`` is ssh, unless a slash comes before the colon; ``helper::address`` is a remote helper's. It may be
+    What has a colon before its first slash is ssh (``host:path``), or for a remote helper (``ext::sh``). It may be
     relative, and may begin with ``~``; whether anything is there is another question.
     """
     scheme = _SCHEME.match(url)
     if scheme:
-        rest = url[scheme.end() :]
-        if scheme[1] != "file" or not rest:
+        _, slash, path = url[scheme.end() :].partition("/")  # Git passes over the host
+        if scheme[1] != "file" or not slash:
             return None
-        path = unquote(rest, errors="surrogateescape")
-        return path if path.startswith("/") else f"//{path}"  # as Git reads file://server/share
-    if _HELPER.match(url) or not url or "\0" in url:
-        return None
-    colon, slash = url.find(":"), url.find("/")
-    return url if colon < 0 or 0 <= slash < colon else None
+        return unquote(f"/{path}".replace("%00", "%2500"), errors="surrogateescape")  # a path has no such byte
+    colon, slash_at = url.find(":"), url.find("/")
+    return url if url and (colon < 0 or 0 <= slash_at < colon) else None
 
 
 def redact_url(url: str) -> str:
