@@ -8,7 +8,7 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import Any, BinaryIO, Self
 
 from git_theta.errors import MissingObject
 from git_theta.store.base import Buffer, Store, StoredObject, require_oid
@@ -55,7 +55,7 @@ class SqliteStore(Store):
     def delete(self, oid: str) -> None:
         self._ask("DELETE FROM objects WHERE oid = ?", require_oid(oid))
 
-    def _ask(self, question: str, *values: str) -> list[tuple[object]]:
+    def _ask(self, question: str, *values: str) -> list[tuple[Any]]:
         if not self.file.exists():
             return []
         with self._lock, sqlite3.connect(self.file, timeout=60) as database:
