@@ -11,7 +11,7 @@ from git_theta.errors import CorruptObject, MissingObject, PluginError, ThetaErr
 from git_theta.manifest.model import Coding, Entry, UpdateBase
 from git_theta.manifest.storage_json import MAX_CHAIN
 from git_theta.serializers.base import SERIALIZERS, Payload, Serializer
-from git_theta.store.base import Store
+from git_theta.store.base import ObjectReader, Store
 from git_theta.tensors.alignment import aligned_step, recut_blocks
 from git_theta.tensors.arrays import BLOCK, Arrays, Buffer, Parallel
 from git_theta.tensors.digest import Digest
@@ -133,7 +133,7 @@ def encode_values(
     return _encode_dense(values, parallel, preferences)._replace(warning=warning)
 
 
-def read_values(entry: Entry, store: Store, parallel: Parallel) -> Iterator[Buffer]:
+def read_values(entry: Entry, store: ObjectReader, parallel: Parallel) -> Iterator[Buffer]:
     """The part's bytes in pieces, verified: what follows the last piece is CorruptObject if they are not the entry's.
 
     Of update bases, a block for each worker is held at a time. Raises MissingObject, CorruptObject, PluginError; each
@@ -156,7 +156,7 @@ def read_values(entry: Entry, store: Store, parallel: Parallel) -> Iterator[Buff
         raise error.add_location(parameter=entry.name or "") from error.__cause__
 
 
-def _locate_damage(entry: Entry, store: Store, error: CorruptObject) -> CorruptObject:
+def _locate_damage(entry: Entry, store: ObjectReader, error: CorruptObject) -> CorruptObject:
     """The error that names what is damaged: the first of the chain that is not what it says, or the part's own object.
 
     Bases are not hashed while all is well: the part's own hash tells of them, too.
@@ -177,7 +177,7 @@ def _locate_damage(entry: Entry, store: Store, error: CorruptObject) -> CorruptO
     )
 
 
-def _decode_values(entry: Entry, store: Store, parallel: Parallel) -> Iterator[Buffer]:
+def _decode_values(entry: Entry, store: ObjectReader, parallel: Parallel) -> Iterator[Buffer]:
     """The part's bytes, of at most its size but for a block; not verified."""
     coding, place, _ = entry.storage
     update, serializer = UPDATES.load_plugin(coding.update), SERIALIZERS.load_plugin(coding.serializer)
@@ -202,7 +202,7 @@ def _decode_values(entry: Entry, store: Store, parallel: Parallel) -> Iterator[B
         yield from mapping(decode, zip(count(), stored, base_blocks, strict=False))
 
 
-def _decode_base(entry: Entry, update: Update, spec: Spec, store: Store, parallel: Parallel) -> Iterator[Buffer]:
+def _decode_base(entry: Entry, update: Update, spec: Spec, store: ObjectReader, parallel: Parallel) -> Iterator[Buffer]:
     """The blocks of the update base beside those of the part; empty ones after its end, and where there is none."""
     base = next(iter(list(entry.storage.bases())[-1:]), None)
     if (base is None) != (update.base == "none"):

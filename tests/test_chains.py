@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from git_theta import parameters
+from git_theta.cli.progress import Meter
 from git_theta.errors import CorruptObject, MissingObject, PluginError, ThetaError
 from git_theta.manifest.model import Coding, Entry, Manifest, Place, Storage
 from git_theta.manifest.storage_json import MAX_CHAIN
@@ -301,11 +302,11 @@ def test_fsck_tells_of_each_damaged_object_of_a_chain_and_of_no_other() -> None:
     assert needed.uses.keys() == entry.storage.objects().keys()
     assert {use.bytes for uses in needed.uses.values() for use in uses} == set(entry.storage.objects().values())
     try:
-        assert list(verify_objects(needed.uses, store, workers, lambda _: None)) == []
+        assert list(verify_objects(needed.uses, store, workers, Meter())) == []
         _, damaged, lost, _ = (place.object for place in entry.storage.places())
         store._objects[damaged] = store._objects[damaged][:-1] + b"?"
         del store._objects[lost]
-        defects = list(verify_objects(needed.uses, store, workers, lambda _: None))
+        defects = list(verify_objects(needed.uses, store, workers, Meter()))
     finally:
         workers.close()
     assert {(defect.object, type(defect.error), defect.parameters) for defect in defects} == {

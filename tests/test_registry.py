@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import importlib
+import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from git_theta.errors import PluginError
+from git_theta.errors import FormatError, MissingObject, PluginError
 from git_theta.formats.base import FORMATS, Format
 from git_theta.merging.base import STRATEGIES, Strategy
-from git_theta.registry import BUILT_IN, Family, PluginFamily
+from git_theta.operations.streams import FileSource
+from git_theta.registry import BUILT_IN, Family, PluginFamily, PluginId, running_plugin
 from git_theta.serializers.base import SERIALIZERS, Serializer
 from git_theta.store.base import STORES, Store
 from git_theta.updates.base import UPDATES, Update
@@ -137,3 +141,86 @@ def test_a_plug_in_that_does_not_load_is_an_error_saying_why(
     assert f"the update 'mine' of broken 1.0 ({target}) cannot be loaded" in told
     assert why in told
     assert "Reinstall" in told
+
+
+def guarded(action: Callable[[], object]) -> PluginError:
+    """What becomes of an error that arises while a plug-in runs."""
+    with pytest.raises(PluginError) as caught, FORMATS.guard("torch"):
+        action()
+    return caught.value
+
+
+def test_what_goes_wrong_in_a_plug_in_is_an_error_that_names_it() -> None:
+    error = guarded(lambda: {"a": 1}["key"])
+    assert re.fullmatch(r"the format 'torch' of git-theta \S+ failed: KeyError: 'key'", error.message)
+    assert "please report it" in error.hint
+    assert isinstance(error.__cause__, KeyError)
+
+
+def test_a_plug_in_does_not_end_the_process() -> None:
+    assert "it tried to end the process (sys.exit(3))" in guarded(lambda: sys.exit(3)).message
+
+
+def test_a_package_that_is_not_there_is_named_with_how_to_install_it() -> None:
+    error = guarded(lambda: importlib.import_module("not_there.at_all"))
+    assert "needs not_there, which git-theta's environment has not got" in error.message
+    assert error.hint == f"Install it there: {sys.executable} -m pip install not_there"
+
+
+@pytest.mark.parametrize("error", [FormatError("damaged"), KeyboardInterrupt(), MissingObject("gone")])
+def test_our_own_errors_and_ctrl_c_pass(error: BaseException) -> None:
+    with pytest.raises(type(error)) as caught, FORMATS.guard("torch"):
+        raise error
+    assert caught.value is error
+
+
+def test_what_the_system_refuses_to_us_is_no_plug_ins_fault(tmp_path: Path) -> None:
+    """Its own files are: no format may open any."""
+    with pytest.raises(FileNotFoundError), FORMATS.guard("torch"):
+        FileSource(tmp_path / "absent")
+    assert "FileNotFoundError" in guarded((tmp_path / "absent").read_bytes).message
+
+
+def test_each_step_of_an_iterator_is_guarded() -> None:
+    def blocks() -> Iterator[int]:
+        yield 1
+        raise ValueError("the second")
+
+    found = SERIALIZERS.guard_iterator("raw", blocks())
+    assert next(found) == 1
+    assert running_plugin() is None
+    with pytest.raises(PluginError, match=r"the serializer 'raw' of git-theta \S+ failed: ValueError: the second"):
+        next(found)
+    with pytest.raises(PluginError, match="not iterable"):
+        list(SERIALIZERS.guard_iterator("raw", 7))  # type: ignore[arg-type]
+
+
+def test_who_runs_is_known_while_it_runs() -> None:
+    with FORMATS.guard("torch"):
+        with SERIALIZERS.guard("raw"):
+            assert running_plugin() == PluginId("serializers", "raw")
+        assert running_plugin() == PluginId("formats", "torch")
+    assert running_plugin() is None
+
+
+def test_a_strategy_of_a_package_that_fails_is_named(tmp_path: Path) -> None:
+    module = """
+from git_theta.merging.base import Strategy
+class Rogue(Strategy):
+    def merge(self, contest):
+        yield from 3
+ROGUE = Rogue("rogue", "Fails.", "nobody", heads=(2, None))
+"""
+    install(tmp_path, "rogue", "[git_theta.plugins.merges]\nrogue = rogue:ROGUE\n", module)
+    merge = "import torch\ntry: merge_tensors('rogue', [torch.ones(2), torch.zeros(2)], torch.full((2,), 3.0))"
+    told = python(
+        tmp_path, f"{TELL}from git_theta import merge_tensors\n{merge}\nexcept PluginError as error: print(error)"
+    )
+    assert told == "the strategy 'rogue' of rogue 1.0 failed: TypeError: 'int' object is not iterable"
+
+
+def test_a_plug_in_that_goes_by_another_name_is_refused(tmp_path: Path) -> None:
+    install(tmp_path, "fake", "[git_theta.plugins.formats]\nother = fake:Fake\n", FORMAT)
+    load = "from git_theta.formats.base import FORMATS\ntry: FORMATS.load_plugin('other')"
+    told = python(tmp_path, f"{TELL}{load}\nexcept PluginError as error: print(error)")
+    assert told == "the format 'other' of fake 1.0 (fake:Fake) cannot be loaded: it calls itself 'fake'"

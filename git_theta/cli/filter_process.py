@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 
 from git_theta.cli import boundary
+from git_theta.cli.git_output import claim_stdout
 from git_theta.cli.progress import Meter
 from git_theta.operations.adding.clean import clean_stream
 from git_theta.operations.context import Context
@@ -27,6 +28,7 @@ from git_theta.vcs.index import WorktreeIndex
 from git_theta.vcs.parent_process import is_recording, may_clean_stdin, may_defer
 from git_theta.vcs.pktline import Buffer, PacketReader, PacketWriter
 from git_theta.vcs.unused_smudge import is_smudge_unused
+from git_theta.words import join_some
 
 SKIP_SMUDGE = "GIT_THETA_SKIP_SMUDGE"
 """Set to one of YES, manifests are checked out as they are; `git theta checkout` gets the files later."""
@@ -41,6 +43,7 @@ def is_smudge_skipped() -> bool:
 
 def main() -> int:
     """Serve Git on standard input and output."""
+    output = PacketWriter(claim_stdout())
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # temporary files go, as after Ctrl-C
     # `checkout --recurse-submodules` of git < 2.40 leaves it to filters, and most git commands that we run refuse it.
     os.environ.pop("GIT_INTERNAL_SUPER_PREFIX", None)
@@ -50,7 +53,7 @@ def main() -> int:
         session = _Session(repository, context, meter)
         smudge_or_skip = session.skip if is_smudge_skipped() else session.smudge
         handlers: dict[str, Handler] = {"clean": session.clean, "smudge": smudge_or_skip}
-        serve_filter(PacketReader(0), PacketWriter(1), handlers, boundary.report_error)
+        serve_filter(PacketReader(0), output, handlers, boundary.report_error)
         session.finish()
     return 0
 
@@ -68,10 +71,16 @@ class _Session:
         self._cleaned = None if may_clean_stdin() else repository.worktree
 
     def clean(self, readinto: ReadInto, path: str) -> Iterator[Buffer]:
-        with self._meter.show_work(f"Storing {path}"):
+        with self._meter.show_work(f"Storing {path}", self._size_of(path)):
             text = clean_stream(Stream(readinto), path, self._cleaned, self._context)
         warn_if_contested(self._repository, path, text)
         yield text
+
+    def _size_of(self, path: str) -> int | None:
+        """Bytes of the file that Git is likely to send."""
+        with contextlib.suppress(OSError):
+            return (self._cleaned / path).lstat().st_size if self._cleaned else None
+        return None
 
     def smudge(self, readinto: ReadInto, path: str) -> Iterator[Buffer]:
         if is_smudge_unused(path):
@@ -138,7 +147,7 @@ def warn_if_contested(repository: Repository, path: str, text: bytes) -> None:
         if names:
             plural = "s are" if len(names) > 1 else " is"
             boundary.warn(
-                f"{path}: {len(names)} contested parameter{plural} recorded as ours: {', '.join(names)}",
+                f"{path}: {len(names):,} contested parameter{plural} recorded as ours: {join_some(names)}",
                 hint=f"If that is not meant: git checkout --merge -- {path}; then git theta resolve.",
             )
 

@@ -83,6 +83,8 @@ def part_of(entry: Entry, context: Context) -> Part:
 class _StoredValues:
     """A parameter's values, fetched and read each time they are asked for (``tensors.values.Values``)."""
 
+    __slots__ = ("_context", "_entry", "size", "spec")
+
     def __init__(self, entry: Entry, spec: Spec, context: Context) -> None:
         self.spec = spec
         self.size = entry.size
