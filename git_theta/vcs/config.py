@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -26,6 +26,7 @@ _KEY_PATTERN = r"^((filter|merge)\.theta\.|diff\.theta\.command$)"
 _REQUIRED_KEY = "filter.theta.required"
 MERGE_KEY = "merge.theta.driver"
 DIFF_KEY = "diff.theta.command"
+STORE_KEY = "theta.store"
 _MERGE_NAME = ("merge.theta.name", "checkpoints, parameter by parameter")
 
 
@@ -136,6 +137,21 @@ def is_installed(*, cwd: Path | None = None) -> bool:
     """Whether our filter is the one that Git runs here."""
     process = active_settings(cwd=cwd).get("filter.theta.process", "")
     return Setting("filter.theta.process", process).is_ours
+
+
+def chosen_store(*, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> str:
+    """The store that the configuration names; ``local`` where it names none.
+
+    Args:
+        cwd: a folder of the repository; None for the current one.
+        env: for another repository than the one we were started for. Git reads its configuration there only where it
+            trusts its owner.
+    """
+    command = ["git", "config", "--null", "--get", STORE_KEY]
+    done = subprocess.run(command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, capture_output=True)
+    if done.returncode > 1:  # 1 is "no such key"
+        raise _explain_error(done.stderr.decode(errors="replace").strip())
+    return os.fsdecode(done.stdout.removesuffix(b"\0")) or "local"
 
 
 def _write_setting(scope: Scope, arguments: Sequence[str], cwd: Path | None) -> None:

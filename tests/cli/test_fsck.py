@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -228,6 +229,15 @@ def test_what_nothing_names_and_what_was_left_behind_is_only_counted(repository:
     lines = repository.theta("fsck").stdout.splitlines()
     assert lines[1].startswith("2 unreachable objects, ")
     assert lines[2] == "1 temporary file left by interrupted commands"
+
+
+@pytest.mark.parametrize("command", ["fsck", "status", "checkout", "fetch"])
+def test_what_killed_commands_left_is_swept_where_nothing_is_added(command: str, repository: Sandbox) -> None:
+    with subprocess.Popen(["true"]) as process:
+        left = repository.write(f".git/theta/tmp/.theta-{process.pid}-0a", b"half a checkpoint")
+    os.utime(left, (0, 0))
+    repository.theta(command)
+    assert not left.exists()
 
 
 def test_a_manifest_of_a_newer_release_is_named_and_no_defect(repository: Sandbox) -> None:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import stat
 import subprocess
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -120,21 +118,6 @@ def test_a_store_of_which_nothing_exists_is_empty(store: LocalStore) -> None:
     assert not store.root.exists()
 
 
-def test_alternates_are_read_and_never_written(tmp_path: Path) -> None:
-    other = LocalStore(tmp_path / "other")
-    other.put([CONTENT])
-    kept = sorted(other.root.rglob("*"))
-    store = LocalStore(tmp_path / "theta", [other.root])
-    with store.get(OID) as file:
-        assert file.read() == CONTENT
-    assert store.size(OID) == len(CONTENT)
-    assert list(store.oids()) == []
-    store.put([b"mine"])
-    store.put([CONTENT])
-    assert sorted(store.oids()) == sorted([OID, hashlib.sha256(b"mine").hexdigest()])
-    assert sorted(other.root.rglob("*")) == kept
-
-
 def test_adopt_links_an_object_of_another_store(tmp_path: Path, store: LocalStore) -> None:
     other = LocalStore(tmp_path / "other")
     other.put([CONTENT])
@@ -182,17 +165,6 @@ def test_folders_are_shared_as_git_shares_its_own(tmp_path: Path, shared: str, m
     assert {stat.S_IMODE(folder.stat().st_mode) for folder in folders} == {mode}
     assert stat.S_IMODE((common / "objects").stat().st_mode) == mode
     assert stat.S_IMODE(made.stat().st_mode) == 0o444
-
-
-def test_leftovers_of_killed_processes_go_after_a_day(store: LocalStore) -> None:
-    folder = store.root / "tmp"
-    folder.mkdir(parents=True)
-    (folder / "1-old").touch()
-    (folder / "1-new").touch()
-    day_ago = time.time() - 25 * 3600
-    os.utime(folder / "1-old", (day_ago, day_ago))
-    store.put([CONTENT])
-    assert [path.name for path in folder.iterdir()] == ["1-new"]
 
 
 def test_a_store_that_cannot_be_written_says_so(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from git_theta.errors import StoreError
 from git_theta.manifest.model import Manifest
 from git_theta.operations.context import Context
 from git_theta.operations.restoring.restore import restore_pieces
+from git_theta.store.leftovers import HIDDEN_PREFIX, sweep_temporaries
 
 
 class WrittenFile(NamedTuple):
@@ -73,7 +74,9 @@ def _write_all(descriptor: int, view: memoryview) -> None:
 def _temporary_file(target: Path, scratch: Path) -> Iterator[tuple[Path, int]]:
     """A temporary file on the target's file system: out of sight where that can be, or else next to it."""
     folder = scratch if _can_rename_into(scratch, target.parent) else target.parent
-    temporary, descriptor = folder / f".theta-{os.getpid()}-{os.urandom(6).hex()}", -1
+    if folder != scratch:
+        sweep_temporaries(folder, shared=True)
+    temporary, descriptor = _temporary_path(folder), -1
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         yield temporary, descriptor
@@ -87,19 +90,23 @@ def _temporary_file(target: Path, scratch: Path) -> Iterator[tuple[Path, int]]:
         temporary.unlink(missing_ok=True)
 
 
+def _temporary_path(folder: Path) -> Path:
+    return folder / f"{HIDDEN_PREFIX}{os.getpid()}-{os.urandom(6).hex()}"
+
+
 def _can_rename_into(scratch: Path, folder: Path) -> bool:
     """Whether ``scratch`` can be had, and files can be renamed from it into ``folder``.
 
     Two mounts of one file system have the same device number, and refuse it all the same: so it is tried.
     """
-    probe = f".theta-{os.getpid()}-{os.urandom(6).hex()}"
+    probe = _temporary_path(scratch)
     with contextlib.suppress(OSError):
         scratch.mkdir(parents=True, exist_ok=True)
         if scratch.stat().st_dev == folder.stat().st_dev:
-            (scratch / probe).touch()
-            (scratch / probe).replace(folder / probe)
-            (folder / probe).unlink()
+            probe.touch()
+            probe.replace(folder / probe.name)
+            (folder / probe.name).unlink()
             return True
     with contextlib.suppress(OSError):
-        (scratch / probe).unlink()
+        probe.unlink()
     return False
