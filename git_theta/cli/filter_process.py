@@ -28,6 +28,7 @@ from git_theta.vcs.index import WorktreeIndex
 from git_theta.vcs.parent_process import is_recording, may_clean_stdin, may_defer, only_asks
 from git_theta.vcs.pktline import Buffer, PacketReader, PacketWriter
 from git_theta.vcs.unused_smudge import is_smudge_unused
+from git_theta.words import join_some
 
 SKIP_SMUDGE = "GIT_THETA_SKIP_SMUDGE"
 """Set to one of YES, manifests are checked out as they are; `git theta checkout` gets the files later."""
@@ -77,6 +78,12 @@ class _Session:
         warn_if_contested(self._repository, path, text)
         yield text
 
+    def _size_of(self, path: str) -> int | None:
+        """Bytes of the file that Git is likely to send."""
+        with contextlib.suppress(OSError):
+            return (self._cleaned / path).lstat().st_size if self._cleaned else None
+        return None
+
     def smudge(self, readinto: ReadInto, path: str) -> Iterator[Buffer]:
         if is_smudge_unused(path):
             yield from self.skip(readinto, path)
@@ -119,12 +126,6 @@ class _Session:
             with self._meter.show_work("Restoring", self._deferred.size, self._deferred.count):
                 self._deferred.write(WorktreeIndex(top), self._meter.begin_item)
 
-    def _size_of(self, path: str) -> int | None:
-        """Bytes of the worktree's file, which Git most likely sends; None where nobody knows."""
-        with contextlib.suppress(OSError):
-            return (self._cleaned / path).lstat().st_size if self._cleaned else None
-        return None
-
     def _begin_smudging(self) -> None:
         if self._smudged:
             return
@@ -148,7 +149,7 @@ def warn_if_contested(repository: Repository, path: str, text: bytes) -> None:
         if names:
             plural = "s are" if len(names) > 1 else " is"
             boundary.warn(
-                f"{path}: {len(names)} contested parameter{plural} recorded as ours: {', '.join(names)}",
+                f"{path}: {len(names):,} contested parameter{plural} recorded as ours: {join_some(names)}",
                 hint=f"If that is not meant: git checkout --merge -- {path}; then git theta resolve.",
             )
 

@@ -45,9 +45,14 @@ class Meter:
                 if self._work:
                     self._work.begin_item()
 
+    def finish_item(self, done: int) -> None:
+        """One of the items, of so many bytes, is done."""
+        self.begin_item()
+        self(done)
+
     @contextmanager
     def show_work(self, description: str, total: int | None = None, items: int | None = None) -> Iterator[None]:
-        """Show what is done in this block; the bar is gone after it.
+        """Show what is done in this block; the bar is gone after it. Work around this work is shown again then.
 
         Args:
             description: what is being done, in a word or two.
@@ -56,14 +61,16 @@ class Meter:
         """
         work = _Work(description, total, items) if self._watched else None
         with self._lock:
-            self._work = work
+            around, self._work = self._work, work
+            if around:
+                around.hide()
         try:
             yield
         finally:
             with self._lock:
-                self._work = None
+                self._work = around
                 if work:
-                    work.close()
+                    work.hide()
 
 
 @contextmanager
@@ -90,15 +97,16 @@ class _Work:
         if now < self._due:
             return
         self._due = now + _REDRAW_PERIOD
-        bar, task = self._bar = self._bar or _start_bar(self._total)
+        bar, task = self._bar = self._bar or _start_bar(self._label, self._total)
         bar.update(task, completed=self._done, description=self._label, refresh=True)
 
     def begin_item(self) -> None:
         self._begun += 1
 
-    def close(self) -> None:
+    def hide(self) -> None:
         if self._bar:
             self._bar[0].stop()
+            self._bar = None
 
     @property
     def _label(self) -> str:
@@ -109,7 +117,7 @@ class _Work:
         return escape(self._description) + counted
 
 
-def _start_bar(total: int | None) -> tuple[Progress, TaskID]:
+def _start_bar(label: str, total: int | None) -> tuple[Progress, TaskID]:
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -127,6 +135,6 @@ def _start_bar(total: int | None) -> tuple[Progress, TaskID]:
     bar = Progress(
         *columns, console=Console(stderr=True), transient=True, auto_refresh=False, redirect_stdout=False
     )  # fmt: skip
-    task = bar.add_task("", total=total)
+    task = bar.add_task(label, total=total)
     bar.start()
     return bar, task

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import pty
-import select
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.cli.test_progress import on_a_terminal
 from tests.sandbox import Sandbox, changed, model
 from tests.templates import built_once
 
@@ -91,7 +88,7 @@ def test_who_was_asked_in_vain_is_told(manifests: Sandbox, tmp_path: Path) -> No
     assert "hint:   bad (../damaged): the copy on bad is damaged: " in done.stderr
     assert f"hint:   none ({empty.root}): has no such objects\n" in done.stderr
     assert "hint:   gone (/gone): no repository is there\n" in done.stderr
-    assert "hint:   host (ssh://host/path): this release fetches from directories only\n" in done.stderr
+    assert "hint:   host (ssh://host/path): this release shares objects with directories only\n" in done.stderr
 
 
 @pytest.mark.parametrize("yes", ["1", "true", "YES", "on"])
@@ -158,10 +155,17 @@ def test_a_linked_worktree(manifests: Sandbox) -> None:
     assert manifests.read("a.safetensors").startswith(b"git-theta manifest")
 
 
+_PATIENT = """\
+import sys
+from git_theta.cli import progress
+from git_theta.cli.main import main
+progress._FIRST_DELAY = 60
+sys.exit(main(["checkout"]))
+"""
+
+
 def test_on_a_terminal_nothing_is_drawn_for_quick_work(manifests: Sandbox) -> None:
-    ours, theirs = pty.openpty()
-    subprocess.run(["git", "theta", "checkout"], cwd=manifests.root, stderr=theirs, stdout=subprocess.PIPE, check=True)
-    assert select.select([ours], [], [], 0)[0] == []
-    os.close(theirs)
-    os.close(ours)
+    printed, drawn = on_a_terminal(_PATIENT, manifests.root)
+    assert "files checked out" in printed
+    assert drawn == ""
     assert manifests.read("a.safetensors") == BIG

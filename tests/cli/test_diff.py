@@ -191,7 +191,7 @@ def test_values_that_take_their_time_to_read_show_how_far_they_are(repository: S
     program = """\
 from git_theta.cli import progress
 from git_theta.cli.main import main
-progress._PATIENCE = progress._PERIOD = 0
+progress._FIRST_DELAY = progress._REDRAW_PERIOD = 0
 assert main(["diff", "@~", "@", "--json"]) == 0
 """
     printed, drawn = on_a_terminal(program, repository.root)

@@ -10,27 +10,28 @@ from git_theta.operations.context import Context
 from git_theta.store.memory import MemoryStore
 
 A, B, C = "a" * 64, "b" * 64, "c" * 64
+RAW, PLANES = Coding("dense", "raw"), Coding("dense", "planes")
 
 
 def test_payloads_lie_one_after_the_other() -> None:
     store, bundle = MemoryStore(), Bundle()
-    bundle.add(A, "raw", b"first")
-    bundle.add(B, "planes", b"")
-    bundle.add(C, "planes", b"third")
+    bundle.add(A, RAW, b"first")
+    bundle.add(B, PLANES, b"")
+    bundle.add(C, PLANES, b"third")
     storages = bundle.put(store)
     (oid,) = store.oids()
     assert store.get(oid).read() == b"firstthird"
     assert storages == {
-        A: Storage(Coding("dense", "raw"), Place(oid, 10, (0, 5))),
-        B: Storage(Coding("dense", "planes"), Place(oid, 10, (5, 0))),
-        C: Storage(Coding("dense", "planes"), Place(oid, 10, (5, 5))),
+        A: Storage(RAW, Place(oid, 10, (0, 5))),
+        B: Storage(PLANES, Place(oid, 10, (5, 0))),
+        C: Storage(PLANES, Place(oid, 10, (5, 5))),
     }
 
 
 def test_a_payload_alone_is_an_object_of_its_own() -> None:
     store, bundle = MemoryStore(), Bundle()
-    bundle.add(A, "raw", b"alone")
-    assert bundle.put(store) == {A: Storage(Coding("dense", "raw"), Place(next(store.oids()), 5))}
+    bundle.add(A, RAW, b"alone")
+    assert bundle.put(store) == {A: Storage(RAW, Place(next(store.oids()), 5))}
 
 
 def test_nothing_is_no_object() -> None:
@@ -41,18 +42,18 @@ def test_nothing_is_no_object() -> None:
 
 def small(oid: str, payload: bytes) -> EncodedPart:
     """A part whose payload waits for a bundle."""
-    return EncodedPart(oid, len(payload), None, "raw", payload)
+    return EncodedPart(oid, len(payload), None, RAW, payload)
 
 
 def test_of_equal_parts_the_first_decides(context: Context) -> None:
     stored = StoredParts(context)
-    elsewhere = Storage(Coding("dense", "raw"), Place(C, 5))
+    elsewhere = Storage(RAW, Place(C, 5))
     stored.add(EncodedPart(A, 5, elsewhere))
     for part in (small(A, b"is stored"), small(B, b"waits"), small(B, b"waits"), EncodedPart(B, 5, elsewhere)):
         stored.add(part)
     storages = stored.finish()
     assert [context.store.get(oid).read() for oid in context.store.oids()] == [b"waits"]
-    assert storages == {A: elsewhere, B: Storage(Coding("dense", "raw"), Place(next(context.store.oids()), 5))}
+    assert storages == {A: elsewhere, B: Storage(RAW, Place(next(context.store.oids()), 5))}
 
 
 def test_a_full_bundle_is_put_and_another_begun(context: Context) -> None:
@@ -71,7 +72,7 @@ def test_a_full_bundle_is_put_and_another_begun(context: Context) -> None:
 
 
 def test_what_is_durable_is_remembered_at_the_end(context: Context) -> None:
-    stored, elsewhere = StoredParts(context), Storage(Coding("dense", "raw"), Place(C, 5))
+    stored, elsewhere = StoredParts(context), Storage(RAW, Place(C, 5))
     stored.add(EncodedPart(A, 5, elsewhere, is_new=True))
     stored.add(EncodedPart(B, 5, elsewhere))
     assert context.state.storage_of(A) is None
@@ -90,7 +91,7 @@ def test_l5_parts_are_remembered_once_their_object_is_durable(context: Context) 
             assert context.state.storage_of(A) is None
 
     stored = StoredParts(context._replace(store=Watched()))
-    large = Storage(Coding("dense", "raw"), Place(C, 65 << 20))
+    large = Storage(RAW, Place(C, 65 << 20))
     stored.add(EncodedPart(A, 65 << 20, large, is_new=True))
     assert done == ["synced"]
     assert context.state.storage_of(A) == large

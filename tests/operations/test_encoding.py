@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +16,8 @@ from git_theta.errors import ChangedFile, StoreError
 from git_theta.manifest.model import Coding, Entry, Place, Storage
 from git_theta.operations.adding.bundle import SMALL_PAYLOAD
 from git_theta.operations.adding.encoding import EncodedPart, PartEncoder
+from git_theta.operations.context import Context
+from git_theta.operations.state_database import StateDatabase
 from git_theta.operations.workers import Workers
 from git_theta.store.base import Buffer, StoredObject
 from git_theta.store.memory import MemoryStore
@@ -64,12 +68,16 @@ def values_of(data: bytes) -> MemoryValues:
 
 
 def encoder_of(store: MemoryStore, known: Callable[[str], Storage | None] = nothing) -> PartEncoder:
-    return PartEncoder(store, known, lambda _: None)
+    context = Context(store, StateDatabase(Path(os.devnull)), Workers(), Path(os.devnull), print)
+    return PartEncoder(context, known)
 
 
 def content(draft: EncodedPart, store: MemoryStore) -> bytes:
     """The part's bytes, read as a checkout would."""
-    storage = draft.storage or Storage(Coding("dense", draft.serializer), Place(*store.put([draft.payload])))
+    storage = draft.storage
+    if storage is None:
+        assert draft.coding
+        storage = Storage(draft.coding, Place(*store.put([draft.payload])))
     return b"".join(parameters.read_values(Entry(draft.oid, draft.size, storage), store, map))
 
 

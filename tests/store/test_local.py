@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import stat
 import subprocess
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -15,7 +13,7 @@ import pytest
 
 from git_theta.errors import CorruptObject, MissingObject, StoreError
 from git_theta.store.base import Store
-from git_theta.store.local import LocalStore, sweep_temporaries
+from git_theta.store.local import LocalStore
 from git_theta.testing.stores import ABSENT, CONTENT, OID, DurableStoreLaws
 
 
@@ -120,21 +118,6 @@ def test_a_store_of_which_nothing_exists_is_empty(store: LocalStore) -> None:
     assert not store.root.exists()
 
 
-def test_alternates_are_read_and_never_written(tmp_path: Path) -> None:
-    other = LocalStore(tmp_path / "other")
-    other.put([CONTENT])
-    kept = sorted(other.root.rglob("*"))
-    store = LocalStore(tmp_path / "theta", [other.root])
-    with store.get(OID) as file:
-        assert file.read() == CONTENT
-    assert store.size(OID) == len(CONTENT)
-    assert list(store.oids()) == []
-    store.put([b"mine"])
-    store.put([CONTENT])
-    assert sorted(store.oids()) == sorted([OID, hashlib.sha256(b"mine").hexdigest()])
-    assert sorted(other.root.rglob("*")) == kept
-
-
 def test_adopt_links_an_object_of_another_store(tmp_path: Path, store: LocalStore) -> None:
     other = LocalStore(tmp_path / "other")
     other.put([CONTENT])
@@ -182,53 +165,6 @@ def test_folders_are_shared_as_git_shares_its_own(tmp_path: Path, shared: str, m
     assert {stat.S_IMODE(folder.stat().st_mode) for folder in folders} == {mode}
     assert stat.S_IMODE((common / "objects").stat().st_mode) == mode
     assert stat.S_IMODE(made.stat().st_mode) == 0o444
-
-
-@pytest.fixture
-def died() -> int:
-    """The number of a process that has ended."""
-    with subprocess.Popen(["true"]) as process:
-        return process.pid
-
-
-def test_leftovers_of_killed_processes_are_swept(store: LocalStore, died: int) -> None:
-    folder = store.root / "tmp"
-    folder.mkdir(parents=True)
-    (folder / "of-another-program").mkdir()
-    swept = {
-        f"{died}-0a": 0.2,
-        f".theta-{died}-0a": 0.2,
-        f"{os.getpid()}-0a": 25,
-        "unknown": 25,
-        "of-another-program": 25,
-    }
-    kept = {f"{died}-0b": 0.1, f".theta-{died}-0b": 0.1, f"{os.getpid()}-0b": 23, "1-0b": 0.2, "young": 23}
-    for name, age in {**swept, **kept}.items():
-        leave(folder / name, age)
-    store.sweep()
-    assert sorted(path.name for path in folder.iterdir()) == sorted([*kept, "of-another-program"])
-
-
-def test_a_store_that_is_written_is_swept_too(store: LocalStore, died: int) -> None:
-    (store.root / "tmp").mkdir(parents=True)
-    leave(store.root / "tmp" / f"{died}-0a", 0.2)
-    store.put([CONTENT])
-    assert list((store.root / "tmp").iterdir()) == []
-
-
-def test_among_other_peoples_files_only_ours_are_swept(tmp_path: Path, died: int) -> None:
-    for name in (f".theta-{died}-0a", f"{died}-0a", "model.bin", ".theta-notes"):
-        leave(tmp_path / name, 30)
-    sweep_temporaries(tmp_path, shared=True)
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([f"{died}-0a", "model.bin", ".theta-notes"])
-
-
-def leave(file: Path, hours: float) -> None:
-    """A file, or the folder that is there, that nobody has written for so many hours."""
-    if not file.exists():
-        file.touch()
-    then = time.time() - hours * 3600
-    os.utime(file, (then, then))
 
 
 def test_a_store_that_cannot_be_written_says_so(tmp_path: Path) -> None:

@@ -20,11 +20,11 @@ class Bundle:
 
     def __init__(self) -> None:
         self.size = 0
-        self._payloads: list[tuple[str, str, bytes]] = []
+        self._payloads: list[tuple[str, Coding, bytes]] = []
 
-    def add(self, oid: str, serializer: str, payload: bytes) -> None:
+    def add(self, oid: str, coding: Coding, payload: bytes) -> None:
         """Take the payload of part ``oid``."""
-        self._payloads.append((oid, serializer, payload))
+        self._payloads.append((oid, coding, payload))
         self.size += len(payload)
 
     def put(self, store: Store) -> dict[str, Storage]:
@@ -33,8 +33,8 @@ class Bundle:
             return {}
         stored = store.put(payload for _, _, payload in self._payloads)
         storages, offset = {}, 0
-        for oid, serializer, payload in self._payloads:
+        for oid, coding, payload in self._payloads:
             inside = None if len(payload) == stored.size else (offset, len(payload))
-            storages[oid] = Storage(Coding("dense", serializer), Place(stored.oid, stored.size, inside))
+            storages[oid] = Storage(coding, Place(stored.oid, stored.size, inside))
             offset += len(payload)
         return storages

@@ -11,9 +11,10 @@ from git_theta import parameters
 from git_theta.errors import ChangedFile
 from git_theta.manifest.model import Coding, Place, Storage
 from git_theta.operations.adding.bundle import SMALL_PAYLOAD
-from git_theta.store.base import Store
+from git_theta.operations.adding.passing_values import PassingValues
+from git_theta.operations.context import Context
 from git_theta.tensors.arrays import Buffer, Parallel
-from git_theta.tensors.digest import Digest
+from git_theta.tensors.dtypes import DType
 from git_theta.tensors.values import MemoryValues, Values
 
 FindStorage = Callable[[str], Storage | None]
@@ -21,7 +22,7 @@ FindStorage = Callable[[str], Storage | None]
 
 
 class EncodedPart(NamedTuple):
-    """A hashed part: with its storage, or with a small payload and the serializer that wrote it.
+    """A hashed part: with its storage, or with a small payload and how it becomes values again.
 
     ``is_new``: its storage has only now come to be.
     """
@@ -29,7 +30,7 @@ class EncodedPart(NamedTuple):
     oid: str
     size: int
     storage: Storage | None
-    serializer: str = ""
+    coding: Coding | None = None
     payload: bytes = b""
     is_new: bool = False
 
@@ -41,69 +42,98 @@ class PartEncoder:
     it never had as a whole, but none that does not come back as its hash says.
     """
 
-    def __init__(self, store: Store, known: FindStorage, progress: Callable[[int], None]) -> None:
-        self._store = store
+    def __init__(self, context: Context, known: FindStorage) -> None:
+        self._context = context
         self._known = known
-        self._progress = progress
 
     def encode_whole(self, values: Values) -> EncodedPart:
         """A part that is small enough to be held: hashed, then encoded if it is new. Waits for nobody."""
         data = b"".join(values.blocks())
         oid = hashlib.sha256(data).hexdigest()
-        self._progress(len(data))
+        self._context.progress(len(data))
         if storage := self._known(oid):
             return EncodedPart(oid, len(data), storage)
-        held = MemoryValues(values.spec, data)
-        return self._put_payload(held.blocks(), values.spec.dtype.width, map)._replace(oid=oid, size=len(data))
-
-    def encode_computed(self, blocks: Iterable[Buffer], width: int) -> EncodedPart:
-        """A part that is computed, block by block, once. Waits for nobody."""
-        return self._encode_blocks(blocks, width, map)
+        return self._put_values(MemoryValues(values.spec, data), map)._replace(oid=oid, size=len(data))
 
     def encode_streamed(self, values: Values, parallel: Parallel) -> EncodedPart:
         """A part that is probably new: hashed while it is encoded."""
-        return self._encode_blocks(values.blocks(), values.spec.dtype.width, parallel)
+        hashed = _HashedValues(values, self._context.progress)
+        part = self._put_values(hashed, parallel)
+        return self._prefer_known(part._replace(oid=hashed.oid, size=values.size))
+
+    def encode_computed(self, blocks: Iterable[Buffer], width: int) -> EncodedPart:
+        """A part that is computed, block by block, once. Waits for nobody."""
+        digest, size = hashlib.sha256(), 0
+
+        def hash_blocks() -> Iterator[Buffer]:
+            nonlocal size
+            for block in blocks:
+                digest.update(block)
+                size += len(block)
+                self._context.progress(len(block))
+                yield block
+
+        dtype = DType(f"U{8 * width}", 8 * width, "uint")  # all that dense storage asks of one
+        part = self._put_values(PassingValues(dtype, hash_blocks()), map)
+        return self._prefer_known(part._replace(oid=digest.hexdigest(), size=size))
 
     def encode_if_new(self, values: Values, parallel: Parallel) -> EncodedPart:
         """A part that is probably known: hashed alone; read again and encoded only when it is new after all.
 
         Raises ChangedFile when the second reading gives other bytes.
         """
-        with Digest(0) as digest:
-            for block in values.blocks():
-                digest.update(block)
-            oid = digest.oid()
-        if storage := self._known(oid):
-            self._progress(values.size)
-            return EncodedPart(oid, values.size, storage)
-        draft = self.encode_streamed(values, parallel)
-        if draft.oid != oid:
+        digest = hashlib.sha256()
+        for block in values.blocks():
+            digest.update(block)
+        if storage := self._known(digest.hexdigest()):
+            self._context.progress(values.size)
+            return EncodedPart(digest.hexdigest(), values.size, storage)
+        part = self.encode_streamed(values, parallel)
+        if part.oid != digest.hexdigest():
             raise ChangedFile("the file changed while it was being added", hint="Repeat the command.")
-        return draft
+        return part
 
-    def _encode_blocks(self, blocks: Iterable[Buffer], width: int, parallel: Parallel) -> EncodedPart:
-        with Digest(0) as digest:
-            draft = self._put_payload(self._digest_blocks(blocks, digest), width, parallel)
-            oid = digest.oid()
-        storage = self._known(oid)  # what is known keeps its storage, even if we hear of it only now (L2)
-        return EncodedPart(oid, digest.size, storage) if storage else draft._replace(oid=oid, size=digest.size)
+    def _prefer_known(self, part: EncodedPart) -> EncodedPart:
+        """What is known keeps its storage, even if we hear of it only now (L2)."""
+        storage = self._known(part.oid)
+        return EncodedPart(part.oid, part.size, storage) if storage else part
 
-    def _put_payload(self, blocks: Iterable[Buffer], width: int, parallel: Parallel) -> EncodedPart:
+    def _put_values(self, values: Values, parallel: Parallel) -> EncodedPart:
         """Put a large payload; hand back a small one, for a bundle."""
-        serializer, payload = parameters.encode_values(blocks, width, parallel)
+        encoding = parameters.encode_values(values, parallel, self._context.preferences())
         held: list[Buffer] = []
         size = 0
-        for piece in payload:
+        for piece in encoding.payload:
             held.append(piece)
             size += len(piece)
             if size >= SMALL_PAYLOAD:
-                stored = self._store.put(chain(held, payload))
-                storage = Storage(Coding("dense", serializer), Place(*stored))
-                return EncodedPart("", 0, storage, is_new=True)
-        return EncodedPart("", 0, None, serializer, b"".join(held))
+                stored = self._context.store.put(chain(held, encoding.payload))
+                return EncodedPart("", 0, Storage(encoding.coding, Place(*stored)), is_new=True)
+        return EncodedPart("", 0, None, encoding.coding, b"".join(held))
 
-    def _digest_blocks(self, blocks: Iterable[Buffer], digest: Digest) -> Iterator[Buffer]:
-        for block in blocks:
+
+class _HashedValues:
+    """Values that are hashed while they are read.
+
+    Attributes:
+        oid: of what the last whole reading gave: the one that encodes. Those before it looked at single blocks.
+    """
+
+    def __init__(self, values: Values, progress: Callable[[int], None]) -> None:
+        self.spec = values.spec
+        self.size = values.size
+        self.oid = ""
+        self._values = values
+        self._progress = progress
+
+    def blocks(self, first: int = 0) -> Iterator[Buffer]:
+        """As ``Values`` says."""
+        return self._values.blocks(first) if first else self._hash_blocks()
+
+    def _hash_blocks(self) -> Iterator[Buffer]:
+        digest = hashlib.sha256()
+        for block in self._values.blocks():
             digest.update(block)
             self._progress(len(block))
             yield block
+        self.oid = digest.hexdigest()

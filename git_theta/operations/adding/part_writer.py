@@ -46,7 +46,7 @@ class PartWriter:
     def __init__(self, context: Context, known: KnownParts) -> None:
         self._context = context
         self._known = known
-        self._encoder = PartEncoder(context.store, known, context.progress)
+        self._encoder = PartEncoder(context, known)
         self._drafts: deque[_Draft] = deque()
         self._held = 0
         self._settled: list[tuple[PartLabel, str, int]] = []

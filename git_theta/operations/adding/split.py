@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from contextlib import closing
 from typing import NamedTuple
 
+from git_theta.errors import ManifestError
 from git_theta.formats.base import Span
 from git_theta.formats.base import SpanView as SpanView
-from git_theta.formats.detect import detect_format
-from git_theta.manifest.model import View
+from git_theta.formats.detect import OPAQUE, Detection, detect_format
+from git_theta.manifest.model import Manifest, View
 from git_theta.manifest.text import encode_manifest
 from git_theta.operations.adding.known_parts import KnownParts
 from git_theta.operations.adding.manifest_builder import ManifestBuilder
@@ -39,6 +40,18 @@ def split_source(source: RandomAccess, path: str, context: Context, *, keep: boo
     """
     known = KnownParts(context, context.staged_manifest(path), assuming=not keep)
     found = detect_format(source, source.read(0, min(HEAD_SIZE, source.size)), path)
+    manifest, warnings = _lay_out(source, found, context, known), found.warnings
+    try:
+        text = encode_manifest(manifest)
+    except ManifestError as error:  # no manifest can hold its parts
+        if found.format == OPAQUE:
+            raise
+        text = encode_manifest(_lay_out(source, Detection(OPAQUE, ()), context, known))
+        warnings = [f"kept whole, not by parameters: {error.message}"]
+    return SplitFile(text, not known.has_assumed, warnings)
+
+
+def _lay_out(source: RandomAccess, found: Detection, context: Context, known: KnownParts) -> Manifest:
     with closing(ManifestBuilder(context, known)) as builder:
         end = 0
         for span in found.spans:
@@ -46,8 +59,7 @@ def split_source(source: RandomAccess, path: str, context: Context, *, keep: boo
             builder.add_part(_label_of(span), SourceValues(span.spec, span.size, source, span.offset))
             end = span.offset + span.size
         builder.add_literal(source, end, source.size)
-        manifest = builder.build_manifest(found.format)
-    return SplitFile(encode_manifest(manifest), not known.has_assumed, found.warnings)
+        return builder.build_manifest(found.format)
 
 
 def _label_of(span: Span) -> PartLabel:

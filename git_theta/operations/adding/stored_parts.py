@@ -36,15 +36,15 @@ class StoredParts:
         if part.oid in self._sizes:
             return
         self._sizes[part.oid] = part.size
-        if part.storage is None:
-            self._bundle.add(part.oid, part.serializer, part.payload)
+        if part.coding:
+            self._bundle.add(part.oid, part.coding, part.payload)
             if self._bundle.size >= FULL_BUNDLE:
                 self._await_bundles(_MAX_PUTTING)
                 self._putting.append(self._context.workers.lanes.submit(self._bundle.put, self._context.store))
                 self._bundle = Bundle()
-        elif part.is_new:
+        elif part.storage and part.is_new:
             self._keep({part.oid: part.storage}, part.storage.place.bytes)
-        else:
+        elif part.storage:
             self._storages[part.oid] = part.storage
 
     def finish(self) -> dict[str, Storage]:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from typing import BinaryIO, cast
 
-from git_theta.errors import StoreError
-from git_theta.store.base import Buffer, Store, StoredObject
+from git_theta.store.base import ObjectReader
 from git_theta.tensors.arrays import BLOCK
 
 
-class HashedObject(Store):
-    """A store to read from, whose one object is hashed on the way: each byte once, in order, by whoever reads it first.
+class HashedObject(ObjectReader):
+    """A store to read from, one object of which is hashed on the way: each byte once, in order, when it is first read.
 
     What is read again, or out of order, is not hashed then; what was skipped is read for the hash alone. Not
     thread-safe: one reader at a time.
@@ -24,9 +23,7 @@ class HashedObject(Store):
         progress: told of every byte that is hashed.
     """
 
-    name = "hashed"
-
-    def __init__(self, oid: str, store: Store, progress: Callable[[int], None]) -> None:
+    def __init__(self, oid: str, store: ObjectReader, progress: Callable[[int], None]) -> None:
         self._oid = oid
         self._store = store
         self._progress = progress
@@ -46,18 +43,6 @@ class HashedObject(Store):
         if oid != self._oid:
             return self._store.get(oid)
         return cast("BinaryIO", _Reader(self._read_at))
-
-    def size(self, oid: str) -> int | None:
-        return self._store.size(oid)
-
-    def put(self, chunks: Iterable[Buffer]) -> StoredObject:  # noqa: ARG002
-        raise StoreError("this store is for reading")
-
-    def sync(self) -> None:
-        """Nothing is ever put."""
-
-    def oids(self) -> Iterator[str]:
-        return self._store.oids()
 
     def _read_at(self, at: int, size: int) -> bytes:
         self._catch_up(at)

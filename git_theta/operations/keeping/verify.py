@@ -10,14 +10,15 @@ from functools import partial
 from git_theta import parameters
 from git_theta.errors import CorruptObject, MissingObject, ThetaError
 from git_theta.manifest.model import Entry
+from git_theta.operations.context import Progress
 from git_theta.operations.keeping.hashed_object import HashedObject
 from git_theta.operations.keeping.inventory import Defect, ObjectUse
 from git_theta.operations.workers import Workers
-from git_theta.store.base import Store
+from git_theta.store.base import ObjectReader, Store
 
 
 def verify_objects(
-    uses: dict[str, list[ObjectUse]], store: Store, workers: Workers, progress: Callable[[int], None]
+    uses: dict[str, list[ObjectUse]], store: Store, workers: Workers, progress: Progress
 ) -> Iterator[Defect]:
     """Read every object and rebuild every part, on worker threads, a block at a time; what is wrong with them."""
     for defects in workers.map(partial(_verify_object, store=store, progress=progress), uses.items()):
@@ -31,8 +32,9 @@ def worst_exit_code(defects: Iterable[Defect]) -> int:
     return next(code for code in worst if code in codes or code == 0)
 
 
-def _verify_object(item: tuple[str, list[ObjectUse]], store: Store, progress: Callable[[int], None]) -> list[Defect]:
+def _verify_object(item: tuple[str, list[ObjectUse]], store: Store, progress: Progress) -> list[Defect]:
     oid, uses = item
+    progress.begin_item()
     size = store.size(oid)
     if size is None:
         return [_make_defect(MissingObject("is missing"), uses)]
@@ -58,7 +60,7 @@ def _make_defect(error: ThetaError, uses: list[ObjectUse]) -> Defect:
     return Defect(error, first.object, first.path, first.blob, tuple(name for name in names if name is not None))
 
 
-def _is_intact(part: Entry, size: int, store: Store, progress: Callable[[int], None]) -> bool:
+def _is_intact(part: Entry, size: int, store: ObjectReader, progress: Callable[[int], None]) -> bool:
     """Whether the object, of ``size`` bytes, gives the part back, as far as the object can do something about it."""
     try:
         for piece in parameters.read_values(part, store, map):
@@ -68,7 +70,7 @@ def _is_intact(part: Entry, size: int, store: Store, progress: Callable[[int], N
     return part.storage.place.bytes == size
 
 
-def _is_readable(bases: list[Entry], store: Store) -> bool:
+def _is_readable(bases: list[Entry], store: ObjectReader) -> bool:
     """Whether the part that another one builds on can be read: else that is told of its own object."""
     try:
         for base in bases:

@@ -13,7 +13,7 @@ from git_theta.errors import StoreError
 from git_theta.manifest.model import Manifest
 from git_theta.operations.context import Context
 from git_theta.operations.restoring.restore import restore_pieces
-from git_theta.store.local import HIDDEN_PREFIX, sweep_temporaries
+from git_theta.store.leftovers import HIDDEN_PREFIX, sweep_temporaries
 
 
 class WrittenFile(NamedTuple):
