@@ -24,6 +24,8 @@ _VOCABULARY = 32_000
 _LAYERS = 16
 _SPREAD = 0.02  # standard deviation that transformers are initialised with
 _STEP = 0.001  # of a fine-tune, as a share of the spread: bf16 then moves some elements and leaves others
+_EXPERTS = 256
+_MATRICES = [f"{matrix}_proj.{part}" for matrix in ("gate", "up", "down") for part in ("weight", "weight_scale_inv")]
 TUNED = f"model.layers.{_LAYERS // 2}.mlp.up_proj.weight"
 """The tensor that differs in ``one``."""
 
@@ -77,8 +79,14 @@ def build_model(
     folder: Path, dtype: DtypeName, size: int, versions: Sequence[ModelVersion] = HISTORY, layers: int = _LAYERS
 ) -> Model:
     """Write versions of a model, ``base`` among them, of about ``size`` bytes each, into ``folder`` (made here)."""
+    return write_versions(folder, dtype, decoder_shapes(size // WIDTH[dtype], layers), versions)
+
+
+def write_versions(
+    folder: Path, dtype: DtypeName, layout: Mapping[str, tuple[int, ...]], versions: Sequence[ModelVersion]
+) -> Model:
+    """Write versions of a model of these parameters (name -> shape), TUNED among them, into ``folder`` (made here)."""
     folder.mkdir(parents=True)
-    layout = decoder_shapes(size // WIDTH[dtype], layers)
     files = {version: folder / f"{version}.safetensors" for version in versions}
     with ExitStack() as opened:
         outputs = {version: opened.enter_context(file.open("wb")) for version, file in files.items()}
@@ -107,6 +115,16 @@ def decoder_shapes(elements: int, layers: int = _LAYERS) -> dict[str, tuple[int,
         layout[f"{prefix}.mlp.down_proj.weight"] = (d, 4 * d)
         layout |= {f"{prefix}.{name}_layernorm.weight": (d,) for name in ("input", "post_attention")}
     return layout | {"model.norm.weight": (d,)}
+
+
+def mixture_shapes(parameters: int) -> dict[str, tuple[int, ...]]:
+    """Parameter name -> shape of a mixture of experts with just so many parameters, of 4 to 1,024 elements each."""
+    layout: dict[str, tuple[int, ...]] = {TUNED: (32, 32)}
+    for number in range(parameters - len(layout)):
+        expert, matrix = divmod(number, len(_MATRICES))
+        layer, expert = divmod(expert, _EXPERTS)
+        layout[f"model.layers.{layer}.mlp.experts.{expert}.{_MATRICES[matrix]}"] = (4 ** (1 + number % 5),)
+    return layout
 
 
 def _generate_tensors(layout: Mapping[str, tuple[int, ...]]) -> Iterator[_RandomTensor]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests import templates
 from tests.sandbox import Sandbox, environment
 
 
@@ -25,13 +27,26 @@ def sealed_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Seals what wider fixtures do before the first test has its own home."""
     with pytest.MonkeyPatch.context() as patch:
         _seal(patch, tmp_path_factory.mktemp("session") / "home")
+        patch.setenv(templates.FOLDER, os.fspath(_shared(tmp_path_factory.getbasetemp()) / "templates"))
+        Path(os.environ[templates.FOLDER]).mkdir(exist_ok=True)
         yield
 
 
+def _shared(folder: Path) -> Path:
+    """The temporary folder of the whole test run, given that of this process: pytest-xdist has one per worker."""
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+
+@pytest.fixture(scope="session")
+def new_homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Names for homes. ``mktemp`` looks through all folders that thousands of tests before have made."""
+    return (tmp_path_factory.getbasetemp() / f"home{number}" for number in itertools.count())
+
+
 @pytest.fixture(autouse=True)
-def home(sealed_session: None, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def home(sealed_session: None, monkeypatch: pytest.MonkeyPatch, new_homes: Iterator[Path]) -> Path:
     """This test's own home, so that one test's ``git config --global`` is unknown to the next."""
-    home = tmp_path_factory.mktemp("user") / "home"
+    home = next(new_homes)
     _seal(monkeypatch, home)
     return home
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.sandbox import Sandbox, changed, model
+from tests.templates import built_once
 
 MODEL = "model.safetensors"
 BASE = model()
@@ -18,6 +19,12 @@ def fork(sandbox: Sandbox, base: Files, ours: Files, theirs: Files) -> Sandbox:
 
     The tags ``base``, ``ours`` and ``theirs`` name the commits.
     """
+    _fork(sandbox, base, ours, theirs)
+    return sandbox
+
+
+@built_once
+def _fork(sandbox: Sandbox, base: Files, ours: Files, theirs: Files) -> None:
     sandbox.theta("track", "*.safetensors", "*.pt")
     sandbox.commit("track")
     record(sandbox, base, "base")
@@ -25,7 +32,6 @@ def fork(sandbox: Sandbox, base: Files, ours: Files, theirs: Files) -> Sandbox:
     record(sandbox, theirs, "theirs")
     sandbox.git("switch", "-q", "main")
     record(sandbox, ours, "ours")
-    return sandbox
 
 
 def record(sandbox: Sandbox, files: Files, tag: str) -> None:

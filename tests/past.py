@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from git_theta.manifest.model import Entry, Manifest, Storage, View
+from git_theta.manifest.model import Coding, Entry, Manifest, Place, Storage, View
 from git_theta.manifest.text import encode_manifest
 from tests.sandbox import Sandbox
 
@@ -26,7 +26,7 @@ def entry(name: str, value: str, dtype: str = "F32") -> Entry:
     """A parameter of 4 KiB in an object of its own."""
     name, *tied = name.split("=")
     views = tuple(View(other, dtype, (32, 32)) for other in tied)
-    storage = Storage("dense", "raw", _oid(f"object {value}"), 4096)
+    storage = Storage(Coding("dense", "raw"), Place(_oid(f"object {value}"), 4096))
     return Entry(_oid(value), 4096, storage, name, dtype, (32, 32), views)
 
 
@@ -34,7 +34,7 @@ def manifest(values: Values, *, metadata: str = "") -> bytes:
     """The manifest of a checkpoint with these parameters; those called ``step`` are integers."""
     entries = [entry(name, value, "I64" if name == "step" else "F32") for name, value in values.items()]
     frame = "".join(values) + metadata
-    whole = Entry(_oid(frame), len(frame), Storage("dense", "raw", _oid(f"object {frame}"), len(frame)))
+    whole = Entry(_oid(frame), len(frame), Storage(Coding("dense", "raw"), Place(_oid(f"object {frame}"), len(frame))))
     return encode_manifest(Manifest("safetensors", 4096 * len(entries), tuple(entries), whole))
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import math
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypedDict, Unpack
+
+from tests.templates import built_once
 
 GLOBAL_CONFIG = """\
 [init]
@@ -53,6 +56,9 @@ def environment(home: Path) -> dict[str, str]:
     }
 
 
+_moments = itertools.count(1_500_000_000)
+
+
 class Options(TypedDict, total=False):
     """How a program is run in a sandbox: ``check`` its exit status (default), ``input`` on stdin, ``env`` on top."""
 
@@ -80,7 +86,7 @@ class Sandbox:
         subprocess.run(["git", "init", "--quiet", f"--object-format={object_format}", *kind, root], check=True)
         sandbox = cls(root)
         if install:
-            sandbox.theta("install", "--local")
+            _install(sandbox)
         return sandbox
 
     @classmethod
@@ -125,6 +131,8 @@ class Sandbox:
         file = self.root / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content)
+        moment = next(_moments)
+        os.utime(file, (moment, moment))
         return file
 
     def read(self, path: str | Path) -> bytes:
@@ -141,6 +149,25 @@ class Sandbox:
         self.git("add", "--all")
         self.git("commit", "--quiet", "-m", message)
         return self.git("rev-parse", "HEAD").stdout.strip()
+
+
+def track_and_commit(sandbox: Sandbox, files: Mapping[str, bytes], *patterns: str) -> Sandbox:
+    """Track these patterns, ``*.safetensors`` where there is none, and commit these files."""
+    _start(sandbox, files, patterns or ("*.safetensors",))
+    return sandbox
+
+
+@built_once
+def _start(sandbox: Sandbox, files: Mapping[str, bytes], patterns: Sequence[str]) -> None:
+    sandbox.theta("track", *patterns)
+    for path, content in files.items():
+        sandbox.write(path, content)
+    sandbox.commit()
+
+
+@built_once
+def _install(sandbox: Sandbox) -> None:
+    sandbox.theta("install", "--local")
 
 
 def safetensors_bytes(

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sandbox import Sandbox, model
+from tests.sandbox import Sandbox, model, track_and_commit
 
 SLOW = {"importlib.metadata", "asyncio", "email", "multiprocessing", "xml", "unittest"}
 """Modules of the standard library that cost more than a filter may; importlib.metadata alone takes 20 ms."""
@@ -67,10 +67,7 @@ def cleaned(sandbox: Sandbox, tmp_path: Path, *command: str) -> Path:
 @pytest.fixture
 def tracked(sandbox: Sandbox) -> Sandbox:
     """A checkpoint that is committed; its file is as it was."""
-    sandbox.theta("track", "*.safetensors")
-    sandbox.write("model.safetensors", model())
-    sandbox.commit()
-    return sandbox
+    return track_and_commit(sandbox, {"model.safetensors": model()})
 
 
 LOOK = ("hash-object", "--path=model.safetensors", "model.safetensors")

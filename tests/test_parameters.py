@@ -8,26 +8,40 @@ from typing import BinaryIO
 
 import pytest
 
-from git_theta import parameters, registry
+from git_theta import parameters
 from git_theta.errors import CorruptObject, MissingObject, PluginError, ThetaError
-from git_theta.manifest.model import Entry, Storage
-from git_theta.serializers.base import Serializer
+from git_theta.manifest.model import Coding, Entry, Place, Storage
+from git_theta.parameters import DEFAULT_PREFERENCES, Encoding, Preferences
+from git_theta.serializers.base import SERIALIZERS
 from git_theta.store.memory import MemoryStore
 from git_theta.tensors.arrays import BLOCK, Array, Parallel
+from git_theta.tensors.dtypes import BY_NAME
+from git_theta.tensors.spec import Spec
+from git_theta.tensors.values import MemoryValues
 from git_theta.testing.blocks import damage_payload, noise_bytes, sample_blocks, threaded_map, weight_bytes
 
-SERIALIZERS = ("raw", "planes", "msgpack")
+NAMES = ("raw", "planes", "msgpack")
 
 
 def put(store: MemoryStore, data: bytes, serializer: str, bundled: bool = False) -> Entry:
     """A part in the store, in an object of its own or with neighbours."""
-    chosen: Serializer = registry.load_plugin("serializers", serializer)()
+    chosen = SERIALIZERS.load_plugin(serializer)
     payload = b"".join(chosen.encode([(Array(4, piece),) for piece in parameters.blocks_of(data)], map))
     before, after = (b"before", b"after") if bundled else (b"", b"")
     oid, size = store.put([before, payload, after])
     place = (len(before), len(payload)) if bundled else None
-    storage = Storage("dense", serializer, oid, size, place)
+    storage = Storage(Coding("dense", serializer), Place(oid, size, place))
     return Entry(hashlib.sha256(data).hexdigest(), len(data), storage, "layer.weight", "F32", (len(data) // 4,))
+
+
+def values_of(data: bytes, width: int = 4) -> MemoryValues:
+    """Numbers of ``width`` bytes, or bytes where they are no whole number of them."""
+    whole = width if len(data) % width == 0 else 1
+    return MemoryValues(Spec(BY_NAME[f"U{8 * whole}"], (len(data) // whole,)), data)
+
+
+def encode(data: bytes, preferences: Preferences = DEFAULT_PREFERENCES) -> Encoding:
+    return parameters.encode_values(values_of(data), map, preferences)
 
 
 def read(entry: Entry, store: MemoryStore, parallel: Parallel = map) -> bytes:
@@ -35,7 +49,7 @@ def read(entry: Entry, store: MemoryStore, parallel: Parallel = map) -> bytes:
 
 
 @pytest.mark.parametrize("bundled", [False, True])
-@pytest.mark.parametrize("serializer", SERIALIZERS)
+@pytest.mark.parametrize("serializer", NAMES)
 def test_what_was_stored_is_read(serializer: str, bundled: bool) -> None:
     store = MemoryStore()
     for data in (b"", b"\0", noise_bytes(13), weight_bytes(3 * BLOCK + 4)):
@@ -49,34 +63,34 @@ def test_encode_then_read_is_the_identity(width: int) -> None:
     for length in (0, 1, 7, 8, BLOCK, BLOCK + 1, 2 * BLOCK + 8):
         for data in sample_blocks(length, width):
             store = MemoryStore()
-            serializer, payload = parameters.encode_values(parameters.blocks_of(data), width, map)
-            storage = Storage("dense", serializer, *store.put(payload))
+            encoding = parameters.encode_values(values_of(data, width), map)
+            storage = Storage(encoding.coding, Place(*store.put(encoding.payload)))
             entry = Entry(hashlib.sha256(data).hexdigest(), len(data), storage)
             assert read(entry, store) == data
 
 
 def test_what_shrinks_is_stored_as_planes_and_what_does_not_is_raw() -> None:
-    assert parameters.encode_values(parameters.blocks_of(weight_bytes(8192)), 4, map)[0] == "planes"
-    assert parameters.encode_values(parameters.blocks_of(noise_bytes(8192)), 4, map)[0] == "raw"
-    assert parameters.encode_values([], 4, map)[0] == "raw"
+    assert encode(weight_bytes(8192)).coding == Coding("dense", "planes")
+    assert encode(noise_bytes(8192)).coding == Coding("dense", "raw")
+    assert encode(b"").coding == Coding("dense", "raw")
 
 
 def test_l2_the_payload_depends_on_the_bytes_alone() -> None:
     data = weight_bytes(6 * BLOCK + 20)
     payloads = {
-        b"".join(parameters.encode_values(parameters.blocks_of(data), 4, parallel)[1])
+        b"".join(parameters.encode_values(values_of(data), parallel).payload)
         for parallel in (map, threaded_map(1), threaded_map(2), threaded_map(7))
     }
     assert len(payloads) == 1
 
 
-@pytest.mark.parametrize("serializer", SERIALIZERS)
+@pytest.mark.parametrize("serializer", NAMES)
 def test_l5_damage_is_corrupt_and_never_anything_else(serializer: str) -> None:
     data = weight_bytes(2000)
     store = MemoryStore()
     whole = put(store, data, serializer)
-    for payload in damage_payload(store.get(whole.storage.object).read()):
-        storage = whole.storage._replace(object=store.put([payload]).oid, bytes=len(payload))
+    for payload in damage_payload(store.get(whole.storage.place.object).read()):
+        storage = whole.storage._replace(place=Place(*store.put([payload])))
         _read_or_corrupt(whole._replace(storage=storage), store, data)
 
 
@@ -91,12 +105,12 @@ class OneObject(MemoryStore):
         return io.BytesIO(self.content)
 
 
-@pytest.mark.parametrize("serializer", SERIALIZERS)
+@pytest.mark.parametrize("serializer", NAMES)
 def test_l5_an_object_that_changed_on_disk_is_corrupt(serializer: str) -> None:
     data = weight_bytes(2000)
     store = MemoryStore()
     entry = put(store, data, serializer, bundled=True)
-    for content in damage_payload(store.get(entry.storage.object).read()):
+    for content in damage_payload(store.get(entry.storage.place.object).read()):
         _read_or_corrupt(entry, OneObject(content), data)
 
 
@@ -120,22 +134,25 @@ def test_l5_values_that_are_not_the_entrys_are_corrupt(change: dict[str, int | s
     assert "git theta fsck" in caught.value.hint
 
 
-@pytest.mark.parametrize("serializer", SERIALIZERS)
+@pytest.mark.parametrize("serializer", NAMES)
 @pytest.mark.parametrize("place", [(0, 1 << 40), (1 << 62, 8), (3, 0)])
 def test_a_range_that_lies_is_corrupt(serializer: str, place: tuple[int, int]) -> None:
     store = MemoryStore()
     entry = put(store, weight_bytes(4000), serializer)
     with pytest.raises(CorruptObject):
-        read(entry._replace(storage=entry.storage._replace(bytes=1 << 63, range=place)), store)
+        read(
+            entry._replace(storage=entry.storage._replace(place=Place(entry.storage.place.object, 1 << 63, place))),
+            store,
+        )
 
 
 def test_what_is_wrong_names_the_parameter() -> None:
     store = MemoryStore()
     entry = put(store, weight_bytes(4000), "raw")
-    wrong: list[tuple[dict[str, str], type[ThetaError]]] = [
-        ({"object": "0" * 64}, MissingObject),
-        ({"update": "telepathy"}, PluginError),
-        ({"serializer": "runes"}, PluginError),
+    wrong: list[tuple[dict[str, Place | Coding], type[ThetaError]]] = [
+        ({"place": Place("0" * 64, 4000)}, MissingObject),
+        ({"coding": Coding("telepathy", "raw")}, PluginError),
+        ({"coding": Coding("dense", "runes")}, PluginError),
     ]
     for change, error in wrong:
         with pytest.raises(error) as caught:

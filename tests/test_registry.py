@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import importlib
+import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from git_theta import registry
-from git_theta.errors import PluginError
-from git_theta.formats.base import Format
-from git_theta.merging.base import Strategy
-from git_theta.registry import BUILT_IN, PluginFamily
-from git_theta.serializers.base import Serializer
-from git_theta.store.base import Store
-from git_theta.updates.base import Update
+from git_theta.errors import FormatError, MissingObject, PluginError
+from git_theta.formats.base import FORMATS, Format
+from git_theta.merging.base import STRATEGIES, Strategy
+from git_theta.operations.streams import FileSource
+from git_theta.registry import BUILT_IN, Family, PluginFamily, PluginId, running_plugin
+from git_theta.serializers.base import SERIALIZERS, Serializer
+from git_theta.store.base import STORES, Store
+from git_theta.updates.base import UPDATES, Update
 
 SEAMS: dict[PluginFamily, type] = {
     "formats": Format,
@@ -24,6 +28,9 @@ SEAMS: dict[PluginFamily, type] = {
     "serializers": Serializer,
     "stores": Store,
     "merges": Strategy,
+}
+FAMILIES: dict[PluginFamily, Family[Any]] = {
+    family.name: family for family in (FORMATS, UPDATES, SERIALIZERS, STORES, STRATEGIES)
 }
 PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
 BUILT_IN_NAMES = [(family, name) for family, targets in BUILT_IN.items() for name in targets]
@@ -36,14 +43,14 @@ def test_built_in_is_what_pyproject_declares() -> None:
 
 @pytest.mark.parametrize(("family", "name"), BUILT_IN_NAMES)
 def test_a_built_in_loads_and_knows_its_name(family: PluginFamily, name: str) -> None:
-    loaded = registry.load_plugin(family, name)
-    assert issubclass(type(loaded) if family == "merges" else loaded, SEAMS[family])
-    assert (loaded().name if family == "formats" else loaded.name) == name
+    loaded = FAMILIES[family].load_plugin(name)
+    assert issubclass(loaded if family == "stores" else type(loaded), SEAMS[family])
+    assert loaded.name == name
 
 
 def test_an_unknown_name_says_what_there_is() -> None:
     with pytest.raises(PluginError, match="no serializer is called 'plane'") as caught:
-        registry.load_plugin("serializers", "plane")
+        SERIALIZERS.load_plugin("plane")
     assert "did you mean 'planes'? Installed: raw, planes, msgpack" in caught.value.hint
 
 
@@ -65,13 +72,18 @@ def install(site: Path, package: str, entry_points: str, module: str = "") -> No
 
 
 FORMAT = """
-from git_theta.formats.base import Format
+from git_theta.formats.base import FORMATS, Format
 class Fake(Format):
     name = "fake"
     def matches(self, head, path): return head.startswith(b"FAKE")
     def spans(self, source): return []
 """
-TELL = "from git_theta.errors import PluginError\nfrom git_theta import registry\n"
+TELL = """
+from git_theta.errors import PluginError
+from git_theta import registry
+from git_theta.serializers.base import SERIALIZERS
+from git_theta.updates.base import UPDATES
+"""
 
 
 def test_an_installed_package_is_found_and_used(tmp_path: Path) -> None:
@@ -89,8 +101,7 @@ def test_a_name_that_two_packages_claim_is_an_error_naming_both(tmp_path: Path) 
     install(tmp_path, "two", "[git_theta.plugins.updates]\ntwice = two:Update\n")
     told = python(
         tmp_path,
-        f"{TELL}\ntry: registry.load_plugin('updates', 'twice')"
-        "\nexcept PluginError as error: print(error, '|', error.hint)",
+        f"{TELL}\ntry: UPDATES.load_plugin('twice')\nexcept PluginError as error: print(error, '|', error.hint)",
     )
     assert "two updates are called 'twice'" in told
     assert "one:Update" in told
@@ -102,7 +113,7 @@ def test_a_package_cannot_take_the_name_of_a_built_in(tmp_path: Path) -> None:
     install(tmp_path, "thief", "[git_theta.plugins.serializers]\nraw = thief:Raw\n")
     told = python(
         tmp_path,
-        f"{TELL}\nprint(registry.load_plugin('serializers', 'raw').__module__)"
+        f"{TELL}\nprint(type(SERIALIZERS.load_plugin('raw')).__module__)"
         "\ntry: registry.plugin_names('serializers')\nexcept PluginError as error: print(error)",
     )
     assert told.splitlines()[0] == "git_theta.serializers.raw"
@@ -125,9 +136,91 @@ def test_a_plug_in_that_does_not_load_is_an_error_saying_why(
     install(tmp_path, "broken", f"[git_theta.plugins.updates]\nmine = {target}\n", module)
     told = python(
         tmp_path,
-        f"{TELL}\ntry: registry.load_plugin('updates', 'mine')"
-        "\nexcept PluginError as error: print(error, '|', error.hint)",
+        f"{TELL}\ntry: UPDATES.load_plugin('mine')\nexcept PluginError as error: print(error, '|', error.hint)",
     )
-    assert f"the update 'mine' ({target}) cannot be loaded" in told
+    assert f"the update 'mine' of broken 1.0 ({target}) cannot be loaded" in told
     assert why in told
     assert "Reinstall" in told
+
+
+def guarded(action: Callable[[], object]) -> PluginError:
+    """What becomes of an error that arises while a plug-in runs."""
+    with pytest.raises(PluginError) as caught, FORMATS.guard("torch"):
+        action()
+    return caught.value
+
+
+def test_what_goes_wrong_in_a_plug_in_is_an_error_that_names_it() -> None:
+    error = guarded(lambda: {"a": 1}["key"])
+    assert re.fullmatch(r"the format 'torch' of git-theta \S+ failed: KeyError: 'key'", error.message)
+    assert "please report it" in error.hint
+    assert isinstance(error.__cause__, KeyError)
+
+
+def test_a_plug_in_does_not_end_the_process() -> None:
+    assert "it tried to end the process (sys.exit(3))" in guarded(lambda: sys.exit(3)).message
+
+
+def test_a_package_that_is_not_there_is_named_with_how_to_install_it() -> None:
+    error = guarded(lambda: importlib.import_module("not_there.at_all"))
+    assert "needs not_there, which git-theta's environment has not got" in error.message
+    assert error.hint == f"Install it there: {sys.executable} -m pip install not_there"
+
+
+@pytest.mark.parametrize("error", [FormatError("damaged"), KeyboardInterrupt(), MissingObject("gone")])
+def test_our_own_errors_and_ctrl_c_pass(error: BaseException) -> None:
+    with pytest.raises(type(error)) as caught, FORMATS.guard("torch"):
+        raise error
+    assert caught.value is error
+
+
+def test_what_the_system_refuses_to_us_is_no_plug_ins_fault(tmp_path: Path) -> None:
+    """Its own files are: no format may open any."""
+    with pytest.raises(FileNotFoundError), FORMATS.guard("torch"):
+        FileSource(tmp_path / "absent")
+    assert "FileNotFoundError" in guarded((tmp_path / "absent").read_bytes).message
+
+
+def test_each_step_of_an_iterator_is_guarded() -> None:
+    def blocks() -> Iterator[int]:
+        yield 1
+        raise ValueError("the second")
+
+    found = SERIALIZERS.guard_iterator("raw", blocks())
+    assert next(found) == 1
+    assert running_plugin() is None
+    with pytest.raises(PluginError, match=r"the serializer 'raw' of git-theta \S+ failed: ValueError: the second"):
+        next(found)
+    with pytest.raises(PluginError, match="not iterable"):
+        list(SERIALIZERS.guard_iterator("raw", 7))  # type: ignore[arg-type]
+
+
+def test_who_runs_is_known_while_it_runs() -> None:
+    with FORMATS.guard("torch"):
+        with SERIALIZERS.guard("raw"):
+            assert running_plugin() == PluginId("serializers", "raw")
+        assert running_plugin() == PluginId("formats", "torch")
+    assert running_plugin() is None
+
+
+def test_a_strategy_of_a_package_that_fails_is_named(tmp_path: Path) -> None:
+    module = """
+from git_theta.merging.base import Strategy
+class Rogue(Strategy):
+    def merge(self, contest):
+        yield from 3
+ROGUE = Rogue("rogue", "Fails.", "nobody", heads=(2, None))
+"""
+    install(tmp_path, "rogue", "[git_theta.plugins.merges]\nrogue = rogue:ROGUE\n", module)
+    merge = "import torch\ntry: merge_tensors('rogue', [torch.ones(2), torch.zeros(2)], torch.full((2,), 3.0))"
+    told = python(
+        tmp_path, f"{TELL}from git_theta import merge_tensors\n{merge}\nexcept PluginError as error: print(error)"
+    )
+    assert told == "the strategy 'rogue' of rogue 1.0 failed: TypeError: 'int' object is not iterable"
+
+
+def test_a_plug_in_that_goes_by_another_name_is_refused(tmp_path: Path) -> None:
+    install(tmp_path, "fake", "[git_theta.plugins.formats]\nother = fake:Fake\n", FORMAT)
+    load = "from git_theta.formats.base import FORMATS\ntry: FORMATS.load_plugin('other')"
+    told = python(tmp_path, f"{TELL}{load}\nexcept PluginError as error: print(error)")
+    assert told == "the format 'other' of fake 1.0 (fake:Fake) cannot be loaded: it calls itself 'fake'"

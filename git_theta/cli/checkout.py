@@ -28,8 +28,13 @@ def command(pathspecs: tuple[str, ...]) -> int:
     waiting = [found for file in files if (found := waiting_manifest(file.path, top))]
     codes: list[int] = []
     total = sum(one.manifest.size for one in waiting)
-    with show_progress("Checking out", total) as tick, open_context(repository, boundary.warn, tick) as context:
-        written = check_out(waiting, top, context, lambda error: codes.append(boundary.report_error(error)))
+    with (
+        show_progress("Checking out", total, len(waiting)) as meter,
+        open_context(repository, boundary.warn, meter) as context,
+    ):
+        written = check_out(
+            waiting, top, context, lambda error: codes.append(boundary.report_error(error)), meter.begin_item
+        )
     sizes = {one.path: one.manifest.size for one in waiting}
     click.echo(f"{pluralize(len(written), 'file')} checked out, {humanize_size(sum(sizes[path] for path in written))}")
     return next(iter(codes), 0)

@@ -12,7 +12,8 @@ import sys
 from collections.abc import Sequence
 
 from git_theta.cli import boundary
-from git_theta.cli.diff_output import format_diffs
+from git_theta.cli.diff_output import format_diffs, terminal_width
+from git_theta.cli.git_output import claim_stdout, write_pieces
 from git_theta.cli.pager import uses_color
 from git_theta.cli.progress import Meter
 from git_theta.operations.comparing.diff_report import build_report
@@ -31,9 +32,12 @@ _WORKTREE = "worktree"
 def main() -> int:
     """Say how the file that Git names on the command line differs."""
     os.environ.setdefault(*UNTHREADED)
+    color, os.environ["COLUMNS"] = uses_color("color.diff"), str(terminal_width())
+    encoding, errors = sys.stdout.encoding, sys.stdout.errors or "strict"
+    output = claim_stdout()
     path, *words = sys.argv[1:]
     if not words:
-        print(f"* Unmerged path {escape_unprintable(path)}")  # noqa: T201
+        write_pieces(output, [f"* Unmerged path {escape_unprintable(path)}\n".encode(encoding, errors)])
         return 0
     before = _parse_version(path, words[0:3])
     after = _parse_version(words[6] if len(words) > 6 else path, words[3:6])
@@ -43,7 +47,8 @@ def main() -> int:
         found = compare_files(read_sides([FilePair(before, after)], repository.worktree, context, everything=True))
         with meter.show_work(f"Comparing {path}", bytes_to_measure(found.comparisons)):
             reports = [build_report(one, context, labels=(labels[0], labels[1])) for one in found.comparisons]
-    sys.stdout.writelines(format_diffs(reports, found.remarks, color=uses_color("color.diff")))
+    lines = format_diffs(reports, found.remarks, color=color)
+    write_pieces(output, (line.encode(encoding, errors) for line in lines))
     for remark in found.remarks:
         boundary.say(remark.hint, prefix="hint: ")
     return 0

@@ -6,29 +6,29 @@ Quick to start (L12): the standard library alone until there is something to sto
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import sys
 from collections.abc import Iterator
-from functools import partial
-from pathlib import Path
 
 from git_theta.cli import boundary
+from git_theta.cli.git_output import claim_stdout
 from git_theta.cli.progress import Meter
 from git_theta.operations.adding.clean import clean_stream
 from git_theta.operations.context import Context
 from git_theta.operations.restoring.deferred import DEFERRED_SIZE, DeferredFiles
-from git_theta.operations.restoring.smudge import copy_stream, smudge_stream
+from git_theta.operations.restoring.materialise import require_room
+from git_theta.operations.restoring.smudge import SmudgeResult, copy_stream, smudge_stream
 from git_theta.operations.streams import Stream
 from git_theta.repository.hook_placing import ensure_hook, place_hook
-from git_theta.repository.opening import conflicts_dir, open_context, refresh_index
-from git_theta.vcs import index
+from git_theta.repository.opening import conflicts_dir, open_context
 from git_theta.vcs.discovery import Repository, discover_repository
 from git_theta.vcs.filter_protocol import Handler, ReadInto, serve_filter
+from git_theta.vcs.index import WorktreeIndex
 from git_theta.vcs.parent_process import is_recording, may_clean_stdin, may_defer
 from git_theta.vcs.pktline import Buffer, PacketReader, PacketWriter
 from git_theta.vcs.unused_smudge import is_smudge_unused
+from git_theta.words import join_some
 
 SKIP_SMUDGE = "GIT_THETA_SKIP_SMUDGE"
 """Set to one of YES, manifests are checked out as they are; `git theta checkout` gets the files later."""
@@ -42,29 +42,20 @@ def is_smudge_skipped() -> bool:
 
 
 def main() -> int:
-    """Serve Git on standard input and output. ``--written FILE``: answer clean alone, from that file where it can."""
+    """Serve Git on standard input and output."""
+    output = PacketWriter(claim_stdout())
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # temporary files go, as after Ctrl-C
     # `checkout --recurse-submodules` of git < 2.40 leaves it to filters, and most git commands that we run refuse it.
     os.environ.pop("GIT_INTERNAL_SUPER_PREFIX", None)
-    if sys.argv[1:2] == ["--written"]:
-        _serve_written(discover_repository(), json.loads(Path(sys.argv[2]).read_text()))
-    else:
-        _serve_filter(discover_repository())
-    return 0
-
-
-def _serve(handlers: dict[str, Handler]) -> None:
-    serve_filter(PacketReader(0), PacketWriter(1), handlers, boundary.report_error)
-
-
-def _serve_filter(repository: Repository) -> None:
+    repository, meter = discover_repository(), Meter()
     ensure_hook(repository)
-    meter = Meter()
     with open_context(repository, boundary.warn, meter) as context:
         session = _Session(repository, context, meter)
         smudge_or_skip = session.skip if is_smudge_skipped() else session.smudge
-        _serve({"clean": session.clean, "smudge": smudge_or_skip})
+        handlers: dict[str, Handler] = {"clean": session.clean, "smudge": smudge_or_skip}
+        serve_filter(PacketReader(0), output, handlers, boundary.report_error)
         session.finish()
+    return 0
 
 
 class _Session:
@@ -76,29 +67,48 @@ class _Session:
         self._meter = meter
         self._deferred: DeferredFiles | None = None
         self._smudged = False
+        self._failing = False
         self._cleaned = None if may_clean_stdin() else repository.worktree
 
     def clean(self, readinto: ReadInto, path: str) -> Iterator[Buffer]:
-        with self._meter.show_work(f"Storing {path}"):
+        with self._meter.show_work(f"Storing {path}", self._size_of(path)):
             text = clean_stream(Stream(readinto), path, self._cleaned, self._context)
         warn_if_contested(self._repository, path, text)
         yield text
+
+    def _size_of(self, path: str) -> int | None:
+        """Bytes of the file that Git is likely to send."""
+        with contextlib.suppress(OSError):
+            return (self._cleaned / path).lstat().st_size if self._cleaned else None
+        return None
 
     def smudge(self, readinto: ReadInto, path: str) -> Iterator[Buffer]:
         if is_smudge_unused(path):
             yield from self.skip(readinto, path)
             return
         self._begin_smudging()
+        self._failing = True
         answer = smudge_stream(Stream(readinto), path, self._context)
-        size = answer.manifest.size if answer.manifest else None
-        if self._deferred:
-            self._deferred.forget(path)
-        if self._deferred and answer.manifest and answer.manifest.size >= DEFERRED_SIZE:
-            self._deferred.add(path, answer.manifest, answer.text)
+        if self._defer(path, answer):
             yield answer.text
         else:
-            with self._meter.show_work(f"Restoring {path}", size):
+            with self._meter.show_work(f"Restoring {path}", answer.manifest.size if answer.manifest else None):
                 yield from answer.pieces
+        self._failing = False
+
+    def _defer(self, path: str, answer: SmudgeResult) -> bool:
+        """Whether this file is going to be written when Git has hung up."""
+        if self._deferred is None or self._repository.worktree is None:
+            return False
+        self._deferred.forget(path)
+        if answer.manifest is None or answer.manifest.size < DEFERRED_SIZE:
+            return False
+        # How much room there is for all of them is known when Git has hung up: until then it takes old files away. It
+        # can fail until then, and what it has done stays done: so it is to fail at the first file, or not at all.
+        if not self._deferred.count:
+            require_room(answer.manifest.size, self._repository.worktree)
+        self._deferred.add(path, answer.manifest, answer.text)
+        return True
 
     def skip(self, readinto: ReadInto, path: str) -> Iterator[Buffer]:  # noqa: ARG002
         yield from copy_stream(Stream(readinto), self._context)
@@ -106,9 +116,13 @@ class _Session:
     def finish(self) -> None:
         """Git has hung up: write what was deferred."""
         top = self._repository.worktree
-        if self._deferred and top:
-            with self._meter.show_work("Restoring", self._deferred.size):
-                self._deferred.write(partial(refresh_index, top), partial(index.invalidate_entries, worktree=top))
+        if self._deferred is None or top is None:
+            return
+        if self._failing:  # Git gives up after a failure, waits for us with its index locked, and leaves that as it was
+            self._deferred.abandon()
+        else:
+            with self._meter.show_work("Restoring", self._deferred.size, self._deferred.count):
+                self._deferred.write(WorktreeIndex(top), self._meter.begin_item)
 
     def _begin_smudging(self) -> None:
         if self._smudged:
@@ -133,7 +147,7 @@ def warn_if_contested(repository: Repository, path: str, text: bytes) -> None:
         if names:
             plural = "s are" if len(names) > 1 else " is"
             boundary.warn(
-                f"{path}: {len(names)} contested parameter{plural} recorded as ours: {', '.join(names)}",
+                f"{path}: {len(names):,} contested parameter{plural} recorded as ours: {join_some(names)}",
                 hint=f"If that is not meant: git checkout --merge -- {path}; then git theta resolve.",
             )
 
@@ -143,22 +157,6 @@ def _may_be_in_conflict(repository: Repository) -> bool:
     with contextlib.suppress(OSError):
         return any(os.scandir(conflicts_dir(repository)))
     return False
-
-
-def _serve_written(repository: Repository, texts: dict[str, str]) -> None:
-    """Answer clean with the manifests that we have just written the worktree from.
-
-    Git asks for other files too: those that were written in the second in which it wrote its index.
-    """
-    with open_context(repository, boundary.warn) as context:
-
-        def answer(readinto: ReadInto, path: str) -> Iterator[Buffer]:
-            if path in texts:
-                yield texts[path].encode()
-            else:
-                yield clean_stream(Stream(readinto), path, repository.worktree, context)
-
-        _serve({"clean": answer})
 
 
 if __name__ == "__main__":

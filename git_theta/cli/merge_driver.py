@@ -14,20 +14,22 @@ from pathlib import Path
 
 from git_theta.cli import boundary
 from git_theta.cli.environment import read_merge_options
+from git_theta.cli.git_output import claim_stdout
 from git_theta.errors import ConflictError
+from git_theta.manifest.model import Manifest
 from git_theta.manifest.text import MAX_MANIFEST, decode_manifest, encode_manifest, is_manifest
 from git_theta.merging.decisions import Decision
 from git_theta.merging.plan import Plan, plan_merge
 from git_theta.merging.policy import Choice
-from git_theta.operations.merging.apply_plan import MergeResult, apply_plan
-from git_theta.operations.merging.conflicts import FRAME_LABEL, Stages, note_of, write_note
+from git_theta.operations.merging.apply_plan import ContestedDecision, MergeResult, apply_plan
+from git_theta.operations.merging.conflicts import FRAME_LABEL, note_file, note_of, stage_digest, write_note
 from git_theta.repository.driver_report import report_failure, report_merge
 from git_theta.repository.merge_request import chooser_for
 from git_theta.repository.opening import conflicts_dir, open_context
 from git_theta.vcs import atomic
 from git_theta.vcs.discovery import Repository, discover_repository
 from git_theta.vcs.git import git
-from git_theta.words import escape_unprintable, pluralize
+from git_theta.words import escape_unprintable, join_some, list_some, pluralize
 
 _UNFILLED_LABELS = ["%X", "%Y"]
 _DEFAULT_MARKER_SIZE = 7
@@ -43,31 +45,29 @@ Or give up (git merge --abort, git rebase --abort ...), and merge again: git the
 
 def main() -> int:
     """Merge the files that Git names on the command line."""
+    claim_stdout()  # `git merge-tree` prints ids there
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # temporary files go, as after Ctrl-C
     base, ours, theirs, markers, path, *labels = sys.argv[1:]
-    stages = Stages(*(_read_stage(Path(file)) for file in (base, ours, theirs)))
-    virtual = int(markers) > _marker_size(path)
-    if not stages.ours or not stages.theirs:
+    files, virtual = [Path(file) for file in (base, ours, theirs)], int(markers) > _marker_size(path)
+    if not _is_side(files[1]) or not _is_side(files[2]):
         boundary.warn(f"{path}: one side is no manifest of ours; take one side.", hint=_SIDE_HINT)
-        return _give_up(Path(ours), virtual=virtual)
-    made = plan_merge(
-        decode_manifest(stages.base) if stages.base else None,
-        [decode_manifest(stages.ours), decode_manifest(stages.theirs)],
-    )
+        return _give_up(files[1], virtual=virtual)
+    digests: list[bytes] = []
+    ancestor, *heads = (_read_side(file, digests) for file in files)
+    made = plan_merge(ancestor, [head for head in heads if head])
     repository = discover_repository()
     try:
         merged = _merge_file(made, path, repository, virtual=virtual)
     except ConflictError as error:
         boundary.warn(str(error.add_location(path=path)), hint=error.hint)
-        return _give_up(Path(ours), virtual=virtual)
+        return _give_up(files[1], virtual=virtual)
     if virtual and merged.left:
-        return _give_up(Path(ours), virtual=virtual)
-    atomic.replace_file(
-        Path(ours), encode_manifest(merged.manifest)
-    )  # older Gits take what is there even after an error
+        return _give_up(files[1], virtual=virtual)
+    text = encode_manifest(merged.manifest)
+    atomic.replace_file(files[1], text)  # older Gits take what is there even after an error
     _warn_notes(merged, path)
     if merged.left:
-        write_note(note_of(path, merged), stages, conflicts_dir(repository))
+        write_note(note_of(path, merged), text, note_file(path, digests, conflicts_dir(repository)))
         _say_contested(merged, path, labels)
     return 1 if merged.left else 0
 
@@ -78,11 +78,20 @@ def _marker_size(path: str) -> int:
     return int(said) if said.isdigit() and int(said) else _DEFAULT_MARKER_SIZE
 
 
-def _read_stage(file: Path) -> bytes | None:
-    """The text of a side: b"" where the file was not there, None where it is no manifest (and may be large)."""
+def _is_side(file: Path) -> bool:
+    """Whether a side is a manifest, by its start: it may be large."""
     with file.open("rb") as stream:
-        head = stream.read(_PREFIX_SIZE)
-        return head + stream.read(MAX_MANIFEST) if not head or is_manifest(head) else None
+        return is_manifest(stream.read(_PREFIX_SIZE))
+
+
+def _read_side(file: Path, digests: list[bytes]) -> Manifest | None:
+    """What a side holds, None where that is no manifest; the digest of its text, which goes, is added."""
+    text = None
+    if _is_side(file):
+        with file.open("rb") as stream:
+            text = stream.read(MAX_MANIFEST + 1)
+    digests.append(stage_digest(text))
+    return decode_manifest(text) if text else None
 
 
 def _give_up(ours: Path, *, virtual: bool) -> int:
@@ -119,11 +128,13 @@ def _say_contested(merged: MergeResult, path: str, labels: Sequence[str]) -> Non
     between = f" between ours ({labels[0]}) and theirs ({labels[1]})" if told else ""
     contested = f"{pluralize(len(merged.left), 'contested parameter')}{between}; the file holds ours for them:"
     boundary.say(f"{escape_unprintable(path)}: {contested}")
-    for left in merged.left:
-        boundary.say(
-            f"  {', '.join(left.decision.names) or FRAME_LABEL}" + (f" ({left.reason})" if left.reason else "")
-        )
+    for line in list_some(map(_describe_left, merged.left), rest=": git theta status --json"):
+        boundary.say(line)
     boundary.say(_SETTLE_HINT, prefix="hint: ")
+
+
+def _describe_left(left: ContestedDecision) -> str:
+    return f"  {join_some(left.decision.names) or FRAME_LABEL}" + (f" ({left.reason})" if left.reason else "")
 
 
 def _run_driver() -> int:

@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
 
 from git_theta.cli import boundary
 from git_theta.cli.filter_process import is_smudge_skipped, warn_if_contested
+from git_theta.cli.git_output import claim_stdout, write_pieces
 from git_theta.errors import ThetaError, UsageError
 from git_theta.operations.adding.clean import clean_stream
 from git_theta.operations.restoring.smudge import smudge_stream
 from git_theta.operations.streams import Stream
 from git_theta.repository.hook_placing import ensure_hook
 from git_theta.repository.opening import open_context
-from git_theta.tensors.arrays import Buffer
 from git_theta.vcs.discovery import discover_repository
 from git_theta.vcs.parent_process import may_clean_stdin
 from git_theta.vcs.unused_smudge import is_smudge_unused
@@ -25,6 +24,7 @@ from git_theta.vcs.unused_smudge import is_smudge_unused
 
 def main() -> int:
     """Filter standard input to standard output."""
+    output = claim_stdout()
     if len(sys.argv) != 3 or sys.argv[1] not in ("clean", "smudge"):
         raise UsageError("usage: python -m git_theta.cli.one_shot clean|smudge PATH", hint="Git runs this, not people.")
     verb, path = sys.argv[1:]
@@ -37,21 +37,14 @@ def main() -> int:
             if verb == "clean":
                 text = clean_stream(stream, path, None if may_clean_stdin() else repository.worktree, context)
                 warn_if_contested(repository, path, text)
-                _write_pieces([text])
+                write_pieces(output, [text])
             elif is_smudge_skipped() or is_smudge_unused(path):
-                _write_pieces(stream.take_rest())
+                write_pieces(output, stream.take_rest())
             else:
-                _write_pieces(smudge_stream(stream, path, context).pieces)
+                write_pieces(output, smudge_stream(stream, path, context).pieces)
         except ThetaError as error:
             raise error.add_location(path=path) from error.__cause__
     return 0
-
-
-def _write_pieces(pieces: Iterable[Buffer]) -> None:
-    for piece in pieces:
-        view = memoryview(piece).cast("B")
-        while view:
-            view = view[os.write(1, view) :]
 
 
 if __name__ == "__main__":

@@ -52,11 +52,11 @@ def push_with_progress(needed: dict[str, ObjectUse], remote: str, url: str, repo
     """Put on a remote what it lacks of these objects, and say so."""
     total = sum(object_sizes(needed).values())
     with (
-        show_progress("Pushing objects", total) as tick,
+        show_progress("Pushing objects", total, len(needed)) as meter,
         open_context(repository, boundary.warn) as context,
         open_transport(remote, url, needed, repository, context.store) as transport,
     ):
-        sent = push_objects(needed, transport, context, tick)
+        sent = push_objects(needed, transport, context, meter.finish_item)
     if sent.objects:
         boundary.say(f"pushed {pluralize(sent.objects, 'object')}, {humanize_size(sent.bytes)}")
     return sent

@@ -1,4 +1,4 @@
-"""Progress of long work on stderr, when that is a terminal: bytes, share, rate.
+"""Progress of long work on stderr, when that is a terminal: items, bytes, rate, share, and the time that is left.
 
 Nothing is loaded, and nothing is shown, for work that ends within half a second, or where nobody watches. The bar is
 drawn by who does the work, never by a thread of its own: between two pieces of work the terminal is somebody else's
@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,7 @@ _REDRAW_PERIOD = 0.1
 
 
 class Meter:
-    """Told of every byte that is done, from any thread; shows it while a piece of work is :meth:`during`."""
+    """Told of every byte that is done, from any thread; shows it while a piece of work is shown (``show_work``)."""
 
     def __init__(self) -> None:
         self._watched = sys.stderr is not None and sys.stderr.isatty()
@@ -38,38 +38,55 @@ class Meter:
                 if self._work:
                     self._work.advance(done)
 
+    def begin_item(self) -> None:
+        """The next of the items begins."""
+        if self._watched:
+            with self._lock:
+                if self._work:
+                    self._work.begin_item()
+
+    def finish_item(self, done: int) -> None:
+        """One of the items, of so many bytes, is done."""
+        self.begin_item()
+        self(done)
+
     @contextmanager
-    def show_work(self, description: str, total: int | None = None) -> Iterator[None]:
-        """Show what is done in this block; the bar is gone after it.
+    def show_work(self, description: str, total: int | None = None, items: int | None = None) -> Iterator[None]:
+        """Show what is done in this block; the bar is gone after it. Work around this work is shown again then.
 
         Args:
             description: what is being done, in a word or two.
             total: bytes there are to do; None where that is not known.
+            items: things (files, objects) they are of; None where that says nothing.
         """
-        work = _Work(description, total) if self._watched else None
+        work = _Work(description, total, items) if self._watched else None
         with self._lock:
-            self._work = work
+            around, self._work = self._work, work
+            if around:
+                around.hide()
         try:
             yield
         finally:
             with self._lock:
-                self._work = None
+                self._work = around
                 if work:
-                    work.close()
+                    work.hide()
 
 
 @contextmanager
-def show_progress(description: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
-    """One piece of work (:meth:`Meter.during`); the function given is to be told of every byte that is done."""
+def show_progress(description: str, total: int | None = None, items: int | None = None) -> Iterator[Meter]:
+    """One piece of work (:meth:`Meter.show_work`), and the meter that is to be told of it."""
     meter = Meter()
-    with meter.show_work(description, total):
+    with meter.show_work(description, total, items):
         yield meter
 
 
 class _Work:
-    def __init__(self, description: str, total: int | None) -> None:
-        self._description = description
+    def __init__(self, description: str, total: int | None, items: int | None) -> None:
+        self._description = "".join(letter if letter.isprintable() else "?" for letter in description)
         self._total = total
+        self._items = items
+        self._begun = 0
         self._done = 0
         self._due = time.monotonic() + _FIRST_DELAY
         self._bar: tuple[Progress, TaskID] | None = None
@@ -80,25 +97,44 @@ class _Work:
         if now < self._due:
             return
         self._due = now + _REDRAW_PERIOD
-        bar, task = self._bar = self._bar or _start_bar(self._description, self._total)
-        bar.update(task, completed=self._done, refresh=True)
+        bar, task = self._bar = self._bar or _start_bar(self._label, self._total)
+        bar.update(task, completed=self._done, description=self._label, refresh=True)
 
-    def close(self) -> None:
+    def begin_item(self) -> None:
+        self._begun += 1
+
+    def hide(self) -> None:
         if self._bar:
             self._bar[0].stop()
+            self._bar = None
+
+    @property
+    def _label(self) -> str:
+        from rich.markup import escape
+
+        # Where nobody says which one it is, how many there are is of no use.
+        counted = f" {self._begun:,} of {self._items:,}" if self._begun and self._items and self._items > 1 else ""
+        return escape(self._description) + counted
 
 
-def _start_bar(description: str, total: int | None) -> tuple[Progress, TaskID]:
+def _start_bar(label: str, total: int | None) -> tuple[Progress, TaskID]:
     from rich.console import Console
-    from rich.markup import escape
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
 
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    known = (TaskProgressColumn(), TimeRemainingColumn(compact=True)) if total else ()
+    columns = (TextColumn("{task.description}"), BarColumn(16), DownloadColumn(), TransferSpeedColumn(), *known)
     # Only stderr is rich's to redirect: stdout may be a pipe to Git.
     bar = Progress(
         *columns, console=Console(stderr=True), transient=True, auto_refresh=False, redirect_stdout=False
     )  # fmt: skip
-    printable = "".join(letter if letter.isprintable() else "?" for letter in description)
-    task = bar.add_task(escape(printable), total=total)
+    task = bar.add_task(label, total=total)
     bar.start()
     return bar, task

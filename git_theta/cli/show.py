@@ -14,12 +14,12 @@ from git_theta.cli.pager import print_paged, uses_color
 from git_theta.diffing.render.colors import choose_palette, paint
 from git_theta.diffing.render.formatting import format_magnitude, format_shape
 from git_theta.errors import ThetaError, UsageError
+from git_theta.formats.base import Scalar
 from git_theta.globs import name_matcher
 from git_theta.manifest.model import Entry
 from git_theta.operations.keeping.summary import (
     ModuleNode,
     ParameterTotals,
-    Scalar,
     element_count,
     find_duplicates,
     module_tree,
@@ -111,7 +111,7 @@ def _summarise_checkpoint(
     for title, (dtype, number) in zip(["dtypes", *[""] * len(sums.dtypes)], sums.dtypes.items(), strict=False):
         same = sum_parameters(entry for entry in chosen if entry.dtype == dtype)
         yield title, f"{escape_unprintable(dtype)}: {pluralize(number, 'parameter')}, {humanize_size(same.size)}"
-    objects = {entry.storage.object for entry in chosen}
+    objects = {oid for entry in chosen for oid in entry.storage.objects()}
     yield "stored", f"{humanize_size(sums.stored)} in {pluralize(len(objects), 'object')}"
     yield from _title_lines(
         "shared", [" = ".join(escape_unprintable(one.name or "") for one in group) for group in find_duplicates(chosen)]
@@ -215,6 +215,7 @@ def _module_json(module: ModuleNode) -> dict[str, Any]:
 
 
 def _parameter_json(entry: Entry) -> dict[str, Any]:
+    coding, place, _ = entry.storage
     return {
         "name": entry.name,
         "ties": tied_names(entry),
@@ -223,9 +224,10 @@ def _parameter_json(entry: Entry) -> dict[str, Any]:
         "elements": element_count(entry),
         "size": entry.size,
         "oid": entry.oid,
-        "stored": entry.storage.size,
-        "update": entry.storage.update,
-        "serializer": entry.storage.serializer,
-        "object": entry.storage.object,
-        "range": list(entry.storage.range) if entry.storage.range else None,
+        "stored": place.size,
+        "update": coding.update,
+        "serializer": coding.serializer,
+        "object": place.object,
+        "range": list(place.range) if place.range else None,
+        "bases": [base.oid for base in coding.chain],
     }

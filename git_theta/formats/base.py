@@ -7,11 +7,16 @@ So writing a file back is concatenation, and needs no format at all: a plug-in t
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 from git_theta.errors import FormatError
+from git_theta.registry import Family, make_instance
 from git_theta.tensors.spec import Spec
+from git_theta.tensors.values import Values
+
+Scalar = str | int | float | bool | None
+"""What a file may say beside its tensors: plain values."""
 
 
 class Source(Protocol):
@@ -58,13 +63,14 @@ class Span(NamedTuple):
 class Part(NamedTuple):
     """A tensor of a file to be built, in the file's order.
 
-    ``crc`` gives the CRC-32 of its bytes. It is called only by formats that write one: it may have to read the tensor.
+    ``values`` are its bytes. Reading them may mean to fetch or to decode the tensor: a format that writes checksums
+    declares them (``Format.derived``) and reads nothing.
     """
 
     name: str
     spec: Spec
     views: tuple[SpanView, ...]
-    crc: Callable[[], int]
+    values: Values
 
 
 class Template(NamedTuple):
@@ -72,6 +78,33 @@ class Template(NamedTuple):
 
     runs: tuple[bytes, ...]
     spans: tuple[Span, ...]
+
+
+class Checksum(NamedTuple):
+    """How bytes of a frame follow from the values of one tensor.
+
+    Attributes:
+        name: the same for checksums that give the same bytes for the same values: then one that a file declares is
+            taken over, and no tensor is read for it.
+        compute: the bytes.
+    """
+
+    name: str
+    compute: Callable[[Values], bytes]
+
+
+class Derived(NamedTuple):
+    """``size`` bytes of the frame, at ``offset`` of the file, that a writer derives from others: they say nothing new.
+
+    A ``checksum`` follows from the values of ``span`` (its name) and is put in after ``build``. Without one, the bytes
+    follow from the rest of the file in a way that no reader checks, or that ``build`` sees to: an id of the content,
+    the file's name, lengths and offsets.
+    """
+
+    offset: int
+    size: int
+    span: str = ""
+    checksum: Checksum | None = None
 
 
 class Format(ABC):
@@ -96,10 +129,11 @@ class Format(ABC):
         """
 
     def build(self, parts: Sequence[Part], like: Template) -> list[bytes]:
-        """The literal bytes before each part, and after the last, of a valid file with exactly these tensors.
+        """The literal bytes before each part, and after the last, of a file with exactly these tensors.
 
-        Law: ``spans`` finds the parts in that file: the same names, specs and views, in the same order. Where they are
-        the template's, only what depends on the tensors' bytes (checksums) differs from the template's runs.
+        Law: ``spans`` finds the parts in that file: the same names, specs and views, in the same order. The file is
+        valid once the checksums that ``derived`` finds in it are put in (``formats.building``). Where the parts are the
+        template's, the runs are the template's too, but for derived bytes.
 
         Raises FormatError with the reason when no such file can be made; formats that cannot build say so here.
         """
@@ -107,16 +141,20 @@ class Format(ABC):
             f"{self.name} files cannot be rebuilt with other parameters ({len(parts)}, {len(like.spans)})"
         )
 
-    def comparable_runs(self, like: Template) -> tuple[bytes, ...]:
-        """The runs without what a writer derives from the whole file and ``build`` does not mend: an id of its content.
+    def derived(self, like: Template) -> Iterable[Derived]:  # noqa: ARG002
+        """What in the frame a writer derives from other bytes, in any order, without overlaps; nothing by default.
 
-        Law: files whose other tensors differ, and nothing else, are comparable once their checksums are the same.
+        Law: files that differ in their tensors' bytes alone have the same frame outside of it. The rest of the frame is
+        what a person may have meant, and what merges ask about.
         """
-        return like.runs
+        return ()
 
-    def checksums(self, like: Template) -> dict[str, int]:  # noqa: ARG002
-        """Span name to the CRC-32 that the file declares for it, for ``Part.crc`` of tensors taken over as they are.
+    def metadata(self, like: Template) -> Iterable[tuple[str, Scalar]]:  # noqa: ARG002
+        """What the frame says in plain values beside the tensors, for people: key and value; nothing by default.
 
-        Empty for formats that write none. They are what the writer said: the bytes were not read.
+        Keys are joined by dots where values are nested. Only the first few hundred are taken.
         """
-        return {}
+        return ()
+
+
+FORMATS = Family("formats", make_instance(Format))

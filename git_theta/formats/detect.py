@@ -5,39 +5,70 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from git_theta import registry
-from git_theta.errors import FormatError
-from git_theta.formats.base import Format, Source, Span
-from git_theta.formats.layout import validate_spans
+from git_theta.errors import ChangedFile, PluginError, ThetaError
+from git_theta.formats.base import FORMATS, Source, Span
+from git_theta.formats.guarded_format import load_format
+from git_theta.registry import BUILT_IN, PluginId
 
 OPAQUE = "opaque"
 
 
 class Detection(NamedTuple):
-    """A format's name, the spans in file order, and why a format that matched could not read the file."""
+    """What a file turned out to be.
+
+    Attributes:
+        format: the format's name.
+        spans: its tensors, in file order.
+        problem: why a format that matched could not read an opaque file.
+        refused_by: which format that was.
+        defects: what is wrong with formats that were skipped.
+    """
 
     format: str
     spans: tuple[Span, ...]
     problem: str = ""
+    refused_by: str = ""
+    defects: tuple[str, ...] = ()
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a person should know, a sentence each."""
+        if self.format == OPAQUE and (self.problem or self.defects):
+            reasons = [reason for reason in (self.problem, *self.defects) if reason]
+            return [f"kept whole, not by parameters: {'; '.join(reasons)}"]
+        return list(self.defects)
 
 
 def detect_format(source: Source, head: bytes, path: str) -> Detection:
-    """The first format that matches and can read the file; else opaque, with the first reason why not."""
-    problem = ""
-    for name, candidate in _candidate_formats():
-        if candidate.matches(head, path):
-            try:
-                return Detection(name, validate_spans(candidate.spans(source), source.size))
-            except FormatError as error:
-                problem = problem or f"{name}: {error.message}"
-    return Detection(OPAQUE, (), problem)
+    """The first format that matches and can read the file; else opaque, with the first reason why not.
+
+    A format that does not work is skipped, and named among the defects: no plug-in keeps a file from being added.
+    """
+    problem = refused_by = ""
+    defects: list[str] = []
+    names = _candidate_names()
+    while True:
+        try:
+            name = next(names, OPAQUE)
+            if name == OPAQUE:
+                return Detection(OPAQUE, (), problem, refused_by, tuple(defects))
+            reader = load_format(name)
+            if reader.matches(head, path):
+                return Detection(name, tuple(reader.spans(source)), defects=tuple(defects))
+        except ChangedFile:
+            raise
+        except PluginError as error:
+            defects.append(f"{error.message}. {error.hint}")
+        except ThetaError as error:
+            if not refused_by:
+                problem, refused_by = f"{_spell_format(name)}: {error.message}", name
 
 
-def _candidate_formats() -> Iterator[tuple[str, Format]]:
+def _candidate_names() -> Iterator[str]:
     """Ours first: as long as one of them matches, nobody waits for a scan of the installed packages."""
-    ours = [name for name in registry.BUILT_IN["formats"] if name != OPAQUE]
-    for name in ours:
-        yield name, registry.load_plugin("formats", name)()
-    for name in registry.plugin_names("formats"):
-        if name not in registry.BUILT_IN["formats"]:
-            yield name, registry.load_plugin("formats", name)()
+    yield from (name for name in BUILT_IN["formats"] if name != OPAQUE)
+    yield from (name for name in FORMATS.list_names() if name not in BUILT_IN["formats"])
+
+
+def _spell_format(name: str) -> str:
+    return name if name in BUILT_IN["formats"] else f"the {PluginId('formats', name).spell()}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from git_theta.errors import FormatError
-from git_theta.formats.base import Span
+from git_theta.formats.base import Span, SpanView
 
 # Adding a file of 200,000 names peaked at 385 MB: this keeps it below 300 MB. The largest single files known to us,
 # mixture-of-experts checkpoints with a tensor per expert, have 100,000 to 150,000.
@@ -25,8 +25,8 @@ def validate_spans(spans: Iterable[Span], size: int) -> tuple[Span, ...]:
     may be claimed to lie inside another one; it is moved to that one's end, which changes no byte.
 
     Raises:
-        FormatError: spans overlap or reach out of the file; a span's size is not its spec's; a name is used twice, is
-            empty or is no text; or there are more than ``MAX_NAMES`` names.
+        FormatError: spans overlap or reach out of the file, or views out of their span; a span's size is not its
+            spec's; a name is used twice, is empty or is no text; or there are more than ``MAX_NAMES`` names.
     """
     ordered = sorted(spans, key=lambda span: (span.offset, span.size, span.name))
     _check_names(ordered)
@@ -58,6 +58,19 @@ def _check_bounds(span: Span, end: int, size: int) -> None:
         raise FormatError("a tensor lies outside the file", parameter=span.name)
     if span.offset < end:
         raise FormatError("a tensor overlaps the one before it", parameter=span.name)
+    for view in span.views:
+        if _view_size(view) > span.size:
+            raise FormatError("a view reaches out of its tensor", parameter=view.name)
+
+
+def _view_size(view: SpanView) -> int:
+    """Bytes from the start of the span to the end of the view's last element."""
+    if not view.spec.elements:
+        return view.spec.dtype.count_bytes(view.offset)
+    if view.stride is None:
+        return view.spec.dtype.count_bytes(view.offset + view.spec.elements)
+    steps = sum((size - 1) * step for size, step in zip(view.spec.shape, view.stride, strict=True))
+    return view.spec.dtype.count_bytes(view.offset + steps + 1)
 
 
 def _check_names(spans: list[Span]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from git_theta.errors import FormatError
 from git_theta.formats.base import Format, Part, Span, Template
@@ -44,6 +44,18 @@ class TemplateSource:
                 raise FormatError("a checksum of the file lies inside a tensor")
         return [bytes(changed.get(index, run)) for index, run in enumerate(self._runs)]
 
+    def cut_ranges(self, ranges: Iterable[tuple[int, int]]) -> list[bytes]:
+        """The runs without some ranges (offset, size) of the file. Raises FormatError where one is not in the frame."""
+        cuts: dict[int, list[tuple[int, int]]] = {}
+        for offset, size in ranges:
+            done = 0
+            for run, start, stop, _ in self._overlapping_runs(offset, size):
+                cuts.setdefault(run, []).append((start, stop))
+                done += stop - start
+            if done != size:
+                raise FormatError("derived bytes of the file lie inside a tensor")
+        return [_cut_run(run, cuts.get(index, ())) for index, run in enumerate(self._runs)]
+
     def _overlapping_runs(self, offset: int, size: int) -> Iterator[tuple[int, int, int, int]]:
         """The runs with bytes in a range of the file: which, from and to where in it, at what offset of the file."""
         for run in range(max(0, bisect_right(self._starts, offset) - 1), len(self._runs)):
@@ -60,29 +72,31 @@ def matches_template(parts: Sequence[Part], like: Template) -> bool:
     return [part[:3] for part in parts] == [(span.name, span.spec, span.views) for span in like.spans]
 
 
-def find_misread(reader: Format, runs: Sequence[bytes], parts: Sequence[Part]) -> list[Part]:
-    """The parts that ``reader`` would not find, just so and in place, in a file of these runs and parts.
+def place_parts(runs: Sequence[bytes], parts: Iterable[Part]) -> Template:
+    """What was built, as a template: the parts are its spans, where they are now."""
+    spans: list[Span] = []
+    offset = 0
+    for run, part in zip(runs, parts, strict=False):
+        offset += len(run)
+        spans.append(Span(part.name, part.spec, offset, part.spec.nbytes, part.views))
+        offset += part.spec.nbytes
+    return Template(tuple(runs), tuple(spans))
+
+
+def find_misread(reader: Format, built: Template) -> list[Span]:
+    """The spans of a built file that ``reader`` would not find there just so, or would find beside them.
 
     Raises FormatError where it would not read the file at all.
     """
-    planned: list[Span] = []
-    at = 0
-    for run, part in zip(runs, parts, strict=False):
-        at += len(run)
-        planned.append(Span(part.name, part.spec, at, part.spec.nbytes, part.views))
-        at += part.spec.nbytes
-    source = TemplateSource(Template(tuple(runs), tuple(planned)))
+    source = TemplateSource(built)
     found = validate_spans(reader.spans(source), source.size)
-    wrong = [part for part, span, other in zip(parts, planned, found, strict=False) if span != other]
-    return wrong or list(parts[len(found) :]) or list(parts[-1:] if len(found) > len(parts) else ())
+    wrong = [span for span, other in zip(built.spans, found, strict=False) if span != other]
+    return wrong or list(built.spans[len(found) :]) or list(found[len(built.spans) :])
 
 
-def verify_runs(reader: Format, runs: list[bytes], parts: Sequence[Part]) -> list[bytes]:
-    """The runs, once read back: a file that would be cleaned to other parameters than were merged is never written.
-
-    Raises FormatError naming the first parameter that would not be found where and as it should.
-    """
-    wrong = find_misread(reader, runs, parts)
-    if wrong:
-        raise FormatError("no file of this kind can hold the parameter next to the others", parameter=wrong[0].name)
-    return runs
+def _cut_run(run: bytes, cuts: Iterable[tuple[int, int]]) -> bytes:
+    kept, at = [], 0
+    for start, stop in sorted(cuts):
+        kept.append(run[at:start])
+        at = max(at, stop)
+    return b"".join([*kept, run[at:]])

@@ -12,33 +12,95 @@ from typing import Any, NamedTuple
 _NO_EXTRA: Mapping[str, Any] = MappingProxyType({})
 
 
-class Storage(NamedTuple):
-    """Where and how a part's bytes are stored.
+class Place(NamedTuple):
+    """Where a payload is.
 
     Attributes:
-        update: name of the update that rebuilds the values ("dense", ...).
-        serializer: name of the serializer that wrote the payload.
         object: oid of the object that holds the payload.
         bytes: size of that whole object.
         range: (offset, size) of the payload inside a bundle; None when the payload is the whole object.
-        extra: keys that a later minor version added; kept, never interpreted.
     """
 
-    update: str
-    serializer: str
     object: str
     bytes: int
     range: tuple[int, int] | None = None
-    extra: Mapping[str, Any] = _NO_EXTRA
 
     @property
     def offset(self) -> int:
+        """Where in the object the payload starts."""
         return self.range[0] if self.range else 0
 
     @property
     def size(self) -> int:
         """Bytes of the payload."""
         return self.range[1] if self.range else self.bytes
+
+
+class Coding(NamedTuple):
+    """How a payload becomes values.
+
+    Attributes:
+        update: name of the update that rebuilds the values ("dense", ...).
+        serializer: name of the serializer that wrote the payload.
+        options: what the update was told when it stored the values, and must be told again.
+        chain: the update base, and what it builds on itself, root first; () for an update without a base.
+    """
+
+    update: str
+    serializer: str
+    options: Mapping[str, Any] = _NO_EXTRA
+    chain: tuple[UpdateBase, ...] = ()
+
+
+class UpdateBase(NamedTuple):
+    """A link of a chain: a tensor that updates build on, and how it is rebuilt, without any other manifest (L4).
+
+    Attributes:
+        oid, size, dtype, shape: the identity of the values, as of an entry.
+        coding: how its payload becomes values, relative to the link before it. Its own ``chain`` is always ().
+        place: where its payload is.
+        extra: unknown keys, kept.
+    """
+
+    oid: str
+    size: int
+    dtype: str
+    shape: tuple[int, ...]
+    coding: Coding
+    place: Place
+    extra: Mapping[str, Any] = _NO_EXTRA
+
+
+class Storage(NamedTuple):
+    """How and where a part's bytes are stored.
+
+    What a part needs is asked of ``objects``, ``places`` and ``bases``: its own payload is not all where there is a
+    chain.
+
+    Attributes:
+        extra: keys that a later minor version added; kept, never interpreted.
+    """
+
+    coding: Coding
+    place: Place
+    extra: Mapping[str, Any] = _NO_EXTRA
+
+    def places(self) -> Iterator[Place]:
+        """Where everything is that rebuilding the values needs: update bases first, root before all."""
+        for link in self.coding.chain:
+            yield link.place
+        yield self.place
+
+    def objects(self) -> dict[str, int]:
+        """Id to size of every object that rebuilding the values needs."""
+        return {place.object: place.bytes for place in self.places()}
+
+    def bases(self) -> Iterator[Entry]:
+        """The update bases as parts without a name, root first: the last one is what the update builds on."""
+        chain = self.coding.chain
+        for at, link in enumerate(chain):
+            coding = link.coding._replace(chain=chain[:at])
+            yield Entry(link.oid, link.size, Storage(coding, link.place), None, link.dtype, link.shape)
 
 
 class View(NamedTuple):
@@ -58,7 +120,7 @@ class Entry(NamedTuple):
     Attributes:
         oid: SHA-256 of the part's bytes as they stand in the file.
         size: how many bytes.
-        storage: where they are.
+        storage: how and where they are stored.
         name, dtype, shape: the parameter's; None, "" and () for a run of bytes.
         views: further names of the same bytes (tied parameters, windows on a shared storage).
         extra: unknown keys, kept.
@@ -98,4 +160,4 @@ class Manifest(NamedTuple):
 
     def objects(self) -> dict[str, int]:
         """Id to size of every object that restoring needs, in order of first use."""
-        return {part.storage.object: part.storage.bytes for part in self.parts()}
+        return {place.object: place.bytes for part in self.parts() for place in part.storage.places()}

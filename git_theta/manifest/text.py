@@ -9,32 +9,46 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from itertools import chain
+from io import BytesIO
+from itertools import chain, islice
 from typing import Any, NoReturn
 
 from git_theta.errors import ManifestError, NewerManifest
-from git_theta.manifest.model import Entry, Manifest, Storage, View
-from git_theta.manifest.usual import parse_common_line
+from git_theta.manifest.json_checks import (
+    require_name,
+    require_oid,
+    require_shape,
+    require_size,
+    require_sizes,
+    require_text,
+    sort_keys,
+)
+from git_theta.manifest.model import Entry, Manifest, View
+from git_theta.manifest.storage_json import check_own_oid, storage_from_json, storage_to_json
+from git_theta.manifest.usual import format_common_line, parse_common_line
+from git_theta.words import pluralize, shorten_text
 
 VERSION = 1
 PREFIX = b"git-theta manifest "
 FIRST_LINE = PREFIX + b"%d\n" % VERSION
 MAX_MANIFEST = 64 << 20
-"""A text above this many bytes is no manifest: 200,000 parameters fit. Untrusted text costs memory to parse."""
-_MAX_LINE = 4 << 20
-"""Nor has a manifest a line above this many bytes: 40,000 windows on one storage fit."""
+"""A text above this many bytes is no manifest, and is not written: 150,000 parameters fit. Parsing costs memory."""
+MAX_NAMES = 150_000
+"""Names that a manifest may have, those of views included: as many as formats find in a file."""
+_MAX_LINE = 16 << 20
+"""Bytes of a line: as many windows on one storage fit as there may be names."""
 
 _CACHED_LINES = 1 << 13
 """Parsed lines to keep: of two versions that are compared, most are the same. 2 KB each, or 16 MB."""
-_MAX_CACHED_LINE = 1 << 10
-"""Bytes of a line that may be kept: others could hold anything."""
+_SHORT_LINE = 1 << 10
+"""Bytes of a line that is one of so many."""
+_CACHED_LONG_LINES = 1 << 10
+"""Parsed longer lines to keep: with the longest chain of update bases 16 KB each, or 16 MB as well."""
+_LONG_LINE = 6 << 10
+"""Bytes of a longer line that may be kept: each link of a chain takes 280. Others could hold anything."""
 
-_MAX_DIMENSIONS = 64
-"""A shape has no more; the product of any number of them would take hours."""
-
-_OID = re.compile(r"[0-9a-f]{64}\Z")
 _ANY_VERSION = re.compile(rb"git-theta manifest ([1-9][0-9]{0,8})\n")
 
 
@@ -44,16 +58,21 @@ def is_manifest(head: bytes) -> bool:
 
 
 def encode_manifest(manifest: Manifest) -> bytes:
-    """The encoding of ``manifest``. Raises ManifestError when it would be larger than any that ``loads`` takes."""
-    lines = [_header_to_json(manifest), *map(_entry_to_json, manifest.entries)]
-    text = FIRST_LINE + b"".join(map(_encode_line, lines))
-    if len(text) > MAX_MANIFEST:
+    """The encoding of ``manifest``. Raises ManifestError for one that ``decode_manifest`` would not take (L2)."""
+    text = BytesIO()
+    try:
+        for line in _format_lines(manifest):
+            text.write(line)
+            if text.tell() > MAX_MANIFEST:
+                raise ValueError(f"it would have more than {MAX_MANIFEST:,} bytes")
+        _check_names(manifest)
+    except _INVALID as error:
+        reason = _invalid_reason(error)
         raise ManifestError(
-            f"the manifest of its {len(manifest.entries):,} parts would have {len(text):,} bytes, "
-            f"over {MAX_MANIFEST:,}",
+            f"no manifest can hold its {pluralize(len(manifest.entries), 'part')}: {reason}",
             hint="Split the checkpoint into shards.",
-        )
-    return text
+        ) from error
+    return text.getvalue()
 
 
 def decode_manifest(text: bytes) -> Manifest:
@@ -62,42 +81,83 @@ def decode_manifest(text: bytes) -> Manifest:
     Raises NewerManifest for a version above ours, ManifestError for anything that is not exactly a valid encoding.
     """
     _check_version(text)
-    lines = text[len(FIRST_LINE) :].split(b"\n")[:-1]
-    if len(text) > MAX_MANIFEST or any(len(line) > _MAX_LINE for line in lines):
-        raise ManifestError(
-            f"not a valid manifest: {len(text):,} bytes, or one of its lines, are too many", hint=_DAMAGED_HINT
-        )
     try:
-        manifest = _manifest_from_json(_parse_json_line(lines[0]) if lines else {}, map(_parse_part, lines[1:]))
-        exact = _encode_line(_header_to_json(manifest)) == lines[0] + b"\n" and text.endswith(b"\n")
-    except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        return _parse_text(text)
+    except _INVALID as error:
         raise ManifestError(f"not a valid manifest: {_invalid_reason(error)}", hint=_DAMAGED_HINT) from error
-    if not exact:
-        raise _inexact_error()
+
+
+def _format_lines(manifest: Manifest) -> Iterator[bytes]:
+    """Its lines, each as a reader takes it. Raises what is in _INVALID for one that none would."""
+    yield FIRST_LINE
+    header = _encode_line(_header_to_json(manifest))
+    _parse_header(header[:-1])
+    yield header
+    for entry in manifest.entries:
+        line = format_common_line(entry)
+        if line is None or len(line) > _MAX_LINE:
+            line = _encode_line(_entry_to_json(entry))
+            _parse_line(line[:-1])
+        yield line
+
+
+def _parse_text(text: bytes) -> Manifest:
+    """Line by line, with no copy of the text. Raises what is in _INVALID."""
+    if len(text) > MAX_MANIFEST:
+        raise ValueError(f"it has {len(text):,} bytes, more than {MAX_MANIFEST:,}")
+    if not text.endswith(b"\n"):
+        raise ValueError(_INEXACT)
+    lines = (line[:-1] for line in islice(BytesIO(text), 1, None))
+    # A cache that is smaller than the text would have forgotten each line before it comes again.
+    parse = _parse_part if text.count(b"\n") <= _CACHED_LINES else _parse_line
+    manifest = _parse_header(next(lines, b"{}"))._replace(entries=tuple(map(parse, lines)))
+    _check_names(manifest)
+    return manifest
+
+
+def _parse_header(line: bytes) -> Manifest:
+    """The manifest without its parts."""
+    header = _parse_json_line(line)
+    frame = header.pop("frame", None)
+    manifest = Manifest(
+        format=require_text(header.pop("format")),
+        size=require_size(header.pop("size")),
+        frame=None if frame is None else _run_from_json(frame),
+        entries=(),
+        extra=header,
+    )
+    _require_exact(_header_to_json(manifest), line)
     return manifest
 
 
 def _parse_part(line: bytes) -> Entry:
-    """The part that a line stands for. Raises ManifestError for one that is not in its one valid encoding."""
-    return _parse_cached(line) if len(line) < _MAX_CACHED_LINE else _parse_uncached(line)
+    """The part that a line stands for; one that was parsed lately is the same object."""
+    if len(line) < _SHORT_LINE:
+        return _parse_short(line)
+    return _parse_long(line) if len(line) < _LONG_LINE else _parse_line(line)
 
 
-def _parse_uncached(line: bytes) -> Entry:
-    if usual := parse_common_line(line):
-        return usual
+def _parse_line(line: bytes) -> Entry:
+    """The part that a line stands for. Raises what is in _INVALID for one that is not in its one valid encoding."""
+    if len(line) < _MAX_LINE and (common := parse_common_line(line)):
+        return common
     entry = _entry_from_json(_parse_json_line(line))
-    if _encode_line(_entry_to_json(entry)) != line + b"\n":
-        raise _inexact_error()
+    _require_exact(_entry_to_json(entry), line)
     return entry
 
 
-_parse_cached = lru_cache(_CACHED_LINES)(_parse_uncached)
+_parse_short = lru_cache(_CACHED_LINES)(_parse_line)
+_parse_long = lru_cache(_CACHED_LONG_LINES)(_parse_line)
 
 
-def _inexact_error() -> ManifestError:
-    return ManifestError("not a valid manifest: it is not in its one valid encoding", hint=_DAMAGED_HINT)
+def _require_exact(data: Mapping[str, Any], line: bytes) -> None:
+    if _encode_line(data) != line + b"\n":
+        raise ValueError(_INEXACT)
 
 
+_INVALID = (KeyError, ValueError, TypeError, AttributeError, RecursionError)
+"""What is raised, at whatever depth, for values that no manifest has."""
+_INEXACT = "it is not in its one valid encoding"
 _DAMAGED_HINT = "It was edited or damaged. Take the file from another commit, or add the checkpoint again."
 
 
@@ -107,10 +167,10 @@ def _invalid_reason(error: Exception) -> str:
         return f"the key {error.args[0]!r} is missing"
     if isinstance(error, json.JSONDecodeError):
         return f"a line is not JSON ({error.msg})"
-    if isinstance(error, UnicodeDecodeError):
+    if isinstance(error, UnicodeError):
         return "a line is not UTF-8"
     # Ours say what is wrong; all others are Python's, about values of another kind than they should be.
-    return str(error) if type(error) is ValueError else "a value is not of the kind that it must be"
+    return shorten_text(str(error)) if type(error) is ValueError else "a value is not of the kind that it must be"
 
 
 def _check_version(text: bytes) -> None:
@@ -124,21 +184,16 @@ def _check_version(text: bytes) -> None:
         )
 
 
-def _manifest_from_json(header: dict[str, Any], parts: Iterable[Entry]) -> Manifest:
-    frame = header.pop("frame", None)
-    manifest = Manifest(
-        format=_require_text(header.pop("format")),
-        size=_require_size(header.pop("size")),
-        frame=None if frame is None else _run_from_json(frame),
-        entries=tuple(parts),
-        extra=header,
-    )
+def _check_names(manifest: Manifest) -> None:
+    """Raise ValueError for a name that stands twice, and for more names than there may be."""
     seen: set[str] = set()
-    for name in chain.from_iterable(map(_entry_names, manifest.parameters())):
-        if name in seen:
-            raise ManifestError(f"not a valid manifest: two parameters are called {name!r}", hint=_DAMAGED_HINT)
-        seen.add(name)
-    return manifest
+    for entry in manifest.parameters():
+        for name in _entry_names(entry) if entry.views else (entry.name or "",):
+            if name in seen:
+                raise ValueError(f"two parameters are called {name!r}")
+            seen.add(name)
+        if len(seen) > MAX_NAMES:
+            raise ValueError(f"it has more than {MAX_NAMES:,} names")
 
 
 def _entry_names(entry: Entry) -> Iterator[str]:
@@ -153,11 +208,11 @@ def _entry_from_json(data: dict[str, Any]) -> Entry:
 
 def _parameter_from_json(data: dict[str, Any]) -> Entry:
     return Entry(
-        name=_require_name(data.pop("name")),
-        dtype=_require_text(data.pop("dtype")),
-        shape=_require_shape(data.pop("shape")),
-        size=_require_size(data.pop("size")),
-        oid=_require_oid(data.pop("oid")),
+        name=require_name(data.pop("name")),
+        dtype=require_text(data.pop("dtype")),
+        shape=require_shape(data.pop("shape")),
+        size=require_size(data.pop("size")),
+        oid=require_oid(data.pop("oid")),
         views=tuple(map(_view_from_json, data.pop("views", ()))),
         storage=storage_from_json(data.pop("storage")),
         extra=data,
@@ -169,8 +224,8 @@ def _run_from_json(data: dict[str, Any]) -> Entry:
     if not data.keys().isdisjoint(("name", "dtype", "shape", "views")):
         raise ValueError("a part without a name has a parameter's keys")
     return Entry(
-        size=_require_size(data.pop("size")),
-        oid=_require_oid(data.pop("oid")),
+        size=require_size(data.pop("size")),
+        oid=require_oid(data.pop("oid")),
         storage=storage_from_json(data.pop("storage")),
         extra=data,
     )
@@ -179,36 +234,20 @@ def _run_from_json(data: dict[str, Any]) -> Entry:
 def _view_from_json(data: dict[str, Any]) -> View:
     stride = data.pop("stride", None)
     return View(
-        name=_require_name(data.pop("name")),
-        dtype=_require_text(data.pop("dtype")),
-        shape=_require_shape(data.pop("shape")),
-        stride=None if stride is None else _require_sizes(stride),
-        offset=_require_size(data.pop("offset", 0)),
+        name=require_name(data.pop("name")),
+        dtype=require_text(data.pop("dtype")),
+        shape=require_shape(data.pop("shape")),
+        stride=None if stride is None else require_sizes(stride),
+        offset=require_size(data.pop("offset", 0)),
         extra=data,
     )
-
-
-def storage_from_json(data: dict[str, Any]) -> Storage:
-    """The storage that parsed JSON stands for; ``data`` is used up. Raises KeyError, ValueError, TypeError."""
-    place = data.pop("range", None)
-    storage = Storage(
-        update=_require_text(data.pop("update")),
-        serializer=_require_text(data.pop("serializer")),
-        object=_require_oid(data.pop("object")),
-        bytes=_require_size(data.pop("bytes")),
-        range=None if place is None else _require_range(place),
-        extra=data,
-    )
-    if storage.offset + storage.size > storage.bytes:
-        raise ManifestError("not a valid manifest: a range reaches beyond its object", hint=_DAMAGED_HINT)
-    return storage
 
 
 def _header_to_json(manifest: Manifest) -> dict[str, Any]:
     data: dict[str, Any] = {"format": manifest.format, "size": manifest.size}
     if manifest.frame is not None:
         data["frame"] = _entry_to_json(manifest.frame)
-    return data | _sort_keys(manifest.extra)
+    return data | sort_keys(manifest.extra)
 
 
 def _entry_to_json(entry: Entry) -> dict[str, Any]:
@@ -216,9 +255,10 @@ def _entry_to_json(entry: Entry) -> dict[str, Any]:
     if entry.name is not None:
         data = {"name": entry.name, "dtype": entry.dtype, "shape": list(entry.shape)}
     data |= {"size": entry.size, "oid": entry.oid}
+    check_own_oid(entry.oid, entry.storage)
     if entry.views:
         data["views"] = [_view_to_json(view) for view in entry.views]
-    return data | {"storage": storage_to_json(entry.storage)} | _sort_keys(entry.extra)
+    return data | {"storage": storage_to_json(entry.storage)} | sort_keys(entry.extra)
 
 
 def _view_to_json(view: View) -> dict[str, Any]:
@@ -227,38 +267,16 @@ def _view_to_json(view: View) -> dict[str, Any]:
         data["stride"] = list(view.stride)
     if view.offset:
         data["offset"] = view.offset
-    return data | _sort_keys(view.extra)
-
-
-def storage_to_json(storage: Storage) -> dict[str, Any]:
-    """What stands for ``storage`` in JSON, keys in their fixed order."""
-    data: dict[str, Any] = {
-        "update": storage.update,
-        "serializer": storage.serializer,
-        "object": storage.object,
-        "bytes": storage.bytes,
-    }
-    if storage.range is not None:
-        data["range"] = list(storage.range)
-    return data | _sort_keys(storage.extra)
+    return data | sort_keys(view.extra)
 
 
 def _encode_line(data: Mapping[str, Any]) -> bytes:
     return json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode() + b"\n"
 
 
-def _sort_keys(extra: Mapping[str, Any]) -> dict[str, Any]:
-    """Unknown keys in their one order, whatever they hold."""
-    return {key: _sort_nested(extra[key]) for key in sorted(extra)}
-
-
-def _sort_nested(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return _sort_keys(value)
-    return [_sort_nested(item) for item in value] if isinstance(value, (list, tuple)) else value
-
-
 def _parse_json_line(line: bytes) -> Any:
+    if len(line) > _MAX_LINE:
+        raise ValueError(f"a line has {len(line):,} bytes, more than {_MAX_LINE:,}")
     return json.loads(
         line,
         object_pairs_hook=_reject_duplicates,
@@ -284,44 +302,3 @@ def _reject_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(data) != len(pairs):
         raise ValueError("a key stands twice")
     return data
-
-
-def _require_text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise ValueError(f"{value!r} is not text")
-    return value
-
-
-def _require_name(value: Any) -> str:
-    if not _require_text(value) or "\0" in value:
-        raise ValueError(f"{value!r} is not a name")
-    return str(value)
-
-
-def _require_size(value: Any) -> int:
-    if type(value) is not int or not 0 <= value < 1 << 63:
-        raise ValueError(f"{value!r} is not a size")
-    return value
-
-
-def _require_sizes(values: Any) -> tuple[int, ...]:
-    return tuple(_require_size(value) for value in values)
-
-
-def _require_shape(values: Any) -> tuple[int, ...]:
-    if len(values) > _MAX_DIMENSIONS:
-        raise ValueError(f"a shape of {len(values)} dimensions")
-    return _require_sizes(values)
-
-
-def _require_range(values: Any) -> tuple[int, int]:
-    offset, *sizes = _require_sizes(values)
-    if len(sizes) != 1:
-        raise ValueError(f"{values!r} is not a range")
-    return offset, sizes[0]
-
-
-def _require_oid(value: Any) -> str:
-    if not isinstance(value, str) or not _OID.match(value):
-        raise ValueError(f"{value!r} is not an object id")
-    return value

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from git_theta.merging.decisions import trivial_merge
 from git_theta.merging.options import Option
+from git_theta.registry import Family, make_instance
 from git_theta.tensors.arrays import Parallel
 from git_theta.tensors.spec import Spec
 
@@ -187,6 +188,9 @@ class Strategy(ABC):
         Args:
             contest: as ``prepare`` returned it; contests may be merged in any order, and side by side.
         """
+
+
+STRATEGIES = Family("merges", make_instance(Strategy))
 
 
 def _identity(operand: Operand | None) -> tuple[str, Spec] | None:

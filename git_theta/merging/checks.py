@@ -6,7 +6,7 @@ import math
 from typing import NoReturn
 
 from git_theta.errors import ConflictError, UsageError
-from git_theta.merging.base import Contest, Operand, Strategy
+from git_theta.merging.base import STRATEGIES, Contest, Operand, Strategy
 from git_theta.tensors.dtypes import DType
 
 FLOATING = ("F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2", "F8_E4M3FNUZ", "F8_E5M2FNUZ", "C128", "C64", "C32")
@@ -46,7 +46,8 @@ def check(strategy: Strategy, contest: Contest) -> None:
         )
     if strategy.numeric:
         _check_specs(strategy, contest)
-    strategy.check(contest)
+    with STRATEGIES.guard(strategy.name):
+        strategy.check(contest)
 
 
 def is_floating(dtype: DType) -> bool:

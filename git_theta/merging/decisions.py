@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 from git_theta.manifest.model import Entry
@@ -89,11 +90,17 @@ class Decision(NamedTuple):
 
 def trivial_merge(base: Hashable, heads: Sequence[Hashable]) -> tuple[tuple[int, ...], int | None]:
     """The heads that differ from the base, and one that has the outcome: None where they differ from each other."""
-    by = tuple([index for index, head in enumerate(heads) if head != base])
+    by = _indices(tuple([head != base for head in heads]))
     if not by:
         return by, 0
     first = heads[by[0]]
     return by, by[0] if all(heads[index] == first for index in by) else None
+
+
+@lru_cache(1 << 8)
+def _indices(flags: tuple[bool, ...]) -> tuple[int, ...]:
+    """Where a flag is set: one tuple for all the decisions that say the same."""
+    return tuple([index for index, flag in enumerate(flags) if flag])
 
 
 def classify_settled(by: Sequence[int], *, had: bool, has: bool) -> DecisionState:
@@ -104,7 +111,7 @@ def classify_settled(by: Sequence[int], *, had: bool, has: bool) -> DecisionStat
 def decide_parameter(names: tuple[str, ...], base: Entries, heads: tuple[Entries, ...]) -> Decision:
     """The decision about parameters of these names."""
     if heads.count(base) == len(heads):  # storage and all: most parameters of most merges, and quick to tell
-        return Decision(names, DecisionState.UNCHANGED, (), 0, base, heads)
+        return Decision(names, DecisionState.UNCHANGED, (), 0, base, (base,) * len(heads))
     by, source = trivial_merge(_entries_identity(base), [_entries_identity(held) for held in heads])
     if source is not None:
         state = classify_settled(by, had=bool(base), has=bool(heads[source]))
@@ -151,9 +158,11 @@ def _windows(entry: Entry) -> Hashable:
 
 def _classify_contested(base: Entries, heads: Iterable[Entries]) -> DecisionState:
     present = list(heads)
-    if len({partition_names(held) for held in [*present, base] if held}) > 1:
+    groups = [held for held in [*present, base] if held]
+    tied = any(len(held) > 1 or held[0].views for held in groups)  # rare, and all that follows is slow for it alone
+    if tied and len({partition_names(held) for held in groups}) > 1:
         return DecisionState.NAMES_CHANGED
     # Names that agree everywhere are those of a single entry: only ties bring entries together.
-    if len({(entry.dtype, entry.shape, _windows(entry)) for (entry,) in present}) > 1:
+    if len({(entry.dtype, entry.shape, tied and _windows(entry)) for (entry,) in present}) > 1:
         return DecisionState.SPEC_CHANGED
     return DecisionState.CONTESTED if base else DecisionState.ADDED_DIFFERENTLY

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from git_theta.errors import ConflictError, UsageError
 from git_theta.merging import options as declared
-from git_theta.merging.base import Contest, Operand, Strategy
+from git_theta.merging.base import STRATEGIES, Contest, Operand, Strategy
 from git_theta.merging.catalogue import load_strategy
 from git_theta.merging.checks import check, check_heads
 from git_theta.tensors.torch_values import spec_of, to_bytes, torch_dtype
@@ -149,14 +149,18 @@ def _operand(name: str, tensors: StateDict) -> TensorOperand | None:
 
 
 def _merged(strategy: Strategy, contests: list[Contest]) -> dict[str, Tensor]:
-    picked = {contest.name: strategy.pick(contest) for contest in contests}
+    with STRATEGIES.guard(strategy.name):
+        picked = {contest.name: strategy.pick(contest) for contest in contests}
     open_contests = [contest for contest in contests if picked[contest.name] is None]
     _check(strategy, open_contests)
-    prepared = {contest.name: contest for contest in strategy.prepare(open_contests)}
+    with STRATEGIES.guard(strategy.name):
+        prepared = {contest.name: contest for contest in strategy.prepare(open_contests)}
     merged: dict[str, Tensor] = {}
     for name, settled in picked.items():
         if settled is None:
-            merged[name] = _collected(prepared[name], strategy.merge(prepared[name]))
+            merged[name] = _collected(
+                prepared[name], STRATEGIES.guard_iterator(strategy.name, strategy.merge(prepared[name]))
+            )
         elif isinstance(settled.operand, TensorOperand):
             merged[name] = settled.operand.copy()
     return merged

@@ -128,10 +128,15 @@ def settle_contested(made: Plan, choices: Mapping[str, int], frame: int | None =
 
     Raises ValueError for a name that is not a contested decision's, and for the frame of a base that is not there.
     """
+    if not choices and frame is None:
+        return made
     unsettled = {decision.name for decision in made.decisions if decision.state in CONTESTED_STATES}
     if unknown := sorted(choices.keys() - unsettled):
         raise ValueError(f"not contested: {', '.join(unknown)}")
-    decisions = [decision._replace(source=choices.get(decision.name, decision.source)) for decision in made.decisions]
+    decisions = [
+        decision._replace(source=choices[decision.name]) if decision.name in choices else decision
+        for decision in made.decisions
+    ]
     taken = made.frame if frame is None else made.frame._replace(source=frame)
     return _arrange_result(made._replace(decisions=tuple(decisions), frame=taken))
 

@@ -18,7 +18,7 @@ def require_entries(entries: Iterable[Entry], context: Context) -> None:
     wanted = list(entries)
     reasons: list[str] = []
     if missing := _missing_entries(wanted, context):
-        reasons = context.fetch({oid: entry.storage.bytes for oid, entry in missing.items()})
+        reasons = context.fetch({oid: entry.storage.objects()[oid] for oid, entry in missing.items()})
     if missing := _missing_entries(wanted, context):
         oid, first = next(iter(missing.items()))
         raise MissingObject(
@@ -39,5 +39,5 @@ def fetch_hint(reasons: Iterable[str]) -> str:
 
 
 def _missing_entries(entries: Iterable[Entry], context: Context) -> dict[str, Entry]:
-    stored = {entry.storage.object: entry for entry in entries}
-    return {oid: entry for oid, entry in stored.items() if context.store.size(oid) != entry.storage.bytes}
+    needed = {(oid, size): entry for entry in entries for oid, size in entry.storage.objects().items()}
+    return {oid: entry for (oid, size), entry in needed.items() if context.store.size(oid) != size}

@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 from git_theta.manifest.model import Manifest
 from git_theta.operations.state_database import StateDatabase
 from git_theta.operations.workers import Workers
+from git_theta.parameters import DEFAULT_PREFERENCES, Preferences
 from git_theta.store.base import Store
 
 
@@ -33,8 +34,17 @@ class Progress(Protocol):
         """So many more bytes are done."""
         ...
 
-    def show_work(self, description: str, total: int | None = None) -> AbstractContextManager[None]:
-        """Show what is done in this block. ``total``: bytes there are to do; None where that is not known."""
+    def show_work(
+        self, description: str, total: int | None = None, items: int | None = None
+    ) -> AbstractContextManager[None]:
+        """Show what is done in this block.
+
+        ``total``: bytes there are to do; ``items``: things (files, objects) they are of. None: not known.
+        """
+        ...
+
+    def begin_item(self) -> None:
+        """The next of the items begins."""
         ...
 
 
@@ -51,6 +61,7 @@ class Context(NamedTuple):
         fetch: try to bring these objects (oid to size) into the store; returns, for each remote that did not help, its
             name and why.
         progress: tell that so many more bytes are done.
+        preferences: which of the installed updates and serializers to store with.
     """
 
     store: Store
@@ -61,3 +72,4 @@ class Context(NamedTuple):
     staged_manifest: Callable[[str], Manifest | None] = _no_manifest
     fetch: Callable[[Mapping[str, int]], list[str]] = _fetch_nothing
     progress: Callable[[int], None] = _no_progress
+    preferences: Preferences = DEFAULT_PREFERENCES

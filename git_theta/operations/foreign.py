@@ -54,7 +54,6 @@ def describe_blob(head: bytes, path: str) -> ForeignContent:
 
 
 def _raw_kind(head: bytes, path: str) -> str:
-    name, _, problem = detect_format(BytesSource(head), head, path)
-    if name == OPAQUE and problem:
-        name = problem.partition(":")[0]
+    found = detect_format(BytesSource(head), head, path)
+    name = found.refused_by or found.format
     return "a raw file" if name == OPAQUE else f"a raw {name} checkpoint"

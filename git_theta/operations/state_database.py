@@ -13,13 +13,14 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from git_theta.errors import ManifestError
 from git_theta.manifest.model import Entry, Storage
-from git_theta.manifest.text import storage_from_json, storage_to_json
+from git_theta.manifest.storage_json import storage_from_json, storage_to_json
 
 if TYPE_CHECKING:  # 4 ms, which a file whose parts the index knows does not need
     import sqlite3
@@ -48,54 +49,59 @@ class StateDatabase:
 
     def storage_of(self, oid: str) -> Storage | None:
         """How the part ``oid`` was stored before, or None."""
-        rows = self._execute("SELECT storage FROM identities WHERE oid = ?", [(oid,)])
+        found = self._read("SELECT storage FROM identities WHERE oid = ?", oid)
         with contextlib.suppress(ManifestError, KeyError, ValueError, TypeError, AttributeError, RecursionError):
-            return storage_from_json(json.loads(rows[0][0])) if rows else None
+            return storage_from_json(json.loads(found)) if found else None
         return None
 
     def remember_storages(self, entries: Iterable[Entry]) -> None:
         """Keep the storage of these parts."""
-        rows = [(entry.oid, json.dumps(storage_to_json(entry.storage))) for entry in entries]
-        self._execute(_REMEMBER_STORAGE, rows)
+        self._write(_REMEMBER_STORAGE, ((entry.oid, json.dumps(storage_to_json(entry.storage))) for entry in entries))
 
     def start_of(self, oid: str) -> str | None:
         """SHA-256 of the first block of the large part ``oid``, or None."""
-        rows = self._execute("SELECT start FROM starts WHERE oid = ?", [(oid,)])
-        return str(rows[0][0]) if rows else None
+        found = self._read("SELECT start FROM starts WHERE oid = ?", oid)
+        return str(found) if found else None
 
     def remember_starts(self, starts: Mapping[str, str]) -> None:
         """Keep how these large parts start: oid to SHA-256 of the first block."""
-        self._execute("INSERT OR IGNORE INTO starts VALUES (?, ?)", list(starts.items()))
+        self._write("INSERT OR IGNORE INTO starts VALUES (?, ?)", starts.items())
 
     def manifest_of(self, path: Path, stat: os.stat_result) -> bytes | None:
         """The manifest of the file at ``path``, if nothing about it has changed since it was cleaned."""
-        rows = self._execute(
-            "SELECT manifest FROM cleaned WHERE path = ? AND stat = ?", [(_path_text(path), _describe_stat(stat))]
+        return self._read(
+            "SELECT manifest FROM cleaned WHERE path = ? AND stat = ?", _path_text(path), _describe_stat(stat)
         )
-        return rows[0][0] if rows else None
 
     def remember_clean(self, path: Path, stat: os.stat_result, started: float, manifest: bytes) -> None:
         """Keep the manifest of a file that was at rest when its reading ``started`` (seconds since the epoch)."""
         if started - max(stat.st_mtime, stat.st_ctime) > _REST_SECONDS:
-            self._execute(
-                "INSERT OR REPLACE INTO cleaned VALUES (?, ?, ?)", [(_path_text(path), _describe_stat(stat), manifest)]
-            )
+            row = _path_text(path), _describe_stat(stat), manifest
+            self._write("INSERT OR REPLACE INTO cleaned VALUES (?, ?, ?)", [row])
 
     def close(self) -> None:
         if self._connection is not None:
             self._connection.close()
 
-    def _execute(self, statement: str, rows: Sequence[tuple[object, ...]]) -> list[tuple[bytes, ...]]:
-        """Run it for each row in one transaction; the last one's answer, or nothing if the database cannot be used."""
+    def _read(self, query: str, *values: str) -> bytes | None:
+        """The one value that it finds; None for none, and where the database cannot be used."""
         import sqlite3
 
-        answer: list[tuple[bytes, ...]] = []
-        if not rows:
-            return answer
+        with self._lock, contextlib.suppress(sqlite3.Error, OSError):
+            row: tuple[bytes] | None = self._open().execute(query, values).fetchone()
+            return row[0] if row else None
+        return None
+
+    def _write(self, statement: str, rows: Iterable[tuple[object, ...]]) -> None:
+        """Run it for each row, all in one transaction; for none where the database cannot be used."""
+        waiting = iter(rows)
+        first = next(waiting, None)
+        if first is None:  # nothing to write needs no database
+            return
+        import sqlite3
+
         with self._lock, contextlib.suppress(sqlite3.Error, OSError), self._open() as connection:
-            for row in rows:
-                answer = connection.execute(statement, row).fetchall()
-        return answer
+            connection.executemany(statement, chain([first], waiting))
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Iterator
+from itertools import islice
 
-from git_theta import parameters, registry
-from git_theta.errors import ConflictError, FormatError
-from git_theta.formats.base import Format, Part, Span, Template
-from git_theta.formats.base import SpanView as SpanView
+from git_theta import parameters
+from git_theta.errors import ConflictError, FormatError, PluginError
+from git_theta.formats.base import Part, Span, SpanView, Template
+from git_theta.formats.building import cut_derived
+from git_theta.formats.guarded_format import GuardedFormat, load_format
+from git_theta.formats.template import place_parts
 from git_theta.manifest.model import Entry, Manifest, View
 from git_theta.operations.availability import require_entries
 from git_theta.operations.context import Context
 from git_theta.operations.restoring.restore import read_runs
+from git_theta.tensors.arrays import Buffer
 from git_theta.tensors.dtypes import BY_NAME
 from git_theta.tensors.spec import Spec, spec_fits
 
@@ -38,7 +41,7 @@ def read_template(manifest: Manifest, context: Context) -> Template:
             runs[-1] += b"".join(parameters.read_values(entry, context.store, map))
             continue
         offset += len(runs[-1])
-        spans.append(Span(entry.name, checked_spec(entry), offset, entry.size, span_views(entry)))
+        spans.append(Span(entry.name, checked_spec(entry), offset, entry.size, _span_views(entry)))
         offset += entry.size
         runs.append(b"")
     runs[-1] += next(literal)
@@ -48,42 +51,53 @@ def read_template(manifest: Manifest, context: Context) -> Template:
 def is_same_frame(after: Manifest, before: Manifest, context: Context) -> bool:
     """Whether a file is just what becomes of another one when its parameters change.
 
-    Raises PluginError without the format, and what reading the frames raises (``template``).
+    Raises PluginError without the format, and what reading the frames raises (``read_template``).
     """
     if after.format != before.format:
         return False
-    reader: Format = registry.load_plugin("formats", after.format)()
-    return is_rebuilt_from(read_template(after, context), read_template(before, context), reader)
+    return is_rebuilt_from(after, read_template(before, context), load_format(after.format), context)
 
 
-def _declared_checksum(checksums: Mapping[str, int], name: str) -> int:
-    return checksums.get(name, 0)
+def is_rebuilt_from(head: Manifest, base: Template, reader: GuardedFormat, context: Context) -> bool:
+    """Whether a file is just what becomes of the base when its parameters change, but for what its writer derived.
 
-
-def is_rebuilt_from(head: Template, base: Template, reader: Format) -> bool:
-    """Whether a file is just what becomes of the base when its parameters change."""
-    declared = reader.checksums(head)
-    parts = [
-        Part(span.name, span.spec, span.views, partial(_declared_checksum, declared, span.name)) for span in head.spans
-    ]
+    No parameter is read. Raises what reading the head's frame raises (``read_template``); ConflictError where the
+    format's code fails.
+    """
+    parts = [part_of(entry, context) for entry in head.parameters()]
     try:
-        built = _rebuilt_template(reader.build(parts, base), head.spans)
-        return reader.comparable_runs(built) == reader.comparable_runs(head)
+        built = place_parts(reader.build(parts, base), parts)
+        return cut_derived(reader, built) == cut_derived(reader, read_template(head, context))
     except FormatError:
         return False
+    except PluginError as error:
+        raise ConflictError(error.message, hint=f"{error.hint} {TAKE_A_SIDE}") from error
 
 
-def _rebuilt_template(runs: Sequence[bytes], spans: Sequence[Span]) -> Template:
-    """What was built, with its spans where they are now."""
-    placed, offset = [], 0
-    for run, span in zip(runs, spans, strict=False):
-        offset += len(run)
-        placed.append(span._replace(offset=offset))
-        offset += span.size
-    return Template(tuple(runs), tuple(placed))
+def part_of(entry: Entry, context: Context) -> Part:
+    """A parameter as formats build files of it. Raises ConflictError where no file could have it so."""
+    spec = checked_spec(entry)
+    return Part(entry.name or "", spec, _span_views(entry), _StoredValues(entry, spec, context))
 
 
-def span_views(entry: Entry) -> tuple[SpanView, ...]:
+class _StoredValues:
+    """A parameter's values, fetched and read each time they are asked for (``tensors.values.Values``)."""
+
+    __slots__ = ("_context", "_entry", "size", "spec")
+
+    def __init__(self, entry: Entry, spec: Spec, context: Context) -> None:
+        self.spec = spec
+        self.size = entry.size
+        self._entry = entry
+        self._context = context
+
+    def blocks(self, first: int = 0) -> Iterator[Buffer]:
+        """As ``Values`` says. Raises MissingObject, CorruptObject."""
+        require_entries([self._entry], self._context)
+        return islice(parameters.read_values(self._entry, self._context.store, map), first, None)
+
+
+def _span_views(entry: Entry) -> tuple[SpanView, ...]:
     """The further names of a parameter, as formats have them."""
     return tuple(map(_span_view, entry.views))
 

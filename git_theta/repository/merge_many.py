@@ -18,7 +18,9 @@ from git_theta.operations.context import Context, Progress
 from git_theta.operations.merging.apply_plan import ContestedDecision, MergeResult, apply_plan
 from git_theta.operations.merging.file_plans import FilePlan
 from git_theta.operations.merging.merge_report import Record, agreement_measure, record_merge, trailers
+from git_theta.operations.restoring.materialise import require_room
 from git_theta.operations.restoring.restore import require_objects
+from git_theta.operations.worktree_files import find_regular_file
 from git_theta.repository.merge_request import MergeInputs, check_strategy, chooser_for
 from git_theta.repository.opening import open_context
 from git_theta.repository.policy_sources import MergeOptions
@@ -34,11 +36,13 @@ class ManyMerged(NamedTuple):
         files: the merged checkpoints; None for one that is gone.
         records: what was done to them.
         conflicts: what nobody settled, path and name with the reason: nothing was changed then.
+        sizes: bytes of the checkpoints as they are checked out.
     """
 
     files: Mapping[str, trees.TreeFile | None]
     records: Sequence[Record]
     conflicts: Sequence[str]
+    sizes: Mapping[str, int]
 
 
 def merge_many(
@@ -51,10 +55,18 @@ def merge_many(
     git_merge.require_clean_index(repository)
     merged = _merge_cases(found, asked, repository, warn, progress)
     if not merged.conflicts:
+        _require_room(merged, repository.worktree)
         tree = _write_tree(made, merged.files, repository.worktree)
         text = _commit_message(made, message, repository.worktree)
         _check_out(made, tree, text, trailers(merged.records), repository)
     return merged
+
+
+def _require_room(merged: ManyMerged, top: Path | None) -> None:
+    """Raise StoreError when the checkpoints do not fit into the worktree, where they take the places of old ones."""
+    assert top
+    old = (find_regular_file(top, path) for path in merged.files)
+    require_room(sum(merged.sizes.values()) - sum(file.stat().st_blocks * 512 for file in old if file), top)
 
 
 def _check_out(made: MergeInputs, tree: str, message: str, added: Sequence[str], repository: Repository) -> None:
@@ -81,6 +93,7 @@ def _merge_cases(
     files: dict[str, trees.TreeFile | None] = {}
     records: list[Record] = []
     left: list[str] = []
+    sizes: dict[str, int] = {}
     with open_context(repository, warn) as context:
         for item in found:
             if item.was:
@@ -89,6 +102,7 @@ def _merge_cases(
                 left += [f"{item.path}: {item.reason}"] if item.source is None else []
                 taken = None if item.source is None else item.version_at(item.source)
                 files[item.path] = taken and trees.TreeFile(taken.mode, taken.oid)
+                sizes[item.path] = taken.manifest.size if taken and taken.manifest else 0
                 continue
             with progress.show_work(f"Merging {item.path}", total := _bytes_to_compute(item, asked, top)):
                 done = _merge_case(item, asked, context._replace(progress=_cap_progress(total, progress)), top)
@@ -100,7 +114,8 @@ def _merge_cases(
             left += [f"{item.path}: {_describe_left(one)}" for one in done.left]
             if not left:
                 files[item.path] = trees.TreeFile(item.mode, trees.write_blob(encode_manifest(done.manifest), top))
-    return ManyMerged(files, records, left)
+                sizes[item.path] = done.manifest.size
+    return ManyMerged(files, records, left, sizes)
 
 
 def _merge_case(item: FilePlan, asked: MergeOptions, context: Context, top: Path) -> MergeResult:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shlex
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -16,17 +13,15 @@ from git_theta.manifest.text import decode_manifest
 from git_theta.operations.context import Context
 from git_theta.operations.state_database import StateDatabase
 from git_theta.operations.workers import Workers
-from git_theta.registry import load_plugin
-from git_theta.store.base import Store
+from git_theta.store.base import STORES, Store
 from git_theta.store.chain import StoreChain
+from git_theta.store.guarded_store import GuardedStore
 from git_theta.store.inbox import Inbox
+from git_theta.store.leftovers import sweep_temporaries
 from git_theta.store.local import LocalStore
 from git_theta.vcs import alternates, config, index, remotes
-from git_theta.vcs.config import module_command
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.git import scrubbed_environment
-
-FILTER_MODULE = "git_theta.cli.filter_process"
 
 
 @contextmanager
@@ -60,7 +55,11 @@ def open_context(
 
 
 def open_store(repository: Repository) -> Store:
-    """The objects of the repository we are in, and of those that it borrows from."""
+    """The objects of the repository we are in, and of those that it borrows from.
+
+    What killed processes left is swept.
+    """
+    sweep_temporaries(repository.theta_dir / "tmp")
     return _open_chain(repository.theta_dir, config.chosen_store(), alternates.alternates_of(repository).found)
 
 
@@ -79,16 +78,6 @@ def open_other_store(path: str, top: Path) -> Store | None:
 def conflicts_dir(repository: Repository) -> Path:
     """Where it is noted how far the conflicts of this worktree are settled."""
     return repository.git_dir / "theta" / "conflicts"
-
-
-def refresh_index(worktree: Path, texts: Mapping[str, bytes], answers: Path) -> None:
-    """Have Git record how these files look, where the index has their manifests, which ``answers`` holds too."""
-    command = module_command(sys.executable, f"{FILTER_MODULE} --written {shlex.quote(os.fspath(answers))}")
-    index.refresh_entries(
-        index.paths_holding(texts, worktree),
-        worktree,
-        {"filter.theta.process": command, "filter.theta.required": "true"},
-    )
 
 
 def _read_staged_manifest(worktree: Path | None, path: str) -> Manifest | None:
@@ -110,8 +99,8 @@ def _open_chain(theta: Path, chosen: str, borrowed: Iterable[Path]) -> Store:
 
 def _open_named(name: str, theta: Path) -> Store:
     """The store of that name in a theta directory. Raises PluginError where none of that name is installed."""
-    kind: type[Store] = load_plugin("stores", name)
-    return kind.open(theta)
+    kind = STORES.load_plugin(name)
+    return kind.open(theta) if kind is LocalStore else GuardedStore.open_named(name, theta)
 
 
 def _chosen_at(git_dir: Path) -> str:

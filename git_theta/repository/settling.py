@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,14 +12,15 @@ from git_theta.manifest.text import encode_manifest
 from git_theta.operations.context import Context, Progress
 from git_theta.operations.merging.apply_plan import Choose, MergeResult, MergeSettings
 from git_theta.operations.merging.conflict_resolution import is_untouched, resolve_conflict
-from git_theta.operations.merging.conflicts import Conflict, Stages, note_of, remove_note, write_note
+from git_theta.operations.merging.conflicts import Conflict, note_of, remove_note, write_note
 from git_theta.operations.restoring.deferred import DeferredFiles
 from git_theta.operations.restoring.materialise import materialise_file, require_room
 from git_theta.operations.restoring.restore import require_objects
 from git_theta.repository.open_conflicts import read_conflict
-from git_theta.repository.opening import conflicts_dir, open_context, refresh_index
-from git_theta.vcs import atomic, index
+from git_theta.repository.opening import open_context
+from git_theta.vcs import atomic
 from git_theta.vcs.discovery import Repository
+from git_theta.vcs.index import WorktreeIndex
 from git_theta.vcs.unmerged import UnmergedFile, stage_content
 
 ErrorReporter = Callable[[ThetaError], None]
@@ -40,10 +40,10 @@ class ConflictJob(NamedTuple):
 
 def settle_file(job: ConflictJob, report: ErrorReporter) -> MergeResult | None:
     """Settle what was chosen of one file, and write it; None where the conflict is not by parameters."""
-    conflict = read_conflict(job.file, job.repository)
-    if conflict is None:
+    found = read_conflict(job.file, job.repository)
+    if found is None:
         return None
-    top = job.top
+    (conflict, note), top = found, job.top
     with open_context(job.repository, job.warn) as context:
         if not is_untouched(conflict, job.file.path, top, context):
             raise UsageError(
@@ -53,14 +53,13 @@ def settle_file(job: ConflictJob, report: ErrorReporter) -> MergeResult | None:
         merged = resolve_conflict(conflict, job.chooser(conflict, context), MergeSettings(), context)
         require_objects(merged.manifest, context)
     if merged.applied or not merged.left:
-        _write_settled(job, merged, report)
+        _write_settled(job, merged, note, report)
     return merged
 
 
-def _write_settled(job: ConflictJob, merged: MergeResult, report: ErrorReporter) -> None:
+def _write_settled(job: ConflictJob, merged: MergeResult, note: Path, report: ErrorReporter) -> None:
     """The worktree's file; then what is left is noted, or the file is staged."""
     path, top, text = job.file.path, job.top, encode_manifest(merged.manifest)
-    stages, notes = Stages(*job.file.texts), conflicts_dir(job.repository)
     require_room(merged.manifest.size, top)
     with (
         job.progress.show_work("Restoring", merged.manifest.size),
@@ -69,15 +68,11 @@ def _write_settled(job: ConflictJob, merged: MergeResult, report: ErrorReporter)
         # First of all a manifest: stopped at any point, we know by it that nothing of the person's is in the file.
         atomic.replace_file(top / path, text)
         if merged.left:
-            write_note(note_of(path, merged), stages, notes)
+            write_note(note_of(path, merged), text, note)
             materialise_file(merged.manifest, text, top / path, context)
         else:
             stage_content(path, job.file.mode, text, top)
-            remove_note(path, stages, notes)
+            remove_note(note)
             deferred = DeferredFiles(top, context, report)
             deferred.add(path, merged.manifest, text)
-            _write_deferred(deferred, top)
-
-
-def _write_deferred(deferred: DeferredFiles, top: Path) -> None:
-    deferred.write(partial(refresh_index, top), partial(index.invalidate_entries, worktree=top))
+            deferred.write(WorktreeIndex(top), job.progress.begin_item)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,8 +12,7 @@ from git_theta.operations.context import Context
 from git_theta.operations.restoring.deferred import DeferredFiles
 from git_theta.operations.restoring.restore import missing_objects, require_objects
 from git_theta.operations.worktree_files import find_regular_file, read_manifest_file
-from git_theta.repository.opening import refresh_index
-from git_theta.vcs import index
+from git_theta.vcs.index import WorktreeIndex
 
 
 class WaitingManifest(NamedTuple):
@@ -33,9 +31,16 @@ def waiting_manifest(path: str, top: Path) -> WaitingManifest | None:
 
 
 def check_out(
-    waiting: Iterable[WaitingManifest], top: Path, context: Context, report: Callable[[ThetaError], object]
+    waiting: Iterable[WaitingManifest],
+    top: Path,
+    context: Context,
+    report: Callable[[ThetaError], object],
+    begin_file: Callable[[], None],
 ) -> list[str]:
-    """Put the files in the place of their manifests; the paths of those written. What fails is reported."""
+    """Put the files in the place of their manifests; the paths of those written. What fails is reported.
+
+    ``begin_file`` is called before each file is written. Raises StoreError where there is no room for all of them.
+    """
     # One question to each remote, not one per file.
     missing = {oid: one.manifest.objects()[oid] for one in waiting for oid in missing_objects(one.manifest, context)}
     if missing:
@@ -47,4 +52,4 @@ def check_out(
             deferred.add(path, manifest, text)
         except ThetaError as error:
             report(error.add_location(path=path))
-    return deferred.write(partial(refresh_index, top), partial(index.invalidate_entries, worktree=top))
+    return deferred.write(WorktreeIndex(top), begin_file)

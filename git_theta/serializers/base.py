@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
 from git_theta.errors import CorruptObject
+from git_theta.registry import Family, make_instance
 from git_theta.tensors.arrays import Arrays, Buffer, Parallel
 
 
@@ -37,9 +38,16 @@ class Payload:
 
 
 class Serializer(ABC):
-    """Stateless; ``name`` is what manifests call it."""
+    """Stateless, and without options in manifests: a payload says itself all that decoding it needs.
+
+    Attributes:
+        name: what manifests call it.
+        takes_any_arrays: whether a block may be any number of arrays of any length; else it is one, of BLOCK bytes or,
+            the last one, fewer, as of the update "dense".
+    """
 
     name: str
+    takes_any_arrays = True
 
     @abstractmethod
     def encode(self, blocks: Iterable[Arrays], parallel: Parallel) -> Iterator[Buffer]:
@@ -48,3 +56,6 @@ class Serializer(ABC):
     @abstractmethod
     def decode(self, payload: Payload, parallel: Parallel) -> Iterator[Arrays]:
         """The blocks again. Raises CorruptObject."""
+
+
+SERIALIZERS = Family("serializers", make_instance(Serializer))

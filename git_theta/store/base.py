@@ -21,9 +21,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, Self
+from typing import BinaryIO, NamedTuple, Protocol, Self
 
 from git_theta.errors import CorruptObject, StoreError, TransportError
+from git_theta.registry import Family, require_subclass
 
 Buffer = bytes | bytearray | memoryview
 
@@ -50,18 +51,27 @@ def require_oid(oid: str) -> str:
     return oid
 
 
+class ObjectReader(Protocol):
+    """What reading values takes of a store."""
+
+    def get(self, oid: str) -> BinaryIO:
+        """The object, open for seeking and reading; the caller closes it. Raises MissingObject."""
+        ...
+
+
 class Store(ABC):
     """Immutable objects by id."""
 
     name: str
 
     @classmethod
-    @abstractmethod
     def open(cls, root: Path) -> Self:
         """The store of the repository whose theta directory is ``root``, which need not exist yet.
 
         Below it, a store takes a folder or file of its own name, and leaves the rest alone. To open writes nothing.
+        What is made of other stores, and is no plug-in, has none of its own.
         """
+        raise NotImplementedError(f"{cls.__name__} is made of other stores")
 
     @abstractmethod
     def put(self, chunks: Iterable[Buffer]) -> StoredObject:
@@ -171,3 +181,6 @@ def verify_chunks(chunks: Iterable[Buffer], oid: str, file: Path | None = None) 
     if digest.hexdigest() != oid:
         where = f" in {file}" if file else ""
         raise CorruptObject(f"object {oid} is damaged{where}", hint="Repair it there: git theta fsck")
+
+
+STORES = Family("stores", require_subclass(Store))

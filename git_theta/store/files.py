@@ -6,7 +6,6 @@ import contextlib
 import errno
 import os
 import stat
-import time
 from pathlib import Path
 
 from git_theta.errors import StoreError
@@ -31,14 +30,6 @@ def make_folder(folder: Path, root: Path) -> None:
     if mode & stat.S_IWGRP:
         with contextlib.suppress(PermissionError):  # another member made it in this moment
             folder.chmod(mode)
-
-
-def remove_stale(folder: Path, seconds: float) -> None:
-    """Remove the files of a folder that nobody has written for so long."""
-    with contextlib.suppress(OSError):  # another process may be at it too
-        for leftover in folder.iterdir():
-            if time.time() - leftover.stat().st_mtime > seconds:
-                leftover.unlink()
 
 
 def write_chunk(descriptor: int, chunk: Buffer) -> None:

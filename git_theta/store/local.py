@@ -12,6 +12,7 @@ import hashlib
 import os
 import threading
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO, Self
 
@@ -27,10 +28,8 @@ from git_theta.store.base import (
     require_oid,
     verify_chunks,
 )
-from git_theta.store.files import as_store_error, fsync_directory, make_folder, remove_stale, write_chunk
-
-_STALE_SECONDS = 24 * 3600
-"""Seconds after which a temporary file belongs to a process that died."""
+from git_theta.store.files import as_store_error, fsync_directory, make_folder, write_chunk
+from git_theta.store.leftovers import sweep_temporaries
 
 
 class LocalStore(Store):
@@ -186,10 +185,11 @@ class LocalStore(Store):
         with self._lock:  # until the folder is there, for every thread
             if not self._swept:
                 make_folder(folder, self.root)
-                remove_stale(folder, _STALE_SECONDS)
+                sweep_temporaries(folder)
                 self._swept = True
         return folder / f"{os.getpid()}-{os.urandom(8).hex()}"
 
 
+@lru_cache(1 << 12)  # thousands of parts may lie in one object
 def _object_path(root: Path, oid: str) -> Path:
     return root / "objects" / oid[:2] / oid[2:4] / oid

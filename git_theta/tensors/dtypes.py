@@ -17,10 +17,11 @@ class DType(NamedTuple):
 
     Attributes:
         name: how manifests spell it.
-        bits: size of one element in bits; below 8 for packed types.
+        bits: size of one element in bits, below 8 for packed types; of a ``block`` of them, where it is larger than 1.
         kind: what the bits mean.
         torch: the attribute of ``torch`` with the same meaning, or "" where torch has none.
         storage: the typed storage class that legacy and zip pickles name, or "".
+        block: elements that are coded together: Q4_K of GGUF has 256 in 144 bytes, and no whole bits for one of them.
     """
 
     name: str
@@ -28,11 +29,16 @@ class DType(NamedTuple):
     kind: DTypeKind
     torch: str = ""
     storage: str = ""
+    block: int = 1
 
     @property
     def width(self) -> int:
         """Bytes of one number: what an element is made of, at least 1. A complex element is two numbers."""
-        return max(1, self.bits // (16 if self.kind == "complex" else 8))
+        return 1 if self.block > 1 else max(1, self.bits // (16 if self.kind == "complex" else 8))
+
+    def count_bytes(self, elements: int) -> int:
+        """Bytes of so many elements, packed: what is less than a block takes a block, less than a byte a byte."""
+        return (-(-elements // self.block) * self.bits + 7) // 8
 
 
 _DTYPES = (

@@ -20,8 +20,8 @@ class Spec(NamedTuple):
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the packed, contiguous values; sub-byte types round up to whole bytes."""
-        return (self.elements * self.dtype.bits + 7) // 8
+        """Bytes of the packed, contiguous values, rounded up (``DType.count_bytes``)."""
+        return self.dtype.count_bytes(self.elements)
 
 
 def spec_fits(dtype: str, shape: tuple[int, ...], size: int) -> bool:

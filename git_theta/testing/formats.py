@@ -6,12 +6,18 @@ import contextlib
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
+from functools import partial
+from itertools import islice, pairwise
 
 import pytest
 
 from git_theta.errors import FormatError
-from git_theta.formats.base import Format, Span
+from git_theta.formats.base import Format, Part, Span, Template
+from git_theta.formats.building import build_file, cut_derived, declare_nothing, read_checksums
+from git_theta.formats.guarded_format import GuardedFormat
 from git_theta.formats.layout import validate_spans
+from git_theta.formats.template import TemplateSource
+from git_theta.tensors.values import MemoryValues
 
 HEAD_SIZE = 1 << 20
 FOREIGN_STARTS = (
@@ -52,6 +58,9 @@ class FormatLaws(ABC):
     def samples(self) -> Mapping[str, bytes]:
         """Valid files of the format, the small ones and the odd ones, by path."""
 
+    builds: bool = True
+    """Whether the format builds files with other values. One that never does says so with FormatError, and here."""
+
     @pytest.fixture
     def spans(self) -> dict[str, list[Span]]:
         """What the format finds in each sample."""
@@ -71,14 +80,6 @@ class FormatLaws(ABC):
     def test_spans_are_a_layout(self, spans: dict[str, list[Span]]) -> None:
         for path, content in self.samples().items():
             validate_spans(spans[path], len(content))
-
-    def test_views_lie_within_their_span(self, spans: dict[str, list[Span]]) -> None:
-        for span in (span for found in spans.values() for span in found):
-            for view in span.views:
-                strides = view.stride or _contiguous_strides(view.spec.shape)
-                steps = sum((size - 1) * step for size, step in zip(view.spec.shape, strides, strict=True))
-                used = view.offset + steps + 1 if view.spec.elements else view.offset
-                assert used * view.spec.dtype.bits <= span.size * 8, view
 
     def test_the_same_file_gives_the_same_spans(self, spans: dict[str, list[Span]]) -> None:
         for path, content in self.samples().items():
@@ -104,17 +105,109 @@ class FormatLaws(ABC):
         for content in FOREIGN_STARTS:
             self._read_or_refuse(content)
 
+    def test_the_same_tensors_build_the_same_file(self) -> None:
+        for path, content in self.samples().items():
+            like = self._read_template(content)
+            assert self._build_or_refuse(list(_parts_of(like, content)), like) in (content, None), path
+
+    def test_other_values_build_a_file_that_has_them_and_no_other_frame(self) -> None:
+        """What differs is derived, and what is derived follows: built from either file, the other one comes out."""
+        for path, content in self.samples().items():
+            like = self._read_template(content)
+            parts = list(_parts_of(like, bytes(byte ^ 1 for byte in content)))
+            built = self._build_or_refuse(parts, like)
+            if built is None:
+                continue
+            found = self._read_template(built)
+            assert [span[:2] + span[3:] for span in found.spans] == [span[:2] + span[3:] for span in like.spans], path
+            assert cut_derived(self._guarded(), found) == cut_derived(self._guarded(), like), path
+            assert _values_of(found, built) == [_bytes_of(part) for part in parts], path
+            assert self._build_or_refuse(list(_parts_of(like, content)), found) == content, path
+
+    def test_a_tensor_less_builds_a_file_without_it(self) -> None:
+        """Only where the format can: what it builds is laid out again by ``build_file``, as when a merge is written."""
+        for path, content in self.samples().items():
+            like = self._read_template(content)
+            parts = list(_parts_of(like, content))[1:]
+            built = self._build_or_refuse(parts, like, may_refuse=True)
+            if built is not None and like.spans:
+                found = self._read_template(built)
+                assert [span.name for span in found.spans] == [part.name for part in parts], path
+                assert _values_of(found, built) == [_bytes_of(part) for part in parts], path
+
+    def test_declared_checksums_are_those_of_the_values(self) -> None:
+        """A merge takes them over for tensors that did not change, and computes the others by what was declared."""
+        for path, content in self.samples().items():
+            like = self._read_template(content)
+            parts = {part.name: part for part in _parts_of(like, content)}
+            declared = read_checksums(self._guarded(), like)
+            for one in self.make_format().derived(like):
+                if one.checksum:
+                    expected = one.checksum.compute(parts[one.span].values)
+                    assert declared[one.span, one.checksum.name] == expected, (path, one.span, one.checksum.name)
+
+    def test_derived_bytes_lie_in_the_frame_and_do_not_overlap(self) -> None:
+        for path, content in self.samples().items():
+            like = self._read_template(content)
+            places = sorted((one.offset, one.size) for one in self._guarded().derived(like))
+            assert all(at + size <= after for (at, size), (after, _) in pairwise(places)), path
+            cut = sum(map(len, TemplateSource(like).cut_ranges(places)))
+            assert cut == sum(map(len, like.runs)) - sum(size for _, size in places), path
+
+    def test_metadata_are_keys_and_plain_values(self) -> None:
+        for path, content in self.samples().items():
+            for key, value in islice(self.make_format().metadata(self._read_template(content)), 1000):
+                assert isinstance(key, str), path
+                assert value is None or isinstance(value, (str, int, float)), (path, key)
+
+    def test_a_damaged_frame_is_refused_and_nothing_else(self) -> None:
+        """Frames come from files that strangers made: what can be laid out may still be damaged anywhere."""
+        for content in self.samples().values():
+            for broken in _break_file(content):
+                with contextlib.suppress(FormatError):
+                    like = self._read_template(broken)
+                    self._ask_everything(like, list(_parts_of(like, broken)))
+
+    def _ask_everything(self, like: Template, parts: list[Part]) -> None:
+        """What the guard would turn into a PluginError fails the test."""
+        for ask in (self._guarded().derived, self._guarded().metadata, partial(self._guarded().build, parts)):
+            with contextlib.suppress(FormatError):
+                list(islice(ask(like), 1000))
+
+    def _guarded(self) -> GuardedFormat:
+        return GuardedFormat(self.make_format().name, self.make_format())
+
+    def _read_template(self, content: bytes) -> Template:
+        spans = validate_spans(self.make_format().spans(MemorySource(content)), len(content))
+        starts = [0, *(span.offset + span.size for span in spans)]
+        ends = [*(span.offset for span in spans), len(content)]
+        return Template(tuple(content[start:end] for start, end in zip(starts, ends, strict=True)), spans)
+
+    def _build_or_refuse(self, parts: list[Part], like: Template, *, may_refuse: bool = False) -> bytes | None:
+        try:
+            runs = build_file(self._guarded(), parts, like, declare_nothing)
+        except FormatError:
+            assert may_refuse or not self.builds
+            return None
+        return b"".join(run + tensor for run, tensor in zip(runs, [*map(_bytes_of, parts), b""], strict=True))
+
     def _read_or_refuse(self, content: bytes) -> None:
         with contextlib.suppress(FormatError):
             validate_spans(self.make_format().spans(MemorySource(content)), len(content))
 
 
-def _contiguous_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
-    strides, step = [], 1
-    for size in reversed(shape):
-        strides.append(step)
-        step *= size
-    return tuple(reversed(strides))
+def _parts_of(like: Template, content: bytes) -> Iterator[Part]:
+    for span in like.spans:
+        values = MemoryValues(span.spec, content[span.offset : span.offset + span.size])
+        yield Part(span.name, span.spec, span.views, values)
+
+
+def _bytes_of(part: Part) -> bytes:
+    return b"".join(part.values.blocks())
+
+
+def _values_of(found: Template, content: bytes) -> list[bytes]:
+    return [content[span.offset : span.offset + span.size] for span in found.spans]
 
 
 def _break_file(content: bytes) -> Iterator[bytes]:

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from functools import lru_cache
+from io import BytesIO
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -59,14 +60,22 @@ def read_wanted_blobs(
 
     What is not here is left out.
     """
+    return dict(iterate_wanted_blobs(oids, wanted, largest, cwd))
+
+
+def iterate_wanted_blobs(
+    oids: Iterable[str], wanted: Callable[[bytes], bool], largest: int, cwd: Path | None = None
+) -> Iterator[tuple[str, bytes]]:
+    """As ``read_wanted_blobs``, one at a time: for who keeps something smaller of each."""
     names = b"".join(oid.encode() + b"\n" for oid in sorted(set(oids)))
     if not names:
-        return {}
+        return
     form = "--batch-check=%(objectname) %(objectsize) %(objecttype)"
     found = [line.split() for line in git("cat-file", form, cwd=cwd, stdin=names).decode().splitlines()]
     blobs = [Blob(oid, int(size), "") for oid, size, kind in (words for words in found if words[2:] == ["blob"])]
-    read = read_contents(blobs, wanted, largest, cwd)
-    return {one.blob.oid: one.data for one in read if one.whole and wanted(one.data)}
+    for one in read_contents(blobs, wanted, largest, cwd):
+        if one.whole and wanted(one.data):
+            yield one.blob.oid, one.data
 
 
 def read_contents(
@@ -90,12 +99,14 @@ def _read_content(blob: Blob, wanted: Callable[[bytes], bool], output: IO[bytes]
     head = output.read(min(blob.size, PEEK_SIZE))
     left = blob.size - len(head)
     whole = not left or wanted(head)
-    data = head + output.read(left) if whole and left else head
-    left = 0 if whole else left
+    data = BytesIO()  # whose value is no copy
+    data.write(head)
     while left:
-        left -= len(output.read(min(left, PEEK_SIZE)))
+        block = output.read(min(left, PEEK_SIZE))
+        left -= len(block)
+        data.write(block if whole else b"")
     output.read(1)  # Git ends each blob with a newline
-    return BlobContent(blob, data, whole)
+    return BlobContent(blob, data.getvalue(), whole)
 
 
 class BlobReader(AbstractContextManager["BlobReader"]):

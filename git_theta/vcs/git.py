@@ -33,15 +33,23 @@ def git(
     stdin: bytes = b"",
     env: Mapping[str, str] | None = None,
     config: Mapping[str, str] | None = None,
+    show: bool = False,
 ) -> bytes:
     """What ``git ARGS`` prints on stdout.
 
-    Raises GitError with git's own words when it exits non-zero.
+    Raises GitError with git's own words when it exits non-zero; with ``show``, the person has seen them.
     """
     settings = [word for key, value in (config or {}).items() for word in ("-c", f"{key}={value}")]
-    done = subprocess.run(["git", *settings, *args], cwd=cwd, input=stdin, env=env, capture_output=True)
+    done = subprocess.run(
+        ["git", *settings, *args],
+        cwd=cwd,
+        input=stdin,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=None if show else subprocess.PIPE,
+    )
     if done.returncode:
-        words = done.stderr.decode(errors="replace").strip()
+        words = (done.stderr or b"").decode(errors="replace").strip()
         raise GitError(f"git {args[0]} failed: {words}" if words else f"git {args[0]} exited {done.returncode}")
     return done.stdout
 

@@ -124,7 +124,8 @@ def check_out_tree(tree: str, heads: Iterable[str], repository: Repository) -> N
         raise GitError(error.message, hint="Commit or stash what the merge would overwrite.") from None
     try:
         with _defer_interrupt():
-            git("read-tree", "-m", "-u", "HEAD", tree, cwd=top)
+            # What our filter says after Git has ended, how far it is and what it could not write, is in no exit code.
+            git("read-tree", "-m", "-u", "HEAD", tree, cwd=top, show=True)
         _write_merge_heads(repository, heads)
     except BaseException:
         _undo_check_out(tree, repository)

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Protocol
 
+from git_theta.errors import GitError
 from git_theta.vcs.blobs import read_blob
-from git_theta.vcs.git import git, split_nul
+from git_theta.vcs.git import git
+from git_theta.vcs.index_file import KnownFile, SplitIndexError, patch_index
+
+_LOCK_PATIENCE = 1.0
+"""Seconds to wait for another git: one that an editor runs in the background is done in a moment."""
 
 
 def read_staged(path: str, worktree: Path | None) -> bytes | None:
@@ -16,34 +24,93 @@ def read_staged(path: str, worktree: Path | None) -> bytes | None:
     return read_blob(f":0:{path}", worktree)
 
 
-def paths_holding(texts: Mapping[str, bytes], worktree: Path) -> list[str]:
-    """Those paths (relative to the top) for which the index has exactly this text, and no conflict."""
-    found = []
-    for item in split_nul(git("ls-files", "-s", "-z", cwd=worktree)):
-        facts, _, path = item.partition("\t")
-        _, oid, stage = facts.split(" ")
-        if stage == "0" and path in texts and oid == _blob_id(texts[path], oid):
-            found.append(path)
-    return found
+class _Written(Protocol):
+    @property
+    def text(self) -> bytes: ...
+    @property
+    def stat(self) -> os.stat_result: ...
 
 
-def _blob_id(content: bytes, like: str) -> str:
-    """The id of a blob, in the hash format of another id."""
-    name = "sha1" if len(like) == 40 else "sha256"
-    return hashlib.new(name, b"blob %d\0%b" % (len(content), content), usedforsecurity=False).hexdigest()
+class WorktreeIndex:
+    """The index of a worktree, to be told of files that were written behind Git's back."""
+
+    def __init__(self, top: Path) -> None:
+        self._top = top
+
+    def invalidate_entries(self, paths: Iterable[str]) -> None:
+        """Keep these entries, and forget how their files look: the next status compares contents."""
+        listing = git("--literal-pathspecs", "ls-files", "-s", "-z", "--", *paths, cwd=self._top)
+        git("update-index", "-z", "--index-info", cwd=self._top, stdin=listing)
+
+    def record_written(self, written: Mapping[str, _Written]) -> None:
+        """Have Git take these files for what its index holds, without reading them, where that is just this text.
+
+        Who writes a file later makes it look different from what is recorded, and so Git looks into it.
+
+        Args:
+            written: by path from the top, the text of the blob, and how the file looked when it stood for that.
+
+        Raises GitError, OSError; the next status then compares contents.
+        """
+        answer = git(
+            "rev-parse", "--path-format=absolute", "--git-path", "index", "--show-object-format", cwd=self._top
+        )
+        place, _, algorithm = os.fsdecode(answer).rstrip("\n").rpartition("\n")
+        files = {path: KnownFile(_blob_id(one.text, algorithm), one.stat) for path, one in written.items()}
+        index = Path(place).resolve()
+        try:
+            _patch_file(index, files)
+        except SplitIndexError:
+            git("update-index", "--no-split-index", cwd=self._top, config={"core.splitIndex": "false"})
+            _patch_file(index, files)
+            git("update-index", "--split-index", cwd=self._top)
 
 
-def refresh_entries(paths: Iterable[str], worktree: Path, config: Mapping[str, str]) -> None:
-    """Have Git look at these files anew, with extra ``config``.
+def _blob_id(content: bytes, algorithm: str) -> str:
+    return hashlib.new(algorithm, b"blob %d\0%b" % (len(content), content), usedforsecurity=False).hexdigest()
 
-    Their content must be what the index has: naming a path also stages it, and settles its conflict. And they must be
-    named: Git takes a file whose size is not the recorded one for modified without running clean.
+
+def _patch_file(index: Path, files: Mapping[str, KnownFile]) -> None:
+    """Put a patched index in the index's place, under Git's own lock, which is held for no longer than that takes.
+
+    It keeps its time. Git looks into files that were changed in that second: those in which it has not looked since.
     """
-    listing = b"".join(os.fsencode(path) + b"\0" for path in paths)
-    git("update-index", "-z", "--stdin", cwd=worktree, stdin=listing, config=config)
+    deadline = time.monotonic() + _LOCK_PATIENCE
+    while True:
+        with index.open("rb") as file:  # open to the end: no other index can have this inode
+            found = os.fstat(file.fileno())
+            content = patch_index(file.read(), files)
+            with _lock_index(index, deadline) as (lock, descriptor):
+                if os.path.samestat(found, index.stat()):
+                    _write_all(descriptor, content)
+                    os.fchmod(descriptor, found.st_mode & 0o7777)
+                    os.utime(descriptor, ns=(found.st_atime_ns, found.st_mtime_ns))
+                    lock.rename(index)
+                    return
 
 
-def invalidate_entries(paths: Iterable[str], worktree: Path) -> None:
-    """Keep these entries, and forget how their files look: the next status compares contents."""
-    literal = ["--literal-pathspecs", "ls-files", "-s", "-z", "--", *paths]
-    git("update-index", "-z", "--index-info", cwd=worktree, stdin=git(*literal, cwd=worktree))
+@contextlib.contextmanager
+def _lock_index(index: Path, deadline: float) -> Iterator[tuple[Path, int]]:
+    """Git's lock on its index, as a path and a descriptor; gone afterwards, renamed or removed."""
+    lock = index.with_name(f"{index.name}.lock")
+    while True:
+        try:
+            descriptor = os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+            break
+        except FileExistsError as error:
+            if time.monotonic() > deadline:
+                raise GitError(f"another git process seems to run: {lock} exists") from error
+            time.sleep(0.02)
+    try:
+        yield lock, descriptor
+    finally:
+        with contextlib.suppress(OSError):
+            if os.path.samestat(os.fstat(descriptor), lock.lstat()):  # not the lock of who came after us
+                lock.unlink()
+        os.close(descriptor)
+
+
+def _write_all(descriptor: int, content: bytes) -> None:
+    view = memoryview(content)
+    while view:
+        view = view[os.write(descriptor, view) :]

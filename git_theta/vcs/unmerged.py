@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from git_theta.vcs.blobs import read_wanted_blobs
+from git_theta.vcs.blobs import iterate_wanted_blobs
 from git_theta.vcs.git import git, split_nul
 
 
@@ -18,23 +18,17 @@ class UnmergedFile(NamedTuple):
         path: relative to the top of the worktree.
         mode: of ours, or of the first stage there is.
         oids: ids of base, ours and theirs; "" where there is no such stage.
-        texts: their contents; None where there is none, or it was not wanted.
     """
 
     path: str
     mode: str
     oids: tuple[str, str, str]
-    texts: tuple[bytes | None, bytes | None, bytes | None]
 
 
-def unmerged_files(
-    wanted: Callable[[bytes], bool], largest: int, pathspecs: Sequence[str] = (), cwd: Path | None = None
-) -> list[UnmergedFile]:
+def unmerged_files(pathspecs: Sequence[str] = (), cwd: Path | None = None) -> list[UnmergedFile]:
     """The files in conflict that match, in Git's order.
 
     Args:
-        wanted: told the start of a stage, whether to read it whole.
-        largest: bytes above which it is not read at all.
         pathspecs: Git's, relative to ``cwd``; none for all below it.
         cwd: a folder of the worktree; None for the current one.
     """
@@ -46,11 +40,18 @@ def unmerged_files(
         oids.setdefault(path, ["", "", ""])[int(stage) - 1] = oid
         if stage == "2" or path not in modes:
             modes[path] = mode
-    texts = read_wanted_blobs((oid for stages in oids.values() for oid in stages if oid), wanted, largest, cwd)
-    return [
-        UnmergedFile(path, modes[path], (base, ours, theirs), (texts.get(base), texts.get(ours), texts.get(theirs)))
-        for path, (base, ours, theirs) in oids.items()
-    ]
+    return [UnmergedFile(path, modes[path], (base, ours, theirs)) for path, (base, ours, theirs) in oids.items()]
+
+
+def read_stages(file: UnmergedFile, wanted: Callable[[bytes], bool], largest: int) -> Iterator[tuple[str, bytes]]:
+    """The contents of its stages, one at a time, each with the id that it has among ``oids``.
+
+    Args:
+        file: the file in conflict.
+        wanted: told the start of a stage, whether to read it: others are left out.
+        largest: bytes above which it is not read at all.
+    """
+    return iterate_wanted_blobs(filter(None, file.oids), wanted, largest)
 
 
 def stage_content(path: str, mode: str, content: bytes, worktree: Path) -> None:

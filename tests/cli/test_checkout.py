@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import pty
-import select
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.cli.test_progress import on_a_terminal
 from tests.sandbox import Sandbox, changed, model
+from tests.templates import built_once
 
 BIG = model(0, weight=(300, 300), bias=30)
 SKIP = {"GIT_THETA_SKIP_SMUDGE": "1"}
@@ -20,6 +18,13 @@ SKIP = {"GIT_THETA_SKIP_SMUDGE": "1"}
 @pytest.fixture
 def manifests(sandbox: Sandbox) -> Sandbox:
     """A repository whose worktree holds manifests, as after an interrupted checkout."""
+    _check_out_manifests(sandbox)
+    assert sandbox.read("a.safetensors").startswith(b"git-theta manifest")
+    return sandbox
+
+
+@built_once
+def _check_out_manifests(sandbox: Sandbox) -> None:
     sandbox.theta("track", "*.safetensors")
     sandbox.write("a.safetensors", BIG)
     sandbox.write("sub/new\nline 'ü'.safetensors", model(1, weight=(200, 200)))
@@ -27,8 +32,6 @@ def manifests(sandbox: Sandbox) -> Sandbox:
     for path in ("a.safetensors", "sub/new\nline 'ü'.safetensors"):
         (sandbox.root / path).unlink()
     sandbox.git("checkout", "--", ".", env=SKIP)
-    assert sandbox.read("a.safetensors").startswith(b"git-theta manifest")
-    return sandbox
 
 
 def test_every_manifest_becomes_its_file_and_git_calls_it_clean(manifests: Sandbox) -> None:
@@ -152,10 +155,17 @@ def test_a_linked_worktree(manifests: Sandbox) -> None:
     assert manifests.read("a.safetensors").startswith(b"git-theta manifest")
 
 
+_PATIENT = """\
+import sys
+from git_theta.cli import progress
+from git_theta.cli.main import main
+progress._FIRST_DELAY = 60
+sys.exit(main(["checkout"]))
+"""
+
+
 def test_on_a_terminal_nothing_is_drawn_for_quick_work(manifests: Sandbox) -> None:
-    ours, theirs = pty.openpty()
-    subprocess.run(["git", "theta", "checkout"], cwd=manifests.root, stderr=theirs, stdout=subprocess.PIPE, check=True)
-    assert select.select([ours], [], [], 0)[0] == []
-    os.close(theirs)
-    os.close(ours)
+    printed, drawn = on_a_terminal(_PATIENT, manifests.root)
+    assert "files checked out" in printed
+    assert drawn == ""
     assert manifests.read("a.safetensors") == BIG

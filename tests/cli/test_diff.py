@@ -13,6 +13,7 @@ import pytest
 
 from tests.cli.test_progress import on_a_terminal
 from tests.sandbox import Sandbox, changed, model
+from tests.templates import built_once
 
 MODEL = "m.safetensors"
 OTHER = "sub/other.safetensors"
@@ -21,10 +22,15 @@ SECOND = changed(changed(FIRST, "layer.bias"), "embed.weight", b"\0" * 64)
 SCHEMA = Path(__file__).parents[2] / "docs/spec/diff.schema.json"
 
 
-@pytest.fixture(scope="module")
-def template(sealed_session: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture
+def repository(sandbox: Sandbox) -> Sandbox:
     """Two commits of two checkpoints and a note; on the branch ``side`` the second came out otherwise."""
-    sandbox = Sandbox.create(tmp_path_factory.mktemp("template") / "repository")
+    _record(sandbox)
+    return sandbox
+
+
+@built_once
+def _record(sandbox: Sandbox) -> None:
     sandbox.theta("track", "*.safetensors")
     sandbox.write(MODEL, FIRST)
     sandbox.write(OTHER, FIRST)
@@ -37,12 +43,6 @@ def template(sealed_session: None, tmp_path_factory: pytest.TempPathFactory) -> 
     sandbox.write(MODEL, SECOND)
     sandbox.write("note.txt", b"2\n")
     sandbox.commit()
-    return sandbox.root
-
-
-@pytest.fixture
-def repository(template: Path, tmp_path: Path) -> Sandbox:
-    return Sandbox(shutil.copytree(template, tmp_path / "repository"))
 
 
 def names(repository: Sandbox, *args: str) -> list[str]:
@@ -191,7 +191,7 @@ def test_values_that_take_their_time_to_read_show_how_far_they_are(repository: S
     program = """\
 from git_theta.cli import progress
 from git_theta.cli.main import main
-progress._PATIENCE = progress._PERIOD = 0
+progress._FIRST_DELAY = progress._REDRAW_PERIOD = 0
 assert main(["diff", "@~", "@", "--json"]) == 0
 """
     printed, drawn = on_a_terminal(program, repository.root)

@@ -9,15 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.sandbox import Sandbox, model
+from tests.sandbox import Sandbox, model, track_and_commit
 
 
 @pytest.fixture
 def repository(sandbox: Sandbox) -> Sandbox:
-    sandbox.theta("track", "*.safetensors")
-    sandbox.write("a.safetensors", model(0, weight=(300, 300)))
-    sandbox.commit()
-    return sandbox
+    return track_and_commit(sandbox, {"a.safetensors": model(0, weight=(300, 300))})
 
 
 def problems(repository: Sandbox) -> dict[str, dict[str, str]]:

@@ -5,23 +5,21 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.sandbox import Sandbox, changed, model
+from tests.sandbox import Sandbox, changed, model, track_and_commit
 
 BIG = model(0, weight=(300, 300), bias=30, scale=30)
 
 
 @pytest.fixture
 def repository(sandbox: Sandbox) -> Sandbox:
-    sandbox.theta("track", "*.safetensors")
-    sandbox.write("a.safetensors", BIG)
-    sandbox.commit()
-    return sandbox
+    return track_and_commit(sandbox, {"a.safetensors": BIG})
 
 
 def object_of(repository: Sandbox, name: str, revision: str = ":a.safetensors") -> Path:
@@ -231,6 +229,15 @@ def test_what_nothing_names_and_what_was_left_behind_is_only_counted(repository:
     lines = repository.theta("fsck").stdout.splitlines()
     assert lines[1].startswith("2 unreachable objects, ")
     assert lines[2] == "1 temporary file left by interrupted commands"
+
+
+@pytest.mark.parametrize("command", ["fsck", "status", "checkout", "fetch"])
+def test_what_killed_commands_left_is_swept_where_nothing_is_added(command: str, repository: Sandbox) -> None:
+    with subprocess.Popen(["true"]) as process:
+        left = repository.write(f".git/theta/tmp/.theta-{process.pid}-0a", b"half a checkpoint")
+    os.utime(left, (0, 0))
+    repository.theta(command)
+    assert not left.exists()
 
 
 def test_a_manifest_of_a_newer_release_is_named_and_no_defect(repository: Sandbox) -> None:

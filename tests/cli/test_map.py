@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
 from collections.abc import Mapping
 from html.parser import HTMLParser
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 import pytest
 
 from tests.sandbox import Sandbox, safetensors_bytes
+from tests.templates import built_once
 
 MODEL = "m.safetensors"
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs/spec/map.schema.json").read_text())
@@ -33,10 +33,15 @@ def checkpoint(head: tuple[float, float] = (0, 0), **more: tuple[str, bytes]) ->
     return safetensors_bytes(tensors)
 
 
-@pytest.fixture(scope="module")
-def template(sealed_session: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture
+def repository(sandbox: Sandbox) -> Sandbox:
     """Branches that left main at its first commit; ``a`` came to its place in two steps, and a note between them."""
-    sandbox = Sandbox.create(tmp_path_factory.mktemp("template") / "repository")
+    _branch_out(sandbox)
+    return sandbox
+
+
+@built_once
+def _branch_out(sandbox: Sandbox) -> None:
     sandbox.theta("track", "*.safetensors")
     sandbox.write(MODEL, checkpoint())
     sandbox.commit("Base")
@@ -50,12 +55,6 @@ def template(sealed_session: None, tmp_path_factory: pytest.TempPathFactory) -> 
         sandbox.write(MODEL, checkpoint(place, step=("I64", bytes(8))))
         sandbox.commit(f"Tune {branch}")
     sandbox.git("checkout", "-q", "main")
-    return sandbox.root
-
-
-@pytest.fixture
-def repository(template: Path, tmp_path: Path) -> Sandbox:
-    return Sandbox(shutil.copytree(template, tmp_path / "repository"))
 
 
 def mapped(repository: Sandbox, *args: str, code: int = 0) -> Mapping[str, Any]:

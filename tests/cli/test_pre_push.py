@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sandbox import Sandbox, changed, model
+from tests.sandbox import Sandbox, changed, model, track_and_commit
 
 BIG = model(0, weight=(300, 300), bias=30)
 
@@ -22,9 +22,7 @@ def remote(tmp_path: Path) -> Sandbox:
 @pytest.fixture
 def local(sandbox: Sandbox, remote: Sandbox) -> Sandbox:
     sandbox.theta("install", "--global")  # for the clones that prove what arrived
-    sandbox.theta("track", "*.safetensors")
-    sandbox.write("a.safetensors", BIG)
-    sandbox.commit()
+    track_and_commit(sandbox, {"a.safetensors": BIG})
     sandbox.git("remote", "add", "origin", remote.root)
     return sandbox
 

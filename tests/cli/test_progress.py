@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import os
 import pty
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from git_theta.operations.restoring.deferred import DEFERRED_SIZE
+from tests.sandbox import Sandbox, model
+
 _WORK = """\
 import sys, threading, time
 from git_theta.cli import progress
-progress._PATIENCE = {patience}
-with progress.progress({description!r}, 4_000_000) as tick:
+progress._FIRST_DELAY = {patience}
+with progress.show_progress({description!r}, 4_000_000, 8) as tick:
     def work():
         for _ in range(4):
+            tick.begin_item()
             tick(500_000)
             time.sleep(0.12)
     threads = [threading.Thread(target=work) for _ in range(2)]
@@ -51,16 +57,20 @@ def on_a_terminal(program: str, cwd: Path | None = None) -> tuple[str, str]:
             pass
         assert process.stdout
         printed = process.stdout.read()
+        assert process.wait() == 0, drawn
     os.close(ours)
     return printed, drawn.decode()
 
 
-def test_long_work_on_a_terminal_shows_bytes_and_rate_and_leaves_no_trace() -> None:
+def test_long_work_on_a_terminal_shows_how_far_it_is_and_leaves_no_trace() -> None:
     printed, drawn = run(0.1, terminal=True)
     assert printed == "rich"
     assert "Checking objects" in drawn
     assert "/4.0 MB" in drawn
     assert "MB/s" in drawn
+    assert re.search("Checking objects [2-8] of 8 ", drawn)
+    assert re.search("(50|62|63|75|88|100)%", drawn)
+    assert re.search(r"\d\d:\d\d", drawn)  # the time that is left
     # The line is erased, and the cursor shown again.
     assert drawn.rstrip().endswith("\x1b[2K") or "\x1b[2K" in drawn[drawn.rindex("MB/s") :]
     assert drawn.rindex("\x1b[?25h") > drawn.rindex("\x1b[?25l")
@@ -90,3 +100,90 @@ def test_what_is_done_between_two_pieces_of_work_is_not_shown(monkeypatch: pytes
     with meter.show_work("nothing to tell"):
         pass
     meter(1)
+
+
+_CHECKOUT = """\
+import subprocess, sys
+from pathlib import Path
+from git_theta.cli import progress
+from git_theta.cli.main import main
+progress._FIRST_DELAY = progress._REDRAW_PERIOD = 0
+sys.exit(main({words!r}))
+"""
+
+
+@pytest.fixture
+def shards(tmp_path: Path) -> Sandbox:
+    """Three shards that are written after Git, and one file that is not, committed; a remote has nothing yet."""
+    sandbox = Sandbox.create(tmp_path / "repository")
+    sandbox.theta("track", "*.safetensors")
+    for number in range(3):
+        sandbox.write(f"shard-{number}.safetensors", model(number, weight=(DEFERRED_SIZE // 512, 128 + number)))
+    sandbox.commit()
+    sandbox.git("init", "--quiet", "--bare", str(tmp_path / "remote.git"))
+    sandbox.git("remote", "add", "origin", str(tmp_path / "remote.git"))
+    return sandbox
+
+
+def assert_counts(drawn: str, words: str, last: int) -> None:
+    """Something was drawn with these words, for each of the items, with share and time, up to the end."""
+    for number in range(1, last + 1):
+        assert f"{words} {number} of {last} " in drawn, drawn
+    assert "100%" in drawn
+    assert re.search(r"\d\d:\d\d", drawn)
+
+
+def test_checkout_fsck_and_push_know_how_much_there_is(shards: Sandbox) -> None:
+    _, drawn = on_a_terminal(_CHECKOUT.format(words=["fsck"]), shards.root)
+    assert re.search("Checking objects [1-6] of 6 ", drawn)
+    assert "100%" in drawn
+    _, drawn = on_a_terminal(_CHECKOUT.format(words=["push"]), shards.root)
+    assert_counts(drawn, "Pushing objects", 6)
+    shards.git("rm", "--quiet", "--cached", "*.safetensors")
+    shards.git("reset", "--quiet", "--hard", env={"GIT_THETA_SKIP_SMUDGE": "1"})
+    _, drawn = on_a_terminal(_CHECKOUT.format(words=["checkout"]), shards.root)
+    assert_counts(drawn, "Checking out", 3)
+    assert shards.git("status", "--porcelain").stdout == ""
+
+
+_FILTER = """\
+import sys
+from git_theta.cli import boundary, filter_process, progress
+progress._FIRST_DELAY = progress._REDRAW_PERIOD = 0
+sys.exit(boundary.run(filter_process.main))
+"""
+_GIT = """\
+import subprocess, sys
+subprocess.run(["git", "-c", {setting!r}, *{words!r}], check=True)
+"""
+
+
+def test_the_filter_shows_what_git_waits_for(shards: Sandbox, tmp_path: Path) -> None:
+    script = tmp_path / "filter.py"
+    script.write_text(_FILTER)
+    setting = f"filter.theta.process={shlex.join([sys.executable, str(script)])}"
+    (shards.root / "shard-1.safetensors").unlink()
+    shards.git("commit", "--quiet", "--all", "-m", "two")
+    _, drawn = on_a_terminal(_GIT.format(setting=setting, words=["checkout", "--quiet", "HEAD^"]), shards.root)
+    assert "Restoring" in drawn
+    assert "100%" in drawn
+    shards.write("new.safetensors", model(9, weight=(DEFERRED_SIZE // 512, 150)))
+    _, drawn = on_a_terminal(_GIT.format(setting=setting, words=["add", "new.safetensors"]), shards.root)
+    assert "Storing new.safetensors" in drawn
+    assert "100%" in drawn
+
+
+def test_work_within_work_is_shown_in_its_place() -> None:
+    program = """\
+from git_theta.cli import progress
+progress._FIRST_DELAY = progress._REDRAW_PERIOD = 0
+with progress.show_progress("Around", 100) as meter:
+    meter(10)
+    with meter.show_work("Within", 50):
+        meter(25)
+    meter(80)
+"""
+    _, drawn = on_a_terminal(program)
+    assert (
+        drawn.index("10%") < drawn.index("Within") < drawn.index("50%") < drawn.rindex("Around") < drawn.rindex("90%")
+    )

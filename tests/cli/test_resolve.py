@@ -19,6 +19,7 @@ from tests.cli.test_reference import PARTS, code_words, keys
 from tests.fork import BASE, MODEL, at, contested, fork, objects_of, stages, tensor
 from tests.integration.history import assert_round_trip
 from tests.sandbox import Sandbox, changed, model
+from tests.templates import built_once
 
 TWO = ("layer.weight", "layer.bias")
 
@@ -27,8 +28,13 @@ TWO = ("layer.weight", "layer.bias")
 def conflict(sandbox: Sandbox) -> Sandbox:
     """A merge that stopped: ``layer.weight`` and ``layer.bias`` are contested."""
     contested(sandbox, *TWO)
-    assert sandbox.git("merge", "side", check=False).returncode == 1
+    _stop(sandbox)
     return sandbox
+
+
+@built_once
+def _stop(sandbox: Sandbox) -> None:
+    assert sandbox.git("merge", "side", check=False).returncode == 1
 
 
 def resolved(sandbox: Sandbox, *arguments: str, code: int = 0) -> str:

@@ -6,14 +6,14 @@ import hashlib
 
 from git_theta.checkpoints.shards import Shard
 from git_theta.diffing.base import Change, ChangeStatus, ParameterVersion
-from git_theta.manifest.model import Entry, Manifest, Storage, View
+from git_theta.manifest.model import Coding, Entry, Manifest, Place, Storage, View
 from git_theta.tensors.dtypes import BY_NAME
 from git_theta.tensors.spec import Spec
 
 
 def entry(name: str | None, data: bytes, dtype: str = "U8", shape: tuple[int, ...] | None = None) -> Entry:
     """A parameter with these bytes; a vector where no shape is given."""
-    storage = Storage("dense", "raw", hashlib.sha256(b"stored" + data).hexdigest(), len(data) + 1)
+    storage = Storage(Coding("dense", "raw"), Place(hashlib.sha256(b"stored" + data).hexdigest(), len(data) + 1))
     shape = (len(data) * 8 // BY_NAME[dtype].bits,) if shape is None else shape
     return Entry(hashlib.sha256(data).hexdigest(), len(data), storage, name, dtype if name else "", shape)
 

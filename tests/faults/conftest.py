@@ -4,53 +4,45 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.faults.scenes import MODEL, copied, large, small
+from tests.faults.scenes import MODEL, large, small
 from tests.sandbox import Sandbox
-
-_KINDS: dict[str, list[Callable[[], bytes]]] = {
-    "empty": [],
-    "small": [partial(small, 0), partial(small, 1)],
-    "large": [partial(large, 0), partial(large, 1)],
-}
+from tests.templates import built_once
 
 
-@pytest.fixture(scope="session")
-def templates(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """By kind, a repository with two versions of a checkpoint, tagged ``v0`` and ``v1``; and an empty one."""
-    roots = {}
-    for kind, versions in _KINDS.items():
-        sandbox = Sandbox.create(tmp_path_factory.mktemp("templates") / kind)
-        sandbox.theta("track", "*.safetensors", "*.pt")
-        sandbox.commit("track")
-        for number, version in enumerate(versions):
-            sandbox.write(MODEL, version())
-            sandbox.commit(f"version {number}")
-            sandbox.git("tag", f"v{number}")
-        roots[kind] = sandbox.root
-    return roots
+@built_once
+def _record(sandbox: Sandbox, *versions: bytes) -> None:
+    """Versions of a checkpoint, tagged ``v0``, ``v1`` ..."""
+    sandbox.theta("track", "*.safetensors", "*.pt")
+    sandbox.commit("track")
+    for number, version in enumerate(versions):
+        sandbox.write(MODEL, version)
+        sandbox.commit(f"version {number}")
+        sandbox.git("tag", f"v{number}")
 
 
 @pytest.fixture
-def empty(templates: dict[str, Path], tmp_path: Path) -> Sandbox:
+def empty(sandbox: Sandbox) -> Sandbox:
     """A repository that tracks checkpoints and has none yet."""
-    return copied(templates["empty"], tmp_path / "repository")
+    _record(sandbox)
+    return sandbox
 
 
 @pytest.fixture
-def with_small(templates: dict[str, Path], tmp_path: Path) -> Sandbox:
+def with_small(sandbox: Sandbox) -> Sandbox:
     """A repository at the later of two versions of a small checkpoint."""
-    return copied(templates["small"], tmp_path / "repository")
+    _record(sandbox, small(0), small(1))
+    return sandbox
 
 
 @pytest.fixture
-def with_large(templates: dict[str, Path], tmp_path: Path) -> Sandbox:
+def with_large(sandbox: Sandbox) -> Sandbox:
     """A repository at the later of two versions of a large checkpoint."""
-    return copied(templates["large"], tmp_path / "repository")
+    _record(sandbox, large(0), large(1))
+    return sandbox
 
 
 class Disk:

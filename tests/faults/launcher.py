@@ -4,8 +4,6 @@
     Runs the filter with ARGS. Just ``before`` or ``after`` the NTH call of TARGET (``module:attribute``, any thread)
     comes FAULT: ``kill`` (SIGKILL to itself), ``pause`` (until MARKER is gone), or the name of an ``errno`` to raise as
     OSError. MARKER is written when it comes, so that a test can tell that its stage was reached.
-``launcher.py nested TARGET ...``
-    The same, in the filter that answers Git while it refreshes its index.
 ``launcher.py driver TARGET ...`` and ``launcher.py theta TARGET ...``
     The same, in the merge driver and in ``git theta``.
 ``launcher.py measure FILE``
@@ -25,12 +23,10 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from git_theta.cli import boundary, filter_process
-from git_theta.repository import opening
 
 
 def command(*words: str | Path) -> str:
@@ -79,11 +75,6 @@ def _come(fault: str, marker: Path) -> None:
         raise OSError(code, os.strerror(code))
 
 
-def _nested(words: Sequence[str]) -> Callable[[str, str], str]:
-    """In the place of ``git_theta.vcs.config.module``."""
-    return lambda _, arguments: f"{command('fault', *words)} {arguments.partition(' ')[2]}"
-
-
 def _measured(file: Path) -> None:
     unit = 1 if sys.platform == "darwin" else 1024
     try:  # what getrusage says includes what the process that forked us had
@@ -100,8 +91,6 @@ def main() -> int:
     sys.argv[1:] = []
     if mode == "measure":
         atexit.register(_measured, Path(words[0]))
-    elif mode == "nested":
-        setattr(opening, "module_command", _nested(words))  # noqa: B010
     else:
         sys.argv[1:] = words[5:]
         arm(*words[:5])

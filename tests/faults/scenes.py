@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -14,6 +12,7 @@ from git_theta.operations.restoring.deferred import DEFERRED_SIZE
 from git_theta.operations.workers import WHOLE_LIMIT
 from tests.faults import launcher
 from tests.sandbox import Sandbox, changed, model
+from tests.templates import copy_repository
 
 MODEL = "model.safetensors"
 CONVERSATION = 60
@@ -61,15 +60,9 @@ def _versioned(checkpoint: bytes, version: int) -> bytes:
 
 
 def copied(template: Path, root: Path) -> Sandbox:
-    """A repository like another one, with a worktree of its own that git believes in."""
-    root.mkdir()
-    shutil.copytree(template / ".git", root / ".git", symlinks=True)
-    sandbox = Sandbox(root)
-    sandbox.git("reset", "--hard", "--quiet")
-    index = root / ".git/index"  # Git looks again at files that were written in the same second as its index
-    described = index.stat()
-    os.utime(index, ns=(described.st_atime_ns, described.st_mtime_ns + 2 * 10**9))
-    return sandbox
+    """A repository like another one."""
+    copy_repository(template, root)
+    return Sandbox(root)
 
 
 def attempt(sandbox: Sandbox, *args: str | Path, process: str = "") -> subprocess.CompletedProcess[str]:
@@ -88,12 +81,10 @@ def attempt(sandbox: Sandbox, *args: str | Path, process: str = "") -> subproces
     return done
 
 
-def afflicted(
-    sandbox: Sandbox, stage: Stage, fault: str, *args: str | Path, mode: str = "fault"
-) -> subprocess.CompletedProcess[str]:
+def afflicted(sandbox: Sandbox, stage: Stage, fault: str, *args: str | Path) -> subprocess.CompletedProcess[str]:
     """``git ARGS`` with a fault at a stage of our process, which must be reached; see ``launcher.py``."""
     marker = sandbox.root.parent / "marker"
-    process = launcher.command(mode, stage.target, stage.when, str(stage.nth), fault, marker)
+    process = launcher.command("fault", stage.target, stage.when, str(stage.nth), fault, marker)
     done = attempt(sandbox, *args, process=process)
     assert marker.exists(), f"{stage} was never reached:\n{done.stderr}"
     marker.unlink()

@@ -85,10 +85,10 @@ class Victim:
         self.parameter = parameter
         self.manifest = _manifest(sandbox, revision)
         entries = {entry.name: entry for entry in self.manifest.parameters()}
-        self.oid = entries[parameter].storage.object
+        self.oid = entries[parameter].storage.place.object
         store = sandbox.root / ".git/theta/objects"
         self._file = store / self.oid[:2] / self.oid[2:4] / self.oid
-        other = next(entry for entry in entries.values() if entry.storage.object != self.oid).storage.object
+        other = next(entry for entry in entries.values() if entry.storage.place.object != self.oid).storage.place.object
         self._other = store / other[:2] / other[2:4] / other
         self._whole = self._file.read_bytes()
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from git_theta.errors import ManifestError, UsageError
-from git_theta.manifest.model import Entry, Manifest, Storage, View
+from git_theta.manifest.model import Coding, Entry, Manifest, Place, Storage, View
 from git_theta.manifest.text import decode_manifest, encode_manifest
 from git_theta.vcs import atomic
 from tests.fork import MODEL, fork
@@ -37,7 +37,7 @@ def stored(sandbox: Sandbox, data: bytes, dtype: str, *shape: int, name: str = "
     file = sandbox.root / ".git/theta/objects" / oid[:2] / oid[2:4] / oid
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(data)
-    return Entry(oid, len(data), Storage("dense", "raw", oid, len(data)), name, dtype, shape)
+    return Entry(oid, len(data), Storage(Coding("dense", "raw"), Place(oid, len(data))), name, dtype, shape)
 
 
 LIES: dict[str, tuple[str, tuple[int, ...], int]] = {

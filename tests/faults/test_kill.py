@@ -21,6 +21,7 @@ _STORE = "git_theta.store.local:"
 _STATE = "git_theta.operations.state_database:StateDatabase."
 _WRITER = "git_theta.vcs.pktline:PacketWriter."
 _DEFERRED = "git_theta.operations.restoring.deferred:"
+_INDEX = "git_theta.vcs.index:"
 
 CLEAN = [
     Stage("git_theta.cli.filter_process:clean_stream", "before"),
@@ -65,15 +66,10 @@ DEFERRED = [
         for when in ("before", "after")
     ),
     *(Stage("pathlib:Path.rename", when) for when in ("before", "after")),
-    *(Stage(f"{_DEFERRED}DeferredFiles._refresh_index", when) for when in ("before", "after")),
-    *(Stage("git_theta.cli.filter_process:refresh_index", when) for when in ("before", "after")),
+    *(Stage(f"{_INDEX}WorktreeIndex.record_written", when) for when in ("before", "after")),
+    *(Stage(f"{_INDEX}patch_index", when) for when in ("before", "after")),
 ]
-
-NESTED = [
-    Stage(f"{_WRITER}write_lines", "before"),
-    Stage(f"{_WRITER}write_content", "before"),
-    Stage(f"{_WRITER}flush", "after", 2),
-]
+INDEX_LOCKED = [Stage(f"{_INDEX}_write_all", when) for when in ("before", "after")]
 
 
 @pytest.mark.parametrize("stage", CLEAN, ids=str)
@@ -114,9 +110,12 @@ def test_deferred_write_killed(stage: Stage, with_large: Sandbox) -> None:
     assert_holds(with_large, large(0))
 
 
-@pytest.mark.parametrize("stage", NESTED, ids=str)
-def test_index_refresh_killed(stage: Stage, with_large: Sandbox) -> None:
-    afflicted(with_large, stage, "kill", "checkout", "v0", mode="nested")
+@pytest.mark.parametrize("stage", INDEX_LOCKED, ids=str)
+def test_a_write_of_the_index_killed(stage: Stage, with_large: Sandbox) -> None:
+    """As when git itself is killed there, the lock stays."""
+    afflicted(with_large, stage, "kill", "checkout", "v0")
+    assert_holds(with_large, large(0))
+    (with_large.root / ".git/index.lock").unlink()
     assert_holds(with_large, large(0))
 
 

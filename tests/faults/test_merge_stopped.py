@@ -37,7 +37,7 @@ N_WAY = [
 RESOLVE = [
     *(Stage("git_theta.vcs.atomic:replace_file", when) for when in ("before", "after")),
     Stage(f"{_RESOLVE}stage_content", "after"),
-    Stage(f"{_RESOLVE}_write_deferred", "before"),
+    Stage("git_theta.operations.restoring.deferred:DeferredFiles.write", "before"),
 ]
 RESOLVE_SOME = [
     *(Stage("git_theta.vcs.atomic:replace_file", when) for when in ("before", "after")),

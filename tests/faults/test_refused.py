@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from git_theta.errors import StoreError
 from git_theta.manifest.text import is_manifest
+from git_theta.operations.restoring.deferred import DEFERRED_SIZE
 from tests.faults.conftest import Disk
 from tests.faults.scenes import (
     MODEL,
@@ -48,9 +50,9 @@ DEFERRED = [
     ("EIO", Stage("pathlib:Path.rename", "before")),
 ]
 TELLING_GIT = [
-    ("ENOSPC", Stage("git_theta.operations.restoring.deferred:DeferredFiles._refresh_index", "before")),
-    ("EIO", Stage("git_theta.vcs.index:invalidate_entries", "before")),
-    ("EIO", Stage("git_theta.cli.filter_process:refresh_index", "before")),
+    ("EIO", Stage("git_theta.vcs.index:WorktreeIndex.invalidate_entries", "before")),
+    ("EIO", Stage("git_theta.vcs.index:WorktreeIndex.record_written", "before")),
+    ("ENOSPC", Stage("git_theta.vcs.index:_write_all", "before")),
 ]
 
 
@@ -154,6 +156,88 @@ def test_no_space_in_the_worktree_is_found_while_git_can_fail(
     disk.remount("size=64m")
     sandbox.git("checkout", "--quiet", "v0")
     assert_holds(sandbox, large(0))
+
+
+@pytest.fixture
+def sharded(empty: Sandbox, mounted: Mount, tmp_path: Path) -> tuple[Sandbox, Disk]:
+    """A worktree with room for any one shard of three, and an empty commit checked out; the shards are ``v0``."""
+    start = empty.git("rev-parse", "HEAD").stdout.strip()
+    for number in range(3):
+        empty.write(f"shard-{number}.safetensors", large(number))
+    empty.write("config.json", b"{}\n")
+    empty.commit("three shards")
+    empty.git("tag", "v0")
+    disk = mounted(tmp_path / "worktree", 20)
+    sandbox = Sandbox(disk.folder)
+    shutil.copytree(empty.root / ".git", tmp_path / "repository.git", symlinks=True)
+    sandbox.write(".git", b"gitdir: %s\n" % os.fsencode(tmp_path / "repository.git"))
+    sandbox.git("checkout", "--quiet", "--force", start)
+    return sandbox, disk
+
+
+def assert_waiting(sandbox: Sandbox, said: str) -> None:
+    """No shard was written, and it was said why, and what helps."""
+    total = sum(len(large(number)) for number in range(3))
+    assert f"theta: error: {total:,} bytes to check out, and " in said
+    assert "free in" in said
+    assert "nothing was written" in said
+    assert "git theta checkout" in said
+    assert "another git process" not in said
+    assert all(is_manifest(sandbox.read(f"shard-{number}.safetensors")) for number in range(3))
+    assert sandbox.git("status", "--porcelain").stdout == ""
+
+
+def test_no_space_for_all_shards_leaves_manifests_after_a_whole_switch(sharded: tuple[Sandbox, Disk]) -> None:
+    """Git has ended when all of them are known, and exits 0; what is said, and `git theta status`, tell of it."""
+    sandbox, disk = sharded
+    done = attempt(sandbox, "checkout", "--quiet", "v0")
+    assert_waiting(sandbox, done.stderr)
+    assert sandbox.read("config.json") == b"{}\n"
+    assert sandbox.git("describe", "--tags").stdout == "v0\n"
+    assert "manifest: `git theta checkout`" in sandbox.theta("status").stdout
+    disk.remount("size=64m")
+    sandbox.theta("checkout")
+    for number in range(3):
+        assert_holds(sandbox, large(number), f"shard-{number}.safetensors")
+
+
+def test_no_space_for_all_that_git_theta_checkout_would_write(sharded: tuple[Sandbox, Disk]) -> None:
+    sandbox, _ = sharded
+    sandbox.git("checkout", "--quiet", "v0", env={"GIT_THETA_SKIP_SMUDGE": "1"})
+    done = attempt(sandbox, "theta", "checkout")
+    assert done.returncode == StoreError.exit_code
+    assert_waiting(sandbox, done.stderr)
+
+
+def test_what_git_frees_later_is_no_reason_to_refuse(sharded: tuple[Sandbox, Disk]) -> None:
+    """Three shards are there, each is replaced: there is room, though not for all of them twice."""
+    sandbox, disk = sharded
+    disk.remount(f"size={4 * DEFERRED_SIZE + (4 << 20)}")
+    sandbox.git("checkout", "--quiet", "v0")
+    for number in range(3):
+        sandbox.write(f"shard-{number}.safetensors", large(number + 1))
+    sandbox.commit("new ones")
+    sandbox.git("checkout", "--quiet", "v0")
+    for number in range(3):
+        assert_holds(sandbox, large(number), f"shard-{number}.safetensors")
+
+
+def test_a_failure_of_git_leaves_what_was_deferred(with_large: Sandbox) -> None:
+    """It waits for us with its index locked: nothing is written, and nobody is told to look for another git."""
+    with_large.write("second.safetensors", large(1)[:-4] + b"last")
+    with_large.commit("second")
+    with_large.git("checkout", "--quiet", "v0~1")
+    needed = set(re.findall("[0-9a-f]{64}", with_large.git("show", "main:second.safetensors").stdout))
+    kept = set(re.findall("[0-9a-f]{64}", with_large.git("show", f"main:{MODEL}").stdout))
+    lost = [file for file in objects(with_large) if file.name in needed - kept]
+    for file in lost:
+        file.unlink()
+    done = attempt(with_large, "checkout", "main")
+    assert done.returncode != 0
+    assert "objects are missing" in done.stderr
+    assert f"still manifests: {MODEL}" in done.stderr
+    assert "index" not in done.stderr
+    assert is_manifest(with_large.read(MODEL))
 
 
 @pytest.fixture

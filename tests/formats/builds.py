@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from zlib import crc32
+from collections.abc import Iterable, Mapping, Sequence
 
-from git_theta.formats.base import Format, Part, Span, Template
+from git_theta.formats.base import Format, Part, Span, SpanView, Template
+from git_theta.formats.building import build_file
+from git_theta.formats.guarded_format import GuardedFormat
 from git_theta.formats.layout import validate_spans
+from git_theta.tensors.spec import Spec
+from git_theta.tensors.values import MemoryValues
 from tests.formats.sources import BytesSource
 
 
@@ -23,19 +26,26 @@ def contents(reader: Format, data: bytes) -> dict[str, bytes]:
     return {span.name: data[span.offset : span.offset + span.size] for span in template(reader, data).spans}
 
 
-def crc_of(content: bytes) -> Callable[[], int]:
-    return lambda: crc32(content)
+def make_part(name: str, spec: Spec, content: bytes = b"", views: tuple[SpanView, ...] = ()) -> Part:
+    """A part whose values are ``content``."""
+    return Part(name, spec, views, MemoryValues(spec, content))
 
 
 def parts_of(spans: Iterable[Span], content: Mapping[str, bytes]) -> list[Part]:
-    return [Part(span.name, span.spec, span.views, crc_of(content[span.name])) for span in spans]
+    return [make_part(span.name, span.spec, content[span.name], span.views) for span in spans]
+
+
+def build_parts(reader: Format, parts: Sequence[Part], like: Template) -> list[bytes]:
+    """The runs that the merge would write around the parts."""
+    runs = build_file(GuardedFormat(reader.name, reader), parts, like)
+    assert len(runs) == len(parts) + 1
+    return runs
 
 
 def built(reader: Format, parts: Iterable[Part], like: bytes, content: Mapping[str, bytes]) -> bytes:
     """The file that the format builds like ``like``, with ``content`` by the parts' names."""
     parts = list(parts)
-    runs = reader.build(parts, template(reader, like))
-    assert len(runs) == len(parts) + 1
+    runs = build_parts(reader, parts, template(reader, like))
     tensors = (content[part.name] for part in parts)
     return b"".join(run + tensor for run, tensor in zip(runs, [*tensors, b""], strict=True))
 

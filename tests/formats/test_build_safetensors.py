@@ -16,7 +16,7 @@ from git_theta.formats.base import Part, SpanView
 from git_theta.formats.safetensors.safetensors_format import SafetensorsFormat
 from git_theta.tensors.dtypes import BY_NAME
 from git_theta.tensors.spec import Spec
-from tests.formats.builds import built, contents, crc_of, like_that, parts_of, template
+from tests.formats.builds import build_parts, built, contents, like_that, make_part, parts_of, template
 from tests.formats.test_real_checkpoints import published
 from tests.formats.torch_files import storage_bytes
 
@@ -79,7 +79,7 @@ def test_other_parameters_give_the_file_that_the_library_writes() -> None:
 def test_an_order_that_the_library_would_not_choose_is_kept_and_loads() -> None:
     content = {"z": b"\1\2\3", "a": bytes(24), "new": b"\xff"}
     specs = {"z": Spec(BY_NAME["U8"], (3,)), "a": Spec(F32, (2, 3)), "new": Spec(BY_NAME["U8"], ())}
-    parts = [Part(name, specs[name], (), crc_of(content[name])) for name in content]
+    parts = [make_part(name, specs[name], content[name]) for name in content]
     data = built(READER, parts, save(OLD, METADATA), content)
     assert list(header(data)) == ["__metadata__", "z", "a", "new"]
     assert load(data)["new"].item() == 255
@@ -88,7 +88,7 @@ def test_an_order_that_the_library_would_not_choose_is_kept_and_loads() -> None:
 def test_metadata_and_unknown_keys_stay_as_they_are_written() -> None:
     metadata = '{ "k" : "\\u00fc\\/" }'
     text = f'{{"a":{{"dtype":"U8","extra":{{"x":[1]}},"shape":[1],"data_offsets":[0,1]}},"__metadata__": {metadata}}}'
-    parts = [Part("a", Spec(BY_NAME["U8"], (2,)), (), crc_of(b"QQ"))]
+    parts = [make_part("a", Spec(BY_NAME["U8"], (2,)), b"QQ")]
     data = built(READER, parts, with_header(text, b"Z"), {"a": b"QQ"})
     assert metadata.encode() in data
     assert header(data)["a"] == {"dtype": "U8", "extra": {"x": [1]}, "shape": [2], "data_offsets": [0, 2]}
@@ -102,22 +102,22 @@ def test_no_parameter_at_all() -> None:
 @pytest.mark.parametrize(
     ("part", "reason"),
     [
-        (Part("t", Spec(F32, (1,)), (SpanView("u", Spec(F32, (1,))),), int), "two names"),
-        (Part("q", Spec(BY_NAME["QINT8"], (1,)), (), int), "QINT8"),
-        (Part("f", Spec(BY_NAME["F4"], (3,)), (), int), "whole bytes"),
-        (Part("__metadata__", Spec(F32, (1,)), (), int), "metadata"),
-        (Part("a" * (17 << 20), Spec(F32, (1,)), (), int), "not read"),
+        (make_part("t", Spec(F32, (1,)), views=(SpanView("u", Spec(F32, (1,))),)), "two names"),
+        (make_part("q", Spec(BY_NAME["QINT8"], (1,))), "QINT8"),
+        (make_part("f", Spec(BY_NAME["F4"], (3,))), "whole bytes"),
+        (make_part("__metadata__", Spec(F32, (1,))), "metadata"),
+        (make_part("a" * (17 << 20), Spec(F32, (1,))), "not read"),
     ],
 )
 def test_what_cannot_be_written_is_refused(part: Part, reason: str) -> None:
     with pytest.raises(FormatError, match=reason):
-        READER.build([part], template(READER, save(OLD)))
+        build_parts(READER, [part], template(READER, save(OLD)))
 
 
 def test_a_name_twice_is_refused() -> None:
-    part = Part("a", Spec(F32, (1,)), (), int)
+    part = make_part("a", Spec(F32, (1,)))
     with pytest.raises(FormatError, match="same name"):
-        READER.build([part, part], template(READER, save(OLD)))
+        build_parts(READER, [part, part], template(READER, save(OLD)))
 
 
 DTYPES = [torch.float32, torch.bfloat16, torch.float8_e4m3fn, torch.int64, torch.uint8, torch.bool]

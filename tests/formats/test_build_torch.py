@@ -20,9 +20,11 @@ from hypothesis import strategies as st
 
 from git_theta.errors import FormatError
 from git_theta.formats.base import Part, SpanView
+from git_theta.formats.building import read_checksums
+from git_theta.formats.guarded_format import GuardedFormat
 from git_theta.tensors.dtypes import BY_NAME
 from git_theta.tensors.spec import Spec
-from tests.formats.builds import built, contents, like_that, parts_of, template
+from tests.formats.builds import build_parts, built, contents, like_that, make_part, parts_of, template
 from tests.formats.sources import spans_or_refusal
 from tests.formats.test_fuzz import edited, edits
 from tests.formats.test_real_checkpoints import PUBLISHED, published
@@ -134,8 +136,12 @@ def test_only_the_changed_tensors_bytes_and_crcs_change() -> None:
 
 def test_checksums_are_what_the_file_declares() -> None:
     data = saved({"a": torch.ones(4), "none": torch.empty(0), "b": torch.zeros(4)})
-    declared = READER.checksums(template(READER, data))
-    assert declared == {name: crc32(content) for name, content in contents(READER, data).items() if content}
+    declared = read_checksums(GuardedFormat("torch", READER), template(READER, data))
+    assert declared == {
+        (name, "crc32"): crc32(content).to_bytes(4, "little")
+        for name, content in contents(READER, data).items()
+        if content
+    }
 
 
 def test_a_file_without_checksums_gets_none() -> None:
@@ -145,14 +151,12 @@ def test_a_file_without_checksums_gets_none() -> None:
     finally:
         torch.serialization.set_crc32_options(True)
     like = template(READER, data)
-    assert READER.checksums(like) == {}
-    asked: list[str] = []
-    parts = [Part(s.name, s.spec, s.views, lambda: asked.append("crc") or 1) for s in like.spans]  # type: ignore[func-returns-value]
-    assert READER.build(parts, like) == list(like.runs)
-    shorter = b"".join([*READER.build(parts[:1], like)[:1], bytes(16), READER.build(parts[:1], like)[1]])
+    assert read_checksums(GuardedFormat("torch", READER), like) == {}
+    parts = parts_of(like.spans, dict.fromkeys("ab", b"values that nobody may read"))
+    assert build_parts(READER, parts, like) == list(like.runs)
+    shorter = b"".join([*build_parts(READER, parts[:1], like)[:1], bytes(16), build_parts(READER, parts[:1], like)[1]])
     with zipfile.ZipFile(io.BytesIO(shorter)) as opened:
         assert {info.CRC for info in opened.infolist()} == {0}
-    assert not asked
     assert torch.equal(torch.load(io.BytesIO(shorter), weights_only=True)["a"], torch.zeros(4))
 
 
@@ -310,8 +314,8 @@ def test_an_archive_beyond_4_gib_is_laid_out_as_torchs(tmp_path: Path) -> None:
     with torch.serialization.skip_data():
         torch.save({"large": torch.empty(large, dtype=torch.uint8), "small": torch.ones(3)}, tmp_path / "archive.pt")
     like = template(READER, saved({"small": torch.ones(3)}))
-    parts = [Part("large", Spec(BY_NAME["U8"], (large,)), (), lambda: 0), Part("small", Spec(F32, (3,)), (), lambda: 0)]
-    first, between, last = READER.build(parts, like)
+    parts = [make_part("large", Spec(BY_NAME["U8"], (large,))), make_part("small", Spec(F32, (3,)))]
+    first, between, last = build_parts(READER, parts, like)
     assert (tmp_path / "archive.pt").stat().st_size == sum(map(len, (first, between, last))) + large + 12
     with (tmp_path / "archive.pt").open("rb") as expected:
         # torch leaves one of the sizes in the zip64 field before a large storage at 0.
@@ -341,7 +345,7 @@ class Custom:
 
 def without(data: bytes, name: str) -> None:
     parts = [part for part in parts_of(template(READER, data).spans, contents(READER, data)) if part.name != name]
-    READER.build(parts, template(READER, data))
+    build_parts(READER, parts, template(READER, data))
 
 
 REFUSED: dict[str, tuple[Any, str, str]] = {
@@ -391,16 +395,16 @@ def test_a_torchscript_archive_takes_other_bytes_only(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("value", "part", "reason"),
     [
-        ({"w": torch.ones(1), "x": 3}, Part("x", Spec(F32, (1,)), (), int), "something else"),
-        ({"w": torch.ones(1), "x": {"y": torch.ones(1)}}, Part("w.z", Spec(F32, (1,)), (), int), "something else"),
-        ({"w": torch.ones(1), "state": {}}, Part("state.0.m", Spec(F32, (1,)), (), int), "empty"),
-        ({"w": torch.ones(1), "l": [torch.ones(1)]}, Part("l.5", Spec(F32, (1,)), (), int), "at its end"),
-        (torch.ones(1), Part("w", Spec(F32, (1,)), (), int), "no dict"),
-        ({"w": torch.ones(1)}, Part("q", Spec(BY_NAME["QINT8"], (1,)), (), int), "QINT8"),
-        ({"w": torch.ones(1)}, Part("f", Spec(BY_NAME["F4"], (2,)), (), int), "F4"),
+        ({"w": torch.ones(1), "x": 3}, make_part("x", Spec(F32, (1,))), "something else"),
+        ({"w": torch.ones(1), "x": {"y": torch.ones(1)}}, make_part("w.z", Spec(F32, (1,))), "something else"),
+        ({"w": torch.ones(1), "state": {}}, make_part("state.0.m", Spec(F32, (1,))), "empty"),
+        ({"w": torch.ones(1), "l": [torch.ones(1)]}, make_part("l.5", Spec(F32, (1,))), "at its end"),
+        (torch.ones(1), make_part("w", Spec(F32, (1,))), "no dict"),
+        ({"w": torch.ones(1)}, make_part("q", Spec(BY_NAME["QINT8"], (1,))), "QINT8"),
+        ({"w": torch.ones(1)}, make_part("f", Spec(BY_NAME["F4"], (2,))), "F4"),
         (
             {"w": torch.ones(1)},
-            Part("v", Spec(F32, (1,)), (SpanView("u", Spec(F32, (9,))),), int),
+            make_part("v", Spec(F32, (1,)), views=(SpanView("u", Spec(F32, (9,))),)),
             "next to the others",
         ),
     ],
@@ -409,7 +413,7 @@ def test_what_has_no_place_is_refused(value: object, part: Part, reason: str) ->
     data = saved(value)
     parts = [*parts_of(template(READER, data).spans, contents(READER, data)), part]
     with pytest.raises(FormatError, match=reason) as refusal:
-        READER.build(parts, template(READER, data))
+        build_parts(READER, parts, template(READER, data))
     assert refusal.value.parameter
 
 
@@ -422,7 +426,7 @@ def test_conjugates_cannot_change_their_shape() -> None:
 def test_a_frame_of_another_file_is_refused() -> None:
     one, other = template(READER, saved({"a": torch.ones(4)})), template(READER, saved({"long": torch.ones(400)}))
     with pytest.raises(FormatError):
-        READER.build([], one._replace(spans=other.spans))
+        build_parts(READER, [], one._replace(spans=other.spans))
 
 
 DAMAGED = saved({"a": torch.ones(4), "n": {"b": torch.nn.Parameter(torch.ones(2)), "x": 1}, "c": torch.ones(1)})
@@ -439,9 +443,9 @@ def test_a_damaged_template_is_built_like_or_refused(draw: st.DataObject) -> Non
         return
     like = template(READER, data)
     parts = [part for part in parts_of(like.spans, contents(READER, data)) if part.name != "a"]
-    new = Part("n.d", Spec(F32, (2,)), (), lambda: 0)
+    new = make_part("n.d", Spec(F32, (2,)))
     try:
-        runs = READER.build([*parts, new], like)
+        runs = build_parts(READER, [*parts, new], like)
     except FormatError as error:
         assert error.message
     else:

@@ -7,8 +7,11 @@ import pytest
 from git_theta.errors import FormatError
 from git_theta.formats.base import Span, SpanView
 from git_theta.formats.layout import MAX_NAMES, require_shape, validate_spans
-from git_theta.tensors.dtypes import BY_NAME
+from git_theta.tensors.dtypes import BY_NAME, DType
 from git_theta.tensors.spec import Spec
+
+U8_4 = Spec(BY_NAME["U8"], (4,))
+Q4_K = DType("Q4_K", 8 * 144, "quantized", block=256)
 
 
 def span(name: str, offset: int, size: int, *views: str) -> Span:
@@ -47,11 +50,23 @@ def test_no_spans_are_a_layout() -> None:
         ([span("a\ud800", 0, 4)], "no text"),
         ([span("", 0, 4)], "empty"),
         ([span("a", 0, 4, "")], "empty"),
+        ([Span("a", U8_4, 0, 4, (SpanView("b", Spec(BY_NAME["U8"], (2,)), None, 3),))], "view reaches out"),
+        ([Span("a", U8_4, 0, 4, (SpanView("b", Spec(BY_NAME["U8"], (2, 2)), (2, 2)),))], "view reaches out"),
+        ([Span("a", U8_4, 0, 4, (SpanView("b", Spec(BY_NAME["F32"], (0,)), None, 2),))], "view reaches out"),
     ],
 )
 def test_what_is_no_layout_is_refused_with_a_reason(spans: list[Span], reason: str) -> None:
     with pytest.raises(FormatError, match=reason):
         validate_spans(spans, 10)
+
+
+def test_quantised_blocks_are_sized_as_blocks() -> None:
+    spec = Spec(Q4_K, (2, 256))
+    assert validate_spans([Span("q", spec, 0, 288, (SpanView("row", Spec(Q4_K, (256,)), None, 256),))], 288)
+    with pytest.raises(FormatError, match="does not match"):
+        validate_spans([Span("q", spec, 0, 287)], 288)
+    with pytest.raises(FormatError, match="view reaches out"):
+        validate_spans([Span("q", spec, 0, 288, (SpanView("row", Spec(Q4_K, (257,)), None, 256),))], 288)
 
 
 def test_a_window_may_repeat_its_spans_own_name_first() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
 import zipfile
 
@@ -173,3 +174,52 @@ def test_every_truncation_is_refused() -> None:
     for length in range(len(HONEST)):
         with pytest.raises(FormatError):
             read_directory(BytesSource(HONEST[:length]))
+
+
+def shifted(gap: bytes) -> bytes:
+    """The archive with bytes before its second member that nothing in it speaks of."""
+    at = HONEST.index(LOCAL, 1)
+    data = patched(HONEST[:at] + gap + HONEST[at:], END, 16, "<L", DIRECTORY + len(gap))
+    for member in range(1, len(CONTENTS)):
+        start = [found.start() for found in re.finditer(re.escape(LOCAL), data)][member]
+        data = patched(data, CENTRAL, 42, "<L", start, occurrence=member)
+    return data
+
+
+OTHER = archive({"other/data.pkl": b"another", "other/data/0": b"value"})
+
+
+def appended(data: bytes) -> bytes:
+    """Another archive after ``data``, whose directory counts from the start of the file."""
+    buffer = io.BytesIO()
+    buffer.write(data)
+    with zipfile.ZipFile(buffer, "w") as written:
+        written.writestr("late", b"late")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        HONEST + OTHER,
+        OTHER + HONEST + OTHER,
+        b"#!/bin/sh\n" + HONEST,
+        appended(HONEST),
+        appended(b"x" * 100),
+        HONEST[:DIRECTORY] + b"between" + HONEST[DIRECTORY:],
+        shifted(b"between the members"),
+        HONEST[: HONEST.index(END)] + HONEST[DIRECTORY : HONEST.index(END)] + HONEST[HONEST.index(END) :],
+    ],
+    ids=["two", "three", "a script before", "one appended", "data before", "unsaid", "between", "two directories"],
+)
+def test_what_is_not_one_archive_is_refused(data: bytes) -> None:
+    """Python's own reader takes most of them, for the last archive alone: whoever rebuilt that would lose the rest."""
+    with pytest.raises(FormatError):
+        read_directory(BytesSource(data))
+
+
+def test_what_python_appends_to_an_archive_is_one_archive() -> None:
+    buffer = io.BytesIO(HONEST)
+    with zipfile.ZipFile(buffer, "a") as written:
+        written.writestr("late", b"late")
+    assert contents_of(buffer.getvalue()) == {**CONTENTS, "late": b"late"}

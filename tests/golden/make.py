@@ -16,14 +16,15 @@ from typing import Any
 
 import torch
 
-from git_theta import parameters, registry
-from git_theta.manifest.model import Entry, Manifest, Storage
+from git_theta import parameters
+from git_theta.manifest.model import Coding, Entry, Manifest, Place, Storage
 from git_theta.manifest.text import decode_manifest, encode_manifest
 from git_theta.operations.adding.clean import clean_stream
 from git_theta.operations.context import Context
 from git_theta.operations.state_database import StateDatabase
 from git_theta.operations.streams import Stream
 from git_theta.operations.workers import Workers
+from git_theta.serializers.base import SERIALIZERS
 from git_theta.store.local import LocalStore
 from git_theta.tensors.arrays import Array
 from git_theta.tensors.dtypes import BY_NAME
@@ -117,12 +118,12 @@ def _variants(path: str, text: bytes, context: Context) -> dict[str, bytes]:
 
 
 def _as_msgpack(manifest: Manifest, context: Context) -> Manifest:
-    serializer = registry.load_plugin("serializers", "msgpack")()
+    serializer = SERIALIZERS.load_plugin("msgpack")
 
     def stored(part: Entry) -> Entry:
         blocks = parameters.blocks_of(b"".join(parameters.read_values(part, context.store, map)))
         payload = serializer.encode([(Array(1, block),) for block in blocks], map)
-        return part._replace(storage=Storage("dense", "msgpack", *context.store.put(payload)))
+        return part._replace(storage=Storage(Coding("dense", "msgpack"), Place(*context.store.put(payload))))
 
     few = 6  # one part of each kind is enough, and an object of its own for each of them is much
     return manifest._replace(entries=(*map(stored, manifest.entries[:few]), *manifest.entries[few:]))

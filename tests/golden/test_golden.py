@@ -82,9 +82,9 @@ def test_all_that_can_be_written_is_in_some_set() -> None:
     """Fails when a release can write what no golden set holds: run ``python -m tests.golden.make`` then."""
     storages: list[Storage] = [part.storage for part in parts()]
     views = [view for part in parts() for view in part.views]
-    assert {storage.serializer for storage in storages} == BUILT_IN["serializers"].keys()
-    assert {storage.update for storage in storages} == BUILT_IN["updates"].keys()
-    assert {storage.range is None for storage in storages} == {True, False}
+    assert {storage.coding.serializer for storage in storages} == BUILT_IN["serializers"].keys()
+    assert {storage.coding.update for storage in storages} == BUILT_IN["updates"].keys()
+    assert {storage.place.range is None for storage in storages} == {True, False}
     assert {part.name is None for part in parts()} == {True, False}
     assert {view.stride is None for view in views} == {True, False}
     assert {view.offset == 0 for view in views} == {True, False}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 import numpy as np
 
 from tests.sandbox import Sandbox, changed, model
+from tests.templates import built_once
 
 MODEL = "model.safetensors"
 NEW: dict[str, int | tuple[int, ...]] = {"c.weight": (4, 4)}
@@ -32,26 +34,37 @@ def added(checkpoint: bytes, **deltas: float) -> bytes:
 
 def started(repository: Sandbox) -> Sandbox:
     """``main`` with a checkpoint and a note; ``fork`` is the commit that branches start at."""
+    _start(repository)
+    return repository
+
+
+@built_once
+def _start(repository: Sandbox) -> None:
     repository.theta("track", "*.safetensors")
     repository.write(MODEL, BASE)
     repository.write("note.txt", b"one\n\n\n\n\ntwo\n")
     repository.commit("a start")
     repository.git("tag", "fork")
-    return repository
 
 
 def branch(repository: Sandbox, name: str, checkpoint: bytes | None = None, **files: bytes) -> str:
     """A branch from ``fork`` with one commit; back on main. Files: ``note`` is note.txt."""
+    _branch(repository, name, checkpoint, files)
+    return repository.git("rev-parse", name).stdout.strip()
+
+
+@built_once
+def _branch(repository: Sandbox, name: str, checkpoint: bytes | None, files: Mapping[str, bytes]) -> None:
     repository.git("checkout", "--quiet", "-b", name, "fork")
     if checkpoint is not None:
         repository.write(MODEL, checkpoint)
     for stem, content in files.items():
         repository.write(f"{stem}.txt", content)
-    commit = repository.commit(name)
+    repository.commit(name)
     repository.git("checkout", "--quiet", "main")
-    return commit
 
 
+@built_once
 def on_main(repository: Sandbox, checkpoint: bytes) -> None:
     repository.write(MODEL, checkpoint)
     repository.commit("ours")

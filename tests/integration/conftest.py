@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 
 import pytest
 
 from tests.integration.history import History, versions
 from tests.sandbox import Sandbox
-
-
-@pytest.fixture(scope="session")
-def templates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where a repository of each kind is kept once it was made: copying one is ten times faster."""
-    return tmp_path_factory.mktemp("templates")
 
 
 @pytest.fixture(scope="session")
@@ -33,18 +26,10 @@ def installed(installation: bytes, home: Path) -> Path:
 
 
 @pytest.fixture(params=[("small", "sha256"), ("large", "sha1")], ids="-".join)
-def history(request: pytest.FixtureRequest, templates: Path, installed: Path, tmp_path: Path) -> History:
+def history(request: pytest.FixtureRequest, installed: Path, tmp_path: Path) -> History:
     """Three commits of ``model.safetensors``, each beside a text file; the last one is checked out.
 
     Small ones are smudged inline; large ones are written when Git has hung up.
     """
     size, object_format = request.param
-    template = templates / f"{size}-{object_format}"
-    if not template.exists():
-        History.create(template, versions(size), object_format)
-    root = tmp_path / "repository"
-    root.mkdir()
-    shutil.copytree(template / ".git", root / ".git")
-    sandbox = Sandbox(root)
-    sandbox.git("reset", "--hard", "--quiet")
-    return History(sandbox, versions(size))
+    return History.create(tmp_path / "repository", versions(size), object_format)

@@ -18,6 +18,7 @@ import pytest
 from git_theta.manifest.text import is_manifest
 from git_theta.operations.restoring.deferred import DEFERRED_SIZE
 from tests.sandbox import Sandbox, changed, safetensors_bytes
+from tests.templates import built_once
 
 MODEL = "model.safetensors"
 NOTE = "note.txt"
@@ -66,12 +67,7 @@ class History:
     def create(cls, root: Path, checkpoints: tuple[bytes, bytes, bytes], object_format: ObjectFormat) -> History:
         """Make it at ``root``; git-theta must be installed for the user."""
         sandbox = Sandbox.create(root, object_format, install=False)
-        sandbox.theta("track", "*.safetensors")
-        for number, checkpoint in enumerate(checkpoints):
-            sandbox.write(MODEL, checkpoint)
-            sandbox.write(NOTE, b"%d\n" % number)
-            sandbox.commit(f"version {number}")
-            sandbox.git("tag", f"v{number}")
+        _record(sandbox, checkpoints)
         return cls(sandbox, checkpoints)
 
     @property
@@ -103,6 +99,16 @@ class History:
             assert_clean(sandbox)
         else:
             assert_round_trip(sandbox, {path: self.versions[version]})
+
+
+@built_once
+def _record(sandbox: Sandbox, checkpoints: tuple[bytes, ...]) -> None:
+    sandbox.theta("track", "*.safetensors")
+    for number, checkpoint in enumerate(checkpoints):
+        sandbox.write(MODEL, checkpoint)
+        sandbox.write(NOTE, b"%d\n" % number)
+        sandbox.commit(f"version {number}")
+        sandbox.git("tag", f"v{number}")
 
 
 def digest(content: bytes) -> str:

@@ -10,6 +10,7 @@ import pytest
 from git_theta.manifest.text import is_manifest
 from tests.integration.history import assert_clean, assert_round_trip, digest, staged
 from tests.sandbox import Sandbox, model
+from tests.templates import built_once
 
 LARGE = model(1, **{"layer.weight": (2200, 1000)})  # 8.8 MB
 
@@ -71,12 +72,17 @@ PATH = "model.safetensors"
 @pytest.fixture
 def foreign(request: pytest.FixtureRequest, sandbox: Sandbox) -> Sandbox:
     """A repository in which the blob was committed before ``track``."""
-    sandbox.write(PATH, FOREIGN[request.param].blob)
+    _commit_and_track(sandbox, FOREIGN[request.param].blob)
+    return sandbox
+
+
+@built_once
+def _commit_and_track(sandbox: Sandbox, blob: bytes) -> None:
+    sandbox.write(PATH, blob)
     sandbox.commit("before track")
     sandbox.theta("track", "*.safetensors")
     sandbox.git("add", ".gitattributes")
     sandbox.git("commit", "--quiet", "-m", "track")
-    return sandbox
 
 
 def warnings(stderr: str) -> list[str]:

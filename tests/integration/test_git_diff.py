@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import shutil
 import sys
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 
 from git_theta.manifest.text import is_manifest
 from tests.sandbox import Sandbox, changed, model
+from tests.templates import built_once
 
 MODEL = "m.safetensors"
 FIRST = model()
@@ -18,21 +18,19 @@ SECOND = changed(FIRST, "layer.bias")
 THIRD = changed(FIRST, "layer.weight")
 
 
-@pytest.fixture(scope="module")
-def template(sealed_session: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Made once: copying it is ten times faster."""
-    sandbox = Sandbox.create(tmp_path_factory.mktemp("template") / "repository")
+@pytest.fixture
+def two(sandbox: Sandbox) -> Sandbox:
+    """Two commits in which one parameter differs."""
+    _record(sandbox)
+    return sandbox
+
+
+@built_once
+def _record(sandbox: Sandbox) -> None:
     sandbox.theta("track", "*.safetensors")
     for version in (FIRST, SECOND):
         sandbox.write(MODEL, version)
         sandbox.commit()
-    return sandbox.root
-
-
-@pytest.fixture
-def two(template: Path, tmp_path: Path) -> Sandbox:
-    """Two commits in which one parameter differs."""
-    return Sandbox(shutil.copytree(template, tmp_path / "repository"))
 
 
 def lines(sandbox: Sandbox, *command: str) -> list[str]:

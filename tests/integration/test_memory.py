@@ -14,7 +14,7 @@ import torch
 
 from benchmarks.results import MB, MEMORY, OURS
 from benchmarks.timing import Probe, probe_command
-from tests.sandbox import Sandbox
+from tests.sandbox import Sandbox, track_and_commit
 
 LARGE = 300 * MB
 """As much as ours may use: a file that is held whole is one too many."""
@@ -77,9 +77,7 @@ def within_budget(probe: Probe) -> None:
 @pytest.fixture
 def tracked(sandbox: Sandbox) -> Sandbox:
     """A repository in which git-theta has the file, once it is there."""
-    sandbox.theta("track", NAME)
-    sandbox.commit()
-    return sandbox
+    return track_and_commit(sandbox, {}, NAME)
 
 
 @pytest.fixture

@@ -200,7 +200,7 @@ _SLOW = """\
 import sys
 from git_theta.cli import progress
 from git_theta.cli.main import main
-progress._PATIENCE = progress._PERIOD = 0
+progress._FIRST_DELAY = progress._REDRAW_PERIOD = 0
 sys.exit(main(["merge", "a", "b", "-s", "average"]))
 """
 

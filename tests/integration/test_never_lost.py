@@ -23,7 +23,7 @@ from git_theta.operations.streams import Stream
 from git_theta.repository.opening import open_context
 from git_theta.vcs.discovery import discover_repository
 from tests.integration.history import assert_clean, digest
-from tests.sandbox import Sandbox, safetensors_bytes
+from tests.sandbox import Sandbox, safetensors_bytes, track_and_commit
 
 Bits = np.ndarray[tuple[int, ...], np.dtype[np.unsignedinteger]]
 
@@ -156,9 +156,7 @@ def after(*names: str) -> Tensors:
 
 @pytest.fixture
 def tracked(sandbox: Sandbox) -> Sandbox:
-    sandbox.theta("track", "*.safetensors", "*.pt")
-    sandbox.commit("track")
-    return sandbox
+    return track_and_commit(sandbox, {}, "*.safetensors", "*.pt")
 
 
 def _committed(sandbox: Sandbox, path: str, content: bytes) -> Manifest:

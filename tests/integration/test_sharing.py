@@ -12,7 +12,7 @@ import torch
 from git_theta.manifest.text import decode_manifest
 from git_theta.testing.blocks import noise_bytes
 from tests.integration.history import assert_clean, assert_round_trip, digest, staged, stored
-from tests.sandbox import Sandbox, changed, safetensors_bytes
+from tests.sandbox import Sandbox, changed, safetensors_bytes, track_and_commit
 
 Tensors = Mapping[str, tuple[str, tuple[int, ...], bytes]]
 
@@ -30,9 +30,7 @@ LAYERS: Tensors = {f"layers.{number}.weight": tensor(number) for number in range
 
 @pytest.fixture
 def tracked(sandbox: Sandbox) -> Sandbox:
-    sandbox.theta("track", "*.safetensors", "*.pt", "*.dat")
-    sandbox.commit("track")
-    return sandbox
+    return track_and_commit(sandbox, {}, "*.safetensors", "*.pt", "*.dat")
 
 
 def stored_by_adding(sandbox: Sandbox, files: Mapping[str, bytes]) -> dict[str, int]:

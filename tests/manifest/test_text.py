@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from git_theta.errors import ManifestError, NewerManifest
-from git_theta.manifest.model import Entry, Manifest, Storage, View
+from git_theta.manifest.model import Coding, Entry, Manifest, Place, Storage, View
 from git_theta.manifest.text import FIRST_LINE, decode_manifest, encode_manifest, is_manifest
 
 A, B, C = "a" * 64, "b" * 64, "c" * 64
@@ -18,15 +18,15 @@ A, B, C = "a" * 64, "b" * 64, "c" * 64
 MANIFEST = Manifest(
     format="torch",
     size=4242,
-    frame=Entry(B, 130, Storage("dense", "planes", C, 1000, (900, 100))),
+    frame=Entry(B, 130, Storage(Coding("dense", "planes"), Place(C, 1000, (900, 100)))),
     entries=(
         Entry(
-            A, 24, Storage("dense", "raw", A, 24), "layer.weight", "F32", (2, 3),
+            A, 24, Storage(Coding("dense", "raw"), Place(A, 24)), "layer.weight", "F32", (2, 3),
             (View("tied.weight", "F32", (2, 3)), View("row", "F32", (3,), (1,), 3)),
         ),
-        Entry(B, 4000, Storage("dense", "msgpack", B, 4096)),
-        Entry(C, 0, Storage("dense", "raw", C, 1000, (0, 0)), "größe", "BF16", (0,)),
-        Entry(C, 8, Storage("dense", "raw", C, 1000, (8, 8)), "0-d", "F64"),
+        Entry(B, 4000, Storage(Coding("dense", "msgpack"), Place(B, 4096))),
+        Entry(C, 0, Storage(Coding("dense", "raw"), Place(C, 1000, (0, 0))), "größe", "BF16", (0,)),
+        Entry(C, 8, Storage(Coding("dense", "raw"), Place(C, 1000, (8, 8))), "0-d", "F64"),
     ),
 )  # fmt: skip
 
@@ -66,8 +66,8 @@ def test_what_a_manifest_says_of_itself() -> None:
     assert [part.oid for part in MANIFEST.parts()] == [B, A, B, C, C]
     assert MANIFEST.objects() == {C: 1000, A: 24, B: 4096}
     assert MANIFEST.frame is not None
-    assert (MANIFEST.frame.storage.offset, MANIFEST.frame.storage.size) == (900, 100)
-    assert (MANIFEST.entries[0].storage.offset, MANIFEST.entries[0].storage.size) == (0, 24)
+    assert MANIFEST.frame.storage.place[2] == (900, 100)
+    assert (MANIFEST.entries[0].storage.place.offset, MANIFEST.entries[0].storage.place.size) == (0, 24)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_what_a_manifest_says_of_itself() -> None:
     ids=ascii,
 )
 def test_names_have_one_spelling(name: str, written: bytes) -> None:
-    manifest = Manifest("f", 0, (Entry(A, 0, Storage("dense", "raw", A, 0), name, "U8", (0,)),))
+    manifest = Manifest("f", 0, (Entry(A, 0, Storage(Coding("dense", "raw"), Place(A, 0)), name, "U8", (0,)),))
     assert b'{"name":' + written + b',"dtype"' in encode_manifest(manifest)
     assert decode_manifest(encode_manifest(manifest)) == manifest
 
@@ -170,7 +170,7 @@ shapes = st.lists(sizes, max_size=4).map(tuple)
 def storages(draw: st.DrawFn) -> Storage:
     place = draw(st.none() | st.tuples(st.integers(0, 1 << 40), st.integers(0, 1 << 40)))
     whole = sum(place) if place else draw(sizes)
-    return Storage(draw(st.text()), draw(st.text()), draw(oids), whole, place, draw(extras))
+    return Storage(Coding(draw(st.text()), draw(st.text())), Place(draw(oids), whole, place), draw(extras))
 
 
 @st.composite
@@ -222,7 +222,14 @@ def test_a_newer_version_is_refused_with_a_hint(version: int) -> None:
 
 def test_ten_thousand_parameters_load_in_well_under_a_second() -> None:
     entries = [
-        Entry(f"{n:064x}", 4096, Storage("dense", "planes", A, 1 << 40, (n, 4000)), f"layers.{n}.w", "F32", (32, 32))
+        Entry(
+            f"{n:064x}",
+            4096,
+            Storage(Coding("dense", "planes"), Place(A, 1 << 40, (n, 4000))),
+            f"layers.{n}.w",
+            "F32",
+            (32, 32),
+        )
         for n in range(10_000)
     ]
     text = encode_manifest(Manifest("safetensors", 10_000 * 4096, tuple(entries)))

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from git_theta.manifest.model import Entry, Manifest, Storage
+from git_theta.manifest.model import Coding, Entry, Manifest, Place, Storage
 from git_theta.manifest.text import encode_manifest
 from git_theta.manifest.usual import parse_common_line
 
 A, B = "0123456789abcdef" * 4, "b" * 64
-USUAL = Entry(A, 24, Storage("dense", "raw", B, 240, (16, 24)), "layer.0.weight", "F32", (2, 3))
+USUAL = Entry(A, 24, Storage(Coding("dense", "raw"), Place(B, 240, (16, 24))), "layer.0.weight", "F32", (2, 3))
 
 number = st.integers(0, 2**63 - 1)
 place = st.none() | st.tuples(st.integers(0, 2**62), st.integers(0, 2**62 - 1))
@@ -19,7 +19,7 @@ name = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1
 dtype = st.text(st.sampled_from("F32_8e\"'"), min_size=1)
 shape = st.lists(number, max_size=3).map(tuple)
 entry = st.tuples(number, place, name, dtype, shape).map(
-    lambda drawn: Entry(B, drawn[0], Storage("low_rank", "planes", A, 2**63 - 1, drawn[1]), *drawn[2:])
+    lambda drawn: Entry(B, drawn[0], Storage(Coding("low_rank", "planes"), Place(A, 2**63 - 1, drawn[1])), *drawn[2:])
 )
 
 
@@ -34,7 +34,7 @@ def line(one: Entry) -> bytes:
         USUAL,
         USUAL._replace(shape=()),
         USUAL._replace(shape=(0,)),
-        USUAL._replace(storage=Storage("dense", "raw", B, 0)),
+        USUAL._replace(storage=Storage(Coding("dense", "raw"), Place(B, 0))),
     ],
     ids=["bundled", "0-d", "empty", "whole object"],
 )

@@ -113,7 +113,7 @@ def test_unknown_strategies_and_options_are_refused_with_what_is_close() -> None
 
 def test_a_plug_in_that_is_no_strategy_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(registry.BUILT_IN["merges"], "odd", "builtins:dict")
-    with pytest.raises(PluginError, match="'odd' is no Strategy but <class 'dict'>"):
+    with pytest.raises(PluginError, match="cannot be loaded: it is no Strategy but <class 'dict'>"):
         load_strategy("odd")
 
 

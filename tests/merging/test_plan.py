@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, ValidationError
 
-from git_theta.manifest.model import Entry, Manifest, Storage, View
+from git_theta.manifest.model import Coding, Entry, Manifest, Place, Storage, View
 from git_theta.merging.decisions import BASE, CONTESTED_STATES, Decision, DecisionState, identity_of, names_of
 from git_theta.merging.plan import OPAQUE, Plan, PlannedParameter, plan_merge, settle_contested
 from git_theta.merging.plan_rendering import explain_decision, plan_json, render_plan
@@ -30,7 +30,7 @@ def oid(content: str) -> str:
 
 def part(content: str) -> Entry:
     """Bytes without a name."""
-    return Entry(oid(content), 9, Storage("dense", "raw", oid(content), 9))
+    return Entry(oid(content), 9, Storage(Coding("dense", "raw"), Place(oid(content), 9)))
 
 
 def parameter(text: str) -> Entry:
@@ -119,7 +119,7 @@ def test_every_state_but_that_of_ties_is_above() -> None:
 def test_storage_is_not_identity() -> None:
     stored_otherwise = checkpoint("w 1")
     entry = stored_otherwise.entries[0]
-    elsewhere = entry._replace(storage=Storage("dense", "planes", oid("bundle"), 1000, (10, 5)))
+    elsewhere = entry._replace(storage=Storage(Coding("dense", "planes"), Place(oid("bundle"), 1000, (10, 5))))
     heads = [stored_otherwise._replace(entries=(elsewhere,)), checkpoint("w 1")]
     assert plan_merge(checkpoint("w 1"), heads).counts == {DecisionState.UNCHANGED: 1}
 
@@ -572,7 +572,7 @@ def test_a_name_cannot_speak_to_the_terminal() -> None:
 
 def large(stride: int) -> Manifest:
     """10,000 parameters, every ``stride``-th changed."""
-    storage = Storage("dense", "planes", oid("bundle"), 1 << 40, (1, 4000))
+    storage = Storage(Coding("dense", "planes"), Place(oid("bundle"), 1 << 40, (1, 4000)))
     contents = (f"{number + (number % stride == 0) * stride * 100_000:064x}" for number in range(10_000))
     entries = [Entry(text, 4096, storage, f"l.{at}.w", "F32", (32, 32)) for at, text in enumerate(contents)]
     return Manifest("safetensors", 10_000 * 4096, tuple(entries), part("frame"))

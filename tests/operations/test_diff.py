@@ -130,7 +130,7 @@ def test_the_same_report_for_large_and_small_tensors(context: Context) -> None:
 
 def without(context: Context, lost: Manifest, name: str) -> tuple[Context, str]:
     """A context that has everything but one parameter's object."""
-    missing = next(entry.storage.object for entry in lost.entries if entry.name == name)
+    missing = next(entry.storage.place.object for entry in lost.entries if entry.name == name)
     store = MemoryStore()
     for oid in context.store.oids():
         if oid != missing:

@@ -10,7 +10,7 @@ import pytest
 
 from git_theta import parameters
 from git_theta.errors import ChangedFile, StoreError
-from git_theta.manifest.model import Entry, Storage
+from git_theta.manifest.model import Coding, Entry, Place, Storage
 from git_theta.operations.adding.bundle import SMALL_PAYLOAD
 from git_theta.operations.adding.encoding import EncodedPart, PartEncoder
 from git_theta.operations.workers import Workers
@@ -57,7 +57,10 @@ def oid_of(data: bytes) -> str:
 
 def content(draft: EncodedPart, store: MemoryStore) -> bytes:
     """The part's bytes, read as a checkout would."""
-    storage = draft.storage or Storage("dense", draft.serializer, *store.put([draft.payload]))
+    storage = draft.storage
+    if storage is None:
+        assert draft.coding
+        storage = Storage(draft.coding, Place(*store.put([draft.payload])))
     return b"".join(parameters.read_values(Entry(draft.oid, draft.size, storage), store, map))
 
 
@@ -87,7 +90,7 @@ def test_a_small_payload_waits_for_a_bundle(workers: Workers) -> None:
 
 
 def test_a_known_part_is_not_stored_again(workers: Workers) -> None:
-    data, storage = weight_bytes(3 * BLOCK), Storage("dense", "raw", "a" * 64, 3 * BLOCK)
+    data, storage = weight_bytes(3 * BLOCK), Storage(Coding("dense", "raw"), Place("a" * 64, 3 * BLOCK))
     known = {oid_of(data): storage}
     store = MemoryStore()
     encoder = PartEncoder(store, workers, known.get)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -55,6 +56,19 @@ def test_without_a_base_heads_may_differ_in_checksums(context: Context) -> None:
 def test_other_formats_are_contested(context: Context) -> None:
     base = checkpoint({"a": b"1"})
     assert source(context, base, state(1), saved({"a": torch.ones(2), "step": 4})) == (None, False)
+
+
+def test_the_folder_in_an_archive_is_no_news(context: Context, tmp_path: Path) -> None:
+    """torch calls it after the file, which may be a temporary one; its length moves everything in the archive."""
+
+    def written(name: str, value: float, **others: Any) -> bytes:
+        torch.save({"a": torch.full((3,), value), "b": torch.ones(40), **others}, tmp_path / name)
+        return (tmp_path / name).read_bytes()
+
+    files = written("model.pt", 0), written("model.pt.tmp-0123456789", 1), written("m", 2)
+    assert source(context, *files) == (0, True)
+    assert source(context, *files[:2], written("m", 2, step=1)) == (1, True)
+    assert source(context, files[0], written("n", 1, step=2), written("m", 2, step=1)) == (None, False)
 
 
 def test_metadata(context: Context) -> None:

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from git_theta.manifest.model import Entry, Storage
-from git_theta.manifest.text import storage_to_json
+from git_theta.manifest.model import Coding, Entry, Place, Storage
+from git_theta.manifest.storage_json import storage_to_json
 from git_theta.operations.state_database import StateDatabase
 
 A, B = "a" * 64, "b" * 64
-STORAGE = Storage("dense", "planes", B, 1000, (10, 20), {"later": 1})
+STORAGE = Storage(Coding("dense", "planes"), Place(B, 1000, (10, 20)), {"later": 1})
 ENTRY = Entry(A, 42, STORAGE)
 
 
@@ -48,8 +48,8 @@ def test_a_storage_is_remembered(opened: Callable[[], StateDatabase]) -> None:
 def test_the_last_storage_counts(opened: Callable[[], StateDatabase]) -> None:
     state = opened()
     state.remember_storages([ENTRY])
-    state.remember_storages([ENTRY._replace(storage=STORAGE._replace(range=None))])
-    assert state.storage_of(A) == STORAGE._replace(range=None)
+    state.remember_storages([ENTRY._replace(storage=STORAGE._replace(place=Place(B, 1000)))])
+    assert state.storage_of(A) == STORAGE._replace(place=Place(B, 1000))
 
 
 def test_nothing_is_written_where_there_is_nothing_to_remember(opened: Callable[[], StateDatabase], file: Path) -> None:

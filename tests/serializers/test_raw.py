@@ -9,8 +9,6 @@ from git_theta.testing.serializers import SerializerLaws
 
 
 class TestRaw(SerializerLaws):
-    several = False
-
     def make_serializer(self) -> Serializer:
         return RawSerializer()
 

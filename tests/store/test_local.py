@@ -6,7 +6,6 @@ import errno
 import os
 import stat
 import subprocess
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -166,17 +165,6 @@ def test_folders_are_shared_as_git_shares_its_own(tmp_path: Path, shared: str, m
     assert {stat.S_IMODE(folder.stat().st_mode) for folder in folders} == {mode}
     assert stat.S_IMODE((common / "objects").stat().st_mode) == mode
     assert stat.S_IMODE(made.stat().st_mode) == 0o444
-
-
-def test_leftovers_of_killed_processes_go_after_a_day(store: LocalStore) -> None:
-    folder = store.root / "tmp"
-    folder.mkdir(parents=True)
-    (folder / "1-old").touch()
-    (folder / "1-new").touch()
-    day_ago = time.time() - 25 * 3600
-    os.utime(folder / "1-old", (day_ago, day_ago))
-    store.put([CONTENT])
-    assert [path.name for path in folder.iterdir()] == ["1-new"]
 
 
 def test_a_store_that_cannot_be_written_says_so(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ def test_the_examples_pass_the_kit(tmp_path: Path) -> None:
     for name, text in FENCE.findall(PAGE):
         (tmp_path / name).write_text(text)
     describe(tmp_path, tmp_path / "site")
-    found = "from git_theta import registry; print(registry.load_plugin('formats', 'bag').name)"
+    found = "from git_theta.formats.base import FORMATS; print(FORMATS.load_plugin('bag').name)"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (tmp_path / "site", tmp_path, ROOT)))}
     for command in (["-c", found], ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull, tmp_path]):
         done = subprocess.run([sys.executable, *command], cwd=tmp_path, env=environment, capture_output=True, text=True)

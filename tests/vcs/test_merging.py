@@ -11,12 +11,19 @@ from git_theta.errors import UsageError
 from git_theta.vcs import git_merge, trees
 from git_theta.vcs.heads import Head, independent_heads, merge_base, merge_message, resolve_head
 from tests.sandbox import Sandbox
+from tests.templates import built_once
 
 
 @pytest.fixture(params=["sha1", "sha256"])
 def forked(request: pytest.FixtureRequest, tmp_path: Path, home: Path) -> Sandbox:
     """``main``, and ``a`` and ``b`` that each change one line of ``text`` and add a file."""
     sandbox = Sandbox.create(tmp_path / "repository", request.param, install=False)
+    _fork(sandbox)
+    return sandbox
+
+
+@built_once
+def _fork(sandbox: Sandbox) -> None:
     sandbox.write("text", b"1\n\n\n\n2\n")
     sandbox.commit()
     for name, text in (("a", b"A\n\n\n\n2\n"), ("b", b"1\n\n\n\nB\n"), ("c", b"C\n\n\n\n2\n")):
@@ -25,7 +32,6 @@ def forked(request: pytest.FixtureRequest, tmp_path: Path, home: Path) -> Sandbo
         sandbox.write(f"of {name}\nand a line", b"new\n")
         sandbox.commit(name)
     sandbox.git("checkout", "--quiet", "main")
-    return sandbox
 
 
 def heads(repository: Sandbox, *names: str) -> list[Head]:

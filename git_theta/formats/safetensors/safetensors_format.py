@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NoReturn
 
 from git_theta.errors import FormatError
-from git_theta.formats.base import Format, Part, Source, Span, Template
+from git_theta.formats.base import Format, Part, Scalar, Source, Span, Template
 from git_theta.formats.layout import MAX_NAMES, require_shape, validate_spans
 from git_theta.formats.safetensors.safetensors_header import build_header
-from git_theta.formats.template import TemplateSource, matches_template, verify_runs
+from git_theta.formats.template import TemplateSource, matches_template
 from git_theta.tensors.dtypes import BY_NAME
 from git_theta.tensors.spec import Spec
 
@@ -47,7 +47,16 @@ class SafetensorsFormat(Format):
             return list(like.runs)
         text, _ = _read_header_text(TemplateSource(like))
         header = build_header(parts, *_read_inherited(_HeaderReader(text), {part.name for part in parts}))
-        return verify_runs(self, [header, *(b"" for _ in parts)], parts)
+        return [header, *(b"" for _ in parts)]
+
+    def metadata(self, like: Template) -> Iterator[tuple[str, Scalar]]:
+        """What ``__metadata__`` says."""
+        header = _HeaderReader(_read_header_text(TemplateSource(like))[0])
+        for name in header.read_keys():
+            if name == "__metadata__" and header.peek() == "{":
+                yield from ((key, str(header.read_value())) for key in header.read_keys())
+            else:
+                header.read_value()
 
 
 def _read_header_text(source: Source) -> tuple[str, int]:

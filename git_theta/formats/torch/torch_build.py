@@ -16,8 +16,8 @@ from git_theta.formats.pickle.pickle_writer import check_repeatable, write_pickl
 from git_theta.formats.template import TemplateSource
 from git_theta.formats.torch.torch_revise import STORAGE_TAG, NewStorage, StorageChanges, revise_tables, windows_of
 from git_theta.formats.torch.torch_tables import Tables
+from git_theta.formats.zip.zip_derived import CRC_UNKNOWN, members_of
 from git_theta.formats.zip.zip_directory import UTF8, Member
-from git_theta.formats.zip.zip_mend import members_of
 from git_theta.formats.zip.zip_writer import NewMember, build_archive, parse_alignment
 
 _TORCH_ALIGNMENT = 64
@@ -117,7 +117,7 @@ class ArchiveRebuilder:
         record = self._read_record(sample)
         for key, part in storages.items():
             size = part.spec.nbytes
-            crc = part.crc() if sample.crc and size else 0
+            crc = CRC_UNKNOWN if sample.crc and size else 0
             yield NewMember(_encode_name(f"{self._prefix}data/{key}", sample), crc, size, size, None, record)
 
     def _read_record(self, member: Member) -> bytes:

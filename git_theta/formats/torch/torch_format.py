@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from git_theta.errors import FormatError
-from git_theta.formats.base import Format, Part, Source, Span, SpanView, Template
+from git_theta.formats.base import Derived, Format, Part, Scalar, Source, Span, SpanView, Template
 from git_theta.formats.layout import validate_spans
-from git_theta.formats.pickle.pickle_reader import MAX_PICKLE, read_pickle
-from git_theta.formats.template import TemplateSource, find_misread, matches_template, verify_runs
+from git_theta.formats.pickle.pickle_reader import MAX_PICKLE, Call, PickledDict, read_pickle
+from git_theta.formats.template import TemplateSource, find_misread, matches_template, place_parts
 from git_theta.formats.torch.torch_build import ArchiveRebuilder
 from git_theta.formats.torch.torch_names import UniqueNames, name_tensors
 from git_theta.formats.torch.torch_tensors import PickledTensor
+from git_theta.formats.zip.zip_derived import derive_checksums, derive_places
 from git_theta.formats.zip.zip_directory import Member, read_directory
-from git_theta.formats.zip.zip_mend import blank_member, members_of, mend_checksums
 from git_theta.tensors.spec import Spec
 
 _SUFFIXES = frozenset((".pt", ".pth", ".bin", ".ckpt"))
@@ -28,6 +28,9 @@ _SUFFIXES = frozenset((".pt", ".pth", ".bin", ".ckpt"))
 _FIRST_MEMBER = re.compile(rb"PK\x03\x04.{26}[^/\x00]+/(?:data\.pkl|(?:data|constants)/\d+)", re.DOTALL)
 # What each pickle of an archive is called, the folder of its storages, and the name that its tensors go under.
 _PICKLES = (("data", ""), ("constants", "constants"))
+
+_MAX_DEPTH = 4
+"""How deep metadata are looked for."""
 
 
 @dataclass(frozen=True)
@@ -64,31 +67,50 @@ class TorchZipFormat(Format):
         return list(validate_spans(spans, source.size))
 
     def build(self, parts: Sequence[Part], like: Template) -> list[bytes]:
-        """The template with other checksums, or, for other parameters, a checkpoint of plain values rebuilt.
+        """The template as it is, or, for other parameters, a checkpoint of plain values rebuilt.
 
         Raises:
             FormatError: other parameters, and the template is TorchScript, or holds objects, or has no place for them.
         """
         members = read_directory(TemplateSource(like))
         if matches_template(parts, like):
-            return mend_checksums(parts, like, members)
+            return list(like.runs)
         rebuilder = ArchiveRebuilder(like, members, _find_prefix(members))
         runs = rebuilder.build_runs(parts)
         # Tied names can come out in another order, which only putting them in anew can change.
-        wrong = find_misread(self, runs, parts)
-        moved = {name for part in wrong for name in (part.name, *(view.name for view in part.views))}
-        return verify_runs(self, rebuilder.build_runs(parts, moved), parts) if wrong else runs
+        wrong = find_misread(self, place_parts(runs, parts))
+        moved = {name for span in wrong for name in (span.name, *(view.name for view in span.views))}
+        return rebuilder.build_runs(parts, moved) if wrong else runs
 
-    def comparable_runs(self, like: Template) -> tuple[bytes, ...]:
-        """The runs without ``.data/serialization_id``: torch hashes names and checksums of all members into it."""
+    def derived(self, like: Template) -> Iterator[Derived]:
+        """CRCs, the folder in every name and what it moves, and ``.data/serialization_id``.
+
+        torch calls the folder after the file that it writes to, perhaps a temporary one, and hashes the names and
+        checksums of all members into the id.
+        """
         members = read_directory(TemplateSource(like))
-        stamp = members.get(f"{_find_prefix(members)}.data/serialization_id")
-        return blank_member(like, stamp) if stamp else like.runs
+        prefix = _find_prefix(members)
+        yield from derive_checksums(like, members)
+        yield from derive_places(like, members, prefix)
+        stamp = members.get(f"{prefix}.data/serialization_id")
+        if stamp:
+            yield Derived(stamp.offset, stamp.size)
 
-    def checksums(self, like: Template) -> dict[str, int]:
-        """As ``Format.checksums`` says; nothing for tensors whose writer left the CRC out."""
-        members = members_of(like.spans, read_directory(TemplateSource(like)))
-        return {span.name: member.crc for span, member in zip(like.spans, members, strict=True) if member.crc}
+    def metadata(self, like: Template) -> Iterator[tuple[str, Scalar]]:
+        """The plain values that were pickled: of dicts and of objects' attributes, a few levels deep."""
+        source = TemplateSource(like)
+        for name, member in read_directory(source).items():
+            if name.endswith("/data.pkl") and member.stored and member.size <= MAX_PICKLE:
+                yield from _plain_values(read_pickle(source.read(member.offset, member.size)), (), _MAX_DEPTH)
+
+
+def _plain_values(value: object, path: tuple[str, ...], depth: int) -> Iterator[tuple[str, Scalar]]:
+    if value is None or isinstance(value, (str, int, float)):
+        yield ".".join(path), value
+    elif depth and isinstance(value, (PickledDict, Call)):
+        for key, inner in value.pairs or ():
+            if isinstance(key, (str, int)):
+                yield from _plain_values(inner, (*path, str(key)), depth - 1)
 
 
 def _find_prefix(members: dict[str, Member]) -> str:

@@ -7,8 +7,9 @@ directory of any size whole, and neither finds where data starts nor notices a m
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from git_theta.errors import FormatError
 from git_theta.formats.base import Source
@@ -21,6 +22,10 @@ _LOCAL = struct.Struct("<4s5H3L2H")
 _LONGEST_COMMENT = 0xFFFF
 _SATURATED_COUNT, _SATURATED = 0xFFFF, 0xFFFFFFFF
 _ZIP64_EXTRA = 1
+_END64_PREFIX = 12
+"""Bytes of the zip64 end that the size it states leaves out."""
+_DESCRIPTOR_SIZES = (12, 16, 20, 24)
+"""With or without a signature, sizes of 32 or 64 bits. torch leaves it out for members without bytes."""
 _ENCRYPTED, SIZES_FOLLOW, UTF8 = 1, 8, 0x800
 # About 100 bytes of directory and 300 of memory each; torch writes one member per storage.
 _MAX_MEMBERS = 300_000
@@ -67,10 +72,10 @@ class _DirectoryRecord:
 def read_directory(source: Source) -> dict[str, Member]:
     """The members of the archive by name, in file order.
 
-    Raises FormatError where the file is no archive, a member lies outside it, overlaps another or appears twice, or
-    local headers and directory tell different stories.
+    Raises FormatError where the file is no archive or more than one: a member lies outside it, overlaps another or
+    appears twice, bytes belong to no member, or local headers and directory tell different stories.
     """
-    count, size, start = _find_directory(source)
+    count, size, start, tail = _find_directory(source)
     if count > _MAX_MEMBERS or size > _MAX_DIRECTORY:
         raise FormatError(f"the archive claims {count} members in a directory of {size} bytes, too many to read")
     records = sorted(_parse_records(source.read(start, size), count), key=lambda record: record.header_offset)
@@ -85,18 +90,45 @@ def read_directory(source: Source) -> dict[str, Member]:
             raise FormatError(f"a member of the archive reaches into the directory: {member.name!a}")
         if members.setdefault(member.name, member) is not member:
             raise FormatError(f"two members of the archive have the same name: {member.name!a}")
+    _require_one_archive(members.values(), start)
+    if start + size != tail:
+        raise FormatError("the archive has bytes after its directory that belong to no member")
     return members
 
 
-def _find_directory(source: Source) -> tuple[int, int, int]:
-    """Number of members, size and offset of the central directory."""
+def directory_places(source: Source) -> list[tuple[int, int]]:
+    """Where the file says where its directory lies, and how long it is: offsets and sizes."""
+    end, _ = _find_end(source)
+    wide = _find_end64(source, end)
+    places = [(end + 12, 8)]
+    return [*places, (wide.offset + 40, 16), (end - _END64_LOCATOR.size + 8, 8)] if wide else places
+
+
+def _require_one_archive(members: Iterable[Member], start: int) -> None:
+    """Raise FormatError where bytes before the directory's ``start`` are no member's: another archive's, or nobody's.
+
+    Whoever rebuilds the archive would lose them. After a member's data there may be a data descriptor.
+    """
+    end, follows = 0, False
+    for offset, member in [*((member.header_offset, member) for member in members), (start, None)]:
+        if offset != end and not (follows and offset - end in _DESCRIPTOR_SIZES):
+            raise FormatError(f"{offset - end} bytes belong to no member of the archive: it may be several in one")
+        if member:
+            end, follows = member.offset + member.size, bool(member.flags & SIZES_FOLLOW)
+
+
+def _find_directory(source: Source) -> tuple[int, int, int, int]:
+    """Number of members, size and offset of the central directory, and where what ends the archive begins."""
     end, fields = _find_end(source)
     count, size, start = fields
-    if count == _SATURATED_COUNT or _SATURATED in (size, start):
-        count, size, start = _find_end64(source, end) or fields
+    wide = _find_end64(source, end)
+    if wide:
+        end = wide.offset
+        if count == _SATURATED_COUNT or _SATURATED in (size, start):
+            count, size, start = wide.members, wide.size, wide.start
     if start + size > end:
         raise FormatError("the archive's directory lies outside the file")
-    return count, size, start
+    return count, size, start, end
 
 
 def _find_end(source: Source) -> tuple[int, tuple[int, int, int]]:
@@ -113,8 +145,17 @@ def _find_end(source: Source) -> tuple[int, tuple[int, int, int]]:
     raise FormatError("the archive has no end: it is truncated, or no zip")
 
 
-def _find_end64(source: Source, end: int) -> tuple[int, int, int] | None:
-    """What the zip64 end record says, or None where there is none: 65,535 members fit a plain archive too."""
+class _WideEnd(NamedTuple):
+    """What a zip64 end record says, and its own offset."""
+
+    offset: int
+    members: int
+    size: int
+    start: int
+
+
+def _find_end64(source: Source, end: int) -> _WideEnd | None:
+    """The zip64 end record, or None where there is none: 65,535 members fit a plain archive too."""
     if end < _END64_LOCATOR.size:
         return None
     signature, _, at, _ = _END64_LOCATOR.unpack(source.read(end - _END64_LOCATOR.size, _END64_LOCATOR.size))
@@ -122,10 +163,10 @@ def _find_end64(source: Source, end: int) -> tuple[int, int, int] | None:
         return None
     if at + _END64.size > end:
         raise FormatError("the archive's zip64 end lies outside the file")
-    signature, *_, count, size, start = _END64.unpack(source.read(at, _END64.size))
-    if signature != b"PK\6\6":
+    signature, rest, *_, count, size, start = _END64.unpack(source.read(at, _END64.size))
+    if signature != b"PK\6\6" or at + _END64_PREFIX + rest != end - _END64_LOCATOR.size:
         raise FormatError("the archive's zip64 end is damaged")
-    return count, size, start
+    return _WideEnd(at, count, size, start)
 
 
 def _parse_records(directory: bytes, count: int) -> Iterator[_DirectoryRecord]:

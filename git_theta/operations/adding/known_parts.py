@@ -40,7 +40,7 @@ class KnownParts:
         return prior is not None and prior.storage == part.storage
 
     def _is_here(self, storage: Storage) -> bool:
-        return self._context.store.size(storage.object) == storage.bytes
+        return all(self._context.store.size(oid) == size for oid, size in storage.objects().items())
 
     def _can_restore(self, part: Entry) -> bool:
         """Whether the part's bytes are where it says; remembered, so that they are read once."""

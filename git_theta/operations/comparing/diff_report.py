@@ -128,7 +128,7 @@ def _has_other_changes(comparison: Comparison, context: Context) -> bool:
         return True
     before, after = comparison.before[0].manifest, comparison.after[0].manifest
     if _unnamed_oids(before) != _unnamed_oids(after) or any(
-        context.store.size(part.storage.object) is None for part in _unnamed_parts(before, after)
+        context.store.size(oid) is None for part in _unnamed_parts(before, after) for oid in part.storage.objects()
     ):
         return True
     try:

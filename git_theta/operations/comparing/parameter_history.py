@@ -195,9 +195,9 @@ def _describe_change(
     parts = [change.after.entry for change in changes if change.after and change.status not in _SAME_VALUES]
     if keep is None:
         parts += [shard.manifest.frame for shard in one.after if shard.manifest.frame]
-    places = {(part.storage.object, part.storage.range): part.storage.size for part in parts}
-    known = _find_named_objects(texts, [oid for oid, _ in places])
-    stored = sum(size for (oid, _), size in places.items() if oid not in known)
+    places = {place for part in parts for place in part.storage.places()}
+    known = _find_named_objects(texts, [place.object for place in places])
+    stored = sum(place.size for place in places if place.object not in known)
     was = one.before[0].path if len(one.before) == len(one.after) == 1 else one.path
     return CheckpointChange(
         one.path, "" if was == one.path else was, changes, one.rest_changed, sum(map(count_parameters, held)), stored

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Any
 
 from git_theta.errors import CorruptObject, ThetaError
 from git_theta.manifest.model import Entry, Manifest
 from git_theta.operations.restoring.restore import require_size
+
+_NO_EXTRA: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -19,13 +24,23 @@ class ManifestBlob:
     manifest: Manifest
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # there is one for each part of each version
 class ObjectUse:
-    """A part whose bytes are in an object, and the first manifest that says so."""
+    """A part, or an update base of one, whose payload is in an object, and the first manifest that says so."""
 
     part: Entry
     path: str
     blob: str
+
+    @property
+    def object(self) -> str:
+        """The object's id."""
+        return self.part.storage.place.object
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of the whole object."""
+        return self.part.storage.place.bytes
 
 
 @dataclass
@@ -34,7 +49,7 @@ class Inventory:
 
     Attributes:
         manifests: how many there are.
-        uses: object -> its parts, each distinct one once.
+        uses: object -> the parts whose payloads are in it, update bases among them; each distinct one once.
         unsound: manifests whose parts do not add up to their file.
         work: bytes that ``verify`` is going to hash.
     """
@@ -45,7 +60,7 @@ class Inventory:
 
     @property
     def bytes_to_verify(self) -> int:
-        return sum(uses[0].part.storage.bytes + sum(use.part.size for use in uses) for uses in self.uses.values())
+        return sum(uses[0].bytes + sum(use.part.size for use in uses) for uses in self.uses.values())
 
 
 @dataclass(frozen=True)
@@ -77,21 +92,31 @@ def take_inventory(manifests: Iterable[ManifestBlob]) -> Inventory:
         except CorruptObject as error:
             found.unsound.append(Defect(error, "", held.path, held.blob, ()))
         for part in held.manifest.parts():
-            storage = part.storage
-            key = (
-                storage.object,
-                part.oid,
-                part.size,
-                storage.bytes,
-                storage.range,
-                storage.update,
-                storage.serializer,
-            )
-            if key not in seen:
-                seen.add(key)
-                use = ObjectUse(part._replace(views=(), extra={}), held.path, held.blob)
-                found.uses.setdefault(storage.object, []).append(use)
+            for one in (*_named_bases(part), part):
+                if (key := _distinguish(one)) not in seen:
+                    seen.add(key)
+                    bare = one._replace(views=(), extra=_NO_EXTRA) if one.views or one.extra else one
+                    use = ObjectUse(bare, held.path, held.blob)
+                    found.uses.setdefault(use.object, []).append(use)
     return found
+
+
+def _named_bases(part: Entry) -> Iterable[Entry]:
+    """The update bases of a part, which are lost where they are damaged under the part's name."""
+    return (base._replace(name=part.name) for base in part.storage.bases())
+
+
+def _distinguish(part: Entry) -> tuple[object, ...]:
+    """What makes a part another one to verify."""
+    coding, place, _ = part.storage
+    how = repr(coding) if coding.options or coding.chain else _name_coding(coding.update, coding.serializer)
+    return part.oid, part.size, place, how
+
+
+@lru_cache(1 << 8)
+def _name_coding(update: str, serializer: str) -> str:
+    """One text for all parts that are stored so."""
+    return repr((update, serializer))
 
 
 def needed_objects(manifests: Iterable[ManifestBlob]) -> dict[str, ObjectUse]:
@@ -101,4 +126,4 @@ def needed_objects(manifests: Iterable[ManifestBlob]) -> dict[str, ObjectUse]:
 
 def object_sizes(needed: Mapping[str, ObjectUse]) -> dict[str, int]:
     """The bytes of each of these objects, as its manifest says."""
-    return {oid: use.part.storage.bytes for oid, use in needed.items()}
+    return {oid: use.bytes for oid, use in needed.items()}

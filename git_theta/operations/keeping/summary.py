@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from itertools import islice
 from typing import NamedTuple
 
 from git_theta import parameters
 from git_theta.errors import FormatError
-from git_theta.formats.base import Span, Template
-from git_theta.formats.pickle.pickle_reader import MAX_PICKLE, Call, PickledDict, read_pickle
-from git_theta.formats.template import TemplateSource
-from git_theta.formats.zip.zip_directory import read_directory
+from git_theta.formats.base import Scalar, Span, Template
+from git_theta.formats.guarded_format import load_format
 from git_theta.manifest import frame
 from git_theta.manifest.model import Entry, Manifest
 from git_theta.store.base import Store
@@ -26,10 +23,6 @@ LARGEST_FRAME = 8 << 20
 """Bytes of a frame up to which metadata are looked for: what is parsed takes many times that in memory."""
 _MAX_COMPONENTS = 32  # of a name; deeper ones stay together
 _MAX_VALUES = 200
-_MAX_DEPTH = 4
-_PICKLE_NAME = "/data.pkl"
-
-Scalar = str | int | float | bool | None
 
 
 class ParameterTotals(NamedTuple):
@@ -57,12 +50,12 @@ class ModuleNode(NamedTuple):
 def sum_parameters(entries: Iterable[Entry]) -> ParameterTotals:
     """The sums over some parameters."""
     found = list(entries)
-    places = {(one.storage.object, one.storage.range): one.storage.size for one in found}
+    places = {place for one in found for place in one.storage.places()}
     return ParameterTotals(
         len(found),
         sum(map(element_count, found)),
         sum(entry.size for entry in found),
-        sum(places.values()),
+        sum(place.size for place in places),
         dict(Counter(entry.dtype for entry in found)),
     )
 
@@ -104,41 +97,20 @@ def _build_module(name: str, named: Sequence[tuple[list[str], Entry]]) -> Module
 
 
 def read_metadata(manifest: Manifest, store: Store) -> dict[str, Scalar]:
-    """What a file says beside its parameters: the ``__metadata__`` of safetensors, the plain values that torch pickled.
+    """What a file says beside its parameters, as its format reads it (``Format.metadata``): the first 200 values.
 
-    Keys are joined by dots; of many values, there are the first 200. Nothing for other formats and for frames over
-    LARGEST bytes. Raises MissingObject, CorruptObject where the frame cannot be read.
+    Nothing for frames over LARGEST_FRAME bytes, and for frames that the format cannot read. Raises MissingObject,
+    CorruptObject where the frame's object cannot be read, PluginError where the format is not here or fails.
     """
-    if manifest.frame is None or manifest.frame.size > LARGEST_FRAME or manifest.format not in _READERS:
+    if manifest.frame is None or manifest.frame.size > LARGEST_FRAME:
         return {}
-    runs = list(frame.decode_frame(b"".join(parameters.read_values(manifest.frame, store, map)), len(manifest.entries)))
-    with suppress(FormatError, ValueError, RecursionError):
-        return dict(islice(_READERS[manifest.format](manifest, runs), _MAX_VALUES))
+    runs = frame.decode_frame(b"".join(parameters.read_values(manifest.frame, store, map)), len(manifest.entries))
+    spans = [Span(entry.name or entry.oid, _spec_of(entry), 0, entry.size) for entry in manifest.entries]
+    with suppress(FormatError):
+        return dict(islice(load_format(manifest.format).metadata(Template(tuple(runs), tuple(spans))), _MAX_VALUES))
     return {}
 
 
-def _safetensors_metadata(_: Manifest, runs: Sequence[bytes]) -> Iterator[tuple[str, Scalar]]:
-    size = int.from_bytes(runs[0][:8], "little")
-    header = json.loads(runs[0][8 : 8 + size])
-    found = header.get("__metadata__") if isinstance(header, dict) else None
-    yield from found.items() if isinstance(found, dict) else ()
-
-
-def _torch_metadata(manifest: Manifest, runs: Sequence[bytes]) -> Iterator[tuple[str, Scalar]]:
-    spans = [Span(entry.oid, Spec(BY_NAME["U8"], (entry.size,)), 0, entry.size) for entry in manifest.entries]
-    source = TemplateSource(Template(tuple(runs), tuple(spans)))
-    for name, member in read_directory(source).items():
-        if name.endswith(_PICKLE_NAME) and member.stored and member.size <= MAX_PICKLE:
-            yield from _scalars(read_pickle(source.read(member.offset, member.size)), (), _MAX_DEPTH)
-
-
-def _scalars(value: object, path: tuple[str, ...], depth: int) -> Iterator[tuple[str, Scalar]]:
-    if value is None or isinstance(value, (str, int, float)):
-        yield ".".join(path), value
-    elif depth and isinstance(value, (PickledDict, Call)):
-        for key, inner in value.pairs or ():
-            if isinstance(key, (str, int)):
-                yield from _scalars(inner, (*path, str(key)), depth - 1)
-
-
-_READERS = {"safetensors": _safetensors_metadata, "torch": _torch_metadata}
+def _spec_of(entry: Entry) -> Spec:
+    known = BY_NAME.get(entry.dtype)
+    return Spec(known, entry.shape) if known else Spec(BY_NAME["U8"], (entry.size,))

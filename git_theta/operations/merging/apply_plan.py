@@ -14,7 +14,7 @@ from git_theta import parameters
 from git_theta.errors import ConflictError
 from git_theta.manifest.model import Entry, Manifest
 from git_theta.merging import options
-from git_theta.merging.base import Contest, Report, Strategy
+from git_theta.merging.base import STRATEGIES, Contest, Report, Strategy
 from git_theta.merging.catalogue import load_strategy
 from git_theta.merging.checks import check
 from git_theta.merging.contests import contest
@@ -179,7 +179,8 @@ def _run_jobs(jobs: Sequence[_StrategyJob], context: Context) -> tuple[dict[str,
         one_thread_each()
     for (name, _), group in groups.items():
         strategy = load_strategy(name)
-        prepared = strategy.prepare([job.contest for job in group], context.workers.map)
+        with STRATEGIES.guard(name):
+            prepared = list(strategy.prepare([job.contest for job in group], context.workers.map))
         for job, found in zip(group, prepared, strict=True):
             entry = next(held[0] for held in job.decision.heads if held)
             label = PartLabel(entry.name, entry.dtype, entry.shape, entry.views, found.spec.dtype.width)
@@ -192,7 +193,7 @@ def _run_jobs(jobs: Sequence[_StrategyJob], context: Context) -> tuple[dict[str,
 def _merge_bytes(strategy: Strategy, prepared: Contest) -> Iterator[Buffer]:
     from git_theta.tensors.torch_values import to_bytes
 
-    return (to_bytes(chunk) for chunk in strategy.merge(prepared))
+    return map(to_bytes, STRATEGIES.guard_iterator(strategy.name, strategy.merge(prepared)))
 
 
 def _first_head(decision: Decision) -> int:

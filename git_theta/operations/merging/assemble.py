@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Callable, Iterable, Mapping
-from functools import partial
+from collections.abc import Iterable, Mapping
+from itertools import zip_longest
 
-from git_theta import parameters, registry
-from git_theta.errors import ConflictError, FormatError
-from git_theta.formats.base import Format, Part
+from git_theta.errors import ConflictError, FormatError, PluginError
+from git_theta.formats.base import Part
+from git_theta.formats.building import build_file, read_checksums
+from git_theta.formats.guarded_format import GuardedFormat, load_format
 from git_theta.manifest.model import Entry, Manifest
 from git_theta.merging.plan import Plan
 from git_theta.operations.adding.manifest_builder import ManifestBuilder
-from git_theta.operations.availability import require_entries
 from git_theta.operations.context import Context
 from git_theta.operations.streams import Stream
-from git_theta.operations.templates import TAKE_A_SIDE, checked_spec, read_template, span_views
+from git_theta.operations.templates import TAKE_A_SIDE, part_of, read_template
 
 
 def assemble_manifest(made: Plan, computed: Mapping[str, Entry], context: Context) -> Manifest:
@@ -34,23 +33,21 @@ def assemble_manifest(made: Plan, computed: Mapping[str, Entry], context: Contex
         return like
     entries = _merged_entries(made, computed)
     for there in (like, *made.heads):
-        if (
-            made.exact
-            and _layout_key(there) == _layout_key(like)
-            and _named_oids(entries) == _named_oids(there.parameters())
-        ):
+        if made.exact and _has_layout(there, like) and _has_values(there.parameters(), entries):
             return there
-    reader: Format = registry.load_plugin("formats", like.format)()
-    checksum = _Checksums(made, reader, context)
-    parts = [_part_of(entry, partial(checksum.checksum_of, entry)) for entry in entries]
+    reader = load_format(like.format)
+    declared = _DeclaredChecksums(made, entries, reader, context)
+    parts = [part_of(entry, context) for entry in entries]
     try:
-        runs = reader.build(parts, read_template(like, context))
+        runs = build_file(reader, parts, read_template(like, context), declared.find)
     except FormatError as error:
         raise ConflictError(
             f"the merged parameters fit no {like.format} file: {error.message}",
             hint=TAKE_A_SIDE,
             parameter=error.parameter,
         ) from error
+    except PluginError as error:
+        raise ConflictError(error.message, hint=f"{error.hint} {TAKE_A_SIDE}") from error
     layout = ManifestBuilder(context, like)
     for run, entry in zip(runs, entries, strict=False):
         layout.add_literal(Stream.from_pieces([run]), None)
@@ -67,46 +64,45 @@ def _merged_entries(made: Plan, computed: Mapping[str, Entry]) -> list[Entry]:
     return [computed.get(place.name) or held[place.source][place.name] for place in made.layout]
 
 
-def _named_oids(entries: Iterable[Entry]) -> list[tuple[str | None, str]]:
-    return [(entry.name, entry.oid) for entry in entries]
+def _has_values(some: Iterable[Entry], others: Iterable[Entry]) -> bool:
+    """Whether they are parameters of the same names and bytes, in the same order."""
+    return all(
+        one and other and (one.name, one.oid) == (other.name, other.oid) for one, other in zip_longest(some, others)
+    )
 
 
-def _layout_key(manifest: Manifest) -> tuple[object, ...]:
-    """What two files share that differ in parameters' bytes alone."""
-    slots = [(part.name, part.oid if part.name is None else "") for part in manifest.entries]
-    return manifest.format, manifest.size, manifest.frame and manifest.frame.oid, slots
+def _has_layout(there: Manifest, like: Manifest) -> bool:
+    """Whether two files differ in parameters' bytes alone."""
+    return (there.format, there.size, there.frame and there.frame.oid) == (
+        like.format,
+        like.size,
+        like.frame and like.frame.oid,
+    ) and all(
+        one and other and one.name == other.name and (one.name is not None or one.oid == other.oid)
+        for one, other in zip_longest(there.entries, like.entries)
+    )
 
 
-class _Checksums:
-    """CRC-32 of parameters: as a head's own file declares it, or of the bytes."""
+class _DeclaredChecksums:
+    """Checksums that a head's own file declares: known for values that were taken over as they are."""
 
-    def __init__(self, made: Plan, reader: Format, context: Context) -> None:
+    def __init__(self, made: Plan, entries: Iterable[Entry], reader: GuardedFormat, context: Context) -> None:
         self._manifests = [manifest for manifest in (*made.heads, made.base) if manifest]
+        self._oids = {entry.name: entry.oid for entry in entries}
         self._reader = reader
         self._context = context
-        self._declared: dict[str, int] | None = None
+        self._declared: dict[tuple[str, str], bytes] | None = None
 
-    def checksum_of(self, entry: Entry) -> int:
-        """The checksum of an entry's bytes."""
+    def find(self, part: Part, name: str) -> bytes | None:
+        """As ``formats.building.Declare`` says."""
         if self._declared is None:
             self._declared = self._read_declared()
-        found = self._declared.get(entry.oid)
-        return self._compute_checksum(entry) if found is None else found
+        return self._declared.get((self._oids[part.name], name))
 
-    def _read_declared(self) -> dict[str, int]:
-        found: dict[str, int] = {}
+    def _read_declared(self) -> dict[tuple[str, str], bytes]:
+        found: dict[tuple[str, str], bytes] = {}
         for manifest in self._manifests:
-            declared = self._reader.checksums(read_template(manifest, self._context))
-            found |= {entry.oid: declared[entry.name] for entry in manifest.parameters() if entry.name in declared}
+            declared = read_checksums(self._reader, read_template(manifest, self._context))
+            oids = {entry.name: entry.oid for entry in manifest.parameters()}
+            found |= {(oids[span], name): checksum for (span, name), checksum in declared.items()}
         return found
-
-    def _compute_checksum(self, entry: Entry) -> int:
-        checksum = 0
-        require_entries([entry], self._context)
-        for piece in parameters.read_values(entry, self._context.store, map):
-            checksum = zlib.crc32(piece, checksum)
-        return checksum
-
-
-def _part_of(entry: Entry, crc: Callable[[], int]) -> Part:
-    return Part(entry.name or "", checked_spec(entry), span_views(entry), crc)

@@ -10,27 +10,19 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from git_theta.errors import ManifestError
 from git_theta.manifest.model import Entry, Manifest
-from git_theta.manifest.text import decode_manifest, encode_manifest, is_manifest
+from git_theta.manifest.text import decode_manifest, is_manifest
 from git_theta.merging.decisions import CONTESTED_STATES, Decision, identity_of
 from git_theta.merging.plan import Plan, plan_merge, settle_contested
 from git_theta.operations.merging.apply_plan import MergeResult
 
 FRAME_LABEL = "(frame)"
 """What stands for everything that is no parameter, where contested parameters are listed."""
-
-
-class Stages(NamedTuple):
-    """The texts that the index has for a file in conflict; None where a stage is not there, or is no manifest."""
-
-    base: bytes | None
-    ours: bytes | None
-    theirs: bytes | None
 
 
 class ConflictNote(NamedTuple):
@@ -70,21 +62,18 @@ class Conflict(NamedTuple):
         return self.note.left if self.note else contested_names(self.settled_plan)
 
 
-def open_conflict(path: str, stages: Stages, folder: Path) -> Conflict | None:
+def open_conflict(sides: Sequence[Manifest | None], file: Path) -> Conflict | None:
     """The conflict of a file, or None where its sides are no manifests: Git's own to settle.
 
     Args:
-        path: the file, as Git names it.
-        stages: what the index has.
-        folder: where notes are.
-
-    Raises NewerManifest and ManifestError for a side that claims to be a manifest and cannot be read.
+        sides: base, ours and theirs.
+        file: where it may be noted.
     """
-    if not stages.ours or not stages.theirs:
+    base, ours, theirs = sides
+    if ours is None or theirs is None:
         return None
-    base = decode_manifest(stages.base) if stages.base else None
-    made = plan_merge(base, [decode_manifest(stages.ours), decode_manifest(stages.theirs)])
-    note = _read_note(folder / note_key(path, stages))
+    made = plan_merge(base, [ours, theirs])
+    note = _read_note(file)
     if note is None:
         return Conflict(made, {}, None)
     try:
@@ -125,29 +114,46 @@ def is_same_file(one: Manifest, other: Manifest) -> bool:
     return _content_key(one) == _content_key(other)
 
 
-def note_key(path: str, stages: Stages) -> str:
-    """The name of the note about a conflict: another merge of the same file has another one."""
+def stage_digest(text: bytes | None) -> bytes:
+    """What tells a stage from others, and takes no room."""
+    return hashlib.sha256(text or b"").digest()
+
+
+def note_file(path: str, digests: Iterable[bytes], folder: Path) -> Path:
+    """Where a conflict is noted: another merge of the same file has another one.
+
+    Args:
+        path: the file, as Git names it.
+        digests: of its three stages.
+        folder: where notes are.
+    """
     digest = hashlib.sha256(os.fsencode(path))
-    for text in stages:
-        digest.update(hashlib.sha256(text or b"").digest())
-    return digest.hexdigest()
+    for stage in digests:
+        digest.update(stage)
+    return folder / digest.hexdigest()
 
 
-def write_note(note: ConflictNote, stages: Stages, folder: Path) -> None:
-    """Note how far a conflict is settled. What cannot be written is not noted: it is advice."""
+def write_note(note: ConflictNote, text: bytes, file: Path) -> None:
+    """Note how far a conflict is settled. What cannot be written is not noted: it is advice.
+
+    Args:
+        note: what to note.
+        text: the encoding of its manifest.
+        file: where.
+    """
     said = {"path": note.path, "left": note.left, "sources": dict(note.sources), "frame": note.frame}
-    file = folder / note_key(note.path, stages)
     with contextlib.suppress(OSError):
-        folder.mkdir(parents=True, exist_ok=True)
-        temporary = folder / f".{file.name}-{os.getpid()}"
-        temporary.write_bytes(json.dumps(said).encode() + b"\n" + encode_manifest(note.file))
+        file.parent.mkdir(parents=True, exist_ok=True)
+        temporary = file.with_name(f".{file.name}-{os.getpid()}")
+        with temporary.open("wb") as stream:
+            stream.writelines([json.dumps(said).encode(), b"\n", text])
         temporary.replace(file)
 
 
-def remove_note(path: str, stages: Stages, folder: Path) -> None:
+def remove_note(file: Path) -> None:
     """Drop the note about a conflict that is settled."""
     with contextlib.suppress(OSError):
-        (folder / note_key(path, stages)).unlink()
+        file.unlink()
 
 
 def remove_notes(folder: Path) -> None:

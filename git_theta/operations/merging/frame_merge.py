@@ -7,8 +7,7 @@ the base's around that head's parameters holds nothing new, but for what a write
 
 from __future__ import annotations
 
-from git_theta import registry
-from git_theta.formats.base import Format
+from git_theta.formats.guarded_format import load_format
 from git_theta.merging.plan import Plan, settle_contested
 from git_theta.operations.context import Context
 from git_theta.operations.templates import is_rebuilt_from, read_template
@@ -25,13 +24,9 @@ def settle_frame(made: Plan, context: Context) -> tuple[Plan, bool]:
     ancestor = made.base or made.heads[0]
     if {head.format for head in made.heads} != {ancestor.format}:
         return made, False
-    reader: Format = registry.load_plugin("formats", made.format)()
+    reader = load_format(made.format)
     base = read_template(ancestor, context)
-    news = [
-        index
-        for index, head in enumerate(made.heads)
-        if not is_rebuilt_from(read_template(head, context), base, reader)
-    ]
+    news = [index for index, head in enumerate(made.heads) if not is_rebuilt_from(head, base, reader, context)]
     if len(news) > (1 if made.base else 0):
         return made, False
     return settle_contested(made, {}, frame=news[0] if news else 0), True

@@ -7,32 +7,44 @@ worktree that holds manifests, which Git calls clean and `git theta checkout` re
 
 from __future__ import annotations
 
-import json
-import os
+import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
 from git_theta.errors import ThetaError
 from git_theta.manifest.model import Manifest
 from git_theta.manifest.text import decode_manifest
 from git_theta.operations.context import Context
-from git_theta.operations.restoring.materialise import materialise_file, require_room
+from git_theta.operations.restoring.materialise import WrittenFile, materialise_file, require_room
 
 DEFERRED_SIZE = 8 << 20
 """Bytes of a file from which it is worth deferring."""
+_BACKDATE_NS = 3 * 10**9
+"""By how much files are older than the moment in which the index was told to distrust them. Git compares seconds, and
+looks into files as new as its index."""
 
-Refresh = Callable[[Mapping[str, bytes], Path], None]
-"""(path -> manifest text, answers): have Git look at those paths where its index has just that text, answering its
-clean from the JSON file ``answers``. Not at others: `git restore` and `git stash pop` leave the index as it was."""
-Distrust = Callable[[Iterable[str]], None]
-"""Have Git forget what it believes about how the files at these paths look."""
+
+class Index(Protocol):
+    """Git's index, which is told of what was written in its absence."""
+
+    def invalidate_entries(self, paths: Iterable[str]) -> None:
+        """Keep these entries, and forget how their files look: Git then compares contents."""
+        ...
+
+    def record_written(self, written: Mapping[str, WrittenFile]) -> None:
+        """Take these files (by path) for what the index holds, without reading them, where that is just this text.
+
+        Not elsewhere: `git restore` and `git stash pop` leave the index as it was. Who writes a file after us must not
+        be taken for us.
+        """
+        ...
 
 
 class DeferredFiles:
     """Files to write later: path to manifest text, the last answer for a path counts.
 
-    ``rested``: set their times back, so that the index need not distrust them (see ``materialise``).
+    ``backdate``: set their times back, so that the index need not distrust them.
     """
 
     def __init__(
@@ -46,9 +58,13 @@ class DeferredFiles:
         self._sizes: dict[str, int] = {}
 
     def add(self, path: str, manifest: Manifest, text: bytes) -> None:
-        """Remember a file. Raises StoreError when it, with the others, would not fit on the file system."""
-        require_room(self.size + manifest.size, self._worktree)
+        """Remember a file."""
         self._sizes[path], self._texts[path] = manifest.size, text
+
+    @property
+    def count(self) -> int:
+        """Files there are to write."""
+        return len(self._texts)
 
     @property
     def size(self) -> int:
@@ -60,42 +76,60 @@ class DeferredFiles:
         self._sizes.pop(path, None)
         self._texts.pop(path, None)
 
-    def write(self, refresh: Refresh, distrust: Distrust) -> list[str]:
-        """Write what is remembered; the paths that were written. What fails is reported, and the rest goes on."""
+    def write(self, index: Index, begin_file: Callable[[], None]) -> list[str]:
+        """Write what is remembered; the paths that were written. What fails is reported, and the rest goes on.
+
+        ``begin_file`` is called before each file.
+
+        Raises StoreError, with nothing touched, when there is no room for all of them together.
+        """
         if not self._texts:
             return []
-        # Whatever becomes of us between a rename and the refresh: Git then compares contents, and finds them right.
-        self._attempt(lambda: distrust(self._texts))
-        written = self._write_files()
-        if written:
-            self._attempt(lambda: self._refresh_index({path: self._texts[path] for path in written}, refresh))
-            if touched := [path for path, before in written.items() if self._has_changed(path, before)]:
-                distrust(touched)
+        left, written = set(self._texts), dict[str, WrittenFile]()
+        started = time.time_ns()
+        try:
+            require_room(self.size, self._worktree)
+            # Whatever becomes of us between a rename and the record: Git then compares contents, and finds them right.
+            self._tell_git(lambda: index.invalidate_entries(self._texts))
+            for path in self._texts:
+                begin_file()
+                self._write_file(path, started, left, written)
+        finally:  # also when the person has had enough
+            if written:
+                self._tell_git(lambda: index.record_written(written))
+            self._warn_waiting(left)
         return list(written)
 
-    def _write_files(self) -> dict[str, os.stat_result]:
-        left = set(self._texts)
-        written = {}
-        try:
-            for path, text in self._texts.items():
-                try:
-                    if described := materialise_file(
-                        decode_manifest(text), text, self._worktree / path, self._context, backdate=self._backdate
-                    ):
-                        written[path] = described
-                    left.remove(path)
-                except ThetaError as error:
-                    self._report(error.add_location(path=path))
-        finally:  # also when the person has had enough
-            if left:
-                some = ", ".join(sorted(left)[:3]) + (" ..." if len(left) > 3 else "")
-                self._context.warn(f"still manifests: {some}. To get the files: git theta checkout")
-        return written
+    def abandon(self) -> None:
+        """Leave the manifests where they are, and say so."""
+        self._warn_waiting(self._texts)
 
-    def _attempt(self, tell_git: Callable[[], None]) -> None:
+    def _warn_waiting(self, paths: Iterable[str]) -> None:
+        if waiting := sorted(paths):
+            some = ", ".join(waiting[:3]) + (" ..." if len(waiting) > 3 else "")
+            self._context.warn(f"still manifests: {some}. To get the files: git theta checkout")
+
+    def _write_file(self, path: str, started: int, left: set[str], written: dict[str, WrittenFile]) -> None:
+        text = self._texts[path]
+        try:
+            stat = materialise_file(
+                decode_manifest(text),
+                text,
+                self._worktree / path,
+                self._context,
+                modified_ns=started - _BACKDATE_NS if self._backdate else None,
+            )
+        except ThetaError as error:
+            self._report(error.add_location(path=path))
+            return
+        left.remove(path)
+        if stat:
+            written[path] = WrittenFile(text, stat)
+
+    def _tell_git(self, tell: Callable[[], None]) -> None:
         """Where Git's index cannot be written, the files are right nevertheless."""
         try:
-            tell_git()
+            tell()
         except (ThetaError, OSError) as error:
             self._report(
                 ThetaError(
@@ -103,23 +137,3 @@ class DeferredFiles:
                     hint="`git status` looks at them again; `git add` settles what it calls modified.",
                 )
             )
-
-    def _has_changed(self, path: str, before: os.stat_result) -> bool:
-        """Whether somebody wrote the file between us and Git's look at it: Git must not take that for ours."""
-        with suppress(OSError):
-            now = (self._worktree / path).lstat()
-            return (now.st_ino, now.st_size, now.st_mtime_ns) != (before.st_ino, before.st_size, before.st_mtime_ns)
-        return False
-
-    def _refresh_index(self, written: Mapping[str, bytes], refresh: Refresh) -> None:
-        """Tell Git, without hashing again what was hashed while it was written."""
-        answers = self._context.scratch / f"written-{os.urandom(6).hex()}"
-        try:
-            try:
-                answers.write_text(json.dumps({path: text.decode() for path, text in written.items()}))
-            except OSError:  # a store that cannot be written: Git, which distrusts these files, finds out for itself
-                return
-            refresh(written, answers)
-        finally:
-            with suppress(OSError):
-                answers.unlink()

@@ -7,14 +7,20 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from git_theta.errors import StoreError
 from git_theta.manifest.model import Manifest
 from git_theta.operations.context import Context
 from git_theta.operations.restoring.restore import restore_pieces
+from git_theta.store.leftovers import HIDDEN_PREFIX, sweep_temporaries
 
-_BACKDATE_SECONDS = 3
-"""Seconds by which the file's time is set back. Git distrusts what changed in the second it wrote its index."""
+
+class WrittenFile(NamedTuple):
+    """A file that took its manifest's place: the manifest's text, and how the file looked then."""
+
+    text: bytes
+    stat: os.stat_result
 
 
 def holds_text(target: Path, text: bytes) -> bool:
@@ -31,18 +37,19 @@ def require_room(size: int, folder: Path) -> None:
     free = described.f_bavail * described.f_frsize
     if free < size:
         raise StoreError(
-            f"{size:,} bytes to check out, and {free:,} free in {folder}", hint="Free some space and check out again."
+            f"{size:,} bytes to check out, and {free:,} free in {folder}: nothing was written",
+            hint="Free some space. Where manifests stand in the files' places, then: git theta checkout",
         )
 
 
 def materialise_file(
-    manifest: Manifest, text: bytes, target: Path, context: Context, *, backdate: bool = True
+    manifest: Manifest, text: bytes, target: Path, context: Context, *, modified_ns: int | None = None
 ) -> os.stat_result | None:
     """Put the file in the place of its manifest; its new description, or None when the manifest is not there.
 
     A reader sees the manifest or the whole file, nothing between. Permissions stay. Raises MissingObject,
-    CorruptObject, StoreError; the manifest is left in place then. ``rested`` sets the file's time back, for an index
-    that is going to be told of it.
+    CorruptObject, StoreError; the manifest is left in place then. ``modified_ns`` is the file's time, where it is not
+    to be that of its writing.
     """
     if not holds_text(target, text):
         return None
@@ -50,8 +57,8 @@ def materialise_file(
         for piece in restore_pieces(manifest, context):
             _write_all(descriptor, memoryview(piece).cast("B"))
         os.fchmod(descriptor, stat.S_IMODE(target.lstat().st_mode))
-        described = os.fstat(descriptor)
-        os.utime(descriptor, ns=(described.st_atime_ns, described.st_mtime_ns - backdate * _BACKDATE_SECONDS * 10**9))
+        if modified_ns is not None:
+            os.utime(descriptor, ns=(modified_ns, modified_ns))
         if not holds_text(target, text):
             return None
         temporary.rename(target)
@@ -67,7 +74,9 @@ def _write_all(descriptor: int, view: memoryview) -> None:
 def _temporary_file(target: Path, scratch: Path) -> Iterator[tuple[Path, int]]:
     """A temporary file on the target's file system: out of sight where that can be, or else next to it."""
     folder = scratch if _can_rename_into(scratch, target.parent) else target.parent
-    temporary, descriptor = folder / f".theta-{os.getpid()}-{os.urandom(6).hex()}", -1
+    if folder != scratch:
+        sweep_temporaries(folder, shared=True)
+    temporary, descriptor = _temporary_path(folder), -1
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         yield temporary, descriptor
@@ -81,19 +90,23 @@ def _temporary_file(target: Path, scratch: Path) -> Iterator[tuple[Path, int]]:
         temporary.unlink(missing_ok=True)
 
 
+def _temporary_path(folder: Path) -> Path:
+    return folder / f"{HIDDEN_PREFIX}{os.getpid()}-{os.urandom(6).hex()}"
+
+
 def _can_rename_into(scratch: Path, folder: Path) -> bool:
     """Whether ``scratch`` can be had, and files can be renamed from it into ``folder``.
 
     Two mounts of one file system have the same device number, and refuse it all the same: so it is tried.
     """
-    probe = f".theta-{os.getpid()}-{os.urandom(6).hex()}"
+    probe = _temporary_path(scratch)
     with contextlib.suppress(OSError):
         scratch.mkdir(parents=True, exist_ok=True)
         if scratch.stat().st_dev == folder.stat().st_dev:
-            (scratch / probe).touch()
-            (scratch / probe).replace(folder / probe)
-            (folder / probe).unlink()
+            probe.touch()
+            probe.replace(folder / probe.name)
+            (folder / probe.name).unlink()
             return True
     with contextlib.suppress(OSError):
-        (scratch / probe).unlink()
+        probe.unlink()
     return False

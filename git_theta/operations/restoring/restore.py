@@ -41,7 +41,7 @@ def require_objects(manifest: Manifest, context: Context) -> None:
         reasons = context.fetch({oid: sizes[oid] for oid in missing})
         missing = missing_objects(manifest, context)
     if missing:
-        lost = next(part for part in manifest.parts() if part.storage.object == missing[0])
+        lost = next(part for part in manifest.parts() if missing[0] in part.storage.objects())
         raise MissingObject(
             f"{len(missing)} of its objects are missing here, {missing[0]} first",
             parameter=lost.name or "",

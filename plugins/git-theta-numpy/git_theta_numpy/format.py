@@ -7,13 +7,15 @@ not needed, and nothing is unpickled.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from typing import NamedTuple
 
 from git_theta.errors import FormatError
-from git_theta.formats.base import Format, Source, Span, SpanView
+from git_theta.formats.base import Derived, Format, Part, Source, Span, SpanView, Template
 from git_theta.formats.layout import require_shape
+from git_theta.formats.template import TemplateSource, matches_template
+from git_theta.formats.zip.zip_derived import derive_checksums
 from git_theta.formats.zip.zip_directory import read_directory
 from git_theta.tensors.dtypes import BY_NAME
 from git_theta.tensors.spec import Spec
@@ -47,6 +49,18 @@ class NumpyFormat(Format):
         if source.read(0, min(source.size, len(_ZIP))) == _ZIP:
             return list(_npz_spans(source))
         return list(_npy_spans(source, "array", _ByteRange(0, source.size)))
+
+    def build(self, parts: Sequence[Part], like: Template) -> list[bytes]:
+        """The template as it is, for the same arrays. Raises FormatError for others, whose headers would differ."""
+        if not matches_template(parts, like):
+            raise FormatError("NumPy's files cannot be rebuilt with other arrays")
+        return list(like.runs)
+
+    def derived(self, like: Template) -> Iterator[Derived]:
+        """The CRCs of an ``.npz``, which are of an array's header and values."""
+        source = TemplateSource(like)
+        if source.size and source.read(0, min(source.size, len(_ZIP))) == _ZIP:
+            yield from derive_checksums(like, read_directory(source))
 
 
 class _ByteRange(NamedTuple):

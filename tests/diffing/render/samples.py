@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from git_theta.checkpoints.shards import Shard
 from git_theta.diffing.base import Change, ChangeStatus, Comparison, MeasuredChange, Measures, ParameterVersion, Report
-from git_theta.manifest.model import Entry, Manifest, Storage, View
+from git_theta.manifest.model import Coding, Entry, Manifest, Place, Storage, View
 
 SQUARE = (384, 384)
 LABELS = ("HEAD~1", "worktree")
@@ -19,7 +19,7 @@ def entry(name: str, shape: tuple[int, ...] = SQUARE, dtype: str = "F32", ties: 
     oid = hashlib.sha256(ascii(name).encode()).hexdigest()
     size = 4 * math.prod(shape)
     views = tuple(View(tied, dtype, shape) for tied in ties)
-    return Entry(oid, size, Storage("dense", "planes", oid, size // 2), name, dtype, shape, views)
+    return Entry(oid, size, Storage(Coding("dense", "planes"), Place(oid, size // 2)), name, dtype, shape, views)
 
 
 def place(

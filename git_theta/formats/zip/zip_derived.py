@@ -1,0 +1,107 @@
+"""What the writer of a zip archive derives from the rest of the file: checksums, and where everything lies.
+
+A CRC is written up to three times: in the directory, and in the local header or, where the writer did not know it yet,
+in a data descriptor after the data. Source: PKWARE APPNOTE 6.3.10, sections 4.3.7, 4.3.9, 4.3.12 and 4.3.16.
+"""
+
+from __future__ import annotations
+
+import struct
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from zlib import crc32
+
+from git_theta.errors import FormatError
+from git_theta.formats.base import Checksum, Derived, Span, Template
+from git_theta.formats.template import TemplateSource
+from git_theta.formats.zip.zip_directory import SIZES_FOLLOW, UTF8, Member, directory_places
+from git_theta.tensors.values import Values
+
+CRC_UNKNOWN = 1
+"""A CRC to write where one is to be put in later: 0 stands for one that was never computed."""
+_CRC = struct.Struct("<L")
+_CRC_IN_HEADER, _CRC_IN_RECORD = 14, 16
+_DESCRIPTOR = b"PK\7\x08"
+
+
+def members_of(spans: Sequence[Span], members: Mapping[str, Member]) -> list[Member]:
+    """The member that each span is the data of. Raises FormatError where there is none."""
+    by_offset = {member.offset: member for member in members.values()}
+    found = [by_offset.get(span.offset) for span in spans]
+    for span, member in zip(spans, found, strict=True):
+        if member is None or member.size != span.size:
+            raise FormatError("the frame and the tensors are not of the same archive", parameter=span.name)
+    return [member for member in found if member]
+
+
+def derive_checksums(like: Template, members: Mapping[str, Member]) -> Iterator[Derived]:
+    """Every CRC of an archive, those of members with a tensor in them as its checksum.
+
+    A CRC of 0 was never computed, and stays. Raises FormatError where a member has two tensors in it.
+    """
+    source = TemplateSource(like)
+    filled = [span for span in like.spans if span.size]
+    starts = [span.offset for span in filled]
+    for member in members.values():
+        first, after = (bisect_left(starts, at) for at in (member.offset, member.offset + member.size))
+        if after - first > 1:
+            raise FormatError(f"a member of the archive holds several tensors: {member.name!a}")
+        checksum = None
+        if first < after and member.crc:
+            checksum = _checksum_around(source, member, filled[first])
+        name = filled[first].name if checksum else ""
+        for place in _find_crc_places(source, member):
+            yield Derived(place, _CRC.size, name, checksum)
+
+
+def derive_places(like: Template, members: Mapping[str, Member], prefix: str) -> Iterator[Derived]:
+    """Where things lie, and the folder ``prefix`` that every member is in: it may be called after the file.
+
+    That folder's length moves everything: offsets, the padding that aligns the data, the lengths of both.
+    """
+    source = TemplateSource(like)
+    for member in members.values():
+        folder = len(prefix.encode("utf-8" if member.flags & UTF8 else "cp437"))
+        local = source.read(member.header_offset, 30)
+        name_size, extra_size = struct.unpack_from("<2H", local, 26)
+        yield Derived(member.header_offset + 26, 4 + folder)
+        yield from _derive_padding(source, member.header_offset + 30 + name_size, extra_size)
+        name_size, extra_size = struct.unpack("<2H", source.read(member.record_offset + 28, 4))
+        yield Derived(member.record_offset + 28, 4)
+        yield Derived(member.record_offset + 42, 4 + folder)
+        yield from _derive_padding(source, member.record_offset + 46 + name_size, extra_size)
+    yield from (Derived(*place) for place in directory_places(source))
+
+
+def _derive_padding(source: TemplateSource, offset: int, size: int) -> Iterator[Derived]:
+    """An extra field of torch's padding and of wide offsets alone; one that says more is no derived bytes."""
+    if size and source.read(offset, min(2, size)) in (b"FB", b"\1\0"):
+        yield Derived(offset, size)
+
+
+def _find_crc_places(source: TemplateSource, member: Member) -> list[int]:
+    """Wherever the member's CRC is written."""
+    places = [member.record_offset + _CRC_IN_RECORD, member.header_offset + _CRC_IN_HEADER]
+    if member.flags & SIZES_FOLLOW and member.size:
+        end = member.offset + member.size
+        # The descriptor's signature is optional.
+        places.append(end + 4 if source.read(end, 4) == _DESCRIPTOR else end)
+    old = _CRC.pack(member.crc)
+    return [place for place in places if source.read(place, 4) == old]
+
+
+def _checksum_around(source: TemplateSource, member: Member, span: Span) -> Checksum:
+    """The CRC of a member that is a tensor, perhaps with a header before it or bytes after it."""
+    before = crc32(source.read(member.offset, span.offset - member.offset))
+    end = span.offset + span.size
+    after = source.read(end, member.offset + member.size - end)
+    name = f"crc32 after {before:08x}, before {len(after)} bytes {crc32(after):08x}" if before or after else "crc32"
+    return Checksum(name, partial(_compute_crc, before, after))
+
+
+def _compute_crc(before: int, after: bytes, values: Values) -> bytes:
+    checksum = before
+    for block in values.blocks():
+        checksum = crc32(block, checksum)
+    return _CRC.pack(crc32(after, checksum))
