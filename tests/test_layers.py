@@ -59,6 +59,7 @@ AT_THE_TOP = {"testing": {"pytest"}, "cli": {"click", "rich"}}
 """Third-party packages that a room may import when it is imported itself; all others wait in functions (L12)."""
 
 
+@cache
 def modules() -> dict[str, Path]:
     """Every module of the package by its dotted name."""
     return {_dotted(file): file for file in sorted(ROOT.rglob("*.py"))}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from git_theta.errors import ManifestError
@@ -13,6 +13,7 @@ from git_theta.manifest.text import decode_manifest
 from git_theta.operations.context import Context
 from git_theta.operations.state_database import StateDatabase
 from git_theta.operations.workers import Workers
+from git_theta.repository.storage_preferences import read_preferences
 from git_theta.store.base import STORES, Store
 from git_theta.store.chain import StoreChain
 from git_theta.store.guarded_store import GuardedStore
@@ -48,6 +49,7 @@ def open_context(
             staged_manifest=partial(_read_staged_manifest, repository.worktree),
             fetch=partial(_fetch, store, repository),
             progress=progress,
+            preferences=cache(partial(read_preferences, repository.worktree or repository.git_dir)),
         )
     finally:
         workers.close()

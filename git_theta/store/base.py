@@ -127,6 +127,9 @@ class Store(ABC):
             self.delete(oid)
 
 
+STORES = Family("stores", require_subclass(Store))
+
+
 def is_intact(store: Store, oid: str) -> bool:
     """Whether what a store has as ``oid`` is that object: all of it is read."""
     try:
@@ -181,6 +184,3 @@ def verify_chunks(chunks: Iterable[Buffer], oid: str, file: Path | None = None) 
     if digest.hexdigest() != oid:
         where = f" in {file}" if file else ""
         raise CorruptObject(f"object {oid} is damaged{where}", hint="Repair it there: git theta fsck")
-
-
-STORES = Family("stores", require_subclass(Store))

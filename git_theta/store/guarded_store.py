@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Self
 
+from git_theta.errors import PluginError
 from git_theta.store.base import STORES, Buffer, Store, StoredObject
 
 
@@ -27,8 +28,14 @@ class GuardedStore(Store):
             return cls(name, kind.open(root))
 
     def put(self, chunks: Iterable[Buffer]) -> StoredObject:
-        with STORES.guard(self.name):
-            return self._store.put(chunks)
+        failed: list[Exception] = []
+        try:
+            with STORES.guard(self.name):
+                return self._store.put(_note_failure(chunks, failed))
+        except PluginError:
+            if failed:  # it is no fault of the store that its source has died
+                raise failed[0] from None
+            raise
 
     def get(self, oid: str) -> BinaryIO:
         with STORES.guard(self.name):
@@ -60,3 +67,12 @@ class GuardedStore(Store):
     def set_aside(self, oid: str) -> None:
         with STORES.guard(self.name):
             self._store.set_aside(oid)
+
+
+def _note_failure(chunks: Iterable[Buffer], failed: list[Exception]) -> Iterator[Buffer]:
+    """The chunks; what their source raises is noted, and raised."""
+    try:
+        yield from chunks
+    except Exception as error:
+        failed.append(error)
+        raise

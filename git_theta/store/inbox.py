@@ -11,10 +11,12 @@ from pathlib import Path
 from git_theta.errors import CorruptObject, TransportError
 from git_theta.store.base import Buffer, Store, require_oid
 from git_theta.store.files import as_store_error, make_folder, write_chunk
-from git_theta.store.leftovers import sweep_partials
+from git_theta.store.leftovers import sweep_older
 
 FOLDER = "incoming"
 """Where partial files are, in the theta directory."""
+_STALE_SECONDS = 7 * 24 * 3600
+"""Seconds after which nobody is going to resume a transfer."""
 
 ReadFrom = Callable[[int], Iterable[Buffer]]
 """The bytes of an object on a remote, from an offset on."""
@@ -115,7 +117,7 @@ class Inbox:
     def _sweep(self) -> None:
         if not self._swept:
             make_folder(self._root / FOLDER, self._root)
-            sweep_partials(self._root / FOLDER)
+            sweep_older(self._root / FOLDER, _STALE_SECONDS)
             self._swept = True
 
     def _drop(self, partial: Path) -> None:

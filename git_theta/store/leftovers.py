@@ -11,8 +11,6 @@ from pathlib import Path
 _ABANDONED_SECONDS, _STALE_SECONDS = 600, 24 * 3600
 """Seconds without a write after which a temporary file is nobody's: when no process has its number (one in a container,
 or on another machine that has the folder too, may have it), and in any case."""
-_FORGOTTEN_SECONDS = 7 * 24 * 3600
-"""Seconds without a write after which nobody is going to resume a transfer."""
 HIDDEN_PREFIX = ".theta-"
 """Of temporary files that may stand among the person's own."""
 _TEMPORARY = re.compile(rf"({re.escape(HIDDEN_PREFIX)})?(\d{{1,10}})-[0-9a-f]+\Z")
@@ -32,11 +30,11 @@ def sweep_temporaries(folder: Path, *, shared: bool = False) -> None:
                 file.unlink()
 
 
-def sweep_partials(folder: Path) -> None:
-    """Remove what was left of objects in ``folder`` that nobody went on receiving."""
-    with contextlib.suppress(OSError):
+def sweep_older(folder: Path, seconds: float) -> None:
+    """Remove the files of a folder that nobody has written for so long."""
+    with contextlib.suppress(OSError):  # another process may be at it too
         for file in folder.iterdir():
-            if time.time() - file.lstat().st_mtime > _FORGOTTEN_SECONDS:
+            if time.time() - file.stat().st_mtime > seconds:
                 file.unlink()
 
 
