@@ -16,6 +16,7 @@ from git_theta.operations.workers import Workers
 from git_theta.repository.storage_preferences import read_preferences
 from git_theta.store.base import STORES, Store
 from git_theta.store.chain import StoreChain
+from git_theta.store.guarded_store import GuardedStore
 from git_theta.store.inbox import Inbox
 from git_theta.store.leftovers import sweep_temporaries
 from git_theta.store.local import LocalStore
@@ -100,7 +101,8 @@ def _open_chain(theta: Path, chosen: str, borrowed: Iterable[Path]) -> Store:
 
 def _open_named(name: str, theta: Path) -> Store:
     """The store of that name in a theta directory. Raises PluginError where none of that name is installed."""
-    return STORES.load_plugin(name).open(theta)
+    kind = STORES.load_plugin(name)
+    return kind.open(theta) if kind is LocalStore else GuardedStore.open_named(name, theta)
 
 
 def _chosen_at(git_dir: Path) -> str:
