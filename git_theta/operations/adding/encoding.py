@@ -64,7 +64,7 @@ class PartEncoder:
         if storage := self._known(oid):
             return EncodedPart(oid, len(data), storage)
         values = MemoryValues(Spec(_unsigned(width), (len(data) // width,)), data)
-        return self._put_payload(parameters.encode_values(values, map, self._preferences()))._replace(
+        return self._put_payload(parameters.encode_values(values, map, self._choose()))._replace(
             oid=oid, size=len(data)
         )
 
@@ -72,7 +72,7 @@ class PartEncoder:
         """A part as it is computed: hashed and encoded where we are, block by block; waits for nobody."""
         with Digest(0) as digest:
             values = PassingValues(_unsigned(width), _digest_blocks(blocks, digest))
-            draft = self._put_payload(parameters.encode_values(values, map, self._preferences()))
+            draft = self._put_payload(parameters.encode_values(values, map, self._choose()))
             oid = digest.oid()
         return draft._replace(oid=oid, size=digest.size, storage=self._known(oid) or draft.storage)
 
@@ -107,9 +107,13 @@ class PartEncoder:
             raise ChangedFile("the file changed while it was being added", hint="Repeat the command.")
         return draft
 
+    def _choose(self) -> Preferences:
+        """What to store with: no update that goes by the spec, which nobody knows here, or by blocks that passed."""
+        return self._preferences()._replace(updates=("dense",))
+
     def _encode_blocks(self, blocks: Iterator[Buffer], width: int) -> EncodedPart:
         values = PassingValues(_unsigned(width), blocks)
-        return self._put_payload(parameters.encode_values(values, self._workers.map, self._preferences()))
+        return self._put_payload(parameters.encode_values(values, self._workers.map, self._choose()))
 
     def _put_payload(self, encoding: Encoding) -> EncodedPart:
         """Put a large payload; hand back a small one, for a bundle."""
