@@ -19,6 +19,8 @@ from git_theta.operations.adding.encoding import EncodedPart, PartEncoder
 from git_theta.operations.context import Context
 from git_theta.operations.state_database import StateDatabase
 from git_theta.operations.workers import Workers
+from git_theta.parameters import Preferences
+from git_theta.registry import BUILT_IN
 from git_theta.store.base import Buffer, StoredObject
 from git_theta.store.memory import MemoryStore
 from git_theta.tensors.arrays import BLOCK
@@ -186,3 +188,16 @@ def test_a_source_that_fails_leaves_nothing_behind(after: int) -> None:
     assert isinstance(raised, ChangedFile)
     assert in_time(workers.close) is None
     assert list(store.oids()) == []
+
+
+def test_no_update_is_offered_values_that_lack_their_spec(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its decoder would be told another one."""
+    monkeypatch.setitem(BUILT_IN["updates"], "above-smallest", "tests.testing.differences:AboveSmallestUpdate")
+    store, workers = MemoryStore(), Workers()
+    chosen = Preferences(("above-smallest",), "msgpack")
+    try:
+        encoder = PartEncoder(store, workers, nothing, lambda: chosen)
+        for part in (encoder.encode_whole(b"data", 4), encoder.encode_computed([b"data"], 4)):
+            assert part.coding == Coding("dense", "msgpack")
+    finally:
+        workers.close()

@@ -74,7 +74,7 @@ class PartEncoder:
                 yield block
 
         dtype = DType(f"U{8 * width}", 8 * width, "uint")  # all that dense storage asks of one
-        part = self._put_values(PassingValues(dtype, hash_blocks()), map)
+        part = self._put_values(PassingValues(dtype, hash_blocks()), map, once=True)
         return self._prefer_known(part._replace(oid=digest.hexdigest(), size=size))
 
     def encode_if_new(self, values: Values, parallel: Parallel) -> EncodedPart:
@@ -98,9 +98,15 @@ class PartEncoder:
         storage = self._known(part.oid)
         return EncodedPart(part.oid, part.size, storage) if storage else part
 
-    def _put_values(self, values: Values, parallel: Parallel) -> EncodedPart:
-        """Put a large payload; hand back a small one, for a bundle."""
-        encoding = parameters.encode_values(values, parallel, self._context.preferences())
+    def _put_values(self, values: Values, parallel: Parallel, *, once: bool = False) -> EncodedPart:
+        """Put a large payload; hand back a small one, for a bundle.
+
+        ``once``: the values can be read once alone, which no update but dense is content with.
+        """
+        preferences = self._context.preferences()
+        if once:
+            preferences = preferences._replace(updates=("dense",))
+        encoding = parameters.encode_values(values, parallel, preferences)
         held: list[Buffer] = []
         size = 0
         for piece in encoding.payload:
