@@ -107,10 +107,11 @@ class Family(Generic[T]):
 
     def guard_iterator(self, name: str, items: Iterable[R]) -> Iterator[R]:
         """What the plug-in yields, guarded at each step. Raises as the guard does, also where it cannot be iterated."""
-        with self.guard(name):
+        guard = self.guard(name)
+        with guard:
             iterator = iter(items)
         while True:
-            with self.guard(name):
+            with guard:
                 item = next(iterator, _END)
             if isinstance(item, _End):
                 return

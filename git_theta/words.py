@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+
 
 def escape_unprintable(text: str) -> str:
     """``text`` with what could steer a terminal escaped: names come from files that cannot be trusted (L10).
@@ -15,6 +18,23 @@ def shorten_text(text: str, most: int = 200) -> str:
     """``text`` without its middle where it has more than ``most`` characters: a name may have millions."""
     half = most // 2
     return text if len(text) <= most else f"{text[:half]}...{text[-half:]}"
+
+
+def list_some(lines: Iterable[str], most: int = 100, rest: str = "") -> Iterator[str]:
+    """The first ``most`` lines, and how many more there are: a checkpoint may have a hundred thousand parameters.
+
+    ``rest`` says where all of them are.
+    """
+    waiting = iter(lines)
+    yield from islice(waiting, most)
+    if more := sum(1 for _ in waiting):
+        yield f"  ... and {more:,} more{rest}"
+
+
+def join_some(names: Sequence[str], most: int = 20) -> str:
+    """Names in one line, with a word on how many more there are."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def pluralize(number: int, noun: str) -> str:

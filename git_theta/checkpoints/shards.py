@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from operator import itemgetter
 from types import MappingProxyType
 from typing import NamedTuple
@@ -30,6 +31,7 @@ CheckpointPair = tuple[str, tuple[Shard, ...], tuple[Shard, ...]]
 """What people call it, and its files before and after."""
 
 
+@lru_cache(1 << 10)
 def shard_number(path: str) -> str:
     """Which shard of its checkpoint a file is, as its name says; "" for a file that is one by itself."""
     match = _SHARD.fullmatch(path)

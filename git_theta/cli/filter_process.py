@@ -28,6 +28,7 @@ from git_theta.vcs.index import WorktreeIndex
 from git_theta.vcs.parent_process import is_recording, may_clean_stdin, may_defer
 from git_theta.vcs.pktline import Buffer, PacketReader, PacketWriter
 from git_theta.vcs.unused_smudge import is_smudge_unused
+from git_theta.words import join_some
 
 SKIP_SMUDGE = "GIT_THETA_SKIP_SMUDGE"
 """Set to one of YES, manifests are checked out as they are; `git theta checkout` gets the files later."""
@@ -146,7 +147,7 @@ def warn_if_contested(repository: Repository, path: str, text: bytes) -> None:
         if names:
             plural = "s are" if len(names) > 1 else " is"
             boundary.warn(
-                f"{path}: {len(names)} contested parameter{plural} recorded as ours: {', '.join(names)}",
+                f"{path}: {len(names):,} contested parameter{plural} recorded as ours: {join_some(names)}",
                 hint=f"If that is not meant: git checkout --merge -- {path}; then git theta resolve.",
             )
 

@@ -15,7 +15,7 @@ from git_theta.repository.open_conflicts import find_conflicted, read_conflict
 from git_theta.repository.opening import open_store
 from git_theta.repository.tracked_files import list_tracked
 from git_theta.vcs.discovery import Repository
-from git_theta.words import escape_unprintable, humanize_size, pluralize
+from git_theta.words import escape_unprintable, humanize_size, list_some, pluralize
 
 _STATE_HINTS = {
     FileState.MANIFEST: "`git theta checkout` puts the file in its place",
@@ -55,8 +55,9 @@ def command(pathspecs: tuple[str, ...], as_json: bool, nul: bool) -> None:
             click.echo(
                 "\t".join([escape_unprintable(display_path(status.tracked.path, top)), *_describe_status(status)])
             )
-            for name in contested.get(status.tracked.path, ()):
-                click.echo(f"  contested: {escape_unprintable(name)}")
+            names = (f"  contested: {name}" for name in contested.get(status.tracked.path, ()))
+            for line in list_some(names, rest=": git theta status --json"):
+                click.echo(escape_unprintable(line))
         _print_summary(statuses)
 
 

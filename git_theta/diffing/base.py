@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from git_theta.checkpoints.shards import Shard
-from git_theta.manifest.model import Entry
+from git_theta.manifest.model import Entry, View
 
 MISFIT = "has not as many bytes as its dtype and shape say"
 """Why a parameter of a forged manifest cannot be measured."""
@@ -32,11 +32,15 @@ class ChangeStatus(StrEnum):
 
 
 class ParameterVersion(NamedTuple):
-    """A parameter at one version: the path of its shard, one of its names (a tied parameter has several), its entry."""
+    """A parameter at one version: the path of its shard, one of its names (a tied parameter has several), its entry.
+
+    ``view`` is that name's, where it is not the entry's own.
+    """
 
     path: str
     name: str
     entry: Entry
+    view: View | None = None
 
 
 class Change(NamedTuple):

@@ -34,17 +34,30 @@ def _parameters_of(shards: Iterable[Shard]) -> Iterator[ParameterVersion]:
         for entry in manifest.parameters():
             own = entry.name or ""
             yield ParameterVersion(path, own, entry)
-            yield from (ParameterVersion(path, view.name, entry) for view in entry.views if view.name != own)
+            yield from (ParameterVersion(path, view.name, entry, view) for view in entry.views if view.name != own)
 
 
 def _group_changes(pairs: Iterable[ParameterPair]) -> Iterator[Change]:
     """The changes; names that went from one entry to one other are together."""
-    groups: dict[object, list[ParameterPair]] = {}
+    tied: dict[object, list[ParameterPair]] = {}
+    order: list[Change | object] = []
     for pair in pairs:
-        groups.setdefault((_status_of(*pair), *map(_entry_key, pair)), []).append(pair)
-    for first, *others in groups.values():
-        also = tuple([place.name for before, after in others if (place := after or before)])
-        yield Change(_status_of(*first), *first, also)
+        status = _status_of(*pair)
+        if not any(place and place.entry.views for place in pair):  # the only name of its entry
+            order.append(Change(status, *pair))
+            continue
+        key = (status, *map(_entry_key, pair))
+        if key not in tied:
+            order.append(key)
+        tied.setdefault(key, []).append(pair)
+    for one in order:
+        yield one if isinstance(one, Change) else _join_names(tied[one])
+
+
+def _join_names(pairs: Sequence[ParameterPair]) -> Change:
+    first, *others = pairs
+    also = tuple([place.name for before, after in others if (place := after or before)])
+    return Change(_status_of(*first), *first, also)
 
 
 def _entry_key(place: ParameterVersion | None) -> tuple[str, str | None] | None:

@@ -94,8 +94,9 @@ def _parameters_by_name(shards: Iterable[Shard]) -> dict[str, ParameterVersion]:
     found: dict[str, ParameterVersion] = {}
     for path, manifest in shards:
         for entry in manifest.parameters():
-            for name in (entry.name or "", *(view.name for view in entry.views)):
-                found.setdefault(name, ParameterVersion(path, name, entry))
+            found.setdefault(entry.name or "", ParameterVersion(path, entry.name or "", entry))
+            for view in entry.views:
+                found.setdefault(view.name, ParameterVersion(path, view.name, entry, view))
     return found
 
 

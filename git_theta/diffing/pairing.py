@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import NamedTuple
 
@@ -46,9 +46,9 @@ def pair_parameters(before: Iterable[ParameterVersion], after: Iterable[Paramete
 def window_of(place: ParameterVersion) -> tuple[str, tuple[int, ...], tuple[int, ...] | None, int]:
     """What a name stands for of the bytes of its entry: dtype, shape, stride and offset as views have them."""
     entry = place.entry
-    for view in entry.views:
-        if view.name == place.name:
-            return view.dtype, view.shape, view.stride, view.offset
+    view = place.view or next((view for view in entry.views if view.name == place.name), None)
+    if view:
+        return view.dtype, view.shape, view.stride, view.offset
     return entry.dtype, entry.shape, None, 0
 
 
@@ -59,17 +59,23 @@ def values_key(place: ParameterVersion) -> Hashable:
 
 def _match_by_key(so_far: _Pairing, key: MatchKey) -> _Pairing:
     """Pairs of equal keys too, the first with the first."""
-    waiting: dict[Hashable, list[ParameterVersion]] = defaultdict(list)
-    for place in reversed(so_far.removed):
-        waiting[key(place)].append(place)
-    was, added = dict(so_far.former), []
+    if not so_far.removed or not so_far.added:
+        return so_far
+    waiting: dict[Hashable, ParameterVersion] = {}
+    queues: dict[Hashable, deque[ParameterVersion]] = {}  # of those that wait behind one of the same key: few
+    for place in so_far.removed:
+        if waiting.setdefault(found := key(place), place) is not place:
+            queues.setdefault(found, deque()).append(place)
+    added, taken = [], set()
     for place in so_far.added:
-        if same := waiting.get(key(place)):
-            was[id(place)] = same.pop()
+        if same := waiting.pop(found := key(place), None):
+            so_far.former[id(place)] = same
+            taken.add(id(same))
+            if queues.get(found):
+                waiting[found] = queues[found].popleft()
         else:
             added.append(place)
-    left = {id(place) for places in waiting.values() for place in places}
-    return _Pairing(was, [place for place in so_far.removed if id(place) in left], added)
+    return _Pairing(so_far.former, [place for place in so_far.removed if id(place) not in taken], added)
 
 
 def _shard_and_name(place: ParameterVersion) -> Hashable:

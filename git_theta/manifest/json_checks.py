@@ -9,6 +9,9 @@ from typing import Any
 _MAX_DIMENSIONS = 64
 """A shape has no more; the product of any number of them would take hours."""
 
+_MAX_NESTING = 64
+"""Lists and objects within each other in an unknown key; how deep Python can go depends on who asks."""
+
 _OID = re.compile(r"[0-9a-f]{64}\Z")
 
 
@@ -67,12 +70,18 @@ def require_options(value: Any) -> dict[str, Any]:
     return value
 
 
-def sort_keys(extra: Mapping[str, Any]) -> dict[str, Any]:
-    """Keys in their one order, whatever they hold."""
-    return {key: _sort_nested(extra[key]) for key in sorted(extra)}
+def sort_keys(extra: Mapping[str, Any], depth: int = 0) -> dict[str, Any]:
+    """Keys in their one order, whatever they hold, ``depth`` levels down."""
+    if depth > _MAX_NESTING:
+        raise ValueError(f"unknown keys are nested more than {_MAX_NESTING} deep")
+    return {key: _sort_nested(extra[key], depth + 1) for key in sorted(extra)}
 
 
-def _sort_nested(value: Any) -> Any:
+def _sort_nested(value: Any, depth: int) -> Any:
     if isinstance(value, Mapping):
-        return sort_keys(value)
-    return [_sort_nested(item) for item in value] if isinstance(value, (list, tuple)) else value
+        return sort_keys(value, depth)
+    if not isinstance(value, (list, tuple)):
+        return value
+    if depth > _MAX_NESTING:
+        raise ValueError(f"unknown keys are nested more than {_MAX_NESTING} deep")
+    return [_sort_nested(item, depth + 1) for item in value]

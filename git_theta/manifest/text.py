@@ -94,9 +94,9 @@ def _format_lines(manifest: Manifest) -> Iterator[bytes]:
     _parse_header(header[:-1])
     yield header
     for entry in manifest.entries:
-        common = format_common_line(entry)
-        line = common or _encode_line(_entry_to_json(entry))
-        if not common:
+        line = format_common_line(entry)
+        if line is None or len(line) > _MAX_LINE:
+            line = _encode_line(_entry_to_json(entry))
             _parse_line(line[:-1])
         yield line
 
@@ -139,7 +139,7 @@ def _parse_part(line: bytes) -> Entry:
 
 def _parse_line(line: bytes) -> Entry:
     """The part that a line stands for. Raises what is in _INVALID for one that is not in its one valid encoding."""
-    if common := parse_common_line(line):
+    if len(line) < _MAX_LINE and (common := parse_common_line(line)):
         return common
     entry = _entry_from_json(_parse_json_line(line))
     _require_exact(_entry_to_json(entry), line)

@@ -30,7 +30,8 @@ def owners_of(manifest: Manifest | None) -> Owners:
 def groups(manifests: Sequence[Owners]) -> Iterable[tuple[str, ...]]:
     """Every name once, in groups; in the order of the manifests."""
     names = dict.fromkeys(chain.from_iterable(manifests))
-    above = _forest(entry for owners in manifests for entry in owners.values() if entry.views)
+    tied = {id(entry): entry for owners in manifests for entry in owners.values() if entry.views}
+    above = _forest(tied.values())
     if not above:
         return ((name,) for name in names)
     found: dict[str, list[str]] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 from git_theta.manifest.model import Manifest
 from git_theta.operations.state_database import StateDatabase
 from git_theta.operations.workers import Workers
+from git_theta.parameters import DEFAULT_PREFERENCES, Preferences
 from git_theta.store.base import Store
 
 
@@ -17,13 +18,18 @@ def _no_manifest(path: str) -> Manifest | None:
     """No index to look into."""
 
 
-def _fetch_nothing(oids: Iterable[str]) -> list[str]:  # noqa: ARG001
+def _fetch_nothing(objects: Mapping[str, int]) -> list[str]:  # noqa: ARG001
     """No remote to fetch from."""
     return []
 
 
 def _no_progress(done: int) -> None:
     """No progress to show."""
+
+
+def _default_preferences() -> Preferences:
+    """No configuration to read."""
+    return DEFAULT_PREFERENCES
 
 
 class Progress(Protocol):
@@ -57,8 +63,10 @@ class Context(NamedTuple):
         scratch: a directory on the store's file system for temporary files.
         warn: say one thing to the person.
         prior: the manifest that the index holds for a path, or None.
-        fetch: try to bring these objects into the store; returns, for each remote that did not help, its name and why.
+        fetch: try to bring these objects (oid to size) into the store; returns, for each remote that did not help, its
+            name and why.
         progress: tell that so many more bytes are done.
+        preferences: which of the installed updates and serializers to store with; asked when something is to be stored.
     """
 
     store: Store
@@ -67,5 +75,6 @@ class Context(NamedTuple):
     scratch: Path
     warn: Callable[[str], None]
     staged_manifest: Callable[[str], Manifest | None] = _no_manifest
-    fetch: Callable[[Iterable[str]], list[str]] = _fetch_nothing
+    fetch: Callable[[Mapping[str, int]], list[str]] = _fetch_nothing
     progress: Callable[[int], None] = _no_progress
+    preferences: Callable[[], Preferences] = _default_preferences

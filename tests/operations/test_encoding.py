@@ -57,7 +57,10 @@ def oid_of(data: bytes) -> str:
 
 def content(draft: EncodedPart, store: MemoryStore) -> bytes:
     """The part's bytes, read as a checkout would."""
-    storage = draft.storage or Storage(Coding("dense", draft.serializer), Place(*store.put([draft.payload])))
+    storage = draft.storage
+    if storage is None:
+        assert draft.coding
+        storage = Storage(draft.coding, Place(*store.put([draft.payload])))
     return b"".join(parameters.read_values(Entry(draft.oid, draft.size, storage), store, map))
 
 

@@ -17,14 +17,14 @@ class Bundle:
     def __init__(self, store: Store, storages: dict[str, Storage]) -> None:
         self._store = store
         self._storages = storages
-        self._waiting: dict[str, tuple[str, bytes]] = {}
+        self._waiting: dict[str, tuple[Coding, bytes]] = {}
         self._size = 0
 
-    def add(self, oid: str, serializer: str, payload: bytes) -> None:
+    def add(self, oid: str, coding: Coding, payload: bytes) -> None:
         """Take the payload of part ``oid``; a part that is stored or waiting already is not taken twice."""
         if oid in self._storages or oid in self._waiting:
             return
-        self._waiting[oid] = serializer, payload
+        self._waiting[oid] = coding, payload
         self._size += len(payload)
         if self._size >= _FULL_BUNDLE:
             self.close()
@@ -35,8 +35,8 @@ class Bundle:
             return
         stored = self._store.put(payload for _, payload in self._waiting.values())
         offset = 0
-        for oid, (serializer, payload) in self._waiting.items():
+        for oid, (coding, payload) in self._waiting.items():
             inside = None if len(payload) == stored.size else (offset, len(payload))
-            self._storages[oid] = Storage(Coding("dense", serializer), Place(stored.oid, stored.size, inside))
+            self._storages[oid] = Storage(coding, Place(stored.oid, stored.size, inside))
             offset += len(payload)
         self._waiting, self._size = {}, 0

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from git_theta.errors import ManifestError
-from git_theta.manifest.text import MAX_MANIFEST, decode_manifest, encode_manifest, is_manifest
+from git_theta.manifest.text import MAX_MANIFEST, decode_manifest, is_manifest
 from git_theta.operations import foreign
 from git_theta.operations.adding.clean_cache import clean_cached
-from git_theta.operations.adding.split import split_spooled, split_stream
+from git_theta.operations.adding.split import encode_split, split_spooled, split_stream
 from git_theta.operations.context import Context
 from git_theta.operations.streams import BytesSource, Stream, open_file_source
 from git_theta.tensors.arrays import Buffer
@@ -39,10 +39,10 @@ def clean_stream(stream: Stream, path: str, worktree: Path | None, context: Cont
             return text
         stream = Stream.from_pieces([text], then=stream)
     if stream.is_short:
-        return encode_manifest(split_stream(stream, path, BytesSource(stream.head), context))
+        return encode_split(split_stream(stream, path, BytesSource(stream.head), context), path, context)
     source = open_file_source(worktree / path) if worktree else None
     if source is None:
-        return encode_manifest(split_spooled(stream.take_rest(), path, context))
+        return encode_split(split_spooled(stream.take_rest(), path, context), path, context)
     try:
         return clean_cached(stream, path, source, context)
     finally:

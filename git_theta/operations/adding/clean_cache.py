@@ -15,7 +15,7 @@ from git_theta.errors import ChangedFile, ManifestError
 from git_theta.manifest.model import Entry, Manifest
 from git_theta.manifest.text import decode_manifest, encode_manifest
 from git_theta.operations.adding.known_parts import KnownParts
-from git_theta.operations.adding.split import split_stream
+from git_theta.operations.adding.split import encode_split, split_stream
 from git_theta.operations.context import Context
 from git_theta.operations.restoring.restore import missing_objects
 from git_theta.operations.streams import HEAD_SIZE, FileSource, Stream
@@ -29,12 +29,12 @@ def clean_cached(stream: Stream, path: str, source: FileSource, context: Context
         differing = _differing_stream(stream, source)
         if differing is None:
             return encode_manifest(known)
-        text = encode_manifest(split_stream(differing, path, source, context))
+        text = encode_split(split_stream(differing, path, source, context), path, context)
         if not _is_unchanged(before, source.stat()):  # which the start of the stream was read from
             raise ChangedFile("the file changed while it was being added", path=path, hint="Repeat the command.")
         return text
     stream.twin = source
-    text = encode_manifest(split_stream(stream, path, source, context))
+    text = encode_split(split_stream(stream, path, source, context), path, context)
     if stream.matches_twin and stream.offset == source.size and _is_unchanged(before, source.stat()):
         context.state.remember_clean(source.path, before, started, text)
     return text

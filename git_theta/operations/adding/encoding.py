@@ -12,10 +12,15 @@ from git_theta import parameters
 from git_theta.errors import ChangedFile
 from git_theta.manifest.model import Coding, Place, Storage
 from git_theta.operations.adding.bundle import SMALL_PAYLOAD
+from git_theta.operations.adding.passing_values import PassingValues
 from git_theta.operations.workers import Workers
+from git_theta.parameters import Encoding, Preferences
 from git_theta.store.base import Store
 from git_theta.tensors.arrays import Buffer
 from git_theta.tensors.digest import Digest
+from git_theta.tensors.dtypes import DType
+from git_theta.tensors.spec import Spec
+from git_theta.tensors.values import MemoryValues
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -29,19 +34,26 @@ FindStorage = Callable[[str], Storage | None]
 
 
 class EncodedPart(NamedTuple):
-    """A hashed part: with its storage, or with a small payload and the serializer that wrote it."""
+    """A hashed part: with its storage, or with a small payload and how it becomes values again."""
 
     oid: str
     size: int
     storage: Storage | None
-    serializer: str = ""
+    coding: Coding | None = None
     payload: bytes = b""
 
 
 class PartEncoder:
     """Turns parts into drafts."""
 
-    def __init__(self, store: Store, workers: Workers, known: FindStorage) -> None:
+    def __init__(
+        self,
+        store: Store,
+        workers: Workers,
+        known: FindStorage,
+        preferences: Callable[[], Preferences] = lambda: parameters.DEFAULT_PREFERENCES,
+    ) -> None:
+        self._preferences = preferences
         self._store = store
         self._workers = workers
         self._known = known
@@ -51,14 +63,16 @@ class PartEncoder:
         oid = hashlib.sha256(data).hexdigest()
         if storage := self._known(oid):
             return EncodedPart(oid, len(data), storage)
-        return self._put_payload(*parameters.encode_values(parameters.blocks_of(data), width, map))._replace(
+        values = MemoryValues(Spec(_unsigned(width), (len(data) // width,)), data)
+        return self._put_payload(parameters.encode_values(values, map, self._preferences()))._replace(
             oid=oid, size=len(data)
         )
 
     def encode_computed(self, blocks: Iterable[Buffer], width: int) -> EncodedPart:
         """A part as it is computed: hashed and encoded where we are, block by block; waits for nobody."""
         with Digest(0) as digest:
-            draft = self._put_payload(*parameters.encode_values(_digest_blocks(blocks, digest), width, map))
+            values = PassingValues(_unsigned(width), _digest_blocks(blocks, digest))
+            draft = self._put_payload(parameters.encode_values(values, map, self._preferences()))
             oid = digest.oid()
         return draft._replace(oid=oid, size=digest.size, storage=self._known(oid) or draft.storage)
 
@@ -94,19 +108,25 @@ class PartEncoder:
         return draft
 
     def _encode_blocks(self, blocks: Iterator[Buffer], width: int) -> EncodedPart:
-        return self._put_payload(*parameters.encode_values(blocks, width, self._workers.map))
+        values = PassingValues(_unsigned(width), blocks)
+        return self._put_payload(parameters.encode_values(values, self._workers.map, self._preferences()))
 
-    def _put_payload(self, serializer: str, payload: Iterator[Buffer]) -> EncodedPart:
+    def _put_payload(self, encoding: Encoding) -> EncodedPart:
         """Put a large payload; hand back a small one, for a bundle."""
         held: list[Buffer] = []
         size = 0
-        for piece in payload:
+        for piece in encoding.payload:
             held.append(piece)
             size += len(piece)
             if size >= SMALL_PAYLOAD:
-                stored = self._store.put(chain(held, payload))
-                return EncodedPart("", 0, Storage(Coding("dense", serializer), Place(*stored)))
-        return EncodedPart("", 0, None, serializer, b"".join(held))
+                stored = self._store.put(chain(held, encoding.payload))
+                return EncodedPart("", 0, Storage(encoding.coding, Place(*stored)))
+        return EncodedPart("", 0, None, encoding.coding, b"".join(held))
+
+
+def _unsigned(width: int) -> DType:
+    """A dtype of numbers of that width: all that dense storage asks of one."""
+    return DType(f"U{8 * width}", 8 * width, "uint")
 
 
 def _digest_blocks(blocks: Iterable[Buffer], digest: Digest) -> Iterator[Buffer]:

@@ -48,7 +48,7 @@ class PartWriter:
         self._context = context
         self._known = KnownParts(context, prior)
         self._named = {entry.name: entry for entry in prior.parameters()} if prior else {}
-        self._encoder = PartEncoder(context.store, context.workers, self._known)
+        self._encoder = PartEncoder(context.store, context.workers, self._known, context.preferences)
         self._room = threading.Semaphore(min(2 * context.workers.count, _MAX_HELD_PARTS))
         self._drafts: deque[tuple[PartLabel, EncodedPart | Future[EncodedPart]]] = deque()
         self._settled: list[tuple[PartLabel, EncodedPart]] = []
@@ -127,8 +127,8 @@ class PartWriter:
         self._context.progress(draft.size)
         if draft.storage:
             self._storages.setdefault(draft.oid, draft.storage)
-        else:
-            self._bundle.add(draft.oid, draft.serializer, draft.payload)
+        elif draft.coding:
+            self._bundle.add(draft.oid, draft.coding, draft.payload)
         self._settled.append((label, draft._replace(payload=b"")))
 
 

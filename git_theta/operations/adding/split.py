@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from git_theta.errors import ManifestError
 from git_theta.formats.base import Span
 from git_theta.formats.base import SpanView as SpanView
-from git_theta.formats.detect import Detection, detect_format
+from git_theta.formats.detect import OPAQUE, Detection, detect_format
 from git_theta.manifest.model import Manifest, View
+from git_theta.manifest.text import encode_manifest
 from git_theta.operations.adding.manifest_builder import ManifestBuilder
 from git_theta.operations.adding.part_writer import PartLabel
 from git_theta.operations.context import Context
@@ -48,6 +50,19 @@ def split_spooled(pieces: Iterable[Buffer], path: str, context: Context) -> Mani
             return split_stream(Stream.from_pieces(source.prefix(source.size)), path, source, context)
         finally:
             source.close()
+
+
+def encode_split(manifest: Manifest, path: str, context: Context) -> bytes:
+    """The text of a file that was split. Where no manifest can hold its parts, the file is kept whole."""
+    try:
+        return encode_manifest(manifest)
+    except ManifestError as error:
+        if manifest.format == OPAQUE:
+            raise
+        context.warn(f"{path}: kept whole, not by parameters: {error.message}")
+    whole = ManifestBuilder(context, None)
+    whole.add_literal(Stream.from_pieces(restore_pieces(manifest, context)), None)
+    return encode_manifest(whole.build_manifest(OPAQUE))
 
 
 def _lay_out(
