@@ -13,9 +13,8 @@ from git_theta.manifest.text import decode_manifest
 from git_theta.operations.context import Context
 from git_theta.operations.state_database import StateDatabase
 from git_theta.operations.workers import Workers
-from git_theta.store.base import Store
+from git_theta.store.base import STORES, Store
 from git_theta.store.chain import StoreChain
-from git_theta.store.guarded_store import open_guarded
 from git_theta.store.inbox import Inbox
 from git_theta.store.leftovers import sweep_temporaries
 from git_theta.store.local import LocalStore
@@ -90,11 +89,16 @@ def _read_staged_manifest(worktree: Path | None, path: str) -> Manifest | None:
 
 def _open_chain(theta: Path, chosen: str, borrowed: Iterable[Path]) -> Store:
     """The store of a theta directory, and those beside the object directories that its repository borrows from."""
-    own = open_guarded(chosen, theta)
+    own = _open_named(chosen, theta)
     # What was stored before another store was chosen is read as before.
     lenders: list[Store] = [LocalStore(theta)] if chosen != LocalStore.name and (theta / "objects").is_dir() else []
-    lenders += [open_guarded(_chosen_at(objects.parent), objects.parent / "theta") for objects in borrowed]
+    lenders += [_open_named(_chosen_at(objects.parent), objects.parent / "theta") for objects in borrowed]
     return StoreChain(own, lenders) if lenders else own
+
+
+def _open_named(name: str, theta: Path) -> Store:
+    """The store of that name in a theta directory. Raises PluginError where none of that name is installed."""
+    return STORES.load_plugin(name).open(theta)
 
 
 def _chosen_at(git_dir: Path) -> str:
