@@ -27,6 +27,11 @@ def _no_progress(done: int) -> None:
     """No progress to show."""
 
 
+def _default_preferences() -> Preferences:
+    """No configuration to read."""
+    return DEFAULT_PREFERENCES
+
+
 class Progress(Protocol):
     """Shows how far a piece of work is, to whoever watches."""
 
@@ -61,7 +66,7 @@ class Context(NamedTuple):
         fetch: try to bring these objects (oid to size) into the store; returns, for each remote that did not help, its
             name and why.
         progress: tell that so many more bytes are done.
-        preferences: which of the installed updates and serializers to store with.
+        preferences: which of the installed updates and serializers to store with; asked when something is to be stored.
     """
 
     store: Store
@@ -72,4 +77,4 @@ class Context(NamedTuple):
     staged_manifest: Callable[[str], Manifest | None] = _no_manifest
     fetch: Callable[[Mapping[str, int]], list[str]] = _fetch_nothing
     progress: Callable[[int], None] = _no_progress
-    preferences: Preferences = DEFAULT_PREFERENCES
+    preferences: Callable[[], Preferences] = _default_preferences

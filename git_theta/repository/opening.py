@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from git_theta.errors import ManifestError
@@ -13,8 +13,10 @@ from git_theta.manifest.text import decode_manifest
 from git_theta.operations.context import Context
 from git_theta.operations.state_database import StateDatabase
 from git_theta.operations.workers import Workers
+from git_theta.repository.storage_preferences import read_preferences
 from git_theta.store.base import STORES, Store
 from git_theta.store.chain import StoreChain
+from git_theta.store.guarded_store import GuardedStore
 from git_theta.store.inbox import Inbox
 from git_theta.store.leftovers import sweep_temporaries
 from git_theta.store.local import LocalStore
@@ -47,6 +49,7 @@ def open_context(
             staged_manifest=partial(_read_staged_manifest, repository.worktree),
             fetch=partial(_fetch, store, repository),
             progress=progress,
+            preferences=cache(partial(read_preferences, repository.worktree or repository.git_dir)),
         )
     finally:
         workers.close()
@@ -98,7 +101,8 @@ def _open_chain(theta: Path, chosen: str, borrowed: Iterable[Path]) -> Store:
 
 def _open_named(name: str, theta: Path) -> Store:
     """The store of that name in a theta directory. Raises PluginError where none of that name is installed."""
-    return STORES.load_plugin(name).open(theta)
+    kind = STORES.load_plugin(name)
+    return kind.open(theta) if kind is LocalStore else GuardedStore.open_named(name, theta)
 
 
 def _chosen_at(git_dir: Path) -> str:

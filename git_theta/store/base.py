@@ -65,12 +65,13 @@ class Store(ABC):
     name: str
 
     @classmethod
-    @abstractmethod
     def open(cls, root: Path) -> Self:
         """The store of the repository whose theta directory is ``root``, which need not exist yet.
 
         Below it, a store takes a folder or file of its own name, and leaves the rest alone. To open writes nothing.
+        What is made of other stores, and is no plug-in, has none of its own.
         """
+        raise NotImplementedError(f"{cls.__name__} is made of other stores")
 
     @abstractmethod
     def put(self, chunks: Iterable[Buffer]) -> StoredObject:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import BinaryIO
 
 from git_theta.errors import MissingObject
 from git_theta.store.base import Buffer, Store, StoredObject
@@ -22,10 +22,6 @@ class StoreChain(Store):
         self.name = own.name
         self._own = own
         self._stores = (own, *lenders)
-
-    @classmethod
-    def open(cls, root: Path) -> Self:
-        raise NotImplementedError("a chain is made of stores that are open")
 
     def put(self, chunks: Iterable[Buffer]) -> StoredObject:
         return self._own.put(chunks)

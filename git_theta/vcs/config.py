@@ -7,6 +7,7 @@ A value is ours when it runs one of our modules, whichever interpreter it names;
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -126,6 +127,18 @@ def read_settings(scope: Scope | None = None, *, cwd: Path | None = None) -> lis
     # `[filter "theta"] required` without a value, which means true, comes without the newline.
     lines = (os.fsdecode(item).partition("\n") for item in done.stdout.split(b"\0")[:-1])
     return [Setting(key, value if newline else "true") for key, newline, value in lines]
+
+
+def read_last_values(keys: Sequence[str], *, cwd: Path | None = None) -> dict[str, str]:
+    """The values of these keys that count, of all scopes; nothing for a key that has none. Raises GitError."""
+    pattern = "^({})$".format("|".join(map(re.escape, keys)))
+    done = subprocess.run(
+        ["git", "config", "--null", "--get-regexp", pattern], cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True
+    )
+    if done.returncode > 1:  # 1 is "no such key"
+        raise _explain_error(done.stderr.decode(errors="replace").strip())
+    lines = (os.fsdecode(item).partition("\n") for item in done.stdout.split(b"\0")[:-1])
+    return {key: value for key, _, value in lines}
 
 
 def active_settings(*, cwd: Path | None = None) -> dict[str, str]:
