@@ -69,12 +69,9 @@ def values_of(data: bytes) -> MemoryValues:
     return MemoryValues(Spec(BY_NAME["F32"], (len(data) // 4,)), data)
 
 
-def context_of(store: MemoryStore) -> Context:
-    return Context(store, StateDatabase(Path(os.devnull)), Workers(), Path(os.devnull), print)
-
-
 def encoder_of(store: MemoryStore, known: Callable[[str], Storage | None] = nothing) -> PartEncoder:
-    return PartEncoder(context_of(store), known)
+    context = Context(store, StateDatabase(Path(os.devnull)), Workers(), Path(os.devnull), print)
+    return PartEncoder(context, known)
 
 
 def content(draft: EncodedPart, store: MemoryStore) -> bytes:
@@ -193,10 +190,11 @@ def test_a_source_that_fails_leaves_nothing_behind(after: int) -> None:
     assert list(store.oids()) == []
 
 
-def test_no_update_is_offered_values_that_pass_only_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nor is their spec known: its decoder would be told another one."""
+def test_no_update_is_offered_values_that_pass_once(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may look at them more than once, and its decoder would be told another spec."""
     monkeypatch.setitem(BUILT_IN["updates"], "above-smallest", "tests.testing.differences:AboveSmallestUpdate")
     chosen = Preferences(("above-smallest",), "msgpack")
-    encoder = PartEncoder(context_of(MemoryStore())._replace(preferences=lambda: chosen), nothing)
-    part = encoder.encode_computed([b"data"], 4)
-    assert part.coding == Coding("dense", "msgpack")
+    encoder = PartEncoder(context._replace(preferences=lambda: chosen), nothing)
+    assert encoder.encode_computed([b"data"], 4).coding == Coding("dense", "msgpack")
+    values = MemoryValues(Spec(BY_NAME["U8"], (4,)), b"data")
+    assert encoder.encode_whole(values).coding == Coding("above-smallest", "msgpack", {"unit": 1})
