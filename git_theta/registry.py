@@ -232,10 +232,13 @@ _RUNNING: ContextVar[PluginId | None] = ContextVar("running plug-in", default=No
 
 
 def _is_raised_by_us(trace: TracebackType | None) -> bool:
-    """Whether the innermost function of a traceback is one of this package."""
-    while trace and trace.tb_next:
+    """Whether the innermost function of a traceback that is not the standard library's is one of this package."""
+    package = ""
+    while trace:
+        found = str(trace.tb_frame.f_globals.get("__name__", "")).partition(".")[0]
+        package = package if found in sys.stdlib_module_names else found
         trace = trace.tb_next
-    return trace is not None and str(trace.tb_frame.f_globals.get("__name__", "")).startswith("git_theta.")
+    return package == "git_theta"
 
 
 def _spell_error(error: BaseException) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from git_theta.cli import boundary
+from git_theta.cli.progress import Meter
 from git_theta.errors import MissingObject
 from git_theta.operations.keeping.inventory import needed_objects, object_sizes
 from git_theta.repository.opening import open_context
@@ -24,7 +25,7 @@ def command() -> None:
     repository = discover_repository()
     needed = needed_objects(read_manifests(blob_walks.reachable_blobs(), boundary.warn_of))
     sizes = object_sizes(needed)
-    with open_context(repository, boundary.warn) as context:
+    with open_context(repository, boundary.warn, Meter()) as context:
         missing = {oid: size for oid, size in sizes.items() if context.store.size(oid) != size}
         if missing:
             context.fetch(missing)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -21,10 +21,6 @@ def _no_manifest(path: str) -> Manifest | None:
 def _fetch_nothing(objects: Mapping[str, int]) -> list[str]:  # noqa: ARG001
     """No remote to fetch from."""
     return []
-
-
-def _no_progress(done: int) -> None:
-    """No progress to show."""
 
 
 def _default_preferences() -> Preferences:
@@ -52,6 +48,34 @@ class Progress(Protocol):
         """The next of the items begins."""
         ...
 
+    def finish_item(self, done: int) -> None:
+        """One of the items, of so many bytes, is done."""
+        ...
+
+
+class _NobodyWatches:
+    """Progress that is not shown."""
+
+    def __call__(self, done: int) -> None:
+        pass
+
+    def show_work(
+        self,
+        description: str,  # noqa: ARG002
+        total: int | None = None,  # noqa: ARG002
+        items: int | None = None,  # noqa: ARG002
+    ) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def begin_item(self) -> None:
+        pass
+
+    def finish_item(self, done: int) -> None:
+        pass
+
+
+NOT_SHOWN: Progress = _NobodyWatches()
+
 
 class Context(NamedTuple):
     """What an operation works with.
@@ -76,5 +100,5 @@ class Context(NamedTuple):
     warn: Callable[[str], None]
     staged_manifest: Callable[[str], Manifest | None] = _no_manifest
     fetch: Callable[[Mapping[str, int]], list[str]] = _fetch_nothing
-    progress: Callable[[int], None] = _no_progress
+    progress: Callable[[int], None] = NOT_SHOWN
     preferences: Callable[[], Preferences] = _default_preferences

@@ -14,7 +14,13 @@ from git_theta.transport.urls import redact_url
 from git_theta.vcs import remotes
 
 
-def fetch_objects(objects: Mapping[str, int], store: Store, inbox: Inbox, open_directory: OpenDirectory) -> list[str]:
+def fetch_objects(
+    objects: Mapping[str, int],
+    store: Store,
+    inbox: Inbox,
+    open_directory: OpenDirectory,
+    finish_object: Callable[[int], None],
+) -> list[str]:
     """Ask each remote in turn for what is missing or was cut off, until it is there; why those asked did not help.
 
     What goes wrong with a remote is its reason, and the next one is asked. Raises StoreError where ours cannot be
@@ -25,6 +31,7 @@ def fetch_objects(objects: Mapping[str, int], store: Store, inbox: Inbox, open_d
         store: ours, which the inbox fills.
         inbox: for what is arriving.
         open_directory: opens the store of a repository that a path names.
+        finish_object: told the size of every object that came.
     """
     missing = _find_missing(objects, store)
     for oid in missing:
@@ -33,7 +40,8 @@ def fetch_objects(objects: Mapping[str, int], store: Store, inbox: Inbox, open_d
     for name, url in remotes.fetch_sources().items():
         if not missing:
             break
-        why = _ask_remote(name, missing, inbox, partial(choose_transport, url, store, open_directory))
+        choose = partial(choose_transport, url, store, open_directory)
+        why = _ask_remote(name, missing, inbox, choose, finish_object)
         missing = _find_missing(missing, store)
         if missing:
             reasons.append(f"{name} ({redact_url(url)}): {why or 'has no such objects'}")
@@ -45,14 +53,26 @@ def _find_missing(objects: Mapping[str, int], store: Store) -> dict[str, int]:
     return {oid: size for oid, size in objects.items() if store.size(oid) != size}
 
 
-def _ask_remote(name: str, missing: Mapping[str, int], inbox: Inbox, choose: Callable[[], Transport | str]) -> str:
+def _ask_remote(
+    name: str,
+    missing: Mapping[str, int],
+    inbox: Inbox,
+    choose: Callable[[], Transport | str],
+    finish_object: Callable[[int], None],
+) -> str:
     """Fetch from one remote what it has; what went wrong, or ""."""
+    failed = []
     try:
         transport = choose()
         if isinstance(transport, str):
             return transport
         with transport:
-            return _describe_failures(name, [one for one in transport.fetch(missing, inbox) if one.error])
+            for outcome in transport.fetch(missing, inbox):
+                if outcome.error:
+                    failed.append(outcome)
+                else:
+                    finish_object(outcome.size)
+        return _describe_failures(name, failed)
     except StoreError:  # our own store: another remote would not help
         raise
     except ThetaError as error:

@@ -10,7 +10,7 @@ from pathlib import Path
 from git_theta.errors import ManifestError
 from git_theta.manifest.model import Manifest
 from git_theta.manifest.text import decode_manifest
-from git_theta.operations.context import Context
+from git_theta.operations.context import NOT_SHOWN, Context, Progress
 from git_theta.operations.state_database import StateDatabase
 from git_theta.operations.workers import Workers
 from git_theta.repository.storage_preferences import read_preferences
@@ -27,14 +27,14 @@ from git_theta.vcs.git import scrubbed_environment
 
 @contextmanager
 def open_context(
-    repository: Repository, warn: Callable[[str], None], progress: Callable[[int], None] = lambda _: None
+    repository: Repository, warn: Callable[[str], None], progress: Progress = NOT_SHOWN
 ) -> Iterator[Context]:
     """A context with this repository's store, state and remotes; its threads end with the ``with`` block.
 
     Args:
         repository: the one to work in.
         warn: says one thing to the person.
-        progress: told of every byte that is done.
+        progress: told of every byte that is done, and shows what is fetched.
     """
     theta = repository.theta_dir
     store = open_store(repository)
@@ -47,7 +47,7 @@ def open_context(
             scratch=theta / "tmp",
             warn=warn,
             staged_manifest=partial(_read_staged_manifest, repository.worktree),
-            fetch=partial(_fetch, store, repository),
+            fetch=partial(_fetch, store, repository, progress),
             progress=progress,
             preferences=cache(partial(read_preferences, repository.worktree or repository.git_dir)),
         )
@@ -110,9 +110,10 @@ def _chosen_at(git_dir: Path) -> str:
     return config.chosen_store(cwd=git_dir, env=scrubbed_environment())
 
 
-def _fetch(store: Store, repository: Repository, objects: Mapping[str, int]) -> list[str]:
+def _fetch(store: Store, repository: Repository, progress: Progress, objects: Mapping[str, int]) -> list[str]:
     from git_theta.repository.object_fetch import fetch_objects
 
     top = repository.worktree or repository.git_dir
     inbox = Inbox(store, repository.theta_dir)
-    return fetch_objects(objects, store, inbox, lambda path: open_other_store(path, top))
+    with progress.show_work("Fetching objects", sum(objects.values()), len(objects)):
+        return fetch_objects(objects, store, inbox, lambda path: open_other_store(path, top), progress.finish_item)
