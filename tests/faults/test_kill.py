@@ -30,13 +30,13 @@ _INDEX = "git_theta.vcs.index:"
 
 CLEAN = [
     Stage("git_theta.cli.filter_process:clean_stream", "before"),
-    Stage(f"{_STORE}_write_chunk", "before"),
-    Stage(f"{_STORE}_write_chunk", "after"),
+    Stage(f"{_STORE}write_chunk", "before"),
+    Stage(f"{_STORE}write_chunk", "after"),
     *(Stage("os:fsync", when, nth) for nth in (1, 2, 3) for when in ("before", "after")),
     *(Stage(f"{_STORE}LocalStore._move_into_place", when, nth) for nth in (1, 2, 3) for when in ("before", "after")),
     *(Stage("git_theta.operations.adding.bundle:Bundle.put", when) for when in ("before", "after")),
     *(Stage(f"{_STORE}LocalStore.sync", when) for when in ("before", "after")),
-    *(Stage(f"{_STORE}_fsync_directory", "after", nth) for nth in (1, 2)),
+    *(Stage(f"{_STORE}fsync_directory", "after", nth) for nth in (1, 2)),
     *(Stage(f"{_STATE}remember_storages", when) for when in ("before", "after")),
     *(Stage(f"{_STATE}remember_clean", when) for when in ("before", "after")),
     *(Stage(f"{_WRITER}write_lines", when, 3) for when in ("before", "after")),

@@ -178,7 +178,7 @@ def test_what_a_killed_driver_left_can_be_resolved(repository: Sandbox, merges: 
 
 
 @pytest.mark.parametrize(
-    "stage", [Stage(f"{_STORE}_write_chunk", "before"), Stage("git_theta.vcs.atomic:os.fsync", "before", 1)], ids=str
+    "stage", [Stage(f"{_STORE}write_chunk", "before"), Stage("git_theta.vcs.atomic:os.fsync", "before", 1)], ids=str
 )
 def test_no_space_left_for_the_driver(stage: Stage, repository: Sandbox, merges: Merges) -> None:
     done = driven(repository, stage, "ENOSPC")
@@ -208,7 +208,7 @@ def test_many_heads_killed(stage: Stage, repository: Sandbox, merges: Merges) ->
 
 
 @pytest.mark.parametrize(
-    "stage", [Stage(f"{_STORE}_write_chunk", "before"), Stage(f"{_MERGING}add_trailers", "before")], ids=str
+    "stage", [Stage(f"{_STORE}write_chunk", "before"), Stage(f"{_MERGING}add_trailers", "before")], ids=str
 )
 def test_no_space_left_for_many_heads(stage: Stage, repository: Sandbox, merges: Merges) -> None:
     done = afflicted(repository, stage, "ENOSPC", "merge", "side", "other", "-s", "base")
@@ -261,7 +261,7 @@ def test_no_space_left_for_resolve(fault: Stage, conflict: Sandbox, merges: Merg
     assert_holds(conflict, merges.two)
 
 
-INTERRUPTED = [Stage(f"{_STORE}_write_chunk", "before"), Stage(f"{_MERGING}_write_merge_heads", "before")]
+INTERRUPTED = [Stage(f"{_STORE}write_chunk", "before"), Stage(f"{_MERGING}_write_merge_heads", "before")]
 
 
 @pytest.mark.parametrize("stage", INTERRUPTED, ids=str)

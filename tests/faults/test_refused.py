@@ -33,12 +33,12 @@ from tests.sandbox import Sandbox, model
 Mount = Callable[[Path, int], Disk]
 
 CLEAN = [
-    ("ENOSPC", Stage("git_theta.store.local:_write_chunk", "before")),
-    ("ENOSPC", Stage("git_theta.store.local:_write_chunk", "after", 3)),
+    ("ENOSPC", Stage("git_theta.store.local:write_chunk", "before")),
+    ("ENOSPC", Stage("git_theta.store.local:write_chunk", "after", 3)),
     ("EIO", Stage("os:fsync", "before")),
     ("EROFS", Stage("git_theta.store.local:LocalStore._move_into_place", "before")),
     ("EIO", Stage("git_theta.store.local:LocalStore._move_into_place", "after", 2)),
-    ("EIO", Stage("git_theta.store.local:_fsync_directory", "before", 2)),
+    ("EIO", Stage("git_theta.store.local:fsync_directory", "before", 2)),
 ]
 STATE = [
     ("EROFS", Stage("git_theta.operations.state_database:StateDatabase._open", "before")),

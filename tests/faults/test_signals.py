@@ -30,7 +30,7 @@ SENDERS: dict[str, Send] = {"to-git-alone": os.kill, "as-the-terminal-does": os.
 """Both are given git's process id, which is that of its process group too."""
 
 CLEAN = [
-    Stage("git_theta.store.local:_write_chunk", "before"),
+    Stage("git_theta.store.local:write_chunk", "before"),
     Stage("git_theta.store.local:LocalStore._move_into_place", "before"),
     Stage("git_theta.store.local:LocalStore.sync", "before"),
     Stage("git_theta.vcs.pktline:PacketWriter.write_content", "before"),
