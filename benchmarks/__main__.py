@@ -11,13 +11,13 @@ from pathlib import Path
 
 from benchmarks import machine, tables
 from benchmarks.diff_steps import LAYERS, names_story, values_story
-from benchmarks.merge_steps import disjoint_story, merge_story, start_story
-from benchmarks.models import DISJOINT, FORK, DtypeName, build_model
+from benchmarks.merge_steps import disjoint_story, merge_story, sharded_merge_story, start_story
+from benchmarks.models import DISJOINT, FORK, SHARDED, SHARDS, DtypeName, build_model, build_shards
 from benchmarks.results import Result
 from benchmarks.rounds import race_story
 from benchmarks.scale_steps import build_mixture, scale_story
 from benchmarks.stages import seal_environment
-from benchmarks.steps import Story, checkpoint_story, toy_story
+from benchmarks.steps import Story, checkpoint_story, sharded_story, toy_story
 
 _HERE = Path(__file__).parent
 _TOY = 100_000
@@ -26,7 +26,7 @@ _COPIES = 20
 """Files of the size asked for that exist at most: four versions; stored, these and six merged ones; one checked out;
 one added elsewhere; mergekit's, and a copy."""
 _DTYPES: tuple[tuple[str, DtypeName], ...] = (("fp32", "F32"), ("bf16", "BF16"))
-_PARTS = ("toy", "checkpoint", "merge", "diff", "scale")
+_PARTS = ("toy", "checkpoint", "sharded", "merge", "diff", "scale")
 
 
 def main() -> None:
@@ -75,20 +75,26 @@ def _build_stories(options: argparse.Namespace, folder: Path, size: int) -> Iter
     if "checkpoint" in options.only:
         for title, dtype in _DTYPES:
             yield checkpoint_story(title, build_model(folder, dtype, size))
+    if "sharded" in options.only:
+        for story in (sharded_story, sharded_merge_story):
+            yield story(build_shards(folder, "BF16", size, SHARDED, SHARDS))
     if "merge" in options.only:
-        mergekit = options.mergekit
-        if mergekit is None:
-            print("mergekit is left out: no such program (--mergekit)")
-        yield start_story(build_model(folder, "F32", _TOY, FORK), mergekit)
-        for title, dtype in _DTYPES:
-            yield merge_story(title, build_model(folder, dtype, size, FORK), mergekit)
-            yield disjoint_story(title, build_model(folder, dtype, size, DISJOINT))
+        yield from _build_merges(options.mergekit, folder, size)
     if "scale" in options.only:
         yield scale_story("experts", build_mixture(folder))
     if "diff" in options.only:
         yield names_story(build_model(folder, "F32", LAYERS * _TOY // 16, layers=LAYERS))
         for title, dtype in _DTYPES:
             yield values_story(title, build_model(folder, dtype, size, layers=LAYERS))
+
+
+def _build_merges(mergekit: Path | None, folder: Path, size: int) -> Iterator[Story]:
+    if mergekit is None:
+        print("mergekit is left out: no such program (--mergekit)")
+    yield start_story(build_model(folder, "F32", _TOY, FORK), mergekit)
+    for title, dtype in _DTYPES:
+        yield merge_story(title, build_model(folder, dtype, size, FORK), mergekit)
+        yield disjoint_story(title, build_model(folder, dtype, size, DISJOINT))
 
 
 def _report_results(results: list[Result], about: dict[str, str], *, docs: bool) -> None:

@@ -14,7 +14,7 @@ from benchmarks.models import Model, ModelVersion
 from benchmarks.reading import READ, read_versions
 from benchmarks.results import MB, MEMORY, MERGEKIT, OURS, WithinRatio, WithinSeconds
 from benchmarks.stages import FILE_NAME, Stage
-from benchmarks.steps import Story, TimedStep, Tool
+from benchmarks.steps import Story, TimedStep, Tool, remove_copy
 from benchmarks.timing import Command
 from git_theta.manifest.text import decode_manifest
 from git_theta.operations.workers import Workers
@@ -22,6 +22,11 @@ from git_theta.tensors.arrays import BLOCK
 
 WRITE, PLAIN = "write", "cat + cp"
 
+_PLAIN_SCRIPT = """\
+set -e
+find "$@" -type f -exec cat {} + > /dev/null
+cp -r "$1" "$0"
+find "$0" -type f -exec sync {} +"""
 _MEMORY = MEMORY[OURS] + 4 * Workers().count * BLOCK
 _WITHOUT_TORCH = 64 * MB
 """Bytes that a merge may need that computes nothing: torch alone takes more."""
@@ -70,6 +75,12 @@ def merge_story(title: str, model: Model, mergekit: Path | None) -> Story:
     """
     rows = tuple([_merge_step(strategy, heads, mergekit) for heads in _HEAD_SETS for strategy in STRATEGIES])
     return Story(title, model, rows, rivals=(), opening=Stage.branch_versions, part="merges")
+
+
+def sharded_merge_story(model: Model) -> Story:
+    """An average of two heads of a checkpoint in shards; ``model`` in the versions ``SHARDED``."""
+    average = _merge_step(STRATEGIES[0], _HEAD_SETS[0], None)
+    return Story("7 shards", model, (average,), rivals=(), opening=Stage.branch_versions, part="merges")
 
 
 def start_story(model: Model, mergekit: Path | None) -> Story:
@@ -143,7 +154,8 @@ def _remove_tensors(stage: Stage) -> None:
 
 
 def _require_all_contested(stage: Stage) -> None:
-    if not re.fullmatch(r".* (\d+) contested of \1", said := _read_trailers(stage)):
+    said = _read_trailers(stage)
+    if not said or not all(re.fullmatch(r".* (\d+) contested of \1", line) for line in said.splitlines()):
         raise RuntimeError(f"not every parameter was contested: {said}")
 
 
@@ -154,7 +166,7 @@ def _require_none_contested(stage: Stage) -> None:
 
 def _read_trailers(stage: Stage) -> str:
     """What the merge that is checked out computed. Raises CalledProcessError where no merge is checked out."""
-    shown = "--format=%(trailers:key=Theta-Merge,valueonly,separator=%x20)"
+    shown = "--format=%(trailers:key=Theta-Merge,valueonly,separator=%x0a)"
     return stage.repository.git("log", "-1", shown, "HEAD^2..HEAD").stdout.strip()
 
 
@@ -162,7 +174,7 @@ def _write_command(stage: Stage) -> Command:
     """Adds a checkpoint to a repository that has nothing like it: the output is new as well."""
     shutil.rmtree(stage.folder)
     Stage.create(stage.folder, OURS, stage.model).place_version("a")
-    return ["git", "add", FILE_NAME]
+    return ["git", "add", "--all"]
 
 
 def _plain_copy(*versions: ModelVersion) -> Tool:
@@ -170,9 +182,9 @@ def _plain_copy(*versions: ModelVersion) -> Tool:
 
     def prepare(stage: Stage) -> Command:
         copy = stage.folder / "copy"
-        copy.unlink(missing_ok=True)
-        files = [stage.model.files[version] for version in versions]
-        return ["sh", "-c", 'cat "$@" > /dev/null && cp "$1" "$0" && sync "$0"', copy, *files]
+        remove_copy(copy)
+        paths = [stage.model.files[version] for version in versions]
+        return ["sh", "-c", _PLAIN_SCRIPT, copy, *paths]
 
     return prepare
 

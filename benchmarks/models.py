@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ WIDTH: Mapping[DtypeName, int] = {"F32": 4, "BF16": 2}
 """Bytes per number."""
 
 _VOCABULARY = 32_000
-_LAYERS = 16
+_LAYERS, _SHARDED_LAYERS = 16, 32
 _SPREAD = 0.02  # standard deviation that transformers are initialised with
 _STEP = 0.001  # of a fine-tune, as a share of the spread: bf16 then moves some elements and leaves others
 _EXPERTS = 256
@@ -31,6 +31,9 @@ TUNED = f"model.layers.{_LAYERS // 2}.mlp.up_proj.weight"
 
 HISTORY: tuple[ModelVersion, ...] = ("base", "one", "all")
 FORK: tuple[ModelVersion, ...] = ("base", "a", "b", "c")
+SHARDED: tuple[ModelVersion, ...] = ("base", "a", "b")
+SHARDS = 7
+"""As many as people have of a model with 7 billion parameters in bf16."""
 DISJOINT: tuple[ModelVersion, ...] = ("base", "left", "right")
 
 
@@ -39,16 +42,22 @@ class Model:
     """A checkpoint on disk in several versions.
 
     Attributes:
-        files: ``base``; ``one``, in which a single tensor differs; ``all``, in which every tensor does. Three
+        files: by version, the file, or the folder of its shards and their index. ``base``; ``one``, in which a single
+            tensor differs; ``all``, in which every tensor does. Three
             fine-tunes of ``base``, ``a``, ``b`` and ``c``, which all changed every tensor; ``left`` and ``right``,
             of which each changed those that the other left alone.
-        bytes: size of each file.
+        bytes: size of each version.
         tuned_bytes: size of the tensor that differs in ``one``.
     """
 
     files: Mapping[ModelVersion, Path]
     bytes: int
     tuned_bytes: int
+
+    def sources(self, version: ModelVersion) -> list[Path]:
+        """The files of a version."""
+        path = self.files[version]
+        return sorted(path.iterdir()) if path.is_dir() else [path]
 
 
 class _RandomTensor(NamedTuple):
@@ -90,12 +99,45 @@ def write_versions(
     files = {version: folder / f"{version}.safetensors" for version in versions}
     with ExitStack() as opened:
         outputs = {version: opened.enter_context(file.open("wb")) for version, file in files.items()}
-        for output in outputs.values():
-            output.write(_encode_header(layout, dtype))
-        for tensor in _generate_tensors(layout):
-            for version, output in outputs.items():
-                _write_values(output, _VERSIONS[version](tensor), dtype)
+        _write_part(outputs, layout, list(layout), dtype)
     return Model(files, files["base"].stat().st_size, math.prod(layout[TUNED]) * WIDTH[dtype])
+
+
+def build_shards(folder: Path, dtype: DtypeName, size: int, versions: Sequence[ModelVersion], shards: int) -> Model:
+    """Write versions of a model of about ``size`` bytes, each a folder of shards and their index, into ``folder``."""
+    layout = decoder_shapes(size // WIDTH[dtype], _SHARDED_LAYERS)
+    names = [f"model-{number + 1:05}-of-{shards:05}.safetensors" for number in range(shards)]
+    folder.mkdir(parents=True)
+    files = {version: folder / version for version in versions}
+    for version_folder in files.values():
+        version_folder.mkdir()
+        _write_index(version_folder, layout, _share_out(layout, shards), names, WIDTH[dtype])
+    for name, part in zip(names, _share_out(layout, shards), strict=True):
+        with ExitStack() as opened:
+            outputs = {version: opened.enter_context((path / name).open("wb")) for version, path in files.items()}
+            _write_part(outputs, {tensor: layout[tensor] for tensor in part}, list(layout), dtype)
+    total = sum(file.stat().st_size for file in files["base"].iterdir())
+    return Model(files, total, math.prod(layout[TUNED]) * WIDTH[dtype])
+
+
+def _share_out(layout: Mapping[str, tuple[int, ...]], shards: int) -> list[list[str]]:
+    """The parameters in their order, in as many runs of about the same size."""
+    total, before = sum(map(math.prod, layout.values())), 0
+    parts: list[list[str]] = [[] for _ in range(shards)]
+    for name, shape in layout.items():
+        parts[min(shards - 1, before * shards // total)].append(name)
+        before += math.prod(shape)
+    return parts
+
+
+def _write_index(
+    folder: Path, layout: Mapping[str, tuple[int, ...]], parts: list[list[str]], names: list[str], width: int
+) -> None:
+    index = {
+        "metadata": {"total_size": sum(map(math.prod, layout.values())) * width},
+        "weight_map": {tensor: name for name, part in zip(names, parts, strict=True) for tensor in part},
+    }
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index, indent=2) + "\n")
 
 
 def decoder_shapes(elements: int, layers: int = _LAYERS) -> dict[str, tuple[int, ...]]:
@@ -127,11 +169,22 @@ def mixture_shapes(parameters: int) -> dict[str, tuple[int, ...]]:
     return layout
 
 
-def _generate_tensors(layout: Mapping[str, tuple[int, ...]]) -> Iterator[_RandomTensor]:
-    """The same ones each time."""
-    for number, (name, shape) in enumerate(layout.items()):
-        values = np.random.default_rng(number).standard_normal(math.prod(shape), np.float32) * np.float32(_SPREAD)
-        yield _RandomTensor(number, name, values)
+def _write_part(
+    outputs: Mapping[ModelVersion, BinaryIO],
+    part: Mapping[str, tuple[int, ...]],
+    order: list[str],
+    dtype: DtypeName,
+) -> None:
+    """One file in each version: some parameters (name -> shape) of those in ``order``; the same ones each time."""
+    for output in outputs.values():
+        output.write(_encode_header(part, dtype))
+    numbers = {name: number for number, name in enumerate(order)}
+    for name, shape in part.items():
+        generator = np.random.default_rng(numbers[name])
+        values = generator.standard_normal(math.prod(shape), np.float32) * np.float32(_SPREAD)
+        tensor = _RandomTensor(numbers[name], name, values)
+        for version, output in outputs.items():
+            _write_values(output, _VERSIONS[version](tensor), dtype)
 
 
 def _encode_header(layout: Mapping[str, tuple[int, ...]], dtype: DtypeName) -> bytes:

@@ -19,7 +19,9 @@ _READ_SCRIPT = f"""\
 set -e
 cd "$0"
 for revision; do
-    git cat-file blob "$revision:{FILE_NAME}" | {_SMUDGE}
+    for name in $(git ls-files "*.safetensors"); do
+        git cat-file blob "$revision:$name" | {_SMUDGE}
+    done
 done"""
 
 

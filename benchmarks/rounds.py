@@ -61,9 +61,11 @@ def _run_step(row: TimedStep, name: str, stage: Stage, result: Result, *, watche
     if name == OURS:
         row.prove(stage)
     if row.leaves and name not in row.tools:
-        file, version = row.leaves
-        if not filecmp.cmp(stage.folder / file, stage.model.files[version], shallow=False):
-            raise RuntimeError(f"{name}: {row.name} did not leave {file} as it should be")
+        place, version = row.leaves
+        for source in stage.model.sources(version):
+            file = stage.folder / place / source.name if (stage.folder / place).is_dir() else stage.folder / place
+            if not filecmp.cmp(file, source, shallow=False):
+                raise RuntimeError(f"{name}: {row.name} did not leave {file} as it should be")
 
 
 def _prepare_command(row: TimedStep, name: str, stage: Stage) -> Command:

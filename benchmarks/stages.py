@@ -66,10 +66,9 @@ class Stage:
         """The repository."""
         return Sandbox(self.root)
 
-    @property
-    def file(self) -> Path:
-        """The checkpoint in the worktree."""
-        return self.root / FILE_NAME
+    def placed(self, source: Path) -> Path:
+        """Where a file of the checkpoint stands in the worktree."""
+        return self.root / (source.name if source.parent in self.model.files.values() else FILE_NAME)
 
     def stage_of(self, contender: str) -> Stage:
         """The stage of another contender, in the same round."""
@@ -86,13 +85,14 @@ class Stage:
             if version != "base":
                 self.repository.git("checkout", "--quiet", "-b", version, "base")
             self.place_version(version)
-            self.repository.git("add", FILE_NAME)
+            self.repository.git("add", "--all")
             self.commit()
 
     def place_version(self, version: ModelVersion) -> None:
         """Put a version into the worktree, as old as no other. A copy: a link would tell the other contenders' Gits."""
-        self.file.unlink(missing_ok=True)
-        shutil.copyfile(self.model.files[version], self.file)
+        for source in self.model.sources(version):
+            self.placed(source).unlink(missing_ok=True)
+            shutil.copyfile(source, self.placed(source))
         self._backdate(days=10 + list(self.model.files).index(version))
 
     def touch(self) -> None:
@@ -102,7 +102,8 @@ class Stage:
     def _backdate(self, days: int) -> None:
         """Far enough back that Git need not doubt it, and in steps that it sees: it may compare seconds alone."""
         then = time.time() - days * 86400
-        os.utime(self.file, (then, then))
+        for source in self.model.sources("base"):
+            os.utime(self.placed(source), (then, then))
 
     def stored_bytes(self) -> int:
         """Bytes of all files under every ``.git`` in the folder."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,13 +32,20 @@ Tool = Callable[[Stage], Command]
 
 def _copy_command(stage: Stage) -> Command:
     copy = stage.folder / "copy"
+    remove_copy(copy)
+    return ["cp", "-r", stage.model.files["base"], copy]
+
+
+def remove_copy(copy: Path) -> None:
+    """Remove a file or a folder, if it is there."""
+    if copy.is_dir():
+        shutil.rmtree(copy)
     copy.unlink(missing_ok=True)
-    return ["cp", stage.model.files["base"], copy]
 
 
 TOOLS: Mapping[str, Tool] = {
     "cp": _copy_command,
-    "openssl": lambda stage: ["openssl", "dgst", "-sha256", stage.model.files["base"]],
+    "openssl": lambda stage: ["openssl", "dgst", "-sha256", *stage.model.sources("base")],
 }
 """What hardware and kernel allow: to write the bytes, to hash them."""
 
@@ -56,7 +64,7 @@ class TimedStep:
         command: what is measured, at the top of the repository.
         bound: tools (or plain ``git``) that do the least that this takes.
         budgets: what ours must hold.
-        leaves: a file below the stage's folder, and the version that it must hold afterwards.
+        leaves: a file below the stage's folder, or a folder of shards, and the version that it must hold afterwards.
         prove: looks at our stage after the step, and raises if that did not do its work.
         tools: what takes part without a repository of its own kind.
         beside: tools that are compared with, and bound nothing.
@@ -142,6 +150,32 @@ def checkpoint_story(title: str, model: Model) -> Story:
     )
 
 
+def sharded_story(model: Model) -> Story:
+    """A checkpoint in shards, ``base`` and ``a``, in and out of a repository."""
+    both = ("cp", "openssl")
+    half = WithinRatio(0.6, (LFS,))
+    return Story(
+        "7 shards",
+        model,
+        (
+            TimedStep("add, new", _place_version("base"), _add_command, both, (half, WithinRatio(2.5, both))),
+            TimedStep(
+                "add, all tensors changed", _place_version("a"), _add_command, both, (half, WithinRatio(2.5, both))
+            ),
+            TimedStep(
+                "checkout, an older version",
+                Stage.commit,
+                lambda _: ["git", "checkout", "--quiet", "main~1"],
+                both,
+                (half,),
+                ("repository", "base"),
+            ),
+            TimedStep("status, untouched", do_nothing, _status_command, (), (StartsNoFilter(),)),
+            TimedStep("clone from a directory", _checkout_main, _clone_command, both, (), ("clone", "a")),
+        ),
+    )
+
+
 def toy_story(model: Model) -> Story:
     """A model so small that only what it costs to ask is left."""
     return Story(
@@ -165,12 +199,12 @@ def _place_version(version: ModelVersion) -> Callable[[Stage], None]:
 
 def _add_base(stage: Stage) -> None:
     stage.place_version("base")
-    stage.repository.git("add", FILE_NAME)
+    stage.repository.git("add", "--all")
     stage.commit()
 
 
 def _add_command(_: Stage) -> Command:
-    return ["git", "add", FILE_NAME]
+    return ["git", "add", "--all"]
 
 
 def _status_command(_: Stage) -> Command:
@@ -183,6 +217,10 @@ def _checkout_older(_: Stage) -> Command:
 
 def _checkout_newer(_: Stage) -> Command:
     return ["git", "checkout", "--quiet", "main"]
+
+
+def _checkout_main(stage: Stage) -> None:
+    stage.repository.git("checkout", "--quiet", "main")
 
 
 def _clone_command(stage: Stage) -> Command:

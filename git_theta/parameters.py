@@ -1,21 +1,95 @@
-"""Bytes of a part to storage, and storage to bytes: the one place where updates, serializers and the store meet."""
+"""Values of a part to storage, and storage to values: the one place where updates, serializers and the store meet."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
-from itertools import chain
+from itertools import chain, count, islice, repeat
+from typing import NamedTuple
 
-from git_theta.errors import CorruptObject, ThetaError
-from git_theta.manifest.model import Entry
-from git_theta.serializers.base import SERIALIZERS, Payload
-from git_theta.store.base import ObjectReader
-from git_theta.tensors.arrays import BLOCK, Buffer, Parallel
+from git_theta.errors import CorruptObject, MissingObject, PluginError, ThetaError
+from git_theta.manifest.model import Coding, Entry, UpdateBase
+from git_theta.manifest.storage_json import MAX_CHAIN
+from git_theta.serializers.base import SERIALIZERS, Payload, Serializer
+from git_theta.store.base import ObjectReader, Store
+from git_theta.tensors.alignment import aligned_step, recut_blocks
+from git_theta.tensors.arrays import BLOCK, Arrays, Buffer, Parallel
 from git_theta.tensors.digest import Digest
-from git_theta.updates.base import UPDATES
+from git_theta.tensors.dtypes import BY_NAME
+from git_theta.tensors.spec import Spec, spec_fits
+from git_theta.tensors.values import Values
+from git_theta.updates.base import UPDATES, Coder, Update
 
 WORTHWHILE_SHARE = 0.98
 """A serializer that keeps more than this share of a sample is not worth its time; raw is."""
+
+_SAMPLES = 5
+"""Blocks that are sampled: the first, the last, and those between them."""
+_SAMPLE_SIZE = 64 << 10
+"""Bytes of each that are tried: all five together take a twentieth of the time that a part of 16 MiB takes."""
+
+_BYTES = BY_NAME["U8"]
+
+
+class Preferences(NamedTuple):
+    """What a person would have parts stored with, among what is installed.
+
+    Attributes:
+        updates: names, tried in this order; the first that pays is taken. "dense" always does, and is tried last.
+        serializer: a name; "" to have the bytes decide.
+    """
+
+    updates: tuple[str, ...] = ("dense",)
+    serializer: str = ""
+
+
+DEFAULT_PREFERENCES = Preferences()
+
+
+class Encoding(NamedTuple):
+    """How a part is going to be stored.
+
+    Attributes:
+        coding: what the manifest says of it.
+        payload: its bytes, piece by piece, once. Where there is an update base, it is verified as it is read: what
+            follows the last piece is CorruptObject if it is not what it says. Encode without it then.
+        warning: why an update base could not be used; "" where none was offered, or it was.
+    """
+
+    coding: Coding
+    payload: Iterator[Buffer]
+    warning: str = ""
+
+
+class StoredValues:
+    """The values of a stored part: a possible update base.
+
+    Every reading is verified at its end: see ``read_values``.
+    """
+
+    def __init__(self, entry: Entry, store: Store, parallel: Parallel = map) -> None:
+        self.entry = entry
+        self.spec = spec_of(entry)
+        self.size = entry.size
+        self._store = store
+        self._parallel = parallel
+
+    def blocks(self, first: int = 0) -> Iterator[Buffer]:
+        """As ``Values`` says. What lies before block ``first`` is decoded, too."""
+        pieces = read_values(self.entry, self._store, self._parallel)
+        return islice(recut_blocks(pieces, BLOCK), first, None)
+
+    def is_here(self) -> bool:
+        """Whether all objects are in the store, so far as their sizes tell. Nothing is ever fetched for a base."""
+        return all(self._store.size(oid) == size for oid, size in self.entry.storage.objects().items())
+
+
+def spec_of(entry: Entry) -> Spec:
+    """The spec that updates are told; ``U8 [size]`` for what is no tensor of a dtype that we know."""
+    dtype = BY_NAME.get(entry.dtype)
+    if dtype is None or not spec_fits(entry.dtype, entry.shape, entry.size):
+        return Spec(_BYTES, (entry.size,))
+    return Spec(dtype, entry.shape)
 
 
 def blocks_of(data: Buffer) -> Iterator[memoryview]:
@@ -24,31 +98,46 @@ def blocks_of(data: Buffer) -> Iterator[memoryview]:
     return (view[start : start + BLOCK] for start in range(0, len(view), BLOCK))
 
 
-def encode_values(stream: Iterable[Buffer], width: int, parallel: Parallel) -> tuple[str, Iterator[Buffer]]:
-    """The serializer that suits a part, and the part's payload piece by piece.
+def encode_values(
+    values: Values,
+    parallel: Parallel,
+    preferences: Preferences = DEFAULT_PREFERENCES,
+    base: StoredValues | None = None,
+) -> Encoding:
+    """How a part is stored, and its payload.
 
     Args:
-        stream: the part's bytes in pieces of BLOCK bytes, the last one shorter.
-        width: bytes per number.
+        values: the part's.
         parallel: how to map over blocks.
+        preferences: what to choose among.
+        base: a stored part that updates may build on.
 
-    The first block is the sample that decides, so the choice depends on the bytes alone.
+    The choice depends on the bytes, the base and the preferences alone (L2).
     """
-    pieces = iter(stream)
-    first = next(pieces, b"")
-    dense, planes = UPDATES.load_plugin("dense"), SERIALIZERS.load_plugin("planes")
-    sample = list(planes.encode([dense.encode(first, width)], map))
-    rest = (dense.encode(piece, width) for piece in pieces)
-    if sum(map(len, sample)) < WORTHWHILE_SHARE * len(first):
-        return planes.name, chain(sample, planes.encode(rest, parallel))
-    raw = SERIALIZERS.load_plugin("raw")
-    return raw.name, chain([first], raw.encode(rest, parallel))
+    base, warning = _usable_base(base), ""
+    known = BY_NAME.get(values.spec.dtype.name) == values.spec.dtype  # else a reader could not tell the update
+    for name in preferences.updates if known else ():
+        if name == "dense":
+            break
+        update = UPDATES.load_plugin(name)
+        if not _fits_base(update, values.spec, base):
+            continue
+        try:
+            with UPDATES.guard(name):
+                coder = update.coder(values, base if update.base != "none" else None, {})
+        except (CorruptObject, MissingObject) as error:
+            base, warning = None, f"its update base cannot be read: {error.message}"
+            continue
+        if coder is not None:
+            return _encode_update(update, coder, values, base, parallel, preferences)._replace(warning=warning)
+    return _encode_dense(values, parallel, preferences)._replace(warning=warning)
 
 
 def read_values(entry: Entry, store: ObjectReader, parallel: Parallel) -> Iterator[Buffer]:
     """The part's bytes in pieces, verified: what follows the last piece is CorruptObject if they are not the entry's.
 
-    Raises MissingObject, CorruptObject, PluginError; each says which parameter.
+    Of update bases, a block for each worker is held at a time. Raises MissingObject, CorruptObject, PluginError; each
+    says which parameter.
     """
     try:
         # Where blocks are not handed to threads, ours is one of several that read: one more would be in their way.
@@ -62,22 +151,165 @@ def read_values(entry: Entry, store: ObjectReader, parallel: Parallel) -> Iterat
         if not intact:
             raise CorruptObject("")
     except CorruptObject as error:
-        reason = f": {error.message}" if error.message else ""
-        raise CorruptObject(
-            f"object {entry.storage.place.object} does not hold these values any more{reason}",
-            hint="See what is damaged: git theta fsck. Fetch a good copy, or restore it from a backup.",
-            parameter=entry.name or "",
-        ) from error
+        raise _locate_damage(entry, store, error) from error
     except ThetaError as error:
         raise error.add_location(parameter=entry.name or "") from error.__cause__
 
 
+def _locate_damage(entry: Entry, store: ObjectReader, error: CorruptObject) -> CorruptObject:
+    """The error that names what is damaged: the first of the chain that is not what it says, or the part's own object.
+
+    Bases are not hashed while all is well: the part's own hash tells of them, too.
+    """
+    for base in entry.storage.bases():
+        try:
+            for _ in read_values(base, store, map):
+                pass
+        except CorruptObject as found:
+            return CorruptObject(
+                f"{found.message}, which an update base had there", hint=found.hint, parameter=entry.name or ""
+            )
+    reason = f": {error.message}" if error.message else ""
+    return CorruptObject(
+        f"object {entry.storage.place.object} does not hold these values any more{reason}",
+        hint="See what is damaged: git theta fsck. Fetch a good copy, or restore it from a backup.",
+        parameter=entry.name or "",
+    )
+
+
 def _decode_values(entry: Entry, store: ObjectReader, parallel: Parallel) -> Iterator[Buffer]:
+    """The part's bytes, of at most its size but for a block; not verified."""
     coding, place, _ = entry.storage
     update, serializer = UPDATES.load_plugin(coding.update), SERIALIZERS.load_plugin(coding.serializer)
-
+    if unknown := coding.options.keys() - set(update.options):
+        raise PluginError(
+            f"the update {update.name!r} that is installed knows no option {min(unknown)!r}",
+            hint="Upgrade git-theta, or the package that provides the update.",
+        )
+    spec = spec_of(entry)
+    base_blocks = _decode_base(entry, update, spec, store, parallel)
     with closing(store.get(place.object)) as file:
         file.seek(place.offset)
-        blocks = serializer.decode(Payload(file, place.size), parallel)
-        arrays = SERIALIZERS.guard_iterator(serializer.name, blocks)
-        yield from UPDATES.guard_iterator(update.name, map(update.decode, arrays))
+        stored = SERIALIZERS.guard_iterator(serializer.name, serializer.decode(Payload(file, place.size), parallel))
+        with UPDATES.guard(update.name):
+            decoder = update.decoder(spec, stored, coding.options)
+
+        def decode(item: tuple[int, Arrays, Buffer]) -> Buffer:
+            with UPDATES.guard(update.name):
+                return decoder.decode(*item)
+
+        mapping = map if decoder.is_cheap else parallel
+        yield from mapping(decode, zip(count(), stored, base_blocks, strict=False))
+
+
+def _decode_base(entry: Entry, update: Update, spec: Spec, store: ObjectReader, parallel: Parallel) -> Iterator[Buffer]:
+    """The blocks of the update base beside those of the part; empty ones after its end, and where there is none."""
+    base = next(iter(list(entry.storage.bases())[-1:]), None)
+    if (base is None) != (update.base == "none"):
+        raise CorruptObject(f"the update {update.name!r} {'lacks its base' if base is None else 'has no base'}")
+    if base is None:
+        return repeat(b"")
+    step = _base_step(update, spec, spec_of(base))
+    if step is None:
+        raise CorruptObject(f"the update {update.name!r} cannot build on a base of {base.dtype} {list(base.shape)}")
+    pieces = _limit_size(_decode_values(base, store, parallel), base.size)
+    return chain(recut_blocks(pieces, step), repeat(b""))
+
+
+def _limit_size(pieces: Iterable[Buffer], size: int) -> Iterator[Buffer]:
+    """The pieces, which must have ``size`` bytes together. Raises CorruptObject."""
+    left = size
+    for piece in pieces:
+        left -= len(piece)
+        if left < 0:
+            break
+        yield piece
+    if left:
+        raise CorruptObject("an update base has another size than its manifest says")
+
+
+def _base_step(update: Update, spec: Spec, base: Spec) -> int | None:
+    """Bytes of a base that belong to a block; None where the update cannot build on that base."""
+    if update.base == "same-spec" and base != spec:
+        return None
+    return aligned_step(spec, base)
+
+
+def _usable_base(base: StoredValues | None) -> StoredValues | None:
+    """The base, where it can be one: not too deep, here, and no dtype that a later release might know."""
+    if base is None or len(base.entry.storage.coding.chain) >= MAX_CHAIN or not base.is_here():
+        return None
+    return base if base.entry.dtype in BY_NAME or base.entry.name is None else None
+
+
+def _fits_base(update: Update, spec: Spec, base: StoredValues | None) -> bool:
+    if update.base == "none":
+        return True
+    return base is not None and _base_step(update, spec, base.spec) is not None
+
+
+def _encode_update(
+    update: Update, coder: Coder, values: Values, base: StoredValues | None, parallel: Parallel, chosen: Preferences
+) -> Encoding:
+    base = None if update.base == "none" else base
+    serializer = SERIALIZERS.load_plugin(chosen.serializer or "planes")
+    if not serializer.takes_any_arrays:
+        serializer = SERIALIZERS.load_plugin("planes")
+    step = _base_step(update, values.spec, base.spec) if base else None
+    beside: Iterator[Buffer] = chain(recut_blocks(base.blocks(), step), repeat(b"")) if base and step else repeat(b"")
+
+    def encode(item: tuple[int, Buffer, Buffer]) -> Arrays:
+        with UPDATES.guard(update.name):
+            return coder.encode(*item)
+
+    mapping = map if coder.is_cheap else parallel
+    blocks = mapping(encode, zip(count(), values.blocks(), beside, strict=False))
+    payload = _write_payload(serializer, chain(UPDATES.guard_iterator(update.name, coder.head), blocks), parallel)
+    coding = Coding(update.name, serializer.name, coder.options, _chain_on(base.entry) if base else ())
+    return Encoding(coding, chain(payload, _finish_reading(beside) if base else ()))
+
+
+def _chain_on(entry: Entry) -> tuple[UpdateBase, ...]:
+    """The chain of a part that builds on this one."""
+    coding, place, _ = entry.storage
+    spec = spec_of(entry)
+    dtype, shape = (entry.dtype, entry.shape) if entry.dtype else (spec.dtype.name, spec.shape)
+    link = UpdateBase(entry.oid, entry.size, dtype, shape, coding._replace(chain=()), place)
+    return (*coding.chain, link)
+
+
+def _finish_reading(beside: Iterator[Buffer]) -> Iterator[Buffer]:
+    """No further piece: the rest of the base, whose hash is only known at its end."""
+    while next(beside):
+        pass
+    yield from ()
+
+
+def _encode_dense(values: Values, parallel: Parallel, chosen: Preferences) -> Encoding:
+    dense = UPDATES.load_plugin("dense")
+    coder = dense.coder(values, None, {})
+    assert coder is not None
+    serializer = SERIALIZERS.load_plugin(chosen.serializer or _choose_serializer(values, coder))
+    blocks = (coder.encode(at, block, b"") for at, block in enumerate(values.blocks()))
+    return Encoding(Coding(dense.name, serializer.name), _write_payload(serializer, blocks, parallel))
+
+
+def _choose_serializer(values: Values, dense: Coder) -> str:
+    """The name of the serializer that suits the bytes."""
+    planes = SERIALIZERS.load_plugin("planes")
+    sample = _sample_blocks(values)
+    packed = sum(len(piece) for piece in planes.encode([dense.encode(0, block, b"") for block in sample], map))
+    return planes.name if packed < WORTHWHILE_SHARE * sum(map(len, sample)) else "raw"
+
+
+def _write_payload(serializer: Serializer, lists: Iterable[Arrays], parallel: Parallel) -> Iterator[Buffer]:
+    return SERIALIZERS.guard_iterator(serializer.name, serializer.encode(lists, parallel))
+
+
+def _sample_blocks(values: Values) -> Sequence[Buffer]:
+    """What stands for all blocks: the only one, or the starts of some from the first to the last."""
+    total = -(-values.size // BLOCK)
+    if total <= 1:
+        return list(islice(values.blocks(), 1))
+    places = sorted({at * (total - 1) // (_SAMPLES - 1) for at in range(_SAMPLES)})
+    return [memoryview(next(values.blocks(at)))[:_SAMPLE_SIZE] for at in places]

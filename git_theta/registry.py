@@ -107,10 +107,11 @@ class Family(Generic[T]):
 
     def guard_iterator(self, name: str, items: Iterable[R]) -> Iterator[R]:
         """What the plug-in yields, guarded at each step. Raises as the guard does, also where it cannot be iterated."""
-        with self.guard(name):
+        guard = self.guard(name)
+        with guard:
             iterator = iter(items)
         while True:
-            with self.guard(name):
+            with guard:
                 item = next(iterator, _END)
             if isinstance(item, _End):
                 return
@@ -231,10 +232,13 @@ _RUNNING: ContextVar[PluginId | None] = ContextVar("running plug-in", default=No
 
 
 def _is_raised_by_us(trace: TracebackType | None) -> bool:
-    """Whether the innermost function of a traceback is one of this package."""
-    while trace and trace.tb_next:
+    """Whether the innermost function of a traceback that is not the standard library's is one of this package."""
+    package = ""
+    while trace:
+        found = str(trace.tb_frame.f_globals.get("__name__", "")).partition(".")[0]
+        package = package if found in sys.stdlib_module_names else found
         trace = trace.tb_next
-    return trace is not None and str(trace.tb_frame.f_globals.get("__name__", "")).startswith("git_theta.")
+    return package == "git_theta"
 
 
 def _spell_error(error: BaseException) -> str:

@@ -23,7 +23,12 @@ GLOBAL_CONFIG = """\
 \tallow = always
 [advice]
 \tdetachedHead = false
+[core]
+\tfsync = none
+[maintenance]
+\tauto = false
 """
+"""Git need not survive a power cut here, nor tidy up after commits; what we write depends on neither setting."""
 
 
 def environment(home: Path) -> dict[str, str]:
@@ -50,6 +55,8 @@ def environment(home: Path) -> dict[str, str]:
         "GIT_EDITOR": "true",  # rebase, merge and commit --amend would wait for a person
         "GIT_TERMINAL_PROMPT": "0",  # as would a remote that asks for a password
         "LC_ALL": "C",  # git translates its messages
+        # What numpy multiplies with starts a thread per core whenever it is imported: 20 to 40 ms of each process.
+        "OPENBLAS_NUM_THREADS": "1",
         "TZ": "UTC",  # git prints dates in local time
         # `git theta` means the git-theta beside the interpreter that runs the tests, whatever else is installed.
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
@@ -57,6 +64,8 @@ def environment(home: Path) -> dict[str, str]:
 
 
 _moments = itertools.count(1_500_000_000)
+"""When files were written, in seconds since the epoch: long ago, since Git has our filter look once more at those that
+are as new as its index; and never two at one time, since that is how it tells an edited file."""
 
 
 class Options(TypedDict, total=False):
@@ -127,7 +136,7 @@ class Sandbox:
         return self.git("theta", *args, **options)
 
     def write(self, path: str | Path, content: bytes) -> Path:
-        """Write a file of the worktree, making the folders above it."""
+        """Write a file of the worktree, making the folders above it. It looks old, yet newer than all before it."""
         file = self.root / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content)

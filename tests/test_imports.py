@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from git_theta.tensors.arrays import BLOCK
 from tests.sandbox import Sandbox, model, track_and_commit
 
 SLOW = {"importlib.metadata", "asyncio", "email", "multiprocessing", "xml", "unittest"}
@@ -85,7 +86,13 @@ def test_so_does_cleaning_one_that_was_written_again(tracked: Sandbox, tmp_path:
     assert foreign(cleaned(tracked, tmp_path, *LOOK)) == set()
 
 
+def test_storing_a_toy_brings_no_numpy(tracked: Sandbox, tmp_path: Path) -> None:
+    tracked.write("model.safetensors", model(seed=1))
+    imported = {name.partition(".")[0] for name in foreign(cleaned(tracked, tmp_path, *LOOK))}
+    assert imported - {"backports", "compression"} == set()
+
+
 def test_the_probe_sees_what_storing_brings(tracked: Sandbox, tmp_path: Path) -> None:
     """Or the tests above would pass on a filter that never ran."""
-    tracked.write("model.safetensors", model(seed=1))
+    tracked.write("model.safetensors", model(seed=1, weight=BLOCK // 4))
     assert "numpy" in foreign(cleaned(tracked, tmp_path, *LOOK))

@@ -11,9 +11,13 @@ import pytest
 from git_theta import parameters
 from git_theta.errors import CorruptObject, MissingObject, PluginError, ThetaError
 from git_theta.manifest.model import Coding, Entry, Place, Storage
+from git_theta.parameters import DEFAULT_PREFERENCES, Encoding, Preferences
 from git_theta.serializers.base import SERIALIZERS
 from git_theta.store.memory import MemoryStore
 from git_theta.tensors.arrays import BLOCK, Array, Parallel
+from git_theta.tensors.dtypes import BY_NAME
+from git_theta.tensors.spec import Spec
+from git_theta.tensors.values import MemoryValues
 from git_theta.testing.blocks import damage_payload, noise_bytes, sample_blocks, threaded_map, weight_bytes
 
 NAMES = ("raw", "planes", "msgpack")
@@ -28,6 +32,16 @@ def put(store: MemoryStore, data: bytes, serializer: str, bundled: bool = False)
     place = (len(before), len(payload)) if bundled else None
     storage = Storage(Coding("dense", serializer), Place(oid, size, place))
     return Entry(hashlib.sha256(data).hexdigest(), len(data), storage, "layer.weight", "F32", (len(data) // 4,))
+
+
+def values_of(data: bytes, width: int = 4) -> MemoryValues:
+    """Numbers of ``width`` bytes, or bytes where they are no whole number of them."""
+    whole = width if len(data) % width == 0 else 1
+    return MemoryValues(Spec(BY_NAME[f"U{8 * whole}"], (len(data) // whole,)), data)
+
+
+def encode(data: bytes, preferences: Preferences = DEFAULT_PREFERENCES) -> Encoding:
+    return parameters.encode_values(values_of(data), map, preferences)
 
 
 def read(entry: Entry, store: MemoryStore, parallel: Parallel = map) -> bytes:
@@ -49,22 +63,22 @@ def test_encode_then_read_is_the_identity(width: int) -> None:
     for length in (0, 1, 7, 8, BLOCK, BLOCK + 1, 2 * BLOCK + 8):
         for data in sample_blocks(length, width):
             store = MemoryStore()
-            serializer, payload = parameters.encode_values(parameters.blocks_of(data), width, map)
-            storage = Storage(Coding("dense", serializer), Place(*store.put(payload)))
+            encoding = parameters.encode_values(values_of(data, width), map)
+            storage = Storage(encoding.coding, Place(*store.put(encoding.payload)))
             entry = Entry(hashlib.sha256(data).hexdigest(), len(data), storage)
             assert read(entry, store) == data
 
 
 def test_what_shrinks_is_stored_as_planes_and_what_does_not_is_raw() -> None:
-    assert parameters.encode_values(parameters.blocks_of(weight_bytes(8192)), 4, map)[0] == "planes"
-    assert parameters.encode_values(parameters.blocks_of(noise_bytes(8192)), 4, map)[0] == "raw"
-    assert parameters.encode_values([], 4, map)[0] == "raw"
+    assert encode(weight_bytes(8192)).coding == Coding("dense", "planes")
+    assert encode(noise_bytes(8192)).coding == Coding("dense", "raw")
+    assert encode(b"").coding == Coding("dense", "raw")
 
 
 def test_l2_the_payload_depends_on_the_bytes_alone() -> None:
     data = weight_bytes(6 * BLOCK + 20)
     payloads = {
-        b"".join(parameters.encode_values(parameters.blocks_of(data), 4, parallel)[1])
+        b"".join(parameters.encode_values(values_of(data), parallel).payload)
         for parallel in (map, threaded_map(1), threaded_map(2), threaded_map(7))
     }
     assert len(payloads) == 1

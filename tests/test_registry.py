@@ -21,6 +21,7 @@ from git_theta.registry import BUILT_IN, Family, PluginFamily, PluginId, running
 from git_theta.serializers.base import SERIALIZERS, Serializer
 from git_theta.store.base import STORES, Store
 from git_theta.updates.base import UPDATES, Update
+from git_theta.vcs.atomic import replace_file
 
 SEAMS: dict[PluginFamily, type] = {
     "formats": Format,
@@ -178,6 +179,8 @@ def test_what_the_system_refuses_to_us_is_no_plug_ins_fault(tmp_path: Path) -> N
     """Its own files are: no format may open any."""
     with pytest.raises(FileNotFoundError), FORMATS.guard("torch"):
         FileSource(tmp_path / "absent")
+    with pytest.raises(OSError, match="/dev/null"), FORMATS.guard("torch"):
+        replace_file(Path("/dev/null/below/file"), b"refused to the standard library, which we called")
     assert "FileNotFoundError" in guarded((tmp_path / "absent").read_bytes).message
 
 

@@ -25,6 +25,7 @@ from git_theta.repository import weight_checks
 from git_theta.repository.opening import open_store
 from git_theta.repository.tracked_files import find_untracked_manifests, list_tracked
 from git_theta.vcs import attributes, config, hooks
+from git_theta.vcs.alternates import alternates_of
 from git_theta.vcs.discovery import Repository, find_repository
 from git_theta.vcs.hooks import HookState
 from git_theta.words import escape_unprintable
@@ -210,10 +211,17 @@ def _check_store(setup: Setup) -> CheckResult:
 
 
 def _check_alternates(setup: Setup) -> CheckResult:
-    found = setup.repository.alternates() if setup.repository else []
-    dead = [os.fspath(theta.parent) for theta in found if not theta.parent.is_dir()]
-    hint = "This clone borrows objects from it: bring it back, or clone anew without --shared and --reference."
-    return ("problem", f"gone: {', '.join(dead)}", hint) if dead else None
+    if setup.repository is None:
+        return None
+    borrowed = alternates_of(setup.repository)
+    gone = [os.fspath(objects.parent) for objects in borrowed.missing]
+    if gone:
+        hint = "This clone borrows objects from it: bring it back, or clone anew without --shared and --reference."
+        return "problem", f"gone: {', '.join(gone)}", hint
+    if borrowed.ignored:
+        text = f"borrowed through too many others for Git to look: {', '.join(map(os.fspath, borrowed.ignored))}"
+        return "problem", text, "Clone anew from it, or name it: .git/objects/info/alternates"
+    return None
 
 
 def _check_weights(setup: Setup) -> CheckResult:

@@ -20,7 +20,9 @@ from git_theta.cli.listing import echo_json, json_option
 from git_theta.errors import PluginError
 from git_theta.repository import policy_sources
 from git_theta.repository.opening import open_store
+from git_theta.transport.urls import redact_url
 from git_theta.vcs import config, remotes
+from git_theta.vcs.alternates import alternates_of
 from git_theta.vcs.discovery import Repository, find_repository
 from git_theta.words import humanize_size, pluralize
 
@@ -98,7 +100,7 @@ def _describe_repository() -> dict[str, Any] | None:
         "git_dir": os.fspath(repository.git_dir),
         "common_dir": os.fspath(repository.common_dir),
         "hooks_dir": os.fspath(repository.hooks_dir),
-        "remotes": {name: remotes.redact_url(url) for name, url in remotes.remote_urls().items()},
+        "remotes": {name: redact_url(url) for name, url in remotes.remote_urls().items()},
         "store": _describe_store(repository),
     }
 
@@ -107,8 +109,9 @@ def _describe_store(repository: Repository) -> dict[str, Any]:
     store = open_store(repository)
     sizes = [store.size(oid) or 0 for oid in store.oids()]
     return {
+        "name": store.name,
         "path": os.fspath(repository.theta_dir),
-        "alternates": [os.fspath(folder) for folder in repository.alternates()],
+        "alternates": [os.fspath(objects.parent / "theta") for objects in alternates_of(repository).found],
         "objects": len(sizes),
         "size": sum(sizes),
     }

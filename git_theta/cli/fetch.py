@@ -5,8 +5,9 @@ from __future__ import annotations
 import click
 
 from git_theta.cli import boundary
+from git_theta.cli.progress import Meter
 from git_theta.errors import MissingObject
-from git_theta.operations.keeping.inventory import needed_objects
+from git_theta.operations.keeping.inventory import needed_objects, object_sizes
 from git_theta.repository.opening import open_context
 from git_theta.repository.stored_manifests import read_manifests
 from git_theta.vcs import blob_walks
@@ -23,9 +24,9 @@ def command() -> None:
     """
     repository = discover_repository()
     needed = needed_objects(read_manifests(blob_walks.reachable_blobs(), boundary.warn_of))
-    sizes = {oid: use.bytes for oid, use in needed.items()}
-    with open_context(repository, boundary.warn) as context:
-        missing = [oid for oid, number in sizes.items() if context.store.size(oid) != number]
+    sizes = object_sizes(needed)
+    with open_context(repository, boundary.warn, Meter()) as context:
+        missing = {oid: size for oid, size in sizes.items() if context.store.size(oid) != size}
         if missing:
             context.fetch(missing)
         lost = [oid for oid in missing if context.store.size(oid) != sizes[oid]]

@@ -25,7 +25,7 @@ from git_theta.repository.opening import conflicts_dir, open_context
 from git_theta.vcs.discovery import Repository, discover_repository
 from git_theta.vcs.filter_protocol import Handler, ReadInto, serve_filter
 from git_theta.vcs.index import WorktreeIndex
-from git_theta.vcs.parent_process import is_recording, may_clean_stdin, may_defer
+from git_theta.vcs.parent_process import is_recording, may_clean_stdin, may_defer, only_asks
 from git_theta.vcs.pktline import Buffer, PacketReader, PacketWriter
 from git_theta.vcs.unused_smudge import is_smudge_unused
 from git_theta.words import join_some
@@ -69,10 +69,12 @@ class _Session:
         self._smudged = False
         self._failing = False
         self._cleaned = None if may_clean_stdin() else repository.worktree
+        self._keep = not only_asks()
 
     def clean(self, readinto: ReadInto, path: str) -> Iterator[Buffer]:
-        with self._meter.show_work(f"Storing {path}", self._size_of(path)):
-            text = clean_stream(Stream(readinto), path, self._cleaned, self._context)
+        what = f"Storing {path}" if self._keep else f"Comparing {path}"
+        with self._meter.show_work(what, self._size_of(path)):
+            text = clean_stream(Stream(readinto), path, self._cleaned, self._context, keep=self._keep)
         warn_if_contested(self._repository, path, text)
         yield text
 

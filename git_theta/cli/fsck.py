@@ -18,7 +18,8 @@ from git_theta.operations.keeping.inventory import Defect, Inventory, take_inven
 from git_theta.operations.keeping.verify import verify_objects, worst_exit_code
 from git_theta.repository.opening import open_context, open_store
 from git_theta.repository.stored_manifests import read_manifests
-from git_theta.store.local import LocalStore
+from git_theta.store.base import Store
+from git_theta.store.inbox import FOLDER as INCOMING
 from git_theta.vcs import blob_walks
 from git_theta.vcs.discovery import discover_repository
 from git_theta.words import escape_unprintable, humanize_size, pluralize
@@ -47,7 +48,7 @@ def command(as_json: bool) -> int:
         for defect in defects:
             click.echo(_format_defect(defect))
             say(_hint_for(defect, store), prefix="hint: ")
-        click.echo(_summarise_check(needed, store))
+        click.echo(_summarise_check(needed, store, repository.theta_dir))
     return worst_exit_code(defects)
 
 
@@ -64,7 +65,7 @@ def _format_defect(defect: Defect) -> str:
     return escape_unprintable(f"{_kind_of(defect)}: {what}{defect.error.message}; {where}")
 
 
-def _hint_for(defect: Defect, store: LocalStore) -> str:
+def _hint_for(defect: Defect, store: Store) -> str:
     if not defect.object:
         return defect.error.hint
     file = store.find(defect.object)
@@ -73,8 +74,10 @@ def _hint_for(defect: Defect, store: LocalStore) -> str:
         return f"A checkout that needs it fetches it, if a remote has it. With the good file in the worktree: {again}"
     if not isinstance(defect.error, CorruptObject):
         return defect.error.hint or "Mend that, and check again."
-    if file is None or "manifest says" in defect.error.message:
+    if "manifest says" in defect.error.message:
         return "The manifest was damaged or forged. Take the file from another commit, or add it again."
+    if file is None:  # a store that keeps no files
+        return f"With the good file in the worktree: {again}\nOr leave it to the next checkout that needs it."
     return (
         f"Delete it: rm -f {shlex.quote(os.fspath(file))}\n"
         f"Then, with the good file in the worktree: {again}\n"
@@ -82,7 +85,7 @@ def _hint_for(defect: Defect, store: LocalStore) -> str:
     )
 
 
-def _defect_json(defect: Defect, store: LocalStore) -> dict[str, Any]:
+def _defect_json(defect: Defect, store: Store) -> dict[str, Any]:
     file = store.find(defect.object) if defect.object else None
     return {
         "kind": _kind_of(defect),
@@ -96,7 +99,7 @@ def _defect_json(defect: Defect, store: LocalStore) -> dict[str, Any]:
     }
 
 
-def _summarise_check(needed: Inventory, store: LocalStore) -> str:
+def _summarise_check(needed: Inventory, store: Store, theta: Path) -> str:
     bytes_needed = sum(uses[0].bytes for uses in needed.uses.values())
     unreachable = [oid for oid in store.oids() if oid not in needed.uses]
     bytes_unreachable = sum(store.size(oid) or 0 for oid in unreachable)
@@ -109,11 +112,11 @@ def _summarise_check(needed: Inventory, store: LocalStore) -> str:
         if unreachable
         else "",
         f"{pluralize(leftovers, 'temporary file')} left by interrupted commands"
-        if (leftovers := _count_leftovers(store.root / "tmp"))
+        if (leftovers := sum(_count_files(theta / name) for name in ("tmp", INCOMING)))
         else "",
     ]
     return "\n".join(line for line in lines if line)
 
 
-def _count_leftovers(folder: Path) -> int:
+def _count_files(folder: Path) -> int:
     return sum(1 for _ in folder.iterdir()) if folder.is_dir() else 0

@@ -9,9 +9,9 @@ import click
 from git_theta.cli import boundary
 from git_theta.cli.progress import show_progress
 from git_theta.errors import UsageError
-from git_theta.operations.keeping.inventory import ObjectUse, needed_objects
-from git_theta.operations.keeping.object_push import PushTotals
-from git_theta.repository.sharing import push_objects, unreachable_error
+from git_theta.operations.keeping.inventory import ObjectUse, needed_objects, object_sizes
+from git_theta.repository.opening import open_context
+from git_theta.repository.sharing import PushTotals, open_transport, push_objects, refs_there
 from git_theta.repository.stored_manifests import read_manifests
 from git_theta.vcs import blob_walks, remotes
 from git_theta.vcs.discovery import Repository, discover_repository
@@ -31,17 +31,14 @@ def command(remote: str, url: str) -> None:
     tips = [local for local, _ in updates if local.strip("0")]  # zeros: the ref is being deleted
     if not tips:
         return
-    target = remotes.local_repository(url, repository.worktree or repository.git_dir)
     there = [old for _, old in updates if old.strip("0")]
     # What a directory has we can see. Elsewhere we go by the remote-tracking branches, as Git does.
-    there += blob_walks.ref_tips(target.git_dir) if target else []
-    tracking = remote if target is None and remote in remotes.remote_urls() else ""
-    new = blob_walks.unpushed_blobs(there, tips, tracking=tracking)
+    seen = refs_there(url, repository)
+    tracking = remote if seen is None and remote in remotes.remote_urls() else ""
+    new = blob_walks.unpushed_blobs([*there, *(seen or ())], tips, tracking=tracking)
     needed = needed_objects(read_manifests(new, boundary.warn_of))
-    if needed and target is None:
-        raise unreachable_error(remote, needed)
-    if needed and target:
-        push_with_progress(needed, repository, target)
+    if needed:
+        push_with_progress(needed, remote, url, repository)
 
 
 def _pushed_ids(line: bytes) -> tuple[str, str]:
@@ -51,11 +48,15 @@ def _pushed_ids(line: bytes) -> tuple[str, str]:
     return words[1], words[3]
 
 
-def push_with_progress(needed: dict[str, ObjectUse], repository: Repository, target: Repository) -> PushTotals:
-    """Put on a directory remote what it lacks of these objects, and say so."""
-    total = sum(use.bytes for use in needed.values())
-    with show_progress("Pushing objects", total, len(needed)) as meter:
-        sent = push_objects(needed, repository, target, boundary.warn, meter.finish_item)
+def push_with_progress(needed: dict[str, ObjectUse], remote: str, url: str, repository: Repository) -> PushTotals:
+    """Put on a remote what it lacks of these objects, and say so."""
+    total = sum(object_sizes(needed).values())
+    with (
+        show_progress("Pushing objects", total, len(needed)) as meter,
+        open_context(repository, boundary.warn) as context,
+        open_transport(remote, url, needed, repository, context.store) as transport,
+    ):
+        sent = push_objects(needed, transport, context, meter.finish_item)
     if sent.objects:
         boundary.say(f"pushed {pluralize(sent.objects, 'object')}, {humanize_size(sent.bytes)}")
     return sent

@@ -8,7 +8,6 @@ from git_theta.cli import boundary
 from git_theta.cli.pre_push import push_with_progress
 from git_theta.errors import UsageError
 from git_theta.operations.keeping.inventory import needed_objects
-from git_theta.repository.sharing import unreachable_error
 from git_theta.repository.stored_manifests import read_manifests
 from git_theta.vcs import blob_walks, remotes
 from git_theta.vcs.discovery import discover_repository
@@ -24,14 +23,11 @@ def command(remote: str) -> None:
     with --no-verify, from a repository without our hook, or by a mirror. REMOTE is "origin" unless you say otherwise.
     """
     repository = discover_repository()
-    urls = remotes.remote_urls()
-    if remote not in urls:
-        raise UsageError(f"no remote is called {remote!r}", hint=f"There are: {', '.join(urls) or 'none'}.")
-    needed = needed_objects(
-        read_manifests(blob_walks.unpushed_blobs([], blob_walks.ref_tips(repository.git_dir)), boundary.warn_of)
-    )
-    target = remotes.local_repository(urls[remote], repository.worktree or repository.git_dir)
-    if needed and target is None:
-        raise unreachable_error(remote, needed)
-    if not needed or not target or not push_with_progress(needed, repository, target).objects:
+    names = remotes.remote_urls()
+    if remote not in names:
+        raise UsageError(f"no remote is called {remote!r}", hint=f"There are: {', '.join(names) or 'none'}.")
+    tips = blob_walks.ref_tips(repository.git_dir)
+    needed = needed_objects(read_manifests(blob_walks.unpushed_blobs([], tips), boundary.warn_of))
+    urls = remotes.push_urls(remote) if needed else []
+    if not sum(push_with_progress(needed, remote, url, repository).objects for url in urls):
         click.echo(f"{remote} has all {pluralize(len(needed), 'object')}")

@@ -30,7 +30,7 @@ from git_theta.operations.keeping.summary import (
 from git_theta.repository.checkpoint_lookup import Checkpoint, find_checkpoint
 from git_theta.repository.opening import open_store
 from git_theta.repository.version_history import open_history
-from git_theta.store.local import LocalStore
+from git_theta.store.base import Store
 from git_theta.vcs.discovery import discover_repository
 from git_theta.words import escape_unprintable, humanize_size, pluralize
 
@@ -81,7 +81,7 @@ def _select_entries(found: Checkpoint, globs: Sequence[str]) -> list[Entry]:
     return chosen
 
 
-def _read_metadata(shard: Shard, store: LocalStore) -> Metadata:
+def _read_metadata(shard: Shard, store: Store) -> Metadata:
     try:
         return read_metadata(shard.manifest, store)
     except ThetaError as error:

@@ -7,6 +7,7 @@ it answers is checked here, once, so that nobody behind this door meets a span t
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from git_theta.errors import FormatError
 from git_theta.formats.base import (
@@ -24,6 +25,8 @@ from git_theta.formats.base import (
 from git_theta.formats.layout import require_shape, validate_spans
 from git_theta.tensors.dtypes import BY_NAME, DType
 from git_theta.tensors.spec import Spec
+
+_BATCH = 1000
 
 
 def load_format(name: str) -> GuardedFormat:
@@ -65,10 +68,14 @@ class GuardedFormat(Format):
     def derived(self, like: Template) -> Iterator[Derived]:
         """As ``Format.derived`` says, each of a span that is there."""
         names = {span.name for span in like.spans}
-        for one in FORMATS.guard_iterator(self.name, self._behind.derived(like)):
-            if not _is_derived(one, names):
-                raise FORMATS.reject_answer(self.name, f"declared something that is no derived bytes: {one!r:.200}")
-            yield one
+        with FORMATS.guard(self.name):
+            found = iter(self._behind.derived(like))
+        # A torch archive has eight for each member: a guard around each of them would cost more than they do.
+        for batch in FORMATS.guard_iterator(self.name, iter(lambda: list(islice(found, _BATCH)), [])):
+            for one in batch:
+                if not _is_derived(one, names):
+                    raise FORMATS.reject_answer(self.name, f"declared something that is no derived bytes: {one!r:.200}")
+                yield one
 
     def metadata(self, like: Template) -> Iterator[tuple[str, Scalar]]:
         """As ``Format.metadata`` says."""
@@ -101,7 +108,8 @@ def _find_misfit(span: object) -> str:
 def _is_spec(spec: object) -> bool:
     if not isinstance(spec, Spec) or not isinstance(spec.dtype, DType) or not isinstance(spec.shape, tuple):
         return False
-    return BY_NAME.get(spec.dtype.name, spec.dtype) == spec.dtype and _is_counts(spec.shape)
+    known = BY_NAME.get(spec.dtype.name, spec.dtype)
+    return (known is spec.dtype or known == spec.dtype) and _is_counts(spec.shape)
 
 
 def _is_view(view: object) -> bool:

@@ -25,6 +25,10 @@ class TemplateSource:
         """As ``formats.base.Source`` says."""
         if offset < 0 or size < 0 or offset + size > self.size:
             raise FormatError("the file ends before that")
+        run = max(0, bisect_right(self._starts, offset) - 1)
+        at = offset - self._starts[run]
+        if at + size <= len(self._runs[run]):
+            return self._runs[run][at : at + size]
         content = bytearray(size)
         for run, start, stop, at in self._overlapping_runs(offset, size):
             content[at - offset : at - offset + stop - start] = self._runs[run][start:stop]
@@ -48,12 +52,11 @@ class TemplateSource:
         """The runs without some ranges (offset, size) of the file. Raises FormatError where one is not in the frame."""
         cuts: dict[int, list[tuple[int, int]]] = {}
         for offset, size in ranges:
-            done = 0
-            for run, start, stop, _ in self._overlapping_runs(offset, size):
-                cuts.setdefault(run, []).append((start, stop))
-                done += stop - start
-            if done != size:
+            run = max(0, bisect_right(self._starts, offset) - 1)
+            start = offset - self._starts[run]
+            if start < 0 or start + size > len(self._runs[run]):
                 raise FormatError("derived bytes of the file lie inside a tensor")
+            cuts.setdefault(run, []).append((start, start + size))
         return [_cut_run(run, cuts.get(index, ())) for index, run in enumerate(self._runs)]
 
     def _overlapping_runs(self, offset: int, size: int) -> Iterator[tuple[int, int, int, int]]:

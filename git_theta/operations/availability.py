@@ -18,7 +18,7 @@ def require_entries(entries: Iterable[Entry], context: Context) -> None:
     wanted = list(entries)
     reasons: list[str] = []
     if missing := _missing_entries(wanted, context):
-        reasons = context.fetch(list(missing))
+        reasons = context.fetch({oid: entry.storage.objects()[oid] for oid, entry in missing.items()})
     if missing := _missing_entries(wanted, context):
         oid, first = next(iter(missing.items()))
         raise MissingObject(

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from git_theta.manifest.model import Manifest
 from git_theta.operations.state_database import StateDatabase
 from git_theta.operations.workers import Workers
+from git_theta.parameters import DEFAULT_PREFERENCES, Preferences
 from git_theta.store.base import Store
 
 
@@ -17,13 +18,14 @@ def _no_manifest(path: str) -> Manifest | None:
     """No index to look into."""
 
 
-def _fetch_nothing(oids: Iterable[str]) -> list[str]:  # noqa: ARG001
+def _fetch_nothing(objects: Mapping[str, int]) -> list[str]:  # noqa: ARG001
     """No remote to fetch from."""
     return []
 
 
-def _no_progress(done: int) -> None:
-    """No progress to show."""
+def _default_preferences() -> Preferences:
+    """No configuration to read."""
+    return DEFAULT_PREFERENCES
 
 
 class Progress(Protocol):
@@ -46,6 +48,34 @@ class Progress(Protocol):
         """The next of the items begins."""
         ...
 
+    def finish_item(self, done: int) -> None:
+        """One of the items, of so many bytes, is done."""
+        ...
+
+
+class _NobodyWatches:
+    """Progress that is not shown."""
+
+    def __call__(self, done: int) -> None:
+        pass
+
+    def show_work(
+        self,
+        description: str,  # noqa: ARG002
+        total: int | None = None,  # noqa: ARG002
+        items: int | None = None,  # noqa: ARG002
+    ) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def begin_item(self) -> None:
+        pass
+
+    def finish_item(self, done: int) -> None:
+        pass
+
+
+NOT_SHOWN: Progress = _NobodyWatches()
+
 
 class Context(NamedTuple):
     """What an operation works with.
@@ -57,8 +87,10 @@ class Context(NamedTuple):
         scratch: a directory on the store's file system for temporary files.
         warn: say one thing to the person.
         prior: the manifest that the index holds for a path, or None.
-        fetch: try to bring these objects into the store; returns, for each remote that did not help, its name and why.
+        fetch: try to bring these objects (oid to size) into the store; returns, for each remote that did not help, its
+            name and why.
         progress: tell that so many more bytes are done.
+        preferences: which of the installed updates and serializers to store with; asked when something is to be stored.
     """
 
     store: Store
@@ -67,5 +99,6 @@ class Context(NamedTuple):
     scratch: Path
     warn: Callable[[str], None]
     staged_manifest: Callable[[str], Manifest | None] = _no_manifest
-    fetch: Callable[[Iterable[str]], list[str]] = _fetch_nothing
-    progress: Callable[[int], None] = _no_progress
+    fetch: Callable[[Mapping[str, int]], list[str]] = _fetch_nothing
+    progress: Callable[[int], None] = NOT_SHOWN
+    preferences: Callable[[], Preferences] = _default_preferences

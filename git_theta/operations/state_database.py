@@ -13,7 +13,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # 4 ms, which a file whose parts the index knows does not nee
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS identities (oid TEXT PRIMARY KEY, storage TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS starts (oid TEXT PRIMARY KEY, start TEXT NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS starts_by_start ON starts (start);
 CREATE TABLE IF NOT EXISTS cleaned (path TEXT PRIMARY KEY, stat TEXT NOT NULL, manifest BLOB NOT NULL) WITHOUT ROWID;
 """
 _VERSION = 1
@@ -63,9 +64,13 @@ class StateDatabase:
         found = self._read("SELECT start FROM starts WHERE oid = ?", oid)
         return str(found) if found else None
 
-    def remember_starts(self, starts: Mapping[str, str]) -> None:
-        """Keep how these large parts start: oid to SHA-256 of the first block."""
-        self._write("INSERT OR IGNORE INTO starts VALUES (?, ?)", starts.items())
+    def is_start(self, start: str) -> bool:
+        """Whether a large part that we have seen starts so: the SHA-256 of its first block."""
+        return self._read("SELECT oid FROM starts WHERE start = ? LIMIT 1", start) is not None
+
+    def remember_start(self, oid: str, start: str) -> None:
+        """Keep how a large part starts: the SHA-256 of its first block."""
+        self._write("INSERT OR IGNORE INTO starts VALUES (?, ?)", [(oid, start)])
 
     def manifest_of(self, path: Path, stat: os.stat_result) -> bytes | None:
         """The manifest of the file at ``path``, if nothing about it has changed since it was cleaned."""

@@ -1,16 +1,16 @@
-"""The bytes of a file: as Git streams them, and at random where a file on disk has the same ones."""
+"""The bytes of a file: as Git streams them, and at random where a file on disk or memory has them."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 
-from git_theta.errors import FormatError
-from git_theta.tensors.arrays import Buffer
+from git_theta.errors import ChangedFile, FormatError
+from git_theta.tensors.arrays import BLOCK, Buffer
+from git_theta.tensors.spec import Spec
 
 HEAD_SIZE = 1 << 20
 """Bytes of a file that are looked at before anything is decided about it."""
@@ -20,40 +20,48 @@ ReadInto = Callable[[memoryview], int]
 
 
 class FileSource:
-    """A regular file at random access; a ``formats.base.Source``. Never follows a symlink."""
+    """A regular file at random access; a ``formats.base.Source``. Never follows a symlink. Thread-safe."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         self.size = os.fstat(self._descriptor).st_size
-        self._compared = bytearray()
+        self._halted = False
 
     def read(self, offset: int, size: int) -> bytes:
+        """As a format's source does. Raises ChangedFile when the file has shrunk, or ``halt`` was called."""
+        if self._halted:
+            raise ChangedFile("the file is not what is being added")
         if size < 0 or offset < 0 or offset + size > self.size:
             raise FormatError(f"the file ends before byte {offset + size}")
-        data = os.pread(self._descriptor, size, offset)
-        while len(data) < size:
-            more = os.pread(self._descriptor, size - len(data), offset + len(data))
-            if not more:
-                raise FormatError("the file shrank while it was read")
-            data += more
-        return data
+        return self._read_exactly(offset, size)
 
     def prefix(self, size: int) -> Iterator[bytes]:
-        """The first ``size`` bytes, in blocks."""
-        return (self.read(start, min(HEAD_SIZE, size - start)) for start in range(0, size, HEAD_SIZE))
+        """The first ``size`` bytes, in blocks; also when halted."""
+        return (self._read_exactly(start, min(HEAD_SIZE, size - start)) for start in range(0, size, HEAD_SIZE))
 
-    def holds(self, offset: int, block: memoryview) -> bool:
-        """Whether the file has just these bytes there. 15 times as fast as comparing with what ``read`` gives."""
-        if len(self._compared) != len(block):
-            self._compared = bytearray(len(block))
-        return os.preadv(self._descriptor, [self._compared], offset) == len(block) and self._compared == block
+    def readinto(self, view: memoryview, offset: int) -> int:
+        """Fill ``view`` with what stands at ``offset``, and say how much; also when halted."""
+        return os.preadv(self._descriptor, [view], offset)
+
+    def halt(self) -> None:
+        """Let every later ``read`` fail: nobody wants to know any more."""
+        self._halted = True
 
     def stat(self) -> os.stat_result:
         return os.fstat(self._descriptor)
 
     def close(self) -> None:
         os.close(self._descriptor)
+
+    def _read_exactly(self, offset: int, size: int) -> bytes:
+        data = os.pread(self._descriptor, size, offset)
+        while len(data) < size:
+            more = os.pread(self._descriptor, size - len(data), offset + len(data))
+            if not more:
+                raise ChangedFile("the file shrank while it was read", hint="Repeat the command.")
+            data += more
+        return data
 
 
 def open_file_source(path: Path) -> FileSource | None:
@@ -77,62 +85,35 @@ class BytesSource:
         return self._data[offset : offset + size]
 
 
-class TracedSource:
-    """A source that remembers what was read from it.
+RandomAccess = FileSource | BytesSource
 
-    A format's answer depends on these bytes alone. Where the stream from Git turns out to have the same ones, and the
-    same size, the answer holds for the stream too, whatever else happened to the file on disk.
-    """
 
-    def __init__(self, source: BytesSource | FileSource) -> None:
+class SourceValues:
+    """``Values`` that stand in a source, from ``offset`` on."""
+
+    def __init__(self, spec: Spec, size: int, source: RandomAccess, offset: int) -> None:
+        self.spec = spec
+        self.size = size
         self._source = source
-        self.size = source.size
-        self.reads: dict[int, bytes] = {}
+        self._offset = offset
 
-    def read(self, offset: int, size: int) -> bytes:
-        data = self._source.read(offset, size)
-        if len(data) > len(self.reads.get(offset, b"")):
-            self.reads[offset] = data
-        return data
-
-
-class ExpectedReads:
-    """What a stream must hold where a format has read: checked block by block as it passes."""
-
-    def __init__(self, reads: dict[int, bytes]) -> None:
-        self._offsets = sorted(reads)
-        self._reads = reads
-        self._longest = max(map(len, reads.values()), default=0)
-
-    def holds(self, offset: int, block: memoryview) -> bool:
-        """Whether ``block``, at ``offset`` of the stream, agrees with every read that it touches."""
-        end = offset + len(block)
-        at = bisect_right(self._offsets, offset - self._longest)
-        while at < len(self._offsets) and (start := self._offsets[at]) < end:
-            low, high = max(start, offset), min(start + len(self._reads[start]), end)
-            if low < high and block[low - offset : high - offset] != self._reads[start][low - start : high - start]:
-                return False
-            at += 1
-        return True
+    def blocks(self, first: int = 0) -> Iterator[Buffer]:
+        """As ``Values`` says."""
+        for start in range(first * BLOCK, self.size, BLOCK):
+            yield self._source.read(self._offset + start, min(BLOCK, self.size - start))
 
 
 class Stream:
     """A file as it arrives: its head can be looked at before it is taken.
 
     Attributes:
-        head: the first HEAD bytes, or the whole file when it ``is_short``.
+        head: the first HEAD_SIZE bytes, or the whole file when it ``is_short``.
         offset: bytes taken so far.
-        as_expected: whether all of them agreed with ``expected``.
-        as_twin: whether all of them stand in ``twin`` too, where there is one.
     """
 
     def __init__(self, readinto: ReadInto) -> None:
         self._readinto = readinto
         self.offset = 0
-        self.expected = ExpectedReads({})
-        self.matches_expected = True
-        self.twin: FileSource | None = None
-        self.matches_twin = True
         block = memoryview(bytearray(HEAD_SIZE))
         size = _fill(block, readinto)
         self.head = bytes(block[:size])
@@ -143,24 +124,19 @@ class Stream:
         """The pieces, and then what is left of another stream, as one."""
         return cls(_PieceReader(chain(pieces, then.take_rest() if then else ())).readinto)
 
+    def readinto(self, view: memoryview) -> int:
+        """Fill ``view`` with the next bytes, and say how many; fewer than it holds only at the end."""
+        have = min(len(view), max(0, len(self.head) - self.offset))
+        view[:have] = self.head[self.offset : self.offset + have]
+        if not self.is_short:
+            have += _fill(view[have:], self._readinto)
+        self.offset += have
+        return have
+
     def take(self, size: int) -> memoryview:
         """The next ``size`` bytes in memory of their own; fewer only at the end."""
         block = memoryview(bytearray(size))
-        have = min(size, max(0, len(self.head) - self.offset))
-        block[:have] = self.head[self.offset : self.offset + have]
-        if not self.is_short:
-            have += _fill(block[have:], self._readinto)
-        block = block[:have]
-        self.matches_expected = self.matches_expected and self.expected.holds(self.offset, block)
-        self.matches_twin = self.matches_twin and (self.twin is None or self.twin.holds(self.offset, block))
-        self.offset += have
-        return block
-
-    def readinto(self, view: memoryview) -> int:
-        """As a file does."""
-        block = self.take(len(view))
-        view[: len(block)] = block
-        return len(block)
+        return block[: self.readinto(block)]
 
     def take_rest(self, size: int = HEAD_SIZE) -> Iterator[Buffer]:
         """Everything left, in blocks of ``size`` bytes, the last one shorter."""

@@ -2,33 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from git_theta.errors import ManifestError
 from git_theta.manifest.model import Manifest
 from git_theta.manifest.text import decode_manifest
-from git_theta.operations.context import Context
+from git_theta.operations.context import NOT_SHOWN, Context, Progress
 from git_theta.operations.state_database import StateDatabase
 from git_theta.operations.workers import Workers
+from git_theta.repository.storage_preferences import read_preferences
+from git_theta.store.base import STORES, Store
+from git_theta.store.chain import StoreChain
+from git_theta.store.guarded_store import GuardedStore
+from git_theta.store.inbox import Inbox
 from git_theta.store.leftovers import sweep_temporaries
 from git_theta.store.local import LocalStore
-from git_theta.vcs import index
+from git_theta.vcs import alternates, config, index, remotes
 from git_theta.vcs.discovery import Repository
+from git_theta.vcs.git import scrubbed_environment
 
 
 @contextmanager
 def open_context(
-    repository: Repository, warn: Callable[[str], None], progress: Callable[[int], None] = lambda _: None
+    repository: Repository, warn: Callable[[str], None], progress: Progress = NOT_SHOWN
 ) -> Iterator[Context]:
     """A context with this repository's store, state and remotes; its threads end with the ``with`` block.
 
     Args:
         repository: the one to work in.
         warn: says one thing to the person.
-        progress: told of every byte that is done.
+        progress: told of every byte that is done, and shows what is fetched.
     """
     theta = repository.theta_dir
     store = open_store(repository)
@@ -41,18 +47,34 @@ def open_context(
             scratch=theta / "tmp",
             warn=warn,
             staged_manifest=partial(_read_staged_manifest, repository.worktree),
-            fetch=partial(_fetch_objects, store, repository.worktree or repository.git_dir),
+            fetch=partial(_fetch, store, repository, progress),
             progress=progress,
+            preferences=cache(partial(read_preferences, repository.worktree or repository.git_dir)),
         )
     finally:
         workers.close()
         state.close()
 
 
-def open_store(repository: Repository) -> LocalStore:
-    """The objects of this repository, and of those that it borrows from; swept of what killed processes left."""
+def open_store(repository: Repository) -> Store:
+    """The objects of the repository we are in, and of those that it borrows from.
+
+    What killed processes left is swept.
+    """
     sweep_temporaries(repository.theta_dir / "tmp")
-    return LocalStore(repository.theta_dir, repository.alternates())
+    return _open_chain(repository.theta_dir, config.chosen_store(), alternates.alternates_of(repository).found)
+
+
+def open_other_store(path: str, top: Path) -> Store | None:
+    """The objects of the repository at a path, as its own configuration keeps them; None where there is none.
+
+    A relative path starts at ``top``.
+    """
+    other = remotes.find_directory_repository(path, top)
+    if other is None:
+        return None
+    borrowed = alternates.read_alternates(other.objects_dir).found
+    return _open_chain(other.theta_dir, _chosen_at(other.git_dir), borrowed)
 
 
 def conflicts_dir(repository: Repository) -> Path:
@@ -68,30 +90,30 @@ def _read_staged_manifest(worktree: Path | None, path: str) -> Manifest | None:
         return None
 
 
-def _fetch_objects(store: LocalStore, top: Path, oids: Iterable[str]) -> list[str]:
-    """Ask each remote in turn for what is missing or was cut off, until it is there; why those asked did not help."""
-    from git_theta.vcs import remotes
-
-    wanted = list(oids)
-    for oid in wanted:
-        store.set_aside(oid)
-    reasons = []
-    for name, url in remotes.remote_urls().items():
-        if missing := [oid for oid in wanted if not store.has(oid)]:
-            why = _fetch_from_remote(store, top, name, url, missing)
-            reasons += [f"{name} ({remotes.redact_url(url)}): {why}"] if why else []
-    return reasons
+def _open_chain(theta: Path, chosen: str, borrowed: Iterable[Path]) -> Store:
+    """The store of a theta directory, and those beside the object directories that its repository borrows from."""
+    own = _open_named(chosen, theta)
+    # What was stored before another store was chosen is read as before.
+    lenders: list[Store] = [LocalStore(theta)] if chosen != LocalStore.name and (theta / "objects").is_dir() else []
+    lenders += [_open_named(_chosen_at(objects.parent), objects.parent / "theta") for objects in borrowed]
+    return StoreChain(own, lenders) if lenders else own
 
 
-def _fetch_from_remote(store: LocalStore, top: Path, name: str, url: str, oids: list[str]) -> str:
-    """Fetch from one remote what it has; why not all of it is here then, or ""."""
-    from git_theta.transport.directory import DirectoryTransport
-    from git_theta.vcs import remotes
+def _open_named(name: str, theta: Path) -> Store:
+    """The store of that name in a theta directory. Raises PluginError where none of that name is installed."""
+    kind = STORES.load_plugin(name)
+    return kind.open(theta) if kind is LocalStore else GuardedStore.open_named(name, theta)
 
-    remote = remotes.local_repository(url, top)
-    if remote is None:
-        return "no repository is there" if remotes.is_local(url) else "this release fetches from directories only"
-    damaged = DirectoryTransport(store, remote.theta_dir, remote.alternates()).fetch(oids)
-    if damaged:
-        return f"the copy on {name} is damaged: {damaged[0]}"
-    return "" if all(map(store.has, oids)) else "has no such objects"
+
+def _chosen_at(git_dir: Path) -> str:
+    """The store that another repository's configuration names."""
+    return config.chosen_store(cwd=git_dir, env=scrubbed_environment())
+
+
+def _fetch(store: Store, repository: Repository, progress: Progress, objects: Mapping[str, int]) -> list[str]:
+    from git_theta.repository.object_fetch import fetch_objects
+
+    top = repository.worktree or repository.git_dir
+    inbox = Inbox(store, repository.theta_dir)
+    with progress.show_work("Fetching objects", sum(objects.values()), len(objects)):
+        return fetch_objects(objects, store, inbox, lambda path: open_other_store(path, top), progress.finish_item)

@@ -1,40 +1,122 @@
-"""Objects to and from the remotes of a repository."""
+"""Objects to a remote, so that the manifests pushed to it can be restored from there."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
 
-from git_theta.errors import TransportError
-from git_theta.operations.keeping.inventory import ObjectUse
-from git_theta.operations.keeping.object_push import PushTotals, send_objects
-from git_theta.repository.opening import open_context, open_store
-from git_theta.transport.directory import DirectoryTransport
+from git_theta.errors import MissingObject, ThetaError, TransportError
+from git_theta.operations.context import Context
+from git_theta.operations.keeping.inventory import ObjectUse, object_sizes
+from git_theta.repository.opening import open_other_store
+from git_theta.store.base import Store
+from git_theta.transport.base import Transport
+from git_theta.transport.choose import choose_transport
+from git_theta.transport.urls import local_path
+from git_theta.vcs import blob_walks, remotes
 from git_theta.vcs.discovery import Repository
 from git_theta.words import humanize_size, pluralize
 
+_ATTEMPTS = 2
+"""How often an object is sent that did not arrive."""
+
+
+class PushTotals(NamedTuple):
+    """What was put on the remote: objects, and their bytes."""
+
+    objects: int
+    bytes: int
+
+
+def refs_there(url: str, repository: Repository) -> list[str] | None:
+    """The ids that the refs of a remote point at, where that is a directory: there we can see what it has."""
+    path = local_path(url)
+    found = remotes.find_directory_repository(path, _top_of(repository)) if path else None
+    return blob_walks.ref_tips(found.git_dir) if found else None
+
+
+def open_transport(
+    remote: str, url: str, needed: Mapping[str, ObjectUse], repository: Repository, store: Store
+) -> Transport:
+    """The transport to a remote that is to have these objects. Raises TransportError where there is none."""
+    top = _top_of(repository)
+    transport = choose_transport(url, store, lambda path: open_other_store(path, top))
+    if isinstance(transport, str):
+        raise _unreachable_error(remote, transport, needed)
+    return transport
+
 
 def push_objects(
-    needed: Mapping[str, ObjectUse],
-    repository: Repository,
-    target: Repository,
-    warn: Callable[[str], None],
-    progress: Callable[[int], None],
+    needed: Mapping[str, ObjectUse], transport: Transport, context: Context, progress: Callable[[int], None]
 ) -> PushTotals:
-    """Put on a directory remote what it lacks of these objects; tells how many that were."""
-    store = open_store(repository)
-    with open_context(repository, warn) as context:
-        transport = DirectoryTransport(store, target.theta_dir, target.alternates(), progress)
-        return send_objects(needed, store, transport.lacking, transport.push, context.fetch)
+    """Put on the remote what it lacks of these objects.
+
+    Raises MissingObject, with nothing sent, when an object is neither here nor there nor on another remote; and what
+    kept an object from arriving. Both say which file and parameter needs it.
+    """
+    sizes = object_sizes(needed)
+    wanted = {oid: sizes[oid] for oid in transport.lacking(sizes)}
+    lost = _find_lost(wanted, context.store)
+    if lost:  # a clone need not have had every version checked out
+        context.fetch(lost)
+        lost = _find_lost(lost, context.store)
+    if lost:
+        first = next(iter(lost))
+        error = MissingObject(
+            f"{len(lost)} of the objects to push are neither here nor on the remote, {first} first",
+            hint="Nothing was pushed. Push from a clone that has them; `git theta fsck` lists them.",
+        )
+        raise _locate(error, needed[first])
+    failed = _send(wanted, transport, progress)
+    if failed:
+        raise _locate(_combine_failures(failed), needed[next(iter(failed))])
+    return PushTotals(len(wanted), sum(wanted.values()))
 
 
-def unreachable_error(remote: str, needed: Mapping[str, ObjectUse]) -> TransportError:
+def _send(wanted: Mapping[str, int], transport: Transport, progress: Callable[[int], None]) -> dict[str, ThetaError]:
+    """Send objects, those that did not arrive more than once; what is wrong with those that still have not."""
+    failed: dict[str, ThetaError] = {}
+    left = dict(wanted)
+    for _ in range(_ATTEMPTS):
+        for outcome in transport.push(left):
+            progress(outcome.size)
+            failed.pop(outcome.oid, None)
+            if outcome.error:
+                failed[outcome.oid] = outcome.error
+        left = {oid: wanted[oid] for oid, error in failed.items() if isinstance(error, TransportError)}
+        if not left:
+            break
+    return failed
+
+
+def _find_lost(wanted: Mapping[str, int], store: Store) -> dict[str, int]:
+    return {oid: size for oid, size in wanted.items() if store.size(oid) != size}
+
+
+def _combine_failures(failed: Mapping[str, ThetaError]) -> ThetaError:
+    """The first of some errors, which says how many more there are."""
+    first = next(iter(failed.values()))
+    more = f"; {pluralize(len(failed) - 1, 'more object')} did not arrive" if len(failed) > 1 else ""
+    return type(first)(f"{first.message}{more}", hint=first.hint or "Push again.")
+
+
+def _locate(error: ThetaError, use: ObjectUse) -> ThetaError:
+    return error.add_location(path=use.path, parameter=use.part.name or "")
+
+
+def _top_of(repository: Repository) -> Path:
+    return repository.worktree or repository.git_dir
+
+
+def _unreachable_error(remote: str, reason: str, needed: Mapping[str, ObjectUse]) -> TransportError:
     """The error of a push that needs objects where this release cannot put them."""
     paths = sorted({use.path for use in needed.values()})
     rest = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
-    total = humanize_size(sum(use.bytes for use in needed.values()))
+    total = humanize_size(sum(object_sizes(needed).values()))
     return TransportError(
-        f"this release shares objects with directory remotes only (a path, or file://), and {remote} is none: "
-        f"{pluralize(len(needed), 'object')}, {total}, stay here, of {', '.join(paths[:3])}{rest}. Nothing was pushed.",
-        hint="Push to a repository in a folder that both sides reach. `git push --no-verify` pushes the commits alone, "
-        "which nobody can check out without these objects.",
+        f"{remote}: {reason}; {pluralize(len(needed), 'object')}, {total}, stay here, "
+        f"of {', '.join(paths[:3])}{rest}. Nothing was pushed.",
+        hint="Push to a repository in a folder that both sides reach (a path, or file://). `git push --no-verify` "
+        "pushes the commits alone, which nobody can check out without these objects.",
     )

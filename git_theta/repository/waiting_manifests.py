@@ -42,9 +42,9 @@ def check_out(
     ``begin_file`` is called before each file is written. Raises StoreError where there is no room for all of them.
     """
     # One question to each remote, not one per file.
-    missing = dict.fromkeys(oid for one in waiting for oid in missing_objects(one.manifest, context))
+    missing = {oid: one.manifest.objects()[oid] for one in waiting for oid in missing_objects(one.manifest, context)}
     if missing:
-        context.fetch(list(missing))
+        context.fetch(missing)
     deferred = DeferredFiles(top, context, report)
     for path, manifest, text in waiting:
         try:

@@ -38,9 +38,16 @@ class Payload:
 
 
 class Serializer(ABC):
-    """Stateless; ``name`` is what manifests call it."""
+    """Stateless, and without options in manifests: a payload says itself all that decoding it needs.
+
+    Attributes:
+        name: what manifests call it.
+        takes_any_arrays: whether a block may be any number of arrays of any length; else it is one, of BLOCK bytes or,
+            the last one, fewer, as of the update "dense".
+    """
 
     name: str
+    takes_any_arrays = True
 
     @abstractmethod
     def encode(self, blocks: Iterable[Arrays], parallel: Parallel) -> Iterator[Buffer]:

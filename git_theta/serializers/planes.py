@@ -12,13 +12,14 @@ its planes from the least significant u32 length (top bit: raw) and the bytes.
 from __future__ import annotations
 
 import struct
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 
 from git_theta.errors import CorruptObject
 from git_theta.serializers.base import Payload, Serializer
 from git_theta.serializers.framing import MAX_STORED_BLOCK, prefix_lengths, read_bodies
 from git_theta.serializers.zstd import compress, decompress
-from git_theta.tensors.arrays import Array, Arrays, Buffer, Parallel
+from git_theta.tensors.arrays import BLOCK, Array, Arrays, Buffer, Parallel
 
 _RAW_FLAG = 1 << 31
 _SAMPLE_SIZE = 16 << 10
@@ -87,11 +88,26 @@ def _unpack_arrays(body: bytes) -> Arrays:
     return tuple(arrays)
 
 
-def _split_planes(data: Buffer, width: int) -> Iterator[Buffer]:
+def _needs_numpy(size: int) -> bool:
+    """Whether numpy is to split and join so many bytes.
+
+    It is two to four times faster than slices, at 1 to 6 GB/s, and takes 60 ms to import: what a toy model has not.
+    """
+    return size >= BLOCK or sys.modules.get("numpy") is not None
+
+
+def _split_planes(data: Buffer, width: int) -> Iterable[Buffer]:
     """The planes of little-endian elements, least significant first."""
     if width == 1:
-        yield data
-        return
+        return [data]
+    return _split_array(data, width) if _needs_numpy(len(data)) else _split_bytes(bytes(data), width)
+
+
+def _split_bytes(data: bytes, width: int) -> Iterator[bytes]:
+    return (data[significance::width] for significance in range(width))
+
+
+def _split_array(data: Buffer, width: int) -> Iterator[Buffer]:
     import numpy as np
 
     elements = np.frombuffer(data, dtype=f"<u{width}")
@@ -106,6 +122,17 @@ def _join_planes(planes: Sequence[Buffer], width: int, size: int) -> Buffer:
         raise CorruptObject("a stored plane has the wrong length")
     if width == 1:
         return planes[0]
+    return _join_array(planes, width, size) if _needs_numpy(size) else _join_bytes(planes, width, size)
+
+
+def _join_bytes(planes: Sequence[Buffer], width: int, size: int) -> Buffer:
+    data = bytearray(size)
+    for significance, plane in enumerate(planes):
+        data[significance::width] = plane
+    return data
+
+
+def _join_array(planes: Sequence[Buffer], width: int, size: int) -> Buffer:
     import numpy as np
 
     elements = np.empty((size // width, width), np.uint8)

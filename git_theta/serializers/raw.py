@@ -12,6 +12,7 @@ class RawSerializer(Serializer):
     """Blocks of one array, concatenated."""
 
     name = "raw"
+    takes_any_arrays = False
 
     def encode(self, blocks: Iterable[Arrays], parallel: Parallel) -> Iterator[Buffer]:  # noqa: ARG002
         for (array,) in blocks:

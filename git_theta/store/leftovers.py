@@ -30,6 +30,14 @@ def sweep_temporaries(folder: Path, *, shared: bool = False) -> None:
                 file.unlink()
 
 
+def sweep_older(folder: Path, seconds: float) -> None:
+    """Remove the files of a folder that nobody has written for so long."""
+    with contextlib.suppress(OSError):  # another process may be at it too
+        for file in folder.iterdir():
+            if time.time() - file.stat().st_mtime > seconds:
+                file.unlink()
+
+
 def _is_abandoned(file: Path, process: int | None) -> bool:
     idle = time.time() - file.lstat().st_mtime
     return idle > (_STALE_SECONDS if process is None or _is_running(process) else _ABANDONED_SECONDS)

@@ -5,19 +5,27 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Iterable, Iterator
-from typing import BinaryIO
+from functools import cache
+from pathlib import Path
+from typing import BinaryIO, Self
 
 from git_theta.errors import MissingObject
 from git_theta.store.base import Buffer, Store, StoredObject, require_oid
 
 
 class MemoryStore(Store):
-    """Objects in a dictionary."""
+    """Objects in a dictionary, which lives as long as the process."""
 
     name = "memory"
 
     def __init__(self) -> None:
         self._objects: dict[str, bytes] = {}
+
+    @classmethod
+    @cache
+    def open(cls, root: Path) -> Self:  # noqa: ARG003
+        """Asked again for the same root, the same store: a process opens its repository more than once."""
+        return cls()
 
     def put(self, chunks: Iterable[Buffer]) -> StoredObject:
         content = b"".join(chunks)
@@ -40,3 +48,6 @@ class MemoryStore(Store):
 
     def oids(self) -> Iterator[str]:
         return iter(tuple(self._objects))
+
+    def delete(self, oid: str) -> None:
+        self._objects.pop(require_oid(oid), None)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from git_theta.errors import MissingObject, StoreError
+from git_theta.errors import CorruptObject, MissingObject, StoreError, TransportError
 from git_theta.store.base import Buffer, Store, StoredObject
 
 CONTENT = b"an object's bytes"
@@ -96,7 +96,7 @@ class StoreLaws(ABC):
 
     @pytest.mark.parametrize("text", NOT_OIDS, ids=ascii)
     def test_an_id_is_checked_before_it_is_used(self, store: Store, text: str) -> None:
-        for ask in (store.get, store.size, store.has):
+        for ask in (store.get, store.size, store.has, store.find, store.delete, store.set_aside):
             with pytest.raises(StoreError, match="not an object id"):
                 ask(text)
 
@@ -127,6 +127,54 @@ class StoreLaws(ABC):
             stored = list(pool.map(lambda content: store.put([content]), contents))
         assert [oid for oid, _ in stored] == [hashlib.sha256(content).hexdigest() for content in contents]
         assert sorted(self.raw_contents(store).values()) == sorted(set(contents))
+
+    def test_a_range_is_read_from_its_place(self, store: Store) -> None:
+        oid = store.put([bytes(range(256)) * 5000]).oid
+        with store.get(oid) as file:
+            for at in (1_000_000, 17, 256_000):
+                file.seek(at)
+                assert file.read(5) == bytes((at + number) % 256 for number in range(5))
+
+    def test_what_is_deleted_is_gone_and_can_be_put_again(self, store: Store) -> None:
+        other = store.put([b"another object"]).oid
+        store.put([CONTENT])
+        store.delete(OID)
+        assert (store.size(OID), list(store.oids())) == (None, [other])
+        with pytest.raises(MissingObject):
+            store.get(OID)
+        store.delete(OID)
+        assert store.put([CONTENT]).oid == OID
+        assert _read_object(store, OID) == CONTENT
+
+    def test_a_file_that_it_finds_is_the_object(self, store: Store) -> None:
+        store.put([CONTENT])
+        file = store.find(OID)
+        assert file is None or file.read_bytes() == CONTENT
+        assert store.find(ABSENT) is None
+
+    def test_it_adopts_a_file_and_leaves_it_alone(self, store: Store, tmp_path: Path) -> None:
+        file = tmp_path / "a file"
+        file.write_bytes(CONTENT)
+        for _ in range(2):
+            store.adopt(file, OID)
+        assert (_read_object(store, OID), list(store.oids())) == (CONTENT, [OID])
+        file.write_bytes(CONTENT[::-1])  # its owner may do that
+        assert _read_object(store, OID) == CONTENT
+
+    def test_it_adopts_nothing_that_is_not_the_object(self, store: Store, tmp_path: Path) -> None:
+        file = tmp_path / "a file"
+        file.write_bytes(CONTENT[::-1])
+        with pytest.raises(CorruptObject, match=OID):
+            store.adopt(file, OID)
+        with pytest.raises(TransportError, match=ABSENT):
+            store.adopt(tmp_path / "none", ABSENT)
+        assert (list(store.oids()), dict(self.raw_contents(store))) == ([], {})
+
+    def test_what_is_whole_is_not_set_aside(self, store: Store) -> None:
+        store.put([CONTENT])
+        store.set_aside(OID)
+        store.set_aside(ABSENT)
+        assert _read_object(store, OID) == CONTENT
 
 
 class DurableStoreLaws(StoreLaws):

@@ -3,64 +3,244 @@
 from __future__ import annotations
 
 import contextlib
+import tracemalloc
 from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from itertools import chain, count
+from typing import Any, NamedTuple
 
 import pytest
 
 from git_theta.errors import CorruptObject
 from git_theta.serializers.framing import MAX_STORED_BLOCK
+from git_theta.tensors.alignment import aligned_step, recut_blocks
 from git_theta.tensors.arrays import BLOCK, Array, Arrays
-from git_theta.testing.blocks import LENGTHS, WIDTHS, noise_bytes, sample_blocks
-from git_theta.updates.base import Update
+from git_theta.tensors.dtypes import BY_NAME
+from git_theta.tensors.spec import Spec
+from git_theta.tensors.values import MemoryValues
+from git_theta.testing.blocks import LENGTHS, WIDTHS, noise_bytes, sample_blocks, threaded_map
+from git_theta.updates.base import Coder, Update
 
 _MOST_BYTES = MAX_STORED_BLOCK // 2
-"""Bytes that the arrays of one block may have: a stored block has at most LONGEST, the serializer's words included."""
+"""Bytes that the arrays of one block may have: a stored block has at most 2 MiB, the serializer's words included."""
+_LONG = 24
+"""Blocks of a tensor that is too long to be held."""
 
 
 class UpdateLaws(ABC):
-    """Derive, and name the update."""
+    """Derive, and name the update; ``settings`` where it needs some.
+
+    Where the update may say that it does not pay, it must still decode what it encodes; give ``related_bytes`` then.
+    """
 
     @abstractmethod
     def make_update(self) -> Update:
         """The update under test."""
 
+    def settings(self) -> Mapping[str, Any]:
+        """What to tell the coder."""
+        return {}
+
+    def related_bytes(self, base: bytes, width: int) -> bytes:
+        """Values, as many as those of ``base``, that the update is good for. ``width``: bytes of a number."""
+        return base[: len(base) // 2] + noise_bytes(width) + base[len(base) // 2 + width :]
+
     @pytest.mark.parametrize("length", LENGTHS)
     @pytest.mark.parametrize("width", WIDTHS)
-    def test_exact_for_every_bit_pattern(self, width: int, length: int) -> None:
+    def test_exact_for_every_bit_pattern_on_every_base(self, width: int, length: int) -> None:
         for block in sample_blocks(length, width):
-            assert bytes(self.make_update().decode(self._encode_block(block, width))) == block
+            for base in self._bases_for(block, width):
+                self._require_exact(block, base, width)
+
+    @pytest.mark.parametrize("width", WIDTHS)
+    def test_exact_for_several_blocks(self, width: int) -> None:
+        base = noise_bytes(2 * BLOCK + 24)
+        for block in (self.related_bytes(base, width), noise_bytes(2 * BLOCK + 24, 1), bytes(3 * BLOCK)):
+            for other in self._bases_for(block, width, base):
+                self._require_exact(block, other, width)
+
+    def test_blocks_in_any_order_on_any_number_of_threads(self) -> None:
+        base = noise_bytes(3 * BLOCK + 8)
+        values = self.related_bytes(base, 4)
+        lists, options = self._encode(values, base, 4, threads=3)
+        assert _plain(lists) == _plain(self._encode(values, base, 4).lists)
+        assert self._decode(lists, options, values, base, threads=3) == values
 
     def test_the_arrays_of_a_block_fit_into_a_stored_block(self) -> None:
         for width in WIDTHS:
             for block in sample_blocks(BLOCK, width):
-                assert sum(len(array.data) for array in self._encode_block(block, width)) <= _MOST_BYTES
+                for base in self._bases_for(block, width):
+                    for arrays in self._encode(block, base, width).lists:
+                        assert sum(len(array.data) for array in arrays) <= _MOST_BYTES
 
-    def test_the_same_block_gives_the_same_arrays(self) -> None:
+    def test_the_same_values_give_the_same_arrays(self) -> None:
         for width in WIDTHS:
-            first, second = (self._encode_block(noise_bytes(4096), width) for _ in range(2))
-            assert [(array.width, bytes(array.data)) for array in first] == [
-                (array.width, bytes(array.data)) for array in second
-            ]
+            block, base = noise_bytes(4096), noise_bytes(4096, 1)
+            first, second = (self._encode(block, base, width) for _ in range(2))
+            assert (_plain(first.lists), first.options) == (_plain(second.lists), second.options)
+
+    def test_a_base_of_another_spec_is_refused_or_used(self) -> None:
+        """Whatever is at hand as a base: the right values come back, or nothing was encoded."""
+        if self.make_update().base != "any":
+            pytest.skip("the engine offers bases of the same spec alone, or none")
+        values, base = MemoryValues(_spec("BF16", 4096), noise_bytes(4096)), noise_bytes(8192, 1)
+        for dtype, cut in (("F32", 8192), ("F32", 4096), ("F32", 0), ("U8", 2048)):
+            other = MemoryValues(_spec(dtype, cut), base[:cut])
+            self._require_exact_values(values, other)
+
+    def test_a_wrong_base_gives_corrupt_or_other_values_and_nothing_else(self) -> None:
+        if self.make_update().base == "none":
+            pytest.skip("builds on no base")
+        base = noise_bytes(4096)
+        values = self.related_bytes(base, 4)
+        lists, options = self._encode(values, base, 4)
+        for wrong in (noise_bytes(4096, 1), base[:-4], base[:1], b"", base + base):
+            with contextlib.suppress(CorruptObject):
+                assert len(self._decode(lists, options, values, wrong)) <= _MOST_BYTES
 
     def test_arrays_that_are_no_blocks_are_corrupt_or_other_values_and_nothing_else(self) -> None:
-        honest = self._encode_block(noise_bytes(4096), 4)
-        odd: list[Arrays] = [
-            (),
-            honest[:-1],
-            (*honest, *honest),
-            (*honest, Array(1, b"")),
-            tuple(Array(array.width, array.data[:-1]) for array in honest),
-            tuple(Array(array.width, b"") for array in honest),
-            tuple(Array(1, noise_bytes(len(array.data), 7)) for array in honest),
-            tuple(Array(8, b"\xff" * len(array.data)) for array in honest),
-        ]
-        for arrays in odd:
-            with contextlib.suppress(CorruptObject):
-                assert len(self.make_update().decode(arrays)) <= _MOST_BYTES
+        base = noise_bytes(4096, 2)
+        values = self.related_bytes(base, 4)
+        honest, options = self._encode(values, base, 4)
+        for at in range(len(honest)):
+            for arrays in _odd_arrays(honest[at]):
+                odd = [*honest[:at], arrays, *honest[at + 1 :]]
+                with contextlib.suppress(CorruptObject):
+                    assert len(self._decode(odd, options, values, base)) <= _MOST_BYTES
 
     def test_no_arrays_are_no_block(self) -> None:
-        with pytest.raises(CorruptObject):
-            self.make_update().decode(())
+        base = noise_bytes(4096)
+        values = self.related_bytes(base, 4)
+        honest, options = self._encode(values, base, 4)
+        for at in range(len(honest)):
+            with pytest.raises(CorruptObject):
+                self._decode([*honest[:at], (), *honest[at + 1 :]], options, values, base)
 
-    def _encode_block(self, block: bytes, width: int) -> Arrays:
-        return self.make_update().encode(block, width)
+    def test_a_payload_that_ends_within_the_head_is_corrupt(self) -> None:
+        base = noise_bytes(4096)
+        values = self.related_bytes(base, 4)
+        lists, options = self._encode(values, base, 4)
+        for left in range(len(lists) - 1):  # the last one is the only block's
+            with pytest.raises(CorruptObject):
+                self._decode(lists[:left], options, values, base)
+
+    def test_l6_a_long_tensor_is_never_held(self) -> None:
+        for values in (_LongValues(0), _LongValues(1)):
+            tracemalloc.start()
+            try:
+                for _ in self._encode_lazily(values, _LongValues(0)):
+                    pass
+                assert tracemalloc.get_traced_memory()[1] < _LONG * BLOCK // 2
+            finally:
+                tracemalloc.stop()
+
+    def _bases_for(self, block: bytes, width: int, base: bytes | None = None) -> Iterator[bytes]:
+        """Bases to try: random, equal, related; and shorter where the update takes any."""
+        yield from (noise_bytes(len(block), 9), block) if base is None or len(base) != len(block) else (base, block)
+        if self.make_update().base == "any":
+            yield from (block[: len(block) // 2 // width * width], b"")
+
+    def _require_exact(self, values: bytes, base: bytes, width: int) -> None:
+        dtype = f"U{8 * width}"
+        self._require_exact_values(_values(values, dtype), _values(base, dtype))
+
+    def _require_exact_values(self, values: MemoryValues, base: MemoryValues) -> None:
+        coder = self._coder(values, base)
+        if coder is None:
+            return
+        lists = [*coder.head, *_encode_blocks(coder, values, self._beside(values.spec, base))]
+        assert self._decode_values(lists, coder.options, values.spec, base) == b"".join(values.blocks())
+
+    def _coder(self, values: MemoryValues | _LongValues, base: MemoryValues | _LongValues) -> Coder | None:
+        update = self.make_update()
+        coder = update.coder(values, None if update.base == "none" else base, self.settings())
+        assert coder is None or coder.options.keys() <= set(update.options)
+        return coder
+
+    def _beside(self, spec: Spec, base: MemoryValues | _LongValues) -> Iterator[Any]:
+        if self.make_update().base == "none":
+            return iter(lambda: b"", None)
+        step = aligned_step(spec, base.spec)
+        assert step
+        return chain(recut_blocks(base.blocks(), step), iter(lambda: b"", None))
+
+    def _encode(self, values: bytes, base: bytes, width: int, threads: int = 0) -> _Encoded:
+        """All lists, head first. Skips the test where it does not pay."""
+        held, other = _values(values, f"U{8 * width}"), _values(base, f"U{8 * width}")
+        coder = self._coder(held, other)
+        if coder is None:
+            pytest.skip("does not pay for these values")
+        blocks = _encode_blocks(coder, held, self._beside(held.spec, other), threads)
+        return _Encoded([*coder.head, *blocks], coder.options)
+
+    def _encode_lazily(self, values: _LongValues, base: _LongValues) -> Iterator[Arrays]:
+        coder = self._coder(values, base)
+        if coder is not None:
+            yield from coder.head
+            items = zip(count(), values.blocks(), self._beside(values.spec, base), strict=False)
+            yield from (coder.encode(at, block, base_block) for at, block, base_block in items)
+
+    def _decode(
+        self, lists: list[Arrays], options: Mapping[str, Any], values: bytes, base: bytes, threads: int = 0
+    ) -> bytes:
+        """What becomes of the lists of ``values``, 32-bit numbers, on that base."""
+        spec = _values(values, "U32").spec
+        return self._decode_values(lists, options, spec, MemoryValues(_spec("U32", len(base)), base), threads)
+
+    def _decode_values(
+        self, lists: list[Arrays], options: Mapping[str, Any], spec: Spec, base: MemoryValues, threads: int = 0
+    ) -> bytes:
+        stored = iter(lists)
+        decoder = self.make_update().decoder(spec, stored, options)
+        items = zip(count(), stored, self._beside(spec, base), strict=False)
+        mapping = threaded_map(threads) if threads else map
+        return b"".join(mapping(lambda item: bytes(decoder.decode(*item)), items))
+
+
+class _Encoded(NamedTuple):
+    lists: list[Arrays]
+    options: Mapping[str, Any]
+
+
+class _LongValues:
+    """Values that are made as they are read."""
+
+    def __init__(self, seed: int) -> None:
+        self.spec = _spec("U32", _LONG * BLOCK)
+        self.size = _LONG * BLOCK
+        self._seed = seed
+
+    def blocks(self, first: int = 0) -> Iterator[bytes]:
+        return (noise_bytes(BLOCK, self._seed + at) for at in range(first, _LONG))
+
+
+def _encode_blocks(coder: Coder, values: MemoryValues, beside: Iterator[Any], threads: int = 0) -> list[Arrays]:
+    items = zip(count(), values.blocks(), beside, strict=False)
+    mapping = threaded_map(threads) if threads else map
+    return list(mapping(lambda item: coder.encode(*item), items))
+
+
+def _odd_arrays(honest: Arrays) -> list[Arrays]:
+    return [
+        honest[:-1],
+        (*honest, *honest),
+        (*honest, Array(1, b"")),
+        tuple(Array(array.width, array.data[:-1]) for array in honest),
+        tuple(Array(array.width, b"") for array in honest),
+        tuple(Array(1, noise_bytes(len(array.data), 7)) for array in honest),
+        tuple(Array(8, b"\xff" * len(array.data)) for array in honest),
+    ]
+
+
+def _plain(lists: list[Arrays]) -> list[list[tuple[int, bytes]]]:
+    return [[(array.width, bytes(array.data)) for array in arrays] for arrays in lists]
+
+
+def _spec(dtype: str, size: int) -> Spec:
+    return Spec(BY_NAME[dtype], (size * 8 // BY_NAME[dtype].bits,))
+
+
+def _values(data: bytes, dtype: str) -> MemoryValues:
+    """Bytes as numbers of a dtype; as bytes where they are no whole number of them."""
+    whole = dtype if len(data) * 8 % BY_NAME[dtype].bits == 0 else "U8"
+    return MemoryValues(_spec(whole, len(data)), data)

@@ -1,25 +1,66 @@
-"""The seam of a transport: objects between the local store and one remote.
+"""The seam of a transport: objects between a store of ours and one remote.
 
-Laws: idempotent, so a transfer that was cut is simply repeated; and honest: ``push`` returns only when every object is
-on the remote, which it has checked there (L7).
+Laws, which ``git_theta.testing.transports`` checks for every transport:
+
+- One outcome for every object that was asked for, in any order. What is wrong with one object is its outcome's error,
+  and the others go on; what is wrong with the remote as a whole is raised, as TransportError or StoreError.
+- Idempotent: what is there already is an outcome of no bytes, and no error. A transfer that was cut is repeated.
+- Whole or not at all: whenever it is interrupted, neither side has half an object under an object's name. A fetch
+  resumes what its inbox has of an object; what an earlier try left there is never trusted.
+- Verified: bytes that are not the object are kept on neither side; CorruptObject is the outcome.
+- Honest: an outcome of ``push`` without an error says that the object is on the remote, which was looked up there after
+  it was sent (L7). Once the iteration has ended, all of them are durable there.
+- Several clients may push and fetch the same objects at the same time.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from git_theta.errors import ThetaError
+from git_theta.store.inbox import Inbox
+
+
+class Outcome(NamedTuple):
+    """What became of one object.
+
+    Attributes:
+        oid: the object.
+        size: bytes that were moved for it; 0 where it was there already, or failed.
+        error: why it is not where it should be. MissingObject: its source has none. CorruptObject: its source has other
+            bytes. TransportError: it did not arrive; to try again may help.
+    """
+
+    oid: str
+    size: int
+    error: ThetaError | None = None
 
 
 class Transport(ABC):
-    """One remote."""
+    """One remote, open while it is used: a context manager. Sizes are those that manifests say, in bytes."""
 
     @abstractmethod
-    def fetch(self, oids: Iterable[str]) -> list[str]:
-        """Bring those of ``oids`` that the remote has whole; returns those whose copy there is damaged.
-
-        Neither those nor what it lacks are an error: another remote may have them.
-        """
+    def lacking(self, objects: Mapping[str, int]) -> list[str]:
+        """Those of the objects (oid to size) that the remote has not got whole, in their order."""
 
     @abstractmethod
-    def push(self, objects: Mapping[str, int]) -> None:
-        """Put the objects (oid to size) on the remote. Raises TransportError naming one that did not arrive."""
+    def fetch(self, objects: Mapping[str, int], inbox: Inbox) -> Iterator[Outcome]:
+        """Bring the objects (oid to size) here, through the inbox. Whoever asked syncs the store."""
+
+    @abstractmethod
+    def push(self, objects: Mapping[str, int]) -> Iterator[Outcome]:
+        """Put the objects (oid to size) of our store on the remote, those that it lacks."""
+
+    def close(self) -> None:  # noqa: B027
+        """Let go of the remote; nothing to do for one that holds nothing open."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

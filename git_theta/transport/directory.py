@@ -2,64 +2,88 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from contextlib import closing
 
-from git_theta.errors import CorruptObject, MissingObject, TransportError
-from git_theta.store.local import LocalStore
-from git_theta.transport.base import Transport
+from git_theta.errors import CorruptObject, MissingObject, ThetaError, TransportError
+from git_theta.store.base import Store, copy_object, read_chunks
+from git_theta.store.inbox import Inbox
+from git_theta.transport.base import Outcome, Transport
+
+_ITEM_ERRORS = (MissingObject, CorruptObject, TransportError)
 
 
 class DirectoryTransport(Transport):
-    """Objects of another repository's theta directory.
+    """Objects of another repository's store.
 
     Args:
-        store: ours.
-        remote: the other repository's theta directory.
-        alternates: theta directories that the other repository borrows from.
-        progress: told the size of every object that was pushed.
+        ours: our store.
+        theirs: the other repository's, with what it borrows.
     """
 
-    def __init__(
-        self,
-        store: LocalStore,
-        remote: Path,
-        alternates: Iterable[Path] = (),
-        progress: Callable[[int], None] = lambda _: None,
-    ) -> None:
-        self._ours = store
-        self._theirs = LocalStore(remote, alternates)
-        self._progress = progress
-
-    def fetch(self, oids: Iterable[str]) -> list[str]:
-        damaged = []
-        for oid in oids:
-            file = self._theirs.find(oid)
-            if file is not None:
-                try:
-                    self._ours.adopt(file, oid)
-                except CorruptObject:
-                    damaged.append(oid)
-        self._ours.sync()
-        return damaged
-
-    def push(self, objects: Mapping[str, int]) -> None:
-        for oid, size in objects.items():
-            if self._theirs.size(oid) == size:
-                continue
-            file = self._ours.find(oid)
-            if file is None:
-                raise MissingObject(
-                    f"object {oid} is missing here, so it cannot be pushed",
-                    hint="Fetch it from where its commit came from: git theta checkout",
-                )
-            self._theirs.adopt(file, oid)
-            self._progress(size)
-        self._theirs.sync()
-        lacking = self.lacking(objects)
-        if lacking:
-            raise TransportError(f"object {lacking[0]} did not arrive in {self._theirs.root}", hint="Push again.")
+    def __init__(self, ours: Store, theirs: Store) -> None:
+        self._ours = ours
+        self._theirs = theirs
 
     def lacking(self, objects: Mapping[str, int]) -> list[str]:
-        """Those of the objects (oid to size) that the remote has not got."""
         return [oid for oid, size in objects.items() if self._theirs.size(oid) != size]
+
+    def fetch(self, objects: Mapping[str, int], inbox: Inbox) -> Iterator[Outcome]:
+        for oid, size in objects.items():
+            try:
+                yield self._fetch_object(oid, size, inbox)
+            except _ITEM_ERRORS as error:
+                yield Outcome(oid, 0, error)
+            except OSError as error:
+                yield Outcome(oid, 0, _unreadable(oid, error))
+
+    def push(self, objects: Mapping[str, int]) -> Iterator[Outcome]:
+        try:
+            for oid, size in objects.items():
+                try:
+                    yield self._push_object(oid, size)
+                except _ITEM_ERRORS as error:
+                    yield Outcome(oid, 0, error)
+                except OSError as error:
+                    yield Outcome(oid, 0, _unreadable(oid, error))
+        finally:
+            self._theirs.sync()
+
+    def _fetch_object(self, oid: str, size: int, inbox: Inbox) -> Outcome:
+        if inbox.has(oid, size):
+            return Outcome(oid, 0)
+        _require_size(oid, self._theirs.size(oid), size)
+        file = self._theirs.find(oid)
+        if file:
+            inbox.adopt(file, oid)
+        else:
+            with closing(self._theirs.get(oid)) as stream:
+
+                def read_from(offset: int) -> Iterator[bytes]:
+                    stream.seek(offset)
+                    return read_chunks(stream, oid)
+
+                inbox.fill(oid, size, read_from)
+        return Outcome(oid, size)
+
+    def _push_object(self, oid: str, size: int) -> Outcome:
+        if not self.lacking({oid: size}):
+            return Outcome(oid, 0)
+        _require_size(oid, self._ours.size(oid), size)
+        if self._theirs.size(oid) is not None:
+            self._theirs.set_aside(oid)
+        copy_object(oid, self._ours, self._theirs)
+        if self.lacking({oid: size}):
+            raise TransportError(f"object {oid} did not arrive", hint="Push again.")
+        return Outcome(oid, size)
+
+
+def _require_size(oid: str, there: int | None, size: int) -> None:
+    if there is None:
+        raise MissingObject(f"object {oid} is missing", hint="Push it from a clone that has it: git theta push")
+    if there != size:
+        raise CorruptObject(f"object {oid} has {there} bytes, not {size}", hint="See what is damaged: git theta fsck")
+
+
+def _unreadable(oid: str, error: OSError) -> ThetaError:
+    return TransportError(f"object {oid} cannot be read: {error.strerror}")

@@ -17,6 +17,7 @@ from git_theta.vcs import atomic
 from git_theta.vcs.blobs import read_blob
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.git import git, split_nul
+from git_theta.vcs.quoting import QUOTED, quote, unquote
 
 ATTRIBUTES = (b"filter=theta", b"diff=theta", b"merge=theta", b"-text")
 
@@ -25,10 +26,6 @@ _WORD = re.compile(rb"[^ \t\r\n]+")
 _BOM = b"\xef\xbb\xbf"
 _MACRO = b"[attr]"
 _LONGEST_LINE = 2048  # Git ignores longer ones (ATTR_MAX_LINE_LENGTH)
-_QUOTED = re.compile(rb'"((?:[^"\\]|\\(?:[abfnrtv\\"]|[0-3][0-7]{2}))*)"')
-_ESCAPE = re.compile(rb"\\(?:([abfnrtv\\\"])|([0-3][0-7]{2}))")
-_ESCAPED = dict(zip(b'abfnrtv\\"', b'\a\b\f\n\r\t\v\\"', strict=True))
-_UNESCAPED = {byte: b"\\" + bytes([letter]) for letter, byte in _ESCAPED.items()}
 
 
 @dataclass(frozen=True)
@@ -91,9 +88,9 @@ def _parse_line(raw: bytes, text: bytes) -> AttributeLine:
     text = text.lstrip(_BLANK)
     if not text or text.startswith(b"#") or len(raw.rstrip(b"\r\n")) >= _LONGEST_LINE:
         return AttributeLine(raw)
-    quoted = _QUOTED.match(text)
+    quoted = QUOTED.match(text)
     written = quoted[0] if quoted else _WORD.findall(text)[0]
-    pattern = _unquote(quoted[1]) if quoted else written
+    pattern = unquote(quoted[1]) if quoted else written
     states = tuple(_WORD.findall(text[len(written) :]))
     if pattern.startswith(_MACRO) and pattern != _MACRO:
         return AttributeLine(raw, macro=pattern.removeprefix(_MACRO), states=states)
@@ -268,16 +265,8 @@ def _strip_ours(line: AttributeLine) -> bytes:
     return line.raw[: line.pattern_end] + re.sub(words, b"", line.raw[line.pattern_end :])
 
 
-def _unquote(text: bytes) -> bytes:
-    return _ESCAPE.sub(lambda found: bytes([_ESCAPED[found[1][0]] if found[1] else int(found[2], 8)]), text)
-
-
 def _quote(pattern: bytes) -> bytes:
     """A pattern as it is written in the file: in quotes where Git would otherwise misread it."""
     if not re.search(rb'[\0-\x20\x7f]|^["#]', pattern):
         return pattern
-    return (
-        b'"'
-        + b"".join(_UNESCAPED.get(byte, b"\\%03o" % byte if byte < 32 else bytes([byte])) for byte in pattern)
-        + b'"'
-    )
+    return quote(pattern)

@@ -7,9 +7,10 @@ A value is ours when it runs one of our modules, whichever interpreter it names;
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -26,6 +27,7 @@ _KEY_PATTERN = r"^((filter|merge)\.theta\.|diff\.theta\.command$)"
 _REQUIRED_KEY = "filter.theta.required"
 MERGE_KEY = "merge.theta.driver"
 DIFF_KEY = "diff.theta.command"
+STORE_KEY = "theta.store"
 _MERGE_NAME = ("merge.theta.name", "checkpoints, parameter by parameter")
 
 
@@ -127,6 +129,18 @@ def read_settings(scope: Scope | None = None, *, cwd: Path | None = None) -> lis
     return [Setting(key, value if newline else "true") for key, newline, value in lines]
 
 
+def read_last_values(keys: Sequence[str], *, cwd: Path | None = None) -> dict[str, str]:
+    """The values of these keys that count, of all scopes; nothing for a key that has none. Raises GitError."""
+    pattern = "^({})$".format("|".join(map(re.escape, keys)))
+    done = subprocess.run(
+        ["git", "config", "--null", "--get-regexp", pattern], cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True
+    )
+    if done.returncode > 1:  # 1 is "no such key"
+        raise _explain_error(done.stderr.decode(errors="replace").strip())
+    lines = (os.fsdecode(item).partition("\n") for item in done.stdout.split(b"\0")[:-1])
+    return {key: value for key, _, value in lines}
+
+
 def active_settings(*, cwd: Path | None = None) -> dict[str, str]:
     """The settings in force: key -> value, after all scopes."""
     return {setting.key: setting.value for setting in read_settings(cwd=cwd)}
@@ -136,6 +150,21 @@ def is_installed(*, cwd: Path | None = None) -> bool:
     """Whether our filter is the one that Git runs here."""
     process = active_settings(cwd=cwd).get("filter.theta.process", "")
     return Setting("filter.theta.process", process).is_ours
+
+
+def chosen_store(*, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> str:
+    """The store that the configuration names; ``local`` where it names none.
+
+    Args:
+        cwd: a folder of the repository; None for the current one.
+        env: for another repository than the one we were started for. Git reads its configuration there only where it
+            trusts its owner.
+    """
+    command = ["git", "config", "--null", "--get", STORE_KEY]
+    done = subprocess.run(command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, capture_output=True)
+    if done.returncode > 1:  # 1 is "no such key"
+        raise _explain_error(done.stderr.decode(errors="replace").strip())
+    return os.fsdecode(done.stdout.removesuffix(b"\0")) or "local"
 
 
 def _write_setting(scope: Scope, arguments: Sequence[str], cwd: Path | None) -> None:

@@ -32,14 +32,10 @@ class Repository(NamedTuple):
         """Everything of ours that belongs to the clone: objects, state, temporary files."""
         return self.common_dir / "theta"
 
-    def alternates(self) -> list[Path]:
-        """Object directories this repository borrows from (``git clone --shared``), as their theta directories."""
-        listing = self.common_dir / "objects" / "info" / "alternates"
-        if not listing.is_file():
-            return []
-        lines = listing.read_text(errors="surrogateescape").splitlines()
-        objects = [self.common_dir / "objects" / line for line in lines if line and not line.startswith("#")]
-        return [folder.resolve().parent / "theta" for folder in objects]
+    @property
+    def objects_dir(self) -> Path:
+        """Git's own objects."""
+        return self.common_dir / "objects"
 
 
 def find_repository() -> Repository | None:

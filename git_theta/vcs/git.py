@@ -12,11 +12,13 @@ from typing import IO
 
 from git_theta.errors import GitError
 
-# In a hook or filter Git exports these to say which repository, index and objects it is working on. Our calls about
+# In a hook or filter Git exports these to say which repository, index and objects it is working on, and what `git -c`
+# configures for it. Our calls about
 # *this* repository must inherit them; a call about another one must not, or it would land in this one.
 _REPOSITORY_VARIABLES = (
     "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY",
-    "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_NAMESPACE", "GIT_QUARANTINE_PATH",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_NAMESPACE", "GIT_QUARANTINE_PATH", "GIT_CONFIG_PARAMETERS",
+    "GIT_CONFIG_COUNT",
 )  # fmt: skip
 
 

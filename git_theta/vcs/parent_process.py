@@ -44,6 +44,22 @@ def is_recording() -> bool:
     return _parent_command()[:1] in (["add"], ["stage"], ["commit"], ["update-index"])
 
 
+def only_asks() -> bool:
+    """Whether our parent asks what has changed, and lets nobody see or keep what it has cleaned.
+
+    ``git status`` and ``git ls-files``; the commands that ``git describe --dirty`` and shell prompts run: a quiet diff.
+    What they have cleaned they hash, and record in the index only that it is what the index has. ``git status -v``
+    shows patches, which people apply. Where the answer is not known it is no.
+    """
+    command, options = _parent_command()[:1], _parent_command()[1:]
+    if "--" in options:
+        options = options[: options.index("--")]
+    if command in (["diff"], ["diff-files"], ["diff-index"]):
+        return "--quiet" in options
+    shows_patches = any(re.match(r"-[a-z]*v|--v", option) for option in options)
+    return command in (["status"], ["ls-files"]) and not shows_patches
+
+
 def shows_differences() -> bool:
     """Whether our parent shows how versions differ: what it has smudged then is for a driver or a textconv to read.
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from git_theta.errors import GitError
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.git import git, scrubbed_environment, split_nul
+
+_SUFFIXES = ("/.git", "", ".git/.git", ".git")
+"""What may be left out of a path to a repository, in the order in which Git tries them (enter_repo)."""
 
 
 def remote_urls() -> dict[str, str]:
@@ -21,41 +23,52 @@ def remote_urls() -> dict[str, str]:
     return {name: os.fsdecode(git("remote", "get-url", name)).rstrip("\n") for name in names}
 
 
-def local_repository(url: str, top: Path) -> Repository | None:
-    """The repository that a path or ``file://`` URL names; None when it names no directory on this machine.
+def fetch_sources() -> dict[str, str]:
+    """The remotes in the order in which they are asked: that of the branch we are on, then the others.
+
+    A branch may be told to pull from a URL that has no name; it is its own name then.
+    """
+    urls = remote_urls()
+    own = _branch_remote()
+    if own in ("", "."):  # none, or another branch of this repository
+        return urls
+    return {own: urls.get(own, own)} | urls
+
+
+def push_urls(name: str) -> list[str]:
+    """The URLs to which `git push` pushes for a remote; url.*.pushInsteadOf is applied. Raises GitError."""
+    return os.fsdecode(git("remote", "get-url", "--push", "--all", name)).splitlines()
+
+
+def find_directory_repository(path: str, top: Path) -> Repository | None:
+    """The repository that Git finds at a path, or None.
 
     A relative path starts at ``top``: that of the worktree, or the bare repository.
     """
-    parts = urlsplit(url)
-    path = top / (unquote(parts.path, errors="surrogateescape") if parts.scheme == "file" else url)
-    if not path.is_dir():
-        return None
+    base = os.path.join(top, os.path.expanduser(path) if path.startswith("~") else path)  # noqa: PTH111, PTH118
+    for suffix in _SUFFIXES:
+        place = Path(base.rstrip("/") + suffix)
+        if place.is_file() or (place / "HEAD").is_file():
+            try:
+                return _repository_of(place)
+            except GitError:  # no repository, or one that Git does not trust
+                continue
+    return None
+
+
+def _branch_remote() -> str:
     try:
-        return repository_at(path)
-    except GitError:
-        return None
+        branch = os.fsdecode(git("symbolic-ref", "--quiet", "--short", "HEAD")).rstrip("\n")
+        return os.fsdecode(git("config", "--get", f"branch.{branch}.remote")).rstrip("\n")
+    except GitError:  # detached, or without a remote
+        return ""
 
 
-def is_local(url: str) -> bool:
-    """Whether a URL is a path or ``file://``, told apart as Git does."""
-    scheme, separator, _ = url.partition("://")
-    return scheme == "file" if separator else ":" not in url.partition("/")[0]
-
-
-def redact_url(url: str) -> str:
-    """A URL as it can be shown to others: without user, password, query and fragment."""
-    scheme, separator, rest = url.partition("://")
-    if not separator:  # a path, or HOST:PATH as ssh takes it
-        return url.rpartition("@")[2] if ":" in url.partition("/")[0] else url
-    host, slash, path = rest.partition("/")
-    # A user with a password may hold any character but the slash.
-    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path.partition('?')[0].partition('#')[0]}"
-
-
-def repository_at(path: Path) -> Repository:
-    """The repository whose worktree or Git directory is exactly ``path``."""
+def _repository_of(git_dir: Path) -> Repository:
+    """The repository whose Git directory, or the file that names it, is exactly this."""
     answer = git(
-        "rev-parse", "--path-format=absolute", "--git-dir", "--git-common-dir", cwd=path, env=scrubbed_environment()
-    )
-    git_dir, common = os.fsdecode(answer).splitlines()
-    return Repository(Path(git_dir), Path(common), Path(git_dir) / "hooks", None)
+        f"--git-dir={git_dir}", "rev-parse", "--path-format=absolute", "--git-dir", "--git-common-dir",
+        env=scrubbed_environment(),
+    )  # fmt: skip
+    found, common = os.fsdecode(answer).splitlines()
+    return Repository(Path(found), Path(common), Path(found) / "hooks", None)

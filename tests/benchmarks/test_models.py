@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from itertools import combinations
 from pathlib import Path
@@ -12,7 +13,18 @@ import torch
 from safetensors.torch import load_file
 
 from benchmarks.diff_steps import LAYERS
-from benchmarks.models import DISJOINT, FORK, DtypeName, build_model, decoder_shapes, mixture_shapes, round_to_bf16
+from benchmarks.models import (
+    DISJOINT,
+    FORK,
+    SHARDED,
+    SHARDS,
+    DtypeName,
+    build_model,
+    build_shards,
+    decoder_shapes,
+    mixture_shapes,
+    round_to_bf16,
+)
 
 
 @pytest.mark.parametrize("elements", [25_000_000, 250_000_000, 500_000_000])
@@ -42,6 +54,18 @@ def test_one_version_differs_in_one_tensor_and_another_in_all(
     assert not any(torch.equal(before[name], every[name]) for before in (base, one) for name in base)
     assert {tensor.dtype for tensor in base.values()} == {kind}
     assert {file.stat().st_size for file in model.files.values()} == {model.bytes}
+
+
+def test_shards_hold_the_model_and_the_index_names_their_places(tmp_path: Path) -> None:
+    model = build_shards(tmp_path / "shards", "BF16", 600_000, SHARDED, SHARDS)
+    for version in SHARDED:
+        *shards, index = model.sources(version)
+        held = {name: shard.name for shard in shards for name in load_file(shard)}
+        assert json.loads(index.read_text())["weight_map"] == held
+        assert len(held) == len(decoder_shapes(300_000, 32))
+        assert set(held.values()) == {shard.name for shard in shards}
+    first = model.sources("base")[0]
+    assert not any(map(torch.equal, load_file(first).values(), load_file(model.files["a"] / first.name).values()))
 
 
 def test_fine_tunes_contest_every_tensor_or_none(tmp_path: Path) -> None:

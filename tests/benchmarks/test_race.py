@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from benchmarks.diff_steps import GIT, LAYERS, NAMES, PYTHON, READ_OFTEN, READ_ONCE, names_story, values_story
-from benchmarks.merge_steps import PLAIN, WRITE, disjoint_story, merge_story, start_story
-from benchmarks.models import DISJOINT, FORK, build_model
+from benchmarks.merge_steps import PLAIN, WRITE, disjoint_story, merge_story, sharded_merge_story, start_story
+from benchmarks.models import DISJOINT, FORK, SHARDED, SHARDS, build_model, build_shards
 from benchmarks.reading import READ
 from benchmarks.results import LFS, MERGEKIT, OURS
 from benchmarks.rounds import race_story
 from benchmarks.scale_steps import build_mixture, scale_story
 from benchmarks.stages import Stage, seal_environment
-from benchmarks.steps import checkpoint_story, toy_story
+from benchmarks.steps import checkpoint_story, sharded_story, toy_story
 from benchmarks.tables import BEGIN, render_sections, render_times
 
 
@@ -44,6 +44,18 @@ def test_merges_are_raced_against_reading_and_writing(home: Path, tmp_path: Path
     merged, *rest = (result for story in (start, apart) for result in race_story(story, tmp_path / "stages", 0, print))
     assert merged.peaks.keys() == {OURS, READ, WRITE, PLAIN}
     assert [list(result.peaks) for result in rest] == [[OURS, PLAIN], [OURS]]
+
+
+@pytest.mark.skipif(shutil.which("git-lfs") is None, reason="git-lfs is what is raced against")
+def test_shards_take_every_step_and_are_merged(home: Path, tmp_path: Path) -> None:
+    """In the round that is watched, which proves that every shard came back, and that all was contested."""
+    seal_environment(home)
+    model = build_shards(tmp_path / "shards", "BF16", 600_000, SHARDED, SHARDS)
+    assert len(model.sources("a")) == SHARDS + 1
+    results = race_story(sharded_story(model), tmp_path / "stages", 0, print)
+    assert all(result.peaks.keys() == {OURS, LFS, *result.bound} for result in results)
+    (merged,) = race_story(sharded_merge_story(model), tmp_path / "stages", 0, print)
+    assert merged.peaks.keys() == {OURS, READ, WRITE, PLAIN}
 
 
 @pytest.mark.skipif(shutil.which("git-lfs") is None, reason="sealing installs it")

@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -102,7 +103,7 @@ def test_what_is_done_between_two_pieces_of_work_is_not_shown(monkeypatch: pytes
     meter(1)
 
 
-_CHECKOUT = """\
+_COMMAND = """\
 import subprocess, sys
 from pathlib import Path
 from git_theta.cli import progress
@@ -133,15 +134,19 @@ def assert_counts(drawn: str, words: str, last: int) -> None:
     assert re.search(r"\d\d:\d\d", drawn)
 
 
-def test_checkout_fsck_and_push_know_how_much_there_is(shards: Sandbox) -> None:
-    _, drawn = on_a_terminal(_CHECKOUT.format(words=["fsck"]), shards.root)
+def test_fsck_push_fetch_and_checkout_know_how_much_there_is(shards: Sandbox) -> None:
+    _, drawn = on_a_terminal(_COMMAND.format(words=["fsck"]), shards.root)
     assert re.search("Checking objects [1-6] of 6 ", drawn)
     assert "100%" in drawn
-    _, drawn = on_a_terminal(_CHECKOUT.format(words=["push"]), shards.root)
+    _, drawn = on_a_terminal(_COMMAND.format(words=["push"]), shards.root)
     assert_counts(drawn, "Pushing objects", 6)
+    shards.git("push", "--quiet", "origin", "HEAD")
+    shutil.rmtree(shards.root / ".git/theta/objects")
+    _, drawn = on_a_terminal(_COMMAND.format(words=["fetch"]), shards.root)
+    assert_counts(drawn, "Fetching objects", 6)
     shards.git("rm", "--quiet", "--cached", "*.safetensors")
     shards.git("reset", "--quiet", "--hard", env={"GIT_THETA_SKIP_SMUDGE": "1"})
-    _, drawn = on_a_terminal(_CHECKOUT.format(words=["checkout"]), shards.root)
+    _, drawn = on_a_terminal(_COMMAND.format(words=["checkout"]), shards.root)
     assert_counts(drawn, "Checking out", 3)
     assert shards.git("status", "--porcelain").stdout == ""
 

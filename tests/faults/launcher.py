@@ -6,6 +6,8 @@
     OSError. MARKER is written when it comes, so that a test can tell that its stage was reached.
 ``launcher.py driver TARGET ...`` and ``launcher.py theta TARGET ...``
     The same, in the merge driver and in ``git theta``.
+``launcher.py count TARGET FILE``
+    Runs the filter; writes how often TARGET was called to FILE when it ends.
 ``launcher.py measure FILE``
     Runs the filter; writes the peak of its resident memory, in bytes, to FILE when it ends.
 """
@@ -63,6 +65,21 @@ def arm(target: str, when: str, nth: str, fault: str, marker: str) -> None:
     setattr(owner, name, faulty)
 
 
+def count(target: str, file: Path) -> None:
+    """Write how often a function was called."""
+    module, _, name = target.partition(":")
+    owner = importlib.import_module(module)
+    function, calls = getattr(owner, name), itertools.count()
+
+    @functools.wraps(function)
+    def counted(*args: Any, **kwargs: Any) -> Any:
+        next(calls)
+        return function(*args, **kwargs)
+
+    setattr(owner, name, counted)
+    atexit.register(lambda: file.write_text(str(next(calls))))
+
+
 def _come(fault: str, marker: Path) -> None:
     marker.touch()
     if fault == "kill":
@@ -91,6 +108,8 @@ def main() -> int:
     sys.argv[1:] = []
     if mode == "measure":
         atexit.register(_measured, Path(words[0]))
+    elif mode == "count":
+        count(words[0], Path(words[1]))
     else:
         sys.argv[1:] = words[5:]
         arm(*words[:5])

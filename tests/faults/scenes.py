@@ -33,7 +33,7 @@ class Stage(NamedTuple):
 @cache
 def small(version: int = 0) -> bytes:
     """A checkpoint that is smudged inline; of its objects one is a tensor's and one is a bundle."""
-    return _versioned(_model(1, (200, 128), (64, 64)), version)
+    return _versioned(_model(1, (3000, 128), (64, 64)), version)
 
 
 @cache
@@ -45,7 +45,7 @@ def large(version: int = 0) -> bytes:
 @cache
 def streamed() -> bytes:
     """A checkpoint with a tensor that several threads share the work for, a smaller one, and one for a bundle."""
-    return _model(3, (WHOLE_LIMIT // 512 + 1, 128), (300, 256))
+    return _model(3, (WHOLE_LIMIT // 512 + 1, 128), (1500, 256))
 
 
 def _model(seed: int, embed: tuple[int, int], layer: tuple[int, int]) -> bytes:

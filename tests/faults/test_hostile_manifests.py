@@ -88,7 +88,36 @@ def nested(depth: int) -> Forge:
     return forge
 
 
+def chained(**changes: object) -> Forge:
+    """The first parameter on the second as its update base, by an update that is not there."""
+
+    def forge(lines: Lines) -> None:
+        part, base = lines[1], lines[2]
+        link = {key: base[key] for key in ("dtype", "shape", "size", "oid")} | base["storage"]
+        part["storage"] |= {"update": "rot13", "chain": [link | changes]}
+
+    return forge
+
+
+def a_long_chain(lines: Lines) -> None:
+    chained()(lines)
+    (link,) = lines[1]["storage"]["chain"]
+    lines[1]["storage"]["chain"] = [link] + [link | {"oid": f"{n:064}", "update": "rot13"} for n in range(16)]
+
+
+def a_chain_that_comes_back(lines: Lines) -> None:
+    chained(oid=lines[1]["oid"])(lines)
+
+
+def a_base_that_nothing_builds_on(lines: Lines) -> None:
+    chained()(lines)
+    lines[1]["storage"]["update"] = "dense"
+
+
 REFUSED: dict[str, Forge] = {
+    "an update base that is here": chained(),
+    "an update base that is not here": chained(object=OTHER),
+    "an update base of a forged size": chained(size=1 << 60, shape=[1 << 58]),
     "swapped storages": swap_storages,
     "a frame in another object": frame_in_another_object,
     "a huge frame": setting(0, "frame", "size", to=1 << 50),
@@ -118,6 +147,10 @@ PASSED: dict[str, Forge] = {
     "an object with a newline": setting(1, "storage", "object", to="a" * 63 + "\n"),
     "a short object": setting(1, "storage", "object", to="ab"),
     "an update that builds on itself": a_cycle,
+    "a chain that is too long": a_long_chain,
+    "a chain that comes back": a_chain_that_comes_back,
+    "a base that nothing builds on": a_base_that_nothing_builds_on,
+    "a base whose object is a path": chained(object="../../../../etc/passwd"),
     "nesting without end": nested(400),
     "beyond its object": beyond_its_object,
     "a negative range": setting(1, "storage", "range", to=[-1, 10]),

@@ -5,17 +5,22 @@ from __future__ import annotations
 import pytest
 
 from git_theta.manifest.text import is_manifest
+from git_theta.operations.workers import WHOLE_LIMIT
+from git_theta.tensors.arrays import BLOCK
+from tests.faults import launcher
 from tests.faults.scenes import (
     MODEL,
     Stage,
     afflicted,
     assert_comes_back,
     assert_holds,
+    attempt,
     large,
+    objects,
     small,
     streamed,
 )
-from tests.sandbox import Sandbox
+from tests.sandbox import Sandbox, model
 
 _STORE = "git_theta.store.local:"
 _STATE = "git_theta.operations.state_database:StateDatabase."
@@ -29,7 +34,7 @@ CLEAN = [
     Stage(f"{_STORE}_write_chunk", "after"),
     *(Stage("os:fsync", when, nth) for nth in (1, 2, 3) for when in ("before", "after")),
     *(Stage(f"{_STORE}LocalStore._move_into_place", when, nth) for nth in (1, 2, 3) for when in ("before", "after")),
-    *(Stage("git_theta.operations.adding.bundle:Bundle.close", when) for when in ("before", "after")),
+    *(Stage("git_theta.operations.adding.bundle:Bundle.put", when) for when in ("before", "after")),
     *(Stage(f"{_STORE}LocalStore.sync", when) for when in ("before", "after")),
     *(Stage(f"{_STORE}_fsync_directory", "after", nth) for nth in (1, 2)),
     *(Stage(f"{_STATE}remember_storages", when) for when in ("before", "after")),
@@ -80,6 +85,26 @@ def test_add_killed(stage: Stage, empty: Sandbox) -> None:
     empty.theta("fsck")
     empty.git("add", MODEL)
     assert_comes_back(empty, streamed())
+    empty.theta("fsck")
+
+
+def test_an_add_that_is_repeated_encodes_nothing_anew_that_was_durable(empty: Sandbox) -> None:
+    """Killed when most of it was stored: what was remembered by then is known, and its objects stay as they are."""
+    shape = (WHOLE_LIMIT // 512 + 1, 128)
+    sizes: dict[str, int | tuple[int, ...]] = {f"layer{number}.weight": shape for number in range(9)}
+    content = model(8, **sizes)
+    empty.write(MODEL, content)
+    remembered = Stage(f"{_STATE}remember_storages", "after")  # 64 MiB, or a little more
+    assert afflicted(empty, remembered, "kill", "add", MODEL).returncode != 0
+    before = {file: file.stat().st_mtime_ns for file in objects(empty)}
+    assert len(before) >= 4
+    chunks = empty.root.parent / "chunks"
+    process = launcher.command("count", "git_theta.serializers.planes:_pack_arrays", chunks)
+    assert attempt(empty, "add", MODEL, process=process).returncode == 0
+    blocks = -(-len(content) // BLOCK)
+    assert int(chunks.read_text()) < 0.6 * blocks, f"{chunks.read_text()} of {blocks} blocks were encoded again"
+    assert {file: file.stat().st_mtime_ns for file in objects(empty) if file in before} == before
+    assert_comes_back(empty, content)
     empty.theta("fsck")
 
 

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from git_theta.errors import ManifestError, NewerManifest
-from git_theta.manifest.text import decode_manifest, is_manifest
+from git_theta.manifest.text import decode_manifest, encode_manifest, is_manifest
 
 FIRST = b"git-theta manifest 1\n"
 OID = b"0123456789abcdef" * 4
@@ -27,6 +27,28 @@ def test_the_text_that_is_spoilt_below_is_valid() -> None:
 def spoilt(old: bytes, new: bytes) -> bytes:
     assert WHOLE.count(old) >= 1
     return WHOLE.replace(old, new, 1)
+
+
+def link(n: int, update: bytes = b"delta", object_: bytes = b"c" * 64, more: bytes = b"") -> bytes:
+    return (
+        b'{"dtype":"U8","shape":[4],"size":4,"oid":"%064d","update":"%b","serializer":"raw","object":"%b","bytes":4%b}'
+        % (n, update, object_, more)
+    )
+
+
+def chained(*links: bytes, update: bytes = b"delta") -> bytes:
+    """WHOLE with a chain for the first part."""
+    chain = b',"chain":[' + b",".join(links) + b"]"
+    return spoilt(STORAGE + b"}\n" + RUN, STORAGE[:-1].replace(b"dense", update) + chain + b"}}\n" + RUN)
+
+
+ROOT = link(0, b"dense")
+
+
+def test_the_chains_that_are_spoilt_below_are_valid() -> None:
+    for depth in (0, 1, 15):
+        (entry, _) = decode_manifest(chained(ROOT, *(link(n) for n in range(1, depth + 1)))).entries
+        assert len(entry.storage.coding.chain) == depth + 1
 
 
 ENCODINGS = {
@@ -67,6 +89,38 @@ ENCODINGS = {
     "two lines in one": WHOLE.replace(b"}\n{", b"}{"),
     "one line in two": spoilt(b',"views"', b'\n,"views"'),
 }
+
+CHAINS = {
+    "a chain of nothing": chained(),
+    "a chain that is too long": chained(ROOT, *(link(n) for n in range(1, 17))),
+    "a chain of a million": chained(*[b"{}"] * 1_000_000),
+    "a chain that is null": chained(ROOT).replace(b"[" + ROOT + b"]", b"null"),
+    "a chain that is an object": chained(ROOT).replace(b"[" + ROOT + b"]", ROOT),
+    "a chain of numbers": chained(b"5"),
+    "a chain of chains": chained(b"[" + ROOT + b"]"),
+    "a chain in a chain": chained(ROOT, link(1, more=b',"chain":[' + link(2, b"dense") + b"]")),
+    "an empty chain in a chain": chained(ROOT[:-1] + b',"chain":[]}'),
+    "a chain that comes back": chained(ROOT, link(1), link(2), link(1)),
+    "a chain of the part itself": chained(ROOT.replace(b"%064d" % 0, OID)),
+    "dense on a base": chained(ROOT, update=b"dense"),
+    "dense in the middle of a chain": chained(ROOT, link(1, b"dense")),
+    "one object with two sizes": chained(link(0, b"dense", OID, b"").replace(b'"bytes":4', b'"bytes":5')),
+    "one object with two sizes in a chain": chained(ROOT, link(1).replace(b'"bytes":4', b'"bytes":5')),
+    "a link's range beyond its object": chained(ROOT[:-1] + b',"range":[1,4]}'),
+    "a link's size that is negative": chained(ROOT.replace(b'"size":4', b'"size":-4')),
+    "a link's size beyond 63 bits": chained(ROOT.replace(b'"size":4', b'"size":9223372036854775808')),
+    "a link's shape of a hundred": chained(ROOT.replace(b"[4]", b"[" + b"1," * 99 + b"1]")),
+    "a link's object that is a path": chained(link(0, b"dense", b"../" * 21 + b"x")),
+    "a link's keys in another order": chained(ROOT.replace(b'"dtype":"U8","shape":[4]', b'"shape":[4],"dtype":"U8"')),
+    "a link without an oid": chained(ROOT.replace(b'"oid"', b'"x-oid"')),
+    "the chain before the range": spoilt(STORAGE, STORAGE[:-1] + b',"chain":[' + ROOT + b'],"range":[0,4]}'),
+    "no options, said explicitly": spoilt(STORAGE, STORAGE[:-1] + b',"options":{}}'),
+    "options that are null": spoilt(STORAGE, STORAGE[:-1] + b',"options":null}'),
+    "options that are a list": spoilt(STORAGE, STORAGE[:-1] + b',"options":["a"]}'),
+    "options in another order": spoilt(STORAGE, STORAGE[:-1] + b',"options":{"b":1,"a":2}}'),
+    "options with a fraction": spoilt(STORAGE, STORAGE[:-1] + b',"options":{"a":0.5}}'),
+    "options of a link in another order": chained(ROOT[:-1] + b',"options":{"b":1,"a":2}}'),
+}  # fmt: skip
 
 HOSTILE = {
     "nothing but a first line": FIRST,
@@ -127,7 +181,9 @@ HOSTILE = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("text", [*ENCODINGS.values(), *HOSTILE.values()], ids=[*ENCODINGS, *HOSTILE])
+@pytest.mark.parametrize(
+    "text", [*ENCODINGS.values(), *CHAINS.values(), *HOSTILE.values()], ids=[*ENCODINGS, *CHAINS, *HOSTILE]
+)
 def test_it_is_refused_with_a_hint_and_quickly(text: bytes) -> None:
     assert text != WHOLE
     started = time.process_time()
@@ -144,3 +200,21 @@ def test_it_is_refused_with_a_hint_and_quickly(text: bytes) -> None:
 def test_a_key_that_is_not_there_is_missed(key: str) -> None:
     with pytest.raises(ManifestError):
         decode_manifest(spoilt(f'"{key}":'.encode(), f'"x-{key}":'.encode()))
+
+
+def test_l2_a_writer_writes_no_chain_that_a_reader_refuses() -> None:
+    manifest = decode_manifest(chained(ROOT, *(link(n) for n in range(1, 16))))
+    entry = manifest.entries[0]
+    coding = entry.storage.coding
+    last = coding.chain[-1]
+    chains = [
+        (*coding.chain, last._replace(oid="d" * 64)),
+        (*coding.chain[:-1], last._replace(oid=entry.oid)),
+        (*coding.chain[:-1], last._replace(oid=coding.chain[0].oid)),
+        (*coding.chain[:-1], last._replace(coding=coding.chain[0].coding)),
+        (*coding.chain[:-1], last._replace(place=last.place._replace(bytes=5))),
+    ]
+    for chain in chains:
+        spoilt_entry = entry._replace(storage=entry.storage._replace(coding=coding._replace(chain=chain)))
+        with pytest.raises(ManifestError, match="no manifest can hold"):
+            encode_manifest(manifest._replace(entries=(spoilt_entry,)))

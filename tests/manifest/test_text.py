@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from git_theta.errors import ManifestError, NewerManifest
-from git_theta.manifest.model import Coding, Entry, Manifest, Place, Storage, View
+from git_theta.manifest.model import Coding, Entry, Manifest, Place, Storage, UpdateBase, View
+from git_theta.manifest.storage_json import MAX_CHAIN
 from git_theta.manifest.text import FIRST_LINE, decode_manifest, encode_manifest, is_manifest
 
 A, B, C = "a" * 64, "b" * 64, "c" * 64
@@ -44,12 +45,76 @@ git-theta manifest 1
 "storage":{{"update":"dense","serializer":"raw","object":"{C}","bytes":1000,"range":[8,8]}}}}
 """.encode()
 
+D, E = "d" * 64, "e" * 64
+CHAINED = Manifest(
+    "safetensors",
+    8,
+    (
+        Entry(
+            A, 8,
+            Storage(
+                Coding(
+                    "delta", "planes", {"rank": 2, "a": [1, {"y": 0, "z": None}]},
+                    (
+                        UpdateBase(B, 16, "F64", (2,), Coding("dense", "raw"), Place(C, 16)),
+                        UpdateBase(
+                            D, 8, "F32", (2,), Coding("delta", "planes", {"a": 1}), Place(E, 99, (9, 7)), {"later": 1}
+                        ),
+                    ),
+                ),
+                Place(E, 99, (1, 8)), {"x": 1},
+            ),
+            "w", "F32", (2,),
+        ),
+    ),
+)  # fmt: skip
+CHAINED_TEXT = f"""\
+git-theta manifest 1
+{{"format":"safetensors","size":8}}
+{{"name":"w","dtype":"F32","shape":[2],"size":8,"oid":"{A}","storage":{{"update":"delta","serializer":"planes",\
+"object":"{E}","bytes":99,"range":[1,8],"options":{{"a":[1,{{"y":0,"z":null}}],"rank":2}},"chain":[\
+{{"dtype":"F64","shape":[2],"size":16,"oid":"{B}","update":"dense","serializer":"raw","object":"{C}","bytes":16}},\
+{{"dtype":"F32","shape":[2],"size":8,"oid":"{D}","update":"delta","serializer":"planes",\
+"object":"{E}","bytes":99,"range":[9,7],"options":{{"a":1}},"later":1}}],"x":1}}}}
+""".encode()
+
 SMALLEST = b'git-theta manifest 1\n{"format":"opaque","size":0}\n'
 
 
 def test_literal_text() -> None:
     assert encode_manifest(MANIFEST) == TEXT
     assert decode_manifest(TEXT) == MANIFEST
+
+
+def test_literal_text_of_a_chain() -> None:
+    assert encode_manifest(CHAINED) == CHAINED_TEXT
+    assert decode_manifest(CHAINED_TEXT) == CHAINED
+
+
+def test_what_a_part_on_a_chain_needs() -> None:
+    (entry,) = CHAINED.entries
+    root, last = entry.storage.bases()
+    assert CHAINED.objects() == entry.storage.objects() == {C: 16, E: 99}
+    assert list(entry.storage.places()) == [Place(C, 16), Place(E, 99, (9, 7)), Place(E, 99, (1, 8))]
+    assert (root.oid, root.storage.objects()) == (B, {C: 16})
+    assert (last.oid, last.storage.coding.chain, last.shape) == (D, entry.storage.coding.chain[:1], (2,))
+
+
+def test_lines_with_the_longest_chain_are_kept_parsed_too() -> None:
+    """Of two versions that are compared, most lines are the same."""
+    links = tuple(
+        UpdateBase(
+            f"{n:064x}", 1 << 28, "BF16", (16384, 8192), Coding("dense" if n == 1 else "delta", "planes"),
+            Place(f"{n + 99:064x}", 32 << 20, (n << 20, 1 << 20)),
+        )
+        for n in range(1, MAX_CHAIN + 1)
+    )  # fmt: skip
+    storage = Storage(Coding("delta", "planes", chain=links), Place(A, 32 << 20, (1, 5)))
+    one = Entry(A, 1 << 28, storage, "model.layers.17.mlp.down_proj.weight", "BF16", (16384, 8192))
+    text = encode_manifest(Manifest("safetensors", 1 << 28, (one,)))
+    (first,), (second,) = decode_manifest(text).entries, decode_manifest(text).entries
+    assert first == one
+    assert first is second
 
 
 def test_the_smallest_manifest() -> None:
@@ -161,6 +226,7 @@ values = st.recursive(
 )
 sizes = st.integers(0, (1 << 63) - 1)
 oids = st.text("0123456789abcdef", min_size=64, max_size=64)
+part_oids, link_oids = oids.map(lambda oid: "0" + oid[1:]), oids.map(lambda oid: "f" + oid[1:])
 names = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1)
 extras = st.dictionaries(st.text().map("x-".__add__), values, max_size=2)
 shapes = st.lists(sizes, max_size=4).map(tuple)
@@ -168,15 +234,23 @@ shapes = st.lists(sizes, max_size=4).map(tuple)
 
 @st.composite
 def storages(draw: st.DrawFn) -> Storage:
+    links = tuple(
+        UpdateBase(
+            oid, draw(sizes), draw(st.text()), draw(shapes), Coding(f"update {n}", draw(st.text()), draw(extras)),
+            Place(oid, 5, draw(st.sampled_from([None, (2, 3)]))), draw(extras),
+        )
+        for n, oid in enumerate(draw(st.lists(link_oids, unique=True, max_size=3)))
+    )  # fmt: skip
     place = draw(st.none() | st.tuples(st.integers(0, 1 << 40), st.integers(0, 1 << 40)))
     whole = sum(place) if place else draw(sizes)
-    return Storage(Coding(draw(st.text()), draw(st.text())), Place(draw(oids), whole, place), draw(extras))
+    coding = Coding(f"x{draw(st.text())}", draw(st.text()), draw(extras), links)
+    return Storage(coding, Place(draw(part_oids), whole, place), draw(extras))
 
 
 @st.composite
 def manifests(draw: st.DrawFn) -> Manifest:
     taken = iter(draw(st.lists(names, unique=True, min_size=8, max_size=8)))
-    runs = st.tuples(oids, sizes, storages(), extras).map(lambda d: Entry(d[0], d[1], d[2], extra=d[3]))
+    runs = st.tuples(part_oids, sizes, storages(), extras).map(lambda d: Entry(d[0], d[1], d[2], extra=d[3]))
     entries = []
     for _ in range(draw(st.integers(0, 3))):
         views = [View(next(taken), draw(st.text()), draw(shapes), draw(st.none() | shapes), draw(sizes), draw(extras))]

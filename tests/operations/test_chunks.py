@@ -5,25 +5,16 @@ from __future__ import annotations
 import hashlib
 
 from git_theta.operations.adding.content_chunks import LARGEST, SMALLEST, cut_chunks
-from git_theta.operations.streams import Stream
+from git_theta.operations.streams import BytesSource
 from git_theta.testing.blocks import noise_bytes
 
 DATA = noise_bytes(12 << 20)
 
 
-def cut(data: bytes, taken: int = 0, left: int | None = None, read: int = 1 << 30) -> list[bytes]:
-    """The chunks of ``data``, of which ``taken`` bytes were looked at before; the stream gives ``read`` at a time."""
-    at = 0
-
-    def readinto(view: memoryview) -> int:
-        nonlocal at
-        piece = data[at : at + min(len(view), read)]
-        view[: len(piece)] = piece
-        at += len(piece)
-        return len(piece)
-
-    stream = Stream(readinto)
-    return list(cut_chunks(stream.take(taken), stream, left))
+def cut(data: bytes, start: int = 0, end: int | None = None) -> list[bytes]:
+    """The chunks of ``data`` from ``start`` to ``end``."""
+    places = cut_chunks(BytesSource(data), start, len(data) if end is None else end)
+    return [data[offset : offset + size] for offset, size in places]
 
 
 def test_chunks_are_the_whole_and_have_their_sizes() -> None:
@@ -40,15 +31,13 @@ def test_the_cuts_are_for_ever() -> None:
     ]  # fmt: skip
 
 
-def test_l2_cuts_do_not_depend_on_how_the_stream_comes() -> None:
-    whole = cut(DATA)
-    assert cut(DATA, taken=65_537) == whole
-    assert cut(DATA, read=60_001) == whole
+def test_l2_cuts_do_not_depend_on_where_the_bytes_stand() -> None:
+    assert cut(b"before" + DATA + b"behind", 6, 6 + len(DATA)) == cut(DATA)
 
 
-def test_a_part_of_a_stream_is_cut_and_the_rest_left() -> None:
+def test_a_part_of_a_file_is_cut_and_the_rest_left() -> None:
     at = 3 << 20
-    assert b"".join(cut(DATA, taken=1000, left=at - 1000)) == DATA[:at]
+    assert b"".join(cut(DATA, 0, at)) == DATA[:at]
 
 
 def test_an_edit_moves_few_cuts() -> None:

@@ -5,19 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from git_theta.errors import FormatError
+from git_theta.errors import ChangedFile, FormatError
 from git_theta.operations.streams import (
     HEAD_SIZE,
     BytesSource,
-    ExpectedReads,
     FileSource,
+    SourceValues,
     Stream,
-    TracedSource,
     open_file_source,
 )
+from git_theta.tensors.arrays import BLOCK
+from git_theta.tensors.dtypes import BY_NAME
+from git_theta.tensors.spec import Spec
 from git_theta.testing.blocks import noise_bytes
 
 DATA = noise_bytes(2 * HEAD_SIZE + 1234)
@@ -55,19 +55,28 @@ def test_a_source_refuses_what_is_not_there(source: BytesSource | FileSource, of
 def test_a_file_that_shrinks_is_noticed(file: Path) -> None:
     source = FileSource(file)
     file.write_bytes(b"short")
-    with pytest.raises(FormatError, match="shrank"):
+    with pytest.raises(ChangedFile, match="shrank"):
         source.read(0, 100)
     source.close()
 
 
-def test_a_file_holds_its_bytes_and_no_others(file: Path) -> None:
+def test_a_file_that_nobody_wants_split_any_more_is_not_read(file: Path) -> None:
     source = FileSource(file)
-    for offset, size in ((0, 10), (7, 1000), (len(DATA) - 5, 5), (len(DATA), 0)):
-        assert source.holds(offset, memoryview(DATA)[offset : offset + size])
-    assert not source.holds(0, memoryview(DATA)[1:11])
-    assert not source.holds(len(DATA) - 5, memoryview(DATA[-5:] + b"!"))
-    assert not source.holds(1 << 40, memoryview(b"!"))
+    source.halt()
+    with pytest.raises(ChangedFile):
+        source.read(0, 100)
+    assert b"".join(source.prefix(HEAD_SIZE + 5)) == DATA[: HEAD_SIZE + 5], "what was compared is"
     source.close()
+
+
+@pytest.mark.parametrize("size", [0, 1, BLOCK, 2 * BLOCK + 7])
+def test_values_of_a_source_can_be_read_from_any_block_on(source: BytesSource | FileSource, size: int) -> None:
+    values = SourceValues(Spec(BY_NAME["U8"], (size,)), size, source, 11)
+    expected = DATA[11 : 11 + size]
+    for _ in range(2):
+        assert b"".join(values.blocks()) == expected
+    assert [len(block) for block in values.blocks()] == [len(expected[i : i + BLOCK]) for i in range(0, size, BLOCK)]
+    assert b"".join(values.blocks(1)) == expected[BLOCK:]
 
 
 def test_l10_a_link_is_no_source(tmp_path: Path, file: Path) -> None:
@@ -102,36 +111,3 @@ def test_what_was_taken_does_not_change_later() -> None:
     first = stream.take(1000)
     list(stream.take_rest())
     assert bytes(first) == DATA[:1000]
-
-
-def test_a_traced_source_remembers_the_longest_read_of_a_place() -> None:
-    traced = TracedSource(BytesSource(b"0123456789"))
-    for offset, size in ((2, 3), (2, 5), (2, 1), (9, 1), (4, 0)):
-        traced.read(offset, size)
-    assert traced.reads == {2: b"23456", 9: b"9"}
-
-
-reads = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 20)), max_size=6)
-blocks = st.lists(st.integers(1, 20), min_size=1)
-
-
-def _agrees(stream: bytes, traced: TracedSource, sizes: list[int]) -> bool:
-    taken = Stream.from_pieces([stream])
-    taken.expected = ExpectedReads(traced.reads)
-    while any(taken.take(size) for size in sizes):
-        pass
-    return taken.matches_expected
-
-
-@given(reads, blocks, st.integers(0, 79))
-def test_a_stream_agrees_unless_a_byte_that_was_read_differs(
-    places: list[tuple[int, int]], sizes: list[int], at: int
-) -> None:
-    data = bytes(range(80))
-    traced = TracedSource(BytesSource(data))
-    for offset, size in places:
-        traced.read(offset, size)
-    differing = data[:at] + b"\xff" + data[at + 1 :]
-    was_read = any(offset <= at < offset + size for offset, size in places)
-    assert _agrees(data, traced, sizes)
-    assert _agrees(differing, traced, sizes) is not was_read

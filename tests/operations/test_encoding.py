@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -13,10 +16,17 @@ from git_theta.errors import ChangedFile, StoreError
 from git_theta.manifest.model import Coding, Entry, Place, Storage
 from git_theta.operations.adding.bundle import SMALL_PAYLOAD
 from git_theta.operations.adding.encoding import EncodedPart, PartEncoder
+from git_theta.operations.context import Context
+from git_theta.operations.state_database import StateDatabase
 from git_theta.operations.workers import Workers
+from git_theta.parameters import Preferences
+from git_theta.registry import BUILT_IN
 from git_theta.store.base import Buffer, StoredObject
 from git_theta.store.memory import MemoryStore
 from git_theta.tensors.arrays import BLOCK
+from git_theta.tensors.dtypes import BY_NAME
+from git_theta.tensors.spec import Spec
+from git_theta.tensors.values import MemoryValues
 from git_theta.testing.blocks import noise_bytes, weight_bytes
 
 
@@ -55,88 +65,138 @@ def oid_of(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def values_of(data: bytes) -> MemoryValues:
+    return MemoryValues(Spec(BY_NAME["F32"], (len(data) // 4,)), data)
+
+
+def context_of(store: MemoryStore) -> Context:
+    return Context(store, StateDatabase(Path(os.devnull)), Workers(), Path(os.devnull), print)
+
+
+def encoder_of(store: MemoryStore, known: Callable[[str], Storage | None] = nothing) -> PartEncoder:
+    return PartEncoder(context_of(store), known)
+
+
 def content(draft: EncodedPart, store: MemoryStore) -> bytes:
     """The part's bytes, read as a checkout would."""
-    storage = draft.storage or Storage(Coding("dense", draft.serializer), Place(*store.put([draft.payload])))
+    storage = draft.storage
+    if storage is None:
+        assert draft.coding
+        storage = Storage(draft.coding, Place(*store.put([draft.payload])))
     return b"".join(parameters.read_values(Entry(draft.oid, draft.size, storage), store, map))
 
 
-@pytest.mark.parametrize("size", [0, 1, 1000, SMALL_PAYLOAD, SMALL_PAYLOAD + 40_000, 5 * BLOCK + 4])
-def test_whole_streamed_and_made_store_the_same(workers: Workers, size: int) -> None:
-    data, drafts = weight_bytes(size), []
-    encodes: list[Callable[[PartEncoder], EncodedPart]] = [
-        lambda encoder: encoder.encode_whole(data, 4),
-        lambda encoder: encoder.encode_stream(parameters.blocks_of(data), len(data), 4),
-        lambda encoder: encoder.encode_computed(parameters.blocks_of(data), 4),
+def ways(workers: Workers) -> list[Callable[[PartEncoder, bytes], EncodedPart]]:
+    """All that a part of some bytes can be encoded by."""
+    return [
+        lambda encoder, data: encoder.encode_whole(values_of(data)),
+        lambda encoder, data: encoder.encode_streamed(values_of(data), workers.map),
+        lambda encoder, data: encoder.encode_if_new(values_of(data), workers.map),
+        lambda encoder, data: encoder.encode_computed(parameters.blocks_of(data), 4),
     ]
-    for encode in encodes:
+
+
+@pytest.mark.parametrize("size", [0, 4, 1000, SMALL_PAYLOAD, SMALL_PAYLOAD + 400_000, 5 * BLOCK + 4])
+def test_l2_all_ways_store_the_same(workers: Workers, size: int) -> None:
+    data, drafts = weight_bytes(size), []
+    for encode in ways(workers):
         store = MemoryStore()
-        draft = encode(PartEncoder(store, workers, nothing))
+        draft = encode(encoder_of(store), data)
         assert (draft.oid, draft.size) == (oid_of(data), len(data))
         assert content(draft, store) == data
         drafts.append(draft)
-    assert drafts[0] == drafts[1] == drafts[2]
+    assert all(draft == drafts[0] for draft in drafts)
 
 
-def test_a_small_payload_waits_for_a_bundle(workers: Workers) -> None:
+def test_a_small_payload_waits_for_a_bundle() -> None:
     store = MemoryStore()
-    draft = PartEncoder(store, workers, nothing).encode_whole(weight_bytes(1000), 4)
+    draft = encoder_of(store).encode_whole(values_of(weight_bytes(1000)))
     assert draft.storage is None
     assert draft.payload
+    assert not draft.is_new
     assert list(store.oids()) == []
 
 
-def test_a_known_part_is_not_stored_again(workers: Workers) -> None:
-    data, storage = weight_bytes(3 * BLOCK), Storage(Coding("dense", "raw"), Place("a" * 64, 3 * BLOCK))
+def test_l2_a_known_part_keeps_its_storage_whichever_way_it_comes(workers: Workers) -> None:
+    data, storage = weight_bytes(5 * BLOCK), Storage(Coding("dense", "raw"), Place("a" * 64, 5 * BLOCK))
     known = {oid_of(data): storage}
-    store = MemoryStore()
-    encoder = PartEncoder(store, workers, known.get)
-    assert encoder.encode_whole(data, 4) == EncodedPart(oid_of(data), len(data), storage)
-    never = pytest.fail
-    expected = encoder.encode_if_new(parameters.blocks_of(data), lambda: never("read again"), len(data), 4)
-    assert expected == EncodedPart(oid_of(data), len(data), storage)
+    for encode in ways(workers):
+        assert encode(encoder_of(MemoryStore(), known.get), data) == EncodedPart(oid_of(data), len(data), storage)
+
+
+def test_a_known_part_is_not_encoded(workers: Workers) -> None:
+    data, store = weight_bytes(5 * BLOCK), MemoryStore()
+    encoder = encoder_of(store, {oid_of(data): Storage(Coding("dense", "raw"), Place("a" * 64, 5 * BLOCK))}.get)
+    encoder.encode_whole(values_of(data))
+    encoder.encode_if_new(values_of(data), workers.map)
     assert list(store.oids()) == []
-    assert encoder.encode_computed(parameters.blocks_of(data), 4).storage == storage
 
 
-def test_a_part_that_is_new_after_all_is_read_again(workers: Workers) -> None:
-    data, store = weight_bytes(3 * BLOCK), MemoryStore()
-    draft = PartEncoder(store, workers, nothing).encode_if_new(
-        parameters.blocks_of(data), lambda: parameters.blocks_of(data), len(data), 4
-    )
-    assert draft.oid == oid_of(data)
-    assert content(draft, store) == data
+class Changing(MemoryValues):
+    """Other bytes at each reading."""
+
+    seed = 0
+
+    def blocks(self, first: int = 0) -> Iterator[Buffer]:
+        self.seed += 1
+        return values_of(weight_bytes(self.size, self.seed)).blocks(first)
 
 
 def test_a_file_that_changed_between_two_readings_is_an_error(workers: Workers) -> None:
-    one, other = weight_bytes(3 * BLOCK, seed=1), weight_bytes(3 * BLOCK, seed=2)
-    encoder = PartEncoder(MemoryStore(), workers, nothing)
+    changing = Changing(Spec(BY_NAME["F32"], (3 * BLOCK // 4,)), bytes(3 * BLOCK))
     with pytest.raises(ChangedFile) as caught:
-        encoder.encode_if_new(parameters.blocks_of(one), lambda: parameters.blocks_of(other), len(one), 4)
+        encoder_of(MemoryStore()).encode_if_new(changing, workers.map)
     assert "Repeat" in caught.value.hint
 
 
-def test_a_store_that_fails_stops_the_stream() -> None:
-    workers = Workers()
-    encoder = PartEncoder(FullStore(), workers, nothing)
-    blocks = (noise_bytes(BLOCK, seed) for seed in range(200))
-    raised = in_time(lambda: encoder.encode_stream(blocks, 200 * BLOCK, 4))
+def test_l5_what_is_stored_is_what_was_hashed_whatever_the_file_becomes(workers: Workers) -> None:
+    changing, store = Changing(Spec(BY_NAME["F32"], (3 * BLOCK // 4,)), bytes(3 * BLOCK)), MemoryStore()
+    for encode in (encoder_of(store).encode_whole, partial(encoder_of(store).encode_streamed, parallel=workers.map)):
+        draft = encode(changing)
+        assert oid_of(content(draft, store)) == draft.oid
+
+
+@pytest.mark.parametrize("encode", ["encode_streamed", "encode_if_new"])
+def test_a_store_that_fails_stops_the_reading(encode: str) -> None:
+    workers, read = Workers(), []
+
+    class Counted(MemoryValues):
+        def blocks(self, first: int = 0) -> Iterator[Buffer]:
+            for block in super().blocks(first):
+                read.append(len(block))
+                yield block
+
+    values = Counted(Spec(BY_NAME["F32"], (100 * BLOCK // 4,)), noise_bytes(100 * BLOCK))
+    encoder = encoder_of(FullStore())
+    raised = in_time(lambda: getattr(encoder, encode)(values, workers.map))
     assert isinstance(raised, StoreError)
-    assert next(blocks, None) is not None, "the rest of a large file is not read for nothing"
+    hashed_before = 100 if encode == "encode_if_new" else 0
+    assert len(read) < hashed_before + 50, "the rest of a large file is not read for nothing"
     assert in_time(workers.close) is None
 
 
 @pytest.mark.parametrize("after", [0, 1, 3, 60])
-def test_a_source_that_fails_stops_the_lane(after: int) -> None:
-    """A lane that waits for the next block for ever would keep the process from ending."""
+def test_a_source_that_fails_leaves_nothing_behind(after: int) -> None:
     workers, store = Workers(), MemoryStore()
 
-    def dying() -> Iterator[bytes]:
-        for seed in range(after):
-            yield noise_bytes(BLOCK, seed)
-        raise ChangedFile("it shrank")
+    class Dying(MemoryValues):
+        def blocks(self, first: int = 0) -> Iterator[Buffer]:
+            for number, block in enumerate(super().blocks(first)):
+                if number == after:
+                    raise ChangedFile("it shrank")
+                yield block
 
-    raised = in_time(lambda: PartEncoder(store, workers, nothing).encode_stream(dying(), 200 * BLOCK, 4))
+    values = Dying(Spec(BY_NAME["F32"], (61 * BLOCK // 4,)), noise_bytes(61 * BLOCK))
+    raised = in_time(lambda: encoder_of(store).encode_streamed(values, workers.map))
     assert isinstance(raised, ChangedFile)
     assert in_time(workers.close) is None
     assert list(store.oids()) == []
+
+
+def test_no_update_is_offered_values_that_pass_only_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor is their spec known: its decoder would be told another one."""
+    monkeypatch.setitem(BUILT_IN["updates"], "above-smallest", "tests.testing.differences:AboveSmallestUpdate")
+    chosen = Preferences(("above-smallest",), "msgpack")
+    encoder = PartEncoder(context_of(MemoryStore())._replace(preferences=lambda: chosen), nothing)
+    part = encoder.encode_computed([b"data"], 4)
+    assert part.coding == Coding("dense", "msgpack")

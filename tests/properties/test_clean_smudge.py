@@ -278,7 +278,7 @@ json_values = st.recursive(
     max_leaves=5,
 )
 KEYS = ["format", "size", "frame", "name", "dtype", "shape", "oid", "storage", "views", "stride", "offset", "update",
-        "serializer", "object", "bytes", "range"]  # fmt: skip
+        "serializer", "object", "bytes", "range", "options", "chain"]  # fmt: skip
 
 
 @quick

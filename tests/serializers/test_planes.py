@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import sys
 from collections.abc import Iterable
 
 import pytest
@@ -56,6 +57,15 @@ def test_bytes_that_are_no_whole_numbers_are_one_plane() -> None:
     payload = b"".join(PlanesSerializer().encode([(Array(4, b"abcde"),)], map))
     assert payload == block((1, 5, [(5 | RAW, b"abcde")]))
     assert decoded(payload) == [[(1, b"abcde")]]
+
+
+@pytest.mark.parametrize("width", [1, 2, 4, 8])
+def test_a_process_that_has_no_numpy_writes_the_same_and_reads_it(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    data = weight_bytes(BLOCK // 2)
+    payload = b"".join(PlanesSerializer().encode([(Array(width, data),)], map))
+    monkeypatch.setitem(sys.modules, "numpy", None)  # an import of it fails
+    assert b"".join(PlanesSerializer().encode([(Array(width, data),)], map)) == payload
+    assert decoded(payload) == [[(width, data)]]
 
 
 def test_exponents_shrink_and_mantissas_stay_raw() -> None:

@@ -9,8 +9,6 @@ from git_theta.testing.serializers import SerializerLaws
 
 
 class TestRaw(SerializerLaws):
-    several_arrays = False
-
     def make_serializer(self) -> Serializer:
         return RawSerializer()
 

@@ -33,17 +33,42 @@ def restore(text: bytes, get: Get) -> bytes:
 
 
 def part(line: dict[str, Any], get: Get) -> bytes:
-    """The bytes of a part, verified."""
+    """The bytes of a part, verified: from the root of its chain, link by link."""
     storage = line["storage"]
+    chain = storage.get("chain", [])
+    assert len(chain) <= 16, "a chain that is too long"
+    assert len({link["oid"] for link in chain} | {line["oid"]}) == len(chain) + 1, "a chain that comes back"
+    base: bytes | None = None
+    for link in [*chain, {**line, **storage}]:
+        base = values(link, get, base)
+    assert base is not None
+    assert hashlib.sha256(base).hexdigest() == line["oid"]
+    return base
+
+
+def values(storage: dict[str, Any], get: Get, base: bytes | None) -> bytes:
+    """The bytes that a payload stands for, on those of its update base; their number is verified."""
     assert re.fullmatch("[0-9a-f]{64}", storage["object"])
     stored = get(storage["object"])
     assert len(stored) == storage["bytes"]
     offset, length = storage.get("range", (0, len(stored)))
     payload = stored[offset : offset + length]
-    assert (storage["update"], len(payload)) == ("dense", length)
-    data = payload if storage["serializer"] == "raw" else b"".join(map(BODIES[storage["serializer"]], bodies(payload)))
-    assert (len(data), hashlib.sha256(data).hexdigest()) == (line["size"], line["oid"])
+    assert len(payload) == length
+    arrays = [payload] if storage["serializer"] == "raw" else map(BODIES[storage["serializer"]], bodies(payload))
+    data = UPDATES[storage["update"]](b"".join(arrays), base, storage)
+    assert len(data) == storage["size"]
     return data
+
+
+def from_dense(arrays: bytes, base: bytes | None, storage: dict[str, Any]) -> bytes:
+    """The arrays themselves."""
+    assert base is None
+    assert "options" not in storage
+    return arrays
+
+
+UPDATES: dict[str, Callable[[bytes, bytes | None, dict[str, Any]], bytes]] = {"dense": from_dense}
+"""What makes values of arrays, of which every block has one here."""
 
 
 def bodies(payload: bytes) -> Iterator[bytes]:

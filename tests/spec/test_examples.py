@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from git_theta.formats.detect import detect_format
+from git_theta.manifest.storage_json import MAX_CHAIN
 from git_theta.manifest.text import decode_manifest, encode_manifest
 from git_theta.operations.adding.clean import clean_stream
 from git_theta.operations.context import Context
@@ -81,6 +82,10 @@ def test_the_dtypes_are_those_of_the_table() -> None:
     listed = {name: int(bits) for name, bits in re.findall(r"`([A-Z0-9_]+)` (\d+)", page)}
     families = {f"{letter}{n}" for letter in "UI" for n in range(1, 8)}
     assert listed | dict.fromkeys(families, 8) == {name: dtype.bits for name, dtype in BY_NAME.items()}
+
+
+def test_the_longest_chain_is_that_of_the_code() -> None:
+    assert f"more than {MAX_CHAIN} links" in (FOLDER / "manifest.md").read_text()
 
 
 def test_the_limits_are_those_of_the_code() -> None:

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import array
 import ast
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from git_theta.manifest.model import Entry, Manifest, Place, Storage
+from git_theta.manifest.storage_json import MAX_CHAIN
+from git_theta.manifest.text import encode_manifest
+from git_theta.parameters import Preferences, StoredValues, encode_values
+from git_theta.registry import BUILT_IN
+from git_theta.store.memory import MemoryStore
+from git_theta.tensors.dtypes import BY_NAME
+from git_theta.tensors.spec import Spec
+from git_theta.tensors.values import MemoryValues
+from git_theta.testing.blocks import noise_bytes
 from tests.golden.test_golden import MANIFESTS, sums
 from tests.spec import independent_reader
 from tests.spec.independent_reader import restore
@@ -20,6 +32,33 @@ def test_it_restores_the_golden_sets(folder: Path, name: str) -> None:
 
     whole = restore((folder / "manifests" / name).read_bytes(), get)
     assert hashlib.sha256(whole).hexdigest() == sums(folder)[name]
+
+
+def from_difference(arrays: bytes, base: bytes | None, storage: dict[str, Any]) -> bytes:
+    """32-bit numbers: the difference and those of the base."""
+    assert base is not None
+    assert storage["dtype"] == "F32"
+    numbers = (array.array("I", data) for data in (arrays, base))
+    return array.array("I", [(new + old) % (1 << 32) for new, old in zip(*numbers, strict=True)]).tobytes()
+
+
+@pytest.mark.parametrize("depth", [1, 3, MAX_CHAIN])
+def test_it_restores_a_chain(monkeypatch: pytest.MonkeyPatch, depth: int) -> None:
+    monkeypatch.setitem(BUILT_IN["updates"], "difference", "tests.testing.differences:DifferenceUpdate")
+    monkeypatch.setitem(independent_reader.UPDATES, "difference", from_difference)
+    store = MemoryStore()
+    entry: Entry | None = None
+    for number in range(depth + 1):
+        data = bytes((value + 3 * number) % 256 for value in noise_bytes(4000))
+        values = MemoryValues(Spec(BY_NAME["F32"], (1000,)), data)
+        base = StoredValues(entry, store) if entry else None
+        encoding = encode_values(values, map, Preferences(("difference",)), base)
+        storage = Storage(encoding.coding, Place(*store.put(encoding.payload)))
+        entry = Entry(hashlib.sha256(data).hexdigest(), 4000, storage, "w", "F32", (1000,))
+    assert entry is not None
+    assert len(entry.storage.coding.chain) == depth
+    text = encode_manifest(Manifest("opaque", 4000, (entry,)))
+    assert restore(text, lambda oid: store.get(oid).read()) == data
 
 
 def test_it_is_independent() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import stat
 import subprocess
@@ -117,21 +116,6 @@ def test_a_store_of_which_nothing_exists_is_empty(store: LocalStore) -> None:
     assert list(store.oids()) == []
     assert not store.has(OID)
     assert not store.root.exists()
-
-
-def test_alternates_are_read_and_never_written(tmp_path: Path) -> None:
-    other = LocalStore(tmp_path / "other")
-    other.put([CONTENT])
-    kept = sorted(other.root.rglob("*"))
-    store = LocalStore(tmp_path / "theta", [other.root])
-    with store.get(OID) as file:
-        assert file.read() == CONTENT
-    assert store.size(OID) == len(CONTENT)
-    assert list(store.oids()) == []
-    store.put([b"mine"])
-    store.put([CONTENT])
-    assert sorted(store.oids()) == sorted([OID, hashlib.sha256(b"mine").hexdigest()])
-    assert sorted(other.root.rglob("*")) == kept
 
 
 def test_adopt_links_an_object_of_another_store(tmp_path: Path, store: LocalStore) -> None:

@@ -29,7 +29,10 @@ def test_the_examples_pass_the_kit(tmp_path: Path) -> None:
     for command in (["-c", found], ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull, tmp_path]):
         done = subprocess.run([sys.executable, *command], cwd=tmp_path, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
-    examples = {"bag.py", "pyproject.toml", "test_bag.py", "test_my_store.py", "trimmed.py", "test_trimmed.py"}
+    examples = {
+        "bag.py", "pyproject.toml", "test_bag.py", "test_my_store.py", "trimmed.py", "test_trimmed.py", "relay.py",
+        "test_relay.py", "xor_update.py", "test_xor_update.py",
+    }  # fmt: skip
     assert {name for name, _ in FENCE.findall(PAGE)} == examples
 
 

@@ -22,6 +22,7 @@ CRC_UNKNOWN = 1
 """A CRC to write where one is to be put in later: 0 stands for one that was never computed."""
 _CRC = struct.Struct("<L")
 _CRC_IN_HEADER, _CRC_IN_RECORD = 14, 16
+_LENGTHS = struct.Struct("<2H")
 _DESCRIPTOR = b"PK\7\x08"
 
 
@@ -63,14 +64,14 @@ def derive_places(like: Template, members: Mapping[str, Member], prefix: str) ->
     source = TemplateSource(like)
     for member in members.values():
         folder = len(prefix.encode("utf-8" if member.flags & UTF8 else "cp437"))
-        local = source.read(member.header_offset, 30)
-        name_size, extra_size = struct.unpack_from("<2H", local, 26)
-        yield Derived(member.header_offset + 26, 4 + folder)
-        yield from _derive_padding(source, member.header_offset + 30 + name_size, extra_size)
-        name_size, extra_size = struct.unpack("<2H", source.read(member.record_offset + 28, 4))
-        yield Derived(member.record_offset + 28, 4)
-        yield Derived(member.record_offset + 42, 4 + folder)
-        yield from _derive_padding(source, member.record_offset + 46 + name_size, extra_size)
+        header, record = member.header_offset, member.record_offset
+        yield Derived(header + 26, 4 + folder)
+        name_size, extra_size = _LENGTHS.unpack(source.read(header + 26, 4))
+        yield from _derive_padding(source, header + 30 + name_size, extra_size)
+        yield Derived(record + 28, 4)
+        yield Derived(record + 42, 4 + folder)
+        name_size, extra_size = _LENGTHS.unpack(source.read(record + 28, 4))
+        yield from _derive_padding(source, record + 46 + name_size, extra_size)
     yield from (Derived(*place) for place in directory_places(source))
 
 
@@ -80,15 +81,19 @@ def _derive_padding(source: TemplateSource, offset: int, size: int) -> Iterator[
         yield Derived(offset, size)
 
 
-def _find_crc_places(source: TemplateSource, member: Member) -> list[int]:
+def _find_crc_places(source: TemplateSource, member: Member) -> Iterator[int]:
     """Wherever the member's CRC is written."""
-    places = [member.record_offset + _CRC_IN_RECORD, member.header_offset + _CRC_IN_HEADER]
-    if member.flags & SIZES_FOLLOW and member.size:
-        end = member.offset + member.size
-        # The descriptor's signature is optional.
-        places.append(end + 4 if source.read(end, 4) == _DESCRIPTOR else end)
+    yield member.record_offset + _CRC_IN_RECORD
     old = _CRC.pack(member.crc)
-    return [place for place in places if source.read(place, 4) == old]
+    if source.read(member.header_offset + _CRC_IN_HEADER, 4) == old:
+        yield member.header_offset + _CRC_IN_HEADER
+    if member.flags & SIZES_FOLLOW and member.size:
+        # The descriptor's signature is optional.
+        end = member.offset + member.size
+        descriptor = source.read(end, 8)
+        place = 4 if descriptor.startswith(_DESCRIPTOR) else 0
+        if descriptor[place : place + 4] == old:
+            yield end + place
 
 
 def _checksum_around(source: TemplateSource, member: Member, span: Span) -> Checksum:

@@ -5,38 +5,36 @@ from __future__ import annotations
 from git_theta.manifest.model import Coding, Place, Storage
 from git_theta.store.base import Store
 
-SMALL_PAYLOAD = 64 << 10
-"""Bytes of a payload below which it shares an object with others."""
-_FULL_BUNDLE = 4 << 20
-"""Bytes at which a bundle is closed, and another one begun."""
+SMALL_PAYLOAD = 1 << 20
+"""Bytes of a payload below which it shares an object with others: each object costs an fsync here, a request there."""
+FULL_BUNDLE = 16 << 20
+"""Bytes at which a bundle is put, and another one begun."""
 
 
 class Bundle:
-    """Payloads that wait for their object; ``storages`` is told where each one went."""
+    """Payloads that wait for their object.
 
-    def __init__(self, store: Store, storages: dict[str, Storage]) -> None:
-        self._store = store
-        self._storages = storages
-        self._waiting: dict[str, tuple[str, bytes]] = {}
-        self._size = 0
+    Attributes:
+        size: bytes so far.
+    """
 
-    def add(self, oid: str, serializer: str, payload: bytes) -> None:
-        """Take the payload of part ``oid``; a part that is stored or waiting already is not taken twice."""
-        if oid in self._storages or oid in self._waiting:
-            return
-        self._waiting[oid] = serializer, payload
-        self._size += len(payload)
-        if self._size >= _FULL_BUNDLE:
-            self.close()
+    def __init__(self) -> None:
+        self.size = 0
+        self._payloads: list[tuple[str, Coding, bytes]] = []
 
-    def close(self) -> None:
-        """Put what waits as one object."""
-        if not self._waiting:
-            return
-        stored = self._store.put(payload for _, payload in self._waiting.values())
-        offset = 0
-        for oid, (serializer, payload) in self._waiting.items():
+    def add(self, oid: str, coding: Coding, payload: bytes) -> None:
+        """Take the payload of part ``oid``."""
+        self._payloads.append((oid, coding, payload))
+        self.size += len(payload)
+
+    def put(self, store: Store) -> dict[str, Storage]:
+        """Put all of them as one object; where each one went, by its part's oid."""
+        if not self._payloads:
+            return {}
+        stored = store.put(payload for _, _, payload in self._payloads)
+        storages, offset = {}, 0
+        for oid, coding, payload in self._payloads:
             inside = None if len(payload) == stored.size else (offset, len(payload))
-            self._storages[oid] = Storage(Coding("dense", serializer), Place(stored.oid, stored.size, inside))
+            storages[oid] = Storage(coding, Place(stored.oid, stored.size, inside))
             offset += len(payload)
-        self._waiting, self._size = {}, 0
+        return storages

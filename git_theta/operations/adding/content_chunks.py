@@ -8,37 +8,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from git_theta.operations.streams import Stream
+from git_theta.operations.streams import RandomAccess
 
 AVERAGE = 1 << 20
 SMALLEST = 256 << 10
 LARGEST = 4 << 20
 
 
-class _LimitedReader:
-    """The next ``left`` bytes of a stream (None: all of them), behind some that were taken already."""
+class _RangeReader:
+    """The bytes of a source from ``start`` to ``end``, read as a file is."""
 
-    def __init__(self, taken: memoryview, stream: Stream, left: int | None) -> None:
-        self._taken = taken
-        self._stream = stream
-        self._left = left
+    def __init__(self, source: RandomAccess, start: int, end: int) -> None:
+        self._source = source
+        self._start = start
+        self._end = end
 
     def readinto(self, view: memoryview) -> int:
-        if self._taken:
-            size = min(len(view), len(self._taken))
-            view[:size] = self._taken[:size]
-            self._taken = self._taken[size:]
-            return size
-        size = len(view) if self._left is None else min(len(view), self._left)
-        got = self._stream.readinto(view[:size])
-        if self._left is not None:
-            self._left -= got
-        return got
+        data = self._source.read(self._start, min(len(view), self._end - self._start))
+        view[: len(data)] = data
+        self._start += len(data)
+        return len(data)
 
 
-def cut_chunks(taken: memoryview, stream: Stream, left: int | None) -> Iterator[bytes]:
-    """``taken`` and the next ``left`` bytes of the stream (None: to its end), cut where the content says."""
+def cut_chunks(source: RandomAccess, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Where the bytes of a source from ``start`` to ``end`` are cut, as their content says: (offset, size) of each."""
     from pyfastcdc import FastCDC
 
     chunker = FastCDC(AVERAGE, min_size=SMALLEST, max_size=LARGEST, normalized_chunking=1, seed=0)
-    return (bytes(chunk.data) for chunk in chunker.cut_stream(_LimitedReader(taken, stream, left)))
+    return ((start + chunk.offset, chunk.length) for chunk in chunker.cut_stream(_RangeReader(source, start, end)))

@@ -1,43 +1,72 @@
-"""Which parts are stored already, and where.
+"""Which parts are stored already, and where; and what is answered to who asks for no more than that.
 
 The index is asked first, so that what did not change keeps its entry verbatim (L2). But it may hold the manifest of
 anybody's commit, and objects can rot: where it says that a part's bytes are is believed only if this clone has put
 them there or read them there itself, or finds them there now. Else a forged or broken manifest could have us drop the
 only good copy of a tensor.
+
+A command that only asks whether something changed (``git status``) shall store nothing. A part that the index has not
+has changed, whatever its storage would be: then one is assumed that no object has. Its manifest differs from the
+index's as it should, is believed nowhere, and must not be kept.
 """
 
 from __future__ import annotations
 
 from git_theta import parameters
 from git_theta.errors import ThetaError
-from git_theta.manifest.model import Entry, Manifest, Storage
+from git_theta.manifest.model import Coding, Entry, Manifest, Place, Storage
+from git_theta.operations.adding.part_label import PartLabel
 from git_theta.operations.context import Context
 
 
 class KnownParts:
     """oid of a part -> its storage, or None. Thread-safe.
 
-    Args:
-        context: its store and its state.
-        prior: what the index holds for the file, or None.
+    Attributes:
+        has_assumed: whether a storage was answered that does not exist.
     """
 
-    def __init__(self, context: Context, prior: Manifest | None) -> None:
+    def __init__(self, context: Context, prior: Manifest | None, *, assuming: bool = False) -> None:
+        """Answer from the store and the state of ``context``, and from ``prior``, what the index holds for the file.
+
+        ``assuming``: a part that has changed counts as stored.
+        """
+        self.has_assumed = False
         self._context = context
+        self._assuming = assuming
         self._prior = {part.oid: part for part in prior.parts()} if prior else {}
+        self._named = {entry.name: entry for entry in prior.parameters()} if prior else {}
         self._refused: set[str] = set()
 
     def __call__(self, oid: str) -> Storage | None:
+        found = self._find_storage(oid)
+        if found is None and self._assuming and oid not in self._prior:
+            self.has_assumed = True
+            return Storage(Coding("dense", "raw"), Place(oid, 0))
+        return found
+
+    def is_likely(self, label: PartLabel, start: str) -> bool:
+        """Whether a large part will turn out to be known: hashing it alone then saves time.
+
+        It is where one that we have seen has the same first block, whose hash is ``start``; and where the index has one
+        of its name of which we have not seen the first block.
+        """
+        if self._assuming or self._context.state.is_start(start):
+            return True
+        before = self._named.get(label.name)
+        return (
+            before is not None
+            and (before.dtype, before.shape) == label[1:3]
+            and self._context.state.start_of(before.oid) is None
+            and self._find_storage(before.oid) is not None
+        )
+
+    def _find_storage(self, oid: str) -> Storage | None:
         remembered = self._context.state.storage_of(oid)
         prior = self._prior.get(oid)
         if prior and self._is_here(prior.storage) and (prior.storage == remembered or self._can_restore(prior)):
             return prior.storage
         return remembered if remembered and self._is_here(remembered) else None
-
-    def is_prior(self, part: Entry) -> bool:
-        """Whether the index has the part, stored as here."""
-        prior = self._prior.get(part.oid)
-        return prior is not None and prior.storage == part.storage
 
     def _is_here(self, storage: Storage) -> bool:
         return all(self._context.store.size(oid) == size for oid, size in storage.objects().items())

@@ -1,13 +1,10 @@
-"""A file split into parts: the tensors a format finds, and what lies between them.
-
-Layouts come from a source, since a zip has its directory at the end and a stream has no end to look at. What the format
-read in the source must also be what the stream holds (``Expectation``), or the layout says nothing about the stream:
-then the bytes are taken back out of the store, and split once more from a file of their own.
-"""
+"""A file split into parts: the tensors a format finds, and what lies between them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from contextlib import closing
+from typing import NamedTuple
 
 from git_theta.errors import ManifestError
 from git_theta.formats.base import Span
@@ -15,70 +12,58 @@ from git_theta.formats.base import SpanView as SpanView
 from git_theta.formats.detect import OPAQUE, Detection, detect_format
 from git_theta.manifest.model import Manifest, View
 from git_theta.manifest.text import encode_manifest
+from git_theta.operations.adding.known_parts import KnownParts
 from git_theta.operations.adding.manifest_builder import ManifestBuilder
-from git_theta.operations.adding.part_writer import PartLabel
+from git_theta.operations.adding.part_label import PartLabel
 from git_theta.operations.context import Context
-from git_theta.operations.restoring.restore import restore_pieces
-from git_theta.operations.streams import BytesSource, ExpectedReads, FileSource, Stream, TracedSource
-from git_theta.tensors.arrays import Buffer
+from git_theta.operations.streams import HEAD_SIZE, RandomAccess, SourceValues
 
 
-def split_stream(stream: Stream, path: str, source: BytesSource | FileSource, context: Context) -> Manifest:
-    """The manifest of the stream's bytes, which the source most likely has too; their parts are in the store."""
-    traced = TracedSource(source)
-    found = detect_format(traced, stream.head, path)
-    stream.expected = ExpectedReads(traced.reads)
-    manifest = _lay_out(stream, found, source, context, path)
-    if not stream.matches_expected or stream.offset != source.size:
-        return split_spooled(restore_pieces(manifest, context), path, context)
-    for warning in found.warnings:
-        context.warn(f"{path}: {warning}")
-    return manifest
+class SplitFile(NamedTuple):
+    """What became of a file.
+
+    Attributes:
+        text: its manifest.
+        is_new: whether the clean cache should have it: all of it is stored, and it was not recalled from there.
+        warnings: what a person should know of how it was read.
+    """
+
+    text: bytes
+    is_new: bool = False
+    warnings: Sequence[str] = ()
 
 
-def split_spooled(pieces: Iterable[Buffer], path: str, context: Context) -> Manifest:
-    """Split bytes that no file has: write them into one first."""
-    import tempfile  # with what it imports, 5 ms: for once in a long while
+def split_source(source: RandomAccess, path: str, context: Context, *, keep: bool) -> SplitFile:
+    """Split a file, and store what is not known if we shall ``keep`` it.
 
-    context.scratch.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=context.scratch, prefix="spool-") as spool:
-        for piece in pieces:
-            spool.write(piece)
-        spool.flush()
-        source = FileSource(context.scratch / spool.name)
-        try:
-            return split_stream(Stream.from_pieces(source.prefix(source.size)), path, source, context)
-        finally:
-            source.close()
-
-
-def encode_split(manifest: Manifest, path: str, context: Context) -> bytes:
-    """The text of a file that was split. Where no manifest can hold its parts, the file is kept whole."""
+    What the manifest names is durable then (L5). Whether it is the file that Git adds is for others to prove.
+    """
+    known = KnownParts(context, context.staged_manifest(path), assuming=not keep)
+    found = detect_format(source, source.read(0, min(HEAD_SIZE, source.size)), path)
+    manifest, warnings = _lay_out(source, found, context, known), found.warnings
     try:
-        return encode_manifest(manifest)
-    except ManifestError as error:
-        if manifest.format == OPAQUE:
+        text = encode_manifest(manifest)
+    except ManifestError as error:  # no manifest can hold its parts
+        if found.format == OPAQUE:
             raise
-        context.warn(f"{path}: kept whole, not by parameters: {error.message}")
-    whole = ManifestBuilder(context, None)
-    whole.add_literal(Stream.from_pieces(restore_pieces(manifest, context)), None)
-    return encode_manifest(whole.build_manifest(OPAQUE))
+        text = encode_manifest(_lay_out(source, Detection(OPAQUE, ()), context, known))
+        warnings = [f"kept whole, not by parameters: {error.message}"]
+    return SplitFile(text, not known.has_assumed, warnings)
 
 
-def _lay_out(
-    stream: Stream, found: Detection, source: BytesSource | FileSource, context: Context, path: str
-) -> Manifest:
-    layout = ManifestBuilder(context, context.staged_manifest(path))
-    for span in found.spans:
-        layout.add_literal(stream, span.offset - stream.offset)
-        layout.add_tensor(_label_of(span), stream, span.size, source.read)
-    layout.add_literal(stream, None)
-    return layout.build_manifest(found.format)
+def _lay_out(source: RandomAccess, found: Detection, context: Context, known: KnownParts) -> Manifest:
+    with closing(ManifestBuilder(context, known)) as builder:
+        end = 0
+        for span in found.spans:
+            builder.add_literal(source, end, span.offset)
+            builder.add_part(_label_of(span), SourceValues(span.spec, span.size, source, span.offset))
+            end = span.offset + span.size
+        builder.add_literal(source, end, source.size)
+        return builder.build_manifest(found.format)
 
 
 def _label_of(span: Span) -> PartLabel:
-    spec = span.spec
-    return PartLabel(span.name, spec.dtype.name, spec.shape, tuple(map(_manifest_view, span.views)), spec.dtype.width)
+    return PartLabel(span.name, span.spec.dtype.name, span.spec.shape, tuple(map(_manifest_view, span.views)))
 
 
 def _manifest_view(view: SpanView) -> View:

@@ -122,3 +122,8 @@ def _name_coding(update: str, serializer: str) -> str:
 def needed_objects(manifests: Iterable[ManifestBlob]) -> dict[str, ObjectUse]:
     """The objects of the manifests, each with a part that needs it."""
     return {oid: uses[0] for oid, uses in take_inventory(manifests).uses.items()}
+
+
+def object_sizes(needed: Mapping[str, ObjectUse]) -> dict[str, int]:
+    """The bytes of each of these objects, as its manifest says."""
+    return {oid: use.bytes for oid, use in needed.items()}

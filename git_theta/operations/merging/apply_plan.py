@@ -22,7 +22,9 @@ from git_theta.merging.decisions import BASE, Decision
 from git_theta.merging.devices import one_thread_each
 from git_theta.merging.plan import Plan, settle_contested
 from git_theta.merging.policy import CONFLICT, Choice, prefix_origin
-from git_theta.operations.adding.part_writer import PartLabel, PartWriter
+from git_theta.operations.adding.known_parts import KnownParts
+from git_theta.operations.adding.part_label import PartLabel
+from git_theta.operations.adding.part_writer import PartWriter
 from git_theta.operations.availability import require_entries
 from git_theta.operations.context import Context
 from git_theta.operations.merging.assemble import assemble_manifest
@@ -174,7 +176,7 @@ def _run_jobs(jobs: Sequence[_StrategyJob], context: Context) -> tuple[dict[str,
     require_entries(
         (entry for job in jobs for held in (*job.decision.heads, job.decision.base) for entry in held), context
     )
-    deposit, applied = PartWriter(context, None), []
+    writer, applied = PartWriter(context, KnownParts(context, None)), []
     if jobs:
         one_thread_each()
     for (name, _), group in groups.items():
@@ -183,11 +185,11 @@ def _run_jobs(jobs: Sequence[_StrategyJob], context: Context) -> tuple[dict[str,
             prepared = list(strategy.prepare([job.contest for job in group], context.workers.map))
         for job, found in zip(group, prepared, strict=True):
             entry = next(held[0] for held in job.decision.heads if held)
-            label = PartLabel(entry.name, entry.dtype, entry.shape, entry.views, found.spec.dtype.width)
-            deposit.add_computed(label, partial(_merge_bytes, strategy, found))
+            label = PartLabel(entry.name, entry.dtype, entry.shape, entry.views)
+            writer.add_computed(label, found.spec.dtype.width, partial(_merge_bytes, strategy, found))
             settings = MergeSettings(found.weights if strategy.takes_weights else None, found.seed)
             applied.append(AppliedStrategy(job.decision, job.choice, found.report, settings))
-    return {entry.name or "": entry for entry in deposit.entries()}, applied
+    return {entry.name or "": entry for entry in writer.entries()}, applied
 
 
 def _merge_bytes(strategy: Strategy, prepared: Contest) -> Iterator[Buffer]:

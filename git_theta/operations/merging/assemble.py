@@ -11,9 +11,10 @@ from git_theta.formats.building import build_file, read_checksums
 from git_theta.formats.guarded_format import GuardedFormat, load_format
 from git_theta.manifest.model import Entry, Manifest
 from git_theta.merging.plan import Plan
+from git_theta.operations.adding.known_parts import KnownParts
 from git_theta.operations.adding.manifest_builder import ManifestBuilder
 from git_theta.operations.context import Context
-from git_theta.operations.streams import Stream
+from git_theta.operations.streams import BytesSource
 from git_theta.operations.templates import TAKE_A_SIDE, part_of, read_template
 
 
@@ -48,11 +49,11 @@ def assemble_manifest(made: Plan, computed: Mapping[str, Entry], context: Contex
         ) from error
     except PluginError as error:
         raise ConflictError(error.message, hint=f"{error.hint} {TAKE_A_SIDE}") from error
-    layout = ManifestBuilder(context, like)
+    layout = ManifestBuilder(context, KnownParts(context, like))
     for run, entry in zip(runs, entries, strict=False):
-        layout.add_literal(Stream.from_pieces([run]), None)
+        layout.add_literal(BytesSource(run), 0, len(run))
         layout.add_stored(entry)
-    layout.add_literal(Stream.from_pieces(runs[-1:]), None)
+    layout.add_literal(BytesSource(runs[-1]), 0, len(runs[-1]))
     return layout.build_manifest(like.format)
 
 

@@ -37,7 +37,8 @@ def require_objects(manifest: Manifest, context: Context) -> None:
     missing = missing_objects(manifest, context)
     reasons: list[str] = []
     if missing:
-        reasons = context.fetch(missing)
+        sizes = manifest.objects()
+        reasons = context.fetch({oid: sizes[oid] for oid in missing})
         missing = missing_objects(manifest, context)
     if missing:
         lost = next(part for part in manifest.parts() if missing[0] in part.storage.objects())

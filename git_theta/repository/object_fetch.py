@@ -1,0 +1,89 @@
+"""Objects that are not here, from the remotes that may have them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+
+from git_theta.errors import CorruptObject, MissingObject, StoreError, ThetaError
+from git_theta.store.base import Store
+from git_theta.store.inbox import Inbox
+from git_theta.transport.base import Outcome, Transport
+from git_theta.transport.choose import OpenDirectory, choose_transport
+from git_theta.transport.urls import redact_url
+from git_theta.vcs import remotes
+
+
+def fetch_objects(
+    objects: Mapping[str, int],
+    store: Store,
+    inbox: Inbox,
+    open_directory: OpenDirectory,
+    finish_object: Callable[[int], None],
+) -> list[str]:
+    """Ask each remote in turn for what is missing or was cut off, until it is there; why those asked did not help.
+
+    What goes wrong with a remote is its reason, and the next one is asked. Raises StoreError where ours cannot be
+    written.
+
+    Args:
+        objects: oid to size.
+        store: ours, which the inbox fills.
+        inbox: for what is arriving.
+        open_directory: opens the store of a repository that a path names.
+        finish_object: told the size of every object that came.
+    """
+    missing = _find_missing(objects, store)
+    for oid in missing:
+        store.set_aside(oid)
+    reasons = []
+    for name, url in remotes.fetch_sources().items():
+        if not missing:
+            break
+        choose = partial(choose_transport, url, store, open_directory)
+        why = _ask_remote(name, missing, inbox, choose, finish_object)
+        missing = _find_missing(missing, store)
+        if missing:
+            reasons.append(f"{name} ({redact_url(url)}): {why or 'has no such objects'}")
+    store.sync()
+    return reasons
+
+
+def _find_missing(objects: Mapping[str, int], store: Store) -> dict[str, int]:
+    return {oid: size for oid, size in objects.items() if store.size(oid) != size}
+
+
+def _ask_remote(
+    name: str,
+    missing: Mapping[str, int],
+    inbox: Inbox,
+    choose: Callable[[], Transport | str],
+    finish_object: Callable[[int], None],
+) -> str:
+    """Fetch from one remote what it has; what went wrong, or ""."""
+    failed = []
+    try:
+        transport = choose()
+        if isinstance(transport, str):
+            return transport
+        with transport:
+            for outcome in transport.fetch(missing, inbox):
+                if outcome.error:
+                    failed.append(outcome)
+                else:
+                    finish_object(outcome.size)
+        return _describe_failures(name, failed)
+    except StoreError:  # our own store: another remote would not help
+        raise
+    except ThetaError as error:
+        return error.message
+    except OSError as error:
+        return error.strerror or str(error)
+
+
+def _describe_failures(name: str, failed: Iterable[Outcome]) -> str:
+    """The worst that happened to objects: damaged, then not moved. What a remote has not got is no failure of it."""
+    for outcome in failed:
+        if isinstance(outcome.error, CorruptObject):
+            return f"the copy on {name} is damaged: {outcome.oid}"
+    return next((one.error.message for one in failed if one.error and not isinstance(one.error, MissingObject)), "")

@@ -1,0 +1,34 @@
+"""What Git takes a remote's URL for (connect.c): its letters decide, and nothing that lies in the worktree."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import unquote
+
+_SCHEME = re.compile(r"([A-Za-z0-9+.-]+)://")
+
+
+def local_path(url: str) -> str | None:
+    """The path that a URL names: a plain one, or ``file://``. None where it names none on this machine.
+
+    What has a colon before its first slash is ssh (``host:path``), or for a remote helper (``ext::sh``). It may be
+    relative, and may begin with ``~``; whether anything is there is another question.
+    """
+    scheme = _SCHEME.match(url)
+    if scheme:
+        _, slash, path = url[scheme.end() :].partition("/")  # Git passes over the host
+        if scheme[1] != "file" or not slash:
+            return None
+        return unquote(f"/{path}".replace("%00", "%2500"), errors="surrogateescape")  # a path has no such byte
+    colon, slash_at = url.find(":"), url.find("/")
+    return url if url and (colon < 0 or 0 <= slash_at < colon) else None
+
+
+def redact_url(url: str) -> str:
+    """A URL as it can be shown to others: without user, password, query and fragment."""
+    scheme, separator, rest = url.partition("://")
+    if not separator:  # a path, or HOST:PATH as ssh takes it
+        return url if local_path(url) is not None else url.rpartition("@")[2]
+    host, slash, path = rest.partition("/")
+    # A user with a password may hold any character but the slash.
+    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path.partition('?')[0].partition('#')[0]}"
