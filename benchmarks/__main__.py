@@ -15,6 +15,7 @@ from benchmarks.merge_steps import disjoint_story, merge_story, sharded_merge_st
 from benchmarks.models import DISJOINT, FORK, SHARDED, SHARDS, DtypeName, build_model, build_shards
 from benchmarks.results import Result
 from benchmarks.rounds import race_story
+from benchmarks.scale_steps import build_mixture, scale_story
 from benchmarks.stages import seal_environment
 from benchmarks.steps import Story, checkpoint_story, sharded_story, toy_story
 
@@ -25,7 +26,7 @@ _COPIES = 20
 """Files of the size asked for that exist at most: four versions; stored, these and six merged ones; one checked out;
 one added elsewhere; mergekit's, and a copy."""
 _DTYPES: tuple[tuple[str, DtypeName], ...] = (("fp32", "F32"), ("bf16", "BF16"))
-_PARTS = ("toy", "checkpoint", "sharded", "merge", "diff")
+_PARTS = ("toy", "checkpoint", "sharded", "merge", "diff", "scale")
 
 
 def main() -> None:
@@ -79,6 +80,8 @@ def _build_stories(options: argparse.Namespace, folder: Path, size: int) -> Iter
             yield story(build_shards(folder, "BF16", size, SHARDED, SHARDS))
     if "merge" in options.only:
         yield from _build_merges(options.mergekit, folder, size)
+    if "scale" in options.only:
+        yield scale_story("experts", build_mixture(folder))
     if "diff" in options.only:
         yield names_story(build_model(folder, "F32", LAYERS * _TOY // 16, layers=LAYERS))
         for title, dtype in _DTYPES:

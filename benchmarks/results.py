@@ -11,7 +11,7 @@ OURS = "git-theta"
 LFS = "git-lfs"
 MERGEKIT = "mergekit"
 
-PagePart = Literal["benchmarks", "merges", "diffs"]
+PagePart = Literal["benchmarks", "merges", "diffs", "scale"]
 
 MB = 1_000_000
 MEMORY = {"git": 64 * MB, OURS: 300 * MB}
@@ -29,6 +29,7 @@ class Result:
         budgets: what ours must hold.
         memory: bytes that a process of ours may have resident at most.
         once: contenders that take part in the first round alone.
+        git_memory: bytes that a process of Git may have resident at most, where it runs ours.
         seconds: of each round; one index is one round, in which the contenders ran one after the other.
         peaks: program -> bytes resident at most.
         stored: bytes by which files in ``.git`` grew.
@@ -42,6 +43,7 @@ class Result:
     memory: int = MEMORY[OURS]
     once: tuple[str, ...] = ()
     part: PagePart = "benchmarks"
+    git_memory: int = MEMORY["git"]
     seconds: dict[str, list[float]] = field(default_factory=dict)
     peaks: dict[str, Mapping[str, int]] = field(default_factory=dict)
     stored: dict[str, int] = field(default_factory=dict)

@@ -20,7 +20,8 @@ def race_story(story: Story, folder: Path, rounds: int, tell: Callable[[str], No
     A round before the first one warms the caches, takes memory and sizes, and proves that the steps did their work.
     """
     results = [
-        Result(story.title, row.name, row.bound, row.budgets, row.memory, row.once, story.part) for row in story.steps
+        Result(story.title, row.name, row.bound, row.budgets, row.memory, row.once, story.part, story.git_memory)
+        for row in story.steps
     ]
     for number in range(rounds * story.repeats + 1):
         stages = {name: Stage.create(folder / name, name, story.model) for name in _contenders_of(story)}

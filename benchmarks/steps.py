@@ -97,6 +97,7 @@ class Story:
         rivals: filters that take the same steps as ours.
         opening: brings a filter's stage to where the story starts; not measured.
         part: of the page of results that it is told in.
+        git_memory: bytes that a process of Git may have resident at most, where it runs ours.
     """
 
     title: str
@@ -106,6 +107,7 @@ class Story:
     rivals: tuple[str, ...] = (LFS,)
     opening: Callable[[Stage], None] = do_nothing
     part: PagePart = "benchmarks"
+    git_memory: int = MEMORY["git"]
 
     def contenders(self, row: TimedStep) -> list[str]:
         """Who takes part in a step."""

@@ -132,6 +132,23 @@ def render_diff_memory(results: Sequence[Result]) -> str:
     )
 
 
+def render_scale(results: Sequence[Result]) -> str:
+    """Seconds and memory of every step with very many parameters, marked against the budgets."""
+    rows = [
+        [
+            _label(result),
+            _format_seconds(result.median(OURS)),
+            "; ".join(_mark_met(str(budget), budget.is_met(result)) for budget in result.budgets),
+            *(
+                f"{_mark_met(_format_megabytes(size), size <= limit)} (≤ {limit // MB} MB)"
+                for (_, size), limit in zip(_peaks_of(result, OURS), (result.memory, result.git_memory), strict=True)
+            ),
+        ]
+        for result in results
+    ]
+    return _render_table(["step", "time", "budgets", OURS, "git"], rows)
+
+
 def render_sizes(results: Sequence[Result]) -> str:
     """Bytes that every step that stores something added under ``.git``."""
     stored = [result for result in results if max(result.stored.values()) >= MB]
@@ -147,7 +164,7 @@ def missed_budgets(results: Sequence[Result]) -> list[str]:
     return found + [
         f"{_label(result)}: {program} needs {_format_megabytes(size)} of {_format_megabytes(limit)}"
         for result in results
-        for (program, size), limit in zip(_peaks_of(result, OURS), (result.memory, MEMORY["git"]), strict=True)
+        for (program, size), limit in zip(_peaks_of(result, OURS), (result.memory, result.git_memory), strict=True)
         if size > limit
     ]
 
@@ -167,6 +184,7 @@ _TABLES: Mapping[PagePart, Mapping[str, Callable[[Sequence[Result]], str]]] = {
     "benchmarks": {"Time": render_times, "Peak memory": render_memory, "Bytes under .git": render_sizes},
     "merges": {"Time to merge": render_merge_times, "Peak memory of merges": render_merge_memory},
     "diffs": {"Time to compare": render_diff_times, "Peak memory of comparing": render_diff_memory},
+    "scale": {"A hundred thousand parameters": render_scale},
 }
 
 

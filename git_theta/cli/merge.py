@@ -26,7 +26,7 @@ from git_theta.vcs import config, git_merge
 from git_theta.vcs.commits import shallow_boundary
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.heads import Head
-from git_theta.words import escape_unprintable, pluralize
+from git_theta.words import escape_unprintable, list_some, pluralize
 
 _DRIVER = "merge.theta.driver"
 _NO_CONFLICTS = """\
@@ -108,7 +108,7 @@ def _merge_all(
     if report:
         report_file.write_report(report, merged.records)
     if merged.conflicts:
-        lines = "".join(f"  {escape_unprintable(line)}\n" for line in merged.conflicts)
+        lines = "".join(f"{escape_unprintable(line)}\n" for line in list_some(f"  {one}" for one in merged.conflicts))
         boundary.say(f"{pluralize(len(merged.conflicts), 'conflict')}:\n{lines}")
         boundary.say(_NO_CONFLICTS, prefix="hint: ")
         return 1

@@ -22,6 +22,7 @@ from benchmarks.models import (
     build_model,
     build_shards,
     decoder_shapes,
+    mixture_shapes,
     round_to_bf16,
 )
 
@@ -34,6 +35,12 @@ def test_a_model_is_about_as_large_as_asked(elements: int) -> None:
 
 def test_a_thousand_parameters_can_be_asked_for() -> None:
     assert len(decoder_shapes(1_000_000, LAYERS)) == 1001
+
+
+def test_a_mixture_has_as_many_parameters_as_asked_each_of_4_kb_at_most() -> None:
+    shapes = mixture_shapes(10_000)
+    assert len(shapes) == 10_000
+    assert {math.prod(shape) for shape in shapes.values()} == {4, 16, 64, 256, 1024}
 
 
 @pytest.mark.parametrize(("dtype", "kind"), [("F32", torch.float32), ("BF16", torch.bfloat16)])

@@ -14,9 +14,10 @@ from benchmarks.models import DISJOINT, FORK, SHARDED, SHARDS, build_model, buil
 from benchmarks.reading import READ
 from benchmarks.results import LFS, MERGEKIT, OURS
 from benchmarks.rounds import race_story
+from benchmarks.scale_steps import build_mixture, scale_story
 from benchmarks.stages import Stage, seal_environment
 from benchmarks.steps import checkpoint_story, sharded_story, toy_story
-from benchmarks.tables import render_times
+from benchmarks.tables import BEGIN, render_sections, render_times
 
 
 @pytest.mark.skipif(shutil.which("git-lfs") is None, reason="git-lfs is what is raced against")
@@ -94,3 +95,15 @@ def test_mergekit_merges_the_same_files_once(tmp_path: Path) -> None:
         assert json.loads((stage.folder / version / "config.json").read_text())["num_hidden_layers"] == 16
     steps = [row.name for row in story.steps if MERGEKIT not in row.tools]
     assert steps == ["TIES by checkpoint, 2 heads", "TIES by checkpoint, 3 heads"]
+
+
+@pytest.mark.skipif(shutil.which("git-lfs") is None, reason="sealing installs it")
+def test_many_parameters_take_every_step(home: Path, tmp_path: Path) -> None:
+    """The last merge is contested everywhere, or its step fails."""
+    seal_environment(home)
+    story = scale_story("experts", build_mixture(tmp_path / "experts", 200))
+    results = race_story(story, tmp_path / "stages", 1, print)
+    assert [result.step for result in results] == [row.name for row in story.steps]
+    (table,) = render_sections(results, {}).values()
+    assert all(result.step in table for result in results)
+    assert BEGIN.format("scale") in (Path(__file__).parents[2] / "docs" / "performance.md").read_text()

@@ -67,9 +67,7 @@ REFUSED: dict[str, Callable[[], Manifest]] = {
     "a size that is a truth value": lambda: manifest(ENTRY._replace(size=True)),
     "a size beyond 63 bits": lambda: manifest(ENTRY._replace(size=LARGEST + 1)),
     "a file beyond 63 bits": lambda: manifest()._replace(size=LARGEST + 1),
-    "a range beyond its object": lambda: manifest(
-        ENTRY._replace(storage=Storage(Coding("dense", "raw"), Place(A, 1, (1, 1))))
-    ),
+    "a range beyond its object": lambda: manifest(ENTRY._replace(storage=STORAGE._replace(place=Place(A, 1, (1, 1))))),
     "an oid in capitals": lambda: manifest(ENTRY._replace(oid="A" * 64)),
     "a fraction in an unknown key": lambda: manifest(extra={"x": 0.5}),
     "an integer beyond 64 bits in an unknown key": lambda: manifest(extra={"x": 1 << 63}),
