@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from itertools import product
 
 import pytest
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 from git_theta.errors import ManifestError, NewerManifest
 from git_theta.manifest.model import Entry, Manifest, Storage, View
 from git_theta.manifest.text import FIRST_LINE, dumps, is_manifest, loads
+from tests.pace import units_of_work
 
 A, B, C = "a" * 64, "b" * 64, "c" * 64
 
@@ -217,15 +217,15 @@ def test_a_newer_version_is_refused_with_a_hint(version: int) -> None:
     assert "Upgrade" in caught.value.hint
 
 
-def test_ten_thousand_parameters_load_in_well_under_a_second() -> None:
+def test_ten_thousand_parameters_load_in_a_moment() -> None:
+    """Up to 2 units of work."""
     entries = [
         Entry(f"{n:064x}", 4096, Storage("dense", "planes", A, 1 << 40, (n, 4000)), f"layers.{n}.w", "F32", (32, 32))
         for n in range(10_000)
     ]
     text = dumps(Manifest("safetensors", 10_000 * 4096, tuple(entries)))
-    started = time.process_time()
+    assert units_of_work(lambda: loads(text), rounds=1) < 20
     assert len(loads(text).entries) == 10_000
-    assert time.process_time() - started < 1
 
 
 def test_a_change_anywhere_is_another_manifest_or_refused() -> None:
