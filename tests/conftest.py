@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -49,6 +50,14 @@ def home(sealed_session: None, monkeypatch: pytest.MonkeyPatch, new_homes: Itera
     home = next(new_homes)
     _seal(monkeypatch, home)
     return home
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C reaches what this test starts. A shell starts `make test &` deaf to it, and children inherit that."""
+    inherited = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, inherited)
 
 
 @pytest.fixture

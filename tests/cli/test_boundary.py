@@ -98,6 +98,7 @@ def test_debug_reaches_what_git_starts(sandbox: Sandbox) -> None:
     assert [("Traceback" in done.stderr) for done in (quiet, loud, early, inherited)] == [False, True, True, True]
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_is_quiet() -> None:
     source = "import os, signal\nfrom git_theta.cli import boundary\n"
     source += f"raise SystemExit(boundary.run(lambda: os.kill(os.getpid(), {int(signal.SIGINT)})))"

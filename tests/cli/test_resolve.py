@@ -316,7 +316,7 @@ def asked(sandbox: Sandbox, answers: list[str], *arguments: str) -> tuple[int, s
         if said.endswith(": ") and waiting:
             os.write(controller, waiting.pop(0).encode() + b"\n")
     os.close(controller)
-    code = process.wait(timeout=10)
+    code = process.wait(timeout=60)
     assert not waiting, said
     return code, said
 

@@ -264,6 +264,7 @@ def test_no_space_left_for_resolve(fault: Stage, conflict: Sandbox, merges: Merg
 INTERRUPTED = [Stage(f"{_STORE}write_chunk", "before"), Stage(f"{_MERGING}_write_merge_heads", "before")]
 
 
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("stage", INTERRUPTED, ids=str)
 def test_many_heads_interrupted(stage: Stage, repository: Sandbox, merges: Merges) -> None:
     """As the terminal does it: git and we are both told."""
@@ -287,6 +288,7 @@ def test_many_heads_interrupted(stage: Stage, repository: Sandbox, merges: Merge
     assert_merges_many(repository, merges)
 
 
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("command", [["merge", "--no-edit"], ["theta", "merge"]], ids=" ".join)
 def test_two_heads_interrupted(command: list[str], repository: Sandbox, merges: Merges) -> None:
     marker = repository.root.parent / "marker"

@@ -25,6 +25,8 @@ from tests.faults.scenes import (
 )
 from tests.sandbox import Sandbox
 
+pytestmark = pytest.mark.usefixtures("interruptible")
+
 Send = Callable[[int, signal.Signals], None]
 SENDERS: dict[str, Send] = {"to-git-alone": os.kill, "as-the-terminal-does": os.killpg}
 """Both are given git's process id, which is that of its process group too."""

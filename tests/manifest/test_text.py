@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from itertools import product
 
 import pytest
@@ -13,6 +12,7 @@ from git_theta.errors import ManifestError, NewerManifest
 from git_theta.manifest.model import Coding, Entry, Manifest, Place, Storage, UpdateBase, View
 from git_theta.manifest.storage_json import MAX_CHAIN
 from git_theta.manifest.text import FIRST_LINE, decode_manifest, encode_manifest, is_manifest
+from tests.pace import units_of_work
 
 A, B, C = "a" * 64, "b" * 64, "c" * 64
 
@@ -294,7 +294,8 @@ def test_a_newer_version_is_refused_with_a_hint(version: int) -> None:
     assert "Upgrade" in caught.value.hint
 
 
-def test_ten_thousand_parameters_load_in_well_under_a_second() -> None:
+def test_ten_thousand_parameters_load_in_a_moment() -> None:
+    """Up to 2 units of work."""
     entries = [
         Entry(
             f"{n:064x}",
@@ -307,9 +308,8 @@ def test_ten_thousand_parameters_load_in_well_under_a_second() -> None:
         for n in range(10_000)
     ]
     text = encode_manifest(Manifest("safetensors", 10_000 * 4096, tuple(entries)))
-    started = time.process_time()
+    assert units_of_work(lambda: decode_manifest(text), rounds=1) < 20
     assert len(decode_manifest(text).entries) == 10_000
-    assert time.process_time() - started < 1
 
 
 def test_a_change_anywhere_is_another_manifest_or_refused() -> None:
