@@ -23,7 +23,17 @@ from git_theta.vcs import config, remotes
 from git_theta.vcs.repository import Repository, discover
 from git_theta.words import count, size
 
-_PACKAGES = ("backports.zstd", "click", "msgpack", "numpy", "pyfastcdc", "rich", "safetensors", "torch")
+_PACKAGES = (
+    "array-api-compat",
+    "backports.zstd",
+    "click",
+    "msgpack",
+    "numpy",
+    "pyfastcdc",
+    "rich",
+    "safetensors",
+    "torch",
+)
 _VARIABLES = (boundary.DEBUG, SKIP, policies.STRATEGY, policies.HANDED, "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")
 
 

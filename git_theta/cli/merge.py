@@ -18,6 +18,7 @@ from git_theta.errors import UsageError
 from git_theta.merging.devices import CPU, device
 from git_theta.operations import recipe
 from git_theta.operations.merge import Settings
+from git_theta.tensors.blas import UNTHREADED
 from git_theta.vcs import config
 from git_theta.vcs.heads import is_shallow
 from git_theta.vcs.repository import Repository
@@ -56,6 +57,7 @@ def command(
     One HEAD goes through `git merge`, and leaves conflicts as that does. Several are merged at once, into one commit
     with all of them as parents, or not at all. Exits 1 where anything is contested.
     """
+    os.environ.setdefault(*UNTHREADED)
     if as_json and not plan_only:
         raise UsageError("--json is for --plan", hint="For what a merge did: --report FILE.json")
     if report and plan_only:

@@ -7,6 +7,7 @@ the second file, and from the exit code: 0 merged, 1 conflict, above 128 an erro
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ from git_theta.merging.policy import Choice
 from git_theta.merging.trivial import Decision
 from git_theta.operations.conflicts import FRAME, Stages, keep, note_of
 from git_theta.operations.merge import Choose, Merged, merge
+from git_theta.tensors.blas import UNTHREADED
 from git_theta.vcs import atomic
 from git_theta.vcs.git import git
 from git_theta.vcs.repository import Repository, discover
@@ -42,6 +44,7 @@ Or give up (git merge --abort, git rebase --abort ...), and merge again: git the
 def main() -> int:
     """Merge the files that Git names on the command line."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # temporary files go, as after Ctrl-C
+    os.environ.setdefault(*UNTHREADED)
     base, ours, theirs, markers, path, *labels = sys.argv[1:]
     stages = Stages(*(_text(Path(file)) for file in (base, ours, theirs)))
     virtual = int(markers) > _markers(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -29,6 +30,7 @@ from git_theta.operations.merge import Choose, Merged, Settings
 from git_theta.operations.report import Record, record, trailers
 from git_theta.operations.resolve import resolve, untouched
 from git_theta.operations.restore import require_objects
+from git_theta.tensors.blas import UNTHREADED
 from git_theta.vcs import atomic, index, merging
 from git_theta.vcs.repository import Repository
 from git_theta.vcs.unmerged import Unmerged, stage
@@ -75,6 +77,7 @@ def command(
     Without a strategy, the one that is configured for each parameter is applied, if there is any. Where nothing is
     left the file is staged; otherwise what is left is named, the file holds ours for it, and the exit code is 1.
     """
+    os.environ.setdefault(*UNTHREADED)
     if strategy and side:
         raise UsageError(f"-s and --{side} exclude each other", hint=f"--{side} is short for -s {side}")
     if interactive:

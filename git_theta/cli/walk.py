@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 
 import click
 
+from git_theta.merging.agreement import Changes
 from git_theta.merging.globs import name_matcher
 from git_theta.merging.policy import Choice
 from git_theta.merging.render import reason
@@ -14,7 +14,7 @@ from git_theta.merging.trivial import Decision
 from git_theta.operations.conflicts import FRAME, Conflict
 from git_theta.operations.desk import Desk
 from git_theta.operations.merge import Choose, Merged, Settings
-from git_theta.operations.resolve import Changes, changes, resolve
+from git_theta.operations.resolve import changes, resolve
 from git_theta.words import printable
 
 _SKIP, _QUIT = "skip", "quit"
@@ -76,5 +76,6 @@ def _answer(offered: Sequence[str]) -> str:
 
 def _spoken(found: Changes) -> str:
     what = "change" if found.since_base else "norm"
-    cosine = "none" if math.isnan(found.cosine) else f"{found.cosine:.4f}"
-    return f"{what}: ours {found.ours:.4g}, theirs {found.theirs:.4g}; cosine {cosine}"
+    [both] = found.agreements
+    cosine = "none" if both.cosine is None else f"{both.cosine:.4f}"
+    return f"{what}: ours {found.norms[0]:.4g}, theirs {found.norms[1]:.4g}; cosine {cosine}"

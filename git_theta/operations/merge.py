@@ -14,11 +14,12 @@ from git_theta import parameters
 from git_theta.errors import ConflictError
 from git_theta.manifest.model import Entry, Manifest
 from git_theta.merging import options
-from git_theta.merging.base import Contest, Report, Strategy
+from git_theta.merging.base import Contest, Report
 from git_theta.merging.catalogue import named
 from git_theta.merging.checks import check
 from git_theta.merging.contests import contest
 from git_theta.merging.devices import one_thread_each
+from git_theta.merging.execution import library_for, merge_bytes
 from git_theta.merging.plan import Plan, settle
 from git_theta.merging.policy import CONFLICT, Choice, said
 from git_theta.merging.trivial import BASE, Decision
@@ -27,7 +28,6 @@ from git_theta.operations.deposit import Deposit, Label
 from git_theta.operations.desk import Desk
 from git_theta.operations.framing import framed
 from git_theta.operations.presence import require
-from git_theta.tensors.arrays import Buffer
 
 _FRAME = "both sides changed what is no parameter: metadata, pickled values"
 _NO_BASE = "there is no merge base to take it from"
@@ -155,7 +155,7 @@ def _contest(decision: Decision, choice: Choice, settings: Settings, desk: Desk)
         lambda entry: parameters.read(entry, desk.store, map),
         weights=settings.weights,
         seed=settings.seed,
-        device=settings.device,
+        library=library_for(strategy, settings.device),
         options=options.parse(strategy.name, strategy.options, choice.options),
     )
     if found is None:
@@ -171,7 +171,7 @@ def _computed(jobs: Sequence[_Job], desk: Desk) -> tuple[dict[str, Entry], list[
         groups.setdefault((job.choice.strategy, repr(sorted(job.choice.options.items()))), []).append(job)
     require((entry for job in jobs for held in (*job.decision.heads, job.decision.base) for entry in held), desk)
     deposit, applied = Deposit(desk, None), []
-    if jobs:
+    if any(job.contest.library.name == "torch" for job in jobs):
         one_thread_each()
     for (name, _), group in groups.items():
         strategy = named(name)
@@ -179,16 +179,10 @@ def _computed(jobs: Sequence[_Job], desk: Desk) -> tuple[dict[str, Entry], list[
         for job, found in zip(group, prepared, strict=True):
             entry = next(held[0] for held in job.decision.heads if held)
             label = Label(entry.name, entry.dtype, entry.shape, entry.views, found.spec.dtype.width)
-            deposit.make(label, partial(_bytes, strategy, found))
+            deposit.make(label, partial(merge_bytes, strategy, found))
             settings = Settings(found.weights if strategy.takes_weights else None, found.seed)
             applied.append(Applied(job.decision, job.choice, found.report, settings))
     return {entry.name or "": entry for entry in deposit.entries()}, applied
-
-
-def _bytes(strategy: Strategy, prepared: Contest) -> Iterator[Buffer]:
-    from git_theta.tensors.torch_values import to_bytes
-
-    return (to_bytes(chunk) for chunk in strategy.merge(prepared))
 
 
 def _first(decision: Decision) -> int:

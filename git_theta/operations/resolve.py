@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import math
 import os
 from pathlib import Path
-from typing import NamedTuple
 
 from git_theta import parameters
 from git_theta.errors import ManifestError
 from git_theta.manifest.model import Manifest
 from git_theta.manifest.text import loads
-from git_theta.merging.checks import is_floating
+from git_theta.merging.agreement import Changes, is_measurable, measure_changes
 from git_theta.merging.contests import contest
-from git_theta.merging.reductions import products
 from git_theta.merging.trivial import Decision
 from git_theta.operations.clean import clean
 from git_theta.operations.conflicts import Conflict, same_file
@@ -22,21 +19,6 @@ from git_theta.operations.desk import Desk
 from git_theta.operations.merge import Choose, Merged, Settings, merge
 from git_theta.operations.presence import require
 from git_theta.operations.survey import claims_manifest, regular
-
-
-class Changes(NamedTuple):
-    """How far each side moved a parameter: since the merge base, or from zero where there is none.
-
-    Attributes:
-        since_base: whether there is one.
-        ours, theirs: Euclidean norms of the changes.
-        cosine: of the two changes; NaN where one of them is zero.
-    """
-
-    since_base: bool
-    ours: float
-    theirs: float
-    cosine: float
 
 
 def resolve(conflict: Conflict, choose: Choose, settings: Settings, desk: Desk) -> Merged:
@@ -59,16 +41,10 @@ def untouched(conflict: Conflict, path: str, worktree: Path, desk: Desk) -> bool
 def changes(decision: Decision, desk: Desk) -> Changes | None:
     """How far the two sides moved a contested parameter, in fp64, streamed; None where it cannot be computed with."""
     found = contest(decision, lambda entry: parameters.read(entry, desk.store, map))
-    if found is None or None in found.branches:
-        return None
-    sides = [branch for branch in found.branches if branch is not None]
-    if len({side.spec for side in sides}) > 1 or not is_floating(found.spec.dtype):
+    if found is None or None in found.branches or not is_measurable(found):
         return None
     require((entry for held in (*decision.heads, decision.base) for entry in held), desk)
-    inner = products(found, sides, found.base)
-    ours, theirs = math.sqrt(inner[0, 0]), math.sqrt(inner[1, 1])
-    cosine = inner[0, 1] / (ours * theirs) if ours and theirs else math.nan
-    return Changes(found.base is not None, ours, theirs, cosine)
+    return measure_changes(found)
 
 
 def _nothing(_: Decision) -> None:

@@ -19,13 +19,15 @@ import numpy.typing as npt
 from git_theta.merging import options
 from git_theta.merging.base import Contest
 from git_theta.merging.catalogue import named
+from git_theta.merging.execution import merge_bytes
+from git_theta.tensors.array_library import ArrayLibrary
 from git_theta.tensors.dtypes import BY_NAME
 from git_theta.tensors.numbers import FRACTION
+from git_theta.tensors.numpy_library import NUMPY
 from git_theta.tensors.spec import Spec
-from git_theta.tensors.torch_values import to_bytes
 from git_theta.testing.operands import InMemory
 
-Codes = npt.NDArray[np.uint64]
+Codes = npt.NDArray[Any]
 
 SIZE, LARGE = 5_003, 140_003
 """Elements: more than a block of a sum, and more than two chunks."""
@@ -77,7 +79,7 @@ def cases() -> Iterator[Case]:
             yield Case(strategy, chosen, "F32" if chosen is several[0] else "BF16", most, LARGE)
 
 
-def merged(case: Case) -> str:
+def merged(case: Case, library: ArrayLibrary = NUMPY) -> str:
     """The SHA-256 of what comes out, kind by kind."""
     strategy = named(case.strategy)
     chosen = dict(case.chosen)
@@ -93,13 +95,14 @@ def merged(case: Case) -> str:
             weights=weights and weights[: case.heads],
             options=parsed,
             seed=seed,
+            library=library,
         )
         for kind in KINDS
     ]
     digest = hashlib.sha256()
     for contest in strategy.prepare(contests):
-        for chunk in strategy.merge(contest):
-            digest.update(to_bytes(chunk))
+        for data in merge_bytes(strategy, contest):
+            digest.update(data)
     return digest.hexdigest()
 
 
@@ -123,8 +126,9 @@ def coarse(words: Codes, name: str) -> Codes:
     fraction, bias = FRACTION[name], _bias(name)
     halves = [0, (bias - 1) << fraction, bias << fraction, (bias << fraction) + (1 << fraction - 1)]
     halves.append((bias + 1) << fraction)
-    picked = np.array(halves, np.uint64)[words % np.uint64(5)]
-    return picked | (words >> np.uint64(63)) << np.uint64(BY_NAME[name].bits - 1)
+    signed: Codes = np.array(halves, np.uint64)[words % np.uint64(5)]
+    signed |= (words >> np.uint64(63)) << np.uint64(BY_NAME[name].bits - 1)
+    return signed
 
 
 def trained(words: Codes, name: str) -> Codes:
@@ -132,19 +136,20 @@ def trained(words: Codes, name: str) -> Codes:
     fraction = np.uint64(FRACTION[name])
     low = np.uint64(max(_bias(name) - 7, 0))
     exponent = low + (words >> np.uint64(56)) % np.uint64(8)
-    mantissa = words & np.uint64((1 << FRACTION[name]) - 1)
-    return (words >> np.uint64(63)) << np.uint64(BY_NAME[name].bits - 1) | exponent << fraction | mantissa
+    codes: Codes = words & np.uint64((1 << FRACTION[name]) - 1)
+    codes |= (words >> np.uint64(63)) << np.uint64(BY_NAME[name].bits - 1) | exponent << fraction
+    return codes
 
 
 def _bias(name: str) -> int:
     """What is to be taken from an exponent."""
-    exponents = BY_NAME[name].bits - 1 - FRACTION[name]
-    return 2 ** (exponents - 1) - (0 if name.endswith("FNUZ") else 1)
+    exponents: int = BY_NAME[name].bits - 1 - FRACTION[name]
+    return (1 << exponents - 1) - (0 if name.endswith("FNUZ") else 1)
 
 
-def lines(listed: Sequence[Case]) -> Iterator[str]:
+def lines(listed: Sequence[Case], library: ArrayLibrary = NUMPY) -> Iterator[str]:
     """A list of digests, as it is kept."""
-    return (f"{merged(case)}  {case}\n" for case in listed)
+    return (f"{merged(case, library)}  {case}\n" for case in listed)
 
 
 if __name__ == "__main__":

@@ -7,16 +7,19 @@ from pathlib import Path
 import pytest
 
 from git_theta.registry import BUILT_IN
+from git_theta.tensors.numpy_library import NUMPY
+from git_theta.tensors.torch_library import TorchLibrary
 from tests.golden.merged import CHOSEN, cases, lines
 
 LISTS = sorted((Path(__file__).parent / "merges").iterdir())
 
 
+@pytest.mark.parametrize("library", ["numpy", "torch"])
 @pytest.mark.parametrize("strategy", CHOSEN)
-def test_merges_come_out_as_they_did(strategy: str) -> None:
+def test_merges_come_out_as_they_did(strategy: str, library: str) -> None:
     kept = {line for file in LISTS for line in file.read_text().splitlines(keepends=True)}
     listed = [case for case in cases() if case.strategy == strategy]
-    assert [line for line in lines(listed) if line not in kept] == []
+    assert [line for line in lines(listed, NUMPY if library == "numpy" else TorchLibrary()) if line not in kept] == []
 
 
 def test_every_strategy_that_computes_is_on_a_list() -> None:
