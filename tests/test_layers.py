@@ -52,7 +52,8 @@ ONLY_IN = {
     "rich": {"cli"},
     "git": set(),
     "matplotlib": {"diffing"},
-    "torch": {"formats", "tensors", "merging"},
+    "torch": {"tensors", "merging"},
+    "array_api_compat": {"tensors"},
 }
 """Third-party packages to the rooms that may import them; ``git`` is GitPython, for API and porcelain alone."""
 AT_THE_TOP = {"testing": {"pytest"}, "cli": {"click", "rich"}}

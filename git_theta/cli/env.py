@@ -26,7 +26,17 @@ from git_theta.vcs.alternates import alternates_of
 from git_theta.vcs.discovery import Repository, find_repository
 from git_theta.words import humanize_size, pluralize
 
-_PACKAGES = ("backports.zstd", "click", "msgpack", "numpy", "pyfastcdc", "rich", "safetensors", "torch")
+_PACKAGES = (
+    "array-api-compat",
+    "backports.zstd",
+    "click",
+    "msgpack",
+    "numpy",
+    "pyfastcdc",
+    "rich",
+    "safetensors",
+    "torch",
+)
 _VARIABLES = (
     boundary.DEBUG,
     SKIP_SMUDGE,

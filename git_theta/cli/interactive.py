@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 
 import click
 
 from git_theta.globs import name_matcher
+from git_theta.merging.agreement import Changes
 from git_theta.merging.decisions import Decision
 from git_theta.merging.plan_rendering import explain_decision
 from git_theta.merging.policy import Choice
 from git_theta.operations.context import Context
 from git_theta.operations.merging.apply_plan import Choose, MergeResult, MergeSettings
-from git_theta.operations.merging.conflict_resolution import SideChanges, measure_sides, resolve_conflict
+from git_theta.operations.merging.conflict_resolution import measure_sides, resolve_conflict
 from git_theta.operations.merging.conflicts import FRAME_LABEL, Conflict
 from git_theta.words import escape_unprintable
 
@@ -60,7 +60,7 @@ def _select_decisions(merged: MergeResult, only: Sequence[str]) -> Iterator[Deci
             yield left.decision
 
 
-def _possible_answers(decision: Decision, merged: MergeResult, found: SideChanges | None) -> list[str]:
+def _possible_answers(decision: Decision, merged: MergeResult, found: Changes | None) -> list[str]:
     base = ["base"] if merged.plan.base is not None and (decision.base or not decision.names) else []
     return ["ours", "theirs", *base, *(["average"] if found else []), _SKIP_ANSWER, _QUIT_ANSWER]
 
@@ -74,7 +74,8 @@ def _ask_answer(offered: Sequence[str]) -> str:
     return letters.get(answer, answer)
 
 
-def _describe_changes(found: SideChanges) -> str:
+def _describe_changes(found: Changes) -> str:
     what = "change" if found.since_base else "norm"
-    cosine = "none" if math.isnan(found.cosine) else f"{found.cosine:.4f}"
-    return f"{what}: ours {found.ours:.4g}, theirs {found.theirs:.4g}; cosine {cosine}"
+    [both] = found.agreements
+    cosine = "none" if both.cosine is None else f"{both.cosine:.4f}"
+    return f"{what}: ours {found.norms[0]:.4g}, theirs {found.norms[1]:.4g}; cosine {cosine}"

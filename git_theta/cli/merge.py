@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,6 +23,7 @@ from git_theta.repository.merge_many import merge_many
 from git_theta.repository.merge_request import MergeInputs, MergeRequest, check_request, find_cases, gather_inputs
 from git_theta.repository.merge_two import merge_two
 from git_theta.repository.policy_sources import MergeOptions
+from git_theta.tensors.blas import UNTHREADED
 from git_theta.vcs import config, git_merge
 from git_theta.vcs.commits import shallow_boundary
 from git_theta.vcs.discovery import Repository
@@ -65,6 +67,7 @@ def command(
     One HEAD goes through `git merge`, and leaves conflicts as that does. Several are merged at once, into one commit
     with all of them as parents, or not at all. Exits 1 where anything is contested.
     """
+    os.environ.setdefault(*UNTHREADED)
     if as_json and not plan_only:
         raise UsageError("--json is for --plan", hint="For what a merge did: --report FILE.json")
     if report and plan_only:

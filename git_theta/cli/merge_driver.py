@@ -7,6 +7,7 @@ the second file, and from the exit code: 0 merged, 1 conflict, above 128 an erro
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -26,6 +27,7 @@ from git_theta.operations.merging.conflicts import FRAME_LABEL, note_file, note_
 from git_theta.repository.driver_report import report_failure, report_merge
 from git_theta.repository.merge_request import chooser_for
 from git_theta.repository.opening import conflicts_dir, open_context
+from git_theta.tensors.blas import UNTHREADED
 from git_theta.vcs import atomic
 from git_theta.vcs.discovery import Repository, discover_repository
 from git_theta.vcs.git import git
@@ -47,6 +49,7 @@ def main() -> int:
     """Merge the files that Git names on the command line."""
     claim_stdout()  # `git merge-tree` prints ids there
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # temporary files go, as after Ctrl-C
+    os.environ.setdefault(*UNTHREADED)
     base, ours, theirs, markers, path, *labels = sys.argv[1:]
     files, virtual = [Path(file) for file in (base, ours, theirs)], int(markers) > _marker_size(path)
     if not _is_side(files[1]) or not _is_side(files[2]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -24,6 +25,7 @@ from git_theta.operations.merging.merge_report import Record, record_merge, trai
 from git_theta.repository.open_conflicts import find_conflicted
 from git_theta.repository.policy_sources import policy_for
 from git_theta.repository.settling import ConflictJob, settle_file
+from git_theta.tensors.blas import UNTHREADED
 from git_theta.vcs import git_merge
 from git_theta.words import escape_unprintable, join_some, list_some, pluralize
 
@@ -55,6 +57,7 @@ def command(
     Without a strategy, the one that is configured for each parameter is applied, if there is any. Where nothing is
     left the file is staged; otherwise what is left is named, the file holds ours for it, and the exit code is 1.
     """
+    os.environ.setdefault(*UNTHREADED)
     if strategy and side:
         raise UsageError(f"-s and --{side} exclude each other", hint=f"--{side} is short for -s {side}")
     if interactive:

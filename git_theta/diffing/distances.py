@@ -1,19 +1,21 @@
-"""Versions of one parameter as points: squared distances and inner products, one pass over all versions in lockstep.
+"""Versions of one parameter as points: squared distances, one pass over all versions in lockstep.
 
 Distances are summed from differences of values, not told from inner products: of two versions that are near each other
-and far from the base those would leave no digit. Sums are fp64, in an order that depends on the sizes alone.
+and far from the base those would leave no digit. The inner products follow from them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple
 
-from git_theta.diffing.chunk_reader import CHUNK, Reader, dot, recut
 from git_theta.diffing.intersection import SharedParameter
 from git_theta.manifest.model import Entry
 from git_theta.tensors.arrays import Buffer
 from git_theta.tensors.dtypes import BY_NAME
+from git_theta.tensors.inner_products import InnerProducts, subtract
+from git_theta.tensors.lockstep import CHUNK, LockstepReader, recut
 from git_theta.tensors.spec import Spec
 
 if TYPE_CHECKING:
@@ -30,12 +32,10 @@ class Sums(NamedTuple):
 
     Attributes:
         squares: squared distances, (n, n).
-        products: inner products of task vectors (version - base), (n, n); those of the base are 0.
         nonfinite: how many elements are NaN or infinite, (n,). They are left out, in all versions.
     """
 
     squares: Doubles
-    products: Doubles
     nonfinite: NDArray[np.int64]
 
     @classmethod
@@ -43,19 +43,22 @@ class Sums(NamedTuple):
         """Of no element."""
         import numpy as np
 
-        return cls(np.zeros((versions, versions)), np.zeros((versions, versions)), np.zeros(versions, np.int64))
+        return cls(np.zeros((versions, versions)), np.zeros(versions, np.int64))
+
+    @property
+    def products(self) -> Doubles:
+        """Inner products of task vectors (version - base), (n, n), by the law of cosines; those of the base are 0."""
+        lengths = self.squares[0]
+        products: Doubles = (lengths[:, None] + lengths[None, :] - self.squares) / 2
+        return products
 
     def plus(self, other: Sums) -> Sums:
         """Over the elements of both."""
-        return Sums(
-            self.squares + other.squares,
-            self.products + other.products,
-            self.nonfinite + other.nonfinite,
-        )
+        return Sums(self.squares + other.squares, self.nonfinite + other.nonfinite)
 
     def at(self, which: Sequence[int]) -> Sums:
         """For versions of which several may be the same: the place of each."""
-        return Sums(self.squares[which][:, which], self.products[which][:, which], self.nonfinite[which])
+        return Sums(self.squares[which][:, which], self.nonfinite[which])
 
 
 def sums(shared: SharedParameter, read: Read) -> Sums:
@@ -65,7 +68,7 @@ def sums(shared: SharedParameter, read: Read) -> Sums:
         shared: the parameter, of a dtype that holds floats.
         read: gives the bytes of an entry in pieces, all of them, or raises what keeps it from that.
 
-    Complex numbers count as vectors of two. Sums are inf or NaN where squares overflow.
+    Complex numbers count as vectors of two. Sums are inf where squares overflow.
     Memory: two chunks for each of the different bytes.
     """
     import numpy as np
@@ -74,26 +77,15 @@ def sums(shared: SharedParameter, read: Read) -> Sums:
     found = Sums.none(len(contents))
     if shared.is_identical:
         return found.at(shared.content_indices)
-    reader = Reader(Spec(BY_NAME[contents[0].dtype], contents[0].shape), len(contents))
-    tasks, difference = np.empty((len(contents) - 1, CHUNK)), np.empty(CHUNK)
+    reader = LockstepReader(Spec(BY_NAME[contents[0].dtype], contents[0].shape), len(contents))
+    apart = {pair: InnerProducts(1) for pair in combinations(range(len(contents)), 2)}
+    difference = np.empty(CHUNK)
     with np.errstate(all="ignore"):
         for chunks in zip(*(recut(read(entry), reader.size) for entry in contents), strict=True):
-            values = [version.values for version in reader.finite(reader.codes(chunks))]
-            _add(found, values, tasks[:, : len(values[0])], difference[: len(values[0])])
+            values = [segment.values for segment in reader.finite(reader.codes(chunks))]
+            for (one, other), product in apart.items():
+                product.add([subtract(values[other], values[one], difference)])
+    for (one, other), product in apart.items():
+        found.squares[one, other] = found.squares[other, one] = product.square(0)
     nonfinite = np.array([nan + infinite for nan, infinite in reader.nonfinite])
     return found._replace(nonfinite=nonfinite).at(shared.content_indices)
-
-
-def _add(found: Sums, values: Sequence[Doubles], tasks: Doubles, difference: Doubles) -> None:
-    """Add a chunk. ``tasks``, ``difference``: memory for one task vector of each version, and for one difference."""
-    import numpy as np
-
-    base, *versions = values
-    for task, version in zip(tasks, versions, strict=True):
-        np.subtract(version, base, out=task)
-    found.products[1:, 1:] += tasks @ tasks.T
-    for one, first in enumerate(values):
-        for other, second in enumerate(values[:one]):
-            task = tasks[one - 1] if other == 0 else np.subtract(first, second, out=difference)
-            found.squares[one, other] += dot(task, task)
-            found.squares[other, one] = found.squares[one, other]

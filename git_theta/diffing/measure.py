@@ -12,14 +12,14 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from git_theta.diffing.base import MISFIT, Change, ChangeStatus, Measures, ParameterVersion
-from git_theta.diffing.chunk_reader import CHUNK, Reader, Version, dot, recut
-from git_theta.diffing.exact_sum import ExactSum
 from git_theta.diffing.rank import make_sketch
 from git_theta.errors import ManifestError
 from git_theta.manifest.model import Entry
 from git_theta.tensors import numbers
 from git_theta.tensors.arrays import Buffer
 from git_theta.tensors.dtypes import BY_NAME, DType
+from git_theta.tensors.inner_products import InnerProducts, Segment, subtract
+from git_theta.tensors.lockstep import CHUNK, LockstepReader, recut
 from git_theta.tensors.spec import Spec, spec_fits
 
 if TYPE_CHECKING:
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     Doubles = NDArray[np.float64]
 
 Read = Callable[[Entry], Iterator[Buffer]]
+
+_BEFORE, _AFTER, _CHANGE = range(3)
+"""The vectors whose lengths are told."""
 
 
 def measure(change: Change, read: Read) -> Measures:
@@ -53,8 +56,8 @@ def measure(change: Change, read: Read) -> Measures:
         raise ManifestError(MISFIT)
     with np.errstate(all="ignore"):
         if before and dtype and change.status is ChangeStatus.CHANGED and _in_lockstep(before.entry, meant):
-            return _compared(before.entry, meant, Spec(dtype, meant.shape), read)
-        (norm_before, bad_before), (norm_after, bad_after) = _alone(before, read), _alone(after, read)
+            return _compare(before.entry, meant, Spec(dtype, meant.shape), read)
+        (norm_before, bad_before), (norm_after, bad_after) = _measure_alone(before, read), _measure_alone(after, read)
     return Measures(
         elements,
         norm_before=norm_before,
@@ -73,20 +76,18 @@ def _in_lockstep(before: Entry, after: Entry) -> bool:
     return (before.dtype, before.size) == (after.dtype, after.size)
 
 
-def _alone(place: ParameterVersion | None, read: Read) -> tuple[float | None, tuple[int, int]]:
+def _measure_alone(place: ParameterVersion | None, read: Read) -> tuple[float | None, tuple[int, int]]:
     """The norm of one version, and how many of its elements are NaN and infinite."""
     dtype = BY_NAME.get(place.entry.dtype) if place else None
     if place is None or dtype is None or not numbers.numeric(dtype):
         return None, (0, 0)
-    squares, reader = ExactSum(), Reader(Spec(dtype, place.entry.shape), 1)
+    products, reader = InnerProducts(1), LockstepReader(Spec(dtype, place.entry.shape), 1)
     for chunk in recut(read(place.entry), reader.size):
-        (version,) = reader.finite(reader.codes([chunk]))
-        _, exponent, total = version.scaled()
-        squares.add(total, 2 * exponent)
-    return squares.root(), reader.nonfinite[0]
+        products.add(reader.finite(reader.codes([chunk])))
+    return products.norm(0), reader.nonfinite[0]
 
 
-def _compared(before: Entry, after: Entry, spec: Spec, read: Read) -> Measures:
+def _compare(before: Entry, after: Entry, spec: Spec, read: Read) -> Measures:
     both = _Both(spec)
     for chunks in zip(recut(read(before), both.size), recut(read(after), both.size), strict=True):
         both.add(*chunks)
@@ -105,12 +106,12 @@ class _Both:
 
         self._spec = spec
         self._numeric = numbers.numeric(spec.dtype)
-        self._reader = Reader(spec, 2)
+        self._reader = LockstepReader(spec, 2)
         self._sketch = make_sketch(spec)
         self._difference: Doubles = np.empty(CHUNK)
         self._offset = self._differing = 0
         self._largest = 0.0
-        self._before, self._after, self._product, self._change = (ExactSum() for _ in range(4))
+        self._products = InnerProducts(3, [(_BEFORE, _AFTER)])
         self.size = self._reader.size
 
     def add(self, old: Buffer, new: Buffer) -> None:
@@ -124,9 +125,10 @@ class _Both:
         if not self._numeric:
             return
         before, after = self._reader.finite(codes)
-        if differing:
-            self._add_difference(*self._subtracted(codes, before.values, after.values))
-        self._add_products(before, after)
+        change = self._subtract(codes, before.values, after.values) if differing else None
+        if change:
+            self._look_at(change)
+        self._products.add([before, after, change])
         self._offset += len(before.values)
 
     def measures(self) -> Measures:
@@ -137,44 +139,32 @@ class _Both:
         )
         if not self._numeric:
             return found
-        norm_after = self._after.root()
+        norm_after = self._products.norm(_AFTER)
         return found._replace(
-            norm_before=self._before.root(),
+            norm_before=self._products.norm(_BEFORE),
             norm_after=norm_after,
-            norm=self._change.root(),
+            norm=self._products.norm(_CHANGE),
             largest=self._largest,
-            cosine=self._product.over_roots(self._before, self._after),
+            cosine=self._products.cosine(_BEFORE, _AFTER),
             rank=self._sketch.estimate_rank(norm_after, self._spec) if self._sketch else None,
             rank_limit=self._sketch.limit if self._sketch else 0,
         )
 
-    def _subtracted(self, codes: list[NDArray[Any]], before: Doubles, after: Doubles) -> tuple[Doubles, int]:
-        """The differences times a power of two, and the exponent of what to multiply them by."""
-        import numpy as np
-
+    def _subtract(self, codes: list[NDArray[Any]], before: Doubles, after: Doubles) -> Segment:
+        """The differences; of 64-bit integers as those are, and not as the doubles nearest to them."""
         if self._spec.dtype.bits == 64 and self._spec.dtype.kind in ("int", "uint"):
-            return numbers.distances(*(numbers.numbers(each, self._spec.dtype) for each in codes)), 0
-        difference = np.subtract(after, before, out=self._difference[: len(after)])
-        if self._spec.dtype.width < 8 or math.isfinite(difference.sum()):
-            return difference, 0
-        return after * 0.5 - before * 0.5, 1  # of opposite numbers that are both near the largest there is
+            return Segment.of(numbers.distances(*(numbers.numbers(each, self._spec.dtype) for each in codes)))
+        return subtract(after, before, self._difference)
 
-    def _add_difference(self, difference: Doubles, exponent: int) -> None:
+    def _look_at(self, change: Segment) -> None:
+        """For the largest difference, and for the rank."""
         import numpy as np
 
         if self._spec.dtype.kind == "complex":
-            largest = float(np.hypot(difference[::2], difference[1::2]).max())
+            largest = float(np.hypot(change.values[::2], change.values[1::2]).max())
         else:
-            largest = max(float(difference.max()), -float(difference.min()))
-        self._largest = max(self._largest, largest * 2.0**exponent)
+            largest = max(float(change.values.max()), -float(change.values.min()))
+        self._largest = max(self._largest, largest * 2.0**change.exponent)
         if self._sketch:
-            self._sketch.add(self._offset, difference * 2.0**exponent if exponent else difference)
-        _, scale, total = Version(difference, dot(difference, difference)).scaled()
-        self._change.add(total, 2 * (scale + exponent))
-
-    def _add_products(self, before: Version, after: Version) -> None:
-        first, exponent, total = before.scaled()
-        self._before.add(total, 2 * exponent)
-        second, other, total = after.scaled()
-        self._after.add(total, 2 * other)
-        self._product.add(dot(first, second), exponent + other)
+            apart = change.values * 2.0**change.exponent if change.exponent else change.values
+            self._sketch.add(self._offset, apart)

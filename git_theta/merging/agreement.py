@@ -1,17 +1,16 @@
-"""How far the heads' changes of a contested parameter agree: cosines, and how often their signs contradict."""
+"""How far the heads' changes of a contested parameter agree: lengths, cosines, and how often signs contradict."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from itertools import combinations
 from typing import NamedTuple
 
-from git_theta.merging.base import Contest, Operand
+from git_theta.merging.base import Contest
 from git_theta.merging.checks import is_floating
-from git_theta.merging.held import held
-from git_theta.merging.numerics import numbers, stream
-from git_theta.merging.reductions import products
+from git_theta.merging.numerics import numbers
+from git_theta.tensors.inner_products import InnerProducts, Segment, subtract
+from git_theta.tensors.lockstep import CHUNK, LockstepReader, recut
 
 
 class Agreement(NamedTuple):
@@ -19,7 +18,7 @@ class Agreement(NamedTuple):
 
     Attributes:
         heads: their positions.
-        cosine: of the two changes; None where one is zero or not finite.
+        cosine: of the two changes; None where one is zero.
         sign_conflicts: the share of elements that one raised and the other lowered.
     """
 
@@ -28,35 +27,69 @@ class Agreement(NamedTuple):
     sign_conflicts: float
 
 
-def agreements(contest: Contest) -> list[Agreement]:
-    """Every pair of heads; none where changes have no numbers: without a base, of integers, of other shapes or dtypes.
+class Changes(NamedTuple):
+    """What each head did to a parameter, since the merge base, or from zero where there is none.
 
-    Reads all tensors twice, in constant memory.
+    Attributes:
+        since_base: whether there is one.
+        norms: Euclidean lengths of the changes, by the heads' positions.
+        agreements: of every pair of heads.
     """
-    contest = held(contest)
-    heads, base = contest.heads(), contest.base
-    specs = {head.operand.spec for head in heads}
-    if base is None or specs != {base.spec} or not is_floating(base.spec.dtype) or not numbers(contest):
-        return []
-    heads.sort(key=lambda head: head.position)
-    operands = [head.operand for head in heads]
-    dots = products(contest, operands, base)
-    shares = _contradictions(contest, operands, base)
-    return [
-        Agreement((heads[i].position, heads[j].position), _cosine(dots, i, j), shares[i, j])
-        for i, j in combinations(range(len(heads)), 2)
-    ]
+
+    since_base: bool
+    norms: dict[int, float]
+    agreements: tuple[Agreement, ...]
 
 
-def _cosine(dots: dict[tuple[int, int], float], i: int, j: int) -> float | None:
-    length = math.sqrt(dots[i, i]) * math.sqrt(dots[j, j])
-    return max(-1.0, min(1.0, dots[i, j] / length)) if 0 < length < math.inf else None
+def is_measurable(contest: Contest) -> bool:
+    """Whether changes have numbers: not those of integers, nor where dtypes or shapes differ."""
+    specs = {operand.spec for operand in (*contest.branches, contest.base) if operand}
+    return specs == {contest.spec} and is_floating(contest.spec.dtype)
 
 
-def _contradictions(contest: Contest, operands: Sequence[Operand], base: Operand) -> dict[tuple[int, int], float]:
-    counts = dict.fromkeys(combinations(range(len(operands)), 2), 0)
-    for chunk in stream(contest, [*operands, base]):
-        signs = [(values - chunk.values[-1]).sign() for values in chunk.values[:-1]]
-        for i, j in counts:
-            counts[i, j] += int((signs[i] * signs[j] < 0).sum())
-    return {pair: count / numbers(contest) for pair, count in counts.items()}
+def measure_changes(contest: Contest) -> Changes:
+    """The changes of the heads that have the parameter, in numbers, of a contest that is measurable.
+
+    Elements that are NaN or infinite in any version are left out. Reads all tensors once, in constant memory.
+    """
+    import numpy as np
+
+    heads = {position: branch for position, branch in enumerate(contest.branches) if branch}
+    operands = [*heads.values(), *([contest.base] if contest.base else [])]
+    pairs = list(combinations(range(len(heads)), 2))
+    products, contradictions = InnerProducts(len(heads), pairs), dict.fromkeys(pairs, 0)
+    reader = LockstepReader(contest.spec, len(operands))
+    memory = [np.empty(CHUNK) for _ in heads]
+    with np.errstate(all="ignore"):
+        for chunks in zip(*(recut(operand.blocks(), reader.size) for operand in operands), strict=True):
+            segments = reader.finite(reader.codes(chunks))
+            if contest.base:
+                *values, base = segments
+                apart = zip(values, memory, strict=True)
+                segments = [subtract(value.values, base.values, out) for value, out in apart]
+            products.add(segments)
+            for one, other in pairs:
+                contradictions[one, other] += _contradictions(segments[one], segments[other])
+    places, count = list(heads), numbers(contest) or 1
+    return Changes(
+        contest.base is not None,
+        {position: products.norm(place) for place, position in enumerate(places)},
+        tuple(
+            Agreement((places[one], places[other]), products.cosine(one, other), contradictions[one, other] / count)
+            for one, other in pairs
+        ),
+    )
+
+
+def agreements(contest: Contest) -> Sequence[Agreement]:
+    """Every pair of heads; none where changes have no numbers, nor where there is no base to change, or no element."""
+    if contest.base is None or not numbers(contest) or not is_measurable(contest):
+        return ()
+    return measure_changes(contest).agreements
+
+
+def _contradictions(first: Segment, second: Segment) -> int:
+    """How many elements of two changes have opposite signs."""
+    import numpy as np
+
+    return int(np.count_nonzero(np.sign(first.values) * np.sign(second.values) < 0))

@@ -1,8 +1,9 @@
 """The seam of a strategy: what is contested, and how it becomes one tensor.
 
-Law (L9): ``merge`` gives the same bytes for any chunk size, thread count and device, and for any order of heads that
-carry their weights along. It computes in fp32 (fp64 for fp64) with separate elementwise operations in a fixed order,
-rounds once, and holds a few chunks per head, never a tensor (L6). ``git_theta.merging.numerics`` does that for you.
+Law (L9): ``merge`` gives the same bytes for any chunk size, thread count, array library and device, and for any order
+of heads that carry their weights along. It computes in fp32 (fp64 for fp64) with separate elementwise operations in a
+fixed order, rounds once, and holds a few chunks per head, never a tensor (L6). ``git_theta.merging.numerics`` does that
+for you.
 """
 
 from __future__ import annotations
@@ -10,19 +11,24 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from git_theta.merging.decisions import trivial_merge
 from git_theta.merging.options import Option
 from git_theta.registry import Family, make_instance
-from git_theta.tensors.arrays import Parallel
+from git_theta.tensors.array_library import ArrayLibrary, Vector
+from git_theta.tensors.arrays import Buffer, Parallel
+from git_theta.tensors.numpy_library import NUMPY
 from git_theta.tensors.spec import Spec
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 CHUNK = 1 << 16
-"""Elements computed at a time: small enough for a core's cache, large enough to hide what a call into torch costs."""
+"""Elements computed at a time: small enough for a core's cache, large enough to hide what a call costs."""
+
+Takes = Literal["any", "numpy", "torch"]
 
 
 class Operand(ABC):
@@ -37,8 +43,18 @@ class Operand(ABC):
     spec: Spec
 
     @abstractmethod
+    def blocks(self) -> Iterator[Buffer]:
+        """The values, row-major and little-endian, in pieces of whole elements, of any sizes."""
+
+    def arrays(self, library: ArrayLibrary) -> Iterator[Vector]:
+        """The same as stored arrays of a library (``ArrayLibrary``), which are never written to."""
+        return map(partial(library.from_bytes, dtype=self.spec.dtype), self.blocks())
+
     def chunks(self) -> Iterator[Tensor]:
-        """The values, row-major, as 1-D tensors of the stored dtype: of any sizes, on any device, never written to."""
+        """The same as torch tensors, for strategies that are written for torch."""
+        from git_theta.tensors.torch_library import TorchLibrary
+
+        return self.arrays(TorchLibrary())
 
 
 class Head(NamedTuple):
@@ -87,7 +103,7 @@ class Contest:
         weights: one per branch; None for equal weights of 1.
         options: every option of the strategy with its parsed value (``options.parse``).
         seed: of whatever is random.
-        device: where to compute, as torch spells it.
+        library: what to compute with, and where.
         chunk: elements computed at a time; the result does not depend on it.
         context: what the strategy's ``prepare`` found; None where this contest stands alone.
         report: filled in while the result is taken.
@@ -99,10 +115,15 @@ class Contest:
     weights: tuple[float, ...] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
-    device: str = "cpu"
+    library: ArrayLibrary = NUMPY
     chunk: int = CHUNK
     context: Any = None
     report: Report = field(default_factory=Report)
+
+    @property
+    def device(self) -> str:
+        """Where to compute, as torch spells it."""
+        return self.library.device
 
     @property
     def spec(self) -> Spec:
@@ -151,6 +172,8 @@ class Strategy(ABC):
         numeric: whether it computes: then all tensors must be floating or complex, of one dtype and shape.
         may_lack: whether heads may lack the parameter; they are left out.
         details: paragraphs for the reference.
+        array_library: what its formulas are written for. "any": the array API standard; they are given numpy arrays on
+            a CPU, torch tensors on CUDA. "numpy" and "torch": that alone.
     """
 
     name: str
@@ -163,6 +186,7 @@ class Strategy(ABC):
     numeric: bool = True
     may_lack: bool = False
     details: str = ""
+    array_library: Takes = "torch"
 
     def check(self, contest: Contest) -> None:  # noqa: B027 (most have nothing to add)
         """Raise UsageError for options that do not suit the contest, beyond what their declaration says."""
@@ -182,8 +206,8 @@ class Strategy(ABC):
         return contests
 
     @abstractmethod
-    def merge(self, contest: Contest) -> Iterator[Tensor]:
-        """The result, row-major, as 1-D tensors of the stored dtype on the contest's device.
+    def merge(self, contest: Contest) -> Iterator[Vector]:
+        """The result, row-major, as stored arrays of the contest's library (``ArrayLibrary``).
 
         Args:
             contest: as ``prepare`` returned it; contests may be merged in any order, and side by side.

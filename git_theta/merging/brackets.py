@@ -10,13 +10,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from git_theta.merging import masks
+from git_theta.tensors.array_library import Vector, namespace, to_numpy
 from git_theta.tensors.arrays import Parallel
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
 
 _DEVIATIONS = 3
 """How many standard deviations of a random sample a rank may be off, up or down."""
@@ -31,7 +34,7 @@ _HELD = 1 << 20
 class Source(NamedTuple):
     """A tensor that can be read any number of times: chunk by chunk, each head's magnitudes; and how many they are."""
 
-    read: Callable[[], Iterable[Sequence[Tensor]]]
+    read: Callable[[], Iterable[Sequence[Vector]]]
     elements: int
 
 
@@ -65,45 +68,44 @@ class Near:
     """
 
     def __init__(self, bracket: Bracket) -> None:
-        import torch
+        import numpy as np
 
         self._bracket = bracket
-        self._waiting: list[Tensor] = []
+        self._waiting: list[Vector] = []
         self.above = 0
-        self.magnitudes, self.counts = torch.empty(0, dtype=torch.int32), torch.empty(0, dtype=torch.int64)
+        self.magnitudes: Array = np.empty(0, np.int32)
+        self.counts: Array = np.empty(0, np.int64)
 
-    def add(self, magnitude: Tensor) -> None:
+    def add(self, magnitude: Vector) -> None:
         """Count a chunk."""
         if len(self.magnitudes) > _HELD:
             return
-        self.above += masks.count(magnitude > self._bracket.high)
-        self._waiting.append(magnitude[masks.between(magnitude, *self._bracket)])
+        low, high = self._bracket
+        self.above += masks.count(magnitude > high)
+        self._waiting.append(magnitude[masks.indices((magnitude >= low) & (magnitude <= high))])
         if sum(map(len, self._waiting)) >= _AT_ONCE:
             self.close()
 
     def close(self) -> Near:
         """Count what waits; returns this."""
-        import torch
-
         if self._waiting:
-            found, counts = torch.unique(torch.cat(self._waiting), return_counts=True)
+            xp = namespace(self._waiting[0])
+            found, counts = xp.unique_counts(xp.concat(self._waiting))
             self._waiting = []
-            self._take(found.cpu(), counts.cpu())
+            self._take(to_numpy(found), to_numpy(counts))
         return self
 
     def at_least(self, magnitude: int) -> int:
         """How many elements have that magnitude, which is within the bracket, or a larger one."""
-        import torch
+        return self.above + int(self.counts[self.magnitudes.searchsorted(magnitude) :].sum())
 
-        return self.above + int(self.counts[int(torch.searchsorted(self.magnitudes, magnitude)) :].sum())
+    def _take(self, magnitudes: Array, counts: Array) -> None:
+        import numpy as np
 
-    def _take(self, magnitudes: Tensor, counts: Tensor) -> None:
-        import torch
-
-        unique, places = torch.unique(torch.cat([self.magnitudes, magnitudes]), return_inverse=True)
-        self.magnitudes = unique.clone()  # which has room for all that were not
-        both = torch.cat([self.counts, counts])
-        self.counts = torch.zeros(len(self.magnitudes), dtype=torch.int64).index_add_(0, places, both)
+        self.magnitudes, places = np.unique(np.concatenate([self.magnitudes, magnitudes]), return_inverse=True)
+        both = np.concatenate([self.counts, counts])
+        self.counts = np.zeros(len(self.magnitudes), np.int64)
+        np.add.at(self.counts, places, both)
 
 
 class _Search:
@@ -149,7 +151,7 @@ def search(tensors: Mapping[str, Source], wanted: Sequence[Asked], parallel: Par
 
     Ranks that the sample misplaces, or that too many different magnitudes are near of, are not in the answer.
     """
-    brackets = _guessed(tensors, wanted, parallel)
+    brackets = _guess(tensors, wanted, parallel)
     searches = {asked: _Search(bracket) for asked, bracket in brackets.items()}
     for name, nears in zip(tensors, parallel(partial(_look, brackets), tensors.values()), strict=True):
         for asked, near in nears.items():
@@ -166,30 +168,31 @@ def _look(brackets: Mapping[Asked, Bracket], source: Source) -> dict[Asked, Near
     return {asked: near.close() for asked, near in nears.items()}
 
 
-def _guessed(tensors: Mapping[str, Source], wanted: Iterable[Asked], parallel: Parallel) -> dict[Asked, Bracket]:
+def _guess(tensors: Mapping[str, Source], wanted: Iterable[Asked], parallel: Parallel) -> dict[Asked, Bracket]:
     """A bracket for each rank, by what the samples have at it."""
-    import torch
+    import numpy as np
 
     elements = sum(source.elements for source in tensors.values())
     sampled = parallel(partial(_sample, most=_SAMPLE // len(tensors) + 1), tensors.values())
     samples = [sample for sample in sampled if sample]
     brackets = {}
     for asked in wanted:
-        values, order = torch.cat([heads[asked.head] for heads, _ in samples]).sort(descending=True)
-        shares = torch.cat([torch.full((len(heads[asked.head]),), share).double() for heads, share in samples])
-        ranks = shares[order].cumsum(0)
+        unsorted = np.concatenate([heads[asked.head] for heads, _ in samples])
+        shares = np.concatenate([np.full(len(heads[asked.head]), share) for heads, share in samples])
+        order = unsorted.argsort()[::-1]
+        values, ranks = unsorted[order], shares[order].cumsum()
         margin = _DEVIATIONS * math.sqrt(asked.rank * (elements - asked.rank) / len(values))
         later, earlier = (int((ranks < asked.rank + by).sum()) for by in (margin, -margin))
         low = int(values[later]) if later < len(values) else 0
-        high = int(values[earlier]) if earlier else torch.iinfo(values.dtype).max
+        high = int(values[earlier]) if earlier else np.iinfo(values.dtype).max
         brackets[asked] = Bracket(low, high)
     return brackets
 
 
-def _sample(source: Source, most: int) -> tuple[list[Tensor], float] | None:
+def _sample(source: Source, most: int) -> tuple[list[Array], float] | None:
     """Some of a tensor's first elements, by head, and how many of all each of them stands for; None of an empty one."""
     heads = next((heads for heads in source.read() if len(heads[0])), None)
     if heads is None:
         return None
-    taken = [head[:: len(heads[0]) // most + 1].clone().cpu() for head in heads]  # a view would keep all of the chunk
+    taken = [to_numpy(head)[:: len(heads[0]) // most + 1].copy() for head in heads]  # a view keeps all of the chunk
     return taken, source.elements / len(taken[0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from git_theta.manifest.model import Entry
 from git_theta.merging.base import Contest, Operand
@@ -11,9 +11,6 @@ from git_theta.merging.decisions import Decision, Entries
 from git_theta.tensors.arrays import Buffer
 from git_theta.tensors.dtypes import BY_NAME
 from git_theta.tensors.spec import Spec, spec_fits
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 Read = Callable[[Entry], Iterator[Buffer]]
 """The bytes of an entry, in pieces of whole elements, verified."""
@@ -28,11 +25,8 @@ class StoredOperand(Operand):
         self.spec = Spec(BY_NAME[entry.dtype], entry.shape)
         self._read = read
 
-    def chunks(self) -> Iterator[Tensor]:
-        from git_theta.tensors.torch_values import from_bytes
-
-        for piece in self._read(self.entry):
-            yield from_bytes(piece, self.spec.dtype)
+    def blocks(self) -> Iterator[Buffer]:
+        return self._read(self.entry)
 
 
 def contest(decision: Decision, read: Read, **rest: Any) -> Contest | None:

@@ -4,32 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from git_theta.merging.base import Contest, Operand
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from git_theta.tensors.array_library import ArrayLibrary, Vector
+from git_theta.tensors.arrays import Buffer
 
 SMALL = 16 << 20
-"""Bytes of a contest's tensors together up to which they are held. Of the budget of 300 MB, torch alone takes 220."""
+"""Bytes of a contest's tensors together up to which they are held. Each worker may hold as many."""
 
 
 class HeldOperand(Operand):
-    """An operand that is read once, and then held."""
+    """An operand whose arrays are read once, and then held: those of one library."""
 
     def __init__(self, operand: Operand) -> None:
         self.oid, self.spec = operand.oid, operand.spec
         self._operand = operand
-        self._held: list[Tensor] | None = None
+        self._arrays: list[Vector] | None = None
 
-    def chunks(self) -> Iterator[Tensor]:
-        if self._held is None:
-            self._held = list(self._operand.chunks())
-        return iter(self._held)
+    def blocks(self) -> Iterator[Buffer]:
+        return self._operand.blocks()
+
+    def arrays(self, library: ArrayLibrary) -> Iterator[Vector]:
+        if self._arrays is None:
+            self._arrays = list(self._operand.arrays(library))
+        return iter(self._arrays)
 
 
-def held(contest: Contest) -> Contest:
+def hold_small(contest: Contest) -> Contest:
     """The contest with operands that are read once; as it is where they are not small."""
     operands = [operand for operand in (*contest.branches, contest.base) if operand]
     if sum(operand.spec.nbytes for operand in operands) > SMALL:

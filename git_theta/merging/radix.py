@@ -10,17 +10,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
 from git_theta.merging import masks
 from git_theta.merging.brackets import Asked, Found, Outcome, Source
+from git_theta.tensors.array_library import Vector, namespace, to_numpy
 from git_theta.tensors.arrays import Parallel
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    Histograms = dict[int, Tensor]
-    """By the leading bits of magnitudes, how often each next digit follows them."""
+Histograms = dict[int, Vector]
+"""By the leading bits of magnitudes, how often each next digit follows them."""
 
 _DIGIT = 16
 
@@ -44,17 +41,15 @@ class Radix:
         self._high, self._low = self._low, max(0, self._low - _DIGIT)
         self._histograms = {}
 
-    def count(self, magnitude: Tensor) -> Histograms:
+    def count(self, magnitude: Vector) -> Histograms:
         """The digits of a chunk."""
-        import torch
-
         digits = 1 << (self._high - self._low)
         counts = {}
         for prefix in {prefix for prefix, _ in self._places.values()}:
             begins = magnitude
             if self._high < self._top:
                 begins = magnitude[masks.indices(magnitude >> self._high == prefix)] & ((1 << self._high) - 1)
-            counts[prefix] = torch.bincount(begins >> self._low, minlength=digits)
+            counts[prefix] = namespace(begins).bincount(begins >> self._low, minlength=digits)
         return counts
 
     def add(self, counts: Histograms) -> None:
@@ -83,9 +78,9 @@ def _added(total: Histograms, more: Histograms) -> Histograms:
     return total
 
 
-def _descend(histogram: Tensor, rank: int) -> tuple[int, int]:
+def _descend(histogram: Vector, rank: int) -> tuple[int, int]:
     """The bin that holds the rank-th largest, and its rank within the bin."""
-    from_the_top = histogram.flip(0).cumsum(0)
+    from_the_top = histogram[::-1].cumsum()
     bins = int((from_the_top < rank).sum())
     return len(histogram) - 1 - bins, rank - (int(from_the_top[bins - 1]) if bins else 0)
 
@@ -120,7 +115,7 @@ def _histograms(radixes: Mapping[int, Radix], source: Source) -> dict[int, Histo
     for heads in source.read():
         for head, radix in radixes.items():
             totals[head] = _added(totals[head], radix.count(heads[head]))
-    return totals
+    return {head: {prefix: to_numpy(counts) for prefix, counts in total.items()} for head, total in totals.items()}
 
 
 def _totals(found: Mapping[Asked, Found], source: Source) -> Counter[Asked]:

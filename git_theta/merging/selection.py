@@ -7,14 +7,12 @@ NaNs count as one magnitude, the largest.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from git_theta.merging import brackets, masks, radix
 from git_theta.merging.brackets import Asked, Outcome, Source
+from git_theta.tensors.array_library import Vector, namespace
 from git_theta.tensors.arrays import Parallel
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 class Cut(NamedTuple):
@@ -29,12 +27,15 @@ def infinity(*, wide: bool) -> int:
     return 0x7FF << 52 if wide else 0xFF << 23
 
 
-def magnitudes(values: Tensor, *, wide: bool) -> Tensor:
+def magnitudes(values: Vector, *, wide: bool) -> Vector:
     """|x| as integers in the order of magnitudes: int64 if ``wide``, else int32."""
-    import torch
-
-    absolute = values.to(torch.float64 if wide else torch.float32).abs()
-    return masks.bits(absolute).clamp_(max=infinity(wide=wide) + 1)
+    xp = namespace(values)
+    absolute = abs(xp.astype(values, xp.float64 if wide else xp.float32, copy=False))
+    found = masks.bits(absolute)
+    most = infinity(wide=wide)
+    if len(found) and int(xp.max(found)) > most:
+        found[found > most] = most + 1
+    return found
 
 
 class Keeper:
@@ -43,7 +44,7 @@ class Keeper:
     def __init__(self, cut: Cut) -> None:
         self._above, self._ties = cut
 
-    def mask(self, magnitude: Tensor) -> Tensor:
+    def mask(self, magnitude: Vector) -> Vector:
         """-1 for each element of the next chunk that is kept, else 0."""
         mask = masks.above(magnitude, self._above)
         if self._ties:

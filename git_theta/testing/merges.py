@@ -16,7 +16,9 @@ from git_theta.errors import UsageError
 from git_theta.merging import options
 from git_theta.merging.base import Contest, Operand, Strategy
 from git_theta.merging.checks import check
+from git_theta.merging.execution import library_for, merge_bytes
 from git_theta.tensors.arrays import Parallel
+from git_theta.tensors.torch_library import TorchLibrary
 from git_theta.testing.blocks import threaded_map
 from git_theta.testing.operands import DTYPES, EPSILON, SMALLEST, InMemory, Unreadable, coarse, fine, operand, unpack
 
@@ -114,24 +116,37 @@ class StrategyLaws(ABC):
                 assert self._merged(_cut(replace(asked, chunk=chunk), piece)) == expected
 
     def test_l9_threads_change_no_byte(self) -> None:
+        """Those of torch; numpy has none."""
         torch = pytest.importorskip("torch")
+        if self.make_strategy().array_library == "numpy":
+            pytest.skip("it does not compute with torch")
         before = torch.get_num_threads()
         try:
             for asked in self._contests("F32", size=_MANY):
                 found = set()
                 for threads in (1, 2, 3):
                     torch.set_num_threads(threads)
-                    found.add(self._merged(replace(asked, chunk=_MANY)))
+                    found.add(self._merged(replace(asked, chunk=_MANY, library=TorchLibrary())))
                 assert len(found) == 1
         finally:
             torch.set_num_threads(before)
 
+    def test_l9_array_libraries_give_the_same_bytes(self) -> None:
+        """Torch computes on the CPU here, which it is not used for: what it does there it does on CUDA."""
+        pytest.importorskip("torch")
+        if self.make_strategy().array_library != "any":
+            pytest.skip("it takes one library alone")
+        for dtype in DTYPES:
+            for asked in self._contests(dtype, coarse if dtype == "F16" else fine):
+                assert self._merged(replace(asked, library=TorchLibrary())) == self._merged(asked)
+
     def test_l9_cuda_gives_the_bytes_of_the_cpu(self) -> None:
         if not pytest.importorskip("torch").cuda.is_available():
             pytest.skip("needs a CUDA device")
+        library = library_for(self.make_strategy(), "cuda")
         for dtype in DTYPES:
             for asked in self._contests(dtype, size=_MANY):
-                assert self._merged(replace(asked, device="cuda")) == self._merged(asked)
+                assert self._merged(replace(asked, library=library)) == self._merged(asked)
 
     def test_l9_the_order_of_heads_changes_no_byte(self) -> None:
         if self.ordered:
@@ -234,7 +249,7 @@ class StrategyLaws(ABC):
     def _contest(self, heads: Sequence[Operand], base: Operand, chosen: Mapping[str, Any]) -> Contest:
         strategy = self.make_strategy()
         parsed = options.parse_options(strategy.name, strategy.options, chosen)
-        return Contest("layer.weight", tuple(heads), base, options=parsed)
+        return Contest("layer.weight", tuple(heads), base, options=parsed, library=library_for(strategy, "cpu"))
 
     def _merged(self, asked: Contest) -> bytes:
         """What comes out: b"" where nothing does."""
@@ -246,8 +261,6 @@ class StrategyLaws(ABC):
 
     def _prepared(self, contests: Sequence[Contest], parallel: Parallel = map) -> dict[str, bytes]:
         """What comes out of several, by name."""
-        from git_theta.tensors.torch_values import to_bytes
-
         strategy = self.make_strategy()
         for asked in contests:
             check(strategy, asked)
@@ -255,7 +268,7 @@ class StrategyLaws(ABC):
         assert [asked.name for asked in prepared] == [asked.name for asked in contests]
 
         def merged(asked: Contest) -> tuple[str, bytes]:
-            return asked.name, b"".join(map(bytes, map(to_bytes, strategy.merge(asked))))
+            return asked.name, b"".join(map(bytes, merge_bytes(strategy, asked)))
 
         return dict(parallel(merged, prepared))
 

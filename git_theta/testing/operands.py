@@ -6,9 +6,9 @@ import hashlib
 import random
 import struct
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from git_theta.merging.base import Operand
+from git_theta.tensors.arrays import Buffer
 from git_theta.tensors.dtypes import BY_NAME
 from git_theta.tensors.spec import Spec
 from git_theta.testing.blocks import weight_bytes
@@ -39,21 +39,19 @@ class InMemory(Operand):
         self.taken = 0
         self._step = (piece or len(data) or 1) * spec.dtype.bits // 8
 
-    def chunks(self) -> Iterator[Any]:
-        from git_theta.tensors.torch_values import from_bytes
-
+    def blocks(self) -> Iterator[Buffer]:
         self.taken = 0
         for start in range(0, len(self.data), self._step):
             piece = self.data[start : start + self._step]
             self.taken += len(piece)
-            yield from_bytes(piece, self.spec.dtype)
-            yield from_bytes(b"", self.spec.dtype)
+            yield piece
+            yield b""
 
 
 class Unreadable(InMemory):
     """A tensor that ids alone must settle (L8)."""
 
-    def chunks(self) -> Iterator[Any]:
+    def blocks(self) -> Iterator[Buffer]:
         raise AssertionError(f"{self.oid[:8]} was read, and ids could decide")
 
 

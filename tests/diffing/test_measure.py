@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from git_theta.diffing.base import Change, ChangeStatus, Measures, ParameterVersion
-from git_theta.diffing.chunk_reader import CHUNK, recut
 from git_theta.diffing.measure import measure
 from git_theta.manifest.model import Entry
 from git_theta.tensors.dtypes import BY_NAME
+from git_theta.tensors.lockstep import CHUNK, recut
 from git_theta.tensors.numbers import codes, numbers, numeric, per_element
 from git_theta.tensors.spec import Spec
 from tests.diffing.entries import changed, entry

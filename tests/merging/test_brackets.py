@@ -4,46 +4,51 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pytest
-import torch
-from torch import Tensor
 
 from git_theta.merging import brackets, radix
 from git_theta.merging.brackets import Asked, Source
 from git_theta.merging.selection import Cut, cuts, magnitudes
+from tests.merging.libraries import FROM_NUMPY
 
+Array = npt.NDArray[np.float32]
 CHUNK = 1000
 
 
-def source(*heads: Tensor) -> Source:
+def source(*heads: Array, library: str = "numpy") -> Source:
     """A tensor of several heads that comes in chunks."""
 
-    def read() -> Iterator[Sequence[Tensor]]:
-        for pieces in zip(*(torch.split(head, CHUNK) for head in heads), strict=True):
+    def read() -> Iterator[Sequence[Any]]:
+        for start in range(0, len(heads[0]), CHUNK):
+            pieces = (FROM_NUMPY[library](head[start : start + CHUNK]) for head in heads)
             yield [magnitudes(piece, wide=False) for piece in pieces]
 
     return Source(read, len(heads[0]))
 
 
-def normal(size: int, seed: int) -> Tensor:
-    return torch.randn(size, generator=torch.Generator().manual_seed(seed))
+def normal(size: int, seed: int) -> Array:
+    return np.random.default_rng(100 + seed).standard_normal(size, np.float32)
 
 
-def tensors() -> dict[str, Source]:
+def tensors(library: str = "numpy") -> dict[str, Source]:
     """Three tensors of two heads: small, empty and large."""
     return {
-        name: source(normal(size, seed), normal(size, seed + 1))
+        name: source(normal(size, seed), normal(size, seed + 1), library=library)
         for name, size, seed in (("a", 500, 1), ("b", 0, 3), ("c", 40_000, 5))
     }
 
 
+@pytest.mark.parametrize("library", FROM_NUMPY)
 @pytest.mark.parametrize("rank", [1, 8_000, 40_499])
-def test_what_is_found_in_one_pass_is_what_all_digits_find(rank: int) -> None:
+def test_what_is_found_in_one_pass_is_what_all_digits_find(rank: int, library: str) -> None:
     asked = [Asked(0, rank), Asked(1, rank)]
-    found = brackets.search(tensors(), asked, map)
+    found = brackets.search(tensors(library), asked, map)
     assert sorted(found) == asked
-    assert found == radix.search(tensors(), asked, map, wide=False)
+    assert found == radix.search(tensors(library), asked, map, wide=False)
 
 
 def test_of_coarse_magnitudes_each_is_counted_once() -> None:
@@ -54,7 +59,7 @@ def test_of_coarse_magnitudes_each_is_counted_once() -> None:
 
 
 def test_a_sample_that_misleads_finds_nothing() -> None:
-    values = torch.cat([torch.full((CHUNK,), 100.0), normal(39_000, 1)])
+    values = np.concatenate([np.full(CHUNK, 100, np.float32), normal(39_000, 1)])
     assert brackets.search({"w": source(values)}, [Asked(0, 20_000)], map) == {}
 
 
@@ -73,7 +78,7 @@ def test_where_a_sample_fails_the_cuts_are_the_same(monkeypatch: pytest.MonkeyPa
 def test_one_sampling_and_one_look_are_all_it_takes() -> None:
     readings = []
 
-    def read(inner: Source) -> Iterator[Sequence[Tensor]]:
+    def read(inner: Source) -> Iterator[Sequence[Any]]:
         readings.append(1)
         yield from inner.read()
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from git_theta.merging.base import Contest, Operand
-from git_theta.merging.held import SMALL, held
+from git_theta.merging.held import SMALL, hold_small
+from git_theta.tensors.arrays import Buffer
 from git_theta.tensors.dtypes import BY_NAME
+from git_theta.tensors.numpy_library import NUMPY
 from git_theta.tensors.spec import Spec
 
 
@@ -22,19 +23,20 @@ class Counted(Operand):
         self.spec = Spec(BY_NAME["F32"], (elements,))
         self.readings = 0
 
-    def chunks(self) -> Iterator[Tensor]:
+    def blocks(self) -> Iterator[Buffer]:
         self.readings += 1
-        yield from (torch.ones(1), torch.full((1,), 2.0))
+        yield from (np.ones(1, "<f4").data.cast("B"), np.full(1, 2, "<f4").data.cast("B"))
 
 
 def read_twice(elements: int) -> list[int]:
     """How often a head, and a base, of that many elements are read when they are asked for twice."""
     head, base = Counted(elements), Counted(elements)
-    contest = held(Contest("w", (head, None), base))
+    contest = hold_small(Contest("w", (head, None), base))
     branch, lacking = contest.branches
     assert branch and contest.base and lacking is None
     for operand in (branch, contest.base):
-        assert torch.cat(list(operand.chunks())).tolist() == torch.cat(list(operand.chunks())).tolist() == [1.0, 2.0]
+        readings = [np.concatenate(list(operand.arrays(NUMPY))).tolist() for _ in range(2)]
+        assert readings == [[1.0, 2.0]] * 2
     return [head.readings, base.readings]
 
 
@@ -48,5 +50,5 @@ def test_tensors_that_are_not_small_together_are_not_held() -> None:
 
 def test_a_report_is_that_of_the_contest_it_came_from() -> None:
     contest = Contest("w", (Counted(1), Counted(1)))
-    held(contest).report.facts["t"] = 1.0
+    hold_small(contest).report.facts["t"] = 1.0
     assert contest.report.facts == {"t": 1.0}

@@ -1,40 +1,52 @@
-"""Sums over tensors: exact enough, and the same however they are cut."""
+"""Sums over tensors: exact enough, and the same however they are cut and whoever adds."""
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
+import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from git_theta.merging.reductions import BLOCK, PairwiseSum
+from tests.merging.libraries import FROM_NUMPY
 
 
-def total(terms: torch.Tensor, chunk: int) -> float:
+def total(terms: Any, chunk: int, library: str = "numpy") -> float:
     pairwise = PairwiseSum()
-    for piece in torch.split(terms, chunk):
-        pairwise.add(piece)
+    for start in range(0, len(terms), chunk):
+        pairwise.add(FROM_NUMPY[library](terms[start : start + chunk]))
     return pairwise.value()
 
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(1, 5 * BLOCK), st.integers(1, 2 * BLOCK), st.integers(0, 2**32))
-def test_the_sum_is_that_of_fsum_and_does_not_depend_on_chunks(size: int, chunk: int, seed: int) -> None:
-    terms = torch.randn(size, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+def test_the_sum_is_that_of_fsum_and_depends_on_neither_chunks_nor_library(size: int, chunk: int, seed: int) -> None:
+    terms = np.random.default_rng(seed).standard_normal(size)
     found = total(terms, chunk)
-    assert found == total(terms, size)
-    assert abs(found - math.fsum(terms.tolist())) <= 2**-53 * 40 * float(terms.abs().sum())
+    assert found == total(terms, size) == total(terms, chunk, "torch")
+    assert abs(found - math.fsum(terms)) <= 2**-53 * 40 * float(abs(terms).sum())
 
 
 @pytest.mark.parametrize("size", [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 7 * BLOCK])
 def test_whole_numbers_are_summed_exactly(size: int) -> None:
-    assert total(torch.arange(size, dtype=torch.float64), 1000) == size * (size - 1) / 2
+    assert total(np.arange(size, dtype=np.float64), 1000) == size * (size - 1) / 2
 
 
 def test_many_small_ones_are_not_lost_beside_a_large_one() -> None:
     """One after the other, each 1.0 would vanish beside 2**53."""
-    terms = torch.ones(BLOCK * 4, dtype=torch.float64)
+    terms = np.ones(BLOCK * 4)
     terms[0] = 2.0**53
     assert total(terms, 999) == 2.0**53 + 4 * BLOCK - 2
+
+
+def test_the_order_of_additions_is_this_one() -> None:
+    """Merges depend on it: halves of a block are added to each other until one number is left."""
+    terms = np.random.default_rng(1).standard_normal(BLOCK)
+    halves = list(terms)
+    while len(halves) > 1:
+        half = len(halves) // 2
+        halves = [left + right for left, right in zip(halves[:half], halves[half:], strict=True)]
+    assert total(terms, 77) == halves[0] != math.fsum(terms)

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 from git_theta.merging import masks
 from git_theta.merging.base import Contest, Head
 from git_theta.merging.numerics import is_wide, shared, weighted_sum
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from git_theta.tensors.array_library import Vector, lies_within, namespace
 
 
 class Combination:
@@ -31,32 +28,31 @@ class Combination:
         self._least = shared(contest, 5e-324 if is_wide(contest) else 2.0**-149)
         """The smallest number: what to divide by where no head counts, and the sum is 0."""
 
-    def __call__(self, terms: list[Tensor]) -> Tensor:
+    def __call__(self, terms: list[Vector]) -> Vector:
         total = add(terms)
         if not self._elect:
             return total / self._total if self._normalize else total
-        if not masks.is_finite(total):
+        if not lies_within(total, math.inf):
             total, terms = masks.positive_nan(total), list(map(masks.positive_nan, terms))
         agreeing = _agreeing(terms, _elected(total, self._lean))
         return self._mean(agreeing) if self._normalize else add(agreeing)
 
-    def _mean(self, agreeing: list[Tensor]) -> Tensor:
-        import torch
-
+    def _mean(self, agreeing: list[Vector]) -> Vector:
         counting = [masks.masked(by, masks.nonzero(term)) for by, term in zip(self._weights, agreeing, strict=True)]
-        return add(agreeing) / torch.maximum(add(counting), self._least)
+        return add(agreeing) / namespace(agreeing[0]).maximum(add(counting), self._least)
 
 
-def add(terms: list[Tensor]) -> Tensor:
+def add(terms: list[Vector]) -> Vector:
     """The sum, term after term."""
     return weighted_sum(terms, [None] * len(terms))
 
 
-def _elected(total: Tensor, lean: int) -> Tensor:
+def _elected(total: Vector, lean: int) -> Vector:
     """-1 where the sign is negative. As an integer, 0.0 less one is negative, and no other float changes its sign."""
-    return masks.negative_(masks.bits(total) - lean)
+    return masks.mark_negative(masks.bits(total) - lean)
 
 
-def _agreeing(terms: list[Tensor], sign: Tensor) -> list[Tensor]:
+def _agreeing(terms: list[Vector], sign: Vector) -> list[Vector]:
     """The terms where they have that sign; 0.0 elsewhere."""
-    return [masks.masked(term, masks.negative_(masks.bits(term) ^ sign).bitwise_not_()) for term in terms]
+    other = ~sign
+    return [masks.masked(term, masks.mark_negative(masks.bits(term) ^ other)) for term in terms]

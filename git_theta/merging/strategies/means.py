@@ -5,25 +5,24 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from git_theta.errors import UsageError
-from git_theta.merging.base import Contest, Strategy
+from git_theta.merging.base import Contest, Strategy, Takes
 from git_theta.merging.numerics import compute, labels, shared, weight, weighted_sum
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from git_theta.tensors.array_library import Vector
 
 
 @dataclass(frozen=True)
 class Mean(Strategy):
     """sum of w_i x_i / sum of w_i."""
 
+    array_library: Takes = "any"
+
     def check(self, contest: Contest) -> None:
         if contest.weights and math.fsum(contest.weights) == 0:
             raise UsageError("the weights add up to 0", hint="A mean divides by their sum.")
 
-    def merge(self, contest: Contest) -> Iterator[Tensor]:
+    def merge(self, contest: Contest) -> Iterator[Vector]:
         heads = contest.heads()
         weights = [weight(contest, head.weight) for head in heads]
         total = math.fsum(head.weight for head in heads)

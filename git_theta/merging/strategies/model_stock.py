@@ -6,15 +6,12 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING
 
-from git_theta.merging.base import Contest, Head, Strategy
-from git_theta.merging.held import held
+from git_theta.merging.base import Contest, Head, Strategy, Takes
+from git_theta.merging.held import hold_small
 from git_theta.merging.numerics import Chunk, compute, labels, shared, weighted_sum
 from git_theta.merging.reductions import products
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from git_theta.tensors.array_library import Vector
 
 SINGULAR = 1e-6
 """Below this denominator the unit task vectors cancel, and t would be what is left of rounding errors."""
@@ -24,13 +21,15 @@ SINGULAR = 1e-6
 class ModelStock(Strategy):
     """base + t * mean of the task vectors, t = N c / (1 + (N - 1) c), c their mean pairwise cosine."""
 
-    def merge(self, contest: Contest) -> Iterator[Tensor]:
-        contest = held(contest)
+    array_library: Takes = "any"
+
+    def merge(self, contest: Contest) -> Iterator[Vector]:
+        contest = hold_small(contest)
         assert contest.base
         heads = contest.heads()
         t, count = shared(contest, _ratio(contest, heads)), shared(contest, len(heads))
 
-        def formula(chunk: Chunk) -> Tensor:
+        def formula(chunk: Chunk) -> Vector:
             *values, base = chunk.values
             changes = [value - base for value in values]
             return base + weighted_sum(changes, [None] * len(changes)) / count * t

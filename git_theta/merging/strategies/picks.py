@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from git_theta.merging.base import Contest, Settled, Strategy
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from git_theta.merging.base import Contest, Settled, Strategy, Takes
+from git_theta.tensors.array_library import Vector
 
 
 @dataclass(frozen=True)
@@ -20,6 +17,7 @@ class Pick(Strategy):
         position: which branch; None for the base.
     """
 
+    array_library: Takes = "any"
     position: int | None = None
 
     def pick(self, contest: Contest) -> Settled | None:
@@ -27,9 +25,9 @@ class Pick(Strategy):
             return contest.settled() or Settled(contest.branches[self.position])
         return contest.settled() or (Settled(contest.base) if contest.base else None)
 
-    def merge(self, contest: Contest) -> Iterator[Tensor]:
+    def merge(self, contest: Contest) -> Iterator[Vector]:
         picked = self.pick(contest)
-        yield from picked.operand.chunks() if picked and picked.operand else ()
+        yield from picked.operand.arrays(contest.library) if picked and picked.operand else ()
 
 
 _SOURCE = "Git's own merge options -Xours and -Xtheirs"

@@ -5,16 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from git_theta.merging.base import Contest, Operand, Strategy
-from git_theta.merging.held import held
+from git_theta.merging.base import Contest, Operand, Strategy, Takes
+from git_theta.merging.held import hold_small
 from git_theta.merging.numerics import compute, shared, weighted_sum
 from git_theta.merging.options import Option
 from git_theta.merging.reductions import products
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from git_theta.tensors.array_library import Vector
 
 STRAIGHT = 0.9995
 """|cos| above which the arc is followed in a straight line: sin of the angle is too small to divide by."""
@@ -24,8 +21,10 @@ STRAIGHT = 0.9995
 class Slerp(Strategy):
     """sin((1 - t) a) / sin(a) * x + sin(t a) / sin(a) * y, where a is the angle between x and y."""
 
-    def merge(self, contest: Contest) -> Iterator[Tensor]:
-        operands = [branch for branch in held(contest).branches if branch]
+    array_library: Takes = "any"
+
+    def merge(self, contest: Contest) -> Iterator[Vector]:
+        operands = [branch for branch in hold_small(contest).branches if branch]
         shares = [shared(contest, share) for share in _shares(contest, operands)]
         return compute(contest, operands, ["head 1", "head 2"], lambda chunk: weighted_sum(chunk.values, shares))
 

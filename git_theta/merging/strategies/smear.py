@@ -5,16 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from git_theta.errors import UsageError
 from git_theta.globs import name_matcher
-from git_theta.merging.base import Contest, Strategy
+from git_theta.merging.base import Contest, Strategy, Takes
 from git_theta.merging.numerics import compute, labels, shared, weighted_sum
 from git_theta.merging.options import Option
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from git_theta.tensors.array_library import Vector
 
 _EPSILON = 1e-5
 """LayerNorm's, as in torch."""
@@ -25,10 +23,12 @@ _ROUTES = ("logits", "routing", "scores")
 class Smear(Strategy):
     """sum of w_i x_i, w = softmax(logits / temperature) over the heads that have the parameter."""
 
+    array_library: Takes = "any"
+
     def check(self, contest: Contest) -> None:
         _logits(contest)
 
-    def merge(self, contest: Contest) -> Iterator[Tensor]:
+    def merge(self, contest: Contest) -> Iterator[Vector]:
         heads = contest.heads()
         logits = _logits(contest)
         # By logit, then content: the order of heads must not change the sum that softmax divides by.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from git_theta.merging import masks
 from git_theta.merging.base import Contest, Head, Operand
@@ -13,14 +13,12 @@ from git_theta.merging.brackets import Source
 from git_theta.merging.generator import Generator
 from git_theta.merging.numerics import Chunk, is_wide, numbers, shared, stream, weight
 from git_theta.merging.selection import Cut, Keeper, cuts, magnitudes
+from git_theta.tensors.array_library import Vector, namespace
 from git_theta.tensors.arrays import Parallel
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 Sparsify = Literal["none", "magnitude", "random", "breadcrumbs"]
 
-Keep = Callable[[int, "Tensor"], "Tensor"]
+Keep = Callable[[int, Vector], Vector]
 """The index of a chunk's first element and a task vector's values to a mask (see ``masks``)."""
 
 
@@ -52,15 +50,15 @@ class Terms:
         self._rescale = shared(contest, contest.options["density"]) if sparsify == "random" else None
         self._keep = [_keep(contest, head, sparsify, cut) for head in self.heads]
 
-    def of(self, chunk: Chunk) -> list[Tensor]:
+    def of(self, chunk: Chunk) -> list[Vector]:
         """w_i * sparse(x_i - base), head by head."""
         *values, base = chunk.values
         return [self._term(head, chunk.start, value - base) for head, value in enumerate(values)]
 
-    def _term(self, head: int, start: int, change: Tensor) -> Tensor:
+    def _term(self, head: int, start: int, change: Vector) -> Vector:
         keep, by = self._keep[head], self._weights[head]
         if keep is not None:
-            change = masks.masked(change, keep(start, change).to(masks.bits(change).dtype))
+            change = masks.masked(change, keep(start, change))
         if self._rescale is not None:
             change = change / self._rescale
         return change if by is None else change * by
@@ -79,20 +77,19 @@ def find_cuts(contests: Sequence[Contest], sparsify: Sparsify, parallel: Paralle
     wanted = _ranks(sparsify, contests[0], sum(map(numbers, contests)))
     positions = range(len(contests[0].branches))
 
-    def read(contest: Contest) -> Iterator[Sequence[Tensor]]:
-        return ([magnitudes(change, wide=wide) for change in changes] for changes in _changes(contest))
-
-    tensors = {contest.name: Source(partial(read, contest), numbers(contest)) for contest in contests}
+    tensors = {contest.name: Source(partial(_magnitudes, contest, wide), numbers(contest)) for contest in contests}
     found = cuts(tensors, [wanted for _ in positions], wide=wide, parallel=parallel)
     return {name: Cuts(dict(zip(positions, heads, strict=True)), wide) for name, heads in found.items()}
 
 
-def _changes(contest: Contest) -> Iterator[list[Tensor]]:
-    """The task vectors by position, chunk by chunk."""
+def _magnitudes(contest: Contest, wide: bool) -> Iterator[list[Vector]]:
+    """Those of the task vectors by position, chunk by chunk."""
     operands = [branch for branch in (*contest.branches, contest.base) if branch]
     for chunk in stream(contest, operands):
         *values, base = chunk.values
-        yield [value - base for value in values]
+        with contest.library.quiet():
+            found = [magnitudes(value - base, wide=wide) for value in values]
+        yield found
 
 
 def _ranks(sparsify: Sparsify, contest: Contest, count: int) -> tuple[int, ...]:
@@ -112,9 +109,11 @@ def _keep(contest: Contest, head: Head, sparsify: Sparsify, cut: Cuts | None) ->
 def _random(contest: Contest, head: Head) -> Keep:
     generator = Generator(contest.seed, contest.name, head.oid, head.twin)
     threshold = round(contest.options["density"] * 2**32)
+    library = contest.library
 
-    def keep(start: int, change: Tensor) -> Tensor:
-        return masks.negative_(generator.words(start, len(change), change.device) - threshold)
+    def keep(start: int, change: Vector) -> Vector:
+        below = masks.mark_negative(generator.words(start, len(change), library) - threshold)
+        return library.xp.astype(below, masks.bits(change).dtype, copy=False)
 
     return keep
 
@@ -122,11 +121,11 @@ def _random(contest: Contest, head: Head) -> Keep:
 def _between(cut: Sequence[Cut], *, wide: bool) -> Keep:
     inner, *outer = map(Keeper, cut)
 
-    def keep(_start: int, change: Tensor) -> Tensor:
+    def keep(_start: int, change: Vector) -> Vector:
         magnitude = magnitudes(change, wide=wide)
         mask = inner.mask(magnitude)
         for keeper in outer:
-            mask = mask & ~keeper.mask(magnitude)
-        return mask
+            mask &= ~keeper.mask(magnitude)
+        return namespace(mask).astype(mask, masks.bits(change).dtype, copy=False)
 
     return keep

@@ -11,19 +11,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from git_theta.errors import UsageError
-from git_theta.merging.base import Contest, Strategy
-from git_theta.merging.held import held
+from git_theta.merging import masks
+from git_theta.merging.base import Contest, Strategy, Takes
+from git_theta.merging.held import hold_small
 from git_theta.merging.numerics import Chunk, compute, labels, stream, weight
 from git_theta.merging.options import Option
 from git_theta.merging.strategies.election import Combination, add
 from git_theta.merging.strategies.sparsify import Cuts, Sparsify, Terms, find_cuts, is_cut
+from git_theta.tensors.array_library import Vector
 from git_theta.tensors.arrays import Parallel
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 class Survey(NamedTuple):
@@ -47,6 +46,7 @@ class TaskVectorStrategy(Strategy):
         elect: whether each element elects a sign, and only heads that agree with it count.
     """
 
+    array_library: Takes = "any"
     sparsify: Sparsify = "none"
     elect: bool = False
 
@@ -64,14 +64,14 @@ class TaskVectorStrategy(Strategy):
         surveys = self._survey(sorted(contests, key=lambda contest: contest.name), parallel)
         return [replace(contest, context=surveys[contest.name]) for contest in contests]
 
-    def merge(self, contest: Contest) -> Iterator[Tensor]:
-        contest = contest if contest.context or not self._looks_twice(contest) else held(contest)
+    def merge(self, contest: Contest) -> Iterator[Vector]:
+        contest = contest if contest.context or not self._looks_twice(contest) else hold_small(contest)
         survey: Survey = contest.context or self._survey([contest])[contest.name]
         terms = Terms(contest, self.sparsify, survey.cuts)
         combine = Combination(contest, terms.heads, elect=self.elect, lean=survey.lean)
         scale = weight(contest, contest.options["lambda"])
 
-        def formula(chunk: Chunk) -> Tensor:
+        def formula(chunk: Chunk) -> Vector:
             total = combine(terms.of(chunk))
             return chunk.values[-1] + (total if scale is None else total * scale)
 
@@ -92,8 +92,12 @@ class TaskVectorStrategy(Strategy):
 
         def balance(contest: Contest) -> int:
             terms = Terms(contest, self.sparsify, cuts.get(contest.name))
-            totals = (add(terms.of(chunk)) for chunk in stream(contest, terms.operands))
-            return sum(int((total > 0).sum()) - int((total < 0).sum()) for total in totals)
+            found = 0
+            for chunk in stream(contest, terms.operands):
+                with contest.library.quiet():
+                    total = add(terms.of(chunk))
+                found += masks.count(total > 0) - masks.count(total < 0)
+            return found
 
         return int(sum(parallel(balance, contests)) <= 0)
 

@@ -14,12 +14,13 @@ from git_theta import parameters
 from git_theta.errors import ConflictError
 from git_theta.manifest.model import Entry, Manifest
 from git_theta.merging import options
-from git_theta.merging.base import STRATEGIES, Contest, Report, Strategy
+from git_theta.merging.base import STRATEGIES, Contest, Report
 from git_theta.merging.catalogue import load_strategy
 from git_theta.merging.checks import check
 from git_theta.merging.contests import contest
 from git_theta.merging.decisions import BASE, Decision
 from git_theta.merging.devices import one_thread_each
+from git_theta.merging.execution import library_for, merge_bytes
 from git_theta.merging.plan import Plan, settle_contested
 from git_theta.merging.policy import CONFLICT, Choice, prefix_origin
 from git_theta.operations.adding.known_parts import KnownParts
@@ -29,7 +30,6 @@ from git_theta.operations.availability import require_entries
 from git_theta.operations.context import Context
 from git_theta.operations.merging.assemble import assemble_manifest
 from git_theta.operations.merging.frame_merge import settle_frame
-from git_theta.tensors.arrays import Buffer
 
 _FRAME_CONTESTED = "both sides changed what is no parameter: metadata, pickled values"
 _NO_BASE = "there is no merge base to take it from"
@@ -159,7 +159,7 @@ def _make_contest(decision: Decision, choice: Choice, settings: MergeSettings, c
         lambda entry: parameters.read_values(entry, context.store, map),
         weights=settings.weights,
         seed=settings.seed,
-        device=settings.device,
+        library=library_for(strategy, settings.device),
         options=options.parse_options(strategy.name, strategy.options, choice.options),
     )
     if found is None:
@@ -177,7 +177,7 @@ def _run_jobs(jobs: Sequence[_StrategyJob], context: Context) -> tuple[dict[str,
         (entry for job in jobs for held in (*job.decision.heads, job.decision.base) for entry in held), context
     )
     writer, applied = PartWriter(context, KnownParts(context, None)), []
-    if jobs:
+    if any(job.contest.library.name == "torch" for job in jobs):
         one_thread_each()
     for (name, _), group in groups.items():
         strategy = load_strategy(name)
@@ -186,16 +186,10 @@ def _run_jobs(jobs: Sequence[_StrategyJob], context: Context) -> tuple[dict[str,
         for job, found in zip(group, prepared, strict=True):
             entry = next(held[0] for held in job.decision.heads if held)
             label = PartLabel(entry.name, entry.dtype, entry.shape, entry.views)
-            writer.add_computed(label, found.spec.dtype.width, partial(_merge_bytes, strategy, found))
+            writer.add_computed(label, found.spec.dtype.width, partial(merge_bytes, strategy, found))
             settings = MergeSettings(found.weights if strategy.takes_weights else None, found.seed)
             applied.append(AppliedStrategy(job.decision, job.choice, found.report, settings))
     return {entry.name or "": entry for entry in writer.entries()}, applied
-
-
-def _merge_bytes(strategy: Strategy, prepared: Contest) -> Iterator[Buffer]:
-    from git_theta.tensors.torch_values import to_bytes
-
-    return map(to_bytes, STRATEGIES.guard_iterator(strategy.name, strategy.merge(prepared)))
 
 
 def _first_head(decision: Decision) -> int:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import math
 import os
 from pathlib import Path
-from typing import NamedTuple
 
 from git_theta import parameters
 from git_theta.errors import ManifestError
 from git_theta.manifest.model import Manifest
 from git_theta.manifest.text import decode_manifest
-from git_theta.merging.checks import is_floating
+from git_theta.merging.agreement import Changes, is_measurable, measure_changes
 from git_theta.merging.contests import contest
 from git_theta.merging.decisions import Decision
-from git_theta.merging.reductions import products
 from git_theta.operations.adding.clean import clean_stream
 from git_theta.operations.availability import require_entries
 from git_theta.operations.context import Context
@@ -22,21 +19,6 @@ from git_theta.operations.merging.apply_plan import Choose, MergeResult, MergeSe
 from git_theta.operations.merging.conflicts import Conflict, is_same_file
 from git_theta.operations.streams import Stream
 from git_theta.operations.worktree_files import claims_manifest, find_regular_file
-
-
-class SideChanges(NamedTuple):
-    """How far each side moved a parameter: since the merge base, or from zero where there is none.
-
-    Attributes:
-        since_base: whether there is one.
-        ours, theirs: Euclidean norms of the changes.
-        cosine: of the two changes; NaN where one of them is zero.
-    """
-
-    since_base: bool
-    ours: float
-    theirs: float
-    cosine: float
 
 
 def resolve_conflict(conflict: Conflict, choose: Choose, settings: MergeSettings, context: Context) -> MergeResult:
@@ -60,19 +42,13 @@ def is_untouched(conflict: Conflict, path: str, worktree: Path, context: Context
     return is_same_file(here, written) or is_same_file(here, conflict.settled_plan.heads[0])
 
 
-def measure_sides(decision: Decision, context: Context) -> SideChanges | None:
+def measure_sides(decision: Decision, context: Context) -> Changes | None:
     """How far the two sides moved a contested parameter, in fp64, streamed; None where it cannot be computed with."""
     found = contest(decision, lambda entry: parameters.read_values(entry, context.store, map))
-    if found is None or None in found.branches:
-        return None
-    sides = [branch for branch in found.branches if branch is not None]
-    if len({side.spec for side in sides}) > 1 or not is_floating(found.spec.dtype):
+    if found is None or None in found.branches or not is_measurable(found):
         return None
     require_entries((entry for held in (*decision.heads, decision.base) for entry in held), context)
-    inner = products(found, sides, found.base)
-    ours, theirs = math.sqrt(inner[0, 0]), math.sqrt(inner[1, 1])
-    cosine = inner[0, 1] / (ours * theirs) if ours and theirs else math.nan
-    return SideChanges(found.base is not None, ours, theirs, cosine)
+    return measure_changes(found)
 
 
 def _choose_nothing(_: Decision) -> None:

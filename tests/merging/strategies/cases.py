@@ -15,8 +15,9 @@ from torch import Tensor
 from git_theta.merging import options
 from git_theta.merging.base import Contest
 from git_theta.merging.catalogue import load_strategy
-from git_theta.merging.library import TensorOperand
-from git_theta.tensors.torch_values import to_bytes
+from git_theta.merging.execution import merge_bytes
+from git_theta.merging.given import TensorOperand
+from git_theta.tensors.torch_values import from_bytes, to_bytes
 
 Array = npt.NDArray[np.float64]
 STORED = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32, "fp64": torch.float64}
@@ -84,8 +85,8 @@ def same_bytes(left: Tensor, right: Tensor) -> bool:
 
 
 def contest(strategy: str, branches: Sequence[Tensor | None], base: Tensor | None = None, **rest: Any) -> Contest:
-    """A contest with options by name; ``weights``, ``seed``, ``chunk``, ``device`` and ``name`` are the contest's."""
-    own = {key: rest.pop(key) for key in ("weights", "seed", "chunk", "device") if key in rest}
+    """A contest with options by name; ``weights``, ``seed``, ``chunk``, ``library`` and ``name`` are the contest's."""
+    own = {key: rest.pop(key) for key in ("weights", "seed", "chunk", "library") if key in rest}
     return Contest(
         rest.pop("name", "layer.weight"),
         tuple(None if branch is None else TensorOperand(branch) for branch in branches),
@@ -97,5 +98,4 @@ def contest(strategy: str, branches: Sequence[Tensor | None], base: Tensor | Non
 
 def merge(strategy: str, asked: Contest) -> Tensor:
     """The contest's result: flat."""
-    chunks = list(load_strategy(strategy).merge(asked))
-    return torch.cat([chunk.view(torch.uint8) for chunk in chunks]).view(chunks[0].dtype)
+    return from_bytes(b"".join(map(bytes, merge_bytes(load_strategy(strategy), asked))), asked.spec.dtype)

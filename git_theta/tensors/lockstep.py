@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from git_theta.tensors import numbers
 from git_theta.tensors.arrays import Buffer
+from git_theta.tensors.inner_products import Segment
 from git_theta.tensors.spec import Spec
 
 if TYPE_CHECKING:
@@ -20,10 +21,6 @@ CHUNK = 1 << 16
 """Numbers at a time: fewer, and threads spend their time on handing each other the interpreter (a diff takes 1.15 times
 as long with half as many); more, and arrays leave the core's cache. A multiple of 8, so of whole packed bytes.
 """
-_DOT = 1 << 13
-"""Numbers that BLAS multiplies at a time: few enough for it to start no threads, whose number would change the sum."""
-_VANISHING = 2.0**-600
-"""Sums of squares below this may have lost squares that matter."""
 
 
 def recut(pieces: Iterable[Buffer], size: int) -> Iterator[Buffer]:
@@ -45,33 +42,7 @@ def recut(pieces: Iterable[Buffer], size: int) -> Iterator[Buffer]:
         yield held
 
 
-class Version(NamedTuple):
-    """A chunk of one version: its values, all finite, and the sum of their squares, which may be too large or small."""
-
-    values: Doubles
-    squares: float
-
-    def scaled(self) -> tuple[Doubles, int, float]:
-        """The values times a power of two, the exponent that undoes it, and the sum of their squares, which is safe."""
-        import numpy as np
-
-        if _VANISHING < self.squares < math.inf:
-            return self.values, 0, self.squares
-        exponent = math.frexp(float(np.abs(self.values).max(initial=0.0)))[1]
-        values = np.ldexp(self.values, -exponent)
-        return values, exponent, dot(values, values)
-
-
-def dot(first: Doubles, second: Doubles) -> float:
-    """The sum of the products, in an order that depends on nothing but how many there are."""
-    import numpy as np
-
-    whole = len(first) // _DOT * _DOT
-    parts = np.matmul(first[:whole].reshape(-1, 1, _DOT), second[:whole].reshape(-1, _DOT, 1))
-    return float(parts.sum()) + float(np.dot(first[whole:], second[whole:]))
-
-
-class Reader:
+class LockstepReader:
     """Chunks of several versions of a tensor as doubles, in buffers that the next chunk overwrites.
 
     Attributes:
@@ -95,22 +66,23 @@ class Reader:
         self._left -= len(found[0])
         return found
 
-    def finite(self, codes: Iterable[NDArray[Any]]) -> list[Version]:
+    def finite(self, codes: Iterable[NDArray[Any]]) -> list[Segment]:
         """The values of codes as doubles, with 0 for elements that are not finite in every version."""
         import numpy as np
 
-        versions = []
+        segments = []
         for buffer, each in zip(self._doubles, codes, strict=True):
             values = buffer[: len(each) * self._per_element]
             np.copyto(values, numbers.numbers(each, self._dtype))
-            versions.append(Version(values, dot(values, values)))
+            segments.append(Segment.of(values))
         # NaN and infinity outlast any sum; one that merely overflows costs no more than a closer look.
-        if all(math.isfinite(version.squares) for version in versions):
-            return versions
-        self._clear([version.values for version in versions])
-        return [Version(values, dot(values, values)) for values, _ in versions]
+        if all(math.isfinite(segment.squares) for segment in segments):
+            return segments
+        self._clear([segment.values for segment in segments])
+        return [Segment.of(values) for values, *_ in segments]
 
     def _clear(self, versions: list[Doubles]) -> None:
+        """Count what is not finite, and put 0 in its place."""
         import numpy as np
 
         rows = [values.reshape(-1, self._per_element) for values in versions]

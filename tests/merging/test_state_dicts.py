@@ -6,6 +6,7 @@ import subprocess
 import sys
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -96,7 +97,10 @@ def test_all_conflicts_are_named_at_once() -> None:
     assert caught.value.exit_code == 12
 
 
-@pytest.mark.parametrize("value", ["text", 3, None, torch.eye(2).to_sparse()])
+NOT_DENSE = ["text", 3, None, torch.eye(2).to_sparse(), [1.0], np.float32(1), np.array(["text"]), np.ma.ones(2)]
+
+
+@pytest.mark.parametrize("value", NOT_DENSE, ids=repr)
 def test_what_is_no_dense_tensor_is_refused(value: Any) -> None:
     with pytest.raises(UsageError, match="'_extra_state' is no dense tensor"):
         merge_state_dicts("average", [{"_extra_state": value}, {"_extra_state": A}])
@@ -122,6 +126,97 @@ def test_the_device_changes_nothing_but_where_it_is_computed(strategy: str) -> N
     dicts = [{"w": A}, {"w": B}], {"w": C}
     merged = merge_state_dicts(strategy, *dicts, device="cpu")
     assert torch.equal(merged["w"], merge_state_dicts(strategy, *dicts)["w"])
+
+
+@pytest.mark.parametrize("name", ["bfloat16", "float8_e4m3fn", "float8_e5m2", "float8_e4m3fnuz", "float8_e5m2fnuz"])
+def test_dtypes_that_ml_dtypes_adds_to_numpy_are_merged(name: str) -> None:
+    dtype = pytest.importorskip("ml_dtypes").__dict__[name]
+    base, *heads = np.random.default_rng(1).standard_normal((3, 500)).astype(dtype)
+    merged = merge_tensors("ties", heads, base)
+    assert merged.dtype == dtype
+    tensors = [torch.from_numpy(row.view(np.uint8)).view(getattr(torch, name)) for row in (base, *heads)]
+    expected = merge_tensors("ties", tensors[1:], tensors[0])
+    assert merged.tobytes() == expected.view(torch.uint8).numpy().tobytes()
+
+
+STRATEGIES = [name for name in registry.BUILT_IN["merges"] if name != "smear"]
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "complex64", "complex128"])
+def test_numpy_arrays_are_merged_as_torch_tensors_are(strategy: str, dtype: str) -> None:
+    rows = np.random.default_rng(1).standard_normal((3, 500)).astype(dtype)
+    base, *heads = rows.reshape(3, 20, 25)
+    merged = merge_tensors(strategy, heads, base, seed=7)
+    assert type(merged) is np.ndarray
+    assert (merged.dtype, merged.shape, merged.flags.writeable) == (np.dtype(dtype), (20, 25), True)
+    tensors = merge_tensors(strategy, list(map(torch.from_numpy, heads)), torch.from_numpy(base), seed=7)
+    assert merged.tobytes() == tensors.numpy().tobytes()
+    assert not any(np.shares_memory(merged, row) for row in rows)
+
+
+def test_arrays_of_any_layout_are_merged_and_come_back_in_their_byte_order() -> None:
+    left, right = np.arange(6.0, dtype=">f4").reshape(2, 3), np.ones((3, 2), ">f4").T
+    merged = merge_tensors("average", [left, right])
+    assert merged.dtype == np.dtype(">f4")
+    assert merged.tolist() == ((left + right) / 2).tolist()
+    assert merge_tensors("ours", [left.T, right.T]).tolist() == left.T.tolist()
+    read_only = np.broadcast_to(np.float64(3), (4,))
+    assert merge_tensors("average", [read_only, np.ones(4)]).tolist() == [2.0] * 4
+    assert merge_tensors("average", [np.array(1.0), np.array(2.0)]).shape == ()
+    assert merge_tensors("average", [np.empty((0, 3)), np.empty((0, 3))], np.ones((0, 3))).shape == (0, 3)
+
+
+def test_what_is_given_back_is_of_the_first_branchs_library() -> None:
+    arrays: dict[str, Any]
+    tensors: dict[str, Any]
+    arrays, tensors = {"w": np.array([1.0, 2.0], np.float32)}, {"w": torch.tensor([3.0, 6.0])}
+    assert type(merge_state_dicts("average", [arrays, tensors])["w"]) is np.ndarray
+    assert isinstance(merge_state_dicts("average", [tensors, arrays])["w"], torch.Tensor)
+    assert merge_state_dicts("average", [tensors, arrays], arrays)["w"].tolist() == [3.0, 6.0]
+
+
+def test_numpys_integers_and_booleans_are_no_numbers_to_compute_with() -> None:
+    for dtype in ("int64", "uint8", "bool"):
+        base, left, right = (np.array([value, 0, 1]).astype(dtype) for value in (0, 1, 2))
+        assert merge_tensors("ours", [left, right], base).dtype == dtype
+        if dtype != "bool":
+            with pytest.raises(ConflictError, match="computes with numbers"):
+                merge_tensors("average", [left, right], base)
+
+
+WITHOUT_TORCH = """
+import sys
+
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("torch", "array_api_compat"):
+            raise ModuleNotFoundError(f"{name} is blocked", name=name)
+
+sys.meta_path.insert(0, Blocker())
+import numpy as np
+from git_theta import merge_state_dicts, merge_tensors
+from git_theta.registry import BUILT_IN
+
+base, left, right = ({"w": np.arange(12, dtype="f4") * by} for by in (1, 2, -3))
+for strategy in BUILT_IN["merges"]:
+    options = {"scores": [0.0, 1.0]} if strategy == "smear" else {}
+    merged = merge_state_dicts(strategy, [left, right], base, **options)
+    print(strategy, merged["w"].tobytes().hex())
+assert "torch" not in sys.modules
+"""
+
+
+def test_without_torch_every_strategy_merges_to_the_same_bytes() -> None:
+    """And without array-api-compat, which only numpy before 2.0 needs."""
+    done = subprocess.run([sys.executable, "-c", WITHOUT_TORCH], check=True, capture_output=True, text=True)
+    base, left, right = ({"w": torch.arange(12.0) * by} for by in (1, 2, -3))
+    for line in done.stdout.splitlines():
+        strategy, found = line.split()
+        options: dict[str, Any] = {"scores": [0.0, 1.0]} if strategy == "smear" else {}
+        merged = merge_state_dicts(strategy, [left, right], base, **options)
+        assert merged["w"].numpy().tobytes().hex() == found
+    assert len(done.stdout.splitlines()) == len(registry.BUILT_IN["merges"])
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
