@@ -23,12 +23,10 @@ GLOBAL_CONFIG = """\
 \tallow = always
 [advice]
 \tdetachedHead = false
-[core]
-\tfsync = none
 [maintenance]
 \tauto = false
 """
-"""Git need not survive a power cut here, nor tidy up after commits; what we write depends on neither setting."""
+"""Git starts no process after every commit that would find nothing to tidy up."""
 
 
 def environment(home: Path) -> dict[str, str]:

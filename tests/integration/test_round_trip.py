@@ -318,9 +318,8 @@ def test_paths_that_are_hard_to_quote(history: History) -> None:
     assert_round_trip(history.sandbox, dict.fromkeys(PATHS, history.versions[0]))
 
 
-@pytest.mark.parametrize("name", ["a repository", "quote'd", "new\nline", "per%cent", "dollar$HOME"])
-def test_a_repository_in_a_folder_that_is_hard_to_quote(history: History, name: str) -> None:
-    moved = Sandbox(history.root.with_name(name))
+def test_a_repository_in_a_folder_that_is_hard_to_quote(history: History) -> None:
+    moved = Sandbox(history.root.with_name("it's a new\nline, per%cent and $HOME"))
     history.root.rename(moved.root)
     moved.git("checkout", "--quiet", "v0")
     history.holds(0, at=moved)
