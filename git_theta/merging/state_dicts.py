@@ -98,7 +98,7 @@ def merge_state_dicts(
     method = load_strategy(strategy)
     weighted = None if weights is None else tuple(map(float, weights))
     check_heads(method, len(branches), weighted)
-    values = declared.parse(method.name, method.options, options)
+    values = declared.parse_options(method.name, method.options, options)
     make = partial(Contest, weights=weighted, options=values, seed=seed)
     names = dict.fromkeys(name for branch in [*branches, base or {}] for name in branch)
     return _merge(method, [_contest(name, branches, base, device, method, make) for name in names])
