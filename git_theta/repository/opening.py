@@ -15,12 +15,9 @@ from git_theta.operations.state_database import StateDatabase
 from git_theta.operations.workers import Workers
 from git_theta.repository.storage_preferences import read_preferences
 from git_theta.store.base import STORES, Store
-from git_theta.store.chain import StoreChain
-from git_theta.store.guarded_store import GuardedStore
-from git_theta.store.inbox import Inbox
 from git_theta.store.leftovers import sweep_temporaries
 from git_theta.store.local import LocalStore
-from git_theta.vcs import alternates, config, index, remotes
+from git_theta.vcs import alternates, config, index
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.git import scrubbed_environment
 
@@ -70,6 +67,8 @@ def open_other_store(path: str, top: Path) -> Store | None:
 
     A relative path starts at ``top``.
     """
+    from git_theta.vcs import remotes
+
     other = remotes.find_directory_repository(path, top)
     if other is None:
         return None
@@ -96,13 +95,21 @@ def _open_chain(theta: Path, chosen: str, borrowed: Iterable[Path]) -> Store:
     # What was stored before another store was chosen is read as before.
     lenders: list[Store] = [LocalStore(theta)] if chosen != LocalStore.name and (theta / "objects").is_dir() else []
     lenders += [_open_named(_chosen_at(objects.parent), objects.parent / "theta") for objects in borrowed]
-    return StoreChain(own, lenders) if lenders else own
+    if not lenders:
+        return own
+    from git_theta.store.chain import StoreChain
+
+    return StoreChain(own, lenders)
 
 
 def _open_named(name: str, theta: Path) -> Store:
     """The store of that name in a theta directory. Raises PluginError where none of that name is installed."""
     kind = STORES.load_plugin(name)
-    return kind.open(theta) if kind is LocalStore else GuardedStore.open_named(name, theta)
+    if kind is LocalStore:
+        return kind.open(theta)
+    from git_theta.store.guarded_store import GuardedStore
+
+    return GuardedStore.open_named(name, theta)
 
 
 def _chosen_at(git_dir: Path) -> str:
@@ -112,6 +119,7 @@ def _chosen_at(git_dir: Path) -> str:
 
 def _fetch(store: Store, repository: Repository, progress: Progress, objects: Mapping[str, int]) -> list[str]:
     from git_theta.repository.object_fetch import fetch_objects
+    from git_theta.store.inbox import Inbox
 
     top = repository.worktree or repository.git_dir
     inbox = Inbox(store, repository.theta_dir)

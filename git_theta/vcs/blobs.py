@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from functools import lru_cache
@@ -82,6 +81,8 @@ def read_contents(
     blobs: Iterable[Blob], wanted: Callable[[bytes], bool], largest: int, cwd: Path | None = None
 ) -> Iterator[BlobContent]:
     """Each blob of at most ``largest`` bytes, one at a time: whole when its first PEEK_SIZE bytes are ``wanted``."""
+    import tempfile  # as in vcs.git
+
     with tempfile.TemporaryFile() as listing:
         for blob in blobs:
             if blob.size <= largest:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -75,6 +74,8 @@ def run_git(*args: str, stdin: IO[bytes] | int = subprocess.DEVNULL, cwd: Path |
 
     Raises GitError with Git's words, at the end, when it fails.
     """
+    import tempfile  # with what it imports, 5 ms, which most filters do not need
+
     with (
         tempfile.TemporaryFile() as words,
         subprocess.Popen(["git", *args], cwd=cwd, stdin=stdin, stdout=subprocess.PIPE, stderr=words) as process,
