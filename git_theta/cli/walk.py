@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import click
 
-from git_theta.merging.agreement import Changes
+from git_theta.merging.agreement import HeadChanges
 from git_theta.merging.globs import name_matcher
 from git_theta.merging.policy import Choice
 from git_theta.merging.render import reason
@@ -60,7 +60,7 @@ def _asked(merged: Merged, only: Sequence[str]) -> Iterator[Decision]:
             yield left.decision
 
 
-def _offered(decision: Decision, merged: Merged, found: Changes | None) -> list[str]:
+def _offered(decision: Decision, merged: Merged, found: HeadChanges | None) -> list[str]:
     base = ["base"] if merged.plan.base is not None and (decision.base or not decision.names) else []
     return ["ours", "theirs", *base, *(["average"] if found else []), _SKIP, _QUIT]
 
@@ -74,7 +74,7 @@ def _answer(offered: Sequence[str]) -> str:
     return letters.get(answer, answer)
 
 
-def _spoken(found: Changes) -> str:
+def _spoken(found: HeadChanges) -> str:
     what = "change" if found.since_base else "norm"
     [both] = found.agreements
     cosine = "none" if both.cosine is None else f"{both.cosine:.4f}"

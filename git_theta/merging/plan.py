@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from git_theta.manifest.model import Entry, Manifest
-from git_theta.merging.ties import groups, held, owners_of
+from git_theta.merging.ties import entries_of, groups, owners_of
 from git_theta.merging.trivial import (
     BASE,
     UNSETTLED,
@@ -109,7 +109,7 @@ def plan(base: Manifest | None, heads: Sequence[Manifest], labels: Sequence[str]
     frame = _about_the_file(base, heads, _framing, _nameless)
     owners, ancestor = list(map(owners_of, heads)), owners_of(base)
     decisions = [
-        decide(names, held(ancestor, names), tuple([held(owner, names) for owner in owners]))
+        decide(names, entries_of(ancestor, names), tuple([entries_of(owner, names) for owner in owners]))
         for names in groups([*owners, ancestor])
     ]
     return _arranged(Plan(called, base, tuple(heads), False, frame, tuple(decisions)))

@@ -9,7 +9,7 @@ from git_theta import parameters
 from git_theta.errors import ManifestError
 from git_theta.manifest.model import Manifest
 from git_theta.manifest.text import loads
-from git_theta.merging.agreement import Changes, is_measurable, measure_changes
+from git_theta.merging.agreement import HeadChanges, is_measurable, measure_changes
 from git_theta.merging.contests import contest
 from git_theta.merging.trivial import Decision
 from git_theta.operations.clean import clean
@@ -38,7 +38,7 @@ def untouched(conflict: Conflict, path: str, worktree: Path, desk: Desk) -> bool
     return same_file(here, written) or same_file(here, conflict.made.heads[0])
 
 
-def changes(decision: Decision, desk: Desk) -> Changes | None:
+def changes(decision: Decision, desk: Desk) -> HeadChanges | None:
     """How far the two sides moved a contested parameter, in fp64, streamed; None where it cannot be computed with."""
     found = contest(decision, lambda entry: parameters.read(entry, desk.store, map))
     if found is None or None in found.branches or not is_measurable(found):
