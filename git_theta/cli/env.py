@@ -116,7 +116,10 @@ def _describe_repository() -> dict[str, Any] | None:
 
 
 def _describe_store(repository: Repository) -> dict[str, Any]:
-    store = open_store(repository)
+    try:
+        store = open_store(repository)
+    except PluginError as error:  # the configuration names one that is not installed
+        return {"name": config.chosen_store(), "path": os.fspath(repository.theta_dir), "failure": error.message}
     sizes = [store.size(oid) or 0 for oid in store.oids()]
     return {
         "name": store.name,
@@ -129,7 +132,7 @@ def _describe_store(repository: Repository) -> dict[str, Any]:
 
 def _print_facts(data: dict[str, Any], indent: str = "") -> None:
     for key, value in data.items():
-        if key == "store":
+        if key == "store" and "objects" in value:
             value = value | {"objects": pluralize(value["objects"], "object"), "size": humanize_size(value["size"])}
         if isinstance(value, dict):
             click.echo(f"{indent}{key}:")

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import click
 
 from git_theta.globs import name_matcher
-from git_theta.merging.agreement import Changes
+from git_theta.merging.agreement import HeadChanges
 from git_theta.merging.decisions import Decision
 from git_theta.merging.plan_rendering import explain_decision
 from git_theta.merging.policy import Choice
@@ -60,7 +60,7 @@ def _select_decisions(merged: MergeResult, only: Sequence[str]) -> Iterator[Deci
             yield left.decision
 
 
-def _possible_answers(decision: Decision, merged: MergeResult, found: Changes | None) -> list[str]:
+def _possible_answers(decision: Decision, merged: MergeResult, found: HeadChanges | None) -> list[str]:
     base = ["base"] if merged.plan.base is not None and (decision.base or not decision.names) else []
     return ["ours", "theirs", *base, *(["average"] if found else []), _SKIP_ANSWER, _QUIT_ANSWER]
 
@@ -74,7 +74,7 @@ def _ask_answer(offered: Sequence[str]) -> str:
     return letters.get(answer, answer)
 
 
-def _describe_changes(found: Changes) -> str:
+def _describe_changes(found: HeadChanges) -> str:
     what = "change" if found.since_base else "norm"
     [both] = found.agreements
     cosine = "none" if both.cosine is None else f"{both.cosine:.4f}"

@@ -82,7 +82,7 @@ def sums(shared: SharedParameter, read: Read) -> Sums:
     difference = np.empty(CHUNK)
     with np.errstate(all="ignore"):
         for chunks in zip(*(recut(read(entry), reader.size) for entry in contents), strict=True):
-            values = [segment.values for segment in reader.finite(reader.codes(chunks))]
+            values = [segment.values for segment in reader.finite_values(reader.read_codes(chunks))]
             for (one, other), product in apart.items():
                 product.add([subtract(values[other], values[one], difference)])
     for (one, other), product in apart.items():

@@ -68,7 +68,7 @@ def measure(change: Change, read: Read) -> Measures:
 
 
 def _numeric(dtype: DType | None) -> bool:
-    return dtype is not None and numbers.numeric(dtype)
+    return dtype is not None and numbers.is_numeric(dtype)
 
 
 def _in_lockstep(before: Entry, after: Entry) -> bool:
@@ -79,11 +79,11 @@ def _in_lockstep(before: Entry, after: Entry) -> bool:
 def _measure_alone(place: ParameterVersion | None, read: Read) -> tuple[float | None, tuple[int, int]]:
     """The norm of one version, and how many of its elements are NaN and infinite."""
     dtype = BY_NAME.get(place.entry.dtype) if place else None
-    if place is None or dtype is None or not numbers.numeric(dtype):
+    if place is None or dtype is None or not numbers.is_numeric(dtype):
         return None, (0, 0)
     products, reader = InnerProducts(1), LockstepReader(Spec(dtype, place.entry.shape), 1)
     for chunk in recut(read(place.entry), reader.size):
-        products.add(reader.finite(reader.codes([chunk])))
+        products.add(reader.finite_values(reader.read_codes([chunk])))
     return products.norm(0), reader.nonfinite[0]
 
 
@@ -105,7 +105,7 @@ class _Both:
         import numpy as np
 
         self._spec = spec
-        self._numeric = numbers.numeric(spec.dtype)
+        self._numeric = numbers.is_numeric(spec.dtype)
         self._reader = LockstepReader(spec, 2)
         self._sketch = make_sketch(spec)
         self._difference: Doubles = np.empty(CHUNK)
@@ -118,13 +118,13 @@ class _Both:
         """The next chunk of both."""
         import numpy as np
 
-        codes = self._reader.codes([old, new])
+        codes = self._reader.read_codes([old, new])
         unequal = codes[0] != codes[1]
         differing = int(np.count_nonzero(unequal.any(axis=1) if unequal.ndim > 1 else unequal))
         self._differing += differing
         if not self._numeric:
             return
-        before, after = self._reader.finite(codes)
+        before, after = self._reader.finite_values(codes)
         change = self._subtract(codes, before.values, after.values) if differing else None
         if change:
             self._look_at(change)

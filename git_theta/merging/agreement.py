@@ -27,7 +27,7 @@ class Agreement(NamedTuple):
     sign_conflicts: float
 
 
-class Changes(NamedTuple):
+class HeadChanges(NamedTuple):
     """What each head did to a parameter, since the merge base, or from zero where there is none.
 
     Attributes:
@@ -47,7 +47,7 @@ def is_measurable(contest: Contest) -> bool:
     return specs == {contest.spec} and is_floating(contest.spec.dtype)
 
 
-def measure_changes(contest: Contest) -> Changes:
+def measure_changes(contest: Contest) -> HeadChanges:
     """The changes of the heads that have the parameter, in numbers, of a contest that is measurable.
 
     Elements that are NaN or infinite in any version are left out. Reads all tensors once, in constant memory.
@@ -62,7 +62,7 @@ def measure_changes(contest: Contest) -> Changes:
     memory = [np.empty(CHUNK) for _ in heads]
     with np.errstate(all="ignore"):
         for chunks in zip(*(recut(operand.blocks(), reader.size) for operand in operands), strict=True):
-            segments = reader.finite(reader.codes(chunks))
+            segments = reader.finite_values(reader.read_codes(chunks))
             if contest.base:
                 *values, base = segments
                 apart = zip(values, memory, strict=True)
@@ -71,7 +71,7 @@ def measure_changes(contest: Contest) -> Changes:
             for one, other in pairs:
                 contradictions[one, other] += _contradictions(segments[one], segments[other])
     places, count = list(heads), numbers(contest) or 1
-    return Changes(
+    return HeadChanges(
         contest.base is not None,
         {position: products.norm(place) for place, position in enumerate(places)},
         tuple(

@@ -31,21 +31,21 @@ _HELD = 1 << 20
 """Different magnitudes held for one rank, counted in each tensor: 12 MB. With more the search is given up."""
 
 
-class Source(NamedTuple):
+class Magnitudes(NamedTuple):
     """A tensor that can be read any number of times: chunk by chunk, each head's magnitudes; and how many they are."""
 
     read: Callable[[], Iterable[Sequence[Vector]]]
     elements: int
 
 
-class Found(NamedTuple):
+class Ranked(NamedTuple):
     """A magnitude of some rank: how many of the elements that have it are within the rank."""
 
     magnitude: int
     within: int
 
 
-class Asked(NamedTuple):
+class Rank(NamedTuple):
     """A head, and a rank among its elements: 1 for the largest."""
 
     head: int
@@ -123,7 +123,7 @@ class _Search:
         if self._held > _HELD:
             self._nears.clear()
 
-    def outcome(self, rank: int) -> Outcome | None:
+    def outcome(self, rank: int) -> Threshold | None:
         """What has that rank; None where it was given up, or is not within the bracket."""
         above = sum(near.above for near in self._nears.values())
         if self._held > _HELD or not above < rank <= self._at_least(self._bracket.low):
@@ -133,20 +133,20 @@ class _Search:
             middle = (low + high + 1) // 2
             low, high = (middle, high) if self._at_least(middle) >= rank else (low, middle - 1)
         totals = {name: near.at_least(low) - near.at_least(low + 1) for name, near in self._nears.items()}
-        return Outcome(Found(low, rank - self._at_least(low) + sum(totals.values())), totals)
+        return Threshold(Ranked(low, rank - self._at_least(low) + sum(totals.values())), totals)
 
     def _at_least(self, magnitude: int) -> int:
         return sum(near.at_least(magnitude) for near in self._nears.values())
 
 
-class Outcome(NamedTuple):
+class Threshold(NamedTuple):
     """What has a rank; and by tensor, how many elements have just that magnitude."""
 
-    found: Found
+    found: Ranked
     totals: Mapping[str, int]
 
 
-def search(tensors: Mapping[str, Source], wanted: Sequence[Asked], parallel: Parallel) -> dict[Asked, Outcome]:
+def search(tensors: Mapping[str, Magnitudes], wanted: Sequence[Rank], parallel: Parallel) -> dict[Rank, Threshold]:
     """What the heads have at these ranks.
 
     Ranks that the sample misplaces, or that too many different magnitudes are near of, are not in the answer.
@@ -160,7 +160,7 @@ def search(tensors: Mapping[str, Source], wanted: Sequence[Asked], parallel: Par
     return {asked: outcome for asked, outcome in outcomes.items() if outcome}
 
 
-def _look(brackets: Mapping[Asked, Bracket], source: Source) -> dict[Asked, Near]:
+def _look(brackets: Mapping[Rank, Bracket], source: Magnitudes) -> dict[Rank, Near]:
     nears = {asked: Near(bracket) for asked, bracket in brackets.items()}
     for heads in source.read():
         for asked, near in nears.items():
@@ -168,7 +168,7 @@ def _look(brackets: Mapping[Asked, Bracket], source: Source) -> dict[Asked, Near
     return {asked: near.close() for asked, near in nears.items()}
 
 
-def _guess(tensors: Mapping[str, Source], wanted: Iterable[Asked], parallel: Parallel) -> dict[Asked, Bracket]:
+def _guess(tensors: Mapping[str, Magnitudes], wanted: Iterable[Rank], parallel: Parallel) -> dict[Rank, Bracket]:
     """A bracket for each rank, by what the samples have at it."""
     import numpy as np
 
@@ -189,7 +189,7 @@ def _guess(tensors: Mapping[str, Source], wanted: Iterable[Asked], parallel: Par
     return brackets
 
 
-def _sample(source: Source, most: int) -> tuple[list[Array], float] | None:
+def _sample(source: Magnitudes, most: int) -> tuple[list[Array], float] | None:
     """Some of a tensor's first elements, by head, and how many of all each of them stands for; None of an empty one."""
     heads = next((heads for heads in source.read() if len(heads[0])), None)
     if heads is None:

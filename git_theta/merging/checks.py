@@ -37,9 +37,11 @@ def check(strategy: Strategy, contest: Contest) -> None:
     check_heads(strategy, len(contest.branches), contest.weights)
     lacking = [position for position, branch in enumerate(contest.branches) if branch is None]
     if lacking and (not strategy.may_lack or len(lacking) == len(contest.branches)):
-        _conflict(contest, f"{_heads(lacking)} without it, others changed it", "Keep it or drop it: ours or theirs.")
+        _raise_conflict(
+            contest, f"{_name_heads(lacking)} without it, others changed it", "Keep it or drop it: ours or theirs."
+        )
     if strategy.needs_base and contest.base is None:
-        _conflict(
+        _raise_conflict(
             contest,
             f"{strategy.name} works on changes since the merge base, which does not have it",
             "Choose a strategy without a base for it: average, slerp, ours ...",
@@ -57,28 +59,28 @@ def is_floating(dtype: DType) -> bool:
 
 def _check_specs(strategy: Strategy, contest: Contest) -> None:
     operands = [*contest.branches, contest.base if strategy.needs_base else None]
-    specs = {_spoken(operand) for operand in operands if operand}
+    specs = {_describe(operand) for operand in operands if operand}
     if len(specs) > 1:
-        _conflict(contest, f"dtypes or shapes differ: {', '.join(sorted(specs))}", _CHOOSE)
+        _raise_conflict(contest, f"dtypes or shapes differ: {', '.join(sorted(specs))}", _CHOOSE)
     if not is_floating(contest.spec.dtype):
-        reason = f"{strategy.name} computes with numbers, and {contest.spec.dtype.name} {_why(contest.spec.dtype)}"
-        _conflict(contest, reason, _CHOOSE)
+        reason = f"{strategy.name} computes with numbers, and {contest.spec.dtype.name} {_explain(contest.spec.dtype)}"
+        _raise_conflict(contest, reason, _CHOOSE)
 
 
-def _spoken(operand: Operand) -> str:
+def _describe(operand: Operand) -> str:
     return f"{operand.spec.dtype.name} {list(operand.spec.shape)}"
 
 
-def _why(dtype: DType) -> str:
+def _explain(dtype: DType) -> str:
     if dtype.kind in ("int", "uint", "bool"):
         return "values are counts, indices or flags: their mean means nothing"
     return "values are codes: they mean nothing apart from their scales"
 
 
-def _heads(positions: list[int]) -> str:
+def _name_heads(positions: list[int]) -> str:
     spoken = ", ".join(str(position + 1) for position in positions)
     return f"head {spoken} is" if len(positions) == 1 else f"heads {spoken} are"
 
 
-def _conflict(contest: Contest, message: str, hint: str) -> NoReturn:
+def _raise_conflict(contest: Contest, message: str, hint: str) -> NoReturn:
     raise ConflictError(message, hint=hint, parameter=contest.name)

@@ -31,7 +31,7 @@ def nonzero(values: Vector) -> Vector:
     return mark_negative(-bits(abs(values)))
 
 
-def masked(values: Vector, mask: Vector) -> Vector:
+def apply(values: Vector, mask: Vector) -> Vector:
     """The floats where the mask is -1, 0.0 elsewhere."""
     return (bits(values) & mask).view(values.dtype)
 

@@ -56,7 +56,7 @@ def stream(contest: Contest, operands: Sequence[Operand]) -> Iterator[Chunk]:
     """The operands side by side, ``contest.chunk`` numbers at a time, as arrays of the contest's library."""
     number = number_dtype(contest.spec.dtype)
     start = 0
-    for pieces in zip(*(_cut(_flat(contest, operand), contest.chunk) for operand in operands), strict=True):
+    for pieces in zip(*(_cut(_flatten(contest, operand), contest.chunk) for operand in operands), strict=True):
         yield Chunk(start, [contest.library.widen(piece, number) for piece in pieces])
         start += len(pieces[0])
 
@@ -95,17 +95,17 @@ def compute(
 def _check(result: Vector, values: Vector, contest: Contest) -> None:
     if result.dtype != values.dtype or result.shape != values.shape:
         raise PluginError(
-            f"computes {_described(result)} from {_described(values)}",
+            f"computes {_describe(result)} from {_describe(values)}",
             hint="A formula keeps dtype and shape; numbers of its own go through git_theta.merging.numerics.shared.",
             parameter=contest.name,
         )
 
 
-def _described(array: Any) -> str:
+def _describe(array: Any) -> str:
     return f"{str(array.dtype).removeprefix('torch.')} {list(array.shape)}"
 
 
-def _flat(contest: Contest, operand: Operand) -> Iterator[Vector]:
+def _flatten(contest: Contest, operand: Operand) -> Iterator[Vector]:
     kind = contest.library.dtype(number_dtype(contest.spec.dtype))
     return (piece.view(kind) for piece in operand.arrays(contest.library) if len(piece))
 
@@ -119,14 +119,14 @@ def _cut(pieces: Iterator[Vector], size: int) -> Iterator[Vector]:
         while len(rest) >= missing:
             held.append(rest[:missing])
             rest = rest[missing:]
-            yield _joined(held)
+            yield _join(held)
             held, missing = [], size
         if len(rest):
             held.append(rest)
             missing -= len(rest)
     if held:
-        yield _joined(held)
+        yield _join(held)
 
 
-def _joined(pieces: list[Vector]) -> Vector:
+def _join(pieces: list[Vector]) -> Vector:
     return pieces[0] if len(pieces) == 1 else namespace(pieces[0]).concat(pieces)

@@ -23,7 +23,7 @@ from git_theta.merging.decisions import (
     slot_of,
     trivial_merge,
 )
-from git_theta.merging.ties import groups, held, owners_of
+from git_theta.merging.ties import entries_of, groups, owners_of
 
 OPAQUE = "opaque"
 """The format of a file that no format could read: whatever parameters it may have are unknown."""
@@ -109,7 +109,7 @@ def plan_merge(base: Manifest | None, heads: Sequence[Manifest], labels: Sequenc
     frame = _decide_file(base, heads, _frame_identity, _nameless_parts)
     owners, ancestor = list(map(owners_of, heads)), owners_of(base)
     decisions = [
-        decide_parameter(names, held(ancestor, names), tuple([held(owner, names) for owner in owners]))
+        decide_parameter(names, entries_of(ancestor, names), tuple([entries_of(owner, names) for owner in owners]))
         for names in groups([*owners, ancestor])
     ]
     return _arrange_result(Plan(called, base, tuple(heads), False, frame, tuple(decisions)))

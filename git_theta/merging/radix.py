@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
 from git_theta.merging import masks
-from git_theta.merging.brackets import Asked, Found, Outcome, Source
+from git_theta.merging.brackets import Magnitudes, Rank, Ranked, Threshold
 from git_theta.tensors.array_library import Vector, namespace, to_numpy
 from git_theta.tensors.arrays import Parallel
 
@@ -54,7 +54,7 @@ class Radix:
 
     def add(self, counts: Histograms) -> None:
         """Take what was counted."""
-        self._histograms = _added(self._histograms, counts)
+        self._histograms = _add(self._histograms, counts)
 
     def close(self) -> None:
         """End a pass."""
@@ -63,12 +63,12 @@ class Radix:
             digit, rest = _descend(self._histograms[prefix], place)
             self._places[rank] = (prefix << digits | digit, rest)
 
-    def found(self, rank: int) -> Found:
+    def magnitude_of(self, rank: int) -> Ranked:
         """What has that rank, when all digits are known."""
-        return Found(*self._places[rank])
+        return Ranked(*self._places[rank])
 
 
-def _added(total: Histograms, more: Histograms) -> Histograms:
+def _add(total: Histograms, more: Histograms) -> Histograms:
     """Both together, in the first."""
     for prefix, counts in more.items():
         if prefix in total:
@@ -86,8 +86,8 @@ def _descend(histogram: Vector, rank: int) -> tuple[int, int]:
 
 
 def search(
-    tensors: Mapping[str, Source], wanted: Sequence[Asked], parallel: Parallel, *, wide: bool
-) -> dict[Asked, Outcome]:
+    tensors: Mapping[str, Magnitudes], wanted: Sequence[Rank], parallel: Parallel, *, wide: bool
+) -> dict[Rank, Threshold]:
     """What the heads have at these ranks; ``wide``: whether magnitudes are int64."""
     radixes = {
         head: Radix([asked.rank for asked in wanted if asked.head == head], wide=wide)
@@ -101,26 +101,26 @@ def search(
                 radixes[head].add(counts)
         for radix in radixes.values():
             radix.close()
-    found = {asked: radixes[asked.head].found(asked.rank) for asked in wanted}
+    found = {asked: radixes[asked.head].magnitude_of(asked.rank) for asked in wanted}
     totals = list(parallel(partial(_totals, found), tensors.values()))
     return {
-        asked: Outcome(one, {name: counts[asked] for name, counts in zip(tensors, totals, strict=True)})
+        asked: Threshold(one, {name: counts[asked] for name, counts in zip(tensors, totals, strict=True)})
         for asked, one in found.items()
     }
 
 
-def _histograms(radixes: Mapping[int, Radix], source: Source) -> dict[int, Histograms]:
+def _histograms(radixes: Mapping[int, Radix], source: Magnitudes) -> dict[int, Histograms]:
     """The digits of a tensor, by head."""
     totals: dict[int, Histograms] = {head: {} for head in radixes}
     for heads in source.read():
         for head, radix in radixes.items():
-            totals[head] = _added(totals[head], radix.count(heads[head]))
+            totals[head] = _add(totals[head], radix.count(heads[head]))
     return {head: {prefix: to_numpy(counts) for prefix, counts in total.items()} for head, total in totals.items()}
 
 
-def _totals(found: Mapping[Asked, Found], source: Source) -> Counter[Asked]:
+def _totals(found: Mapping[Rank, Ranked], source: Magnitudes) -> Counter[Rank]:
     """How many elements of a tensor have just the magnitudes that were found."""
-    counts: Counter[Asked] = Counter()
+    counts: Counter[Rank] = Counter()
     for heads in source.read():
         for asked, one in found.items():
             counts[asked] += masks.count(heads[asked.head] == one.magnitude)

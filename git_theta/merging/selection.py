@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from git_theta.merging import brackets, masks, radix
-from git_theta.merging.brackets import Asked, Outcome, Source
+from git_theta.merging.brackets import Magnitudes, Rank, Threshold
 from git_theta.tensors.array_library import Vector, namespace
 from git_theta.tensors.arrays import Parallel
 
@@ -55,7 +55,7 @@ class Keeper:
 
 
 def cuts(
-    tensors: Mapping[str, Source], ranks: Sequence[Sequence[int]], *, wide: bool, parallel: Parallel = map
+    tensors: Mapping[str, Magnitudes], ranks: Sequence[Sequence[int]], *, wide: bool, parallel: Parallel = map
 ) -> dict[str, list[list[Cut]]]:
     """Where each tensor of each head is cut, so that every rank keeps exactly that many of the head's elements.
 
@@ -70,31 +70,31 @@ def cuts(
     """
     everything = sum(source.elements for source in tensors.values())
     settled = {0: Cut(infinity(wide=wide) + 1), everything: Cut(-1)}
-    asked = {Asked(head, rank) for head, several in enumerate(ranks) for rank in several if rank not in settled}
-    outcomes = _outcomes(tensors, sorted(asked), parallel, wide=wide)
-    dealt = {one: _dealt(outcome) for one, outcome in outcomes.items()}
+    asked = {Rank(head, rank) for head, several in enumerate(ranks) for rank in several if rank not in settled}
+    thresholds = _find_thresholds(tensors, sorted(asked), parallel, wide=wide)
+    dealt = {one: _deal(threshold) for one, threshold in thresholds.items()}
     return {
         name: [
-            [settled[rank] if rank in settled else dealt[Asked(head, rank)][name] for rank in several]
+            [settled[rank] if rank in settled else dealt[Rank(head, rank)][name] for rank in several]
             for head, several in enumerate(ranks)
         ]
         for name in tensors
     }
 
 
-def _outcomes(
-    tensors: Mapping[str, Source], asked: Sequence[Asked], parallel: Parallel, *, wide: bool
-) -> dict[Asked, Outcome]:
+def _find_thresholds(
+    tensors: Mapping[str, Magnitudes], asked: Sequence[Rank], parallel: Parallel, *, wide: bool
+) -> dict[Rank, Threshold]:
     found = brackets.search(tensors, asked, parallel) if asked else {}
     missing = [one for one in asked if one not in found]
     return found | (radix.search(tensors, missing, parallel, wide=wide) if missing else {})
 
 
-def _dealt(outcome: Outcome) -> dict[str, Cut]:
+def _deal(threshold: Threshold) -> dict[str, Cut]:
     """Each tensor's part in what is kept: of the elements that equal the threshold, the first ones."""
-    left, cuts = outcome.found.within, {}
-    for name, total in outcome.totals.items():
+    left, cuts = threshold.found.within, {}
+    for name, total in threshold.totals.items():
         ties = min(left, total)
         left -= ties
-        cuts[name] = Cut(outcome.found.magnitude - 1) if ties == total else Cut(outcome.found.magnitude, ties)
+        cuts[name] = Cut(threshold.found.magnitude - 1) if ties == total else Cut(threshold.found.magnitude, ties)
     return cuts

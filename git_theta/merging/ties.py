@@ -40,7 +40,7 @@ def groups(manifests: Sequence[Owners]) -> Iterable[tuple[str, ...]]:
     return map(tuple, found.values())
 
 
-def held(owners: Owners, names: tuple[str, ...]) -> Entries:
+def entries_of(owners: Owners, names: tuple[str, ...]) -> Entries:
     """The entries that have these names, which are a group."""
     if len(names) == 1:
         entry = owners.get(names[0])

@@ -52,7 +52,7 @@ class Segment(NamedTuple):
         """These values times 2 ** exponent."""
         return cls(values, dot(values, values), exponent)
 
-    def scaled(self) -> Segment:
+    def scale(self) -> Segment:
         """The same, with squares that a double holds."""
         import numpy as np
 
@@ -86,7 +86,7 @@ class InnerProducts:
 
     def add(self, segments: Sequence[Segment | None]) -> None:
         """The next segment of every vector, all of one size; None for zeros alone."""
-        scaled = [segment and segment.scaled() for segment in segments]
+        scaled = [segment and segment.scale() for segment in segments]
         for total, segment in zip(self._squares, scaled, strict=True):
             if segment:
                 total.add(segment.squares, 2 * segment.exponent)

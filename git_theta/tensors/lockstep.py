@@ -60,13 +60,13 @@ class LockstepReader:
         self.nonfinite = [(0, 0)] * versions
         self._doubles: Doubles = np.empty((versions, CHUNK))
 
-    def codes(self, chunks: Iterable[Buffer]) -> list[NDArray[Any]]:
+    def read_codes(self, chunks: Iterable[Buffer]) -> list[NDArray[Any]]:
         """The next chunk of each version as codes (``tensors.numbers``), without what only fills up a byte."""
         found = [numbers.codes(chunk, self._dtype)[: self._left] for chunk in chunks]
         self._left -= len(found[0])
         return found
 
-    def finite(self, codes: Iterable[NDArray[Any]]) -> list[Segment]:
+    def finite_values(self, codes: Iterable[NDArray[Any]]) -> list[Segment]:
         """The values of codes as doubles, with 0 for elements that are not finite in every version."""
         import numpy as np
 

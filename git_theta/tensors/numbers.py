@@ -97,7 +97,7 @@ _PAIRS = "F4_E2M1X2"
 _REAL = {"C128": "F64", "C64": "F32", "C32": "F16"}
 
 
-def numeric(dtype: DType) -> bool:
+def is_numeric(dtype: DType) -> bool:
     """Whether its elements are numbers: not bits without a meaning, nor quantized ones that are packed.
 
     Quantized elements count as the integers that they are; scales are not theirs.
@@ -140,7 +140,7 @@ def numbers(elements: Array, dtype: DType) -> Array:
 
     if dtype.name in _VIEWS:
         found = elements.view(_VIEWS[dtype.name]).reshape(-1)
-        return _singles(found) if found.dtype == np.float16 else found
+        return _widen_halves(found) if found.dtype == np.float16 else found
     if dtype.name == "BF16":
         bits = elements.astype(np.uint32)
         bits <<= 16
@@ -163,7 +163,7 @@ def distances(before: Array, after: Array) -> NDArray[np.float64]:
     return apart
 
 
-def _singles(halves: NDArray[np.float16]) -> NDArray[np.float32]:
+def _widen_halves(halves: NDArray[np.float16]) -> NDArray[np.float32]:
     """fp16 as fp32, by integer operations: numpy's own cast takes seven times as long.
 
     Exponent and fraction, moved to where fp32 has them, are the number times 2 ** -112.

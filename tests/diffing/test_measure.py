@@ -16,7 +16,7 @@ from git_theta.diffing.measure import measure
 from git_theta.manifest.model import Entry
 from git_theta.tensors.dtypes import BY_NAME
 from git_theta.tensors.lockstep import CHUNK, recut
-from git_theta.tensors.numbers import codes, numbers, numeric, per_element
+from git_theta.tensors.numbers import codes, is_numeric, numbers, per_element
 from git_theta.tensors.spec import Spec
 from tests.diffing.entries import changed, entry
 
@@ -45,7 +45,7 @@ def expected(dtype: str, elements: int, before: bytes, after: bytes) -> Measures
     kind = BY_NAME[dtype]
     sides = [codes(data, kind)[:elements] for data in (before, after)]
     differing = sum(first.tolist() != second.tolist() for first, second in zip(*sides, strict=True))
-    if not numeric(kind):
+    if not is_numeric(kind):
         return Measures(elements, differing)
     step = per_element(kind)
     values = [numbers(side, kind).tolist() for side in sides]

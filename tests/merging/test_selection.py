@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from git_theta.merging.brackets import Source
+from git_theta.merging.brackets import Magnitudes
 from git_theta.merging.selection import Cut, Keeper, cuts, magnitudes
 from tests.merging.libraries import FROM_NUMPY
 
@@ -40,7 +40,7 @@ def keep(tensors: Sequence[Tensor], ranks: Sequence[int], chunk: int, library: s
     def read(tensor: Tensor) -> Iterator[Sequence[Any]]:
         return ([piece] for piece in cut(tensor) if len(piece))
 
-    sources = {name: Source(partial(read, tensor), len(tensor)) for name, tensor in named.items()}
+    sources = {name: Magnitudes(partial(read, tensor), len(tensor)) for name, tensor in named.items()}
     found = cuts(sources, [ranks], wide=wide)
     return {
         name: [

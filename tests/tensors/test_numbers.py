@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from git_theta.tensors.dtypes import BY_NAME, DType
-from git_theta.tensors.numbers import FRACTION, SMALLEST, codes, distances, numbers, numeric, per_element
+from git_theta.tensors.numbers import FRACTION, SMALLEST, codes, distances, is_numeric, numbers, per_element
 from git_theta.tensors.torch_values import from_bytes
 
-KNOWN = [dtype for dtype in BY_NAME.values() if numeric(dtype)]
+KNOWN = [dtype for dtype in BY_NAME.values() if is_numeric(dtype)]
 WITHOUT_NUMBERS = {"QUINT4X2", "QUINT2X4", "BITS1X8", "BITS2X4", "BITS4X2", "BITS8", "BITS16"}
 EVERY_BYTE = bytes(range(256)) * 16 + bytes(range(1, 256, 2)) * 32
 E2M1 = [0, 0.5, 1, 1.5, 2, 3, 4, 6]
@@ -21,7 +21,7 @@ def values(data: bytes, dtype: DType) -> list[float]:
 
 
 def test_every_dtype_but_bits_has_numbers() -> None:
-    unknown = {dtype.name for dtype in BY_NAME.values() if not numeric(dtype)}
+    unknown = {dtype.name for dtype in BY_NAME.values() if not is_numeric(dtype)}
     assert unknown == WITHOUT_NUMBERS | {f"{sign}{bits}" for sign in "UI" for bits in range(1, 8)}
 
 

@@ -34,11 +34,11 @@ class Combination:
             return total / self._total if self._normalize else total
         if not lies_within(total, math.inf):
             total, terms = masks.positive_nan(total), list(map(masks.positive_nan, terms))
-        agreeing = _agreeing(terms, _elected(total, self._lean))
+        agreeing = _keep_agreeing(terms, _elect_sign(total, self._lean))
         return self._mean(agreeing) if self._normalize else add(agreeing)
 
     def _mean(self, agreeing: list[Vector]) -> Vector:
-        counting = [masks.masked(by, masks.nonzero(term)) for by, term in zip(self._weights, agreeing, strict=True)]
+        counting = [masks.apply(by, masks.nonzero(term)) for by, term in zip(self._weights, agreeing, strict=True)]
         return add(agreeing) / namespace(agreeing[0]).maximum(add(counting), self._least)
 
 
@@ -47,12 +47,12 @@ def add(terms: list[Vector]) -> Vector:
     return weighted_sum(terms, [None] * len(terms))
 
 
-def _elected(total: Vector, lean: int) -> Vector:
+def _elect_sign(total: Vector, lean: int) -> Vector:
     """-1 where the sign is negative. As an integer, 0.0 less one is negative, and no other float changes its sign."""
     return masks.mark_negative(masks.bits(total) - lean)
 
 
-def _agreeing(terms: list[Vector], sign: Vector) -> list[Vector]:
+def _keep_agreeing(terms: list[Vector], sign: Vector) -> list[Vector]:
     """The terms where they have that sign; 0.0 elsewhere."""
     other = ~sign
-    return [masks.masked(term, masks.mark_negative(masks.bits(term) ^ other)) for term in terms]
+    return [masks.apply(term, masks.mark_negative(masks.bits(term) ^ other)) for term in terms]

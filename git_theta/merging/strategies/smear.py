@@ -26,11 +26,11 @@ class Smear(Strategy):
     array_library: Takes = "any"
 
     def check(self, contest: Contest) -> None:
-        _logits(contest)
+        _find_logits(contest)
 
     def merge(self, contest: Contest) -> Iterator[Vector]:
         heads = contest.heads()
-        logits = _logits(contest)
+        logits = _find_logits(contest)
         # By logit, then content: the order of heads must not change the sum that softmax divides by.
         heads.sort(key=lambda head: (logits[head.position], head.oid, head.position))
         weights = softmax([logits[head.position] for head in heads], contest.options["temperature"])
@@ -67,7 +67,7 @@ def layer_norm(vector: Sequence[float]) -> list[float]:
     return [(value - mean) / math.sqrt(variance + _EPSILON) for value in vector]
 
 
-def _logits(contest: Contest) -> list[float]:
+def _find_logits(contest: Contest) -> list[float]:
     """One per branch."""
     options, heads = contest.options, len(contest.branches)
     given = [route for route in _ROUTES if options[route] is not None]
@@ -77,25 +77,25 @@ def _logits(contest: Contest) -> list[float]:
             hint='For instance logits={"*": [0.0, 1.0]}: one number per head for the groups that a glob matches.',
         )
     if given == ["scores"]:
-        return _numbers(options["scores"], heads, "scores")
+        return _as_numbers(options["scores"], heads, "scores")
     group = group_of(contest.name, options["groups"])
-    found = _for_group(options[given[0]], group, given[0])
-    return _numbers(found, heads, "logits") if given == ["logits"] else _routed(contest, found, group)
+    found = _look_up(options[given[0]], group, given[0])
+    return _as_numbers(found, heads, "logits") if given == ["logits"] else _route_logits(contest, found, group)
 
 
-def _routed(contest: Contest, routing: Any, group: str) -> list[float]:
+def _route_logits(contest: Contest, routing: Any, group: str) -> list[float]:
     """LayerNorm(query) . LayerNorm(r_i)."""
     query = contest.options["query"]
     if query is None:
         raise UsageError("routing takes a query as well", hint="Give query: a vector, or one by group.")
-    wanted = _numbers(_for_group(query, group, "query"), None, "query")
-    vectors = _listed(routing, len(contest.branches), "routing")
-    norms = [layer_norm(_numbers(vector, len(wanted), "a routing vector")) for vector in vectors]
+    wanted = _as_numbers(_look_up(query, group, "query"), None, "query")
+    vectors = _as_list(routing, len(contest.branches), "routing")
+    norms = [layer_norm(_as_numbers(vector, len(wanted), "a routing vector")) for vector in vectors]
     normed = layer_norm(wanted)
     return [math.fsum(q * r for q, r in zip(normed, norm, strict=True)) for norm in norms]
 
 
-def _for_group(table: Any, group: str, option: str) -> Any:
+def _look_up(table: Any, group: str, option: str) -> Any:
     """What a mapping of globs holds for a group, the first match; anything else holds for all groups."""
     if not isinstance(table, Mapping):
         return table
@@ -108,7 +108,7 @@ def _for_group(table: Any, group: str, option: str) -> Any:
     )
 
 
-def _listed(value: Any, count: int | None, what: str) -> list[Any]:
+def _as_list(value: Any, count: int | None, what: str) -> list[Any]:
     if not isinstance(value, Sequence) or isinstance(value, str) or not value:
         raise UsageError(f"{what} should be a list, not {value!r}", hint="Give one entry per head.")
     if count is not None and len(value) != count:
@@ -116,8 +116,8 @@ def _listed(value: Any, count: int | None, what: str) -> list[Any]:
     return list(value)
 
 
-def _numbers(value: Any, count: int | None, what: str) -> list[float]:
-    numbers = _listed(value, count, what)
+def _as_numbers(value: Any, count: int | None, what: str) -> list[float]:
+    numbers = _as_list(value, count, what)
     if not all(isinstance(number, (int, float)) and math.isfinite(number) for number in numbers):
         raise UsageError(f"{what} should be finite numbers, not {value!r}", hint="Give one number per head.")
     return list(map(float, numbers))

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 from git_theta.merging import masks
 from git_theta.merging.base import Contest, Head, Operand
-from git_theta.merging.brackets import Source
+from git_theta.merging.brackets import Magnitudes
 from git_theta.merging.generator import Generator
 from git_theta.merging.numerics import Chunk, is_wide, numbers, shared, stream, weight
 from git_theta.merging.selection import Cut, Keeper, cuts, magnitudes
@@ -58,7 +58,7 @@ class Terms:
     def _term(self, head: int, start: int, change: Vector) -> Vector:
         keep, by = self._keep[head], self._weights[head]
         if keep is not None:
-            change = masks.masked(change, keep(start, change))
+            change = masks.apply(change, keep(start, change))
         if self._rescale is not None:
             change = change / self._rescale
         return change if by is None else change * by
@@ -77,7 +77,7 @@ def find_cuts(contests: Sequence[Contest], sparsify: Sparsify, parallel: Paralle
     wanted = _ranks(sparsify, contests[0], sum(map(numbers, contests)))
     positions = range(len(contests[0].branches))
 
-    tensors = {contest.name: Source(partial(_magnitudes, contest, wide), numbers(contest)) for contest in contests}
+    tensors = {contest.name: Magnitudes(partial(_magnitudes, contest, wide), numbers(contest)) for contest in contests}
     found = cuts(tensors, [wanted for _ in positions], wide=wide, parallel=parallel)
     return {name: Cuts(dict(zip(positions, heads, strict=True)), wide) for name, heads in found.items()}
 

@@ -9,7 +9,7 @@ from git_theta import parameters
 from git_theta.errors import ManifestError
 from git_theta.manifest.model import Manifest
 from git_theta.manifest.text import decode_manifest
-from git_theta.merging.agreement import Changes, is_measurable, measure_changes
+from git_theta.merging.agreement import HeadChanges, is_measurable, measure_changes
 from git_theta.merging.contests import contest
 from git_theta.merging.decisions import Decision
 from git_theta.operations.adding.clean import clean_stream
@@ -42,7 +42,7 @@ def is_untouched(conflict: Conflict, path: str, worktree: Path, context: Context
     return is_same_file(here, written) or is_same_file(here, conflict.settled_plan.heads[0])
 
 
-def measure_sides(decision: Decision, context: Context) -> Changes | None:
+def measure_sides(decision: Decision, context: Context) -> HeadChanges | None:
     """How far the two sides moved a contested parameter, in fp64, streamed; None where it cannot be computed with."""
     found = contest(decision, lambda entry: parameters.read_values(entry, context.store, map))
     if found is None or None in found.branches or not is_measurable(found):
