@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 Read = Callable[[Entry], Iterator[Buffer]]
 
 
-class Sums(NamedTuple):
+class DistanceSums(NamedTuple):
     """Sums over elements, for the base (place 0) and every version.
 
     Attributes:
@@ -39,7 +39,7 @@ class Sums(NamedTuple):
     nonfinite: NDArray[np.int64]
 
     @classmethod
-    def none(cls, versions: int) -> Sums:
+    def none(cls, versions: int) -> DistanceSums:
         """Of no element."""
         import numpy as np
 
@@ -52,16 +52,16 @@ class Sums(NamedTuple):
         products: Doubles = (lengths[:, None] + lengths[None, :] - self.squares) / 2
         return products
 
-    def plus(self, other: Sums) -> Sums:
+    def plus(self, other: DistanceSums) -> DistanceSums:
         """Over the elements of both."""
-        return Sums(self.squares + other.squares, self.nonfinite + other.nonfinite)
+        return DistanceSums(self.squares + other.squares, self.nonfinite + other.nonfinite)
 
-    def at(self, which: Sequence[int]) -> Sums:
+    def at(self, which: Sequence[int]) -> DistanceSums:
         """For versions of which several may be the same: the place of each."""
-        return Sums(self.squares[which][:, which], self.nonfinite[which])
+        return DistanceSums(self.squares[which][:, which], self.nonfinite[which])
 
 
-def sums(shared: SharedParameter, read: Read) -> Sums:
+def measure_distances(shared: SharedParameter, read: Read) -> DistanceSums:
     """The sums of one parameter; bytes that several versions share are read once.
 
     Args:
@@ -74,7 +74,7 @@ def sums(shared: SharedParameter, read: Read) -> Sums:
     import numpy as np
 
     contents = shared.contents
-    found = Sums.none(len(contents))
+    found = DistanceSums.none(len(contents))
     if shared.is_identical:
         return found.at(shared.content_indices)
     reader = LockstepReader(Spec(BY_NAME[contents[0].dtype], contents[0].shape), len(contents))

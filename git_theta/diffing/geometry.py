@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     Doubles = NDArray[np.float64]
 
 
-def cosines(products: Doubles) -> tuple[tuple[float | None, ...], ...]:
+def cosine_matrix(products: Doubles) -> tuple[tuple[float | None, ...], ...]:
     """Cosines between the vectors of these inner products, (n, n); None where one of them is zero."""
     norms = [math.sqrt(square) for square in products.diagonal()]
     rows = [
@@ -54,7 +54,7 @@ def average_linkage(distances: Doubles) -> tuple[ClusterMerge, ...]:
     return tuple(merges)
 
 
-def plane(squares: Doubles) -> tuple[tuple[tuple[float, float], ...], float | None]:
+def project_to_plane(squares: Doubles) -> tuple[tuple[tuple[float, float], ...], float | None]:
     """Points in the plane that shows the most of all squared distances: classical scaling (Torgerson, 1952).
 
     Args:

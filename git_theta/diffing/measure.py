@@ -34,7 +34,7 @@ _BEFORE, _AFTER, _CHANGE = range(3)
 """The vectors whose lengths are told."""
 
 
-def measure(change: Change, read: Read) -> Measures:
+def measure_change(change: Change, read: Read) -> Measures:
     """The numbers of a change.
 
     Args:
@@ -153,7 +153,7 @@ class _Both:
     def _subtract(self, codes: list[NDArray[Any]], before: Doubles, after: Doubles) -> Segment:
         """The differences; of 64-bit integers as those are, and not as the doubles nearest to them."""
         if self._spec.dtype.bits == 64 and self._spec.dtype.kind in ("int", "uint"):
-            return Segment.of(numbers.distances(*(numbers.numbers(each, self._spec.dtype) for each in codes)))
+            return Segment.of(numbers.distances(*(numbers.numbers_of(each, self._spec.dtype) for each in codes)))
         return subtract(after, before, self._difference)
 
     def _look_at(self, change: Segment) -> None:

@@ -141,7 +141,7 @@ class Format(ABC):
             f"{self.name} files cannot be rebuilt with other parameters ({len(parts)}, {len(like.spans)})"
         )
 
-    def derived(self, like: Template) -> Iterable[Derived]:  # noqa: ARG002
+    def find_derived(self, like: Template) -> Iterable[Derived]:  # noqa: ARG002
         """What in the frame a writer derives from other bytes, in any order, without overlaps; nothing by default.
 
         Law: files that differ in their tensors' bytes alone have the same frame outside of it. The rest of the frame is

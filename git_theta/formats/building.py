@@ -48,14 +48,16 @@ def build_file(
 
 def cut_derived(reader: GuardedFormat, like: Template) -> list[bytes]:
     """The runs of a file without what its writer derived: what a person may have meant, to be compared."""
-    return TemplateSource(like).cut_ranges([(one.offset, one.size) for one in reader.derived(like)])
+    return TemplateSource(like).cut_ranges([(one.offset, one.size) for one in reader.find_derived(like)])
 
 
 def read_checksums(reader: GuardedFormat, like: Template) -> dict[tuple[str, str], bytes]:
     """The checksums that a file declares: by span's name and checksum's name. The tensors are not read."""
     source = TemplateSource(like)
     return {
-        (one.span, one.checksum.name): source.read(one.offset, one.size) for one in reader.derived(like) if one.checksum
+        (one.span, one.checksum.name): source.read(one.offset, one.size)
+        for one in reader.find_derived(like)
+        if one.checksum
     }
 
 
@@ -63,7 +65,7 @@ def _put_checksums(reader: GuardedFormat, parts: Sequence[Part], built: Template
     named = {part.name: part for part in parts}
     found: dict[tuple[str, str], bytes] = {}
     patches: dict[int, bytes] = {}
-    for one in reader.derived(built):
+    for one in reader.find_derived(built):
         if one.checksum:
             key = one.span, one.checksum.name
             if key not in found:

@@ -65,11 +65,11 @@ class GuardedFormat(Format):
             )
         return runs
 
-    def derived(self, like: Template) -> Iterator[Derived]:
+    def find_derived(self, like: Template) -> Iterator[Derived]:
         """As ``Format.derived`` says, each of a span that is there."""
         names = {span.name for span in like.spans}
         with FORMATS.guard(self.name):
-            found = iter(self._behind.derived(like))
+            found = iter(self._behind.find_derived(like))
         # A torch archive has eight for each member: a guard around each of them would cost more than they do.
         for batch in FORMATS.guard_iterator(self.name, iter(lambda: list(islice(found, _BATCH)), [])):
             for one in batch:

@@ -57,7 +57,7 @@ class Operand(ABC):
         return self.arrays(TorchLibrary())
 
 
-class Head(NamedTuple):
+class ContestHead(NamedTuple):
     """One branch's tensor within a contest.
 
     Attributes:
@@ -70,12 +70,12 @@ class Head(NamedTuple):
     oid: str
     weight: float
     position: int
-    twin: int
+    occurrence: int
     operand: Operand
 
 
 @dataclass
-class Report:
+class ContestReport:
     """What a merge had to tell. Complete when the last chunk has been taken.
 
     Attributes:
@@ -118,7 +118,7 @@ class Contest:
     library: ArrayLibrary = NUMPY
     chunk: int = CHUNK
     context: Any = None
-    report: Report = field(default_factory=Report)
+    report: ContestReport = field(default_factory=ContestReport)
 
     @property
     def device(self) -> str:
@@ -130,7 +130,7 @@ class Contest:
         """The dtype and shape of the first head that has the parameter."""
         return next(branch.spec for branch in self.branches if branch is not None)
 
-    def heads(self) -> list[Head]:
+    def heads(self) -> list[ContestHead]:
         """The heads that have the parameter, in the order of their contents: whoever comes first changes no byte."""
         weights = self.weights or (1.0,) * len(self.branches)
         found = sorted(
@@ -138,20 +138,20 @@ class Contest:
             for position, (branch, weight) in enumerate(zip(self.branches, weights, strict=True))
             if branch is not None
         )
-        heads: list[Head] = []
+        heads: list[ContestHead] = []
         for oid, weight, position in found:
             operand = self.branches[position]
             assert operand is not None
-            heads.append(Head(oid, weight, position, sum(head.oid == oid for head in heads), operand))
+            heads.append(ContestHead(oid, weight, position, sum(head.oid == oid for head in heads), operand))
         return heads
 
-    def settled(self) -> Settled | None:
+    def trivial_result(self) -> PickResult | None:
         """What ids alone decide (L8): all alike, one side changed, all changed alike. None when values must decide."""
         _, source = trivial_merge(_identity(self.base), list(map(_identity, self.branches)))
-        return None if source is None else Settled(self.branches[source])
+        return None if source is None else PickResult(self.branches[source])
 
 
-class Settled(NamedTuple):
+class PickResult(NamedTuple):
     """A result that was there already, bit for bit; None: the parameter is gone."""
 
     operand: Operand | None
@@ -191,9 +191,9 @@ class Strategy(ABC):
     def check(self, contest: Contest) -> None:  # noqa: B027 (most have nothing to add)
         """Raise UsageError for options that do not suit the contest, beyond what their declaration says."""
 
-    def pick(self, contest: Contest) -> Settled | None:
+    def pick(self, contest: Contest) -> PickResult | None:
         """The result, where it is one of the tensors that are there already. Loads nothing."""
-        return contest.settled()
+        return contest.trivial_result()
 
     def prepare(self, contests: Sequence[Contest], parallel: Parallel = map) -> Sequence[Contest]:  # noqa: ARG002
         """The contests with what merging each must know of all of them. Reads in constant memory.

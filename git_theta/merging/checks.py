@@ -32,7 +32,7 @@ def check_heads(strategy: Strategy, heads: int, weights: tuple[float, ...] | Non
         raise UsageError(f"the weights add up to more than a number holds: {weights}", hint="Divide them all by one.")
 
 
-def check(strategy: Strategy, contest: Contest) -> None:
+def check_contest(strategy: Strategy, contest: Contest) -> None:
     """Raise ConflictError, naming the parameter, if its tensors cannot be merged; UsageError for options or weights."""
     check_heads(strategy, len(contest.branches), contest.weights)
     lacking = [position for position, branch in enumerate(contest.branches) if branch is None]

@@ -29,7 +29,7 @@ class StoredOperand(Operand):
         return self._read(self.entry)
 
 
-def contest(decision: Decision, read: Read, **rest: Any) -> Contest | None:
+def contest_of(decision: Decision, read: Read, **rest: Any) -> Contest | None:
     """The decision as a contest, or None where no values can settle it: ties that differ, a dtype that is not ours,
     bytes that are not as many as dtype and shape say.
 

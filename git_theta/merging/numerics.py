@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from git_theta.errors import PluginError, UsageError
-from git_theta.merging.base import Contest, Head, Operand
+from git_theta.merging.base import Contest, ContestHead, Operand
 from git_theta.tensors.array_library import Vector, count_nonfinite, namespace
-from git_theta.tensors.numbers import number_dtype, per_element
+from git_theta.tensors.numbers import number_dtype, numbers_per_element
 
 
 class Chunk(NamedTuple):
@@ -26,7 +26,7 @@ class Chunk(NamedTuple):
 
 def numbers(contest: Contest) -> int:
     """How many numbers the contested tensor has; a complex element is two."""
-    return contest.spec.elements * per_element(contest.spec.dtype)
+    return contest.spec.elements * numbers_per_element(contest.spec.dtype)
 
 
 def is_wide(contest: Contest) -> bool:
@@ -34,17 +34,17 @@ def is_wide(contest: Contest) -> bool:
     return number_dtype(contest.spec.dtype).name == "F64"
 
 
-def labels(heads: Sequence[Head]) -> list[str]:
+def labels(heads: Sequence[ContestHead]) -> list[str]:
     """What reports call them."""
     return [f"head {head.position + 1}" for head in heads]
 
 
 def weight(contest: Contest, value: float) -> Vector | None:
     """``shared``, but None for 1: multiplying by it changes nothing, and takes time."""
-    return None if value == 1 else shared(contest, value)
+    return None if value == 1 else shared_weight(contest, value)
 
 
-def shared(contest: Contest, value: float) -> Vector:
+def shared_weight(contest: Contest, value: float) -> Vector:
     """A number that all elements share, rounded once to fp32 or fp64. Raises UsageError for one beyond that."""
     found = contest.library.share(value, number_dtype(contest.spec.dtype))
     if math.isfinite(value) and not math.isfinite(float(found[0])):

@@ -23,7 +23,7 @@ from git_theta.merging.decisions import (
     slot_of,
     trivial_merge,
 )
-from git_theta.merging.ties import entries_of, groups, owners_of
+from git_theta.merging.ties import entries_of, group_tied_names, owners_of
 
 OPAQUE = "opaque"
 """The format of a file that no format could read: whatever parameters it may have are unknown."""
@@ -110,7 +110,7 @@ def plan_merge(base: Manifest | None, heads: Sequence[Manifest], labels: Sequenc
     owners, ancestor = list(map(owners_of, heads)), owners_of(base)
     decisions = [
         decide_parameter(names, entries_of(ancestor, names), tuple([entries_of(owner, names) for owner in owners]))
-        for names in groups([*owners, ancestor])
+        for names in group_tied_names([*owners, ancestor])
     ]
     return _arrange_result(Plan(called, base, tuple(heads), False, frame, tuple(decisions)))
 

@@ -14,7 +14,7 @@ from git_theta.errors import ConflictError
 from git_theta.merging import options as declared
 from git_theta.merging.base import Contest, Strategy
 from git_theta.merging.catalogue import load_strategy
-from git_theta.merging.checks import check, check_heads
+from git_theta.merging.checks import check_contest, check_heads
 from git_theta.merging.execution import library_for, merge_arrays
 from git_theta.merging.given import GivenOperand, operand_of
 
@@ -144,7 +144,7 @@ def _check(strategy: Strategy, contests: list[Contest]) -> None:
     conflicts: list[ConflictError] = []
     for contest in contests:
         try:
-            check(strategy, contest)
+            check_contest(strategy, contest)
         except ConflictError as error:
             conflicts.append(error)
     if len(conflicts) == 1:

@@ -27,7 +27,7 @@ def owners_of(manifest: Manifest | None) -> Owners:
     return owners
 
 
-def groups(manifests: Sequence[Owners]) -> Iterable[tuple[str, ...]]:
+def group_tied_names(manifests: Sequence[Owners]) -> Iterable[tuple[str, ...]]:
     """Every name once, in groups; in the order of the manifests."""
     names = dict.fromkeys(chain.from_iterable(manifests))
     tied = {id(entry): entry for owners in manifests for entry in owners.values() if entry.views}

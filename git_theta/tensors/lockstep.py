@@ -54,7 +54,7 @@ class LockstepReader:
         import numpy as np
 
         self._dtype = spec.dtype
-        self._per_element = numbers.per_element(spec.dtype)
+        self._per_element = numbers.numbers_per_element(spec.dtype)
         self._left = spec.elements
         self.size = CHUNK // self._per_element * spec.dtype.bits // 8
         self.nonfinite = [(0, 0)] * versions
@@ -62,7 +62,7 @@ class LockstepReader:
 
     def read_codes(self, chunks: Iterable[Buffer]) -> list[NDArray[Any]]:
         """The next chunk of each version as codes (``tensors.numbers``), without what only fills up a byte."""
-        found = [numbers.codes(chunk, self._dtype)[: self._left] for chunk in chunks]
+        found = [numbers.codes_of(chunk, self._dtype)[: self._left] for chunk in chunks]
         self._left -= len(found[0])
         return found
 
@@ -73,7 +73,7 @@ class LockstepReader:
         segments = []
         for buffer, each in zip(self._doubles, codes, strict=True):
             values = buffer[: len(each) * self._per_element]
-            np.copyto(values, numbers.numbers(each, self._dtype))
+            np.copyto(values, numbers.numbers_of(each, self._dtype))
             segments.append(Segment.of(values))
         # NaN and infinity outlast any sum; one that merely overflows costs no more than a closer look.
         if all(math.isfinite(segment.squares) for segment in segments):

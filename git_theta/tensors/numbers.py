@@ -107,7 +107,7 @@ def is_numeric(dtype: DType) -> bool:
     )
 
 
-def per_element(dtype: DType) -> int:
+def numbers_per_element(dtype: DType) -> int:
     """Numbers that an element has: 2 where it is complex, or two packed ones that torch counts as one."""
     return 2 if dtype.kind == "complex" or dtype.name == _PAIRS else 1
 
@@ -117,7 +117,7 @@ def number_dtype(dtype: DType) -> DType:
     return BY_NAME[_REAL.get(dtype.name, dtype.name)]
 
 
-def codes(data: Buffer, dtype: DType) -> Array:
+def codes_of(data: Buffer, dtype: DType) -> Array:
     """The elements as unsigned integers (n,), two of them (n, 2) for 16-byte ones: equal where their bits are.
 
     ``data``: whole elements, contiguous. A view of it, unless they are packed: then what fills up the last byte comes
@@ -134,7 +134,7 @@ def codes(data: Buffer, dtype: DType) -> Array:
     return np.frombuffer(data, f"<u{dtype.bits // 8}")
 
 
-def numbers(elements: Array, dtype: DType) -> Array:
+def numbers_of(elements: Array, dtype: DType) -> Array:
     """The values of ``codes``, flat, ``per_element`` to an element, in a numpy type that holds them exactly."""
     import numpy as np
 

@@ -57,7 +57,7 @@ class NumpyLibrary(ArrayLibrary):
         return np.ascontiguousarray(stored).reshape(-1).view(np.uint8).data
 
     def widen(self, stored: Array, number: DType) -> Array:
-        return numbers.numbers(stored.view(f"<u{number.bits // 8}"), number)
+        return numbers.numbers_of(stored.view(f"<u{number.bits // 8}"), number)
 
     def share(self, value: float, number: DType) -> Array:
         import numpy as np

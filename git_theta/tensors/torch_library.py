@@ -43,12 +43,12 @@ class TorchLibrary(ArrayLibrary):
         return to_bytes(stored)
 
     def widen(self, stored: Tensor, number: DType) -> Tensor:
-        return stored.to(self.device).to(_computed(number))
+        return stored.to(self.device).to(_computing_dtype(number))
 
     def share(self, value: float, number: DType) -> Tensor:
         import torch
 
-        return torch.tensor([value], dtype=torch.float64).to(_computed(number)).to(self.device)
+        return torch.tensor([value], dtype=torch.float64).to(_computing_dtype(number)).to(self.device)
 
     def _cast(self, values: Tensor, number: DType) -> Tensor:
         if number.name == "F8_E4M3":
@@ -62,7 +62,7 @@ class TorchLibrary(ArrayLibrary):
         return stored.view(getattr(torch, f"int{number.bits}")).masked_fill(chosen, signed).view(stored.dtype)
 
 
-def _computed(number: DType) -> torch.dtype:
+def _computing_dtype(number: DType) -> torch.dtype:
     import torch
 
     return torch.float64 if number.name == "F64" else torch.float32

@@ -120,7 +120,7 @@ class FormatLaws(ABC):
                 continue
             found = self._read_template(built)
             assert [span[:2] + span[3:] for span in found.spans] == [span[:2] + span[3:] for span in like.spans], path
-            assert cut_derived(self._guarded(), found) == cut_derived(self._guarded(), like), path
+            assert cut_derived(self._guard_format(), found) == cut_derived(self._guard_format(), like), path
             assert _values_of(found, built) == [_bytes_of(part) for part in parts], path
             assert self._build_or_refuse(list(_parts_of(like, content)), found) == content, path
 
@@ -140,8 +140,8 @@ class FormatLaws(ABC):
         for path, content in self.samples().items():
             like = self._read_template(content)
             parts = {part.name: part for part in _parts_of(like, content)}
-            declared = read_checksums(self._guarded(), like)
-            for one in self.make_format().derived(like):
+            declared = read_checksums(self._guard_format(), like)
+            for one in self.make_format().find_derived(like):
                 if one.checksum:
                     expected = one.checksum.compute(parts[one.span].values)
                     assert declared[one.span, one.checksum.name] == expected, (path, one.span, one.checksum.name)
@@ -149,7 +149,7 @@ class FormatLaws(ABC):
     def test_derived_bytes_lie_in_the_frame_and_do_not_overlap(self) -> None:
         for path, content in self.samples().items():
             like = self._read_template(content)
-            places = sorted((one.offset, one.size) for one in self._guarded().derived(like))
+            places = sorted((one.offset, one.size) for one in self._guard_format().find_derived(like))
             assert all(at + size <= after for (at, size), (after, _) in pairwise(places)), path
             cut = sum(map(len, TemplateSource(like).cut_ranges(places)))
             assert cut == sum(map(len, like.runs)) - sum(size for _, size in places), path
@@ -170,11 +170,15 @@ class FormatLaws(ABC):
 
     def _ask_everything(self, like: Template, parts: list[Part]) -> None:
         """What the guard would turn into a PluginError fails the test."""
-        for ask in (self._guarded().derived, self._guarded().metadata, partial(self._guarded().build, parts)):
+        for ask in (
+            self._guard_format().find_derived,
+            self._guard_format().metadata,
+            partial(self._guard_format().build, parts),
+        ):
             with contextlib.suppress(FormatError):
                 list(islice(ask(like), 1000))
 
-    def _guarded(self) -> GuardedFormat:
+    def _guard_format(self) -> GuardedFormat:
         return GuardedFormat(self.make_format().name, self.make_format())
 
     def _read_template(self, content: bytes) -> Template:
@@ -185,7 +189,7 @@ class FormatLaws(ABC):
 
     def _build_or_refuse(self, parts: list[Part], like: Template, *, may_refuse: bool = False) -> bytes | None:
         try:
-            runs = build_file(self._guarded(), parts, like, declare_nothing)
+            runs = build_file(self._guard_format(), parts, like, declare_nothing)
         except FormatError:
             assert may_refuse or not self.builds
             return None

@@ -15,7 +15,7 @@ import pytest
 from git_theta.errors import UsageError
 from git_theta.merging import options
 from git_theta.merging.base import Contest, Operand, Strategy
-from git_theta.merging.checks import check
+from git_theta.merging.checks import check_contest
 from git_theta.merging.execution import library_for, merge_bytes
 from git_theta.tensors.arrays import Parallel
 from git_theta.tensors.torch_library import TorchLibrary
@@ -110,10 +110,10 @@ class StrategyLaws(ABC):
     @pytest.mark.parametrize("dtype", DTYPES)
     def test_l9_chunks_and_pieces_change_no_byte(self, dtype: str) -> None:
         for asked in self._contests(dtype, coarse if dtype == "BF16" else fine):
-            expected = self._merged(asked)
+            expected = self._merge(asked)
             assert len(expected) == asked.spec.nbytes
             for chunk, piece in ((1 << 16, 1), (100, 7), (50, 200)):
-                assert self._merged(_cut(replace(asked, chunk=chunk), piece)) == expected
+                assert self._merge(_cut(replace(asked, chunk=chunk), piece)) == expected
 
     def test_l9_threads_change_no_byte(self) -> None:
         """Those of torch; numpy has none."""
@@ -126,7 +126,7 @@ class StrategyLaws(ABC):
                 found = set()
                 for threads in (1, 2, 3):
                     torch.set_num_threads(threads)
-                    found.add(self._merged(replace(asked, chunk=_MANY, library=TorchLibrary())))
+                    found.add(self._merge(replace(asked, chunk=_MANY, library=TorchLibrary())))
                 assert len(found) == 1
         finally:
             torch.set_num_threads(before)
@@ -138,7 +138,7 @@ class StrategyLaws(ABC):
             pytest.skip("it takes one library alone")
         for dtype in DTYPES:
             for asked in self._contests(dtype, coarse if dtype == "F16" else fine):
-                assert self._merged(replace(asked, library=TorchLibrary())) == self._merged(asked)
+                assert self._merge(replace(asked, library=TorchLibrary())) == self._merge(asked)
 
     def test_l9_cuda_gives_the_bytes_of_the_cpu(self) -> None:
         if not pytest.importorskip("torch").cuda.is_available():
@@ -146,7 +146,7 @@ class StrategyLaws(ABC):
         library = library_for(self.make_strategy(), "cuda")
         for dtype in DTYPES:
             for asked in self._contests(dtype, size=_MANY):
-                assert self._merged(replace(asked, library=library)) == self._merged(asked)
+                assert self._merge(replace(asked, library=library)) == self._merge(asked)
 
     def test_l9_the_order_of_heads_changes_no_byte(self) -> None:
         if self.ordered:
@@ -154,7 +154,7 @@ class StrategyLaws(ABC):
         for dtype in ("F32", "BF16"):
             for asked in self._contests(dtype, heads=self._several(), twins=True):
                 orders = list(permutations(asked.branches))[::7]
-                assert len({self._merged(replace(asked, branches=order)) for order in orders}) == 1
+                assert len({self._merge(replace(asked, branches=order)) for order in orders}) == 1
 
     def test_l9_weights_go_with_their_heads(self) -> None:
         if self.ordered or not self.make_strategy().takes_weights:
@@ -162,20 +162,20 @@ class StrategyLaws(ABC):
         weights = (0.25, 1.0, 1.75, 3.0)[: self._several()]
         for asked in self._contests("F32", heads=self._several()):
             forth, back = (replace(asked, branches=asked.branches[::by], weights=weights[::by]) for by in (1, -1))
-            assert self._merged(forth) == self._merged(back)
+            assert self._merge(forth) == self._merge(back)
 
     def test_contests_are_prepared_together_and_merged_side_by_side(self) -> None:
         for first in self._contests("F32"):
             contests = [replace(first, name="b"), replace(first, name="a", branches=first.branches[::-1])]
             if self.make_strategy().pick(first) is not None:
                 continue
-            assert self._prepared(contests) == self._prepared(contests[::-1], threaded_map(2))
+            assert self._merge_all(contests) == self._merge_all(contests[::-1], threaded_map(2))
 
     @pytest.mark.parametrize("shape", _SHAPES, ids=str)
     def test_small_tensors_are_merged(self, shape: tuple[int, ...]) -> None:
         for chosen in self.options(self._few()):
             base, *heads = (operand([seed + 1.0] * math.prod(shape), shape=shape) for seed in range(self._few() + 1))
-            merged = self._merged(self._contest(heads, base, chosen))
+            merged = self._merge(self._contest(heads, base, chosen))
             assert len(merged) == base.spec.nbytes
             assert all(map(math.isfinite, unpack(merged, "F32")))
 
@@ -184,7 +184,7 @@ class StrategyLaws(ABC):
             pytest.skip("every head has to have it")
         count = self._few() + 1 if self.make_strategy().heads[1] is None else self._few()
         for asked in self._contests("F32", heads=count):
-            assert len(self._merged(replace(asked, branches=(*asked.branches[:-1], None)))) in (asked.spec.nbytes, 0)
+            assert len(self._merge(replace(asked, branches=(*asked.branches[:-1], None)))) in (asked.spec.nbytes, 0)
 
     def test_what_is_not_finite_is_reported(self) -> None:
         if not self.make_strategy().numeric:
@@ -193,7 +193,7 @@ class StrategyLaws(ABC):
             base, *rows = (fine(9, seed) for seed in range(self._few() + 1))
             rows[0][3], rows[1][5], rows[1][6] = math.nan, math.inf, -math.inf
             asked = self._contest([operand(row) for row in rows], operand(base), chosen)
-            lost = sum(not math.isfinite(value) for value in unpack(self._merged(asked), "F32"))
+            lost = sum(not math.isfinite(value) for value in unpack(self._merge(asked), "F32"))
             result = {"result": lost} if lost else {}
             assert asked.report.nonfinite == {"head 1": 1, "head 2": 2, **result}
 
@@ -222,7 +222,7 @@ class StrategyLaws(ABC):
                 truth = self.oracle(heads, base, [1.0] * len(heads), asked.options)
                 if truth is None:
                     pytest.skip("there is no oracle")
-                merged = unpack(self._merged(asked), dtype)
+                merged = unpack(self._merge(asked), dtype)
                 for index, (one, exact) in enumerate(zip(merged, truth, strict=True)):
                     terms = abs(exact) + sum(abs(row[index]) for row in (base, *heads))
                     assert abs(one - exact) <= _ulp(exact, dtype) + 16 * unit * terms, (index, one, exact)
@@ -251,26 +251,26 @@ class StrategyLaws(ABC):
         parsed = options.parse_options(strategy.name, strategy.options, chosen)
         return Contest("layer.weight", tuple(heads), base, options=parsed, library=library_for(strategy, "cpu"))
 
-    def _merged(self, asked: Contest) -> bytes:
+    def _merge(self, asked: Contest) -> bytes:
         """What comes out: b"" where nothing does."""
         settled = self.make_strategy().pick(asked)
         if settled is None:
-            return self._prepared([asked])[asked.name]
+            return self._merge_all([asked])[asked.name]
         assert settled.operand is None or isinstance(settled.operand, InMemory)
         return settled.operand.data if settled.operand else b""
 
-    def _prepared(self, contests: Sequence[Contest], parallel: Parallel = map) -> dict[str, bytes]:
+    def _merge_all(self, contests: Sequence[Contest], parallel: Parallel = map) -> dict[str, bytes]:
         """What comes out of several, by name."""
         strategy = self.make_strategy()
         for asked in contests:
-            check(strategy, asked)
+            check_contest(strategy, asked)
         prepared = strategy.prepare(contests, parallel)
         assert [asked.name for asked in prepared] == [asked.name for asked in contests]
 
-        def merged(asked: Contest) -> tuple[str, bytes]:
+        def merge_named(asked: Contest) -> tuple[str, bytes]:
             return asked.name, b"".join(map(bytes, merge_bytes(strategy, asked)))
 
-        return dict(parallel(merged, prepared))
+        return dict(parallel(merge_named, prepared))
 
 
 def _cut(asked: Contest, piece: int) -> Contest:

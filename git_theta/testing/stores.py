@@ -79,12 +79,12 @@ class StoreLaws(ABC):
     def test_nobody_sees_an_object_before_it_is_whole(self, store: Store, tmp_path: Path) -> None:
         seen = []
 
-        def watched() -> Iterator[bytes]:
+        def watch_chunks() -> Iterator[bytes]:
             yield CONTENT[:5]
             seen.append((store.size(OID), self.make_store(tmp_path).has(OID), OID in store.oids()))
             yield CONTENT[5:]
 
-        store.put(watched())
+        store.put(watch_chunks())
         assert seen == [(None, False, False)]
         assert store.has(OID)
 

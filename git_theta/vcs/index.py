@@ -13,7 +13,7 @@ from typing import Protocol
 from git_theta.errors import GitError
 from git_theta.vcs.blobs import read_blob
 from git_theta.vcs.git import git
-from git_theta.vcs.index_file import KnownFile, SplitIndexError, patch_index
+from git_theta.vcs.git_index import KnownFile, SplitIndexError, patch_index
 
 _LOCK_PATIENCE = 1.0
 """Seconds to wait for another git: one that an editor runs in the background is done in a moment."""

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from git_theta.diffing.base import Change, ChangeStatus, Measures, ParameterVersion
-from git_theta.diffing.measure import measure
+from git_theta.diffing.measure import measure_change
 from git_theta.manifest.model import Entry
 from git_theta.tensors.dtypes import BY_NAME
 from git_theta.tensors.lockstep import CHUNK, recut
-from git_theta.tensors.numbers import codes, is_numeric, numbers, per_element
+from git_theta.tensors.numbers import codes_of, is_numeric, numbers_of, numbers_per_element
 from git_theta.tensors.spec import Spec
 from tests.diffing.entries import changed, entry
 
@@ -32,7 +32,7 @@ def measured(dtype: str, shape: tuple[int, ...], before: bytes, after: bytes) ->
         data = contents.pop(0)
         return (data[start : start + PIECE] for start in range(0, len(data), PIECE))
 
-    return measure(changed(dtype, shape, before, after), read)
+    return measure_change(changed(dtype, shape, before, after), read)
 
 
 def floats(before: list[float], after: list[float], dtype: str = "F64") -> Measures:
@@ -43,12 +43,12 @@ def floats(before: list[float], after: list[float], dtype: str = "F64") -> Measu
 def expected(dtype: str, elements: int, before: bytes, after: bytes) -> Measures:
     """The same numbers, one element after the other."""
     kind = BY_NAME[dtype]
-    sides = [codes(data, kind)[:elements] for data in (before, after)]
+    sides = [codes_of(data, kind)[:elements] for data in (before, after)]
     differing = sum(first.tolist() != second.tolist() for first, second in zip(*sides, strict=True))
     if not is_numeric(kind):
         return Measures(elements, differing)
-    step = per_element(kind)
-    values = [numbers(side, kind).tolist() for side in sides]
+    step = numbers_per_element(kind)
+    values = [numbers_of(side, kind).tolist() for side in sides]
     rows = [[side[at : at + step] for at in range(0, len(side), step)] for side in values]
     nonfinite = [
         (
@@ -172,15 +172,15 @@ def never(_: Entry) -> Iterator[bytes]:
 @pytest.mark.parametrize("status", [ChangeStatus.RENAMED, ChangeStatus.MOVED])
 def test_what_kept_its_bytes_is_not_read(status: ChangeStatus) -> None:
     place = ParameterVersion("model.safetensors", "w", entry("w", bytes(8), "F32"))
-    assert measure(Change(status, place, place), never) == Measures(2, 0, norm=0.0, largest=0.0)
+    assert measure_change(Change(status, place, place), never) == Measures(2, 0, norm=0.0, largest=0.0)
 
 
 def test_of_one_version_there_is_a_norm() -> None:
     place = ParameterVersion("model.safetensors", "w", entry("w", np.array([3, 4, np.inf], "<f4").tobytes(), "F32"))
     data = np.array([3, 4, np.inf], "<f4").tobytes()
-    added = measure(Change(ChangeStatus.ADDED, None, place), lambda _: iter([data]))
+    added = measure_change(Change(ChangeStatus.ADDED, None, place), lambda _: iter([data]))
     assert added == Measures(3, norm_after=5.0, nonfinite_after=(0, 1))
-    removed = measure(Change(ChangeStatus.REMOVED, place, None), lambda _: iter([data]))
+    removed = measure_change(Change(ChangeStatus.REMOVED, place, None), lambda _: iter([data]))
     assert removed == Measures(3, norm_before=5.0, nonfinite_before=(0, 1))
 
 
@@ -190,14 +190,14 @@ def test_another_spec_leaves_both_norms() -> None:
         ParameterVersion("model.safetensors", "w", entry("w", contents[dtype], dtype, shape))
         for dtype, shape in (("F32", (2,)), ("F16", (2, 1)))
     )
-    found = measure(Change(ChangeStatus.SPEC, before, after), lambda each: iter([contents[each.dtype]]))
+    found = measure_change(Change(ChangeStatus.SPEC, before, after), lambda each: iter([contents[each.dtype]]))
     assert found == Measures(2, norm_before=5.0, norm_after=10.0)
 
 
 def test_a_dtype_that_nobody_knows_is_counted() -> None:
     unknown = entry("w", bytes(8), "F32")._replace(dtype="F3_E1M1")
     place = ParameterVersion("model.safetensors", "w", unknown)
-    assert measure(Change(ChangeStatus.CHANGED, place, place), never) == Measures(2)
+    assert measure_change(Change(ChangeStatus.CHANGED, place, place), never) == Measures(2)
 
 
 def test_a_change_of_rank_one_in_passing() -> None:

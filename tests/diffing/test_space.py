@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from git_theta.diffing.distances import Sums, sums
-from git_theta.diffing.geometry import average_linkage, cosines, plane
+from git_theta.diffing.distances import DistanceSums, measure_distances
+from git_theta.diffing.geometry import average_linkage, cosine_matrix, project_to_plane
 from git_theta.diffing.intersection import (
     NO_FLOATS,
     NOT_EVERYWHERE,
@@ -23,7 +23,7 @@ from git_theta.diffing.weight_map import ClusterMerge
 from git_theta.manifest.model import Entry, View
 from git_theta.tensors.arrays import Buffer
 from git_theta.tensors.dtypes import BY_NAME
-from git_theta.tensors.numbers import codes, numbers
+from git_theta.tensors.numbers import codes_of, numbers_of
 from tests.diffing.entries import entry, one, shard, tied
 
 ELEMENTS = 70_001  # more than two chunks
@@ -43,15 +43,15 @@ class Store:
         content = self._contents[wanted.oid]
         return (content[start : start + 50_000] for start in range(0, len(content), 50_000))
 
-    def sums(self) -> Sums:
-        return sums(SharedParameter("w", self.entries), self.read)
+    def sums(self) -> DistanceSums:
+        return measure_distances(SharedParameter("w", self.entries), self.read)
 
 
 def values(dtype: str, content: bytes) -> Any:
-    return numbers(codes(content, BY_NAME[dtype]), BY_NAME[dtype]).astype(np.float64)
+    return numbers_of(codes_of(content, BY_NAME[dtype]), BY_NAME[dtype]).astype(np.float64)
 
 
-def assert_as_in_fp64(found: Sums, points: Any) -> None:
+def assert_as_in_fp64(found: DistanceSums, points: Any) -> None:
     tasks = points - points[0]
     squares = ((points[:, None] - points[None]) ** 2).sum(-1)
     np.testing.assert_allclose(found.squares, squares, rtol=1e-12)
@@ -134,7 +134,7 @@ def test_a_family_is_what_all_versions_have_with_one_spec() -> None:
 
 def test_cosines_are_those_of_the_vectors_and_none_for_a_zero_one() -> None:
     vectors = np.array([[3.0, 4], [4, -3], [-6, -8], [0, 0], [1, 0]])
-    found = cosines(vectors @ vectors.T)
+    found = cosine_matrix(vectors @ vectors.T)
     assert found[0] == pytest.approx((1, 0, -1, None, 0.6))
     assert found[3] == (None,) * 5
     assert all(found[place][place] == 1 for place in (0, 1, 2, 4))
@@ -143,7 +143,7 @@ def test_cosines_are_those_of_the_vectors_and_none_for_a_zero_one() -> None:
 def test_the_plane_of_a_triangle_shows_it_as_it_is() -> None:
     corners = np.array([[0.0, 0], [3, 0], [0, 4]])
     far = np.hstack([corners, np.full((3, 5), 7.0)]) @ np.linalg.qr(np.random.default_rng(3).standard_normal((7, 7)))[0]
-    points, shown = plane(((far[:, None] - far[None]) ** 2).sum(-1))
+    points, shown = project_to_plane(((far[:, None] - far[None]) ** 2).sum(-1))
     assert points[0] == (0, 0)
     assert shown == pytest.approx(1)
     sides = [math.dist(points[one], points[other]) for one, other in ((0, 1), (0, 2), (1, 2))]
@@ -151,10 +151,10 @@ def test_the_plane_of_a_triangle_shows_it_as_it_is() -> None:
 
 
 def test_the_plane_says_what_it_does_not_show() -> None:
-    _, shown = plane(2 * (1 - np.eye(4)))  # four points, all as far from each other: three equal axes
+    _, shown = project_to_plane(2 * (1 - np.eye(4)))  # four points, all as far from each other: three equal axes
     assert shown == pytest.approx(2 / 3)
-    assert plane(np.zeros((3, 3))) == (((0, 0),) * 3, None)
-    points, shown = plane(np.array([[0.0, 4], [4, 0]]))
+    assert project_to_plane(np.zeros((3, 3))) == (((0, 0),) * 3, None)
+    points, shown = project_to_plane(np.array([[0.0, 4], [4, 0]]))
     assert abs(points[1][0]) == pytest.approx(2)
     assert shown == 1
 

@@ -83,7 +83,7 @@ class Rogue(Format):
             return [b"RO", b"GUE", b""]
         return list(like.runs)
 
-    def derived(self, like):
+    def find_derived(self, like):
         misbehave("derived")
         if PLACE == "derived" and WHAT == "tensor":
             yield Derived(6, 2, "w", Checksum("c", lambda values: b"cc"))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from git_theta.merging.base import Contest, Strategy, Takes
-from git_theta.merging.numerics import Chunk, compute, labels, shared, weighted_sum
+from git_theta.merging.numerics import Chunk, compute, labels, shared_weight, weighted_sum
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Median(Strategy):
 
         def formula(chunk: Chunk) -> Any:
             ordered = torch.stack(chunk.values).sort(dim=0).values
-            return ordered[1] * shared(contest, 1.0)
+            return ordered[1] * shared_weight(contest, 1.0)
 
         return compute(contest, [head.operand for head in heads], labels(heads), formula)
 
@@ -57,7 +57,7 @@ class Mean(Strategy):
 
     def merge(self, contest: Contest) -> Iterator[Any]:
         heads = contest.heads()
-        count = shared(contest, len(heads))
+        count = shared_weight(contest, len(heads))
 
         def formula(chunk: Chunk) -> Any:
             mean = weighted_sum(chunk.values, [None] * len(heads)) / count

@@ -7,7 +7,15 @@ import pytest
 import torch
 
 from git_theta.tensors.dtypes import BY_NAME, DType
-from git_theta.tensors.numbers import FRACTION, SMALLEST, codes, distances, is_numeric, numbers, per_element
+from git_theta.tensors.numbers import (
+    FRACTION,
+    SMALLEST,
+    codes_of,
+    distances,
+    is_numeric,
+    numbers_of,
+    numbers_per_element,
+)
 from git_theta.tensors.torch_values import from_bytes
 
 KNOWN = [dtype for dtype in BY_NAME.values() if is_numeric(dtype)]
@@ -17,7 +25,7 @@ E2M1 = [0, 0.5, 1, 1.5, 2, 3, 4, 6]
 
 
 def values(data: bytes, dtype: DType) -> list[float]:
-    return [float(value) for value in numbers(codes(data, dtype), dtype)]
+    return [float(value) for value in numbers_of(codes_of(data, dtype), dtype)]
 
 
 def test_every_dtype_but_bits_has_numbers() -> None:
@@ -34,20 +42,20 @@ def test_numbers_are_those_of_torch(name: str) -> None:
         tensor = from_bytes(EVERY_BYTE, dtype)
     if dtype.kind == "complex":
         tensor = torch.view_as_real(tensor).reshape(-1)
-    ours = numbers(codes(EVERY_BYTE, dtype), dtype)
+    ours = numbers_of(codes_of(EVERY_BYTE, dtype), dtype)
     theirs = tensor.to(torch.float64).numpy() if dtype.kind in ("float", "complex") else tensor.numpy()
     np.testing.assert_array_equal(ours, theirs)
     real = ~np.isnan(theirs)
     np.testing.assert_array_equal(np.signbit(ours[real]), np.signbit(theirs[real]))
-    assert len(ours) == len(codes(EVERY_BYTE, dtype)) * per_element(dtype)
+    assert len(ours) == len(codes_of(EVERY_BYTE, dtype)) * numbers_per_element(dtype)
 
 
 def test_f4_is_packed_from_the_low_bits() -> None:
     every = bytes(low | (low ^ 15) << 4 for low in range(16))
     expected = [value for low in range(16) for value in (signed(low), signed(low ^ 15))]
     assert values(every, BY_NAME["F4"]) == values(every, BY_NAME["F4_E2M1X2"]) == expected
-    assert len(codes(every, BY_NAME["F4"])) == 32
-    assert len(codes(every, BY_NAME["F4_E2M1X2"])) == 16
+    assert len(codes_of(every, BY_NAME["F4"])) == 32
+    assert len(codes_of(every, BY_NAME["F4_E2M1X2"])) == 16
 
 
 def signed(code: int) -> float:
@@ -79,4 +87,4 @@ def test_distances_of_64_bit_integers_are_rounded_once(dtype: str, low: int, hig
 
 
 def test_elements_of_sixteen_bytes_are_two_codes() -> None:
-    assert codes(bytes(32), BY_NAME["C128"]).shape == (2, 2)
+    assert codes_of(bytes(32), BY_NAME["C128"]).shape == (2, 2)

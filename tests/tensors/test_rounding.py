@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from git_theta.tensors.dtypes import BY_NAME
-from git_theta.tensors.numbers import numbers
+from git_theta.tensors.numbers import numbers_of
 from git_theta.tensors.rounding import OVERFLOW, round_numbers
 
 NARROW = [name for name, limit in OVERFLOW.items() if limit < np.inf]
@@ -18,7 +18,7 @@ NARROW = [name for name, limit in OVERFLOW.items() if limit < np.inf]
 def near(name: str) -> Any:
     """Every finite number of a dtype, what lies half way between neighbours, and the floats on both sides of all."""
     dtype = BY_NAME[name]
-    values = numbers(np.arange(1 << dtype.bits, dtype=f"u{dtype.bits // 8}"), dtype)
+    values = numbers_of(np.arange(1 << dtype.bits, dtype=f"u{dtype.bits // 8}"), dtype)
     finite = np.unique(values[np.isfinite(values)])
     halves = (finite[:-1].astype(np.float64) + finite[1:]) / 2
     points = np.concatenate([finite, halves.astype(np.float32)])
@@ -51,7 +51,7 @@ def test_what_is_below_the_limit_is_finite_and_what_is_there_is_not_rounded_down
     below = np.nextafter(limit, np.float32(0))
     for sign in (1, -1):
         inside, outside = (
-            numbers(round_numbers(np.array([sign * value], np.float32), BY_NAME[name]), BY_NAME[name])[0]
+            numbers_of(round_numbers(np.array([sign * value], np.float32), BY_NAME[name]), BY_NAME[name])[0]
             for value in (below, np.nextafter(limit, np.float32(np.inf)))
         )
         assert np.isfinite(inside)

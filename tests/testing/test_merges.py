@@ -11,7 +11,7 @@ import pytest
 
 from git_theta import registry
 from git_theta.errors import PluginError, UsageError
-from git_theta.merging.base import Contest, Report, Strategy
+from git_theta.merging.base import Contest, ContestReport, Strategy
 from git_theta.merging.catalogue import load_strategy
 from git_theta.merging.numerics import Chunk, compute, labels, stream
 from git_theta.merging.options import Option
@@ -130,7 +130,7 @@ class Broken(Strategy):
         if self.name == "by-position":
             operands = [branch for branch in contest.branches if branch]
         if self.name == "silent":
-            contest = replace(contest, report=Report())
+            contest = replace(contest, report=ContestReport())
         if self.name == "unrounded":
             return (_mean(chunk) for chunk in stream(contest, operands))
         found = compute(contest, operands, names, FORMULAS.get(self.name, _mean))

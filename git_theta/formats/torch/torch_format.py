@@ -82,7 +82,7 @@ class TorchZipFormat(Format):
         moved = {name for span in wrong for name in (span.name, *(view.name for view in span.views))}
         return rebuilder.build_runs(parts, moved) if wrong else runs
 
-    def derived(self, like: Template) -> Iterator[Derived]:
+    def find_derived(self, like: Template) -> Iterator[Derived]:
         """CRCs, the folder in every name and what it moves, and ``.data/serialization_id``.
 
         torch calls the folder after the file that it writes to, perhaps a temporary one, and hashes the names and

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from git_theta.merging import masks
-from git_theta.merging.base import Contest, Head
-from git_theta.merging.numerics import is_wide, shared, weighted_sum
+from git_theta.merging.base import Contest, ContestHead
+from git_theta.merging.numerics import is_wide, shared_weight, weighted_sum
 from git_theta.tensors.array_library import Vector, lies_within, namespace
 
 
@@ -20,12 +20,12 @@ class Combination:
         lean: the sign where the sum is zero: 0 for positive, 1 for negative.
     """
 
-    def __init__(self, contest: Contest, heads: list[Head], *, elect: bool, lean: int) -> None:
+    def __init__(self, contest: Contest, heads: list[ContestHead], *, elect: bool, lean: int) -> None:
         self._elect, self._lean = elect, lean
         self._normalize = contest.options["normalize"]
-        self._weights = [shared(contest, head.weight) for head in heads]
-        self._total = shared(contest, math.fsum(head.weight for head in heads))
-        self._least = shared(contest, 5e-324 if is_wide(contest) else 2.0**-149)
+        self._weights = [shared_weight(contest, head.weight) for head in heads]
+        self._total = shared_weight(contest, math.fsum(head.weight for head in heads))
+        self._least = shared_weight(contest, 5e-324 if is_wide(contest) else 2.0**-149)
         """The smallest number: what to divide by where no head counts, and the sum is 0."""
 
     def __call__(self, terms: list[Vector]) -> Vector:

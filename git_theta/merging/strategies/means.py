@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from git_theta.errors import UsageError
 from git_theta.merging.base import Contest, Strategy, Takes
-from git_theta.merging.numerics import compute, labels, shared, weight, weighted_sum
+from git_theta.merging.numerics import compute, labels, shared_weight, weight, weighted_sum
 from git_theta.tensors.array_library import Vector
 
 
@@ -26,7 +26,7 @@ class Mean(Strategy):
         heads = contest.heads()
         weights = [weight(contest, head.weight) for head in heads]
         total = math.fsum(head.weight for head in heads)
-        divisor = shared(contest, total)
+        divisor = shared_weight(contest, total)
         contest.report.weights = tuple(head.weight / total for head in sorted(heads, key=lambda head: head.position))
         return compute(
             contest,

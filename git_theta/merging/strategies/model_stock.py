@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
 
-from git_theta.merging.base import Contest, Head, Strategy, Takes
+from git_theta.merging.base import Contest, ContestHead, Strategy, Takes
 from git_theta.merging.held import hold_small
-from git_theta.merging.numerics import Chunk, compute, labels, shared, weighted_sum
+from git_theta.merging.numerics import Chunk, compute, labels, shared_weight, weighted_sum
 from git_theta.merging.reductions import products
 from git_theta.tensors.array_library import Vector
 
@@ -27,7 +27,7 @@ class ModelStock(Strategy):
         contest = hold_small(contest)
         assert contest.base
         heads = contest.heads()
-        t, count = shared(contest, _ratio(contest, heads)), shared(contest, len(heads))
+        t, count = shared_weight(contest, _ratio(contest, heads)), shared_weight(contest, len(heads))
 
         def formula(chunk: Chunk) -> Vector:
             *values, base = chunk.values
@@ -38,7 +38,7 @@ class ModelStock(Strategy):
         return compute(contest, operands, [*labels(heads), "base"], formula)
 
 
-def _ratio(contest: Contest, heads: list[Head]) -> float:
+def _ratio(contest: Contest, heads: list[ContestHead]) -> float:
     dots = products(contest, [head.operand for head in heads], contest.base)
     pairs = list(combinations(range(len(heads)), 2))
     cosine = math.fsum(_cosine(dots, i, j) for i, j in pairs) / len(pairs)

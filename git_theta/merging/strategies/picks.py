@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from git_theta.merging.base import Contest, Settled, Strategy, Takes
+from git_theta.merging.base import Contest, PickResult, Strategy, Takes
 from git_theta.tensors.array_library import Vector
 
 
@@ -20,10 +20,10 @@ class Pick(Strategy):
     array_library: Takes = "any"
     position: int | None = None
 
-    def pick(self, contest: Contest) -> Settled | None:
+    def pick(self, contest: Contest) -> PickResult | None:
         if self.position is not None:
-            return contest.settled() or Settled(contest.branches[self.position])
-        return contest.settled() or (Settled(contest.base) if contest.base else None)
+            return contest.trivial_result() or PickResult(contest.branches[self.position])
+        return contest.trivial_result() or (PickResult(contest.base) if contest.base else None)
 
     def merge(self, contest: Contest) -> Iterator[Vector]:
         picked = self.pick(contest)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from git_theta.merging.base import Contest, Operand, Strategy, Takes
 from git_theta.merging.held import hold_small
-from git_theta.merging.numerics import compute, shared, weighted_sum
+from git_theta.merging.numerics import compute, shared_weight, weighted_sum
 from git_theta.merging.options import Option
 from git_theta.merging.reductions import products
 from git_theta.tensors.array_library import Vector
@@ -25,7 +25,7 @@ class Slerp(Strategy):
 
     def merge(self, contest: Contest) -> Iterator[Vector]:
         operands = [branch for branch in hold_small(contest).branches if branch]
-        shares = [shared(contest, share) for share in _shares(contest, operands)]
+        shares = [shared_weight(contest, share) for share in _shares(contest, operands)]
         return compute(contest, operands, ["head 1", "head 2"], lambda chunk: weighted_sum(chunk.values, shares))
 
 

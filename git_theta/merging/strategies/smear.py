@@ -10,7 +10,7 @@ from typing import Any
 from git_theta.errors import UsageError
 from git_theta.globs import name_matcher
 from git_theta.merging.base import Contest, Strategy, Takes
-from git_theta.merging.numerics import compute, labels, shared, weighted_sum
+from git_theta.merging.numerics import compute, labels, shared_weight, weighted_sum
 from git_theta.merging.options import Option
 from git_theta.tensors.array_library import Vector
 
@@ -37,7 +37,7 @@ class Smear(Strategy):
         contest.report.facts["entropy"] = entropy(weights)
         used = dict(zip((head.position for head in heads), weights, strict=True))
         contest.report.weights = tuple(map(used.get, range(len(contest.branches))))
-        shares = [shared(contest, share) for share in weights]
+        shares = [shared_weight(contest, share) for share in weights]
         operands = [head.operand for head in heads]
         return compute(contest, operands, labels(heads), lambda chunk: weighted_sum(chunk.values, shares))
 

@@ -8,10 +8,10 @@ from functools import partial
 from typing import Literal, NamedTuple
 
 from git_theta.merging import masks
-from git_theta.merging.base import Contest, Head, Operand
+from git_theta.merging.base import Contest, ContestHead, Operand
 from git_theta.merging.brackets import Magnitudes
 from git_theta.merging.generator import Generator
-from git_theta.merging.numerics import Chunk, is_wide, numbers, shared, stream, weight
+from git_theta.merging.numerics import Chunk, is_wide, numbers, shared_weight, stream, weight
 from git_theta.merging.selection import Cut, Keeper, cuts, magnitudes
 from git_theta.tensors.array_library import Vector, namespace
 from git_theta.tensors.arrays import Parallel
@@ -47,7 +47,7 @@ class Terms:
         self.heads = contest.heads()
         self.operands: list[Operand] = [*(head.operand for head in self.heads), contest.base]
         self._weights = [weight(contest, head.weight) for head in self.heads]
-        self._rescale = shared(contest, contest.options["density"]) if sparsify == "random" else None
+        self._rescale = shared_weight(contest, contest.options["density"]) if sparsify == "random" else None
         self._keep = [_keep(contest, head, sparsify, cut) for head in self.heads]
 
     def of(self, chunk: Chunk) -> list[Vector]:
@@ -100,14 +100,14 @@ def _ranks(sparsify: Sparsify, contest: Contest, count: int) -> tuple[int, ...]:
     return min(count, outliers + kept), outliers
 
 
-def _keep(contest: Contest, head: Head, sparsify: Sparsify, cut: Cuts | None) -> Keep | None:
+def _keep(contest: Contest, head: ContestHead, sparsify: Sparsify, cut: Cuts | None) -> Keep | None:
     if sparsify == "random":
         return _random(contest, head)
     return _between(cut.heads[head.position], wide=cut.wide) if cut else None
 
 
-def _random(contest: Contest, head: Head) -> Keep:
-    generator = Generator(contest.seed, contest.name, head.oid, head.twin)
+def _random(contest: Contest, head: ContestHead) -> Keep:
+    generator = Generator(contest.seed, contest.name, head.oid, head.occurrence)
     threshold = round(contest.options["density"] * 2**32)
     library = contest.library
 

@@ -105,7 +105,7 @@ def _measure_ahead(changes: Iterable[Change], context: Context) -> Iterator[Meas
 
 
 def _measure_row(change: Change, context: Context, parallel: Parallel) -> MeasuredChange:
-    from git_theta.diffing.measure import measure
+    from git_theta.diffing.measure import measure_change
 
     def read(entry: Entry) -> Iterator[Buffer]:
         for piece in parameters.read_values(entry, context.store, parallel):
@@ -113,7 +113,7 @@ def _measure_row(change: Change, context: Context, parallel: Parallel) -> Measur
             context.progress(len(piece))
 
     try:
-        return MeasuredChange(change, measure(change, read))
+        return MeasuredChange(change, measure_change(change, read))
     except ThetaError as error:
         return MeasuredChange(change, failure=error.message)
     except OSError as error:

@@ -18,7 +18,7 @@ from git_theta.operations.context import Context
 from git_theta.tensors.arrays import Buffer
 
 if TYPE_CHECKING:
-    from git_theta.diffing.distances import Sums
+    from git_theta.diffing.distances import DistanceSums
 
 TOO_LARGE = "values too large to be squared"
 
@@ -50,7 +50,7 @@ def map_versions(
     A parameter whose values cannot be had in some version is left out of all, and says so (``failed``).
     Memory: for each worker a block and a chunk of every version.
     """
-    from git_theta.diffing.geometry import average_linkage, cosines, plane
+    from git_theta.diffing.geometry import average_linkage, cosine_matrix, project_to_plane
     from git_theta.diffing.weight_map import Matrix
     from git_theta.tensors.blas import one_thread
 
@@ -60,7 +60,7 @@ def map_versions(
         total, failures = _sum_family(family, len(versions) + 1, context)
         distances = total.squares**0.5
         among: Matrix = tuple(map(tuple, distances[1:, 1:].tolist()))
-        points, shown = plane(total.squares)
+        points, shown = project_to_plane(total.squares)
     failed = {failure.name for failure in failures}
     counted = [shared for shared in family.shared if shared.name not in failed]
     return WeightMap(
@@ -70,7 +70,7 @@ def map_versions(
         versions=tuple(versions),
         norms=tuple(distances[0, 1:].tolist()),
         distances=among,
-        cosines=cosines(total.products[1:, 1:]),
+        cosines=cosine_matrix(total.products[1:, 1:]),
         merges=average_linkage(distances[1:, 1:]),
         points=points,
         shown=shown,
@@ -86,12 +86,12 @@ def _differing_entries(family: Intersection) -> list[Entry]:
     return [entry for shared in family.shared if not shared.is_identical for entry in shared.contents]
 
 
-def _sum_family(family: Intersection, versions: int, context: Context) -> tuple[Sums, list[LeftOutParameter]]:
+def _sum_family(family: Intersection, versions: int, context: Context) -> tuple[DistanceSums, list[LeftOutParameter]]:
     """The sums over all parameters, in their order, and those that could not be had."""
-    from git_theta.diffing.distances import Sums
+    from git_theta.diffing.distances import DistanceSums
 
     differing = [shared for shared in family.shared if not shared.is_identical]
-    total, failures = Sums.none(versions), []
+    total, failures = DistanceSums.none(versions), []
     # One worker takes a parameter of all versions: that many blocks ahead, for every version, would be too much memory.
     for shared, found in zip(differing, context.workers.map(partial(_sum_parameter, context), differing), strict=True):
         if isinstance(found, str):
@@ -101,11 +101,11 @@ def _sum_family(family: Intersection, versions: int, context: Context) -> tuple[
     return total, failures
 
 
-def _sum_parameter(context: Context, shared: SharedParameter) -> Sums | str:
+def _sum_parameter(context: Context, shared: SharedParameter) -> DistanceSums | str:
     """The sums of one parameter, or why it has none."""
     import numpy as np
 
-    from git_theta.diffing.distances import sums
+    from git_theta.diffing.distances import measure_distances
 
     def read(entry: Entry) -> Iterator[Buffer]:
         for piece in parameters.read_values(entry, context.store, map):
@@ -113,7 +113,7 @@ def _sum_parameter(context: Context, shared: SharedParameter) -> Sums | str:
             context.progress(len(piece))
 
     try:
-        found = sums(shared, read)
+        found = measure_distances(shared, read)
     except ThetaError as error:
         return error.message
     except OSError as error:

@@ -14,10 +14,10 @@ from git_theta import parameters
 from git_theta.errors import ConflictError
 from git_theta.manifest.model import Entry, Manifest
 from git_theta.merging import options
-from git_theta.merging.base import STRATEGIES, Contest, Report
+from git_theta.merging.base import STRATEGIES, Contest, ContestReport
 from git_theta.merging.catalogue import load_strategy
-from git_theta.merging.checks import check
-from git_theta.merging.contests import contest
+from git_theta.merging.checks import check_contest
+from git_theta.merging.contests import contest_of
 from git_theta.merging.decisions import BASE, Decision
 from git_theta.merging.devices import one_thread_each
 from git_theta.merging.execution import library_for, merge_bytes
@@ -52,7 +52,7 @@ class AppliedStrategy(NamedTuple):
 
     decision: Decision
     choice: Choice
-    report: Report
+    report: ContestReport
     settings: MergeSettings = MergeSettings()
 
 
@@ -102,7 +102,7 @@ def apply_plan(
     sides, jobs, left = _sort_contested(made, choose, settings, context)
     new, applied = _run_jobs(jobs, context)
     settled = settle_contested(made, sides | {job.decision.name: _first_head(job.decision) for job in jobs})
-    chosen = [AppliedStrategy(item, choice, Report()) for item, choice in _side_choices(made, choose, sides)]
+    chosen = [AppliedStrategy(item, choice, ContestReport()) for item, choice in _side_choices(made, choose, sides)]
     file = assemble_manifest(settled, {**(computed or {}), **new}, context)
     framing = [item for item in about_frame if isinstance(item, AppliedStrategy)]
     unframed = [item for item in about_frame if isinstance(item, ContestedDecision)]
@@ -125,7 +125,7 @@ def _choose_frame(
     if side == BASE and made.base is None:
         return made, [ContestedDecision(made.frame, _NO_BASE)]
     notes = [] if choice.strategy in _SIDES else [f"{_FRAME_CONTESTED}; ours is kept"]
-    return settle_contested(made, {}, frame=side), [AppliedStrategy(made.frame, choice, Report(notes=notes))]
+    return settle_contested(made, {}, frame=side), [AppliedStrategy(made.frame, choice, ContestReport(notes=notes))]
 
 
 def _sort_contested(
@@ -154,7 +154,7 @@ def _sort_contested(
 def _make_contest(decision: Decision, choice: Choice, settings: MergeSettings, context: Context) -> Contest:
     with prefix_origin(choice.origin):
         strategy = load_strategy(choice.strategy)
-    found = contest(
+    found = contest_of(
         decision,
         lambda entry: parameters.read_values(entry, context.store, map),
         weights=settings.weights,
@@ -164,7 +164,7 @@ def _make_contest(decision: Decision, choice: Choice, settings: MergeSettings, c
     )
     if found is None:
         raise ConflictError(f"{strategy.name} cannot compute with it", hint="Choose a side for it: ours, theirs, base.")
-    check(strategy, found)
+    check_contest(strategy, found)
     return found
 
 

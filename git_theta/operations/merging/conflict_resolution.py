@@ -10,7 +10,7 @@ from git_theta.errors import ManifestError
 from git_theta.manifest.model import Manifest
 from git_theta.manifest.text import decode_manifest
 from git_theta.merging.agreement import HeadChanges, is_measurable, measure_changes
-from git_theta.merging.contests import contest
+from git_theta.merging.contests import contest_of
 from git_theta.merging.decisions import Decision
 from git_theta.operations.adding.clean import clean_stream
 from git_theta.operations.availability import require_entries
@@ -44,7 +44,7 @@ def is_untouched(conflict: Conflict, path: str, worktree: Path, context: Context
 
 def measure_sides(decision: Decision, context: Context) -> HeadChanges | None:
     """How far the two sides moved a contested parameter, in fp64, streamed; None where it cannot be computed with."""
-    found = contest(decision, lambda entry: parameters.read_values(entry, context.store, map))
+    found = contest_of(decision, lambda entry: parameters.read_values(entry, context.store, map))
     if found is None or None in found.branches or not is_measurable(found):
         return None
     require_entries((entry for held in (*decision.heads, decision.base) for entry in held), context)

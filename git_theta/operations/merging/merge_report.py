@@ -10,7 +10,7 @@ from typing import Any
 
 from git_theta import parameters
 from git_theta.merging.agreement import Agreement, agreements
-from git_theta.merging.contests import contest
+from git_theta.merging.contests import contest_of
 from git_theta.merging.decisions import Decision, DecisionState
 from git_theta.merging.plan import Plan
 from git_theta.merging.plan_rendering import explain_decision
@@ -56,7 +56,7 @@ def agreement_measure(context: Context) -> Agree:
 
     def agree(decision: Decision) -> Sequence[Agreement]:
         found = (
-            contest(decision, lambda entry: parameters.read_values(entry, context.store, map))
+            contest_of(decision, lambda entry: parameters.read_values(entry, context.store, map))
             if decision.names
             else None
         )

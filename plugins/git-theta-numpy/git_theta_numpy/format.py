@@ -56,7 +56,7 @@ class NumpyFormat(Format):
             raise FormatError("NumPy's files cannot be rebuilt with other arrays")
         return list(like.runs)
 
-    def derived(self, like: Template) -> Iterator[Derived]:
+    def find_derived(self, like: Template) -> Iterator[Derived]:
         """The CRCs of an ``.npz``, which are of an array's header and values."""
         source = TemplateSource(like)
         if source.size and source.read(0, min(source.size, len(_ZIP))) == _ZIP:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from git_theta.diffing.geometry import average_linkage, cosines, plane
+from git_theta.diffing.geometry import average_linkage, cosine_matrix, project_to_plane
 from git_theta.diffing.render.map_page import render_map_page
 from git_theta.diffing.weight_map import MapVersion, WeightMap
 from tests.diffing.render.browser import program, running
@@ -26,7 +26,7 @@ def sample(*labels: str) -> WeightMap:
     points = np.vstack([np.zeros(40), centres + 0.1 * generator.standard_normal(centres.shape)])
     squares = ((points[:, None] - points[None]) ** 2).sum(-1)
     distances = np.sqrt(squares)
-    places, shown = plane(squares)
+    places, shown = project_to_plane(squares)
     return WeightMap(
         path="m.safetensors",
         base=MapVersion("main", "0" * 40, "Base"),
@@ -34,7 +34,7 @@ def sample(*labels: str) -> WeightMap:
         versions=tuple(MapVersion(label, f"{place:040x}", "Tune") for place, label in enumerate(labels)),
         norms=tuple(distances[0, 1:].tolist()),
         distances=tuple(map(tuple, distances[1:, 1:].tolist())),
-        cosines=cosines(points[1:] @ points[1:].T),
+        cosines=cosine_matrix(points[1:] @ points[1:].T),
         merges=average_linkage(distances[1:, 1:]),
         points=places,
         shown=shown,
