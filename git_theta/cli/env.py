@@ -7,6 +7,7 @@ import platform
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, get_args
@@ -20,6 +21,7 @@ from git_theta.cli.listing import echo_json, json_option
 from git_theta.errors import PluginError
 from git_theta.repository import policy_sources
 from git_theta.repository.opening import open_store
+from git_theta.repository.storage_preferences import SERIALIZER_KEY, UPDATES_KEY
 from git_theta.transport.urls import redact_url
 from git_theta.vcs import config, remotes
 from git_theta.vcs.alternates import alternates_of
@@ -60,7 +62,8 @@ def command(as_json: bool) -> None:
         "python": {"executable": sys.executable, "version": platform.python_version()},
         "machine": {"platform": platform.platform(), "processors": os.cpu_count()},
         "filter": config.active_settings(),
-        "merge": {key: values for key in policy_sources.KEYS if (values := policy_sources.config_values(key))},
+        "merge": _read_configured(policy_sources.KEYS),
+        "storage": _read_configured((config.STORE_KEY, SERIALIZER_KEY, UPDATES_KEY)),
         "plugins": {family: _list_plugins(family) for family in get_args(registry.PluginFamily)},
         "environment": {name: os.environ[name] for name in _VARIABLES if name in os.environ},
         "repository": _describe_repository(),
@@ -78,6 +81,11 @@ def program_version(*command: str) -> str | None:
         if done.returncode == 0:
             return done.stdout.partition("\n")[0]
     return None
+
+
+def _read_configured(keys: Sequence[str]) -> dict[str, list[str]]:
+    """Those keys of Git's configuration that are set, with all their values."""
+    return {key: values for key in keys if (values := policy_sources.config_values(key))}
 
 
 def _find_versions() -> dict[str, str | None]:
