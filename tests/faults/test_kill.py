@@ -28,7 +28,7 @@ _WRITER = "git_theta.vcs.pktline:PacketWriter."
 _DEFERRED = "git_theta.operations.restoring.deferred:"
 _INDEX = "git_theta.vcs.index:"
 
-CLEAN = [
+STORE = [
     Stage("git_theta.cli.filter_process:clean_stream", "before"),
     Stage(f"{_STORE}write_chunk", "before"),
     Stage(f"{_STORE}write_chunk", "after"),
@@ -39,6 +39,9 @@ CLEAN = [
     *(Stage(f"{_STORE}fsync_directory", "after", nth) for nth in (1, 2)),
     *(Stage(f"{_STATE}remember_storages", when) for when in ("before", "after")),
     *(Stage(f"{_STATE}remember_clean", when) for when in ("before", "after")),
+]
+
+ANSWER = [
     *(Stage(f"{_WRITER}write_lines", when, 3) for when in ("before", "after")),
     *(Stage(f"{_WRITER}write_content", when) for when in ("before", "after")),
     *(Stage(f"{_WRITER}flush", when) for when in ("before", "after")),
@@ -77,14 +80,24 @@ DEFERRED = [
 INDEX_LOCKED = [Stage(f"{_INDEX}_write_all", when) for when in ("before", "after")]
 
 
-@pytest.mark.parametrize("stage", CLEAN, ids=str)
-def test_add_killed(stage: Stage, empty: Sandbox) -> None:
-    empty.write(MODEL, streamed())
+@pytest.mark.parametrize("stage", STORE, ids=str)
+def test_add_killed_while_it_stores(stage: Stage, empty: Sandbox) -> None:
+    assert_survives(empty, stage, streamed())
+
+
+@pytest.mark.parametrize("stage", ANSWER, ids=str)
+def test_add_killed_while_it_answers(stage: Stage, empty: Sandbox) -> None:
+    assert_survives(empty, stage, small())
+
+
+def assert_survives(empty: Sandbox, stage: Stage, content: bytes) -> None:
+    """An add that is killed leaves nothing that is wrong, and nothing in the way of the next one."""
+    empty.write(MODEL, content)
     assert afflicted(empty, stage, "kill", "add", MODEL).returncode != 0
     assert empty.git("status", "--porcelain").stdout == f"?? {MODEL}\n"
     empty.theta("fsck")
     empty.git("add", MODEL)
-    assert_comes_back(empty, streamed())
+    assert_comes_back(empty, content)
     empty.theta("fsck")
 
 

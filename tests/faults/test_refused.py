@@ -141,9 +141,9 @@ def test_no_space_for_bundles(empty: Sandbox, mounted: Mount) -> None:
 
 
 def test_no_space_in_the_worktree_is_found_while_git_can_fail(
-    templates: dict[str, Path], tmp_path: Path, mounted: Mount
+    with_large: Sandbox, tmp_path: Path, mounted: Mount
 ) -> None:
-    shutil.copytree(templates["large"] / ".git", tmp_path / "repository.git", symlinks=True)
+    with_large.root.joinpath(".git").rename(tmp_path / "repository.git")
     disk = mounted(tmp_path / "worktree", 4)
     sandbox = Sandbox(disk.folder)
     sandbox.write(".git", b"gitdir: %s\n" % os.fsencode(tmp_path / "repository.git"))
