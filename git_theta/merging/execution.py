@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import NoReturn
 
 from git_theta.errors import PluginError
-from git_theta.merging.base import Contest, Strategy
+from git_theta.merging.base import STRATEGIES, Contest, Strategy
 from git_theta.tensors.array_library import ArrayLibrary, Vector
 from git_theta.tensors.arrays import Buffer
 from git_theta.tensors.numpy_library import NUMPY
@@ -44,14 +44,7 @@ def merge_arrays(strategy: Strategy, contest: Contest) -> Iterator[Vector]:
     """
     library, spec = contest.library, contest.spec
     dtype, left = library.dtype(spec.dtype), spec.nbytes
-    chunks = strategy.merge(contest)
-    while True:
-        try:
-            chunk = next(chunks, None)
-        except PluginError as error:
-            raise PluginError(f"{strategy.name} {error.message}", hint=error.hint, parameter=contest.name) from None
-        if chunk is None:
-            break
+    for chunk in STRATEGIES.guard_iterator(strategy.name, _merge_chunks(strategy, contest)):
         if not library.is_vector(chunk) or chunk.dtype != dtype:
             wanted = f"{library.name} arrays of {_name(dtype)} and one dimension"
             _refuse(strategy, contest, f"yields {_describe(chunk)}, not {wanted}")
@@ -61,6 +54,14 @@ def merge_arrays(strategy: Strategy, contest: Contest) -> Iterator[Vector]:
         yield chunk
     if left:
         _refuse(strategy, contest, f"yields {spec.elements - left * 8 // spec.dtype.bits} of {spec.elements} elements")
+
+
+def _merge_chunks(strategy: Strategy, contest: Contest) -> Iterator[Vector]:
+    """What the strategy yields; what the engine's own functions found wrong with it is said to be the strategy's."""
+    try:
+        yield from strategy.merge(contest)
+    except PluginError as error:
+        raise PluginError(f"{strategy.name} {error.message}", hint=error.hint, parameter=contest.name) from None
 
 
 def merge_bytes(strategy: Strategy, contest: Contest) -> Iterator[Buffer]:

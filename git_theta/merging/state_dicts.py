@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from git_theta.errors import ConflictError
 from git_theta.merging import options as declared
-from git_theta.merging.base import Contest, Strategy
+from git_theta.merging.base import STRATEGIES, Contest, Strategy
 from git_theta.merging.catalogue import load_strategy
 from git_theta.merging.checks import check_contest, check_heads
 from git_theta.merging.execution import library_for, merge_arrays
@@ -124,10 +124,12 @@ def _operand(name: str, tensors: Mapping[str, Any]) -> GivenOperand | None:
 
 
 def _merge(strategy: Strategy, contests: list[Contest]) -> dict[str, Any]:
-    picked = {contest.name: strategy.pick(contest) for contest in contests}
+    with STRATEGIES.guard(strategy.name):
+        picked = {contest.name: strategy.pick(contest) for contest in contests}
     open_contests = [contest for contest in contests if picked[contest.name] is None]
     _check(strategy, open_contests)
-    prepared = {contest.name: contest for contest in strategy.prepare(open_contests)}
+    with STRATEGIES.guard(strategy.name):
+        prepared = {contest.name: contest for contest in strategy.prepare(open_contests)}
     merged: dict[str, Any] = {}
     for name, settled in picked.items():
         if settled is None:

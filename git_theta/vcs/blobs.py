@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from git_theta.errors import GitError
-from git_theta.vcs.git import end_git, git, run_git, start_git
+from git_theta.vcs.git import end_git, git, open_scratch, run_git, start_git
 
 PEEK_SIZE = 1 << 20
 """Bytes of a blob by which it is judged."""
@@ -81,9 +81,8 @@ def read_contents(
     blobs: Iterable[Blob], wanted: Callable[[bytes], bool], largest: int, cwd: Path | None = None
 ) -> Iterator[BlobContent]:
     """Each blob of at most ``largest`` bytes, one at a time: whole when its first PEEK_SIZE bytes are ``wanted``."""
-    import tempfile  # as in vcs.git
-
-    with tempfile.TemporaryFile() as listing:
+    # A list is of a few blobs; what walks may have those of all of history.
+    with open_scratch(in_memory=isinstance(blobs, list)) as listing:
         for blob in blobs:
             if blob.size <= largest:
                 listing.write(b"%s %s\n" % (blob.oid.encode(), os.fsencode(blob.path)))

@@ -68,16 +68,23 @@ def split_nul(output: bytes) -> list[str]:
     return [os.fsdecode(item) for item in output.split(b"\0")[:-1]]
 
 
+def open_scratch(*, in_memory: bool) -> IO[bytes]:
+    """A file without a name. ``in_memory``: it stays small, and need not be on a disk."""
+    if in_memory and hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("git-theta"), "w+b")
+    import tempfile  # with what it imports, 5 ms
+
+    return tempfile.TemporaryFile()
+
+
 @contextmanager
 def run_git(*args: str, stdin: IO[bytes] | int = subprocess.DEVNULL, cwd: Path | None = None) -> Iterator[IO[bytes]]:
     """The standard output of ``git ARGS``, as it comes.
 
     Raises GitError with Git's words, at the end, when it fails.
     """
-    import tempfile  # with what it imports, 5 ms, which most filters do not need
-
     with (
-        tempfile.TemporaryFile() as words,
+        open_scratch(in_memory=True) as words,
         subprocess.Popen(["git", *args], cwd=cwd, stdin=stdin, stdout=subprocess.PIPE, stderr=words) as process,
     ):
         assert process.stdout

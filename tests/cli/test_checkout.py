@@ -11,7 +11,7 @@ from tests.cli.test_progress import on_a_terminal
 from tests.sandbox import Sandbox, changed, model
 from tests.templates import built_once
 
-BIG = model(0, weight=(300, 300), bias=30)
+BIG = model(0, weight=(600, 600), bias=30)
 SKIP = {"GIT_THETA_SKIP_SMUDGE": "1"}
 
 
@@ -35,7 +35,7 @@ def _check_out_manifests(sandbox: Sandbox) -> None:
 
 
 def test_every_manifest_becomes_its_file_and_git_calls_it_clean(manifests: Sandbox) -> None:
-    assert manifests.theta("checkout").stdout == "2 files checked out, 520.4 kB\n"
+    assert manifests.theta("checkout").stdout == "2 files checked out, 1.6 MB\n"
     assert manifests.read("a.safetensors") == BIG
     assert manifests.read("sub/new\nline 'ü'.safetensors") == model(1, weight=(200, 200))
     # A filter that ran now would fail.

@@ -14,7 +14,7 @@ import pytest
 
 from tests.sandbox import Sandbox, changed, model, track_and_commit
 
-BIG = model(0, weight=(300, 300), bias=30, scale=30)
+BIG = model(0, weight=(600, 600), bias=30, scale=30)
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_a_sound_repository(repository: Sandbox) -> None:
 
 def stored(repository: Sandbox) -> str:
     files = (repository.root / ".git/theta/objects").rglob("*")
-    return f"{sum(file.stat().st_size for file in files if file.is_file()) / 1000:.1f} kB"
+    return f"{sum(file.stat().st_size for file in files if file.is_file()) / 1e6:.1f} MB"
 
 
 def test_an_empty_repository(sandbox: Sandbox) -> None:
@@ -132,7 +132,7 @@ def test_a_remote_heals_the_store(repository: Sandbox, tmp_path: Path) -> None:
 
 
 def commit_elsewhere(repository: Sandbox, *, seed: int) -> None:
-    repository.write("a.safetensors", model(seed, weight=(300, 300)))
+    repository.write("a.safetensors", model(seed, weight=(600, 600)))
     repository.git("add", "a.safetensors")
 
 

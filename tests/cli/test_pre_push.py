@@ -11,7 +11,7 @@ import pytest
 
 from tests.sandbox import Sandbox, changed, model, track_and_commit
 
-BIG = model(0, weight=(300, 300), bias=30)
+BIG = model(0, weight=(600, 600), bias=30)
 
 
 @pytest.fixture

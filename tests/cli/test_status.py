@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.sandbox import Sandbox, changed, model
 
-BIG = model(0, weight=(300, 300), bias=30)
+BIG = model(0, weight=(600, 600), bias=30)
 
 
 def states(sandbox: Sandbox, *pathspecs: str) -> dict[str, str]:
@@ -30,7 +30,7 @@ def leave_manifest(sandbox: Sandbox, path: str) -> None:
 def test_every_state_has_its_name(sandbox: Sandbox) -> None:
     sandbox.theta("track", "*.safetensors")
     for name in ("absent", "here", "manifest", "lost"):
-        sandbox.write(f"{name}.safetensors", BIG if name != "lost" else model(7, weight=(300, 300)))
+        sandbox.write(f"{name}.safetensors", BIG if name != "lost" else model(7, weight=(600, 600)))
     sandbox.commit()
     assert set(states(sandbox).values()) == {"materialised"}
     (sandbox.root / "absent.safetensors").unlink()
@@ -50,7 +50,7 @@ def test_every_state_has_its_name(sandbox: Sandbox) -> None:
         "raw.safetensors": "raw",
     }
     lines = sandbox.theta("status").stdout.splitlines()
-    assert f"lost.safetensors\tmissing objects\t360.1 kB\t0 of {len(needed)} objects here" in lines
+    assert f"lost.safetensors\tmissing objects\t1.4 MB\t0 of {len(needed)} objects here" in lines
     assert "raw.safetensors\traw\ta raw safetensors checkpoint, committed without git-theta" in lines
     assert "manifest: `git theta checkout` puts the file in its place" in lines
 
@@ -68,7 +68,7 @@ def test_a_materialised_file_whose_objects_are_gone_is_counted(sandbox: Sandbox)
     [file] = report(sandbox)["files"]
     assert (file["state"], file["missing"]) == ("materialised", file["objects"])
     assert file["objects"] == 2
-    assert "materialised\t360.3 kB\t0 of 2 objects here" in sandbox.theta("status").stdout
+    assert "materialised\t1.4 MB\t0 of 2 objects here" in sandbox.theta("status").stdout
 
 
 def test_conflicts(sandbox: Sandbox) -> None:
@@ -94,7 +94,7 @@ def test_totals_count_shared_objects_once(sandbox: Sandbox) -> None:
     objects = [path for path in (sandbox.root / ".git/theta/objects").rglob("*") if path.is_file()]
     total = report(sandbox)["total"]
     assert total == {"files": 2, "size": 2 * len(BIG), "stored": sum(path.stat().st_size for path in objects)}
-    assert sandbox.theta("status").stdout.splitlines()[-1].startswith("2 files, 720.5 kB, stored in ")
+    assert sandbox.theta("status").stdout.splitlines()[-1].startswith("2 files, 2.9 MB, stored in ")
 
 
 def test_pathspecs_folders_and_nul(sandbox: Sandbox) -> None:

@@ -9,7 +9,7 @@ import pytest
 from tests.sandbox import Sandbox, changed, model
 
 FILE = "model.safetensors"
-FIRST = model(0, weight=(300, 300), bias=30)
+FIRST = model(0, weight=(600, 600), bias=30)
 SECOND = changed(FIRST, "weight")
 
 

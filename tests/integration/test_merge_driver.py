@@ -542,7 +542,7 @@ def test_a_damaged_manifest_is_an_error(forked: Sandbox) -> None:
 PROBE = """\
 import sys
 from git_theta.cli import merge_driver
-code = merge_driver._exit_code()
+code = merge_driver._run_driver()
 open({report!r}, "w").write(" ".join(sys.modules))
 sys.exit(code)
 """
@@ -558,7 +558,7 @@ def probed(sandbox: Sandbox, folder: Path, **env: str) -> set[str]:
 
 
 def test_l8_what_ids_settle_imports_no_torch_and_reads_no_tensor(sandbox: Sandbox, tmp_path: Path) -> None:
-    large = {"a": (200, 200), "b": (200, 200), "c": (200, 200)}
+    large = {"a": (600, 600), "b": (600, 600), "c": (600, 600)}
     base = model(0, **large)
     fork(sandbox, {MODEL: base}, {MODEL: changed(base, "a")}, {MODEL: changed(base, "b")})
     for tag, name in [("base", "a"), ("base", "b"), ("base", "c"), ("ours", "a"), ("theirs", "b")]:

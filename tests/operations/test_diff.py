@@ -138,7 +138,7 @@ def without(context: Context, lost: Manifest, name: str) -> tuple[Context, str]:
     return context._replace(store=store), missing
 
 
-BIG = {"a": 20_000, "b": 20_000, "c": 20_000}
+BIG = {"a": 320_000, "b": 320_000, "c": 320_000}
 """Above what goes into a bundle."""
 
 
