@@ -69,9 +69,9 @@ def copy_repository(template: Path, root: Path) -> None:
     if file.exists():
         written = file.stat()
         data = bytearray(file.read_bytes())
-        for entry in _entries(data):
+        checksum = _checksum(data)  # before it is wrong
+        for entry in _entries(bytes(data)):
             _describe_again(data, entry, root)
-        checksum = _checksum(data)
         data[-checksum().digest_size :] = checksum(data[: -checksum().digest_size]).digest()
         file.write_bytes(data)
         os.utime(file, ns=(written.st_atime_ns, written.st_mtime_ns))
