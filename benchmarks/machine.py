@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +25,6 @@ def describe(mergekit: Path | None = None) -> dict[str, str]:
         "git": _said("git", "--version"),
         "git-lfs": _said("git", "lfs", "version"),
         "openssl": _said("openssl", "version"),
-        "torch": version("torch"),
         **compared,
     }
 

@@ -23,8 +23,8 @@ from git_theta.tensors.arrays import BLOCK
 WRITE, PLAIN = "write", "cat + cp"
 
 _MEMORY = MEMORY[OURS] + 4 * Workers().count * BLOCK
-_WITHOUT_TORCH = 64 * MB
-"""Bytes that a merge may need that computes nothing: torch alone takes more."""
+_WITHOUT_ARRAYS = 64 * MB
+"""Bytes that a merge may need that computes nothing: it does not even import numpy."""
 _AT_ONCE = 1.0
 """Seconds for a merge of ids: the same for any size."""
 _DENSITY = 0.2
@@ -97,7 +97,7 @@ def apart_story(title: str, model: Model) -> Story:
             lambda _: ["git", "merge-tree", "--write-tree", "left", "right"],
             (),
             (Takes(_AT_ONCE),),
-            memory=_WITHOUT_TORCH,
+            memory=_WITHOUT_ARRAYS,
         ),
     )
     return Story(title, model, rows, rivals=(), opening=Stage.branch, part="merges")
