@@ -48,7 +48,7 @@ $(VENV)/.installed: $(VENV)/bin/python pyproject.toml constraints.txt Makefile
 
 $(VENV)-bench/.installed: $(VENV)/bin/python pyproject.toml constraints.txt $(shell git ls-files git_theta 2>/dev/null)
 	$(PYTHON) -m venv $(VENV)-bench
-	$(VENV)-bench/bin/python -m pip --disable-pip-version-check --quiet install --constraint constraints.txt '.[torch]' psutil pytest
+	$(VENV)-bench/bin/python -m pip --disable-pip-version-check --quiet install --constraint constraints.txt . psutil pytest
 	$(VENV)-bench/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --force-reinstall .
 	rm -rf build
 	touch $@

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +25,6 @@ def describe_machine(mergekit: Path | None = None) -> dict[str, str]:
         "git": _first_output_line("git", "--version"),
         "git-lfs": _first_output_line("git", "lfs", "version"),
         "openssl": _first_output_line("openssl", "version"),
-        "torch": version("torch"),
         **compared,
     }
 

@@ -28,8 +28,8 @@ find "$@" -type f -exec cat {} + > /dev/null
 cp -r "$1" "$0"
 find "$0" -type f -exec sync {} +"""
 _MEMORY = MEMORY[OURS] + 4 * Workers().count * BLOCK
-_WITHOUT_TORCH = 64 * MB
-"""Bytes that a merge may need that computes nothing: torch alone takes more."""
+_WITHOUT_ARRAYS = 64 * MB
+"""Bytes that a merge may need that computes nothing: it does not even import numpy."""
 _IDS_SECONDS = 1.0
 """Seconds for a merge of ids: the same for any size."""
 _DENSITY = 0.2
@@ -108,7 +108,7 @@ def disjoint_story(title: str, model: Model) -> Story:
             lambda _: ["git", "merge-tree", "--write-tree", "left", "right"],
             (),
             (WithinSeconds(_IDS_SECONDS),),
-            memory=_WITHOUT_TORCH,
+            memory=_WITHOUT_ARRAYS,
         ),
     )
     return Story(title, model, rows, rivals=(), opening=Stage.branch_versions, part="merges")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 
 from git_theta.errors import UsageError
 
@@ -24,6 +25,11 @@ def device(asked: str) -> str:
     count = _cuda_devices()
     if asked == "auto":
         return "cuda" if count else CPU
+    if count is None:
+        raise UsageError(
+            f"{asked} needs torch, which is not installed here",
+            hint=f"Leave --device out, or install it: {sys.executable} -m pip install torch",
+        )
     if int(match["index"] or 0) >= count:
         raise UsageError(f"there is no device {asked} here: CUDA devices found: {count}", hint="Leave --device out.")
     return asked
@@ -39,9 +45,10 @@ def one_thread_each() -> None:
     torch.set_num_threads(1)
 
 
-def _cuda_devices() -> int:
+def _cuda_devices() -> int | None:
+    """How many there are; None without torch."""
     try:
         import torch
     except ImportError:
-        return 0
+        return None
     return torch.cuda.device_count() if torch.cuda.is_available() else 0

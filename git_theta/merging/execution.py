@@ -8,11 +8,10 @@ from typing import NoReturn
 
 from git_theta.errors import PluginError
 from git_theta.merging.base import STRATEGIES, Contest, Strategy
+from git_theta.merging.devices import CPU
 from git_theta.tensors.array_library import ArrayLibrary, Vector
 from git_theta.tensors.arrays import Buffer
 from git_theta.tensors.numpy_library import NUMPY
-
-_CPU = "cpu"
 
 
 def library_for(strategy: Strategy, device: str) -> ArrayLibrary:
@@ -21,7 +20,7 @@ def library_for(strategy: Strategy, device: str) -> ArrayLibrary:
     Raises PluginError where that is torch, and torch is not installed.
     """
     takes = strategy.array_library
-    if takes == "numpy" or (takes == "any" and device == _CPU):
+    if takes == "numpy" or (takes == "any" and device == CPU):
         return NUMPY
     from git_theta.tensors.torch_library import TorchLibrary
 

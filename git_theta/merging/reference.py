@@ -22,8 +22,9 @@ What all of them have in common:
   it is, bit for bit. Strategies see what is contested.
 - x_i is the tensor of head i, w_i its weight (1 where none are given), tau_i = x_i - base its task vector.
 - Arithmetic is in fp32, in fp64 for fp64 tensors, with one rounding to the stored dtype at the end, and gives the same
-  bytes for any number of threads and on any device. fp8 goes through fp32; values too large for the stored dtype become
-  what torch's casts make of them. A complex number counts as two real ones.
+  bytes for any number of threads, by numpy and by torch, and on any device. fp8 goes through fp32. What is too large
+  for the stored dtype becomes infinite; in F8_E4M3 the largest number, in the FNUZ kinds NaN. A complex number counts
+  as two real ones.
 - Strategies that compute take tensors of one shape and one dtype, which must be one of these:
   {", ".join(FLOATING)}.
   Other dtypes hold counts, flags or codes, whose mean means nothing: they conflict.

@@ -127,13 +127,18 @@ def test_without_torch_a_strategy_that_needs_it_says_what_to_do() -> None:
 import sys
 sys.modules["torch"] = None
 import pytest
-from git_theta.errors import PluginError
+from git_theta.errors import PluginError, UsageError
 from git_theta.merging.catalogue import load_strategy
+from git_theta.merging.devices import device
 from git_theta.merging.execution import library_for
 from tests.merging.plugged import MEDIAN
 with pytest.raises(PluginError, match="median computes with torch, which is not installed here") as caught:
     library_for(MEDIAN, "cpu")
 assert f"{sys.executable} -m pip install torch" in caught.value.hint and 'array_library="any"' in caught.value.hint
 assert library_for(load_strategy("average"), "cpu").name == "numpy"
+assert device("auto") == device("cpu") == "cpu"
+with pytest.raises(UsageError, match="cuda:1 needs torch, which is not installed here") as caught:
+    device("cuda:1")
+assert f"{sys.executable} -m pip install torch" in caught.value.hint
 """
     subprocess.run([sys.executable, "-c", program], check=True)
