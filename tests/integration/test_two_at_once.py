@@ -10,7 +10,7 @@ import pytest
 from tests.integration.history import MODEL, assert_file, assert_round_trip, stored
 from tests.sandbox import Sandbox, changed, model
 
-ROUNDS = 6
+ROUNDS = 10
 SHAPES: dict[str, int | tuple[int, ...]] = {
     "embed.weight": (300, 1000), "layer.weight": (2200, 1000), "layer.bias": 1000,
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Rounding to the dtypes of checkpoints, against torch's casts. All 2**32 floats were compared once; here are some."""
+"""Rounding to the dtypes of checkpoints, against torch's casts. A sample of all floats."""
 
 from __future__ import annotations
 
