@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import math
 import os
@@ -58,6 +59,11 @@ def environment(home: Path) -> dict[str, str]:
         # `git theta` means the git-theta beside the interpreter that runs the tests, whatever else is installed.
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
     }
+
+
+_moments = itertools.count(1_500_000_000)
+"""When files were written, in seconds since the epoch: long ago, since Git has our filter look once more at those that
+are as new as its index; and never two at one time, since that is how it tells an edited file."""
 
 
 class Options(TypedDict, total=False):
@@ -128,10 +134,12 @@ class Sandbox:
         return self.git("theta", *args, **options)
 
     def write(self, path: str | Path, content: bytes) -> Path:
-        """Write a file of the worktree, making the folders above it."""
+        """Write a file of the worktree, making the folders above it. It looks old, yet newer than all before it."""
         file = self.root / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content)
+        moment = next(_moments)
+        os.utime(file, (moment, moment))
         return file
 
     def read(self, path: str | Path) -> bytes:
