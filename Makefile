@@ -10,7 +10,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 WORKERS ?= auto
-# A path in a .pth file, not a finder that Python imports: that costs every process 10 ms, and tests start thousands.
+# A path in a .pth file, not a finder that Python imports: a bare Python starts in 9 ms instead of 20, and tests start thousands.
 EDITABLE := --config-settings editable_mode=compat --editable
 
 .PHONY: demo test lint mutate bench clean

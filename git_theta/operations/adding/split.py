@@ -7,8 +7,7 @@ from contextlib import closing
 from typing import NamedTuple
 
 from git_theta.errors import ManifestError
-from git_theta.formats.base import Span
-from git_theta.formats.base import SpanView as SpanView
+from git_theta.formats.base import Span, SpanView
 from git_theta.formats.detect import OPAQUE, Detection, detect_format
 from git_theta.manifest.model import Manifest, View
 from git_theta.manifest.text import encode_manifest
