@@ -6,6 +6,7 @@ standard library alone, since the filter must start quickly.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Callable
@@ -24,8 +25,14 @@ _EXTRAS = ("matplotlib", "torch")
 _TRACEBACK = f"`git theta --debug ...`, or {DEBUG}=1 before another git command, shows where it arose"
 
 
+_COLLECT_EVERY = 100_000
+"""Objects more than before at which Python looks for cycles. Manifests of 100,000 entries have none, and its default of
+700 has it look through all of them again and again: a third of the time of a merge."""
+
+
 def run(action: Callable[[], int]) -> int:
     """The exit code of ``action()``, or that of the error it raised, after saying on stderr what happened."""
+    gc.set_threshold(_COLLECT_EVERY)
     try:
         code = action()
         # Here and not at interpreter shutdown, where a reader that went away would be reported as a traceback.

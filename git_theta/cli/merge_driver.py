@@ -56,11 +56,9 @@ def main() -> int:
         boundary.warn(f"{path}: one side is no manifest of ours; take one side.", hint=_SIDE_HINT)
         return _give_up(files[1], virtual=virtual)
     digests: list[bytes] = []
-    ancestor, *heads = (_read_side(file, digests) for file in files)
-    made = plan_merge(ancestor, [head for head in heads if head])
     repository = discover_repository()
     try:
-        merged = _merge_file(made, path, repository, virtual=virtual)
+        merged = _merge_file(_plan_files(files, digests), path, repository, virtual=virtual)
     except ConflictError as error:
         boundary.warn(str(error.add_location(path=path)), hint=error.hint)
         return _give_up(files[1], virtual=virtual)
@@ -87,14 +85,27 @@ def _is_side(file: Path) -> bool:
         return is_manifest(stream.read(_PREFIX_SIZE))
 
 
-def _read_side(file: Path, digests: list[bytes]) -> Manifest | None:
-    """What a side holds, None where that is no manifest; the digest of its text, which goes, is added."""
+def _plan_files(files: Sequence[Path], digests: list[bytes]) -> Plan:
+    """The plan that merges base, ours and theirs, which nobody else holds. The digests of their texts are added."""
+    return plan_merge(*_read_manifests(files, digests))
+
+
+def _read_manifests(files: Sequence[Path], digests: list[bytes]) -> tuple[Manifest | None, list[Manifest]]:
+    base = _read_side(files[0], digests)
+    ancestor = decode_manifest(base) if base else None
+    like = (base, ancestor) if base and ancestor else None
+    heads = (_read_side(file, digests) for file in files[1:])  # one text at a time
+    return ancestor, [decode_manifest(text, like) for text in heads if text]
+
+
+def _read_side(file: Path, digests: list[bytes]) -> bytes | None:
+    """The text of a side, None where that is no manifest; its digest is added."""
     text = None
     if _is_side(file):
         with file.open("rb") as stream:
             text = stream.read(MAX_MANIFEST + 1)
     digests.append(stage_digest(text))
-    return decode_manifest(text) if text else None
+    return text
 
 
 def _give_up(ours: Path, *, virtual: bool) -> int:

@@ -23,6 +23,8 @@ from git_theta.tensors.arrays import BLOCK, Array, Arrays, Buffer, Parallel
 
 _RAW_FLAG = 1 << 31
 _SAMPLE_SIZE = 16 << 10
+_SMALLEST_FRAME = 9
+"""Bytes of a zstd frame without content: its magic number, two of its header, three of a block's."""
 _ARRAY_HEADER = struct.Struct("<BI")
 _PLANE_LENGTH = struct.Struct("<I")
 
@@ -56,6 +58,8 @@ def _pack_arrays(arrays: Arrays) -> bytes:
 
 def _compress_plane(plane: Buffer) -> bytes | None:
     """The plane through zstd, or None where that does not make it smaller: its start tells of mantissas, cheaply."""
+    if len(plane) <= _SMALLEST_FRAME:
+        return None
     start = memoryview(plane)[:_SAMPLE_SIZE]
     if len(start) < len(plane) and len(compress(start)) >= len(start):
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from functools import cache
+from threading import local
 from typing import Any
 
 from git_theta.errors import CorruptObject
@@ -37,9 +38,24 @@ def _compress_options() -> dict[Any, int]:
     }
 
 
+class _ThreadCompressor(local):
+    """The compressor of a thread. To make one takes as long as to compress a kilobyte."""
+
+    def __init__(self) -> None:
+        compressor = _load_zstd().ZstdCompressor(options=_compress_options())
+        self.compress = compressor.compress
+        self.whole_frame = compressor.FLUSH_FRAME
+
+
+@cache
+def _thread_compressor() -> _ThreadCompressor:
+    return _ThreadCompressor()
+
+
 def compress(data: Buffer) -> bytes:
     """``data`` as one zstd frame, entropy-coded; near repetitions of 7 bytes and more are found too."""
-    packed: bytes = _load_zstd().compress(data, options=_compress_options())
+    thread = _thread_compressor()
+    packed: bytes = thread.compress(data, thread.whole_frame)
     return packed
 
 

@@ -320,3 +320,19 @@ def test_a_change_anywhere_is_another_manifest_or_refused() -> None:
             assert encode_manifest(decode_manifest(text)) == text
         except ManifestError:
             continue
+
+
+@pytest.mark.parametrize("kept", [slice(None), slice(1, None), slice(2), slice(0)])
+def test_a_version_that_another_one_lends_its_lines_is_as_if_read_alone(kept: slice) -> None:
+    changed = MANIFEST.entries[1]._replace(oid=A)
+    other = MANIFEST._replace(entries=(*MANIFEST.entries[kept], changed))
+    text = encode_manifest(other)
+    read = decode_manifest(text, (encode_manifest(MANIFEST), MANIFEST))
+    assert read == decode_manifest(text) == other
+    assert encode_manifest(read) == text
+
+
+def test_what_is_the_same_line_at_the_same_place_is_the_same_object() -> None:
+    base = decode_manifest(encode_manifest(MANIFEST))
+    read = decode_manifest(encode_manifest(MANIFEST), (encode_manifest(MANIFEST), base))
+    assert all(one is other for one, other in zip(read.entries, base.entries, strict=True))

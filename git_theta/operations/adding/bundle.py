@@ -12,29 +12,30 @@ FULL_BUNDLE = 16 << 20
 
 
 class Bundle:
-    """Payloads that wait for their object.
-
-    Attributes:
-        size: bytes so far.
-    """
+    """Payloads that wait for their object."""
 
     def __init__(self) -> None:
-        self.size = 0
-        self._payloads: list[tuple[str, Coding, bytes]] = []
+        self._data = bytearray()
+        self._parts: list[tuple[str, Coding, int]] = []
+
+    @property
+    def size(self) -> int:
+        """Bytes so far."""
+        return len(self._data)
 
     def add(self, oid: str, coding: Coding, payload: bytes) -> None:
         """Take the payload of part ``oid``."""
-        self._payloads.append((oid, coding, payload))
-        self.size += len(payload)
+        self._parts.append((oid, coding, len(payload)))
+        self._data += payload
 
     def put(self, store: Store) -> dict[str, Storage]:
         """Put all of them as one object; where each one went, by its part's oid."""
-        if not self._payloads:
+        if not self._parts:
             return {}
-        stored = store.put(payload for _, _, payload in self._payloads)
+        stored = store.put([self._data])
         storages, offset = {}, 0
-        for oid, coding, payload in self._payloads:
-            inside = None if len(payload) == stored.size else (offset, len(payload))
+        for oid, coding, size in self._parts:
+            inside = None if size == stored.size else (offset, size)
             storages[oid] = Storage(coding, Place(stored.oid, stored.size, inside))
-            offset += len(payload)
+            offset += size
         return storages

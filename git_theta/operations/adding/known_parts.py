@@ -37,6 +37,7 @@ class KnownParts:
         self._prior = {part.oid: part for part in prior.parts()} if prior else {}
         self._named = {entry.name: entry for entry in prior.parameters()} if prior else {}
         self._refused: set[str] = set()
+        self._object_sizes: dict[str, int | None] = {}
 
     def __call__(self, oid: str) -> Storage | None:
         found = self._find_storage(oid)
@@ -69,7 +70,13 @@ class KnownParts:
         return remembered if remembered and self._is_here(remembered) else None
 
     def _is_here(self, storage: Storage) -> bool:
-        return all(self._context.store.size(oid) == size for oid, size in storage.objects().items())
+        return all(self._size_of(oid) == size for oid, size in storage.objects().items())
+
+    def _size_of(self, oid: str) -> int | None:
+        """Bytes of an object, asked for once: thousands of parts may lie in it."""
+        if oid not in self._object_sizes:
+            self._object_sizes[oid] = self._context.store.size(oid)
+        return self._object_sizes[oid]
 
     def _can_restore(self, part: Entry) -> bool:
         """Whether the part's bytes are where it says; remembered, so that they are read once."""

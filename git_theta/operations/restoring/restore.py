@@ -1,9 +1,10 @@
-"""A manifest to the bytes it stands for, in order, verified, with a few parts ahead on other threads."""
+"""A manifest to the bytes it stands for, in order, verified, with some parts ahead on other threads."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -13,13 +14,17 @@ from git_theta.manifest import frame
 from git_theta.manifest.model import Entry, Manifest
 from git_theta.operations.availability import fetch_hint
 from git_theta.operations.context import Context
+from git_theta.operations.restoring.open_object import OpenObject
 from git_theta.operations.workers import WHOLE_LIMIT
+from git_theta.store.base import Store
 from git_theta.tensors.arrays import Buffer
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-_PARTS_AHEAD = 4
+_RUNS_AHEAD = 4
+_RUN_SIZE = 1 << 20
+"""Bytes of small parts that a worker takes at once: handing one over costs as much as reading 20 kB."""
 _LARGEST_FRAME = 64 << 20
 _SKIP_SMUDGE_HINT = """\
 To get everything else meanwhile, in a new clone: GIT_THETA_SKIP_SMUDGE=1 git reset --hard
@@ -98,24 +103,37 @@ def read_runs(manifest: Manifest, context: Context) -> Iterator[bytes]:
 
 def _read_parts(manifest: Manifest, context: Context) -> Iterator[list[Buffer] | Iterator[Buffer]]:
     """The pieces of each entry: lists made ahead for small ones, a generator for a large one."""
-    ahead: deque[Future[list[Buffer]] | Entry] = deque()
+    ahead: deque[Future[list[list[Buffer]]] | Entry] = deque()
 
-    def next_part() -> list[Buffer] | Iterator[Buffer]:
-        part = ahead.popleft()
-        return (
-            parameters.read_values(part, context.store, context.workers.map)
-            if isinstance(part, Entry)
-            else part.result()
-        )
+    def next_parts() -> list[list[Buffer]] | list[Iterator[Buffer]]:
+        parts = ahead.popleft()
+        if isinstance(parts, Entry):
+            return [parameters.read_values(parts, context.store, context.workers.map)]
+        return parts.result()
 
-    for entry in manifest.entries:
-        small = entry.size <= WHOLE_LIMIT
-        ahead.append(context.workers.cores.submit(_read_whole, entry, context) if small else entry)
-        if len(ahead) > _PARTS_AHEAD:
-            yield next_part()
+    for run in _group_entries(manifest.entries):
+        small = run[0].size <= WHOLE_LIMIT
+        ahead.append(context.workers.cores.submit(_read_whole, run, context.store) if small else run[0])
+        if len(ahead) > _RUNS_AHEAD:
+            yield from next_parts()
     while ahead:
-        yield next_part()
+        yield from next_parts()
 
 
-def _read_whole(entry: Entry, context: Context) -> list[Buffer]:
-    return list(parameters.read_values(entry, context.store, map))
+def _group_entries(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
+    """The entries in runs for one worker: of small ones as many as are worth the handing over."""
+    run: list[Entry] = []
+    size = 0
+    for entry in entries:
+        if run and size + entry.size > _RUN_SIZE:
+            yield run
+            run, size = [], 0
+        run.append(entry)
+        size += entry.size
+    if run:
+        yield run
+
+
+def _read_whole(run: list[Entry], store: Store) -> list[list[Buffer]]:
+    with closing(OpenObject(store)) as opened:
+        return [list(parameters.read_values(entry, opened, map)) for entry in run]

@@ -1,0 +1,45 @@
+"""An object that parts are read from one after the other is opened once; what is open already is opened anew."""
+
+from __future__ import annotations
+
+from typing import BinaryIO
+
+from git_theta.operations.restoring.open_object import OpenObject
+from git_theta.store.memory import MemoryStore
+
+
+class _NotedStore(MemoryStore):
+    def __init__(self) -> None:
+        super().__init__()
+        self.opened: list[str] = []
+
+    def get(self, oid: str) -> BinaryIO:
+        self.opened.append(oid)
+        return super().get(oid)
+
+
+def test_it_is_opened_once_for_readings_one_after_the_other() -> None:
+    store = _NotedStore()
+    one, other = store.put([b"0123456789"]).oid, store.put([b"abc"]).oid
+    reader = OpenObject(store)
+    for oid, start, expected in ((one, 8, b"89"), (one, 0, b"01"), (other, 1, b"bc"), (one, 4, b"45")):
+        file = reader.get(oid)
+        file.seek(start)
+        assert file.read(2) == expected
+        file.close()
+    reader.close()
+    assert store.opened == [one, other, one]
+
+
+def test_two_readings_at_a_time_do_not_move_each_other() -> None:
+    store = _NotedStore()
+    oid = store.put([b"0123456789"]).oid
+    reader = OpenObject(store)
+    part, base = reader.get(oid), reader.get(oid)
+    part.seek(3)
+    base.seek(7)
+    assert (part.read(2), base.read(2)) == (b"34", b"78")
+    base.close()
+    assert part.read(1) == b"5"
+    part.close()
+    reader.close()
