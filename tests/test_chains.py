@@ -31,9 +31,9 @@ SIZE = 2 * BLOCK + 20
 
 @pytest.fixture(autouse=True)
 def small_updates(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The updates of ``tests.testing.differences``, as if they were installed."""
+    """The updates of ``tests.testing.sample_updates``, as if they were installed."""
     for name, kind in (("difference", "Difference"), ("above-smallest", "AboveSmallest"), ("xor-any", "Xor")):
-        monkeypatch.setitem(BUILT_IN["updates"], name, f"tests.testing.differences:{kind}Update")
+        monkeypatch.setitem(BUILT_IN["updates"], name, f"tests.testing.sample_updates:{kind}Update")
 
 
 def values_of(data: bytes, dtype: str = "F32") -> MemoryValues:
@@ -159,7 +159,7 @@ def test_a_rotten_base_is_found_at_the_end_of_the_payload() -> None:
 
 def test_a_base_that_cannot_be_read_is_told_of_and_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     """By an update that looks at its base before it says whether it pays."""
-    from tests.testing.differences import DifferenceUpdate
+    from tests.testing.sample_updates import DifferenceUpdate
 
     def coder(self: DifferenceUpdate, values: Values, base: Values, settings: object) -> None:
         for _ in base.blocks():

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.past import Story
+from tests.manifest_history import Story
 from tests.sandbox import Sandbox
 
 MODEL = {f"layer.{index}.weight": f"w{index}" for index in range(6)}

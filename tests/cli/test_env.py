@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from git_theta.words import pluralize
-from tests.cli.test_reference import REFERENCE
+from tests.docs.test_command_reference import REFERENCE
 from tests.sandbox import Sandbox, model
 
 

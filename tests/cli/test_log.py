@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from git_theta.operations.comparing.parameter_history import _find_named_objects
-from tests.pace import units_of_work
-from tests.past import Story, manifest
+from tests.manifest_history import Story, manifest
 from tests.sandbox import Sandbox
+from tests.work_units import units_of_work
 
 MODEL = {f"layer.{index}.weight": f"w{index}" for index in range(8)}
 FILE = "model.safetensors"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.cli.test_reference import PARTS, code_words
+from tests.docs.test_command_reference import PARTS, code_words
 from tests.sandbox import Sandbox, changed, model
 
 

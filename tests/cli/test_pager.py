@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.past import Story
+from tests.manifest_history import Story
 from tests.sandbox import Sandbox
 
 

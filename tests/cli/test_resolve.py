@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 
 from git_theta.manifest.text import is_manifest
-from tests.cli.test_reference import PARTS, code_words, keys
-from tests.fork import BASE, MODEL, at, contested, fork, objects_of, stages, tensor
-from tests.integration.history import assert_round_trip
+from tests.docs.test_command_reference import PARTS, code_words, keys
+from tests.integration.checkpoint_history import assert_round_trip
 from tests.sandbox import Sandbox, changed, model
 from tests.templates import built_once
+from tests.two_branches import BASE, MODEL, at, contested, fork, objects_of, stages, tensor
 
 TWO = ("layer.weight", "layer.bias")
 

@@ -11,7 +11,7 @@ from git_theta.diffing.base import Change, ChangeStatus
 from git_theta.diffing.compare import compare_checkpoint
 from git_theta.manifest.model import Coding, Place, Storage, View
 from tests.diffing.entries import entry, one, shard, tied
-from tests.pace import units_of_work
+from tests.work_units import units_of_work
 
 PATH = "model.safetensors"
 

@@ -9,7 +9,7 @@ import pytest
 from git_theta.diffing.base import MeasuredChange, Report
 from git_theta.diffing.modules import relative_of
 from git_theta.diffing.verdict import ChangeKind, Look, judge_report, kind_of
-from tests.diffing.render.samples import (
+from tests.diffing.render.sample_reports import (
     added,
     changed,
     encoder,

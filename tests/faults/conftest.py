@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.scenes import MODEL, large, small
+from tests.faults.harness import MODEL, large, small
 from tests.sandbox import Sandbox
 from tests.templates import built_once
 

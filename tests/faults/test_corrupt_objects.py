@@ -12,7 +12,7 @@ import pytest
 from git_theta.errors import CorruptObject, MissingObject
 from git_theta.manifest.model import Manifest
 from git_theta.manifest.text import decode_manifest, is_manifest
-from tests.faults.scenes import MODEL, assert_comes_back, assert_decent, assert_holds, attempt, large, small
+from tests.faults.harness import MODEL, assert_comes_back, assert_decent, assert_holds, attempt, large, small
 from tests.sandbox import Sandbox
 
 Damage = Callable[[Path, Path], None]

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults import hostile, launcher
-from tests.faults.scenes import (
+from tests.faults import faulty_process, hostile_files
+from tests.faults.harness import (
     CONVERSATION,
     MODEL,
     Stage,
@@ -28,13 +28,13 @@ MEMORY = 300 << 20
 def measured(sandbox: Sandbox, *args: str) -> tuple[subprocess.CompletedProcess[str], int]:
     """``git ARGS``, and how much memory its filter took at most, in bytes."""
     peak = sandbox.root.parent / "peak"
-    done = attempt(sandbox, *args, process=launcher.command("measure", peak))
+    done = attempt(sandbox, *args, process=faulty_process.command("measure", peak))
     return done, int(peak.read_text())
 
 
-@pytest.mark.parametrize("name", [*hostile.HARMED, *hostile.BOMBS])
+@pytest.mark.parametrize("name", [*hostile_files.HARMED, *hostile_files.BOMBS])
 def test_kept_bit_for_bit(name: str, empty: Sandbox) -> None:
-    content = hostile.harmed(name)
+    content = hostile_files.harmed(name)
     empty.write(name, content)
     done, peak = measured(empty, "add", name)
     assert done.returncode == 0
@@ -55,11 +55,11 @@ def test_kept_bit_for_bit(name: str, empty: Sandbox) -> None:
 def test_not_a_pickle_is_executed(attack: str, wrapped: bool, suffix: str, empty: Sandbox) -> None:
     marker = empty.root.parent / "ran"
     if attack == "command":
-        pickled = hostile.commanding(marker)
+        pickled = hostile_files.commanding(marker)
     else:
-        pickled = hostile.importing("side_effect")
+        pickled = hostile_files.importing("side_effect")
         empty.write("side_effect.py", f"open({os.fspath(marker)!r}, 'w')\ndef run(): pass\n".encode())
-    content = hostile.archive(pickled) if wrapped else pickled
+    content = hostile_files.archive(pickled) if wrapped else pickled
     empty.write(f"evil.{suffix}", content)
     for args in (["add", "."], ["commit", "-m", "evil"], ["rm", "--quiet", f"evil.{suffix}"], ["reset", "--hard"]):
         assert attempt(empty, *args).returncode == 0
@@ -73,7 +73,7 @@ def test_the_pickles_would_have_run(tmp_path: Path) -> None:
     """Else the test above could not fail."""
     import pickle
 
-    pickle.loads(hostile.commanding(tmp_path / "ran"))
+    pickle.loads(hostile_files.commanding(tmp_path / "ran"))
     assert (tmp_path / "ran").exists()
 
 
@@ -138,7 +138,7 @@ def test_a_file_that_changes_while_it_is_added(how: str, stage: Stage, empty: Sa
     old, new = streamed(), small()
     file = empty.write(MODEL, old)
     marker = empty.root.parent / "marker"
-    process = launcher.command("fault", stage.target, stage.when, str(stage.nth), "pause", marker)
+    process = faulty_process.command("fault", stage.target, stage.when, str(stage.nth), "pause", marker)
     git = subprocess.Popen(
         ["git", "-c", f"filter.theta.process={process}", "add", MODEL],
         cwd=empty.root,
@@ -146,7 +146,7 @@ def test_a_file_that_changes_while_it_is_added(how: str, stage: Stage, empty: Sa
         stderr=subprocess.PIPE,
         text=True,
     )
-    launcher.wait_for(marker, CONVERSATION)
+    faulty_process.wait_for(marker, CONVERSATION)
     change(file, how, new)
     marker.unlink()
     _, said = git.communicate(timeout=CONVERSATION)

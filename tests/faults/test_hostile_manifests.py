@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from git_theta.errors import CorruptObject, PluginError
-from tests.faults.scenes import MODEL, assert_comes_back, attempt, large, small
+from tests.faults.harness import MODEL, assert_comes_back, attempt, large, small
 from tests.sandbox import Sandbox
 
 Lines = list[dict[str, Any]]

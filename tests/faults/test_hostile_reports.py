@@ -13,9 +13,9 @@ from git_theta.errors import ManifestError, UsageError
 from git_theta.manifest.model import Coding, Entry, Manifest, Place, Storage, View
 from git_theta.manifest.text import decode_manifest, encode_manifest
 from git_theta.vcs import atomic
-from tests.fork import MODEL, fork
-from tests.past import Story, entry
+from tests.manifest_history import Story, entry
 from tests.sandbox import Sandbox, safetensors_bytes
+from tests.two_branches import MODEL, fork
 
 ESCAPE, ESCAPED = "\x1b[31m", r"\x1b[31m"
 OID = "0" * 64

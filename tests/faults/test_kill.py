@@ -7,8 +7,8 @@ import pytest
 from git_theta.manifest.text import is_manifest
 from git_theta.operations.workers import WHOLE_LIMIT
 from git_theta.tensors.arrays import BLOCK
-from tests.faults import launcher
-from tests.faults.scenes import (
+from tests.faults import faulty_process
+from tests.faults.harness import (
     MODEL,
     Stage,
     afflicted,
@@ -112,7 +112,7 @@ def test_an_add_that_is_repeated_encodes_nothing_anew_that_was_durable(empty: Sa
     before = {file: file.stat().st_mtime_ns for file in objects(empty)}
     assert len(before) >= 4
     chunks = empty.root.parent / "chunks"
-    process = launcher.command("count", "git_theta.serializers.planes:_pack_arrays", chunks)
+    process = faulty_process.command("count", "git_theta.serializers.planes:_pack_arrays", chunks)
     assert attempt(empty, "add", MODEL, process=process).returncode == 0
     blocks = -(-len(content) // BLOCK)
     assert int(chunks.read_text()) < 0.6 * blocks, f"{chunks.read_text()} of {blocks} blocks were encoded again"

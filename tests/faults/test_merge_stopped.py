@@ -13,10 +13,10 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from tests.faults import launcher
-from tests.faults.scenes import CONVERSATION, MODEL, Stage, assert_comes_back, assert_decent, assert_holds, copied
-from tests.fork import objects_of, stages, tensors
+from tests.faults import faulty_process
+from tests.faults.harness import CONVERSATION, MODEL, Stage, assert_comes_back, assert_decent, assert_holds, copied
 from tests.sandbox import Sandbox, safetensors_bytes
+from tests.two_branches import objects_of, stages, tensors
 
 _STORE = "git_theta.store.local:"
 _MERGING = "git_theta.vcs.git_merge:"
@@ -115,7 +115,7 @@ def under_way(sandbox: Sandbox) -> bool:
 def driven(sandbox: Sandbox, stage: Stage, fault: str) -> subprocess.CompletedProcess[str]:
     """``git merge side`` with a fault in the driver, which must be reached."""
     marker = sandbox.root.parent / "marker"
-    program = launcher.command("driver", stage.target, stage.when, str(stage.nth), fault, marker)
+    program = faulty_process.command("driver", stage.target, stage.when, str(stage.nth), fault, marker)
     setting = f"merge.theta.driver={program} %O %A %B %L %P"
     done = sandbox.git(
         "-c", setting, "merge", "--no-edit", "side", check=False, env={"GIT_THETA_STRATEGY": "theirs"}
@@ -129,7 +129,7 @@ def words(sandbox: Sandbox, stage: Stage, fault: str, *args: str) -> list[str]:
     """``git theta ARGS`` with a fault at a stage."""
     marker = sandbox.root.parent / "marker"
     where = [stage.target, stage.when, str(stage.nth), fault, str(marker)]
-    return [sys.executable, "-I", launcher.__file__, "theta", *where, *args]
+    return [sys.executable, "-I", faulty_process.__file__, "theta", *where, *args]
 
 
 def afflicted(sandbox: Sandbox, stage: Stage, fault: str, *args: str) -> subprocess.CompletedProcess[str]:
@@ -278,7 +278,7 @@ def test_many_heads_interrupted(stage: Stage, repository: Sandbox, merges: Merge
         start_new_session=True,
     )
     marker = repository.root.parent / "marker"
-    launcher.wait_for(marker, CONVERSATION)
+    faulty_process.wait_for(marker, CONVERSATION)
     os.killpg(process.pid, signal.SIGINT)
     _, said = process.communicate(timeout=CONVERSATION)
     marker.unlink()
@@ -292,7 +292,7 @@ def test_many_heads_interrupted(stage: Stage, repository: Sandbox, merges: Merge
 @pytest.mark.parametrize("command", [["merge", "--no-edit"], ["theta", "merge"]], ids=" ".join)
 def test_two_heads_interrupted(command: list[str], repository: Sandbox, merges: Merges) -> None:
     marker = repository.root.parent / "marker"
-    program = launcher.command("driver", "git_theta.vcs.atomic:replace_file", "before", "1", "pause", marker)
+    program = faulty_process.command("driver", "git_theta.vcs.atomic:replace_file", "before", "1", "pause", marker)
     setting = f"merge.theta.driver={program} %O %A %B %L %P"
     process = subprocess.Popen(
         ["git", "-c", setting, *command, "side"],
@@ -304,7 +304,7 @@ def test_two_heads_interrupted(command: list[str], repository: Sandbox, merges: 
         text=True,
         start_new_session=True,
     )
-    launcher.wait_for(marker, CONVERSATION)
+    faulty_process.wait_for(marker, CONVERSATION)
     os.killpg(process.pid, signal.SIGINT)
     _, said = process.communicate(timeout=CONVERSATION)
     marker.unlink()

@@ -14,7 +14,7 @@ from git_theta.cli import boundary
 from git_theta.errors import GitError
 from git_theta.vcs.filter_protocol import ReadInto, serve_filter
 from git_theta.vcs.pktline import Buffer, PacketReader, PacketWriter
-from tests.faults.scenes import CONVERSATION, assert_decent, small
+from tests.faults.harness import CONVERSATION, assert_decent, small
 from tests.sandbox import Sandbox
 
 FLUSH = b"0000"

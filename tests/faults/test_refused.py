@@ -15,7 +15,7 @@ from git_theta.errors import StoreError
 from git_theta.manifest.text import is_manifest
 from git_theta.operations.restoring.deferred import DEFERRED_SIZE
 from tests.faults.conftest import Disk
-from tests.faults.scenes import (
+from tests.faults.harness import (
     MODEL,
     Stage,
     afflicted,

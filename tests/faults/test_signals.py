@@ -11,8 +11,8 @@ from collections.abc import Callable
 import pytest
 
 from git_theta.manifest.text import is_manifest
-from tests.faults import launcher
-from tests.faults.scenes import (
+from tests.faults import faulty_process
+from tests.faults.harness import (
     CONVERSATION,
     MODEL,
     Stage,
@@ -74,7 +74,7 @@ def test_deferred_write_interrupted(target: str, sign: signal.Signals, with_larg
 def interrupted(sandbox: Sandbox, stage: Stage, sign: signal.Signals, send: Send, *args: str) -> str:
     """``git ARGS``, with a signal sent to it while our process stands at a stage; what both said."""
     marker = sandbox.root.parent / "marker"
-    process = launcher.command("fault", stage.target, stage.when, str(stage.nth), "pause", marker)
+    process = faulty_process.command("fault", stage.target, stage.when, str(stage.nth), "pause", marker)
     git = subprocess.Popen(
         ["git", "-c", f"filter.theta.process={process}", *args],
         cwd=sandbox.root,
@@ -83,7 +83,7 @@ def interrupted(sandbox: Sandbox, stage: Stage, sign: signal.Signals, send: Send
         text=True,
         start_new_session=True,
     )
-    launcher.wait_for(marker, CONVERSATION)
+    faulty_process.wait_for(marker, CONVERSATION)
     send(git.pid, sign)
     time.sleep(0.05)  # for git to hang up before our process goes on; were it later, that would only be less of a test
     marker.unlink()

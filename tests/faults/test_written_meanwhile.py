@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from git_theta.manifest.text import is_manifest
-from tests.faults import launcher
-from tests.faults.scenes import CONVERSATION, MODEL, Stage, assert_holds, large
+from tests.faults import faulty_process
+from tests.faults.harness import CONVERSATION, MODEL, Stage, assert_holds, large
 from tests.sandbox import Sandbox, changed
 
 THEIRS = changed(large(0), "layer.bias", at=8)
@@ -66,12 +66,12 @@ def test_git_reads_no_file_that_we_wrote(with_large: Sandbox) -> None:
 def paused(sandbox: Sandbox, stage: Stage, *args: str) -> Iterator[None]:
     """``git ARGS``, which ends well, while our process stands at a stage."""
     marker = sandbox.root.parent / "marker"
-    process = launcher.command("fault", stage.target, stage.when, str(stage.nth), "pause", marker)
+    process = faulty_process.command("fault", stage.target, stage.when, str(stage.nth), "pause", marker)
     with subprocess.Popen(
         ["git", "-c", f"filter.theta.process={process}", *args], cwd=sandbox.root, stdin=subprocess.DEVNULL
     ) as git:
         try:
-            launcher.wait_for(marker, CONVERSATION)
+            faulty_process.wait_for(marker, CONVERSATION)
             yield
         finally:
             marker.unlink(missing_ok=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.history import History, versions
+from tests.integration.checkpoint_history import History, versions
 from tests.sandbox import Sandbox
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from tests.integration.history import MODEL, History, assert_file, stored
+from tests.integration.checkpoint_history import MODEL, History, assert_file, stored
 from tests.sandbox import Sandbox
 
 

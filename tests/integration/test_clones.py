@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from tests.integration.history import (
+from tests.integration.checkpoint_history import (
     MODEL,
     NOTE,
     History,

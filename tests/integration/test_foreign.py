@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pytest
 
 from git_theta.manifest.text import is_manifest
-from tests.integration.history import assert_clean, assert_round_trip, digest, staged
+from tests.integration.checkpoint_history import assert_clean, assert_round_trip, digest, staged
 from tests.sandbox import Sandbox, model
 from tests.templates import built_once
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.integration.branches import (
+from tests.integration.three_branches import (
     BASE,
     MODEL,
     NEW,

@@ -17,9 +17,9 @@ import pytest
 import torch
 
 from git_theta.manifest.text import decode_manifest, is_manifest
-from tests.fork import BASE, MODEL, at, contested, fork, objects_of, record, stages, tensor, tensors
-from tests.integration.history import assert_clean, assert_round_trip
+from tests.integration.checkpoint_history import assert_clean, assert_round_trip
 from tests.sandbox import Sandbox, changed, model, safetensors_bytes
+from tests.two_branches import BASE, MODEL, at, contested, fork, objects_of, record, stages, tensor, tensors
 
 OURS = changed(BASE, "embed.weight")
 THEIRS = changed(BASE, "layer.bias")

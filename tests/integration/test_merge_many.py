@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.cli.test_progress import on_a_terminal
-from tests.integration.branches import (
+from tests.integration.three_branches import (
     BASE,
     MODEL,
     NEW,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.history import assert_clean, assert_file, assert_round_trip, digest, staged, stored
+from tests.integration.checkpoint_history import assert_clean, assert_file, assert_round_trip, digest, staged, stored
 from tests.sandbox import Sandbox, changed, model
 
 MODEL = model()

@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 
 from git_theta.manifest.text import is_manifest
-from tests.integration.history import MODEL, History, assert_clean, assert_file, assert_round_trip, digest, staged
+from tests.integration.checkpoint_history import (
+    MODEL,
+    History,
+    assert_clean,
+    assert_file,
+    assert_round_trip,
+    digest,
+    staged,
+)
 from tests.sandbox import Sandbox, changed, model
 
 

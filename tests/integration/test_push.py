@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.history import History, every_kind
+from tests.integration.checkpoint_history import History, every_kind
 from tests.sandbox import Sandbox
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.history import MODEL, History, stored
+from tests.integration.checkpoint_history import MODEL, History, stored
 from tests.sandbox import Sandbox
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from git_theta.manifest.text import is_manifest
-from tests.integration.history import MODEL, NOTE, History, assert_clean, assert_file, every_kind, staged
+from tests.integration.checkpoint_history import MODEL, NOTE, History, assert_clean, assert_file, every_kind, staged
 from tests.sandbox import changed
 
 

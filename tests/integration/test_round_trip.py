@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.history import (
+from tests.integration.checkpoint_history import (
     MODEL,
     NOTE,
     History,

@@ -16,7 +16,7 @@ import pytest
 
 from git_theta import merge_tensors
 from git_theta.vcs import config
-from tests.integration.branches import BASE, MODEL, added, branch, on_main, started, values
+from tests.integration.three_branches import BASE, MODEL, added, branch, on_main, started, values
 from tests.sandbox import Sandbox
 from tests.test_plugins import describe
 
@@ -45,10 +45,10 @@ name = "git-theta-plugged"
 version = "1.0"
 
 [project.entry-points."git_theta.plugins.merges"]
-float64 = "tests.merging.plugged:FLOAT64"
-short = "tests.merging.plugged:SHORT"
-median = "tests.merging.plugged:MEDIAN"
-numpy-median = "tests.merging.plugged:NUMPY_MEDIAN"
+float64 = "tests.merging.plugin_strategies:FLOAT64"
+short = "tests.merging.plugin_strategies:SHORT"
+median = "tests.merging.plugin_strategies:MEDIAN"
+numpy-median = "tests.merging.plugin_strategies:NUMPY_MEDIAN"
 """
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from git_theta.manifest.lines import count_parameters, digest_floating, drop_common_parts
 from git_theta.manifest.text import decode_manifest, encode_manifest
-from tests.past import entry, manifest
+from tests.manifest_history import entry, manifest
 
 MODEL = {"a": "1", "b": "2", "c=d": "3", "step": "4"}
 

@@ -6,7 +6,7 @@ import pytest
 
 from git_theta.errors import ManifestError, NewerManifest
 from git_theta.manifest.text import decode_manifest, encode_manifest, is_manifest
-from tests.pace import units_of_work
+from tests.work_units import units_of_work
 
 FIRST = b"git-theta manifest 1\n"
 OID = b"0123456789abcdef" * 4

@@ -12,7 +12,7 @@ from git_theta.errors import ManifestError, NewerManifest
 from git_theta.manifest.model import Coding, Entry, Manifest, Place, Storage, UpdateBase, View
 from git_theta.manifest.storage_json import MAX_CHAIN
 from git_theta.manifest.text import FIRST_LINE, decode_manifest, encode_manifest, is_manifest
-from tests.pace import units_of_work
+from tests.work_units import units_of_work
 
 A, B, C = "a" * 64, "b" * 64, "c" * 64
 

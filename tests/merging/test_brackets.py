@@ -13,7 +13,7 @@ import pytest
 from git_theta.merging import brackets, radix
 from git_theta.merging.brackets import Magnitudes, Rank
 from git_theta.merging.selection import Cut, cuts, magnitudes
-from tests.merging.libraries import FROM_NUMPY
+from tests.merging.array_libraries import FROM_NUMPY
 
 Array = npt.NDArray[np.float32]
 CHUNK = 1000

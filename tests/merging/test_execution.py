@@ -19,7 +19,7 @@ from git_theta.tensors.dtypes import BY_NAME
 from git_theta.tensors.numpy_library import NUMPY
 from git_theta.tensors.spec import Spec
 from git_theta.testing.operands import InMemory, operand
-from tests.merging.plugged import FIRST, MEDIAN, NUMPY_MEDIAN, Mean
+from tests.merging.plugin_strategies import FIRST, MEDIAN, NUMPY_MEDIAN, Mean
 
 ROWS = [[1.0, 5.0, 2.0], [3.0, 4.0, 0.0], [2.0, 9.0, 1.0]]
 
@@ -34,7 +34,7 @@ def plugged(monkeypatch: pytest.MonkeyPatch) -> None:
     """The strategies of ``plugged``, as if installed."""
     for name in ("MEDIAN", "FIRST", "NUMPY_MEDIAN", "FLOAT64", "SHORT"):
         spelled = name.lower().replace("_", "-")
-        monkeypatch.setitem(registry.BUILT_IN["merges"], spelled, f"tests.merging.plugged:{name}")
+        monkeypatch.setitem(registry.BUILT_IN["merges"], spelled, f"tests.merging.plugin_strategies:{name}")
 
 
 def test_our_own_take_any_library_numpy_on_a_cpu_and_torch_elsewhere() -> None:
@@ -131,7 +131,7 @@ from git_theta.errors import PluginError, UsageError
 from git_theta.merging.catalogue import load_strategy
 from git_theta.merging.devices import device
 from git_theta.merging.execution import library_for
-from tests.merging.plugged import MEDIAN
+from tests.merging.plugin_strategies import MEDIAN
 with pytest.raises(PluginError, match="median computes with torch, which is not installed here") as caught:
     library_for(MEDIAN, "cpu")
 assert f"{sys.executable} -m pip install torch" in caught.value.hint and 'array_library="any"' in caught.value.hint

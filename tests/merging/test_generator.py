@@ -10,7 +10,7 @@ import pytest
 
 from git_theta.merging.generator import Generator, philox
 from git_theta.tensors.array_library import ArrayLibrary
-from tests.merging.libraries import FROM_NUMPY, LIBRARIES
+from tests.merging.array_libraries import FROM_NUMPY, LIBRARIES
 
 every_library = pytest.mark.parametrize("library", LIBRARIES.values(), ids=LIBRARIES)
 

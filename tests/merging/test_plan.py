@@ -18,7 +18,7 @@ from git_theta.merging.decisions import BASE, CONTESTED_STATES, Decision, Decisi
 from git_theta.merging.plan import OPAQUE, Plan, PlannedParameter, plan_merge, settle_contested
 from git_theta.merging.plan_rendering import explain_decision, plan_json, render_plan
 from git_theta.merging.policy import Choice, Policy, make_global_rule
-from tests.pace import units_of_work
+from tests.work_units import units_of_work
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs/spec/plan.schema.json").read_text())
 VALIDATOR = Draft202012Validator(SCHEMA)

@@ -22,7 +22,7 @@ from git_theta.merging.policy import (
     parse_attribute_rule,
     parse_glob_rule,
 )
-from tests.pace import units_of_work
+from tests.work_units import units_of_work
 
 
 def strategy(policy: Policy, name: str, path: str = "models/a.safetensors") -> str | None:

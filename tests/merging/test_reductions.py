@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from git_theta.merging.reductions import BLOCK, PairwiseSum
-from tests.merging.libraries import FROM_NUMPY
+from tests.merging.array_libraries import FROM_NUMPY
 
 
 def total(terms: Any, chunk: int, library: str = "numpy") -> float:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from git_theta.merging.brackets import Magnitudes
 from git_theta.merging.selection import Cut, Keeper, cuts, magnitudes
-from tests.merging.libraries import FROM_NUMPY
+from tests.merging.array_libraries import FROM_NUMPY
 
 SPECIAL = [0.0, -0.0, 1.0, -1.0, 2.0**-149, -(2.0**-149), 1.5, -1.5, 3e38, float("inf"), -float("inf"), float("nan")]
 

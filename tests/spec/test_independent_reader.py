@@ -44,7 +44,7 @@ def from_difference(arrays: bytes, base: bytes | None, storage: dict[str, Any]) 
 
 @pytest.mark.parametrize("depth", [1, 3, MAX_CHAIN])
 def test_it_restores_a_chain(monkeypatch: pytest.MonkeyPatch, depth: int) -> None:
-    monkeypatch.setitem(BUILT_IN["updates"], "difference", "tests.testing.differences:DifferenceUpdate")
+    monkeypatch.setitem(BUILT_IN["updates"], "difference", "tests.testing.sample_updates:DifferenceUpdate")
     monkeypatch.setitem(independent_reader.UPDATES, "difference", from_difference)
     store = MemoryStore()
     entry: Entry | None = None

@@ -13,7 +13,7 @@ from git_theta.tensors.spec import Spec
 from git_theta.tensors.values import Values
 from git_theta.testing.updates import UpdateLaws
 from git_theta.updates.base import Coder, Decoder, Update
-from tests.testing.differences import AboveSmallestUpdate, DifferenceUpdate, XorUpdate
+from tests.testing.sample_updates import AboveSmallestUpdate, DifferenceUpdate, XorUpdate
 
 
 class TestDifference(UpdateLaws):

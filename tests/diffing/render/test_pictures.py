@@ -21,7 +21,7 @@ from git_theta.diffing.render.pictures import (
 )
 from git_theta.diffing.render.report_png import render_image
 from git_theta.diffing.verdict import ChangeKind
-from tests.diffing.render.samples import HOSTILE, added, changed, encoder, removed, report, unchanged
+from tests.diffing.render.sample_reports import HOSTILE, added, changed, encoder, removed, report, unchanged
 
 
 @pytest.mark.parametrize(

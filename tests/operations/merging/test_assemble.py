@@ -11,7 +11,7 @@ from git_theta.operations.context import Context
 from git_theta.operations.merging.assemble import assemble_manifest
 from git_theta.operations.templates import read_template
 from git_theta.store.memory import MemoryStore
-from tests.operations.checkpoints import bytes_of, checkpoint, stored
+from tests.operations.stored_checkpoints import bytes_of, checkpoint, stored
 
 BASE, OURS, THEIRS = {"a": b"1111", "b": b"2222"}, {"a": b"oooo", "b": b"2222"}, {"a": b"1111", "b": b"tttt"}
 

@@ -9,7 +9,7 @@ from git_theta.diffing.base import Comparison
 from git_theta.diffing.combined_diff import combine_comparisons
 from git_theta.diffing.compare import compare_checkpoint
 from git_theta.manifest.text import decode_manifest
-from tests.past import Values, manifest
+from tests.manifest_history import Values, manifest
 
 FILE = "model.safetensors"
 

@@ -9,7 +9,7 @@ import pytest
 from git_theta.registry import BUILT_IN
 from git_theta.tensors.numpy_library import NUMPY
 from git_theta.tensors.torch_library import TorchLibrary
-from tests.golden.merged import CHOSEN, cases, lines
+from tests.golden.merge_digests import CHOSEN, cases, lines
 
 LISTS = sorted((Path(__file__).parent / "merges").iterdir())
 
@@ -23,7 +23,7 @@ def test_merges_come_out_as_they_did(strategy: str, library: str) -> None:
 
 
 def test_every_strategy_that_computes_is_on_a_list() -> None:
-    """Fails when there is a new one: run ``python -m tests.golden.merged`` then."""
+    """Fails when there is a new one: run ``python -m tests.golden.merge_digests`` then."""
     assert CHOSEN.keys() == BUILT_IN["merges"].keys() - {"ours", "theirs", "base"}
     kept = {line.partition("  ")[2] for file in LISTS for line in file.read_text().splitlines()}
     assert {str(case) for case in cases()} <= kept

@@ -11,7 +11,7 @@ import torch
 from git_theta.merging.plan import plan_merge
 from git_theta.operations.context import Context
 from git_theta.operations.merging.frame_merge import settle_frame
-from tests.operations.checkpoints import checkpoint, stored
+from tests.operations.stored_checkpoints import checkpoint, stored
 
 
 def saved(value: Any) -> bytes:

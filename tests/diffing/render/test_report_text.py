@@ -10,7 +10,7 @@ from git_theta.diffing.base import Change, ChangeStatus, MeasuredChange, Paramet
 from git_theta.diffing.render import stat
 from git_theta.diffing.render.report_text import render_report
 from git_theta.diffing.render.rows import shorten_name
-from tests.diffing.render.samples import (
+from tests.diffing.render.sample_reports import (
     HOSTILE,
     added,
     changed,

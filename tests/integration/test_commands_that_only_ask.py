@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from git_theta.manifest.text import decode_manifest, is_manifest
-from tests.integration.history import MODEL, assert_clean, assert_file
+from tests.integration.checkpoint_history import MODEL, assert_clean, assert_file
 from tests.sandbox import Sandbox, changed, model
 
 SHAPES: dict[str, int | tuple[int, ...]] = {"embed.weight": (300, 1000), "layer.weight": (2700, 1000), "layer.bias": 9}

@@ -1,4 +1,4 @@
-"""The page as text. tests/diffing/render/test_html_in_a_browser.py looks at it."""
+"""The page as text. tests/diffing/render/test_report_page_in_a_browser.py looks at it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from git_theta.diffing.render.markup import Markup, element
 from git_theta.diffing.render.report_page import render_page
-from tests.diffing.render.samples import HOSTILE, changed, encoder, renamed, report
+from tests.diffing.render.sample_reports import HOSTILE, changed, encoder, renamed, report
 
 
 class Seen(HTMLParser):

@@ -192,7 +192,7 @@ def test_a_source_that_fails_leaves_nothing_behind(after: int) -> None:
 
 def test_no_update_is_offered_values_that_pass_once(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     """It may look at them more than once, and its decoder would be told another spec."""
-    monkeypatch.setitem(BUILT_IN["updates"], "above-smallest", "tests.testing.differences:AboveSmallestUpdate")
+    monkeypatch.setitem(BUILT_IN["updates"], "above-smallest", "tests.testing.sample_updates:AboveSmallestUpdate")
     chosen = Preferences(("above-smallest",), "msgpack")
     encoder = PartEncoder(context._replace(preferences=lambda: chosen), nothing)
     assert encoder.encode_computed([b"data"], 4).coding == Coding("dense", "msgpack")

@@ -10,7 +10,7 @@ import pytest
 from git_theta.diffing.base import Report
 from git_theta.diffing.render.report_page import render_page
 from tests.diffing.render.browser import Browser, program, running
-from tests.diffing.render.samples import HOSTILE, added, changed, encoder, removed, report, unchanged
+from tests.diffing.render.sample_reports import HOSTILE, added, changed, encoder, removed, report, unchanged
 
 NAMES = "[...document.querySelectorAll('.sheet tbody tr:not([hidden])')].map(row => row.cells[0].innerText)"
 

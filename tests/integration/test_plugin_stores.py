@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import git_theta
-from tests.integration.history import MODEL, assert_file, versions
+from tests.integration.checkpoint_history import MODEL, assert_file, versions
 from tests.sandbox import Sandbox
 from tests.store import sqlite_store
 

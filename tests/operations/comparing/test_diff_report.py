@@ -20,7 +20,7 @@ from git_theta.operations.comparing.diff_report import SORTS, build_report
 from git_theta.operations.context import Context
 from git_theta.operations.workers import WHOLE_LIMIT
 from git_theta.store.memory import MemoryStore
-from tests.operations.checkpoints import stored
+from tests.operations.stored_checkpoints import stored
 from tests.sandbox import model, safetensors_bytes
 
 PATH = "model.safetensors"

@@ -16,7 +16,7 @@ from git_theta.formats.base import Part, SpanView
 from git_theta.formats.safetensors.safetensors_format import SafetensorsFormat
 from git_theta.tensors.dtypes import BY_NAME
 from git_theta.tensors.spec import Spec
-from tests.formats.builds import build_parts, built, contents, like_that, make_part, parts_of, template
+from tests.formats.built_files import build_parts, built, contents, like_that, make_part, parts_of, template
 from tests.formats.test_real_checkpoints import published
 from tests.formats.torch_files import storage_bytes
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from git_theta.manifest.text import is_manifest
 from git_theta.operations.restoring.deferred import DEFERRED_SIZE
 from git_theta.operations.workers import WHOLE_LIMIT
-from tests.faults import launcher
+from tests.faults import faulty_process
 from tests.sandbox import Sandbox, changed, model
 from tests.templates import copy_repository
 
@@ -82,9 +82,9 @@ def attempt(sandbox: Sandbox, *args: str | Path, process: str = "") -> subproces
 
 
 def afflicted(sandbox: Sandbox, stage: Stage, fault: str, *args: str | Path) -> subprocess.CompletedProcess[str]:
-    """``git ARGS`` with a fault at a stage of our process, which must be reached; see ``launcher.py``."""
+    """``git ARGS`` with a fault at a stage of our process, which must be reached; see ``faulty_process.py``."""
     marker = sandbox.root.parent / "marker"
-    process = launcher.command("fault", stage.target, stage.when, str(stage.nth), fault, marker)
+    process = faulty_process.command("fault", stage.target, stage.when, str(stage.nth), fault, marker)
     done = attempt(sandbox, *args, process=process)
     assert marker.exists(), f"{stage} was never reached:\n{done.stderr}"
     marker.unlink()

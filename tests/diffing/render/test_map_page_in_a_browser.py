@@ -11,7 +11,7 @@ from git_theta.diffing.geometry import average_linkage, cosine_matrix, project_t
 from git_theta.diffing.render.map_page import render_map_page
 from git_theta.diffing.weight_map import MapVersion, WeightMap
 from tests.diffing.render.browser import program, running
-from tests.diffing.render.samples import HOSTILE
+from tests.diffing.render.sample_reports import HOSTILE
 
 _OVERLAPS = """\
 (() => { const boxes = [...document.querySelectorAll('.plane text')].map(text => text.getBoundingClientRect());

@@ -1,14 +1,14 @@
 """Git's filter process with something done to it, for tests to set as ``filter.theta.process``.
 
-``launcher.py fault TARGET WHEN NTH FAULT MARKER [ARGS]``
+``faulty_process.py fault TARGET WHEN NTH FAULT MARKER [ARGS]``
     Runs the filter with ARGS. Just ``before`` or ``after`` the NTH call of TARGET (``module:attribute``, any thread)
     comes FAULT: ``kill`` (SIGKILL to itself), ``pause`` (until MARKER is gone), or the name of an ``errno`` to raise as
     OSError. MARKER is written when it comes, so that a test can tell that its stage was reached.
-``launcher.py driver TARGET ...`` and ``launcher.py theta TARGET ...``
+``faulty_process.py driver TARGET ...`` and ``faulty_process.py theta TARGET ...``
     The same, in the merge driver and in ``git theta``.
-``launcher.py count TARGET FILE``
+``faulty_process.py count TARGET FILE``
     Runs the filter; writes how often TARGET was called to FILE when it ends.
-``launcher.py measure FILE``
+``faulty_process.py measure FILE``
     Runs the filter; writes the peak of its resident memory, in bytes, to FILE when it ends.
 """
 

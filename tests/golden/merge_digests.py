@@ -1,4 +1,6 @@
-"""What strategies make of generated tensors, as SHA-256: ``python -m tests.golden.merged > tests/golden/merges/NNN``.
+"""What strategies make of generated tensors, as SHA-256.
+
+``python -m tests.golden.merge_digests > tests/golden/merges/NNN`` makes a new list.
 
 A merge that somebody made must come out the same for ever, whatever computes it (L9). Lists are numbered and never
 changed. Make a new one when there is a new strategy, option or dtype. Tensors are made of SHAKE-256 and integer

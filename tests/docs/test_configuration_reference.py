@@ -12,7 +12,7 @@ import pytest
 from git_theta.cli.environment import read_merge_options
 from git_theta.merging import policy_file
 from git_theta.repository.policy_sources import OPTIONS_VARIABLE, MergeOptions, policy_for
-from tests.cli.test_reference import REFERENCE, code_words
+from tests.docs.test_command_reference import REFERENCE, code_words
 from tests.sandbox import Sandbox
 
 SOURCE = REFERENCE.parents[1] / "git_theta"

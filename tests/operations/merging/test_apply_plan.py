@@ -9,7 +9,7 @@ from git_theta.merging.decisions import Decision
 from git_theta.merging.plan import plan_merge, settle_contested
 from git_theta.operations.context import Context
 from git_theta.operations.merging.apply_plan import MergeResult, MergeSettings, apply_plan
-from tests.operations.checkpoints import always, bytes_of, checkpoint, stored
+from tests.operations.stored_checkpoints import always, bytes_of, checkpoint, stored
 from tests.sandbox import safetensors_bytes
 
 BASE, OURS, THEIRS = {"a": b"1111", "b": b"2222"}, {"a": b"oooo", "b": b"2222"}, {"a": b"tttt", "b": b"TTTT"}

@@ -24,11 +24,11 @@ from git_theta.formats.building import read_checksums
 from git_theta.formats.guarded_format import GuardedFormat
 from git_theta.tensors.dtypes import BY_NAME
 from git_theta.tensors.spec import Spec
-from tests.formats.builds import build_parts, built, contents, like_that, make_part, parts_of, template
+from tests.formats.built_files import build_parts, built, contents, like_that, make_part, parts_of, template
 from tests.formats.sources import spans_or_refusal
 from tests.formats.test_fuzz import edited, edits
 from tests.formats.test_real_checkpoints import PUBLISHED, published
-from tests.formats.test_torch_zip import Net
+from tests.formats.torch.test_torch_format import Net
 from tests.formats.torch_files import READER, filled, flattened, saved, spans_of, storage_tensor
 
 F32 = BY_NAME["F32"]

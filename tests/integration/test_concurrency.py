@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.history import MODEL, assert_file, assert_round_trip, stored
+from tests.integration.checkpoint_history import MODEL, assert_file, assert_round_trip, stored
 from tests.sandbox import Sandbox, changed, model
 
 ROUNDS = 10

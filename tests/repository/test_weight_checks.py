@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.past import Story, manifest
+from tests.manifest_history import Story, manifest
 from tests.sandbox import Sandbox, changed, model
 
 MODEL = {f"layer.{index}.weight": f"w{index}" for index in range(4)} | {"step": "0"}

@@ -11,7 +11,7 @@ import torch
 
 from git_theta.manifest.text import decode_manifest
 from git_theta.testing.blocks import noise_bytes
-from tests.integration.history import assert_clean, assert_round_trip, digest, staged, stored
+from tests.integration.checkpoint_history import assert_clean, assert_round_trip, digest, staged, stored
 from tests.sandbox import Sandbox, changed, safetensors_bytes, track_and_commit
 
 Tensors = Mapping[str, tuple[str, tuple[int, ...], bytes]]

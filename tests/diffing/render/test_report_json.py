@@ -13,7 +13,16 @@ from jsonschema import Draft202012Validator
 from git_theta.diffing.base import Report
 from git_theta.diffing.render.report_json import VERSION, checkpoint_json, render_json
 from git_theta.diffing.verdict import ChangeKind, Look
-from tests.diffing.render.samples import HOSTILE, added, changed, removed, renamed, report, respecified, unchanged
+from tests.diffing.render.sample_reports import (
+    HOSTILE,
+    added,
+    changed,
+    removed,
+    renamed,
+    report,
+    respecified,
+    unchanged,
+)
 
 SCHEMA: dict[str, Any] = json.loads(Path("docs/spec/diff.schema.json").read_text())
 
