@@ -28,7 +28,7 @@ class OpenObject(ObjectReader):
             self.close()
             self._file, self._oid = BufferedReader(cast("RawIOBase", self._store.get(oid)), _BUFFER_SIZE), oid
         self._is_lent = True
-        return cast("BinaryIO", _Lent(self._file, self._take_back))
+        return cast("BinaryIO", _LentFile(self._file, self._take_back))
 
     def close(self) -> None:
         """Close the object that is open."""
@@ -40,7 +40,7 @@ class OpenObject(ObjectReader):
         self._is_lent = False
 
 
-class _Lent:
+class _LentFile:
     """What reading a payload needs of a file, which stays open when it is closed."""
 
     def __init__(self, file: BufferedReader, close: Callable[[], None]) -> None:
