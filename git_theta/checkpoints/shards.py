@@ -7,16 +7,18 @@ the other version; one file may have become several, and several one. Source: ``
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from operator import itemgetter
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from git_theta.checkpoints.index_file import INDEX_ENDING, shards_named_by
 from git_theta.manifest.model import Manifest
 
 _SHARD = re.compile(r"(?P<stem>.+)-(?P<number>\d{5,})-of-\d{5,}(?P<ending>\.[^/]+)")
+FileT = TypeVar("FileT")
+
 _NO_RENAMES: Mapping[str, str] = MappingProxyType({})
 
 
@@ -55,7 +57,7 @@ def group_checkpoints(
     """
     named = _indexes_by_file(indexes)
     sides = [_group_by_checkpoint(before, named, renames), _group_by_checkpoint(after, named, _NO_RENAMES)]
-    _join_resharded(*sides)
+    _join_resharded(sides)
     found = [
         (
             _display_path(sides[1].get(key) or sides[0][key], key),
@@ -65,6 +67,23 @@ def group_checkpoints(
         for key in sides[0].keys() | sides[1].keys()
     ]
     return sorted(found, key=itemgetter(0))
+
+
+def group_paths(versions: Sequence[tuple[Iterable[str], Mapping[str, bytes]]]) -> list[dict[str, list[str]]]:
+    """The path of an index to those of the files that are its checkpoint, at each version; with those alone.
+
+    Args:
+        versions: of each, the paths of all files of some folders, and the contents of their ``*.index.json`` by path.
+    """
+    sides: list[dict[str, list[str]]] = []
+    for paths, indexes in versions:
+        side: dict[str, list[str]] = {}
+        named = _indexes_by_file(indexes)
+        for path in paths:
+            side.setdefault(_checkpoint_key(path, named), []).append(path)
+        sides.append(side)
+    _join_resharded(sides)
+    return [{key: paths for key, paths in side.items() if key.endswith(INDEX_ENDING)} for side in sides]
 
 
 def _indexes_by_file(indexes: Mapping[str, bytes]) -> dict[str, str]:
@@ -78,8 +97,12 @@ def _group_by_checkpoint(
     groups: dict[str, list[Shard]] = {}
     for shard in shards:
         path = renames.get(shard.path, shard.path)
-        groups.setdefault(named.get(path) or _index_path_of(path) or path, []).append(shard)
+        groups.setdefault(_checkpoint_key(path, named), []).append(shard)
     return groups
+
+
+def _checkpoint_key(path: str, named: Mapping[str, str]) -> str:
+    return named.get(path) or _index_path_of(path) or path
 
 
 def _index_path_of(path: str) -> str:
@@ -87,13 +110,14 @@ def _index_path_of(path: str) -> str:
     return f"{match['stem']}{match['ending']}{INDEX_ENDING}" if match else ""
 
 
-def _join_resharded(before: dict[str, list[Shard]], after: dict[str, list[Shard]]) -> None:
+def _join_resharded(versions: Sequence[dict[str, list[FileT]]]) -> None:
     """Where a file became shards of its name, or shards became one file, they are one checkpoint."""
-    for one, several in ((before, after), (after, before)):
-        for key in [key for key in several if key.endswith(INDEX_ENDING) and key not in one]:
-            whole = key.removesuffix(INDEX_ENDING)
-            if whole in one and whole not in several:
-                one[key] = one.pop(whole)
+    for key in {key for version in versions for key in version if key.endswith(INDEX_ENDING)}:
+        whole = key.removesuffix(INDEX_ENDING)
+        if not any(whole in version for version in versions if key in version):
+            for version in versions:
+                if whole in version:
+                    version[key] = version.pop(whole)
 
 
 def _display_path(files: list[Shard], key: str) -> str:

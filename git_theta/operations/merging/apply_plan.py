@@ -75,6 +75,15 @@ class MergeResult(NamedTuple):
     left: tuple[ContestedDecision, ...]
 
 
+class SettledPlan(NamedTuple):
+    """A plan with what was chosen for it, by name what strategies computed, what they did, and what is left."""
+
+    plan: Plan
+    computed: Mapping[str, Entry]
+    applied: tuple[AppliedStrategy, ...]
+    left: tuple[ContestedDecision, ...]
+
+
 class _StrategyJob(NamedTuple):
     decision: Decision
     choice: Choice
@@ -98,22 +107,26 @@ def apply_plan(
     Everything that the manifest names is durable. Raises UsageError for strategies and options that do not exist,
     MissingObject and CorruptObject for parameters that cannot be read; nothing but unreachable objects is left then.
     """
-    made, about_frame = _choose_frame(made, choose, context)
+    made, _ = settle_frame(made, context)
+    settled = settle_plan(made, choose, settings, context)
+    file = assemble_manifest(settled.plan, {**(computed or {}), **settled.computed}, context)
+    return MergeResult(file, settled.plan, settled.applied, settled.left)
+
+
+def settle_plan(made: Plan, choose: Choose, settings: MergeSettings, context: Context) -> SettledPlan:
+    """Settle what is contested, the frame too; what strategies compute is stored. See ``apply_plan``."""
+    made, about_frame = _choose_frame(made, choose)
     sides, jobs, left = _sort_contested(made, choose, settings, context)
     new, applied = _run_jobs(jobs, context)
     settled = settle_contested(made, sides | {job.decision.name: _first_head(job.decision) for job in jobs})
     chosen = [AppliedStrategy(item, choice, ContestReport()) for item, choice in _side_choices(made, choose, sides)]
-    file = assemble_manifest(settled, {**(computed or {}), **new}, context)
     framing = [item for item in about_frame if isinstance(item, AppliedStrategy)]
     unframed = [item for item in about_frame if isinstance(item, ContestedDecision)]
-    return MergeResult(file, settled, (*framing, *chosen, *applied), (*unframed, *left))
+    return SettledPlan(settled, new, (*framing, *chosen, *applied), (*unframed, *left))
 
 
-def _choose_frame(
-    made: Plan, choose: Choose, context: Context
-) -> tuple[Plan, list[AppliedStrategy | ContestedDecision]]:
-    """The plan with a frame, and what was chosen for it: nothing where ids or the format could decide."""
-    made, _ = settle_frame(made, context)
+def _choose_frame(made: Plan, choose: Choose) -> tuple[Plan, list[AppliedStrategy | ContestedDecision]]:
+    """The plan with a frame, and what was chosen for it: nothing where it is settled."""
     if made.frame.source is not None:
         return made, []
     choice = choose(made.frame)

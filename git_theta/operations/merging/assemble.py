@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import zip_longest
 
 from git_theta.errors import ConflictError, FormatError, PluginError
@@ -32,12 +32,35 @@ def assemble_manifest(made: Plan, computed: Mapping[str, Entry], context: Contex
     like = made.manifest(made.like)
     if made.whole:
         return like
-    entries = _merged_entries(made, computed)
+    entries = merged_entries(made, computed)
     for there in (like, *made.heads):
         if made.exact and _has_layout(there, like) and _has_values(there.parameters(), entries):
             return there
+    return assemble_file(like, entries, [manifest for manifest in (*made.heads, made.base) if manifest], context)
+
+
+def merged_entries(made: Plan, computed: Mapping[str, Entry]) -> list[Entry]:
+    """The parameters of a settled plan, in its layout's order; ``computed`` has those that strategies made, by name."""
+    held = {
+        source: {entry.name: entry for entry in made.manifest(source).parameters()}
+        for source in {place.source for place in made.layout}
+    }
+    return [computed.get(place.name) or held[place.source][place.name] for place in made.layout]
+
+
+def assemble_file(like: Manifest, entries: Sequence[Entry], known: Sequence[Manifest], context: Context) -> Manifest:
+    """A file with these parameters, in this order, built like another one.
+
+    Args:
+        like: the file to build like.
+        entries: the parameters.
+        known: files that may declare checksums of theirs.
+        context: what to work with.
+
+    Raises ConflictError when no file can hold these parameters.
+    """
     reader = load_format(like.format)
-    declared = _DeclaredChecksums(made, entries, reader, context)
+    declared = _DeclaredChecksums(known, entries, reader, context)
     parts = [part_of(entry, context) for entry in entries]
     try:
         runs = build_file(reader, parts, read_template(like, context), declared.find)
@@ -55,14 +78,6 @@ def assemble_manifest(made: Plan, computed: Mapping[str, Entry], context: Contex
         layout.add_stored(entry)
     layout.add_literal(BytesSource(runs[-1]), 0, len(runs[-1]))
     return layout.build_manifest(like.format)
-
-
-def _merged_entries(made: Plan, computed: Mapping[str, Entry]) -> list[Entry]:
-    held = {
-        source: {entry.name: entry for entry in made.manifest(source).parameters()}
-        for source in {place.source for place in made.layout}
-    }
-    return [computed.get(place.name) or held[place.source][place.name] for place in made.layout]
 
 
 def _has_values(some: Iterable[Entry], others: Iterable[Entry]) -> bool:
@@ -87,8 +102,10 @@ def _has_layout(there: Manifest, like: Manifest) -> bool:
 class _DeclaredChecksums:
     """Checksums that a head's own file declares: known for values that were taken over as they are."""
 
-    def __init__(self, made: Plan, entries: Iterable[Entry], reader: GuardedFormat, context: Context) -> None:
-        self._manifests = [manifest for manifest in (*made.heads, made.base) if manifest]
+    def __init__(
+        self, known: Sequence[Manifest], entries: Iterable[Entry], reader: GuardedFormat, context: Context
+    ) -> None:
+        self._manifests = known
         self._oids = {entry.name: entry.oid for entry in entries}
         self._reader = reader
         self._context = context
