@@ -32,7 +32,10 @@ ROOMS = {
         "tests/faults/test_written_meanwhile.py",
         "tests/faults/test_refused.py",
     ],
-    "git_theta/operations/restoring/materialise.py": ["tests/operations", "tests/faults/test_refused.py"],
+    "git_theta/operations/restoring/materialise.py": [
+        "tests/operations/test_materialise.py",
+        "tests/faults/test_refused.py",
+    ],
     "git_theta/operations/restoring/restore.py": ["tests/operations"],
     "git_theta/operations/adding/clean_cache.py": ["tests/operations/test_recall.py", "tests/properties"],
     "git_theta/operations/adding/known_parts.py": ["tests/operations/test_known_parts.py", "tests/properties"],
