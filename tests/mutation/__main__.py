@@ -23,7 +23,11 @@ from tests.mutation.mutants import Mutant, mutants_of
 ROOMS = {
     "git_theta/store/local.py": ["tests/store", "tests/faults/test_refused.py"],
     "git_theta/transport/directory.py": ["tests/transport", "tests/cli/test_pre_push.py"],
-    "git_theta/parameters.py": ["tests/test_parameters.py", "tests/faults/test_corrupt_objects.py"],
+    "git_theta/parameters.py": [
+        "tests/test_parameters.py",
+        "tests/test_chains.py",
+        "tests/faults/test_corrupt_objects.py",
+    ],
     "git_theta/manifest/text.py": ["tests/manifest", "tests/spec"],
     "git_theta/formats/layout.py": ["tests/formats"],
     "git_theta/formats/zip/zip_directory.py": ["tests/formats"],
@@ -39,7 +43,7 @@ ROOMS = {
     "git_theta/operations/restoring/restore.py": ["tests/operations"],
     "git_theta/operations/adding/clean_cache.py": ["tests/operations/test_recall.py", "tests/properties"],
     "git_theta/operations/adding/known_parts.py": ["tests/operations/test_known_parts.py", "tests/properties"],
-    "git_theta/operations/keeping/verify.py": ["tests/operations", "tests/cli/test_fsck.py"],
+    "git_theta/operations/keeping/verify.py": ["tests/operations/test_verify.py", "tests/cli/test_fsck.py"],
     "git_theta/merging/decisions.py": ["tests/merging"],
     "git_theta/merging/plan.py": ["tests/merging"],
 }
