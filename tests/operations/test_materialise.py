@@ -55,6 +55,14 @@ def test_files_that_were_written_are_closed(target: Path, manifest: Manifest, co
     assert counts[1:] == counts[:1] * 3  # the first has the state database opened, which stays so
 
 
+def test_nobody_sees_a_file_that_is_being_written(target: Path, manifest: Manifest, context: Context) -> None:
+    """The scratch directory is on the target's file system here: nothing else stands beside it meanwhile."""
+    seen: list[list[Path]] = []
+    watched = context._replace(progress=lambda _: seen.append(list(target.parent.iterdir())))
+    assert materialise_file(manifest, encode_manifest(manifest), target, watched)
+    assert seen == [[target]]
+
+
 def test_what_a_killed_process_left_beside_the_file_is_swept(
     target: Path, manifest: Manifest, context: Context
 ) -> None:
