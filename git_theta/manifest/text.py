@@ -298,7 +298,6 @@ def _parse_json_line(line: bytes) -> Any:
         raise ValueError(f"a line has {len(line):,} bytes, more than {_MAX_LINE:,}")
     return json.loads(
         line,
-        object_pairs_hook=_reject_duplicates,
         parse_int=_parse_integer,
         parse_float=_reject_number,
         parse_constant=_reject_number,
@@ -314,10 +313,3 @@ def _parse_integer(digits: str) -> int:
 
 def _reject_number(number: str) -> NoReturn:
     raise ValueError(f"{number} is not an integer")
-
-
-def _reject_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    data = dict(pairs)
-    if len(data) != len(pairs):
-        raise ValueError("a key stands twice")
-    return data

@@ -64,6 +64,8 @@ ENCODINGS = {
     "a byte-order mark": FIRST + b"\xef\xbb\xbf" + WHOLE[len(FIRST) :],
     "UTF-16": FIRST + (HEADER.decode() + "\n").encode("utf-16"),
     "a key twice": spoilt(b'"size":100', b'"size":100,"size":100'),
+    "a key twice, with two values": spoilt(b'"name":"w"', b'"name":"v","name":"w"'),
+    "a key twice in a view": spoilt(b'"stride":[1,2]', b'"stride":[1,2],"stride":[1,2]'),
     "a float": spoilt(b'"size":100', b'"size":100.0'),
     "an exponent": spoilt(b'"size":100', b'"size":1e2'),
     "a leading zero": spoilt(b'"size":100', b'"size":0100'),

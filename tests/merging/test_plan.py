@@ -14,7 +14,15 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, ValidationError
 
 from git_theta.manifest.model import Coding, Entry, Manifest, Place, Storage, View
-from git_theta.merging.decisions import BASE, CONTESTED_STATES, Decision, DecisionState, identity_of, names_of
+from git_theta.merging.decisions import (
+    BASE,
+    CONTESTED_STATES,
+    Decision,
+    DecisionState,
+    identity_of,
+    names_of,
+    slot_of,
+)
 from git_theta.merging.plan import OPAQUE, Plan, PlannedParameter, plan_merge, settle_contested
 from git_theta.merging.plan_rendering import explain_decision, plan_json, render_plan
 from git_theta.merging.policy import Choice, Policy, make_global_rule
@@ -170,6 +178,11 @@ def test_names_that_share_values_are_decided_together(case: str) -> None:
     assert set(decision.names) >= {"a", "b"}
 
 
+def test_the_order_of_windows_is_nothing_that_a_file_must_agree_on() -> None:
+    assert slot_of(parameter("a=b=c 1")) == slot_of(parameter("a=c=b 2"))
+    assert len({slot_of(parameter(text)) for text in ("a 1", "a=b 1", "a=c 1", "a:4 1", "b=a 1")}) == 5
+
+
 def test_a_window_that_moved_is_a_change_of_the_spec() -> None:
     def windows(offset: int, content: str) -> Manifest:
         flat = parameter(f"a:8 {content}")
@@ -210,6 +223,13 @@ def test_a_frame_contested_by_checksums_goes_by_the_side_whose_layout_fits() -> 
 def archive(text: str) -> Manifest:
     """A torch file: its frame has a checksum of every tensor."""
     return checkpoint(text, frame=text, format_name="torch")
+
+
+def test_of_files_with_one_frame_that_whose_layout_fits_is_the_template() -> None:
+    """A format whose frame does not tell shapes: all have the frame that came out, and theirs the shapes."""
+    base = checkpoint("w:4 1, v 1", "names alone")
+    made = plan_merge(base, [checkpoint("w:4 1, v 2", "names alone"), checkpoint("w:2x2 2, v 1", "names alone")])
+    assert (made.frame.state, made.like, made.exact) == (DecisionState.UNCHANGED, 1, True)
 
 
 def test_a_header_too_large_for_the_frame_is_frame_all_the_same() -> None:

@@ -23,8 +23,13 @@ class ProjectCopy:
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
         self.python = environment / "bin" / "python"
         packages = sysconfig.get_path("purelib", vars={"base": str(environment), "platbase": str(environment)})
+        # All that we import from: an environment may borrow from another. Path files in those folders are not read.
+        borrowed = [path for path in sys.path if Path(path).name == "site-packages"]
         # The copy first: what is borrowed may hold an installed git-theta.
-        Path(packages, "copy.pth").write_text(f"{self.root}\n{sysconfig.get_path('purelib')}\n")
+        Path(packages, "copy.pth").write_text("\n".join([str(self.root), *borrowed, ""]))
+        program = self.python.with_name("git-theta")  # beside the interpreter, where tests have Git look for it
+        program.write_text(f"#!{self.python}\nimport sys\nfrom git_theta.cli.main import main\nsys.exit(main())\n")
+        program.chmod(0o755)
 
     def run_tests(self, tests: Sequence[str], seconds: float) -> bool:
         """Whether these tests pass within so many seconds."""

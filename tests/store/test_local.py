@@ -112,6 +112,21 @@ def test_junk_among_the_objects_is_no_object(store: LocalStore) -> None:
     assert not store.has(ABSENT)
 
 
+def test_a_folder_in_an_objects_place_is_kept_aside(store: LocalStore) -> None:
+    place(store.root, OID).mkdir(parents=True)
+    (place(store.root, OID) / "notes").write_bytes(b"somebody's")
+    store.put([CONTENT])
+    assert place(store.root, OID).read_bytes() == CONTENT
+    (kept,) = (store.root / "damaged").rglob("notes")
+    assert kept.read_bytes() == b"somebody's"
+
+
+def test_what_cannot_be_deleted_is_an_error(store: LocalStore) -> None:
+    place(store.root, OID).mkdir(parents=True)
+    with pytest.raises(StoreError, match="cannot write to the store"):
+        store.delete(OID)
+
+
 def test_a_store_of_which_nothing_exists_is_empty(store: LocalStore) -> None:
     assert list(store.oids()) == []
     assert not store.has(OID)

@@ -7,6 +7,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -125,6 +126,52 @@ def test_what_cannot_be_read_there_is_an_outcome(tmp_path: Path, monkeypatch: py
     assert [(one.oid, type(one.error)) for one in failed] == [(OID, TransportError)]
     assert "Input/output error" in str(failed[0].error)
     assert sorted(ours.oids()) == sorted(OBJECTS.keys() - {OID})
+
+
+@pytest.mark.parametrize("verb", ["fetch", "push"])
+def test_a_place_that_the_disk_fails_at_is_an_outcome(
+    verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, theirs = LocalStore(tmp_path / "ours"), LocalStore(tmp_path / "theirs")
+    for content in OBJECTS.values():
+        (theirs if verb == "fetch" else ours).put([content])
+    bad = place(theirs.root, OID)
+    real = Path.stat
+
+    def fail(path: Path, **words: Any) -> Any:
+        if path == bad:
+            raise OSError(errno.EIO, "Input/output error")
+        return real(path, **words)
+
+    monkeypatch.setattr(Path, "stat", fail)
+    with DirectoryTransport(ours, theirs) as transport:
+        done = transport.push(SIZES) if verb == "push" else transport.fetch(SIZES, Inbox(ours, ours.root))
+        errors = {one.oid: one.error for one in done if one.error is not None}
+    assert {oid: type(error) for oid, error in errors.items()} == {OID: TransportError}
+    assert "Input/output error" in str(errors[OID])
+
+
+@pytest.mark.parametrize("outcomes", [1, len(OBJECTS)], ids=["interrupted", "whole"])
+def test_l5_what_was_pushed_is_durable(outcomes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The remote's folders are synced before Git hears that the push may go on, or that it was given up."""
+    ours, theirs = LocalStore(tmp_path / "ours"), LocalStore(tmp_path / "theirs")
+    for content in OBJECTS.values():
+        ours.put([content])
+    synced: set[tuple[int, int]] = set()
+    real = os.fsync
+
+    def watch(descriptor: int) -> None:
+        synced.add((os.fstat(descriptor).st_dev, os.fstat(descriptor).st_ino))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", watch)
+    with DirectoryTransport(ours, theirs) as transport:
+        pushing = transport.push(SIZES)
+        done = [one.oid for one in islice(pushing, outcomes)]
+        del pushing
+    folders = {folder.stat() for oid in done for folder in list(place(theirs.root, oid).parents)[:3]}
+    assert len(done) == outcomes
+    assert {(folder.st_dev, folder.st_ino) for folder in folders} <= synced
 
 
 def test_errors_say_what_to_do(tmp_path: Path) -> None:

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from git_theta.manifest.text import decode_manifest
+from git_theta.manifest.model import Coding, Entry, Manifest, Place, Storage
+from git_theta.manifest.text import decode_manifest, encode_manifest
 from git_theta.operations.adding.clean import clean_stream
+from git_theta.operations.adding.clean_cache import recall_split
+from git_theta.operations.adding.split import SplitFile
 from git_theta.operations.context import Context
-from git_theta.operations.streams import HEAD_SIZE, Stream
+from git_theta.operations.streams import HEAD_SIZE, FileSource, Stream
+from git_theta.parameters import read_values
 from git_theta.testing.blocks import noise_bytes
+from tests.operations.checkpoints import checkpoint as checkpoint_bytes
 
 CONTENT = noise_bytes(HEAD_SIZE + 50_000)
+CHECKPOINT = checkpoint_bytes({"bias": noise_bytes(500), "weight": noise_bytes(HEAD_SIZE + 50_000)})
 
 
 @pytest.fixture
@@ -34,6 +41,38 @@ def test_the_same_file_gives_the_same_text(checkpoint: Path, context: Context) -
     first = cleaned(CONTENT, checkpoint, context)
     assert context.state.manifest_of(checkpoint, checkpoint.stat()) == first
     assert cleaned(CONTENT, checkpoint, context) == first
+
+
+def test_the_same_file_is_not_split_again(checkpoint: Path, context: Context) -> None:
+    """What its manifest names is here: then nothing is hashed or stored anew."""
+    with closing(FileSource(checkpoint)) as source:
+        assert recall_split(checkpoint.name, source, context) is None
+        first = cleaned(CONTENT, checkpoint, context)
+        assert recall_split(checkpoint.name, source, context) == SplitFile(first)
+
+
+def test_l2_what_is_recalled_has_the_storage_that_the_index_has(checkpoint: Path, context: Context) -> None:
+    """Another clone stored the same bytes otherwise, and its manifest was pulled since."""
+    checkpoint.write_bytes(CHECKPOINT)
+    time.sleep(0.15)
+    ours = cleaned(CHECKPOINT, checkpoint, context)
+    theirs = _stored_raw(decode_manifest(ours), context)
+    assert theirs.frame and encode_manifest(theirs) != ours
+    with closing(FileSource(checkpoint)) as source:
+        assert recall_split(checkpoint.name, source, context) == SplitFile(ours)
+        pulled = context._replace(staged_manifest=lambda _: theirs)
+        assert recall_split(checkpoint.name, source, pulled) == SplitFile(encode_manifest(theirs))
+
+
+def _stored_raw(manifest: Manifest, context: Context) -> Manifest:
+    """The same file, each part in an object of its own, as its bytes are."""
+
+    def store_part(part: Entry) -> Entry:
+        content = b"".join(read_values(part, context.store, map))
+        return part._replace(storage=Storage(Coding("dense", "raw"), Place(*context.store.put([content]))))
+
+    frame = manifest.frame and store_part(manifest.frame)
+    return manifest._replace(frame=frame, entries=tuple(map(store_part, manifest.entries)))
 
 
 @pytest.mark.parametrize("at", [0, HEAD_SIZE, len(CONTENT) - 1])
