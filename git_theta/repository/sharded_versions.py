@@ -1,4 +1,4 @@
-"""The checkpoints of several files that differ among commits, each whole: with the shards that are the same everywhere."""
+"""The checkpoints of several files that differ among commits, each whole: with the shards that no commit changed."""
 
 from __future__ import annotations
 
@@ -57,9 +57,11 @@ def find_sharded_versions(commits: Sequence[CommitFiles], top: Path | None) -> I
             {path: commit[path] for path in (*group.get(key, ()), key) if path in commit}
             for group, commit in zip(groups, around, strict=True)
         )
-        texts = tuple(index.get(key) for index in indexes)
-        found = ShardedVersions(key, tuple(_load_version(key, *one, top) for one in zip(files, texts, strict=True)), files)
-        if found.paths & differing and all(version or not held for version, held in zip(found.versions, files, strict=True)):
+        texts = [index.get(key) for index in indexes]
+        versions = tuple(_load_version(key, held, text, top) for held, text in zip(files, texts, strict=True))
+        by_parameters = all(version or not held for version, held in zip(versions, files, strict=True))
+        found = ShardedVersions(key, versions, files)
+        if found.paths & differing and by_parameters:
             yield found
 
 

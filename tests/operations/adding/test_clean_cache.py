@@ -18,7 +18,7 @@ from git_theta.operations.context import Context
 from git_theta.operations.streams import HEAD_SIZE, FileSource, Stream
 from git_theta.parameters import read_values
 from git_theta.testing.blocks import noise_bytes
-from tests.operations.checkpoints import checkpoint as checkpoint_bytes
+from tests.operations.stored_checkpoints import checkpoint as checkpoint_bytes
 
 CONTENT = noise_bytes(HEAD_SIZE + 50_000)
 CHECKPOINT = checkpoint_bytes({"bias": noise_bytes(500), "weight": noise_bytes(HEAD_SIZE + 50_000)})

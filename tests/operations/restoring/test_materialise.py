@@ -14,7 +14,7 @@ from git_theta.manifest.model import Manifest
 from git_theta.manifest.text import encode_manifest
 from git_theta.operations.context import Context
 from git_theta.operations.restoring.materialise import materialise_file, require_room
-from tests.operations.test_restore import manifest_of
+from tests.operations.restoring.test_restore import manifest_of
 
 CONTENT = b"what the manifest stands for"
 

@@ -6,7 +6,7 @@ from git_theta.cli.progress import Meter
 from git_theta.operations.context import Context
 from git_theta.operations.keeping.inventory import ManifestBlob, take_inventory
 from git_theta.operations.keeping.verify import verify_objects
-from tests.operations.checkpoints import checkpoint, stored
+from tests.operations.stored_checkpoints import checkpoint, stored
 
 
 class ListingMeter(Meter):

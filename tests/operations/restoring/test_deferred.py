@@ -13,7 +13,7 @@ from git_theta.manifest.text import encode_manifest
 from git_theta.operations.context import Context
 from git_theta.operations.restoring.deferred import DeferredFiles
 from git_theta.operations.restoring.materialise import WrittenFile
-from tests.operations.test_restore import manifest_of
+from tests.operations.restoring.test_restore import manifest_of
 
 CONTENTS = {"a.bin": b"the first", "b.bin": b"the second, which is longer"}
 
