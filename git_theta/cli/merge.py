@@ -18,9 +18,8 @@ from git_theta.errors import UsageError
 from git_theta.merging.devices import CPU, device
 from git_theta.operations.merging import recipe
 from git_theta.operations.merging.apply_plan import MergeSettings
-from git_theta.operations.merging.file_plans import FilePlan
-from git_theta.repository.merge_many import merge_many
-from git_theta.repository.merge_request import MergeInputs, MergeRequest, check_request, find_cases, gather_inputs
+from git_theta.repository.merge_many import ManyMerged, merge_many
+from git_theta.repository.merge_request import MergeRequest, check_request, find_cases, gather_inputs
 from git_theta.repository.merge_two import merge_two
 from git_theta.repository.policy_sources import MergeOptions
 from git_theta.tensors.blas import UNTHREADED
@@ -64,8 +63,9 @@ def command(
 ) -> int:  # fmt: skip
     """Merge heads into what is checked out, checkpoints parameter by parameter.
 
-    One HEAD goes through `git merge`, and leaves conflicts as that does. Several are merged at once, into one commit
-    with all of them as parents, or not at all. Exits 1 where anything is contested.
+    One HEAD goes through `git merge`, and leaves conflicts as that does; a checkpoint of several shards is merged
+    whole before, wherever heads keep its parameters. Several heads are merged at once, into one commit with all of them
+    as parents, or not at all. Exits 1 where anything is contested.
     """
     os.environ.setdefault(*UNTHREADED)
     if as_json and not plan_only:
@@ -91,10 +91,13 @@ def command(
         print_plan(made, found, top, request.asked, as_data=as_json)
         return 0
     ordered = request.asked._replace(settings=request.asked.settings._replace(weights=made.weights))
-    if len(made.heads) > 2 or len(made.others) > 1 or (request.base and len(made.heads) > 1):
-        if made.base is None:
-            raise UsageError("the heads have no commit in common", hint=_unrelated_hint(top))
-        return _merge_all(made, found, ordered, repository, message=message, commit=not no_commit, report=report)
+    many = len(made.heads) > 2 or len(made.others) > 1 or (request.base and len(made.heads) > 1)
+    if many and made.base is None:
+        raise UsageError("the heads have no commit in common", hint=_unrelated_hint(top))
+    if many or any(item.checkpoint for item in found):
+        merged = merge_many(made, found, ordered, repository, message=message, warn=boundary.warn, progress=Meter())
+        if many or not merged.conflicts:
+            return _finish_merge(merged, repository, commit=not no_commit, report=report)
     if not made.others:
         click.echo("Already up to date.")
         return 0
@@ -102,12 +105,8 @@ def command(
     return _merge_one(made.others[0], ordered, repository, message=message, commit=not no_commit, report=report)
 
 
-def _merge_all(
-    made: MergeInputs, found: Sequence[FilePlan], asked: MergeOptions, repository: Repository, *, message: str | None,
-    commit: bool, report: Path | None,
-) -> int:  # fmt: skip
-    """Merge all heads into one commit; the exit code: 1, with nothing changed, where anything is contested."""
-    merged = merge_many(made, found, asked, repository, message=message, warn=boundary.warn, progress=Meter())
+def _finish_merge(merged: ManyMerged, repository: Repository, *, commit: bool, report: Path | None) -> int:
+    """Commit what was merged at once; the exit code: 1, with nothing changed, where anything is contested."""
     if report:
         report_file.write_report(report, merged.records)
     if merged.conflicts:

@@ -13,7 +13,7 @@ from git_theta.merging.decisions import BASE
 from git_theta.merging.plan_rendering import plan_json, render_plan
 from git_theta.operations.merging.apply_plan import Choose
 from git_theta.operations.merging.file_plans import FilePlan
-from git_theta.repository.merge_request import MergeInputs, chooser_for
+from git_theta.repository.merge_request import MergeInputs, chooser_of
 from git_theta.repository.policy_sources import MergeOptions
 from git_theta.words import escape_unprintable
 
@@ -27,7 +27,7 @@ def print_plan(made: MergeInputs, found: Sequence[FilePlan], top: Path, asked: M
             {
                 "heads": heads,
                 "base": base,
-                "files": [_case_json(made, item, chooser_for(item.path, top, asked)) for item in found],
+                "files": [_case_json(made, item, chooser_of(item, top, asked)) for item in found],
             }
         )
         return
@@ -37,7 +37,7 @@ def print_plan(made: MergeInputs, found: Sequence[FilePlan], top: Path, asked: M
         click.echo(escape_unprintable(item.path))
         if item.was and not (item.plan is None and item.source is None):
             click.echo(f"  renamed from {escape_unprintable(item.was)}")
-        for line in _render_case(made, item, chooser_for(item.path, top, asked)):
+        for line in _render_case(made, item, chooser_of(item, top, asked)):
             click.echo(f"  {escape_unprintable(line)}")
 
 

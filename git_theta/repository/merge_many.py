@@ -5,23 +5,21 @@ Nothing is touched before all of it is known to succeed: objects and trees that 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from git_theta.errors import ThetaError, UsageError
-from git_theta.manifest.text import encode_manifest
 from git_theta.merging.catalogue import load_strategy
 from git_theta.merging.decisions import Decision
 from git_theta.merging.policy import CONFLICT, Choice
-from git_theta.operations.context import Context, Progress
-from git_theta.operations.merging.apply_plan import ContestedDecision, MergeResult, apply_plan
+from git_theta.operations.context import Progress
+from git_theta.operations.merging.apply_plan import Choose, ContestedDecision
 from git_theta.operations.merging.file_plans import FilePlan
 from git_theta.operations.merging.merge_report import Record, agreement_measure, record_merge, trailers
+from git_theta.operations.merging.merged_files import MergedFiles, merge_files
 from git_theta.operations.restoring.materialise import require_room
-from git_theta.operations.restoring.restore import require_objects
 from git_theta.operations.worktree_files import find_regular_file
-from git_theta.repository.merge_request import MergeInputs, check_strategy, chooser_for
+from git_theta.repository.merge_request import MergeInputs, check_strategy, chooser_of
 from git_theta.repository.opening import open_context
 from git_theta.repository.policy_sources import MergeOptions
 from git_theta.vcs import git_merge, trees
@@ -54,12 +52,14 @@ def merge_many(
     git_merge.require_true_merges(repository)
     git_merge.require_clean_index(repository)
     merged = _merge_cases(found, asked, repository, warn, progress)
-    if not merged.conflicts:
-        _require_room(merged, repository.worktree)
-        tree = _write_tree(made, merged.files, repository.worktree)
+    if merged.conflicts:
+        return merged
+    _require_room(merged, repository.worktree)
+    tree, conflicts = _write_tree(made, merged.files, repository.worktree)
+    if not conflicts:
         text = _commit_message(made, message, repository.worktree)
         _check_out(made, tree, text, trailers(merged.records), repository)
-    return merged
+    return merged._replace(conflicts=conflicts)
 
 
 def _require_room(merged: ManyMerged, top: Path | None) -> None:
@@ -96,57 +96,47 @@ def _merge_cases(
     sizes: dict[str, int] = {}
     with open_context(repository, warn) as context:
         for item in found:
-            if item.was:
-                files[item.was] = None
             if item.plan is None:
                 left += [f"{item.path}: {item.reason}"] if item.source is None else []
                 taken = None if item.source is None else item.version_at(item.source)
+                files |= {item.was: None} if item.was else {}
                 files[item.path] = taken and trees.TreeFile(taken.mode, taken.oid)
                 sizes[item.path] = taken.manifest.size if taken and taken.manifest else 0
                 continue
-            with progress.show_work(f"Merging {item.path}", total := _bytes_to_compute(item, asked, top)):
-                done = _merge_case(item, asked, context._replace(progress=_cap_progress(total, progress)), top)
-            records.append(
-                record_merge(item.path, done, agreement_measure(context))
-                if asked.measure
-                else record_merge(item.path, done)
-            )
-            left += [f"{item.path}: {_describe_left(one)}" for one in done.left]
+            choose = _require_fitting(item, chooser_of(item, top, asked))
+            with progress.show_work(f"Merging {item.path}", total := _bytes_to_compute(item, choose)):
+                counted = context._replace(progress=_cap_progress(total, progress))
+                merged = merge_files(item, choose, asked.settings, counted)
+            agree = {"agree": agreement_measure(context)} if asked.measure else {}
+            records.append(record_merge(item.path, merged.result, **agree))
+            left += [f"{item.path}: {_describe_left(one)}" for one in merged.result.left]
+            sizes |= {path: manifest.size for path, manifest in merged.manifests.items()}
             if not left:
-                files[item.path] = trees.TreeFile(item.mode, trees.write_blob(encode_manifest(done.manifest), top))
-                sizes[item.path] = done.manifest.size
+                files |= _write_blobs(merged, item.mode, top)
     return ManyMerged(files, records, left, sizes)
 
 
-def _merge_case(item: FilePlan, asked: MergeOptions, context: Context, top: Path) -> MergeResult:
-    """The plan of a file carried out, with weights for those heads that have it."""
-    assert item.plan
-    choose = chooser_for(item.path, top, asked)
+def _write_blobs(merged: MergedFiles, mode: str, top: Path) -> dict[str, trees.TreeFile | None]:
+    return {
+        path: None if text is None else trees.TreeFile(mode, trees.write_blob(text, top))
+        for path, text in merged.texts().items()
+    }
 
-    def fitting(decision: Decision) -> Choice | None:
+
+def _require_fitting(item: FilePlan, choose: Choose) -> Choose:
+    """The same choices; UsageError for one of a strategy that does not take the heads of the file."""
+
+    def choose_fitting(decision: Decision) -> Choice | None:
         choice = choose(decision)
         if choice and choice.strategy != CONFLICT:
             check_strategy(item, choice)
         return choice
 
-    settings = asked.settings
-    weights = settings.weights and tuple([settings.weights[index] for index in item.among])
-    try:
-        done = apply_plan(item.plan, fitting, settings._replace(weights=weights), context)
-        if not done.left:
-            require_objects(done.manifest, context)
-    except ThetaError as error:
-        raise error.add_location(path=item.path) from None
-    for applied in done.applied:
-        if not applied.decision.names:
-            for note in applied.report.notes:
-                context.warn(f"{item.path}: {note}")
-    return done
+    return choose_fitting
 
 
-def _bytes_to_compute(item: FilePlan, asked: MergeOptions, top: Path) -> int:
+def _bytes_to_compute(item: FilePlan, choose: Choose) -> int:
     """Bytes of the parameters that a strategy is to compute."""
-    choose = chooser_for(item.path, top, asked)
     chosen = ((decision, choose(decision)) for decision in (item.plan.contested if item.plan else ()))
     return sum(
         next(held[0].size for held in decision.heads if held)
@@ -172,10 +162,13 @@ def _describe_left(left: ContestedDecision) -> str:
     return f"{name} ({left.reason})" if left.reason else name
 
 
-def _write_tree(made: MergeInputs, files: Mapping[str, trees.TreeFile | None], top: Path | None) -> str:
+def _write_tree(
+    made: MergeInputs, files: Mapping[str, trees.TreeFile | None], top: Path | None
+) -> tuple[str, list[str]]:
     """The tree of the merge: Git merges the heads one after another, each with the checkpoints as they come out.
 
-    What all heads have alike Git takes as it is, so that it never runs our driver. Raises UsageError for conflicts.
+    What all heads have alike Git takes as it is, so that it never runs our driver. With it, the conflicts that Git has
+    in other files: the tree is none then.
     """
     commits = [
         git_merge.commit_tree(trees.write_changed_tree(head.commit, files, top), [head.commit], top)
@@ -185,16 +178,11 @@ def _write_tree(made: MergeInputs, files: Mapping[str, trees.TreeFile | None], t
     for commit, head in zip(rest, made.heads[1:], strict=True):
         tree, conflicts = git_merge.merge_trees(merged, commit, top)
         if conflicts:
-            _refuse_conflicts(conflicts, head.name)
+            return "", [
+                f"{path}: {head.name} and the heads before it changed it, and Git merges it" for path in conflicts
+            ]
         merged = git_merge.commit_tree(tree, [merged, commit], top)
-    return git_merge.tree_of(merged, top)
-
-
-def _refuse_conflicts(conflicts: Iterable[str], name: str) -> None:
-    raise UsageError(
-        f"{name} conflicts with the heads before it in files that Git merges: {', '.join(conflicts)}",
-        hint="Nothing was changed. Merge one head after another, or settle these files on a branch first.",
-    )
+    return git_merge.tree_of(merged, top), []
 
 
 def _commit_message(made: MergeInputs, message: str | None, top: Path | None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,9 +13,11 @@ from git_theta.merging.catalogue import load_strategy
 from git_theta.merging.checks import FLOATING, check_heads
 from git_theta.merging.policy import CONFLICT, Choice, prefix_origin
 from git_theta.operations.merging.apply_plan import Choose
+from git_theta.operations.merging.checkpoint_plans import plan_checkpoint
 from git_theta.operations.merging.file_plans import FilePlan, HeadVersion, plan_file
 from git_theta.operations.merging.file_renames import MergeFile, follow_renames
 from git_theta.repository.policy_sources import MergeOptions, policy_for
+from git_theta.repository.sharded_versions import CommitFiles, find_sharded_versions
 from git_theta.vcs import heads as vcs_heads
 from git_theta.vcs import trees
 from git_theta.vcs.blobs import read_wanted_blobs
@@ -119,26 +121,55 @@ def _label_heads(heads: Sequence[Head]) -> tuple[str, ...]:
 
 
 def find_cases(made: MergeInputs, top: Path) -> list[FilePlan]:
-    """How to merge each checkpoint that is not the same at the base and all heads.
+    """How to merge each checkpoint that is not the same at the base and all heads: one of several files at once.
 
     Raises ManifestError, with the path, for a manifest that cannot be read.
     """
-    commits = [head.commit for head in (made.base, *made.heads) if head]
+    bases = [trees.files_of(made.base.commit, top)] if made.base else [{}]
+    commits = [*bases, *(trees.files_of(head.commit, top) for head in made.heads)]
+    found = plan_checkpoints(commits, made.labels, top)
+    covered = {path for item in found if item.checkpoint for path in item.checkpoint.paths}
     versions = {
-        path: files if made.base else (None, *files) for path, files in trees.differing_files(commits, top).items()
+        path: files
+        for path, files in trees.differing_files(commits if made.base else commits[1:]).items()
+        if path not in covered
     }
+    if made.base is None:
+        versions = {path: (None, *files) for path, files in versions.items()}
     texts = _read_manifest_texts(versions)
-    found = []
-    for path, files, was, clash in follow_renames(versions, _renames_of_heads(made, top), made.labels):
+    for path, files, was, clash in follow_renames(versions, _renames_of_heads(made, top, covered), made.labels):
         if any(file and file.oid in texts for file in files):
             there = tuple([_load_version(path, file, texts) for file in files])
             found.append(plan_file(MergeFile(path, there, was, clash), made.labels))
     return found
 
 
-def _renames_of_heads(made: MergeInputs, top: Path) -> list[dict[str, str]]:
-    """What each head calls files of the base otherwise."""
-    return [trees.find_file_renames(made.base.commit, head.commit, top) for head in made.heads] if made.base else []
+def plan_checkpoints(commits: Sequence[CommitFiles], labels: Sequence[str], top: Path | None) -> list[FilePlan]:
+    """The plans of the checkpoints of several files that all heads have.
+
+    Args:
+        commits: the files of the merge base, none where there is no base, and of each head.
+        labels: what people call the heads.
+        top: of the worktree.
+    """
+    plans = []
+    for found in find_sharded_versions(commits, top):
+        base, *heads = found.versions
+        known = [head for head in heads if head]
+        if len(known) < len(heads):
+            continue
+        made = plan_checkpoint(found.index_path, base, known, labels)._replace(paths=frozenset(found.paths))
+        files = [held.get(found.index_path) or next(iter(held.values())) for held in found.files[1:]]
+        versions = tuple([HeadVersion(file.mode, file.oid, None) for file in files])
+        among = tuple(range(len(known)))
+        plans.append(FilePlan(found.index_path, None, versions, plan=made.parameters, among=among, checkpoint=made))
+    return plans
+
+
+def _renames_of_heads(made: MergeInputs, top: Path, covered: Container[str]) -> list[dict[str, str]]:
+    """What each head calls files of the base otherwise; but for those of checkpoints that are merged whole."""
+    found = [trees.find_file_renames(made.base.commit, head.commit, top) for head in made.heads] if made.base else []
+    return [{old: new for old, new in names.items() if old not in covered and new not in covered} for names in found]
 
 
 def _read_manifest_texts(versions: Mapping[str, Sequence[trees.TreeFile | None]]) -> dict[str, bytes]:
@@ -161,6 +192,15 @@ def chooser_for(path: str, top: Path | None, asked: MergeOptions) -> Choose:
     """What the policy says about a decision of this file."""
     policy = policy_for(path, top, asked)
     return lambda decision: policy.choose(path, *decision.names)
+
+
+def chooser_of(item: FilePlan, top: Path | None, asked: MergeOptions) -> Choose:
+    """What the policy says about a decision; of a checkpoint of several files, by the file that has the parameter."""
+    whole = item.checkpoint
+    if whole is None:
+        return chooser_for(item.path, top, asked)
+    choosers = {path: chooser_for(path, top, asked) for path in whole.paths}
+    return lambda decision: choosers[whole.path_of(decision)](decision)
 
 
 def check_request(
@@ -200,7 +240,7 @@ def check_strategy(item: FilePlan, choice: Choice, weights: tuple[float, ...] | 
 
 def _choices_for(item: FilePlan, top: Path, asked: MergeOptions) -> Iterator[Choice]:
     if item.plan and item.plan.contested:
-        choose = chooser_for(item.path, top, asked)
+        choose = chooser_of(item, top, asked)
         for decision in item.plan.contested:
             choice = choose(decision)
             if choice:

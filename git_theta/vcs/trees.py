@@ -41,9 +41,8 @@ def files_of(commit: str, cwd: Path | None = None) -> dict[str, TreeFile]:
     return found
 
 
-def differing_files(commits: Sequence[str], cwd: Path | None = None) -> dict[str, tuple[TreeFile | None, ...]]:
-    """The paths that are not the same in all commits, sorted: what each commit has there, None for nothing."""
-    trees = [files_of(commit, cwd) for commit in commits]
+def differing_files(trees: Sequence[Mapping[str, TreeFile]]) -> dict[str, tuple[TreeFile | None, ...]]:
+    """The paths that are not the same in all commits (the files of each), sorted: what each has there."""
     versions = {
         path: tuple([tree.get(path) for tree in trees]) for path in sorted({path for tree in trees for path in tree})
     }

@@ -62,7 +62,7 @@ def test_messages_are_gits_own(forked: Sandbox) -> None:
 
 def test_what_differs_between_commits(forked: Sandbox) -> None:
     commits = [head.commit for head in heads(forked, "main", "a")]
-    found = trees.differing_files(commits, forked.root)
+    found = trees.differing_files([trees.files_of(commit, forked.root) for commit in commits])
     assert list(found) == ["of a\nand a line", "text"]
     assert [file and file.size for file in found["of a\nand a line"]] == [None, 4]
 

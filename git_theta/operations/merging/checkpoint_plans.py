@@ -27,12 +27,14 @@ class CheckpointPlan(NamedTuple):
         index_path: the path of its index, which it is called by.
         base, heads: the checkpoint at the merge base (None where there is none) and at each head.
         parameters: the plan of all its parameters, as of those of one file.
+        paths: of all its files, its index among them, at whatever version.
     """
 
     index_path: str
     base: ShardedCheckpoint | None
     heads: tuple[ShardedCheckpoint, ...]
     parameters: Plan
+    paths: frozenset[str] = frozenset()
 
     def version_at(self, source: int) -> ShardedCheckpoint | None:
         """The checkpoint at a head, or at BASE."""

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from git_theta.manifest.model import Manifest
 from git_theta.merging.decisions import BASE, trivial_merge
 from git_theta.merging.plan import Plan, plan_merge
+from git_theta.operations.merging.checkpoint_plans import CheckpointPlan
 from git_theta.operations.merging.file_renames import MergeFile
 
 
@@ -33,6 +34,8 @@ class FilePlan(NamedTuple):
         among: the heads that the plan is about: those that have the file.
         source: without a plan, the head (or BASE) that has the outcome; None where the file is contested.
         reason: without a plan, why, in words.
+        checkpoint: of a checkpoint of several files, the whole of it, whose parameters ``plan`` is about; it is called
+            by its index then, and all heads have it.
     """
 
     path: str
@@ -43,6 +46,7 @@ class FilePlan(NamedTuple):
     among: tuple[int, ...] = ()
     source: int | None = None
     reason: str = ""
+    checkpoint: CheckpointPlan | None = None
 
     @property
     def mode(self) -> str:
