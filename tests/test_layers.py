@@ -76,9 +76,15 @@ def room(module: str) -> str:
 
 
 @cache
+def parse_module(module: str) -> ast.Module:
+    """The syntax tree of a module."""
+    return ast.parse(modules()[module].read_text())
+
+
+@cache
 def imports(module: str) -> tuple[tuple[str, bool], ...]:
     """What a module imports, in functions too: dotted names, and whether on its top level."""
-    tree = ast.parse(modules()[module].read_text())
+    tree = parse_module(module)
     deferred = {
         inner
         for outer in ast.walk(tree)
@@ -149,7 +155,7 @@ READS_THE_ENVIRONMENT = {"cli", "vcs"}
 
 
 def _nodes(module: str) -> Iterator[ast.AST]:
-    return ast.walk(ast.parse(modules()[module].read_text()))
+    return ast.walk(parse_module(module))
 
 
 @pytest.mark.parametrize("module", modules())
