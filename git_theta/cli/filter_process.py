@@ -25,7 +25,7 @@ from git_theta.repository.opening import conflicts_dir, open_context
 from git_theta.vcs.discovery import Repository, discover_repository
 from git_theta.vcs.filter_protocol import Handler, ReadInto, serve_filter
 from git_theta.vcs.index import WorktreeIndex
-from git_theta.vcs.parent_process import is_recording, may_clean_stdin, may_defer, only_asks
+from git_theta.vcs.parent_process import is_recording, lays_out_anew, may_clean_stdin, may_defer, only_asks
 from git_theta.vcs.pktline import Buffer, PacketReader, PacketWriter
 from git_theta.vcs.unused_smudge import is_smudge_unused
 from git_theta.words import join_some
@@ -50,7 +50,7 @@ def main() -> int:
     repository, meter = discover_repository(), Meter()
     ensure_hook(repository)
     with open_context(repository, boundary.warn, meter) as context:
-        session = _Session(repository, context, meter)
+        session = _Session(repository, context._replace(pins_layout=not lays_out_anew()), meter)
         smudge_or_skip = session.skip if is_smudge_skipped() else session.smudge
         handlers: dict[str, Handler] = {"clean": session.clean, "smudge": smudge_or_skip}
         serve_filter(PacketReader(0), output, handlers, boundary.report_error)

@@ -18,7 +18,7 @@ from git_theta.operations.streams import Stream
 from git_theta.repository.hook_placing import ensure_hook
 from git_theta.repository.opening import open_context
 from git_theta.vcs.discovery import discover_repository
-from git_theta.vcs.parent_process import may_clean_stdin
+from git_theta.vcs.parent_process import lays_out_anew, may_clean_stdin
 from git_theta.vcs.unused_smudge import is_smudge_unused
 
 
@@ -35,6 +35,7 @@ def main() -> int:
     with open_context(repository, boundary.warn) as context:
         try:
             if verb == "clean":
+                context = context._replace(pins_layout=not lays_out_anew())
                 text = clean_stream(stream, path, None if may_clean_stdin() else repository.worktree, context)
                 warn_if_contested(repository, path, text)
                 write_pieces(output, [text])

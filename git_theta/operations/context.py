@@ -91,6 +91,7 @@ class Context(NamedTuple):
             name and why.
         progress: tell that so many more bytes are done.
         preferences: which of the installed updates and serializers to store with; asked when something is to be stored.
+        pins_layout: whether a file keeps the layout that the index has for it.
     """
 
     store: Store
@@ -102,3 +103,4 @@ class Context(NamedTuple):
     fetch: Callable[[Mapping[str, int]], list[str]] = _fetch_nothing
     progress: Callable[[int], None] = NOT_SHOWN
     preferences: Callable[[], Preferences] = _default_preferences
+    pins_layout: bool = True

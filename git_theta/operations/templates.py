@@ -41,7 +41,7 @@ def read_template(manifest: Manifest, context: Context) -> Template:
             runs[-1] += b"".join(parameters.read_values(entry, context.store, map))
             continue
         offset += len(runs[-1])
-        spans.append(Span(entry.name, checked_spec(entry), offset, entry.size, _span_views(entry)))
+        spans.append(Span(entry.name, checked_spec(entry), offset, entry.size, span_views(entry)))
         offset += entry.size
         runs.append(b"")
     runs[-1] += next(literal)
@@ -77,7 +77,7 @@ def is_rebuilt_from(head: Manifest, base: Template, reader: GuardedFormat, conte
 def part_of(entry: Entry, context: Context) -> Part:
     """A parameter as formats build files of it. Raises ConflictError where no file could have it so."""
     spec = checked_spec(entry)
-    return Part(entry.name or "", spec, _span_views(entry), _StoredValues(entry, spec, context))
+    return Part(entry.name or "", spec, span_views(entry), _StoredValues(entry, spec, context))
 
 
 class _StoredValues:
@@ -97,7 +97,7 @@ class _StoredValues:
         return islice(parameters.read_values(self._entry, self._context.store, map), first, None)
 
 
-def _span_views(entry: Entry) -> tuple[SpanView, ...]:
+def span_views(entry: Entry) -> tuple[SpanView, ...]:
     """The further names of a parameter, as formats have them."""
     return tuple(map(_span_view, entry.views))
 

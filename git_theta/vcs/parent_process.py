@@ -60,6 +60,11 @@ def only_asks() -> bool:
     return command in (["status"], ["ls-files"]) and not shows_patches
 
 
+def lays_out_anew() -> bool:
+    """Whether our parent is asked to clean files as if they were new (``--renormalize``, which can be abbreviated)."""
+    return any("--renormalize".startswith(word) for word in _parent_command() if word.startswith("--renorm"))
+
+
 def shows_differences() -> bool:
     """Whether our parent shows how versions differ: what it has smudged then is for a driver or a textconv to read.
 

@@ -98,6 +98,8 @@ misbehave("import")
 '''
 NAMED = "the format 'rogue' of rogue 1.0"
 BASE, OURS, THEIRS = b"ROGUEaaaabbbb", b"ROGUEAAAAbbbb", b"ROGUEaaaaBBBB"
+LONGER = b"ROGUEAAAAAAbbbbbb"
+"""Of another layout: that of BASE, which the index has, would do for the others."""
 LAUNCHER = """\
 import runpy, sys
 sys.path.insert(0, {site!r})
@@ -131,7 +133,7 @@ def names(sandbox: Sandbox, revision: str = "") -> list[str | None]:
 
 def add(sandbox: Sandbox, behaviour: str) -> str:
     """Add a changed file; what is said on stderr."""
-    sandbox.write("a.rogue", OURS)
+    sandbox.write("a.rogue", LONGER)
     added = sandbox.git("add", "a.rogue", env={"ROGUE": behaviour})
     assert added.stdout == ""
     return added.stderr
@@ -152,7 +154,7 @@ def test_a_format_that_fails_is_named_and_the_file_is_kept_whole(rogue: Sandbox,
     assert names(rogue) == []
     (rogue.root / "a.rogue").unlink()
     rogue.git("checkout", "--", "a.rogue")
-    assert rogue.read("a.rogue") == OURS
+    assert rogue.read("a.rogue") == LONGER
 
 
 def test_what_to_do_about_it_is_said(rogue: Sandbox) -> None:
@@ -172,7 +174,7 @@ def test_a_format_that_prints_does_not_garble_what_git_reads(rogue: Sandbox, pla
     rogue.git("commit", "-qm", "changed")
     (rogue.root / "a.rogue").unlink()
     rogue.git("checkout", "--", "a.rogue", env={"ROGUE": f"{place}:{what}"})
-    assert rogue.read("a.rogue") == OURS
+    assert rogue.read("a.rogue") == LONGER
 
 
 def test_other_files_do_not_suffer(rogue: Sandbox) -> None:

@@ -67,7 +67,9 @@ def _split_proven(
     if described is None:
         with spool_pieces(stream.take_rest(), context.scratch) as spool:
             return split(spool)
-    with run_beside(lambda: recall_split(path, source, context) or split(source), source.halt) as result:
+    with run_beside(
+        lambda: (context.pins_layout and recall_split(path, source, context)) or split(source), source.halt
+    ) as result:
         differing = compare_stream(stream, source)
         if differing is None:
             found = result()
@@ -78,6 +80,10 @@ def _split_proven(
     with spool_pieces(differing, context.scratch) as spool:
         require_unchanged(described, source)
         return split(spool)
+
+
+def _recall_nothing(path: str, source: FileSource, context: Context) -> None:
+    """What is remembered has the layout that the file had."""
 
 
 def _take_limited(stream: Stream, limit: int) -> Iterator[Buffer]:

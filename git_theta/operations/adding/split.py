@@ -8,14 +8,15 @@ from typing import NamedTuple
 
 from git_theta.errors import ManifestError
 from git_theta.formats.base import Span, SpanView
-from git_theta.formats.detect import OPAQUE, Detection, detect_format
+from git_theta.formats.detect import OPAQUE, Detection
 from git_theta.manifest.model import Manifest, View
 from git_theta.manifest.text import encode_manifest
 from git_theta.operations.adding.known_parts import KnownParts
 from git_theta.operations.adding.manifest_builder import ManifestBuilder
 from git_theta.operations.adding.part_label import PartLabel
+from git_theta.operations.adding.pinned_layout import find_layout
 from git_theta.operations.context import Context
-from git_theta.operations.streams import HEAD_SIZE, RandomAccess, SourceValues
+from git_theta.operations.streams import RandomAccess, SourceValues
 
 
 class SplitFile(NamedTuple):
@@ -37,8 +38,9 @@ def split_source(source: RandomAccess, path: str, context: Context, *, keep: boo
 
     What the manifest names is durable then (L5). Whether it is the file that Git adds is for others to prove.
     """
-    known = KnownParts(context, context.staged_manifest(path), assuming=not keep)
-    found = detect_format(source, source.read(0, min(HEAD_SIZE, source.size)), path)
+    prior = context.staged_manifest(path)
+    known = KnownParts(context, prior, assuming=not keep)
+    found = find_layout(source, path, prior, context)
     manifest, warnings = _lay_out(source, found, context, known), found.warnings
     try:
         text = encode_manifest(manifest)
