@@ -40,6 +40,11 @@ def shard_number(path: str) -> str:
     return match["number"] if match else ""
 
 
+def checkpoint_path(path: str) -> str:
+    """What the checkpoint of a file is called by, as far as the file's name tells."""
+    return _index_path_of(path) or path
+
+
 def group_checkpoints(
     before: Iterable[Shard],
     after: Iterable[Shard],

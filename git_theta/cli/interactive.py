@@ -2,46 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import click
 
 from git_theta.globs import name_matcher
 from git_theta.merging.agreement import HeadChanges
 from git_theta.merging.decisions import Decision
+from git_theta.merging.plan import Plan
 from git_theta.merging.plan_rendering import explain_decision
 from git_theta.merging.policy import Choice
 from git_theta.operations.context import Context
-from git_theta.operations.merging.apply_plan import Choose, MergeResult, MergeSettings
-from git_theta.operations.merging.conflict_resolution import measure_sides, resolve_conflict
-from git_theta.operations.merging.conflicts import FRAME_LABEL, Conflict
+from git_theta.operations.merging.apply_plan import Choose
+from git_theta.operations.merging.conflict_resolution import measure_sides
+from git_theta.operations.merging.conflicts import FRAME_LABEL
 from git_theta.words import escape_unprintable
 
 _SKIP_ANSWER, _QUIT_ANSWER = "skip", "quit"
 
 
-def ask_choices(conflict: Conflict, path: str, only: Sequence[str], context: Context) -> Choose:
+def ask_choices(plan: Plan, contested: Iterable[Decision], path: str, only: Sequence[str], context: Context) -> Choose:
     """What a person answers, as the strategy for each contested parameter; None for those skipped.
 
     Args:
-        conflict: what is in conflict.
+        plan: what is in conflict.
+        contested: what is left of it.
         path: the file, as the person sees it.
         only: globs of the names to ask about; none for all, and the frame.
         context: what to work with.
 
     Raises click.Abort when the person leaves (Ctrl-C, end of input): nothing is settled then.
     """
-    merged = resolve_conflict(conflict, _choose_nothing, MergeSettings(), context)
-    asked = list(_select_decisions(merged, only))
+    asked = list(_select_decisions(contested, only))
     answers: dict[str, str] = {}
     for number, decision in enumerate(asked, 1):
         names = ", ".join(decision.names) or FRAME_LABEL
         click.echo(escape_unprintable(f"{path}: {number} of {len(asked)}: {names}"))
-        click.echo(f"  {escape_unprintable(explain_decision(merged.plan, decision))}")
+        click.echo(f"  {escape_unprintable(explain_decision(plan, decision))}")
         found = measure_sides(decision, context) if decision.names else None
         if found:
             click.echo(f"  {_describe_changes(found)}")
-        answer = _ask_answer(_possible_answers(decision, merged, found))
+        answer = _ask_answer(_possible_answers(decision, plan, found))
         if answer == _QUIT_ANSWER:
             break
         if answer != _SKIP_ANSWER:
@@ -49,19 +50,13 @@ def ask_choices(conflict: Conflict, path: str, only: Sequence[str], context: Con
     return lambda decision: Choice(answers[decision.name], {}, "-i") if decision.name in answers else None
 
 
-def _choose_nothing(_: Decision) -> None:
-    """Choose nothing: all that is contested is left to ask about."""
-
-
-def _select_decisions(merged: MergeResult, only: Sequence[str]) -> Iterator[Decision]:
+def _select_decisions(contested: Iterable[Decision], only: Sequence[str]) -> Iterator[Decision]:
     matches = name_matcher(tuple(only)) if only else None
-    for left in merged.left:
-        if matches is None or any(map(matches, left.decision.names)):
-            yield left.decision
+    return (decision for decision in contested if matches is None or any(map(matches, decision.names)))
 
 
-def _possible_answers(decision: Decision, merged: MergeResult, found: HeadChanges | None) -> list[str]:
-    base = ["base"] if merged.plan.base is not None and (decision.base or not decision.names) else []
+def _possible_answers(decision: Decision, plan: Plan, found: HeadChanges | None) -> list[str]:
+    base = ["base"] if plan.base is not None and (decision.base or not decision.names) else []
     return ["ours", "theirs", *base, *(["average"] if found else []), _SKIP_ANSWER, _QUIT_ANSWER]
 
 

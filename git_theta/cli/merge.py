@@ -1,4 +1,4 @@
-"""``git theta merge``: heads into HEAD, two by `git merge` and its driver, more of them all at once."""
+"""``git theta merge``: heads into HEAD, all at once; what two of them contest is left to `git merge` and its driver."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 
@@ -18,21 +19,30 @@ from git_theta.errors import UsageError
 from git_theta.merging.devices import CPU, device
 from git_theta.operations.merging import recipe
 from git_theta.operations.merging.apply_plan import MergeSettings
+from git_theta.operations.merging.file_plans import FilePlan
 from git_theta.repository.merge_many import ManyMerged, merge_many
-from git_theta.repository.merge_request import MergeRequest, check_request, find_cases, gather_inputs
+from git_theta.repository.merge_request import MergeInputs, MergeRequest, check_request, find_cases, gather_inputs
 from git_theta.repository.merge_two import merge_two
 from git_theta.repository.policy_sources import MergeOptions
 from git_theta.tensors.blas import UNTHREADED
 from git_theta.vcs import config, git_merge
 from git_theta.vcs.commits import shallow_boundary
 from git_theta.vcs.discovery import Repository
-from git_theta.vcs.heads import Head
+from git_theta.vcs.heads import Head, all_merge_bases
 from git_theta.words import escape_unprintable, list_some, pluralize
 
 _DRIVER = "merge.theta.driver"
 _NO_CONFLICTS = """\
 Conflicts of more than two heads cannot be left in the index: nothing was changed.
 Choose a strategy for all of them (-s average, ties ...; --for), or merge one head after another."""
+
+
+class Ending(NamedTuple):
+    """What becomes of a merge that was made: the commit's message, whether there is one, where it is reported."""
+
+    message: str | None
+    commit: bool
+    report: Path | None
 
 
 @click.command
@@ -63,9 +73,9 @@ def command(
 ) -> int:  # fmt: skip
     """Merge heads into what is checked out, checkpoints parameter by parameter.
 
-    One HEAD goes through `git merge`, and leaves conflicts as that does; a checkpoint of several shards is merged
-    whole before, wherever heads keep its parameters. Several heads are merged at once, into one commit with all of them
-    as parents, or not at all. Exits 1 where anything is contested.
+    Heads are merged at once, into one commit with all of them as parents, and a checkpoint of several shards whole,
+    wherever heads keep its parameters. Where anything stays contested, one HEAD is left to `git merge`, which leaves
+    conflicts; several change nothing. Exits 1 then.
     """
     os.environ.setdefault(*UNTHREADED)
     if as_json and not plan_only:
@@ -91,44 +101,59 @@ def command(
         print_plan(made, found, top, request.asked, as_data=as_json)
         return 0
     ordered = request.asked._replace(settings=request.asked.settings._replace(weights=made.weights))
-    many = len(made.heads) > 2 or len(made.others) > 1 or (request.base and len(made.heads) > 1)
+    return _merge_heads(
+        made, found, request._replace(asked=ordered), repository, Ending(message, not no_commit, report)
+    )
+
+
+def _merge_heads(
+    made: MergeInputs, found: Sequence[FilePlan], request: MergeRequest, repository: Repository, ending: Ending
+) -> int:
+    """Merge by what there is: at once, or as `git merge` does; the exit code: 1 where anything is left in conflict."""
+    many = len(made.heads) > 2 or len(made.others) > 1 or (request.base is not None and len(made.heads) > 1)
     if many and made.base is None:
-        raise UsageError("the heads have no commit in common", hint=_unrelated_hint(top))
-    if many or any(item.checkpoint for item in found):
-        merged = merge_many(made, found, ordered, repository, message=message, warn=boundary.warn, progress=Meter())
+        assert repository.worktree
+        raise UsageError("the heads have no commit in common", hint=_unrelated_hint(repository.worktree))
+    if many or (found and _has_one_base(made, repository)):
+        say = ending.message
+        merged = merge_many(made, found, request.asked, repository, message=say, warn=boundary.warn, progress=Meter())
         if many or not merged.conflicts:
-            return _finish_merge(merged, repository, commit=not no_commit, report=report)
+            return _finish_merge(merged, repository, ending)
     if not made.others:
         click.echo("Already up to date.")
         return 0
     _require_driver(repository)
-    return _merge_one(made.others[0], ordered, repository, message=message, commit=not no_commit, report=report)
+    return _merge_one(made.others[0], request.asked, repository, ending)
 
 
-def _finish_merge(merged: ManyMerged, repository: Repository, *, commit: bool, report: Path | None) -> int:
+def _has_one_base(made: MergeInputs, repository: Repository) -> bool:
+    """Whether two heads have one merge base: of several, `git merge` makes one first."""
+    ours, theirs = made.heads
+    return len(all_merge_bases(ours.commit, theirs.commit, repository.worktree)) == 1
+
+
+def _finish_merge(merged: ManyMerged, repository: Repository, ending: Ending) -> int:
     """Commit what was merged at once; the exit code: 1, with nothing changed, where anything is contested."""
-    if report:
-        report_file.write_report(report, merged.records)
+    if ending.report:
+        report_file.write_report(ending.report, merged.records)
     if merged.conflicts:
         lines = "".join(f"{escape_unprintable(line)}\n" for line in list_some(f"  {one}" for one in merged.conflicts))
         boundary.say(f"{pluralize(len(merged.conflicts), 'conflict')}:\n{lines}")
         boundary.say(_NO_CONFLICTS, prefix="hint: ")
         return 1
-    if commit:
+    if ending.commit:
         return git_merge.commit_merge(repository)
     boundary.say("merged, and not committed as requested")
     boundary.say("Commit it: git commit. Or give it up: git merge --abort", prefix="hint: ")
     return 0
 
 
-def _merge_one(
-    head: Head, asked: MergeOptions, repository: Repository, *, message: str | None, commit: bool, report: Path | None
-) -> int:
+def _merge_one(head: Head, asked: MergeOptions, repository: Repository, ending: Ending) -> int:
     """Merge one head as `git merge` does; the exit code: 1 where anything is left in conflict."""
-    merged = merge_two(head, asked, repository, message=message)
-    if report and merged.begun:
-        report_file.write_report(report, merged.records)
-    if merged.begun and commit and not merged.code:
+    merged = merge_two(head, asked, repository, message=ending.message)
+    if ending.report and merged.begun:
+        report_file.write_report(ending.report, merged.records)
+    if merged.begun and ending.commit and not merged.code:
         return git_merge.commit_merge(repository)
     sys.stdout.flush()
     sys.stdout.buffer.write(merged.printed)

@@ -22,11 +22,14 @@ from git_theta.manifest.text import MAX_MANIFEST, decode_manifest, encode_manife
 from git_theta.merging.decisions import Decision
 from git_theta.merging.plan import Plan, plan_merge
 from git_theta.merging.policy import Choice
+from git_theta.merging.shard_layouts import stands_alone
 from git_theta.operations.merging.apply_plan import ContestedDecision, MergeResult, apply_plan
 from git_theta.operations.merging.conflicts import FRAME_LABEL, note_file, note_of, stage_digest, write_note
 from git_theta.repository.driver_report import report_failure, report_merge
 from git_theta.repository.merge_request import chooser_for
 from git_theta.repository.opening import conflicts_dir, open_context
+from git_theta.repository.shard_merge import merge_shard
+from git_theta.repository.sharded_versions import is_shard
 from git_theta.tensors.blas import UNTHREADED
 from git_theta.vcs import atomic
 from git_theta.vcs.discovery import Repository, discover_repository
@@ -40,6 +43,8 @@ _EXIT_ERROR = 128
 _PREFIX_SIZE = 64
 """Bytes that tell a manifest from any other file."""
 _SIDE_HINT = "git checkout --ours, or --theirs, and the file; then git add it."
+_MOVED = "the sides keep other parameters in this shard, so it cannot be merged without the others"
+_MOVED_HINT = "All shards and their index at once: git theta resolve. Before it is begun: git theta merge"
 _SETTLE_HINT = """\
 Settle them: git theta resolve -s STRATEGY, or --ours, --theirs, -i. What is left: git theta status
 Or give up (git merge --abort, git rebase --abort ...), and merge again: git theta merge -s STRATEGY BRANCH"""
@@ -56,9 +61,11 @@ def main() -> int:
         boundary.warn(f"{path}: one side is no manifest of ours; take one side.", hint=_SIDE_HINT)
         return _give_up(files[1], virtual=virtual)
     digests: list[bytes] = []
-    repository = discover_repository()
+    repository, made = discover_repository(), _plan_files(files, digests)
+    if not stands_alone(made) and is_shard(path, repository.worktree):
+        return _merge_shard(files[1], made, path, repository, virtual=virtual)
     try:
-        merged = _merge_file(_plan_files(files, digests), path, repository, virtual=virtual)
+        merged = _merge_file(made, path, repository, virtual=virtual)
     except ConflictError as error:
         boundary.warn(str(error.add_location(path=path)), hint=error.hint)
         return _give_up(files[1], virtual=virtual)
@@ -115,6 +122,18 @@ def _give_up(ours: Path, *, virtual: bool) -> int:
     return 1
 
 
+def _merge_shard(ours: Path, made: Plan, path: str, repository: Repository, *, virtual: bool) -> int:
+    """Merge a shard that has other parameters at another side, where the whole checkpoint can be; the exit code."""
+    if not virtual:
+        with open_context(repository, boundary.warn) as context:
+            merged = merge_shard(path, made, read_merge_options(), repository, context)
+        if merged:
+            atomic.replace_file(ours, encode_manifest(merged))
+            return 0
+    boundary.warn(f"{path}: {_MOVED}", hint=_MOVED_HINT)
+    return _give_up(ours, virtual=virtual)
+
+
 def _merge_file(made: Plan, path: str, repository: Repository, *, virtual: bool) -> MergeResult:
     asked = read_merge_options()
     choose = _choose_base if virtual else chooser_for(path, repository.worktree, asked)
@@ -160,6 +179,9 @@ def _run_driver() -> int:
         return outcomes[0]
 
     code = boundary.run(merge_and_note)
+    if code == boundary.INTERRUPTED:  # ends Git too, which leaves what it wrote for us in the worktree
+        for side in sys.argv[1:4]:
+            Path(side).unlink(missing_ok=True)
     if outcomes:
         return code
     report_failure(code, read_merge_options())

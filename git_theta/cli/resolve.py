@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import click
@@ -20,14 +21,28 @@ from git_theta.merging.catalogue import load_strategy
 from git_theta.merging.policy import CONFLICT, EVERYTHING, Policy, make_global_rule, make_rule
 from git_theta.operations.context import Context
 from git_theta.operations.merging.apply_plan import Choose, ContestedDecision, MergeResult
+from git_theta.operations.merging.conflict_resolution import find_left
 from git_theta.operations.merging.conflicts import FRAME_LABEL, Conflict
+from git_theta.operations.merging.file_plans import FilePlan
 from git_theta.operations.merging.merge_report import Record, record_merge, trailers
+from git_theta.repository.merge_request import chooser_of
 from git_theta.repository.open_conflicts import find_conflicted
 from git_theta.repository.policy_sources import policy_for
-from git_theta.repository.settling import ConflictJob, settle_file
+from git_theta.repository.settle_checkpoint import (
+    CheckpointConflict,
+    CheckpointJob,
+    find_checkpoint_conflicts,
+    settle_checkpoint,
+)
+from git_theta.repository.settling import ConflictJob, ErrorReporter, settle_file
 from git_theta.tensors.blas import UNTHREADED
 from git_theta.vcs import git_merge
+from git_theta.vcs.discovery import Repository
+from git_theta.vcs.unmerged import UnmergedFile
 from git_theta.words import escape_unprintable, join_some, list_some, pluralize
+
+Settle = Callable[[UnmergedFile | CheckpointConflict, ErrorReporter], MergeResult | None]
+"""Settles a conflict as it was asked for; None where it is none by parameters."""
 
 _WHOLE_FILE = "not a conflict by parameters"
 _SIDE_HINT = "Take a side, then stage it: git checkout --ours (or --theirs) -- {0}; git add {0}. Or: git rm {0}"
@@ -64,20 +79,34 @@ def command(
         _require_terminal(bool(strategy or side or options or as_json))
     policy = _parse_policy(strategy or side or "", options, only)
     repository, top = require_worktree()
-    files = find_conflicted(repository, pathspecs)
-    if pathspecs and not files:
+    whole = find_checkpoint_conflicts(repository, pathspecs)
+    covered = {file.path for conflict in whole for file in conflict.unmerged}
+    files = [file for file in find_conflicted(repository, pathspecs) if file.path not in covered]
+    if pathspecs and not files and not whole:
         raise UsageError(f"no file in conflict matches {' '.join(pathspecs)}", hint="See git theta status.")
+    asked = read_merge_options()
 
-    def chooser(conflict: Conflict, context: Context, path: str) -> Choose:
+    def choose_for_file(conflict: Conflict, context: Context, path: str) -> Choose:
         if interactive:
-            return ask_choices(conflict, display_path(path, top), only, context)
-        chosen = policy or policy_for(path, top, read_merge_options())
+            left = find_left(conflict, context)
+            return ask_choices(conflict.settled_plan, left, display_path(path, top), only, context)
+        chosen = policy or policy_for(path, top, asked)
         return lambda decision: chosen.choose(path, *decision.names)
 
-    jobs = [
-        ConflictJob(file, repository, top, partial(chooser, path=file.path), boundary.warn, Meter()) for file in files
-    ]
-    return _settle_all(jobs, as_json)
+    def choose_for_checkpoint(item: FilePlan, context: Context) -> Choose:
+        if interactive:
+            assert item.plan
+            return ask_choices(item.plan, item.plan.contested, display_path(item.path, top), only, context)
+        return (lambda decision: policy.choose(item.path, *decision.names)) if policy else chooser_of(item, top, asked)
+
+    def settle(conflict: UnmergedFile | CheckpointConflict, report: ErrorReporter) -> MergeResult | None:
+        if isinstance(conflict, UnmergedFile):
+            choose = partial(choose_for_file, path=conflict.path)
+            return settle_file(ConflictJob(conflict, repository, top, choose, boundary.warn, Meter()), report)
+        job = CheckpointJob(conflict, repository, top, choose_for_checkpoint, boundary.warn, Meter())
+        return settle_checkpoint(job, report)
+
+    return _settle_all([*whole, *files], settle, repository, top, as_json)
 
 
 def _require_terminal(excluded: bool) -> None:
@@ -99,7 +128,13 @@ def _parse_policy(strategy: str, options: Sequence[str], only: Sequence[str]) ->
     return Policy([make_rule(strategy, choice.options, "-s", parameters=tuple(only) or EVERYTHING)])
 
 
-def _settle_all(jobs: Sequence[ConflictJob], as_json: bool) -> int:
+def _settle_all(
+    conflicts: Sequence[UnmergedFile | CheckpointConflict],
+    settle: Settle,
+    repository: Repository,
+    top: Path,
+    as_json: bool,
+) -> int:
     """Settle what can be; what fails is reported, the rest goes on. The exit code: of the first error, 1, or 0."""
     codes: list[int] = []
     reports: list[dict[str, Any]] = []
@@ -109,28 +144,28 @@ def _settle_all(jobs: Sequence[ConflictJob], as_json: bool) -> int:
     def report(error: ThetaError) -> None:
         codes.append(boundary.report_error(error))
 
-    for job in jobs:
+    for conflict in conflicts:
         try:
-            merged = settle_file(job, report)
+            merged = settle(conflict, report)
         except ThetaError as error:
-            report(error.add_location(path=job.file.path))
+            report(error.add_location(path=conflict.path))
             continue
         left = left or merged is None or bool(merged.left)
-        records += [record_merge(job.file.path, merged)] if merged else []
-        reports.append(_settled_json(job.file.path, merged))
+        records += [record_merge(conflict.path, merged)] if merged else []
+        reports.append(_settled_json(conflict.path, merged))
         if not as_json:
-            _append_line(job, merged)
-    if records and git_merge.is_merging(jobs[0].repository):
-        git_merge.add_trailers(jobs[0].repository, trailers(records))
+            _append_line(display_path(conflict.path, top), merged)
+    if records and git_merge.is_merging(repository):
+        git_merge.add_trailers(repository, trailers(records))
     if as_json:
         echo_json({"files": reports})
-    elif not jobs:
+    elif not conflicts:
         click.echo("no file in conflict")
     return next(iter(codes), int(left))
 
 
-def _append_line(job: ConflictJob, merged: MergeResult | None) -> None:
-    path = escape_unprintable(display_path(job.file.path, job.top))
+def _append_line(path: str, merged: MergeResult | None) -> None:
+    path = escape_unprintable(path)
     if merged is None:
         click.echo(f"{path}: {_WHOLE_FILE}")
         boundary.say(_SIDE_HINT.format(path), prefix="hint: ")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from git_theta.merging.decisions import trivial_merge
+from git_theta.merging.plan import Plan
 
 ShardLayout = Mapping[str, str]
 """Name of each parameter to the path of its shard, in file order."""
@@ -33,6 +34,16 @@ def merge_layouts(base: ShardLayout | None, heads: Sequence[ShardLayout], names:
             placed[name] = next((path for path in known if path != before.get(name)), before.get(name, "") or known[0])
     _place_beside(placed, set(names) - placed.keys(), heads, first=min(files, default=""))
     return {name: placed[name] for name in names}
+
+
+def stands_alone(made: Plan) -> bool:
+    """Whether a shard can be merged by itself: base and heads have it, and the same parameters in it.
+
+    Else a parameter may have come from another shard, or gone there, and have changed on the way.
+    """
+    return made.base is not None and all(
+        bool(decision.base) and all(map(bool, decision.heads)) for decision in made.decisions
+    )
 
 
 def choose_files(base: ShardLayout | None, heads: Sequence[ShardLayout]) -> int:

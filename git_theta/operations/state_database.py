@@ -3,6 +3,8 @@
 ``identities``: oid of a part -> its storage, as JSON. A part that was ever stored or checked out here keeps
 its storage (L2), in whatever file it turns up again.
 ``starts``: oid of a large part -> SHA-256 of its first block. Tells early whether such a part changed.
+``computed``: hash of a strategy, of all that it was told, and of its inputs -> the result, as JSON. A merge that is
+repeated computes nothing twice.
 ``cleaned``: a file as the file system described it -> its manifest. Git asks for the same file more than once.
 """
 
@@ -13,7 +15,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,9 +31,10 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS identities (oid TEXT PRIMARY KEY, storage TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS starts (oid TEXT PRIMARY KEY, start TEXT NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS starts_by_start ON starts (start);
+CREATE TABLE IF NOT EXISTS computed (key TEXT PRIMARY KEY, result TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS cleaned (path TEXT PRIMARY KEY, stat TEXT NOT NULL, manifest BLOB NOT NULL) WITHOUT ROWID;
 """
-_VERSION = 1
+_VERSION = 2
 _REMEMBER_STORAGE = """
 INSERT INTO identities VALUES (?, ?)
 ON CONFLICT (oid) DO UPDATE SET storage = excluded.storage WHERE storage <> excluded.storage
@@ -58,6 +61,15 @@ class StateDatabase:
     def remember_storages(self, entries: Iterable[Entry]) -> None:
         """Keep the storage of these parts."""
         self._write(_REMEMBER_STORAGE, ((entry.oid, json.dumps(storage_to_json(entry.storage))) for entry in entries))
+
+    def computed_of(self, key: str) -> str | None:
+        """What was remembered under the key of a computation, or None."""
+        found = self._read("SELECT result FROM computed WHERE key = ?", key)
+        return str(found) if found else None
+
+    def remember_computed(self, results: Mapping[str, str]) -> None:
+        """Keep these results by the keys of their computations."""
+        self._write("INSERT OR REPLACE INTO computed VALUES (?, ?)", iter(results.items()))
 
     def start_of(self, oid: str) -> str | None:
         """SHA-256 of the first block of the large part ``oid``, or None."""

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from git_theta.errors import ManifestError
 from git_theta.manifest.model import Manifest
 from git_theta.manifest.text import MAX_MANIFEST, decode_manifest, is_manifest
+from git_theta.merging.shard_layouts import stands_alone
 from git_theta.operations.merging.conflicts import (
     Conflict,
     find_ours,
@@ -18,6 +19,7 @@ from git_theta.operations.merging.conflicts import (
     stage_digest,
 )
 from git_theta.repository.opening import conflicts_dir
+from git_theta.repository.sharded_versions import is_shard
 from git_theta.vcs.attributes import filtered_paths
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.unmerged import UnmergedFile, read_stages, unmerged_files
@@ -39,7 +41,9 @@ class FileConflict(NamedTuple):
 
 
 def read_conflict(file: UnmergedFile, repository: Repository) -> FileConflict | None:
-    """The conflict of a file by parameters; None where Git alone can tell. Raises ManifestError, naming the file."""
+    """The conflict of a file by parameters; None where Git alone can tell, and for a shard that is not to be merged
+    without the others. Raises ManifestError, naming the file.
+    """
     sides: dict[str, Manifest] = {}
     digests: dict[str, bytes] = {}
     try:
@@ -50,7 +54,9 @@ def read_conflict(file: UnmergedFile, repository: Repository) -> FileConflict | 
     digest_list = [digests.get(oid, stage_digest(None)) for oid in file.oids]
     note = note_file(file.path, digest_list, conflicts_dir(repository))
     conflict = open_conflict([sides.get(oid) for oid in file.oids], note)
-    return FileConflict(conflict, note) if conflict else None
+    if conflict is None or (is_shard(file.path, repository.worktree) and not stands_alone(conflict.settled_plan)):
+        return None
+    return FileConflict(conflict, note)
 
 
 def find_recorded_ours(repository: Repository, path: str, text: bytes) -> list[str]:

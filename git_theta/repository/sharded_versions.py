@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from git_theta.checkpoints.index_file import is_index
+from git_theta.checkpoints.index_file import INDEX_ENDING, is_index, shards_named_by
 from git_theta.checkpoints.sharded import ShardedCheckpoint
-from git_theta.checkpoints.shards import group_paths
+from git_theta.checkpoints.shards import group_paths, shard_number
 from git_theta.errors import ManifestError
 from git_theta.formats.detect import OPAQUE
 from git_theta.manifest.text import MAX_MANIFEST, decode_manifest, is_manifest
@@ -50,7 +51,7 @@ def find_sharded_versions(commits: Sequence[CommitFiles], top: Path | None) -> I
         {path: file for path, file in files.items() if file.is_regular and posixpath.dirname(path) in folders}
         for files in commits
     ]
-    indexes = [_read_texts({path: file for path, file in files.items() if is_index(path)}, top) for files in around]
+    indexes = [read_texts({path: file for path, file in files.items() if is_index(path)}, top) for files in around]
     groups = group_paths([(files.keys() - index.keys(), index) for files, index in zip(around, indexes, strict=True)])
     for key in sorted({key for group in groups for key in group}):
         files = tuple(
@@ -65,12 +66,24 @@ def find_sharded_versions(commits: Sequence[CommitFiles], top: Path | None) -> I
             yield found
 
 
+def is_shard(path: str, top: Path | None) -> bool:
+    """Whether a file is one of several of a checkpoint: by its name, or by an index beside it in the worktree."""
+    if shard_number(path):
+        return True
+    folder = posixpath.dirname(path)
+    with suppress(OSError):
+        for file in (top / folder).glob(f"*{INDEX_ENDING}") if top else ():
+            if path in shards_named_by(posixpath.join(folder, file.name), file.read_bytes()):
+                return True
+    return False
+
+
 def _load_version(
     index_path: str, files: CommitFiles, index: bytes | None, top: Path | None
 ) -> ShardedCheckpoint | None:
     """The checkpoint of these files; None where one of them is not stored by parameters."""
     shards = {path: file for path, file in files.items() if path != index_path}
-    texts = _read_texts(shards, top, manifests=True)
+    texts = read_texts(shards, top, manifests=True)
     if not shards or len(texts) < len(shards):
         return None
     manifests = {}
@@ -84,7 +97,8 @@ def _load_version(
     return ShardedCheckpoint(manifests, index_path, index)
 
 
-def _read_texts(files: CommitFiles, top: Path | None, *, manifests: bool = False) -> dict[str, bytes]:
+def read_texts(files: CommitFiles, top: Path | None, *, manifests: bool = False) -> dict[str, bytes]:
+    """The contents of these files by path; of the ``manifests`` among them alone."""
     found = read_wanted_blobs(
         (file.oid for file in files.values()), is_manifest if manifests else bool, MAX_MANIFEST, top
     )

@@ -8,16 +8,20 @@ import signal
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 
 from git_theta.errors import GitError, UsageError
 from git_theta.vcs import atomic
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.git import git, git_succeeds, split_nul
+from git_theta.words import join_some
 
 _MINIMUM_GIT = (2, 38)
 _MERGE_FILES = ("MERGE_HEAD", "MERGE_MSG", "MERGE_MODE")
 _UNFINISHED = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD")
+_IN_THE_WAY = re.compile(r"Entry '(.*)' (?:not uptodate|would be)|Untracked working tree file '(.*)' would be")
+"""How ``git read-tree`` names files that it would lose."""
 _PLACEHOLDER_HEAD = "git theta merge was stopped. Give it up: git merge --abort"
 """What MERGE_HEAD has until index and worktree hold the merge. Git's commands say it where they cannot go on."""
 
@@ -121,7 +125,9 @@ def check_out_tree(tree: str, heads: Iterable[str], repository: Repository) -> N
     try:
         git("read-tree", "-m", "-u", "-n", "HEAD", tree, cwd=top)
     except GitError as error:
-        raise GitError(error.message, hint="Commit or stash what the merge would overwrite.") from None
+        paths = [path for path in chain.from_iterable(_IN_THE_WAY.findall(error.message)) if path]
+        said = f"what is in the worktree would be overwritten: {join_some(paths)}" if paths else error.message
+        raise GitError(said, hint="Commit or stash it, and merge then.") from None
     try:
         with _defer_interrupt():
             # What our filter says after Git has ended, how far it is and what it could not write, is in no exit code.

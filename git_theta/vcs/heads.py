@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +12,11 @@ from git_theta.errors import GitError, UsageError
 from git_theta.vcs.git import git, git_succeeds
 
 HEAD = "HEAD"
+
+_HEAD_VARIABLE = "GITHEAD_"
+"""What Git's variables begin with that have a head's name, followed by its commit."""
+_PICKING = ("pick", "reword", "edit", "squash", "fixup")
+"""Lines of a rebase that pick a commit."""
 
 _REF_KINDS = {"heads": "branch ", "tags": "tag ", "remotes": "remote-tracking branch "}
 
@@ -49,6 +55,73 @@ def merge_base(heads: Sequence[Head], cwd: Path | None = None) -> str | None:
     except GitError as error:
         if "exited 1" in error.message:
             return None
+        raise
+
+
+class MergeSides(NamedTuple):
+    """The commits of a merge of two sides. ``base`` is None where they have no commit in common."""
+
+    base: str | None
+    ours: str
+    theirs: str
+
+
+def find_sides(git_dir: Path, cwd: Path | None = None) -> MergeSides | None:
+    """The sides of the merge, pick, revert or rebase that stopped here; None where Git keeps no note of them.
+
+    A merge of several heads has none, nor one with several merge bases: Git merges those into one that no commit is.
+    """
+    kinds = {"MERGE_HEAD": _sides_of_merge, "CHERRY_PICK_HEAD": _sides_of_pick, "REVERT_HEAD": _sides_of_revert}
+    for name, find in kinds.items():
+        if (git_dir / name).exists():
+            heads = (git_dir / name).read_text().split()
+            return find(heads[0], cwd) if len(heads) == 1 else None
+    return None
+
+
+def find_driver_sides(git_dir: Path, cwd: Path | None = None) -> MergeSides | None:
+    """The sides of the merge that runs our driver right now; None where a driver cannot know.
+
+    `git merge` names its heads in the environment, and writes MERGE_HEAD when it is done. A rebase notes what it picks
+    before it does; a cherry-pick does not.
+    """
+    merged = [name.removeprefix(_HEAD_VARIABLE) for name in os.environ if name.startswith(_HEAD_VARIABLE)]
+    if merged:
+        return _sides_of_merge(merged[0], cwd) if len(merged) == 1 else None
+    with suppress(OSError):
+        words = (git_dir / "rebase-merge" / "done").read_text().split("\n")[-2].split()
+        if len(words) > 1 and words[0] in _PICKING:
+            return _sides_of_pick(words[1], cwd)
+    return None
+
+
+def _sides_of_merge(theirs: str, cwd: Path | None) -> MergeSides | None:
+    ours = resolve_head(HEAD, cwd).commit
+    bases = all_merge_bases(ours, theirs, cwd)
+    return MergeSides(next(iter(bases), None), ours, theirs) if len(bases) < 2 else None
+
+
+def _sides_of_pick(theirs: str, cwd: Path | None) -> MergeSides | None:
+    parents = _parents_of(theirs, cwd)
+    return MergeSides(parents[0], resolve_head(HEAD, cwd).commit, theirs) if len(parents) == 1 else None
+
+
+def _sides_of_revert(undone: str, cwd: Path | None) -> MergeSides | None:
+    parents = _parents_of(undone, cwd)
+    return MergeSides(undone, resolve_head(HEAD, cwd).commit, parents[0]) if len(parents) == 1 else None
+
+
+def _parents_of(commit: str, cwd: Path | None) -> list[str]:
+    return git("rev-parse", f"{commit}^@", cwd=cwd).decode().split()
+
+
+def all_merge_bases(ours: str, theirs: str, cwd: Path | None = None) -> list[str]:
+    """The best commits in the history of both."""
+    try:
+        return git("merge-base", "--all", ours, theirs, cwd=cwd).decode().split()
+    except GitError as error:
+        if "exited 1" in error.message:
+            return []
         raise
 
 

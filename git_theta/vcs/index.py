@@ -12,7 +12,7 @@ from typing import Protocol
 
 from git_theta.errors import GitError
 from git_theta.vcs.blobs import read_blob
-from git_theta.vcs.git import git
+from git_theta.vcs.git import git, git_succeeds
 from git_theta.vcs.git_index import KnownFile, SplitIndexError, patch_index
 
 _LOCK_PATIENCE = 1.0
@@ -22,6 +22,11 @@ _LOCK_PATIENCE = 1.0
 def read_staged(path: str, worktree: Path | None) -> bytes | None:
     """The blob that the index has for ``path`` (relative to the top, no conflict stages), or None."""
     return read_blob(f":0:{path}", worktree)
+
+
+def differs_from_index(path: str, worktree: Path | None) -> bool:
+    """Whether the worktree has something else for a path than the index, which holds it without conflict."""
+    return not git_succeeds("--literal-pathspecs", "diff", "--quiet", "--", path, cwd=worktree)
 
 
 class _Written(Protocol):

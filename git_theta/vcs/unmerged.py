@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from git_theta.vcs.blobs import iterate_wanted_blobs
 from git_theta.vcs.git import git, split_nul
+from git_theta.vcs.trees import write_blob
 
 
 class UnmergedFile(NamedTuple):
@@ -56,6 +57,13 @@ def read_stages(file: UnmergedFile, wanted: Callable[[bytes], bool], largest: in
 
 def stage_content(path: str, mode: str, content: bytes, worktree: Path) -> None:
     """Record ``content`` for a path, which settles its conflict. The path is taken literally."""
-    oid = git("hash-object", "-w", "--stdin", cwd=worktree, stdin=content).decode().strip()
-    entry = f"{mode} {oid} 0\t".encode() + os.fsencode(path) + b"\0"
-    git("update-index", "-z", "--index-info", cwd=worktree, stdin=entry)
+    stage_contents({path: content}, mode, worktree)
+
+
+def stage_contents(contents: Mapping[str, bytes | None], mode: str, worktree: Path) -> None:
+    """Record contents by path, None for no file there; all in one step, which settles their conflicts."""
+    oids = {path: "" if content is None else write_blob(content, worktree) for path, content in contents.items()}
+    none = "0" * max(map(len, oids.values()))
+    facts = {path: f"{mode} {oid} 0" if oid else f"0 {none} 0" for path, oid in oids.items()}
+    entries = [said.encode() + b"\t" + os.fsencode(path) + b"\0" for path, said in facts.items()]
+    git("update-index", "-z", "--index-info", cwd=worktree, stdin=b"".join(entries))

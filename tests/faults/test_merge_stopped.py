@@ -153,11 +153,17 @@ def assert_merges(sandbox: Sandbox, merges: Merges) -> None:
     assert_comes_back(sandbox, merges.two)
 
 
-def assert_merges_many(sandbox: Sandbox, merges: Merges) -> None:
-    sandbox.theta("merge", "side", "other", "-s", "base")
-    assert tree(sandbox) == merges.tree
-    assert_holds(sandbox, merges.many)
-    assert_comes_back(sandbox, merges.many)
+MANY, TWO = ("side", "other", "-s", "base"), ("side", "-s", "theirs")
+"""Arguments of ``git theta merge``: of two branches, and of one."""
+ASKED = pytest.mark.parametrize("asked", [MANY, TWO], ids=["three heads", "two heads"])
+
+
+def assert_merges_at_once(sandbox: Sandbox, merges: Merges, asked: tuple[str, ...]) -> None:
+    sandbox.theta("merge", *asked)
+    merged = merges.many if asked == MANY else merges.two
+    assert asked != MANY or tree(sandbox) == merges.tree
+    assert_holds(sandbox, merged)
+    assert_comes_back(sandbox, merged)
 
 
 @pytest.mark.parametrize("stage", DRIVER, ids=str)
@@ -190,35 +196,40 @@ def test_no_space_left_for_the_driver(stage: Stage, repository: Sandbox, merges:
     assert_merges(repository, merges)
 
 
+@ASKED
 @pytest.mark.parametrize("stage", N_WAY, ids=str)
-def test_many_heads_killed(stage: Stage, repository: Sandbox, merges: Merges) -> None:
-    assert afflicted(repository, stage, "kill", "merge", "side", "other", "-s", "base").returncode < 0
+def test_a_merge_at_once_killed(asked: tuple[str, ...], stage: Stage, repository: Sandbox, merges: Merges) -> None:
+    assert afflicted(repository, stage, "kill", "merge", *asked).returncode < 0
     if under_way(repository):
         done = repository.git("commit", "--no-edit", check=False)
         if done.returncode:
             assert "git merge --abort" in done.stderr
         else:  # all was there but the commit
-            assert tree(repository) == merges.tree
+            assert asked != MANY or tree(repository) == merges.tree
             repository.git("reset", "-q", "--hard", "HEAD^")
             return
         repository.git("merge", "--abort")
     repository.git("reset", "-q", "--merge")  # what git, which was not killed, had staged already
     assert_nothing_happened(repository, merges)
-    assert_merges_many(repository, merges)
+    assert_merges_at_once(repository, merges, asked)
 
 
+@ASKED
 @pytest.mark.parametrize(
     "stage", [Stage(f"{_STORE}write_chunk", "before"), Stage(f"{_MERGING}add_trailers", "before")], ids=str
 )
-def test_no_space_left_for_many_heads(stage: Stage, repository: Sandbox, merges: Merges) -> None:
-    done = afflicted(repository, stage, "ENOSPC", "merge", "side", "other", "-s", "base")
+def test_no_space_left_at_once(asked: tuple[str, ...], stage: Stage, repository: Sandbox, merges: Merges) -> None:
+    done = afflicted(repository, stage, "ENOSPC", "merge", *asked)
     assert done.returncode > 0
     assert os.strerror(errno.ENOSPC) in done.stderr
     assert_nothing_happened(repository, merges)
-    assert_merges_many(repository, merges)
+    assert_merges_at_once(repository, merges, asked)
 
 
-def test_a_check_out_that_fails_half_way_is_taken_back(repository: Sandbox, merges: Merges) -> None:
+@ASKED
+def test_a_check_out_that_fails_half_way_is_taken_back(
+    asked: tuple[str, ...], repository: Sandbox, merges: Merges
+) -> None:
     (repository.root / ".git/info/attributes").write_text("side.txt filter=broken\n")
     repository.git("config", "filter.broken.smudge", "false")
     repository.git("config", "filter.broken.required", "true")
@@ -227,7 +238,7 @@ def test_a_check_out_that_fails_half_way_is_taken_back(repository: Sandbox, merg
     assert "side.txt" in done.stderr
     assert_nothing_happened(repository, merges)
     (repository.root / ".git/info/attributes").unlink()
-    assert_merges_many(repository, merges)
+    assert_merges_at_once(repository, merges, asked)
 
 
 @pytest.mark.parametrize("stage", RESOLVE, ids=str)
@@ -265,10 +276,11 @@ INTERRUPTED = [Stage(f"{_STORE}write_chunk", "before"), Stage(f"{_MERGING}_write
 
 
 @pytest.mark.usefixtures("interruptible")
+@ASKED
 @pytest.mark.parametrize("stage", INTERRUPTED, ids=str)
-def test_many_heads_interrupted(stage: Stage, repository: Sandbox, merges: Merges) -> None:
+def test_a_merge_at_once_interrupted(asked: tuple[str, ...], stage: Stage, repository: Sandbox, merges: Merges) -> None:
     """As the terminal does it: git and we are both told."""
-    command = words(repository, stage, "pause", "merge", "side", "other", "-s", "base")
+    command = words(repository, stage, "pause", "merge", *asked)
     process = subprocess.Popen(
         command,
         cwd=repository.root,
@@ -285,17 +297,16 @@ def test_many_heads_interrupted(stage: Stage, repository: Sandbox, merges: Merge
     assert process.returncode == 130
     assert_decent(said)
     assert_nothing_happened(repository, merges)
-    assert_merges_many(repository, merges)
+    assert_merges_at_once(repository, merges, asked)
 
 
 @pytest.mark.usefixtures("interruptible")
-@pytest.mark.parametrize("command", [["merge", "--no-edit"], ["theta", "merge"]], ids=" ".join)
-def test_two_heads_interrupted(command: list[str], repository: Sandbox, merges: Merges) -> None:
+def test_the_driver_interrupted(repository: Sandbox, merges: Merges) -> None:
     marker = repository.root.parent / "marker"
     program = faulty_process.command("driver", "git_theta.vcs.atomic:replace_file", "before", "1", "pause", marker)
     setting = f"merge.theta.driver={program} %O %A %B %L %P"
     process = subprocess.Popen(
-        ["git", "-c", setting, *command, "side"],
+        ["git", "-c", setting, "merge", "--no-edit", "side"],
         cwd=repository.root,
         env={**os.environ, "GIT_THETA_STRATEGY": "theirs"},
         stdin=subprocess.DEVNULL,
@@ -310,8 +321,7 @@ def test_two_heads_interrupted(command: list[str], repository: Sandbox, merges: 
     marker.unlink()
     assert process.returncode != 0
     assert_decent(said)
-    for file in repository.root.glob(".merge_file_*"):  # git's own, which it leaves behind whatever the driver
-        file.unlink()
+    assert not list(repository.root.glob(".merge_file_*"))  # git's own, which it leaves behind
     assert_nothing_happened(repository, merges)
     assert_merges(repository, merges)
 

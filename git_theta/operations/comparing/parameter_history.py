@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
-from git_theta.checkpoints.shards import Shard, group_checkpoints, shard_number
+from git_theta.checkpoints.shards import Shard, checkpoint_path, group_checkpoints, shard_number
 from git_theta.diffing.alarms import Step
 from git_theta.diffing.base import Change, ChangeStatus, Comparison, ParameterVersion
 from git_theta.diffing.combined_diff import combine_comparisons
@@ -218,7 +218,16 @@ def _drop_unchanged(comparison: Comparison) -> Comparison:
 
 
 def steps_of(commit: CommitLike, edits: Iterable[EditLike], texts: Texts) -> Iterator[Step]:
-    """What a commit with one parent did to the weights of each file that was a checkpoint and still is one."""
+    """What a commit with one parent did to the weights of each file that was a checkpoint and still is one.
+
+    A shard that was only written anew is left out where another one of its checkpoint changed: all are saved together.
+    """
+    steps = list(_file_steps(commit, edits, texts))
+    changed = {checkpoint_path(step.path) for step in steps if step.before != step.after}
+    return (step for step in steps if step.before != step.after or checkpoint_path(step.path) not in changed)
+
+
+def _file_steps(commit: CommitLike, edits: Iterable[EditLike], texts: Texts) -> Iterator[Step]:
     if len(commit.parents) != 1:
         return
     stamp = tuple([str(getattr(commit, field)) for field in ("author", "email", "time")])

@@ -14,7 +14,7 @@ from git_theta import parameters
 from git_theta.errors import ConflictError
 from git_theta.manifest.model import Entry, Manifest
 from git_theta.merging import options
-from git_theta.merging.base import STRATEGIES, Contest, ContestReport
+from git_theta.merging.base import STRATEGIES, Contest, ContestReport, Strategy
 from git_theta.merging.catalogue import load_strategy
 from git_theta.merging.checks import check_contest
 from git_theta.merging.contests import contest_of
@@ -29,9 +29,12 @@ from git_theta.operations.adding.part_writer import PartWriter
 from git_theta.operations.availability import require_entries
 from git_theta.operations.context import Context
 from git_theta.operations.merging.assemble import assemble_manifest
+from git_theta.operations.merging.computed_results import find_result, remember_results, result_keys
 from git_theta.operations.merging.frame_merge import settle_frame
 
 _FRAME_CONTESTED = "both sides changed what is no parameter: metadata, pickled values"
+_REMEMBER_EVERY = 256 << 20
+"""Bytes of results that an interrupted merge may have computed in vain."""
 _NO_BASE = "there is no merge base to take it from"
 _SIDES = {"ours": 0, "theirs": 1, "base": BASE}
 """Strategies that take a side whatever is contested, also where no values could be computed with."""
@@ -88,6 +91,10 @@ class _StrategyJob(NamedTuple):
     decision: Decision
     choice: Choice
     contest: Contest
+
+
+_PreparedJob = tuple[str, _StrategyJob, Contest]
+"""What its result is remembered under, the job, and its contest as the strategy prepared it."""
 
 
 def apply_plan(
@@ -189,20 +196,66 @@ def _run_jobs(jobs: Sequence[_StrategyJob], context: Context) -> tuple[dict[str,
     require_entries(
         (entry for job in jobs for held in (*job.decision.heads, job.decision.base) for entry in held), context
     )
-    writer, applied = PartWriter(context, KnownParts(context, None)), []
     if any(job.contest.library.name == "torch" for job in jobs):
         one_thread_each()
+    new: dict[str, Entry] = {}
+    applied: list[AppliedStrategy] = []
     for (name, _), group in groups.items():
         strategy = load_strategy(name)
+        keys = result_keys(strategy, [job.contest for job in group])
         with STRATEGIES.guard(name):
             prepared = list(strategy.prepare([job.contest for job in group], context.workers.map))
-        for job, found in zip(group, prepared, strict=True):
-            entry = next(held[0] for held in job.decision.heads if held)
-            label = PartLabel(entry.name, entry.dtype, entry.shape, entry.views)
+        for batch in _cut_batches(list(zip(keys, group, prepared, strict=True))):
+            entries, did = _compute_batch(strategy, batch, context)
+            new |= entries
+            applied += did
+    return new, applied
+
+
+def _cut_batches(jobs: Sequence[_PreparedJob]) -> Iterator[list[_PreparedJob]]:
+    """The jobs, in batches of so many bytes: what an interrupted merge may have computed in vain."""
+    batch: list[_PreparedJob] = []
+    size = 0
+    for job in jobs:
+        batch.append(job)
+        size += job[2].spec.nbytes
+        if size >= _REMEMBER_EVERY:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _compute_batch(
+    strategy: Strategy, jobs: Sequence[_PreparedJob], context: Context
+) -> tuple[dict[str, Entry], list[AppliedStrategy]]:
+    """Tensors that are stored, computed unless they were before."""
+    known = KnownParts(context, None)
+    writer, reports = PartWriter(context, known), list[ContestReport]()
+    for key, job, found in jobs:
+        entry = next(held[0] for held in job.decision.heads if held)
+        label = PartLabel(entry.name, entry.dtype, entry.shape, entry.views)
+        if done := find_result(key, known, context):
+            writer.add_stored(Entry(done.oid, done.size, done.storage, *label))
+            context.progress(done.size)
+        else:
             writer.add_computed(label, found.spec.dtype.width, partial(merge_bytes, strategy, found))
-            settings = MergeSettings(found.weights if strategy.takes_weights else None, found.seed)
-            applied.append(AppliedStrategy(job.decision, job.choice, found.report, settings))
-    return {entry.name or "": entry for entry in writer.entries()}, applied
+        reports.append(done.report if done else found.report)
+    entries = writer.entries()
+    results = {
+        key: (entry.oid, entry.size, report) for (key, _, _), entry, report in zip(jobs, entries, reports, strict=True)
+    }
+    remember_results(results, context)
+    applied = [
+        AppliedStrategy(
+            job.decision,
+            job.choice,
+            report,
+            MergeSettings(found.weights if strategy.takes_weights else None, found.seed),
+        )
+        for (_, job, found), report in zip(jobs, reports, strict=True)
+    ]
+    return {entry.name or "": entry for entry in entries}, applied
 
 
 def _first_head(decision: Decision) -> int:

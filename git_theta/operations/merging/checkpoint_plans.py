@@ -36,6 +36,12 @@ class CheckpointPlan(NamedTuple):
     parameters: Plan
     paths: frozenset[str] = frozenset()
 
+    @property
+    def is_moved(self) -> bool:
+        """Whether any version keeps a parameter in a file in which another one does not."""
+        layouts = [version.layout for version in (*self.heads, self.base) if version]
+        return any(layout != layouts[0] for layout in layouts)
+
     def version_at(self, source: int) -> ShardedCheckpoint | None:
         """The checkpoint at a head, or at BASE."""
         return self.base if source == BASE else self.heads[source]

@@ -26,12 +26,18 @@ def resolve_conflict(conflict: Conflict, choose: Choose, settings: MergeSettings
     return apply_plan(conflict.settled_plan, choose, settings, context, conflict.computed)
 
 
+def find_left(conflict: Conflict, context: Context) -> list[Decision]:
+    """What is still contested, the frame too."""
+    merged = resolve_conflict(conflict, _choose_nothing, MergeSettings(), context)
+    return [left.decision for left in merged.left]
+
+
 def is_untouched(conflict: Conflict, path: str, worktree: Path, context: Context) -> bool:
     """Whether the worktree has nothing of its own to lose: no file, a manifest, ours, or what the merge wrote."""
     file = find_regular_file(worktree, path)
     if not os.path.lexists(worktree / path) or (file and claims_manifest(file)):
         return True
-    here = _clean_worktree(path, worktree, context)
+    here = clean_worktree_file(path, worktree, context)
     if here is None:
         return False
     written = (
@@ -55,7 +61,7 @@ def _choose_nothing(_: Decision) -> None:
     """Chooses nothing."""
 
 
-def _clean_worktree(path: str, worktree: Path, context: Context) -> Manifest | None:
+def clean_worktree_file(path: str, worktree: Path, context: Context) -> Manifest | None:
     """The manifest of what the worktree has; None for what has none. What was there is in the store then."""
     file = find_regular_file(worktree, path)
     if file is None:

@@ -6,7 +6,7 @@ Never a parameter in two shards, nor an index that names another place than wher
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from git_theta.checkpoints.index_file import merge_indexes
@@ -40,7 +40,7 @@ def merge_checkpoint(
     made, alike = contest_metadata(made, context)
     settled = settle_plan(made.parameters, choose, settings, context)
     entries = {entry.name or "": entry for entry in merged_entries(settled.plan, settled.computed)}
-    layout = merge_layouts(made.base.layout if made.base else None, [head.layout for head in made.heads], entries)
+    layout = place_parameters(made, entries)
     shards = {
         path: _assemble_shard(list(_likes_for(path, made, settled.plan.frame.source or 0, alike)), held, made, context)
         for path, held in _group_by_shard(layout, entries).items()
@@ -48,6 +48,11 @@ def merge_checkpoint(
     whole = Manifest(settled.plan.format, sum(entry.size for entry in entries.values()), tuple(entries.values()))
     result = MergeResult(whole, settled.plan, settled.applied, settled.left)
     return MergedCheckpoint(shards, _write_index(made, shards, whole), result)
+
+
+def place_parameters(made: CheckpointPlan, names: Iterable[str]) -> dict[str, str]:
+    """The path of the shard that each of these parameters of the merged checkpoint goes to."""
+    return merge_layouts(made.base.layout if made.base else None, [head.layout for head in made.heads], names)
 
 
 def _group_by_shard(layout: Mapping[str, str], entries: Mapping[str, Entry]) -> dict[str, dict[str, Entry]]:

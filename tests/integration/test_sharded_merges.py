@@ -1,0 +1,260 @@
+"""Merges of checkpoints of several files: planned whole, so that nothing is lost between shards (L13)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from tests.integration.three_branches import assert_clean
+from tests.sandbox import Sandbox
+from tests.sharded_checkpoints import INDEX, read_checkpoint, replace_files, shard_name, sharded, tensor_of
+from tests.templates import built_once
+
+Files = Mapping[str, bytes | None]
+
+
+class Case(NamedTuple):
+    """Three versions of a checkpoint, what an average of the two heads gives (delta by name), and its shards."""
+
+    base: Files
+    ours: Files
+    theirs: Files
+    merged: Mapping[str, float]
+    shards: Sequence[str]
+
+
+CASES = {
+    "moved on one side, trained on the other": Case(
+        sharded("abc", "de"), sharded("ab", "cde"), sharded("abc", "de", c=1), {"c": 1}, ["ab", "cde"]
+    ),
+    "trained on our side, moved on theirs": Case(
+        sharded("abc", "de"),
+        sharded("abc", "de", c=1, d=2),
+        sharded("ab", "cde", e=4),
+        {"c": 1, "d": 2, "e": 4},
+        ["ab", "cde"],
+    ),
+    "moved on one side, its neighbour trained": Case(
+        sharded("abc", "de"), sharded("ab", "cde"), sharded("abc", "de", a=1), {"a": 1}, ["ab", "cde"]
+    ),
+    "moved by one, trained by both": Case(
+        sharded("abc", "de"), sharded("ab", "cde", c=2), sharded("abc", "de", c=4), {"c": 3}, ["ab", "cde"]
+    ),
+    "both cut alike, one trained": Case(
+        sharded("abc", "de"), sharded("ab", "cd", "e"), sharded("ab", "cd", "e", c=1), {"c": 1}, ["ab", "cd", "e"]
+    ),
+    "both cut alike, both trained": Case(
+        sharded("abc", "de"), sharded("ab", "cd", "e", d=2), sharded("ab", "cd", "e", d=4), {"d": 3}, ["ab", "cd", "e"]
+    ),
+    "three shards against five": Case(
+        sharded("abc", "de"),
+        sharded("ab", "cd", "e", a=1),
+        sharded("a", "b", "c", "d", "e", e=1),
+        {"a": 1, "e": 1},
+        ["ab", "cd", "e"],
+    ),
+    "one side made a single file": Case(
+        sharded("abc", "de"), sharded("abcde", b=1), sharded("abc", "de", c=2, d=1), {"b": 1, "c": 2, "d": 1}, ["abcde"]
+    ),
+    "a single file that one side cut": Case(
+        sharded("abcde"), sharded("abcde", b=2, c=1), sharded("abc", "de", b=4), {"b": 3, "c": 1}, ["abc", "de"]
+    ),
+    "a new parameter on each side": Case(
+        sharded("abc", "de"), sharded("abcx", "de", a=1), sharded("abc", "dey", a=3), {"a": 2}, ["abcx", "dey"]
+    ),
+    "a new parameter on each side of one shard": Case(
+        sharded("abc", "de"), sharded("abcx", "de"), sharded("abcy", "de"), {}, ["abcxy", "de"]
+    ),
+    "a parameter removed and another trained": Case(
+        sharded("abc", "de"), sharded("ab", "de"), sharded("abc", "de", a=1), {"a": 1}, ["ab", "de"]
+    ),
+    "nobody moved anything": Case(
+        sharded("abc", "de"),
+        sharded("abc", "de", a=2, d=1),
+        sharded("abc", "de", a=4, e=1),
+        {"a": 3, "d": 1, "e": 1},
+        ["abc", "de"],
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture(params=CASES.values(), ids=list(CASES))
+def case(request: pytest.FixtureRequest) -> Case:
+    found: Case = request.param
+    return found
+
+
+def start(sandbox: Sandbox, base: Files, ours: Files, theirs: Files) -> Sandbox:
+    """``theirs`` is a branch; ``main``, with ours, is checked out."""
+    _start(sandbox, base, ours, theirs)
+    return sandbox
+
+
+@built_once
+def _start(sandbox: Sandbox, base: Files, ours: Files, theirs: Files) -> None:
+    sandbox.theta("track", "*.safetensors")
+    sandbox.commit("track")
+    replace_files(sandbox, base, "base")
+    sandbox.git("switch", "-qc", "theirs")
+    replace_files(sandbox, theirs, "theirs")
+    sandbox.git("switch", "-q", "main")
+    replace_files(sandbox, ours, "ours")
+
+
+def assert_merged(sandbox: Sandbox, deltas: Mapping[str, float], shards: Sequence[str]) -> None:
+    """The checkpoint is whole, says where everything is, and has these values: in the worktree and in the commit."""
+    found = read_checkpoint(sandbox.root)
+    assert sorted(found) == sorted("".join(shards))
+    for name, values in found.items():
+        assert np.allclose(values, tensor_of(name, deltas.get(name, 0.0)), atol=1e-6), name
+    files = {file.name for file in sandbox.root.glob("model*")}
+    names = [shard_name(number, len(shards)) for number in range(1, len(shards) + 1)]
+    assert files == ({"model.safetensors"} if len(shards) == 1 else {INDEX, *names})
+    assert_clean(sandbox)
+
+
+def test_git_theta_merge_merges_whole_checkpoints(sandbox: Sandbox, case: Case) -> None:
+    start(sandbox, *case[:3])
+    sandbox.theta("merge", "theirs", "-s", "average")
+    assert len(sandbox.git("rev-list", "--parents", "-1", "HEAD").stdout.split()) == 3
+    assert_merged(sandbox, case.merged, case.shards)
+
+
+def test_git_theta_resolve_settles_what_git_left(sandbox: Sandbox, case: Case) -> None:
+    start(sandbox, *case[:3])
+    if sandbox.git("merge", "-q", "theirs", "-m", "merged", check=False).returncode:
+        sandbox.theta("resolve", "-s", "average")
+        assert sandbox.git("ls-files", "-u").stdout == ""
+        sandbox.git("commit", "-qm", "merged")
+    assert_merged(sandbox, case.merged, case.shards)
+
+
+@pytest.mark.parametrize("side", ["ours", "theirs"])
+def test_a_side_is_taken_for_what_is_contested_alone(sandbox: Sandbox, side: str) -> None:
+    start(sandbox, *CASES["moved by one, trained by both"][:3])
+    assert sandbox.git("merge", "theirs", check=False).returncode == 1
+    sandbox.theta("resolve", f"--{side}")
+    sandbox.git("commit", "-qm", "merged")
+    assert_merged(sandbox, {"c": {"ours": 2, "theirs": 4}[side]}, ["ab", "cde"])
+
+
+@pytest.mark.parametrize("command", [("merge", "-q", "theirs"), ("rebase", "-q", "main", "theirs")])
+@pytest.mark.parametrize(
+    "name", ["moved on one side, its neighbour trained", "a parameter removed and another trained"]
+)
+def test_git_itself_gets_it_right_where_the_driver_knows_the_heads(
+    sandbox: Sandbox, command: tuple[str, ...], name: str
+) -> None:
+    case = CASES[name]
+    start(sandbox, *case[:3])
+    sandbox.git(*command)
+    assert_merged(sandbox, case.merged, case.shards)
+
+
+def test_a_cherry_pick_stops_and_resolve_settles(sandbox: Sandbox) -> None:
+    start(sandbox, *CASES["moved on one side, trained on the other"][:3])
+    done = sandbox.git("cherry-pick", "theirs", check=False)
+    assert done.returncode
+    assert "git theta resolve" in done.stderr
+    sandbox.theta("resolve")
+    sandbox.git("-c", "core.editor=true", "cherry-pick", "--continue")
+    assert_merged(sandbox, {"c": 1}, ["ab", "cde"])
+
+
+def test_a_revert_of_a_cut_keeps_what_was_trained_since(sandbox: Sandbox) -> None:
+    start(sandbox, sharded("abc", "de"), sharded("ab", "cde"), sharded("abc", "de"))
+    replace_files(sandbox, sharded("ab", "cde", c=1), "trained")
+    assert sandbox.git("revert", "--no-edit", "HEAD~1", check=False).returncode
+    sandbox.theta("resolve")
+    sandbox.git("-c", "core.editor=true", "revert", "--continue")
+    assert_merged(sandbox, {"c": 1}, ["abc", "de"])
+
+
+def test_many_heads_are_merged_at_once(sandbox: Sandbox) -> None:
+    start(sandbox, sharded("abc", "de"), sharded("ab", "cde", a=3), sharded("abc", "de", a=6))
+    sandbox.git("switch", "-qc", "third", "main~1")
+    replace_files(sandbox, sharded("abc", "de", a=9, c=1), "third")
+    sandbox.git("switch", "-q", "main")
+    sandbox.theta("merge", "theirs", "third", "-s", "average")
+    assert_merged(sandbox, {"a": 6, "c": 1}, ["ab", "cde"])
+
+
+def test_what_is_contested_stays_a_conflict_and_is_told(sandbox: Sandbox) -> None:
+    start(sandbox, *CASES["moved by one, trained by both"][:3])
+    assert sandbox.theta("merge", "theirs", check=False).returncode == 1
+    done = sandbox.theta("resolve", check=False)
+    assert done.returncode == 1
+    assert f"{INDEX}: 0 settled, 1 contested parameter left\n  c\n" in done.stdout
+    assert sandbox.git("ls-files", "-u").stdout
+    data = json.loads(sandbox.theta("resolve", "--json", check=False).stdout)
+    assert [file["path"] for file in data["files"]] == [INDEX]
+    sandbox.theta("resolve", "--base")
+    sandbox.git("commit", "-qm", "merged")
+    assert_merged(sandbox, {}, ["ab", "cde"])
+
+
+def test_settling_overwrites_nothing_that_was_changed_since(sandbox: Sandbox) -> None:
+    start(sandbox, *CASES["moved on one side, trained on the other"][:3])
+    assert sandbox.git("merge", "theirs", check=False).returncode == 1
+    mine = sharded("abc", "de", e=7)[shard_name(2, 2)]
+    assert mine
+    sandbox.write(shard_name(2, 2), mine)
+    before = sandbox.git("ls-files", "-s").stdout
+    done = sandbox.theta("resolve", check=False)
+    assert done.returncode == 2
+    assert f"{shard_name(2, 2)} was changed since the merge" in done.stderr
+    assert sandbox.git("ls-files", "-s").stdout == before
+    assert sandbox.read(shard_name(2, 2)) == mine
+
+
+def test_what_files_say_beside_their_tensors_is_merged(sandbox: Sandbox) -> None:
+    told = {"format": "pt", "step": "200"}
+    start(sandbox, sharded("abc", "de"), sharded("ab", "cde"), sharded("abc", "de", metadata=told, c=1))
+    sandbox.theta("merge", "theirs", "-s", "average")
+    assert_merged(sandbox, {"c": 1}, ["ab", "cde"])
+    for file in sandbox.root.glob("model-*.safetensors"):
+        assert b'"step":"200"' in file.read_bytes()
+
+
+def test_other_keys_of_an_index_are_merged_one_by_one(sandbox: Sandbox) -> None:
+    def with_keys(files: Files, **keys: str) -> Files:
+        content = json.loads(files[INDEX] or b"")
+        content["metadata"] |= keys
+        return {**files, INDEX: json.dumps(content).encode()}
+
+    start(
+        sandbox,
+        with_keys(sharded("abc", "de"), tool="1", kept="x"),
+        with_keys(sharded("ab", "cde"), tool="1", kept="x", ours="a"),
+        with_keys(sharded("abc", "de", c=1), tool="2", kept="x"),
+    )
+    sandbox.theta("merge", "theirs")
+    said = json.loads(sandbox.read(INDEX))["metadata"]
+    assert said == {"total_size": said["total_size"], "tool": "2", "kept": "x", "ours": "a"}
+    assert_merged(sandbox, {"c": 1}, ["ab", "cde"])
+
+
+def test_a_stash_of_a_moved_parameter_is_not_merged_file_by_file(sandbox: Sandbox) -> None:
+    start(sandbox, sharded("abc", "de"), sharded("abc", "de", c=1), sharded("abc", "de"))
+    sandbox.git("switch", "-q", "--detach", "main~1")
+    for path, content in sharded("ab", "cde").items():
+        assert content
+        sandbox.write(path, content)
+    sandbox.git("stash", "-q")
+    sandbox.git("switch", "-q", "main")
+    assert sandbox.git("stash", "pop", check=False).returncode == 1
+    done = sandbox.theta("resolve", check=False)
+    assert done.returncode == 1
+    assert "git checkout --ours" in done.stderr
+
+
+def test_the_plan_is_of_the_whole_checkpoint(sandbox: Sandbox) -> None:
+    start(sandbox, *CASES["moved by one, trained by both"][:3])
+    data = json.loads(sandbox.theta("merge", "theirs", "--plan", "--json", "-s", "average").stdout)
+    [file] = data["files"]
+    assert file["path"] == INDEX
+    assert [one["names"] for one in file["plan"]["parameters"] if one["state"] == "contested"] == [["c"]]
