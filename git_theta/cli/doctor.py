@@ -22,13 +22,14 @@ from git_theta.cli.listing import display_path, echo_json, json_option
 from git_theta.errors import PluginError
 from git_theta.operations.keeping.file_states import FileState, TrackedFile, survey_file
 from git_theta.repository import weight_checks
+from git_theta.repository.index_checks import FAULT_HINT, faults_of_index
 from git_theta.repository.opening import open_store
 from git_theta.repository.tracked_files import find_untracked_manifests, list_tracked
 from git_theta.vcs import attributes, config, hooks
 from git_theta.vcs.alternates import alternates_of
 from git_theta.vcs.discovery import Repository, find_repository
 from git_theta.vcs.hooks import HookState
-from git_theta.words import escape_unprintable
+from git_theta.words import escape_unprintable, list_some
 
 _OLDEST_GIT = (2, 34)
 _MAX_NAMED = 3  # paths named in a finding
@@ -196,6 +197,11 @@ def _check_patterns(setup: Setup) -> CheckResult:
     return ("problem", text, hint) if paths else None
 
 
+def _check_shards(setup: Setup) -> CheckResult:
+    faults = faults_of_index(setup.repository) if setup.repository else []
+    return ("problem", "; ".join(list_some(faults)), FAULT_HINT) if faults else None
+
+
 def _check_store(setup: Setup) -> CheckResult:
     if setup.repository is None:
         return None
@@ -258,6 +264,7 @@ CHECKS: dict[str, Callable[[Setup], CheckResult]] = {
     "worktree": _check_worktree,
     "index": _check_index,
     "patterns": _check_patterns,
+    "shards": _check_shards,
     "store": _check_store,
     "alternates": _check_alternates,
     "weights": _check_weights,

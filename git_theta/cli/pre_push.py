@@ -10,6 +10,7 @@ from git_theta.cli import boundary
 from git_theta.cli.progress import show_progress
 from git_theta.errors import UsageError
 from git_theta.operations.keeping.inventory import ObjectUse, needed_objects, object_sizes
+from git_theta.repository.index_checks import FAULT_HINT, faults_of_commit
 from git_theta.repository.opening import open_context
 from git_theta.repository.sharing import PushTotals, open_transport, push_objects, refs_there
 from git_theta.repository.stored_manifests import read_manifests
@@ -31,6 +32,8 @@ def command(remote: str, url: str) -> None:
     tips = [local for local, _ in updates if local.strip("0")]  # zeros: the ref is being deleted
     if not tips:
         return
+    for fault in dict.fromkeys(fault for tip in dict.fromkeys(tips) for fault in faults_of_commit(tip)):
+        boundary.warn(fault, hint=FAULT_HINT)
     there = [old for _, old in updates if old.strip("0")]
     # What a directory has we can see. Elsewhere we go by the remote-tracking branches, as Git does.
     seen = refs_there(url, repository)

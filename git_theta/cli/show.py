@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from git_theta.checkpoints.index_file import is_index
 from git_theta.checkpoints.shards import Shard
 from git_theta.cli import boundary
 from git_theta.cli.listing import echo_json, json_option
@@ -28,10 +29,11 @@ from git_theta.operations.keeping.summary import (
     tied_names,
 )
 from git_theta.repository.checkpoint_lookup import Checkpoint, find_checkpoint
+from git_theta.repository.index_checks import faults_of_commit, faults_of_index
 from git_theta.repository.opening import open_store
 from git_theta.repository.version_history import open_history
 from git_theta.store.base import Store
-from git_theta.vcs.discovery import discover_repository
+from git_theta.vcs.discovery import Repository, discover_repository
 from git_theta.words import escape_unprintable, humanize_size, pluralize
 
 _GAP = "  "
@@ -62,14 +64,29 @@ def command(name: str, globs: tuple[str, ...], depth: int, parameters: bool, as_
     chosen = _select_entries(found, globs)
     store = open_store(repository)
     facts = [_read_metadata(shard, store) for shard in found.shards]
+    faults = _find_faults(found, repository)
     if as_json:
-        echo_json(_checkpoint_json(found, chosen, facts))
+        echo_json({**_checkpoint_json(found, chosen, facts), "faults": faults})
     else:
         color = uses_color()
         body = _parameter_rows(chosen) if parameters else _module_rows(module_tree(chosen), depth)
         titles, *rows = _align_rows(list(body))
-        lines = [*_render_head(found, chosen, facts, color=color), "", paint(titles, choose_palette(color).dim), *rows]
+        lines = [
+            *_render_head(found, chosen, facts, color=color),
+            *map(escape_unprintable, faults),
+            "",
+            paint(titles, choose_palette(color).dim),
+            *rows,
+        ]
         print_paged("".join(f"{line}\n" for line in lines))
+
+
+def _find_faults(found: Checkpoint, repository: Repository) -> list[str]:
+    """What is wrong with the index, where that is what was named."""
+    if not is_index(found.path):
+        return []
+    faults = faults_of_commit(found.revision, repository.worktree) if found.revision else faults_of_index(repository)
+    return [fault for fault in faults if found.path in fault or any(shard.path in fault for shard in found.shards)]
 
 
 def _select_entries(found: Checkpoint, globs: Sequence[str]) -> list[Entry]:

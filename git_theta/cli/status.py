@@ -11,6 +11,7 @@ import click
 from git_theta.cli.listing import display_path, echo_json, json_option, nul_option, require_worktree
 from git_theta.errors import ManifestError, UsageError
 from git_theta.operations.keeping.file_states import FileState, FileStatus, sum_sizes, survey_file
+from git_theta.repository.index_checks import faults_of_index
 from git_theta.repository.open_conflicts import find_conflicted, read_conflict
 from git_theta.repository.opening import open_store
 from git_theta.repository.tracked_files import list_tracked
@@ -43,10 +44,12 @@ def command(pathspecs: tuple[str, ...], as_json: bool, nul: bool) -> None:
     store = open_store(repository)
     statuses = [survey_file(file, top, store) for file in list_tracked(repository, pathspecs)]
     contested = _find_contested(repository) if any(status.state == FileState.CONFLICT for status in statuses) else {}
+    faults = faults_of_index(repository)
     if as_json:
         sums = sum_sizes(statuses)
         total = {"files": len(statuses), "size": sums.logical, "stored": sums.stored}
-        echo_json({"files": [_status_json(status, contested) for status in statuses], "total": total})
+        files = [_status_json(status, contested) for status in statuses]
+        echo_json({"files": files, "faults": faults, "total": total})
     elif nul:
         for status in statuses:
             click.echo(f"{status.state}\t{display_path(status.tracked.path, top)}\0", nl=False)
@@ -58,6 +61,8 @@ def command(pathspecs: tuple[str, ...], as_json: bool, nul: bool) -> None:
             names = (f"  contested: {name}" for name in contested.get(status.tracked.path, ()))
             for line in list_some(names, rest=": git theta status --json"):
                 click.echo(escape_unprintable(line))
+        for line in list_some(faults, rest=": git theta status --json"):
+            click.echo(f"shards: {escape_unprintable(line)}")
         _print_summary(statuses)
 
 

@@ -53,7 +53,7 @@ def test_outside_of_a_repository_the_machine_is_checked(tmp_path: Path) -> None:
     unchecked = {
         name for name, one in found.items() if one["text"].startswith("not checked") and one["state"] == "note"
     }
-    assert unchecked == {"pre-push hook", "worktree", "index", "patterns", "store", "alternates", "weights"}
+    assert unchecked == {"pre-push hook", "worktree", "index", "patterns", "store", "alternates", "weights", "shards"}
 
 
 def test_files_are_tracked_and_the_filter_is_not_installed(repository: Sandbox) -> None:
