@@ -122,6 +122,7 @@ def check_out_tree(tree: str, heads: Iterable[str], repository: Repository) -> N
     Raises GitError where it would lose changes, and where it cannot be done.
     """
     top = repository.worktree
+    git_succeeds("update-index", "-q", "--refresh", cwd=top)  # what was only touched is in nobody's way
     try:
         git("read-tree", "-m", "-u", "-n", "HEAD", tree, cwd=top)
     except GitError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -248,6 +249,16 @@ def test_many_heads_edit_one_text_apart(repository: Sandbox) -> None:
     on_main(repository, added(BASE, a__weight=3))
     repository.theta("merge", "a", "b", "-s", "average")
     assert repository.read("note.txt") == b"ONE\n\n\n\n\nTWO\n"
+
+
+@pytest.mark.parametrize("heads", [("a",), ("a", "b")], ids=["two heads", "three heads"])
+def test_a_file_that_was_only_touched_is_in_nobodys_way(repository: Sandbox, heads: tuple[str, ...]) -> None:
+    branch(repository, "a", added(BASE, a__weight=1))
+    branch(repository, "b", added(BASE, a__weight=2))
+    on_main(repository, added(BASE, a__weight=3))
+    os.utime(repository.root / MODEL, (1, 1))
+    repository.theta("merge", *heads, "-s", "average")
+    assert_clean(repository)
 
 
 @pytest.mark.parametrize("staged", [True, False])
