@@ -12,9 +12,10 @@ from git_theta.merging.decisions import Decision
 from git_theta.merging.plan_rendering import explain_decision
 from git_theta.merging.policy import Choice
 from git_theta.operations.context import Context
-from git_theta.operations.merging.apply_plan import Choose, MergeResult, MergeSettings
+from git_theta.operations.merging.apply_plan import Choose, ContestedDecision, MergeResult, MergeSettings
 from git_theta.operations.merging.conflict_resolution import measure_sides, resolve_conflict
-from git_theta.operations.merging.conflicts import FRAME_LABEL, Conflict
+from git_theta.operations.merging.conflicts import Conflict
+from git_theta.operations.merging.frame_merge import FRAME_LABEL, is_frame_name
 from git_theta.words import escape_unprintable
 
 _SKIP_ANSWER, _QUIT_ANSWER = "skip", "quit"
@@ -32,13 +33,15 @@ def ask_choices(conflict: Conflict, path: str, only: Sequence[str], context: Con
     Raises click.Abort when the person leaves (Ctrl-C, end of input): nothing is settled then.
     """
     merged = resolve_conflict(conflict, _choose_nothing, MergeSettings(), context)
-    asked = list(_select_decisions(merged, only))
+    asked = list(_select_contested(merged, only))
     answers: dict[str, str] = {}
-    for number, decision in enumerate(asked, 1):
+    for number, (decision, reason) in enumerate(asked, 1):
         names = ", ".join(decision.names) or FRAME_LABEL
         click.echo(escape_unprintable(f"{path}: {number} of {len(asked)}: {names}"))
         click.echo(f"  {escape_unprintable(explain_decision(merged.plan, decision))}")
-        found = measure_sides(decision, context) if decision.names else None
+        if reason and is_frame_name(decision.name):
+            click.echo(f"  {escape_unprintable(reason)}")
+        found = None if is_frame_name(decision.name) else measure_sides(decision, context)
         if found:
             click.echo(f"  {_describe_changes(found)}")
         answer = _ask_answer(_possible_answers(decision, merged, found))
@@ -53,15 +56,15 @@ def _choose_nothing(_: Decision) -> None:
     """Choose nothing: all that is contested is left to ask about."""
 
 
-def _select_decisions(merged: MergeResult, only: Sequence[str]) -> Iterator[Decision]:
+def _select_contested(merged: MergeResult, only: Sequence[str]) -> Iterator[ContestedDecision]:
     matches = name_matcher(tuple(only)) if only else None
     for left in merged.left:
-        if matches is None or any(map(matches, left.decision.names)):
-            yield left.decision
+        if matches is None or any(map(matches, left.decision.names or (FRAME_LABEL,))):
+            yield left
 
 
 def _possible_answers(decision: Decision, merged: MergeResult, found: HeadChanges | None) -> list[str]:
-    base = ["base"] if merged.plan.base is not None and (decision.base or not decision.names) else []
+    base = ["base"] if merged.plan.base is not None and (decision.base or is_frame_name(decision.name)) else []
     return ["ours", "theirs", *base, *(["average"] if found else []), _SKIP_ANSWER, _QUIT_ANSWER]
 
 

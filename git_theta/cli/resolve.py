@@ -20,7 +20,8 @@ from git_theta.merging.catalogue import load_strategy
 from git_theta.merging.policy import CONFLICT, EVERYTHING, Policy, make_global_rule, make_rule
 from git_theta.operations.context import Context
 from git_theta.operations.merging.apply_plan import Choose, ContestedDecision, MergeResult
-from git_theta.operations.merging.conflicts import FRAME_LABEL, Conflict
+from git_theta.operations.merging.conflicts import Conflict
+from git_theta.operations.merging.frame_merge import FRAME_LABEL
 from git_theta.operations.merging.merge_report import Record, record_merge, trailers
 from git_theta.repository.open_conflicts import find_conflicted
 from git_theta.repository.policy_sources import policy_for
@@ -72,7 +73,7 @@ def command(
         if interactive:
             return ask_choices(conflict, display_path(path, top), only, context)
         chosen = policy or policy_for(path, top, read_merge_options())
-        return lambda decision: chosen.choose(path, *decision.names)
+        return lambda decision: chosen.choose(path, *(decision.names or (FRAME_LABEL,)))
 
     jobs = [
         ConflictJob(file, repository, top, partial(chooser, path=file.path), boundary.warn, Meter()) for file in files

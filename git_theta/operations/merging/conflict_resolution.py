@@ -23,7 +23,7 @@ from git_theta.operations.worktree_files import claims_manifest, find_regular_fi
 
 def resolve_conflict(conflict: Conflict, choose: Choose, settings: MergeSettings, context: Context) -> MergeResult:
     """The file with what ``choose`` settles of what is contested; see ``apply_plan`` for the rest."""
-    return apply_plan(conflict.settled_plan, choose, settings, context, conflict.computed)
+    return apply_plan(conflict.settled_plan, choose, settings, context, conflict.before)
 
 
 def is_untouched(conflict: Conflict, path: str, worktree: Path, context: Context) -> bool:

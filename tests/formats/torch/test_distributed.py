@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch.distributed import checkpoint
+from torch.distributed.checkpoint.state_dict_saver import save
 
 from git_theta.formats.detect import OPAQUE, detect_format
 from git_theta.operations.streams import BytesSource
@@ -18,7 +18,7 @@ def test_several_archives_in_a_row_are_not_read_as_the_last_of_them(count: int, 
     state = {f"layer.{index}": torch.full((4,), float(index)) for index in range(count)}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        checkpoint.save({**state, "step": 3}, checkpoint_id=tmp_path)
+        save({**state, "step": 3}, checkpoint_id=tmp_path)
     [file] = tmp_path.glob("*.distcp")
     content = file.read_bytes()
     found = detect_format(BytesSource(content), content, str(file))
