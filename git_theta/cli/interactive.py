@@ -13,15 +13,17 @@ from git_theta.merging.plan import Plan
 from git_theta.merging.plan_rendering import explain_decision
 from git_theta.merging.policy import Choice
 from git_theta.operations.context import Context
-from git_theta.operations.merging.apply_plan import Choose
+from git_theta.operations.merging.apply_plan import Choose, ContestedDecision
 from git_theta.operations.merging.conflict_resolution import measure_sides
-from git_theta.operations.merging.conflicts import FRAME_LABEL
+from git_theta.operations.merging.frame_merge import FRAME_LABEL, is_frame_name
 from git_theta.words import escape_unprintable
 
 _SKIP_ANSWER, _QUIT_ANSWER = "skip", "quit"
 
 
-def ask_choices(plan: Plan, contested: Iterable[Decision], path: str, only: Sequence[str], context: Context) -> Choose:
+def ask_choices(
+    plan: Plan, contested: Iterable[ContestedDecision], path: str, only: Sequence[str], context: Context
+) -> Choose:
     """What a person answers, as the strategy for each contested parameter; None for those skipped.
 
     Args:
@@ -33,13 +35,15 @@ def ask_choices(plan: Plan, contested: Iterable[Decision], path: str, only: Sequ
 
     Raises click.Abort when the person leaves (Ctrl-C, end of input): nothing is settled then.
     """
-    asked = list(_select_decisions(contested, only))
+    asked = list(_select_contested(contested, only))
     answers: dict[str, str] = {}
-    for number, decision in enumerate(asked, 1):
+    for number, (decision, reason) in enumerate(asked, 1):
         names = ", ".join(decision.names) or FRAME_LABEL
         click.echo(escape_unprintable(f"{path}: {number} of {len(asked)}: {names}"))
         click.echo(f"  {escape_unprintable(explain_decision(plan, decision))}")
-        found = measure_sides(decision, context) if decision.names else None
+        if reason and is_frame_name(decision.name):
+            click.echo(f"  {escape_unprintable(reason)}")
+        found = None if is_frame_name(decision.name) else measure_sides(decision, context)
         if found:
             click.echo(f"  {_describe_changes(found)}")
         answer = _ask_answer(_possible_answers(decision, plan, found))
@@ -50,13 +54,15 @@ def ask_choices(plan: Plan, contested: Iterable[Decision], path: str, only: Sequ
     return lambda decision: Choice(answers[decision.name], {}, "-i") if decision.name in answers else None
 
 
-def _select_decisions(contested: Iterable[Decision], only: Sequence[str]) -> Iterator[Decision]:
+def _select_contested(contested: Iterable[ContestedDecision], only: Sequence[str]) -> Iterator[ContestedDecision]:
     matches = name_matcher(tuple(only)) if only else None
-    return (decision for decision in contested if matches is None or any(map(matches, decision.names)))
+    for left in contested:
+        if matches is None or any(map(matches, left.decision.names or (FRAME_LABEL,))):
+            yield left
 
 
 def _possible_answers(decision: Decision, plan: Plan, found: HeadChanges | None) -> list[str]:
-    base = ["base"] if plan.base is not None and (decision.base or not decision.names) else []
+    base = ["base"] if plan.base is not None and (decision.base or is_frame_name(decision.name)) else []
     return ["ours", "theirs", *base, *(["average"] if found else []), _SKIP_ANSWER, _QUIT_ANSWER]
 
 

@@ -24,7 +24,8 @@ from git_theta.merging.plan import Plan, plan_merge
 from git_theta.merging.policy import Choice
 from git_theta.merging.shard_layouts import stands_alone
 from git_theta.operations.merging.apply_plan import ContestedDecision, MergeResult, apply_plan
-from git_theta.operations.merging.conflicts import FRAME_LABEL, note_file, note_of, stage_digest, write_note
+from git_theta.operations.merging.conflicts import note_file, note_of, stage_digest, write_note
+from git_theta.operations.merging.frame_merge import FRAME_LABEL
 from git_theta.repository.driver_report import report_failure, report_merge
 from git_theta.repository.merge_request import chooser_for
 from git_theta.repository.opening import conflicts_dir, open_context

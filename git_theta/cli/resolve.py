@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -22,8 +22,9 @@ from git_theta.merging.policy import CONFLICT, EVERYTHING, Policy, make_global_r
 from git_theta.operations.context import Context
 from git_theta.operations.merging.apply_plan import Choose, ContestedDecision, MergeResult
 from git_theta.operations.merging.conflict_resolution import find_left
-from git_theta.operations.merging.conflicts import FRAME_LABEL, Conflict
+from git_theta.operations.merging.conflicts import Conflict
 from git_theta.operations.merging.file_plans import FilePlan
+from git_theta.operations.merging.frame_merge import FRAME_LABEL
 from git_theta.operations.merging.merge_report import Record, record_merge, trailers
 from git_theta.repository.merge_request import chooser_of
 from git_theta.repository.open_conflicts import find_conflicted
@@ -79,34 +80,54 @@ def command(
         _require_terminal(bool(strategy or side or options or as_json))
     policy = _parse_policy(strategy or side or "", options, only)
     repository, top = require_worktree()
+    chooser = _Chooser(policy, only if interactive else None, top)
+    conflicts = _find_conflicts(repository, pathspecs)
+
+    def settle(conflict: UnmergedFile | CheckpointConflict, report: ErrorReporter) -> MergeResult | None:
+        if isinstance(conflict, UnmergedFile):
+            choose = partial(chooser.choose_for_file, path=conflict.path)
+            return settle_file(ConflictJob(conflict, repository, top, choose, boundary.warn, Meter()), report)
+        job = CheckpointJob(conflict, repository, top, chooser.choose_for_checkpoint, boundary.warn, Meter())
+        return settle_checkpoint(job, report)
+
+    return _settle_all(conflicts, settle, repository, top, as_json)
+
+
+def _find_conflicts(repository: Repository, pathspecs: Sequence[str]) -> list[UnmergedFile | CheckpointConflict]:
+    """The checkpoints to be settled whole, and the other files in conflict."""
     whole = find_checkpoint_conflicts(repository, pathspecs)
     covered = {file.path for conflict in whole for file in conflict.unmerged}
     files = [file for file in find_conflicted(repository, pathspecs) if file.path not in covered]
     if pathspecs and not files and not whole:
         raise UsageError(f"no file in conflict matches {' '.join(pathspecs)}", hint="See git theta status.")
-    asked = read_merge_options()
+    return [*whole, *files]
 
-    def choose_for_file(conflict: Conflict, context: Context, path: str) -> Choose:
-        if interactive:
+
+class _Chooser(NamedTuple):
+    """Who chooses: the ``policy`` of the command line, a person ``asked`` about some names, or what is configured."""
+
+    policy: Policy | None
+    asked: Sequence[str] | None
+    top: Path
+
+    def choose_for_file(self, conflict: Conflict, context: Context, path: str) -> Choose:
+        """The choices for a file."""
+        if self.asked is not None:
             left = find_left(conflict, context)
-            return ask_choices(conflict.settled_plan, left, display_path(path, top), only, context)
-        chosen = policy or policy_for(path, top, asked)
-        return lambda decision: chosen.choose(path, *decision.names)
+            return ask_choices(conflict.settled_plan, left, display_path(path, self.top), self.asked, context)
+        chosen = self.policy or policy_for(path, self.top, read_merge_options())
+        return lambda decision: chosen.choose(path, *(decision.names or (FRAME_LABEL,)))
 
-    def choose_for_checkpoint(item: FilePlan, context: Context) -> Choose:
-        if interactive:
+    def choose_for_checkpoint(self, item: FilePlan, context: Context) -> Choose:
+        """The choices for a checkpoint of several files."""
+        if self.asked is not None:
             assert item.plan
-            return ask_choices(item.plan, item.plan.contested, display_path(item.path, top), only, context)
-        return (lambda decision: policy.choose(item.path, *decision.names)) if policy else chooser_of(item, top, asked)
-
-    def settle(conflict: UnmergedFile | CheckpointConflict, report: ErrorReporter) -> MergeResult | None:
-        if isinstance(conflict, UnmergedFile):
-            choose = partial(choose_for_file, path=conflict.path)
-            return settle_file(ConflictJob(conflict, repository, top, choose, boundary.warn, Meter()), report)
-        job = CheckpointJob(conflict, repository, top, choose_for_checkpoint, boundary.warn, Meter())
-        return settle_checkpoint(job, report)
-
-    return _settle_all([*whole, *files], settle, repository, top, as_json)
+            left = [ContestedDecision(decision, "") for decision in item.plan.contested]
+            return ask_choices(item.plan, left, display_path(item.path, self.top), self.asked, context)
+        policy = self.policy
+        if policy is None:
+            return chooser_of(item, self.top, read_merge_options())
+        return lambda decision: policy.choose(item.path, *(decision.names or (FRAME_LABEL,)))
 
 
 def _require_terminal(excluded: bool) -> None:

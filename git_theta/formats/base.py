@@ -7,7 +7,7 @@ So writing a file back is concatenation, and needs no format at all: a plug-in t
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from git_theta.errors import FormatError
@@ -107,6 +107,23 @@ class Derived(NamedTuple):
     checksum: Checksum | None = None
 
 
+class Fact(NamedTuple):
+    """What a frame says under one key.
+
+    Attributes:
+        content: facts with equal contents say the same.
+        text: the value, short, for people.
+        plain: whether it is a plain value, as metadata are. Anything else may be weights that the format cannot see:
+            no strategy that computes may choose among such.
+        tensor: the name of the tensor that it is about; "" for the file.
+    """
+
+    content: bytes
+    text: str
+    plain: bool = True
+    tensor: str = ""
+
+
 class Format(ABC):
     """Finds the tensors of one kind of file.
 
@@ -155,6 +172,21 @@ class Format(ABC):
         Keys are joined by dots where values are nested. Only the first few hundred are taken.
         """
         return ()
+
+    def read_facts(self, like: Template) -> Mapping[str, Fact] | None:  # noqa: ARG002
+        """All that the frame says beside the tensors, by key; None where it cannot be taken apart.
+
+        Law: files with the same tensors and facts say the same to whoever loads them. Order, spelling and whatever else
+        is a writer's habit is no fact.
+        """
+        return None
+
+    def take_facts(self, like: Template, sources: Mapping[str, Template]) -> Template:
+        """The template with some facts as others have them: by key, whose; what the other one lacks is left out.
+
+        It is read again by ``read_facts`` before it is used. Raises FormatError with the reason where that cannot be.
+        """
+        raise FormatError(f"{self.name} files cannot take over metadata ({len(sources)}, {len(like.spans)})")
 
 
 FORMATS = Family("formats", make_instance(Format))

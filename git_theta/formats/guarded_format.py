@@ -6,7 +6,7 @@ it answers is checked here, once, so that nobody behind this door meets a span t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 
 from git_theta.errors import FormatError
@@ -14,6 +14,7 @@ from git_theta.formats.base import (
     FORMATS,
     Checksum,
     Derived,
+    Fact,
     Format,
     Part,
     Scalar,
@@ -84,6 +85,33 @@ class GuardedFormat(Format):
                 raise FORMATS.reject_answer(self.name, f"told metadata that is no key and plain value: {pair!r:.200}")
             yield pair
 
+    def read_facts(self, like: Template) -> dict[str, Fact] | None:
+        """As ``Format.read_facts`` says."""
+        with FORMATS.guard(self.name):
+            answer = self._behind.read_facts(like)
+            found = None if answer is None else dict(answer)
+        for key, fact in (found or {}).items():
+            if not _is_keyed_fact(key, fact):
+                raise FORMATS.reject_answer(self.name, f"told something that is no fact of a frame: {fact!r:.200}")
+        return found
+
+    def take_facts(self, like: Template, sources: Mapping[str, Template]) -> Template:
+        """As ``Format.take_facts`` says, and proved: facts and tensors of the outcome are those that were asked for."""
+        wanted = self.read_facts(like)
+        others = {id(source): self.read_facts(source) or {} for source in sources.values()}
+        with FORMATS.guard(self.name):
+            made = self._behind.take_facts(like, sources)
+        if not isinstance(made, Template) or [span[:2] for span in made.spans] != [span[:2] for span in like.spans]:
+            raise FORMATS.reject_answer(self.name, "made a template of other tensors")
+        for key, source in sources.items():
+            fact = others[id(source)].get(key)
+            wanted = {**(wanted or {}), key: fact} if fact else {k: v for k, v in (wanted or {}).items() if k != key}
+        if self.read_facts(made) != wanted:
+            raise FormatError(
+                "what is no parameter is so entangled there that it can only be taken from one side whole"
+            )
+        return made
+
     def compute_checksum(self, checksum: Checksum, part: Part) -> bytes:
         """The checksum of a part, which is read for it."""
         with FORMATS.guard(self.name):
@@ -131,6 +159,11 @@ def _is_derived(one: object, names: set[str]) -> bool:
     if not isinstance(one, Derived) or type(one.offset) is not int or type(one.size) is not int or one.size < 0:
         return False
     return one.checksum is None or (isinstance(one.checksum, Checksum) and one.span in names)
+
+
+def _is_keyed_fact(key: object, fact: object) -> bool:
+    kinds = (bytes, str, bool, str)
+    return isinstance(key, str) and isinstance(fact, Fact) and all(map(isinstance, fact, kinds))
 
 
 def _is_fact(pair: object) -> bool:

@@ -7,7 +7,7 @@ import random
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from functools import partial
-from itertools import islice, pairwise
+from itertools import islice, pairwise, permutations
 
 import pytest
 
@@ -160,6 +160,25 @@ class FormatLaws(ABC):
                 assert isinstance(key, str), path
                 assert value is None or isinstance(value, (str, int, float)), (path, key)
 
+    def test_facts_say_nothing_of_the_tensors_values(self) -> None:
+        """Nor of what is derived from them: a merge would take every trained parameter for other metadata."""
+        for path, content in self.samples().items():
+            like = self._read_template(content)
+            built = self._build_or_refuse(list(_parts_of(like, bytes(byte ^ 1 for byte in content))), like)
+            if built is not None:
+                facts = self._guard_format().read_facts(like)
+                assert self._guard_format().read_facts(self._read_template(built)) == facts, path
+
+    def test_facts_are_taken_over_or_that_is_refused(self) -> None:
+        """From each sample into each other one, all at once; what comes out is read again behind the guard."""
+        templates = list(map(self._read_template, self.samples().values()))
+        for like, other in permutations(templates, 2):
+            ours, theirs = (self._guard_format().read_facts(one) or {} for one in (like, other))
+            keys = [key for key in {**ours, **theirs} if ours.get(key) != theirs.get(key)]
+            with contextlib.suppress(FormatError):
+                made = self._guard_format().take_facts(like, dict.fromkeys(keys, other))
+                assert self._guard_format().read_facts(made) == theirs
+
     def test_a_damaged_frame_is_refused_and_nothing_else(self) -> None:
         """Frames come from files that strangers made: what can be laid out may still be damaged anywhere."""
         for content in self.samples().values():
@@ -173,6 +192,7 @@ class FormatLaws(ABC):
         for ask in (
             self._guard_format().find_derived,
             self._guard_format().metadata,
+            lambda like: self._guard_format().read_facts(like) or (),
             partial(self._guard_format().build, parts),
         ):
             with contextlib.suppress(FormatError):

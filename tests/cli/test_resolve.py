@@ -176,10 +176,54 @@ def test_metadata_is_settled_by_a_side(sandbox: Sandbox) -> None:
 
     fork(sandbox, {MODEL: BASE}, {MODEL: tagged(b"us")}, {MODEL: tagged(b"them")})
     assert sandbox.git("merge", "side", check=False).returncode == 1
-    assert listed(sandbox) == ["(frame)"]
-    assert "(frame) (both sides changed" in resolved(sandbox, "--theirs", "--only", "layer.*", code=1)
+    assert listed(sandbox) == ["(frame) by"]
+    assert "(frame) by (base none; ours 'us'; theirs 'them')" in resolved(
+        sandbox, "--theirs", "--only", "layer.*", code=1
+    )
     resolved(sandbox, "--theirs")
     assert_staged(sandbox, tagged(b"them"))
+
+
+def _with_metadata(**said: str) -> bytes:
+    length = int.from_bytes(BASE[:8], "little")
+    text = json.dumps({"__metadata__": said}, separators=(",", ":"))
+    header = text[:-1].encode() + b"," + BASE[9 : 8 + length]
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + BASE[8 + length :]
+
+
+def _metadata_of(checkpoint: bytes) -> Any:
+    return json.loads(checkpoint[8 : 8 + int.from_bytes(checkpoint[:8], "little")])["__metadata__"]
+
+
+@pytest.fixture
+def keys_conflict(sandbox: Sandbox) -> Sandbox:
+    """Both sides changed two keys, and each one more."""
+    base = {"step": "0", "lr": "1", "by": "base", "run": "a"}
+    ours, theirs = base | {"step": "1", "lr": "2", "by": "us"}, base | {"step": "3", "lr": "4", "run": "b"}
+    fork(sandbox, *({MODEL: _with_metadata(**said)} for said in (base, ours, theirs)))
+    assert sandbox.git("merge", "side", check=False).returncode == 1
+    return sandbox
+
+
+def test_metadata_are_settled_by_key(keys_conflict: Sandbox) -> None:
+    assert listed(keys_conflict) == ["(frame) lr", "(frame) step"]
+    merged = {"step": "1", "lr": "2", "by": "us", "run": "b"}
+    assert _metadata_of(keys_conflict.read(MODEL)) == merged
+    said = resolved(keys_conflict, "--theirs", "--only", "(frame) step", code=1)
+    assert "1 settled, 1 contested parameter left\n  (frame) lr (base '1'; ours '2'; theirs '4')" in said
+    assert listed(keys_conflict) == ["(frame) lr"]
+    assert _metadata_of(keys_conflict.read(MODEL)) == merged | {"step": "3"}
+    resolved(keys_conflict, "--base")
+    assert stages(keys_conflict) == [0]
+    assert _metadata_of(keys_conflict.read(MODEL)) == merged | {"step": "3", "lr": "1"}
+
+
+def test_a_person_is_asked_about_keys(keys_conflict: Sandbox) -> None:
+    code, said = asked(keys_conflict, ["theirs", "base"], "--only", "(frame)*")
+    assert code == 0, said
+    assert "1 of 2: (frame) lr" in said and "base '1'; ours '2'; theirs '4'" in said
+    assert _metadata_of(keys_conflict.read(MODEL)) == {"step": "0", "lr": "4", "by": "us", "run": "b"}
 
 
 # What stays the person's ---------------------------------------------------------------------------------------------

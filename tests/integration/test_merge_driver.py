@@ -409,7 +409,7 @@ def reframed(sandbox: Sandbox) -> Sandbox:
 
 
 def test_metadata_that_both_sides_changed_conflicts(reframed: Sandbox) -> None:
-    assert "(frame) (both sides changed what is no parameter" in failed(reframed, "merge", "side")
+    assert "(frame) by (base none; ours 'ours'; theirs 'theirs')" in failed(reframed, "merge", "side")
     assert stages(reframed) == [1, 2, 3]
     assert reframed.read(MODEL) == tagged(BOTH, "ours")
 
@@ -418,7 +418,7 @@ def test_metadata_that_both_sides_changed_conflicts(reframed: Sandbox) -> None:
 def test_a_strategy_settles_metadata(reframed: Sandbox, strategy: str, tag: str) -> None:
     done = reframed.git("merge", "--no-edit", "side", env={"GIT_THETA_STRATEGY": strategy})
     assert reframed.read(MODEL) == tagged(BOTH, tag)
-    assert ("metadata, pickled values; ours is kept" in done.stderr) == (strategy == "average")
+    assert ("both sides changed (frame) by; ours is kept" in done.stderr) == (strategy == "average")
 
 
 def test_metadata_that_one_side_changed(sandbox: Sandbox) -> None:

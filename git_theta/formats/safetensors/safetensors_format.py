@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from hashlib import sha256
+from itertools import starmap
 from typing import NoReturn
 
 from git_theta.errors import FormatError
-from git_theta.formats.base import Format, Part, Scalar, Source, Span, Template
+from git_theta.formats.base import Fact, Format, Part, Scalar, Source, Span, Template
 from git_theta.formats.layout import MAX_NAMES, require_shape, validate_spans
-from git_theta.formats.safetensors.safetensors_header import build_header
+from git_theta.formats.safetensors.safetensors_header import build_header, frame_header, spell_json
 from git_theta.formats.template import TemplateSource, matches_template
 from git_theta.tensors.dtypes import BY_NAME
 from git_theta.tensors.spec import Spec
@@ -23,6 +25,10 @@ from git_theta.tensors.spec import Spec
 _LENGTH_BYTES = 8
 _HEADER_LIMIT = 16 << 20
 _ENTRY_LIMIT = 8 << 10
+_KNOWN_KEYS = ("dtype", "shape", "data_offsets")
+_LONGEST_VALUE = 4096
+"""Characters of metadata that are a plain value: a longer text may be weights that somebody spelled."""
+_SHOWN = 60
 _SPACE = re.compile(r"[ \t\n\r]*")
 
 
@@ -57,6 +63,94 @@ class SafetensorsFormat(Format):
                 yield from ((key, str(header.read_value())) for key in header.read_keys())
             else:
                 header.read_value()
+
+    def read_facts(self, like: Template) -> dict[str, Fact]:
+        """``__metadata__`` by key, keys of entries that the format does not know, and bytes that are no tensor's."""
+        text, data = _read_header_text(TemplateSource(like))
+        header = _HeaderReader(text)
+        found: dict[str, Fact] = {}
+        for name in header.read_keys():
+            if name == "__metadata__":
+                found |= starmap(_metadata_fact, _read_metadata(header).items())
+            else:
+                found |= _entry_facts(name, header.read_value())
+        holes = [run[max(0, data - at) :] for run, at in _run_places(like)]
+        if any(holes):
+            content = b"".join([len(hole).to_bytes(8, "little") + hole for hole in holes])
+            found["bytes between the tensors"] = Fact(
+                sha256(content).digest(), f"{sum(map(len, holes))} bytes", plain=False
+            )
+        return found
+
+    def take_facts(self, like: Template, sources: Mapping[str, Template]) -> Template:
+        """The header with another ``__metadata__``; the rest of it is as it was, to the letter.
+
+        Raises FormatError for facts that are no metadata.
+        """
+        text, data = _read_header_text(TemplateSource(like))
+        metadata = _metadata_of(like)
+        for key, source in sources.items():
+            theirs = _metadata_of(source)
+            if key not in theirs and key not in metadata:
+                raise FormatError(f"{key} is no metadata")
+            metadata = {**metadata, key: theirs[key]} if key in theirs else _without(metadata, key)
+        header = frame_header(_replace_metadata(text, spell_json(metadata)))
+        moved = tuple([span._replace(offset=span.offset + len(header) - data) for span in like.spans])
+        return Template((header + like.runs[0][data:], *like.runs[1:]), moved)
+
+
+def _metadata_fact(key: str, value: str) -> tuple[str, Fact]:
+    shown = value if len(value) <= _SHOWN else f"{value[: _SHOWN - 4]} ..."
+    plain = len(value) <= _LONGEST_VALUE
+    return key, Fact(
+        value.encode("utf-8", "surrogatepass"), repr(shown) if plain else f"{len(value)} characters", plain
+    )
+
+
+def _entry_facts(name: str, entry: object) -> dict[str, Fact]:
+    """What an entry says beyond dtype, shape and place."""
+    rest = {key: value for key, value in entry.items() if key not in _KNOWN_KEYS} if isinstance(entry, dict) else {}
+    content = json.dumps(rest, sort_keys=True)
+    return {f"{name} (tensor)": Fact(content.encode(), content[:_SHOWN], tensor=name)} if rest else {}
+
+
+def _read_metadata(header: _HeaderReader) -> dict[str, str]:
+    """The metadata; of a key that stands twice the last value, which is what the library reads."""
+    return {key: str(header.read_value()) for key in header.read_keys()}
+
+
+def _metadata_of(like: Template) -> dict[str, str]:
+    header = _HeaderReader(_read_header_text(TemplateSource(like))[0])
+    for name in header.read_keys():
+        if name == "__metadata__":
+            return _read_metadata(header)
+        header.read_value()
+    return {}
+
+
+def _without(metadata: dict[str, str], left_out: str) -> dict[str, str]:
+    return {key: value for key, value in metadata.items() if key != left_out}
+
+
+def _replace_metadata(text: str, metadata: str) -> str:
+    """A header's text with other metadata, which it may not have had."""
+    header = _HeaderReader(text)
+    for name in header.read_keys():
+        if name == "__metadata__":
+            written = header.capture_text(_skip_metadata)
+            return f"{text[: header.position - len(written)]}{metadata}{text[header.position :]}".rstrip()
+        header.read_value()
+    start = text.index("{") + 1
+    comma = "," if text[start:].strip() != "}" else ""
+    return f'{text[:start]}"__metadata__":{metadata}{comma}{text[start:]}'.rstrip()
+
+
+def _run_places(like: Template) -> Iterator[tuple[bytes, int]]:
+    """The runs, each with its offset in the file."""
+    at = 0
+    for run, span in zip(like.runs, (*like.spans, None), strict=True):
+        yield run, at
+        at += len(run) + (span.size if span else 0)
 
 
 def _read_header_text(source: Source) -> tuple[str, int]:
@@ -170,6 +264,11 @@ class _HeaderReader:
         start = self._at
         read(self)
         return self._text[start : self._at]
+
+    @property
+    def position(self) -> int:
+        """How many characters were read."""
+        return self._at
 
     def _expect(self, expected: str) -> str:
         found = self.peek()

@@ -33,9 +33,14 @@ def build_header(parts: Sequence[Part], metadata: str | None, entries: Mapping[s
     """
     members = [] if metadata is None else [f'"__metadata__":{metadata}']
     members.extend(_header_members(parts, entries))
-    text = ("{" + ",".join(members) + "}").encode()
-    text += b" " * (-len(text) % _ALIGNMENT)
-    return len(text).to_bytes(8, "little") + text
+    return frame_header("{" + ",".join(members) + "}")
+
+
+def frame_header(text: str) -> bytes:
+    """A header's text as it stands in the file: its length before it, and spaces that align what follows."""
+    padded = text.encode()
+    padded += b" " * (-len(padded) % _ALIGNMENT)
+    return len(padded).to_bytes(8, "little") + padded
 
 
 def _header_members(parts: Sequence[Part], entries: Mapping[str, Mapping[str, object]]) -> Iterator[str]:
@@ -50,7 +55,7 @@ def _header_members(parts: Sequence[Part], entries: Mapping[str, Mapping[str, ob
             "data_offsets": (start, end),
         }
         # The library orders the keys of a new entry so, and writes neither spaces nor escapes.
-        yield f"{_compact_json(part.name)}:{_compact_json(entry)}"
+        yield f"{spell_json(part.name)}:{spell_json(entry)}"
 
 
 def _check_part(part: Part) -> None:
@@ -62,5 +67,6 @@ def _check_part(part: Part) -> None:
         raise FormatError("safetensors files hold whole bytes only", parameter=part.name)
 
 
-def _compact_json(value: object) -> str:
+def spell_json(value: object) -> str:
+    """A value as the library writes it."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

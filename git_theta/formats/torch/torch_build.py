@@ -61,6 +61,17 @@ class ArchiveRebuilder:
         check_repeatable(self._pickle)
         windows = [window for key, part in storages.items() for window in windows_of(key, part)]
         revise_tables(Tables(root), windows, StorageChanges(fresh, self._spans.keys() - renamed.keys(), moved))
+        return self._write_archive(storages, root, renamed)
+
+    def rewrite_runs(self, parts: Sequence[Part], root: object) -> list[bytes]:
+        """The bytes around the parts, which are the template's, with another pickle: ``root``, on the same storages.
+
+        Raises FormatError where that cannot be written.
+        """
+        storages = dict(zip(self._free_keys(len(parts)), parts, strict=True))
+        return self._write_archive(storages, root, self._map_kept_keys(storages, frozenset()))
+
+    def _write_archive(self, storages: Mapping[str, Part], root: object, renamed: Mapping[str, str]) -> list[bytes]:
         pickle = write_pickle(root, lambda storage: self._storage_identity(storage, renamed))
         return build_archive(self._new_members(storages, pickle), self._find_alignment())
 

@@ -7,16 +7,17 @@ which is read as data (L10). Source: ``torch/serialization.py`` and ``caffe2/ser
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from git_theta.errors import FormatError
-from git_theta.formats.base import Derived, Format, Part, Scalar, Source, Span, SpanView, Template
+from git_theta.formats.base import Derived, Fact, Format, Part, Scalar, Source, Span, SpanView, Template
 from git_theta.formats.layout import validate_spans
 from git_theta.formats.pickle.pickle_reader import MAX_PICKLE, Call, PickledDict, read_pickle
 from git_theta.formats.template import TemplateSource, find_misread, matches_template, place_parts
 from git_theta.formats.torch.torch_build import ArchiveRebuilder
+from git_theta.formats.torch.torch_facts import PICKLES, ArchiveFacts, take_archive_facts
 from git_theta.formats.torch.torch_names import UniqueNames, name_tensors
 from git_theta.formats.torch.torch_tensors import PickledTensor
 from git_theta.formats.zip.zip_derived import derive_checksums, derive_places
@@ -26,9 +27,6 @@ from git_theta.tensors.spec import Spec
 _SUFFIXES = frozenset((".pt", ".pth", ".bin", ".ckpt"))
 # TorchScript writes the storages first and the pickle after them, which may be beyond the head.
 _FIRST_MEMBER = re.compile(rb"PK\x03\x04.{26}[^/\x00]+/(?:data\.pkl|(?:data|constants)/\d+)", re.DOTALL)
-# What each pickle of an archive is called, the folder of its storages, and the name that its tensors go under.
-_PICKLES = (("data", ""), ("constants", "constants"))
-
 _MAX_DEPTH = 4
 """How deep metadata are looked for."""
 
@@ -60,7 +58,7 @@ class TorchZipFormat(Format):
             raise FormatError("the archive's storages are not little-endian")
         names = UniqueNames()
         spans: list[Span] = []
-        for pickle, top in _PICKLES:
+        for pickle, top in PICKLES:
             if f"{prefix}{pickle}.pkl" in members:
                 root = read_pickle(_read_member(source, members[f"{prefix}{pickle}.pkl"]))
                 spans.extend(_storage_spans(_tensors_by_storage(root, names, top), members, f"{prefix}{pickle}/"))
@@ -102,6 +100,29 @@ class TorchZipFormat(Format):
         for name, member in read_directory(source).items():
             if name.endswith("/data.pkl") and member.stored and member.size <= MAX_PICKLE:
                 yield from _plain_values(read_pickle(source.read(member.offset, member.size)), (), _MAX_DEPTH)
+
+    def read_facts(self, like: Template) -> dict[str, Fact]:
+        """What is pickled beside the tensors, how these are kept, and what the other members hold.
+
+        The folder that all of it is in is called after the file that torch wrote to: it is no fact.
+        """
+        return _facts_of(like).list_facts()
+
+    def take_facts(self, like: Template, sources: Mapping[str, Template]) -> Template:
+        """The archive with another data.pkl.
+
+        Raises FormatError where the checkpoint holds more than can be written again, or facts that are no plain values.
+        """
+        members = read_directory(TemplateSource(like))
+        rebuilder = ArchiveRebuilder(like, members, _find_prefix(members))
+        others = {id(source): _facts_of(source) for source in sources.values()}
+        takes = {key: others[id(source)] for key, source in sources.items()}
+        return take_archive_facts(_facts_of(like), like, rebuilder, takes)
+
+
+def _facts_of(like: Template) -> ArchiveFacts:
+    members = read_directory(TemplateSource(like))
+    return ArchiveFacts(like, members, _find_prefix(members))
 
 
 def _plain_values(value: object, path: tuple[str, ...], depth: int) -> Iterator[tuple[str, Scalar]]:

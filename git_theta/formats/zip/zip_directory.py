@@ -24,8 +24,8 @@ _SATURATED_COUNT, _SATURATED = 0xFFFF, 0xFFFFFFFF
 _ZIP64_EXTRA = 1
 _END64_PREFIX = 12
 """Bytes of the zip64 end that the size it states leaves out."""
-_DESCRIPTOR_SIZES = (12, 16, 20, 24)
-"""With or without a signature, sizes of 32 or 64 bits. torch leaves it out for members without bytes."""
+_DESCRIPTORS = {form.size: form for form in map(struct.Struct, ("<3L", "<4s3L", "<L2Q", "<4sL2Q"))}
+"""By size: with or without a signature, sizes of 32 or 64 bits. torch leaves it out for members without bytes."""
 _ENCRYPTED, SIZES_FOLLOW, UTF8 = 1, 8, 0x800
 # About 100 bytes of directory and 300 of memory each; torch writes one member per storage.
 _MAX_MEMBERS = 300_000
@@ -90,7 +90,7 @@ def read_directory(source: Source) -> dict[str, Member]:
             raise FormatError(f"a member of the archive reaches into the directory: {member.name!a}")
         if members.setdefault(member.name, member) is not member:
             raise FormatError(f"two members of the archive have the same name: {member.name!a}")
-    _require_one_archive(members.values(), start)
+    _require_one_archive(source, members.values(), start)
     if start + size != tail:
         raise FormatError("the archive has bytes after its directory that belong to no member")
     return members
@@ -104,17 +104,26 @@ def directory_places(source: Source) -> list[tuple[int, int]]:
     return [*places, (wide.offset + 40, 16), (end - _END64_LOCATOR.size + 8, 8)] if wide else places
 
 
-def _require_one_archive(members: Iterable[Member], start: int) -> None:
+def _require_one_archive(source: Source, members: Iterable[Member], start: int) -> None:
     """Raise FormatError where bytes before the directory's ``start`` are no member's: another archive's, or nobody's.
 
-    Whoever rebuilds the archive would lose them. After a member's data there may be a data descriptor.
+    Whoever rebuilds the archive would lose them. After a member's data there may be a data descriptor, which says the
+    same as the directory: readers that stream go by it, all others by the directory.
     """
-    end, follows = 0, False
+    end, before = 0, None
     for offset, member in [*((member.header_offset, member) for member in members), (start, None)]:
-        if offset != end and not (follows and offset - end in _DESCRIPTOR_SIZES):
+        if offset != end and not (before and before.flags & SIZES_FOLLOW and offset - end in _DESCRIPTORS):
             raise FormatError(f"{offset - end} bytes belong to no member of the archive: it may be several in one")
+        if before and offset != end:
+            _check_descriptor(source.read(end, offset - end), before)
         if member:
-            end, follows = member.offset + member.size, bool(member.flags & SIZES_FOLLOW)
+            end, before = member.offset + member.size, member
+
+
+def _check_descriptor(descriptor: bytes, member: Member) -> None:
+    told = _DESCRIPTORS[len(descriptor)].unpack(descriptor)
+    if told[-3:] != (member.crc, member.size, member.unpacked) or told[:-3] not in ((), (b"PK\7\x08",)):
+        raise FormatError(f"the archive's directory and a data descriptor disagree: {member.name!a}")
 
 
 def _find_directory(source: Source) -> tuple[int, int, int, int]:
@@ -124,8 +133,10 @@ def _find_directory(source: Source) -> tuple[int, int, int, int]:
     wide = _find_end64(source, end)
     if wide:
         end = wide.offset
-        if count == _SATURATED_COUNT or _SATURATED in (size, start):
-            count, size, start = wide.members, wide.size, wide.start
+        limits = zip(fields, wide[1:], (_SATURATED_COUNT, _SATURATED, _SATURATED), strict=True)
+        if any(plain not in (said, limit) for plain, said, limit in limits):
+            raise FormatError("the archive's two ends disagree: it may be several in one")
+        count, size, start = wide[1:]
     if start + size > end:
         raise FormatError("the archive's directory lies outside the file")
     return count, size, start, end

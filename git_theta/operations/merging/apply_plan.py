@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import NamedTuple
 
 from git_theta import parameters
@@ -30,11 +31,13 @@ from git_theta.operations.availability import require_entries
 from git_theta.operations.context import Context
 from git_theta.operations.merging.assemble import assemble_manifest
 from git_theta.operations.merging.computed_results import find_result, remember_results, result_keys
-from git_theta.operations.merging.frame_merge import settle_frame
+from git_theta.operations.merging.frame_merge import FrameKey, FrameMerge, merge_frame
+from git_theta.words import join_some
 
-_FRAME_CONTESTED = "both sides changed what is no parameter: metadata, pickled values"
 _REMEMBER_EVERY = 256 << 20
 """Bytes of results that an interrupted merge may have computed in vain."""
+_BYTES_CONTESTED = "{} computes with parameters, and this may be more than metadata"
+_OURS_KEPT = "both sides changed {}; ours is kept"
 _NO_BASE = "there is no merge base to take it from"
 _SIDES = {"ours": 0, "theirs": 1, "base": BASE}
 """Strategies that take a side whatever is contested, also where no values could be computed with."""
@@ -70,12 +73,17 @@ class ContestedDecision(NamedTuple):
 
 
 class MergeResult(NamedTuple):
-    """What came of a plan: the file, what strategies did, and what is left to settle."""
+    """What came of a plan: the file, what strategies did, and what is left to settle.
+
+    ``frame_sources`` says, of a frame that is merged by keys, whose value was chosen for those that were contested;
+    None where the frame is one side's, or contested as one.
+    """
 
     manifest: Manifest
     plan: Plan
     applied: tuple[AppliedStrategy, ...]
     left: tuple[ContestedDecision, ...]
+    frame_sources: Mapping[str, int] | None = None
 
 
 class SettledPlan(NamedTuple):
@@ -97,32 +105,65 @@ _PreparedJob = tuple[str, _StrategyJob, Contest]
 """What its result is remembered under, the job, and its contest as the strategy prepared it."""
 
 
+class SettledBefore(NamedTuple):
+    """What was settled earlier of a conflict, beyond its plan.
+
+    Attributes:
+        computed: by name, entries that strategies made, for what the plan has settled since.
+        frame: by name, whose value was chosen for a contested key of the frame.
+    """
+
+    computed: Mapping[str, Entry] = MappingProxyType({})
+    frame: Mapping[str, int] = MappingProxyType({})
+
+
+NOTHING_SETTLED = SettledBefore()
+
+
 def apply_plan(
-    made: Plan, choose: Choose, settings: MergeSettings, context: Context, computed: Mapping[str, Entry] | None = None
+    made: Plan, choose: Choose, settings: MergeSettings, context: Context, before: SettledBefore = NOTHING_SETTLED
 ) -> MergeResult:
     """Carry out a plan.
 
     Args:
         made: what is to be merged.
-        choose: the strategy for a contested parameter, or None to leave it. It is asked about the frame too (a decision
-            without names) where more than one head changed what is no parameter: strategies that take a side settle
-            that, those that compute leave ours, and say so.
+        choose: the strategy for a contested parameter, or None to leave it. It is asked about the frame too where more
+            than one head changed what is no parameter: about each contested key, or, where the format tells no keys,
+            about all of it (a decision without names). Strategies that take a side settle that; those that compute
+            leave ours for plain values, and say so, and settle nothing that may be more.
         settings: how to compute.
         context: what to work with.
-        computed: by name, entries that strategies made earlier, for what the plan has settled since.
+        before: what was settled earlier.
 
     Everything that the manifest names is durable. Raises UsageError for strategies and options that do not exist,
     MissingObject and CorruptObject for parameters that cannot be read; nothing but unreachable objects is left then.
     """
-    made, _ = settle_frame(made, context)
-    settled = settle_plan(made, choose, settings, context)
-    file = assemble_manifest(settled.plan, {**(computed or {}), **settled.computed}, context)
-    return MergeResult(file, settled.plan, settled.applied, settled.left)
+    chooser = _FrameChooser(choose, before.frame, has_base=made.base is not None)
+    framed = merge_frame(made, context, chooser.choose_source)
+    settled = settle_plan(framed.plan, choose, settings, context, contested=framed.whole)
+    file = assemble_manifest(settled.plan, {**before.computed, **settled.computed}, context, framed.template)
+    about = [] if framed.whole else chooser.list_outcomes(framed)
+    framing = [item for item in about if isinstance(item, AppliedStrategy)]
+    unframed = [item for item in about if isinstance(item, ContestedDecision)]
+    sources = {item.decision.name: item.decision.source for item in framed.settled if item.decision.source is not None}
+    by_keys = framed.settled or framed.contested or framed.template
+    return MergeResult(
+        file,
+        settled.plan,
+        (*framing, *settled.applied),
+        (*unframed, *settled.left),
+        sources if by_keys else None,
+    )
 
 
-def settle_plan(made: Plan, choose: Choose, settings: MergeSettings, context: Context) -> SettledPlan:
-    """Settle what is contested, the frame too; what strategies compute is stored. See ``apply_plan``."""
-    made, about_frame = _choose_frame(made, choose)
+def settle_plan(
+    made: Plan, choose: Choose, settings: MergeSettings, context: Context, *, contested: str = ""
+) -> SettledPlan:
+    """Settle what is contested; what strategies compute is stored. See ``apply_plan``.
+
+    ``contested``: what of the frame, or of a file in one piece, is, in words.
+    """
+    made, about_frame = _choose_whole(made, choose, contested)
     sides, jobs, left = _sort_contested(made, choose, settings, context)
     new, applied = _run_jobs(jobs, context)
     settled = settle_contested(made, sides | {job.decision.name: _first_head(job.decision) for job in jobs})
@@ -132,20 +173,68 @@ def settle_plan(made: Plan, choose: Choose, settings: MergeSettings, context: Co
     return SettledPlan(settled, new, (*framing, *chosen, *applied), (*unframed, *left))
 
 
-def _choose_frame(made: Plan, choose: Choose) -> tuple[Plan, list[AppliedStrategy | ContestedDecision]]:
-    """The plan with a frame, and what was chosen for it: nothing where it is settled."""
+class _FrameChooser:
+    """Chooses for contested keys of a frame, and remembers by what."""
+
+    def __init__(self, choose: Choose, before: Mapping[str, int], *, has_base: bool) -> None:
+        self._choose = choose
+        self._before = before
+        self._has_base = has_base
+        self._choices: dict[str, Choice] = {}
+        self._kept: dict[str, Choice] = {}
+        self._reasons: dict[str, str] = {}
+
+    def choose_source(self, key: FrameKey) -> int | None:
+        """The head whose value is taken, or BASE; None to leave it contested."""
+        name = key.decision.name
+        if name in self._before:
+            return self._before[name]
+        choice = self._choose(key.decision)
+        if choice is None or choice.strategy == CONFLICT:
+            return None
+        source = _SIDES.get(choice.strategy)
+        if source is None and not key.plain:
+            self._reasons[name] = _BYTES_CONTESTED.format(choice.strategy)
+            return None
+        if source == BASE and not self._has_base:
+            self._reasons[name] = _NO_BASE
+            return None
+        (self._kept if source is None else self._choices)[name] = choice
+        return source or 0
+
+    def list_outcomes(self, framed: FrameMerge) -> list[AppliedStrategy | ContestedDecision]:
+        """What became of the contested keys: what strategies kept is told as one, about the frame."""
+        found: list[AppliedStrategy | ContestedDecision] = []
+        for choice in {str(choice): choice for choice in self._kept.values()}.values():
+            keys = [name for name, kept in self._kept.items() if str(kept) == str(choice)]
+            report = ContestReport(notes=[_OURS_KEPT.format(join_some(keys))])
+            found.append(AppliedStrategy(framed.plan.frame, choice, report))
+        found += [
+            AppliedStrategy(key.decision, self._choices[key.decision.name], ContestReport())
+            for key in framed.settled
+            if key.decision.name in self._choices
+        ]
+        for key in framed.contested:
+            reasons = filter(None, (self._reasons.get(key.decision.name), key.reason))
+            found.append(ContestedDecision(key.decision, "; ".join(reasons)))
+        return found
+
+
+def _choose_whole(made: Plan, choose: Choose, contested: str) -> tuple[Plan, list[AppliedStrategy | ContestedDecision]]:
+    """The plan with a frame, and what was chosen for it, where it is ``contested`` in one piece, or the file is."""
     if made.frame.source is not None:
         return made, []
     choice = choose(made.frame)
     if choice is None or choice.strategy == CONFLICT:
-        return made, [ContestedDecision(made.frame, _FRAME_CONTESTED)]
-    if made.whole and choice.strategy not in _SIDES:
-        return made, [ContestedDecision(made.frame, f"{choice.strategy} cannot compute with a file that is not split")]
-    side = _SIDES.get(choice.strategy, 0)
+        return made, [ContestedDecision(made.frame, contested)]
+    if choice.strategy not in _SIDES:
+        computes = f"{choice.strategy} cannot compute with a file that is not split"
+        reason = computes if made.whole else f"{_BYTES_CONTESTED.format(choice.strategy)}: {contested}"
+        return made, [ContestedDecision(made.frame, reason)]
+    side = _SIDES[choice.strategy]
     if side == BASE and made.base is None:
         return made, [ContestedDecision(made.frame, _NO_BASE)]
-    notes = [] if choice.strategy in _SIDES else [f"{_FRAME_CONTESTED}; ours is kept"]
-    return settle_contested(made, {}, frame=side), [AppliedStrategy(made.frame, choice, ContestReport(notes=notes))]
+    return settle_contested(made, {}, frame=side), [AppliedStrategy(made.frame, choice, ContestReport())]
 
 
 def _sort_contested(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import zip_longest
 
 from git_theta.errors import ConflictError, FormatError, PluginError
-from git_theta.formats.base import Part
+from git_theta.formats.base import Part, Template
 from git_theta.formats.building import build_file, read_checksums
 from git_theta.formats.guarded_format import GuardedFormat, load_format
 from git_theta.manifest.model import Entry, Manifest
@@ -18,13 +18,16 @@ from git_theta.operations.streams import BytesSource
 from git_theta.operations.templates import TAKE_A_SIDE, part_of, read_template
 
 
-def assemble_manifest(made: Plan, computed: Mapping[str, Entry], context: Context) -> Manifest:
+def assemble_manifest(
+    made: Plan, computed: Mapping[str, Entry], context: Context, template: Template | None = None
+) -> Manifest:
     """The merged file.
 
     Args:
         made: a plan; what is still contested is as the first head has it.
         computed: entries that strategies made, by name.
         context: what to work with.
+        template: the file to build like, where no head has its frame; by default that of the plan.
 
     No tensor is read that was not computed, unless its format writes checksums that no head declares. Raises
     ConflictError when no file can hold these parameters.
@@ -34,9 +37,10 @@ def assemble_manifest(made: Plan, computed: Mapping[str, Entry], context: Contex
         return like
     entries = merged_entries(made, computed)
     for there in (like, *made.heads):
-        if made.exact and _has_layout(there, like) and _has_values(there.parameters(), entries):
+        if made.exact and template is None and _has_layout(there, like) and _has_values(there.parameters(), entries):
             return there
-    return assemble_file(like, entries, [manifest for manifest in (*made.heads, made.base) if manifest], context)
+    known = [manifest for manifest in (*made.heads, made.base) if manifest]
+    return assemble_file(like, entries, known, context, template)
 
 
 def merged_entries(made: Plan, computed: Mapping[str, Entry]) -> list[Entry]:
@@ -48,7 +52,13 @@ def merged_entries(made: Plan, computed: Mapping[str, Entry]) -> list[Entry]:
     return [computed.get(place.name) or held[place.source][place.name] for place in made.layout]
 
 
-def assemble_file(like: Manifest, entries: Sequence[Entry], known: Sequence[Manifest], context: Context) -> Manifest:
+def assemble_file(
+    like: Manifest,
+    entries: Sequence[Entry],
+    known: Sequence[Manifest],
+    context: Context,
+    template: Template | None = None,
+) -> Manifest:
     """A file with these parameters, in this order, built like another one.
 
     Args:
@@ -56,6 +66,7 @@ def assemble_file(like: Manifest, entries: Sequence[Entry], known: Sequence[Mani
         entries: the parameters.
         known: files that may declare checksums of theirs.
         context: what to work with.
+        template: that of ``like``, where it was changed.
 
     Raises ConflictError when no file can hold these parameters.
     """
@@ -63,7 +74,7 @@ def assemble_file(like: Manifest, entries: Sequence[Entry], known: Sequence[Mani
     declared = _DeclaredChecksums(known, entries, reader, context)
     parts = [part_of(entry, context) for entry in entries]
     try:
-        runs = build_file(reader, parts, read_template(like, context), declared.find)
+        runs = build_file(reader, parts, template or read_template(like, context), declared.find)
     except FormatError as error:
         raise ConflictError(
             f"the merged parameters fit no {like.format} file: {error.message}",

@@ -15,7 +15,7 @@ from git_theta.merging.decisions import Decision
 from git_theta.operations.adding.clean import clean_stream
 from git_theta.operations.availability import require_entries
 from git_theta.operations.context import Context
-from git_theta.operations.merging.apply_plan import Choose, MergeResult, MergeSettings, apply_plan
+from git_theta.operations.merging.apply_plan import Choose, ContestedDecision, MergeResult, MergeSettings, apply_plan
 from git_theta.operations.merging.conflicts import Conflict, is_same_file
 from git_theta.operations.streams import Stream
 from git_theta.operations.worktree_files import claims_manifest, find_regular_file
@@ -23,13 +23,12 @@ from git_theta.operations.worktree_files import claims_manifest, find_regular_fi
 
 def resolve_conflict(conflict: Conflict, choose: Choose, settings: MergeSettings, context: Context) -> MergeResult:
     """The file with what ``choose`` settles of what is contested; see ``apply_plan`` for the rest."""
-    return apply_plan(conflict.settled_plan, choose, settings, context, conflict.computed)
+    return apply_plan(conflict.settled_plan, choose, settings, context, conflict.before)
 
 
-def find_left(conflict: Conflict, context: Context) -> list[Decision]:
+def find_left(conflict: Conflict, context: Context) -> tuple[ContestedDecision, ...]:
     """What is still contested, the frame too."""
-    merged = resolve_conflict(conflict, _choose_nothing, MergeSettings(), context)
-    return [left.decision for left in merged.left]
+    return resolve_conflict(conflict, _choose_nothing, MergeSettings(), context).left
 
 
 def is_untouched(conflict: Conflict, path: str, worktree: Path, context: Context) -> bool:

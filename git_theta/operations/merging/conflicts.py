@@ -15,14 +15,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from git_theta.errors import ManifestError
-from git_theta.manifest.model import Entry, Manifest
+from git_theta.manifest.model import Manifest
 from git_theta.manifest.text import decode_manifest, is_manifest
 from git_theta.merging.decisions import CONTESTED_STATES, Decision, identity_of
 from git_theta.merging.plan import Plan, plan_merge, settle_contested
-from git_theta.operations.merging.apply_plan import MergeResult
-
-FRAME_LABEL = "(frame)"
-"""What stands for everything that is no parameter, where contested parameters are listed."""
+from git_theta.operations.merging.apply_plan import NOTHING_SETTLED, MergeResult, SettledBefore
+from git_theta.operations.merging.frame_merge import FRAME_LABEL, is_frame_name
 
 
 class ConflictNote(NamedTuple):
@@ -30,9 +28,9 @@ class ConflictNote(NamedTuple):
 
     Attributes:
         path: the file.
-        left: names of what is still contested, FRAME among them: each parameter by its first name.
-        sources: what is settled, by name: whose entry it is, or is like.
-        frame: whose frame it is; None while that is contested.
+        left: names of what is still contested, the frame or its keys among them: each parameter by its first name.
+        sources: what is settled, by name: whose entry (or value of the frame) it is, or is like.
+        frame: whose frame it is; None while that is contested, and where it is merged by keys.
         file: what was written to the worktree: ours for what is left.
     """
 
@@ -47,13 +45,13 @@ class Conflict(NamedTuple):
     """A file in conflict, as far as it is settled.
 
     Attributes:
-        made: the plan of its stages, with what was settled.
-        computed: by name, what strategies made.
+        settled_plan: the plan of its stages, with what was settled.
+        before: what else was settled.
         note: where it was noted; None where nothing is known of what was done since the merge.
     """
 
     settled_plan: Plan
-    computed: Mapping[str, Entry]
+    before: SettledBefore
     note: ConflictNote | None
 
     @property
@@ -75,14 +73,17 @@ def open_conflict(sides: Sequence[Manifest | None], file: Path) -> Conflict | No
     made = plan_merge(base, [ours, theirs])
     note = _read_note(file)
     if note is None:
-        return Conflict(made, {}, None)
+        return Conflict(made, NOTHING_SETTLED, None)
     try:
-        settled = settle_contested(made, note.sources, frame=note.frame)
+        frame = {name: source for name, source in note.sources.items() if is_frame_name(name)}
+        chosen = {name: source for name, source in note.sources.items() if name not in frame}
+        settled = settle_contested(made, chosen, frame=note.frame)
     except ValueError:  # noted by another release, whose plans differ
-        return Conflict(made, {}, None)
+        return Conflict(made, NOTHING_SETTLED, None)
     names = {name for decision in made.decisions if decision.name in note.sources for name in decision.names}
     computed = {entry.name: entry for entry in note.file.parameters() if entry.name in names}
-    return Conflict(settled, {name: entry for name, entry in computed.items() if name}, note)
+    before = SettledBefore({name: entry for name, entry in computed.items() if name}, frame)
+    return Conflict(settled, before, note)
 
 
 def contested_names(made: Plan) -> tuple[str, ...]:
@@ -100,13 +101,15 @@ def note_of(path: str, merged: MergeResult) -> ConflictNote:
     decisions = [decision for decision in merged.plan.decisions if decision.state in CONTESTED_STATES]
     sources = {decision.name: decision.source for decision in decisions if decision.source is not None}
     left = tuple(decision_label(item.decision) for item in merged.left)
-    return ConflictNote(path, left, sources, merged.plan.frame.source, merged.manifest)
+    if merged.frame_sources is None:
+        return ConflictNote(path, left, sources, merged.plan.frame.source, merged.manifest)
+    return ConflictNote(path, left, {**sources, **merged.frame_sources}, None, merged.manifest)
 
 
 def find_ours(left: Sequence[str], ours: Manifest, file: Manifest) -> list[str]:
     """Which of these contested parameters a file has just as ours has them, or lacks as ours does."""
     here, there = _identities_of(ours), _identities_of(file)
-    return [name for name in left if name != FRAME_LABEL and here.get(name) == there.get(name)]
+    return [name for name in left if not is_frame_name(name) and here.get(name) == there.get(name)]
 
 
 def is_same_file(one: Manifest, other: Manifest) -> bool:

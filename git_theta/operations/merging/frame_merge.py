@@ -1,32 +1,212 @@
-"""Whether heads that have different frames really differ in anything but their parameters.
+"""Frames merged as values: what each head says anew beside the parameters, by key.
 
-A torch archive writes checksums of its tensors into its frame, and every frame lists names and shapes. So frames differ
-whenever parameters do, and ids cannot say more. A format can: a head's frame that comes out when the format rebuilds
-the base's around that head's parameters holds nothing new, but for what a writer derives from all of the file.
+Every frame lists names and shapes, and a torch archive has checksums of its tensors in it, so frames differ whenever
+parameters do, and ids cannot say more. A format can: it tells the facts of a frame, which are merged like parameters.
+What comes out has the frame of a head that says just that, or of the first one with the others' facts put in.
+
+Of a format that tells no facts, a head's frame that comes out when the format rebuilds the base's around that head's
+parameters holds nothing new, but for what a writer derives; where more than one holds something new, it is contested
+in one piece.
 """
 
 from __future__ import annotations
 
-from git_theta.formats.guarded_format import load_format
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from git_theta.errors import ConflictError, FormatError, PluginError
+from git_theta.formats.base import Fact, Template
+from git_theta.formats.guarded_format import GuardedFormat, load_format
+from git_theta.manifest.model import Manifest
+from git_theta.merging.decisions import BASE, Decision, DecisionState, classify_settled, names_of, trivial_merge
 from git_theta.merging.plan import Plan, settle_contested
 from git_theta.operations.context import Context
-from git_theta.operations.templates import is_rebuilt_from, read_template
+from git_theta.operations.templates import TAKE_A_SIDE, is_rebuilt_from, read_template
+from git_theta.words import join_some
+
+FRAME_LABEL = "(frame)"
+"""What stands for everything that is no parameter, where contested parameters are listed; a key of it follows."""
+
+_FRAME_CONTESTED = "both sides changed what is no parameter, and its format cannot tell what"
+_FILE_CONTESTED = "both sides changed it, and it is kept whole, not by parameters"
+_ENTANGLED = "it can only be taken from one side with all that is no parameter, not by keys"
 
 
-def settle_frame(made: Plan, context: Context) -> tuple[Plan, bool]:
-    """The plan with the frame of the one head that changed it; and whether the frame is settled.
+class FrameKey(NamedTuple):
+    """What the heads did to one key of the frame.
 
-    It is contested where more than one head changed what is no parameter: the plan then keeps the first head's.
-    Without a base the first head stands for it, and no other may differ.
+    Attributes:
+        decision: the decision, which is called ``(frame) KEY``; settled by the chosen source, where there is one.
+        plain: whether all that is contested are plain values.
+        reason: what each says, in words.
     """
-    if made.whole or made.frame.source is not None:
-        return made, True
+
+    decision: Decision
+    plain: bool
+    reason: str
+
+
+class FrameMerge(NamedTuple):
+    """The frame of a merged file, as far as it is settled.
+
+    Attributes:
+        plan: the plan, with the head whose frame is the template of the result.
+        template: a frame to build like that no head has; None for that of the plan's template.
+        contested: the keys that are contested still; what the first head has stands for them.
+        settled: the keys that were contested and have been chosen.
+        whole: why the frame can only be settled as one; "" where it is settled, or contested by keys.
+    """
+
+    plan: Plan
+    template: Template | None = None
+    contested: tuple[FrameKey, ...] = ()
+    settled: tuple[FrameKey, ...] = ()
+    whole: str = ""
+
+
+def is_frame_name(name: str) -> bool:
+    """Whether a decision of this name is about the frame, or a key of it, not about a parameter."""
+    return name in ("", FRAME_LABEL) or name.startswith(f"{FRAME_LABEL} ")
+
+
+def merge_frame(made: Plan, context: Context, choose: Callable[[FrameKey], int | None]) -> FrameMerge:
+    """Merge what is no parameter.
+
+    Args:
+        made: the plan.
+        context: what to work with.
+        choose: the source of a contested key: a head, BASE, or None to leave it.
+
+    Raises ConflictError where a frame is too large to be read, or the format fails; MissingObject, CorruptObject.
+    """
+    if made.frame.source is not None:
+        return FrameMerge(made)
+    if made.whole:
+        return FrameMerge(made, whole=_FILE_CONTESTED)
     ancestor = made.base or made.heads[0]
     if {head.format for head in made.heads} != {ancestor.format}:
-        return made, False
+        return FrameMerge(made, whole="the sides have different formats")
+    try:
+        return _merge_facts(made, load_format(made.format), context, choose) or _merge_whole(made, context)
+    except PluginError as error:
+        raise ConflictError(error.message, hint=f"{error.hint} {TAKE_A_SIDE}") from error
+
+
+def _merge_whole(made: Plan, context: Context) -> FrameMerge:
+    """The frame of the one head that changed it. Without a base the first one stands for it: no other may differ."""
     reader = load_format(made.format)
-    base = read_template(ancestor, context)
+    base = read_template(made.base or made.heads[0], context)
     news = [index for index, head in enumerate(made.heads) if not is_rebuilt_from(head, base, reader, context)]
     if len(news) > (1 if made.base else 0):
-        return made, False
-    return settle_contested(made, {}, frame=news[0] if news else 0), True
+        return FrameMerge(made, whole=_FRAME_CONTESTED)
+    return FrameMerge(settle_contested(made, {}, frame=news[0] if news else 0))
+
+
+class _FrameSides(NamedTuple):
+    """The frames of base (None without one) and heads, and what they say."""
+
+    templates: Mapping[int, Template]
+    facts: Mapping[int, Mapping[str, Fact]]
+
+    def fact(self, source: int, key: str) -> Fact | None:
+        return self.facts.get(source, {}).get(key)
+
+
+def _merge_facts(
+    made: Plan, reader: GuardedFormat, context: Context, choose: Callable[[FrameKey], int | None]
+) -> FrameMerge | None:
+    """The frame merged by keys; None where the format, or one of the frames, does not tell them."""
+    sides = _read_sides(made, reader, context)
+    if sides is None:
+        return None
+    outcome: dict[str, int] = {}
+    contested: list[FrameKey] = []
+    settled: list[FrameKey] = []
+    for key in _shared_keys(made, sides):
+        item = _decide_key(made, key, sides)
+        source = item.decision.source
+        if source is None:
+            source = choose(item)
+            found = item._replace(decision=item.decision._replace(source=source))
+            (contested if source is None else settled).append(found)
+        outcome[key] = 0 if source is None else source
+    return _build_frame(made, reader, sides, outcome)._replace(contested=tuple(contested), settled=tuple(settled))
+
+
+def _read_sides(made: Plan, reader: GuardedFormat, context: Context) -> _FrameSides | None:
+    sources = [*range(len(made.heads)), *([BASE] if made.base else [])]
+    templates: dict[int, Template] = {}
+    facts: dict[int, Mapping[str, Fact]] = {}
+    for source in sources:
+        templates[source] = read_template(made.manifest(source), context)
+        try:
+            found = reader.read_facts(templates[source])
+        except FormatError:
+            return None
+        if found is None:
+            return None
+        facts[source] = found
+    return _FrameSides(templates, facts)
+
+
+def _shared_keys(made: Plan, sides: _FrameSides) -> Iterator[str]:
+    """The keys to decide about, sorted. How a tensor is kept that some lack goes with the tensor."""
+    named = [set(_all_names(made.manifest(source))) for source in sides.facts]
+    some, everywhere = set().union(*named), set.intersection(*named)
+    about = {key: fact.tensor for facts in sides.facts.values() for key, fact in facts.items()}
+    for key in sorted(about):
+        if about[key] not in some or about[key] in everywhere:
+            yield key
+
+
+def _all_names(manifest: Manifest) -> Iterator[str]:
+    for entry in manifest.parameters():
+        yield from names_of(entry)
+
+
+def _decide_key(made: Plan, key: str, sides: _FrameSides) -> FrameKey:
+    base, heads = sides.fact(BASE, key), [sides.fact(index, key) for index in range(len(made.heads))]
+    by, source = trivial_merge(base and base.content, [fact and fact.content for fact in heads])
+    if source is not None:
+        state = classify_settled(by, had=base is not None, has=heads[source] is not None)
+    elif base is None:
+        state = DecisionState.ADDED_DIFFERENTLY
+    else:
+        state = DecisionState.CONTESTED if all(heads) else DecisionState.REMOVED_MODIFIED
+    decision = Decision((f"{FRAME_LABEL} {key}",), state, by, source, (), ((),) * len(heads))
+    labelled = [("base", base)] if made.base else []
+    words = [
+        f"{label} {fact.text if fact else 'none'}" for label, fact in [*labelled, *zip(made.labels, heads, strict=True)]
+    ]
+    return FrameKey(decision, all(fact.plain for fact in (base, *heads) if fact), "; ".join(words))
+
+
+def _build_frame(made: Plan, reader: GuardedFormat, sides: _FrameSides, outcome: Mapping[str, int]) -> FrameMerge:
+    """The plan with a head that says just what comes out; else with the first that can be made to."""
+
+    def differing(head: int) -> list[str]:
+        return [
+            key
+            for key, source in outcome.items()
+            if _content(sides.fact(source, key)) != _content(sides.fact(head, key))
+        ]
+
+    news = {source: differing(source) for source in sides.facts}
+    if agreeing := [settle_contested(made, {}, frame=source) for source, keys in news.items() if not keys]:
+        return FrameMerge(next((plan for plan in agreeing if plan.exact), agreeing[0]))
+    for head in sorted(range(len(made.heads)), key=lambda head: len(news[head])):
+        try:
+            takes = {key: sides.templates[outcome[key]] for key in news[head]}
+            template = reader.take_facts(sides.templates[head], takes)
+        except FormatError:
+            continue
+        return FrameMerge(settle_contested(made, {}, frame=head), template)
+    return FrameMerge(made, whole=f"{join_some(_newest_keys(news), most=3)}: {_ENTANGLED}")
+
+
+def _content(fact: Fact | None) -> bytes | None:
+    return fact and fact.content
+
+
+def _newest_keys(news: Mapping[int, Sequence[str]]) -> list[str]:
+    return sorted({key for keys in news.values() for key in keys})

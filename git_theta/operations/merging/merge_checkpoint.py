@@ -11,12 +11,16 @@ from typing import NamedTuple
 
 from git_theta.checkpoints.index_file import merge_indexes
 from git_theta.manifest.model import Entry, Manifest
-from git_theta.merging.decisions import identity_of, names_of
+from git_theta.merging.catalogue import load_strategy
+from git_theta.merging.decisions import Decision, identity_of, names_of
+from git_theta.merging.policy import CONFLICT, Choice
 from git_theta.merging.shard_layouts import merge_layouts
 from git_theta.operations.context import Context
 from git_theta.operations.merging.apply_plan import Choose, MergeResult, MergeSettings, settle_plan
 from git_theta.operations.merging.assemble import assemble_file, merged_entries
 from git_theta.operations.merging.checkpoint_plans import CheckpointPlan, choose_leader, contest_metadata
+
+_METADATA_CONTESTED = "the sides changed what the files say beside their tensors"
 
 
 class MergedCheckpoint(NamedTuple):
@@ -38,7 +42,7 @@ def merge_checkpoint(
 ) -> MergedCheckpoint:
     """Carry out a plan; the errors are those of ``apply_plan``. What is left contested is as the first head has it."""
     made, alike = contest_metadata(made, context)
-    settled = settle_plan(made.parameters, choose, settings, context)
+    settled = settle_plan(made.parameters, _keep_ours(choose), settings, context, contested=_METADATA_CONTESTED)
     entries = {entry.name or "": entry for entry in merged_entries(settled.plan, settled.computed)}
     layout = place_parameters(made, entries)
     shards = {
@@ -48,6 +52,23 @@ def merge_checkpoint(
     whole = Manifest(settled.plan.format, sum(entry.size for entry in entries.values()), tuple(entries.values()))
     result = MergeResult(whole, settled.plan, settled.applied, settled.left)
     return MergedCheckpoint(shards, _write_index(made, shards, whole), result)
+
+
+def _keep_ours(choose: Choose) -> Choose:
+    """The same choices; ours for contested metadata, where a strategy that computes was chosen."""
+
+    def choose_or_keep(decision: Decision) -> Choice | None:
+        choice = choose(decision)
+        if (
+            choice is None
+            or decision.names
+            or choice.strategy == CONFLICT
+            or not load_strategy(choice.strategy).numeric
+        ):
+            return choice
+        return Choice("ours", {}, choice.origin)
+
+    return choose_or_keep
 
 
 def place_parameters(made: CheckpointPlan, names: Iterable[str]) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from git_theta import parameters
@@ -16,6 +16,7 @@ from git_theta.merging.plan import Plan
 from git_theta.merging.plan_rendering import explain_decision
 from git_theta.operations.context import Context
 from git_theta.operations.merging.apply_plan import AppliedStrategy, ContestedDecision, MergeResult
+from git_theta.operations.merging.frame_merge import is_frame_name
 
 TRAILER = "Theta-Merge"
 VERSION = 1
@@ -35,9 +36,8 @@ def record_merge(path: str, merged: MergeResult, agree: Agree = lambda _: ()) ->
     plan = merged.plan
     applied = {item.decision.names: item for item in merged.applied}
     left = {item.decision.names: item for item in merged.left}
-    told = [
-        decision for decision in (plan.frame, *plan.decisions) if decision.names or _is_open(decision, applied, left)
-    ]
+    decisions = (item.decision for items in (merged.applied, merged.left) for item in items)
+    framing = {decision.names: decision for decision in decisions if is_frame_name(decision.name)}
     return {
         "path": path,
         "format": plan.format,
@@ -45,7 +45,7 @@ def record_merge(path: str, merged: MergeResult, agree: Agree = lambda _: ()) ->
         "counts": {state.value: count for state, count in plan.counts.items()},
         "parameters": [
             _parameter_record(plan, decision, applied.get(decision.names), left.get(decision.names), agree)
-            for decision in told
+            for decision in (*framing.values(), *plan.decisions)
             if decision.state is not DecisionState.UNCHANGED
         ],
     }
@@ -91,10 +91,6 @@ def as_json(records: Sequence[Record]) -> str:
 def as_markdown(records: Iterable[Record]) -> str:
     """The report for people."""
     return "\n".join(["# Merge report", "", *(line for file in records for line in _file_section(file))])
-
-
-def _is_open(decision: Decision, *outcomes: Mapping[tuple[str, ...], AppliedStrategy | ContestedDecision]) -> bool:
-    return any(decision.names in outcome for outcome in outcomes)
 
 
 def _parameter_record(

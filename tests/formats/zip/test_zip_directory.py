@@ -223,3 +223,46 @@ def test_what_python_appends_to_an_archive_is_one_archive() -> None:
     with zipfile.ZipFile(buffer, "a") as written:
         written.writestr("late", b"late")
     assert contents_of(buffer.getvalue()) == {**CONTENTS, "late": b"late"}
+
+
+# Several in one, and stories that differ -----------------------------------------------------------------------------
+
+
+def piped(contents: dict[str, bytes] = CONTENTS) -> bytes:
+    """An archive whose sizes follow the data."""
+    pipe = Pipe()
+    with zipfile.ZipFile(pipe, "w") as written:
+        for name, content in contents.items():
+            with written.open(name, "w") as member:
+                member.write(content)
+    return pipe.getvalue()
+
+
+@pytest.mark.parametrize("field", [4, 8, 12])
+def test_a_data_descriptor_that_contradicts_the_directory_is_refused(field: int) -> None:
+    """Readers that stream go by the one, all others by the other: neither story is the file's."""
+    data = piped()
+    with pytest.raises(FormatError, match="data descriptor disagree"):
+        read_directory(BytesSource(patched(data, b"PK\7\x08", field, "<L", 7)))
+    with pytest.raises(FormatError, match="data descriptor disagree"):
+        read_directory(BytesSource(patched(data, b"PK\7\x08", 0, "<L", 7)))
+
+
+@pytest.mark.parametrize(("field", "layout"), [(10, "<H"), (12, "<L"), (16, "<L")])
+def test_two_directories_are_refused(monkeypatch: pytest.MonkeyPatch, field: int, layout: str) -> None:
+    """The plain end names one, the zip64 end another: each is honoured by some readers."""
+    monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 4)
+    data = archive()
+    assert contents_of(data) == CONTENTS
+    with pytest.raises(FormatError, match="two ends disagree"):
+        read_directory(BytesSource(patched(data, END, field, layout, 1)))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [archive() + archive(), archive() * 3, piped() * 2, b"before it" + archive(), archive()[:40] + archive()],
+    ids=["two", "three", "two with descriptors", "data before it", "a member's start before it"],
+)
+def test_several_archives_in_a_row_are_none(data: bytes) -> None:
+    with pytest.raises(FormatError):
+        read_directory(BytesSource(data))

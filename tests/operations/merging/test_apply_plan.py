@@ -8,7 +8,7 @@ from git_theta.errors import MissingObject, UsageError
 from git_theta.merging.decisions import Decision
 from git_theta.merging.plan import plan_merge, settle_contested
 from git_theta.operations.context import Context
-from git_theta.operations.merging.apply_plan import MergeResult, MergeSettings, apply_plan
+from git_theta.operations.merging.apply_plan import MergeResult, MergeSettings, SettledBefore, apply_plan
 from tests.operations.stored_checkpoints import always, bytes_of, checkpoint, stored
 from tests.sandbox import safetensors_bytes
 
@@ -65,7 +65,7 @@ def test_what_was_computed_before_is_kept(context: Context) -> None:
     base, *heads = (stored(context, file) for file in files)
     [computed, _] = stored(context, checkpoint({"a": b"cccc", "b": b""})).parameters()
     made = settle_contested(plan_merge(base, heads), {"a": 0})
-    found = apply_plan(made, always("theirs"), MergeSettings(), context, {"a": computed})
+    found = apply_plan(made, always("theirs"), MergeSettings(), context, SettledBefore({"a": computed}))
     assert bytes_of(found.manifest, context) == checkpoint({"a": b"cccc", "b": b"tttt"})
     assert [one.decision.name for one in found.applied] == ["b"]
 
@@ -82,8 +82,8 @@ METADATA = [checkpoint(BASE, {"by": who}) for who in ("base", "ours", "theirs")]
 
 def test_a_frame_that_both_changed_is_left_where_nothing_is_chosen(context: Context) -> None:
     found = merged(context, METADATA)
-    assert names(found) == [""] and "metadata" in found.left[0].reason
-    assert found.plan.frame.source is None
+    assert names(found) == ["(frame) by"]
+    assert found.left[0].reason == "base 'base'; ours 'ours'; theirs 'theirs'"
     assert bytes_of(found.manifest, context) == METADATA[1]
 
 
