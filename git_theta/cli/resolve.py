@@ -18,9 +18,11 @@ from git_theta.cli.progress import Meter
 from git_theta.errors import ThetaError, UsageError
 from git_theta.merging.catalogue import load_strategy
 from git_theta.merging.policy import CONFLICT, EVERYTHING, Policy, make_global_rule, make_rule
+from git_theta.merging.treatments import choose_by_policy
 from git_theta.operations.context import Context
 from git_theta.operations.merging.apply_plan import Choose, ContestedDecision, MergeResult
 from git_theta.operations.merging.conflicts import FRAME_LABEL, Conflict
+from git_theta.operations.merging.merge_remarks import describe_remarks
 from git_theta.operations.merging.merge_report import Record, record_merge, trailers
 from git_theta.repository.open_conflicts import find_conflicted
 from git_theta.repository.policy_sources import policy_for
@@ -71,8 +73,7 @@ def command(
     def chooser(conflict: Conflict, context: Context, path: str) -> Choose:
         if interactive:
             return ask_choices(conflict, display_path(path, top), only, context)
-        chosen = policy or policy_for(path, top, read_merge_options())
-        return lambda decision: chosen.choose(path, *decision.names)
+        return choose_by_policy(policy or policy_for(path, top, read_merge_options()), path)
 
     jobs = [
         ConflictJob(file, repository, top, partial(chooser, path=file.path), boundary.warn, Meter()) for file in files
@@ -138,6 +139,8 @@ def _append_line(job: ConflictJob, merged: MergeResult | None) -> None:
     for applied in merged.applied:
         for note in applied.report.notes:
             boundary.warn(f"{path}: {applied.decision.name or FRAME_LABEL}: {note}")
+    for remark in describe_remarks(merged):
+        boundary.warn(f"{path}: {remark}")
     settled = f"{len(merged.applied)} settled"
     if not merged.left:
         click.echo(f"{path}: {settled}, nothing left; staged")

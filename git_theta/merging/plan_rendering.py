@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from git_theta.merging.decisions import BASE, Decision, DecisionState, Entries, names_of
 from git_theta.merging.plan import Plan
 from git_theta.merging.policy import Choice
+from git_theta.merging.treatments import StrategyChooser, find_kind_of, treat_decision
 from git_theta.words import escape_unprintable
 
 SCHEMA_VERSION = 1
 """Of the schema: it grows when a program that read the former one would be misled."""
-
-StrategyChooser = Callable[[Decision], Choice | None]
-"""The strategy for a contested decision; None: a conflict."""
 
 _REASONS = {
     DecisionState.UNCHANGED: "nobody changed it",
@@ -82,8 +80,9 @@ def render_plan(plan: Plan, choose: StrategyChooser | None = None) -> str:
             f"contested: {escape_unprintable(decision.name) or 'the file'}: {explain_decision(plan, decision)}"
         )
         if choose:
-            choice = choose(decision)
-            lines.append(f"    {choice} ({choice.origin})" if choice else "    conflict")
+            treated = treat_decision(decision, choose(decision))
+            choice, because = treated.choice, f" ({treated.reason})" if treated.reason else ""
+            lines.append(f"    {choice} ({choice.origin})" if choice else f"    conflict{because}")
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -114,7 +113,11 @@ def _decision_json(plan: Plan, decision: Decision, choose: StrategyChooser | Non
         "take": None if decision.source is None else _label(plan, decision.source),
         "reason": explain_decision(plan, decision),
     }
-    return data | {"strategy": _choice_json(choose(decision))} if choose else data
+    if choose is None:
+        return data
+    kind, treated = find_kind_of(decision), treat_decision(decision, choose(decision))
+    kinds = {"kind": kind.name if kind else None} if decision.names else {}
+    return data | kinds | {"strategy": _choice_json(treated.choice)}
 
 
 def _choice_json(choice: Choice | None) -> dict[str, Any] | None:

@@ -17,6 +17,7 @@ from git_theta.merging.policy import CONFLICT, Choice
 from git_theta.operations.context import Context, Progress
 from git_theta.operations.merging.apply_plan import ContestedDecision, MergeResult, apply_plan
 from git_theta.operations.merging.file_plans import FilePlan
+from git_theta.operations.merging.merge_remarks import describe_remarks
 from git_theta.operations.merging.merge_report import Record, agreement_measure, record_merge, trailers
 from git_theta.operations.restoring.materialise import require_room
 from git_theta.operations.restoring.restore import require_objects
@@ -141,6 +142,8 @@ def _merge_case(item: FilePlan, asked: MergeOptions, context: Context, top: Path
         if not applied.decision.names:
             for note in applied.report.notes:
                 context.warn(f"{item.path}: {note}")
+    for remark in describe_remarks(done):
+        context.warn(f"{item.path}: {remark}")
     return done
 
 

@@ -6,7 +6,7 @@ the merged file holds ours for it, and says so.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -23,6 +23,7 @@ from git_theta.merging.devices import one_thread_each
 from git_theta.merging.execution import library_for, merge_bytes
 from git_theta.merging.plan import Plan, settle_contested
 from git_theta.merging.policy import CONFLICT, Choice, prefix_origin
+from git_theta.merging.treatments import StrategyChooser, Treated, treat_decision, weigh_kind
 from git_theta.operations.adding.known_parts import KnownParts
 from git_theta.operations.adding.part_label import PartLabel
 from git_theta.operations.adding.part_writer import PartWriter
@@ -36,7 +37,7 @@ _NO_BASE = "there is no merge base to take it from"
 _SIDES = {"ours": 0, "theirs": 1, "base": BASE}
 """Strategies that take a side whatever is contested, also where no values could be computed with."""
 
-Choose = Callable[[Decision], Choice | None]
+Choose = StrategyChooser
 
 
 class MergeSettings(NamedTuple):
@@ -48,12 +49,16 @@ class MergeSettings(NamedTuple):
 
 
 class AppliedStrategy(NamedTuple):
-    """A parameter that a strategy settled, and with which settings; or the frame, whose decision has no name."""
+    """A parameter that a strategy settled, and with which settings; or the frame, whose decision has no name.
+
+    ``kind`` is the name of what it is, where it is no weight and another strategy had been chosen.
+    """
 
     decision: Decision
     choice: Choice
     report: ContestReport
     settings: MergeSettings = MergeSettings()
+    kind: str = ""
 
 
 class ContestedDecision(NamedTuple):
@@ -79,6 +84,7 @@ class _StrategyJob(NamedTuple):
     decision: Decision
     choice: Choice
     contest: Contest
+    kind: str
 
 
 def apply_plan(
@@ -136,19 +142,28 @@ def _sort_contested(
     jobs: list[_StrategyJob] = []
     left: list[ContestedDecision] = []
     for decision in () if made.whole else made.contested:
-        choice = choose(decision)
+        treated = treat_decision(decision, choose(decision))
+        choice = treated.choice
         if choice is None or choice.strategy == CONFLICT:
-            left.append(ContestedDecision(decision, ""))
+            left.append(ContestedDecision(decision, treated.reason))
         elif _SIDES.get(choice.strategy) == BASE and made.base is None:
             left.append(ContestedDecision(decision, _NO_BASE))
         elif choice.strategy in _SIDES and _SIDES[choice.strategy] < len(made.heads):
             sides[decision.name] = _SIDES[choice.strategy]
         else:
             try:
-                jobs.append(_StrategyJob(decision, choice, _make_contest(decision, choice, settings, context)))
+                jobs.append(_make_job(decision, treated, choice, settings, context))
             except ConflictError as error:
                 left.append(ContestedDecision(decision, error.message))
     return sides, jobs, left
+
+
+def _make_job(
+    decision: Decision, treated: Treated, choice: Choice, settings: MergeSettings, context: Context
+) -> _StrategyJob:
+    weights = weigh_kind(treated, settings.weights)
+    contest = _make_contest(decision, choice, settings._replace(weights=weights), context)
+    return _StrategyJob(decision, choice, contest, treated.kind.name if treated.kind else "")
 
 
 def _make_contest(decision: Decision, choice: Choice, settings: MergeSettings, context: Context) -> Contest:
@@ -188,7 +203,7 @@ def _run_jobs(jobs: Sequence[_StrategyJob], context: Context) -> tuple[dict[str,
             label = PartLabel(entry.name, entry.dtype, entry.shape, entry.views)
             writer.add_computed(label, found.spec.dtype.width, partial(merge_bytes, strategy, found))
             settings = MergeSettings(found.weights if strategy.takes_weights else None, found.seed)
-            applied.append(AppliedStrategy(job.decision, job.choice, found.report, settings))
+            applied.append(AppliedStrategy(job.decision, job.choice, found.report, settings, job.kind))
     return {entry.name or "": entry for entry in writer.entries()}, applied
 
 
