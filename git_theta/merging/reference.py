@@ -9,6 +9,7 @@ from git_theta import registry
 from git_theta.merging.base import Strategy
 from git_theta.merging.catalogue import load_strategy
 from git_theta.merging.checks import FLOATING
+from git_theta.merging.groups import GROUP_PATTERNS
 from git_theta.merging.kinds import KIND_PATTERNS, KINDS
 from git_theta.merging.options import Option
 
@@ -53,11 +54,24 @@ separate; with `...` around it, of parts anywhere in it. Upper case is as good a
 """
 
 
+GROUPS_INTRODUCTION = """\
+## Groups: what means something only together
+
+Codes of one head beside scales of another are a wrong model that loads without a word. So the members of a group are
+one decision: contested together where heads changed any of them differently, taken from one side together, and left
+contested by every strategy that computes. To average quantised models, merge what they were quantised from, and
+quantise the result.
+
+Names of members are alike up to the ends below; `=` is the bare name that the others go on from. Ends that hold codes
+or indices make a group with any of their companions, where they have one of the dtypes.
+"""
+
+
 def render_reference() -> str:
     """The whole page, Markdown."""
     strategies = [load_strategy(name) for name in registry.BUILT_IN["merges"]]
     described = (line for strategy in strategies for line in _render_strategy(strategy))
-    return "\n".join([INTRODUCTION, *described, *_render_kinds()]).rstrip("\n") + "\n"
+    return "\n".join([INTRODUCTION, *described, *_render_kinds(), *_render_groups()]).rstrip("\n") + "\n"
 
 
 def _render_kinds() -> Iterator[str]:
@@ -67,6 +81,16 @@ def _render_kinds() -> Iterator[str]:
         kind = KINDS[pattern.kind]
         names = " ".join(f"`{name}`" for name in pattern.names.split())
         yield f"| {kind.name} | {kind.holds} | {kind.treatment} | {', '.join(pattern.dtypes)} | {names} |"
+
+
+def _render_groups() -> Iterator[str]:
+    yield f"\n{GROUPS_INTRODUCTION}"
+    yield "| group | codes | companions | dtypes of codes |\n|---|---|---|---|"
+    for pattern in GROUP_PATTERNS:
+        codes, companions = (
+            " ".join(f"`{end}`" for end in ends.split()) for ends in (pattern.codes, pattern.companions)
+        )
+        yield f"| {pattern.group.name} | {codes} | {companions} | {pattern.dtypes or 'any'} |"
 
 
 def _render_strategy(strategy: Strategy) -> Iterator[str]:

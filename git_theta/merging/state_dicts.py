@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from git_theta.errors import ConflictError
 from git_theta.merging import options as declared
-from git_theta.merging.base import STRATEGIES, Contest, PickResult, Strategy
+from git_theta.merging.base import STRATEGIES, Contest, Operand, PickResult, Strategy
 from git_theta.merging.catalogue import load_strategy
 from git_theta.merging.checks import check_contest, check_heads
+from git_theta.merging.decisions import BASE, SIDES, trivial_merge
 from git_theta.merging.execution import library_for, merge_arrays
 from git_theta.merging.given import GivenOperand, operand_of
+from git_theta.merging.groups import Group, find_groups
 from git_theta.merging.kinds import find_kind
 from git_theta.merging.policy import Choice
 from git_theta.merging.treatments import treat_choice, weigh_kind
@@ -94,8 +96,9 @@ def merge_state_dicts(
         seed: see ``merge_tensors``.
         device: where to compute, as torch spells it; None for where each parameter's first tensor is.
         by_kind: whether a strategy that computes leaves alone what is no weight, as `git theta merge` does: of counters
-            the largest is taken, of statistics and an optimizer's moments the weighted mean, constants have to be equal
-            (docs/reference/strategies.md has the kinds).
+            the largest is taken, of statistics and an optimizer's moments the weighted mean, constants have to be
+            equal, and groups (codes and scales, indices and values) are taken from one side together or conflict.
+            docs/reference/strategies.md has kinds and groups.
         **options: see ``merge_tensors``.
 
     Returns:
@@ -114,15 +117,20 @@ def merge_state_dicts(
     make = partial(Contest, weights=weighted, options=values, seed=seed)
     names = dict.fromkeys(name for branch in [*branches, base or {}] for name in branch)
     jobs = [_Job(method, _contest(name, branches, base, device, method, make)) for name in names]
-    return _merge([_treat_job(job, options) for job in jobs] if by_kind else jobs)
+    return _merge(_join_groups([_treat_job(job, options) for job in jobs]) if by_kind else jobs)
 
 
 class _Job(NamedTuple):
-    """A contest, and what it is merged by; None where that is refused, with the reason."""
+    """A contest, and what it is merged by; None where that is refused, with the reason.
+
+    Of a member of a group, what came out for all of it may be ``settled``; else nothing settles the member alone.
+    """
 
     strategy: Strategy | None
     contest: Contest
     reason: str = ""
+    settled: PickResult | None = None
+    in_group: bool = False
 
 
 def _treat_job(job: _Job, given: Mapping[str, Any]) -> _Job:
@@ -146,6 +154,40 @@ def _treat_job(job: _Job, given: Mapping[str, Any]) -> _Job:
             library=library_for(strategy, contest.device),
         ),
     )
+
+
+def _join_groups(jobs: Sequence[_Job]) -> list[_Job]:
+    """The jobs with members of a group decided together: taken from one side, or refused."""
+    by_name = {job.contest.name: job for job in jobs}
+    contests = [job.contest for job in jobs]
+    versions = [
+        {contest.name: found for contest in contests if (found := _operand_at(contest, position)) is not None}
+        for position in (*range(len(contests[0].branches) if contests else 0), BASE)
+    ]
+    for group, names in find_groups(versions, lambda operand: operand.spec.dtype.name):
+        if group.reason:
+            by_name |= {name: _join_job(group, name, names, by_name) for name in names}
+    return [by_name[job.contest.name] for job in jobs]
+
+
+def _join_job(group: Group, name: str, names: Sequence[str], jobs: Mapping[str, _Job]) -> _Job:
+    """The job of one member: what a side has of it, where ids or the strategy take one; a refusal where it computes."""
+    job, contests = jobs[name], [jobs[member].contest for member in names]
+
+    def identify(position: int) -> tuple[Any, ...]:
+        found = [_operand_at(contest, position) for contest in contests]
+        return tuple([operand and (operand.oid, operand.spec) for operand in found])
+
+    _, source = trivial_merge(identify(BASE), list(map(identify, range(len(job.contest.branches)))))
+    if source is None and job.strategy:
+        source = SIDES.get(job.strategy.name)
+    if source is not None:
+        return job._replace(settled=PickResult(_operand_at(job.contest, source)))
+    return _Job(None, job.contest, f"{group.reason}: no strategy computes with them", in_group=True)
+
+
+def _operand_at(contest: Contest, position: int) -> Operand | None:
+    return contest.base if position == BASE else contest.branches[position]
 
 
 def _contest(
@@ -185,6 +227,8 @@ def _merge(jobs: Sequence[_Job]) -> dict[str, Any]:
 
 
 def _pick(job: _Job) -> PickResult | None:
+    if job.settled or job.in_group:
+        return job.settled
     if job.strategy is None:
         return job.contest.trivial_result()
     with STRATEGIES.guard(job.strategy.name):

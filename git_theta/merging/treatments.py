@@ -9,6 +9,7 @@ from git_theta.merging import options
 from git_theta.merging.base import Weights
 from git_theta.merging.catalogue import load_strategy
 from git_theta.merging.decisions import Decision
+from git_theta.merging.groups import Group
 from git_theta.merging.kinds import Kind, Treatment, find_kind
 from git_theta.merging.policy import CONFLICT, Choice, Policy, prefix_origin
 
@@ -25,21 +26,27 @@ class Treated(NamedTuple):
         choice: the strategy; None for a conflict.
         kind: what made another strategy of the one that was chosen; None where that is as it was.
         chosen: the strategy that was chosen.
+        group: what no strategy computes with; None for what is no group, and where none was to.
     """
 
     choice: Choice | None
     kind: Kind | None = None
     chosen: Choice | None = None
+    group: Group | None = None
 
     @property
     def reason(self) -> str:
         """Why it is a conflict although a strategy was chosen; "" where it is none, or was chosen to be one."""
+        if self.group and self.chosen:
+            return f"{self.group.reason}: {self.chosen.strategy} does not compute with them"
         return f"a {self.kind.name}: no strategy computes with it" if self.kind and self.choice is None else ""
 
 
 def find_kind_of(decision: Decision) -> Kind | None:
-    """The kind of a contested parameter: that which the heads have of it. None for weights and for the frame."""
-    dtypes = {entry.dtype for held in decision.heads for entry in held} if decision.names else set()
+    """The kind of a contested parameter: that which the heads have of it. None for weights, groups and the frame."""
+    if not decision.names or decision.group:
+        return None
+    dtypes = {entry.dtype for held in decision.heads for entry in held}
     return find_kind(decision.names, dtypes.pop()) if len(dtypes) == 1 else None
 
 
@@ -59,22 +66,30 @@ def treat_decision(decision: Decision, choice: Choice | None) -> Treated:
 
     Raises UsageError for a strategy that does not exist, and PluginError for one that will not load.
     """
+    if choice is None or choice.strategy == CONFLICT:
+        return Treated(choice)
+    if decision.group and decision.group.reason and _computes(choice):
+        return Treated(None, group=decision.group, chosen=choice)
     kind = find_kind_of(decision)
-    if kind is None or choice is None or choice.strategy == CONFLICT or choice.for_kind:
+    if kind is None or choice.for_kind:
         return Treated(choice)
     return treat_choice(kind, choice)
 
 
 def treat_choice(kind: Kind, choice: Choice) -> Treated:
     """What a chosen strategy becomes for tensors of a kind; see ``treat_decision``."""
-    with prefix_origin(choice.origin):
-        computes = load_strategy(choice.strategy).numeric
+    computes = _computes(choice)
     name = _STRATEGIES[kind.treatment]
     if not computes or choice.strategy == name == "largest" or (name == "weighted" and choice.strategy == "average"):
         return Treated(choice)
     if name == CONFLICT:
         return Treated(None, kind, choice)
     return Treated(Choice(name, {}, f"{kind.name}, where {choice.origin} says {choice.strategy}"), kind, choice)
+
+
+def _computes(choice: Choice) -> bool:
+    with prefix_origin(choice.origin):
+        return load_strategy(choice.strategy).numeric
 
 
 def weigh_kind(treated: Treated, weights: Weights, given: Mapping[str, Any] | None = None) -> Weights:

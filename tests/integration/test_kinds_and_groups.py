@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load, save
 
 from tests.sandbox import Sandbox
 from tests.two_branches import fork
@@ -102,3 +103,59 @@ def test_numbers_that_are_not_finite_are_told_before_they_spread(sandbox: Sandbo
     done = sandbox.theta("merge", "-s", "average", "--no-commit", "side")
     assert "train.pt: 2 NaN or infinite numbers in theirs: w" in done.stderr
     assert "train.pt: 2 NaN or infinite numbers in the merged tensors: w" in done.stderr
+
+
+QUANTISED = "m.safetensors"
+
+
+def gptq(codes: int, scales: float, bias: float) -> bytes:
+    """A layer as GPTQ has it, and a bias, which is no member."""
+    return save(
+        {
+            "l.qweight": torch.full((8, 8), codes, dtype=torch.int32),
+            "l.scales": torch.full((8,), scales).half(),
+            "l.bias": torch.full((8,), float(bias)),
+        }
+    )
+
+
+def test_codes_and_scales_are_contested_and_taken_together(sandbox: Sandbox) -> None:
+    """Each side changed another member: by names alone, a merge of ours with theirs would have settled it."""
+    fork(sandbox, {QUANTISED: gptq(1, 1, 0)}, {QUANTISED: gptq(2, 1, 1)}, {QUANTISED: gptq(1, 2, 3)})
+    done = sandbox.theta("merge", "-s", "average", "side", check=False)
+    assert done.returncode == 1
+    assert "codes mean nothing without the scales that they were made with: average does not compute" in done.stderr
+    assert "l.qweight, l.scales" in done.stderr
+    merged = load(sandbox.root.joinpath(QUANTISED).read_bytes())
+    assert (int(merged["l.qweight"][0, 0]), float(merged["l.scales"][0])) == (2, 1)
+    assert float(merged["l.bias"][0]) == 2.0
+    assert "contested: l.qweight" in sandbox.theta("status").stdout
+    sandbox.theta("resolve", "--theirs", "--only", "*.scales")
+    merged = load(sandbox.root.joinpath(QUANTISED).read_bytes())
+    assert (int(merged["l.qweight"][0, 0]), float(merged["l.scales"][0])) == (1, 2)
+    assert float(merged["l.bias"][0]) == 2.0
+    assert not sandbox.git("ls-files", "-u").stdout
+
+
+def test_plain_git_merge_contests_a_group_of_which_each_side_changed_a_member(sandbox: Sandbox) -> None:
+    fork(sandbox, {QUANTISED: gptq(1, 1, 0)}, {QUANTISED: gptq(2, 1, 0)}, {QUANTISED: gptq(1, 2, 0)})
+    done = sandbox.git("merge", "--no-edit", "side", check=False)
+    assert done.returncode == 1
+    assert "1 contested parameter" in done.stderr
+    plan = sandbox.theta("merge", "--plan", "-s", "ties", "side").stdout
+    assert "contested: l.qweight, l.scales" in plan
+    assert "conflict (codes mean nothing without the scales" in plan
+
+
+def test_the_parts_of_a_sparse_tensor_stay_together(sandbox: Sandbox) -> None:
+    def sparse(rows: list[int], values: list[float]) -> bytes:
+        indices, floats = torch.tensor([rows, rows]), torch.tensor(values).float()
+        return saved({"s": torch.sparse_coo_tensor(indices, floats, (4, 4), check_invariants=True)})
+
+    versions = sparse([0, 1], [1, 1]), sparse([0, 2], [2, 2]), sparse([1, 3], [4, 4])
+    fork(sandbox, *({FILE: one} for one in versions))
+    done = sandbox.theta("merge", "-s", "average", "side", check=False)
+    assert "values mean nothing without the indices" in done.stderr
+    assert loaded(sandbox)["s"].to_dense().diag().tolist() == [2, 0, 2, 0]
+    sandbox.theta("resolve", "--theirs")
+    assert loaded(sandbox)["s"].to_dense().diag().tolist() == [0, 4, 0, 4]

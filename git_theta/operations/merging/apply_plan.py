@@ -18,7 +18,7 @@ from git_theta.merging.base import STRATEGIES, Contest, ContestReport
 from git_theta.merging.catalogue import load_strategy
 from git_theta.merging.checks import check_contest
 from git_theta.merging.contests import contest_of
-from git_theta.merging.decisions import BASE, Decision
+from git_theta.merging.decisions import BASE, SIDES, Decision
 from git_theta.merging.devices import one_thread_each
 from git_theta.merging.execution import library_for, merge_bytes
 from git_theta.merging.plan import Plan, settle_contested
@@ -34,8 +34,6 @@ from git_theta.operations.merging.frame_merge import settle_frame
 
 _FRAME_CONTESTED = "both sides changed what is no parameter: metadata, pickled values"
 _NO_BASE = "there is no merge base to take it from"
-_SIDES = {"ours": 0, "theirs": 1, "base": BASE}
-"""Strategies that take a side whatever is contested, also where no values could be computed with."""
 
 Choose = StrategyChooser
 
@@ -125,12 +123,12 @@ def _choose_frame(
     choice = choose(made.frame)
     if choice is None or choice.strategy == CONFLICT:
         return made, [ContestedDecision(made.frame, _FRAME_CONTESTED)]
-    if made.whole and choice.strategy not in _SIDES:
+    if made.whole and choice.strategy not in SIDES:
         return made, [ContestedDecision(made.frame, f"{choice.strategy} cannot compute with a file that is not split")]
-    side = _SIDES.get(choice.strategy, 0)
+    side = SIDES.get(choice.strategy, 0)
     if side == BASE and made.base is None:
         return made, [ContestedDecision(made.frame, _NO_BASE)]
-    notes = [] if choice.strategy in _SIDES else [f"{_FRAME_CONTESTED}; ours is kept"]
+    notes = [] if choice.strategy in SIDES else [f"{_FRAME_CONTESTED}; ours is kept"]
     return settle_contested(made, {}, frame=side), [AppliedStrategy(made.frame, choice, ContestReport(notes=notes))]
 
 
@@ -146,10 +144,10 @@ def _sort_contested(
         choice = treated.choice
         if choice is None or choice.strategy == CONFLICT:
             left.append(ContestedDecision(decision, treated.reason))
-        elif _SIDES.get(choice.strategy) == BASE and made.base is None:
+        elif SIDES.get(choice.strategy) == BASE and made.base is None:
             left.append(ContestedDecision(decision, _NO_BASE))
-        elif choice.strategy in _SIDES and _SIDES[choice.strategy] < len(made.heads):
-            sides[decision.name] = _SIDES[choice.strategy]
+        elif choice.strategy in SIDES and SIDES[choice.strategy] < len(made.heads):
+            sides[decision.name] = SIDES[choice.strategy]
         else:
             try:
                 jobs.append(_make_job(decision, treated, choice, settings, context))
