@@ -59,6 +59,7 @@ BUILT_IN: dict[PluginFamily, dict[str, str]] = {
         "base": "git_theta.merging.strategies.picks:BASE",
         "average": "git_theta.merging.strategies.means:AVERAGE",
         "weighted": "git_theta.merging.strategies.means:WEIGHTED",
+        "largest": "git_theta.merging.strategies.largest:LARGEST",
         "task-arithmetic": "git_theta.merging.strategies.task_vectors:TASK_ARITHMETIC",
         "ties": "git_theta.merging.strategies.task_vectors:TIES",
         "dare": "git_theta.merging.strategies.task_vectors:DARE",

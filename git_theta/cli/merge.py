@@ -50,7 +50,7 @@ class Ending(NamedTuple):
 @click.option("-s", "--strategy", default="", metavar="STRATEGY", help="How contested parameters are merged.")
 @click.option("-o", "--option", "options", multiple=True, metavar="OPTION=VALUE", help="An option of the strategy.")
 @click.option(
-    "--for", "rules", multiple=True, metavar="RULE", help="GLOB=STRATEGY[,OPTION=VALUE...] for some parameters."
+    "--for", "rules", multiple=True, metavar="RULE", help="[KIND:]GLOB=STRATEGY[,OPTION=VALUE...] for some parameters."
 )
 @click.option("--weights", metavar="A,B,...", help="How much each head counts, HEAD first.")
 @click.option("--base", metavar="REV", help="What changes are measured from, in place of the merge base.")

@@ -26,6 +26,7 @@ from git_theta.merging.shard_layouts import stands_alone
 from git_theta.operations.merging.apply_plan import ContestedDecision, MergeResult, apply_plan
 from git_theta.operations.merging.conflicts import note_file, note_of, stage_digest, write_note
 from git_theta.operations.merging.frame_merge import FRAME_LABEL
+from git_theta.operations.merging.merge_remarks import describe_remarks
 from git_theta.repository.driver_report import report_failure, report_merge
 from git_theta.repository.merge_request import chooser_for
 from git_theta.repository.opening import conflicts_dir, open_context
@@ -155,6 +156,8 @@ def _warn_notes(merged: MergeResult, path: str) -> None:
         if not applied.decision.names:
             for note in applied.report.notes:
                 boundary.warn(f"{path}: {note}")
+    for remark in describe_remarks(merged):
+        boundary.warn(f"{path}: {remark}")
 
 
 def _say_contested(merged: MergeResult, path: str, labels: Sequence[str]) -> None:

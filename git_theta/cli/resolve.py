@@ -19,12 +19,14 @@ from git_theta.cli.progress import Meter
 from git_theta.errors import ThetaError, UsageError
 from git_theta.merging.catalogue import load_strategy
 from git_theta.merging.policy import CONFLICT, EVERYTHING, Policy, make_global_rule, make_rule
+from git_theta.merging.treatments import choose_by_policy
 from git_theta.operations.context import Context
 from git_theta.operations.merging.apply_plan import Choose, ContestedDecision, MergeResult
 from git_theta.operations.merging.conflict_resolution import find_left
 from git_theta.operations.merging.conflicts import Conflict
 from git_theta.operations.merging.file_plans import FilePlan
 from git_theta.operations.merging.frame_merge import FRAME_LABEL
+from git_theta.operations.merging.merge_remarks import describe_remarks
 from git_theta.operations.merging.merge_report import Record, record_merge, trailers
 from git_theta.repository.merge_request import chooser_of
 from git_theta.repository.open_conflicts import find_conflicted
@@ -115,8 +117,7 @@ class _Chooser(NamedTuple):
         if self.asked is not None:
             left = find_left(conflict, context)
             return ask_choices(conflict.settled_plan, left, display_path(path, self.top), self.asked, context)
-        chosen = self.policy or policy_for(path, self.top, read_merge_options())
-        return lambda decision: chosen.choose(path, *(decision.names or (FRAME_LABEL,)))
+        return _choose_by(self.policy or policy_for(path, self.top, read_merge_options()), path)
 
     def choose_for_checkpoint(self, item: FilePlan, context: Context) -> Choose:
         """The choices for a checkpoint of several files."""
@@ -124,10 +125,15 @@ class _Chooser(NamedTuple):
             assert item.plan
             left = [ContestedDecision(decision, "") for decision in item.plan.contested]
             return ask_choices(item.plan, left, display_path(item.path, self.top), self.asked, context)
-        policy = self.policy
-        if policy is None:
-            return chooser_of(item, self.top, read_merge_options())
-        return lambda decision: policy.choose(item.path, *(decision.names or (FRAME_LABEL,)))
+        if self.policy:
+            return _choose_by(self.policy, item.path)
+        return chooser_of(item, self.top, read_merge_options())
+
+
+def _choose_by(policy: Policy, path: str) -> Choose:
+    """What a policy says about a file; of its frame, by the name that it has in lists."""
+    choose = choose_by_policy(policy, path)
+    return lambda decision: choose(decision) if decision.names else policy.choose(path, FRAME_LABEL)
 
 
 def _require_terminal(excluded: bool) -> None:
@@ -194,6 +200,8 @@ def _append_line(path: str, merged: MergeResult | None) -> None:
     for applied in merged.applied:
         for note in applied.report.notes:
             boundary.warn(f"{path}: {applied.decision.name or FRAME_LABEL}: {note}")
+    for remark in describe_remarks(merged):
+        boundary.warn(f"{path}: {remark}")
     settled = f"{len(merged.applied)} settled"
     if not merged.left:
         click.echo(f"{path}: {settled}, nothing left; staged")

@@ -30,6 +30,9 @@ CHUNK = 1 << 16
 
 Takes = Literal["any", "numpy", "torch"]
 
+Weights = tuple[float, ...] | None
+"""How much each head counts; None: all alike."""
+
 
 class Operand(ABC):
     """A tensor that can be read any number of times.
@@ -170,6 +173,7 @@ class Strategy(ABC):
         needs_base: whether it works on changes since the merge base.
         takes_weights: whether heads may be weighted.
         numeric: whether it computes: then all tensors must be floating or complex, of one dtype and shape.
+        integers: whether it computes with integers and booleans, too.
         may_lack: whether heads may lack the parameter; they are left out.
         details: paragraphs for the reference.
         array_library: what its formulas are written for. "any": the array API standard; they are given numpy arrays on
@@ -184,9 +188,14 @@ class Strategy(ABC):
     needs_base: bool = False
     takes_weights: bool = False
     numeric: bool = True
+    integers: bool = False
     may_lack: bool = False
     details: str = ""
     array_library: Takes = "torch"
+
+    def shares(self, weights: Weights, options: Mapping[str, Any]) -> Weights:  # noqa: ARG002
+        """How much each head counts in a plain mean beside what it computes; None: all alike."""
+        return weights
 
     def check(self, contest: Contest) -> None:  # noqa: B027 (most have nothing to add)
         """Raise UsageError for options that do not suit the contest, beyond what their declaration says."""

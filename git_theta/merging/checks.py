@@ -11,6 +11,8 @@ from git_theta.tensors.dtypes import DType
 
 FLOATING = ("F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2", "F8_E4M3FNUZ", "F8_E5M2FNUZ", "C128", "C64", "C32")
 """Dtypes that can be computed with: torch casts them, and each element has a value of its own."""
+INTEGERS = ("I64", "I32", "I16", "I8", "U64", "U32", "U16", "U8", "BOOL")
+"""Dtypes that can be compared: each element is a whole number, or a flag, of its own."""
 _CHOOSE = "Choose a side for it: ours, theirs or base."
 
 
@@ -62,7 +64,7 @@ def _check_specs(strategy: Strategy, contest: Contest) -> None:
     specs = {_describe(operand) for operand in operands if operand}
     if len(specs) > 1:
         _raise_conflict(contest, f"dtypes or shapes differ: {', '.join(sorted(specs))}", _CHOOSE)
-    if not is_floating(contest.spec.dtype):
+    if not is_floating(contest.spec.dtype) and not (strategy.integers and contest.spec.dtype.name in INTEGERS):
         reason = f"{strategy.name} computes with numbers, and {contest.spec.dtype.name} {_explain(contest.spec.dtype)}"
         _raise_conflict(contest, reason, _CHOOSE)
 

@@ -2,7 +2,7 @@
 
 Where exactly one new value is on the table it wins; where nobody changed anything nothing happens; all else is
 contested, however harmless it may look (L7). What is decided about is a parameter, or parameters that must go together
-because one of the manifests ties them: two names of one tensor here, two tensors there.
+because one of the manifests ties them (two names of one tensor here, two tensors there), or because they are a group.
 """
 
 from __future__ import annotations
@@ -13,9 +13,13 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from git_theta.manifest.model import Entry
+from git_theta.merging.groups import Group
 
 BASE = -1
 """Stands for the merge base where the index of a head may stand."""
+
+SIDES = {"ours": 0, "theirs": 1, "base": BASE}
+"""Strategies that take a side whatever is contested, also where no values could be computed with."""
 
 Entries = tuple[Entry, ...]
 """What one manifest has of a thing: nothing, one entry, or several (where another manifest ties their names)."""
@@ -64,6 +68,7 @@ class Decision(NamedTuple):
         source: a head (or BASE) that has the outcome; None while it is contested.
         base: what the base has; () where there is no base.
         heads: what each head has.
+        group: what its names are together; None for a parameter that means something alone.
     """
 
     names: tuple[str, ...]
@@ -72,6 +77,7 @@ class Decision(NamedTuple):
     source: int | None
     base: Entries
     heads: tuple[Entries, ...]
+    group: Group | None = None
 
     @property
     def name(self) -> str:
@@ -108,18 +114,33 @@ def classify_settled(by: Sequence[int], *, had: bool, has: bool) -> DecisionStat
     return _SETTLED_STATES[had, has][len(by) > 1] if by else DecisionState.UNCHANGED
 
 
-def decide_parameter(names: tuple[str, ...], base: Entries, heads: tuple[Entries, ...]) -> Decision:
-    """The decision about parameters of these names."""
+def decide_parameter(
+    names: tuple[str, ...], base: Entries, heads: tuple[Entries, ...], group: Group | None = None
+) -> Decision:
+    """The decision about parameters of these names, which may be a group."""
     if heads.count(base) == len(heads):  # storage and all: most parameters of most merges, and quick to tell
-        return Decision(names, DecisionState.UNCHANGED, (), 0, base, (base,) * len(heads))
+        return Decision(names, DecisionState.UNCHANGED, (), 0, base, (base,) * len(heads), group)
     by, source = trivial_merge(_entries_identity(base), [_entries_identity(held) for held in heads])
     if source is not None:
         state = classify_settled(by, had=bool(base), has=bool(heads[source]))
     elif base and not all(heads[index] for index in by):
         state = DecisionState.REMOVED_MODIFIED
     else:
-        state = _classify_contested(base, [held for held in heads if held])
-    return Decision(names, state, by, source, base, heads)
+        state = (_classify_group if group else _classify_contested)(base, [held for held in heads if held])
+    return Decision(names, state, by, source, base, heads, group)
+
+
+def split_decision(decision: Decision) -> list[Decision]:
+    """The decision about a group as one for each of its members, as if these meant something alone."""
+    names = dict.fromkeys(entry.name or "" for held in (*decision.heads, decision.base) for entry in held)
+
+    def entries(held: Entries, name: str) -> Entries:
+        return tuple([entry for entry in held if entry.name == name])
+
+    return [
+        decide_parameter((name,), entries(decision.base, name), tuple([entries(held, name) for held in decision.heads]))
+        for name in names
+    ]
 
 
 def names_of(entry: Entry) -> tuple[str, ...]:
@@ -154,6 +175,12 @@ def _windows(entry: Entry) -> Hashable:
     if all(view.name != entry.name for view in entry.views):
         views.append((entry.name or "", entry.dtype, entry.shape, None, 0))
     return frozenset(views)
+
+
+def _classify_group(base: Entries, heads: Iterable[Entries]) -> DecisionState:
+    if len({frozenset(map(slot_of, held)) for held in heads}) > 1:
+        return DecisionState.SPEC_CHANGED
+    return DecisionState.CONTESTED if base else DecisionState.ADDED_DIFFERENTLY
 
 
 def _classify_contested(base: Entries, heads: Iterable[Entries]) -> DecisionState:

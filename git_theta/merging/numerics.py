@@ -61,6 +61,13 @@ def stream(contest: Contest, operands: Sequence[Operand]) -> Iterator[Chunk]:
         start += len(pieces[0])
 
 
+def stream_stored(contest: Contest, operands: Sequence[Operand]) -> Iterator[list[Vector]]:
+    """The operands side by side as they are stored, ``contest.chunk`` elements at a time: integers do not widen."""
+    arrays = (filter(len, operand.arrays(contest.library)) for operand in operands)
+    for pieces in zip(*(_cut(pieces, contest.chunk) for pieces in arrays), strict=True):
+        yield list(pieces)
+
+
 def weighted_sum(terms: Sequence[Vector], weights: Sequence[Vector | None]) -> Vector:
     """The sum of weight * term, term after term; None for a weight of 1."""
     total: Vector | None = None

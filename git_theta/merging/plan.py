@@ -23,7 +23,8 @@ from git_theta.merging.decisions import (
     slot_of,
     trivial_merge,
 )
-from git_theta.merging.ties import entries_of, group_tied_names, owners_of
+from git_theta.merging.groups import find_groups
+from git_theta.merging.ties import entries_of, join_names, owners_of
 
 OPAQUE = "opaque"
 """The format of a file that no format could read: whatever parameters it may have are unknown."""
@@ -46,8 +47,9 @@ class Plan(NamedTuple):
         frame: the decision about everything that is no parameter: frame, parts without a name, format, order. Where it
             is contested, its ids cannot tell whether more than the layout (or a checksum) changed: the format has to
             read it. Of a ``whole`` file it is the decision about all of it.
-        decisions: one for each parameter, or parameters that are tied somewhere: in the file order of the first head,
-            then what only the next one has, and so on, then what only the base has. Each name is in exactly one.
+        decisions: one for each parameter, or parameters that are tied somewhere or are a group: in the file order of
+            the first head, then what only the next one has, and so on, then what only the base has. Each name is in
+            exactly one.
         like: the head (or BASE) that is the template of the result: its frame, format and order.
         exact: whether the result has just the template's names, dtypes and shapes, so that nothing but the bytes of
             parameters are replaced; otherwise the format has to build it.
@@ -108,9 +110,16 @@ def plan_merge(base: Manifest | None, heads: Sequence[Manifest], labels: Sequenc
         return _arrange_result(Plan(called, base, tuple(heads), True, frame, ()))
     frame = _decide_file(base, heads, _frame_identity, _nameless_parts)
     owners, ancestor = list(map(owners_of, heads)), owners_of(base)
+    found = list(find_groups([*owners, ancestor], lambda entry: entry.dtype))
+    groups = {name: one.group for one in found for name in one.names}
     decisions = [
-        decide_parameter(names, entries_of(ancestor, names), tuple([entries_of(owner, names) for owner in owners]))
-        for names in group_tied_names([*owners, ancestor])
+        decide_parameter(
+            names,
+            entries_of(ancestor, names),
+            tuple([entries_of(owner, names) for owner in owners]),
+            next((groups[name] for name in names if name in groups), None) if groups else None,
+        )
+        for names in join_names([*owners, ancestor], found)
     ]
     return _arrange_result(Plan(called, base, tuple(heads), False, frame, tuple(decisions)))
 

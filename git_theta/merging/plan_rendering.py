@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from git_theta.merging.decisions import BASE, Decision, DecisionState, Entries, names_of
 from git_theta.merging.plan import Plan
 from git_theta.merging.policy import Choice
-from git_theta.words import escape_unprintable
+from git_theta.merging.treatments import StrategyChooser, find_kind_of, treat_decision
+from git_theta.words import escape_unprintable, join_some
 
 SCHEMA_VERSION = 1
 """Of the schema: it grows when a program that read the former one would be misled."""
-
-StrategyChooser = Callable[[Decision], Choice | None]
-"""The strategy for a contested decision; None: a conflict."""
 
 _REASONS = {
     DecisionState.UNCHANGED: "nobody changed it",
@@ -41,6 +39,8 @@ def explain_decision(plan: Plan, decision: Decision) -> str:
         without=_join_words(label for label, held in changed if not held),
         left=_join_words(label for label, held in changed if held),
     )
+    if decision.group:
+        words += f" ({decision.group.name}: together)"
     say = _describe_ties if decision.state is DecisionState.NAMES_CHANGED else _describe_specs
     sides = [(label, say(held)) for label, held in [("base", decision.base), *changed] if decision.names and held]
     differ = len({said for _, said in sides}) > 1
@@ -78,13 +78,17 @@ def render_plan(plan: Plan, choose: StrategyChooser | None = None) -> str:
     """
     lines = list(_summarize_plan(plan))
     for decision in plan.contested:
-        lines.append(
-            f"contested: {escape_unprintable(decision.name) or 'the file'}: {explain_decision(plan, decision)}"
-        )
+        lines.append(f"contested: {_spell_names(decision)}: {explain_decision(plan, decision)}")
         if choose:
-            choice = choose(decision)
-            lines.append(f"    {choice} ({choice.origin})" if choice else "    conflict")
+            treated = treat_decision(decision, choose(decision))
+            choice, because = treated.choice, f" ({treated.reason})" if treated.reason else ""
+            lines.append(f"    {choice} ({choice.origin})" if choice else f"    conflict{because}")
     return "".join(f"{line}\n" for line in lines)
+
+
+def _spell_names(decision: Decision) -> str:
+    names = decision.names if decision.group else decision.names[:1]
+    return escape_unprintable(join_some(names)) or "the file"
 
 
 def _summarize_plan(plan: Plan) -> Iterator[str]:
@@ -114,7 +118,11 @@ def _decision_json(plan: Plan, decision: Decision, choose: StrategyChooser | Non
         "take": None if decision.source is None else _label(plan, decision.source),
         "reason": explain_decision(plan, decision),
     }
-    return data | {"strategy": _choice_json(choose(decision))} if choose else data
+    if choose is None:
+        return data
+    kind, treated = find_kind_of(decision), treat_decision(decision, choose(decision))
+    kinds = {"kind": kind.name if kind else None} if decision.names else {}
+    return data | kinds | {"strategy": _choice_json(treated.choice)}
 
 
 def _choice_json(choice: Choice | None) -> dict[str, Any] | None:

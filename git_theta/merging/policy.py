@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 
 from git_theta.errors import UsageError
 from git_theta.globs import escape_path, name_matcher, path_matcher
+from git_theta.merging.kinds import KINDS
+from git_theta.merging.options import suggest_names
 
 CONFLICT = "conflict"
 """In place of a strategy: leave it contested, whatever later rules say."""
@@ -33,22 +35,28 @@ class Choice(NamedTuple):
         strategy: its name.
         options: option to value as it was written: text, or what TOML made of it.
         origin: who says so, for people: "--for", ".theta.toml, rule 2" ...
+        for_kind: whether it was chosen for tensors of this kind, and therefore stays what it is.
     """
 
     strategy: str
     options: Mapping[str, Any]
     origin: str
+    for_kind: bool = False
 
     def __str__(self) -> str:
         return " ".join([self.strategy, *(f"{name}={_quote_value(value)}" for name, value in self.options.items())])
 
 
 class Rule(NamedTuple):
-    """What is chosen for parameters that match one of the globs, in files that match one of the paths; see ``rule``."""
+    """What is chosen for parameters that match one of the globs, in files that match one of the paths; see ``rule``.
+
+    With ``kinds``, for those of one of these kinds alone (``kinds.KINDS``).
+    """
 
     choice: Choice
     paths: tuple[str, ...] = EVERYTHING
     parameters: tuple[str, ...] = EVERYTHING
+    kinds: tuple[str, ...] = ()
 
 
 class Policy:
@@ -57,23 +65,29 @@ class Policy:
     def __init__(self, rules: Iterable[Rule] = ()) -> None:
         self.rules = tuple(rules)
         self._rules = [
-            (path_matcher(rule.paths), name_matcher(rule.parameters), "*" in rule.parameters, rule.choice)
+            (path_matcher(rule.paths), name_matcher(rule.parameters), "*" in rule.parameters, rule.kinds, rule.choice)
             for rule in self.rules
         ]
-        self._by_path: dict[str, list[tuple[Callable[[str], bool], bool, Choice]]] = {}
+        self._by_path: dict[str, list[tuple[Callable[[str], bool], bool, tuple[str, ...], Choice]]] = {}
 
-    def choose(self, path: str, *names: str) -> Choice | None:
+    @property
+    def names_kinds(self) -> bool:
+        """Whether it matters to any rule of which kind a parameter is."""
+        return any(rule.kinds for rule in self.rules)
+
+    def choose(self, path: str, *names: str, kind: str = "") -> Choice | None:
         """What the first rule that matches says; None (a conflict) where none does, or where it says conflict.
 
         Args:
             path: the file, from the top of the worktree, with slashes.
             names: the parameter's names: a rule matches by any of them. None for the file as a whole: then only rules
                 for all parameters match.
+            kind: the kind of the parameter; "" for a weight, which rules for kinds do not match.
         """
         if path not in self._by_path:
             self._by_path[path] = [rule[1:] for rule in self._rules if rule[0](path)]
-        for matches, everything, choice in self._by_path[path]:
-            if everything or any(map(matches, names)):
+        for matches, everything, kinds, choice in self._by_path[path]:
+            if (not kinds or kind in kinds) and (everything or any(map(matches, names))):
                 return None if choice.strategy == CONFLICT else choice
         return None
 
@@ -106,14 +120,19 @@ def make_rule(
     origin: str,
     paths: Sequence[str] = EVERYTHING,
     parameters: Sequence[str] = EVERYTHING,
+    kinds: Sequence[str] = (),
 ) -> Rule:
-    """A rule, checked. Raises UsageError for what cannot be a name, and for what is no glob."""
+    """A rule, checked. Raises UsageError for what cannot be a name, for what is no glob, and for what is no kind."""
     for kind, name in [("a strategy", strategy), *(("an option", option) for option in options)]:
         if not _NAME.fullmatch(name):
             raise UsageError(f"{name!r} cannot be the name of {kind}", hint="Names are letters, digits, - and _.")
     path_matcher(paths)
     name_matcher(parameters)
-    return Rule(Choice(strategy, MappingProxyType(dict(options)), origin), tuple(paths), tuple(parameters))
+    for kind in kinds:
+        if kind not in KINDS:
+            raise UsageError(f"no kind of tensors is called {kind!r}", hint=suggest_names(kind, KINDS))
+    choice = Choice(strategy, MappingProxyType(dict(options)), origin, bool(kinds))
+    return Rule(choice, tuple(paths), tuple(parameters), tuple(kinds))
 
 
 def make_global_rule(strategy: str, options: Iterable[str] = (), *, origin: str) -> Rule:
@@ -134,12 +153,14 @@ def make_global_rule(strategy: str, options: Iterable[str] = (), *, origin: str)
 
 
 def parse_glob_rule(text: str, *, origin: str = "--for") -> Rule:
-    """The rule that ``GLOB=STRATEGY[,option=value...]`` spells. Raises UsageError where it spells none."""
+    """The rule that ``[KIND:]GLOB=STRATEGY[,option=value...]`` spells. Raises UsageError where it spells none."""
     glob, equals, spelled = text.partition("=")
+    kind, colon, of_kind = glob.partition(":")
+    kinds, glob = ((kind,), of_kind) if colon and kind in KINDS else ((), glob)
     with prefix_origin(origin):
         if not glob or not equals:
             raise UsageError(f"{text!r} is no rule", hint="Write GLOB=STRATEGY[,option=value...].")
-        return make_rule(*_parse_strategy(spelled), origin, parameters=(glob,))
+        return make_rule(*_parse_strategy(spelled), origin, parameters=(glob,), kinds=kinds)
 
 
 def parse_attribute_rule(path: str, value: str) -> Rule | None:

@@ -5,6 +5,7 @@
     [[merge]]
     path = "*.safetensors"                # a glob or several; without it every file
     parameters = ["encoder.*", "head.*"]  # a glob or several; without it every parameter
+    kind = "statistic"                    # a kind of tensors that are no weights, or several; without it every tensor
     strategy = "ties"
     options = { density = 0.2, lambda = 1.0 }
 
@@ -27,7 +28,7 @@ POLICY_FILE = ".theta.toml"
 SIZE_LIMIT = 1 << 20
 """A file above this many bytes is no policy: thousands of rules fit."""
 
-_KEYS = ("path", "parameters", "strategy", "options")
+_KEYS = ("path", "parameters", "kind", "strategy", "options")
 
 
 def parse_policy(content: bytes, path: str = POLICY_FILE) -> tuple[Rule, ...]:
@@ -72,7 +73,8 @@ def _parse_rule(data: dict[str, Any], path: str, number: int) -> Rule:
         for name, value in options.items():
             _check_value(name, value)
         origin = f"{path}, rule {number}"
-        return make_rule(strategy, options, origin, _parse_globs(data, "path"), _parse_globs(data, "parameters"))
+        kinds = _parse_globs(data, "kind") if "kind" in data else ()
+        return make_rule(strategy, options, origin, _parse_globs(data, "path"), _parse_globs(data, "parameters"), kinds)
 
 
 def _check_keys(data: Mapping[str, Any], known: Collection[str]) -> None:

@@ -9,6 +9,8 @@ from git_theta import registry
 from git_theta.merging.base import Strategy
 from git_theta.merging.catalogue import load_strategy
 from git_theta.merging.checks import FLOATING
+from git_theta.merging.groups import GROUP_PATTERNS
+from git_theta.merging.kinds import KIND_PATTERNS, KINDS
 from git_theta.merging.options import Option
 
 INTRODUCTION = f"""\
@@ -34,15 +36,61 @@ What all of them have in common:
 """
 
 
+KINDS_INTRODUCTION = """\
+## Kinds of tensors that are no weights
+
+Extrapolated variances become negative, and a mean of counters is no count. So where a strategy that computes is chosen
+for one of these, something else is done; which, `--plan`, the report and a line on stderr say. It is contested tensors
+alone that this is about: what one head changed is taken as it is.
+
+- The weighted mean has the weights that were given, but for negative ones, which count as 0; equal ones where none are
+  left. Beside `slerp` they are 1 - t and t.
+- `ours`, `theirs`, `base` and `conflict` mean for these what they mean for weights.
+- A rule for a kind says what is done instead: `kind = "statistic"` in `.theta.toml`, `--for 'statistic:*=ties'`.
+- In Python, `by_kind=False` merges everything as weights are.
+
+The first row that matches counts. Names are globs of the last parts of a name, parts being what dots or slashes
+separate; with `...` around it, of parts anywhere in it. Upper case is as good as lower.
+"""
+
+
+GROUPS_INTRODUCTION = """\
+## Groups: what means something only together
+
+Codes of one head beside scales of another are a wrong model that loads without a word. So the members of a group are
+one decision: contested together where heads changed any of them differently, taken from one side together, and left
+contested by every strategy that computes. To average quantised models, merge what they were quantised from, and
+quantise the result.
+
+Names of members are alike up to the ends below; `=` is the bare name that the others go on from. Ends that hold codes
+or indices make a group with any of their companions, where they have one of the dtypes.
+"""
+
+
 def render_reference() -> str:
     """The whole page, Markdown."""
     strategies = [load_strategy(name) for name in registry.BUILT_IN["merges"]]
-    return (
-        "\n".join([INTRODUCTION, *(line for strategy in strategies for line in _render_strategy(strategy))]).rstrip(
-            "\n"
+    described = (line for strategy in strategies for line in _render_strategy(strategy))
+    return "\n".join([INTRODUCTION, *described, *_render_kinds(), *_render_groups()]).rstrip("\n") + "\n"
+
+
+def _render_kinds() -> Iterator[str]:
+    yield KINDS_INTRODUCTION
+    yield "| kind | holds | what is done | dtypes | names |\n|---|---|---|---|---|"
+    for pattern in KIND_PATTERNS:
+        kind = KINDS[pattern.kind]
+        names = " ".join(f"`{name}`" for name in pattern.names.split())
+        yield f"| {kind.name} | {kind.holds} | {kind.treatment} | {', '.join(pattern.dtypes)} | {names} |"
+
+
+def _render_groups() -> Iterator[str]:
+    yield f"\n{GROUPS_INTRODUCTION}"
+    yield "| group | codes | companions | dtypes of codes |\n|---|---|---|---|"
+    for pattern in GROUP_PATTERNS:
+        codes, companions = (
+            " ".join(f"`{end}`" for end in ends.split()) for ends in (pattern.codes, pattern.companions)
         )
-        + "\n"
-    )
+        yield f"| {pattern.group.name} | {codes} | {companions} | {pattern.dtypes or 'any'} |"
 
 
 def _render_strategy(strategy: Strategy) -> Iterator[str]:

@@ -6,17 +6,23 @@ name and dtype alone: neither library is imported for the other's tensors.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from git_theta.errors import ConflictError
 from git_theta.merging import options as declared
-from git_theta.merging.base import STRATEGIES, Contest, Strategy
+from git_theta.merging.base import STRATEGIES, Contest, Operand, PickResult, Strategy
 from git_theta.merging.catalogue import load_strategy
 from git_theta.merging.checks import check_contest, check_heads
+from git_theta.merging.decisions import BASE, SIDES, trivial_merge
 from git_theta.merging.execution import library_for, merge_arrays
 from git_theta.merging.given import GivenOperand, operand_of
+from git_theta.merging.groups import Group, find_groups
+from git_theta.merging.kinds import find_kind
+from git_theta.merging.policy import Choice
+from git_theta.merging.treatments import treat_choice, weigh_kind
 
 if TYPE_CHECKING:
     import torch
@@ -32,6 +38,7 @@ def merge_tensors(
     weights: Sequence[float] | None = None,
     seed: int = 0,
     name: str = "",
+    by_kind: bool = True,
     **options: Any,
 ) -> AnyTensor:
     """Merge one parameter.
@@ -42,7 +49,9 @@ def merge_tensors(
         base: the tensor that they come from, of the same shape and dtype.
         weights: one per head; None for equal weights of 1, which task vectors are not normalised by.
         seed: of what is random.
-        name: the parameter's name: part of what randomness depends on, and what ``smear`` finds its group by.
+        name: the parameter's name: part of what randomness depends on, what ``smear`` finds its group by, and what
+            tells counters, statistics and constants from weights.
+        by_kind: see ``merge_state_dicts``.
         **options: as the strategy declares them; ``lambda_`` for lambda.
 
     Returns:
@@ -61,6 +70,7 @@ def merge_tensors(
         None if base is None else {name: base},
         weights,
         seed,
+        by_kind=by_kind,
         **options,
     )
     return result[name]
@@ -73,6 +83,7 @@ def merge_state_dicts(
     weights: Sequence[float] | None = None,
     seed: int = 0,
     device: torch.device | str | None = None,
+    by_kind: bool = True,
     **options: Any,
 ) -> dict[str, AnyTensor]:
     """Merge checkpoints, parameter by parameter.
@@ -84,6 +95,10 @@ def merge_state_dicts(
         weights: see ``merge_tensors``.
         seed: see ``merge_tensors``.
         device: where to compute, as torch spells it; None for where each parameter's first tensor is.
+        by_kind: whether a strategy that computes leaves alone what is no weight, as `git theta merge` does: of counters
+            the largest is taken, of statistics and an optimizer's moments the weighted mean, constants have to be
+            equal, and groups (codes and scales, indices and values) are taken from one side together or conflict.
+            docs/reference/strategies.md has kinds and groups.
         **options: see ``merge_tensors``.
 
     Returns:
@@ -101,7 +116,78 @@ def merge_state_dicts(
     values = declared.parse_options(method.name, method.options, options)
     make = partial(Contest, weights=weighted, options=values, seed=seed)
     names = dict.fromkeys(name for branch in [*branches, base or {}] for name in branch)
-    return _merge(method, [_contest(name, branches, base, device, method, make) for name in names])
+    jobs = [_Job(method, _contest(name, branches, base, device, method, make)) for name in names]
+    return _merge(_join_groups([_treat_job(job, options) for job in jobs]) if by_kind else jobs)
+
+
+class _Job(NamedTuple):
+    """A contest, and what it is merged by; None where that is refused, with the reason.
+
+    Of a member of a group, what came out for all of it may be ``settled``; else nothing settles the member alone.
+    """
+
+    strategy: Strategy | None
+    contest: Contest
+    reason: str = ""
+    settled: PickResult | None = None
+    in_group: bool = False
+
+
+def _treat_job(job: _Job, given: Mapping[str, Any]) -> _Job:
+    """The job as what the parameter is demands."""
+    contest, dtypes = job.contest, {branch.spec.dtype.name for branch in job.contest.branches if branch}
+    kind = find_kind([contest.name], dtypes.pop()) if len(dtypes) == 1 and job.strategy else None
+    if kind is None or job.strategy is None:
+        return job
+    treated = treat_choice(kind, Choice(job.strategy.name, {}, "the call"))
+    if treated.kind is None:
+        return job
+    if treated.choice is None:
+        return _Job(None, contest, treated.reason)
+    strategy = load_strategy(treated.choice.strategy)
+    return _Job(
+        strategy,
+        replace(
+            contest,
+            weights=weigh_kind(treated, contest.weights, given),
+            options=declared.parse_options(strategy.name, strategy.options, {}),
+            library=library_for(strategy, contest.device),
+        ),
+    )
+
+
+def _join_groups(jobs: Sequence[_Job]) -> list[_Job]:
+    """The jobs with members of a group decided together: taken from one side, or refused."""
+    by_name = {job.contest.name: job for job in jobs}
+    contests = [job.contest for job in jobs]
+    versions = [
+        {contest.name: found for contest in contests if (found := _operand_at(contest, position)) is not None}
+        for position in (*range(len(contests[0].branches) if contests else 0), BASE)
+    ]
+    for group, names in find_groups(versions, lambda operand: operand.spec.dtype.name):
+        if group.reason:
+            by_name |= {name: _join_job(group, name, names, by_name) for name in names}
+    return [by_name[job.contest.name] for job in jobs]
+
+
+def _join_job(group: Group, name: str, names: Sequence[str], jobs: Mapping[str, _Job]) -> _Job:
+    """The job of one member: what a side has of it, where ids or the strategy take one; a refusal where it computes."""
+    job, contests = jobs[name], [jobs[member].contest for member in names]
+
+    def identify(position: int) -> tuple[Any, ...]:
+        found = [_operand_at(contest, position) for contest in contests]
+        return tuple([operand and (operand.oid, operand.spec) for operand in found])
+
+    _, source = trivial_merge(identify(BASE), list(map(identify, range(len(job.contest.branches)))))
+    if source is None and job.strategy:
+        source = SIDES.get(job.strategy.name)
+    if source is not None:
+        return job._replace(settled=PickResult(_operand_at(job.contest, source)))
+    return _Job(None, job.contest, f"{group.reason}: no strategy computes with them", in_group=True)
+
+
+def _operand_at(contest: Contest, position: int) -> Operand | None:
+    return contest.base if position == BASE else contest.branches[position]
 
 
 def _contest(
@@ -123,23 +209,43 @@ def _operand(name: str, tensors: Mapping[str, Any]) -> GivenOperand | None:
     return operand_of(tensors[name], name) if name in tensors else None
 
 
-def _merge(strategy: Strategy, contests: list[Contest]) -> dict[str, Any]:
+def _merge(jobs: Sequence[_Job]) -> dict[str, Any]:
     _keep_freed_chunks()
-    with STRATEGIES.guard(strategy.name):
-        picked = {contest.name: strategy.pick(contest) for contest in contests}
-    open_contests = [contest for contest in contests if picked[contest.name] is None]
-    _check(strategy, open_contests)
-    with STRATEGIES.guard(strategy.name):
-        prepared = {contest.name: contest for contest in strategy.prepare(open_contests)}
+    picked = {job.contest.name: _pick(job) for job in jobs}
+    open_jobs = [job for job in jobs if picked[job.contest.name] is None]
+    _check(open_jobs)
+    prepared = _prepare(open_jobs)
     merged: dict[str, Any] = {}
     for name, settled in picked.items():
         if settled is None:
-            contest = prepared[name]
+            strategy, contest = prepared[name]
             first = next(branch for branch in contest.branches if isinstance(branch, GivenOperand))
             merged[name] = first.fill(merge_arrays(strategy, contest), contest.library)
         elif isinstance(settled.operand, GivenOperand):
             merged[name] = settled.operand.copy()
     return merged
+
+
+def _pick(job: _Job) -> PickResult | None:
+    if job.settled or job.in_group:
+        return job.settled
+    if job.strategy is None:
+        return job.contest.trivial_result()
+    with STRATEGIES.guard(job.strategy.name):
+        return job.strategy.pick(job.contest)
+
+
+def _prepare(jobs: Iterable[_Job]) -> dict[str, tuple[Strategy, Contest]]:
+    """Strategy and contest by name, each strategy having seen all of its contests."""
+    grouped: dict[str, list[_Job]] = {}
+    for job in jobs:
+        grouped.setdefault(job.strategy.name if job.strategy else "", []).append(job)
+    found: dict[str, tuple[Strategy, Contest]] = {}
+    for name, group in grouped.items():
+        strategy = load_strategy(name)
+        with STRATEGIES.guard(name):
+            found |= {one.name: (strategy, one) for one in strategy.prepare([job.contest for job in group])}
+    return found
 
 
 def _keep_freed_chunks() -> None:
@@ -153,12 +259,16 @@ def _keep_freed_chunks() -> None:
     np.empty(8 << 20, np.uint8)
 
 
-def _check(strategy: Strategy, contests: list[Contest]) -> None:
+def _check(jobs: Iterable[_Job]) -> None:
     """Raise one ConflictError for all contests that have one."""
     conflicts: list[ConflictError] = []
-    for contest in contests:
+    for job in jobs:
         try:
-            check_contest(strategy, contest)
+            if job.strategy is None:
+                raise ConflictError(
+                    job.reason, hint="Choose a side for it: ours, theirs or base.", parameter=job.contest.name
+                )
+            check_contest(job.strategy, job.contest)
         except ConflictError as error:
             conflicts.append(error)
     if len(conflicts) == 1:

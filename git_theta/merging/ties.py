@@ -1,7 +1,8 @@
-"""Names that share values, in any of several manifests: what has to be decided together.
+"""Names that share values, in any of several manifests, or that are a group: what has to be decided together.
 
 A tie that one side broke, made or moved cannot be merged name by name: two names would end up on one tensor, or one
-name on two. So all names that ties bring together, directly or by way of others, form one group.
+name on two. So all names that ties bring together, directly or by way of others, are one decision; and so are those of
+a group (``groups``).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from itertools import chain
 
 from git_theta.manifest.model import Entry, Manifest
 from git_theta.merging.decisions import Entries, names_of
+from git_theta.merging.groups import FoundGroup
 
 Owners = Mapping[str, Entry]
 """Every name of a manifest's parameters to the entry that has its values, in file order."""
@@ -27,11 +29,11 @@ def owners_of(manifest: Manifest | None) -> Owners:
     return owners
 
 
-def group_tied_names(manifests: Sequence[Owners]) -> Iterable[tuple[str, ...]]:
-    """Every name once, in groups; in the order of the manifests."""
+def join_names(manifests: Sequence[Owners], groups: Iterable[FoundGroup]) -> Iterable[tuple[str, ...]]:
+    """Every name once, with those that have to be decided together; in the order of the manifests."""
     names = dict.fromkeys(chain.from_iterable(manifests))
     tied = {id(entry): entry for owners in manifests for entry in owners.values() if entry.views}
-    above = _forest(tied.values())
+    above = _forest([*map(names_of, tied.values()), *(found.names for found in groups)])
     if not above:
         return ((name,) for name in names)
     found: dict[str, list[str]] = {}
@@ -41,7 +43,7 @@ def group_tied_names(manifests: Sequence[Owners]) -> Iterable[tuple[str, ...]]:
 
 
 def entries_of(owners: Owners, names: tuple[str, ...]) -> Entries:
-    """The entries that have these names, which are a group."""
+    """The entries that have these names, which are decided together."""
     if len(names) == 1:
         entry = owners.get(names[0])
         return () if entry is None else (entry,)
@@ -49,12 +51,12 @@ def entries_of(owners: Owners, names: tuple[str, ...]) -> Entries:
     return tuple(found.values())
 
 
-def _forest(entries: Iterable[Entry]) -> dict[str, str]:
-    """Name to name: two that share values, in whatever way, have the same root."""
+def _forest(joined: Iterable[tuple[str, ...]]) -> dict[str, str]:
+    """Name to name: two that are together, in whatever way, have the same root."""
     above: dict[str, str] = {}
-    for entry in entries:
-        first = _root(above, entry.name or "")
-        for name in names_of(entry):
+    for names in joined:
+        first = _root(above, names[0])
+        for name in names:
             above[_root(above, name)] = first
     return above
 

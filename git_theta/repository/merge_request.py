@@ -12,6 +12,7 @@ from git_theta.merging import options
 from git_theta.merging.catalogue import load_strategy
 from git_theta.merging.checks import FLOATING, check_heads
 from git_theta.merging.policy import CONFLICT, Choice, prefix_origin
+from git_theta.merging.treatments import choose_by_policy
 from git_theta.operations.merging.apply_plan import Choose
 from git_theta.operations.merging.checkpoint_plans import plan_checkpoint
 from git_theta.operations.merging.file_plans import FilePlan, HeadVersion, plan_file
@@ -191,7 +192,7 @@ def _load_version(path: str, file: trees.TreeFile | None, texts: Mapping[str, by
 def chooser_for(path: str, top: Path | None, asked: MergeOptions) -> Choose:
     """What the policy says about a decision of this file."""
     policy = policy_for(path, top, asked)
-    return lambda decision: policy.choose(path, *decision.names)
+    return choose_by_policy(policy, path)
 
 
 def chooser_of(item: FilePlan, top: Path | None, asked: MergeOptions) -> Choose:

@@ -189,7 +189,7 @@ REFUSED = {
     b"[[merges]]\n": ("unknown key 'merges'", "Did you mean 'merge'"),
     b"[[merge]]\n": ("rule 1: strategy is not", 'strategy = "NAME"'),
     toml('parameter = "w"'): ("rule 2: unknown key 'parameter'", "Did you mean 'parameters'"),
-    toml('run = "rm"'): ("rule 2: unknown key 'run'", "There is: path, parameters, strategy, options"),
+    toml('run = "rm"'): ("rule 2: unknown key 'run'", "There is: path, parameters, kind, strategy, options"),
     toml('path = ""'): ("rule 2: the glob '' is empty", ""),
     toml("path = []"): ("rule 2: path is neither a glob nor a list of globs", ""),
     toml("parameters = 3"): ("rule 2: parameters is neither", ""),
@@ -313,12 +313,16 @@ def test_ten_thousand_parameters_are_chosen_for_in_a_moment() -> None:
 
 def test_the_guide_shows_rules_that_work() -> None:
     guide = (Path(__file__).parents[2] / "docs/how-to/choose-strategies.md").read_text()
-    (file,) = re.findall(r"^```toml\n(.*?)^```", guide, re.M | re.S)
+    file, of_kinds = re.findall(r"^```toml\n(.*?)^```", guide, re.M | re.S)
     policy = Policy(policy_file.parse_policy(file.encode()))
     assert [strategy(policy, name) for name in ("encoder.0.w", "head.w", "other")] == ["ties", None, "average"]
-    assert set(re.findall(r"^\| `(\w+)`", guide, re.M)) == {"path", "parameters", "strategy", "options"}
+    by_kind = Policy(policy_file.parse_policy(of_kinds.encode()))
+    assert by_kind.choose("a.pt", "step", kind="counter")
+    assert set(re.findall(r"^\| `(\w+)`", guide, re.M)) == {"path", "parameters", "kind", "strategy", "options"}
     spelled = [
         *re.findall(r"--for '([^'[]+)'", guide),
         *(f"*={text}" for text in re.findall(r"theta-merge=(\S+)\n", guide)),
     ]
-    assert [parse_glob_rule(text).choice.strategy for text in spelled] == ["ties", "average", "smear", "ties"]
+    rules = [parse_glob_rule(text) for text in spelled]
+    assert [rule.choice.strategy for rule in rules] == ["ties", "average", "smear", "ours", "ties", "ties"]
+    assert [rule.kinds for rule in rules if rule.kinds] == [("statistic",), ("constant",)]

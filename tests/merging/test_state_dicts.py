@@ -87,11 +87,11 @@ def test_base_never_drops_what_both_added() -> None:
 
 
 def test_all_conflicts_are_named_at_once() -> None:
-    steps = [{"steps": torch.tensor(1), "w": A}, {"steps": torch.tensor(2), "w": B.double()}]
+    codes = [{"codes": torch.tensor(1), "w": A}, {"codes": torch.tensor(2), "w": B.double()}]
     with pytest.raises(ConflictError) as caught:
-        merge_state_dicts("average", steps)
+        merge_state_dicts("average", codes)
     told = str(caught.value)
-    assert told.startswith("2 parameters conflict: steps: average computes with numbers, and I64 values are counts")
+    assert told.startswith("2 parameters conflict: codes: average computes with numbers, and I64 values are counts")
     assert "w: dtypes or shapes differ: F32 [2], F64 [2]" in told
     assert caught.value.hint == "Choose a side for it: ours, theirs or base."
     assert caught.value.exit_code == 12

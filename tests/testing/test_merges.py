@@ -59,6 +59,15 @@ class TestWeighted(Ours):
     name = "weighted"
 
 
+class TestLargest(Ours):
+    name = "largest"
+
+    def oracle(
+        self, heads: Sequence[Numbers], base: Numbers, weights: Sequence[float], chosen: Mapping[str, Any]
+    ) -> Numbers:
+        return [max(column) for column in zip(*heads, strict=True)]
+
+
 class TestTaskArithmetic(Ours):
     name = "task-arithmetic"
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from git_theta.merging.base import Contest, Operand, Strategy, Takes
+from git_theta.merging.base import Contest, Operand, Strategy, Takes, Weights
 from git_theta.merging.held import hold_small
 from git_theta.merging.numerics import compute, shared_weight, weighted_sum
 from git_theta.merging.options import Option
@@ -22,6 +23,9 @@ class Slerp(Strategy):
     """sin((1 - t) a) / sin(a) * x + sin(t a) / sin(a) * y, where a is the angle between x and y."""
 
     array_library: Takes = "any"
+
+    def shares(self, weights: Weights, options: Mapping[str, Any]) -> Weights:  # noqa: ARG002
+        return 1 - options["t"], options["t"]
 
     def merge(self, contest: Contest) -> Iterator[Vector]:
         operands = [branch for branch in hold_small(contest).branches if branch]

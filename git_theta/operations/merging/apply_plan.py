@@ -6,7 +6,7 @@ the merged file holds ours for it, and says so.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 from typing import NamedTuple
@@ -19,11 +19,12 @@ from git_theta.merging.base import STRATEGIES, Contest, ContestReport, Strategy
 from git_theta.merging.catalogue import load_strategy
 from git_theta.merging.checks import check_contest
 from git_theta.merging.contests import contest_of
-from git_theta.merging.decisions import BASE, Decision
+from git_theta.merging.decisions import BASE, SIDES, Decision
 from git_theta.merging.devices import one_thread_each
 from git_theta.merging.execution import library_for, merge_bytes
 from git_theta.merging.plan import Plan, settle_contested
 from git_theta.merging.policy import CONFLICT, Choice, prefix_origin
+from git_theta.merging.treatments import StrategyChooser, Treated, treat_decision, weigh_kind
 from git_theta.operations.adding.known_parts import KnownParts
 from git_theta.operations.adding.part_label import PartLabel
 from git_theta.operations.adding.part_writer import PartWriter
@@ -39,10 +40,8 @@ _REMEMBER_EVERY = 256 << 20
 _BYTES_CONTESTED = "{} computes with parameters, and this may be more than metadata"
 _OURS_KEPT = "both sides changed {}; ours is kept"
 _NO_BASE = "there is no merge base to take it from"
-_SIDES = {"ours": 0, "theirs": 1, "base": BASE}
-"""Strategies that take a side whatever is contested, also where no values could be computed with."""
 
-Choose = Callable[[Decision], Choice | None]
+Choose = StrategyChooser
 
 
 class MergeSettings(NamedTuple):
@@ -54,12 +53,16 @@ class MergeSettings(NamedTuple):
 
 
 class AppliedStrategy(NamedTuple):
-    """A parameter that a strategy settled, and with which settings; or the frame, whose decision has no name."""
+    """A parameter that a strategy settled, and with which settings; or the frame, whose decision has no name.
+
+    ``kind`` is the name of what it is, where it is no weight and another strategy had been chosen.
+    """
 
     decision: Decision
     choice: Choice
     report: ContestReport
     settings: MergeSettings = MergeSettings()
+    kind: str = ""
 
 
 class ContestedDecision(NamedTuple):
@@ -99,6 +102,7 @@ class _StrategyJob(NamedTuple):
     decision: Decision
     choice: Choice
     contest: Contest
+    kind: str
 
 
 _PreparedJob = tuple[str, _StrategyJob, Contest]
@@ -192,7 +196,7 @@ class _FrameChooser:
         choice = self._choose(key.decision)
         if choice is None or choice.strategy == CONFLICT:
             return None
-        source = _SIDES.get(choice.strategy)
+        source = SIDES.get(choice.strategy)
         if source is None and not key.plain:
             self._reasons[name] = _BYTES_CONTESTED.format(choice.strategy)
             return None
@@ -227,11 +231,11 @@ def _choose_whole(made: Plan, choose: Choose, contested: str) -> tuple[Plan, lis
     choice = choose(made.frame)
     if choice is None or choice.strategy == CONFLICT:
         return made, [ContestedDecision(made.frame, contested)]
-    if choice.strategy not in _SIDES:
+    if choice.strategy not in SIDES:
         computes = f"{choice.strategy} cannot compute with a file that is not split"
         reason = computes if made.whole else f"{_BYTES_CONTESTED.format(choice.strategy)}: {contested}"
         return made, [ContestedDecision(made.frame, reason)]
-    side = _SIDES[choice.strategy]
+    side = SIDES[choice.strategy]
     if side == BASE and made.base is None:
         return made, [ContestedDecision(made.frame, _NO_BASE)]
     return settle_contested(made, {}, frame=side), [AppliedStrategy(made.frame, choice, ContestReport())]
@@ -245,19 +249,28 @@ def _sort_contested(
     jobs: list[_StrategyJob] = []
     left: list[ContestedDecision] = []
     for decision in () if made.whole else made.contested:
-        choice = choose(decision)
+        treated = treat_decision(decision, choose(decision))
+        choice = treated.choice
         if choice is None or choice.strategy == CONFLICT:
-            left.append(ContestedDecision(decision, ""))
-        elif _SIDES.get(choice.strategy) == BASE and made.base is None:
+            left.append(ContestedDecision(decision, treated.reason))
+        elif SIDES.get(choice.strategy) == BASE and made.base is None:
             left.append(ContestedDecision(decision, _NO_BASE))
-        elif choice.strategy in _SIDES and _SIDES[choice.strategy] < len(made.heads):
-            sides[decision.name] = _SIDES[choice.strategy]
+        elif choice.strategy in SIDES and SIDES[choice.strategy] < len(made.heads):
+            sides[decision.name] = SIDES[choice.strategy]
         else:
             try:
-                jobs.append(_StrategyJob(decision, choice, _make_contest(decision, choice, settings, context)))
+                jobs.append(_make_job(decision, treated, choice, settings, context))
             except ConflictError as error:
                 left.append(ContestedDecision(decision, error.message))
     return sides, jobs, left
+
+
+def _make_job(
+    decision: Decision, treated: Treated, choice: Choice, settings: MergeSettings, context: Context
+) -> _StrategyJob:
+    weights = weigh_kind(treated, settings.weights)
+    contest = _make_contest(decision, choice, settings._replace(weights=weights), context)
+    return _StrategyJob(decision, choice, contest, treated.kind.name if treated.kind else "")
 
 
 def _make_contest(decision: Decision, choice: Choice, settings: MergeSettings, context: Context) -> Contest:
@@ -341,6 +354,7 @@ def _compute_batch(
             job.choice,
             report,
             MergeSettings(found.weights if strategy.takes_weights else None, found.seed),
+            job.kind,
         )
         for (_, job, found), report in zip(jobs, reports, strict=True)
     ]

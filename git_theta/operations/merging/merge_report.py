@@ -103,6 +103,7 @@ def _parameter_record(
         "state": decision.state.value,
         "by": [plan.labels[head] for head in decision.by],
         "reason": explain_decision(plan, decision),
+        "kind": (applied and applied.kind) or None,
         "strategy": _choice_record(applied) if applied else None,
         "left": (left.reason or "no strategy was chosen for it") if left else None,
         "weights": list(report.weights) if report else [],
@@ -186,6 +187,8 @@ def _number_range(values: Sequence[float | None], form: str) -> str:
 def _remarks(item: Record) -> Iterator[str]:
     if item["left"]:
         yield item["left"]
+    if item["kind"]:
+        yield f"a {item['kind']}, not merged as weights are"
     if item["weights"]:
         yield "weights " + ", ".join("none" if weight is None else f"{weight:.4g}" for weight in item["weights"])
     yield from (f"{name} {'not finite' if fact is None else f'{fact:.4g}'}" for name, fact in item["facts"].items())

@@ -12,6 +12,7 @@ from git_theta.operations.context import Context
 from git_theta.operations.merging.apply_plan import Choose, MergeResult, MergeSettings, apply_plan
 from git_theta.operations.merging.file_plans import FilePlan
 from git_theta.operations.merging.merge_checkpoint import merge_checkpoint
+from git_theta.operations.merging.merge_remarks import describe_remarks
 from git_theta.operations.restoring.restore import require_objects
 
 
@@ -50,6 +51,8 @@ def merge_files(item: FilePlan, choose: Choose, settings: MergeSettings, context
         if not applied.decision.names:
             for note in applied.report.notes:
                 context.warn(f"{item.path}: {note}")
+    for remark in describe_remarks(merged.result):
+        context.warn(f"{item.path}: {remark}")
     return merged
 
 

@@ -213,7 +213,7 @@ def test_what_is_no_number_conflicts(dtype: str) -> None:
     tensors = [torch.full((16,), fill, dtype=torch.uint8).view(getattr(torch, dtype)) for fill in (0, 1, 2)]
     for strategy in COMPUTED:
         with pytest.raises(ConflictError, match=f"{strategy} computes with numbers, and {BY_TORCH[dtype].name} values"):
-            merge_tensors(strategy, tensors[1:], tensors[0], name="steps", **settings_of(strategy))
+            merge_tensors(strategy, tensors[1:], tensors[0], name="codes", **settings_of(strategy))
     for strategy, expected in zip(("ours", "theirs", "base"), (1, 2, 0), strict=True):
         assert same_bytes(merge_tensors(strategy, tensors[1:], tensors[0]), tensors[expected])
 

@@ -1,0 +1,111 @@
+"""Strategies that were chosen for weights, replaced where what is contested is none (see ``kinds``)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from git_theta.merging import options
+from git_theta.merging.base import Weights
+from git_theta.merging.catalogue import load_strategy
+from git_theta.merging.decisions import Decision
+from git_theta.merging.groups import Group
+from git_theta.merging.kinds import Kind, Treatment, find_kind
+from git_theta.merging.policy import CONFLICT, Choice, Policy, prefix_origin
+
+StrategyChooser = Callable[[Decision], Choice | None]
+"""The strategy for a contested decision; None: a conflict."""
+
+_STRATEGIES = {Treatment.LARGEST: "largest", Treatment.MEAN: "weighted", Treatment.EQUAL: CONFLICT}
+
+
+class Treated(NamedTuple):
+    """What a parameter is really merged with.
+
+    Attributes:
+        choice: the strategy; None for a conflict.
+        kind: what made another strategy of the one that was chosen; None where that is as it was.
+        chosen: the strategy that was chosen.
+        group: what no strategy computes with; None for what is no group, and where none was to.
+    """
+
+    choice: Choice | None
+    kind: Kind | None = None
+    chosen: Choice | None = None
+    group: Group | None = None
+
+    @property
+    def reason(self) -> str:
+        """Why it is a conflict although a strategy was chosen; "" where it is none, or was chosen to be one."""
+        if self.group and self.chosen:
+            return f"{self.group.reason}: {self.chosen.strategy} does not compute with them"
+        return f"a {self.kind.name}: no strategy computes with it" if self.kind and self.choice is None else ""
+
+
+def find_kind_of(decision: Decision) -> Kind | None:
+    """The kind of a contested parameter: that which the heads have of it. None for weights, groups and the frame."""
+    if not decision.names or decision.group:
+        return None
+    dtypes = {entry.dtype for held in decision.heads for entry in held}
+    return find_kind(decision.names, dtypes.pop()) if len(dtypes) == 1 else None
+
+
+def choose_by_policy(policy: Policy, path: str) -> StrategyChooser:
+    """What a policy says about decisions of a file, whose kinds its rules may name."""
+
+    def choose(decision: Decision) -> Choice | None:
+        kind = find_kind_of(decision) if policy.names_kinds else None
+        return policy.choose(path, *decision.names, kind=kind.name if kind else "")
+
+    return choose
+
+
+def treat_decision(decision: Decision, choice: Choice | None) -> Treated:
+    """What a chosen strategy becomes for a parameter. A strategy that takes a side stays, and what a rule for the kind
+    says.
+
+    Raises UsageError for a strategy that does not exist, and PluginError for one that will not load.
+    """
+    if choice is None or choice.strategy == CONFLICT:
+        return Treated(choice)
+    if decision.group and decision.group.reason and _computes(choice):
+        return Treated(None, group=decision.group, chosen=choice)
+    kind = find_kind_of(decision)
+    if kind is None or choice.for_kind:
+        return Treated(choice)
+    return treat_choice(kind, choice)
+
+
+def treat_choice(kind: Kind, choice: Choice) -> Treated:
+    """What a chosen strategy becomes for tensors of a kind; see ``treat_decision``."""
+    computes = _computes(choice)
+    name = _STRATEGIES[kind.treatment]
+    if not computes or choice.strategy == name == "largest" or (name == "weighted" and choice.strategy == "average"):
+        return Treated(choice)
+    if name == CONFLICT:
+        return Treated(None, kind, choice)
+    return Treated(Choice(name, {}, f"{kind.name}, where {choice.origin} says {choice.strategy}"), kind, choice)
+
+
+def _computes(choice: Choice) -> bool:
+    with prefix_origin(choice.origin):
+        return load_strategy(choice.strategy).numeric
+
+
+def weigh_kind(treated: Treated, weights: Weights, given: Mapping[str, Any] | None = None) -> Weights:
+    """The weights of the heads for a parameter: as they were given; those of a mean that does not extrapolate.
+
+    Args:
+        treated: what the parameter is merged with.
+        weights: what was given.
+        given: options of the strategy that was chosen, where those are not of ``treated.chosen``.
+    """
+    if treated.kind is None or treated.chosen is None:
+        return weights
+    if treated.kind.treatment is not Treatment.MEAN:
+        return None
+    strategy = load_strategy(treated.chosen.strategy)
+    told = options.parse_options(strategy.name, strategy.options, treated.chosen.options if given is None else given)
+    shares = strategy.shares(weights, told)
+    counted = tuple([max(0.0, share) for share in shares or ()])
+    return shares if counted == shares else counted if any(counted) else None

@@ -1,0 +1,161 @@
+"""Tensors that are no weights, and tensors that mean nothing apart, merged by real Git."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load, save
+
+from tests.sandbox import Sandbox
+from tests.two_branches import fork
+
+FILE = "train.pt"
+COMPUTING = ("average", "task-arithmetic", "ties", "dare", "breadcrumbs", "slerp", "model-stock")
+
+
+def saved(value: Any) -> bytes:
+    stream = io.BytesIO()
+    torch.save(value, stream)
+    return stream.getvalue()
+
+
+def loaded(sandbox: Sandbox, path: str = FILE) -> Any:
+    return torch.load(sandbox.root / path)
+
+
+def trained(seed: int, scale: float, steps: int) -> bytes:
+    """A checkpoint of a training: BatchNorm and Adam, after so many steps."""
+    torch.manual_seed(seed)
+    net = torch.nn.Sequential(torch.nn.Linear(4, 6), torch.nn.BatchNorm1d(6))
+    adam = torch.optim.Adam(net.parameters())
+    for _ in range(steps):
+        adam.zero_grad()
+        net(torch.randn(8, 4) * scale).square().sum().backward()
+        adam.step()
+    return saved({"model": net.state_dict(), "optimizer": {"state": adam.state_dict()["state"]}})
+
+
+BASE, OURS, THEIRS = trained(0, 1.0, 2), trained(1, 0.01, 50), trained(2, 0.01, 80)
+
+
+@pytest.mark.parametrize("strategy", COMPUTING)
+def test_a_training_checkpoint_merges_with_every_strategy(sandbox: Sandbox, strategy: str, tmp_path: Path) -> None:
+    fork(sandbox, {FILE: BASE}, {FILE: OURS}, {FILE: THEIRS})
+    report = tmp_path / "report.json"
+    done = sandbox.theta("merge", "-s", strategy, "side", "--report", str(report))
+    merged = loaded(sandbox)
+    assert merged["model"]["1.num_batches_tracked"] == 80
+    assert bool((merged["model"]["1.running_var"] >= 0).all())
+    for state in merged["optimizer"]["state"].values():
+        assert state["step"] == 80
+        assert bool((state["exp_avg_sq"] >= 0).all())
+    ours, theirs = (torch.load(io.BytesIO(one))["model"]["1.running_mean"] for one in (OURS, THEIRS))
+    assert torch.equal(merged["model"]["1.running_mean"], (ours + theirs) / 2)
+    assert "5 counters: the largest of each element" in done.stderr
+    told = {item["name"]: item for item in json.loads(report.read_text())["files"][0]["parameters"]}
+    step = told["optimizer.state.0.step"]
+    assert (step["kind"], step["strategy"]["name"]) == ("counter", "largest")
+    assert told["model.0.weight"]["kind"] is None
+
+
+def test_the_plan_says_what_becomes_of_kinds(sandbox: Sandbox) -> None:
+    fork(sandbox, {FILE: BASE}, {FILE: OURS}, {FILE: THEIRS})
+    plan = sandbox.theta("merge", "--plan", "-s", "ties", "side").stdout
+    assert "largest (counter, where -s says ties)" in plan
+    assert "weighted (statistic, where -s says ties)" in plan
+    data = json.loads(sandbox.theta("merge", "--plan", "--json", "-s", "ties", "side").stdout)
+    kinds = {item["name"]: item.get("kind") for item in data["files"][0]["plan"]["parameters"]}
+    assert kinds["model.1.running_var"] == "statistic"
+    assert kinds["optimizer.state.0.exp_avg"] == "moment"
+
+
+def test_a_policy_overrides_what_is_done_with_a_kind(sandbox: Sandbox) -> None:
+    fork(sandbox, {FILE: BASE}, {FILE: OURS}, {FILE: THEIRS})
+    sandbox.write(".theta.toml", b'[[merge]]\nkind = "moment"\nstrategy = "theirs"\n')
+    sandbox.commit("policy")
+    sandbox.theta("merge", "--for", "counter:*=ours", "--for", "*=average", "side", check=False)
+    assert loaded(sandbox)["model"]["1.num_batches_tracked"] == 50
+    sandbox.git("reset", "-q", "--hard", "HEAD^" if not (sandbox.root / ".git/MERGE_HEAD").exists() else "HEAD")
+    sandbox.git("merge", "-q", "--no-edit", "side", check=False, env={"GIT_THETA_STRATEGY": "average"})
+    theirs = torch.load(io.BytesIO(THEIRS))["optimizer"]["state"][0]["exp_avg"]
+    assert torch.equal(loaded(sandbox)["optimizer"]["state"][0]["exp_avg"], theirs)
+
+
+def test_constants_that_differ_are_contested_with_the_reason(sandbox: Sandbox) -> None:
+    base, ours, theirs = ({"position_ids": torch.arange(8) + shift, "w": torch.ones(8) * shift} for shift in range(3))
+    fork(sandbox, {FILE: saved(base)}, {FILE: saved(ours)}, {FILE: saved(theirs)})
+    done = sandbox.theta("merge", "-s", "average", "side", check=False)
+    assert done.returncode == 1
+    assert "position_ids (a constant: no strategy computes with it)" in done.stderr
+    sandbox.theta("resolve", "--theirs")
+    assert torch.equal(loaded(sandbox)["position_ids"], theirs["position_ids"])
+
+
+def test_numbers_that_are_not_finite_are_told_before_they_spread(sandbox: Sandbox) -> None:
+    base, ours, theirs = (torch.ones(8) * value for value in (1.0, 2.0, 3.0))
+    theirs[3:5] = float("nan")
+    fork(sandbox, *({FILE: saved({"w": one})} for one in (base, ours, theirs)))
+    done = sandbox.theta("merge", "-s", "average", "--no-commit", "side")
+    assert "train.pt: 2 NaN or infinite numbers in theirs: w" in done.stderr
+    assert "train.pt: 2 NaN or infinite numbers in the merged tensors: w" in done.stderr
+
+
+QUANTISED = "m.safetensors"
+
+
+def gptq(codes: int, scales: float, bias: float) -> bytes:
+    """A layer as GPTQ has it, and a bias, which is no member."""
+    return save(
+        {
+            "l.qweight": torch.full((8, 8), codes, dtype=torch.int32),
+            "l.scales": torch.full((8,), scales).half(),
+            "l.bias": torch.full((8,), float(bias)),
+        }
+    )
+
+
+def test_codes_and_scales_are_contested_and_taken_together(sandbox: Sandbox) -> None:
+    """Each side changed another member: by names alone, a merge of ours with theirs would have settled it."""
+    fork(sandbox, {QUANTISED: gptq(1, 1, 0)}, {QUANTISED: gptq(2, 1, 1)}, {QUANTISED: gptq(1, 2, 3)})
+    done = sandbox.theta("merge", "-s", "average", "side", check=False)
+    assert done.returncode == 1
+    assert "codes mean nothing without the scales that they were made with: average does not compute" in done.stderr
+    assert "l.qweight, l.scales" in done.stderr
+    merged = load(sandbox.root.joinpath(QUANTISED).read_bytes())
+    assert (int(merged["l.qweight"][0, 0]), float(merged["l.scales"][0])) == (2, 1)
+    assert float(merged["l.bias"][0]) == 2.0
+    assert "contested: l.qweight" in sandbox.theta("status").stdout
+    sandbox.theta("resolve", "--theirs", "--only", "*.scales")
+    merged = load(sandbox.root.joinpath(QUANTISED).read_bytes())
+    assert (int(merged["l.qweight"][0, 0]), float(merged["l.scales"][0])) == (1, 2)
+    assert float(merged["l.bias"][0]) == 2.0
+    assert not sandbox.git("ls-files", "-u").stdout
+
+
+def test_plain_git_merge_contests_a_group_of_which_each_side_changed_a_member(sandbox: Sandbox) -> None:
+    fork(sandbox, {QUANTISED: gptq(1, 1, 0)}, {QUANTISED: gptq(2, 1, 0)}, {QUANTISED: gptq(1, 2, 0)})
+    done = sandbox.git("merge", "--no-edit", "side", check=False)
+    assert done.returncode == 1
+    assert "1 contested parameter" in done.stderr
+    plan = sandbox.theta("merge", "--plan", "-s", "ties", "side").stdout
+    assert "contested: l.qweight, l.scales" in plan
+    assert "conflict (codes mean nothing without the scales" in plan
+
+
+def test_the_parts_of_a_sparse_tensor_stay_together(sandbox: Sandbox) -> None:
+    def sparse(rows: list[int], values: list[float]) -> bytes:
+        indices, floats = torch.tensor([rows, rows]), torch.tensor(values).float()
+        return saved({"s": torch.sparse_coo_tensor(indices, floats, (4, 4), check_invariants=True)})
+
+    versions = sparse([0, 1], [1, 1]), sparse([0, 2], [2, 2]), sparse([1, 3], [4, 4])
+    fork(sandbox, *({FILE: one} for one in versions))
+    done = sandbox.theta("merge", "-s", "average", "side", check=False)
+    assert "values mean nothing without the indices" in done.stderr
+    assert loaded(sandbox)["s"].to_dense().diag().tolist() == [2, 0, 2, 0]
+    sandbox.theta("resolve", "--theirs")
+    assert loaded(sandbox)["s"].to_dense().diag().tolist() == [0, 4, 0, 4]
