@@ -73,6 +73,11 @@ def _is_revision(word: str) -> bool:
 
 def _select_parameters(found: Checkpoint, globs: Sequence[str]) -> list[ParameterVersion]:
     """Every name of every parameter that the globs match."""
+    if all(shard.manifest.is_opaque for shard in found.shards):
+        raise UsageError(
+            f"{found.path} is kept whole: it has no parameters to blame anybody for",
+            hint=f"The commits that changed it: git theta log -- {found.path}",
+        )
     matches = name_matcher(globs)
     places = [
         ParameterVersion(shard.path, name, entry)

@@ -143,13 +143,15 @@ class _Session:
 def warn_if_contested(repository: Repository, path: str, text: bytes) -> None:
     """Warn a person who stages a file in conflict of contested parameters that are left."""
     if _may_be_in_conflict(repository) and is_recording():
+        from git_theta.operations.merging.conflicts import describe_names
         from git_theta.repository.open_conflicts import find_recorded_ours
 
         names = find_recorded_ours(repository, path, text)
         if names:
             plural = "s are" if len(names) > 1 else " is"
+            some = join_some(describe_names(names))
             boundary.warn(
-                f"{path}: {len(names):,} contested parameter{plural} recorded as ours: {join_some(names)}",
+                f"{path}: {len(names):,} contested parameter{plural} recorded as ours: {some}",
                 hint=f"If that is not meant: git checkout --merge -- {path}; then git theta resolve.",
             )
 

@@ -17,6 +17,7 @@ import click
 
 from git_theta import __version__
 from git_theta.cli import boundary
+from git_theta.cli.pager import NO_PAGER
 
 
 class CommandEntry(NamedTuple):
@@ -89,6 +90,11 @@ def _show_help(ctx: click.Context, _option: click.Parameter, value: bool) -> Non
         ctx.exit()
 
 
+def _refuse_pager(ctx: click.Context, _option: click.Parameter, value: bool) -> None:
+    if value:
+        ctx.meta[NO_PAGER] = True
+
+
 def _add_common_options(command: click.Command) -> click.Command:
     """Give a command ``--debug`` and ``--help``, which every one of them takes in any place."""
     debug = click.Option(
@@ -102,8 +108,17 @@ def _add_common_options(command: click.Command) -> click.Command:
     long_help = click.Option(
         ["--help"], is_flag=True, is_eager=True, expose_value=False, callback=_show_help, hidden=True
     )
+    no_pager = click.Option(
+        ["--no-pager"],
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=_refuse_pager,
+        help="Print without a pager.",
+        hidden=True,
+    )
     if not any(option.name == "debug" for option in command.params):
-        command.params += [debug, long_help]
+        command.params += [debug, long_help, no_pager]
     return command
 
 

@@ -22,8 +22,8 @@ from git_theta.manifest.text import MAX_MANIFEST, decode_manifest, encode_manife
 from git_theta.merging.decisions import Decision
 from git_theta.merging.plan import Plan, plan_merge
 from git_theta.merging.policy import Choice
-from git_theta.operations.merging.apply_plan import ContestedDecision, MergeResult, apply_plan
-from git_theta.operations.merging.conflicts import FRAME_LABEL, note_file, note_of, stage_digest, write_note
+from git_theta.operations.merging.apply_plan import MergeResult, apply_plan
+from git_theta.operations.merging.conflicts import describe_left, note_file, note_of, stage_digest, write_note
 from git_theta.repository.driver_report import report_failure, report_merge
 from git_theta.repository.merge_request import chooser_for
 from git_theta.repository.opening import conflicts_dir, open_context
@@ -31,7 +31,7 @@ from git_theta.tensors.blas import UNTHREADED
 from git_theta.vcs import atomic
 from git_theta.vcs.discovery import Repository, discover_repository
 from git_theta.vcs.git import git
-from git_theta.words import escape_unprintable, join_some, list_some, pluralize
+from git_theta.words import escape_unprintable, list_some, pluralize
 
 _UNFILLED_LABELS = ["%X", "%Y"]
 _DEFAULT_MARKER_SIZE = 7
@@ -142,13 +142,9 @@ def _say_contested(merged: MergeResult, path: str, labels: Sequence[str]) -> Non
     between = f" between ours ({labels[0]}) and theirs ({labels[1]})" if told else ""
     contested = f"{pluralize(len(merged.left), 'contested parameter')}{between}; the file holds ours for them:"
     boundary.say(f"{escape_unprintable(path)}: {contested}")
-    for line in list_some(map(_describe_left, merged.left), rest=": git theta status --json"):
+    for line in list_some(describe_left(merged.left), rest=": git theta status --json"):
         boundary.say(line)
     boundary.say(_SETTLE_HINT, prefix="hint: ")
-
-
-def _describe_left(left: ContestedDecision) -> str:
-    return f"  {join_some(left.decision.names) or FRAME_LABEL}" + (f" ({left.reason})" if left.reason else "")
 
 
 def _run_driver() -> int:

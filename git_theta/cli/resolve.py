@@ -19,15 +19,15 @@ from git_theta.errors import ThetaError, UsageError
 from git_theta.merging.catalogue import load_strategy
 from git_theta.merging.policy import CONFLICT, EVERYTHING, Policy, make_global_rule, make_rule
 from git_theta.operations.context import Context
-from git_theta.operations.merging.apply_plan import Choose, ContestedDecision, MergeResult
-from git_theta.operations.merging.conflicts import FRAME_LABEL, Conflict
+from git_theta.operations.merging.apply_plan import Choose, MergeResult
+from git_theta.operations.merging.conflicts import FRAME_LABEL, Conflict, describe_left
 from git_theta.operations.merging.merge_report import Record, record_merge, trailers
 from git_theta.repository.open_conflicts import find_conflicted
 from git_theta.repository.policy_sources import policy_for
 from git_theta.repository.settling import ConflictJob, settle_file
 from git_theta.tensors.blas import UNTHREADED
 from git_theta.vcs import git_merge
-from git_theta.words import escape_unprintable, join_some, list_some, pluralize
+from git_theta.words import escape_unprintable, list_some, pluralize
 
 _WHOLE_FILE = "not a conflict by parameters"
 _SIDE_HINT = "Take a side, then stage it: git checkout --ours (or --theirs) -- {0}; git add {0}. Or: git rm {0}"
@@ -143,12 +143,8 @@ def _append_line(job: ConflictJob, merged: MergeResult | None) -> None:
         click.echo(f"{path}: {settled}, nothing left; staged")
         return
     click.echo(f"{path}: {settled}, {pluralize(len(merged.left), 'contested parameter')} left")
-    for line in list_some(map(_describe_left, merged.left), rest=": git theta status --json"):
+    for line in list_some(describe_left(merged.left), rest=": git theta status --json"):
         click.echo(escape_unprintable(line))
-
-
-def _describe_left(left: ContestedDecision) -> str:
-    return f"  {join_some(left.decision.names) or FRAME_LABEL}" + (f" ({left.reason})" if left.reason else "")
 
 
 def _settled_json(path: str, merged: MergeResult | None) -> dict[str, Any]:

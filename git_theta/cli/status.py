@@ -11,6 +11,7 @@ import click
 from git_theta.cli.listing import display_path, echo_json, json_option, nul_option, require_worktree
 from git_theta.errors import ManifestError, UsageError
 from git_theta.operations.keeping.file_states import FileState, FileStatus, sum_sizes, survey_file
+from git_theta.operations.merging.conflicts import describe_names
 from git_theta.repository.open_conflicts import find_conflicted, read_conflict
 from git_theta.repository.opening import open_store
 from git_theta.repository.tracked_files import list_tracked
@@ -55,7 +56,7 @@ def command(pathspecs: tuple[str, ...], as_json: bool, nul: bool) -> None:
             click.echo(
                 "\t".join([escape_unprintable(display_path(status.tracked.path, top)), *_describe_status(status)])
             )
-            names = (f"  contested: {name}" for name in contested.get(status.tracked.path, ()))
+            names = (f"  contested: {line}" for line in describe_names(contested.get(status.tracked.path, ())))
             for line in list_some(names, rest=": git theta status --json"):
                 click.echo(escape_unprintable(line))
         _print_summary(statuses)

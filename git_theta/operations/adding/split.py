@@ -37,9 +37,12 @@ def split_source(source: RandomAccess, path: str, context: Context, *, keep: boo
 
     What the manifest names is durable then (L5). Whether it is the file that Git adds is for others to prove.
     """
-    known = KnownParts(context, context.staged_manifest(path), assuming=not keep)
+    staged = context.staged_manifest(path)
+    known = KnownParts(context, staged, assuming=not keep)
     found = detect_format(source, source.read(0, min(HEAD_SIZE, source.size)), path)
     manifest, warnings = _lay_out(source, found, context, known), found.warnings
+    if found.format == OPAQUE and not warnings and keep and not (staged and staged.is_opaque):  # once, and not at each
+        warnings = ["kept whole, not by parameters: it is of no format that is known here"]
     try:
         text = encode_manifest(manifest)
     except ManifestError as error:  # no manifest can hold its parts

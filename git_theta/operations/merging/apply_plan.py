@@ -32,6 +32,7 @@ from git_theta.operations.merging.assemble import assemble_manifest
 from git_theta.operations.merging.frame_merge import settle_frame
 
 _FRAME_CONTESTED = "both sides changed what is no parameter: metadata, pickled values"
+_WHOLE_CONTESTED = "both sides changed it, and it is kept whole: no format reads it"
 _NO_BASE = "there is no merge base to take it from"
 _SIDES = {"ours": 0, "theirs": 1, "base": BASE}
 """Strategies that take a side whatever is contested, also where no values could be computed with."""
@@ -118,7 +119,8 @@ def _choose_frame(
         return made, []
     choice = choose(made.frame)
     if choice is None or choice.strategy == CONFLICT:
-        return made, [ContestedDecision(made.frame, _FRAME_CONTESTED)]
+        opaque = all(head.is_opaque for head in made.heads)
+        return made, [ContestedDecision(made.frame, _WHOLE_CONTESTED if opaque else _FRAME_CONTESTED)]
     if made.whole and choice.strategy not in _SIDES:
         return made, [ContestedDecision(made.frame, f"{choice.strategy} cannot compute with a file that is not split")]
     side = _SIDES.get(choice.strategy, 0)
