@@ -23,7 +23,7 @@ from git_theta.globs import name_matcher
 from git_theta.operations.comparing.parameter_history import CheckpointChange, LogEntry, log_checkpoints
 from git_theta.repository.same_weights import Observer, alarm_json, describe_alarm
 from git_theta.repository.version_history import OID_DIGITS, VersionHistory, commit_json, open_history
-from git_theta.vcs.commits import Commit, CommitDiffs
+from git_theta.vcs.commits import Commit, CommitDiffs, fetch_ahead
 from git_theta.vcs.commits import walk_commits as walked
 from git_theta.vcs.discovery import discover_repository
 from git_theta.vcs.revisions import commit_ids
@@ -72,7 +72,11 @@ def _find_commits(
     observer = Observer(history, tips, pathspecs)
     matching = _path_lister(limited) if pathspecs else None
     found = log_checkpoints(
-        walked(tips), history.diffs.edits_between, history.reader, matching=matching, keep=_change_matcher(globs)
+        fetch_ahead(walked(tips), pathspecs),
+        history.diffs.edits_between,
+        history.reader,
+        matching=matching,
+        keep=_change_matcher(globs),
     )
     for logged in found:
         yield logged, observer.find_alarms(logged.steps)

@@ -11,13 +11,13 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import click
 
 from git_theta import __version__
 from git_theta.cli import boundary
-from git_theta.cli.pager import NO_PAGER
 
 
 class CommandEntry(NamedTuple):
@@ -90,9 +90,9 @@ def _show_help(ctx: click.Context, _option: click.Parameter, value: bool) -> Non
         ctx.exit()
 
 
-def _refuse_pager(ctx: click.Context, _option: click.Parameter, value: bool) -> None:
+def _refuse_pager(_ctx: click.Context, _option: click.Parameter, value: bool) -> None:
     if value:
-        ctx.meta[NO_PAGER] = True
+        os.environ["GIT_PAGER"] = "cat"  # as `git --no-pager` does
 
 
 def _add_common_options(command: click.Command) -> click.Command:
@@ -144,8 +144,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return boundary.run(lambda: _invoke(list(sys.argv[1:] if arguments is None else arguments)))
 
 
+def _pin_locations() -> None:
+    """Make the paths absolute by which Git told us where the repository is: we call Git from other folders too."""
+    for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY"):
+        if os.environ.get(name):
+            os.environ[name] = os.fspath(Path(os.environ[name]).absolute())
+
+
 def _invoke(arguments: list[str]) -> int:
     """What click's own ``main`` does, but for its error handling: a reader that left is the boundary's business."""
+    _pin_locations()
     try:
         with _add_common_options(theta).make_context("git theta", arguments) as context:
             result = theta.invoke(context)

@@ -8,7 +8,6 @@ the second file, and from the exit code: 0 merged, 1 conflict, above 128 an erro
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -48,7 +47,6 @@ Or give up (git merge --abort, git rebase --abort ...), and merge again: git the
 def main() -> int:
     """Merge the files that Git names on the command line."""
     claim_stdout()  # `git merge-tree` prints ids there
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # temporary files go, as after Ctrl-C
     os.environ.setdefault(*UNTHREADED)
     base, ours, theirs, markers, path, *labels = sys.argv[1:]
     files, virtual = [Path(file) for file in (base, ours, theirs)], int(markers) > _marker_size(path)

@@ -9,12 +9,8 @@ import sys
 from collections.abc import Iterable
 from contextlib import closing, suppress
 
-import click
-
 from git_theta.vcs.git import git
 
-NO_PAGER = "git_theta.cli.pager.refused"
-"""Where a command's context says that the person wants no pager."""
 _NO_PAGER = ("", "cat")
 _SHELL_CHARACTERS = frozenset("|&;<>()$`\\\"' \t\n*?[#~=%")
 """What Git hands to a shell; a command without any of it is run as it is, and may be missing."""
@@ -28,7 +24,7 @@ def print_paged(text: str | Iterable[str]) -> None:
     A person may quit the pager early; what was not read then is no error.
     """
     pieces = [text] if isinstance(text, str) else text
-    pager = _start_pager() if sys.stdout.isatty() and not _is_refused() else None
+    pager = _start_pager() if sys.stdout.isatty() else None
     if pager is None:
         # Not click.echo, which takes colours out where nobody watches: `color.ui=always` asks for them.
         sys.stdout.writelines(pieces)
@@ -42,12 +38,6 @@ def print_paged(text: str | Iterable[str]) -> None:
                 screen.flush()
     finally:
         _wait_for_pager(pager)
-
-
-def _is_refused() -> bool:
-    """Whether --no-pager stands behind the command; before it, Git tells us by GIT_PAGER."""
-    context = click.get_current_context(silent=True)
-    return context is not None and bool(context.meta.get(NO_PAGER))
 
 
 def uses_color(slot: str = "color.ui") -> bool:
