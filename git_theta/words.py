@@ -31,6 +31,23 @@ def list_some(lines: Iterable[str], most: int = 100, rest: str = "") -> Iterator
         yield f"  ... and {more:,} more{rest}"
 
 
+def group_names(names: Sequence[str], most: int = 20) -> list[tuple[str, list[str]]]:
+    """Names by what they begin with, in no more than ``most`` groups where that can be: (what to call it, its names).
+
+    Names are cut at dots, as late as gives few enough groups; a group of one is called by its whole name, one of
+    several ``encoder.layer.0.*``.
+    """
+    deepest = max((name.count(".") for name in names), default=0)
+    groups: dict[str, list[str]] = {}
+    for depth in range(deepest + 1, 0, -1):
+        groups = {}
+        for name in names:
+            groups.setdefault(_cut_name(name, depth), []).append(name)
+        if len(groups) <= most:
+            break
+    return [(held[0] if len(held) == 1 else label, held) for label, held in groups.items()]
+
+
 def join_some(names: Sequence[str], most: int = 20) -> str:
     """Names in one line, with a word on how many more there are."""
     more = f" and {len(names) - most:,} more" if len(names) > most else ""
@@ -51,6 +68,12 @@ def humanize_size(bytes_: int | float) -> str:
         if bytes_ < 999.95:
             return f"{bytes_:.1f} {unit}"
     return f"{bytes_ / 1000:.1f} TB"
+
+
+def _cut_name(name: str, depth: int) -> str:
+    """The first ``depth`` components of a name, with a star for those that were cut off."""
+    components = name.split(".")
+    return ".".join([*components[:depth], "*"]) if len(components) > depth else name
 
 
 def _escape_letter(letter: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from git_theta.words import escape_unprintable, humanize_size, pluralize
+from git_theta.words import escape_unprintable, group_names, humanize_size, pluralize
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,15 @@ def test_counts() -> None:
 )
 def test_sizes(amount: int | float, said: str) -> None:
     assert humanize_size(amount) == said
+
+
+def test_many_names_are_grouped_by_what_they_begin_with() -> None:
+    names = [f"model.layer.{layer}.attention.{part}.weight" for layer in range(2) for part in "abcdefghijklmno"]
+    assert group_names(names[:3]) == [(name, [name]) for name in names[:3]]
+    groups = group_names([*names, "head.bias"])
+    assert [(label, len(held)) for label, held in groups] == [
+        ("model.layer.0.attention.*", 15),
+        ("model.layer.1.attention.*", 15),
+        ("head.bias", 1),
+    ]
+    assert len(group_names([f"p{number}" for number in range(50)])) == 50

@@ -19,7 +19,7 @@ from git_theta.manifest.model import Entry, View
 from git_theta.operations.comparing.parameter_history import ParameterBlame, blame_parameters
 from git_theta.repository.checkpoint_lookup import Checkpoint, read_checkpoint_at
 from git_theta.repository.version_history import commit_json, open_history
-from git_theta.vcs.commits import Commit
+from git_theta.vcs.commits import Commit, fetch_ahead
 from git_theta.vcs.commits import walk_commits as walked
 from git_theta.vcs.discovery import discover_repository
 from git_theta.vcs.git import git_succeeds
@@ -48,7 +48,7 @@ def command(words: tuple[str, ...], globs: tuple[str, ...], as_json: bool) -> No
     with open_history(boundary.warn) as history:
         found = read_checkpoint_at(history.blobs, revision, path)
         places = _select_parameters(found, globs)
-        blamed = blame_parameters(places, walked([tip]), history.diffs.edits_between, history.reader)
+        blamed = blame_parameters(places, fetch_ahead(walked([tip])), history.diffs.edits_between, history.reader)
     if as_json:
         echo_json([_blame_json(one) for one in blamed])
     else:
@@ -73,6 +73,11 @@ def _is_revision(word: str) -> bool:
 
 def _select_parameters(found: Checkpoint, globs: Sequence[str]) -> list[ParameterVersion]:
     """Every name of every parameter that the globs match."""
+    if all(shard.manifest.is_opaque for shard in found.shards):
+        raise UsageError(
+            f"{found.path} is kept whole: it has no parameters to blame anybody for",
+            hint=f"The commits that changed it: git theta log -- {found.path}",
+        )
     matches = name_matcher(globs)
     places = [
         ParameterVersion(shard.path, name, entry)

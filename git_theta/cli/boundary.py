@@ -6,8 +6,10 @@ standard library alone, since the filter must start quickly.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
+import signal
 import sys
 from collections.abc import Callable
 
@@ -34,17 +36,33 @@ def run(action: Callable[[], int]) -> int:
     """The exit code of ``action()``, or that of the error it raised, after saying on stderr what happened."""
     gc.set_threshold(_COLLECT_EVERY)
     try:
+        _unwind_on_signals()
         code = action()
         # Here and not at interpreter shutdown, where a reader that went away would be reported as a traceback.
         sys.stdout.flush()
-    except KeyboardInterrupt:
-        return INTERRUPTED
+    except KeyboardInterrupt as stop:
+        return 128 + stop.args[0] if stop.args else INTERRUPTED
     except BrokenPipeError:
         _silence_stdout()
         return BROKEN_PIPE
     except Exception as error:
         return report_error(error)
     return code
+
+
+def _unwind_on_signals() -> None:
+    """Have kill and a closed terminal end us as Ctrl-C does: temporary files as large as checkpoints go.
+
+    What somebody has us ignore (nohup), or has a use for, stays as it is.
+    """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            with contextlib.suppress(ValueError):  # not in the main thread, where signals are none of our business
+                signal.signal(number, _raise_interrupt)
+
+
+def _raise_interrupt(number: int, _frame: object) -> None:
+    raise KeyboardInterrupt(number)
 
 
 def is_debugging() -> bool:

@@ -33,7 +33,12 @@ def command(pathspecs: tuple[str, ...]) -> int:
         open_context(repository, boundary.warn, meter) as context,
     ):
         written = check_out(
-            waiting, top, context, lambda error: codes.append(boundary.report_error(error)), meter.begin_item
+            waiting,
+            top,
+            context,
+            lambda error: codes.append(boundary.report_error(error)),
+            meter.begin_item,
+            named=bool(pathspecs),
         )
     sizes = {one.path: one.manifest.size for one in waiting}
     click.echo(f"{pluralize(len(written), 'file')} checked out, {humanize_size(sum(sizes[path] for path in written))}")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import sys
 from collections.abc import Iterator
 
@@ -33,6 +32,9 @@ from git_theta.words import join_some
 SKIP_SMUDGE = "GIT_THETA_SKIP_SMUDGE"
 """Set to one of YES, manifests are checked out as they are; `git theta checkout` gets the files later."""
 
+_NAMELESS = "(a file without a name)"
+"""What a file is called that the client does not name: no path from the top, so that nothing is found there."""
+
 YES_WORDS = ("1", "true", "yes", "on")
 
 
@@ -44,7 +46,6 @@ def is_smudge_skipped() -> bool:
 def main() -> int:
     """Serve Git on standard input and output."""
     output = PacketWriter(claim_stdout())
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # temporary files go, as after Ctrl-C
     # `checkout --recurse-submodules` of git < 2.40 leaves it to filters, and most git commands that we run refuse it.
     os.environ.pop("GIT_INTERNAL_SUPER_PREFIX", None)
     repository, meter = discover_repository(), Meter()
@@ -72,9 +73,11 @@ class _Session:
         self._keep = not only_asks()
 
     def clean(self, readinto: ReadInto, path: str) -> Iterator[Buffer]:
+        top = self._cleaned if path else None  # nameless, the file of the worktree cannot help
+        path = path or _NAMELESS
         what = f"Storing {path}" if self._keep else f"Comparing {path}"
         with self._meter.show_work(what, self._size_of(path)):
-            text = clean_stream(Stream(readinto), path, self._cleaned, self._context, keep=self._keep)
+            text = clean_stream(Stream(readinto), path, top, self._context, keep=self._keep)
         warn_if_contested(self._repository, path, text)
         yield text
 
@@ -85,13 +88,13 @@ class _Session:
         return None
 
     def smudge(self, readinto: ReadInto, path: str) -> Iterator[Buffer]:
-        if is_smudge_unused(path):
+        if path and is_smudge_unused(path):
             yield from self.skip(readinto, path)
             return
         self._begin_smudging()
         self._failing = True
-        answer = smudge_stream(Stream(readinto), path, self._context)
-        if self._defer(path, answer):
+        answer = smudge_stream(Stream(readinto), path or _NAMELESS, self._context)
+        if path and self._defer(path, answer):
             yield answer.text
         else:
             with self._meter.show_work(f"Restoring {path}", answer.manifest.size if answer.manifest else None):
@@ -143,13 +146,15 @@ class _Session:
 def warn_if_contested(repository: Repository, path: str, text: bytes) -> None:
     """Warn a person who stages a file in conflict of contested parameters that are left."""
     if _may_be_in_conflict(repository) and is_recording():
+        from git_theta.operations.merging.conflicts import describe_names
         from git_theta.repository.open_conflicts import find_recorded_ours
 
         names = find_recorded_ours(repository, path, text)
         if names:
             plural = "s are" if len(names) > 1 else " is"
+            some = join_some(describe_names(names))
             boundary.warn(
-                f"{path}: {len(names):,} contested parameter{plural} recorded as ours: {join_some(names)}",
+                f"{path}: {len(names):,} contested parameter{plural} recorded as ours: {some}",
                 hint=f"If that is not meant: git checkout --merge -- {path}; then git theta resolve.",
             )
 

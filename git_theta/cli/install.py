@@ -46,17 +46,19 @@ def _scope_options(function: Callable[..., Any]) -> Callable[..., Any]:
 def install(scope: config.Scope, force: bool) -> None:
     """Set up the filter, and the hook of the repository you are in.
 
-    Writes filter.theta, merge.theta and diff.theta to Git's configuration. Inside a repository it also adds lines to
-    its pre-push hook, which upload what a push needs; everything else in the hook stays.
+    Writes filter.theta, merge.theta and diff.theta to Git's configuration. Inside a repository that tracks anything, or
+    with --local or --worktree, it also adds lines to its pre-push hook, which upload what a push needs; everything else
+    in the hook stays. Where nothing is tracked yet, `git theta track` does that.
     """
     wrote = config.install_settings(sys.executable, scope, force=force)
     click.echo(f"filter.theta {'set' if wrote else 'is already set'} in the {scope} configuration")
     repository = find_repository()
-    if repository:
-        _install_hook(repository)
+    if repository and (scope in ("local", "worktree") or attributes.tracked_patterns(repository)):
+        install_hook(repository)
 
 
-def _install_hook(repository: Repository) -> None:
+def install_hook(repository: Repository) -> None:
+    """Put our lines into the repository's pre-push hook, and say what became of that."""
     command = hooks.hook_command(sys.executable)
     file = repository.hooks_dir / hooks.HOOK_NAME
     found = hooks.install_hook(repository.hooks_dir, command)

@@ -17,12 +17,13 @@ from git_theta.diffing.alarms import Alarm
 from git_theta.diffing.base import Change, ChangeStatus
 from git_theta.diffing.render.colors import paint
 from git_theta.diffing.render.totals import format_counts
+from git_theta.diffing.whole_files import describe_pieces
 from git_theta.errors import UsageError
 from git_theta.globs import name_matcher
 from git_theta.operations.comparing.parameter_history import CheckpointChange, LogEntry, log_checkpoints
 from git_theta.repository.same_weights import Observer, alarm_json, describe_alarm
-from git_theta.repository.version_history import VersionHistory, commit_json, open_history
-from git_theta.vcs.commits import Commit, CommitDiffs
+from git_theta.repository.version_history import OID_DIGITS, VersionHistory, commit_json, open_history
+from git_theta.vcs.commits import Commit, CommitDiffs, fetch_ahead
 from git_theta.vcs.commits import walk_commits as walked
 from git_theta.vcs.discovery import discover_repository
 from git_theta.vcs.revisions import commit_ids
@@ -38,8 +39,9 @@ LoggedAlarms = tuple[LogEntry[Commit], list[Alarm]]
 @click.argument("words", nargs=-1, metavar="[REVISION]... [--] [PATHSPEC]...")
 @click.option("-p", "globs", multiple=True, metavar="GLOB", help="Changes of these parameters alone.")
 @click.option("-n", "--max-count", "limit", type=click.IntRange(min=0), metavar="N", help="N commits at most.")
+@click.option("--oneline", is_flag=True, help="A line for each commit.")
 @json_option
-def command(words: tuple[str, ...], globs: tuple[str, ...], limit: int | None, as_json: bool) -> None:
+def command(words: tuple[str, ...], globs: tuple[str, ...], limit: int | None, oneline: bool, as_json: bool) -> None:
     """Show the commits that changed parameters.
 
     REVISION is one of Git's, or a range such as main..topic; HEAD by default. Files that match a PATHSPEC are followed
@@ -55,7 +57,7 @@ def command(words: tuple[str, ...], globs: tuple[str, ...], limit: int | None, a
             echo_json([_logged_json(*one) for one in found])
         else:
             color = uses_color()
-            print_paged(_render_log(found, color=color))
+            print_paged((_render_lines if oneline else _render_log)(found, color=color))
         if pathspecs and limit != 0 and not history.reader.has_found:
             raise UsageError(
                 f"no commit has a checkpoint there: {' '.join(pathspecs)}",
@@ -70,7 +72,11 @@ def _find_commits(
     observer = Observer(history, tips, pathspecs)
     matching = _path_lister(limited) if pathspecs else None
     found = log_checkpoints(
-        walked(tips), history.diffs.edits_between, history.reader, matching=matching, keep=_change_matcher(globs)
+        fetch_ahead(walked(tips), pathspecs),
+        history.diffs.edits_between,
+        history.reader,
+        matching=matching,
+        keep=_change_matcher(globs),
     )
     for logged in found:
         yield logged, observer.find_alarms(logged.steps)
@@ -100,6 +106,20 @@ def _render_log(found: Iterable[LoggedAlarms], *, color: bool) -> Iterator[str]:
         yield ("\n" if number else "") + "".join(f"{line}\n" for line in lines)
 
 
+def _render_lines(found: Iterable[LoggedAlarms], *, color: bool) -> Iterator[str]:
+    """As ``git log --oneline``, with what each commit did to the checkpoints behind its subject."""
+    for logged, alarms in found:
+        commit = logged.commit
+        oid = paint(commit.oid[:OID_DIGITS], _YELLOW if color else "")
+        refs = f"({escape_unprintable(commit.refs)}) " if commit.refs else ""
+        done = "; ".join(
+            f"{escape_unprintable(one.path)}: {_describe_counts(one)}" for one in logged.touched[:_MAX_NAMED]
+        )
+        more = f"; and {len(logged.touched) - _MAX_NAMED:,} more files" if len(logged.touched) > _MAX_NAMED else ""
+        note = paint(f" ({pluralize(len(alarms), 'note')})", _RED if color else "") if alarms else ""
+        yield f"{oid} {refs}{escape_unprintable(commit.subject)} [{done}{more}]{note}\n"
+
+
 def _render_commit(commit: Commit, *, color: bool) -> Iterator[str]:
     refs = f" ({escape_unprintable(commit.refs)})" if commit.refs else ""
     yield paint(f"commit {commit.oid}{refs}", _YELLOW if color else "")
@@ -124,6 +144,8 @@ def _render_touched(one: CheckpointChange) -> Iterator[str]:
 
 
 def _describe_counts(one: CheckpointChange) -> str:
+    if one.pieces:
+        return f"kept whole: {describe_pieces(one.pieces)}; {humanize_size(one.stored)} stored"
     of = f" of {pluralize(one.parameters, 'parameter')}" if one.parameters else ""
     words = format_counts(_count_by_status(one)) or "no parameter changed, only what is around them"
     return f"{words}{of if one.changes else ''}; {humanize_size(one.stored)} stored"
@@ -163,6 +185,7 @@ def _touched_json(one: CheckpointChange) -> dict[str, Any]:
         "counts": {status.value: counts[status] for status in ChangeStatus if status is not ChangeStatus.UNCHANGED},
         "rest": one.rest,
         "stored": one.stored,
+        "pieces": one.pieces and {"total": one.pieces.pieces, "differing": one.pieces.differing},
         "changes": [
             {
                 "name": change.name,

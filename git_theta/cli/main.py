@@ -11,6 +11,7 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import click
@@ -90,6 +91,11 @@ def _show_help(ctx: click.Context, _option: click.Parameter, value: bool) -> Non
         ctx.exit()
 
 
+def _refuse_pager(_ctx: click.Context, _option: click.Parameter, value: bool) -> None:
+    if value:
+        os.environ["GIT_PAGER"] = "cat"  # as `git --no-pager` does
+
+
 def _add_common_options(command: click.Command) -> click.Command:
     """Give a command ``--debug`` and ``--help``, which every one of them takes in any place."""
     debug = click.Option(
@@ -103,8 +109,17 @@ def _add_common_options(command: click.Command) -> click.Command:
     long_help = click.Option(
         ["--help"], is_flag=True, is_eager=True, expose_value=False, callback=_show_help, hidden=True
     )
+    no_pager = click.Option(
+        ["--no-pager"],
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=_refuse_pager,
+        help="Print without a pager.",
+        hidden=True,
+    )
     if not any(option.name == "debug" for option in command.params):
-        command.params += [debug, long_help]
+        command.params += [debug, long_help, no_pager]
     return command
 
 
@@ -130,8 +145,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return boundary.run(lambda: _invoke(list(sys.argv[1:] if arguments is None else arguments)))
 
 
+def _pin_locations() -> None:
+    """Make the paths absolute by which Git told us where the repository is: we call Git from other folders too."""
+    for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY"):
+        if os.environ.get(name):
+            os.environ[name] = os.fspath(Path(os.environ[name]).absolute())
+
+
 def _invoke(arguments: list[str]) -> int:
     """What click's own ``main`` does, but for its error handling: a reader that left is the boundary's business."""
+    _pin_locations()
     try:
         with _add_common_options(theta).make_context("git theta", arguments) as context:
             result = theta.invoke(context)

@@ -74,6 +74,11 @@ def _chart_versions(words: Sequence[str], options: _MapOptions) -> WeightMap:
     common = intersect_versions([origin.shards, *(version.shards for version in versions)], keep)
     if options.globs and not (common.shared or common.left_out):
         raise UsageError(f"no parameter of {path} matches", hint=f"Its names: git theta show {path} --parameters")
+    if not common.shared:
+        raise UsageError(
+            f"these versions of {path} have no parameter in common that can be measured",
+            hint=f"What each is made of: git theta show REVISION:{path}",
+        )
     members = [version.member for version in versions]
     with open_context(repository, boundary.warn, meter) as context, meter.show_work("Measuring", bytes_to_read(common)):
         return map_versions(

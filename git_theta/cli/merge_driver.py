@@ -8,7 +8,6 @@ the second file, and from the exit code: 0 merged, 1 conflict, above 128 an erro
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,9 +22,8 @@ from git_theta.merging.decisions import Decision
 from git_theta.merging.plan import Plan, plan_merge
 from git_theta.merging.policy import Choice
 from git_theta.merging.shard_layouts import stands_alone
-from git_theta.operations.merging.apply_plan import ContestedDecision, MergeResult, apply_plan
-from git_theta.operations.merging.conflicts import note_file, note_of, stage_digest, write_note
-from git_theta.operations.merging.frame_merge import FRAME_LABEL
+from git_theta.operations.merging.apply_plan import MergeResult, apply_plan
+from git_theta.operations.merging.conflicts import describe_left, note_file, note_of, stage_digest, write_note
 from git_theta.operations.merging.merge_remarks import describe_remarks
 from git_theta.repository.driver_report import report_failure, report_merge
 from git_theta.repository.merge_request import chooser_for
@@ -36,7 +34,7 @@ from git_theta.tensors.blas import UNTHREADED
 from git_theta.vcs import atomic
 from git_theta.vcs.discovery import Repository, discover_repository
 from git_theta.vcs.git import git
-from git_theta.words import escape_unprintable, join_some, list_some, pluralize
+from git_theta.words import escape_unprintable, list_some, pluralize
 
 _UNFILLED_LABELS = ["%X", "%Y"]
 _DEFAULT_MARKER_SIZE = 7
@@ -55,7 +53,6 @@ Or give up (git merge --abort, git rebase --abort ...), and merge again: git the
 def main() -> int:
     """Merge the files that Git names on the command line."""
     claim_stdout()  # `git merge-tree` prints ids there
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # temporary files go, as after Ctrl-C
     os.environ.setdefault(*UNTHREADED)
     base, ours, theirs, markers, path, *labels = sys.argv[1:]
     files, virtual = [Path(file) for file in (base, ours, theirs)], int(markers) > _marker_size(path)
@@ -165,13 +162,9 @@ def _say_contested(merged: MergeResult, path: str, labels: Sequence[str]) -> Non
     between = f" between ours ({labels[0]}) and theirs ({labels[1]})" if told else ""
     contested = f"{pluralize(len(merged.left), 'contested parameter')}{between}; the file holds ours for them:"
     boundary.say(f"{escape_unprintable(path)}: {contested}")
-    for line in list_some(map(_describe_left, merged.left), rest=": git theta status --json"):
+    for line in list_some(describe_left(merged.left), rest=": git theta status --json"):
         boundary.say(line)
     boundary.say(_SETTLE_HINT, prefix="hint: ")
-
-
-def _describe_left(left: ContestedDecision) -> str:
-    return f"  {join_some(left.decision.names) or FRAME_LABEL}" + (f" ({left.reason})" if left.reason else "")
 
 
 def _run_driver() -> int:

@@ -23,7 +23,7 @@ from git_theta.merging.treatments import choose_by_policy
 from git_theta.operations.context import Context
 from git_theta.operations.merging.apply_plan import Choose, ContestedDecision, MergeResult
 from git_theta.operations.merging.conflict_resolution import find_left
-from git_theta.operations.merging.conflicts import Conflict
+from git_theta.operations.merging.conflicts import Conflict, describe_left
 from git_theta.operations.merging.file_plans import FilePlan
 from git_theta.operations.merging.frame_merge import FRAME_LABEL
 from git_theta.operations.merging.merge_remarks import describe_remarks
@@ -42,7 +42,7 @@ from git_theta.tensors.blas import UNTHREADED
 from git_theta.vcs import git_merge
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.unmerged import UnmergedFile
-from git_theta.words import escape_unprintable, join_some, list_some, pluralize
+from git_theta.words import escape_unprintable, list_some, pluralize
 
 Settle = Callable[[UnmergedFile | CheckpointConflict, ErrorReporter], MergeResult | None]
 """Settles a conflict as it was asked for; None where it is none by parameters."""
@@ -207,12 +207,8 @@ def _append_line(path: str, merged: MergeResult | None) -> None:
         click.echo(f"{path}: {settled}, nothing left; staged")
         return
     click.echo(f"{path}: {settled}, {pluralize(len(merged.left), 'contested parameter')} left")
-    for line in list_some(map(_describe_left, merged.left), rest=": git theta status --json"):
+    for line in list_some(describe_left(merged.left), rest=": git theta status --json"):
         click.echo(escape_unprintable(line))
-
-
-def _describe_left(left: ContestedDecision) -> str:
-    return f"  {join_some(left.decision.names) or FRAME_LABEL}" + (f" ({left.reason})" if left.reason else "")
 
 
 def _settled_json(path: str, merged: MergeResult | None) -> dict[str, Any]:

@@ -71,13 +71,9 @@ def command(name: str, globs: tuple[str, ...], depth: int, parameters: bool, as_
         color = uses_color()
         body = _parameter_rows(chosen) if parameters else _module_rows(module_tree(chosen), depth)
         titles, *rows = _align_rows(list(body))
-        lines = [
-            *_render_head(found, chosen, facts, color=color),
-            *map(escape_unprintable, faults),
-            "",
-            paint(titles, choose_palette(color).dim),
-            *rows,
-        ]
+        table = ["", paint(titles, choose_palette(color).dim), *rows] if chosen else []
+        head = [*_render_head(found, chosen, facts, color=color), *map(escape_unprintable, faults)]
+        lines = [*head, *table]
         print_paged("".join(f"{line}\n" for line in lines))
 
 
@@ -124,12 +120,19 @@ def _summarise_checkpoint(
         "format",
         f"{escape_unprintable(formats)}, {humanize_size(sum(shard.manifest.size for shard in found.shards))}{several}",
     )
-    yield "parameters", f"{sums.parameters:,}, {format_magnitude(sums.elements)} elements, {humanize_size(sums.size)}"
+    if all(shard.manifest.is_opaque for shard in found.shards):
+        yield "parameters", "none: no format reads the file, so it is kept whole"
+    else:
+        yield (
+            "parameters",
+            f"{sums.parameters:,}, {format_magnitude(sums.elements)} elements, {humanize_size(sums.size)}",
+        )
     for title, (dtype, number) in zip(["dtypes", *[""] * len(sums.dtypes)], sums.dtypes.items(), strict=False):
         same = sum_parameters(entry for entry in chosen if entry.dtype == dtype)
         yield title, f"{escape_unprintable(dtype)}: {pluralize(number, 'parameter')}, {humanize_size(same.size)}"
-    objects = {oid for entry in chosen for oid in entry.storage.objects()}
-    yield "stored", f"{humanize_size(sums.stored)} in {pluralize(len(objects), 'object')}"
+    stored = _stored_parts(found, chosen)
+    objects = {oid for entry in stored for oid in entry.storage.objects()}
+    yield "stored", f"{humanize_size(sum_parameters(stored).stored)} in {pluralize(len(objects), 'object')}"
     yield from _title_lines(
         "shared", [" = ".join(escape_unprintable(one.name or "") for one in group) for group in find_duplicates(chosen)]
     )
@@ -139,7 +142,14 @@ def _summarise_checkpoint(
         if tied_names(entry)
     ]
     yield from _title_lines("tied", tied)
-    yield from _title_lines("metadata", [line for fact in facts for line in _render_metadata(fact)])
+    lines = dict.fromkeys(line for fact in facts for line in _render_metadata(fact))  # shards repeat each other
+    yield from _title_lines("metadata", list(lines))
+
+
+def _stored_parts(found: Checkpoint, chosen: Sequence[Entry]) -> list[Entry]:
+    """What counts as stored: of a whole checkpoint all of it, what is no parameter too."""
+    parts = [part for shard in found.shards for part in shard.manifest.parts()]
+    return parts if len(chosen) == sum(part.name is not None for part in parts) else list(chosen)
 
 
 def _title_lines(title: str, lines: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -213,6 +223,7 @@ def _file_json(shard: Shard, fact: Metadata) -> dict[str, Any]:
         "path": shard.path,
         "format": shard.manifest.format,
         "size": shard.manifest.size,
+        "stored": sum_parameters(shard.manifest.parts()).stored,
         "metadata": None if isinstance(fact, str) else dict(fact),
         "failure": fact if isinstance(fact, str) else None,
     }

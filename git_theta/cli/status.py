@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
 
+from git_theta.cli import boundary
 from git_theta.cli.listing import display_path, echo_json, json_option, nul_option, require_worktree
 from git_theta.errors import ManifestError, UsageError
 from git_theta.operations.keeping.file_states import FileState, FileStatus, sum_sizes, survey_file
+from git_theta.operations.merging.conflicts import describe_names
 from git_theta.repository.index_checks import faults_of_index
 from git_theta.repository.open_conflicts import find_conflicted, read_conflict
 from git_theta.repository.opening import open_store
-from git_theta.repository.tracked_files import list_tracked
+from git_theta.repository.tracked_files import find_case_misses, list_tracked
 from git_theta.vcs.discovery import Repository
-from git_theta.words import escape_unprintable, humanize_size, list_some, pluralize
+from git_theta.words import escape_unprintable, humanize_size, join_some, list_some, pluralize
 
 _STATE_HINTS = {
     FileState.MANIFEST: "`git theta checkout` puts the file in its place",
@@ -58,12 +61,24 @@ def command(pathspecs: tuple[str, ...], as_json: bool, nul: bool) -> None:
             click.echo(
                 "\t".join([escape_unprintable(display_path(status.tracked.path, top)), *_describe_status(status)])
             )
-            names = (f"  contested: {name}" for name in contested.get(status.tracked.path, ()))
+            names = (f"  contested: {line}" for line in describe_names(contested.get(status.tracked.path, ())))
             for line in list_some(names, rest=": git theta status --json"):
                 click.echo(escape_unprintable(line))
         for line in list_some(faults, rest=": git theta status --json"):
             click.echo(f"shards: {escape_unprintable(line)}")
         _print_summary(statuses)
+        warn_of_case(repository)
+
+
+def warn_of_case(repository: Repository) -> None:
+    """Warn of files that only their letters' case keeps from being tracked: Git says no word about them."""
+    if missed := find_case_misses(repository):
+        assert repository.worktree
+        names = [display_path(path, repository.worktree) for path in missed]
+        boundary.warn(
+            f"not tracked, as patterns tell upper from lower case: {join_some(names, 5)}",
+            hint=f"git theta track '*{Path(missed[0]).suffix}'; what Git has already: git add --renormalize",
+        )
 
 
 def _find_contested(repository: Repository) -> dict[str, list[str]]:

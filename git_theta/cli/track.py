@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 
 from git_theta.cli.boundary import say, warn
+from git_theta.cli.install import install_hook
+from git_theta.cli.status import warn_of_case
 from git_theta.errors import UsageError
-from git_theta.vcs import attributes, config
+from git_theta.vcs import attributes, config, hooks
 from git_theta.vcs.discovery import Repository, discover_repository
+from git_theta.vcs.hooks import HookState
 
 _MAX_NAMED = 5  # paths named in a message
 
@@ -42,11 +46,21 @@ def track(patterns: tuple[str, ...], as_json: bool) -> None:
         click.echo(f"tracking '{pattern}'" if pattern in added else f"already tracking '{pattern}'")
     if added:
         say("Commit .gitattributes with the files: clones track by it.", prefix="hint: ")
-    if not config.is_installed():
+    if config.is_installed():
+        _ensure_hook(repository)
+    else:
         warn("the filter is not installed here, so Git stores these files as they are", hint="Run `git theta install`.")
+    warn_of_case(repository)
     _hint_to_renormalize(
         repository, _tracked_paths(repository) - before, "already in the index, where Git holds them as they are"
     )
+
+
+def _ensure_hook(repository: Repository) -> None:
+    """Put our lines into the hook where they are not: installing leaves repositories alone that track nothing."""
+    found = hooks.hook_state(repository.hooks_dir, hooks.hook_command(sys.executable))
+    if found.is_editable and found not in (HookState.OURS, HookState.THEIRS):
+        install_hook(repository)
 
 
 @click.command

@@ -76,7 +76,9 @@ def _status_of(before: ParameterVersion | None, after: ParameterVersion | None) 
 
 
 def _is_rest_changed(before: Sequence[Shard], after: Sequence[Shard]) -> bool:
-    return bool(before and after) and _literal_parts(before) != _literal_parts(after)
+    if not before or not after:  # what has no parameter comes and goes all the same
+        return not any(_parameters_of([*before, *after]))
+    return _literal_parts(before) != _literal_parts(after)
 
 
 def _literal_parts(shards: Iterable[Shard]) -> list[object]:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from git_theta.diffing.base import Change, ChangeStatus, MeasuredChange, Measures, Report
 from git_theta.diffing.modules import relative_of
+from git_theta.diffing.whole_files import count_pieces, describe_pieces
 from git_theta.tensors.dtypes import BY_NAME
 from git_theta.words import pluralize
 
@@ -54,6 +55,8 @@ class Look(StrEnum):
 
     UNCHANGED = "unchanged"
     REST = "metadata"
+    WHOLE = "kept-whole"
+    """No format reads the file, so it has no parameters to compare."""
     RENAMED = "renamed"
     CREATED = "created"
     DELETED = "deleted"
@@ -129,6 +132,9 @@ _LOOKS_OF_ROWS = frozenset({Look.ADAPTER, Look.SPARSE, Look.RETRAINED, Look.FINE
 
 def _judge_files(report: Report, changes: Sequence[Change]) -> Verdict | None:
     comparison = report.comparison
+    pieces = count_pieces(comparison.before, comparison.after)
+    if pieces:
+        return Verdict(Look.WHOLE, f"kept whole: {describe_pieces(pieces)}; not compared by parameter")
     if not changes:
         rest = Verdict(Look.REST, "no parameter changed, only what is around them (metadata, order, other values)")
         return rest if comparison.rest_changed else Verdict(Look.UNCHANGED, "no parameter changed")

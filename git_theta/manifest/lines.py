@@ -35,6 +35,11 @@ def count_parameters(text: bytes) -> int:
     return sum(line.startswith(_PARAMETER_START) for line in text.splitlines()[_HEADER_LINES:])
 
 
+def count_parts(text: bytes) -> int:
+    """How many parts a manifest has; one where there are none but the frame."""
+    return max(1, len(text.splitlines()) - _HEADER_LINES)
+
+
 def digest_floating(text: bytes) -> str:
     """A digest of all floating-point parameters of a manifest: names, dtypes, shapes and values; "" for none.
 

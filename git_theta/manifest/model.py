@@ -136,6 +136,9 @@ class Entry(NamedTuple):
     extra: Mapping[str, Any] = _NO_EXTRA
 
 
+_OPAQUE = "opaque"
+
+
 class Manifest(NamedTuple):
     """A checkpoint file: its format, size, frame, and its parts in file order.
 
@@ -147,6 +150,11 @@ class Manifest(NamedTuple):
     entries: tuple[Entry, ...]
     frame: Entry | None = None
     extra: Mapping[str, Any] = _NO_EXTRA
+
+    @property
+    def is_opaque(self) -> bool:
+        """Whether the file is kept whole, since no format read it: it has no parameters, only pieces."""
+        return self.format == _OPAQUE
 
     def parts(self) -> Iterator[Entry]:
         """Everything that has storage: the frame, then the entries."""

@@ -15,7 +15,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,6 +39,8 @@ _REMEMBER_STORAGE = """
 INSERT INTO identities VALUES (?, ?)
 ON CONFLICT (oid) DO UPDATE SET storage = excluded.storage WHERE storage <> excluded.storage
 """
+_WAIT_SECONDS = 2
+"""Seconds that somebody else may have the database locked; after that it is done without, for as long as we run."""
 _REST_SECONDS = 0.1
 """Seconds a file must have rested before its description stands for its bytes: file systems count time in ticks."""
 
@@ -50,6 +52,7 @@ class StateDatabase:
         self._file = file
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
+        self._locked = False
 
     def storage_of(self, oid: str) -> Storage | None:
         """How the part ``oid`` was stored before, or None."""
@@ -102,9 +105,7 @@ class StateDatabase:
 
     def _read(self, query: str, *values: str) -> bytes | None:
         """The one value that it finds; None for none, and where the database cannot be used."""
-        import sqlite3
-
-        with self._lock, contextlib.suppress(sqlite3.Error, OSError):
+        with self._attempt():
             row: tuple[bytes] | None = self._open().execute(query, values).fetchone()
             return row[0] if row else None
         return None
@@ -115,12 +116,27 @@ class StateDatabase:
         first = next(waiting, None)
         if first is None:  # nothing to write needs no database
             return
-        import sqlite3
-
-        with self._lock, contextlib.suppress(sqlite3.Error, OSError), self._open() as connection:
+        with self._attempt(), self._open() as connection:
             connection.executemany(statement, chain([first], waiting))
 
+    @contextlib.contextmanager
+    def _attempt(self) -> Iterator[None]:
+        """What fails in the block is as good as not tried. Who was locked out once does not wait again."""
+        import sqlite3
+
+        with self._lock, contextlib.suppress(sqlite3.Error, OSError):
+            try:
+                yield
+            except sqlite3.OperationalError as error:
+                code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # what is our own has none
+                self._locked = self._locked or code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+                raise
+
     def _open(self) -> sqlite3.Connection:
+        if self._locked:
+            import sqlite3
+
+            raise sqlite3.OperationalError("locked, when it was last tried")
         if self._connection is None:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             self._connection = _connect_or_replace(self._file, _connect)
@@ -130,7 +146,7 @@ class StateDatabase:
 def _connect(file: Path) -> sqlite3.Connection:
     import sqlite3
 
-    connection = sqlite3.connect(file, timeout=5, check_same_thread=False)
+    connection = sqlite3.connect(file, timeout=_WAIT_SECONDS, check_same_thread=False)
     connection.execute("PRAGMA synchronous = OFF")
     if connection.execute("PRAGMA user_version").fetchone() != (_VERSION,):
         connection.execute("PRAGMA journal_mode = WAL")

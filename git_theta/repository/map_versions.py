@@ -89,6 +89,12 @@ def read_map_versions(
             found = read_checkpoint_at(blobs, head.commit, path)
         except UsageError as error:
             raise error.add_location(path=head.name) from None
+        if all(shard.manifest.is_opaque for shard in found.shards):
+            raise UsageError(
+                f"{found.path} is kept whole there: it has no parameters to measure",
+                hint=f"What changed of it: git theta log -- {found.path}",
+                path=head.name,
+            )
         return VersionShards(MapVersion(head.name, head.commit, subjects.get(head.commit, "")), found.shards)
 
     versions = [version(head) for head in heads]

@@ -58,7 +58,8 @@ def open_store(repository: Repository) -> Store:
 
     What killed processes left is swept.
     """
-    sweep_temporaries(repository.theta_dir / "tmp")
+    for folder in (repository.theta_dir, repository.theta_dir / "objects"):  # where those are on another file system
+        sweep_temporaries(folder / "tmp")
     return _open_chain(repository.theta_dir, config.chosen_store(), alternates.alternates_of(repository).found)
 
 

@@ -10,7 +10,7 @@ from git_theta.diffing.alarms import Alarm, AlarmKind, IsOriginal, Step, WeightW
 from git_theta.manifest.lines import digest_floating
 from git_theta.operations.comparing.parameter_history import steps_of
 from git_theta.repository.version_history import OID_DIGITS, VersionHistory
-from git_theta.vcs.commits import CommitDiffs, walk_commits
+from git_theta.vcs.commits import CommitDiffs, fetch_ahead, walk_commits
 from git_theta.vcs.git import git, literal_pathspec
 
 _ALL_BRANCHES = ("--branches", "--remotes")
@@ -66,7 +66,7 @@ def alarm_json(alarm: Alarm) -> dict[str, Any]:
 
 def _read_steps(history: VersionHistory, revisions: Sequence[str], pathspecs: Sequence[str]) -> Iterator[Step]:
     with CommitDiffs(pathspecs, renames=False) as diffs:
-        for commit in walk_commits(revisions, pathspecs, options=["--no-merges"]):
+        for commit in fetch_ahead(walk_commits(revisions, pathspecs, options=["--no-merges"]), pathspecs):
             for parent in commit.parents:
                 yield from steps_of(commit, diffs.edits_between(commit.oid, parent), history.reader.texts)
 
@@ -78,7 +78,7 @@ def originality_test(history: VersionHistory) -> IsOriginal:
     def is_original(step: Step) -> bool:
         pathspecs = [literal_pathspec(step.path)]
         with CommitDiffs(pathspecs, renames=False) as diffs:
-            for commit in walk_commits([step.parent], pathspecs):
+            for commit in fetch_ahead(walk_commits([step.parent], pathspecs), pathspecs):
                 edits = diffs.edits_between(commit.oid, commit.parents[0] if commit.parents else None)
                 texts = [text for edit in edits if edit.after and (text := history.reader.texts(edit.after.oid))]
                 if step.after in map(digest_floating, texts):

@@ -66,7 +66,7 @@ def _write_settled(job: ConflictJob, merged: MergeResult, note: Path, report: Er
         open_context(job.repository, job.warn, job.progress) as context,
     ):
         # First of all a manifest: stopped at any point, we know by it that nothing of the person's is in the file.
-        atomic.replace_file(top / path, text)
+        atomic.replace_file(top / path, text, scratch=context.scratch)
         if merged.left:
             write_note(note_of(path, merged), text, note)
             materialise_file(merged.manifest, text, top / path, context)

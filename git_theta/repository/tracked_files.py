@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from git_theta.manifest.text import MAX_MANIFEST, is_manifest
 from git_theta.operations.keeping.file_states import TrackedFile, classify_blob
 from git_theta.vcs import blob_walks, blobs
-from git_theta.vcs.attributes import IndexEntry, indexed_files, tracked_files
+from git_theta.vcs.attributes import IndexEntry, filtered_paths, indexed_files, tracked_files
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.git import git, split_nul
 
@@ -42,6 +42,14 @@ def _read_index_texts(oids: set[str]) -> dict[str, bytes]:
     wanted = [blob for blob in blob_walks.indexed_blobs() if blob.oid in oids]
     texts = {found.blob.oid: found.data for found in blobs.read_contents(wanted, is_manifest, MAX_MANIFEST)}
     return {blob.oid: texts.get(blob.oid, bytes(1)) for blob in wanted}  # what is too large is no manifest
+
+
+def find_case_misses(repository: Repository) -> list[str]:
+    """Files, in the index or not yet, that no pattern tracks, and one would but for upper and lower case."""
+    top = repository.worktree
+    paths = split_nul(git("ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=top))
+    ours = set(filtered_paths(paths, top))
+    return [path for path in dict.fromkeys(filtered_paths(paths, top, any_case=True)) if path not in ours]
 
 
 def find_untracked_manifests(repository: Repository) -> list[str]:

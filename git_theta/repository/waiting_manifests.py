@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from git_theta.errors import ThetaError
+from git_theta.errors import ThetaError, UsageError
 from git_theta.manifest.model import Manifest
 from git_theta.operations.context import Context
 from git_theta.operations.restoring.deferred import DeferredFiles
-from git_theta.operations.restoring.restore import missing_objects, require_objects
+from git_theta.operations.restoring.restore import describe_inflation, is_inflated, missing_objects, require_objects
 from git_theta.operations.worktree_files import find_regular_file, read_manifest_file
 from git_theta.vcs.index import WorktreeIndex
 
@@ -36,10 +36,13 @@ def check_out(
     context: Context,
     report: Callable[[ThetaError], object],
     begin_file: Callable[[], None],
+    *,
+    named: bool = False,
 ) -> list[str]:
     """Put the files in the place of their manifests; the paths of those written. What fails is reported.
 
-    ``begin_file`` is called before each file is written. Raises StoreError where there is no room for all of them.
+    ``begin_file`` is called before each file is written. ``named``: a person asked for these very files, so that a
+    manifest is believed that claims far more than is stored. Raises StoreError where there is no room for all of them.
     """
     # One question to each remote, not one per file.
     missing = {oid: one.manifest.objects()[oid] for one in waiting for oid in missing_objects(one.manifest, context)}
@@ -48,6 +51,8 @@ def check_out(
     deferred = DeferredFiles(top, context, report)
     for path, manifest, text in waiting:
         try:
+            if not named and is_inflated(manifest, context):
+                raise UsageError(describe_inflation(manifest), hint=f"If it is meant: git theta checkout {path}")
             require_objects(manifest, context)
             deferred.add(path, manifest, text)
         except ThetaError as error:

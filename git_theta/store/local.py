@@ -125,7 +125,7 @@ class LocalStore(Store):
         """Where something stands in the object's place that is not the object, move it to ``damaged``."""
         place = _object_path(self.root, require_oid(oid))
         if os.path.lexists(place) and not (place.is_file() and is_intact(self, oid)):
-            aside = self.root / "damaged" / f"{oid}-{os.urandom(4).hex()}"
+            aside = self._scratch_folder().with_name("damaged") / f"{oid}-{os.urandom(4).hex()}"
             make_folder(aside.parent, self.root)
             place.rename(aside)
 
@@ -181,13 +181,18 @@ class LocalStore(Store):
 
     def _temporary_path(self) -> Path:
         """A fresh path under ``tmp``; the first one also clears away what killed processes left there."""
-        folder = self.root / "tmp"
+        folder = self._scratch_folder()
         with self._lock:  # until the folder is there, for every thread
             if not self._swept:
                 make_folder(folder, self.root)
                 sweep_temporaries(folder)
                 self._swept = True
         return folder / f"{os.getpid()}-{os.urandom(8).hex()}"
+
+    def _scratch_folder(self) -> Path:
+        """Where files can be renamed from into ``objects``: in it, where that is a link or mounted from elsewhere."""
+        objects = self.root / "objects"
+        return (objects if objects.is_symlink() or objects.is_mount() else self.root) / "tmp"
 
 
 @lru_cache(1 << 12)  # thousands of parts may lie in one object

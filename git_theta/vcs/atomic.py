@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -14,7 +15,7 @@ def read_file(file: Path) -> bytes:
     return file.read_bytes() if file.exists() else b""
 
 
-def replace_file(file: Path, content: bytes, *, mode: int | None = None) -> None:
+def replace_file(file: Path, content: bytes, *, mode: int | None = None, scratch: Path | None = None) -> None:
     """Write ``content`` to ``file`` by way of a temporary file beside it, making the folders above.
 
     Args:
@@ -22,6 +23,8 @@ def replace_file(file: Path, content: bytes, *, mode: int | None = None) -> None
         content: all of it.
         mode: permission bits of a file that is new; None for what the umask leaves of 0o666. One that is there keeps
             its own.
+        scratch: where the temporary file is to be, instead of beside ``file``, if it can be renamed from there: a
+            folder that is swept of what killed processes leave.
 
     Raises UsageError where ``file`` is a symbolic link or no regular file, OSError where it cannot be written.
     """
@@ -29,7 +32,11 @@ def replace_file(file: Path, content: bytes, *, mode: int | None = None) -> None
 
     _refuse_special(file)
     file.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
+    if scratch and _is_same_device(scratch, file.parent):
+        temporary = os.fspath(scratch / f"{os.getpid()}-{os.urandom(8).hex()}")
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    else:
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
     try:
         with os.fdopen(descriptor, "wb") as out:
             out.write(content)
@@ -40,6 +47,14 @@ def replace_file(file: Path, content: bytes, *, mode: int | None = None) -> None
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def _is_same_device(folder: Path, other: Path) -> bool:
+    """Whether ``folder`` can be had, and is on the same file system, and mount, as ``other``."""
+    with contextlib.suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder.stat().st_dev == other.stat().st_dev
+    return False
 
 
 def _refuse_special(file: Path) -> None:

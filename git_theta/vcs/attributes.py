@@ -199,12 +199,16 @@ def _read_attribute_files(repository: Repository) -> dict[str, bytes]:
     return files
 
 
-def filtered_paths(paths: Sequence[str], cwd: Path | None = None) -> list[str]:
-    """Those of ``paths`` (relative to ``cwd``) to which Git applies our filter, by whatever rule."""
+def filtered_paths(paths: Sequence[str], cwd: Path | None = None, *, any_case: bool = False) -> list[str]:
+    """Those of ``paths`` (relative to ``cwd``) to which Git applies our filter, by whatever rule.
+
+    ``any_case``: or would, if upper and lower case were the same to it.
+    """
     if not paths:
         return []
     stdin = b"".join(os.fsencode(path) + b"\0" for path in paths)
-    answer = split_nul(git("check-attr", "-z", "--stdin", "filter", cwd=cwd, stdin=stdin))
+    config = {"core.ignoreCase": "true"} if any_case else {}
+    answer = split_nul(git("check-attr", "-z", "--stdin", "filter", cwd=cwd, stdin=stdin, config=config))
     return [path for path, value in zip(answer[::3], answer[2::3], strict=True) if value == "theta"]
 
 

@@ -18,6 +18,7 @@ from typing import IO, NamedTuple
 
 from git_theta.errors import GitError
 from git_theta.vcs.git import end_git, git, open_scratch, run_git, start_git
+from git_theta.vcs.partial_clone import fetch_missing_blobs
 
 PEEK_SIZE = 1 << 20
 """Bytes of a blob by which it is judged."""
@@ -66,9 +67,11 @@ def iterate_wanted_blobs(
     oids: Iterable[str], wanted: Callable[[bytes], bool], largest: int, cwd: Path | None = None
 ) -> Iterator[tuple[str, bytes]]:
     """As ``read_wanted_blobs``, one at a time: for who keeps something smaller of each."""
-    names = b"".join(oid.encode() + b"\n" for oid in sorted(set(oids)))
+    listed = sorted(set(oids))
+    names = b"".join(oid.encode() + b"\n" for oid in listed)
     if not names:
         return
+    fetch_missing_blobs(listed, cwd)
     form = "--batch-check=%(objectname) %(objectsize) %(objecttype)"
     found = [line.split() for line in git("cat-file", form, cwd=cwd, stdin=names).decode().splitlines()]
     blobs = [Blob(oid, int(size), "") for oid, size, kind in (words for words in found if words[2:] == ["blob"])]

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from itertools import islice
 from pathlib import Path
 from typing import IO, NamedTuple
 
 from git_theta.errors import GitError
 from git_theta.vcs.git import end_git, git, run_git, start_git
+from git_theta.vcs.partial_clone import fetch_missing_blobs, find_promisor
 
 _FORMAT = "%H%x00%P%x00%aN%x00%aE%x00%aI%x00%ad%x00%s%x00%D"
 _FIELDS = _FORMAT.count("%x00") + 1
 _READ_SIZE = 1 << 16
+
+
+_FIRST_FETCH = 32
+"""Commits whose blobs a partial clone fetches at first."""
 
 
 class Commit(NamedTuple):
@@ -118,6 +124,28 @@ class CommitDiffs(AbstractContextManager["CommitDiffs"]):
                 raise GitError("git diff-tree ended early")
             answer += piece
         return list(_parse_edits(answer.removesuffix(self._end)))
+
+
+def fetch_ahead(commits: Iterable[Commit], pathspecs: Sequence[str] = ()) -> Iterator[Commit]:
+    """The commits as they come. In a partial clone the blobs that they changed are brought here before, in few fetches.
+
+    More and more at a time: who stops early has not fetched all of history.
+    """
+    if not find_promisor():
+        yield from commits
+        return
+    waiting, size = iter(commits), _FIRST_FETCH
+    with CommitDiffs(pathspecs, renames=False) as diffs:  # to look for renames, Git would fetch
+        while batch := list(islice(waiting, size)):
+            edits = [
+                edit
+                for commit in batch
+                for parent in commit.parents or (None,)
+                for edit in diffs.edits_between(commit.oid, parent)
+            ]
+            fetch_missing_blobs(side.oid for edit in edits for side in (edit.before, edit.after) if side)
+            yield from batch
+            size *= 4
 
 
 def _read_fields(output: IO[bytes]) -> Iterator[str]:

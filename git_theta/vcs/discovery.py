@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import NamedTuple
@@ -9,6 +10,7 @@ from typing import NamedTuple
 from git_theta.errors import GitError
 from git_theta.vcs.git import git
 
+_WORKTREE_VARIABLE = "GIT_WORK_TREE"
 _SEPARATOR = "--next--"  # `git rev-parse` repeats what it does not know: it tells paths apart that hold newlines
 
 
@@ -59,5 +61,14 @@ def discover_repository(cwd: Path | None = None) -> Repository:
             raise
         raise GitError("not in a Git repository", hint="Change to the folder of one, or make one: git init") from error
     git_dir, common, hooks, inside, up = f"{os.fsdecode(answer)}\n".split(f"\n{_SEPARATOR}\n")
-    top = ((cwd or Path()) / up.rstrip("\n")).resolve() if inside == "true" else None
+    top = ((cwd or Path()) / up.rstrip("\n")).resolve() if inside == "true" else _find_worktree_elsewhere(cwd)
     return Repository(Path(git_dir), Path(common), Path(hooks), top)
+
+
+def _find_worktree_elsewhere(cwd: Path | None) -> Path | None:
+    """The worktree that ``git --work-tree`` named, where we are not in it; None where none is named."""
+    if _WORKTREE_VARIABLE not in os.environ:
+        return None
+    with contextlib.suppress(GitError):  # a bare repository all the same
+        return Path(os.fsdecode(git("rev-parse", "--path-format=absolute", "--show-toplevel", cwd=cwd)).rstrip("\n"))
+    return None

@@ -14,7 +14,9 @@ from git_theta.vcs.pktline import Buffer, PacketReader, PacketWriter
 
 ReadInto = Callable[[memoryview], int]
 Handler = Callable[[ReadInto, str], Iterator[Buffer]]
-"""(content, path) -> the answer's pieces. A ThetaError, at any piece, fails this file and no other."""
+"""(content, path) -> the answer's pieces; the path is "" where the client does not say it.
+
+A ThetaError, at any piece, fails this file and no other."""
 
 
 def serve_filter(
@@ -36,7 +38,7 @@ def serve_filter(
         command, path = words.get("command", ""), words.get("pathname", "")
         if command not in handlers:
             raise GitError(f"git asked for {command!r}, which was not offered")
-        if not path or "\0" in path:
+        if "\0" in path:  # dulwich has files cleaned without saying which they are: an empty name is one
             raise GitError(f"git asked to {command} a file without a proper name: {path!r}")
         _answer_request(reader, writer, handlers[command], path, report)
 

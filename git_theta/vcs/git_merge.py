@@ -122,7 +122,8 @@ def check_out_tree(tree: str, heads: Iterable[str], repository: Repository) -> N
     Raises GitError where it would lose changes, and where it cannot be done.
     """
     top = repository.worktree
-    git_succeeds("update-index", "-q", "--refresh", cwd=top)  # what was only touched is in nobody's way
+    # A file that was only touched is as it was: `git merge` looks before it refuses, `git read-tree` does not.
+    git_succeeds("update-index", "-q", "--refresh", cwd=top)
     try:
         git("read-tree", "-m", "-u", "-n", "HEAD", tree, cwd=top)
     except GitError as error:

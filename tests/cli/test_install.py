@@ -32,7 +32,8 @@ def test_uninstall_leaves_nothing(plain: Sandbox, home: Path, scope: list[str]) 
     printed = plain.theta("install", *scope)
     name = scope[0].removeprefix("--") if scope else "global"
     hook = plain.root / ".git/hooks/pre-push"
-    assert printed.stdout == f"filter.theta set in the {name} configuration\npre-push hook written to {hook}\n"
+    written = f"pre-push hook written to {hook}\n" if name in ("local", "worktree") else ""
+    assert printed.stdout == f"filter.theta set in the {name} configuration\n{written}"
     assert printed.stderr == ""
     found, process = plain.git("config", "--show-scope", "filter.theta.process").stdout.rstrip("\n").split("\t")
     assert found == name
@@ -40,6 +41,17 @@ def test_uninstall_leaves_nothing(plain: Sandbox, home: Path, scope: list[str]) 
     assert "already" in plain.theta("install", *scope).stdout
     assert plain.theta("uninstall", *scope).stderr == ""
     assert (everything(plain.root), everything(home)) == before
+
+
+def test_a_repository_that_tracks_nothing_keeps_its_hooks_until_it_does(plain: Sandbox) -> None:
+    hook = plain.write(".git/hooks/pre-push", b"#!/bin/sh\necho theirs\n")
+    hook.chmod(0o755)
+    plain.theta("install")
+    assert hook.read_bytes() == b"#!/bin/sh\necho theirs\n"
+    assert f"pre-push hook added to {hook}" in plain.theta("track", "*.safetensors").stdout
+    assert b"git_theta pre-push" in hook.read_bytes()
+    plain.theta("uninstall")
+    assert f"pre-push hook added to {hook}" in plain.theta("install").stdout
 
 
 def test_outside_a_repository_the_configuration_is_set_and_no_hook(tmp_path: Path, home: Path) -> None:

@@ -150,3 +150,19 @@ def test_bytes_stored_are_told_as_quickly_of_many_parameters_as_of_few(story: St
     assert _find_named_objects([former], oids) == set()
     assert units_of_work(lambda: _find_named_objects([former], oids), rounds=1) < 10
     assert "4,000 changed of 4,001 parameters; 16.4 MB stored" in story.sandbox.theta("log", "-n", "1").stdout
+
+
+def test_a_line_for_each_commit(story: Story) -> None:
+    story.commit("Base", {FILE: MODEL})
+    tip = story.commit("Tune", {FILE: MODEL | {"layer.0.weight": "new"}})
+    lines = story.sandbox.theta("log", "--oneline").stdout.splitlines()
+    assert len(lines) == 2
+    assert lines[0].startswith(tip[:12])
+    assert f"Tune [{FILE}: 1 changed of 8 parameters; 4.1 kB stored]" in lines[0]
+    assert "Base" in lines[1]
+
+
+def test_options_of_git_that_people_type_behind_the_command(story: Story) -> None:
+    story.commit("Base", {FILE: MODEL})
+    for command in (["log"], ["diff", "HEAD", "HEAD"], ["show"], ["blame", FILE], ["log", "--oneline"]):
+        assert story.sandbox.theta(*command, "--no-pager").stdout == story.sandbox.theta(*command).stdout

@@ -66,3 +66,11 @@ def test_git_s_own_switches_hold(story: Story) -> None:
     story.sandbox.git("config", "color.ui", "false")
     assert on_a_terminal(story, "log", "-n1", GIT_PAGER="cat")[1].startswith("commit ")
     assert "\x1b" not in story.sandbox.theta("log").stdout, "no terminal"
+
+
+def test_no_pager_behind_the_command(story: Story, tmp_path: Path) -> None:
+    marker = tmp_path / "paged"
+    for options, paged in ((["log"], True), (["log", "--no-pager"], False), (["show", "--no-pager"], False)):
+        marker.unlink(missing_ok=True)
+        assert on_a_terminal(story, *options, GIT_PAGER=f"touch '{marker}'; cat")[0] == 0
+        assert marker.exists() is paged

@@ -127,3 +127,14 @@ def test_mistakes_are_said_in_words(story: Story, name: str, what: str) -> None:
     story.commit("Base", files)
     done = story.sandbox.theta("show", name, check=False)
     assert (done.returncode, done.stderr.splitlines()[0]) == (2, f"theta: error: {what}")
+
+
+def test_shards_that_say_the_same_say_it_once(sandbox: Sandbox) -> None:
+    sandbox.theta("track", "*.safetensors")
+    for number in (1, 2):
+        tensors = {f"w{number}": ("U8", (1,), b"x")}
+        sandbox.write(f"model-0000{number}-of-00002.safetensors", safetensors_bytes(tensors, {"format": "pt"}))
+    weights = {f"w{number}": f"model-0000{number}-of-00002.safetensors" for number in (1, 2)}
+    sandbox.write("model.safetensors.index.json", json.dumps({"weight_map": weights}).encode())
+    sandbox.commit()
+    assert sandbox.theta("show", "HEAD:model.safetensors.index.json").stdout.count("format: pt") == 1

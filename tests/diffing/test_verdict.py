@@ -56,7 +56,7 @@ def test_a_change_looks_like(look: Look, rows: Sequence[MeasuredChange], words: 
 
 
 def test_every_look_is_seen_above_or_below() -> None:
-    assert {look for look, _, _ in LOOKS} | {Look.REST, Look.UNKNOWN} == set(Look)
+    assert {look for look, _, _ in LOOKS} | {Look.REST, Look.WHOLE, Look.UNKNOWN} == set(Look)
 
 
 def test_metadata_alone() -> None:

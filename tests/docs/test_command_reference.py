@@ -36,7 +36,7 @@ def test_every_option_is_described_and_nothing_else(name: str) -> None:
     assert command
     options = {option for parameter in command.params for option in parameter.opts if option.startswith("-")}
     described = {cell for row in re.findall(r"^\| `(-[^`]*)`", PARTS[name], re.M) for cell in row.split()}
-    assert described == options - {"--debug", "--help"}
+    assert described == options - {"--debug", "--help", "--no-pager"}
 
 
 def test_what_all_commands_have_in_common_is_described() -> None:

@@ -599,3 +599,20 @@ def test_what_git_holds_after_a_merge_is_a_manifest(forked: Sandbox) -> None:
     assert is_manifest(text)
     record(forked, {MODEL: BOTH}, "again")
     assert forked.git("cat-file", "blob", f"HEAD:{MODEL}").stdout.encode() == text
+
+
+def test_many_contested_parameters_are_told_in_a_few_lines(sandbox: Sandbox) -> None:
+    shapes = {f"model.layer.{layer}.part.{number}.weight": 2 for layer in range(2) for number in range(41)}
+    sandbox.theta("track", "*.safetensors")
+    for seed, branch in enumerate(["main", "ours", "theirs"]):
+        if seed:
+            sandbox.git("switch", "--quiet", "--create", branch, "main")
+        sandbox.write("model.safetensors", model(seed, **shapes))
+        sandbox.commit(branch)
+    done = sandbox.git("merge", "ours", check=False)
+    told = [line for line in done.stderr.splitlines() if "model.layer" in line]
+    assert told == [f"theta:   model.layer.{layer}.part.*: 41 parameters" for layer in range(2)]
+    assert sandbox.theta("status", check=False).stdout.count("contested: ") == 2
+    left = sandbox.theta("resolve", check=False)
+    assert left.stdout.count("41 parameters") == 2
+    assert sandbox.theta("resolve", "--only", "*layer.0*", "--ours", check=False).returncode == 1

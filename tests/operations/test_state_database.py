@@ -148,3 +148,19 @@ def test_l10_a_row_that_is_no_storage_is_not_used(opened: Callable[[], StateData
         connection.execute("UPDATE identities SET storage = ?", (text,))
     connection.close()
     assert opened().storage_of(A) is None
+
+
+def test_who_was_locked_out_once_does_not_wait_again(opened: Callable[[], StateDatabase], file: Path) -> None:
+    first = opened()
+    first.remember_storages([ENTRY])
+    first.close()
+    holder = sqlite3.connect(file)
+    holder.execute("PRAGMA locking_mode = EXCLUSIVE")
+    holder.execute("BEGIN EXCLUSIVE")
+    state, started = opened(), time.monotonic()
+    for _ in range(10):
+        assert state.storage_of(A) is None
+        state.remember_storages([ENTRY])
+    assert time.monotonic() - started < 5, "one wait, not twenty"
+    holder.close()
+    assert opened().storage_of(A) == STORAGE

@@ -6,7 +6,8 @@ import errno
 import os
 import stat
 import subprocess
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -205,3 +206,28 @@ def test_missing_says_what_to_do(store: LocalStore) -> None:
     with pytest.raises(MissingObject) as caught:
         store.get(OID)
     assert "git theta checkout" in caught.value.hint
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Iterator[Path]:
+    """A folder on another file system than the test's own."""
+    memory = Path("/dev/shm")
+    if not memory.is_dir() or memory.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("there is only one file system here")
+    with tempfile.TemporaryDirectory(dir=memory) as folder:
+        yield Path(folder)
+
+
+def test_objects_may_be_a_link_to_another_file_system(store: LocalStore, elsewhere: Path) -> None:
+    store.root.mkdir()
+    (store.root / "objects").symlink_to(elsewhere)
+    assert store.put([CONTENT]).oid == OID
+    store.sync()
+    assert (elsewhere / OID[:2] / OID[2:4] / OID).read_bytes() == CONTENT
+    assert list(store.oids()) == [OID]
+    assert list((elsewhere / "tmp").iterdir()) == []
+    made = elsewhere / OID[:2] / OID[2:4] / OID
+    made.chmod(0o644)
+    made.write_bytes(b"damaged")
+    store.set_aside(OID)
+    assert store.size(OID) is None

@@ -10,6 +10,7 @@ from git_theta.checkpoints.shards import Shard
 from git_theta.diffing.base import MeasuredChange, Measures, ParameterVersion, Report
 from git_theta.diffing.render.totals import sum_changes
 from git_theta.diffing.verdict import judge_report, kind_of
+from git_theta.diffing.whole_files import count_pieces
 
 VERSION = 1
 """Of the schema: it grows when a program that read the former one would be misled."""
@@ -24,6 +25,7 @@ def checkpoint_json(report: Report) -> dict[str, Any]:
     """One checkpoint, as ``$defs/checkpoint`` of the schema has it. Numbers that are not finite are null."""
     comparison, found = report.comparison, judge_report(report)
     sums = sum_changes(comparison.changes)
+    pieces = count_pieces(comparison.before, comparison.after)
     return {
         "path": comparison.path,
         "labels": list(report.labels),
@@ -33,8 +35,9 @@ def checkpoint_json(report: Report) -> dict[str, Any]:
         "counts": {status.value: count for status, count in sums.counts.items()},
         "total": sums.parameters,
         "elements": sums.elements,
-        "stored": sums.stored_bytes,
+        "stored": pieces.stored_bytes if pieces else sums.stored_bytes,
         "rest": comparison.rest_changed,
+        "pieces": {"total": pieces.pieces, "differing": pieces.differing} if pieces else None,
         "limited": report.limited,
         "parameters": list(map(_change_json, report.rows)),
     }

@@ -65,7 +65,7 @@ def _side(sign: str, path: str, shards: Sequence[Shard], label: str) -> str:
 def _verdict(found: Verdict, report: Report, colors: Palette) -> Iterator[str]:
     if found.look is not Look.UNKNOWN:
         yield paint(found.text, colors.old if found.look is Look.BROKEN else "")
-    if report.comparison.rest_changed and found.look is not Look.REST:
+    if report.comparison.rest_changed and found.look not in (Look.REST, Look.WHOLE):
         yield "also changed: what is no parameter (metadata, order, other values)"
 
 

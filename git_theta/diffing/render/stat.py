@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from git_theta.diffing.base import MeasuredChange, Report
 from git_theta.diffing.render.colors import Palette, choose_palette, paint
 from git_theta.diffing.render.rows import SIGNS, shorten_name
-from git_theta.diffing.render.totals import count_filtered, format_counts, sum_changes
+from git_theta.diffing.render.totals import count_filtered, format_counts, sum_changes, summarize_report
+from git_theta.diffing.whole_files import count_pieces
 from git_theta.words import escape_unprintable, humanize_size, pluralize
 
 _BAR_WIDTH = 12
@@ -47,7 +48,8 @@ def _name_lines(path: str, rows: Sequence[MeasuredChange], rest: bool) -> Iterat
 def _lines(report: Report, colors: Palette, width: int) -> Iterator[str]:
     yield f" {paint(escape_unprintable(report.comparison.path), colors.meta)}"
     if report.comparison.rest_changed and not report.rows:
-        yield "   (metadata, order, other values)"
+        whole = count_pieces(report.comparison.before, report.comparison.after)
+        yield f"   ({summarize_report(report) if whole else 'metadata, order, other values'})"
     sizes = [humanize_size(row.change.stored_bytes) for row in report.rows]
     wide = max(map(len, sizes), default=0)
     longest = max((len(escape_unprintable(row.change.name)) for row in report.rows), default=0)
@@ -72,7 +74,9 @@ def _total_lines(reports: Sequence[Report]) -> Iterator[str]:
         counts = format_counts(sums.counts) or "none changed"
         checkpoints = f"{pluralize(len(reports), 'checkpoint')}, " if len(reports) > 1 else ""
         parameters = pluralize(sums.parameters, "parameter")
-        yield f" {checkpoints}{counts}, of {parameters}; {humanize_size(sums.stored_bytes)} stored"
+        whole = [found for one in reports if (found := count_pieces(one.comparison.before, one.comparison.after))]
+        if len(whole) < len(reports):
+            yield f" {checkpoints}{counts}, of {parameters}; {humanize_size(sums.stored_bytes)} stored"
 
 
 def _count_unshown(report: Report) -> int:

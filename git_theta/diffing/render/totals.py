@@ -10,6 +10,7 @@ from typing import NamedTuple
 from git_theta.checkpoints.shards import Shard
 from git_theta.diffing.base import Change, ChangeStatus, MeasuredChange, Report
 from git_theta.diffing.render.formatting import format_magnitude
+from git_theta.diffing.whole_files import count_pieces, describe_pieces
 from git_theta.words import escape_unprintable, humanize_size, pluralize
 
 STATUS_WORDS = {
@@ -52,6 +53,9 @@ def elements_of(change: Change) -> int:
 
 def summarize_report(report: Report) -> str:
     """One line: ``2 changed, 1 added, of 103 parameters; 442 k elements; 1.2 MB stored``."""
+    pieces = count_pieces(report.comparison.before, report.comparison.after)
+    if pieces:
+        return f"kept whole, {describe_pieces(pieces)}; {humanize_size(pieces.stored_bytes)} stored"
     sums = sum_changes(report.comparison.changes)
     of = f"of {pluralize(sums.parameters, 'parameter')}"
     counts = format_counts(sums.counts)

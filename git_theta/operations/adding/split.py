@@ -42,6 +42,8 @@ def split_source(source: RandomAccess, path: str, context: Context, *, keep: boo
     known = KnownParts(context, prior, assuming=not keep)
     found = find_layout(source, path, prior, context)
     manifest, warnings = _lay_out(source, found, context, known), found.warnings
+    if found.format == OPAQUE and not warnings and keep and not (prior and prior.is_opaque):  # once, and not at each
+        warnings = ["kept whole, not by parameters: it is of no format that is known here"]
     try:
         text = encode_manifest(manifest)
     except ManifestError as error:  # no manifest can hold its parts

@@ -11,8 +11,9 @@ from git_theta.diffing.alarms import Step
 from git_theta.diffing.base import Change, ChangeStatus, Comparison, ParameterVersion
 from git_theta.diffing.combined_diff import combine_comparisons
 from git_theta.diffing.compare import compare_checkpoint
+from git_theta.diffing.whole_files import PieceCounts, count_pieces
 from git_theta.errors import ManifestError
-from git_theta.manifest.lines import count_parameters, digest_floating, drop_common_parts
+from git_theta.manifest.lines import count_parameters, count_parts, digest_floating, drop_common_parts
 from git_theta.manifest.text import decode_manifest
 
 
@@ -62,6 +63,7 @@ class CheckpointChange(NamedTuple):
         rest: whether anything changed that is no parameter.
         parameters: how many there are now, in the files that the commit changed.
         stored: bytes of objects that the versions before did not need, as far as they hold what was asked for.
+        pieces: of a file that is kept whole, which of them differ; else None.
     """
 
     path: str
@@ -70,6 +72,7 @@ class CheckpointChange(NamedTuple):
     rest: bool
     parameters: int
     stored: int
+    pieces: PieceCounts | None = None
 
 
 class LogEntry(NamedTuple, Generic[C]):
@@ -194,13 +197,21 @@ def _describe_change(
     changes = tuple([change for change in one.changes if keep is None or keep(change)])
     parts = [change.after.entry for change in changes if change.after and change.status not in _SAME_VALUES]
     if keep is None:
-        parts += [shard.manifest.frame for shard in one.after if shard.manifest.frame]
+        parts += [part for shard in one.after for part in shard.manifest.parts() if part.name is None]
     places = {place for part in parts for place in part.storage.places()}
     known = _find_named_objects(texts, [place.object for place in places])
     stored = sum(place.size for place in places if place.object not in known)
     was = one.before[0].path if len(one.before) == len(one.after) == 1 else one.path
+    pieces = count_pieces(one.before, one.after)
     return CheckpointChange(
-        one.path, "" if was == one.path else was, changes, one.rest_changed, sum(map(count_parameters, held)), stored
+        one.path,
+        "" if was == one.path else was,
+        changes,
+        one.rest_changed,
+        sum(map(count_parameters, held)),
+        stored,
+        # The manifests of the comparison lack the pieces that both versions have.
+        pieces and pieces._replace(pieces=sum(map(count_parts, held or texts))),
     )
 
 

@@ -39,6 +39,7 @@ _REMEMBER_EVERY = 256 << 20
 """Bytes of results that an interrupted merge may have computed in vain."""
 _BYTES_CONTESTED = "{} computes with parameters, and this may be more than metadata"
 _OURS_KEPT = "both sides changed {}; ours is kept"
+_WHOLE_CONTESTED = "both sides changed it, and it is kept whole: no format reads it"
 _NO_BASE = "there is no merge base to take it from"
 
 Choose = StrategyChooser
@@ -230,7 +231,8 @@ def _choose_whole(made: Plan, choose: Choose, contested: str) -> tuple[Plan, lis
         return made, []
     choice = choose(made.frame)
     if choice is None or choice.strategy == CONFLICT:
-        return made, [ContestedDecision(made.frame, contested)]
+        opaque = all(head.is_opaque for head in made.heads)
+        return made, [ContestedDecision(made.frame, _WHOLE_CONTESTED if opaque else contested)]
     if choice.strategy not in SIDES:
         computes = f"{choice.strategy} cannot compute with a file that is not split"
         reason = computes if made.whole else f"{_BYTES_CONTESTED.format(choice.strategy)}: {contested}"

@@ -18,6 +18,7 @@ from git_theta.operations.restoring.open_object import OpenObject
 from git_theta.operations.workers import WHOLE_LIMIT
 from git_theta.store.base import Store
 from git_theta.tensors.arrays import Buffer
+from git_theta.words import humanize_size
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 _RUNS_AHEAD = 4
 _RUN_SIZE = 1 << 20
 """Bytes of small parts that a worker takes at once: handing one over costs as much as reading 20 kB."""
+_HARMLESS_SIZE = 1 << 30
+_USUAL_RATIO = 1000
+"""Bytes of a file up to which a manifest is believed, and for each byte that is stored. A forged one of 8 MB may name
+one object of 150 bytes until it claims 60 GB; what is stored of real weights is a tenth of them, seldom a hundredth."""
 _LARGEST_FRAME = 64 << 20
 _SKIP_SMUDGE_HINT = """\
 To get everything else meanwhile, in a new clone: GIT_THETA_SKIP_SMUDGE=1 git reset --hard
@@ -57,6 +62,22 @@ def require_objects(manifest: Manifest, context: Context) -> None:
 def missing_objects(manifest: Manifest, context: Context) -> list[str]:
     """The objects of ``manifest`` that are not in the store, or not with their size."""
     return [oid for oid, size in manifest.objects().items() if context.store.size(oid) != size]
+
+
+def is_inflated(manifest: Manifest, context: Context) -> bool:
+    """Whether a manifest claims far more bytes than its objects are likely to hold: somebody should be asked first.
+
+    Not where all of it was stored or checked out here before: so nobody is asked about an own model full of zeros.
+    """
+    if manifest.size <= max(_HARMLESS_SIZE, _USUAL_RATIO * sum(manifest.objects().values())):
+        return False
+    return any(context.state.storage_of(oid) is None for oid in {entry.oid for entry in manifest.entries})
+
+
+def describe_inflation(manifest: Manifest) -> str:
+    """How much such a manifest claims, in words."""
+    stored = humanize_size(sum(manifest.objects().values()))
+    return f"claims {humanize_size(manifest.size)}, of which {stored} are stored: it may be forged, and is not written"
 
 
 def restore_pieces(manifest: Manifest, context: Context) -> Iterator[Buffer]:

@@ -10,7 +10,7 @@ from git_theta.manifest.model import Manifest
 from git_theta.manifest.text import decode_manifest, is_manifest
 from git_theta.operations import foreign
 from git_theta.operations.context import Context
-from git_theta.operations.restoring.restore import require_objects, restore_pieces
+from git_theta.operations.restoring.restore import describe_inflation, is_inflated, require_objects, restore_pieces
 from git_theta.operations.streams import Stream
 from git_theta.tensors.arrays import Buffer
 
@@ -40,6 +40,9 @@ def smudge_stream(stream: Stream, path: str, context: Context) -> SmudgeResult:
         manifest = decode_manifest(text)
     except ManifestError:
         return _pass_through(Stream.from_pieces([text]), path, context)
+    if is_inflated(manifest, context):
+        context.warn(f"{path}: {describe_inflation(manifest)}. If it is meant: git theta checkout {path}")
+        return SmudgeResult(iter([text]))
     require_objects(manifest, context)
     return SmudgeResult(restore_pieces(manifest, context), manifest, text)
 
