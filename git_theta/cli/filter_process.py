@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from git_theta.cli import boundary
 from git_theta.cli.git_output import claim_stdout
 from git_theta.cli.progress import Meter
-from git_theta.operations.adding.clean import clean_stream
+from git_theta.operations.adding.clean import Cleaning, clean_pieces
 from git_theta.operations.context import Context
 from git_theta.operations.restoring.deferred import DEFERRED_SIZE, DeferredFiles
 from git_theta.operations.restoring.materialise import require_room
@@ -25,7 +25,15 @@ from git_theta.repository.opening import conflicts_dir, open_context
 from git_theta.vcs.discovery import Repository, discover_repository
 from git_theta.vcs.filter_protocol import Handler, ReadInto, serve_filter
 from git_theta.vcs.index import WorktreeIndex
-from git_theta.vcs.parent_process import is_recording, may_clean_stdin, may_defer, only_asks
+from git_theta.vcs.parent_process import (
+    is_recording,
+    is_renormalizing,
+    may_clean_stdin,
+    may_defer,
+    only_asks,
+    only_compares,
+    takes_file_away,
+)
 from git_theta.vcs.pktline import Buffer, PacketReader, PacketWriter
 from git_theta.vcs.unused_smudge import is_smudge_unused
 from git_theta.words import join_some
@@ -39,6 +47,11 @@ YES_WORDS = ("1", "true", "yes", "on")
 def is_smudge_skipped() -> bool:
     """Whether manifests are to be checked out as they are."""
     return os.environ.get(SKIP_SMUDGE, "").lower() in YES_WORDS
+
+
+def read_cleaning() -> Cleaning:
+    """What becomes of what is cleaned, by the Git command that asks for it."""
+    return Cleaning(keep=not only_asks(), records=not only_compares(), renormalizes=is_renormalizing)
 
 
 def main() -> int:
@@ -69,14 +82,17 @@ class _Session:
         self._smudged = False
         self._failing = False
         self._cleaned = None if may_clean_stdin() else repository.worktree
-        self._keep = not only_asks()
+        self._asked = read_cleaning()
+        self._must_answer = takes_file_away()
 
     def clean(self, readinto: ReadInto, path: str) -> Iterator[Buffer]:
-        what = f"Storing {path}" if self._keep else f"Comparing {path}"
+        what = f"Storing {path}" if self._asked.keep else f"Comparing {path}"
         with self._meter.show_work(what, self._size_of(path)):
-            text = clean_stream(Stream(readinto), path, self._cleaned, self._context, keep=self._keep)
-        warn_if_contested(self._repository, path, text)
-        yield text
+            pieces = clean_pieces(Stream(readinto), path, self._cleaned, self._context, self._asked)
+            first = next(pieces, b"")
+        warn_if_contested(self._repository, path, bytes(first))
+        yield first
+        yield from pieces
 
     def _size_of(self, path: str) -> int | None:
         """Bytes of the file that Git is likely to send."""
@@ -90,7 +106,7 @@ class _Session:
             return
         self._begin_smudging()
         self._failing = True
-        answer = smudge_stream(Stream(readinto), path, self._context)
+        answer = smudge_stream(Stream(readinto), path, self._context, must_answer=self._must_answer)
         if self._defer(path, answer):
             yield answer.text
         else:

@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import os
 import sys
+from itertools import chain
 
 from git_theta.cli import boundary
-from git_theta.cli.filter_process import is_smudge_skipped, warn_if_contested
+from git_theta.cli.filter_process import is_smudge_skipped, read_cleaning, warn_if_contested
 from git_theta.cli.git_output import claim_stdout, write_pieces
 from git_theta.errors import ThetaError, UsageError
-from git_theta.operations.adding.clean import clean_stream
+from git_theta.operations.adding.clean import clean_pieces
 from git_theta.operations.restoring.smudge import smudge_stream
 from git_theta.operations.streams import Stream
 from git_theta.repository.hook_placing import ensure_hook
 from git_theta.repository.opening import open_context
 from git_theta.vcs.discovery import discover_repository
-from git_theta.vcs.parent_process import may_clean_stdin
+from git_theta.vcs.parent_process import may_clean_stdin, takes_file_away
 from git_theta.vcs.unused_smudge import is_smudge_unused
 
 
@@ -35,13 +36,15 @@ def main() -> int:
     with open_context(repository, boundary.warn) as context:
         try:
             if verb == "clean":
-                text = clean_stream(stream, path, None if may_clean_stdin() else repository.worktree, context)
-                warn_if_contested(repository, path, text)
-                write_pieces(output, [text])
+                worktree = None if may_clean_stdin() else repository.worktree
+                pieces = clean_pieces(stream, path, worktree, context, read_cleaning())
+                first = next(pieces, b"")
+                warn_if_contested(repository, path, bytes(first))
+                write_pieces(output, chain([first], pieces))
             elif is_smudge_skipped() or is_smudge_unused(path):
                 write_pieces(output, stream.take_rest())
             else:
-                write_pieces(output, smudge_stream(stream, path, context).pieces)
+                write_pieces(output, smudge_stream(stream, path, context, must_answer=takes_file_away()).pieces)
         except ThetaError as error:
             raise error.add_location(path=path) from error.__cause__
     return 0

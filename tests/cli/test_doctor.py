@@ -142,6 +142,8 @@ def test_manifests_that_no_pattern_tracks(repository: Sandbox) -> None:
 
 def test_a_damaged_manifest_is_not_to_be_renormalized(repository: Sandbox) -> None:
     repository.write("a.safetensors", b"git-theta manifest 1\n{}\n")
+    oid = repository.git("hash-object", "-w", "--no-filters", "a.safetensors").stdout.strip()  # `git add` refuses it
+    repository.git("update-index", "--cacheinfo", f"100644,{oid},a.safetensors")
     repository.commit()
     found = problems(repository)["index"]
     assert "renormalize" not in found["hint"]
