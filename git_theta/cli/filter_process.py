@@ -14,17 +14,20 @@ from collections.abc import Iterator
 from git_theta.cli import boundary
 from git_theta.cli.git_output import claim_stdout
 from git_theta.cli.progress import Meter
+from git_theta.errors import UsageError
+from git_theta.manifest.text import is_manifest
 from git_theta.operations.adding.clean import Cleaning, clean_pieces
 from git_theta.operations.context import Context
 from git_theta.operations.restoring.deferred import DEFERRED_SIZE, DeferredFiles
 from git_theta.operations.restoring.materialise import require_room
 from git_theta.operations.restoring.smudge import SmudgeResult, copy_stream, smudge_stream
 from git_theta.operations.streams import Stream
-from git_theta.repository.hook_placing import ensure_hook, place_hook
+from git_theta.repository.hook_placing import ensure_hook, find_push_warning, place_hook
 from git_theta.repository.opening import conflicts_dir, open_context
 from git_theta.vcs.discovery import Repository, discover_repository
 from git_theta.vcs.filter_protocol import Handler, ReadInto, serve_filter
 from git_theta.vcs.index import WorktreeIndex
+from git_theta.vcs.nearby_attributes import ENCODING, may_be_recoded
 from git_theta.vcs.parent_process import (
     is_recording,
     is_renormalizing,
@@ -84,13 +87,19 @@ class _Session:
         self._cleaned = None if may_clean_stdin() else repository.worktree
         self._asked = read_cleaning()
         self._must_answer = takes_file_away()
+        self._warned_of_pushes = False
 
     def clean(self, readinto: ReadInto, path: str) -> Iterator[Buffer]:
+        if self._asked.records:
+            require_encoding(self._repository, path)
         what = f"Storing {path}" if self._asked.keep else f"Comparing {path}"
         with self._meter.show_work(what, self._size_of(path)):
             pieces = clean_pieces(Stream(readinto), path, self._cleaned, self._context, self._asked)
             first = next(pieces, b"")
         warn_if_contested(self._repository, path, bytes(first))
+        if not self._warned_of_pushes and is_manifest(bytes(first)):
+            self._warned_of_pushes = True
+            warn_of_pushes(self._repository)
         yield first
         yield from pieces
 
@@ -154,6 +163,27 @@ class _Session:
             self._deferred = DeferredFiles(
                 self._repository.worktree, self._context, boundary.report_error, backdate=own
             )
+
+
+def require_encoding(repository: Repository, path: str) -> None:
+    """Raise UsageError where attributes have Git take a file's manifest for a text in another encoding.
+
+    It would record what is none: no push would see which objects the commit needs.
+    """
+    if may_be_recoded(path, repository):
+        from git_theta.vcs.attribute_conversions import recoding_of
+
+        if found := recoding_of(path, repository):
+            raise UsageError(
+                f"{found.attribute} ({found.file or 'attributes of your own'}) has Git recode its manifest",
+                hint=f"Append to that file, for this path: PATTERN !{ENCODING}",
+            )
+
+
+def warn_of_pushes(repository: Repository) -> None:
+    """Warn a person who stores something that pushes will leave it behind."""
+    if is_recording() and (found := find_push_warning(repository)):
+        boundary.warn(found[0], hint=found[1])
 
 
 def warn_if_contested(repository: Repository, path: str, text: bytes) -> None:

@@ -10,9 +10,16 @@ import sys
 from itertools import chain
 
 from git_theta.cli import boundary
-from git_theta.cli.filter_process import is_smudge_skipped, read_cleaning, warn_if_contested
+from git_theta.cli.filter_process import (
+    is_smudge_skipped,
+    read_cleaning,
+    require_encoding,
+    warn_if_contested,
+    warn_of_pushes,
+)
 from git_theta.cli.git_output import claim_stdout, write_pieces
 from git_theta.errors import ThetaError, UsageError
+from git_theta.manifest.text import is_manifest
 from git_theta.operations.adding.clean import clean_pieces
 from git_theta.operations.restoring.smudge import smudge_stream
 from git_theta.operations.streams import Stream
@@ -36,10 +43,15 @@ def main() -> int:
     with open_context(repository, boundary.warn) as context:
         try:
             if verb == "clean":
+                asked = read_cleaning()
+                if asked.records:
+                    require_encoding(repository, path)
                 worktree = None if may_clean_stdin() else repository.worktree
-                pieces = clean_pieces(stream, path, worktree, context, read_cleaning())
+                pieces = clean_pieces(stream, path, worktree, context, asked)
                 first = next(pieces, b"")
                 warn_if_contested(repository, path, bytes(first))
+                if is_manifest(bytes(first)):
+                    warn_of_pushes(repository)
                 write_pieces(output, chain([first], pieces))
             elif is_smudge_skipped() or is_smudge_unused(path):
                 write_pieces(output, stream.take_rest())

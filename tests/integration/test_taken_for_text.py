@@ -195,3 +195,19 @@ def test_a_patch_whose_weights_are_here_gives_the_file(sandbox: Sandbox) -> None
     sandbox.git("checkout", "-q", "--", MODEL)
     assert "warning" not in sandbox.git("apply", str(patch)).stderr
     assert sandbox.read(MODEL) == changed(BASE, "layer.bias")
+
+
+@pytest.mark.parametrize("encoding", ["UTF-16", "UTF-16LE", "UTF-32", "SHIFT-JIS", "ISO-8859-1"])
+def test_a_manifest_is_not_recorded_in_another_encoding(sandbox: Sandbox, encoding: str) -> None:
+    """Git takes what clean answers for a text in the worktree's encoding, and pushes know no such manifest."""
+    sandbox.theta("track", "*.safetensors")
+    sandbox.write("sub/.gitattributes", f"m.* working-tree-encoding={encoding}\n".encode())
+    sandbox.write("sub/m.safetensors", BASE)
+    done = sandbox.git("add", "--all", check=False)
+    assert done.returncode
+    error = f"sub/m.safetensors: working-tree-encoding={encoding} (sub/.gitattributes) has Git recode its manifest"
+    assert f"theta: error: {error}" in done.stderr
+    with (sandbox.root / "sub/.gitattributes").open("a") as file:
+        file.write("m.* !working-tree-encoding\n")
+    sandbox.commit()
+    assert is_manifest(staged(sandbox, "sub/m.safetensors"))

@@ -35,7 +35,7 @@ class Cleaning(NamedTuple):
         keep: everything that the manifest names is durable when it is answered (L5). Without it nothing is stored that
             changed: the answer tells whether the file did, and must go nowhere.
         records: the answer may get into the index. Where it is only compared, what no commit shall have passes.
-        renormalizes: whether a raw file becomes a manifest also where the index holds it as it is. Asked for those alone.
+        renormalizes: whether a raw file becomes a manifest also where the index holds it as it is. Asked only then.
     """
 
     keep: bool = True
@@ -69,7 +69,8 @@ def clean_stream(
         path: the file, relative to the worktree.
         worktree: top of the checked-out files. The file there may have the same bytes: that helps, but need not be.
         context: what to work with.
-        keep, records: as :class:`Cleaning` has them.
+        keep: as :class:`Cleaning` has it.
+        records: the same.
 
     Raises StoreError, ChangedFile; ManifestError for what was a manifest before it was edited, or merged as text.
     """
