@@ -27,8 +27,11 @@ from git_theta.repository.opening import open_store
 from git_theta.repository.tracked_files import find_untracked_manifests, list_tracked
 from git_theta.vcs import attributes, config, hooks
 from git_theta.vcs.alternates import alternates_of
+from git_theta.vcs.attribute_conversions import find_conversions
 from git_theta.vcs.discovery import Repository, find_repository
+from git_theta.vcs.hook_managers import find_push_hook
 from git_theta.vcs.hooks import HookState
+from git_theta.vcs.nearby_attributes import ENCODING
 from git_theta.words import escape_unprintable, list_some
 
 _OLDEST_GIT = (2, 34)
@@ -164,10 +167,10 @@ def _check_interpreter(python: str) -> CheckResult:
 def _check_hook(setup: Setup) -> CheckResult:
     if setup.repository is None or not setup.patterns:
         return None
-    state = hooks.hook_state(setup.repository.hooks_dir, hooks.hook_command(sys.executable))
+    command = hooks.hook_command(sys.executable)
+    state, hint = find_push_hook(setup.repository.hooks_dir, command, setup.repository.worktree)
     if state in (HookState.OURS, HookState.THEIRS):
         return None
-    hint = "Run `git theta install`: it says what to add where it cannot." if not state.is_editable else ""
     text = f"the {hooks.HOOK_NAME} hook in {setup.repository.hooks_dir} {state.value}, so pushes upload no objects"
     if state is HookState.OUTDATED:
         return (
@@ -175,7 +178,7 @@ def _check_hook(setup: Setup) -> CheckResult:
             f"the {hooks.HOOK_NAME} hook in {setup.repository.hooks_dir} {state.value}",
             "Run `git theta install`.",
         )
-    return "problem", text, hint or "Run `git theta install`."
+    return "problem", text, hint
 
 
 def _check_worktree(setup: Setup) -> CheckResult:
@@ -185,9 +188,13 @@ def _check_worktree(setup: Setup) -> CheckResult:
 
 def _check_index(setup: Setup) -> CheckResult:
     files = setup.files_in(FileState.RAW)
+    if not files or setup.repository is None or setup.repository.worktree is None:
+        return None
+    top = setup.repository.worktree
     text = f"tracked, but not committed by git-theta: {setup.list_paths([file.path for file in files])}"
-    again = "`git add --renormalize` and a commit store them by parameters."
-    return ("problem", text, "\n".join(dict.fromkeys(file.hint or again for file in files))) if files else None
+    paths = " ".join(shlex.quote(display_path(file.path, top)) for file in files if not file.hint)
+    again = f"To store them by parameters, and then commit: git add --renormalize -- {paths}"
+    return "problem", text, "\n".join(dict.fromkeys(file.hint or again for file in files))
 
 
 def _check_patterns(setup: Setup) -> CheckResult:
@@ -200,6 +207,22 @@ def _check_patterns(setup: Setup) -> CheckResult:
 def _check_shards(setup: Setup) -> CheckResult:
     faults = faults_of_index(setup.repository) if setup.repository else []
     return ("problem", "; ".join(list_some(faults)), FAULT_HINT) if faults else None
+
+
+def _check_conversions(setup: Setup) -> CheckResult:
+    """Whether Git converts line ends, encodings or `$Id$` of tracked files, which is to say, of manifests."""
+    if setup.repository is None or setup.repository.worktree is None:
+        return None
+    found = find_conversions([file.path for file in setup.files], setup.repository)
+    if not found:
+        return None
+    by_rule: dict[str, list[str]] = {}
+    for one in found:
+        place = one.file or ("the configuration" if one.attribute.startswith("core.") else "attributes of your own")
+        by_rule.setdefault(f"{one.attribute} ({place})", []).append(one.path)
+    text = "; ".join(f"{rule}: {setup.list_paths(paths)}" for rule, paths in by_rule.items())
+    hint = f"Append to that file, for these paths: PATTERN -text -ident !{ENCODING}"
+    return "problem", f"Git converts tracked files: {text}", hint
 
 
 def _check_store(setup: Setup) -> CheckResult:
@@ -265,6 +288,7 @@ CHECKS: dict[str, Callable[[Setup], CheckResult]] = {
     "index": _check_index,
     "patterns": _check_patterns,
     "shards": _check_shards,
+    "conversions": _check_conversions,
     "store": _check_store,
     "alternates": _check_alternates,
     "weights": _check_weights,

@@ -9,22 +9,34 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
+from functools import cache
 
 from git_theta.cli import boundary
 from git_theta.cli.git_output import claim_stdout
 from git_theta.cli.progress import Meter
-from git_theta.operations.adding.clean import clean_stream
+from git_theta.errors import UsageError
+from git_theta.manifest.text import is_manifest
+from git_theta.operations.adding.clean import Cleaning, clean_pieces
 from git_theta.operations.context import Context
 from git_theta.operations.restoring.deferred import DEFERRED_SIZE, DeferredFiles
 from git_theta.operations.restoring.materialise import require_room
 from git_theta.operations.restoring.smudge import SmudgeResult, copy_stream, smudge_stream
 from git_theta.operations.streams import Stream
-from git_theta.repository.hook_placing import ensure_hook, place_hook
+from git_theta.repository.hook_placing import ensure_hook, find_push_warning, place_hook
 from git_theta.repository.opening import conflicts_dir, open_context
 from git_theta.vcs.discovery import Repository, discover_repository
 from git_theta.vcs.filter_protocol import Handler, ReadInto, serve_filter
 from git_theta.vcs.index import WorktreeIndex
-from git_theta.vcs.parent_process import is_recording, lays_out_anew, may_clean_stdin, may_defer, only_asks
+from git_theta.vcs.nearby_attributes import ENCODING, may_be_recoded
+from git_theta.vcs.parent_process import (
+    is_recording,
+    is_renormalizing,
+    may_clean_stdin,
+    may_defer,
+    only_asks,
+    only_compares,
+    takes_file_away,
+)
 from git_theta.vcs.pktline import Buffer, PacketReader, PacketWriter
 from git_theta.vcs.unused_smudge import is_smudge_unused
 from git_theta.words import join_some
@@ -43,6 +55,11 @@ def is_smudge_skipped() -> bool:
     return os.environ.get(SKIP_SMUDGE, "").lower() in YES_WORDS
 
 
+def read_cleaning() -> Cleaning:
+    """What becomes of what is cleaned, by the Git command that asks for it."""
+    return Cleaning(keep=not only_asks(), records=not only_compares(), renormalizes=is_renormalizing)
+
+
 def main() -> int:
     """Serve Git on standard input and output."""
     output = PacketWriter(claim_stdout())
@@ -51,7 +68,7 @@ def main() -> int:
     repository, meter = discover_repository(), Meter()
     ensure_hook(repository)
     with open_context(repository, boundary.warn, meter) as context:
-        session = _Session(repository, context._replace(pins_layout=not lays_out_anew()), meter)
+        session = _Session(repository, context._replace(pins_layout=cache(lambda: not is_renormalizing())), meter)
         smudge_or_skip = session.skip if is_smudge_skipped() else session.smudge
         handlers: dict[str, Handler] = {"clean": session.clean, "smudge": smudge_or_skip}
         serve_filter(PacketReader(0), output, handlers, boundary.report_error)
@@ -70,16 +87,25 @@ class _Session:
         self._smudged = False
         self._failing = False
         self._cleaned = None if may_clean_stdin() else repository.worktree
-        self._keep = not only_asks()
+        self._asked = read_cleaning()
+        self._must_answer = takes_file_away()
+        self._warned_of_pushes = False
 
     def clean(self, readinto: ReadInto, path: str) -> Iterator[Buffer]:
         top = self._cleaned if path else None  # nameless, the file of the worktree cannot help
+        if path and self._asked.records:
+            require_encoding(self._repository, path)
         path = path or _NAMELESS
-        what = f"Storing {path}" if self._keep else f"Comparing {path}"
+        what = f"Storing {path}" if self._asked.keep else f"Comparing {path}"
         with self._meter.show_work(what, self._size_of(path)):
-            text = clean_stream(Stream(readinto), path, top, self._context, keep=self._keep)
-        warn_if_contested(self._repository, path, text)
-        yield text
+            pieces = clean_pieces(Stream(readinto), path, top, self._context, self._asked)
+            first = next(pieces, b"")
+        warn_if_contested(self._repository, path, bytes(first))
+        if not self._warned_of_pushes and is_manifest(bytes(first)):
+            self._warned_of_pushes = True
+            warn_of_pushes(self._repository)
+        yield first
+        yield from pieces
 
     def _size_of(self, path: str) -> int | None:
         """Bytes of the file that Git is likely to send."""
@@ -93,7 +119,8 @@ class _Session:
             return
         self._begin_smudging()
         self._failing = True
-        answer = smudge_stream(Stream(readinto), path or _NAMELESS, self._context)
+        name = path or _NAMELESS
+        answer = smudge_stream(Stream(readinto), name, self._context, must_answer=self._must_answer)
         if path and self._defer(path, answer):
             yield answer.text
         else:
@@ -141,6 +168,27 @@ class _Session:
             self._deferred = DeferredFiles(
                 self._repository.worktree, self._context, boundary.report_error, backdate=own
             )
+
+
+def require_encoding(repository: Repository, path: str) -> None:
+    """Raise UsageError where attributes have Git take a file's manifest for a text in another encoding.
+
+    It would record what is none: no push would see which objects the commit needs.
+    """
+    if may_be_recoded(path, repository):
+        from git_theta.vcs.attribute_conversions import recoding_of
+
+        if found := recoding_of(path, repository):
+            raise UsageError(
+                f"{found.attribute} ({found.file or 'attributes of your own'}) has Git recode its manifest",
+                hint=f"Append to that file, for this path: PATTERN !{ENCODING}",
+            )
+
+
+def warn_of_pushes(repository: Repository) -> None:
+    """Warn a person who stores something that pushes will leave it behind."""
+    if is_recording() and (found := find_push_warning(repository)):
+        boundary.warn(found[0], hint=found[1])
 
 
 def warn_if_contested(repository: Repository, path: str, text: bytes) -> None:

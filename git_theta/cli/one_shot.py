@@ -7,18 +7,26 @@ from __future__ import annotations
 
 import os
 import sys
+from itertools import chain
 
 from git_theta.cli import boundary
-from git_theta.cli.filter_process import is_smudge_skipped, warn_if_contested
+from git_theta.cli.filter_process import (
+    is_smudge_skipped,
+    read_cleaning,
+    require_encoding,
+    warn_if_contested,
+    warn_of_pushes,
+)
 from git_theta.cli.git_output import claim_stdout, write_pieces
 from git_theta.errors import ThetaError, UsageError
-from git_theta.operations.adding.clean import clean_stream
+from git_theta.manifest.text import is_manifest
+from git_theta.operations.adding.clean import clean_pieces
 from git_theta.operations.restoring.smudge import smudge_stream
 from git_theta.operations.streams import Stream
 from git_theta.repository.hook_placing import ensure_hook
 from git_theta.repository.opening import open_context
 from git_theta.vcs.discovery import discover_repository
-from git_theta.vcs.parent_process import lays_out_anew, may_clean_stdin
+from git_theta.vcs.parent_process import is_renormalizing, may_clean_stdin, takes_file_away
 from git_theta.vcs.unused_smudge import is_smudge_unused
 
 
@@ -35,14 +43,21 @@ def main() -> int:
     with open_context(repository, boundary.warn) as context:
         try:
             if verb == "clean":
-                context = context._replace(pins_layout=not lays_out_anew())
-                text = clean_stream(stream, path, None if may_clean_stdin() else repository.worktree, context)
-                warn_if_contested(repository, path, text)
-                write_pieces(output, [text])
+                asked = read_cleaning()
+                if asked.records:
+                    require_encoding(repository, path)
+                worktree = None if may_clean_stdin() else repository.worktree
+                context = context._replace(pins_layout=lambda: not is_renormalizing())
+                pieces = clean_pieces(stream, path, worktree, context, asked)
+                first = next(pieces, b"")
+                warn_if_contested(repository, path, bytes(first))
+                if is_manifest(bytes(first)):
+                    warn_of_pushes(repository)
+                write_pieces(output, chain([first], pieces))
             elif is_smudge_skipped() or is_smudge_unused(path):
                 write_pieces(output, stream.take_rest())
             else:
-                write_pieces(output, smudge_stream(stream, path, context).pieces)
+                write_pieces(output, smudge_stream(stream, path, context, must_answer=takes_file_away()).pieces)
         except ThetaError as error:
             raise error.add_location(path=path) from error.__cause__
     return 0

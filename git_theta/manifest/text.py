@@ -87,7 +87,7 @@ def decode_manifest(text: bytes, like: tuple[bytes, Manifest] | None = None) -> 
     try:
         return _parse_text(text, _pair_lines(*like) if like else None)
     except _INVALID as error:
-        raise ManifestError(f"not a valid manifest: {_invalid_reason(error)}", hint=_DAMAGED_HINT) from error
+        raise ManifestError(f"not a valid manifest: {_invalid_reason(error)}", hint=DAMAGED_HINT) from error
 
 
 def _format_lines(manifest: Manifest) -> Iterator[bytes]:
@@ -177,7 +177,7 @@ def _require_exact(data: Mapping[str, Any], line: bytes) -> None:
 _INVALID = (KeyError, ValueError, TypeError, AttributeError, RecursionError)
 """What is raised, at whatever depth, for values that no manifest has."""
 _INEXACT = "it is not in its one valid encoding"
-_DAMAGED_HINT = "It was edited or damaged. Take the file from another commit, or add the checkpoint again."
+DAMAGED_HINT = "It was edited or damaged. Take the file from another commit, or add the checkpoint again."
 
 
 def _invalid_reason(error: Exception) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -12,6 +12,25 @@ from git_theta.operations.state_database import StateDatabase
 from git_theta.operations.workers import Workers
 from git_theta.parameters import DEFAULT_PREFERENCES, Preferences
 from git_theta.store.base import Store
+from git_theta.tensors.arrays import Buffer
+
+
+class StagedBlob(NamedTuple):
+    """What the index holds for a file.
+
+    Attributes:
+        size: bytes.
+        manifest: what it says, where it is a manifest of ours.
+        is_same: whether these bytes, in blocks, of that size, are the blob's.
+    """
+
+    size: int
+    manifest: Manifest | None
+    is_same: Callable[[Iterable[Buffer]], bool]
+
+
+def _no_blob(path: str) -> StagedBlob | None:
+    """No index to look into."""
 
 
 def _no_manifest(path: str) -> Manifest | None:
@@ -86,12 +105,13 @@ class Context(NamedTuple):
         workers: threads.
         scratch: a directory on the store's file system for temporary files.
         warn: say one thing to the person.
-        prior: the manifest that the index holds for a path, or None.
+        staged_manifest: the manifest that the index holds for a path, or None.
+        staged_blob: the blob that the index holds for a path, or None where it has none, or is in conflict.
         fetch: try to bring these objects (oid to size) into the store; returns, for each remote that did not help, its
             name and why.
         progress: tell that so many more bytes are done.
         preferences: which of the installed updates and serializers to store with; asked when something is to be stored.
-        pins_layout: whether a file keeps the layout that the index has for it.
+        pins_layout: whether a file keeps the layout that the index has for it; asked where that matters.
     """
 
     store: Store
@@ -100,7 +120,8 @@ class Context(NamedTuple):
     scratch: Path
     warn: Callable[[str], None]
     staged_manifest: Callable[[str], Manifest | None] = _no_manifest
+    staged_blob: Callable[[str], StagedBlob | None] = _no_blob
     fetch: Callable[[Mapping[str, int]], list[str]] = _fetch_nothing
     progress: Callable[[int], None] = NOT_SHOWN
     preferences: Callable[[], Preferences] = _default_preferences
-    pins_layout: bool = True
+    pins_layout: Callable[[], bool] = lambda: True

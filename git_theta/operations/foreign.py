@@ -6,12 +6,13 @@ from typing import NamedTuple
 
 from git_theta.errors import ManifestError
 from git_theta.formats.detect import OPAQUE, detect_format
-from git_theta.manifest.text import decode_manifest, is_manifest
+from git_theta.manifest.near_manifest import read_near_manifest, resembles_manifest
 from git_theta.operations.streams import BytesSource
 
 _LFS = b"version https://git-lfs.github.com/spec/"
 _LONGEST_POINTER = 1024  # bytes; git-lfs docs/spec.md
 _OLD_KEYS = (b'"tensor_metadata"', b'"lfs_metadata"', b'"theta_metadata"')
+_CONVERTED = "a manifest with converted line ends or encoding"
 
 
 class ForeignContent(NamedTuple):
@@ -37,11 +38,13 @@ def detect_stand_in(head: bytes) -> ForeignContent | None:
     """What a blob is that stands for a file, though not as our manifest: adding it again would change nothing."""
     if found := detect_pointer(head):
         return found
-    if is_manifest(head):
+    if resembles_manifest(head):
         try:
-            decode_manifest(head)
+            _, text = read_near_manifest(head)
         except ManifestError as error:
             return ForeignContent(error.message, error.hint)
+        if text != head:
+            return ForeignContent(_CONVERTED, "`git add --renormalize` and a commit put it right.")
     return None
 
 

@@ -15,6 +15,22 @@ def ensure_hook(repository: Repository) -> None:
         place_hook(repository)
 
 
+def find_push_warning(repository: Repository) -> tuple[str, str] | None:
+    """What to tell a person whose pushes carry no objects, since the hook in force does not run us; and the hint."""
+    from git_theta.vcs import hooks
+    from git_theta.vcs.hook_managers import find_push_hook
+
+    with contextlib.suppress(OSError):
+        found = find_push_hook(repository.hooks_dir, hooks.hook_command(sys.executable), repository.worktree)
+        if not found.carries_objects:
+            where = repository.hooks_dir / hooks.HOOK_NAME
+            return (
+                f"pushes will not carry what is stored here: the pre-push hook ({where}) {found.state.value}",
+                found.hint,
+            )
+    return None
+
+
 def place_hook(repository: Repository) -> None:
     """Place the hook, or bring ours up to date. New repositories and clones have none, and ask nobody to install it.
 

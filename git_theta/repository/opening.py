@@ -7,17 +7,15 @@ from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
 
-from git_theta.errors import ManifestError
-from git_theta.manifest.model import Manifest
-from git_theta.manifest.text import decode_manifest
 from git_theta.operations.context import NOT_SHOWN, Context, Progress
 from git_theta.operations.state_database import StateDatabase
 from git_theta.operations.workers import Workers
+from git_theta.repository.staged_files import StagedFiles
 from git_theta.repository.storage_preferences import read_preferences
 from git_theta.store.base import STORES, Store
 from git_theta.store.leftovers import sweep_temporaries
 from git_theta.store.local import LocalStore
-from git_theta.vcs import alternates, config, index
+from git_theta.vcs import alternates, config
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.git import scrubbed_environment
 
@@ -35,7 +33,7 @@ def open_context(
     """
     theta = repository.theta_dir
     store = open_store(repository)
-    state, workers = StateDatabase(theta / "state.sqlite"), Workers()
+    state, workers, staged = StateDatabase(theta / "state.sqlite"), Workers(), StagedFiles(repository.worktree)
     try:
         yield Context(
             store=store,
@@ -43,7 +41,8 @@ def open_context(
             workers=workers,
             scratch=theta / "tmp",
             warn=warn,
-            staged_manifest=partial(_read_staged_manifest, repository.worktree),
+            staged_manifest=staged.take_manifest,
+            staged_blob=staged.read_blob,
             fetch=partial(_fetch, store, repository, progress),
             progress=progress,
             preferences=cache(partial(read_preferences, repository.worktree or repository.git_dir)),
@@ -80,14 +79,6 @@ def open_other_store(path: str, top: Path) -> Store | None:
 def conflicts_dir(repository: Repository) -> Path:
     """Where it is noted how far the conflicts of this worktree are settled."""
     return repository.git_dir / "theta" / "conflicts"
-
-
-def _read_staged_manifest(worktree: Path | None, path: str) -> Manifest | None:
-    text = index.read_staged(path, worktree)
-    try:
-        return decode_manifest(text) if text else None
-    except ManifestError:  # the file was committed raw, or by a newer release
-        return None
 
 
 def _open_chain(theta: Path, chosen: str, borrowed: Iterable[Path]) -> Store:

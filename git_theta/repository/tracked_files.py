@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from git_theta.manifest.near_manifest import resembles_manifest
 from git_theta.manifest.text import MAX_MANIFEST, is_manifest
 from git_theta.operations.keeping.file_states import TrackedFile, classify_blob
 from git_theta.vcs import blob_walks, blobs
@@ -40,7 +41,7 @@ def _read_index_texts(oids: set[str]) -> dict[str, bytes]:
     if not oids:
         return {}
     wanted = [blob for blob in blob_walks.indexed_blobs() if blob.oid in oids]
-    texts = {found.blob.oid: found.data for found in blobs.read_contents(wanted, is_manifest, MAX_MANIFEST)}
+    texts = {found.blob.oid: found.data for found in blobs.read_contents(wanted, resembles_manifest, MAX_MANIFEST)}
     return {blob.oid: texts.get(blob.oid, bytes(1)) for blob in wanted}  # what is too large is no manifest
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from git_theta.errors import ThetaError, UsageError
+from git_theta.errors import ManifestError, ThetaError, UsageError
 from git_theta.manifest.model import Manifest
 from git_theta.operations.context import Context
 from git_theta.operations.restoring.deferred import DeferredFiles
@@ -16,17 +16,24 @@ from git_theta.vcs.index import WorktreeIndex
 
 
 class WaitingManifest(NamedTuple):
-    """A manifest in the worktree: the path, what it says, and its text."""
+    """A manifest in the worktree: path, what it says, its text, and what the file has: Git may have converted it."""
 
     path: str
     manifest: Manifest
     text: bytes
+    content: bytes
 
 
 def waiting_manifest(path: str, top: Path) -> WaitingManifest | None:
-    """The manifest that stands in the place of a file of the worktree; None where there is none."""
+    """The manifest that stands in the place of a file of the worktree; None where there is none.
+
+    Raises ManifestError, with the path, for what was a manifest.
+    """
     file = find_regular_file(top, path)
-    found = read_manifest_file(file) if file else None
+    try:
+        found = read_manifest_file(file) if file else None
+    except ManifestError as error:
+        raise error.add_location(path=path) from None
     return WaitingManifest(path, *found) if found else None
 
 
@@ -49,12 +56,12 @@ def check_out(
     if missing:
         context.fetch(missing)
     deferred = DeferredFiles(top, context, report)
-    for path, manifest, text in waiting:
+    for path, manifest, text, content in waiting:
         try:
             if not named and is_inflated(manifest, context):
                 raise UsageError(describe_inflation(manifest), hint=f"If it is meant: git theta checkout {path}")
             require_objects(manifest, context)
-            deferred.add(path, manifest, text)
+            deferred.add(path, manifest, text, content)
         except ThetaError as error:
             report(error.add_location(path=path))
     return deferred.write(WorktreeIndex(top), begin_file)

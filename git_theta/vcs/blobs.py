@@ -7,6 +7,7 @@ Where a partial clone lacks a blob that is named here, Git fetches it, as it doe
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 from collections.abc import Callable, Iterable, Iterator
@@ -51,6 +52,36 @@ def read_blob(name: str, cwd: Path | None = None) -> bytes | None:
     """The blob called ``name`` (an id or ``rev:path``, newlines allowed), or None."""
     done = subprocess.run(["git", "cat-file", "blob", name], cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True)
     return done.stdout if done.returncode == 0 else None
+
+
+def blob_id(content: Iterable[bytes | bytearray | memoryview], size: int, algorithm: str) -> str:
+    """The id that a blob of this content, of ``size`` bytes, has in a repository of that hash."""
+    digest = hashlib.new(algorithm, b"blob %d\0" % size, usedforsecurity=False)
+    for block in content:
+        digest.update(block)
+    return digest.hexdigest()
+
+
+def read_one_blob(
+    name: str, wanted: Callable[[bytes], bool], largest: int, cwd: Path | None = None
+) -> BlobContent | None:
+    """The blob of that name, or None; whole where it has at most ``largest`` bytes and begins as ``wanted``."""
+    if "\n" in name:  # which ends a question to `git cat-file`
+        name = _resolve_id(name, cwd)
+    process = start_git("cat-file", "--batch", cwd=cwd)
+    try:
+        # In the folder of a bare repository, say, which has no index, it is "missing", too.
+        words = _query_git(process, name).split()
+        if words[1:2] != [b"blob"]:
+            return None
+        assert process.stdout
+        blob = Blob(words[0].decode(), int(words[2]), "")
+        head = process.stdout.read(min(blob.size, PEEK_SIZE))
+        whole = len(head) == blob.size or (blob.size <= largest and wanted(head))
+        return BlobContent(blob, head + process.stdout.read(blob.size - len(head)) if whole else head, whole)
+    finally:
+        process.kill()  # it may have much to say still
+        end_git(process)
 
 
 def read_wanted_blobs(
@@ -144,10 +175,10 @@ class BlobReader(AbstractContextManager["BlobReader"]):
         return content
 
 
-def _resolve_id(name: str) -> str:
+def _resolve_id(name: str, cwd: Path | None = None) -> str:
     """The id of an object, or what names none."""
     try:
-        return git("rev-parse", "--verify", "--quiet", "--end-of-options", name).decode().strip()
+        return git("rev-parse", "--verify", "--quiet", "--end-of-options", name, cwd=cwd).decode().strip()
     except GitError:
         return "-"
 

@@ -99,9 +99,9 @@ def run_git(*args: str, stdin: IO[bytes] | int = subprocess.DEVNULL, cwd: Path |
             raise GitError(f"git {command} failed: {words.read().decode(errors='replace').strip()}")
 
 
-def start_git(*args: str) -> subprocess.Popen[bytes]:
+def start_git(*args: str, cwd: Path | None = None) -> subprocess.Popen[bytes]:
     """A ``git ARGS`` that answers questions on its standard input; to be ended with :func:`end_git`."""
-    return subprocess.Popen(["git", *args], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    return subprocess.Popen(["git", *args], cwd=cwd, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
 
 def end_git(process: subprocess.Popen[bytes]) -> None:

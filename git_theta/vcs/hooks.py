@@ -110,6 +110,11 @@ def _script_state(content: bytes, command: str, *, executable: bool) -> HookStat
     return HookState.SHELL if _SHELL.match(content) and _BEGIN not in content else HookState.OTHER
 
 
+def calls_git_theta(content: bytes) -> bool:
+    """Whether a script, or the file that tells a manager of hooks what to run, has our lines or a call to us."""
+    return _FOREIGN_CALL.search(content) is not None
+
+
 def install_hook(hooks_dir: Path, command: str) -> HookState:
     """Put our block into the hook, or write one; returns the state it found.
 

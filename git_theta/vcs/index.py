@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,17 +10,12 @@ from pathlib import Path
 from typing import Protocol
 
 from git_theta.errors import GitError
-from git_theta.vcs.blobs import read_blob
+from git_theta.vcs.blobs import blob_id
 from git_theta.vcs.git import git, git_succeeds
 from git_theta.vcs.git_index import KnownFile, SplitIndexError, patch_index
 
 _LOCK_PATIENCE = 1.0
 """Seconds to wait for another git: one that an editor runs in the background is done in a moment."""
-
-
-def read_staged(path: str, worktree: Path | None) -> bytes | None:
-    """The blob that the index has for ``path`` (relative to the top, no conflict stages), or None."""
-    return read_blob(f":0:{path}", worktree)
 
 
 def differs_from_index(path: str, worktree: Path | None) -> bool:
@@ -61,7 +55,9 @@ class WorktreeIndex:
             "rev-parse", "--path-format=absolute", "--git-path", "index", "--show-object-format", cwd=self._top
         )
         place, _, algorithm = os.fsdecode(answer).rstrip("\n").rpartition("\n")
-        files = {path: KnownFile(_blob_id(one.text, algorithm), one.stat) for path, one in written.items()}
+        files = {
+            path: KnownFile(blob_id([one.text], len(one.text), algorithm), one.stat) for path, one in written.items()
+        }
         index = Path(place).resolve()
         try:
             _patch_file(index, files)
@@ -69,10 +65,6 @@ class WorktreeIndex:
             git("update-index", "--no-split-index", cwd=self._top, config={"core.splitIndex": "false"})
             _patch_file(index, files)
             git("update-index", "--split-index", cwd=self._top)
-
-
-def _blob_id(content: bytes, algorithm: str) -> str:
-    return hashlib.new(algorithm, b"blob %d\0%b" % (len(content), content), usedforsecurity=False).hexdigest()
 
 
 def _patch_file(index: Path, files: Mapping[str, KnownFile]) -> None:

@@ -5,12 +5,20 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from functools import cache
 from pathlib import Path
 
 _CHECKOUT_COMMANDS = frozenset(
     ("bisect", "checkout", "cherry-pick", "clone", "merge", "pull", "read-tree", "rebase", "reset", "restore", "revert",
      "sparse-checkout", "stash", "submodule", "switch", "worktree")
 )  # fmt: skip
+_COMPARING_COMMANDS = frozenset(
+    ("am", "apply", "blame", "describe", "diff", "diff-files", "diff-index", "difftool", "ls-files", "mv", "rm",
+     "status")
+)  # fmt: skip
+_MERGING_COMMANDS = frozenset(
+    ("am", "checkout", "cherry-pick", "merge", "merge-tree", "pull", "rebase", "revert", "stash")
+)
 _DIFF_COMMANDS = (["diff"], ["format-patch"], ["log"], ["reflog"], ["show"], ["stash", "show"], ["whatchanged"])
 _OPTIONS_WITH_VALUE = frozenset(
     ("-C", "-c", "--git-dir", "--work-tree", "--namespace", "--super-prefix", "--config-env")
@@ -44,6 +52,30 @@ def is_recording() -> bool:
     return _parent_command()[:1] in (["add"], ["stage"], ["commit"], ["update-index"])
 
 
+def only_compares() -> bool:
+    """Whether our parent compares what it has cleaned with what it knows, and records nothing of it.
+
+    ``git merge --renormalize`` and their kin clean what commits have, and so no file that a person left unfinished.
+    """
+    return _parent_command()[:1] in ([word] for word in _CHECKOUT_COMMANDS | _COMPARING_COMMANDS)
+
+
+def takes_file_away() -> bool:
+    """Whether our parent has removed a file when it asks for what shall take its place, and gives up if we do."""
+    return _parent_command()[:1] in (["apply"], ["am"])
+
+
+def is_renormalizing() -> bool:
+    """Whether our parent was told to have files cleaned anew that Git holds as they are.
+
+    ``git add --renormalize``, which may be abbreviated, and ``-X renormalize`` or ``merge.renormalize``.
+    """
+    command, *options = _parent_command() or [""]
+    if any(re.fullmatch(r"--ren[a-z]*|(-X|--strategy-option=|)renormalize", option) for option in options):
+        return True
+    return command in _MERGING_COMMANDS and _is_true("merge.renormalize")
+
+
 def only_asks() -> bool:
     """Whether our parent asks what has changed, and lets nobody see or keep what it has cleaned.
 
@@ -60,11 +92,6 @@ def only_asks() -> bool:
     return command in (["status"], ["ls-files"]) and not shows_patches
 
 
-def lays_out_anew() -> bool:
-    """Whether our parent is asked to clean files as if they were new (``--renormalize``, which can be abbreviated)."""
-    return any("--renormalize".startswith(word) for word in _parent_command() if word.startswith("--renorm"))
-
-
 def shows_differences() -> bool:
     """Whether our parent shows how versions differ: what it has smudged then is for a driver or a textconv to read.
 
@@ -74,12 +101,18 @@ def shows_differences() -> bool:
     return any(command[: len(words)] == words for words in _DIFF_COMMANDS)
 
 
+@cache
 def _parent_command() -> list[str]:
     """Our parent's Git command and its arguments; nothing where that is no git."""
     arguments = _git_arguments(os.getppid())
     while arguments and arguments[0].startswith("-"):
         del arguments[: 2 if arguments[0] in _OPTIONS_WITH_VALUE else 1]
     return arguments
+
+
+def _is_true(key: str) -> bool:
+    done = subprocess.run(["git", "config", "--type=bool", "--get", key], stdin=subprocess.DEVNULL, capture_output=True)
+    return done.stdout.strip() == b"true"
 
 
 def _checks_out() -> bool:

@@ -53,7 +53,17 @@ def test_outside_of_a_repository_the_machine_is_checked(tmp_path: Path) -> None:
     unchecked = {
         name for name, one in found.items() if one["text"].startswith("not checked") and one["state"] == "note"
     }
-    assert unchecked == {"pre-push hook", "worktree", "index", "patterns", "store", "alternates", "weights", "shards"}
+    assert unchecked == {
+        "pre-push hook",
+        "worktree",
+        "index",
+        "patterns",
+        "shards",
+        "conversions",
+        "store",
+        "alternates",
+        "weights",
+    }
 
 
 def test_files_are_tracked_and_the_filter_is_not_installed(repository: Sandbox) -> None:
@@ -123,7 +133,8 @@ def test_tracked_files_are_committed_raw(repository: Sandbox) -> None:
     repository.theta("track", "*.bin")
     text = problems(repository)["index"]["text"]
     assert text.endswith("'raw 0.bin', 'raw 1.bin', 'raw 2.bin' and 2 more")
-    repository.git("add", "--renormalize", ".")
+    command = problems(repository)["index"]["hint"].rpartition("git add ")[2]
+    repository.run("sh", "-c", f"git add {command}")
     assert problems(repository) == {}
 
 
@@ -142,6 +153,8 @@ def test_manifests_that_no_pattern_tracks(repository: Sandbox) -> None:
 
 def test_a_damaged_manifest_is_not_to_be_renormalized(repository: Sandbox) -> None:
     repository.write("a.safetensors", b"git-theta manifest 1\n{}\n")
+    oid = repository.git("hash-object", "-w", "--no-filters", "a.safetensors").stdout.strip()  # `git add` refuses it
+    repository.git("update-index", "--cacheinfo", f"100644,{oid},a.safetensors")
     repository.commit()
     found = problems(repository)["index"]
     assert "renormalize" not in found["hint"]
@@ -149,6 +162,42 @@ def test_a_damaged_manifest_is_not_to_be_renormalized(repository: Sandbox) -> No
     status = repository.theta("status").stdout
     assert "not a valid manifest: the key 'format' is missing" in status
     assert "renormalize" not in status
+
+
+RULES = {
+    "sub/.gitattributes": ("* text=auto eol=crlf", "text=auto"),
+    "info": ("*.safetensors text", "text (info/attributes)"),
+    ".gitattributes": ("sub/** ident", "ident"),
+    "sub/deep/.gitattributes": ("m.* -text working-tree-encoding=UTF-16", "working-tree-encoding=UTF-16"),
+    "macro": ("[attr]words text eol=crlf\nsub/** words", "text (.gitattributes)"),
+}
+
+
+@pytest.mark.parametrize(("place", "line", "said"), [(key, rule[0], rule[1]) for key, rule in RULES.items()], ids=RULES)
+def test_attributes_that_convert_manifests_and_the_file_that_says_so(
+    repository: Sandbox, place: str, line: str, said: str
+) -> None:
+    repository.write("sub/deep/m.safetensors", model(1))
+    repository.commit()
+    name = {"info": ".git/info/attributes", "macro": ".gitattributes"}.get(place, place)
+    file = repository.root / name
+    file.parent.mkdir(exist_ok=True)
+    before = file.read_text() if file.exists() else ""
+    file.write_text(f"{before}{line}\n")
+    text = problems(repository)["conversions"]["text"]
+    assert said in text
+    assert f"({name.removeprefix('.git/')})" in text
+    assert "sub/deep/m.safetensors" in text
+    with file.open("a") as lines:
+        lines.write("*.safetensors -text -ident !working-tree-encoding\n")
+    assert problems(repository) == {}
+
+
+def test_a_line_without_text_leaves_it_to_the_configuration(repository: Sandbox) -> None:
+    repository.write(".gitattributes", b"*.safetensors filter=theta diff=theta merge=theta\n")
+    assert problems(repository) == {}
+    repository.git("config", "core.autocrlf", "true")
+    assert problems(repository)["conversions"]["text"].startswith("Git converts tracked files: core.autocrlf (the conf")
 
 
 def test_an_empty_file_is_in_order(repository: Sandbox) -> None:

@@ -132,8 +132,11 @@ def test_a_raw_blob_in_the_index_is_seen_and_nothing_is_stored(sandbox: Sandbox)
     sandbox.commit("raw")
     sandbox.theta("track", "*.safetensors")
     os.utime(sandbox.root / MODEL, (1e9, 1e9))
+    assert MODEL not in sandbox.git("status", "--porcelain").stdout
+    edited = sandbox.write(MODEL, CHECKPOINT[:-1] + bytes([CHECKPOINT[-1] ^ 1]))
     assert f" M {MODEL}" in sandbox.git("status", "--porcelain").stdout
     assert store_size(sandbox) == 0
+    edited.write_bytes(CHECKPOINT)
     sandbox.git("add", "--renormalize", MODEL)
     sandbox.git("commit", "--quiet", "-m", "by parameters")
     assert_file(sandbox, MODEL, CHECKPOINT)

@@ -12,11 +12,14 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
-from git_theta.errors import ManifestError
-from git_theta.manifest.text import MAX_MANIFEST, decode_manifest, is_manifest
+from git_theta.errors import ManifestError, NewerManifest
+from git_theta.manifest.near_manifest import read_near_manifest, resembles_manifest
+from git_theta.manifest.text import MAX_MANIFEST
 from git_theta.operations import foreign
 from git_theta.operations.adding.clean_cache import recall_split
+from git_theta.operations.adding.committed_raw import pass_committed_raw
 from git_theta.operations.adding.proving import compare_stream, require_unchanged, run_beside, stat_at_rest
 from git_theta.operations.adding.split import SplitFile, split_source
 from git_theta.operations.adding.spool import spool_pieces
@@ -25,7 +28,40 @@ from git_theta.operations.streams import BytesSource, FileSource, RandomAccess, 
 from git_theta.tensors.arrays import Buffer
 
 
-def clean_stream(stream: Stream, path: str, worktree: Path | None, context: Context, *, keep: bool = True) -> bytes:
+class Cleaning(NamedTuple):
+    """What becomes of what clean answers.
+
+    Attributes:
+        keep: everything that the manifest names is durable when it is answered (L5). Without it nothing is stored that
+            changed: the answer tells whether the file did, and must go nowhere.
+        records: the answer may get into the index. Where it is only compared, what no commit shall have passes.
+        renormalizes: whether a raw file becomes a manifest also where the index holds it as it is. Asked only then.
+    """
+
+    keep: bool = True
+    records: bool = True
+    renormalizes: Callable[[], bool] = lambda: True
+
+
+def clean_pieces(
+    stream: Stream, path: str, worktree: Path | None, context: Context, asked: Cleaning
+) -> Iterator[Buffer]:
+    """What Git shall hold for a file, as ``clean_stream`` says; or the file itself, in pieces, where it holds that.
+
+    Raises StoreError, ChangedFile, ManifestError.
+    """
+    raw = None
+    if stream.head and not resembles_manifest(stream.head):
+        raw = pass_committed_raw(stream, path, worktree, context, asked.renormalizes)
+    if raw is not None:
+        yield from raw
+    else:
+        yield clean_stream(stream, path, worktree, context, keep=asked.keep, records=asked.records)
+
+
+def clean_stream(
+    stream: Stream, path: str, worktree: Path | None, context: Context, *, keep: bool = True, records: bool = True
+) -> bytes:
     """What Git shall hold for a file: its manifest, or the bytes themselves where they stand for something already.
 
     Args:
@@ -33,17 +69,18 @@ def clean_stream(stream: Stream, path: str, worktree: Path | None, context: Cont
         path: the file, relative to the worktree.
         worktree: top of the checked-out files. The file there may have the same bytes: that helps, but need not be.
         context: what to work with.
-        keep: everything that the manifest names is durable when this returns (L5). Without it nothing is stored that
-            changed: the answer tells whether the file did, and must go nowhere.
+        keep: as :class:`Cleaning` has it.
+        records: the same.
 
-    Raises StoreError, ChangedFile.
+    Raises StoreError, ChangedFile; ManifestError for what was a manifest before it was edited, or merged as text.
     """
     if not stream.head:  # Git looks anew, at every status, at a file that has no bytes and whose blob has some
         return b""
-    if is_manifest(stream.head) or stream.is_short:
+    if resembles_manifest(stream.head) or stream.is_short:
         text = b"".join(_take_limited(stream, MAX_MANIFEST))
-        if len(text) <= MAX_MANIFEST and _passes_through(text, path, context):
-            return text
+        answer = _stand_in_text(text, path, context, records=records) if len(text) <= MAX_MANIFEST else None
+        if answer is not None:
+            return answer
         stream = Stream.from_pieces([text], then=stream)
     split = partial(split_source, path=path, context=context, keep=keep)
     if stream.is_short:
@@ -91,15 +128,31 @@ def _take_limited(stream: Stream, limit: int) -> Iterator[Buffer]:
         yield block
 
 
-def _passes_through(text: bytes, path: str, context: Context) -> bool:
-    """Whether a file's whole text is what Git shall hold: a manifest, or what stands for a file kept elsewhere."""
+def _stand_in_text(text: bytes, path: str, context: Context, *, records: bool) -> bytes | None:
+    """What Git shall hold for a text that is a manifest, or stands for a file kept elsewhere; None for all others.
+
+    Raises ManifestError for what was a manifest, where the answer would be recorded; but not where Git holds just that.
+    """
     if found := foreign.detect_pointer(text):
         context.warn(f"{path}: {found.what}, kept as it is. {found.hint}")
-        return True
-    if not is_manifest(text):
-        return False
+        return text
+    if not resembles_manifest(text):
+        return None
     try:
-        decode_manifest(text)
+        _, answer = read_near_manifest(text)
     except ManifestError as error:  # stored like a checkpoint, fsck would have nothing to say about it any more
+        if records and not isinstance(error, NewerManifest) and not _is_staged(text, path, context):
+            raise ManifestError(f"{error.message}; not recorded", hint=error.hint) from error
         context.warn(f"{path}: {error.message}, kept as it is. {error.hint}")
-    return True
+        return text
+    if records and not _is_staged(answer, path, context):
+        context.warn(
+            f"{path}: its manifest is recorded, which stands in its place. To get the file: git theta checkout"
+        )
+    return answer
+
+
+def _is_staged(text: bytes, path: str, context: Context) -> bool:
+    """Whether the index holds just this."""
+    blob = context.staged_blob(path)
+    return blob is not None and blob.size == len(text) and blob.is_same([text])

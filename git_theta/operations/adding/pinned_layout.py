@@ -28,7 +28,7 @@ def find_layout(source: RandomAccess, path: str, prior: Manifest | None, context
         context: what to work with.
     """
     found = detect_format(source, source.read(0, min(HEAD_SIZE, source.size)), path)
-    if prior is None or not context.pins_layout or _is_layout_of(prior, found):
+    if prior is None or _is_layout_of(prior, found) or not context.pins_layout():
         return found
     spans = _spans_as_in(prior, source, context)
     if spans is not None:

@@ -55,11 +55,14 @@ class DeferredFiles:
         self._context = context
         self._report = report
         self._texts: dict[str, bytes] = {}
+        self._converted: dict[str, bytes] = {}
         self._sizes: dict[str, int] = {}
 
-    def add(self, path: str, manifest: Manifest, text: bytes) -> None:
-        """Remember a file."""
+    def add(self, path: str, manifest: Manifest, text: bytes, content: bytes | None = None) -> None:
+        """Remember a file. ``content``: what stands in its place, where that is not the text."""
         self._sizes[path], self._texts[path] = manifest.size, text
+        if content is not None and content != text:
+            self._converted[path] = content
 
     @property
     def count(self) -> int:
@@ -75,6 +78,7 @@ class DeferredFiles:
         """The path got another content."""
         self._sizes.pop(path, None)
         self._texts.pop(path, None)
+        self._converted.pop(path, None)
 
     def write(self, index: Index, begin_file: Callable[[], None]) -> list[str]:
         """Write what is remembered; the paths that were written. What fails is reported, and the rest goes on.
@@ -114,7 +118,7 @@ class DeferredFiles:
         try:
             stat = materialise_file(
                 decode_manifest(text),
-                text,
+                self._converted.get(path, text),
                 self._worktree / path,
                 self._context,
                 modified_ns=started - _BACKDATE_NS if self._backdate else None,

@@ -45,7 +45,7 @@ def require_room(size: int, folder: Path) -> None:
 def materialise_file(
     manifest: Manifest, text: bytes, target: Path, context: Context, *, modified_ns: int | None = None
 ) -> os.stat_result | None:
-    """Put the file in the place of its manifest; its new description, or None when the manifest is not there.
+    """Put the file in the place of ``text``, its manifest; its new description, or None when that is not there.
 
     A reader sees the manifest or the whole file, nothing between. Permissions stay. Raises MissingObject,
     CorruptObject, StoreError; the manifest is left in place then. ``modified_ns`` is the file's time, where it is not

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from git_theta.errors import ManifestError
+from git_theta.errors import ManifestError, ThetaError
 from git_theta.manifest.model import Manifest
-from git_theta.manifest.text import decode_manifest, is_manifest
+from git_theta.manifest.near_manifest import read_near_manifest, resembles_manifest
 from git_theta.operations import foreign
 from git_theta.operations.context import Context
 from git_theta.operations.restoring.restore import describe_inflation, is_inflated, require_objects, restore_pieces
@@ -28,23 +28,47 @@ class SmudgeResult(NamedTuple):
     text: bytes = b""
 
 
-def smudge_stream(stream: Stream, path: str, context: Context) -> SmudgeResult:
+def smudge_stream(stream: Stream, path: str, context: Context, *, must_answer: bool = False) -> SmudgeResult:
     """What to check out for the blob that ``stream`` holds. The stream is read to its end before this returns.
+
+    ``must_answer``: whoever asks has taken the old file away already, and what could not be had would leave none: then
+    the manifest is answered, and the person told.
 
     Raises MissingObject when a manifest's objects are not here and cannot be fetched.
     """
-    if not is_manifest(stream.head):
+    if not resembles_manifest(stream.head):
         return _pass_through(stream, path, context)
-    text = b"".join(stream.take_rest())
+    given = b"".join(stream.take_rest())
     try:
-        manifest = decode_manifest(text)
+        manifest, text = read_near_manifest(given)
     except ManifestError:
-        return _pass_through(Stream.from_pieces([text]), path, context)
+        return _pass_through(Stream.from_pieces([given]), path, context)
     if is_inflated(manifest, context):
         context.warn(f"{path}: {describe_inflation(manifest)}. If it is meant: git theta checkout {path}")
         return SmudgeResult(iter([text]))
+    if text != given:
+        context.warn(f"{path}: Git has converted its manifest, which was put right. See: git theta doctor")
+    if must_answer:
+        return SmudgeResult(_restore_or_keep(manifest, text, path, context), manifest, text)
     require_objects(manifest, context)
     return SmudgeResult(restore_pieces(manifest, context), manifest, text)
+
+
+def _restore_or_keep(manifest: Manifest, text: bytes, path: str, context: Context) -> Iterator[Buffer]:
+    """The file, all of which is there before the first piece is answered; its manifest where it cannot be had."""
+    try:
+        require_objects(manifest, context)
+        pieces = copy_stream(Stream.from_pieces(restore_pieces(manifest, context)), context)
+        first = next(pieces, b"")
+    except (ThetaError, OSError) as error:
+        context.warn(
+            f"{path} could not be restored, and its manifest stands in its place: {error}\n"
+            "It names all of the file. When what it lacks is here: git theta checkout"
+        )
+        yield text
+        return
+    yield first
+    yield from pieces
 
 
 def _pass_through(stream: Stream, path: str, context: Context) -> SmudgeResult:
