@@ -104,9 +104,7 @@ def _split_proven(
     if described is None:
         with spool_pieces(stream.take_rest(), context.scratch) as spool:
             return split(spool)
-    with run_beside(
-        lambda: (context.pins_layout and recall_split(path, source, context)) or split(source), source.halt
-    ) as result:
+    with run_beside(lambda: _recall_or_split(path, source, context, split), source.halt) as result:
         differing = compare_stream(stream, source)
         if differing is None:
             found = result()
@@ -119,8 +117,12 @@ def _split_proven(
         return split(spool)
 
 
-def _recall_nothing(path: str, source: FileSource, context: Context) -> None:
-    """What is remembered has the layout that the file had."""
+def _recall_or_split(
+    path: str, source: FileSource, context: Context, split: Callable[[RandomAccess], SplitFile]
+) -> SplitFile:
+    """What is remembered has the layout that the file had: it does where that is to be kept."""
+    recalled = recall_split(path, source, context) if context.pins_layout() else None
+    return recalled or split(source)
 
 
 def _take_limited(stream: Stream, limit: int) -> Iterator[Buffer]:
