@@ -40,8 +40,8 @@ def run(action: Callable[[], int]) -> int:
         code = action()
         # Here and not at interpreter shutdown, where a reader that went away would be reported as a traceback.
         sys.stdout.flush()
-    except KeyboardInterrupt as stop:
-        return 128 + stop.args[0] if stop.args else INTERRUPTED
+    except KeyboardInterrupt:
+        return INTERRUPTED
     except BrokenPipeError:
         _silence_stdout()
         return BROKEN_PIPE
@@ -58,11 +58,7 @@ def _unwind_on_signals() -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:
             with contextlib.suppress(ValueError):  # not in the main thread, where signals are none of our business
-                signal.signal(number, _raise_interrupt)
-
-
-def _raise_interrupt(number: int, _frame: object) -> None:
-    raise KeyboardInterrupt(number)
+                signal.signal(number, signal.default_int_handler)
 
 
 def is_debugging() -> bool:

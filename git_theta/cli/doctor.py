@@ -24,7 +24,7 @@ from git_theta.operations.keeping.file_states import FileState, TrackedFile, sur
 from git_theta.repository import weight_checks
 from git_theta.repository.index_checks import FAULT_HINT, faults_of_index
 from git_theta.repository.opening import open_store
-from git_theta.repository.tracked_files import find_untracked_manifests, list_tracked
+from git_theta.repository.tracked_files import find_case_misses, find_untracked_manifests, list_tracked
 from git_theta.vcs import attributes, config, hooks
 from git_theta.vcs.alternates import alternates_of
 from git_theta.vcs.attribute_conversions import find_conversions
@@ -201,7 +201,11 @@ def _check_patterns(setup: Setup) -> CheckResult:
     paths = find_untracked_manifests(setup.repository) if setup.repository else []
     text = f"manifests in the index that no pattern tracks: {setup.list_paths(paths)}"
     hint = "Commit the .gitattributes that tracks them, or write it: git theta track. Then: git theta checkout"
-    return ("problem", text, hint) if paths else None
+    if paths:
+        return "problem", text, hint
+    missed = find_case_misses(setup.repository) if setup.repository and setup.repository.worktree else []
+    text = f"not tracked, as patterns tell upper from lower case: {setup.list_paths(missed)}"
+    return ("note", text, "Track their ending, too: git theta track") if missed else None
 
 
 def _check_shards(setup: Setup) -> CheckResult:

@@ -194,7 +194,7 @@ def warn_of_pushes(repository: Repository) -> None:
 def warn_if_contested(repository: Repository, path: str, text: bytes) -> None:
     """Warn a person who stages a file in conflict of contested parameters that are left."""
     if _may_be_in_conflict(repository) and is_recording():
-        from git_theta.operations.merging.conflicts import describe_names
+        from git_theta.operations.merging.conflict_list import describe_names
         from git_theta.repository.open_conflicts import find_recorded_ours
 
         names = find_recorded_ours(repository, path, text)

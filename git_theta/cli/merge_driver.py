@@ -23,7 +23,8 @@ from git_theta.merging.plan import Plan, plan_merge
 from git_theta.merging.policy import Choice
 from git_theta.merging.shard_layouts import stands_alone
 from git_theta.operations.merging.apply_plan import MergeResult, apply_plan
-from git_theta.operations.merging.conflicts import describe_left, note_file, note_of, stage_digest, write_note
+from git_theta.operations.merging.conflict_list import describe_left
+from git_theta.operations.merging.conflicts import note_file, note_of, stage_digest, write_note
 from git_theta.operations.merging.merge_remarks import describe_remarks
 from git_theta.repository.driver_report import report_failure, report_merge
 from git_theta.repository.merge_request import chooser_for
@@ -71,7 +72,8 @@ def main() -> int:
     if virtual and merged.left:
         return _give_up(files[1], virtual=virtual)
     text = encode_manifest(merged.manifest)
-    atomic.replace_file(files[1], text)  # older Gits take what is there even after an error
+    # Older Gits take what is there even after an error.
+    atomic.replace_file(files[1], text, scratch=repository.theta_dir / "tmp")
     _warn_notes(merged, path)
     if merged.left:
         write_note(note_of(path, merged), text, note_file(path, digests, conflicts_dir(repository)))

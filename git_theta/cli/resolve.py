@@ -22,8 +22,9 @@ from git_theta.merging.policy import CONFLICT, EVERYTHING, Policy, make_global_r
 from git_theta.merging.treatments import choose_by_policy
 from git_theta.operations.context import Context
 from git_theta.operations.merging.apply_plan import Choose, ContestedDecision, MergeResult
+from git_theta.operations.merging.conflict_list import describe_left
 from git_theta.operations.merging.conflict_resolution import find_left
-from git_theta.operations.merging.conflicts import Conflict, describe_left
+from git_theta.operations.merging.conflicts import Conflict
 from git_theta.operations.merging.file_plans import FilePlan
 from git_theta.operations.merging.frame_merge import FRAME_LABEL
 from git_theta.operations.merging.merge_remarks import describe_remarks

@@ -13,7 +13,7 @@ from git_theta.cli import boundary
 from git_theta.cli.listing import display_path, echo_json, json_option, nul_option, require_worktree
 from git_theta.errors import ManifestError, UsageError
 from git_theta.operations.keeping.file_states import FileState, FileStatus, sum_sizes, survey_file
-from git_theta.operations.merging.conflicts import describe_names
+from git_theta.operations.merging.conflict_list import describe_names
 from git_theta.repository.index_checks import faults_of_index
 from git_theta.repository.open_conflicts import find_conflicted, read_conflict
 from git_theta.repository.opening import open_store

@@ -41,7 +41,7 @@ def track(patterns: tuple[str, ...], as_json: bool) -> None:
     for pattern in patterns:
         _refuse_paths(pattern, repository)
     before = _tracked_paths(repository)
-    added = attributes.track_patterns(Path(".gitattributes"), patterns)
+    added = attributes.track_patterns(Path(".gitattributes"), patterns, scratch=repository.theta_dir / "tmp")
     for pattern in patterns:
         click.echo(f"tracking '{pattern}'" if pattern in added else f"already tracking '{pattern}'")
     if added:
@@ -72,7 +72,7 @@ def untrack(patterns: tuple[str, ...]) -> None:
     """
     repository = _require_worktree()
     before = _tracked_paths(repository)
-    removed = attributes.untrack_patterns(Path(".gitattributes"), patterns)
+    removed = attributes.untrack_patterns(Path(".gitattributes"), patterns, scratch=repository.theta_dir / "tmp")
     for pattern in patterns:
         click.echo(f"no longer tracking '{pattern}'" if pattern in removed else f"not tracked here: '{pattern}'")
     _hint_to_renormalize(repository, before - _tracked_paths(repository), "still in the index as manifests")

@@ -99,7 +99,7 @@ def _parse_line(raw: bytes, text: bytes) -> AttributeLine:
     return AttributeLine(raw, pattern, states=states, pattern_end=len(raw) - len(text) + len(written))
 
 
-def track_patterns(file: Path, patterns: Iterable[str]) -> list[str]:
+def track_patterns(file: Path, patterns: Iterable[str], *, scratch: Path | None = None) -> list[str]:
     """Append our attributes for the patterns that lack them; returns those.
 
     A line that gives the same pattern other attributes stays; ours, coming later, wins where they disagree.
@@ -107,6 +107,7 @@ def track_patterns(file: Path, patterns: Iterable[str]) -> list[str]:
     Args:
         file: the ``.gitattributes`` to edit, or to make.
         patterns: relative to the folder of ``file``, in Git's pattern language.
+        scratch: where a temporary file is in nobody's way.
 
     Raises UsageError for a pattern that could never match, and where ``file`` is a symbolic link.
     """
@@ -120,11 +121,12 @@ def track_patterns(file: Path, patterns: Iterable[str]) -> list[str]:
         if content and not content.endswith(b"\n"):
             content += ending
         ours = b" ".join(ATTRIBUTES)
-        atomic.replace_file(file, content + b"".join(_quote(key) + b" " + ours + ending for key in added))
+        content += b"".join(_quote(key) + b" " + ours + ending for key in added)
+        atomic.replace_file(file, content, scratch=scratch)
     return list(added.values())
 
 
-def untrack_patterns(file: Path, patterns: Iterable[str]) -> list[str]:
+def untrack_patterns(file: Path, patterns: Iterable[str], *, scratch: Path | None = None) -> list[str]:
     """Take our attributes off the patterns' lines, and away the lines that have no others; returns those found.
 
     Raises UsageError for a pattern that could never match, and where ``file`` is a symbolic link.
@@ -133,7 +135,8 @@ def untrack_patterns(file: Path, patterns: Iterable[str]) -> list[str]:
     wanted = {normalize_pattern(pattern): pattern for pattern in patterns}
     found = {line.pattern for line in lines if line.pattern in wanted and _is_ours(line)}
     if found:
-        atomic.replace_file(file, b"".join(_strip_ours(line) if line.pattern in found else line.raw for line in lines))
+        content = b"".join(_strip_ours(line) if line.pattern in found else line.raw for line in lines)
+        atomic.replace_file(file, content, scratch=scratch)
     return [typed for key, typed in wanted.items() if key in found]
 
 

@@ -20,6 +20,7 @@ from git_theta.words import join_some
 _MINIMUM_GIT = (2, 38)
 _MERGE_FILES = ("MERGE_HEAD", "MERGE_MSG", "MERGE_MODE")
 _UNFINISHED = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD")
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _IN_THE_WAY = re.compile(r"Entry '(.*)' (?:not uptodate|would be)|Untracked working tree file '(.*)' would be")
 """How ``git read-tree`` names files that it would lose."""
 _PLACEHOLDER_HEAD = "git theta merge was stopped. Give it up: git merge --abort"
@@ -174,13 +175,15 @@ def commit_merge(repository: Repository) -> int:
 
 @contextmanager
 def _defer_interrupt() -> Iterator[None]:
-    """Let a Git that writes index and worktree end by itself when Ctrl-C comes: a killed one leaves its locks."""
+    """Let a Git that writes index and worktree end by itself when Ctrl-C or a kill comes: a killed one leaves locks."""
     came: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    numbers = [number for number in _ENDING if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, lambda sent, _: came.append(sent)) for number in numbers}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
     if came:
         raise KeyboardInterrupt
 

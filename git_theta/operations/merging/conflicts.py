@@ -19,9 +19,8 @@ from git_theta.manifest.model import Manifest
 from git_theta.manifest.text import decode_manifest, is_manifest
 from git_theta.merging.decisions import CONTESTED_STATES, Decision, identity_of
 from git_theta.merging.plan import Plan, plan_merge, settle_contested
-from git_theta.operations.merging.apply_plan import NOTHING_SETTLED, ContestedDecision, MergeResult, SettledBefore
+from git_theta.operations.merging.apply_plan import NOTHING_SETTLED, MergeResult, SettledBefore
 from git_theta.operations.merging.frame_merge import FRAME_LABEL, is_frame_name
-from git_theta.words import group_names, join_some, pluralize
 
 
 class ConflictNote(NamedTuple):
@@ -95,26 +94,6 @@ def contested_names(made: Plan) -> tuple[str, ...]:
 def decision_label(decision: Decision) -> str:
     """What to call a decision in a list."""
     return decision.name or FRAME_LABEL
-
-
-def describe_left(left: Sequence[ContestedDecision]) -> list[str]:
-    """What is left of a merge in a few lines: names, by what they begin with where they are many, and reasons."""
-    reasons: dict[str, list[str]] = {}
-    for item in left:
-        reasons.setdefault(item.reason, []).append(join_some(item.decision.names) or FRAME_LABEL)
-    return [
-        f"  {line}{f' ({reason})' if reason else ''}"
-        for reason, names in reasons.items()
-        for line in describe_names(names)
-    ]
-
-
-def describe_names(names: Sequence[str]) -> list[str]:
-    """Names in a few lines: ``encoder.layer.0.*: 16 parameters`` where they are many."""
-    return [
-        label if len(held) == 1 else f"{label}: {pluralize(len(held), 'parameter')}"
-        for label, held in group_names(names)
-    ]
 
 
 def note_of(path: str, merged: MergeResult) -> ConflictNote:
