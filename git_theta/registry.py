@@ -60,6 +60,7 @@ BUILT_IN: dict[PluginFamily, dict[str, str]] = {
         "average": "git_theta.merging.strategies.means:AVERAGE",
         "weighted": "git_theta.merging.strategies.means:WEIGHTED",
         "largest": "git_theta.merging.strategies.largest:LARGEST",
+        "adapter-svd": "git_theta.merging.strategies.adapter_svd:ADAPTER_SVD",
         "task-arithmetic": "git_theta.merging.strategies.task_vectors:TASK_ARITHMETIC",
         "ties": "git_theta.merging.strategies.task_vectors:TIES",
         "dare": "git_theta.merging.strategies.task_vectors:DARE",

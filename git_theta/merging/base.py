@@ -174,6 +174,7 @@ class Strategy(ABC):
         takes_weights: whether heads may be weighted.
         numeric: whether it computes: then all tensors must be floating or complex, of one dtype and shape.
         integers: whether it computes with integers and booleans, too.
+        pairs: whether it is given both factors of an adapter, also where ids settle one of them, for their product.
         may_lack: whether heads may lack the parameter; they are left out.
         details: paragraphs for the reference.
         array_library: what its formulas are written for. "any": the array API standard; they are given numpy arrays on
@@ -189,6 +190,7 @@ class Strategy(ABC):
     takes_weights: bool = False
     numeric: bool = True
     integers: bool = False
+    pairs: bool = False
     may_lack: bool = False
     details: str = ""
     array_library: Takes = "torch"

@@ -9,7 +9,7 @@ from typing import Any
 from git_theta.merging.decisions import BASE, Decision, DecisionState, Entries, names_of
 from git_theta.merging.plan import Plan
 from git_theta.merging.policy import Choice
-from git_theta.merging.treatments import StrategyChooser, find_kind_of, treat_decision
+from git_theta.merging.treatments import StrategyChooser, find_kind_of, is_merged_apart, treat_decision
 from git_theta.words import escape_unprintable, join_some
 
 SCHEMA_VERSION = 1
@@ -83,6 +83,8 @@ def render_plan(plan: Plan, choose: StrategyChooser | None = None) -> str:
             treated = treat_decision(decision, choose(decision))
             choice, because = treated.choice, f" ({treated.reason})" if treated.reason else ""
             lines.append(f"    {choice} ({choice.origin})" if choice else f"    conflict{because}")
+            if choice and is_merged_apart(decision, choice):
+                lines.append(f"    {choice.strategy} of each factor is not that of their products; see adapter-svd")
     return "".join(f"{line}\n" for line in lines)
 
 

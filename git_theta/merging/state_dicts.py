@@ -167,7 +167,21 @@ def _join_groups(jobs: Sequence[_Job]) -> list[_Job]:
     for group, names in find_groups(versions, lambda operand: operand.spec.dtype.name):
         if group.reason:
             by_name |= {name: _join_job(group, name, names, by_name) for name in names}
+        else:
+            _warn_apart([by_name[name] for name in names])
     return [by_name[job.contest.name] for job in jobs]
+
+
+def _warn_apart(factors: Sequence[_Job]) -> None:
+    """Tell where factors of an adapter are merged each by itself, and that is not what it seems."""
+    import warnings
+
+    strategy = factors[0].strategy
+    differing = [job for job in factors if len({branch and branch.oid for branch in job.contest.branches}) > 1]
+    if strategy and strategy.numeric and not strategy.pairs and len(differing) > 1:
+        names = " and ".join(job.contest.name for job in factors)
+        told = f"{names}: {strategy.name} of each factor is not that of their products; adapter-svd merges those"
+        warnings.warn(told, stacklevel=4)
 
 
 def _join_job(group: Group, name: str, names: Sequence[str], jobs: Mapping[str, _Job]) -> _Job:

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 from git_theta.merging import options
 from git_theta.merging.base import Weights
 from git_theta.merging.catalogue import load_strategy
-from git_theta.merging.decisions import Decision
-from git_theta.merging.groups import Group
+from git_theta.merging.decisions import Decision, Entries, split_decision
+from git_theta.merging.groups import PAIR, Group
 from git_theta.merging.kinds import Kind, Treatment, find_kind
 from git_theta.merging.policy import CONFLICT, Choice, Policy, prefix_origin
 
@@ -85,6 +85,18 @@ def treat_choice(kind: Kind, choice: Choice) -> Treated:
     if name == CONFLICT:
         return Treated(None, kind, choice)
     return Treated(Choice(name, {}, f"{kind.name}, where {choice.origin} says {choice.strategy}"), kind, choice)
+
+
+def is_merged_apart(decision: Decision, choice: Choice) -> bool:
+    """Whether a strategy computes with both factors of an adapter, each by itself, though more than one differs."""
+    if decision.group is not PAIR or not _computes(choice) or load_strategy(choice.strategy).pairs:
+        return False
+    differing = [member for member in split_decision(decision) if len(set(map(_oids, member.heads))) > 1]
+    return len(differing) > 1
+
+
+def _oids(held: Entries) -> tuple[str, ...]:
+    return tuple([entry.oid for entry in held])
 
 
 def _computes(choice: Choice) -> bool:

@@ -40,6 +40,7 @@ CHOSEN: dict[str, tuple[Mapping[str, Any], ...]] = {
     "average": ({},),
     "weighted": ({}, {"weights": (0.3, 1.7, -0.25)}),
     "largest": ({},),
+    "adapter-svd": ({},),
     "task-arithmetic": ({}, {"lambda": 0.4, "normalize": True}, {"weights": (0.3, 1.7, 0.25)}),
     "ties": (
         {},

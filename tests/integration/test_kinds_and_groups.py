@@ -11,6 +11,8 @@ import pytest
 import torch
 from safetensors.torch import load, save
 
+from git_theta import merge_state_dicts
+from tests.merging.strategies.cases import same_bytes
 from tests.sandbox import Sandbox
 from tests.two_branches import fork
 
@@ -159,3 +161,68 @@ def test_the_parts_of_a_sparse_tensor_stay_together(sandbox: Sandbox) -> None:
     assert loaded(sandbox)["s"].to_dense().diag().tolist() == [2, 0, 2, 0]
     sandbox.theta("resolve", "--theirs")
     assert loaded(sandbox)["s"].to_dense().diag().tolist() == [0, 4, 0, 4]
+
+
+A, B = "q.lora_A.weight", "q.lora_B.weight"
+Adapter = dict[str, torch.Tensor]
+
+
+def adapter(seed: int) -> Adapter:
+    generator = torch.Generator().manual_seed(seed)
+    return {A: torch.randn(4, 20, generator=generator), B: torch.randn(30, 4, generator=generator)}
+
+
+def adapters(sandbox: Sandbox, ours: Adapter, theirs: Adapter) -> Adapter:
+    """A fork of an adapter; the mean of the products that its two branches stand for, cut to the rank."""
+    fork(sandbox, {QUANTISED: save(adapter(0))}, {QUANTISED: save(ours)}, {QUANTISED: save(theirs)})
+    left, values, right = torch.linalg.svd((ours[B] @ ours[A] + theirs[B] @ theirs[A]) / 2, full_matrices=False)
+    return {A: right[:4], B: left[:, :4] * values[:4]}
+
+
+def worktree(sandbox: Sandbox) -> Adapter:
+    return load(sandbox.root.joinpath(QUANTISED).read_bytes())
+
+
+def test_an_adapter_is_merged_by_its_product(sandbox: Sandbox, tmp_path: Path) -> None:
+    ours, theirs = adapter(1), adapter(2)
+    wanted = adapters(sandbox, ours, theirs)
+    report = tmp_path / "report.json"
+    done = sandbox.theta("merge", "-s", "adapter-svd", "side", "--report", str(report))
+    assert "not that of their products" not in done.stderr
+    merged = worktree(sandbox)
+    torch.testing.assert_close(merged[B] @ merged[A], wanted[B] @ wanted[A], atol=1e-4, rtol=0)
+    assert all(same_bytes(merged[name], one) for name, one in merge_state_dicts("adapter-svd", [ours, theirs]).items())
+    (told,) = json.loads(report.read_text())["files"][0]["parameters"]
+    assert (told["names"], told["strategy"]["name"]) == ([A, B], "adapter-svd")
+    assert 0 < told["facts"]["kept"] < 1
+    assert "Theta-Merge: m.safetensors adapter-svd 1 contested of 1" in sandbox.git("log", "-1", "--format=%B").stdout
+
+
+def test_an_average_of_the_factors_is_told_to_be_none_of_the_products(sandbox: Sandbox) -> None:
+    ours, theirs = adapter(1), adapter(2)
+    adapters(sandbox, ours, theirs)
+    word = "average of each factor is not that of their products"
+    assert word in sandbox.theta("merge", "--plan", "-s", "average", "side").stdout
+    done = sandbox.theta("merge", "-s", "average", "side")
+    assert "1 adapter: average of the factors A and B, each by itself, is not that of their products" in done.stderr
+    merged = worktree(sandbox)
+    assert torch.equal(merged[A], (ours[A] + theirs[A]) / 2)
+
+
+def test_factors_of_which_each_side_trained_one_are_contested(sandbox: Sandbox) -> None:
+    ours, theirs = adapter(0) | {A: adapter(1)[A]}, adapter(0) | {B: adapter(2)[B]}
+    wanted = adapters(sandbox, ours, theirs)
+    assert sandbox.git("merge", "--no-edit", "side", check=False).returncode == 1
+    assert torch.equal(worktree(sandbox)[B], ours[B])
+    sandbox.theta("resolve", "-s", "adapter-svd")
+    merged = worktree(sandbox)
+    torch.testing.assert_close(merged[B] @ merged[A], wanted[B] @ wanted[A], atol=1e-4, rtol=0)
+
+
+def test_a_factor_that_one_side_trained_is_taken_where_the_other_is_averaged(sandbox: Sandbox) -> None:
+    """By a strategy for weights: A of theirs alone, and the mean of B, as if they meant something alone."""
+    ours, theirs = adapter(0) | {B: adapter(1)[B]}, adapter(2)
+    adapters(sandbox, ours, theirs)
+    sandbox.theta("merge", "-s", "average", "side")
+    assert torch.equal(worktree(sandbox)[A], theirs[A])
+    assert torch.equal(worktree(sandbox)[B], (ours[B] + theirs[B]) / 2)

@@ -59,6 +59,13 @@ class TestWeighted(Ours):
     name = "weighted"
 
 
+class TestAdapterSvd(Ours):
+    """What is no factor is merged as weighted does; tests/merging/strategies/test_adapter_svd.py has the rest."""
+
+    name = "adapter-svd"
+    oracle = TestAverage.oracle
+
+
 class TestLargest(Ours):
     name = "largest"
 

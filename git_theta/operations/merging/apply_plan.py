@@ -6,6 +6,7 @@ the merged file holds ours for it, and says so.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
@@ -19,12 +20,12 @@ from git_theta.merging.base import STRATEGIES, Contest, ContestReport, Strategy
 from git_theta.merging.catalogue import load_strategy
 from git_theta.merging.checks import check_contest
 from git_theta.merging.contests import contest_of
-from git_theta.merging.decisions import BASE, SIDES, Decision
+from git_theta.merging.decisions import BASE, SIDES, Decision, split_decision
 from git_theta.merging.devices import one_thread_each
 from git_theta.merging.execution import library_for, merge_bytes
 from git_theta.merging.plan import Plan, settle_contested
 from git_theta.merging.policy import CONFLICT, Choice, prefix_origin
-from git_theta.merging.treatments import StrategyChooser, Treated, treat_decision, weigh_kind
+from git_theta.merging.treatments import StrategyChooser, Treated, is_merged_apart, treat_decision, weigh_kind
 from git_theta.operations.adding.known_parts import KnownParts
 from git_theta.operations.adding.part_label import PartLabel
 from git_theta.operations.adding.part_writer import PartWriter
@@ -40,6 +41,7 @@ _REMEMBER_EVERY = 256 << 20
 _BYTES_CONTESTED = "{} computes with parameters, and this may be more than metadata"
 _OURS_KEPT = "both sides changed {}; ours is kept"
 _WHOLE_CONTESTED = "both sides changed it, and it is kept whole: no format reads it"
+_CHOOSE_A_SIDE = "Choose a side for it: ours, theirs, base."
 _NO_BASE = "there is no merge base to take it from"
 
 Choose = StrategyChooser
@@ -100,10 +102,13 @@ class SettledPlan(NamedTuple):
 
 
 class _StrategyJob(NamedTuple):
+    """A contest of a decision: of all of it, or of one member of a pair; ``name`` is the parameter's."""
+
     decision: Decision
+    member: Decision
     choice: Choice
     contest: Contest
-    kind: str
+    kind: str = ""
 
 
 _PreparedJob = tuple[str, _StrategyJob, Contest]
@@ -171,6 +176,7 @@ def settle_plan(
     made, about_frame = _choose_whole(made, choose, contested)
     sides, jobs, left = _sort_contested(made, choose, settings, context)
     new, applied = _run_jobs(jobs, context)
+    new |= _settled_members(jobs)
     settled = settle_contested(made, sides | {job.decision.name: _first_head(job.decision) for job in jobs})
     chosen = [AppliedStrategy(item, choice, ContestReport()) for item, choice in _side_choices(made, choose, sides)]
     framing = [item for item in about_frame if isinstance(item, AppliedStrategy)]
@@ -261,18 +267,37 @@ def _sort_contested(
             sides[decision.name] = SIDES[choice.strategy]
         else:
             try:
-                jobs.append(_make_job(decision, treated, choice, settings, context))
+                jobs += _make_jobs(decision, treated, settings, context)
             except ConflictError as error:
                 left.append(ContestedDecision(decision, error.message))
     return sides, jobs, left
 
 
-def _make_job(
-    decision: Decision, treated: Treated, choice: Choice, settings: MergeSettings, context: Context
-) -> _StrategyJob:
-    weights = weigh_kind(treated, settings.weights)
-    contest = _make_contest(decision, choice, settings._replace(weights=weights), context)
-    return _StrategyJob(decision, choice, contest, treated.kind.name if treated.kind else "")
+def _make_jobs(decision: Decision, treated: Treated, settings: MergeSettings, context: Context) -> list[_StrategyJob]:
+    """What is to be computed for a decision. Raises ConflictError where that cannot be."""
+    assert treated.choice
+    choice, weights = treated.choice, weigh_kind(treated, settings.weights)
+    settings = settings._replace(weights=weights)
+    if decision.group is None:
+        contest = _make_contest(decision, choice, settings, context)
+        return [_StrategyJob(decision, decision, choice, contest, treated.kind.name if treated.kind else "")]
+    members = split_decision(decision)
+    if not all(all(member.heads) for member in members):
+        raise ConflictError("not every head has both factors", hint=_CHOOSE_A_SIDE)
+    pairs = load_strategy(choice.strategy).pairs
+    open_members = [member for member in members if pairs or member.source is None]
+    return [
+        _StrategyJob(decision, member, choice, _make_contest(member, choice, settings, context))
+        for member in open_members
+    ]
+
+
+def _settled_members(jobs: Sequence[_StrategyJob]) -> dict[str, Entry]:
+    """Members that ids settle of pairs whose other member was computed: the entries that they are."""
+    computed = {job.member.name for job in jobs}
+    groups = {job.decision.name: job.decision for job in jobs if job.decision.group}
+    members = (member for decision in groups.values() for member in split_decision(decision))
+    return {member.name: member.outcome[0] for member in members if member.name not in computed and member.outcome}
 
 
 def _make_contest(decision: Decision, choice: Choice, settings: MergeSettings, context: Context) -> Contest:
@@ -287,7 +312,7 @@ def _make_contest(decision: Decision, choice: Choice, settings: MergeSettings, c
         options=options.parse_options(strategy.name, strategy.options, choice.options),
     )
     if found is None:
-        raise ConflictError(f"{strategy.name} cannot compute with it", hint="Choose a side for it: ours, theirs, base.")
+        raise ConflictError(f"{strategy.name} cannot compute with it", hint=_CHOOSE_A_SIDE)
     check_contest(strategy, found)
     return found
 
@@ -295,15 +320,13 @@ def _make_contest(decision: Decision, choice: Choice, settings: MergeSettings, c
 def _run_jobs(jobs: Sequence[_StrategyJob], context: Context) -> tuple[dict[str, Entry], list[AppliedStrategy]]:
     """The merged tensors, stored. In the order of names, so that bundles come out alike."""
     groups: dict[tuple[str, str], list[_StrategyJob]] = {}
-    for job in sorted(jobs, key=lambda job: job.decision.name):
+    for job in sorted(jobs, key=lambda job: job.member.name):
         groups.setdefault((job.choice.strategy, repr(sorted(job.choice.options.items()))), []).append(job)
-    require_entries(
-        (entry for job in jobs for held in (*job.decision.heads, job.decision.base) for entry in held), context
-    )
+    require_entries((entry for job in jobs for held in (*job.member.heads, job.member.base) for entry in held), context)
     if any(job.contest.library.name == "torch" for job in jobs):
         one_thread_each()
     new: dict[str, Entry] = {}
-    applied: list[AppliedStrategy] = []
+    applied: dict[str, list[AppliedStrategy]] = {}
     for (name, _), group in groups.items():
         strategy = load_strategy(name)
         keys = result_keys(strategy, [job.contest for job in group])
@@ -312,8 +335,9 @@ def _run_jobs(jobs: Sequence[_StrategyJob], context: Context) -> tuple[dict[str,
         for batch in _cut_batches(list(zip(keys, group, prepared, strict=True))):
             entries, did = _compute_batch(strategy, batch, context)
             new |= entries
-            applied += did
-    return new, applied
+            for one in did:
+                applied.setdefault(one.decision.name, []).append(one)
+    return new, list(map(_join_members, applied.values()))
 
 
 def _cut_batches(jobs: Sequence[_PreparedJob]) -> Iterator[list[_PreparedJob]]:
@@ -337,7 +361,7 @@ def _compute_batch(
     known = KnownParts(context, None)
     writer, reports = PartWriter(context, known), list[ContestReport]()
     for key, job, found in jobs:
-        entry = next(held[0] for held in job.decision.heads if held)
+        entry = next(held[0] for held in job.member.heads if held)
         label = PartLabel(entry.name, entry.dtype, entry.shape, entry.views)
         if done := find_result(key, known, context):
             writer.add_stored(Entry(done.oid, done.size, done.storage, *label))
@@ -361,6 +385,20 @@ def _compute_batch(
         for (_, job, found), report in zip(jobs, reports, strict=True)
     ]
     return {entry.name or "": entry for entry in entries}, applied
+
+
+def _join_members(several: Sequence[AppliedStrategy]) -> AppliedStrategy:
+    """What was done to a parameter, or to the members of a pair: with a word where that is not what it seems."""
+    first, reports = several[0], [one.report for one in several]
+    if first.decision.group is None:
+        return first
+    nonfinite: Counter[str] = Counter()
+    for report in reports:
+        nonfinite.update(report.nonfinite)
+    notes = [note for report in reports for note in report.notes]
+    if is_merged_apart(first.decision, first.choice):
+        notes.append(f"{first.choice.strategy} of each factor is not that of their products; adapter-svd merges those")
+    return first._replace(report=ContestReport(reports[0].weights, reports[0].facts, dict(nonfinite), notes))
 
 
 def _first_head(decision: Decision) -> int:

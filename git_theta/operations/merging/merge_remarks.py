@@ -6,13 +6,15 @@ from collections import Counter
 from collections.abc import Iterator
 
 from git_theta.merging.kinds import KINDS
+from git_theta.merging.treatments import is_merged_apart
 from git_theta.operations.merging.apply_plan import AppliedStrategy, MergeResult
 from git_theta.words import join_some, pluralize
 
 
 def describe_remarks(merged: MergeResult) -> Iterator[str]:
-    """The sentences, for stderr: about tensors that are no weights, about numbers that are not finite."""
+    """The sentences, for stderr: about tensors that are no weights, adapters, and numbers that are not finite."""
     yield from _describe_kinds(merged)
+    yield from _describe_adapters(merged)
     yield from _describe_nonfinite(merged)
 
 
@@ -21,6 +23,15 @@ def _describe_kinds(merged: MergeResult) -> Iterator[str]:
     for name in (name for name in KINDS if name in counts):
         found = pluralize(counts[name], name)
         yield f"{found}: {KINDS[name].treatment}, whatever strategy the weights have"
+
+
+def _describe_adapters(merged: MergeResult) -> Iterator[str]:
+    apart = Counter(one.choice.strategy for one in merged.applied if is_merged_apart(one.decision, one.choice))
+    for strategy, count in apart.items():
+        yield (
+            f"{pluralize(count, 'adapter')}: {strategy} of the factors A and B, each by itself, is not that of their "
+            "products, which are the updates; adapter-svd merges the products"
+        )
 
 
 def _describe_nonfinite(merged: MergeResult) -> Iterator[str]:
