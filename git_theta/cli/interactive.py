@@ -13,9 +13,9 @@ from git_theta.merging.plan import Plan
 from git_theta.merging.plan_rendering import explain_decision
 from git_theta.merging.policy import Choice
 from git_theta.operations.context import Context
-from git_theta.operations.merging.apply_plan import Choose, ContestedDecision
 from git_theta.operations.merging.conflict_resolution import measure_sides
 from git_theta.operations.merging.frame_merge import FRAME_LABEL, is_frame_name
+from git_theta.operations.merging.merge_results import Choose, ContestedDecision
 from git_theta.words import escape_unprintable
 
 _SKIP_ANSWER, _QUIT_ANSWER = "skip", "quit"

@@ -18,8 +18,8 @@ from git_theta.cli.progress import Meter
 from git_theta.errors import UsageError
 from git_theta.merging.devices import CPU, device
 from git_theta.operations.merging import recipe
-from git_theta.operations.merging.apply_plan import MergeSettings
 from git_theta.operations.merging.file_plans import FilePlan
+from git_theta.operations.merging.merge_results import MergeSettings
 from git_theta.repository.merge_many import ManyMerged, merge_many
 from git_theta.repository.merge_request import MergeInputs, MergeRequest, check_request, find_cases, gather_inputs
 from git_theta.repository.merge_two import merge_two

@@ -22,10 +22,11 @@ from git_theta.merging.decisions import Decision
 from git_theta.merging.plan import Plan, plan_merge
 from git_theta.merging.policy import Choice
 from git_theta.merging.shard_layouts import stands_alone
-from git_theta.operations.merging.apply_plan import MergeResult, apply_plan
+from git_theta.operations.merging.apply_plan import apply_plan
 from git_theta.operations.merging.conflict_list import describe_left
 from git_theta.operations.merging.conflicts import note_file, note_of, stage_digest, write_note
 from git_theta.operations.merging.merge_remarks import describe_remarks
+from git_theta.operations.merging.merge_results import MergeResult
 from git_theta.repository.driver_report import report_failure, report_merge
 from git_theta.repository.merge_request import chooser_for
 from git_theta.repository.opening import conflicts_dir, open_context

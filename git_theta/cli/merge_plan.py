@@ -11,8 +11,8 @@ import click
 from git_theta.cli.listing import echo_json
 from git_theta.merging.decisions import BASE
 from git_theta.merging.plan_rendering import plan_json, render_plan
-from git_theta.operations.merging.apply_plan import Choose
 from git_theta.operations.merging.file_plans import FilePlan
+from git_theta.operations.merging.merge_results import Choose
 from git_theta.repository.merge_request import MergeInputs, chooser_of
 from git_theta.repository.policy_sources import MergeOptions
 from git_theta.words import escape_unprintable

@@ -21,7 +21,6 @@ from git_theta.merging.catalogue import load_strategy
 from git_theta.merging.policy import CONFLICT, EVERYTHING, Policy, make_global_rule, make_rule
 from git_theta.merging.treatments import choose_by_policy
 from git_theta.operations.context import Context
-from git_theta.operations.merging.apply_plan import Choose, ContestedDecision, MergeResult
 from git_theta.operations.merging.conflict_list import describe_left
 from git_theta.operations.merging.conflict_resolution import find_left
 from git_theta.operations.merging.conflicts import Conflict
@@ -29,6 +28,7 @@ from git_theta.operations.merging.file_plans import FilePlan
 from git_theta.operations.merging.frame_merge import FRAME_LABEL
 from git_theta.operations.merging.merge_remarks import describe_remarks
 from git_theta.operations.merging.merge_report import Record, record_merge, trailers
+from git_theta.operations.merging.merge_results import Choose, ContestedDecision, MergeResult
 from git_theta.repository.merge_request import chooser_of
 from git_theta.repository.open_conflicts import find_conflicted
 from git_theta.repository.policy_sources import policy_for

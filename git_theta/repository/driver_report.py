@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from git_theta.operations.context import Context
-from git_theta.operations.merging.apply_plan import MergeResult
 from git_theta.operations.merging.merge_report import Record, agreement_measure, record_merge
+from git_theta.operations.merging.merge_results import MergeResult
 from git_theta.repository.policy_sources import MergeOptions
 
 

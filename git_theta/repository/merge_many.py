@@ -13,9 +13,9 @@ from git_theta.merging.catalogue import load_strategy
 from git_theta.merging.decisions import Decision
 from git_theta.merging.policy import CONFLICT, Choice
 from git_theta.operations.context import Progress
-from git_theta.operations.merging.apply_plan import Choose, ContestedDecision
 from git_theta.operations.merging.file_plans import FilePlan
 from git_theta.operations.merging.merge_report import Record, agreement_measure, record_merge, trailers
+from git_theta.operations.merging.merge_results import Choose, ContestedDecision
 from git_theta.operations.merging.merged_files import MergedFiles, merge_files
 from git_theta.operations.restoring.materialise import require_room
 from git_theta.operations.worktree_files import find_regular_file

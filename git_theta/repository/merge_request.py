@@ -13,10 +13,10 @@ from git_theta.merging.catalogue import load_strategy
 from git_theta.merging.checks import FLOATING, check_heads
 from git_theta.merging.policy import CONFLICT, Choice, prefix_origin
 from git_theta.merging.treatments import choose_by_policy
-from git_theta.operations.merging.apply_plan import Choose
 from git_theta.operations.merging.checkpoint_plans import plan_checkpoint
 from git_theta.operations.merging.file_plans import FilePlan, HeadVersion, plan_file
 from git_theta.operations.merging.file_renames import MergeFile, follow_renames
+from git_theta.operations.merging.merge_results import Choose
 from git_theta.repository.policy_sources import MergeOptions, policy_for
 from git_theta.repository.sharded_versions import CommitFiles, find_sharded_versions
 from git_theta.vcs import heads as vcs_heads

@@ -12,10 +12,10 @@ from typing import NamedTuple
 from git_theta.errors import UsageError
 from git_theta.manifest.model import Manifest
 from git_theta.operations.context import Context, Progress
-from git_theta.operations.merging.apply_plan import Choose, MergeResult, MergeSettings
 from git_theta.operations.merging.conflict_resolution import clean_worktree_file
 from git_theta.operations.merging.conflicts import is_same_file
 from git_theta.operations.merging.file_plans import FilePlan
+from git_theta.operations.merging.merge_results import Choose, MergeResult, MergeSettings
 from git_theta.operations.merging.merged_files import MergedFiles, merge_files
 from git_theta.operations.restoring.deferred import DeferredFiles
 from git_theta.operations.restoring.materialise import require_room

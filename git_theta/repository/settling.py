@@ -10,9 +10,9 @@ from typing import NamedTuple
 from git_theta.errors import ThetaError, UsageError
 from git_theta.manifest.text import encode_manifest
 from git_theta.operations.context import Context, Progress
-from git_theta.operations.merging.apply_plan import Choose, MergeResult, MergeSettings
 from git_theta.operations.merging.conflict_resolution import is_untouched, resolve_conflict
 from git_theta.operations.merging.conflicts import Conflict, note_of, remove_note, write_note
+from git_theta.operations.merging.merge_results import Choose, MergeResult, MergeSettings
 from git_theta.operations.restoring.deferred import DeferredFiles
 from git_theta.operations.restoring.materialise import materialise_file, require_room
 from git_theta.operations.restoring.restore import require_objects

@@ -19,11 +19,11 @@ from git_theta.merging.decisions import Decision, identity_of, trivial_merge
 from git_theta.merging.plan import Plan
 from git_theta.merging.policy import Choice
 from git_theta.operations.context import Context
-from git_theta.operations.merging.apply_plan import Choose
 from git_theta.operations.merging.checkpoint_plans import CheckpointPlan
 from git_theta.operations.merging.conflicts import is_same_file
 from git_theta.operations.merging.file_plans import FilePlan
 from git_theta.operations.merging.merge_checkpoint import place_parameters
+from git_theta.operations.merging.merge_results import Choose
 from git_theta.operations.merging.merged_files import MergedFiles, merge_files
 from git_theta.repository.merge_request import chooser_of, plan_checkpoints
 from git_theta.repository.policy_sources import MergeOptions

@@ -9,7 +9,7 @@ from git_theta.manifest.text import decode_manifest
 from git_theta.merging.policy import Choice
 from git_theta.operations.adding.clean import clean_stream
 from git_theta.operations.context import Context
-from git_theta.operations.merging.apply_plan import Choose
+from git_theta.operations.merging.merge_results import Choose
 from git_theta.operations.restoring.restore import restore_pieces
 from git_theta.operations.streams import Stream
 from tests.sandbox import safetensors_bytes

@@ -15,8 +15,9 @@ from git_theta.merging.decisions import Decision
 from git_theta.operations.adding.clean import clean_stream
 from git_theta.operations.availability import require_entries
 from git_theta.operations.context import Context
-from git_theta.operations.merging.apply_plan import Choose, ContestedDecision, MergeResult, MergeSettings, apply_plan
+from git_theta.operations.merging.apply_plan import apply_plan
 from git_theta.operations.merging.conflicts import Conflict, is_same_file
+from git_theta.operations.merging.merge_results import Choose, ContestedDecision, MergeResult, MergeSettings
 from git_theta.operations.streams import Stream
 from git_theta.operations.worktree_files import claims_manifest, find_regular_file
 

@@ -16,9 +16,10 @@ from git_theta.merging.decisions import Decision, identity_of, names_of
 from git_theta.merging.policy import CONFLICT, Choice
 from git_theta.merging.shard_layouts import merge_layouts
 from git_theta.operations.context import Context
-from git_theta.operations.merging.apply_plan import Choose, MergeResult, MergeSettings, settle_plan
+from git_theta.operations.merging.apply_plan import settle_plan
 from git_theta.operations.merging.assemble import assemble_file, merged_entries
 from git_theta.operations.merging.checkpoint_plans import CheckpointPlan, choose_leader, contest_metadata
+from git_theta.operations.merging.merge_results import Choose, MergeResult, MergeSettings
 
 _METADATA_CONTESTED = "the sides changed what the files say beside their tensors"
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from git_theta.merging.kinds import KINDS
 from git_theta.merging.treatments import is_merged_apart
-from git_theta.operations.merging.apply_plan import AppliedStrategy, MergeResult
+from git_theta.operations.merging.merge_results import AppliedStrategy, MergeResult
 from git_theta.words import join_some, pluralize
 
 

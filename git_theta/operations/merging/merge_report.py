@@ -15,8 +15,8 @@ from git_theta.merging.decisions import Decision, DecisionState
 from git_theta.merging.plan import Plan
 from git_theta.merging.plan_rendering import explain_decision
 from git_theta.operations.context import Context
-from git_theta.operations.merging.apply_plan import AppliedStrategy, ContestedDecision, MergeResult
 from git_theta.operations.merging.frame_merge import is_frame_name
+from git_theta.operations.merging.merge_results import AppliedStrategy, ContestedDecision, MergeResult
 
 TRAILER = "Theta-Merge"
 VERSION = 1

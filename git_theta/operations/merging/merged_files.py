@@ -9,10 +9,11 @@ from git_theta.errors import ThetaError
 from git_theta.manifest.model import Manifest
 from git_theta.manifest.text import encode_manifest
 from git_theta.operations.context import Context
-from git_theta.operations.merging.apply_plan import Choose, MergeResult, MergeSettings, apply_plan
+from git_theta.operations.merging.apply_plan import apply_plan
 from git_theta.operations.merging.file_plans import FilePlan
 from git_theta.operations.merging.merge_checkpoint import merge_checkpoint
 from git_theta.operations.merging.merge_remarks import describe_remarks
+from git_theta.operations.merging.merge_results import Choose, MergeResult, MergeSettings
 from git_theta.operations.restoring.restore import require_objects
 
 

@@ -8,7 +8,8 @@ from git_theta.errors import MissingObject, UsageError
 from git_theta.merging.decisions import Decision
 from git_theta.merging.plan import plan_merge, settle_contested
 from git_theta.operations.context import Context
-from git_theta.operations.merging.apply_plan import MergeResult, MergeSettings, SettledBefore, apply_plan
+from git_theta.operations.merging.apply_plan import apply_plan
+from git_theta.operations.merging.merge_results import MergeResult, MergeSettings, SettledBefore
 from tests.operations.stored_checkpoints import always, bytes_of, checkpoint, stored
 from tests.sandbox import safetensors_bytes
 

@@ -16,8 +16,9 @@ import torch
 
 from git_theta.merging.plan import plan_merge
 from git_theta.operations.context import Context
-from git_theta.operations.merging.apply_plan import MergeSettings, apply_plan
+from git_theta.operations.merging.apply_plan import apply_plan
 from git_theta.operations.merging.frame_merge import FrameMerge, merge_frame
+from git_theta.operations.merging.merge_results import MergeSettings
 from tests.operations.stored_checkpoints import always, bytes_of, checkpoint, stored
 
 

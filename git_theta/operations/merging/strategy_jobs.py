@@ -1,0 +1,177 @@
+"""Contested parameters through their strategies, streamed, and stored; nothing is computed that was before."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import NamedTuple
+
+from git_theta import parameters
+from git_theta.errors import ConflictError
+from git_theta.manifest.model import Entry
+from git_theta.merging import options
+from git_theta.merging.base import STRATEGIES, Contest, ContestReport, Strategy
+from git_theta.merging.catalogue import load_strategy
+from git_theta.merging.checks import check_contest
+from git_theta.merging.contests import contest_of
+from git_theta.merging.decisions import Decision, split_decision
+from git_theta.merging.devices import one_thread_each
+from git_theta.merging.execution import library_for, merge_bytes
+from git_theta.merging.policy import Choice, prefix_origin
+from git_theta.merging.treatments import Treated, is_merged_apart, weigh_kind
+from git_theta.operations.adding.known_parts import KnownParts
+from git_theta.operations.adding.part_label import PartLabel
+from git_theta.operations.adding.part_writer import PartWriter
+from git_theta.operations.availability import require_entries
+from git_theta.operations.context import Context
+from git_theta.operations.merging.computed_results import find_result, remember_results, result_keys
+from git_theta.operations.merging.merge_results import AppliedStrategy, MergeSettings
+
+_REMEMBER_EVERY = 256 << 20
+"""Bytes of results that an interrupted merge may have computed in vain."""
+
+
+_CHOOSE_A_SIDE = "Choose a side for it: ours, theirs, base."
+
+
+class StrategyJob(NamedTuple):
+    """A contest of a decision: of all of it, or of one member of a pair; ``name`` is the parameter's."""
+
+    decision: Decision
+    member: Decision
+    choice: Choice
+    contest: Contest
+    kind: str = ""
+
+
+_PreparedJob = tuple[str, StrategyJob, Contest]
+"""What its result is remembered under, the job, and its contest as the strategy prepared it."""
+
+
+def make_jobs(decision: Decision, treated: Treated, settings: MergeSettings, context: Context) -> list[StrategyJob]:
+    """What is to be computed for a decision. Raises ConflictError where that cannot be."""
+    assert treated.choice
+    choice, weights = treated.choice, weigh_kind(treated, settings.weights)
+    settings = settings._replace(weights=weights)
+    if decision.group is None:
+        contest = _make_contest(decision, choice, settings, context)
+        return [StrategyJob(decision, decision, choice, contest, treated.kind.name if treated.kind else "")]
+    members = split_decision(decision)
+    if not all(all(member.heads) for member in members):
+        raise ConflictError("not every head has both factors", hint=_CHOOSE_A_SIDE)
+    pairs = load_strategy(choice.strategy).pairs
+    open_members = [member for member in members if pairs or member.source is None]
+    return [
+        StrategyJob(decision, member, choice, _make_contest(member, choice, settings, context))
+        for member in open_members
+    ]
+
+
+def settled_members(jobs: Sequence[StrategyJob]) -> dict[str, Entry]:
+    """Members that ids settle of pairs whose other member was computed: the entries that they are."""
+    computed = {job.member.name for job in jobs}
+    groups = {job.decision.name: job.decision for job in jobs if job.decision.group}
+    members = (member for decision in groups.values() for member in split_decision(decision))
+    return {member.name: member.outcome[0] for member in members if member.name not in computed and member.outcome}
+
+
+def run_jobs(jobs: Sequence[StrategyJob], context: Context) -> tuple[dict[str, Entry], list[AppliedStrategy]]:
+    """The merged tensors, stored. In the order of names, so that bundles come out alike."""
+    groups: dict[tuple[str, str], list[StrategyJob]] = {}
+    for job in sorted(jobs, key=lambda job: job.member.name):
+        groups.setdefault((job.choice.strategy, repr(sorted(job.choice.options.items()))), []).append(job)
+    require_entries((entry for job in jobs for held in (*job.member.heads, job.member.base) for entry in held), context)
+    if any(job.contest.library.name == "torch" for job in jobs):
+        one_thread_each()
+    new: dict[str, Entry] = {}
+    applied: dict[str, list[AppliedStrategy]] = {}
+    for (name, _), group in groups.items():
+        strategy = load_strategy(name)
+        keys = result_keys(strategy, [job.contest for job in group])
+        with STRATEGIES.guard(name):
+            prepared = list(strategy.prepare([job.contest for job in group], context.workers.map))
+        for batch in _cut_batches(list(zip(keys, group, prepared, strict=True))):
+            entries, did = _compute_batch(strategy, batch, context)
+            new |= entries
+            for one in did:
+                applied.setdefault(one.decision.name, []).append(one)
+    return new, list(map(_join_members, applied.values()))
+
+
+def _cut_batches(jobs: Sequence[_PreparedJob]) -> Iterator[list[_PreparedJob]]:
+    """The jobs, in batches of so many bytes: what an interrupted merge may have computed in vain."""
+    batch: list[_PreparedJob] = []
+    size = 0
+    for job in jobs:
+        batch.append(job)
+        size += job[2].spec.nbytes
+        if size >= _REMEMBER_EVERY:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _compute_batch(
+    strategy: Strategy, jobs: Sequence[_PreparedJob], context: Context
+) -> tuple[dict[str, Entry], list[AppliedStrategy]]:
+    """Tensors that are stored, computed unless they were before."""
+    known = KnownParts(context, None)
+    writer, reports = PartWriter(context, known), list[ContestReport]()
+    for key, job, found in jobs:
+        entry = next(held[0] for held in job.member.heads if held)
+        label = PartLabel(entry.name, entry.dtype, entry.shape, entry.views)
+        if done := find_result(key, known, context):
+            writer.add_stored(Entry(done.oid, done.size, done.storage, *label))
+            context.progress(done.size)
+        else:
+            writer.add_computed(label, found.spec.dtype.width, partial(merge_bytes, strategy, found))
+        reports.append(done.report if done else found.report)
+    entries = writer.entries()
+    results = {
+        key: (entry.oid, entry.size, report) for (key, _, _), entry, report in zip(jobs, entries, reports, strict=True)
+    }
+    remember_results(results, context)
+    applied = [
+        AppliedStrategy(
+            job.decision,
+            job.choice,
+            report,
+            MergeSettings(found.weights if strategy.takes_weights else None, found.seed),
+            job.kind,
+        )
+        for (_, job, found), report in zip(jobs, reports, strict=True)
+    ]
+    return {entry.name or "": entry for entry in entries}, applied
+
+
+def _join_members(several: Sequence[AppliedStrategy]) -> AppliedStrategy:
+    """What was done to a parameter, or to the members of a pair: with a word where that is not what it seems."""
+    first, reports = several[0], [one.report for one in several]
+    if first.decision.group is None:
+        return first
+    nonfinite: Counter[str] = Counter()
+    for report in reports:
+        nonfinite.update(report.nonfinite)
+    notes = [note for report in reports for note in report.notes]
+    if is_merged_apart(first.decision, first.choice):
+        notes.append(f"{first.choice.strategy} of each factor is not that of their products; adapter-svd merges those")
+    return first._replace(report=ContestReport(reports[0].weights, reports[0].facts, dict(nonfinite), notes))
+
+
+def _make_contest(decision: Decision, choice: Choice, settings: MergeSettings, context: Context) -> Contest:
+    with prefix_origin(choice.origin):
+        strategy = load_strategy(choice.strategy)
+    found = contest_of(
+        decision,
+        lambda entry: parameters.read_values(entry, context.store, map),
+        weights=settings.weights,
+        seed=settings.seed,
+        library=library_for(strategy, settings.device),
+        options=options.parse_options(strategy.name, strategy.options, choice.options),
+    )
+    if found is None:
+        raise ConflictError(f"{strategy.name} cannot compute with it", hint=_CHOOSE_A_SIDE)
+    check_contest(strategy, found)
+    return found
