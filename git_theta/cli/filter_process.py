@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from functools import partial
 
 from git_theta.cli import boundary
 from git_theta.cli.git_output import claim_stdout
@@ -54,7 +55,8 @@ def is_smudge_skipped() -> bool:
 
 def read_cleaning() -> Cleaning:
     """What becomes of what is cleaned, by the Git command that asks for it."""
-    return Cleaning(keep=not only_asks(), records=not only_compares(), renormalizes=is_renormalizing)
+    renormalizes = partial(is_renormalizing, just_smudged=True)
+    return Cleaning(keep=not only_asks(), records=not only_compares(), renormalizes=renormalizes)
 
 
 def main() -> int:
@@ -88,13 +90,17 @@ class _Session:
         self._asked = read_cleaning()
         self._must_answer = takes_file_away()
         self._warned_of_pushes = False
+        self._last_smudged = ""
 
     def clean(self, readinto: ReadInto, path: str) -> Iterator[Buffer]:
         if self._asked.records:
             require_encoding(self._repository, path)
         what = f"Storing {path}" if self._asked.keep else f"Comparing {path}"
         with self._meter.show_work(what, self._size_of(path)):
-            pieces = clean_pieces(Stream(readinto), path, self._cleaned, self._context, self._asked)
+            renormalizes = partial(is_renormalizing, just_smudged=self._last_smudged == path)
+            asked = self._asked._replace(renormalizes=renormalizes)
+            self._last_smudged = ""
+            pieces = clean_pieces(Stream(readinto), path, self._cleaned, self._context, asked)
             first = next(pieces, b"")
         warn_if_contested(self._repository, path, bytes(first))
         if not self._warned_of_pushes and is_manifest(bytes(first)):
@@ -110,6 +116,7 @@ class _Session:
         return None
 
     def smudge(self, readinto: ReadInto, path: str) -> Iterator[Buffer]:
+        self._last_smudged = path
         if is_smudge_unused(path):
             yield from self.skip(readinto, path)
             return

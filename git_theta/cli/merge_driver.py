@@ -22,6 +22,7 @@ from git_theta.manifest.text import MAX_MANIFEST, decode_manifest, encode_manife
 from git_theta.merging.decisions import Decision
 from git_theta.merging.plan import Plan, plan_merge
 from git_theta.merging.policy import Choice
+from git_theta.operations.foreign import detect_stand_in
 from git_theta.operations.merging.apply_plan import ContestedDecision, MergeResult, apply_plan
 from git_theta.operations.merging.conflicts import FRAME_LABEL, note_file, note_of, stage_digest, write_note
 from git_theta.repository.driver_report import report_failure, report_merge
@@ -39,6 +40,10 @@ _DEFAULT_MARKER_SIZE = 7
 _EXIT_ERROR = 128
 _PREFIX_SIZE = 64
 """Bytes that tell a manifest from any other file."""
+_RENORMALIZE_HINT = """\
+That side was committed without git-theta. To merge by parameters: git merge --abort, then
+    git merge -X renormalize BRANCH
+Or take one side:"""
 _SIDE_HINT = "git checkout --ours, or --theirs, and the file; then git add it."
 _SETTLE_HINT = """\
 Settle them: git theta resolve -s STRATEGY, or --ours, --theirs, -i. What is left: git theta status
@@ -53,7 +58,7 @@ def main() -> int:
     base, ours, theirs, markers, path, *labels = sys.argv[1:]
     files, virtual = [Path(file) for file in (base, ours, theirs)], int(markers) > _marker_size(path)
     if not _is_side(files[1]) or not _is_side(files[2]):
-        boundary.warn(f"{path}: one side is no manifest of ours; take one side.", hint=_SIDE_HINT)
+        boundary.warn(f"{path}: one side is no manifest of ours; take one side.", hint=_side_hint(files))
         return _give_up(files[1], virtual=virtual)
     digests: list[bytes] = []
     repository = discover_repository()
@@ -71,6 +76,17 @@ def main() -> int:
         write_note(note_of(path, merged), text, note_file(path, digests, conflicts_dir(repository)))
         _say_contested(merged, path, labels)
     return 1 if merged.left else 0
+
+
+def _side_hint(files: Sequence[Path]) -> str:
+    """What helps where a side is no manifest: to merge what both would be by parameters, if one is a raw file."""
+    raw = any(not _is_side(file) and detect_stand_in(_read_start(file)) is None for file in files[1:])
+    return f"{_RENORMALIZE_HINT}\n{_SIDE_HINT}" if raw else _SIDE_HINT
+
+
+def _read_start(file: Path) -> bytes:
+    with file.open("rb") as stream:
+        return stream.read(1 << 20)
 
 
 def _marker_size(path: str) -> int:
