@@ -9,7 +9,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
-from functools import cache
+from functools import partial
 
 from git_theta.cli import boundary
 from git_theta.cli.git_output import claim_stdout
@@ -57,7 +57,8 @@ def is_smudge_skipped() -> bool:
 
 def read_cleaning() -> Cleaning:
     """What becomes of what is cleaned, by the Git command that asks for it."""
-    return Cleaning(keep=not only_asks(), records=not only_compares(), renormalizes=is_renormalizing)
+    renormalizes = partial(is_renormalizing, just_smudged=True)
+    return Cleaning(keep=not only_asks(), records=not only_compares(), renormalizes=renormalizes)
 
 
 def main() -> int:
@@ -68,7 +69,7 @@ def main() -> int:
     repository, meter = discover_repository(), Meter()
     ensure_hook(repository)
     with open_context(repository, boundary.warn, meter) as context:
-        session = _Session(repository, context._replace(pins_layout=cache(lambda: not is_renormalizing())), meter)
+        session = _Session(repository, context, meter)
         smudge_or_skip = session.skip if is_smudge_skipped() else session.smudge
         handlers: dict[str, Handler] = {"clean": session.clean, "smudge": smudge_or_skip}
         serve_filter(PacketReader(0), output, handlers, boundary.report_error)
@@ -90,6 +91,7 @@ class _Session:
         self._asked = read_cleaning()
         self._must_answer = takes_file_away()
         self._warned_of_pushes = False
+        self._last_smudged = ""
 
     def clean(self, readinto: ReadInto, path: str) -> Iterator[Buffer]:
         top = self._cleaned if path else None  # nameless, the file of the worktree cannot help
@@ -98,7 +100,10 @@ class _Session:
         path = path or _NAMELESS
         what = f"Storing {path}" if self._asked.keep else f"Comparing {path}"
         with self._meter.show_work(what, self._size_of(path)):
-            pieces = clean_pieces(Stream(readinto), path, top, self._context, self._asked)
+            renormalizes = partial(is_renormalizing, just_smudged=self._last_smudged == path)
+            asked = self._asked._replace(renormalizes=renormalizes)
+            self._last_smudged = ""
+            pieces = clean_pieces(Stream(readinto), path, top, self._context, asked)
             first = next(pieces, b"")
         warn_if_contested(self._repository, path, bytes(first))
         if not self._warned_of_pushes and is_manifest(bytes(first)):
@@ -114,6 +119,7 @@ class _Session:
         return None
 
     def smudge(self, readinto: ReadInto, path: str) -> Iterator[Buffer]:
+        self._last_smudged = path
         if path and is_smudge_unused(path):
             yield from self.skip(readinto, path)
             return

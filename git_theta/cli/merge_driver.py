@@ -22,6 +22,7 @@ from git_theta.merging.decisions import Decision
 from git_theta.merging.plan import Plan, plan_merge
 from git_theta.merging.policy import Choice
 from git_theta.merging.shard_layouts import stands_alone
+from git_theta.operations.foreign import detect_stand_in
 from git_theta.operations.merging.apply_plan import apply_plan
 from git_theta.operations.merging.conflict_list import describe_left
 from git_theta.operations.merging.conflicts import note_file, note_of, stage_digest, write_note
@@ -44,6 +45,10 @@ _DEFAULT_MARKER_SIZE = 7
 _EXIT_ERROR = 128
 _PREFIX_SIZE = 64
 """Bytes that tell a manifest from any other file."""
+_RENORMALIZE_HINT = """\
+That side was committed without git-theta. To merge by parameters: git merge --abort, then
+    git merge -X renormalize BRANCH
+Or take one side:"""
 _SIDE_HINT = "git checkout --ours, or --theirs, and the file; then git add it."
 _MOVED = "the sides keep other parameters in this shard, so it cannot be merged without the others"
 _MOVED_HINT = "All shards and their index at once: git theta resolve. Before it is begun: git theta merge"
@@ -59,7 +64,7 @@ def main() -> int:
     base, ours, theirs, markers, path, *labels = sys.argv[1:]
     files, virtual = [Path(file) for file in (base, ours, theirs)], int(markers) > _marker_size(path)
     if not _is_side(files[1]) or not _is_side(files[2]):
-        boundary.warn(f"{path}: one side is no manifest of ours; take one side.", hint=_SIDE_HINT)
+        boundary.warn(f"{path}: one side is no manifest of ours; take one side.", hint=_side_hint(files))
         return _give_up(files[1], virtual=virtual)
     digests: list[bytes] = []
     repository, made = discover_repository(), _plan_files(files, digests)
@@ -80,6 +85,17 @@ def main() -> int:
         write_note(note_of(path, merged), text, note_file(path, digests, conflicts_dir(repository)))
         _say_contested(merged, path, labels)
     return 1 if merged.left else 0
+
+
+def _side_hint(files: Sequence[Path]) -> str:
+    """What helps where a side is no manifest: to merge what both would be by parameters, if one is a raw file."""
+    raw = any(not _is_side(file) and detect_stand_in(_read_start(file)) is None for file in files[1:])
+    return f"{_RENORMALIZE_HINT}\n{_SIDE_HINT}" if raw else _SIDE_HINT
+
+
+def _read_start(file: Path) -> bytes:
+    with file.open("rb") as stream:
+        return stream.read(1 << 20)
 
 
 def _marker_size(path: str) -> int:

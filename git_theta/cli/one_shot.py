@@ -26,7 +26,7 @@ from git_theta.operations.streams import Stream
 from git_theta.repository.hook_placing import ensure_hook
 from git_theta.repository.opening import open_context
 from git_theta.vcs.discovery import discover_repository
-from git_theta.vcs.parent_process import is_renormalizing, may_clean_stdin, takes_file_away
+from git_theta.vcs.parent_process import may_clean_stdin, takes_file_away
 from git_theta.vcs.unused_smudge import is_smudge_unused
 
 
@@ -47,7 +47,6 @@ def main() -> int:
                 if asked.records:
                     require_encoding(repository, path)
                 worktree = None if may_clean_stdin() else repository.worktree
-                context = context._replace(pins_layout=lambda: not is_renormalizing())
                 pieces = clean_pieces(stream, path, worktree, context, asked)
                 first = next(pieces, b"")
                 warn_if_contested(repository, path, bytes(first))

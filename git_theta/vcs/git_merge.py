@@ -12,7 +12,7 @@ from itertools import chain
 from pathlib import Path
 
 from git_theta.errors import GitError, UsageError
-from git_theta.vcs import atomic
+from git_theta.vcs import atomic, merge_hooks
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.git import git, git_succeeds, split_nul
 from git_theta.words import join_some
@@ -167,10 +167,21 @@ def abort_merge(repository: Repository) -> None:
 
 
 def commit_merge(repository: Repository) -> int:
-    """Commit the merge that is under way, with the message put down for it; returns Git's exit code."""
+    """Commit the merge that is under way, with the message put down for it; returns Git's exit code.
+
+    The hooks that `git merge` asks are asked, and no others. A merge that one refuses waits for its commit.
+    """
+    top, hooks = repository.worktree, repository.hooks_dir
     with _defer_interrupt():
-        command = ["git", "commit", "--no-edit"]
-        return subprocess.run(command, cwd=repository.worktree, stdin=subprocess.DEVNULL).returncode
+        env = {**os.environ, "GIT_INDEX_FILE": os.fspath(repository.git_dir / "index"), "GIT_EDITOR": ":"}
+        if code := merge_hooks.run_hook(hooks / "pre-merge-commit", (), top, env):
+            return code
+        with merge_hooks.hide_commit_hooks(hooks) as config:
+            command = ["git", *config, "commit", "--no-edit"]
+            code = subprocess.run(command, cwd=top, stdin=subprocess.DEVNULL).returncode
+        if not code:
+            merge_hooks.run_hook(hooks / "post-merge", ("0",), top, {**os.environ})
+        return code
 
 
 @contextmanager

@@ -65,15 +65,17 @@ def takes_file_away() -> bool:
     return _parent_command()[:1] in (["apply"], ["am"])
 
 
-def is_renormalizing() -> bool:
+def is_renormalizing(*, just_smudged: bool) -> bool:
     """Whether our parent was told to have files cleaned anew that Git holds as they are.
 
-    ``git add --renormalize``, which may be abbreviated, and ``-X renormalize`` or ``merge.renormalize``.
+    By ``git add --renormalize``, which may be abbreviated; by ``-X renormalize`` or ``merge.renormalize``, which has a
+    merge smudge and then clean what commits have. ``just_smudged``: it has; else a merge compares the worktree's file.
     """
     command, *options = _parent_command() or [""]
-    if any(re.fullmatch(r"--ren[a-z]*|(-X|--strategy-option=|)renormalize", option) for option in options):
-        return True
-    return command in _MERGING_COMMANDS and _is_true("merge.renormalize")
+    if command not in _MERGING_COMMANDS:
+        return any(re.fullmatch("--ren[a-z]*", option) for option in options)
+    asked = any(re.fullmatch(r"(-X|--strategy-option=)?renormalize", option) for option in options)
+    return just_smudged and (asked or _is_true("merge.renormalize"))
 
 
 def only_asks() -> bool:

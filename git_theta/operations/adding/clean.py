@@ -35,7 +35,8 @@ class Cleaning(NamedTuple):
         keep: everything that the manifest names is durable when it is answered (L5). Without it nothing is stored that
             changed: the answer tells whether the file did, and must go nowhere.
         records: the answer may get into the index. Where it is only compared, what no commit shall have passes.
-        renormalizes: whether a raw file becomes a manifest also where the index holds it as it is. Asked only then.
+        renormalizes: whether a raw file becomes a manifest also where the index holds it as it is, and a file that has
+            one is laid out anew.
     """
 
     keep: bool = True
@@ -56,7 +57,8 @@ def clean_pieces(
     if raw is not None:
         yield from raw
     else:
-        yield clean_stream(stream, path, worktree, context, keep=asked.keep, records=asked.records)
+        anew = context._replace(pins_layout=lambda: not asked.renormalizes())
+        yield clean_stream(stream, path, worktree, anew, keep=asked.keep, records=asked.records)
 
 
 def clean_stream(
