@@ -41,6 +41,7 @@ BUILT_IN: dict[PluginFamily, dict[str, str]] = {
     "formats": {
         "safetensors": "git_theta.formats.safetensors.safetensors_format:SafetensorsFormat",
         "torch": "git_theta.formats.torch.torch_format:TorchZipFormat",
+        "pickle": "git_theta.formats.pickle.pickle_format:PickleFormat",
         "opaque": "git_theta.formats.opaque:OpaqueFormat",
     },
     "updates": {"dense": "git_theta.updates.dense:DenseUpdate"},

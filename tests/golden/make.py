@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import io
+import pickle
 import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from git_theta import parameters
@@ -53,9 +55,9 @@ def checkpoints() -> dict[str, bytes]:
             {"w": ("F32", (2,), noise_bytes(8))}, {"vocabulary": "the " * 50_000}
         ),
         "views.pt": _views(),
+        "arrays.pkl": pickle.dumps({"w": np.arange(6, dtype="<f4").reshape(2, 3), "step": 1}, protocol=5),
         "opaque.bin": bytes(5 << 20) + b"some text " * 9_000 + b"\1" * (1 << 20),
         "short.bin": b"a few bytes of no format",
-        "empty.bin": b"",
     }  # fmt: skip
 
 

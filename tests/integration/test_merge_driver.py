@@ -421,6 +421,53 @@ def test_a_strategy_settles_metadata(reframed: Sandbox, strategy: str, tag: str)
     assert ("both sides changed (frame) by; ours is kept" in done.stderr) == (strategy == "average")
 
 
+def training(folder: Path, name: str, **changed: Any) -> bytes:
+    """A checkpoint of a training as torch saves it to a file of that name: tensors, arrays, and plain values."""
+    values: dict[str, Any] = {
+        "w": torch.zeros(2, 3),
+        "ema": {at: np.zeros(40, "f4") for at in "xyz"},
+        "step": 1,
+        "lr": 0.1,
+    }
+    for key, value in changed.items():
+        if key in "xyz":
+            values["ema"][key] = np.full(40, value, "f4")
+        else:
+            values[key] = value
+    torch.save(values, folder / name)
+    return (folder / name).read_bytes()
+
+
+def test_what_is_pickled_merges_by_key_whatever_the_file_was_called(sandbox: Sandbox, tmp_path: Path) -> None:
+    base, ours, theirs = (
+        training(tmp_path, "model.pt"),
+        training(tmp_path, "model.pt.tmp-4711", x=1, step=2, w=torch.ones(2, 3)),
+        training(tmp_path, "m", y=1, lr=0.2),
+    )
+    fork(sandbox, {PT: base}, {PT: ours}, {PT: theirs})
+    sandbox.git("merge", "-q", "--no-edit", "side", env={"GIT_THETA_STRATEGY": "average"})
+    content = sandbox.read(PT)
+    found = torch.load(io.BytesIO(content), weights_only=False)
+    assert (found["step"], found["lr"], [found["ema"][at][0] for at in "xyz"]) == (2, 0.2, [1, 1, 0])
+    assert torch.equal(found["w"], torch.ones(2, 3))
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert archive.testzip() is None
+    assert_clean(sandbox)
+
+
+def test_no_strategy_that_computes_settles_what_may_be_weights(sandbox: Sandbox, tmp_path: Path) -> None:
+    """It used to keep ours for all of it, with exit 0: the other side's arrays were gone."""
+    base, ours, theirs = (training(tmp_path, "m.pt", x=at, step=at) for at in range(3))
+    fork(sandbox, {PT: base}, {PT: ours}, {PT: theirs})
+    said = failed(sandbox, "merge", "side", GIT_THETA_STRATEGY="average")
+    assert "(frame) ema.x (average computes with parameters, and this may be more than metadata" in said
+    assert "(frame) step" not in said.split("contested parameter")[1]
+    assert stages(sandbox, PT) == [1, 2, 3]
+    sandbox.theta("resolve", "--theirs", "--only", "(frame) ema.x")
+    found = torch.load(io.BytesIO(sandbox.read(PT)), weights_only=False)
+    assert (found["ema"]["x"][0], found["step"]) == (2, 1)
+
+
 def test_metadata_that_one_side_changed(sandbox: Sandbox) -> None:
     fork(sandbox, {MODEL: BASE}, {MODEL: OURS}, {MODEL: tagged(THEIRS, "theirs")})
     sandbox.git("merge", "-q", "--no-edit", "side")

@@ -10,11 +10,13 @@ import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
+from itertools import islice
 from typing import NamedTuple
 
 from git_theta.errors import FormatError
 from git_theta.formats.base import Fact
-from git_theta.formats.pickle.pickle_reader import Call, Global, PersistentId, PickledDict
+from git_theta.formats.pickle.pickle_names import label_of
+from git_theta.formats.pickle.pickle_reader import Call, Global, PersistentId, PickledDict, PlacedBytes
 
 Simplify = Callable[[object], object]
 """What a value is without what is told elsewhere: a tensor without its storage and its shape."""
@@ -24,6 +26,8 @@ TellTensor = Callable[[object, str], Fact | None]
 _MAX_DEPTH = 1000
 _MAX_LEAF_DEPTH = 100
 """Of what is told as one value: it is walked by recursion."""
+_MAX_NODES = 300_000
+"""Values to tell apart: with what they say they take 150 MB. The largest pickle that is read has 60,000 tensors."""
 _MAX_VALUES = 1_000_000
 _LONGEST_TEXT = 4096
 """Characters of a plain value: a longer text may be weights that somebody spelled."""
@@ -77,23 +81,24 @@ class PickledFacts:
         self.facts[free] = PickledFact(fact, node)
 
 
-def read_pickled_facts(root: object, top: str, label_of: Callable[[object], str], tell: TellTensor) -> PickledFacts:
+def read_pickled_facts(
+    root: object, top: str, tell: TellTensor, describe: Callable[[object], Fact] | None = None
+) -> PickledFacts:
     """The facts of a pickled object, under ``top`` where that is given.
 
     Args:
         root: as ``pickle_reader`` reads it.
         top: what all keys begin with.
-        label_of: a dict's key as text.
         tell: what to say of a value that is a tensor; None for any other.
+        describe: what to say of a value that is told as one.
 
     Raises FormatError where it is nested too deep, or so large that it cannot be walked.
     """
     found = PickledFacts()
     stack = [FactNode(top, root)]
     entered: dict[int, str] = {}
-    for _ in range(_MAX_VALUES):
-        if not stack:
-            return found
+    made = 0
+    while stack:
         node = stack.pop()
         fact = tell(node.value, node.path)
         if fact:
@@ -101,7 +106,7 @@ def read_pickled_facts(root: object, top: str, label_of: Callable[[object], str]
             for above in node.lineage():
                 above.has_tensors = True
         elif is_leaf(node.value):
-            found.add(node.path or "value", describe_leaf(node.value), node)
+            found.add(node.path or "value", (describe or describe_leaf)(node.value), node)
         elif id(node.value) in entered:
             again = entered[id(node.value)]
             found.add(
@@ -112,9 +117,13 @@ def read_pickled_facts(root: object, top: str, label_of: Callable[[object], str]
             found.containers.setdefault(node.path, node)
             if kind := _kind_of(node.value):
                 found.add(f"{node.path} (type)".strip(), Fact(kind.encode(), kind), node)
-            inside = [_child_node(node, label_of(key), key, value) for key, value in children_of(node.value)]
+            few = islice(children_of(node.value), _MAX_NODES + 1)
+            inside = [_child_node(node, label_of(key), key, value) for key, value in few]
             stack += sorted(inside, key=lambda child: child.path, reverse=True)
-    raise FormatError("the checkpoint holds too many values to be walked")
+            made += len(inside)
+            if made > _MAX_NODES:
+                raise FormatError(f"the checkpoint holds more than {_MAX_NODES} values")
+    return found
 
 
 def _child_node(parent: FactNode, label: str, key: object, value: object) -> FactNode:
@@ -142,6 +151,8 @@ def children_of(value: object) -> Iterator[tuple[object, object]]:
 
 def is_leaf(value: object) -> bool:
     """Whether a value is told as one: a scalar, a flat list of them, bytes, an array, an empty container."""
+    if isinstance(value, PlacedBytes):
+        return True
     if isinstance(value, (list, tuple)):
         return all(isinstance(item, _Scalar) for item in value)
     if isinstance(value, Call):
@@ -201,6 +212,10 @@ class _ValueDigest:
 
 def _as_bytes(value: object) -> bytes | None:
     """Bytes, which protocol 2 spells as a text that is to be encoded; None for anything else."""
+    if isinstance(value, PlacedBytes):
+        if value.content is None:
+            raise FormatError(f"{value.size} bytes that are pickled are too many to be compared")
+        return value.content
     if isinstance(value, (bytes, bytearray)):
         return bytes(value)
     if isinstance(value, Call) and value.function == _LATIN and len(value.arguments) == 2:

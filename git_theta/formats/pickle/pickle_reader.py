@@ -7,7 +7,7 @@ Mappings are lists of pairs, not dicts, since keys may be unhashable, and hashin
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pickletools import genops
 
@@ -30,6 +30,15 @@ class Global:
     def path(self) -> str:
         """The dotted name, ``torch._utils._rebuild_tensor_v2``."""
         return f"{self.module}.{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedBytes:
+    """Bytes that stand in a file as they are, at ``offset``; ``content`` is None where they are too many to hold."""
+
+    offset: int
+    size: int
+    content: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,29 +85,36 @@ def read_pickle(data: bytes) -> object:
     if len(data) > MAX_PICKLE:
         raise FormatError(f"a pickle of {len(data)} bytes is not read; the limit is {MAX_PICKLE}")
     try:
-        return _Machine().run(data)
+        return PickleMachine().run((opcode.name, argument) for opcode, argument, _ in genops(data))
     except (IndexError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise FormatError(f"the pickle is damaged: {error}") from error
 
 
-class _Machine:
+class PickleMachine:
+    """The stack machine. ``stack`` is what it works on, the last value being on top."""
+
     def __init__(self) -> None:
         self.stack: list[object] = []
         self.marked: list[list[object]] = []
         self.memo: dict[object, object] = {}
 
-    def run(self, data: bytes) -> object:
-        for count, (opcode, argument, _) in enumerate(genops(data)):
+    def run(self, operations: Iterable[tuple[str, object]]) -> object:
+        """What opcodes, by name and each with its argument, make: up to the first STOP.
+
+        Raises FormatError at more of them than are read; IndexError, KeyError, TypeError, ValueError or OverflowError
+        where they make nothing.
+        """
+        for count, (name, argument) in enumerate(operations):
             if count >= MAX_OPCODES:
                 raise FormatError(f"a pickle of over {MAX_OPCODES} opcodes is not read")
-            if opcode.name in _LITERALS:
+            if name in _LITERALS:
                 self.push(argument)
-            elif opcode.name in _CONSTANTS:
-                self.push(_CONSTANTS[opcode.name])
-            elif opcode.name == "STOP":
+            elif name in _CONSTANTS:
+                self.push(_CONSTANTS[name])
+            elif name == "STOP":
                 break
             else:
-                _OPERATIONS[opcode.name](self, argument)
+                _OPERATIONS[name](self, argument)
         return self.stack.pop()
 
     def pop_mark(self) -> list[object]:
@@ -195,14 +211,14 @@ _TEXTS = ("STRING", "BINSTRING", "SHORT_BINSTRING", "UNICODE", "SHORT_BINUNICODE
 _BYTES = ("BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8")
 _LITERALS = frozenset((*_INTEGERS, *_TEXTS, *_BYTES, "FLOAT", "BINFLOAT"))
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": (), "NEXT_BUFFER": None}
-_OPERATIONS: dict[str, Callable[[_Machine, object], None]] = {
+_OPERATIONS: dict[str, Callable[[PickleMachine, object], None]] = {
     **dict.fromkeys(("PROTO", "FRAME", "READONLY_BUFFER"), lambda *_: None),
-    "MARK": _Machine.mark,
-    "POP": _Machine.pop,
+    "MARK": PickleMachine.mark,
+    "POP": PickleMachine.pop,
     "POP_MARK": lambda machine, _: machine.pop_mark().clear(),
     "DUP": lambda machine, _: machine.push(machine.stack[-1]),
-    **dict.fromkeys(("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"), _Machine.memoize),
-    **dict.fromkeys(("GET", "BINGET", "LONG_BINGET"), _Machine.push_memo),
+    **dict.fromkeys(("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"), PickleMachine.memoize),
+    **dict.fromkeys(("GET", "BINGET", "LONG_BINGET"), PickleMachine.push_memo),
     "TUPLE": lambda machine, _: machine.push(tuple(machine.pop_mark())),
     "TUPLE1": lambda machine, _: machine.push_tuple(1),
     "TUPLE2": lambda machine, _: machine.push_tuple(2),
@@ -218,15 +234,15 @@ _OPERATIONS: dict[str, Callable[[_Machine, object], None]] = {
     "DICT": lambda machine, _: machine.push_dict(machine.pop_mark()),
     "SETITEM": lambda machine, _: machine.set_items([machine.stack.pop(-2), machine.stack.pop()]),
     "SETITEMS": lambda machine, _: machine.set_items(machine.pop_mark()),
-    "GLOBAL": _Machine.push_global,
-    "STACK_GLOBAL": _Machine.stack_global,
+    "GLOBAL": PickleMachine.push_global,
+    "STACK_GLOBAL": PickleMachine.stack_global,
     **dict.fromkeys(("EXT1", "EXT2", "EXT4"), lambda machine, code: machine.push_global(f"copyreg {code}")),
     "REDUCE": lambda machine, _: machine.push_call(machine.stack.pop()),
     "NEWOBJ": lambda machine, _: machine.push_call(machine.stack.pop()),
-    "NEWOBJ_EX": _Machine.call_with_keywords,
-    "INST": _Machine.push_instance,
-    "OBJ": _Machine.push_object,
-    "BUILD": _Machine.set_state,
+    "NEWOBJ_EX": PickleMachine.call_with_keywords,
+    "INST": PickleMachine.push_instance,
+    "OBJ": PickleMachine.push_object,
+    "BUILD": PickleMachine.set_state,
     "PERSID": lambda machine, identity: machine.push(PersistentId(identity)),
     "BINPERSID": lambda machine, _: machine.push(PersistentId(machine.stack.pop())),
 }

@@ -17,7 +17,6 @@ from git_theta.formats.pickle.pickle_takes import FactTaker
 from git_theta.formats.pickle.pickle_writer import check_repeatable
 from git_theta.formats.template import TemplateSource, place_parts
 from git_theta.formats.torch.torch_build import ArchiveRebuilder
-from git_theta.formats.torch.torch_names import label_of
 from git_theta.formats.torch.torch_revise import STORAGE_TAG
 from git_theta.formats.torch.torch_tables import ORDERED_DICT
 from git_theta.formats.torch.torch_tensors import REBUILD_FUNCTIONS
@@ -58,7 +57,7 @@ class ArchiveFacts:
             if f"{pickle}.pkl" in self._members:
                 self._folder = f"{pickle}/"
                 self.roots[pickle] = read_pickle(self.read_pickle(pickle))
-                self.pickled[pickle] = read_pickled_facts(self.roots[pickle], top, label_of, self._tell_tensor)
+                self.pickled[pickle] = read_pickled_facts(self.roots[pickle], top, self._tell_tensor)
 
     def read_pickle(self, pickle: str) -> bytes:
         """A pickle of the archive, as it is there."""

@@ -11,14 +11,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from git_theta.errors import FormatError
+from git_theta.formats.pickle.pickle_names import MAX_TEXT, UniqueNames, label_of
 from git_theta.formats.pickle.pickle_reader import Call, Global, PersistentId, PickledDict
 from git_theta.formats.torch.torch_tensors import REBUILD_FUNCTIONS, PickledTensor, tensor_of
 
-# With their specs and views 100,000 tensors take about 70 MB here.
-_MAX_NAMES = 100_000
 _MAX_DEPTH = 2000
 _MAX_VISITS = 1_000_000
-_MAX_TEXT = 32 << 20
 
 # Where in a call's arguments the tensors are, and what to call them; None: as the call itself.
 _ArgumentLabels = dict[tuple[int, ...], str | None]
@@ -67,26 +65,6 @@ class _NameChain:
         return ".".join(reversed(labels))
 
 
-class UniqueNames:
-    """Gives every tensor of an archive a name of its own; a name that is taken gets ``~2``, ``~3`` and so on."""
-
-    def __init__(self) -> None:
-        self._uses: dict[str, int] = {}
-        self._text = 0
-
-    def claim_name(self, name: str) -> str:
-        """``name``, or its first free variant. Raises FormatError at more names or text than memory should hold."""
-        self._text += len(name)
-        if len(self._uses) >= _MAX_NAMES or self._text > _MAX_TEXT:
-            raise FormatError(f"the pickle names more than {_MAX_NAMES} tensors or {_MAX_TEXT} characters")
-        candidate = name
-        while candidate in self._uses:
-            self._uses[name] += 1
-            candidate = f"{name}~{self._uses[name]}"
-        self._uses[candidate] = 1
-        return candidate
-
-
 def name_tensors(root: object, names: UniqueNames, top: str = "") -> Iterator[tuple[str, PickledTensor]]:
     """The tensors that a pickle describes, in its order, under ``top`` where that is given.
 
@@ -120,7 +98,7 @@ def name_tensors(root: object, names: UniqueNames, top: str = "") -> Iterator[tu
 
 def _tensor_name(path: _NameChain | None) -> str:
     """The path as a name; an object that is itself a tensor has none, and is called "tensor"."""
-    if path and path.length > _MAX_TEXT:
+    if path and path.length > MAX_TEXT:
         raise FormatError("the pickle names a tensor with more text than is read")
     return (path.full_name() if path else "") or "tensor"
 
@@ -215,14 +193,3 @@ def _number_items(items: Iterable[object]) -> Iterator[_LabelledValue]:
 
 def _label_pairs(pairs: Iterable[tuple[object, object]]) -> Iterator[_LabelledValue]:
     return ((label_of(key), item) for key, item in pairs)
-
-
-def label_of(key: object) -> str:
-    """A dict's key as text. Only short integers are written out: Python refuses to write those of 4,300 digits."""
-    if isinstance(key, str):
-        return key
-    if isinstance(key, Global):
-        return key.path
-    if key is None or isinstance(key, float) or (isinstance(key, int) and key.bit_length() <= 64):
-        return str(key)
-    return "key"

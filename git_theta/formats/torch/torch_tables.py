@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, TypeGuard
 
 from git_theta.errors import FormatError
+from git_theta.formats.pickle.pickle_names import label_of
 from git_theta.formats.pickle.pickle_reader import Call, Global, PickledDict
-from git_theta.formats.torch.torch_names import label_of
 from git_theta.formats.torch.torch_tensors import PickledTensor, tensor_of
 
 ORDERED_DICT = Global("collections", "OrderedDict")

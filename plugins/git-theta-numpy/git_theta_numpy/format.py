@@ -7,12 +7,14 @@ not needed, and nothing is unpickled.
 from __future__ import annotations
 
 import ast
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from hashlib import sha256
 from itertools import accumulate
 from typing import NamedTuple
 
 from git_theta.errors import FormatError
-from git_theta.formats.base import Derived, Format, Part, Source, Span, SpanView, Template
+from git_theta.formats.base import Derived, Fact, Format, Part, Source, Span, SpanView, Template
 from git_theta.formats.layout import require_shape
 from git_theta.formats.template import TemplateSource, matches_template
 from git_theta.formats.zip.zip_derived import derive_checksums
@@ -61,6 +63,23 @@ class NumpyFormat(Format):
         source = TemplateSource(like)
         if source.size and source.read(0, min(source.size, len(_ZIP))) == _ZIP:
             yield from derive_checksums(like, read_directory(source))
+
+    def read_facts(self, like: Template) -> dict[str, Fact]:
+        """What is no tensor, each by its member: arrays that are compressed or no numbers, and other files."""
+        source = TemplateSource(like)
+        if not source.size or source.read(0, min(source.size, len(_ZIP))) != _ZIP:
+            return {} if like.spans else {"array": _framed_fact(b"".join(like.runs))}
+        starts = [span.offset for span in like.spans]
+        found = {}
+        for name, member in read_directory(source).items():
+            first = bisect_left(starts, member.offset)
+            if first == len(starts) or starts[first] > member.offset + member.size:
+                found[name.removesuffix(".npy")] = _framed_fact(source.read(member.offset, member.size))
+        return found
+
+
+def _framed_fact(content: bytes) -> Fact:
+    return Fact(sha256(content).digest(), f"{len(content)} bytes", plain=False)
 
 
 class _ByteRange(NamedTuple):

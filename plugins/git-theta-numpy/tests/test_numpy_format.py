@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from git_theta.errors import FormatError
-from git_theta.formats.base import Format, Span
+from git_theta.formats.base import Format, Span, Template
 from git_theta.formats.detect import detect_format
 from git_theta.testing.formats import FormatLaws, MemorySource
 
@@ -60,6 +60,26 @@ class TestNumpyFormat(FormatLaws):
             "second.npy": npy(ARRAYS["weights"], (2, 0)),
             "third.npy": npy(ARRAYS["weights"], (3, 0)),
         }
+
+
+def template(content: bytes) -> Template:
+    found = list(NumpyFormat().spans(MemorySource(content)))
+    ends = [0, *(span.offset + span.size for span in found)]
+    starts = [*(span.offset for span in found), len(content)]
+    return Template(tuple(content[end:start] for end, start in zip(ends, starts, strict=True)), tuple(found))
+
+
+def test_files_that_differ_in_numbers_alone_say_the_same() -> None:
+    """Their checksums differ, and nothing that a person has to settle."""
+    one, other = (NumpyFormat().read_facts(template(npz({**ARRAYS, "text": OTHERS["text"], "x": x}))) for x in range(2))
+    assert one == other
+    assert list(one) == ["text"]
+
+
+def test_arrays_that_are_no_tensors_are_told_by_name() -> None:
+    one, other = (NumpyFormat().read_facts(template(npz({"a": at, "b": 0}, compressed=True))) for at in (1.0, 2.0))
+    assert [key for key in one if one[key] != other[key]] == ["a"]
+    assert not any(fact.plain for fact in one.values())
 
 
 def spans(content: bytes) -> dict[str, Span]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import pickle
 from argparse import Namespace
 from collections import OrderedDict
 from itertools import islice, permutations
@@ -206,3 +207,23 @@ def test_objects_that_cannot_be_written_again_are_taken_from_one_side(context: C
     assert (loaded["step"], loaded["lr"]) == (2, 1)
     loaded, left = merged(context, *files, strategy="theirs")
     assert (loaded["step"], loaded["lr"], left) == (1, 2, [])
+
+
+# Pickles -------------------------------------------------------------------------------------------------------------
+
+
+def test_arrays_of_a_pickle_are_parameters_like_others(context: Context) -> None:
+    def model(coef: float, alpha: float) -> bytes:
+        return pickle.dumps({"coef_": np.full(4, coef, "f4"), "alpha": alpha, "names": ["a", "b"]}, protocol=4)
+
+    files = [stored(context, model(*values), "m.pkl") for values in ((0, 1), (1, 2), (3, 1))]
+    found = apply_plan(plan_merge(files[0], files[1:]), always("average"), MergeSettings(), context)
+    merged = pickle.loads(bytes_of(found.manifest, context))
+    assert (found.left, merged["alpha"], merged["coef_"].tolist()) == ((), 2, [2.0] * 4)
+
+
+def test_a_pickle_names_what_is_contested(context: Context) -> None:
+    files = [pickle.dumps({"w": np.full(4, at, "f4"), "alpha": at}, protocol=4) for at in range(3)]
+    base, *heads = (stored(context, file, "m.pkl") for file in files)
+    found = apply_plan(plan_merge(base, heads), lambda _: None, MergeSettings(), context)
+    assert [left.decision.name for left in found.left] == ["(frame) alpha", "w"]
