@@ -98,7 +98,7 @@ def command(
     found = find_cases(made, top) if len(made.heads) > 1 else []
     check_request(found, request, made.weights, top)
     if plan_only:
-        print_plan(made, found, top, request.asked, as_data=as_json)
+        print_plan(made, found, repository, request.asked, as_data=as_json)
         return 0
     ordered = request.asked._replace(settings=request.asked.settings._replace(weights=made.weights))
     return _merge_heads(

@@ -1,4 +1,4 @@
-"""``git theta merge --plan``: what a merge would do, on ids alone; nothing is touched, and torch is not needed."""
+"""``git theta merge --plan``: what a merge would do, on ids, and a look for NaNs; nothing is touched."""
 
 from __future__ import annotations
 
@@ -8,18 +8,38 @@ from typing import Any
 
 import click
 
+from git_theta.cli import boundary
 from git_theta.cli.listing import echo_json
 from git_theta.merging.decisions import BASE
 from git_theta.merging.plan_rendering import plan_json, render_plan
+from git_theta.operations.context import Context
 from git_theta.operations.merging.file_plans import FilePlan
 from git_theta.operations.merging.merge_results import Choose
+from git_theta.operations.merging.nonfinite import nonfinite_counter
 from git_theta.repository.merge_request import MergeInputs, chooser_of
+from git_theta.repository.opening import open_context
 from git_theta.repository.policy_sources import MergeOptions
+from git_theta.vcs.discovery import Repository
 from git_theta.words import escape_unprintable
 
 
-def print_plan(made: MergeInputs, found: Sequence[FilePlan], top: Path, asked: MergeOptions, *, as_data: bool) -> None:
+def print_plan(
+    made: MergeInputs, found: Sequence[FilePlan], repository: Repository, asked: MergeOptions, *, as_data: bool
+) -> None:
     """Print the plan of every checkpoint, as text or JSON."""
+    with open_context(repository, boundary.warn) as context:
+        _print_files(made, found, repository.worktree, asked, context, as_data=as_data)
+
+
+def _print_files(
+    made: MergeInputs,
+    found: Sequence[FilePlan],
+    top: Path | None,
+    asked: MergeOptions,
+    context: Context,
+    *,
+    as_data: bool,
+) -> None:
     if as_data:
         heads = [{"name": head.name, "commit": head.commit} for head in made.heads]
         base = made.base.commit if made.base else None
@@ -27,7 +47,7 @@ def print_plan(made: MergeInputs, found: Sequence[FilePlan], top: Path, asked: M
             {
                 "heads": heads,
                 "base": base,
-                "files": [_case_json(made, item, chooser_of(item, top, asked)) for item in found],
+                "files": [_case_json(made, item, chooser_of(item, top, asked), context) for item in found],
             }
         )
         return
@@ -37,13 +57,13 @@ def print_plan(made: MergeInputs, found: Sequence[FilePlan], top: Path, asked: M
         click.echo(escape_unprintable(item.path))
         if item.was and not (item.plan is None and item.source is None):
             click.echo(f"  renamed from {escape_unprintable(item.was)}")
-        for line in _render_case(made, item, chooser_of(item, top, asked)):
+        for line in _render_case(made, item, chooser_of(item, top, asked), context):
             click.echo(f"  {escape_unprintable(line)}")
 
 
-def _render_case(made: MergeInputs, item: FilePlan, choose: Choose) -> list[str]:
+def _render_case(made: MergeInputs, item: FilePlan, choose: Choose, context: Context) -> list[str]:
     if item.plan:
-        return render_plan(item.plan, choose).splitlines()
+        return render_plan(item.plan, choose, nonfinite_counter(item.plan, choose, context)).splitlines()
     if item.source is None:
         return [f"contested as a file: {item.reason}"]
     return [f"{item.reason}: {_describe_outcome(made, item)}"]
@@ -54,8 +74,8 @@ def _describe_outcome(made: MergeInputs, item: FilePlan) -> str:
     return f"as at {_head_label(made, item.source)}" if item.version_at(item.source) else "removed"
 
 
-def _case_json(made: MergeInputs, item: FilePlan, choose: Choose) -> dict[str, Any]:
-    plan = plan_json(item.plan, choose) if item.plan else None
+def _case_json(made: MergeInputs, item: FilePlan, choose: Choose, context: Context) -> dict[str, Any]:
+    plan = plan_json(item.plan, choose, nonfinite_counter(item.plan, choose, context)) if item.plan else None
     state = "parameters" if item.plan else "contested" if item.source is None else "taken"
     take = None if item.source is None else _head_label(made, item.source)
     return {

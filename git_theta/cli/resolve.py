@@ -199,7 +199,7 @@ def _append_line(path: str, merged: MergeResult | None) -> None:
         boundary.say(_SIDE_HINT.format(path), prefix="hint: ")
         return
     for applied in merged.applied:
-        for note in applied.report.notes:
+        for note in () if applied.decision.group else applied.report.notes:
             boundary.warn(f"{path}: {applied.decision.name or FRAME_LABEL}: {note}")
     for remark in describe_remarks(merged):
         boundary.warn(f"{path}: {remark}")

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from git_theta.merging.decisions import BASE, Decision, DecisionState, Entries, names_of
 from git_theta.merging.plan import Plan
 from git_theta.merging.policy import Choice
 from git_theta.merging.treatments import StrategyChooser, find_kind_of, is_merged_apart, treat_decision
-from git_theta.words import escape_unprintable, join_some
+from git_theta.words import escape_unprintable, join_some, pluralize
 
 SCHEMA_VERSION = 1
 """Of the schema: it grows when a program that read the former one would be misled."""
+
+NonfiniteCounter = Callable[[Decision], Mapping[str, int]]
+"""How many numbers of a contested parameter are NaN or infinite, by version."""
 
 _REASONS = {
     DecisionState.UNCHANGED: "nobody changed it",
@@ -47,12 +50,15 @@ def explain_decision(plan: Plan, decision: Decision) -> str:
     return f"{words} ({'; '.join(map(' '.join, sides))})" if differ else words
 
 
-def plan_json(plan: Plan, choose: StrategyChooser | None = None) -> dict[str, Any]:
+def plan_json(
+    plan: Plan, choose: StrategyChooser | None = None, count: NonfiniteCounter | None = None
+) -> dict[str, Any]:
     """The plan as docs/spec/plan.schema.json has it.
 
     Args:
         plan: the plan.
         choose: tells what a contested parameter would be merged with; without it nothing is said about that.
+        count: counts NaN and infinite numbers of a contested parameter by version; without it nothing is said of them.
     """
     return {
         "version": SCHEMA_VERSION,
@@ -64,17 +70,18 @@ def plan_json(plan: Plan, choose: StrategyChooser | None = None) -> dict[str, An
         "exact": plan.exact,
         "counts": {state.value: count for state, count in plan.counts.items()},
         "frame": _decision_json(plan, plan.frame, choose if plan.whole and plan.contested else None),
-        "parameters": [_parameter_json(plan, decision, choose) for decision in plan.decisions],
+        "parameters": [_parameter_json(plan, decision, choose, count) for decision in plan.decisions],
         "layout": [{"name": place.name, "from": _label(plan, place.source)} for place in plan.layout],
     }
 
 
-def render_plan(plan: Plan, choose: StrategyChooser | None = None) -> str:
+def render_plan(plan: Plan, choose: StrategyChooser | None = None, count: NonfiniteCounter | None = None) -> str:
     """The plan in a few lines: counts by state, the frame, and all that is contested.
 
     Args:
         plan: the plan.
         choose: tells what a contested parameter would be merged with; without it they are only named.
+        count: see ``plan_json``.
     """
     lines = list(_summarize_plan(plan))
     for decision in plan.contested:
@@ -85,6 +92,8 @@ def render_plan(plan: Plan, choose: StrategyChooser | None = None) -> str:
             lines.append(f"    {choice} ({choice.origin})" if choice else f"    conflict{because}")
             if choice and is_merged_apart(decision, choice):
                 lines.append(f"    {choice.strategy} of each factor is not that of their products; see adapter-svd")
+        for label, number in count(decision).items() if count else ():
+            lines.append(f"    {pluralize(number, 'NaN or infinite number')} in {label}")
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -103,11 +112,15 @@ def _summarize_plan(plan: Plan) -> Iterator[str]:
     yield f"layout: {'that of' if plan.exact else 'built like'} {_label(plan, plan.like)} ({plan.format})"
 
 
-def _parameter_json(plan: Plan, decision: Decision, choose: StrategyChooser | None) -> dict[str, Any]:
+def _parameter_json(
+    plan: Plan, decision: Decision, choose: StrategyChooser | None, count: NonfiniteCounter | None
+) -> dict[str, Any]:
+    nonfinite = {"nonfinite": dict(count(decision))} if count and decision.source is None else {}
     return {
         "name": decision.name,
         "names": list(decision.names),
         **_decision_json(plan, decision, choose if decision.source is None else None),
+        **nonfinite,
         "base": _entries_json(decision.base),
         "heads": list(map(_entries_json, decision.heads)),
     }

@@ -87,6 +87,12 @@ def treat_choice(kind: Kind, choice: Choice) -> Treated:
     return Treated(Choice(name, {}, f"{kind.name}, where {choice.origin} says {choice.strategy}"), kind, choice)
 
 
+def is_computed(decision: Decision, choice: Choice | None) -> bool:
+    """Whether what was chosen leads to numbers being computed with."""
+    treated = treat_decision(decision, choice).choice
+    return treated is not None and treated.strategy != CONFLICT and _computes(treated)
+
+
 def is_merged_apart(decision: Decision, choice: Choice) -> bool:
     """Whether a strategy computes with both factors of an adapter, each by itself, though more than one differs."""
     if decision.group is not PAIR or not _computes(choice) or load_strategy(choice.strategy).pairs:

@@ -102,6 +102,10 @@ def test_numbers_that_are_not_finite_are_told_before_they_spread(sandbox: Sandbo
     base, ours, theirs = (torch.ones(8) * value for value in (1.0, 2.0, 3.0))
     theirs[3:5] = float("nan")
     fork(sandbox, *({FILE: saved({"w": one})} for one in (base, ours, theirs)))
+    assert "    2 NaN or infinite numbers in theirs" in sandbox.theta("merge", "--plan", "-s", "ties", "side").stdout
+    (file,) = json.loads(sandbox.theta("merge", "--plan", "--json", "-s", "ties", "side").stdout)["files"]
+    assert file["plan"]["parameters"][0]["nonfinite"] == {"theirs": 2}
+    assert "NaN" not in sandbox.theta("merge", "--plan", "-s", "ours", "side").stdout
     done = sandbox.theta("merge", "-s", "average", "--no-commit", "side")
     assert "train.pt: 2 NaN or infinite numbers in theirs: w" in done.stderr
     assert "train.pt: 2 NaN or infinite numbers in the merged tensors: w" in done.stderr
