@@ -10,7 +10,7 @@ import re
 
 from git_theta.errors import ManifestError, NewerManifest
 from git_theta.manifest.model import Manifest
-from git_theta.manifest.text import DAMAGED_HINT, decode_manifest
+from git_theta.manifest.text import DAMAGED_HINT, decode_manifest, is_manifest
 
 _PROBE = 256  # bytes
 _BOM = b"\xef\xbb\xbf"
@@ -53,8 +53,8 @@ def read_near_manifest(text: bytes) -> tuple[Manifest, bytes]:
         if _MARKER.search(text.replace(b"\0", b"")):
             raise ManifestError("conflict markers stand in its manifest", hint=_MARKERS_HINT) from error
         restored = _undo_conversions(text)
-        if restored is None:
-            raise ManifestError("what was a manifest, in an encoding that is damaged", hint=DAMAGED_HINT) from error
+        if restored is None or not is_manifest(restored):
+            raise ManifestError("what was a manifest begins otherwise now", hint=DAMAGED_HINT) from error
         return decode_manifest(restored), restored
 
 

@@ -136,3 +136,10 @@ def test_track_and_doctor_say_which_and_offer_the_command(sandbox: Sandbox) -> N
     found = sandbox.theta("doctor", check=False)
     assert "committed by git-theta: 'a b.safetensors'" in found.stdout
     assert "git add --renormalize -- 'a b.safetensors'" in found.stderr
+
+
+def test_git_theta_merge_with_that_configuration(sandbox: Sandbox) -> None:
+    diverge(sandbox, "adopted")
+    sandbox.git("-c", "merge.renormalize=true", "theta", "merge", "-m", "by parameters", "raw")
+    assert sandbox.read(MODEL) == changed(changed(BASE, "embed.weight"), "layer.bias")
+    assert_clean(sandbox)
