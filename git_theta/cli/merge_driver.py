@@ -146,7 +146,7 @@ def _merge_shard(ours: Path, made: Plan, path: str, repository: Repository, *, v
         with open_context(repository, boundary.warn) as context:
             merged = merge_shard(path, made, read_merge_options(), repository, context)
         if merged:
-            atomic.replace_file(ours, encode_manifest(merged))
+            atomic.replace_file(ours, encode_manifest(merged), scratch=repository.theta_dir / "tmp")
             return 0
     boundary.warn(f"{path}: {_MOVED}", hint=_MOVED_HINT)
     return _give_up(ours, virtual=virtual)

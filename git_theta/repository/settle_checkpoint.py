@@ -129,7 +129,7 @@ def _write_files(job: CheckpointJob, merged: MergedFiles, report: ErrorReporter)
         if text is None:
             (top / path).unlink(missing_ok=True)
         else:
-            atomic.replace_file(top / path, text)
+            atomic.replace_file(top / path, text, scratch=job.repository.theta_dir / "tmp")
     stage_contents(texts, job.conflict.item.mode, top)
     with (
         job.progress.show_work("Restoring", sum(manifest.size for manifest in merged.manifests.values())),
