@@ -128,7 +128,7 @@ def test_content_from_a_pipe(empty: Sandbox) -> None:
 
 REPLACED = [
     Stage("git_theta.operations.adding.clean:open_file_source", "before"),
-    Stage("git_theta.operations.adding.split:detect_format", "after"),
+    Stage("git_theta.operations.adding.pinned_layout:detect_format", "after"),
 ]
 
 

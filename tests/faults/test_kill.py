@@ -29,7 +29,7 @@ _DEFERRED = "git_theta.operations.restoring.deferred:"
 _INDEX = "git_theta.vcs.index:"
 
 STORE = [
-    Stage("git_theta.cli.filter_process:clean_stream", "before"),
+    Stage("git_theta.cli.filter_process:clean_pieces", "before"),
     Stage(f"{_STORE}write_chunk", "before"),
     Stage(f"{_STORE}write_chunk", "after"),
     *(Stage("os:fsync", when, nth) for nth in (1, 2, 3) for when in ("before", "after")),

@@ -109,6 +109,7 @@ def test_git_lfs_install_after_ours_says_how_to_go_on(tmp_path: Path, installed:
     """git-lfs never writes into a hook that is there: it prints what to add, and that works beside our lines."""
     sandbox = Sandbox.create(tmp_path / "ours first", install=False)
     sandbox.theta("install")
+    sandbox.theta("track", "*.safetensors")
     ours = (sandbox.root / ".git" / "hooks" / "pre-push").read_text()
     done = sandbox.git("lfs", "install", check=False)
     assert done.returncode == 2
@@ -120,11 +121,11 @@ def test_git_lfs_install_after_ours_says_how_to_go_on(tmp_path: Path, installed:
 def test_git_lfs_hook_added_by_hand_below_ours(tmp_path: Path, installed: Path, bare: Sandbox) -> None:
     sandbox = Sandbox.create(tmp_path / "ours first", install=False)
     sandbox.theta("install")
+    sandbox.theta("track", "*.safetensors")
     sandbox.git("lfs", "install", "--skip-repo")
     with (sandbox.root / ".git" / "hooks" / "pre-push").open("a") as file:
         file.write('git lfs pre-push "$@"\n')
     sandbox.git("lfs", "track", "*.bin")
-    sandbox.theta("track", "*.safetensors")
     sandbox.write("a.bin", BLOB)
     sandbox.write("model.safetensors", MODEL)
     sandbox.commit("one of each")
