@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
+from functools import lru_cache
 from itertools import chain, count, islice, repeat
 from typing import NamedTuple
 
 from git_theta.errors import CorruptObject, MissingObject, PluginError, ThetaError
-from git_theta.manifest.model import Coding, Entry, UpdateBase
+from git_theta.manifest.model import Coding, Entry, Place, UpdateBase
 from git_theta.manifest.storage_json import MAX_CHAIN
 from git_theta.serializers.base import SERIALIZERS, Payload, Serializer
 from git_theta.store.base import ObjectReader, Store
@@ -86,10 +87,13 @@ class StoredValues:
 
 def spec_of(entry: Entry) -> Spec:
     """The spec that updates are told; ``U8 [size]`` for what is no tensor of a dtype that we know."""
-    dtype = BY_NAME.get(entry.dtype)
-    if dtype is None or not spec_fits(entry.dtype, entry.shape, entry.size):
-        return Spec(_BYTES, (entry.size,))
-    return Spec(dtype, entry.shape)
+    return _make_spec(entry.dtype, entry.shape, entry.size)
+
+
+@lru_cache(1 << 12)  # many parts have the same
+def _make_spec(dtype: str, shape: tuple[int, ...], size: int) -> Spec:
+    known = BY_NAME.get(dtype)
+    return Spec(known, shape) if known and spec_fits(dtype, shape, size) else Spec(_BYTES, (size,))
 
 
 def blocks_of(data: Buffer) -> Iterator[memoryview]:
@@ -180,8 +184,11 @@ def _locate_damage(entry: Entry, store: ObjectReader, error: CorruptObject) -> C
 def _decode_values(entry: Entry, store: ObjectReader, parallel: Parallel) -> Iterator[Buffer]:
     """The part's bytes, of at most its size but for a block; not verified."""
     coding, place, _ = entry.storage
+    if is_verbatim(coding):
+        yield from _read_verbatim(place, store)
+        return
     update, serializer = UPDATES.load_plugin(coding.update), SERIALIZERS.load_plugin(coding.serializer)
-    if unknown := coding.options.keys() - set(update.options):
+    if coding.options and (unknown := coding.options.keys() - set(update.options)):
         raise PluginError(
             f"the update {update.name!r} that is installed knows no option {min(unknown)!r}",
             hint="Upgrade git-theta, or the package that provides the update.",
@@ -202,9 +209,22 @@ def _decode_values(entry: Entry, store: ObjectReader, parallel: Parallel) -> Ite
         yield from mapping(decode, zip(count(), stored, base_blocks, strict=False))
 
 
+def is_verbatim(coding: Coding) -> bool:
+    """Whether the payload is the values themselves, so that nothing has to be decoded."""
+    return coding.update == "dense" and coding.serializer == "raw" and not coding.options and not coding.chain
+
+
+def _read_verbatim(place: Place, store: ObjectReader) -> Iterator[Buffer]:
+    with closing(store.get(place.object)) as file:
+        file.seek(place.offset)
+        payload = Payload(file, place.size)
+        while payload.left:
+            yield payload.read_exactly(min(BLOCK, payload.left))
+
+
 def _decode_base(entry: Entry, update: Update, spec: Spec, store: ObjectReader, parallel: Parallel) -> Iterator[Buffer]:
     """The blocks of the update base beside those of the part; empty ones after its end, and where there is none."""
-    base = next(iter(list(entry.storage.bases())[-1:]), None)
+    base = next(iter(list(entry.storage.bases())[-1:]), None) if entry.storage.coding.chain else None
     if (base is None) != (update.base == "none"):
         raise CorruptObject(f"the update {update.name!r} {'lacks its base' if base is None else 'has no base'}")
     if base is None:

@@ -208,6 +208,8 @@ class Guard:
 
     def __exit__(self, _: object, error: BaseException | None, trace: TracebackType | None) -> None:
         _RUNNING.reset(self._token)
+        if error is None:  # the usual end, thousands of times a second
+            return
         if not isinstance(error, (Exception, SystemExit)) or isinstance(error, ThetaError):
             return
         if isinstance(error, OSError) and _is_raised_by_us(trace):

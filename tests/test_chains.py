@@ -11,7 +11,8 @@ import pytest
 from git_theta import parameters
 from git_theta.cli.progress import Meter
 from git_theta.errors import CorruptObject, MissingObject, PluginError, ThetaError
-from git_theta.manifest.model import Coding, Entry, Manifest, Place, Storage
+from git_theta.manifest.model import Coding, Entry, Place, Storage
+from git_theta.manifest.new_parts import NewParts
 from git_theta.manifest.storage_json import MAX_CHAIN
 from git_theta.operations.keeping.inventory import ManifestBlob, take_inventory
 from git_theta.operations.keeping.verify import verify_objects
@@ -298,15 +299,14 @@ def test_l6_a_chain_is_read_and_written_in_bounded_memory() -> None:
 def test_fsck_tells_of_each_damaged_object_of_a_chain_and_of_no_other() -> None:
     store, workers = MemoryStore(), Workers()
     entry = put_versions(store, 3)[-1]
-    needed = take_inventory([ManifestBlob("model", "blob", Manifest("opaque", SIZE, (entry,)))])
-    assert needed.uses.keys() == entry.storage.objects().keys()
-    assert {use.bytes for uses in needed.uses.values() for use in uses} == set(entry.storage.objects().values())
+    needed = take_inventory([ManifestBlob("model", "blob", NewParts(SIZE, SIZE, (entry,)))])
+    assert {oid: parts.object_size for oid, parts in needed.objects.items()} == entry.storage.objects()
     try:
-        assert list(verify_objects(needed.uses, store, workers, Meter())) == []
+        assert list(verify_objects(needed, store, workers, Meter())) == []
         _, damaged, lost, _ = (place.object for place in entry.storage.places())
         store._objects[damaged] = store._objects[damaged][:-1] + b"?"
         del store._objects[lost]
-        defects = list(verify_objects(needed.uses, store, workers, Meter()))
+        defects = list(verify_objects(needed, store, workers, Meter()))
     finally:
         workers.close()
     assert {(defect.object, type(defect.error), defect.parameters) for defect in defects} == {

@@ -37,10 +37,10 @@ def command(as_json: bool) -> int:
     repository = discover_repository()
     needed = take_inventory(read_manifests(blob_walks.reachable_blobs(), boundary.warn_of))
     with (
-        show_progress("Checking objects", needed.bytes_to_verify, len(needed.uses)) as meter,
+        show_progress("Checking objects", needed.bytes_to_verify, len(needed.objects)) as meter,
         open_context(repository, boundary.warn) as context,
     ):
-        defects = [*needed.unsound, *verify_objects(needed.uses, context.store, context.workers, meter)]
+        defects = [*needed.unsound, *verify_objects(needed, context.store, context.workers, meter)]
     store = open_store(repository)
     if as_json:
         echo_json([_defect_json(defect, store) for defect in defects])
@@ -100,12 +100,12 @@ def _defect_json(defect: Defect, store: Store) -> dict[str, Any]:
 
 
 def _summarise_check(needed: Inventory, store: Store, theta: Path) -> str:
-    bytes_needed = sum(uses[0].bytes for uses in needed.uses.values())
-    unreachable = [oid for oid in store.oids() if oid not in needed.uses]
+    bytes_needed = sum(parts.object_size for parts in needed.objects.values())
+    unreachable = [oid for oid in store.oids() if oid not in needed.objects]
     bytes_unreachable = sum(store.size(oid) or 0 for oid in unreachable)
     lines = [
         (
-            f"{pluralize(needed.manifests, 'manifest')}, {pluralize(len(needed.uses), 'object')} "
+            f"{pluralize(len(needed.manifests), 'manifest')}, {pluralize(len(needed.objects), 'object')} "
             f"of {humanize_size(bytes_needed)} checked"
         ),
         f"{pluralize(len(unreachable), 'unreachable object')}, {humanize_size(bytes_unreachable)}"

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 from io import BytesIO
 from itertools import chain, islice, repeat
@@ -65,7 +66,7 @@ def encode_manifest(manifest: Manifest) -> bytes:
             text.write(line)
             if text.tell() > MAX_MANIFEST:
                 raise ValueError(f"it would have more than {MAX_MANIFEST:,} bytes")
-        _check_names(manifest)
+        check_names(chain.from_iterable(map(entry_names, manifest.entries)))
     except _INVALID as error:
         reason = _invalid_reason(error)
         raise ManifestError(
@@ -83,24 +84,43 @@ def decode_manifest(text: bytes, like: tuple[bytes, Manifest] | None = None) -> 
 
     Raises NewerManifest for a version above ours, ManifestError for anything that is not exactly a valid encoding.
     """
-    _check_version(text)
-    try:
+    with explain_invalid():
         return _parse_text(text, _pair_lines(*like) if like else None)
+
+
+@contextmanager
+def explain_invalid() -> Iterator[None]:
+    """Turns what is raised in this block for a text that is no valid manifest into a ManifestError that says why."""
+    try:
+        yield
     except _INVALID as error:
         raise ManifestError(f"not a valid manifest: {_invalid_reason(error)}", hint=DAMAGED_HINT) from error
+
+
+def iterate_lines(text: bytes) -> Iterator[bytes]:
+    """The header's line, and that of each part, with no copy of the text.
+
+    Raises NewerManifest, and ManifestError or ValueError where they cannot be a manifest's lines.
+    """
+    _check_version(text)
+    if len(text) > MAX_MANIFEST:
+        raise ValueError(f"it has {len(text):,} bytes, more than {MAX_MANIFEST:,}")
+    if not text.endswith(b"\n"):
+        raise ValueError(_INEXACT)
+    return _lines_of(text, 1)
 
 
 def _format_lines(manifest: Manifest) -> Iterator[bytes]:
     """Its lines, each as a reader takes it. Raises what is in _INVALID for one that none would."""
     yield FIRST_LINE
     header = _encode_line(_header_to_json(manifest))
-    _parse_header(header[:-1])
+    parse_header(header[:-1])
     yield header
     for entry in manifest.entries:
         line = format_common_line(entry)
         if line is None or len(line) > _MAX_LINE:
             line = _encode_line(_entry_to_json(entry))
-            _parse_line(line[:-1])
+            parse_line(line[:-1])
         yield line
 
 
@@ -116,25 +136,20 @@ def _lines_of(text: bytes, first: int) -> Iterator[bytes]:
 
 def _parse_text(text: bytes, lent: Iterator[tuple[bytes, Entry | None]] | None) -> Manifest:
     """Line by line. Raises what is in _INVALID."""
-    if len(text) > MAX_MANIFEST:
-        raise ValueError(f"it has {len(text):,} bytes, more than {MAX_MANIFEST:,}")
-    if not text.endswith(b"\n"):
-        raise ValueError(_INEXACT)
-    lines = _lines_of(text, 1)
+    lines = iterate_lines(text)
     # A cache that is smaller than the text would have forgotten each line before it comes again.
-    parse = _parse_part if text.count(b"\n") <= _CACHED_LINES else _parse_line
-    header = _parse_header(next(lines, b"{}"))
+    parse = _parse_part if text.count(b"\n") <= _CACHED_LINES else parse_line
+    header = parse_header(next(lines, b"{}"))
     if lent is None:
         entries = tuple(map(parse, lines))
     else:
         pairs = zip(lines, lent, strict=False)
         entries = tuple(entry if entry and line == other else parse(line) for line, (other, entry) in pairs)
-    manifest = header._replace(entries=entries)
-    _check_names(manifest)
-    return manifest
+    check_names(chain.from_iterable(map(entry_names, entries)))
+    return header._replace(entries=entries)
 
 
-def _parse_header(line: bytes) -> Manifest:
+def parse_header(line: bytes) -> Manifest:
     """The manifest without its parts."""
     header = _parse_json_line(line)
     frame = header.pop("frame", None)
@@ -153,10 +168,10 @@ def _parse_part(line: bytes) -> Entry:
     """The part that a line stands for; one that was parsed lately is the same object."""
     if len(line) < _SHORT_LINE:
         return _parse_short(line)
-    return _parse_long(line) if len(line) < _LONG_LINE else _parse_line(line)
+    return _parse_long(line) if len(line) < _LONG_LINE else parse_line(line)
 
 
-def _parse_line(line: bytes) -> Entry:
+def parse_line(line: bytes) -> Entry:
     """The part that a line stands for. Raises what is in _INVALID for one that is not in its one valid encoding."""
     if len(line) < _MAX_LINE and (common := parse_common_line(line)):
         return common
@@ -165,8 +180,8 @@ def _parse_line(line: bytes) -> Entry:
     return entry
 
 
-_parse_short = lru_cache(_CACHED_LINES)(_parse_line)
-_parse_long = lru_cache(_CACHED_LONG_LINES)(_parse_line)
+_parse_short = lru_cache(_CACHED_LINES)(parse_line)
+_parse_long = lru_cache(_CACHED_LONG_LINES)(parse_line)
 
 
 def _require_exact(data: Mapping[str, Any], line: bytes) -> None:
@@ -203,22 +218,25 @@ def _check_version(text: bytes) -> None:
         )
 
 
-def _check_names(manifest: Manifest) -> None:
-    """Raise ValueError for a name that stands twice, and for more names than there may be."""
+def check_names(names: Iterable[str]) -> None:
+    """Raise ValueError for a name that stands twice, and for more names than a manifest may have."""
     seen: set[str] = set()
-    for entry in manifest.parameters():
-        for name in _entry_names(entry) if entry.views else (entry.name or "",):
-            if name in seen:
-                raise ValueError(f"two parameters are called {name!r}")
-            seen.add(name)
-        if len(seen) > MAX_NAMES:
-            raise ValueError(f"it has more than {MAX_NAMES:,} names")
+    for name in names:
+        if name in seen:
+            raise ValueError(f"two parameters are called {name!r}")
+        seen.add(name)
+    if len(seen) > MAX_NAMES:
+        raise ValueError(f"it has more than {MAX_NAMES:,} names")
 
 
-def _entry_names(entry: Entry) -> Iterator[str]:
+def entry_names(entry: Entry) -> tuple[str, ...]:
     """Every name once, as written: where an entry's own name is a window, its first view repeats it."""
-    views = [view.name for view in entry.views]
-    return chain([entry.name or ""], views[1:] if views[:1] == [entry.name] else views)
+    if entry.name is None:
+        return ()
+    if not entry.views:
+        return (entry.name,)
+    views = tuple(view.name for view in entry.views)
+    return (entry.name, *(views[1:] if views[:1] == (entry.name,) else views))
 
 
 def _entry_from_json(data: dict[str, Any]) -> Entry:

@@ -28,9 +28,10 @@ def parse_common_line(line: bytes) -> Entry | None:
     if found is None:
         return None
     name, dtype, shape, size, oid, update, serializer, holder, bytes_, offset, length = found.groups()
-    place = Place(intern(holder), _number(bytes_), (int(offset), _number(length)) if offset else None)
-    if place.offset + place.size > place.bytes:
+    total, inside = _number(bytes_), (int(offset), _number(length)) if offset else None
+    if inside and inside[0] + inside[1] > total:
         return None
+    place = Place(intern(holder), total, inside)
     # What is the same in many lines is one object for all of them: half of the memory that they take.
     storage = Storage(plain_coding(update, serializer), place)
     return Entry(oid, _number(size), storage, intern(name), intern(dtype), _parse_shape(shape))

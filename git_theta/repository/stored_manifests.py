@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from git_theta.errors import ManifestError
-from git_theta.manifest.text import MAX_MANIFEST, decode_manifest, is_manifest
+from git_theta.manifest.new_parts import ManifestReader
+from git_theta.manifest.text import MAX_MANIFEST, is_manifest
 from git_theta.operations.keeping.inventory import ManifestBlob
 from git_theta.vcs.blobs import Blob, read_contents
 
 
 def read_manifests(blobs: Iterable[Blob], warn: Callable[[ManifestError], None]) -> Iterator[ManifestBlob]:
-    """The manifests among these blobs. ``warn`` is told of those that this release cannot read."""
+    """The manifests among these blobs, one at a time. ``warn`` is told of those that this release cannot read."""
+    reader = ManifestReader()
     for blob, data, _ in read_contents(blobs, is_manifest, MAX_MANIFEST):
         if is_manifest(data):
             try:
-                yield ManifestBlob(blob.path, blob.oid, decode_manifest(data))
+                yield ManifestBlob(blob.path, blob.oid, reader.read_new_parts(data))
             except ManifestError as error:
                 message = f"{error.message} (blob {blob.oid}), not checked"
                 warn(ManifestError(message, hint=error.hint, path=blob.path or blob.oid))
+        del data  # before the next one is read

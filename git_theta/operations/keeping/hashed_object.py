@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Callable
 from typing import BinaryIO, cast
 
@@ -12,10 +11,10 @@ from git_theta.tensors.arrays import BLOCK
 
 
 class HashedObject(ObjectReader):
-    """A store to read from, one object of which is hashed on the way: each byte once, in order, when it is first read.
+    """A store to read from, one object of which is hashed on the way: read once, from its start to its end, in blocks.
 
-    What is read again, or out of order, is not hashed then; what was skipped is read for the hash alone. Not
-    thread-safe: one reader at a time.
+    Thousands of small parts lie in one block: they are taken from memory. What lies before the block is read again, and
+    not hashed again; what was skipped is read for the hash alone. Not thread-safe: one reader at a time.
 
     Args:
         oid: the object that is hashed. Others are only passed on.
@@ -29,67 +28,66 @@ class HashedObject(ObjectReader):
         self._progress = progress
         self._file = store.get(oid)
         self._hash = hashlib.sha256()
-        self._hashed = 0
+        self._block = b""
+        self._start = 0
+        self._end = 0
 
     def digest(self) -> str:
         """The hash of the whole object, in lower-case hex, after reading what nobody has read."""
-        self._catch_up(None)
+        while self._read_block(BLOCK):
+            pass
         return self._hash.hexdigest()
 
     def close(self) -> None:
         self._file.close()
 
     def get(self, oid: str) -> BinaryIO:
-        if oid != self._oid:
-            return self._store.get(oid)
-        return cast("BinaryIO", _Reader(self._read_at))
+        return cast("BinaryIO", _Reader(self._read_at)) if oid == self._oid else self._store.get(oid)
 
     def _read_at(self, at: int, size: int) -> bytes:
-        self._catch_up(at)
-        self._file.seek(at)
-        data = self._file.read(size)
-        self._note(at, data)
+        """The bytes there; fewer than ``size`` where the object ends before."""
+        data = self._read_within_block(at, size)
+        while len(data) < size and (more := self._read_within_block(at + len(data), size - len(data))):
+            data += more
         return data
 
-    def _catch_up(self, to: int | None) -> None:
-        """Hash what comes before ``to``, or before the end, and was not hashed yet."""
-        self._file.seek(self._hashed)
-        while to is None or self._hashed < to:
-            data = self._file.read(BLOCK if to is None else min(BLOCK, to - self._hashed))
-            if not data:
-                return
-            self._note(self._hashed, data)
+    def _read_within_block(self, at: int, size: int) -> bytes:
+        """The bytes there, up to the end of the block that they are in; none after the end of the object."""
+        while at >= self._end:
+            if not self._read_block(max(BLOCK, size) if at == self._end else BLOCK):
+                return b""
+        if at < self._start:
+            self._file.seek(at)
+            return self._file.read(size)
+        first = at - self._start
+        return self._block[first : first + size]
 
-    def _note(self, at: int, data: bytes) -> None:
-        new = memoryview(data)[max(0, self._hashed - at) :]
-        self._hash.update(new)
-        self._hashed += len(new)
-        self._progress(len(new))
+    def _read_block(self, size: int) -> bool:
+        """Go on to the next block, of ``size`` bytes unless the object ends before; whether there is one."""
+        self._file.seek(self._end)
+        self._block, self._start = self._file.read(size), self._end
+        self._end += len(self._block)
+        self._hash.update(self._block)
+        self._progress(len(self._block))
+        return bool(self._block)
 
 
-class _Reader(io.RawIOBase):
-    """A file that is read by ``read_at`` (offset, most bytes wanted)."""
+class _Reader:
+    """What reading a payload needs of a file, by ``read_at`` (offset, most bytes wanted)."""
+
+    __slots__ = ("_at", "_read_at")
 
     def __init__(self, read_at: Callable[[int, int], bytes]) -> None:
         self._read_at = read_at
         self._at = 0
 
-    def seekable(self) -> bool:
-        return True
+    def seek(self, offset: int) -> None:
+        self._at = offset
 
-    def readable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        if whence == io.SEEK_END:
-            raise io.UnsupportedOperation("nobody knows the end")
-        self._at = offset + (self._at if whence == io.SEEK_CUR else 0)
-        return self._at
-
-    def tell(self) -> int:
-        return self._at
-
-    def read(self, size: int = -1) -> bytes:
+    def read(self, size: int) -> bytes:
         data = self._read_at(self._at, size)
         self._at += len(data)
         return data
+
+    def close(self) -> None:
+        """The object stays open."""

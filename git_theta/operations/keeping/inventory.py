@@ -2,40 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
-from types import MappingProxyType
-from typing import Any
 
 from git_theta.errors import CorruptObject, ThetaError
-from git_theta.manifest.model import Entry, Manifest
-from git_theta.operations.restoring.restore import require_size
-
-_NO_EXTRA: Mapping[str, Any] = MappingProxyType({})
+from git_theta.manifest.model import Entry
+from git_theta.manifest.new_parts import NewParts
+from git_theta.operations.keeping.object_parts import ObjectParts
+from git_theta.operations.restoring.restore import require_same_size
 
 
 @dataclass(frozen=True)
 class ManifestBlob:
-    """A manifest that Git holds: the id of its blob, and a path that it stands for."""
+    """A manifest that Git holds: a path that it stands for, the id of its blob, and what no manifest before it had."""
 
     path: str
     blob: str
-    manifest: Manifest
+    new: NewParts
+
+    def parts(self) -> Iterator[Entry]:
+        """The new parts, each after its update bases, which are lost where they are damaged under the part's name."""
+        for part in self.new.parts:
+            if part.storage.coding.chain:
+                yield from (base._replace(name=part.name) for base in part.storage.bases())
+            yield part
+
+    def first_uses(self) -> dict[str, ObjectUse]:
+        """The objects that the new parts need, each with the first of them."""
+        first: dict[str, Entry] = {}
+        for part in self.parts():
+            first.setdefault(part.storage.place.object, part)
+        return {oid: ObjectUse(part, self.path, self.blob) for oid, part in first.items()}
 
 
-@dataclass(frozen=True, slots=True)  # there is one for each part of each version
+@dataclass(frozen=True)
 class ObjectUse:
     """A part, or an update base of one, whose payload is in an object, and the first manifest that says so."""
 
     part: Entry
     path: str
     blob: str
-
-    @property
-    def object(self) -> str:
-        """The object's id."""
-        return self.part.storage.place.object
 
     @property
     def bytes(self) -> int:
@@ -48,19 +54,32 @@ class Inventory:
     """What manifests need.
 
     Attributes:
-        manifests: how many there are.
-        uses: object -> the parts whose payloads are in it, update bases among them; each distinct one once.
+        manifests: path and blob of each; ``ObjectParts`` count them from 0.
+        objects: object -> the parts whose payloads are in it, update bases among them; each distinct one once.
         unsound: manifests whose parts do not add up to their file.
-        work: bytes that ``verify`` is going to hash.
     """
 
-    manifests: int = 0
-    uses: dict[str, list[ObjectUse]] = field(default_factory=dict)
+    manifests: list[tuple[str, str]] = field(default_factory=list)
+    objects: dict[str, ObjectParts] = field(default_factory=dict)
     unsound: list[Defect] = field(default_factory=list)
 
     @property
     def bytes_to_verify(self) -> int:
-        return sum(uses[0].bytes + sum(use.part.size for use in uses) for uses in self.uses.values())
+        """Bytes that ``verify_objects`` is going to hash."""
+        return sum(parts.object_size + parts.decoded_size for parts in self.objects.values())
+
+    def add(self, manifest: ManifestBlob) -> None:
+        """Take note of what a manifest needs."""
+        try:
+            require_same_size(manifest.new.size, manifest.new.parts_size)
+        except CorruptObject as error:
+            self.unsound.append(Defect(error, "", manifest.path, manifest.blob, ()))
+        for part in manifest.parts():
+            oid = part.storage.place.object
+            if oid not in self.objects:
+                self.objects[oid] = ObjectParts(oid)
+            self.objects[oid].add(part, len(self.manifests))
+        self.manifests.append((manifest.path, manifest.blob))
 
 
 @dataclass(frozen=True)
@@ -82,46 +101,24 @@ class Defect:
 
 
 def take_inventory(manifests: Iterable[ManifestBlob]) -> Inventory:
-    """The objects of all manifests. Memory: one entry per distinct part."""
+    """The objects of all manifests, and their parts. Memory: 110 bytes for each distinct part."""
     found = Inventory()
-    seen: set[tuple[object, ...]] = set()
-    for held in manifests:
-        found.manifests += 1
-        try:
-            require_size(held.manifest)
-        except CorruptObject as error:
-            found.unsound.append(Defect(error, "", held.path, held.blob, ()))
-        for part in held.manifest.parts():
-            for one in (*_named_bases(part), part):
-                if (key := _distinguish(one)) not in seen:
-                    seen.add(key)
-                    bare = one._replace(views=(), extra=_NO_EXTRA) if one.views or one.extra else one
-                    use = ObjectUse(bare, held.path, held.blob)
-                    found.uses.setdefault(use.object, []).append(use)
+    for manifest in manifests:
+        found.add(manifest)
+        del manifest  # and its parts, before the next one is read
+    for parts in found.objects.values():
+        parts.drop_duplicates()
     return found
-
-
-def _named_bases(part: Entry) -> Iterable[Entry]:
-    """The update bases of a part, which are lost where they are damaged under the part's name."""
-    return (base._replace(name=part.name) for base in part.storage.bases())
-
-
-def _distinguish(part: Entry) -> tuple[object, ...]:
-    """What makes a part another one to verify."""
-    coding, place, _ = part.storage
-    how = repr(coding) if coding.options or coding.chain else _name_coding(coding.update, coding.serializer)
-    return part.oid, part.size, place, how
-
-
-@lru_cache(1 << 8)
-def _name_coding(update: str, serializer: str) -> str:
-    """One text for all parts that are stored so."""
-    return repr((update, serializer))
 
 
 def needed_objects(manifests: Iterable[ManifestBlob]) -> dict[str, ObjectUse]:
     """The objects of the manifests, each with a part that needs it."""
-    return {oid: uses[0] for oid, uses in take_inventory(manifests).uses.items()}
+    needed: dict[str, ObjectUse] = {}
+    for manifest in manifests:
+        for oid, use in manifest.first_uses().items():
+            needed.setdefault(oid, use)
+        del manifest  # and its parts, before the next one is read
+    return needed
 
 
 def object_sizes(needed: Mapping[str, ObjectUse]) -> dict[str, int]:

@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from functools import partial
+from typing import NamedTuple
 
 from git_theta import parameters
 from git_theta.errors import CorruptObject, MissingObject, ThetaError
 from git_theta.manifest.model import Entry
 from git_theta.operations.context import Progress
 from git_theta.operations.keeping.hashed_object import HashedObject
-from git_theta.operations.keeping.inventory import Defect, ObjectUse
+from git_theta.operations.keeping.inventory import Defect, Inventory
+from git_theta.operations.keeping.object_parts import ObjectParts
 from git_theta.operations.workers import Workers
 from git_theta.store.base import ObjectReader, Store
 
 
-def verify_objects(
-    uses: dict[str, list[ObjectUse]], store: Store, workers: Workers, progress: Progress
-) -> Iterator[Defect]:
-    """Read every object and rebuild every part, on worker threads, a block at a time; what is wrong with them."""
-    for defects in workers.map(partial(_verify_object, store=store, progress=progress), uses.items()):
-        yield from defects
+def verify_objects(needed: Inventory, store: Store, workers: Workers, progress: Progress) -> Iterator[Defect]:
+    """Read every object once and rebuild every part, on worker threads, a block at a time; what is wrong with them."""
+    verify = partial(_verify_object, store=store, progress=progress)
+    for parts, damages in zip(needed.objects.values(), workers.map(verify, needed.objects.values()), strict=True):
+        for damage in damages:
+            yield _make_defect(damage, parts, needed.manifests)
+
+
+class _Damage(NamedTuple):
+    """What is wrong with an object, and the numbers of the parts that are lost with it, the first one first."""
+
+    error: ThetaError
+    parts: Sequence[int]
 
 
 def worst_exit_code(defects: Iterable[Defect]) -> int:
@@ -32,39 +41,42 @@ def worst_exit_code(defects: Iterable[Defect]) -> int:
     return next(code for code in worst if code in codes or code == 0)
 
 
-def _verify_object(item: tuple[str, list[ObjectUse]], store: Store, progress: Progress) -> list[Defect]:
-    oid, uses = item
+def _verify_object(parts: ObjectParts, store: Store, progress: Progress) -> list[_Damage]:
     progress.begin_item()
-    size = store.size(oid)
+    everything = range(len(parts))
+    size = store.size(parts.oid)
     if size is None:
-        return [_make_defect(MissingObject("is missing"), uses)]
+        return [_Damage(MissingObject("is missing"), everything)]
     try:
-        with closing(HashedObject(oid, store, progress)) as hashed:
-            in_order = sorted(uses, key=lambda use: use.part.storage.place.offset)
-            intact = {id(use): _is_intact(use.part, size, hashed, progress) for use in in_order}
+        with closing(HashedObject(parts.oid, store, progress)) as hashed:
+            damaged = {at for at in parts.order_by_offset() if not _is_intact(parts, at, size, hashed, progress)}
             digest = hashed.digest()
     except OSError as error:
-        return [_make_defect(ThetaError(f"cannot be read: {error.strerror}"), uses)]
+        return [_Damage(ThetaError(f"cannot be read: {error.strerror}"), everything)]
     except ThetaError as error:  # a serializer that is not installed here
-        return [_make_defect(error, uses)]
-    damaged = [use for use in uses if not intact[id(use)]]
-    if digest != oid:
-        return [_make_defect(CorruptObject("is damaged: its bytes have another hash"), damaged or uses[:1])]
-    return [_make_defect(CorruptObject("is intact, but not what the manifest says it is"), [use]) for use in damaged]
+        return [_Damage(error, everything)]
+    if digest != parts.oid:
+        damaged.update(filter(parts.is_object, everything))
+        return [_Damage(CorruptObject("is damaged: its bytes have another hash"), sorted(damaged) or everything[:1])]
+    forged = CorruptObject("is intact, but not what the manifest says it is")
+    return [_Damage(forged, [at]) for at in sorted(damaged)]
 
 
-def _make_defect(error: ThetaError, uses: list[ObjectUse]) -> Defect:
+def _make_defect(damage: _Damage, parts: ObjectParts, manifests: Sequence[tuple[str, str]]) -> Defect:
     """One defect, with the first file that needs the object."""
-    first = uses[0]
-    names = (use.part.name for use in uses if use.blob == first.blob)
-    return Defect(error, first.object, first.path, first.blob, tuple(name for name in names if name is not None))
+    first = parts.manifests[damage.parts[0]]
+    names = (parts.names[at] for at in damage.parts if parts.manifests[at] == first)
+    path, blob = manifests[first]
+    return Defect(damage.error, parts.oid, path, blob, tuple(name for name in names if name is not None))
 
 
-def _is_intact(part: Entry, size: int, store: ObjectReader, progress: Callable[[int], None]) -> bool:
+def _is_intact(parts: ObjectParts, number: int, size: int, store: ObjectReader, progress: Progress) -> bool:
     """Whether the object, of ``size`` bytes, gives the part back, as far as the object can do something about it."""
+    part = parts.part(number)
     try:
-        for piece in parameters.read_values(part, store, map):
-            progress(len(piece))
+        if not parts.is_object(number):  # else the object's own hash tells
+            for piece in parameters.read_values(part, store, map):
+                progress(len(piece))
     except (CorruptObject, MissingObject):
         return not _is_readable(list(part.storage.bases())[-1:], store)
     return part.storage.place.bytes == size

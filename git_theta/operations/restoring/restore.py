@@ -104,9 +104,14 @@ def require_size(manifest: Manifest) -> None:
     size = sum(entry.size for entry in manifest.entries)
     if manifest.frame is not None:
         size += frame.literal_size(manifest.frame.size, len(manifest.entries))
-    if size != manifest.size:
+    require_same_size(manifest.size, size)
+
+
+def require_same_size(file_size: int, parts_size: int) -> None:
+    """Raise CorruptObject unless the parts of a manifest have as many bytes as it says that its file has."""
+    if parts_size != file_size:
         raise CorruptObject(
-            f"the manifest says {manifest.size:,} bytes and its parts have {size:,}",
+            f"the manifest says {file_size:,} bytes and its parts have {parts_size:,}",
             hint="It was damaged or forged. Take the file from another commit.",
         )
 

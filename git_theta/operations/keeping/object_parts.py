@@ -1,0 +1,126 @@
+"""The parts that lie in one object, in columns: entries of all versions together would take six times the memory."""
+
+from __future__ import annotations
+
+from array import array
+from itertools import compress
+
+from git_theta import parameters
+from git_theta.manifest.model import Coding, Entry, Place, Storage
+
+_OID_SIZE = 32
+_FIRST_LOOK = 1 << 10
+"""Parts at which duplicates are dropped for the first time."""
+
+
+class ObjectParts:
+    """Parts by number, in the order in which they were added; each distinct one once after ``drop_duplicates``.
+
+    What tells parts apart is what has to be verified: not their names, dtypes and shapes. Memory: 110 bytes for each,
+    at most twice as many as there are distinct ones.
+
+    Attributes:
+        oid: the object's id.
+        names: what they are called; None for a run of bytes.
+        manifests: for each, the number of the first manifest that has it.
+    """
+
+    def __init__(self, oid: str) -> None:
+        self.oid = oid
+        self.names: list[str | None] = []
+        self.manifests = array("Q")
+        self._oids = bytearray()
+        self._sizes = array("Q")
+        self._offsets, self._payload_sizes, self._object_sizes = array("Q"), array("Q"), array("Q")
+        self._dtypes: list[str] = []
+        self._shapes: list[tuple[int, ...]] = []
+        self._codings: list[Coding] = []
+        self._next_look = _FIRST_LOOK
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def object_size(self) -> int:
+        """Bytes of the whole object, as the first part says."""
+        return self._object_sizes[0]
+
+    @property
+    def decoded_size(self) -> int:
+        """Bytes of the values of all parts together, but for those that are the object itself."""
+        return sum(self._sizes) - sum(self._sizes[number] for number in range(len(self)) if self.is_object(number))
+
+    def add(self, part: Entry, manifest: int) -> None:
+        """Add a part that lies in the object, of the manifest of that number."""
+        if len(self) >= self._next_look:
+            self.drop_duplicates()
+            self._next_look = 2 * len(self)
+        coding, place, _ = part.storage
+        self.names.append(part.name)
+        self.manifests.append(manifest)
+        self._oids += bytes.fromhex(part.oid)
+        self._sizes.append(part.size)
+        at, size = place.range or (0, place.bytes)
+        self._offsets.append(at)
+        self._payload_sizes.append(size)
+        self._object_sizes.append(place.bytes)
+        self._dtypes.append(part.dtype)
+        self._shapes.append(part.shape)
+        self._codings.append(coding)
+
+    def part(self, number: int) -> Entry:
+        """The part again: without views and unknown keys, which nobody needs to verify it."""
+        inside = self._offsets[number], self._payload_sizes[number]
+        place = Place(self.oid, self._object_sizes[number], inside)
+        return Entry(
+            self._oid(number).hex(),
+            self._sizes[number],
+            Storage(self._codings[number], place),
+            self.names[number],
+            self._dtypes[number],
+            self._shapes[number],
+        )
+
+    def is_object(self, number: int) -> bool:
+        """Whether the values are the object, byte for byte, as far as the manifest knows: then it tells their hash."""
+        whole = self._object_sizes[number] == self._payload_sizes[number] == self._sizes[number]
+        return whole and self._oid(number).hex() == self.oid and parameters.is_verbatim(self._codings[number])
+
+    def order_by_offset(self) -> list[int]:
+        """The numbers of the parts, as they lie in the object."""
+        return sorted(range(len(self)), key=self._offsets.__getitem__)
+
+    def drop_duplicates(self) -> None:
+        """Leave the first of each that are the same: update bases, and parameters that share their bytes."""
+        if len(set(self._offsets)) == len(self):  # which no two that are the same can have
+            return
+        seen: set[tuple[object, ...]] = set()
+        wanted = bytearray()
+        for number in range(len(self)):
+            key = self._distinguish(number)
+            wanted.append(key not in seen)
+            seen.add(key)
+        self._keep(wanted)
+
+    def _keep(self, wanted: bytearray) -> None:
+        """Leave the parts whose number has a 1."""
+        self._oids = bytearray().join(self._oid(number) for number in compress(range(len(self)), wanted))
+        self.manifests = array("Q", compress(self.manifests, wanted))
+        self._sizes = array("Q", compress(self._sizes, wanted))
+        self._offsets = array("Q", compress(self._offsets, wanted))
+        self._payload_sizes = array("Q", compress(self._payload_sizes, wanted))
+        self._object_sizes = array("Q", compress(self._object_sizes, wanted))
+        self._dtypes = list(compress(self._dtypes, wanted))
+        self._shapes = list(compress(self._shapes, wanted))
+        self._codings = list(compress(self._codings, wanted))
+        self.names = list(compress(self.names, wanted))
+
+    def _oid(self, number: int) -> bytes:
+        return bytes(self._oids[_OID_SIZE * number : _OID_SIZE * (number + 1)])
+
+    def _distinguish(self, number: int) -> tuple[object, ...]:
+        """What makes a part another one to verify."""
+        update, serializer, options, chain = self._codings[number]
+        place = self._offsets[number], self._payload_sizes[number], self._object_sizes[number]
+        how = repr((options, chain)) if options or chain else ""
+        return self._oid(number), self._sizes[number], place, update, serializer, how

@@ -1,0 +1,78 @@
+"""Parts in columns: they come back as they were, each distinct one once, the first one first."""
+
+from __future__ import annotations
+
+from git_theta.manifest.model import Coding, Entry, Place, Storage, UpdateBase, View
+from git_theta.operations.keeping.object_parts import ObjectParts
+
+OBJECT = "ab" * 32
+RAW, PLANES = Coding("dense", "raw"), Coding("dense", "planes")
+LINK = UpdateBase("cd" * 32, 4, "F32", (1,), PLANES, Place("ef" * 32, 9))
+DELTA = Coding("delta", "planes", {"order": 1}, (LINK,))
+
+
+def part(name: str | None, oid: int, at: int, coding: Coding = RAW, size: int = 4) -> Entry:
+    return Entry(f"{oid:064x}", size, Storage(coding, Place(OBJECT, 1 << 40, (at, size))), name, "F32", (size // 4,))
+
+
+def put(*parts: Entry) -> ObjectParts:
+    found = ObjectParts(OBJECT)
+    for number, one in enumerate(parts):
+        found.add(one, number)
+    return found
+
+
+def test_parts_come_back_as_they_were() -> None:
+    whole = Entry("12" * 32, 1 << 40, Storage(PLANES, Place(OBJECT, 1 << 33)))
+    added = [part("b", 1, 1 << 39), part(None, 2, 0, DELTA), part("a", 3, 8, PLANES), whole]
+    found = put(*added)
+    *same, last = map(found.part, range(len(found)))
+    assert same == added[:-1]
+    assert last.storage.place.offset == 0 and last.storage.place.size == 1 << 33
+    assert last._replace(storage=whole.storage) == whole
+    assert found.object_size == 1 << 40
+    assert list(found.manifests) == [0, 1, 2, 3]
+    assert found.order_by_offset() == [1, 3, 2, 0]
+
+
+def test_views_and_unknown_keys_are_not_kept() -> None:
+    plain = part("a", 1, 0)
+    assert put(plain._replace(views=(View("b", "F32", (1,)),), extra={"later": 1})).part(0) == plain
+
+
+def test_the_first_of_parts_that_are_the_same_is_left() -> None:
+    distinct = [part("a", 1, 4), part("b", 1, 0), part("c", 2, 0), part("d", 2, 0, PLANES), part("e", 2, 0, DELTA)]
+    again = [one._replace(name="later", dtype="I32") for one in distinct]
+    found = put(*distinct[:3], again[0], *distinct[3:], *again)
+    found.drop_duplicates()
+    assert found.names == ["a", "b", "c", "d", "e"]
+    assert list(map(found.part, range(5))) == distinct
+    assert list(found.manifests) == [0, 1, 2, 4, 5]
+
+
+def test_update_bases_that_many_versions_name_take_no_more_room_than_twice_their_number() -> None:
+    distinct = [part(str(number), number, 4 * number) for number in range(1500)]
+    found, most = ObjectParts(OBJECT), 0
+    for version in range(20):
+        for one in distinct:
+            found.add(one, version)
+            most = max(most, len(found))
+    assert most <= 2 * len(distinct)
+    found.drop_duplicates()
+    assert found.names == [one.name for one in distinct]
+    assert set(found.manifests) == {0}
+
+
+def test_a_part_whose_bytes_are_the_object_is_told_from_those_that_only_lie_in_it() -> None:
+    place = Place(OBJECT, 4)
+    own = Entry(OBJECT, 4, Storage(RAW, place), "own", "F32", (1,))
+    others = [
+        own._replace(storage=Storage(PLANES, place)),
+        own._replace(oid="12" * 32),
+        own._replace(size=5),
+        own._replace(storage=Storage(RAW, Place(OBJECT, 8, (4, 4)))),
+        own._replace(storage=Storage(RAW._replace(options={"x": 1}), place)),
+    ]
+    found = put(own, *others)
+    assert [found.is_object(number) for number in range(len(found))] == [True] + [False] * len(others)
+    assert found.decoded_size == sum(one.size for one in others)
