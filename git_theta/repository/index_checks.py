@@ -10,7 +10,7 @@ from pathlib import Path
 from git_theta.checkpoints.index_faults import find_index_faults
 from git_theta.checkpoints.index_file import is_index
 from git_theta.checkpoints.shards import group_paths
-from git_theta.errors import ManifestError
+from git_theta.errors import GitError, ManifestError
 from git_theta.manifest.text import decode_manifest
 from git_theta.merging.decisions import names_of
 from git_theta.repository.sharded_versions import CommitFiles, read_texts
@@ -22,8 +22,12 @@ FAULT_HINT = "A loader takes what the index names. Save the checkpoint whole aga
 
 
 def faults_of_commit(commit: str, top: Path | None = None) -> list[str]:
-    """What is wrong with the indexes of a commit, in words."""
-    return find_faults(files_of(commit, top), top)
+    """What is wrong with the indexes of a commit, in words; nothing for what is none, as a tag may name a blob."""
+    try:
+        files = files_of(commit, top)
+    except GitError:
+        return []
+    return find_faults(files, top)
 
 
 def faults_of_index(repository: Repository) -> list[str]:

@@ -27,7 +27,7 @@ from git_theta.repository.settling import ErrorReporter
 from git_theta.vcs import atomic
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.heads import find_sides
-from git_theta.vcs.index import WorktreeIndex, differs_from_index
+from git_theta.vcs.index import WorktreeIndex, differs_from_index, is_indexed
 from git_theta.vcs.trees import files_of
 from git_theta.vcs.unmerged import UnmergedFile, stage_contents, unmerged_files
 
@@ -102,7 +102,8 @@ def _find_changed(job: CheckpointJob, context: Context) -> str:
         if file is None or claims_manifest(file) or (path == item.path and path in in_conflict):
             continue
         if path not in in_conflict:
-            if differs_from_index(path, job.top):
+            wanted = any(path in version.shards or path == item.path for version in item.checkpoint.heads)
+            if differs_from_index(path, job.top) if is_indexed(path, job.top) else wanted:
                 return path
             continue
         here = clean_worktree_file(path, job.top, context)
@@ -127,7 +128,8 @@ def _write_files(job: CheckpointJob, merged: MergedFiles, report: ErrorReporter)
     require_room(sum(manifest.size for manifest in merged.manifests.values()), top)
     for path, text in texts.items():
         if text is None:
-            (top / path).unlink(missing_ok=True)
+            if is_indexed(path, top):  # else it is a file of the person's own
+                (top / path).unlink(missing_ok=True)
         else:
             atomic.replace_file(top / path, text, scratch=job.repository.theta_dir / "tmp")
     stage_contents(texts, job.conflict.item.mode, top)

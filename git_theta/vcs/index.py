@@ -23,6 +23,11 @@ def differs_from_index(path: str, worktree: Path | None) -> bool:
     return not git_succeeds("--literal-pathspecs", "diff", "--quiet", "--", path, cwd=worktree)
 
 
+def is_indexed(path: str, worktree: Path | None) -> bool:
+    """Whether the index has an entry for a path, at whatever stage."""
+    return git_succeeds("--literal-pathspecs", "ls-files", "--error-unmatch", "--", path, cwd=worktree)
+
+
 class _Written(Protocol):
     @property
     def text(self) -> bytes: ...

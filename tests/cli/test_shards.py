@@ -53,6 +53,12 @@ def test_a_push_says_it_and_goes_on(torn: Sandbox, tmp_path: Path) -> None:
     assert f"warning: {FAULT}" in done.stderr
 
 
+def test_a_tag_of_a_blob_can_be_pushed(torn: Sandbox, tmp_path: Path) -> None:
+    torn.git("init", "-q", "--bare", tmp_path / "remote.git")
+    torn.git("tag", "key", torn.git("hash-object", "-w", "--stdin", input="a key").stdout.strip())
+    torn.git("push", "-q", tmp_path / "remote.git", "key")
+
+
 def test_nothing_is_said_of_a_whole_checkpoint(torn: Sandbox, tmp_path: Path) -> None:
     replace_files(torn, sharded("ab", "cde"), "whole")
     assert json.loads(torn.theta("status", "--json").stdout)["faults"] == []

@@ -211,6 +211,19 @@ def test_settling_overwrites_nothing_that_was_changed_since(sandbox: Sandbox) ->
     assert sandbox.read(shard_name(2, 2)) == mine
 
 
+@pytest.mark.parametrize("path", [shard_name(1, 2), shard_name(3, 3)])
+def test_a_file_that_git_does_not_know_is_never_lost(sandbox: Sandbox, path: str) -> None:
+    """One that was a shard before both sides cut the checkpoint anew, and one where a shard would be written."""
+    start(sandbox, *CASES["both cut alike, both trained"][:3])
+    assert sandbox.git("merge", "theirs", check=False).returncode == 1
+    if path == shard_name(3, 3):
+        sandbox.git("rm", "-q", "--cached", path)
+    sandbox.write(path, b"mine")
+    done = sandbox.theta("resolve", "-s", "average", check=False)
+    assert sandbox.read(path) == b"mine"
+    assert done.returncode == (2 if path == shard_name(3, 3) else 0)
+
+
 def test_what_files_say_beside_their_tensors_is_merged(sandbox: Sandbox) -> None:
     told = {"format": "pt", "step": "200"}
     start(sandbox, sharded("abc", "de"), sharded("ab", "cde"), sharded("abc", "de", metadata=told, c=1))

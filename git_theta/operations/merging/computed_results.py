@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from git_theta.manifest.model import Storage
@@ -55,10 +57,19 @@ def _encode_result(oid: str, size: int, report: ContestReport) -> str | None:
 def result_keys(strategy: Strategy, contests: Sequence[Contest]) -> list[str]:
     """The keys of these contests, which are all that the strategy is given together."""
     package = PluginId("merges", strategy.name).find_package()
-    facts = [[strategy.name, package, *_describe_contest(contest)] for contest in contests]
+    source = _hash_source(type(strategy))
+    facts = [[strategy.name, package, source, *_describe_contest(contest)] for contest in contests]
     together = facts if type(strategy).prepare is not Strategy.prepare else []
     group = _digest(together)
     return [_digest([group, fact]) for fact in facts]
+
+
+def _hash_source(kind: type[Strategy]) -> str:
+    """Of the module that a strategy is in: who writes one wants no results of what it was before."""
+    file = getattr(sys.modules[kind.__module__], "__file__", None)
+    with suppress(OSError):
+        return hashlib.sha256(Path(file).read_bytes()).hexdigest() if file else ""
+    return ""
 
 
 def _describe_contest(contest: Contest) -> list[Any]:
