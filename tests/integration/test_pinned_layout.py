@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from git_theta.manifest.text import decode_manifest
-from tests.integration.test_rogue_plugins import LAUNCHER
+from tests.integration.test_rogue_plugins import find_packages_in
 from tests.sandbox import Sandbox, changed, model
 from tests.test_registry import install
 
@@ -40,11 +40,7 @@ BASE, TRAINED, LONGER = b"PAIR" + b"w" * 100 + b"v" * 100, b"PAIR" + b"W" * 100 
 def pair(sandbox: Sandbox, tmp_path: Path) -> Sandbox:
     """A repository whose filter and drivers find the package, and with ``without`` do not."""
     install(tmp_path / "site", "pair", "[git_theta.plugins.formats]\npair = pair:Pair\n", FORMAT)
-    launcher = tmp_path / "launcher.py"
-    launcher.write_text(LAUNCHER.format(site=str(tmp_path / "site")))
-    for key in ("filter.theta.process", "diff.theta.command", "merge.theta.driver"):
-        value = sandbox.git("config", key).stdout.strip()
-        sandbox.git("config", key, value.replace(" -m git_theta", f" {launcher} git_theta"))
+    find_packages_in(tmp_path / "site", sandbox)
     sandbox.theta("track", "*.pair", "*.safetensors")
     sandbox.commit("track")
     return sandbox

@@ -108,16 +108,21 @@ runpy.run_module(sys.argv[0], run_name="__main__")
 """
 
 
-@pytest.fixture
-def rogue(sandbox: Sandbox, tmp_path: Path) -> Sandbox:
-    """A repository whose filter and drivers find the package, and a committed file of its format."""
-    install(tmp_path / "site", "rogue", "[git_theta.plugins.formats]\nrogue = rogue:Rogue\n", ROGUE)
-    launcher = tmp_path / "launcher.py"
-    launcher.write_text(LAUNCHER.format(site=str(tmp_path / "site")))
+def find_packages_in(site: Path, sandbox: Sandbox) -> None:
+    """Have the repository's filter and drivers find the packages of a folder."""
+    launcher = site.with_name("launcher.py")
+    launcher.write_text(LAUNCHER.format(site=str(site)))
     for key in ("filter.theta.process", "diff.theta.command", "merge.theta.driver"):
         value = sandbox.git("config", key).stdout.strip()
         assert " -m git_theta" in value
         sandbox.git("config", key, value.replace(" -m git_theta", f" {launcher} git_theta"))
+
+
+@pytest.fixture
+def rogue(sandbox: Sandbox, tmp_path: Path) -> Sandbox:
+    """A repository whose filter and drivers find the package, and a committed file of its format."""
+    install(tmp_path / "site", "rogue", "[git_theta.plugins.formats]\nrogue = rogue:Rogue\n", ROGUE)
+    find_packages_in(tmp_path / "site", sandbox)
     sandbox.theta("track", "*.rogue")
     sandbox.write("a.rogue", BASE)
     sandbox.commit()
