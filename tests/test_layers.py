@@ -37,7 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "diffing": COMPARED,
     "merging": COMPARED,
     "operations": BELOW_OPERATIONS,
-    "transport": VALUES | {"store", "manifest"},
+    "transport": VALUES | {"store", "manifest", "vcs"},
     "vcs": GROUND,
     "repository": BELOW_REPOSITORY,
     "cli": BELOW_REPOSITORY | {"repository", ""},

@@ -23,7 +23,7 @@ from git_theta.errors import PluginError
 from git_theta.operations.keeping.file_states import FileState, TrackedFile, survey_file
 from git_theta.repository import weight_checks
 from git_theta.repository.index_checks import FAULT_HINT, faults_of_index
-from git_theta.repository.opening import open_store
+from git_theta.repository.object_stores import open_store
 from git_theta.repository.tracked_files import find_case_misses, find_untracked_manifests, list_tracked
 from git_theta.vcs import attributes, config, hooks
 from git_theta.vcs.alternates import alternates_of

@@ -20,7 +20,7 @@ from git_theta.cli.filter_process import SKIP_SMUDGE
 from git_theta.cli.listing import echo_json, json_option
 from git_theta.errors import PluginError
 from git_theta.repository import policy_sources
-from git_theta.repository.opening import open_store
+from git_theta.repository.object_stores import open_store
 from git_theta.repository.storage_preferences import SERIALIZER_KEY, UPDATES_KEY
 from git_theta.transport.urls import redact_url
 from git_theta.vcs import config, remotes

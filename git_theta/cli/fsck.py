@@ -16,7 +16,8 @@ from git_theta.cli.progress import show_progress
 from git_theta.errors import CorruptObject, MissingObject
 from git_theta.operations.keeping.inventory import Defect, Inventory, take_inventory
 from git_theta.operations.keeping.verify import verify_objects, worst_exit_code
-from git_theta.repository.opening import open_context, open_store
+from git_theta.repository.object_stores import open_store
+from git_theta.repository.opening import open_context
 from git_theta.repository.stored_manifests import read_manifests
 from git_theta.store.base import Store
 from git_theta.store.inbox import FOLDER as INCOMING

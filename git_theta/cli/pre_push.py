@@ -12,7 +12,7 @@ from git_theta.errors import UsageError
 from git_theta.operations.keeping.inventory import ObjectUse, needed_objects, object_sizes
 from git_theta.repository.index_checks import FAULT_HINT, faults_of_commit
 from git_theta.repository.opening import open_context
-from git_theta.repository.sharing import PushTotals, open_transport, push_objects, refs_there
+from git_theta.repository.sharing import PushTotals, open_target, push_objects, refs_there
 from git_theta.repository.stored_manifests import read_manifests
 from git_theta.vcs import blob_walks, remotes
 from git_theta.vcs.discovery import Repository, discover_repository
@@ -57,7 +57,7 @@ def push_with_progress(needed: dict[str, ObjectUse], remote: str, url: str, repo
     with (
         show_progress("Pushing objects", total, len(needed)) as meter,
         open_context(repository, boundary.warn) as context,
-        open_transport(remote, url, needed, repository, context.store) as transport,
+        open_target(remote, url, needed, repository, context.store) as transport,
     ):
         sent = push_objects(needed, transport, context, meter.finish_item)
     if sent.objects:

@@ -30,7 +30,7 @@ from git_theta.operations.keeping.summary import (
 )
 from git_theta.repository.checkpoint_lookup import Checkpoint, find_checkpoint
 from git_theta.repository.index_checks import faults_of_commit, faults_of_index
-from git_theta.repository.opening import open_store
+from git_theta.repository.object_stores import open_store
 from git_theta.repository.version_history import open_history
 from git_theta.store.base import Store
 from git_theta.vcs.discovery import Repository, discover_repository

@@ -15,8 +15,8 @@ from git_theta.errors import ManifestError, UsageError
 from git_theta.operations.keeping.file_states import FileState, FileStatus, sum_sizes, survey_file
 from git_theta.operations.merging.conflict_list import describe_names
 from git_theta.repository.index_checks import faults_of_index
+from git_theta.repository.object_stores import open_store
 from git_theta.repository.open_conflicts import find_conflicted, read_conflict
-from git_theta.repository.opening import open_store
 from git_theta.repository.tracked_files import find_case_misses, list_tracked
 from git_theta.vcs.discovery import Repository
 from git_theta.words import escape_unprintable, humanize_size, join_some, list_some, pluralize

@@ -9,7 +9,6 @@ from git_theta.errors import CorruptObject, MissingObject, StoreError, ThetaErro
 from git_theta.store.base import Store
 from git_theta.store.inbox import Inbox
 from git_theta.transport.base import Outcome, Transport
-from git_theta.transport.choose import OpenDirectory, choose_transport
 from git_theta.transport.urls import redact_url
 from git_theta.vcs import remotes
 
@@ -18,7 +17,7 @@ def fetch_objects(
     objects: Mapping[str, int],
     store: Store,
     inbox: Inbox,
-    open_directory: OpenDirectory,
+    open_source: Callable[[str, str], Transport],
     finish_object: Callable[[int], None],
 ) -> list[str]:
     """Ask each remote in turn for what is missing or was cut off, until it is there; why those asked did not help.
@@ -30,7 +29,7 @@ def fetch_objects(
         objects: oid to size.
         store: ours, which the inbox fills.
         inbox: for what is arriving.
-        open_directory: opens the store of a repository that a path names.
+        open_source: opens the transport to a remote, of its name and URL.
         finish_object: told the size of every object that came.
     """
     missing = _find_missing(objects, store)
@@ -40,8 +39,7 @@ def fetch_objects(
     for name, url in remotes.fetch_sources().items():
         if not missing:
             break
-        choose = partial(choose_transport, url, store, open_directory)
-        why = _ask_remote(name, missing, inbox, choose, finish_object)
+        why = _ask_remote(name, missing, inbox, partial(open_source, name, url), finish_object)
         missing = _find_missing(missing, store)
         if missing:
             reasons.append(f"{name} ({redact_url(url)}): {why or 'has no such objects'}")
@@ -57,16 +55,13 @@ def _ask_remote(
     name: str,
     missing: Mapping[str, int],
     inbox: Inbox,
-    choose: Callable[[], Transport | str],
+    open_transport: Callable[[], Transport],
     finish_object: Callable[[int], None],
 ) -> str:
     """Fetch from one remote what it has; what went wrong, or ""."""
     failed = []
     try:
-        transport = choose()
-        if isinstance(transport, str):
-            return transport
-        with transport:
+        with open_transport() as transport:
             for outcome in transport.fetch(missing, inbox):
                 if outcome.error:
                     failed.append(outcome)

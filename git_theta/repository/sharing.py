@@ -9,10 +9,9 @@ from typing import NamedTuple
 from git_theta.errors import MissingObject, ThetaError, TransportError
 from git_theta.operations.context import Context
 from git_theta.operations.keeping.inventory import ObjectUse, object_sizes
-from git_theta.repository.opening import open_other_store
+from git_theta.repository.transports import open_remote
 from git_theta.store.base import Store
 from git_theta.transport.base import Transport
-from git_theta.transport.choose import choose_transport
 from git_theta.transport.urls import local_path
 from git_theta.vcs import blob_walks, remotes
 from git_theta.vcs.discovery import Repository
@@ -36,15 +35,14 @@ def refs_there(url: str, repository: Repository) -> list[str] | None:
     return blob_walks.ref_tips(found.git_dir) if found else None
 
 
-def open_transport(
+def open_target(
     remote: str, url: str, needed: Mapping[str, ObjectUse], repository: Repository, store: Store
 ) -> Transport:
     """The transport to a remote that is to have these objects. Raises TransportError where there is none."""
-    top = _top_of(repository)
-    transport = choose_transport(url, store, lambda path: open_other_store(path, top))
-    if isinstance(transport, str):
-        raise _unreachable_error(remote, transport, needed)
-    return transport
+    try:
+        return open_remote(remote, url, repository, store, push=True)
+    except TransportError as error:
+        raise _unreachable_error(remote, error, needed) from None
 
 
 def push_objects(
@@ -109,14 +107,14 @@ def _top_of(repository: Repository) -> Path:
     return repository.worktree or repository.git_dir
 
 
-def _unreachable_error(remote: str, reason: str, needed: Mapping[str, ObjectUse]) -> TransportError:
+def _unreachable_error(remote: str, reason: ThetaError, needed: Mapping[str, ObjectUse]) -> TransportError:
     """The error of a push that needs objects where this release cannot put them."""
     paths = sorted({use.path for use in needed.values()})
     rest = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
     total = humanize_size(sum(object_sizes(needed).values()))
     return TransportError(
-        f"{remote}: {reason}; {pluralize(len(needed), 'object')}, {total}, stay here, "
+        f"{remote}: {reason.message}; {pluralize(len(needed), 'object')}, {total}, stay here, "
         f"of {', '.join(paths[:3])}{rest}. Nothing was pushed.",
-        hint="Push to a repository in a folder that both sides reach (a path, or file://). `git push --no-verify` "
-        "pushes the commits alone, which nobody can check out without these objects.",
+        hint=f"{reason.hint} `git push --no-verify` pushes the commits alone, which nobody can check out without these "
+        "objects.".lstrip(),
     )

@@ -18,7 +18,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import ClassVar, NamedTuple, Self
 
 from git_theta.errors import ThetaError
 from git_theta.store.inbox import Inbox
@@ -40,7 +40,14 @@ class Outcome(NamedTuple):
 
 
 class Transport(ABC):
-    """One remote, open while it is used: a context manager. Sizes are those that manifests say, in bytes."""
+    """One remote, open while it is used: a context manager. Sizes are those that manifests say, in bytes.
+
+    Attributes:
+        needs_pointers: whether the host deletes objects that no Git LFS pointer of the repository names; a push then
+            brings the pointers up to date as well.
+    """
+
+    needs_pointers: ClassVar[bool] = False
 
     @abstractmethod
     def lacking(self, objects: Mapping[str, int]) -> list[str]:

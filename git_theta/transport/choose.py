@@ -1,22 +1,79 @@
-"""Which transport a remote gets: decided from its URL alone, by Git's own rules."""
+"""Which transport a remote gets: decided from its URL and the person's configuration, by their letters alone.
+
+Nothing that lies in the worktree, and nothing that a host answers, changes it: weights never go elsewhere because a
+network failed, or because a repository holds a folder of a remote's name (L10).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
 
-from git_theta.store.base import Store
-from git_theta.transport.base import Transport
-from git_theta.transport.directory import DirectoryTransport
-from git_theta.transport.urls import local_path
+from git_theta.errors import TransportError
+from git_theta.transport.urls import local_path, url_scheme
 
-OpenDirectory = Callable[[str], Store | None]
-"""The store of the repository at a path, as Git finds it there; None where no repository is."""
+TransportName = Literal["directory", "lfs", "git", "bucket"]
+
+BUCKET_SCHEMES = frozenset(("s3", "gs", "az"))
+_LFS_SCHEMES = frozenset(("http", "https", "ssh", "git+ssh", "ssh+git"))
+_NAMED = ("lfs", "git")
+"""What ``theta.remote.NAME.transport`` may say."""
 
 
-def choose_transport(url: str, ours: Store, open_directory: OpenDirectory) -> Transport | str:
-    """The transport between a store of ours and the remote of that URL, or why there is none."""
-    path = local_path(url)
-    if path is None:
-        return "this release shares objects with directories only"
-    theirs = open_directory(path)
-    return DirectoryTransport(ours, theirs) if theirs else "no repository is there"
+class Choice(NamedTuple):
+    """The transport of a remote.
+
+    Attributes:
+        name: which one.
+        address: where that finds the remote: a path or file:// (directory), a Git LFS endpoint or a remote's own URL,
+            from which the endpoint follows (lfs), a URL for Git (git), a bucket and prefix (bucket).
+        reason: what decided: the key of the configuration, or "its URL".
+    """
+
+    name: TransportName
+    address: str
+    reason: str = "its URL"
+
+
+def choose_transport(name: str, url: str, settings: Mapping[str, str], *, push: bool) -> Choice:
+    """The transport of a remote. Raises TransportError where there is none, with what to do about it.
+
+    Args:
+        name: the remote's, as Git's configuration calls it; its URL where it has none.
+        url: where Git fetches from it, or pushes to it; insteadOf is applied.
+        settings: what ``vcs.remotes.read_transport_settings`` found.
+        push: whether objects are to be pushed: git-lfs has keys of their own for that.
+    """
+    ours = f"theta.remote.{name}."
+    if placed := settings.get(f"{ours}url"):
+        return _place_by_url(placed, f"{ours}url")
+    if named := settings.get(f"{ours}transport"):
+        if named not in _NAMED:
+            raise TransportError(f"{ours}transport is {named!r}", hint=f"It may be: {', '.join(_NAMED)}.")
+        return Choice("git" if named == "git" else "lfs", url, f"{ours}transport")
+    for key in _lfs_keys(name, push=push):
+        if endpoint := settings.get(key):
+            return Choice("lfs", endpoint, key)
+    return _place_by_url(url)
+
+
+def _lfs_keys(name: str, *, push: bool) -> tuple[str, ...]:
+    """Where git-lfs looks for an endpoint, first to last."""
+    every, own = ("lfs.url", f"remote.{name}.lfsurl")
+    return ("lfs.pushurl", every, f"remote.{name}.lfspushurl", own) if push else (every, own)
+
+
+def _place_by_url(url: str, reason: str = "its URL") -> Choice:
+    if local_path(url) is not None:
+        return Choice("directory", url, reason)
+    scheme = url_scheme(url)
+    if scheme in BUCKET_SCHEMES:
+        return Choice("bucket", url, reason)
+    if scheme in _LFS_SCHEMES:
+        return Choice("lfs", url, reason)
+    if scheme == "git":
+        return Choice("git", url, reason)
+    raise TransportError(
+        f"objects do not go through {scheme or 'such a URL'}",
+        hint="Say where they shall go, for example: git config theta.remote.NAME.url s3://BUCKET/PREFIX",
+    )

@@ -6,6 +6,8 @@ import re
 from urllib.parse import unquote
 
 _SCHEME = re.compile(r"([A-Za-z0-9+.-]+)://")
+_HELPER = re.compile(r"[A-Za-z0-9]+::")
+"""What names a program of its own, a remote helper (transport.c)."""
 
 
 def local_path(url: str) -> str | None:
@@ -22,6 +24,14 @@ def local_path(url: str) -> str | None:
         return unquote(f"/{path}".replace("%00", "%2500"), errors="surrogateescape")  # a path has no such byte
     colon, slash_at = url.find(":"), url.find("/")
     return url if url and (colon < 0 or 0 <= slash_at < colon) else None
+
+
+def url_scheme(url: str) -> str:
+    """The scheme of a URL in lower case; ``ssh`` for ``host:path``, "" for a path and for a remote helper."""
+    scheme = _SCHEME.match(url)
+    if scheme:
+        return scheme[1].lower()
+    return "" if _HELPER.match(url) or local_path(url) is not None else "ssh"
 
 
 def redact_url(url: str) -> str:

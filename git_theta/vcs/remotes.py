@@ -13,6 +13,9 @@ _SUFFIXES = ("/.git", "", ".git/.git", ".git")
 """What may be left out of a path to a repository, in the order in which Git tries them (enter_repo)."""
 
 
+_TRANSPORT_KEYS = r"^(lfs\.(push)?url|remote\..*\.lfs(push)?url|theta\.remote\..*\.(url|transport))$"
+
+
 def remote_urls() -> dict[str, str]:
     """Name to fetch URL of every remote, in the order of the configuration; url.*.insteadOf is applied."""
     try:
@@ -38,6 +41,19 @@ def fetch_sources() -> dict[str, str]:
 def push_urls(name: str) -> list[str]:
     """The URLs to which `git push` pushes for a remote; url.*.pushInsteadOf is applied. Raises GitError."""
     return os.fsdecode(git("remote", "get-url", "--push", "--all", name)).splitlines()
+
+
+def read_transport_settings() -> dict[str, str]:
+    """What the person configured about where objects go: full key to value, the last one of each.
+
+    These are git-lfs's ``lfs.url``, ``lfs.pushurl``, ``remote.NAME.lfsurl`` and ``remote.NAME.lfspushurl``, and our
+    ``theta.remote.NAME.url`` and ``theta.remote.NAME.transport``. A ``.lfsconfig`` in a repository is not read (L10).
+    """
+    try:
+        found = split_nul(git("config", "-z", "--get-regexp", _TRANSPORT_KEYS))
+    except GitError:  # none at all
+        return {}
+    return {key: value for key, _, value in (item.partition("\n") for item in found)}
 
 
 def find_directory_repository(path: str, top: Path) -> Repository | None:

@@ -147,7 +147,7 @@ def elsewhere(local: Sandbox, remote: Sandbox) -> Iterator[Sandbox]:
 def test_a_remote_that_is_no_directory_is_refused_with_the_reason(elsewhere: Sandbox, remote: Sandbox) -> None:
     done = elsewhere.git("push", "-q", "host", "main", check=False)
     assert done.returncode == 1
-    assert "theta: error: host: this release shares objects with directories only" in done.stderr
+    assert "theta: error: host: this release has no transport for lfs yet" in done.stderr
     assert "2 objects" in done.stderr
     assert "a.safetensors" in done.stderr
     assert "Nothing was pushed" in done.stderr

@@ -7,11 +7,7 @@ import subprocess
 
 import pytest
 
-from git_theta.store.base import Store
-from git_theta.store.memory import MemoryStore
-from git_theta.transport.choose import choose_transport
-from git_theta.transport.directory import DirectoryTransport
-from git_theta.transport.urls import local_path, redact_url
+from git_theta.transport.urls import local_path, redact_url, url_scheme
 from tests.sandbox import Sandbox
 
 URLS = (
@@ -34,17 +30,19 @@ def test_urls_are_read_as_git_reads_them(sandbox: Sandbox, monkeypatch: pytest.M
     assert None in found.values() and "/srv/R x" in found.values()
 
 
-def test_a_directory_gets_the_directory_transport() -> None:
-    opened: list[str] = []
-
-    def open_directory(path: str) -> Store | None:
-        opened.append(path)
-        return MemoryStore() if path == "/there" else None
-
-    assert isinstance(choose_transport("file:///there", MemoryStore(), open_directory), DirectoryTransport)
-    assert choose_transport("/gone", MemoryStore(), open_directory) == "no repository is there"
-    assert "directories only" in str(choose_transport("srv:R.git", MemoryStore(), open_directory))
-    assert opened == ["/there", "/gone"]
+@pytest.mark.parametrize(
+    ("url", "scheme"),
+    [
+        ("HTTPS://host/x", "https"),
+        ("me@host:path", "ssh"),
+        ("[::1]:x", "ssh"),
+        ("./srv:R.git", ""),
+        ("/srv/R", ""),
+        ("ext::sh -c x", ""),
+    ],
+)
+def test_what_has_no_scheme_is_ssh_a_path_or_a_helper(url: str, scheme: str) -> None:
+    assert url_scheme(url) == scheme
 
 
 @pytest.mark.parametrize(

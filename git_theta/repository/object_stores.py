@@ -1,0 +1,65 @@
+"""The store of a repository, opened: the one place that does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from git_theta.store.base import STORES, Store
+from git_theta.store.leftovers import sweep_temporaries
+from git_theta.store.local import LocalStore
+from git_theta.vcs import alternates, config
+from git_theta.vcs.discovery import Repository
+from git_theta.vcs.git import scrubbed_environment
+
+
+def open_store(repository: Repository) -> Store:
+    """The objects of the repository we are in, and of those that it borrows from.
+
+    What killed processes left is swept.
+    """
+    for folder in (repository.theta_dir, repository.theta_dir / "objects"):  # where those are on another file system
+        sweep_temporaries(folder / "tmp")
+    return _open_chain(repository.theta_dir, config.chosen_store(), alternates.alternates_of(repository).found)
+
+
+def open_other_store(path: str, top: Path) -> Store | None:
+    """The objects of the repository at a path, as its own configuration keeps them; None where there is none.
+
+    A relative path starts at ``top``.
+    """
+    from git_theta.vcs import remotes
+
+    other = remotes.find_directory_repository(path, top)
+    if other is None:
+        return None
+    borrowed = alternates.read_alternates(other.objects_dir).found
+    return _open_chain(other.theta_dir, _chosen_at(other.git_dir), borrowed)
+
+
+def _open_chain(theta: Path, chosen: str, borrowed: Iterable[Path]) -> Store:
+    """The store of a theta directory, and those beside the object directories that its repository borrows from."""
+    own = _open_named(chosen, theta)
+    # What was stored before another store was chosen is read as before.
+    lenders: list[Store] = [LocalStore(theta)] if chosen != LocalStore.name and (theta / "objects").is_dir() else []
+    lenders += [_open_named(_chosen_at(objects.parent), objects.parent / "theta") for objects in borrowed]
+    if not lenders:
+        return own
+    from git_theta.store.chain import StoreChain
+
+    return StoreChain(own, lenders)
+
+
+def _open_named(name: str, theta: Path) -> Store:
+    """The store of that name in a theta directory. Raises PluginError where none of that name is installed."""
+    kind = STORES.load_plugin(name)
+    if kind is LocalStore:
+        return kind.open(theta)
+    from git_theta.store.guarded_store import GuardedStore
+
+    return GuardedStore.open_named(name, theta)
+
+
+def _chosen_at(git_dir: Path) -> str:
+    """The store that another repository's configuration names."""
+    return config.chosen_store(cwd=git_dir, env=scrubbed_environment())

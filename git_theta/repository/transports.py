@@ -1,0 +1,39 @@
+"""The transport of a remote, chosen and opened."""
+
+from __future__ import annotations
+
+from git_theta.errors import TransportError
+from git_theta.repository.object_stores import open_other_store
+from git_theta.store.base import Store
+from git_theta.transport.base import Transport
+from git_theta.transport.choose import Choice, choose_transport
+from git_theta.transport.urls import local_path
+from git_theta.vcs import remotes
+from git_theta.vcs.discovery import Repository
+
+
+def open_remote(name: str, url: str, repository: Repository, store: Store, *, push: bool) -> Transport:
+    """The transport between a store of ours and a remote; close it. Raises TransportError where there is none.
+
+    Args:
+        name: the remote's, as Git's configuration calls it; its URL where it has none.
+        url: where Git fetches from it, or pushes to it.
+        repository: the one we are in.
+        store: ours.
+        push: whether objects are to be pushed.
+    """
+    choice = choose_transport(name, url, remotes.read_transport_settings(), push=push)
+    if choice.name == "directory":
+        return _open_directory(choice, repository, store)
+    raise TransportError(f"this release has no transport for {choice.name} yet")
+
+
+def _open_directory(choice: Choice, repository: Repository, store: Store) -> Transport:
+    from git_theta.transport.directory import DirectoryTransport
+
+    path = local_path(choice.address)
+    assert path is not None
+    theirs = open_other_store(path, repository.worktree or repository.git_dir)
+    if theirs is None:
+        raise TransportError("no repository is there")
+    return DirectoryTransport(store, theirs)

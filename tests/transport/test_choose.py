@@ -1,0 +1,66 @@
+"""Which transport a remote gets."""
+
+from __future__ import annotations
+
+import pytest
+
+from git_theta.errors import TransportError
+from git_theta.transport.choose import Choice, choose_transport
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("/srv/R.git", "directory"),
+        ("./srv:R.git", "directory"),
+        ("file:///srv/R.git", "directory"),
+        ("https://host/team/R.git", "lfs"),
+        ("http://host/R", "lfs"),
+        ("ssh://git@host/R.git", "lfs"),
+        ("git@host:team/R.git", "lfs"),
+        ("git://host/R.git", "git"),
+    ],
+)
+def test_a_url_decides(url: str, name: str) -> None:
+    for push in (False, True):
+        assert choose_transport("origin", url, {}, push=push) == Choice(name, url)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("url", ["ext::sh -c x", "hg::https://host/x", "ftp://host/x"])
+def test_what_none_of_ours_speaks_is_an_error_that_says_what_to_do(url: str) -> None:
+    with pytest.raises(TransportError) as caught:
+        choose_transport("origin", url, {}, push=True)
+    assert "theta.remote.NAME.url" in caught.value.hint
+
+
+def test_where_to_put_objects_can_be_said_for_a_remote() -> None:
+    settings = {"theta.remote.origin.url": "s3://models/team", "lfs.url": "https://lfs.host"}
+    found = choose_transport("origin", "git@host:R.git", settings, push=True)
+    assert found == Choice("bucket", "s3://models/team", "theta.remote.origin.url")
+    assert choose_transport("other", "git@host:R.git", settings, push=True).name == "lfs"
+
+
+def test_a_server_without_git_lfs_can_be_named() -> None:
+    settings = {"theta.remote.origin.transport": "git"}
+    assert choose_transport("origin", "git@host:R.git", settings, push=True).name == "git"
+    with pytest.raises(TransportError, match="'rsync'") as caught:
+        choose_transport("origin", "git@host:R.git", {"theta.remote.origin.transport": "rsync"}, push=True)
+    assert "lfs, git" in caught.value.hint
+
+
+def test_keys_of_git_lfs_win_over_any_url_in_its_own_order() -> None:
+    settings = {"remote.origin.lfsurl": "https://d", "remote.origin.lfspushurl": "https://c"}
+    assert choose_transport("origin", "/srv/R", settings, push=True) == Choice(
+        "lfs", "https://c", "remote.origin.lfspushurl"
+    )
+    assert choose_transport("origin", "/srv/R", settings, push=False).address == "https://d"
+    settings |= {"lfs.url": "https://b"}
+    assert [choose_transport("origin", "/srv/R", settings, push=push).address for push in (True, False)] == [
+        "https://b",
+        "https://b",
+    ]
+    settings |= {"lfs.pushurl": "https://a"}
+    assert [choose_transport("origin", "/srv/R", settings, push=push).address for push in (True, False)] == [
+        "https://a",
+        "https://b",
+    ]
