@@ -57,7 +57,7 @@ def push_with_progress(needed: dict[str, ObjectUse], remote: str, url: str, repo
     with (
         show_progress("Pushing objects", total, len(needed)) as meter,
         open_context(repository, boundary.warn) as context,
-        open_target(remote, url, needed, repository, context.store) as transport,
+        open_target(remote, url, needed, repository, context.store, boundary.warn) as transport,
     ):
         sent = push_objects(needed, transport, context, meter.finish_item)
     if sent.objects:

@@ -44,7 +44,7 @@ def open_context(
             warn=warn,
             staged_manifest=staged.take_manifest,
             staged_blob=staged.read_blob,
-            fetch=partial(_fetch, store, repository, progress),
+            fetch=partial(_fetch, store, repository, progress, warn),
             progress=progress,
             preferences=cache(partial(read_preferences, repository.worktree or repository.git_dir)),
         )
@@ -58,13 +58,19 @@ def conflicts_dir(repository: Repository) -> Path:
     return repository.git_dir / "theta" / "conflicts"
 
 
-def _fetch(store: Store, repository: Repository, progress: Progress, objects: Mapping[str, int]) -> list[str]:
+def _fetch(
+    store: Store,
+    repository: Repository,
+    progress: Progress,
+    warn: Callable[[str], None],
+    objects: Mapping[str, int],
+) -> list[str]:
     from git_theta.repository.object_fetch import fetch_objects
     from git_theta.repository.transports import open_remote
     from git_theta.store.inbox import Inbox
 
     def open_source(name: str, url: str) -> Transport:
-        return open_remote(name, url, repository, store, push=False)
+        return open_remote(name, url, repository, store, push=False, tell=warn)
 
     inbox = Inbox(store, repository.theta_dir)
     with progress.show_work("Fetching objects", sum(objects.values()), len(objects)):

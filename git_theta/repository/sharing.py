@@ -36,11 +36,19 @@ def refs_there(url: str, repository: Repository) -> list[str] | None:
 
 
 def open_target(
-    remote: str, url: str, needed: Mapping[str, ObjectUse], repository: Repository, store: Store
+    remote: str,
+    url: str,
+    needed: Mapping[str, ObjectUse],
+    repository: Repository,
+    store: Store,
+    tell: Callable[[str], None],
 ) -> Transport:
-    """The transport to a remote that is to have these objects. Raises TransportError where there is none."""
+    """The transport to a remote that is to have these objects. Raises TransportError where there is none.
+
+    ``tell`` says one thing to the person.
+    """
     try:
-        return open_remote(remote, url, repository, store, push=True)
+        return open_remote(remote, url, repository, store, push=True, tell=tell)
     except TransportError as error:
         raise _unreachable_error(remote, error, needed) from None
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from git_theta.errors import TransportError
 from git_theta.repository.object_stores import open_other_store
 from git_theta.store.base import Store
@@ -12,7 +14,18 @@ from git_theta.vcs import remotes
 from git_theta.vcs.discovery import Repository
 
 
-def open_remote(name: str, url: str, repository: Repository, store: Store, *, push: bool) -> Transport:
+def _say_nothing(_: str) -> None: ...
+
+
+def open_remote(
+    name: str,
+    url: str,
+    repository: Repository,
+    store: Store,
+    *,
+    push: bool,
+    tell: Callable[[str], None] = _say_nothing,
+) -> Transport:
     """The transport between a store of ours and a remote; close it. Raises TransportError where there is none.
 
     Args:
@@ -21,10 +34,14 @@ def open_remote(name: str, url: str, repository: Repository, store: Store, *, pu
         repository: the one we are in.
         store: ours.
         push: whether objects are to be pushed.
+        tell: says one thing to the person, such as that a host is silent.
     """
-    choice = choose_transport(name, url, remotes.read_transport_settings(), push=push)
+    settings = remotes.read_transport_settings()
+    choice = choose_transport(name, url, settings, push=push)
     if choice.name == "directory":
         return _open_directory(choice, repository, store)
+    if choice.name == "lfs":
+        return _open_lfs(name, choice, repository, store, settings, tell, push=push)
     raise TransportError(f"this release has no transport for {choice.name} yet")
 
 
@@ -37,3 +54,35 @@ def _open_directory(choice: Choice, repository: Repository, store: Store) -> Tra
     if theirs is None:
         raise TransportError("no repository is there")
     return DirectoryTransport(store, theirs)
+
+
+def _open_lfs(
+    name: str,
+    choice: Choice,
+    repository: Repository,
+    store: Store,
+    settings: Mapping[str, str],
+    tell: Callable[[str], None],
+    *,
+    push: bool,
+) -> Transport:
+    from git_theta.transport.lfs.endpoint import endpoint_of, require_agreement
+    from git_theta.transport.lfs.lfs_transport import LfsTransport
+
+    if local_path(choice.address) is not None:
+        return _open_lfs_directory(choice.address, repository, store)
+    endpoint = endpoint_of(choice)
+    require_agreement(name, choice, endpoint, remotes.read_lfsconfig(repository), push=push)
+    ask = push or name == remotes.own_remote()  # strangers get no password
+    return LfsTransport(endpoint, repository, store, settings, tell, ask=ask)
+
+
+def _open_lfs_directory(address: str, repository: Repository, store: Store) -> Transport:
+    from git_theta.store.local import LocalStore
+    from git_theta.transport.lfs.lfs_directory import LfsDirectoryTransport
+
+    path = local_path(address)
+    found = remotes.find_directory_repository(path or "", repository.worktree or repository.git_dir)
+    if found is None:
+        raise TransportError("no repository is there")
+    return LfsDirectoryTransport(store, LocalStore(found.common_dir / "lfs"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import time
 from pathlib import Path
 
@@ -20,14 +21,18 @@ _TEMPORARY = re.compile(rf"({re.escape(HIDDEN_PREFIX)})?(\d{{1,10}})-[0-9a-f]+\Z
 def sweep_temporaries(folder: Path, *, shared: bool = False) -> None:
     """Remove our temporary files that killed processes left in ``folder``: they may be as large as checkpoints.
 
-    ``shared``: files of others stand there too, and ours are those whose names say so.
+    Folders that are called so go with what is in them. ``shared``: files of others stand there too, and ours are those
+    whose names say so; folders stay.
     """
     with contextlib.suppress(OSError):  # there is none, or another process is at it too
         for file in folder.iterdir():
             named = _TEMPORARY.match(file.name)
             ours = not shared or (named and named[1])
-            if ours and _is_abandoned(file, int(named[2]) if named else None) and file.is_file():
-                file.unlink()
+            if ours and _is_abandoned(file, int(named[2]) if named else None):
+                if file.is_file():
+                    file.unlink()
+                elif named and not shared and not file.is_symlink():
+                    shutil.rmtree(file, ignore_errors=True)
 
 
 def sweep_older(folder: Path, seconds: float) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -24,7 +25,7 @@ CONTENTS = [b"", b"one", *(noise_bytes(90_000 + seed, seed) for seed in range(6)
 OBJECTS = {hashlib.sha256(content).hexdigest(): content for content in CONTENTS}
 """Objects of a usual transfer, an empty one among them."""
 SIZES = {oid: len(content) for oid, content in OBJECTS.items()}
-OID, *OTHERS = sorted(OBJECTS, key=SIZES.__getitem__, reverse=True)
+OID = max(OBJECTS, key=SIZES.__getitem__)
 CONTENT = OBJECTS[OID]
 DAMAGED = {"flipped": CONTENT[::-1], "cut": CONTENT[:-1], "longer": CONTENT + b"more"}
 ABSENT = hashlib.sha256(b"on neither side").hexdigest()
@@ -35,7 +36,12 @@ class TransportLaws(ABC):
 
     Every law is tried with a store of ours that keeps files, and with one that keeps none. ``folder`` is a directory
     that stands for one remote, which is made when it is first asked for.
+
+    Attributes:
+        moves_empty: whether the remote is given the empty object; it need not be, since everybody knows its bytes.
     """
+
+    moves_empty: ClassVar[bool] = True
 
     @abstractmethod
     def open_transport(self, folder: Path, ours: Store) -> Transport:
@@ -52,6 +58,21 @@ class TransportLaws(ABC):
     @abstractmethod
     def losing(self, folder: Path) -> AbstractContextManager[object]:
         """Whatever is sent to the remote in this block is taken without an error, and not kept."""
+
+    @property
+    def objects(self) -> Mapping[str, bytes]:
+        """What is moved."""
+        return {oid: content for oid, content in OBJECTS.items() if content or self.moves_empty}
+
+    @property
+    def others(self) -> Mapping[str, bytes]:
+        """The same without OID."""
+        return {oid: content for oid, content in self.objects.items() if oid != OID}
+
+    @property
+    def sizes(self) -> Mapping[str, int]:
+        """Their sizes, in bytes."""
+        return {oid: len(content) for oid, content in self.objects.items()}
 
     @pytest.fixture
     def remote(self, tmp_path: Path) -> Path:
@@ -75,25 +96,25 @@ class TransportLaws(ABC):
     def test_push_puts_the_objects_on_the_remote(self, remote: Path, ours: Store) -> None:
         _fill(ours)
         with self.open_transport(remote, ours) as transport:
-            assert sorted(transport.lacking(SIZES)) == sorted(OBJECTS)
-            assert sorted(transport.push(SIZES)) == sorted(Outcome(oid, size) for oid, size in SIZES.items())
-            assert transport.lacking(SIZES) == []
-        assert self.raw_contents(remote) == OBJECTS
+            assert sorted(transport.lacking(self.sizes)) == sorted(self.objects)
+            assert sorted(transport.push(self.sizes)) == sorted(Outcome(oid, size) for oid, size in self.sizes.items())
+            assert transport.lacking(self.sizes) == []
+        assert self.raw_contents(remote) == self.objects
 
     def test_push_is_idempotent(self, remote: Path, ours: Store) -> None:
         _fill(ours)
-        for moved in (sum(SIZES.values()), 0):
+        for moved in (sum(self.sizes.values()), 0):
             with self.open_transport(remote, ours) as transport:
-                done = list(transport.push(SIZES))
+                done = list(transport.push(self.sizes))
             assert (sum(one.size for one in done), [one for one in done if one.error]) == (moved, [])
-            assert self.raw_contents(remote) == OBJECTS
+            assert self.raw_contents(remote) == self.objects
 
     def test_push_goes_on_after_an_object_that_is_not_here(self, remote: Path, ours: Store) -> None:
         _fill(ours)
         with self.open_transport(remote, ours) as transport:
-            errors = _errors_of(transport.push({ABSENT: 5, **SIZES}))
+            errors = _errors_of(transport.push({ABSENT: 5, **self.sizes}))
         assert {oid: type(error) for oid, error in errors.items()} == {ABSENT: MissingObject}
-        assert self.raw_contents(remote) == OBJECTS
+        assert self.raw_contents(remote) == self.objects
 
     @pytest.mark.parametrize(
         "damaged", [CONTENT[::-1], CONTENT[:-1], CONTENT + b"more"], ids=["flipped", "cut", "more"]
@@ -102,9 +123,9 @@ class TransportLaws(ABC):
         _fill(ours)
         _damage(ours, OID, damaged)
         with self.open_transport(remote, ours) as transport:
-            errors = _errors_of(transport.push(SIZES))
+            errors = _errors_of(transport.push(self.sizes))
         assert {oid: type(error) for oid, error in errors.items()} == {OID: CorruptObject}
-        assert self.raw_contents(remote) == {oid: OBJECTS[oid] for oid in OTHERS}
+        assert self.raw_contents(remote) == self.others
 
     def test_a_wrong_size_is_an_error(self, remote: Path, ours: Store) -> None:
         _fill(ours)
@@ -116,68 +137,68 @@ class TransportLaws(ABC):
     def test_l7_push_looks_whether_it_arrived(self, remote: Path, ours: Store) -> None:
         _fill(ours)
         with self.open_transport(remote, ours) as transport, self.losing(remote):
-            errors = _errors_of(transport.push(SIZES))
-        assert {oid: type(error) for oid, error in errors.items()} == dict.fromkeys(OBJECTS, TransportError)
+            errors = _errors_of(transport.push(self.sizes))
+        assert {oid: type(error) for oid, error in errors.items()} == dict.fromkeys(self.objects, TransportError)
         with self.open_transport(remote, ours) as transport:
-            assert _errors_of(transport.push(SIZES)) == {}
-        assert self.raw_contents(remote) == OBJECTS
+            assert _errors_of(transport.push(self.sizes)) == {}
+        assert self.raw_contents(remote) == self.objects
 
     def test_push_replaces_what_was_cut_off(self, remote: Path, ours: Store) -> None:
         _fill(ours)
         self.raw_put(remote, OID, CONTENT[:1000])
         with self.open_transport(remote, ours) as transport:
-            assert transport.lacking({OID: SIZES[OID]}) == [OID]
-            assert list(transport.push({OID: SIZES[OID]})) == [Outcome(OID, SIZES[OID])]
+            assert transport.lacking({OID: self.sizes[OID]}) == [OID]
+            assert list(transport.push({OID: self.sizes[OID]})) == [Outcome(OID, self.sizes[OID])]
         assert self.raw_contents(remote)[OID] == CONTENT
 
     def test_an_interrupted_push_leaves_nothing_half(self, remote: Path, ours: Store) -> None:
         _fill(ours)
         with self.open_transport(remote, ours) as transport:
-            outcomes = transport.push(SIZES)
+            outcomes = transport.push(self.sizes)
             first = next(outcomes)
             _close(outcomes)
         there = self.raw_contents(remote)
         assert first.oid in there
-        assert there.items() <= OBJECTS.items()
+        assert there.items() <= self.objects.items()
         with self.open_transport(remote, ours) as transport:
-            assert _errors_of(transport.push(SIZES)) == {}
-        assert self.raw_contents(remote) == OBJECTS
+            assert _errors_of(transport.push(self.sizes)) == {}
+        assert self.raw_contents(remote) == self.objects
 
     def test_clients_may_push_at_the_same_time(self, remote: Path, ours: Store) -> None:
         _fill(ours)
 
         def push(number: int) -> Mapping[str, object]:
             with self.open_transport(remote, ours) as transport:
-                return _errors_of(transport.push(SIZES if number % 2 else dict(reversed(SIZES.items()))))
+                return _errors_of(transport.push(self.sizes if number % 2 else dict(reversed([*self.sizes.items()]))))
 
         with ThreadPoolExecutor(6) as pool:
             assert list(pool.map(push, range(6))) == [{}] * 6
-        assert self.raw_contents(remote) == OBJECTS
+        assert self.raw_contents(remote) == self.objects
 
     # Fetch
 
     def test_fetch_brings_the_objects(self, remote: Path, ours: Store, inbox: Inbox, tmp_path: Path) -> None:
         self._fill_remote(remote)
         with self.open_transport(remote, ours) as transport:
-            done = list(transport.fetch(SIZES, inbox))
-        assert sorted(done) == sorted(Outcome(oid, size) for oid, size in SIZES.items())
-        assert _contents_of(ours) == OBJECTS
+            done = list(transport.fetch(self.sizes, inbox))
+        assert sorted(done) == sorted(Outcome(oid, size) for oid, size in self.sizes.items())
+        assert _contents_of(ours) == self.objects
         assert _partials_in(tmp_path) == []
 
     def test_fetch_is_idempotent(self, remote: Path, ours: Store, inbox: Inbox) -> None:
         self._fill_remote(remote)
-        for moved in (sum(SIZES.values()), 0):
+        for moved in (sum(self.sizes.values()), 0):
             with self.open_transport(remote, ours) as transport:
-                done = list(transport.fetch(SIZES, inbox))
+                done = list(transport.fetch(self.sizes, inbox))
             assert (sum(one.size for one in done), [one for one in done if one.error]) == (moved, [])
-            assert _contents_of(ours) == OBJECTS
+            assert _contents_of(ours) == self.objects
 
     def test_fetch_goes_on_after_an_object_that_is_not_there(self, remote: Path, ours: Store, inbox: Inbox) -> None:
         self._fill_remote(remote)
         with self.open_transport(remote, ours) as transport:
-            errors = _errors_of(transport.fetch({ABSENT: 5, **SIZES}, inbox))
+            errors = _errors_of(transport.fetch({ABSENT: 5, **self.sizes}, inbox))
         assert {oid: type(error) for oid, error in errors.items()} == {ABSENT: MissingObject}
-        assert _contents_of(ours) == OBJECTS
+        assert _contents_of(ours) == self.objects
 
     @pytest.mark.parametrize(
         "damaged", [CONTENT[::-1], CONTENT[:-1], CONTENT + b"more"], ids=["flipped", "cut", "more"]
@@ -188,9 +209,9 @@ class TransportLaws(ABC):
         self._fill_remote(remote, {OID: damaged})
         for _ in range(2):
             with self.open_transport(remote, ours) as transport:
-                errors = _errors_of(transport.fetch(SIZES, inbox))
+                errors = _errors_of(transport.fetch(self.sizes, inbox))
             assert {oid: type(error) for oid, error in errors.items()} == {OID: CorruptObject}
-            assert _contents_of(ours) == {oid: OBJECTS[oid] for oid in OTHERS}
+            assert _contents_of(ours) == self.others
             assert _partials_in(tmp_path) == []
 
     def test_fetch_of_a_wrong_size_is_an_error(self, remote: Path, ours: Store, inbox: Inbox) -> None:
@@ -204,15 +225,15 @@ class TransportLaws(ABC):
     def test_an_interrupted_fetch_leaves_nothing_half(self, remote: Path, ours: Store, inbox: Inbox) -> None:
         self._fill_remote(remote)
         with self.open_transport(remote, ours) as transport:
-            outcomes = transport.fetch(SIZES, inbox)
+            outcomes = transport.fetch(self.sizes, inbox)
             first = next(outcomes)
             _close(outcomes)
         here = _contents_of(ours)
         assert first.oid in here
-        assert here.items() <= OBJECTS.items()
+        assert here.items() <= self.objects.items()
         with self.open_transport(remote, ours) as transport:
-            assert _errors_of(transport.fetch(SIZES, inbox)) == {}
-        assert _contents_of(ours) == OBJECTS
+            assert _errors_of(transport.fetch(self.sizes, inbox)) == {}
+        assert _contents_of(ours) == self.objects
 
     @pytest.mark.parametrize("earlier", [CONTENT[:1000], b"somebody else's bytes"], ids=["begun", "wrong"])
     def test_what_an_earlier_try_left_is_used_or_dropped(
@@ -228,8 +249,8 @@ class TransportLaws(ABC):
             inbox.fill(OID, len(CONTENT), breaking)
         assert not ours.has(OID)
         with self.open_transport(remote, ours) as transport:
-            assert _errors_of(transport.fetch(SIZES, inbox)) == {}
-        assert _contents_of(ours) == OBJECTS
+            assert _errors_of(transport.fetch(self.sizes, inbox)) == {}
+        assert _contents_of(ours) == self.objects
         assert _partials_in(tmp_path) == []
 
     def test_clients_may_fetch_at_the_same_time(self, remote: Path, ours: Store, tmp_path: Path) -> None:
@@ -237,11 +258,11 @@ class TransportLaws(ABC):
 
         def fetch(_: int) -> Mapping[str, object]:
             with self.open_transport(remote, ours) as transport:
-                return _errors_of(transport.fetch(SIZES, Inbox(ours, tmp_path / "ours")))
+                return _errors_of(transport.fetch(self.sizes, Inbox(ours, tmp_path / "ours")))
 
         with ThreadPoolExecutor(6) as pool:
             assert list(pool.map(fetch, range(6))) == [{}] * 6
-        assert _contents_of(ours) == OBJECTS
+        assert _contents_of(ours) == self.objects
         assert _partials_in(tmp_path) == []
 
     # Both
@@ -258,7 +279,7 @@ class TransportLaws(ABC):
                     list(ask({text: 3}))
 
     def _fill_remote(self, remote: Path, instead: Mapping[str, bytes] | None = None) -> None:
-        for oid, content in {**OBJECTS, **(instead or {})}.items():
+        for oid, content in {**self.objects, **(instead or {})}.items():
             self.raw_put(remote, oid, content)
 
 

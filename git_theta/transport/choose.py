@@ -50,14 +50,17 @@ def choose_transport(name: str, url: str, settings: Mapping[str, str], *, push: 
     if named := settings.get(f"{ours}transport"):
         if named not in _NAMED:
             raise TransportError(f"{ours}transport is {named!r}", hint=f"It may be: {', '.join(_NAMED)}.")
-        return Choice("git" if named == "git" else "lfs", url, f"{ours}transport")
-    for key in _lfs_keys(name, push=push):
-        if endpoint := settings.get(key):
-            return Choice("lfs", endpoint, key)
-    return _place_by_url(url)
+        endpoint = _named_endpoint(name, settings, push=push) if named == "lfs" else None
+        return endpoint or Choice("git" if named == "git" else "lfs", url, f"{ours}transport")
+    return _named_endpoint(name, settings, push=push) or _place_by_url(url)
 
 
-def _lfs_keys(name: str, *, push: bool) -> tuple[str, ...]:
+def _named_endpoint(name: str, settings: Mapping[str, str], *, push: bool) -> Choice | None:
+    """The server that a key of git-lfs names."""
+    return next((Choice("lfs", settings[key], key) for key in lfs_keys(name, push=push) if settings.get(key)), None)
+
+
+def lfs_keys(name: str, *, push: bool) -> tuple[str, ...]:
     """Where git-lfs looks for an endpoint, first to last."""
     every, own = ("lfs.url", f"remote.{name}.lfsurl")
     return ("lfs.pushurl", every, f"remote.{name}.lfspushurl", own) if push else (every, own)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -38,6 +39,13 @@ def fetch_sources() -> dict[str, str]:
     return {own: urls.get(own, own)} | urls
 
 
+def own_remote() -> str:
+    """The remote that Git pulls from when none is named: the branch's, or the only one, or ``origin``."""
+    named = _branch_remote()
+    names = list(remote_urls())
+    return named or (names[0] if len(names) == 1 else "origin")
+
+
 def push_urls(name: str) -> list[str]:
     """The URLs to which `git push` pushes for a remote; url.*.pushInsteadOf is applied. Raises GitError."""
     return os.fsdecode(git("remote", "get-url", "--push", "--all", name)).splitlines()
@@ -50,10 +58,28 @@ def read_transport_settings() -> dict[str, str]:
     ``theta.remote.NAME.url`` and ``theta.remote.NAME.transport``. A ``.lfsconfig`` in a repository is not read (L10).
     """
     try:
-        found = split_nul(git("config", "-z", "--get-regexp", _TRANSPORT_KEYS))
+        return _parse_settings(git("config", "-z", "--get-regexp", _TRANSPORT_KEYS))
     except GitError:  # none at all
         return {}
-    return {key: value for key, _, value in (item.partition("\n") for item in found)}
+
+
+def _parse_settings(listing: bytes) -> dict[str, str]:
+    return {key: value for key, _, value in (item.partition("\n") for item in split_nul(listing))}
+
+
+def read_lfsconfig(repository: Repository) -> dict[str, str]:
+    """What a repository itself says about where objects go: its ``.lfsconfig``, as :func:`read_transport_settings`.
+
+    git-lfs takes the file in the worktree, or else the index's, or else that of HEAD.
+    """
+    top = repository.worktree or repository.git_dir
+    sources = [["--blob", ":.lfsconfig"], ["--blob", "HEAD:.lfsconfig"]]
+    if repository.worktree and (repository.worktree / ".lfsconfig").is_file():
+        sources = [["--file", ".lfsconfig"]]
+    for source in sources:
+        with contextlib.suppress(GitError):  # there is none, or it says nothing about it
+            return _parse_settings(git("config", "-z", *source, "--get-regexp", _TRANSPORT_KEYS, cwd=top))
+    return {}
 
 
 def find_directory_repository(path: str, top: Path) -> Repository | None:

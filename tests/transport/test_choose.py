@@ -43,6 +43,8 @@ def test_where_to_put_objects_can_be_said_for_a_remote() -> None:
 def test_a_server_without_git_lfs_can_be_named() -> None:
     settings = {"theta.remote.origin.transport": "git"}
     assert choose_transport("origin", "git@host:R.git", settings, push=True).name == "git"
+    settings = {"theta.remote.origin.transport": "lfs", "lfs.url": "https://lfs.host"}
+    assert choose_transport("origin", "/srv/R", settings, push=True) == Choice("lfs", "https://lfs.host", "lfs.url")
     with pytest.raises(TransportError, match="'rsync'") as caught:
         choose_transport("origin", "git@host:R.git", {"theta.remote.origin.transport": "rsync"}, push=True)
     assert "lfs, git" in caught.value.hint

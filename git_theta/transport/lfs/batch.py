@@ -1,0 +1,235 @@
+"""The batch client: it asks a Git LFS server what it has, and moves nothing."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import http.client
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from git_theta.errors import TransportError
+from git_theta.transport.lfs.endpoint import Endpoint
+from git_theta.transport.lfs.http_exchange import Reply, build_opener, post
+from git_theta.transport.lfs.patience import Patience, SilenceClock, run_bounded
+from git_theta.transport.lfs.ssh_login import CannotAsk, log_in
+from git_theta.transport.urls import redact_url
+from git_theta.vcs.credentials import Credential, approve_credential, fill_credential, reject_credential
+from git_theta.vcs.http_settings import read_http_settings
+from git_theta.words import shorten_text
+
+PER_REQUEST = 100
+"""Objects of one request: what GitHub and others allow."""
+_MEDIA_TYPE = "application/vnd.git-lfs+json"
+_TRIES, _BUSY_TRIES = 3, 6
+"""How often a host is asked that has failed, or that asks us to wait."""
+_LONGEST_WAIT = 120
+"""Seconds that a host may ask us to wait."""
+_HINTS = {
+    403: "See whether you may do this there.",
+    404: "See its URL. A server without Git LFS takes objects too: git config theta.remote.NAME.transport git",
+}
+
+
+class Presence(NamedTuple):
+    """What a server says of one object.
+
+    Attributes:
+        size: its bytes there; None where it is not there, or cannot be had.
+        reason: why not, in the server's words; "" where it is there.
+    """
+
+    size: int | None
+    reason: str = ""
+
+
+class BatchClient:
+    """Asks one server.
+
+    Args:
+        endpoint: which.
+        tell: says one thing to the person.
+        ask: whether the person may be asked for a password.
+        patience: how long the server may be silent.
+
+    Attributes:
+        accepted: what Git or the person gave, and the server took; None where it wanted nothing, or has it otherwise.
+    """
+
+    def __init__(self, endpoint: Endpoint, tell: Callable[[str], None], *, ask: bool, patience: Patience) -> None:
+        self._endpoint = endpoint
+        self._tell = tell
+        self._ask = ask
+        self._patience = patience
+        self._host = urlsplit(endpoint.source).hostname or endpoint.url.split("/")[2].rpartition("@")[2]
+        self._credential: Credential | None = None
+        self.accepted: Credential | None = None
+        self._url = ""
+        self._headers: dict[str, str] = {}
+
+    def look_up(self, objects: Mapping[str, int]) -> dict[str, Presence]:
+        """What the server says of objects (oid to size) to somebody who wants to download them.
+
+        Raises CannotAsk where it lets git-lfs in, perhaps, but not us; TransportError for what else goes wrong.
+        """
+        found: dict[str, Presence] = {}
+        for chunk in _chunks(objects):
+            found |= self._look_up_some(chunk)
+        return found
+
+    def _look_up_some(self, objects: Mapping[str, int]) -> dict[str, Presence]:
+        question = {
+            "operation": "download",
+            "transfers": ["basic"],
+            "objects": [{"oid": oid, "size": size} for oid, size in objects.items()],
+            "hash_algo": "sha256",
+        }
+        answer = _parse(self._post(json.dumps(question).encode()), self._host)
+        told = {str(one.get("oid")): one for one in answer}
+        return {oid: _presence_of(told.get(oid, {}), size) for oid, size in objects.items()}
+
+    def _post(self, body: bytes) -> Reply:
+        """The answer to a batch request, after what had to be done to get one."""
+        if not self._url:
+            self._prepare()
+        refused = 0
+        for number in range(_BUSY_TRIES):
+            reply = self._exchange(body)
+            if reply.status == 200:
+                self._keep_credential()
+                return reply
+            if reply.status == 401 and refused < 2:
+                refused += 1
+                self._log_in(reply)
+                continue
+            if not self._waits(reply, number):
+                break
+        raise _describe_refusal(self._host, redact_url(self._url), reply)
+
+    def _prepare(self) -> None:
+        """Find out where and as whom to ask."""
+        endpoint = self._endpoint
+        url = endpoint.url
+        if endpoint.ssh:
+            leave = log_in(endpoint.ssh, SilenceClock(self._host, self._patience, self._tell), ask=self._ask)
+            url = leave.href or url
+            self._headers.update(leave.headers)
+        settings = read_http_settings(url)
+        self._opener = build_opener(settings)
+        self._headers = {**settings.headers, **self._headers}
+        own = Credential.of_url(url)
+        if own:
+            self._use(own)
+        parts = urlsplit(url)
+        self._url = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl().rstrip("/") + "/objects/batch"
+
+    def _exchange(self, body: bytes) -> Reply:
+        headers = {"Accept": _MEDIA_TYPE, "Content-Type": _MEDIA_TYPE, "User-Agent": "git-theta", **self._headers}
+        clock = SilenceClock(self._host, self._patience, self._tell)
+        for pause in (self._patience.pause, None):
+            try:
+                return run_bounded(
+                    lambda: post(self._opener, self._url, body, headers, self._patience.give_up_after), clock
+                )
+            except (OSError, http.client.HTTPException) as error:
+                if pause is None:
+                    raise TransportError(
+                        f"{self._host} cannot be asked: {getattr(error, 'reason', None) or error}",
+                        hint="See whether the network is up, and what `git config --get-regexp '^http'` says.",
+                    ) from error
+                time.sleep(pause)
+        raise AssertionError("unreachable")
+
+    def _waits(self, reply: Reply, number: int) -> bool:
+        """Wait, where to ask again may help; whether it may."""
+        if reply.status == 429:
+            wait = _retry_after(reply) or self._patience.pause * 2**number
+            if wait > _LONGEST_WAIT:
+                return False
+            if wait >= self._patience.tell_after:
+                self._tell(f"{self._host} asks us to wait {wait:.0f} s")
+        elif reply.status in (500, 502, 503, 504) and number + 1 < _TRIES:
+            wait = self._patience.pause * 2**number
+        else:
+            return False
+        time.sleep(wait)
+        return True
+
+    # Credentials
+
+    def _log_in(self, reply: Reply) -> None:
+        """Find a user and password, which the server wants. Raises CannotAsk where there are none that it takes."""
+        if self._credential:
+            reject_credential(self._credential)
+            self._credential = None
+        elif not self._endpoint.ssh:
+            self._credential = fill_credential(self._credential_url(), ask=self._ask)
+        if not self._credential:
+            raise CannotAsk(
+                f"{self._host} wants a user and password: {_message_of(reply)}",
+                hint="See whether you may use this remote; `git credential` keeps passwords: git help credentials",
+            )
+        self._use(self._credential)
+
+    def _use(self, credential: Credential) -> None:
+        text = base64.b64encode(f"{credential.username}:{credential.password}".encode()).decode()
+        self._headers["Authorization"] = f"Basic {text}"
+
+    def _keep_credential(self) -> None:
+        if self._credential:
+            approve_credential(self._credential)
+            self.accepted, self._credential = self._credential, None
+
+    def _credential_url(self) -> str:
+        """What credentials are filed under: the Git repository's URL where it is on the same host."""
+        return self._endpoint.source if self._endpoint.derived else self._endpoint.url
+
+
+def _chunks(objects: Mapping[str, int]) -> Iterator[dict[str, int]]:
+    items = iter(objects.items())
+    while chunk := dict(islice(items, PER_REQUEST)):
+        yield chunk
+
+
+def _parse(reply: Reply, host: str) -> list[Mapping[str, object]]:
+    with contextlib.suppress(ValueError, RecursionError, KeyError, TypeError, AttributeError):
+        objects = json.loads(reply.body)["objects"]
+        if all(isinstance(one, dict) for one in objects):
+            return list(objects)
+    raise TransportError(
+        f"{host} does not answer as a Git LFS server does", hint="See its URL: git config --get-regexp 'lfs.*url'"
+    )
+
+
+def _presence_of(told: Mapping[str, object], size: int) -> Presence:
+    error, actions = told.get("error"), told.get("actions")
+    if isinstance(error, dict):
+        return Presence(None, shorten_text(f"{error.get('message', 'refused')} ({error.get('code', '?')})"))
+    if not isinstance(actions, dict) or "download" not in actions:
+        return Presence(None, "the server offers no download of it")
+    there = told.get("size")
+    return Presence(there if isinstance(there, int) else size)
+
+
+def _retry_after(reply: Reply) -> float:
+    """Seconds that the server asks us to wait; 0 where it does not say."""
+    text = reply.headers.get("retry-after", "")
+    return float(text) if text.isdecimal() else 0
+
+
+def _message_of(reply: Reply) -> str:
+    with contextlib.suppress(ValueError, RecursionError, AttributeError):
+        message = json.loads(reply.body).get("message")
+        if isinstance(message, str) and message:
+            return shorten_text(message)
+    return http.client.responses.get(reply.status, "no reason given")
+
+
+def _describe_refusal(host: str, url: str, reply: Reply) -> TransportError:
+    kind = CannotAsk if reply.status == 401 else TransportError
+    hint = _HINTS.get(reply.status, "Try again later." if reply.status >= 429 else "")
+    return kind(f"{host} answered {reply.status} at {url}: {_message_of(reply)}", hint=hint)

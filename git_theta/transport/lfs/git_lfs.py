@@ -1,0 +1,140 @@
+"""git-lfs, the program: run in a scratch repository, watched, and ended when its host is silent."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import subprocess
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import IO
+
+from git_theta.errors import TransportError
+from git_theta.transport.lfs.lfs_scratch import LfsScratch
+from git_theta.transport.lfs.patience import SilenceClock
+from git_theta.vcs.git import open_scratch
+from git_theta.vcs.scratch_git_dir import scratch_environment
+from git_theta.words import shorten_text
+
+_INSTALL_HINT = (
+    "Install it: `apt install git-lfs`, `brew install git-lfs`, or https://git-lfs.com. Without it, "
+    "`git config theta.remote.NAME.transport git` puts objects into the repository itself."
+)
+_VERSION = re.compile(r"git-lfs/(\d+)\.(\d+)")
+_READS_IDS = (3, 3)
+"""The first release whose ``push --object-id`` reads ids from its standard input."""
+_SETTINGS = {
+    "lfs.locksverify": "false",  # of files, which objects are none of
+    "lfs.allowincompletepush": "false",
+    "lfs.fetchinclude": "",
+    "lfs.fetchexclude": "",
+    "lfs.fetchrecentalways": "false",
+}
+_POLL_SECONDS = 0.05
+_PASSWORD = re.compile(r"(://)[^/@\s]+@")
+_LONGEST = 300
+"""Letters of git-lfs's words that are shown."""
+
+
+class GitLfs:
+    """git-lfs in one scratch repository.
+
+    Args:
+        scratch: where it works.
+        clock: tells, and gives up.
+        extra: variables for it, and for what it starts.
+        ask: whether the person may be asked for passwords.
+
+    Attributes:
+        words: what it said when it failed the last time it ran; "" where it did not fail.
+    """
+
+    def __init__(self, scratch: LfsScratch, clock: SilenceClock, extra: Mapping[str, str], *, ask: bool) -> None:
+        self._scratch, self._clock, self._ask, self._extra = scratch, clock, ask, extra
+        self._version = _find_version()
+        self.words = ""
+
+    def push(self, oids: Sequence[str]) -> str:
+        """Send objects that the scratch repository offers; its words."""
+        by_input = self._version >= _READS_IDS
+        arguments = ["push", "--object-id", self._scratch.remote, *(["--stdin"] if by_input else oids)]
+        for _ in self._run(arguments, "\n".join([*oids, ""]) if by_input else ""):
+            pass
+        return self.words
+
+    def fetch(self, ref: str) -> Iterator[None]:
+        """Bring the objects of the pointers in a commit; it works on between the items, which come often."""
+        return self._run(["fetch", self._scratch.remote, ref], "")
+
+    def _run(self, arguments: Sequence[str], text: str) -> Iterator[None]:
+        progress, spoken = self._scratch.git_dir / "progress", self._scratch.git_dir / "words"
+        environment = scratch_environment(self._scratch.git_dir, ask=self._ask)
+        settings = {**_SETTINGS, "lfs.storage": str(self._scratch.storage)}
+        options = [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
+        with open_scratch(in_memory=True) as stdin, spoken.open("w+b") as output:
+            stdin.write(text.encode())
+            stdin.seek(0)
+            process = subprocess.Popen(
+                ["git", *options, "lfs", *arguments],
+                cwd=self._scratch.git_dir,
+                stdin=stdin,
+                stdout=output,
+                stderr=output,
+                env=environment | {"GIT_LFS_PROGRESS": str(progress), **self._extra},
+                start_new_session=not self._ask,  # without a terminal, nobody can be asked there
+            )
+            yield from self._wait(process, (progress, spoken))
+            failed = process.returncode != 0
+            self.words = (_read_words(output) or f"git-lfs exited {process.returncode}") if failed else ""
+
+    def _wait(self, process: subprocess.Popen[bytes], signs: Iterable[Path]) -> Iterator[None]:
+        """Wait until it ends; a file that grows is a sign of life. Raises TransportError where there is none."""
+        before: list[int] = []
+        self._clock.reset()
+        try:
+            while True:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(_POLL_SECONDS)
+                    return
+                now = [sign.stat().st_size if sign.exists() else 0 for sign in signs]
+                if now != before:
+                    before = now
+                    self._clock.reset()
+                    self._scratch.touch()
+                yield
+                self._clock.check()
+        except BaseException:
+            _end(process)
+            raise
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End git, which ends git-lfs when it is asked to, and would not when it is killed."""
+    process.terminate()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(2)
+    process.kill()
+    process.wait()
+
+
+@cache
+def _find_version() -> tuple[int, int]:
+    """The release of git-lfs. Raises TransportError where there is none."""
+    done = subprocess.run(["git", "lfs", "version"], stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    found = _VERSION.search(done.stdout)
+    if done.returncode or not found:
+        raise TransportError("git-lfs, which moves objects to and from such a host, is not here", hint=_INSTALL_HINT)
+    return int(found[1]), int(found[2])
+
+
+def redact_words(text: str) -> str:
+    """What a program said, without the passwords in URLs."""
+    return _PASSWORD.sub(r"\1", text)
+
+
+def _read_words(output: IO[bytes]) -> str:
+    output.seek(0)
+    lines = [line.strip() for line in output.read().decode(errors="replace").replace("\r", "\n").splitlines()]
+    told = dict.fromkeys(line for line in lines if line and not line.startswith(("Uploading LFS", "Downloading LFS")))
+    return shorten_text(redact_words("; ".join(told)), _LONGEST)

@@ -1,0 +1,100 @@
+"""One question over HTTP, and its answer, with what Git's configuration says about the host."""
+
+from __future__ import annotations
+
+import ssl
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from email.message import Message
+from http.client import HTTPMessage
+from typing import IO, NamedTuple
+from urllib.parse import urlsplit
+
+from git_theta.errors import TransportError
+from git_theta.vcs.http_settings import HttpSettings
+
+_LARGEST = 16 << 20
+"""Bytes of an answer that are read: about 100 objects, it has some hundred thousand."""
+_REDIRECTS = (301, 302, 303, 307, 308)
+
+
+class Reply(NamedTuple):
+    """What a host answered."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def build_opener(settings: HttpSettings) -> urllib.request.OpenerDirector:
+    """What opens URLs by these settings. Raises TransportError where the certificates cannot be read."""
+    context = _build_context(settings)
+    proxies = {"http": settings.proxy, "https": settings.proxy} if settings.proxy else None
+    return urllib.request.build_opener(
+        urllib.request.ProxyHandler(proxies), urllib.request.HTTPSHandler(context=context), _SameQuestion()
+    )
+
+
+def post(
+    opener: urllib.request.OpenerDirector, url: str, body: bytes, headers: Mapping[str, str], timeout: float
+) -> Reply:
+    """Ask, and read the answer, whatever its status. Raises OSError and HTTPException where there is none.
+
+    Args:
+        opener: of :func:`build_opener`.
+        url: without user and password.
+        body: JSON.
+        headers: of the request.
+        timeout: in seconds, for each step.
+    """
+    request = urllib.request.Request(url, body, dict(headers), method="POST")
+    try:
+        with opener.open(request, timeout=timeout) as answer:
+            return _read(answer.status, answer.headers, answer)
+    except urllib.error.HTTPError as error:
+        with error:
+            return _read(error.code, error.headers, error)
+
+
+def _read(status: int, headers: Message, stream: IO[bytes]) -> Reply:
+    return Reply(status, {name.lower(): value for name, value in headers.items()}, stream.read(_LARGEST))
+
+
+def _build_context(settings: HttpSettings) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=settings.ca_file or None)
+    except (OSError, ssl.SSLError) as error:
+        raise TransportError(
+            f"the certificates in {settings.ca_file} cannot be read: {error.strerror or error}",
+            hint="See http.sslCAInfo: git config --show-origin --get-all http.sslCAInfo",
+        ) from error
+    if not settings.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+class _SameQuestion(urllib.request.HTTPRedirectHandler):
+    """Asks the same question again where a host sends us elsewhere. What lets us in goes to no other host."""
+
+    max_redirections = 3
+
+    def redirect_request(
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],  # noqa: ARG002
+        code: int,
+        msg: str,
+        headers: HTTPMessage,
+        newurl: str,
+    ) -> urllib.request.Request | None:
+        old, new = urlsplit(req.full_url), urlsplit(newurl)
+        if code not in _REDIRECTS or (old.scheme == "https" and new.scheme != "https"):
+            raise urllib.error.HTTPError(req.full_url, code, msg, headers, None)
+        sent = {**req.headers, **req.unredirected_hdrs}
+        if (old.scheme, old.netloc) != (new.scheme, new.netloc):
+            sent = {name: value for name, value in sent.items() if name.lower() not in ("authorization", "cookie")}
+        return urllib.request.Request(newurl, req.data, sent, method="POST")
+
+    http_error_308 = urllib.request.HTTPRedirectHandler.http_error_302

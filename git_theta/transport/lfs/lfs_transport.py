@@ -1,0 +1,235 @@
+"""The transport for Git LFS hosts: git-lfs moves the objects, and our batch client looks whether they arrived."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+from git_theta.errors import CorruptObject, MissingObject, ThetaError, TransportError
+from git_theta.store.base import Store, require_oid
+from git_theta.store.files import make_folder
+from git_theta.store.inbox import Inbox
+from git_theta.transport.base import Outcome, Transport
+from git_theta.transport.lfs.batch import PER_REQUEST, BatchClient, Presence
+from git_theta.transport.lfs.endpoint import Endpoint
+from git_theta.transport.lfs.git_lfs import GitLfs
+from git_theta.transport.lfs.lfs_scratch import POINTERS, LfsScratch, open_scratch_repository
+from git_theta.transport.lfs.patience import Patience, SilenceClock
+from git_theta.transport.lfs.ssh_login import CannotAsk
+from git_theta.vcs.credentials import hand_on
+from git_theta.vcs.discovery import Repository
+
+_BYTES_PER_RUN = 512 << 20
+"""Bytes of objects that git-lfs is given at a time: what has arrived is known in between, and shown."""
+_EMPTY = hashlib.sha256(b"").hexdigest()
+_DAMAGED = re.compile(r"expected OID ([0-9a-f]{64}), got")
+"""How git-lfs says that other bytes came, in the words of LC_ALL=C."""
+_ITEM_ERRORS = (MissingObject, CorruptObject, TransportError)
+
+
+class LfsTransport(Transport):
+    """Objects on a Git LFS host.
+
+    Args:
+        endpoint: the host's server for the repository.
+        repository: the one we are in: its configuration is git-lfs's, and scratch files are in its theta directory.
+        store: ours.
+        settings: what the person configured about where objects go.
+        tell: says one thing to the person.
+        ask: whether the person may be asked for passwords.
+        patience: how long the host may be silent.
+
+    Attributes:
+        unverified: why the host could not be asked whether the objects arrived; "" where it could.
+    """
+
+    needs_pointers = True
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        repository: Repository,
+        store: Store,
+        settings: Mapping[str, str],
+        tell: Callable[[str], None],
+        *,
+        ask: bool,
+        patience: Patience = Patience(),  # noqa: B008
+    ) -> None:
+        self._endpoint, self._repository, self._store = endpoint, repository, store
+        self._settings, self._tell, self._ask, self._patience = settings, tell, ask, patience
+        self._client = BatchClient(endpoint, tell, ask=ask, patience=patience)
+        self._lacking: set[str] = set()
+        self.unverified = ""
+
+    def lacking(self, objects: Mapping[str, int]) -> list[str]:
+        for oid in objects:
+            require_oid(oid)
+        # Git LFS has no empty object, since the pointer of an empty file is empty: everybody knows it.
+        asked = {oid: size for oid, size in objects.items() if (oid, size) != (_EMPTY, 0)}
+        there = self._look_up(asked)
+        missing = [oid for oid, size in asked.items() if there[oid].size != size]
+        self._lacking = (self._lacking - objects.keys()) | set(missing)
+        return missing
+
+    def push(self, objects: Mapping[str, int]) -> Iterator[Outcome]:
+        # Whoever pushes has asked just now; it costs a request for every hundred.
+        self.lacking({oid: size for oid, size in objects.items() if oid not in self._lacking})
+        wanted = {oid: size for oid, size in objects.items() if oid in self._lacking}
+        for oid in objects:
+            if oid not in wanted:
+                yield Outcome(oid, 0)
+        if wanted:
+            with self._open_git_lfs() as (scratch, program):
+                for chunk in _split(wanted):
+                    yield from self._push_some(chunk, scratch, program)
+
+    def fetch(self, objects: Mapping[str, int], inbox: Inbox) -> Iterator[Outcome]:
+        wanted = {}
+        for oid, size in objects.items():
+            require_oid(oid)
+            if inbox.has(oid, size):
+                yield Outcome(oid, 0)
+            elif oid == _EMPTY or not size:  # which git-lfs takes for nothing to fetch
+                yield _fetch_empty(oid, size, inbox)
+            else:
+                wanted[oid] = size
+        if wanted:
+            with self._open_git_lfs() as (scratch, program):
+                scratch.write_pointers(wanted)
+                yield from self._fetch_some(wanted, inbox, scratch, program)
+
+    # Push
+
+    def _push_some(self, objects: Mapping[str, int], scratch: LfsScratch, program: GitLfs) -> Iterator[Outcome]:
+        offered = {}
+        for oid, size in objects.items():
+            try:
+                self._offer(oid, size, scratch)
+                offered[oid] = size
+            except _ITEM_ERRORS as error:
+                yield Outcome(oid, 0, error)
+        if not offered:
+            return
+        words = program.push(list(offered))
+        scratch.withdraw(offered)
+        there = self._look_up(offered, unless=words)
+        for oid, size in offered.items():
+            if self.unverified or there[oid].size == size:
+                self._lacking.discard(oid)
+                yield Outcome(oid, size)
+            else:
+                yield Outcome(oid, 0, _not_arrived(oid, size, there[oid], words))
+
+    def _offer(self, oid: str, size: int, scratch: LfsScratch) -> None:
+        here = self._store.size(oid)
+        if here is None:
+            raise MissingObject(f"object {oid} is missing", hint="Push from a clone that has it: git theta push")
+        if here != size:
+            raise CorruptObject(
+                f"object {oid} has {here} bytes, not {size}", hint="See what is damaged: git theta fsck"
+            )
+        scratch.offer(oid, self._store)
+
+    # Fetch
+
+    def _fetch_some(
+        self, wanted: dict[str, int], inbox: Inbox, scratch: LfsScratch, program: GitLfs
+    ) -> Iterator[Outcome]:
+        def adopt_arrived() -> Iterator[Outcome]:
+            for oid in [oid for oid in wanted if scratch.place_of(oid).exists()]:
+                yield _adopt(oid, wanted.pop(oid), inbox, scratch)
+
+        try:
+            for _ in program.fetch(POINTERS):
+                yield from adopt_arrived()
+        except BaseException:  # what has arrived stays
+            for _ in adopt_arrived():
+                pass
+            raise
+        yield from adopt_arrived()
+        words = program.words
+        if wanted:
+            damaged = set(_DAMAGED.findall(words))
+            there = self._look_up({oid: size for oid, size in wanted.items() if oid not in damaged}, unless=words)
+            for oid, size in wanted.items():
+                yield Outcome(oid, 0, _corrupt(oid) if oid in damaged else _not_fetched(oid, size, there[oid], words))
+
+    # Both
+
+    def _look_up(self, objects: Mapping[str, int], unless: str = "") -> Mapping[str, Presence]:
+        """What the host says of objects; where it does not let us ask, that they are not there.
+
+        ``unless``: what git-lfs said, where it has failed: the host lets nobody in, then.
+        """
+        try:
+            return self._client.look_up(objects)
+        except CannotAsk as error:
+            if unless:
+                raise TransportError(f"{error.message}; git-lfs said: {unless}", hint=error.hint) from None
+            self.unverified = error.message
+            return dict.fromkeys(objects, Presence(None, error.message))
+
+    @contextmanager
+    def _open_git_lfs(self) -> Iterator[tuple[LfsScratch, GitLfs]]:
+        host = urlsplit(self._endpoint.url).hostname or self._endpoint.url
+        clock = SilenceClock(host, self._patience, self._tell)
+        make_folder(self._repository.theta_dir / "tmp", self._repository.theta_dir)
+        with open_scratch_repository(self._repository, self._endpoint, self._settings) as scratch:
+            handed = hand_on(self._client.accepted) if self._client.accepted else {}
+            yield scratch, GitLfs(scratch, clock, handed, ask=self._ask)
+
+
+def _split(objects: Mapping[str, int]) -> Iterator[dict[str, int]]:
+    """The objects in parts of at most PER_REQUEST, and of as few bytes as there may be."""
+    part: dict[str, int] = {}
+    for oid, size in objects.items():
+        if part and (len(part) == PER_REQUEST or sum(part.values()) + size > _BYTES_PER_RUN):
+            yield part
+            part = {}
+        part[oid] = size
+    yield part
+
+
+def _adopt(oid: str, size: int, inbox: Inbox, scratch: LfsScratch) -> Outcome:
+    """Take what git-lfs has brought."""
+    file = scratch.seal(oid)
+    try:
+        arrived = file.stat().st_size
+        if arrived != size:
+            return Outcome(oid, 0, CorruptObject(f"object {oid} has {arrived} bytes, not {size}"))
+        inbox.adopt(file, oid)
+    except _ITEM_ERRORS as error:
+        return Outcome(oid, 0, error)
+    finally:
+        file.unlink(missing_ok=True)
+    return Outcome(oid, size)
+
+
+def _fetch_empty(oid: str, size: int, inbox: Inbox) -> Outcome:
+    """What has no bytes is known without asking anybody; nothing else is of size 0."""
+    if (oid, size) != (_EMPTY, 0):
+        return Outcome(oid, 0, CorruptObject(f"object {oid} cannot have {size} bytes"))
+    inbox.fill(oid, 0, lambda _: ())
+    return Outcome(oid, 0)
+
+
+def _not_arrived(oid: str, size: int, there: Presence, words: str) -> ThetaError:
+    told = there.reason if there.size is None else f"the host has {there.size} of its {size} bytes"
+    why = f"git-lfs said: {words}" if words else f"git-lfs said that it did; the host says: {told}"
+    return TransportError(f"object {oid} did not arrive: {why}", hint="Push again.")
+
+
+def _not_fetched(oid: str, size: int, there: Presence, words: str) -> ThetaError:
+    if there.size is None:
+        return MissingObject(f"object {oid} is not there: {there.reason}", hint="Push it from a clone that has it.")
+    if there.size != size:
+        return CorruptObject(f"object {oid} has {there.size} bytes there, not {size}")
+    return TransportError(f"object {oid} did not arrive: {words or 'git-lfs said that it did'}")
+
+
+def _corrupt(oid: str) -> ThetaError:
+    return CorruptObject(f"object {oid} is damaged there", hint="Repair it from a clone that has it: git theta push")

@@ -1,0 +1,84 @@
+"""How long a host may keep us waiting: after a while the person is told, and later it ends."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
+
+from git_theta.errors import TransportError
+
+_Result = TypeVar("_Result")
+
+
+class Patience(NamedTuple):
+    """Times, in seconds.
+
+    Attributes:
+        tell_after: without an answer, the person is told.
+        give_up_after: without one, it is an error.
+        pause: before the first repetition; each later one waits twice as long.
+    """
+
+    tell_after: float = 10
+    give_up_after: float = 60
+    pause: float = 0.5
+
+
+class SilenceClock:
+    """Watches for how long a host has been silent, and says so once.
+
+    Args:
+        host: what the person knows it by.
+        patience: for how long.
+        tell: says one thing to the person.
+    """
+
+    def __init__(self, host: str, patience: Patience, tell: Callable[[str], None]) -> None:
+        self._host, self._patience, self._tell = host, patience, tell
+        self.reset()
+
+    def reset(self) -> None:
+        """The host gave a sign of life."""
+        self._since = time.monotonic()
+        self._was_told = False
+
+    def check(self) -> None:
+        """Say that the host is silent, when it is time to. Raises TransportError when it is time to give up."""
+        silent = time.monotonic() - self._since
+        if silent >= self._patience.give_up_after:
+            raise TransportError(
+                f"{self._host} has not answered for {silent:.0f} s",
+                hint="See whether the network is up, and try again: what has arrived stays.",
+            )
+        if silent >= self._patience.tell_after and not self._was_told:
+            self._was_told = True
+            rest = self._patience.give_up_after - silent
+            self._tell(f"{self._host} has not answered for {silent:.0f} s; giving up after {rest:.0f} s more")
+
+
+def run_bounded(action: Callable[[], _Result], clock: SilenceClock) -> _Result:
+    """What ``action()`` returns or raises; TransportError where the clock gives up first.
+
+    It runs in a thread that is then left to itself: neither a look-up of a name nor the head of an answer that drips
+    can be ended otherwise.
+    """
+    results: list[_Result] = []
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            results.append(action())
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    clock.reset()
+    while thread.is_alive():
+        thread.join(0.05)
+        clock.check()
+    if errors:
+        raise errors[0]
+    return results[0]

@@ -1,0 +1,77 @@
+"""``git-lfs-authenticate``: what a host tells over ssh, so that its Git LFS server lets us in."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shlex
+import subprocess
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from git_theta.errors import TransportError
+from git_theta.transport.lfs.endpoint import SshPlace
+from git_theta.transport.lfs.patience import SilenceClock
+from git_theta.vcs.credentials import prompting_environment
+from git_theta.vcs.ssh import ssh_arguments
+from git_theta.words import shorten_text
+
+_NO_LFS_HINT = "A server without Git LFS takes objects too: git config theta.remote.NAME.transport git"
+
+
+class CannotAsk(TransportError):
+    """A host does not let us ask; git-lfs has ways in that we have not."""
+
+
+class SshLeave(NamedTuple):
+    """What the host answered.
+
+    Attributes:
+        href: where its Git LFS server is; "" where it does not say.
+        headers: to send there. They let anybody in.
+    """
+
+    href: str
+    headers: Mapping[str, str]
+
+
+def log_in(place: SshPlace, clock: SilenceClock, *, ask: bool) -> SshLeave:
+    """Ask a host for leave to ask its Git LFS server. Raises CannotAsk where it gives none.
+
+    Args:
+        place: the repository there.
+        clock: gives up on a host that is silent.
+        ask: whether ssh may ask the person.
+    """
+    command = ssh_arguments(place.host, place.port, f"git-lfs-authenticate {_quote(place.path)} download")
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=prompting_environment(ask=ask),
+        start_new_session=not ask,  # without a terminal, nobody can be asked there
+    ) as process:
+        output, words = _wait(process, clock)
+    if process.returncode == 0:
+        with contextlib.suppress(ValueError, RecursionError, AttributeError):
+            answer = json.loads(output)
+            headers = answer.get("header") or {}
+            return SshLeave(str(answer.get("href") or ""), {str(name): str(text) for name, text in headers.items()})
+    reason = words.decode(errors="replace").strip() or f"it exited {process.returncode}"
+    raise CannotAsk(f"{place.host}: git-lfs-authenticate: {shorten_text(reason)}", hint=_NO_LFS_HINT)
+
+
+def _wait(process: subprocess.Popen[bytes], clock: SilenceClock) -> tuple[bytes, bytes]:
+    try:
+        while True:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                return process.communicate(timeout=0.05)
+            clock.check()
+    except BaseException:
+        process.kill()
+        raise
+
+
+def _quote(path: str) -> str:
+    return path if path.startswith("~") else shlex.quote(path)
