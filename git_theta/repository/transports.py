@@ -25,6 +25,8 @@ def open_remote(name: str, url: str, repository: Repository, store: Store, *, pu
     choice = choose_transport(name, url, remotes.read_transport_settings(), push=push)
     if choice.name == "directory":
         return _open_directory(choice, repository, store)
+    if choice.name == "git":
+        return _open_git(choice, name, repository, store)
     raise TransportError(f"this release has no transport for {choice.name} yet")
 
 
@@ -37,3 +39,10 @@ def _open_directory(choice: Choice, repository: Repository, store: Store) -> Tra
     if theirs is None:
         raise TransportError("no repository is there")
     return DirectoryTransport(store, theirs)
+
+
+def _open_git(choice: Choice, name: str, repository: Repository, store: Store) -> Transport:
+    from git_theta.transport.git_blobs import GitTransport
+    from git_theta.vcs.scratch_repository import read_remote_access
+
+    return GitTransport(store, read_remote_access(name, choice.address, repository), repository.theta_dir)
