@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from git_theta.errors import TransportError
 from git_theta.repository.object_stores import open_other_store
 from git_theta.store.base import Store
@@ -22,11 +24,14 @@ def open_remote(name: str, url: str, repository: Repository, store: Store, *, pu
         store: ours.
         push: whether objects are to be pushed.
     """
-    choice = choose_transport(name, url, remotes.read_transport_settings(), push=push)
+    settings = remotes.read_transport_settings()
+    choice = choose_transport(name, url, settings, push=push)
     if choice.name == "directory":
         return _open_directory(choice, repository, store)
     if choice.name == "git":
         return _open_git(choice, name, repository, store)
+    if choice.name == "bucket":
+        return _open_bucket(choice, name, settings, store)
     raise TransportError(f"this release has no transport for {choice.name} yet")
 
 
@@ -46,3 +51,12 @@ def _open_git(choice: Choice, name: str, repository: Repository, store: Store) -
     from git_theta.vcs.scratch_repository import read_remote_access
 
     return GitTransport(store, read_remote_access(name, choice.address, repository), repository.theta_dir)
+
+
+def _open_bucket(choice: Choice, name: str, settings: Mapping[str, str], store: Store) -> Transport:
+    from git_theta.transport.bucket import BucketTransport
+    from git_theta.transport.bucket_access import open_bucket
+
+    keys = {word: f"theta.remote.{name}.{word}" for word in ("endpoint", "region")}
+    options = {word: settings[key] for word, key in keys.items() if key in settings}
+    return BucketTransport(store, open_bucket(choice.address, options))

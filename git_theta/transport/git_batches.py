@@ -58,7 +58,7 @@ def parse_batch(ref: str, listing: bytes) -> Batch | None:
 
 
 def write_commits(batch: Batch) -> bytes:
-    """What makes ``git fast-import`` write the two commits of a batch, whose blobs are there: blobs, and the listing."""
+    """What has ``git fast-import`` write the two commits of a batch, whose blobs are there: them, and the listing."""
     files = "".join(f"M 100644 {one.blob} {one.oid}\n" for one in batch.blobs)
     inline = f"from :1\ndeleteall\nM 100644 inline {LISTING}\ndata {len(batch.listing)}\n"
     first = _write_header(batch.ref, 1, "Objects of git-theta") + files

@@ -1,8 +1,8 @@
 """Any Git server, without Git LFS: objects are blobs of its repository, below refs of ours (docs/spec/objects.md).
 
 Each batch of objects that somebody pushed has a ref of its own, named by what it lists, so pushers are never in each
-other's way. The ref's commit holds the listing alone, its parent the blobs: one commit of each ref tells what is there, on
-every server. Blobs are fetched by id where the server answers that, else batch by batch.
+other's way. The ref's commit holds the listing alone, its parent the blobs: one commit of each ref tells what is there,
+on every server. Blobs are fetched by id where the server answers that, else batch by batch.
 """
 
 from __future__ import annotations

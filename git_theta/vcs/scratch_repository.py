@@ -1,4 +1,4 @@
-"""A bare repository of our own: what goes to a remote and comes from it through Git, past the person's objects and refs.
+"""A bare repository of our own, for what goes to a remote and comes from it past the person's objects and refs.
 
 Git reaches the remote from it as it does from the person's repository: with the same configuration of all scopes,
 credentials, ssh command and proxies, and from the same folder. Our hooks and theirs do not run in it.
@@ -137,11 +137,11 @@ class ScratchRepository(AbstractContextManager["ScratchRepository"]):
         """The descriptor that takes commands for ``git fast-import``, which makes one pack of what it is given."""
         command = ["git", "fast-import", "--quiet", "--force", "--depth=0", "--done"]
         env = self._environment({} if compress else _UNCOMPRESSED)
+        nowhere, pipe = subprocess.DEVNULL, subprocess.PIPE
         with (
             open_scratch(in_memory=True) as words,
-            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=words, env=env, bufsize=0)
-            as process,
-        ):  # fmt: skip
+            subprocess.Popen(command, stdin=pipe, stdout=nowhere, stderr=words, env=env, bufsize=0) as process,
+        ):
             assert process.stdin
             try:
                 yield process.stdin.fileno()
