@@ -42,7 +42,9 @@ def open_remote(
         return _open_directory(choice, repository, store)
     if choice.name == "lfs":
         return _open_lfs(name, choice, repository, store, settings, tell, push=push)
-    raise TransportError(f"this release has no transport for {choice.name} yet")
+    if choice.name == "git":
+        return _open_git(choice, name, repository, store)
+    return _open_bucket(choice, name, settings, store)
 
 
 def _open_directory(choice: Choice, repository: Repository, store: Store) -> Transport:
@@ -86,3 +88,19 @@ def _open_lfs_directory(address: str, repository: Repository, store: Store) -> T
     if found is None:
         raise TransportError("no repository is there")
     return LfsDirectoryTransport(store, LocalStore(found.common_dir / "lfs"))
+
+
+def _open_git(choice: Choice, name: str, repository: Repository, store: Store) -> Transport:
+    from git_theta.transport.git_blobs import GitTransport
+    from git_theta.vcs.scratch_repository import read_remote_access
+
+    return GitTransport(store, read_remote_access(name, choice.address, repository), repository.theta_dir)
+
+
+def _open_bucket(choice: Choice, name: str, settings: Mapping[str, str], store: Store) -> Transport:
+    from git_theta.transport.bucket import BucketTransport
+    from git_theta.transport.bucket_access import open_bucket
+
+    keys = {word: f"theta.remote.{name}.{word}" for word in ("endpoint", "region")}
+    options = {word: settings[key] for word, key in keys.items() if key in settings}
+    return BucketTransport(store, open_bucket(choice.address, options))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shutil
 import time
 from pathlib import Path
 
@@ -19,7 +18,8 @@ _TEMPORARY = re.compile(rf"({re.escape(HIDDEN_PREFIX)})?(\d{{1,10}})-[0-9a-f]+\Z
 
 
 def sweep_temporaries(folder: Path, *, shared: bool = False) -> None:
-    """Remove our temporary files that killed processes left in ``folder``: they may be as large as checkpoints.
+    """Remove our temporary files and folders that killed processes left in ``folder``: they may be as large as
+    checkpoints.
 
     Folders that are called so go with what is in them. ``shared``: files of others stand there too, and ours are those
     whose names say so; folders stay.
@@ -29,10 +29,16 @@ def sweep_temporaries(folder: Path, *, shared: bool = False) -> None:
             named = _TEMPORARY.match(file.name)
             ours = not shared or (named and named[1])
             if ours and _is_abandoned(file, int(named[2]) if named else None):
-                if file.is_file():
-                    file.unlink()
-                elif named and not shared and not file.is_symlink():
-                    shutil.rmtree(file, ignore_errors=True)
+                _remove_leftover(file, is_named=named is not None and not shared)
+
+
+def _remove_leftover(path: Path, *, is_named: bool) -> None:
+    if path.is_file():
+        path.unlink()
+    elif is_named and not path.is_symlink():
+        import shutil  # with what it imports, some ms
+
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def sweep_older(folder: Path, seconds: float) -> None:

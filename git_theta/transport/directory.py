@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 
-from git_theta.errors import CorruptObject, MissingObject, ThetaError, TransportError
 from git_theta.store.base import Store, copy_object, read_chunks
 from git_theta.store.inbox import Inbox
 from git_theta.transport.base import Outcome, Transport
-
-_ITEM_ERRORS = (MissingObject, CorruptObject, TransportError)
+from git_theta.transport.outcomes import ITEM_ERRORS, lost_object, require_size, unreadable_object
 
 
 class DirectoryTransport(Transport):
@@ -32,27 +30,27 @@ class DirectoryTransport(Transport):
         for oid, size in objects.items():
             try:
                 yield self._fetch_object(oid, size, inbox)
-            except _ITEM_ERRORS as error:
+            except ITEM_ERRORS as error:
                 yield Outcome(oid, 0, error)
             except OSError as error:
-                yield Outcome(oid, 0, _unreadable(oid, error))
+                yield Outcome(oid, 0, unreadable_object(oid, error))
 
     def push(self, objects: Mapping[str, int]) -> Iterator[Outcome]:
         try:
             for oid, size in objects.items():
                 try:
                     yield self._push_object(oid, size)
-                except _ITEM_ERRORS as error:
+                except ITEM_ERRORS as error:
                     yield Outcome(oid, 0, error)
                 except OSError as error:
-                    yield Outcome(oid, 0, _unreadable(oid, error))
+                    yield Outcome(oid, 0, unreadable_object(oid, error))
         finally:
             self._theirs.sync()
 
     def _fetch_object(self, oid: str, size: int, inbox: Inbox) -> Outcome:
         if inbox.has(oid, size):
             return Outcome(oid, 0)
-        _require_size(oid, self._theirs.size(oid), size)
+        require_size(oid, self._theirs.size(oid), size)
         file = self._theirs.find(oid)
         if file:
             inbox.adopt(file, oid)
@@ -69,21 +67,10 @@ class DirectoryTransport(Transport):
     def _push_object(self, oid: str, size: int) -> Outcome:
         if not self.lacking({oid: size}):
             return Outcome(oid, 0)
-        _require_size(oid, self._ours.size(oid), size)
+        require_size(oid, self._ours.size(oid), size)
         if self._theirs.size(oid) is not None:
             self._theirs.set_aside(oid)
         copy_object(oid, self._ours, self._theirs)
         if self.lacking({oid: size}):
-            raise TransportError(f"object {oid} did not arrive", hint="Push again.")
+            raise lost_object(oid)
         return Outcome(oid, size)
-
-
-def _require_size(oid: str, there: int | None, size: int) -> None:
-    if there is None:
-        raise MissingObject(f"object {oid} is missing", hint="Push it from a clone that has it: git theta push")
-    if there != size:
-        raise CorruptObject(f"object {oid} has {there} bytes, not {size}", hint="See what is damaged: git theta fsck")
-
-
-def _unreadable(oid: str, error: OSError) -> ThetaError:
-    return TransportError(f"object {oid} cannot be read: {error.strerror}")

@@ -14,7 +14,7 @@ _SUFFIXES = ("/.git", "", ".git/.git", ".git")
 """What may be left out of a path to a repository, in the order in which Git tries them (enter_repo)."""
 
 
-_TRANSPORT_KEYS = r"^(lfs\.(push)?url|remote\..*\.lfs(push)?url|theta\.remote\..*\.(url|transport))$"
+_TRANSPORT_KEYS = r"^(lfs\.(push)?url|remote\..*\.lfs(push)?url|theta\.remote\..*\.(url|transport|endpoint|region))$"
 
 
 def remote_urls() -> dict[str, str]:
@@ -55,7 +55,8 @@ def read_transport_settings() -> dict[str, str]:
     """What the person configured about where objects go: full key to value, the last one of each.
 
     These are git-lfs's ``lfs.url``, ``lfs.pushurl``, ``remote.NAME.lfsurl`` and ``remote.NAME.lfspushurl``, and our
-    ``theta.remote.NAME.url`` and ``theta.remote.NAME.transport``. A ``.lfsconfig`` in a repository is not read (L10).
+    ``theta.remote.NAME.url``, ``transport``, ``endpoint`` and ``region``. A ``.lfsconfig`` in a repository is not read
+    (L10).
     """
     try:
         return _parse_settings(git("config", "-z", "--get-regexp", _TRANSPORT_KEYS))

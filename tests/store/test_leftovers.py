@@ -37,6 +37,20 @@ def test_leftovers_of_killed_processes_are_swept(tmp_path: Path, died: int) -> N
     assert sorted(path.name for path in folder.iterdir()) == sorted([*kept, "of-another-program"])
 
 
+def test_folders_of_killed_processes_are_swept_whole(tmp_path: Path, died: int) -> None:
+    for name, age in {f"{died}-0a": 0.2, f"{died}-0b": 0.1, f".theta-{died}-0a": 0.2}.items():
+        (tmp_path / name / "objects").mkdir(parents=True)
+        (tmp_path / name / "objects" / "pack").write_bytes(b"much")
+        leave(tmp_path / name, age)
+    (tmp_path / f"{died}-0c").symlink_to(tmp_path / f"{died}-0b", target_is_directory=True)
+    os.utime(tmp_path / f"{died}-0c", (1, 1), follow_symlinks=False)
+    sweep_temporaries(tmp_path, shared=True)
+    assert len(list(tmp_path.iterdir())) == 4  # among other people's files there are none of ours
+    sweep_temporaries(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"{died}-0b", f"{died}-0c"]
+    assert (tmp_path / f"{died}-0b" / "objects" / "pack").exists()
+
+
 def test_a_store_that_is_written_is_swept(tmp_path: Path, died: int) -> None:
     store = LocalStore(tmp_path / "theta")
     (store.root / "tmp").mkdir(parents=True)

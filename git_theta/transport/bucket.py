@@ -1,0 +1,245 @@
+"""A bucket of an object store, through obstore: objects lie in it as they do in a store of ours, ``aa/bb/<oid>``."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from functools import partial
+from threading import Event
+from typing import TYPE_CHECKING
+
+from git_theta.errors import TransportError
+from git_theta.store.base import Buffer, Store, read_chunks, require_oid, verify_chunks
+from git_theta.store.inbox import Inbox
+from git_theta.transport.base import Outcome, Transport
+from git_theta.transport.bucket_access import UnusableBucket, describe_refusal
+from git_theta.transport.outcomes import ITEM_ERRORS, lost_object, require_size, unreadable_object
+from git_theta.transport.parallel import run_parallel
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+_WORKERS = 8
+_PART = 8 << 20
+"""Bytes that are in memory at once, for each worker; an object of more goes in such parts."""
+_MOST_PARTS = 9000
+"""S3 takes 10,000."""
+_SEGMENT = 64 << 20
+"""Bytes that one request asks for."""
+_CHUNK = 1 << 20
+_FEW = 16
+"""Objects that are asked for one by one, where others are listed."""
+_PAGE = 1000
+"""Objects of a list that come with one request."""
+_WINDOW_OBJECTS, _WINDOW_BYTES = 500, 1 << 30
+"""What is looked for after it was sent, at once."""
+
+
+class BucketTransport(Transport):
+    """Objects of a bucket. What it refuses altogether is TransportError.
+
+    Args:
+        ours: our store.
+        bucket: theirs, with the prefix of its keys.
+    """
+
+    def __init__(self, ours: Store, bucket: ObjectStore) -> None:
+        self._ours = ours
+        self._bucket = bucket
+        self._lacked: dict[str, int] = {}
+        """What was found lacking, and was not sent since."""
+        self._answered = False
+        """Whether the bucket is known to be there."""
+
+    def lacking(self, objects: Mapping[str, int]) -> list[str]:
+        there = self._find_sizes(objects)
+        absent = {oid: size for oid, size in objects.items() if there.get(oid) != size}
+        self._lacked |= absent
+        return list(absent)
+
+    def push(self, objects: Mapping[str, int]) -> Iterator[Outcome]:
+        self.lacking({oid: size for oid, size in objects.items() if self._lacked.get(oid) != size})
+        wanted = {oid: size for oid, size in objects.items() if self._lacked.get(oid) == size}
+        yield from (Outcome(oid, 0) for oid in objects if oid not in wanted)
+        stopping = Event()
+        put = partial(self._put_object, at_once=max(1, _WORKERS // max(1, len(wanted))), stopping=stopping)
+        sent: list[Outcome] = []
+        for outcome in run_parallel(put, wanted.items(), _WORKERS, stopping):
+            if outcome.error:
+                yield outcome
+                continue
+            sent.append(outcome)
+            if len(sent) >= _WINDOW_OBJECTS or sum(one.size for one in sent) >= _WINDOW_BYTES:
+                yield from self._confirm_arrival(sent, objects)
+                sent = []
+        yield from self._confirm_arrival(sent, objects)
+
+    def fetch(self, objects: Mapping[str, int], inbox: Inbox) -> Iterator[Outcome]:
+        for oid in objects:
+            require_oid(oid)
+        stopping = Event()
+        receive = partial(self._receive_object, inbox=inbox, stopping=stopping)
+        yield from run_parallel(receive, objects.items(), _WORKERS, stopping)
+
+    # What is there
+
+    def _find_sizes(self, oids: Iterable[str]) -> dict[str, int]:
+        """The sizes of those objects that are there: from a list of all, as long as that takes fewer requests."""
+        wanted = {require_oid(oid) for oid in oids}
+        found: dict[str, int] = {}
+        if len(wanted) > _FEW:
+            pages = len(wanted) // _WORKERS
+            found, whole = self._list_sizes(wanted, pages)
+            if whole:
+                return found
+        left = sorted(wanted - found.keys())
+        for oid, size in run_parallel(lambda oid: (oid, self._ask_size(oid)), left, _WORKERS, Event()):
+            if size is not None:
+                found[oid] = size
+        return found
+
+    def _list_sizes(self, wanted: Collection[str], most: int) -> tuple[dict[str, int], bool]:
+        """The sizes of objects in the first pages of the bucket's list, and whether that was all of it."""
+        import obstore
+
+        found: dict[str, int] = {}
+        try:
+            pages = obstore.list(self._bucket, chunk_size=_PAGE)
+            for count, page in enumerate(pages):
+                if count == most:
+                    return found, False
+                for entry in page:
+                    oid = entry["path"].rpartition("/")[2]
+                    if oid in wanted and entry["path"] == _key(oid):
+                        found[oid] = entry["size"]
+        except _refusals() as error:
+            raise UnusableBucket(error) from None
+        return found, True
+
+    def _ask_size(self, oid: str) -> int | None:
+        import obstore
+
+        try:
+            return obstore.head(self._bucket, _key(oid))["size"]
+        except FileNotFoundError:
+            self._require_bucket()
+            return None
+        except _refusals() as error:
+            raise UnusableBucket(error) from None
+
+    def _require_bucket(self) -> None:
+        """Raise UnusableBucket where there is none, or none that answers; one that we may not list will do."""
+        import obstore
+        from obstore.exceptions import PermissionDeniedError, UnauthenticatedError
+
+        if self._answered:
+            return
+        try:
+            next(iter(obstore.list(self._bucket, chunk_size=1)), None)
+        except (PermissionDeniedError, UnauthenticatedError):
+            pass
+        except _refusals() as error:
+            raise UnusableBucket(error) from None
+        self._answered = True
+
+    def _confirm_arrival(self, sent: Sequence[Outcome], objects: Mapping[str, int]) -> Iterator[Outcome]:
+        """The outcomes of what was sent, as far as it is there now."""
+        there = self._find_sizes(one.oid for one in sent)
+        for one in sent:
+            if there.get(one.oid) == objects[one.oid]:
+                self._lacked.pop(one.oid, None)
+                yield one
+            else:
+                yield Outcome(one.oid, 0, lost_object(one.oid))
+
+    # To the bucket and from it
+
+    def _put_object(self, item: tuple[str, int], at_once: int, stopping: Event) -> Outcome:
+        """Send an object, verified on its way: of one that is damaged the bucket keeps nothing."""
+        oid, size = item
+        try:
+            require_size(oid, self._ours.size(oid), size)
+            with closing(self._ours.get(oid)) as stream:
+                self._put_chunks(oid, size, verify_chunks(_until(stopping, read_chunks(stream, oid)), oid), at_once)
+        except UnusableBucket:
+            raise
+        except ITEM_ERRORS as error:
+            return Outcome(oid, 0, error)
+        except OSError as error:
+            return Outcome(oid, 0, unreadable_object(oid, error))
+        return Outcome(oid, size)
+
+    def _put_chunks(self, oid: str, size: int, chunks: Iterator[Buffer], at_once: int) -> None:
+        import obstore
+
+        whole = b"".join(chunks) if size <= _PART else None
+        try:
+            # In one step, too, where a create-only put would be none: what is there already is the same object.
+            obstore.put(
+                self._bucket, _key(oid), chunks if whole is None else whole, use_multipart=whole is None,
+                chunk_size=max(_PART, size // _MOST_PARTS), max_concurrency=at_once,
+            )  # fmt: skip
+        except _refusals() as error:
+            raise self._judge(oid, error) from None
+
+    def _receive_object(self, item: tuple[str, int], inbox: Inbox, stopping: Event) -> Outcome:
+        oid, size = item
+        if inbox.has(oid, size):
+            return Outcome(oid, 0)
+        try:
+            inbox.fill(oid, size, lambda offset: _until(stopping, self._read_object(oid, size, offset)))
+        except UnusableBucket:
+            raise
+        except ITEM_ERRORS as error:
+            return Outcome(oid, 0, error)
+        return Outcome(oid, size)
+
+    def _read_object(self, oid: str, size: int, offset: int) -> Iterator[bytes]:
+        """The bytes of an object of the bucket from an offset on. Raises MissingObject, CorruptObject by its size."""
+        import obstore
+
+        try:
+            while offset < size:
+                segment = (offset, min(offset + _SEGMENT, size))
+                result = obstore.get(self._bucket, _key(oid), options={"range": segment})
+                require_size(oid, result.meta["size"], size)
+                end = result.range[1]
+                for chunk in result.stream(_CHUNK):
+                    offset += len(chunk)
+                    yield chunk
+                if offset != end:
+                    return  # the inbox tells how many came
+        except FileNotFoundError:
+            self._require_bucket()
+            require_size(oid, None, size)
+        except _refusals() as error:
+            require_size(oid, self._ask_size(oid), size)  # fewer bytes than the offset are a refusal
+            raise self._judge(oid, error) from None
+
+    def _judge(self, oid: str, error: Exception) -> TransportError:
+        """What an object's error is, where the bucket itself is as it should be. Raises UnusableBucket where not."""
+        from obstore.exceptions import PermissionDeniedError, UnauthenticatedError
+
+        if isinstance(error, (PermissionDeniedError, UnauthenticatedError)):
+            raise UnusableBucket(error) from None
+        self._require_bucket()
+        return TransportError(f"object {oid}: {describe_refusal(error)}", hint="To repeat the command may help.")
+
+
+def _key(oid: str) -> str:
+    return f"{oid[:2]}/{oid[2:4]}/{oid}"
+
+
+def _refusals() -> tuple[type[Exception], ...]:
+    """What obstore raises; what is not found is an error of the system to it."""
+    from obstore.exceptions import BaseError
+
+    return (BaseError, FileNotFoundError)
+
+
+def _until(stopping: Event, chunks: Iterable[Buffer]) -> Iterator[Buffer]:
+    """The chunks, as long as anybody wants them."""
+    for chunk in chunks:
+        if stopping.is_set():
+            raise TransportError("the transfer was given up")
+        yield chunk

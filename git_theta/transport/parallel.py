@@ -1,0 +1,36 @@
+"""Several objects of a transfer at once: they wait for the network, not for the processor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from threading import Event
+from typing import TypeVar
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
+
+def run_parallel(
+    work: Callable[[_Item], _Result], items: Iterable[_Item], workers: int, stopping: Event
+) -> Iterator[_Result]:
+    """What work makes of each item, as it comes; what it raises is raised. No more than ``workers`` at a time.
+
+    ``stopping`` is set when nobody wants the others any more: they are waited for.
+    """
+    waiting: set[Future[_Result]] = set()
+    pool = ThreadPoolExecutor(workers)
+    try:
+        for item in items:
+            waiting.add(pool.submit(work, item))
+            if len(waiting) >= workers:
+                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                yield from (future.result() for future in done)
+        while waiting:
+            done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+            yield from (future.result() for future in done)
+    except BaseException:
+        stopping.set()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
