@@ -18,16 +18,20 @@ _TEMPORARY = re.compile(rf"({re.escape(HIDDEN_PREFIX)})?(\d{{1,10}})-[0-9a-f]+\Z
 
 
 def sweep_temporaries(folder: Path, *, shared: bool = False) -> None:
-    """Remove our temporary files that killed processes left in ``folder``: they may be as large as checkpoints.
+    """Remove our temporary files and folders that killed processes left in ``folder``: they may be as large as
+    checkpoints.
 
-    ``shared``: files of others stand there too, and ours are those whose names say so.
+    ``shared``: files of others stand there too, and ours are those whose names say so; no folder is.
     """
     with contextlib.suppress(OSError):  # there is none, or another process is at it too
         for file in folder.iterdir():
             named = _TEMPORARY.match(file.name)
             ours = not shared or (named and named[1])
-            if ours and _is_abandoned(file, int(named[2]) if named else None) and file.is_file():
-                file.unlink()
+            if ours and _is_abandoned(file, int(named[2]) if named else None):
+                if file.is_file():
+                    file.unlink()
+                elif named and not shared:
+                    _remove_tree(file)
 
 
 def sweep_older(folder: Path, seconds: float) -> None:
@@ -36,6 +40,12 @@ def sweep_older(folder: Path, seconds: float) -> None:
         for file in folder.iterdir():
             if time.time() - file.stat().st_mtime > seconds:
                 file.unlink()
+
+
+def _remove_tree(folder: Path) -> None:
+    import shutil  # which a filter that finds nothing to sweep does not need
+
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _is_abandoned(file: Path, process: int | None) -> bool:
