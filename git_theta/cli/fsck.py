@@ -11,9 +11,10 @@ import click
 
 from git_theta.cli import boundary
 from git_theta.cli.boundary import say
+from git_theta.cli.defect_output import format_defect, kind_of
 from git_theta.cli.listing import echo_json, json_option
 from git_theta.cli.progress import show_progress
-from git_theta.errors import CorruptObject, MissingObject
+from git_theta.errors import CorruptObject, MissingObject, UsageError
 from git_theta.operations.keeping.inventory import Defect, Inventory, take_inventory
 from git_theta.operations.keeping.verify import verify_objects, worst_exit_code
 from git_theta.repository.object_stores import open_store
@@ -23,19 +24,33 @@ from git_theta.store.base import Store
 from git_theta.store.inbox import FOLDER as INCOMING
 from git_theta.vcs import blob_walks
 from git_theta.vcs.discovery import discover_repository
-from git_theta.words import escape_unprintable, humanize_size, pluralize
+from git_theta.words import humanize_size, pluralize
 
 
 @click.command
+@click.option(
+    "--remote", is_flag=False, flag_value="origin", metavar="[REMOTE]", help="Check what a remote (origin) has of it."
+)
+@click.option("--verify", is_flag=True, help="With --remote: read what is there, too.")
+@click.option("--repair", is_flag=True, help="With --remote: push what is missing there.")
 @json_option
-def command(as_json: bool) -> int:
+def command(remote: str | None, verify: bool, repair: bool, as_json: bool) -> int:
     """Verify every object of every reachable manifest.
 
     Takes the manifests of all refs, reflogs, stashes and indexes of all worktrees, and reads each object they name:
     present, of the right size, of the right hash, and giving back the parameters it holds. Exits 0 when all are, 3
     when one is missing, 4 when one is corrupt.
+
+    With --remote it is a remote that must have the objects of our branches and tags, and pointers of them where its
+    host needs any.
     """
     repository = discover_repository()
+    if remote is not None:
+        from git_theta.cli.remote_fsck import check_remote
+
+        return check_remote(remote, repository, verify=verify, repair=repair, as_json=as_json)
+    if verify or repair:
+        raise UsageError("--verify and --repair are for --remote", hint="What to do for objects here: git theta fsck")
     needed = take_inventory(read_manifests(blob_walks.reachable_blobs(), boundary.warn_of))
     with (
         show_progress("Checking objects", needed.bytes_to_verify, len(needed.objects)) as meter,
@@ -47,23 +62,10 @@ def command(as_json: bool) -> int:
         echo_json([_defect_json(defect, store) for defect in defects])
     else:
         for defect in defects:
-            click.echo(_format_defect(defect))
+            click.echo(format_defect(defect))
             say(_hint_for(defect, store), prefix="hint: ")
         click.echo(_summarise_check(needed, store, repository.theta_dir))
     return worst_exit_code(defects)
-
-
-def _kind_of(defect: Defect) -> str:
-    kinds = {MissingObject: "missing", CorruptObject: "corrupt"}
-    return kinds.get(type(defect.error), "unchecked")
-
-
-def _format_defect(defect: Defect) -> str:
-    names = ", ".join(defect.parameters[:3]) + (" ..." if len(defect.parameters) > 3 else "")
-    named = f": {pluralize(len(defect.parameters), 'parameter')}: {names}" if names else ""
-    where = f"{defect.path or 'a blob'} (manifest {defect.manifest[:12]}){named}"
-    what = f"object {defect.object} " if defect.object else ""
-    return escape_unprintable(f"{_kind_of(defect)}: {what}{defect.error.message}; {where}")
 
 
 def _hint_for(defect: Defect, store: Store) -> str:
@@ -89,7 +91,7 @@ def _hint_for(defect: Defect, store: Store) -> str:
 def _defect_json(defect: Defect, store: Store) -> dict[str, Any]:
     file = store.find(defect.object) if defect.object else None
     return {
-        "kind": _kind_of(defect),
+        "kind": kind_of(defect),
         "object": defect.object,
         "file": os.fspath(file) if file else None,
         "path": defect.path,

@@ -53,6 +53,7 @@ COMMANDS = {
     "fetch": CommandEntry("git_theta.cli.fetch:command", "Bring the objects of every version here."),
     "push": CommandEntry("git_theta.cli.push:command", "Put objects on a remote that has commits without them."),
     "fsck": CommandEntry("git_theta.cli.fsck:command", "Verify every object of every reachable manifest."),
+    "prune": CommandEntry("git_theta.cli.prune:command", "Drop a remote's pointers of versions that no ref holds."),
     "env": CommandEntry("git_theta.cli.env:command", "Show versions, paths and configuration, for a bug report."),
     "doctor": CommandEntry("git_theta.cli.doctor:command", "Find and explain what is wrong with a setup."),
     "pre-push": CommandEntry("git_theta.cli.pre_push:command"),

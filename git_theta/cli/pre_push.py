@@ -12,6 +12,7 @@ from git_theta.errors import UsageError
 from git_theta.operations.keeping.inventory import ObjectUse, needed_objects, object_sizes
 from git_theta.repository.index_checks import FAULT_HINT, faults_of_commit
 from git_theta.repository.opening import open_context
+from git_theta.repository.pointers import POINTERS_BRANCH, POINTERS_REF, push_pointers
 from git_theta.repository.sharing import PushTotals, open_target, push_objects, refs_there
 from git_theta.repository.stored_manifests import read_manifests
 from git_theta.vcs import blob_walks, remotes
@@ -28,7 +29,9 @@ def command(remote: str, url: str) -> None:
     Reads from standard input what Git tells the hook: "LOCAL-REF LOCAL-ID REMOTE-REF REMOTE-ID" per line.
     """
     repository = discover_repository()
-    updates = [_pushed_ids(line) for line in sys.stdin.buffer.read().splitlines()]
+    lines = sys.stdin.buffer.read().splitlines()
+    updates = [_pushed_ids(line) for line in lines]
+    _keep_pointers(lines)
     tips = [local for local, _ in updates if local.strip("0")]  # zeros: the ref is being deleted
     if not tips:
         return
@@ -51,8 +54,24 @@ def _pushed_ids(line: bytes) -> tuple[str, str]:
     return words[1], words[3]
 
 
-def push_with_progress(needed: dict[str, ObjectUse], remote: str, url: str, repository: Repository) -> PushTotals:
-    """Put on a remote what it lacks of these objects, and say so."""
+def _keep_pointers(lines: list[bytes]) -> None:
+    """Refuse to delete the remote's pointers, which `git push --mirror` would do: no clone has that ref."""
+    for line in lines:
+        local, _, ref, _ = line.decode(errors="replace").split(" ")
+        if local == "(delete)" and ref in (POINTERS_REF, POINTERS_BRANCH):
+            raise UsageError(
+                f"this push would delete {ref}, by which the remote knows the objects that it must keep",
+                hint="Push without --mirror and --prune, or delete it all the same: git push --no-verify",
+            )
+
+
+def push_with_progress(
+    needed: dict[str, ObjectUse], remote: str, url: str, repository: Repository, *, pointers: bool = False
+) -> PushTotals:
+    """Put on a remote what it lacks of these objects, and pointers of them where it needs them; say so.
+
+    ``pointers``: where it is not known to need them, too.
+    """
     total = sum(object_sizes(needed).values())
     with (
         show_progress("Pushing objects", total, len(needed)) as meter,
@@ -60,6 +79,16 @@ def push_with_progress(needed: dict[str, ObjectUse], remote: str, url: str, repo
         open_target(remote, url, needed, repository, context.store, boundary.warn) as transport,
     ):
         sent = push_objects(needed, transport, context, meter.finish_item)
+        pointers = pointers or transport.needs_pointers
     if sent.objects:
         boundary.say(f"pushed {pluralize(sent.objects, 'object')}, {humanize_size(sent.bytes)}")
+    if pointers:
+        _push_pointers(needed, remote, url, repository)
     return sent
+
+
+def _push_pointers(needed: dict[str, ObjectUse], remote: str, url: str, repository: Repository) -> None:
+    done = push_pointers(remote, url, object_sizes(needed), repository)
+    if done.refusal:
+        branch = POINTERS_BRANCH.removeprefix("refs/heads/")
+        boundary.say(f"{remote} takes no {POINTERS_REF} ({done.refusal}): its branch {branch} has the pointers")

@@ -16,7 +16,8 @@ from git_theta.words import pluralize
 
 @click.command
 @click.argument("remote", default="origin")
-def command(remote: str) -> None:
+@click.option("--pointers", is_flag=True, help="Write pointers of them, too, where REMOTE is not known to need any.")
+def command(remote: str, pointers: bool) -> None:
     """Put the objects of all branches and tags on a remote.
 
     `git push` does that for the commits it sends. This is for a remote that has commits without their objects: pushed
@@ -29,5 +30,5 @@ def command(remote: str) -> None:
     tips = blob_walks.ref_tips(repository.git_dir)
     needed = needed_objects(read_manifests(blob_walks.unpushed_blobs([], tips), boundary.warn_of))
     urls = remotes.push_urls(remote) if needed else []
-    if not sum(push_with_progress(needed, remote, url, repository).objects for url in urls):
+    if not sum(push_with_progress(needed, remote, url, repository, pointers=pointers).objects for url in urls):
         click.echo(f"{remote} has all {pluralize(len(needed), 'object')}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from git_theta.errors import ManifestError
 from git_theta.manifest.new_parts import ManifestReader
@@ -11,10 +11,15 @@ from git_theta.operations.keeping.inventory import ManifestBlob
 from git_theta.vcs.blobs import Blob, read_contents
 
 
-def read_manifests(blobs: Iterable[Blob], warn: Callable[[ManifestError], None]) -> Iterator[ManifestBlob]:
-    """The manifests among these blobs, one at a time. ``warn`` is told of those that this release cannot read."""
+def read_manifests(
+    blobs: Iterable[Blob], warn: Callable[[ManifestError], None], env: Mapping[str, str] | None = None
+) -> Iterator[ManifestBlob]:
+    """The manifests among these blobs, one at a time. ``warn`` is told of those that this release cannot read.
+
+    ``env``: the environment that says which repository, where it is another one than ours.
+    """
     reader = ManifestReader()
-    for blob, data, _ in read_contents(blobs, is_manifest, MAX_MANIFEST):
+    for blob, data, _ in read_contents(blobs, is_manifest, MAX_MANIFEST, env=env):
         if is_manifest(data):
             try:
                 yield ManifestBlob(blob.path, blob.oid, reader.read_new_parts(data))

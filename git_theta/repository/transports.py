@@ -92,7 +92,7 @@ def _open_lfs_directory(address: str, repository: Repository, store: Store) -> T
 
 def _open_git(choice: Choice, name: str, repository: Repository, store: Store) -> Transport:
     from git_theta.transport.git_blobs import GitTransport
-    from git_theta.vcs.scratch_repository import read_remote_access
+    from git_theta.vcs.blob_repository import read_remote_access
 
     return GitTransport(store, read_remote_access(name, choice.address, repository), repository.theta_dir)
 

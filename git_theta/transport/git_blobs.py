@@ -36,7 +36,7 @@ from git_theta.transport.git_batches import (
 )
 from git_theta.transport.outcomes import ITEM_ERRORS, lost_object, require_size, unreadable_object
 from git_theta.transport.urls import redact_url
-from git_theta.vcs.scratch_repository import RemoteAccess, ScratchRepository
+from git_theta.vcs.blob_repository import BlobRepository, RemoteAccess
 
 _BATCH_BYTES = 256 << 20
 """Bytes of objects that go or come at once: they stand twice on the disk, and are lost when the line is cut."""
@@ -68,7 +68,7 @@ class GitTransport(Transport):
         self._ours = ours
         self._access = access
         self._theta = theta
-        self._listings: ScratchRepository | None = None
+        self._listings: BlobRepository | None = None
         self._batches: dict[str, tuple[str, Batch | None]] = {}
         """Of each ref below REFS its commit, and the batch that it is."""
         self._answers_ids = True
@@ -148,7 +148,7 @@ class GitTransport(Transport):
 
     # To the remote
 
-    def _push_batch(self, objects: Mapping[str, int], scratch: ScratchRepository) -> Iterator[Outcome]:
+    def _push_batch(self, objects: Mapping[str, int], scratch: BlobRepository) -> Iterator[Outcome]:
         blobs, failed = [], []
         with scratch.import_objects(compress=False) as pipe:
             for oid, size in objects.items():
@@ -194,7 +194,7 @@ class GitTransport(Transport):
 
     # From the remote
 
-    def _fetch_some(self, places: list[_Place], scratch: ScratchRepository, inbox: Inbox) -> Iterator[Outcome]:
+    def _fetch_some(self, places: list[_Place], scratch: BlobRepository, inbox: Inbox) -> Iterator[Outcome]:
         """Fetch the objects in some of these places: one batch, or as many by id as go at once.
 
         There is no outcome at all where to ask once more may help.
@@ -215,10 +215,10 @@ class GitTransport(Transport):
             return
         yield from (_receive(stored, scratch, inbox) for stored in some)
 
-    def _open_scratch(self) -> ScratchRepository:
+    def _open_scratch(self) -> BlobRepository:
         folder = self._theta / "tmp"
         make_folder(folder, self._theta)
-        return ScratchRepository(folder / f"{os.getpid()}-{os.urandom(8).hex()}", self._access)
+        return BlobRepository(folder / f"{os.getpid()}-{os.urandom(8).hex()}", self._access)
 
     @contextlib.contextmanager
     def _as_transport_errors(self) -> Iterator[None]:
@@ -239,7 +239,7 @@ def _take_batch(items: Iterable[tuple[_Item, int]]) -> Iterator[_Item]:
         yield item
 
 
-def _fetch_listings(scratch: ScratchRepository) -> dict[str, str]:
+def _fetch_listings(scratch: BlobRepository) -> dict[str, str]:
     """Fetch the commit of every ref of ours that is new: ref to commit."""
     try:
         scratch.fetch([f"+{REFS}*:{REFS}*"], depth=1)
@@ -250,7 +250,7 @@ def _fetch_listings(scratch: ScratchRepository) -> dict[str, str]:
     return scratch.list_refs(REFS)
 
 
-def _read_batch(listings: ScratchRepository, ref: str) -> Batch | None:
+def _read_batch(listings: BlobRepository, ref: str) -> Batch | None:
     listing = b""
     with contextlib.suppress(GitError):  # it has no such file
         for chunk in listings.read_blob(f"{ref}:{LISTING}"):
@@ -260,7 +260,7 @@ def _read_batch(listings: ScratchRepository, ref: str) -> Batch | None:
     return parse_batch(ref, listing)
 
 
-def _send_ref(scratch: ScratchRepository, ref: str, commit: str) -> bool:
+def _send_ref(scratch: BlobRepository, ref: str, commit: str) -> bool:
     """Push a ref; whether it is on the remote then. Raises GitError where the remote refuses it."""
     for attempt in range(1, _TRIES + 1):
         refusal = None
@@ -278,7 +278,7 @@ def _send_ref(scratch: ScratchRepository, ref: str, commit: str) -> bool:
     raise AssertionError("the last try returns or raises")
 
 
-def _receive(stored: StoredBlob, scratch: ScratchRepository, inbox: Inbox) -> Outcome:
+def _receive(stored: StoredBlob, scratch: BlobRepository, inbox: Inbox) -> Outcome:
     """Take an object from its blob, which is here."""
 
     def read_from(offset: int) -> Iterator[bytes]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from git_theta.vcs.blobs import Blob
@@ -38,19 +38,24 @@ def unpushed_blobs(there: Iterable[str], tips: Iterable[str], *, tracking: str =
     return _walk_blobs(["--ignore-missing", "--stdin", *known], names)
 
 
+def tip_blobs(tips: Iterable[str], env: Mapping[str, str]) -> Iterator[Blob]:
+    """The blobs that ids of another repository reach, of which ``env`` says where it is."""
+    return _walk_blobs(["--stdin"], list(tips), env)
+
+
 def ref_tips(repository: Path) -> list[str]:
     """The ids that the refs of another repository on this machine point at."""
     return git("for-each-ref", "--format=%(objectname)", cwd=repository, env=scrubbed_environment()).decode().split()
 
 
-def _walk_blobs(arguments: list[str], names: list[str]) -> Iterator[Blob]:
+def _walk_blobs(arguments: list[str], names: list[str], env: Mapping[str, str] | None = None) -> Iterator[Blob]:
     with tempfile.TemporaryFile() as listing:
         listing.write(b"".join(name.encode() + b"\n" for name in names))
         listing.seek(0)
         # --missing: a walk that stumbles over what a partial clone left out would else fetch it.
-        walk = run_git("rev-list", "--objects", "--missing=print", *arguments, stdin=listing)
+        walk = run_git("rev-list", "--objects", "--missing=print", *arguments, stdin=listing, env=env)
         form = "--batch-check=%(objecttype) %(objectsize) %(objectname) %(rest)"
-        with walk as objects, run_git("cat-file", "--buffer", form, stdin=objects) as output:
+        with walk as objects, run_git("cat-file", "--buffer", form, stdin=objects, env=env) as output:
             for line in output:
                 if line.startswith(b"blob "):
                     _, size, oid, path = line.rstrip(b"\n").split(b" ", 3)

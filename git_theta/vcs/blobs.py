@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from functools import lru_cache
 from io import BytesIO
@@ -112,9 +112,16 @@ def iterate_wanted_blobs(
 
 
 def read_contents(
-    blobs: Iterable[Blob], wanted: Callable[[bytes], bool], largest: int, cwd: Path | None = None
+    blobs: Iterable[Blob],
+    wanted: Callable[[bytes], bool],
+    largest: int,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
 ) -> Iterator[BlobContent]:
-    """Each blob of at most ``largest`` bytes, one at a time: whole when its first PEEK_SIZE bytes are ``wanted``."""
+    """Each blob of at most ``largest`` bytes, one at a time: whole when its first PEEK_SIZE bytes are ``wanted``.
+
+    ``env``: the environment that says which repository, where it is another one than ours.
+    """
     # A list is of a few blobs; what walks may have those of all of history.
     with open_scratch(in_memory=isinstance(blobs, list)) as listing:
         for blob in blobs:
@@ -122,7 +129,7 @@ def read_contents(
                 listing.write(b"%s %s\n" % (blob.oid.encode(), os.fsencode(blob.path)))
         listing.seek(0)
         form = "--batch=%(objectname) %(objectsize) %(rest)"
-        with run_git("cat-file", "--buffer", form, stdin=listing, cwd=cwd) as output:
+        with run_git("cat-file", "--buffer", form, stdin=listing, cwd=cwd, env=env) as output:
             for line in output:
                 words = line.rstrip(b"\n").split(b" ", 2)
                 if len(words) == 3:  # not "OID missing": collected by a gc since

@@ -167,6 +167,17 @@ def chosen_store(*, cwd: Path | None = None, env: Mapping[str, str] | None = Non
     return os.fsdecode(done.stdout.removesuffix(b"\0")) or "local"
 
 
+def parse_expiry(words: str) -> int:
+    """The moment that Git takes words for (``2.weeks.ago``, ``now``, ``never``), in seconds since the epoch.
+
+    Raises UsageError where Git takes them for none.
+    """
+    try:
+        return int(git("config", "--type=expiry-date", "--get", "gc.pruneExpire", config={"gc.pruneExpire": words}))
+    except GitError:
+        raise UsageError(f"{words!r} is no date", hint="Git takes, for example: now, 3.days.ago, 2026-11-01") from None
+
+
 def _write_setting(scope: Scope, arguments: Sequence[str], cwd: Path | None) -> None:
     try:
         git("config", f"--{scope}", *arguments, cwd=cwd)

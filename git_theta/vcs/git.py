@@ -78,14 +78,21 @@ def open_scratch(*, in_memory: bool) -> IO[bytes]:
 
 
 @contextmanager
-def run_git(*args: str, stdin: IO[bytes] | int = subprocess.DEVNULL, cwd: Path | None = None) -> Iterator[IO[bytes]]:
+def run_git(
+    *args: str,
+    stdin: IO[bytes] | int = subprocess.DEVNULL,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+) -> Iterator[IO[bytes]]:
     """The standard output of ``git ARGS``, as it comes.
 
     Raises GitError with Git's words, at the end, when it fails.
     """
     with (
         open_scratch(in_memory=True) as words,
-        subprocess.Popen(["git", *args], cwd=cwd, stdin=stdin, stdout=subprocess.PIPE, stderr=words) as process,
+        subprocess.Popen(
+            ["git", *args], cwd=cwd, env=env, stdin=stdin, stdout=subprocess.PIPE, stderr=words
+        ) as process,
     ):
         assert process.stdout
         try:

@@ -6,7 +6,7 @@ import contextlib
 import os
 from pathlib import Path
 
-from git_theta.errors import GitError
+from git_theta.errors import GitError, UsageError
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.git import git, scrubbed_environment, split_nul
 
@@ -49,6 +49,14 @@ def own_remote() -> str:
 def push_urls(name: str) -> list[str]:
     """The URLs to which `git push` pushes for a remote; url.*.pushInsteadOf is applied. Raises GitError."""
     return os.fsdecode(git("remote", "get-url", "--push", "--all", name)).splitlines()
+
+
+def require_push_urls(name: str) -> list[str]:
+    """As ``push_urls``. Raises UsageError where no remote is called so."""
+    names = remote_urls()
+    if name not in names:
+        raise UsageError(f"no remote is called {name!r}", hint=f"There are: {', '.join(names) or 'none'}.")
+    return push_urls(name)
 
 
 def read_transport_settings() -> dict[str, str]:

@@ -1,211 +1,171 @@
-"""A bare repository of our own, for what goes to a remote and comes from it past the person's objects and refs.
+"""A bare repository for the moment, in which Git talks to a remote with the person's own configuration.
 
-Git reaches the remote from it as it does from the person's repository: with the same configuration of all scopes,
-credentials, ssh command and proxies, and from the same folder. Our hooks and theirs do not run in it.
+It is not the person's repository that talks, since a fetch leaves things there: ``--depth`` its ``shallow`` file,
+``--filter`` makes it a partial clone, a remote's refspecs move refs. Here all of that goes with the folder.
+
+How a remote is reached must be as in the person's repository all the same: credentials, ssh, proxies, headers,
+certificates. The files of the system and the user are read here as there; what Git reads there and not here (the
+repository's own file, its worktree's, ``git -c``, what they include on a condition) is handed over in the environment,
+in its order, so that nothing counts twice: a second ``http.extraHeader`` would be sent twice. Only what describes the
+repository itself stays behind. The URL is the one that Git settled on: it is no further subject to ``insteadOf``.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
-from collections.abc import Generator, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import Literal, NamedTuple
 
 from git_theta.errors import GitError
 from git_theta.vcs.discovery import Repository
-from git_theta.vcs.git import end_git, git, open_scratch, scrubbed_environment, split_nul
+from git_theta.vcs.git import git, scrubbed_environment, split_nul
 
-REMOTE = "git-theta-remote"
-"""What the remote is called in a scratch repository. The person's own remotes are known there, too."""
-_OWN_KEYS = ("proxy", "proxyauthmethod", "uploadpack", "receivepack", "vcs", "serveroption")
-"""What ``remote.NAME.*`` says about how to get there."""
-_CHUNK = 1 << 20
-_LARGE = "1m"
-"""Bytes of a blob from which on Git streams it, and looks for no similar ones."""
-_SETTINGS = {
-    "core.hooksPath": os.devnull,
-    "core.bigFileThreshold": _LARGE,
-    "core.fsync": "none",  # nothing here outlives the process
-    "gc.auto": "0",
-    "maintenance.auto": "false",
-    "pack.window": "0",  # payloads are compressed: no two of them are alike
-    "fetch.unpackLimit": "1",  # no loose objects, which are compressed anew
-    "transfer.unpackLimit": "1",
-    "fastimport.unpackLimit": "0",
-    "fetch.writeCommitGraph": "false",
-    "push.followTags": "false",
-    "push.negotiate": "false",
-    "push.recurseSubmodules": "no",
-    "submodule.recurse": "false",
-}
-_UNCOMPRESSED = {"core.compression": "0", "pack.compression": "0"}
+_REMOTE = "git-theta"
+"""What the remote is called in here."""
+_STAYS = re.compile(r"(core|extensions|include|includeif|url|remote|branch|fetch|receive|gc|maintenance|alias)\.")
+_GOES_ALONG = frozenset(("core.sshcommand", "core.gitproxy", "core.askpass"))
+_PLACES = frozenset(("url", "pushurl", "fetch", "push", "mirror", "promisor", "partialclonefilter", "tagopt"))
+"""Keys of a remote that say what it is in the person's repository, not how it is reached."""
+_IN_HERE = (
+    ("core.hooksPath", os.devnull),
+    ("gc.auto", "0"),
+    ("maintenance.auto", "false"),
+    ("push.pushOption", ""),  # the person's are for their own push: to open a merge request, say
+)
+
+_Setting = tuple[str, str]
 
 
-class RemoteAccess(NamedTuple):
-    """How Git gets to a remote.
+class PushAnswer(NamedTuple):
+    """What became of a ref that was pushed.
 
     Attributes:
-        url: where it is.
-        top: the folder that relative paths start at: the top of the worktree, or the bare repository.
-        algorithm: the hash of the repository, which is that of the remote: ``sha1`` or ``sha256``.
-        settings: of the scratch repository: key and value.
+        state: ``taken``; ``outrun``: somebody else moved the ref first; ``refused`` by the host.
+        reason: the host's words.
     """
 
-    url: str
-    top: Path
-    algorithm: str
-    settings: tuple[tuple[str, str], ...]
+    state: Literal["taken", "outrun", "refused"]
+    reason: str = ""
 
 
-def read_remote_access(name: str, url: str, repository: Repository) -> RemoteAccess:
-    """How Git gets to a remote from a repository. Raises GitError.
+class ScratchRepository:
+    """An open one; made by :func:`open_scratch_repository`.
 
-    Args:
-        name: the remote's, as Git's configuration calls it; its URL where it has none.
-        url: where it is; insteadOf is applied, and is not once more.
-        repository: the one we are in.
-    """
-    algorithm = git("rev-parse", "--show-object-format").decode().strip()
-    found = (item.partition("\n") for item in split_nul(git("config", "-z", "--list")))
-    own = {f"remote.{name}.{key}": f"remote.{REMOTE}.{key}" for key in _OWN_KEYS}
-    files = [repository.common_dir / "config", repository.git_dir / "config.worktree"]
-    settings = [("include.path", os.fspath(file)) for file in files if file.is_file()]
-    settings += [(own[key], value) for key, _, value in found if key in own]
-    settings += [(f"remote.{REMOTE}.url", url), (f"url.{url}.insteadOf", url), (f"url.{url}.pushInsteadOf", url)]
-    return RemoteAccess(url, repository.worktree or repository.git_dir, algorithm, (*settings, *_SETTINGS.items()))
-
-
-class ScratchRepository(AbstractContextManager["ScratchRepository"]):
-    """A bare repository, made at once and removed in the end. Whatever fails in it is GitError.
-
-    Args:
-        folder: where; its parent is there, and sweeps what killed processes left.
-        access: how to get to the remote.
+    Attributes:
+        env: the environment in which git works in it.
     """
 
-    def __init__(self, folder: Path, access: RemoteAccess) -> None:
-        self._folder = folder
-        self._access = access
-        self._reader: subprocess.Popen[bytes] | None = None
-        self._blob = _no_blob()
-        """The one that is being read."""
-        form = f"--object-format={access.algorithm}"
-        git("init", "--quiet", "--bare", "--template=", form, folder, env=scrubbed_environment())
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Remove it."""
-        self._blob.close()
-        if self._reader:
-            self._reader.kill()
-            end_git(self._reader)
-        shutil.rmtree(self._folder, ignore_errors=True)
+    def __init__(self, env: Mapping[str, str], top: Path) -> None:
+        self.env = env
+        self._top = top  # a remote's path may be relative to it
 
     def git(self, *args: str, stdin: bytes = b"") -> bytes:
-        """What ``git ARGS`` prints on stdout."""
-        return git(*args, cwd=self._access.top, env=self._environment({}), stdin=stdin)
+        """What ``git ARGS`` prints. Raises GitError with git's words."""
+        return git(*args, cwd=self._top, env=self.env, stdin=stdin)
 
-    def fetch(self, refspecs: Iterable[str], depth: int | None = None) -> None:
-        """Fetch refs, or objects by id, from the remote; of a ref no more than ``depth`` commits."""
-        options = [] if depth is None else [f"--depth={depth}", "--prune"]
+    def fetch(self, *refspecs: str, only_tips: bool = False) -> None:
+        """Fetch refs of the remote; those in here that it has no more are gone then.
+
+        ``only_tips``: their last commits and trees alone, where the host can do that.
+        """
+        less = ("--depth=1", "--filter=blob:none") if only_tips else ()
         self.git(
-            "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", *options, REMOTE, "--stdin",
-            stdin="".join(f"{refspec}\n" for refspec in refspecs).encode(),
+            "fetch", "--quiet", "--prune", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules",
+            "--no-auto-maintenance", *less, _REMOTE, *refspecs,
         )  # fmt: skip
 
-    def push(self, refspec: str) -> None:
-        """Push to the remote."""
-        self.git("push", "--quiet", "--no-verify", REMOTE, refspec)
+    def has_remote_refs(self, *names: str) -> bool:
+        """Whether the remote has any of these refs."""
+        return bool(self.git("ls-remote", "--refs", "--quiet", _REMOTE, *names))
 
-    def list_remote_refs(self, pattern: str) -> dict[str, str]:
-        """The refs of the remote that match: name to id."""
-        lines = self.git("ls-remote", "--refs", REMOTE, pattern).decode(errors="replace").splitlines()
-        return {name: oid for oid, _, name in (line.partition("\t") for line in lines)}
+    def push(self, oid: str, ref: str, expected: str) -> PushAnswer:
+        """Have the remote's ref point at a commit, or delete it ("").
 
-    def list_refs(self, prefix: str) -> dict[str, str]:
-        """The refs that are here: name to id."""
-        lines = self.git("for-each-ref", "--format=%(objectname) %(refname)", prefix).decode().splitlines()
-        return {name: oid for oid, _, name in (line.partition(" ") for line in lines)}
-
-    @contextmanager
-    def import_objects(self, *, compress: bool) -> Iterator[int]:
-        """The descriptor that takes commands for ``git fast-import``, which makes one pack of what it is given."""
-        command = ["git", "fast-import", "--quiet", "--force", "--depth=0", "--done"]
-        env = self._environment({} if compress else _UNCOMPRESSED)
-        nowhere, pipe = subprocess.DEVNULL, subprocess.PIPE
-        with (
-            open_scratch(in_memory=True) as words,
-            subprocess.Popen(command, stdin=pipe, stdout=nowhere, stderr=words, env=env, bufsize=0) as process,
-        ):
-            assert process.stdin
-            try:
-                yield process.stdin.fileno()
-                os.write(process.stdin.fileno(), b"done\n")
-            except BrokenPipeError:  # it says why below
-                pass
-            except BaseException:
-                process.kill()
-                raise
-            process.stdin.close()
-            if process.wait():
-                words.seek(0)
-                raise GitError(f"git fast-import failed: {words.read().decode(errors='replace').strip()}")
-
-    def read_blob(self, name: str) -> Iterator[bytes]:
-        """The bytes of a blob that is here, in chunks, until the next one is asked for."""
-        self._blob.close()
-        self._blob = self._read_blob(name)
-        return self._blob
-
-    def _read_blob(self, name: str) -> Generator[bytes, None, None]:
-        reader = self._start_reader()
-        assert reader.stdin and reader.stdout
-        reader.stdin.write(f"{name}\n".encode())
-        reader.stdin.flush()
-        words = reader.stdout.readline().split()
-        if words[1:2] != [b"blob"]:
-            raise GitError(f"Git has no blob {name}")
-        left = int(words[2])
-        try:
-            while left:
-                chunk = _read_some(reader.stdout, left)
-                left -= len(chunk)
-                yield chunk
-        finally:  # whoever has read enough of it asks for another one
-            while left:
-                left -= len(_read_some(reader.stdout, left))
-            reader.stdout.read(1)
-
-    def _start_reader(self) -> subprocess.Popen[bytes]:
-        if self._reader is None:
-            command = ["git", "cat-file", "--batch"]
-            env = self._environment({})
-            self._reader = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env)
-        return self._reader
-
-    def _environment(self, more: Mapping[str, str]) -> dict[str, str]:
-        """Ours, with the settings as the last of those that ``git -c`` and the environment bring."""
-        # Those are about how to get to the remote, too: what was scrubbed of them comes back.
-        env = {key: value for key, value in os.environ.items() if key.startswith("GIT_CONFIG_")}
-        first = int(env.get("GIT_CONFIG_COUNT") or 0)
-        settings = (*self._access.settings, *more.items())
-        for at, (key, value) in enumerate(settings, first):
-            env |= {f"GIT_CONFIG_KEY_{at}": key, f"GIT_CONFIG_VALUE_{at}": value}
-        env |= {"GIT_CONFIG_COUNT": str(first + len(settings)), "GIT_DIR": os.fspath(self._folder)}
-        return scrubbed_environment() | env
+        ``expected``: where it must point until then, "" nowhere. Raises GitError where the remote cannot be reached.
+        """
+        done = subprocess.run(
+            [
+                "git", "push", "--porcelain", "--no-verify", "--no-follow-tags", "--recurse-submodules=no",
+                f"--force-with-lease={ref}:{expected}", _REMOTE, f"{oid}:{ref}",
+            ],
+            cwd=self._top, env=self.env, stdin=subprocess.DEVNULL, capture_output=True,
+        )  # fmt: skip
+        words = done.stderr.decode(errors="replace").strip()
+        answer = next((line for line in done.stdout.decode(errors="replace").splitlines() if line[:2] == "!\t"), "")
+        if answer:
+            return _read_answer(answer, words)
+        if done.returncode:
+            raise GitError(f"git push failed: {words}")
+        return PushAnswer("taken")
 
 
-def _no_blob() -> Generator[bytes, None, None]:
-    yield from ()
+@contextmanager
+def open_scratch_repository(folder: Path, repository: Repository, remote: str, url: str) -> Iterator[ScratchRepository]:
+    """An empty bare repository of our hash, which has one remote; it is gone after the block.
+
+    Args:
+        folder: where it is made: a folder of temporary files.
+        repository: the person's.
+        remote: what that calls the remote; its URL where it has no name.
+        url: where the remote is, as Git would take it at last.
+    """
+    top = repository.worktree or repository.git_dir
+    place = folder / f"{os.getpid()}-{os.urandom(8).hex()}"
+    algorithm = git("rev-parse", "--show-object-format", cwd=top).decode().strip()
+    env = scrubbed_environment() | {"GIT_DIR": os.fspath(place)}
+    try:
+        git("init", "--quiet", "--bare", "--template=", f"--object-format={algorithm}", cwd=top, env=env)
+        yield ScratchRepository(env | _export_settings(_find_settings(remote, url, top, env)), top)
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
 
 
-def _read_some(stream: IO[bytes], left: int) -> bytes:
-    chunk = stream.read(min(left, _CHUNK))
-    if not chunk:
-        raise GitError("git cat-file ended in the middle of a blob")
-    return chunk
+def _find_settings(remote: str, url: str, top: Path, env: Mapping[str, str]) -> Iterator[_Setting]:
+    """What the configuration in here lacks to reach the remote as the person's repository does."""
+    theirs, in_here = _list_settings(top, None), set(_list_settings(top, env))
+    for origin, key, value in theirs:
+        if (origin, key, value) not in in_here and (not _STAYS.match(key) or key in _GOES_ALONG):
+            yield key, value
+        elif key.startswith(f"remote.{remote}."):
+            what = key[len(f"remote.{remote}.") :]
+            if what not in _PLACES:
+                yield f"remote.{_REMOTE}.{what}", value
+    yield f"remote.{_REMOTE}.url", url
+    for key in ("insteadOf", "pushInsteadOf"):  # the longest match wins, which is the whole of it
+        yield f"url.{url}.{key}", url
+    yield from _IN_HERE
+
+
+def _list_settings(top: Path, env: Mapping[str, str] | None) -> list[tuple[str, str, str]]:
+    """Origin, key and value of all settings, in their order."""
+    items = split_nul(git("config", "--list", "-z", "--show-origin", cwd=top, env=env))
+    pairs = zip(items[::2], (item.partition("\n") for item in items[1::2]), strict=True)
+    return [(origin, key, value if newline else "true") for origin, (key, newline, value) in pairs]
+
+
+def _export_settings(settings: Iterable[_Setting]) -> dict[str, str]:
+    """The variables by which Git is told of settings that stand in no file."""
+    found = list(settings)
+    variables = {"GIT_CONFIG_COUNT": str(len(found))}
+    for number, (key, value) in enumerate(found):
+        variables |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+    return variables
+
+
+_OUTRUN = re.compile(
+    r"\block\b|failed to update ref|fetch first|stale info|non-fast-forward|already exists|but expected"
+)
+"""What hosts say when two pushers meet, some of them in the middle of it."""
+
+
+def _read_answer(line: str, words: str) -> PushAnswer:
+    """A line of ``git push --porcelain``: ``!``, the refspec, and ``[rejected] (why)``."""
+    summary = line.split("\t")[-1]
+    said = " ".join(one.removeprefix("remote:").strip() for one in words.splitlines() if one.startswith("remote:"))
+    outrun = not summary.startswith("[remote ") or _OUTRUN.search(summary)
+    return PushAnswer("outrun" if outrun else "refused", f"{summary} {said}".strip())

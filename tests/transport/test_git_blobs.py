@@ -21,8 +21,8 @@ from git_theta.testing.transports import CONTENT, DAMAGED, OBJECTS, OID, SIZES, 
 from git_theta.transport import git_blobs
 from git_theta.transport.base import Transport
 from git_theta.transport.git_blobs import GitTransport
+from git_theta.vcs.blob_repository import BlobRepository, RemoteAccess, read_remote_access
 from git_theta.vcs.discovery import Repository
-from git_theta.vcs.scratch_repository import RemoteAccess, ScratchRepository, read_remote_access
 from tests.sandbox import Sandbox
 
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
@@ -131,14 +131,14 @@ def test_only_what_is_asked_for_comes(
     places[0].git("config", "protocol.version", str(version))  # the person's own settings hold for what we do
     wanted = sorted(OBJECTS)[:1]
     blobs: list[int] = []
-    real = ScratchRepository.close
+    real = BlobRepository.close
 
-    def watch(scratch: ScratchRepository) -> None:
+    def watch(scratch: BlobRepository) -> None:
         kinds = scratch.git("cat-file", "--batch-all-objects", "--batch-check=%(objecttype)").split()
         blobs.append(kinds.count(b"blob"))
         real(scratch)
 
-    monkeypatch.setattr(ScratchRepository, "close", watch)
+    monkeypatch.setattr(BlobRepository, "close", watch)
     ours = MemoryStore()
     with open_between(places, ours) as transport:
         assert fetch_errors(transport, wanted, ours) == {}

@@ -41,6 +41,11 @@ def worst_exit_code(defects: Iterable[Defect]) -> int:
     return next(code for code in worst if code in codes or code == 0)
 
 
+def describe_loss(error: ThetaError, parts: ObjectParts, manifests: Sequence[tuple[str, str]]) -> Defect:
+    """The defect of an object that is lost whole, where it should be."""
+    return _make_defect(_Damage(error, range(len(parts))), parts, manifests)
+
+
 def _verify_object(parts: ObjectParts, store: Store, progress: Progress) -> list[_Damage]:
     progress.begin_item()
     everything = range(len(parts))

@@ -1,0 +1,301 @@
+"""Hosts that delete what no pointer names, as GitLab, Gitea and Forgejo do: a model that was pushed survives them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from git_theta.repository.pointers import POINTERS_BRANCH, POINTERS_REF
+from tests.integration.checkpoint_history import MODEL, History, versions
+from tests.sandbox import Sandbox
+from tests.servers.collector import collect_garbage, find_pointers
+
+LAUNCHER = """\
+import sys
+from git_theta.cli.main import main
+from git_theta.transport.directory import DirectoryTransport
+DirectoryTransport.needs_pointers = True
+sys.exit(main())
+"""
+"""git-theta, to which a directory is a host that collects garbage."""
+
+
+class Host:
+    """A bare repository with a store of objects that are collected."""
+
+    def __init__(self, bare: Sandbox, launcher: Path) -> None:
+        self.bare = bare
+        self._launcher = launcher
+
+    @property
+    def objects(self) -> set[str]:
+        return {path.name for path in self.store.rglob("*") if path.is_file()}
+
+    @property
+    def store(self) -> Path:
+        return self.bare.root / "theta/objects"
+
+    @property
+    def refs(self) -> list[str]:
+        return self.bare.git("for-each-ref", "--format=%(refname)").stdout.split()
+
+    def collect(self) -> set[str]:
+        """Delete what no pointer names; returns what that was."""
+        return collect_garbage(self.bare.root, self.store)
+
+    def refuse(self, pattern: str) -> None:
+        """Refuse refs that match a shell pattern."""
+        hook = self.bare.write("hooks/update", f'#!/bin/sh\ncase "$1" in {pattern}) exit 1;; esac\n'.encode())
+        hook.chmod(0o755)
+
+    def send_to(self, sandbox: Sandbox) -> None:
+        """Have a repository push here by `git push`."""
+        hook = sandbox.root / ".git/hooks/pre-push"
+        text = hook.read_text()
+        assert " -m git_theta " in text
+        hook.write_text(text.replace(" -m git_theta ", f" {self._launcher} "))
+
+    def theta(self, sandbox: Sandbox, *args: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """`git theta ARGS` in a repository that pushes here."""
+        return sandbox.run(sys.executable, self._launcher, *args, check=check)
+
+
+@pytest.fixture
+def history(installed: Path, tmp_path: Path) -> History:
+    """A small one: nothing here depends on how a file is written."""
+    return History.create(tmp_path / "repository", versions("small"), "sha1")
+
+
+@pytest.fixture
+def bare(history: History, tmp_path: Path) -> Sandbox:
+    bare = Sandbox.create(tmp_path / "host.git", install=False, bare=True)
+    history.git("remote", "add", "origin", bare.root)
+    history.sandbox.theta("install")
+    return bare
+
+
+@pytest.fixture
+def host(history: History, bare: Sandbox, tmp_path: Path) -> Host:
+    """Where ``origin`` is, empty."""
+    launcher = tmp_path / "launcher.py"
+    launcher.write_text(LAUNCHER)
+    made = Host(bare, launcher)
+    made.send_to(history.sandbox)
+    return made
+
+
+def test_a_model_survives(history: History, host: Host, tmp_path: Path) -> None:
+    history.git("push", "--quiet", "origin", "v0:refs/heads/main", "v0")
+    history.git("push", "--quiet", "origin", "main")
+    assert host.collect() == set()
+    shutil.rmtree(history.root)
+    clone = Sandbox.clone(host.bare, tmp_path / "clone")
+    history.holds(2, at=clone)
+    clone.git("checkout", "--quiet", "v0")
+    history.holds(0, at=clone)
+
+
+def test_without_pointers_it_would_not(history: History, bare: Sandbox, tmp_path: Path) -> None:
+    history.git("push", "--quiet", "origin", "main")
+    assert collect_garbage(bare.root, bare.root / "theta/objects")
+    shutil.rmtree(history.root)
+    with pytest.raises(subprocess.CalledProcessError):
+        Sandbox.clone(bare, tmp_path / "clone")
+
+
+def test_pointers_come_before_the_commits(history: History, host: Host) -> None:
+    host.refuse("*/theta/*")
+    done = history.sandbox.git("push", "origin", "main", check=False)
+    assert done.returncode != 0
+    assert "origin takes no pointers of the objects: refs/theta/pointers: [remote rejected]" in done.stderr
+    assert "hint: " in done.stderr
+    assert host.refs == []
+
+
+def test_a_branch_stands_in_and_that_is_said_once(history: History, host: Host) -> None:
+    host.refuse("refs/theta/*")
+    told = history.sandbox.git("push", "origin", "v0:refs/heads/main").stderr
+    assert "origin takes no refs/theta/pointers" in told
+    assert "its branch theta/objects has the pointers" in told
+    assert "theta/objects" not in history.sandbox.git("push", "origin", "main").stderr
+    assert host.refs == ["refs/heads/main", POINTERS_BRANCH]
+    assert host.collect() == set()
+
+
+def test_a_push_of_objects_that_are_there_brings_their_pointers(history: History, host: Host) -> None:
+    """The objects came with another push: of somebody whose release wrote no pointers, say."""
+    history.git("push", "--quiet", "origin", "main")
+    host.bare.git("update-ref", "-d", POINTERS_REF)
+    history.git("push", "--quiet", "origin", "main:refs/heads/other")
+    assert host.theta(history.sandbox, "push").returncode == 0
+    assert host.collect() == set()
+
+
+def test_a_push_without_checkpoints_writes_nothing(history: History, host: Host) -> None:
+    history.git("push", "--quiet", "origin", "main")
+    before = host.bare.git("rev-parse", POINTERS_REF).stdout
+    history.note_on("text", "main")
+    history.git("push", "--quiet", "origin", "text")
+    assert host.bare.git("rev-parse", POINTERS_REF).stdout == before
+
+
+def test_a_mirror_and_git_lfs_carry_everything_without_us(
+    history: History, host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history.git("push", "--quiet", "origin", "main", "v0")
+    host.store.parent.joinpath("objects").rename(host.bare.root / "lfs-objects")  # where git-lfs looks for them
+    (host.bare.root / "lfs").mkdir()
+    (host.bare.root / "lfs-objects").rename(host.bare.root / "lfs/objects")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+    mirror = Sandbox.clone(host.bare.root.as_uri(), tmp_path / "mirror.git", "--mirror")
+    mirror.git("lfs", "fetch", "--all")
+    there = {path.name for path in (host.bare.root / "lfs/objects").rglob("*") if path.is_file()}
+    assert {path.name for path in (mirror.root / "lfs/objects").rglob("*") if path.is_file()} == there != set()
+
+
+def test_a_push_that_would_delete_the_pointers_is_refused(history: History, host: Host) -> None:
+    history.git("push", "--quiet", "--mirror", "origin")
+    done = history.sandbox.git("push", "origin", ":refs/theta/pointers", check=False)
+    assert done.returncode != 0
+    assert "this push would delete refs/theta/pointers" in done.stderr
+    assert host.collect() == set()
+
+
+def check(host: Host, sandbox: Sandbox, code: int, *options: str) -> list[dict[str, object]]:
+    done = host.theta(sandbox, "fsck", "--remote", "origin", "--json", *options, check=False)
+    assert done.returncode == code, done.stderr
+    found: list[dict[str, object]] = json.loads(done.stdout)
+    return found
+
+
+def test_fsck_finds_what_is_missing_and_puts_it_right(history: History, host: Host) -> None:
+    history.git("push", "--quiet", "origin", "main", "v0")
+    assert check(host, history.sandbox, 0) == []
+    lost = sorted(host.objects)[0]
+    next(host.store.rglob(lost)).unlink()
+    [fault] = check(host, history.sandbox, 3)
+    assert (fault["kind"], fault["object"], fault["path"], fault["repaired"]) == ("missing", lost, MODEL, False)
+    printed = host.theta(history.sandbox, "fsck", "--remote", check=False)
+    assert printed.returncode == 3
+    assert f"missing: object {lost} is not there; {MODEL}" in printed.stdout
+    assert "--repair" in printed.stderr
+    [fault] = check(host, history.sandbox, 0, "--repair")
+    assert fault["repaired"]
+    assert lost in host.objects
+    assert check(host, history.sandbox, 0) == []
+
+
+def test_fsck_finds_pointers_that_are_behind(history: History, host: Host) -> None:
+    history.git("push", "--quiet", "origin", "main", "v0")
+    host.bare.git("update-ref", "-d", POINTERS_REF)
+    faults = check(host, history.sandbox, 3)
+    assert {fault["object"] for fault in faults} == host.objects
+    assert {fault["kind"] for fault in faults} == {"no pointer"}
+    assert all(fault["repaired"] for fault in check(host, history.sandbox, 0, "--repair"))
+    assert host.collect() == set()
+
+
+def test_fsck_reads_what_is_there(history: History, host: Host) -> None:
+    history.git("push", "--quiet", "origin", "main", "v0")
+    file = next(host.store.rglob(sorted(host.objects)[0]))
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.unlink()  # ours may be the same file
+    file.write_bytes(content)
+    assert check(host, history.sandbox, 0) == []
+    [fault] = check(host, history.sandbox, 4, "--verify")
+    assert (fault["kind"], fault["object"]) == ("corrupt", file.name)
+    assert list((history.root / ".git/theta/tmp").iterdir()) == []
+
+
+def test_pointers_are_written_on_request_where_nobody_needs_them(history: History, bare: Sandbox) -> None:
+    history.git("push", "--quiet", "origin", "main", "v0")
+    assert find_pointers(bare.root) == set()
+    history.sandbox.theta("push", "--pointers")
+    assert find_pointers(bare.root) == {
+        path.name for path in (bare.root / "theta/objects").rglob("*") if path.is_file()
+    }
+
+
+@pytest.fixture
+def shrunk(history: History, host: Host) -> set[str]:
+    """A branch was deleted on the host; the objects of it alone."""
+    history.git("push", "--quiet", "origin", "v1:refs/heads/main", "main:refs/heads/big")
+    before = host.objects
+    history.git("push", "--quiet", "origin", ":big")
+    shrunk = Sandbox(host.bare.root.with_name("small.git"))
+    Sandbox.create(shrunk.root, install=False, bare=True)
+    history.git("push", "--quiet", shrunk.root, "v1:refs/heads/main")
+    gone = before - {path.name for path in (shrunk.root / "theta/objects").rglob("*") if path.is_file()}
+    assert gone
+    assert host.collect() == set()
+    return gone
+
+
+def prune(host: Host, sandbox: Sandbox, *options: str) -> dict[str, object]:
+    done = host.theta(sandbox, "prune", "--remote", "origin", "--json", *options)
+    [told] = json.loads(done.stdout)
+    return dict(told)
+
+
+def test_prune_frees_what_no_ref_holds(history: History, host: Host, shrunk: set[str], tmp_path: Path) -> None:
+    size = sum(file.stat().st_size for file in host.store.rglob("*") if file.name in shrunk)
+    told = prune(host, history.sandbox, "--expire", "now", "--dry-run")
+    assert told["done"] is False
+    assert told["dropped"] == {"pointers": len(shrunk), "bytes": size, "objects": sorted(shrunk)}
+    assert host.collect() == set()
+    assert prune(host, history.sandbox, "--expire", "now", "--yes")["dropped"] == told["dropped"]
+    assert host.collect() == shrunk
+    assert host.bare.git("rev-list", "--count", POINTERS_REF).stdout == "1\n"
+    assert prune(host, history.sandbox, "--expire", "now", "--yes")["dropped"] == {
+        "pointers": 0,
+        "bytes": 0,
+        "objects": [],
+    }
+    shutil.rmtree(history.root)
+    history.holds(1, at=Sandbox.clone(host.bare, tmp_path / "clone"))
+
+
+def test_prune_keeps_what_is_young(history: History, host: Host, shrunk: set[str]) -> None:
+    """A push brings objects and pointers first, and its commits after that."""
+    told = prune(host, history.sandbox, "--yes")
+    assert told["dropped"] == {"pointers": 0, "bytes": 0, "objects": []}
+    assert told["kept"]["young"] == len(shrunk)  # type: ignore[index]
+
+
+def test_prune_never_drops_without_a_word(history: History, host: Host, shrunk: set[str]) -> None:
+    done = host.theta(history.sandbox, "prune", "--remote", "--expire", "now", check=False)
+    assert done.returncode == 2
+    assert "--yes" in done.stderr
+    assert f"{len(shrunk)} that no ref needs would go" in done.stdout
+    assert host.collect() == set()
+
+
+def test_prune_refuses_what_it_cannot_read(history: History, host: Host, shrunk: set[str]) -> None:
+    """A manifest of a later release may need anything."""
+    blob = history.sandbox.git("hash-object", "-w", "--stdin", input="git-theta manifest 2\nsomething\n").stdout.strip()
+    tree = history.sandbox.git("mktree", input=f"100644 blob {blob}\tnewer.safetensors\n").stdout.strip()
+    commit = history.git("commit-tree", "-m", "newer", tree).strip()
+    history.git("push", "--quiet", "--no-verify", "origin", f"{commit}:refs/heads/newer")
+    done = host.theta(history.sandbox, "prune", "--remote", "--expire", "now", "--yes", check=False)
+    assert done.returncode == 5
+    assert "newer.safetensors" in done.stderr
+    assert host.collect() == set()
+
+
+def test_prune_takes_dates_as_git_does(history: History, host: Host, shrunk: set[str]) -> None:
+    done = host.theta(history.sandbox, "prune", "--remote", "--expire", "a while ago or so", "--yes", check=False)
+    assert done.returncode == 2
+    assert prune(host, history.sandbox, "--expire", "never", "--yes")["dropped"]["pointers"] == 0  # type: ignore[index]
+
+
+def test_only_a_remote_can_be_pruned(history: History, host: Host) -> None:
+    assert host.theta(history.sandbox, "prune", check=False).returncode == 2
+    done = host.theta(history.sandbox, "prune", "--remote", "nobody", check=False)
+    assert done.returncode == 2
+    assert "There are: origin" in done.stderr
