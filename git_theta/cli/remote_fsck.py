@@ -17,8 +17,8 @@ from git_theta.operations.keeping.inventory import Defect, ManifestBlob, needed_
 from git_theta.operations.keeping.verify import describe_loss, worst_exit_code
 from git_theta.repository.opening import open_context
 from git_theta.repository.remote_check import RemoteFault, find_damaged, find_lacking, find_unnamed
+from git_theta.repository.remote_transports import open_remote
 from git_theta.repository.stored_manifests import read_manifests
-from git_theta.repository.transports import open_remote
 from git_theta.transport.urls import redact_url
 from git_theta.vcs import blob_walks, remotes
 from git_theta.vcs.discovery import Repository

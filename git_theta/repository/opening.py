@@ -66,7 +66,7 @@ def _fetch(
     objects: Mapping[str, int],
 ) -> list[str]:
     from git_theta.repository.object_fetch import fetch_objects
-    from git_theta.repository.transports import open_remote
+    from git_theta.repository.remote_transports import open_remote
     from git_theta.store.inbox import Inbox
 
     def open_source(name: str, url: str) -> Transport:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from git_theta.errors import MissingObject, ThetaError, TransportError
 from git_theta.operations.context import Context
 from git_theta.operations.keeping.inventory import ObjectUse, object_sizes
-from git_theta.repository.transports import open_remote
+from git_theta.repository.remote_transports import open_remote
 from git_theta.store.base import Store
 from git_theta.transport.base import Transport
 from git_theta.transport.urls import local_path
