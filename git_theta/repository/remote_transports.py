@@ -8,7 +8,7 @@ from git_theta.errors import TransportError
 from git_theta.repository.object_stores import open_other_store
 from git_theta.store.base import Store
 from git_theta.transport.base import Transport
-from git_theta.transport.choose import Choice, choose_transport
+from git_theta.transport.choose import TransportChoice, choose_transport
 from git_theta.transport.urls import local_path
 from git_theta.vcs import remotes
 from git_theta.vcs.discovery import Repository
@@ -47,7 +47,7 @@ def open_remote(
     return _open_bucket(choice, name, settings, store)
 
 
-def _open_directory(choice: Choice, repository: Repository, store: Store) -> Transport:
+def _open_directory(choice: TransportChoice, repository: Repository, store: Store) -> Transport:
     from git_theta.transport.directory import DirectoryTransport
 
     path = local_path(choice.address)
@@ -60,7 +60,7 @@ def _open_directory(choice: Choice, repository: Repository, store: Store) -> Tra
 
 def _open_lfs(
     name: str,
-    choice: Choice,
+    choice: TransportChoice,
     repository: Repository,
     store: Store,
     settings: Mapping[str, str],
@@ -90,14 +90,14 @@ def _open_lfs_directory(address: str, repository: Repository, store: Store) -> T
     return LfsDirectoryTransport(store, LocalStore(found.common_dir / "lfs"))
 
 
-def _open_git(choice: Choice, name: str, repository: Repository, store: Store) -> Transport:
+def _open_git(choice: TransportChoice, name: str, repository: Repository, store: Store) -> Transport:
     from git_theta.transport.git_blobs import GitTransport
     from git_theta.vcs.blob_repository import read_remote_access
 
     return GitTransport(store, read_remote_access(name, choice.address, repository), repository.theta_dir)
 
 
-def _open_bucket(choice: Choice, name: str, settings: Mapping[str, str], store: Store) -> Transport:
+def _open_bucket(choice: TransportChoice, name: str, settings: Mapping[str, str], store: Store) -> Transport:
     from git_theta.transport.bucket import BucketTransport
     from git_theta.transport.bucket_access import open_bucket
 

@@ -20,7 +20,7 @@ _NAMED = ("lfs", "git")
 """What ``theta.remote.NAME.transport`` may say."""
 
 
-class Choice(NamedTuple):
+class TransportChoice(NamedTuple):
     """The transport of a remote.
 
     Attributes:
@@ -35,7 +35,7 @@ class Choice(NamedTuple):
     reason: str = "its URL"
 
 
-def choose_transport(name: str, url: str, settings: Mapping[str, str], *, push: bool) -> Choice:
+def choose_transport(name: str, url: str, settings: Mapping[str, str], *, push: bool) -> TransportChoice:
     """The transport of a remote. Raises TransportError where there is none, with what to do about it.
 
     Args:
@@ -51,13 +51,15 @@ def choose_transport(name: str, url: str, settings: Mapping[str, str], *, push: 
         if named not in _NAMED:
             raise TransportError(f"{ours}transport is {named!r}", hint=f"It may be: {', '.join(_NAMED)}.")
         endpoint = _named_endpoint(name, settings, push=push) if named == "lfs" else None
-        return endpoint or Choice("git" if named == "git" else "lfs", url, f"{ours}transport")
+        return endpoint or TransportChoice("git" if named == "git" else "lfs", url, f"{ours}transport")
     return _named_endpoint(name, settings, push=push) or _place_by_url(url)
 
 
-def _named_endpoint(name: str, settings: Mapping[str, str], *, push: bool) -> Choice | None:
+def _named_endpoint(name: str, settings: Mapping[str, str], *, push: bool) -> TransportChoice | None:
     """The server that a key of git-lfs names."""
-    return next((Choice("lfs", settings[key], key) for key in lfs_keys(name, push=push) if settings.get(key)), None)
+    return next(
+        (TransportChoice("lfs", settings[key], key) for key in lfs_keys(name, push=push) if settings.get(key)), None
+    )
 
 
 def lfs_keys(name: str, *, push: bool) -> tuple[str, ...]:
@@ -66,16 +68,16 @@ def lfs_keys(name: str, *, push: bool) -> tuple[str, ...]:
     return ("lfs.pushurl", every, f"remote.{name}.lfspushurl", own) if push else (every, own)
 
 
-def _place_by_url(url: str, reason: str = "its URL") -> Choice:
+def _place_by_url(url: str, reason: str = "its URL") -> TransportChoice:
     if local_path(url) is not None:
-        return Choice("directory", url, reason)
+        return TransportChoice("directory", url, reason)
     scheme = url_scheme(url)
     if scheme in BUCKET_SCHEMES:
-        return Choice("bucket", url, reason)
+        return TransportChoice("bucket", url, reason)
     if scheme in _LFS_SCHEMES:
-        return Choice("lfs", url, reason)
+        return TransportChoice("lfs", url, reason)
     if scheme == "git":
-        return Choice("git", url, reason)
+        return TransportChoice("git", url, reason)
     raise TransportError(
         f"objects do not go through {scheme or 'such a URL'}",
         hint="Say where they shall go, for example: git config theta.remote.NAME.url s3://BUCKET/PREFIX",

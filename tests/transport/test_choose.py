@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from git_theta.errors import TransportError
-from git_theta.transport.choose import Choice, choose_transport
+from git_theta.transport.choose import TransportChoice, choose_transport
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ from git_theta.transport.choose import Choice, choose_transport
 )
 def test_a_url_decides(url: str, name: str) -> None:
     for push in (False, True):
-        assert choose_transport("origin", url, {}, push=push) == Choice(name, url)  # type: ignore[arg-type]
+        assert choose_transport("origin", url, {}, push=push) == TransportChoice(name, url)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("url", ["ext::sh -c x", "hg::https://host/x", "ftp://host/x"])
@@ -36,7 +36,7 @@ def test_what_none_of_ours_speaks_is_an_error_that_says_what_to_do(url: str) -> 
 def test_where_to_put_objects_can_be_said_for_a_remote() -> None:
     settings = {"theta.remote.origin.url": "s3://models/team", "lfs.url": "https://lfs.host"}
     found = choose_transport("origin", "git@host:R.git", settings, push=True)
-    assert found == Choice("bucket", "s3://models/team", "theta.remote.origin.url")
+    assert found == TransportChoice("bucket", "s3://models/team", "theta.remote.origin.url")
     assert choose_transport("other", "git@host:R.git", settings, push=True).name == "lfs"
 
 
@@ -44,7 +44,9 @@ def test_a_server_without_git_lfs_can_be_named() -> None:
     settings = {"theta.remote.origin.transport": "git"}
     assert choose_transport("origin", "git@host:R.git", settings, push=True).name == "git"
     settings = {"theta.remote.origin.transport": "lfs", "lfs.url": "https://lfs.host"}
-    assert choose_transport("origin", "/srv/R", settings, push=True) == Choice("lfs", "https://lfs.host", "lfs.url")
+    assert choose_transport("origin", "/srv/R", settings, push=True) == TransportChoice(
+        "lfs", "https://lfs.host", "lfs.url"
+    )
     with pytest.raises(TransportError, match="'rsync'") as caught:
         choose_transport("origin", "git@host:R.git", {"theta.remote.origin.transport": "rsync"}, push=True)
     assert "lfs, git" in caught.value.hint
@@ -52,7 +54,7 @@ def test_a_server_without_git_lfs_can_be_named() -> None:
 
 def test_keys_of_git_lfs_win_over_any_url_in_its_own_order() -> None:
     settings = {"remote.origin.lfsurl": "https://d", "remote.origin.lfspushurl": "https://c"}
-    assert choose_transport("origin", "/srv/R", settings, push=True) == Choice(
+    assert choose_transport("origin", "/srv/R", settings, push=True) == TransportChoice(
         "lfs", "https://c", "remote.origin.lfspushurl"
     )
     assert choose_transport("origin", "/srv/R", settings, push=False).address == "https://d"

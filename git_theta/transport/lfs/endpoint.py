@@ -9,7 +9,7 @@ from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from git_theta.errors import TransportError
-from git_theta.transport.choose import Choice, lfs_keys
+from git_theta.transport.choose import TransportChoice, lfs_keys
 from git_theta.transport.urls import redact_url, url_scheme
 
 _SUFFIX = "/info/lfs"
@@ -48,7 +48,7 @@ class Endpoint(NamedTuple):
     ssh: SshPlace | None = None
 
 
-def endpoint_of(choice: Choice) -> Endpoint:
+def endpoint_of(choice: TransportChoice) -> Endpoint:
     """The server that a choice means: an address that a key of git-lfs named is the server's own URL.
 
     Raises TransportError for a URL that git-lfs would not understand.
@@ -57,13 +57,13 @@ def endpoint_of(choice: Choice) -> Endpoint:
     return parse_endpoint(choice.address) if named else derive_endpoint(choice.address)
 
 
-def follows_remote(choice: Choice) -> bool:
+def follows_remote(choice: TransportChoice) -> bool:
     """Whether nobody has named the server: it follows from the remote's own URL."""
     return choice.reason == "its URL" or choice.reason.endswith(".transport")
 
 
 def require_agreement(
-    name: str, choice: Choice, endpoint: Endpoint, lfsconfig: Mapping[str, str], *, push: bool
+    name: str, choice: TransportChoice, endpoint: Endpoint, lfsconfig: Mapping[str, str], *, push: bool
 ) -> None:
     """Raise TransportError where a repository's ``.lfsconfig`` names another server than the remote's URL (L10).
 
