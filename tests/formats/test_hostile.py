@@ -133,6 +133,37 @@ def test_a_broadcast_of_any_size_over_one_element_is_a_window() -> None:
     assert (span.size, span.views[0].spec.shape) == (16, (2**63 - 1,) * 60)
 
 
+def with_member(data: bytes, name: str, content: bytes, at: int) -> bytes:
+    """An archive with one member more, before the one that was number ``at``."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as archived, zipfile.ZipFile(buffer, "w") as written:
+        members = [(member.filename, archived.read(member)) for member in archived.infolist()]
+        for member in [*members[:at], (name, content), *members[at:]]:
+            written.writestr(*member)
+    return buffer.getvalue()
+
+
+def test_a_member_that_torch_may_take_for_another_is_refused() -> None:
+    """It looks members up without regard to case: the tensor that we would tell of is not the one that it loads."""
+    data = saved({"w": torch.ones(4)})
+    with zipfile.ZipFile(io.BytesIO(data)) as archived:
+        names = archived.namelist()
+    folder = names[0].partition("/")[0]
+    others = [with_member(data, f"{folder}/DATA/0", bytes(16), at) for at in range(1, len(names) + 1)]
+    loaded = [torch.load(io.BytesIO(other))["w"] for other in others]
+    assert any(torch.equal(tensor, torch.zeros(4)) for tensor in loaded), "or this test proves nothing"
+    for other in [*others, *(with_member(data, f"{folder}/{name}", b"", 1) for name in ("DATA.pkl", "byteOrder"))]:
+        with pytest.raises(FormatError, match="case"):
+            spans_of(other)
+    assert names_of(spans_of(with_member(data, f"{folder}/extra/Data/0", bytes(16), 1))) == ["w"]
+
+
+def test_storages_that_differ_by_case_alone_are_refused() -> None:
+    one, other = (tensor(b"K\x04\x85", b"K\x01\x85", key=key) for key in "aA")
+    with pytest.raises(FormatError, match="case"):
+        spans_of(archive(b"](" + one + other + b"e.", a=bytes(16), A=bytes(16)))
+
+
 def memo_bomb(levels: int) -> bytes:
     """A list that holds the one before it twice, ``levels`` times over: 2**levels lists when walked."""
     return b"]q\x00" + b"0](h\x00h\x00eq\x00" * levels + b"."
