@@ -39,8 +39,8 @@ SHARDS = [f"shard-{number}.safetensors" for number in range(3)]
 def shaken(seed: int) -> bytes:
     """A model of 6 MB in which one parameter is another for each seed."""
     noise = np.random.default_rng(seed).standard_normal(12_000 * 128, dtype=np.float32)
-    base = model(1, **{"embed.weight": (12_000, 128), "layer.bias": 64})
-    return changed(base, "embed.weight", noise.tobytes())
+    sizes: dict[str, int | tuple[int, ...]] = {"embed.weight": (12_000, 128), "layer.bias": 64}
+    return changed(model(1, **sizes), "embed.weight", noise.tobytes())
 
 
 def used_bytes(folder: Path) -> int:
