@@ -173,7 +173,10 @@ def _apply_recipe(file: Path, request: MergeRequest) -> MergeRequest:
             hint="With --recipe, leave out heads, -s, -o, --base, --weights.",
         )
     try:
-        read = recipe.parse_recipe(file.read_bytes())
+        with file.open("rb") as opened:
+            read = recipe.parse_recipe(opened.read(recipe.LARGEST + 1))
+    except OSError as error:
+        raise UsageError(f"cannot be read: {error.strerror}", hint="Name a recipe's file.", path=str(file)) from None
     except UsageError as error:
         raise error.add_location(path=str(file)) from None
     return request._replace(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import os
 import pickle
@@ -10,7 +11,7 @@ import struct
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ import torch
 
 from git_theta.errors import FormatError
 from git_theta.formats.pickle.pickle_reader import MAX_OPCODES, MAX_PICKLE
-from git_theta.formats.zip.zip_directory import _MAX_MEMBERS
+from git_theta.formats.zip.zip_directory import _MAX_DIRECTORY, _MAX_MEMBERS, UTF8
 from tests.formats.sources import names_of
 from tests.formats.torch_files import saved, spans_of
 
@@ -132,6 +133,37 @@ def test_a_broadcast_of_any_size_over_one_element_is_a_window() -> None:
     assert (span.size, span.views[0].spec.shape) == (16, (2**63 - 1,) * 60)
 
 
+def with_member(data: bytes, name: str, content: bytes, at: int) -> bytes:
+    """An archive with one member more, before the one that was number ``at``."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as archived, zipfile.ZipFile(buffer, "w") as written:
+        members = [(member.filename, archived.read(member)) for member in archived.infolist()]
+        for member in [*members[:at], (name, content), *members[at:]]:
+            written.writestr(*member)
+    return buffer.getvalue()
+
+
+def test_a_member_that_torch_may_take_for_another_is_refused() -> None:
+    """It looks members up without regard to case: the tensor that we would tell of is not the one that it loads."""
+    data = saved({"w": torch.ones(4)})
+    with zipfile.ZipFile(io.BytesIO(data)) as archived:
+        names = archived.namelist()
+    folder = names[0].partition("/")[0]
+    others = [with_member(data, f"{folder}/DATA/0", bytes(16), at) for at in range(1, len(names) + 1)]
+    loaded = [torch.load(io.BytesIO(other))["w"] for other in others]
+    assert any(torch.equal(tensor, torch.zeros(4)) for tensor in loaded), "or this test proves nothing"
+    for other in [*others, *(with_member(data, f"{folder}/{name}", b"", 1) for name in ("DATA.pkl", "byteOrder"))]:
+        with pytest.raises(FormatError, match="case"):
+            spans_of(other)
+    assert names_of(spans_of(with_member(data, f"{folder}/extra/Data/0", bytes(16), 1))) == ["w"]
+
+
+def test_storages_that_differ_by_case_alone_are_refused() -> None:
+    one, other = (tensor(b"K\x04\x85", b"K\x01\x85", key=key) for key in "aA")
+    with pytest.raises(FormatError, match="case"):
+        spans_of(archive(b"](" + one + other + b"e.", a=bytes(16), A=bytes(16)))
+
+
 def memo_bomb(levels: int) -> bytes:
     """A list that holds the one before it twice, ``levels`` times over: 2**levels lists when walked."""
     return b"]q\x00" + b"0](h\x00h\x00eq\x00" * levels + b"."
@@ -180,15 +212,17 @@ def many_tensors() -> bytes:
     return header(json.dumps(dict.fromkeys(map(str, range(270_000)), empty), separators=(",", ":")))
 
 
-def many_members() -> bytes:
-    """As many empty members as are read, and a pickle."""
-    local, central = bytearray(), bytearray()
-    for name in [b"m/data.pkl", *(b"m/%d" % index for index in range(_MAX_MEMBERS - 1))]:
+def empty_members(names: Iterable[str]) -> bytes:
+    """Members without bytes, and a pickle."""
+    local, central, count = bytearray(), bytearray(), 0
+    for name in map(str.encode, itertools.chain(["m/data.pkl"], names)):
         content = b"N." if name.endswith(b"pkl") else b""
         sizes = struct.pack("<2LH", len(content), len(content), len(name))
-        central += b"PK\1\2" + bytes(16) + sizes + bytes(12) + struct.pack("<L", len(local)) + name
-        local += b"PK\3\4" + bytes(14) + sizes + bytes(2) + name + content
-    end64 = b"PK\6\6" + struct.pack("<Q2H2L4Q", 44, 0, 0, 0, 0, _MAX_MEMBERS, _MAX_MEMBERS, len(central), len(local))
+        utf8 = struct.pack("<H", UTF8)
+        central += b"PK\1\2" + bytes(4) + utf8 + bytes(10) + sizes + bytes(12) + struct.pack("<L", len(local)) + name
+        local += b"PK\3\4" + bytes(2) + utf8 + bytes(10) + sizes + bytes(2) + name + content
+        count += 1
+    end64 = b"PK\6\6" + struct.pack("<Q2H2L4Q", 44, 0, 0, 0, 0, count, count, len(central), len(local))
     locator = b"PK\6\7" + struct.pack("<LQL", 0, len(local) + len(central), 1)
     end = b"PK\5\6" + struct.pack("<4H2LH", 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0)
     return bytes(local + central) + end64 + locator + end
@@ -265,10 +299,22 @@ def test_headers_beyond_measure_take_bounded_memory_and_time(kind: str, tmp_path
     assert peak < 300
 
 
-def test_archives_with_very_many_members_take_bounded_memory_and_time(tmp_path: Path) -> None:
-    answer, peak = measured(tmp_path / "m.pt", many_members(), "torch")
+SMILE = "\N{GRINNING FACE}"
+NAMES: dict[str, Callable[[], Iterable[str]]] = {
+    "as many as are read": lambda: map("m/{}".format, range(_MAX_MEMBERS - 1)),
+    "as long as can be": lambda: (f"m/{number:05d}{'n' * 65_500}" for number in range(_MAX_DIRECTORY // 65_600)),
+    "long and wide": lambda: (f"m/{SMILE}{number:05d}{'n' * 65_500}" for number in range(_MAX_DIRECTORY // 65_600)),
+    "many and wide": lambda: (
+        f"m/{SMILE}{number}{'n' * (_MAX_DIRECTORY // _MAX_MEMBERS - 60)}" for number in range(_MAX_MEMBERS - 1)
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", NAMES)
+def test_archives_of_any_names_take_bounded_memory_and_time(kind: str, tmp_path: Path) -> None:
+    answer, peak = measured(tmp_path / "m.pt", empty_members(NAMES[kind]()), "torch")
     assert answer == "0"
-    assert peak < 300
+    assert peak < 300, peak
 
 
 def test_the_real_pickle_reads_what_we_call_a_memo_bomb() -> None:

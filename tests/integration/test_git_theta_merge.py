@@ -435,6 +435,17 @@ def test_a_recipe_is_a_merge(repository: Sandbox, tmp_path: Path) -> None:
     assert message(repository)[-1] == f"Theta-Merge: {MODEL} task-arithmetic {settings} 1 contested of 3"
 
 
+def test_what_is_no_recipe_is_refused(repository: Sandbox) -> None:
+    branch(repository, "topic", added(BASE, a__weight=1))
+    on_main(repository, added(BASE, a__weight=3))
+    (repository.root / ".git/bad.yaml").write_text("merge_method: linear\nmodels: !!bool maybe\n")
+    before = everything(repository)
+    for file, said in ((".git/bad.yaml", "not valid YAML"), ("none.yaml", "No such file"), (".git", "Is a directory")):
+        done = repository.theta("merge", "--recipe", file, check=False)
+        assert (done.returncode, f"{file}: " in done.stderr, said in done.stderr) == (2, True, True), done.stderr
+    assert everything(repository) == before
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [

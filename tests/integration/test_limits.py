@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from tests.sandbox import Sandbox
+from tests.sandbox import Sandbox, changed, model
+from tests.two_branches import fork, stages, tensors
 
 MODEL = "model.safetensors"
 LONGEST = 16_777_100
@@ -36,3 +37,27 @@ def test_l2_a_parameter_with_a_name_of_megabytes_comes_back(sandbox: Sandbox, si
     assert sandbox.read(MODEL) == content
     assert sandbox.git("status", "--porcelain").stdout == ""
     sandbox.theta("fsck")
+
+
+ACUTE = "\N{LATIN SMALL LETTER E WITH ACUTE}", "e\N{COMBINING ACUTE ACCENT}"
+SHARP, KELVIN = "\N{LATIN SMALL LETTER SHARP S}", "\N{KELVIN SIGN}"
+ALIKE = ["W", "w", "w ", "K", "k", KELVIN, "SS", SHARP, *ACUTE, "a.b", "a/b", "N" * 60_000, "n" * 60_000]
+"""Names that are one to a file system, or to whoever compares without regard to case, accents or length."""
+
+
+def test_names_that_are_nearly_alike_are_parameters_of_their_own(sandbox: Sandbox) -> None:
+    base = ours = theirs = model(0, **dict.fromkeys(ALIKE, 3))
+    for number, name in enumerate(ALIKE):
+        ours, theirs = (changed(ours, name), theirs) if number % 2 else (ours, changed(theirs, name))
+    fork(sandbox, {MODEL: base}, {MODEL: ours}, {MODEL: theirs})
+    told = json.loads(sandbox.theta("diff", "--json", "base", "ours").stdout)
+    rows = [row for checkpoint in told["checkpoints"] for row in checkpoint["parameters"]]
+    assert sorted(row["name"] for row in rows) == sorted(ALIKE[1::2])
+    sandbox.git("merge", "-q", "--no-edit", "side")
+    assert stages(sandbox, MODEL) == [0]
+    sides = tensors(theirs), tensors(ours)
+    merged = sandbox.read(MODEL)
+    assert tensors(merged) == {name: sides[number % 2][name] for number, name in enumerate(ALIKE)}
+    (sandbox.root / MODEL).unlink()
+    sandbox.git("checkout", "--", MODEL)
+    assert sandbox.read(MODEL) == merged

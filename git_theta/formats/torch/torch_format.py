@@ -7,7 +7,7 @@ which is read as data (L10). Source: ``torch/serialization.py`` and ``caffe2/ser
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -50,7 +50,8 @@ class TorchZipFormat(Format):
         Storages that are compressed, unused, or not of the size that the pickle says stay in the frame.
 
         Raises:
-            FormatError: the archive or its pickle is damaged or hostile, or its storages are big-endian.
+            FormatError: the archive or its pickle is damaged or hostile, its storages are big-endian, or torch, which
+                looks members up without regard to case, may read another one than is named.
         """
         members = read_directory(source)
         prefix = _find_prefix(members)
@@ -59,10 +60,14 @@ class TorchZipFormat(Format):
             raise FormatError("the archive's storages are not little-endian")
         names = UniqueNames()
         spans: list[Span] = []
+        used = {f"{prefix}byteorder"}
         for pickle, top in PICKLES:
             if f"{prefix}{pickle}.pkl" in members:
                 root = read_pickle(_read_member(source, members[f"{prefix}{pickle}.pkl"]))
-                spans.extend(_storage_spans(_tensors_by_storage(root, names, top), members, f"{prefix}{pickle}/"))
+                storages = _tensors_by_storage(root, names, top)
+                spans.extend(_storage_spans(storages, members, f"{prefix}{pickle}/"))
+                used |= {f"{prefix}{pickle}.pkl", *(f"{prefix}{pickle}/{key}" for key in storages)}
+        _require_told_apart(members, used)
         return list(validate_spans(spans, source.size))
 
     def build(self, parts: Sequence[Part], like: Template) -> list[bytes]:
@@ -141,6 +146,14 @@ def _find_prefix(members: dict[str, Member]) -> str:
     if len(found) != 1:
         raise FormatError("the archive is not torch's: it has no data.pkl, or several")
     return found[0].removesuffix("data.pkl")
+
+
+def _require_told_apart(members: Iterable[str], used: set[str]) -> None:
+    """Raise FormatError where a member that is used differs from another one by case alone."""
+    lowered = {name.lower() for name in used}
+    other = next((name for name in members if name not in used and name.lower() in lowered), None)
+    if other or len(lowered) < len(used):
+        raise FormatError(f"members of the archive differ by case alone, which torch does not see: {other or ''!a}")
 
 
 def _read_member(source: Source, member: Member) -> bytes:

@@ -29,7 +29,7 @@ _DESCRIPTORS = {form.size: form for form in map(struct.Struct, ("<3L", "<4s3L", 
 _ENCRYPTED, SIZES_FOLLOW, UTF8 = 1, 8, 0x800
 # About 100 bytes of directory and 300 of memory each; torch writes one member per storage.
 _MAX_MEMBERS = 300_000
-_MAX_DIRECTORY = 64 << 20
+_MAX_DIRECTORY = 32 << 20
 
 
 @dataclass(frozen=True, slots=True)

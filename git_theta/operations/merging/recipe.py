@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import sys
 from collections.abc import Collection, Mapping
 from types import MappingProxyType
@@ -12,9 +13,11 @@ from typing import Any, NamedTuple, NoReturn
 from git_theta.errors import UsageError
 from git_theta.merging.options import suggest_names
 
-LARGEST = 1 << 20
+LARGEST = 1 << 16
 """A file above this many bytes is no recipe."""
 _MAX_ITEMS = 100_000
+_MAX_BITS = 64
+"""Of an integer."""
 
 
 class Method(NamedTuple):
@@ -108,25 +111,30 @@ def _load_yaml(content: bytes) -> Mapping[str, Any]:
         hint = f"Install it there: {sys.executable} -m pip install 'git-theta[recipe]'"
         raise UsageError("this needs PyYAML, which git-theta's environment has not got", hint=hint) from None
     if len(content) > LARGEST:
-        _refuse(f"{len(content)} bytes are no recipe")
+        _refuse(f"more than {LARGEST:,} bytes are no recipe")
     try:
-        return _require_table(_require_bounded(yaml.safe_load(content)), "the recipe")
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise UsageError(f"not valid YAML: {error}") from None
+        data = yaml.safe_load(content)
+    except Exception as error:  # a KeyError for `!!bool maybe`, and whatever comes to pass for other tags
+        said = str(error) if isinstance(error, (yaml.YAMLError, ValueError)) else repr(error)
+        raise UsageError(f"not valid YAML: {said}") from None
+    _require_bounded(data)
+    return _require_table(data, "the recipe")
 
 
-def _require_bounded(data: Any) -> Any:
-    """The data, whose aliases may stand for more than memory holds once they are printed or compared.
+def _require_bounded(data: Any) -> None:
+    """Raise UsageError for data that cannot be printed or compared.
 
-    Raises ValueError for such.
+    Its aliases may stand for more than memory holds, and Python refuses to spell integers of thousands of digits.
     """
     waiting = [data]
     for _ in range(_MAX_ITEMS):
         if not waiting:
-            return data
+            return
         item = waiting.pop()
+        if isinstance(item, int) and item.bit_length() > _MAX_BITS:
+            _refuse(f"an integer of {item.bit_length():,} bits is no setting of a merge")
         waiting += item.values() if isinstance(item, dict) else item if isinstance(item, (list, set, tuple)) else ()
-    raise ValueError(f"more than {_MAX_ITEMS:,} values, aliases included")
+    _refuse(f"more than {_MAX_ITEMS:,} values, aliases included, are no recipe")
 
 
 def _read_models(data: Mapping[str, Any], method: Method, base: str | None) -> dict[str, Mapping[str, Any]]:
@@ -181,16 +189,11 @@ def _read_options(
 def _common_value(
     option: str, shared: Mapping[str, Any], models: Mapping[str, Mapping[str, Any]], default: float | bool | None
 ) -> float | bool:
-    given = [said.get(option, shared.get(option, default)) for said in models.values()]
-    if any(value is None for value in given):
-        _refuse(f"{option} is missing", "Give it under parameters.")
-    if len(set(map(repr, given))) > 1:
+    read = _require_flag if isinstance(default, bool) else _require_number
+    given = {read(said.get(option, shared.get(option, default)), option) for said in models.values()}
+    if len(given) > 1:
         _refuse(f"{option} is not the same for all models", "Only weight may differ between models.")
-    if isinstance(default, bool):
-        if not isinstance(given[0], bool):
-            _refuse(f"{option} is neither true nor false")
-        return given[0]
-    return _require_number(given[0], option)
+    return given.pop()
 
 
 def _read_weight(said: Mapping[str, Any], shared: Mapping[str, Any], method: Method) -> float | None:
@@ -205,7 +208,15 @@ def _require_all_weights(weights: list[float | None]) -> tuple[float, ...] | Non
     return given or None
 
 
+def _require_flag(value: Any, what: str) -> bool:
+    if not isinstance(value, bool):
+        _refuse(f"{what} is neither true nor false")
+    return value
+
+
 def _require_number(value: Any, what: str) -> float:
+    if value is None:
+        _refuse(f"{what} is missing", "Give it under parameters.")
     if isinstance(value, str):  # which is what YAML takes 1e-3 for
         with contextlib.suppress(ValueError):
             value = float(value)
@@ -222,11 +233,19 @@ def _spell_value(value: float | bool) -> str:
 
 
 def _require_revision(value: Any, what: str) -> str:
-    if not isinstance(value, str) or not value:
+    if not isinstance(value, str) or not value or not _can_be_argument(value):
         _refuse(
             f"{what} is no revision but {value!r}", "Name a branch, a tag or a commit, in quotes if it is a number."
         )
     return value
+
+
+def _can_be_argument(text: str) -> bool:
+    """Whether a program can be given this text: no NUL, and nothing that UTF-8 cannot spell."""
+    try:
+        return "\0" not in text and bool(os.fsencode(text))
+    except UnicodeEncodeError:
+        return False
 
 
 def _read_dtype(value: Any) -> str | None:

@@ -6,6 +6,8 @@ import io
 import re
 import struct
 import zipfile
+import zlib
+from typing import NamedTuple
 
 import pytest
 
@@ -266,3 +268,106 @@ def test_two_directories_are_refused(monkeypatch: pytest.MonkeyPatch, field: int
 def test_several_archives_in_a_row_are_none(data: bytes) -> None:
     with pytest.raises(FormatError):
         read_directory(BytesSource(data))
+
+
+# Written by hand ----------------------------------------------------------------------------------------------------
+
+
+class Written(NamedTuple):
+    """A member as it is written: ``offset`` of its local header where the directory lies about it."""
+
+    name: bytes
+    content: bytes
+    descriptor: bytes = b""
+    offset: int | None = None
+
+
+def written(*members: Written) -> bytes:
+    """An archive of stored members; those with a descriptor have their sizes in that and in the directory alone."""
+    local, central = bytearray(), bytearray()
+    for name, content, descriptor, offset in members:
+        said = struct.pack("<3L", zlib.crc32(content), len(content), len(content))
+        flags, own = (8, bytes(12)) if descriptor else (0, said)
+        place = len(local) if offset is None else offset
+        local += LOCAL + struct.pack("<5H", 20, flags, 0, 0, 0) + own + struct.pack("<2H", len(name), 0) + name
+        local += content + descriptor
+        central += CENTRAL + struct.pack("<6H", 20, 20, flags, 0, 0, 0) + said
+        central += struct.pack("<5H2L", len(name), 0, 0, 0, 0, 0, place) + name
+    end = struct.pack("<4H2LH", 0, 0, len(members), len(members), len(central), len(local), 0)
+    return bytes(local + central) + END + end
+
+
+ABC = b"abc"
+DESCRIPTORS = {
+    "32 bits": struct.pack("<3L", zlib.crc32(ABC), 3, 3),
+    "32 bits, signed": struct.pack("<4s3L", b"PK\7\x08", zlib.crc32(ABC), 3, 3),
+    "64 bits": struct.pack("<L2Q", zlib.crc32(ABC), 3, 3),
+    "64 bits, signed": struct.pack("<4sL2Q", b"PK\7\x08", zlib.crc32(ABC), 3, 3),
+}
+
+
+@pytest.mark.parametrize("descriptor", DESCRIPTORS.values(), ids=DESCRIPTORS)
+def test_every_form_of_a_data_descriptor(descriptor: bytes) -> None:
+    data = written(Written(b"one", ABC, descriptor), Written(b"two", b"two"), Written(b"three", ABC, descriptor))
+    assert contents_of(data) == {"one": ABC, "two": b"two", "three": ABC}
+
+
+@pytest.mark.parametrize("descriptor", DESCRIPTORS.values(), ids=DESCRIPTORS)
+def test_a_data_descriptor_that_is_cut_or_that_no_member_has_is_refused(descriptor: bytes) -> None:
+    for damaged in (descriptor[:-1], descriptor + b"x", descriptor[1:], descriptor * 2, bytes(len(descriptor))):
+        with pytest.raises(FormatError):
+            read_directory(BytesSource(written(Written(b"one", ABC, damaged), Written(b"two", b"two"))))
+    for unsaid in (Written(b"one", ABC + descriptor), Written(b"one", ABC)):
+        archived = written(unsaid, Written(b"two", b"two"))
+        honest = patched(archived, CENTRAL, 20, "<2L", 3, 3)
+        if len(unsaid.content) > 3:
+            with pytest.raises(FormatError):
+                read_directory(BytesSource(patched(honest, LOCAL, 18, "<2L", 3, 3)))
+        else:
+            assert contents_of(honest) == {"one": ABC, "two": b"two"}
+
+
+def test_a_member_within_a_data_descriptor_is_refused() -> None:
+    """The directory puts a second member where a reader that streams finds the end of the first one."""
+    inner = written(Written(b"two", b"two"))
+    inner = inner[: inner.index(CENTRAL)]
+    for descriptor in DESCRIPTORS.values():
+        data = written(Written(b"one", ABC, descriptor + inner), Written(b"two", b"two", b"", 33 + len(ABC) + 4))
+        with pytest.raises(FormatError):
+            read_directory(BytesSource(data))
+
+
+def nested(depth: int) -> bytes:
+    """Members within members: each one's data are all that follow it, as bombs of overlapping members have it."""
+    data, places = b"kernel", []
+    for number in reversed(range(depth)):
+        name = b"%06d" % number
+        said = struct.pack("<3L", zlib.crc32(data), len(data), len(data))
+        data = LOCAL + struct.pack("<5H", 20, 0, 0, 0, 0) + said + struct.pack("<2H", len(name), 0) + name + data
+        places.append((name, said, len(data)))
+    central = b"".join(
+        CENTRAL + struct.pack("<6H", 20, 20, 0, 0, 0, 0) + said
+        + struct.pack("<5H2L", len(name), 0, 0, 0, 0, 0, len(data) - left) + name
+        for name, said, left in places
+    )  # fmt: skip
+    return data + central + END + struct.pack("<4H2LH", 0, 0, depth, depth, len(central), len(data), 0)
+
+
+@pytest.mark.parametrize("depth", [2, 3, 1000])
+def test_members_within_members_are_refused(depth: int) -> None:
+    data = nested(depth)
+    if depth < 1000:  # an archive for others
+        assert len(zipfile.ZipFile(io.BytesIO(data)).infolist()) == depth
+    with pytest.raises(FormatError, match="overlap"):
+        read_directory(BytesSource(data))
+
+
+@pytest.mark.parametrize("name", [b"n" * 0xFFFF, "\N{GRINNING FACE}".encode() * 16_000, b"m/" * 30_000, b"../" * 9])
+def test_names_of_any_length_are_names(name: bytes) -> None:
+    data = archive({name.decode(): b"one", "m/two": b"two"})
+    assert contents_of(data) == {name.decode(): b"one", "m/two": b"two"}
+
+
+def test_names_that_differ_by_case_are_two() -> None:
+    contents = {"m/W": b"one", "m/w": b"two", "M/w": b"three", "m/ß": b"four", "m/SS": b"five"}
+    assert contents_of(archive(contents)) == contents

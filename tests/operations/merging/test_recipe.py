@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import time
 
 import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from git_theta.errors import UsageError
 from git_theta.merging import options
 from git_theta.merging.catalogue import load_strategy
-from git_theta.operations.merging.recipe import Recipe, parse_recipe
+from git_theta.operations.merging.recipe import _DTYPES, _METHODS, LARGEST, Recipe, parse_recipe
 
 TIES = """\
 merge_method: ties
@@ -138,3 +143,108 @@ BOMB = "[&a [x, x, x, x, x, x, x, x, x], " + ", ".join(
 def test_aliases_cost_no_memory_and_lists_no_defect(recipe: str) -> None:
     with pytest.raises(UsageError):
         parse_recipe(recipe.encode())
+
+
+# Anything ------------------------------------------------------------------------------------------------------------
+
+ODD = [
+    "!!bool maybe", "!!int ''", "!!int x", "!!float ''", "!!timestamp soon", "!!binary '='", "!!set {a, b}", "!!null x",
+    "!!omap [a]", "!!pairs [1]", "!!map []", "!!seq {}", "!!str {}", "!ours x", "!!python/tuple [1]", "2001-99-99",
+    "0x" + "f" * 5000, "9" * 400, "9" * 5000, "1:59:59.5", "59" + ":59" * 300, "59" + ":59" * 300 + ".1",
+    ".inf", "-.inf", ".nan", "1e999", "-0.0", "~", "''", '"\\0"', '"\\ud800"', '"\\U0001F600"', "'-'", "'--all'", "yes",
+    "0001-01-01T00:00:00+23:59", "&a [*a]", "&a {b: *a}", "*none", "<<: {a: 1}", "{<<: [1]}", "? [a]", "{[a]: b}",
+    "[", "{", "'", "%TAG", "--- a", "\t",
+]  # fmt: skip
+"""Texts that YAML knows ways with."""
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.dates() | st.binary(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4) | st.integers(), inner, max_size=3),
+    max_leaves=6,
+)
+NUMBERS = st.floats(0, 1) | st.booleans() | VALUES
+SETTINGS = st.dictionaries(
+    st.sampled_from(["weight", "density", "gamma", "lambda", "t", "normalize", "rescale", "filter_wise", "int8_mask"]),
+    NUMBERS,
+    max_size=3,
+)
+NAMES = st.sampled_from(["m", "a", "b"]) | VALUES
+LISTED = st.fixed_dictionaries({"model": NAMES}, optional={"parameters": SETTINGS | VALUES})
+LIKELY = st.fixed_dictionaries(
+    {"merge_method": st.sampled_from([*_METHODS]) | VALUES, "models": st.lists(LISTED | VALUES, max_size=3) | VALUES},
+    optional={"base_model": NAMES, "parameters": SETTINGS | VALUES, "dtype": st.sampled_from([*_DTYPES]) | VALUES},
+)
+EDITS = st.lists(st.tuples(st.integers(0, len(TIES)), st.integers(0, 12), st.sampled_from(ODD) | st.text(max_size=3)))
+
+
+def spliced(text: str, edits: list[tuple[int, int, str]]) -> bytes:
+    for at, removed, added in edits:
+        text = text[:at] + added + text[at + removed :]
+    return text.encode(errors="surrogatepass")
+
+
+def assert_read_or_refused(content: bytes) -> None:
+    """A recipe with which a merge can begin, or a refusal with words."""
+    try:
+        recipe = parse_recipe(content)
+        given = dict(option.split("=") for option in recipe.options)
+        options.parse_options(recipe.strategy, load_strategy(recipe.strategy).options, given)
+    except UsageError as error:
+        assert error.message
+        return
+    assert recipe.models and all(isinstance(model, str) and "\0" not in model for model in recipe.models)
+    assert len(set(recipe.models)) == len(recipe.models)
+    assert recipe.weights is None or len(recipe.weights) == len(recipe.models)
+    for name in filter(None, (recipe.base, *recipe.models)):
+        os.fsencode(name)
+
+
+@settings(max_examples=300, deadline=None)
+@given(LIKELY | VALUES)
+def test_any_values_are_read_or_refused(data: object) -> None:
+    assert_read_or_refused(yaml.safe_dump(data).encode())
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from([TIES, SLERP]), EDITS)
+def test_any_text_is_read_or_refused(text: str, edits: list[tuple[int, int, str]]) -> None:
+    assert_read_or_refused(spliced(text, edits))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=60))
+def test_any_bytes_are_read_or_refused(content: bytes) -> None:
+    assert_read_or_refused(content)
+
+
+@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize(
+    "place", ["ties", "fork", "[{model: a}]", "a", "{weight: 0.5, density: 0.4}", "0.4", "true", "bfloat16", "density"]
+)
+def test_odd_values_in_any_place_are_read_or_refused(place: str, odd: str) -> None:
+    assert_read_or_refused(TIES.replace(f" {place}", f" {odd}").encode())
+    assert_read_or_refused(TIES.replace(place, odd, 1).encode())
+
+
+@pytest.mark.parametrize("odd", ["a\0b", "\ud800"])
+def test_a_revision_that_no_program_can_be_given_is_none(odd: str) -> None:
+    with pytest.raises(UsageError, match="model is no revision"):
+        parse_recipe(SLERP.replace("model: b", f'model: "{odd.encode("unicode_escape").decode()}"').encode())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: 59" + ":59" * (LARGEST // 3 - 9),
+        "[" * LARGEST,
+        "a: [" + "x, " * (LARGEST // 3 - 9) + "]",
+        SLERP.replace("0.3", "[" + "x, " * (LARGEST // 3 - 99) + "]"),
+        "merge_method: ties\nparameters: {density: [" + "x, " * 9000 + "]}\n"
+        "models: [" + ", ".join(f"{{model: m{n}}}" for n in range(2000)) + "]",
+        "-" * (LARGEST + 1),
+    ],
+    ids=["a long time", "lists in lists", "a list", "one of slerp", "one of many models", "more than is read"],
+)
+def test_recipes_beyond_measure_are_refused_in_bounded_time(text: str) -> None:
+    started = time.process_time()
+    assert_read_or_refused(text.encode())
+    assert time.process_time() - started < 20
