@@ -169,14 +169,14 @@ class LfsTransport(Transport):
             return self._client.look_up(objects)
         except CannotAsk as error:
             if unless:
-                raise TransportError(f"{error.message}; git-lfs said: {unless}", hint=error.hint) from None
+                raise TransportError(f"{error.message}; git-lfs: {unless}", hint=error.hint) from None
             self.unverified = error.message
             return dict.fromkeys(objects, Presence(None, error.message))
 
     @contextmanager
     def _open_git_lfs(self) -> Iterator[tuple[LfsScratch, GitLfs]]:
         host = urlsplit(self._endpoint.url).hostname or self._endpoint.url
-        clock = SilenceClock(host, self._patience, self._tell)
+        clock = SilenceClock(host, self._patience, self._tell, "has moved nothing")
         make_folder(self._repository.theta_dir / "tmp", self._repository.theta_dir)
         with open_scratch_repository(self._repository, self._endpoint, self._settings) as scratch:
             handed = hand_on(self._client.accepted) if self._client.accepted else {}
@@ -219,8 +219,8 @@ def _fetch_empty(oid: str, size: int, inbox: Inbox) -> Outcome:
 
 def _not_arrived(oid: str, size: int, there: Presence, words: str) -> ThetaError:
     told = there.reason if there.size is None else f"the host has {there.size} of its {size} bytes"
-    why = f"git-lfs said: {words}" if words else f"git-lfs said that it did; the host says: {told}"
-    return TransportError(f"object {oid} did not arrive: {why}", hint="Push again.")
+    why = f"git-lfs: {words}" if words else "though git-lfs said so"
+    return TransportError(f"object {oid} did not arrive: {told}; {why}", hint="Push again.")
 
 
 def _not_fetched(oid: str, size: int, there: Presence, words: str) -> ThetaError:
