@@ -30,6 +30,7 @@ _TRIES, _BUSY_TRIES = 3, 6
 _LONGEST_WAIT = 120
 """Seconds that a host may ask us to wait."""
 _HINTS = {
+    401: "See which user and password Git has for it: git help credentials",
     403: "See whether you may do this there.",
     404: "See its URL. A server without Git LFS takes objects too: git config theta.remote.NAME.transport git",
 }
@@ -96,18 +97,18 @@ class BatchClient:
         """The answer to a batch request, after what had to be done to get one."""
         if not self._url:
             self._prepare()
-        refused = 0
         for number in range(_BUSY_TRIES):
             reply = self._exchange(body)
             if reply.status == 200:
                 self._keep_credential()
                 return reply
-            if reply.status == 401 and refused < 2:
-                refused += 1
+            if reply.status == 401 and "Authorization" not in self._headers:
                 self._log_in(reply)
-                continue
-            if not self._waits(reply, number):
+            elif not self._waits(reply, number):
                 break
+        if self._credential and reply.status == 401:
+            reject_credential(self._credential)
+            self._credential = None
         raise _describe_refusal(self._host, redact_url(self._url), reply)
 
     def _prepare(self) -> None:
@@ -120,7 +121,7 @@ class BatchClient:
             self._headers.update(leave.headers)
         settings = read_http_settings(url)
         self._opener = build_opener(settings)
-        self._headers = {**settings.headers, **self._headers}
+        self._headers = {name.title(): text for name, text in {**settings.headers, **self._headers}.items()}
         own = Credential.of_url(url)
         if own:
             self._use(own)
@@ -133,7 +134,7 @@ class BatchClient:
         for pause in (self._patience.pause, None):
             try:
                 return run_bounded(
-                    lambda: post(self._opener, self._url, body, headers, self._patience.give_up_after), clock
+                    lambda: post(self._opener, self._url, body, headers, self._patience.give_up_after + 5), clock
                 )
             except (OSError, http.client.HTTPException) as error:
                 if pause is None:
@@ -162,12 +163,8 @@ class BatchClient:
     # Credentials
 
     def _log_in(self, reply: Reply) -> None:
-        """Find a user and password, which the server wants. Raises CannotAsk where there are none that it takes."""
-        if self._credential:
-            reject_credential(self._credential)
-            self._credential = None
-        elif not self._endpoint.ssh:
-            self._credential = fill_credential(self._credential_url(), ask=self._ask)
+        """Find a user and password, which the server wants. Raises CannotAsk where nobody knows any."""
+        self._credential = fill_credential(self._credential_url(), ask=self._ask)
         if not self._credential:
             raise CannotAsk(
                 f"{self._host} wants a user and password: {_message_of(reply)}",
@@ -230,6 +227,5 @@ def _message_of(reply: Reply) -> str:
 
 
 def _describe_refusal(host: str, url: str, reply: Reply) -> TransportError:
-    kind = CannotAsk if reply.status == 401 else TransportError
     hint = _HINTS.get(reply.status, "Try again later." if reply.status >= 429 else "")
-    return kind(f"{host} answered {reply.status} at {url}: {_message_of(reply)}", hint=hint)
+    return TransportError(f"{host} answered {reply.status} at {url}: {_message_of(reply)}", hint=hint)

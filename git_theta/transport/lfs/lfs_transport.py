@@ -114,15 +114,15 @@ class LfsTransport(Transport):
                 yield Outcome(oid, 0, error)
         if not offered:
             return
-        words = program.push(list(offered))
+        program.push(list(offered))
         scratch.withdraw(offered)
-        there = self._look_up(offered, unless=words)
+        there = self._look_up(offered, program)
         for oid, size in offered.items():
             if self.unverified or there[oid].size == size:
                 self._lacking.discard(oid)
                 yield Outcome(oid, size)
             else:
-                yield Outcome(oid, 0, _not_arrived(oid, size, there[oid], words))
+                yield Outcome(oid, 0, _not_arrived(oid, size, there[oid], program.summary))
 
     def _offer(self, oid: str, size: int, scratch: LfsScratch) -> None:
         here = self._store.size(oid)
@@ -151,25 +151,25 @@ class LfsTransport(Transport):
                 pass
             raise
         yield from adopt_arrived()
-        words = program.words
         if wanted:
-            damaged = set(_DAMAGED.findall(words))
-            there = self._look_up({oid: size for oid, size in wanted.items() if oid not in damaged}, unless=words)
+            damaged = set(_DAMAGED.findall(program.words))
+            there = self._look_up({oid: size for oid, size in wanted.items() if oid not in damaged}, program)
             for oid, size in wanted.items():
-                yield Outcome(oid, 0, _corrupt(oid) if oid in damaged else _not_fetched(oid, size, there[oid], words))
+                told = _corrupt(oid) if oid in damaged else _not_fetched(oid, size, there[oid], program.summary)
+                yield Outcome(oid, 0, told)
 
     # Both
 
-    def _look_up(self, objects: Mapping[str, int], unless: str = "") -> Mapping[str, Presence]:
+    def _look_up(self, objects: Mapping[str, int], program: GitLfs | None = None) -> Mapping[str, Presence]:
         """What the host says of objects; where it does not let us ask, that they are not there.
 
-        ``unless``: what git-lfs said, where it has failed: the host lets nobody in, then.
+        ``program``: git-lfs after it ran: where it has failed too, the host lets nobody in.
         """
         try:
             return self._client.look_up(objects)
         except CannotAsk as error:
-            if unless:
-                raise TransportError(f"{error.message}; git-lfs: {unless}", hint=error.hint) from None
+            if program and program.failed:
+                raise TransportError(f"{error.message}; git-lfs: {program.summary}", hint=error.hint) from None
             self.unverified = error.message
             return dict.fromkeys(objects, Presence(None, error.message))
 
