@@ -118,7 +118,7 @@ def test_ids_are_arguments_where_git_lfs_does_not_read_them(
         started.append(words)
         return real(words, **options)
 
-    monkeypatch.setattr(git_lfs.subprocess, "Popen", start)
+    monkeypatch.setattr(subprocess, "Popen", start)
     with LfsTransport(parse_endpoint(remote.url), repository, ours, {}, print, ask=False) as transport:
         assert [one.error for one in transport.push(SIZES)] == [None] * len(SIZES)
     (words,) = (one for one in started if "--object-id" in one)
