@@ -7,8 +7,8 @@ import contextlib
 import http.client
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
-from itertools import islice
+from collections.abc import Callable, Mapping
+from threading import Event
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -17,6 +17,7 @@ from git_theta.transport.lfs.endpoint import Endpoint
 from git_theta.transport.lfs.http_exchange import Reply, build_opener, post
 from git_theta.transport.lfs.patience import Patience, SilenceClock, run_bounded
 from git_theta.transport.lfs.ssh_login import CannotAsk, log_in
+from git_theta.transport.parallel import run_parallel
 from git_theta.transport.urls import redact_url
 from git_theta.vcs.credentials import Credential, approve_credential, fill_credential, reject_credential
 from git_theta.vcs.http_settings import read_http_settings
@@ -25,6 +26,8 @@ from git_theta.words import shorten_text
 PER_REQUEST = 100
 """Objects of one request: what GitHub and others allow."""
 _MEDIA_TYPE = "application/vnd.git-lfs+json"
+_WORKERS = 4
+"""Requests at a time."""
 _TRIES, _BUSY_TRIES = 3, 6
 """How often a host is asked that has failed, or that asks us to wait."""
 _LONGEST_WAIT = 120
@@ -77,9 +80,10 @@ class BatchClient:
 
         Raises CannotAsk where it lets git-lfs in, perhaps, but not us; TransportError for what else goes wrong.
         """
-        found: dict[str, Presence] = {}
-        for chunk in _chunks(objects):
-            found |= self._look_up_some(chunk)
+        first, *others = _chunks(objects) or [{}]
+        found = self._look_up_some(first) if first else {}  # alone: it finds out where and as whom to ask
+        for more in run_parallel(self._look_up_some, others, _WORKERS, Event()):
+            found |= more
         return found
 
     def _look_up_some(self, objects: Mapping[str, int]) -> dict[str, Presence]:
@@ -186,10 +190,9 @@ class BatchClient:
         return self._endpoint.source if self._endpoint.derived else self._endpoint.url
 
 
-def _chunks(objects: Mapping[str, int]) -> Iterator[dict[str, int]]:
-    items = iter(objects.items())
-    while chunk := dict(islice(items, PER_REQUEST)):
-        yield chunk
+def _chunks(objects: Mapping[str, int]) -> list[dict[str, int]]:
+    items = list(objects.items())
+    return [dict(items[at : at + PER_REQUEST]) for at in range(0, len(items), PER_REQUEST)]
 
 
 def _parse(reply: Reply, host: str) -> list[Mapping[str, object]]:

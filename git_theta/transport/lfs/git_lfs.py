@@ -31,7 +31,8 @@ _SETTINGS = {
     "lfs.fetchexclude": "",
     "lfs.fetchrecentalways": "false",
 }
-_POLL_SECONDS = 0.05
+_POLL_SECONDS, _LONGEST_POLL = 0.05, 0.5
+"""How often we look after it: often in the beginning, since most transfers are short."""
 _PASSWORD = re.compile(r"(://)[^/@\s]+@")
 _LONGEST = 300
 """Letters of git-lfs's words that are shown."""
@@ -95,12 +96,14 @@ class GitLfs:
     def _wait(self, process: subprocess.Popen[bytes], signs: Iterable[Path]) -> Iterator[None]:
         """Wait until it ends; a file that grows is a sign of life. Raises TransportError where there is none."""
         before: list[int] = []
+        pause = _POLL_SECONDS
         self._clock.reset()
         try:
             while True:
                 with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(_POLL_SECONDS)
+                    process.wait(pause)
                     return
+                pause = min(_LONGEST_POLL, pause * 1.2)
                 now = [sign.stat().st_size if sign.exists() else 0 for sign in signs]
                 if now != before:
                     before = now
