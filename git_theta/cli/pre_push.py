@@ -80,6 +80,8 @@ def push_with_progress(
     ):
         sent = push_objects(needed, transport, context, meter.finish_item)
         pointers = pointers or transport.needs_pointers
+        if transport.unverified:
+            boundary.warn(f"not verified on {remote}: {transport.unverified}")
     if sent.objects:
         boundary.say(f"pushed {pluralize(sent.objects, 'object')}, {humanize_size(sent.bytes)}")
     if pointers:

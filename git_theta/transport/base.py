@@ -8,8 +8,9 @@ Laws, which ``git_theta.testing.transports`` checks for every transport:
 - Whole or not at all: whenever it is interrupted, neither side has half an object under an object's name. A fetch
   resumes what its inbox has of an object; what an earlier try left there is never trusted.
 - Verified: bytes that are not the object are kept on neither side; CorruptObject is the outcome.
-- Honest: an outcome of ``push`` without an error says that the object is on the remote, which was looked up there after
-  it was sent (L7). Once the iteration has ended, all of them are durable there.
+- Honest: an outcome of ``push`` without an error says that the object is on the remote, which was looked up there
+  after it was sent (L7), unless ``unverified`` says why that could not be. Once the iteration has ended, all of them
+  are durable there.
 - Several clients may push and fetch the same objects at the same time.
 """
 
@@ -45,9 +46,12 @@ class Transport(ABC):
     Attributes:
         needs_pointers: whether the host deletes objects that no Git LFS pointer of the repository names; a push then
             brings the pointers up to date as well.
+        unverified: why the remote could not be asked whether objects are there, so that a push was left to the program
+            that moved them; "" where it could.
     """
 
     needs_pointers: ClassVar[bool] = False
+    unverified: str = ""
 
     @abstractmethod
     def lacking(self, objects: Mapping[str, int]) -> list[str]:

@@ -40,6 +40,7 @@ class Fault(NamedTuple):
         stage: at which request.
         kind: what; an HTTP status stands for itself.
         times: how many requests it hits; None for all.
+        skip: how many go well before.
         code: of an object that is refused.
         wait: what Retry-After says, in seconds; None for no such header.
     """
@@ -49,6 +50,7 @@ class Fault(NamedTuple):
     times: int | None = None
     code: int = 422
     wait: int | None = None
+    skip: int = 0
 
 
 @dataclass
@@ -94,6 +96,9 @@ class LfsRepository:
             if fault is None or fault.stage != stage or fault.times == 0:
                 return None
             if fault.kind not in kinds and (kinds or not isinstance(fault.kind, int)):
+                return None
+            if fault.skip:
+                self.fault = fault._replace(skip=fault.skip - 1)
                 return None
             if fault.times is not None:
                 self.fault = fault._replace(times=fault.times - 1)
@@ -336,7 +341,7 @@ class _Handler(BaseHTTPRequestHandler):
         left = (size - start) // 2 if cut else size - start
         with place.open("rb") as file:
             file.seek(start)
-            while left and (chunk := file.read(min(left, 4096 if slow else _CHUNK))):
+            while left and (chunk := file.read(min(left, 16384 if slow else _CHUNK))):
                 left -= len(chunk)
                 self.wfile.write(chunk)
                 if slow:

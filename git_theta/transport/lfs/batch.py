@@ -7,8 +7,8 @@ import contextlib
 import http.client
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
-from itertools import islice
+from collections.abc import Callable, Mapping
+from threading import Event
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -17,6 +17,7 @@ from git_theta.transport.lfs.endpoint import Endpoint
 from git_theta.transport.lfs.http_exchange import Reply, build_opener, post
 from git_theta.transport.lfs.patience import Patience, SilenceClock, run_bounded
 from git_theta.transport.lfs.ssh_login import CannotAsk, log_in
+from git_theta.transport.parallel import run_parallel
 from git_theta.transport.urls import redact_url
 from git_theta.vcs.credentials import Credential, approve_credential, fill_credential, reject_credential
 from git_theta.vcs.http_settings import read_http_settings
@@ -25,11 +26,14 @@ from git_theta.words import shorten_text
 PER_REQUEST = 100
 """Objects of one request: what GitHub and others allow."""
 _MEDIA_TYPE = "application/vnd.git-lfs+json"
+_WORKERS = 4
+"""Requests at a time."""
 _TRIES, _BUSY_TRIES = 3, 6
 """How often a host is asked that has failed, or that asks us to wait."""
 _LONGEST_WAIT = 120
 """Seconds that a host may ask us to wait."""
 _HINTS = {
+    401: "See which user and password Git has for it: git help credentials",
     403: "See whether you may do this there.",
     404: "See its URL. A server without Git LFS takes objects too: git config theta.remote.NAME.transport git",
 }
@@ -76,9 +80,10 @@ class BatchClient:
 
         Raises CannotAsk where it lets git-lfs in, perhaps, but not us; TransportError for what else goes wrong.
         """
-        found: dict[str, Presence] = {}
-        for chunk in _chunks(objects):
-            found |= self._look_up_some(chunk)
+        first, *others = _chunks(objects) or [{}]
+        found = self._look_up_some(first) if first else {}  # alone: it finds out where and as whom to ask
+        for more in run_parallel(self._look_up_some, others, _WORKERS, Event()):
+            found |= more
         return found
 
     def _look_up_some(self, objects: Mapping[str, int]) -> dict[str, Presence]:
@@ -96,18 +101,18 @@ class BatchClient:
         """The answer to a batch request, after what had to be done to get one."""
         if not self._url:
             self._prepare()
-        refused = 0
         for number in range(_BUSY_TRIES):
             reply = self._exchange(body)
             if reply.status == 200:
                 self._keep_credential()
                 return reply
-            if reply.status == 401 and refused < 2:
-                refused += 1
+            if reply.status == 401 and "Authorization" not in self._headers:
                 self._log_in(reply)
-                continue
-            if not self._waits(reply, number):
+            elif not self._waits(reply, number):
                 break
+        if self._credential and reply.status == 401:
+            reject_credential(self._credential)
+            self._credential = None
         raise _describe_refusal(self._host, redact_url(self._url), reply)
 
     def _prepare(self) -> None:
@@ -120,7 +125,7 @@ class BatchClient:
             self._headers.update(leave.headers)
         settings = read_http_settings(url)
         self._opener = build_opener(settings)
-        self._headers = {**settings.headers, **self._headers}
+        self._headers = {name.title(): text for name, text in {**settings.headers, **self._headers}.items()}
         own = Credential.of_url(url)
         if own:
             self._use(own)
@@ -133,7 +138,7 @@ class BatchClient:
         for pause in (self._patience.pause, None):
             try:
                 return run_bounded(
-                    lambda: post(self._opener, self._url, body, headers, self._patience.give_up_after), clock
+                    lambda: post(self._opener, self._url, body, headers, self._patience.give_up_after + 5), clock
                 )
             except (OSError, http.client.HTTPException) as error:
                 if pause is None:
@@ -162,12 +167,8 @@ class BatchClient:
     # Credentials
 
     def _log_in(self, reply: Reply) -> None:
-        """Find a user and password, which the server wants. Raises CannotAsk where there are none that it takes."""
-        if self._credential:
-            reject_credential(self._credential)
-            self._credential = None
-        elif not self._endpoint.ssh:
-            self._credential = fill_credential(self._credential_url(), ask=self._ask)
+        """Find a user and password, which the server wants. Raises CannotAsk where nobody knows any."""
+        self._credential = fill_credential(self._credential_url(), ask=self._ask)
         if not self._credential:
             raise CannotAsk(
                 f"{self._host} wants a user and password: {_message_of(reply)}",
@@ -189,10 +190,9 @@ class BatchClient:
         return self._endpoint.source if self._endpoint.derived else self._endpoint.url
 
 
-def _chunks(objects: Mapping[str, int]) -> Iterator[dict[str, int]]:
-    items = iter(objects.items())
-    while chunk := dict(islice(items, PER_REQUEST)):
-        yield chunk
+def _chunks(objects: Mapping[str, int]) -> list[dict[str, int]]:
+    items = list(objects.items())
+    return [dict(items[at : at + PER_REQUEST]) for at in range(0, len(items), PER_REQUEST)]
 
 
 def _parse(reply: Reply, host: str) -> list[Mapping[str, object]]:
@@ -230,6 +230,5 @@ def _message_of(reply: Reply) -> str:
 
 
 def _describe_refusal(host: str, url: str, reply: Reply) -> TransportError:
-    kind = CannotAsk if reply.status == 401 else TransportError
     hint = _HINTS.get(reply.status, "Try again later." if reply.status >= 429 else "")
-    return kind(f"{host} answered {reply.status} at {url}: {_message_of(reply)}", hint=hint)
+    return TransportError(f"{host} answered {reply.status} at {url}: {_message_of(reply)}", hint=hint)

@@ -31,7 +31,8 @@ _SETTINGS = {
     "lfs.fetchexclude": "",
     "lfs.fetchrecentalways": "false",
 }
-_POLL_SECONDS = 0.05
+_POLL_SECONDS, _LONGEST_POLL = 0.05, 0.5
+"""How often we look after it: often in the beginning, since most transfers are short."""
 _PASSWORD = re.compile(r"(://)[^/@\s]+@")
 _LONGEST = 300
 """Letters of git-lfs's words that are shown."""
@@ -47,21 +48,26 @@ class GitLfs:
         ask: whether the person may be asked for passwords.
 
     Attributes:
-        words: what it said when it failed the last time it ran; "" where it did not fail.
+        failed: whether it failed the last time it ran.
+        words: what it said then, all of it, without passwords. It succeeds at times when objects are refused.
     """
 
     def __init__(self, scratch: LfsScratch, clock: SilenceClock, extra: Mapping[str, str], *, ask: bool) -> None:
         self._scratch, self._clock, self._ask, self._extra = scratch, clock, ask, extra
         self._version = _find_version()
-        self.words = ""
+        self.failed, self.words = False, ""
 
-    def push(self, oids: Sequence[str]) -> str:
-        """Send objects that the scratch repository offers; its words."""
+    @property
+    def summary(self) -> str:
+        """Its words, in short."""
+        return shorten_text(self.words or ("it failed without a word" if self.failed else ""), _LONGEST)
+
+    def push(self, oids: Sequence[str]) -> None:
+        """Send objects that the scratch repository offers."""
         by_input = self._version >= _READS_IDS
         arguments = ["push", "--object-id", self._scratch.remote, *(["--stdin"] if by_input else oids)]
         for _ in self._run(arguments, "\n".join([*oids, ""]) if by_input else ""):
             pass
-        return self.words
 
     def fetch(self, ref: str) -> Iterator[None]:
         """Bring the objects of the pointers in a commit; it works on between the items, which come often."""
@@ -85,18 +91,19 @@ class GitLfs:
                 start_new_session=not self._ask,  # without a terminal, nobody can be asked there
             )
             yield from self._wait(process, (progress, spoken))
-            failed = process.returncode != 0
-            self.words = (_read_words(output) or f"git-lfs exited {process.returncode}") if failed else ""
+            self.failed, self.words = process.returncode != 0, _read_words(output)
 
     def _wait(self, process: subprocess.Popen[bytes], signs: Iterable[Path]) -> Iterator[None]:
         """Wait until it ends; a file that grows is a sign of life. Raises TransportError where there is none."""
         before: list[int] = []
+        pause = _POLL_SECONDS
         self._clock.reset()
         try:
             while True:
                 with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(_POLL_SECONDS)
+                    process.wait(pause)
                     return
+                pause = min(_LONGEST_POLL, pause * 1.2)
                 now = [sign.stat().st_size if sign.exists() else 0 for sign in signs]
                 if now != before:
                     before = now
@@ -137,4 +144,4 @@ def _read_words(output: IO[bytes]) -> str:
     output.seek(0)
     lines = [line.strip() for line in output.read().decode(errors="replace").replace("\r", "\n").splitlines()]
     told = dict.fromkeys(line for line in lines if line and not line.startswith(("Uploading LFS", "Downloading LFS")))
-    return shorten_text(redact_words("; ".join(told)), _LONGEST)
+    return redact_words("; ".join(told))

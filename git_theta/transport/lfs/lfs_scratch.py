@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from git_theta.store.base import Store, read_chunks, require_oid, verify_chunks
+from git_theta.store.files import as_store_error, make_folder
 from git_theta.transport.lfs.endpoint import Endpoint
 from git_theta.vcs.credentials import HELPER
 from git_theta.vcs.discovery import Repository
@@ -44,8 +45,14 @@ class LfsScratch:
     def offer(self, oid: str, store: Store) -> None:
         """Give git-lfs an object of a store, of which every byte is hashed before (L7).
 
-        Raises MissingObject, CorruptObject, or TransportError where it cannot be read.
+        Raises MissingObject, CorruptObject, TransportError where it cannot be read, StoreError where there is no room.
         """
+        try:
+            self._offer(oid, store)
+        except OSError as error:
+            raise as_store_error(error, self.git_dir) from error
+
+    def _offer(self, oid: str, store: Store) -> None:
         place = self.place_of(oid)
         place.parent.mkdir(parents=True, exist_ok=True)
         with store.get(oid) as stream:
@@ -89,14 +96,21 @@ def open_scratch_repository(
 ) -> Iterator[LfsScratch]:
     """A scratch repository with one remote, which is the endpoint; it is gone afterwards.
 
+    Raises StoreError where it cannot be written.
+
     Args:
         repository: the person's, whose configuration holds there.
         endpoint: where git-lfs goes.
         settings: what the person configured about where objects go.
     """
-    scratch = LfsScratch(repository.theta_dir / "tmp" / f"{os.getpid()}-{os.urandom(8).hex()}")
+    root = repository.theta_dir
+    scratch = LfsScratch(root / "tmp" / f"{os.getpid()}-{os.urandom(8).hex()}")
     try:
-        make_git_dir(scratch.git_dir, repository, list(_configure(scratch, endpoint, settings)))
+        try:
+            make_folder(root / "tmp", root)
+            make_git_dir(scratch.git_dir, repository, list(_configure(scratch, endpoint, settings)))
+        except OSError as error:
+            raise as_store_error(error, root) from error
         yield scratch
     finally:
         shutil.rmtree(scratch.git_dir, ignore_errors=True)

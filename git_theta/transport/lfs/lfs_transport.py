@@ -10,24 +10,23 @@ from urllib.parse import urlsplit
 
 from git_theta.errors import CorruptObject, MissingObject, ThetaError, TransportError
 from git_theta.store.base import Store, require_oid
-from git_theta.store.files import make_folder
 from git_theta.store.inbox import Inbox
 from git_theta.transport.base import Outcome, Transport
-from git_theta.transport.lfs.batch import PER_REQUEST, BatchClient, Presence
+from git_theta.transport.lfs.batch import BatchClient, Presence
 from git_theta.transport.lfs.endpoint import Endpoint
 from git_theta.transport.lfs.git_lfs import GitLfs
 from git_theta.transport.lfs.lfs_scratch import POINTERS, LfsScratch, open_scratch_repository
 from git_theta.transport.lfs.patience import Patience, SilenceClock
 from git_theta.transport.lfs.ssh_login import CannotAsk
+from git_theta.transport.outcomes import ITEM_ERRORS, require_size
 from git_theta.vcs.credentials import hand_on
 from git_theta.vcs.discovery import Repository
 
-_BYTES_PER_RUN = 512 << 20
-"""Bytes of objects that git-lfs is given at a time: what has arrived is known in between, and shown."""
+_BYTES_PER_RUN, _OBJECTS_PER_RUN = 512 << 20, 1000
+"""What git-lfs is given at a time: what has arrived is known in between, and shown."""
 _EMPTY = hashlib.sha256(b"").hexdigest()
 _DAMAGED = re.compile(r"expected OID ([0-9a-f]{64}), got")
 """How git-lfs says that other bytes came, in the words of LC_ALL=C."""
-_ITEM_ERRORS = (MissingObject, CorruptObject, TransportError)
 
 
 class LfsTransport(Transport):
@@ -41,9 +40,6 @@ class LfsTransport(Transport):
         tell: says one thing to the person.
         ask: whether the person may be asked for passwords.
         patience: how long the host may be silent.
-
-    Attributes:
-        unverified: why the host could not be asked whether the objects arrived; "" where it could.
     """
 
     needs_pointers = True
@@ -63,7 +59,6 @@ class LfsTransport(Transport):
         self._settings, self._tell, self._ask, self._patience = settings, tell, ask, patience
         self._client = BatchClient(endpoint, tell, ask=ask, patience=patience)
         self._lacking: set[str] = set()
-        self.unverified = ""
 
     def lacking(self, objects: Mapping[str, int]) -> list[str]:
         for oid in objects:
@@ -108,31 +103,22 @@ class LfsTransport(Transport):
         offered = {}
         for oid, size in objects.items():
             try:
-                self._offer(oid, size, scratch)
+                require_size(oid, self._store.size(oid), size)
+                scratch.offer(oid, self._store)
                 offered[oid] = size
-            except _ITEM_ERRORS as error:
+            except ITEM_ERRORS as error:
                 yield Outcome(oid, 0, error)
         if not offered:
             return
-        words = program.push(list(offered))
+        program.push(list(offered))
         scratch.withdraw(offered)
-        there = self._look_up(offered, unless=words)
+        there = self._look_up(offered, program)
         for oid, size in offered.items():
             if self.unverified or there[oid].size == size:
                 self._lacking.discard(oid)
                 yield Outcome(oid, size)
             else:
-                yield Outcome(oid, 0, _not_arrived(oid, size, there[oid], words))
-
-    def _offer(self, oid: str, size: int, scratch: LfsScratch) -> None:
-        here = self._store.size(oid)
-        if here is None:
-            raise MissingObject(f"object {oid} is missing", hint="Push from a clone that has it: git theta push")
-        if here != size:
-            raise CorruptObject(
-                f"object {oid} has {here} bytes, not {size}", hint="See what is damaged: git theta fsck"
-            )
-        scratch.offer(oid, self._store)
+                yield Outcome(oid, 0, _not_arrived(oid, size, there[oid], program.summary))
 
     # Fetch
 
@@ -151,43 +137,42 @@ class LfsTransport(Transport):
                 pass
             raise
         yield from adopt_arrived()
-        words = program.words
         if wanted:
-            damaged = set(_DAMAGED.findall(words))
-            there = self._look_up({oid: size for oid, size in wanted.items() if oid not in damaged}, unless=words)
+            damaged = set(_DAMAGED.findall(program.words))
+            there = self._look_up({oid: size for oid, size in wanted.items() if oid not in damaged}, program)
             for oid, size in wanted.items():
-                yield Outcome(oid, 0, _corrupt(oid) if oid in damaged else _not_fetched(oid, size, there[oid], words))
+                told = _corrupt(oid) if oid in damaged else _not_fetched(oid, size, there[oid], program.summary)
+                yield Outcome(oid, 0, told)
 
     # Both
 
-    def _look_up(self, objects: Mapping[str, int], unless: str = "") -> Mapping[str, Presence]:
+    def _look_up(self, objects: Mapping[str, int], program: GitLfs | None = None) -> Mapping[str, Presence]:
         """What the host says of objects; where it does not let us ask, that they are not there.
 
-        ``unless``: what git-lfs said, where it has failed: the host lets nobody in, then.
+        ``program``: git-lfs after it ran: where it has failed too, the host lets nobody in.
         """
         try:
             return self._client.look_up(objects)
         except CannotAsk as error:
-            if unless:
-                raise TransportError(f"{error.message}; git-lfs said: {unless}", hint=error.hint) from None
+            if program and program.failed:
+                raise TransportError(f"{error.message}; git-lfs: {program.summary}", hint=error.hint) from None
             self.unverified = error.message
             return dict.fromkeys(objects, Presence(None, error.message))
 
     @contextmanager
     def _open_git_lfs(self) -> Iterator[tuple[LfsScratch, GitLfs]]:
         host = urlsplit(self._endpoint.url).hostname or self._endpoint.url
-        clock = SilenceClock(host, self._patience, self._tell)
-        make_folder(self._repository.theta_dir / "tmp", self._repository.theta_dir)
+        clock = SilenceClock(host, self._patience, self._tell, "has moved nothing")
         with open_scratch_repository(self._repository, self._endpoint, self._settings) as scratch:
             handed = hand_on(self._client.accepted) if self._client.accepted else {}
             yield scratch, GitLfs(scratch, clock, handed, ask=self._ask)
 
 
 def _split(objects: Mapping[str, int]) -> Iterator[dict[str, int]]:
-    """The objects in parts of at most PER_REQUEST, and of as few bytes as there may be."""
+    """The objects in parts for one run of git-lfs each."""
     part: dict[str, int] = {}
     for oid, size in objects.items():
-        if part and (len(part) == PER_REQUEST or sum(part.values()) + size > _BYTES_PER_RUN):
+        if part and (len(part) == _OBJECTS_PER_RUN or sum(part.values()) + size > _BYTES_PER_RUN):
             yield part
             part = {}
         part[oid] = size
@@ -202,7 +187,7 @@ def _adopt(oid: str, size: int, inbox: Inbox, scratch: LfsScratch) -> Outcome:
         if arrived != size:
             return Outcome(oid, 0, CorruptObject(f"object {oid} has {arrived} bytes, not {size}"))
         inbox.adopt(file, oid)
-    except _ITEM_ERRORS as error:
+    except ITEM_ERRORS as error:
         return Outcome(oid, 0, error)
     finally:
         file.unlink(missing_ok=True)
@@ -219,8 +204,8 @@ def _fetch_empty(oid: str, size: int, inbox: Inbox) -> Outcome:
 
 def _not_arrived(oid: str, size: int, there: Presence, words: str) -> ThetaError:
     told = there.reason if there.size is None else f"the host has {there.size} of its {size} bytes"
-    why = f"git-lfs said: {words}" if words else f"git-lfs said that it did; the host says: {told}"
-    return TransportError(f"object {oid} did not arrive: {why}", hint="Push again.")
+    why = f"git-lfs: {words}" if words else "though git-lfs said so"
+    return TransportError(f"object {oid} did not arrive: {told}; {why}", hint="Push again.")
 
 
 def _not_fetched(oid: str, size: int, there: Presence, words: str) -> ThetaError:

@@ -33,10 +33,13 @@ class SilenceClock:
         host: what the person knows it by.
         patience: for how long.
         tell: says one thing to the person.
+        silence: what it is that the host does, in words.
     """
 
-    def __init__(self, host: str, patience: Patience, tell: Callable[[str], None]) -> None:
-        self._host, self._patience, self._tell = host, patience, tell
+    def __init__(
+        self, host: str, patience: Patience, tell: Callable[[str], None], silence: str = "has not answered"
+    ) -> None:
+        self._silence, self._patience, self._tell = f"{host} {silence}", patience, tell
         self.reset()
 
     def reset(self) -> None:
@@ -49,13 +52,13 @@ class SilenceClock:
         silent = time.monotonic() - self._since
         if silent >= self._patience.give_up_after:
             raise TransportError(
-                f"{self._host} has not answered for {silent:.0f} s",
+                f"{self._silence} for {silent:.0f} s",
                 hint="See whether the network is up, and try again: what has arrived stays.",
             )
         if silent >= self._patience.tell_after and not self._was_told:
             self._was_told = True
             rest = self._patience.give_up_after - silent
-            self._tell(f"{self._host} has not answered for {silent:.0f} s; giving up after {rest:.0f} s more")
+            self._tell(f"{self._silence} for {silent:.0f} s; giving up after {rest:.0f} s more")
 
 
 def run_bounded(action: Callable[[], _Result], clock: SilenceClock) -> _Result:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from git_theta.repository.object_stores import open_store
 from git_theta.store.base import Store
-from git_theta.testing.transports import TransportLaws
+from git_theta.store.inbox import Inbox
+from git_theta.store.local import LocalStore
+from git_theta.testing.transports import CONTENTS, OBJECTS, SIZES, TransportLaws
 from git_theta.transport.base import Transport
+from git_theta.transport.lfs import git_lfs
 from git_theta.transport.lfs.endpoint import parse_endpoint
 from git_theta.transport.lfs.lfs_transport import LfsTransport
 from git_theta.vcs.discovery import Repository, discover_repository
@@ -62,3 +70,80 @@ class TestOntoOurServer(TransportLaws):
         repository.losing = True
         yield
         repository.losing = False
+
+
+@pytest.fixture(scope="module")
+def dulwich_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """The endpoint of dulwich's server, and the folder of its objects: somebody else's idea of the protocol."""
+    from dulwich.lfs_server import run_lfs_server
+
+    folder = tmp_path_factory.mktemp("dulwich")
+    server, url = run_lfs_server(host="127.0.0.1", lfs_dir=str(folder))
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    yield url, folder
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_somebody_elses_server(dulwich_url: tuple[str, Path], repository: Repository, tmp_path: Path) -> None:
+    url, folder = dulwich_url
+    ours, fresh = LocalStore(tmp_path / "ours"), LocalStore(tmp_path / "fresh")
+    for content in CONTENTS:
+        ours.put([content])
+    with LfsTransport(parse_endpoint(url), repository, ours, {}, print, ask=False) as transport:
+        assert [one.error for one in transport.push(SIZES)] == [None] * len(SIZES)
+        assert transport.lacking(SIZES) == []
+    assert {file.name for file in folder.glob("objects/??/??/*")} == {oid for oid, size in SIZES.items() if size}
+    with LfsTransport(parse_endpoint(url), repository, fresh, {}, print, ask=False) as transport:
+        done = list(transport.fetch(SIZES, Inbox(fresh, fresh.root)))
+    assert [one.error for one in done] == [None] * len(SIZES)
+    assert sorted(fresh.oids()) == sorted(OBJECTS)
+
+
+@pytest.mark.parametrize("version", [(3, 0), (3, 3)])
+def test_ids_are_arguments_where_git_lfs_does_not_read_them(
+    version: tuple[int, int], server: LfsServer, repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = LocalStore(tmp_path / "ours")
+    for content in CONTENTS:
+        ours.put([content])
+    remote = server.add_repository(tmp_path / "remote")
+    monkeypatch.setattr(git_lfs, "_find_version", lambda: version)
+    started: list[list[str]] = []
+    real = subprocess.Popen
+
+    def start(words: list[str], **options: Any) -> Any:
+        started.append(words)
+        return real(words, **options)
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    with LfsTransport(parse_endpoint(remote.url), repository, ours, {}, print, ask=False) as transport:
+        assert [one.error for one in transport.push(SIZES)] == [None] * len(SIZES)
+    (words,) = (one for one in started if "--object-id" in one)
+    assert ("--stdin" in words, words[-1] in OBJECTS) == (version == (3, 3), version == (3, 0))
+
+
+def test_what_a_process_that_was_killed_left_is_swept(repository: Repository) -> None:
+    """A scratch repository is a folder, which may hold gigabytes."""
+    with subprocess.Popen(["true"]) as process:
+        pass
+    left = repository.theta_dir / "tmp" / f"{process.pid}-0a"
+    (left / "lfs").mkdir(parents=True)
+    (left / "lfs/object").write_bytes(b"half of one")
+    (left / "lfs/object").chmod(0o444)
+    os.utime(left, (0, 0))
+    open_store(repository)
+    assert not left.exists()
+
+
+def test_push_asks_once_for_a_hundred(server: LfsServer, repository: Repository, tmp_path: Path) -> None:
+    ours = LocalStore(tmp_path / "ours")
+    sizes = {stored.oid: stored.size for stored in (ours.put([b"%d" % number]) for number in range(150))}
+    remote = server.add_repository(tmp_path / "remote")
+    with LfsTransport(parse_endpoint(remote.url), repository, ours, {}, print, ask=False) as transport:
+        assert len(transport.lacking(sizes)) == 150
+        assert [one.error for one in transport.push(sizes)] == [None] * 150
+    batches = [one for one in remote.requests if one == ("POST", "objects/batch")]
+    assert len(batches) == 2 + 2 + 2  # before, git-lfs's own, and after

@@ -29,6 +29,11 @@ def server() -> Iterator[LfsServer]:
         yield running
 
 
+@pytest.fixture(autouse=True)
+def _in_the_repository(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(sandbox.root)
+
+
 @pytest.fixture
 def remote(server: LfsServer, tmp_path: Path) -> LfsRepository:
     return server.add_repository(tmp_path / "remote")

@@ -1,0 +1,143 @@
+"""Who may in: by git's credential helpers, never by a printed password, and never by asking for strangers."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from git_theta.errors import TransportError
+from git_theta.store.inbox import Inbox
+from git_theta.store.local import LocalStore
+from git_theta.testing.transports import CONTENTS, SIZES
+from git_theta.transport.lfs.endpoint import parse_endpoint
+from git_theta.transport.lfs.lfs_transport import LfsTransport
+from git_theta.vcs.discovery import discover_repository
+from tests.sandbox import Sandbox
+from tests.servers.lfs_server import LfsRepository, LfsServer
+
+PASSWORD = "s3cret/:@ word"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[LfsServer]:
+    with LfsServer() as running:
+        yield running
+
+
+@pytest.fixture
+def remote(server: LfsServer, tmp_path: Path) -> LfsRepository:
+    remote = server.add_repository(tmp_path / "remote")
+    remote.credentials = ("me", PASSWORD)
+    return remote
+
+
+@pytest.fixture(autouse=True)
+def _in_the_repository(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(sandbox.root)
+
+
+@pytest.fixture
+def notes(tmp_path: Path) -> Path:
+    return tmp_path / "notes"
+
+
+def configure_helper(sandbox: Sandbox, notes: Path, password: str = PASSWORD) -> None:
+    """A credential helper that knows a password, and notes what it is asked."""
+    script = notes.with_name("helper")
+    script.write_text(
+        f"#!{sys.executable}\n"
+        "import sys\n"
+        f"open({str(notes)!r}, 'a').write(sys.argv[1] + '\\n')\n"
+        f"sys.argv[1] == 'get' and print('username=me\\npassword=' + {password!r})\n"
+    )
+    script.chmod(0o755)
+    sandbox.git("config", "credential.helper", shlex.quote(str(script)))
+
+
+def configure_askpass(monkeypatch: pytest.MonkeyPatch, notes: Path) -> None:
+    """A program that answers for the person, and notes that they were asked."""
+    script = notes.with_name("askpass")
+    script.write_text(
+        f"#!{sys.executable}\n"
+        "import sys\n"
+        f"open({str(notes)!r}, 'a').write('asked\\n')\n"
+        f"print('me' if 'Username' in sys.argv[1] else {PASSWORD!r})\n"
+    )
+    script.chmod(0o755)
+    monkeypatch.setenv("GIT_ASKPASS", str(script))
+
+
+def open_transport(sandbox: Sandbox, url: str, *, ask: bool = True) -> LfsTransport:
+    repository = discover_repository(sandbox.root)
+    store = LocalStore(repository.theta_dir)
+    for content in CONTENTS:
+        store.put([content])
+    return LfsTransport(parse_endpoint(url), repository, store, {}, print, ask=ask)
+
+
+def test_a_helper_lets_us_in_and_is_told_that_it_did(sandbox: Sandbox, remote: LfsRepository, notes: Path) -> None:
+    configure_helper(sandbox, notes)
+    transport = open_transport(sandbox, remote.url)
+    assert [one.error for one in transport.push(SIZES)] == [None] * len(SIZES)
+    assert transport.lacking(SIZES) == []
+    assert notes.read_text().splitlines()[:2] == ["get", "store"]
+
+
+def test_a_wrong_password_is_forgotten_by_the_helper(sandbox: Sandbox, remote: LfsRepository, notes: Path) -> None:
+    configure_helper(sandbox, notes, password="wrong")
+    transport = open_transport(sandbox, remote.url)
+    with pytest.raises(TransportError, match="answered 401"):
+        list(transport.push(SIZES))
+    assert notes.read_text().splitlines()[:2] == ["get", "erase"]
+
+
+def test_the_person_is_asked_once(
+    sandbox: Sandbox, remote: LfsRepository, notes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure_askpass(monkeypatch, notes)
+    transport = open_transport(sandbox, remote.url)
+    assert [one.error for one in transport.push(SIZES)] == [None] * len(SIZES)
+    assert notes.read_text().splitlines() == ["asked"] * 2  # for user and password
+
+
+def test_nobody_is_asked_for_a_strangers_password(
+    sandbox: Sandbox, remote: LfsRepository, notes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure_askpass(monkeypatch, notes)
+    transport = open_transport(sandbox, remote.url, ask=False)
+    store = LocalStore(transport._repository.theta_dir.with_name("other"))
+    with pytest.raises(TransportError, match="wants a user and password"):
+        list(transport.fetch(SIZES, Inbox(store, store.root)))
+    assert not notes.exists()
+
+
+@pytest.mark.parametrize("password", [PASSWORD, "wrong"])
+def test_passwords_in_urls_let_in_and_are_never_told(
+    sandbox: Sandbox, remote: LfsRepository, password: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    escaped = password.replace("/", "%2F").replace(":", "%3A").replace("@", "%40").replace(" ", "%20")
+    transport = open_transport(sandbox, remote.url.replace("http://", f"http://me:{escaped}@"))
+    if password == PASSWORD:
+        assert [one.error for one in transport.push(SIZES)] == [None] * len(SIZES)
+    else:
+        with pytest.raises(TransportError) as caught:
+            list(transport.push(SIZES))
+        assert "wrong" not in f"{caught.value} {caught.value.hint}"
+    assert not set(capfd.readouterr()) & {password, escaped}
+
+
+def test_where_git_lfs_alone_gets_in_it_is_not_verified(
+    sandbox: Sandbox, remote: LfsRepository, monkeypatch: pytest.MonkeyPatch, home: Path
+) -> None:
+    """By a .netrc, which git-lfs reads, and we do not."""
+    (home / ".netrc").write_text("machine 127.0.0.1 login me password plain\n")
+    (home / ".netrc").chmod(0o600)
+    remote.credentials = ("me", "plain")
+    transport = open_transport(sandbox, remote.url)
+    assert [one.error for one in transport.push(SIZES)] == [None] * len(SIZES)
+    assert "wants a user and password" in transport.unverified
+    assert {file.name for file in remote.folder.iterdir()} == {oid for oid, size in SIZES.items() if size}
