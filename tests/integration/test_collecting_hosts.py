@@ -124,12 +124,32 @@ def test_a_mirror_and_git_lfs_carry_everything_without_us(
     assert Host(mirror).objects == host.objects != set()
 
 
-def test_a_push_that_would_delete_the_pointers_is_refused(history: History, host: Host) -> None:
+@pytest.mark.parametrize(
+    "options", [["origin", ":refs/theta/pointers"], ["--mirror", "origin"], ["--prune", "origin", "+refs/*:refs/*"]]
+)
+def test_a_push_that_would_delete_the_pointers_is_refused(history: History, host: Host, options: list[str]) -> None:
+    """Git does not tell the hook what --mirror and --prune delete."""
     history.git("push", "--quiet", "--mirror", "origin")
-    done = history.sandbox.git("push", "origin", ":refs/theta/pointers", check=False)
+    assert POINTERS_REF in host.refs
+    done = history.sandbox.git("push", "--quiet", *options, check=False)
     assert done.returncode != 0
     assert "this push would delete refs/theta/pointers" in done.stderr
     assert host.collect() == set()
+
+
+def test_pruning_branches_leaves_the_pointers_alone(history: History, host: Host) -> None:
+    history.git("push", "--quiet", "origin", "main", "main:refs/heads/old")
+    history.git("push", "--quiet", "--prune", "origin", "refs/heads/*:refs/heads/*")
+    assert host.refs == ["refs/heads/main", POINTERS_REF]
+
+
+def test_pruning_branches_where_one_has_the_pointers_is_refused(history: History, host: Host) -> None:
+    host.refuse("refs/theta/*")
+    history.git("push", "--quiet", "origin", "main")
+    done = history.sandbox.git("push", "--quiet", "--prune", "origin", "refs/heads/*:refs/heads/*", check=False)
+    assert done.returncode != 0
+    assert "this push would delete refs/heads/theta/objects" in done.stderr
+    assert POINTERS_BRANCH in host.refs
 
 
 def check(sandbox: Sandbox, code: int, *options: str) -> list[dict[str, object]]:
@@ -177,6 +197,9 @@ def test_fsck_reads_what_is_there(history: History, host: Host) -> None:
     [fault] = check(history.sandbox, 4, "--verify")
     assert (fault["kind"], fault["object"]) == ("corrupt", file.name)
     assert list((history.root / ".git/theta/tmp").iterdir()) == []
+    [fault] = check(history.sandbox, 0, "--verify", "--repair")
+    assert fault["repaired"]
+    assert check(history.sandbox, 0, "--verify") == []
 
 
 def test_pointers_are_written_on_request_where_nobody_needs_them(history: History, host: Host) -> None:
