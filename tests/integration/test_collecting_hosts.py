@@ -11,7 +11,7 @@ import pytest
 
 from git_theta.repository.pointers import POINTERS_BRANCH, POINTERS_REF
 from tests.integration.checkpoint_history import MODEL, History, versions
-from tests.sandbox import Sandbox
+from tests.sandbox import Sandbox, changed
 from tests.servers.collector import collect_garbage, find_pointers
 
 TRANSPORT = "theta.remote.origin.transport"
@@ -288,3 +288,20 @@ def test_only_a_remote_can_be_pruned(history: History, host: Host) -> None:
     done = history.sandbox.theta("prune", "--remote", "nobody", check=False)
     assert done.returncode == 2
     assert "There are: origin" in done.stderr
+
+
+def test_five_people_who_push_at_once_all_keep_their_models(history: History, host: Host, tmp_path: Path) -> None:
+    history.git("push", "--quiet", "origin", "main")
+    people = [Sandbox.clone(host.bare, tmp_path / f"person{number}") for number in range(5)]
+    for number, person in enumerate(people):
+        person.write(MODEL, changed(history.versions[0], "layer.weight", at=8 * number))
+        person.commit()
+    pushes = [
+        subprocess.Popen(["git", "push", "--quiet", "origin", f"HEAD:refs/heads/topic{number}"], cwd=person.root)
+        for number, person in enumerate(people)
+    ]
+    assert [push.wait() for push in pushes] == [0] * 5
+    assert host.collect() == set()
+    for number, person in enumerate(people):
+        clone = Sandbox.clone(host.bare, tmp_path / f"clone{number}", "--branch", f"topic{number}")
+        assert clone.read(MODEL) == person.read(MODEL)
