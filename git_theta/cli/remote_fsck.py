@@ -90,6 +90,10 @@ def _push_faulty(found: list[RemoteFault], remote: str, url: str, repository: Re
         lacking = {fault.oid: needed[fault.oid].bytes for fault in found if not fault.has_object}
         context.fetch({oid: size for oid, size in lacking.items() if context.store.size(oid) != size})
         lost = {oid for oid, size in lacking.items() if context.store.size(oid) != size}
+        with open_remote(remote, url, repository, context.store, push=True) as transport:
+            for fault in found:
+                if isinstance(fault.error, CorruptObject) and fault.oid not in lost:
+                    transport.clear_damaged(fault.oid)
     push_with_progress(
         {fault.oid: needed[fault.oid] for fault in found if fault.oid not in lost}, remote, url, repository
     )
@@ -113,7 +117,7 @@ def _hint_for(told: list[_Told], remote: str, *, repair: bool) -> str:
     if not repair:
         return f"Put what is here on {remote}: git theta fsck --remote {remote} --repair"
     if damaged:
-        return f"A host takes no object that it has: delete there what is damaged, {damaged} first, and repeat this."
+        return f"Such a host keeps what it has: have it delete what is damaged, {damaged} first, and repeat this."
     return "Repeat this in a clone that has the objects."
 
 

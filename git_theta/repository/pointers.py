@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ from git_theta.errors import GitError, TransportError
 from git_theta.store.files import make_folder
 from git_theta.transport.urls import redact_url
 from git_theta.vcs.discovery import Repository
+from git_theta.vcs.git import git_succeeds
 from git_theta.vcs.pointer_tree import PointerTree, commit_pointers, read_pointer_tree
 from git_theta.vcs.scratch_repository import PushAnswer, ScratchRepository, open_scratch_repository
 
@@ -89,6 +90,15 @@ def read_remote_pointers(remote: str, url: str, repository: Repository) -> Remot
     """The pointers that a remote has. Raises TransportError where it cannot be asked."""
     with open_pointer_scratch(remote, url, repository) as scratch:
         return fetch_pointers(scratch)
+
+
+def find_absent_refs(remote: str, url: str, refs: Iterable[str], repository: Repository) -> list[str]:
+    """Those of these refs that a remote has and this repository has not. Raises TransportError."""
+    absent = [ref for ref in refs if not git_succeeds("show-ref", "--verify", "--quiet", ref)]
+    if not absent:
+        return []
+    with open_pointer_scratch(remote, url, repository) as scratch:
+        return [ref for ref in absent if scratch.has_remote_refs(ref)]
 
 
 @contextmanager

@@ -151,6 +151,15 @@ class TransportLaws(ABC):
             assert list(transport.push({OID: self.sizes[OID]})) == [Outcome(OID, self.sizes[OID])]
         assert self.raw_contents(remote)[OID] == CONTENT
 
+    def test_what_is_damaged_there_can_be_replaced_where_the_transport_says_so(self, remote: Path, ours: Store) -> None:
+        _fill(ours)
+        self.raw_put(remote, OID, CONTENT[::-1])
+        with self.open_transport(remote, ours) as transport:
+            if transport.clear_damaged(OID):
+                assert transport.lacking({OID: SIZES[OID]}) == [OID]
+                assert list(transport.push({OID: SIZES[OID]})) == [Outcome(OID, SIZES[OID])]
+                assert self.raw_contents(remote)[OID] == CONTENT
+
     def test_an_interrupted_push_leaves_nothing_half(self, remote: Path, ours: Store) -> None:
         _fill(ours)
         with self.open_transport(remote, ours) as transport:

@@ -65,6 +65,13 @@ class Transport(ABC):
     def push(self, objects: Mapping[str, int]) -> Iterator[Outcome]:
         """Put the objects (oid to size) of our store on the remote, those that it lacks."""
 
+    def clear_damaged(self, oid: str) -> bool:  # noqa: ARG002
+        """Take out of the way what stands in an object's place on the remote and is not the object; whether it is gone.
+
+        The next push puts the object there. Nothing is done unless a transport can: Git LFS lets go of nothing.
+        """
+        return False
+
     def close(self) -> None:  # noqa: B027
         """Let go of the remote; nothing to do for one that holds nothing open."""
 

@@ -81,6 +81,17 @@ class BucketTransport(Transport):
         receive = partial(self._receive_object, inbox=inbox, stopping=stopping)
         yield from run_parallel(receive, objects.items(), _WORKERS, stopping)
 
+    def clear_damaged(self, oid: str) -> bool:
+        import obstore
+
+        try:
+            obstore.delete(self._bucket, _key(require_oid(oid)))
+        except FileNotFoundError:
+            self._require_bucket()
+        except _refusals() as error:
+            raise self._judge(oid, error) from None
+        return True
+
     # What is there
 
     def _find_sizes(self, oids: Iterable[str]) -> dict[str, int]:

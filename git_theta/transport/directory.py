@@ -47,6 +47,10 @@ class DirectoryTransport(Transport):
         finally:
             self._theirs.sync()
 
+    def clear_damaged(self, oid: str) -> bool:
+        self._theirs.set_aside(oid)
+        return self._theirs.size(oid) is None
+
     def _fetch_object(self, oid: str, size: int, inbox: Inbox) -> Outcome:
         if inbox.has(oid, size):
             return Outcome(oid, 0)

@@ -7,6 +7,7 @@ import re
 import subprocess
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 _CHECKOUT_COMMANDS = frozenset(
     ("bisect", "checkout", "cherry-pick", "clone", "merge", "pull", "read-tree", "rebase", "reset", "restore", "revert",
@@ -92,6 +93,26 @@ def only_asks() -> bool:
         return "--quiet" in options
     shows_patches = any(re.match(r"-[a-z]*v|--v", option) for option in options)
     return command in (["status"], ["ls-files"]) and not shows_patches
+
+
+def deletes_other_refs() -> Literal["", "all", "branches"]:
+    """Which refs of the remote the `git push` whose hook we are deletes because no ref here is called so.
+
+    The hook is not told of these. ``--mirror`` (or ``remote.NAME.mirror``) deletes any, ``--prune`` those that its
+    refspecs cover: branches, unless it says more. Where the answer is not known it is none.
+    """
+    command, words = _parent_command()[:1], _parent_command()[1:]
+    if command != ["push"]:
+        return ""
+    options = [word for word in words if word.startswith("--")]
+    named = [word for word in words if not word.startswith("-")][:1]
+    if any(len(word) > len("--m") and "--mirror".startswith(word) for word in options):
+        return "all"
+    if named and _is_true(f"remote.{named[0]}.mirror"):
+        return "all"
+    if any(len(word) > len("--pr") and "--prune".startswith(word) for word in options):
+        return "all" if any(word.endswith("refs/*") for word in words) else "branches"
+    return ""
 
 
 def shows_differences() -> bool:

@@ -57,9 +57,11 @@ def keys(data: Any) -> Iterator[str]:
                 yield from keys(value)
 
 
-_JSON = (
-    ["track", "ls-files --parameters", "status", "show HEAD:tied.pt", "log", "blame tied.pt", "fsck", "env", "doctor"]
-)  # fmt: skip
+_REMOTE_JSON = ("fsck --remote", "prune --remote --dry-run")
+_JSON = [
+    *_REMOTE_JSON, "track", "ls-files --parameters", "status", "show HEAD:tied.pt", "log", "blame tied.pt", "fsck", "env",
+    "doctor",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", _JSON)
@@ -73,6 +75,8 @@ def test_every_key_of_json_is_described(sandbox: Sandbox, name: str) -> None:
     sandbox.commit()
     if name == "fsck":
         next(path for path in (sandbox.root / ".git/theta/objects").rglob("*") if path.is_file()).unlink()
+    if name in _REMOTE_JSON:
+        sandbox.git("remote", "add", "origin", Sandbox.create(sandbox.root / "bare", install=False, bare=True).root)
     command, *options = name.split()
     data = json.loads(sandbox.theta(command, *options, "--json", check=False).stdout)
     found = set(keys(data))

@@ -5,40 +5,28 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from git_theta.repository.pointers import POINTERS_BRANCH, POINTERS_REF
 from tests.integration.checkpoint_history import MODEL, History, versions
-from tests.sandbox import Sandbox
+from tests.sandbox import Sandbox, changed
 from tests.servers.collector import collect_garbage, find_pointers
 
-LAUNCHER = """\
-import sys
-from git_theta.cli.main import main
-from git_theta.transport.directory import DirectoryTransport
-DirectoryTransport.needs_pointers = True
-sys.exit(main())
-"""
-"""git-theta, to which a directory is a host that collects garbage."""
+TRANSPORT = "theta.remote.origin.transport"
 
 
 class Host:
-    """A bare repository with a store of objects that are collected."""
+    """A bare repository, and the objects of Git LFS beside it, which are collected."""
 
-    def __init__(self, bare: Sandbox, launcher: Path) -> None:
+    def __init__(self, bare: Sandbox) -> None:
         self.bare = bare
-        self._launcher = launcher
+        self.store = bare.root / "lfs/objects"
 
     @property
     def objects(self) -> set[str]:
         return {path.name for path in self.store.rglob("*") if path.is_file()}
-
-    @property
-    def store(self) -> Path:
-        return self.bare.root / "theta/objects"
 
     @property
     def refs(self) -> list[str]:
@@ -53,17 +41,6 @@ class Host:
         hook = self.bare.write("hooks/update", f'#!/bin/sh\ncase "$1" in {pattern}) exit 1;; esac\n'.encode())
         hook.chmod(0o755)
 
-    def send_to(self, sandbox: Sandbox) -> None:
-        """Have a repository push here by `git push`."""
-        hook = sandbox.root / ".git/hooks/pre-push"
-        text = hook.read_text()
-        assert " -m git_theta " in text
-        hook.write_text(text.replace(" -m git_theta ", f" {self._launcher} "))
-
-    def theta(self, sandbox: Sandbox, *args: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """`git theta ARGS` in a repository that pushes here."""
-        return sandbox.run(sys.executable, self._launcher, *args, check=check)
-
 
 @pytest.fixture
 def history(installed: Path, tmp_path: Path) -> History:
@@ -72,21 +49,13 @@ def history(installed: Path, tmp_path: Path) -> History:
 
 
 @pytest.fixture
-def bare(history: History, tmp_path: Path) -> Sandbox:
+def host(history: History, tmp_path: Path) -> Host:
+    """Where ``origin`` is, empty; everybody's ``origin`` keeps objects as Git LFS does."""
     bare = Sandbox.create(tmp_path / "host.git", install=False, bare=True)
     history.git("remote", "add", "origin", bare.root)
+    history.git("config", "--global", TRANSPORT, "lfs")
     history.sandbox.theta("install")
-    return bare
-
-
-@pytest.fixture
-def host(history: History, bare: Sandbox, tmp_path: Path) -> Host:
-    """Where ``origin`` is, empty."""
-    launcher = tmp_path / "launcher.py"
-    launcher.write_text(LAUNCHER)
-    made = Host(bare, launcher)
-    made.send_to(history.sandbox)
-    return made
+    return Host(bare)
 
 
 def test_a_model_survives(history: History, host: Host, tmp_path: Path) -> None:
@@ -100,12 +69,13 @@ def test_a_model_survives(history: History, host: Host, tmp_path: Path) -> None:
     history.holds(0, at=clone)
 
 
-def test_without_pointers_it_would_not(history: History, bare: Sandbox, tmp_path: Path) -> None:
+def test_without_pointers_it_would_not(history: History, host: Host, tmp_path: Path) -> None:
     history.git("push", "--quiet", "origin", "main")
-    assert collect_garbage(bare.root, bare.root / "theta/objects")
+    host.bare.git("update-ref", "-d", POINTERS_REF)
+    assert host.collect()
     shutil.rmtree(history.root)
     with pytest.raises(subprocess.CalledProcessError):
-        Sandbox.clone(bare, tmp_path / "clone")
+        Sandbox.clone(host.bare, tmp_path / "clone")
 
 
 def test_pointers_come_before_the_commits(history: History, host: Host) -> None:
@@ -132,7 +102,7 @@ def test_a_push_of_objects_that_are_there_brings_their_pointers(history: History
     history.git("push", "--quiet", "origin", "main")
     host.bare.git("update-ref", "-d", POINTERS_REF)
     history.git("push", "--quiet", "origin", "main:refs/heads/other")
-    assert host.theta(history.sandbox, "push").returncode == 0
+    assert history.sandbox.theta("push").returncode == 0
     assert host.collect() == set()
 
 
@@ -148,26 +118,42 @@ def test_a_mirror_and_git_lfs_carry_everything_without_us(
     history: History, host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     history.git("push", "--quiet", "origin", "main", "v0")
-    host.store.parent.joinpath("objects").rename(host.bare.root / "lfs-objects")  # where git-lfs looks for them
-    (host.bare.root / "lfs").mkdir()
-    (host.bare.root / "lfs-objects").rename(host.bare.root / "lfs/objects")
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
     mirror = Sandbox.clone(host.bare.root.as_uri(), tmp_path / "mirror.git", "--mirror")
     mirror.git("lfs", "fetch", "--all")
-    there = {path.name for path in (host.bare.root / "lfs/objects").rglob("*") if path.is_file()}
-    assert {path.name for path in (mirror.root / "lfs/objects").rglob("*") if path.is_file()} == there != set()
+    assert Host(mirror).objects == host.objects != set()
 
 
-def test_a_push_that_would_delete_the_pointers_is_refused(history: History, host: Host) -> None:
+@pytest.mark.parametrize(
+    "options", [["origin", ":refs/theta/pointers"], ["--mirror", "origin"], ["--prune", "origin", "+refs/*:refs/*"]]
+)
+def test_a_push_that_would_delete_the_pointers_is_refused(history: History, host: Host, options: list[str]) -> None:
+    """Git does not tell the hook what --mirror and --prune delete."""
     history.git("push", "--quiet", "--mirror", "origin")
-    done = history.sandbox.git("push", "origin", ":refs/theta/pointers", check=False)
+    assert POINTERS_REF in host.refs
+    done = history.sandbox.git("push", "--quiet", *options, check=False)
     assert done.returncode != 0
     assert "this push would delete refs/theta/pointers" in done.stderr
     assert host.collect() == set()
 
 
-def check(host: Host, sandbox: Sandbox, code: int, *options: str) -> list[dict[str, object]]:
-    done = host.theta(sandbox, "fsck", "--remote", "origin", "--json", *options, check=False)
+def test_pruning_branches_leaves_the_pointers_alone(history: History, host: Host) -> None:
+    history.git("push", "--quiet", "origin", "main", "main:refs/heads/old")
+    history.git("push", "--quiet", "--prune", "origin", "refs/heads/*:refs/heads/*")
+    assert host.refs == ["refs/heads/main", POINTERS_REF]
+
+
+def test_pruning_branches_where_one_has_the_pointers_is_refused(history: History, host: Host) -> None:
+    host.refuse("refs/theta/*")
+    history.git("push", "--quiet", "origin", "main")
+    done = history.sandbox.git("push", "--quiet", "--prune", "origin", "refs/heads/*:refs/heads/*", check=False)
+    assert done.returncode != 0
+    assert "this push would delete refs/heads/theta/objects" in done.stderr
+    assert POINTERS_BRANCH in host.refs
+
+
+def check(sandbox: Sandbox, code: int, *options: str) -> list[dict[str, object]]:
+    done = sandbox.theta("fsck", "--remote", "origin", "--json", *options, check=False)
     assert done.returncode == code, done.stderr
     found: list[dict[str, object]] = json.loads(done.stdout)
     return found
@@ -175,28 +161,28 @@ def check(host: Host, sandbox: Sandbox, code: int, *options: str) -> list[dict[s
 
 def test_fsck_finds_what_is_missing_and_puts_it_right(history: History, host: Host) -> None:
     history.git("push", "--quiet", "origin", "main", "v0")
-    assert check(host, history.sandbox, 0) == []
+    assert check(history.sandbox, 0) == []
     lost = sorted(host.objects)[0]
     next(host.store.rglob(lost)).unlink()
-    [fault] = check(host, history.sandbox, 3)
+    [fault] = check(history.sandbox, 3)
     assert (fault["kind"], fault["object"], fault["path"], fault["repaired"]) == ("missing", lost, MODEL, False)
-    printed = host.theta(history.sandbox, "fsck", "--remote", check=False)
+    printed = history.sandbox.theta("fsck", "--remote", check=False)
     assert printed.returncode == 3
     assert f"missing: object {lost} is not there; {MODEL}" in printed.stdout
     assert "--repair" in printed.stderr
-    [fault] = check(host, history.sandbox, 0, "--repair")
+    [fault] = check(history.sandbox, 0, "--repair")
     assert fault["repaired"]
     assert lost in host.objects
-    assert check(host, history.sandbox, 0) == []
+    assert check(history.sandbox, 0) == []
 
 
 def test_fsck_finds_pointers_that_are_behind(history: History, host: Host) -> None:
     history.git("push", "--quiet", "origin", "main", "v0")
     host.bare.git("update-ref", "-d", POINTERS_REF)
-    faults = check(host, history.sandbox, 3)
+    faults = check(history.sandbox, 3)
     assert {fault["object"] for fault in faults} == host.objects
     assert {fault["kind"] for fault in faults} == {"no pointer"}
-    assert all(fault["repaired"] for fault in check(host, history.sandbox, 0, "--repair"))
+    assert all(fault["repaired"] for fault in check(history.sandbox, 0, "--repair"))
     assert host.collect() == set()
 
 
@@ -207,19 +193,22 @@ def test_fsck_reads_what_is_there(history: History, host: Host) -> None:
     content[len(content) // 2] ^= 1
     file.unlink()  # ours may be the same file
     file.write_bytes(content)
-    assert check(host, history.sandbox, 0) == []
-    [fault] = check(host, history.sandbox, 4, "--verify")
+    assert check(history.sandbox, 0) == []
+    [fault] = check(history.sandbox, 4, "--verify")
     assert (fault["kind"], fault["object"]) == ("corrupt", file.name)
     assert list((history.root / ".git/theta/tmp").iterdir()) == []
+    [fault] = check(history.sandbox, 0, "--verify", "--repair")
+    assert fault["repaired"]
+    assert check(history.sandbox, 0, "--verify") == []
 
 
-def test_pointers_are_written_on_request_where_nobody_needs_them(history: History, bare: Sandbox) -> None:
+def test_pointers_are_written_on_request_where_nobody_needs_them(history: History, host: Host) -> None:
+    history.git("config", "--global", "--unset", TRANSPORT)
     history.git("push", "--quiet", "origin", "main", "v0")
-    assert find_pointers(bare.root) == set()
+    assert find_pointers(host.bare.root) == set()
     history.sandbox.theta("push", "--pointers")
-    assert find_pointers(bare.root) == {
-        path.name for path in (bare.root / "theta/objects").rglob("*") if path.is_file()
-    }
+    objects = {path.name for path in (host.bare.root / "theta/objects").rglob("*") if path.is_file()}
+    assert find_pointers(host.bare.root) == objects != set()
 
 
 @pytest.fixture
@@ -228,31 +217,31 @@ def shrunk(history: History, host: Host) -> set[str]:
     history.git("push", "--quiet", "origin", "v1:refs/heads/main", "main:refs/heads/big")
     before = host.objects
     history.git("push", "--quiet", "origin", ":big")
-    shrunk = Sandbox(host.bare.root.with_name("small.git"))
-    Sandbox.create(shrunk.root, install=False, bare=True)
-    history.git("push", "--quiet", shrunk.root, "v1:refs/heads/main")
-    gone = before - {path.name for path in (shrunk.root / "theta/objects").rglob("*") if path.is_file()}
+    other = Host(Sandbox.create(host.bare.root.with_name("small.git"), install=False, bare=True))
+    history.git("config", f"theta.remote.{other.bare.root}.transport", "lfs")
+    history.git("push", "--quiet", other.bare.root, "v1:refs/heads/main")
+    gone = before - other.objects
     assert gone
     assert host.collect() == set()
     return gone
 
 
-def prune(host: Host, sandbox: Sandbox, *options: str) -> dict[str, object]:
-    done = host.theta(sandbox, "prune", "--remote", "origin", "--json", *options)
+def prune(sandbox: Sandbox, *options: str) -> dict[str, object]:
+    done = sandbox.theta("prune", "--remote", "origin", "--json", *options)
     [told] = json.loads(done.stdout)
     return dict(told)
 
 
 def test_prune_frees_what_no_ref_holds(history: History, host: Host, shrunk: set[str], tmp_path: Path) -> None:
     size = sum(file.stat().st_size for file in host.store.rglob("*") if file.name in shrunk)
-    told = prune(host, history.sandbox, "--expire", "now", "--dry-run")
+    told = prune(history.sandbox, "--expire", "now", "--dry-run")
     assert told["done"] is False
     assert told["dropped"] == {"pointers": len(shrunk), "bytes": size, "objects": sorted(shrunk)}
     assert host.collect() == set()
-    assert prune(host, history.sandbox, "--expire", "now", "--yes")["dropped"] == told["dropped"]
+    assert prune(history.sandbox, "--expire", "now", "--yes")["dropped"] == told["dropped"]
     assert host.collect() == shrunk
     assert host.bare.git("rev-list", "--count", POINTERS_REF).stdout == "1\n"
-    assert prune(host, history.sandbox, "--expire", "now", "--yes")["dropped"] == {
+    assert prune(history.sandbox, "--expire", "now", "--yes")["dropped"] == {
         "pointers": 0,
         "bytes": 0,
         "objects": [],
@@ -263,13 +252,13 @@ def test_prune_frees_what_no_ref_holds(history: History, host: Host, shrunk: set
 
 def test_prune_keeps_what_is_young(history: History, host: Host, shrunk: set[str]) -> None:
     """A push brings objects and pointers first, and its commits after that."""
-    told = prune(host, history.sandbox, "--yes")
+    told = prune(history.sandbox, "--yes")
     assert told["dropped"] == {"pointers": 0, "bytes": 0, "objects": []}
     assert told["kept"]["young"] == len(shrunk)  # type: ignore[index]
 
 
 def test_prune_never_drops_without_a_word(history: History, host: Host, shrunk: set[str]) -> None:
-    done = host.theta(history.sandbox, "prune", "--remote", "--expire", "now", check=False)
+    done = history.sandbox.theta("prune", "--remote", "--expire", "now", check=False)
     assert done.returncode == 2
     assert "--yes" in done.stderr
     assert f"{len(shrunk)} that no ref needs would go" in done.stdout
@@ -282,20 +271,37 @@ def test_prune_refuses_what_it_cannot_read(history: History, host: Host, shrunk:
     tree = history.sandbox.git("mktree", input=f"100644 blob {blob}\tnewer.safetensors\n").stdout.strip()
     commit = history.git("commit-tree", "-m", "newer", tree).strip()
     history.git("push", "--quiet", "--no-verify", "origin", f"{commit}:refs/heads/newer")
-    done = host.theta(history.sandbox, "prune", "--remote", "--expire", "now", "--yes", check=False)
+    done = history.sandbox.theta("prune", "--remote", "--expire", "now", "--yes", check=False)
     assert done.returncode == 5
     assert "newer.safetensors" in done.stderr
     assert host.collect() == set()
 
 
 def test_prune_takes_dates_as_git_does(history: History, host: Host, shrunk: set[str]) -> None:
-    done = host.theta(history.sandbox, "prune", "--remote", "--expire", "a while ago or so", "--yes", check=False)
+    done = history.sandbox.theta("prune", "--remote", "--expire", "a while ago or so", "--yes", check=False)
     assert done.returncode == 2
-    assert prune(host, history.sandbox, "--expire", "never", "--yes")["dropped"]["pointers"] == 0  # type: ignore[index]
+    assert prune(history.sandbox, "--expire", "never", "--yes")["dropped"]["pointers"] == 0  # type: ignore[index]
 
 
 def test_only_a_remote_can_be_pruned(history: History, host: Host) -> None:
-    assert host.theta(history.sandbox, "prune", check=False).returncode == 2
-    done = host.theta(history.sandbox, "prune", "--remote", "nobody", check=False)
+    assert history.sandbox.theta("prune", check=False).returncode == 2
+    done = history.sandbox.theta("prune", "--remote", "nobody", check=False)
     assert done.returncode == 2
     assert "There are: origin" in done.stderr
+
+
+def test_five_people_who_push_at_once_all_keep_their_models(history: History, host: Host, tmp_path: Path) -> None:
+    history.git("push", "--quiet", "origin", "main")
+    people = [Sandbox.clone(host.bare, tmp_path / f"person{number}") for number in range(5)]
+    for number, person in enumerate(people):
+        person.write(MODEL, changed(history.versions[0], "layer.weight", at=8 * number))
+        person.commit()
+    pushes = [
+        subprocess.Popen(["git", "push", "--quiet", "origin", f"HEAD:refs/heads/topic{number}"], cwd=person.root)
+        for number, person in enumerate(people)
+    ]
+    assert [push.wait() for push in pushes] == [0] * 5
+    assert host.collect() == set()
+    for number, person in enumerate(people):
+        clone = Sandbox.clone(host.bare, tmp_path / f"clone{number}", "--branch", f"topic{number}")
+        assert clone.read(MODEL) == person.read(MODEL)
