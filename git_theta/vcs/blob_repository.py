@@ -28,6 +28,8 @@ _LARGE = "1m"
 _SETTINGS = {
     "core.hooksPath": os.devnull,
     "core.bigFileThreshold": _LARGE,
+    "core.packedGitWindowSize": "16m",  # or the whole of a pack is mapped
+    "core.packedGitLimit": "64m",
     "core.fsync": "none",  # nothing here outlives the process
     "gc.auto": "0",
     "maintenance.auto": "false",
