@@ -40,6 +40,7 @@ _SETTINGS = {
     "fetch.writeCommitGraph": "false",
     "push.followTags": "false",
     "push.negotiate": "false",
+    "push.pushOption": "",  # the person's are for their own push: to open a merge request, say
     "push.recurseSubmodules": "no",
     "submodule.recurse": "false",
 }

@@ -216,6 +216,7 @@ def test_settings_of_the_person_hold_and_none_is_in_the_way(places: tuple[Sandbo
     hook.chmod(0o755)
     settings = {
         "core.hooksPath": os.fspath(hook.parent), "push.followTags": "true", "fetch.prune": "true",
+        "push.pushOption": "merge_request.create",
         "remote.origin.url": os.fspath(tmp_path / "elsewhere"), "remote.origin.mirror": "true",
         "remote.origin.fetch": "+refs/*:refs/*", "remote.origin.promisor": "true", "fetch.writeCommitGraph": "true",
         f"url.{tmp_path}/nowhere/.insteadOf": f"{tmp_path}/",
