@@ -14,6 +14,11 @@ LISTING_BYTES = 1 << 20
 """No listing has more."""
 BATCH_OBJECTS = 4096
 
+_PADDING = "padding"
+_UNPACK_LIMIT = 100
+"""Of fewer objects than this a server takes the pack apart (receive.unpackLimit): it compresses each anew, slowly, and
+once more for everybody who fetches. Files without meaning fill a batch up to it."""
+
 _LINE = re.compile(r"([0-9a-f]{64}) (0|[1-9][0-9]{0,15}) ([0-9a-f]{40}|[0-9a-f]{64})\Z")
 _COMMIT = "commit {ref}\nmark :{mark}\ncommitter git-theta <git-theta@localhost> 0 +0000\ndata {size}\n{message}\n"
 """The same for everybody: who pushes the same batch pushes the same commits."""
@@ -60,6 +65,8 @@ def parse_batch(ref: str, listing: bytes) -> Batch | None:
 def write_commits(batch: Batch) -> bytes:
     """What has ``git fast-import`` write the two commits of a batch, whose blobs are there: them, and the listing."""
     files = "".join(f"M 100644 {one.blob} {one.oid}\n" for one in batch.blobs)
+    padding = (f"{number:03}" for number in range(_UNPACK_LIMIT - len(batch.blobs)))
+    files += "".join(f"M 100644 inline {_PADDING}/{text}\ndata {len(text)}\n{text}\n" for text in padding)
     inline = f"from :1\ndeleteall\nM 100644 inline {LISTING}\ndata {len(batch.listing)}\n"
     first = _write_header(batch.ref, 1, "Objects of git-theta") + files
     second = _write_header(batch.ref, 2, "What the parent holds") + inline

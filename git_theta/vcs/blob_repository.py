@@ -28,6 +28,8 @@ _LARGE = "1m"
 _SETTINGS = {
     "core.hooksPath": os.devnull,
     "core.bigFileThreshold": _LARGE,
+    "core.packedGitWindowSize": "16m",  # or the whole of a pack is mapped
+    "core.packedGitLimit": "64m",
     "core.fsync": "none",  # nothing here outlives the process
     "gc.auto": "0",
     "maintenance.auto": "false",
@@ -38,6 +40,7 @@ _SETTINGS = {
     "fetch.writeCommitGraph": "false",
     "push.followTags": "false",
     "push.negotiate": "false",
+    "push.pushOption": "",  # the person's are for their own push: to open a merge request, say
     "push.recurseSubmodules": "no",
     "submodule.recurse": "false",
 }

@@ -130,6 +130,6 @@ def list_belongings(sandbox: Sandbox) -> dict[str, object]:
 def blobs_of(server: Sandbox) -> set[str]:
     """The blobs of all batches that are on a server."""
     refs = server.git("for-each-ref", "--format=%(refname)^", "refs/theta/objects").stdout.split()
-    lines = [line for ref in refs for line in server.git("ls-tree", ref).stdout.splitlines()]
+    lines = [line for ref in refs for line in server.git("ls-tree", ref).stdout.splitlines() if " blob " in line]
     assert len({line.partition("\t")[2] for line in lines}) == len(lines)  # no object twice
     return set(lines)

@@ -52,6 +52,8 @@ def contents_of(folder: Path) -> dict[str, bytes]:
     for ref in git(folder, "for-each-ref", "--format=%(refname)", "refs/theta").decode().split():
         for line in git(folder, "ls-tree", f"{ref}^").decode().splitlines():
             facts, _, oid = line.partition("\t")
+            if oid == "padding":
+                continue
             content = git(folder, "cat-file", "blob", facts.split()[2])
             found[oid if hashlib.sha256(content).hexdigest() == oid else facts] = content
     return found
@@ -214,6 +216,7 @@ def test_settings_of_the_person_hold_and_none_is_in_the_way(places: tuple[Sandbo
     hook.chmod(0o755)
     settings = {
         "core.hooksPath": os.fspath(hook.parent), "push.followTags": "true", "fetch.prune": "true",
+        "push.pushOption": "merge_request.create",
         "remote.origin.url": os.fspath(tmp_path / "elsewhere"), "remote.origin.mirror": "true",
         "remote.origin.fetch": "+refs/*:refs/*", "remote.origin.promisor": "true", "fetch.writeCommitGraph": "true",
         f"url.{tmp_path}/nowhere/.insteadOf": f"{tmp_path}/",
@@ -264,3 +267,12 @@ def test_batches_are_closed_by_size(places: tuple[Sandbox, Sandbox], monkeypatch
     with open_between(places, theirs) as transport:
         assert fetch_errors(transport, OBJECTS, theirs) == {}
     assert contents_of(places[1].root) == OBJECTS
+
+
+def test_a_server_keeps_the_pack_that_it_gets(places: tuple[Sandbox, Sandbox]) -> None:
+    """It would compress each object anew, and once more for everybody who fetches: four times as slow."""
+    ours = MemoryStore()
+    ours.put([CONTENT])
+    with open_between(places, ours) as transport:
+        assert [one.error for one in transport.push({OID: len(CONTENT)})] == [None]
+    assert b"count: 0\n" in git(places[1].root, "count-objects", "-v")
