@@ -43,7 +43,7 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: $(VENV)/bin/python pyproject.toml constraints.txt Makefile
-	$(PIP) install --constraint constraints.txt $(EDITABLE) '.[plot,torch]'
+	$(PIP) install --constraint constraints.txt $(EDITABLE) '.[demo]'
 	touch $@
 
 $(VENV)-bench/.installed: $(VENV)/bin/python pyproject.toml constraints.txt $(shell git ls-files git_theta 2>/dev/null)
