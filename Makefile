@@ -2,7 +2,7 @@
 # make test    the whole suite
 # make lint    ruff and mypy
 # make mutate  lines of the rooms that hold the laws, changed one at a time: what does no test notice?
-# make bench   timings and memory, side by side with git-lfs and mergekit (needs 20 GB of disk)
+# make bench   timings and memory, side by side with git-lfs and mergekit (needs 30 GB of disk)
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
@@ -43,7 +43,7 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: $(VENV)/bin/python pyproject.toml constraints.txt Makefile
-	$(PIP) install --constraint constraints.txt $(EDITABLE) '.[plot,torch]'
+	$(PIP) install --constraint constraints.txt $(EDITABLE) '.[demo]'
 	touch $@
 
 $(VENV)-bench/.installed: $(VENV)/bin/python pyproject.toml constraints.txt $(shell git ls-files git_theta 2>/dev/null)

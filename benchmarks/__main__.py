@@ -16,17 +16,18 @@ from benchmarks.models import DISJOINT, FORK, SHARDED, SHARDS, DtypeName, build_
 from benchmarks.results import Result
 from benchmarks.rounds import race_story
 from benchmarks.scale_steps import build_mixture, scale_story
+from benchmarks.share_steps import build_share_stories
 from benchmarks.stages import seal_environment
 from benchmarks.steps import Story, checkpoint_story, sharded_story, toy_story
 
 _HERE = Path(__file__).parent
 _TOY = 100_000
 """Bytes of a model that costs nothing to read."""
-_COPIES = 20
-"""Files of the size asked for that exist at most: four versions; stored, these and six merged ones; one checked out;
-one added elsewhere; mergekit's, and a copy."""
+_COPIES = 30
+"""Files of the size asked for that exist at most: one of two and a half times the size; of it two checked
+out, two stored and one on a host, with each of two tools."""
 _DTYPES: tuple[tuple[str, DtypeName], ...] = (("fp32", "F32"), ("bf16", "BF16"))
-_PARTS = ("toy", "checkpoint", "sharded", "merge", "diff", "scale")
+_PARTS = ("toy", "checkpoint", "sharded", "share", "merge", "diff", "scale")
 
 
 def main() -> None:
@@ -78,14 +79,20 @@ def _build_stories(options: argparse.Namespace, folder: Path, size: int) -> Iter
     if "sharded" in options.only:
         for story in (sharded_story, sharded_merge_story):
             yield story(build_shards(folder, "BF16", size, SHARDED, SHARDS))
+    if "share" in options.only:
+        yield from build_share_stories(folder, lambda: build_model(folder, "F32", size), size)
     if "merge" in options.only:
         yield from _build_merges(options.mergekit, folder, size)
     if "scale" in options.only:
         yield scale_story("experts", build_mixture(folder))
     if "diff" in options.only:
-        yield names_story(build_model(folder, "F32", LAYERS * _TOY // 16, layers=LAYERS))
-        for title, dtype in _DTYPES:
-            yield values_story(title, build_model(folder, dtype, size, layers=LAYERS))
+        yield from _build_diffs(folder, size)
+
+
+def _build_diffs(folder: Path, size: int) -> Iterator[Story]:
+    yield names_story(build_model(folder, "F32", LAYERS * _TOY // 16, layers=LAYERS))
+    for title, dtype in _DTYPES:
+        yield values_story(title, build_model(folder, dtype, size, layers=LAYERS))
 
 
 def _build_merges(mergekit: Path | None, folder: Path, size: int) -> Iterator[Story]:

@@ -182,6 +182,7 @@ def _verdicts(result: Result) -> dict[str, bool]:
 
 _TABLES: Mapping[PagePart, Mapping[str, Callable[[Sequence[Result]], str]]] = {
     "benchmarks": {"Time": render_times, "Peak memory": render_memory, "Bytes under .git": render_sizes},
+    "share": {"Time to share": render_times, "Peak memory of sharing": render_memory},
     "merges": {"Time to merge": render_merge_times, "Peak memory of merges": render_merge_memory},
     "diffs": {"Time to compare": render_diff_times, "Peak memory of comparing": render_diff_memory},
     "scale": {"A hundred thousand parameters": render_scale},

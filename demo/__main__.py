@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from demo import comparing, merging, storing, texts
+from demo import comparing, merging, sharing, storing, texts
 from demo.play import BOLD, PLAIN, Playground, format_size, print_heading
 
 HERE = Path(__file__).parent / "playground"
@@ -26,23 +26,27 @@ def main() -> None:
     storing.commit_nudge(play, versions)
     print_heading("5. Back and forth between the versions, every byte proved")
     storing.prove_versions(play, versions)
-    print_heading("6. Shared: push to a folder, clone from it")
-    storing.share_repository(play, versions)
-
-    print_heading("7. Two people fine-tune it, each for a task of their own")
-    merging.fine_tune_branch(play, functions, tokenizer, "encoder.")
-    merging.fine_tune_branch(play, language, tokenizer, "")
-    print_heading("8. Two fine-tunes become one: with TIES and, from the same commit, with the average")
-    merging.merge_branches(play, functions.name, language.name)
-    print_heading("9. The merges proved: every tensor computed again, without Git")
+    with sharing.open_host(play) as host:
+        print_heading("6. Shared: pushed to a bare repository, through a Git LFS server on this machine")
+        sharing.publish_repository(play, host)
+        print_heading("7. Somebody else clones it")
+        second = sharing.clone_repository(play, host)
+        print_heading("8. Both fine-tune it, each for a task of their own")
+        sharing.push_fine_tune(play, host, functions, tokenizer)
+        print_heading("9. There two fine-tunes become one: with TIES and, from the same commit, with the average")
+        sharing.merge_as_second(second, host, functions, language, tokenizer)
+        print_heading("10. And back")
+        sharing.fetch_merges(play, second, host, language)
+    print_heading("11. The merges proved: every tensor computed again, without Git")
     states = merging.prove_merges(play, functions.name, language.name)
-    print_heading("10. What each of them can do")
+    print_heading("12. What each of them can do")
     merging.show_scores(states, tasks, tokenizer)
-    print_heading("11. Where they lie to each other")
+    print_heading("13. Where they lie to each other")
     comparing.show_map(play, *states)
 
-    print_heading("12. What is there")
+    print_heading("14. What is there")
     show_summary(play, len(versions) + len(states) - 1)
+    host.print_epilogue(os.path.relpath(sys.executable))
 
 
 def make_playground() -> Playground:

@@ -1,10 +1,10 @@
-"""Versions of one model: committed, checked out, shared; and every byte proved."""
+"""Versions of one model: committed, checked out; and every byte proved."""
 
 from __future__ import annotations
 
 from demo import sentence_model
 from demo.encoder import Tokenizer
-from demo.play import MODEL, Playground, format_size, require_hash, sha256_of
+from demo.play import Playground, format_size, require_hash, sha256_of
 from demo.texts import Task
 from demo.training import fine_tune
 
@@ -47,12 +47,3 @@ def prove_versions(play: Playground, versions: Versions) -> None:
     play.run("git", "checkout", "--quiet", "main")
     require_hash(play.file, versions[third])
     play.run("git", "status", "--short", "--branch")
-
-
-def share_repository(play: Playground, versions: Versions) -> None:
-    """Push to a bare repository, clone it, compare."""
-    play.run("git", "init", "--quiet", "--bare", "../shared.git")
-    play.run("git", "remote", "add", "origin", "../shared.git")
-    play.run("git", "push", "--quiet", "-u", "origin", "main")
-    play.run("git", "clone", "--quiet", "../shared.git", "../clone")
-    require_hash(play.root.parent / "clone" / MODEL, list(versions.values())[-1])

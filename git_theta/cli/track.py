@@ -15,17 +15,20 @@ from git_theta.cli.boundary import say, warn
 from git_theta.cli.install import install_hook
 from git_theta.cli.status import warn_of_case
 from git_theta.errors import UsageError
+from git_theta.repository.readme_section import add_section, find_readme, has_section
 from git_theta.vcs import attributes, config, hooks
 from git_theta.vcs.discovery import Repository, discover_repository
 from git_theta.vcs.hooks import HookState
 
 _MAX_NAMED = 5  # paths named in a message
+_README_HINT = "Who clones without git-theta gets manifests: `git theta track --readme` has README.md say so."
 
 
 @click.command
 @click.argument("patterns", nargs=-1, metavar="[PATTERN]...")
+@click.option("--readme", is_flag=True, help="Tell people without git-theta, in README.md, what to install.")
 @click.option("--json", "as_json", is_flag=True, help="List as JSON.")
-def track(patterns: tuple[str, ...], as_json: bool) -> None:
+def track(patterns: tuple[str, ...], readme: bool, as_json: bool) -> None:
     """Version files by pattern, or list the patterns.
 
     A PATTERN is one of .gitattributes, relative to this folder; quote it, so that the shell leaves it alone:
@@ -33,19 +36,28 @@ def track(patterns: tuple[str, ...], as_json: bool) -> None:
         git theta track '*.safetensors'
     """
     repository = _require_worktree()
-    if not patterns:
+    if as_json and (patterns or readme):
+        raise UsageError("--json lists the patterns", hint="Leave the rest out to list those that are tracked")
+    if patterns:
+        _track_patterns(patterns, repository, hint_at_readme=not readme)
+    elif not readme:
         _list_patterns(repository, as_json)
-        return
-    if as_json:
-        raise UsageError("--json lists the patterns", hint="Leave the patterns out to list those that are tracked")
+    if readme:
+        _write_readme(repository)
+
+
+def _track_patterns(patterns: tuple[str, ...], repository: Repository, *, hint_at_readme: bool) -> None:
     for pattern in patterns:
         _refuse_paths(pattern, repository)
     before = _tracked_paths(repository)
+    begins = hint_at_readme and not attributes.tracked_patterns(repository)
     added = attributes.track_patterns(Path(".gitattributes"), patterns, scratch=repository.theta_dir / "tmp")
     for pattern in patterns:
         click.echo(f"tracking '{pattern}'" if pattern in added else f"already tracking '{pattern}'")
     if added:
         say("Commit .gitattributes with the files: clones track by it.", prefix="hint: ")
+        if begins and not has_section(find_readme(_worktree_of(repository))):
+            say(_README_HINT, prefix="hint: ")
     if config.is_installed():
         _ensure_hook(repository)
     else:
@@ -54,6 +66,17 @@ def track(patterns: tuple[str, ...], as_json: bool) -> None:
     _hint_to_renormalize(
         repository, _tracked_paths(repository) - before, "already in the index, where Git holds them as they are"
     )
+
+
+def _write_readme(repository: Repository) -> None:
+    file = find_readme(_worktree_of(repository))
+    added = add_section(file, scratch=repository.theta_dir / "tmp")
+    click.echo(f"{file.name} {'now says' if added else 'already says'} how to get the checkpoints")
+
+
+def _worktree_of(repository: Repository) -> Path:
+    assert repository.worktree
+    return repository.worktree
 
 
 def _ensure_hook(repository: Repository) -> None:
@@ -89,9 +112,8 @@ def _list_patterns(repository: Repository, as_json: bool) -> None:
 
 def _refuse_paths(pattern: str, repository: Repository) -> None:
     """Raise UsageError for what is a path on this machine, and as a pattern would match something else or nothing."""
-    assert repository.worktree
     path = Path(pattern)
-    if path.is_absolute() and (os.path.lexists(path) or path.is_relative_to(repository.worktree)):
+    if path.is_absolute() and (os.path.lexists(path) or path.is_relative_to(_worktree_of(repository))):
         raise UsageError(
             f"{pattern} is an absolute path, and patterns are relative to this folder",
             hint=f"git theta track {shlex.quote(os.path.relpath(path))}",
@@ -106,8 +128,7 @@ def _refuse_paths(pattern: str, repository: Repository) -> None:
 def _hint_to_renormalize(repository: Repository, paths: set[str], state: str) -> None:
     if not paths:
         return
-    assert repository.worktree
-    names = [shlex.quote(os.path.relpath(repository.worktree / path)) for path in sorted(paths)]
+    names = [shlex.quote(os.path.relpath(_worktree_of(repository) / path)) for path in sorted(paths)]
     rest = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
     warn(
         f"{state}: {' '.join(names[:_MAX_NAMED])}{rest}",

@@ -15,6 +15,7 @@ from benchmarks.reading import READ
 from benchmarks.results import LFS, MERGEKIT, OURS
 from benchmarks.rounds import race_story
 from benchmarks.scale_steps import build_mixture, scale_story
+from benchmarks.share_steps import build_share_stories
 from benchmarks.stages import Stage, seal_environment
 from benchmarks.steps import checkpoint_story, sharded_story, toy_story
 from benchmarks.tables import BEGIN, render_sections, render_times
@@ -107,3 +108,17 @@ def test_many_parameters_take_every_step(home: Path, tmp_path: Path) -> None:
     (table,) = render_sections(results, {}).values()
     assert all(result.step in table for result in results)
     assert BEGIN.format("scale") in (Path(__file__).parents[2] / "docs" / "performance.md").read_text()
+
+
+@pytest.mark.skipif(shutil.which("git-lfs") is None, reason="git-lfs is what is raced against")
+def test_pushes_and_clones_are_raced_against_git_lfs(home: Path, tmp_path: Path) -> None:
+    """In the round that is watched, which proves that one changed tensor goes up alone, and that all comes back."""
+    seal_environment(home)
+    folder = tmp_path / "models"
+    results = []
+    for story in build_share_stories(folder, lambda: build_model(folder, "F32", 100_000), 100_000):
+        results += race_story(story, tmp_path / "stages", 0, print)
+        shutil.rmtree(folder)
+    assert [set(result.peaks) for result in results] == [{OURS, LFS, *result.bound} for result in results]
+    assert len({result.story for result in results}) == 3
+    assert BEGIN.format("share") in (Path(__file__).parents[2] / "docs" / "performance.md").read_text()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
-from tests.sandbox import Sandbox
+from git_theta.repository.readme_section import BEGIN, END
+from tests.sandbox import Sandbox, model
 
 OURS = b" filter=theta diff=theta merge=theta -text\n"
 
@@ -21,7 +23,9 @@ def test_tracking_listing_and_untracking(sandbox: Sandbox) -> None:
     assert sandbox.theta("track").stdout == ""
     printed = sandbox.theta("track", "*.bin", "my model.pt")
     assert printed.stdout == "tracking '*.bin'\ntracking 'my model.pt'\n"
-    assert printed.stderr == "hint: Commit .gitattributes with the files: clones track by it.\n"
+    commit, readme = printed.stderr.splitlines()
+    assert commit == "hint: Commit .gitattributes with the files: clones track by it."
+    assert "`git theta track --readme`" in readme
     assert sandbox.read(".gitattributes") == b"*.bin" + OURS + b'"my model.pt"' + OURS
     again = sandbox.theta("track", "*.bin")
     assert (again.stdout, again.stderr) == ("already tracking '*.bin'\n", "")
@@ -116,3 +120,44 @@ def test_outside_of_a_worktree(tmp_path: Path) -> None:
     nowhere = Sandbox(tmp_path).theta("track", check=False)
     assert nowhere.returncode == 7
     assert "theta: error: not in a Git repository\nhint: " in nowhere.stderr
+
+
+def test_a_readme_says_what_to_install_when_one_asks_for_it(sandbox: Sandbox) -> None:
+    """Whoever does what it says has the checkpoint; every other byte of it stays, and the second time all of them."""
+    sandbox.write("readme.md", b"# A model\r\n\r\nOurs.")
+    assert "track --readme" not in sandbox.theta("track", "*.safetensors", "--readme").stderr
+    found = sandbox.read("readme.md")
+    assert found.startswith(b"# A model\r\n\r\nOurs.\r\n\r\n" + BEGIN)
+    assert found.endswith(END + b"\r\n")
+    assert b"\n" not in found.replace(b"\r\n", b"")
+    assert not (sandbox.root / "README.md").exists()
+    again = sandbox.theta("track", "--readme")
+    assert (again.stdout, again.stderr) == ("readme.md already says how to get the checkpoints\n", "")
+    assert sandbox.read("readme.md") == found
+    assert sandbox.theta("track", "--readme", "--json", check=False).returncode == 2
+
+
+def test_without_a_readme_one_is_made_at_the_top(sandbox: Sandbox) -> None:
+    (sandbox.root / "sub").mkdir()
+    told = Sandbox(sandbox.root / "sub").theta("track", "--readme").stdout
+    assert told == "README.md now says how to get the checkpoints\n"
+    assert sandbox.read("README.md").startswith(BEGIN)
+    assert "--readme" not in sandbox.theta("track", "*.bin").stderr, "what it says already needs no hint"
+
+
+def test_a_readme_that_is_a_link_is_left_alone(sandbox: Sandbox, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").write_text("not yours\n")
+    (sandbox.root / "README.md").symlink_to(tmp_path / "elsewhere")
+    assert sandbox.theta("track", "--readme", check=False).returncode == 2
+    assert (tmp_path / "elsewhere").read_text() == "not yours\n"
+
+
+def test_who_clones_without_us_does_what_the_readme_says(sandbox: Sandbox, tmp_path: Path) -> None:
+    sandbox.theta("track", "*.safetensors", "--readme")
+    sandbox.write("model.safetensors", model())
+    sandbox.commit()
+    clone = Sandbox.clone(sandbox, tmp_path / "clone")
+    assert clone.read("model.safetensors").startswith(b"git-theta manifest ")
+    (commands,) = re.findall(r"```\n(.*?)```", clone.read("README.md").decode(), re.DOTALL)
+    clone.run("sh", "-e", "-c", commands)
+    assert clone.read("model.safetensors") == model()

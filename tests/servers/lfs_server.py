@@ -111,17 +111,13 @@ class LfsRepository:
 
 
 class LfsServer:
-    """The server, on a free port of 127.0.0.1, while the ``with`` block lasts."""
+    """The server, on a free port of 127.0.0.1, while the ``with`` block lasts; ``handler`` may answer more than LFS."""
 
-    def __init__(self) -> None:
+    def __init__(self, handler: type[LfsHandler] | None = None) -> None:
         self._repositories: list[LfsRepository] = []
         self.ended = threading.Event()
-        owner = self
-
-        class Handler(_Handler):
-            server_of_tests = owner
-
-        self._http = _QuietServer(("127.0.0.1", 0), Handler)
+        serving = type("Handler", (handler or LfsHandler,), {"server_of_tests": self})
+        self._http = _QuietServer(("127.0.0.1", 0), serving)
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True)
 
     @property
@@ -139,9 +135,10 @@ class LfsServer:
         self._repositories.append(made)
         return made
 
-    def repository(self, number: int) -> LfsRepository:
-        """The repository of that number, which its URL says."""
-        return self._repositories[number]
+    def find_repository(self, path: str) -> tuple[LfsRepository, str] | None:
+        """The repository that a request's path names, and what is left of the path; None where there is none."""
+        found = _PATH.match(path)
+        return (self._repositories[int(found["number"])], found["rest"]) if found else None
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -165,7 +162,7 @@ class _QuietServer(ThreadingHTTPServer):
         """A client that went away is none of the server's business."""
 
 
-class _Handler(BaseHTTPRequestHandler):
+class LfsHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_of_tests: LfsServer
     repository: LfsRepository
@@ -197,24 +194,24 @@ class _Handler(BaseHTTPRequestHandler):
     @contextlib.contextmanager
     def _serve(self) -> Iterator[str]:
         """Find the repository, ask who it is, and answer; what is left of the path."""
-        found = _PATH.match(self.path)
+        found = self.server_of_tests.find_repository(self.path)
         if not found:
             self._answer(404, {"message": "No such repository"})
             self.close_connection = True
             yield ""
             return
-        self.repository = self.server_of_tests.repository(int(found["number"]))
-        self.repository.note(self.command, found["rest"])
+        self.repository, rest = found
+        self.repository.note(self.command, rest)
         time.sleep(self.repository.latency)
         with contextlib.suppress(OSError):  # whoever asked is gone
-            yield found["rest"]
+            yield rest
 
     # Batch
 
     def _answer_batch(self, asked: Mapping[str, object]) -> None:
         if self._refuse("batch"):
             return
-        if not self._is_let_in():
+        if not self.is_let_in():
             self._answer(401, {"message": "Credentials needed"}, {"LFS-Authenticate": 'Basic realm="tests"'})
             return
         objects, upload = asked["objects"], asked["operation"] == "upload"
@@ -247,7 +244,7 @@ class _Handler(BaseHTTPRequestHandler):
         actions = {"upload": f"{self.repository.url}/objects/{oid}", "verify": f"{self.repository.url}/verify"}
         return {"actions": {name: {"href": href} for name, href in actions.items()}}
 
-    def _is_let_in(self) -> bool:
+    def is_let_in(self) -> bool:
         if self.repository.credentials is None:
             return True
         wanted = base64.b64encode(":".join(self.repository.credentials).encode()).decode()
