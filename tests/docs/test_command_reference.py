@@ -59,8 +59,8 @@ def keys(data: Any) -> Iterator[str]:
 
 _REMOTE_JSON = ("fsck --remote", "prune --remote --dry-run")
 _JSON = [
-    *_REMOTE_JSON, "track", "ls-files --parameters", "status", "show HEAD:tied.pt", "log", "blame tied.pt", "fsck", "env",
-    "doctor",
+    *_REMOTE_JSON, "track", "ls-files --parameters", "status", "show HEAD:tied.pt", "log", "blame tied.pt", "fsck",
+    "env", "doctor",
 ]  # fmt: skip
 
 
