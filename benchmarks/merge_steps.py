@@ -147,7 +147,8 @@ def _checkout_head(head: ModelVersion) -> Callable[[Stage], None]:
 def _remove_tensors(stage: Stage) -> None:
     """Take all objects away but those that hold frames: whoever reads a tensor fails."""
     texts = [stage.repository.git("cat-file", "blob", f"{version}:{FILE_NAME}").stdout for version in stage.model.files]
-    frames = {frame.storage.place.object for text in texts if (frame := decode_manifest(text.encode()).frame)}
+    whole = [frame for text in texts if (frame := decode_manifest(text.encode()).frame)]
+    frames = {oid for frame in whole for oid in frame.storage.objects()}
     for file in (stage.root / ".git" / "theta" / "objects").rglob("*"):
         if file.is_file() and file.name not in frames:
             file.unlink()

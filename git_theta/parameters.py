@@ -6,13 +6,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from functools import lru_cache
 from itertools import chain, count, islice, repeat
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple, cast
 
 from git_theta.errors import CorruptObject, MissingObject, PluginError, ThetaError
 from git_theta.manifest.model import Coding, Entry, Place, UpdateBase
 from git_theta.manifest.storage_json import MAX_CHAIN
 from git_theta.serializers.base import SERIALIZERS, Payload, Serializer
-from git_theta.store.base import ObjectReader, Store
+from git_theta.store.base import ObjectReader, Store, is_intact
+from git_theta.store.series import SeriesReader
 from git_theta.tensors.alignment import aligned_step, recut_blocks
 from git_theta.tensors.arrays import BLOCK, Arrays, Buffer, Parallel
 from git_theta.tensors.digest import Digest
@@ -175,10 +176,17 @@ def _locate_damage(entry: Entry, store: ObjectReader, error: CorruptObject) -> C
             )
     reason = f": {error.message}" if error.message else ""
     return CorruptObject(
-        f"object {entry.storage.place.object} does not hold these values any more{reason}",
+        f"object {_find_damaged(entry.storage.place, store)} does not hold these values any more{reason}",
         hint="See what is damaged: git theta fsck. Fetch a good copy, or restore it from a backup.",
         parameter=entry.name or "",
     )
+
+
+def _find_damaged(place: Place, store: ObjectReader) -> str:
+    """Which object of a place has other bytes than its id says; the first, where that is not known of any."""
+    if not place.rest:
+        return place.object
+    return next((oid for oid, _ in place.objects() if not is_intact(store, oid)), place.object)
 
 
 def _decode_values(entry: Entry, store: ObjectReader, parallel: Parallel) -> Iterator[Buffer]:
@@ -195,8 +203,7 @@ def _decode_values(entry: Entry, store: ObjectReader, parallel: Parallel) -> Ite
         )
     spec = spec_of(entry)
     base_blocks = _decode_base(entry, update, spec, store, parallel)
-    with closing(store.get(place.object)) as file:
-        file.seek(place.offset)
+    with closing(_open_place(place, store)) as file:
         stored = SERIALIZERS.guard_iterator(serializer.name, serializer.decode(Payload(file, place.size), parallel))
         with UPDATES.guard(update.name):
             decoder = update.decoder(spec, stored, coding.options)
@@ -215,11 +222,19 @@ def is_verbatim(coding: Coding) -> bool:
 
 
 def _read_verbatim(place: Place, store: ObjectReader) -> Iterator[Buffer]:
-    with closing(store.get(place.object)) as file:
-        file.seek(place.offset)
+    with closing(_open_place(place, store)) as file:
         payload = Payload(file, place.size)
         while payload.left:
             yield payload.read_exactly(min(BLOCK, payload.left))
+
+
+def _open_place(place: Place, store: ObjectReader) -> BinaryIO:
+    """What reads the payload from its start on. Raises MissingObject; of a series, when it comes to the object."""
+    if place.rest:
+        return cast("BinaryIO", SeriesReader(place.objects(), store))
+    file = store.get(place.object)
+    file.seek(place.offset)
+    return file
 
 
 def _decode_base(entry: Entry, update: Update, spec: Spec, store: ObjectReader, parallel: Parallel) -> Iterator[Buffer]:

@@ -58,6 +58,46 @@ def test_what_was_stored_is_read(serializer: str, bundled: bool) -> None:
         assert read(entry, store, threaded_map(3)) == data
 
 
+@pytest.mark.parametrize("size", [1, 5, 1000, BLOCK - 1])
+@pytest.mark.parametrize("serializer", NAMES)
+def test_what_was_stored_in_several_objects_is_read(serializer: str, size: int) -> None:
+    """Cut anywhere: within a length, a plane, an array."""
+    data = weight_bytes(2 * BLOCK + 4) if size > 100 else weight_bytes(400)
+    store = MemoryStore()
+    entry = split(store, put(store, data, serializer), size)
+    assert len(entry.storage.place.rest) > 0
+    assert read(entry, store) == data
+    assert read(entry, store, threaded_map(3)) == data
+
+
+def split(store: MemoryStore, entry: Entry, size: int) -> Entry:
+    """The part with its payload in objects of ``size`` bytes."""
+    payload = store.get(entry.storage.place.object).read()
+    objects = [store.put([payload[at : at + size]]) for at in range(0, len(payload), size)]
+    return entry._replace(storage=entry.storage._replace(place=Place.of_objects(objects)))
+
+
+@pytest.mark.parametrize("at", [0, 1, 2])
+@pytest.mark.parametrize("serializer", NAMES)
+def test_l5_of_several_objects_the_damaged_one_is_named(serializer: str, at: int) -> None:
+    store, data = MemoryStore(), weight_bytes(4000)
+    entry = put(store, data, serializer)
+    entry = split(store, entry, entry.storage.place.size // 3 + 1)
+    oid, _ = entry.storage.place.objects()[at]
+    for content in damage_payload(store.get(oid).read()):
+        store._objects[oid] = content
+        try:
+            assert read(entry, store) == data  # what comes after an object's size is not read
+        except CorruptObject as error:
+            assert error.message.startswith(f"object {oid} does not hold these values")
+            assert error.parameter == "layer.weight"
+        else:
+            assert len(content) >= entry.storage.place.objects()[at][1]
+    del store._objects[oid]
+    with pytest.raises(MissingObject, match=rf"layer\.weight: object {oid} is missing"):
+        read(entry, store)
+
+
 @pytest.mark.parametrize("width", [1, 2, 4, 8])
 def test_encode_then_read_is_the_identity(width: int) -> None:
     for length in (0, 1, 7, 8, BLOCK, BLOCK + 1, 2 * BLOCK + 8):

@@ -255,7 +255,7 @@ def _parameter_json(entry: Entry) -> dict[str, Any]:
         "stored": place.size,
         "update": coding.update,
         "serializer": coding.serializer,
-        "object": place.object,
+        "objects": [oid for oid, _ in place.objects()],
         "range": list(place.range) if place.range else None,
         "bases": [base.oid for base in coding.chain],
     }

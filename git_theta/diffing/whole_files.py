@@ -38,11 +38,11 @@ def count_pieces(before: Iterable[Shard], after: Iterable[Shard]) -> PieceCounts
     were = {piece.oid for shard in old for piece in shard.manifest.parts()}
     pieces = [piece for shard in new or old for piece in shard.manifest.parts()]
     others = [piece for piece in pieces if new and piece.oid not in were]
-    places = {place for piece in others for place in piece.storage.places()}
+    stretches = {stretch for piece in others for stretch in piece.storage.stretches()}
     size = sum(entry.size for shard in new for entry in shard.manifest.entries if entry.oid not in were)
     # A short file has no entries: it is the one run of literal bytes in its frame.
     size += sum(piece.size - _RUN_HEADER for shard in new if (piece := shard.manifest.frame) and piece.oid not in were)
-    return PieceCounts(len(pieces), len(others), size, sum(place.size for place in places), bool(old and new))
+    return PieceCounts(len(pieces), len(others), size, sum(stored for _, _, stored in stretches), bool(old and new))
 
 
 def describe_pieces(found: PieceCounts) -> str:

@@ -56,6 +56,13 @@ def require_range(values: Any) -> tuple[int, int]:
     return offset, sizes[0]
 
 
+def require_objects(values: Any) -> tuple[tuple[str, int], ...]:
+    """A list of objects: oid and size of each."""
+    if not all(isinstance(pair, list) and len(pair) == 2 for pair in values):
+        raise ValueError("an object is not an oid and a size")
+    return tuple([(require_oid(oid), require_size(size)) for oid, size in values])
+
+
 def require_oid(value: Any) -> str:
     """64 lower-case hexadecimal digits."""
     if not isinstance(value, str) or not _OID.match(value):

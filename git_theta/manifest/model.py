@@ -5,35 +5,49 @@ Named tuples, here and wherever a filter passes: importing dataclasses would cos
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 _NO_EXTRA: Mapping[str, Any] = MappingProxyType({})
 
 
 class Place(NamedTuple):
-    """Where a payload is.
+    """Where a payload is: in one object, or in a series of objects, one after the other, where it is large.
 
     Attributes:
-        object: oid of the object that holds the payload.
+        object: oid of the object that holds the payload; of a series, the first.
         bytes: size of that whole object.
-        range: (offset, size) of the payload inside a bundle; None when the payload is the whole object.
+        range: (offset, size) of the payload inside a bundle; None when the payload is all of the objects.
+        rest: oid and size of each further object of a series.
     """
 
     object: str
     bytes: int
     range: tuple[int, int] | None = None
+    rest: tuple[tuple[str, int], ...] = ()
+
+    @classmethod
+    def of_objects(cls, objects: Iterable[tuple[str, int]]) -> Self:
+        """The place of a payload that is all of these objects, given by oid and size: at least one."""
+        (oid, size), *rest = objects
+        return cls(oid, size, None, tuple([(other, further) for other, further in rest]))
 
     @property
     def offset(self) -> int:
-        """Where in the object the payload starts."""
+        """Where in the first object the payload starts."""
         return self.range[0] if self.range else 0
 
     @property
     def size(self) -> int:
         """Bytes of the payload."""
+        if self.rest:
+            return self.bytes + sum(size for _, size in self.rest)
         return self.range[1] if self.range else self.bytes
+
+    def objects(self) -> tuple[tuple[str, int], ...]:
+        """Oid and size of each object that has bytes of the payload, in their order."""
+        return ((self.object, self.bytes), *self.rest)
 
 
 class Coding(NamedTuple):
@@ -75,7 +89,7 @@ class Storage(NamedTuple):
     """How and where a part's bytes are stored.
 
     What a part needs is asked of ``objects``, ``places`` and ``bases``: its own payload is not all where there is a
-    chain.
+    chain, and may be in several objects.
 
     Attributes:
         extra: keys that a later minor version added; kept, never interpreted.
@@ -93,7 +107,15 @@ class Storage(NamedTuple):
 
     def objects(self) -> dict[str, int]:
         """Id to size of every object that rebuilding the values needs."""
-        return {place.object: place.bytes for place in self.places()}
+        return dict(pair for place in self.places() for pair in place.objects())
+
+    def stretches(self) -> Iterator[tuple[str, int, int]]:
+        """What rebuilding the values reads: oid, offset and size of each stretch of an object."""
+        for place in self.places():
+            if place.rest:
+                yield from ((oid, 0, size) for oid, size in place.objects())
+            else:
+                yield place.object, place.offset, place.size
 
     def bases(self) -> Iterator[Entry]:
         """The update bases as parts without a name, root first: the last one is what the update builds on."""
@@ -168,4 +190,4 @@ class Manifest(NamedTuple):
 
     def objects(self) -> dict[str, int]:
         """Id to size of every object that restoring needs, in order of first use."""
-        return {place.object: place.bytes for part in self.parts() for place in part.storage.places()}
+        return dict(pair for part in self.parts() for place in part.storage.places() for pair in place.objects())

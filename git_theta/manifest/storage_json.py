@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 from git_theta.manifest.json_checks import (
+    require_objects,
     require_oid,
     require_options,
     require_range,
@@ -19,8 +20,13 @@ from git_theta.manifest.model import Coding, Place, Storage, UpdateBase
 MAX_CHAIN = 16
 """Update bases that a part may have. To read one value takes a block of each, and the time of each."""
 
+MAX_SERIES = 1 << 12
+"""Objects of a payload. Those of the longest chain still fit into a line."""
+
 _ROOT = "dense"
 """The update that has no base: at the root of a chain it may stand, on top of anything it may not."""
+_ONE_OBJECT = ("object", "bytes", "range")
+"""Keys that say where a payload is that is in one object."""
 
 
 @lru_cache(256)
@@ -38,6 +44,8 @@ def storage_from_json(data: dict[str, Any]) -> Storage:
     storage = Storage(coding, place, data)
     if chain:
         _check_chain(storage)
+    if chain or place.rest:
+        _check_sizes(storage)
     return storage
 
 
@@ -46,6 +54,7 @@ def storage_to_json(storage: Storage) -> dict[str, Any]:
     data = _describe_payload(storage.coding, storage.place)
     if storage.coding.chain:
         _check_chain(storage)
+        _check_sizes(storage)
         data["chain"] = [_base_to_json(base) for base in storage.coding.chain]
     return data | sort_keys(storage.extra)
 
@@ -84,6 +93,11 @@ def _take_coding(data: dict[str, Any]) -> Coding:
 
 
 def _take_place(data: dict[str, Any]) -> Place:
+    series = data.pop("objects", None)
+    if series is not None:
+        if not data.keys().isdisjoint(_ONE_OBJECT):
+            raise ValueError("a payload is in one object and in several")
+        return _require_series(series)
     inside = data.pop("range", None)
     place = Place(
         object=require_oid(data.pop("object")),
@@ -95,13 +109,25 @@ def _take_place(data: dict[str, Any]) -> Place:
     return place
 
 
+def _require_series(values: Any) -> Place:
+    """The place of a payload that is in several objects."""
+    if not 1 < len(values) <= MAX_SERIES:
+        raise ValueError(f"a payload in a list of {len(values)} objects")
+    objects = require_objects(values)
+    if not all(size for _, size in objects):
+        raise ValueError("an object of no bytes among several")
+    require_size(sum(size for _, size in objects))
+    return Place.of_objects(objects)
+
+
 def _describe_payload(coding: Coding, place: Place) -> dict[str, Any]:
-    data: dict[str, Any] = {
-        "update": coding.update,
-        "serializer": coding.serializer,
-        "object": place.object,
-        "bytes": place.bytes,
-    }
+    data: dict[str, Any] = {"update": coding.update, "serializer": coding.serializer}
+    if place.rest:
+        if place.range is not None:
+            raise ValueError("several objects with one range")
+        data["objects"] = list(map(list, place.objects()))
+    else:
+        data |= {"object": place.object, "bytes": place.bytes}
     if place.range is not None:
         data["range"] = list(place.range)
     if coding.options:
@@ -118,6 +144,10 @@ def _check_chain(storage: Storage) -> None:
         raise ValueError("an update base stands twice in its chain")
     if _ROOT in [storage.coding.update, *(base.coding.update for base in chain[1:])]:
         raise ValueError(f"the update {_ROOT} has no base, and stands on one")
-    objects = storage.objects()
-    if any(objects[place.object] != place.bytes for place in storage.places()):
+
+
+def _check_sizes(storage: Storage) -> None:
+    """Raise ValueError where one object has two sizes."""
+    sizes = storage.objects()
+    if any(sizes[oid] != size for place in storage.places() for oid, size in place.objects()):
         raise ValueError("one object with two sizes")

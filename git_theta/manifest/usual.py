@@ -40,7 +40,7 @@ def parse_common_line(line: bytes) -> Entry | None:
 def format_common_line(entry: Entry) -> bytes | None:
     """The line of a parameter, with its newline; None where ``parse_common_line`` would not take it."""
     coding, place, extra = entry.storage
-    if entry.views or entry.extra or extra or coding.chain or coding.options or entry.name is None:
+    if entry.views or entry.extra or extra or coding.chain or coding.options or place.rest or entry.name is None:
         return None
     where = "" if place.range is None else f',"range":[{place.offset},{place.size}]'
     line = (

@@ -23,7 +23,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol, Self
 
-from git_theta.errors import CorruptObject, StoreError, TransportError
+from git_theta.errors import CorruptObject, MissingObject, StoreError, TransportError
 from git_theta.registry import Family, require_subclass
 
 Buffer = bytes | bytearray | memoryview
@@ -130,13 +130,13 @@ class Store(ABC):
 STORES = Family("stores", require_subclass(Store))
 
 
-def is_intact(store: Store, oid: str) -> bool:
-    """Whether what a store has as ``oid`` is that object: all of it is read."""
+def is_intact(store: ObjectReader, oid: str) -> bool:
+    """Whether what a store has as ``oid`` is that object: all of it is read. Not where it has none."""
     try:
         with closing(store.get(oid)) as stream:
             for _ in verify_chunks(read_chunks(stream, oid), oid):
                 pass
-    except (CorruptObject, TransportError):
+    except (CorruptObject, MissingObject, TransportError):
         return False
     return True
 

@@ -8,6 +8,8 @@
     The same, in the merge driver and in ``git theta``.
 ``faulty_process.py count TARGET FILE``
     Runs the filter; writes how often TARGET was called to FILE when it ends.
+``faulty_process.py set TARGET NUMBER``
+    Runs the filter with a module's constant TARGET as NUMBER.
 ``faulty_process.py measure FILE``
     Runs the filter; writes the peak of its resident memory, in bytes, to FILE when it ends.
 """
@@ -108,6 +110,9 @@ def main() -> int:
     sys.argv[1:] = []
     if mode == "measure":
         atexit.register(_measured, Path(words[0]))
+    elif mode == "set":
+        module, _, name = words[0].partition(":")
+        setattr(importlib.import_module(module), name, int(words[1]))
     elif mode == "count":
         count(words[0], Path(words[1]))
     else:

@@ -109,6 +109,18 @@ def a_chain_that_comes_back(lines: Lines) -> None:
     chained(oid=lines[1]["oid"])(lines)
 
 
+def in_several(*objects: object, **more: object) -> Forge:
+    """The first parameter's payload in these objects; None is the one that it is in."""
+
+    def forge(lines: Lines) -> None:
+        storage = lines[1]["storage"]
+        own = [storage.pop("object"), storage.pop("bytes")]
+        storage.pop("range", None)
+        lines[1]["storage"] = storage | {"objects": [one or own for one in objects]} | more
+
+    return forge
+
+
 def a_base_that_nothing_builds_on(lines: Lines) -> None:
     chained()(lines)
     lines[1]["storage"]["update"] = "dense"
@@ -124,6 +136,9 @@ REFUSED: dict[str, Forge] = {
     "an object that is longer than it is": a_longer_object,
     "a part of its object": part_of_its_object,
     "an unknown object": setting(1, "storage", "object", to=OTHER),
+    "several objects that are not its own": in_several(None, None),
+    "several objects of which one is not here": in_several(None, [OTHER, 9]),
+    "several objects of petabytes": in_several([OTHER, 1 << 60], [OTHER, 1 << 60], [OTHER, 1 << 60]),
     "another oid": setting(1, "oid", to=OTHER),
     "a larger parameter": setting(1, "size", to=1 << 60),
     "a smaller parameter": setting(1, "size", to=0),
@@ -146,6 +161,13 @@ PASSED: dict[str, Forge] = {
     "an object in capitals": setting(1, "storage", "object", to="A" * 64),
     "an object with a newline": setting(1, "storage", "object", to="a" * 63 + "\n"),
     "a short object": setting(1, "storage", "object", to="ab"),
+    "several objects of which there is none": in_several(),
+    "several objects of which there is one": in_several(None),
+    "several objects without end": in_several(*[None] * 100_000),
+    "several objects whose sizes overflow": in_several([OTHER, (1 << 63) - 1], [OTHER[1:] + "1", 1]),
+    "several objects that are a path": in_several(["../../../../etc/passwd", 9], None),
+    "several objects and a range": in_several(None, None, range=[0, 9]),
+    "several objects and one": in_several(None, None, object=OTHER, bytes=9),
     "an update that builds on itself": a_cycle,
     "a chain that is too long": a_long_chain,
     "a chain that comes back": a_chain_that_comes_back,

@@ -12,8 +12,10 @@ import io
 import pickle
 import shutil
 import tempfile
+from contextlib import closing
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import torch
@@ -27,6 +29,7 @@ from git_theta.operations.state_database import StateDatabase
 from git_theta.operations.streams import Stream
 from git_theta.operations.workers import Workers
 from git_theta.serializers.base import SERIALIZERS
+from git_theta.store import series
 from git_theta.store.local import LocalStore
 from git_theta.tensors.arrays import Array
 from git_theta.tensors.dtypes import BY_NAME
@@ -115,6 +118,7 @@ def _variants(path: str, text: bytes, context: Context) -> dict[str, bytes]:
     return {
         path: text,
         "msgpack.safetensors": encode_manifest(_as_msgpack(manifest, context)),
+        "series.safetensors": encode_manifest(_as_series(manifest, context)),
         "unknown-keys.safetensors": encode_manifest(_with_unknown_keys(manifest)),
     }
 
@@ -129,6 +133,21 @@ def _as_msgpack(manifest: Manifest, context: Context) -> Manifest:
 
     few = 6  # one part of each kind is enough, and an object of its own for each of them is much
     return manifest._replace(entries=(*map(stored, manifest.entries[:few]), *manifest.entries[few:]))
+
+
+def _as_series(manifest: Manifest, context: Context) -> Manifest:
+    """As if an object had at most a few bytes: the largest parts in several."""
+
+    def stored(part: Entry) -> Entry:
+        coding, place, extra = part.storage
+        with closing(context.store.get(place.object)) as file:
+            file.seek(place.offset)
+            objects = series.put_series(context.store, [file.read(place.size)])
+        return part._replace(storage=Storage(coding, Place.of_objects(objects), extra))
+
+    few = 3  # of 64, 0 and 32 bytes
+    with mock.patch.object(series, "LARGEST_OBJECT", 24):
+        return manifest._replace(entries=(*map(stored, manifest.entries[:few]), *manifest.entries[few:]))
 
 
 def _with_unknown_keys(manifest: Manifest) -> Manifest:

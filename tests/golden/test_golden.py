@@ -85,6 +85,7 @@ def test_all_that_can_be_written_is_in_some_set() -> None:
     assert {storage.coding.serializer for storage in storages} == BUILT_IN["serializers"].keys()
     assert {storage.coding.update for storage in storages} == BUILT_IN["updates"].keys()
     assert {storage.place.range is None for storage in storages} == {True, False}
+    assert {storage.place.rest == () for storage in storages} == {True, False}
     assert {part.name is None for part in parts()} == {True, False}
     assert {view.stride is None for view in views} == {True, False}
     assert {view.offset == 0 for view in views} == {True, False}

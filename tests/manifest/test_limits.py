@@ -112,7 +112,9 @@ def build(kind: Callable[..., Any], *parts: st.SearchStrategy[Any]) -> st.Search
     return st.tuples(*parts).map(lambda drawn: kind(*drawn))
 
 
-places = build(Place, st.sampled_from([A, "x", A.upper()]), numbers, st.none() | st.tuples(numbers, numbers))
+some = st.sampled_from([A, "b" * 64, "x", A.upper()])
+rests = st.lists(st.tuples(some, numbers), max_size=3).map(tuple)
+places = build(Place, some, numbers, st.none() | st.tuples(numbers, numbers), rests)
 extras = st.dictionaries(texts, st.none() | numbers | texts | st.floats() | st.lists(numbers, max_size=2), max_size=2)
 storages = build(Storage, build(Coding, texts, texts), places, extras) | st.just(STORAGE)
 seen = build(View, texts, texts, shapes, st.none() | shapes, numbers, extras)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from git_theta.errors import ManifestError, NewerManifest
+from git_theta.manifest.model import Place
+from git_theta.manifest.storage_json import MAX_SERIES
 from git_theta.manifest.text import decode_manifest, encode_manifest, is_manifest
 from tests.work_units import units_of_work
 
@@ -123,6 +125,57 @@ CHAINS = {
     "options of a link in another order": chained(ROOT[:-1] + b',"options":{"b":1,"a":2}}'),
 }  # fmt: skip
 
+
+def series(objects: bytes, more: bytes = b"") -> bytes:
+    """WHOLE with the first part in several objects."""
+    place = STORAGE[STORAGE.index(b'"object"') : -1]
+    return spoilt(STORAGE + b"}\n" + RUN, STORAGE.replace(place, b'"objects":' + objects + more) + b"}\n" + RUN)
+
+
+def several(*sizes: object) -> bytes:
+    return b"[" + b",".join(b'["%064d",%s]' % (n, str(size).encode()) for n, size in enumerate(sizes)) + b"]"
+
+
+def test_the_series_that_are_spoilt_below_are_valid() -> None:
+    for count in (2, 3, MAX_SERIES):
+        (entry, _) = decode_manifest(series(several(*range(1, count + 1)))).entries
+        assert entry.storage.place.objects() == tuple((f"{n:064}", n + 1) for n in range(count))
+
+
+SERIES = {
+    "no object": series(b"[]"),
+    "a list of one object": series(several(4)),
+    "too many objects": series(several(*range(1, MAX_SERIES + 2))),
+    "a hundred thousand objects": series(several(*range(1, 100_001))),
+    "objects that are null": series(b"null"),
+    "objects that are a number": series(b"5"),
+    "objects that are text": series(b'"ab"'),
+    "objects that are an object": series(b'{"a":1,"b":2}'),
+    "objects by key": series(b"[" + b",".join([b'{"object":"' + OID + b'","bytes":4}'] * 2) + b"]"),
+    "objects of numbers": series(b"[1,2]"),
+    "objects of oids alone": series(b'[["' + OID + b'"],["' + OID + b'"]]'),
+    "objects of three": series(several("4,5", 4)),
+    "objects that are bare oids": series(b'["' + OID + b'","' + OID + b'"]'),
+    "size before oid": series(b'[[4,"' + OID + b'"],[4,"' + OID + b'"]]'),
+    "an object of no bytes": series(several(4, 0, 4)),
+    "an object of fewer than no bytes": series(several(4, -1)),
+    "an object of half a byte": series(several(4, 0.5)),
+    "an object of true bytes": series(several(4, "true")),
+    "sizes that overflow": series(several((1 << 63) - 1, 1)),
+    "an object beyond 63 bits": series(several(1, 1 << 63)),
+    "one object of a series with two sizes": series(several(4, 5).replace(b"%064d" % 1, b"%064d" % 0)),
+    "an object of a series that is a path": series(several(4, 4).replace(b"%064d" % 1, b"../" * 21 + b"x")),
+    "a series and an object": series(several(4, 4), b',"bytes":4,"object":"' + OID + b'"'),
+    "a series and bytes": series(several(4, 4), b',"bytes":8'),
+    "a series and a range": series(several(4, 4), b',"range":[0,8]'),
+    "an object and a series": spoilt(STORAGE, STORAGE[:-1] + b',"objects":' + several(4, 4) + b"}"),
+    "no series, said explicitly": spoilt(STORAGE, STORAGE[:-1] + b',"objects":null}'),
+    "options before the series": series(several(4, 4)).replace(b'"objects"', b'"options":{"a":1},"objects"'),
+    "a series with two sizes in a chain": chained(
+        ROOT.replace(b'"object":"' + b"c" * 64 + b'","bytes":4', b'"objects":[["%b",5],["%b",4]]' % (OID, b"c" * 64))
+    ),
+}  # fmt: skip
+
 HOSTILE = {
     "nothing but a first line": FIRST,
     "no header": FIRST + b"\n",
@@ -189,7 +242,9 @@ def refusal(text: bytes) -> ManifestError:
 
 
 @pytest.mark.parametrize(
-    "text", [*ENCODINGS.values(), *CHAINS.values(), *HOSTILE.values()], ids=[*ENCODINGS, *CHAINS, *HOSTILE]
+    "text",
+    [*ENCODINGS.values(), *CHAINS.values(), *SERIES.values(), *HOSTILE.values()],
+    ids=[*ENCODINGS, *CHAINS, *SERIES, *HOSTILE],
 )
 def test_it_is_refused_with_a_hint_and_quickly(text: bytes) -> None:
     assert text != WHOLE
@@ -222,3 +277,31 @@ def test_l2_a_writer_writes_no_chain_that_a_reader_refuses() -> None:
         spoilt_entry = entry._replace(storage=entry.storage._replace(coding=coding._replace(chain=chain)))
         with pytest.raises(ManifestError, match="no manifest can hold"):
             encode_manifest(manifest._replace(entries=(spoilt_entry,)))
+
+
+def test_l2_a_writer_writes_no_series_that_a_reader_refuses() -> None:
+    manifest = decode_manifest(WHOLE)
+    entry = manifest.entries[0]
+    a, b = "a" * 64, "b" * 64
+    places = [
+        Place(a, 4, (0, 4), ((b, 4),)),
+        Place(a, 4, None, ((b, 0),)),
+        Place(a, 4, None, ((a, 5),)),
+        Place(a, 4, None, (("../etc/passwd", 4),)),
+        Place(a, (1 << 63) - 1, None, ((b, 1),)),
+        Place.of_objects((f"{n:064}", 4) for n in range(MAX_SERIES + 1)),
+    ]
+    for place in places:
+        spoilt_entry = entry._replace(storage=entry.storage._replace(place=place))
+        with pytest.raises(ManifestError, match="no manifest can hold"):
+            encode_manifest(manifest._replace(entries=(spoilt_entry,)))
+
+
+def test_the_longest_chain_of_the_longest_series_fits_into_a_line() -> None:
+    manifest = decode_manifest(chained(ROOT, *(link(n) for n in range(1, 16))))
+    entry, _ = manifest.entries
+    place = Place.of_objects((f"{n:064x}", 1 << 30) for n in range(MAX_SERIES))
+    chain = tuple([one._replace(place=place) for one in entry.storage.coding.chain])
+    storage = entry.storage._replace(coding=entry.storage.coding._replace(chain=chain), place=place)
+    large = manifest._replace(entries=(entry._replace(storage=storage),))
+    assert decode_manifest(encode_manifest(large)) == large

@@ -78,6 +78,32 @@ git-theta manifest 1
 "object":"{E}","bytes":99,"range":[9,7],"options":{{"a":1}},"later":1}}],"x":1}}}}
 """.encode()
 
+SERIES = Manifest(
+    "safetensors",
+    24,
+    (
+        Entry(
+            A, 24,
+            Storage(
+                Coding(
+                    "delta", "planes", {"rank": 2},
+                    (UpdateBase(B, 16, "F64", (2,), Coding("dense", "raw"), Place(C, 9, None, ((E, 7),))),),
+                ),
+                Place(C, 9, None, ((D, 1), (C, 9))), {"x": 1},
+            ),
+            "w", "F64", (3,),
+        ),
+    ),
+)  # fmt: skip
+SERIES_TEXT = f"""\
+git-theta manifest 1
+{{"format":"safetensors","size":24}}
+{{"name":"w","dtype":"F64","shape":[3],"size":24,"oid":"{A}","storage":{{"update":"delta","serializer":"planes",\
+"objects":[["{C}",9],["{D}",1],["{C}",9]],"options":{{"rank":2}},"chain":[\
+{{"dtype":"F64","shape":[2],"size":16,"oid":"{B}","update":"dense","serializer":"raw",\
+"objects":[["{C}",9],["{E}",7]]}}],"x":1}}}}
+""".encode()
+
 SMALLEST = b'git-theta manifest 1\n{"format":"opaque","size":0}\n'
 
 
@@ -91,11 +117,28 @@ def test_literal_text_of_a_chain() -> None:
     assert decode_manifest(CHAINED_TEXT) == CHAINED
 
 
+def test_literal_text_of_series() -> None:
+    assert encode_manifest(SERIES) == SERIES_TEXT
+    assert decode_manifest(SERIES_TEXT) == SERIES
+
+
+def test_what_a_part_in_several_objects_needs() -> None:
+    (entry,) = SERIES.entries
+    assert SERIES.objects() == entry.storage.objects() == {C: 9, E: 7, D: 1}
+    assert list(entry.storage.stretches()) == [(C, 0, 9), (E, 0, 7), (C, 0, 9), (D, 0, 1), (C, 0, 9)]
+    place = entry.storage.place
+    assert place.objects() == ((C, 9), (D, 1), (C, 9))
+    assert (place.size, place.offset) == (19, 0)
+    assert Place.of_objects(place.objects()) == place
+    assert Place.of_objects([(A, 5)]) == Place(A, 5)
+
+
 def test_what_a_part_on_a_chain_needs() -> None:
     (entry,) = CHAINED.entries
     root, last = entry.storage.bases()
     assert CHAINED.objects() == entry.storage.objects() == {C: 16, E: 99}
     assert list(entry.storage.places()) == [Place(C, 16), Place(E, 99, (9, 7)), Place(E, 99, (1, 8))]
+    assert list(entry.storage.stretches()) == [(C, 0, 16), (E, 9, 7), (E, 1, 8)]
     assert (root.oid, root.storage.objects()) == (B, {C: 16})
     assert (last.oid, last.storage.coding.chain, last.shape) == (D, entry.storage.coding.chain[:1], (2,))
 
@@ -244,7 +287,9 @@ def storages(draw: st.DrawFn) -> Storage:
     place = draw(st.none() | st.tuples(st.integers(0, 1 << 40), st.integers(0, 1 << 40)))
     whole = sum(place) if place else draw(sizes)
     coding = Coding(f"x{draw(st.text())}", draw(st.text()), draw(extras), links)
-    return Storage(coding, Place(draw(part_oids), whole, place), draw(extras))
+    one = Place(draw(part_oids), whole, place)
+    several = st.lists(st.tuples(part_oids, st.integers(1, 1 << 40)), min_size=2, max_size=4, unique_by=lambda p: p[0])
+    return Storage(coding, draw(st.just(one) | several.map(Place.of_objects)), draw(extras))
 
 
 @st.composite

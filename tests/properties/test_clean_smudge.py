@@ -236,6 +236,44 @@ def test_l2_parts_that_are_streamed(
         assert smudged(expected, context) == content
 
 
+@contextmanager
+def large_parts(patch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Payloads of hundreds of bytes count as large, and those of thousands take several objects."""
+    with patch.context() as patch:
+        patch.setattr("git_theta.operations.adding.encoding.SMALL_PAYLOAD", 100)
+        patch.setattr("git_theta.store.series.LARGEST_OBJECT", 70_001)
+        yield
+
+
+@few
+@given(mutated(LARGE), st.sampled_from([LARGE, b"".join([LARGE[:1_000_000], bytes(300_000)])]))
+def test_l1_l2_l6_parts_in_several_objects(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, content: bytes, other: bytes
+) -> None:
+    """They come back; alike in two clones, one of which had another version before and knows parts of it."""
+    with large_parts(monkeypatch), make_context(tmp_path_factory.mktemp("one")) as one:
+        text = cleaned(content, one)
+        assert smudged(text, one) == content
+        sizes = {size for part in decode_manifest(text).parts() for _, size in part.storage.objects().items()}
+        assert max(sizes) <= 70_001
+        assert len(content) < 1 << 20 or any(part.storage.place.rest for part in decode_manifest(text).parts())
+        with make_context(tmp_path_factory.mktemp("two")) as two:
+            assert cleaned(content, two) == text
+            before = decode_manifest(cleaned(other, two))
+            assert cleaned(content, two._replace(staged_manifest=lambda _: before)) == text
+            assert smudged(text, two) == content
+
+
+def test_l2_what_is_stored_keeps_its_storage_whatever_the_largest_object_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with make_context(tmp_path) as context:
+        with large_parts(monkeypatch):
+            several = cleaned(LARGE, context)
+        assert any(part.storage.place.rest for part in decode_manifest(several).parts())
+        assert cleaned(LARGE, context) == several
+
+
 def test_l2_a_worktree_file_that_is_a_link_a_folder_or_a_pipe(context: Context, tmp_path: Path) -> None:
     expected = cleaned(LARGE, context)
     (tmp_path / "target").write_bytes(SMALL)
@@ -278,7 +316,7 @@ json_values = st.recursive(
     max_leaves=5,
 )
 KEYS = ["format", "size", "frame", "name", "dtype", "shape", "oid", "storage", "views", "stride", "offset", "update",
-        "serializer", "object", "bytes", "range", "options", "chain"]  # fmt: skip
+        "serializer", "object", "bytes", "range", "objects", "options", "chain"]  # fmt: skip
 
 
 @quick

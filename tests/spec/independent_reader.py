@@ -48,9 +48,7 @@ def part(line: dict[str, Any], get: Get) -> bytes:
 
 def values(storage: dict[str, Any], get: Get, base: bytes | None) -> bytes:
     """The bytes that a payload stands for, on those of its update base; their number is verified."""
-    assert re.fullmatch("[0-9a-f]{64}", storage["object"])
-    stored = get(storage["object"])
-    assert len(stored) == storage["bytes"]
+    stored = b"".join(objects(storage, get))
     offset, length = storage.get("range", (0, len(stored)))
     payload = stored[offset : offset + length]
     assert len(payload) == length
@@ -58,6 +56,19 @@ def values(storage: dict[str, Any], get: Get, base: bytes | None) -> bytes:
     data = UPDATES[storage["update"]](b"".join(arrays), base, storage)
     assert len(data) == storage["size"]
     return data
+
+
+def objects(storage: dict[str, Any], get: Get) -> Iterator[bytes]:
+    """The objects that a payload is in: one, or several that are the payload one after the other."""
+    several = storage.get("objects", [[storage.get("object"), storage.get("bytes")]])
+    if "objects" in storage:
+        assert 2 <= len(several) <= 4096
+        assert storage.keys().isdisjoint({"object", "bytes", "range"})
+    for oid, size in several:
+        assert re.fullmatch("[0-9a-f]{64}", oid)
+        stored = get(oid)
+        assert len(stored) == size
+        yield stored
 
 
 def from_dense(arrays: bytes, base: bytes | None, storage: dict[str, Any]) -> bytes:

@@ -15,6 +15,7 @@ from git_theta.manifest.storage_json import MAX_CHAIN
 from git_theta.manifest.text import encode_manifest
 from git_theta.parameters import Preferences, StoredValues, encode_values
 from git_theta.registry import BUILT_IN
+from git_theta.store import series
 from git_theta.store.memory import MemoryStore
 from git_theta.tensors.dtypes import BY_NAME
 from git_theta.tensors.spec import Spec
@@ -42,10 +43,12 @@ def from_difference(arrays: bytes, base: bytes | None, storage: dict[str, Any]) 
     return array.array("I", [(new + old) % (1 << 32) for new, old in zip(*numbers, strict=True)]).tobytes()
 
 
+@pytest.mark.parametrize("largest", [1 << 30, 1500], ids=["each in one object", "each in several"])
 @pytest.mark.parametrize("depth", [1, 3, MAX_CHAIN])
-def test_it_restores_a_chain(monkeypatch: pytest.MonkeyPatch, depth: int) -> None:
+def test_it_restores_a_chain(monkeypatch: pytest.MonkeyPatch, depth: int, largest: int) -> None:
     monkeypatch.setitem(BUILT_IN["updates"], "difference", "tests.testing.sample_updates:DifferenceUpdate")
     monkeypatch.setitem(independent_reader.UPDATES, "difference", from_difference)
+    monkeypatch.setattr(series, "LARGEST_OBJECT", largest)
     store = MemoryStore()
     entry: Entry | None = None
     for number in range(depth + 1):
@@ -53,7 +56,7 @@ def test_it_restores_a_chain(monkeypatch: pytest.MonkeyPatch, depth: int) -> Non
         values = MemoryValues(Spec(BY_NAME["F32"], (1000,)), data)
         base = StoredValues(entry, store) if entry else None
         encoding = encode_values(values, map, Preferences(("difference",)), base)
-        storage = Storage(encoding.coding, Place(*store.put(encoding.payload)))
+        storage = Storage(encoding.coding, Place.of_objects(series.put_series(store, encoding.payload)))
         entry = Entry(hashlib.sha256(data).hexdigest(), 4000, storage, "w", "F32", (1000,))
     assert entry is not None
     assert len(entry.storage.coding.chain) == depth

@@ -13,6 +13,7 @@ from git_theta.manifest.model import Coding, Place, Storage
 from git_theta.operations.adding.bundle import SMALL_PAYLOAD
 from git_theta.operations.adding.passing_values import PassingValues
 from git_theta.operations.context import Context
+from git_theta.store.series import put_series
 from git_theta.tensors.arrays import Buffer, Parallel
 from git_theta.tensors.dtypes import DType
 from git_theta.tensors.values import MemoryValues, Values
@@ -113,8 +114,8 @@ class PartEncoder:
             held.append(piece)
             size += len(piece)
             if size >= SMALL_PAYLOAD:
-                stored = self._context.store.put(chain(held, encoding.payload))
-                return EncodedPart("", 0, Storage(encoding.coding, Place(*stored)), is_new=True)
+                place = Place.of_objects(put_series(self._context.store, chain(held, encoding.payload)))
+                return EncodedPart("", 0, Storage(encoding.coding, place), is_new=True)
         return EncodedPart("", 0, None, encoding.coding, b"".join(held))
 
 

@@ -43,7 +43,7 @@ class StoredParts:
                 self._putting.append(self._context.workers.lanes.submit(self._bundle.put, self._context.store))
                 self._bundle = Bundle()
         elif part.storage and part.is_new:
-            self._keep({part.oid: part.storage}, part.storage.place.bytes)
+            self._keep({part.oid: part.storage}, part.storage.place.size)
         elif part.storage:
             self._storages[part.oid] = part.storage
 

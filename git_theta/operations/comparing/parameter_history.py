@@ -198,9 +198,9 @@ def _describe_change(
     parts = [change.after.entry for change in changes if change.after and change.status not in _SAME_VALUES]
     if keep is None:
         parts += [part for shard in one.after for part in shard.manifest.parts() if part.name is None]
-    places = {place for part in parts for place in part.storage.places()}
-    known = _find_named_objects(texts, [place.object for place in places])
-    stored = sum(place.size for place in places if place.object not in known)
+    stretches = {stretch for part in parts for stretch in part.storage.stretches()}
+    known = _find_named_objects(texts, [oid for oid, _, _ in stretches])
+    stored = sum(size for oid, _, size in stretches if oid not in known)
     was = one.before[0].path if len(one.before) == len(one.after) == 1 else one.path
     pieces = count_pieces(one.before, one.after)
     return CheckpointChange(

@@ -29,24 +29,27 @@ class ManifestBlob:
 
     def first_uses(self) -> dict[str, ObjectUse]:
         """The objects that the new parts need, each with the first of them."""
-        first: dict[str, Entry] = {}
+        first: dict[str, tuple[Entry, int]] = {}
         for part in self.parts():
-            first.setdefault(part.storage.place.object, part)
-        return {oid: ObjectUse(part, self.path, self.blob) for oid, part in first.items()}
+            for oid, size in part.storage.place.objects():
+                first.setdefault(oid, (part, size))
+        return {oid: ObjectUse(part, self.path, self.blob, size) for oid, (part, size) in first.items()}
 
 
 @dataclass(frozen=True)
 class ObjectUse:
-    """A part, or an update base of one, whose payload is in an object, and the first manifest that says so."""
+    """A part, or an update base of one, whose payload is in an object, and the first manifest that says so.
+
+    Attributes:
+        part: the first that needs the object.
+        path, blob: the manifest's path, and the id of its blob.
+        bytes: of the whole object.
+    """
 
     part: Entry
     path: str
     blob: str
-
-    @property
-    def bytes(self) -> int:
-        """Bytes of the whole object."""
-        return self.part.storage.place.bytes
+    bytes: int
 
 
 @dataclass
@@ -55,7 +58,8 @@ class Inventory:
 
     Attributes:
         manifests: path and blob of each; ``ObjectParts`` count them from 0.
-        objects: object -> the parts whose payloads are in it, update bases among them; each distinct one once.
+        objects: object -> the parts whose payloads are in it, update bases among them; each distinct one once. A
+            payload in several objects is in each of them.
         unsound: manifests whose parts do not add up to their file.
     """
 
@@ -75,10 +79,10 @@ class Inventory:
         except CorruptObject as error:
             self.unsound.append(Defect(error, "", manifest.path, manifest.blob, ()))
         for part in manifest.parts():
-            oid = part.storage.place.object
-            if oid not in self.objects:
-                self.objects[oid] = ObjectParts(oid)
-            self.objects[oid].add(part, len(self.manifests))
+            for oid, _ in part.storage.place.objects():
+                if oid not in self.objects:
+                    self.objects[oid] = ObjectParts(oid)
+                self.objects[oid].add(part, len(self.manifests))
         self.manifests.append((manifest.path, manifest.blob))
 
 
@@ -101,7 +105,7 @@ class Defect:
 
 
 def take_inventory(manifests: Iterable[ManifestBlob]) -> Inventory:
-    """The objects of all manifests, and their parts. Memory: 110 bytes for each distinct part."""
+    """The objects of all manifests, and their parts. Memory: 120 bytes for each distinct part."""
     found = Inventory()
     for manifest in manifests:
         found.add(manifest)

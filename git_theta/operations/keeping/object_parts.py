@@ -16,8 +16,9 @@ _FIRST_LOOK = 1 << 10
 class ObjectParts:
     """Parts by number, in the order in which they were added; each distinct one once after ``drop_duplicates``.
 
-    What tells parts apart is what has to be verified: not their names, dtypes and shapes. Memory: 110 bytes for each,
-    at most twice as many as there are distinct ones.
+    What tells parts apart is what has to be verified: not their names, dtypes and shapes. Where a payload is in several
+    objects, the first has the part; each of the others has a piece of it, of which the object's own hash tells. Memory:
+    120 bytes for each, at most twice as many as there are distinct ones.
 
     Attributes:
         oid: the object's id.
@@ -32,6 +33,7 @@ class ObjectParts:
         self._oids = bytearray()
         self._sizes = array("Q")
         self._offsets, self._payload_sizes, self._object_sizes = array("Q"), array("Q"), array("Q")
+        self._rests: list[tuple[tuple[str, int], ...] | None] = []  # None for a piece
         self._dtypes: list[str] = []
         self._shapes: list[tuple[int, ...]] = []
         self._codings: list[Coding] = []
@@ -47,11 +49,11 @@ class ObjectParts:
 
     @property
     def decoded_size(self) -> int:
-        """Bytes of the values of all parts together, but for those that are the object itself."""
-        return sum(self._sizes) - sum(self._sizes[number] for number in range(len(self)) if self.is_object(number))
+        """Bytes of the values of all parts together, but for those that the object's hash tells of."""
+        return sum(self._sizes) - sum(self._sizes[number] for number in range(len(self)) if self.is_hashed(number))
 
     def add(self, part: Entry, manifest: int) -> None:
-        """Add a part that lies in the object, of the manifest of that number."""
+        """Add a part that lies in the object, or in several of which it is one; of the manifest of that number."""
         if len(self) >= self._next_look:
             self.drop_duplicates()
             self._next_look = 2 * len(self)
@@ -60,18 +62,21 @@ class ObjectParts:
         self.manifests.append(manifest)
         self._oids += bytes.fromhex(part.oid)
         self._sizes.append(part.size)
-        at, size = place.range or (0, place.bytes)
+        is_piece = self.oid != place.object
+        whole = dict(place.rest)[self.oid] if is_piece else place.bytes
+        at, size = place.range or (0, whole)
         self._offsets.append(at)
         self._payload_sizes.append(size)
-        self._object_sizes.append(place.bytes)
+        self._object_sizes.append(whole)
+        self._rests.append(None if is_piece else place.rest)
         self._dtypes.append(part.dtype)
         self._shapes.append(part.shape)
         self._codings.append(coding)
 
     def part(self, number: int) -> Entry:
-        """The part again: without views and unknown keys, which nobody needs to verify it."""
-        inside = self._offsets[number], self._payload_sizes[number]
-        place = Place(self.oid, self._object_sizes[number], inside)
+        """The part again, if not a piece: without views and unknown keys, which nobody needs to verify it."""
+        rest, inside = self._rests[number], (self._offsets[number], self._payload_sizes[number])
+        place = Place(self.oid, self._object_sizes[number], None if rest else inside, rest or ())
         return Entry(
             self._oid(number).hex(),
             self._sizes[number],
@@ -81,10 +86,17 @@ class ObjectParts:
             self._shapes[number],
         )
 
-    def is_object(self, number: int) -> bool:
-        """Whether the values are the object, byte for byte, as far as the manifest knows: then it tells their hash."""
-        whole = self._object_sizes[number] == self._payload_sizes[number] == self._sizes[number]
+    def is_hashed(self, number: int) -> bool:
+        """Whether the object's hash tells all: of a piece, and where the values are the object, byte for byte."""
+        if self._rests[number] is None:
+            return True
+        alone = not self._rests[number]
+        whole = alone and self._object_sizes[number] == self._payload_sizes[number] == self._sizes[number]
         return whole and self._oid(number).hex() == self.oid and parameters.is_verbatim(self._codings[number])
+
+    def size_stated(self, number: int) -> int:
+        """Bytes of the whole object, as the manifest of the part says."""
+        return self._object_sizes[number]
 
     def order_by_offset(self) -> list[int]:
         """The numbers of the parts, as they lie in the object."""
@@ -110,6 +122,7 @@ class ObjectParts:
         self._offsets = array("Q", compress(self._offsets, wanted))
         self._payload_sizes = array("Q", compress(self._payload_sizes, wanted))
         self._object_sizes = array("Q", compress(self._object_sizes, wanted))
+        self._rests = list(compress(self._rests, wanted))
         self._dtypes = list(compress(self._dtypes, wanted))
         self._shapes = list(compress(self._shapes, wanted))
         self._codings = list(compress(self._codings, wanted))
@@ -121,6 +134,6 @@ class ObjectParts:
     def _distinguish(self, number: int) -> tuple[object, ...]:
         """What makes a part another one to verify."""
         update, serializer, options, chain = self._codings[number]
-        place = self._offsets[number], self._payload_sizes[number], self._object_sizes[number]
+        place = self._offsets[number], self._payload_sizes[number], self._object_sizes[number], self._rests[number]
         how = repr((options, chain)) if options or chain else ""
         return self._oid(number), self._sizes[number], place, update, serializer, how

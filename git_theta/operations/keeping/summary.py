@@ -50,12 +50,12 @@ class ModuleNode(NamedTuple):
 def sum_parameters(entries: Iterable[Entry]) -> ParameterTotals:
     """The sums over some parameters."""
     found = list(entries)
-    places = {place for one in found for place in one.storage.places()}
+    stretches = {stretch for one in found for stretch in one.storage.stretches()}
     return ParameterTotals(
         len(found),
         sum(map(element_count, found)),
         sum(entry.size for entry in found),
-        sum(place.size for place in places),
+        sum(size for _, _, size in stretches),
         dict(Counter(entry.dtype for entry in found)),
     )
 

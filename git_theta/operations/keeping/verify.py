@@ -16,7 +16,7 @@ from git_theta.operations.keeping.hashed_object import HashedObject
 from git_theta.operations.keeping.inventory import Defect, Inventory
 from git_theta.operations.keeping.object_parts import ObjectParts
 from git_theta.operations.workers import Workers
-from git_theta.store.base import ObjectReader, Store
+from git_theta.store.base import ObjectReader, Store, is_intact
 
 
 def verify_objects(needed: Inventory, store: Store, workers: Workers, progress: Progress) -> Iterator[Defect]:
@@ -61,7 +61,7 @@ def _verify_object(parts: ObjectParts, store: Store, progress: Progress) -> list
     except ThetaError as error:  # a serializer that is not installed here
         return [_Damage(error, everything)]
     if digest != parts.oid:
-        damaged.update(filter(parts.is_object, everything))
+        damaged.update(filter(parts.is_hashed, everything))
         return [_Damage(CorruptObject("is damaged: its bytes have another hash"), sorted(damaged) or everything[:1])]
     forged = CorruptObject("is intact, but not what the manifest says it is")
     return [_Damage(forged, [at]) for at in sorted(damaged)]
@@ -77,14 +77,15 @@ def _make_defect(damage: _Damage, parts: ObjectParts, manifests: Sequence[tuple[
 
 def _is_intact(parts: ObjectParts, number: int, size: int, store: ObjectReader, progress: Progress) -> bool:
     """Whether the object, of ``size`` bytes, gives the part back, as far as the object can do something about it."""
-    part = parts.part(number)
-    try:
-        if not parts.is_object(number):  # else the object's own hash tells
+    if not parts.is_hashed(number):
+        part = parts.part(number)
+        try:
             for piece in parameters.read_values(part, store, map):
                 progress(len(piece))
-    except (CorruptObject, MissingObject):
-        return not _is_readable(list(part.storage.bases())[-1:], store)
-    return part.storage.place.bytes == size
+        except (CorruptObject, MissingObject):
+            is_elsewhere = not _is_readable(list(part.storage.bases())[-1:], store)
+            return is_elsewhere or not all(is_intact(store, oid) for oid, _ in part.storage.place.rest)
+    return parts.size_stated(number) == size
 
 
 def _is_readable(bases: list[Entry], store: ObjectReader) -> bool:

@@ -32,6 +32,17 @@ def test_each_object_is_listed_with_its_distinct_parts_and_the_first_manifest_of
     assert found.bytes_to_verify == 2 * 16 + 3 * 4
 
 
+def test_a_part_in_several_objects_needs_each_of_them_with_its_own_size() -> None:
+    place = Place(ONE, 16, None, ((OTHER, 5), (ONE, 16)))
+    large = Entry("12" * 32, 37, Storage(Coding("dense", "raw"), place), "large", "U8", (37,))
+    manifest = ManifestBlob("a", "blob-a", NewParts(41, 41, (large, part("x", 0, ONE))))
+    found, needed = take_inventory([manifest]), needed_objects([manifest])
+    assert {oid: parts.names for oid, parts in found.objects.items()} == {ONE: ["large", "x"], OTHER: ["large"]}
+    assert found.bytes_to_verify == 16 + 5 + 37 + 4
+    assert object_sizes(needed) == {ONE: 16, OTHER: 5} == large.storage.objects()
+    assert {use.part.name for use in needed.values()} == {"large"}
+
+
 def test_a_manifest_whose_parts_do_not_add_up_is_unsound() -> None:
     [defect] = take_inventory(manifests()).unsound
     assert (defect.path, defect.manifest, defect.object) == ("b", "blob-b", "")

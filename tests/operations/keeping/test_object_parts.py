@@ -74,5 +74,31 @@ def test_a_part_whose_bytes_are_the_object_is_told_from_those_that_only_lie_in_i
         own._replace(storage=Storage(RAW._replace(options={"x": 1}), place)),
     ]
     found = put(own, *others)
-    assert [found.is_object(number) for number in range(len(found))] == [True] + [False] * len(others)
+    assert [found.is_hashed(number) for number in range(len(found))] == [True] + [False] * len(others)
     assert found.decoded_size == sum(one.size for one in others)
+
+
+def test_of_several_objects_the_first_has_the_part_and_the_others_pieces() -> None:
+    other = "34" * 32
+    place = Place(OBJECT, 4, None, ((other, 3), (OBJECT, 4)))
+    large = Entry("12" * 32, 11, Storage(RAW, place), "large", "U8", (11,))
+    first, second = put(large), ObjectParts(other)
+    second.add(large, 0)
+    assert (first.part(0), first.is_hashed(0), first.size_stated(0)) == (large, False, 4)
+    assert (second.is_hashed(0), second.size_stated(0)) == (True, 3)
+    assert (first.object_size, first.decoded_size, second.object_size, second.decoded_size) == (4, 11, 3, 0)
+
+
+def test_a_forged_part_that_says_to_be_the_first_of_several_objects_is_decoded() -> None:
+    forged = Entry(OBJECT, 4, Storage(RAW, Place(OBJECT, 4, None, (("34" * 32, 3),))), "forged", "F32", (1,))
+    assert not put(forged).is_hashed(0)
+
+
+def test_pieces_and_parts_of_one_object_are_told_apart() -> None:
+    other = "34" * 32
+    one = Entry("12" * 32, 8, Storage(RAW, Place(OBJECT, 4, None, ((other, 4),))), "one", "U8", (8,))
+    places = [Place(OBJECT, 4), Place(OBJECT, 4, None, ((other, 5),)), Place(other, 4, None, ((OBJECT, 4),))]
+    distinct = [one, *(one._replace(name=str(place.size), storage=Storage(RAW, place)) for place in places)]
+    found = put(*distinct, *distinct)
+    found.drop_duplicates()
+    assert found.names == [each.name for each in distinct]

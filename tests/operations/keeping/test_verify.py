@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import random
 
+import pytest
+
 from git_theta.cli.progress import Meter
-from git_theta.errors import CorruptObject, ThetaError
+from git_theta.errors import CorruptObject, MissingObject, ThetaError
 from git_theta.manifest.model import Coding, Entry, Place, Storage
 from git_theta.manifest.new_parts import ManifestReader, NewParts
 from git_theta.manifest.text import encode_manifest
@@ -68,6 +70,66 @@ def test_a_part_that_is_its_object_is_hashed_once_and_lost_with_it(context: Cont
         lost = ("own",) if len(content) == put.size else ("start", "own")
         expected = [(CorruptObject, "is damaged: its bytes have another hash", lost)]
         assert find_defects(context, start, own) == expected
+
+
+PIECES = [NOISE[at : at + 30_000] for at in range(0, 70_000, 30_000)]
+DAMAGED = "is damaged: its bytes have another hash"
+
+
+def put_large(context: Context, *pieces: bytes, name: str = "large") -> Entry:
+    """A part that is in an object for each of these pieces of it."""
+    content = b"".join(pieces)
+    place = Place.of_objects([context.store.put([piece]) for piece in pieces])
+    oid = hashlib.sha256(content).hexdigest()
+    return Entry(oid, len(content), Storage(Coding("dense", "raw"), place), name, "U8", (len(content),))
+
+
+@pytest.mark.parametrize("lost", range(3))
+def test_of_several_objects_the_one_that_is_damaged_is_named_with_the_part(context: Context, lost: int) -> None:
+    large, small = put_large(context, *PIECES), put_large(context, b"small", name="small")
+    assert find_defects(context, large, small) == []
+    oid, _ = large.storage.place.objects()[lost]
+    needed = take_inventory([ManifestBlob("m", "blob", NewParts(70_005, 70_005, (large, small)))])
+    for content in (PIECES[lost][:-1] + b"?", PIECES[lost][:-1], PIECES[lost] + b"?", b""):
+        damage(context, oid, content)
+        [defect] = verify_objects(needed, context.store, context.workers, Meter())
+        assert (defect.object, defect.error.message, defect.parameters) == (oid, DAMAGED, ("large",))
+    context.store.delete(oid)
+    [defect] = verify_objects(needed, context.store, context.workers, Meter())
+    assert (defect.object, type(defect.error), defect.parameters) == (oid, MissingObject, ("large",))
+
+
+def test_verifying_several_objects_tells_of_each_byte_once_and_of_the_part_once(context: Context) -> None:
+    large = put_large(context, *PIECES)
+    needed = take_inventory([ManifestBlob("m", "blob", NewParts(70_000, 70_000, (large,)))])
+    meter = ListingMeter()
+    assert list(verify_objects(needed, context.store, context.workers, meter)) == []
+    assert sum(meter.told) == needed.bytes_to_verify == 2 * len(NOISE)
+
+
+def test_objects_that_repeat_and_are_shared_are_verified(context: Context) -> None:
+    a, b = PIECES[:2]
+    parts = [
+        put_large(context, a, b, a, name="aba"),
+        put_large(context, b, a, name="ba"),
+        put_large(context, a, name="a"),
+    ]
+    assert find_defects(context, *parts) == []
+    damage(context, hashlib.sha256(b).hexdigest(), b[:-1] + b"?")
+    assert find_defects(context, *parts) == [(CorruptObject, DAMAGED, ("aba", "ba"))]
+
+
+def test_a_series_that_was_forged_is_told_from_one_that_is_damaged(context: Context) -> None:
+    large = put_large(context, *PIECES)
+    first, *others = large.storage.place.objects()
+    forged = "is intact, but not what the manifest says it is"
+    for objects in ([first, *reversed(others)], [first, others[0]], [first, *others, first]):
+        place = Place.of_objects(objects)
+        lie = large._replace(storage=large.storage._replace(place=place))
+        assert find_defects(context, lie) == [(CorruptObject, forged, ("large",))]
+    longer = Place.of_objects([first, (others[0][0], others[0][1] + 1), others[1]])
+    lie = large._replace(storage=large.storage._replace(place=longer))
+    assert (CorruptObject, forged, ("large",)) in find_defects(context, lie)
 
 
 def test_of_a_bundle_those_parts_are_lost_that_its_damaged_bytes_make(context: Context) -> None:
