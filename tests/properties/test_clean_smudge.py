@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import os
+import random
+import time
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +21,7 @@ from git_theta.errors import ChangedFile, ManifestError, ThetaError
 from git_theta.manifest.text import decode_manifest, encode_manifest, is_manifest
 from git_theta.operations import foreign
 from git_theta.operations.adding.clean import clean_stream
+from git_theta.operations.adding.encoding import EncodedPart, PartEncoder
 from git_theta.operations.context import Context
 from git_theta.operations.restoring.smudge import smudge_stream
 from git_theta.operations.state_database import StateDatabase
@@ -26,6 +29,7 @@ from git_theta.operations.streams import HEAD_SIZE, Stream
 from git_theta.operations.workers import Workers
 from git_theta.store.memory import MemoryStore
 from git_theta.tensors.arrays import BLOCK
+from git_theta.tensors.values import Values
 from git_theta.testing.blocks import noise_bytes
 from tests.sandbox import model
 
@@ -262,6 +266,32 @@ def test_l1_l2_l6_parts_in_several_objects(
             before = decode_manifest(cleaned(other, two))
             assert cleaned(content, two._replace(staged_manifest=lambda _: before)) == text
             assert smudged(text, two) == content
+
+
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_l2_objects_are_the_same_whoever_is_faster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    """Where bundles and large payloads are cut depends on the order and the sizes of payloads alone."""
+    sizes = {f"w{number:02}": 17_000 + 997 * (number * 7 % 31) for number in range(40)}  # in fp32: for the workers
+    content = model(5, **Shapes({**sizes, "large": 700_000, "last": (300, 300)}))
+    monkeypatch.setattr("git_theta.operations.adding.stored_parts.FULL_BUNDLE", 500_000)
+    monkeypatch.setattr("git_theta.store.series.LARGEST_OBJECT", 900_001)
+    with make_context(tmp_path) as context:
+        alone = cleaned(content, context)
+    encode, generator = PartEncoder.encode_whole, random.Random(count)
+
+    def encode_late(self: PartEncoder, values: Values) -> EncodedPart:
+        time.sleep(generator.random() / 50)
+        return encode(self, values)
+
+    monkeypatch.setattr(PartEncoder, "encode_whole", encode_late)
+    (tmp_path / "late").mkdir()
+    with make_context(tmp_path / "late") as context:
+        context.workers.count = count
+        assert cleaned(content, context) == alone
+    places = [part.storage.place for part in decode_manifest(alone).parts()]
+    assert len({place.object for place in places if place.range}) > 5
+    assert max(place.bytes for place in places if place.range) < 500_000 + (1 << 20)
+    assert sum(len(place.rest) for place in places) == 2
 
 
 def test_l2_what_is_stored_keeps_its_storage_whatever_the_largest_object_is(

@@ -20,7 +20,10 @@ from git_theta.store.base import ObjectReader, Store, is_intact
 
 
 def verify_objects(needed: Inventory, store: Store, workers: Workers, progress: Progress) -> Iterator[Defect]:
-    """Read every object once and rebuild every part, on worker threads, a block at a time; what is wrong with them."""
+    """Read every object and rebuild every part, on worker threads, a block at a time; what is wrong with them.
+
+    An object is read once, but for those that a part needs beside its first: update bases, and the rest of a series.
+    """
     verify = partial(_verify_object, store=store, progress=progress)
     for parts, damages in zip(needed.objects.values(), workers.map(verify, needed.objects.values()), strict=True):
         for damage in damages:
