@@ -140,6 +140,17 @@ def test_fsck_names_the_one_that_is_lost_or_damaged_and_the_parameter(sandbox: S
     assert file.exists()
 
 
+def test_a_remote_that_lacks_one_of_them_is_told_of_it_and_repaired(sandbox: Sandbox, remote: Sandbox) -> None:
+    sandbox.git("push", "--quiet", "origin", "main")
+    file = object_file(remote, objects(sandbox)[1])
+    file.unlink()
+    done = sandbox.theta("fsck", "--remote", "origin", "--json", check=False)
+    [fault] = json.loads(done.stdout)
+    assert (fault["kind"], fault["object"], fault["parameters"]) == ("missing", file.name, ["large"])
+    sandbox.theta("fsck", "--remote", "origin", "--repair")
+    assert file.read_bytes() == object_file(sandbox, file.name).read_bytes()
+
+
 @pytest.mark.parametrize("at", [0, 1, -1])
 def test_a_clone_that_lacks_one_of_them_fetches_that_one(
     sandbox: Sandbox, remote: Sandbox, tmp_path: Path, at: int
