@@ -18,6 +18,7 @@ from git_theta.cli.pager import uses_color
 from git_theta.cli.progress import Meter
 from git_theta.operations.comparing.diff_report import build_report
 from git_theta.repository.changed_files import bytes_to_measure, compare_files, read_sides
+from git_theta.repository.moved_parameters import tell_moves
 from git_theta.repository.opening import open_context
 from git_theta.tensors.blas import UNTHREADED
 from git_theta.vcs.discovery import discover_repository
@@ -44,9 +45,11 @@ def main() -> int:
     labels = tuple([_WORKTREE if one and not one.oid else "" for one in (before, after)])
     repository, meter = discover_repository(), Meter()
     with open_context(repository, boundary.warn, meter) as context:
-        found = compare_files(read_sides([FilePair(before, after)], repository.worktree, context, everything=True))
-        with meter.show_work(f"Comparing {path}", bytes_to_measure(found.comparisons)):
-            reports = [build_report(one, context, labels=(labels[0], labels[1])) for one in found.comparisons]
+        pair, top = FilePair(before, after), repository.worktree
+        found = compare_files(read_sides([pair], top, context, everything=True))
+        comparisons = [tell_moves(one, pair, top, context) for one in found.comparisons]
+        with meter.show_work(f"Comparing {path}", bytes_to_measure(comparisons)):
+            reports = [build_report(one, context, labels=(labels[0], labels[1])) for one in comparisons]
     lines = format_diffs(reports, found.remarks, color=color)
     write_pieces(output, (line.encode(encoding, errors) for line in lines))
     for remark in found.remarks:

@@ -138,9 +138,10 @@ def _judge_files(report: Report, changes: Sequence[Change]) -> Verdict | None:
     if not changes:
         rest = Verdict(Look.REST, "no parameter changed, only what is around them (metadata, order, other values)")
         return rest if comparison.rest_changed else Verdict(Look.UNCHANGED, "no parameter changed")
-    if not comparison.before:
+    statuses = {change.status for change in comparison.changes}
+    if not comparison.before and statuses == {ChangeStatus.ADDED}:
         return Verdict(Look.CREATED, "a new checkpoint")
-    if not comparison.after:
+    if not comparison.after and statuses == {ChangeStatus.REMOVED}:
         return Verdict(Look.DELETED, "the checkpoint was removed")
     if all(change.status in SAME_VALUES for change in changes):
         return Verdict(Look.RENAMED, "the same values under other names or in other shards")

@@ -23,8 +23,12 @@ _UNFINISHED = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD")
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _IN_THE_WAY = re.compile(r"Entry '(.*)' (?:not uptodate|would be)|Untracked working tree file '(.*)' would be")
 """How ``git read-tree`` names files that it would lose."""
-_PLACEHOLDER_HEAD = "git theta merge was stopped. Give it up: git merge --abort"
-"""What MERGE_HEAD has until index and worktree hold the merge. Git's commands say it where they cannot go on."""
+_PLACEHOLDER_HEAD = "git theta merge was stopped. Give it up: git status; git merge --abort"
+"""What MERGE_HEAD has until index and worktree hold the merge. Git's commands say it where they cannot go on.
+
+Of files that were being written the index may not know how they look, and Git gives up no merge of such: `git status`
+looks at them.
+"""
 
 
 def is_merging(repository: Repository) -> bool:
@@ -151,6 +155,8 @@ def _undo_check_out(tree: str, repository: Repository) -> None:
     top = repository.worktree
     assert top
     if git_succeeds("diff-index", "--cached", "--quiet", tree, cwd=top):
+        # Where our filter is still writing large files, whose git was killed, the index does not know how they look.
+        git_succeeds("update-index", "-q", "--refresh", cwd=top)
         git("read-tree", "-m", "-u", tree, "HEAD", cwd=top)
         return
     fields = iter(split_nul(git("diff-tree", "-r", "-z", "--name-status", "HEAD", tree, cwd=top)))

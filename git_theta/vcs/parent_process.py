@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 from functools import cache
+from itertools import takewhile
 from pathlib import Path
 from typing import Literal
 
@@ -122,6 +123,12 @@ def shows_differences() -> bool:
     """
     command = _parent_command()
     return any(command[: len(words)] == words for words in _DIFF_COMMANDS)
+
+
+def compared_words() -> list[str]:
+    """What our parent, ``git diff``, was given before ``--``: options, revisions, paths. Nothing of another command."""
+    command, words = _parent_command()[:1], _parent_command()[1:]
+    return [*takewhile(lambda word: word != "--", words)] if command == ["diff"] else []
 
 
 @cache

@@ -71,6 +71,13 @@ class VersionRange(NamedTuple):
         return self.revisions[-1].rpartition("..")[2] or "HEAD"
 
 
+def range_among(words: Sequence[str], cwd: Path | None = None) -> VersionRange:
+    """What ``git diff`` compares that is given these words: options, revisions and paths. Raises UsageError."""
+    cached = not {"--cached", "--staged"}.isdisjoint(words)
+    names = [word for word in words if not word.startswith("-") and all(_is_revision(one, cwd) for one in _ends(word))]
+    return parse_range(names, cached=cached)
+
+
 def parse_range(revisions: Sequence[str], *, cached: bool) -> VersionRange:
     """What ``git diff`` compares, given these. Raises UsageError where that are more than two versions."""
     if len(revisions) > 2 or (len(revisions) > 1 and any(".." in name for name in revisions)):
@@ -95,19 +102,23 @@ def _range_labels(revisions: Sequence[str], cached: bool) -> tuple[str, str]:
     return f"merge base of {before} and {after}" if symmetric else before, after
 
 
-def changed_files(span: VersionRange, pathspecs: Sequence[str] = (), *, cwd: Path | None = None) -> list[FilePair]:
+def changed_files(
+    span: VersionRange, pathspecs: Sequence[str] = (), *, cwd: Path | None = None, unread: bool = False
+) -> list[FilePair]:
     """The files that differ, in Git's order, with the renames that Git finds.
 
     Args:
         span: what is compared.
         pathspecs: Git's, relative to ``cwd``; none for all.
         cwd: a folder of the repository; None for the current one.
+        unread: no file of the worktree is read. Those that were touched are listed too, and no renames are found.
 
     Raises UsageError for what is no revision.
     """
-    index = ["--cached"] if span.cached else []
+    options = [*(["--cached"] if span.cached else []), *(["--no-renames"] if unread else [])]
+    config = {"diff.autoRefreshIndex": "false"} if unread else {}
     try:
-        output = git(*_RAW_DIFF, *index, *span.revisions, "--", *pathspecs, cwd=cwd)
+        output = git(*_RAW_DIFF, *options, *span.revisions, "--", *pathspecs, cwd=cwd, config=config)
     except GitError:
         _require_revisions(span, cwd)
         raise
@@ -115,11 +126,21 @@ def changed_files(span: VersionRange, pathspecs: Sequence[str] = (), *, cwd: Pat
 
 
 def _require_revisions(span: VersionRange, cwd: Path | None) -> None:
-    for name in (name for revision in span.revisions for name in revision.replace("...", "..").split("..")):
-        if name and not git_succeeds("rev-parse", "--verify", "--quiet", "--end-of-options", name, cwd=cwd):
+    for name in (name for revision in span.revisions for name in _ends(revision)):
+        if not _is_revision(name, cwd):
             raise UsageError(
                 f"{name!r} is no revision here, and no file", hint="Put -- before the path of a file that is gone."
             ) from None
+
+
+def _ends(revision: str) -> list[str]:
+    """The one revision, or both ends of ``A..B`` and ``A...B``."""
+    return revision.replace("...", "..").split("..")
+
+
+def _is_revision(name: str, cwd: Path | None) -> bool:
+    """Whether Git knows this name, or it is left out, which means HEAD."""
+    return not name or git_succeeds("rev-parse", "--verify", "--quiet", "--end-of-options", name, cwd=cwd)
 
 
 def _parse_raw(items: Iterable[str], span: VersionRange) -> Iterator[FilePair]:

@@ -20,6 +20,7 @@ import psutil
 import pytest
 
 from git_theta.manifest.text import is_manifest
+from tests.faults import faulty_process
 from tests.faults.harness import CONVERSATION, MODEL, assert_decent, copied, large, leftovers
 from tests.faults.test_merge_stopped import checkpoint
 from tests.sandbox import Sandbox
@@ -120,6 +121,43 @@ def test_killed_at_random(story: Story, tmp_path: Path) -> None:
         if landed == KILLS:
             return
     raise AssertionError(f"of {10 * KILLS} kills {landed} landed in {story.seconds:.3f} s")
+
+
+def test_a_merge_whose_git_is_killed_while_its_filter_writes_is_taken_back(sandbox: Sandbox, tmp_path: Path) -> None:
+    _fork(sandbox)
+    sandbox.write(MINE, TRAINED)
+    before, head = files_of(sandbox), sandbox.git("rev-parse", "HEAD").stdout
+    marker = tmp_path / "marker"
+    target = "git_theta.operations.restoring.deferred:materialise_file"
+    process = faulty_process.command("fault", target, "before", "1", "pause", marker)
+    git = subprocess.Popen(
+        ["git", "-c", f"filter.theta.process={process}", *MERGE], cwd=sandbox.root, stderr=subprocess.PIPE, text=True
+    )
+    faulty_process.wait_for(marker, CONVERSATION)
+    [reader] = readers_of(git.pid)
+    reader.kill()
+    while git.poll() is None and readers_of(git.pid) in ([reader], []):
+        time.sleep(0.01)
+    while git.poll() is None:  # the one that takes it back has a filter too, which stops where the first one did
+        marker.unlink(missing_ok=True)
+        time.sleep(0.01)
+    marker.unlink(missing_ok=True)
+    _, said = git.communicate(timeout=CONVERSATION)
+    assert git.returncode != 0
+    assert_decent(said)
+    assert sandbox.git("rev-parse", "HEAD").stdout == head
+    assert status_of(sandbox) == f" M {MINE}\n"
+    assert files_of(sandbox) == before
+    assert sandbox.read(MINE) == TRAINED
+    sandbox.git(*MERGE)
+    assert sandbox.read(LARGE) == large(1)
+
+
+def readers_of(git: int) -> list[psutil.Process]:
+    """Every `git read-tree` that a process has started."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return [one for one in psutil.Process(git).children(recursive=True) if "read-tree" in one.cmdline()]
+    return []
 
 
 @contextlib.contextmanager
@@ -240,6 +278,7 @@ def status_of(sandbox: Sandbox) -> str:
 
 def give_up_merge(sandbox: Sandbox) -> None:
     if (sandbox.root / ".git/MERGE_HEAD").exists():
+        sandbox.git("status")  # as MERGE_HEAD says: Git aborts no merge of files that it has not looked at
         sandbox.git("merge", "--abort")
 
 

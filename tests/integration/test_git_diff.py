@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from git_theta.manifest.text import is_manifest
 from tests.sandbox import Sandbox, changed, model
+from tests.sharded_checkpoints import replace_files, sharded
 from tests.templates import built_once
 
 MODEL = "m.safetensors"
@@ -161,3 +163,57 @@ def test_an_error_stops_git_and_says_why(two: Sandbox) -> None:
     two.write(".git/theta/state.sqlite", b"")
     done = two.run(sys.executable, "-I", "-m", "git_theta.cli.diff_driver", MODEL, "x", "1" * 40, check=False)
     assert done.returncode > 128
+
+
+# Shards --------------------------------------------------------------------------------------------------------------
+
+
+def moves(sandbox: Sandbox, *command: str) -> set[tuple[str, ...]]:
+    """Sign and name of every row, with the shards where a parameter moved, in what a Git command prints."""
+    rows = [
+        line for line in lines(sandbox, *command, "--", "*.safetensors") if line[:2] in ("~ ", "! ", "+ ", "- ", "> ")
+    ]
+    found = [re.search(r"moved from model-(\S+)\.safetensors to model-(\S+)\.safetensors", row) for row in rows]
+    return {(*row.split()[:2], *(move.groups() if move else ())) for row, move in zip(rows, found, strict=True)}
+
+
+@pytest.fixture
+def resharded(sandbox: Sandbox) -> Sandbox:
+    """Three commits: ``b`` moves to the second shard, where ``d`` is trained; then ``c`` to a third, ``e`` is new."""
+    sandbox.theta("track", "*.safetensors")
+    replace_files(sandbox, sharded("ab", "cd"), "one")
+    replace_files(sandbox, sharded("a", "bcd", d=1.0), "two")
+    replace_files(sandbox, sharded("ae", "b", "cd", d=1.0), "three")
+    return sandbox
+
+
+B = (">", "b", "00001-of-00002", "00002-of-00002")
+C = (">", "c", "00002-of-00002", "00003-of-00003")
+D = (">", "d", "00002-of-00002", "00003-of-00003")
+
+
+def test_what_moved_among_shards_is_neither_added_nor_removed(resharded: Sandbox) -> None:
+    for command in (["@~2", "@~"], ["@~2..@~"], ["--no-color", "@~2...@~"]):
+        assert moves(resharded, "diff", *command) == {B, ("~", "d")}
+    assert moves(resharded, "diff", "@~", "@") == {("+", "e"), C, D}
+    said = lines(resharded, "diff", "@~", "@", "--", "*.safetensors")
+    assert not [line for line in said if "new checkpoint" in line or "was removed" in line]
+    one = lines(resharded, "diff", "@~2", "@~", "--", "model-00001-of-00002.safetensors")
+    assert "@@ 1 moved, of 2 parameters" in "\n".join(one)
+
+
+def test_what_moved_among_shards_in_index_and_worktree(resharded: Sandbox) -> None:
+    resharded.git("switch", "-qc", "more", "@~")
+    for path, content in sharded("abc", "d", d=1.0).items():
+        assert content
+        resharded.write(path, content)
+    expected = {(">", name, "00002-of-00002", "00001-of-00002") for name in "bc"}
+    assert moves(resharded, "diff") == moves(resharded, "diff", "@") == expected
+    resharded.git("add", "--all")
+    assert moves(resharded, "diff", "--cached") == moves(resharded, "diff", "--staged", "@") == expected
+    assert moves(resharded, "diff") == set()
+
+
+def test_where_it_is_not_known_what_git_compares_a_shard_is_compared_alone(resharded: Sandbox) -> None:
+    apart = {("-", "b"), ("+", "b"), ("~", "d")}
+    assert moves(resharded, "diff", "-R", "@~2", "@~") == moves(resharded, "show", "--ext-diff", "@~") == apart
