@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -44,13 +46,14 @@ class GitHost(LfsServer):
     Args:
         folder: where the repositories are. The objects of ``NAME.git`` are ``NAME.git/lfs/objects/OID``.
         credentials: user and password that everything asks for; None lets everybody in.
+        port: of 127.0.0.1; 0 for one that is free.
 
     Attributes:
         requests: what was answered, in the order of the answers.
     """
 
-    def __init__(self, folder: Path, credentials: tuple[str, str] | None = None) -> None:
-        super().__init__(_HostHandler)
+    def __init__(self, folder: Path, credentials: tuple[str, str] | None = None, port: int = 0) -> None:
+        super().__init__(_HostHandler, port)
         self.folder = folder
         self.requests: list[Request] = []
         # As it is now: what a test sets later is for its people, not for the host.
@@ -220,3 +223,17 @@ def store_password(home: Path, url: str, name: str, password: str) -> Path:
     with (home / ".gitconfig").open("a") as config:
         config.write(f"[credential]\n\thelper = {script}\n")
     return asked
+
+
+def main() -> None:
+    """Serve a folder of repositories to everybody until we are killed; says where, once it listens."""
+    folder, port = Path(sys.argv[1]), int(sys.argv[2])
+    with GitHost(folder, port=port) as host:
+        for repository in folder.glob("*.git"):
+            host.create(repository.name)
+        print(host.root, flush=True)
+        threading.Event().wait()
+
+
+if __name__ == "__main__":
+    main()
