@@ -61,10 +61,10 @@ class GitHost(LfsServer):
         self._credentials = credentials
         self._by_name: dict[str, LfsRepository] = {}
 
-    def create(self, name: str) -> str:
+    def create(self, name: str, object_format: str = "sha1") -> str:
         """A new bare repository, or one that lies there already; its URL."""
         if not (self.folder / name).exists():
-            command = ("git", "init", "--quiet", "--bare", str(self.folder / name))
+            command = ["git", "init", "--quiet", "--bare", f"--object-format={object_format}", str(self.folder / name)]
             subprocess.run(command, check=True, env=self.environment)
         objects = self.folder / name / "lfs" / "objects"
         objects.mkdir(parents=True, exist_ok=True)
