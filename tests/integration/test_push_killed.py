@@ -1,6 +1,6 @@
-"""L7: a push that is killed at any moment, with all that it started, leaves no commit without its objects.
+"""L7: whoever is killed at any moment of a push, the pusher or the host, no commit is there without its objects.
 
-``THETA_TEST_KILLS=100`` has it killed so many times.
+``THETA_TEST_KILLS=100`` has them killed so many times.
 """
 
 from __future__ import annotations
@@ -10,34 +10,52 @@ import os
 import random
 import signal
 import subprocess
+import sys
 import time
+from collections.abc import Iterator
+from dataclasses import replace
 from itertools import count
+from pathlib import Path
+
+import pytest
 
 from tests.integration.checkpoint_history import MODEL, assert_round_trip
 from tests.integration.shared_model import SharedModel, needs_lfs
 from tests.integration.test_sharing import leftovers
-from tests.sandbox import changed, model
+from tests.sandbox import Sandbox, changed, model
+from tests.servers.git_http import GitHost
 
+ROOT = Path(__file__).parents[2]
 KILLS = int(os.environ.get("THETA_TEST_KILLS", "3"))
 
 pytestmark = needs_lfs
 
 
-def kill_push(shared: SharedModel, after: float) -> bool:
-    """Push ``main``; kill Git, and whatever it started, ``after`` seconds. Whether there was anything left to kill."""
-    push = subprocess.Popen(
+def start_push(shared: SharedModel) -> subprocess.Popen[bytes]:
+    """Push ``main`` of Alice, in a group of processes of its own, so that nothing else is killed."""
+    return subprocess.Popen(
         ["git", "push", "--quiet", "origin", "main"],
         cwd=shared.alice.root,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        start_new_session=True,  # a group of its own, so that nothing else is killed
+        start_new_session=True,
     )
+
+
+def kill_group(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process, and whatever it started."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def kill_push(shared: SharedModel, after: float) -> bool:
+    """Push ``main``; kill Git, and whatever it started, ``after`` seconds. Whether there was anything left to kill."""
+    push = start_push(shared)
     try:
         push.wait(after)
     except subprocess.TimeoutExpired:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(push.pid, signal.SIGKILL)
+        kill_group(push)
         return push.wait() == -signal.SIGKILL
     assert push.returncode == 0
     return False
@@ -76,3 +94,49 @@ def test_a_push_that_is_killed_leaves_no_commit_without_its_objects(shared: Shar
     assert_round_trip(shared.clone("fresh"), {MODEL: shared.alice.sandbox.read(MODEL)})
     assert leftovers(shared)["configuration"] == before["configuration"]
     assert leftovers(shared)["temporary"] == before["temporary"]
+
+
+def start_host(folder: Path, port: int) -> tuple[subprocess.Popen[bytes], str]:
+    """A host of its own process, and its URL."""
+    command = [sys.executable, "-m", "tests.servers.git_http", folder, str(port)]
+    host = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, start_new_session=True)
+    assert host.stdout
+    return host, host.stdout.readline().decode().strip()
+
+
+def stop_host(host: subprocess.Popen[bytes]) -> None:
+    kill_group(host)
+    host.communicate()
+
+
+@pytest.fixture
+def alone(shared: SharedModel) -> Iterator[SharedModel]:
+    """It in a folder of its own, which a host of another process can serve; this one only looks."""
+    (shared.folder / "host").mkdir()
+    shared.bare.root.rename(shared.folder / "host" / shared.name)
+    with GitHost(shared.folder / "host") as host:
+        host.create(shared.name)
+        yield replace(shared, host=host)
+
+
+def test_a_host_that_is_killed_has_no_commit_without_its_objects(alone: SharedModel) -> None:
+    """And what came in halfway is no object: the next push brings it."""
+    alone.alice.git("config", "lfs.transfer.maxretries", "1")
+    chance, port = random.Random(KILLS), 0
+    train(alone, 0)
+    for number in range(1, KILLS + 1):
+        host, url = start_host(alone.host.folder, port)
+        port = int(url.rpartition(":")[2])
+        alone.alice.git("remote", "set-url", "origin", f"{url}/{alone.name}")
+        push = start_push(alone)
+        time.sleep(chance.uniform(0.2, 1.5))
+        stop_host(host)
+        assert (push.wait(60) == 0) <= is_pushed(alone)
+        alone.assert_whole()
+        if is_pushed(alone):
+            train(alone, number)
+    host, url = start_host(alone.host.folder, port)
+    alone.alice.git("push", "--quiet", "origin", "main")
+    clone = Sandbox.clone(f"{url}/{alone.name}", alone.folder / "fresh")
+    stop_host(host)
+    assert_round_trip(clone, {MODEL: alone.alice.sandbox.read(MODEL)})

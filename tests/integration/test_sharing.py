@@ -10,7 +10,7 @@ import pytest
 from git_theta.manifest.text import decode_manifest, is_manifest
 from tests.integration.checkpoint_history import MODEL, assert_file, assert_round_trip, staged, stored
 from tests.integration.shared_model import SharedModel, needs_lfs
-from tests.sandbox import Sandbox, changed, model
+from tests.sandbox import Sandbox, changed, model, track_and_commit
 from tests.servers.lfs_server import Fault
 
 pytestmark = needs_lfs
@@ -139,6 +139,15 @@ def shallow(shared: SharedModel) -> Made:
     return Made(trained, at=clone)
 
 
+def partial(shared: SharedModel) -> Made:
+    trained = changed(shared.alice.versions[2], "embed.weight", at=108)
+    clone = shared.clone("partial", "--filter=blob:none")
+    clone.git("switch", "--quiet", "-c", "partial")
+    clone.write(MODEL, trained)
+    clone.commit("in a partial clone")
+    return Made(trained, at=clone)
+
+
 def force(shared: SharedModel) -> Made:
     """What was pushed is taken back, and the branch that it was on goes another way."""
     trained = changed(shared.alice.versions[0], "embed.weight", at=96)
@@ -160,7 +169,23 @@ def delete(shared: SharedModel) -> Made:
     return Made(trained)
 
 
-VERBS = (merge, squash, rebase, cherry_pick, revert, amend, move, remove, stash, tag, worktree, shallow, force, delete)
+VERBS = (
+    merge,
+    squash,
+    rebase,
+    cherry_pick,
+    revert,
+    amend,
+    move,
+    remove,
+    stash,
+    tag,
+    worktree,
+    shallow,
+    partial,
+    force,
+    delete,
+)
 
 
 @pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.__name__)
@@ -196,6 +221,23 @@ def test_only_what_is_missing_goes_up_and_only_what_a_checkout_needs_comes_back(
     needed = decode_manifest(staged(clone, MODEL)).objects()
     assert stored(clone) == needed
     assert shared.moved_bytes("GET") == sum(needed.values()) < sum(shared.objects.values()) - 1_000_000
+
+
+def test_a_clone_that_borrows_downloads_nothing(shared: SharedModel) -> None:
+    clone = shared.clone("fresh", "--reference", str(shared.alice.root))
+    shared.alice.holds(2, at=clone)
+    assert shared.moved_bytes("GET") == 0
+
+
+def test_a_repository_of_sha256(shared: SharedModel) -> None:
+    """Its ids are longer, those of its pointers too."""
+    url = shared.host.create(f"sha256-{shared.name}", object_format="sha256")
+    author = Sandbox.create(shared.folder / "author", "sha256", install=False)
+    track_and_commit(author, {MODEL: model(5)})
+    author.git("push", "--quiet", url, "main")
+    assert_round_trip(Sandbox.clone(url, shared.folder / "fresh"), {MODEL: model(5)})
+    bare = Sandbox(shared.host.folder / f"sha256-{shared.name}")
+    assert len(bare.git("rev-parse", "refs/theta/pointers").stdout.strip()) == 64
 
 
 def without_us(shared: SharedModel, *, lfs: bool = True) -> dict[str, str]:

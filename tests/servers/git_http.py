@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -44,13 +46,14 @@ class GitHost(LfsServer):
     Args:
         folder: where the repositories are. The objects of ``NAME.git`` are ``NAME.git/lfs/objects/OID``.
         credentials: user and password that everything asks for; None lets everybody in.
+        port: of 127.0.0.1; 0 for one that is free.
 
     Attributes:
         requests: what was answered, in the order of the answers.
     """
 
-    def __init__(self, folder: Path, credentials: tuple[str, str] | None = None) -> None:
-        super().__init__(_HostHandler)
+    def __init__(self, folder: Path, credentials: tuple[str, str] | None = None, port: int = 0) -> None:
+        super().__init__(_HostHandler, port)
         self.folder = folder
         self.requests: list[Request] = []
         # As it is now: what a test sets later is for its people, not for the host.
@@ -58,10 +61,10 @@ class GitHost(LfsServer):
         self._credentials = credentials
         self._by_name: dict[str, LfsRepository] = {}
 
-    def create(self, name: str) -> str:
+    def create(self, name: str, object_format: str = "sha1") -> str:
         """A new bare repository, or one that lies there already; its URL."""
         if not (self.folder / name).exists():
-            command = ("git", "init", "--quiet", "--bare", str(self.folder / name))
+            command = ["git", "init", "--quiet", "--bare", f"--object-format={object_format}", str(self.folder / name)]
             subprocess.run(command, check=True, env=self.environment)
         objects = self.folder / name / "lfs" / "objects"
         objects.mkdir(parents=True, exist_ok=True)
@@ -220,3 +223,17 @@ def store_password(home: Path, url: str, name: str, password: str) -> Path:
     with (home / ".gitconfig").open("a") as config:
         config.write(f"[credential]\n\thelper = {script}\n")
     return asked
+
+
+def main() -> None:
+    """Serve a folder of repositories to everybody until we are killed; says where, once it listens."""
+    folder, port = Path(sys.argv[1]), int(sys.argv[2])
+    with GitHost(folder, port=port) as host:
+        for repository in folder.glob("*.git"):
+            host.create(repository.name)
+        print(host.root, flush=True)
+        threading.Event().wait()
+
+
+if __name__ == "__main__":
+    main()

@@ -111,13 +111,13 @@ class LfsRepository:
 
 
 class LfsServer:
-    """The server, on a free port of 127.0.0.1, while the ``with`` block lasts; ``handler`` may answer more than LFS."""
+    """The server, on a port of 127.0.0.1, while the ``with`` block lasts; on a free one, if nothing is said."""
 
-    def __init__(self, handler: type[LfsHandler] | None = None) -> None:
+    def __init__(self, handler: type[LfsHandler] | None = None, port: int = 0) -> None:
         self._repositories: list[LfsRepository] = []
         self.ended = threading.Event()
         serving = type("Handler", (handler or LfsHandler,), {"server_of_tests": self})
-        self._http = _QuietServer(("127.0.0.1", 0), serving)
+        self._http = _QuietServer(("127.0.0.1", port), serving)
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True)
 
     @property
