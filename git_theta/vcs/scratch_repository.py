@@ -66,9 +66,10 @@ class ScratchRepository:
             "--no-auto-maintenance", *less, REMOTE, *refspecs,
         )  # fmt: skip
 
-    def has_remote_refs(self, *names: str) -> bool:
-        """Whether the remote has any of these refs."""
-        return bool(self.git("ls-remote", "--refs", "--quiet", REMOTE, *names))
+    def list_remote_refs(self, *patterns: str) -> list[str]:
+        """The refs of the remote that match any of these patterns."""
+        lines = self.git("ls-remote", "--refs", "--quiet", REMOTE, *patterns).decode(errors="surrogateescape")
+        return [line.partition("\t")[2] for line in lines.splitlines()]
 
     def push(self, oid: str, ref: str, expected: str) -> PushAnswer:
         """Have the remote's ref point at a commit, or delete it ("").

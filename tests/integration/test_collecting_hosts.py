@@ -149,6 +149,17 @@ def test_a_push_that_would_delete_the_pointers_is_refused(history: History, host
     assert host.collect() == set()
 
 
+def test_objects_in_refs_are_not_deleted_either(history: History, host: Host) -> None:
+    """A host that has Git alone keeps the objects themselves in such refs."""
+    history.git("config", "--global", TRANSPORT, "git")
+    history.git("push", "--quiet", "--mirror", "origin")
+    before = host.refs
+    assert any(ref.startswith("refs/theta/objects/") for ref in before)
+    done = history.sandbox.git("push", "--quiet", "--mirror", "origin", check=False)
+    assert "this push would delete refs/theta/objects/" in done.stderr
+    assert host.refs == before
+
+
 def test_pruning_branches_leaves_the_pointers_alone(history: History, host: Host) -> None:
     history.git("push", "--quiet", "origin", "main", "main:refs/heads/old")
     history.git("push", "--quiet", "--prune", "origin", "refs/heads/*:refs/heads/*")
