@@ -11,16 +11,14 @@ from git_theta.cli.progress import show_progress
 from git_theta.errors import UsageError
 from git_theta.operations.keeping.inventory import ObjectUse, needed_objects, object_sizes
 from git_theta.repository.index_checks import FAULT_HINT, faults_of_commit
+from git_theta.repository.kept_refs import require_refs_kept
 from git_theta.repository.opening import open_context
-from git_theta.repository.pointers import POINTERS_BRANCH, POINTERS_REF, find_absent_refs, push_pointers
+from git_theta.repository.pointers import POINTERS_BRANCH, POINTERS_REF, push_pointers
 from git_theta.repository.sharing import PushTotals, open_target, push_objects, refs_there
 from git_theta.repository.stored_manifests import read_manifests
-from git_theta.vcs import blob_walks, parent_process, remotes
+from git_theta.vcs import blob_walks, remotes
 from git_theta.vcs.discovery import Repository, discover_repository
 from git_theta.words import humanize_size, pluralize
-
-_UNSAID_DELETIONS = {"": (), "all": (POINTERS_REF, POINTERS_BRANCH), "branches": (POINTERS_BRANCH,)}
-"""Our refs among those that a push deletes without a word to the hook."""
 
 
 @click.command
@@ -32,9 +30,9 @@ def command(remote: str, url: str) -> None:
     Reads from standard input what Git tells the hook: "LOCAL-REF LOCAL-ID REMOTE-REF REMOTE-ID" per line.
     """
     repository = discover_repository()
-    lines = sys.stdin.buffer.read().splitlines()
-    updates = [_pushed_ids(line) for line in lines]
-    _keep_pointers(lines, remote, url, repository)
+    lines = [line.decode(errors="replace").split(" ") for line in sys.stdin.buffer.read().splitlines()]
+    updates = [_pushed_ids(words) for words in lines]
+    require_refs_kept([words[2] for words in lines if words[0] == "(delete)"], remote, url, repository)
     tips = [local for local, _ in updates if local.strip("0")]  # zeros: the ref is being deleted
     if not tips:
         return
@@ -50,27 +48,10 @@ def command(remote: str, url: str) -> None:
         push_with_progress(needed, remote, url, repository)
 
 
-def _pushed_ids(line: bytes) -> tuple[str, str]:
-    words = line.decode(errors="replace").split(" ")
+def _pushed_ids(words: list[str]) -> tuple[str, str]:
     if len(words) != 4:
         raise UsageError("this command is for Git's pre-push hook, which tells it what is pushed on standard input")
     return words[1], words[3]
-
-
-def _keep_pointers(lines: list[bytes], remote: str, url: str, repository: Repository) -> None:
-    """Refuse to delete the remote's pointers, which `git push --mirror` would do: no clone has that ref."""
-    deletions = {
-        words[2] for words in (line.decode(errors="replace").split(" ") for line in lines) if words[0] == "(delete)"
-    }
-    unsaid = _UNSAID_DELETIONS[parent_process.deletes_other_refs()]
-    doomed = [ref for ref in (POINTERS_REF, POINTERS_BRANCH) if ref in deletions]
-    doomed += find_absent_refs(remote, url, unsaid, repository)
-    if doomed:
-        raise UsageError(
-            f"this push would delete {doomed[0]}, by which {remote} knows the objects that it must keep",
-            hint="Push without --mirror and --prune: git push --all, git push --tags\n"
-            "To delete it all the same: git push --no-verify",
-        )
 
 
 def push_with_progress(

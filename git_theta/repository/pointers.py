@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -16,7 +16,6 @@ from git_theta.errors import GitError, TransportError
 from git_theta.store.files import make_folder
 from git_theta.transport.urls import redact_url
 from git_theta.vcs.discovery import Repository
-from git_theta.vcs.git import git_succeeds
 from git_theta.vcs.pointer_tree import PointerTree, commit_pointers, read_pointer_tree
 from git_theta.vcs.scratch_repository import PushAnswer, ScratchRepository, open_scratch_repository
 
@@ -92,15 +91,6 @@ def read_remote_pointers(remote: str, url: str, repository: Repository) -> Remot
         return fetch_pointers(scratch)
 
 
-def find_absent_refs(remote: str, url: str, refs: Iterable[str], repository: Repository) -> list[str]:
-    """Those of these refs that a remote has and this repository has not. Raises TransportError."""
-    absent = [ref for ref in refs if not git_succeeds("show-ref", "--verify", "--quiet", ref)]
-    if not absent:
-        return []
-    with open_pointer_scratch(remote, url, repository) as scratch:
-        return [ref for ref in absent if scratch.has_remote_refs(ref)]
-
-
 @contextmanager
 def open_pointer_scratch(remote: str, url: str, repository: Repository) -> Iterator[ScratchRepository]:
     """A scratch repository that talks to a remote. What Git says in it is raised as TransportError, without secrets."""
@@ -125,7 +115,7 @@ def fetch_pointers(scratch: ScratchRepository) -> RemotePointers:
     except (
         GitError
     ):  # none matches: no error, but for --depth. We look when that fails, not before: it takes a connection
-        if scratch.has_remote_refs(*_HERE):
+        if scratch.list_remote_refs(*_HERE):
             raise
     return RemotePointers({there: read_pointer_tree(scratch, here) for there, here in _HERE.items()})
 

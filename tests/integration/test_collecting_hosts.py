@@ -11,6 +11,7 @@ import pytest
 
 from git_theta.repository.pointers import POINTERS_BRANCH, POINTERS_REF
 from tests.integration.checkpoint_history import MODEL, History, versions
+from tests.integration.shared_model import SharedModel, needs_lfs
 from tests.sandbox import Sandbox, changed
 from tests.servers.collector import collect_garbage, find_pointers
 
@@ -114,14 +115,25 @@ def test_a_push_without_checkpoints_writes_nothing(history: History, host: Host)
     assert host.bare.git("rev-parse", POINTERS_REF).stdout == before
 
 
-def test_a_mirror_and_git_lfs_carry_everything_without_us(
-    history: History, host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    history.git("push", "--quiet", "origin", "main", "v0")
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
-    mirror = Sandbox.clone(host.bare.root.as_uri(), tmp_path / "mirror.git", "--mirror")
-    mirror.git("lfs", "fetch", "--all")
-    assert Host(mirror).objects == host.objects != set()
+@needs_lfs
+def test_the_same_through_http_and_a_password(shared: SharedModel) -> None:
+    """The pointers are fetched and pushed with what opens the door to the person's own Git."""
+    alice, store = shared.alice.sandbox, shared.bare.root / "lfs/objects"
+    alice.write(MODEL, changed(shared.alice.versions[2], "embed.weight", at=16))
+    alice.commit()
+    alice.git("push", "--quiet", "origin", "main", "main:refs/heads/other")
+    assert collect_garbage(shared.bare.root, store) == set()
+    assert check(alice, 0) == []
+    shared.bare.git("update-ref", "-d", POINTERS_REF)
+    assert {fault["object"] for fault in check(alice, 3)} == shared.objects.keys()
+    check(alice, 0, "--repair")
+    alice.git("push", "--quiet", "--force", "origin", "v1:refs/heads/main", ":other", ":v2")
+    before = shared.objects.keys()
+    told = prune(alice, "--expire", "now", "--yes")
+    assert collect_garbage(shared.bare.root, store) == set(told["dropped"]["objects"]) != set()  # type: ignore[index]
+    shared.assert_whole()
+    assert shared.objects.keys() < before
+    assert shared.clone("fresh").read(MODEL) == shared.alice.versions[1]
 
 
 @pytest.mark.parametrize(
@@ -135,6 +147,17 @@ def test_a_push_that_would_delete_the_pointers_is_refused(history: History, host
     assert done.returncode != 0
     assert "this push would delete refs/theta/pointers" in done.stderr
     assert host.collect() == set()
+
+
+def test_objects_in_refs_are_not_deleted_either(history: History, host: Host) -> None:
+    """A host that has Git alone keeps the objects themselves in such refs."""
+    history.git("config", "--global", TRANSPORT, "git")
+    history.git("push", "--quiet", "--mirror", "origin")
+    before = host.refs
+    assert any(ref.startswith("refs/theta/objects/") for ref in before)
+    done = history.sandbox.git("push", "--quiet", "--mirror", "origin", check=False)
+    assert "this push would delete refs/theta/objects/" in done.stderr
+    assert host.refs == before
 
 
 def test_pruning_branches_leaves_the_pointers_alone(history: History, host: Host) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from git_theta.errors import TransportError
 from git_theta.repository.pointer_thinning import ThinningPlan, plan_thinning, thin_pointers
 from git_theta.repository.pointers import POINTERS_REF, open_pointer_scratch, push_pointers
 from git_theta.vcs.discovery import Repository, discover_repository
@@ -135,3 +136,17 @@ def test_both_refs_are_thinned(repository: Repository, host: Sandbox) -> None:
     thin_pointers("origin", os.fspath(host.root), soon, repository, dropped.keys())
     assert not dropped.keys() & find_pointers(host.root)
     assert plan(repository, host, soon).dropped == {}
+
+
+def test_a_host_that_takes_no_forced_push_says_so(repository: Repository, host: Sandbox) -> None:
+    """Of branches, as `git init --shared` configures it; of other refs Git takes them even then."""
+    soon = int(time.time()) + DAY
+    add_pointers(repository, host, some_objects(2), time.time())
+    host.git("branch", "theta/objects", POINTERS_REF)
+    host.git("update-ref", "-d", POINTERS_REF)
+    host.git("config", "receive.denyNonFastForwards", "true")
+    everything = find_pointers(host.root)
+    with pytest.raises(TransportError, match="non-fast-forward") as failure:
+        thin_pointers("origin", os.fspath(host.root), soon, repository, some_objects(2))
+    assert "forced pushes" in failure.value.hint
+    assert find_pointers(host.root) == everything

@@ -1,0 +1,61 @@
+"""How Git reaches a remote, as settings for another repository in which it is to reach it just so.
+
+Credentials, ssh, proxies, headers, certificates must be as in the person's repository. The files of the system and the
+user are read everywhere. What Git reads in the person's repository alone (its own file, its worktree's, ``git -c``,
+what they include on a condition) is handed over in the environment, in its order, so that nothing counts twice: a
+second ``http.extraHeader`` would be sent twice. Only what describes the repository itself stays behind. The URL is the
+one that Git settled on: it is no further subject to ``insteadOf``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from git_theta.vcs.git import git, split_nul
+
+REMOTE = "git-theta"
+"""What the remote is called there."""
+_STAYS = re.compile(r"(core|extensions|include|includeif|url|remote|branch|fetch|receive|gc|maintenance|alias)\.")
+_GOES_ALONG = frozenset(("core.sshcommand", "core.gitproxy", "core.askpass"))
+_PLACES = frozenset(("url", "pushurl", "fetch", "push", "mirror", "promisor", "partialclonefilter", "tagopt"))
+"""Keys of a remote that say what it is in the person's repository, not how it is reached."""
+
+
+def find_remote_settings(remote: str, url: str, top: Path, env: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """The settings, key and value, that another repository lacks to reach a remote as the person's does.
+
+    Args:
+        remote: what the person's repository calls it; its URL where it has no name.
+        url: where it is.
+        top: a folder of the person's repository.
+        env: the environment in which git works in the other one, which is there.
+    """
+    theirs, there = _list_settings(top, None), set(_list_settings(top, env))
+    for origin, key, value in theirs:
+        if (origin, key, value) not in there and (not _STAYS.match(key) or key in _GOES_ALONG):
+            yield key, value
+        elif key.startswith(f"remote.{remote}."):
+            what = key[len(f"remote.{remote}.") :]
+            if what not in _PLACES:
+                yield f"remote.{REMOTE}.{what}", value
+    yield f"remote.{REMOTE}.url", url
+    for key in ("insteadOf", "pushInsteadOf"):  # the longest match wins, which is the whole of it
+        yield f"url.{url}.{key}", url
+
+
+def export_settings(settings: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The variables by which Git is told of settings that stand in no file."""
+    found = list(settings)
+    variables = {"GIT_CONFIG_COUNT": str(len(found))}
+    for number, (key, value) in enumerate(found):
+        variables |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+    return variables
+
+
+def _list_settings(top: Path, env: Mapping[str, str] | None) -> list[tuple[str, str, str]]:
+    """Origin, key and value of all settings, in their order."""
+    items = split_nul(git("config", "--list", "-z", "--show-origin", cwd=top, env=env))
+    pairs = zip(items[::2], (item.partition("\n") for item in items[1::2]), strict=True)
+    return [(origin, key, value if newline else "true") for origin, (key, newline, value) in pairs]
