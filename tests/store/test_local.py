@@ -15,6 +15,7 @@ import pytest
 from git_theta.errors import CorruptObject, MissingObject, StoreError
 from git_theta.store import local
 from git_theta.store.base import Store
+from git_theta.store.files import clone_file
 from git_theta.store.local import LocalStore
 from git_theta.testing.stores import ABSENT, CONTENT, OID, DurableStoreLaws
 
@@ -155,7 +156,7 @@ def cloning(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
         return
     (tmp_path / "a").write_bytes(CONTENT)
     with (tmp_path / "a").open("rb") as source, (tmp_path / "b").open("wb") as target:
-        if not local.clone_file(source.fileno(), target.fileno()):
+        if not clone_file(source.fileno(), target.fileno()):
             pytest.skip("files cannot share bytes here: btrfs and XFS would do")
 
 
