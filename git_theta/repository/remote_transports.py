@@ -43,7 +43,7 @@ def open_remote(
     if choice.name == "lfs":
         return _open_lfs(name, choice, repository, store, settings, tell, push=push)
     if choice.name == "git":
-        return _open_git(choice, name, repository, store)
+        return _open_git(choice, name, repository, store, push=push)
     return _open_bucket(choice, name, settings, store)
 
 
@@ -75,8 +75,7 @@ def _open_lfs(
         return _open_lfs_directory(choice.address, repository, store)
     endpoint = endpoint_of(choice)
     require_agreement(name, choice, endpoint, remotes.read_lfsconfig(repository), push=push)
-    ask = push or name == remotes.own_remote()  # strangers get no password
-    return LfsTransport(endpoint, repository, store, settings, tell, ask=ask)
+    return LfsTransport(endpoint, repository, store, settings, tell, ask=_may_ask(name, push=push))
 
 
 def _open_lfs_directory(address: str, repository: Repository, store: Store) -> Transport:
@@ -90,11 +89,17 @@ def _open_lfs_directory(address: str, repository: Repository, store: Store) -> T
     return LfsDirectoryTransport(store, LocalStore(found.common_dir / "lfs"))
 
 
-def _open_git(choice: TransportChoice, name: str, repository: Repository, store: Store) -> Transport:
+def _open_git(choice: TransportChoice, name: str, repository: Repository, store: Store, *, push: bool) -> Transport:
     from git_theta.transport.git_blobs import GitTransport
     from git_theta.vcs.blob_repository import read_remote_access
 
-    return GitTransport(store, read_remote_access(name, choice.address, repository), repository.theta_dir)
+    access = read_remote_access(name, choice.address, repository, ask=_may_ask(name, push=push))
+    return GitTransport(store, access, repository.theta_dir)
+
+
+def _may_ask(name: str, *, push: bool) -> bool:
+    """Whether the person may be asked for a password: not for strangers."""
+    return push or name == remotes.own_remote()
 
 
 def _open_bucket(choice: TransportChoice, name: str, settings: Mapping[str, str], store: Store) -> Transport:

@@ -28,7 +28,7 @@ from git_theta.store.base import (
     require_oid,
     verify_chunks,
 )
-from git_theta.store.files import as_store_error, fsync_directory, make_folder, write_chunk
+from git_theta.store.files import as_store_error, clone_file, fsync_directory, make_folder, write_chunk
 from git_theta.store.leftovers import sweep_temporaries
 
 
@@ -63,16 +63,33 @@ class LocalStore(Store):
         return StoredObject(oid, size)
 
     def adopt(self, file: Path, oid: str) -> None:
-        """Take over ``file``: by hard link where that works and nobody can write to it, else by copy."""
+        """Take over ``file``: as a clone where the file system has such, by hard link where that works and nobody can
+        write to it, else by copy.
+        """
         require_oid(oid)
         with open_foreign(file, oid) as stream:
             if self._has_whole(oid, os.fstat(stream.fileno()).st_size):
+                return
+            if self._clone(file, stream, oid):
                 return
             for _ in verify_chunks(read_chunks(stream, oid), oid, file):
                 pass
             if not self._link(file, stream, oid):
                 stream.seek(0)
                 self.put(verify_chunks(read_chunks(stream, oid), oid, file))
+
+    def _clone(self, file: Path, stream: BinaryIO, oid: str) -> bool:
+        """Make an object of what a file has, which is open as ``stream``, at no cost; whether that works here."""
+        with self._open_temporary() as (temporary, descriptor):
+            if not clone_file(stream.fileno(), descriptor):
+                return False
+            with temporary.open("rb") as clone:  # nobody writes to it, as somebody may to the file
+                for _ in verify_chunks(read_chunks(clone, oid), oid, file):
+                    pass
+            os.fsync(descriptor)
+            os.fchmod(descriptor, 0o444)
+            self._move_into_place(temporary, oid)
+        return True
 
     def _link(self, file: Path, stream: BinaryIO, oid: str) -> bool:
         """Make the verified file, which is open as ``stream``, an object of ours too; whether that works here."""

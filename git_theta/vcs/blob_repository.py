@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from git_theta.errors import GitError
+from git_theta.vcs.credentials import NEVER_ASK
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.git import end_git, git, open_scratch, scrubbed_environment, split_nul
 
@@ -53,23 +54,26 @@ class RemoteAccess(NamedTuple):
     Attributes:
         url: where it is.
         top: the folder that relative paths start at: the top of the worktree, or the bare repository.
+        ask: whether the person may be asked for passwords.
         algorithm: the hash of the repository, which is that of the remote: ``sha1`` or ``sha256``.
         settings: of the scratch repository: key and value.
     """
 
     url: str
     top: Path
+    ask: bool
     algorithm: str
     settings: tuple[tuple[str, str], ...]
 
 
-def read_remote_access(name: str, url: str, repository: Repository) -> RemoteAccess:
+def read_remote_access(name: str, url: str, repository: Repository, *, ask: bool = True) -> RemoteAccess:
     """How Git gets to a remote from a repository. Raises GitError.
 
     Args:
         name: the remote's, as Git's configuration calls it; its URL where it has none.
         url: where it is; insteadOf is applied, and is not once more.
         repository: the one we are in.
+        ask: whether the person may be asked for passwords.
     """
     algorithm = git("rev-parse", "--show-object-format").decode().strip()
     found = (item.partition("\n") for item in split_nul(git("config", "-z", "--list")))
@@ -78,7 +82,8 @@ def read_remote_access(name: str, url: str, repository: Repository) -> RemoteAcc
     settings = [("include.path", os.fspath(file)) for file in files if file.is_file()]
     settings += [(own[key], value) for key, _, value in found if key in own]
     settings += [(f"remote.{REMOTE}.url", url), (f"url.{url}.insteadOf", url), (f"url.{url}.pushInsteadOf", url)]
-    return RemoteAccess(url, repository.worktree or repository.git_dir, algorithm, (*settings, *_SETTINGS.items()))
+    top = repository.worktree or repository.git_dir
+    return RemoteAccess(url, top, ask, algorithm, (*settings, *_SETTINGS.items()))
 
 
 class BlobRepository(AbstractContextManager["BlobRepository"]):
@@ -111,7 +116,8 @@ class BlobRepository(AbstractContextManager["BlobRepository"]):
 
     def git(self, *args: str, stdin: bytes = b"") -> bytes:
         """What ``git ARGS`` prints on stdout."""
-        return git(*args, cwd=self._access.top, env=self._environment({}), stdin=stdin)
+        access = self._access
+        return git(*args, cwd=access.top, env=self._environment({}), stdin=stdin, new_session=not access.ask)
 
     def fetch(self, refspecs: Iterable[str], depth: int | None = None) -> None:
         """Fetch refs, or objects by id, from the remote; of a ref no more than ``depth`` commits."""
@@ -200,7 +206,7 @@ class BlobRepository(AbstractContextManager["BlobRepository"]):
         for at, (key, value) in enumerate(settings, first):
             env |= {f"GIT_CONFIG_KEY_{at}": key, f"GIT_CONFIG_VALUE_{at}": value}
         env |= {"GIT_CONFIG_COUNT": str(first + len(settings)), "GIT_DIR": os.fspath(self._folder)}
-        return scrubbed_environment() | env
+        return scrubbed_environment() | ({} if self._access.ask else NEVER_ASK) | env
 
 
 def _no_blob() -> Generator[bytes, None, None]:

@@ -33,8 +33,9 @@ def git(
     env: Mapping[str, str] | None = None,
     config: Mapping[str, str] | None = None,
     show: bool = False,
+    new_session: bool = False,
 ) -> bytes:
-    """What ``git ARGS`` prints on stdout.
+    """What ``git ARGS`` prints on stdout. In a new session it has no terminal on which somebody could be asked.
 
     Raises GitError with git's own words when it exits non-zero; with ``show``, the person has seen them.
     """
@@ -46,6 +47,7 @@ def git(
         env=env,
         stdout=subprocess.PIPE,
         stderr=None if show else subprocess.PIPE,
+        start_new_session=new_session,
     )
     if done.returncode:
         words = (done.stderr or b"").decode(errors="replace").strip()

@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from git_theta.errors import CorruptObject, MissingObject, StoreError
+from git_theta.store import local
 from git_theta.store.base import Store
+from git_theta.store.files import clone_file
 from git_theta.store.local import LocalStore
 from git_theta.testing.stores import ABSENT, CONTENT, OID, DurableStoreLaws
 
@@ -134,6 +136,55 @@ def test_a_store_of_which_nothing_exists_is_empty(store: LocalStore) -> None:
     assert not store.root.exists()
 
 
+@pytest.fixture
+def without_clones(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system on which files cannot share their bytes."""
+    monkeypatch.setattr(local, "clone_file", lambda *_: False)
+
+
+def clone_by_copying(source: int, target: int) -> bool:
+    """As a file system does it that can, without one."""
+    os.write(target, os.pread(source, 1 << 20, 0))
+    return True
+
+
+@pytest.fixture(params=["where it can", "made to"])
+def cloning(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system on which files can: the one that we are on, perhaps; and one that only looks like it."""
+    if request.param == "made to":
+        monkeypatch.setattr(local, "clone_file", clone_by_copying)
+        return
+    (tmp_path / "a").write_bytes(CONTENT)
+    with (tmp_path / "a").open("rb") as source, (tmp_path / "b").open("wb") as target:
+        if not clone_file(source.fileno(), target.fileno()):
+            pytest.skip("files cannot share bytes here: btrfs and XFS would do")
+
+
+@pytest.mark.usefixtures("cloning")
+@pytest.mark.parametrize("mode", [0o444, 0o644])
+def test_adopt_shares_bytes_with_a_file_where_it_can_and_stays_as_it_is(
+    tmp_path: Path, store: LocalStore, mode: int
+) -> None:
+    """Unlike a link, this does no harm where somebody writes to the file."""
+    file = planted(tmp_path / "other", OID, CONTENT)
+    file.chmod(mode)
+    store.adopt(file, OID)
+    file.chmod(0o644)
+    file.write_bytes(CONTENT[::-1])
+    assert place(store.root, OID).read_bytes() == CONTENT
+    assert place(store.root, OID).stat().st_mode & 0o777 == 0o444
+    assert [path for path in store.root.rglob("*") if path.is_file()] == [place(store.root, OID)]
+
+
+@pytest.mark.usefixtures("cloning")
+def test_a_clone_that_is_not_the_object_is_not_kept(tmp_path: Path, store: LocalStore) -> None:
+    file = planted(tmp_path / "other", OID, CONTENT[::-1])
+    with pytest.raises(CorruptObject, match=f"{OID} is damaged in {file}"):
+        store.adopt(file, OID)
+    assert not [path for path in store.root.rglob("*") if path.is_file()]
+
+
+@pytest.mark.usefixtures("without_clones")
 def test_adopt_links_an_object_of_another_store(tmp_path: Path, store: LocalStore) -> None:
     other = LocalStore(tmp_path / "other")
     other.put([CONTENT])
@@ -147,6 +198,7 @@ def without_links(*_: object, **__: object) -> None:
     raise OSError(errno.EXDEV, "another file system")
 
 
+@pytest.mark.usefixtures("without_clones")
 def test_adopt_copies_where_it_cannot_link(tmp_path: Path, store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
     file = planted(tmp_path / "other", OID, CONTENT)
     monkeypatch.setattr(os, "link", without_links)
@@ -155,6 +207,7 @@ def test_adopt_copies_where_it_cannot_link(tmp_path: Path, store: LocalStore, mo
     assert not place(store.root, OID).samefile(file)
 
 
+@pytest.mark.usefixtures("without_clones")
 @pytest.mark.parametrize("linking", [True, False])
 def test_adopt_keeps_nothing_that_is_not_the_object(
     tmp_path: Path, store: LocalStore, monkeypatch: pytest.MonkeyPatch, linking: bool

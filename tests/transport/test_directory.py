@@ -15,6 +15,7 @@ from unittest import mock
 import pytest
 
 from git_theta.errors import MissingObject, TransportError
+from git_theta.store import local
 from git_theta.store.base import Store
 from git_theta.store.inbox import Inbox
 from git_theta.store.local import LocalStore
@@ -62,6 +63,8 @@ class TestOntoFiles(TransportLaws):
 class TestOntoFilesThatCannotBeLinked(TestOntoFiles):
     @pytest.fixture(autouse=True)
     def without_links(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(local, "clone_file", lambda *_: False)
+
         def refuse(*_: object, **__: object) -> None:
             raise OSError(errno.EXDEV, "another file system")
 
@@ -88,7 +91,8 @@ class TestOntoAStoreWithoutFiles(TransportLaws):
             yield
 
 
-def test_objects_are_linked_where_that_works(tmp_path: Path) -> None:
+def test_objects_are_linked_where_that_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local, "clone_file", lambda *_: False)
     ours = LocalStore(tmp_path / "ours")
     ours.put([CONTENT])
     with DirectoryTransport(ours, LocalStore(tmp_path / "theirs")) as transport:

@@ -8,7 +8,9 @@ import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -276,3 +278,44 @@ def test_a_server_keeps_the_pack_that_it_gets(places: tuple[Sandbox, Sandbox]) -
     with open_between(places, ours) as transport:
         assert [one.error for one in transport.push({OID: len(CONTENT)})] == [None]
     assert b"count: 0\n" in git(places[1].root, "count-objects", "-v")
+
+
+@pytest.mark.parametrize("ask", [True, False])
+def test_strangers_do_not_get_a_word_from_the_person(
+    places: tuple[Sandbox, Sandbox], ask: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that wants a password: git asks a program, or a terminal, only where it may."""
+    git_dir = places[0].root / ".git"
+    asked = tmp_path / "asked"
+    program = tmp_path / "ask"
+    program.write_text(f'#!/bin/sh\necho "$1" >> {asked}\n')
+    program.chmod(0o755)
+    places[0].git("config", "core.askPass", os.fspath(program))
+    repository = Repository(git_dir, git_dir, git_dir / "hooks", git_dir.parent)
+    with asking_server() as url:
+        access = read_remote_access("origin", url, repository, ask=ask)
+        with GitTransport(MemoryStore(), access, git_dir / "theta") as transport, pytest.raises(TransportError):
+            transport.lacking(SIZES)
+    assert asked.exists() == ask
+
+
+@contextmanager
+def asking_server() -> Iterator[str]:
+    """The URL of a server that answers everybody 401."""
+
+    class Ask(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", "Basic realm=x")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Ask) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/R.git"
+        server.shutdown()
+        thread.join()
