@@ -98,7 +98,7 @@ def test_a_push_that_is_killed_leaves_no_commit_without_its_objects(shared: Shar
 
 def start_host(folder: Path, port: int) -> tuple[subprocess.Popen[bytes], str]:
     """A host of its own process, and its URL."""
-    command = [sys.executable, "-m", "tests.servers.git_http", folder, str(port)]
+    command = [sys.executable, "-m", "tests.servers.git_http", os.fspath(folder), str(port)]
     host = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, start_new_session=True)
     assert host.stdout
     return host, host.stdout.readline().decode().strip()
