@@ -331,6 +331,23 @@ def test_a_fork_has_what_was_pushed_to_it(shared: SharedModel) -> None:
     shared.assert_whole()
 
 
+def test_what_a_fork_offers_is_merged_and_pushed_by_a_maintainer(shared: SharedModel) -> None:
+    """Hosts take over LFS objects of pointers in the merged range, and manifests have none: a clone does it for them."""
+    fork = shared.host.create(f"fork-{shared.name}")
+    contributor = shared.clone("contributor")
+    offered = changed(shared.alice.versions[2], "embed.weight", at=28)
+    contributor.write(MODEL, offered)
+    contributor.commit("offered")
+    contributor.git("push", "--quiet", fork, "HEAD:topic")
+    shared.alice.git("remote", "add", "fork", fork)
+    shared.alice.git("fetch", "--quiet", "fork")
+    shared.alice.sandbox.theta("fetch", "fork", "fork/topic")
+    shared.alice.git("merge", "--quiet", "--no-edit", "fork/topic")
+    shared.alice.git("push", "--quiet", "origin", "main")
+    shared.assert_whole()
+    assert_round_trip(shared.clone("fresh"), {MODEL: offered})
+
+
 def leftovers(shared: SharedModel) -> dict[str, object]:
     """What a push must leave as it was: the configuration, and our folder for what is not finished."""
     git_dir = shared.alice.root / ".git"
