@@ -21,6 +21,7 @@ _MINIMUM_GIT = (2, 38)
 _MERGE_FILES = ("MERGE_HEAD", "MERGE_MSG", "MERGE_MODE")
 _UNFINISHED = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD")
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_UNDO_ATTEMPTS = 3
 _IN_THE_WAY = re.compile(r"Entry '(.*)' (?:not uptodate|would be)|Untracked working tree file '(.*)' would be")
 """How ``git read-tree`` names files that it would lose."""
 _PLACEHOLDER_HEAD = "git theta merge was stopped. Give it up: git status; git merge --abort"
@@ -155,10 +156,12 @@ def _undo_check_out(tree: str, repository: Repository) -> None:
     top = repository.worktree
     assert top
     if git_succeeds("diff-index", "--cached", "--quiet", tree, cwd=top):
-        # Where our filter is still writing large files, whose git was killed, the index does not know how they look.
-        git_succeeds("update-index", "-q", "--refresh", cwd=top)
-        git("read-tree", "-m", "-u", tree, "HEAD", cwd=top)
-        return
+        # Our filter, whose git was killed, may still be writing large files: the index does not know how they look.
+        for _ in range(_UNDO_ATTEMPTS):
+            git_succeeds("update-index", "-q", "--refresh", cwd=top)
+            if git_succeeds("read-tree", "-m", "-u", tree, "HEAD", cwd=top):
+                return
+        git("read-tree", "-i", "-m", tree, "HEAD", cwd=top)
     fields = iter(split_nul(git("diff-tree", "-r", "-z", "--name-status", "HEAD", tree, cwd=top)))
     changes = {next(fields): status for status in fields}
     for path in (path for path, status in changes.items() if status == "A"):

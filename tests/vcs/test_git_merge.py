@@ -9,6 +9,7 @@ import pytest
 
 from git_theta.errors import UsageError
 from git_theta.vcs import git_merge, trees
+from git_theta.vcs.discovery import discover_repository
 from git_theta.vcs.heads import Head, independent_heads, merge_base, merge_message, resolve_head
 from tests.sandbox import Sandbox
 from tests.templates import built_once
@@ -94,3 +95,19 @@ def test_an_old_git_is_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("PATH", os.pathsep.join([str(tmp_path), os.environ["PATH"]]))
     with pytest.raises(UsageError, match=r"needs git 2\.38 or newer, and this is 2\.37"):
         git_merge.require_tree_merges()
+
+
+@pytest.mark.parametrize("written", [b"still being written", None], ids=["written to", "as Git left it"])
+def test_a_check_out_is_taken_back_while_somebody_writes_its_files(forked: Sandbox, written: bytes | None) -> None:
+    """A filter whose git was killed does: Git finds no file of the merge then, and the person's own are left alone."""
+    forked.write("mine", b"1\n")
+    forked.commit("mine")
+    forked.write("mine", b"my own\n")
+    tree, _ = git_merge.merge_trees("HEAD", "a", forked.root)
+    forked.git("read-tree", "-m", "-u", "HEAD", tree)
+    if written:
+        forked.write("text", written)
+    git_merge._undo_check_out(tree, discover_repository(forked.root))
+    assert forked.git("status", "--porcelain").stdout == " M mine\n"
+    assert forked.read("mine") == b"my own\n"
+    assert forked.read("text") == b"1\n\n\n\n2\n"
