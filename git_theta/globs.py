@@ -34,6 +34,12 @@ def path_matcher(globs: Sequence[str]) -> Callable[[str], bool]:
     return lambda path: any(_matches(pieces, path.split("/")) for pieces in patterns)
 
 
+def path_filter(include: Sequence[str], exclude: Sequence[str]) -> Callable[[str], bool]:
+    """Whether a path matches one of ``include`` (as every path does where there is none) and none of ``exclude``."""
+    wanted, unwanted = path_matcher(include), path_matcher(exclude)
+    return lambda path: (not include or wanted(path)) and not unwanted(path)
+
+
 def escape_path(path: str) -> str:
     """The glob that matches this path alone."""
     return "/" + _SPECIAL.sub(lambda found: f"[{found[0]}]", path)

@@ -2,39 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 
 from git_theta.cli import boundary
-from git_theta.cli.listing import require_worktree
+from git_theta.cli.listing import echo_json, json_option, require_worktree
 from git_theta.cli.progress import show_progress
 from git_theta.errors import ManifestError
 from git_theta.repository.hook_placing import place_hook
-from git_theta.repository.opening import open_context
+from git_theta.repository.opening import open_context, partial_dir
 from git_theta.repository.tracked_files import list_tracked
 from git_theta.repository.waiting_manifests import WaitingManifest, check_out, waiting_manifest
 from git_theta.words import humanize_size, pluralize
 
 
+class CheckedOut(NamedTuple):
+    """What a checkout did: the size of each file that was written, by path, and the exit code of what was not."""
+
+    sizes: dict[str, int]
+    code: int
+
+
 @click.command
 @click.argument("pathspecs", nargs=-1, metavar="[PATHSPEC]...")
-def command(pathspecs: tuple[str, ...]) -> int:
+@click.option("--partial", is_flag=True, help="Put zeros in the place of parameters that are lost everywhere.")
+@json_option
+def command(pathspecs: tuple[str, ...], partial: bool, as_json: bool) -> int:
     """Materialise manifests that stand in the worktree.
 
     All of them, or those that match a PATHSPEC; objects that are not here are fetched. What cannot be had is
     reported, the rest goes on, and the first error decides the exit code.
     """
+    done = check_out_files(pathspecs, partial=partial)
+    if as_json:
+        echo_json({"files": list_sizes(done.sizes)})
+    else:
+        say_checked_out(done.sizes)
+    return done.code
+
+
+def check_out_files(
+    pathspecs: Sequence[str] = (),
+    *,
+    partial: bool = False,
+    remote: str = "",
+    wanted: Callable[[str], bool] = lambda _: True,
+) -> CheckedOut:
+    """Materialise the manifests that match; what fails is reported.
+
+    Args:
+        pathspecs: Git's; none for all files. One that matches no file is an error.
+        partial: whether lost parameters may be zeros.
+        wanted: whether a path that matches is.
+        remote: the one that alone is asked for objects; "" for all in turn.
+    """
     repository, top = require_worktree()
     place_hook(repository)
     files = list_tracked(repository, pathspecs, must_match=True)
     codes: list[int] = []
-    waiting = _find_waiting([file.path for file in files], top, codes)
+    waiting = _find_waiting([file.path for file in files if wanted(file.path)], top, codes)
     total = sum(one.manifest.size for one in waiting)
     with (
         show_progress("Checking out", total, len(waiting)) as meter,
-        open_context(repository, boundary.warn, meter) as context,
+        open_context(repository, boundary.warn, meter, remote=remote) as context,
     ):
         written = check_out(
             waiting,
@@ -43,10 +76,20 @@ def command(pathspecs: tuple[str, ...]) -> int:
             lambda error: codes.append(boundary.report_error(error)),
             meter.begin_item,
             named=bool(pathspecs),
+            partial=partial_dir(repository) if partial else None,
         )
     sizes = {one.path: one.manifest.size for one in waiting}
-    click.echo(f"{pluralize(len(written), 'file')} checked out, {humanize_size(sum(sizes[path] for path in written))}")
-    return next(iter(codes), 0)
+    return CheckedOut({path: sizes[path] for path in written}, next(iter(codes), 0))
+
+
+def say_checked_out(sizes: dict[str, int]) -> None:
+    """Print how much was checked out."""
+    click.echo(f"{pluralize(len(sizes), 'file')} checked out, {humanize_size(sum(sizes.values()))}")
+
+
+def list_sizes(sizes: dict[str, int]) -> list[dict[str, object]]:
+    """The files that were checked out, as JSON has them."""
+    return [{"path": path, "size": size} for path, size in sizes.items()]
 
 
 def _find_waiting(paths: Sequence[str], top: Path, codes: list[int]) -> list[WaitingManifest]:

@@ -18,10 +18,11 @@ from git_theta import __version__, registry
 from git_theta.cli import boundary
 from git_theta.cli.filter_process import SKIP_SMUDGE
 from git_theta.cli.listing import echo_json, json_option
-from git_theta.errors import PluginError
+from git_theta.errors import PluginError, TransportError
 from git_theta.repository import policy_sources
 from git_theta.repository.object_stores import open_store
 from git_theta.repository.storage_preferences import SERIALIZER_KEY, UPDATES_KEY
+from git_theta.transport.choose import choose_transport
 from git_theta.transport.urls import redact_url
 from git_theta.vcs import config, remotes
 from git_theta.vcs.alternates import alternates_of
@@ -119,8 +120,24 @@ def _describe_repository() -> dict[str, Any] | None:
         "common_dir": os.fspath(repository.common_dir),
         "hooks_dir": os.fspath(repository.hooks_dir),
         "remotes": {name: redact_url(url) for name, url in remotes.remote_urls().items()},
+        "transports": {name: _describe_transports(name, url) for name, url in remotes.remote_urls().items()},
         "store": _describe_store(repository),
     }
+
+
+def _describe_transports(name: str, url: str) -> dict[str, str]:
+    """How objects come from a remote and go there, and what decides that."""
+    settings = remotes.read_transport_settings()
+
+    def describe(where: str, *, push: bool) -> str:
+        try:
+            choice = choose_transport(name, where, settings, push=push)
+        except TransportError as error:
+            return f"none: {error.message}"
+        return f"{choice.name} {redact_url(choice.address)} ({choice.reason})"
+
+    pushed = [describe(one, push=True) for one in remotes.push_urls(name)]
+    return {"fetch": describe(url, push=False), "push": ", ".join(pushed)}
 
 
 def _describe_store(repository: Repository) -> dict[str, Any]:

@@ -22,13 +22,16 @@ from git_theta.operations.restoring.deferred import DEFERRED_SIZE, DeferredFiles
 from git_theta.operations.restoring.materialise import require_room
 from git_theta.operations.restoring.smudge import SmudgeResult, copy_stream, smudge_stream
 from git_theta.operations.streams import Stream
+from git_theta.repository.checkout_objects import CheckoutFetch
 from git_theta.repository.hook_placing import ensure_hook, find_push_warning, place_hook
-from git_theta.repository.opening import conflicts_dir, open_context
+from git_theta.repository.opening import conflicts_dir, open_context, partial_dir
 from git_theta.vcs.discovery import Repository, discover_repository
 from git_theta.vcs.filter_protocol import Handler, ReadInto, serve_filter
 from git_theta.vcs.index import WorktreeIndex
 from git_theta.vcs.nearby_attributes import ENCODING, may_be_recoded
 from git_theta.vcs.parent_process import (
+    checks_out_tree,
+    fills_clone,
     is_recording,
     is_renormalizing,
     may_clean_stdin,
@@ -39,7 +42,7 @@ from git_theta.vcs.parent_process import (
 )
 from git_theta.vcs.pktline import Buffer, PacketReader, PacketWriter
 from git_theta.vcs.unused_smudge import is_smudge_unused
-from git_theta.words import join_some
+from git_theta.words import join_some, pluralize
 
 SKIP_SMUDGE = "GIT_THETA_SKIP_SMUDGE"
 """Set to one of YES, manifests are checked out as they are; `git theta checkout` gets the files later."""
@@ -82,7 +85,9 @@ class _Session:
 
     def __init__(self, repository: Repository, context: Context, meter: Meter) -> None:
         self._repository = repository
-        self._context = context
+        self._remotes = CheckoutFetch(context)
+        self._context = context._replace(fetch=self._remotes.fetch)
+        self._waiting: list[str] = []
         self._meter = meter
         self._deferred: DeferredFiles | None = None
         self._smudged = False
@@ -90,10 +95,11 @@ class _Session:
         self._cleaned = None if may_clean_stdin() else repository.worktree
         self._asked = read_cleaning()
         self._must_answer = takes_file_away()
+        self._is_clone = fills_clone()
         self._warned_of_pushes = False
         self._last_smudged = ""
 
-    def clean(self, readinto: ReadInto, path: str) -> Iterator[Buffer]:
+    def clean(self, readinto: ReadInto, path: str, tree: str) -> Iterator[Buffer]:  # noqa: ARG002
         top = self._cleaned if path else None  # nameless, the file of the worktree cannot help
         if path and self._asked.records:
             require_encoding(self._repository, path)
@@ -105,6 +111,8 @@ class _Session:
             self._last_smudged = ""
             pieces = clean_pieces(Stream(readinto), path, top, self._context, asked)
             first = next(pieces, b"")
+        if path and self._asked.records:
+            require_whole_file(self._repository, path, bytes(first))
         warn_if_contested(self._repository, path, bytes(first))
         if not self._warned_of_pushes and is_manifest(bytes(first)):
             self._warned_of_pushes = True
@@ -118,15 +126,20 @@ class _Session:
             return (self._cleaned / path).lstat().st_size if self._cleaned else None
         return None
 
-    def smudge(self, readinto: ReadInto, path: str) -> Iterator[Buffer]:
+    def smudge(self, readinto: ReadInto, path: str, tree: str) -> Iterator[Buffer]:
         self._last_smudged = path
         if path and is_smudge_unused(path):
-            yield from self.skip(readinto, path)
+            yield from self.skip(readinto, path, tree)
             return
+        self._remotes.tree = tree if checks_out_tree() else ""
         self._begin_smudging()
         self._failing = True
         name = path or _NAMELESS
-        answer = smudge_stream(Stream(readinto), name, self._context, must_answer=self._must_answer)
+        # Without its first checkout a clone has no index, and is of little use. Elsewhere what is there stays as it is.
+        keep = (lambda _: self._waiting.append(name)) if self._is_clone else None
+        answer = smudge_stream(
+            Stream(readinto), name, self._context, must_answer=self._must_answer, report_missing=keep
+        )
         if path and self._defer(path, answer):
             yield answer.text
         else:
@@ -148,11 +161,12 @@ class _Session:
         self._deferred.add(path, answer.manifest, answer.text)
         return True
 
-    def skip(self, readinto: ReadInto, path: str) -> Iterator[Buffer]:  # noqa: ARG002
+    def skip(self, readinto: ReadInto, path: str, tree: str) -> Iterator[Buffer]:  # noqa: ARG002
         yield from copy_stream(Stream(readinto), self._context)
 
     def finish(self) -> None:
         """Git has hung up: write what was deferred."""
+        self._tell_waiting()
         top = self._repository.worktree
         if self._deferred is None or top is None:
             return
@@ -161,6 +175,17 @@ class _Session:
         else:
             with self._meter.show_work("Restoring", self._deferred.size, self._deferred.count):
                 self._deferred.write(WorktreeIndex(top), self._meter.begin_item)
+
+    def _tell_waiting(self) -> None:
+        """Say which files a clone has not got, once for all of them."""
+        if self._waiting:
+            from git_theta.operations.availability import fetch_hint
+
+            boundary.warn(
+                f"the objects of {pluralize(len(self._waiting), 'file')} could not be had, whose manifests stand in "
+                f"the place: {join_some(self._waiting, 5)}",
+                hint=f"{fetch_hint(self._remotes.reasons)}\nThe rest is there. When they can be had: git theta pull",
+            )
 
     def _begin_smudging(self) -> None:
         if self._smudged:
@@ -189,6 +214,15 @@ def require_encoding(repository: Repository, path: str) -> None:
                 f"{found.attribute} ({found.file or 'attributes of your own'}) has Git recode its manifest",
                 hint=f"Append to that file, for this path: PATTERN !{ENCODING}",
             )
+
+
+def require_whole_file(repository: Repository, path: str, text: bytes) -> None:
+    """Raise UsageError where what is about to be recorded has zeros that `git theta checkout --partial` wrote."""
+    notes = partial_dir(repository)
+    if notes.is_dir() and is_manifest(text):
+        from git_theta.operations.restoring.partial_file import require_whole
+
+        require_whole(path, text, notes)
 
 
 def warn_of_pushes(repository: Repository) -> None:

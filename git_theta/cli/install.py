@@ -23,6 +23,12 @@ _SCOPES: dict[config.Scope, str] = {
 }
 
 
+_UNTIL = {
+    hooks.HOOK_NAME: "Pushes upload no objects",
+    hooks.SERVER_HOOK_NAME: "Commits without their objects are taken",
+}
+
+
 def _scope_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """An option for each scope, of which ``function`` gets the one that was given as ``scope``."""
 
@@ -40,16 +46,25 @@ def _scope_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return with_scope
 
 
+def _server_option(words: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    return click.option("--server", is_flag=True, help=words)
+
+
 @click.command
 @_scope_options
 @click.option("--force", is_flag=True, help="Replace another filter of the name theta.")
-def install(scope: config.Scope, force: bool) -> None:
+@_server_option("Have this repository, which others push to, refuse commits without their objects.")
+def install(scope: config.Scope, force: bool, server: bool) -> None:
     """Set up the filter, and the hook of the repository you are in.
 
     Writes filter.theta, merge.theta and diff.theta to Git's configuration. Inside a repository that tracks anything, or
     with --local or --worktree, it also adds lines to its pre-push hook, which upload what a push needs; everything else
-    in the hook stays. Where nothing is tracked yet, `git theta track` does that.
+    in the hook stays. Where nothing is tracked yet, `git theta track` does that. With --server it adds lines to the
+    pre-receive hook, and does nothing else.
     """
+    if server:
+        install_hook(discover_repository(), hooks.SERVER_HOOK_NAME)
+        return
     wrote = config.install_settings(sys.executable, scope, force=force)
     click.echo(f"filter.theta {'set' if wrote else 'is already set'} in the {scope} configuration")
     repository = find_repository()
@@ -57,33 +72,39 @@ def install(scope: config.Scope, force: bool) -> None:
         install_hook(repository)
 
 
-def install_hook(repository: Repository) -> None:
-    """Put our lines into the repository's pre-push hook, and say what became of that."""
+def install_hook(repository: Repository, name: str = hooks.HOOK_NAME) -> None:
+    """Put our lines into a hook of the repository, and say what became of that."""
     command = hooks.hook_command(sys.executable)
-    file = repository.hooks_dir / hooks.HOOK_NAME
-    found = hooks.install_hook(repository.hooks_dir, command)
+    file = repository.hooks_dir / name
+    found = hooks.install_hook(repository.hooks_dir, command, name)
     if found is HookState.THEIRS:
         click.echo(f"{file} {found.value}; it was left alone")
     elif not found.is_editable:
         warn(
             f"{file} {found.value}; it was left alone",
-            hint=f"Pushes upload no objects until it runs this, with its own arguments and standard input:\n"
-            f'    {command} {hooks.HOOK_NAME} "$@"',
+            hint=f"{_UNTIL[name]} until it runs this, with its own arguments and standard input:\n"
+            f'    {command} {name} "$@"',
         )
     elif found is HookState.OURS:
-        click.echo(f"pre-push hook is already in {file}")
+        click.echo(f"{name} hook is already in {file}")
     else:
-        click.echo(f"pre-push hook {'written to' if found is HookState.ABSENT else 'added to'} {file}")
+        click.echo(f"{name} hook {'written to' if found is HookState.ABSENT else 'added to'} {file}")
 
 
 @click.command
 @_scope_options
-def uninstall(scope: config.Scope) -> None:
+@_server_option("Take our lines out of this repository's pre-receive hook, and do nothing else.")
+def uninstall(scope: config.Scope, server: bool) -> None:
     """Undo what install did.
 
     Takes what install wrote out of Git's configuration and, where no other scope installs it, our lines out of the
     pre-push hook of the repository you are in. Objects and .gitattributes stay.
     """
+    if server:
+        folder = discover_repository().hooks_dir
+        found = hooks.uninstall_hook(folder, hooks.SERVER_HOOK_NAME)
+        click.echo(f"{hooks.SERVER_HOOK_NAME} hook {'removed from' if found else 'is not in'} {folder}")
+        return
     removed = config.uninstall_settings(scope)
     click.echo(f"filter.theta {'removed from' if removed else 'is not set in'} the {scope} configuration")
     repository = find_repository()

@@ -50,13 +50,17 @@ COMMANDS = {
     "map": CommandEntry("git_theta.cli.map:command", "Show several versions of a checkpoint in weight space."),
     "merge": CommandEntry("git_theta.cli.merge:command", "Merge heads, checkpoints by parameters; or show the plan."),
     "resolve": CommandEntry("git_theta.cli.resolve:command", "Settle contested parameters of files in conflict."),
-    "fetch": CommandEntry("git_theta.cli.fetch:command", "Bring the objects of every version here."),
+    "fetch": CommandEntry(
+        "git_theta.cli.fetch:fetch", "Bring objects here, of what is checked out or of other versions."
+    ),
+    "pull": CommandEntry("git_theta.cli.fetch:pull", "Bring objects here, and materialise what waits for them."),
     "push": CommandEntry("git_theta.cli.push:command", "Put objects on a remote that has commits without them."),
     "fsck": CommandEntry("git_theta.cli.fsck:command", "Verify every object of every reachable manifest."),
     "prune": CommandEntry("git_theta.cli.prune:command", "Drop a remote's pointers of versions that no ref holds."),
     "env": CommandEntry("git_theta.cli.env:command", "Show versions, paths and configuration, for a bug report."),
     "doctor": CommandEntry("git_theta.cli.doctor:command", "Find and explain what is wrong with a setup."),
     "pre-push": CommandEntry("git_theta.cli.pre_push:command"),
+    "pre-receive": CommandEntry("git_theta.cli.pre_receive:command"),
 }
 
 

@@ -14,6 +14,7 @@ from git_theta.cli.filter_process import (
     is_smudge_skipped,
     read_cleaning,
     require_encoding,
+    require_whole_file,
     warn_if_contested,
     warn_of_pushes,
 )
@@ -49,6 +50,8 @@ def main() -> int:
                 worktree = None if may_clean_stdin() else repository.worktree
                 pieces = clean_pieces(stream, path, worktree, context, asked)
                 first = next(pieces, b"")
+                if asked.records:
+                    require_whole_file(repository, path, bytes(first))
                 warn_if_contested(repository, path, bytes(first))
                 if is_manifest(bytes(first)):
                     warn_of_pushes(repository)

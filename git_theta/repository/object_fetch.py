@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
 from git_theta.errors import CorruptObject, MissingObject, StoreError, ThetaError
@@ -10,14 +10,15 @@ from git_theta.store.base import Store
 from git_theta.store.inbox import Inbox
 from git_theta.transport.base import Outcome, Transport
 from git_theta.transport.urls import redact_url
-from git_theta.vcs import remotes
+from git_theta.vcs.remotes import FetchSource
 
 
 def fetch_objects(
     objects: Mapping[str, int],
     store: Store,
     inbox: Inbox,
-    open_source: Callable[[str, str], Transport],
+    sources: Sequence[FetchSource],
+    open_source: Callable[[FetchSource], Transport],
     finish_object: Callable[[int], None],
 ) -> list[str]:
     """Ask each remote in turn for what is missing or was cut off, until it is there; why those asked did not help.
@@ -29,20 +30,21 @@ def fetch_objects(
         objects: oid to size.
         store: ours, which the inbox fills.
         inbox: for what is arriving.
-        open_source: opens the transport to a remote, of its name and URL.
+        sources: the remotes, first to last.
+        open_source: opens the transport to one of them.
         finish_object: told the size of every object that came.
     """
     missing = _find_missing(objects, store)
     for oid in missing:
         store.set_aside(oid)
     reasons = []
-    for name, url in remotes.fetch_sources().items():
+    for source in sources:
         if not missing:
             break
-        why = _ask_remote(name, missing, inbox, partial(open_source, name, url), finish_object)
+        why = _ask_remote(source.name, missing, inbox, partial(open_source, source), finish_object)
         missing = _find_missing(missing, store)
         if missing:
-            reasons.append(f"{name} ({redact_url(url)}): {why or 'has no such objects'}")
+            reasons.append(f"{redact_url(source.name)} ({redact_url(source.url)}): {why or 'has no such objects'}")
     store.sync()
     return reasons
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def open_context(
-    repository: Repository, warn: Callable[[str], None], progress: Progress = NOT_SHOWN
+    repository: Repository, warn: Callable[[str], None], progress: Progress = NOT_SHOWN, *, remote: str = ""
 ) -> Iterator[Context]:
     """A context with this repository's store, state and remotes; its threads end with the ``with`` block.
 
@@ -31,6 +31,7 @@ def open_context(
         repository: the one to work in.
         warn: says one thing to the person.
         progress: told of every byte that is done, and shows what is fetched.
+        remote: the remote, or URL, that alone is asked for objects; "" for all of them in turn.
     """
     theta = repository.theta_dir
     store = open_store(repository)
@@ -44,7 +45,7 @@ def open_context(
             warn=warn,
             staged_manifest=staged.take_manifest,
             staged_blob=staged.read_blob,
-            fetch=partial(_fetch, store, repository, progress, warn),
+            fetch=partial(_fetch, store, repository, progress, warn, remote),
             progress=progress,
             preferences=cache(partial(read_preferences, repository.worktree or repository.git_dir)),
         )
@@ -58,20 +59,28 @@ def conflicts_dir(repository: Repository) -> Path:
     return repository.git_dir / "theta" / "conflicts"
 
 
+def partial_dir(repository: Repository) -> Path:
+    """Where it is noted which files of this worktree have zeros in the place of parameters that are lost."""
+    return repository.git_dir / "theta" / "partial"
+
+
 def _fetch(
     store: Store,
     repository: Repository,
     progress: Progress,
     warn: Callable[[str], None],
+    remote: str,
     objects: Mapping[str, int],
 ) -> list[str]:
     from git_theta.repository.object_fetch import fetch_objects
     from git_theta.repository.remote_transports import open_remote
     from git_theta.store.inbox import Inbox
+    from git_theta.vcs.remotes import FetchSource, fetch_sources
 
-    def open_source(name: str, url: str) -> Transport:
-        return open_remote(name, url, repository, store, push=False, tell=warn)
+    def open_source(source: FetchSource) -> Transport:
+        may_prompt = source.is_own
+        return open_remote(source.name, source.url, repository, store, push=False, tell=warn, may_prompt=may_prompt)
 
     inbox = Inbox(store, repository.theta_dir)
     with progress.show_work("Fetching objects", sum(objects.values()), len(objects)):
-        return fetch_objects(objects, store, inbox, open_source, progress.finish_item)
+        return fetch_objects(objects, store, inbox, fetch_sources(remote), open_source, progress.finish_item)

@@ -25,6 +25,7 @@ def open_remote(
     *,
     push: bool,
     tell: Callable[[str], None] = _say_nothing,
+    may_prompt: bool = True,
 ) -> Transport:
     """The transport between a store of ours and a remote; close it. Raises TransportError where there is none.
 
@@ -35,15 +36,16 @@ def open_remote(
         store: ours.
         push: whether objects are to be pushed.
         tell: says one thing to the person, such as that a host is silent.
+        may_prompt: whether a person may be asked for credentials.
     """
     settings = remotes.read_transport_settings()
     choice = choose_transport(name, url, settings, push=push)
     if choice.name == "directory":
         return _open_directory(choice, repository, store)
     if choice.name == "lfs":
-        return _open_lfs(name, choice, repository, store, settings, tell, push=push)
+        return _open_lfs(name, choice, repository, store, settings, tell, push=push, may_prompt=may_prompt)
     if choice.name == "git":
-        return _open_git(choice, name, repository, store, push=push)
+        return _open_git(choice, name, repository, store, may_prompt=may_prompt)
     return _open_bucket(choice, name, settings, store)
 
 
@@ -67,6 +69,7 @@ def _open_lfs(
     tell: Callable[[str], None],
     *,
     push: bool,
+    may_prompt: bool,
 ) -> Transport:
     from git_theta.transport.lfs.endpoint import endpoint_of, require_agreement
     from git_theta.transport.lfs.lfs_transport import LfsTransport
@@ -75,7 +78,7 @@ def _open_lfs(
         return _open_lfs_directory(choice.address, repository, store)
     endpoint = endpoint_of(choice)
     require_agreement(name, choice, endpoint, remotes.read_lfsconfig(repository), push=push)
-    return LfsTransport(endpoint, repository, store, settings, tell, ask=_may_ask(name, push=push))
+    return LfsTransport(endpoint, repository, store, settings, tell, ask=may_prompt)
 
 
 def _open_lfs_directory(address: str, repository: Repository, store: Store) -> Transport:
@@ -89,17 +92,14 @@ def _open_lfs_directory(address: str, repository: Repository, store: Store) -> T
     return LfsDirectoryTransport(store, LocalStore(found.common_dir / "lfs"))
 
 
-def _open_git(choice: TransportChoice, name: str, repository: Repository, store: Store, *, push: bool) -> Transport:
+def _open_git(
+    choice: TransportChoice, name: str, repository: Repository, store: Store, *, may_prompt: bool
+) -> Transport:
     from git_theta.transport.git_blobs import GitTransport
     from git_theta.vcs.blob_repository import read_remote_access
 
-    access = read_remote_access(name, choice.address, repository, ask=_may_ask(name, push=push))
+    access = read_remote_access(name, choice.address, repository, ask=may_prompt)
     return GitTransport(store, access, repository.theta_dir)
-
-
-def _may_ask(name: str, *, push: bool) -> bool:
-    """Whether the person may be asked for a password: not for strangers."""
-    return push or name == remotes.own_remote()
 
 
 def _open_bucket(choice: TransportChoice, name: str, settings: Mapping[str, str], store: Store) -> Transport:

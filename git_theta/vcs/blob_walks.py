@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from git_theta.vcs.blobs import Blob
@@ -23,6 +23,44 @@ def reachable_blobs() -> Iterator[Blob]:
 def indexed_blobs() -> Iterator[Blob]:
     """Every blob of the index, conflict stages included; other worktrees' come along."""
     return _walk_blobs(["--indexed-objects"], [])
+
+
+def tree_blobs(tips: Iterable[str]) -> Iterator[Blob]:
+    """Every blob of these commits (or tags, trees, blobs) themselves, nothing of their history."""
+    return _walk_blobs(["--no-walk", "--ignore-missing", "--stdin"], tips)
+
+
+def range_blobs(names: Iterable[str]) -> Iterator[Blob]:
+    """The blobs that these ids reach, without those that ids behind ``^`` reach."""
+    return _walk_blobs(["--stdin"], names)
+
+
+def pushed_blobs(there: Iterable[str], tips: Sequence[str], *, tracking: str = "") -> Iterator[Blob]:
+    """The blobs of what is pushed itself, whatever the remote has, then those of its history that the remote has not.
+
+    Arguments as of ``unpushed_blobs``.
+    """
+    seen = set()
+    for blob in tree_blobs(tips):
+        seen.add(blob.oid)
+        yield blob
+    yield from (blob for blob in unpushed_blobs(there, tips, tracking=tracking) if blob.oid not in seen)
+
+
+def tracking_bounds(there: Iterable[str], tips: Iterable[str], tracking: str) -> list[str]:
+    """The commits at which a walk of ``unpushed_blobs`` ends, since the remote's tracking branches reach them."""
+    names = "".join(f"{name}\n" for name in [*tips, *(f"^{oid}" for oid in there)])
+    arguments = ("--boundary", "--ignore-missing", "--stdin", "--not", f"--remotes={tracking}")
+    lines = git("rev-list", *arguments, stdin=names.encode()).decode().split()
+    return [line.removeprefix("-") for line in lines if line.startswith("-")]
+
+
+def absent_ids(there: Iterable[str], tips: Iterable[str]) -> list[str]:
+    """What a partial clone has left out of what ``tips`` reach and ``there`` does not: ids of blobs and trees."""
+    names = "".join(f"{name}\n" for name in [*tips, *(f"^{oid}" for oid in there)])
+    arguments = ("--objects", "--missing=print", "--ignore-missing", "--stdin")
+    lines = git("rev-list", *arguments, stdin=names.encode()).decode(errors="replace").splitlines()
+    return [line.removeprefix("?") for line in lines if line.startswith("?")]
 
 
 def unpushed_blobs(there: Iterable[str], tips: Iterable[str], *, tracking: str = "") -> Iterator[Blob]:
@@ -40,15 +78,16 @@ def unpushed_blobs(there: Iterable[str], tips: Iterable[str], *, tracking: str =
 
 def tip_blobs(tips: Iterable[str], env: Mapping[str, str]) -> Iterator[Blob]:
     """The blobs that ids of another repository reach, of which ``env`` says where it is."""
-    return _walk_blobs(["--stdin"], list(tips), env)
+    return _walk_blobs(["--stdin"], tips, env)
 
 
-def ref_tips(repository: Path) -> list[str]:
-    """The ids that the refs of another repository on this machine point at."""
-    return git("for-each-ref", "--format=%(objectname)", cwd=repository, env=scrubbed_environment()).decode().split()
+def ref_tips(repository: Path, *patterns: str) -> list[str]:
+    """The ids that the refs of a repository on this machine point at: all of them, or those below ``patterns``."""
+    form = "--format=%(objectname)"
+    return git("for-each-ref", form, *patterns, cwd=repository, env=scrubbed_environment()).decode().split()
 
 
-def _walk_blobs(arguments: list[str], names: list[str], env: Mapping[str, str] | None = None) -> Iterator[Blob]:
+def _walk_blobs(arguments: list[str], names: Iterable[str], env: Mapping[str, str] | None = None) -> Iterator[Blob]:
     with tempfile.TemporaryFile() as listing:
         listing.write(b"".join(name.encode() + b"\n" for name in names))
         listing.seek(0)

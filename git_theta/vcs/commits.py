@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from itertools import islice
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 from git_theta.errors import GitError
-from git_theta.vcs.git import end_git, git, run_git, start_git
+from git_theta.vcs.git import end_git, git, read_fields, run_git, start_git
 from git_theta.vcs.partial_clone import fetch_missing_blobs, find_promisor
 
 _FORMAT = "%H%x00%P%x00%aN%x00%aE%x00%aI%x00%ad%x00%s%x00%D"
@@ -79,7 +79,7 @@ def walk_commits(
         "--encoding=UTF-8", "--no-show-signature", "--no-color", *options, *revisions, "--", *pathspecs,
     ]  # fmt: skip
     with run_git(*command) as output:
-        fields = _read_fields(output)
+        fields = read_fields(output)
         for oid in fields:
             parents, author, email, time, date, subject, refs = (next(fields) for _ in range(_FIELDS - 1))
             yield Commit(oid, tuple(parents.split()), author, email, time, date, subject, refs, oid in boundary)
@@ -146,14 +146,6 @@ def fetch_ahead(commits: Iterable[Commit], pathspecs: Sequence[str] = ()) -> Ite
             fetch_missing_blobs(side.oid for edit in edits for side in (edit.before, edit.after) if side)
             yield from batch
             size *= 4
-
-
-def _read_fields(output: IO[bytes]) -> Iterator[str]:
-    """The NUL-terminated texts of a stream, as they come."""
-    left = b""
-    while piece := os.read(output.fileno(), _READ_SIZE):
-        *whole, left = (left + piece).split(b"\0")
-        yield from (text.decode(errors="surrogateescape") for text in whole)
 
 
 def _parse_edits(answer: bytes) -> Iterator[Edit]:

@@ -13,8 +13,9 @@ from git_theta.errors import GitError, ThetaError
 from git_theta.vcs.pktline import Buffer, PacketReader, PacketWriter
 
 ReadInto = Callable[[memoryview], int]
-Handler = Callable[[ReadInto, str], Iterator[Buffer]]
-"""(content, path) -> the answer's pieces; the path is "" where the client does not say it.
+Handler = Callable[[ReadInto, str, str], Iterator[Buffer]]
+"""(content, path, tree) -> the answer's pieces; the path is "" where the client does not say it, and so is the commit
+or tree that is being checked out, which Git tells since 2.27 where it has one.
 
 A ThetaError, at any piece, fails this file and no other."""
 
@@ -40,7 +41,7 @@ def serve_filter(
             raise GitError(f"git asked for {command!r}, which was not offered")
         if "\0" in path:  # dulwich has files cleaned without saying which they are: an empty name is one
             raise GitError(f"git asked to {command} a file without a proper name: {path!r}")
-        _answer_request(reader, writer, handlers[command], path, report)
+        _answer_request(reader, writer, handlers[command], path, words.get("treeish", ""), report)
 
 
 def _shake_hands(reader: PacketReader, writer: PacketWriter, handlers: dict[str, Handler]) -> None:
@@ -55,12 +56,17 @@ def _shake_hands(reader: PacketReader, writer: PacketWriter, handlers: dict[str,
 
 
 def _answer_request(
-    reader: PacketReader, writer: PacketWriter, handler: Handler, path: str, report: Callable[[ThetaError], object]
+    reader: PacketReader,
+    writer: PacketWriter,
+    handler: Handler,
+    path: str,
+    tree: str,
+    report: Callable[[ThetaError], object],
 ) -> None:
     content = _FileContent(reader)
     answering = False
     try:
-        pieces = _wrap_os_errors(handler(content.readinto, path))
+        pieces = _wrap_os_errors(handler(content.readinto, path, tree))
         first = next(pieces, b"")
         content.drain()
         writer.write_lines("status=success")

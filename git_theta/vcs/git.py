@@ -21,6 +21,9 @@ _REPOSITORY_VARIABLES = (
 )  # fmt: skip
 
 
+_READ_SIZE = 1 << 16
+
+
 def scrubbed_environment() -> dict[str, str]:
     """The environment for git calls about another repository than the one we were started for."""
     return {key: value for key, value in os.environ.items() if key not in _REPOSITORY_VARIABLES}
@@ -68,6 +71,14 @@ def literal_pathspec(path: str) -> str:
 def split_nul(output: bytes) -> list[str]:
     """The items of a ``-z`` listing; undecodable bytes survive as surrogates, as in ``os.fsdecode``."""
     return [os.fsdecode(item) for item in output.split(b"\0")[:-1]]
+
+
+def read_fields(output: IO[bytes]) -> Iterator[str]:
+    """The NUL-terminated texts of a stream, as they come; undecodable bytes survive as in ``split_nul``."""
+    left = b""
+    while piece := os.read(output.fileno(), _READ_SIZE):
+        *whole, left = (left + piece).split(b"\0")
+        yield from map(os.fsdecode, whole)
 
 
 def open_scratch(*, in_memory: bool) -> IO[bytes]:

@@ -1,4 +1,6 @@
-"""Our lines in the pre-push hook: put them into whatever is there, know them again, take them out.
+"""Our lines in Git's hooks: put them into whatever is there, know them again, take them out.
+
+The hook of clones is pre-push, which uploads; that of repositories that are pushed to, pre-receive, which refuses.
 
 Since Git has one hook of a name and other tools want it too (git-lfs, husky, pre-commit), ours is a marked block that
 goes right behind the first line of a shell script. The hook's standard input, the list of refs, is kept in a file and
@@ -17,12 +19,13 @@ from git_theta.vcs import atomic
 from git_theta.vcs.config import module_command
 
 HOOK_NAME = "pre-push"
+SERVER_HOOK_NAME = "pre-receive"
 
 _BEGIN = b"# >>> git-theta >>>"
 _END = b"# <<< git-theta <<<"
 _BLOCK = re.compile(rb"^" + _BEGIN + rb"\n.*?^" + _END + rb"\n", re.MULTILINE | re.DOTALL)
 # Lines that somebody wrote where we could not, in whatever language; comments are none.
-_FOREIGN_CALL = re.compile(rb"^[^#\n]*\bgit[-_ ]theta[\"', ]+pre-push\b", re.MULTILINE)
+_FOREIGN_CALL = re.compile(rb"^[^#\n]*\bgit[-_ ]theta[\"', ]+(?:pre-push|pre-receive)\b", re.MULTILINE)
 _SHEBANG = b"#!/bin/sh\n"
 _SHELL = re.compile(
     rb"#![ \t]*(?:/\S*/)?(?:env[ \t]+(?:-S[ \t]*)?(?:/\S*/)?)?(?:sh|bash|dash|zsh|ksh)(?:[ \t][^\r\n]*)?\n"
@@ -32,7 +35,7 @@ _SHELL = re.compile(
 # Without the check, the shell's own "not found" would not say what to do.
 _TEMPLATE = """\
 {begin}
-# Uploads what the pushed commits need. The list of refs on standard input is given back to the rest of this hook.
+# {purpose} The list of refs on standard input is given back to the rest of this hook.
 # `git theta install` rewrites, and `git theta uninstall` removes, the lines between these marks.
 [ -x {python} ] || {{
   printf 'theta: error: git-theta is not installed any more at %s\\n' {python} >&2
@@ -51,6 +54,12 @@ rm -f "$theta_refs"
 unset theta_refs
 {end}
 """
+
+
+_PURPOSES = {
+    HOOK_NAME: "Uploads what the pushed commits need.",
+    SERVER_HOOK_NAME: "Refuses commits whose objects are not here.",
+}
 
 
 class HookState(Enum):
@@ -76,15 +85,17 @@ def hook_command(python: str) -> str:
     return module_command(python, "git_theta")
 
 
-def hook_block(command: str) -> str:
+def hook_block(command: str, name: str = HOOK_NAME) -> str:
     """The lines that a hook needs, marks included; also what a person adds by hand where we cannot."""
     python = shlex.quote(shlex.split(command)[0])
-    return _TEMPLATE.format(begin=_BEGIN.decode(), end=_END.decode(), command=command, name=HOOK_NAME, python=python)
+    return _TEMPLATE.format(
+        begin=_BEGIN.decode(), end=_END.decode(), command=command, name=name, purpose=_PURPOSES[name], python=python
+    )
 
 
-def hook_state(hooks_dir: Path, command: str) -> HookState:
+def hook_state(hooks_dir: Path, command: str, name: str = HOOK_NAME) -> HookState:
     """What stands in the hook's place, for the git-theta that runs as ``command``."""
-    file = hooks_dir / HOOK_NAME
+    file = hooks_dir / name
     if hooks_dir.exists() and not hooks_dir.is_dir():
         return HookState.DISABLED
     if file.is_symlink():
@@ -94,16 +105,16 @@ def hook_state(hooks_dir: Path, command: str) -> HookState:
         return HookState.ABSENT
     if not file.is_file():
         return HookState.OTHER
-    return _script_state(file.read_bytes(), command, executable=os.access(file, os.X_OK))
+    return _script_state(file.read_bytes(), hook_block(command, name), executable=os.access(file, os.X_OK))
 
 
-def _script_state(content: bytes, command: str, *, executable: bool) -> HookState:
+def _script_state(content: bytes, block: str, *, executable: bool) -> HookState:
     ours = _BLOCK.search(content)
     if not executable:
         # Making it executable would start a script that somebody switched off; unless all of it is ours.
         return HookState.OUTDATED if _BLOCK.sub(b"", content) == _SHEBANG else HookState.DISABLED
     if ours:
-        return HookState.OURS if ours[0] == os.fsencode(hook_block(command)) else HookState.OUTDATED
+        return HookState.OURS if ours[0] == os.fsencode(block) else HookState.OUTDATED
     if _FOREIGN_CALL.search(content) and _BEGIN not in content:
         return HookState.THEIRS
     # One mark without the other: somebody edited our lines, and where they end is anybody's guess.
@@ -115,7 +126,7 @@ def calls_git_theta(content: bytes) -> bool:
     return _FOREIGN_CALL.search(content) is not None
 
 
-def install_hook(hooks_dir: Path, command: str) -> HookState:
+def install_hook(hooks_dir: Path, command: str, name: str = HOOK_NAME) -> HookState:
     """Put our block into the hook, or write one; returns the state it found.
 
     Where that is not ``editable`` nothing was touched: show the person :func:`block`. Everything else in the hook, and
@@ -124,10 +135,11 @@ def install_hook(hooks_dir: Path, command: str) -> HookState:
     Args:
         hooks_dir: where Git looks for hooks.
         command: see :func:`command`.
+        name: which hook.
     """
-    found = hook_state(hooks_dir, command)
-    file = hooks_dir / HOOK_NAME
-    lines = os.fsencode(hook_block(command))
+    found = hook_state(hooks_dir, command, name)
+    file = hooks_dir / name
+    lines = os.fsencode(hook_block(command, name))
     if found is HookState.ABSENT:
         atomic.replace_file(file, _SHEBANG + lines, mode=0o777)
     elif found is HookState.SHELL:
@@ -140,9 +152,9 @@ def install_hook(hooks_dir: Path, command: str) -> HookState:
     return found
 
 
-def uninstall_hook(hooks_dir: Path) -> bool:
+def uninstall_hook(hooks_dir: Path, name: str = HOOK_NAME) -> bool:
     """Take our block out of the hook, and the hook away if nothing else is in it; returns whether it was there."""
-    file = hooks_dir / HOOK_NAME
+    file = hooks_dir / name
     if file.is_symlink() or not file.is_file():
         return False
     content = file.read_bytes()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from collections.abc import Sequence
 from functools import cache
 from itertools import takewhile
 from pathlib import Path
@@ -14,6 +15,7 @@ _CHECKOUT_COMMANDS = frozenset(
     ("bisect", "checkout", "cherry-pick", "clone", "merge", "pull", "read-tree", "rebase", "reset", "restore", "revert",
      "sparse-checkout", "stash", "submodule", "switch", "worktree")
 )  # fmt: skip
+_TREE_COMMANDS = frozenset(("clone", "merge", "pull", "rebase", "reset", "switch"))
 _COMPARING_COMMANDS = frozenset(
     ("am", "apply", "blame", "describe", "diff", "diff-files", "diff-index", "difftool", "ls-files", "mv", "rm",
      "status")
@@ -25,6 +27,10 @@ _DIFF_COMMANDS = (["diff"], ["format-patch"], ["log"], ["reflog"], ["show"], ["s
 _OPTIONS_WITH_VALUE = frozenset(
     ("-C", "-c", "--git-dir", "--work-tree", "--namespace", "--super-prefix", "--config-env")
 )
+_PUSH_VALUES = ("--exec", "--push-option", "--receive-pack", "--recurse-submodules", "--repo")
+"""Options of `git push` whose value may be the next word, beside ``-o``."""
+_FARTHEST_PUSH = 10
+"""Processes between a hook of ours and its `git push`, at most: shells, and managers of hooks."""
 _SHELLS = frozenset(("sh", "bash", "dash", "zsh", "ksh", "ash"))
 # `git rebase` may run commands between its steps, by options that can be abbreviated and bundled. These do not.
 _SAFE_REBASE_OPTIONS = frozenset(
@@ -65,6 +71,24 @@ def only_compares() -> bool:
 def takes_file_away() -> bool:
     """Whether our parent has removed a file when it asks for what shall take its place, and gives up if we do."""
     return _parent_command()[:1] in (["apply"], ["am"])
+
+
+def checks_out_tree() -> bool:
+    """Whether our parent checks out all files of a commit, not some that it was told. Where it is not known it is no.
+
+    ``git checkout COMMIT FILE`` may come without ``--``.
+    """
+    command, *words = _parent_command() or [""]
+    if command != "checkout":
+        return command in _TREE_COMMANDS
+    values = {at + 1 for at, word in enumerate(words) if word in ("-b", "-B", "--orphan", "--conflict")}
+    plain = [word for at, word in enumerate(words) if at not in values and (word == "--" or not word.startswith("-"))]
+    return len(plain) < 2 or plain[1:] == ["--"]
+
+
+def fills_clone() -> bool:
+    """Whether our parent is a `git clone`, which without its first checkout has no index, and is of little use."""
+    return _parent_command()[:1] == ["clone"]
 
 
 def is_renormalizing(*, just_smudged: bool) -> bool:
@@ -131,12 +155,60 @@ def compared_words() -> list[str]:
     return [*takewhile(lambda word: word != "--", words)] if command == ["diff"] else []
 
 
+def is_dry_push() -> bool:
+    """Whether the `git push` whose hook we are, or are started by, was told to push nothing: ``--dry-run``, ``-n``.
+
+    Git runs the hook all the same, and tells it nothing. Where the answer is not known it is no: to upload what is
+    never pushed does no harm.
+    """
+    return asks_dry_run(_push_options())
+
+
+def asks_dry_run(options: Sequence[str]) -> bool:
+    """Whether these arguments of `git push` have it push nothing."""
+    dry = False
+    words = iter(options)
+    for word in words:
+        if word == "--":
+            break
+        option, separator, _ = word.partition("=")
+        if re.fullmatch("-[a-zA-Z0-9]+", word):
+            flags, takes_value, value = word[1:].partition("o")
+            dry |= "n" in flags
+            if takes_value and not value:
+                next(words, None)
+        elif option.startswith("--") and not separator and any(one.startswith(option) for one in _PUSH_VALUES):
+            next(words, None)
+        elif len(option) > len("--d") and "--dry-run".startswith(option):
+            dry = True
+        elif len(option) > len("--no-d") and "--no-dry-run".startswith(option):
+            dry = False
+    return dry
+
+
+def _push_options() -> list[str]:
+    """What the nearest ancestor that is a `git push` was told; whatever manages hooks may stand between."""
+    process = os.getppid()
+    for _ in range(_FARTHEST_PUSH):
+        words = _skip_global_options(_own_git_arguments(_decode_rules(process)))
+        if words[:1] == ["push"]:
+            return words[1:]
+        process = _parent_of(process)
+        if process <= 1:
+            break
+    return []
+
+
 @cache
 def _parent_command() -> list[str]:
     """Our parent's Git command and its arguments; nothing where that is no git."""
-    arguments = _git_arguments(os.getppid())
+    return _skip_global_options(_git_arguments(os.getppid()))
+
+
+def _skip_global_options(arguments: list[str]) -> list[str]:
+    """A Git command and its arguments, without what stands before the command."""
     while arguments and arguments[0].startswith("-"):
-        del arguments[: 2 if arguments[0] in _OPTIONS_WITH_VALUE else 1]
+        arguments = arguments[2 if arguments[0] in _OPTIONS_WITH_VALUE else 1 :]
     return arguments
 
 
@@ -164,15 +236,20 @@ def _git_arguments(process: int) -> list[str]:
         words = _decode_rules(process)
         if not words:
             return []
-        program = Path(words[0]).name
-        if program == "git":
-            return words[1:]
-        if program.startswith("git-"):
-            return [program.removeprefix("git-"), *words[1:]]
-        if program.lstrip("-") not in _SHELLS:
+        if arguments := _own_git_arguments(words):
+            return arguments
+        if Path(words[0]).name.lstrip("-") not in _SHELLS:
             return []
         process = _parent_of(process)
     return []
+
+
+def _own_git_arguments(words: list[str]) -> list[str]:
+    """The command and its arguments where a command line is that of ``git``; else nothing."""
+    program = Path(words[0]).name if words else ""
+    if program == "git":
+        return words[1:]
+    return [program.removeprefix("git-"), *words[1:]] if program.startswith("git-") else []
 
 
 def _decode_rules(process: int) -> list[str]:

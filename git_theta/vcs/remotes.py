@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from git_theta.errors import GitError, UsageError
 from git_theta.vcs.discovery import Repository
@@ -12,8 +14,7 @@ from git_theta.vcs.git import git, scrubbed_environment, split_nul
 
 _SUFFIXES = ("/.git", "", ".git/.git", ".git")
 """What may be left out of a path to a repository, in the order in which Git tries them (enter_repo)."""
-
-
+_ORIGIN = "origin"
 _TRANSPORT_KEYS = r"^(lfs\.(push)?url|remote\..*\.lfs(push)?url|theta\.remote\..*\.(url|transport|endpoint|region))$"
 
 
@@ -27,27 +28,51 @@ def remote_urls() -> dict[str, str]:
     return {name: os.fsdecode(git("remote", "get-url", name)).rstrip("\n") for name in names}
 
 
-def fetch_sources() -> dict[str, str]:
+class FetchSource(NamedTuple):
+    """A remote that objects may come from.
+
+    Attributes:
+        name: as Git's configuration calls it; its URL where it has none.
+        url: where Git fetches from it.
+        is_own: whether it is the one that the branch belongs to, or that a person named. Others, which are asked when
+            that does not help, are strangers: nobody is asked for a password of theirs.
+    """
+
+    name: str
+    url: str
+    is_own: bool
+
+
+def fetch_sources(named: str = "") -> list[FetchSource]:
     """The remotes in the order in which they are asked: that of the branch we are on, then the others.
 
-    A branch may be told to pull from a URL that has no name; it is its own name then.
+    A branch may be told to pull from a URL that has no name; it is its own name then. ``named``: the remote, or URL,
+    that a person named, which alone is asked then.
     """
     urls = remote_urls()
-    own = _branch_remote()
+    if named:
+        return [FetchSource(named, urls.get(named) or _rewrite_url(named), is_own=True)]
+    own = _branch_config("remote") or _usual_remote(urls)
     if own in ("", "."):  # none, or another branch of this repository
-        return urls
-    return {own: urls.get(own, own)} | urls
+        return [FetchSource(name, url, is_own=False) for name, url in urls.items()]
+    return [
+        FetchSource(name, url, is_own=name == own)
+        for name, url in ({own: urls.get(own) or _rewrite_url(own)} | urls).items()
+    ]
 
 
-def own_remote() -> str:
-    """The remote that Git pulls from when none is named: the branch's, or the only one, or ``origin``."""
-    named = _branch_remote()
-    names = list(remote_urls())
-    return named or (names[0] if len(names) == 1 else "origin")
+def find_push_remote() -> str:
+    """The remote, or URL, that `git push` pushes to where it is not told: by Git's rules (remote.c)."""
+    return _branch_config("pushRemote") or _config_value("remote.pushDefault") or _branch_config("remote") or _ORIGIN
 
 
 def push_urls(name: str) -> list[str]:
-    """The URLs to which `git push` pushes for a remote; url.*.pushInsteadOf is applied. Raises GitError."""
+    """The URLs to which `git push` pushes for a remote, or for a URL itself; url.*.pushInsteadOf is applied.
+
+    Raises GitError.
+    """
+    if name not in remote_urls():
+        return [_rewrite_push_url(name)]
     return os.fsdecode(git("remote", "get-url", "--push", "--all", name)).splitlines()
 
 
@@ -91,6 +116,22 @@ def read_lfsconfig(repository: Repository) -> dict[str, str]:
     return {}
 
 
+def _rewrite_push_url(url: str) -> str:
+    """A URL without a name, after url.*.pushInsteadOf, of which the longest that fits counts, or url.*.insteadOf."""
+    try:
+        found = split_nul(git("config", "-z", "--get-regexp", r"^url\..*\.pushinsteadof$"))
+    except GitError:  # none at all
+        found = []
+    pairs = [
+        (value, key[len("url.") : -len(".pushinsteadof")]) for key, _, value in (one.partition("\n") for one in found)
+    ]
+    fitting = [pair for pair in pairs if url.startswith(pair[0])]
+    if not fitting:
+        return _rewrite_url(url)
+    prefix, base = max(fitting, key=lambda pair: len(pair[0]))
+    return base + url.removeprefix(prefix)
+
+
 def find_directory_repository(path: str, top: Path) -> Repository | None:
     """The repository that Git finds at a path, or None.
 
@@ -107,12 +148,33 @@ def find_directory_repository(path: str, top: Path) -> Repository | None:
     return None
 
 
-def _branch_remote() -> str:
+def _branch_config(key: str) -> str:
+    """What is configured for the branch that we are on, or ""."""
     try:
         branch = os.fsdecode(git("symbolic-ref", "--quiet", "--short", "HEAD")).rstrip("\n")
-        return os.fsdecode(git("config", "--get", f"branch.{branch}.remote")).rstrip("\n")
-    except GitError:  # detached, or without a remote
+    except GitError:  # detached
         return ""
+    return _config_value(f"branch.{branch}.{key}")
+
+
+def _config_value(key: str) -> str:
+    try:
+        return os.fsdecode(git("config", "--get", key)).rstrip("\n")
+    except GitError:  # not set
+        return ""
+
+
+def _usual_remote(urls: Mapping[str, str]) -> str:
+    """The remote of a branch that has none of its own: Git's ``origin``, or the only one that there is."""
+    return _ORIGIN if _ORIGIN in urls else next(iter(urls)) if len(urls) == 1 else ""
+
+
+def _rewrite_url(url: str) -> str:
+    """A URL without a name, after url.*.insteadOf."""
+    try:
+        return os.fsdecode(git("ls-remote", "--get-url", "--", url)).rstrip("\n")
+    except GitError:  # no URL that Git can read: whoever opens it says so
+        return url
 
 
 def _repository_of(git_dir: Path) -> Repository:

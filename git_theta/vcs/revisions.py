@@ -25,6 +25,14 @@ def commit_ids(revisions: Sequence[str]) -> list[str]:
     return [oid for oid in found if oid != "--"]
 
 
+def recent_tips(since: float) -> list[str]:
+    """The ids of branches, remote-tracking branches and tags whose commit is not older than ``since``, in seconds."""
+    form = "--format=%(objectname) %(committerdate:unix)%(*committerdate:unix)"
+    lines = git("for-each-ref", form, "refs/heads", "refs/remotes", "refs/tags").decode().splitlines()
+    found = (line.split() for line in lines)  # a tag of no commit has no date
+    return [words[0] for words in found if len(words) == 2 and int(words[1]) >= since]
+
+
 def split_revisions(words: Sequence[str], cwd: Path) -> tuple[list[str], list[str]]:
     """Words that no ``--`` tells apart, as Git does: revisions, then paths that are there.
 

@@ -41,6 +41,13 @@ def files_of(commit: str, cwd: Path | None = None) -> dict[str, TreeFile]:
     return found
 
 
+def changed_blobs(tree: str) -> list[str]:
+    """The ids of the regular files of a commit or tree that are not what the index has: what a checkout writes."""
+    options = ("--cached", "--raw", "-z", "--no-renames", "--no-abbrev")
+    facts = [item.split() for item in split_nul(git("diff-index", *options, tree))[::2]]
+    return [words[2] for words in facts if words[0].startswith(":100")]
+
+
 def differing_files(trees: Sequence[Mapping[str, TreeFile]]) -> dict[str, tuple[TreeFile | None, ...]]:
     """The paths that are not the same in all commits (the files of each), sorted: what each has there."""
     versions = {

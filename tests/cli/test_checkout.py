@@ -88,7 +88,7 @@ def test_who_was_asked_in_vain_is_told(manifests: Sandbox, tmp_path: Path) -> No
     assert "hint:   bad (../damaged): the copy on bad is damaged: " in done.stderr
     assert f"hint:   none ({empty.root}): has no such objects\n" in done.stderr
     assert "hint:   gone (/gone): no repository is there\n" in done.stderr
-    assert "hint:   host (ssh://host/path): this release shares objects with directories only\n" in done.stderr
+    assert "hint:   host (ssh://host/path): " in done.stderr
 
 
 @pytest.mark.parametrize("yes", ["1", "true", "YES", "on"])

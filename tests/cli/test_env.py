@@ -70,6 +70,22 @@ def test_a_password_that_insteadof_puts_into_a_url_is_taken_out(sandbox: Sandbox
     assert "s3cret" not in sandbox.theta("env").stdout
 
 
+def test_which_transport_each_remote_gets_and_why(sandbox: Sandbox) -> None:
+    for name, url in (("a", "/srv/a.git"), ("b", "https://me:s3cret@host/b.git"), ("c", "host:c"), ("d", "gopher://d")):
+        sandbox.git("remote", "add", name, url)
+    sandbox.git("remote", "set-url", "--push", "a", "git://host/a")
+    sandbox.git("config", "remote.b.lfsurl", "https://me:s3cret@lfs.example/b")
+    sandbox.git("config", "theta.remote.c.transport", "git")
+    found = json.loads(sandbox.theta("env", "--json").stdout)["repository"]["transports"]
+    assert found == {
+        "a": {"fetch": "directory /srv/a.git (its URL)", "push": "git git://host/a (its URL)"},
+        "b": dict.fromkeys(("fetch", "push"), "lfs https://lfs.example/b (remote.b.lfsurl)"),
+        "c": dict.fromkeys(("fetch", "push"), "git host:c (theta.remote.c.transport)"),
+        "d": dict.fromkeys(("fetch", "push"), "none: objects do not go through gopher"),
+    }
+    assert "      fetch: git host:c (theta.remote.c.transport)\n" in sandbox.theta("env").stdout
+
+
 def test_outside_of_a_repository(tmp_path: Path) -> None:
     found = json.loads(Sandbox(tmp_path).theta("env", "--json").stdout)
     assert found["repository"] is None

@@ -60,7 +60,7 @@ def keys(data: Any) -> Iterator[str]:
 _REMOTE_JSON = ("fsck --remote", "prune --remote --dry-run")
 _JSON = [
     *_REMOTE_JSON, "track", "ls-files --parameters", "status", "show HEAD:tied.pt", "log", "blame tied.pt", "fsck",
-    "env", "doctor",
+    "env", "doctor", "checkout", "fetch", "pull", "push ./ -n",
 ]  # fmt: skip
 
 
@@ -73,7 +73,7 @@ def test_every_key_of_json_is_described(sandbox: Sandbox, name: str) -> None:
     weight = torch.zeros(2, 3)
     torch.save({"embed": weight, "head": weight.T}, sandbox.root / "tied.pt")
     sandbox.commit()
-    if name == "fsck":
+    if name in ("fsck", "fetch", "pull"):
         next(path for path in (sandbox.root / ".git/theta/objects").rglob("*") if path.is_file()).unlink()
     if name in _REMOTE_JSON:
         sandbox.git("remote", "add", "origin", Sandbox.create(sandbox.root / "bare", install=False, bare=True).root)

@@ -54,7 +54,7 @@ def filtered(sandbox: Sandbox, sent: bytes) -> subprocess.CompletedProcess[bytes
 def served(pieces: list[bytes]) -> bytes:
     """What our side answers to these writes, each seen before the next; raises what ``serve`` does."""
 
-    def echo(readinto: ReadInto, path: str) -> Iterator[Buffer]:
+    def echo(readinto: ReadInto, path: str, tree: str) -> Iterator[Buffer]:
         view = memoryview(bytearray(100))
         yield view[: readinto(view)]
 

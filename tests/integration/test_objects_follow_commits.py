@@ -69,10 +69,11 @@ def test_theta_fetch_makes_a_clone_complete(author: Sandbox, tmp_path: Path) -> 
     author.git("push", "origin", "HEAD")
     author.git("clone", "--quiet", str(tmp_path / "remote.git"), str(tmp_path / "clone"))
     clone = Sandbox(tmp_path / "clone")
-    assert "1 object fetched" in clone.theta("fetch").stdout
+    assert "0 objects fetched" in clone.theta("fetch").stdout
+    assert "1 object fetched" in clone.theta("fetch", "--all").stdout
     (tmp_path / "remote.git").rename(tmp_path / "gone.git")
     assert clone.theta("fsck").returncode == 0
-    assert "0 objects fetched" in clone.theta("fetch").stdout
+    assert "0 objects fetched" in clone.theta("fetch", "--all").stdout
 
 
 def test_theta_fetch_says_what_cannot_be_had(author: Sandbox, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from git_theta.errors import CorruptObject, ThetaError
@@ -24,14 +24,14 @@ class ManifestBlob:
         """The new parts, each after its update bases, which are lost where they are damaged under the part's name."""
         for part in self.new.parts:
             if part.storage.coding.chain:
-                yield from (base._replace(name=part.name) for base in part.storage.bases())
+                yield from (base._replace(name=part.name, views=part.views) for base in part.storage.bases())
             yield part
 
-    def first_uses(self) -> dict[str, ObjectUse]:
-        """The objects that the new parts need, each with the first of them."""
+    def first_uses(self, wanted: Callable[[Entry], bool] | None = None) -> dict[str, ObjectUse]:
+        """The objects that the new parts need, those that are ``wanted``, each with the first of them."""
         first: dict[str, tuple[Entry, int]] = {}
         for part in self.parts():
-            for oid, size in part.storage.place.objects():
+            for oid, size in part.storage.place.objects() if wanted is None or wanted(part) else ():
                 first.setdefault(oid, (part, size))
         return {oid: ObjectUse(part, self.path, self.blob, size) for oid, (part, size) in first.items()}
 
@@ -115,11 +115,13 @@ def take_inventory(manifests: Iterable[ManifestBlob]) -> Inventory:
     return found
 
 
-def needed_objects(manifests: Iterable[ManifestBlob]) -> dict[str, ObjectUse]:
-    """The objects of the manifests, each with a part that needs it."""
+def needed_objects(
+    manifests: Iterable[ManifestBlob], wanted: Callable[[Entry], bool] | None = None
+) -> dict[str, ObjectUse]:
+    """The objects of the manifests, each with a part that needs it. ``wanted``: of these parts alone."""
     needed: dict[str, ObjectUse] = {}
     for manifest in manifests:
-        for oid, use in manifest.first_uses().items():
+        for oid, use in manifest.first_uses(wanted).items():
             needed.setdefault(oid, use)
         del manifest  # and its parts, before the next one is read
     return needed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +14,7 @@ from git_theta.manifest.model import Manifest
 from git_theta.operations.context import Context
 from git_theta.operations.restoring.restore import restore_pieces
 from git_theta.store.leftovers import HIDDEN_PREFIX, sweep_temporaries
+from git_theta.tensors.arrays import Buffer
 
 
 class WrittenFile(NamedTuple):
@@ -43,18 +44,24 @@ def require_room(size: int, folder: Path) -> None:
 
 
 def materialise_file(
-    manifest: Manifest, text: bytes, target: Path, context: Context, *, modified_ns: int | None = None
+    manifest: Manifest,
+    text: bytes,
+    target: Path,
+    context: Context,
+    *,
+    modified_ns: int | None = None,
+    pieces: Iterable[Buffer] | None = None,
 ) -> os.stat_result | None:
     """Put the file in the place of ``text``, its manifest; its new description, or None when that is not there.
 
     A reader sees the manifest or the whole file, nothing between. Permissions stay. Raises MissingObject,
     CorruptObject, StoreError; the manifest is left in place then. ``modified_ns`` is the file's time, where it is not
-    to be that of its writing.
+    to be that of its writing; ``pieces`` its bytes, where they are not to be all of what the manifest stands for.
     """
     if not holds_text(target, text):
         return None
     with _temporary_file(target, context.scratch) as (temporary, descriptor):
-        for piece in restore_pieces(manifest, context):
+        for piece in restore_pieces(manifest, context) if pieces is None else pieces:
             _write_all(descriptor, memoryview(piece).cast("B"))
         os.fchmod(descriptor, stat.S_IMODE(target.lstat().st_mode))
         if modified_ns is not None:

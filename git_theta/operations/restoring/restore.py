@@ -18,7 +18,7 @@ from git_theta.operations.restoring.open_object import OpenObject
 from git_theta.operations.workers import WHOLE_LIMIT
 from git_theta.store.base import Store
 from git_theta.tensors.arrays import Buffer
-from git_theta.words import humanize_size
+from git_theta.words import humanize_size, join_some, pluralize
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -51,10 +51,12 @@ def require_objects(manifest: Manifest, context: Context) -> None:
         reasons = context.fetch({oid: sizes[oid] for oid in missing})
         missing = missing_objects(manifest, context)
     if missing:
-        lost = next(part for part in manifest.parts() if missing[0] in part.storage.objects())
+        lacking = set(missing)
+        names = [part.name for part in manifest.parts() if part.name and lacking & part.storage.objects().keys()]
+        needed = f"; {pluralize(len(names), 'parameter')} need them: {join_some(names, 5)}" if len(names) > 1 else ""
         raise MissingObject(
-            f"{len(missing)} of its objects are missing here, {missing[0]} first",
-            parameter=lost.name or "",
+            f"{len(missing)} of its objects are missing here, {missing[0]} first{needed}",
+            parameter=names[0] if len(names) == 1 else "",
             hint=f"{fetch_hint(reasons)}\n{_SKIP_SMUDGE_HINT}",
         )
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from git_theta.errors import ManifestError, ThetaError
+from git_theta.errors import ManifestError, MissingObject, ThetaError
 from git_theta.manifest.model import Manifest
 from git_theta.manifest.near_manifest import read_near_manifest, resembles_manifest
 from git_theta.operations import foreign
@@ -28,13 +28,22 @@ class SmudgeResult(NamedTuple):
     text: bytes = b""
 
 
-def smudge_stream(stream: Stream, path: str, context: Context, *, must_answer: bool = False) -> SmudgeResult:
+def smudge_stream(
+    stream: Stream,
+    path: str,
+    context: Context,
+    *,
+    must_answer: bool = False,
+    report_missing: Callable[[MissingObject], None] | None = None,
+) -> SmudgeResult:
     """What to check out for the blob that ``stream`` holds. The stream is read to its end before this returns.
 
     ``must_answer``: whoever asks has taken the old file away already, and what could not be had would leave none: then
     the manifest is answered, and the person told.
 
-    Raises MissingObject when a manifest's objects are not here and cannot be fetched.
+    ``report_missing``: told of objects that are not here and cannot be fetched; the manifest is answered then.
+
+    Raises MissingObject, where nobody is told, when a manifest's objects are not here and cannot be fetched.
     """
     if not resembles_manifest(stream.head):
         return _pass_through(stream, path, context)
@@ -50,7 +59,13 @@ def smudge_stream(stream: Stream, path: str, context: Context, *, must_answer: b
         context.warn(f"{path}: Git has converted its manifest, which was put right. See: git theta doctor")
     if must_answer:
         return SmudgeResult(_restore_or_keep(manifest, text, path, context), manifest, text)
-    require_objects(manifest, context)
+    try:
+        require_objects(manifest, context)
+    except MissingObject as error:
+        if report_missing is None:
+            raise
+        report_missing(error)
+        return SmudgeResult(iter([text]))
     return SmudgeResult(restore_pieces(manifest, context), manifest, text)
 
 
