@@ -8,6 +8,7 @@ starts everything else of ours (filters, drivers, hooks) as it does for anybody.
 from __future__ import annotations
 
 import atexit
+import gc
 import importlib
 import json
 import os
@@ -16,11 +17,12 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import IO
+from typing import IO, NoReturn
 
 PROGRAM = Path(sys.executable).with_name("git-theta")
 _FIXED_AT_START = ("LC_ALL", "LANG", "LC_CTYPE")
@@ -115,26 +117,37 @@ def _receive(connection: socket.socket, size: int) -> bytes:
     return received
 
 
-def _serve(connection: socket.socket) -> int:
-    """Fork for each request; in a fork, the exit code of its command."""
+def _serve(connection: socket.socket) -> None:
+    """Fork for each request, until nobody is there to ask."""
     from git_theta.cli.main import COMMANDS, main
 
     for command in COMMANDS.values():
         importlib.import_module(command.target.partition(":")[0])
+    gc.collect()
+    gc.freeze()  # what is never looked through again is not copied either
     while True:
         header, files, _, _ = socket.recv_fds(connection, 8, 3)
         if not header:
-            return 0
+            return
         request = json.loads(_receive(connection, int.from_bytes(header, "little")))
         child = os.fork()
         if not child:
             connection.close()
             _become(request, files)
-            return main()
+            _end(main())
         for file in files:
             os.close(file)
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         connection.sendall(code.to_bytes(8, "little", signed=True))
+
+
+def _end(code: int) -> NoReturn:
+    """End as Python does, but for taking apart all that was imported: half of the time of a command."""
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _become(request: Mapping[str, object], files: Sequence[int]) -> None:
@@ -150,4 +163,4 @@ def _become(request: Mapping[str, object], files: Sequence[int]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(_serve(socket.socket(fileno=int(sys.argv[1]))))
+    _serve(socket.socket(fileno=int(sys.argv[1])))
