@@ -44,11 +44,21 @@ def new_homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     return (tmp_path_factory.getbasetemp() / f"home{number}" for number in itertools.count())
 
 
+@pytest.fixture(scope="session")
+def git_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `git init` and `git clone` start with: Git's own has 13 samples of hooks that every copy would copy."""
+    template = tmp_path_factory.mktemp("template")
+    for folder in ("hooks", "info"):
+        (template / folder).mkdir()
+    return template
+
+
 @pytest.fixture(autouse=True)
-def home(sealed_session: None, monkeypatch: pytest.MonkeyPatch, new_homes: Iterator[Path]) -> Path:
+def home(sealed_session: None, monkeypatch: pytest.MonkeyPatch, new_homes: Iterator[Path], git_template: Path) -> Path:
     """This test's own home, so that one test's ``git config --global`` is unknown to the next."""
     home = next(new_homes)
     _seal(monkeypatch, home)
+    monkeypatch.setenv("GIT_TEMPLATE_DIR", os.fspath(git_template))
     return home
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypedDict, Unpack
 
+from tests import command_server
 from tests.templates import built_once
 
 GLOBAL_CONFIG = """\
@@ -121,8 +122,7 @@ class Sandbox:
             errors="surrogateescape",
         )
         if options.get("check", True):
-            printed = f"{done.stdout}{done.stderr}".encode(errors="backslashreplace").decode()
-            assert done.returncode == 0, f"{' '.join(map(str, command))} exited {done.returncode}:\n{printed}"
+            _require_success(done)
         return done
 
     def git(self, *args: str | Path, **options: Unpack[Options]) -> subprocess.CompletedProcess[str]:
@@ -130,8 +130,24 @@ class Sandbox:
         return self.run("git", *args, **options)
 
     def theta(self, *args: str | Path, **options: Unpack[Options]) -> subprocess.CompletedProcess[str]:
-        """Run ``git theta ARGS``, through git as a person would; see :meth:`run`."""
-        return self.git("theta", *args, **options)
+        """Run ``git theta ARGS``; see :meth:`run`. Python is not started anew for it: see ``command_server``.
+
+        ``git("theta", ...)`` runs it through Git, as a person would.
+        """
+        done = command_server.run_command(
+            [os.fspath(arg) for arg in args],
+            self.root,
+            {**os.environ, **options.get("env", {})},
+            options.get("input", "").encode(errors="surrogateescape"),
+        )
+        printed, said = (
+            output.decode(errors="surrogateescape").replace("\r\n", "\n").replace("\r", "\n")
+            for output in (done.stdout, done.stderr)
+        )
+        decoded = subprocess.CompletedProcess(done.args, done.returncode, printed, said)
+        if options.get("check", True):
+            _require_success(decoded)
+        return decoded
 
     def write(self, path: str | Path, content: bytes) -> Path:
         """Write a file of the worktree, making the folders above it. It looks old, yet newer than all before it."""
@@ -156,6 +172,11 @@ class Sandbox:
         self.git("add", "--all")
         self.git("commit", "--quiet", "-m", message)
         return self.git("rev-parse", "HEAD").stdout.strip()
+
+
+def _require_success(done: subprocess.CompletedProcess[str]) -> None:
+    printed = f"{done.stdout}{done.stderr}".encode(errors="backslashreplace").decode()
+    assert done.returncode == 0, f"{' '.join(map(str, done.args))} exited {done.returncode}:\n{printed}"
 
 
 def track_and_commit(sandbox: Sandbox, files: Mapping[str, bytes], *patterns: str) -> Sandbox:

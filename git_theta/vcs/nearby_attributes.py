@@ -11,12 +11,16 @@ from git_theta.vcs.discovery import Repository
 ENCODING = "working-tree-encoding"
 INFO = "info/attributes"
 
+_LONGEST_PATH = 4096
+"""Bytes of a path that an operating system may open. A longer one has thousands of folders above it: looking into all
+of them took half a minute."""
+
 
 def nearby_files(path: str, repository: Repository) -> Iterator[tuple[str, Path]]:
     """The attributes files of the repository that may match a path: name and place, those that win first."""
     yield INFO, repository.common_dir / INFO
     assert repository.worktree
-    for folder in PurePosixPath(path).parents:
+    for folder in PurePosixPath(path[:_LONGEST_PATH]).parents:
         name = os.fspath(folder / ".gitattributes")
         yield name, repository.worktree / name
 

@@ -16,6 +16,7 @@ from git_theta.cli import boundary, filter_process
 from git_theta.cli.main import COMMANDS, theta
 from git_theta.vcs import attributes, config
 from tests.sandbox import Sandbox, model
+from tests.templates import built_once
 
 REFERENCE = Path(__file__).parents[2] / "docs/reference"
 PARTS = dict(re.findall(r"^## git theta (\S+)\n(.*?)(?=^## |\Z)", (REFERENCE / "commands.md").read_text(), re.M | re.S))
@@ -64,8 +65,8 @@ _JSON = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", _JSON)
-def test_every_key_of_json_is_described(sandbox: Sandbox, name: str) -> None:
+@built_once
+def _start(sandbox: Sandbox) -> None:
     import torch
 
     sandbox.theta("track", "*.safetensors", "*.pt")
@@ -73,6 +74,11 @@ def test_every_key_of_json_is_described(sandbox: Sandbox, name: str) -> None:
     weight = torch.zeros(2, 3)
     torch.save({"embed": weight, "head": weight.T}, sandbox.root / "tied.pt")
     sandbox.commit()
+
+
+@pytest.mark.parametrize("name", _JSON)
+def test_every_key_of_json_is_described(sandbox: Sandbox, name: str) -> None:
+    _start(sandbox)
     if name in ("fsck", "fetch", "pull"):
         next(path for path in (sandbox.root / ".git/theta/objects").rglob("*") if path.is_file()).unlink()
     if name in _REMOTE_JSON:

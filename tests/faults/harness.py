@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import NamedTuple
 from git_theta.manifest.text import is_manifest
 from git_theta.operations.restoring.deferred import DEFERRED_SIZE
 from git_theta.operations.workers import WHOLE_LIMIT
+from tests.command_server import run_command
 from tests.faults import faulty_process
 from tests.sandbox import Sandbox, changed, model
 from tests.templates import copy_repository
@@ -67,18 +69,20 @@ def copied(template: Path, root: Path) -> Sandbox:
 
 def attempt(sandbox: Sandbox, *args: str | Path, process: str = "") -> subprocess.CompletedProcess[str]:
     """``git ARGS``, with ``process`` as the filter where it is given; must end by itself, and fail decently or not."""
-    setting = ["-c", f"filter.theta.process={process}"] if process else []
-    done = subprocess.run(
-        ["git", *setting, *args],
-        cwd=sandbox.root,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="backslashreplace",
-        timeout=CONVERSATION,
-    )
-    assert_decent(done.stderr)
-    return done
+    if args[0] == "theta" and not process:
+        done = run_command([os.fspath(arg) for arg in args[1:]], sandbox.root, os.environ, timeout=CONVERSATION)
+    else:
+        setting = ["-c", f"filter.theta.process={process}"] if process else []
+        done = subprocess.run(
+            ["git", *setting, *args],
+            cwd=sandbox.root,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=CONVERSATION,
+        )
+    printed, said = (output.decode(errors="backslashreplace") for output in (done.stdout, done.stderr))
+    assert_decent(said)
+    return subprocess.CompletedProcess(done.args, done.returncode, printed, said)
 
 
 def afflicted(sandbox: Sandbox, stage: Stage, fault: str, *args: str | Path) -> subprocess.CompletedProcess[str]:

@@ -18,6 +18,7 @@ from git_theta.formats.safetensors.safetensors_format import SafetensorsFormat
 from git_theta.formats.torch.torch_format import TorchZipFormat
 from git_theta.formats.torch.torch_names import name_tensors
 from git_theta.formats.zip.zip_directory import read_directory
+from tests.effort import choose_tries
 from tests.formats.sources import BytesSource, spans_or_refusal
 from tests.formats.torch_files import saved
 
@@ -55,7 +56,11 @@ def edited(data: bytes, changes: list[Edit], keep_size: bool) -> bytes:
 
 
 @pytest.mark.parametrize("name", FILES)
-@settings(max_examples=600, deadline=2000, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=choose_tries(few=150, many=600),
+    deadline=2000,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(draw=st.data())
 def test_a_damaged_file_is_read_or_refused(name: str, draw: st.DataObject) -> None:
     reader, data = FILES[name]
@@ -66,7 +71,7 @@ def test_a_damaged_file_is_read_or_refused(name: str, draw: st.DataObject) -> No
 
 
 @pytest.mark.parametrize("name", FILES)
-@settings(max_examples=150, deadline=2000)
+@settings(max_examples=choose_tries(few=50, many=150), deadline=2000)
 @given(draw=st.data())
 def test_a_truncated_file_is_read_or_refused(name: str, draw: st.DataObject) -> None:
     reader, data = FILES[name]
@@ -74,7 +79,7 @@ def test_a_truncated_file_is_read_or_refused(name: str, draw: st.DataObject) -> 
     assert spans_or_refusal(reader, data[:length]) is None
 
 
-@settings(max_examples=1500, deadline=2000)
+@settings(max_examples=choose_tries(few=400, many=1500), deadline=2000)
 @given(changes=edits(len(PICKLE)), keep_size=st.booleans())
 def test_a_damaged_pickle_is_read_or_refused(changes: list[Edit], keep_size: bool) -> None:
     try:
@@ -83,7 +88,7 @@ def test_a_damaged_pickle_is_read_or_refused(changes: list[Edit], keep_size: boo
         assert error.message
 
 
-@settings(max_examples=1000, deadline=2000)
+@settings(max_examples=choose_tries(few=250, many=1000), deadline=2000)
 @given(data=st.binary(max_size=200))
 def test_garbage_is_read_or_refused(data: bytes) -> None:
     for reader, _ in FILES.values():

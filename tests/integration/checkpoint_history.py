@@ -26,7 +26,7 @@ NOTE = "note.txt"
 every_kind = pytest.mark.parametrize(
     "history", list(product(["small", "large"], ["sha1", "sha256"])), indirect=True, ids="-".join
 )
-"""For the stories that all others build on; the others are told of one small and one large checkpoint."""
+"""For the two stories that all others build on; the others are told of one small and one large checkpoint."""
 
 Size = Literal["small", "large"]
 ObjectFormat = Literal["sha1", "sha256"]

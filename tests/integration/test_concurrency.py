@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.effort import choose_tries
 from tests.integration.checkpoint_history import MODEL, assert_file, assert_round_trip, stored
 from tests.sandbox import Sandbox, changed, model
 
-ROUNDS = 10
+ROUNDS = choose_tries(few=4, many=10)
 SHAPES: dict[str, int | tuple[int, ...]] = {
     "embed.weight": (300, 1000), "layer.weight": (2200, 1000), "layer.bias": 1000,
 }  # fmt: skip

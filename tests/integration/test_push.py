@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.checkpoint_history import History, every_kind
+from tests.integration.checkpoint_history import History
 from tests.sandbox import Sandbox
 
 
@@ -22,7 +22,6 @@ def bare(history: History, tmp_path: Path) -> Sandbox:
     return bare
 
 
-@every_kind
 def test_push_and_clone(history: History, bare: Sandbox, tmp_path: Path) -> None:
     history.git("push", "--quiet", "origin", "main", "v0")
     shutil.rmtree(history.root)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from git_theta.manifest.text import is_manifest
-from tests.integration.checkpoint_history import MODEL, NOTE, History, assert_clean, assert_file, every_kind, staged
+from tests.integration.checkpoint_history import MODEL, NOTE, History, assert_clean, assert_file, staged
 from tests.sandbox import changed
 
 
@@ -38,7 +38,6 @@ def test_rebase_of_notes_onto_another_version(history: History) -> None:
     history.holds(2)
 
 
-@every_kind
 def test_rebase_of_versions_onto_a_note(history: History) -> None:
     history.note_on("side", "v0")
     history.git("checkout", "--quiet", "main")
@@ -147,7 +146,6 @@ def test_octopus_merge_where_one_head_has_the_checkpoint(history: History) -> No
     history.holds(2)
 
 
-@every_kind
 def test_merge_of_a_deleted_and_a_modified_checkpoint_stays_in_conflict(history: History) -> None:
     history.branch("gone", "v0")
     history.git("rm", "--quiet", MODEL)

@@ -13,6 +13,7 @@ import pytest
 
 from git_theta.manifest.text import decode_manifest
 from tests.sandbox import Sandbox, model
+from tests.templates import built_once
 from tests.test_registry import install
 
 ROGUE = '''
@@ -118,16 +119,28 @@ def find_packages_in(site: Path, sandbox: Sandbox) -> None:
         sandbox.git("config", key, value.replace(" -m git_theta", f" {launcher} git_theta"))
 
 
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the package is installed."""
+    site = tmp_path_factory.mktemp("rogue") / "site"
+    install(site, "rogue", "[git_theta.plugins.formats]\nrogue = rogue:Rogue\n", ROGUE)
+    return site
+
+
 @pytest.fixture
-def rogue(sandbox: Sandbox, tmp_path: Path) -> Sandbox:
+def rogue(sandbox: Sandbox, site: Path) -> Sandbox:
     """A repository whose filter and drivers find the package, and a committed file of its format."""
-    install(tmp_path / "site", "rogue", "[git_theta.plugins.formats]\nrogue = rogue:Rogue\n", ROGUE)
-    find_packages_in(tmp_path / "site", sandbox)
+    _start(sandbox, site)
+    return sandbox
+
+
+@built_once
+def _start(sandbox: Sandbox, site: Path) -> None:
+    find_packages_in(site, sandbox)
     sandbox.theta("track", "*.rogue")
     sandbox.write("a.rogue", BASE)
     sandbox.commit()
     assert names(sandbox) == ["w", "v"]
-    return sandbox
 
 
 def names(sandbox: Sandbox, revision: str = "") -> list[str | None]:
@@ -204,13 +217,18 @@ def test_git_diff_shows_the_parameter_and_nothing_else(rogue: Sandbox, behaviour
 @pytest.fixture
 def branches(rogue: Sandbox) -> Sandbox:
     """Two branches that changed a tensor each."""
+    _fork(rogue)
+    return rogue
+
+
+@built_once
+def _fork(rogue: Sandbox) -> None:
     rogue.git("switch", "-qc", "theirs")
     rogue.write("a.rogue", THEIRS)
     rogue.commit("theirs")
     rogue.git("switch", "-q", "main")
     rogue.write("a.rogue", OURS)
     rogue.commit("ours")
-    return rogue
 
 
 @pytest.mark.parametrize("behaviour", ["", "build:print", "build:write", "derived:run"])

@@ -84,7 +84,6 @@ def test_restore_of_worktree_and_index(history: History) -> None:
     history.holds(2)
 
 
-@every_kind
 def test_restore_of_the_worktree_alone_stages_nothing(history: History) -> None:
     before = staged(history.sandbox, MODEL)
     history.git("restore", "--source=v0", MODEL)
@@ -95,7 +94,6 @@ def test_restore_of_the_worktree_alone_stages_nothing(history: History) -> None:
     history.holds(2)
 
 
-@every_kind
 def test_reset_hard(history: History) -> None:
     history.git("reset", "--hard", "--quiet", "v0")
     history.holds(0)
@@ -116,7 +114,6 @@ def test_reset_keep_and_merge(history: History) -> None:
     history.holds(0)
 
 
-@every_kind
 def test_stash_and_pop_give_back_an_unstaged_change(history: History) -> None:
     history.sandbox.write(MODEL, history.versions[0])
     history.git("stash", "push", "--quiet")

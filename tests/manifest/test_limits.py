@@ -14,6 +14,7 @@ from git_theta.errors import ManifestError
 from git_theta.formats import layout
 from git_theta.manifest.model import Coding, Entry, Manifest, Place, Storage, View
 from git_theta.manifest.text import MAX_MANIFEST, MAX_NAMES, decode_manifest, encode_manifest
+from tests.effort import choose_tries
 
 A = "a" * 64
 STORAGE = Storage(Coding("dense", "raw"), Place(A, 1000, (8, 8)))
@@ -130,7 +131,7 @@ manifests = build(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=choose_tries(few=100, many=300), deadline=None)
 @given(manifests)
 def test_l2_whatever_is_written_is_read(one: Manifest) -> None:
     try:

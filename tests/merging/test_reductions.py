@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from git_theta.merging.reductions import BLOCK, PairwiseSum
@@ -22,9 +22,12 @@ def total(terms: Any, chunk: int, library: str = "numpy") -> float:
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.integers(1, 5 * BLOCK), st.integers(1, 2 * BLOCK), st.integers(0, 2**32))
-def test_the_sum_is_that_of_fsum_and_depends_on_neither_chunks_nor_library(size: int, chunk: int, seed: int) -> None:
-    terms = np.random.default_rng(seed).standard_normal(size)
+@given(st.integers(1, 5 * BLOCK), st.integers(1, 50), st.integers(-1, 1), st.integers(0, 2**32))
+@example(BLOCK + 1, BLOCK + 1, 0, 0)  # one by one, over the end of a block
+def test_the_sum_is_that_of_fsum_and_depends_on_neither_chunks_nor_library(
+    size: int, pieces: int, more: int, seed: int
+) -> None:
+    terms, chunk = np.random.default_rng(seed).standard_normal(size), max(1, size // pieces + more)
     found = total(terms, chunk)
     assert found == total(terms, size) == total(terms, chunk, "torch")
     assert abs(found - math.fsum(terms)) <= 2**-53 * 40 * float(abs(terms).sum())

@@ -31,10 +31,15 @@ from git_theta.store.memory import MemoryStore
 from git_theta.tensors.arrays import BLOCK
 from git_theta.tensors.values import Values
 from git_theta.testing.blocks import noise_bytes
+from tests.effort import choose_tries
 from tests.sandbox import model
 
-quick = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-few = settings(quick, max_examples=25)
+quick = settings(
+    max_examples=choose_tries(few=40, many=100),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+slow = settings(quick, max_examples=choose_tries(few=8, many=25))
 
 Shapes = dict[str, int | tuple[int, ...]]
 SMALL = model(1, **Shapes({"a.weight": (8, 8), "b.bias": 5}))
@@ -178,7 +183,7 @@ def in_pieces(content: bytes, sizes: list[int]) -> Stream:
     return Stream(readinto)
 
 
-@few
+@slow
 @given(st.one_of(anything, st.just(LARGE)), st.lists(st.integers(1, 65_516), min_size=1, max_size=5))
 def test_l2_however_the_stream_is_cut(context: Context, content: bytes, sizes: list[int]) -> None:
     if len(content) > HEAD_SIZE:
@@ -192,7 +197,7 @@ def rewritten(file: Path, content: bytes) -> None:
     os.utime(file, (file.stat().st_mtime - 3600,) * 2)
 
 
-@few
+@slow
 @given(st.sampled_from([LARGE, noise_bytes(HEAD_SIZE + 5000)]).flatmap(mutated), st.data())
 def test_l2_whatever_lies_in_the_worktree(
     context: Context, worktree: Path, content: bytes, data: st.DataObject
@@ -209,7 +214,7 @@ def test_l2_whatever_lies_in_the_worktree(
             assert cleaned(content, context, worktree=worktree) == expected
 
 
-@few
+@slow
 @given(mutated(LARGE))
 def test_l2_whatever_the_index_has(context: Context, content: bytes) -> None:
     """The manifest of another version in the index brings no other storage than was chosen before."""
@@ -217,7 +222,7 @@ def test_l2_whatever_the_index_has(context: Context, content: bytes) -> None:
     assert cleaned(content, context._replace(staged_manifest=lambda _: prior)) == cleaned(content, context)
 
 
-@few
+@slow
 @given(mutated(LARGE), st.data())
 def test_l2_parts_that_are_streamed(
     context: Context, worktree: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, data: st.DataObject

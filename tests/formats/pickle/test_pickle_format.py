@@ -20,6 +20,7 @@ from git_theta.formats.base import Format, Span
 from git_theta.formats.detect import OPAQUE, detect_format
 from git_theta.formats.pickle.pickle_format import PickleFormat
 from git_theta.testing.formats import FormatLaws
+from tests.effort import choose_tries
 from tests.formats.sources import BytesSource, names_of, spans_or_refusal
 
 # pickletools warns about odd escapes in text opcodes; a warning is no way to fail.
@@ -151,7 +152,7 @@ def test_protocol_2_has_no_bytes_to_find() -> None:
     assert detect_format(BytesSource(content), content, "m.pkl").format == OPAQUE
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=choose_tries(few=60, many=200), deadline=None)
 @given(st.sampled_from(sorted(WRITERS)), st.integers(0, 600), st.binary(min_size=1, max_size=9))
 def test_any_damage_gives_spans_or_a_refusal(writer: str, at: int, patch: bytes) -> None:
     content = WRITERS[writer](Estimator())

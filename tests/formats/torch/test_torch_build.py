@@ -24,6 +24,7 @@ from git_theta.formats.building import read_checksums
 from git_theta.formats.guarded_format import GuardedFormat
 from git_theta.tensors.dtypes import BY_NAME
 from git_theta.tensors.spec import Spec
+from tests.effort import choose_tries
 from tests.formats.built_files import build_parts, built, contents, like_that, make_part, parts_of, template
 from tests.formats.sources import spans_or_refusal
 from tests.formats.test_fuzz import edited, edits
@@ -441,7 +442,7 @@ def test_a_frame_of_another_file_is_refused() -> None:
 DAMAGED = saved({"a": torch.ones(4), "n": {"b": torch.nn.Parameter(torch.ones(2)), "x": 1}, "c": torch.ones(1)})
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=choose_tries(few=120, many=500), deadline=None)
 @given(draw=st.data())
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_damaged_template_is_built_like_or_refused(draw: st.DataObject) -> None:
@@ -480,7 +481,7 @@ def states(draw: st.DrawFn) -> Mapping[str, Any]:
     return state
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=choose_tries(few=60, many=200), deadline=None)
 @given(old=states(), new=states(), keep=st.booleans(), wrapped=st.booleans())
 def test_any_parameters_like_any_checkpoint(
     old: dict[str, Any], new: dict[str, Any], keep: bool, wrapped: bool
