@@ -332,7 +332,7 @@ def test_a_fork_has_what_was_pushed_to_it(shared: SharedModel) -> None:
 
 
 def test_what_a_fork_offers_is_merged_and_pushed_by_a_maintainer(shared: SharedModel) -> None:
-    """Hosts take over LFS objects of pointers in the merged range, and manifests have none: a clone does it for them."""
+    """Hosts take over LFS objects of pointers in the merged range, and manifests have none: a clone does it."""
     fork = shared.host.create(f"fork-{shared.name}")
     contributor = shared.clone("contributor")
     offered = changed(shared.alice.versions[2], "embed.weight", at=28)

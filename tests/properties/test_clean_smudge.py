@@ -254,7 +254,7 @@ def large_parts(patch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
-@few
+@slow
 @given(mutated(LARGE), st.sampled_from([LARGE, b"".join([LARGE[:1_000_000], bytes(300_000)])]))
 def test_l1_l2_l6_parts_in_several_objects(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, content: bytes, other: bytes
