@@ -1,5 +1,5 @@
 # make demo    see it work on a real model, in a folder you can go on playing in
-# make test    the whole suite
+# make test    the whole suite; THETA_LONG_TESTS=1 has races and examples drawn at random go on for longer
 # make lint    ruff and mypy
 # make mutate  lines of the rooms that hold the laws, changed one at a time: what does no test notice?
 # make bench   timings and memory, side by side with git-lfs and mergekit (needs 30 GB of disk)

@@ -117,10 +117,12 @@ def test_every_room_has_its_place() -> None:
     assert {room(module) for module in modules()} <= MAY_IMPORT.keys()
 
 
-@pytest.mark.parametrize("module", modules())
-def test_imports_run_downward(module: str) -> None:
-    allowed = MAY_IMPORT[room(module)] | {room(module)}
-    assert not {name for name in ours(module) if room(name) not in allowed}, f"{room(module)} may import {allowed}"
+def test_imports_run_downward() -> None:
+    rising = {
+        module: {name for name in ours(module) if room(name) not in MAY_IMPORT[room(module)] | {room(module)}}
+        for module in modules()
+    }
+    assert not {module: found for module, found in rising.items() if found}
 
 
 def test_the_table_itself_runs_downward() -> None:
@@ -141,11 +143,11 @@ def test_a_package_stays_in_its_room(package: str) -> None:
     assert users <= ONLY_IN[package]
 
 
-@pytest.mark.parametrize("module", modules())
-def test_l12_heavy_packages_wait_in_functions(module: str) -> None:
-    heavy = {"numpy", "torch", "safetensors", "msgpack", "backports", "compression", "pyfastcdc"}
-    at_once = {name.partition(".")[0] for name, at_top in imports(module) if at_top}
-    assert at_once & (heavy | ONLY_IN.keys()) <= AT_THE_TOP.get(room(module), set())
+def test_l12_heavy_packages_wait_in_functions() -> None:
+    heavy = {"numpy", "torch", "safetensors", "msgpack", "backports", "compression", "pyfastcdc"} | ONLY_IN.keys()
+    at_once = {module: {name.partition(".")[0] for name, at_top in imports(module) if at_top} for module in modules()}
+    hasty = {module: found & heavy - AT_THE_TOP.get(room(module), set()) for module, found in at_once.items()}
+    assert not {module: found for module, found in hasty.items() if found}
 
 
 OPENS = {"LocalStore": {"store", "repository", "testing"}, "StateDatabase": {"repository"}}
@@ -158,18 +160,24 @@ def _nodes(module: str) -> Iterator[ast.AST]:
     return ast.walk(parse_module(module))
 
 
-@pytest.mark.parametrize("module", modules())
-def test_stores_and_databases_are_opened_in_one_place(module: str) -> None:
-    calls = {node.func.id for node in _nodes(module) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
-    assert not {name for name in calls & OPENS.keys() if room(module) not in OPENS[name]}
+def test_stores_and_databases_are_opened_in_one_place() -> None:
+    calls = {
+        (module, node.func.id)
+        for module in modules()
+        for node in _nodes(module)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    }
+    assert not {(module, name) for module, name in calls if name in OPENS and room(module) not in OPENS[name]}
 
 
-@pytest.mark.parametrize("module", modules())
-def test_only_the_command_line_reads_the_environment(module: str) -> None:
-    read = [
-        node.attr for node in _nodes(module) if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv")
-    ]
-    assert not read or room(module) in READS_THE_ENVIRONMENT
+def test_only_the_command_line_reads_the_environment() -> None:
+    readers = {
+        module
+        for module in modules()
+        for node in _nodes(module)
+        if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv")
+    }
+    assert {room(module) for module in readers} <= READS_THE_ENVIRONMENT, readers
 
 
 def test_the_check_sees_imports_in_functions() -> None:

@@ -8,8 +8,6 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 import git_theta
 
 ROOT = Path(git_theta.__file__).parent
@@ -40,11 +38,14 @@ def test_one_name_is_one_type() -> None:
     assert not {name: found for name, found in places.items() if len(found) > 1}
 
 
-@pytest.mark.parametrize("file", [file.relative_to(ROOT) for file in FILES], ids=str)
-def test_no_function_is_a_bare_participle(file: Path) -> None:
-    tree = ast.parse((ROOT / file).read_text())
-    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and not is_property(node)]
-    assert not [node.name for node in functions if PARTICIPLE.fullmatch(node.name)]
+def test_no_function_is_a_bare_participle() -> None:
+    functions = [
+        (file, node)
+        for file, tree in trees()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef) and not is_property(node)
+    ]
+    assert not [(file, node.name) for file, node in functions if PARTICIPLE.fullmatch(node.name)]
 
 
 def is_property(function: ast.FunctionDef) -> bool:

@@ -17,8 +17,8 @@ from tests.sandbox import Sandbox, track_and_commit
 
 LARGE = 300 * MB
 """As much as ours may use: a file that is held whole is one too many."""
-HUGE = 2600 * MB
-"""More than 2 GiB: sizes and offsets that 31 bits do not hold."""
+HUGE = 2300 * MB
+"""Its large tensor has more than 2 GiB: sizes and offsets that 31 bits do not hold."""
 TENSOR = 4 << 20
 INTERVAL = 0.05
 """Seconds between two looks at processes that grow, if they do, for longer than that."""
@@ -57,8 +57,8 @@ def many(file: Path, size: int) -> None:
 
 
 def single_and_many(file: Path, size: int) -> None:
-    """A sixth of it in small tensors behind a large one."""
-    count = size // 6 // TENSOR
+    """A twentieth of it in small tensors behind a large one."""
+    count = size // 20 // TENSOR
     write_safetensors(file, [size - count * TENSOR, *[TENSOR] * count])
 
 
