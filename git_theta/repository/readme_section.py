@@ -17,7 +17,7 @@ which begin with `git-theta manifest`. To get the checkpoints, install git-theta
 
 ```
 git theta install
-git theta checkout
+git theta pull
 ```
 """
 
