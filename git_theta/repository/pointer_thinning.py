@@ -162,7 +162,7 @@ def _find_needed(scratch: ScratchRepository) -> dict[str, int]:
 
     All of it is here then, or the fetch fails: a scratch repository borrows nothing from a clone that may be shallow.
     """
-    scratch.fetch(f"+refs/*:{_THERE}*")
+    scratch.fetch([f"+refs/*:{_THERE}*"])
     lines = scratch.git("for-each-ref", "--format=%(objectname) %(refname)", _THERE).decode().splitlines()
     ours = {_name_here(ref) for ref in (POINTERS_REF, POINTERS_BRANCH)}
     tips = {oid for oid, name in (line.split(" ", 1) for line in lines) if name not in ours}

@@ -17,7 +17,8 @@ from git_theta.store.files import make_folder
 from git_theta.transport.urls import redact_url
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.pointer_tree import PointerTree, commit_pointers, read_pointer_tree
-from git_theta.vcs.scratch_repository import PushAnswer, ScratchRepository, open_scratch_repository
+from git_theta.vcs.remote_settings import read_remote_access
+from git_theta.vcs.scratch_repository import PushAnswer, ScratchRepository
 
 POINTERS_REF = "refs/theta/pointers"
 POINTERS_BRANCH = "refs/heads/theta/objects"
@@ -97,7 +98,7 @@ def open_pointer_scratch(remote: str, url: str, repository: Repository) -> Itera
     folder = repository.theta_dir / "tmp"
     make_folder(folder, repository.theta_dir)
     try:
-        with open_scratch_repository(folder, repository, remote, url) as scratch:
+        with ScratchRepository(folder, read_remote_access(remote, url, repository)) as scratch:
             yield scratch
     except GitError as error:
         words = error.message.replace(url, redact_url(url))
@@ -111,7 +112,7 @@ def fetch_pointers(scratch: ScratchRepository) -> RemotePointers:
     """What the remote has now."""
     try:
         # As patterns, of which one may match nothing.
-        scratch.fetch(*(f"+{there}*:{here}*" for there, here in _HERE.items()), only_tips=True)
+        scratch.fetch((f"+{there}*:{here}*" for there, here in _HERE.items()), depth=1, blobs=False)
     except (
         GitError
     ):  # none matches: no error, but for --depth. We look when that fails, not before: it takes a connection

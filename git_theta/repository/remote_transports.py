@@ -96,7 +96,7 @@ def _open_git(
     choice: TransportChoice, name: str, repository: Repository, store: Store, *, may_prompt: bool
 ) -> Transport:
     from git_theta.transport.git_blobs import GitTransport
-    from git_theta.vcs.blob_repository import read_remote_access
+    from git_theta.vcs.remote_settings import read_remote_access
 
     access = read_remote_access(name, choice.address, repository, ask=may_prompt)
     return GitTransport(store, access, repository.theta_dir)

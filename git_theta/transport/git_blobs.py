@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import random
 import re
 import time
@@ -36,7 +35,8 @@ from git_theta.transport.git_batches import (
 )
 from git_theta.transport.outcomes import ITEM_ERRORS, lost_object, require_size, unreadable_object
 from git_theta.transport.urls import redact_url
-from git_theta.vcs.blob_repository import BlobRepository, RemoteAccess
+from git_theta.vcs.blob_repository import BlobRepository
+from git_theta.vcs.remote_settings import RemoteAccess
 
 _BATCH_BYTES = 256 << 20
 """Bytes of objects that go or come at once: they stand twice on the disk, and are lost when the line is cut."""
@@ -218,7 +218,7 @@ class GitTransport(Transport):
     def _open_scratch(self) -> BlobRepository:
         folder = self._theta / "tmp"
         make_folder(folder, self._theta)
-        return BlobRepository(folder / f"{os.getpid()}-{os.urandom(8).hex()}", self._access)
+        return BlobRepository(folder, self._access)
 
     @contextlib.contextmanager
     def _as_transport_errors(self) -> Iterator[None]:
@@ -265,7 +265,7 @@ def _send_ref(scratch: BlobRepository, ref: str, commit: str) -> bool:
     for attempt in range(1, _TRIES + 1):
         refusal = None
         try:
-            scratch.push(f"+{ref}:{ref}")
+            scratch.force_push(ref)
         except GitError as error:
             refusal = error
         if scratch.list_remote_refs(ref).get(ref) == commit:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from git_theta.errors import GitError
@@ -112,14 +112,15 @@ def commit_pointers(
         f"commit {_NEW}\ncommitter {_AUTHOR} {int(time.time()) if moment is None else moment} +0000\n".encode(),
         b"data %d\n%b" % (len(message), message),
         f"from {tip}\n".encode() if tip else b"",
-        *_file_commands(pointers.items()),
+        *encode_pointers(pointers),
     ]
     scratch.git("fast-import", "--quiet", "--force", stdin=b"".join(stream))
     return scratch.git("rev-parse", "--verify", _NEW).decode().strip()
 
 
-def _file_commands(pointers: Iterable[tuple[str, int]]) -> Iterable[bytes]:
-    for oid, size in sorted(pointers):
+def encode_pointers(pointers: Mapping[str, int]) -> Iterator[bytes]:
+    """The commands by which ``git fast-import`` adds pointers of objects (oid to size) to a commit."""
+    for oid, size in sorted(pointers.items()):
         text = format_pointer(oid, size)
         yield b"M 100644 inline %b/%b\ndata %d\n%b\n" % (oid[:2].encode(), oid.encode(), len(text), text)
 

@@ -12,7 +12,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
+from git_theta.vcs.discovery import Repository
 from git_theta.vcs.git import git, split_nul
 
 REMOTE = "git-theta"
@@ -23,16 +25,40 @@ _PLACES = frozenset(("url", "pushurl", "fetch", "push", "mirror", "promisor", "p
 """Keys of a remote that say what it is in the person's repository, not how it is reached."""
 
 
-def find_remote_settings(remote: str, url: str, top: Path, env: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+class RemoteAccess(NamedTuple):
+    """How Git gets to a remote.
+
+    Attributes:
+        name: what the person's repository calls it; its URL where it has no name.
+        url: where it is, as Git would take it at last.
+        top: the folder that relative paths start at: the top of the worktree, or the bare repository.
+        algorithm: the hash of the repository, which is that of the remote: ``sha1`` or ``sha256``.
+        ask: whether the person may be asked for passwords.
+    """
+
+    name: str
+    url: str
+    top: Path
+    algorithm: str
+    ask: bool = True
+
+
+def read_remote_access(name: str, url: str, repository: Repository, *, ask: bool = True) -> RemoteAccess:
+    """How Git gets to a remote from the person's repository. Raises GitError."""
+    top = repository.worktree or repository.git_dir
+    algorithm = git("rev-parse", "--show-object-format", cwd=top).decode().strip()
+    return RemoteAccess(name, url, top, algorithm, ask)
+
+
+def find_remote_settings(access: RemoteAccess, env: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """The settings, key and value, that another repository lacks to reach a remote as the person's does.
 
     Args:
-        remote: what the person's repository calls it; its URL where it has no name.
-        url: where it is.
-        top: a folder of the person's repository.
+        access: how the person's does.
         env: the environment in which git works in the other one, which is there.
     """
-    theirs, there = _list_settings(top, None), set(_list_settings(top, env))
+    remote, url = access.name, access.url
+    theirs, there = _list_settings(access.top, None), set(_list_settings(access.top, env))
     for origin, key, value in theirs:
         if (origin, key, value) not in there and (not _STAYS.match(key) or key in _GOES_ALONG):
             yield key, value

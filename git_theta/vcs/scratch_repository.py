@@ -10,22 +10,22 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Self
 
 from git_theta.errors import GitError
-from git_theta.vcs.discovery import Repository
+from git_theta.vcs.credentials import NEVER_ASK
 from git_theta.vcs.git import git, scrubbed_environment
-from git_theta.vcs.remote_settings import REMOTE, export_settings, find_remote_settings
+from git_theta.vcs.remote_settings import REMOTE, RemoteAccess, export_settings, find_remote_settings
 
-_IN_HERE = (
-    ("core.hooksPath", os.devnull),
-    ("gc.auto", "0"),
-    ("maintenance.auto", "false"),
-    ("push.pushOption", ""),  # the person's are for their own push: to open a merge request, say
-)
+_IN_HERE = {
+    "core.hooksPath": os.devnull,
+    "gc.auto": "0",
+    "maintenance.auto": "false",
+    "push.pushOption": "",  # the person's are for their own push: to open a merge request, say
+}
+_NO_SETTINGS: Mapping[str, str] = {}
 
 
 class PushAnswer(NamedTuple):
@@ -41,35 +41,66 @@ class PushAnswer(NamedTuple):
 
 
 class ScratchRepository:
-    """An open one; made by :func:`open_scratch_repository`.
+    """An empty one of the person's hash, which has one remote; made at once, and removed in the end.
+
+    Whatever fails in it is GitError.
+
+    Args:
+        folder: where it is made: a folder of temporary files, which is there.
+        access: how Git gets to the remote.
+        settings: more of them, which hold in here.
 
     Attributes:
         env: the environment in which git works in it.
+        access: as given.
     """
 
-    def __init__(self, env: Mapping[str, str], top: Path) -> None:
-        self.env = env
-        self._top = top  # a remote's path may be relative to it
+    def __init__(self, folder: Path, access: RemoteAccess, settings: Mapping[str, str] = _NO_SETTINGS) -> None:
+        self._place = folder / f"{os.getpid()}-{os.urandom(8).hex()}"
+        self.access = access
+        asking = {} if access.ask else NEVER_ASK
+        self.env: Mapping[str, str] = scrubbed_environment() | asking | {"GIT_DIR": os.fspath(self._place)}
+        try:
+            self.git("init", "--quiet", "--bare", "--template=", f"--object-format={access.algorithm}")
+            reaching = find_remote_settings(access, self.env)
+            self.env = {**self.env, **export_settings((*reaching, *_IN_HERE.items(), *settings.items()))}
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Remove it."""
+        shutil.rmtree(self._place, ignore_errors=True)
 
     def git(self, *args: str, stdin: bytes = b"") -> bytes:
-        """What ``git ARGS`` prints. Raises GitError with git's words."""
-        return git(*args, cwd=self._top, env=self.env, stdin=stdin)
+        """What ``git ARGS`` prints."""
+        return git(*args, cwd=self.access.top, env=self.env, stdin=stdin, new_session=not self.access.ask)
 
-    def fetch(self, *refspecs: str, only_tips: bool = False) -> None:
-        """Fetch refs of the remote; those in here that it has no more are gone then.
+    def fetch(self, refspecs: Iterable[str], *, depth: int | None = None, blobs: bool = True) -> None:
+        """Fetch refs, or objects by id, from the remote; refs in here that it has no more are gone then.
 
-        ``only_tips``: their last commits and trees alone, where the host can do that.
+        Args:
+            refspecs: what.
+            depth: of a ref no more than so many commits.
+            blobs: whether blobs come along, where the host can leave them out.
         """
-        less = ("--depth=1", "--filter=blob:none") if only_tips else ()
+        less = [] if depth is None else [f"--depth={depth}"]
+        less += [] if blobs else ["--filter=blob:none"]
         self.git(
             "fetch", "--quiet", "--prune", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules",
-            "--no-auto-maintenance", *less, REMOTE, *refspecs,
+            "--no-auto-maintenance", *less, REMOTE, "--stdin", stdin="".join(f"{one}\n" for one in refspecs).encode(),
         )  # fmt: skip
 
-    def list_remote_refs(self, *patterns: str) -> list[str]:
-        """The refs of the remote that match any of these patterns."""
+    def list_remote_refs(self, *patterns: str) -> dict[str, str]:
+        """The refs of the remote that match any of these patterns: name to id."""
         lines = self.git("ls-remote", "--refs", "--quiet", REMOTE, *patterns).decode(errors="surrogateescape")
-        return [line.partition("\t")[2] for line in lines.splitlines()]
+        return {name: oid for oid, _, name in (line.partition("\t") for line in lines.splitlines())}
 
     def push(self, oid: str, ref: str, expected: str) -> PushAnswer:
         """Have the remote's ref point at a commit, or delete it ("").
@@ -81,7 +112,8 @@ class ScratchRepository:
                 "git", "push", "--porcelain", "--no-verify", "--no-follow-tags", "--recurse-submodules=no",
                 f"--force-with-lease={ref}:{expected}", REMOTE, f"{oid}:{ref}",
             ],
-            cwd=self._top, env=self.env, stdin=subprocess.DEVNULL, capture_output=True,
+            cwd=self.access.top, env=self.env, stdin=subprocess.DEVNULL, capture_output=True,
+            start_new_session=not self.access.ask,
         )  # fmt: skip
         words = done.stderr.decode(errors="replace").strip()
         answer = next((line for line in done.stdout.decode(errors="replace").splitlines() if line[:2] == "!\t"), "")
@@ -90,28 +122,6 @@ class ScratchRepository:
         if done.returncode:
             raise GitError(f"git push failed: {words}")
         return PushAnswer("taken")
-
-
-@contextmanager
-def open_scratch_repository(folder: Path, repository: Repository, remote: str, url: str) -> Iterator[ScratchRepository]:
-    """An empty bare repository of our hash, which has one remote; it is gone after the block.
-
-    Args:
-        folder: where it is made: a folder of temporary files.
-        repository: the person's.
-        remote: what that calls the remote; its URL where it has no name.
-        url: where the remote is, as Git would take it at last.
-    """
-    top = repository.worktree or repository.git_dir
-    place = folder / f"{os.getpid()}-{os.urandom(8).hex()}"
-    algorithm = git("rev-parse", "--show-object-format", cwd=top).decode().strip()
-    env = scrubbed_environment() | {"GIT_DIR": os.fspath(place)}
-    try:
-        git("init", "--quiet", "--bare", "--template=", f"--object-format={algorithm}", cwd=top, env=env)
-        settings = (*find_remote_settings(remote, url, top, env), *_IN_HERE)
-        yield ScratchRepository(env | export_settings(settings), top)
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
 
 
 _OUTRUN = re.compile(r"\block\b|failed to update ref|fetch first|stale info|already exists|but expected")

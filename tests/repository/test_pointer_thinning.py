@@ -54,7 +54,7 @@ def add_pointers(repository: Repository, host: Sandbox, objects: dict[str, int],
     """Pointers that somebody pushed at that time."""
     tip = host.git("rev-parse", POINTERS_REF).stdout.strip()
     with open_pointer_scratch("origin", os.fspath(host.root), repository) as scratch:
-        scratch.fetch(f"+{POINTERS_REF}:refs/there")
+        scratch.fetch([f"+{POINTERS_REF}:refs/there"])
         assert scratch.push(commit_pointers(scratch, tip, objects, int(moment)), POINTERS_REF, tip).state == "taken"
 
 

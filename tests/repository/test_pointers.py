@@ -175,13 +175,14 @@ def test_the_repositorys_own_way_to_the_remote_is_taken(
 
 def test_a_setting_counts_once(repository: Repository, ours: Sandbox, host: Sandbox, tmp_path: Path) -> None:
     """Two headers of one name are an error to some hosts."""
-    from git_theta.vcs.scratch_repository import open_scratch_repository
+    from git_theta.vcs.remote_settings import read_remote_access
+    from git_theta.vcs.scratch_repository import ScratchRepository
 
     ours.git("config", "--global", "http.extraHeader", "A: 1")
     ours.git("config", "http.extraHeader", "B: 2")
     ours.git("config", "remote.origin.proxy", "http://proxy")
     ours.git("config", "remote.origin.fetch", "+refs/*:refs/*")
-    with open_scratch_repository(tmp_path, repository, "origin", os.fspath(host.root)) as scratch:
+    with ScratchRepository(tmp_path, read_remote_access("origin", os.fspath(host.root), repository)) as scratch:
         assert scratch.git("config", "--get-all", "http.extraHeader") == b"A: 1\nB: 2\n"
         assert (
             scratch.git("config", "--get-regexp", r"^remote\..*\.(proxy|fetch)")

@@ -23,8 +23,9 @@ from git_theta.testing.transports import CONTENT, DAMAGED, OBJECTS, OID, SIZES, 
 from git_theta.transport import git_blobs
 from git_theta.transport.base import Transport
 from git_theta.transport.git_blobs import GitTransport
-from git_theta.vcs.blob_repository import BlobRepository, RemoteAccess, read_remote_access
+from git_theta.vcs.blob_repository import BlobRepository
 from git_theta.vcs.discovery import Repository
+from git_theta.vcs.remote_settings import RemoteAccess, read_remote_access
 from tests.sandbox import Sandbox
 
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"

@@ -15,6 +15,7 @@ from git_theta.transport.lfs.endpoint import Endpoint
 from git_theta.vcs.credentials import HELPER
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.git import git
+from git_theta.vcs.pointer_tree import encode_pointers
 from git_theta.vcs.scratch_git_dir import Line, make_git_dir, scratch_environment
 
 POINTERS = "refs/heads/pointers"
@@ -78,12 +79,12 @@ class LfsScratch:
 
     def write_pointers(self, objects: Mapping[str, int]) -> None:
         """Make a commit, POINTERS, with a Git LFS pointer for each of the objects (oid to size)."""
-        head = f"commit {POINTERS}\ncommitter git-theta <> 0 +0000\ndata 0\n"
-        parts = [head, *(_encode_pointer(require_oid(oid), size) for oid, size in objects.items())]
-        git(
-            "fast-import", "--quiet", stdin="".join(parts).encode(), env=scratch_environment(self.git_dir, ask=False),
-            cwd=self.git_dir,
-        )  # fmt: skip
+        for oid in objects:
+            require_oid(oid)
+        head = f"commit {POINTERS}\ncommitter git-theta <> 0 +0000\ndata 0\n".encode()
+        commands = b"".join((head, *encode_pointers(objects)))
+        env = scratch_environment(self.git_dir, ask=False)
+        git("fast-import", "--quiet", stdin=commands, env=env, cwd=self.git_dir)
 
     def touch(self) -> None:
         """Show those who sweep that somebody is here."""
@@ -91,9 +92,7 @@ class LfsScratch:
 
 
 @contextmanager
-def open_scratch_repository(
-    repository: Repository, endpoint: Endpoint, settings: Mapping[str, str]
-) -> Iterator[LfsScratch]:
+def open_lfs_scratch(repository: Repository, endpoint: Endpoint, settings: Mapping[str, str]) -> Iterator[LfsScratch]:
     """A scratch repository with one remote, which is the endpoint; it is gone afterwards.
 
     Raises StoreError where it cannot be written.
@@ -139,8 +138,3 @@ def _write(place: Path, chunks: Iterable[bytes | bytearray | memoryview]) -> Non
     except BaseException:
         place.unlink(missing_ok=True)
         raise
-
-
-def _encode_pointer(oid: str, size: int) -> str:
-    text = f"version https://git-lfs.github.com/spec/v1\noid sha256:{oid}\nsize {size}\n"
-    return f"M 100644 inline {oid[:2]}/{oid}\ndata {len(text)}\n{text}\n"

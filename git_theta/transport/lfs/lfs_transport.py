@@ -15,7 +15,7 @@ from git_theta.transport.base import Outcome, Transport
 from git_theta.transport.lfs.batch import BatchClient, Presence
 from git_theta.transport.lfs.endpoint import Endpoint
 from git_theta.transport.lfs.git_lfs import GitLfs
-from git_theta.transport.lfs.lfs_scratch import POINTERS, LfsScratch, open_scratch_repository
+from git_theta.transport.lfs.lfs_scratch import POINTERS, LfsScratch, open_lfs_scratch
 from git_theta.transport.lfs.patience import Patience, SilenceClock
 from git_theta.transport.lfs.ssh_login import CannotAsk
 from git_theta.transport.outcomes import ITEM_ERRORS, require_size
@@ -163,7 +163,7 @@ class LfsTransport(Transport):
     def _open_git_lfs(self) -> Iterator[tuple[LfsScratch, GitLfs]]:
         host = urlsplit(self._endpoint.url).hostname or self._endpoint.url
         clock = SilenceClock(host, self._patience, self._tell, "has moved nothing")
-        with open_scratch_repository(self._repository, self._endpoint, self._settings) as scratch:
+        with open_lfs_scratch(self._repository, self._endpoint, self._settings) as scratch:
             handed = hand_on(self._client.accepted) if self._client.accepted else {}
             yield scratch, GitLfs(scratch, clock, handed, ask=self._ask)
 
