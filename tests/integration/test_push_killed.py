@@ -74,7 +74,7 @@ def is_pushed(shared: SharedModel) -> bool:
 
 
 def test_a_push_that_is_killed_leaves_no_commit_without_its_objects(shared: SharedModel) -> None:
-    before, an_hour_ago = leftovers(shared), time.time() - 3600
+    before, long_ago = leftovers(shared), time.time() - 2 * 24 * 3600
     shared.host.lfs(shared.name).latency = 0.02
     train(shared, 0)
     started = time.perf_counter()
@@ -86,8 +86,8 @@ def test_a_push_that_is_killed_leaves_no_commit_without_its_objects(shared: Shar
             train(shared, next(numbers))
         landed += kill_push(shared, chance.uniform(0, whole))
         shared.assert_whole()
-    for file in (shared.alice.root / ".git/theta/tmp").iterdir():  # what nobody has written for a while is nobody's
-        os.utime(file, (an_hour_ago, an_hour_ago))
+    for file in (shared.alice.root / ".git/theta/tmp").iterdir():  # a day after, it is nobody's, whoever has its number
+        os.utime(file, (long_ago, long_ago))
     shared.alice.sandbox.write(MODEL, changed(shared.alice.sandbox.read(MODEL), "second"))
     shared.alice.sandbox.commit("after all that")
     shared.alice.git("push", "--quiet", "origin", "main")
