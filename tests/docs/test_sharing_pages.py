@@ -12,7 +12,8 @@ from tests.sandbox import Sandbox, model, track_and_commit
 from tests.servers.git_http import GitHost
 
 PAGES = Path(__file__).parents[2] / "docs" / "how-to"
-BLOCK = re.compile(r"^```\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+"""A block and its language: "text" is what cannot be typed here."""
 FILE = "model.safetensors"
 
 
@@ -26,7 +27,7 @@ def mine(tmp_path: Path) -> Sandbox:
 
 def type_page(mine: Sandbox, page: str, **replaced: str) -> None:
     """Run every command of a page, in its order; the colleague has the model in the end."""
-    commands = "".join(BLOCK.findall((PAGES / page).read_text()))
+    commands = "".join(text for language, text in BLOCK.findall((PAGES / page).read_text()) if not language)
     assert commands
     for old, new in replaced.items():
         commands = commands.replace(old, new)
