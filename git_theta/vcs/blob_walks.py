@@ -1,7 +1,7 @@
 """The blobs that Git's history and indexes hold, walked by Git itself.
 
 Nothing here has Git fetch what a partial clone left out: such blobs are skipped. Paths come as Git's walk prints them:
-up to the first newline in them.
+up to the first newline in them. `git replace` counts for nothing: Git pushes what is behind a replacement.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from git_theta.vcs.blobs import Blob
-from git_theta.vcs.git import git, run_git, scrubbed_environment
+from git_theta.vcs.git import AS_STORED, git, run_git, scrubbed_environment
 
 
 def reachable_blobs() -> Iterator[Blob]:
@@ -51,7 +51,7 @@ def tracking_bounds(there: Iterable[str], tips: Iterable[str], tracking: str) ->
     """The commits at which a walk of ``unpushed_blobs`` ends, since the remote's tracking branches reach them."""
     names = "".join(f"{name}\n" for name in [*tips, *(f"^{oid}" for oid in there)])
     arguments = ("--boundary", "--ignore-missing", "--stdin", "--not", f"--remotes={tracking}")
-    lines = git("rev-list", *arguments, stdin=names.encode()).decode().split()
+    lines = git(AS_STORED, "rev-list", *arguments, stdin=names.encode()).decode().split()
     return [line.removeprefix("-") for line in lines if line.startswith("-")]
 
 
@@ -59,7 +59,7 @@ def absent_ids(there: Iterable[str], tips: Iterable[str]) -> list[str]:
     """What a partial clone has left out of what ``tips`` reach and ``there`` does not: ids of blobs and trees."""
     names = "".join(f"{name}\n" for name in [*tips, *(f"^{oid}" for oid in there)])
     arguments = ("--objects", "--missing=print", "--ignore-missing", "--stdin")
-    lines = git("rev-list", *arguments, stdin=names.encode()).decode(errors="replace").splitlines()
+    lines = git(AS_STORED, "rev-list", *arguments, stdin=names.encode()).decode(errors="replace").splitlines()
     return [line.removeprefix("?") for line in lines if line.startswith("?")]
 
 
@@ -92,9 +92,9 @@ def _walk_blobs(arguments: list[str], names: Iterable[str], env: Mapping[str, st
         listing.write(b"".join(name.encode() + b"\n" for name in names))
         listing.seek(0)
         # --missing: a walk that stumbles over what a partial clone left out would else fetch it.
-        walk = run_git("rev-list", "--objects", "--missing=print", *arguments, stdin=listing, env=env)
+        walk = run_git(AS_STORED, "rev-list", "--objects", "--missing=print", *arguments, stdin=listing, env=env)
         form = "--batch-check=%(objecttype) %(objectsize) %(objectname) %(rest)"
-        with walk as objects, run_git("cat-file", "--buffer", form, stdin=objects, env=env) as output:
+        with walk as objects, run_git(AS_STORED, "cat-file", "--buffer", form, stdin=objects, env=env) as output:
             for line in output:
                 if line.startswith(b"blob "):
                     _, size, oid, path = line.rstrip(b"\n").split(b" ", 3)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from git_theta.errors import GitError
-from git_theta.vcs.git import end_git, git, open_scratch, run_git, start_git
+from git_theta.vcs.git import AS_STORED, end_git, git, open_scratch, run_git, start_git
 from git_theta.vcs.partial_clone import fetch_missing_blobs
 
 PEEK_SIZE = 1 << 20
@@ -129,7 +129,7 @@ def read_contents(
                 listing.write(b"%s %s\n" % (blob.oid.encode(), os.fsencode(blob.path)))
         listing.seek(0)
         form = "--batch=%(objectname) %(objectsize) %(rest)"
-        with run_git("cat-file", "--buffer", form, stdin=listing, cwd=cwd, env=env) as output:
+        with run_git(AS_STORED, "cat-file", "--buffer", form, stdin=listing, cwd=cwd, env=env) as output:
             for line in output:
                 words = line.rstrip(b"\n").split(b" ", 2)
                 if len(words) == 3:  # not "OID missing": collected by a gc since

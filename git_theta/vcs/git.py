@@ -21,6 +21,8 @@ _REPOSITORY_VARIABLES = (
 )  # fmt: skip
 
 
+AS_STORED = "--no-replace-objects"
+"""Before a command: what has a replacement (`git replace`) is read as it is: that is what a push sends."""
 _READ_SIZE = 1 << 16
 
 

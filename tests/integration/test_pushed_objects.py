@@ -176,3 +176,21 @@ def test_a_submodule_pushes_with_what_is_above_it(local: Sandbox, remote: Sandbo
     above.git("push", "-q", "--recurse-submodules=on-demand", "origin", "main")
     assert objects(remote) == 5
     assert missing(remote) == 0
+
+
+def test_what_a_replacement_hides_is_pushed(local: Sandbox, remote: Sandbox) -> None:
+    """`git replace` shows another history, and pushes the real one."""
+    second, manifest = local.git("rev-parse", "main~1", f"main~2:{FILE}").stdout.split()
+    local.git("replace", "--graft", second)  # without its parent
+    local.git("replace", manifest, local.git("rev-parse", f"main:{FILE}").stdout.strip())
+    local.git("push", "-q", "origin", "main")
+    assert missing(remote) == 0
+    assert objects(remote) == 4
+
+
+def test_a_server_sees_through_replacements(local: Sandbox, remote: Sandbox) -> None:
+    remote.theta("install", "--server")
+    local.git("push", "-q", "origin", "main~2:refs/heads/main")
+    tip, first = local.git("rev-parse", "main", "main~2").stdout.split()
+    local.git("push", "-q", "origin", f"{first}:refs/replace/{tip}")
+    assert "did not come along" in local.git("push", "--no-verify", "origin", "main", check=False).stderr
