@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
+
+_LOGIN = re.compile(r"(https?://|://(?=[^/@\s]*:))[^/\s]*@")
+"""Over http a user alone may be a token; over ssh it is part of the address, and a password is not."""
 
 
 def escape_unprintable(text: str) -> str:
@@ -12,6 +16,11 @@ def escape_unprintable(text: str) -> str:
     What cannot be encoded (a lone surrogate) is escaped, too, and so are marks that change the direction of writing.
     """
     return text if text.isprintable() else "".join(map(_escape_letter, text))
+
+
+def redact_logins(text: str) -> str:
+    """``text`` without the users and passwords in its URLs: what is printed ends up in the logs of build servers."""
+    return _LOGIN.sub(r"\1", text)
 
 
 def shorten_text(text: str, most: int = 200) -> str:

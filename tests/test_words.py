@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from git_theta.words import escape_unprintable, group_names, humanize_size, pluralize
+from git_theta.words import escape_unprintable, group_names, humanize_size, pluralize, redact_logins
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,19 @@ from git_theta.words import escape_unprintable, group_names, humanize_size, plur
 def test_nothing_steers_a_terminal(name: str, shown: str) -> None:
     assert escape_unprintable(name) == shown
     escape_unprintable(name).encode()
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("at https://me:s3cret@host/R: no", "at https://host/R: no"),
+        ("at https://t0ken@host/R, http://a:b@c@host", "at https://host/R, http://host"),
+        ("ssh://git@host:22/R and ssh://me:pw@host/R", "ssh://git@host:22/R and ssh://host/R"),
+        ("git@host:R, https://host/me@R, https://host:80/ a@b", "git@host:R, https://host/me@R, https://host:80/ a@b"),
+    ],
+)
+def test_what_lets_somebody_in_is_not_told(text: str, shown: str) -> None:
+    assert redact_logins(text) == shown
 
 
 def test_counts() -> None:

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable
 
 from git_theta.errors import PluginError, ThetaError
-from git_theta.words import escape_unprintable
+from git_theta.words import escape_unprintable, redact_logins
 
 INTERRUPTED = 128 + 2  # what a shell reports for a program that SIGINT ended
 BROKEN_PIPE = 128 + 13  # and SIGPIPE
@@ -67,8 +67,8 @@ def is_debugging() -> bool:
 
 
 def say(text: str, *, prefix: str = "theta: ") -> None:
-    """Print a message for the person on stderr, every line of it behind ``prefix``."""
-    for line in text.splitlines():
+    """Print a message for the person on stderr, every line of it behind ``prefix``; no password of a URL is in it."""
+    for line in redact_logins(text).splitlines():
         print(f"{prefix}{escape_unprintable(line)}", file=sys.stderr)  # noqa: T201
 
 

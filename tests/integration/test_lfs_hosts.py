@@ -121,3 +121,13 @@ def test_without_git_lfs_the_push_fails_and_says_how_to_install_it(
     assert done.returncode != 0
     assert "git-lfs" in done.stderr and "apt install git-lfs" in done.stderr
     assert bare.git("for-each-ref").stdout == ""
+
+
+def test_the_password_of_a_url_that_is_pushed_to_is_not_told(sandbox: Sandbox) -> None:
+    """Git calls a remote without a name by its URL, and build servers keep what they print."""
+    track_and_commit(sandbox, {"model.safetensors": BEFORE})
+    for url in ("http://bot:s3cret@127.0.0.1:1/R.git", "http://s3cret@127.0.0.1:1/R.git"):
+        failed = sandbox.theta("push", url, "main", check=False)
+        assert failed.returncode == 9
+        assert "http://127.0.0.1:1/R.git: 127.0.0.1 cannot be asked" in failed.stderr
+        assert "s3cret" not in failed.stdout + failed.stderr

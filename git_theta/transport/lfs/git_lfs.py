@@ -15,7 +15,7 @@ from git_theta.transport.lfs.lfs_scratch import LfsScratch
 from git_theta.transport.lfs.patience import SilenceClock
 from git_theta.vcs.git import open_scratch
 from git_theta.vcs.scratch_git_dir import scratch_environment
-from git_theta.words import shorten_text
+from git_theta.words import redact_logins, shorten_text
 
 _INSTALL_HINT = (
     "Install it: `apt install git-lfs`, `brew install git-lfs`, or https://git-lfs.com. Without it, "
@@ -35,7 +35,6 @@ _SETTINGS = {
 }
 _POLL_SECONDS, _LONGEST_POLL = 0.05, 0.5
 """How often we look after it: often in the beginning, since most transfers are short."""
-_PASSWORD = re.compile(r"(://)[^/@\s]+@")
 _LONGEST = 300
 """Letters of git-lfs's words that are shown."""
 
@@ -140,12 +139,7 @@ def _find_version() -> tuple[int, int]:
     return int(found[1]), int(found[2])
 
 
-def redact_words(text: str) -> str:
-    """What a program said, without the passwords in URLs."""
-    return _PASSWORD.sub(r"\1", text)
-
-
 def _read_words(output: IO[bytes]) -> str:
     output.seek(0)
     lines = [line.strip() for line in output.read().decode(errors="replace").replace("\r", "\n").splitlines()]
-    return redact_words("; ".join(dict.fromkeys(filter(None, lines))))
+    return redact_logins("; ".join(dict.fromkeys(filter(None, lines))))
