@@ -13,7 +13,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from git_theta.errors import TransportError
-from git_theta.transport.lfs.endpoint import Endpoint
+from git_theta.transport.lfs.endpoint import Endpoint, require_http_url
 from git_theta.transport.lfs.http_exchange import Reply, build_opener, post
 from git_theta.transport.lfs.patience import Patience, SilenceClock, run_bounded
 from git_theta.transport.lfs.ssh_login import CannotAsk, log_in
@@ -121,7 +121,7 @@ class BatchClient:
         url = endpoint.url
         if endpoint.ssh:
             leave = log_in(endpoint.ssh, SilenceClock(self._host, self._patience, self._tell), ask=self._ask)
-            url = leave.href or url
+            url = require_http_url(leave.href) if leave.href else url
             self._headers.update(leave.headers)
         settings = read_http_settings(url)
         self._opener = build_opener(settings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shlex
 from collections.abc import Mapping
@@ -95,15 +96,28 @@ def derive_endpoint(url: str) -> Endpoint:
 def parse_endpoint(url: str) -> Endpoint:
     """The server at a URL that is its own. Raises TransportError for one that is neither http, https nor ssh."""
     scheme = url_scheme(url)
-    if scheme in ("http", "https") and urlsplit(url).hostname:
-        return Endpoint(url.rstrip("/"), url, derived=False)
+    if scheme in ("http", "https"):
+        return Endpoint(require_http_url(url).rstrip("/"), url, derived=False)
     if scheme in ("ssh", "git+ssh", "ssh+git"):
         place = _parse_ssh(url)
         if place:
             host = place.host.rpartition("@")[2]
             path = place.path if "://" in url else f"/{place.path}"
             return Endpoint(f"https://{host}{path}".rstrip("/"), url, derived=False, ssh=place)
-    raise TransportError(
+    raise _no_server(url)
+
+
+def require_http_url(url: str) -> str:
+    """The URL, as given. Raises TransportError where no server can be asked over HTTP there."""
+    with contextlib.suppress(ValueError):  # half a bracket, or a port that is no number
+        parts = urlsplit(url)
+        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
+            return url
+    raise _no_server(url)
+
+
+def _no_server(url: str) -> TransportError:
+    return TransportError(
         f"{redact_url(url)} is no URL of a Git LFS server", hint="Such a URL begins with https://, http:// or ssh://."
     )
 

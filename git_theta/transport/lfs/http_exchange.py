@@ -7,7 +7,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from email.message import Message
-from http.client import HTTPMessage
+from http.client import HTTPException, HTTPMessage
 from typing import IO, NamedTuple
 from urllib.parse import urlsplit
 
@@ -17,6 +17,8 @@ from git_theta.vcs.http_settings import HttpSettings
 _LARGEST = 16 << 20
 """Bytes of an answer that are read: about 100 objects, it has some hundred thousand."""
 _REDIRECTS = (301, 302, 303, 307, 308)
+_FOR_ANYBODY = ("accept", "content-type", "user-agent")
+"""Headers that another host gets to see. Any other may let us in: hosts have tokens of their own, whatever the name."""
 
 
 class Reply(NamedTuple):
@@ -48,13 +50,15 @@ def post(
         headers: of the request.
         timeout: in seconds, for each step.
     """
-    request = urllib.request.Request(url, body, dict(headers), method="POST")
     try:
+        request = urllib.request.Request(url, body, dict(headers), method="POST")
         with opener.open(request, timeout=timeout) as answer:
             return _read(answer.status, answer.headers, answer)
     except urllib.error.HTTPError as error:
         with error:
             return _read(error.code, error.headers, error)
+    except ValueError as error:  # where the host sends us, or what it has us send, is no URL, and no header
+        raise HTTPException(str(error)) from error
 
 
 def _read(status: int, headers: Message, stream: IO[bytes]) -> Reply:
@@ -90,11 +94,20 @@ class _SameQuestion(urllib.request.HTTPRedirectHandler):
         newurl: str,
     ) -> urllib.request.Request | None:
         old, new = urlsplit(req.full_url), urlsplit(newurl)
-        if code not in _REDIRECTS or (old.scheme == "https" and new.scheme != "https"):
+        if code not in _REDIRECTS or new.scheme not in ("https", old.scheme):
             raise urllib.error.HTTPError(req.full_url, code, msg, headers, None)
         sent = {**req.headers, **req.unredirected_hdrs}
         if (old.scheme, old.netloc) != (new.scheme, new.netloc):
-            sent = {name: value for name, value in sent.items() if name.lower() not in ("authorization", "cookie")}
+            sent = {name: value for name, value in sent.items() if name.lower() in _FOR_ANYBODY}
         return urllib.request.Request(newurl, req.data, sent, method="POST")
 
-    http_error_308 = urllib.request.HTTPRedirectHandler.http_error_302
+    def http_error_302(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage
+    ) -> IO[bytes] | None:
+        try:
+            return super().http_error_302(req, fp, code, msg, headers)
+        except ValueError:  # the place is no URL: nobody reads the answer that named it
+            fp.close()
+            raise
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302

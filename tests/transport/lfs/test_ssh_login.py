@@ -94,3 +94,22 @@ def test_a_host_without_git_lfs_is_told_and_what_to_do(
     with pytest.raises(TransportError, match="not found") as caught:
         list(transport.push(SIZES))
     assert "git config theta.remote.NAME.transport git" in caught.value.hint
+
+
+@pytest.mark.parametrize("href", ["file:///etc", "--global", "http://[", "http://host:nan/R", "data:,"])
+def test_a_host_that_names_no_server_is_an_error(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, href: str) -> None:
+    answer = shlex.quote(json.dumps({"href": href, "header": {"Authorization": "a\nb: c"}}))
+    monkeypatch.setenv("GIT_SSH_COMMAND", f"printf %s {answer} #")
+    transport, _ = open_transport(sandbox)
+    with pytest.raises(TransportError, match="is no URL of a Git LFS server"):
+        transport.lacking(SIZES)
+
+
+def test_a_header_that_is_none_is_an_error(
+    sandbox: Sandbox, remote: LfsRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = shlex.quote(json.dumps({"href": remote.url, "header": {"Authorization": "a\nb: c"}}))
+    monkeypatch.setenv("GIT_SSH_COMMAND", f"printf %s {answer} #")
+    transport, _ = open_transport(sandbox)
+    with pytest.raises(TransportError, match="cannot be asked: Invalid header value"):
+        transport.lacking(SIZES)
