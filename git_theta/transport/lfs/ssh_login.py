@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import shlex
 import subprocess
 from collections.abc import Mapping
@@ -17,6 +18,8 @@ from git_theta.vcs.ssh import ssh_arguments
 from git_theta.words import shorten_text
 
 _NO_LFS_HINT = "A server without Git LFS takes objects too: git config theta.remote.NAME.transport git"
+
+_HOME = re.compile(r"~[A-Za-z0-9._-]*(?:/|\Z)")
 
 
 class CannotAsk(TransportError):
@@ -74,4 +77,7 @@ def _wait(process: subprocess.Popen[bytes], clock: SilenceClock) -> tuple[bytes,
 
 
 def _quote(path: str) -> str:
-    return path if path.startswith("~") else shlex.quote(path)
+    """A path for the shell there, which replaces ``~`` and ``~user`` at its beginning, and nothing else."""
+    home = _HOME.match(path)
+    start = home[0] if home else ""
+    return start if start == path else start + shlex.quote(path[len(start) :])

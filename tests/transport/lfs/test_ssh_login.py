@@ -113,3 +113,25 @@ def test_a_header_that_is_none_is_an_error(
     transport, _ = open_transport(sandbox)
     with pytest.raises(TransportError, match="cannot be asked: Invalid header value"):
         transport.lacking(SIZES)
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("~me/R.git", "~me/R.git"),
+        ("~/two words", "~/'two words'"),
+        ("~", "~"),
+        ("~;touch x", "'~;touch x'"),
+        ("~$(touch x)/R", "'~$(touch x)/R'"),
+        ("~me/`touch x`", "~me/'`touch x`'"),
+        ("a'b", """'a'"'"'b'"""),
+    ],
+)
+def test_no_path_is_a_command_on_the_host(
+    sandbox: Sandbox, remote: LfsRepository, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, path: str, told: str
+) -> None:
+    notes = install_ssh(monkeypatch, tmp_path, remote)
+    repository = discover_repository(sandbox.root)
+    endpoint = derive_endpoint(f"git@host.example:{path}")
+    LfsTransport(endpoint, repository, LocalStore(repository.theta_dir), {}, print, ask=True).lacking(SIZES)
+    assert notes.read_text() == repr(["git@host.example", f"git-lfs-authenticate {told} download"]) + "\n"
