@@ -210,7 +210,7 @@ class GitTransport(Transport):
         except GitError as error:
             lost = _NOT_THERE.search(error.message)
             gone = [stored for stored in some if lost and stored.blob == lost[1]]
-            yield from (Outcome(one.oid, 0, MissingObject(f"object {one.oid} is listed, and missing")) for one in gone)
+            yield from (Outcome(one.oid, 0, _listed_in_vain(one.oid)) for one in gone)
             self._answers_ids = bool(gone)
             return
         yield from (_receive(stored, scratch, inbox) for stored in some)
@@ -290,7 +290,13 @@ def _receive(stored: StoredBlob, scratch: BlobRepository, inbox: Inbox) -> Outco
         inbox.fill(stored.oid, stored.size, read_from)
     except ITEM_ERRORS as error:
         return Outcome(stored.oid, 0, error)
+    except GitError:  # no blob, or of another batch than the one that lists it
+        return Outcome(stored.oid, 0, _listed_in_vain(stored.oid))
     return Outcome(stored.oid, stored.size)
+
+
+def _listed_in_vain(oid: str) -> MissingObject:
+    return MissingObject(f"object {oid} is listed, and missing")
 
 
 def _write_zeros(pipe: int, size: int) -> None:

@@ -108,18 +108,19 @@ class BlobRepository(ScratchRepository):
         reader.stdin.write(f"{name}\n".encode())
         reader.stdin.flush()
         words = reader.stdout.readline().split()
-        if words[1:2] != [b"blob"]:
-            raise GitError(f"Git has no blob {name}")
-        left = int(words[2])
+        left = int(words[2]) if len(words) == 3 else -1  # "NAME missing"
         try:
+            if words[1:2] != [b"blob"]:
+                raise GitError(f"Git has no blob {name}")
             while left:
                 chunk = _read_some(reader.stdout, left)
                 left -= len(chunk)
                 yield chunk
-        finally:  # whoever has read enough of it asks for another one
-            while left:
+        finally:  # whoever has read enough of it, or got a tree, asks for another one
+            while left > 0:
                 left -= len(_read_some(reader.stdout, left))
-            reader.stdout.read(1)
+            if not left:
+                reader.stdout.read(1)
 
     def _start_reader(self) -> subprocess.Popen[bytes]:
         if self._reader is None:

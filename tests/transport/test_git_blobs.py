@@ -177,6 +177,27 @@ def test_a_blob_that_the_server_lost_is_missing_and_the_others_come(places: tupl
     assert sorted(ours.oids()) == sorted(OBJECTS.keys() - {OID})
 
 
+@pytest.mark.parametrize("version", [2, 0], ids=["by id", "by batch"])
+def test_a_listing_that_lies_keeps_nobody_from_the_others(places: tuple[Sandbox, Sandbox], version: int) -> None:
+    """Whoever may push can list what is no blob, or is in no commit of the batch."""
+    person, remote = places[0], places[1].root
+    person.git("config", "protocol.version", str(version))
+    commit = git(remote, "commit-tree", EMPTY_TREE, "-m", "x", stdin=b"").decode().strip()
+    for other in (commit, "0" * 39 + "1"):
+        listing = "".join(f"{oid} {SIZES[oid]} {other}\n" for oid in sorted(OBJECTS)).encode()
+        file = git(remote, "hash-object", "-w", "--stdin", stdin=listing).decode().strip()
+        tree = git(remote, "mktree", stdin=f"100644 blob {file}\tobjects\n".encode()).decode().strip()
+        lie = git(remote, "commit-tree", tree, "-p", commit, "-m", "x").decode().strip()
+        git(remote, "update-ref", f"refs/theta/objects/{hashlib.sha256(listing).hexdigest()}", lie)
+    ours = MemoryStore()
+    with open_between(places, ours) as transport:
+        assert fetch_errors(transport, OBJECTS, ours) == {oid: MissingObject for oid in OBJECTS if SIZES[oid]}
+    two_batches(remote)
+    with open_between(places, ours) as transport:
+        assert fetch_errors(transport, OBJECTS, ours) == {}
+    assert sorted(ours.oids()) == sorted(OBJECTS)
+
+
 def test_pushers_whose_objects_overlap_are_not_in_each_others_way(places: tuple[Sandbox, Sandbox]) -> None:
     ours = MemoryStore()
     for content in OBJECTS.values():
@@ -200,6 +221,10 @@ def test_refs_that_are_none_of_ours_are_passed_over(places: tuple[Sandbox, Sandb
     git(remote, "update-ref", "refs/theta/objects/aside", empty)
     git(remote, "update-ref", f"refs/theta/objects/{'0' * 64}", name)  # a listing that was altered has another name
     git(remote, "update-ref", f"refs/theta/objects/{'1' * 64}", f"{name}^")
+    tree = git(remote, "rev-parse", f"{name}^{{tree}}").decode().strip()
+    folder = git(remote, "mktree", stdin=f"040000 tree {tree}\tobjects\n".encode()).decode().strip()
+    odd = git(remote, "commit-tree", folder, "-m", "x").decode().strip()
+    git(remote, "update-ref", f"refs/theta/objects/{'00' * 32}", odd)
     with open_between(places, MemoryStore()) as transport:
         assert transport.lacking(SIZES) == [oid for oid in SIZES if oid != OID]
     git(remote, "update-ref", "-d", name)
