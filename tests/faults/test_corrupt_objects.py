@@ -186,12 +186,17 @@ def test_a_clone_recovers_when_its_origin_does(damage: Damage, with_small: Sandb
     victim.damage(damage)
     with_small.theta("install")
     done = attempt(with_small, "clone", with_small.root, tmp_path / "clone")
-    assert done.returncode != 0
-    _assert_names(done.stderr, victim)
+    assert done.returncode == 0  # with its manifests, and a word on which are not files yet
+    assert MODEL in done.stderr
+    clone = Sandbox(tmp_path / "clone")
+    assert clone.read(MODEL) == clone.git("show", f":{MODEL}").stdout.encode()
+    failed = attempt(clone, "theta", "pull")
+    assert failed.returncode != 0
+    _assert_names(failed.stderr, victim)
     victim.mend()
-    clone = Sandbox(tmp_path / "clone")  # what is damaged was not taken over
-    clone.git("restore", "--source=HEAD", ":/")
+    clone.theta("pull")  # what is damaged was not taken over
     assert clone.read(MODEL) == small(1)
+    assert clone.git("status", "--porcelain").stdout == ""
 
 
 def _commands(said: str) -> list[str]:
