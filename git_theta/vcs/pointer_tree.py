@@ -59,9 +59,14 @@ def read_pointer_tree(scratch: ScratchRepository, ref: str) -> PointerTree:
         tip = scratch.git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}").decode().strip()
     except GitError:
         return PointerTree("", {})
-    items = (item.partition("\t") for item in split_nul(scratch.git("ls-tree", "-r", "-z", "--full-tree", tip)))
-    found = ((_PATH.fullmatch(path), *facts.split()) for facts, _, path in items)
-    return PointerTree(tip, {path[2]: blob for path, mode, _, blob in found if path and mode in _FILE_MODES})
+    blobs = {}
+    for item in split_nul(scratch.git("ls-tree", "-r", "-z", "--full-tree", tip)):
+        facts, _, path = item.partition("\t")
+        mode, _, blob = facts.split()
+        named = _PATH.fullmatch(path)
+        if named and mode in _FILE_MODES:
+            blobs[named[2]] = blob
+    return PointerTree(tip, blobs)
 
 
 def read_pointers(scratch: ScratchRepository, tree: PointerTree) -> dict[str, int]:
