@@ -88,7 +88,7 @@ def report_error(error: Exception) -> int:
     if is_debugging():
         import traceback
 
-        traceback.print_exception(error)
+        sys.stderr.write(redact_logins("".join(traceback.format_exception(error))))
     if isinstance(error, ThetaError):
         code, message, hint = error.exit_code, str(error), error.hint
     elif isinstance(error, ModuleNotFoundError) and error.name in _EXTRAS:

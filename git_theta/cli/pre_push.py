@@ -14,7 +14,7 @@ from git_theta.errors import TransportError, UsageError
 from git_theta.operations.context import Context
 from git_theta.operations.keeping.inventory import ObjectUse, object_sizes
 from git_theta.repository.index_checks import FAULT_HINT, faults_of_commit
-from git_theta.repository.kept_refs import require_refs_kept
+from git_theta.repository.kept_refs import RefUpdate, require_refs_kept
 from git_theta.repository.opening import open_context
 from git_theta.repository.pointers import POINTERS_BRANCH, POINTERS_REF, push_pointers
 from git_theta.repository.sharing import (
@@ -45,7 +45,7 @@ def command(remote: str, url: str) -> None:
     repository = discover_repository()
     lines = [line.decode(errors="replace").split(" ") for line in sys.stdin.buffer.read().splitlines()]
     updates = [_pushed_ids(words) for words in lines]
-    require_refs_kept([words[2] for words in lines if words[0] == "(delete)"], remote, url, repository)
+    require_refs_kept((RefUpdate(words[2], words[3], words[1]) for words in lines), remote, url, repository)
     tips = [local for local, _ in updates if local.strip("0")]  # zeros: the ref is being deleted
     if not tips:
         return

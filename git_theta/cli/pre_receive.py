@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 
 import click
 
 from git_theta.cli import boundary
-from git_theta.errors import MissingObject, UsageError
+from git_theta.errors import ManifestError, MissingObject, UsageError
 from git_theta.operations.keeping.inventory import ObjectUse
 from git_theta.repository.object_stores import open_store
 from git_theta.repository.sharing import PushedRefs
@@ -34,18 +35,23 @@ def command() -> int:
     # What was pushed is in quarantine: Git tells where by variables that its commands read, ours too.
     known = blob_walks.ref_tips(repository.git_dir)
     store = open_store(repository)
-    codes = []
-    for line in sys.stdin.buffer.read().splitlines():
-        new, ref = _read_update(line)
-        if new.strip("0"):  # zeros: the ref is being deleted
-            needed = PushedRefs([new], known, "").needed_objects(boundary.warn_of)
-            lost = {oid: use for oid, use in needed.items() if store.size(oid) != use.bytes}
-            if lost:
-                codes.append(boundary.report_error(_refusal(ref, lost)))
-    return next(iter(codes), 0)
+    updates = [(new, ref) for new, ref in map(_read_update, sys.stdin.buffer.read().splitlines()) if new.strip("0")]
+
+    def find_lost(tips: list[str], warn: Callable[[ManifestError], None]) -> dict[str, ObjectUse]:
+        needed = PushedRefs(tips, known, "").needed_objects(warn)
+        return {oid: use for oid, use in needed.items() if store.size(oid) != use.bytes}
+
+    # All at once, as a push may bring thousands of refs; one by one to say which of them lack what.
+    if not updates or not find_lost([new for new, _ in updates], boundary.warn_of):
+        return 0
+    codes = [
+        boundary.report_error(_refusal(ref, lost)) for new, ref in updates if (lost := find_lost([new], lambda _: None))
+    ]
+    return codes[0]
 
 
 def _read_update(line: bytes) -> tuple[str, str]:
+    """The new id, zeros where the ref is being deleted, and the ref."""
     words = line.split(b" ", 2)
     if len(words) != 3:
         raise UsageError("this command is for Git's pre-receive hook, which tells it what is pushed on standard input")

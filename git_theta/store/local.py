@@ -93,7 +93,8 @@ class LocalStore(Store):
 
     def _link(self, file: Path, stream: BinaryIO, oid: str) -> bool:
         """Make the verified file, which is open as ``stream``, an object of ours too; whether that works here."""
-        if os.fstat(stream.fileno()).st_mode & 0o222:  # its owner may write to it, and would change our object
+        there = os.fstat(stream.fileno())
+        if there.st_mode & 0o222 or there.st_uid != os.geteuid():  # its owner may write to it, and change our object
             return False
         temporary = None
         try:

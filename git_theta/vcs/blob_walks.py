@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from git_theta.vcs.blobs import Blob
-from git_theta.vcs.git import AS_STORED, git, run_git, scrubbed_environment
+from git_theta.vcs.git import AS_STORED, NAMED_REPOSITORY, git, run_git, scrubbed_environment
 
 
 def reachable_blobs() -> Iterator[Blob]:
@@ -84,7 +84,8 @@ def tip_blobs(tips: Iterable[str], env: Mapping[str, str]) -> Iterator[Blob]:
 def ref_tips(repository: Path, *patterns: str) -> list[str]:
     """The ids that the refs of a repository on this machine point at: all of them, or those below ``patterns``."""
     form = "--format=%(objectname)"
-    return git("for-each-ref", form, *patterns, cwd=repository, env=scrubbed_environment()).decode().split()
+    env = scrubbed_environment()
+    return git("for-each-ref", form, *patterns, cwd=repository, env=env, config=NAMED_REPOSITORY).decode().split()
 
 
 def _walk_blobs(arguments: list[str], names: Iterable[str], env: Mapping[str, str] | None = None) -> Iterator[Blob]:

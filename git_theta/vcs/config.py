@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from git_theta.errors import GitError, UsageError
-from git_theta.vcs.git import git
+from git_theta.vcs.git import NAMED_REPOSITORY, git
 
 Scope = Literal["global", "local", "worktree", "system"]
 
@@ -160,7 +160,8 @@ def chosen_store(*, cwd: Path | None = None, env: Mapping[str, str] | None = Non
         env: for another repository than the one we were started for. Git reads its configuration there only where it
             trusts its owner.
     """
-    command = ["git", "config", "--null", "--get", STORE_KEY]
+    named = (word for key, value in NAMED_REPOSITORY.items() for word in ("-c", f"{key}={value}"))
+    command = ["git", *(named if cwd else ()), "config", "--null", "--get", STORE_KEY]
     done = subprocess.run(command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, capture_output=True)
     if done.returncode > 1:  # 1 is "no such key"
         raise _explain_error(done.stderr.decode(errors="replace").strip())

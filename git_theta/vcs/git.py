@@ -23,6 +23,9 @@ _REPOSITORY_VARIABLES = (
 
 AS_STORED = "--no-replace-objects"
 """Before a command: what has a replacement (`git replace`) is read as it is: that is what a push sends."""
+NAMED_REPOSITORY = {"safe.bareRepository": "all"}
+"""Settings for a command in the very folder of a repository that somebody named, where Git is told (``explicit``) to
+take no folder that it happens to stand in for one. Whose it is counts as ever."""
 _READ_SIZE = 1 << 16
 
 

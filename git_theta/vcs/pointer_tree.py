@@ -19,6 +19,7 @@ from git_theta.vcs.scratch_repository import ScratchRepository
 
 _POINTER = re.compile(rb"version https://git-lfs\.github\.com/spec/v1\noid sha256:([0-9a-f]{64})\nsize (0|[1-9]\d*)\n")
 _PATH = re.compile(r"([0-9a-f]{2})/(\1[0-9a-f]{62})")
+_FILE_MODES = ("100644", "100755")
 _AUTHOR = "git-theta <git-theta@localhost>"
 _NEW = "refs/new"
 _ALGORITHMS = {40: "sha1", 64: "sha256"}
@@ -53,14 +54,19 @@ def parse_pointer(data: bytes) -> tuple[str, int] | None:
 
 
 def read_pointer_tree(scratch: ScratchRepository, ref: str) -> PointerTree:
-    """The pointers that a ref of the scratch repository has; what else is in its tree is passed over."""
+    """The pointers that a ref of the scratch repository has; what else is in its tree (no file) is passed over."""
     try:
         tip = scratch.git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}").decode().strip()
     except GitError:
         return PointerTree("", {})
-    items = (item.partition("\t") for item in split_nul(scratch.git("ls-tree", "-r", "-z", "--full-tree", tip)))
-    found = ((_PATH.fullmatch(path), facts.split()[2]) for facts, _, path in items)
-    return PointerTree(tip, {path[2]: blob for path, blob in found if path})
+    blobs = {}
+    for item in split_nul(scratch.git("ls-tree", "-r", "-z", "--full-tree", tip)):
+        facts, _, path = item.partition("\t")
+        mode, _, blob = facts.split()
+        named = _PATH.fullmatch(path)
+        if named and mode in _FILE_MODES:
+            blobs[named[2]] = blob
+    return PointerTree(tip, blobs)
 
 
 def read_pointers(scratch: ScratchRepository, tree: PointerTree) -> dict[str, int]:

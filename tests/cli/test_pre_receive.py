@@ -94,3 +94,16 @@ def test_law_l11_the_rest_of_the_hook_stays(local: Sandbox, server: Sandbox) -> 
 @pytest.mark.parametrize("object_format", ["sha1"], indirect=True)
 def test_what_is_no_hooks_input_is_refused(server: Sandbox) -> None:
     assert server.theta("pre-receive", input="nonsense\n", check=False).returncode == 2
+
+
+@pytest.mark.parametrize("object_format", ["sha1"], indirect=True)
+def test_many_refs_are_looked_at_at_once(local: Sandbox, server: Sandbox, tmp_path: Path) -> None:
+    trace = tmp_path / "trace"
+    for number in range(40):
+        local.git("tag", f"v{number}")
+    lost = local.git("push", "--no-verify", "--tags", "origin", check=False)
+    assert "did not come along" in lost.stderr
+    local.theta("push", "origin")
+    local.git("push", "-q", "--no-verify", "--tags", "origin", env={"GIT_TRACE": str(trace)})
+    assert len(server.git("for-each-ref").stdout.splitlines()) == 40
+    assert 1 <= trace.read_text().count("rev-list --objects --missing=print") < 10

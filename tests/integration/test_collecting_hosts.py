@@ -149,6 +149,20 @@ def test_a_push_that_would_delete_the_pointers_is_refused(history: History, host
     assert host.collect() == set()
 
 
+def test_a_push_that_would_put_older_pointers_back_is_refused(history: History, host: Host) -> None:
+    """Of a mirror that has its own copy, and is behind."""
+    history.git("push", "--quiet", "origin", "v0:refs/heads/main")
+    history.git("fetch", "--quiet", "origin", f"{POINTERS_REF}:{POINTERS_REF}")
+    history.git("push", "--quiet", "origin", "main")
+    for options in (["--mirror", "origin"], ["origin", f"+{POINTERS_REF}"]):
+        done = history.sandbox.git("push", "--quiet", *options, check=False)
+        assert done.returncode != 0
+        assert f"this push would delete {POINTERS_REF}, or what is new in it" in done.stderr
+    assert host.collect() == set()
+    history.git("fetch", "--quiet", "origin", f"{POINTERS_REF}:{POINTERS_REF}")
+    history.git("push", "--quiet", "--mirror", "origin")
+
+
 def test_objects_in_refs_are_not_deleted_either(history: History, host: Host) -> None:
     """A host that has Git alone keeps the objects themselves in such refs."""
     history.git("config", "--global", TRANSPORT, "git")

@@ -194,3 +194,12 @@ def test_a_server_sees_through_replacements(local: Sandbox, remote: Sandbox) -> 
     tip, first = local.git("rev-parse", "main", "main~2").stdout.split()
     local.git("push", "-q", "origin", f"{first}:refs/replace/{tip}")
     assert "did not come along" in local.git("push", "--no-verify", "origin", "main", check=False).stderr
+
+
+def test_git_that_takes_no_bare_repository_unasked(local: Sandbox, remote: Sandbox) -> None:
+    """The remote was named, and our own Git directory is a bare repository to whoever stands in it."""
+    local.git("config", "--global", "safe.bareRepository", "explicit")
+    assert "theta: pushed 4 objects" in local.git("push", "origin", "main").stderr
+    local.theta("fsck", "--remote", "origin", "--verify")
+    local.git("config", "--global", "--unset", "safe.bareRepository")
+    assert missing(remote) == 0

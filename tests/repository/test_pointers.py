@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from git_theta.errors import TransportError
+from git_theta.repository.pointer_thinning import plan_thinning
 from git_theta.repository.pointers import (
     POINTERS_BRANCH,
     POINTERS_REF,
@@ -90,6 +91,25 @@ def test_a_wrong_pointer_is_put_right(repository: Repository, host: Sandbox) -> 
     assert read_remote_pointers("origin", os.fspath(host.root), repository).select_unnamed({oid: 5}) == {oid: 5}
     assert push(repository, host, {oid: 5}) == PointerPush(1)
     assert host.git("cat-file", "blob", f"{POINTERS_REF}:{oid[:2]}/{oid}").stdout.endswith("\nsize 5\n")
+
+
+def test_what_is_no_file_is_no_pointer(repository: Repository, host: Sandbox) -> None:
+    """A link that holds the pointer's text, and a submodule, which hosts do not look into."""
+    link, module = objects = some_objects(2, 5)
+    push(repository, host, objects)
+    link_id = host.git("rev-parse", f"{POINTERS_REF}:{link[:2]}/{link}").stdout.strip()
+    tip = host.git("rev-parse", POINTERS_REF).stdout.strip()
+    entries = {link: f"120000 blob {link_id}", module: f"160000 commit {tip}"}
+    trees = ""
+    for oid, facts in entries.items():
+        tree = host.git("mktree", "--missing", input=f"{facts}\t{oid}\n").stdout.strip()
+        trees += f"040000 tree {tree}\t{oid[:2]}\n"
+    top = host.git("mktree", input=trees).stdout.strip()
+    host.git("update-ref", POINTERS_REF, host.git("commit-tree", "-p", tip, "-m", "x", top).stdout.strip())
+    plan = plan_thinning("origin", os.fspath(host.root), 1 << 40, repository)
+    assert (plan.kept, plan.dropped) == ({}, {})
+    assert push(repository, host, objects) == PointerPush(2)
+    assert find_pointers(host.root) == objects.keys()
 
 
 def test_nothing_stays_in_the_repository(repository: Repository, ours: Sandbox, host: Sandbox) -> None:

@@ -27,10 +27,11 @@ _CHUNK = 1 << 20
 _PATH = re.compile(r"/(?P<number>\d+)/[^?]*?info/lfs/(?P<rest>[^?]*)")
 
 Stage = Literal["batch", "upload", "download", "verify"]
-Kind = Literal["cut", "slow", "stall", "altered", "short", "long", "lost", "liar", "refused"]
+Kind = Literal["cut", "slow", "stall", "altered", "short", "long", "endless", "lost", "liar", "refused"]
 """cut: the connection ends in the middle. slow: a few bytes at a time. stall: it stays open, and nothing comes.
-altered, short, long: other bytes than asked for, or than were sent. lost: taken with 200, and not kept. liar: who wants
-to upload is told that everything is there. refused: the batch refuses each object by itself, with ``code``."""
+altered, short, long: other bytes than asked for, or than were sent. endless: 256 MB, and no word of where it ends.
+lost: taken with 200, and not kept. liar: who wants to upload is told that everything is there. refused: the batch
+refuses each object by itself, with ``code``."""
 
 
 class Fault(NamedTuple):
@@ -322,7 +323,19 @@ class LfsHandler(BaseHTTPRequestHandler):
             edited = {"altered": b"Z" + content[1:], "short": content[:-5], "long": content + b"extra"}
             self._answer(200, edited[str(strange.kind)])
             return
+        if self.repository.strike("download", "endless"):
+            self._send_endlessly()
+            return
         self._send_file(place)
+
+    def _send_endlessly(self) -> None:
+        self.send_response(200)
+        self.send_header("Connection", "close")
+        self.end_headers()
+        for _ in range(256):
+            self.wfile.write(bytes(_CHUNK))
+            time.sleep(0.02)
+        self.close_connection = True
 
     def _send_file(self, place: Path) -> None:
         """A file's bytes, from where Range says."""

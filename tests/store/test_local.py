@@ -194,6 +194,17 @@ def test_adopt_links_an_object_of_another_store(tmp_path: Path, store: LocalStor
     assert [path for path in store.root.rglob("*") if path.is_file()] == [place(store.root, OID)]
 
 
+@pytest.mark.usefixtures("without_clones")
+@pytest.mark.skipif(os.geteuid() != 0, reason="root alone can give a file to somebody else")
+def test_adopt_copies_what_somebody_else_could_make_writable(tmp_path: Path, store: LocalStore) -> None:
+    other = LocalStore(tmp_path / "other")
+    other.put([CONTENT])
+    os.chown(place(other.root, OID), 12345, -1)
+    store.adopt(place(other.root, OID), OID)
+    assert place(store.root, OID).read_bytes() == CONTENT
+    assert not place(store.root, OID).samefile(place(other.root, OID))
+
+
 def without_links(*_: object, **__: object) -> None:
     raise OSError(errno.EXDEV, "another file system")
 

@@ -11,6 +11,7 @@ import pytest
 from git_theta.errors import GitError, UsageError
 from git_theta.vcs import config
 from git_theta.vcs.config import Scope
+from git_theta.vcs.git import scrubbed_environment
 from tests.sandbox import Sandbox
 
 PYTHON = "/opt/a venv/it's 100%f/bin/python"
@@ -145,3 +146,11 @@ def test_a_module_runs_isolated_whatever_the_interpreters_path(tmp_path: Path, p
     assert shell
     line = config.module_command(str(python / "python"), "timeit -h")
     assert "timeit" in plain.run(shell, "-c", line, env={"PYTHONPATH": "/nonexistent"}).stdout
+
+
+def test_the_store_of_a_bare_repository_that_somebody_named(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Where it was read from no bare repository, what is pushed there would get into another store than its own."""
+    bare = Sandbox.create(tmp_path / "bare.git", install=False, bare=True)
+    bare.git("config", "theta.store", "acme")
+    sandbox.git("config", "--global", "safe.bareRepository", "explicit")
+    assert config.chosen_store(cwd=bare.root, env=scrubbed_environment()) == "acme"

@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 from git_theta.errors import TransportError
 from git_theta.transport.choose import TransportChoice, lfs_keys
 from git_theta.transport.urls import redact_url, url_scheme
+from git_theta.words import escape_unprintable, redact_logins
 
 _SUFFIX = "/info/lfs"
 _SSH_HOST = re.compile(r"(?:([^@]*)@)?(\[[^\]]+\]|[^:@]+)(?::(\d+))?\Z")
@@ -78,11 +79,12 @@ def require_agreement(
     key = next((key for key in lfs_keys(name, push=push) if lfsconfig.get(key)), "")
     if not key or not follows_remote(choice) or lfsconfig[key].rstrip("/") in (endpoint.url, endpoint.source):
         return
-    refuse = endpoint.source if endpoint.ssh else endpoint.url
+    # Of several lines, the file's own would look like ours.
+    named, refuse = escape_unprintable(lfsconfig[key]), endpoint.source if endpoint.ssh else endpoint.url
     raise TransportError(
-        f"the .lfsconfig of this repository has objects go elsewhere than to its host: to {redact_url(lfsconfig[key])}",
-        hint=f"If you trust it: git config {key} {shlex.quote(lfsconfig[key])}\n"
-        f"If not: git config {key} {shlex.quote(redact_url(refuse))}",
+        f"the .lfsconfig of this repository has objects go elsewhere than to its host: to {redact_url(named)}",
+        hint=f"If you trust it: git config {key} {shlex.quote(named)}\n"
+        f"If not: git config {key} {shlex.quote(redact_logins(refuse))}",
     )
 
 

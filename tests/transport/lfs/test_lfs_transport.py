@@ -12,18 +12,19 @@ from typing import Any
 
 import pytest
 
+from git_theta.errors import TransportError
 from git_theta.repository.object_stores import open_store
 from git_theta.store.base import Store
 from git_theta.store.inbox import Inbox
 from git_theta.store.local import LocalStore
-from git_theta.testing.transports import CONTENTS, OBJECTS, SIZES, TransportLaws
+from git_theta.testing.transports import CONTENT, CONTENTS, OBJECTS, OID, SIZES, TransportLaws
 from git_theta.transport.base import Transport
 from git_theta.transport.lfs import git_lfs
 from git_theta.transport.lfs.endpoint import parse_endpoint
 from git_theta.transport.lfs.lfs_transport import LfsTransport
 from git_theta.vcs.discovery import Repository, discover_repository
 from tests.sandbox import Sandbox
-from tests.servers.lfs_server import LfsServer
+from tests.servers.lfs_server import Fault, LfsServer
 
 
 @pytest.fixture(scope="module")
@@ -147,3 +148,18 @@ def test_push_asks_once_for_a_hundred(server: LfsServer, repository: Repository,
         assert [one.error for one in transport.push(sizes)] == [None] * 150
     batches = [one for one in remote.requests if one == ("POST", "objects/batch")]
     assert len(batches) == 2 + 2 + 2  # before, git-lfs's own, and after
+
+
+def test_a_host_that_never_ends_does_not_fill_the_disk(
+    server: LfsServer, repository: Repository, tmp_path: Path
+) -> None:
+    fresh, remote = LocalStore(tmp_path / "fresh"), server.add_repository(tmp_path / "remote")
+    remote.place_of(OID).write_bytes(CONTENT)
+    remote.fault = Fault("download", "endless")
+    with (
+        LfsTransport(parse_endpoint(remote.url), repository, fresh, {}, print, ask=False) as transport,
+        pytest.raises(TransportError, match=f"the host sends far more than the {SIZES[OID]} bytes of object {OID}"),
+    ):
+        list(transport.fetch({OID: SIZES[OID]}, Inbox(fresh, fresh.root)))
+    assert list(fresh.oids()) == []
+    assert list((repository.theta_dir / "tmp").iterdir()) == []
