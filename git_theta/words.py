@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
+
+_USERS = re.compile(r"(?<=://)[^/\s]*@")
+"""In a URL: a password may hold any character but the slash."""
 
 
 def escape_unprintable(text: str) -> str:
@@ -12,6 +16,11 @@ def escape_unprintable(text: str) -> str:
     What cannot be encoded (a lone surrogate) is escaped, too, and so are marks that change the direction of writing.
     """
     return text if text.isprintable() else "".join(map(_escape_letter, text))
+
+
+def hide_users(text: str) -> str:
+    """``text`` without users and passwords in its URLs."""
+    return _USERS.sub("", text)
 
 
 def shorten_text(text: str, most: int = 200) -> str:

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable
 
 from git_theta.errors import PluginError, ThetaError
-from git_theta.words import escape_unprintable
+from git_theta.words import escape_unprintable, hide_users
 
 INTERRUPTED = 128 + 2  # what a shell reports for a program that SIGINT ended
 BROKEN_PIPE = 128 + 13  # and SIGPIPE
@@ -67,9 +67,9 @@ def is_debugging() -> bool:
 
 
 def say(text: str, *, prefix: str = "theta: ") -> None:
-    """Print a message for the person on stderr, every line of it behind ``prefix``."""
+    """Print a message for the person on stderr, every line of it behind ``prefix``; no password in a URL is shown."""
     for line in text.splitlines():
-        print(f"{prefix}{escape_unprintable(line)}", file=sys.stderr)  # noqa: T201
+        print(f"{prefix}{escape_unprintable(hide_users(line))}", file=sys.stderr)  # noqa: T201
 
 
 def warn(text: str, *, hint: str = "") -> None:
@@ -88,7 +88,7 @@ def report_error(error: Exception) -> int:
     if is_debugging():
         import traceback
 
-        traceback.print_exception(error)
+        sys.stderr.write(hide_users("".join(traceback.format_exception(error))))
     if isinstance(error, ThetaError):
         code, message, hint = error.exit_code, str(error), error.hint
     elif isinstance(error, ModuleNotFoundError) and error.name in _EXTRAS:

@@ -15,11 +15,11 @@ from git_theta.transport.lfs.lfs_scratch import LfsScratch
 from git_theta.transport.lfs.patience import SilenceClock
 from git_theta.vcs.git import open_scratch
 from git_theta.vcs.scratch_git_dir import scratch_environment
-from git_theta.words import shorten_text
+from git_theta.words import hide_users, shorten_text
 
-_INSTALL_HINT = (
-    "Install it: `apt install git-lfs`, `brew install git-lfs`, or https://git-lfs.com. Without it, "
-    "`git config theta.remote.NAME.transport git` puts objects into the repository itself."
+GIT_LFS_HINT = (
+    "Install it: `apt install git-lfs`, `brew install git-lfs`, or https://git-lfs.com\n"
+    "Without it, `git config theta.remote.NAME.transport git` puts objects into the repository itself."
 )
 _VERSION = re.compile(r"git-lfs/(\d+)\.(\d+)")
 _READS_IDS = (3, 3)
@@ -35,7 +35,6 @@ _SETTINGS = {
 }
 _POLL_SECONDS, _LONGEST_POLL = 0.05, 0.5
 """How often we look after it: often in the beginning, since most transfers are short."""
-_PASSWORD = re.compile(r"(://)[^/@\s]+@")
 _LONGEST = 300
 """Letters of git-lfs's words that are shown."""
 
@@ -136,16 +135,11 @@ def _find_version() -> tuple[int, int]:
     done = subprocess.run(["git", "lfs", "version"], stdin=subprocess.DEVNULL, capture_output=True, text=True)
     found = _VERSION.search(done.stdout)
     if done.returncode or not found:
-        raise TransportError("git-lfs, which moves objects to and from such a host, is not here", hint=_INSTALL_HINT)
+        raise TransportError("git-lfs, which moves objects to and from such a host, is not here", hint=GIT_LFS_HINT)
     return int(found[1]), int(found[2])
-
-
-def redact_words(text: str) -> str:
-    """What a program said, without the passwords in URLs."""
-    return _PASSWORD.sub(r"\1", text)
 
 
 def _read_words(output: IO[bytes]) -> str:
     output.seek(0)
     lines = [line.strip() for line in output.read().decode(errors="replace").replace("\r", "\n").splitlines()]
-    return redact_words("; ".join(dict.fromkeys(filter(None, lines))))
+    return hide_users("; ".join(dict.fromkeys(filter(None, lines))))
