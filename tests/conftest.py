@@ -16,8 +16,8 @@ from tests.sandbox import Sandbox, environment
 
 def _seal(patch: pytest.MonkeyPatch, home: Path) -> None:
     # Run from a hook, or below `git rebase --exec`, GIT_DIR and GIT_INDEX_FILE would send every call to the wrong
-    # repository; GIT_CONFIG_COUNT, GIT_TRACE and their kin would change what git does or prints. So would the width that
-    # pytest-xdist says its workers' terminals have.
+    # repository; GIT_CONFIG_COUNT, GIT_TRACE and their kin would change what git does or prints. So would the width
+    # that pytest-xdist says its workers' terminals have.
     for name in [name for name in os.environ if name.startswith("GIT_") or name in ("COLUMNS", "LINES")]:
         patch.delenv(name)
     for name, value in environment(home).items():

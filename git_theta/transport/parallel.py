@@ -1,4 +1,4 @@
-"""Several objects of a transfer at once: they wait for the network, not for the processor."""
+"""Several objects of a transfer at once: they wait for the network, or are hashed without Python's lock."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from threading import Event
 from urllib.parse import urlsplit
 
 from git_theta.errors import CorruptObject, MissingObject, ThetaError, TransportError
@@ -19,11 +20,14 @@ from git_theta.transport.lfs.lfs_scratch import POINTERS, LfsScratch, open_lfs_s
 from git_theta.transport.lfs.patience import Patience, SilenceClock
 from git_theta.transport.lfs.ssh_login import CannotAsk
 from git_theta.transport.outcomes import ITEM_ERRORS, require_size
+from git_theta.transport.parallel import run_parallel
 from git_theta.vcs.credentials import hand_on
 from git_theta.vcs.discovery import Repository
 
 _BYTES_PER_RUN, _OBJECTS_PER_RUN = 512 << 20, 1000
 """What git-lfs is given at a time: what has arrived is known in between, and shown."""
+_HASHERS = 4
+"""Objects that are hashed at once before git-lfs gets them."""
 _EMPTY = hashlib.sha256(b"").hexdigest()
 _DAMAGED = re.compile(r"expected OID ([0-9a-f]{64}), got")
 """How git-lfs says that other bytes came, in the words of LC_ALL=C."""
@@ -100,14 +104,20 @@ class LfsTransport(Transport):
     # Push
 
     def _push_some(self, objects: Mapping[str, int], scratch: LfsScratch, program: GitLfs) -> Iterator[Outcome]:
-        offered = {}
-        for oid, size in objects.items():
+        def offer(oid: str) -> Outcome:
             try:
-                require_size(oid, self._store.size(oid), size)
+                require_size(oid, self._store.size(oid), objects[oid])
                 scratch.offer(oid, self._store)
-                offered[oid] = size
             except ITEM_ERRORS as error:
-                yield Outcome(oid, 0, error)
+                return Outcome(oid, 0, error)
+            return Outcome(oid, objects[oid])
+
+        offered = {}
+        for outcome in run_parallel(offer, objects, _HASHERS, Event()):
+            if outcome.error:
+                yield outcome
+            else:
+                offered[outcome.oid] = outcome.size
         if not offered:
             return
         program.push(list(offered))
@@ -159,7 +169,8 @@ class LfsTransport(Transport):
             return self._client.look_up(objects)
         except CannotAsk as error:
             if program and program.failed:
-                raise TransportError(f"{error.message}; git-lfs: {program.summary}", hint=error.hint) from None
+                more = "" if error.reason in program.words else f"; git-lfs: {program.summary}"
+                raise TransportError(f"{error.message}{more}", hint=error.hint) from None
             self.unverified = error.message
             return dict.fromkeys(objects, Presence(None, error.message))
 
@@ -207,6 +218,10 @@ def _fetch_empty(oid: str, size: int, inbox: Inbox) -> Outcome:
 
 
 def _not_arrived(oid: str, size: int, there: Presence, words: str) -> ThetaError:
+    if words and there.size is None:  # the host's own reason; that it is not there goes without saying
+        return TransportError(
+            f"object {oid} did not arrive: git-lfs: {words}", hint="When that is settled, push again."
+        )
     told = there.reason if there.size is None else f"the host has {there.size} of its {size} bytes"
     why = f"git-lfs: {words}" if words else "though git-lfs said so"
     return TransportError(f"object {oid} did not arrive: {told}; {why}", hint="Push again.")
