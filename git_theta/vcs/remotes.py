@@ -138,8 +138,9 @@ def find_directory_repository(path: str, top: Path) -> Repository | None:
     A relative path starts at ``top``: that of the worktree, or the bare repository.
     """
     base = os.path.join(top, os.path.expanduser(path) if path.startswith("~") else path)  # noqa: PTH111, PTH118
+    stem = base.rstrip("/") or "/"  # without which the folder that we are in would be looked at
     for suffix in _SUFFIXES:
-        place = Path(base.rstrip("/") + suffix)
+        place = Path(stem + suffix)
         if place.is_file() or (place / "HEAD").is_file():
             try:
                 return _repository_of(place)

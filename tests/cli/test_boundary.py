@@ -155,3 +155,14 @@ def test_the_boundary_needs_the_standard_library_alone() -> None:
     source = "import sys\nbefore = set(sys.modules)\nfrom git_theta.cli import boundary\n"
     source += "print(*{name.partition('.')[0] for name in set(sys.modules) - before} - sys.stdlib_module_names)"
     assert run(source=source).stdout.split() == ["git_theta"]
+
+
+def test_passwords_in_urls_are_told_in_no_way(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(boundary.DEBUG, "1")
+    boundary.run(failing(ThetaError("https://me:s3cret@host/R: no", hint="git fetch https://s3cret@host/R")))
+    told = capsys.readouterr().err
+    assert "Traceback" in told
+    assert told.endswith("theta: error: https://host/R: no\nhint: git fetch https://host/R\n")
+    assert "s3cret" not in told

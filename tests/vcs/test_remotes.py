@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from git_theta.vcs.remotes import FetchSource, fetch_sources, find_push_remote, push_urls
+from git_theta.vcs.remotes import FetchSource, fetch_sources, find_directory_repository, find_push_remote, push_urls
 from tests.sandbox import Sandbox
 
 
@@ -45,3 +45,12 @@ def test_a_push_goes_where_git_says(here: Sandbox) -> None:
     here.git("remote", "set-url", "--add", "--push", "c", "/one")
     here.git("remote", "set-url", "--add", "--push", "c", "/two")
     assert push_urls("c") == ["/one", "/two"]
+
+
+@pytest.mark.parametrize("path", ["/", "//"])
+def test_the_root_is_not_the_repository_that_we_are_in(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.chdir(sandbox.root)
+    found = find_directory_repository(path, sandbox.root)
+    assert found is None or found.git_dir != sandbox.root / ".git"
