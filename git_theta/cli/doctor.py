@@ -24,7 +24,10 @@ from git_theta.operations.keeping.file_states import FileState, TrackedFile, sur
 from git_theta.repository import weight_checks
 from git_theta.repository.index_checks import FAULT_HINT, faults_of_index
 from git_theta.repository.object_stores import open_store
+from git_theta.repository.remote_transports import remotes_through_lfs
 from git_theta.repository.tracked_files import find_case_misses, find_untracked_manifests, list_tracked
+from git_theta.transport.choose import name_remote
+from git_theta.transport.lfs.git_lfs import GIT_LFS_HINT
 from git_theta.vcs import attributes, config, hooks
 from git_theta.vcs.alternates import alternates_of
 from git_theta.vcs.attribute_conversions import find_conversions
@@ -32,7 +35,7 @@ from git_theta.vcs.discovery import Repository, find_repository
 from git_theta.vcs.hook_managers import find_push_hook
 from git_theta.vcs.hooks import HookState
 from git_theta.vcs.nearby_attributes import ENCODING
-from git_theta.words import escape_unprintable, list_some
+from git_theta.words import escape_unprintable, join_some, list_some
 
 _OLDEST_GIT = (2, 34)
 _MAX_NAMED = 3  # paths named in a finding
@@ -277,9 +280,13 @@ def _check_plugins(_: Setup) -> CheckResult:
     return None
 
 
-def _check_lfs(_: Setup) -> CheckResult:
+def _check_lfs(setup: Setup) -> CheckResult:
     if program_version("git", "lfs", "version"):
         return None
+    waiting = remotes_through_lfs() if setup.repository else []
+    if waiting:
+        text = f"git-lfs is not installed, and objects of these remotes need it: {join_some(waiting, _MAX_NAMED)}"
+        return "problem", text, name_remote(GIT_LFS_HINT, waiting[0])
     return "note", "git-lfs is not installed; files that other people track with it need it", ""
 
 

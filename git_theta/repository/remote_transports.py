@@ -49,6 +49,25 @@ def open_remote(
     return _open_bucket(choice, name, settings, store)
 
 
+def remotes_through_lfs() -> list[str]:
+    """The names of the remotes that objects go to, or come from, through Git LFS."""
+    settings = remotes.read_transport_settings()
+
+    def goes_through(name: str, url: str, *, push: bool) -> bool:
+        try:
+            choice = choose_transport(name, url, settings, push=push)
+        except TransportError:
+            return False
+        return choice.name == "lfs" and local_path(choice.address) is None
+
+    return [
+        name
+        for name, url in remotes.remote_urls().items()
+        if goes_through(name, url, push=False)
+        or any(goes_through(name, one, push=True) for one in remotes.push_urls(name))
+    ]
+
+
 def _open_directory(choice: TransportChoice, repository: Repository, store: Store) -> Transport:
     from git_theta.transport.directory import DirectoryTransport
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from git_theta.errors import TransportError
 from git_theta.transport.urls import redact_url
+from git_theta.words import redact_logins
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -31,8 +32,10 @@ _RETRY: dict[str, Any] = {"max_retries": 4, "retry_timeout": timedelta(seconds=9
 
 _CODE = re.compile(r"<Code>([^<]*)</Code>")
 _MESSAGE = re.compile(r"<Message>([^<]*)</Message>")
-_SECRETS = re.compile(r"\?[^\s\"')]*|(?<=://)[^/\s@]*@")
-"""Queries, in which signatures may stand, and users with their passwords."""
+_ATTEMPTS = re.compile(r" in [0-9.]+\w*s(?:, after .* retry_timeout: \w+)? +-(?= )")
+"""How long it took and how often it was tried, which tells nobody anything."""
+_QUERY = re.compile(r"\?[^\s\"')]*")
+"""In which signatures may stand."""
 
 
 class UnusableBucket(TransportError):
@@ -42,7 +45,8 @@ class UnusableBucket(TransportError):
         names = ", ".join(_CREDENTIALS.values())
         super().__init__(
             describe_refusal(refusal),
-            hint=f"See whether the bucket is there, and whether the credentials in the environment open it ({names}).",
+            hint="See whether the bucket is there, whether its server can be reached, and whether the credentials in "
+            f"the environment open it ({names}).",
         )
 
 
@@ -84,6 +88,6 @@ def describe_refusal(error: Exception) -> str:
     """What a bucket, or the way to it, had to say: in one line, without anything that is secret."""
     words = str(error).partition("\n\nDebug source")[0]
     code, message = _CODE.search(words), _MESSAGE.search(words)
-    line = words.partition("<")[0].partition("\n")[0].rstrip(" :")
+    line = _ATTEMPTS.sub(":", words).partition("<")[0].partition("\n")[0].rstrip(" :")
     told = ": ".join(found[1] for found in (code, message) if found)
-    return _SECRETS.sub("", f"{line}: {told}" if told else line)
+    return redact_logins(_QUERY.sub("", f"{line}: {told}" if told else line))

@@ -62,6 +62,11 @@ def _named_endpoint(name: str, settings: Mapping[str, str], *, push: bool) -> Tr
     )
 
 
+def name_remote(hint: str, name: str) -> str:
+    """A hint of ours for one remote: its keys of the configuration have its name, where it has one."""
+    return hint if "/" in name or ":" in name else hint.replace("theta.remote.NAME.", f"theta.remote.{name}.")
+
+
 def lfs_keys(name: str, *, push: bool) -> tuple[str, ...]:
     """Where git-lfs looks for an endpoint, first to last."""
     every, own = ("lfs.url", f"remote.{name}.lfsurl")

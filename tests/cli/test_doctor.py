@@ -244,6 +244,18 @@ def test_git_lfs_is_not_needed(repository: Sandbox, tmp_path: Path) -> None:
     assert found["state"] == "note"
 
 
+def test_git_lfs_is_needed_for_a_remote_that_speaks_it(repository: Sandbox, tmp_path: Path) -> None:
+    without = program(tmp_path / "bin", "git-lfs", "exit 1")
+    repository.git("remote", "add", "hub", "https://example.com/model.git")
+    done = repository.run("git-theta", "doctor", "--json", env=without, check=False)
+    [found] = [one for one in json.loads(done.stdout) if one["check"] == "git-lfs"]
+    assert found["state"] == "problem" and "hub" in found["text"]
+    assert "git config theta.remote.hub.transport git" in found["hint"]
+    repository.git("config", "theta.remote.hub.transport", "git")
+    done = repository.run("git-theta", "doctor", "--json", env=without)
+    assert [one["state"] for one in json.loads(done.stdout) if one["check"] == "git-lfs"] == ["note"]
+
+
 def test_two_plug_ins_have_one_name(repository: Sandbox, tmp_path: Path) -> None:
     """Two installed packages, as pip leaves them."""
     for package in ("one", "two"):

@@ -249,3 +249,11 @@ def test_push_and_clone(bucket: str, tmp_path: Path, sandbox: Sandbox) -> None:
     clone = Sandbox.clone(bare, tmp_path / "clone", "-c", f"theta.remote.origin.url={bucket}")
     assert clone.read("model.safetensors") == content
     assert clone.git("status", "--porcelain").stdout == ""
+
+
+def test_how_often_a_bucket_was_asked_is_left_out() -> None:
+    words = "HEAD http://host/b/aa in 860.93ms, after 4 retries, max_retries: 4, retry_timeout: 90s  - HTTP error"
+    assert describe_refusal(Exception(words)) == "HEAD http://host/b/aa: HTTP error"
+    assert (
+        describe_refusal(Exception("GET http://host/b in 17µs - 404 Not Found")) == "GET http://host/b: 404 Not Found"
+    )

@@ -17,9 +17,9 @@ from git_theta.vcs.git import open_scratch
 from git_theta.vcs.scratch_git_dir import scratch_environment
 from git_theta.words import redact_logins, shorten_text
 
-_INSTALL_HINT = (
-    "Install it: `apt install git-lfs`, `brew install git-lfs`, or https://git-lfs.com. Without it, "
-    "`git config theta.remote.NAME.transport git` puts objects into the repository itself."
+GIT_LFS_HINT = (
+    "Install it: `apt install git-lfs`, `brew install git-lfs`, or https://git-lfs.com\n"
+    "Without it, `git config theta.remote.NAME.transport git` puts objects into the repository itself."
 )
 _VERSION = re.compile(r"git-lfs/(\d+)\.(\d+)")
 _READS_IDS = (3, 3)
@@ -135,7 +135,7 @@ def _find_version() -> tuple[int, int]:
     done = subprocess.run(["git", "lfs", "version"], stdin=subprocess.DEVNULL, capture_output=True, text=True)
     found = _VERSION.search(done.stdout)
     if done.returncode or not found:
-        raise TransportError("git-lfs, which moves objects to and from such a host, is not here", hint=_INSTALL_HINT)
+        raise TransportError("git-lfs, which moves objects to and from such a host, is not here", hint=GIT_LFS_HINT)
     return int(found[1]), int(found[2])
 
 
