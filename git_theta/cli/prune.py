@@ -52,6 +52,8 @@ def command(remote: str, dry_run: bool, expire: str, yes: bool, as_json: bool) -
 
 def _describe_plan(remote: str, plan: ThinningPlan) -> str:
     dropped, kept = plan.dropped, plan.kept
+    if not dropped and not kept:
+        return f"{remote} has no pointers: there is nothing to drop"
     young = len(kept.keys() - plan.needed.keys())
     aside = f", {young:,} of them for their age alone" if young else ""
     return (

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from textwrap import indent
 
 from git_theta.errors import MissingObject
 from git_theta.manifest.model import Entry
 from git_theta.operations.context import Context
+
+_NOWHERE = (
+    "If no remote has them, ask who made the commit: to push them (git push), or where they are (theta.remote.NAME.url)"
+)
 
 
 def require_entries(entries: Iterable[Entry], context: Context) -> None:
@@ -33,9 +38,9 @@ def fetch_hint(reasons: Iterable[str]) -> str:
 
     ``reasons``: why each remote did not help, as ``Context.fetch`` returns them.
     """
-    asked = [f"  {reason}" for reason in reasons]
+    asked = [indent(reason, "  ") for reason in reasons]
     first = "These were asked for them:" if asked else "There is no remote to ask for them: git remote add"
-    return "\n".join([first, *asked, "Ask who made the commit to push them: git push"])
+    return "\n".join([first, *asked, _NOWHERE])
 
 
 def _missing_entries(entries: Iterable[Entry], context: Context) -> dict[str, Entry]:

@@ -9,6 +9,7 @@ from git_theta.errors import CorruptObject, MissingObject, StoreError, ThetaErro
 from git_theta.store.base import Store
 from git_theta.store.inbox import Inbox
 from git_theta.transport.base import Outcome, Transport
+from git_theta.transport.choose import name_remote
 from git_theta.transport.urls import redact_url
 from git_theta.vcs.remotes import FetchSource
 
@@ -23,8 +24,8 @@ def fetch_objects(
 ) -> list[str]:
     """Ask each remote in turn for what is missing or was cut off, until it is there; why those asked did not help.
 
-    What goes wrong with a remote is its reason, and the next one is asked. Raises StoreError where ours cannot be
-    written.
+    What goes wrong with a remote is its reason, with what to do about it in lines of their own, and the next one is
+    asked. Raises StoreError where ours cannot be written.
 
     Args:
         objects: oid to size.
@@ -41,10 +42,11 @@ def fetch_objects(
     for source in sources:
         if not missing:
             break
-        why = _ask_remote(source.name, missing, inbox, partial(open_source, source), finish_object)
+        why, hint = _ask_remote(source.name, missing, inbox, partial(open_source, source), finish_object)
         missing = _find_missing(missing, store)
         if missing:
-            reasons.append(f"{redact_url(source.name)} ({redact_url(source.url)}): {why or 'has no such objects'}")
+            told = f"{redact_url(source.name)} ({redact_url(source.url)}): {why or 'has no such objects'}"
+            reasons.append("\n  ".join([told, *name_remote(hint, source.name).splitlines()]))
     store.sync()
     return reasons
 
@@ -59,8 +61,8 @@ def _ask_remote(
     inbox: Inbox,
     open_transport: Callable[[], Transport],
     finish_object: Callable[[int], None],
-) -> str:
-    """Fetch from one remote what it has; what went wrong, or ""."""
+) -> tuple[str, str]:
+    """Fetch from one remote what it has; what went wrong, or "", and what to do about it."""
     failed = []
     try:
         with open_transport() as transport:
@@ -69,13 +71,13 @@ def _ask_remote(
                     failed.append(outcome)
                 else:
                     finish_object(outcome.size)
-        return _describe_failures(name, failed)
+        return _describe_failures(name, failed), ""
     except StoreError:  # our own store: another remote would not help
         raise
     except ThetaError as error:
-        return error.message
+        return error.message, error.hint
     except OSError as error:
-        return error.strerror or str(error)
+        return error.strerror or str(error), ""
 
 
 def _describe_failures(name: str, failed: Iterable[Outcome]) -> str:

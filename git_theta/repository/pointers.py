@@ -25,6 +25,7 @@ POINTERS_BRANCH = "refs/heads/theta/objects"
 _HERE = {POINTERS_REF: "refs/there/pointers", POINTERS_BRANCH: "refs/there/objects"}
 """What they are called in a scratch repository."""
 _ATTEMPTS = 30
+_UNNAMED_HINT = "Without them the host would delete the objects. Push again when Git can reach it."
 _LONGEST_PAUSE = 4.0
 """Seconds between two attempts, at most."""
 
@@ -62,7 +63,7 @@ def push_pointers(remote: str, url: str, objects: Mapping[str, int], repository:
 
     Raises TransportError where that cannot be: the host would delete the objects.
     """
-    with open_pointer_scratch(remote, url, repository) as scratch:
+    with open_pointer_scratch(remote, url, repository, hint=_UNNAMED_HINT) as scratch:
         refusal, answer = "", PushAnswer("taken")
         for attempt in range(_ATTEMPTS):
             there = fetch_pointers(scratch)
@@ -93,8 +94,13 @@ def read_remote_pointers(remote: str, url: str, repository: Repository) -> Remot
 
 
 @contextmanager
-def open_pointer_scratch(remote: str, url: str, repository: Repository) -> Iterator[ScratchRepository]:
-    """A scratch repository that talks to a remote. What Git says in it is raised as TransportError, without secrets."""
+def open_pointer_scratch(
+    remote: str, url: str, repository: Repository, *, hint: str = ""
+) -> Iterator[ScratchRepository]:
+    """A scratch repository that talks to a remote. What Git says in it is raised as TransportError, without secrets.
+
+    ``hint``: what to do about it then, where that is more than to see whether Git can reach the remote.
+    """
     folder = repository.theta_dir / "tmp"
     make_folder(folder, repository.theta_dir)
     try:
@@ -103,8 +109,8 @@ def open_pointer_scratch(remote: str, url: str, repository: Repository) -> Itera
     except GitError as error:
         words = error.message.replace(url, redact_url(url))
         raise TransportError(
-            f"{remote}: pointers of the objects cannot be brought up to date there: {words}",
-            hint="Without them the host would delete the objects. Push again when Git can reach it.",
+            f"{remote}: the pointers of objects there cannot be read or written: {words}",
+            hint=hint or f"See whether Git can reach it: git ls-remote {remote}",
         ) from error
 
 

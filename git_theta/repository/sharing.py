@@ -14,6 +14,7 @@ from git_theta.repository.remote_transports import open_remote
 from git_theta.repository.stored_manifests import read_manifests
 from git_theta.store.base import Store
 from git_theta.transport.base import Transport
+from git_theta.transport.choose import name_remote
 from git_theta.transport.urls import local_path
 from git_theta.vcs import blob_walks, remotes
 from git_theta.vcs.discovery import Repository
@@ -22,6 +23,9 @@ from git_theta.words import humanize_size, pluralize
 
 _ATTEMPTS = 2
 """How often an object is sent that did not arrive."""
+_COMMITS_ALONE_HINT = (
+    "`git push --no-verify` pushes the commits alone, which nobody can check out without these objects."
+)
 
 
 class PushTotals(NamedTuple):
@@ -204,6 +208,5 @@ def _unreachable_error(remote: str, reason: ThetaError, needed: Mapping[str, Obj
     return TransportError(
         f"{remote}: {reason.message}; {pluralize(len(needed), 'object')}, {total}, stay here, "
         f"of {', '.join(paths[:3])}{rest}. Nothing was pushed.",
-        hint=f"{reason.hint} `git push --no-verify` pushes the commits alone, which nobody can check out without these "
-        "objects.".lstrip(),
+        hint="\n".join(filter(None, (name_remote(reason.hint, remote), _COMMITS_ALONE_HINT))),
     )

@@ -80,6 +80,13 @@ def test_a_remote_that_is_named_is_asked_alone(clone: Sandbox, remote: Sandbox, 
     assert clone.theta("fetch", "HEAD", check=False).returncode == 2
 
 
+def test_what_is_wrong_with_a_remote_comes_with_what_to_do(clone: Sandbox) -> None:
+    clone.git("remote", "add", "other", "rsync://host/model.git")
+    told = clone.theta("fetch", "other", check=False).stderr
+    assert "hint:   other (rsync://host/model.git): objects do not go through rsync\n" in told
+    assert "\nhint:     Say where they shall go, for example: git config theta.remote.other.url s3://" in told
+
+
 def test_what_has_arrived_stays(clone: Sandbox, remote: Sandbox) -> None:
     largest = max((path for path in (remote.root / "theta/objects").rglob("*") if path.is_file()), key=lambda p: p.name)
     aside = largest.rename(remote.root / "aside")

@@ -178,7 +178,8 @@ def test_a_remote_that_is_no_directory_is_refused_with_the_reason(elsewhere: San
     done = elsewhere.git("push", "-q", "host", "main", check=False)
     assert done.returncode == 1
     assert "theta: error: host: " in done.stderr
-    assert "git-lfs-authenticate: not found" in done.stderr
+    assert done.stderr.count("git-lfs-authenticate: not found") == 1
+    assert "without Git LFS takes objects too: git config theta.remote.host.transport git\n" in done.stderr
     assert "2 objects" in done.stderr
     assert "a.safetensors" in done.stderr
     assert "Nothing was pushed" in done.stderr

@@ -100,3 +100,21 @@ def test_a_repository_without_a_branch_has_nothing_to_push(tmp_path: Path, home:
     empty = Sandbox.create(tmp_path / "empty")
     empty.git("remote", "add", "origin", "/nowhere")
     assert "origin has all 0 objects" in empty.theta("push").stdout
+
+
+@pytest.mark.parametrize("command", [["push"], ["--debug", "push"], ["fsck", "--remote"], ["prune", "--remote"]])
+def test_no_password_in_a_url_is_shown(local: Sandbox, command: list[str]) -> None:
+    done = local.theta(*command, "http://ada:s@cret@127.0.0.1:1/model.git", check=False)
+    assert done.returncode and "127.0.0.1" in done.stderr
+    assert "cret" not in done.stdout + done.stderr and "ada" not in done.stderr
+
+
+def test_each_hint_of_a_push_has_its_line_and_names_the_remote(local: Sandbox) -> None:
+    local.git("remote", "add", "other", "rsync://host/model.git")
+    lines = local.theta("push", "other", check=False).stderr.splitlines()
+    assert "hint: Say where they shall go, for example: git config theta.remote.other.url s3://BUCKET/PREFIX" in lines
+    assert sum(line.startswith("hint: `git push --no-verify`") for line in lines) == 1
+
+
+def test_a_remote_without_pointers_has_nothing_to_prune(local: Sandbox) -> None:
+    assert local.theta("prune", "--remote", "--dry-run").stdout == "origin has no pointers: there is nothing to drop\n"

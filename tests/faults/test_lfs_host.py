@@ -134,7 +134,7 @@ def test_an_upload_that_does_not_arrive(side: Side, fault: Fault) -> None:
     side.remote.fault = fault
     errors = side.push()
     assert {oid: type(error) for oid, error in errors.items()} == dict.fromkeys(OBJECTS, TransportError)
-    assert all(SAYS.get(str(fault.kind), "git-lfs: ") in str(error) for error in errors.values())
+    assert all(SAYS.get(str(fault.kind), "did not arrive: git-lfs: ") in str(error) for error in errors.values())
     side.remote.fault = None
     assert side.push() == dict.fromkeys(OBJECTS)
     assert side.contents_there() == OBJECTS

@@ -35,7 +35,7 @@ _LONGEST_WAIT = 120
 _HINTS = {
     401: "See which user and password Git has for it: git help credentials",
     403: "See whether you may do this there.",
-    404: "See its URL. A server without Git LFS takes objects too: git config theta.remote.NAME.transport git",
+    404: "See its URL.\nA server without Git LFS takes objects too: git config theta.remote.NAME.transport git",
 }
 
 
@@ -142,8 +142,9 @@ class BatchClient:
                 )
             except (OSError, http.client.HTTPException) as error:
                 if pause is None:
+                    reason = getattr(error, "reason", None) or error
                     raise TransportError(
-                        f"{self._host} cannot be asked: {getattr(error, 'reason', None) or error}",
+                        f"{self._host} cannot be asked: {getattr(reason, 'strerror', None) or reason}",
                         hint="See whether the network is up, and what `git config --get-regexp '^http'` says.",
                     ) from error
                 time.sleep(pause)
@@ -171,7 +172,8 @@ class BatchClient:
         self._credential = fill_credential(self._credential_url(), ask=self._ask)
         if not self._credential:
             raise CannotAsk(
-                f"{self._host} wants a user and password: {_message_of(reply)}",
+                f"{self._host} wants a user and password",
+                _message_of(reply),
                 hint="See whether you may use this remote; `git credential` keeps passwords: git help credentials",
             )
         self._use(self._credential)

@@ -159,7 +159,8 @@ class LfsTransport(Transport):
             return self._client.look_up(objects)
         except CannotAsk as error:
             if program and program.failed:
-                raise TransportError(f"{error.message}; git-lfs: {program.summary}", hint=error.hint) from None
+                more = "" if error.reason in program.words else f"; git-lfs: {program.summary}"
+                raise TransportError(f"{error.message}{more}", hint=error.hint) from None
             self.unverified = error.message
             return dict.fromkeys(objects, Presence(None, error.message))
 
@@ -207,6 +208,10 @@ def _fetch_empty(oid: str, size: int, inbox: Inbox) -> Outcome:
 
 
 def _not_arrived(oid: str, size: int, there: Presence, words: str) -> ThetaError:
+    if words and there.size is None:  # the host's own reason; that it is not there goes without saying
+        return TransportError(
+            f"object {oid} did not arrive: git-lfs: {words}", hint="When that is settled, push again."
+        )
     told = there.reason if there.size is None else f"the host has {there.size} of its {size} bytes"
     why = f"git-lfs: {words}" if words else "though git-lfs said so"
     return TransportError(f"object {oid} did not arrive: {told}; {why}", hint="Push again.")

@@ -23,7 +23,17 @@ _HOME = re.compile(r"~[A-Za-z0-9._-]*(?:/|\Z)")
 
 
 class CannotAsk(TransportError):
-    """A host does not let us ask; git-lfs has ways in that we have not."""
+    """A host does not let us ask; git-lfs has ways in that we have not.
+
+    Args:
+        who: the host, and what we did there.
+        reason: why not, in its words.
+        hint: what the person can do about it.
+    """
+
+    def __init__(self, who: str, reason: str, *, hint: str) -> None:
+        super().__init__(f"{who}: {reason}", hint=hint)
+        self.reason = reason
 
 
 class SshLeave(NamedTuple):
@@ -62,7 +72,7 @@ def log_in(place: SshPlace, clock: SilenceClock, *, ask: bool) -> SshLeave:
             headers = answer.get("header") or {}
             return SshLeave(str(answer.get("href") or ""), {str(name): str(text) for name, text in headers.items()})
     reason = words.decode(errors="replace").strip() or f"it exited {process.returncode}"
-    raise CannotAsk(f"{place.host}: git-lfs-authenticate: {shorten_text(reason)}", hint=_NO_LFS_HINT)
+    raise CannotAsk(f"{place.host}: git-lfs-authenticate", shorten_text(reason), hint=_NO_LFS_HINT)
 
 
 def _wait(process: subprocess.Popen[bytes], clock: SilenceClock) -> tuple[bytes, bytes]:

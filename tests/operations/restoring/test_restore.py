@@ -114,7 +114,7 @@ def test_what_nobody_has_is_missing_by_name(context: Context) -> None:
     manifest = manifest_of(context, [weight_bytes(1000, 1), weight_bytes(1000, 2)], [])
     reason = "origin (/path): has no such objects"
     poor = context._replace(store=type(context.store)(), fetch=lambda _: [reason])
-    with pytest.raises(MissingObject, match="2 of its objects are missing.* need them: part 0, part 1") as caught:
+    with pytest.raises(MissingObject, match=r"2 of its objects are missing.* need them: part 0, part 1") as caught:
         require_objects(manifest, poor)
     assert caught.value.parameter == ""
     assert f"  {reason}\n" in caught.value.hint
