@@ -121,6 +121,8 @@ def fetch_selected(selection: ObjectSelection, remote: str, *, dry_run: bool = F
     """Fetch what is selected and not here, from a remote, or from all in turn where it is ""."""
     repository = discover_repository()
     needed = selection.find_objects(boundary.warn_of)
+    if not needed and (selection.include or selection.exclude or selection.parameters):
+        boundary.warn("nothing that is versioned matches", hint="What there is: git theta ls-files --parameters")
     sizes = object_sizes(needed)
     with open_context(repository, boundary.warn, Meter(), remote=remote) as context:
 

@@ -80,6 +80,13 @@ def test_a_remote_that_is_named_is_asked_alone(clone: Sandbox, remote: Sandbox, 
     assert clone.theta("fetch", "HEAD", check=False).returncode == 2
 
 
+@pytest.mark.parametrize("option", ["-I", "-p"])
+def test_a_pattern_that_matches_nothing_is_told_of(clone: Sandbox, option: str) -> None:
+    done = clone.theta("fetch", option, "nope")
+    assert done.stdout.startswith("0 objects fetched") and "nothing that is versioned matches" in done.stderr
+    assert done.stderr.count("warning") == 1
+
+
 def test_what_is_wrong_with_a_remote_comes_with_what_to_do(clone: Sandbox) -> None:
     clone.git("remote", "add", "other", "rsync://host/model.git")
     told = clone.theta("fetch", "other", check=False).stderr

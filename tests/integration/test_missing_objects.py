@@ -104,6 +104,7 @@ def test_another_checkout_fails_and_names_the_parameters(remote: Sandbox, tmp_pa
     failed = clone.git("checkout", "main", check=False)
     assert failed.returncode != 0
     assert "large.safetensors: " in failed.stderr
+    assert "hint: Elsewhere: GIT_THETA_SKIP_SMUDGE=1 git restore :/" in failed.stderr
     assert clone.git("status", "--porcelain", "-uno").stdout.startswith("D ")
 
 

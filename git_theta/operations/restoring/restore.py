@@ -31,10 +31,6 @@ _USUAL_RATIO = 1000
 """Bytes of a file up to which a manifest is believed, and for each byte that is stored. A forged one of 8 MB may name
 one object of 150 bytes until it claims 60 GB; what is stored of real weights is a tenth of them, seldom a hundredth."""
 _LARGEST_FRAME = 64 << 20
-_SKIP_SMUDGE_HINT = """\
-To get everything else meanwhile, in a new clone: GIT_THETA_SKIP_SMUDGE=1 git reset --hard
-Elsewhere: GIT_THETA_SKIP_SMUDGE=1 git restore :/, then the command again, with GIT_THETA_SKIP_SMUDGE=1, too"""
-"""Not the ``git restore --source=HEAD :/`` that Git names: it leaves a new clone without an index."""
 
 
 def require_objects(manifest: Manifest, context: Context) -> None:
@@ -57,7 +53,7 @@ def require_objects(manifest: Manifest, context: Context) -> None:
         raise MissingObject(
             f"{len(missing)} of its objects are missing here, {missing[0]} first{needed}",
             parameter=names[0] if len(names) == 1 else "",
-            hint=f"{fetch_hint(reasons)}\n{_SKIP_SMUDGE_HINT}",
+            hint=fetch_hint(reasons),
         )
 
 

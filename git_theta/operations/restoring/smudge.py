@@ -14,6 +14,11 @@ from git_theta.operations.restoring.restore import describe_inflation, is_inflat
 from git_theta.operations.streams import Stream
 from git_theta.tensors.arrays import Buffer
 
+_SKIP_SMUDGE_HINT = """\
+To get everything else meanwhile, in a new clone: GIT_THETA_SKIP_SMUDGE=1 git reset --hard
+Elsewhere: GIT_THETA_SKIP_SMUDGE=1 git restore :/, then the command again, with GIT_THETA_SKIP_SMUDGE=1, too"""
+"""Not the ``git restore --source=HEAD :/`` that Git names: it leaves a new clone without an index."""
+
 
 class SmudgeResult(NamedTuple):
     """What stands for a blob in the worktree.
@@ -63,6 +68,7 @@ def smudge_stream(
         require_objects(manifest, context)
     except MissingObject as error:
         if report_missing is None:
+            error.hint = f"{error.hint}\n{_SKIP_SMUDGE_HINT}"
             raise
         report_missing(error)
         return SmudgeResult(iter([text]))
