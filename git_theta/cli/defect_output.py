@@ -18,5 +18,6 @@ def format_defect(defect: Defect, kind: str = "") -> str:
     names = ", ".join(defect.parameters[:3]) + (" ..." if len(defect.parameters) > 3 else "")
     named = f": {pluralize(len(defect.parameters), 'parameter')}: {names}" if names else ""
     where = f"{defect.path or 'a blob'} (manifest {defect.manifest[:12]}){named}"
-    what = f"object {defect.object} " if defect.object else ""
-    return escape_unprintable(f"{kind or kind_of(defect)}: {what}{defect.error.message}; {where}")
+    what = f"object {defect.object}" if defect.object else ""
+    said = defect.error.message if defect.error.message.startswith(what) else f"{what} {defect.error.message}"
+    return escape_unprintable(f"{kind or kind_of(defect)}: {said}; {where}")

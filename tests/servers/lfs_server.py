@@ -65,6 +65,7 @@ class LfsRepository:
         credentials: user and password that it asks for; None lets everybody in.
         losing: whether what is uploaded is taken, and not kept.
         echoes_sizes: whether the batch tells the sizes that it was asked about, as many servers do.
+        refuses_as_one: whether a request for objects of which none is there is answered 404, as giftless does.
         latency: seconds before each answer.
         requests: what was asked, oldest first: method, rest of the path.
     """
@@ -75,6 +76,7 @@ class LfsRepository:
     credentials: tuple[str, str] | None = None
     losing: bool = False
     echoes_sizes: bool = False
+    refuses_as_one: bool = False
     latency: float = 0
     requests: list[tuple[str, str]] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -230,6 +232,9 @@ class LfsHandler(BaseHTTPRequestHandler):
             else:
                 about = describe(oid, size)
             answer.append({"oid": oid, "size": size, "authenticated": True, **about})
+        if self.repository.refuses_as_one and not upload and all("error" in one for one in answer):
+            self._answer(404, {"message": "Cannot find any of the requested objects"})
+            return
         self._answer(200, {"transfer": "basic", "objects": answer})
 
     def _describe_download(self, oid: str, size: int) -> Mapping[str, object]:

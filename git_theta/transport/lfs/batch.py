@@ -32,6 +32,7 @@ _TRIES, _BUSY_TRIES = 3, 6
 """How often a host is asked that has failed, or that asks us to wait."""
 _LONGEST_WAIT = 120
 """Seconds that a host may ask us to wait."""
+_NOT_FOUND = (404, 410, 422)
 _HINTS = {
     401: "See which user and password Git has for it: git help credentials",
     403: "See whether you may do this there.",
@@ -49,6 +50,19 @@ class Presence(NamedTuple):
 
     size: int | None
     reason: str = ""
+
+
+class BatchRefusal(TransportError):
+    """A server answered a whole request with an error.
+
+    Attributes:
+        status: of HTTP.
+        reason: in the server's words.
+    """
+
+    def __init__(self, message: str, *, hint: str, status: int, reason: str) -> None:
+        super().__init__(message, hint=hint)
+        self.status, self.reason = status, reason
 
 
 class BatchClient:
@@ -87,15 +101,32 @@ class BatchClient:
         return found
 
     def _look_up_some(self, objects: Mapping[str, int]) -> dict[str, Presence]:
+        try:
+            told = self._ask_about(objects, "download")
+        except BatchRefusal as refusal:
+            # So answers a server that has none of the objects, too (giftless), and not only one without the repository.
+            if refusal.status not in _NOT_FOUND or not self._takes_uploads(objects):
+                raise
+            return dict.fromkeys(objects, Presence(None, refusal.reason))
+        return {oid: _presence_of(told.get(oid, {}), size) for oid, size in objects.items()}
+
+    def _takes_uploads(self, objects: Mapping[str, int]) -> bool:
+        try:
+            self._ask_about(objects, "upload")
+        except TransportError:
+            return False
+        return True
+
+    def _ask_about(self, objects: Mapping[str, int], operation: str) -> dict[str, Mapping[str, object]]:
+        """What the server says of each object to somebody who wants to upload or download it."""
         question = {
-            "operation": "download",
+            "operation": operation,
             "transfers": ["basic"],
             "objects": [{"oid": oid, "size": size} for oid, size in objects.items()],
             "hash_algo": "sha256",
         }
         answer = _parse(self._post(json.dumps(question).encode()), self._host)
-        told = {str(one.get("oid")): one for one in answer}
-        return {oid: _presence_of(told.get(oid, {}), size) for oid, size in objects.items()}
+        return {str(one.get("oid")): one for one in answer}
 
     def _post(self, body: bytes) -> Reply:
         """The answer to a batch request, after what had to be done to get one."""
@@ -231,6 +262,8 @@ def _message_of(reply: Reply) -> str:
     return http.client.responses.get(reply.status, "no reason given")
 
 
-def _describe_refusal(host: str, url: str, reply: Reply) -> TransportError:
+def _describe_refusal(host: str, url: str, reply: Reply) -> BatchRefusal:
     hint = _HINTS.get(reply.status, "Try again later." if reply.status >= 429 else "")
-    return TransportError(f"{host} answered {reply.status} at {url}: {_message_of(reply)}", hint=hint)
+    reason = _message_of(reply)
+    message = f"{host} answered {reply.status} at {url}: {reason}"
+    return BatchRefusal(message, hint=hint, status=reply.status, reason=reason)

@@ -163,3 +163,22 @@ def test_a_host_that_never_ends_does_not_fill_the_disk(
         list(transport.fetch({OID: SIZES[OID]}, Inbox(fresh, fresh.root)))
     assert list(fresh.oids()) == []
     assert list((repository.theta_dir / "tmp").iterdir()) == []
+
+
+def test_a_server_that_says_404_where_it_has_none_of_the_objects(
+    repository: Repository, server: LfsServer, tmp_path: Path
+) -> None:
+    """As giftless does, for a repository that is there."""
+    ours, remote = LocalStore(tmp_path / "ours"), server.add_repository(tmp_path / "remote")
+    remote.refuses_as_one = True
+    sizes = {ours.put([content]).oid: len(content) for content in CONTENTS if content}
+    with LfsTransport(parse_endpoint(remote.url), repository, ours, {}, print, ask=False) as transport:
+        assert transport.lacking(sizes) == list(sizes)
+        assert [one.error for one in transport.push(sizes)] == [None] * len(sizes)
+        assert transport.lacking(sizes) == []
+    remote.fault = Fault("batch", 404)
+    with (
+        LfsTransport(parse_endpoint(remote.url), repository, ours, {}, print, ask=False) as transport,
+        pytest.raises(TransportError, match="answered 404"),
+    ):
+        transport.lacking(sizes)
