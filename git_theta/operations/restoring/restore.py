@@ -14,7 +14,7 @@ from git_theta.manifest import frame
 from git_theta.manifest.model import Entry, Manifest
 from git_theta.operations.availability import fetch_hint
 from git_theta.operations.context import Context
-from git_theta.operations.restoring.open_object import OpenObject
+from git_theta.operations.restoring.open_objects import OpenObjects
 from git_theta.operations.workers import WHOLE_LIMIT
 from git_theta.store.base import Store
 from git_theta.tensors.arrays import Buffer
@@ -159,5 +159,5 @@ def _group_entries(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
 
 
 def _read_whole(run: list[Entry], store: Store) -> list[list[Buffer]]:
-    with closing(OpenObject(store)) as opened:
+    with closing(OpenObjects(store)) as opened:
         return [list(parameters.read_values(entry, opened, map)) for entry in run]

@@ -1,10 +1,10 @@
-"""An object that parts are read from one after the other is opened once; what is open already is opened anew."""
+"""Objects that parts are read from one after the other are opened once; what is being read is opened anew."""
 
 from __future__ import annotations
 
 from typing import BinaryIO
 
-from git_theta.operations.restoring.open_object import OpenObject
+from git_theta.operations.restoring.open_objects import OpenObjects
 from git_theta.store.memory import MemoryStore
 
 
@@ -18,23 +18,33 @@ class _NotedStore(MemoryStore):
         return super().get(oid)
 
 
-def test_it_is_opened_once_for_readings_one_after_the_other() -> None:
+def test_each_is_opened_once_for_readings_in_turn() -> None:
     store = _NotedStore()
     one, other = store.put([b"0123456789"]).oid, store.put([b"abc"]).oid
-    reader = OpenObject(store)
+    reader = OpenObjects(store)
     for oid, start, expected in ((one, 8, b"89"), (one, 0, b"01"), (other, 1, b"bc"), (one, 4, b"45")):
         file = reader.get(oid)
         file.seek(start)
         assert file.read(2) == expected
         file.close()
     reader.close()
-    assert store.opened == [one, other, one]
+    assert store.opened == [one, other]
+
+
+def test_no_more_than_a_few_stay_open() -> None:
+    store = _NotedStore()
+    oids = [store.put([b"%d" % number]).oid for number in range(9)]
+    reader = OpenObjects(store)
+    for oid in (*oids, oids[8], oids[1], oids[0]):
+        reader.get(oid).close()
+    reader.close()
+    assert store.opened == [*oids, oids[0]]
 
 
 def test_two_readings_at_a_time_do_not_move_each_other() -> None:
     store = _NotedStore()
     oid = store.put([b"0123456789"]).oid
-    reader = OpenObject(store)
+    reader = OpenObjects(store)
     part, base = reader.get(oid), reader.get(oid)
     part.seek(3)
     base.seek(7)
