@@ -102,9 +102,8 @@ _ADAPTER = "lora"
 def find_groups(checkpoints: Sequence[Mapping[str, Thing]], dtype_of: Callable[[Thing], str]) -> Iterator[FoundGroup]:
     """The groups that any of several versions of a checkpoint has, with the members that they have in any of them."""
     seen: set[tuple[Group, str]] = set()
-    ends = _companions()
     every = dict.fromkeys(chain.from_iterable(checkpoints))
-    names = [name for name in every if _last_piece(name) in ends or _ADAPTER in name]
+    names = [name for name in every if _is_companion(name) or _ADAPTER in name]
     for checkpoint in checkpoints if names else ():
         for name in filter(checkpoint.__contains__, names):
             for pattern, stem in _stems_of(name):
@@ -137,6 +136,17 @@ def _stems_of(name: str) -> Iterable[tuple[GroupPattern, str]]:
     for pattern, end in _companions().get(_last_piece(name), ()):
         if dotted.endswith(end):
             yield pattern, dotted[: -len(end)]
+
+
+def _is_companion(name: str) -> bool:
+    """Whether a name ends as a companion's does; nearly none does."""
+    ends = _companion_ends().get(_last_piece(name))
+    return ends is not None and f".{name}".endswith(ends)
+
+
+@cache
+def _companion_ends() -> dict[str, tuple[str, ...]]:
+    return {piece: tuple(end for _, end in found) for piece, found in _companions().items()}
 
 
 @cache
