@@ -5,13 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+_TRIES = 5
 
-def units_of_work(action: Callable[[], object], rounds: int = 5) -> float:
-    """CPU time of ``action()`` as a multiple of that of :func:`_unit`, done right after it; the lowest of some rounds.
 
-    A unit takes about 15 ms on the machines of 2025.
+def takes_fewer_units(units: float, action: Callable[[], object]) -> bool:
+    """Whether ``action()`` takes less CPU time than so many of :func:`_unit`, done right after it.
+
+    Asked a few times before it is no: on a busy machine any one of them may be slow. A unit takes about 15 ms on the
+    machines of 2025.
     """
-    return min(_seconds(action) / _seconds(_unit) for _ in range(rounds))
+    return any(_seconds(action) < units * _seconds(_unit) for _ in range(_TRIES))
 
 
 def _seconds(action: Callable[[], object]) -> float:

@@ -11,7 +11,7 @@ import pytest
 from git_theta.operations.comparing.parameter_history import _find_named_objects
 from tests.manifest_history import Story, manifest
 from tests.sandbox import Sandbox
-from tests.work_units import units_of_work
+from tests.work_units import takes_fewer_units
 
 MODEL = {f"layer.{index}.weight": f"w{index}" for index in range(8)}
 FILE = "model.safetensors"
@@ -148,7 +148,7 @@ def test_bytes_stored_are_told_as_quickly_of_many_parameters_as_of_few(story: St
     story.commit("two", {FILE: {name: name for name in names} | {"other": "1"}})
     former, oids = story.sandbox.git("show", f"main~:{FILE}").stdout.encode(), [f"{n:064x}" for n in range(4000)]
     assert _find_named_objects([former], oids) == set()
-    assert units_of_work(lambda: _find_named_objects([former], oids), rounds=1) < 10
+    assert takes_fewer_units(10, lambda: _find_named_objects([former], oids))
     assert "4,000 changed of 4,001 parameters; 16.4 MB stored" in story.sandbox.theta("log", "-n", "1").stdout
 
 

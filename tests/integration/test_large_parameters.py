@@ -98,6 +98,15 @@ def test_they_are_pushed_cloned_and_checked_out(sandbox: Sandbox, remote: Sandbo
     clone.theta("fsck")
 
 
+def test_two_that_are_alike_take_the_same_objects_and_come_back(sandbox: Sandbox) -> None:
+    tied = safetensors_bytes({name: ("F32", (SIZE // 4,), weights(0)) for name in ("one", "other")})
+    commit(sandbox, tied)
+    assert storage(sandbox, "one")["objects"] == storage(sandbox, "other")["objects"]
+    (sandbox.root / MODEL).unlink()
+    sandbox.git("checkout", "--", MODEL)
+    assert sandbox.read(MODEL) == tied
+
+
 def test_l2_what_did_not_change_keeps_its_storage(sandbox: Sandbox) -> None:
     """In a filter, too, that would put it into one object; and a file that was touched is clean."""
     before = storage(sandbox)

@@ -8,7 +8,7 @@ from git_theta.errors import ManifestError, NewerManifest
 from git_theta.manifest.model import Place
 from git_theta.manifest.storage_json import MAX_SERIES
 from git_theta.manifest.text import decode_manifest, encode_manifest, is_manifest
-from tests.work_units import units_of_work
+from tests.work_units import takes_fewer_units
 
 FIRST = b"git-theta manifest 1\n"
 OID = b"0123456789abcdef" * 4
@@ -248,7 +248,7 @@ def refusal(text: bytes) -> ManifestError:
 )
 def test_it_is_refused_with_a_hint_and_quickly(text: bytes) -> None:
     assert text != WHOLE
-    assert units_of_work(lambda: refusal(text), rounds=1) < 40
+    assert takes_fewer_units(40, lambda: refusal(text))
     assert not isinstance(refusal(text), NewerManifest)
     assert refusal(text).hint or not is_manifest(text)
 

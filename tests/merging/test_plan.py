@@ -26,7 +26,7 @@ from git_theta.merging.decisions import (
 from git_theta.merging.plan import OPAQUE, Plan, PlannedParameter, plan_merge, settle_contested
 from git_theta.merging.plan_rendering import explain_decision, plan_json, render_plan
 from git_theta.merging.policy import Choice, Policy, make_global_rule
-from tests.work_units import units_of_work
+from tests.work_units import takes_fewer_units
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs/spec/plan.schema.json").read_text())
 VALIDATOR = Draft202012Validator(SCHEMA)
@@ -606,7 +606,7 @@ def test_ten_thousand_parameters_are_planned_in_a_moment() -> None:
         DecisionState.CHANGED: 4000,
         DecisionState.CONTESTED: 667,
     }
-    assert units_of_work(lambda: plan_merge(base, [ours, theirs])) < 5
+    assert takes_fewer_units(5, lambda: plan_merge(base, [ours, theirs]))
 
 
 def test_ties_in_a_long_chain_are_found_in_time() -> None:
@@ -616,4 +616,4 @@ def test_ties_in_a_long_chain_are_found_in_time() -> None:
     heads = [Manifest("torch", 9, tuple(entries)) for entries in (ours, theirs)]
     (decision,) = plan_merge(None, heads).decisions
     assert (len(decision.names), decision.state) == (20_000, DecisionState.NAMES_CHANGED)
-    assert units_of_work(lambda: plan_merge(None, heads), rounds=2) < 50
+    assert takes_fewer_units(50, lambda: plan_merge(None, heads))

@@ -48,9 +48,24 @@ class OpenObjects(ObjectReader):
 
 
 class _LentFile:
-    """What reading a payload needs of a file, which stays open when it is closed."""
+    """What reading a payload needs of a file, which stays open when it is closed.
+
+    It stands at the object's start, like any that is opened; but the file goes there only if it is read from there,
+    since that may cost what was read ahead.
+    """
 
     def __init__(self, file: BufferedReader, close: Callable[[], None]) -> None:
-        self.seek = file.seek
-        self.read = file.read
+        self._file = file
+        self._is_placed = False
         self.close = close
+
+    def seek(self, offset: int) -> int:
+        """As of a file, from its start."""
+        self._is_placed = True
+        return self._file.seek(offset)
+
+    def read(self, size: int) -> bytes:
+        """As of a file."""
+        if not self._is_placed:
+            self.seek(0)
+        return self._file.read(size)

@@ -31,6 +31,18 @@ def test_each_is_opened_once_for_readings_in_turn() -> None:
     assert store.opened == [one, other]
 
 
+def test_one_that_was_read_before_is_read_from_its_start() -> None:
+    store = _NotedStore()
+    oid = store.put([b"0123456789"]).oid
+    reader = OpenObjects(store)
+    for _ in range(2):
+        file = reader.get(oid)
+        assert (file.read(4), file.read(9)) == (b"0123", b"456789")
+        file.close()
+    reader.close()
+    assert store.opened == [oid]
+
+
 def test_no_more_than_a_few_stay_open() -> None:
     store = _NotedStore()
     oids = [store.put([b"%d" % number]).oid for number in range(9)]
