@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -23,6 +24,7 @@ from git_theta.operations.keeping.summary import (
     ParameterTotals,
     element_count,
     find_duplicates,
+    list_framed_values,
     module_tree,
     read_metadata,
     sum_parameters,
@@ -64,15 +66,16 @@ def command(name: str, globs: tuple[str, ...], depth: int, parameters: bool, as_
     chosen = _select_entries(found, globs)
     store = open_store(repository)
     facts = [_read_metadata(shard, store) for shard in found.shards]
+    framed = {key: text for shard in found.shards for key, text in _list_framed(shard, store).items()}
     faults = _find_faults(found, repository)
     if as_json:
-        echo_json({**_checkpoint_json(found, chosen, facts), "faults": faults})
+        echo_json({**_checkpoint_json(found, chosen, facts), "framed": framed, "faults": faults})
     else:
         color = uses_color()
         body = _parameter_rows(chosen) if parameters else _module_rows(module_tree(chosen), depth)
         titles, *rows = _align_rows(list(body))
         table = ["", paint(titles, choose_palette(color).dim), *rows] if chosen else []
-        head = [*_render_head(found, chosen, facts, color=color), *map(escape_unprintable, faults)]
+        head = [*_render_head(found, chosen, facts, framed, color=color), *map(escape_unprintable, faults)]
         lines = [*head, *table]
         print_paged("".join(f"{line}\n" for line in lines))
 
@@ -101,12 +104,26 @@ def _read_metadata(shard: Shard, store: Store) -> Metadata:
         return error.message
 
 
+def _list_framed(shard: Shard, store: Store) -> Mapping[str, str]:
+    with suppress(ThetaError):  # whoever reads the metadata says why
+        return list_framed_values(shard.manifest, store)
+    return {}
+
+
 def _render_head(
-    found: Checkpoint, chosen: Sequence[Entry], facts: Sequence[Metadata], *, color: bool
+    found: Checkpoint,
+    chosen: Sequence[Entry],
+    facts: Sequence[Metadata],
+    framed: Mapping[str, str],
+    *,
+    color: bool,
 ) -> Iterator[str]:
     where = found.revision or "the index"
     yield paint(f"{escape_unprintable(found.path)} at {escape_unprintable(where)}", choose_palette(color).meta)
     for title, text in _summarise_checkpoint(found, chosen, facts):
+        yield f"{title:<10}  {text}"
+    told = [escape_unprintable(f"{key}: {what}") for key, what in framed.items()]
+    for title, text in _title_lines("no tensor", [f"{one}, merged whole, not by elements" for one in told]):
         yield f"{title:<10}  {text}"
 
 

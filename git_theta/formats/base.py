@@ -81,30 +81,31 @@ class Template(NamedTuple):
 
 
 class Checksum(NamedTuple):
-    """How bytes of a frame follow from the values of one tensor.
+    """How bytes of a frame follow from the values of tensors.
 
     Attributes:
         name: the same for checksums that give the same bytes for the same values: then one that a file declares is
             taken over, and no tensor is read for it.
-        compute: the bytes.
+        compute: the bytes, from the values of each of those tensors.
     """
 
     name: str
-    compute: Callable[[Values], bytes]
+    compute: Callable[..., bytes]
 
 
 class Derived(NamedTuple):
     """``size`` bytes of the frame, at ``offset`` of the file, that a writer derives from others: they say nothing new.
 
-    A ``checksum`` follows from the values of ``span`` (its name) and is put in after ``build``. Without one, the bytes
-    follow from the rest of the file in a way that no reader checks, or that ``build`` sees to: an id of the content,
-    the file's name, lengths and offsets.
+    A ``checksum`` follows from the values of ``span`` (its name), and of ``further`` ones after it, and is put in after
+    ``build``. Without one, the bytes follow from the rest of the file in a way that no reader checks, or that ``build``
+    sees to: an id of the content, the file's name, lengths and offsets.
     """
 
     offset: int
     size: int
     span: str = ""
     checksum: Checksum | None = None
+    further: tuple[str, ...] = ()
 
 
 class Fact(NamedTuple):
@@ -116,12 +117,15 @@ class Fact(NamedTuple):
         plain: whether it is a plain value, as metadata are. Anything else may be weights that the format cannot see:
             no strategy that computes may choose among such.
         tensor: the name of the tensor that it is about; "" for the file.
+        bound: whether that tensor's values mean nothing without it, as codes without their scale: merges take both from
+            one side.
     """
 
     content: bytes
     text: str
     plain: bool = True
     tensor: str = ""
+    bound: bool = False
 
 
 class Format(ABC):

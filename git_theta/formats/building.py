@@ -52,32 +52,32 @@ def cut_derived(reader: GuardedFormat, like: Template) -> list[bytes]:
 
 
 def read_checksums(reader: GuardedFormat, like: Template) -> dict[tuple[str, str], bytes]:
-    """The checksums that a file declares: by span's name and checksum's name. The tensors are not read."""
+    """The checksums of single tensors that a file declares: by span's name and checksum's name. No tensor is read."""
     source = TemplateSource(like)
     return {
         (one.span, one.checksum.name): source.read(one.offset, one.size)
         for one in reader.find_derived(like)
-        if one.checksum
+        if one.checksum and not one.further
     }
 
 
 def _put_checksums(reader: GuardedFormat, parts: Sequence[Part], built: Template, declare: Declare) -> list[bytes]:
     named = {part.name: part for part in parts}
-    found: dict[tuple[str, str], bytes] = {}
+    found: dict[tuple[str, ...], bytes] = {}
     patches: dict[int, bytes] = {}
     for one in reader.find_derived(built):
         if one.checksum:
-            key = one.span, one.checksum.name
+            key = one.checksum.name, one.span, *one.further
             if key not in found:
-                found[key] = _checksum_of(reader, one, named[one.span], declare)
+                found[key] = _checksum_of(reader, one, [named[span] for span in (one.span, *one.further)], declare)
             patches[one.offset] = _require_size(reader, one, found[key])
     return TemplateSource(built).patch_runs(patches) if patches else list(built.runs)
 
 
-def _checksum_of(reader: GuardedFormat, one: Derived, part: Part, declare: Declare) -> bytes:
+def _checksum_of(reader: GuardedFormat, one: Derived, parts: Sequence[Part], declare: Declare) -> bytes:
     assert one.checksum
-    known = declare(part, one.checksum.name)
-    return reader.compute_checksum(one.checksum, part) if known is None else known
+    known = None if one.further else declare(parts[0], one.checksum.name)
+    return reader.compute_checksum(one.checksum, parts) if known is None else known
 
 
 def _require_size(reader: GuardedFormat, one: Derived, checksum: bytes) -> bytes:

@@ -112,10 +112,10 @@ class GuardedFormat(Format):
             )
         return made
 
-    def compute_checksum(self, checksum: Checksum, part: Part) -> bytes:
-        """The checksum of a part, which is read for it."""
+    def compute_checksum(self, checksum: Checksum, parts: Sequence[Part]) -> bytes:
+        """The checksum of parts, which are read for it."""
         with FORMATS.guard(self.name):
-            return checksum.compute(part.values)
+            return checksum.compute(*(part.values for part in parts))
 
 
 def _find_misfit(span: object) -> str:
@@ -158,11 +158,15 @@ def _is_counts(numbers: object) -> bool:
 def _is_derived(one: object, names: set[str]) -> bool:
     if not isinstance(one, Derived) or type(one.offset) is not int or type(one.size) is not int or one.size < 0:
         return False
-    return one.checksum is None or (isinstance(one.checksum, Checksum) and one.span in names)
+    if one.checksum is None:
+        return True
+    if not isinstance(one.checksum, Checksum) or not isinstance(one.further, tuple):
+        return False
+    return all(isinstance(name, str) and name in names for name in (one.span, *one.further))
 
 
 def _is_keyed_fact(key: object, fact: object) -> bool:
-    kinds = (bytes, str, bool, str)
+    kinds = (bytes, str, bool, str, bool)
     return isinstance(key, str) and isinstance(fact, Fact) and all(map(isinstance, fact, kinds))
 
 

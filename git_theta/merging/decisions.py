@@ -120,7 +120,7 @@ def decide_parameter(
     """The decision about parameters of these names, which may be a group."""
     if heads.count(base) == len(heads):  # storage and all: most parameters of most merges, and quick to tell
         return Decision(names, DecisionState.UNCHANGED, (), 0, base, (base,) * len(heads), group)
-    by, source = trivial_merge(_entries_identity(base), [_entries_identity(held) for held in heads])
+    by, source = trivial_merge(identity_of_entries(base), [identity_of_entries(held) for held in heads])
     if source is not None:
         state = classify_settled(by, had=bool(base), has=bool(heads[source]))
     elif base and not all(heads[index] for index in by):
@@ -164,7 +164,8 @@ def partition_names(held: Entries) -> frozenset[frozenset[str]]:
     return frozenset(frozenset(names_of(entry)) for entry in held)
 
 
-def _entries_identity(held: Entries) -> Hashable:
+def identity_of_entries(held: Entries) -> Hashable:
+    """What makes what one manifest has of a thing the same as what another one has."""
     if len(held) == 1:
         return identity_of(held[0])
     return frozenset(map(identity_of, held)) if held else None

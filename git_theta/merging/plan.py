@@ -7,7 +7,7 @@ is for strategies, or for the person.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from git_theta.manifest.model import Entry, Manifest
@@ -148,6 +148,11 @@ def settle_contested(made: Plan, choices: Mapping[str, int], frame: int | None =
     ]
     taken = made.frame if frame is None else made.frame._replace(source=frame)
     return _arrange_result(made._replace(decisions=tuple(decisions), frame=taken))
+
+
+def replace_decisions(made: Plan, decisions: Iterable[Decision]) -> Plan:
+    """The plan with other decisions about the same parameters, in their order."""
+    return _arrange_result(made._replace(decisions=tuple(decisions)))
 
 
 def _default_labels(count: int) -> tuple[str, ...]:

@@ -45,4 +45,8 @@ class TestTorch(FormatLaws):
             file = io.BytesIO()
             torch.save(state, file)
             samples[path] = file.getvalue()
+        file = io.BytesIO()
+        arrays = {name: weight.numpy().astype("<f8") for name in ("x", "y")}
+        torch.save({"w": weight, "step": 1, **arrays}, file, pickle_protocol=4)
+        samples["arrays.pt"] = file.getvalue()
         return samples

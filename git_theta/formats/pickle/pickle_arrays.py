@@ -6,9 +6,11 @@ Sources: ``array_reduce`` and ``array_reduce_ex_picklebuffer`` in ``numpy/_core/
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
+from git_theta.formats.base import Span, SpanView
 from git_theta.formats.layout import require_shape
 from git_theta.formats.pickle.pickle_reader import Call, Global, PlacedBytes
 from git_theta.formats.pickle.pickle_stream import ARRAY_WRAPPER, state_of
@@ -70,6 +72,15 @@ def array_of(value: object) -> PickledArray | None:
     if spec.nbytes != place.size or not isinstance(kind, Global):
         return None
     return PickledArray(place, spec, kind.path, fortran)
+
+
+def span_of_arrays(named: Sequence[tuple[str, PickledArray]]) -> Span:
+    """The span of arrays, each with its name, that have the same bytes: the first one's, with the others as views."""
+    (name, array), *others = named
+    flat = array.strides is not None
+    spec = array.flat_spec if flat else array.spec
+    views = tuple([SpanView(other, one.spec, one.strides) for other, one in (named if flat else others)])
+    return Span(name, spec, array.place.offset, array.place.size, views)
 
 
 def _describe_array(call: Call) -> tuple[object, object, object, bool, object] | None:

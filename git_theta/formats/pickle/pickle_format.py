@@ -11,9 +11,9 @@ from hashlib import sha256
 from pathlib import PurePosixPath
 
 from git_theta.errors import FormatError
-from git_theta.formats.base import Fact, Format, Part, Scalar, Source, Span, SpanView, Template
+from git_theta.formats.base import Fact, Format, Part, Scalar, Source, Span, Template
 from git_theta.formats.layout import validate_spans
-from git_theta.formats.pickle.pickle_arrays import PickledArray, array_of
+from git_theta.formats.pickle.pickle_arrays import PickledArray, array_of, span_of_arrays
 from git_theta.formats.pickle.pickle_facts import PickledFacts, read_pickled_facts
 from git_theta.formats.pickle.pickle_names import UniqueNames
 from git_theta.formats.pickle.pickle_stream import read_pickle_file
@@ -51,7 +51,7 @@ class PickleFormat(Format):
             return _UNTOLD
 
         read_pickled_facts(read_pickle_file(source), "", tell, lambda _: _UNTOLD)
-        return list(validate_spans(map(_span_of, arrays.values()), source.size))
+        return list(validate_spans(map(span_of_arrays, arrays.values()), source.size))
 
     def build(self, parts: Sequence[Part], like: Template) -> list[bytes]:
         """The template as it is, for the same arrays. Raises FormatError for others."""
@@ -81,11 +81,3 @@ def _facts_of(like: Template) -> PickledFacts:
         return Fact(sha256(array.kind.encode()).digest(), array.kind, tensor=path or "array")
 
     return read_pickled_facts(read_pickle_file(TemplateSource(like)), "", tell)
-
-
-def _span_of(named: list[tuple[str, PickledArray]]) -> Span:
-    (name, array), *others = named
-    flat = array.strides is not None
-    spec = array.flat_spec if flat else array.spec
-    views = tuple([SpanView(other, one.spec, one.strides) for other, one in (named if flat else others)])
-    return Span(name, spec, array.place.offset, array.place.size, views)

@@ -6,7 +6,7 @@ Also what joblib writes: a pickle in which the bytes of each array follow the ob
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from math import prod
 from pickletools import opcodes
 from typing import IO, cast
@@ -40,14 +40,32 @@ def read_pickle_file(source: Source) -> object:
 
     Raises FormatError where the file is no complete pickle, more than one, or has too much beside its arrays.
     """
-    stream = _PickleStream(source)
-    try:
-        root = stream.read_object()
-    except (IndexError, KeyError, TypeError, ValueError, OverflowError) as error:
-        raise FormatError(f"the pickle is damaged: {error}") from error
+    stream = _PickleStream(source, 0, source.size, has_wrappers=True)
+    root = _read_root(stream)
     if stream.position != source.size:
         raise FormatError("something follows the pickle: the file may be several in one")
     return root
+
+
+def read_pickle_within(source: Source, start: int, size: int, passed: Container[int] | None = None) -> object:
+    """The object that a pickle in a file describes; bytes are where they stand in the file.
+
+    Args:
+        source: the file.
+        start: where the pickle begins.
+        size: bytes up to its end; what follows it there is not looked at.
+        passed: offsets of bytes that are passed by, where all others are read; None for those that are many.
+
+    Raises FormatError where it is no complete pickle, or has too much beside what is passed by.
+    """
+    return _read_root(_PickleStream(source, start, size, passed=passed))
+
+
+def _read_root(stream: _PickleStream) -> object:
+    try:
+        return stream.read_object()
+    except (IndexError, KeyError, TypeError, ValueError, OverflowError) as error:
+        raise FormatError(f"the pickle is damaged: {error}") from error
 
 
 def state_of(wrapper: Call) -> dict[object, object]:
@@ -57,11 +75,29 @@ def state_of(wrapper: Call) -> dict[object, object]:
 
 
 class _PickleStream:
-    """A file as ``pickletools`` reads it."""
+    """A stretch of a file as ``pickletools`` reads it.
 
-    def __init__(self, source: Source) -> None:
-        self.position = 0
+    Args:
+        source: the file.
+        start, size: the stretch.
+        has_wrappers: whether bytes follow joblib's wrappers of arrays.
+        passed: as ``read_pickle_within`` says.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        start: int,
+        size: int,
+        *,
+        has_wrappers: bool = False,
+        passed: Container[int] | None = None,
+    ) -> None:
+        self.position = start
         self._source = source
+        self._end = start + size
+        self._has_wrappers = has_wrappers
+        self._passed = passed
         self._window = b""
         self._window_start = 0
         self._read_bytes = 0
@@ -82,10 +118,12 @@ class _PickleStream:
         self._read_bytes += size
         if size < 0 or self._read_bytes > MAX_PICKLE:
             raise FormatError(f"a pickle with more than {MAX_PICKLE} bytes beside its arrays is not read")
+        if size > self._end - self.position:
+            raise FormatError("the pickle ends before it is complete")
         at = self.position - self._window_start
         if at + size > len(self._window):
             self._window_start, at = self.position, 0
-            self._window = self._source.read(self.position, max(size, min(_WINDOW, self._source.size - self.position)))
+            self._window = self._source.read(self.position, max(size, min(_WINDOW, self._end - self.position)))
         self.position += size
         return self._window[at : at + size]
 
@@ -101,9 +139,10 @@ class _PickleStream:
     def place_bytes(self, size: int) -> PlacedBytes:
         """The next bytes, read where they are few."""
         offset = self.position
-        if size > self._source.size - offset:
+        if size > self._end - offset:
             raise FormatError("the pickle claims more bytes than the file has")
-        content = self.read(size) if size <= _NEAR else None
+        near = size <= _NEAR if self._passed is None else offset not in self._passed
+        content = self.read(size) if near else None
         self.position = offset + size
         return PlacedBytes(offset, size, content)
 
@@ -114,7 +153,7 @@ class _PickleStream:
                 yield opcode.name, self.place_bytes(int.from_bytes(self.read(_BYTES[opcode.name]), "little"))
             else:
                 yield opcode.name, opcode.arg.reader(cast("IO[bytes]", self)) if opcode.arg else None
-            if opcode.name == "BUILD" and isinstance(made := machine.stack[-1], Call):
+            if self._has_wrappers and opcode.name == "BUILD" and isinstance(made := machine.stack[-1], Call):
                 self._read_wrapped(made)
 
     def _read_wrapped(self, wrapper: Call) -> None:

@@ -32,17 +32,19 @@ class ArchiveRebuilder:
         members: its members.
         prefix: the folder that they are in.
 
-    Raises FormatError where the template is TorchScript.
+    Raises FormatError where the template is TorchScript, or has arrays of NumPy among its tensors.
     """
 
     def __init__(self, like: Template, members: Mapping[str, Member], prefix: str) -> None:
         if f"{prefix}constants.pkl" in members or any(name.startswith(f"{prefix}code/") for name in members):
             raise FormatError("a TorchScript archive cannot be rebuilt with other parameters")
+        pickle = members[f"{prefix}data.pkl"]
+        if any(pickle.offset <= span.offset < pickle.offset + pickle.size for span in like.spans):
+            raise FormatError("a pickle with arrays of NumPy in it cannot be written again")
         self._source = TemplateSource(like)
         self._members = members
         self._prefix = prefix
         self._spanned = members_of(like.spans, members)
-        pickle = members[f"{prefix}data.pkl"]
         self._pickle = self._source.read(pickle.offset, pickle.size)
         keys = (member.name.removeprefix(f"{prefix}data/") for member in self._spanned)
         self._spans = dict(zip(keys, like.spans, strict=True))

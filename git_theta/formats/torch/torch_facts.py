@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from hashlib import sha256
 
-from git_theta.errors import FormatError
 from git_theta.formats.base import Fact, Part, Template
+from git_theta.formats.pickle.pickle_arrays import array_of
 from git_theta.formats.pickle.pickle_facts import PickledFacts, digest_value, read_pickled_facts
-from git_theta.formats.pickle.pickle_reader import MAX_PICKLE, Call, Global, PersistentId, read_pickle
+from git_theta.formats.pickle.pickle_reader import Call, Global, PersistentId
 from git_theta.formats.pickle.pickle_takes import FactTaker
 from git_theta.formats.pickle.pickle_writer import check_repeatable
 from git_theta.formats.template import TemplateSource, place_parts
 from git_theta.formats.torch.torch_build import ArchiveRebuilder
+from git_theta.formats.torch.torch_pickles import read_member_pickle, read_small_member
+from git_theta.formats.torch.torch_quantizers import describe_quantizer, is_bound, take_quantizer
 from git_theta.formats.torch.torch_revise import STORAGE_TAG
 from git_theta.formats.torch.torch_tables import ORDERED_DICT
 from git_theta.formats.torch.torch_tensors import REBUILD_FUNCTIONS
@@ -54,17 +56,14 @@ class ArchiveFacts:
         self.roots: dict[str, object] = {}
         self.pickled: dict[str, PickledFacts] = {}
         for pickle, top in PICKLES:
-            if f"{pickle}.pkl" in self._members:
+            if member := self._members.get(f"{pickle}.pkl"):
                 self._folder = f"{pickle}/"
-                self.roots[pickle] = read_pickle(self.read_pickle(pickle))
+                self.roots[pickle] = read_member_pickle(self._source, member, self._spanned)
                 self.pickled[pickle] = read_pickled_facts(self.roots[pickle], top, self._tell_tensor)
 
     def read_pickle(self, pickle: str) -> bytes:
         """A pickle of the archive, as it is there."""
-        member = self._members[f"{pickle}.pkl"]
-        if not member.stored or member.size > MAX_PICKLE:
-            raise FormatError(f"{pickle}.pkl is compressed, encrypted or larger than is read")
-        return self._source.read(member.offset, member.size)
+        return read_small_member(self._source, self._members[f"{pickle}.pkl"])
 
     def list_facts(self) -> dict[str, Fact]:
         """All facts, by key."""
@@ -82,6 +81,9 @@ class ArchiveFacts:
 
     def _tell_tensor(self, value: object, path: str) -> Fact | None:
         """How a tensor is kept; what the frame holds of its values with it."""
+        array = array_of(value)
+        if array and array.place.offset in self._spanned:
+            return Fact(sha256(array.kind.encode()).digest(), array.kind, tensor=path)
         function = value.function if isinstance(value, Call) else None
         is_tensor = isinstance(function, Global) and function.module in ("torch._utils", "torch._tensor")
         if not is_tensor and not isinstance(value, PersistentId):
@@ -111,15 +113,19 @@ class ArchiveFacts:
     def _describe_tensor(self, value: object) -> Fact:
         devices: list[str] = []
         framed: list[Member] = []
+        bound: list[object] = []
 
         def simplify(inner: object) -> object:
+            if is_bound(inner):
+                bound.append(inner)
             if isinstance(inner, PersistentId):
                 return self._simplify_storage(inner, devices, framed)
             return _simplify_rebuild(inner)
 
         digest = digest_value(value, simplify)
         text = f"a tensor on {devices[0]}" if devices else "a tensor"
-        return Fact(digest, text, not framed)
+        quantised = describe_quantizer(value)
+        return Fact(digest, f"{text}, {quantised}" if quantised else text, not framed, bound=bool(bound))
 
     def _simplify_storage(self, value: PersistentId, devices: list[str], framed: list[Member]) -> object:
         """A storage without what the manifest tells: its device, and its bytes where they are in the frame."""
@@ -165,6 +171,8 @@ def take_archive_facts(
     for source in (like, *{id(one): one for one in sources.values()}.values()):
         check_repeatable(source.read_pickle("data"))
     for key in sorted(sources):
-        taker.take(key, sources[key].pickled["data"])
+        other = sources[key].pickled["data"]
+        if not take_quantizer(like.pickled["data"].facts.get(key), other.facts.get(key)):
+            taker.take(key, other)
     parts = [Part(*span[:2], span.views, MemoryValues(span.spec, b"")) for span in template.spans]
     return place_parts(rebuilder.rewrite_runs(parts, like.roots["data"]), parts)

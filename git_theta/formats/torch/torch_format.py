@@ -10,16 +10,19 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import TypeVar
 
 from git_theta.errors import FormatError
 from git_theta.formats.base import Derived, Fact, Format, Part, Scalar, Source, Span, SpanView, Template
 from git_theta.formats.layout import validate_spans
+from git_theta.formats.pickle.pickle_arrays import PickledArray, span_of_arrays
 from git_theta.formats.pickle.pickle_names import UniqueNames
 from git_theta.formats.pickle.pickle_reader import MAX_PICKLE, Call, PickledDict, read_pickle
 from git_theta.formats.template import TemplateSource, find_misread, matches_template, place_parts
 from git_theta.formats.torch.torch_build import ArchiveRebuilder
 from git_theta.formats.torch.torch_facts import PICKLES, ArchiveFacts, take_archive_facts
 from git_theta.formats.torch.torch_names import name_tensors
+from git_theta.formats.torch.torch_pickles import read_member_pickle, read_small_member
 from git_theta.formats.torch.torch_tensors import PickledTensor
 from git_theta.formats.zip.zip_derived import derive_checksums, derive_places
 from git_theta.formats.zip.zip_directory import Member, read_directory
@@ -30,6 +33,9 @@ _SUFFIXES = frozenset((".pt", ".pth", ".bin", ".ckpt"))
 _FIRST_MEMBER = re.compile(rb"PK\x03\x04.{26}[^/\x00]+/(?:data\.pkl|(?:data|constants)/\d+)", re.DOTALL)
 _MAX_DEPTH = 4
 """How deep metadata are looked for."""
+
+TensorT = TypeVar("TensorT")
+_Named = list[tuple[str, TensorT]]
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,9 @@ class TorchZipFormat(Format):
     def spans(self, source: Source) -> list[Span]:
         """One span per storage that tensors of the pickle use; names that are not all of it are views.
 
+        And one per array of NumPy in a pickle of protocol 3 or later: protocol 2, which torch uses unless it is told
+        otherwise, spells bytes as text. Such arrays stay in the frame, whatever their values are.
+
         Storages that are compressed, unused, or not of the size that the pickle says stay in the frame.
 
         Raises:
@@ -56,15 +65,16 @@ class TorchZipFormat(Format):
         members = read_directory(source)
         prefix = _find_prefix(members)
         byteorder = members.get(f"{prefix}byteorder")
-        if byteorder and _read_member(source, byteorder) != b"little":
+        if byteorder and read_small_member(source, byteorder) != b"little":
             raise FormatError("the archive's storages are not little-endian")
         names = UniqueNames()
         spans: list[Span] = []
         used = {f"{prefix}byteorder"}
         for pickle, top in PICKLES:
             if f"{prefix}{pickle}.pkl" in members:
-                root = read_pickle(_read_member(source, members[f"{prefix}{pickle}.pkl"]))
-                storages = _tensors_by_storage(root, names, top)
+                root = read_member_pickle(source, members[f"{prefix}{pickle}.pkl"])
+                storages, arrays = _sort_tensors(name_tensors(root, names, top))
+                spans.extend(map(span_of_arrays, arrays.values()))
                 spans.extend(_storage_spans(storages, members, f"{prefix}{pickle}/"))
                 used |= {f"{prefix}{pickle}.pkl", *(f"{prefix}{pickle}/{key}" for key in storages)}
         _require_told_apart(members, used)
@@ -156,17 +166,18 @@ def _require_told_apart(members: Iterable[str], used: set[str]) -> None:
         raise FormatError(f"members of the archive differ by case alone, which torch does not see: {other or ''!a}")
 
 
-def _read_member(source: Source, member: Member) -> bytes:
-    if not member.stored or member.size > MAX_PICKLE:
-        raise FormatError(f"{member.name} is compressed, encrypted or larger than is read")
-    return source.read(member.offset, member.size)
-
-
-def _tensors_by_storage(root: object, names: UniqueNames, top: str) -> dict[str, list[tuple[str, PickledTensor]]]:
-    groups: dict[str, list[tuple[str, PickledTensor]]] = {}
-    for name, tensor in name_tensors(root, names, top):
-        groups.setdefault(tensor.key, []).append((name, tensor))
-    return groups
+def _sort_tensors(
+    named: Iterable[tuple[str, PickledTensor | PickledArray]],
+) -> tuple[dict[str, _Named[PickledTensor]], dict[int, _Named[PickledArray]]]:
+    """Tensors by the keys of their storages, arrays by where their bytes are in the file."""
+    storages: dict[str, _Named[PickledTensor]] = {}
+    arrays: dict[int, _Named[PickledArray]] = {}
+    for name, one in named:
+        if isinstance(one, PickledArray):
+            arrays.setdefault(one.place.offset, []).append((name, one))
+        else:
+            storages.setdefault(one.key, []).append((name, one))
+    return storages, arrays
 
 
 def _storage_spans(

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from git_theta.errors import FormatError
+from git_theta.formats.pickle.pickle_arrays import PickledArray, array_of
 from git_theta.formats.pickle.pickle_names import MAX_TEXT, UniqueNames, label_of
 from git_theta.formats.pickle.pickle_reader import Call, Global, PersistentId, PickledDict
 from git_theta.formats.torch.torch_tensors import REBUILD_FUNCTIONS, PickledTensor, tensor_of
@@ -65,8 +66,10 @@ class _NameChain:
         return ".".join(reversed(labels))
 
 
-def name_tensors(root: object, names: UniqueNames, top: str = "") -> Iterator[tuple[str, PickledTensor]]:
+def name_tensors(root: object, names: UniqueNames, top: str = "") -> Iterator[tuple[str, PickledTensor | PickledArray]]:
     """The tensors that a pickle describes, in its order, under ``top`` where that is given.
+
+    Arrays of NumPy are among them where their bytes stand in the pickle.
 
     Raises:
         FormatError: the object is nested over 2,000 deep, or too large or too repetitive to walk.
@@ -88,9 +91,11 @@ def name_tensors(root: object, names: UniqueNames, top: str = "") -> Iterator[tu
         if id(value) in entered:
             continue
         path = above if label is None else _extend_chain(above, label)
-        tensor = tensor_of(value)
+        tensor = tensor_of(value) or array_of(value)
         if tensor is not None:
             yield names.claim_name(_tensor_name(path)), tensor
+            if isinstance(tensor, PickledArray):
+                continue
         elif not _is_torch_rebuild(value):
             entered.add(id(value))
         stack.append((path, _tensor_children(value)))

@@ -10,6 +10,7 @@ import struct
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from itertools import zip_longest
 from zlib import crc32
 
 from git_theta.errors import FormatError
@@ -39,21 +40,18 @@ def members_of(spans: Sequence[Span], members: Mapping[str, Member]) -> list[Mem
 def derive_checksums(like: Template, members: Mapping[str, Member]) -> Iterator[Derived]:
     """Every CRC of an archive, those of members with a tensor in them as its checksum.
 
-    A CRC of 0 was never computed, and stays. Raises FormatError where a member has two tensors in it.
+    A CRC of 0 was never computed, and stays.
     """
     source = TemplateSource(like)
     filled = [span for span in like.spans if span.size]
     starts = [span.offset for span in filled]
     for member in members.values():
         first, after = (bisect_left(starts, at) for at in (member.offset, member.offset + member.size))
-        if after - first > 1:
-            raise FormatError(f"a member of the archive holds several tensors: {member.name!a}")
-        checksum = None
-        if first < after and member.crc:
-            checksum = _checksum_around(source, member, filled[first])
-        name = filled[first].name if checksum else ""
+        inside = filled[first:after] if member.crc else []
+        checksum = _checksum_around(source, member, inside) if inside else None
+        name, *further = [span.name for span in inside] or [""]
         for place in _find_crc_places(source, member):
-            yield Derived(place, _CRC.size, name, checksum)
+            yield Derived(place, _CRC.size, name, checksum, tuple(further))
 
 
 def derive_places(like: Template, members: Mapping[str, Member], prefix: str) -> Iterator[Derived]:
@@ -96,17 +94,23 @@ def _find_crc_places(source: TemplateSource, member: Member) -> Iterator[int]:
             yield end + place
 
 
-def _checksum_around(source: TemplateSource, member: Member, span: Span) -> Checksum:
-    """The CRC of a member that is a tensor, perhaps with a header before it or bytes after it."""
-    before = crc32(source.read(member.offset, span.offset - member.offset))
-    end = span.offset + span.size
-    after = source.read(end, member.offset + member.size - end)
+def _checksum_around(source: TemplateSource, member: Member, spans: Sequence[Span]) -> Checksum:
+    """The CRC of a member that is a tensor, perhaps with a header before it or bytes after it; or that has several."""
+    literals, at = [], member.offset
+    for span in spans:
+        literals.append(source.read(at, span.offset - at))
+        at = span.offset + span.size
+    literals.append(source.read(at, member.offset + member.size - at))
+    before, after = crc32(literals[0]), literals[-1]
     name = f"crc32 after {before:08x}, before {len(after)} bytes {crc32(after):08x}" if before or after else "crc32"
-    return Checksum(name, partial(_compute_crc, before, after))
+    return Checksum(name, partial(_compute_crc, tuple(literals)))
 
 
-def _compute_crc(before: int, after: bytes, values: Values) -> bytes:
-    checksum = before
-    for block in values.blocks():
-        checksum = crc32(block, checksum)
-    return _CRC.pack(crc32(after, checksum))
+def _compute_crc(literals: Sequence[bytes], *tensors: Values) -> bytes:
+    """The CRC of literal bytes with a tensor between each and the next one."""
+    checksum = 0
+    for literal, values in zip_longest(literals, tensors):
+        checksum = crc32(literal, checksum)
+        for block in values.blocks() if values is not None else ():
+            checksum = crc32(block, checksum)
+    return _CRC.pack(checksum)

@@ -111,6 +111,39 @@ def read_metadata(manifest: Manifest, store: Store) -> dict[str, Scalar]:
     return {}
 
 
+def list_framed_values(manifest: Manifest, store: Store) -> dict[str, str]:
+    """What a file holds beside its parameters that may be weights, by key, in words: no plain values, no tensors.
+
+    Such values are merged whole, by their keys. Nothing for frames of more than LARGEST_FRAME bytes, and for those that
+    the format does not tell apart. Raises as ``read_metadata`` does.
+    """
+    unnamed = sum(part.size for part in manifest.parts() if part.name is None)
+    if manifest.frame is None or manifest.is_opaque or unnamed > LARGEST_FRAME:
+        return {}
+    with suppress(FormatError):
+        facts = load_format(manifest.format).read_facts(_read_frame(manifest, store)) or {}
+        framed = ((key, fact.text) for key, fact in facts.items() if not fact.plain and not fact.tensor)
+        return dict(islice(framed, _MAX_VALUES))
+    return {}
+
+
+def _read_frame(manifest: Manifest, store: Store) -> Template:
+    """The file without its parameters, all of which have their places."""
+    runs, spans, offset = [b""], list[Span](), 0
+    stored = manifest.frame and b"".join(parameters.read_values(manifest.frame, store, map))
+    literal = iter(frame.decode_frame(stored or b"", len(manifest.entries)))
+    for entry in manifest.entries:
+        runs[-1] += next(literal)
+        if entry.name is None:
+            runs[-1] += b"".join(parameters.read_values(entry, store, map))
+        else:
+            offset += len(runs[-1])
+            spans.append(Span(entry.name, _spec_of(entry), offset, entry.size))
+            offset += entry.size
+            runs.append(b"")
+    return Template((*runs[:-1], runs[-1] + next(literal)), tuple(spans))
+
+
 def _spec_of(entry: Entry) -> Spec:
     known = BY_NAME.get(entry.dtype)
     return Spec(known, entry.shape) if known else Spec(BY_NAME["U8"], (entry.size,))

@@ -7,6 +7,7 @@ the merged file holds ours for it, and says so.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import NamedTuple
 
 from git_theta.errors import ConflictError
@@ -18,8 +19,9 @@ from git_theta.merging.policy import CONFLICT, Choice
 from git_theta.merging.treatments import treat_decision
 from git_theta.operations.context import Context
 from git_theta.operations.merging.assemble import assemble_manifest
+from git_theta.operations.merging.bound_facts import BoundFacts
 from git_theta.operations.merging.frame_choices import FrameChooser, choose_whole
-from git_theta.operations.merging.frame_merge import merge_frame
+from git_theta.operations.merging.frame_merge import FrameChoices, merge_frame
 from git_theta.operations.merging.merge_results import (
     NO_BASE,
     NOTHING_SETTLED,
@@ -61,14 +63,20 @@ def apply_plan(
     MissingObject and CorruptObject for parameters that cannot be read; nothing but unreachable objects is left then.
     """
     chooser = FrameChooser(choose, before.frame, has_base=made.base is not None)
-    framed = merge_frame(made, context, chooser.choose_source)
-    settled = settle_plan(framed.plan, choose, settings, context, contested=framed.whole)
-    file = assemble_manifest(settled.plan, {**before.computed, **settled.computed}, context, framed.template)
+    choices = FrameChoices(chooser.choose_source, partial(_choose_side, choose, made), before.bound)
+    framed = merge_frame(made, context, choices)
+    settled = settle_plan(
+        framed.plan, choose, settings, context, contested=framed.whole, bound=framed.bound if framed.is_whole else None
+    )
+    # What is bound to the frame is never computed, and comes from where it was taken now.
+    bound = framed.bound.names if framed.bound else frozenset()
+    computed = {name: entry for name, entry in {**before.computed, **settled.computed}.items() if name not in bound}
+    file = assemble_manifest(settled.plan, computed, context, framed.template)
     about = [] if framed.whole else chooser.list_outcomes(framed)
     framing = [item for item in about if isinstance(item, AppliedStrategy)]
     unframed = [item for item in about if isinstance(item, ContestedDecision)]
     sources = {item.decision.name: item.decision.source for item in framed.settled if item.decision.source is not None}
-    by_keys = framed.settled or framed.contested or framed.template
+    by_keys = framed.settled or framed.contested or framed.template or (bound and not framed.is_whole)
     return MergeResult(
         file,
         settled.plan,
@@ -79,13 +87,21 @@ def apply_plan(
 
 
 def settle_plan(
-    made: Plan, choose: Choose, settings: MergeSettings, context: Context, *, contested: str = ""
+    made: Plan,
+    choose: Choose,
+    settings: MergeSettings,
+    context: Context,
+    *,
+    contested: str = "",
+    bound: BoundFacts | None = None,
 ) -> SettledPlan:
     """Settle what is contested; what strategies compute is stored. See ``apply_plan``.
 
-    ``contested``: what of the frame, or of a file in one piece, is, in words.
+    ``contested``: what of the frame, or of a file in one piece, is, in words. ``bound``: facts of the frame that come
+    from one side with it, and with the tensors they are about.
     """
     made, about_frame = choose_whole(made, choose, contested)
+    made = bound.follow_frame(made) if bound else made
     sides, jobs, left = _sort_contested(made, choose, settings, context)
     new, applied = run_jobs(jobs, context)
     new |= settled_members(jobs)
@@ -94,6 +110,13 @@ def settle_plan(
     framing = [item for item in about_frame if isinstance(item, AppliedStrategy)]
     unframed = [item for item in about_frame if isinstance(item, ContestedDecision)]
     return SettledPlan(settled, new, (*framing, *chosen, *applied), (*unframed, *left))
+
+
+def _choose_side(choose: Choose, made: Plan, decision: Decision) -> int | None:
+    """The head, or BASE, that a strategy that takes a side takes a contested decision from; None for any other."""
+    choice = treat_decision(decision, choose(decision)).choice
+    side = SIDES.get(choice.strategy) if choice else None
+    return None if side is None or side >= len(made.heads) or (side == BASE and made.base is None) else side
 
 
 def _sort_contested(

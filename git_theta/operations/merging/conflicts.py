@@ -77,12 +77,16 @@ def open_conflict(sides: Sequence[Manifest | None], file: Path) -> Conflict | No
     try:
         frame = {name: source for name, source in note.sources.items() if is_frame_name(name)}
         chosen = {name: source for name, source in note.sources.items() if name not in frame}
-        settled = settle_contested(made, chosen, frame=note.frame)
+        # What facts contest, ids do not: it is known once the frames are read.
+        named = {decision.name: decision.state in CONTESTED_STATES for decision in made.decisions}
+        bound = {name: source for name, source in chosen.items() if named.get(name) is False}
+        by_ids = {name: source for name, source in chosen.items() if name not in bound}
+        settled = settle_contested(made, by_ids, frame=note.frame)
     except ValueError:  # noted by another release, whose plans differ
         return Conflict(made, NOTHING_SETTLED, None)
     names = {name for decision in made.decisions if decision.name in note.sources for name in decision.names}
     computed = {entry.name: entry for entry in note.file.parameters() if entry.name in names}
-    before = SettledBefore({name: entry for name, entry in computed.items() if name}, frame)
+    before = SettledBefore({name: entry for name, entry in computed.items() if name}, frame, bound)
     return Conflict(settled, before, note)
 
 

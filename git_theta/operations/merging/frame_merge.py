@@ -12,15 +12,25 @@ in one piece.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from git_theta.errors import ConflictError, FormatError, PluginError
 from git_theta.formats.base import Fact, Template
 from git_theta.formats.guarded_format import GuardedFormat, load_format
 from git_theta.manifest.model import Manifest
-from git_theta.merging.decisions import BASE, Decision, DecisionState, classify_settled, names_of, trivial_merge
+from git_theta.merging.decisions import (
+    BASE,
+    CONTESTED_STATES,
+    Decision,
+    DecisionState,
+    classify_settled,
+    names_of,
+    trivial_merge,
+)
 from git_theta.merging.plan import Plan, settle_contested
 from git_theta.operations.context import Context
+from git_theta.operations.merging.bound_facts import BoundFacts, ChooseSide, may_be_bound
 from git_theta.operations.templates import TAKE_A_SIDE, is_rebuilt_from, read_template
 from git_theta.words import join_some
 
@@ -55,6 +65,8 @@ class FrameMerge(NamedTuple):
         contested: the keys that are contested still; what the first head has stands for them.
         settled: the keys that were contested and have been chosen.
         whole: why the frame can only be settled as one; "" where it is settled, or contested by keys.
+        bound: facts that come from one side with the tensors they are about; None where there are none.
+        is_whole: whether the frame is one side's, or will be, so that what is bound to it comes from there too.
     """
 
     plan: Plan
@@ -62,6 +74,8 @@ class FrameMerge(NamedTuple):
     contested: tuple[FrameKey, ...] = ()
     settled: tuple[FrameKey, ...] = ()
     whole: str = ""
+    bound: BoundFacts | None = None
+    is_whole: bool = False
 
 
 def is_frame_name(name: str) -> bool:
@@ -69,25 +83,35 @@ def is_frame_name(name: str) -> bool:
     return name in ("", FRAME_LABEL) or name.startswith(f"{FRAME_LABEL} ")
 
 
-def merge_frame(made: Plan, context: Context, choose: Callable[[FrameKey], int | None]) -> FrameMerge:
-    """Merge what is no parameter.
+class FrameChoices(NamedTuple):
+    """Who chooses, of what a merge of frames contests.
 
-    Args:
-        made: the plan.
-        context: what to work with.
-        choose: the source of a contested key: a head, BASE, or None to leave it.
+    Attributes:
+        key: the source of a contested key: a head, BASE, or None to leave it.
+        tensor: the same of a contested tensor that a bound fact is about.
+        before: by name, what was chosen earlier of tensors that only their bound facts make contested.
+    """
+
+    key: Callable[[FrameKey], int | None]
+    tensor: ChooseSide = lambda _: None
+    before: Mapping[str, int] = MappingProxyType({})
+
+
+def merge_frame(made: Plan, context: Context, choices: FrameChoices) -> FrameMerge:
+    """Merge what is no parameter.
 
     Raises ConflictError where a frame is too large to be read, or the format fails; MissingObject, CorruptObject.
     """
-    if made.frame.source is not None:
+    if made.frame.source is not None and not may_be_bound(made):
         return FrameMerge(made)
     if made.whole:
-        return FrameMerge(made, whole=_FILE_CONTESTED)
+        return FrameMerge(made, whole="" if made.frame.source is not None else _FILE_CONTESTED)
     ancestor = made.base or made.heads[0]
     if {head.format for head in made.heads} != {ancestor.format}:
-        return FrameMerge(made, whole="the sides have different formats")
+        return FrameMerge(made, whole="" if made.frame.source is not None else "the sides have different formats")
     try:
-        return _merge_facts(made, load_format(made.format), context, choose) or _merge_whole(made, context)
+        found = _merge_facts(made, load_format(made.format), context, choices)
+        return found or (FrameMerge(made) if made.frame.source is not None else _merge_whole(made, context))
     except PluginError as error:
         raise ConflictError(error.message, hint=f"{error.hint} {TAKE_A_SIDE}") from error
 
@@ -112,25 +136,35 @@ class _FrameSides(NamedTuple):
         return self.facts.get(source, {}).get(key)
 
 
-def _merge_facts(
-    made: Plan, reader: GuardedFormat, context: Context, choose: Callable[[FrameKey], int | None]
-) -> FrameMerge | None:
+def _merge_facts(made: Plan, reader: GuardedFormat, context: Context, choices: FrameChoices) -> FrameMerge | None:
     """The frame merged by keys; None where the format, or one of the frames, does not tell them."""
     sides = _read_sides(made, reader, context)
     if sides is None:
         return None
+    bound = BoundFacts(sides.facts)
+    if made.frame.source is not None and (made.frame.state in CONTESTED_STATES or not bound.names):
+        return FrameMerge(made, bound=bound, is_whole=True)
+    made = bound.join_decisions(made, choices.before)
+    followed = bound.find_sources(made, choices.tensor)
     outcome: dict[str, int] = {}
     contested: list[FrameKey] = []
     settled: list[FrameKey] = []
     for key in _shared_keys(made, sides):
+        if key in followed:
+            outcome[key] = followed[key]
+            continue
         item = _decide_key(made, key, sides)
         source = item.decision.source
         if source is None:
-            source = choose(item)
+            source = choices.key(item)
             found = item._replace(decision=item.decision._replace(source=source))
             (contested if source is None else settled).append(found)
         outcome[key] = 0 if source is None else source
-    return _build_frame(made, reader, sides, outcome)._replace(contested=tuple(contested), settled=tuple(settled))
+    framed = _build_frame(made, reader, sides, outcome)._replace(contested=tuple(contested), settled=tuple(settled))
+    if framed.whole and bound.names:
+        reason = f"{framed.whole}, with the tensors whose scales it holds"
+        return framed._replace(whole=reason, bound=bound, is_whole=True)
+    return framed._replace(bound=bound)
 
 
 def _read_sides(made: Plan, reader: GuardedFormat, context: Context) -> _FrameSides | None:

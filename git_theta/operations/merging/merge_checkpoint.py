@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from git_theta.checkpoints.index_file import merge_indexes
+from git_theta.errors import ConflictError
 from git_theta.manifest.model import Entry, Manifest
 from git_theta.merging.catalogue import load_strategy
 from git_theta.merging.decisions import Decision, identity_of, names_of
@@ -20,6 +21,7 @@ from git_theta.operations.merging.apply_plan import settle_plan
 from git_theta.operations.merging.assemble import assemble_file, merged_entries
 from git_theta.operations.merging.checkpoint_plans import CheckpointPlan, choose_leader, contest_metadata
 from git_theta.operations.merging.merge_results import Choose, MergeResult, MergeSettings
+from git_theta.tensors.dtypes import BY_NAME
 
 _METADATA_CONTESTED = "the sides changed what the files say beside their tensors"
 
@@ -42,6 +44,7 @@ def merge_checkpoint(
     made: CheckpointPlan, choose: Choose, settings: MergeSettings, context: Context
 ) -> MergedCheckpoint:
     """Carry out a plan; the errors are those of ``apply_plan``. What is left contested is as the first head has it."""
+    _refuse_quantised(made)
     made, alike = contest_metadata(made, context)
     settled = settle_plan(made.parameters, _keep_ours(choose), settings, context, contested=_METADATA_CONTESTED)
     entries = {entry.name or "": entry for entry in merged_entries(settled.plan, settled.computed)}
@@ -53,6 +56,23 @@ def merge_checkpoint(
     whole = Manifest(settled.plan.format, sum(entry.size for entry in entries.values()), tuple(entries.values()))
     result = MergeResult(whole, settled.plan, settled.applied, settled.left)
     return MergedCheckpoint(shards, _write_index(made, shards, whole), result)
+
+
+def _refuse_quantised(made: CheckpointPlan) -> None:
+    """Raise ConflictError where heads have other tensors that torch quantised: their scales may be in the pickles."""
+    found = {
+        frozenset(
+            (path, manifest.frame and manifest.frame.oid, tuple(map(identity_of, manifest.parameters())))
+            for path, manifest in head.shards.items()
+            if any(entry.dtype in BY_NAME and BY_NAME[entry.dtype].kind == "quantized" for entry in manifest.entries)
+        )
+        for head in made.heads
+    }
+    if len(found) > 1:
+        raise ConflictError(
+            "the heads have other tensors that torch quantised, whose scales are in the shards' pickles",
+            hint="Take all files of the checkpoint from one side: git checkout --ours, or --theirs; then git add.",
+        )
 
 
 def _keep_ours(choose: Choose) -> Choose:

@@ -70,10 +70,12 @@ class SettledBefore(NamedTuple):
     Attributes:
         computed: by name, entries that strategies made, for what the plan has settled since.
         frame: by name, whose value was chosen for a contested key of the frame.
+        bound: by name, whose values and facts were chosen for a tensor that ids do not contest.
     """
 
     computed: Mapping[str, Entry] = MappingProxyType({})
     frame: Mapping[str, int] = MappingProxyType({})
+    bound: Mapping[str, int] = MappingProxyType({})
 
 
 NOTHING_SETTLED = SettledBefore()

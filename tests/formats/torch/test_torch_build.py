@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -491,3 +492,19 @@ def test_any_parameters_like_any_checkpoint(
     data = like_that(READER, saved(whole[1]), saved(whole[0]))
     assert_holds(loaded(data), whole[1])
     assert [span[:2] for span in spans_of(data)] == [span[:2] for span in spans_of(saved(whole[1]))]
+
+
+def test_arrays_in_the_pickle_are_replaced_and_its_checksum_follows_from_all_of_them() -> None:
+    state = {"w": torch.zeros(3), "x": np.zeros(40_000, "<f4"), "y": np.zeros((2, 3), "<i4"), "step": 3}
+    data = saved(state, pickle_protocol=4)
+    like = template(READER, data)
+    content = {span.name: span.name.encode() * span.size for span in like.spans}
+    parts = parts_of(like.spans, content)
+    found = built(READER, parts, data, content)
+    with zipfile.ZipFile(io.BytesIO(found)) as opened:
+        assert opened.testzip() is None
+    made = torch.load(io.BytesIO(found), weights_only=False)
+    assert {name: bytes(made[name].data.tobytes()) for name in "xy"} == {"x": b"x" * 160_000, "y": b"y" * 24}
+    assert made["step"] == 3
+    with pytest.raises(FormatError, match="arrays of NumPy"):
+        build_parts(READER, parts[:-1], like)

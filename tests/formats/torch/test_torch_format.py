@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -232,6 +233,28 @@ def test_quantized_per_channel_has_its_scales() -> None:
 
 def test_tensors_without_storage_are_frame() -> None:
     assert spans_of(saved({"meta": torch.empty(2, 3, device="meta"), "numpy": torch.ones(2).numpy()})) == []
+
+
+@pytest.mark.parametrize("protocol", [3, 4, 5])
+def test_arrays_of_numpy_are_tensors_where_the_pickle_keeps_their_bytes(protocol: int) -> None:
+    """Those of more than 64 KiB, which are read past, too; tied ones have one span, and others stay in the frame."""
+    large, small = np.arange(30_000, dtype="<f4"), np.arange(6, dtype="<i8").reshape(2, 3)
+    ema = {"large": large, "small": small}
+    value = {"w": torch.ones(3), "ema": ema, "again": small, "names": np.array(["a", None])}
+    content = saved(value, pickle_protocol=protocol)
+    spans = {span.name: span for span in spans_of(content)}
+    assert spans.keys() == {"w", "ema.large", "ema.small"}
+    for name, array in (("ema.large", large), ("ema.small", small)):
+        span = spans[name]
+        assert content[span.offset : span.offset + span.size] == array.tobytes()
+        assert span.spec.shape == array.shape
+    assert [view.name for view in spans["ema.small"].views] == ["again"]
+
+
+def test_arrays_by_the_usual_protocol_are_no_tensors_whatever_their_values() -> None:
+    """Bytes below 0x80 do stand in the file: they would come and go as tensors with their values."""
+    for values in ([1, 2, 3], [200, -1, 3]):
+        assert spans_of(saved({"x": np.array(values, dtype="<i4")})) == []
 
 
 @pytest.mark.filterwarnings("ignore:TypedStorage is deprecated")

@@ -18,7 +18,7 @@ import torch
 from git_theta.merging.plan import plan_merge
 from git_theta.operations.context import Context
 from git_theta.operations.merging.apply_plan import apply_plan
-from git_theta.operations.merging.frame_merge import FrameMerge, merge_frame
+from git_theta.operations.merging.frame_merge import FrameChoices, FrameMerge, merge_frame
 from git_theta.operations.merging.merge_results import MergeSettings
 from tests.operations.stored_checkpoints import always, bytes_of, checkpoint, stored
 
@@ -32,7 +32,7 @@ def saved(value: Any, **options: Any) -> bytes:
 def framed(context: Context, base: bytes | None, *heads: bytes) -> FrameMerge:
     made = plan_merge(stored(context, base) if base else None, [stored(context, head) for head in heads])
     assert made.frame.source is None, "ids alone decided"
-    return merge_frame(made, context, lambda _: None)
+    return merge_frame(made, context, FrameChoices(lambda _: None))
 
 
 def source(context: Context, base: bytes | None, *heads: bytes) -> tuple[int | None, list[str]]:
@@ -130,10 +130,19 @@ def test_both_saved_by_another_writer_alike_is_one_change(context: Context) -> N
 
 @pytest.mark.parametrize("protocol", [2, 4])
 def test_another_protocol_is_a_habit(context: Context, protocol: int) -> None:
-    arrays = {"a": torch.zeros(3), "x": np.arange(5), "raw": b"\xff\x00", "options": OrderedDict(step=1)}
-    ours, theirs = ({**arrays, "a": torch.full((3,), at)} for at in (1.0, 2.0))
-    files = saved(arrays), saved(ours, pickle_protocol=protocol), saved(theirs, pickle_protocol=4)
+    others = {"a": torch.zeros(3), "raw": b"\xff\x00", "options": OrderedDict(step=1)}
+    ours, theirs = ({**others, "a": torch.full((3,), at)} for at in (1.0, 2.0))
+    files = saved(others), saved(ours, pickle_protocol=protocol), saved(theirs, pickle_protocol=4)
     assert source(context, *files) == (0, [])
+
+
+def test_arrays_become_tensors_by_another_protocol_and_what_the_other_side_did_to_them_is_not_lost(
+    context: Context,
+) -> None:
+    files = [state(at, x=np.full(5, x)) for at, x in ((0, 0), (1, 0), (1, 300))]
+    theirs = saved({"a": torch.zeros(3), "x": np.full(5, 0)}, pickle_protocol=4)
+    assert source(context, files[0], files[1], theirs) == (1, [])
+    assert source(context, files[0], files[2], theirs) == (0, ["(frame) x"])
 
 
 # By keys -------------------------------------------------------------------------------------------------------------
