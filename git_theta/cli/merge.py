@@ -95,7 +95,7 @@ def command(
         raise UsageError("no head to merge is named", hint="git theta merge BRANCH")
     repository, top = require_worktree()
     made = gather_inputs(request, top)
-    found = find_cases(made, top) if len(made.heads) > 1 else []
+    found = find_cases(made, repository, boundary.warn) if len(made.heads) > 1 else []
     check_request(found, request, made.weights, top)
     if plan_only:
         print_plan(made, found, repository, request.asked, as_data=as_json)

@@ -29,6 +29,7 @@ from git_theta.operations.merging.conflicts import note_file, note_of, stage_dig
 from git_theta.operations.merging.merge_remarks import describe_remarks
 from git_theta.operations.merging.merge_results import MergeResult
 from git_theta.repository.driver_report import report_failure, report_merge
+from git_theta.repository.file_layouts import unify_versions
 from git_theta.repository.merge_request import chooser_for
 from git_theta.repository.opening import conflicts_dir, open_context
 from git_theta.repository.shard_merge import merge_shard
@@ -67,7 +68,8 @@ def main() -> int:
         boundary.warn(f"{path}: one side is no manifest of ours; take one side.", hint=_side_hint(files))
         return _give_up(files[1], virtual=virtual)
     digests: list[bytes] = []
-    repository, made = discover_repository(), _plan_files(files, digests)
+    repository = discover_repository()
+    made = _plan_files(files, digests, path, repository)
     if not stands_alone(made) and is_shard(path, repository.worktree):
         return _merge_shard(files[1], made, path, repository, virtual=virtual)
     try:
@@ -110,9 +112,11 @@ def _is_side(file: Path) -> bool:
         return is_manifest(stream.read(_PREFIX_SIZE))
 
 
-def _plan_files(files: Sequence[Path], digests: list[bytes]) -> Plan:
+def _plan_files(files: Sequence[Path], digests: list[bytes], path: str, repository: Repository) -> Plan:
     """The plan that merges base, ours and theirs, which nobody else holds. The digests of their texts are added."""
-    return plan_merge(*_read_manifests(files, digests))
+    base, heads = _read_manifests(files, digests)
+    ancestor, *alike = unify_versions([base, *heads], path, repository, boundary.warn)
+    return plan_merge(ancestor, [head for head in alike if head])
 
 
 def _read_manifests(files: Sequence[Path], digests: list[bytes]) -> tuple[Manifest | None, list[Manifest]]:

@@ -89,7 +89,20 @@ def read_sides(
         data = blobs.get(version.oid) if version.oid else _read_start(version, top)
         return side_of_blob(version.path, version.mode, data)
 
-    return [FileSides(side(pair.before), side(pair.after)) for pair in chosen]
+    return [_lay_out_alike(FileSides(side(pair.before), side(pair.after)), context) for pair in chosen]
+
+
+def _lay_out_alike(file: FileSides, context: Context) -> FileSides:
+    """The same, in one layout: one version may have been added before its format was known."""
+    sides = [side and side.manifest for side in file]
+    if len({manifest.format for manifest in sides if manifest}) < 2:
+        return file
+    from git_theta.operations.adding.layouts_alike import unify_layouts  # as seldom as that
+
+    before, after = unify_layouts(sides, file.paths[1], context)
+    return FileSides(
+        file.before and file.before._replace(manifest=before), file.after and file.after._replace(manifest=after)
+    )
 
 
 def _versions_of(pair: FilePair) -> list[FileVersion]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,11 +17,13 @@ from git_theta.operations.merging.checkpoint_plans import plan_checkpoint
 from git_theta.operations.merging.file_plans import FilePlan, HeadVersion, plan_file
 from git_theta.operations.merging.file_renames import MergeFile, follow_renames
 from git_theta.operations.merging.merge_results import Choose
+from git_theta.repository.file_layouts import unify_versions
 from git_theta.repository.policy_sources import MergeOptions, policy_for
 from git_theta.repository.sharded_versions import CommitFiles, find_sharded_versions
 from git_theta.vcs import heads as vcs_heads
 from git_theta.vcs import trees
 from git_theta.vcs.blobs import read_wanted_blobs
+from git_theta.vcs.discovery import Repository
 from git_theta.vcs.heads import Head
 
 _SIDE_STRATEGIES = ("ours", "theirs")
@@ -121,11 +123,13 @@ def _label_heads(heads: Sequence[Head]) -> tuple[str, ...]:
     return names if fit else tuple([f"head {number}" for number in range(1, len(names) + 1)])
 
 
-def find_cases(made: MergeInputs, top: Path) -> list[FilePlan]:
+def find_cases(made: MergeInputs, repository: Repository, warn: Callable[[str], None]) -> list[FilePlan]:
     """How to merge each checkpoint that is not the same at the base and all heads: one of several files at once.
 
     Raises ManifestError, with the path, for a manifest that cannot be read.
     """
+    top = repository.worktree
+    assert top
     bases = [trees.files_of(made.base.commit, top)] if made.base else [{}]
     commits = [*bases, *(trees.files_of(head.commit, top) for head in made.heads)]
     found = plan_checkpoints(commits, made.labels, top)
@@ -140,8 +144,10 @@ def find_cases(made: MergeInputs, top: Path) -> list[FilePlan]:
     texts = _read_manifest_texts(versions)
     for path, files, was, clash in follow_renames(versions, _renames_of_heads(made, top, covered), made.labels):
         if any(file and file.oid in texts for file in files):
-            there = tuple([_load_version(path, file, texts) for file in files])
-            found.append(plan_file(MergeFile(path, there, was, clash), made.labels))
+            there = [_load_version(path, file, texts) for file in files]
+            alike = unify_versions([one and one.manifest for one in there], path, repository, warn)
+            laid = [one and one._replace(manifest=manifest) for one, manifest in zip(there, alike, strict=True)]
+            found.append(plan_file(MergeFile(path, tuple(laid), was, clash), made.labels))
     return found
 
 

@@ -18,6 +18,7 @@ from git_theta.operations.merging.conflicts import (
     remove_notes,
     stage_digest,
 )
+from git_theta.repository.file_layouts import unify_versions
 from git_theta.repository.opening import conflicts_dir
 from git_theta.repository.sharded_versions import is_shard
 from git_theta.vcs.attributes import filtered_paths
@@ -53,10 +54,15 @@ def read_conflict(file: UnmergedFile, repository: Repository) -> FileConflict | 
         raise error.add_location(path=file.path) from error.__cause__
     digest_list = [digests.get(oid, stage_digest(None)) for oid in file.oids]
     note = note_file(file.path, digest_list, conflicts_dir(repository))
-    conflict = open_conflict([sides.get(oid) for oid in file.oids], note)
+    versions = unify_versions([sides.get(oid) for oid in file.oids], file.path, repository, _say_nothing)
+    conflict = open_conflict(versions, note)
     if conflict is None or (is_shard(file.path, repository.worktree) and not stands_alone(conflict.settled_plan)):
         return None
     return FileConflict(conflict, note)
+
+
+def _say_nothing(_: str) -> None:
+    """What kept versions apart was said when they were merged."""
 
 
 def find_recorded_ours(repository: Repository, path: str, text: bytes) -> list[str]:

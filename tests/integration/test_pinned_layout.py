@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -148,3 +149,66 @@ def test_another_frame_of_a_built_in_format_is_found(pair: Sandbox) -> None:
     pair.write(file, changed(model(0, other=(4, 4)), "other"))
     pair.commit()
     assert pair.git("diff", "--numstat", "--no-ext-diff", "HEAD~1", "--", file).stdout.split()[:2] == ["1", "1"]
+
+
+OTHER, BOTH = b"PAIR" + b"w" * 100 + b"V" * 100, b"PAIR" + b"W" * 100 + b"V" * 100
+
+
+@pytest.fixture
+def apart(pair: Sandbox) -> Sandbox:
+    """A file that is whole in the base and on ``main``, and by parameters on ``side``; each trained another one."""
+    without(pair)
+    commit(pair, BASE)
+    pair.git("branch", "side")
+    commit(pair, TRAINED)
+    assert names(pair) == []
+    come_back(pair)
+    pair.git("switch", "-q", "side")
+    commit(pair, OTHER)
+    assert names(pair) == ["w", "v"]
+    pair.git("switch", "-q", "main")
+    return pair
+
+
+def ask(sandbox: Sandbox, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    """Run Git, whose `git theta` finds the package too."""
+    return sandbox.git(*command, check=check, env={"PYTHONPATH": str(sandbox.root.parent / "site")})
+
+
+@pytest.mark.parametrize("command", [("merge", "--no-edit"), ("theta", "merge"), ("cherry-pick",)])
+def test_versions_in_different_layouts_are_merged_in_the_richer_one(apart: Sandbox, command: tuple[str, ...]) -> None:
+    ask(apart, *command, "side")
+    assert apart.read(FILE) == BOTH
+    assert names(apart) == ["w", "v"]
+    assert apart.git("status", "--porcelain").stdout == ""
+    apart.theta("fsck")
+
+
+def test_they_are_merged_so_from_the_other_side_too(apart: Sandbox) -> None:
+    apart.git("switch", "-q", "side")
+    ask(apart, "merge", "--no-edit", "main")
+    assert apart.read(FILE) == BOTH
+    assert names(apart) == ["w", "v"]
+
+
+def test_they_are_compared_by_parameters(apart: Sandbox) -> None:
+    assert "kept whole" not in ask(apart, "diff", "main", "side").stdout
+    assert ask(apart, "theta", "diff", "main", "side", "--name-only").stdout.split()[1::2] == ["w", "v"]
+
+
+def test_what_they_contest_is_settled_by_parameters(apart: Sandbox) -> None:
+    apart.git("switch", "-q", "side")
+    commit(apart, b"PAIR" + b"x" * 100 + b"V" * 100)
+    assert ask(apart, "merge", "--no-edit", "main", check=False).returncode == 1
+    assert "contested: w" in ask(apart, "theta", "status").stdout
+    ask(apart, "theta", "resolve", "--theirs")
+    assert apart.read(FILE) == BOTH
+    assert names(apart) == ["w", "v"]
+
+
+def test_what_no_format_reads_here_is_merged_whole_as_before(apart: Sandbox) -> None:
+    without(apart)
+    done = ask(apart, "merge", "--no-edit", "side", check=False)
+    assert done.returncode == 1
+    assert "kept whole" in done.stderr
+    assert apart.read(FILE) == TRAINED
