@@ -16,7 +16,7 @@ from typing import NamedTuple, TypeVar
 from git_theta.checkpoints.index_file import INDEX_ENDING, shards_named_by
 from git_theta.manifest.model import Manifest
 
-_SHARD = re.compile(r"(?P<stem>.+)-(?P<number>\d{5,})-of-\d{5,}(?P<ending>\.[^/]+)")
+_SHARD = re.compile(r"(?P<stem>.+)-(?P<number>\d{5,})-of-(?P<total>\d{5,})(?P<ending>\.[^/]+)")
 FileT = TypeVar("FileT")
 
 _NO_RENAMES: Mapping[str, str] = MappingProxyType({})
@@ -40,9 +40,16 @@ def shard_number(path: str) -> str:
     return match["number"] if match else ""
 
 
-def checkpoint_path(path: str) -> str:
-    """What the checkpoint of a file is called by, as far as the file's name tells."""
-    return _index_path_of(path) or path
+def is_one_of_several(path: str) -> bool:
+    """Whether a file is a shard beside others, as its name says."""
+    match = _SHARD.fullmatch(path)
+    return bool(match and int(match["total"]) > 1)
+
+
+def shard_glob(index_path: str) -> str:
+    """The glob of Git's pathspecs that the shards of an index match, whatever their number; those named by rule."""
+    stem, dot, ending = re.sub(r"([*?\[\]\\])", r"\\\1", index_path.removesuffix(INDEX_ENDING)).rpartition(".")
+    return f"{stem}-*-of-*{dot}{ending}"
 
 
 def group_checkpoints(

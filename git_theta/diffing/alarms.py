@@ -21,13 +21,14 @@ class AlarmKind(StrEnum):
 
 
 class Step(NamedTuple):
-    """What one commit with one parent did to one file that was a checkpoint before, and is one after.
+    """What one commit with one parent did to one checkpoint, which was there before, and is after.
 
     Attributes:
         commit, parent: ids.
         stamp: who wrote the commit and when: a cherry-picked or rebased commit keeps both.
-        path: the file.
+        path: what the checkpoint is called by: its file, or the index of its shards.
         before, after: digests of all its floating-point parameters.
+        files: the paths of its shards, at either version; () for a file by itself.
     """
 
     commit: str
@@ -36,6 +37,7 @@ class Step(NamedTuple):
     path: str
     before: str
     after: str
+    files: tuple[str, ...] = ()
 
 
 class Alarm(NamedTuple):

@@ -6,7 +6,8 @@ windows on different stretches of them: which stretch changed, ids cannot tell.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import posixpath
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from git_theta.checkpoints.shards import Shard, shard_number
 from git_theta.diffing.base import Change, ChangeStatus, Comparison, ParameterVersion
@@ -25,7 +26,8 @@ def compare_checkpoint(path: str, before: Sequence[Shard], after: Sequence[Shard
     those bytes, some checksums of values: whether anything else differs, ids cannot tell (``build_report`` can).
     """
     pairs = pair_parameters(_parameters_of(before), _parameters_of(after))
-    return Comparison(path, tuple(before), tuple(after), tuple(_group_changes(pairs)), _is_rest_changed(before, after))
+    changes = _group_changes(pairs, _choose_numbering(before, after))
+    return Comparison(path, tuple(before), tuple(after), tuple(changes), _is_rest_changed(before, after))
 
 
 def _parameters_of(shards: Iterable[Shard]) -> Iterator[ParameterVersion]:
@@ -37,12 +39,19 @@ def _parameters_of(shards: Iterable[Shard]) -> Iterator[ParameterVersion]:
             yield from (ParameterVersion(path, view.name, entry, view) for view in entry.views if view.name != own)
 
 
-def _group_changes(pairs: Iterable[ParameterPair]) -> Iterator[Change]:
-    """The changes; names that went from one entry to one other are together."""
+def _choose_numbering(before: Sequence[Shard], after: Sequence[Shard]) -> Callable[[str], str]:
+    """Which shard a file is, however many there are: by number, or, of several that only an index tells, by name."""
+    if len(before) > 1 and len(after) > 1:
+        return lambda path: shard_number(path) or posixpath.basename(path)
+    return shard_number
+
+
+def _group_changes(pairs: Iterable[ParameterPair], number: Callable[[str], str]) -> Iterator[Change]:
+    """The changes; names that went from one entry to one other are together. ``number``: which shard a file is."""
     tied: dict[object, list[ParameterPair]] = {}
     order: list[Change | object] = []
     for pair in pairs:
-        status = _status_of(*pair)
+        status = _status_of(*pair, number)
         if not any(place and place.entry.views for place in pair):  # the only name of its entry
             order.append(Change(status, *pair))
             continue
@@ -51,13 +60,13 @@ def _group_changes(pairs: Iterable[ParameterPair]) -> Iterator[Change]:
             order.append(key)
         tied.setdefault(key, []).append(pair)
     for one in order:
-        yield one if isinstance(one, Change) else _join_names(tied[one])
+        yield one if isinstance(one, Change) else _join_names(tied[one], number)
 
 
-def _join_names(pairs: Sequence[ParameterPair]) -> Change:
+def _join_names(pairs: Sequence[ParameterPair], number: Callable[[str], str]) -> Change:
     first, *others = pairs
-    also = tuple([place.name for before, after in others if (place := after or before)])
-    return Change(_status_of(*first), *first, also)
+    also = tuple([version.name for before, after in others if (version := after or before)])
+    return Change(_status_of(*first, number), *first, also)
 
 
 def _entry_key(place: ParameterVersion | None) -> tuple[str, str | None] | None:
@@ -65,14 +74,16 @@ def _entry_key(place: ParameterVersion | None) -> tuple[str, str | None] | None:
     return place and (place.path, place.entry.name)
 
 
-def _status_of(before: ParameterVersion | None, after: ParameterVersion | None) -> ChangeStatus:
+def _status_of(
+    before: ParameterVersion | None, after: ParameterVersion | None, number: Callable[[str], str]
+) -> ChangeStatus:
     if before is None or after is None:
         return ChangeStatus.ADDED if before is None else ChangeStatus.REMOVED
     if values_key(before) != values_key(after):
         return ChangeStatus.CHANGED if window_of(before)[:2] == window_of(after)[:2] else ChangeStatus.SPEC
     if before.name != after.name:
         return ChangeStatus.RENAMED
-    return ChangeStatus.UNCHANGED if shard_number(before.path) == shard_number(after.path) else ChangeStatus.MOVED
+    return ChangeStatus.UNCHANGED if number(before.path) == number(after.path) else ChangeStatus.MOVED
 
 
 def _is_rest_changed(before: Sequence[Shard], after: Sequence[Shard]) -> bool:

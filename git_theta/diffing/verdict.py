@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
+from git_theta.checkpoints.shards import is_one_of_several
 from git_theta.diffing.base import Change, ChangeStatus, MeasuredChange, Measures, Report
 from git_theta.diffing.modules import relative_of
 from git_theta.diffing.whole_files import count_pieces, describe_pieces
@@ -139,10 +140,12 @@ def _judge_files(report: Report, changes: Sequence[Change]) -> Verdict | None:
         rest = Verdict(Look.REST, "no parameter changed, only what is around them (metadata, order, other values)")
         return rest if comparison.rest_changed else Verdict(Look.UNCHANGED, "no parameter changed")
     statuses = {change.status for change in comparison.changes}
+    files = [*comparison.before, *comparison.after]
+    is_shard = len(files) == 1 and is_one_of_several(files[0].path)  # all that Git shows its driver
     if not comparison.before and statuses == {ChangeStatus.ADDED}:
-        return Verdict(Look.CREATED, "a new checkpoint")
+        return Verdict(Look.CREATED, "a new shard" if is_shard else "a new checkpoint")
     if not comparison.after and statuses == {ChangeStatus.REMOVED}:
-        return Verdict(Look.DELETED, "the checkpoint was removed")
+        return Verdict(Look.DELETED, "the shard was removed" if is_shard else "the checkpoint was removed")
     if all(change.status in SAME_VALUES for change in changes):
         return Verdict(Look.RENAMED, "the same values under other names or in other shards")
     return None

@@ -40,13 +40,16 @@ def count_parts(text: bytes) -> int:
     return max(1, len(text.splitlines()) - _HEADER_LINES)
 
 
-def digest_floating(text: bytes) -> str:
-    """A digest of all floating-point parameters of a manifest: names, dtypes, shapes and values; "" for none.
+def digest_floating(*texts: bytes) -> str:
+    """A digest of all floating-point parameters of manifests: names, dtypes, shapes and values; "" for none.
 
-    Neither the order in the file counts, nor how they are stored.
+    Neither the order in the file counts, nor which file they are in, nor how they are stored.
     """
     identities = sorted(
-        line.partition(_STORAGE_KEY)[0] for line in text.splitlines()[_HEADER_LINES:] if _is_floating(line)
+        line.partition(_STORAGE_KEY)[0]
+        for text in texts
+        for line in text.splitlines()[_HEADER_LINES:]
+        if _is_floating(line)
     )
     return hashlib.sha256(b"\n".join(identities)).hexdigest() if identities else ""
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
+from git_theta.checkpoints.shards import shard_glob
 from git_theta.diffing.alarms import Alarm, AlarmKind, IsOriginal, Step, WeightWatch, find_untrained
-from git_theta.manifest.lines import digest_floating
-from git_theta.operations.comparing.parameter_history import steps_of
+from git_theta.operations.comparing.parameter_history import digest_versions, find_whole, steps_of
 from git_theta.repository.version_history import OID_DIGITS, VersionHistory
 from git_theta.vcs.commits import CommitDiffs, fetch_ahead, walk_commits
 from git_theta.vcs.git import git, literal_pathspec
@@ -68,24 +68,33 @@ def _read_steps(history: VersionHistory, revisions: Sequence[str], pathspecs: Se
     with CommitDiffs(pathspecs, renames=False) as diffs:
         for commit in fetch_ahead(walk_commits(revisions, pathspecs, options=["--no-merges"]), pathspecs):
             for parent in commit.parents:
-                yield from steps_of(commit, diffs.edits_between(commit.oid, parent), history.reader.texts)
+                yield from steps_of(commit, diffs.edits_between(commit.oid, parent), history.reader)
 
 
 def originality_test(history: VersionHistory) -> IsOriginal:
-    """Tells which steps brought weights that no version of the file in their history had."""
+    """Tells which steps brought weights that no version of the checkpoint in their history had."""
 
     @cache
     def is_original(step: Step) -> bool:
-        pathspecs = [literal_pathspec(step.path)]
+        pathspecs = pathspecs_of(step)
         with CommitDiffs(pathspecs, renames=False) as diffs:
             for commit in fetch_ahead(walk_commits([step.parent], pathspecs), pathspecs):
-                edits = diffs.edits_between(commit.oid, commit.parents[0] if commit.parents else None)
-                texts = [text for edit in edits if edit.after and (text := history.reader.texts(edit.after.oid))]
-                if step.after in map(digest_floating, texts):
+                parent = commit.parents[0] if commit.parents else None
+                edits = diffs.edits_between(commit.oid, parent)
+                found = [find_whole(edit, commit.oid, parent, history.reader) for edit in edits]
+                versions = {whole.after for whole in found if whole}
+                if any(digest_versions(oids, history.reader.texts) == step.after for oids in versions):
                     return False
         return True
 
     return is_original
+
+
+def pathspecs_of(step: Step) -> list[str]:
+    """What the files of a step's checkpoint match, of however many shards it was."""
+    if not step.files:
+        return [literal_pathspec(step.path)]
+    return [f":(top,glob){shard_glob(step.path)}", *map(literal_pathspec, (step.path, *step.files))]
 
 
 def _describe_branches(commit: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from git_theta.manifest.text import MAX_MANIFEST, is_manifest
 from git_theta.operations.comparing.parameter_history import HistoryReader
+from git_theta.repository.checkpoint_listing import CheckpointListing
 from git_theta.vcs.blobs import BlobReader
 from git_theta.vcs.commits import Commit, CommitDiffs
 
@@ -31,7 +32,8 @@ def open_history(warn: Callable[[str], None]) -> Iterator[VersionHistory]:
     ``warn`` is told of what cannot be read.
     """
     with BlobReader(MAX_MANIFEST) as blobs, CommitDiffs() as diffs:
-        yield VersionHistory(blobs, diffs, HistoryReader(lambda oid: read_manifest_text(blobs, oid), cache(warn)))
+        reader = HistoryReader(lambda oid: read_manifest_text(blobs, oid), cache(warn), CheckpointListing(blobs))
+        yield VersionHistory(blobs, diffs, reader)
 
 
 def read_manifest_text(blobs: BlobReader, oid: str) -> bytes | None:

@@ -11,15 +11,15 @@ from git_theta.diffing.base import Comparison, MeasuredChange
 from git_theta.diffing.compare import compare_checkpoint
 from git_theta.diffing.verdict import count_new_nonfinite
 from git_theta.errors import GitError, ManifestError
-from git_theta.manifest.lines import digest_floating
 from git_theta.manifest.text import decode_manifest
 from git_theta.operations.comparing.diff_report import build_report
+from git_theta.operations.comparing.parameter_history import digest_versions
 from git_theta.repository.opening import open_context
-from git_theta.repository.same_weights import describe_alarm, originality_test, steps_of_branches
+from git_theta.repository.same_weights import describe_alarm, originality_test, pathspecs_of, steps_of_branches
 from git_theta.repository.version_history import VersionHistory, open_history, read_manifest_text
 from git_theta.vcs.commits import BlobVersion, Edit
 from git_theta.vcs.discovery import Repository
-from git_theta.vcs.git import git, git_succeeds, literal_pathspec
+from git_theta.vcs.git import git, git_succeeds
 from git_theta.words import escape_unprintable, pluralize
 
 _MAX_NAMED = 3
@@ -34,31 +34,37 @@ def find_same_weights(paths: Sequence[str], warn: Callable[[str], None]) -> list
     if not paths or not git_succeeds("rev-parse", "--verify", "--quiet", "HEAD"):
         return []
     with open_history(warn) as history:
-        digests: dict[str, str] = {}
-        found = list(_find_alarms(steps_of_branches(history, paths), digests, history))
+        taken: dict[str, Step] = {}
+        found = list(_find_alarms(steps_of_branches(history, paths), taken, history))
         return [
-            describe_alarm(alarm)
-            for alarm in found
-            if _still_stands(alarm, digests[alarm.commit + alarm.path], history)
+            describe_alarm(alarm) for alarm in found if _still_stands(alarm, taken[alarm.commit + alarm.path], history)
         ]
 
 
-def _find_alarms(steps: Iterable[Step], digests: dict[str, str], history: VersionHistory) -> Iterator[Alarm]:
+def _find_alarms(steps: Iterable[Step], taken: dict[str, Step], history: VersionHistory) -> Iterator[Alarm]:
     watch = WeightWatch(originality_test(history))
     for step in steps:
-        digests[step.commit + step.path] = step.after
+        taken[step.commit + step.path] = step
         same = find_untrained(step)
         yield from [same] if same else watch.add(step)
 
 
-def _still_stands(alarm: Alarm, digest: str, history: VersionHistory) -> bool:
+def _still_stands(alarm: Alarm, step: Step, history: VersionHistory) -> bool:
     if alarm.kind is AlarmKind.PARENT:
-        last = git("rev-list", "--no-merges", "-1", "HEAD", "--", literal_pathspec(alarm.path)).decode().strip()
+        last = git("rev-list", "--no-merges", "-1", "HEAD", "--", *pathspecs_of(step)).decode().strip()
         return last == alarm.commit
     tips = git("for-each-ref", "--format=%(objectname)", "refs/heads", "refs/remotes").decode().split()
-    blobs = {found[0] for tip in tips if (found := history.blobs.find(f"{tip}:{alarm.path}"))}
-    texts = [text for oid in sorted(blobs) if (text := read_manifest_text(history.blobs, oid))]
-    return digest in map(digest_floating, texts)
+    return any(_digest_at(tip, step, history) == step.after for tip in tips)
+
+
+def _digest_at(revision: str, step: Step, history: VersionHistory) -> str | None:
+    """The weights that a revision has of a step's checkpoint; None where it has none."""
+    checkpoints = history.reader.checkpoints
+    wholes = (checkpoints.find_checkpoint(path, revision, None) for path in step.files)
+    if whole := next(filter(None, wholes), None):
+        return digest_versions(whole.after, history.reader.texts)
+    found = (history.blobs.find(f"{revision}:{path}") for path in step.files or [step.path])
+    return digest_versions({one[0] for one in found if one}, history.reader.texts)
 
 
 def find_broken_values(repository: Repository, warn: Callable[[str], None]) -> list[str]:
@@ -72,15 +78,20 @@ def find_broken_values(repository: Repository, warn: Callable[[str], None]) -> l
         return []
     with open_history(warn) as history, open_context(repository, warn) as context:
         edits = history.diffs.edits_between(head, parents[0] if parents else None)
-        reports = [build_report(one, context) for one in _compare_edits(edits, history)]
+        versions = head, parents[0] if parents else None
+        reports = [build_report(one, context) for one in _compare_edits(edits, history, versions)]
     return [text for report in reports for text in _describe_broken(report.comparison.path, report.rows)]
 
 
-def _compare_edits(edits: Sequence[Edit], history: VersionHistory) -> list[Comparison]:
+def _compare_edits(
+    edits: Sequence[Edit], history: VersionHistory, versions: tuple[str, str | None]
+) -> list[Comparison]:
     before = [shard for edit in edits if (shard := _shard_of(edit.before, history))]
     after = [shard for edit in edits if (shard := _shard_of(edit.after, history))]
     renames = {edit.before.path: edit.after.path for edit in edits if edit.before and edit.after}
-    return [compare_checkpoint(*one) for one in group_checkpoints(before, after, renames=renames) if one[2]]
+    paths = {shard.path for shard in (*before, *after)}
+    indexes = history.reader.checkpoints.read_indexes(paths, *versions)
+    return [compare_checkpoint(*one) for one in group_checkpoints(before, after, indexes, renames) if one[2]]
 
 
 def _shard_of(version: BlobVersion | None, history: VersionHistory) -> Shard | None:

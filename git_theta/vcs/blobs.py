@@ -171,6 +171,21 @@ class BlobReader(AbstractContextManager["BlobReader"]):
         words = _query_git(self._sizes, name).split()
         return (words[2].decode(), int(words[1])) if words[:1] == [b"blob"] else None
 
+    def list_folder(self, revision: str, folder: str) -> dict[str, str]:
+        """The regular files right in a folder ("" for the top) of a revision: path to the id of the blob."""
+        name = f"{revision}:{folder}"
+        if "\n" in name:
+            name = _resolve_id(name)
+        words = _query_git(self._contents, name).split()
+        if words[1:2] not in ([b"tree"], [b"blob"]):
+            return {}
+        assert self._contents.stdout
+        content: bytes = self._contents.stdout.read(int(words[2]))
+        self._contents.stdout.read(1)
+        prefix = f"{folder}/" if folder else ""
+        files = _parse_tree(content, len(words[0]) // 2) if words[1] == b"tree" else ()
+        return {prefix + name: oid for name, oid in files}
+
     def _read(self, oid: str) -> bytes | None:
         found = self.find(oid)
         if found is None or found[1] > self._largest:
@@ -180,6 +195,17 @@ class BlobReader(AbstractContextManager["BlobReader"]):
         content: bytes = self._contents.stdout.read(found[1])
         self._contents.stdout.read(1)
         return content
+
+
+def _parse_tree(content: bytes, digest_size: int) -> Iterator[tuple[str, str]]:
+    """Name and id of the regular files of a tree as Git stores it: mode, name, NUL, id in bytes."""
+    at = 0
+    while at < len(content):
+        end = content.index(b"\0", at)
+        mode, _, name = content[at:end].partition(b" ")
+        at = end + 1 + digest_size
+        if mode.startswith(b"100"):
+            yield os.fsdecode(name), content[end + 1 : at].hex()
 
 
 def _resolve_id(name: str, cwd: Path | None = None) -> str:

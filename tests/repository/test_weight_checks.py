@@ -101,3 +101,93 @@ def test_values_that_broke_are_found_when_asked_for(sandbox: Sandbox) -> None:
     said = f"problem: values: {FILE}: 1 NaN and 1 infinite appeared with HEAD in 1 parameter: layer.bias"
     assert said in broken.stdout
     assert "values" not in sandbox.theta("doctor").stdout, "tensors are read on request alone"
+
+
+# Checkpoints of several files ----------------------------------------------------------------------------------------
+
+INDEX = "model.safetensors.index.json"
+
+
+def shards(*cuts: dict[str, str], names: str = "model-{:05d}-of-{:05d}.safetensors") -> dict[str, Any]:
+    """The files of a checkpoint that is cut so, with their index; what another cut has left is removed."""
+    files = {names.format(number, len(cuts)): values for number, values in enumerate(cuts, 1)}
+    places = {name: file for file, values in files.items() for name in values}
+    return {**files, INDEX: json.dumps({"weight_map": places}).encode()}
+
+
+def cut(values: dict[str, str], *sizes: int, **how: str) -> dict[str, Any]:
+    """A checkpoint in shards of so many parameters."""
+    left = list(values.items())
+    return shards(*[dict(left.pop(0) for _ in range(size)) for size in sizes], **how)
+
+
+@pytest.fixture
+def sharded(tmp_path: Path) -> Story:
+    """A checkpoint of two shards on main."""
+    story = Story(Sandbox.create(tmp_path / "repository"))
+    story.commit("Base", {**cut(MODEL, 2, 3), ".gitattributes": b"*.safetensors filter=theta -text\n"})
+    return story
+
+
+def gone(*sizes: int) -> dict[str, None]:
+    """What a cut left, to be removed."""
+    return {path: None for path in cut(MODEL, *sizes) if path != INDEX}
+
+
+def test_a_sharded_run_that_did_not_train_is_noticed_once(sharded: Story) -> None:
+    sharded.commit("Train", {path: manifest(values, metadata="new") if isinstance(values, dict) else values
+                             for path, values in cut(MODEL, 2, 3).items()})  # fmt: skip
+    assert alarms(sharded) == [("same-as-parent", "Train", "Base")]
+    assert noted(sharded).count(INDEX) == 1
+    assert "with the weights of its parent" in noted(sharded)
+    sharded.commit("Train", cut(TRAINED, 2, 3))
+    assert noted(sharded) == ""
+
+
+def test_a_shard_that_two_runs_have_in_common_is_no_checkpoint(sharded: Story) -> None:
+    sharded.commit("Train", cut(TRAINED | {"layer.3.weight": "1"}, 2, 3), branch="one")
+    sharded.commit("Train", cut(TRAINED | {"layer.3.weight": "2"}, 2, 3), branch="two")
+    assert alarms(sharded, "one", "two") == []
+    assert noted(sharded) == ""
+
+
+def test_two_runs_with_the_same_outcome_are_noticed_however_they_cut_it(sharded: Story) -> None:
+    sharded.commit("One", cut(TRAINED, 2, 3), branch="one")
+    sharded.commit("Two", {**gone(2, 3), **cut(TRAINED, 1, 2, 2)}, branch="two")
+    assert alarms(sharded, "two") == [("same-as-other-branch", "Two", "One")]
+    assert "both changed the weights" in noted(sharded)
+
+
+def test_to_cut_a_checkpoint_anew_is_no_training(sharded: Story) -> None:
+    sharded.commit("Cut", {**gone(2, 3), **cut(MODEL, 1, 2, 2)})
+    sharded.commit("Join", {**gone(1, 2, 2), INDEX: None, FILE: MODEL})
+    assert alarms(sharded) == []
+    assert noted(sharded) == ""
+
+
+def test_weights_that_came_back_in_another_cut_are_restored_not_trained(sharded: Story) -> None:
+    sharded.commit("Train", cut(TRAINED, 2, 3), branch="one")
+    sharded.commit("Cut", {**gone(2, 3), **cut(TRAINED, 1, 2, 2)}, branch="one", parents=["one"])
+    sharded.commit("Back", {**gone(1, 2, 2), **cut(MODEL, 2, 3)}, branch="one", parents=["one"])
+    sharded.commit("Again", cut(TRAINED, 2, 3), branch="one", parents=["one"])
+    sharded.commit("Train", cut(TRAINED, 2, 3), branch="two")
+    assert alarms(sharded, "one", "two") == [("same-as-other-branch", "Train", "Train")]
+
+
+def test_shards_that_only_their_index_tells_are_one_checkpoint_in_the_log(tmp_path: Path) -> None:
+    story = Story(Sandbox.create(tmp_path / "repository"))
+    names = "part{}of{}.safetensors"
+    story.commit("Base", {**cut(MODEL, 2, 3, names=names), ".gitattributes": b"*.safetensors filter=theta -text\n"})
+    story.commit("Train", cut(TRAINED, 1, 4, names=names))
+    first, base = json.loads(story.sandbox.theta("log", "--json").stdout)
+    assert [one["path"] for one in (*first["checkpoints"], *base["checkpoints"])] == [INDEX, INDEX]
+    assert {one["name"]: one["status"] for one in first["checkpoints"][0]["changes"]} == {
+        "layer.0.weight": "changed", "layer.1.weight": "changed"
+    }  # fmt: skip
+    story.commit("Move", cut(TRAINED, 2, 3, names=names))
+    (moved,) = json.loads(story.sandbox.theta("log", "--json", "-n", "1").stdout)[0]["checkpoints"]
+    assert [(one["name"], one["status"]) for one in moved["changes"]] == [("layer.1.weight", "moved")]
+    blamed = json.loads(story.sandbox.theta("blame", "--json", INDEX).stdout)
+    assert {one["name"]: one["subject"] for one in blamed} == {
+        name: "Train" if TRAINED[name] != MODEL[name] else "Base" for name in MODEL
+    }

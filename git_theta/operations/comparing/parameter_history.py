@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
-from git_theta.checkpoints.shards import Shard, checkpoint_path, group_checkpoints, shard_number
+from git_theta.checkpoints.shards import Shard, group_checkpoints, shard_number
 from git_theta.diffing.alarms import Step
 from git_theta.diffing.base import Change, ChangeStatus, Comparison, ParameterVersion
 from git_theta.diffing.combined_diff import combine_comparisons
@@ -49,6 +49,35 @@ Diff = Callable[[str, str | None], Sequence[EditLike]]
 """What differs between a commit and a parent, or nothing at all (None)."""
 Texts = Callable[[str], bytes | None]
 """A blob by its id, where that is the text of a manifest; else None."""
+
+
+class WholeCheckpoint(NamedTuple):
+    """A checkpoint of several files, before and after a commit.
+
+    Attributes:
+        path: that of its index, which it is called by.
+        before, after: ids of its blobs.
+        paths: of its files, at either version.
+    """
+
+    path: str
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+    paths: tuple[str, ...]
+
+    @property
+    def is_recut(self) -> bool:
+        """Whether it has other files than before."""
+        return not len(self.before) == len(self.after) == max(1, len(self.paths))
+
+
+class CheckpointsLike(Protocol):
+    """Tells which files are one checkpoint (``repository.checkpoint_listing``)."""
+
+    def find_checkpoint(self, path: str, commit: str, parent: str | None) -> WholeCheckpoint | None: ...
+    def read_indexes(self, paths: set[str], commit: str, parent: str | None) -> dict[str, bytes]: ...
+
+
 _SAME_VALUES = frozenset({ChangeStatus.UNCHANGED, ChangeStatus.RENAMED, ChangeStatus.MOVED})
 _SEARCH_LIMIT = 64
 _QUOTED_OID = re.compile(rb'"([0-9a-f]{64})"')
@@ -89,10 +118,12 @@ class HistoryReader:
     Args:
         texts: where manifests come from.
         warn: is told of what cannot be read, which is then no checkpoint.
+        checkpoints: tells which files are one checkpoint.
     """
 
-    def __init__(self, texts: Texts, warn: Callable[[str], None]) -> None:
+    def __init__(self, texts: Texts, warn: Callable[[str], None], checkpoints: CheckpointsLike) -> None:
         self.texts = texts
+        self.checkpoints = checkpoints
         self._warn = warn
         self.has_found = False
         """Whether any checkpoint was met."""
@@ -101,8 +132,8 @@ class HistoryReader:
         """The manifest that stands there, or None."""
         return self.texts(version.oid) if version else None
 
-    def compare_edits(self, edits: Iterable[EditLike]) -> list[Comparison]:
-        """The checkpoints that differ; of their manifests, only the entries that do."""
+    def compare_edits(self, edits: Iterable[EditLike], commit: str, parent: str | None) -> list[Comparison]:
+        """The checkpoints that differ at a commit and before it; of their manifests, only the entries that do."""
         before: list[Shard] = []
         after: list[Shard] = []
         renames = {}
@@ -113,9 +144,13 @@ class HistoryReader:
             if old and new:
                 renames[old.path] = new.path
         self.has_found = self.has_found or bool(before or after)
+        if not before and not after:
+            return []
+        paths = {shard.path for shard in (*before, *after)}
+        indexes = self.checkpoints.read_indexes(paths, commit, parent)
         return [
             _drop_unchanged(compare_checkpoint(path, were, are))
-            for path, were, are in group_checkpoints(before, after, renames=renames)
+            for path, were, are in group_checkpoints(before, after, indexes, renames)
         ]  # fmt: skip
 
     def _edit_shards(self, edit: EditLike) -> tuple[Shard | None, Shard | None]:
@@ -165,12 +200,12 @@ def log_checkpoints(
                 meant = _select_edits(differ, matching(commit.oid, parent) | names)
                 if parent:
                     followed.setdefault(parent, set()).update(_earlier_paths(names, meant, differ))
-            compared.append(reader.compare_edits(meant))
+            compared.append(reader.compare_edits(meant, commit.oid, parent))
             edits += meant
         touched = [_describe_change(one, edits, reader, keep) for one in combine_comparisons(compared)]
         touched = [one for one in touched if one.changes or (one.rest and keep is None)]
         if touched:
-            yield LogEntry(commit, tuple(touched), tuple(steps_of(commit, edits, reader.texts)))
+            yield LogEntry(commit, tuple(touched), tuple(steps_of(commit, edits, reader)))
 
 
 def _select_edits(edits: Iterable[EditLike], paths: frozenset[str]) -> list[EditLike]:
@@ -228,25 +263,38 @@ def _drop_unchanged(comparison: Comparison) -> Comparison:
     return comparison._replace(changes=tuple(changes))
 
 
-def steps_of(commit: CommitLike, edits: Iterable[EditLike], texts: Texts) -> Iterator[Step]:
-    """What a commit with one parent did to the weights of each file that was a checkpoint and still is one.
+def steps_of(commit: CommitLike, edits: Iterable[EditLike], reader: HistoryReader) -> Iterator[Step]:
+    """What a commit with one parent did to the weights of each checkpoint that was there before, and still is.
 
-    A shard that was only written anew is left out where another one of its checkpoint changed: all are saved together.
+    Of one of several files all of them count, those too that the commit left as they were. A new cut is no training.
     """
-    steps = list(_file_steps(commit, edits, texts))
-    changed = {checkpoint_path(step.path) for step in steps if step.before != step.after}
-    return (step for step in steps if step.before != step.after or checkpoint_path(step.path) not in changed)
-
-
-def _file_steps(commit: CommitLike, edits: Iterable[EditLike], texts: Texts) -> Iterator[Step]:
     if len(commit.parents) != 1:
         return
     stamp = tuple([str(getattr(commit, field)) for field in ("author", "email", "time")])
+    told = set[str]()
     for edit in edits:
-        if edit.before and edit.after and (was := texts(edit.before.oid)) and (now := texts(edit.after.oid)):
-            yield Step(
-                commit.oid, commit.parents[0], stamp, edit.after.path, digest_floating(was), digest_floating(now)
-            )
+        whole = find_whole(edit, commit.oid, commit.parents[0], reader)
+        if whole and whole.path not in told:
+            told.add(whole.path)
+            before, after = (digest_versions(oids, reader.texts) for oids in (whole.before, whole.after))
+            if before is not None and after is not None and not (whole.is_recut and before == after):
+                yield Step(commit.oid, commit.parents[0], stamp, whole.path, before, after, whole.paths)
+
+
+def find_whole(edit: EditLike, commit: str, parent: str | None, reader: HistoryReader) -> WholeCheckpoint | None:
+    """The checkpoint that a changed file is of, before and after a commit; None for what is no checkpoint."""
+    version = edit.after or edit.before
+    if version is None or not any(map(reader.read_text, (edit.before, edit.after))):
+        return None
+    found = reader.checkpoints.find_checkpoint(version.path, commit, parent)
+    sides = tuple([(side.oid,) if side else () for side in (edit.before, edit.after)])
+    return found or WholeCheckpoint(version.path, sides[0], sides[1], ())
+
+
+def digest_versions(oids: Iterable[str], texts: Texts) -> str | None:
+    """The digest of all floating-point parameters of the manifests among these blobs; None where there are none."""
+    found = [text for oid in oids if (text := texts(oid))]
+    return digest_floating(*found) if found else None
 
 
 class ParameterBlame(NamedTuple, Generic[C]):
@@ -284,7 +332,7 @@ def blame_parameters(
             suspects = waiting.pop(commit.oid, {})
         waiting = waiting or {}
         for parent in commit.parents if suspects else ():
-            passed = _pass_blame(suspects, diff(commit.oid, parent), reader)
+            passed = _pass_blame(suspects, diff(commit.oid, parent), reader, (commit.oid, parent))
             taken = waiting.setdefault(parent, {})
             taken.update((index, place) for index, place in passed.items() if index not in taken)
             suspects = {index: place for index, place in suspects.items() if index not in passed}
@@ -294,12 +342,16 @@ def blame_parameters(
     return [found[index] for index in range(len(places))]
 
 
-def _pass_blame(suspects: _Suspects, edits: Sequence[EditLike], reader: HistoryReader) -> _Suspects:
-    """Those that the parent has too, and where."""
+def _pass_blame(
+    suspects: _Suspects, edits: Sequence[EditLike], reader: HistoryReader, versions: tuple[str, str]
+) -> _Suspects:
+    """Those that the parent has too, and where. ``versions``: the commit and the parent."""
     paths = {path for path, _ in suspects.values()}
-    relevant = [edit for edit in edits if _may_concern(edit, paths)]
+    wholes = [reader.checkpoints.find_checkpoint(path, *versions) for path in paths] if edits else []
+    siblings = {path for whole in wholes if whole for path in whole.paths}
+    relevant = [edit for edit in edits if _may_concern(edit, paths, siblings)]
     files = {edit.after.path: edit.before.path if edit.before else None for edit in relevant if edit.after}
-    origins = _find_origins(reader, relevant)
+    origins = _find_origins(reader, relevant, versions)
     passed = {}
     for index, (path, name) in suspects.items():
         if (path, name) in origins:
@@ -312,17 +364,21 @@ def _pass_blame(suspects: _Suspects, edits: Sequence[EditLike], reader: HistoryR
     return passed
 
 
-def _may_concern(edit: EditLike, paths: set[str]) -> bool:
+def _may_concern(edit: EditLike, paths: set[str], siblings: set[str]) -> bool:
     """Whether parameters of these files may have come from there: within a checkpoint of shards they move."""
     if edit.after and edit.after.path in paths:
+        return True
+    if any(side and side.path in siblings for side in (edit.before, edit.after)):
         return True
     return any(map(shard_number, paths)) and bool(edit.after is None or shard_number(edit.after.path))
 
 
-def _find_origins(reader: HistoryReader, edits: Sequence[EditLike]) -> dict[tuple[str, str], tuple[str, str] | None]:
+def _find_origins(
+    reader: HistoryReader, edits: Sequence[EditLike], versions: tuple[str, str]
+) -> dict[tuple[str, str], tuple[str, str] | None]:
     """Path and name of what differs, to what the parent calls the same values; None for values that it lacks."""
     found: dict[tuple[str, str], tuple[str, str] | None] = {}
-    for one in reader.compare_edits(edits):
+    for one in reader.compare_edits(edits, *versions):
         for change in one.changes:
             if change.after:
                 same = change.before and change.status in _SAME_VALUES

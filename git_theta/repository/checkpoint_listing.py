@@ -1,0 +1,56 @@
+"""Which files of commits are one checkpoint: shards, by their names or by an index beside them, whichever changed."""
+
+from __future__ import annotations
+
+import posixpath
+from functools import lru_cache
+
+from git_theta.checkpoints.index_file import is_index
+from git_theta.checkpoints.shards import group_paths
+from git_theta.operations.comparing.parameter_history import WholeCheckpoint
+from git_theta.vcs.blobs import BlobReader
+from git_theta.vcs.partial_clone import fetch_missing_blobs
+
+_Groups = dict[str, WholeCheckpoint]
+"""By the path of each of its files."""
+
+
+class CheckpointListing:
+    """Looks into the folders of commits, and remembers what it found there.
+
+    ``blobs``: where folders and indexes are read.
+    """
+
+    def __init__(self, blobs: BlobReader) -> None:
+        self._blobs = blobs
+        self._list_folder = lru_cache(1 << 6)(blobs.list_folder)
+        self._group_folder = lru_cache(1 << 6)(self._read_groups)
+
+    def find_checkpoint(self, path: str, commit: str, parent: str | None) -> WholeCheckpoint | None:
+        """The checkpoint of several files that a file is of, at a commit and before it; None for a file by itself."""
+        return self._group_folder(posixpath.dirname(path), commit, parent).get(path)
+
+    def _read_groups(self, folder: str, commit: str, parent: str | None) -> _Groups:
+        files = [self._list_folder(revision, folder) if revision else {} for revision in (parent, commit)]
+        indexes = [{path: self._blobs.read(oid) or b"" for path, oid in one.items() if is_index(path)} for one in files]
+        before, after = group_paths(
+            [(one.keys() - index.keys(), index) for one, index in zip(files, indexes, strict=True)]
+        )
+        found: _Groups = {}
+        for key in before.keys() | after.keys():
+            paths = sorted(before.get(key, ())), sorted(after.get(key, ()))
+            if max(map(len, paths)) > 1:
+                were, are = (tuple([one[path] for path in group]) for one, group in zip(files, paths, strict=True))
+                whole = WholeCheckpoint(key, were, are, tuple(sorted({*paths[0], *paths[1]})))
+                fetch_missing_blobs({*were, *are})
+                found |= dict.fromkeys(whole.paths, whole)
+        return found
+
+    def read_indexes(self, paths: set[str], commit: str, parent: str | None) -> dict[str, bytes]:
+        """The indexes in the folders of some files, at a commit; of one that is gone there, before it."""
+        found: dict[str, bytes] = {}
+        for revision in (parent, commit):
+            for folder in {posixpath.dirname(path) for path in paths} if revision else ():
+                listed = self._list_folder(revision or "", folder)
+                found |= {path: self._blobs.read(oid) or b"" for path, oid in listed.items() if is_index(path)}
+        return found
