@@ -153,6 +153,27 @@ def test_a_merge_whose_git_is_killed_while_its_filter_writes_is_taken_back(sandb
     assert sandbox.read(LARGE) == large(1)
 
 
+def test_a_merge_that_is_killed_while_a_large_file_is_written_is_given_up_at_once(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """Git gives up no merge of files that it distrusts, before `git status`: it distrusts none that is not there."""
+    _fork(sandbox)
+    sandbox.write(MINE, TRAINED)
+    before = files_of(sandbox)
+    marker = tmp_path / "marker"
+    target = "git_theta.operations.restoring.materialise:_write_all"
+    process = faulty_process.command("fault", target, "before", "1", "pause", marker)
+    command = ["git", "-c", f"filter.theta.process={process}", *MERGE]
+    git = subprocess.Popen(command, cwd=sandbox.root, stderr=subprocess.DEVNULL, start_new_session=True)
+    faulty_process.wait_for(marker, CONVERSATION)
+    os.killpg(git.pid, signal.SIGKILL)
+    git.wait()
+    assert is_manifest(sandbox.read(LARGE))
+    sandbox.git("merge", "--abort")
+    assert files_of(sandbox) == before
+    assert status_of(sandbox) == f" M {MINE}\n"
+
+
 def readers_of(git: int) -> list[psutil.Process]:
     """Every `git read-tree` that a process has started."""
     with contextlib.suppress(psutil.NoSuchProcess):

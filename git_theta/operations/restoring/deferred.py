@@ -8,7 +8,8 @@ worktree that holds manifests, which Git calls clean and `git theta checkout` re
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import Protocol
 
@@ -23,6 +24,10 @@ DEFERRED_SIZE = 8 << 20
 _BACKDATE_NS = 3 * 10**9
 """By how much files are older than the moment in which the index was told to distrust them. Git compares seconds, and
 looks into files as new as its index."""
+
+
+_TOLD_TOGETHER = 256 << 20
+"""Bytes of files between two times that Git is told: to tell it takes two processes, as long as 10 MB take to write."""
 
 
 class Index(Protocol):
@@ -89,20 +94,15 @@ class DeferredFiles:
         """
         if not self._texts:
             return []
-        left, written = set(self._texts), dict[str, WrittenFile]()
+        left, written = set(self._texts), list[str]()
         started = time.time_ns()
         try:
             require_room(self.size, self._worktree)
-            # Whatever becomes of us between a rename and the record: Git then compares contents, and finds them right.
-            self._tell_git(lambda: index.invalidate_entries(self._texts))
-            for path in self._texts:
-                begin_file()
-                self._write_file(path, started, left, written)
+            for paths in self._cut_batches():
+                written += self._write_batch(paths, started, left, index, begin_file)
         finally:  # also when the person has had enough
-            if written:
-                self._tell_git(lambda: index.record_written(written))
             self._warn_waiting(left)
-        return list(written)
+        return written
 
     def abandon(self) -> None:
         """Leave the manifests where they are, and say so."""
@@ -113,7 +113,37 @@ class DeferredFiles:
             some = ", ".join(waiting[:3]) + (" ..." if len(waiting) > 3 else "")
             self._context.warn(f"still manifests: {some}. To get the files: git theta checkout")
 
-    def _write_file(self, path: str, started: int, left: set[str], written: dict[str, WrittenFile]) -> None:
+    def _cut_batches(self) -> Iterator[list[str]]:
+        """The paths in order, in batches that Git is told of together: small files of some size, a large one alone."""
+        batch: list[str] = []
+        for path, size in self._sizes.items():
+            if batch and sum(self._sizes[one] for one in batch) + size > _TOLD_TOGETHER:
+                yield batch
+                batch = []
+            batch.append(path)
+        if batch:
+            yield batch
+
+    def _write_batch(
+        self, paths: Sequence[str], started: int, left: set[str], index: Index, begin_file: Callable[[], None]
+    ) -> dict[str, WrittenFile]:
+        """Write some files; those that were written. They are taken from those that are ``left``."""
+        written: dict[str, WrittenFile] = {}
+        # Whatever becomes of us between a rename and the record: Git then compares contents, and finds them right. It
+        # gives up no merge of such files until it has, so that time is short.
+        distrust = cache(partial(self._tell_git, partial(index.invalidate_entries, paths)))
+        try:
+            for path in paths:
+                begin_file()
+                self._write_file(path, started, left, written, distrust)
+        finally:
+            if written:
+                self._tell_git(partial(index.record_written, written))
+        return written
+
+    def _write_file(
+        self, path: str, started: int, left: set[str], written: dict[str, WrittenFile], distrust: Callable[[], None]
+    ) -> None:
         text = self._texts[path]
         try:
             stat = materialise_file(
@@ -122,6 +152,7 @@ class DeferredFiles:
                 self._worktree / path,
                 self._context,
                 modified_ns=started - _BACKDATE_NS if self._backdate else None,
+                before_placing=distrust,
             )
         except ThetaError as error:
             self._report(error.add_location(path=path))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -51,12 +51,14 @@ def materialise_file(
     *,
     modified_ns: int | None = None,
     pieces: Iterable[Buffer] | None = None,
+    before_placing: Callable[[], object] = lambda: None,
 ) -> os.stat_result | None:
     """Put the file in the place of ``text``, its manifest; its new description, or None when that is not there.
 
     A reader sees the manifest or the whole file, nothing between. Permissions stay. Raises MissingObject,
     CorruptObject, StoreError; the manifest is left in place then. ``modified_ns`` is the file's time, where it is not
-    to be that of its writing; ``pieces`` its bytes, where they are not to be all of what the manifest stands for.
+    to be that of its writing; ``pieces`` its bytes, where they are not to be all of what the manifest stands for;
+    ``before_placing`` is called once all of it is written, and before it is there.
     """
     if not holds_text(target, text):
         return None
@@ -66,6 +68,7 @@ def materialise_file(
         os.fchmod(descriptor, stat.S_IMODE(target.lstat().st_mode))
         if modified_ns is not None:
             os.utime(descriptor, ns=(modified_ns, modified_ns))
+        before_placing()
         if not holds_text(target, text):
             return None
         temporary.rename(target)

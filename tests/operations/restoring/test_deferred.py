@@ -77,6 +77,20 @@ def test_git_distrusts_its_index_before_a_file_is_there_and_believes_in_it_after
     assert reported == []
 
 
+def test_git_distrusts_a_large_file_no_sooner_than_it_is_there(
+    deferred: DeferredFiles, worktree: Path, manifests: dict[str, Manifest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until then its entry is that of the manifest, and a merge can be given up if we are killed."""
+    monkeypatch.setattr("git_theta.operations.restoring.deferred._TOLD_TOGETHER", 1)
+    index = RecordingIndex(worktree)
+    assert deferred.write(index, lambda: None) == list(CONTENTS)
+    assert index.told == [
+        told
+        for path, manifest in manifests.items()
+        for told in (("invalidate", {path: encode_manifest(manifest)}), ("record", {path: CONTENTS[path]}))
+    ]
+
+
 def test_a_path_with_another_content_is_not_written_and_needs_no_room(
     deferred: DeferredFiles, worktree: Path, manifests: dict[str, Manifest]
 ) -> None:
