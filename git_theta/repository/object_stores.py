@@ -23,6 +23,14 @@ def open_store(repository: Repository) -> Store:
     return _open_chain(repository.theta_dir, config.chosen_store(), alternates.alternates_of(repository).found)
 
 
+def open_own_stores(repository: Repository) -> list[Store]:
+    """The stores of the repository we are in, without those that it borrows from: the one that is written, and what it
+    used before that was chosen.
+    """
+    chosen, theta = config.chosen_store(), repository.theta_dir
+    return [_open_named(chosen, theta), *_open_former(chosen, theta)]
+
+
 def open_other_store(path: str, top: Path) -> Store | None:
     """The objects of the repository at a path, as its own configuration keeps them; None where there is none.
 
@@ -39,15 +47,18 @@ def open_other_store(path: str, top: Path) -> Store | None:
 
 def _open_chain(theta: Path, chosen: str, borrowed: Iterable[Path]) -> Store:
     """The store of a theta directory, and those beside the object directories that its repository borrows from."""
-    own = _open_named(chosen, theta)
-    # What was stored before another store was chosen is read as before.
-    lenders: list[Store] = [LocalStore(theta)] if chosen != LocalStore.name and (theta / "objects").is_dir() else []
-    lenders += [_open_named(_chosen_at(objects.parent), objects.parent / "theta") for objects in borrowed]
-    if not lenders:
+    own, former = _open_named(chosen, theta), _open_former(chosen, theta)
+    lenders = [_open_named(_chosen_at(objects.parent), objects.parent / "theta") for objects in borrowed]
+    if not lenders and not former:
         return own
     from git_theta.store.chain import StoreChain
 
-    return StoreChain(own, lenders)
+    return StoreChain(own, lenders, former)
+
+
+def _open_former(chosen: str, theta: Path) -> list[Store]:
+    """What a theta directory had before another store was chosen, which is read as before."""
+    return [LocalStore(theta)] if chosen != LocalStore.name and (theta / "objects").is_dir() else []
 
 
 def _open_named(name: str, theta: Path) -> Store:

@@ -41,7 +41,7 @@ def open_remote(
     settings = remotes.read_transport_settings()
     choice = choose_transport(name, url, settings, push=push)
     if choice.name == "directory":
-        return _open_directory(choice, repository, store)
+        return _open_directory(choice, repository, store, push=push)
     if choice.name == "lfs":
         return _open_lfs(name, choice, repository, store, settings, tell, push=push, may_prompt=may_prompt)
     if choice.name == "git":
@@ -68,7 +68,7 @@ def remotes_through_lfs() -> list[str]:
     ]
 
 
-def _open_directory(choice: TransportChoice, repository: Repository, store: Store) -> Transport:
+def _open_directory(choice: TransportChoice, repository: Repository, store: Store, *, push: bool) -> Transport:
     from git_theta.transport.directory import DirectoryTransport
 
     path = local_path(choice.address)
@@ -76,7 +76,7 @@ def _open_directory(choice: TransportChoice, repository: Repository, store: Stor
     theirs = open_other_store(path, repository.worktree or repository.git_dir)
     if theirs is None:
         raise TransportError("no repository is there")
-    return DirectoryTransport(store, theirs)
+    return DirectoryTransport(store, theirs, freshens=push)
 
 
 def _open_lfs(
@@ -94,13 +94,13 @@ def _open_lfs(
     from git_theta.transport.lfs.lfs_transport import LfsTransport
 
     if local_path(choice.address) is not None:
-        return _open_lfs_directory(choice.address, repository, store)
+        return _open_lfs_directory(choice.address, repository, store, push=push)
     endpoint = endpoint_of(choice)
     require_agreement(name, choice, endpoint, remotes.read_lfsconfig(repository), push=push)
     return LfsTransport(endpoint, repository, store, settings, tell, ask=may_prompt)
 
 
-def _open_lfs_directory(address: str, repository: Repository, store: Store) -> Transport:
+def _open_lfs_directory(address: str, repository: Repository, store: Store, *, push: bool) -> Transport:
     from git_theta.store.local import LocalStore
     from git_theta.transport.lfs.lfs_directory import LfsDirectoryTransport
 
@@ -108,7 +108,7 @@ def _open_lfs_directory(address: str, repository: Repository, store: Store) -> T
     found = remotes.find_directory_repository(path or "", repository.worktree or repository.git_dir)
     if found is None:
         raise TransportError("no repository is there")
-    return LfsDirectoryTransport(store, LocalStore(found.common_dir / "lfs"))
+    return LfsDirectoryTransport(store, LocalStore(found.common_dir / "lfs"), freshens=push)
 
 
 def _open_git(

@@ -8,6 +8,8 @@ Laws, which ``git_theta.testing`` checks for every store:
 - Atomic: another process sees a whole object or none, whenever this one dies.
 - Durable: what was put before ``sync`` returns survives a power failure after it.
 - Seekable: what ``get`` opens is read from any place on; a range costs no more than its bytes.
+- Of known age, where it can be collected: what is put, there or not, or freshened, counts as new, and ``delete_older``
+  takes nothing that anybody has freshened.
 
 The store of a repository is the one that ``theta.store`` of Git's configuration names among what is installed. It is
 opened again by every process, and lives below the repository's theta directory.
@@ -99,6 +101,35 @@ class Store(ABC):
     @abstractmethod
     def delete(self, oid: str) -> None:
         """Take the object out; one that is not here is no error. Whoever has it open reads on."""
+
+    def freshen(self, oid: str) -> bool:
+        """Have the object count as put just now, for whoever is about to name it; whether it is here, and does.
+
+        Not where we may not touch it: it can be put again then. There is nothing to do for a store that tells no ages.
+        """
+        return self.has(oid)
+
+    def stored_at(self, oid: str) -> float | None:
+        """When the object was last put or freshened, in seconds since the epoch; None where it is not here.
+
+        Raises StoreError for a store that does not tell, as this one: nothing of it can be collected.
+        """
+        require_oid(oid)
+        raise StoreError(
+            f"the store {self.name} does not tell how old its objects are",
+            hint="What nothing needs can be told from what is about to be needed by its age alone.",
+        )
+
+    def delete_older(self, oid: str, moment: float) -> bool:
+        """Delete the object if it was put and freshened before ``moment`` (seconds since the epoch); whether it was.
+
+        Raises as :meth:`stored_at`.
+        """
+        stored = self.stored_at(oid)
+        if stored is None or stored >= moment:
+            return False
+        self.delete(oid)
+        return True
 
     def has(self, oid: str) -> bool:
         """Whether ``get`` would find the object."""

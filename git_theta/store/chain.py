@@ -16,12 +16,15 @@ class StoreChain(Store):
     Args:
         own: the store of this repository.
         lenders: other repositories' stores, in the order in which they are asked; never written.
+        former: what this repository used before it chose ``own``; asked before the lenders, and no more written.
     """
 
-    def __init__(self, own: Store, lenders: Sequence[Store]) -> None:
+    def __init__(self, own: Store, lenders: Sequence[Store], former: Sequence[Store] = ()) -> None:
         self.name = own.name
         self._own = own
-        self._stores = (own, *lenders)
+        self._ours = (own, *former)
+        self._lenders = lenders
+        self._stores = (*self._ours, *lenders)
 
     def put(self, chunks: Iterable[Buffer]) -> StoredObject:
         return self._own.put(chunks)
@@ -50,6 +53,15 @@ class StoreChain(Store):
 
     def delete(self, oid: str) -> None:
         self._own.delete(oid)
+
+    def freshen(self, oid: str) -> bool:
+        return any(store.freshen(oid) for store in self._ours) or any(store.has(oid) for store in self._lenders)
+
+    def stored_at(self, oid: str) -> float | None:
+        return self._own.stored_at(oid)
+
+    def delete_older(self, oid: str, moment: float) -> bool:
+        return self._own.delete_older(oid, moment)
 
     def adopt(self, file: Path, oid: str) -> None:
         self._own.adopt(file, oid)

@@ -8,6 +8,7 @@ import fcntl
 import os
 import stat
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from git_theta.errors import StoreError
@@ -49,6 +50,38 @@ def clone_file(source: int, target: int) -> bool:
     try:
         return sys.platform == "linux" and fcntl.ioctl(target, _CLONE, source) == 0
     except OSError:
+        return False
+
+
+@contextlib.contextmanager
+def lock_file(path: Path, *, alone: bool) -> Iterator[int | None]:
+    """A file, open and locked, as long as it stands at its path; None where it does not.
+
+    ``alone``: against everybody else who locks it, and None where somebody has. Else only against those; they are
+    waited for. Where the file system has no locks, nobody is kept out.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        yield None
+        return
+    try:
+        yield descriptor if _lock_descriptor(descriptor, path, alone=alone) else None
+    finally:
+        os.close(descriptor)
+
+
+def _lock_descriptor(descriptor: int, path: Path, *, alone: bool) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB if alone else fcntl.LOCK_SH)
+    except BlockingIOError:
+        return False
+    except OSError:  # NFS takes no exclusive lock on what is open for reading, and others take none at all
+        pass
+    try:
+        there = os.fstat(descriptor)
+        return stat.S_ISREG(there.st_mode) and os.path.samestat(there, path.lstat())
+    except OSError:  # deleted while we waited
         return False
 
 

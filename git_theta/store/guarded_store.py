@@ -60,6 +60,18 @@ class GuardedStore(Store):
         with STORES.guard(self.name):
             self._store.delete(oid)
 
+    def freshen(self, oid: str) -> bool:
+        with STORES.guard(self.name):
+            return self._store.freshen(oid)
+
+    def stored_at(self, oid: str) -> float | None:
+        with STORES.guard(self.name):
+            return self._store.stored_at(oid)
+
+    def delete_older(self, oid: str, moment: float) -> bool:
+        with STORES.guard(self.name):
+            return self._store.delete_older(oid, moment)
+
     def adopt(self, file: Path, oid: str) -> None:
         with STORES.guard(self.name):
             self._store.adopt(file, oid)

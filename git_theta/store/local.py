@@ -28,7 +28,7 @@ from git_theta.store.base import (
     require_oid,
     verify_chunks,
 )
-from git_theta.store.files import as_store_error, clone_file, fsync_directory, make_folder, write_chunk
+from git_theta.store.files import as_store_error, clone_file, fsync_directory, lock_file, make_folder, write_chunk
 from git_theta.store.leftovers import sweep_temporaries
 
 
@@ -56,7 +56,7 @@ class LocalStore(Store):
                 size += len(chunk)
                 write_chunk(descriptor, chunk)
             oid = digest.hexdigest()
-            if not self._has_whole(oid, size):
+            if not (self._has_whole(oid, size) and self.freshen(oid)):
                 os.fsync(descriptor)
                 os.fchmod(descriptor, 0o444)
                 self._move_into_place(temporary, oid)
@@ -68,7 +68,7 @@ class LocalStore(Store):
         """
         require_oid(oid)
         with open_foreign(file, oid) as stream:
-            if self._has_whole(oid, os.fstat(stream.fileno()).st_size):
+            if self._has_whole(oid, os.fstat(stream.fileno()).st_size) and self.freshen(oid):
                 return
             if self._clone(file, stream, oid):
                 return
@@ -103,6 +103,7 @@ class LocalStore(Store):
             os.link(file, temporary, follow_symlinks=False)
             if not os.path.samestat(temporary.lstat(), os.fstat(stream.fileno())):
                 return False
+            os.utime(temporary, follow_symlinks=False)  # as old as the file, it would be collected before it is named
             self._move_into_place(temporary, oid)
         except OSError:  # another file system, one without hard links, or somebody else's file
             return False
@@ -154,6 +155,27 @@ class LocalStore(Store):
         except OSError as error:
             raise as_store_error(error, self.root) from error
 
+    def freshen(self, oid: str) -> bool:
+        with lock_file(_object_path(self.root, require_oid(oid)), alone=False) as descriptor:
+            if descriptor is None:
+                return False
+            try:
+                os.utime(descriptor)
+            except OSError:  # somebody else's, or read-only
+                return False
+            return True
+
+    def stored_at(self, oid: str) -> float | None:
+        file = self.find(oid)
+        return None if file is None else file.stat().st_mtime
+
+    def delete_older(self, oid: str, moment: float) -> bool:
+        with lock_file(_object_path(self.root, require_oid(oid)), alone=True) as descriptor:
+            if descriptor is None or os.fstat(descriptor).st_mtime >= moment:
+                return False
+            self.delete(oid)
+            return True
+
     def oids(self) -> Iterator[str]:
         return (path.name for path in self.root.glob("objects/??/??/*") if is_oid(path.name) and path.is_file())
 
@@ -173,7 +195,8 @@ class LocalStore(Store):
         make_folder(place.parent, self.root)
         if place.is_dir():
             self.set_aside(oid)
-        temporary.rename(place)
+        with lock_file(place, alone=False):  # or who deletes what was there would delete what is there now
+            temporary.rename(place)
         self._note_unsynced(place)
 
     def _note_unsynced(self, place: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import time
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
@@ -20,6 +21,7 @@ class MemoryStore(Store):
 
     def __init__(self) -> None:
         self._objects: dict[str, bytes] = {}
+        self._times: dict[str, float] = {}
 
     @classmethod
     @cache
@@ -31,6 +33,7 @@ class MemoryStore(Store):
         content = b"".join(chunks)
         oid = hashlib.sha256(content).hexdigest()
         self._objects.setdefault(oid, content)
+        self._times[oid] = time.time()
         return StoredObject(oid, len(content))
 
     def get(self, oid: str) -> BinaryIO:
@@ -45,6 +48,15 @@ class MemoryStore(Store):
 
     def sync(self) -> None:
         pass
+
+    def freshen(self, oid: str) -> bool:
+        if not self.has(oid):
+            return False
+        self._times[oid] = time.time()
+        return True
+
+    def stored_at(self, oid: str) -> float | None:
+        return self._times.get(oid) if self.has(oid) else None
 
     def oids(self) -> Iterator[str]:
         return iter(tuple(self._objects))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -96,7 +97,9 @@ class StoreLaws(ABC):
 
     @pytest.mark.parametrize("text", NOT_OIDS, ids=ascii)
     def test_an_id_is_checked_before_it_is_used(self, store: Store, text: str) -> None:
-        for ask in (store.get, store.size, store.has, store.find, store.delete, store.set_aside):
+        for ask in (
+            store.get, store.size, store.has, store.find, store.delete, store.set_aside, store.freshen, store.stored_at,
+        ):  # fmt: skip
             with pytest.raises(StoreError, match="not an object id"):
                 ask(text)
 
@@ -176,6 +179,30 @@ class StoreLaws(ABC):
         store.set_aside(ABSENT)
         assert _read_object(store, OID) == CONTENT
 
+    def test_what_is_freshened_is_here(self, store: Store) -> None:
+        store.put([CONTENT])
+        assert (store.freshen(OID), store.freshen(ABSENT)) == (True, False)
+        assert _read_object(store, OID) == CONTENT
+        store.delete(OID)
+        assert not store.freshen(OID)
+
+    def test_what_was_freshened_since_is_not_deleted_for_its_age(self, store: Store) -> None:
+        store.put([CONTENT])
+        stored = _stored_at(store)
+        assert abs(stored - time.time()) < 60
+        assert store.stored_at(ABSENT) is None
+        for renew in (lambda: store.freshen(OID), lambda: store.put([CONTENT])):
+            time.sleep(0.06)
+            moment = time.time() - 0.03  # file systems count time in ticks
+            renew()
+            assert _stored_at(store) > moment
+            assert not store.delete_older(OID, moment)
+            assert _read_object(store, OID) == CONTENT
+        assert not store.delete_older(ABSENT, time.time() + 60)
+        assert store.delete_older(OID, time.time() + 60)
+        assert (store.size(OID), list(store.oids())) == (None, [])
+        assert not store.delete_older(OID, time.time() + 60)
+
 
 class DurableStoreLaws(StoreLaws):
     """Further laws of a store that outlives its process."""
@@ -190,3 +217,13 @@ class DurableStoreLaws(StoreLaws):
 def _read_object(store: Store, oid: str) -> bytes:
     with store.get(oid) as file:
         return file.read()
+
+
+def _stored_at(store: Store) -> float:
+    """When the object was stored; the test ends here for a store that does not tell ages, as it need not."""
+    try:
+        stored = store.stored_at(OID)
+    except StoreError:
+        pytest.skip("this store does not tell how old its objects are")
+    assert stored is not None
+    return stored

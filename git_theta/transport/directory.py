@@ -17,14 +17,16 @@ class DirectoryTransport(Transport):
     Args:
         ours: our store.
         theirs: the other repository's, with what it borrows.
+        freshens: whether what is there is freshened when it is asked for: refs that are pushed may come to need it.
     """
 
-    def __init__(self, ours: Store, theirs: Store) -> None:
+    def __init__(self, ours: Store, theirs: Store, *, freshens: bool = True) -> None:
         self._ours = ours
         self._theirs = theirs
+        self._freshens = freshens
 
     def lacking(self, objects: Mapping[str, int]) -> list[str]:
-        return [oid for oid, size in objects.items() if self._theirs.size(oid) != size]
+        return [oid for oid, size in objects.items() if not self._keeps_object(oid, size)]
 
     def fetch(self, objects: Mapping[str, int], inbox: Inbox) -> Iterator[Outcome]:
         for oid, size in objects.items():
@@ -50,6 +52,12 @@ class DirectoryTransport(Transport):
     def clear_damaged(self, oid: str) -> bool:
         self._theirs.set_aside(oid)
         return self._theirs.size(oid) is None
+
+    def _keeps_object(self, oid: str, size: int) -> bool:
+        """Whether the object is there, and freshened where we may."""
+        if self._theirs.size(oid) != size:
+            return False
+        return not self._freshens or self._theirs.freshen(oid) or self._theirs.size(oid) == size
 
     def _fetch_object(self, oid: str, size: int, inbox: Inbox) -> Outcome:
         if inbox.has(oid, size):

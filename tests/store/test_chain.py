@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -56,3 +58,19 @@ def test_a_lender_without_files_is_no_obstacle() -> None:
     lender.put([CONTENT])
     store = StoreChain(MemoryStore(), [lender])
     assert (store.find(OID), store.size(OID)) == (None, len(CONTENT))
+
+
+def test_what_is_ours_is_freshened_and_what_is_borrowed_is_left_alone(tmp_path: Path) -> None:
+    own, former, lender = LocalStore(tmp_path / "own"), LocalStore(tmp_path / "former"), LocalStore(tmp_path / "lender")
+    oids = {store: store.put([store.root.name.encode()]).oid for store in (own, former, lender)}
+    for store, oid in oids.items():
+        file = store.find(oid)
+        assert file
+        os.utime(file, (1_000_000_000, 1_000_000_000))
+    chain = StoreChain(own, [lender], [former])
+    assert all(map(chain.freshen, oids.values()))
+    assert not chain.freshen(ABSENT)
+    ages = [(store.stored_at(oid) or 0) > 1_000_000_000 for store, oid in oids.items()]
+    assert ages == [True, True, False]
+    assert not chain.delete_older(oids[lender], time.time() + 60)
+    assert lender.has(oids[lender])

@@ -34,11 +34,17 @@ def fail_later(*_: Any) -> Iterator[str]:
     fail()
 
 
-@pytest.mark.parametrize("verb", ["put", "get", "size", "find", "sync", "oids", "delete", "adopt", "set_aside", "open"])
+@pytest.mark.parametrize("verb", [
+        "put", "get", "size", "find", "sync", "oids", "delete", "adopt", "set_aside", "freshen", "stored_at",
+        "delete_older", "open",
+    ],
+)  # fmt: skip
 def test_a_store_that_fails_is_named(tmp_path: Path, verb: str) -> None:
     file = tmp_path / "a file"
     file.write_bytes(CONTENT)
-    arguments: dict[str, list[Any]] = {"put": [[CONTENT]], "sync": [], "oids": [], "adopt": [file, OID]}
+    arguments: dict[str, list[Any]] = {
+        "put": [[CONTENT]], "sync": [], "oids": [], "adopt": [file, OID], "delete_older": [OID, 0.0],
+    }  # fmt: skip
     store = GuardedStore.open_named("memory", tmp_path)
     with (
         mock.patch.object(MemoryStore, verb, fail_later if verb == "oids" else fail),

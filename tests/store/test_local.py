@@ -7,7 +7,9 @@ import os
 import stat
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -15,9 +17,10 @@ import pytest
 from git_theta.errors import CorruptObject, MissingObject, StoreError
 from git_theta.store import local
 from git_theta.store.base import Store
-from git_theta.store.files import clone_file
+from git_theta.store.files import clone_file, lock_file
 from git_theta.store.local import LocalStore
 from git_theta.testing.stores import ABSENT, CONTENT, OID, DurableStoreLaws
+from tests.effort import choose_tries
 
 
 class TestLocalStore(DurableStoreLaws):
@@ -55,12 +58,93 @@ def test_objects_are_read_only(store: LocalStore) -> None:
     assert stat.S_IMODE(place(store.root, OID).stat().st_mode) == 0o444
 
 
-def test_put_again_does_not_touch_the_object(store: LocalStore) -> None:
+def age(file: Path) -> None:
+    """Have a file look as if nobody had touched it for years."""
+    os.utime(file, (1_000_000_000, 1_000_000_000))
+
+
+def test_put_again_writes_nothing_and_makes_it_young(store: LocalStore) -> None:
     store.put([CONTENT])
     before = place(store.root, OID).stat()
+    age(place(store.root, OID))
     store.put([CONTENT])
     after = place(store.root, OID).stat()
-    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert after.st_ino == before.st_ino
+    assert time.time() - after.st_mtime < 60
+
+
+def test_adopted_again_it_is_young(tmp_path: Path, store: LocalStore) -> None:
+    file = planted(tmp_path / "other", OID, CONTENT)
+    store.put([CONTENT])
+    age(place(store.root, OID))
+    store.adopt(file, OID)
+    assert time.time() - place(store.root, OID).stat().st_mtime < 60
+
+
+def test_what_is_locked_by_who_freshens_it_is_not_deleted(store: LocalStore) -> None:
+    store.put([CONTENT])
+    age(place(store.root, OID))
+    with lock_file(place(store.root, OID), alone=False):
+        assert not store.delete_older(OID, time.time())
+    assert store.delete_older(OID, time.time())
+
+
+def test_who_freshens_waits_for_who_deletes_and_is_told(store: LocalStore) -> None:
+    store.put([CONTENT])
+    with ThreadPoolExecutor(1) as pool:
+        with lock_file(place(store.root, OID), alone=True):
+            freshened = pool.submit(store.freshen, OID)
+            with pytest.raises(TimeoutError):
+                freshened.result(0.1)
+            place(store.root, OID).unlink()
+        assert freshened.result(10) is False
+    assert store.put([CONTENT]).oid == OID
+    assert store.has(OID)
+
+
+def test_deleting_for_age_beside_putting_never_loses_what_was_put(store: LocalStore) -> None:
+    """Whoever is told that it is there has it, until it is old again."""
+    ends = time.monotonic() + choose_tries(few=1, many=20)
+
+    def collect() -> None:
+        while time.monotonic() < ends:
+            store.delete_older(OID, time.time() - 600)
+
+    with ThreadPoolExecutor(2) as pool:
+        collecting = [pool.submit(collect) for _ in range(2)]
+        while time.monotonic() < ends:
+            if store.freshen(OID) or store.put([CONTENT]):
+                assert store.has(OID)
+                age(place(store.root, OID))
+        for one in collecting:
+            one.result()
+
+
+@pytest.mark.usefixtures("without_clones")
+def test_what_is_linked_is_young_though_the_file_is_old(tmp_path: Path, store: LocalStore) -> None:
+    other = LocalStore(tmp_path / "other")
+    other.put([CONTENT])
+    age(place(other.root, OID))
+    store.adopt(place(other.root, OID), OID)
+    assert place(store.root, OID).samefile(place(other.root, OID))
+    assert time.time() - place(store.root, OID).stat().st_mtime < 60
+
+
+def test_what_may_not_be_touched_is_put_anew(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is another member's of a shared repository."""
+    store.put([CONTENT])
+    age(place(store.root, OID))
+    before = place(store.root, OID).stat()
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EPERM, "not yours")
+
+    monkeypatch.setattr(os, "utime", refuse)
+    assert not store.freshen(OID)
+    store.put([CONTENT])
+    after = place(store.root, OID).stat()
+    assert after.st_ino != before.st_ino
+    assert time.time() - after.st_mtime < 60
 
 
 def test_an_object_has_nothing_beside_it(store: LocalStore) -> None:

@@ -22,11 +22,14 @@ def recall_split(path: str, source: FileSource, context: Context) -> SplitFile |
     text = context.state.manifest_of(source.path, source.stat())
     if text is None:
         return None
+    known = KnownParts(context, context.staged_manifest(path))
     try:
-        manifest = _with_index_storage(decode_manifest(text), KnownParts(context, context.staged_manifest(path)))
+        manifest = _with_index_storage(decode_manifest(text), known)
     except ManifestError:  # the database was damaged, or another release wrote it
         return None
-    return None if missing_objects(manifest, context) else SplitFile(encode_manifest(manifest))
+    if missing_objects(manifest, context) or not known.freshen_unstaged(manifest):
+        return None
+    return SplitFile(encode_manifest(manifest))
 
 
 def _with_index_storage(manifest: Manifest, known: KnownParts) -> Manifest:

@@ -5,6 +5,9 @@ anybody's commit, and objects can rot: where it says that a part's bytes are is 
 them there or read them there itself, or finds them there now. Else a forged or broken manifest could have us drop the
 only good copy of a tensor.
 
+What the index does not name, nothing may need until Git has recorded our answer: such objects are freshened, so that
+`git theta gc` leaves them alone for as long.
+
 A command that only asks whether something changed (``git status``) shall store nothing. A part that the index has not
 has changed, whatever its storage would be: then one is assumed that no object has. Its manifest differs from the
 index's as it should, is believed nowhere, and must not be kept.
@@ -38,6 +41,7 @@ class KnownParts:
         self._named = {entry.name: entry for entry in prior.parameters()} if prior else {}
         self._refused: set[str] = set()
         self._object_sizes: dict[str, int | None] = {}
+        self._fresh: dict[str, bool] = {}
 
     def __call__(self, oid: str) -> Storage | None:
         found = self._find_storage(oid)
@@ -62,15 +66,28 @@ class KnownParts:
             and self._find_storage(before.oid) is not None
         )
 
+    def freshen_unstaged(self, manifest: Manifest) -> bool:
+        """Freshen what a manifest names and the index does not; whether all of that is here."""
+        return all(self._freshen(part.storage) for part in manifest.parts() if part.oid not in self._prior)
+
     def _find_storage(self, oid: str) -> Storage | None:
         remembered = self._context.state.storage_of(oid)
         prior = self._prior.get(oid)
         if prior and self._is_here(prior.storage) and (prior.storage == remembered or self._can_restore(prior)):
             return prior.storage
-        return remembered if remembered and self._is_here(remembered) else None
+        return remembered if remembered and self._is_here(remembered) and self._freshen(remembered) else None
 
     def _is_here(self, storage: Storage) -> bool:
         return all(self._size_of(oid) == size for oid, size in storage.objects().items())
+
+    def _freshen(self, storage: Storage) -> bool:
+        """Whether nobody collects the objects before Git has our answer; an answer that goes nowhere needs none."""
+        return self._assuming or all(map(self._freshen_object, storage.objects()))
+
+    def _freshen_object(self, oid: str) -> bool:
+        if oid not in self._fresh:
+            self._fresh[oid] = self._context.store.freshen(oid)
+        return self._fresh[oid]
 
     def _size_of(self, oid: str) -> int | None:
         """Bytes of an object, asked for once: thousands of parts may lie in it."""
