@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import NamedTuple
@@ -15,7 +16,7 @@ from git_theta.operations.keeping.inventory import ObjectUse, needed_objects
 from git_theta.repository.stored_manifests import read_manifests
 from git_theta.vcs import blob_walks
 from git_theta.vcs.blobs import Blob
-from git_theta.vcs.path_walks import blobs_of_history, blobs_of_trees
+from git_theta.vcs.path_walks import PathedBlob, list_history_paths, list_tree_paths
 from git_theta.vcs.revisions import commit_ids, recent_tips
 
 RECENT_DAYS = 7
@@ -50,25 +51,54 @@ class ObjectSelection(NamedTuple):
         matches = name_matcher(self.parameters)
         return lambda part: any(map(matches, entry_names(part)))
 
+    def find_files(self) -> Iterator[Blob]:
+        """The blobs that are here, each once for every path at which it stands in what is selected."""
+        matches = path_filter(self.include, self.exclude)
+        paths: defaultdict[str, set[str]] = defaultdict(set)
+        for path, oid in self._list_paths():
+            if matches(path):
+                paths[oid].add(path)
+        for blob in self._walk_blobs():
+            rest = {blob.path} if self.everything and matches(blob.path) else set()  # of other worktrees
+            yield from (blob._replace(path=path) for path in sorted(paths.get(blob.oid, rest)))
+
+    def id_matcher(self, names: Sequence[str]) -> Callable[[str], bool]:
+        """Whether a blob stood at a path that is wanted, told by its id, in the history that names reach.
+
+        ``names``: as of ``list_history_paths``.
+        """
+        if not self.include and not self.exclude:
+            return lambda _: True
+        matches = path_filter(self.include, self.exclude)
+        ids = {oid for path, oid in list_history_paths(names) if matches(path)}
+        return ids.__contains__
+
     def _find_blobs(self) -> Iterator[Blob]:
-        if self.everything:
-            return self._choose(blob_walks.reachable_blobs(), lambda matches: blobs_of_history((), matches))
-        ids = commit_ids(self.revisions)
-        if any(oid.startswith("^") for oid in ids):
-            found = self._choose(blob_walks.range_blobs(ids), lambda matches: blobs_of_history(ids, matches))
-        else:
-            found = self._choose_of_trees(ids)
-        recent = recent_tips(time.time() - RECENT_DAYS * 24 * 3600) if self.recent else []
-        return chain(found, self._choose_of_trees(recent)) if recent else found
-
-    def _choose_of_trees(self, tips: list[str]) -> Iterator[Blob]:
-        return self._choose(blob_walks.tree_blobs(tips), lambda matches: blobs_of_trees(tips, matches))
-
-    def _choose(
-        self, blobs: Iterator[Blob], find_matching: Callable[[Callable[[str], bool]], set[str]]
-    ) -> Iterator[Blob]:
         """Those of the blobs that stand at a path that is wanted."""
         if not self.include and not self.exclude:
-            return blobs
-        ids = find_matching(path_filter(self.include, self.exclude))
-        return (blob for blob in blobs if blob.oid in ids)
+            return self._walk_blobs()
+        matches = path_filter(self.include, self.exclude)
+        ids = {oid for path, oid in self._list_paths() if matches(path)}
+        return (blob for blob in self._walk_blobs() if blob.oid in ids)
+
+    def _walk_blobs(self) -> Iterator[Blob]:
+        if self.everything:
+            return blob_walks.reachable_blobs()
+        ids = commit_ids(self.revisions)
+        found = blob_walks.range_blobs(ids) if _is_range(ids) else blob_walks.tree_blobs(ids)
+        recent = self._find_recent()
+        return chain(found, blob_walks.tree_blobs(recent)) if recent else found
+
+    def _list_paths(self) -> Iterator[PathedBlob]:
+        if self.everything:
+            return list_history_paths(())
+        ids = commit_ids(self.revisions)
+        found = list_history_paths(ids) if _is_range(ids) else list_tree_paths(ids)
+        return chain(found, list_tree_paths(self._find_recent()))
+
+    def _find_recent(self) -> list[str]:
+        return recent_tips(time.time() - RECENT_DAYS * 24 * 3600) if self.recent else []
+
+
+def _is_range(ids: Sequence[str]) -> bool:
+    return any(oid.startswith("^") for oid in ids)

@@ -8,16 +8,24 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from git_theta.vcs.blobs import Blob
 from git_theta.vcs.git import AS_STORED, NAMED_REPOSITORY, git, run_git, scrubbed_environment
 
 
-def reachable_blobs() -> Iterator[Blob]:
-    """Every blob of refs, HEADs, reflogs (stashes are one) and indexes, conflict stages included, of all worktrees."""
-    return _walk_blobs(["--all", "--reflog", "--indexed-objects"], [])
+def reachable_blobs(
+    further: Iterable[str] = (), tell_absent: Callable[[str], object] = lambda _: None
+) -> Iterator[Blob]:
+    """Every blob of refs, HEADs, reflogs (stashes are one) and indexes, conflict stages included, of all worktrees.
+
+    Args:
+        further: ids of objects that are here, which count as refs do.
+        tell_absent: told the id of each tree and blob on the way that is not here.
+    """
+    # Indexes last: what goes from one to a ref meanwhile is what `indexed_blobs` finds first.
+    return _walk_blobs(["--all", "--reflog", "--indexed-objects", "--stdin"], further, tell_absent=tell_absent)
 
 
 def indexed_blobs() -> Iterator[Blob]:
@@ -33,6 +41,21 @@ def tree_blobs(tips: Iterable[str]) -> Iterator[Blob]:
 def range_blobs(names: Iterable[str]) -> Iterator[Blob]:
     """The blobs that these ids reach, without those that ids behind ``^`` reach."""
     return _walk_blobs(["--stdin"], names)
+
+
+def blobs_by_commit(names: Iterable[str]) -> Iterator[tuple[str, Blob]]:
+    """Each blob of history, with the commit that brought it, the oldest commit first.
+
+    ``names``: ids whose history is meant, not that of those behind ``^``; none for that of refs, HEADs and reflogs.
+    """
+    listed = list(names)
+    which = ["--stdin"] if listed else ["--all", "--reflog"]
+    commit = ""
+    for kind, blob in _walk_objects(["--in-commit-order", "--reverse", "--topo-order", *which], listed):
+        if kind == "commit":
+            commit = blob.oid
+        elif kind == "blob":
+            yield commit, blob
 
 
 def pushed_blobs(there: Iterable[str], tips: Sequence[str], *, tracking: str = "") -> Iterator[Blob]:
@@ -88,7 +111,22 @@ def ref_tips(repository: Path, *patterns: str) -> list[str]:
     return git("for-each-ref", form, *patterns, cwd=repository, env=env, config=NAMED_REPOSITORY).decode().split()
 
 
-def _walk_blobs(arguments: list[str], names: Iterable[str], env: Mapping[str, str] | None = None) -> Iterator[Blob]:
+def _walk_blobs(
+    arguments: list[str],
+    names: Iterable[str],
+    env: Mapping[str, str] | None = None,
+    tell_absent: Callable[[str], object] = lambda _: None,
+) -> Iterator[Blob]:
+    return (one for kind, one in _walk_objects(arguments, names, env, tell_absent) if kind == "blob")
+
+
+def _walk_objects(
+    arguments: list[str],
+    names: Iterable[str],
+    env: Mapping[str, str] | None = None,
+    tell_absent: Callable[[str], object] = lambda _: None,
+) -> Iterator[tuple[str, Blob]]:
+    """The blobs, and the commits, with what each is; those have the form of a blob, too."""
     with tempfile.TemporaryFile() as listing:
         listing.write(b"".join(name.encode() + b"\n" for name in names))
         listing.seek(0)
@@ -97,6 +135,8 @@ def _walk_blobs(arguments: list[str], names: Iterable[str], env: Mapping[str, st
         form = "--batch-check=%(objecttype) %(objectsize) %(objectname) %(rest)"
         with walk as objects, run_git(AS_STORED, "cat-file", "--buffer", form, stdin=objects, env=env) as output:
             for line in output:
-                if line.startswith(b"blob "):
-                    _, size, oid, path = line.rstrip(b"\n").split(b" ", 3)
-                    yield Blob(oid.decode(), int(size), os.fsdecode(path))
+                if line.startswith(b"?"):
+                    tell_absent(line[1:].split(b" ", 1)[0].decode())
+                elif line.startswith((b"blob ", b"commit ")):
+                    kind, size, oid, path = line.rstrip(b"\n").split(b" ", 3)
+                    yield kind.decode(), Blob(oid.decode(), int(size), os.fsdecode(path))

@@ -19,6 +19,8 @@ _FIELDS = _FORMAT.count("%x00") + 1
 _READ_SIZE = 1 << 16
 
 
+_MOST_NAMED = 1000
+"""Commits that a command line names."""
 _FIRST_FETCH = 32
 """Commits whose blobs a partial clone fetches at first."""
 
@@ -83,6 +85,13 @@ def walk_commits(
         for oid in fields:
             parents, author, email, time, date, subject, refs = (next(fields) for _ in range(_FIELDS - 1))
             yield Commit(oid, tuple(parents.split()), author, email, time, date, subject, refs, oid in boundary)
+
+
+def describe_commits(oids: Sequence[str]) -> dict[str, Commit]:
+    """These commits alone, by their ids."""
+    batches = (oids[start : start + _MOST_NAMED] for start in range(0, len(oids), _MOST_NAMED))
+    found = (walk_commits(batch, options=["--no-walk=unsorted"]) for batch in batches)
+    return {commit.oid: commit for some in found for commit in some}
 
 
 def shallow_boundary(cwd: Path | None = None) -> frozenset[str]:

@@ -23,7 +23,7 @@ def fetch_missing_blobs(oids: Iterable[str], cwd: Path | None = None) -> None:
     if not wanted:
         return
     with contextlib.suppress(GitError):
-        missing = _find_missing(wanted, cwd)
+        missing = find_missing(wanted, cwd)
         if missing:
             # As Git does it itself: nothing is negotiated, and nothing else comes along.
             git(
@@ -44,8 +44,8 @@ def find_promisor(cwd: Path | None = None) -> str:
     return next((key[len("remote.") : -len(".promisor")] for key, _, value in found if value == "true"), "")
 
 
-def _find_missing(oids: Iterable[str], cwd: Path | None) -> list[str]:
-    """Those that are not here, found without fetching them."""
+def find_missing(oids: Iterable[str], cwd: Path | None = None) -> list[str]:
+    """Those of these ids, of whatever kind, that are not here, found without fetching them."""
     options = ("--objects", "--no-walk", "--missing=print", "--ignore-missing", "--stdin")
     here = git("rev-list", *options, cwd=cwd, stdin=_list_lines(oids)).decode(errors="replace")
     known = {line.partition(" ")[0] for line in here.splitlines()}

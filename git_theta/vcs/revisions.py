@@ -25,6 +25,11 @@ def commit_ids(revisions: Sequence[str]) -> list[str]:
     return [oid for oid in found if oid != "--"]
 
 
+def id_digits() -> int:
+    """How many hex digits an id has in the repository we are in."""
+    return 64 if git("rev-parse", "--show-object-format").strip() == b"sha256" else 40
+
+
 def recent_tips(since: float) -> list[str]:
     """The ids of branches, remote-tracking branches and tags whose commit is not older than ``since``, in seconds."""
     form = "--format=%(objectname) %(committerdate:unix)%(*committerdate:unix)"

@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -155,6 +155,27 @@ def write_note(note: ConflictNote, text: bytes, file: Path) -> None:
         with temporary.open("wb") as stream:
             stream.writelines([json.dumps(said).encode(), b"\n", text])
         temporary.replace(file)
+
+
+def read_noted_files(folder: Path) -> Iterator[Manifest]:
+    """What was written to the worktree, of all notes in a folder: what strategies computed need not stand elsewhere.
+
+    What is no note is passed over, here as there. Raises ManifestError, with its path, for one that cannot be read.
+    """
+    with contextlib.suppress(FileNotFoundError):  # none, or settled in this moment, and staged before that
+        for file in sorted(folder.iterdir()):
+            text = b"" if file.name.startswith(".") else _read_noted_text(file)
+            try:
+                if is_manifest(text):
+                    yield decode_manifest(text)
+            except ManifestError as error:
+                raise error.add_location(path=os.fspath(file)) from None
+
+
+def _read_noted_text(file: Path) -> bytes:
+    with contextlib.suppress(FileNotFoundError):
+        return file.read_bytes().partition(b"\n")[2]
+    return b""
 
 
 def remove_note(file: Path) -> None:

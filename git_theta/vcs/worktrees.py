@@ -1,0 +1,55 @@
+"""All worktrees of a repository: their Git directories, and where their files are."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from git_theta.errors import GitError
+from git_theta.vcs.discovery import Repository
+from git_theta.vcs.git import git, scrubbed_environment, split_nul
+
+
+def worktree_git_dirs(common_dir: Path) -> list[Path]:
+    """The Git directory of each worktree, the main one's first, whether its files are there now or not.
+
+    ``common_dir``: what all of them share; of a bare repository, itself.
+    """
+    linked = common_dir / "worktrees"
+    return (
+        [common_dir, *sorted(path for path in linked.iterdir() if path.is_dir())] if linked.is_dir() else [common_dir]
+    )
+
+
+def worktree_tops(repository: Repository) -> list[Path]:
+    """The top of each worktree whose files are there now."""
+    main, *linked = worktree_git_dirs(repository.common_dir)
+    named = [repository.worktree, _main_top(main), *map(_linked_top, linked)]
+    tops = {os.path.realpath(top): top for top in named if top and os.path.lexists(top / ".git")}
+    return list(tops.values())
+
+
+def worktree_files(top: Path) -> list[str]:
+    """The paths of all files of a worktree, relative to its top: those that Git knows, those it does not, and those it
+    ignores. Nothing of other repositories in it.
+    """
+    listing = git("ls-files", "-z", "--cached", "--others", cwd=top, env=scrubbed_environment())
+    return [path for path in dict.fromkeys(split_nul(listing)) if not path.endswith("/")]
+
+
+def _main_top(common_dir: Path) -> Path | None:
+    """Where the main worktree is; None in a bare repository."""
+    try:
+        named = git("config", "--file", common_dir / "config", "--get", "core.worktree", env=scrubbed_environment())
+    except GitError:  # beside its Git directory
+        return common_dir.parent if common_dir.name == ".git" else None
+    return common_dir / os.fsdecode(named.rstrip(b"\n"))
+
+
+def _linked_top(git_dir: Path) -> Path | None:
+    """Where a linked worktree is; None where Git has no note of it."""
+    try:
+        named = (git_dir / "gitdir").read_bytes()
+    except OSError:
+        return None
+    return (git_dir / os.fsdecode(named.rstrip(b"\n"))).parent
