@@ -56,6 +56,8 @@ COMMANDS = {
     "pull": CommandEntry("git_theta.cli.fetch:pull", "Bring objects here, and materialise what waits for them."),
     "push": CommandEntry("git_theta.cli.push:command", "Put objects on a remote that has commits without them."),
     "fsck": CommandEntry("git_theta.cli.fsck:command", "Verify every object of every reachable manifest."),
+    "du": CommandEntry("git_theta.cli.du:command", "Show what takes space in the store."),
+    "gc": CommandEntry("git_theta.cli.gc:command", "Delete the objects of this repository that nothing needs."),
     "prune": CommandEntry("git_theta.cli.prune:command", "Drop a remote's pointers of versions that no ref holds."),
     "env": CommandEntry("git_theta.cli.env:command", "Show versions, paths and configuration, for a bug report."),
     "doctor": CommandEntry("git_theta.cli.doctor:command", "Find and explain what is wrong with a setup."),

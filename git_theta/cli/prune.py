@@ -20,19 +20,22 @@ from git_theta.words import humanize_size, pluralize
 
 
 @click.command
-@click.option(
-    "--remote", is_flag=False, flag_value="origin", required=True, metavar="[REMOTE]", help="Whose pointers (origin)."
-)
+@click.option("--remote", is_flag=False, flag_value="origin", metavar="[REMOTE]", help="Whose pointers (origin).")
 @click.option("-n", "--dry-run", is_flag=True, help="Say what would be dropped, and drop nothing.")
 @click.option("--expire", default="2.weeks.ago", metavar="DATE", help="Keep what is younger (default 2.weeks.ago).")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @json_option
-def command(remote: str, dry_run: bool, expire: str, yes: bool, as_json: bool) -> None:
+def command(remote: str | None, dry_run: bool, expire: str, yes: bool, as_json: bool) -> None:
     """Drop a remote's pointers of versions that none of its refs holds any more.
 
-    Its host then frees the space when it collects garbage. Asks before it drops anything. Objects are not deleted, here
-    or there.
+    Its host then frees the space when it collects garbage. Asks before it drops anything. No object is deleted, there
+    or here, where git theta gc does that.
     """
+    if remote is None:
+        raise UsageError(
+            "prune drops pointers of a remote, and is told of which one",
+            hint="A remote: git theta prune --remote\nObjects here that nothing needs: git theta gc",
+        )
     repository = discover_repository()
     moment = parse_expiry(expire)
     told = []

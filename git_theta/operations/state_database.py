@@ -13,9 +13,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,6 +42,7 @@ ON CONFLICT (oid) DO UPDATE SET storage = excluded.storage WHERE storage <> excl
 """
 _WAIT_SECONDS = 2
 """Seconds that somebody else may have the database locked; after that it is done without, for as long as we run."""
+_ID = re.compile(rb"[0-9a-f]{64}")
 _REST_SECONDS = 0.1
 """Seconds a file must have rested before its description stands for its bytes: file systems count time in ticks."""
 
@@ -73,6 +75,35 @@ class StateDatabase:
     def remember_computed(self, results: Mapping[str, str]) -> None:
         """Keep these results by the keys of their computations."""
         self._write("INSERT OR REPLACE INTO computed VALUES (?, ?)", iter(results.items()))
+
+    def computed_results(self) -> list[str]:
+        """Everything that is remembered of computations."""
+        with self._attempt():
+            if self._file.exists():
+                return [text for (text,) in self._open().execute("SELECT result FROM computed")]
+        return []
+
+    def forget_computed(self) -> None:
+        """Forget all results of computations."""
+        with self._attempt():
+            if self._file.exists():
+                with self._open() as connection:
+                    connection.execute("DELETE FROM computed")
+
+    def forget_objects(self, oids: Set[str]) -> None:
+        """Forget what is said to be in these objects: parts, results that are such parts, manifests that name one.
+
+        Where that cannot be, nobody is misled: what is remembered is believed only if its objects are there.
+        """
+        with self._attempt():
+            if oids and self._file.exists():
+                with self._open() as connection:
+                    parts = _find_rows(connection, "SELECT oid, storage FROM identities", oids)
+                    results = _find_rows(connection, "SELECT key, result FROM computed", set(parts))
+                    cleaned = _find_rows(connection, "SELECT path, manifest FROM cleaned", oids)
+                    connection.executemany("DELETE FROM identities WHERE oid = ?", zip(parts, strict=True))
+                    connection.executemany("DELETE FROM computed WHERE key = ?", zip(results, strict=True))
+                    connection.executemany("DELETE FROM cleaned WHERE path = ?", zip(cleaned, strict=True))
 
     def start_of(self, oid: str) -> str | None:
         """SHA-256 of the first block of the large part ``oid``, or None."""
@@ -164,6 +195,13 @@ def _connect_or_replace(file: Path, connect: Callable[[Path], sqlite3.Connection
     except sqlite3.DatabaseError:
         file.rename(file.with_suffix(f".damaged-{time.time_ns()}"))
         return connect(file)
+
+
+def _find_rows(connection: sqlite3.Connection, query: str, oids: Set[str]) -> list[str]:
+    """The keys of the rows, of a key and a text each, whose text names one of these ids."""
+    named = frozenset(oid.encode() for oid in oids)
+    texts = ((key, text if isinstance(text, bytes) else text.encode()) for key, text in connection.execute(query))
+    return [key for key, text in texts if not named.isdisjoint(_ID.findall(text))]
 
 
 def _describe_stat(stat: os.stat_result) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from git_theta.manifest.model import Coding, Entry, Place, Storage
+from git_theta.manifest.model import Coding, Entry, Place, Storage, UpdateBase
 from git_theta.manifest.storage_json import storage_to_json
 from git_theta.operations.state_database import StateDatabase
 
@@ -50,6 +50,47 @@ def test_the_last_storage_counts(opened: Callable[[], StateDatabase]) -> None:
     state.remember_storages([ENTRY])
     state.remember_storages([ENTRY._replace(storage=STORAGE._replace(place=Place(B, 1000)))])
     assert state.storage_of(A) == STORAGE._replace(place=Place(B, 1000))
+
+
+def test_what_lies_in_objects_that_are_gone_is_forgotten(opened: Callable[[], StateDatabase], checkpoint: Path) -> None:
+    c, d = "c" * 64, "d" * 64
+    kept = Entry(c, 42, Storage(Coding("dense", "raw"), Place(d, 42)))
+    state = opened()
+    state.remember_storages([ENTRY, kept])
+    state.remember_computed({"one": json.dumps({"oid": A}), "two": json.dumps({"oid": c})})
+    state.remember_clean(checkpoint, checkpoint.stat(), time.time() + 60, b"names " + B.encode())
+    state.forget_objects({B})
+    assert (state.storage_of(A), state.storage_of(c)) == (None, kept.storage)
+    assert (state.computed_of("one"), state.computed_of("two")) == (None, json.dumps({"oid": c}))
+    assert state.manifest_of(checkpoint, checkpoint.stat()) is None
+
+
+def test_what_lies_elsewhere_is_not_forgotten(opened: Callable[[], StateDatabase], checkpoint: Path) -> None:
+    state = opened()
+    state.remember_storages([ENTRY])
+    state.remember_clean(checkpoint, checkpoint.stat(), time.time() + 60, b"names " + B.encode())
+    state.forget_objects({"e" * 64})
+    assert state.storage_of(A) == STORAGE
+    assert state.manifest_of(checkpoint, checkpoint.stat()) == b"names " + B.encode()
+
+
+def test_what_lies_on_a_base_that_is_gone_is_forgotten(opened: Callable[[], StateDatabase]) -> None:
+    base = UpdateBase("c" * 64, 42, "U8", (42,), Coding("dense", "raw"), Place("d" * 64, 42))
+    state = opened()
+    state.remember_storages([Entry(A, 42, Storage(Coding("delta", "planes", chain=(base,)), Place(B, 10)))])
+    state.forget_objects({"d" * 64})
+    assert state.storage_of(A) is None
+
+
+def test_results_are_listed_and_forgotten(opened: Callable[[], StateDatabase], file: Path) -> None:
+    assert opened().computed_results() == []
+    opened().forget_computed()
+    opened().forget_objects({A})
+    assert not file.exists()
+    opened().remember_computed({"one": "1", "two": "2"})
+    assert sorted(opened().computed_results()) == ["1", "2"]
+    opened().forget_computed()
+    assert opened().computed_results() == []
 
 
 def test_nothing_is_written_where_there_is_nothing_to_remember(opened: Callable[[], StateDatabase], file: Path) -> None:

@@ -47,6 +47,16 @@ def remember_results(results: Mapping[str, tuple[str, int, ContestReport]], cont
     context.state.remember_computed({key: text for key, text in texts.items() if text})
 
 
+def find_remembered_objects(context: Context) -> set[str]:
+    """The ids of the objects in which remembered results lie."""
+    found: set[str] = set()
+    for text in context.state.computed_results():
+        with suppress(ValueError, TypeError, KeyError):
+            if storage := context.state.storage_of(json.loads(text)["oid"]):
+                found.update(storage.objects())
+    return found
+
+
 def _encode_result(oid: str, size: int, report: ContestReport) -> str | None:
     """As JSON; None where that cannot hold what the strategy told: it is computed again."""
     with suppress(ValueError, TypeError):

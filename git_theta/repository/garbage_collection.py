@@ -1,0 +1,115 @@
+"""Objects of this repository that nothing needs, found and deleted."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+
+from git_theta.errors import GitError, TransportError, UsageError
+from git_theta.operations.context import Context
+from git_theta.operations.keeping.collection import CollectionPlan, UnneededObject, delete_garbage, plan_collection
+from git_theta.operations.merging.computed_results import find_remembered_objects
+from git_theta.repository.object_roots import find_needed_objects
+from git_theta.repository.object_stores import open_own_stores
+from git_theta.repository.remote_transports import open_remote
+from git_theta.transport.choose import choose_transport
+from git_theta.transport.urls import local_path
+from git_theta.vcs import remotes
+from git_theta.vcs.alternates import read_alternates
+from git_theta.vcs.discovery import Repository
+from git_theta.vcs.git import git
+
+
+def require_no_borrowers(repository: Repository) -> None:
+    """Raise UsageError where the repository is known to lend its objects: what borrowers need is not known here.
+
+    It is known where its owner has said so, and of remotes of ours that are directories here.
+    """
+    try:
+        lends = git("config", "--type=bool", "--get", "extensions.preciousObjects").strip() == b"true"
+    except GitError:  # not set
+        lends = False
+    if lends:
+        raise UsageError(
+            "other repositories borrow the objects of this one (extensions.preciousObjects): nothing is deleted",
+            hint="What they need cannot be told from here. `git gc` deletes nothing here either.",
+        )
+    ours = os.path.realpath(repository.objects_dir)
+    for name, url in remotes.remote_urls().items():
+        other = _find_directory(url, repository)
+        lenders = read_alternates(other.objects_dir).found if other else ()
+        if ours in map(os.path.realpath, lenders):
+            raise UsageError(
+                f"{name} borrows the objects of this repository: nothing is deleted",
+                hint="Let it have its own first. There: git repack -a -d, delete objects/info/alternates of its Git "
+                "directory, git theta fetch --all",
+            )
+
+
+def plan_garbage(
+    repository: Repository, context: Context, moment: float, *, complete: bool, forget_merges: bool = False
+) -> CollectionPlan:
+    """What there is to delete, of what was stored before a moment (seconds since the epoch). Changes nothing.
+
+    ``complete``: as of ``find_needed_objects``. ``forget_merges``: whether what merges computed goes as well. Raises as
+    ``find_needed_objects`` and ``plan_collection`` do.
+    """
+    remembered = set() if forget_merges else find_remembered_objects(context)
+    needed = find_needed_objects(repository, complete=complete)
+    return plan_collection(open_own_stores(repository), needed, remembered, moment)
+
+
+def select_proven(
+    garbage: Sequence[UnneededObject],
+    remote: str,
+    repository: Repository,
+    context: Context,
+    tell: Callable[[str], None],
+) -> list[UnneededObject]:
+    """Those of the objects that a remote has, where objects are fetched from it: it is asked now.
+
+    ``tell`` says one thing to the person. Raises UsageError where no remote is called so, TransportError where it
+    cannot be asked.
+    """
+    urls = remotes.remote_urls()
+    if remote not in urls:
+        raise UsageError(f"no remote is called {remote!r}", hint=f"There are: {', '.join(urls) or 'none'}.")
+    choice = choose_transport(remote, urls[remote], remotes.read_transport_settings(), push=False)
+    there = _find_directory(choice.address, repository) if choice.name == "directory" else None
+    if there and there.common_dir.samefile(repository.common_dir):
+        raise UsageError(
+            f"{remote} is this repository, which proves nothing", hint="Name another remote: git remote -v"
+        )
+    if not garbage:
+        return []
+    # Not as who pushes, who would freshen what is there: hard links of ours, perhaps.
+    with open_remote(remote, urls[remote], repository, context.store, push=False, tell=tell) as transport:
+        lacking = set(transport.lacking({one.oid: one.size for one in garbage}))
+        if transport.unverified:
+            raise TransportError(f"{remote} cannot be asked what it has: {transport.unverified}")
+    return [one for one in garbage if one.oid not in lacking]
+
+
+def collect_garbage(
+    garbage: Sequence[UnneededObject],
+    moment: float,
+    context: Context,
+    progress: Callable[[int], None],
+    *,
+    forget_merges: bool = False,
+) -> list[UnneededObject]:
+    """Delete objects that nothing needs, and what this clone remembers of them; returns what was deleted.
+
+    ``moment``, ``forget_merges``: as of ``plan_garbage``.
+    """
+    if forget_merges:
+        context.state.forget_computed()
+    # First: if we are killed in between, whoever looks for them stores them anew for nothing, and that is all.
+    context.state.forget_objects({one.oid for one in garbage})
+    return delete_garbage(garbage, moment, progress)
+
+
+def _find_directory(url: str, repository: Repository) -> Repository | None:
+    """The repository of a URL that is a directory on this machine; None for others."""
+    path = local_path(url)
+    return remotes.find_directory_repository(path, repository.worktree or repository.git_dir) if path else None
