@@ -116,14 +116,23 @@ def track_patterns(file: Path, patterns: Iterable[str], *, scratch: Path | None 
     macros = _macros_of(lines)
     wanted = {normalize_pattern(pattern): pattern for pattern in patterns}
     added = {key: typed for key, typed in wanted.items() if not _has_filter(lines, key, macros)}
-    ending = b"\r\n" if lines and lines[0].raw.endswith(b"\r\n") else b"\n"
     if added:
-        if content and not content.endswith(b"\n"):
-            content += ending
-        ours = b" ".join(ATTRIBUTES)
-        content += b"".join(_quote(key) + b" " + ours + ending for key in added)
-        atomic.replace_file(file, content, scratch=scratch)
+        atomic.replace_file(file, append_lines(content, added), scratch=scratch)
     return list(added.values())
+
+
+def append_lines(content: bytes, patterns: Iterable[bytes], states: Sequence[bytes] = ATTRIBUTES) -> bytes:
+    """An attributes file with lines at its end that give these patterns, in their order, these attributes.
+
+    Patterns whose last word on the first of these attributes is just that get no further line.
+    """
+    lines = parse_attributes(content)
+    macros = _macros_of(lines)
+    ending = b"\r\n" if lines and lines[0].raw.endswith(b"\r\n") else b"\n"
+    lacking = [pattern for pattern in patterns if not _has_filter(lines, pattern, macros, states[0])]
+    if lacking and content and not content.endswith(b"\n"):
+        content += ending
+    return content + b"".join(_quote(pattern) + b" " + b" ".join(states) + ending for pattern in lacking)
 
 
 def untrack_patterns(file: Path, patterns: Iterable[str], *, scratch: Path | None = None) -> list[str]:
@@ -135,7 +144,7 @@ def untrack_patterns(file: Path, patterns: Iterable[str], *, scratch: Path | Non
     wanted = {normalize_pattern(pattern): pattern for pattern in patterns}
     found = {line.pattern for line in lines if line.pattern in wanted and _is_ours(line)}
     if found:
-        content = b"".join(_strip_ours(line) if line.pattern in found else line.raw for line in lines)
+        content = b"".join(strip_ours(line) if line.pattern in found else line.raw for line in lines)
         atomic.replace_file(file, content, scratch=scratch)
     return [typed for key, typed in wanted.items() if key in found]
 
@@ -235,11 +244,16 @@ def tracked_files(repository: Repository) -> list[IndexEntry]:
     return [entry for entry in entries if entry.path in ours]
 
 
-def _has_filter(lines: Iterable[AttributeLine], pattern: bytes, macros: Mapping[bytes, tuple[bytes, ...]]) -> bool:
-    """Whether a pattern's lines end up with our filter: the last word on ``filter`` counts."""
+def _has_filter(
+    lines: Iterable[AttributeLine],
+    pattern: bytes,
+    macros: Mapping[bytes, tuple[bytes, ...]],
+    wanted: bytes = ATTRIBUTES[0],
+) -> bool:
+    """Whether a pattern's lines end up with our filter, or the ``wanted`` one: the last word on ``filter`` counts."""
     states = [state for line in lines if line.pattern == pattern for state in _expand_macros(line.states, macros)]
     words = [state for state in states if state.lstrip(b"-!").partition(b"=")[0] == b"filter"]
-    return words[-1:] == [b"filter=theta"]
+    return words[-1:] == [wanted]
 
 
 def _expand_macros(
@@ -262,7 +276,7 @@ def _is_ours(line: AttributeLine) -> bool:
     return any(state in line.states for state in ATTRIBUTES[:-1])
 
 
-def _strip_ours(line: AttributeLine) -> bytes:
+def strip_ours(line: AttributeLine) -> bytes:
     """A line's bytes without our attributes; b"" where no other is left."""
     # `-text` is anybody's word: it is ours where it stands beside our filter.
     ours = ATTRIBUTES if ATTRIBUTES[0] in line.states else ATTRIBUTES[:-1]

@@ -63,7 +63,15 @@ class WorktreeIndex:
         files = {
             path: KnownFile(blob_id([one.text], len(one.text), algorithm), one.stat) for path, one in written.items()
         }
-        index = Path(place).resolve()
+        self._record(Path(place), files)
+
+    def record_known(self, files: Mapping[str, KnownFile]) -> None:
+        """As ``record_written``, for blobs that are named by their ids; at least one."""
+        place = git("rev-parse", "--path-format=absolute", "--git-path", "index", cwd=self._top)
+        self._record(Path(os.fsdecode(place).removesuffix("\n")), files)
+
+    def _record(self, place: Path, files: Mapping[str, KnownFile]) -> None:
+        index = place.resolve()
         try:
             _patch_file(index, files)
         except SplitIndexError:
