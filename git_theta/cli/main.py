@@ -61,6 +61,7 @@ COMMANDS = {
     "prune": CommandEntry("git_theta.cli.prune:command", "Drop a remote's pointers of versions that no ref holds."),
     "env": CommandEntry("git_theta.cli.env:command", "Show versions, paths and configuration, for a bug report."),
     "doctor": CommandEntry("git_theta.cli.doctor:command", "Find and explain what is wrong with a setup."),
+    "migrate": CommandEntry("git_theta.cli.migrate:command", "Rewrite history that holds checkpoints, and back."),
     "pre-push": CommandEntry("git_theta.cli.pre_push:command"),
     "pre-receive": CommandEntry("git_theta.cli.pre_receive:command"),
 }
@@ -125,6 +126,9 @@ def _add_common_options(command: click.Command) -> click.Command:
         help="Print without a pager.",
         hidden=True,
     )
+    if isinstance(command, click.Group) and not isinstance(command, Commands):
+        for inner in command.commands.values():
+            _add_common_options(inner)
     if not any(option.name == "debug" for option in command.params):
         command.params += [debug, long_help, no_pager]
     return command

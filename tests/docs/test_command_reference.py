@@ -35,7 +35,9 @@ def test_every_command_is_described_and_nothing_else() -> None:
 def test_every_option_is_described_and_nothing_else(name: str) -> None:
     command = theta.get_command(click.Context(theta), name)
     assert command
-    options = {option for parameter in command.params for option in parameter.opts if option.startswith("-")}
+    inner = list(command.commands.values()) if isinstance(command, click.Group) else []
+    parameters = [parameter for one in (command, *inner) for parameter in one.params]
+    options = {option for parameter in parameters for option in parameter.opts if option.startswith("-")}
     described = {cell for row in re.findall(r"^\| `(-[^`]*)`", PARTS[name], re.M) for cell in row.split()}
     assert described == options - {"--debug", "--help", "--no-pager"}
 
@@ -62,6 +64,7 @@ _REMOTE_JSON = ("fsck --remote", "prune --remote --dry-run")
 _JSON = [
     *_REMOTE_JSON, "track", "ls-files --parameters", "status", "show HEAD:tied.pt", "log", "blame tied.pt", "fsck",
     "env", "doctor", "checkout", "fetch", "pull", "push ./ -n", "du", "du --by commit", "du --by update", "gc",
+    "migrate export", "migrate import -n",
 ]  # fmt: skip
 
 

@@ -1,0 +1,120 @@
+"""kill -9 and a full disk in a migration: history is what it was, or what it was to be; and a rerun finishes."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from benchmarks.results import MB, MEMORY, OURS
+from benchmarks.timing import probe_command
+from git_theta.manifest.text import is_manifest
+from tests.faults.conftest import Disk
+from tests.faults.harness import CONVERSATION, MODEL, large
+from tests.integration.random_histories import read_refs
+from tests.sandbox import Sandbox
+from tests.templates import copy_repository
+
+KILLS = int(os.environ.get("KILLS", "3"))
+IMPORT = ("git", "theta", "migrate", "import", "--include", "*.safetensors")
+
+
+@pytest.fixture
+def raw(sandbox: Sandbox) -> Sandbox:
+    """Versions of a large checkpoint that Git holds as they are."""
+    for number in range(4):
+        sandbox.write(MODEL, large(number))
+        sandbox.commit(f"version {number}")
+    return sandbox
+
+
+def assert_whole(sandbox: Sandbox) -> None:
+    assert sandbox.git("status", "--porcelain").stdout == ""
+    assert sandbox.read(MODEL) == large(3)
+    for number in range(4):
+        command = ["git", "cat-file", "blob", f"HEAD~{number}:{MODEL}"]
+        blob = subprocess.run(command, cwd=sandbox.root, check=True, capture_output=True).stdout
+        assert is_manifest(blob)
+    assert sandbox.theta("fsck").returncode == 0
+    assert sandbox.git("for-each-ref", "refs/theta/migrating").stdout == ""
+
+
+def test_killed_at_random(raw: Sandbox, tmp_path: Path) -> None:
+    template = tmp_path / "template"
+    shutil.move(raw.root, template)
+    copy_repository(template, tmp_path / "timed")
+    started = time.monotonic()
+    subprocess.run(IMPORT, cwd=tmp_path / "timed", check=True, capture_output=True, timeout=CONVERSATION)
+    seconds, landed, before = time.monotonic() - started, 0, read_refs(Sandbox(template))
+    after = read_refs(Sandbox(tmp_path / "timed"))
+    for number in range(20 * KILLS):
+        copy_repository(template, tmp_path / f"run{number}")
+        sandbox = Sandbox(tmp_path / f"run{number}")
+        process = subprocess.Popen(
+            IMPORT, cwd=sandbox.root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+        time.sleep(random.uniform(0.1, 1.05) * seconds)
+        ended = process.poll() is not None
+        if not ended:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        assert read_refs(sandbox) in (before, after)
+        assert sandbox.read(MODEL) == large(3)
+        (sandbox.root / ".git/index.lock").unlink(missing_ok=True)
+        done = sandbox.theta("migrate", "import", "--include", "*.safetensors", check=False)
+        assert done.returncode == 0 or "nothing to import" in done.stderr, done.stderr
+        assert_whole(sandbox)
+        assert read_refs(sandbox) == after
+        shutil.rmtree(sandbox.root)
+        landed += not ended
+        if landed >= KILLS:
+            return
+
+
+@pytest.mark.parametrize("full", [".git/theta", ".git/objects"])
+def test_a_disk_that_fills_up(full: str, raw: Sandbox, mounted: Callable[[Path, int], Disk]) -> None:
+    before = read_refs(raw)
+    place = raw.root / full
+    place.mkdir(exist_ok=True)
+    place.rename(raw.root.parent / "moved")
+    disk = mounted(place, 64)
+    shutil.copytree(raw.root.parent / "moved", place, dirs_exist_ok=True)
+    filler = place / "filler"
+    with filler.open("wb") as file:
+        free = os.statvfs(place).f_bavail * os.statvfs(place).f_frsize
+        file.write(bytes(max(0, free - (200_000 if full == ".git/theta" else 0))))
+    done = raw.theta("migrate", "import", "--include", "*.safetensors", check=False)
+    assert done.returncode in (1, 6, 7), done.stderr
+    assert "unexpected" not in done.stderr
+    assert read_refs(raw) == before
+    filler.unlink()
+    raw.theta("migrate", "import", "--include", "*.safetensors")
+    assert_whole(raw)
+    assert disk.folder == place
+
+
+def test_l6_a_large_blob_is_never_held(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Neither here nor in Git: there, and back."""
+    size = 300 * MB
+    with (sandbox.root / "model.bin").open("wb") as file:
+        block = bytearray(random.Random(0).randbytes(1 << 20))
+        for number in range(size >> 20):
+            block[:8] = number.to_bytes(8, "little")
+            file.write(block)
+    digest = sandbox.sha("model.bin")
+    sandbox.git("config", "core.bigFileThreshold", "16m")  # as a repository of such files would have it
+    sandbox.commit("large")
+    for command in (("import", "--include", "*.bin"), ("export",)):
+        probe = probe_command(["git", "theta", "migrate", *command], sandbox.root, 0.02)
+        assert probe.peaks[OURS] < MEMORY[OURS], f"{probe.peaks[OURS] / MB:.0f} MB in git-theta"
+        assert probe.peaks["git"] < MEMORY["git"], f"{probe.peaks['git'] / MB:.0f} MB in git"
+        assert sandbox.git("status", "--porcelain").stdout == ""
+    assert sandbox.sha("model.bin") == digest
+    shutil.rmtree(sandbox.root)
