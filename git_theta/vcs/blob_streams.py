@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from git_theta.errors import GitError
 from git_theta.vcs.git import AS_STORED, end_git, start_git
 
-_STREAMED = "core.bigFileThreshold=1m"
-"""Git inflates larger blobs bit by bit, where they are no delta."""
+_STREAMED = ("core.bigFileThreshold=1m", "core.packedGitWindowSize=1m", "core.packedGitLimit=32m")
+"""Git inflates larger blobs bit by bit, where they are no delta, and has no more of a pack mapped than this."""
 _BLOCK = 1 << 20
 
 
@@ -17,7 +17,8 @@ class BlobStreams:
     """One ``git cat-file``, asked for one blob after the other."""
 
     def __init__(self) -> None:
-        self._process = start_git(AS_STORED, "-c", _STREAMED, "cat-file", "--batch")
+        settings = [word for setting in _STREAMED for word in ("-c", setting)]
+        self._process = start_git(AS_STORED, *settings, "cat-file", "--batch")
 
     def close(self) -> None:
         self._process.kill()  # it may have much to say still
