@@ -133,6 +133,12 @@ def _warn_of_losses(done: Migration) -> None:
         warn(
             f"{pluralize(len(names), 'tag')} lost their signature: {join_some(names)}", hint="git tag -f -s signs anew."
         )
+    if done.left_behind:
+        names = [name.removeprefix("refs/heads/").removeprefix("refs/") for name in done.left_behind]
+        warn(
+            f"the old history is still in {join_some(names, 5)}",
+            hint="Take them along: git theta migrate undo, and this again with --everything.",
+        )
     if done.unfiltered:
         warn(
             f"attributes elsewhere keep git-theta from {join_some(done.unfiltered, 5)}",
@@ -189,5 +195,6 @@ def _describe_all(plan: MigrationPlan, done: Migration | None) -> dict[str, Any]
         "commits": plan.survey.commits,
         "rewritten": len(done.commits) if done else None,
         "refs": list(map(_describe_move, done.moved)) if done else None,
+        "left_behind": done.left_behind if done else None,
         "backup": done.backup if done else None,
     }

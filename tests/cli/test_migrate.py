@@ -119,6 +119,17 @@ def test_export_gives_the_very_commits_back(raw: Sandbox) -> None:
     assert raw.read(MODEL) == VERSIONS[-1]
 
 
+def test_a_branch_that_stays_behind_is_named(raw: Sandbox) -> None:
+    raw.git("switch", "-q", "-c", "side", "HEAD~1")
+    raw.write("notes.txt", b"notes\n")
+    raw.commit("a side")
+    raw.git("switch", "-q", "main")
+    done = raw.theta("migrate", "import", "main")
+    assert "the old history is still in side" in done.stderr
+    raw.theta("migrate", "undo")
+    assert "still in" not in raw.theta("migrate", "import", "--everything").stderr
+
+
 def test_undo_brings_everything_back(raw: Sandbox) -> None:
     refs = read_refs(raw)
     raw.theta("migrate", "import")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from tests.sandbox import Sandbox
 
 HEADER = re.compile(rb"^(?:tree|parent) .*\n", re.MULTILINE)
 INCLUDES = [word for suffix in FORMATS for word in ("--include", f"*{suffix}")]
+needs_lfs = pytest.mark.skipif(shutil.which("git-lfs") is None, reason="git-lfs is not installed")
 _EMPTY = hashlib.sha256().hexdigest()
 
 
@@ -44,7 +46,7 @@ def is_checkpoint(path: str) -> bool:
     return path.endswith(FORMATS)
 
 
-@pytest.mark.parametrize("lfs", [False, True], ids=["files", "git-lfs"])
+@pytest.mark.parametrize("lfs", [False, pytest.param(True, marks=needs_lfs)], ids=["files", "git-lfs"])
 @pytest.mark.parametrize("seed", range(choose_tries(few=3, many=60)))
 def test_every_version_is_what_it_was_and_comes_back(
     seed: int, lfs: bool, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -27,6 +27,7 @@ class HistoryRewriter:
 
     Attributes:
         marks: old commit to the mark of the one that takes its place; what is not in it stays.
+        first: the old commits of those whose parents stay.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class HistoryRewriter:
         blobs: BlobReader,
     ) -> None:
         self.marks: dict[bytes, bytes] = {}
+        self.first: list[bytes] = []
         self._survey = survey
         self._conversion = conversion
         self._attributes = attributes
@@ -63,6 +65,8 @@ class HistoryRewriter:
         follows = any(parent in self.marks for parent in commit.parents)
         if not follows and tuple(changes.values()) == commit.changes:
             return
+        if not follows:
+            self.first.append(commit.original)
         mark = self.marks[commit.original] = self._target.new_mark()
         parents = tuple(self.marks.get(parent, parent) for parent in commit.parents)
         self._target.add_commit(commit._replace(mark=mark, parents=parents, changes=tuple(changes.values())))

@@ -26,6 +26,7 @@ from git_theta.repository.migrating.moved_refs import (
     NEW_HISTORY,
     MovedRef,
     copy_notes,
+    list_left_behind,
     move_refs,
     next_backup,
     plan_moves,
@@ -46,6 +47,7 @@ class Migration(NamedTuple):
     Attributes:
         commits: old to new, of those that were made anew.
         moved: refs that point elsewhere now.
+        left_behind: branches and tags that still have commits which were made anew.
         backup: the ref below which is kept what they pointed at.
         lost: headers of commits that are not kept, by name: how many had one.
         unsigned: tags that have lost their signature.
@@ -54,6 +56,7 @@ class Migration(NamedTuple):
 
     commits: Mapping[str, str]
     moved: list[MovedRef]
+    left_behind: list[str]
     backup: str
     lost: Mapping[str, int]
     unsigned: list[str]
@@ -80,7 +83,7 @@ def apply_migration(
     described = describe_clean_worktree(repository.worktree) if repository.worktree else {}
     require_lfs_objects(plan, objects, fetch=fetch)
     with _open_conversion(plan, context, objects) as conversion:
-        commits = _rewrite_history(plan, repository, conversion)
+        commits, first = _rewrite_history(plan, repository, conversion)
     if not commits:
         raise UsageError("nothing changed: what matches is as it is to be already")
     lost = count_lost_headers(commits.items())
@@ -94,7 +97,8 @@ def apply_migration(
     move_refs(moved, record.backup, f"git theta migrate {plan.request.action}")
     unfiltered = finish_record(record, repository, described)
     kept_from = unfiltered if plan.request.action == "import" else []
-    return Migration(commits, moved, record.backup, lost, moves.unsigned, kept_from)
+    left_behind = list_left_behind(first, moved)
+    return Migration(commits, moved, left_behind, record.backup, lost, moves.unsigned, kept_from)
 
 
 def finish_record(
@@ -111,19 +115,22 @@ def finish_record(
     return unfiltered
 
 
-def _rewrite_history(plan: MigrationPlan, repository: Repository, conversion: BlobConversion) -> dict[str, str]:
-    """Old commits to those that take their places."""
+def _rewrite_history(
+    plan: MigrationPlan, repository: Repository, conversion: BlobConversion
+) -> tuple[dict[str, str], list[str]]:
+    """Old commits to those that take their places; and the first of these old ones."""
     changes = plan_attribute_changes(plan.survey, plan.chosen, plan.request.exchange, repository)
     with (
         _temporary_file(repository.theta_dir / "tmp") as marks,
         BlobReader(LARGEST_ATTRIBUTES) as blobs,
-        export_commits(plan.tips.values()) as commits,
+        export_commits(plan.tips.values()) as exported,
         HistoryImport(NEW_HISTORY, repository.git_dir, marks) as target,
     ):
         rewriter = HistoryRewriter(plan.survey, conversion, changes, target, blobs)
-        rewriter.rewrite_all(commits)
+        rewriter.rewrite_all(exported)
         ids = target.finish()
-    return {old.decode(): ids[mark] for old, mark in rewriter.marks.items()}
+    commits = {old.decode(): ids[mark] for old, mark in rewriter.marks.items()}
+    return commits, [old.decode() for old in rewriter.first]
 
 
 @contextmanager

@@ -92,6 +92,13 @@ def plan_moves(commits: Mapping[str, str]) -> RefMoves:
     return moves
 
 
+def list_left_behind(first: Iterable[str], moved: Iterable[MovedRef]) -> list[str]:
+    """The branches and tags that still have one of these commits in their history, or are it."""
+    contains = [f"--contains={commit}" for commit in first]
+    listing = git("for-each-ref", "--format=%(refname)", *contains, *_MOVED)
+    return sorted(set(os.fsdecode(listing).splitlines()) - {ref.name for ref in moved})
+
+
 def copy_notes(commits: Mapping[str, str]) -> list[MovedRef]:
     """Notes of commits, for those that take their places, too; nothing points at them yet. Raises GitError."""
     listing = os.fsdecode(git("for-each-ref", "--format=%(objectname) %(refname)", _NOTES)).splitlines()
