@@ -287,9 +287,9 @@ def _encode_update(
     update: Update, coder: Coder, values: Values, base: StoredValues | None, parallel: Parallel, chosen: Preferences
 ) -> Encoding:
     base = None if update.base == "none" else base
-    serializer = SERIALIZERS.load_plugin(chosen.serializer or "planes")
+    serializer = SERIALIZERS.load_plugin(chosen.serializer or coder.serializer)
     if not serializer.takes_any_arrays:
-        serializer = SERIALIZERS.load_plugin("planes")
+        serializer = SERIALIZERS.load_plugin(coder.serializer)
     step = _base_step(update, values.spec, base.spec) if base else None
     beside: Iterator[Buffer] = chain(recut_blocks(base.blocks(), step), repeat(b"")) if base and step else repeat(b"")
 

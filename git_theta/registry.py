@@ -44,10 +44,14 @@ BUILT_IN: dict[PluginFamily, dict[str, str]] = {
         "pickle": "git_theta.formats.pickle.pickle_format:PickleFormat",
         "opaque": "git_theta.formats.opaque:OpaqueFormat",
     },
-    "updates": {"dense": "git_theta.updates.dense:DenseUpdate"},
+    "updates": {
+        "dense": "git_theta.updates.dense:DenseUpdate",
+        "delta": "git_theta.updates.delta.delta_update:DeltaUpdate",
+    },
     "serializers": {
         "raw": "git_theta.serializers.raw:RawSerializer",
         "planes": "git_theta.serializers.planes:PlanesSerializer",
+        "frames": "git_theta.serializers.frames:FramesSerializer",
         "msgpack": "git_theta.serializers.msgpack:MsgpackSerializer",
     },
     "stores": {

@@ -52,7 +52,7 @@ def test_a_built_in_loads_and_knows_its_name(family: PluginFamily, name: str) ->
 def test_an_unknown_name_says_what_there_is() -> None:
     with pytest.raises(PluginError, match="no serializer is called 'plane'") as caught:
         SERIALIZERS.load_plugin("plane")
-    assert "did you mean 'planes'? Installed: raw, planes, msgpack" in caught.value.hint
+    assert "did you mean 'planes'? Installed: raw, planes, frames, msgpack" in caught.value.hint
 
 
 def python(site: Path, program: str) -> str:

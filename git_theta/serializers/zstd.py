@@ -44,7 +44,9 @@ class _ThreadCompressor(local):
     def __init__(self) -> None:
         compressor = _load_zstd().ZstdCompressor(options=_compress_options())
         self.compress = compressor.compress
+        self.pledge_size = compressor.set_pledged_input_size
         self.whole_frame = compressor.FLUSH_FRAME
+        self.whole_block = compressor.FLUSH_BLOCK
 
 
 @cache
@@ -57,6 +59,15 @@ def compress(data: Buffer) -> bytes:
     thread = _thread_compressor()
     packed: bytes = thread.compress(data, thread.whole_frame)
     return packed
+
+
+def compress_pieces(data: Buffer, piece: int) -> bytes:
+    """``data`` as one zstd frame with a block, and a code of its own where that is smaller, for every ``piece``."""
+    thread, view = _thread_compressor(), memoryview(data)
+    thread.pledge_size(len(view))
+    last = max(0, len(view) - 1) // piece * piece
+    blocks = [thread.compress(view[start : start + piece], thread.whole_block) for start in range(0, last, piece)]
+    return b"".join((*blocks, thread.compress(view[last:], thread.whole_frame)))
 
 
 def decompress(frame: Buffer, size: int) -> bytes:

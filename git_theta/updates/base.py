@@ -32,11 +32,13 @@ class Coder(ABC):
         head: lists of arrays that are stored before those of the blocks: factors, scales. A long one is cut: the arrays
             of a list have at most 1 MiB together.
         options: what the manifest must tell the decoder; values are JSON without fractions.
+        serializer: name of the one that suits its arrays, where a person asks for no other.
         is_cheap: whether a block takes less time than handing it to another core.
     """
 
     head: Iterable[Arrays] = ()
     options: Mapping[str, Any] = {}
+    serializer = "planes"
     is_cheap = False
 
     @abstractmethod

@@ -1,5 +1,7 @@
 """Makes a new golden set from what this release writes: ``python -m tests.golden.make`` in the repository's root.
 
+With names of files it has those alone: ``python -m tests.golden.make tuned.safetensors``.
+
 A set is what a clone holds: manifests, their objects in the store's own layout, and the SHA-256 of the files they stand
 for. Sets are numbered and never changed: whatever a release has written, every later one must read. Make a new one when
 something new can be written (an update, a serializer, a key, a dtype); it needs torch, reading it does not.
@@ -11,8 +13,11 @@ import hashlib
 import io
 import pickle
 import shutil
+import sys
 import tempfile
+from collections.abc import Sequence
 from contextlib import closing
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -28,14 +33,18 @@ from git_theta.operations.context import Context
 from git_theta.operations.state_database import StateDatabase
 from git_theta.operations.streams import Stream
 from git_theta.operations.workers import Workers
+from git_theta.parameters import Preferences, StoredValues
 from git_theta.serializers.base import SERIALIZERS
 from git_theta.store import series
 from git_theta.store.local import LocalStore
-from git_theta.tensors.arrays import Array
+from git_theta.tensors.arrays import BLOCK, Array
+from git_theta.tensors.casts import CASTS, cast_codes
 from git_theta.tensors.dtypes import BY_NAME
 from git_theta.tensors.spec import Spec
+from git_theta.tensors.values import MemoryValues
 from git_theta.testing.blocks import noise_bytes, weight_bytes
 from tests.sandbox import safetensors_bytes
+from tests.updates.delta_samples import FORMS, moved, weights
 
 HERE = Path(__file__).parent
 SAFETENSORS = [name for name, dtype in BY_NAME.items() if dtype.kind in ("float", "int", "uint", "bool", "complex")]
@@ -59,9 +68,39 @@ def checkpoints() -> dict[str, bytes]:
         ),
         "views.pt": _views(),
         "arrays.pkl": pickle.dumps({"w": np.arange(6, dtype="<f4").reshape(2, 3), "step": 1}, protocol=5),
+        "tuned.safetensors": safetensors_bytes(
+            {name: (spec.dtype.name, spec.shape, new) for name, (spec, new, *_) in tuned_parts().items()}
+        ),
         "opaque.bin": bytes(5 << 20) + b"some text " * 9_000 + b"\1" * (1 << 20),
         "short.bin": b"a few bytes of no format",
     }  # fmt: skip
+
+
+def tuned_parts() -> dict[str, tuple[Spec, bytes, Spec, bytes]]:
+    """Parameters that are stored as deltas: new and old, each with its spec."""
+    found = {}
+    for form, make_pair in FORMS.items():
+        if form not in ("same", "dense"):  # whole parts of these modes are never deltas
+            new, old, dtype = make_pair()
+            found[form] = (_line(dtype, new), new, _line(dtype, old), old)
+    old = (bytes(range(200)) * 2_700)[:BLOCK]
+    found["same, then dense"] = (_line("U8", old + old[:400]), old + old[:400], _line("U8", old), old)
+    old = weights("BF16", 1_500)
+    grown = moved(old, 2, 0.1, 1) + weights("BF16", 300, 7)
+    found["grown"] = (_line("BF16", grown), grown, _line("BF16", old), old)
+    for source, target in permutations(CASTS, 2):
+        old = weights(source, 700)
+        new = cast_codes(np.frombuffer(old, f"<u{CASTS[source].width}"), source, target).tobytes()
+        found[f"{target} of {source}"] = (_line(target, new), new, _line(source, old), old)
+    for dtype in SAFETENSORS:
+        old = noise_bytes(1_600)
+        new = moved(old, BY_NAME[dtype].width, 0.05, 1)
+        found[f"{dtype} moved"] = (_line(dtype, new), new, _line(dtype, old), old)
+    return found
+
+
+def _line(dtype: str, data: bytes) -> Spec:
+    return Spec(BY_NAME[dtype], (len(data) * 8 // BY_NAME[dtype].bits,))
 
 
 def _every_dtype() -> bytes:
@@ -90,8 +129,8 @@ def _views() -> bytes:
     return file.getvalue()
 
 
-def write(folder: Path) -> None:
-    """Write a set into ``folder``, which must not be there yet."""
+def write(folder: Path, names: Sequence[str] = ()) -> None:
+    """Write a set into ``folder``, which must not be there yet: of all files, or those of these names."""
     folder.mkdir()
     manifests = folder / "manifests"
     manifests.mkdir()
@@ -99,6 +138,8 @@ def write(folder: Path) -> None:
     with tempfile.TemporaryDirectory() as worktree:
         context = Context(LocalStore(folder), StateDatabase(Path(worktree) / "state"), Workers(), Path(worktree), print)
         for path, content in checkpoints().items():
+            if names and path not in names:
+                continue
             (Path(worktree) / path).write_bytes(content)
             text = clean_stream(Stream.from_pieces([content]), path, Path(worktree), context)
             for variant, made in _variants(path, text, context).items():
@@ -112,6 +153,8 @@ def write(folder: Path) -> None:
 
 def _variants(path: str, text: bytes, context: Context) -> dict[str, bytes]:
     """A manifest as clean writes it; for one of them also what clean can, but does not choose to, write."""
+    if path == "tuned.safetensors":
+        return {path: encode_manifest(_as_deltas(decode_manifest(text), context))}
     if path != "dtypes.safetensors":
         return {path: text}
     manifest = decode_manifest(text)
@@ -133,6 +176,31 @@ def _as_msgpack(manifest: Manifest, context: Context) -> Manifest:
 
     few = 6  # one part of each kind is enough, and an object of its own for each of them is much
     return manifest._replace(entries=(*map(stored, manifest.entries[:few]), *manifest.entries[few:]))
+
+
+def _as_deltas(manifest: Manifest, context: Context) -> Manifest:
+    """Each parameter on a base of its own, as clean stores it where it finds that base."""
+    parts = tuned_parts()
+
+    def put(spec: Spec, data: bytes, preferences: Preferences, base: StoredValues | None = None) -> Storage:
+        encoding = parameters.encode_values(MemoryValues(spec, data), map, preferences, base)
+        return Storage(encoding.coding, Place(*context.store.put(encoding.payload)))
+
+    def stored(part: Entry) -> Entry:
+        spec, new, old_spec, old = parts[part.name or ""]
+        storage = put(old_spec, old, Preferences())
+        base = part._replace(
+            oid=hashlib.sha256(old).hexdigest(),
+            size=len(old),
+            storage=storage,
+            dtype=old_spec.dtype.name,
+            shape=old_spec.shape,
+        )
+        chosen = put(spec, new, Preferences(("delta",)), StoredValues(base, context.store))
+        assert chosen.coding.update == "delta", part.name
+        return part._replace(storage=chosen)
+
+    return manifest._replace(entries=tuple(map(stored, manifest.entries)))
 
 
 def _as_series(manifest: Manifest, context: Context) -> Manifest:
@@ -164,4 +232,4 @@ def _with_unknown_keys(manifest: Manifest) -> Manifest:
 
 if __name__ == "__main__":
     number = 1 + max((int(folder.name) for folder in HERE.iterdir() if folder.name.isdigit()), default=0)
-    write(HERE / f"{number:03}")
+    write(HERE / f"{number:03}", sys.argv[1:])

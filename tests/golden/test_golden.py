@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,8 @@ from git_theta.operations.state_database import StateDatabase
 from git_theta.operations.workers import Workers
 from git_theta.registry import BUILT_IN
 from git_theta.store.local import LocalStore
+from git_theta.tensors.casts import CASTS
+from tests.updates.delta_samples import FORMS
 
 SETS = sorted(folder for folder in Path(__file__).parent.iterdir() if folder.name.isdigit())
 LARGEST = 200_000
@@ -94,3 +97,10 @@ def test_all_that_can_be_written_is_in_some_set() -> None:
         decode_manifest(file.read_bytes()).format for folder in SETS for file in (folder / "manifests").iterdir()
     }
     assert BUILT_IN["formats"].keys() <= formats
+
+
+def test_every_form_of_a_delta_is_in_some_set() -> None:
+    """By the names of its parts: those that ``tests.golden.make`` gives them."""
+    found = {part.name for part in parts() if part.storage.coding.update == "delta"}
+    assert FORMS.keys() - {"same", "dense"} | {"same, then dense", "grown"} <= found
+    assert {f"{target} of {source}" for source, target in permutations(CASTS, 2)} <= found

@@ -10,13 +10,18 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
 import msgpack
 from backports import zstd
 
+from tests.spec.independent_delta import from_delta
+
 Get = Callable[[str], bytes]
 """The object of an oid."""
+Arrays = list[bytes]
+"""What a block is stored as."""
 LIMIT = 2 << 20
 
 
@@ -52,8 +57,10 @@ def values(storage: dict[str, Any], get: Get, base: bytes | None) -> bytes:
     offset, length = storage.get("range", (0, len(stored)))
     payload = stored[offset : offset + length]
     assert len(payload) == length
-    arrays = [payload] if storage["serializer"] == "raw" else map(BODIES[storage["serializer"]], bodies(payload))
-    data = UPDATES[storage["update"]](b"".join(arrays), base, storage)
+    blocks = (
+        [[payload]] if storage["serializer"] == "raw" else list(map(BODIES[storage["serializer"]], bodies(payload)))
+    )
+    data = UPDATES[storage["update"]](blocks, base, storage)
     assert len(data) == storage["size"]
     return data
 
@@ -71,15 +78,18 @@ def objects(storage: dict[str, Any], get: Get) -> Iterator[bytes]:
         yield stored
 
 
-def from_dense(arrays: bytes, base: bytes | None, storage: dict[str, Any]) -> bytes:
+def from_dense(blocks: list[Arrays], base: bytes | None, storage: dict[str, Any]) -> bytes:
     """The arrays themselves."""
     assert base is None
     assert "options" not in storage
-    return arrays
+    return b"".join(array for (array,) in blocks)
 
 
-UPDATES: dict[str, Callable[[bytes, bytes | None, dict[str, Any]], bytes]] = {"dense": from_dense}
-"""What makes values of arrays, of which every block has one here."""
+UPDATES: dict[str, Callable[[list[Arrays], bytes | None, dict[str, Any]], bytes]] = {
+    "dense": from_dense,
+    "delta": from_delta,
+}
+"""What makes values of the arrays of all blocks."""
 
 
 def bodies(payload: bytes) -> Iterator[bytes]:
@@ -91,29 +101,54 @@ def bodies(payload: bytes) -> Iterator[bytes]:
         payload = payload[4 + n :]
 
 
-def from_planes(body: bytes) -> bytes:
-    """The one array of a body of planes."""
-    count, width, size = body[0], body[1], int.from_bytes(body[2:6], "little")
-    assert count == 1
-    assert size <= LIMIT
-    array, at = bytearray(size), 6
-    for k in range(width):
-        word = int.from_bytes(body[at : at + 4], "little")
-        stored = body[at + 4 : at + 4 + word % (1 << 31)]
-        at += 4 + len(stored)
-        array[k::width] = stored if word >> 31 else zstd.decompress(stored)
-    assert (at, len(array)) == (len(body), size)
-    return bytes(array)
+def from_planes(body: bytes) -> Arrays:
+    """The arrays of a body of planes."""
+    arrays, at = [], 1
+    for _ in range(body[0]):
+        width, size = body[at], int.from_bytes(body[at + 1 : at + 5], "little")
+        assert size <= LIMIT
+        array, at = bytearray(size), at + 5
+        for k in range(width):
+            word = int.from_bytes(body[at : at + 4], "little")
+            stored = body[at + 4 : at + 4 + word % (1 << 31)]
+            at += 4 + len(stored)
+            array[k::width] = stored if word >> 31 else zstd.decompress(stored)
+        assert len(array) == size
+        arrays.append(bytes(array))
+    assert at == len(body)
+    return arrays
 
 
-def from_msgpack(body: bytes) -> bytes:
-    """The one array of a body of msgpack."""
-    ((width, array),) = msgpack.unpackb(body)
-    assert 1 <= width <= 255
-    return bytes(array)
+def from_frames(body: bytes) -> Arrays:
+    """The arrays of a body of frames."""
+    rest = iter(body)
+
+    def count() -> int:
+        byte = next(rest)
+        return byte if byte < 128 else byte - 128 + 128 * count()
+
+    arrays = []
+    for _ in range(next(rest)):
+        width, size = next(rest), count()
+        assert size <= LIMIT
+        array = bytearray(size)
+        for k in range(width if size else 0):
+            length = count()
+            stored = bytes(islice(rest, length or size // width))
+            array[k::width] = zstd.decompress(b"\x28\xb5\x2f\xfd" + stored) if length else stored
+        arrays.append(bytes(array))
+    assert next(rest, None) is None
+    return arrays
 
 
-BODIES = {"planes": from_planes, "msgpack": from_msgpack}
+def from_msgpack(body: bytes) -> Arrays:
+    """The arrays of a body of msgpack."""
+    pairs = msgpack.unpackb(body)
+    assert all(1 <= width <= 255 for width, _ in pairs)
+    return [bytes(array) for _, array in pairs]
+
+
+BODIES = {"planes": from_planes, "frames": from_frames, "msgpack": from_msgpack}
 
 
 def frame_runs(frame: bytes, parts: int) -> list[bytes]:

@@ -19,13 +19,17 @@ from git_theta.operations.state_database import StateDatabase
 from git_theta.operations.streams import BytesSource, Stream
 from git_theta.operations.workers import Workers
 from git_theta.serializers.base import Payload
+from git_theta.serializers.frames import FramesSerializer
 from git_theta.serializers.framing import MAX_STORED_BLOCK
 from git_theta.serializers.planes import PlanesSerializer
 from git_theta.store.memory import MemoryStore
-from git_theta.tensors.arrays import BLOCK
+from git_theta.tensors.arrays import BLOCK, Array
 from git_theta.tensors.dtypes import BY_NAME
+from git_theta.tensors.spec import Spec
+from git_theta.updates.delta.delta_update import DeltaUpdate
 from tests.spec.documents import FOLDER, examples
-from tests.spec.independent_reader import bodies, from_planes, restore
+from tests.spec.independent_delta import from_delta
+from tests.spec.independent_reader import bodies, from_frames, from_planes, restore
 
 MANIFEST = examples("manifest.md")
 OBJECTS = examples("objects.md")
@@ -72,7 +76,7 @@ def test_we_write_it(context: Context) -> None:
 
 def test_the_planes_are_the_values() -> None:
     payload, values = OBJECTS["planes"], OBJECTS["values"]
-    assert b"".join(map(from_planes, bodies(payload))) == values
+    assert [from_planes(body) for body in bodies(payload)] == [[values]]
     (((width, data),),) = PlanesSerializer().decode(Payload(io.BytesIO(payload), len(payload)), map)
     assert (width, bytes(data)) == (2, values)
 
@@ -92,3 +96,19 @@ def test_the_limits_are_those_of_the_code() -> None:
     page = (FOLDER / "objects.md").read_text()
     assert f"{BLOCK:,} bytes" in page
     assert f"exceed {MAX_STORED_BLOCK:,}" in page
+
+
+def test_the_delta_is_what_the_page_says() -> None:
+    words, planes, base = OBJECTS["delta words"], OBJECTS["delta planes"], OBJECTS["delta base"]
+    arrays = [words, planes[:2], planes[2:]]
+    new = from_delta([arrays], base, {"dtype": "F32", "size": 8})
+    assert [int.from_bytes(new[at : at + 4], "little") for at in (0, 4)] == [0x3F7FFFFF, 0x40000000 + 300]
+    decoder = DeltaUpdate().decoder(Spec(BY_NAME["F32"], (2,)), iter(()), {})
+    assert bytes(decoder.decode(0, tuple(Array(1, data) for data in arrays), base)) == new
+
+
+def test_the_frames_are_the_values() -> None:
+    payload = OBJECTS["frames"]
+    assert [from_frames(body) for body in bodies(payload)] == [[OBJECTS["values"]]]
+    (((width, data),),) = FramesSerializer().decode(Payload(io.BytesIO(payload), len(payload)), map)
+    assert (width, bytes(data)) == (2, OBJECTS["values"])

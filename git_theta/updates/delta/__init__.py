@@ -1,0 +1,1 @@
+"""The update ``delta``: the difference from a prediction, as integers."""

@@ -1,0 +1,74 @@
+"""Runs of 128 numbers that did not change at all, and those that weight decay alone has changed.
+
+Rows of an embedding whose words did not occur got no gradient. Their differences, where there are any, are a function
+of the fraction of each number, and hardly one of its exponent; among others, neither kind could be told by the
+exponent.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from git_theta.updates.delta.element_kinds import ElementKind
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from git_theta.updates.delta.element_kinds import Numbers, Places
+
+    TileFlags = NDArray[np.bool_]
+
+TILE = 128
+"""Numbers; no row of a matrix that matters is shorter."""
+_GROUP = 16
+_OUTLIERS = 2
+"""Groups of a tile, of eight, that may hold what moved less: zeros, numbers that were rounded."""
+
+
+def count_tiles(count: int) -> int:
+    """Whole tiles among so many numbers; what is left over belongs to none."""
+    return count // TILE
+
+
+def find_changed(differences: Numbers) -> TileFlags:
+    """Which tiles have a difference that is not 0."""
+    import numpy as np
+
+    any_bits = np.bitwise_or.reduce(tile_rows(differences).view("<u8"), axis=1)
+    return np.asarray(any_bits != 0)
+
+
+def find_quiet(differences: Numbers, kind: ElementKind) -> TileFlags:
+    """Which tiles moved by a share of each number: all differences of one within a factor of four.
+
+    Of a short fraction nothing is left of such moves: no tile is quiet then.
+    """
+    import numpy as np
+
+    if not kind.may_be_quiet:
+        return np.zeros(count_tiles(len(differences)), np.bool_)
+    sizes = np.abs(tile_rows(differences).view(kind.signed)).view(kind.unsigned).reshape(-1, TILE // _GROUP, _GROUP)
+    most = sizes.max(axis=2).max(axis=1)
+    least = np.sort(sizes.min(axis=2), axis=1)[:, _OUTLIERS]
+    return np.asarray((least > 0) & (most >> 2 <= least))
+
+
+def tile_rows(numbers: Numbers) -> Numbers:
+    """The tiles as rows of TILE numbers: a view, without what is left over."""
+    return numbers[: count_tiles(len(numbers)) * TILE].reshape(-1, TILE)
+
+
+def gather_numbers(numbers: Numbers, tiles: Places) -> Numbers:
+    """The numbers of these tiles, and what is left over after all of them; copied."""
+    import numpy as np
+
+    rows = tile_rows(numbers)
+    return np.concatenate((rows[tiles].reshape(-1), numbers[rows.size :]))
+
+
+def scatter_numbers(numbers: Numbers, tiles: Places, gathered: Numbers) -> None:
+    """Put back what ``gather_numbers`` gave."""
+    rows = tile_rows(numbers)
+    rows[tiles] = gathered[: len(tiles) * TILE].reshape(-1, TILE)
+    numbers[rows.size :] = gathered[len(tiles) * TILE :]
