@@ -46,7 +46,8 @@ def from_difference(blocks: list[list[bytes]], base: bytes | None, storage: dict
 
 @pytest.mark.parametrize("largest", [1 << 30, 1500], ids=["each in one object", "each in several"])
 @pytest.mark.parametrize("depth", [1, 3, MAX_CHAIN])
-def test_it_restores_a_chain(monkeypatch: pytest.MonkeyPatch, depth: int, largest: int) -> None:
+@pytest.mark.parametrize("update", ["difference", "delta"])
+def test_it_restores_a_chain(monkeypatch: pytest.MonkeyPatch, update: str, depth: int, largest: int) -> None:
     monkeypatch.setitem(BUILT_IN["updates"], "difference", "tests.testing.sample_updates:DifferenceUpdate")
     monkeypatch.setitem(independent_reader.UPDATES, "difference", from_difference)
     monkeypatch.setattr(series, "LARGEST_OBJECT", largest)
@@ -56,7 +57,7 @@ def test_it_restores_a_chain(monkeypatch: pytest.MonkeyPatch, depth: int, larges
         data = bytes((value + 3 * number) % 256 for value in noise_bytes(4000))
         values = MemoryValues(Spec(BY_NAME["F32"], (1000,)), data)
         base = StoredValues(entry, store) if entry else None
-        encoding = encode_values(values, map, Preferences(("difference",)), base)
+        encoding = encode_values(values, map, Preferences((update,)), base)
         storage = Storage(encoding.coding, Place.of_objects(series.put_series(store, encoding.payload)))
         entry = Entry(hashlib.sha256(data).hexdigest(), 4000, storage, "w", "F32", (1000,))
     assert entry is not None

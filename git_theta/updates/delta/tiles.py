@@ -42,16 +42,25 @@ def find_changed(differences: Numbers) -> TileFlags:
 def find_quiet(differences: Numbers, kind: ElementKind) -> TileFlags:
     """Which tiles moved by a share of each number: all differences of one within a factor of four.
 
-    Of a short fraction nothing is left of such moves: no tile is quiet then.
+    Of a short fraction nothing is left of such moves: no tile is quiet then. A few numbers of each tile refute most.
     """
     import numpy as np
 
+    rows = tile_rows(differences).view(kind.signed)
     if not kind.may_be_quiet:
-        return np.zeros(count_tiles(len(differences)), np.bool_)
-    sizes = np.abs(tile_rows(differences).view(kind.signed)).view(kind.unsigned).reshape(-1, TILE // _GROUP, _GROUP)
-    most = sizes.max(axis=2).max(axis=1)
+        return np.zeros(len(rows), np.bool_)
+    quiet = _are_alike(np.abs(rows[:, ::_GROUP])[:, :, None])
+    likely = np.flatnonzero(quiet)
+    quiet[likely] = _are_alike(np.abs(rows[likely]).reshape(-1, TILE // _GROUP, _GROUP))
+    return quiet
+
+
+def _are_alike(sizes: Numbers) -> TileFlags:
+    """Whether they are within a factor of four, but for some groups: of shape (tiles, groups, sizes)."""
+    import numpy as np
+
     least = np.sort(sizes.min(axis=2), axis=1)[:, _OUTLIERS]
-    return np.asarray((least > 0) & (most >> 2 <= least))
+    return np.asarray((least > 0) & (sizes.max(axis=(1, 2)) >> 2 <= least))
 
 
 def tile_rows(numbers: Numbers) -> Numbers:
