@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from git_theta.serializers.base import SERIALIZERS, Payload
+from git_theta.tensors.alignment import aligned_step, recut_blocks
 from git_theta.tensors.arrays import BLOCK, Array, Arrays, Buffer
 from git_theta.tensors.casts import cast_codes
 from git_theta.tensors.dtypes import BY_NAME
@@ -87,12 +88,14 @@ def _store_delta(new: MemoryValues, old: MemoryValues) -> _Run:
     start = time.process_time()
     update, coder = _choose_update(new, old)
     serializer = SERIALIZERS.load_plugin(coder.serializer)
-    lists: Iterator[Arrays] = (coder.encode(*item) for item in zip(count(), new.blocks(), _beside(old), strict=False))
+    lists: Iterator[Arrays] = (
+        coder.encode(*item) for item in zip(count(), new.blocks(), _beside(new, old), strict=False)
+    )
     payload = b"".join(serializer.encode(lists, map))
     middle = time.process_time()
     decoder = update.decoder(new.spec, iter(()), coder.options)
     stored = serializer.decode(Payload(io.BytesIO(payload), len(payload)), map)
-    restored = [decoder.decode(*item) for item in zip(count(), stored, _beside(old), strict=False)]
+    restored = [decoder.decode(*item) for item in zip(count(), stored, _beside(new, old), strict=False)]
     end = time.process_time()
     assert b"".join(restored) == b"".join(new.blocks())
     return _Run(len(payload), middle - start, end - middle)
@@ -106,8 +109,10 @@ def _choose_update(new: MemoryValues, old: MemoryValues) -> tuple[Update, Coder]
     raise AssertionError("dense always pays")
 
 
-def _beside(base: MemoryValues) -> Iterator[Buffer]:
-    return chain(base.blocks(), repeat(b""))
+def _beside(new: MemoryValues, old: MemoryValues) -> Iterator[Buffer]:
+    step = aligned_step(new.spec, old.spec)
+    assert step
+    return chain(recut_blocks(old.blocks(), step), repeat(b""))
 
 
 if __name__ == "__main__":

@@ -38,13 +38,13 @@ def trained(old: bytes, dtype: str, step: float, seed: int = 1) -> bytes:
     return (cast_codes(values.view("<u8"), "F64", dtype) if dtype != "F64" else values).tobytes()
 
 
-def pruned(old: bytes, dtype: str, *, signed: bool) -> bytes:
-    """Weights of which the smaller half is 0."""
+def pruned(old: bytes, dtype: str, *, signed: bool = False, share: float = 0.5) -> bytes:
+    """Weights of which the smallest, a share of them, are 0 now."""
     width = CASTS[dtype].width
     numbers = np.frombuffer(old, f"<u{width}").copy()
     sizes = numbers << 1
-    small = sizes < np.median(sizes)
-    numbers[small] &= (1 << 8 * width - 1) if signed else 0
+    small = sizes < np.quantile(sizes.astype(np.float64), share)
+    numbers[small] &= 1 << 8 * width - 1 if signed else 0
     return numbers.tobytes()
 
 

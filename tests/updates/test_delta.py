@@ -246,6 +246,16 @@ def test_never_much_larger_than_simpler_ways(dtype: str, change: Any) -> None:
     assert taken <= 1.01 * min(simple.values()) + 64, (pays, simple)
 
 
+@pytest.mark.parametrize("share", [0.5, 0.9])
+@pytest.mark.parametrize("dtype", CASTS)
+def test_what_was_pruned_takes_next_to_nothing(dtype: str, share: float) -> None:
+    """Whole tiles of zeros among it: small numbers stand together. Its base is there; what is 0 is told by magnitudes."""
+    old = weights(dtype, 60000)
+    new = pruned(old, dtype, share=share)
+    blocks = require_exact(new, old, dtype)
+    assert stored_size(blocks, FramesSerializer()) < len(new) / 100
+
+
 def test_nothing_is_encoded_where_it_would_not_pay() -> None:
     for new, old in ((noise_bytes(BLOCK, 1), noise_bytes(BLOCK)), (b"", b""), (bytes(100), bytes(100))):
         values, base = (MemoryValues(spec_of("U8", len(data)), data) for data in (new, old))

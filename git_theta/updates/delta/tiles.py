@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 TILE = 128
 """Numbers; no row of a matrix that matters is shorter."""
+_SHARE_BITS = 7
+"""Quiet is what moved by less than 2 ** -7 of a number: what became 0 moved by about all of it, whatever it was."""
 _GROUP = 16
 _OUTLIERS = 2
 """Groups of a tile, of eight, that may hold what moved less: zeros, numbers that were rounded."""
@@ -49,18 +51,19 @@ def find_quiet(differences: Numbers, kind: ElementKind) -> TileFlags:
     rows = tile_rows(differences).view(kind.signed)
     if not kind.may_be_quiet:
         return np.zeros(len(rows), np.bool_)
-    quiet = _are_alike(np.abs(rows[:, ::_GROUP])[:, :, None])
+    limit = 1 << (kind.fraction - _SHARE_BITS)
+    quiet = _are_alike(np.abs(rows[:, ::_GROUP])[:, :, None], limit)
     likely = np.flatnonzero(quiet)
-    quiet[likely] = _are_alike(np.abs(rows[likely]).reshape(-1, TILE // _GROUP, _GROUP))
+    quiet[likely] = _are_alike(np.abs(rows[likely]).reshape(-1, TILE // _GROUP, _GROUP), limit)
     return quiet
 
 
-def _are_alike(sizes: Numbers) -> TileFlags:
-    """Whether they are within a factor of four, but for some groups: of shape (tiles, groups, sizes)."""
+def _are_alike(sizes: Numbers, limit: int) -> TileFlags:
+    """Whether they are below a limit and within a factor of four, but for some groups: (tiles, groups, sizes)."""
     import numpy as np
 
-    least = np.sort(sizes.min(axis=2), axis=1)[:, _OUTLIERS]
-    return np.asarray((least > 0) & (sizes.max(axis=(1, 2)) >> 2 <= least))
+    least, most = np.sort(sizes.min(axis=2), axis=1)[:, _OUTLIERS], sizes.max(axis=(1, 2))
+    return np.asarray((least > 0) & (most < limit) & (most >> 2 <= least))
 
 
 def tile_rows(numbers: Numbers) -> Numbers:
