@@ -62,6 +62,9 @@ one decision: contested together where heads changed any of them differently, ta
 contested by every strategy that computes. To average quantised models, merge what they were quantised from, and
 quantise the result.
 
+A tensor that torch quantised as one is a group with its scale and zero point, which stand in the pickle: only the
+merge itself knows of them, as `git theta merge --plan` reads no file.
+
 Names of members are alike up to the ends below; `=` is the bare name that the others go on from. Ends that hold codes
 or indices make a group with any of their companions, where they have one of the dtypes.
 """
