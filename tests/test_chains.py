@@ -114,6 +114,15 @@ def test_a_head_and_options_come_back() -> None:
         assert read(entry, store) == data
 
 
+def test_an_update_names_the_serializer_that_suits_it_and_a_person_may_name_another() -> None:
+    store = MemoryStore()
+    base = put(store, values_of(version(0)))
+    for chosen, taken in (("", "frames"), ("raw", "frames"), ("planes", "planes"), ("msgpack", "msgpack")):
+        entry = put(store, values_of(version(0)[:-4] + b"abcd"), base, Preferences(("delta",), chosen))
+        assert (entry.storage.coding.update, entry.storage.coding.serializer) == ("delta", taken)
+        assert read(entry, store) == version(0)[:-4] + b"abcd"
+
+
 def test_raw_is_not_for_arrays_of_other_lengths() -> None:
     store = MemoryStore()
     chosen = Preferences(("above-smallest",), serializer="raw")

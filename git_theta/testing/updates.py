@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from git_theta.errors import CorruptObject
+from git_theta.serializers.base import SERIALIZERS
 from git_theta.serializers.framing import MAX_STORED_BLOCK
 from git_theta.tensors.alignment import aligned_step, recut_blocks
 from git_theta.tensors.arrays import BLOCK, Array, Arrays
@@ -155,6 +156,7 @@ class UpdateLaws(ABC):
         update = self.make_update()
         coder = update.coder(values, None if update.base == "none" else base, self.settings())
         assert coder is None or coder.options.keys() <= set(update.options)
+        assert coder is None or SERIALIZERS.load_plugin(coder.serializer).takes_any_arrays
         return coder
 
     def _beside(self, spec: Spec, base: MemoryValues | _LongValues) -> Iterator[Any]:

@@ -24,9 +24,9 @@ def decayed(old: bytes, share: float) -> bytes:
     return (np.frombuffer(old, "<f4") * np.float32(1 - share)).tobytes()
 
 
-def weights(dtype: str, count: int, seed: int = 0) -> bytes:
+def weights(dtype: str, count: int, seed: int = 0, spread: float = 0.02) -> bytes:
     """Normally distributed weights."""
-    drawn = np.random.default_rng(seed).normal(0, 0.02, count).astype("<f4").view("<u4")
+    drawn = np.random.default_rng(seed).normal(0, spread, count).astype("<f4").view("<u4")
     return cast_codes(drawn, "F32", dtype).tobytes() if dtype != "F32" else drawn.tobytes()
 
 
