@@ -124,25 +124,33 @@ def _sum_present(objects: Mapping[str, int], store: Store) -> int:
 
 
 def _render_report(report: SpaceReport, repository: Repository) -> Iterator[str]:
-    table, total = report.table, sum(report.table.objects.values())
-    words = _name_rows(report, repository)
-    shows_alone = report.by == "checkpoint"
-    for row in _sort_rows(report):
-        alone = f"{humanize_size(row.alone):>9}" if shows_alone else ""
-        yield f"{humanize_size(row.bytes):>9}{alone}  {escape_unprintable(words[row.label])}"
-    alone = f"{humanize_size(total - table.shared):>9}" if shows_alone else ""
-    missing = f", {humanize_size(total - report.here)} of it not here" if total > report.here else ""
-    yield f"{humanize_size(total):>9}{alone}  total, {pluralize(len(table.objects), 'object')}{missing}"
-    if shows_alone and table.rows:
-        yield "The second column is what a checkpoint needs for itself alone."
+    yield from _render_table(report, _name_rows(report, repository))
     if report.clone is not None:
         size = humanize_size(sum(report.clone.values()))
         yield f"a clone of HEAD downloads {size}, {pluralize(len(report.clone), 'object')}"
     if report.store is not None:
-        all_, rest = report.store, pluralize(report.store.unneeded, "object")
-        yield f"this repository's store has {humanize_size(all_.bytes)}, {pluralize(all_.objects, 'object')}"
-        if all_.unneeded:
-            yield f"nothing needs {humanize_size(all_.unneeded_bytes)} of that, {rest}: git theta gc"
+        has = report.store
+        yield f"this repository's store has {humanize_size(has.bytes)}, {pluralize(has.objects, 'object')}"
+        if has.unneeded:
+            rest = f"{humanize_size(has.unneeded_bytes)} of that, {pluralize(has.unneeded, 'object')}"
+            yield f"nothing needs {rest}: git theta gc"
+
+
+def _render_table(report: SpaceReport, names: Mapping[str, str]) -> Iterator[str]:
+    """A heading, the rows and the total. Of commits and updates, none shares what it has."""
+    table, total = report.table, sum(report.table.objects.values())
+    shares = report.by == "checkpoint"
+
+    def join_columns(size: str, alone: str, rest: str) -> str:
+        return f"{size:>9}{f'{alone:>10}' if shares else ''}  {rest}"
+
+    if table.rows:
+        yield join_columns("size", "alone", report.by)
+    for row in _sort_rows(report):
+        yield join_columns(humanize_size(row.bytes), humanize_size(row.alone), escape_unprintable(names[row.label]))
+    missing = f", {humanize_size(total - report.here)} of it not here" if total > report.here else ""
+    what = f"total, {pluralize(len(table.objects), 'object')}{missing}"
+    yield join_columns(humanize_size(total), humanize_size(total - table.shared), what)
 
 
 def _sort_rows(report: SpaceReport) -> list[UsageRow]:
