@@ -97,11 +97,14 @@ def test_killed_at_random(repository: Sandbox) -> None:
             ["git", "theta", "gc"], cwd=repository.root, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
-        time.sleep(random.uniform(seconds / 3, seconds))
-        landed += process.poll() is None
-        if process.poll() is None:
+        started = time.monotonic()
+        try:
+            process.wait(random.uniform(seconds / 3, seconds))
+            seconds = time.monotonic() - started  # the machine has less to do by now
+        except subprocess.TimeoutExpired:
+            landed += 1
             os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+            process.wait()
         assert_nothing_is_lost(repository)
         assert_rerun_finishes(repository)
         if landed == KILLS:
