@@ -7,6 +7,7 @@ import random
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,28 +17,55 @@ import pytest
 from benchmarks.results import MB, MEMORY, OURS
 from benchmarks.timing import probe_command
 from git_theta.manifest.text import is_manifest
+from tests.faults import faulty_process
 from tests.faults.conftest import Disk
-from tests.faults.harness import CONVERSATION, MODEL, large
+from tests.faults.harness import CONVERSATION, MODEL, Stage, large
 from tests.integration.random_histories import read_refs
-from tests.sandbox import Sandbox
-from tests.templates import copy_repository
+from tests.sandbox import Sandbox, changed
+from tests.templates import built_once, copy_repository
 
 KILLS = int(os.environ.get("KILLS", "3"))
+_ROOM = "git_theta.repository.migrating."
+_FOLLOWING = [
+    *(Stage(f"{_ROOM}migrated_worktree:_write_attributes", when) for when in ("before", "after")),
+    *(Stage(f"{_ROOM}migrated_worktree:_record_files", when) for when in ("before", "after")),
+]
+IMPORTING = [
+    *(Stage("git_theta.vcs.fast_import:HistoryImport.finish", when) for when in ("before", "after")),
+    Stage(f"{_ROOM}migration:write_record", "after"),
+    Stage(f"{_ROOM}migration:move_refs", "after"),
+    *_FOLLOWING,
+]
+UNDOING = [
+    *(Stage(f"{_ROOM}migration_undo:move_refs_back", when) for when in ("before", "after")),
+    *_FOLLOWING,
+    Stage(f"{_ROOM}migration_undo:remove_record", "before"),
+]
 IMPORT = ("git", "theta", "migrate", "import", "--include", "*.safetensors")
+
+
+def version(number: int) -> bytes:
+    """Different for each number."""
+    return changed(large(0), "embed.weight", at=4 * number)
+
+
+@built_once
+def _record_raw(sandbox: Sandbox) -> None:
+    for number in range(4):
+        sandbox.write(MODEL, version(number))
+        sandbox.commit(f"version {number}")
 
 
 @pytest.fixture
 def raw(sandbox: Sandbox) -> Sandbox:
     """Versions of a large checkpoint that Git holds as they are."""
-    for number in range(4):
-        sandbox.write(MODEL, large(number))
-        sandbox.commit(f"version {number}")
+    _record_raw(sandbox)
     return sandbox
 
 
 def assert_whole(sandbox: Sandbox) -> None:
     assert sandbox.git("status", "--porcelain").stdout == ""
-    assert sandbox.read(MODEL) == large(3)
+    assert sandbox.read(MODEL) == version(3)
     for number in range(4):
         command = ["git", "cat-file", "blob", f"HEAD~{number}:{MODEL}"]
         blob = subprocess.run(command, cwd=sandbox.root, check=True, capture_output=True).stdout
@@ -66,7 +94,7 @@ def test_killed_at_random(raw: Sandbox, tmp_path: Path) -> None:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         assert read_refs(sandbox) in (before, after)
-        assert sandbox.read(MODEL) == large(3)
+        assert sandbox.read(MODEL) == version(3)
         (sandbox.root / ".git/index.lock").unlink(missing_ok=True)
         done = sandbox.theta("migrate", "import", "--include", "*.safetensors", check=False)
         assert done.returncode == 0 or "nothing to import" in done.stderr, done.stderr
@@ -76,6 +104,53 @@ def test_killed_at_random(raw: Sandbox, tmp_path: Path) -> None:
         landed += not ended
         if landed >= KILLS:
             return
+
+
+def kill_at(stage: Stage, sandbox: Sandbox, *args: str) -> None:
+    """``git theta ARGS``, killed at a stage, which must be reached."""
+    marker = sandbox.root.parent / "marker"
+    words = [str(Path(faulty_process.__file__)), "theta", stage.target, stage.when, str(stage.nth), "kill", str(marker)]
+    command = [sys.executable, "-I", *words, *args]
+    done = subprocess.run(command, cwd=sandbox.root, capture_output=True, timeout=CONVERSATION)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    marker.unlink()
+
+
+@pytest.mark.parametrize("stage", IMPORTING, ids=str)
+def test_an_import_killed_at_a_stage_is_finished_by_the_next(stage: Stage, raw: Sandbox) -> None:
+    before, inode = read_refs(raw), (raw.root / MODEL).stat().st_ino
+    kill_at(stage, raw, *IMPORT[2:])
+    assert (read_refs(raw) == before) is not (len(raw.git("for-each-ref", "refs/theta/original").stdout) > 0)
+    assert raw.read(MODEL) == version(3)
+    done = raw.theta(*IMPORT[2:], check=False)
+    assert done.returncode == 0 or "nothing to import" in done.stderr, done.stderr
+    assert_whole(raw)
+    assert (raw.root / MODEL).stat().st_ino == inode
+
+
+@pytest.mark.parametrize("stage", UNDOING, ids=str)
+def test_an_undo_killed_at_a_stage_is_finished_by_the_next(stage: Stage, raw: Sandbox) -> None:
+    before = read_refs(raw)
+    raw.theta(*IMPORT[2:])
+    kill_at(stage, raw, "migrate", "undo")
+    done = raw.theta("migrate", "undo", check=False)
+    assert done.returncode == 0 or "no migration is left" in done.stderr, done.stderr
+    assert read_refs(raw) == before
+    assert raw.git("status", "--porcelain").stdout == ""
+    assert raw.read(MODEL) == version(3)
+    assert raw.git("for-each-ref", "refs/theta").stdout == ""
+
+
+def test_what_somebody_writes_meanwhile_is_seen_as_changed(raw: Sandbox) -> None:
+    marker, target = raw.root.parent / "marker", f"{_ROOM}migration:move_refs"
+    words = [str(Path(faulty_process.__file__)), "theta", target, "before", "1", "pause", str(marker)]
+    process = subprocess.Popen([sys.executable, "-I", *words, *IMPORT[2:]], cwd=raw.root, stderr=subprocess.DEVNULL)
+    faulty_process.wait_for(marker, CONVERSATION)
+    raw.write(MODEL, version(7))  # of the very size
+    marker.unlink()
+    assert process.wait(CONVERSATION) == 0
+    assert raw.git("status", "--porcelain").stdout == f" M {MODEL}\n"
+    assert raw.read(MODEL) == version(7)
 
 
 @pytest.mark.parametrize("full", [".git/theta", ".git/objects"])
