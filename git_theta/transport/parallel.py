@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
 from threading import Event
 from typing import TypeVar
 
@@ -16,13 +17,14 @@ def run_parallel(
 ) -> Iterator[_Result]:
     """What work makes of each item, as it comes; what it raises is raised. No more than ``workers`` at a time.
 
-    ``stopping`` is set when nobody wants the others any more: they are waited for.
+    ``stopping`` is set when nobody wants the others any more: they are waited for. Threads are in the context of who
+    asks: git works in the same folder there.
     """
     waiting: set[Future[_Result]] = set()
     pool = ThreadPoolExecutor(workers)
     try:
         for item in items:
-            waiting.add(pool.submit(work, item))
+            waiting.add(pool.submit(copy_context().run, work, item))
             if len(waiting) >= workers:
                 done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
                 yield from (future.result() for future in done)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from git_theta.errors import GitError
-from git_theta.vcs.git import AS_STORED, end_git, git, open_scratch, run_git, start_git
+from git_theta.vcs.git import AS_STORED, current_folder, end_git, git, open_scratch, run_git, start_git
 from git_theta.vcs.partial_clone import fetch_missing_blobs
 
 PEEK_SIZE = 1 << 20
@@ -50,7 +50,8 @@ class BlobContent(NamedTuple):
 
 def read_blob(name: str, cwd: Path | None = None) -> bytes | None:
     """The blob called ``name`` (an id or ``rev:path``, newlines allowed), or None."""
-    done = subprocess.run(["git", "cat-file", "blob", name], cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True)
+    where = cwd or current_folder()
+    done = subprocess.run(["git", "cat-file", "blob", name], cwd=where, stdin=subprocess.DEVNULL, capture_output=True)
     return done.stdout if done.returncode == 0 else None
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from git_theta.errors import GitError
-from git_theta.vcs.git import end_git, git, read_fields, run_git, start_git
+from git_theta.vcs.git import current_folder, end_git, git, read_fields, run_git, start_git
 from git_theta.vcs.partial_clone import fetch_missing_blobs, find_promisor
 
 _FORMAT = "%H%x00%P%x00%aN%x00%aE%x00%aI%x00%ad%x00%s%x00%D"
@@ -96,7 +96,8 @@ def describe_commits(oids: Sequence[str]) -> dict[str, Commit]:
 
 def shallow_boundary(cwd: Path | None = None) -> frozenset[str]:
     """The commits at which a shallow clone ends; none where history is whole."""
-    file = (cwd or Path()) / os.fsdecode(git("rev-parse", "--git-path", "shallow", cwd=cwd).rstrip(b"\n"))
+    folder = cwd or current_folder() or Path()
+    file = folder / os.fsdecode(git("rev-parse", "--git-path", "shallow", cwd=cwd).rstrip(b"\n"))
     return frozenset(file.read_text().split()) if file.is_file() else frozenset()
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from git_theta.errors import GitError, UsageError
-from git_theta.vcs.git import NAMED_REPOSITORY, git
+from git_theta.vcs.git import NAMED_REPOSITORY, current_folder, git
 
 Scope = Literal["global", "local", "worktree", "system"]
 
@@ -118,7 +118,7 @@ def read_settings(scope: Scope | None = None, *, cwd: Path | None = None) -> lis
     where = [f"--{scope}"] if scope else []
     done = subprocess.run(
         ["git", "config", "--null", *where, "--get-regexp", _KEY_PATTERN],
-        cwd=cwd,
+        cwd=cwd or current_folder(),
         stdin=subprocess.DEVNULL,
         capture_output=True,
     )
@@ -133,7 +133,10 @@ def read_last_values(keys: Sequence[str], *, cwd: Path | None = None) -> dict[st
     """The values of these keys that count, of all scopes; nothing for a key that has none. Raises GitError."""
     pattern = "^({})$".format("|".join(map(re.escape, keys)))
     done = subprocess.run(
-        ["git", "config", "--null", "--get-regexp", pattern], cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True
+        ["git", "config", "--null", "--get-regexp", pattern],
+        cwd=cwd or current_folder(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
     )
     if done.returncode > 1:  # 1 is "no such key"
         raise _explain_error(done.stderr.decode(errors="replace").strip())
@@ -162,7 +165,8 @@ def chosen_store(*, cwd: Path | None = None, env: Mapping[str, str] | None = Non
     """
     named = (word for key, value in NAMED_REPOSITORY.items() for word in ("-c", f"{key}={value}"))
     command = ["git", *(named if cwd else ()), "config", "--null", "--get", STORE_KEY]
-    done = subprocess.run(command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, capture_output=True)
+    where = cwd or current_folder()
+    done = subprocess.run(command, cwd=where, env=env, stdin=subprocess.DEVNULL, capture_output=True)
     if done.returncode > 1:  # 1 is "no such key"
         raise _explain_error(done.stderr.decode(errors="replace").strip())
     return os.fsdecode(done.stdout.removesuffix(b"\0")) or "local"

@@ -7,6 +7,8 @@ import subprocess
 from typing import NamedTuple, Self
 from urllib.parse import unquote, urlsplit
 
+from git_theta.vcs.git import current_folder
+
 NEVER_ASK = {
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_ASKPASS": "",  # set, and empty: neither core.askPass nor SSH_ASKPASS is looked at
@@ -102,6 +104,7 @@ def _describe(url: str) -> str:
 def _run_credential(verb: str, description: str, *, ask: bool) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
         ["git", "credential", verb],
+        cwd=current_folder(),
         input=os.fsencode(description if description.endswith("\n\n") else f"{description}\n"),
         stdout=subprocess.PIPE,
         stderr=None if ask else subprocess.DEVNULL,  # the prompt of a helper

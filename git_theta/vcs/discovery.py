@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from git_theta.errors import GitError
-from git_theta.vcs.git import git
+from git_theta.vcs.git import current_folder, git
 
 _WORKTREE_VARIABLE = "GIT_WORK_TREE"
 _SEPARATOR = "--next--"  # `git rev-parse` repeats what it does not know: it tells paths apart that hold newlines
@@ -61,7 +61,8 @@ def discover_repository(cwd: Path | None = None) -> Repository:
             raise
         raise GitError("not in a Git repository", hint="Change to the folder of one, or make one: git init") from error
     git_dir, common, hooks, inside, up = f"{os.fsdecode(answer)}\n".split(f"\n{_SEPARATOR}\n")
-    top = ((cwd or Path()) / up.rstrip("\n")).resolve() if inside == "true" else _find_worktree_elsewhere(cwd)
+    folder = cwd or current_folder() or Path()
+    top = (folder / up.rstrip("\n")).resolve() if inside == "true" else _find_worktree_elsewhere(cwd)
     return Repository(Path(git_dir), Path(common), Path(hooks), top)
 
 

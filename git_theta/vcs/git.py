@@ -1,4 +1,8 @@
-"""Run git, and read what it answers."""
+"""Run git, and read what it answers.
+
+A command works in the folder that its process is in. Who works in others (the Python API, several repositories and
+threads in one process) says so with :func:`work_in_folder`: whatever is not told another ``cwd`` then runs there.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import os
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import IO
 
@@ -27,6 +32,28 @@ NAMED_REPOSITORY = {"safe.bareRepository": "all"}
 """Settings for a command in the very folder of a repository that somebody named, where Git is told (``explicit``) to
 take no folder that it happens to stand in for one. Whose it is counts as ever."""
 _READ_SIZE = 1 << 16
+_FOLDER: ContextVar[Path | None] = ContextVar("the folder that git works in", default=None)
+
+
+def current_folder() -> Path | None:
+    """The folder that this thread works in; None for the one that the process is in."""
+    return _FOLDER.get()
+
+
+@contextmanager
+def work_in_folder(folder: Path) -> Iterator[None]:
+    """Have this thread work in another folder, as ``git -C`` does, while the ``with`` block runs.
+
+    Threads that it starts have to be handed the context (``contextvars.copy_context``).
+
+    Args:
+        folder: an absolute path.
+    """
+    token = _FOLDER.set(folder)
+    try:
+        yield
+    finally:
+        _FOLDER.reset(token)
 
 
 def scrubbed_environment() -> dict[str, str]:
@@ -50,7 +77,7 @@ def git(
     settings = [word for key, value in (config or {}).items() for word in ("-c", f"{key}={value}")]
     done = subprocess.run(
         ["git", *settings, *args],
-        cwd=cwd,
+        cwd=cwd or current_folder(),
         input=stdin,
         env=env,
         stdout=subprocess.PIPE,
@@ -65,7 +92,8 @@ def git(
 
 def git_succeeds(*args: str | Path, cwd: Path | None = None) -> bool:
     """Whether ``git ARGS`` exits 0."""
-    return subprocess.run(["git", *args], cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True).returncode == 0
+    where = cwd or current_folder()
+    return subprocess.run(["git", *args], cwd=where, stdin=subprocess.DEVNULL, capture_output=True).returncode == 0
 
 
 def literal_pathspec(path: str) -> str:
@@ -109,7 +137,12 @@ def run_git(
     with (
         open_scratch(in_memory=True) as words,
         subprocess.Popen(
-            ["git", *args], cwd=cwd, env=env, stdin=stdin, stdout=subprocess.PIPE, stderr=words
+            ["git", *args],
+            cwd=cwd or current_folder(),
+            env=env,
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=words,
         ) as process,
     ):
         assert process.stdout
@@ -126,7 +159,8 @@ def run_git(
 
 def start_git(*args: str, cwd: Path | None = None) -> subprocess.Popen[bytes]:
     """A ``git ARGS`` that answers questions on its standard input; to be ended with :func:`end_git`."""
-    return subprocess.Popen(["git", *args], cwd=cwd, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    where = cwd or current_folder()
+    return subprocess.Popen(["git", *args], cwd=where, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
 
 def end_git(process: subprocess.Popen[bytes]) -> None:

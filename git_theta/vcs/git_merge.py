@@ -14,7 +14,7 @@ from pathlib import Path
 from git_theta.errors import GitError, UsageError
 from git_theta.vcs import atomic, merge_hooks
 from git_theta.vcs.discovery import Repository
-from git_theta.vcs.git import git, git_succeeds, split_nul
+from git_theta.vcs.git import current_folder, git, git_succeeds, split_nul
 from git_theta.words import join_some
 
 _MINIMUM_GIT = (2, 38)
@@ -62,8 +62,9 @@ def require_tree_merges() -> None:
 
 def merge_trees(ours: str, theirs: str, cwd: Path | None = None) -> tuple[str, list[str]]:
     """The tree that merging two commits gives, and the paths that conflict in it. Touches neither index nor files."""
+    where = cwd or current_folder()
     command = ["git", "merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", ours, theirs]
-    done = subprocess.run(command, cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True)
+    done = subprocess.run(command, cwd=where, stdin=subprocess.DEVNULL, capture_output=True)
     if done.returncode > 1:
         raise GitError(f"git merge-tree failed: {done.stderr.decode(errors='replace').strip()}")
     tree, *conflicts = split_nul(done.stdout)

@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from git_theta.errors import GitError
-from git_theta.vcs.git import git
+from git_theta.vcs.git import current_folder, git
 
 _PROMISOR = r"^remote\..*\.promisor$"
 
@@ -33,9 +33,14 @@ def fetch_missing_blobs(oids: Iterable[str], cwd: Path | None = None) -> None:
             )  # fmt: skip
 
 
-@lru_cache
 def find_promisor(cwd: Path | None = None) -> str:
     """The remote that has what this partial clone lacks; "" where the clone is none."""
+    return read_promisor(cwd or current_folder() or Path.cwd())
+
+
+@lru_cache
+def read_promisor(cwd: Path) -> str:
+    """As ``find_promisor``, of the repository around a folder; remembered."""
     try:
         lines = git("config", "--get-regexp", "--bool", _PROMISOR, cwd=cwd).decode(errors="surrogateescape")
     except GitError:

@@ -13,7 +13,7 @@ from git_theta.manifest.model import Coding, Entry, Manifest, Place, Storage, Up
 from git_theta.manifest.text import decode_manifest, encode_manifest
 from git_theta.repository.object_roots import find_needed_objects
 from git_theta.vcs.discovery import discover_repository
-from git_theta.vcs.partial_clone import find_promisor
+from git_theta.vcs.partial_clone import read_promisor
 from git_theta.vcs.pointer_tree import format_pointer
 from tests.manifest_history import Story
 from tests.manifest_history import manifest as manifest_of
@@ -32,12 +32,12 @@ def text_of(oid: str = OID) -> bytes:
 def needed(sandbox: Sandbox, *, complete: bool = True) -> set[str]:
     before = Path.cwd()
     os.chdir(sandbox.root)
-    find_promisor.cache_clear()
+    read_promisor.cache_clear()
     try:
         return find_needed_objects(discover_repository(), complete=complete)
     finally:
         os.chdir(before)
-        find_promisor.cache_clear()
+        read_promisor.cache_clear()
 
 
 @pytest.fixture

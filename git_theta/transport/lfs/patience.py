@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextvars import copy_context
 from typing import NamedTuple, TypeVar
 
 from git_theta.errors import TransportError
@@ -76,7 +77,7 @@ def run_bounded(action: Callable[[], _Result], clock: SilenceClock) -> _Result:
         except BaseException as error:
             errors.append(error)
 
-    thread = threading.Thread(target=run, daemon=True)
+    thread = threading.Thread(target=copy_context().run, args=(run,), daemon=True)
     thread.start()
     clock.reset()
     while thread.is_alive():
