@@ -12,18 +12,13 @@ from git_theta.cli import boundary
 from git_theta.cli.listing import echo_json, json_option
 from git_theta.cli.pager import print_paged
 from git_theta.cli.revision_arguments import RevisionCommand, explicit_paths
-from git_theta.diffing.base import ParameterVersion
 from git_theta.errors import UsageError
-from git_theta.globs import name_matcher
-from git_theta.manifest.model import Entry, View
-from git_theta.operations.comparing.parameter_history import ParameterBlame, blame_parameters
-from git_theta.repository.checkpoint_lookup import Checkpoint, read_checkpoint_at
+from git_theta.operations.comparing.parameter_history import ParameterBlame
+from git_theta.repository.checkpoint_blame import blame_checkpoint, spec_named
 from git_theta.repository.version_history import commit_json, open_history
-from git_theta.vcs.commits import Commit, fetch_ahead
-from git_theta.vcs.commits import walk_commits as walked
+from git_theta.vcs.commits import Commit
 from git_theta.vcs.discovery import discover_repository
 from git_theta.vcs.git import git_succeeds
-from git_theta.vcs.revisions import commit_ids
 from git_theta.words import escape_unprintable
 
 _OID_DIGITS = 8
@@ -44,11 +39,8 @@ def command(words: tuple[str, ...], globs: tuple[str, ...], as_json: bool) -> No
     """
     discover_repository()
     revision, path = _parse_words(words)
-    (tip,) = commit_ids([revision])[:1]
     with open_history(boundary.warn) as history:
-        found = read_checkpoint_at(history.blobs, revision, path)
-        places = _select_parameters(found, globs)
-        blamed = blame_parameters(places, fetch_ahead(walked([tip])), history.diffs.edits_between, history.reader)
+        blamed = blame_checkpoint(history, revision, path, globs)
     if as_json:
         echo_json([_blame_json(one) for one in blamed])
     else:
@@ -69,26 +61,6 @@ def _parse_words(words: Sequence[str]) -> tuple[str, str]:
 
 def _is_revision(word: str) -> bool:
     return git_succeeds("rev-parse", "--verify", "--quiet", "--end-of-options", f"{word}^{{commit}}")
-
-
-def _select_parameters(found: Checkpoint, globs: Sequence[str]) -> list[ParameterVersion]:
-    """Every name of every parameter that the globs match."""
-    if all(shard.manifest.is_opaque for shard in found.shards):
-        raise UsageError(
-            f"{found.path} is kept whole: it has no parameters to blame anybody for",
-            hint=f"The commits that changed it: git theta log -- {found.path}",
-        )
-    matches = name_matcher(globs)
-    places = [
-        ParameterVersion(shard.path, name, entry)
-        for shard in found.shards
-        for entry in shard.manifest.parameters()
-        for name in dict.fromkeys([entry.name or "", *(view.name for view in entry.views)])
-        if matches(name)
-    ]
-    if not places:
-        raise UsageError(f"no parameter of {found.path} matches", hint=f"Its names: git theta show {found.path}")
-    return places
 
 
 def _render_blame(blamed: Sequence[ParameterBlame[Commit]]) -> Iterator[str]:
@@ -114,11 +86,6 @@ def _format_row(one: ParameterBlame[Commit], *, with_file: bool) -> list[str]:
     ]
 
 
-def _entry_named(place: ParameterVersion) -> Entry | View:
-    """The view, or the entry, that has this name."""
-    return next((view for view in place.entry.views if view.name == place.name), place.entry)
-
-
 def _format_date(time: str) -> str:
     """Strict ISO 8601 as git blame prints it: ``2005-04-07 15:13:13 -0700``."""
     return f"{time[:10]} {time[11:19]} {time[19:].replace(':', '')}"
@@ -128,8 +95,8 @@ def _blame_json(one: ParameterBlame[Commit]) -> dict[str, Any]:
     return {
         "name": one.place.name,
         "path": one.place.path,
-        "dtype": _entry_named(one.place).dtype,
-        "shape": list(_entry_named(one.place).shape),
+        "dtype": spec_named(one.place).dtype,
+        "shape": list(spec_named(one.place).shape),
         "oid": one.place.entry.oid,
         **commit_json(one.commit),
         "path_there": one.path,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,23 +14,18 @@ from git_theta.cli.output_files import require_writable
 from git_theta.cli.pager import print_paged, uses_color
 from git_theta.cli.progress import Meter
 from git_theta.cli.revision_arguments import RevisionCommand, split_arguments
-from git_theta.diffing.base import Change, Comparison, Report
+from git_theta.diffing.base import Comparison, Report
 from git_theta.errors import UsageError
-from git_theta.globs import name_matcher
 from git_theta.operations.comparing.diff_report import MEASURE_SORTS, SORTS, build_report
 from git_theta.operations.context import Context
-from git_theta.repository.changed_files import Differences, Remark, bytes_to_measure, compare_files, read_sides
+from git_theta.repository.changed_files import Remark, bytes_to_measure
 from git_theta.repository.opening import open_context
-from git_theta.repository.sibling_shards import find_siblings
+from git_theta.repository.version_differences import ChangeMatcher, change_matcher, find_differences
 from git_theta.tensors.blas import UNTHREADED
-from git_theta.vcs.discovery import Repository, discover_repository
-from git_theta.vcs.raw_diff import VersionRange, changed_files, parse_range
+from git_theta.vcs.discovery import discover_repository
+from git_theta.vcs.raw_diff import VersionRange, parse_range
 from git_theta.words import pluralize
 
-ChangeMatcher = Callable[[Change], bool]
-"""Whether a change was asked for."""
-
-_IN_CONFLICT = ("in conflict: see git theta status",)
 _EXIT_DIFFERENT = 1
 _EXIT_UNREADABLE = 2
 
@@ -78,9 +73,9 @@ def command(words: tuple[str, ...], cached: bool, **given: Any) -> int:
     revisions, pathspecs = split_arguments(words)
     span = parse_range(revisions, cached=cached)
     repository, meter = discover_repository(), Meter()
-    keep = _change_matcher(options.globs)
+    keep = change_matcher(options.globs)
     with open_context(repository, boundary.warn, meter) as context:
-        found, others = _find_differences(span, pathspecs, repository, context)
+        found, others = find_differences(span, pathspecs, repository, context)
         _require_match(found.comparisons, options.globs, keep)
         with meter.show_work("Comparing", bytes_to_measure(found.comparisons, keep) if options.reads_values else None):
             reports = _make_reports(found.comparisons, span, context, options, keep)
@@ -107,27 +102,6 @@ def _check_options(options: _DiffOptions) -> None:
     if options.sort in MEASURE_SORTS and not options.reads_values:
         raise UsageError(f"--stat and --name-only read no values to sort by {options.sort}", hint="Leave one out.")
     require_writable(options.html, options.png)
-
-
-def _find_differences(
-    span: VersionRange, pathspecs: Sequence[str], repository: Repository, context: Context
-) -> tuple[Differences, int]:
-    """What differs, and how many files that are no checkpoints do."""
-    top = repository.worktree
-    listed = changed_files(span, pathspecs)
-    merged = [pair for pair in listed if not pair.unmerged]
-    files = read_sides(merged, top, context)
-    related = find_siblings(files, span, top, all_asked=not pathspecs)
-    more = read_sides(related.differing, top, context)
-    found = compare_files([*files, *more], related.indexes, related.unchanged)
-    conflicts = [Remark((pair.unmerged, pair.unmerged), _IN_CONFLICT) for pair in listed if pair.unmerged]
-    return Differences(found.comparisons, (*found.remarks, *conflicts)), len(merged) - len(files)
-
-
-def _change_matcher(globs: Sequence[str]) -> ChangeMatcher:
-    """Whether a parameter is called so, at either version. Raises UsageError for what is no glob."""
-    matches = name_matcher(globs)
-    return lambda change: any(map(matches, change.names))
 
 
 def _make_reports(

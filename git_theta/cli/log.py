@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -19,20 +19,17 @@ from git_theta.diffing.render.colors import paint
 from git_theta.diffing.render.totals import format_counts
 from git_theta.diffing.whole_files import describe_pieces
 from git_theta.errors import UsageError
-from git_theta.globs import name_matcher
-from git_theta.operations.comparing.parameter_history import CheckpointChange, LogEntry, log_checkpoints
-from git_theta.repository.same_weights import Observer, alarm_json, describe_alarm
-from git_theta.repository.version_history import OID_DIGITS, VersionHistory, commit_json, open_history
-from git_theta.vcs.commits import Commit, CommitDiffs, fetch_ahead
-from git_theta.vcs.commits import walk_commits as walked
+from git_theta.operations.comparing.parameter_history import CheckpointChange, LogEntry
+from git_theta.repository.commit_log import LoggedAlarms, find_logged
+from git_theta.repository.same_weights import alarm_json, describe_alarm
+from git_theta.repository.version_history import OID_DIGITS, commit_json, open_history
+from git_theta.vcs.commits import Commit, CommitDiffs
 from git_theta.vcs.discovery import discover_repository
 from git_theta.vcs.revisions import commit_ids
 from git_theta.words import escape_unprintable, humanize_size, pluralize
 
 _MAX_NAMED = 5  # parameters named below a checkpoint
 _YELLOW, _RED = "\x1b[33m", "\x1b[31m"
-
-LoggedAlarms = tuple[LogEntry[Commit], list[Alarm]]
 
 
 @click.command(cls=RevisionCommand)
@@ -52,7 +49,7 @@ def command(words: tuple[str, ...], globs: tuple[str, ...], limit: int | None, o
     revisions, pathspecs = split_arguments(words)
     tips = commit_ids(revisions)
     with open_history(boundary.warn) as history, CommitDiffs(pathspecs, renames=False) as limited:
-        found = islice(_find_commits(history, limited, tips, pathspecs, globs), limit)
+        found = islice(find_logged(history, limited, tips, pathspecs, globs), limit)
         if as_json:
             echo_json([_logged_json(*one) for one in found])
         else:
@@ -63,37 +60,6 @@ def command(words: tuple[str, ...], globs: tuple[str, ...], limit: int | None, o
                 f"no commit has a checkpoint there: {' '.join(pathspecs)}",
                 hint="Checkpoints are files that Git-Theta has stored: git theta ls-files",
             )
-
-
-def _find_commits(
-    history: VersionHistory, limited: CommitDiffs, tips: Sequence[str], pathspecs: Sequence[str], globs: Sequence[str]
-) -> Iterator[LoggedAlarms]:
-    """The commits that the command line selects, each with its alarms."""
-    observer = Observer(history, tips, pathspecs)
-    matching = _path_lister(limited) if pathspecs else None
-    found = log_checkpoints(
-        fetch_ahead(walked(tips), pathspecs),
-        history.diffs.edits_between,
-        history.reader,
-        matching=matching,
-        keep=_change_matcher(globs),
-    )
-    for logged in found:
-        yield logged, observer.find_alarms(logged.steps)
-
-
-def _change_matcher(globs: Sequence[str]) -> Callable[[Change], bool] | None:
-    """Whether a parameter is called so; None for no globs, as what is no parameter then counts too."""
-    matches = name_matcher(globs)
-    return (lambda change: any(map(matches, change.names))) if globs else None
-
-
-def _path_lister(limited: CommitDiffs) -> Any:
-    def paths(commit: str, parent: str | None) -> frozenset[str]:
-        edits = limited.edits_between(commit, parent)
-        return frozenset(side.path for edit in edits for side in (edit.before, edit.after) if side)
-
-    return paths
 
 
 def _render_log(found: Iterable[LoggedAlarms], *, color: bool) -> Iterator[str]:

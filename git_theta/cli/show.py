@@ -30,7 +30,7 @@ from git_theta.operations.keeping.summary import (
     sum_parameters,
     tied_names,
 )
-from git_theta.repository.checkpoint_lookup import Checkpoint, find_checkpoint
+from git_theta.repository.checkpoint_lookup import CheckpointVersion, find_checkpoint
 from git_theta.repository.index_checks import faults_of_commit, faults_of_index
 from git_theta.repository.object_stores import open_store
 from git_theta.repository.version_history import open_history
@@ -80,7 +80,7 @@ def command(name: str, globs: tuple[str, ...], depth: int, parameters: bool, as_
         print_paged("".join(f"{line}\n" for line in lines))
 
 
-def _find_faults(found: Checkpoint, repository: Repository) -> list[str]:
+def _find_faults(found: CheckpointVersion, repository: Repository) -> list[str]:
     """What is wrong with the index, where that is what was named."""
     if not is_index(found.path):
         return []
@@ -88,7 +88,7 @@ def _find_faults(found: Checkpoint, repository: Repository) -> list[str]:
     return [fault for fault in faults if found.path in fault or any(shard.path in fault for shard in found.shards)]
 
 
-def _select_entries(found: Checkpoint, globs: Sequence[str]) -> list[Entry]:
+def _select_entries(found: CheckpointVersion, globs: Sequence[str]) -> list[Entry]:
     matches = name_matcher(globs)
     every = [entry for shard in found.shards for entry in shard.manifest.parameters()]
     chosen = [entry for entry in every if any(map(matches, [entry.name or "", *tied_names(entry)]))]
@@ -111,7 +111,7 @@ def _list_framed(shard: Shard, store: Store) -> Mapping[str, str]:
 
 
 def _render_head(
-    found: Checkpoint,
+    found: CheckpointVersion,
     chosen: Sequence[Entry],
     facts: Sequence[Metadata],
     framed: Mapping[str, str],
@@ -128,7 +128,7 @@ def _render_head(
 
 
 def _summarise_checkpoint(
-    found: Checkpoint, chosen: Sequence[Entry], facts: Sequence[Metadata]
+    found: CheckpointVersion, chosen: Sequence[Entry], facts: Sequence[Metadata]
 ) -> Iterator[tuple[str, str]]:
     sums = sum_parameters(chosen)
     formats = ", ".join(dict.fromkeys(shard.manifest.format for shard in found.shards))
@@ -163,7 +163,7 @@ def _summarise_checkpoint(
     yield from _title_lines("metadata", list(lines))
 
 
-def _stored_parts(found: Checkpoint, chosen: Sequence[Entry]) -> list[Entry]:
+def _stored_parts(found: CheckpointVersion, chosen: Sequence[Entry]) -> list[Entry]:
     """What counts as stored: of a whole checkpoint all of it, what is no parameter too."""
     parts = [part for shard in found.shards for part in shard.manifest.parts()]
     return parts if len(chosen) == sum(part.name is not None for part in parts) else list(chosen)
@@ -223,7 +223,7 @@ def _align_rows(rows: Sequence[tuple[str, ...]]) -> list[str]:
     return lines
 
 
-def _checkpoint_json(found: Checkpoint, chosen: Sequence[Entry], facts: Sequence[Metadata]) -> dict[str, Any]:
+def _checkpoint_json(found: CheckpointVersion, chosen: Sequence[Entry], facts: Sequence[Metadata]) -> dict[str, Any]:
     return {
         "path": found.path,
         "revision": found.revision or None,

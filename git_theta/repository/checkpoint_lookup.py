@@ -13,14 +13,14 @@ from git_theta.errors import ManifestError, UsageError
 from git_theta.manifest.text import MAX_MANIFEST, decode_manifest, is_manifest
 from git_theta.repository.version_history import read_manifest_text
 from git_theta.vcs.blobs import BlobReader, read_wanted_blobs
-from git_theta.vcs.git import git, git_succeeds
+from git_theta.vcs.git import current_folder, git, git_succeeds
 from git_theta.vcs.revisions import commit_ids, is_inside_worktree
 from git_theta.vcs.trees import files_of
 
 _MAX_NAMED = 5
 
 
-class Checkpoint(NamedTuple):
+class CheckpointVersion(NamedTuple):
     """What people call it, the version ("" for the index), and its files; paths are from the top."""
 
     path: str
@@ -28,7 +28,7 @@ class Checkpoint(NamedTuple):
     shards: tuple[Shard, ...]
 
 
-def find_checkpoint(blobs: BlobReader, name: str) -> Checkpoint:
+def find_checkpoint(blobs: BlobReader, name: str) -> CheckpointVersion:
     """What ``REV:PATH``, ``:PATH`` (the index), ``PATH`` (at HEAD) or ``REV``, if that has one checkpoint, stands for.
 
     Raises UsageError where that is none.
@@ -36,7 +36,7 @@ def find_checkpoint(blobs: BlobReader, name: str) -> Checkpoint:
     revision, colon, path = name.partition(":")
     if colon:
         relative = path.startswith(("./", "../"))
-        return read_checkpoint_at(blobs, revision, path if relative else _path_from_here(path))
+        return read_checkpoint_at(blobs, revision, path if relative else path_from_here(path))
     here = os.path.lexists(name) and is_inside_worktree()
     is_path = here or blobs.find(f"HEAD:{path_from_top(name)}") is not None
     is_revision = git_succeeds("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
@@ -49,7 +49,7 @@ def find_checkpoint(blobs: BlobReader, name: str) -> Checkpoint:
     return find_only_checkpoint(name)
 
 
-def read_checkpoint_at(blobs: BlobReader, revision: str, path: str) -> Checkpoint:
+def read_checkpoint_at(blobs: BlobReader, revision: str, path: str) -> CheckpointVersion:
     """The checkpoint of a path, which is relative to the current folder; of an index, all of its shards.
 
     Raises UsageError where there is none.
@@ -62,17 +62,17 @@ def read_checkpoint_at(blobs: BlobReader, revision: str, path: str) -> Checkpoin
         raise UsageError(f"{whole!r} is no file in {where}", hint="What is versioned here: git theta ls-files :/")
     text = read_manifest_text(blobs, found[0])
     if text is not None:
-        return Checkpoint(whole, revision, (_load_shard(whole, text),))
+        return CheckpointVersion(whole, revision, (_load_shard(whole, text),))
     shards = _read_shards(blobs, revision, whole, found[0]) if is_index(whole) else ()
     if not shards:
         raise UsageError(
             f"{whole!r} is no checkpoint in {where}: Git has it as it is",
             hint="Versioned from its next commit on: git theta track, then git add --renormalize",
         )
-    return Checkpoint(whole, revision, shards)
+    return CheckpointVersion(whole, revision, shards)
 
 
-def find_only_checkpoint(revision: str) -> Checkpoint:
+def find_only_checkpoint(revision: str) -> CheckpointVersion:
     """The one checkpoint of a commit. Raises UsageError where there is none, or more."""
     (commit,) = commit_ids([revision])[:1]
     oids = {path: file.oid for path, file in files_of(commit).items() if file.is_regular and file.size <= MAX_MANIFEST}
@@ -80,7 +80,7 @@ def find_only_checkpoint(revision: str) -> Checkpoint:
     shards = [_load_shard(path, manifests[oid]) for path, oid in oids.items() if oid in manifests]
     found = group_checkpoints((), shards)
     if len(found) == 1:
-        return Checkpoint(found[0][0], revision, found[0][2])
+        return CheckpointVersion(found[0][0], revision, found[0][2])
     if not found:
         raise UsageError(f"{revision} has no checkpoint", hint="Files are versioned once tracked: git theta track")
     names = ", ".join(path for path, _, _ in found[:_MAX_NAMED]) + (" ..." if len(found) > _MAX_NAMED else "")
@@ -91,14 +91,14 @@ def path_from_top(path: str) -> str:
     """A path, relative to the current folder, from the top of the worktree. Raises UsageError for what is outside."""
     prefix = git("rev-parse", "--show-prefix").removesuffix(b"\n")
     if Path(path).is_absolute():
-        path = os.path.relpath(os.path.realpath(path), os.path.realpath(os.curdir))
+        path = os.path.relpath(os.path.realpath(path), os.path.realpath(current_folder() or os.curdir))
     whole = posixpath.normpath(posixpath.join(os.fsdecode(prefix), path))
     if whole.startswith("..") or posixpath.isabs(whole):
         raise UsageError(f"{path!r} is outside of the repository", hint="Name a file in it.")
     return whole
 
 
-def _path_from_here(path: str) -> str:
+def path_from_here(path: str) -> str:
     """A path from the top, relative to the current folder."""
     return posixpath.relpath(posixpath.join("/", path), posixpath.join("/", path_from_top(".")))
 
