@@ -10,6 +10,7 @@
     |   `-- NewerManifest      exit 5   a manifest of a version that this release cannot read
     |-- StoreError             exit 6   the store cannot be written: full, read-only, not permitted
     |-- GitError               exit 7   git answered with an error
+    |   `-- BranchMoved        exit 7   a branch is not where a commit was to be put on top
     |-- PluginError            exit 8   a plug-in is missing, broken or ambiguous
     |-- TransportError         exit 9   objects could not be moved to or from a remote
     |-- ChangedFile            exit 10  a file changed while it was being read
@@ -90,6 +91,10 @@ class GitError(ThetaError):
     """Git answered with an error."""
 
     exit_code = 7
+
+
+class BranchMoved(GitError):
+    """A branch is not where it was expected: somebody else committed to it. What they committed is still there."""
 
 
 class PluginError(ThetaError):

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from git_theta import errors
-from git_theta.errors import CorruptObject, ManifestError, NewerManifest, ThetaError
+from git_theta.errors import BranchMoved, CorruptObject, GitError, ManifestError, NewerManifest, ThetaError
 
 CLASSES: dict[str, type[ThetaError]] = {
     name: value for name, value in vars(errors).items() if isinstance(value, type) and issubclass(value, ThetaError)
@@ -37,9 +37,10 @@ def test_the_drawing_names_every_error_and_its_exit_code() -> None:
 
 
 def test_an_exit_code_means_one_thing() -> None:
-    codes = [value.exit_code for value in CLASSES.values() if value is not NewerManifest]
+    kinds = {NewerManifest: ManifestError, BranchMoved: GitError}
+    codes = [value.exit_code for value in CLASSES.values() if value not in kinds]
     assert len(codes) == len(set(codes))
-    assert NewerManifest.exit_code == ManifestError.exit_code
+    assert all(kind.exit_code == of.exit_code for kind, of in kinds.items())
 
 
 @pytest.mark.parametrize("value", CLASSES.values())

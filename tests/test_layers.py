@@ -21,7 +21,7 @@ BELOW_OPERATIONS = STORAGE | {"formats", "checkpoints", "parameters", "diffing",
 BELOW_REPOSITORY = BELOW_OPERATIONS | {"operations", "transport", "vcs"}
 
 MAY_IMPORT: dict[str, set[str]] = {
-    "": {"merging"},
+    "": {"merging", "api", "errors"},
     "errors": set(),
     "words": set(),
     "registry": {"errors"},
@@ -41,6 +41,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "vcs": GROUND,
     "repository": BELOW_REPOSITORY,
     "cli": BELOW_REPOSITORY | {"repository", ""},
+    "api": BELOW_REPOSITORY | {"repository"},
     "__main__": {"cli"},
     "testing": BELOW_OPERATIONS | {"transport"},
 }
@@ -50,9 +51,11 @@ ONLY_IN = {
     "pytest": {"testing"},
     "click": {"cli"},
     "rich": {"cli"},
-    "git": set(),
+    "git": {"api"},
+    "pandas": {"api"},
+    "ml_dtypes": {"api"},
     "matplotlib": {"diffing"},
-    "torch": {"tensors", "merging"},
+    "torch": {"tensors", "merging", "api"},
     "array_api_compat": {"tensors"},
 }
 """Third-party packages to the rooms that may import them; ``git`` is GitPython, for API and porcelain alone."""

@@ -114,10 +114,11 @@ def _group_by_checkpoint(
 
 
 def _checkpoint_key(path: str, named: Mapping[str, str]) -> str:
-    return named.get(path) or _index_path_of(path) or path
+    return named.get(path) or index_path_of(path) or path
 
 
-def _index_path_of(path: str) -> str:
+def index_path_of(path: str) -> str:
+    """What the index of a shard is called, as the shard's name tells; "" for a file that is no shard."""
     match = _SHARD.fullmatch(path)
     return f"{match['stem']}{match['ending']}{INDEX_ENDING}" if match else ""
 

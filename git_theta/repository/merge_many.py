@@ -51,11 +51,11 @@ def merge_many(
     git_merge.require_tree_merges()
     git_merge.require_true_merges(repository)
     git_merge.require_clean_index(repository)
-    merged = _merge_cases(found, asked, repository, warn, progress)
+    merged = merge_cases(found, asked, repository, warn, progress)
     if merged.conflicts:
         return merged
     _require_room(merged, repository.worktree)
-    tree, conflicts = _write_tree(made, merged.files, repository.worktree)
+    tree, conflicts = write_merged_tree(made, merged.files, repository.worktree)
     if not conflicts:
         text = _commit_message(made, message, repository.worktree)
         _check_out(made, tree, text, trailers(merged.records), repository)
@@ -80,16 +80,15 @@ def _check_out(made: MergeInputs, tree: str, message: str, added: Sequence[str],
         raise
 
 
-def _merge_cases(
+def merge_cases(
     found: Sequence[FilePlan],
     asked: MergeOptions,
     repository: Repository,
     warn: Callable[[str], None],
     progress: Progress,
 ) -> ManyMerged:
-    """Every checkpoint, merged and stored, with all that checking it out takes here."""
-    top = repository.worktree
-    assert top
+    """Every checkpoint, merged and stored, with all that checking it out takes here; nothing names it yet."""
+    top = repository.worktree or repository.git_dir
     files: dict[str, trees.TreeFile | None] = {}
     records: list[Record] = []
     left: list[str] = []
@@ -162,7 +161,7 @@ def _describe_left(left: ContestedDecision) -> str:
     return f"{name} ({left.reason})" if left.reason else name
 
 
-def _write_tree(
+def write_merged_tree(
     made: MergeInputs, files: Mapping[str, trees.TreeFile | None], top: Path | None
 ) -> tuple[str, list[str]]:
     """The tree of the merge: Git merges the heads one after another, each with the checkpoints as they come out.

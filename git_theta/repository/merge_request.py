@@ -83,7 +83,7 @@ def gather_inputs(request: MergeRequest, top: Path) -> MergeInputs:
             hint=f"Give one per head, in this order: {names}. Heads in the history of others are not merged.",
         )
     base = request.base or vcs_heads.merge_base(heads, top)
-    return MergeInputs(tuple(heads), vcs_heads.resolve_head(base, top) if base else None, weights, _label_heads(heads))
+    return MergeInputs(tuple(heads), vcs_heads.resolve_head(base, top) if base else None, weights, label_heads(heads))
 
 
 WeightedHeads = tuple[list[Head], tuple[float, ...] | None]
@@ -115,7 +115,8 @@ def _recipe_heads(request: MergeRequest, own: Head, asked: Sequence[Head], top: 
     return heads, request.asked.settings.weights and tuple([weights[index] for index in order])
 
 
-def _label_heads(heads: Sequence[Head]) -> tuple[str, ...]:
+def label_heads(heads: Sequence[Head]) -> tuple[str, ...]:
+    """What plans and reports call these heads."""
     if len(heads) == 2 and heads[0].name == vcs_heads.HEAD:
         return "ours", "theirs"
     names = tuple([head.name for head in heads])
@@ -128,8 +129,7 @@ def find_cases(made: MergeInputs, repository: Repository, warn: Callable[[str], 
 
     Raises ManifestError, with the path, for a manifest that cannot be read.
     """
-    top = repository.worktree
-    assert top
+    top = repository.worktree or repository.git_dir
     bases = [trees.files_of(made.base.commit, top)] if made.base else [{}]
     commits = [*bases, *(trees.files_of(head.commit, top) for head in made.heads)]
     found = plan_checkpoints(commits, made.labels, top)

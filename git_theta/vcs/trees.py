@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,6 +42,16 @@ def files_of(commit: str, cwd: Path | None = None) -> dict[str, TreeFile]:
     return found
 
 
+def file_at(commit: str, path: str, cwd: Path | None = None) -> TreeFile | None:
+    """The file of a commit at a path from the top; None where there is none, or a folder."""
+    for item in split_nul(git("ls-tree", "-z", "--full-tree", commit, "--", path, cwd=cwd)):
+        facts, _, found = item.partition("\t")
+        mode, kind, oid = facts.split()
+        if found == path and kind == "blob":
+            return TreeFile(mode, oid)
+    return None
+
+
 def changed_blobs(tree: str) -> list[str]:
     """The ids of the regular files of a commit or tree that are not what the index has: what a checkout writes."""
     options = ("--cached", "--raw", "-z", "--no-renames", "--no-abbrev")
@@ -74,11 +85,31 @@ def write_blob(content: bytes, cwd: Path | None = None) -> str:
 def write_changed_tree(commit: str, changes: Mapping[str, TreeFile | None], cwd: Path | None = None) -> str:
     """The id of a commit's tree with other files in some places, or none there. The index is left alone."""
     lines = [_index_line(path, file, len(commit)) for path, file in changes.items()]
+    with _scratch_index(commit, cwd) as env:
+        git("update-index", "-z", "--index-info", cwd=cwd, env=env, stdin=b"".join(lines))
+        return git("write-tree", cwd=cwd, env=env).decode().strip()
+
+
+def is_filtered_at(commit: str, path: str, cwd: Path | None = None) -> bool:
+    """Whether Git applies our filter to a path (from the top), by the attributes that a commit brings along.
+
+    Args:
+        commit: the commit.
+        path: the file, which need not be there.
+        cwd: the top of the worktree; a bare repository.
+    """
+    with _scratch_index(commit, cwd) as env:
+        answer = git("check-attr", "--cached", "-z", "filter", "--", path, cwd=cwd, env=env)
+    return split_nul(answer)[2:3] == ["theta"]
+
+
+@contextmanager
+def _scratch_index(commit: str, cwd: Path | None) -> Iterator[dict[str, str]]:
+    """The environment for commands that take a commit's tree for the index."""
     with tempfile.TemporaryDirectory() as folder:
         env = {**os.environ, "GIT_INDEX_FILE": os.path.join(folder, "index")}  # noqa: PTH118 (it becomes a string)
         git("read-tree", commit, cwd=cwd, env=env)
-        git("update-index", "-z", "--index-info", cwd=cwd, env=env, stdin=b"".join(lines))
-        return git("write-tree", cwd=cwd, env=env).decode().strip()
+        yield env
 
 
 _FALSE_WORDS = (b"false", b"no", b"off", b"0")

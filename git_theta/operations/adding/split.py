@@ -7,7 +7,7 @@ from contextlib import closing
 from typing import NamedTuple
 
 from git_theta.errors import ManifestError
-from git_theta.formats.base import Span, SpanView
+from git_theta.formats.base import Part, Span, SpanView
 from git_theta.formats.detect import OPAQUE, Detection
 from git_theta.manifest.model import Manifest, View
 from git_theta.manifest.text import encode_manifest
@@ -59,13 +59,14 @@ def _lay_out(source: RandomAccess, found: Detection, context: Context, known: Kn
         end = 0
         for span in found.spans:
             builder.add_literal(source, end, span.offset)
-            builder.add_part(_label_of(span), SourceValues(span.spec, span.size, source, span.offset))
+            builder.add_part(label_part(span), SourceValues(span.spec, span.size, source, span.offset))
             end = span.offset + span.size
         builder.add_literal(source, end, source.size)
         return builder.build_manifest(found.format)
 
 
-def _label_of(span: Span) -> PartLabel:
+def label_part(span: Span | Part) -> PartLabel:
+    """What a manifest says of a tensor beside its bytes."""
     return PartLabel(span.name, span.spec.dtype.name, span.spec.shape, tuple(map(_manifest_view, span.views)))
 
 

@@ -1,0 +1,76 @@
+"""What callers name: repositories, revisions and files; and where warnings go."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from git_theta.errors import UsageError
+from git_theta.repository.checkpoint_lookup import path_from_top
+from git_theta.vcs.discovery import Repository, discover_repository
+from git_theta.vcs.git import work_in_folder
+from git_theta.vcs.heads import resolve_head
+
+if TYPE_CHECKING:
+    import git
+
+    RepositoryLike = str | os.PathLike[str] | git.Repo
+    """A folder of a repository, as ``git -C`` takes one, a bare repository too; or GitPython's."""
+    RevisionLike = str | git.Commit
+    """What Git takes for a commit: a branch, a tag, an id, ``HEAD~2``; or GitPython's."""
+    PathLike = str | os.PathLike[str]
+
+
+class EnteredRepository(NamedTuple):
+    """A repository that somebody named, and the folder in it that relative paths start at."""
+
+    repository: Repository
+    folder: Path
+
+    @property
+    def top(self) -> Path | None:
+        """Of the worktree; None in a bare repository."""
+        return self.repository.worktree
+
+
+@contextmanager
+def enter_repository(repo: RepositoryLike) -> Iterator[EnteredRepository]:
+    """Work in a repository while the ``with`` block runs.
+
+    Raises UsageError where there is no such folder, GitError where it is in no repository.
+    """
+    folder = _folder_of(repo)
+    if not folder.is_dir():
+        raise UsageError(f"{os.fspath(folder)!r} is no folder", hint="Name a folder of the repository: repo='path'.")
+    with work_in_folder(folder):
+        yield EnteredRepository(discover_repository(), folder)
+
+
+def resolve_revision(revision: RevisionLike) -> str:
+    """The id of a commit. Raises UsageError for what is none here."""
+    return resolve_head(spell_revision(revision)).commit
+
+
+def spell_revision(revision: RevisionLike) -> str:
+    """A revision as Git takes it: a branch's name stays its name, for people."""
+    return revision if isinstance(revision, str) else revision.hexsha
+
+
+def resolve_path(path: PathLike) -> str:
+    """A path from the top of the repository. Raises UsageError for what is outside."""
+    return path_from_top(os.fspath(path))
+
+
+def warn_caller(message: str) -> None:
+    """Say one thing to whoever calls the API, as Python does."""
+    warnings.warn(message, stacklevel=2)
+
+
+def _folder_of(repo: RepositoryLike) -> Path:
+    if isinstance(repo, (str, os.PathLike)):
+        return Path(repo).absolute()
+    return Path(repo.working_tree_dir or repo.git_dir).absolute()

@@ -1,0 +1,93 @@
+"""What the API reports, row by row: a sequence, a table on a terminal and in a notebook, a frame of pandas."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+if TYPE_CHECKING:
+    import pandas
+
+_MOST_LINES = 20
+"""Rows that ``repr`` shows."""
+_MOST_SHOWN = 200
+"""Rows that a notebook shows."""
+_WIDEST = 48
+"""Characters of a value in a table of text."""
+
+
+RowT = TypeVar("RowT", bound=tuple[Any, ...])
+"""A named tuple."""
+
+
+class RowTable(Sequence[RowT]):
+    """Rows, in order: named tuples whose fields are the columns.
+
+    Args:
+        kind: the class of the rows.
+        rows: they.
+        shown: the columns that ``repr`` and notebooks show; all of them where none are named. A frame has all.
+    """
+
+    def __init__(self, kind: type[RowT], rows: Iterable[RowT], shown: Sequence[str] = ()) -> None:
+        self.rows = tuple(rows)
+        self._kind = kind
+        self._columns = tuple(kind.__annotations__)
+        self._shown = tuple(shown) or self._columns
+
+    @overload
+    def __getitem__(self, at: int) -> RowT: ...
+    @overload
+    def __getitem__(self, at: slice) -> tuple[RowT, ...]: ...
+    def __getitem__(self, at: int | slice) -> RowT | tuple[RowT, ...]:
+        return self.rows[at]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def to_frame(self) -> pandas.DataFrame:
+        """The rows as a frame of pandas (``pip install 'git-theta[notebook]'``), a column for each field.
+
+        Raises ModuleNotFoundError without pandas.
+        """
+        import pandas
+
+        return pandas.DataFrame(
+            [dict(zip(self._columns, row, strict=True)) for row in self.rows], columns=list(self._columns)
+        )
+
+    def __repr__(self) -> str:
+        if not self.rows:
+            return f"no {self._kind.__name__}"
+        lines = [self._shown, *(self._format_row(row) for row in self.rows[:_MOST_LINES])]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        text = [
+            "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+        ]
+        return "\n".join([*text, *self._describe_rest(_MOST_LINES)])
+
+    def _repr_html_(self) -> str:
+        from git_theta.diffing.render.markup import element
+
+        head = element("tr", *(element("th", title) for title in self._shown))
+        body = [
+            element("tr", *(element("td", cell) for cell in self._format_row(row))) for row in self.rows[:_MOST_SHOWN]
+        ]
+        rest = [element("p", text) for text in self._describe_rest(_MOST_SHOWN)]
+        return element("table", element("thead", head), element("tbody", *body)) + "".join(rest)
+
+    def _format_row(self, row: RowT) -> tuple[str, ...]:
+        values = dict(zip(self._columns, row, strict=True))
+        return tuple([_format_value(values[name]) for name in self._shown])
+
+    def _describe_rest(self, shown: int) -> list[str]:
+        return [f"and {len(self) - shown:,} more"] if len(self) > shown else []
+
+
+def _format_value(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    text = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 3]}..."

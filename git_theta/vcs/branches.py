@@ -1,0 +1,83 @@
+"""Branches that move without a checkout: by Git's own compare-and-swap, and never below somebody's worktree."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from git_theta.errors import BranchMoved, GitError, UsageError
+from git_theta.vcs.git import git
+
+_HEADS = "refs/heads/"
+
+
+def resolve_branch(name: str, cwd: Path | None = None) -> str:
+    """The full name of a branch, which need not exist. Raises UsageError for what no branch can be called."""
+    short = name.removeprefix(_HEADS)
+    try:
+        git("check-ref-format", f"{_HEADS}{short}", cwd=cwd)
+    except GitError:
+        raise UsageError(f"no branch can be called {name!r}", hint="As in: branch='runs/7'.") from None
+    return f"{_HEADS}{short}"
+
+
+def find_tip(ref: str, cwd: Path | None = None) -> str:
+    """The id of a branch's commit; "" where there is no such branch."""
+    try:
+        return git("rev-parse", "--verify", "--quiet", "--end-of-options", ref, cwd=cwd).decode().strip()
+    except GitError:
+        return ""
+
+
+def require_unused(ref: str, cwd: Path | None = None) -> None:
+    """Raise UsageError where a branch is checked out: its worktree would say that everything was changed back."""
+    top = ""
+    for line in os.fsdecode(git("worktree", "list", "--porcelain", cwd=cwd)).splitlines():
+        top = line.removeprefix("worktree ") if line.startswith("worktree ") else top
+        if line == f"branch {ref}":
+            name = ref.removeprefix(_HEADS)
+            raise UsageError(
+                f"the branch {name!r} is checked out in {top}",
+                hint="Save to another branch; or write the file there, and commit it with git add and git commit.",
+            )
+
+
+def write_commit(tree: str, parents: Iterable[str], message: str, cwd: Path | None = None) -> str:
+    """The id of a new commit that no ref names yet: by Git's identity, signed where ``commit.gpgSign`` says so.
+
+    Raises GitError where Git does not know who commits.
+    """
+    options = [word for parent in parents for word in ("-p", parent)]
+    signed = ["-S"] if _is_signing(cwd) else []
+    text = os.fsencode(f"{message.rstrip()}\n")
+    return git("commit-tree", *signed, *options, "-F", "-", tree, cwd=cwd, stdin=text).decode().strip()
+
+
+def move_branch(ref: str, new: str, old: str, reason: str, cwd: Path | None = None) -> None:
+    """Have a branch name another commit, if it still names the old one ("": if there is no such branch).
+
+    Raises BranchMoved where it does not.
+    """
+    try:
+        git("update-ref", "-m", reason, ref, new, old or "0" * len(new), cwd=cwd)
+    except GitError:
+        require_tip(ref, find_tip(ref, cwd), old)
+        raise
+
+
+def require_tip(ref: str, found: str, expected: str) -> None:
+    """Raise BranchMoved unless a branch is where somebody expects it."""
+    if found != expected:
+        name, places = ref.removeprefix(_HEADS), [oid[:12] or "no commit" for oid in (found, expected)]
+        raise BranchMoved(
+            f"the branch {name!r} is at {places[0]}, and was expected at {places[1]}",
+            hint="Somebody else committed to it. Look at what is there, and save again on top of it.",
+        )
+
+
+def _is_signing(cwd: Path | None) -> bool:
+    try:
+        return git("config", "--type=bool", "--get", "commit.gpgSign", cwd=cwd).strip() == b"true"
+    except GitError:  # not set
+        return False
