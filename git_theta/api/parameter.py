@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch import device as TorchDevice  # noqa: N812 (a method is called torch)
 
+_MOST_AHEAD = 1 << 30
+"""Bytes of memory that are asked for at once, on a manifest's word for how many there will be (L10)."""
+
 
 class Parameter:
     """A named tensor of one version of a checkpoint. Nothing of it is read before a method asks for its values.
@@ -153,10 +156,7 @@ class Parameter:
 
     def read_with(self, parallel: Parallel) -> bytearray:
         """The bytes of its storage, verified; for who reads many, with threads of theirs. Nothing is fetched."""
-        data = bytearray()
-        for piece in self._pieces(parallel):
-            data += piece
-        return data
+        return _collect(self._pieces(parallel), 0, self.part_size)
 
     @property
     def part_size(self) -> int:
@@ -181,6 +181,7 @@ class Parameter:
     def _read(self, first: int = 0, stop: int | None = None) -> bytearray:
         """The bytes from ``first`` to before ``stop``, once all are verified."""
         self.fetch()
+        stop = self.part_size if stop is None else stop
         if self.part_size <= WHOLE_LIMIT:
             return _collect(self._pieces(map), first, stop)
         workers = Workers()
@@ -225,11 +226,12 @@ class _Rows(NamedTuple):
     within: int | slice
 
 
-def _collect(pieces: Iterator[Buffer], first: int, stop: int | None) -> bytearray:
+def _collect(pieces: Iterator[Buffer], first: int, stop: int) -> bytearray:
     """What stands from ``first`` to before ``stop``; all pieces are taken."""
-    data, at = bytearray(), 0
+    data, filled, at = bytearray(min(stop - first, _MOST_AHEAD)), 0, 0
     for piece in pieces:
-        size = len(piece)
-        data += memoryview(piece)[max(0, first - at) : size if stop is None else max(0, stop - at)]
-        at += size
+        part = memoryview(piece)[max(0, first - at) : max(0, stop - at)]
+        data[filled : filled + len(part)] = part
+        filled, at = filled + len(part), at + len(piece)
+    del data[filled:]
     return data
