@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -40,9 +41,18 @@ def _shared(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def new_homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Names for homes. ``mktemp`` looks through all folders that thousands of tests before have made."""
-    return (tmp_path_factory.getbasetemp() / f"home{number}" for number in itertools.count())
+def name_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Names new folders. ``mktemp`` looks through all folders that thousands of tests before have made."""
+    base, numbers = tmp_path_factory.getbasetemp(), itertools.count()
+    return lambda name: base / f"{name}_{next(numbers)}"
+
+
+@pytest.fixture
+def tmp_path(request: pytest.FixtureRequest, name_folder: Callable[[str], Path]) -> Path:
+    """This test's own folder, as pytest makes it but for the looking."""
+    folder = name_folder(re.sub(r"\W", "_", request.node.name)[:30])
+    folder.mkdir(mode=0o700)
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -55,9 +65,11 @@ def git_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def home(sealed_session: None, monkeypatch: pytest.MonkeyPatch, new_homes: Iterator[Path], git_template: Path) -> Path:
+def home(
+    sealed_session: None, monkeypatch: pytest.MonkeyPatch, name_folder: Callable[[str], Path], git_template: Path
+) -> Path:
     """This test's own home, so that one test's ``git config --global`` is unknown to the next."""
-    home = next(new_homes)
+    home = name_folder("home")
     _seal(monkeypatch, home)
     monkeypatch.setenv("GIT_TEMPLATE_DIR", os.fspath(git_template))
     return home
