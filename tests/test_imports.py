@@ -16,7 +16,7 @@ import pytest
 from git_theta.tensors.arrays import BLOCK
 from tests.sandbox import Sandbox, model, track_and_commit
 
-SLOW = {"importlib.metadata", "asyncio", "email", "multiprocessing", "xml", "unittest"}
+SLOW = {"importlib.metadata", "asyncio", "email", "multiprocessing", "tempfile", "textwrap", "unittest", "xml"}
 """Modules of the standard library that cost more than a filter may; importlib.metadata alone takes 20 ms."""
 
 PROBE = """\

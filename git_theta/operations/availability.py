@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from textwrap import indent
 
 from git_theta.errors import MissingObject
 from git_theta.manifest.model import Entry
@@ -38,6 +37,8 @@ def fetch_hint(reasons: Iterable[str]) -> str:
 
     ``reasons``: why each remote did not help, as ``Context.fetch`` returns them.
     """
+    from textwrap import indent  # 1 ms: every filter knows this module
+
     asked = [indent(reason, "  ") for reason in reasons]
     first = "These were asked for them:" if asked else "There is no remote to ask for them: git remote add"
     return "\n".join([first, *asked, _NOWHERE])

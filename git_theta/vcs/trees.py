@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -106,6 +105,8 @@ def is_filtered_at(commit: str, path: str, cwd: Path | None = None) -> bool:
 @contextmanager
 def _scratch_index(commit: str, cwd: Path | None) -> Iterator[dict[str, str]]:
     """The environment for commands that take a commit's tree for the index."""
+    import tempfile  # 4 ms, with all that it brings: every filter knows this module
+
     with tempfile.TemporaryDirectory() as folder:
         env = {**os.environ, "GIT_INDEX_FILE": os.path.join(folder, "index")}  # noqa: PTH118 (it becomes a string)
         git("read-tree", commit, cwd=cwd, env=env)
