@@ -42,9 +42,9 @@ class HashedObject(ObjectReader):
         self._file.close()
 
     def get(self, oid: str) -> BinaryIO:
-        return cast("BinaryIO", _Reader(self._read_at)) if oid == self._oid else self._store.get(oid)
+        return cast("BinaryIO", _Reader(self.read_at)) if oid == self._oid else self._store.get(oid)
 
-    def _read_at(self, at: int, size: int) -> bytes:
+    def read_at(self, at: int, size: int) -> bytes:
         """The bytes there; fewer than ``size`` where the object ends before."""
         data = self._read_within_block(at, size)
         while len(data) < size and (more := self._read_within_block(at + len(data), size - len(data))):

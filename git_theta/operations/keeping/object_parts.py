@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from hashlib import sha256
 from itertools import compress
 
 from git_theta import parameters
@@ -93,6 +94,16 @@ class ObjectParts:
         alone = not self._rests[number]
         whole = alone and self._object_sizes[number] == self._payload_sizes[number] == self._sizes[number]
         return whole and self._oid(number).hex() == self.oid and parameters.is_verbatim(self._codings[number])
+
+    def find_plain(self, number: int) -> tuple[int, int] | None:
+        """Offset and size of what lies in this object byte for byte; None for values that have to be decoded."""
+        if self._rests[number] == () and parameters.is_verbatim(self._codings[number]):
+            return self._offsets[number], self._payload_sizes[number]
+        return None
+
+    def holds(self, number: int, values: bytes) -> bool:
+        """Whether these are the values of a part."""
+        return len(values) == self._sizes[number] and sha256(values).digest() == self._oid(number)
 
     def size_stated(self, number: int) -> int:
         """Bytes of the whole object, as the manifest of the part says."""

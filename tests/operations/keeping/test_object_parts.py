@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from git_theta.manifest.model import Coding, Entry, Place, Storage, UpdateBase, View
 from git_theta.operations.keeping.object_parts import ObjectParts
 
@@ -102,3 +104,16 @@ def test_pieces_and_parts_of_one_object_are_told_apart() -> None:
     found = put(*distinct, *distinct)
     found.drop_duplicates()
     assert found.names == [each.name for each in distinct]
+
+
+def test_plain_values_are_found_in_their_object_and_told_from_others() -> None:
+    values = b"abcd"
+    inside = Place(OBJECT, 9, (3, 4))
+    plain = Entry(hashlib.sha256(values).hexdigest(), 4, Storage(RAW, inside), "plain", "U8", (4,))
+    coded = plain._replace(storage=Storage(Coding("dense", "planes"), inside))
+    several = plain._replace(storage=Storage(RAW, Place(OBJECT, 1, None, (("34" * 32, 3),))))
+    found = put(plain, coded, several)
+    assert [found.find_plain(number) for number in range(3)] == [(3, 4), None, None]
+    assert found.holds(0, values)
+    assert not found.holds(0, b"abce")
+    assert not put(plain._replace(size=5)).holds(0, values)

@@ -146,3 +146,17 @@ def test_of_a_bundle_those_parts_are_lost_that_its_damaged_bytes_make(context: C
         assert found == (CorruptObject, "is damaged: its bytes have another hash", lost)
     damage(context, oid, content)
     assert find_defects(context, *manifest.parts()) == []
+
+
+def test_plain_parts_of_a_bundle_that_claim_other_bytes_or_another_size_are_forged(context: Context) -> None:
+    put = context.store.put([NOISE])
+    coding, forged = Coding("dense", "raw"), "is intact, but not what the manifest says it is"
+
+    def part(name: str, at: int, size: int, values: bytes) -> Entry:
+        storage = Storage(coding, Place(put.oid, put.size, (at, size)))
+        return Entry(hashlib.sha256(values).hexdigest(), len(values), storage, name, "U8", (len(values),))
+
+    good, other = part("good", 5, 9, NOISE[5:14]), part("other", 20, 9, NOISE[21:30])
+    short, long = part("short", 40, 9, NOISE[40:48]), part("long", 60, 9, NOISE[60:70])
+    expected = [(CorruptObject, forged, (name,)) for name in ("other", "short", "long")]
+    assert find_defects(context, good, other, short, long) == expected
