@@ -30,6 +30,7 @@ pytestmark = pytest.mark.usefixtures("interruptible")
 Send = Callable[[int, signal.Signals], None]
 SENDERS: dict[str, Send] = {"to-git-alone": os.kill, "as-the-terminal-does": os.killpg}
 """Both are given git's process id, which is that of its process group too."""
+SIGNS = [signal.SIGINT, signal.SIGTERM]
 
 CLEAN = [
     Stage("git_theta.store.local:write_chunk", "before"),
@@ -39,10 +40,17 @@ CLEAN = [
 ]
 
 
-@pytest.mark.parametrize("send", SENDERS.values(), ids=SENDERS)
-@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("stage", CLEAN, ids=str)
-def test_add_interrupted(stage: Stage, sign: signal.Signals, send: Send, empty: Sandbox) -> None:
+CASES = [
+    (stage, sign, sender)
+    for number, stage in enumerate(CLEAN)
+    for sign, sender in zip(SIGNS, list(SENDERS)[:: -1 if number % 2 else 1], strict=True)
+]
+"""Each stage with each signal and each sender, and each signal with each sender: in pairs."""
+
+
+@pytest.mark.parametrize(("stage", "sign", "sender"), CASES, ids=str)
+def test_add_interrupted(stage: Stage, sign: signal.Signals, sender: str, empty: Sandbox) -> None:
+    send = SENDERS[sender]
     empty.write(MODEL, streamed())
     said = interrupted(empty, stage, sign, send, "add", MODEL)
     assert_decent(said)
@@ -52,7 +60,7 @@ def test_add_interrupted(stage: Stage, sign: signal.Signals, send: Send, empty: 
     assert_comes_back(empty, streamed())
 
 
-@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("sign", SIGNS)
 @pytest.mark.parametrize(
     "target",
     [
