@@ -48,6 +48,10 @@ ROOMS = {
     "git_theta/operations/keeping/inventory.py": ["tests/operations/keeping", "tests/cli/test_fsck.py"],
     "git_theta/operations/keeping/object_parts.py": ["tests/operations/keeping/test_object_parts.py"],
     "git_theta/operations/keeping/verify.py": ["tests/operations/keeping/test_verify.py", "tests/cli/test_fsck.py"],
+    "git_theta/tensors/casts.py": ["tests/tensors/test_casts.py"],
+    "git_theta/serializers/frames.py": ["tests/serializers/test_frames.py"],
+    "git_theta/updates/delta/block_coding.py": ["tests/updates/test_delta.py"],
+    "git_theta/updates/delta/delta_update.py": ["tests/updates/test_delta.py"],
     "git_theta/merging/decisions.py": ["tests/merging"],
     "git_theta/merging/plan.py": ["tests/merging"],
 }

@@ -24,7 +24,20 @@ class Explanation(NamedTuple):
     reason: str
 
 
-EXPLANATIONS: tuple[Explanation, ...] = ()
+EXPLANATIONS: tuple[Explanation, ...] = (
+    Explanation(
+        "git_theta/serializers/frames.py",
+        "if len(plane) <= 2 * PIECE:",
+        "len(plane) < 2 * PIECE",
+        "a plane of just that length is looked at first, or compressed at once: what is stored is the same",
+    ),
+    Explanation(
+        "git_theta/serializers/frames.py",
+        "if len(plane) < _SMALLEST or _is_noise(memoryview(plane)):",
+        "len(plane) <= _SMALLEST",
+        "a frame of twelve bytes takes nine or more without its magic number: there is next to nothing to save",
+    ),
+)
 
 
 def find_explanation(
