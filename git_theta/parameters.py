@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from functools import lru_cache
-from itertools import chain, count, islice, repeat
+from itertools import chain, count, islice, repeat, takewhile
 from typing import BinaryIO, NamedTuple, cast
 
 from git_theta.errors import CorruptObject, MissingObject, PluginError, ThetaError
 from git_theta.manifest.model import Coding, Entry, Place, UpdateBase
 from git_theta.manifest.storage_json import MAX_CHAIN
+from git_theta.registry import BUILT_IN
 from git_theta.serializers.base import SERIALIZERS, Payload, Serializer
 from git_theta.store.base import ObjectReader, Store, is_intact
 from git_theta.store.series import SeriesReader
@@ -32,6 +33,12 @@ _SAMPLE_SIZE = 64 << 10
 
 _BYTES = BY_NAME["U8"]
 
+AUTOMATIC = (*(name for name in BUILT_IN["updates"] if name != "dense"), "dense")
+"""The updates that come with us, in the order in which they are tried."""
+
+DEFAULT_DEPTH = 4
+"""Update bases up to which a part may have them."""
+
 
 class Preferences(NamedTuple):
     """What a person would have parts stored with, among what is installed.
@@ -39,10 +46,17 @@ class Preferences(NamedTuple):
     Attributes:
         updates: names, tried in this order; the first that pays is taken. "dense" always does, and is tried last.
         serializer: a name; "" to have the bytes decide.
+        depth: update bases that a new part may have, one on the other; 0 for none.
     """
 
-    updates: tuple[str, ...] = ("dense",)
+    updates: tuple[str, ...] = AUTOMATIC
     serializer: str = ""
+    depth: int = DEFAULT_DEPTH
+
+    def wants_base(self) -> bool:
+        """Whether any of the updates may build on a base."""
+        tried = takewhile(lambda name: name != "dense", self.updates)
+        return self.depth > 0 and any(UPDATES.load_plugin(name).base != "none" for name in tried)
 
 
 DEFAULT_PREFERENCES = Preferences()
@@ -69,12 +83,20 @@ class StoredValues:
     Every reading is verified at its end: see ``read_values``.
     """
 
-    def __init__(self, entry: Entry, store: Store, parallel: Parallel = map) -> None:
+    def __init__(
+        self,
+        entry: Entry,
+        store: Store,
+        parallel: Parallel = map,
+        size_of: Callable[[str], int | None] | None = None,
+    ) -> None:
+        """``size_of``: what ``store.size`` says, where somebody remembers that for the parts of one file."""
         self.entry = entry
         self.spec = spec_of(entry)
         self.size = entry.size
         self._store = store
         self._parallel = parallel
+        self._size_of = size_of or store.size
 
     def blocks(self, first: int = 0) -> Iterator[Buffer]:
         """As ``Values`` says. What lies before block ``first`` is decoded, too."""
@@ -83,7 +105,18 @@ class StoredValues:
 
     def is_here(self) -> bool:
         """Whether all objects are in the store, so far as their sizes tell. Nothing is ever fetched for a base."""
-        return all(self._store.size(oid) == size for oid, size in self.entry.storage.objects().items())
+        return all(self._size_of(oid) == size for oid, size in self.entry.storage.objects().items())
+
+    def is_decodable(self) -> bool:
+        """Whether the plug-ins that give them back are installed."""
+        coding = self.entry.storage.coding
+        try:
+            for one in (coding, *(link.coding for link in coding.chain)):
+                UPDATES.load_plugin(one.update)
+                SERIALIZERS.load_plugin(one.serializer)
+        except PluginError:
+            return False
+        return True
 
 
 def spec_of(entry: Entry) -> Spec:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import templates
+from tests import chained_versions, templates
 from tests.sandbox import Sandbox, environment
 
 
@@ -87,3 +87,16 @@ def interruptible() -> Iterator[None]:
 def sandbox(tmp_path: Path, home: Path) -> Sandbox:
     """An empty repository with git-theta installed in it (``--local``)."""
     return Sandbox.create(tmp_path / "repository")
+
+
+@pytest.fixture(scope="session")
+def chaining_interpreter(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An interpreter whose git-theta has updates that build on bases; see ``tests.chained_versions``."""
+    return chained_versions.make_chaining_interpreter(tmp_path_factory.mktemp("installed"))
+
+
+@pytest.fixture
+def chaining(chaining_interpreter: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Sandbox:
+    """A repository whose Git stores versions relative to each other, as other repositories of the user do."""
+    monkeypatch.setenv("PATH", os.pathsep.join([os.fspath(chaining_interpreter.parent), os.environ["PATH"]]))
+    return chained_versions.create_chaining(tmp_path / "repository")

@@ -21,7 +21,7 @@ from git_theta.cli.listing import echo_json, json_option
 from git_theta.errors import PluginError, TransportError
 from git_theta.repository import policy_sources
 from git_theta.repository.object_stores import open_store
-from git_theta.repository.storage_preferences import SERIALIZER_KEY, UPDATES_KEY
+from git_theta.repository.storage_preferences import DEPTH_KEY, SERIALIZER_KEY, UPDATES_KEY
 from git_theta.transport.choose import choose_transport
 from git_theta.transport.urls import redact_url
 from git_theta.vcs import config, remotes
@@ -66,7 +66,7 @@ def command(as_json: bool) -> None:
         "machine": {"platform": platform.platform(), "processors": os.cpu_count()},
         "filter": config.active_settings(),
         "merge": _read_configured(policy_sources.KEYS),
-        "storage": _read_configured((config.STORE_KEY, SERIALIZER_KEY, UPDATES_KEY)),
+        "storage": _read_configured((config.STORE_KEY, SERIALIZER_KEY, UPDATES_KEY, DEPTH_KEY)),
         "plugins": {family: _list_plugins(family) for family in get_args(registry.PluginFamily)},
         "environment": {name: os.environ[name] for name in _VARIABLES if name in os.environ},
         "repository": _describe_repository(),

@@ -158,6 +158,21 @@ class Entry(NamedTuple):
     extra: Mapping[str, Any] = _NO_EXTRA
 
 
+def storage_keys(oid: str, dtype: str, shape: tuple[int, ...]) -> tuple[str, str]:
+    """Under which keys a storage may be kept that gives this part back, the one that was made for its kind first.
+
+    Values that are stored dense are bytes, and serve whatever has these. Any other update is told the dtype and shape
+    of what it gives back, and its payload is nothing without them.
+    """
+    return f"{oid} {dtype} {','.join(map(str, shape))}", oid
+
+
+def storage_key(oid: str, dtype: str, shape: tuple[int, ...], coding: Coding) -> str:
+    """The one of ``storage_keys`` that a part's storage is kept under."""
+    return storage_keys(oid, dtype, shape)[coding.update == _DENSE]
+
+
+_DENSE = "dense"
 _OPAQUE = "opaque"
 
 

@@ -37,6 +37,11 @@ def _no_manifest(path: str) -> Manifest | None:
     """No index to look into."""
 
 
+def _no_manifests(path: str) -> Iterable[Manifest]:  # noqa: ARG001
+    """No version before."""
+    return ()
+
+
 def _fetch_nothing(objects: Mapping[str, int]) -> list[str]:  # noqa: ARG001
     """No remote to fetch from."""
     return []
@@ -107,6 +112,8 @@ class Context(NamedTuple):
         warn: say one thing to the person.
         staged_manifest: the manifest that the index holds for a path, or None.
         staged_blob: the blob that the index holds for a path, or None where it has none, or is in conflict.
+        earlier_manifests: the versions before of the file at a path, and of the other files of its checkpoint, nearest
+            first: read as far as somebody looks into them.
         fetch: try to bring these objects (oid to size) into the store; returns, for each remote that did not help, its
             name and why.
         progress: tell that so many more bytes are done.
@@ -121,6 +128,7 @@ class Context(NamedTuple):
     warn: Callable[[str], None]
     staged_manifest: Callable[[str], Manifest | None] = _no_manifest
     staged_blob: Callable[[str], StagedBlob | None] = _no_blob
+    earlier_manifests: Callable[[str], Iterable[Manifest]] = _no_manifests
     fetch: Callable[[Mapping[str, int]], list[str]] = _fetch_nothing
     progress: Callable[[int], None] = NOT_SHOWN
     preferences: Callable[[], Preferences] = _default_preferences

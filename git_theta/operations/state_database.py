@@ -1,7 +1,7 @@
 """What a clone remembers to save work. Everything in it can be lost without losing anything.
 
-``identities``: oid of a part -> its storage, as JSON. A part that was ever stored or checked out here keeps
-its storage (L2), in whatever file it turns up again.
+``identities``: a part by its oid (by dtype and shape too, where its update needs them) -> its storage, as JSON. A part
+that was ever stored or checked out here keeps its storage (L2), in whatever file it turns up again.
 ``starts``: oid of a large part -> SHA-256 of its first block. Tells early whether such a part changed.
 ``computed``: hash of a strategy, of all that it was told, and of its inputs -> the result, as JSON. A merge that is
 repeated computes nothing twice.
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from git_theta.errors import ManifestError
-from git_theta.manifest.model import Entry, Storage
+from git_theta.manifest.model import Entry, Storage, storage_key, storage_keys
 from git_theta.manifest.storage_json import storage_from_json, storage_to_json
 
 if TYPE_CHECKING:  # 4 ms, which a file whose parts the index knows does not need
@@ -40,6 +40,7 @@ _REMEMBER_STORAGE = """
 INSERT INTO identities VALUES (?, ?)
 ON CONFLICT (oid) DO UPDATE SET storage = excluded.storage WHERE storage <> excluded.storage
 """
+_FIND_STORAGE = "SELECT storage FROM identities WHERE oid IN (?, ?) ORDER BY length(oid) DESC LIMIT 1"
 _WAIT_SECONDS = 2
 """Seconds that somebody else may have the database locked; after that it is done without, for as long as we run."""
 _ID = re.compile(rb"[0-9a-f]{64}")
@@ -56,16 +57,16 @@ class StateDatabase:
         self._connection: sqlite3.Connection | None = None
         self._locked = False
 
-    def storage_of(self, oid: str) -> Storage | None:
-        """How the part ``oid`` was stored before, or None."""
-        found = self._read("SELECT storage FROM identities WHERE oid = ?", oid)
+    def storage_of(self, oid: str, dtype: str = "", shape: tuple[int, ...] = ()) -> Storage | None:
+        """How a part with these bytes, of that dtype and shape, was stored before, or None."""
+        found = self._read(_FIND_STORAGE, *storage_keys(oid, dtype, shape))
         with contextlib.suppress(ManifestError, KeyError, ValueError, TypeError, AttributeError, RecursionError):
             return storage_from_json(json.loads(found)) if found else None
         return None
 
     def remember_storages(self, entries: Iterable[Entry]) -> None:
         """Keep the storage of these parts."""
-        self._write(_REMEMBER_STORAGE, ((entry.oid, json.dumps(storage_to_json(entry.storage))) for entry in entries))
+        self._write(_REMEMBER_STORAGE, map(_identity_row, entries))
 
     def computed_of(self, key: str) -> str | None:
         """What was remembered under the key of a computation, or None."""
@@ -172,6 +173,11 @@ class StateDatabase:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             self._connection = _connect_or_replace(self._file, _connect)
         return self._connection
+
+
+def _identity_row(entry: Entry) -> tuple[str, str]:
+    key = storage_key(entry.oid, entry.dtype, entry.shape, entry.storage.coding)
+    return key, json.dumps(storage_to_json(entry.storage))
 
 
 def _connect(file: Path) -> sqlite3.Connection:

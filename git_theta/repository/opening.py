@@ -8,6 +8,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from git_theta.manifest.model import Manifest
 from git_theta.operations.context import NOT_SHOWN, Context, Progress
 from git_theta.operations.state_database import StateDatabase
 from git_theta.operations.workers import Workers
@@ -45,6 +46,7 @@ def open_context(
             warn=warn,
             staged_manifest=staged.take_manifest,
             staged_blob=staged.read_blob,
+            earlier_manifests=partial(_read_earlier, top=repository.worktree),
             fetch=partial(_fetch, store, repository, progress, warn, remote),
             progress=progress,
             preferences=cache(partial(read_preferences, repository.worktree or repository.git_dir)),
@@ -62,6 +64,12 @@ def conflicts_dir(repository: Repository) -> Path:
 def partial_dir(repository: Repository) -> Path:
     """Where it is noted which files of this worktree have zeros in the place of parameters that are lost."""
     return repository.git_dir / "theta" / "partial"
+
+
+def _read_earlier(path: str, top: Path | None) -> Iterator[Manifest]:
+    from git_theta.repository.earlier_versions import HEAD, INDEX, read_earlier  # once something is to be stored
+
+    return read_earlier(path, (HEAD, INDEX), top)
 
 
 def _fetch(

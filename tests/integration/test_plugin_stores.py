@@ -4,40 +4,23 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-import sys
-import venv
 from pathlib import Path
 
 import pytest
 
-import git_theta
+from tests.installed_plugins import make_interpreter
 from tests.integration.checkpoint_history import MODEL, assert_file, versions
 from tests.sandbox import Sandbox
 from tests.store import sqlite_store
 
 VERSIONS = versions("small")
-ROOT = Path(git_theta.__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An interpreter that has git-theta and a package with a store; filters are started isolated with it."""
-    folder = tmp_path_factory.mktemp("installed")
-    venv.create(folder / "venv", symlinks=True)
-    (site,) = (folder / "venv").glob("lib/python*/site-packages")
-    known = [path for path in sys.path if path.endswith("site-packages")]
-    (site / "everything.pth").write_text("\n".join([str(ROOT), *known]) + "\n")
-    shutil.copy(sqlite_store.__file__, site / "acme_store.py")
-    about = site / "acme_store-1.0.dist-info"
-    about.mkdir()
-    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-store\nVersion: 1.0\n")
-    (about / "entry_points.txt").write_text("[git_theta.plugins.stores]\nsqlite = acme_store:SqliteStore\n")
-    script = folder / "venv/bin/git-theta"
-    script.write_text(
-        f"#!{folder}/venv/bin/python\nimport sys\nfrom git_theta.cli.main import main\nsys.exit(main())\n"
-    )
-    script.chmod(0o755)
-    return folder / "venv/bin/python"
+    entry_points = "[git_theta.plugins.stores]\nsqlite = acme_store:SqliteStore\n"
+    return make_interpreter(tmp_path_factory.mktemp("installed"), "acme_store", sqlite_store.__file__, entry_points)
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from git_theta.manifest.text import decode_manifest, encode_manifest, is_manifes
 from git_theta.operations import foreign
 from git_theta.operations.adding.clean import clean_stream
 from git_theta.operations.adding.encoding import EncodedPart, PartEncoder
+from git_theta.operations.adding.part_label import PartLabel
 from git_theta.operations.context import Context
 from git_theta.operations.restoring.smudge import smudge_stream
 from git_theta.operations.state_database import StateDatabase
@@ -284,9 +285,9 @@ def test_l2_objects_are_the_same_whoever_is_faster(tmp_path: Path, monkeypatch: 
         alone = cleaned(content, context)
     encode, generator = PartEncoder.encode_whole, random.Random(count)
 
-    def encode_late(self: PartEncoder, values: Values) -> EncodedPart:
+    def encode_late(self: PartEncoder, values: Values, label: PartLabel) -> EncodedPart:
         time.sleep(generator.random() / 50)
-        return encode(self, values)
+        return encode(self, values, label)
 
     monkeypatch.setattr(PartEncoder, "encode_whole", encode_late)
     (tmp_path / "late").mkdir()

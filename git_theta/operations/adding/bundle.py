@@ -23,19 +23,19 @@ class Bundle:
         """Bytes so far."""
         return len(self._data)
 
-    def add(self, oid: str, coding: Coding, payload: bytes) -> None:
-        """Take the payload of part ``oid``."""
-        self._parts.append((oid, coding, len(payload)))
+    def add(self, key: str, coding: Coding, payload: bytes) -> None:
+        """Take a payload, to be found again by ``key``."""
+        self._parts.append((key, coding, len(payload)))
         self._data += payload
 
     def put(self, store: Store) -> dict[str, Storage]:
-        """Put all of them as one object; where each one went, by its part's oid."""
+        """Put all of them as one object; where each one went, by its key."""
         if not self._parts:
             return {}
         stored = store.put([self._data])
         storages, offset = {}, 0
-        for oid, coding, size in self._parts:
+        for key, coding, size in self._parts:
             inside = None if size == stored.size else (offset, size)
-            storages[oid] = Storage(coding, Place(stored.oid, stored.size, inside))
+            storages[key] = Storage(coding, Place(stored.oid, stored.size, inside))
             offset += size
         return storages

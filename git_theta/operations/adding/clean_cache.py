@@ -36,7 +36,7 @@ def _with_index_storage(manifest: Manifest, known: KnownParts) -> Manifest:
     """The manifest, with the storage that the index has for the same parts (L2)."""
 
     def as_there(part: Entry) -> Entry:
-        return part._replace(storage=known(part.oid) or part.storage)
+        return part._replace(storage=known(part.oid, part.dtype, part.shape) or part.storage)
 
     frame = manifest.frame and as_there(manifest.frame)
     return manifest._replace(frame=frame, entries=tuple(map(as_there, manifest.entries)))

@@ -8,18 +8,21 @@ from itertools import chain
 from typing import NamedTuple
 
 from git_theta import parameters
-from git_theta.errors import ChangedFile
-from git_theta.manifest.model import Coding, Place, Storage
+from git_theta.errors import ChangedFile, CorruptObject, MissingObject
+from git_theta.manifest.model import Coding, Entry, Place, Storage
 from git_theta.operations.adding.bundle import SMALL_PAYLOAD
+from git_theta.operations.adding.part_label import NO_LABEL, PartLabel
 from git_theta.operations.adding.passing_values import PassingValues
+from git_theta.operations.adding.update_bases import UpdateBases
 from git_theta.operations.context import Context
+from git_theta.parameters import Encoding, StoredValues
 from git_theta.store.series import put_series
 from git_theta.tensors.arrays import Buffer, Parallel
 from git_theta.tensors.dtypes import DType
 from git_theta.tensors.values import MemoryValues, Values
 
-FindStorage = Callable[[str], Storage | None]
-"""The storage of a part that is stored already, by its oid."""
+FindStorage = Callable[[str, str, tuple[int, ...]], Storage | None]
+"""The storage of a part that is stored already, by its oid, dtype and shape."""
 
 
 class EncodedPart(NamedTuple):
@@ -35,34 +38,45 @@ class EncodedPart(NamedTuple):
     payload: bytes = b""
     is_new: bool = False
 
+    def builds_on(self, oid: str) -> bool:
+        """Whether the values of that hash are among its update bases."""
+        coding = self.storage.coding if self.storage else self.coding
+        return coding is not None and any(link.oid == oid for link in coding.chain)
+
 
 class PartEncoder:
-    """Hashes parts; encodes and puts those that ``known`` does not find. Thread-safe.
+    """Hashes parts; encodes and puts those that ``known`` does not find, on what ``bases`` finds. Thread-safe.
 
     What is encoded is hashed in the same reading, or held in memory: a file that changes meanwhile can give a part that
     it never had as a whole, but none that does not come back as its hash says.
     """
 
-    def __init__(self, context: Context, known: FindStorage) -> None:
+    def __init__(self, context: Context, known: FindStorage, bases: UpdateBases | None = None) -> None:
         self._context = context
         self._known = known
+        self._bases = bases
 
-    def encode_whole(self, values: Values) -> EncodedPart:
+    def encode_whole(self, values: Values, label: PartLabel = NO_LABEL) -> EncodedPart:
         """A part that is small enough to be held: hashed, then encoded if it is new. Waits for nobody."""
         data = b"".join(values.blocks())
         oid = hashlib.sha256(data).hexdigest()
         self._context.progress(len(data))
-        if storage := self._known(oid):
+        if storage := self._known(oid, label.dtype, label.shape):
             return EncodedPart(oid, len(data), storage)
-        return self._put_values(MemoryValues(values.spec, data), map)._replace(oid=oid, size=len(data))
+        base = self._find_base(label, len(data), map, oid)
+        part = self._put_values(MemoryValues(values.spec, data), map, label, base)
+        return part._replace(oid=oid, size=len(data))
 
-    def encode_streamed(self, values: Values, parallel: Parallel) -> EncodedPart:
+    def encode_streamed(self, values: Values, parallel: Parallel, label: PartLabel = NO_LABEL) -> EncodedPart:
         """A part that is probably new: hashed while it is encoded."""
         hashed = _HashedValues(values, self._context.progress)
-        part = self._put_values(hashed, parallel)
-        return self._prefer_known(part._replace(oid=hashed.oid, size=values.size))
+        part = self._put_values(hashed, parallel, label, self._find_base(label, values.size, parallel))
+        part = self._prefer_known(part._replace(oid=hashed.oid, size=values.size), label)
+        if part.builds_on(part.oid):  # it was so before: nothing is its own update base
+            part = self._put_values(hashed, parallel, label, None)._replace(oid=hashed.oid, size=values.size)
+        return part
 
-    def encode_computed(self, blocks: Iterable[Buffer], width: int) -> EncodedPart:
+    def encode_computed(self, blocks: Iterable[Buffer], width: int, label: PartLabel = NO_LABEL) -> EncodedPart:
         """A part that is computed, block by block, once. Waits for nobody."""
         digest, size = hashlib.sha256(), 0
 
@@ -75,10 +89,17 @@ class PartEncoder:
                 yield block
 
         dtype = DType(f"U{8 * width}", 8 * width, "uint")  # all that dense storage asks of one
-        part = self._put_values(PassingValues(dtype, hash_blocks()), map, once=True)
-        return self._prefer_known(part._replace(oid=digest.hexdigest(), size=size))
+        part = self._put_encoding(self._encode_passing(PassingValues(dtype, hash_blocks())))
+        return self._prefer_known(part._replace(oid=digest.hexdigest(), size=size), label)
 
-    def encode_if_new(self, values: Values, parallel: Parallel) -> EncodedPart:
+    def encode_again(self, entry: Entry, parallel: Parallel) -> EncodedPart:
+        """A part that is stored, once more: on the base that it has now."""
+        label = PartLabel.of_entry(entry)
+        base = self._find_base(label, entry.size, parallel, entry.oid)
+        part = self._put_values(StoredValues(entry, self._context.store, parallel), parallel, label, base)
+        return part._replace(oid=entry.oid, size=entry.size)
+
+    def encode_if_new(self, values: Values, parallel: Parallel, label: PartLabel = NO_LABEL) -> EncodedPart:
         """A part that is probably known: hashed alone; read again and encoded only when it is new after all.
 
         Raises ChangedFile when the second reading gives other bytes.
@@ -86,28 +107,47 @@ class PartEncoder:
         digest = hashlib.sha256()
         for block in values.blocks():
             digest.update(block)
-        if storage := self._known(digest.hexdigest()):
+        if storage := self._known(digest.hexdigest(), label.dtype, label.shape):
             self._context.progress(values.size)
             return EncodedPart(digest.hexdigest(), values.size, storage)
-        part = self.encode_streamed(values, parallel)
+        part = self.encode_streamed(values, parallel, label)
         if part.oid != digest.hexdigest():
             raise ChangedFile("the file changed while it was being added", hint="Repeat the command.")
         return part
 
-    def _prefer_known(self, part: EncodedPart) -> EncodedPart:
+    def _prefer_known(self, part: EncodedPart, label: PartLabel) -> EncodedPart:
         """What is known keeps its storage, even if we hear of it only now (L2)."""
-        storage = self._known(part.oid)
+        storage = self._known(part.oid, label.dtype, label.shape)
         return EncodedPart(part.oid, part.size, storage) if storage else part
 
-    def _put_values(self, values: Values, parallel: Parallel, *, once: bool = False) -> EncodedPart:
-        """Put a large payload; hand back a small one, for a bundle.
+    def _find_base(self, label: PartLabel, size: int, parallel: Parallel, oid: str = "") -> StoredValues | None:
+        return self._bases.find_base(label.name, size, parallel, oid) if self._bases else None
 
-        ``once``: the values can be read once alone, which no update but dense is content with.
-        """
+    def _encode_passing(self, values: Values) -> Encoding:
+        """Values that can be read once alone, which no update but dense is content with."""
+        preferences = self._context.preferences()._replace(updates=("dense",))
+        return parameters.encode_values(values, map, preferences)
+
+    def _put_values(
+        self, values: Values, parallel: Parallel, label: PartLabel, base: StoredValues | None
+    ) -> EncodedPart:
+        """Encode and put them; without their base where that turns out to be damaged, which is noted."""
         preferences = self._context.preferences()
-        if once:
-            preferences = preferences._replace(updates=("dense",))
-        encoding = parameters.encode_values(values, parallel, preferences)
+        encoding = parameters.encode_values(values, parallel, preferences, base)
+        problem = encoding.warning
+        try:
+            return self._put_encoding(encoding)
+        except (CorruptObject, MissingObject) as error:
+            if not encoding.coding.chain:
+                raise
+            problem = error.message
+        finally:
+            if problem and self._bases:
+                self._bases.note_damage(label.name or "", problem)
+        return self._put_encoding(parameters.encode_values(values, parallel, preferences))
+
+    def _put_encoding(self, encoding: Encoding) -> EncodedPart:
+        """Put a large payload; hand back a small one, for a bundle."""
         held: list[Buffer] = []
         size = 0
         for piece in encoding.payload:

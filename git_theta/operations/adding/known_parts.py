@@ -15,15 +15,18 @@ index's as it should, is believed nowhere, and must not be kept.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import cached_property
+
 from git_theta import parameters
 from git_theta.errors import ThetaError
-from git_theta.manifest.model import Coding, Entry, Manifest, Place, Storage
+from git_theta.manifest.model import Coding, Entry, Manifest, Place, Storage, storage_key, storage_keys
 from git_theta.operations.adding.part_label import PartLabel
 from git_theta.operations.context import Context
 
 
 class KnownParts:
-    """oid of a part -> its storage, or None. Thread-safe.
+    """oid, dtype and shape of a part -> its storage, or None. Thread-safe.
 
     Attributes:
         has_assumed: whether a storage was answered that does not exist.
@@ -37,15 +40,17 @@ class KnownParts:
         self.has_assumed = False
         self._context = context
         self._assuming = assuming
-        self._prior = {part.oid: part for part in prior.parts()} if prior else {}
+        self._parts = tuple(prior.parts()) if prior else ()
+        self._oids = {part.oid for part in self._parts}
+        self._prior = _map_by_key(self._parts)
         self._named = {entry.name: entry for entry in prior.parameters()} if prior else {}
         self._refused: set[str] = set()
         self._object_sizes: dict[str, int | None] = {}
         self._fresh: dict[str, bool] = {}
 
-    def __call__(self, oid: str) -> Storage | None:
-        found = self._find_storage(oid)
-        if found is None and self._assuming and oid not in self._prior:
+    def __call__(self, oid: str, dtype: str = "", shape: tuple[int, ...] = ()) -> Storage | None:
+        found = self._find_storage(oid, dtype, shape)
+        if found is None and self._assuming and oid not in self._oids:
             self.has_assumed = True
             return Storage(Coding("dense", "raw"), Place(oid, 0))
         return found
@@ -63,24 +68,36 @@ class KnownParts:
             before is not None
             and (before.dtype, before.shape) == label[1:3]
             and self._context.state.start_of(before.oid) is None
-            and self._find_storage(before.oid) is not None
+            and self._find_storage(before.oid, before.dtype, before.shape) is not None
         )
 
     def freshen_unstaged(self, manifest: Manifest) -> bool:
         """Freshen what a manifest names and the index does not; whether all of that is here."""
-        return all(self._freshen(part.storage) for part in manifest.parts() if part.oid not in self._prior)
+        return all(self.freshen(part.storage) for part in manifest.parts() if part.oid not in self._oids)
 
-    def _find_storage(self, oid: str) -> Storage | None:
-        remembered = self._context.state.storage_of(oid)
-        prior = self._prior.get(oid)
+    def _find_storage(self, oid: str, dtype: str, shape: tuple[int, ...]) -> Storage | None:
+        remembered = self._context.state.storage_of(oid, dtype, shape)
+        exact, any_kind = storage_keys(oid, dtype, shape)
+        prior = self._prior.get(exact) or self._prior.get(any_kind)
         if prior and self._is_here(prior.storage) and (prior.storage == remembered or self._can_restore(prior)):
             return prior.storage
-        return remembered if remembered and self._is_here(remembered) and self._freshen(remembered) else None
+        if remembered and self._is_here(remembered) and self.freshen(remembered):
+            return remembered
+        link = None if self._assuming else self._links.get(exact) or self._links.get(any_kind)
+        if link and self._is_here(link.storage) and self._can_restore(link) and self.freshen(link.storage):
+            return link.storage
+        return None
+
+    @cached_property
+    def _links(self) -> dict[str, Entry]:
+        """The update bases of the index's parts: what was trained on from there may be what it was again."""
+        chained = (part.storage for part in self._parts if part.storage.coding.chain)
+        return _map_by_key(base for storage in chained for base in storage.bases())
 
     def _is_here(self, storage: Storage) -> bool:
-        return all(self._size_of(oid) == size for oid, size in storage.objects().items())
+        return all(self.size_of(oid) == size for oid, size in storage.objects().items())
 
-    def _freshen(self, storage: Storage) -> bool:
+    def freshen(self, storage: Storage) -> bool:
         """Whether nobody collects the objects before Git has our answer; an answer that goes nowhere needs none."""
         return self._assuming or all(map(self._freshen_object, storage.objects()))
 
@@ -89,7 +106,7 @@ class KnownParts:
             self._fresh[oid] = self._context.store.freshen(oid)
         return self._fresh[oid]
 
-    def _size_of(self, oid: str) -> int | None:
+    def size_of(self, oid: str) -> int | None:
         """Bytes of an object, asked for once: thousands of parts may lie in it."""
         if oid not in self._object_sizes:
             self._object_sizes[oid] = self._context.store.size(oid)
@@ -107,3 +124,7 @@ class KnownParts:
             return False
         self._context.state.remember_storages([part])
         return True
+
+
+def _map_by_key(parts: Iterable[Entry]) -> dict[str, Entry]:
+    return {storage_key(part.oid, part.dtype, part.shape, part.storage.coding): part for part in parts}

@@ -8,6 +8,7 @@ from git_theta.operations.adding.content_chunks import cut_chunks
 from git_theta.operations.adding.known_parts import KnownParts
 from git_theta.operations.adding.part_label import PartLabel
 from git_theta.operations.adding.part_writer import PartWriter
+from git_theta.operations.adding.update_bases import UpdateBases
 from git_theta.operations.context import Context
 from git_theta.operations.streams import RandomAccess, SourceValues
 from git_theta.tensors.dtypes import BY_NAME
@@ -22,8 +23,8 @@ _LARGEST_FRAME = 32 << 20
 class ManifestBuilder:
     """One file. Call ``add_literal`` before every part, and once after the last."""
 
-    def __init__(self, context: Context, known: KnownParts) -> None:
-        self._writer = PartWriter(context, known)
+    def __init__(self, context: Context, known: KnownParts, bases: UpdateBases | None = None) -> None:
+        self._writer = PartWriter(context, known, bases)
         self._runs: list[bytes] = []
         self._frame_size = 0
         self._size = 0

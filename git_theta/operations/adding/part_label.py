@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
-from git_theta.manifest.model import View
+from git_theta.manifest.model import Entry, View
 
 
 class PartLabel(NamedTuple):
@@ -14,3 +14,12 @@ class PartLabel(NamedTuple):
     dtype: str = ""
     shape: tuple[int, ...] = ()
     views: tuple[View, ...] = ()
+
+    @classmethod
+    def of_entry(cls, entry: Entry) -> Self:
+        """The label of a part whose bytes were seen."""
+        return cls(entry.name, entry.dtype, entry.shape, entry.views)
+
+
+NO_LABEL = PartLabel()
+"""Of bytes that are no parameter."""

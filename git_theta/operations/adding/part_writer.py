@@ -16,7 +16,8 @@ from git_theta.operations.adding.bundle import SMALL_PAYLOAD
 from git_theta.operations.adding.encoding import EncodedPart, PartEncoder
 from git_theta.operations.adding.known_parts import KnownParts
 from git_theta.operations.adding.part_label import PartLabel
-from git_theta.operations.adding.stored_parts import StoredParts
+from git_theta.operations.adding.stored_parts import StoredParts, find_stored
+from git_theta.operations.adding.update_bases import UpdateBases
 from git_theta.operations.context import Context
 from git_theta.operations.streams import Stream
 from git_theta.operations.workers import WHOLE_LIMIT
@@ -43,10 +44,10 @@ class _Draft(NamedTuple):
 class PartWriter:
     """Parts are added in file order; ``entries`` gives what became of them."""
 
-    def __init__(self, context: Context, known: KnownParts) -> None:
+    def __init__(self, context: Context, known: KnownParts, bases: UpdateBases | None = None) -> None:
         self._context = context
         self._known = known
-        self._encoder = PartEncoder(context, known)
+        self._encoder = PartEncoder(context, known, bases)
         self._drafts: deque[_Draft] = deque()
         self._held = 0
         self._settled: list[tuple[PartLabel, str, int]] = []
@@ -56,9 +57,9 @@ class PartWriter:
         """The next part of the file."""
         workers = self._context.workers
         if values.size <= _INLINE_SIZE:
-            self._append(label, self._encoder.encode_whole(values), values.size)
+            self._append(label, self._encoder.encode_whole(values, label), values.size)
         elif values.size <= WHOLE_LIMIT:
-            self._append(label, workers.cores.submit(self._encoder.encode_whole, values), values.size)
+            self._append(label, workers.cores.submit(self._encoder.encode_whole, values, label), values.size)
         else:
             self._append(label, workers.lanes.submit(self._encode_large, label, values), values.size)
 
@@ -66,20 +67,28 @@ class PartWriter:
         """A part that is computed, piece by piece, on a worker; ``pieces`` waits for nobody."""
 
         def encode() -> EncodedPart:
-            return self._encoder.encode_computed(Stream.from_pieces(pieces()).take_rest(BLOCK), width)
+            return self._encoder.encode_computed(Stream.from_pieces(pieces()).take_rest(BLOCK), width, label)
 
         self._append(label, self._context.workers.cores.submit(encode), SMALL_PAYLOAD)
 
     def add_stored(self, entry: Entry) -> None:
         """A part that is stored already."""
-        self._append(PartLabel(*entry[3:7]), EncodedPart(entry.oid, entry.size, entry.storage), 0)
+        self._append(PartLabel.of_entry(entry), EncodedPart(entry.oid, entry.size, entry.storage), 0)
+
+    def add_again(self, entry: Entry) -> None:
+        """A part that is stored already, to be stored once more: on the base that it has now."""
+        workers, label = self._context.workers, PartLabel.of_entry(entry)
+        if entry.size <= WHOLE_LIMIT:
+            self._append(label, workers.cores.submit(self._encoder.encode_again, entry, map), entry.size)
+        else:
+            self._append(label, workers.lanes.submit(self._encoder.encode_again, entry, workers.map), entry.size)
 
     def entries(self) -> list[Entry]:
         """Every part as an entry; what they name is durable now (L5)."""
         while self._drafts:
             self._settle_first()
         storages = self._stored.finish()
-        return [Entry(oid, size, storages[oid], *label) for label, oid, size in self._settled]
+        return [Entry(oid, size, find_stored(storages, oid, label), *label) for label, oid, size in self._settled]
 
     def close(self) -> None:
         """Nobody works for us any more when this returns."""
@@ -90,7 +99,7 @@ class PartWriter:
     def _encode_large(self, label: PartLabel, values: Values) -> EncodedPart:
         start = hashlib.sha256(next(iter(values.blocks()))).hexdigest()
         encode = self._encoder.encode_if_new if self._known.is_likely(label, start) else self._encoder.encode_streamed
-        part = encode(values, self._context.workers.map)
+        part = encode(values, self._context.workers.map, label)
         self._context.state.remember_start(part.oid, start)
         return part
 
@@ -106,7 +115,7 @@ class PartWriter:
         draft = self._drafts.popleft()
         part = draft.part if isinstance(draft.part, EncodedPart) else draft.part.result()
         self._held -= draft.held
-        self._stored.add(part)
+        self._stored.add(part, draft.label)
         self._settled.append((draft.label, part.oid, part.size))
 
 

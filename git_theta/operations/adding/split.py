@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
+from functools import partial
 from typing import NamedTuple
 
 from git_theta.errors import ManifestError
@@ -15,6 +16,7 @@ from git_theta.operations.adding.known_parts import KnownParts
 from git_theta.operations.adding.manifest_builder import ManifestBuilder
 from git_theta.operations.adding.part_label import PartLabel
 from git_theta.operations.adding.pinned_layout import find_layout
+from git_theta.operations.adding.update_bases import UpdateBases
 from git_theta.operations.context import Context
 from git_theta.operations.streams import RandomAccess, SourceValues
 
@@ -40,8 +42,9 @@ def split_source(source: RandomAccess, path: str, context: Context, *, keep: boo
     """
     prior = context.staged_manifest(path)
     known = KnownParts(context, prior, assuming=not keep)
+    bases = UpdateBases(partial(context.earlier_manifests, path), context, known)
     found = find_layout(source, path, prior, context)
-    manifest, warnings = _lay_out(source, found, context, known), found.warnings
+    manifest, warnings = _lay_out(source, found, context, known, bases), found.warnings
     if found.format == OPAQUE and not warnings and keep and not (prior and prior.is_opaque):  # once, and not at each
         warnings = ["kept whole, not by parameters: it is of no format that is known here"]
     try:
@@ -49,13 +52,15 @@ def split_source(source: RandomAccess, path: str, context: Context, *, keep: boo
     except ManifestError as error:  # no manifest can hold its parts
         if found.format == OPAQUE:
             raise
-        text = encode_manifest(_lay_out(source, Detection(OPAQUE, ()), context, known))
+        text = encode_manifest(_lay_out(source, Detection(OPAQUE, ()), context, known, bases))
         warnings = [f"kept whole, not by parameters: {error.message}"]
-    return SplitFile(text, not known.has_assumed, warnings)
+    return SplitFile(text, not known.has_assumed, [*warnings, *bases.describe_damage()])
 
 
-def _lay_out(source: RandomAccess, found: Detection, context: Context, known: KnownParts) -> Manifest:
-    with closing(ManifestBuilder(context, known)) as builder:
+def _lay_out(
+    source: RandomAccess, found: Detection, context: Context, known: KnownParts, bases: UpdateBases
+) -> Manifest:
+    with closing(ManifestBuilder(context, known, bases)) as builder:
         end = 0
         for span in found.spans:
             builder.add_literal(source, end, span.offset)

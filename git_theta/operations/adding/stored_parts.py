@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from git_theta.manifest.model import Entry, Storage
+from git_theta.manifest.model import Entry, Storage, storage_key, storage_keys
 from git_theta.operations.adding.bundle import FULL_BUNDLE, Bundle
 from git_theta.operations.adding.encoding import EncodedPart
+from git_theta.operations.adding.part_label import NO_LABEL, PartLabel
 from git_theta.operations.context import Context
 
 if TYPE_CHECKING:
@@ -20,39 +22,46 @@ _REMEMBER_EVERY = 64 << 20
 
 
 class StoredParts:
-    """Parts are added in file order; of equal ones the first decides where they are."""
+    """Parts are added in file order; of equal ones the first decides where they are. Equal are those of one key."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._sizes: dict[str, int] = {}
+        self._added: dict[str, tuple[str, int, PartLabel]] = {}
         self._storages: dict[str, Storage] = {}
         self._bundle = Bundle()
         self._putting: deque[Future[dict[str, Storage]]] = deque()
         self._new: list[Entry] = []
         self._new_bytes = 0
 
-    def add(self, part: EncodedPart) -> None:
+    def add(self, part: EncodedPart, label: PartLabel = NO_LABEL) -> None:
         """Take an encoded part: its storage, or its payload for a bundle."""
-        if part.oid in self._sizes:
+        if any(key in self._added for key in storage_keys(part.oid, label.dtype, label.shape)):
             return
-        self._sizes[part.oid] = part.size
+        coding = part.storage.coding if part.storage else part.coding
+        assert coding
+        key = storage_key(part.oid, label.dtype, label.shape, coding)
+        self._added[key] = part.oid, part.size, label
         if part.coding:
-            self._bundle.add(part.oid, part.coding, part.payload)
+            self._bundle.add(key, part.coding, part.payload)
             if self._bundle.size >= FULL_BUNDLE:
                 self._await_bundles(_MAX_PUTTING)
                 self._putting.append(self._context.workers.lanes.submit(self._bundle.put, self._context.store))
                 self._bundle = Bundle()
         elif part.storage and part.is_new:
-            self._keep({part.oid: part.storage}, part.storage.place.size)
+            self._keep({key: part.storage}, part.storage.place.size)
         elif part.storage:
-            self._storages[part.oid] = part.storage
+            self._storages[key] = part.storage
 
     def finish(self) -> dict[str, Storage]:
-        """Where each part is, by oid; all of it is durable now (L5)."""
+        """Where each part is, by its key (``storage_key``); all of it is durable now (L5)."""
         self._await_bundles(0)
         self._keep(self._bundle.put(self._context.store), self._bundle.size)
         self._remember_new()
         return self._storages
+
+    def _entry_of(self, key: str, storage: Storage) -> Entry:
+        oid, size, label = self._added[key]
+        return Entry(oid, size, storage, None, label.dtype, label.shape)
 
     def _await_bundles(self, limit: int) -> None:
         while len(self._putting) > limit:
@@ -60,7 +69,7 @@ class StoredParts:
 
     def _keep(self, storages: dict[str, Storage], size: int) -> None:
         self._storages |= storages
-        self._new += (Entry(oid, self._sizes[oid], storage) for oid, storage in storages.items())
+        self._new += (self._entry_of(key, storage) for key, storage in storages.items())
         self._new_bytes += size
         if self._new_bytes >= _REMEMBER_EVERY:
             self._remember_new()
@@ -69,3 +78,9 @@ class StoredParts:
         self._context.store.sync()
         self._context.state.remember_storages(self._new)
         self._new, self._new_bytes = [], 0
+
+
+def find_stored(storages: Mapping[str, Storage], oid: str, label: PartLabel) -> Storage:
+    """The storage of a part that was added, among what ``StoredParts.finish`` gave."""
+    exact, any_kind = storage_keys(oid, label.dtype, label.shape)
+    return storages.get(exact) or storages[any_kind]

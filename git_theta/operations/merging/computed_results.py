@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from git_theta.manifest.model import Storage
 from git_theta.merging.base import Contest, ContestReport, Operand, Strategy
 from git_theta.operations.adding.known_parts import KnownParts
+from git_theta.operations.adding.part_label import PartLabel
 from git_theta.operations.context import Context
 from git_theta.registry import PluginId
 
@@ -30,13 +31,13 @@ class ComputedResult(NamedTuple):
     report: ContestReport
 
 
-def find_result(key: str, known: KnownParts, context: Context) -> ComputedResult | None:
-    """What was computed under a key before, where it is still stored."""
+def find_result(key: str, label: PartLabel, known: KnownParts, context: Context) -> ComputedResult | None:
+    """What was computed under a key before, of the part of that label, where it is still stored."""
     with suppress(ValueError, TypeError, KeyError, AttributeError):
         if text := context.state.computed_of(key):
             said = json.loads(text)
             report = ContestReport(tuple(said["weights"]), said["facts"], said["nonfinite"], said["notes"])
-            if storage := known(said["oid"]):
+            if storage := known(said["oid"], label.dtype, label.shape):
                 return ComputedResult(said["oid"], said["size"], storage, report)
     return None
 

@@ -122,7 +122,7 @@ def _compute_batch(
     for key, job, found in jobs:
         entry = next(held[0] for held in job.member.heads if held)
         label = PartLabel(entry.name, entry.dtype, entry.shape, entry.views)
-        if done := find_result(key, known, context):
+        if done := find_result(key, label, known, context):
             writer.add_stored(Entry(done.oid, done.size, done.storage, *label))
             context.progress(done.size)
         else:

@@ -69,7 +69,10 @@ def is_inflated(manifest: Manifest, context: Context) -> bool:
     """
     if manifest.size <= max(_HARMLESS_SIZE, _USUAL_RATIO * sum(manifest.objects().values())):
         return False
-    return any(context.state.storage_of(oid) is None for oid in {entry.oid for entry in manifest.entries})
+    return any(
+        context.state.storage_of(*identity) is None
+        for identity in {(entry.oid, entry.dtype, entry.shape) for entry in manifest.entries}
+    )
 
 
 def describe_inflation(manifest: Manifest) -> str:

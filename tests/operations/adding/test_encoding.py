@@ -40,8 +40,16 @@ class FullStore(MemoryStore):
         raise AssertionError("nothing to put")
 
 
-def nothing(_oid: str) -> Storage | None:
+FindStorage = Callable[[str, str, tuple[int, ...]], Storage | None]
+
+
+def nothing(_oid: str, _dtype: str, _shape: tuple[int, ...]) -> Storage | None:
     return None
+
+
+def knowing(known: dict[str, Storage]) -> FindStorage:
+    """Finds these, by their oids."""
+    return lambda oid, _dtype, _shape: known.get(oid)
 
 
 def in_time(action: Callable[[], object], seconds: float = 20) -> BaseException | None:
@@ -69,7 +77,7 @@ def values_of(data: bytes) -> MemoryValues:
     return MemoryValues(Spec(BY_NAME["F32"], (len(data) // 4,)), data)
 
 
-def encoder_of(store: MemoryStore, known: Callable[[str], Storage | None] = nothing) -> PartEncoder:
+def encoder_of(store: MemoryStore, known: FindStorage = nothing) -> PartEncoder:
     context = Context(store, StateDatabase(Path(os.devnull)), Workers(), Path(os.devnull), print)
     return PartEncoder(context, known)
 
@@ -116,14 +124,15 @@ def test_a_small_payload_waits_for_a_bundle() -> None:
 
 def test_l2_a_known_part_keeps_its_storage_whichever_way_it_comes(workers: Workers) -> None:
     data, storage = weight_bytes(5 * BLOCK), Storage(Coding("dense", "raw"), Place("a" * 64, 5 * BLOCK))
-    known = {oid_of(data): storage}
+    known = knowing({oid_of(data): storage})
     for encode in ways(workers):
-        assert encode(encoder_of(MemoryStore(), known.get), data) == EncodedPart(oid_of(data), len(data), storage)
+        assert encode(encoder_of(MemoryStore(), known), data) == EncodedPart(oid_of(data), len(data), storage)
 
 
 def test_a_known_part_is_not_encoded(workers: Workers) -> None:
     data, store = weight_bytes(5 * BLOCK), MemoryStore()
-    encoder = encoder_of(store, {oid_of(data): Storage(Coding("dense", "raw"), Place("a" * 64, 5 * BLOCK))}.get)
+    known = knowing({oid_of(data): Storage(Coding("dense", "raw"), Place("a" * 64, 5 * BLOCK))})
+    encoder = encoder_of(store, known)
     encoder.encode_whole(values_of(data))
     encoder.encode_if_new(values_of(data), workers.map)
     assert list(store.oids()) == []

@@ -1,0 +1,102 @@
+"""What a new part may build on: the parameter of its name, as the versions before have it.
+
+Nothing is fetched for a base. None is believed, either: it is hashed as it is read, whoever's manifest names it, and a
+part whose base turns out not to be what it says is stored without one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
+from threading import Lock
+
+from git_theta.manifest.model import Entry, Manifest
+from git_theta.operations.adding.known_parts import KnownParts
+from git_theta.operations.context import Context
+from git_theta.parameters import StoredValues
+from git_theta.tensors.arrays import Parallel
+from git_theta.words import join_some
+
+SMALLEST_PART = 4 << 10
+"""Bytes of a part below which it has no base: each one takes 300 bytes of every manifest that it is in."""
+
+
+class UpdateBases:
+    """Finds the update bases of one file's parts. Thread-safe."""
+
+    def __init__(
+        self, manifests: Callable[[], Iterable[Manifest]], context: Context, known: KnownParts
+    ) -> None:
+        """Look into ``manifests``, nearest first, as far as needed, and not before something is new.
+
+        ``known``: what is known to be stored.
+        """
+        self._manifests = manifests
+        self._context = context
+        self._known = known
+        self._lock = Lock()
+        self._versions: list[dict[str, Entry]] = []
+        self._damaged: dict[str, str] = {}
+
+    def find_base(self, name: str | None, size: int, parallel: Parallel, oid: str = "") -> StoredValues | None:
+        """What the parameter of that name, of ``size`` bytes, may build on; None where there is nothing.
+
+        ``oid``: the parameter's, where it is known by now: then what builds on the same values is no base.
+        """
+        if name is None or size < SMALLEST_PART or not self._is_wanted:
+            return None
+        for entry in self._entries_named(name):
+            base = _within_depth(entry, self._context.preferences().depth)
+            values = StoredValues(base, self._context.store, parallel, self._known.size_of)
+            is_usable = oid not in _oids_of(base) and values.is_here() and values.is_decodable()
+            if is_usable and self._known.freshen(base.storage):
+                return values
+        return None
+
+    def note_damage(self, name: str, problem: str) -> None:
+        """Remember that the base of a parameter was not what it says."""
+        with self._lock:
+            self._damaged[name] = problem
+
+    def describe_damage(self) -> list[str]:
+        """What to say of all bases that were not what they say."""
+        if not self._damaged:
+            return []
+        names, problem = sorted(self._damaged), self._damaged[min(self._damaged)]
+        what = f"{join_some(names, 5)}: stored without the version before, which is damaged here"
+        return [f"{what}: {problem}. See what else is: git theta fsck"]
+
+    @cached_property
+    def _is_wanted(self) -> bool:
+        return self._context.preferences().wants_base()
+
+    def _entries_named(self, name: str) -> Iterator[Entry]:
+        number = 0
+        while (version := self._read_version(number)) is not None:
+            if name in version:
+                yield version[name]
+            number += 1
+
+    def _read_version(self, number: int) -> dict[str, Entry] | None:
+        """The parameters of a manifest by their names; None after the last one."""
+        with self._lock:
+            while len(self._versions) <= number:
+                manifest = next(self._unread, None)
+                if manifest is None:
+                    return None
+                self._versions.append({entry.name or "": entry for entry in manifest.parameters()})
+            return self._versions[number]
+
+    @cached_property
+    def _unread(self) -> Iterator[Manifest]:
+        return iter(self._manifests())
+
+
+def _within_depth(entry: Entry, depth: int) -> Entry:
+    """The part, or the root of its chain where a part on top of it would have more bases than ``depth``."""
+    return entry if len(entry.storage.coding.chain) < depth else next(entry.storage.bases())
+
+
+def _oids_of(base: Entry) -> set[str]:
+    """Whose values a part needs that builds on this one."""
+    return {base.oid, *(link.oid for link in base.storage.coding.chain)}

@@ -1,0 +1,99 @@
+"""The parameters of a version stored otherwise. Its identity stays, so that who compares versions sees nothing."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from functools import partial
+from typing import NamedTuple
+
+from git_theta import parameters
+from git_theta.errors import CorruptObject, MissingObject
+from git_theta.manifest.model import Entry, Manifest
+from git_theta.operations.adding.known_parts import KnownParts
+from git_theta.operations.adding.part_writer import PartWriter
+from git_theta.operations.adding.update_bases import UpdateBases
+from git_theta.operations.context import Context
+from git_theta.parameters import Preferences, StoredValues
+
+
+class RepackChoice(NamedTuple):
+    """A parameter that is to be stored otherwise, and the bytes that its payload has then."""
+
+    entry: Entry
+    size: int
+
+    @property
+    def saved(self) -> int:
+        """Bytes by which it gets smaller; less than none where it gets larger."""
+        return self.entry.storage.place.size - self.size
+
+
+def as_dense(preferences: Preferences) -> Preferences:
+    """The same, without update bases."""
+    return preferences._replace(updates=("dense",))
+
+
+def choose_repacks(manifest: Manifest, bases: UpdateBases, context: Context) -> list[RepackChoice]:
+    """The parameters that take fewer bytes on the bases they have now; nothing is stored.
+
+    Where the preferences want no bases, those that have one: they lose it, whatever that takes.
+
+    Raises MissingObject, CorruptObject where a parameter itself cannot be read, which is named.
+    """
+    wants_base = context.preferences().wants_base()
+    tried = [one for one in _distinct(manifest.parameters()) if wants_base or one.storage.coding.chain]
+    chosen = context.workers.map(partial(_measure_again, bases=bases, context=context), tried)
+    return [one for one in chosen if one]
+
+
+def repack_manifest(
+    manifest: Manifest, chosen: Sequence[RepackChoice], bases: UpdateBases, context: Context
+) -> Manifest:
+    """The same file, with these parameters stored otherwise; all of it is durable (L5)."""
+    known = KnownParts(context, None)
+    with closing(PartWriter(context, known, bases)) as writer:
+        for choice in chosen:
+            writer.add_again(choice.entry)
+        storages = {_identity(entry): entry.storage for entry in writer.entries()}
+
+    def as_chosen(entry: Entry) -> Entry:
+        return entry._replace(storage=storages.get(_identity(entry), entry.storage))
+
+    return manifest._replace(entries=tuple(map(as_chosen, manifest.entries)))
+
+
+def payload_sizes(manifest: Manifest) -> int:
+    """Bytes of the payloads of all parameters, without those of their update bases; each once."""
+    places = {entry.storage.place for entry in manifest.parameters()}
+    return sum(place.size for place in places)
+
+
+def _measure_again(entry: Entry, bases: UpdateBases, context: Context) -> RepackChoice | None:
+    """What storing a parameter once more comes to; None where it stays as it is. Waits for nobody."""
+    base = bases.find_base(entry.name, entry.size, map, entry.oid)
+    values = StoredValues(entry, context.store)
+    try:
+        encoding = parameters.encode_values(values, map, context.preferences(), base)
+        size = sum(map(len, encoding.payload))
+    except (CorruptObject, MissingObject) as error:
+        deque(values.blocks(), maxlen=0)  # which raises where it is not the base that is damaged
+        bases.note_damage(entry.name or "", error.message)
+        return None
+    if encoding.warning:
+        bases.note_damage(entry.name or "", encoding.warning)
+    context.progress(entry.size)
+    choice = RepackChoice(entry, size)
+    if not context.preferences().wants_base():
+        return choice
+    return choice if encoding.coding.chain and choice.saved > 0 else None
+
+
+def _distinct(entries: Iterable[Entry]) -> list[Entry]:
+    """One of each that are the same but for their names."""
+    return list({_identity(entry): entry for entry in entries}.values())
+
+
+def _identity(entry: Entry) -> tuple[str, str, tuple[int, ...]]:
+    return entry.oid, entry.dtype, entry.shape
