@@ -40,6 +40,7 @@ COMMANDS = {
     "track": CommandEntry("git_theta.cli.track:track", "Version files by pattern, or list the patterns."),
     "untrack": CommandEntry("git_theta.cli.track:untrack", "Stop versioning files by pattern."),
     "relayout": CommandEntry("git_theta.cli.relayout:command", "Find the parameters of versioned files anew."),
+    "repack": CommandEntry("git_theta.cli.repack:command", "Choose anew how the versions in the index are stored."),
     "ls-files": CommandEntry("git_theta.cli.ls_files:command", "List versioned files and their parameters."),
     "status": CommandEntry("git_theta.cli.status:command", "Show what is materialised, missing or in conflict."),
     "checkout": CommandEntry("git_theta.cli.checkout:command", "Materialise manifests that stand in the worktree."),

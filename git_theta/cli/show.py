@@ -39,6 +39,7 @@ from git_theta.vcs.discovery import Repository, discover_repository
 from git_theta.words import escape_unprintable, humanize_size, pluralize
 
 _GAP = "  "
+_DENSE = "dense"
 _MAX_VALUE_LENGTH = 100  # characters of a metadata value
 _MAX_LISTED = 10  # ties, values
 _MAX_COLUMN = 120  # columns of a name that others are lined up with: one of 100 kB would make each line as long
@@ -150,6 +151,7 @@ def _summarise_checkpoint(
     stored = _stored_parts(found, chosen)
     objects = {oid for entry in stored for oid in entry.storage.objects()}
     yield "stored", f"{humanize_size(sum_parameters(stored).stored)} in {pluralize(len(objects), 'object')}"
+    yield from _title_lines("", list(_describe_updates(chosen)))
     yield from _title_lines(
         "shared", [" = ".join(escape_unprintable(one.name or "") for one in group) for group in find_duplicates(chosen)]
     )
@@ -161,6 +163,18 @@ def _summarise_checkpoint(
     yield from _title_lines("tied", tied)
     lines = dict.fromkeys(line for fact in facts for line in _render_metadata(fact))  # shards repeat each other
     yield from _title_lines("metadata", list(lines))
+
+
+def _describe_updates(chosen: Sequence[Entry]) -> Iterator[str]:
+    """A line for each update but dense: how many parameters it stores, and on how many bases at most."""
+    named: dict[str, list[Entry]] = {}
+    for entry in chosen:
+        named.setdefault(entry.storage.coding.update, []).append(entry)
+    for update, entries in sorted(named.items()):
+        if update != _DENSE:
+            deepest = max(len(entry.storage.coding.chain) for entry in entries)
+            bases = f", on {pluralize(deepest, 'update base')} at most" if deepest else ""
+            yield f"{escape_unprintable(update)}: {pluralize(len(entries), 'parameter')}{bases}"
 
 
 def _stored_parts(found: CheckpointVersion, chosen: Sequence[Entry]) -> list[Entry]:
@@ -203,14 +217,22 @@ def _format_totals(sums: ParameterTotals) -> tuple[str, str, str]:
 
 
 def _parameter_rows(chosen: Sequence[Entry]) -> Iterator[tuple[str, ...]]:
-    yield "parameter", "shape", "elements", "size", "stored", "dtype"
+    told = any(entry.storage.coding.update != _DENSE for entry in chosen)
+    yield "parameter", "shape", "elements", "size", "stored", *(["update"] if told else []), "dtype"
     for entry in chosen:
         yield (
             escape_unprintable(entry.name or ""),
             format_shape(entry.shape),
             *_format_totals(sum_parameters([entry])),
+            *([_format_update(entry)] if told else []),
             escape_unprintable(entry.dtype),
         )
+
+
+def _format_update(entry: Entry) -> str:
+    """The update's name, and how many bases it builds on where it has any: ``delta 2``."""
+    coding = entry.storage.coding
+    return f"{escape_unprintable(coding.update)} {len(coding.chain) or ''}".rstrip()
 
 
 def _align_rows(rows: Sequence[tuple[str, ...]]) -> list[str]:

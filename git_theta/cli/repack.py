@@ -1,0 +1,56 @@
+"""``git theta repack``: the versions in the index in fewer bytes, or in full."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from git_theta.cli import boundary
+from git_theta.cli.listing import display_path, echo_json, json_option, require_worktree
+from git_theta.cli.progress import show_progress
+from git_theta.repository.repacking import RepackedFile, find_candidates, repack_files
+from git_theta.words import escape_unprintable, humanize_size, pluralize
+
+
+@click.command
+@click.argument("pathspecs", nargs=-1, metavar="[PATHSPEC]...")
+@click.option("--dense", is_flag=True, help="Store in full what builds on versions before.")
+@click.option("-n", "--dry-run", is_flag=True, help="Say what it would come to, and store nothing.")
+@json_option
+def command(pathspecs: tuple[str, ...], dense: bool, dry_run: bool, as_json: bool) -> None:
+    """Choose anew how the versions in the index are stored, and stage that.
+
+    A parameter is stored relative to the one of its name at HEAD, or at HEAD's first parent where HEAD has the same,
+    if that takes fewer bytes. The files stay as they are, and to diff, merge and blame nothing has changed. Files are
+    those of this folder and below, or what matches a PATHSPEC; one with changes that are not staged is refused.
+    """
+    repository, top = require_worktree()
+    candidates = find_candidates(repository, top, pathspecs or (".",))
+    total = sum(candidate.manifest.size for candidate in candidates)
+    done: list[RepackedFile] = []
+    with show_progress("Repacking", total, len(candidates)) as meter:
+        for file in repack_files(candidates, repository, top, boundary.warn, meter, dense=dense, dry_run=dry_run):
+            done.append(file)
+            if not as_json:
+                click.echo(f"{escape_unprintable(display_path(file.path, top))}: {_describe(file, dry_run)}")
+    if as_json:
+        echo_json([_file_json(file, dry_run) for file in done])
+
+
+def _describe(file: RepackedFile, dry_run: bool) -> str:
+    if not file.parameters:
+        return f"stays as it is, {humanize_size(file.before)}"
+    verb = "would be" if dry_run else "is" if file.parameters == 1 else "are"
+    count = pluralize(file.parameters, "parameter")
+    return f"{count} {verb} stored otherwise, {humanize_size(file.before)} -> {humanize_size(file.after)}"
+
+
+def _file_json(file: RepackedFile, dry_run: bool) -> dict[str, Any]:
+    return {
+        "path": file.path,
+        "parameters": file.parameters,
+        "done": bool(file.parameters) and not dry_run,
+        "before": file.before,
+        "after": file.after,
+    }
