@@ -36,7 +36,7 @@ _BYTES = BY_NAME["U8"]
 AUTOMATIC = (*(name for name in BUILT_IN["updates"] if name != "dense"), "dense")
 """The updates that come with us, in the order in which they are tried."""
 
-DEFAULT_DEPTH = 4
+DEFAULT_DEPTH = 3
 """Update bases up to which a part may have them."""
 
 

@@ -57,6 +57,19 @@ def test_l2_a_second_look_stores_nothing_and_keeps_the_storage(chaining: Sandbox
     assert set(object_files(chaining)) == stored
 
 
+def test_without_being_asked_versions_are_stored_as_deltas(chaining: Sandbox) -> None:
+    for key in ("theta.updates", "theta.delta.depth"):
+        chaining.git("config", "--global", "--unset", key)
+    versions = commit_versions(chaining, 5)
+    entries = [entry_at(chaining, f"v{number}") for number in range(5)]
+    assert [entry.storage.coding.update for entry in entries] == ["dense", *["delta"] * 4]
+    assert [len(entry.storage.coding.chain) for entry in entries] == [0, 1, 2, 3, 1]
+    for number in (0, 4, 3):
+        chaining.git("checkout", "--quiet", f"v{number}")
+        assert chaining.read(MODEL) == versions[number]
+    assert_whole(chaining)
+
+
 def test_what_was_staged_and_never_committed_is_no_base(chaining: Sandbox) -> None:
     commit_version(chaining, 0)
     for number in (1, 2):

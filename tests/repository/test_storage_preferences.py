@@ -6,7 +6,7 @@ import pytest
 
 from git_theta.errors import UsageError
 from git_theta.manifest.text import decode_manifest
-from git_theta.parameters import DEFAULT_PREFERENCES, Preferences
+from git_theta.parameters import AUTOMATIC, DEFAULT_PREFERENCES, Preferences
 from git_theta.repository.storage_preferences import read_preferences
 from git_theta.testing.blocks import weight_bytes
 from tests.sandbox import Sandbox, safetensors_bytes
@@ -79,6 +79,27 @@ def test_updates_are_a_list_in_their_order(tracked: Sandbox) -> None:
     assert read_preferences(tracked.root) == Preferences(("dense", "dense", "dense"), "planes")
     tracked.git("config", "--add", "theta.updates", "dense,delta-of-tomorrow")
     with pytest.raises(UsageError, match="delta-of-tomorrow"):
+        read_preferences(tracked.root)
+
+
+def test_auto_is_all_that_come_with_us_and_dense_the_last(tracked: Sandbox) -> None:
+    for words, wanted in (("auto", AUTOMATIC), ("dense", ("dense",)), ("dense auto", ("dense", *AUTOMATIC))):
+        tracked.git("config", "theta.updates", words)
+        assert read_preferences(tracked.root).updates == wanted
+    assert AUTOMATIC == ("delta", "dense")
+    assert DEFAULT_PREFERENCES.updates == AUTOMATIC
+
+
+@pytest.mark.parametrize("depth", ["0", "1", "16"])
+def test_the_depth_of_chains_is_configured(tracked: Sandbox, depth: str) -> None:
+    tracked.git("config", "theta.delta.depth", depth)
+    assert read_preferences(tracked.root) == DEFAULT_PREFERENCES._replace(depth=int(depth))
+
+
+@pytest.mark.parametrize("depth", ["17", "-1", "deep", "", "\u0663"])
+def test_a_depth_that_is_none_is_an_error(tracked: Sandbox, depth: str) -> None:
+    tracked.git("config", "theta.delta.depth", depth)
+    with pytest.raises(UsageError, match="no number from 0 to 16"):
         read_preferences(tracked.root)
 
 
