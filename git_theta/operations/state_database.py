@@ -100,7 +100,8 @@ class StateDatabase:
             if oids and self._file.exists():
                 with self._open() as connection:
                     parts = _find_rows(connection, "SELECT oid, storage FROM identities", oids)
-                    results = _find_rows(connection, "SELECT key, result FROM computed", set(parts))
+                    named = {key.partition(" ")[0] for key in parts}  # the oid, without dtype and shape
+                    results = _find_rows(connection, "SELECT key, result FROM computed", named)
                     cleaned = _find_rows(connection, "SELECT path, manifest FROM cleaned", oids)
                     connection.executemany("DELETE FROM identities WHERE oid = ?", zip(parts, strict=True))
                     connection.executemany("DELETE FROM computed WHERE key = ?", zip(results, strict=True))

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from git_theta.errors import ChangedFile, GitError, ThetaError, UsageError
 from git_theta.manifest.model import Manifest
 from git_theta.manifest.text import encode_manifest
+from git_theta.operations.adding.known_parts import KnownParts
 from git_theta.operations.adding.update_bases import UpdateBases
 from git_theta.operations.context import Context, Progress
 from git_theta.operations.keeping.file_states import TrackedFile
@@ -102,7 +103,7 @@ def repack_files(
 def _repack_file(candidate: _Candidate, top: Path, context: Context, *, dry_run: bool) -> RepackedFile:
     path, manifest = candidate.file.path, candidate.manifest
     require_objects(manifest, context)
-    bases = UpdateBases(partial(read_earlier, path, (HEAD, PARENT), top), context, context.store.size)
+    bases = UpdateBases(partial(read_earlier, path, (HEAD, PARENT), top), context, KnownParts(context, None))
     chosen = choose_repacks(manifest, bases, context)
     for warning in bases.describe_damage():
         context.warn(f"{path}: {warning}")

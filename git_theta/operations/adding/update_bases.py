@@ -24,9 +24,7 @@ SMALLEST_PART = 4 << 10
 class UpdateBases:
     """Finds the update bases of one file's parts. Thread-safe."""
 
-    def __init__(
-        self, manifests: Callable[[], Iterable[Manifest]], context: Context, known: KnownParts
-    ) -> None:
+    def __init__(self, manifests: Callable[[], Iterable[Manifest]], context: Context, known: KnownParts) -> None:
         """Look into ``manifests``, nearest first, as far as needed, and not before something is new.
 
         ``known``: what is known to be stored.
