@@ -15,7 +15,7 @@ from git_theta.operations.context import Context
 from git_theta.operations.keeping.inventory import ObjectUse, object_sizes
 from git_theta.repository.index_checks import FAULT_HINT, faults_of_commit
 from git_theta.repository.kept_refs import RefUpdate, require_refs_kept
-from git_theta.repository.opening import open_context
+from git_theta.repository.opening import open_context, share_passwords
 from git_theta.repository.pointers import POINTERS_BRANCH, POINTERS_REF, push_pointers
 from git_theta.repository.sharing import (
     PushedRefs,
@@ -69,7 +69,7 @@ def _push_refs(refs: PushedRefs, remote: str, url: str, repository: Repository) 
     needed, believed = refs.needed_objects(boundary.warn_of), refs.believed_objects(lambda _: None)
     if not needed and not believed:
         return
-    with open_context(repository, boundary.warn) as context, ExitStack() as stack:
+    with share_passwords(repository), open_context(repository, boundary.warn) as context, ExitStack() as stack:
         try:
             transport = stack.enter_context(open_target(remote, url, needed, repository, context.store, boundary.warn))
             is_stale = bool(select_lacking(remote, believed, transport))
@@ -101,16 +101,17 @@ def push_with_progress(
     whole. ``pointers``: write them where it is not known to need them, too. Raises TransportError where one of these
     cannot be.
     """
-    with (
-        open_context(repository, boundary.warn) as context,
-        open_target(remote, url, needed, repository, context.store, boundary.warn) as transport,
-    ):
-        if revalidate:
-            clear_damaged(needed, transport)
-        sent = push_needed(remote, needed, transport, context, dry_run=dry_run)
-        pointers = pointers or transport.needs_pointers
-    if pointers and not dry_run:
-        _push_pointers(needed, remote, url, repository)
+    with share_passwords(repository):
+        with (
+            open_context(repository, boundary.warn) as context,
+            open_target(remote, url, needed, repository, context.store, boundary.warn) as transport,
+        ):
+            if revalidate:
+                clear_damaged(needed, transport)
+            sent = push_needed(remote, needed, transport, context, dry_run=dry_run)
+            pointers = pointers or transport.needs_pointers
+        if pointers and not dry_run:
+            _push_pointers(needed, remote, url, repository)
     return sent
 
 

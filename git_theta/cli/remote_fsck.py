@@ -15,7 +15,7 @@ from git_theta.cli.progress import show_progress
 from git_theta.errors import CorruptObject
 from git_theta.operations.keeping.inventory import Defect, ManifestBlob, needed_objects, take_inventory
 from git_theta.operations.keeping.verify import describe_loss, worst_exit_code
-from git_theta.repository.opening import open_context
+from git_theta.repository.opening import open_context, share_passwords
 from git_theta.repository.remote_check import RemoteFault, find_damaged, find_lacking, find_unnamed
 from git_theta.repository.remote_transports import open_remote
 from git_theta.repository.stored_manifests import read_manifests
@@ -42,11 +42,12 @@ def check_remote(remote: str, repository: Repository, *, verify: bool, repair: b
     sizes = {oid: parts.object_size for oid, parts in needed.objects.items()}
     told, left = list[_Told](), list[Defect]()
     for url in remotes.require_push_urls(remote):
-        found = _find_faults(remote, url, repository, sizes, verify=verify)
-        remaining = {fault.oid for fault in found}
-        if repair and found:
-            _push_faulty(found, remote, url, repository)
-            remaining = {fault.oid for fault in _find_faults(remote, url, repository, sizes, verify=verify)}
+        with share_passwords(repository):
+            found = _find_faults(remote, url, repository, sizes, verify=verify)
+            remaining = {fault.oid for fault in found}
+            if repair and found:
+                _push_faulty(found, remote, url, repository)
+                remaining = {fault.oid for fault in _find_faults(remote, url, repository, sizes, verify=verify)}
         for fault in found:
             defect = describe_loss(fault.error, needed.objects[fault.oid], needed.manifests)
             left += [defect] if fault.oid in remaining else []

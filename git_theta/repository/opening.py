@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from git_theta.repository.object_stores import open_store
 from git_theta.repository.staged_files import StagedFiles
 from git_theta.repository.storage_preferences import read_preferences
 from git_theta.store.base import Store
+from git_theta.store.files import make_folder
 from git_theta.vcs.discovery import Repository
 
 if TYPE_CHECKING:
@@ -56,6 +57,18 @@ def open_context(
         state.close()
 
 
+@contextmanager
+def share_passwords(repository: Repository) -> Iterator[None]:
+    """Have the programs that we start meanwhile ask the person for a password once, all of them together."""
+    from git_theta.vcs.credential_sharing import share_credentials
+
+    folder = repository.theta_dir / "tmp"
+    with suppress(OSError):  # then each of them asks
+        make_folder(folder, repository.theta_dir)
+    with share_credentials(folder):
+        yield
+
+
 def conflicts_dir(repository: Repository) -> Path:
     """Where it is noted how far the conflicts of this worktree are settled."""
     return repository.git_dir / "theta" / "conflicts"
@@ -90,5 +103,5 @@ def _fetch(
         return open_remote(source.name, source.url, repository, store, push=False, tell=warn, may_prompt=may_prompt)
 
     inbox = Inbox(store, repository.theta_dir)
-    with progress.show_work("Fetching objects", sum(objects.values()), len(objects)):
+    with share_passwords(repository), progress.show_work("Fetching objects", sum(objects.values()), len(objects)):
         return fetch_objects(objects, store, inbox, fetch_sources(remote), open_source, progress.finish_item)
