@@ -18,9 +18,16 @@ def open_store(repository: Repository) -> Store:
 
     What killed processes left is swept.
     """
-    for folder in (repository.theta_dir, repository.theta_dir / "objects"):  # where those are on another file system
+    theta = repository.theta_dir
+    store = _open_chain(theta, config.chosen_store(), alternates.alternates_of(repository).found)
+    if any(theta.glob("tmp/*/lfs")):
+        from git_theta.store.inbox import Inbox
+        from git_theta.transport.lfs.partial_downloads import rescue_downloads
+
+        rescue_downloads(theta / "tmp", Inbox(store, theta))
+    for folder in (theta, theta / "objects"):  # where those are on another file system
         sweep_temporaries(folder / "tmp")
-    return _open_chain(repository.theta_dir, config.chosen_store(), alternates.alternates_of(repository).found)
+    return store
 
 
 def open_own_stores(repository: Repository) -> list[Store]:

@@ -33,9 +33,9 @@ class RemoteFault(NamedTuple):
 
 
 def find_lacking(objects: Mapping[str, int], transport: Transport) -> Iterator[RemoteFault]:
-    """The objects (oid to size) that a remote lacks."""
+    """The objects (oid to size) that a remote lacks, or refuses."""
     for oid in transport.lacking(objects):
-        yield RemoteFault(oid, MissingObject("is not there"))
+        yield RemoteFault(oid, transport.explain_lack(oid))
 
 
 def find_unnamed(remote: str, url: str, objects: Mapping[str, int], repository: Repository) -> Iterator[RemoteFault]:

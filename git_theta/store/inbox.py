@@ -44,6 +44,30 @@ class Inbox:
         self._store.adopt(file, oid)
         self._drop(self._partial_path(oid))
 
+    def lend_partial(self, oid: str, place: Path) -> bool:
+        """Move what an earlier try left of an object to a place; whether there was anything, with nobody at it."""
+        with contextlib.suppress(OSError):
+            path = self._partial_path(oid)
+            if path.stat().st_size and (descriptor := _open_locked(path)) is not None:
+                try:
+                    path.rename(place)
+                    return True
+                finally:
+                    os.close(descriptor)
+        return False
+
+    def keep_partial(self, file: Path, oid: str) -> None:
+        """Keep what has arrived of an object in a file for the next try, where it is more than is kept already.
+
+        The file is moved: nobody may write to it any more.
+        """
+        with self._open_partial(oid) as (path, descriptor), self._as_store_errors():
+            if path == self._partial_path(oid) and file.stat().st_size > os.fstat(descriptor).st_size:
+                file.chmod(0o600)
+                file.rename(path)
+            elif not os.fstat(descriptor).st_size:
+                self._drop(path)
+
     def fill(self, oid: str, size: int, read_from: ReadFrom) -> None:
         """Take an object that comes in pieces, from where an earlier try ended.
 

@@ -17,11 +17,11 @@ Laws, which ``git_theta.testing.transports`` checks for every transport:
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from types import TracebackType
 from typing import ClassVar, NamedTuple, Self
 
-from git_theta.errors import ThetaError
+from git_theta.errors import MissingObject, ThetaError
 from git_theta.store.inbox import Inbox
 
 
@@ -40,22 +40,43 @@ class Outcome(NamedTuple):
     error: ThetaError | None = None
 
 
+class HeldObject(NamedTuple):
+    """An object that a remote has.
+
+    Attributes:
+        oid, size: which, and its bytes.
+        moment: since when, in seconds since the epoch; None where nobody knows.
+    """
+
+    oid: str
+    size: int
+    moment: float | None = None
+
+
 class Transport(ABC):
     """One remote, open while it is used: a context manager. Sizes are those that manifests say, in bytes.
 
     Attributes:
         needs_pointers: whether the host deletes objects that no Git LFS pointer of the repository names; a push then
             brings the pointers up to date as well.
+        drops_objects: whether ``list_held`` and ``drop_objects`` work; a host of Git LFS lets nobody do either.
+        is_shared: whether other repositories may have objects in the same place.
         unverified: why the remote could not be asked whether objects are there, so that a push was left to the program
             that moved them; "" where it could.
     """
 
     needs_pointers: ClassVar[bool] = False
+    drops_objects: ClassVar[bool] = False
+    is_shared: ClassVar[bool] = False
     unverified: str = ""
 
     @abstractmethod
     def lacking(self, objects: Mapping[str, int]) -> list[str]:
         """Those of the objects (oid to size) that the remote has not got whole, in their order."""
+
+    def explain_lack(self, oid: str) -> ThetaError:  # noqa: ARG002
+        """What the remote said of an object that ``lacking`` found lacking, in words that follow its id."""
+        return MissingObject("is not there")
 
     @abstractmethod
     def fetch(self, objects: Mapping[str, int], inbox: Inbox) -> Iterator[Outcome]:
@@ -68,9 +89,18 @@ class Transport(ABC):
     def clear_damaged(self, oid: str) -> bool:  # noqa: ARG002
         """Take out of the way what stands in an object's place on the remote and is not the object; whether it is gone.
 
-        The next push puts the object there. Nothing is done unless a transport can: Git LFS lets go of nothing.
+        The next push puts the object there, unless this has done so already. Nothing is done unless a transport can:
+        Git LFS lets go of nothing.
         """
         return False
+
+    def list_held(self) -> Iterator[HeldObject]:
+        """Everything that the remote has, where it ``drops_objects``."""
+        raise NotImplementedError(f"{type(self).__name__} lists nothing")
+
+    def drop_objects(self, oids: Collection[str]) -> None:
+        """Take objects off the remote, where it ``drops_objects``. Raises TransportError where it refuses."""
+        raise NotImplementedError(f"{type(self).__name__} drops nothing")
 
     def close(self) -> None:  # noqa: B027
         """Let go of the remote; nothing to do for one that holds nothing open."""

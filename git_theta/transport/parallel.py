@@ -36,3 +36,16 @@ def run_parallel(
         raise
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def map_ahead(work: Callable[[_Item], _Result], items: Iterable[_Item]) -> Iterator[_Result]:
+    """What work makes of each item, in their order: of the next one already while nobody has asked for it yet."""
+    with ThreadPoolExecutor(1) as pool:
+        waiting: Future[_Result] | None = None
+        for item in items:
+            coming = pool.submit(work, item)
+            if waiting:
+                yield waiting.result()
+            waiting = coming
+        if waiting:
+            yield waiting.result()

@@ -73,6 +73,27 @@ def fill_credential(url: str, *, ask: bool) -> Credential | None:
     return Credential(os.fsdecode(done.stdout), found.get("username", ""), found.get("password", ""))
 
 
+def fill_key_password(certificate: str, *, ask: bool) -> str:
+    """The password of the key of a certificate (a file) of ours, as Git finds it; "" where nobody knows."""
+    done = _run_credential("fill", f"protocol=cert\nhost=\nusername=\npath={certificate}\n", ask=ask)
+    found = dict(line.partition("=")[::2] for line in os.fsdecode(done.stdout).splitlines())
+    return "" if done.returncode else found.get("password", "")
+
+
+def read_netrc(url: str) -> Credential | None:
+    """What the person's .netrc says of the host of a URL, and of its user where the URL names one; None for nothing."""
+    import netrc
+
+    parts = urlsplit(url)
+    try:
+        found = netrc.netrc(os.path.expanduser("~/.netrc")).authenticators(parts.hostname or "")  # noqa: PTH111
+    except (OSError, netrc.NetrcParseError, UnicodeDecodeError):  # none, or one that nobody can read
+        return None
+    if not found or not found[2] or found[0] != (parts.username or found[0]):
+        return None
+    return Credential("", found[0], found[2])
+
+
 def approve_credential(credential: Credential) -> None:
     """Tell the helpers that a credential opened the door: they may keep it."""
     if credential.description:

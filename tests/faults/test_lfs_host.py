@@ -67,6 +67,12 @@ class Side:
         with self.open_transport() as transport:
             return _by_oid(transport.fetch(SIZES, Inbox(self.store, self.repository.theta_dir)))
 
+    def fetch_anew(self) -> Mapping[str, ThetaError | None]:
+        """As somebody who has none of the objects."""
+        store = LocalStore(self.top / "elsewhere")
+        with self.open_transport() as transport:
+            return _by_oid(transport.fetch(SIZES, Inbox(store, store.root)))
+
     def contents_here(self) -> dict[str, bytes]:
         found = {}
         for oid in self.store.oids():
@@ -214,3 +220,20 @@ def test_an_object_that_is_not_there_is_missing(side: Side) -> None:
     side.remote.place_of(first).unlink()
     assert {oid: type(error) for oid, error in side.fetch().items() if error} == {first: MissingObject}
     assert side.contents_here().keys() == OBJECTS.keys() - {first}
+
+
+@pytest.mark.parametrize(("code", "hint"), [(403, "quota"), (413, "a bucket"), (422, "its log"), (507, "no room")])
+def test_objects_that_the_host_refuses_one_by_one(side: Side, code: int, hint: str) -> None:
+    """It is no host that lacks them, and it says why."""
+    side.put_here()
+    side.remote.fault = Fault("batch", "refused", code=code)
+    with side.open_transport() as transport:
+        assert transport.lacking(SIZES) == list(SIZES)
+        told = transport.explain_lack(next(iter(SIZES)))
+        assert (type(told), told.message) == (TransportError, f"cannot be had there: refused by this host ({code})")
+    for errors in (side.push(), side.fetch_anew()):
+        assert {oid: type(error) for oid, error in errors.items()} == dict.fromkeys(OBJECTS, TransportError)
+        assert all(f"the host refuses it: refused by this host ({code})" in str(error) for error in errors.values())
+        assert all(error and hint in error.hint for error in errors.values())
+    side.remote.fault = None
+    assert side.push() == dict.fromkeys(OBJECTS)

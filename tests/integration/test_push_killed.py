@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -140,3 +142,52 @@ def test_a_host_that_is_killed_has_no_commit_without_its_objects(alone: SharedMo
     clone = Sandbox.clone(f"{url}/{alone.name}", alone.folder / "fresh")
     stop_host(host)
     assert_round_trip(clone, {MODEL: alone.alice.sandbox.read(MODEL)})
+
+
+def kill_fetch(clone: Sandbox, after: float) -> bool:
+    """Fetch all objects; kill that, and whatever it started, ``after`` seconds. Whether it was still at it."""
+    fetch = subprocess.Popen(
+        ["git", "theta", "fetch", "--all"],
+        cwd=clone.root,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        fetch.wait(after)
+    except subprocess.TimeoutExpired:
+        kill_group(fetch)
+        return fetch.wait() == -signal.SIGKILL
+    assert fetch.returncode == 0
+    return False
+
+
+def test_a_fetch_that_is_killed_leaves_whole_objects_or_none(
+    shared: SharedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared.host.lfs(shared.name).latency = 0.02
+    train(shared, 0)
+    shared.alice.git("push", "--quiet", "origin", "main")
+    monkeypatch.setenv("GIT_THETA_SKIP_SMUDGE", "1")
+    clone = shared.clone("fresh")
+    monkeypatch.delenv("GIT_THETA_SKIP_SMUDGE")
+    theta = clone.root / ".git/theta"
+    started = time.perf_counter()
+    clone.git("theta", "fetch", "--all")
+    whole, everything = time.perf_counter() - started, clone.theta("fsck").stdout
+    chance, landed = random.Random(KILLS), 0
+    while landed < KILLS:
+        shutil.rmtree(theta / "objects")
+        landed += kill_fetch(clone, chance.uniform(0, whole))
+        for file in (theta / "objects").glob("??/??/*"):
+            assert hashlib.sha256(file.read_bytes()).hexdigest() == file.name
+        clone.theta("fetch", "--all")
+        assert list((theta / "incoming").glob("*")) == []
+    assert clone.theta("fsck").stdout.splitlines()[0] == everything.splitlines()[0]
+    clone.theta("pull")
+    assert_round_trip(clone, {MODEL: shared.alice.sandbox.read(MODEL)})
+    for scratch in (theta / "tmp").iterdir():  # a day after
+        os.utime(scratch, (1, 1))
+    clone.theta("fsck")
+    assert list((theta / "tmp").iterdir()) == []

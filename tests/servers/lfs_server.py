@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import re
+import ssl
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -63,22 +64,26 @@ class LfsRepository:
         folder: its objects are ``folder/OID``, and nothing else is there.
         fault: what goes wrong now.
         credentials: user and password that it asks for; None lets everybody in.
+        cookie: what lets somebody in as well, as a browser would send it; "" for none.
         losing: whether what is uploaded is taken, and not kept.
         echoes_sizes: whether the batch tells the sizes that it was asked about, as many servers do.
         refuses_as_one: whether a request for objects of which none is there is answered 404, as giftless does.
         latency: seconds before each answer.
         requests: what was asked, oldest first: method, rest of the path.
+        sent: bytes of objects that went to clients, as far as these took them.
     """
 
     url: str
     folder: Path
     fault: Fault | None = None
     credentials: tuple[str, str] | None = None
+    cookie: str = ""
     losing: bool = False
     echoes_sizes: bool = False
     refuses_as_one: bool = False
     latency: float = 0
     requests: list[tuple[str, str]] = field(default_factory=list)
+    sent: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def place_of(self, oid: str) -> Path:
@@ -114,19 +119,27 @@ class LfsRepository:
 
 
 class LfsServer:
-    """The server, on a port of 127.0.0.1, while the ``with`` block lasts; on a free one, if nothing is said."""
+    """The server, on a port of 127.0.0.1, while the ``with`` block lasts; on a free one, if nothing is said.
 
-    def __init__(self, handler: type[LfsHandler] | None = None, port: int = 0) -> None:
+    It speaks TLS where it is given a context for that.
+    """
+
+    def __init__(
+        self, handler: type[LfsHandler] | None = None, port: int = 0, tls: ssl.SSLContext | None = None
+    ) -> None:
         self._repositories: list[LfsRepository] = []
         self.ended = threading.Event()
         serving = type("Handler", (handler or LfsHandler,), {"server_of_tests": self})
         self._http = _QuietServer(("127.0.0.1", port), serving)
+        self._scheme = "https" if tls else "http"
+        if tls:
+            self._http.socket = tls.wrap_socket(self._http.socket, server_side=True, do_handshake_on_connect=False)
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True)
 
     @property
     def root(self) -> str:
         """The URL of the host."""
-        return f"http://127.0.0.1:{self._http.server_address[1]}"
+        return f"{self._scheme}://127.0.0.1:{self._http.server_address[1]}"
 
     def add_repository(self, folder: Path) -> LfsRepository:
         """Serve a folder, which is made, as a repository of its own; the same one for the same folder."""
@@ -251,7 +264,9 @@ class LfsHandler(BaseHTTPRequestHandler):
         return {"actions": {name: {"href": href} for name, href in actions.items()}}
 
     def is_let_in(self) -> bool:
-        if self.repository.credentials is None:
+        if self.repository.credentials is None or (
+            self.repository.cookie and self.repository.cookie in (self.headers.get("Cookie") or "")
+        ):
             return True
         wanted = base64.b64encode(":".join(self.repository.credentials).encode()).decode()
         return self.headers.get("Authorization") == f"Basic {wanted}"
@@ -359,6 +374,7 @@ class LfsHandler(BaseHTTPRequestHandler):
             while left and (chunk := file.read(min(left, 16384 if slow else _CHUNK))):
                 left -= len(chunk)
                 self.wfile.write(chunk)
+                self.repository.sent += len(chunk)
                 if slow:
                     time.sleep(0.05)
         if cut:

@@ -154,3 +154,33 @@ def test_a_link_in_the_inbox_is_not_followed(store: LocalStore, inbox: Inbox, tm
 def test_an_id_is_checked_before_it_is_a_path(inbox: Inbox) -> None:
     with pytest.raises(StoreError, match="not an object id"):
         inbox.fill("../" * 9 + "etc/passwd", 3, lambda _: [b"abc"])
+
+
+def test_what_somebody_else_has_of_an_object_is_kept_and_lent(inbox: Inbox, store: LocalStore, tmp_path: Path) -> None:
+    place, partial = tmp_path / "place", store.root / "incoming" / OID
+    assert not inbox.lend_partial(OID, place)
+    for size, kept in ((1000, 1000), (2000, 2000), (500, 2000), (0, 2000)):
+        (tmp_path / "file").write_bytes(CONTENT[:size])
+        inbox.keep_partial(tmp_path / "file", OID)
+        assert partial.read_bytes() == CONTENT[:kept]
+    assert inbox.lend_partial(OID, place)
+    assert place.read_bytes() == CONTENT[:2000]
+    assert not partial.exists()
+    inbox.keep_partial(place, OID)
+    source = Source(CONTENT)
+    inbox.fill(OID, len(CONTENT), source)
+    assert source.offsets == [2000]
+
+
+def test_nobody_is_lent_what_another_process_is_at(inbox: Inbox, store: LocalStore, tmp_path: Path) -> None:
+    def receive(offset: int) -> Iterator[bytes]:
+        yield CONTENT[:1000]
+        other = Inbox(store, store.root)
+        assert not other.lend_partial(OID, tmp_path / "place")
+        (tmp_path / "file").write_bytes(CONTENT[:2000])
+        other.keep_partial(tmp_path / "file", OID)
+        assert [file.name for file in (store.root / "incoming").iterdir()] == [OID]
+        yield CONTENT[1000:]
+
+    inbox.fill(OID, len(CONTENT), receive)
+    assert store.has(OID)

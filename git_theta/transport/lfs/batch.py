@@ -8,18 +8,26 @@ import http.client
 import json
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from threading import Event
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from git_theta.errors import TransportError
 from git_theta.transport.lfs.endpoint import Endpoint, require_http_url
 from git_theta.transport.lfs.http_exchange import Reply, build_opener, post
+from git_theta.transport.lfs.lfs_outcomes import Presence
 from git_theta.transport.lfs.patience import Patience, SilenceClock, run_bounded
 from git_theta.transport.lfs.ssh_login import CannotAsk, log_in
 from git_theta.transport.parallel import run_parallel
 from git_theta.transport.urls import redact_url
-from git_theta.vcs.credentials import Credential, approve_credential, fill_credential, reject_credential
+from git_theta.vcs.credentials import (
+    Credential,
+    approve_credential,
+    fill_credential,
+    fill_key_password,
+    read_netrc,
+    reject_credential,
+)
 from git_theta.vcs.http_settings import read_http_settings
 from git_theta.words import shorten_text
 
@@ -36,20 +44,9 @@ _NOT_FOUND = (404, 410, 422)
 _HINTS = {
     401: "See which user and password Git has for it: git help credentials",
     403: "See whether you may do this there.",
+    407: "A user and password for the proxy belong into its URL: http.proxy",
     404: "See its URL.\nA server without Git LFS takes objects too: git config theta.remote.NAME.transport git",
 }
-
-
-class Presence(NamedTuple):
-    """What a server says of one object.
-
-    Attributes:
-        size: its bytes there; None where it is not there, or cannot be had.
-        reason: why not, in the server's words; "" where it is there.
-    """
-
-    size: int | None
-    reason: str = ""
 
 
 class BatchRefusal(TransportError):
@@ -88,6 +85,7 @@ class BatchClient:
         self.accepted: Credential | None = None
         self._url = ""
         self._headers: dict[str, str] = {}
+        self._used_netrc = False
 
     def look_up(self, objects: Mapping[str, int]) -> dict[str, Presence]:
         """What the server says of objects (oid to size) to somebody who wants to download them.
@@ -137,9 +135,7 @@ class BatchClient:
             if reply.status == 200:
                 self._keep_credential()
                 return reply
-            if reply.status == 401 and "Authorization" not in self._headers:
-                self._log_in(reply)
-            elif not self._waits(reply, number):
+            if not (self._logs_in(reply) if reply.status == 401 else self._waits(reply, number)):
                 break
         if self._credential and reply.status == 401:
             reject_credential(self._credential)
@@ -155,7 +151,7 @@ class BatchClient:
             url = require_http_url(leave.href) if leave.href else url
             self._headers.update(leave.headers)
         settings = read_http_settings(url)
-        self._opener = build_opener(settings)
+        self._opener = build_opener(settings, partial(fill_key_password, ask=self._ask))
         self._headers = {name.title(): text for name, text in {**settings.headers, **self._headers}.items()}
         own = Credential.of_url(url)
         if own:
@@ -198,8 +194,19 @@ class BatchClient:
 
     # Credentials
 
-    def _log_in(self, reply: Reply) -> None:
-        """Find a user and password, which the server wants. Raises CannotAsk where nobody knows any."""
+    def _logs_in(self, reply: Reply) -> bool:
+        """Find a user and password, which the server wants; whether there is one that it has not seen yet.
+
+        Raises CannotAsk where nobody knows any.
+        """
+        if "Authorization" in self._headers and not self._used_netrc:
+            return False
+        own = None if self._used_netrc else read_netrc(self._credential_url())
+        self._used_netrc = own is not None
+        if own:
+            self._use(own)
+            return True
+        self._headers.pop("Authorization", None)
         self._credential = fill_credential(self._credential_url(), ask=self._ask)
         if not self._credential:
             raise CannotAsk(
@@ -208,6 +215,7 @@ class BatchClient:
                 hint="See whether you may use this remote; `git credential` keeps passwords: git help credentials",
             )
         self._use(self._credential)
+        return True
 
     def _use(self, credential: Credential) -> None:
         text = base64.b64encode(f"{credential.username}:{credential.password}".encode()).decode()
@@ -241,7 +249,9 @@ def _parse(reply: Reply, host: str) -> list[Mapping[str, object]]:
 def _presence_of(told: Mapping[str, object], size: int) -> Presence:
     error, actions = told.get("error"), told.get("actions")
     if isinstance(error, dict):
-        return Presence(None, shorten_text(f"{error.get('message', 'refused')} ({error.get('code', '?')})"))
+        code = error.get("code")
+        reason = shorten_text(f"{error.get('message') or 'refused'} ({code})")
+        return Presence(None, reason, code if isinstance(code, int) else 0)
     if not isinstance(actions, dict) or "download" not in actions:
         return Presence(None, "the server offers no download of it")
     there = told.get("size")

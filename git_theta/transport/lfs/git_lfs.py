@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import subprocess
+import threading
 from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import IO
@@ -92,6 +93,7 @@ class GitLfs:
                 stdout=progress,
                 stderr=words,
                 env=environment | self._extra,
+                pass_fds=(self._scratch.lock,),
                 start_new_session=not self._ask,  # without a terminal, nobody can be asked there
             )
             yield from self._wait(process, (progress, words))
@@ -101,11 +103,13 @@ class GitLfs:
         """Wait until it ends; a file that grows is a sign of life. Raises TransportError where there is none."""
         before: list[int] = []
         pause = _POLL_SECONDS
+        ending = threading.Thread(target=process.wait, daemon=True)  # to wait for it with a limit is to poll for it
+        ending.start()
         self._clock.reset()
         try:
             while True:
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(pause)
+                ending.join(pause)
+                if not ending.is_alive():
                     return
                 pause = min(_LONGEST_POLL, pause * 1.2)
                 now = [os.fstat(sign.fileno()).st_size for sign in signs]

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from email.message import Message
 from http.client import HTTPException, HTTPMessage
 from typing import IO, NamedTuple
 from urllib.parse import urlsplit
 
 from git_theta.errors import TransportError
+from git_theta.transport.lfs.ssh_login import CannotAsk
+from git_theta.transport.urls import redact_url, url_scheme
 from git_theta.vcs.http_settings import HttpSettings
 
 _LARGEST = 16 << 20
@@ -19,6 +22,7 @@ _LARGEST = 16 << 20
 _REDIRECTS = (301, 302, 303, 307, 308)
 _FOR_ANYBODY = ("accept", "content-type", "user-agent")
 """Headers that another host gets to see. Any other may let us in: hosts have tokens of their own, whatever the name."""
+_PROXY_HINT = "See whether an http:// proxy leads there, too: http.proxy"
 
 
 class Reply(NamedTuple):
@@ -29,10 +33,21 @@ class Reply(NamedTuple):
     body: bytes
 
 
-def build_opener(settings: HttpSettings) -> urllib.request.OpenerDirector:
-    """What opens URLs by these settings. Raises TransportError where the certificates cannot be read."""
-    context = _build_context(settings)
-    proxies = {"http": settings.proxy, "https": settings.proxy} if settings.proxy else None
+def build_opener(
+    settings: HttpSettings, find_password: Callable[[str], str] = lambda _: ""
+) -> urllib.request.OpenerDirector:
+    """What opens URLs by these settings. Raises TransportError where certificates cannot be read, CannotAsk where the
+    proxy is of a kind that we do not speak to.
+
+    ``find_password``: the password of the key of a certificate of ours, where it has one.
+    """
+    scheme = url_scheme(settings.proxy) if "://" in settings.proxy else "http"
+    if scheme != "http":
+        raise CannotAsk(
+            f"the proxy at {redact_url(settings.proxy)}", "git-lfs alone makes use of its kind", hint=_PROXY_HINT
+        )
+    proxies = {"http": settings.proxy, "https": settings.proxy} if settings.proxy else {}
+    context = _build_context(settings, find_password)
     return urllib.request.build_opener(
         urllib.request.ProxyHandler(proxies), urllib.request.HTTPSHandler(context=context), _SameQuestion()
     )
@@ -65,18 +80,29 @@ def _read(status: int, headers: Message, stream: IO[bytes]) -> Reply:
     return Reply(status, {name.lower(): value for name, value in headers.items()}, stream.read(_LARGEST))
 
 
-def _build_context(settings: HttpSettings) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=settings.ca_file or None)
-    except (OSError, ssl.SSLError) as error:
-        raise TransportError(
-            f"the certificates in {settings.ca_file} cannot be read: {error.strerror or error}",
-            hint="See http.sslCAInfo: git config --show-origin --get-all http.sslCAInfo",
-        ) from error
+def _build_context(settings: HttpSettings, find_password: Callable[[str], str]) -> ssl.SSLContext:
+    with _explain_unreadable(f"the certificates in {settings.ca_file or settings.ca_folder}", "http.sslCAInfo"):
+        context = ssl.create_default_context(cafile=settings.ca_file or None, capath=settings.ca_folder or None)
     if not settings.verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
+    if settings.certificate:
+        with _explain_unreadable(f"your certificate in {settings.certificate}, or its key,", "http.sslCert"):
+            context.load_cert_chain(
+                settings.certificate, settings.key or None, password=lambda: find_password(settings.certificate)
+            )
     return context
+
+
+@contextlib.contextmanager
+def _explain_unreadable(what: str, key: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ssl.SSLError) as error:
+        raise TransportError(
+            f"{what} cannot be read: {error.strerror or error}",
+            hint=f"See {key}: git config --show-origin --get-all {key}",
+        ) from error
 
 
 class _SameQuestion(urllib.request.HTTPRedirectHandler):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,6 +12,7 @@ from urllib.parse import urlsplit
 from git_theta.store.base import Store, read_chunks, require_oid, verify_chunks
 from git_theta.store.files import as_store_error, make_folder
 from git_theta.transport.lfs.endpoint import Endpoint
+from git_theta.transport.lfs.partial_downloads import find_incomplete, lock_scratch
 from git_theta.vcs.credentials import HELPER
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.git import git
@@ -31,10 +31,12 @@ class LfsScratch:
     Attributes:
         git_dir: where it is.
         remote: the remote's name in it.
+        lock: a descriptor, which programs that work here inherit: it says that somebody does.
     """
 
     def __init__(self, git_dir: Path) -> None:
         self.git_dir = git_dir
+        self.lock = -1
         self.remote = f"theta-{git_dir.name}"
 
     @property
@@ -71,12 +73,8 @@ class LfsScratch:
 
     def find_overlong(self, objects: Mapping[str, int]) -> str | None:
         """One of the objects (oid to size) of which far more bytes are arriving than it has; None where none is."""
-        for place in (self.storage / "incomplete").glob("*"):
-            size = objects.get(place.name[:64])
-            with contextlib.suppress(FileNotFoundError):  # it has arrived
-                if size is not None and place.stat().st_size > size + _OVERLONG:
-                    return place.name[:64]
-        return None
+        arriving = find_incomplete(self.storage).items()
+        return next((oid for oid, (_, size) in arriving if size > objects.get(oid, size) + _OVERLONG), None)
 
     def withdraw(self, oids: Iterable[str]) -> None:
         """Take objects out again."""
@@ -90,13 +88,13 @@ class LfsScratch:
         return place
 
     def write_pointers(self, objects: Mapping[str, int]) -> None:
-        """Make a commit, POINTERS, with a Git LFS pointer for each of the objects (oid to size)."""
+        """Make a commit, POINTERS, with a Git LFS pointer for each of the objects (oid to size), and of no others."""
         for oid in objects:
             require_oid(oid)
         head = f"commit {POINTERS}\ncommitter git-theta <> 0 +0000\ndata 0\n".encode()
         commands = b"".join((head, *encode_pointers(objects)))
         env = scratch_environment(self.git_dir, ask=False)
-        git("fast-import", "--quiet", stdin=commands, env=env, cwd=self.git_dir)
+        git("fast-import", "--quiet", "--force", stdin=commands, env=env, cwd=self.git_dir)
 
     def touch(self) -> None:
         """Show those who sweep that somebody is here."""
@@ -122,7 +120,8 @@ def open_lfs_scratch(repository: Repository, endpoint: Endpoint, settings: Mappi
             make_git_dir(scratch.git_dir, repository, list(_configure(scratch, endpoint, settings)))
         except OSError as error:
             raise as_store_error(error, root) from error
-        yield scratch
+        with lock_scratch(scratch.git_dir) as scratch.lock:
+            yield scratch
     finally:
         shutil.rmtree(scratch.git_dir, ignore_errors=True)
 

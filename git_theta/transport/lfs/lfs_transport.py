@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from threading import Event
 from urllib.parse import urlsplit
 
-from git_theta.errors import CorruptObject, MissingObject, ThetaError, TransportError
+from git_theta.errors import CorruptObject, ThetaError, TransportError
 from git_theta.store.base import Store, require_oid
 from git_theta.store.inbox import Inbox
 from git_theta.transport.base import Outcome, Transport
-from git_theta.transport.lfs.batch import BatchClient, Presence
+from git_theta.transport.lfs.batch import BatchClient
 from git_theta.transport.lfs.endpoint import Endpoint
 from git_theta.transport.lfs.git_lfs import GitLfs
+from git_theta.transport.lfs.lfs_outcomes import (
+    Presence,
+    damaged_there,
+    describe_lack,
+    find_damaged,
+    find_refusals,
+    not_arrived,
+    not_fetched,
+)
 from git_theta.transport.lfs.lfs_scratch import POINTERS, LfsScratch, open_lfs_scratch
+from git_theta.transport.lfs.partial_downloads import drop_downloads, keep_downloads, resume_downloads
 from git_theta.transport.lfs.patience import Patience, SilenceClock
 from git_theta.transport.lfs.ssh_login import CannotAsk
 from git_theta.transport.outcomes import ITEM_ERRORS, require_size
-from git_theta.transport.parallel import run_parallel
+from git_theta.transport.parallel import map_ahead, run_parallel
 from git_theta.vcs.credentials import hand_on
 from git_theta.vcs.discovery import Repository
 
@@ -29,8 +39,6 @@ _BYTES_PER_RUN, _OBJECTS_PER_RUN = 512 << 20, 1000
 _HASHERS = 4
 """Objects that are hashed at once before git-lfs gets them."""
 _EMPTY = hashlib.sha256(b"").hexdigest()
-_DAMAGED = re.compile(r"expected OID ([0-9a-f]{64}), got")
-"""How git-lfs says that other bytes came, in the words of LC_ALL=C."""
 
 
 class LfsTransport(Transport):
@@ -62,7 +70,7 @@ class LfsTransport(Transport):
         self._endpoint, self._repository, self._store = endpoint, repository, store
         self._settings, self._tell, self._ask, self._patience = settings, tell, ask, patience
         self._client = BatchClient(endpoint, tell, ask=ask, patience=patience)
-        self._lacking: set[str] = set()
+        self._lacking: dict[str, Presence] = {}
 
     def lacking(self, objects: Mapping[str, int]) -> list[str]:
         for oid in objects:
@@ -70,9 +78,14 @@ class LfsTransport(Transport):
         # Git LFS has no empty object, since the pointer of an empty file is empty: everybody knows it.
         asked = {oid: size for oid, size in objects.items() if (oid, size) != (_EMPTY, 0)}
         there = self._look_up(asked)
-        missing = [oid for oid, size in asked.items() if there[oid].size != size]
-        self._lacking = (self._lacking - objects.keys()) | set(missing)
-        return missing
+        missing = {oid: there[oid] for oid, size in asked.items() if there[oid].size != size}
+        for oid in objects:
+            self._lacking.pop(oid, None)
+        self._lacking |= missing
+        return list(missing)
+
+    def explain_lack(self, oid: str) -> ThetaError:
+        return describe_lack(self._lacking.get(oid, Presence(None)))
 
     def push(self, objects: Mapping[str, int]) -> Iterator[Outcome]:
         # Whoever pushes has asked just now; it costs a request for every hundred.
@@ -83,8 +96,12 @@ class LfsTransport(Transport):
                 yield Outcome(oid, 0)
         if wanted:
             with self._open_git_lfs() as (scratch, program):
-                for chunk in _split(wanted):
-                    yield from self._push_some(chunk, scratch, program)
+                # What comes next is hashed while this is sent.
+                for outcomes in map_ahead(partial(self._offer_some, scratch), _split(wanted)):
+                    yield from (outcome for outcome in outcomes if outcome.error)
+                    offered = {outcome.oid: outcome.size for outcome in outcomes if not outcome.error}
+                    if offered:
+                        yield from self._push_offered(offered, scratch, program)
 
     def fetch(self, objects: Mapping[str, int], inbox: Inbox) -> Iterator[Outcome]:
         wanted = {}
@@ -98,12 +115,13 @@ class LfsTransport(Transport):
                 wanted[oid] = size
         if wanted:
             with self._open_git_lfs() as (scratch, program):
-                scratch.write_pointers(wanted)
                 yield from self._fetch_some(wanted, inbox, scratch, program)
 
     # Push
 
-    def _push_some(self, objects: Mapping[str, int], scratch: LfsScratch, program: GitLfs) -> Iterator[Outcome]:
+    def _offer_some(self, scratch: LfsScratch, objects: Mapping[str, int]) -> list[Outcome]:
+        """Offer objects to git-lfs, each of them hashed; what is wrong with the others."""
+
         def offer(oid: str) -> Outcome:
             try:
                 require_size(oid, self._store.size(oid), objects[oid])
@@ -112,23 +130,18 @@ class LfsTransport(Transport):
                 return Outcome(oid, 0, error)
             return Outcome(oid, objects[oid])
 
-        offered = {}
-        for outcome in run_parallel(offer, objects, _HASHERS, Event()):
-            if outcome.error:
-                yield outcome
-            else:
-                offered[outcome.oid] = outcome.size
-        if not offered:
-            return
+        return list(run_parallel(offer, objects, _HASHERS, Event()))
+
+    def _push_offered(self, offered: Mapping[str, int], scratch: LfsScratch, program: GitLfs) -> Iterator[Outcome]:
         program.push(list(offered))
         scratch.withdraw(offered)
-        there = self._look_up(offered, program)
+        there, refusals = self._look_up(offered, program), find_refusals(program.words)
         for oid, size in offered.items():
             if self.unverified or there[oid].size == size:
-                self._lacking.discard(oid)
+                self._lacking.pop(oid, None)
                 yield Outcome(oid, size)
             else:
-                yield Outcome(oid, 0, _not_arrived(oid, size, there[oid], program.summary))
+                yield Outcome(oid, 0, not_arrived(oid, size, there[oid], refusals.get(oid), program.summary))
 
     # Fetch
 
@@ -139,6 +152,8 @@ class LfsTransport(Transport):
             for oid in [oid for oid in wanted if scratch.place_of(oid).exists()]:
                 yield _adopt(oid, wanted.pop(oid), inbox, scratch)
 
+        scratch.write_pointers(wanted)
+        resumed = resume_downloads(scratch.storage, wanted, inbox)
         try:
             for _ in program.fetch(POINTERS):
                 yield from adopt_arrived()
@@ -146,17 +161,27 @@ class LfsTransport(Transport):
                     raise TransportError(
                         f"the host sends far more than the {wanted[overlong]} bytes of object {overlong}"
                     )
+            yield from adopt_arrived()
         except BaseException:  # what has arrived stays
             for _ in adopt_arrived():
                 pass
+            keep_downloads(scratch.storage, wanted, inbox)
             raise
-        yield from adopt_arrived()
-        if wanted:
-            damaged = set(_DAMAGED.findall(program.words))
-            there = self._look_up({oid: size for oid, size in wanted.items() if oid not in damaged}, program)
-            for oid, size in wanted.items():
-                told = _corrupt(oid) if oid in damaged else _not_fetched(oid, size, there[oid], program.summary)
-                yield Outcome(oid, 0, told)
+        damaged = find_damaged(program.words) & wanted.keys()
+        # What an earlier try left of them is another host's, perhaps: once more, all of it.
+        again = {oid: wanted.pop(oid) for oid in damaged & resumed}
+        drop_downloads(scratch.storage, damaged)
+        keep_downloads(scratch.storage, wanted, inbox)
+        yield from self._explain_absence(wanted, damaged, program)
+        if again:
+            yield from self._fetch_some(again, inbox, scratch, program)
+
+    def _explain_absence(self, wanted: Mapping[str, int], damaged: set[str], program: GitLfs) -> Iterator[Outcome]:
+        """What became of objects that git-lfs has not brought."""
+        there = self._look_up({oid: size for oid, size in wanted.items() if oid not in damaged}, program)
+        for oid, size in wanted.items():
+            told = damaged_there(oid) if oid in damaged else not_fetched(oid, size, there[oid], program.summary)
+            yield Outcome(oid, 0, told)
 
     # Both
 
@@ -215,25 +240,3 @@ def _fetch_empty(oid: str, size: int, inbox: Inbox) -> Outcome:
         return Outcome(oid, 0, CorruptObject(f"object {oid} cannot have {size} bytes"))
     inbox.fill(oid, 0, lambda _: ())
     return Outcome(oid, 0)
-
-
-def _not_arrived(oid: str, size: int, there: Presence, words: str) -> ThetaError:
-    if words and there.size is None:  # the host's own reason; that it is not there goes without saying
-        return TransportError(
-            f"object {oid} did not arrive: git-lfs: {words}", hint="When that is settled, push again."
-        )
-    told = there.reason if there.size is None else f"the host has {there.size} of its {size} bytes"
-    why = f"git-lfs: {words}" if words else "though git-lfs said so"
-    return TransportError(f"object {oid} did not arrive: {told}; {why}", hint="Push again.")
-
-
-def _not_fetched(oid: str, size: int, there: Presence, words: str) -> ThetaError:
-    if there.size is None:
-        return MissingObject(f"object {oid} is not there: {there.reason}", hint="Push it from a clone that has it.")
-    if there.size != size:
-        return CorruptObject(f"object {oid} has {there.size} bytes there, not {size}")
-    return TransportError(f"object {oid} did not arrive: {words or 'git-lfs said that it did'}")
-
-
-def _corrupt(oid: str) -> ThetaError:
-    return CorruptObject(f"object {oid} is damaged there", hint="Repair it from a clone that has it: git theta push")

@@ -133,11 +133,12 @@ def test_passwords_in_urls_let_in_and_are_never_told(
 def test_where_git_lfs_alone_gets_in_it_is_not_verified(
     sandbox: Sandbox, remote: LfsRepository, monkeypatch: pytest.MonkeyPatch, home: Path
 ) -> None:
-    """By a .netrc, which git-lfs reads, and we do not."""
-    (home / ".netrc").write_text("machine 127.0.0.1 login me password plain\n")
-    (home / ".netrc").chmod(0o600)
-    remote.credentials = ("me", "plain")
-    transport = open_transport(sandbox, remote.url)
+    """By a cookie, which git-lfs reads, and we do not."""
+    cookies = home / "cookies"
+    cookies.write_text("# Netscape HTTP Cookie File\n127.0.0.1\tFALSE\t/\tFALSE\t4102444800\tsession\tgood\n")
+    sandbox.git("config", "http.cookieFile", str(cookies))
+    remote.cookie = "session=good"
+    transport = open_transport(sandbox, remote.url, ask=False)
     assert [one.error for one in transport.push(SIZES)] == [None] * len(SIZES)
     assert "wants a user and password" in transport.unverified
     assert {file.name for file in remote.folder.iterdir()} == {oid for oid, size in SIZES.items() if size}
