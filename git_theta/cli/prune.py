@@ -1,83 +1,157 @@
-"""``git theta prune``: let a host free the space of versions that no ref holds any more."""
+"""``git theta prune``: let a remote free the space of versions that no ref of it holds any more."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import click
 
 from git_theta.cli import boundary
 from git_theta.cli.listing import echo_json, json_option
 from git_theta.errors import UsageError
-from git_theta.repository.pointer_thinning import ThinningPlan, plan_thinning, thin_pointers
-from git_theta.transport.urls import redact_url
+from git_theta.repository.opening import open_context, share_passwords
+from git_theta.repository.pointer_thinning import plan_thinning, thin_pointers
+from git_theta.repository.remote_pruning import plan_pruning, prune_objects
+from git_theta.repository.remote_transports import open_remote
+from git_theta.transport.base import Transport
+from git_theta.transport.urls import local_path, redact_url
 from git_theta.vcs import remotes
 from git_theta.vcs.config import parse_expiry
-from git_theta.vcs.discovery import discover_repository
+from git_theta.vcs.discovery import Repository, discover_repository
 from git_theta.words import humanize_size, pluralize
 
 
+class _Offer(NamedTuple):
+    """What could be dropped at a URL: oid to size.
+
+    Attributes:
+        noun: what goes, a pointer or an object.
+        dropped, kept: what would go, and what would stay.
+        young: how much of that stays for its age alone.
+        remark: what there is to know beforehand, or "".
+        carry_out: drops what was agreed to, and returns what went.
+        after: what is to be said then.
+    """
+
+    noun: str
+    dropped: Mapping[str, int]
+    kept: Mapping[str, int]
+    young: int
+    remark: str
+    carry_out: Callable[[], Mapping[str, int]]
+    after: str
+
+
 @click.command
-@click.option("--remote", is_flag=False, flag_value="origin", metavar="[REMOTE]", help="Whose pointers (origin).")
+@click.option("--remote", is_flag=False, flag_value="origin", metavar="[REMOTE]", help="Whose (origin).")
 @click.option("-n", "--dry-run", is_flag=True, help="Say what would be dropped, and drop nothing.")
 @click.option("--expire", default="2.weeks.ago", metavar="DATE", help="Keep what is younger (default 2.weeks.ago).")
+@click.option("--not-shared", is_flag=True, help="Say that no other repository has objects in this bucket.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @json_option
-def command(remote: str | None, dry_run: bool, expire: str, yes: bool, as_json: bool) -> None:
-    """Drop a remote's pointers of versions that none of its refs holds any more.
+def command(remote: str | None, dry_run: bool, expire: str, not_shared: bool, yes: bool, as_json: bool) -> None:
+    """Drop what versions need that none of a remote's refs holds any more.
 
-    Its host then frees the space when it collects garbage. Asks before it drops anything. No object is deleted, there
-    or here, where git theta gc does that.
+    Through Git LFS these are pointers: the host then frees the space when it collects garbage. From a bucket or a Git
+    server without LFS it is the objects themselves. Asks before it drops anything. Nothing is deleted
+    here: that is git theta gc.
     """
     if remote is None:
         raise UsageError(
-            "prune drops pointers of a remote, and is told of which one",
+            "prune is for what a remote has, and is told of which one",
             hint="A remote: git theta prune --remote\nObjects here that nothing needs: git theta gc",
         )
     repository = discover_repository()
     moment = parse_expiry(expire)
+    urls = remotes.require_push_urls(remote)
     told = []
-    for url in remotes.require_push_urls(remote):
-        plan = plan_thinning(remote, url, moment, repository)
-        if not as_json:
-            click.echo(_describe_plan(remote, plan))
-        dropped = plan.dropped
-        if dropped and not dry_run:
-            _require_word(f"Drop {pluralize(len(dropped), 'pointer')} on {remote}?", yes)
-            dropped = thin_pointers(remote, url, moment, repository, dropped.keys())
-            boundary.say(f"dropped {pluralize(len(dropped), 'pointer')}; the host frees the space when it cleans up")
-        told.append(_describe_json(url, plan, dropped, done=not dry_run))
+    with share_passwords(repository), open_context(repository, boundary.warn) as context:
+        for url in urls:
+            with open_remote(remote, url, repository, context.store, push=True, tell=boundary.warn) as transport:
+                offer = (
+                    _offer_objects(remote, urls, moment, repository, transport)
+                    if transport.drops_objects
+                    else _offer_pointers(remote, url, moment, repository)
+                )
+                if not as_json:
+                    click.echo(_describe_offer(remote, offer))
+                if local_path(url) is not None and not (transport.drops_objects or transport.needs_pointers):
+                    boundary.say("Objects that nothing there needs: git theta gc, in that repository", prefix="hint: ")
+                dropped = offer.dropped
+                if dropped and not dry_run:
+                    if transport.is_shared and not not_shared:
+                        raise _shared_error(remote)
+                    dropped = _carry_out(remote, offer, yes=yes)
+            told.append(_describe_json(url, offer, dropped, done=not dry_run))
     if as_json:
         echo_json(told)
 
 
-def _describe_plan(remote: str, plan: ThinningPlan) -> str:
+def _offer_pointers(remote: str, url: str, moment: int, repository: Repository) -> _Offer:
+    plan = plan_thinning(remote, url, moment, repository)
     dropped, kept = plan.dropped, plan.kept
-    if not dropped and not kept:
-        return f"{remote} has no pointers: there is nothing to drop"
+
+    def carry_out() -> Mapping[str, int]:
+        return thin_pointers(remote, url, moment, repository, dropped.keys())
+
     young = len(kept.keys() - plan.needed.keys())
-    aside = f", {young:,} of them for their age alone" if young else ""
+    return _Offer("pointer", dropped, kept, young, "", carry_out, "; the host frees the space when it cleans up")
+
+
+def _offer_objects(
+    remote: str, urls: Sequence[str], moment: int, repository: Repository, transport: Transport
+) -> _Offer:
+    versions = list(dict.fromkeys([*urls, *filter(None, [remotes.remote_urls().get(remote)])]))
+    plan = plan_pruning(remote, versions, moment, repository, transport)
+
+    def carry_out() -> Mapping[str, int]:
+        return prune_objects(remote, versions, moment, repository, transport, plan.dropped.keys())
+
+    young = len(plan.kept.keys() - plan.needed.keys())
+    remark = "" if plan.tells_ages else f"{remote} does not say how old they are: see that nobody pushes meanwhile"
+    return _Offer("object", plan.dropped, plan.kept, young, remark, carry_out, "")
+
+
+def _carry_out(remote: str, offer: _Offer, *, yes: bool) -> Mapping[str, int]:
+    """Drop what is offered, if the person says so."""
+    if offer.remark:
+        boundary.say(offer.remark)
+    _require_word(f"Drop {pluralize(len(offer.dropped), offer.noun)} on {remote}?", yes)
+    dropped = offer.carry_out()
+    boundary.say(f"dropped {pluralize(len(dropped), offer.noun)}{offer.after}")
+    return dropped
+
+
+def _describe_offer(remote: str, offer: _Offer) -> str:
+    dropped, kept = offer.dropped, offer.kept
+    if not dropped and not kept:
+        return f"{remote} has no {offer.noun}s: there is nothing to drop"
+    aside = f", {offer.young:,} of them for their age alone" if offer.young else ""
     return (
-        f"{remote} has {pluralize(len(dropped) + len(kept), 'pointer')}: "
+        f"{remote} has {pluralize(len(dropped) + len(kept), offer.noun)}: "
         f"{len(kept):,} stay ({humanize_size(sum(kept.values()))}{aside}), "
         f"{len(dropped):,} that no ref needs would go ({humanize_size(sum(dropped.values()))})"
     )
 
 
-def _describe_json(url: str, plan: ThinningPlan, dropped: Mapping[str, int], *, done: bool) -> dict[str, Any]:
-    kept = plan.kept
+def _describe_json(url: str, offer: _Offer, dropped: Mapping[str, int], *, done: bool) -> dict[str, Any]:
+    number = "pointers" if offer.noun == "pointer" else "number"
     return {
         "url": redact_url(url),
+        "what": f"{offer.noun}s",
         "done": done,
-        "dropped": {"pointers": len(dropped), "bytes": sum(dropped.values()), "objects": sorted(dropped)},
-        "kept": {
-            "pointers": len(kept),
-            "bytes": sum(kept.values()),
-            "young": len(kept.keys() - plan.needed.keys()),
-        },
+        "dropped": {number: len(dropped), "bytes": sum(dropped.values()), "objects": sorted(dropped)},
+        "kept": {number: len(offer.kept), "bytes": sum(offer.kept.values()), "young": offer.young},
     }
+
+
+def _shared_error(remote: str) -> UsageError:
+    return UsageError(
+        f"{remote} keeps its objects in a bucket, and those of other repositories may lie in the same place",
+        hint="What only they need would go, too. Where there are none: --not-shared",
+    )
 
 
 def _require_word(question: str, yes: bool) -> None:

@@ -11,8 +11,7 @@ import time
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
-from git_theta.errors import ManifestError, TransportError
-from git_theta.operations.keeping.inventory import needed_objects, object_sizes
+from git_theta.errors import TransportError
 from git_theta.repository.pointers import (
     POINTERS_BRANCH,
     POINTERS_REF,
@@ -20,14 +19,12 @@ from git_theta.repository.pointers import (
     pause_before_retry,
     push_pointers,
 )
-from git_theta.repository.stored_manifests import read_manifests
-from git_theta.vcs.blob_walks import tip_blobs
+from git_theta.repository.remote_needs import find_needed, name_here
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.pointer_tree import commit_pointers, list_additions, read_pointer_tree, read_pointers
 from git_theta.vcs.scratch_repository import ScratchRepository
 
-_THERE = "refs/there/"
-"""Where the remote's refs are in the scratch repository."""
+_REFS = (POINTERS_REF, POINTERS_BRANCH)
 _ATTEMPTS = 8
 
 
@@ -96,7 +93,7 @@ def thin_pointers(
     with open_pointer_scratch(remote, url, repository) as scratch:
         plan = _thin_until_taken(remote, scratch, expire, agreed)
         # Who has pushed meanwhile may have found pointers there that are gone now.
-        needed = _find_needed(scratch)
+        needed = find_needed(scratch, _REFS)
     dropped = plan.dropped
     lost = {oid: size for oid, size in needed.items() if oid in dropped}
     if lost:
@@ -135,15 +132,15 @@ def _replace_ref(remote: str, scratch: ScratchRepository, thinned: ThinnedRef, e
 
 
 def _plan_here(scratch: ScratchRepository, expire: int, agreed: Collection[str] | None = None) -> ThinningPlan:
-    needed = _find_needed(scratch)
-    refs = [_plan_ref(scratch, ref, needed, expire, agreed) for ref in (POINTERS_REF, POINTERS_BRANCH)]
+    needed = find_needed(scratch, _REFS)
+    refs = [_plan_ref(scratch, ref, needed, expire, agreed) for ref in _REFS]
     return ThinningPlan(needed, [one for one in refs if one.tip])
 
 
 def _plan_ref(
     scratch: ScratchRepository, ref: str, needed: Collection[str], expire: int, agreed: Collection[str] | None
 ) -> ThinnedRef:
-    tree = read_pointer_tree(scratch, _name_here(ref))
+    tree = read_pointer_tree(scratch, name_here(ref))
     if not tree.tip:
         return ThinnedRef(ref, "", {}, [], {})
     sizes = read_pointers(scratch, tree)
@@ -155,23 +152,3 @@ def _plan_ref(
     dropped = {oid: size for oid, size in rest.items() if oid not in needed and (agreed is None or oid in agreed)}
     old = {oid: size for oid, size in rest.items() if oid not in dropped}
     return ThinnedRef(ref, tree.tip, old, young, dropped)
-
-
-def _find_needed(scratch: ScratchRepository) -> dict[str, int]:
-    """The objects that manifests need which any ref of the remote has in its history; fetches all of that.
-
-    All of it is here then, or the fetch fails: a scratch repository borrows nothing from a clone that may be shallow.
-    """
-    scratch.fetch([f"+refs/*:{_THERE}*"])
-    lines = scratch.git("for-each-ref", "--format=%(objectname) %(refname)", _THERE).decode().splitlines()
-    ours = {_name_here(ref) for ref in (POINTERS_REF, POINTERS_BRANCH)}
-    tips = {oid for oid, name in (line.split(" ", 1) for line in lines) if name not in ours}
-    return object_sizes(needed_objects(read_manifests(tip_blobs(tips, scratch.env), _refuse_unreadable, scratch.env)))
-
-
-def _refuse_unreadable(error: ManifestError) -> None:
-    raise error
-
-
-def _name_here(ref: str) -> str:
-    return _THERE + ref.removeprefix("refs/")

@@ -95,11 +95,12 @@ def read_remote_pointers(remote: str, url: str, repository: Repository) -> Remot
 
 @contextmanager
 def open_pointer_scratch(
-    remote: str, url: str, repository: Repository, *, hint: str = ""
+    remote: str, url: str, repository: Repository, *, hint: str = "", what: str = "the pointers of objects there"
 ) -> Iterator[ScratchRepository]:
     """A scratch repository that talks to a remote. What Git says in it is raised as TransportError, without secrets.
 
     ``hint``: what to do about it then, where that is more than to see whether Git can reach the remote.
+    ``what``: what is to be read or written there.
     """
     folder = repository.theta_dir / "tmp"
     make_folder(folder, repository.theta_dir)
@@ -109,7 +110,7 @@ def open_pointer_scratch(
     except GitError as error:
         words = error.message.replace(url, redact_url(url))
         raise TransportError(
-            f"{remote}: the pointers of objects there cannot be read or written: {words}",
+            f"{remote}: {what} cannot be read or written: {words}",
             hint=hint or f"See whether Git can reach it: git ls-remote {remote}",
         ) from error
 

@@ -89,8 +89,7 @@ class Transport(ABC):
     def clear_damaged(self, oid: str) -> bool:  # noqa: ARG002
         """Take out of the way what stands in an object's place on the remote and is not the object; whether it is gone.
 
-        The next push puts the object there, unless this has done so already. Nothing is done unless a transport can:
-        Git LFS lets go of nothing.
+        The next push puts the object there. Nothing is done unless a transport can: Git LFS lets go of nothing.
         """
         return False
 

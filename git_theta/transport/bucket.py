@@ -9,9 +9,9 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from git_theta.errors import TransportError
-from git_theta.store.base import Buffer, Store, read_chunks, require_oid, verify_chunks
+from git_theta.store.base import Buffer, Store, is_oid, read_chunks, require_oid, verify_chunks
 from git_theta.store.inbox import Inbox
-from git_theta.transport.base import Outcome, Transport
+from git_theta.transport.base import HeldObject, Outcome, Transport
 from git_theta.transport.bucket_access import UnusableBucket, describe_refusal
 from git_theta.transport.outcomes import ITEM_ERRORS, lost_object, require_size, unreadable_object
 from git_theta.transport.parallel import run_parallel
@@ -42,6 +42,9 @@ class BucketTransport(Transport):
         ours: our store.
         bucket: theirs, with the prefix of its keys.
     """
+
+    drops_objects = True
+    is_shared = True
 
     def __init__(self, ours: Store, bucket: ObjectStore) -> None:
         self._ours = ours
@@ -82,6 +85,26 @@ class BucketTransport(Transport):
         yield from run_parallel(receive, objects.items(), _WORKERS, stopping)
 
     def clear_damaged(self, oid: str) -> bool:
+        self._delete(oid)
+        return True
+
+    def list_held(self) -> Iterator[HeldObject]:
+        import obstore
+
+        try:
+            for page in obstore.list(self._bucket, chunk_size=_PAGE):
+                for entry in page:
+                    oid = entry["path"].rpartition("/")[2]
+                    if is_oid(oid) and entry["path"] == _key(oid):
+                        yield HeldObject(oid, entry["size"], entry["last_modified"].timestamp())
+        except _refusals() as error:
+            raise UnusableBucket(error) from None
+
+    def drop_objects(self, oids: Collection[str]) -> None:
+        for _ in run_parallel(self._delete, oids, _WORKERS, Event()):
+            pass
+
+    def _delete(self, oid: str) -> None:
         import obstore
 
         try:
@@ -90,7 +113,7 @@ class BucketTransport(Transport):
             self._require_bucket()
         except _refusals() as error:
             raise self._judge(oid, error) from None
-        return True
+        self._lacked.pop(oid, None)
 
     # What is there
 

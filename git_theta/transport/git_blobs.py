@@ -12,7 +12,7 @@ import hashlib
 import random
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -21,7 +21,7 @@ from git_theta.errors import CorruptObject, GitError, MissingObject, TransportEr
 from git_theta.store.base import Store, read_chunks, require_oid, verify_chunks
 from git_theta.store.files import make_folder, write_chunk
 from git_theta.store.inbox import Inbox
-from git_theta.transport.base import Outcome, Transport
+from git_theta.transport.base import HeldObject, Outcome, Transport
 from git_theta.transport.git_batches import (
     BATCH_OBJECTS,
     LISTING,
@@ -63,6 +63,8 @@ class GitTransport(Transport):
         access: how Git gets to the remote.
         theta: the theta directory, in which scratch repositories are made.
     """
+
+    drops_objects = True
 
     def __init__(self, ours: Store, access: RemoteAccess, theta: Path) -> None:
         self._ours = ours
@@ -159,15 +161,19 @@ class GitTransport(Transport):
         yield from failed
         if not blobs:
             return
-        batch = make_batch(blobs)
+        arrived = self._send_batch(make_batch(blobs), scratch)
+        for one in blobs:
+            yield Outcome(one.oid, one.size) if arrived else Outcome(one.oid, 0, lost_object(one.oid))
+
+    def _send_batch(self, batch: Batch, scratch: BlobRepository) -> bool:
+        """Push a batch whose blobs are in a scratch repository; whether it is on the remote then."""
         with scratch.import_objects(compress=True) as pipe:
             write_chunk(pipe, write_commits(batch))
         commit = scratch.list_refs(batch.ref)[batch.ref]
         arrived = _send_ref(scratch, batch.ref, commit)
         if arrived:
             self._batches[batch.ref] = (commit, batch)
-        for one in blobs:
-            yield Outcome(one.oid, one.size) if arrived else Outcome(one.oid, 0, lost_object(one.oid))
+        return arrived
 
     def _write_blob(self, oid: str, size: int, pipe: int) -> StoredBlob:
         """Have ``git fast-import`` write an object of ours, verified on its way. Raises what is wrong with it."""
@@ -214,6 +220,68 @@ class GitTransport(Transport):
             self._answers_ids = bool(gone)
             return
         yield from (_receive(stored, scratch, inbox) for stored in some)
+
+    # Repair, and what nobody needs any more
+
+    def clear_damaged(self, oid: str) -> bool:
+        """Drop it where none of the blobs that are listed as it is it.
+
+        Blobs are compared by id. What is damaged in the server's own files has the right id, and only Git, there, can
+        mend it.
+        """
+        size = self._ours.size(require_oid(oid))
+        if size is None:
+            return False
+        listed = {place.stored.blob for place in self._find_places({oid: size})[oid]}
+        right = self._find_blob_id(oid, size)
+        if not listed or not right or right in listed:
+            return False
+        self.drop_objects([oid])
+        return True
+
+    def list_held(self) -> Iterator[HeldObject]:
+        self._refresh_listings()
+        held = {stored.oid: stored.size for batch in self._known_batches() for stored in batch.blobs}
+        return (HeldObject(oid, size) for oid, size in held.items())
+
+    def drop_objects(self, oids: Collection[str]) -> None:
+        """Take away the batches that have any of the objects; what else they have goes into new ones before."""
+        for ref, (commit, batch) in list(self._batches.items()):
+            if batch and any(stored.oid in oids for stored in batch.blobs):
+                with self._as_transport_errors(), self._open_scratch() as scratch:
+                    self._keep_some(batch, oids, scratch)
+                    answer = scratch.push("", ref, commit)
+                if answer.state != "taken":
+                    raise TransportError(
+                        f"the server does not have {ref} deleted: {answer.reason}",
+                        hint="Have it accept that for as long as this takes: receive.denyDeletes.",
+                    )
+                del self._batches[ref]
+
+    def _keep_some(self, batch: Batch, oids: Collection[str], scratch: BlobRepository) -> None:
+        """Push what a batch has beside these objects, and no other batch has, as a batch of its own."""
+        elsewhere = {
+            stored
+            for other in self._known_batches()
+            if other.ref != batch.ref and all(stored.oid not in oids for stored in other.blobs)
+            for stored in other.blobs
+        }
+        kept = [stored for stored in batch.blobs if stored.oid not in oids and stored not in elsewhere]
+        if kept:
+            scratch.fetch([batch.ref], depth=2)
+            if not self._send_batch(make_batch(kept), scratch):
+                raise lost_object(kept[0].oid)
+
+    def _find_blob_id(self, oid: str, size: int) -> str:
+        """What Git calls our copy of an object; "" where that is damaged."""
+        digest = hashlib.new(self._access.algorithm, b"blob %d\0" % size, usedforsecurity=False)
+        try:
+            with closing(self._ours.get(oid)) as stream:
+                for chunk in verify_chunks(read_chunks(stream, oid), oid):
+                    digest.update(chunk)
+        except ITEM_ERRORS:
+            return ""
+        return digest.hexdigest()
 
     def _open_scratch(self) -> BlobRepository:
         folder = self._theta / "tmp"

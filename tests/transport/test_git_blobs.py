@@ -345,3 +345,25 @@ def asking_server() -> Iterator[str]:
         yield f"http://127.0.0.1:{server.server_port}/R.git"
         server.shutdown()
         thread.join()
+
+
+def test_a_blob_that_is_another_is_put_anew(places: tuple[Sandbox, Sandbox]) -> None:
+    """What is whole, or not here, is left alone, and so is what else is in its batch."""
+    remote, ours = places[1].root, MemoryStore()
+    wrong = bytes([CONTENT[0] ^ 1]) + CONTENT[1:]
+    rest = sorted(OBJECTS.keys() - {OID})
+    put_by_hand(remote, {OID: wrong, **{oid: OBJECTS[oid] for oid in rest}})
+    with open_between(places, ours) as transport:
+        assert not transport.clear_damaged(OID)
+        for content in (CONTENT, OBJECTS[rest[1]]):
+            ours.put([content])
+        assert transport.clear_damaged(OID)
+        assert not transport.clear_damaged(OID)
+        assert not transport.clear_damaged(rest[1])
+        assert transport.lacking(SIZES) == [OID]
+        assert [one.error for one in transport.push({OID: SIZES[OID]})] == [None]
+    assert contents_of(remote) == OBJECTS
+    fresh = MemoryStore()
+    with open_between(places, fresh) as transport:
+        assert fetch_errors(transport, OBJECTS, fresh) == {}
+    assert sorted(fresh.oids()) == sorted(OBJECTS)
