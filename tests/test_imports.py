@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from git_theta.operations.adding.update_bases import SMALLEST_PART
 from git_theta.tensors.arrays import BLOCK
 from tests.sandbox import Sandbox, model, track_and_commit
 
@@ -86,9 +87,16 @@ def test_so_does_cleaning_one_that_was_written_again(tracked: Sandbox, tmp_path:
     assert foreign(cleaned(tracked, tmp_path, *LOOK)) == set()
 
 
-def test_storing_a_toy_brings_no_numpy(tracked: Sandbox, tmp_path: Path) -> None:
-    tracked.write("model.safetensors", model(seed=1))
-    imported = {name.partition(".")[0] for name in foreign(cleaned(tracked, tmp_path, *LOOK))}
+@pytest.mark.parametrize("path", ["new.safetensors", "model.safetensors"])
+def test_storing_a_toy_brings_no_numpy(tracked: Sandbox, tmp_path: Path, path: str) -> None:
+    """Where it is new, and where its parameters are too small for an update base, which is compared in numpy."""
+    sizes = {} if path == "new.safetensors" else {"weight": SMALLEST_PART // 4 - 1}
+    if sizes:
+        tracked.write(path, model(**sizes))
+        tracked.commit()
+    tracked.write(path, model(seed=1, **sizes))
+    report = cleaned(tracked, tmp_path, "hash-object", f"--path={path}", path)
+    imported = {name.partition(".")[0] for name in foreign(report)}
     assert imported - {"backports", "compression"} == set()
 
 
