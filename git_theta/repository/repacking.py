@@ -103,7 +103,7 @@ def repack_files(
 def _repack_file(candidate: _Candidate, top: Path, context: Context, *, dry_run: bool) -> RepackedFile:
     path, manifest = candidate.file.path, candidate.manifest
     require_objects(manifest, context)
-    bases = UpdateBases(partial(read_earlier, path, (HEAD, PARENT), top), context, KnownParts(context, None))
+    bases = UpdateBases(partial(read_earlier, path, (HEAD, PARENT), top), context, KnownParts(context, None), anew=True)
     chosen = choose_repacks(manifest, bases, context)
     for warning in bases.describe_damage():
         context.warn(f"{path}: {warning}")

@@ -67,10 +67,12 @@ class PartEncoder:
         part = self._put_values(MemoryValues(values.spec, data), map, label, base)
         return part._replace(oid=oid, size=len(data))
 
-    def encode_streamed(self, values: Values, parallel: Parallel, label: PartLabel = NO_LABEL) -> EncodedPart:
-        """A part that is probably new: hashed while it is encoded."""
+    def encode_streamed(
+        self, values: Values, parallel: Parallel, label: PartLabel = NO_LABEL, oid: str = ""
+    ) -> EncodedPart:
+        """A part that is probably new: hashed while it is encoded. ``oid``: its hash, where somebody knows it."""
         hashed = _HashedValues(values, self._context.progress)
-        part = self._put_values(hashed, parallel, label, self._find_base(label, values.size, parallel))
+        part = self._put_values(hashed, parallel, label, self._find_base(label, values.size, parallel, oid))
         part = self._prefer_known(part._replace(oid=hashed.oid, size=values.size), label)
         if part.builds_on(part.oid):  # it was so before: nothing is its own update base
             part = self._put_values(hashed, parallel, label, None)._replace(oid=hashed.oid, size=values.size)
@@ -110,7 +112,7 @@ class PartEncoder:
         if storage := self._known(digest.hexdigest(), label.dtype, label.shape):
             self._context.progress(values.size)
             return EncodedPart(digest.hexdigest(), values.size, storage)
-        part = self.encode_streamed(values, parallel, label)
+        part = self.encode_streamed(values, parallel, label, digest.hexdigest())
         if part.oid != digest.hexdigest():
             raise ChangedFile("the file changed while it was being added", hint="Repeat the command.")
         return part

@@ -24,14 +24,17 @@ SMALLEST_PART = 4 << 10
 class UpdateBases:
     """Finds the update bases of one file's parts. Thread-safe."""
 
-    def __init__(self, manifests: Callable[[], Iterable[Manifest]], context: Context, known: KnownParts) -> None:
+    def __init__(
+        self, manifests: Callable[[], Iterable[Manifest]], context: Context, known: KnownParts, *, anew: bool = False
+    ) -> None:
         """Look into ``manifests``, nearest first, as far as needed, and not before something is new.
 
-        ``known``: what is known to be stored.
+        ``known``: what is known to be stored. ``anew``: find another base than the one that a part has.
         """
         self._manifests = manifests
         self._context = context
         self._known = known
+        self._anew = anew
         self._lock = Lock()
         self._versions: list[dict[str, Entry]] = []
         self._damaged: dict[str, str] = {}
@@ -44,12 +47,19 @@ class UpdateBases:
         if name is None or size < SMALLEST_PART or not self._is_wanted:
             return None
         for entry in self._entries_named(name):
+            if entry.oid == oid and not self._anew:  # its object is lost: what was stored is stored again, to the byte
+                return self._recorded_base(entry, parallel)
             base = _within_depth(entry, self._context.preferences().depth)
             values = StoredValues(base, self._context.store, parallel, self._known.size_of)
             is_usable = oid not in _oids_of(base) and values.is_here() and values.is_decodable()
             if is_usable and self._known.freshen(base.storage):
                 return values
         return None
+
+    def _recorded_base(self, entry: Entry, parallel: Parallel) -> StoredValues | None:
+        *_, base = None, *entry.storage.bases()
+        values = StoredValues(base, self._context.store, parallel, self._known.size_of) if base else None
+        return values if values and values.is_here() and values.is_decodable() else None
 
     def note_damage(self, name: str, problem: str) -> None:
         """Remember that the base of a parameter was not what it says."""

@@ -251,7 +251,7 @@ def test_a_forged_version_gives_no_base(context: Context) -> None:
 def test_a_damaged_source_is_not_blamed_on_its_base(context: Context) -> None:
     first, second = add(model(version(0)), context), add(model(version(1)), context)
     spoil(context, only(second))
-    bases = UpdateBases(lambda: [first], context, KnownParts(context, None))
+    bases = UpdateBases(lambda: [first], context, KnownParts(context, None), anew=True)
     with pytest.raises(CorruptObject, match=only(second).storage.place.object):
         choose_repacks(second, bases, context)
     assert bases.describe_damage() == []
