@@ -15,10 +15,11 @@ SECOND = changed(FIRST, "weight")
 
 @pytest.fixture
 def author(tmp_path: Path) -> Sandbox:
-    """A repository made after `git theta install`, in which nothing but track was typed."""
+    """A repository made after `git theta install`, in which nothing but track was typed. No version needs another's."""
     elsewhere = Sandbox.create(tmp_path / "elsewhere", install=False)
     elsewhere.theta("install")
     author = Sandbox.create(tmp_path / "author", install=False)
+    author.git("config", "theta.updates", "dense")
     author.theta("track", "*.safetensors")
     for content in (FIRST, SECOND):
         author.write(FILE, content)

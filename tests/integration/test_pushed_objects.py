@@ -22,8 +22,9 @@ def remote(tmp_path: Path) -> Sandbox:
 
 @pytest.fixture
 def local(sandbox: Sandbox, remote: Sandbox) -> Sandbox:
-    """A repository with three versions on main."""
+    """A repository with three versions on main, of which none needs another's objects."""
     sandbox.theta("install", "--global")
+    sandbox.git("config", "theta.updates", "dense")
     track_and_commit(sandbox, {FILE: FIRST})
     sandbox.git("remote", "add", "origin", remote.root)
     for content in (SECOND, THIRD):
