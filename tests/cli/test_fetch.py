@@ -17,8 +17,9 @@ OTHER = model(1, weight=(600, 600), bias=30)
 
 @pytest.fixture
 def remote(tmp_path: Path, sandbox: Sandbox) -> Sandbox:
-    """A remote with two versions of a.safetensors on main, and x/b.safetensors beside the second."""
+    """A remote with two versions of a.safetensors on main, each in full, and x/b.safetensors beside the second."""
     sandbox.theta("install", "--global")
+    sandbox.git("config", "theta.updates", "dense")
     track_and_commit(sandbox, {"a.safetensors": FIRST})
     sandbox.write("a.safetensors", SECOND)
     sandbox.write("x/b.safetensors", OTHER)
