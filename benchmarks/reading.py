@@ -34,17 +34,17 @@ def read_tuned(*versions: ModelVersion) -> Tool:
     """Reads, of some versions, the one tensor that differs in ``one``: in one process, by a manifest of these alone."""
 
     def prepare(stage: Stage) -> Command:
-        found = [_tuned_entry(stage.stage_of(OURS), version) for version in versions]
+        found = [
+            _tuned_entry(stage.stage_of(OURS), version)._replace(name=str(number))
+            for number, version in enumerate(versions)
+        ]
         file = stage.folder / "manifest"
-        file.write_bytes(encode_manifest(Manifest("opaque", sum(entry.size for entry in found), tuple(found))))
+        file.write_bytes(encode_manifest(Manifest("safetensors", sum(entry.size for entry in found), tuple(found))))
         return ["sh", "-c", f'cd "$0" && {_SMUDGE} < "$1"', stage.stage_of(OURS).root, file]
 
     return prepare
 
 
 def _tuned_entry(stage: Stage, version: ModelVersion) -> Entry:
-    """The tensor as a run of bytes: these may stand in a manifest several times."""
     text = stage.repository.git("cat-file", "blob", f"{version}:{FILE_NAME}").stdout.encode()
-    return next(
-        Entry(one.oid, one.size, one.storage) for one in decode_manifest(text).parameters() if one.name == TUNED
-    )
+    return next(one for one in decode_manifest(text).parameters() if one.name == TUNED)

@@ -16,7 +16,8 @@ SECOND = changed(FIRST, "weight")
 
 @pytest.fixture
 def repository(sandbox: Sandbox) -> Sandbox:
-    """Two checkpoints, of which one gets a second version that shares a tensor with the first."""
+    """Two checkpoints, of which one gets a second version, in full, that shares a tensor with the first."""
+    sandbox.git("config", "theta.updates", "dense")
     track_and_commit(sandbox, {"a.safetensors": FIRST, "big/b.safetensors": model(1, weight=(500, 500))})
     sandbox.write("a.safetensors", SECOND)
     sandbox.commit("second")

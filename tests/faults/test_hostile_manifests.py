@@ -216,6 +216,12 @@ def manifest(sandbox: Sandbox) -> str:
     return sandbox.git("show", f"v1:{MODEL}").stdout
 
 
+@pytest.fixture(autouse=True)
+def _stored_in_full(sandbox: Sandbox) -> None:
+    """What is forged is where a tensor is; forged chains are in tests/manifest/test_refused.py."""
+    sandbox.git("config", "theta.updates", "dense")
+
+
 @pytest.mark.parametrize(
     "forge", [*REFUSED.values(), *CONTRADICTS_ITSELF.values()], ids=[*REFUSED, *CONTRADICTS_ITSELF]
 )

@@ -204,6 +204,7 @@ def test_what_a_verb_of_git_made_is_in_a_fresh_clone(shared: SharedModel, verb: 
 
 def test_only_what_is_missing_goes_up_and_only_what_a_checkout_needs_comes_back(shared: SharedModel) -> None:
     content = model(7, first=(600, 600), second=(600, 600), third=(600, 600))
+    shared.alice.git("config", "theta.updates", "dense")
     shared.alice.branch("sizes", "v2", content)
     shared.alice.git("push", "--quiet", "origin", "sizes")
     before = shared.moved_bytes("PUT")
