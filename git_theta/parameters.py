@@ -36,8 +36,8 @@ _BYTES = BY_NAME["U8"]
 AUTOMATIC = (*(name for name in BUILT_IN["updates"] if name != "dense"), "dense")
 """The updates that come with us, in the order in which they are tried."""
 
-DEFAULT_DEPTH = 3
-"""Update bases up to which a part may have them."""
+DEFAULT_DEPTH = 1
+"""Update bases that a part may have: with one, `git add` and `git checkout` take what git-lfs takes, or less."""
 
 
 class Preferences(NamedTuple):
