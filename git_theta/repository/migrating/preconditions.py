@@ -11,6 +11,7 @@ from git_theta.errors import UsageError
 from git_theta.vcs.commits import shallow_boundary
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.git import git, split_nul
+from git_theta.vcs.index_flags import flagged_paths, unflag_command
 
 _UNDER_WAY = {
     "MERGE_HEAD": "a merge",
@@ -42,6 +43,7 @@ def describe_clean_worktree(top: Path) -> Mapping[str, os.stat_result]:
     They are described first: who writes one of them from now on makes it look otherwise. Raises UsageError.
     """
     described = describe_files(top)
+    _require_watched(top)
     changed = split_nul(git("status", "--porcelain", "-z", "--untracked-files=no", "--ignore-submodules=all", cwd=top))
     if changed:
         raise UsageError(
@@ -56,6 +58,19 @@ def describe_files(top: Path) -> Mapping[str, os.stat_result]:
     """How the files of the index look in the worktree, by path."""
     paths = split_nul(git("ls-files", "-z", cwd=top))
     return {path: found for path in dict.fromkeys(paths) if (found := _describe_file(top / path))}
+
+
+def _require_watched(top: Path) -> None:
+    """Raise UsageError for a file that Git does not look at: nobody can tell whether it has changes."""
+    for path, letter in flagged_paths(top=top).items():
+        file = top / path
+        if file.is_symlink() or file.is_file():  # not a sparse one, which is absent, and no submodule
+            flag = "assume-unchanged" if letter == "h" else "skip-worktree"
+            raise UsageError(
+                f"is marked {flag}, so that Git does not see whether it has changes",
+                hint=f"Have Git look: {unflag_command(path, letter)}. Then commit its changes, or stash them.",
+                path=path,
+            )
 
 
 def _describe_file(file: Path) -> os.stat_result | None:
