@@ -99,20 +99,26 @@ class StoredValues:
         self._size_of = size_of or store.size
 
     def blocks(self, first: int = 0) -> Iterator[Buffer]:
-        """As ``Values`` says. What lies before block ``first`` is decoded, too."""
-        pieces = read_values(self.entry, self._store, self._parallel)
-        return islice(recut_blocks(pieces, BLOCK), first, None)
+        """As ``Values`` says. What lies before block ``first`` is decoded, too.
+
+        A plug-in that fails at what it has stored is CorruptObject here: nothing can be built on that.
+        """
+        pieces = recut_blocks(read_values(self.entry, self._store, self._parallel), BLOCK)
+        try:
+            yield from islice(pieces, first, None)
+        except PluginError as error:
+            raise CorruptObject(error.message, hint=error.hint, parameter=error.parameter) from error
 
     def is_here(self) -> bool:
         """Whether all objects are in the store, so far as their sizes tell. Nothing is ever fetched for a base."""
         return all(self._size_of(oid) == size for oid, size in self.entry.storage.objects().items())
 
     def is_decodable(self) -> bool:
-        """Whether the plug-ins that give them back are installed."""
+        """Whether the plug-ins that give them back are installed, and know all options."""
         coding = self.entry.storage.coding
         try:
             for one in (coding, *(link.coding for link in coding.chain)):
-                UPDATES.load_plugin(one.update)
+                _check_options(UPDATES.load_plugin(one.update), one)
                 SERIALIZERS.load_plugin(one.serializer)
         except PluginError:
             return False
@@ -229,11 +235,7 @@ def _decode_values(entry: Entry, store: ObjectReader, parallel: Parallel) -> Ite
         yield from _read_verbatim(place, store)
         return
     update, serializer = UPDATES.load_plugin(coding.update), SERIALIZERS.load_plugin(coding.serializer)
-    if coding.options and (unknown := coding.options.keys() - set(update.options)):
-        raise PluginError(
-            f"the update {update.name!r} that is installed knows no option {min(unknown)!r}",
-            hint="Upgrade git-theta, or the package that provides the update.",
-        )
+    _check_options(update, coding)
     spec = spec_of(entry)
     base_blocks = _decode_base(entry, update, spec, store, parallel)
     with closing(_open_place(place, store)) as file:
@@ -268,6 +270,15 @@ def _open_place(place: Place, store: ObjectReader) -> BinaryIO:
     file = store.get(place.object)
     file.seek(place.offset)
     return file
+
+
+def _check_options(update: Update, coding: Coding) -> None:
+    """Raise PluginError for options that the update does not know."""
+    if coding.options and (unknown := coding.options.keys() - set(update.options)):
+        raise PluginError(
+            f"the update {update.name!r} that is installed knows no option {min(unknown)!r}",
+            hint="Upgrade git-theta, or the package that provides the update.",
+        )
 
 
 def _decode_base(entry: Entry, update: Update, spec: Spec, store: ObjectReader, parallel: Parallel) -> Iterator[Buffer]:

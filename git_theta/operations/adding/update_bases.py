@@ -19,6 +19,8 @@ from git_theta.words import join_some
 
 SMALLEST_PART = 4 << 10
 """Bytes of a part below which it has no base: each one takes 300 bytes of every manifest that it is in."""
+_LARGEST_BASE = 4
+"""Times the part's size that a base may have, as fp64 has beside bf16: all of it is read, to be hashed."""
 
 
 class UpdateBases:
@@ -51,8 +53,8 @@ class UpdateBases:
                 return self._recorded_base(entry, parallel)
             base = _within_depth(entry, self._context.preferences().depth)
             values = StoredValues(base, self._context.store, parallel, self._known.size_of)
-            is_usable = oid not in _oids_of(base) and values.is_here() and values.is_decodable()
-            if is_usable and self._known.freshen(base.storage):
+            is_near = base.size <= _LARGEST_BASE * size and oid not in _oids_of(base)
+            if is_near and values.is_here() and values.is_decodable() and self._known.freshen(base.storage):
                 return values
         return None
 

@@ -99,6 +99,21 @@ def test_a_part_that_is_smaller_than_the_line_of_a_base_has_none(context: Contex
     assert bases_of(add(model(version(1, SMALLEST_PART - 4)), context, [first])) == []
 
 
+def test_a_base_that_is_much_larger_than_the_part_is_none(context: Context) -> None:
+    """All of it would be read, for a part that may be tiny: a word of an embedding."""
+    first = add(model(version(0, 5 * SIZE)), context)
+    assert bases_of(add(model(version(0, SIZE)), context, [first])) == []
+
+
+def test_a_base_with_an_option_that_nobody_knows_here_is_none(context: Context) -> None:
+    """A newer release may have written it: what is added is stored in full, and does not fail."""
+    first = add(model(version(0)), context)
+    (entry,) = first.parameters()
+    coding = entry.storage.coding._replace(options={"future": 1})
+    later = first._replace(entries=(entry._replace(storage=entry.storage._replace(coding=coding)),))
+    assert bases_of(add(model(version(1)), context, [later])) == []
+
+
 def test_the_nearest_version_that_has_the_parameter_counts(context: Context) -> None:
     first, other = add(model(version(0)), context), add(model(version(5), name="other"), context)
     nearer = add(model(version(1)), context)
