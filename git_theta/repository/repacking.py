@@ -26,6 +26,7 @@ from git_theta.repository.tracked_files import list_tracked
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.git import git, split_nul
 from git_theta.vcs.index import WorktreeIndex, differs_from_index
+from git_theta.vcs.index_flags import flagged_paths, unflag_command
 from git_theta.vcs.unmerged import stage_content
 
 
@@ -55,9 +56,18 @@ class _Candidate(NamedTuple):
 def find_candidates(repository: Repository, top: Path, pathspecs: Sequence[str]) -> list[_Candidate]:
     """The versioned files that match, each as the index has it. Raises UsageError where there is one that is not."""
     found = []
+    flagged = flagged_paths(top=top)
     for file in list_tracked(repository, pathspecs, must_match=True):
         if file.conflict:
             raise UsageError("it is in conflict", hint="Settle it first: git theta resolve", path=file.path)
+        if file.path in flagged and not os.path.lexists(top / file.path):
+            continue  # outside of a sparse checkout
+        if file.path in flagged:
+            raise UsageError(
+                "Git was told not to look at it, so it may have changes that nobody knows of",
+                hint=f"Have it look again, from the top: {unflag_command(file.path, flagged[file.path])}",
+                path=file.path,
+            )
         if file.manifest:
             found.append(_Candidate(file, file.manifest, _require_whole(file.path, top)))
     if not found:

@@ -13,14 +13,20 @@ from git_theta.errors import GitError
 from git_theta.vcs.blobs import blob_id
 from git_theta.vcs.git import git, git_succeeds
 from git_theta.vcs.git_index import KnownFile, SplitIndexError, patch_index
+from git_theta.vcs.index_flags import flagged_paths
 
 _LOCK_PATIENCE = 1.0
 """Seconds to wait for another git: one that an editor runs in the background is done in a moment."""
 
 
 def differs_from_index(path: str, worktree: Path | None) -> bool:
-    """Whether the worktree has something else for a path than the index, which holds it without conflict."""
-    return not git_succeeds("--literal-pathspecs", "diff", "--quiet", "--", path, cwd=worktree)
+    """Whether the worktree has something else for a path than the index, which holds it without conflict.
+
+    It has, for us, where somebody told the index not to look (``assume-unchanged``, ``skip-worktree``): nobody knows.
+    """
+    return bool(flagged_paths([path], worktree)) or not git_succeeds(
+        "--literal-pathspecs", "diff", "--quiet", "--", path, cwd=worktree
+    )
 
 
 def is_indexed(path: str, worktree: Path | None) -> bool:

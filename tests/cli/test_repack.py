@@ -146,3 +146,17 @@ def test_a_version_that_is_damaged_itself_is_an_error(dense: Sandbox) -> None:
     done = dense.theta("repack", MODEL, check=False)
     assert done.returncode == 4
     assert MODEL in done.stderr and "embed" in done.stderr
+
+
+@pytest.mark.parametrize("flag", ["assume-unchanged", "skip-worktree"])
+def test_a_file_that_git_does_not_look_at_is_refused(dense: Sandbox, flag: str) -> None:
+    """It may have changes: the index would then say that they are what is staged, and a switch would drop them."""
+    before = dense.git("ls-files", "-s").stdout
+    dense.git("update-index", f"--{flag}", MODEL)
+    dense.write(MODEL, version(7))
+    done = dense.theta("repack", check=False)
+    assert (done.returncode, f"git update-index --no-{flag} {MODEL}" in done.stderr) == (2, True)
+    assert dense.git("ls-files", "-s").stdout == before
+    dense.git("update-index", f"--no-{flag}", MODEL)
+    assert dense.git("status", "--porcelain").stdout == f" M {MODEL}\n"
+    assert dense.read(MODEL) == version(7)
