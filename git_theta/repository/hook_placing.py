@@ -15,6 +15,21 @@ def ensure_hook(repository: Repository) -> None:
         place_hook(repository)
 
 
+def place_own_lines(repository: Repository) -> tuple[str, str] | None:
+    """Have pushes carry objects from here on, in a hook of somebody else's too, where lines can be added to it.
+
+    What a person asked for, as a migration is, may do that. Returns what ``find_push_warning`` does.
+    """
+    from git_theta.vcs import hooks
+
+    command = hooks.hook_command(sys.executable)
+    with contextlib.suppress(OSError, ThetaError):
+        found = hooks.hook_state(repository.hooks_dir, command)
+        if found.is_editable and found not in (hooks.HookState.OURS, hooks.HookState.THEIRS):
+            hooks.install_hook(repository.hooks_dir, command)
+    return find_push_warning(repository)
+
+
 def find_push_warning(repository: Repository) -> tuple[str, str] | None:
     """What to tell a person whose pushes carry no objects, since the hook in force does not run us; and the hint."""
     from git_theta.vcs import hooks

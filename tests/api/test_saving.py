@@ -202,6 +202,15 @@ def test_a_bare_repository_may_be_saved_to(sandbox: Sandbox, tmp_path: Path) -> 
     assert len(commit.parents) == 1
 
 
+def test_who_has_another_hook_is_told_that_pushes_will_not_carry_it(sandbox: Sandbox) -> None:
+    two_versions(sandbox)
+    hook = sandbox.root / ".git/hooks/pre-push"
+    hook.write_text("#!/bin/sh\nexit 0\n")
+    hook.chmod(0o755)
+    with pytest.warns(UserWarning, match="pushes will not carry"):
+        save(sandbox, TENSORS)
+
+
 def test_a_push_takes_the_objects_along(sandbox: Sandbox, tmp_path: Path) -> None:
     two_versions(sandbox)
     sandbox.git("init", "--quiet", "--bare", tmp_path / "remote.git")

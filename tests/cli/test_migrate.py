@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from git_theta.manifest.text import is_manifest
+from tests import chained_versions
 from tests.integration.random_histories import Blobs, list_trees, read_refs
 from tests.sandbox import Sandbox, changed, model
 from tests.templates import built_once
@@ -157,6 +158,29 @@ def test_pointers_become_manifests_and_their_lines_ours(lfs: Sandbox) -> None:
     for number in range(3):
         lines = blob_of(lfs, f"HEAD~{number}:.gitattributes")
         assert lines == b"*.safetensors filter=theta diff=theta merge=theta -text\n"
+
+
+@needs_lfs
+def test_pushes_carry_the_objects_from_there_on(lfs: Sandbox, tmp_path: Path) -> None:
+    """git-lfs has put its own hook there."""
+    lfs.git("lfs", "install", "--local", "--force")
+    lfs.theta("migrate", "import")
+    lfs.git("init", "--quiet", "--bare", tmp_path / "remote.git")
+    lfs.git("push", "--quiet", tmp_path / "remote.git", "main")
+    lfs.theta("install")
+    clone = Sandbox.clone(Sandbox(tmp_path / "remote.git"), tmp_path / "clone")
+    assert clone.read(MODEL) == VERSIONS[-1]
+
+
+def test_versions_are_stored_on_those_before(sandbox: Sandbox) -> None:
+    """And not on what HEAD has, which comes last."""
+    for number in range(3):
+        sandbox.write(MODEL, chained_versions.version(number))
+        sandbox.commit(f"version {number}")
+    sandbox.theta("migrate", "import", "--include", "*.safetensors")
+    entries = [chained_versions.entry_at(sandbox, f"HEAD~{number}") for number in (2, 1, 0)]
+    assert [entry.storage.coding.update for entry in entries] == ["dense", "delta", "delta"]
+    assert [link.oid for entry in entries for link in entry.storage.coding.chain] == [entries[0].oid] * 2
 
 
 @needs_lfs

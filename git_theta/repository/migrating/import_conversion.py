@@ -39,6 +39,7 @@ class ImportConversion(AbstractContextManager["ImportConversion"]):
         self._context = context._replace(
             warn=self._warn_once,
             staged_manifest=self._last_manifest,
+            earlier_manifests=self._earlier_manifests,
             staged_blob=lambda _: None,
             pins_layout=lambda: False,
         )
@@ -81,6 +82,11 @@ class ImportConversion(AbstractContextManager["ImportConversion"]):
         for warning in found.warnings:
             self._context.warn(f"{name}: {warning}")
         return found.text
+
+    def _earlier_manifests(self, path: str) -> list[Manifest]:
+        """What a version of a file may build on: the one that was converted last, not what HEAD has."""
+        last = self._last_manifest(path)
+        return [last] if last else []
 
     def _last_manifest(self, name: str) -> Manifest | None:
         """The version of a file that was converted before this one: what did not change since is stored already."""
