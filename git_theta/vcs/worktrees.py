@@ -29,12 +29,41 @@ def worktree_tops(repository: Repository) -> list[Path]:
     return list(tops.values())
 
 
+def branches_elsewhere(repository: Repository) -> dict[str, Path]:
+    """The branches that other worktrees than ours have checked out, by whole name, to where: the top of one, or its
+    Git directory where Git has no note of that.
+    """
+    main, ours = repository.common_dir, repository.git_dir if repository.worktree else None
+    found = {}
+    for git_dir in worktree_git_dirs(main):
+        if ours and os.path.realpath(git_dir) == os.path.realpath(ours):
+            continue
+        branch = None if git_dir == main and _is_bare(main) else _checked_out_branch(git_dir)
+        if branch:
+            top = _main_top(main) if git_dir == main else _linked_top(git_dir)
+            found[branch] = Path(os.path.realpath(top or git_dir))
+    return found
+
+
 def worktree_files(top: Path) -> list[str]:
     """The paths of all files of a worktree, relative to its top: those that Git knows, those it does not, and those it
     ignores. Nothing of other repositories in it.
     """
     listing = git("ls-files", "-z", "--cached", "--others", cwd=top, env=scrubbed_environment())
     return [path for path in dict.fromkeys(split_nul(listing)) if not path.endswith("/")]
+
+
+def _is_bare(git_dir: Path) -> bool:
+    answer = git(f"--git-dir={git_dir}", "rev-parse", "--is-bare-repository", env=scrubbed_environment())
+    return answer.strip() == b"true"
+
+
+def _checked_out_branch(git_dir: Path) -> str | None:
+    try:
+        answer = git(f"--git-dir={git_dir}", "symbolic-ref", "--quiet", "HEAD", env=scrubbed_environment())
+    except GitError:  # none is, or what is left of a worktree
+        return None
+    return os.fsdecode(answer).rstrip("\n")
 
 
 def _main_top(common_dir: Path) -> Path | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -44,6 +45,7 @@ def assert_refused(sandbox: Sandbox, words: str, *command: str) -> None:
 
 
 def assert_imported_and_undone(sandbox: Sandbox, held: bytes = LAST) -> None:
+    sandbox.theta("install", "--local")
     refs = read_refs(sandbox)
     sandbox.theta(*IMPORT)
     assert is_imported(sandbox)
@@ -77,3 +79,35 @@ def test_a_file_that_is_not_checked_out_is_no_hindrance(raw: Sandbox) -> None:
     assert raw.git("status", "--porcelain").stdout == ""
     raw.git("sparse-checkout", "disable")
     assert (is_imported(raw), raw.read(MODEL)) == (True, LAST)
+
+
+def test_a_branch_that_a_worktree_of_a_bare_repository_has_stays(raw: Sandbox, tmp_path: Path) -> None:
+    bare = Sandbox.clone(raw, tmp_path / "bare.git", "--bare")
+    bare.git("branch", "side")
+    bare.git("worktree", "add", "-q", tmp_path / "one", "side")
+    for command in (IMPORT, (*IMPORT, "side"), (*IMPORT, "--everything")):
+        assert_refused(bare, f"git -C {tmp_path / 'one'} switch --detach", *command)
+    assert_refused(Sandbox(raw.root / ".git"), f"git -C {raw.root} switch --detach", *IMPORT)
+    bare.git("-C", tmp_path / "one", "switch", "-q", "--detach")
+    bare.theta(*IMPORT)
+    assert is_imported(bare)
+
+
+def test_in_the_worktree_of_a_bare_repository(raw: Sandbox, tmp_path: Path) -> None:
+    bare = Sandbox.clone(raw, tmp_path / "bare.git", "--bare")
+    bare.git("worktree", "add", "-q", tmp_path / "one", "main")
+    assert_imported_and_undone(Sandbox(tmp_path / "one"))
+
+
+def test_in_a_submodule(raw: Sandbox, tmp_path: Path) -> None:
+    outer = Sandbox.create(tmp_path / "outer")
+    outer.git("submodule", "--quiet", "add", raw.root, "sub")
+    assert_imported_and_undone(Sandbox(outer.root / "sub"))
+
+
+def test_with_the_git_directory_apart(raw: Sandbox, tmp_path: Path) -> None:
+    raw.git("init", "-q", f"--separate-git-dir={tmp_path / 'apart'}")
+    assert_imported_and_undone(raw)
+    raw.git("worktree", "add", "-q", "-b", "side", tmp_path / "one")
+    assert_refused(Sandbox(tmp_path / "one"), f"main is checked out in {tmp_path / 'apart'}", *IMPORT)
+    assert_refused(raw, f"side is checked out in {tmp_path / 'one'}", *IMPORT)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ from git_theta.errors import UsageError
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.git import AS_STORED, git, git_succeeds
 from git_theta.vcs.tag_objects import read_tag, write_retargeted
+from git_theta.vcs.worktrees import branches_elsewhere
 
 ORIGINALS = "refs/theta/original"
 """Below it, by number and name, what refs pointed at before a migration moved them."""
@@ -155,15 +157,15 @@ def move_refs_back(moved: Iterable[MovedRef], backup: str, why: str) -> None:
 
 def require_not_elsewhere(moved: Iterable[MovedRef], repository: Repository) -> None:
     """Raise UsageError where another worktree has a branch checked out that is to be moved: its files would stay."""
-    names = {ref.name for ref in moved}
-    for entry in os.fsdecode(git("worktree", "list", "--porcelain")).split("\n\n"):
-        lines = dict(line.partition(" ")[::2] for line in entry.splitlines())
-        branch, folder = lines.get("branch", ""), lines.get("worktree", "")
-        if branch in names and repository.worktree and folder != os.fspath(repository.worktree):
-            raise UsageError(
-                f"{branch.removeprefix('refs/heads/')} is checked out in {folder}, too",
-                hint=f"Leave it there meanwhile: git -C {folder} switch --detach",
-            )
+    elsewhere = branches_elsewhere(repository)
+    for name in (ref.name for ref in moved if ref.name in elsewhere):
+        folder = elsewhere[name]
+        is_top = os.path.lexists(folder / ".git")
+        switch = f"git -C {shlex.quote(os.fspath(folder))} switch --detach" if is_top else "git switch --detach, there"
+        raise UsageError(
+            f"{name.removeprefix('refs/heads/')} is checked out in {folder}, too",
+            hint=f"Leave it there meanwhile: {switch}",
+        )
 
 
 def _update_lines(ref: MovedRef) -> list[str]:
