@@ -111,3 +111,21 @@ def test_with_the_git_directory_apart(raw: Sandbox, tmp_path: Path) -> None:
     raw.git("worktree", "add", "-q", "-b", "side", tmp_path / "one")
     assert_refused(Sandbox(tmp_path / "one"), f"main is checked out in {tmp_path / 'apart'}", *IMPORT)
     assert_refused(raw, f"side is checked out in {tmp_path / 'one'}", *IMPORT)
+
+
+def test_names_for_other_refs_follow_by_themselves(raw: Sandbox) -> None:
+    raw.git("notes", "add", "-m", "good")
+    raw.git("tag", "v1")
+    for name, other in {"heads/master": "heads/main", "tags/latest": "tags/v1", "notes/alias": "notes/commits"}.items():
+        raw.git("symbolic-ref", f"refs/{name}", f"refs/{other}")
+    raw.git("symbolic-ref", "HEAD", "refs/heads/master")
+    assert_imported_and_undone(raw)
+    for refs in ((), ("master",), ("--everything",)):
+        raw.theta(*IMPORT, *refs)
+        assert is_imported(raw, "main")
+        assert is_imported(raw, "master")
+        assert is_imported(raw, "latest")
+        followed = raw.git("for-each-ref", "--format=%(symref)", "refs/heads/master", "refs/tags/latest", "refs/notes")
+        assert followed.stdout.split() == ["refs/heads/main", "refs/notes/commits", "refs/tags/v1"]
+        assert raw.git("notes", "--ref=alias", "show").stdout == "good\n"
+        raw.theta("migrate", "undo")

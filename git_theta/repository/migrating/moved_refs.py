@@ -39,9 +39,8 @@ class RefMoves(NamedTuple):
 
 
 def list_movable() -> dict[str, str]:
-    """Every branch and tag to the id that it points at; a detached HEAD, too."""
-    listing = os.fsdecode(git("for-each-ref", "--format=%(objectname) %(refname)", *_MOVED))
-    refs = {name: oid for oid, name in (line.split(" ", 1) for line in listing.splitlines())}
+    """Every branch and tag to the id that it points at; a detached HEAD, too. None that follows another by itself."""
+    refs = _list_refs(*_MOVED)
     if resolve_head_name() == HEAD and git_succeeds("rev-parse", "--verify", "--quiet", HEAD):
         refs[HEAD] = git("rev-parse", HEAD).decode().strip()
     return refs
@@ -103,10 +102,9 @@ def list_left_behind(first: Iterable[str], moved: Iterable[MovedRef]) -> list[st
 
 def copy_notes(commits: Mapping[str, str]) -> list[MovedRef]:
     """Notes of commits, for those that take their places, too; nothing points at them yet. Raises GitError."""
-    listing = os.fsdecode(git("for-each-ref", "--format=%(objectname) %(refname)", _NOTES)).splitlines()
     pairs = "".join(f"{old} {new}\n" for old, new in commits.items()).encode()
     moved = []
-    for old, name in (line.split(" ", 1) for line in listing):
+    for name, old in _list_refs(_NOTES).items():
         if name == _NOTES_SCRATCH:  # of a migration that was killed
             continue
         git("update-ref", _NOTES_SCRATCH, old)
@@ -166,6 +164,13 @@ def require_not_elsewhere(moved: Iterable[MovedRef], repository: Repository) -> 
             f"{name.removeprefix('refs/heads/')} is checked out in {folder}, too",
             hint=f"Leave it there meanwhile: {switch}",
         )
+
+
+def _list_refs(*below: str) -> dict[str, str]:
+    """Each ref to the id that it points at; none that is another name for one (git symbolic-ref)."""
+    listing = os.fsdecode(git("for-each-ref", "--format=%(objectname) %(refname) %(symref)", *below))
+    entries = (line.split(" ") for line in listing.splitlines())
+    return {name: oid for oid, name, other in entries if not other}
 
 
 def _update_lines(ref: MovedRef) -> list[str]:
