@@ -148,6 +148,12 @@ def test_a_version_that_is_damaged_itself_is_an_error(dense: Sandbox) -> None:
     assert MODEL in done.stderr and "embed" in done.stderr
 
 
+def test_a_commit_of_nothing_else_is_no_training_that_did_not_train(dense: Sandbox) -> None:
+    dense.theta("repack")
+    dense.git("commit", "--quiet", "-m", "stored otherwise")
+    assert "note: weights" not in dense.theta("doctor", check=False).stdout
+
+
 @pytest.mark.parametrize("flag", ["assume-unchanged", "skip-worktree"])
 def test_a_file_that_git_does_not_look_at_is_refused(dense: Sandbox, flag: str) -> None:
     """It may have changes: the index would then say that they are what is staged, and a switch would drop them."""

@@ -266,7 +266,8 @@ def _drop_unchanged(comparison: Comparison) -> Comparison:
 def steps_of(commit: CommitLike, edits: Iterable[EditLike], reader: HistoryReader) -> Iterator[Step]:
     """What a commit with one parent did to the weights of each checkpoint that was there before, and still is.
 
-    Of one of several files all of them count, those too that the commit left as they were. A new cut is no training.
+    Of one of several files all of them count, those too that the commit left as they were. A new cut is no training,
+    and no pretence of it; nor is other storage.
     """
     if len(commit.parents) != 1:
         return
@@ -277,8 +278,19 @@ def steps_of(commit: CommitLike, edits: Iterable[EditLike], reader: HistoryReade
         if whole and whole.path not in told:
             told.add(whole.path)
             before, after = (digest_versions(oids, reader.texts) for oids in (whole.before, whole.after))
-            if before is not None and after is not None and not (whole.is_recut and before == after):
+            if before is None or after is None:
+                continue
+            if before != after or not (whole.is_recut or _is_stored_otherwise(whole, reader.texts)):
                 yield Step(commit.oid, commit.parents[0], stamp, whole.path, before, after, whole.paths)
+
+
+def _is_stored_otherwise(whole: WholeCheckpoint, texts: Texts) -> bool:
+    """Whether nothing changed but where bytes are, as ``git theta repack`` has it."""
+    before, after = (
+        [(*part[:2], *part[3:]) for oid in oids if (text := texts(oid)) for part in decode_manifest(text).parts()]
+        for oids in (whole.before, whole.after)
+    )
+    return before == after
 
 
 def find_whole(edit: EditLike, commit: str, parent: str | None, reader: HistoryReader) -> WholeCheckpoint | None:
