@@ -129,3 +129,16 @@ def test_names_for_other_refs_follow_by_themselves(raw: Sandbox) -> None:
         assert followed.stdout.split() == ["refs/heads/main", "refs/notes/commits", "refs/tags/v1"]
         assert raw.git("notes", "--ref=alias", "show").stdout == "good\n"
         raw.theta("migrate", "undo")
+
+
+@pytest.mark.parametrize("what", ["a folder", "a link or a submodule"])
+def test_attributes_that_are_no_file_are_refused(what: str, raw: Sandbox) -> None:
+    if what == "a folder":
+        raw.write(".gitattributes/x", b"x")
+    else:
+        (raw.root / ".gitattributes").symlink_to(MODEL)
+    raw.commit("strange")
+    strange = raw.git("rev-parse", "HEAD").stdout.strip()
+    raw.git("rm", "-q", "-r", ".gitattributes")
+    raw.commit("gone again")
+    assert_refused(raw, f".gitattributes: is {what} in commit {strange}", *IMPORT)

@@ -13,6 +13,7 @@ from git_theta.errors import UsageError
 from git_theta.vcs.fast_export import ATTRIBUTES_NAME, OPTIONS, ExportedCommit, FileChange, parse_commits
 from git_theta.vcs.git import AS_STORED, run_git
 
+_BELOW_ATTRIBUTES = ATTRIBUTES_NAME + b"/"
 _ATTRIBUTES_ALONE = ("--full-history", "--", ":(glob)**/.gitattributes")
 
 
@@ -57,6 +58,8 @@ def survey_history(tips: Iterable[str], is_chosen: Callable[[bytes], bool]) -> H
             for change in commit.changes:
                 if is_attributes_file(change.path) and change.mode:
                     _note_attributes(change, commit, found)
+                if change.path.startswith(_BELOW_ATTRIBUTES) and change.mode:
+                    raise _refuse_attributes(ATTRIBUTES_NAME, "a folder", commit)
                 if change.is_regular:
                     found.paths.add(change.path)
                     if is_chosen(change.path):
@@ -84,9 +87,13 @@ def _read_all(stream: IO[bytes]) -> Iterator[ExportedCommit]:
 
 def _note_attributes(change: FileChange, commit: ExportedCommit, found: HistorySurvey) -> None:
     if not change.is_regular:
-        raise UsageError(
-            f"is a link or a submodule in commit {commit.original.decode()}, which Git reads no attributes from",
-            hint="Make it a file in history first, with git filter-repo, say.",
-            path=os.fsdecode(change.path),
-        )
+        raise _refuse_attributes(change.path, "a link or a submodule", commit)
     found.attributes.setdefault((change.path, change.content), commit.original)
+
+
+def _refuse_attributes(path: bytes, what: str, commit: ExportedCommit) -> UsageError:
+    return UsageError(
+        f"is {what} in commit {commit.original.decode()}, which Git reads no attributes from",
+        hint="Make it a file in history first, with git filter-repo, say.",
+        path=os.fsdecode(path),
+    )
