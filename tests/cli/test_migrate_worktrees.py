@@ -71,6 +71,17 @@ def test_a_file_that_git_does_not_look_at_is_left_alone(flag: str, action: str, 
     raw.theta(*command)
 
 
+@pytest.mark.parametrize(("flag", "letter"), [("assume-unchanged", "h"), ("skip-worktree", "S")])
+def test_a_file_that_gets_no_other_version_may_be_marked(flag: str, letter: str, raw: Sandbox) -> None:
+    raw.write("settings.txt", b"ours")
+    raw.commit()
+    raw.write("settings.txt", b"mine, and longer")
+    raw.git("update-index", f"--{flag}", "settings.txt")
+    assert_imported_and_undone(raw)
+    assert raw.read("settings.txt") == b"mine, and longer"
+    assert raw.git("ls-files", "-v", "settings.txt").stdout == f"{letter} settings.txt\n"
+
+
 def test_a_file_that_is_not_checked_out_is_no_hindrance(raw: Sandbox) -> None:
     raw.write("README.md", b"read me")
     raw.commit()

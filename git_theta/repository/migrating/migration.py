@@ -37,6 +37,7 @@ from git_theta.vcs import atomic, config
 from git_theta.vcs.blobs import BlobReader
 from git_theta.vcs.commit_headers import count_lost_headers
 from git_theta.vcs.discovery import Repository
+from git_theta.vcs.fast_export import ATTRIBUTES_NAME
 from git_theta.vcs.fast_import import HistoryImport
 from git_theta.vcs.git import git, git_succeeds
 
@@ -80,7 +81,7 @@ def apply_migration(
     objects = LfsObjects(repository)
     require_something(plan)
     _require_filter(plan, repository)
-    described = describe_clean_worktree(repository.worktree) if repository.worktree else {}
+    described = describe_clean_worktree(repository.worktree, _list_changing(plan)) if repository.worktree else {}
     require_lfs_objects(plan, objects, fetch=fetch)
     with _open_conversion(plan, context, objects) as conversion:
         commits, first = _rewrite_history(plan, repository, conversion)
@@ -142,6 +143,12 @@ def _open_conversion(plan: MigrationPlan, context: Context, objects: LfsObjects)
     exporting = ExportConversion(context, plan.facts, objects if plan.request.pointers else None)
     exporting.require_all(plan.survey.versions)
     yield exporting
+
+
+def _list_changing(plan: MigrationPlan) -> set[str]:
+    """The paths of files that may get another version."""
+    attributes = {path for path, _ in plan.survey.attributes}
+    return {os.fsdecode(path) for path in {ATTRIBUTES_NAME, *attributes, *plan.survey.versions}}
 
 
 def _make_record(

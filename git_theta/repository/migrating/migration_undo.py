@@ -33,6 +33,7 @@ from git_theta.repository.migrating.preconditions import (
 )
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.git import git_succeeds
+from git_theta.vcs.trees import differing_files, files_of
 
 
 def finish_killed(repository: Repository) -> bool:
@@ -61,11 +62,13 @@ def undo_migration(repository: Repository) -> tuple[MigrationRecord, list[MovedR
         )
     _require_unmoved(record)
     require_not_elsewhere(record.moved, repository)
-    described: Mapping[str, os.stat_result] = {}
-    if repository.worktree:
-        described = describe_clean_worktree(repository.worktree)
     back = [MovedRef(ref.name, ref.new, ref.old) for ref in record.moved]
     undoing = _describe_undoing(record, back, repository)
+    described: Mapping[str, os.stat_result] = {}
+    if repository.worktree:
+        commits = [undoing.old, undoing.new] if undoing.new else []
+        changing = differing_files([files_of(commit, repository.worktree) for commit in commits])
+        described = describe_clean_worktree(repository.worktree, changing)
     write_record(undoing, repository)
     move_refs_back(record.moved, record.backup, f"git theta migrate undo of {record.action}")
     finish_record(undoing, repository, described)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from git_theta.errors import UsageError
@@ -37,13 +37,14 @@ def require_whole_history(repository: Repository) -> None:
             raise UsageError(f"{what} is under way here", hint="Finish or abort it first. git status says how.")
 
 
-def describe_clean_worktree(top: Path) -> Mapping[str, os.stat_result]:
+def describe_clean_worktree(top: Path, changing: Collection[str]) -> Mapping[str, os.stat_result]:
     """How the files of the index look, by path, where none of them has changes that are not committed.
 
-    They are described first: who writes one of them from now on makes it look otherwise. Raises UsageError.
+    They are described first: who writes one of them from now on makes it look otherwise. Raises UsageError, and so for
+    those of ``changing``, the paths that may get another version, that Git was told not to look at.
     """
     described = describe_files(top)
-    _require_watched(top)
+    _require_watched(changing, top)
     changed = split_nul(git("status", "--porcelain", "-z", "--untracked-files=no", "--ignore-submodules=all", cwd=top))
     if changed:
         raise UsageError(
@@ -60,11 +61,11 @@ def describe_files(top: Path) -> Mapping[str, os.stat_result]:
     return {path: found for path in dict.fromkeys(paths) if (found := _describe_file(top / path))}
 
 
-def _require_watched(top: Path) -> None:
+def _require_watched(paths: Collection[str], top: Path) -> None:
     """Raise UsageError for a file that Git does not look at: nobody can tell whether it has changes."""
     for path, letter in flagged_paths(top=top).items():
         file = top / path
-        if file.is_symlink() or file.is_file():  # not a sparse one, which is absent, and no submodule
+        if path in paths and (file.is_symlink() or file.is_file()):  # not a sparse one, which is absent
             flag = "assume-unchanged" if letter == "h" else "skip-worktree"
             raise UsageError(
                 f"is marked {flag}, so that Git does not see whether it has changes",
