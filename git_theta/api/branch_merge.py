@@ -24,7 +24,7 @@ from git_theta.operations.context import NOT_SHOWN
 from git_theta.operations.merging.file_plans import FilePlan
 from git_theta.operations.merging.merge_report import trailers
 from git_theta.operations.merging.merge_results import MergeSettings
-from git_theta.repository.hook_placing import ensure_hook, find_push_warning
+from git_theta.repository.hook_placing import prepare_pushes
 from git_theta.repository.merge_many import merge_cases, write_merged_tree
 from git_theta.repository.merge_request import (
     MergeInputs,
@@ -124,9 +124,7 @@ class BranchMerge:
             _require_settled(conflicts)
             text = "\n".join([message or _describe_merge(self._made), "", *trailers(merged.records)])
             commit = branches.write_commit(tree, self.heads, text, top)
-            ensure_hook(entered.repository)
-            if found := find_push_warning(entered.repository):
-                warn_caller(". ".join(found))
+            prepare_pushes(entered.repository, warn_caller)
             branches.move_branch(ref, commit, tip, "merge: by git_theta.merge", top)
             return git.Repo(top).commit(commit)
 

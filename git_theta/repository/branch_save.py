@@ -11,7 +11,7 @@ from git_theta.manifest.model import Manifest
 from git_theta.manifest.text import MAX_MANIFEST, decode_manifest, encode_manifest
 from git_theta.operations.adding.given_tensors import build_checkpoint
 from git_theta.operations.context import Context
-from git_theta.repository.hook_placing import ensure_hook, find_push_warning
+from git_theta.repository.hook_placing import prepare_pushes
 from git_theta.repository.version_history import read_manifest_text
 from git_theta.tensors.values import MemoryValues
 from git_theta.vcs import branches
@@ -68,9 +68,7 @@ def save_checkpoint(request: SaveRequest, repository: Repository, context: Conte
     file = TreeFile(before.mode if before and before.is_regular else "100644", blob)
     tree = write_changed_tree(parents[0], {request.path: file}, top)
     commit = branches.write_commit(tree, parents, request.message, top)
-    ensure_hook(repository)
-    if found := find_push_warning(repository):
-        context.warn(". ".join(found))
+    prepare_pushes(repository, context.warn)
     branches.move_branch(ref, commit, tip, f"save: {request.message.splitlines()[0]}", top)
     return commit
 

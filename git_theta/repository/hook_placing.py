@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from collections.abc import Callable
 
 from git_theta.errors import ThetaError
 from git_theta.vcs.discovery import Repository
@@ -15,19 +16,11 @@ def ensure_hook(repository: Repository) -> None:
         place_hook(repository)
 
 
-def place_own_lines(repository: Repository) -> tuple[str, str] | None:
-    """Have pushes carry objects from here on, in a hook of somebody else's too, where lines can be added to it.
-
-    What a person asked for, as a migration is, may do that. Returns what ``find_push_warning`` does.
-    """
-    from git_theta.vcs import hooks
-
-    command = hooks.hook_command(sys.executable)
-    with contextlib.suppress(OSError, ThetaError):
-        found = hooks.hook_state(repository.hooks_dir, command)
-        if found.is_editable and found not in (hooks.HookState.OURS, hooks.HookState.THEIRS):
-            hooks.install_hook(repository.hooks_dir, command)
-    return find_push_warning(repository)
+def prepare_pushes(repository: Repository, warn: Callable[[str], None]) -> None:
+    """Place the hook if there is none; ``warn`` where another one is in force, which leaves objects behind."""
+    ensure_hook(repository)
+    if found := find_push_warning(repository):
+        warn(". ".join(found))
 
 
 def find_push_warning(repository: Repository) -> tuple[str, str] | None:
@@ -46,10 +39,12 @@ def find_push_warning(repository: Repository) -> tuple[str, str] | None:
     return None
 
 
-def place_hook(repository: Repository) -> None:
+def place_hook(repository: Repository, *, edits: bool = False) -> None:
     """Place the hook, or bring ours up to date. New repositories and clones have none, and ask nobody to install it.
 
     A folder outside of the repository's own (core.hooksPath) is somebody's to keep: `git theta doctor` tells of it.
+
+    ``edits``: whether our lines go into a hook of somebody else's, too, where they can.
     """
     from git_theta.vcs import hooks
 
@@ -57,5 +52,5 @@ def place_hook(repository: Repository) -> None:
     with contextlib.suppress(OSError, ThetaError):
         if repository.common_dir in repository.hooks_dir.parents:
             found = hooks.hook_state(repository.hooks_dir, command)
-            if found in (hooks.HookState.ABSENT, hooks.HookState.OUTDATED):
+            if found in (hooks.HookState.ABSENT, hooks.HookState.OUTDATED) or (edits and found.is_editable):
                 hooks.install_hook(repository.hooks_dir, command)

@@ -172,6 +172,17 @@ def test_pushes_carry_the_objects_from_there_on(lfs: Sandbox, tmp_path: Path) ->
     assert clone.read(MODEL) == VERSIONS[-1]
 
 
+def test_hooks_outside_of_the_repository_are_left_alone_and_told_of(raw: Sandbox, tmp_path: Path) -> None:
+    hook = tmp_path / "hooks/pre-push"
+    hook.parent.mkdir()
+    hook.write_text("#!/bin/sh\n")
+    hook.chmod(0o755)
+    raw.git("config", "core.hooksPath", hook.parent)
+    done = raw.theta("migrate", "import", "--include", "*.safetensors")
+    assert "pushes will not carry" in done.stderr
+    assert hook.read_text() == "#!/bin/sh\n"
+
+
 def test_versions_are_stored_on_those_before(sandbox: Sandbox) -> None:
     """And not on what HEAD has, which comes last."""
     for number in range(3):
