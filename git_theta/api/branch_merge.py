@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from git_theta.api.naming import (
-    EnteredRepository,
     enter_repository,
     resolve_revision,
     spell_revision,
@@ -37,7 +36,7 @@ from git_theta.repository.merge_request import (
 from git_theta.repository.policy_sources import MergeOptions
 from git_theta.vcs import branches, git_merge
 from git_theta.vcs.heads import Head, all_merge_bases, independent_heads, merge_base
-from git_theta.words import join_some
+from git_theta.words import join_some, pluralize
 
 if TYPE_CHECKING:
     import git
@@ -87,7 +86,7 @@ class BranchMerge:
         self.base = made.base.commit
         self._repo, self._made, self._found, self._asked = repo, made, found, asked
         with enter_repository(repo) as entered:
-            rows = [row for item in found for row in _plan_rows(item, made, asked, _top_of(entered))]
+            rows = [row for item in found for row in _plan_rows(item, made, asked, entered.repository.home)]
         self.plan = RowTable(MergeRow, rows, _SHOWN)
 
     def __repr__(self) -> str:
@@ -113,9 +112,9 @@ class BranchMerge:
         import git
 
         with enter_repository(self._repo) as entered:
-            top = _top_of(entered)
+            top = entered.repository.home
             ref = branches.resolve_branch(branch, top)
-            branches.require_unused(ref, top)
+            branches.require_unused(ref, entered.repository)
             tip = branches.find_tip(ref, top)
             branches.require_tip(ref, tip, tip if tip in (*self.heads, "") else self.heads[0])
             merged = merge_cases(self._found, self._asked, entered.repository, warn_caller, NOT_SHOWN)
@@ -164,7 +163,7 @@ def plan_branch_merge(
         >>> m.commit(branch="merged")
     """
     with enter_repository(repo) as entered:
-        top = _top_of(entered)
+        top = entered.repository.home
         git_merge.require_tree_merges()
         named = [Head(spell_revision(head), resolve_revision(head)) for head in heads]
         kept = tuple(independent_heads(named, top)) if named else ()
@@ -228,7 +227,7 @@ def _plan_rows(item: FilePlan, made: MergeInputs, asked: MergeOptions, top: Path
 def _require_settled(conflicts: Sequence[str]) -> None:
     if conflicts:
         raise ConflictError(
-            f"{len(conflicts)} conflicts: {join_some(list(conflicts), 5)}",
+            f"{pluralize(len(conflicts), 'conflict')}: {join_some(list(conflicts), 5)}",
             hint="Choose a strategy for all of them (strategy=, rules=), or resolve them: git theta merge.",
         )
 
@@ -244,7 +243,3 @@ def _spell_option(value: object) -> str:
     if isinstance(value, (list, tuple)) and not any(isinstance(one, (list, tuple, Mapping)) for one in value):
         return ",".join(map(str, value))
     return value if isinstance(value, str) else json.dumps(value)
-
-
-def _top_of(entered: EnteredRepository) -> Path:
-    return entered.top or entered.repository.git_dir

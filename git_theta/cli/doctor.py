@@ -19,12 +19,13 @@ from git_theta import registry
 from git_theta.cli.boundary import say, warn
 from git_theta.cli.env import program_version
 from git_theta.cli.listing import display_path, echo_json, json_option
-from git_theta.errors import PluginError
+from git_theta.errors import PluginError, UsageError
 from git_theta.operations.keeping.file_states import FileState, TrackedFile, survey_file
 from git_theta.repository import weight_checks
 from git_theta.repository.index_checks import FAULT_HINT, faults_of_index
 from git_theta.repository.object_stores import open_store
 from git_theta.repository.remote_transports import remotes_through_lfs
+from git_theta.repository.storage_preferences import read_preferences
 from git_theta.repository.tracked_files import find_case_misses, find_untracked_manifests, list_tracked
 from git_theta.transport.choose import name_remote
 from git_theta.transport.lfs.git_lfs import GIT_LFS_HINT
@@ -246,6 +247,14 @@ def _check_store(setup: Setup) -> CheckResult:
     return None
 
 
+def _check_storage(_: Setup) -> CheckResult:
+    try:
+        read_preferences(None)
+    except UsageError as error:  # raised by whatever stores something new, and by nothing before
+        return "problem", error.message, error.hint
+    return None
+
+
 def _check_alternates(setup: Setup) -> CheckResult:
     if setup.repository is None:
         return None
@@ -301,6 +310,7 @@ CHECKS: dict[str, Callable[[Setup], CheckResult]] = {
     "shards": _check_shards,
     "conversions": _check_conversions,
     "store": _check_store,
+    "storage": _check_storage,
     "alternates": _check_alternates,
     "weights": _check_weights,
     "plug-ins": _check_plugins,
@@ -308,5 +318,5 @@ CHECKS: dict[str, Callable[[Setup], CheckResult]] = {
 }
 VALUE_CHECKS: dict[str, Callable[[Setup], CheckResult]] = {"values": _check_values}
 """The checks that read tensors."""
-_ANYWHERE_CHECKS = {"git", "filter", "drivers", "plug-ins", "git-lfs"}
+_ANYWHERE_CHECKS = {"git", "filter", "drivers", "storage", "plug-ins", "git-lfs"}
 """The checks that need no repository."""

@@ -74,7 +74,10 @@ def _hint_for(defect: Defect, store: Store) -> str:
     file = store.find(defect.object)
     again = f"git add --renormalize {shlex.quote(defect.path)}"
     if isinstance(defect.error, MissingObject):
-        return f"A checkout that needs it fetches it, if a remote has it. With the good file in the worktree: {again}"
+        return (
+            "If a remote has it, a checkout that needs it fetches it. All versions at once: git theta fetch --all\n"
+            f"With the good file in the worktree: {again}"
+        )
     if not isinstance(defect.error, CorruptObject):
         return defect.error.hint or "Mend that, and check again."
     if "manifest says" in defect.error.message:

@@ -53,9 +53,11 @@ def save_checkpoint(request: SaveRequest, repository: Repository, context: Conte
             these tensors.
         BranchMoved: the branch is not where it was expected, or moved meanwhile.
     """
-    top = repository.worktree or repository.git_dir
+    top = repository.home
+    if not request.message.strip():
+        raise UsageError("a commit needs a message", hint="message='step 700'")
     ref = branches.resolve_branch(request.branch, top)
-    branches.require_unused(ref, top)
+    branches.require_unused(ref, repository)
     tip = branches.find_tip(ref, top)
     if request.expect is not None:
         branches.require_tip(ref, tip, request.expect)
@@ -74,8 +76,8 @@ def save_checkpoint(request: SaveRequest, repository: Repository, context: Conte
 
 
 def _choose_parents(request: SaveRequest, tip: str, repository: Repository) -> list[str]:
-    top = repository.worktree or repository.git_dir
-    parents = list(request.parents) if request.parents is not None else [tip or branches.find_tip(HEAD, top)]
+    begins = tip or branches.find_tip(HEAD, repository.home)
+    parents = [begins] if request.parents is None else list(request.parents)
     if not all(parents) or not parents:
         raise UsageError(
             "nothing is committed here yet to save on top of",
@@ -88,7 +90,7 @@ def _require_tracked(parents: Sequence[str], path: str, repository: Repository) 
     """Raise UsageError where Git would check a manifest out as it is, or a folder has the name."""
     if is_index(path):
         raise UsageError("a save is of one file, and this is the index of shards", hint="Name the file.", path=path)
-    if not is_filtered_at(parents[0], path, repository.worktree or repository.git_dir):
+    if not is_filtered_at(parents[0], path, repository.home):
         raise UsageError(
             f"no pattern of commit {parents[0][:12]} tracks it: Git would check out a manifest in its place",
             hint=f"git theta track '{path}', and commit .gitattributes; then save.",

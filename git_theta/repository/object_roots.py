@@ -65,7 +65,7 @@ def _noted_manifests(repository: Repository, git_dirs: list[Path]) -> Iterator[M
 def _waiting_manifests(repository: Repository) -> Iterator[Manifest]:
     """The manifests that stand in worktrees, whatever Git thinks of the files."""
     for top in worktrees.worktree_tops(repository):
-        for path in worktrees.worktree_files(top):
+        for path in worktrees.worktree_files(top, repository):
             file = find_regular_file(top, path)
             try:
                 found = read_manifest_file(file) if file else None

@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from git_theta.errors import BranchMoved, GitError, UsageError
+from git_theta.vcs.discovery import Repository
 from git_theta.vcs.git import git
+from git_theta.vcs.worktrees import checked_out_branches
 
 _HEADS = "refs/heads/"
 
@@ -30,17 +32,14 @@ def find_tip(ref: str, cwd: Path | None = None) -> str:
         return ""
 
 
-def require_unused(ref: str, cwd: Path | None = None) -> None:
+def require_unused(ref: str, repository: Repository) -> None:
     """Raise UsageError where a branch is checked out: its worktree would say that everything was changed back."""
-    top = ""
-    for line in os.fsdecode(git("worktree", "list", "--porcelain", cwd=cwd)).splitlines():
-        top = line.removeprefix("worktree ") if line.startswith("worktree ") else top
-        if line == f"branch {ref}":
-            name = ref.removeprefix(_HEADS)
-            raise UsageError(
-                f"the branch {name!r} is checked out in {top}",
-                hint="Save to another branch; or write the file there, and commit it with git add and git commit.",
-            )
+    if top := checked_out_branches(repository).get(ref):
+        name = ref.removeprefix(_HEADS)
+        raise UsageError(
+            f"the branch {name!r} is checked out in {top}",
+            hint="Save to another branch; or write the file there, and commit it with git add and git commit.",
+        )
 
 
 def write_commit(tree: str, parents: Iterable[str], message: str, cwd: Path | None = None) -> str:

@@ -24,16 +24,17 @@ def worktree_git_dirs(common_dir: Path) -> list[Path]:
 def worktree_tops(repository: Repository) -> list[Path]:
     """The top of each worktree whose files are there now."""
     main, *linked = worktree_git_dirs(repository.common_dir)
-    named = [repository.worktree, _main_top(main), *map(_linked_top, linked)]
-    tops = {os.path.realpath(top): top for top in named if top and os.path.lexists(top / ".git")}
-    return list(tops.values())
+    named = [_main_top(main), *map(_linked_top, linked)]
+    there = [top for top in named if top and os.path.lexists(top / ".git")]
+    ours = [repository.worktree] if repository.worktree else []  # GIT_WORK_TREE names one without a .git
+    return list({os.path.realpath(top): top for top in (*ours, *there)}.values())
 
 
-def branches_elsewhere(repository: Repository) -> dict[str, Path]:
-    """The branches that other worktrees than ours have checked out, by whole name, to where: the top of one, or its
-    Git directory where Git has no note of that.
+def checked_out_branches(repository: Repository, *, elsewhere: bool = False) -> dict[str, Path]:
+    """The branches that worktrees have checked out, by whole name, to where: the top of one, or its Git directory where
+    Git has no note of that. ``elsewhere``: without that of our own worktree.
     """
-    main, ours = repository.common_dir, repository.git_dir if repository.worktree else None
+    main, ours = repository.common_dir, repository.git_dir if elsewhere and repository.worktree else None
     found = {}
     for git_dir in worktree_git_dirs(main):
         if ours and os.path.realpath(git_dir) == os.path.realpath(ours):
@@ -45,11 +46,12 @@ def branches_elsewhere(repository: Repository) -> dict[str, Path]:
     return found
 
 
-def worktree_files(top: Path) -> list[str]:
+def worktree_files(top: Path, repository: Repository) -> list[str]:
     """The paths of all files of a worktree, relative to its top: those that Git knows, those it does not, and those it
-    ignores. Nothing of other repositories in it.
+    ignores. Nothing of other repositories in it. ``repository``: that of our worktree, which need not say so itself.
     """
-    listing = git("ls-files", "-z", "--cached", "--others", cwd=top, env=scrubbed_environment())
+    named = () if os.path.lexists(top / ".git") else (f"--git-dir={repository.git_dir}", f"--work-tree={top}")
+    listing = git(*named, "ls-files", "-z", "--cached", "--others", cwd=top, env=scrubbed_environment())
     return [path for path in dict.fromkeys(split_nul(listing)) if not path.endswith("/")]
 
 

@@ -44,6 +44,16 @@ def test_a_sound_setup(repository: Sandbox) -> None:
     ]
 
 
+@pytest.mark.parametrize(("key", "value"), [("theta.updates", "no-such"), ("theta.delta.depth", "x")])
+def test_a_setting_that_nothing_new_can_be_stored_by(repository: Sandbox, key: str, value: str) -> None:
+    repository.git("config", key, value)
+    found = problems(repository)["storage"]
+    assert key in found["text"]
+    assert f"git config --unset-all {key}" in found["hint"]
+    repository.git("config", "--unset-all", key)
+    assert problems(repository) == {}
+
+
 def test_outside_of_a_repository_the_machine_is_checked(tmp_path: Path) -> None:
     nowhere = Sandbox(tmp_path)
     assert list(problems(nowhere)) == ["filter"]

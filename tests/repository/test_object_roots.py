@@ -331,3 +331,16 @@ def test_all_versions_of_a_history_are_needed(repository: Sandbox) -> None:
     for number, text in enumerate(texts):
         story.commit(f"{number}", {PATH: text})
     assert needed(repository) == {oid for text in texts for oid in decode_manifest(text).objects()}
+
+
+def test_a_manifest_in_a_worktree_that_only_the_environment_names(
+    repository: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As people keep their dotfiles: no .git says whose the files are."""
+    top = tmp_path / "dotfiles"
+    top.mkdir()
+    (top / PATH).write_bytes(text_of())
+    monkeypatch.setenv("GIT_DIR", str(repository.root / ".git"))
+    monkeypatch.setenv("GIT_WORK_TREE", str(top))
+    monkeypatch.chdir(top)
+    assert OID in find_needed_objects(discover_repository())

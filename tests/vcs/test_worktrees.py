@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from git_theta.vcs.discovery import discover_repository
-from git_theta.vcs.worktrees import branches_elsewhere, worktree_files, worktree_git_dirs, worktree_tops
+from git_theta.vcs.worktrees import checked_out_branches, worktree_files, worktree_git_dirs, worktree_tops
 from tests.sandbox import Sandbox
 
 
@@ -60,33 +60,42 @@ def test_files_of_all_kinds_are_listed(sandbox: Sandbox, name: str) -> None:
     sandbox.write("known.txt", b"a")
     sandbox.commit()
     sandbox.write(name, b"b")
-    assert name in worktree_files(sandbox.root)
+    assert name in worktree_files(sandbox.root, discover_repository(sandbox.root))
 
 
 def test_files_of_other_repositories_are_not(sandbox: Sandbox) -> None:
     with_commit(Sandbox.create(sandbox.root / "inner"))
-    assert worktree_files(sandbox.root) == []
+    assert worktree_files(sandbox.root, discover_repository(sandbox.root)) == []
+
+
+def elsewhere(folder: Path) -> dict[str, Path]:
+    """Branches of other worktrees than the one around a folder; ours is the only other one that has any."""
+    repository = discover_repository(folder)
+    found, every = checked_out_branches(repository, elsewhere=True), checked_out_branches(repository)
+    assert found.items() <= every.items()
+    assert len(every) - len(found) <= 1
+    return found
 
 
 def test_branches_of_other_worktrees(sandbox: Sandbox, tmp_path: Path) -> None:
     with_commit(sandbox).git("worktree", "add", "-q", "-b", "side", tmp_path / "one")
     sandbox.git("worktree", "add", "-q", "--detach", tmp_path / "two")
     top = sandbox.root.resolve()
-    assert branches_elsewhere(discover_repository(sandbox.root)) == {"refs/heads/side": tmp_path / "one"}
-    assert branches_elsewhere(discover_repository(tmp_path / "one")) == {"refs/heads/main": top}
+    assert elsewhere(sandbox.root) == {"refs/heads/side": tmp_path / "one"}
+    assert elsewhere(tmp_path / "one") == {"refs/heads/main": top}
     both = {"refs/heads/main": top, "refs/heads/side": tmp_path / "one"}
-    assert branches_elsewhere(discover_repository(sandbox.root / ".git")) == both
+    assert elsewhere(sandbox.root / ".git") == both
 
 
 def test_a_branch_of_a_bare_repository_is_not_checked_out_in_it(sandbox: Sandbox, tmp_path: Path) -> None:
     bare = Sandbox.clone(with_commit(sandbox), tmp_path / "bare.git", "--bare")
     bare.git("worktree", "add", "-q", "-b", "side", tmp_path / "one")
-    assert branches_elsewhere(discover_repository(bare.root)) == {"refs/heads/side": tmp_path / "one"}
-    assert branches_elsewhere(discover_repository(tmp_path / "one")) == {}
+    assert elsewhere(bare.root) == {"refs/heads/side": tmp_path / "one"}
+    assert elsewhere(tmp_path / "one") == {}
 
 
 def test_a_worktree_away_from_its_git_directory_is_not_elsewhere(sandbox: Sandbox, tmp_path: Path) -> None:
     with_commit(sandbox).git("init", "-q", f"--separate-git-dir={tmp_path / 'apart'}")
     sandbox.git("worktree", "add", "-q", "-b", "side", tmp_path / "one")
-    assert branches_elsewhere(discover_repository(sandbox.root)) == {"refs/heads/side": tmp_path / "one"}
-    assert branches_elsewhere(discover_repository(tmp_path / "one")) == {"refs/heads/main": tmp_path / "apart"}
+    assert elsewhere(sandbox.root) == {"refs/heads/side": tmp_path / "one"}
+    assert elsewhere(tmp_path / "one") == {"refs/heads/main": tmp_path / "apart"}

@@ -11,7 +11,7 @@ from git_theta.errors import UsageError
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.git import AS_STORED, git, git_succeeds
 from git_theta.vcs.tag_objects import read_tag, write_retargeted
-from git_theta.vcs.worktrees import branches_elsewhere
+from git_theta.vcs.worktrees import checked_out_branches
 
 ORIGINALS = "refs/theta/original"
 """Below it, by number and name, what refs pointed at before a migration moved them."""
@@ -155,7 +155,7 @@ def move_refs_back(moved: Iterable[MovedRef], backup: str, why: str) -> None:
 
 def require_not_elsewhere(moved: Iterable[MovedRef], repository: Repository) -> None:
     """Raise UsageError where another worktree has a branch checked out that is to be moved: its files would stay."""
-    elsewhere = branches_elsewhere(repository)
+    elsewhere = checked_out_branches(repository, elsewhere=True)
     for name in (ref.name for ref in moved if ref.name in elsewhere):
         folder = elsewhere[name]
         is_top = os.path.lexists(folder / ".git")
