@@ -9,7 +9,7 @@ from itertools import chain, count, islice, repeat, takewhile
 from typing import BinaryIO, NamedTuple, cast
 
 from git_theta.errors import CorruptObject, MissingObject, PluginError, ThetaError
-from git_theta.manifest.model import Coding, Entry, Place, UpdateBase
+from git_theta.manifest.model import DENSE, Coding, Entry, Place, UpdateBase
 from git_theta.manifest.storage_json import MAX_CHAIN
 from git_theta.registry import BUILT_IN
 from git_theta.serializers.base import SERIALIZERS, Payload, Serializer
@@ -33,7 +33,7 @@ _SAMPLE_SIZE = 64 << 10
 
 _BYTES = BY_NAME["U8"]
 
-AUTOMATIC = (*(name for name in BUILT_IN["updates"] if name != "dense"), "dense")
+AUTOMATIC = (*(name for name in BUILT_IN["updates"] if name != DENSE), DENSE)
 """The updates that come with us, in the order in which they are tried."""
 
 DEFAULT_DEPTH = 1
@@ -55,7 +55,7 @@ class Preferences(NamedTuple):
 
     def wants_base(self) -> bool:
         """Whether any of the updates may build on a base."""
-        tried = takewhile(lambda name: name != "dense", self.updates)
+        tried = takewhile(lambda name: name != DENSE, self.updates)
         return self.depth > 0 and any(UPDATES.load_plugin(name).base != "none" for name in tried)
 
 
@@ -161,7 +161,7 @@ def encode_values(
     base, warning = _usable_base(base), ""
     known = BY_NAME.get(values.spec.dtype.name) == values.spec.dtype  # else a reader could not tell the update
     for name in preferences.updates if known else ():
-        if name == "dense":
+        if name == DENSE:
             break
         update = UPDATES.load_plugin(name)
         if not _fits_base(update, values.spec, base):
@@ -253,7 +253,7 @@ def _decode_values(entry: Entry, store: ObjectReader, parallel: Parallel) -> Ite
 
 def is_verbatim(coding: Coding) -> bool:
     """Whether the payload is the values themselves, so that nothing has to be decoded."""
-    return coding.update == "dense" and coding.serializer == "raw" and not coding.options and not coding.chain
+    return coding.update == DENSE and coding.serializer == "raw" and not coding.options and not coding.chain
 
 
 def _read_verbatim(place: Place, store: ObjectReader) -> Iterator[Buffer]:
@@ -365,7 +365,7 @@ def _finish_reading(beside: Iterator[Buffer]) -> Iterator[Buffer]:
 
 
 def _encode_dense(values: Values, parallel: Parallel, chosen: Preferences) -> Encoding:
-    dense = UPDATES.load_plugin("dense")
+    dense = UPDATES.load_plugin(DENSE)
     coder = dense.coder(values, None, {})
     assert coder is not None
     serializer = SERIALIZERS.load_plugin(chosen.serializer or _choose_serializer(values, coder))

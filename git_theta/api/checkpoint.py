@@ -6,7 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from git_theta.api.arrays_of_bytes import array_of, tensor_of
-from git_theta.api.naming import enter_repository, resolve_path, resolve_revision, spell_revision, warn_caller
+from git_theta.api.naming import (
+    enter_repository,
+    list_globs,
+    resolve_path,
+    resolve_revision,
+    spell_revision,
+    warn_caller,
+)
 from git_theta.api.parameter import Parameter
 from git_theta.errors import UsageError
 from git_theta.globs import name_matcher
@@ -233,7 +240,6 @@ def load_tensors(
 
 
 def _filter_names(names: Mapping[str, object], include: Globs, exclude: Globs) -> list[str]:
-    wanted = name_matcher([include] if isinstance(include, str) else include)
-    unwanted = [exclude] if isinstance(exclude, str) else list(exclude)
+    wanted, unwanted = name_matcher(list_globs(include)), list_globs(exclude)
     refused = name_matcher(unwanted) if unwanted else lambda _: False
     return [name for name in names if wanted(name) and not refused(name)]

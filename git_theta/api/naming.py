@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -63,6 +63,11 @@ def spell_revision(revision: RevisionLike) -> str:
 def resolve_path(path: PathLike) -> str:
     """A path from the top of the repository. Raises UsageError for what is outside."""
     return path_from_top(os.fspath(path))
+
+
+def list_globs(globs: str | Sequence[str]) -> list[str]:
+    """Globs, of which there may be one alone."""
+    return [globs] if isinstance(globs, str) else list(globs)
 
 
 def warn_caller(message: str) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from git_theta.api.naming import (
-    EnteredRepository,
     enter_repository,
     resolve_path,
     resolve_revision,
@@ -79,8 +78,6 @@ def save_tensors(
     """
     import git
 
-    if not message.strip():
-        raise UsageError("a commit needs a message", hint="message='step 700'")
     with enter_repository(repo) as entered:
         whole = resolve_path(path)
         request = SaveRequest(
@@ -94,17 +91,13 @@ def save_tensors(
         )
         with open_context(entered.repository, warn_caller) as context:
             commit = save_checkpoint(request, entered.repository, context)
-        return git.Repo(_home_of(entered)).commit(commit)
+        return git.Repo(entered.repository.home).commit(commit)
 
 
 def _find_like(like: RevisionLike, path: str) -> tuple[str, str]:
     """The commit and the path of the version to build like."""
     revision, _, named = spell_revision(like).partition(":")
     return resolve_revision(revision), named or path
-
-
-def _home_of(entered: EnteredRepository) -> str:
-    return str(entered.top or entered.repository.git_dir)
 
 
 def _values_of(name: str, value: object) -> MemoryValues:

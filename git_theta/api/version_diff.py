@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from git_theta.api.naming import (
     EnteredRepository,
     enter_repository,
+    list_globs,
     resolve_path,
     resolve_revision,
     spell_revision,
@@ -145,7 +146,7 @@ def diff_versions(
         >>> d.to_frame().sort_values("relative").tail(3)[["name", "relative", "cosine"]]
         >>> Path("diff.html").write_text(d.html(), encoding="utf-8")
     """
-    globs = [include] if isinstance(include, str) else list(include)
+    globs = list_globs(include)
     keep = change_matcher(globs)
     with enter_repository(repo) as entered:
         commits = resolve_revision(a), resolve_revision(b)

@@ -26,7 +26,7 @@ def command(pathspecs: tuple[str, ...], dense: bool, dry_run: bool, as_json: boo
     those of this folder and below, or what matches a PATHSPEC; one with changes that are not staged is refused.
     """
     repository, top = require_worktree()
-    candidates = find_candidates(repository, top, pathspecs or (".",))
+    candidates = find_candidates(repository, top, pathspecs)
     total = sum(candidate.manifest.size for candidate in candidates)
     done: list[RepackedFile] = []
     with show_progress("Repacking", total, len(candidates)) as meter:

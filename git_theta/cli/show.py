@@ -18,7 +18,7 @@ from git_theta.diffing.render.formatting import format_magnitude, format_shape
 from git_theta.errors import ThetaError, UsageError
 from git_theta.formats.base import Scalar
 from git_theta.globs import name_matcher
-from git_theta.manifest.model import Entry
+from git_theta.manifest.model import DENSE, Entry
 from git_theta.operations.keeping.summary import (
     ModuleNode,
     ParameterTotals,
@@ -39,7 +39,6 @@ from git_theta.vcs.discovery import Repository, discover_repository
 from git_theta.words import escape_unprintable, humanize_size, pluralize
 
 _GAP = "  "
-_DENSE = "dense"
 _MAX_VALUE_LENGTH = 100  # characters of a metadata value
 _MAX_LISTED = 10  # ties, values
 _MAX_COLUMN = 120  # columns of a name that others are lined up with: one of 100 kB would make each line as long
@@ -171,7 +170,7 @@ def _describe_updates(chosen: Sequence[Entry]) -> Iterator[str]:
     for entry in chosen:
         named.setdefault(entry.storage.coding.update, []).append(entry)
     for update, entries in sorted(named.items()):
-        if update != _DENSE:
+        if update != DENSE:
             deepest = max(len(entry.storage.coding.chain) for entry in entries)
             bases = f", on {pluralize(deepest, 'update base')} at most" if deepest else ""
             yield f"{escape_unprintable(update)}: {pluralize(len(entries), 'parameter')}{bases}"
@@ -217,7 +216,7 @@ def _format_totals(sums: ParameterTotals) -> tuple[str, str, str]:
 
 
 def _parameter_rows(chosen: Sequence[Entry]) -> Iterator[tuple[str, ...]]:
-    told = any(entry.storage.coding.update != _DENSE for entry in chosen)
+    told = any(entry.storage.coding.update != DENSE for entry in chosen)
     yield "parameter", "shape", "elements", "size", "stored", *(["update"] if told else []), "dtype"
     for entry in chosen:
         yield (

@@ -50,6 +50,10 @@ class Place(NamedTuple):
         return ((self.object, self.bytes), *self.rest)
 
 
+DENSE = "dense"
+"""The update that stores the values themselves, and builds on nothing."""
+
+
 class Coding(NamedTuple):
     """How a payload becomes values.
 
@@ -169,10 +173,9 @@ def storage_keys(oid: str, dtype: str, shape: tuple[int, ...]) -> tuple[str, str
 
 def storage_key(oid: str, dtype: str, shape: tuple[int, ...], coding: Coding) -> str:
     """The one of ``storage_keys`` that a part's storage is kept under."""
-    return storage_keys(oid, dtype, shape)[coding.update == _DENSE]
+    return storage_keys(oid, dtype, shape)[coding.update == DENSE]
 
 
-_DENSE = "dense"
 _OPAQUE = "opaque"
 
 

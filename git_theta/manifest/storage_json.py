@@ -15,7 +15,7 @@ from git_theta.manifest.json_checks import (
     require_text,
     sort_keys,
 )
-from git_theta.manifest.model import Coding, Place, Storage, UpdateBase
+from git_theta.manifest.model import DENSE, Coding, Place, Storage, UpdateBase
 
 MAX_CHAIN = 16
 """Update bases that a part may have. To read one value takes a block of each, and the time of each."""
@@ -23,8 +23,6 @@ MAX_CHAIN = 16
 MAX_SERIES = 1 << 12
 """Objects of a payload. Those of the longest chain still fit into a line."""
 
-_ROOT = "dense"
-"""The update that has no base: at the root of a chain it may stand, on top of anything it may not."""
 _ONE_OBJECT = ("object", "bytes", "range")
 """Keys that say where a payload is that is in one object."""
 
@@ -142,8 +140,8 @@ def _check_chain(storage: Storage) -> None:
         raise ValueError(f"a chain of {len(chain)} update bases")
     if len({base.oid for base in chain}) < len(chain):
         raise ValueError("an update base stands twice in its chain")
-    if _ROOT in [storage.coding.update, *(base.coding.update for base in chain[1:])]:
-        raise ValueError(f"the update {_ROOT} has no base, and stands on one")
+    if DENSE in [storage.coding.update, *(base.coding.update for base in chain[1:])]:
+        raise ValueError(f"the update {DENSE} has no base, and stands on one")
 
 
 def _check_sizes(storage: Storage) -> None:

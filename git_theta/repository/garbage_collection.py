@@ -112,4 +112,4 @@ def collect_garbage(
 def _find_directory(url: str, repository: Repository) -> Repository | None:
     """The repository of a URL that is a directory on this machine; None for others."""
     path = local_path(url)
-    return remotes.find_directory_repository(path, repository.worktree or repository.git_dir) if path else None
+    return remotes.find_directory_repository(path, repository.home) if path else None

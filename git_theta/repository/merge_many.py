@@ -88,7 +88,7 @@ def merge_cases(
     progress: Progress,
 ) -> ManyMerged:
     """Every checkpoint, merged and stored, with all that checking it out takes here; nothing names it yet."""
-    top = repository.worktree or repository.git_dir
+    top = repository.home
     files: dict[str, trees.TreeFile | None] = {}
     records: list[Record] = []
     left: list[str] = []

@@ -129,7 +129,7 @@ def find_cases(made: MergeInputs, repository: Repository, warn: Callable[[str], 
 
     Raises ManifestError, with the path, for a manifest that cannot be read.
     """
-    top = repository.worktree or repository.git_dir
+    top = repository.home
     bases = [trees.files_of(made.base.commit, top)] if made.base else [{}]
     commits = [*bases, *(trees.files_of(head.commit, top) for head in made.heads)]
     found = plan_checkpoints(commits, made.labels, top)

@@ -50,7 +50,7 @@ def open_context(
             earlier_manifests=partial(_read_earlier, top=repository.worktree),
             fetch=partial(_fetch, store, repository, progress, warn, remote),
             progress=progress,
-            preferences=cache(partial(read_preferences, repository.worktree or repository.git_dir)),
+            preferences=cache(partial(read_preferences, repository.home)),
         )
     finally:
         workers.close()

@@ -73,7 +73,7 @@ def _open_directory(choice: TransportChoice, repository: Repository, store: Stor
 
     path = local_path(choice.address)
     assert path is not None
-    theirs = open_other_store(path, repository.worktree or repository.git_dir)
+    theirs = open_other_store(path, repository.home)
     if theirs is None:
         raise TransportError("no repository is there")
     return DirectoryTransport(store, theirs, freshens=push)
@@ -105,7 +105,7 @@ def _open_lfs_directory(address: str, repository: Repository, store: Store, *, p
     from git_theta.transport.lfs.lfs_directory import LfsDirectoryTransport
 
     path = local_path(address)
-    found = remotes.find_directory_repository(path or "", repository.worktree or repository.git_dir)
+    found = remotes.find_directory_repository(path or "", repository.home)
     if found is None:
         raise TransportError("no repository is there")
     return LfsDirectoryTransport(store, LocalStore(found.common_dir / "lfs"), freshens=push)

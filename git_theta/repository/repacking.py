@@ -54,10 +54,13 @@ class _Candidate(NamedTuple):
 
 
 def find_candidates(repository: Repository, top: Path, pathspecs: Sequence[str]) -> list[_Candidate]:
-    """The versioned files that match, each as the index has it. Raises UsageError where there is one that is not."""
+    """The versioned files that match, of this folder and below where nothing is named, each as the index has it.
+
+    Raises UsageError where there is one that is not.
+    """
     found = []
     flagged = flagged_paths(top=top)
-    for file in list_tracked(repository, pathspecs, must_match=True):
+    for file in list_tracked(repository, pathspecs or (".",), must_match=bool(pathspecs)):
         if file.conflict:
             raise UsageError("it is in conflict", hint="Settle it first: git theta resolve", path=file.path)
         if file.path in flagged and not os.path.lexists(top / file.path):

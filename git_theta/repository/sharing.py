@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import NamedTuple
 
 from git_theta.errors import ManifestError, MissingObject, ThetaError, TransportError
@@ -86,7 +85,7 @@ class PushedRefs(NamedTuple):
 def refs_there(url: str, repository: Repository) -> list[str] | None:
     """The ids that the refs of a remote point at, where that is a directory: there we can see what it has."""
     path = local_path(url)
-    found = remotes.find_directory_repository(path, _top_of(repository)) if path else None
+    found = remotes.find_directory_repository(path, repository.home) if path else None
     return blob_walks.ref_tips(found.git_dir) if found else None
 
 
@@ -183,10 +182,6 @@ def _combine_failures(failed: Mapping[str, ThetaError]) -> ThetaError:
 
 def _locate(error: ThetaError, use: ObjectUse) -> ThetaError:
     return error.add_location(path=use.path, parameter=use.part.name or "")
-
-
-def _top_of(repository: Repository) -> Path:
-    return repository.worktree or repository.git_dir
 
 
 @contextmanager

@@ -35,6 +35,11 @@ class Repository(NamedTuple):
         return self.common_dir / "theta"
 
     @property
+    def home(self) -> Path:
+        """The folder that git works in for it: the top of the worktree; of a bare one, its own."""
+        return self.worktree or self.git_dir
+
+    @property
     def objects_dir(self) -> Path:
         """Git's own objects."""
         return self.common_dir / "objects"

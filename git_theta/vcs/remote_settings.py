@@ -45,7 +45,7 @@ class RemoteAccess(NamedTuple):
 
 def read_remote_access(name: str, url: str, repository: Repository, *, ask: bool = True) -> RemoteAccess:
     """How Git gets to a remote from the person's repository. Raises GitError."""
-    top = repository.worktree or repository.git_dir
+    top = repository.home
     algorithm = git("rev-parse", "--show-object-format", cwd=top).decode().strip()
     return RemoteAccess(name, url, top, algorithm, ask)
 

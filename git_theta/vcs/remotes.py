@@ -106,7 +106,7 @@ def read_lfsconfig(repository: Repository) -> dict[str, str]:
 
     git-lfs takes the file in the worktree, or else the index's, or else that of HEAD.
     """
-    top = repository.worktree or repository.git_dir
+    top = repository.home
     sources = [["--blob", ":.lfsconfig"], ["--blob", "HEAD:.lfsconfig"]]
     if repository.worktree and (repository.worktree / ".lfsconfig").is_file():
         sources = [["--file", ".lfsconfig"]]

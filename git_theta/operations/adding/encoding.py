@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from git_theta import parameters
 from git_theta.errors import ChangedFile, CorruptObject, MissingObject
-from git_theta.manifest.model import Coding, Entry, Place, Storage
+from git_theta.manifest.model import DENSE, Coding, Entry, Place, Storage
 from git_theta.operations.adding.bundle import SMALL_PAYLOAD
 from git_theta.operations.adding.part_label import NO_LABEL, PartLabel
 from git_theta.operations.adding.passing_values import PassingValues
@@ -127,7 +127,7 @@ class PartEncoder:
 
     def _encode_passing(self, values: Values) -> Encoding:
         """Values that can be read once alone, which no update but dense is content with."""
-        preferences = self._context.preferences()._replace(updates=("dense",))
+        preferences = self._context.preferences()._replace(updates=(DENSE,))
         return parameters.encode_values(values, map, preferences)
 
     def _put_values(

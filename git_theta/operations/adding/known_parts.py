@@ -20,7 +20,7 @@ from functools import cached_property
 
 from git_theta import parameters
 from git_theta.errors import ThetaError
-from git_theta.manifest.model import Coding, Entry, Manifest, Place, Storage, storage_key, storage_keys
+from git_theta.manifest.model import DENSE, Coding, Entry, Manifest, Place, Storage, storage_key, storage_keys
 from git_theta.operations.adding.part_label import PartLabel
 from git_theta.operations.context import Context
 
@@ -52,7 +52,7 @@ class KnownParts:
         found = self._find_storage(oid, dtype, shape)
         if found is None and self._assuming and oid not in self._oids:
             self.has_assumed = True
-            return Storage(Coding("dense", "raw"), Place(oid, 0))
+            return Storage(Coding(DENSE, "raw"), Place(oid, 0))
         return found
 
     def is_likely(self, label: PartLabel, start: str) -> bool:

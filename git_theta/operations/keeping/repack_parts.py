@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from git_theta import parameters
 from git_theta.errors import CorruptObject, MissingObject
-from git_theta.manifest.model import Entry, Manifest
+from git_theta.manifest.model import DENSE, Entry, Manifest
 from git_theta.operations.adding.known_parts import KnownParts
 from git_theta.operations.adding.part_writer import PartWriter
 from git_theta.operations.adding.update_bases import UpdateBases
@@ -32,7 +32,7 @@ class RepackChoice(NamedTuple):
 
 def as_dense(preferences: Preferences) -> Preferences:
     """The same, without update bases."""
-    return preferences._replace(updates=("dense",))
+    return preferences._replace(updates=(DENSE,))
 
 
 def choose_repacks(manifest: Manifest, bases: UpdateBases, context: Context) -> list[RepackChoice]:
