@@ -14,6 +14,7 @@ from functools import partial
 from git_theta.cli import boundary
 from git_theta.cli.git_output import claim_stdout
 from git_theta.cli.progress import Meter
+from git_theta.cli.push_warning import warn_of_pushes
 from git_theta.errors import UsageError
 from git_theta.manifest.text import is_manifest
 from git_theta.operations.adding.clean import Cleaning, clean_pieces
@@ -23,7 +24,7 @@ from git_theta.operations.restoring.materialise import require_room
 from git_theta.operations.restoring.smudge import SmudgeResult, copy_stream, smudge_stream
 from git_theta.operations.streams import Stream
 from git_theta.repository.checkout_objects import CheckoutFetch
-from git_theta.repository.hook_placing import ensure_hook, find_push_warning, place_hook
+from git_theta.repository.hook_placing import ensure_hook, place_hook
 from git_theta.repository.opening import conflicts_dir, open_context, partial_dir
 from git_theta.vcs.discovery import Repository, discover_repository
 from git_theta.vcs.filter_protocol import Handler, ReadInto, serve_filter
@@ -116,7 +117,8 @@ class _Session:
         warn_if_contested(self._repository, path, bytes(first))
         if not self._warned_of_pushes and is_manifest(bytes(first)):
             self._warned_of_pushes = True
-            warn_of_pushes(self._repository)
+            if is_recording():
+                warn_of_pushes(self._repository)
         yield first
         yield from pieces
 
@@ -223,12 +225,6 @@ def require_whole_file(repository: Repository, path: str, text: bytes) -> None:
         from git_theta.operations.restoring.partial_file import require_whole
 
         require_whole(path, text, notes)
-
-
-def warn_of_pushes(repository: Repository) -> None:
-    """Warn a person who stores something that pushes will leave it behind."""
-    if is_recording() and (found := find_push_warning(repository)):
-        boundary.warn(found[0], hint=found[1])
 
 
 def warn_if_contested(repository: Repository, path: str, text: bytes) -> None:

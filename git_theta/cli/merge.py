@@ -15,6 +15,7 @@ from git_theta.cli.environment import read_merge_options
 from git_theta.cli.listing import json_option, require_worktree
 from git_theta.cli.merge_plan import print_plan
 from git_theta.cli.progress import Meter
+from git_theta.cli.push_warning import warn_of_pushes
 from git_theta.errors import UsageError
 from git_theta.merging.devices import CPU, device
 from git_theta.operations.merging import recipe
@@ -110,6 +111,8 @@ def _merge_heads(
     made: MergeInputs, found: Sequence[FilePlan], request: MergeRequest, repository: Repository, ending: Ending
 ) -> int:
     """Merge by what there is: at once, or as `git merge` does; the exit code: 1 where anything is left in conflict."""
+    if found:
+        warn_of_pushes(repository)
     many = len(made.heads) > 2 or len(made.others) > 1 or (request.base is not None and len(made.heads) > 1)
     if many and made.base is None:
         assert repository.worktree

@@ -13,8 +13,9 @@ from git_theta.cli import boundary
 from git_theta.cli.boundary import say, warn
 from git_theta.cli.listing import echo_json, json_option
 from git_theta.cli.progress import Meter
+from git_theta.cli.push_warning import warn_of_pushes
 from git_theta.errors import UsageError
-from git_theta.repository.hook_placing import find_push_warning, place_hook
+from git_theta.repository.hook_placing import place_hook
 from git_theta.repository.migrating.migration import Migration, apply_migration
 from git_theta.repository.migrating.migration_plan import MigrationPlan, MigrationRequest, PlannedFile, plan_migration
 from git_theta.repository.migrating.migration_undo import finish_killed, undo_migration
@@ -110,8 +111,7 @@ def _apply(plan: MigrationPlan, repository: Repository, *, fetch: bool, map_file
         done = apply_migration(plan, repository, context, fetch=fetch, map_file=map_file)
     if plan.request.action == "import":
         place_hook(repository, edits=True)  # git-lfs's is there, most likely
-        if found := find_push_warning(repository):
-            warn(found[0], hint=found[1])
+        warn_of_pushes(repository)
     _warn_of_losses(done)
     return done
 

@@ -16,9 +16,9 @@ from git_theta.cli.filter_process import (
     require_encoding,
     require_whole_file,
     warn_if_contested,
-    warn_of_pushes,
 )
 from git_theta.cli.git_output import claim_stdout, write_pieces
+from git_theta.cli.push_warning import warn_of_pushes
 from git_theta.errors import ThetaError, UsageError
 from git_theta.manifest.text import is_manifest
 from git_theta.operations.adding.clean import clean_pieces
@@ -27,7 +27,7 @@ from git_theta.operations.streams import Stream
 from git_theta.repository.hook_placing import ensure_hook
 from git_theta.repository.opening import open_context
 from git_theta.vcs.discovery import discover_repository
-from git_theta.vcs.parent_process import may_clean_stdin, takes_file_away
+from git_theta.vcs.parent_process import is_recording, may_clean_stdin, takes_file_away
 from git_theta.vcs.unused_smudge import is_smudge_unused
 
 
@@ -53,7 +53,7 @@ def main() -> int:
                 if asked.records:
                     require_whole_file(repository, path, bytes(first))
                 warn_if_contested(repository, path, bytes(first))
-                if is_manifest(bytes(first)):
+                if is_manifest(bytes(first)) and is_recording():
                     warn_of_pushes(repository)
                 write_pieces(output, chain([first], pieces))
             elif is_smudge_skipped() or is_smudge_unused(path):

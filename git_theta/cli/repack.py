@@ -9,6 +9,7 @@ import click
 from git_theta.cli import boundary
 from git_theta.cli.listing import display_path, echo_json, json_option, require_worktree
 from git_theta.cli.progress import show_progress
+from git_theta.cli.push_warning import warn_of_pushes
 from git_theta.repository.repacking import RepackedFile, find_candidates, repack_files
 from git_theta.words import escape_unprintable, humanize_size, pluralize
 
@@ -34,6 +35,8 @@ def command(pathspecs: tuple[str, ...], dense: bool, dry_run: bool, as_json: boo
             done.append(file)
             if not as_json:
                 click.echo(f"{escape_unprintable(display_path(file.path, top))}: {_describe(file, dry_run)}")
+    if not dry_run and any(file.parameters for file in done):
+        warn_of_pushes(repository)
     if as_json:
         echo_json([_file_json(file, dry_run) for file in done])
 

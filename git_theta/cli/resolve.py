@@ -16,6 +16,7 @@ from git_theta.cli.environment import read_merge_options
 from git_theta.cli.interactive import ask_choices
 from git_theta.cli.listing import display_path, echo_json, json_option, require_worktree
 from git_theta.cli.progress import Meter
+from git_theta.cli.push_warning import warn_of_pushes
 from git_theta.errors import ThetaError, UsageError
 from git_theta.merging.catalogue import load_strategy
 from git_theta.merging.policy import CONFLICT, EVERYTHING, Policy, make_global_rule, make_rule
@@ -93,6 +94,8 @@ def command(
         job = CheckpointJob(conflict, repository, top, chooser.choose_for_checkpoint, boundary.warn, Meter())
         return settle_checkpoint(job, report)
 
+    if conflicts:
+        warn_of_pushes(repository)
     return _settle_all(conflicts, settle, repository, top, as_json)
 
 

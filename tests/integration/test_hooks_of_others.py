@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sandbox import Sandbox, changed, track_and_commit
+from tests.sandbox import Sandbox, changed, model, track_and_commit
 from tests.two_branches import BASE, MODEL, contested, fork
 
 HUSKY_SHIM = '#!/usr/bin/env sh\n. "$(dirname "$0")/h"\n'
@@ -77,6 +77,22 @@ def test_who_stores_something_is_told_that_pushes_leave_it_behind(sandbox: Sandb
     found = sandbox.theta("doctor", check=False)
     assert "problem: pre-push hook" in found.stdout
     assert MENDING[manager] in found.stderr
+
+
+def test_commands_that_store_without_the_filter_tell_it_too(sandbox: Sandbox) -> None:
+    """A merge of ours, what settles its conflicts, and another storage of what is staged."""
+    contested(sandbox)
+    keep_hooks(sandbox, "shell")
+    assert WARNING not in sandbox.theta("merge", "--plan", "side").stderr
+    assert WARNING in sandbox.theta("merge", "side", check=False).stderr
+    assert WARNING in sandbox.theta("resolve", "--ours").stderr
+    sandbox.git("commit", "-qm", "merged")
+    large = model(1, weight=(300, 300))
+    for content in (large, changed(large, "weight", bytes(4))):
+        sandbox.write(MODEL, content)
+        sandbox.git("-c", "theta.updates=dense", "commit", "-qam", "trained")
+    assert WARNING not in sandbox.theta("repack", "--dry-run").stderr
+    assert WARNING in sandbox.theta("repack").stderr
 
 
 def mend(sandbox: Sandbox, manager: str) -> None:
