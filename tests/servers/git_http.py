@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import subprocess
@@ -48,14 +49,14 @@ class GitHost(LfsServer):
         credentials: user and password that everything asks for; None lets everybody in.
         port: of 127.0.0.1; 0 for one that is free.
 
-    Attributes:
-        requests: what was answered, in the order of the answers.
     """
 
     def __init__(self, folder: Path, credentials: tuple[str, str] | None = None, port: int = 0) -> None:
         super().__init__(_HostHandler, port)
         self.folder = folder
-        self.requests: list[Request] = []
+        self._answered: list[Request] = []
+        self._under_way = 0
+        self._change = threading.Condition()
         # As it is now: what a test sets later is for its people, not for the host.
         self.environment = dict(os.environ)
         self._credentials = credentials
@@ -84,6 +85,25 @@ class GitHost(LfsServer):
         found = _PATH.fullmatch(unquote(path))
         repository = self._by_name.get(found["name"]) if found else None
         return (repository, found["rest"].removeprefix(_LFS)) if found and repository else None
+
+    @property
+    def requests(self) -> list[Request]:
+        """What was answered, in the order of the answers. A client may end before we do: we wait for what is under way."""
+        with self._change:
+            self._change.wait_for(lambda: not self._under_way, timeout=10)
+            return self._answered
+
+    @contextlib.contextmanager
+    def count(self) -> Iterator[Callable[[Request], None]]:
+        """Hold back who asks for the requests while one is answered; write it down with what this gives."""
+        with self._change:
+            self._under_way += 1
+        try:
+            yield self._answered.append
+        finally:
+            with self._change:
+                self._under_way -= 1
+                self._change.notify_all()
 
     def moved_bytes(self, method: str, part: str = "/info/lfs/objects/") -> int:
         """Bytes of the bodies that came (PUT, POST) or went (GET) in requests to paths with ``part`` in them."""
@@ -115,15 +135,15 @@ class _HostHandler(LfsHandler):
 
     def _answer_counted(self, answer_lfs: Callable[[], None]) -> None:
         self._status, self._sent, self._received = 0, 0, int(self.headers.get("Content-Length") or 0)
-        if f".git/{_LFS}" in self.path:
-            answer_lfs()
-        else:
-            try:
-                self._answer_git()
-            except ConnectionError:  # the client was killed: half a request is none
-                self.close_connection = True
-        request = Request(self.command, self.path, self._status, self._received, self._sent)
-        self.server_of_tests.requests.append(request)
+        with self.server_of_tests.count() as note:
+            if f".git/{_LFS}" in self.path:
+                answer_lfs()
+            else:
+                try:
+                    self._answer_git()
+                except ConnectionError:  # the client was killed: half a request is none
+                    self.close_connection = True
+            note(Request(self.command, self.path, self._status, self._received, self._sent))
 
     def _answer_git(self) -> None:
         with tempfile.TemporaryFile(buffering=0) as body:
