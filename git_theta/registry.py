@@ -73,6 +73,10 @@ BUILT_IN: dict[PluginFamily, dict[str, str]] = {
         "breadcrumbs": "git_theta.merging.strategies.task_vectors:BREADCRUMBS",
         "slerp": "git_theta.merging.strategies.slerp:SLERP",
         "model-stock": "git_theta.merging.strategies.model_stock:MODEL_STOCK",
+        "lines": "git_theta.merging.strategies.layer_scaling:LINES",
+        "iso-c": "git_theta.merging.strategies.matrix_transforms:ISO_C",
+        "tsv-m": "git_theta.merging.strategies.matrix_transforms:TSV_M",
+        "wudi": "git_theta.merging.strategies.matrix_transforms:WUDI",
         "smear": "git_theta.merging.strategies.smear:SMEAR",
     },
 }

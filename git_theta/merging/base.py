@@ -87,12 +87,15 @@ class ContestReport:
         facts: numbers by name: entropy, cosine, t ...
         nonfinite: elements that are NaN or infinite, by "base", "head 1" ..., "result"; nothing for a count of 0.
         notes: sentences.
+        computed_by: the library, its version and that of what it multiplies matrices with, of a strategy that is not
+            ``exact``.
     """
 
     weights: tuple[float | None, ...] = ()
     facts: dict[str, float] = field(default_factory=dict)
     nonfinite: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    computed_by: str = ""
 
 
 @dataclass(frozen=True)
@@ -177,6 +180,8 @@ class Strategy(ABC):
         pairs: whether it is given both factors of an adapter, also where ids settle one of them, for their product.
         may_lack: whether heads may lack the parameter; they are left out.
         details: paragraphs for the reference.
+        exact: whether it gives the same bytes everywhere (L9). Strategies that need LAPACK say False: then some
+            elements may differ by one unit in the last place between machines (``git_theta.merging.matrices``).
         array_library: what its formulas are written for. "any": the array API standard; they are given numpy arrays on
             a CPU, torch tensors on CUDA. "numpy" and "torch": that alone.
     """
@@ -193,6 +198,7 @@ class Strategy(ABC):
     pairs: bool = False
     may_lack: bool = False
     details: str = ""
+    exact: bool = True
     array_library: Takes = "torch"
 
     def shares(self, weights: Weights, options: Mapping[str, Any]) -> Weights:  # noqa: ARG002

@@ -30,6 +30,9 @@ What all of them have in common:
 - Strategies that compute take tensors of one shape and one dtype, which must be one of these:
   {", ".join(FLOATING)}.
   Other dtypes hold counts, flags or codes, whose mean means nothing: they conflict.
+- A strategy that says "not exact" needs matrix products and eigenvalues, whose last bits depend on the processor and
+  the number of threads. It computes in fp64 throughout: between machines a few elements of 100,000 differ at most, by
+  one unit in the last place (of fp64 tensors more, in the last digits).
 - The order of heads changes no byte, but for `ours`, `theirs`, and for `slerp` with t other than 0.5.
 - NaN and infinite elements are merged as arithmetic has it, and counted in the report.
 - In Python, `lambda` is spelled `lambda_`: `git_theta.merge_tensors("ties", [a, b], base, density=0.2, lambda_=1.0)`.
@@ -101,6 +104,8 @@ def _render_strategy(strategy: Strategy) -> Iterator[str]:
     yield f"- Source: {strategy.source}"
     yield f"- Heads: {_describe_range(*strategy.heads)}{', weighted or not' if strategy.takes_weights else ''}"
     yield f"- Merge base: {'needed' if strategy.needs_base else 'not used'}"
+    if not strategy.exact:
+        yield "- Not exact: the last bit may differ between machines"
     if strategy.may_lack:
         yield "- Heads may lack the parameter"
     if not strategy.numeric:

@@ -80,6 +80,10 @@ class ArrayLibrary(ABC):
         """Whether it is a 1-D array of this library."""
         return type(found).__module__.partition(".")[0] == self.name and getattr(found, "ndim", 0) == 1
 
+    @abstractmethod
+    def describe_algebra(self) -> str:
+        """What multiplies matrices and finds eigenvalues, with versions and threads: their last bits depend on it."""
+
     def quiet(self) -> AbstractContextManager[None]:
         """Within it, no warning says that arithmetic overflowed or made a NaN."""
         return nullcontext()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,9 @@ _NATIVE = {
     **{f"{sign}{bits}": f"<{sign.lower()}{bits // 8}" for sign in "IU" for bits in (8, 16, 32, 64)},
 }
 """What numpy has; all else is unsigned integers of the element's size, bytes where elements are smaller."""
+
+
+_THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
 
 
 class NumpyLibrary(ArrayLibrary):
@@ -64,6 +68,13 @@ class NumpyLibrary(ArrayLibrary):
 
         with self.quiet():
             return np.array([value], np.float64 if number.name == "F64" else np.float32)
+
+    def describe_algebra(self) -> str:
+        import numpy as np
+
+        blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
+        said = next((os.environ[name] for name in _THREADS if os.environ.get(name)), os.cpu_count())
+        return f"numpy {np.__version__}, {blas['name']} {blas['version']}, threads {said}"
 
     def quiet(self) -> AbstractContextManager[None]:
         import numpy as np

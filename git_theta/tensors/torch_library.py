@@ -50,6 +50,12 @@ class TorchLibrary(ArrayLibrary):
 
         return torch.tensor([value], dtype=torch.float64).to(_computing_dtype(number)).to(self.device)
 
+    def describe_algebra(self) -> str:
+        import torch
+
+        on = torch.cuda.get_device_name(self.device) if self.device.startswith("cuda") else self.device
+        return f"torch {torch.__version__}, {on}, threads {torch.get_num_threads()}"
+
     def _cast(self, values: Tensor, number: DType) -> Tensor:
         if number.name == "F8_E4M3":
             values = values.clamp(-LARGEST_E4M3, LARGEST_E4M3)

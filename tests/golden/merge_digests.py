@@ -54,6 +54,10 @@ CHOSEN: dict[str, tuple[Mapping[str, Any], ...]] = {
     "breadcrumbs": ({}, {"density": 0.3, "gamma": 0.2}),
     "slerp": ({}, {"t": 0.1}),
     "model-stock": ({},),
+    "lines": ({}, {"alpha": 0.2, "beta": 0.7, "weights": (0.3, 1.7, 0.25)}),
+    "iso-c": ({},),
+    "tsv-m": ({},),
+    "wudi": ({"lambda": 0.7},),
     "smear": ({"scores": (0.5, 2.0, 1.0)}, {"logits": {"*": (1.0, 0.5, 2.0)}, "temperature": 2.0}),
 }
 

@@ -88,7 +88,10 @@ class GitHost(LfsServer):
 
     @property
     def requests(self) -> list[Request]:
-        """What was answered, in the order of the answers. A client may end before we do: we wait for what is under way."""
+        """What was answered, in the order of the answers.
+
+        A client may end before we do, so we wait for what is under way.
+        """
         with self._change:
             self._change.wait_for(lambda: not self._under_way, timeout=10)
             return self._answered

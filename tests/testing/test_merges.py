@@ -113,6 +113,45 @@ class TestBreadcrumbs(Ours):
         return {}, {"density": 0.3, "gamma": 0.2}
 
 
+class TestLines(Ours):
+    """Of one parameter alone, which is in the last layer; test_layer_scaling.py has the rest."""
+
+    name = "lines"
+
+    def options(self, heads: int) -> Iterable[Mapping[str, Any]]:
+        return {}, {"alpha": 0.1, "beta": 0.4, "normalize": True}
+
+    def oracle(
+        self, heads: Sequence[Numbers], base: Numbers, weights: Sequence[float], chosen: Mapping[str, Any]
+    ) -> Numbers:
+        chosen = {**chosen, "lambda": chosen["alpha"] + chosen["beta"]}
+        return TestTaskArithmetic.oracle(TestTaskArithmetic(), heads, base, weights, chosen)
+
+
+class TestIsoC(Ours):
+    """Of vectors; tests/merging/strategies/test_matrix_transforms.py has the matrices."""
+
+    name = "iso-c"
+
+    def options(self, heads: int) -> Iterable[Mapping[str, Any]]:
+        return {}, {"lambda": 0.4}
+
+    def oracle(
+        self, heads: Sequence[Numbers], base: Numbers, weights: Sequence[float], chosen: Mapping[str, Any]
+    ) -> Numbers:
+        return TestTaskArithmetic.oracle(TestTaskArithmetic(), heads, base, weights, {**chosen, "normalize": True})
+
+
+class TestTsvM(Ours):
+    name = "tsv-m"
+    options, oracle = TestIsoC.options, TestIsoC.oracle
+
+
+class TestWudi(Ours):
+    name = "wudi"
+    options, oracle = TestIsoC.options, TestIsoC.oracle
+
+
 class TestSlerp(Ours):
     name, ordered = "slerp", True
 

@@ -106,7 +106,7 @@ def _density(default: float, what: str) -> Option:
     return Option("density", "number", default, what, within="(0, 1]")
 
 
-_LAMBDA = Option("lambda", "number", 1.0, "What the merged task vector is multiplied by.")
+LAMBDA = Option("lambda", "number", 1.0, "What the merged task vector is multiplied by.")
 _ZERO_SIGN = Option(
     "zero_sign",
     "choice",
@@ -123,7 +123,8 @@ _SCOPE = Option(
 )
 
 
-def _normalize(default: bool) -> Option:
+def normalize(default: bool) -> Option:
+    """The option that makes a mean of the sum."""
     return Option("normalize", "flag", default, "Divide by the weights of the heads that count: a mean, not a sum.")
 
 
@@ -131,7 +132,7 @@ TASK_ARITHMETIC = TaskVectorStrategy(
     "task-arithmetic",
     "base + lambda * sum of w_i tau_i, tau_i = x_i - base.",
     "Ilharco et al., Editing models with task arithmetic (arXiv 2212.04089)",
-    options=(_LAMBDA, _normalize(False)),
+    options=(LAMBDA, normalize(False)),
     needs_base=True,
     takes_weights=True,
 )
@@ -141,8 +142,8 @@ TIES = TaskVectorStrategy(
     "Yadav et al., TIES-Merging (arXiv 2306.01708)",
     options=(
         _density(0.2, "The share kept: the max(1, floor(density * d)) largest magnitudes of d."),
-        _LAMBDA,
-        _normalize(True),
+        LAMBDA,
+        normalize(True),
         _ZERO_SIGN,
         _SCOPE,
     ),
@@ -166,7 +167,7 @@ DARE = TaskVectorStrategy(
     "dare",
     "Keep each element of a task vector with probability density, divide it by density, and add: base + lambda * sum.",
     "Yu et al., Language models are super Mario (arXiv 2311.03099)",
-    options=(_density(0.1, "The probability of being kept."), _LAMBDA, _normalize(False)),
+    options=(_density(0.1, "The probability of being kept."), LAMBDA, normalize(False)),
     needs_base=True,
     takes_weights=True,
     details="""\
@@ -179,7 +180,7 @@ DARE_TIES = TaskVectorStrategy(
     "dare-ties",
     "Task vectors made sparse as dare does, then merged as ties does.",
     "Yu et al., Language models are super Mario (arXiv 2311.03099)",
-    options=(_density(0.1, "The probability of being kept."), _LAMBDA, _normalize(True), _ZERO_SIGN),
+    options=(_density(0.1, "The probability of being kept."), LAMBDA, normalize(True), _ZERO_SIGN),
     needs_base=True,
     takes_weights=True,
     details="""\
@@ -195,8 +196,8 @@ BREADCRUMBS = TaskVectorStrategy(
     options=(
         _density(0.9, "The share kept: the floor(density * d) largest magnitudes once the outliers are gone."),
         Option("gamma", "number", 0.01, "The share of outliers: the floor(gamma * d) largest.", within="[0, 1)"),
-        _LAMBDA,
-        _normalize(False),
+        LAMBDA,
+        normalize(False),
     ),
     needs_base=True,
     takes_weights=True,

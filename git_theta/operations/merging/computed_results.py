@@ -36,7 +36,9 @@ def find_result(key: str, label: PartLabel, known: KnownParts, context: Context)
     with suppress(ValueError, TypeError, KeyError, AttributeError):
         if text := context.state.computed_of(key):
             said = json.loads(text)
-            report = ContestReport(tuple(said["weights"]), said["facts"], said["nonfinite"], said["notes"])
+            report = ContestReport(
+                tuple(said["weights"]), said["facts"], said["nonfinite"], said["notes"], said["computed_by"]
+            )
             if storage := known(said["oid"], label.dtype, label.shape):
                 return ComputedResult(said["oid"], said["size"], storage, report)
     return None

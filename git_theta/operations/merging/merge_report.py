@@ -69,6 +69,7 @@ def trailers(records: Iterable[Record]) -> list[str]:
     """``Theta-Merge: path strategy option=value ... N contested of M``: a line per file, strategy and options.
 
     Where a strategy found the weights of heads itself (``smear``), a line for each set of weights, with their entropy.
+    Where the last bit depends on what computed, it is named.
     """
     lines = []
     for file in records:
@@ -110,6 +111,7 @@ def _parameter_record(
         "facts": {name: _finite_or_none(value) for name, value in report.facts.items()} if report else {},
         "nonfinite": dict(report.nonfinite) if report else {},
         "notes": list(report.notes) if report else [],
+        "computed_by": report.computed_by if report else "",
         "agreement": list(_agreement_records(plan, decision, agree)) if applied or left else [],
     }
 
@@ -147,7 +149,7 @@ def _strategy_words(item: Record) -> str:
     if "entropy" in item["facts"]:
         weights = ",".join("-" if weight is None else f"{weight:.4g}" for weight in item["weights"])
         found += f" weights={weights} entropy={item['facts']['entropy']:.4g}"
-    return found
+    return f"{found} ({item['computed_by']})" if item["computed_by"] else found
 
 
 def _quote_path(text: str) -> str:

@@ -24,7 +24,10 @@ STORED = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32, 
 FP8 = [torch.float8_e4m3fn, torch.float8_e5m2, torch.float8_e4m3fnuz, torch.float8_e5m2fnuz]
 COMPLEX = [torch.complex32, torch.complex64, torch.complex128]
 FLOATING = [*STORED.values(), *FP8, *COMPLEX]
-NUMERIC = ("average", "weighted", "task-arithmetic", "ties", "dare", "dare-ties", "breadcrumbs", "slerp", "model-stock")
+NUMERIC = (
+    *("average", "weighted", "task-arithmetic", "ties", "dare", "dare-ties", "breadcrumbs", "slerp", "model-stock"),
+    *("lines", "iso-c", "tsv-m", "wudi"),
+)
 
 
 class Case(NamedTuple):
