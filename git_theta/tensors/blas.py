@@ -35,6 +35,12 @@ def one_thread() -> Iterator[None]:
         put(threads)
 
 
+def count_threads() -> int | None:
+    """How many threads numpy's BLAS would start; None where numpy was built with another library than OpenBLAS."""
+    functions = _openblas()
+    return functions and functions[0]()
+
+
 @cache
 def _openblas() -> tuple[Callable[[], int], Callable[[int], None]] | None:
     """OpenBLAS's functions that get and set its threads, or None where numpy was built with another library."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from git_theta.tensors import numbers
 from git_theta.tensors.array_library import ArrayLibrary, numpy_namespace
 from git_theta.tensors.arrays import Buffer
+from git_theta.tensors.blas import count_threads
 from git_theta.tensors.dtypes import DType
 from git_theta.tensors.rounding import round_numbers
 
@@ -27,9 +27,6 @@ _NATIVE = {
     **{f"{sign}{bits}": f"<{sign.lower()}{bits // 8}" for sign in "IU" for bits in (8, 16, 32, 64)},
 }
 """What numpy has; all else is unsigned integers of the element's size, bytes where elements are smaller."""
-
-
-_THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
 
 
 class NumpyLibrary(ArrayLibrary):
@@ -73,8 +70,8 @@ class NumpyLibrary(ArrayLibrary):
         import numpy as np
 
         blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
-        said = next((os.environ[name] for name in _THREADS if os.environ.get(name)), os.cpu_count())
-        return f"numpy {np.__version__}, {blas['name']} {blas['version']}, threads {said}"
+        threads = count_threads()
+        return f"numpy {np.__version__}, {blas['name']} {blas['version']}{f', threads {threads}' if threads else ''}"
 
     def quiet(self) -> AbstractContextManager[None]:
         import numpy as np
