@@ -61,4 +61,11 @@ def _is_running(process: int) -> bool:
         return False
     except (OSError, OverflowError):  # somebody else's; a number that no process has
         return True
-    return True
+    return not _is_zombie(process)
+
+
+def _is_zombie(process: int) -> bool:
+    """Whether it has died, and nobody has asked how: containers may have a first program that never does."""
+    with contextlib.suppress(OSError):  # no Linux
+        return Path(f"/proc/{process}/stat").read_bytes().rpartition(b")")[2].split()[0] == b"Z"
+    return False

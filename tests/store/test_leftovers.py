@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -35,6 +36,17 @@ def test_leftovers_of_killed_processes_are_swept(tmp_path: Path, died: int) -> N
         leave(folder / name, age)
     sweep_temporaries(folder)
     assert sorted(path.name for path in folder.iterdir()) == sorted([*kept, "of-another-program"])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="whether a process has died is told by /proc")
+def test_a_killed_process_that_its_parent_does_not_ask_for_is_none_any_more(tmp_path: Path) -> None:
+    with subprocess.Popen(["sleep", "60"]) as process:
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        for name, age in {f"{process.pid}-0a": 0.2, f"{process.pid}-0b": 0.1}.items():
+            leave(tmp_path / name, age)
+        sweep_temporaries(tmp_path)
+        assert [path.name for path in tmp_path.iterdir()] == [f"{process.pid}-0b"]
 
 
 def test_folders_of_killed_processes_are_swept_whole(tmp_path: Path, died: int) -> None:
