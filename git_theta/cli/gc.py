@@ -54,7 +54,7 @@ def command(dry_run: bool, grace: str, remote: str | None, forget_merges: bool, 
     they are older than AGE. Deletes nothing when a manifest cannot be read. Whether other repositories borrow objects
     from this one (git clone --shared) cannot be told: see that none does.
     """
-    done = _collect(parse_expiry(grace), remote, dry_run=dry_run, forget_merges=forget_merges)
+    done = _collect(grace, remote, dry_run=dry_run, forget_merges=forget_merges)
     if as_json:
         echo_json(_describe_json(done, dry_run=dry_run))
         return
@@ -66,9 +66,10 @@ def command(dry_run: bool, grace: str, remote: str | None, forget_merges: bool, 
         click.echo(line)
 
 
-def _collect(moment: float, remote: str | None, *, dry_run: bool, forget_merges: bool) -> CollectedGarbage:
+def _collect(grace: str, remote: str | None, *, dry_run: bool, forget_merges: bool) -> CollectedGarbage:
     repository = discover_repository()
     garbage_collection.require_no_borrowers(repository)
+    moment = garbage_collection.choose_moment(parse_expiry(grace), repository, dry_run=dry_run)
     with open_context(repository, boundary.warn) as context:
         plan = garbage_collection.plan_garbage(
             repository, context, moment, complete=remote is None, forget_merges=forget_merges

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Sequence
 
 from git_theta.errors import GitError, TransportError, UsageError
@@ -18,6 +19,32 @@ from git_theta.vcs import remotes
 from git_theta.vcs.alternates import read_alternates
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.git import git
+from git_theta.vcs.worktrees import worktree_git_dirs
+
+_LONGEST_WORK = 3600
+"""Seconds after which what a command has stored is taken to be named."""
+_INDEXES_AT_WORK = ("index.lock", "next-index-*", "index.stash.*")
+"""What Git has in a worktree's Git directory while it adds, commits, merges; commits some files alone; stashes."""
+_CLOCK = getattr(time, "CLOCK_REALTIME_COARSE", time.CLOCK_REALTIME)
+"""The clock that files get their times from, which may be behind by the length of a tick."""
+
+
+def choose_moment(asked: float, repository: Repository, *, dry_run: bool) -> float:
+    """The moment (seconds since the epoch) from which on what is put or freshened is young: the one asked for or now.
+
+    So whoever begins to work here later loses nothing, whatever was asked for. Raises UsageError where Git is at work
+    already and may have stored before that moment what it is about to name.
+    """
+    moment = min(asked, time.clock_gettime(_CLOCK))
+    if moment > time.time() - _LONGEST_WORK and not dry_run:
+        for git_dir in worktree_git_dirs(repository.common_dir):
+            for file in (found for pattern in _INDEXES_AT_WORK for found in git_dir.glob(pattern)):
+                raise UsageError(
+                    f"Git is at work here ({file}), and what it stores is named when it is done: nothing is deleted",
+                    hint="Wait for it, or keep what it may have stored: --grace 1.hour\n"
+                    "If no Git runs here, that file was left by one that was killed: remove it.",
+                )
+    return moment
 
 
 def require_no_borrowers(repository: Repository) -> None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.faults import faulty_process
+from tests.faults.harness import CONVERSATION
 from tests.sandbox import Sandbox, changed, model, track_and_commit
 from tests.two_branches import contested
 
@@ -135,6 +139,44 @@ def test_what_an_unfinished_add_has_stored_stays(repository: Sandbox) -> None:
     (repository.root / PATH).unlink()
     repository.git("checkout", "--", PATH)
     assert repository.read(PATH) == SECOND
+
+
+def test_without_grace_it_keeps_what_is_added_while_it_looks(repository: Sandbox) -> None:
+    dropped, marker = drop_second(repository), repository.root.parent / "marker"
+    target = "git_theta.repository.garbage_collection:collect_garbage"
+    words = ["theta", target, "before", "1", "pause", str(marker), "gc", "--grace", "now"]
+    command = [sys.executable, "-I", faulty_process.__file__, *words]
+    with subprocess.Popen(command, cwd=repository.root, stdout=subprocess.PIPE, text=True) as process:
+        faulty_process.wait_for(marker, CONVERSATION)
+        repository.write(PATH, SECOND)
+        repository.git("add", PATH)
+        marker.unlink()
+        printed, _ = process.communicate(timeout=CONVERSATION)
+    assert process.returncode == 0
+    assert printed.startswith("0 objects")
+    assert dropped <= stored(repository)
+    assert repository.theta("fsck").returncode == 0
+
+
+@pytest.mark.parametrize("command", [["add"], ["commit", "-qm", "m"], ["stash", "push", "-q"]], ids=" ".join)
+def test_without_grace_it_leaves_alone_what_a_running_git_has_stored(command: list[str], repository: Sandbox) -> None:
+    """The filter has stored all, and waits with its answer."""
+    marker, stage = repository.root.parent / "marker", "git_theta.store.local:LocalStore.sync"
+    process = faulty_process.command("fault", stage, "after", "1", "pause", marker)
+    repository.write(PATH, SECOND)
+    words = ["git", "-c", f"filter.theta.process={process}", *command, "--", PATH]
+    with subprocess.Popen(words, cwd=repository.root, stderr=subprocess.DEVNULL) as git:
+        faulty_process.wait_for(marker, CONVERSATION)
+        done = repository.theta("gc", "--grace", "30.minutes", check=False)
+        assert done.returncode == 2
+        assert "Git is at work here" in done.stderr and str(repository.root / ".git") in done.stderr
+        assert "--grace 1.hour" in done.stderr
+        assert repository.theta("gc", "--grace", "1.hour").stdout.startswith("0 objects")
+        assert repository.theta("gc", "--grace", "now", "--dry-run").returncode == 0
+        marker.unlink()
+    assert git.returncode == 0
+    assert repository.theta("gc", "--grace", "now").stdout.startswith("0 objects")
+    assert repository.theta("fsck").returncode == 0
 
 
 def test_what_was_deleted_is_stored_again_when_it_comes_back(repository: Sandbox) -> None:
