@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import random
 import shlex
+import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
 from tests.chained_versions import MODEL, commit_versions, depth_at, version
+from tests.effort import choose_tries
 from tests.faults import faulty_process
 from tests.faults.harness import CONVERSATION, Stage
 from tests.sandbox import Sandbox
 
+KILLS = choose_tries(few=2, many=50)
 _ADDING = "git_theta.operations.adding."
 _STATE = "git_theta.operations.state_database:StateDatabase."
 _REPACKING = "git_theta.repository.repacking:"
@@ -58,17 +64,57 @@ def test_an_add_on_a_base_killed(stage: Stage, chaining: Sandbox, chaining_inter
         assert chaining.read(MODEL) == content
 
 
-@pytest.mark.parametrize("way", [[], ["--dense"]], ids=["chained", "dense"])
-@pytest.mark.parametrize("stage", REPACK, ids=str)
-def test_a_repack_killed(stage: Stage, way: list[str], chaining: Sandbox, chaining_interpreter: Path) -> None:
+WAYS = pytest.mark.parametrize("way", [[], ["--dense"]], ids=["chained", "dense"])
+
+
+def commit_to_repack(chaining: Sandbox, way: list[str]) -> list[bytes]:
+    """Two versions, of which a repack stores the later one otherwise."""
     chaining.git("config", "theta.updates", "difference" if way else "dense")
     versions = commit_versions(chaining, 2)
     chaining.git("config", "--unset", "theta.updates")
+    return versions
+
+
+@WAYS
+@pytest.mark.parametrize("stage", REPACK, ids=str)
+def test_a_repack_killed(stage: Stage, way: list[str], chaining: Sandbox, chaining_interpreter: Path) -> None:
+    versions = commit_to_repack(chaining, way)
     marker = chaining.root.parent / "marker"
     command = faulty(chaining_interpreter, "theta", stage, marker, "repack", *way)
     done = subprocess.run(command, cwd=chaining.root, capture_output=True, timeout=CONVERSATION, check=False)
     assert done.returncode != 0
     assert marker.exists(), f"the stage was never reached: {done.stderr.decode()}"
+    assert_repacks(chaining, way, versions)
+
+
+@WAYS
+def test_a_repack_killed_at_random(way: list[str], chaining: Sandbox) -> None:
+    """Again and again in one repository: what one has left is in nobody's way."""
+    versions = commit_to_repack(chaining, way)
+    command = ["git", "theta", "repack", *way]
+    seconds, landed = 1.0, 0
+    for _ in range(20 * KILLS):
+        started = time.monotonic()
+        process = subprocess.Popen(
+            command, cwd=chaining.root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+        try:
+            process.wait(random.uniform(0.2, 1) * seconds)
+            seconds = time.monotonic() - started
+        except subprocess.TimeoutExpired:
+            landed += 1
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        (chaining.root / ".git/index.lock").unlink(missing_ok=True)  # Git names it, and says to remove it
+        assert_repacks(chaining, way, versions)
+        chaining.git("reset", "--quiet", "--hard", "v1")
+        if landed == KILLS:
+            return
+    raise AssertionError(f"{landed} kills landed in {seconds:.3f} s")
+
+
+def assert_repacks(chaining: Sandbox, way: list[str], versions: list[bytes]) -> None:
+    """Nothing is lost, and a repack comes to its end."""
     assert chaining.read(MODEL) == versions[1]
     assert chaining.git("diff", "--name-only").stdout == ""
     chaining.theta("fsck")
@@ -78,3 +124,4 @@ def test_a_repack_killed(stage: Stage, way: list[str], chaining: Sandbox, chaini
     for back, content in ((0, versions[1]), (1, versions[1]), (2, versions[0])):
         chaining.git("checkout", "--quiet", f"main~{back}")
         assert chaining.read(MODEL) == content
+    chaining.git("checkout", "--quiet", "main")

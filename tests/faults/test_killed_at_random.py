@@ -1,4 +1,4 @@
-"""L5, L7: kill -9 at any moment of merges, commits and rebases. Nothing is lost, and asking again gives the same bytes.
+"""L5, L7: kill -9 at any moment of merges, commits, rebases, cherry-picks: nothing is lost, and a rerun gives the same.
 
 Each story is told until enough kills have landed, which is before the command ended: one in a run of all tests, and as
 many as the variable ``KILLS`` says: ``KILLS=100 make test PYTEST=tests/faults/test_killed_at_random.py``.
@@ -40,7 +40,8 @@ MERGE = ("theta", "merge", "side")
 MERGE_MANY = ("theta", "merge", "side", "other")
 COMMIT = ("commit", "--quiet", "--all", "--message", "trained")
 REBASE = ("rebase", "--quiet", "main")
-STORIES = [MERGE, MERGE_MANY, COMMIT, REBASE]
+CHERRY_PICK = ("cherry-pick", "main..side")
+STORIES = [MERGE, MERGE_MANY, COMMIT, REBASE, CHERRY_PICK]
 
 
 @built_once
@@ -84,7 +85,7 @@ class Story(NamedTuple):
     seconds: float
 
 
-@pytest.fixture(params=STORIES, ids=["merge", "merge of three heads", "commit", "rebase"])
+@pytest.fixture(params=STORIES, ids=["merge", "merge of three heads", "commit", "rebase", "cherry-pick"])
 def story(request: pytest.FixtureRequest, sandbox: Sandbox, tmp_path: Path) -> Story:
     """Told once without a kill."""
     command: tuple[str, ...] = request.param
@@ -312,9 +313,16 @@ def give_up_rebase(sandbox: Sandbox) -> None:
         sandbox.git("rebase", "--abort")
 
 
+def give_up_cherry_pick(sandbox: Sandbox) -> None:
+    if any((sandbox.root / ".git" / name).exists() for name in ("CHERRY_PICK_HEAD", "sequencer")):
+        sandbox.git("status")  # as for a merge
+        sandbox.git("cherry-pick", "--abort")
+
+
 GIVE_UP: dict[tuple[str, ...], Callable[[Sandbox], None]] = {
     MERGE: give_up_merge,
     MERGE_MANY: give_up_merge,
     COMMIT: give_up_commit,
     REBASE: give_up_rebase,
+    CHERRY_PICK: give_up_cherry_pick,
 }
