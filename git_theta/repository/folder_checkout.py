@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from git_theta.errors import CorruptObject, GitError, ManifestError, MissingObject, StoreError, ThetaError
@@ -50,14 +51,14 @@ def check_out_into(files: Mapping[str, TreeFile], folder: Path, context: Context
     plain = {path: file for path, file in files.items() if path not in manifests}
     for path, file in plain.items():
         if file.mode == "160000":
-            (folder / path).mkdir(parents=True, exist_ok=True)
+            with _as_store_error(folder / path):
+                (folder / path).mkdir(parents=True, exist_ok=True)
     for path, manifest in manifests.items():
         _write_file(folder / path, files[path], _locate_errors(restore_pieces(manifest, context), path))
     _write_plain({path: file for path, file in plain.items() if file.is_regular}, folder)
     for path, file in plain.items():  # last: nothing is written through them
         if file.mode == "120000":
-            (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            (folder / path).symlink_to(os.fsdecode(b"".join(_read_blob(file.oid))))
+            _write_link(folder / path, b"".join(_read_blob(file.oid)))
 
 
 def _require_safe(path: str) -> None:
@@ -130,12 +131,26 @@ def _locate_errors(pieces: Iterable[Buffer], path: str) -> Iterator[Buffer]:
 
 def _write_file(target: Path, file: TreeFile, pieces: Iterable[Buffer]) -> None:
     """A new file; never in the place of another, nor through a link."""
-    try:
+    with _as_store_error(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         mode = 0o777 if file.mode == "100755" else 0o666
         descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
         with os.fdopen(descriptor, "wb") as out:
             out.writelines(pieces)
+
+
+def _write_link(target: Path, text: bytes) -> None:
+    if not text or b"\0" in text:
+        raise GitError(f"the commit has a link {os.fspath(target)!r} to no path", hint="Do not trust this commit.")
+    with _as_store_error(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.symlink(text, os.fsencode(target))
+
+
+@contextmanager
+def _as_store_error(target: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise StoreError(
             f"cannot write {os.fspath(target)!r}: {error.strerror}", hint="Make room there, or name another folder."

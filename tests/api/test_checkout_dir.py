@@ -41,6 +41,16 @@ def test_all_files_of_a_version_are_there_and_gone_afterwards(sandbox: Sandbox) 
     assert not folder.exists()
 
 
+@pytest.mark.parametrize("link", ["", "a\0b"], ids=["empty", "with a NUL"])
+def test_a_link_to_no_path_is_refused(link: str, sandbox: Sandbox) -> None:
+    track_and_commit(sandbox, {FILE: model()})
+    blob = sandbox.git("hash-object", "-w", "--stdin", input=link).stdout.strip()
+    tree = sandbox.git("mktree", input=f"120000 blob {blob}\tlink\n").stdout.strip()
+    commit = sandbox.git("commit-tree", "-m", "hostile", tree).stdout.strip()
+    with pytest.raises(GitError, match="a link .* to no path"), git_theta.checkout_dir(commit, repo=sandbox.root):
+        pass
+
+
 def test_a_folder_may_be_asked_for_alone(sandbox: Sandbox, tmp_path: Path) -> None:
     track_and_commit(sandbox, {"bert/config.json": b"{}\n", f"bert/{FILE}": model(), "bert2/x": b"", "other": b"1"})
     with git_theta.checkout_dir("HEAD", "bert", sandbox.root, within=tmp_path) as folder:

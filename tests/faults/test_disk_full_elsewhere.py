@@ -1,0 +1,140 @@
+"""A disk that fills up in a repack, a fetch, a save or a checkout into a folder: nothing is half, and room mends it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import git_theta
+from git_theta.errors import StoreError
+from tests.faults.conftest import Disk
+from tests.faults.harness import MODEL, assert_comes_back, attempt, leftovers
+from tests.faults.test_disk_full import ROOM, Mount, shaken, used_bytes
+from tests.sandbox import Sandbox, changed, track_and_commit
+from tests.two_branches import tensor
+
+LITTLE = 1 << 18
+"""Bytes that are left, which are too few for anything here."""
+
+
+def nudged() -> bytes:
+    """``shaken(0)``, with a few of the lowest bits of each element changed."""
+    elements = np.frombuffer(tensor(shaken(0), "embed.weight"), "<u4")
+    moved = elements + np.random.default_rng(9).integers(0, 16, len(elements), np.uint32)
+    return changed(shaken(0), "embed.weight", moved.astype("<u4").tobytes())
+
+
+def mount_store(sandbox: Sandbox, mounted: Mount, free: int = LITTLE) -> Disk:
+    """Have the repository's objects on a disk of their own, of which so many bytes are free."""
+    theta = sandbox.root / ".git/theta"
+    kept = sandbox.root.parent / "kept"
+    if theta.exists():
+        theta.rename(kept)
+    disk = mounted(theta, ROOM)
+    if kept.exists():
+        shutil.copytree(kept, theta, dirs_exist_ok=True)
+    disk.remount(f"size={used_bytes(theta) + free}")
+    return disk
+
+
+@pytest.mark.parametrize("way", [(), ("--dense",)], ids=["delta", "dense"])
+def test_a_repack(way: tuple[str, ...], sandbox: Sandbox, mounted: Mount) -> None:
+    sandbox.git("config", "theta.updates", "delta" if way else "dense")
+    track_and_commit(sandbox, {MODEL: shaken(0)})
+    sandbox.write(MODEL, nudged())
+    sandbox.commit("another version")
+    sandbox.git("config", "--unset", "theta.updates")
+    disk = mount_store(sandbox, mounted)
+    staged = sandbox.git("ls-files", "-s").stdout
+    done = attempt(sandbox, "theta", "repack", *way)
+    assert done.returncode == StoreError.exit_code
+    assert MODEL in done.stderr and os.strerror(errno.ENOSPC) in done.stderr
+    assert sandbox.git("ls-files", "-s").stdout == staged
+    assert sandbox.git("status", "--porcelain").stdout == ""
+    assert leftovers(sandbox) == []
+    disk.remount(f"size={ROOM}m")
+    sandbox.theta("repack", *way)
+    assert sandbox.git("ls-files", "-s").stdout != staged
+    assert_comes_back(sandbox, nudged())
+    sandbox.theta("fsck")
+
+
+@pytest.mark.parametrize("transport", ["auto", "git"])
+@pytest.mark.parametrize("command", ["fetch", "pull"])
+def test_a_fetch(command: str, transport: str, sandbox: Sandbox, mounted: Mount, tmp_path: Path) -> None:
+    remote = Sandbox.create(tmp_path / "remote.git", install=False, bare=True)
+    sandbox.theta("install", "--global")
+    if transport != "auto":
+        sandbox.git("config", "--global", "theta.remote.origin.transport", transport)
+    track_and_commit(sandbox, {MODEL: shaken(0)})
+    sandbox.git("remote", "add", "origin", remote.root)
+    sandbox.git("push", "-q", "origin", "main")
+    clone = Sandbox.clone(remote, tmp_path / "clone", "--no-checkout")
+    clone.run("git", "checkout", "-q", "main", env={"GIT_THETA_SKIP_SMUDGE": "1"})
+    disk = mount_store(clone, mounted)
+    manifest = clone.read(MODEL)
+    done = attempt(clone, "theta", command)
+    assert done.returncode != 0
+    assert os.strerror(errno.ENOSPC) in done.stderr
+    assert "hint: " in done.stderr
+    assert clone.read(MODEL) == manifest
+    assert clone.git("status", "--porcelain").stdout == ""
+    assert leftovers(clone) == []
+    disk.remount(f"size={ROOM}m")
+    clone.theta("pull")
+    assert clone.read(MODEL) == shaken(0)
+    assert clone.git("status", "--porcelain").stdout == ""
+    clone.theta("fsck")
+
+
+def test_a_save(sandbox: Sandbox, mounted: Mount) -> None:
+    track_and_commit(sandbox, {MODEL: shaken(0)})
+    disk = mount_store(sandbox, mounted)
+    refs = sandbox.git("for-each-ref").stdout
+    tensors = {"weight": np.random.default_rng(5).standard_normal((1000, 1000), dtype=np.float32)}
+
+    def save() -> None:
+        git_theta.save(tensors, MODEL, message="saved", branch="runs/1", repo=sandbox.root)
+
+    with pytest.raises(StoreError, match=os.strerror(errno.ENOSPC)):
+        save()
+    assert sandbox.git("for-each-ref").stdout == refs
+    assert sandbox.git("status", "--porcelain").stdout == ""
+    assert leftovers(sandbox) == []
+    disk.remount(f"size={ROOM}m")
+    save()
+    loaded = git_theta.load(MODEL, "runs/1", sandbox.root)
+    assert np.array_equal(loaded["weight"], tensors["weight"])
+    sandbox.theta("fsck")
+
+
+SMALL_FILES = 600
+"""Files of a few bytes take a page each, which is not what the sum of their sizes says."""
+
+
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_a_checkout_into_a_folder(kind: str, when: str, sandbox: Sandbox, mounted: Mount, tmp_path: Path) -> None:
+    files = {MODEL: shaken(0)}
+    if kind == "file":
+        files |= {f"notes/{number}.txt": b"%d" % number for number in range(SMALL_FILES)}
+    for number in range(SMALL_FILES if kind == "link" else 0):
+        (sandbox.root / f"{number}.link").symlink_to("x" * 200)
+    track_and_commit(sandbox, files)
+    disk = mounted(tmp_path / "folder", ROOM)
+    disk.remount(f"size={len(shaken(0)) + (LITTLE if when == 'meanwhile' else -LITTLE)}")
+    with (
+        pytest.raises(StoreError, match="free in|cannot write"),
+        git_theta.checkout_dir("HEAD", repo=sandbox.root, within=disk.folder),
+    ):
+        raise AssertionError("it was given a folder")
+    assert list(disk.folder.iterdir()) == []
+    disk.remount(f"size={ROOM}m")
+    with git_theta.checkout_dir("HEAD", repo=sandbox.root, within=disk.folder) as folder:
+        assert (folder / MODEL).read_bytes() == shaken(0)
+        assert len(list(folder.rglob("*.txt" if kind == "file" else "*.link"))) == SMALL_FILES
