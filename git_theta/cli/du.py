@@ -36,6 +36,7 @@ class SpaceReport(NamedTuple):
 
     Attributes:
         by, table: what rows are for, and they.
+        everything: whether they are of every version that there is.
         here: bytes of the table's objects that can be read here.
         clone: the objects, oid to size, that a clone of HEAD fetches; None without a commit.
         store: what the repository has; None where what nothing needs cannot be told.
@@ -43,6 +44,7 @@ class SpaceReport(NamedTuple):
 
     by: UsageKey
     table: UsageTable
+    everything: bool
     here: int
     clone: Mapping[str, int] | None
     store: StoreTotals | None
@@ -98,7 +100,7 @@ def _measure_space(selection: ObjectSelection, by: UsageKey, repository: Reposit
     except ThetaError as error:
         boundary.warn(f"what nothing needs cannot be told: {error}", hint=error.hint)
         store = None
-    return SpaceReport(by, table, here, clone, store)
+    return SpaceReport(by, table, selection.everything and not selection.include, here, clone, store)
 
 
 def _list_globs(paths: Sequence[str], repository: Repository) -> list[str]:
@@ -166,7 +168,8 @@ def _name_rows(report: SpaceReport, repository: Repository) -> dict[str, str]:
         top = repository.worktree
         return {path: display_path(path, top) if top else path for path in labels}
     if report.by == "update":
-        return {kind: kind or "in the same objects, for other versions" for kind in labels}
+        rest = "for no version" if report.everything else "for other versions"
+        return {kind: kind or f"in the same objects, {rest}" for kind in labels}
     commits = describe_commits([oid for oid in labels if oid])
     return {"": "in no commit", **{oid: _name_commit(one) for oid, one in commits.items()}}
 

@@ -35,25 +35,32 @@ def command(pathspecs: tuple[str, ...], dense: bool, dry_run: bool, as_json: boo
             done.append(file)
             if not as_json:
                 click.echo(f"{escape_unprintable(display_path(file.path, top))}: {_describe(file, dry_run)}")
-    if not dry_run and any(file.parameters for file in done):
+    if not dry_run and any(file.parts for file in done):
         warn_of_pushes(repository)
     if as_json:
         echo_json([_file_json(file, dry_run) for file in done])
 
 
 def _describe(file: RepackedFile, dry_run: bool) -> str:
-    if not file.parameters:
+    if not file.parts:
         return f"stays as it is, {humanize_size(file.before)}"
-    verb = "would be" if dry_run else "is" if file.parameters == 1 else "are"
-    count = pluralize(file.parameters, "parameter")
-    return f"{count} {verb} stored otherwise, {humanize_size(file.before)} -> {humanize_size(file.after)}"
+    verb = "would be" if dry_run else "are" if file.parameters > 1 else "is"
+    what = pluralize(file.parameters, "parameter") if file.parameters else "what is no parameter"
+    objects = f"its objects {_describe_change(file.objects_before, file.objects_after)}"
+    return f"{what} {verb} stored otherwise, {_describe_change(file.before, file.after)}; {objects}"
+
+
+def _describe_change(before: int, after: int) -> str:
+    return f"{humanize_size(before)} -> {humanize_size(after)}"
 
 
 def _file_json(file: RepackedFile, dry_run: bool) -> dict[str, Any]:
     return {
         "path": file.path,
         "parameters": file.parameters,
-        "done": bool(file.parameters) and not dry_run,
+        "done": bool(file.parts) and not dry_run,
         "before": file.before,
         "after": file.after,
+        "objects_before": file.objects_before,
+        "objects_after": file.objects_after,
     }

@@ -144,7 +144,7 @@ def _write_link(target: Path, text: bytes) -> None:
         raise GitError(f"the commit has a link {os.fspath(target)!r} to no path", hint="Do not trust this commit.")
     with _as_store_error(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        os.symlink(text, os.fsencode(target))
+        target.symlink_to(os.fsdecode(text))
 
 
 @contextmanager

@@ -16,7 +16,13 @@ from git_theta.operations.adding.known_parts import KnownParts
 from git_theta.operations.adding.update_bases import UpdateBases
 from git_theta.operations.context import Context, Progress
 from git_theta.operations.keeping.file_states import TrackedFile
-from git_theta.operations.keeping.repack_parts import as_dense, choose_repacks, payload_sizes, repack_manifest
+from git_theta.operations.keeping.repack_parts import (
+    as_dense,
+    choose_repacks,
+    object_bytes,
+    payload_sizes,
+    repack_manifest,
+)
 from git_theta.operations.restoring.materialise import WrittenFile
 from git_theta.operations.restoring.restore import require_objects
 from git_theta.operations.worktree_files import claims_manifest, find_regular_file
@@ -35,14 +41,20 @@ class RepackedFile(NamedTuple):
 
     Attributes:
         path: from the top.
-        parameters: how many are stored otherwise.
+        parts: how many are stored otherwise, the frame among them.
+        parameters: how many of these are parameters.
         before, after: bytes of the payloads of all its parameters, without those of their update bases.
+        objects_before, objects_after: bytes of all objects that the version needs: with those of the bases, and with
+            what other versions have in the same objects.
     """
 
     path: str
+    parts: int
     parameters: int
     before: int
     after: int
+    objects_before: int
+    objects_after: int
 
 
 class _Candidate(NamedTuple):
@@ -123,7 +135,16 @@ def _repack_file(candidate: _Candidate, top: Path, context: Context, *, dry_run:
     if chosen and not dry_run:
         _stage_manifest(candidate, encode_manifest(repack_manifest(manifest, chosen, bases, context)), top)
     before = payload_sizes(manifest)
-    return RepackedFile(path, len(chosen), before, before - sum(choice.saved for choice in chosen))
+    named = [choice for choice in chosen if choice.entry.name is not None]
+    return RepackedFile(
+        path,
+        len(chosen),
+        len(named),
+        before,
+        before - sum(choice.saved for choice in named),
+        object_bytes(manifest),
+        object_bytes(manifest, chosen),
+    )
 
 
 def _require_whole(path: str, top: Path) -> os.stat_result:

@@ -54,6 +54,20 @@ def test_checkpoints_of_head(repository: Sandbox) -> None:
     assert told["unneeded"] == {"objects": 0, "bytes": 0}
 
 
+def test_what_lies_in_objects_for_no_version_is_told(sandbox: Sandbox) -> None:
+    """Small payloads share an object, and a part of them is all that history still has."""
+    track_and_commit(sandbox, {"a.safetensors": model(0, kept=(100, 100), dropped=(100, 100))})
+    sandbox.write("a.safetensors", model(0, kept=(100, 100)))
+    sandbox.git("commit", "-qam", "one alone", "--amend")
+    sandbox.git("reflog", "expire", "--expire=now", "--all")
+    (sandbox.root / ".git/ORIG_HEAD").unlink(missing_ok=True)
+    left = next(row for row in du(sandbox, "--all", "--by", "update")["rows"] if row["update"] is None)
+    assert left["bytes"] > 30_000
+    told = sandbox.theta("du", "--all", "--by", "update").stdout
+    assert "in the same objects, for no version" in told
+    assert "in the same objects, for other versions" in sandbox.theta("du", "--by", "update").stdout
+
+
 @pytest.mark.parametrize("by", ["checkpoint", "commit", "update"])
 @pytest.mark.parametrize("which", [["--all"], ["--rev", "HEAD"], ["--rev", "HEAD~..HEAD"], []])
 def test_sums_are_right(repository: Sandbox, by: str, which: list[str]) -> None:

@@ -17,7 +17,7 @@ from tests.chained_versions import (
     object_files,
     version,
 )
-from tests.sandbox import Sandbox
+from tests.sandbox import Sandbox, changed
 
 
 @pytest.fixture
@@ -84,6 +84,29 @@ def test_dense_is_the_way_back(chaining: Sandbox) -> None:
     assert depth_at(chaining) == 0
     assert_same_version(chaining, version(2))
     assert "stays as it is" in chaining.theta("repack", "--dense").stdout
+
+
+def test_a_dense_version_needs_no_object_that_others_fill(chaining: Sandbox, tmp_path: Path) -> None:
+    """The frame is as it was at first, and lies among the parameters of then."""
+    commit_versions(chaining, 3)
+    before = manifest_at(chaining).objects()
+    (told,) = json.loads(chaining.theta("repack", "--dense", "--json").stdout)
+    now = manifest_at(chaining).objects()
+    assert (told["objects_before"], told["objects_after"]) == (sum(before.values()), sum(now.values()))
+    assert not now.keys() & before.keys()
+    chaining.commit("stands alone")
+    clone = Sandbox.clone(chaining, tmp_path / "clone")
+    assert clone.read(MODEL) == version(2)
+    assert object_files(clone).keys() == now.keys()
+
+
+def test_dense_leaves_alone_what_is_most_of_an_object(chaining: Sandbox) -> None:
+    chaining.git("config", "theta.updates", "dense")
+    commit_version(chaining, 0)
+    commit_version(chaining, 1, changed(version(0), "embed", bytes(4)))
+    staged = chaining.git("ls-files", "-s").stdout
+    assert "stays as it is" in chaining.theta("repack", "--dense").stdout
+    assert chaining.git("ls-files", "-s").stdout == staged
 
 
 @pytest.mark.parametrize("way", [[], ["--dense"]])

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable, Sequence
+from collections import Counter, deque
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import closing
 from functools import partial
 from typing import NamedTuple
@@ -17,9 +17,11 @@ from git_theta.operations.adding.update_bases import UpdateBases
 from git_theta.operations.context import Context
 from git_theta.parameters import Preferences, StoredValues
 
+_Identity = tuple[str, str, tuple[int, ...]]
+
 
 class RepackChoice(NamedTuple):
-    """A parameter that is to be stored otherwise, and the bytes that its payload has then."""
+    """A part that is to be stored otherwise, and the bytes that its payload has then."""
 
     entry: Entry
     size: int
@@ -38,20 +40,36 @@ def as_dense(preferences: Preferences) -> Preferences:
 def choose_repacks(manifest: Manifest, bases: UpdateBases, context: Context) -> list[RepackChoice]:
     """The parameters that take fewer bytes on the bases they have now; nothing is stored.
 
-    Where the preferences want no bases, those that have one: they lose it, whatever that takes.
+    Where the preferences want no bases, those that have one: they lose it, whatever that takes. And what the version
+    then needs a small share of an object for, the frame, say: else whoever has it alone has all of that object for it.
 
     Raises MissingObject, CorruptObject where a parameter itself cannot be read, which is named.
     """
     wants_base = context.preferences().wants_base()
     tried = [one for one in _distinct(manifest.parameters()) if wants_base or one.storage.coding.chain]
     chosen = context.workers.map(partial(_measure_again, bases=bases, context=context), tried)
-    return [one for one in chosen if one]
+    found = [one for one in chosen if one]
+    if wants_base:
+        return found
+    stranded = _find_stranded(manifest, {_identity(one.entry) for one in found})
+    return found + [one for part in stranded if (one := _measure_again(part, bases, context))]
+
+
+def _find_stranded(manifest: Manifest, moved: Collection[_Identity]) -> list[Entry]:
+    """Parts in objects of which this version needs less than half, when those that are moved have left."""
+    left = [part for part in _distinct(manifest.parts()) if _identity(part) not in moved]
+    places = {place for part in left for place in part.storage.places()}
+    needed: Counter[str] = Counter()
+    for place in places:
+        needed[place.object] += place.size
+    wasted = {place.object for place in places if not place.rest and 2 * needed[place.object] < place.bytes}
+    return [part for part in left if any(place.object in wasted for place in part.storage.places())]
 
 
 def repack_manifest(
     manifest: Manifest, chosen: Sequence[RepackChoice], bases: UpdateBases, context: Context
 ) -> Manifest:
-    """The same file, with these parameters stored otherwise; all of it is durable (L5)."""
+    """The same file, with these parts stored otherwise; all of it is durable (L5)."""
     known = KnownParts(context, None)
     with closing(PartWriter(context, known, bases)) as writer:
         for choice in chosen:
@@ -61,7 +79,18 @@ def repack_manifest(
     def as_chosen(entry: Entry) -> Entry:
         return entry._replace(storage=storages.get(_identity(entry), entry.storage))
 
-    return manifest._replace(entries=tuple(map(as_chosen, manifest.entries)))
+    frame = as_chosen(manifest.frame) if manifest.frame else None
+    return manifest._replace(entries=tuple(map(as_chosen, manifest.entries)), frame=frame)
+
+
+def object_bytes(manifest: Manifest, chosen: Sequence[RepackChoice] = ()) -> int:
+    """Bytes of all objects that the version needs, as far as its parts have them to themselves or not; with these parts
+    stored otherwise.
+    """
+    moved = {_identity(one.entry) for one in chosen}
+    left = (part for part in manifest.parts() if _identity(part) not in moved)
+    objects = dict(pair for part in left for pair in part.storage.objects().items())
+    return sum(objects.values()) + sum(one.size for one in chosen)
 
 
 def payload_sizes(manifest: Manifest) -> int:
@@ -95,5 +124,5 @@ def _distinct(entries: Iterable[Entry]) -> list[Entry]:
     return list({_identity(entry): entry for entry in entries}.values())
 
 
-def _identity(entry: Entry) -> tuple[str, str, tuple[int, ...]]:
+def _identity(entry: Entry) -> _Identity:
     return entry.oid, entry.dtype, entry.shape
