@@ -23,7 +23,7 @@ from git_theta.tensors.arrays import Buffer
 from git_theta.vcs.blobs import Blob, read_contents, read_wanted_blobs
 from git_theta.vcs.git import run_git
 from git_theta.vcs.partial_clone import fetch_missing_blobs
-from git_theta.vcs.trees import TreeFile
+from git_theta.vcs.trees import TreeFile, require_safe_path
 
 _SMALL = 1 << 20
 """Bytes of a file up to which many are read by one process."""
@@ -44,7 +44,7 @@ def check_out_into(files: Mapping[str, TreeFile], folder: Path, context: Context
     worktree may have.
     """
     for path in files:
-        _require_safe(path)
+        require_safe_path(path)
     manifests = dict(_read_manifests(files))
     _require_all(manifests, context)
     require_room(_size_of(files, manifests), folder)
@@ -59,13 +59,6 @@ def check_out_into(files: Mapping[str, TreeFile], folder: Path, context: Context
     for path, file in plain.items():  # last: nothing is written through them
         if file.mode == "120000":
             _write_link(folder / path, b"".join(_read_blob(file.oid)))
-
-
-def _require_safe(path: str) -> None:
-    """Raise GitError for a path that leads elsewhere: a tree may say anything (L10)."""
-    pieces = path.split("/")
-    if path.startswith("/") or any(piece.lower() in ("", ".", "..", ".git") for piece in pieces):
-        raise GitError(f"the commit has a file {path!r}, which no worktree may have", hint="Do not trust this commit.")
 
 
 def _read_manifests(files: Mapping[str, TreeFile]) -> Iterator[tuple[str, Manifest]]:

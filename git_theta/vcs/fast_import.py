@@ -93,4 +93,6 @@ class HistoryImport(AbstractContextManager["HistoryImport"]):
         self._words.seek(0)
         words = self._words.read().decode(errors="replace").strip().splitlines()
         said = next((line.removeprefix("fatal: ") for line in words if line.startswith("fatal: ")), "it ended early")
-        return GitError(f"git fast-import failed: {said}", hint="No branch or tag was moved.")
+        return GitError(
+            f"git fast-import failed: {said}", hint="No branch or tag was moved. git fsck names commits that are odd."
+        )

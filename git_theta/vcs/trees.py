@@ -126,3 +126,10 @@ def _config_value(key: str, cwd: Path | None) -> bytes | None:
 def _index_line(path: str, file: TreeFile | None, digits: int) -> bytes:
     mode, oid = (file.mode, file.oid) if file else ("0", "0" * digits)
     return os.fsencode(f"{mode} {oid} 0\t{path}\0")
+
+
+def require_safe_path(path: str) -> None:
+    """Raise GitError for a path of a commit that leads elsewhere: a tree may say anything (L10)."""
+    pieces = path.split("/")
+    if path.startswith("/") or any(piece.lower() in ("", ".", "..", ".git") for piece in pieces):
+        raise GitError(f"the commit has a file {path!r}, which no worktree may have", hint="Do not trust this commit.")

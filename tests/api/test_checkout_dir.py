@@ -47,7 +47,7 @@ def test_a_link_to_no_path_is_refused(link: str, sandbox: Sandbox) -> None:
     blob = sandbox.git("hash-object", "-w", "--stdin", input=link).stdout.strip()
     tree = sandbox.git("mktree", input=f"120000 blob {blob}\tlink\n").stdout.strip()
     commit = sandbox.git("commit-tree", "-m", "hostile", tree).stdout.strip()
-    with pytest.raises(GitError, match="a link .* to no path"), git_theta.checkout_dir(commit, repo=sandbox.root):
+    with pytest.raises(GitError, match=r"a link .* to no path"), git_theta.checkout_dir(commit, repo=sandbox.root):
         pass
 
 

@@ -129,7 +129,7 @@ def test_a_checkout_into_a_folder(kind: str, when: str, sandbox: Sandbox, mounte
     disk = mounted(tmp_path / "folder", ROOM)
     disk.remount(f"size={len(shaken(0)) + (LITTLE if when == 'meanwhile' else -LITTLE)}")
     with (
-        pytest.raises(StoreError, match="free in|cannot write"),
+        pytest.raises(StoreError, match=r"free in|cannot write"),
         git_theta.checkout_dir("HEAD", repo=sandbox.root, within=disk.folder),
     ):
         raise AssertionError("it was given a folder")

@@ -40,7 +40,7 @@ MERGE = ("theta", "merge", "side")
 MERGE_MANY = ("theta", "merge", "side", "other")
 COMMIT = ("commit", "--quiet", "--all", "--message", "trained")
 REBASE = ("rebase", "--quiet", "main")
-CHERRY_PICK = ("cherry-pick", "main..side")
+CHERRY_PICK = ("cherry-pick", "squashed")
 STORIES = [MERGE, MERGE_MANY, COMMIT, REBASE, CHERRY_PICK]
 
 
@@ -94,6 +94,10 @@ def story(request: pytest.FixtureRequest, sandbox: Sandbox, tmp_path: Path) -> S
         sandbox.git("switch", "-q", "side")
     else:
         sandbox.write(MINE, TRAINED)
+    if command == CHERRY_PICK:  # of one commit: between two, the branch has the first one
+        base = sandbox.git("merge-base", "main", "side").stdout.strip()
+        squashed = sandbox.git("commit-tree", "-p", base, "-m", "squashed", "side^{tree}").stdout.strip()
+        sandbox.git("tag", "squashed", squashed)
     if command == COMMIT:
         sandbox.write(MODEL, checkpoint(7, 107))
         sandbox.write(LARGE, large(2))

@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import IO
 
-from git_theta.errors import UsageError
+from git_theta.errors import GitError, UsageError
 from git_theta.vcs.fast_export import ATTRIBUTES_NAME, OPTIONS, ExportedCommit, FileChange, parse_commits
 from git_theta.vcs.git import AS_STORED, run_git
+from git_theta.vcs.trees import require_safe_path
 
 _BELOW_ATTRIBUTES = ATTRIBUTES_NAME + b"/"
 _ATTRIBUTES_ALONE = ("--full-history", "--", ":(glob)**/.gitattributes")
@@ -45,8 +46,16 @@ def export_commits(tips: Iterable[str], options: Iterable[str] = ()) -> Iterator
     with tempfile.TemporaryFile() as listing:
         listing.write(b"".join(tip.encode() + b"\n" for tip in dict.fromkeys(tips)))
         listing.seek(0)
+        failed = None
         with run_git(AS_STORED, "fast-export", *OPTIONS, "--stdin", *options, stdin=listing) as stream:
-            yield _read_all(stream)
+            try:
+                yield _read_all(stream)
+            except GitError as error:
+                if stream.read(1):
+                    raise
+                failed = error  # Git has ended: where it failed, it knows better why
+        if failed:
+            raise failed
 
 
 def survey_history(tips: Iterable[str], is_chosen: Callable[[bytes], bool]) -> HistorySurvey:
@@ -55,6 +64,7 @@ def survey_history(tips: Iterable[str], is_chosen: Callable[[bytes], bool]) -> H
     with export_commits(tips) as commits:
         for commit in commits:
             found.commits += 1
+            _require_sound(commit)
             for change in commit.changes:
                 if is_attributes_file(change.path) and change.mode:
                     _note_attributes(change, commit, found)
@@ -83,6 +93,24 @@ def _read_all(stream: IO[bytes]) -> Iterator[ExportedCommit]:
     """The commits, and then what is left: Git must not die of a reader that went away."""
     yield from parse_commits(stream)
     stream.read()
+
+
+def _require_sound(commit: ExportedCommit) -> None:
+    """Raise GitError for a commit whose files could not all stand in a worktree: an exact copy cannot be made of it."""
+    seen = set()
+    for change in (change for change in commit.changes if change.mode):
+        path = os.fsdecode(change.path)
+        try:
+            require_safe_path(path)
+        except GitError as error:
+            raise error.add_location(path=f"commit {commit.original.decode()}") from None
+        if path in seen:
+            raise GitError(
+                f"commit {commit.original.decode()} has two files of this name",
+                hint="git fsck says so, too. Mend history first, with git filter-repo, say.",
+                path=path,
+            )
+        seen.add(path)
 
 
 def _note_attributes(change: FileChange, commit: ExportedCommit, found: HistorySurvey) -> None:
