@@ -67,12 +67,10 @@ def read_one_blob(
     name: str, wanted: Callable[[bytes], bool], largest: int, cwd: Path | None = None
 ) -> BlobContent | None:
     """The blob of that name, or None; whole where it has at most ``largest`` bytes and begins as ``wanted``."""
-    if "\n" in name:  # which ends a question to `git cat-file`
-        name = _resolve_id(name, cwd)
     process = start_git("cat-file", "--batch", cwd=cwd)
     try:
         # In the folder of a bare repository, say, which has no index, it is "missing", too.
-        words = _query_git(process, name).split()
+        words = _query_git(process, _as_question(name, cwd)).split()
         if words[1:2] != [b"blob"]:
             return None
         assert process.stdout
@@ -167,16 +165,13 @@ class BlobReader(AbstractContextManager["BlobReader"]):
 
     def find(self, name: str) -> tuple[str, int] | None:
         """Id and size of the blob of that name, or None."""
-        if "\n" in name:  # which ends a question to `git cat-file`
-            name = _resolve_id(name)
+        name = _as_question(name)
         words = _query_git(self._sizes, name).split()
         return (words[2].decode(), int(words[1])) if words[:1] == [b"blob"] else None
 
     def list_folder(self, revision: str, folder: str) -> dict[str, str]:
         """The regular files right in a folder ("" for the top) of a revision: path to the id of the blob."""
-        name = f"{revision}:{folder}"
-        if "\n" in name:
-            name = _resolve_id(name)
+        name = _as_question(f"{revision}:{folder}")
         words = _query_git(self._contents, name).split()
         if words[1:2] not in ([b"tree"], [b"blob"]):
             return {}
@@ -207,6 +202,24 @@ def _parse_tree(content: bytes, digest_size: int) -> Iterator[tuple[str, str]]:
         at = end + 1 + digest_size
         if mode.startswith(b"100"):
             yield os.fsdecode(name), content[end + 1 : at].hex()
+
+
+def _as_question(name: str, cwd: Path | None = None) -> str:
+    """A name as a line for `git cat-file`; what names nothing for one that nothing has. An index of shards may say any.
+
+    A newline would end the question, a NUL the name, and a path that leads out of the worktree the process.
+    """
+    if "\0" in name or not _is_encodable(name):
+        return "-"
+    is_relative = name.partition(":")[2].partition("/")[0] in (".", "..")
+    return _resolve_id(name, cwd) if is_relative or "\n" in name else name
+
+
+def _is_encodable(name: str) -> bool:
+    try:
+        return bool(os.fsencode(name))
+    except UnicodeEncodeError:  # a lone surrogate
+        return False
 
 
 def _resolve_id(name: str, cwd: Path | None = None) -> str:
