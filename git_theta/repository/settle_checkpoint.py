@@ -5,11 +5,12 @@ Git merges file by file. Where a side moved parameters among shards that cannot 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from git_theta.errors import UsageError
+from git_theta.errors import GitError, UsageError
 from git_theta.manifest.model import Manifest
 from git_theta.operations.context import Context, Progress
 from git_theta.operations.merging.conflict_resolution import clean_worktree_file
@@ -18,7 +19,7 @@ from git_theta.operations.merging.file_plans import FilePlan
 from git_theta.operations.merging.merge_results import Choose, MergeResult, MergeSettings
 from git_theta.operations.merging.merged_files import MergedFiles, merge_files
 from git_theta.operations.restoring.deferred import DeferredFiles
-from git_theta.operations.restoring.materialise import require_room
+from git_theta.operations.restoring.materialise import WrittenFile, require_room
 from git_theta.operations.worktree_files import claims_manifest, find_regular_file
 from git_theta.repository.merge_request import plan_checkpoints
 from git_theta.repository.open_conflicts import read_conflict
@@ -133,6 +134,7 @@ def _write_files(job: CheckpointJob, merged: MergedFiles, report: ErrorReporter)
         else:
             atomic.replace_file(top / path, text, scratch=job.repository.theta_dir / "tmp")
     stage_contents(texts, job.conflict.item.mode, top)
+    _tell_git({path: text for path, text in texts.items() if text is not None and path not in merged.manifests}, top)
     with (
         job.progress.show_work("Restoring", sum(manifest.size for manifest in merged.manifests.values())),
         open_context(job.repository, job.warn, job.progress) as context,
@@ -141,3 +143,11 @@ def _write_files(job: CheckpointJob, merged: MergedFiles, report: ErrorReporter)
         for path, manifest in merged.manifests.items():
             deferred.add(path, manifest, texts[path] or b"")
         deferred.write(WorktreeIndex(top), job.progress.begin_item)
+
+
+def _tell_git(texts: Mapping[str, bytes], top: Path) -> None:
+    """Have Git know files that are written and staged as they are: it gives up no merge of files that it distrusts."""
+    with suppress(GitError, OSError):  # it looks into them at the next status
+        WorktreeIndex(top).record_written(
+            {path: WrittenFile(text, (top / path).lstat()) for path, text in texts.items()}
+        )

@@ -142,6 +142,16 @@ def test_a_side_is_taken_for_what_is_contested_alone(sandbox: Sandbox, side: str
     assert_merged(sandbox, {"c": {"ours": 2, "theirs": 4}[side]}, ["ab", "cde"])
 
 
+def test_what_was_settled_is_given_up_at_once(sandbox: Sandbox) -> None:
+    """Git gives up no merge with files that it distrusts: it is told of the index of shards too."""
+    start(sandbox, *CASES["moved by one, trained by both"][:3])
+    assert sandbox.git("merge", "theirs", check=False).returncode == 1
+    sandbox.theta("resolve", "--theirs")
+    assert sandbox.git("diff-files").stdout == ""
+    sandbox.git("merge", "--abort")
+    assert_merged(sandbox, {"c": 2}, ["ab", "cde"])
+
+
 @pytest.mark.parametrize("command", [("merge", "-q", "theirs"), ("rebase", "-q", "main", "theirs")])
 @pytest.mark.parametrize(
     "name", ["moved on one side, its neighbour trained", "a parameter removed and another trained"]
