@@ -19,7 +19,8 @@ from git_theta.api.row_table import RowTable
 from git_theta.diffing.alarms import Alarm
 from git_theta.diffing.base import ChangeStatus
 from git_theta.errors import UsageError
-from git_theta.operations.comparing.parameter_history import CheckpointChange, ParameterBlame
+from git_theta.operations.comparing.parameter_blame import ParameterBlame
+from git_theta.operations.comparing.parameter_history import CheckpointChange
 from git_theta.repository.checkpoint_blame import blame_checkpoint, spec_named
 from git_theta.repository.checkpoint_files import VersionFiles
 from git_theta.repository.checkpoint_lookup import path_from_here

@@ -13,7 +13,7 @@ from git_theta.cli.listing import echo_json, json_option
 from git_theta.cli.pager import print_paged
 from git_theta.cli.revision_arguments import RevisionCommand, explicit_paths
 from git_theta.errors import UsageError
-from git_theta.operations.comparing.parameter_history import ParameterBlame
+from git_theta.operations.comparing.parameter_blame import ParameterBlame
 from git_theta.repository.checkpoint_blame import blame_checkpoint, spec_named
 from git_theta.repository.version_history import commit_json, open_history
 from git_theta.vcs.commits import Commit
@@ -35,7 +35,7 @@ def command(words: tuple[str, ...], globs: tuple[str, ...], as_json: bool) -> No
 
     PATH is a checkpoint, or the index of its shards, as it is at REVISION (HEAD by default); Git's order, REVISION --
     PATH, is taken too. Files are followed through renames, and so are parameters whose bytes stayed the same. Of a
-    merge, the first parent with the same bytes is looked at next. No tensor is read.
+    merge, the first parent with the same bytes is looked at next. No tensor is read, but of versions kept whole.
     """
     discover_repository()
     revision, path = _parse_words(words)

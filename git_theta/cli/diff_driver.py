@@ -46,7 +46,7 @@ def main() -> int:
     repository, meter = discover_repository(), Meter()
     with open_context(repository, boundary.warn, meter) as context:
         pair, top = FilePair(before, after), repository.worktree
-        found = compare_files(read_sides([pair], top, context, everything=True))
+        found = compare_files(read_sides([pair], top, context, everything=True), context)
         comparisons = [tell_moves(one, pair, top, context) for one in found.comparisons]
         with meter.show_work(f"Comparing {path}", bytes_to_measure(comparisons)):
             reports = [build_report(one, context, labels=(labels[0], labels[1])) for one in comparisons]

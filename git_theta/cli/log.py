@@ -43,7 +43,7 @@ def command(words: tuple[str, ...], globs: tuple[str, ...], limit: int | None, o
 
     REVISION is one of Git's, or a range such as main..topic; HEAD by default. Files that match a PATHSPEC are followed
     through their renames. Every commit is looked at, on branches too whose change a merge did not take; a merge is
-    shown where a parameter is as in none of its parents. No tensor is read.
+    shown where a parameter is as in none of its parents. No tensor is read, but of files whose layout changed.
     """
     discover_repository()
     revisions, pathspecs = split_arguments(words)

@@ -67,10 +67,10 @@ def _chart_versions(words: Sequence[str], options: _MapOptions) -> WeightMap:
         raise UsageError("a map is of one checkpoint", hint="Name it last: git theta map REVISION... -- PATH")
     (path,), repository, meter = paths, discover_repository(), Meter()
     keep = name_matcher(options.globs)
-    with open_history(boundary.warn) as history:
+    with open_history(boundary.warn) as history, open_context(repository, boundary.warn, meter) as context:
         wanted = select_versions(history.blobs, revisions, path, boundary.warn)
-        base = find_base(wanted, options.base)
-        origin, versions = read_map_versions(history.blobs, wanted.versions, base, path, named=options.base is not None)
+        base, is_named = find_base(wanted, options.base), options.base is not None
+        origin, versions = read_map_versions(history.blobs, wanted.versions, base, path, context, named=is_named)
     common = intersect_versions([origin.shards, *(version.shards for version in versions)], keep)
     if options.globs and not (common.shared or common.left_out):
         raise UsageError(f"no parameter of {path} matches", hint=f"Its names: git theta show {path} --parameters")

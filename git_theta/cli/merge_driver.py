@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from git_theta.checkpoints.shards import Shard
 from git_theta.cli import boundary
 from git_theta.cli.environment import read_merge_options
 from git_theta.cli.git_output import claim_stdout
@@ -115,8 +116,9 @@ def _is_side(file: Path) -> bool:
 def _plan_files(files: Sequence[Path], digests: list[bytes], path: str, repository: Repository) -> Plan:
     """The plan that merges base, ours and theirs, which nobody else holds. The digests of their texts are added."""
     base, heads = _read_manifests(files, digests)
-    ancestor, *alike = unify_versions([base, *heads], path, repository, boundary.warn)
-    return plan_merge(ancestor, [head for head in alike if head])
+    sides = [one and Shard(path, one) for one in (base, *heads)]
+    ancestor, *alike = unify_versions(sides, repository, boundary.warn)
+    return plan_merge(ancestor and ancestor.manifest, [head.manifest for head in alike if head])
 
 
 def _read_manifests(files: Sequence[Path], digests: list[bytes]) -> tuple[Manifest | None, list[Manifest]]:

@@ -31,6 +31,10 @@ class ChangeStatus(StrEnum):
     """The same parameter in another shard."""
 
 
+SAME_VALUES = frozenset({ChangeStatus.UNCHANGED, ChangeStatus.RENAMED, ChangeStatus.MOVED})
+"""What has the values that it had."""
+
+
 class ParameterVersion(NamedTuple):
     """A parameter at one version: the path of its shard, one of its names (a tied parameter has several), its entry.
 
@@ -69,7 +73,7 @@ class Change(NamedTuple):
     @property
     def stored_bytes(self) -> int:
         """Bytes that the new values take in the store; 0 where there are none."""
-        if self.after is None or self.status in (ChangeStatus.UNCHANGED, ChangeStatus.RENAMED, ChangeStatus.MOVED):
+        if self.after is None or self.status in SAME_VALUES:
             return 0
         return self.after.entry.storage.place.size
 

@@ -8,13 +8,11 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from git_theta.checkpoints.shards import is_one_of_several
-from git_theta.diffing.base import Change, ChangeStatus, MeasuredChange, Measures, Report
+from git_theta.diffing.base import SAME_VALUES, Change, ChangeStatus, MeasuredChange, Measures, Report
 from git_theta.diffing.modules import relative_of
 from git_theta.diffing.whole_files import count_pieces, describe_pieces
 from git_theta.tensors.dtypes import BY_NAME
 from git_theta.words import pluralize
-
-SAME_VALUES = frozenset({ChangeStatus.UNCHANGED, ChangeStatus.RENAMED, ChangeStatus.MOVED})
 
 
 class Thresholds(NamedTuple):

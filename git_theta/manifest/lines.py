@@ -30,6 +30,13 @@ def drop_common_parts(before: bytes, after: bytes) -> tuple[Manifest, Manifest]:
     return _parse_without(old, frozenset(new[_HEADER_LINES:])), _parse_without(new, frozenset(old[_HEADER_LINES:]))
 
 
+def read_format(text: bytes) -> str:
+    """The format that a manifest names, from its first lines alone. Raises ManifestError."""
+    return _parse_without(
+        [line + b"\n" for line in text.split(b"\n", _HEADER_LINES)[:_HEADER_LINES]], frozenset()
+    ).format
+
+
 def count_parameters(text: bytes) -> int:
     """How many parameters a manifest has; tied names count once."""
     return sum(line.startswith(_PARAMETER_START) for line in text.splitlines()[_HEADER_LINES:])

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-from git_theta.checkpoints.shards import Shard, group_checkpoints
+from git_theta.checkpoints.shards import CheckpointPair, Shard, group_checkpoints
 from git_theta.diffing.base import Change, ChangeStatus, Comparison
 from git_theta.diffing.compare import compare_checkpoint
 from git_theta.manifest.text import MAX_MANIFEST, is_manifest
@@ -89,20 +89,7 @@ def read_sides(
         data = blobs.get(version.oid) if version.oid else _read_start(version, top)
         return side_of_blob(version.path, version.mode, data)
 
-    return [_lay_out_alike(FileSides(side(pair.before), side(pair.after)), context) for pair in chosen]
-
-
-def _lay_out_alike(file: FileSides, context: Context) -> FileSides:
-    """The same, in one layout: one version may have been added before its format was known."""
-    sides = [side and side.manifest for side in file]
-    if len({manifest.format for manifest in sides if manifest}) < 2:
-        return file
-    from git_theta.operations.adding.layouts_alike import unify_layouts  # as seldom as that
-
-    before, after = unify_layouts(sides, file.paths[1], context)
-    return FileSides(
-        file.before and file.before._replace(manifest=before), file.after and file.after._replace(manifest=after)
-    )
+    return [FileSides(side(pair.before), side(pair.after)) for pair in chosen]
 
 
 def _versions_of(pair: FilePair) -> list[FileVersion]:
@@ -111,6 +98,7 @@ def _versions_of(pair: FilePair) -> list[FileVersion]:
 
 def compare_files(
     files: Iterable[FileSides],
+    context: Context,
     indexes: Mapping[str, bytes] = _NO_INDEXES,
     unchanged: Sequence[Shard] = (),
 ) -> Differences:
@@ -118,6 +106,7 @@ def compare_files(
 
     Args:
         files: at both versions.
+        context: what to work with, where versions are in different layouts.
         indexes: contents of indexes of shards, by path.
         unchanged: further shards of the checkpoints that they belong to, the same at both versions.
     """
@@ -132,7 +121,17 @@ def compare_files(
         indexes, renames,
     )  # fmt: skip
     remarks = [_remark_on(file) for file in files]
-    return Differences(tuple([compare_checkpoint(*group) for group in groups]), tuple(filter(None, remarks)))
+    comparisons = [compare_checkpoint(*_unify_pair(group, context)) for group in groups]
+    return Differences(tuple(comparisons), tuple(filter(None, remarks)))
+
+
+def _unify_pair(pair: CheckpointPair, context: Context) -> CheckpointPair:
+    """The same, in one layout: one version, or a shard, may have been added before its format was known."""
+    if len({shard.manifest.format for shard in (*pair[1], *pair[2])}) < 2:
+        return pair
+    from git_theta.operations.adding.layouts_alike import unify_pair  # as seldom as that
+
+    return unify_pair(pair, context)
 
 
 def bytes_to_measure(comparisons: Iterable[Comparison], keep: Callable[[Change], bool] = lambda _: True) -> int:

@@ -8,7 +8,7 @@ from git_theta.diffing.base import ParameterVersion
 from git_theta.errors import UsageError
 from git_theta.globs import name_matcher
 from git_theta.manifest.model import Entry, View
-from git_theta.operations.comparing.parameter_history import ParameterBlame, blame_parameters
+from git_theta.operations.comparing.parameter_blame import ParameterBlame, blame_parameters
 from git_theta.repository.checkpoint_lookup import CheckpointVersion, read_checkpoint_at
 from git_theta.repository.version_history import VersionHistory
 from git_theta.vcs.commits import Commit, fetch_ahead
@@ -30,7 +30,9 @@ def blame_checkpoint(
     Raises UsageError where there is no such revision, checkpoint or name.
     """
     (tip,) = commit_ids([revision])[:1]
-    places = _select_parameters(read_checkpoint_at(history.blobs, revision, path), globs)
+    found = read_checkpoint_at(history.blobs, revision, path)
+    _, _, shards = history.reader.unify((found.path, (), found.shards))
+    places = _select_parameters(found._replace(shards=shards), globs)
     return blame_parameters(places, fetch_ahead(walked([tip])), history.diffs.edits_between, history.reader)
 
 

@@ -7,8 +7,9 @@ from functools import lru_cache
 
 from git_theta.checkpoints.index_file import is_index
 from git_theta.checkpoints.shards import group_paths
-from git_theta.operations.comparing.parameter_history import WholeCheckpoint
+from git_theta.operations.comparing.history_reader import WholeCheckpoint
 from git_theta.vcs.blobs import BlobReader
+from git_theta.vcs.commits import BlobVersion
 from git_theta.vcs.partial_clone import fetch_missing_blobs
 
 _Groups = dict[str, WholeCheckpoint]
@@ -40,9 +41,12 @@ class CheckpointListing:
         for key in before.keys() | after.keys():
             paths = sorted(before.get(key, ())), sorted(after.get(key, ()))
             if max(map(len, paths)) > 1:
-                were, are = (tuple([one[path] for path in group]) for one, group in zip(files, paths, strict=True))
+                were, are = (
+                    tuple([BlobVersion(path, one[path]) for path in group])
+                    for one, group in zip(files, paths, strict=True)
+                )
                 whole = WholeCheckpoint(key, were, are, tuple(sorted({*paths[0], *paths[1]})))
-                fetch_missing_blobs({*were, *are})
+                fetch_missing_blobs({version.oid for version in (*were, *are)})
                 found |= dict.fromkeys(whole.paths, whole)
         return found
 

@@ -54,5 +54,7 @@ def _names_in(shards: CommitFiles, top: Path | None) -> dict[str, Collection[str
     names: dict[str, Collection[str] | None] = dict.fromkeys(shards)
     for path, text in read_texts(shards, top, manifests=True).items():
         with suppress(ManifestError):
-            names[path] = {name for entry in decode_manifest(text).parameters() for name in names_of(entry)}
+            manifest = decode_manifest(text)
+            if not manifest.is_opaque:
+                names[path] = {name for entry in manifest.parameters() for name in names_of(entry)}
     return names

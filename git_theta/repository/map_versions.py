@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
 from typing import NamedTuple
 
 from git_theta.checkpoints.index_file import is_index
 from git_theta.checkpoints.shards import Shard
 from git_theta.diffing.weight_map import MapVersion
 from git_theta.errors import UsageError
+from git_theta.operations.adding.layouts_alike import unify_layouts
+from git_theta.operations.context import Context
 from git_theta.repository.checkpoint_lookup import path_from_top, read_checkpoint_at
 from git_theta.repository.version_history import OID_DIGITS
 from git_theta.vcs.blobs import BlobReader
@@ -76,9 +80,9 @@ def find_base(asked: MapSelection, named: str | None) -> Head:
 
 
 def read_map_versions(
-    blobs: BlobReader, heads: Sequence[Head], base: Head, path: str, *, named: bool
+    blobs: BlobReader, heads: Sequence[Head], base: Head, path: str, context: Context, *, named: bool
 ) -> tuple[VersionShards, list[VersionShards]]:
-    """The base and the versions, with their checkpoints. Raises UsageError for one that has none.
+    """The base and the versions, with their checkpoints in one layout. Raises UsageError for one that has none.
 
     ``named``: whether a person named the base.
     """
@@ -89,21 +93,43 @@ def read_map_versions(
             found = read_checkpoint_at(blobs, head.commit, path)
         except UsageError as error:
             raise error.add_location(path=head.name) from None
-        if all(shard.manifest.is_opaque for shard in found.shards):
-            raise UsageError(
-                f"{found.path} is kept whole there: it has no parameters to measure",
-                hint=f"What changed of it: git theta log -- {found.path}",
-                path=head.name,
-            )
         return VersionShards(MapVersion(head.name, head.commit, subjects.get(head.commit, "")), found.shards)
 
     versions = [version(head) for head in heads]
+    with _explain_base(named=named):
+        origin = version(base)
+    origin, *versions = _unify_versions([origin, *versions], context)
+    for one in versions:
+        _require_parameters(one, path)
+    with _explain_base(named=named):
+        _require_parameters(origin, path)
+    return origin, versions
+
+
+@contextmanager
+def _explain_base(*, named: bool) -> Iterator[None]:
+    """Say of an error that it is about the merge base, which nobody named."""
     try:
-        return version(base), versions
+        yield
     except UsageError as error:
         if named:
             raise
         raise UsageError(f"the merge base has no such checkpoint: {error.message}", hint=_BASE_HINT) from error
+
+
+def _unify_versions(versions: Sequence[VersionShards], context: Context) -> list[VersionShards]:
+    found = iter(unify_layouts([shard for version in versions for shard in version.shards], context))
+    return [version._replace(shards=tuple(filter(None, islice(found, len(version.shards))))) for version in versions]
+
+
+def _require_parameters(version: VersionShards, path: str) -> None:
+    if all(shard.manifest.is_opaque for shard in version.shards):
+        whole = path_from_top(path)
+        raise UsageError(
+            f"{whole} is kept whole there: it has no parameters to measure",
+            hint=f"What changed of it: git theta log -- {whole}",
+            path=version.member.label,
+        )
 
 
 def _read_commits(heads: Iterable[Head]) -> Iterator[Commit]:

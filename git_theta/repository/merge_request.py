@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from git_theta.checkpoints.shards import Shard
 from git_theta.errors import ManifestError, UsageError
 from git_theta.manifest.text import MAX_MANIFEST, decode_manifest, is_manifest
 from git_theta.merging import options
@@ -19,7 +21,7 @@ from git_theta.operations.merging.file_renames import MergeFile, follow_renames
 from git_theta.operations.merging.merge_results import Choose
 from git_theta.repository.file_layouts import unify_versions
 from git_theta.repository.policy_sources import MergeOptions, policy_for
-from git_theta.repository.sharded_versions import CommitFiles, find_sharded_versions
+from git_theta.repository.sharded_versions import CommitFiles, Unify, find_sharded_versions
 from git_theta.vcs import heads as vcs_heads
 from git_theta.vcs import trees
 from git_theta.vcs.blobs import read_wanted_blobs
@@ -27,7 +29,7 @@ from git_theta.vcs.discovery import Repository
 from git_theta.vcs.heads import Head
 
 _SIDE_STRATEGIES = ("ours", "theirs")
-_COMPUTE_HINT = "Choose another strategy for it (-s, --for): average, ties ..."
+_COMPUTE_HINT = "Choose another strategy for it: average, ties ..."
 
 
 class MergeRequest(NamedTuple):
@@ -132,7 +134,7 @@ def find_cases(made: MergeInputs, repository: Repository, warn: Callable[[str], 
     top = repository.home
     bases = [trees.files_of(made.base.commit, top)] if made.base else [{}]
     commits = [*bases, *(trees.files_of(head.commit, top) for head in made.heads)]
-    found = plan_checkpoints(commits, made.labels, top)
+    found = plan_checkpoints(commits, made.labels, repository, warn)
     covered = {path for item in found if item.checkpoint for path in item.checkpoint.paths}
     versions = {
         path: files
@@ -145,27 +147,39 @@ def find_cases(made: MergeInputs, repository: Repository, warn: Callable[[str], 
     for path, files, was, clash in follow_renames(versions, _renames_of_heads(made, top, covered), made.labels):
         if any(file and file.oid in texts for file in files):
             there = [_load_version(path, file, texts) for file in files]
-            alike = unify_versions([one and one.manifest for one in there], path, repository, warn)
-            laid = [one and one._replace(manifest=manifest) for one, manifest in zip(there, alike, strict=True)]
-            found.append(plan_file(MergeFile(path, tuple(laid), was, clash), made.labels))
+            laid = _unify_versions(path, there, partial(unify_versions, repository=repository, warn=warn))
+            found.append(plan_file(MergeFile(path, laid, was, clash), made.labels))
     return found
 
 
-def plan_checkpoints(commits: Sequence[CommitFiles], labels: Sequence[str], top: Path | None) -> list[FilePlan]:
+def _unify_versions(path: str, versions: Sequence[HeadVersion | None], unify: Unify) -> tuple[HeadVersion | None, ...]:
+    """The versions of a file, those that are manifests in one layout."""
+    files = unify([one and one.manifest and Shard(path, one.manifest) for one in versions])
+    return tuple(
+        [one and one._replace(manifest=file and file.manifest) for one, file in zip(versions, files, strict=True)]
+    )
+
+
+def plan_checkpoints(
+    commits: Sequence[CommitFiles], labels: Sequence[str], repository: Repository, warn: Callable[[str], None]
+) -> list[FilePlan]:
     """The plans of the checkpoints of several files that all heads have.
 
     Args:
         commits: the files of the merge base, none where there is no base, and of each head.
         labels: what people call the heads.
-        top: of the worktree.
+        repository: where they are.
+        warn: is told what keeps versions in different layouts.
     """
     plans = []
-    for found in find_sharded_versions(commits, top):
+    unify = partial(unify_versions, repository=repository, warn=warn)
+    for found in find_sharded_versions(commits, repository.home, unify):
         base, *heads = found.versions
         known = [head for head in heads if head]
         if len(known) < len(heads):
             continue
-        made = plan_checkpoint(found.index_path, base, known, labels)._replace(paths=frozenset(found.paths))
+        made = plan_checkpoint(found.index_path, base, known, labels)
+        made = made._replace(paths=frozenset(found.paths), kept_whole=found.kept_whole)
         files = [held.get(found.index_path) or next(iter(held.values())) for held in found.files[1:]]
         versions = tuple([HeadVersion(file.mode, file.oid, None) for file in files])
         among = tuple(range(len(known)))
@@ -226,7 +240,9 @@ def check_request(
             weighable = weighable or strategy.takes_weights
         _check_dtype(item, request.dtype)
     if not weighable and any(item.plan and item.plan.contested for item in found):
-        raise UsageError("no strategy that is used here takes weights", hint="Leave them out, or choose -s weighted.")
+        raise UsageError(
+            "no strategy that is used here takes weights", hint="Leave them out, or choose the strategy weighted."
+        )
 
 
 def check_strategy(item: FilePlan, choice: Choice, weights: tuple[float, ...] | None = None) -> None:

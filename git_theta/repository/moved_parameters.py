@@ -7,11 +7,12 @@ parent, its arguments tell; that the file is among what differs between these ve
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from git_theta.diffing.base import Change, ChangeStatus, Comparison, ParameterVersion
+from git_theta.diffing.compare import compare_checkpoint
 from git_theta.errors import ThetaError
 from git_theta.operations.context import Context
 from git_theta.repository.changed_files import compare_files, read_sides
@@ -27,33 +28,46 @@ _PlaceKey = tuple[str, str]
 def tell_moves(comparison: Comparison, pair: FilePair, top: Path | None, context: Context) -> Comparison:
     """The comparison of one file, in which no parameter is added or removed that a sibling had or has, unchanged.
 
-    The same comparison where the file is no shard, and where it is not known what Git compares.
+    One that is kept whole, and its siblings are not, is compared as they are. The same comparison where the file is no
+    shard, and where it is not known what Git compares.
     """
     path = next(version.path for version in (pair.after, pair.before) if version)
     come_or_gone = (ChangeStatus.ADDED, ChangeStatus.REMOVED)
-    if not any(change.status in come_or_gone for change in comparison.changes) or not is_shard(path, top):
+    opaque = any(shard.manifest.is_opaque for shard in (*comparison.before, *comparison.after))
+    come = any(change.status in come_or_gone for change in comparison.changes)
+    if not (come or opaque) or not is_shard(path, top):
         return comparison
-    moves: list[Change] = []
+    whole: list[Comparison] = []
     with suppress(ThetaError):  # what was compared cannot be told, or not be read: the file alone can
-        moves = _find_moves(path, pair, range_among(compared_words(), top), top, context)
+        whole = _compare_whole(path, pair, range_among(compared_words(), top), top, context)
+    if opaque and whole:
+        comparison = _compare_again(comparison, whole)
+    changes = (change for one in whole for change in one.changes)
+    # Those in shards of one number, where only how many there are changed, have not moved.
+    moves = [change for change in changes if change.status in (ChangeStatus.MOVED, ChangeStatus.UNCHANGED)]
     before = {key: change for change in moves if (key := _key_of(change.before))}
     after = {key: change for change in moves if (key := _key_of(change.after))}
     return comparison._replace(changes=tuple([_replace_change(change, before, after) for change in comparison.changes]))
 
 
-def _find_moves(path: str, pair: FilePair, span: VersionRange, top: Path | None, context: Context) -> list[Change]:
-    """The parameters that are, unchanged, in files of other names; none where the file is not compared so.
+def _compare_again(comparison: Comparison, whole: Sequence[Comparison]) -> Comparison:
+    """The same files, as they were laid out when the checkpoint was compared as a whole."""
+    were = {shard.path: shard for one in whole for shard in one.before}
+    are = {shard.path: shard for one in whole for shard in one.after}
+    before = [were.get(shard.path, shard) for shard in comparison.before]
+    return compare_checkpoint(comparison.path, before, [are.get(shard.path, shard) for shard in comparison.after])
 
-    Those in shards of one number, where only how many there are changed, have not moved.
-    """
+
+def _compare_whole(
+    path: str, pair: FilePair, span: VersionRange, top: Path | None, context: Context
+) -> list[Comparison]:
+    """The checkpoints around a file, compared as Git compares it; none where it is not compared so."""
     pairs = [one for one in changed_files(span, cwd=top, unread=True) if _is_beside(path, one)]
     if not all(_is_among(version, (one[side] for one in pairs)) for side, version in enumerate(pair[:2])):
         return []
     files = read_sides(pairs, top, context)
     related = find_siblings(files, span, top, all_asked=True)
-    whole = compare_files(files, related.indexes, related.unchanged)
-    changes = (change for comparison in whole.comparisons for change in comparison.changes)
-    return [change for change in changes if change.status in (ChangeStatus.MOVED, ChangeStatus.UNCHANGED)]
+    return list(compare_files(files, context, related.indexes, related.unchanged).comparisons)
 
 
 def _is_beside(path: str, pair: FilePair) -> bool:

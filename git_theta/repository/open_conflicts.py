@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from git_theta.checkpoints.shards import Shard
 from git_theta.errors import ManifestError
 from git_theta.manifest.model import Manifest
 from git_theta.manifest.text import MAX_MANIFEST, decode_manifest, is_manifest
@@ -54,14 +55,15 @@ def read_conflict(file: UnmergedFile, repository: Repository) -> FileConflict | 
         raise error.add_location(path=file.path) from error.__cause__
     digest_list = [digests.get(oid, stage_digest(None)) for oid in file.oids]
     note = note_file(file.path, digest_list, conflicts_dir(repository))
-    versions = unify_versions([sides.get(oid) for oid in file.oids], file.path, repository, _say_nothing)
-    conflict = open_conflict(versions, note)
+    stages = [Shard(file.path, sides[oid]) if oid in sides else None for oid in file.oids]
+    versions = unify_versions(stages, repository, say_nothing)
+    conflict = open_conflict([one and one.manifest for one in versions], note)
     if conflict is None or (is_shard(file.path, repository.worktree) and not stands_alone(conflict.settled_plan)):
         return None
     return FileConflict(conflict, note)
 
 
-def _say_nothing(_: str) -> None:
+def say_nothing(_: str) -> None:
     """What kept versions apart was said when they were merged."""
 
 

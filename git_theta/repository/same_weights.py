@@ -8,7 +8,7 @@ from typing import Any
 
 from git_theta.checkpoints.shards import shard_glob
 from git_theta.diffing.alarms import Alarm, AlarmKind, IsOriginal, Step, WeightWatch, find_untrained
-from git_theta.operations.comparing.parameter_history import digest_versions, find_whole, steps_of
+from git_theta.operations.comparing.weight_steps import digest_versions, find_whole, steps_of
 from git_theta.repository.version_history import OID_DIGITS, VersionHistory
 from git_theta.vcs.commits import CommitDiffs, fetch_ahead, walk_commits
 from git_theta.vcs.git import git, literal_pathspec
@@ -83,7 +83,7 @@ def originality_test(history: VersionHistory) -> IsOriginal:
                 edits = diffs.edits_between(commit.oid, parent)
                 found = [find_whole(edit, commit.oid, parent, history.reader) for edit in edits]
                 versions = {whole.after for whole in found if whole}
-                if any(digest_versions(oids, history.reader.texts) == step.after for oids in versions):
+                if any(digest_versions(files, history.reader.texts) == step.after for files in versions):
                     return False
         return True
 

@@ -22,7 +22,7 @@ from git_theta.operations.restoring.deferred import DeferredFiles
 from git_theta.operations.restoring.materialise import WrittenFile, require_room
 from git_theta.operations.worktree_files import claims_manifest, find_regular_file
 from git_theta.repository.merge_request import plan_checkpoints
-from git_theta.repository.open_conflicts import read_conflict
+from git_theta.repository.open_conflicts import read_conflict, say_nothing
 from git_theta.repository.opening import open_context
 from git_theta.repository.settling import ErrorReporter
 from git_theta.vcs import atomic
@@ -61,7 +61,8 @@ class CheckpointJob(NamedTuple):
 def find_checkpoint_conflicts(repository: Repository, pathspecs: Sequence[str] = ()) -> list[CheckpointConflict]:
     """The checkpoints of several files with a file in conflict that have to be settled whole.
 
-    That is where a side keeps a parameter in another file than another side, and where the index is in conflict.
+    That is where a side keeps a parameter in another file than another side, and where the index is in conflict, or a
+    file that is kept whole at all sides and has parameters where its siblings have.
     Pathspecs are of the current folder; without any, all of the worktree is meant.
     """
     sides = find_sides(repository.git_dir, repository.worktree)
@@ -70,10 +71,11 @@ def find_checkpoint_conflicts(repository: Repository, pathspecs: Sequence[str] =
         return []
     commits = [files_of(side, repository.worktree) if side else {} for side in sides]
     found = []
-    for item in plan_checkpoints(commits, _LABELS, repository.worktree):
+    for item in plan_checkpoints(commits, _LABELS, repository, say_nothing):
         assert item.checkpoint
         mine = tuple(file for file in unmerged if file.path in item.checkpoint.paths)
-        if mine and (item.checkpoint.is_moved or any(file.path == item.path for file in mine)):
+        alone = {item.path, *item.checkpoint.kept_whole}
+        if mine and (item.checkpoint.is_moved or any(file.path in alone for file in mine)):
             found.append(CheckpointConflict(item, mine))
     return found
 

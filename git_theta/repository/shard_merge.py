@@ -47,7 +47,7 @@ def merge_shard(
         context: what to work with.
     """
     commits = _find_commits(repository)
-    plans = plan_checkpoints(commits, sides.labels, repository.worktree) if commits else []
+    plans = plan_checkpoints(commits, sides.labels, repository, context.warn) if commits else []
     item = next((one for one in plans if one.checkpoint and path in one.checkpoint.paths), None)
     if item is None or item.checkpoint is None or not _are_sides(path, sides, item.checkpoint):
         return None

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 from git_theta.checkpoints.index_file import INDEX_ENDING, is_index, shards_named_by
 from git_theta.checkpoints.sharded import ShardedCheckpoint
-from git_theta.checkpoints.shards import group_paths, shard_number
+from git_theta.checkpoints.shards import Shard, group_paths, shard_number
 from git_theta.errors import ManifestError
-from git_theta.formats.detect import OPAQUE
 from git_theta.manifest.text import MAX_MANIFEST, decode_manifest, is_manifest
 from git_theta.vcs.blobs import read_wanted_blobs
 from git_theta.vcs.trees import TreeFile
 
 CommitFiles = Mapping[str, TreeFile]
 """Every file of a commit, by its path from the top."""
+Unify = Callable[[Sequence[Shard | None]], Sequence[Shard | None]]
+"""Has files of versions of a checkpoint in one layout (``unify_versions``)."""
 
 
 class ShardedVersions(NamedTuple):
@@ -28,11 +30,13 @@ class ShardedVersions(NamedTuple):
         index_path: the path of its index, which it is called by.
         versions: the checkpoint at each commit; None where there is none.
         files: its files at each commit, its index among them.
+        kept_whole: paths of those that are kept whole wherever they are, so that only siblings have them laid out.
     """
 
     index_path: str
     versions: tuple[ShardedCheckpoint | None, ...]
     files: tuple[CommitFiles, ...]
+    kept_whole: frozenset[str] = frozenset()
 
     @property
     def paths(self) -> set[str]:
@@ -40,8 +44,10 @@ class ShardedVersions(NamedTuple):
         return {path for files in self.files for path in files}
 
 
-def find_sharded_versions(commits: Sequence[CommitFiles], top: Path | None) -> Iterator[ShardedVersions]:
+def find_sharded_versions(commits: Sequence[CommitFiles], top: Path | None, unify: Unify) -> Iterator[ShardedVersions]:
     """The checkpoints that are not the same at all commits, of several files at one of them, and by parameters at all.
+
+    ``unify``: is asked about what may be kept whole at some commit, or in some of its files.
 
     Raises ManifestError, with the path, for a manifest that cannot be read.
     """
@@ -58,12 +64,14 @@ def find_sharded_versions(commits: Sequence[CommitFiles], top: Path | None) -> I
             {path: commit[path] for path in (*group.get(key, ()), key) if path in commit}
             for group, commit in zip(groups, around, strict=True)
         )
+        if differing.isdisjoint(path for held in files for path in held):
+            continue
+        shards = [_load_shards(key, held, top) for held in files]
         texts = [index.get(key) for index in indexes]
-        versions = tuple(_load_version(key, held, text, top) for held, text in zip(files, texts, strict=True))
-        by_parameters = all(version or not held for version, held in zip(versions, files, strict=True))
-        found = ShardedVersions(key, versions, files)
-        if found.paths & differing and by_parameters:
-            yield found
+        if all(there or not held for there, held in zip(shards, files, strict=True)):
+            versions = _join_versions(key, _unify_versions(shards, unify), texts)
+            if all(version or not held for version, held in zip(versions, files, strict=True)):
+                yield ShardedVersions(key, versions, files, _find_kept_whole(shards))
 
 
 def is_shard(path: str, top: Path | None) -> bool:
@@ -78,23 +86,42 @@ def is_shard(path: str, top: Path | None) -> bool:
     return False
 
 
-def _load_version(
-    index_path: str, files: CommitFiles, index: bytes | None, top: Path | None
-) -> ShardedCheckpoint | None:
-    """The checkpoint of these files; None where one of them is not stored by parameters."""
+def _load_shards(index_path: str, files: CommitFiles, top: Path | None) -> list[Shard]:
+    """The shards among these files; none where one of them is no manifest."""
     shards = {path: file for path, file in files.items() if path != index_path}
     texts = read_texts(shards, top, manifests=True)
-    if not shards or len(texts) < len(shards):
-        return None
-    manifests = {}
-    for path, text in texts.items():
+    found = []
+    for path, text in texts.items() if len(texts) == len(shards) else ():
         try:
-            manifests[path] = decode_manifest(text)
+            found.append(Shard(path, decode_manifest(text)))
         except ManifestError as error:
             raise error.add_location(path=path) from None
-    if any(manifest.format == OPAQUE for manifest in manifests.values()):
-        return None
-    return ShardedCheckpoint(manifests, index_path, index)
+    return found
+
+
+def _unify_versions(versions: Sequence[Sequence[Shard]], unify: Unify) -> list[list[Shard]]:
+    """The shards of each version, all in one layout."""
+    found = iter(unify([shard for shards in versions for shard in shards]))
+    return [[shard for shard in islice(found, len(shards)) if shard] for shards in versions]
+
+
+def _find_kept_whole(versions: Sequence[Sequence[Shard]]) -> frozenset[str]:
+    files = [shard for shards in versions for shard in shards]
+    return frozenset(shard.path for shard in files) - {shard.path for shard in files if not shard.manifest.is_opaque}
+
+
+def _join_versions(
+    index_path: str, versions: Sequence[Sequence[Shard]], indexes: Sequence[bytes | None]
+) -> tuple[ShardedCheckpoint | None, ...]:
+    """The checkpoint at each version; None where there is none, or one of its files is kept whole."""
+    return tuple(
+        [
+            None
+            if not shards or any(shard.manifest.is_opaque for shard in shards)
+            else ShardedCheckpoint({shard.path: shard.manifest for shard in shards}, index_path, index)
+            for shards, index in zip(versions, indexes, strict=True)
+        ]
+    )
 
 
 def read_texts(files: CommitFiles, top: Path | None, *, manifests: bool = False) -> dict[str, bytes]:

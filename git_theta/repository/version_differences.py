@@ -37,7 +37,7 @@ def find_differences(
     files = read_sides(merged, top, context)
     related = find_siblings(files, span, top, all_asked=not pathspecs)
     more = read_sides(related.differing, top, context)
-    found = compare_files([*files, *more], related.indexes, related.unchanged)
+    found = compare_files([*files, *more], context, related.indexes, related.unchanged)
     conflicts = [Remark((pair.unmerged, pair.unmerged), _IN_CONFLICT) for pair in listed if pair.unmerged]
     return Differences(found.comparisons, (*found.remarks, *conflicts)), len(merged) - len(files)
 

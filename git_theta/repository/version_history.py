@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import cache
-from typing import Any, NamedTuple
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from git_theta.checkpoints.shards import CheckpointPair
 from git_theta.manifest.text import MAX_MANIFEST, is_manifest
-from git_theta.operations.comparing.parameter_history import HistoryReader
+from git_theta.operations.comparing.history_reader import HistoryReader
 from git_theta.repository.checkpoint_listing import CheckpointListing
 from git_theta.vcs.blobs import BlobReader
 from git_theta.vcs.commits import Commit, CommitDiffs
+from git_theta.vcs.discovery import discover_repository
+
+if TYPE_CHECKING:
+    from git_theta.operations.context import Context
 
 OID_DIGITS = 12
 """Hex digits of an id, where a person reads it."""
@@ -31,9 +36,26 @@ def open_history(warn: Callable[[str], None]) -> Iterator[VersionHistory]:
 
     ``warn`` is told of what cannot be read.
     """
-    with BlobReader(MAX_MANIFEST) as blobs, CommitDiffs() as diffs:
-        reader = HistoryReader(lambda oid: read_manifest_text(blobs, oid), cache(warn), CheckpointListing(blobs))
+    with BlobReader(MAX_MANIFEST) as blobs, CommitDiffs() as diffs, ExitStack() as opened:
+        tell = cache(warn)
+        open_once = cache(lambda: opened.enter_context(_open_context(tell)))
+        reader = HistoryReader(
+            lambda oid: read_manifest_text(blobs, oid), tell, CheckpointListing(blobs), partial(_unify_pair, open_once)
+        )
         yield VersionHistory(blobs, diffs, reader)
+
+
+def _open_context(warn: Callable[[str], None]) -> AbstractContextManager[Context]:
+    from git_theta.repository.opening import open_context  # as seldom as layouts differ
+
+    return open_context(discover_repository(), warn)
+
+
+def _unify_pair(open_once: Callable[[], Context], pair: CheckpointPair, *, split: bool = False) -> CheckpointPair:
+    """Both versions in one layout, by what is here: who looks back stores nothing, and fetches nothing."""
+    from git_theta.operations.adding.layouts_alike import unify_pair
+
+    return unify_pair(pair, open_once(), keep=False, split=split)
 
 
 def read_manifest_text(blobs: BlobReader, oid: str) -> bytes | None:

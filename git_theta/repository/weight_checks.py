@@ -12,8 +12,10 @@ from git_theta.diffing.compare import compare_checkpoint
 from git_theta.diffing.verdict import count_new_nonfinite
 from git_theta.errors import GitError, ManifestError
 from git_theta.manifest.text import decode_manifest
+from git_theta.operations.adding.layouts_alike import unify_pair
 from git_theta.operations.comparing.diff_report import build_report
-from git_theta.operations.comparing.parameter_history import digest_versions
+from git_theta.operations.comparing.weight_steps import digest_versions
+from git_theta.operations.context import Context
 from git_theta.repository.opening import open_context
 from git_theta.repository.same_weights import describe_alarm, originality_test, pathspecs_of, steps_of_branches
 from git_theta.repository.version_history import VersionHistory, open_history, read_manifest_text
@@ -63,8 +65,8 @@ def _digest_at(revision: str, step: Step, history: VersionHistory) -> str | None
     wholes = (checkpoints.find_checkpoint(path, revision, None) for path in step.files)
     if whole := next(filter(None, wholes), None):
         return digest_versions(whole.after, history.reader.texts)
-    found = (history.blobs.find(f"{revision}:{path}") for path in step.files or [step.path])
-    return digest_versions({one[0] for one in found if one}, history.reader.texts)
+    found = ((path, history.blobs.find(f"{revision}:{path}")) for path in step.files or [step.path])
+    return digest_versions([BlobVersion(path, one[0]) for path, one in found if one], history.reader.texts)
 
 
 def find_broken_values(repository: Repository, warn: Callable[[str], None]) -> list[str]:
@@ -79,19 +81,20 @@ def find_broken_values(repository: Repository, warn: Callable[[str], None]) -> l
     with open_history(warn) as history, open_context(repository, warn) as context:
         edits = history.diffs.edits_between(head, parents[0] if parents else None)
         versions = head, parents[0] if parents else None
-        reports = [build_report(one, context) for one in _compare_edits(edits, history, versions)]
+        reports = [build_report(one, context) for one in _compare_edits(edits, history, versions, context)]
     return [text for report in reports for text in _describe_broken(report.comparison.path, report.rows)]
 
 
 def _compare_edits(
-    edits: Sequence[Edit], history: VersionHistory, versions: tuple[str, str | None]
+    edits: Sequence[Edit], history: VersionHistory, versions: tuple[str, str | None], context: Context
 ) -> list[Comparison]:
     before = [shard for edit in edits if (shard := _shard_of(edit.before, history))]
     after = [shard for edit in edits if (shard := _shard_of(edit.after, history))]
     renames = {edit.before.path: edit.after.path for edit in edits if edit.before and edit.after}
     paths = {shard.path for shard in (*before, *after)}
     indexes = history.reader.checkpoints.read_indexes(paths, *versions)
-    return [compare_checkpoint(*one) for one in group_checkpoints(before, after, indexes, renames) if one[2]]
+    groups = group_checkpoints(before, after, indexes, renames)
+    return [compare_checkpoint(*unify_pair(one, context)) for one in groups if one[2]]
 
 
 def _shard_of(version: BlobVersion | None, history: VersionHistory) -> Shard | None:

@@ -80,6 +80,19 @@ def test_a_checkpoint_of_shards_is_blamed_by_its_index(story: Story) -> None:
     assert found == dict.fromkeys(MODEL, "Base") | {"layer.4.weight": "Balance"}
 
 
+def test_what_was_cut_into_shards_of_little_likeness_is_followed(story: Story) -> None:
+    """Git takes no shard here for a renamed one, as none is half alike."""
+    first = "model-00001-of-0000{}.safetensors"
+    files = {f"model-{at:05d}-of-00007.safetensors": {name: MODEL[name]} for at, name in enumerate(MODEL, 1)}
+    story.commit("Base", {first.format(2): MODEL, first.format(2).replace("1", "2"): {"head": "h"}})
+    last = {"model-00007-of-00007.safetensors": {"head": "h"}}
+    gone = {first.format(2): None, first.format(2).replace("1", "2"): None}
+    index = {"weight_map": {name: file for file, names in (files | last).items() for name in names}}
+    name = "model.safetensors.index.json"
+    story.commit("Cut", {**gone, **files, **last, name: json.dumps(index).encode()})
+    assert blamed(story, name) == dict.fromkeys((*MODEL, "head"), "Base")
+
+
 def test_tied_names_are_blamed_each(story: Story) -> None:
     story.commit("Base", {FILE: {"embed": "1", "head": "2"}})
     story.commit("Tie", {FILE: {"embed=head": "1"}})

@@ -1,18 +1,20 @@
-"""Versions of a file in different layouts, made alike: laid out anew from their stored bytes, by the formats of now.
+"""Versions of a checkpoint in different layouts, made alike: laid out anew from their bytes, by the formats of now.
 
-A file that was added before its format was known is kept whole on one branch, and by parameters on another. Compared or
-merged as they are, all of it would differ.
+A file that was added before its format was known is kept whole on one branch, and by parameters on another; of a
+checkpoint of several files, some are. Compared or merged as they are, all of it would differ.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 
+from git_theta.checkpoints.shards import CheckpointPair, Shard
 from git_theta.errors import CorruptObject, ManifestError, MissingObject
 from git_theta.formats.base import FORMATS
+from git_theta.formats.detect import OPAQUE
 from git_theta.manifest.model import Manifest
 from git_theta.manifest.text import decode_manifest, encode_manifest
 from git_theta.operations.adding.split import split_source
@@ -27,51 +29,102 @@ from git_theta.operations.restoring.restore import (
 )
 from git_theta.registry import PluginId
 
-
-def has_several_layouts(versions: Iterable[Manifest | None]) -> bool:
-    """Whether versions of a file are of several formats."""
-    return len({version.format for version in versions if version}) > 1
+Files = Sequence[Shard | None]
+"""Files of versions of one checkpoint, of all of them in any order; None for one that is not there."""
 
 
-def unify_layouts(versions: Sequence[Manifest | None], path: str, context: Context) -> list[Manifest | None]:
-    """The versions of a file in the richest layout that there is for them, all that they name being stored.
+def has_several_layouts(files: Iterable[Shard | None]) -> bool:
+    """Whether these files are of several formats."""
+    return len({file.manifest.format for file in files if file}) > 1
 
-    As they are where one format has them, where no installed format reads them all, and, after a word about it, where
-    one cannot be had. Those that are kept whole are laid out first, and the others only where that does not do.
+
+def unify_layouts(files: Files, context: Context, *, keep: bool = True, split: bool = False) -> list[Shard | None]:
+    """The files of versions of a checkpoint in the richest layout that there is for them.
+
+    Args:
+        files: the files.
+        context: what to work with.
+        keep: whether all that the manifests name is to be stored. Without it they tell names and identities alone, what
+            they say of storage is not to be believed, and nothing is fetched for them.
+        split: whether to lay out those that are kept whole where all are, too.
+
+    As it is stays what has one layout, what no installed format reads, and, after a word about it, what cannot be read.
+    Those that are kept whole are laid out first, and the others only where that leaves several formats, and does not.
     """
-    kept = list(versions)
-    if not has_several_layouts(kept):
+    kept = list(files)
+    if not has_several_layouts(kept) and not (split and _formats_of(kept) == {OPAQUE}):
         return kept
-    try:
-        found = [_lay_out_anew(one, path, context) if one and one.is_opaque else one for one in kept]
-        if has_several_layouts(found):
-            found = [one and _lay_out_anew(one, path, context) for one in kept]
-    except (MissingObject, CorruptObject) as error:
-        context.warn(f"{path}: its versions are laid out differently, and cannot be made alike: {error}")
-        return kept
-    return kept if has_several_layouts(found) or any(one and one.is_opaque for one in found) else found
+    layouts = _Layouts(context, keep=keep)
+    found = layouts.lay_out(kept, lambda file: file.manifest.is_opaque)
+    if len(_formats_of(found) - {OPAQUE}) > 1:
+        anew = layouts.lay_out(kept, lambda _: True)
+        return anew if len(_formats_of(anew) - {OPAQUE}) == 1 else found
+    return found
 
 
-def _lay_out_anew(manifest: Manifest, path: str, context: Context) -> Manifest:
-    """The same file by what the installed formats find in it; remembered, as it takes reading all of it."""
-    key = _key_of(manifest, path)
-    with suppress(ManifestError):
-        known = decode_manifest((context.state.computed_of(key) or "").encode())
-        if not missing_objects(known, context):
-            return known
-    if is_inflated(manifest, context):
-        context.warn(f"{path}: {describe_inflation(manifest)}")
-        return manifest
-    require_objects(manifest, context)
-    anew = context._replace(staged_manifest=lambda _: None, pins_layout=lambda: False, progress=NOT_SHOWN)
-    with spool_pieces(restore_pieces(manifest, anew), context.scratch) as spool:
-        text = split_source(spool, path, anew, keep=True).text
-    context.state.remember_computed({key: text.decode()})
-    return decode_manifest(text)
+def unify_pair(pair: CheckpointPair, context: Context, *, keep: bool = True, split: bool = False) -> CheckpointPair:
+    """A checkpoint before and after, in one layout; see ``unify_layouts``. What is the same in both stays."""
+    path, before, after = pair
+    if not has_several_layouts((*before, *after)) and not split:
+        return pair
+    differing = [shard for shard in (*before, *after) if shard not in before or shard not in after]
+    found = iter(unify_layouts(differing, context, keep=keep, split=True))
+    laid = [next(found) if shard not in before or shard not in after else shard for shard in (*before, *after)]
+    shards = tuple([shard for shard in laid if shard])
+    return path, shards[: len(before)], shards[len(before) :]
 
 
-def _key_of(manifest: Manifest, path: str) -> str:
+def _formats_of(files: Files) -> set[str]:
+    return {file.manifest.format for file in files if file}
+
+
+class _Layouts:
+    """Files laid out anew: each of them once, however many versions have it."""
+
+    def __init__(self, context: Context, *, keep: bool) -> None:
+        self._context = context if keep else context._replace(fetch=lambda _: [])
+        self._keep = keep
+        self._found: dict[str, Manifest] = {}
+
+    def lay_out(self, files: Files, wanted: Callable[[Shard], bool]) -> list[Shard | None]:
+        """The files, those that are wanted by what the installed formats find in them."""
+        return [file and (self._find_layout(file) if wanted(file) else file) for file in files]
+
+    def _find_layout(self, file: Shard) -> Shard:
+        key = _key_of(file, keep=self._keep)
+        if key not in self._found:
+            try:
+                self._found[key] = self._recall(key) or self._lay_out_anew(file, key)
+            except (MissingObject, CorruptObject) as error:
+                self._context.warn(
+                    f"{file.path}: its versions are laid out differently, and cannot be made alike: {error}"
+                )
+                self._found[key] = file.manifest
+        return file._replace(manifest=self._found[key])
+
+    def _recall(self, key: str) -> Manifest | None:
+        """What came of it before, as it takes reading all of the file; None where that is not here any more."""
+        with suppress(ManifestError):
+            known = decode_manifest((self._context.state.computed_of(key) or "").encode())
+            return None if self._keep and missing_objects(known, self._context) else known
+        return None
+
+    def _lay_out_anew(self, file: Shard, key: str) -> Manifest:
+        """The file by what the installed formats find in it."""
+        if is_inflated(file.manifest, self._context):
+            self._context.warn(f"{file.path}: {describe_inflation(file.manifest)}")
+            return file.manifest
+        require_objects(file.manifest, self._context)
+        anew = self._context._replace(staged_manifest=lambda _: None, pins_layout=lambda: False, progress=NOT_SHOWN)
+        with spool_pieces(restore_pieces(file.manifest, anew), anew.scratch) as spool:
+            text = split_source(spool, file.path, anew, keep=self._keep).text
+        self._context.state.remember_computed({key: text.decode()})
+        return decode_manifest(text)
+
+
+def _key_of(file: Shard, *, keep: bool) -> str:
     """What tells a layout from others: the file, its name, and the formats that may read it."""
     formats = [[name, *PluginId("formats", name).find_package()] for name in sorted(FORMATS.list_names())]
-    text = hashlib.sha256(encode_manifest(manifest)).hexdigest()
-    return hashlib.sha256(json.dumps(["layout", text, path, formats]).encode()).hexdigest()
+    text = hashlib.sha256(encode_manifest(file.manifest)).hexdigest()
+    said = ["layout" if keep else "layout of identities", text, file.path, formats]
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()

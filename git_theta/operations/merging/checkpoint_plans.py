@@ -28,6 +28,7 @@ class CheckpointPlan(NamedTuple):
         base, heads: the checkpoint at the merge base (None where there is none) and at each head.
         parameters: the plan of all its parameters, as of those of one file.
         paths: of all its files, its index among them, at whatever version.
+        kept_whole: of those that only the whole checkpoint's plan has by parameters, as each is kept whole everywhere.
     """
 
     index_path: str
@@ -35,6 +36,7 @@ class CheckpointPlan(NamedTuple):
     heads: tuple[ShardedCheckpoint, ...]
     parameters: Plan
     paths: frozenset[str] = frozenset()
+    kept_whole: frozenset[str] = frozenset()
 
     @property
     def is_moved(self) -> bool:
