@@ -21,6 +21,7 @@ from git_theta.merging.plan_rendering import explain_decision
 from git_theta.merging.treatments import find_kind_of, treat_decision
 from git_theta.operations.context import NOT_SHOWN
 from git_theta.operations.merging.file_plans import FilePlan
+from git_theta.operations.merging.foreseen_merge import foresee_merge
 from git_theta.operations.merging.merge_report import trailers
 from git_theta.operations.merging.merge_results import MergeSettings
 from git_theta.repository.hook_placing import prepare_pushes
@@ -33,6 +34,7 @@ from git_theta.repository.merge_request import (
     find_cases,
     label_heads,
 )
+from git_theta.repository.opening import open_context
 from git_theta.repository.policy_sources import MergeOptions
 from git_theta.vcs import branches, git_merge
 from git_theta.vcs.heads import Head, all_merge_bases, independent_heads, merge_base
@@ -72,7 +74,7 @@ class MergeRow(NamedTuple):
 
 
 class BranchMerge:
-    """A merge that is planned, and was not made: nothing was read but manifests.
+    """A merge that is planned, and was not made: nothing was read but manifests, and frames that may hold scales.
 
     Attributes:
         plan: a table with a row for each parameter that is not the same everywhere; see ``MergeRow``.
@@ -85,8 +87,10 @@ class BranchMerge:
         self.heads = tuple([head.commit for head in made.heads])
         self.base = made.base.commit
         self._repo, self._made, self._found, self._asked = repo, made, found, asked
-        with enter_repository(repo) as entered:
-            rows = [row for item in found for row in _plan_rows(item, made, asked, entered.repository.home)]
+        with enter_repository(repo) as entered, open_context(entered.repository, warn_caller) as context:
+            top = entered.repository.home
+            foreseen = [foresee_merge(item, chooser_of(item, top, asked), context) for item in found]
+            rows = [row for item in foreseen for row in _plan_rows(item, made, asked, top)]
         self.plan = RowTable(MergeRow, rows, _SHOWN)
 
     def __repr__(self) -> str:
@@ -177,6 +181,7 @@ def plan_branch_merge(
             tuple([f"{name.rstrip('_')}={_spell_option(value)}" for name, value in (options or {}).items()]),
             tuple(rules),
             MergeSettings(made.weights, seed, find_device(device)),
+            origins=("strategy=", "rules="),
         )
         found = find_cases(made, entered.repository, warn_caller)
         if made.weights and len(made.weights) != len(kept):

@@ -1,4 +1,4 @@
-"""``git theta merge --plan``: what a merge would do, on ids, and a look for NaNs; nothing is touched."""
+"""``git theta merge --plan``: what a merge would do, on ids, with a look for scales and NaNs; nothing is touched."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from git_theta.merging.decisions import BASE
 from git_theta.merging.plan_rendering import plan_json, render_plan
 from git_theta.operations.context import Context
 from git_theta.operations.merging.file_plans import FilePlan
+from git_theta.operations.merging.foreseen_merge import foresee_merge
 from git_theta.operations.merging.merge_results import Choose
 from git_theta.operations.merging.nonfinite import nonfinite_counter
 from git_theta.repository.merge_request import MergeInputs, chooser_of
@@ -27,8 +28,10 @@ def print_plan(
     made: MergeInputs, found: Sequence[FilePlan], repository: Repository, asked: MergeOptions, *, as_data: bool
 ) -> None:
     """Print the plan of every checkpoint, as text or JSON."""
+    top = repository.worktree
     with open_context(repository, boundary.warn) as context:
-        _print_files(made, found, repository.worktree, asked, context, as_data=as_data)
+        foreseen = [foresee_merge(item, chooser_of(item, top, asked), context) for item in found]
+        _print_files(made, foreseen, top, asked, context, as_data=as_data)
 
 
 def _print_files(

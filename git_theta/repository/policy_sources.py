@@ -31,6 +31,7 @@ class MergeOptions(NamedTuple):
         report: a file in which the driver is to report what it did; "" for none.
         measure: whether to report how far the changes of contested parameters agree, too.
         fallback: a strategy of the environment, for what neither of these nor a tracked policy settles.
+        origins: what people call the first two, and the third: options of a command line, or arguments.
     """
 
     strategy: str = ""
@@ -40,6 +41,7 @@ class MergeOptions(NamedTuple):
     report: str = ""
     measure: bool = False
     fallback: str = ""
+    origins: tuple[str, str] = ("-s", "--for")
 
     def encode(self) -> str:
         """The text that :func:`decode_options` reads."""
@@ -47,9 +49,10 @@ class MergeOptions(NamedTuple):
 
     def policy_rules(self) -> list[Rule]:
         """The rules of the command line: ``--for`` in order, then ``-s``. Raises UsageError for what is no rule."""
-        found = [parse_glob_rule(rule) for rule in self.rules]
+        overall, by_name = self.origins
+        found = [parse_glob_rule(rule, origin=by_name) for rule in self.rules]
         if self.strategy or self.options:
-            found.append(make_global_rule(self.strategy, self.options, origin="-s"))
+            found.append(make_global_rule(self.strategy, self.options, origin=overall))
         return found
 
 
@@ -62,7 +65,7 @@ def decode_options(handed: str, fallback: str) -> MergeOptions:
     settings = MergeSettings(
         tuple(weights) if weights else None, fields["settings"]["seed"], fields["settings"]["device"]
     )
-    lists = {name: tuple(fields[name]) for name in ("options", "rules")}
+    lists = {name: tuple(fields[name]) for name in ("options", "rules", "origins")}
     return MergeOptions(**{**fields, **lists, "settings": settings, "fallback": fallback})
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import json
 from argparse import Namespace
 from typing import Any, NamedTuple
 
 import pytest
 import torch
 
+import git_theta as gt
 from tests.sandbox import Sandbox
 from tests.two_branches import Files, fork
 
@@ -102,3 +104,57 @@ def test_where_the_pickle_is_taken_whole_they_come_with_it(sandbox: Sandbox, sid
     assert worktree(sandbox) == (ours, BASE)
     sandbox.theta("resolve", f"--{side}")
     assert worktree(sandbox) == {"ours": (ours, BASE), "theirs": (BASE, theirs)}[side]
+
+
+def planned(sandbox: Sandbox, *args: str) -> dict[str, Any]:
+    """What the plan says of the one file: by name, with what is said of the file under ""."""
+    [file] = json.loads(sandbox.theta("merge", "--plan", "--json", "side", *args).stdout)["files"]
+    parameters = file["plan"]["parameters"] if file["plan"] else []
+    return {item["name"]: item for item in parameters} | {"": file}
+
+
+def test_a_plan_tells_of_scales_that_go_with_their_codes(sandbox: Sandbox) -> None:
+    """Each side changed one of them alone: by ids alone, the codes of ours would be taken, and nobody contest them."""
+    fork(sandbox, saved(BASE), saved(BASE._replace(code=7)), saved(BASE._replace(scale=0.25)))
+    found = planned(sandbox, "-s", "average")
+    assert found["w"]["state"] == "contested"
+    assert found["w"]["by"] == ["ours", "theirs"]
+    assert found["w"]["take"] is found["w"]["strategy"] is None
+    assert found["v"]["take"] == "ours"
+    assert planned(sandbox, "-s", "theirs")["w"]["strategy"]["name"] == "theirs"
+    said = sandbox.theta("merge", "--plan", "side", "-s", "average").stdout
+    assert "contested: w: ours and theirs changed it differently (codes and scales: together)" in said
+    assert "average does not compute with them" in said
+    made = gt.merge("main", "side", strategy="average", repo=sandbox.root)
+    [row] = [row for row in made.plan if row.name == "w"]
+    assert (row.contested, row.strategy) == (True, None)
+
+
+def test_a_plan_tells_where_they_come_from_with_a_pickle_that_is_taken_whole(sandbox: Sandbox) -> None:
+    ours, theirs = Quantised(7, 0.25), Quantised(9, 2.0)
+    args = Namespace(seed=1)
+    fork(sandbox, saved(BASE, args=args), saved(ours, args=args), saved(BASE, theirs, args=args))
+    for side in ("ours", "theirs"):
+        found = planned(sandbox, "-s", side)
+        assert (found["w"]["take"], found["v"]["take"]) == (side, side)
+
+
+def test_a_plan_tells_of_shards_that_will_be_refused(sandbox: Sandbox) -> None:
+    def shards(w: Quantised, v: Quantised) -> Files:
+        return {f"model-{at:05d}-of-00002.pt": saved(one)[FILE] for at, one in enumerate((w, v), 1)}
+
+    fork(sandbox, shards(BASE, BASE), shards(BASE._replace(code=7), BASE), shards(BASE, BASE._replace(scale=4.0)))
+    found = planned(sandbox)[""]
+    done = sandbox.theta("merge", "side", check=False)
+    assert (found["merged"], found["plan"]) == ("contested", None)
+    assert "whose scales are in the shards' pickles" in found["reason"]
+    assert found["reason"] in done.stderr
+
+
+def test_a_plan_fetches_nothing_and_says_what_it_could_not_see(sandbox: Sandbox) -> None:
+    fork(sandbox, saved(BASE), saved(BASE._replace(code=7)), saved(BASE._replace(scale=0.25)))
+    for file in (sandbox.root / ".git/theta/objects").rglob("*"):
+        if file.is_file():
+            file.unlink()
+    done = sandbox.theta("merge", "--plan", "side")
+    assert "cannot be told, so the merge may contest more" in done.stderr

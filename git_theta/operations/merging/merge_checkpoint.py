@@ -44,7 +44,7 @@ def merge_checkpoint(
     made: CheckpointPlan, choose: Choose, settings: MergeSettings, context: Context
 ) -> MergedCheckpoint:
     """Carry out a plan; the errors are those of ``apply_plan``. What is left contested is as the first head has it."""
-    _refuse_quantised(made)
+    refuse_quantised(made)
     made, alike = contest_metadata(made, context)
     settled = settle_plan(made.parameters, _keep_ours(choose), settings, context, contested=_METADATA_CONTESTED)
     entries = {entry.name or "": entry for entry in merged_entries(settled.plan, settled.computed)}
@@ -58,7 +58,7 @@ def merge_checkpoint(
     return MergedCheckpoint(shards, _write_index(made, shards, whole), result)
 
 
-def _refuse_quantised(made: CheckpointPlan) -> None:
+def refuse_quantised(made: CheckpointPlan) -> None:
     """Raise ConflictError where heads have other tensors that torch quantised: their scales may be in the pickles."""
     found = {
         frozenset(

@@ -1,0 +1,50 @@
+"""What a merge will do with a file, as far as only frames can tell: for who looks at a plan before it is carried out.
+
+Ids tell nothing of scales that stand in a frame, such as those of tensors that torch quantised.
+"""
+
+from __future__ import annotations
+
+from git_theta.errors import ConflictError, CorruptObject, MissingObject
+from git_theta.merging.plan import Plan
+from git_theta.operations.context import Context
+from git_theta.operations.merging.bound_facts import may_be_bound
+from git_theta.operations.merging.file_plans import FilePlan
+from git_theta.operations.merging.frame_choices import choose_whole
+from git_theta.operations.merging.frame_merge import FrameChoices, merge_frame
+from git_theta.operations.merging.merge_checkpoint import refuse_quantised
+from git_theta.operations.merging.merge_results import Choose
+
+_NOT_SEEN = "whether its frame holds scales of tensors cannot be told, so the merge may contest more"
+
+
+def foresee_merge(item: FilePlan, choose: Choose, context: Context) -> FilePlan:
+    """The plan of a file in which tensors are decided about with the facts that they mean nothing without.
+
+    A file that will be refused is contested as one, and says why. Nothing is fetched: where a frame is not here, that
+    is said, and the plan stays.
+    """
+    if item.plan is None:
+        return item
+    try:
+        if item.checkpoint:
+            refuse_quantised(item.checkpoint)
+            return item
+        return item._replace(plan=_join_facts(item.plan, choose, context))
+    except ConflictError as error:
+        return item._replace(plan=None, reason=error.message)
+    except (MissingObject, CorruptObject) as error:
+        context.warn(f"{item.path}: {_NOT_SEEN}: {error}")
+        return item
+
+
+def _join_facts(made: Plan, choose: Choose, context: Context) -> Plan:
+    if made.whole or not may_be_bound(made):
+        return made
+    framed = merge_frame(made, context, FrameChoices(lambda _: None))
+    if framed.bound is None:
+        return made
+    if not framed.is_whole:
+        return framed.bound.join_decisions(made, {})
+    chosen, _ = choose_whole(made, choose, framed.whole) if framed.whole else (made, ())
+    return made._replace(decisions=framed.bound.follow_frame(chosen).decisions)
