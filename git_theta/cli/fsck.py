@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,11 @@ from git_theta.store.base import Store
 from git_theta.store.inbox import FOLDER as INCOMING
 from git_theta.vcs import blob_walks
 from git_theta.vcs.discovery import discover_repository
-from git_theta.words import humanize_size, pluralize
+from git_theta.words import humanize_size, list_some, pluralize
+
+_FETCH_ALL = "If a remote has it, a checkout that needs it fetches it. All versions at once: git theta fetch --all"
+_ANY_FILE = "git add --renormalize FILE"
+_MOST_NAMED = 5
 
 
 @click.command
@@ -61,11 +66,24 @@ def command(remote: str | None, verify: bool, repair: bool, as_json: bool) -> in
     if as_json:
         echo_json([_defect_json(defect, store) for defect in defects])
     else:
-        for defect in defects:
-            click.echo(format_defect(defect))
-            say(_hint_for(defect, store), prefix="hint: ")
+        _print_defects(defects, store)
         click.echo(_summarise_check(needed, store, repository.theta_dir))
     return worst_exit_code(defects)
+
+
+def _print_defects(defects: Sequence[Defect], store: Store) -> None:
+    """Each with what helps; of what is missing that is said once: a fresh clone may lack thousands of objects."""
+    missing = [defect for defect in defects if defect.object and isinstance(defect.error, MissingObject)]
+    for line in list_some(map(format_defect, missing), rest=": git theta fsck --json"):
+        click.echo(line)
+    if missing:
+        paths = sorted({defect.path for defect in missing if defect.path})
+        again = f"git add --renormalize {' '.join(map(shlex.quote, paths))}" if len(paths) <= _MOST_NAMED else _ANY_FILE
+        say(f"{_FETCH_ALL}\nWith the good files in the worktree: {again}", prefix="hint: ")
+    for defect in defects:
+        if defect not in missing:
+            click.echo(format_defect(defect))
+            say(_hint_for(defect, store), prefix="hint: ")
 
 
 def _hint_for(defect: Defect, store: Store) -> str:
@@ -74,10 +92,7 @@ def _hint_for(defect: Defect, store: Store) -> str:
     file = store.find(defect.object)
     again = f"git add --renormalize {shlex.quote(defect.path)}"
     if isinstance(defect.error, MissingObject):
-        return (
-            "If a remote has it, a checkout that needs it fetches it. All versions at once: git theta fetch --all\n"
-            f"With the good file in the worktree: {again}"
-        )
+        return f"{_FETCH_ALL}\nWith the good file in the worktree: {again}"
     if not isinstance(defect.error, CorruptObject):
         return defect.error.hint or "Mend that, and check again."
     if "manifest says" in defect.error.message:

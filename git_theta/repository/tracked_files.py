@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from git_theta.errors import GitError, UsageError
 from git_theta.manifest.near_manifest import resembles_manifest
 from git_theta.manifest.text import MAX_MANIFEST, is_manifest
 from git_theta.operations.keeping.file_states import TrackedFile, classify_blob
@@ -21,12 +22,16 @@ def list_tracked(
     Args:
         repository: one with a worktree.
         pathspecs: Git's, relative to the current folder; none for all files of the worktree.
-        must_match: whether a pathspec that matches no file is an error (GitError).
+        must_match: whether a pathspec that matches no file is an error (UsageError).
     """
     entries = tracked_files(repository)
     if pathspecs:
         strict = ["--error-unmatch"] if must_match else []
-        matching = set(split_nul(git("ls-files", "-z", "--full-name", *strict, "--", *pathspecs)))
+        try:
+            matching = set(_list_matching(*strict, "--", *pathspecs))
+        except GitError:
+            _refuse_unmatched(pathspecs)
+            raise
         entries = [entry for entry in entries if entry.path in matching]
     chosen: dict[str, IndexEntry] = {}
     for entry in entries:
@@ -34,6 +39,17 @@ def list_tracked(
             chosen[entry.path] = entry
     texts = _read_index_texts({entry.oid for entry in chosen.values()})
     return [classify_blob(path, entry.oid, entry.stage > 0, texts.get(entry.oid)) for path, entry in chosen.items()]
+
+
+def _list_matching(*words: str) -> list[str]:
+    return split_nul(git("ls-files", "-z", "--full-name", *words))
+
+
+def _refuse_unmatched(pathspecs: Sequence[str]) -> None:
+    """Raise UsageError for the first that matches no file of the index."""
+    for one in pathspecs:
+        if not _list_matching("--", one):
+            raise UsageError(f"{one!r} matches no file of the index", hint="What is versioned here: git theta ls-files")
 
 
 def _read_index_texts(oids: set[str]) -> dict[str, bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import subprocess
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
@@ -15,6 +16,7 @@ from git_theta.vcs.git import AS_STORED, git, open_scratch
 _STREAMED = "16m"
 """Blobs above are written as they come: else Git holds each of up to 512 MB whole, to look for deltas."""
 _BUFFER = 1 << 20
+_ORIGINAL = re.compile(r"^[ *] original-oid ([0-9a-f]+)$", re.MULTILINE)
 
 
 class HistoryImport(AbstractContextManager["HistoryImport"]):
@@ -93,6 +95,16 @@ class HistoryImport(AbstractContextManager["HistoryImport"]):
         self._words.seek(0)
         words = self._words.read().decode(errors="replace").strip().splitlines()
         said = next((line.removeprefix("fatal: ") for line in words if line.startswith("fatal: ")), "it ended early")
-        return GitError(
-            f"git fast-import failed: {said}", hint="No branch or tag was moved. git fsck names commits that are odd."
-        )
+        commit = self._find_last_commit()
+        where = f" at commit {commit}" if commit else ""
+        look = f"To look at it: git cat-file -p {commit}" if commit else "git fsck names commits that are odd."
+        return GitError(f"git fast-import failed{where}: {said}", hint=f"No branch or tag was moved. {look}")
+
+    def _find_last_commit(self) -> str:
+        """The id of the old commit that Git was at, from its own report of what it was last told; "" for none."""
+        with contextlib.suppress(OSError):
+            report = (self._git_dir / f"fast_import_crash_{self._process.pid}").read_text(errors="replace")
+            told = report.partition("Most Recent Commands Before Crash")[2].partition("\n\n")[0]
+            found: list[str] = _ORIGINAL.findall(told)
+            return found[-1] if found else ""
+        return ""

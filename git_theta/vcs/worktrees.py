@@ -41,9 +41,14 @@ def checked_out_branches(repository: Repository, *, elsewhere: bool = False) -> 
             continue
         branch = None if git_dir == main and _is_bare(main) else _checked_out_branch(git_dir)
         if branch:
-            top = _main_top(main) if git_dir == main else _linked_top(git_dir)
-            found[branch] = Path(os.path.realpath(top or git_dir))
+            found[branch] = find_top(git_dir, repository)
     return found
+
+
+def find_top(git_dir: Path, repository: Repository) -> Path:
+    """The top of the worktree that has a Git directory; that directory where Git has no note of the other."""
+    is_main = git_dir == repository.common_dir
+    return Path(os.path.realpath((_main_top(git_dir) if is_main else _linked_top(git_dir)) or git_dir))
 
 
 def worktree_files(top: Path, repository: Repository) -> list[str]:

@@ -70,6 +70,20 @@ def test_a_missing_object_is_named_with_the_parameter_that_is_lost(repository: S
     assert "hint: " in printed.stderr
 
 
+def test_what_helps_a_fresh_clone_is_said_once(repository: Sandbox) -> None:
+    for number in range(4):
+        repository.write(f"{number}.safetensors", changed(BIG, "weight", bytes([number])))
+    repository.commit("more")
+    for file in (repository.root / ".git/theta/objects").rglob("*"):
+        if file.is_file():
+            file.unlink()
+    printed = repository.theta("fsck", check=False)
+    assert printed.returncode == 3
+    assert printed.stdout.count("missing: object") > 5
+    assert printed.stderr.count("git theta fetch --all") == 1
+    assert printed.stderr.count("git add --renormalize 0.safetensors 1.safetensors") == 1
+
+
 def test_a_corrupt_object_is_named_with_the_parameters_it_breaks(repository: Sandbox) -> None:
     bundle = object_of(repository, "bias")
     assert bundle == object_of(repository, "scale")

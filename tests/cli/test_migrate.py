@@ -314,6 +314,21 @@ def test_what_is_refused(prepare: Callable[[Sandbox], None], words: str, raw: Sa
     assert (read_refs(raw), raw.git("status", "--porcelain").stdout) == (refs, status)
 
 
+@pytest.mark.parametrize("person", ["A <a@b", "A a@b> 1 +0000", "A <a@b>", "A <a@b> then"])
+@pytest.mark.parametrize("role", ["author", "committer"])
+def test_a_commit_that_git_cannot_make_again_is_named(raw: Sandbox, person: str, role: str) -> None:
+    tree, parent = (raw.git("rev-parse", name).stdout.strip() for name in ("HEAD^{tree}", "HEAD"))
+    people = {"author": "A <a@b> 1 +0000", "committer": "A <a@b> 1 +0000", role: person}
+    lines = [f"tree {tree}", f"parent {parent}", *(" ".join(one) for one in people.items()), "", "odd\n"]
+    odd = raw.git("hash-object", "-t", "commit", "-w", "--stdin", "--literally", input="\n".join(lines)).stdout.strip()
+    raw.git("update-ref", "refs/heads/main", odd)
+    refs = read_refs(raw)
+    done = raw.theta("migrate", "import", "--include", "*.safetensors", check=False)
+    assert done.returncode
+    assert f"git fast-import failed at commit {odd}: " in done.stderr
+    assert read_refs(raw) == refs
+
+
 def test_a_shallow_clone_is_refused(raw: Sandbox, tmp_path: Path) -> None:
     clone = Sandbox.clone(f"file://{raw.root}", tmp_path / "clone", "--depth=1")
     assert "shallow" in clone.theta("migrate", "import", check=False).stderr

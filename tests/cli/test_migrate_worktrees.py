@@ -153,3 +153,19 @@ def test_attributes_that_are_no_file_are_refused(what: str, raw: Sandbox) -> Non
     raw.git("rm", "-q", "-r", ".gitattributes")
     raw.commit("gone again")
     assert_refused(raw, f".gitattributes: is {what} in commit {strange}", *IMPORT)
+
+
+def test_a_rebase_in_another_worktree_stops_it(raw: Sandbox) -> None:
+    """Its branch is checked out nowhere meanwhile; Git will move it to what it makes of the old commits."""
+    raw.git("branch", "topic", "HEAD~1")
+    raw.git("worktree", "add", "-q", "../elsewhere", "topic")
+    there = Sandbox(raw.root.parent / "elsewhere")
+    there.write("other.txt", b"other")
+    there.commit("on topic")
+    there.git("-c", "sequence.editor=sed -i s/^pick/edit/", "rebase", "-i", "main", check=False)
+    assert there.git("symbolic-ref", "-q", "HEAD", check=False).returncode
+    assert_refused(raw, f"a rebase is under way in the worktree {there.root}", *IMPORT)
+    there.git("rebase", "--abort")
+    there.git("switch", "-q", "--detach")
+    raw.theta(*IMPORT)
+    assert is_imported(raw)

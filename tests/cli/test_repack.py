@@ -189,3 +189,9 @@ def test_a_file_that_git_does_not_look_at_is_refused(dense: Sandbox, flag: str) 
     dense.git("update-index", f"--no-{flag}", MODEL)
     assert dense.git("status", "--porcelain").stdout == f" M {MODEL}\n"
     assert dense.read(MODEL) == version(7)
+
+
+@pytest.mark.parametrize("command", ["repack", "relayout", "checkout"])
+def test_what_matches_no_file_is_said_in_our_words(dense: Sandbox, command: str) -> None:
+    done = dense.theta(command, MODEL, "nope", check=False)
+    assert (done.returncode, done.stderr.splitlines()[0]) == (2, "theta: error: 'nope' matches no file of the index")

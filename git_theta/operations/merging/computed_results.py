@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from git_theta.manifest.model import Storage
+from git_theta.manifest.model import Entry, Storage
 from git_theta.merging.base import Contest, ContestReport, Operand, Strategy
 from git_theta.operations.adding.known_parts import KnownParts
 from git_theta.operations.adding.part_label import PartLabel
@@ -44,8 +44,8 @@ def find_result(key: str, label: PartLabel, known: KnownParts, context: Context)
     return None
 
 
-def remember_results(results: Mapping[str, tuple[str, int, ContestReport]], context: Context) -> None:
-    """Keep results that are durable: by key the oid, the size, and what the strategy had to tell."""
+def remember_results(results: Mapping[str, tuple[Entry, ContestReport]], context: Context) -> None:
+    """Keep results that are durable: by key the tensor, and what the strategy had to tell."""
     texts = {key: _encode_result(*result) for key, result in results.items()}
     context.state.remember_computed({key: text for key, text in texts.items() if text})
 
@@ -55,15 +55,20 @@ def find_remembered_objects(context: Context) -> set[str]:
     found: set[str] = set()
     for text in context.state.computed_results():
         with suppress(ValueError, TypeError, KeyError):
-            if storage := context.state.storage_of(json.loads(text)["oid"]):
+            said = json.loads(text)
+            if storage := context.state.storage_of(said["oid"], said.get("dtype", ""), tuple(said.get("shape", ()))):
                 found.update(storage.objects())
     return found
 
 
-def _encode_result(oid: str, size: int, report: ContestReport) -> str | None:
-    """As JSON; None where that cannot hold what the strategy told: it is computed again."""
+def _encode_result(entry: Entry, report: ContestReport) -> str | None:
+    """As JSON; None where that cannot hold what the strategy told: it is computed again.
+
+    With dtype and shape: a tensor that is stored as a difference is remembered by these too.
+    """
+    about = {"oid": entry.oid, "size": entry.size, "dtype": entry.dtype, "shape": entry.shape}
     with suppress(ValueError, TypeError):
-        return json.dumps({"oid": oid, "size": size, **vars(report)}, allow_nan=False)
+        return json.dumps({**about, **vars(report)}, allow_nan=False)
     return None
 
 

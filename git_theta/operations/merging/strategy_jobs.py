@@ -129,9 +129,7 @@ def _compute_batch(
             writer.add_computed(label, found.spec.dtype.width, partial(merge_bytes, strategy, found))
         reports.append(done.report if done else found.report)
     entries = writer.entries()
-    results = {
-        key: (entry.oid, entry.size, report) for (key, _, _), entry, report in zip(jobs, entries, reports, strict=True)
-    }
+    results = {key: (entry, report) for (key, _, _), entry, report in zip(jobs, entries, reports, strict=True)}
     remember_results(results, context)
     applied = [
         AppliedStrategy(

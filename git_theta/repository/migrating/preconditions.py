@@ -12,6 +12,7 @@ from git_theta.vcs.commits import shallow_boundary
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.git import git, split_nul
 from git_theta.vcs.index_flags import flagged_paths, unflag_command
+from git_theta.vcs.worktrees import find_top, worktree_git_dirs
 
 _UNDER_WAY = {
     "MERGE_HEAD": "a merge",
@@ -24,7 +25,10 @@ _UNDER_WAY = {
 
 
 def require_whole_history(repository: Repository) -> None:
-    """Raise UsageError where history is not what it seems to be, or somebody is in the middle of something."""
+    """Raise UsageError where history is not what it seems to be, or somebody is in the middle of something.
+
+    In any worktree: what a rebase goes on with, and the branch that it will move, would be those of the old history.
+    """
     if shallow_boundary():
         raise UsageError("this clone is shallow: its history ends early", hint="Get all of it: git fetch --unshallow")
     if git("for-each-ref", "--count=1", "refs/replace") or (repository.common_dir / "info/grafts").exists():
@@ -32,9 +36,16 @@ def require_whole_history(repository: Repository) -> None:
             "this repository has replacements (git replace, or info/grafts), which name old commits",
             hint="Drop them, git replace --delete, or write them into history first: git filter-repo --force",
         )
-    for name, what in _UNDER_WAY.items():
-        if (repository.git_dir / name).exists():
-            raise UsageError(f"{what} is under way here", hint="Finish or abort it first. git status says how.")
+    for git_dir in worktree_git_dirs(repository.common_dir):
+        if what := next((what for name, what in _UNDER_WAY.items() if (git_dir / name).exists()), ""):
+            where = "here" if _is_ours(git_dir, repository) else f"in the worktree {find_top(git_dir, repository)}"
+            raise UsageError(
+                f"{what} is under way {where}", hint="Finish or abort it first. git status there says how."
+            )
+
+
+def _is_ours(git_dir: Path, repository: Repository) -> bool:
+    return os.path.realpath(git_dir) == os.path.realpath(repository.git_dir)
 
 
 def describe_clean_worktree(top: Path, changing: Collection[str]) -> Mapping[str, os.stat_result]:

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from git_theta.merging.base import Contest, Strategy
+from git_theta.manifest.model import DENSE, Coding, Entry, Place, Storage, UpdateBase
+from git_theta.merging.base import Contest, ContestReport, Strategy
 from git_theta.merging.execution import merge_bytes
 from git_theta.merging.plan import plan_merge
 from git_theta.operations.context import Context
@@ -80,3 +81,13 @@ def test_a_result_whose_object_is_gone_is_computed(context: Context, computed: l
             context.store.delete(entry.storage.place.object)
     merge(context)
     assert "a.bias" in computed
+
+
+def test_a_result_that_is_stored_as_a_difference_is_among_what_is_remembered(context: Context) -> None:
+    """It came out as a tensor that was trained: then its storage is known by dtype and shape too, not by oid alone."""
+    base = UpdateBase("b" * 64, 4096, "F32", (1024,), Coding(DENSE, "raw"), Place("c" * 64, 4096))
+    storage = Storage(Coding("delta", "frames", chain=(base,)), Place("d" * 64, 100))
+    entry = Entry("a" * 64, 4096, storage, "w", "F32", (1024,))
+    context.state.remember_storages([entry])
+    computed_results.remember_results({"key": (entry, ContestReport())}, context)
+    assert computed_results.find_remembered_objects(context) == {"c" * 64, "d" * 64}
