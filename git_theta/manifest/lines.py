@@ -18,6 +18,7 @@ _PARAMETER_START = b'{"name":'
 # In JSON a quote within a string has a backslash before it: neither of these can stand in a name.
 _DTYPE = re.compile(rb',"dtype":"([^"]*)"')
 _STORAGE_KEY = b',"storage":'
+_QUOTED_OID = re.compile(rb'"([0-9a-f]{64})"')
 _FLOATING = frozenset(dtype.name.encode() for dtype in BY_NAME.values() if dtype.kind in ("float", "complex"))
 
 
@@ -59,6 +60,11 @@ def digest_floating(*texts: bytes) -> str:
         if _is_floating(line)
     )
     return hashlib.sha256(b"\n".join(identities)).hexdigest() if identities else ""
+
+
+def find_named_objects(text: bytes) -> frozenset[str]:
+    """The ids in a manifest: of objects, and of parts."""
+    return frozenset(oid.decode() for oid in _QUOTED_OID.findall(text))
 
 
 def _is_floating(line: bytes) -> bool:

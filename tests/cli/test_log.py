@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from git_theta.operations.comparing.parameter_history import _find_named_objects
+from tests.chained_versions import depth_at, version
 from tests.manifest_history import Story, manifest
 from tests.sandbox import Sandbox
 from tests.work_units import takes_fewer_units
@@ -139,6 +140,20 @@ def test_names_cannot_steer_the_terminal(story: Story) -> None:
     text = story.sandbox.theta("log").stdout
     assert "\x1b" not in text
     assert r"+ evil\x1b[2J" in text
+
+
+def test_what_another_file_had_already_is_not_stored_again(sandbox: Sandbox) -> None:
+    """A copy of a version that is stored as a difference, and another file that becomes the same."""
+    sandbox.theta("track", "*.safetensors")
+    files = ({FILE: version(0)}, {FILE: version(1), "other.safetensors": version(0, "embed")},
+             {"copy.safetensors": version(1)}, {"other.safetensors": version(1)})  # fmt: skip
+    for number, changed in enumerate(files):
+        for path, content in changed.items():
+            sandbox.write(path, content)
+        sandbox.commit(f"{number}")
+    assert depth_at(sandbox, path="copy.safetensors") == 1
+    again, copied, *_ = json.loads(sandbox.theta("log", "--json").stdout)
+    assert [one["stored"] for one in (again, copied)] == [0, 0]
 
 
 def test_bytes_stored_are_told_as_quickly_of_many_parameters_as_of_few(story: Story) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import posixpath
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Generic, NamedTuple
 
@@ -10,12 +10,11 @@ from git_theta.diffing.alarms import Step
 from git_theta.diffing.base import SAME_VALUES, Change, ChangeStatus, Comparison
 from git_theta.diffing.combined_diff import combine_comparisons
 from git_theta.diffing.whole_files import PieceCounts, count_pieces
-from git_theta.manifest.lines import count_parameters, count_parts, read_format
+from git_theta.manifest.lines import count_parameters, count_parts, find_named_objects, read_format
 from git_theta.operations.comparing.history_reader import BlobLike, C, Diff, EditLike, HistoryReader
 from git_theta.operations.comparing.weight_steps import steps_of
 
 _SEARCH_LIMIT = 64
-_QUOTED_OID = re.compile(rb'"([0-9a-f]{64})"')
 
 
 class CheckpointChange(NamedTuple):
@@ -80,7 +79,7 @@ def log_checkpoints(
                     followed.setdefault(parent, set()).update(_earlier_paths(names, meant, differ))
             compared.append(list(map(_drop_unchanged, reader.compare_edits(meant, commit.oid, parent))))
             edits += meant
-        touched = [_describe_change(one, edits, reader, keep) for one in combine_comparisons(compared)]
+        touched = [_describe_change(one, edits, commit.parents, reader, keep) for one in combine_comparisons(compared)]
         touched = [one for one in touched if one.changes or (one.rest and keep is None)]
         if touched:
             yield LogEntry(commit, tuple(touched), tuple(steps_of(commit, edits, reader)))
@@ -98,7 +97,11 @@ def _earlier_paths(names: Iterable[str], edits: Iterable[EditLike], all_edits: I
 
 
 def _describe_change(
-    one: Comparison, edits: Sequence[EditLike], reader: HistoryReader, keep: Callable[[Change], bool] | None
+    one: Comparison,
+    edits: Sequence[EditLike],
+    parents: Sequence[str],
+    reader: HistoryReader,
+    keep: Callable[[Change], bool] | None,
 ) -> CheckpointChange:
     """A comparison, with what is known beyond its manifests, which hold only what differs."""
     now = {shard.path for shard in one.after}
@@ -120,6 +123,7 @@ def _describe_change(
         parts += [part for shard in shards for part in shard.manifest.parts() if part.name is None]
     stretches = {stretch for part in parts for stretch in part.storage.stretches()}
     known = _find_named_objects(texts, [oid for oid, _, _ in stretches])
+    known |= _find_others({oid for oid, _, _ in stretches} - known, one, parents, reader)
     stored = sum(size for oid, _, size in stretches if oid not in known)
     was = one.before[0].path if len(one.before) == len(one.after) == 1 else one.path
     pieces = count_pieces(one.before, one.after)
@@ -136,6 +140,18 @@ def _describe_change(
     )
 
 
+def _find_others(oids: set[str], one: Comparison, parents: Sequence[str], reader: HistoryReader) -> set[str]:
+    """Those of objects that other files at the parents name: all of them where a checkpoint is new, else those beside
+    it, as all manifests of every commit are much to read.
+    """
+    found = set[str]()
+    for path in {shard.path for shard in one.after} if oids else ():
+        folder = posixpath.dirname(path) if one.before else None
+        for parent in parents:
+            found |= reader.checkpoints.find_named(oids - found, parent, folder, posixpath.splitext(path)[1])
+    return found
+
+
 def _find_laid_out(one: Comparison, files: Mapping[str, BlobLike], reader: HistoryReader) -> set[str]:
     """The paths of files that the comparison has in another layout than Git: nothing is stored like that."""
     return {
@@ -149,7 +165,7 @@ def _find_named_objects(texts: Sequence[bytes], oids: Sequence[str]) -> set[str]
     """Those objects that manifests name. To look for a few costs least one by one; for many, it would take minutes."""
     if len(oids) <= _SEARCH_LIMIT:
         return {oid for oid in oids if any(oid.encode() in text for text in texts)}
-    return {oid.decode() for text in texts for oid in _QUOTED_OID.findall(text)}.intersection(oids)
+    return set[str]().union(*map(find_named_objects, texts)).intersection(oids)
 
 
 def _drop_unchanged(comparison: Comparison) -> Comparison:
