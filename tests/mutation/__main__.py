@@ -52,6 +52,7 @@ ROOMS = {
     "git_theta/serializers/frames.py": ["tests/serializers/test_frames.py"],
     "git_theta/updates/delta/block_coding.py": ["tests/updates/test_delta.py"],
     "git_theta/updates/delta/delta_update.py": ["tests/updates/test_delta.py"],
+    "git_theta/updates/delta/residual_blocks.py": ["tests/updates/test_delta.py"],
     "git_theta/merging/decisions.py": ["tests/merging"],
     "git_theta/merging/plan.py": ["tests/merging"],
 }

@@ -27,6 +27,7 @@ from git_theta.updates.base import Update
 from git_theta.updates.delta.delta_update import DeltaUpdate
 from git_theta.updates.delta.element_kinds import kind_of
 from git_theta.updates.delta.predictions import find_prediction
+from git_theta.updates.delta.residual_blocks import ResidualCoder
 from tests.effort import choose_tries
 from tests.spec.independent_delta import from_delta
 from tests.updates.delta_samples import FORMS, moved, pruned, trained, weights
@@ -47,11 +48,9 @@ def spec_of(dtype: str, size: int) -> Spec:
 
 def encode(new: bytes, old: bytes, dtype: str, cast: str = "") -> list[Arrays]:
     """Every block, whether or not it pays."""
-    from git_theta.updates.delta.delta_update import _DeltaCoder
-
-    prediction = find_prediction(BY_NAME[dtype], cast)
+    prediction = find_prediction(BY_NAME[dtype], BY_NAME[cast or dtype])
     assert prediction
-    coder = _DeltaCoder(prediction)
+    coder = ResidualCoder(prediction, prediction.options)
     step = BLOCK * CASTS[cast].width // prediction.kind.width if cast else BLOCK
     return [
         coder.encode(at, new[at * BLOCK : (at + 1) * BLOCK], old[at * step : (at + 1) * step])

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from git_theta.updates.delta.block_arrays import ArrayReader, ArrayWriter
 from git_theta.updates.delta.element_kinds import ElementKind, Order
 from git_theta.updates.delta.flags import read_flags, write_flags
+from git_theta.updates.delta.predictions import Predicted
 from git_theta.updates.delta.residuals import read_changes, read_differences, write_changes, write_differences
 from git_theta.updates.delta.tiles import (
     count_tiles,
@@ -59,10 +60,11 @@ _FEWEST_ZEROS = 64
 """One number in so many that has become 0 pays for the flags of all."""
 
 
-def write_delta(writer: ArrayWriter, numbers: Numbers, predicted: Numbers, kind: ElementKind) -> None:
+def write_delta(writer: ArrayWriter, numbers: Numbers, prediction: Predicted, kind: ElementKind) -> None:
     """Numbers, as many as are predicted."""
     import numpy as np
 
+    predicted, nearness = prediction
     differences = numbers - predicted
     changed, quiet = find_changed(differences), find_quiet(differences, kind)
     told = Tiles.QUIET if quiet.any() else Tiles.NONE if changed.all() else Tiles.UNCHANGED
@@ -75,18 +77,19 @@ def write_delta(writer: ArrayWriter, numbers: Numbers, predicted: Numbers, kind:
             write_differences(writer, tile_rows(differences)[quiet].reshape(-1).take(places), kind)
         left = np.flatnonzero(changed & ~quiet)
         numbers, predicted, differences = (gather_numbers(each, left) for each in (numbers, predicted, differences))
+        nearness = gather_numbers(nearness, left) if nearness is not None else None
     if len(numbers):
-        _write_moved(writer, numbers, predicted, differences, kind)
+        _write_moved(writer, numbers, Predicted(predicted, nearness), differences, kind)
 
 
-def read_delta(reader: ArrayReader, predicted: Numbers, kind: ElementKind) -> Numbers:
+def read_delta(reader: ArrayReader, prediction: Predicted, kind: ElementKind) -> Numbers:
     """The numbers again, as many as are predicted. Raises CorruptObject."""
     import numpy as np
 
-    numbers = predicted.copy()
+    numbers, nearness = prediction.numbers.copy(), prediction.nearness
     told = reader.take_word(Tiles.QUIET if kind.may_be_quiet else Tiles.UNCHANGED)
     if told == Tiles.NONE:
-        _read_moved(reader, numbers, kind)
+        _read_moved(reader, numbers, nearness, kind)
         return numbers
     left = np.flatnonzero(read_flags(reader, count_tiles(len(numbers))))
     if told == Tiles.QUIET:
@@ -96,38 +99,49 @@ def read_delta(reader: ArrayReader, predicted: Numbers, kind: ElementKind) -> Nu
         old[kind.sort_places(old, Order.FRACTION)] += read_differences(reader, len(old), kind)
         tile_rows(numbers)[quiet] = old.reshape(len(quiet), -1)
     moved = gather_numbers(numbers, left)
-    _read_moved(reader, moved, kind)
+    _read_moved(reader, moved, gather_numbers(nearness, left) if nearness is not None else None, kind)
     scatter_numbers(numbers, left, moved)
     return numbers
 
 
 def _write_moved(
-    writer: ArrayWriter, numbers: Numbers, predicted: Numbers, differences: Numbers, kind: ElementKind
+    writer: ArrayWriter, numbers: Numbers, prediction: Predicted, differences: Numbers, kind: ElementKind
 ) -> None:
     import numpy as np
 
+    predicted, nearness = prediction
     told, zeros = _find_zeros(numbers, predicted, kind)
     order = Order.NONE if not kind.fraction else Order.EXPONENT if told == Zeros.NONE else Order.MAGNITUDE
+    if nearness is not None and told == Zeros.NONE and _are_few(differences):
+        order = Order.NEARNESS
     writer.add_word(order)
     writer.add_word(told)
-    places = kind.sort_places(predicted, order)
+    places = kind.sort_places(predicted, order, nearness)
     if told != Zeros.NONE:
         zeros = zeros.take(places)
         write_flags(writer, zeros)
         places = places[~zeros]
     differences = differences.take(places, mode="clip")
-    few = 4 * np.count_nonzero(differences) <= 3 * len(differences)
+    few = _are_few(differences)
     writer.add_word(Form.CHANGES if few else Form.PLANES)
     (write_changes if few else write_differences)(writer, differences, kind)
 
 
-def _read_moved(reader: ArrayReader, numbers: Numbers, kind: ElementKind) -> None:
+def _are_few(differences: Numbers) -> bool:
+    """Whether so many are 0 that flags of the others pay."""
+    import numpy as np
+
+    return bool(4 * np.count_nonzero(differences) <= 3 * len(differences))
+
+
+def _read_moved(reader: ArrayReader, numbers: Numbers, nearness: Numbers | None, kind: ElementKind) -> None:
     """In place of predicted numbers, what they have become."""
     if not len(numbers):
         return
-    order = Order(reader.take_word(Order.MAGNITUDE if kind.fraction else Order.NONE))
+    most = Order.NONE if not kind.fraction else Order.MAGNITUDE if nearness is None else Order.NEARNESS
+    order = Order(reader.take_word(most))
     told = reader.take_word(Zeros.SIGNED if kind.fraction else Zeros.PLAIN)
-    places = kind.sort_places(numbers, order)
+    places = kind.sort_places(numbers, order, nearness)
     if told != Zeros.NONE:
         zeros = read_flags(reader, len(places))
         cleared = places[zeros]

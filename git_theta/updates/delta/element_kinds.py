@@ -30,8 +30,10 @@ class Order(IntEnum):
     EXPONENT = 1
     MAGNITUDE = 2
     """By the 16 bits after the sign: what pruning takes lies on one side."""
-    FRACTION = 3
-    """By the first 8 bits of the fraction: what weight decay alone moves, moves by a share of it."""
+    NEARNESS = 3
+    """By how near each came to being rounded otherwise, where a prediction tells that: those are what moved."""
+    FRACTION = 4
+    """By the first 8 bits of the fraction: what weight decay alone moves, moves by a share of it. In no word."""
 
 
 class ElementKind(NamedTuple):
@@ -65,12 +67,15 @@ class ElementKind(NamedTuple):
         """The highest bit."""
         return 1 << (8 * self.width - 1)
 
-    def sort_places(self, numbers: Numbers, order: Order) -> Places:
+    def sort_places(self, numbers: Numbers, order: Order, nearness: Numbers | None = None) -> Places:
         """The places of the numbers in that order, equal ones as they stand. Only for floats, but for NONE."""
         import numpy as np
 
         if order == Order.NONE:
             return np.arange(len(numbers))
+        if order == Order.NEARNESS:
+            assert nearness is not None
+            return np.argsort(nearness, kind="stable")
         return np.argsort(self._keys(numbers, order), kind="stable")
 
     def _keys(self, numbers: Numbers, order: Order) -> Numbers:

@@ -55,6 +55,9 @@ class Estimate(NamedTuple):
         return (self.dense - self.delta) // (8 * _UNIT)
 
 
+NOTHING = Estimate(0, 0)
+
+
 def estimate_sizes(numbers: Numbers, predicted: Numbers, kind: ElementKind) -> Estimate:
     """What numbers, as many as are predicted and at least one, would take."""
     places = _sample_places(len(numbers))
