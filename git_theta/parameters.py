@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import lru_cache
 from itertools import chain, count, islice, repeat, takewhile
-from typing import BinaryIO, NamedTuple, cast
+from types import MappingProxyType
+from typing import Any, BinaryIO, NamedTuple, cast
 
 from git_theta.errors import CorruptObject, MissingObject, PluginError, ThetaError
 from git_theta.manifest.model import DENSE, Coding, Entry, Place, UpdateBase
@@ -147,6 +148,7 @@ def encode_values(
     parallel: Parallel,
     preferences: Preferences = DEFAULT_PREFERENCES,
     base: StoredValues | None = None,
+    settings: Mapping[str, Any] = MappingProxyType({}),
 ) -> Encoding:
     """How a part is stored, and its payload.
 
@@ -155,8 +157,9 @@ def encode_values(
         parallel: how to map over blocks.
         preferences: what to choose among.
         base: a stored part that updates may build on.
+        settings: what the updates are told: each takes the ones that it knows.
 
-    The choice depends on the bytes, the base and the preferences alone (L2).
+    The choice depends on the bytes, the base, the preferences and settings alone (L2).
     """
     base, warning = _usable_base(base), ""
     known = BY_NAME.get(values.spec.dtype.name) == values.spec.dtype  # else a reader could not tell the update
@@ -168,7 +171,7 @@ def encode_values(
             continue
         try:
             with UPDATES.guard(name):
-                coder = update.coder(values, base if update.base != "none" else None, {})
+                coder = update.coder(values, base if update.base != "none" else None, settings)
         except (CorruptObject, MissingObject) as error:
             base, warning = None, f"its update base cannot be read: {error.message}"
             continue

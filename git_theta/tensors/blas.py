@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from functools import cache
+from threading import Lock
 
 _SPELLINGS = ("scipy_openblas_{}64_", "openblas_{}64_", "openblas_{}")
 """How OpenBLAS is compiled into numpy >= 2, into numpy 1, and by distributions."""
@@ -16,7 +17,7 @@ begin with, and the import takes 30 ms less."""
 
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """Keep numpy's BLAS from starting threads; the whole process's.
+    """Keep numpy's BLAS from starting threads; the whole process's, while any thread is inside.
 
     Our workers are threads. Those of OpenBLAS on top of them, for products too small to gain anything, keep cores busy
     waiting for each other, up to 30 ms each time: a diff of 63 tensors took four times as long (measured). Other
@@ -26,13 +27,35 @@ def one_thread() -> Iterator[None]:
     if functions is None:
         yield
         return
-    get, put = functions
-    threads = get()
-    put(1)
+    _LIMIT.enter(*functions)
     try:
         yield
     finally:
-        put(threads)
+        _LIMIT.leave(functions[1])
+
+
+class _ThreadLimit:
+    """How many of our threads are inside, and how many threads there were before the first of them."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._inside = self._before = 0
+
+    def enter(self, get: Callable[[], int], put: Callable[[int], None]) -> None:
+        with self._lock:
+            if not self._inside:
+                self._before = get()
+                put(1)
+            self._inside += 1
+
+    def leave(self, put: Callable[[int], None]) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                put(self._before)
+
+
+_LIMIT = _ThreadLimit()
 
 
 def count_threads() -> int | None:

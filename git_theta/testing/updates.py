@@ -24,7 +24,7 @@ from git_theta.updates.base import Coder, Update
 
 _MOST_BYTES = MAX_STORED_BLOCK // 2
 """Bytes that the arrays of one block may have: a stored block has at most 2 MiB, the serializer's words included."""
-_LONG = 24
+_LONG = 48
 """Blocks of a tensor that is too long to be held."""
 
 
@@ -41,6 +41,14 @@ class UpdateLaws(ABC):
     def settings(self) -> Mapping[str, Any]:
         """What to tell the coder."""
         return {}
+
+    def dtype_of(self, width: int) -> str:
+        """The name of a dtype of so many bytes, where the update is not good for unsigned integers."""
+        return f"U{8 * width}"
+
+    def shape_of(self, elements: int) -> tuple[int, ...]:
+        """The shape of so many, where the update is not good for one dimension."""
+        return (elements,)
 
     def related_bytes(self, base: bytes, width: int) -> bytes:
         """Values, as many as those of ``base``, that the update is good for. ``width``: bytes of a number."""
@@ -84,9 +92,9 @@ class UpdateLaws(ABC):
         """Whatever is at hand as a base: the right values come back, or nothing was encoded."""
         if self.make_update().base != "any":
             pytest.skip("the engine offers bases of the same spec alone, or none")
-        values, base = MemoryValues(_spec("BF16", 4096), noise_bytes(4096)), noise_bytes(8192, 1)
+        values, base = MemoryValues(self._spec("BF16", 4096), noise_bytes(4096)), noise_bytes(8192, 1)
         for dtype, cut in (("F32", 8192), ("F32", 4096), ("F32", 0), ("U8", 2048)):
-            other = MemoryValues(_spec(dtype, cut), base[:cut])
+            other = MemoryValues(self._spec(dtype, cut), base[:cut])
             self._require_exact_values(values, other)
 
     def test_a_wrong_base_gives_corrupt_or_other_values_and_nothing_else(self) -> None:
@@ -126,10 +134,11 @@ class UpdateLaws(ABC):
                 self._decode(lists[:left], options, values, base)
 
     def test_l6_a_long_tensor_is_never_held(self) -> None:
-        for values in (_LongValues(0), _LongValues(1)):
+        spec = self._spec(self.dtype_of(4), _LONG * BLOCK)
+        for values in (_LongValues(spec, 0), _LongValues(spec, 1)):
             tracemalloc.start()
             try:
-                for _ in self._encode_lazily(values, _LongValues(0)):
+                for _ in self._encode_lazily(values, _LongValues(spec, 0)):
                     pass
                 assert tracemalloc.get_traced_memory()[1] < _LONG * BLOCK // 2
             finally:
@@ -142,8 +151,7 @@ class UpdateLaws(ABC):
             yield from (block[: len(block) // 2 // width * width], b"")
 
     def _require_exact(self, values: bytes, base: bytes, width: int) -> None:
-        dtype = f"U{8 * width}"
-        self._require_exact_values(_values(values, dtype), _values(base, dtype))
+        self._require_exact_values(self._values(values, width), self._values(base, width))
 
     def _require_exact_values(self, values: MemoryValues, base: MemoryValues) -> None:
         coder = self._coder(values, base)
@@ -168,7 +176,7 @@ class UpdateLaws(ABC):
 
     def _encode(self, values: bytes, base: bytes, width: int, threads: int = 0) -> _Encoded:
         """All lists, head first. Skips the test where it does not pay."""
-        held, other = _values(values, f"U{8 * width}"), _values(base, f"U{8 * width}")
+        held, other = self._values(values, width), self._values(base, width)
         coder = self._coder(held, other)
         if coder is None:
             pytest.skip("does not pay for these values")
@@ -186,8 +194,9 @@ class UpdateLaws(ABC):
         self, lists: list[Arrays], options: Mapping[str, Any], values: bytes, base: bytes, threads: int = 0
     ) -> bytes:
         """What becomes of the lists of ``values``, 32-bit numbers, on that base."""
-        spec = _values(values, "U32").spec
-        return self._decode_values(lists, options, spec, MemoryValues(_spec("U32", len(base)), base), threads)
+        spec = self._values(values, 4).spec
+        other = MemoryValues(self._spec(self.dtype_of(4), len(base)), base)
+        return self._decode_values(lists, options, spec, other, threads)
 
     def _decode_values(
         self, lists: list[Arrays], options: Mapping[str, Any], spec: Spec, base: MemoryValues, threads: int = 0
@@ -198,6 +207,13 @@ class UpdateLaws(ABC):
         mapping = threaded_map(threads) if threads else map
         return b"".join(mapping(lambda item: bytes(decoder.decode(*item)), items))
 
+    def _spec(self, dtype: str, size: int) -> Spec:
+        return Spec(BY_NAME[dtype], self.shape_of(size * 8 // BY_NAME[dtype].bits))
+
+    def _values(self, data: bytes, width: int) -> MemoryValues:
+        """Bytes as numbers of so many bytes each; as bytes where they are no whole number of them."""
+        return MemoryValues(self._spec("U8" if len(data) % width else self.dtype_of(width), len(data)), data)
+
 
 class _Encoded(NamedTuple):
     lists: list[Arrays]
@@ -207,8 +223,8 @@ class _Encoded(NamedTuple):
 class _LongValues:
     """Values that are made as they are read."""
 
-    def __init__(self, seed: int) -> None:
-        self.spec = _spec("U32", _LONG * BLOCK)
+    def __init__(self, spec: Spec, seed: int) -> None:
+        self.spec = spec
         self.size = _LONG * BLOCK
         self._seed = seed
 
@@ -236,13 +252,3 @@ def _odd_arrays(honest: Arrays) -> list[Arrays]:
 
 def _plain(lists: list[Arrays]) -> list[list[tuple[int, bytes]]]:
     return [[(array.width, bytes(array.data)) for array in arrays] for arrays in lists]
-
-
-def _spec(dtype: str, size: int) -> Spec:
-    return Spec(BY_NAME[dtype], (size * 8 // BY_NAME[dtype].bits,))
-
-
-def _values(data: bytes, dtype: str) -> MemoryValues:
-    """Bytes as numbers of a dtype; as bytes where they are no whole number of them."""
-    whole = dtype if len(data) * 8 % BY_NAME[dtype].bits == 0 else "U8"
-    return MemoryValues(_spec(whole, len(data)), data)

@@ -15,7 +15,7 @@ import pickle
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from itertools import permutations
 from pathlib import Path
@@ -45,6 +45,7 @@ from git_theta.tensors.values import MemoryValues
 from git_theta.testing.blocks import noise_bytes, weight_bytes
 from tests.sandbox import safetensors_bytes
 from tests.updates.delta_samples import FORMS, moved, weights
+from tests.updates.low_rank_samples import MERGED, Merged
 
 HERE = Path(__file__).parent
 SAFETENSORS = [name for name, dtype in BY_NAME.items() if dtype.kind in ("float", "int", "uint", "bool", "complex")]
@@ -70,6 +71,12 @@ def checkpoints() -> dict[str, bytes]:
         "arrays.pkl": pickle.dumps({"w": np.arange(6, dtype="<f4").reshape(2, 3), "step": 1}, protocol=5),
         "tuned.safetensors": safetensors_bytes(
             {name: (spec.dtype.name, spec.shape, new) for name, (spec, new, *_) in tuned_parts().items()}
+        ),
+        "merged.safetensors": safetensors_bytes(
+            {
+                name: (made.values.spec.dtype.name, made.values.spec.shape, made.new)
+                for name, made in merged_parts().items()
+            }
         ),
         "opaque.bin": bytes(5 << 20) + b"some text " * 9_000 + b"\1" * (1 << 20),
         "short.bin": b"a few bytes of no format",
@@ -97,6 +104,11 @@ def tuned_parts() -> dict[str, tuple[Spec, bytes, Spec, bytes]]:
         new = moved(old, BY_NAME[dtype].width, 0.05, 1)
         found[f"{dtype} moved"] = (_line(dtype, new), new, _line(dtype, old), old)
     return found
+
+
+def merged_parts() -> dict[str, Merged]:
+    """Matrices that are stored with the adapters that were merged into them."""
+    return {form: make_merged() for form, make_merged in MERGED.items()}
 
 
 def _line(dtype: str, data: bytes) -> Spec:
@@ -155,6 +167,8 @@ def _variants(path: str, text: bytes, context: Context) -> dict[str, bytes]:
     """A manifest as clean writes it; for one of them also what clean can, but does not choose to, write."""
     if path == "tuned.safetensors":
         return {path: encode_manifest(_as_deltas(decode_manifest(text), context))}
+    if path == "merged.safetensors":
+        return {path: encode_manifest(_as_low_rank(decode_manifest(text), context))}
     if path != "dtypes.safetensors":
         return {path: text}
     manifest = decode_manifest(text)
@@ -182,25 +196,43 @@ def _as_deltas(manifest: Manifest, context: Context) -> Manifest:
     """Each parameter on a base of its own, as clean stores it where it finds that base."""
     parts = tuned_parts()
 
-    def put(spec: Spec, data: bytes, preferences: Preferences, base: StoredValues | None = None) -> Storage:
-        encoding = parameters.encode_values(MemoryValues(spec, data), map, preferences, base)
-        return Storage(encoding.coding, Place(*context.store.put(encoding.payload)))
-
     def stored(part: Entry) -> Entry:
         spec, new, old_spec, old = parts[part.name or ""]
-        storage = put(old_spec, old, Preferences())
-        base = part._replace(
-            oid=hashlib.sha256(old).hexdigest(),
-            size=len(old),
-            storage=storage,
-            dtype=old_spec.dtype.name,
-            shape=old_spec.shape,
-        )
-        chosen = put(spec, new, Preferences(("delta",)), StoredValues(base, context.store))
-        assert chosen.coding.update == "delta", part.name
-        return part._replace(storage=chosen)
+        return _on_base(part, MemoryValues(spec, new), MemoryValues(old_spec, old), context, "delta", {})
 
     return manifest._replace(entries=tuple(map(stored, manifest.entries)))
+
+
+def _as_low_rank(manifest: Manifest, context: Context) -> Manifest:
+    """Each parameter with its adapter."""
+    parts = merged_parts()
+
+    def stored(part: Entry) -> Entry:
+        values, base, factors = parts[part.name or ""]
+        return _on_base(part, values, base, context, "low-rank", {"factors": factors})
+
+    return manifest._replace(entries=tuple(map(stored, manifest.entries)))
+
+
+def _on_base(
+    part: Entry, values: MemoryValues, base: MemoryValues, context: Context, update: str, settings: Mapping[str, Any]
+) -> Entry:
+    """The part with that update on a base that is stored for it."""
+
+    def put(values: MemoryValues, names: tuple[str, ...], base: StoredValues | None = None) -> Storage:
+        encoding = parameters.encode_values(values, map, Preferences(names), base, settings)
+        return Storage(encoding.coding, Place(*context.store.put(encoding.payload)))
+
+    old = part._replace(
+        oid=hashlib.sha256(b"".join(base.blocks())).hexdigest(),
+        size=base.size,
+        storage=put(base, ("dense",)),
+        dtype=base.spec.dtype.name,
+        shape=base.spec.shape,
+    )
+    chosen = put(values, (update,), StoredValues(old, context.store))
+    assert chosen.coding.update == update, part.name
+    return part._replace(storage=chosen)
 
 
 def _as_series(manifest: Manifest, context: Context) -> Manifest:

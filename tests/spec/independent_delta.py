@@ -13,8 +13,14 @@ WHOLE = {"I64": 8, "U64": 8, "I32": 4, "U32": 4, "QINT32": 4, "I16": 2, "U16": 2
 TILE = 128
 
 
-def from_delta(blocks: list[list[bytes]], base: bytes | None, storage: dict[str, Any]) -> bytes:
-    """The bytes of a part on those of its base."""
+Predict = Callable[[int, int], tuple[int, int]]
+"""What a number of the base, at its place in the part, is taken to be there; and the nearness."""
+
+
+def from_delta(
+    blocks: list[list[bytes]], base: bytes | None, storage: dict[str, Any], predict: Predict | None = None
+) -> bytes:
+    """The bytes of a part on those of its base; ``predict``: of another update that codes its blocks so."""
     assert base is not None
     options = storage.get("options", {})
     assert options.keys() <= {"cast"}
@@ -35,19 +41,24 @@ def from_delta(blocks: list[list[bytes]], base: bytes | None, storage: dict[str,
         ][: size // width]
         if source != dtype:
             known = [cast(code, source, dtype) for code in known]
-        whole.append(Block(arrays, dtype, width).restore(known, size))
+        near = None
+        if predict:
+            predicted = [predict(number * BLOCK // width + at, code) for at, code in enumerate(known)]
+            known, near = [code for code, _ in predicted], [key for _, key in predicted]
+        whole.append(Block(arrays, dtype, width, near).restore(known, size))
     return b"".join(whole)
 
 
 class Block:
     """The arrays of a block, taken in turn."""
 
-    def __init__(self, arrays: list[bytes], dtype: str, width: int) -> None:
+    def __init__(self, arrays: list[bytes], dtype: str, width: int, near: list[int] | None) -> None:
         assert arrays
         self.words = iter(arrays[0])
         self.arrays = iter(arrays[1:])
         self.float = FLOATS.get(dtype)
         self.width = width
+        self.near = near
         self.modulus = 1 << 8 * width
 
     def word(self, most: int) -> int:
@@ -84,7 +95,7 @@ class Block:
                 flags = self.flags(len(changed))
                 quiet = [tile for tile, flag in zip(changed, flags, strict=True) if flag]
                 changed = [tile for tile, flag in zip(changed, flags, strict=True) if not flag]
-            places = self.ordered([place for tile in quiet for place in tile], known, 3)
+            places = self.ordered([place for tile in quiet for place in tile], known, 4)
             if told == 2:
                 self.add(result, places, self.differences(len(places)))
             left = [*(place for tile in changed for place in tile), *range(len(known) // TILE * TILE, len(known))]
@@ -93,7 +104,7 @@ class Block:
         return result
 
     def move(self, result: list[int], left: Sequence[int]) -> None:
-        order = self.word(2 if self.float else 0)
+        order = self.word(3 if self.near else 2 if self.float else 0)
         told = self.word(2 if self.float else 1)
         left = self.ordered(left, result, order)
         if told:
@@ -123,8 +134,11 @@ class Block:
         keys: dict[int, Callable[[int], int]] = {
             1: lambda number: (number >> fraction) % (1 << exponent),
             2: lambda number: number % (self.modulus // 2) >> max(0, exponent + fraction - 16),
-            3: lambda number: number % (1 << fraction) >> max(0, fraction - 8),
+            4: lambda number: number % (1 << fraction) >> max(0, fraction - 8),
         }
+        if order == 3:
+            assert self.near
+            return sorted(places, key=self.near.__getitem__)
         return sorted(places, key=lambda place: keys[order](numbers[place]))
 
     def chosen(self, items: Sequence[Any]) -> list[Any]:

@@ -17,6 +17,7 @@ import msgpack
 from backports import zstd
 
 from tests.spec.independent_delta import from_delta
+from tests.spec.independent_low_rank import from_low_rank
 
 Get = Callable[[str], bytes]
 """The object of an oid."""
@@ -88,6 +89,7 @@ def from_dense(blocks: list[Arrays], base: bytes | None, storage: dict[str, Any]
 UPDATES: dict[str, Callable[[list[Arrays], bytes | None, dict[str, Any]], bytes]] = {
     "dense": from_dense,
     "delta": from_delta,
+    "low-rank": from_low_rank,
 }
 """What makes values of the arrays of all blocks."""
 

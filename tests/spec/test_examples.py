@@ -27,8 +27,10 @@ from git_theta.tensors.arrays import BLOCK, Array
 from git_theta.tensors.dtypes import BY_NAME
 from git_theta.tensors.spec import Spec
 from git_theta.updates.delta.delta_update import DeltaUpdate
+from git_theta.updates.low_rank.low_rank_update import LowRankUpdate
 from tests.spec.documents import FOLDER, examples
 from tests.spec.independent_delta import from_delta
+from tests.spec.independent_low_rank import from_low_rank
 from tests.spec.independent_reader import bodies, from_frames, from_planes, restore
 
 MANIFEST = examples("manifest.md")
@@ -105,6 +107,15 @@ def test_the_delta_is_what_the_page_says() -> None:
     assert [int.from_bytes(new[at : at + 4], "little") for at in (0, 4)] == [0x3F7FFFFF, 0x40000000 + 300]
     decoder = DeltaUpdate().decoder(Spec(BY_NAME["F32"], (2,)), iter(()), {})
     assert bytes(decoder.decode(0, tuple(Array(1, data) for data in arrays), base)) == new
+
+
+def test_the_product_is_what_the_page_says() -> None:
+    head, words, base = OBJECTS["low-rank head"], OBJECTS["low-rank words"], OBJECTS["low-rank base"]
+    options, spec = {"rank": 1}, Spec(BY_NAME["BF16"], (2, 3))
+    new = from_low_rank([[head], [words]], base, {"dtype": "BF16", "shape": [2, 3], "size": 12, "options": options})
+    assert new == OBJECTS["low-rank values"]
+    decoder = LowRankUpdate().decoder(spec, iter([(Array(4, head),)]), options)
+    assert bytes(decoder.decode(0, (Array(1, words),), base)) == new
 
 
 def test_the_frames_are_the_values() -> None:

@@ -22,7 +22,7 @@ from git_theta.tensors.spec import Spec
 from git_theta.tensors.values import MemoryValues
 from git_theta.testing.blocks import noise_bytes
 from tests.golden.test_golden import MANIFESTS, sums
-from tests.spec import independent_delta, independent_reader
+from tests.spec import independent_delta, independent_low_rank, independent_reader
 from tests.spec.independent_reader import restore
 
 
@@ -67,11 +67,12 @@ def test_it_restores_a_chain(monkeypatch: pytest.MonkeyPatch, update: str, depth
 
 
 def test_it_is_independent() -> None:
-    for file in (independent_reader.__file__, str(independent_delta.__file__)):
+    for file in (independent_reader.__file__, str(independent_delta.__file__), str(independent_low_rank.__file__)):
         tree = ast.parse(Path(file).read_text())
         imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)} | {
             alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names
         }
         assert not {name for name in imported if name and name.startswith(("git_theta", "tests"))} - {
-            "tests.spec.independent_delta"
+            "tests.spec.independent_delta",
+            "tests.spec.independent_low_rank",
         }

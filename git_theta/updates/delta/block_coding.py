@@ -107,8 +107,6 @@ def read_delta(reader: ArrayReader, prediction: Predicted, kind: ElementKind) ->
 def _write_moved(
     writer: ArrayWriter, numbers: Numbers, prediction: Predicted, differences: Numbers, kind: ElementKind
 ) -> None:
-    import numpy as np
-
     predicted, nearness = prediction
     told, zeros = _find_zeros(numbers, predicted, kind)
     order = Order.NONE if not kind.fraction else Order.EXPONENT if told == Zeros.NONE else Order.MAGNITUDE
