@@ -174,15 +174,19 @@ class _HashedValues:
         self.oid = ""
         self._values = values
         self._progress = progress
+        self._reported = 0
 
     def blocks(self, first: int = 0) -> Iterator[Buffer]:
         """As ``Values`` says."""
         return self._values.blocks(first) if first else self._hash_blocks()
 
     def _hash_blocks(self) -> Iterator[Buffer]:
-        digest = hashlib.sha256()
+        digest, read = hashlib.sha256(), 0
         for block in self._values.blocks():
             digest.update(block)
-            self._progress(len(block))
+            read += len(block)
+            if read > self._reported:  # what is read again is no further progress
+                self._progress(read - self._reported)
+                self._reported = read
             yield block
         self.oid = digest.hexdigest()

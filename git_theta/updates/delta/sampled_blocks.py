@@ -11,7 +11,7 @@ from git_theta.tensors.values import Values
 from git_theta.updates.delta.estimate import Estimate, estimate_sizes
 from git_theta.updates.delta.predictions import Prediction
 
-_SAMPLED_BLOCKS = 4
+SAMPLED_BLOCKS = 4
 """From the start: a base gives its later blocks only after those before them."""
 
 
@@ -26,7 +26,7 @@ def estimate_blocks(values: Values, base: Values, prediction: Prediction) -> Ite
     """Of each sampled block of which numbers are predicted, what these would take."""
     import numpy as np
 
-    for at, (block, base_block) in enumerate(islice(pair_blocks(values, base), _SAMPLED_BLOCKS)):
+    for at, (block, base_block) in enumerate(islice(pair_blocks(values, base), SAMPLED_BLOCKS)):
         numbers = np.frombuffer(block, prediction.kind.unsigned)
         predicted = prediction.predict(at, base_block, len(numbers)).numbers
         if len(predicted):

@@ -52,9 +52,8 @@ class LowRankPrediction(Prediction):
         self.kind = base.kind
         self._base = base
         self._factors = factors
-        spare = _EXACT_BITS - (factors.rank - 1).bit_length()
-        self._left_bits = spare - spare // 2
-        self._right = round_rows(factors.right.T, spare // 2).T
+        self._left_bits, _ = split_bits(factors.rank)
+        self._right = round_right(factors.right)
 
     def predict(self, at: int, base_block: Buffer, most: int) -> Predicted:
         import numpy as np
@@ -107,6 +106,17 @@ class LowRankPrediction(Prediction):
             columns = slice(0, width) if whole else slice(column, column + size)
             yield _Rectangle(slice(row, row + max(whole, 1)), columns, size)
             row, column, count = row + max(whole, 1), 0, count - size
+
+
+def split_bits(rank: int) -> tuple[int, int]:
+    """Bits of a number of the left factor, and of the right one, so that a sum of so many products is exact."""
+    spare = _EXACT_BITS - (rank - 1).bit_length()
+    return spare - spare // 2, spare // 2
+
+
+def round_right(right: Floats) -> Doubles:
+    """A right factor (rank, columns), column by column, as it is multiplied."""
+    return round_rows(right.T, split_bits(len(right))[1]).T
 
 
 def round_rows(rows: Floats, bits: int) -> Doubles:

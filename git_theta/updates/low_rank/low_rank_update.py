@@ -15,6 +15,7 @@ from git_theta.tensors.values import Values
 from git_theta.updates.base import Coder, Decoder, Update
 from git_theta.updates.delta.predictions import CAST, find_prediction, read_prediction
 from git_theta.updates.delta.residual_blocks import ResidualCoder, ResidualDecoder
+from git_theta.updates.low_rank.factor_choice import choose_factors
 from git_theta.updates.low_rank.factors import Factors, is_storable, read_factors
 from git_theta.updates.low_rank.low_rank_prediction import DTYPES, LowRankPrediction
 
@@ -31,12 +32,14 @@ class LowRankUpdate(Update):
     base = "any"
 
     def coder(self, values: Values, base: Values | None, settings: Mapping[str, Any]) -> Coder | None:
-        """``settings["factors"]``: Factors; without them it never pays."""
-        factors: Factors | None = settings.get(FACTORS)
-        if base is None or factors is None or values.spec.dtype.name not in DTYPES:
+        """``settings["factors"]``: Factors to take; else they are looked for, and taken where they clearly pay."""
+        if base is None or values.spec.dtype.name not in DTYPES:
             return None
         prediction = find_prediction(values.spec.dtype, base.spec.dtype)
-        if prediction is None or not factors.fits(values.spec.shape):
+        if prediction is None:
+            return None
+        factors: Factors | None = settings.get(FACTORS) or choose_factors(values, base, prediction)
+        if factors is None or not factors.fits(values.spec.shape):
             return None
         factors = factors.balance()
         options = prediction.options | {RANK: factors.rank} | ({ROUNDED: True} if factors.rounds_product else {})
