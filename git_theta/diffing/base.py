@@ -101,7 +101,7 @@ class Measures(NamedTuple):
 
     Attributes:
         elements: how many there are (after; of a removed parameter, before).
-        differing: elements whose bits differ.
+        differing: elements whose bits differ; of a dtype in blocks, all elements of blocks that do.
         norm_before, norm_after: Euclidean norms.
         norm: of the difference after - before.
         largest: largest absolute difference of an element.

@@ -10,11 +10,13 @@ from git_theta.diffing.base import MISFIT, ParameterVersion
 from git_theta.diffing.pairing import window_of
 from git_theta.manifest.model import Entry
 from git_theta.tensors.dtypes import BY_NAME
+from git_theta.tensors.numbers import is_numeric
 from git_theta.tensors.spec import spec_fits
 
 NOT_EVERYWHERE = "not in all versions"
 OTHER_SPEC = "of another dtype or shape in some version"
 NO_FLOATS = "no floating-point numbers"
+NO_VALUES = "coded in blocks that are not decoded"
 
 
 class SharedParameter(NamedTuple):
@@ -106,4 +108,6 @@ def _reason_left_out(places: Sequence[ParameterVersion]) -> str:
     if not all(spec_fits(place.entry.dtype, place.entry.shape, place.entry.size) for place in places):
         return MISFIT
     dtype = BY_NAME.get(places[0].entry.dtype)
-    return "" if dtype and dtype.kind in ("float", "complex") else NO_FLOATS
+    if dtype is None or not dtype.is_floating:
+        return NO_FLOATS
+    return "" if is_numeric(dtype) else NO_VALUES

@@ -121,7 +121,7 @@ class _Both:
         codes = self._reader.read_codes([old, new])
         unequal = codes[0] != codes[1]
         differing = int(np.count_nonzero(unequal.any(axis=1) if unequal.ndim > 1 else unequal))
-        self._differing += differing
+        self._differing += differing * self._spec.dtype.block
         if not self._numeric:
             return
         before, after = self._reader.finite_values(codes)
@@ -134,8 +134,9 @@ class _Both:
     def measures(self) -> Measures:
         """What came out."""
         nonfinite_before, nonfinite_after = self._reader.nonfinite
+        differing = min(self._differing, self._spec.elements)  # what fills up a last block is none
         found = Measures(
-            self._spec.elements, self._differing, nonfinite_before=nonfinite_before, nonfinite_after=nonfinite_after
+            self._spec.elements, differing, nonfinite_before=nonfinite_before, nonfinite_after=nonfinite_after
         )
         if not self._numeric:
             return found

@@ -218,7 +218,7 @@ def _is_converted(change: Change) -> bool:
 def _is_float(change: Change) -> bool:
     place = change.after or change.before
     dtype = BY_NAME.get(place.entry.dtype) if place else None
-    return dtype is not None and dtype.kind in ("float", "complex")
+    return dtype is not None and dtype.is_floating
 
 
 def _measured_elements(row: MeasuredChange) -> int:

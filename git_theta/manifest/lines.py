@@ -19,7 +19,7 @@ _PARAMETER_START = b'{"name":'
 _DTYPE = re.compile(rb',"dtype":"([^"]*)"')
 _STORAGE_KEY = b',"storage":'
 _QUOTED_OID = re.compile(rb'"([0-9a-f]{64})"')
-_FLOATING = frozenset(dtype.name.encode() for dtype in BY_NAME.values() if dtype.kind in ("float", "complex"))
+_FLOATING = frozenset(dtype.name.encode() for dtype in BY_NAME.values() if dtype.is_floating)
 
 
 def drop_common_parts(before: bytes, after: bytes) -> tuple[Manifest, Manifest]:

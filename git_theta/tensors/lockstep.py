@@ -55,8 +55,9 @@ class LockstepReader:
 
         self._dtype = spec.dtype
         self._per_element = numbers.numbers_per_element(spec.dtype)
-        self._left = spec.elements
-        self.size = CHUNK // self._per_element * spec.dtype.bits // 8
+        self._per_code = numbers.numbers_per_code(spec.dtype)
+        self._left = -(-spec.elements // spec.dtype.block)
+        self.size = CHUNK // self._per_code * spec.dtype.bits // 8
         self.nonfinite = [(0, 0)] * versions
         self._doubles: Doubles = np.empty((versions, CHUNK))
 
@@ -72,7 +73,7 @@ class LockstepReader:
 
         segments = []
         for buffer, each in zip(self._doubles, codes, strict=True):
-            values = buffer[: len(each) * self._per_element]
+            values = buffer[: len(each) * self._per_code]
             np.copyto(values, numbers.numbers_of(each, self._dtype))
             segments.append(Segment.of(values))
         # NaN and infinity outlast any sum; one that merely overflows costs no more than a closer look.

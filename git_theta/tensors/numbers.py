@@ -13,6 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from git_theta.tensors.arrays import Buffer
+from git_theta.tensors.block_values import BLOCK_DECODERS, decode_blocks
 from git_theta.tensors.dtypes import BY_NAME, DType
 
 if TYPE_CHECKING:
@@ -100,11 +101,19 @@ _REAL = {"C128": "F64", "C64": "F32", "C32": "F16"}
 def is_numeric(dtype: DType) -> bool:
     """Whether its elements are numbers: not bits without a meaning, nor quantized ones that are packed.
 
-    Quantized elements count as the integers that they are; scales are not theirs.
+    Quantized elements count as the integers that they are; scales are not theirs. Of those in blocks, which have their
+    scales, some dtypes are decoded (``tensors.block_values``).
     """
+    if dtype.block > 1:
+        return dtype.name in BLOCK_DECODERS
     return (
         dtype.name in _VIEWS or dtype.name in FRACTION or dtype.name == _PAIRS or dtype.kind in ("int", "uint", "bool")
     )
+
+
+def numbers_per_code(dtype: DType) -> int:
+    """Numbers that a code of ``codes_of`` stands for: those of an element, or of all elements of a block."""
+    return numbers_per_element(dtype) * dtype.block
 
 
 def numbers_per_element(dtype: DType) -> int:
@@ -120,11 +129,15 @@ def number_dtype(dtype: DType) -> DType:
 def codes_of(data: Buffer, dtype: DType) -> Array:
     """The elements as unsigned integers (n,), two of them (n, 2) for 16-byte ones: equal where their bits are.
 
-    ``data``: whole elements, contiguous. A view of it, unless they are packed: then what fills up the last byte comes
-    along as elements.
+    Of a dtype in blocks, the blocks, (n, bytes of a block).
+
+    ``data``: whole elements or blocks, contiguous. A view of it, unless they are packed: then what fills up the last byte
+    comes along as elements.
     """
     import numpy as np
 
+    if dtype.block > 1:
+        return np.frombuffer(data, np.uint8).reshape(-1, dtype.bits // 8)
     if dtype.bits < 8:
         bits = np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little")
         whole = bits[: len(bits) // dtype.bits * dtype.bits].reshape(-1, dtype.bits)
@@ -135,9 +148,14 @@ def codes_of(data: Buffer, dtype: DType) -> Array:
 
 
 def numbers_of(elements: Array, dtype: DType) -> Array:
-    """The values of ``codes``, flat, ``per_element`` to an element, in a numpy type that holds them exactly."""
+    """The values of codes, flat, ``numbers_per_code`` to each, in a numpy type that holds them exactly.
+
+    What is coded in blocks, and is no more exact than that, is computed in fp32 as whoever runs the model computes it.
+    """
     import numpy as np
 
+    if dtype.block > 1:
+        return decode_blocks(elements, dtype.name).reshape(-1)
     if dtype.name in _VIEWS:
         found = elements.view(_VIEWS[dtype.name]).reshape(-1)
         return _widen_halves(found) if found.dtype == np.float16 else found

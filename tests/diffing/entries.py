@@ -14,7 +14,7 @@ from git_theta.tensors.spec import Spec
 def entry(name: str | None, data: bytes, dtype: str = "U8", shape: tuple[int, ...] | None = None) -> Entry:
     """A parameter with these bytes; a vector where no shape is given."""
     storage = Storage(Coding("dense", "raw"), Place(hashlib.sha256(b"stored" + data).hexdigest(), len(data) + 1))
-    shape = (len(data) * 8 // BY_NAME[dtype].bits,) if shape is None else shape
+    shape = (len(data) * 8 // BY_NAME[dtype].bits * BY_NAME[dtype].block,) if shape is None else shape
     return Entry(hashlib.sha256(data).hexdigest(), len(data), storage, name, dtype if name else "", shape)
 
 

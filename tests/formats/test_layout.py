@@ -7,11 +7,11 @@ import pytest
 from git_theta.errors import FormatError
 from git_theta.formats.base import Span, SpanView
 from git_theta.formats.layout import MAX_NAMES, require_shape, validate_spans
-from git_theta.tensors.dtypes import BY_NAME, DType
+from git_theta.tensors.dtypes import BY_NAME
 from git_theta.tensors.spec import Spec
 
 U8_4 = Spec(BY_NAME["U8"], (4,))
-Q4_K = DType("Q4_K", 8 * 144, "quantized", block=256)
+Q4_K = BY_NAME["Q4_K"]
 
 
 def span(name: str, offset: int, size: int, *views: str) -> Span:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from git_theta.tensors.dtypes import BY_NAME, BY_STORAGE, BY_TORCH, DType
+from git_theta.tensors.dtypes import BY_NAME, BY_STORAGE, BY_TORCH
 from git_theta.tensors.spec import Spec
 
 
@@ -61,7 +61,7 @@ def test_a_spec_knows_its_bytes(name: str, shape: tuple[int, ...], elements: int
 
 def test_a_block_of_elements_may_have_no_whole_bits_for_one() -> None:
     """Q4_K of GGUF: 256 elements in 144 bytes; Q8_0: 32 in 34."""
-    q4_k, q8_0 = DType("Q4_K", 8 * 144, "quantized", block=256), DType("Q8_0", 8 * 34, "quantized", block=32)
+    q4_k, q8_0 = BY_NAME["Q4_K"], BY_NAME["Q8_0"]
     assert [q4_k.count_bytes(elements) for elements in (0, 1, 256, 257, 1 << 40)] == [0, 144, 144, 288, 144 << 32]
     assert Spec(q8_0, (3, 64)).nbytes == 6 * 34
     assert (q4_k.width, q8_0.width) == (1, 1)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from git_theta.tensors.block_values import BLOCK_DECODERS
 from git_theta.tensors.dtypes import BY_NAME, DType
 from git_theta.tensors.numbers import (
     FRACTION,
@@ -30,7 +31,10 @@ def values(data: bytes, dtype: DType) -> list[float]:
 
 def test_every_dtype_but_bits_has_numbers() -> None:
     unknown = {dtype.name for dtype in BY_NAME.values() if not is_numeric(dtype)}
-    assert unknown == WITHOUT_NUMBERS | {f"{sign}{bits}" for sign in "UI" for bits in range(1, 8)}
+    packed = {f"{sign}{bits}" for sign in "UI" for bits in range(1, 8)}
+    blocks = {dtype.name for dtype in BY_NAME.values() if dtype.block > 1}
+    assert unknown == WITHOUT_NUMBERS | packed | (blocks - BLOCK_DECODERS.keys())
+    assert blocks > BLOCK_DECODERS.keys()
 
 
 @pytest.mark.parametrize("name", [dtype.name for dtype in KNOWN if dtype.torch and dtype.name != "F4_E2M1X2"])
