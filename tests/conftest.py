@@ -12,24 +12,14 @@ from pathlib import Path
 import pytest
 
 from tests import chained_versions, templates
-from tests.sandbox import Sandbox, environment
-
-
-def _seal(patch: pytest.MonkeyPatch, home: Path) -> None:
-    # Run from a hook, or below `git rebase --exec`, GIT_DIR and GIT_INDEX_FILE would send every call to the wrong
-    # repository; GIT_CONFIG_COUNT, GIT_TRACE and their kin would change what git does or prints. So would the width
-    # that pytest-xdist says its workers' terminals have.
-    for name in [name for name in os.environ if name.startswith("GIT_") or name in ("COLUMNS", "LINES")]:
-        patch.delenv(name)
-    for name, value in environment(home).items():
-        patch.setenv(name, value)
+from tests.sandbox import Sandbox, seal_environment
 
 
 @pytest.fixture(autouse=True, scope="session")
 def sealed_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Seals what wider fixtures do before the first test has its own home."""
     with pytest.MonkeyPatch.context() as patch:
-        _seal(patch, tmp_path_factory.mktemp("session") / "home")
+        seal_environment(patch, tmp_path_factory.mktemp("session") / "home")
         patch.setenv(templates.FOLDER, os.fspath(_shared(tmp_path_factory.getbasetemp()) / "templates"))
         Path(os.environ[templates.FOLDER]).mkdir(exist_ok=True)
         yield
@@ -70,7 +60,7 @@ def home(
 ) -> Path:
     """This test's own home, so that one test's ``git config --global`` is unknown to the next."""
     home = name_folder("home")
-    _seal(monkeypatch, home)
+    seal_environment(monkeypatch, home)
     monkeypatch.setenv("GIT_TEMPLATE_DIR", os.fspath(git_template))
     return home
 

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypedDict, Unpack
 
+import pytest
+
 from tests import command_server
 from tests.templates import built_once
 
@@ -60,6 +62,17 @@ def environment(home: Path) -> dict[str, str]:
         # `git theta` means the git-theta beside the interpreter that runs the tests, whatever else is installed.
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
     }
+
+
+def seal_environment(patch: pytest.MonkeyPatch, home: Path) -> None:
+    """Seal this process, and everything that it starts, into ``home``."""
+    # Run from a hook, or below `git rebase --exec`, GIT_DIR and GIT_INDEX_FILE would send every call to the wrong
+    # repository; GIT_CONFIG_COUNT, GIT_TRACE and their kin would change what git does or prints. So would the width
+    # that pytest-xdist says its workers' terminals have.
+    for name in [name for name in os.environ if name.startswith("GIT_") or name in ("COLUMNS", "LINES")]:
+        patch.delenv(name)
+    for name, value in environment(home).items():
+        patch.setenv(name, value)
 
 
 _moments = itertools.count(1_500_000_000)

@@ -77,7 +77,9 @@ def _explain(dtype: DType) -> str:
     if dtype.kind in ("int", "uint", "bool"):
         return "values are counts, indices or flags: their mean means nothing"
     if dtype.kind == "blocks":
-        return f"values are codes in blocks of {dtype.block} with their scales: what came out would have to be quantised anew"
+        return (
+            f"values are codes in blocks of {dtype.block} with their scales: a result would have to be quantised anew"
+        )
     return "values are codes: they mean nothing apart from their scales"
 
 

@@ -1,8 +1,8 @@
 """Numbers that are coded in blocks, with their scales between them: what GGUF's quantised dtypes stand for.
 
 Source: ``dequantize_row_*`` in ``ggml/src/ggml-quants.c``, and ``gguf/quants.py`` of the package gguf 0.19, whose fp32
-these are bit for bit (the tests of the plug-in ``git-theta-gguf``). A block has a scale d in fp16, of some dtypes a minimum
-m; codes q of 2 to 8 bits; and of the K kinds scales of its sub-blocks. An element is d q, or d q - m, in fp32.
+these are bit for bit (the tests of the plug-in ``git-theta-gguf``). A block has a scale d in fp16, of some dtypes a
+minimum m; codes q of 2 to 8 bits; and of the K kinds scales of its sub-blocks. An element is d q, or d q - m, in fp32.
 
 IQ1, IQ2, IQ3 take their elements from tables of a thousand rows, TQ and Q1 are ternary and binary, NVFP4 is of one
 vendor, and Q8_1 and Q8_K are of no file: they have no values here, and are blocks that are equal or not.
@@ -50,11 +50,11 @@ def _decode_plain(blocks: Blocks, *, offset: int, bits: int, minimum: bool = Fal
     scales = _read_halves(blocks, 0)
     at = 4 if minimum else 2
     if bits == 8:
-        return scales * blocks[:, at:].view("i1")
+        return scales * _as_floats(blocks[:, at:].view("i1"))
     codes = _unpack_fields(blocks[:, -16:], 4, 16)
     if bits == 5:
         codes |= _unpack_fields(blocks[:, at : at + 4], 1, 1) << 4
-    values = scales * (codes.astype("i1") - offset).astype("f4")
+    values = scales * _as_floats(codes.astype("i1") - offset)
     return values + _read_halves(blocks, 2) if minimum else values
 
 
@@ -87,9 +87,7 @@ def _decode_q45_k(blocks: Blocks, *, bits: int) -> Floats:
 
 def _decode_q6_k(blocks: Blocks) -> Floats:
     codes = _unpack_fields(blocks[:, :128], 4, 64) | _unpack_fields(blocks[:, 128:192], 2, 32) << 4
-    return _scale_parts(
-        codes.astype("i1") - 32, _read_halves(blocks, 208) * _as_floats(blocks[:, 192:208].view("i1"))
-    )
+    return _scale_parts(codes.astype("i1") - 32, _read_halves(blocks, 208) * _as_floats(blocks[:, 192:208].view("i1")))
 
 
 def _decode_iq4_nl(blocks: Blocks) -> Floats:
@@ -121,7 +119,7 @@ def _scale_parts(codes: NDArray[Any], scales: Floats, minimums: Floats | None = 
 
 
 def _unpack_sub_scales(packed: Blocks) -> tuple[Blocks, Blocks]:
-    """``get_scale_min_k4``: of 8 scales and 8 minimums the first 4 have 6 bits of a byte, the others two and a nibble."""
+    """``get_scale_min_k4``: of 8 scales and 8 minimums 4 each have 6 bits of a byte, the others 2 and a nibble."""
     import numpy as np
 
     first, second, nibbles = packed[:, :4], packed[:, 4:8], packed[:, 8:]
@@ -134,9 +132,11 @@ def _unpack_fields(packed: Blocks, bits: int, run: int) -> Blocks:
     """Fields of 1, 2 or 4 bits, (n, fields): of each ``run`` bytes the lowest bits of all, then those above them."""
     import numpy as np
 
+    count, size = packed.shape
     shifts = np.arange(0, 8, bits, dtype=np.uint8)[:, None]
-    fields: Blocks = packed.reshape(len(packed), packed.shape[1] // run, 1, run) >> shifts & ((1 << bits) - 1)
-    return fields.reshape(len(packed), packed.shape[1] * (8 // bits))
+    fields: Blocks = np.right_shift(packed.reshape(count, size // run, 1, run), shifts)
+    fields &= (1 << bits) - 1
+    return fields.reshape(count, size * (8 // bits))
 
 
 def _read_halves(blocks: Blocks, at: int) -> Floats:

@@ -1,11 +1,12 @@
 """Element types: every dtype that safetensors 0.8, torch 2.13 and GGUF 3 can write.
 
-One table, of formats that plug-ins read too: a manifest is read where they are not installed. ``name`` is the safetensors
-spelling where safetensors has one, else the torch spelling in capitals, else that of GGUF without ``GGML_TYPE_``.
+One table, of formats that plug-ins read too: a manifest is read where they are not installed. ``name`` is the
+safetensors spelling where safetensors has one, else the torch spelling in capitals, else that of GGUF without
+``GGML_TYPE_``.
 Only sizes matter here: storing a tensor never needs its values, so neither numpy nor torch is imported.
 Sources: the safetensors format (``Dtype`` in safetensors 0.8); ``torch.storage`` and ``c10/core/ScalarType.h`` (2.13);
-``enum ggml_type`` of the GGUF specification (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md), the blocks' sizes
-as ``GGML_QUANT_SIZES`` of its reader has them (the package gguf 0.19).
+``enum ggml_type`` of the GGUF specification (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md), the sizes of
+blocks as ``GGML_QUANT_SIZES`` of its reader has them (the package gguf 0.19).
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ class DType(NamedTuple):
     Attributes:
         name: how manifests spell it.
         bits: size of one element in bits, below 8 for packed types; of a ``block`` of them, where it is larger than 1.
-        kind: what the bits mean. "quantized": codes whose scales are elsewhere; "blocks": codes that have theirs between
-            them, in blocks, and stand for floating-point numbers.
+        kind: what the bits mean. "quantized": codes whose scales are elsewhere; "blocks": codes that have theirs
+            between them, in blocks, and stand for floating-point numbers.
         torch: the attribute of ``torch`` with the same meaning, or "" where torch has none.
         storage: the typed storage class that legacy and zip pickles name, or "".
         block: elements that are coded together: Q4_K of GGUF has 256 in 144 bytes, and no whole bits for one of them.

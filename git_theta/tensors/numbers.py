@@ -131,8 +131,8 @@ def codes_of(data: Buffer, dtype: DType) -> Array:
 
     Of a dtype in blocks, the blocks, (n, bytes of a block).
 
-    ``data``: whole elements or blocks, contiguous. A view of it, unless they are packed: then what fills up the last byte
-    comes along as elements.
+    ``data``: whole elements or blocks, contiguous. A view of it, unless they are packed: then what fills up the last
+    byte comes along as elements.
     """
     import numpy as np
 

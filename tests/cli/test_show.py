@@ -94,6 +94,17 @@ def test_metadata_come_from_the_frame(sandbox: Sandbox) -> None:
     assert "metadata    cannot be read: " in sandbox.theta("show", f":{FILE}").stdout, "the rest is shown"
 
 
+def test_metadata_come_from_a_header_that_is_longer_than_frames_are(sandbox: Sandbox) -> None:
+    """Then it is parts without names, and there may be no frame at all."""
+    sandbox.theta("track", "*.safetensors")
+    tensors = {f"{number:05}": ("U8", (1,), b"x") for number in range(2000)}
+    sandbox.write(FILE, safetensors_bytes(tensors, {"format": "pt"}))
+    sandbox.commit()
+    assert '"range"' in sandbox.git("show", f"HEAD:{FILE}").stdout
+    (shown,) = json.loads(sandbox.theta("show", "--json", FILE).stdout)["files"]
+    assert shown["metadata"] == {"format": "pt"}
+
+
 def test_bare_repositories_are_no_hindrance(large: Story, tmp_path: Path) -> None:
     bare = Sandbox(tmp_path / "bare")
     large.sandbox.git("clone", "--quiet", "--bare", large.sandbox.root, bare.root)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from itertools import islice
+from itertools import islice, repeat
 from typing import NamedTuple
 
 from git_theta import parameters
@@ -102,12 +102,10 @@ def read_metadata(manifest: Manifest, store: Store) -> dict[str, Scalar]:
     Nothing for frames over LARGEST_FRAME bytes, and for frames that the format cannot read. Raises MissingObject,
     CorruptObject where the frame's object cannot be read, PluginError where the format is not here or fails.
     """
-    if manifest.frame is None or manifest.frame.size > LARGEST_FRAME:
+    if not _has_readable_frame(manifest):
         return {}
-    runs = frame.decode_frame(b"".join(parameters.read_values(manifest.frame, store, map)), len(manifest.entries))
-    spans = [Span(entry.name or entry.oid, _spec_of(entry), 0, entry.size) for entry in manifest.entries]
     with suppress(FormatError):
-        return dict(islice(load_format(manifest.format).metadata(Template(tuple(runs), tuple(spans))), _MAX_VALUES))
+        return dict(islice(load_format(manifest.format).metadata(_read_frame(manifest, store)), _MAX_VALUES))
     return {}
 
 
@@ -117,8 +115,7 @@ def list_framed_values(manifest: Manifest, store: Store) -> dict[str, str]:
     Such values are merged whole, by their keys. Nothing for frames of more than LARGEST_FRAME bytes, and for those that
     the format does not tell apart. Raises as ``read_metadata`` does.
     """
-    unnamed = sum(part.size for part in manifest.parts() if part.name is None)
-    if manifest.frame is None or manifest.is_opaque or unnamed > LARGEST_FRAME:
+    if not _has_readable_frame(manifest):
         return {}
     with suppress(FormatError):
         facts = load_format(manifest.format).read_facts(_read_frame(manifest, store)) or {}
@@ -127,11 +124,16 @@ def list_framed_values(manifest: Manifest, store: Store) -> dict[str, str]:
     return {}
 
 
+def _has_readable_frame(manifest: Manifest) -> bool:
+    """Whether there is a frame, not too large: a long header is parts without names, besides."""
+    unnamed = sum(part.size for part in manifest.parts() if part.name is None)
+    return not manifest.is_opaque and 0 < unnamed <= LARGEST_FRAME
+
+
 def _read_frame(manifest: Manifest, store: Store) -> Template:
     """The file without its parameters, all of which have their places."""
     runs, spans, offset = [b""], list[Span](), 0
-    stored = manifest.frame and b"".join(parameters.read_values(manifest.frame, store, map))
-    literal = iter(frame.decode_frame(stored or b"", len(manifest.entries)))
+    literal = _read_runs(manifest, store)
     for entry in manifest.entries:
         runs[-1] += next(literal)
         if entry.name is None:
@@ -142,6 +144,14 @@ def _read_frame(manifest: Manifest, store: Store) -> Template:
             offset += entry.size
             runs.append(b"")
     return Template((*runs[:-1], runs[-1] + next(literal)), tuple(spans))
+
+
+def _read_runs(manifest: Manifest, store: Store) -> Iterator[bytes]:
+    """The literal bytes before each part, and after the last: none where every byte is a part's."""
+    parts = len(manifest.entries)
+    if manifest.frame is None:
+        return repeat(b"", parts + 1)
+    return iter(frame.decode_frame(b"".join(parameters.read_values(manifest.frame, store, map)), parts))
 
 
 def _spec_of(entry: Entry) -> Spec:
