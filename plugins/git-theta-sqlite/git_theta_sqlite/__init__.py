@@ -1,0 +1,1 @@
+"""A Git-Theta plug-in that keeps a repository's objects in one SQLite file."""
