@@ -64,6 +64,15 @@ def test_sums_are_those_of_fp64(dtype: str) -> None:
     assert_as_in_fp64(Store(dtype, *contents).sums(), points)
 
 
+@pytest.mark.parametrize("dtype", ["Q4_K", "Q8_0"])
+def test_sums_of_blocks_are_those_of_what_they_stand_for(dtype: str) -> None:
+    generator = np.random.default_rng(4)
+    blocks = generator.integers(0, 256, (3, 700, BY_NAME[dtype].bits // 8), np.uint8)
+    blocks[:, :, [1, 3]] &= 0x3B  # scales that are small numbers
+    contents = [each.tobytes() for each in blocks]
+    assert_as_in_fp64(Store(dtype, *contents).sums(), np.stack([values(dtype, content) for content in contents]))
+
+
 def test_distances_of_near_neighbours_far_from_the_base_keep_their_digits() -> None:
     generator = np.random.default_rng(2)
     base, first = generator.standard_normal((2, 1000))

@@ -6,6 +6,7 @@ from typing import Any
 
 from git_theta.diffing.intersection import (
     NO_FLOATS,
+    NO_VALUES,
     NOT_EVERYWHERE,
     OTHER_SPEC,
     LeftOutParameter,
@@ -41,3 +42,10 @@ def test_a_family_is_what_all_versions_have_with_one_spec() -> None:
     window = entry("w", a, "F32")._replace(views=(View("head", "F32", (1,), None, 1),))
     assert LeftOutParameter("head", OTHER_SPEC) in intersect_versions([versions[0], (shard("m", window),)]).left_out
     assert intersect_versions([one("m", w=a), one("m", w=b)]).shared == ()
+
+
+def test_blocks_are_weights_where_they_can_be_decoded() -> None:
+    version = (shard("m", entry("q", bytes(144), "Q4_K"), entry("i", bytes(66), "IQ2_XXS")),)
+    found = intersect_versions([version, version])
+    assert [(shared.name, shared.entries[0].shape) for shared in found.shared] == [("q", (256,))]
+    assert found.left_out == (LeftOutParameter("i", NO_VALUES),)
