@@ -62,6 +62,27 @@ def test_it_is_installed_under_its_name() -> None:
     assert STORES.load_plugin("sqlite") is SqliteStore
 
 
+def test_a_database_of_the_first_release_is_read_for_ever(store: SqliteStore) -> None:
+    """Made here as the README describes it, not by the store."""
+    content = random.Random(9).randbytes(600_000)
+    oid = hashlib.sha256(content).hexdigest()
+    store.file.parent.mkdir(parents=True)
+    with closing(sqlite3.connect(store.file, isolation_level=None)) as connection:
+        connection.executescript(
+            "PRAGMA user_version = 1;"
+            "CREATE TABLE objects (id INTEGER PRIMARY KEY, oid TEXT, size INTEGER, stored REAL);"
+            "CREATE TABLE chunks (object INTEGER, number INTEGER, data BLOB, PRIMARY KEY (object, number));"
+        )
+        connection.execute("INSERT INTO objects VALUES (7, ?, ?, 1234.5)", (oid, len(content)))
+        for number in range(3):
+            part = content[number * 262_144 : (number + 1) * 262_144]
+            connection.execute("INSERT INTO chunks VALUES (7, ?, ?)", (number, part))
+    with store.get(oid) as stream:
+        assert stream.read() == content
+    assert (store.stored_at(oid), store.size(oid)) == (1234.5, 600_000)
+    assert store.delete_older(oid, 1235)
+
+
 def test_to_open_and_to_ask_writes_nothing(store: SqliteStore) -> None:
     assert list(store.oids()) == []
     assert not store.freshen("0" * 64)
