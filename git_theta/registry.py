@@ -1,32 +1,37 @@
 """Plug-in families: implementations by name, loaded when first asked for, and called behind a guard.
 
 A plug-in is an installed package with an entry point in one of the groups ``git_theta.plugins.FAMILY``; ours are
-declared in pyproject.toml the same way. Scanning the installed packages costs more than a whole `git status` may, so
-the names that ship with us are repeated in ``BUILT_IN`` (a test holds the two together) and found without a scan.
+declared in pyproject.toml the same way. So that nobody waits for a scan of the installed packages, the names that ship
+with us are repeated in ``BUILT_IN`` (a test holds the two together).
 
 A room declares its family beside its seam: ``FORMATS = Family("formats", make_instance(Format))``. Plug-ins are other
 people's code inside our process: every call of one, ours included, stands in its family's ``guard``, which turns what
 it may do wrong into a PluginError that names the plug-in and its package.
 
-Nothing in a repository can choose a plug-in: names in manifests only select among what the user has installed (L10).
+Nothing in a repository can choose a plug-in: names in manifests only select among what the user has installed, and has
+not disabled in Git's configuration (L10).
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar, Token
 from functools import cache
 from importlib import import_module
 from types import TracebackType
 from typing import Final, Generic, Literal, NamedTuple, TypeVar
 
-from git_theta.errors import PluginError, ThetaError
+from git_theta.entry_points import DeclaredPlugin, scan_packages
+from git_theta.errors import NewerPlugin, PluginError, ThetaError
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 PluginFamily = Literal["formats", "updates", "serializers", "stores", "merges"]
+
+API = 1
+"""The version of the seams. A plug-in that says ``api = 2`` is written for a later release, and is not called."""
 
 _KINDS: dict[PluginFamily, str] = {
     "formats": "format",
@@ -36,6 +41,14 @@ _KINDS: dict[PluginFamily, str] = {
     "merges": "strategy",
 }
 """What one plug-in of a family is called."""
+
+KNOWN_PACKAGES: dict[PluginFamily, dict[str, str]] = {"formats": {"numpy": "git-theta-numpy"}}
+"""Plug-ins that are developed with us, and the packages that bring them: what we may tell people to install.
+
+No other name is ever completed to a package: whoever wrote a manifest would choose what a stranger installs (L10)."""
+
+DISABLE_KEY = "theta.plugins.disable"
+"""Git's configuration of plug-ins of other packages that are not to be used: NAME or FAMILY:NAME, any number."""
 
 BUILT_IN: dict[PluginFamily, dict[str, str]] = {
     "formats": {
@@ -106,11 +119,9 @@ class Family(Generic[T]):
 
         Raises PluginError naming what is there, when it is not, or will not import, or is not of this family.
         """
-        target = BUILT_IN[self.name].get(name) or plugin_targets(self.name).get(name)
-        if target is None:
-            raise _unknown_name(self.name, name)
+        target = find_target(self.name, name)
         if (name, target) not in self._loaded:
-            self._loaded[name, target] = self._import_target(name, target)
+            self._loaded[name, target] = self.import_target(name, target)
         return self._loaded[name, target]
 
     def guard(self, name: str) -> Guard:
@@ -133,15 +144,20 @@ class Family(Generic[T]):
         """The error for a plug-in that answered with nonsense: ``problem`` says what it did."""
         return _plugin_error(PluginId(self.name, name), problem)
 
-    def _import_target(self, name: str, target: str) -> T:
+    def import_target(self, name: str, target: str) -> T:
+        """What a package calls by a name, whoever else claims it. Raises PluginError as ``load_plugin`` does."""
         module, _, attribute = target.partition(":")
         plugin = PluginId(self.name, name)
         token = _RUNNING.set(plugin)
         try:
-            loaded = self._adopt(getattr(import_module(module), attribute))
+            found = getattr(import_module(module), attribute)
+            _require_api(plugin, found)
+            loaded = self._adopt(found)
             own = getattr(loaded, "name", None)
             if own != name:
                 raise PluginError(f"it calls itself {own!r}")
+        except NewerPlugin:
+            raise
         except (Exception, SystemExit) as error:
             raise PluginError(
                 f"the {plugin.spell()} ({target}) cannot be loaded: {_spell_error(error)}",
@@ -187,17 +203,11 @@ class PluginId(NamedTuple):
 
     def find_package(self) -> tuple[str, ...]:
         """The name and version of the package that it came with; nothing where that cannot be told."""
-        from importlib.metadata import PackageNotFoundError, entry_points, version  # only ever to phrase an error
-
-        if self.name in BUILT_IN[self.family]:
-            try:
-                return "git-theta", version("git-theta")
-            except PackageNotFoundError:
-                return ("git-theta",)
-        for point in entry_points(group=f"git_theta.plugins.{self.family}", name=self.name):
-            if point.dist:
-                return point.dist.name, point.dist.version
-        return ()
+        ours = BUILT_IN[self.family].get(self.name)
+        for one in declared_plugins():
+            if (one.family, one.name) == self and one.package and one.target == (ours or one.target):
+                return one.package, one.version
+        return ("git-theta",) if ours else ()
 
 
 class Guard:
@@ -273,39 +283,110 @@ def _plugin_error(plugin: PluginId, problem: str) -> PluginError:
     return PluginError(f"the {plugin.spell()} {problem}", hint=hint)
 
 
+def _require_api(plugin: PluginId, found: object) -> None:
+    """Raise NewerPlugin for what is written for seams of a later release."""
+    api = getattr(found, "api", API)
+    if not isinstance(api, int) or api < 1:
+        raise PluginError(f"its api is {api!r}, and no version of our seams")
+    if api > API:
+        raise NewerPlugin(
+            f"the {plugin.spell()} is written for version {api} of the seams, and this git-theta has {API}",
+            hint=f"Upgrade git-theta: {sys.executable} -m pip install --upgrade git-theta",
+        )
+
+
 def _unknown_name(family: PluginFamily, name: str) -> PluginError:
+    kind = _KINDS[family]
+    for one in declared_plugins():
+        if (one.family, one.name) == (family, name):  # there, and not among the names
+            return PluginError(
+                f"the {kind} {name!r} of {one.package} {one.version} is disabled by {DISABLE_KEY}",
+                hint=f"To have it back, take it out there: git config --show-origin --get-all {DISABLE_KEY}",
+            )
+    return PluginError(f"no {kind} is called {name!r} here", hint=describe_way_out(family, name))
+
+
+def describe_way_out(family: PluginFamily, name: str) -> str:
+    """What to do where something asks for a plug-in that is not here: its package, where we know it; what there is."""
     import difflib  # only ever to phrase an error
 
     names = plugin_names(family)
+    installed = f"Installed: {', '.join(names)}."
+    if package := KNOWN_PACKAGES.get(family, {}).get(name):
+        return f"It comes with {package}: {sys.executable} -m pip install {package}\n{installed}"
     close = difflib.get_close_matches(name, names, n=1)
-    guess = f"did you mean {close[0]!r}? " if close else ""
-    return PluginError(
-        f"no {_KINDS[family]} is called {name!r}",
-        hint=f"{guess}Installed: {', '.join(names)}. A plug-in package may be missing here.",
-    )
+    guess = f"Did you mean {close[0]!r}? " if close else ""
+    ask = "If a plug-in brings it, `git theta plugins` names its package, where it works: install that here, with"
+    return f"{guess}{installed} {ask} {sys.executable} -m pip install PACKAGE"
 
 
 def plugin_names(family: PluginFamily) -> list[str]:
     """Every name of a family: ours in the order they are tried, then plug-ins sorted."""
-    return [*BUILT_IN[family], *sorted(plugin_targets(family).keys() - BUILT_IN[family].keys())]
+    return [*BUILT_IN[family], *sorted(_claims_of(family).keys() - BUILT_IN[family].keys())]
 
 
-@cache
-def plugin_targets(family: PluginFamily) -> dict[str, str]:
-    """Name to target of every installed entry point. Raises PluginError when two packages claim one name."""
-    from importlib.metadata import entry_points  # 20 ms: only for names that do not ship with us
+def find_target(family: PluginFamily, name: str) -> str:
+    """The ``module:attribute`` that a name stands for: ours, whoever else claims it.
 
-    return _collect_targets(
-        family, ((point.name, point.value) for point in entry_points(group=f"git_theta.plugins.{family}"))
+    Raises PluginError where nothing does, and where two packages claim it.
+    """
+    if target := BUILT_IN[family].get(name):
+        return target
+    claims = _claims_of(family).get(name, [])
+    if not claims:
+        raise _unknown_name(family, name)
+    if len({one.target for one in claims}) > 1:
+        raise describe_ambiguity(claims)
+    return claims[0].target
+
+
+def describe_ambiguity(claims: Sequence[DeclaredPlugin]) -> PluginError:
+    """The error for a name that several packages claim."""
+    family, name = claims[0].family, claims[0].name
+    packages = " and ".join(f"{one.package} {one.version} ({one.target})" for one in claims)
+    return PluginError(
+        f"two {family} are called {name!r}: of {packages}",
+        hint=f"Uninstall one of the packages. To do without both: git config --add {DISABLE_KEY} {family}:{name}",
     )
 
 
-def _collect_targets(family: PluginFamily, points: Iterable[tuple[str, str]]) -> dict[str, str]:
-    found = dict(BUILT_IN[family])
-    for name, target in points:
-        if found.setdefault(name, target) != target:
-            raise PluginError(
-                f"two {family} are called {name!r}: {found[name]} and {target}",
-                hint="Uninstall one of the two packages.",
-            )
+def _claims_of(family: PluginFamily) -> dict[str, list[DeclaredPlugin]]:
+    """What other packages call by each name, and is not disabled."""
+    found: dict[str, list[DeclaredPlugin]] = {}
+    for one in declared_plugins():
+        if one.family == family and not is_built_in(one) and not is_disabled(one):
+            found.setdefault(one.name, []).append(one)
     return found
+
+
+@cache
+def declared_plugins() -> tuple[DeclaredPlugin, ...]:
+    """What the installed packages declare, ours among them: read once, when the first name is looked for that is not
+    among ours.
+    """
+    return scan_packages(sys.path)
+
+
+def is_built_in(plugin: DeclaredPlugin) -> bool:
+    """Whether it ships with us."""
+    return BUILT_IN.get(plugin.family, {}).get(plugin.name) == plugin.target  # type: ignore[call-overload, no-any-return]
+
+
+def is_disabled(plugin: DeclaredPlugin) -> bool:
+    """Whether the person does not want it. What ships with us stays: files are stored with it."""
+    words = {plugin.name, f"{plugin.family}:{plugin.name}"}
+    return not is_built_in(plugin) and not words.isdisjoint(_read_disabled())
+
+
+def use_disabled(read: Callable[[], Iterable[str]]) -> None:
+    """Say how to read what is disabled (DISABLE_KEY): asked once, when a plug-in of another package is looked for."""
+    global _read_disabled
+    _read_disabled = cache(lambda: frozenset(read()))
+
+
+def _disable_nothing() -> frozenset[str]:
+    """No configuration to read."""
+    return frozenset()
+
+
+_read_disabled: Callable[[], frozenset[str]] = _disable_nothing

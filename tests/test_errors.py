@@ -7,7 +7,16 @@ import re
 import pytest
 
 from git_theta import errors
-from git_theta.errors import BranchMoved, CorruptObject, GitError, ManifestError, NewerManifest, ThetaError
+from git_theta.errors import (
+    BranchMoved,
+    CorruptObject,
+    GitError,
+    ManifestError,
+    NewerManifest,
+    NewerPlugin,
+    PluginError,
+    ThetaError,
+)
 
 CLASSES: dict[str, type[ThetaError]] = {
     name: value for name, value in vars(errors).items() if isinstance(value, type) and issubclass(value, ThetaError)
@@ -37,7 +46,7 @@ def test_the_drawing_names_every_error_and_its_exit_code() -> None:
 
 
 def test_an_exit_code_means_one_thing() -> None:
-    kinds = {NewerManifest: ManifestError, BranchMoved: GitError}
+    kinds = {NewerManifest: ManifestError, BranchMoved: GitError, NewerPlugin: PluginError}
     codes = [value.exit_code for value in CLASSES.values() if value not in kinds]
     assert len(codes) == len(set(codes))
     assert all(kind.exit_code == of.exit_code for kind, of in kinds.items())

@@ -13,7 +13,7 @@ import pytest
 import git_theta
 
 ROOT = Path(git_theta.__file__).parent
-GROUND = {"errors", "registry", "words", "globs"}
+GROUND = {"errors", "entry_points", "registry", "words", "globs"}
 VALUES = GROUND | {"tensors"}
 STORAGE = VALUES | {"updates", "serializers", "store", "manifest"}
 COMPARED = VALUES | {"manifest", "checkpoints", "parameters"}
@@ -24,7 +24,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "": {"merging", "api", "errors"},
     "errors": set(),
     "words": set(),
-    "registry": {"errors"},
+    "entry_points": set(),
+    "registry": {"errors", "entry_points"},
     "globs": {"errors"},
     "tensors": GROUND,
     "formats": VALUES,

@@ -17,7 +17,7 @@ from git_theta.errors import FormatError, MissingObject, PluginError
 from git_theta.formats.base import FORMATS, Format
 from git_theta.merging.base import STRATEGIES, Strategy
 from git_theta.operations.streams import FileSource
-from git_theta.registry import BUILT_IN, Family, PluginFamily, PluginId, running_plugin
+from git_theta.registry import API, BUILT_IN, KNOWN_PACKAGES, Family, PluginFamily, PluginId, running_plugin
 from git_theta.serializers.base import SERIALIZERS, Serializer
 from git_theta.store.base import STORES, Store
 from git_theta.updates.base import UPDATES, Update
@@ -52,7 +52,7 @@ def test_a_built_in_loads_and_knows_its_name(family: PluginFamily, name: str) ->
 def test_an_unknown_name_says_what_there_is() -> None:
     with pytest.raises(PluginError, match="no serializer is called 'plane'") as caught:
         SERIALIZERS.load_plugin("plane")
-    assert "did you mean 'planes'? Installed: raw, planes, frames, msgpack" in caught.value.hint
+    assert "Did you mean 'planes'? Installed: raw, planes, frames, msgpack." in caught.value.hint
 
 
 def python(site: Path, program: str) -> str:
@@ -105,20 +105,32 @@ def test_a_name_that_two_packages_claim_is_an_error_naming_both(tmp_path: Path) 
         f"{TELL}\ntry: UPDATES.load_plugin('twice')\nexcept PluginError as error: print(error, '|', error.hint)",
     )
     assert "two updates are called 'twice'" in told
-    assert "one:Update" in told
-    assert "two:Update" in told
+    assert "of one 1.0 (one:Update) and two 1.0 (two:Update)" in told
     assert "Uninstall one" in told
+    assert "git config --add theta.plugins.disable updates:twice" in told
+
+
+def test_a_name_that_two_packages_claim_leaves_the_others_alone(tmp_path: Path) -> None:
+    install(tmp_path, "one", "[git_theta.plugins.formats]\nfake = one:Fake\ntwice = one:Fake\n", FORMAT)
+    install(tmp_path, "two", "[git_theta.plugins.formats]\ntwice = two:Fake\n")
+    detect = """
+from git_theta.formats.detect import detect_format
+from git_theta.testing.formats import MemorySource
+found = detect_format(MemorySource(b"FAKE"), b"FAKE", "a.fake"), detect_format(MemorySource(b"else"), b"else", "a")
+print(found[0].format, found[1].warnings)
+"""
+    told = python(tmp_path, TELL + detect)
+    assert told.startswith("fake [")
+    assert "two formats are called 'twice': of one 1.0 (one:Fake) and two 1.0 (two:Fake)" in told
 
 
 def test_a_package_cannot_take_the_name_of_a_built_in(tmp_path: Path) -> None:
     install(tmp_path, "thief", "[git_theta.plugins.serializers]\nraw = thief:Raw\n")
     told = python(
         tmp_path,
-        f"{TELL}\nprint(type(SERIALIZERS.load_plugin('raw')).__module__)"
-        "\ntry: registry.plugin_names('serializers')\nexcept PluginError as error: print(error)",
+        f"{TELL}\nprint(type(SERIALIZERS.load_plugin('raw')).__module__, registry.plugin_names('serializers'))",
     )
-    assert told.splitlines()[0] == "git_theta.serializers.raw"
-    assert "two serializers are called 'raw': git_theta.serializers.raw:RawSerializer and thief:Raw" in told
+    assert told == "git_theta.serializers.raw ['raw', 'planes', 'frames', 'msgpack']"
 
 
 @pytest.mark.parametrize(
@@ -142,6 +154,72 @@ def test_a_plug_in_that_does_not_load_is_an_error_saying_why(
     assert f"the update 'mine' of broken 1.0 ({target}) cannot be loaded" in told
     assert why in told
     assert "Reinstall" in told
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("api = 1", "<class 'fake.Fake'>"),
+        ("api = 2", "NewerPlugin: the format 'fake' of fake 1.0 is written for version 2 of the seams, and this"),
+        ("api = 'two'", "PluginError: the format 'fake' of fake 1.0 (fake:Fake) cannot be loaded: its api is 'two'"),
+    ],
+)
+def test_a_plug_in_for_a_later_release_is_refused_by_name(tmp_path: Path, line: str, told: str) -> None:
+    install(tmp_path, "fake", "[git_theta.plugins.formats]\nfake = fake:Fake\n", f"{FORMAT}    {line}\n")
+    load = "from git_theta.formats.base import FORMATS\ntry: print(type(FORMATS.load_plugin('fake')))"
+    tell = "except PluginError as error: print(f'{type(error).__name__}: {error}')"
+    found = python(tmp_path, f"{TELL}{load}\n{tell}")
+    assert found.startswith(told)
+
+
+def test_every_seam_says_its_version() -> None:
+    assert {family: seam.api for family, seam in SEAMS.items()} == dict.fromkeys(SEAMS, API)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("word", ["fake", "formats:fake"])
+def test_what_is_disabled_is_neither_listed_nor_loaded(tmp_path: Path, word: str) -> None:
+    install(tmp_path, "fake", "[git_theta.plugins.formats]\nfake = fake:Fake\n", FORMAT)
+    load = "from git_theta.formats.base import FORMATS\nprint(FORMATS.list_names())\ntry: FORMATS.load_plugin('fake')"
+    program = f"{TELL}registry.use_disabled(lambda: [{word!r}, 'torch', 'updates:fake'])\n{load}"
+    told = python(tmp_path, f"{program}\nexcept PluginError as error: print(error, error.hint)")
+    listed, refused = told.splitlines()
+    assert listed == "['safetensors', 'torch', 'pickle', 'opaque']"
+    assert refused.startswith(
+        "the format 'fake' of fake 1.0 is disabled by theta.plugins.disable To have it back, take"
+    )
+
+
+@pytest.mark.parametrize("word", ["updates:fake", "stores:fake", "other"])
+def test_what_is_disabled_in_another_family_is_not_disabled(tmp_path: Path, word: str) -> None:
+    install(tmp_path, "fake", "[git_theta.plugins.formats]\nfake = fake:Fake\n", FORMAT)
+    program = f"registry.use_disabled(lambda: [{word!r}])\nprint(registry.plugin_names('formats')[-1])"
+    assert python(tmp_path, TELL + program) == "fake"
+
+
+def test_a_plug_in_of_a_package_that_we_know_is_named_with_it() -> None:
+    with pytest.raises(PluginError, match="no format is called 'numpy' here") as caught:
+        FORMATS.load_plugin("numpy")
+    assert f"It comes with git-theta-numpy: {sys.executable} -m pip install git-theta-numpy" in caught.value.hint
+
+
+def test_no_other_name_is_completed_to_a_package() -> None:
+    """Whoever wrote a manifest would choose what people install (L10)."""
+    with pytest.raises(PluginError) as caught:
+        UPDATES.load_plugin("acme-xor")
+    assert "`git theta plugins` names its package" in caught.value.hint
+    assert "pip install PACKAGE" in caught.value.hint
+    assert "acme" not in caught.value.hint
+
+
+def test_the_packages_that_we_know_are_those_of_our_own_tree() -> None:
+    files = PYPROJECT.parent.glob("plugins/*/pyproject.toml")
+    projects = [tomllib.loads(file.read_text())["project"] for file in files]
+    declared: dict[str, dict[str, str]] = {}
+    for project in projects:
+        for group, points in project["entry-points"].items():
+            names = declared.setdefault(group.removeprefix("git_theta.plugins."), {})
+            names |= dict.fromkeys(points, project["name"])
+    assert declared == KNOWN_PACKAGES
 
 
 def guarded(action: Callable[[], object]) -> PluginError:

@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 from git_theta.api.row_table import RowTable
 from git_theta.merging.catalogue import load_strategy, strategy_names
-from git_theta.registry import BUILT_IN, PluginId, plugin_names
+from git_theta.repository.plugin_survey import PluginRow, survey_plugins
 
 _STRATEGY_SHOWN = ("name", "summary", "options", "needs_base", "takes_weights")
+_PLUGIN_SHOWN = ("family", "name", "package", "version", "state", "reason")
 
 
 class StrategyRow(NamedTuple):
@@ -32,15 +33,6 @@ class StrategyRow(NamedTuple):
     most: int | None
     needs_base: bool
     takes_weights: bool
-
-
-class PluginRow(NamedTuple):
-    """A plug-in: its family ("formats", "merges" ...), name, and the package and version that it came with."""
-
-    family: str
-    name: str
-    package: str
-    version: str
 
 
 def list_strategies() -> RowTable[StrategyRow]:
@@ -68,16 +60,14 @@ def list_strategies() -> RowTable[StrategyRow]:
 
 
 def list_plugins() -> RowTable[PluginRow]:
-    """The plug-ins that are installed, ours among them; exported as ``git_theta.plugins``. None of them is imported.
+    """The plug-ins that are installed, ours among them, as ``git theta plugins`` has them; exported as
+    ``git_theta.plugins``.
 
-    Raises PluginError where two packages claim one name.
+    Each is imported in a process of its own, with the interpreter and the flags of Git's filter.
+
+    Raises PluginError where that interpreter cannot be asked.
 
     Example:
         >>> git_theta.plugins().to_frame().query("package != 'git-theta'")
     """
-    rows = []
-    for family in BUILT_IN:
-        for name in plugin_names(family):
-            package, version, *_ = (*PluginId(family, name).find_package(), "", "")
-            rows.append(PluginRow(family, name, package, version))
-    return RowTable(PluginRow, rows)
+    return RowTable(PluginRow, survey_plugins(), _PLUGIN_SHOWN)

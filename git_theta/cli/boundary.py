@@ -11,8 +11,9 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
+from git_theta import registry
 from git_theta.errors import PluginError, ThetaError
 from git_theta.words import escape_unprintable, redact_logins
 
@@ -35,6 +36,7 @@ _COLLECT_EVERY = 100_000
 def run(action: Callable[[], int]) -> int:
     """The exit code of ``action()``, or that of the error it raised, after saying on stderr what happened."""
     gc.set_threshold(_COLLECT_EVERY)
+    registry.use_disabled(_read_disabled)
     try:
         _unwind_on_signals()
         code = action()
@@ -48,6 +50,12 @@ def run(action: Callable[[], int]) -> int:
     except Exception as error:
         return report_error(error)
     return code
+
+
+def _read_disabled() -> Iterable[str]:
+    from git_theta.vcs.config import disabled_plugins  # for whoever looks for another package's plug-in
+
+    return disabled_plugins()
 
 
 def _unwind_on_signals() -> None:

@@ -11,11 +11,10 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Literal, get_args
+from typing import Literal
 
 import click
 
-from git_theta import registry
 from git_theta.cli.boundary import say, warn
 from git_theta.cli.env import program_version
 from git_theta.cli.listing import display_path, echo_json, json_option
@@ -24,6 +23,7 @@ from git_theta.operations.keeping.file_states import FileState, TrackedFile, sur
 from git_theta.repository import weight_checks
 from git_theta.repository.index_checks import FAULT_HINT, faults_of_index
 from git_theta.repository.object_stores import open_store
+from git_theta.repository.plugin_survey import survey_plugins
 from git_theta.repository.remote_transports import remotes_through_lfs
 from git_theta.repository.storage_preferences import read_preferences
 from git_theta.repository.tracked_files import find_case_misses, find_untracked_manifests, list_tracked
@@ -281,12 +281,17 @@ def _check_values(setup: Setup) -> CheckResult:
 
 
 def _check_plugins(_: Setup) -> CheckResult:
-    for family in get_args(registry.PluginFamily):
-        try:
-            registry.plugin_targets(family)
-        except PluginError as error:
-            return "problem", error.message, error.hint
-    return None
+    """Whether the filter can use all that is installed: each is imported as the filter would."""
+    try:
+        rows = survey_plugins()
+    except PluginError as error:
+        return "problem", error.message, error.hint
+    at_fault = [row for row in rows if row.state not in ("ok", "disabled")]
+    if at_fault:
+        text = "; ".join(f"{row.family} {row.name}: {row.reason}" for row in at_fault)
+        return "problem", text, "\n".join(dict.fromkeys(row.hint for row in at_fault))
+    disabled = [f"{row.family}:{row.name}" for row in rows if row.state == "disabled"]
+    return ("note", f"disabled: {join_some(disabled, _MAX_NAMED)}", "") if disabled else None
 
 
 def _check_lfs(setup: Setup) -> CheckResult:

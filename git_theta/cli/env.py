@@ -67,6 +67,7 @@ def command(as_json: bool) -> None:
         "filter": config.active_settings(),
         "merge": _read_configured(policy_sources.KEYS),
         "storage": _read_configured((config.STORE_KEY, SERIALIZER_KEY, UPDATES_KEY, DEPTH_KEY)),
+        "disabled": _read_configured((registry.DISABLE_KEY,)),
         "plugins": {family: _list_plugins(family) for family in get_args(registry.PluginFamily)},
         "environment": {name: os.environ[name] for name in _VARIABLES if name in os.environ},
         "repository": _describe_repository(),
@@ -105,11 +106,15 @@ def _find_versions() -> dict[str, str | None]:
     return found
 
 
-def _list_plugins(family: registry.PluginFamily) -> dict[str, str] | str:
-    try:
-        return registry.plugin_targets(family)
-    except PluginError as error:
-        return error.message
+def _list_plugins(family: registry.PluginFamily) -> dict[str, str]:
+    """Name to target; to what is wrong, where two packages claim a name."""
+    found = {}
+    for name in registry.plugin_names(family):
+        try:
+            found[name] = registry.find_target(family, name)
+        except PluginError as error:
+            found[name] = error.message
+    return found
 
 
 def _describe_repository() -> dict[str, Any] | None:

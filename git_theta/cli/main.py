@@ -60,6 +60,7 @@ COMMANDS = {
     "du": CommandEntry("git_theta.cli.du:command", "Show what takes space in the store."),
     "gc": CommandEntry("git_theta.cli.gc:command", "Delete the objects of this repository that nothing needs."),
     "prune": CommandEntry("git_theta.cli.prune:command", "Drop a remote's pointers of versions that no ref holds."),
+    "plugins": CommandEntry("git_theta.cli.plugins:command", "List plug-ins, and whether the filter can use them."),
     "env": CommandEntry("git_theta.cli.env:command", "Show versions, paths and configuration, for a bug report."),
     "doctor": CommandEntry("git_theta.cli.doctor:command", "Find and explain what is wrong with a setup."),
     "migrate": CommandEntry("git_theta.cli.migrate:command", "Rewrite history that holds checkpoints, and back."),

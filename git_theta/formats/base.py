@@ -134,9 +134,14 @@ class Format(ABC):
     Law: ``spans`` is a pure function of the bytes it reads from the source and of the source's size. It must not
     consult the clock, the environment or the file system: what it read is checked against what Git sends, and only
     that makes a layout found in the worktree valid for the stream. It reads headers, not tensor data.
+
+    Attributes:
+        name: what manifests and people call it.
+        api: the version of this seam that it is written for. A plug-in says ``api = 1`` itself.
     """
 
     name: str
+    api: int = 1
 
     @abstractmethod
     def matches(self, head: bytes, path: str) -> bool:

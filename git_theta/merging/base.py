@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from git_theta.merging.decisions import trivial_merge
 from git_theta.merging.options import Option
@@ -184,7 +184,10 @@ class Strategy(ABC):
             elements may differ by one unit in the last place between machines (``git_theta.merging.matrices``).
         array_library: what its formulas are written for. "any": the array API standard; they are given numpy arrays on
             a CPU, torch tensors on CUDA. "numpy" and "torch": that alone.
+        api: the version of this seam that it is written for. A plug-in's class says ``api = 1`` itself.
     """
+
+    api: ClassVar[int] = 1
 
     name: str
     summary: str

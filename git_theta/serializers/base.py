@@ -44,9 +44,11 @@ class Serializer(ABC):
         name: what manifests call it.
         takes_any_arrays: whether a block may be any number of arrays of any length; else it is one, of BLOCK bytes or,
             the last one, fewer, as of the update "dense".
+        api: the version of this seam that it is written for. A plug-in says ``api = 1`` itself.
     """
 
     name: str
+    api: int = 1
     takes_any_arrays = True
 
     @abstractmethod

@@ -62,9 +62,15 @@ class ObjectReader(Protocol):
 
 
 class Store(ABC):
-    """Immutable objects by id."""
+    """Immutable objects by id.
+
+    Attributes:
+        name: what Git's configuration calls it.
+        api: the version of this seam that it is written for. A plug-in says ``api = 1`` itself.
+    """
 
     name: str
+    api: int = 1
 
     @classmethod
     def open(cls, root: Path) -> Self:

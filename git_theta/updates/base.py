@@ -67,9 +67,11 @@ class Update(ABC):
         name: what manifests call it.
         options: names of the options that it stores in manifests.
         base: what it builds on.
+        api: the version of this seam that it is written for. A plug-in says ``api = 1`` itself.
     """
 
     name: str
+    api: int = 1
     options: tuple[str, ...] = ()
     base: BaseKind = "none"
 

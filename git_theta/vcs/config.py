@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from git_theta.errors import GitError, UsageError
+from git_theta.registry import DISABLE_KEY
 from git_theta.vcs.git import NAMED_REPOSITORY, current_folder, git
 
 Scope = Literal["global", "local", "worktree", "system"]
@@ -170,6 +171,21 @@ def chosen_store(*, cwd: Path | None = None, env: Mapping[str, str] | None = Non
     if done.returncode > 1:  # 1 is "no such key"
         raise _explain_error(done.stderr.decode(errors="replace").strip())
     return os.fsdecode(done.stdout.removesuffix(b"\0")) or "local"
+
+
+def disabled_plugins() -> list[str]:
+    """What the configuration says not to use, of all scopes: NAME or FAMILY:NAME; nothing where Git cannot be asked."""
+    try:
+        answer = git("config", "--null", "--get-all", DISABLE_KEY)
+    except (GitError, OSError):  # not set, or no Git
+        return []
+    return [word for value in os.fsdecode(answer).split("\0") for word in value.replace(",", " ").split()]
+
+
+def filter_interpreter(*, cwd: Path | None = None) -> str:
+    """The Python that the installed filter runs; "" where none is installed."""
+    process = active_settings(cwd=cwd).get("filter.theta.process", "")
+    return shlex.split(process)[0] if Setting("filter.theta.process", process).is_ours else ""
 
 
 def parse_expiry(words: str) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.sandbox import Sandbox, model, track_and_commit
+from tests.test_registry import FORMAT, install
 
 
 @pytest.fixture
@@ -266,20 +267,12 @@ def test_git_lfs_is_needed_for_a_remote_that_speaks_it(repository: Sandbox, tmp_
     assert [one["state"] for one in json.loads(done.stdout) if one["check"] == "git-lfs"] == ["note"]
 
 
-def test_two_plug_ins_have_one_name(repository: Sandbox, tmp_path: Path) -> None:
-    """Two installed packages, as pip leaves them."""
-    for package in ("one", "two"):
-        folder = tmp_path / "site" / f"{package}-1.dist-info"
-        folder.mkdir(parents=True)
-        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1\n")
-        (folder / "entry_points.txt").write_text(f"[git_theta.plugins.formats]\ngguf = {package}:Format\n")
+def test_a_plug_in_where_the_filter_does_not_look(repository: Sandbox, tmp_path: Path) -> None:
+    install(tmp_path / "site", "fake", "[git_theta.plugins.formats]\nfake = fake:Fake\n", FORMAT)
     env = {"PYTHONPATH": str(tmp_path / "site")}
     done = repository.theta("doctor", "--json", env=env, check=False)
     assert done.returncode == 1
     [found] = [one for one in json.loads(done.stdout) if one["state"] == "problem"]
     assert found["check"] == "plug-ins"
-    assert found["text"].startswith("two formats are called 'gguf': ")
-    assert "one:Format" in found["text"]
-    assert "two:Format" in found["text"]
-    listed = json.loads(repository.theta("env", "--json", env=env).stdout)["plugins"]["formats"]
-    assert "two formats are called 'gguf'" in listed
+    assert found["text"].startswith(f"formats fake: not seen by the filter: it lies in {tmp_path / 'site'} (PYTHONPATH")
+    assert found["hint"].endswith("-m pip install fake")

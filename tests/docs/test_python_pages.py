@@ -12,8 +12,9 @@ import pytest
 import git_theta
 from git_theta.api.branch_merge import BranchMerge, MergeRow
 from git_theta.api.history_rows import BlameRow, LogRow
-from git_theta.api.installed import PluginRow, StrategyRow
+from git_theta.api.installed import StrategyRow
 from git_theta.api.version_diff import DiffRow, VersionDiff
+from git_theta.repository.plugin_survey import PluginRow
 from tests.api.api_repositories import two_versions
 from tests.sandbox import Sandbox
 

@@ -38,6 +38,7 @@ class NumpyFormat(Format):
     """Reads ``.npy`` and ``.npz`` files."""
 
     name = "numpy"
+    api = 1
 
     def matches(self, head: bytes, path: str) -> bool:
         """The magic string; or a zip whose first member is called like an array, or that is called ``.npz``."""
