@@ -11,8 +11,8 @@
     |-- StoreError             exit 6   the store cannot be written: full, read-only, not permitted
     |-- GitError               exit 7   git answered with an error
     |   `-- BranchMoved        exit 7   a branch is not where a commit was to be put on top
-    |-- PluginError        exit 8   a plug-in is missing, broken, disabled or ambiguous
-    |   `-- NewerPlugin    exit 8   a plug-in is written for a later release
+    |-- PluginError            exit 8   a plug-in is missing, broken, disabled or ambiguous
+    |   `-- NewerPlugin        exit 8   a plug-in is written for a later release
     |-- TransportError         exit 9   objects could not be moved to or from a remote
     |-- ChangedFile            exit 10  a file changed while it was being read
     |-- FormatError            exit 11  a file is not what a format expects (the file is then kept opaque)

@@ -201,6 +201,10 @@ class PluginId(NamedTuple):
         """The plug-in as people know it: its kind, name, package and version."""
         return f"{_KINDS[self.family]} {self.name!r} of {' '.join(self.find_package()) or 'a package without a name'}"
 
+    def spell_short(self) -> str:
+        """The plug-in where its package is not known."""
+        return f"the {_KINDS[self.family]} {self.name!r}"
+
     def find_package(self) -> tuple[str, ...]:
         """The name and version of the package that it came with; nothing where that cannot be told."""
         ours = BUILT_IN[self.family].get(self.name)
@@ -365,6 +369,11 @@ def declared_plugins() -> tuple[DeclaredPlugin, ...]:
     among ours.
     """
     return scan_packages(sys.path)
+
+
+def is_declared(family: PluginFamily, name: str) -> bool:
+    """Whether an installed package brings it, disabled or not."""
+    return any((one.family, one.name) == (family, name) for one in declared_plugins())
 
 
 def is_built_in(plugin: DeclaredPlugin) -> bool:

@@ -22,6 +22,7 @@ from git_theta.errors import PluginError, UsageError
 from git_theta.operations.keeping.file_states import FileState, TrackedFile, survey_file
 from git_theta.repository import weight_checks
 from git_theta.repository.index_checks import FAULT_HINT, faults_of_index
+from git_theta.repository.needed_plugins import find_needs
 from git_theta.repository.object_stores import open_store
 from git_theta.repository.plugin_survey import survey_plugins
 from git_theta.repository.remote_transports import remotes_through_lfs
@@ -294,6 +295,20 @@ def _check_plugins(_: Setup) -> CheckResult:
     return ("note", f"disabled: {join_some(disabled, _MAX_NAMED)}", "") if disabled else None
 
 
+def _check_needed(setup: Setup) -> CheckResult:
+    """Whether the plug-ins are here that the files of the index, and the policies for them, name."""
+    if setup.repository is None or setup.repository.worktree is None:
+        return None
+    needs = find_needs(setup.files, setup.repository.worktree)
+    if not needs:
+        return None
+    spelled = [
+        f"{need.problem} (needed by {join_some(need.by, _MAX_NAMED)})" if need.by else need.problem for need in needs
+    ]
+    state: Literal["note", "problem"] = "problem" if any(need.is_vital for need in needs) else "note"
+    return state, "; ".join(spelled), "\n".join(dict.fromkeys(need.hint for need in needs))
+
+
 def _check_lfs(setup: Setup) -> CheckResult:
     if program_version("git", "lfs", "version"):
         return None
@@ -319,6 +334,7 @@ CHECKS: dict[str, Callable[[Setup], CheckResult]] = {
     "alternates": _check_alternates,
     "weights": _check_weights,
     "plug-ins": _check_plugins,
+    "needed plug-ins": _check_needed,
     "git-lfs": _check_lfs,
 }
 VALUE_CHECKS: dict[str, Callable[[Setup], CheckResult]] = {"values": _check_values}

@@ -15,7 +15,7 @@ from git_theta.cli import boundary
 from git_theta.cli.git_output import claim_stdout
 from git_theta.cli.progress import Meter
 from git_theta.cli.push_warning import warn_of_pushes
-from git_theta.errors import UsageError
+from git_theta.errors import MissingObject, PluginError, UsageError
 from git_theta.manifest.text import is_manifest
 from git_theta.operations.adding.clean import Cleaning, clean_pieces
 from git_theta.operations.context import Context
@@ -88,7 +88,7 @@ class _Session:
         self._repository = repository
         self._remotes = CheckoutFetch(context)
         self._context = context._replace(fetch=self._remotes.fetch)
-        self._waiting: list[str] = []
+        self._waiting: list[tuple[str, MissingObject | PluginError]] = []
         self._meter = meter
         self._deferred: DeferredFiles | None = None
         self._smudged = False
@@ -138,7 +138,7 @@ class _Session:
         self._failing = True
         name = path or _NAMELESS
         # Without its first checkout a clone has no index, and is of little use. Elsewhere what is there stays as it is.
-        keep = (lambda _: self._waiting.append(name)) if self._is_clone else None
+        keep = (lambda error: self._waiting.append((name, error))) if self._is_clone else None
         answer = smudge_stream(
             Stream(readinto), name, self._context, must_answer=self._must_answer, report_missing=keep
         )
@@ -180,13 +180,22 @@ class _Session:
 
     def _tell_waiting(self) -> None:
         """Say which files a clone has not got, once for all of them."""
-        if self._waiting:
+        if missing := [path for path, error in self._waiting if isinstance(error, MissingObject)]:
             from git_theta.operations.availability import fetch_hint
 
             boundary.warn(
-                f"the objects of {pluralize(len(self._waiting), 'file')} could not be had, whose manifests stand in "
-                f"the place: {join_some(self._waiting, 5)}",
+                f"the objects of {pluralize(len(missing), 'file')} could not be had, whose manifests stand in the "
+                f"place: {join_some(missing, 5)}",
                 hint=f"{fetch_hint(self._remotes.reasons)}\nThe rest is there. When they can be had: git theta pull",
+            )
+        unreadable = {path: error for path, error in self._waiting if isinstance(error, PluginError)}
+        if unreadable:
+            reasons = dict.fromkeys(error.message for error in unreadable.values())
+            hints = dict.fromkeys(error.hint for error in unreadable.values())
+            boundary.warn(
+                f"{pluralize(len(unreadable), 'file')} cannot be read here, whose manifests stand in the place: "
+                f"{join_some(list(unreadable), 5)}: {join_some(list(reasons), 3)}",
+                hint="\n".join([*hints, "The rest is there. When the plug-ins are: git theta checkout"]),
             )
 
     def _begin_smudging(self) -> None:

@@ -80,10 +80,11 @@ def _print_defects(defects: Sequence[Defect], store: Store) -> None:
         paths = sorted({defect.path for defect in missing if defect.path})
         again = f"git add --renormalize {' '.join(map(shlex.quote, paths))}" if len(paths) <= _MOST_NAMED else _ANY_FILE
         say(f"{_FETCH_ALL}\nWith the good files in the worktree: {again}", prefix="hint: ")
-    for defect in defects:
-        if defect not in missing:
-            click.echo(format_defect(defect))
-            say(_hint_for(defect, store), prefix="hint: ")
+    hint = ""
+    for defect in (one for one in defects if one not in missing):
+        click.echo(format_defect(defect))
+        if hint != (hint := _hint_for(defect, store)):  # thousands may lack the same plug-in
+            say(hint, prefix="hint: ")
 
 
 def _hint_for(defect: Defect, store: Store) -> str:

@@ -15,6 +15,7 @@ from git_theta.errors import ManifestError, UsageError
 from git_theta.operations.keeping.file_states import FileState, FileStatus, sum_sizes, survey_file
 from git_theta.operations.merging.conflict_list import describe_names
 from git_theta.repository.index_checks import faults_of_index
+from git_theta.repository.needed_plugins import find_lacking
 from git_theta.repository.object_stores import open_store
 from git_theta.repository.open_conflicts import find_conflicted, read_conflict
 from git_theta.repository.tracked_files import find_case_misses, list_tracked
@@ -93,10 +94,12 @@ def _find_contested(repository: Repository) -> dict[str, list[str]]:
 
 def _describe_status(status: FileStatus) -> list[str]:
     file = status.tracked
+    lacking = [plugin.spell_short() for plugin in find_lacking(file.manifest)] if file.manifest else []
     here = f"{status.objects - status.missing} of {status.objects} objects here" if status.missing else ""
     if file.manifest is None:
         return [status.state, file.raw or humanize_size(0)]
-    return [status.state, humanize_size(file.manifest.size), *([here] if here else [])]
+    needs = f"lacks {join_some(lacking)}" if lacking else ""
+    return [status.state, humanize_size(file.manifest.size), *filter(None, (here, needs))]
 
 
 def _print_summary(statuses: list[FileStatus]) -> None:
@@ -107,6 +110,8 @@ def _print_summary(statuses: list[FileStatus]) -> None:
     for state, words in _STATE_HINTS.items():
         for hint in dict.fromkeys(status.tracked.hint or words for status in statuses if status.state == state):
             click.echo(f"{state}: {escape_unprintable(hint)}")
+    if any(status.tracked.manifest and find_lacking(status.tracked.manifest) for status in statuses):
+        click.echo("lacks: `git theta doctor` says how to get plug-ins that are not here")
 
 
 def _status_json(status: FileStatus, contested: Mapping[str, Sequence[str]]) -> dict[str, Any]:
@@ -119,5 +124,6 @@ def _status_json(status: FileStatus, contested: Mapping[str, Sequence[str]]) -> 
         "stored": status.stored if manifest else None,
         "objects": status.objects if manifest else None,
         "missing": status.missing if manifest else None,
+        "lacks": [plugin._asdict() for plugin in find_lacking(manifest)] if manifest else [],
         "contested": contested.get(status.tracked.path),
     }

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from git_theta.errors import UsageError
 from git_theta.merging.base import STRATEGIES, Strategy
-from git_theta.merging.options import suggest_names
-from git_theta.registry import BUILT_IN
+from git_theta.registry import BUILT_IN, describe_way_out, is_declared
 
 
 def strategy_names() -> list[str]:
@@ -14,7 +13,10 @@ def strategy_names() -> list[str]:
 
 
 def load_strategy(name: str) -> Strategy:
-    """The strategy of that name. Raises UsageError suggesting the closest, PluginError if it will not load."""
-    if name not in BUILT_IN["merges"] and name not in strategy_names():
-        raise UsageError(f"no strategy is called {name!r}", hint=suggest_names(name, strategy_names()))
+    """The strategy of that name.
+
+    Raises UsageError with the closest and the way out where there is none, PluginError if it will not load.
+    """
+    if name not in BUILT_IN["merges"] and not is_declared("merges", name):
+        raise UsageError(f"no strategy is called {name!r} here", hint=describe_way_out("merges", name))
     return STRATEGIES.load_plugin(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ from git_theta.errors import GitError
 from git_theta.merging.policy import Policy, Rule, build_policy, make_global_rule, parse_glob_rule
 from git_theta.merging.policy_file import POLICY_FILE, parse_policy
 from git_theta.operations.merging.merge_results import MergeSettings
+from git_theta.vcs.attributes import read_attribute
 from git_theta.vcs.blobs import read_blob
 from git_theta.vcs.git import git
 
@@ -71,19 +73,19 @@ def decode_options(handed: str, fallback: str) -> MergeOptions:
 
 def policy_for(path: str, worktree: Path | None, asked: MergeOptions) -> Policy:
     """The policy for one file, in the order of precedence. Raises UsageError saying which source is wrong."""
+    return policy_for_files([path], worktree, asked)
+
+
+def policy_for_files(paths: Sequence[str], worktree: Path | None, asked: MergeOptions) -> Policy:
+    """The policy for several files. Raises UsageError as for one."""
     tracked = read_blob(f"HEAD:{POLICY_FILE}", worktree)
     return build_policy(
         command_line=asked.policy_rules(),
         file=parse_policy(tracked) if tracked else (),
-        attributes={path: _read_attribute(path, worktree)},
+        attributes=read_attribute("theta-merge", paths, worktree),
         environment=[make_global_rule(asked.fallback, origin=STRATEGY_VARIABLE)] if asked.fallback else (),
         config=_config_rules(worktree),
     )
-
-
-def _read_attribute(path: str, worktree: Path | None) -> str:
-    answer = git("check-attr", "-z", "theta-merge", "--", path, cwd=worktree)
-    return os.fsdecode(answer.split(b"\0")[2])
 
 
 def _config_rules(worktree: Path | None) -> list[Rule]:

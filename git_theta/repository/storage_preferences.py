@@ -10,7 +10,7 @@ from pathlib import Path
 from git_theta.errors import UsageError
 from git_theta.manifest.storage_json import MAX_CHAIN
 from git_theta.parameters import AUTOMATIC, DEFAULT_DEPTH, Preferences
-from git_theta.registry import PluginFamily, plugin_names
+from git_theta.registry import PluginFamily, describe_way_out, plugin_names
 
 SERIALIZER_KEY, UPDATES_KEY, DEPTH_KEY = "theta.serializer", "theta.updates", "theta.delta.depth"
 _AUTOMATIC_WORD = "auto"
@@ -43,8 +43,7 @@ def _check_names(key: str, family: PluginFamily, names: list[str]) -> None:
     installed = plugin_names(family) if names else []
     for name in names:
         if name not in installed:
-            words = [_AUTOMATIC_WORD, *installed] if key == UPDATES_KEY else installed
             raise UsageError(
                 f"{key} names {name!r}, and no such plug-in is installed",
-                hint=f"Installed: {', '.join(words)}. To take it back: git config --unset-all {key}",
+                hint=f"{describe_way_out(family, name)}\nTo take it back: git config --unset-all {key}",
             )

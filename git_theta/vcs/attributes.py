@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from git_theta.errors import UsageError
 from git_theta.vcs import atomic
@@ -216,12 +217,19 @@ def filtered_paths(paths: Sequence[str], cwd: Path | None = None, *, any_case: b
 
     ``any_case``: or would, if upper and lower case were the same to it.
     """
+    found = read_attribute("filter", paths, cwd, config={"core.ignoreCase": "true"} if any_case else {})
+    return [path for path in paths if found[path] == "theta"]
+
+
+def read_attribute(
+    name: str, paths: Sequence[str], cwd: Path | None = None, config: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, str]:
+    """What `git check-attr` says of each path, relative to ``cwd``: a value, "set", "unset" or "unspecified"."""
     if not paths:
-        return []
+        return {}
     stdin = b"".join(os.fsencode(path) + b"\0" for path in paths)
-    config = {"core.ignoreCase": "true"} if any_case else {}
-    answer = split_nul(git("check-attr", "-z", "--stdin", "filter", cwd=cwd, stdin=stdin, config=config))
-    return [path for path, value in zip(answer[::3], answer[2::3], strict=True) if value == "theta"]
+    answer = split_nul(git("check-attr", "-z", "--stdin", name, cwd=cwd, stdin=stdin, config=config))
+    return dict(zip(answer[::3], answer[2::3], strict=True))
 
 
 def indexed_files(repository: Repository) -> list[IndexEntry]:

@@ -27,10 +27,12 @@ def nodes() -> Sequence[ast.AST]:
 
 
 def asked_attributes() -> set[str]:
-    """The attributes in calls of `git check-attr`."""
-    calls = [node.args for node in nodes() if isinstance(node, ast.Call)]
-    words = [[word.value for word in call if isinstance(word, ast.Constant)] for call in calls]
-    return {str(word) for said in words if "check-attr" in said for word in said[1:] if not str(word).startswith("-")}
+    """The attributes in calls of `git check-attr`, and of what asks it for one."""
+    calls = [node for node in nodes() if isinstance(node, ast.Call)]
+    words = [[word.value for word in call.args if isinstance(word, ast.Constant)] for call in calls]
+    asked = {str(word) for said in words if "check-attr" in said for word in said[1:] if not str(word).startswith("-")}
+    by_name = [call.args[0] for call in calls if isinstance(call.func, ast.Name) and call.func.id == "read_attribute"]
+    return asked | {str(word.value) for word in by_name if isinstance(word, ast.Constant)}
 
 
 def test_every_variable_and_key_that_is_named_in_the_source_is_described() -> None:

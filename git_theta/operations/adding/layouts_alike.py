@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 
 from git_theta.checkpoints.shards import CheckpointPair, Shard
-from git_theta.errors import CorruptObject, ManifestError, MissingObject
+from git_theta.errors import CorruptObject, ManifestError, MissingObject, PluginError
 from git_theta.formats.base import FORMATS
 from git_theta.formats.detect import OPAQUE
 from git_theta.manifest.model import Manifest
@@ -95,7 +95,7 @@ class _Layouts:
         if key not in self._found:
             try:
                 self._found[key] = self._recall(key) or self._lay_out_anew(file, key)
-            except (MissingObject, CorruptObject) as error:
+            except (MissingObject, CorruptObject, PluginError) as error:
                 self._context.warn(
                     f"{file.path}: its versions are laid out differently, and cannot be made alike: {error}"
                 )

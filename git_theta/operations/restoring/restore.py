@@ -37,9 +37,10 @@ def require_objects(manifest: Manifest, context: Context) -> None:
     """Return when every object of ``manifest`` is here and has its size, after fetching what is not.
 
     Raises MissingObject naming the first that cannot be had, and how many there are; CorruptObject when the manifest
-    contradicts itself.
+    contradicts itself; PluginError, before anything is fetched, where a plug-in is not here that it takes to read them.
     """
     require_size(manifest)
+    parameters.require_decoders(list(manifest.parts()))
     missing = missing_objects(manifest, context)
     reasons: list[str] = []
     if missing:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from git_theta.errors import ManifestError, MissingObject, ThetaError
+from git_theta.errors import ManifestError, MissingObject, PluginError, ThetaError
 from git_theta.manifest.model import Manifest
 from git_theta.manifest.near_manifest import read_near_manifest, resembles_manifest
 from git_theta.operations import foreign
@@ -39,16 +39,18 @@ def smudge_stream(
     context: Context,
     *,
     must_answer: bool = False,
-    report_missing: Callable[[MissingObject], None] | None = None,
+    report_missing: Callable[[MissingObject | PluginError], None] | None = None,
 ) -> SmudgeResult:
     """What to check out for the blob that ``stream`` holds. The stream is read to its end before this returns.
 
     ``must_answer``: whoever asks has taken the old file away already, and what could not be had would leave none: then
     the manifest is answered, and the person told.
 
-    ``report_missing``: told of objects that are not here and cannot be fetched; the manifest is answered then.
+    ``report_missing``: told of objects that are not here and cannot be fetched, and of plug-ins that are not here; the
+    manifest is answered then.
 
-    Raises MissingObject, where nobody is told, when a manifest's objects are not here and cannot be fetched.
+    Raises MissingObject or PluginError, where nobody is told, when a manifest's objects are not here and cannot be
+    fetched, or the plug-ins that read them are not here.
     """
     if not resembles_manifest(stream.head):
         return _pass_through(stream, path, context)
@@ -66,7 +68,7 @@ def smudge_stream(
         return SmudgeResult(_restore_or_keep(manifest, text, path, context), manifest, text)
     try:
         require_objects(manifest, context)
-    except MissingObject as error:
+    except (MissingObject, PluginError) as error:
         if report_missing is None:
             error.hint = f"{error.hint}\n{_SKIP_SMUDGE_HINT}"
             raise
