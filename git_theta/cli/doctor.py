@@ -21,6 +21,7 @@ from git_theta.cli.listing import display_path, echo_json, json_option
 from git_theta.errors import PluginError, UsageError
 from git_theta.operations.keeping.file_states import FileState, TrackedFile, survey_file
 from git_theta.repository import weight_checks
+from git_theta.repository.chosen_formats import find_unlike_layouts
 from git_theta.repository.index_checks import FAULT_HINT, faults_of_index
 from git_theta.repository.needed_plugins import find_needs
 from git_theta.repository.object_stores import open_store
@@ -213,6 +214,18 @@ def _check_patterns(setup: Setup) -> CheckResult:
     return ("note", text, "Track their ending, too: git theta track") if missed else None
 
 
+def _check_layouts(setup: Setup) -> CheckResult:
+    """Whether files are laid out by the formats that attributes choose for them."""
+    unlike = find_unlike_layouts(setup.files, setup.repository) if setup.repository else []
+    if not unlike:
+        return None
+    again = f"git theta relayout {setup.list_paths([one.path for one in unlike])}"
+    hints = dict.fromkeys(
+        one.hint or f"They stay as they are until somebody lays them out anew: {again}" for one in unlike
+    )
+    return "note", "; ".join(list_some([one.describe() for one in unlike], _MAX_NAMED)), "\n".join(hints)
+
+
 def _check_shards(setup: Setup) -> CheckResult:
     faults = faults_of_index(setup.repository) if setup.repository else []
     return ("problem", "; ".join(list_some(faults)), FAULT_HINT) if faults else None
@@ -327,6 +340,7 @@ CHECKS: dict[str, Callable[[Setup], CheckResult]] = {
     "worktree": _check_worktree,
     "index": _check_index,
     "patterns": _check_patterns,
+    "layouts": _check_layouts,
     "shards": _check_shards,
     "conversions": _check_conversions,
     "store": _check_store,

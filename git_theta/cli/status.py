@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from git_theta.cli.listing import display_path, echo_json, json_option, nul_opti
 from git_theta.errors import ManifestError, UsageError
 from git_theta.operations.keeping.file_states import FileState, FileStatus, sum_sizes, survey_file
 from git_theta.operations.merging.conflict_list import describe_names
+from git_theta.repository.chosen_formats import find_unlike_layouts
 from git_theta.repository.index_checks import faults_of_index
 from git_theta.repository.needed_plugins import find_lacking
 from git_theta.repository.object_stores import open_store
@@ -52,7 +54,10 @@ def command(pathspecs: tuple[str, ...], as_json: bool, nul: bool) -> None:
     if as_json:
         sums = sum_sizes(statuses)
         total = {"files": len(statuses), "size": sums.logical, "stored": sums.stored}
-        files = [_status_json(status, contested) for status in statuses]
+        unlike = {
+            one.path: one.chosen for one in find_unlike_layouts([status.tracked for status in statuses], repository)
+        }
+        files = [_status_json(status, contested) | {"unlike": unlike.get(status.tracked.path)} for status in statuses]
         echo_json({"files": files, "faults": faults, "total": total})
     elif nul:
         for status in statuses:
@@ -69,6 +74,7 @@ def command(pathspecs: tuple[str, ...], as_json: bool, nul: bool) -> None:
             click.echo(f"shards: {escape_unprintable(line)}")
         _print_summary(statuses)
         warn_of_case(repository)
+        warn_of_layouts(repository)
 
 
 def warn_of_case(repository: Repository) -> None:
@@ -79,6 +85,17 @@ def warn_of_case(repository: Repository) -> None:
         boundary.warn(
             f"not tracked, as patterns tell upper from lower case: {join_some(names, 5)}",
             hint=f"git theta track '*{Path(missed[0]).suffix}'; what Git has already: git add --renormalize",
+        )
+
+
+def warn_of_layouts(repository: Repository) -> None:
+    """Warn of files that the index has in another format than attributes choose."""
+    if unlike := find_unlike_layouts(list_tracked(repository), repository):
+        assert repository.worktree
+        paths = " ".join(shlex.quote(display_path(one.path, repository.worktree)) for one in unlike[:5])
+        again = f"They stay as they are until somebody lays them out anew: git theta relayout {paths}"
+        boundary.warn(
+            join_some([one.describe() for one in unlike], 5), hint=next((one.hint for one in unlike if one.hint), again)
         )
 
 

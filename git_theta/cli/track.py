@@ -13,8 +13,10 @@ import click
 
 from git_theta.cli.boundary import say, warn
 from git_theta.cli.install import install_hook
-from git_theta.cli.status import warn_of_case
+from git_theta.cli.status import warn_of_case, warn_of_layouts
 from git_theta.errors import UsageError
+from git_theta.formats.base import FORMATS
+from git_theta.registry import describe_way_out
 from git_theta.repository.readme_section import add_section, find_readme, has_section
 from git_theta.vcs import attributes, config, hooks
 from git_theta.vcs.discovery import Repository, discover_repository
@@ -27,8 +29,9 @@ _README_HINT = "Who clones without git-theta gets manifests: `git theta track --
 @click.command
 @click.argument("patterns", nargs=-1, metavar="[PATTERN]...")
 @click.option("--readme", is_flag=True, help="Tell people without git-theta, in README.md, what to install.")
+@click.option("--format", "chosen", metavar="NAME", help="Read the files as this format; opaque: keep them whole.")
 @click.option("--json", "as_json", is_flag=True, help="List as JSON.")
-def track(patterns: tuple[str, ...], readme: bool, as_json: bool) -> None:
+def track(patterns: tuple[str, ...], readme: bool, chosen: str | None, as_json: bool) -> None:
     """Version files by pattern, or list the patterns.
 
     A PATTERN is one of .gitattributes, relative to this folder; quote it, so that the shell leaves it alone:
@@ -38,22 +41,35 @@ def track(patterns: tuple[str, ...], readme: bool, as_json: bool) -> None:
     repository = _require_worktree()
     if as_json and (patterns or readme):
         raise UsageError("--json lists the patterns", hint="Leave the rest out to list those that are tracked")
+    if chosen is not None:
+        _require_format(chosen, patterns)
     if patterns:
-        _track_patterns(patterns, repository, hint_at_readme=not readme)
+        _track_patterns(patterns, repository, chosen or "", hint_at_readme=not readme)
     elif not readme:
         _list_patterns(repository, as_json)
     if readme:
         _write_readme(repository)
 
 
-def _track_patterns(patterns: tuple[str, ...], repository: Repository, *, hint_at_readme: bool) -> None:
+def _require_format(chosen: str, patterns: tuple[str, ...]) -> None:
+    """Raise UsageError for a format without files, and for one that is not here."""
+    if not patterns:
+        raise UsageError("--format is for patterns", hint="git theta track --format NAME '*.bin'")
+    if chosen not in FORMATS.list_names():
+        raise UsageError(f"no format is called {chosen!r} here", hint=describe_way_out("formats", chosen))
+
+
+def _track_patterns(patterns: tuple[str, ...], repository: Repository, chosen: str, *, hint_at_readme: bool) -> None:
     for pattern in patterns:
         _refuse_paths(pattern, repository)
     before = _tracked_paths(repository)
     begins = hint_at_readme and not attributes.tracked_patterns(repository)
-    added = attributes.track_patterns(Path(".gitattributes"), patterns, scratch=repository.theta_dir / "tmp")
+    added = attributes.track_patterns(
+        Path(".gitattributes"), patterns, chosen_format=chosen, scratch=repository.theta_dir / "tmp"
+    )
+    how = f" as {chosen}" if chosen else ""
     for pattern in patterns:
-        click.echo(f"tracking '{pattern}'" if pattern in added else f"already tracking '{pattern}'")
+        click.echo(f"{'tracking' if pattern in added else 'already tracking'} '{pattern}'{how}")
     if added:
         say("Commit .gitattributes with the files: clones track by it.", prefix="hint: ")
         if begins and not has_section(find_readme(_worktree_of(repository))):
@@ -66,6 +82,8 @@ def _track_patterns(patterns: tuple[str, ...], repository: Repository, *, hint_a
     _hint_to_renormalize(
         repository, _tracked_paths(repository) - before, "already in the index, where Git holds them as they are"
     )
+    if chosen:
+        warn_of_layouts(repository)
 
 
 def _write_readme(repository: Repository) -> None:
@@ -107,7 +125,7 @@ def _list_patterns(repository: Repository, as_json: bool) -> None:
         click.echo(json.dumps([asdict(pattern) for pattern in found], indent=2))
         return
     for pattern in found:
-        click.echo(f"{pattern.pattern} ({pattern.file})")
+        click.echo(f"{pattern.pattern} ({pattern.file})" + (f" as {pattern.format}" if pattern.format else ""))
 
 
 def _refuse_paths(pattern: str, repository: Repository) -> None:

@@ -22,6 +22,7 @@ class Detection(NamedTuple):
         problem: why a format that matched could not read an opaque file.
         refused_by: which format that was.
         defects: what is wrong with formats that were skipped.
+        is_chosen: whether a person chose the format, so that nothing is to be said of it.
     """
 
     format: str
@@ -29,6 +30,7 @@ class Detection(NamedTuple):
     problem: str = ""
     refused_by: str = ""
     defects: tuple[str, ...] = ()
+    is_chosen: bool = False
 
     @property
     def warnings(self) -> list[str]:
@@ -62,6 +64,23 @@ def detect_format(source: Source, head: bytes, path: str) -> Detection:
         except ThetaError as error:
             if not refused_by:
                 problem, refused_by = f"{_spell_format(name)}: {error.message}", name
+
+
+def read_chosen(name: str, source: Source) -> Detection:
+    """What the format finds that a person chose for the file (``theta-format``), whatever the file looks like.
+
+    Opaque, with the reason, where it cannot read the file, and where there is no such format; no other one is tried.
+    """
+    if name == OPAQUE:
+        return Detection(OPAQUE, (), is_chosen=True)
+    try:
+        return Detection(name, tuple(load_format(name).spans(source)), is_chosen=True)
+    except ChangedFile:
+        raise
+    except PluginError as error:
+        return Detection(OPAQUE, (), f"theta-format={name}: {error.message}. {error.hint}", name)
+    except ThetaError as error:
+        return Detection(OPAQUE, (), f"theta-format={name}: {error.message}", name)
 
 
 def _candidate_names() -> Iterator[str]:

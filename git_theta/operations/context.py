@@ -119,6 +119,7 @@ class Context(NamedTuple):
         progress: tell that so many more bytes are done.
         preferences: which of the installed updates and serializers to store with; asked when something is to be stored.
         pins_layout: whether a file keeps the layout that the index has for it; asked where that matters.
+        chosen_format: the format that a person chose for a path; "" where none is, and the bytes decide.
     """
 
     store: Store
@@ -133,3 +134,4 @@ class Context(NamedTuple):
     progress: Callable[[int], None] = NOT_SHOWN
     preferences: Callable[[], Preferences] = _default_preferences
     pins_layout: Callable[[], bool] = lambda: True
+    chosen_format: Callable[[str], str] = lambda _: ""

@@ -18,6 +18,7 @@ from git_theta.repository.storage_preferences import read_preferences
 from git_theta.store.base import Store
 from git_theta.store.files import make_folder
 from git_theta.vcs.discovery import Repository
+from git_theta.vcs.nearby_attributes import read_chosen_format
 
 if TYPE_CHECKING:
     from git_theta.transport.base import Transport
@@ -50,6 +51,7 @@ def open_context(
             earlier_manifests=partial(_read_earlier, top=repository.worktree),
             fetch=partial(_fetch, store, repository, progress, warn, remote),
             progress=progress,
+            chosen_format=partial(read_chosen_format, repository=repository),
             preferences=cache(partial(read_preferences, repository.home)),
         )
     finally:

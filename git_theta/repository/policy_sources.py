@@ -12,7 +12,7 @@ from git_theta.errors import GitError
 from git_theta.merging.policy import Policy, Rule, build_policy, make_global_rule, parse_glob_rule
 from git_theta.merging.policy_file import POLICY_FILE, parse_policy
 from git_theta.operations.merging.merge_results import MergeSettings
-from git_theta.vcs.attributes import read_attribute
+from git_theta.vcs.attribute_values import read_attribute
 from git_theta.vcs.blobs import read_blob
 from git_theta.vcs.git import git
 

@@ -11,17 +11,19 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 
 from git_theta.errors import UsageError
 from git_theta.vcs import atomic
+from git_theta.vcs.attribute_values import read_attribute
 from git_theta.vcs.blobs import read_blob
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.git import git, split_nul
+from git_theta.vcs.nearby_attributes import FORMAT
 from git_theta.vcs.quoting import QUOTED, quote, unquote
 
 ATTRIBUTES = (b"filter=theta", b"diff=theta", b"merge=theta", b"-text")
 
+_CHOICE = re.compile(rb"[-!]?" + FORMAT.encode() + rb"(?:=[^ \t\r\n]*)?")
 _BLANK = b" \t\r\n"
 _WORD = re.compile(rb"[^ \t\r\n]+")
 _BOM = b"\xef\xbb\xbf"
@@ -55,10 +57,12 @@ class Pattern:
     Attributes:
         pattern: without its quotes, as :func:`normalized` makes it.
         file: the attributes file, relative to the top of the worktree.
+        format: the format that is chosen for these files there; None where the bytes decide.
     """
 
     pattern: str
     file: str
+    format: str | None = None
 
 
 @dataclass(frozen=True)
@@ -100,7 +104,9 @@ def _parse_line(raw: bytes, text: bytes) -> AttributeLine:
     return AttributeLine(raw, pattern, states=states, pattern_end=len(raw) - len(text) + len(written))
 
 
-def track_patterns(file: Path, patterns: Iterable[str], *, scratch: Path | None = None) -> list[str]:
+def track_patterns(
+    file: Path, patterns: Iterable[str], *, chosen_format: str = "", scratch: Path | None = None
+) -> list[str]:
     """Append our attributes for the patterns that lack them; returns those.
 
     A line that gives the same pattern other attributes stays; ours, coming later, wins where they disagree.
@@ -108,18 +114,24 @@ def track_patterns(file: Path, patterns: Iterable[str], *, scratch: Path | None 
     Args:
         file: the ``.gitattributes`` to edit, or to make.
         patterns: relative to the folder of ``file``, in Git's pattern language.
+        chosen_format: the format of their files; "" to leave that to others.
         scratch: where a temporary file is in nobody's way.
 
     Raises UsageError for a pattern that could never match, and where ``file`` is a symbolic link.
     """
-    content = atomic.read_file(file)
-    lines = parse_attributes(content)
-    macros = _macros_of(lines)
+    content = before = atomic.read_file(file)
     wanted = {normalize_pattern(pattern): pattern for pattern in patterns}
-    added = {key: typed for key, typed in wanted.items() if not _has_filter(lines, key, macros)}
-    if added:
-        atomic.replace_file(file, append_lines(content, added), scratch=scratch)
-    return list(added.values())
+    added = [key for key in wanted if not _has_filter(parse_attributes(content), key, _macros_in(content))]
+    content = append_lines(content, added)
+    if chosen_format:
+        state = os.fsencode(f"{FORMAT}={chosen_format}")
+        # With a line of its own where the pattern is tracked: the last word counts.
+        lacking = [key for key in wanted if not _has_state(parse_attributes(content), key, _macros_in(content), state)]
+        content = append_lines(content, lacking, [state])
+        added = [key for key in wanted if key in added or key in lacking]
+    if content != before:
+        atomic.replace_file(file, content, scratch=scratch)
+    return [wanted[key] for key in added]
 
 
 def append_lines(content: bytes, patterns: Iterable[bytes], states: Sequence[bytes] = ATTRIBUTES) -> bytes:
@@ -130,7 +142,7 @@ def append_lines(content: bytes, patterns: Iterable[bytes], states: Sequence[byt
     lines = parse_attributes(content)
     macros = _macros_of(lines)
     ending = b"\r\n" if lines and lines[0].raw.endswith(b"\r\n") else b"\n"
-    lacking = [pattern for pattern in patterns if not _has_filter(lines, pattern, macros, states[0])]
+    lacking = [pattern for pattern in patterns if not _has_state(lines, pattern, macros, states[0])]
     if lacking and content and not content.endswith(b"\n"):
         content += ending
     return content + b"".join(_quote(pattern) + b" " + b" ".join(states) + ending for pattern in lacking)
@@ -185,7 +197,7 @@ def tracked_patterns(repository: Repository) -> list[Pattern]:
     # Git takes macros from the top of the worktree and from info/attributes alone.
     macros = _macros_of([line for name, lines in files.items() if name in (".gitattributes", _INFO) for line in lines])
     return [
-        Pattern(os.fsdecode(pattern), name)
+        Pattern(os.fsdecode(pattern), name, _find_format(lines, pattern, macros))
         for name, lines in files.items()
         for pattern in dict.fromkeys(line.pattern for line in lines if line.pattern)
         if _has_filter(lines, pattern, macros)
@@ -221,17 +233,6 @@ def filtered_paths(paths: Sequence[str], cwd: Path | None = None, *, any_case: b
     return [path for path in paths if found[path] == "theta"]
 
 
-def read_attribute(
-    name: str, paths: Sequence[str], cwd: Path | None = None, config: Mapping[str, str] = MappingProxyType({})
-) -> dict[str, str]:
-    """What `git check-attr` says of each path, relative to ``cwd``: a value, "set", "unset" or "unspecified"."""
-    if not paths:
-        return {}
-    stdin = b"".join(os.fsencode(path) + b"\0" for path in paths)
-    answer = split_nul(git("check-attr", "-z", "--stdin", name, cwd=cwd, stdin=stdin, config=config))
-    return dict(zip(answer[::3], answer[2::3], strict=True))
-
-
 def indexed_files(repository: Repository) -> list[IndexEntry]:
     """The files in the index, in Git's order; all stages of those in conflict. None in a bare repository."""
     if repository.worktree is None:
@@ -252,16 +253,30 @@ def tracked_files(repository: Repository) -> list[IndexEntry]:
     return [entry for entry in entries if entry.path in ours]
 
 
-def _has_filter(
-    lines: Iterable[AttributeLine],
-    pattern: bytes,
-    macros: Mapping[bytes, tuple[bytes, ...]],
-    wanted: bytes = ATTRIBUTES[0],
+def _has_filter(lines: Iterable[AttributeLine], pattern: bytes, macros: Mapping[bytes, tuple[bytes, ...]]) -> bool:
+    """Whether a pattern's lines end up with our filter."""
+    return _has_state(lines, pattern, macros, ATTRIBUTES[0])
+
+
+def _has_state(
+    lines: Iterable[AttributeLine], pattern: bytes, macros: Mapping[bytes, tuple[bytes, ...]], wanted: bytes
 ) -> bool:
-    """Whether a pattern's lines end up with our filter, or the ``wanted`` one: the last word on ``filter`` counts."""
+    """Whether the last word of a pattern's lines on an attribute is this one."""
+    return _last_state(lines, pattern, macros, wanted.lstrip(b"-!").partition(b"=")[0]) == wanted
+
+
+def _last_state(
+    lines: Iterable[AttributeLine], pattern: bytes, macros: Mapping[bytes, tuple[bytes, ...]], name: bytes
+) -> bytes:
+    """What a pattern's lines say last about an attribute; b"" where they do not speak of it."""
     states = [state for line in lines if line.pattern == pattern for state in _expand_macros(line.states, macros)]
-    words = [state for state in states if state.lstrip(b"-!").partition(b"=")[0] == b"filter"]
-    return words[-1:] == [wanted]
+    return next((state for state in reversed(states) if state.lstrip(b"-!").partition(b"=")[0] == name), b"")
+
+
+def _find_format(
+    lines: Iterable[AttributeLine], pattern: bytes, macros: Mapping[bytes, tuple[bytes, ...]]
+) -> str | None:
+    return os.fsdecode(_last_state(lines, pattern, macros, FORMAT.encode()).partition(b"=")[2]) or None
 
 
 def _expand_macros(
@@ -276,21 +291,26 @@ def _expand_macros(
     return flat
 
 
+def _macros_in(content: bytes) -> dict[bytes, tuple[bytes, ...]]:
+    return _macros_of(parse_attributes(content))
+
+
 def _macros_of(lines: Iterable[AttributeLine]) -> dict[bytes, tuple[bytes, ...]]:
     return {line.macro: line.states for line in lines if line.macro}
 
 
 def _is_ours(line: AttributeLine) -> bool:
-    return any(state in line.states for state in ATTRIBUTES[:-1])
+    return any(state in line.states for state in ATTRIBUTES[:-1]) or any(map(_CHOICE.fullmatch, line.states))
 
 
 def strip_ours(line: AttributeLine) -> bytes:
     """A line's bytes without our attributes; b"" where no other is left."""
     # `-text` is anybody's word: it is ours where it stands beside our filter.
     ours = ATTRIBUTES if ATTRIBUTES[0] in line.states else ATTRIBUTES[:-1]
-    if all(state in ours for state in line.states):
+    if all(state in ours or _CHOICE.fullmatch(state) for state in line.states):
         return b""
-    words = rb"[ \t\r]+(?:" + b"|".join(re.escape(state) for state in ours) + rb")(?=[ \t\r\n]|$)"
+    alternatives = b"|".join([*(re.escape(state) for state in ours), _CHOICE.pattern])
+    words = rb"[ \t\r]+(?:" + alternatives + rb")(?=[ \t\r\n]|$)"
     return line.raw[: line.pattern_end] + re.sub(words, b"", line.raw[line.pattern_end :])
 
 

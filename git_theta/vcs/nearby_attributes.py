@@ -9,6 +9,10 @@ from pathlib import Path, PurePosixPath
 from git_theta.vcs.discovery import Repository
 
 ENCODING = "working-tree-encoding"
+FORMAT = "theta-format"
+"""The attribute that chooses the format of a file."""
+NO_FORMAT = ("unspecified", "unset", "")
+"""What `git check-attr` says of it where none is chosen."""
 INFO = "info/attributes"
 
 _LONGEST_PATH = 4096
@@ -26,7 +30,22 @@ def nearby_files(path: str, repository: Repository) -> Iterator[tuple[str, Path]
 
 
 def may_be_recoded(path: str, repository: Repository) -> bool:
-    """Whether an attributes file that may match a path speaks of encodings.
+    """Whether an attributes file that may match a path speaks of encodings."""
+    return _is_mentioned(ENCODING, path, repository)
+
+
+def read_chosen_format(path: str, repository: Repository) -> str:
+    """The format that attributes choose for a path; "" where they choose none. Git is asked only where one may."""
+    if not _is_mentioned(FORMAT, path, repository):
+        return ""
+    from git_theta.vcs.attribute_values import read_attribute  # for files that are near such a line
+
+    value = read_attribute(FORMAT, [path], repository.worktree)[path]
+    return "" if value in NO_FORMAT else value
+
+
+def _is_mentioned(attribute: str, path: str, repository: Repository) -> bool:
+    """Whether an attributes file that may match a path speaks of an attribute.
 
     One that the configuration names, or the system's, is known to `git theta doctor` alone.
     """
@@ -34,7 +53,7 @@ def may_be_recoded(path: str, repository: Repository) -> bool:
         return False
     own = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "git/attributes"
     files = (*(file for _, file in nearby_files(path, repository)), own)
-    return any(ENCODING.encode() in read_or_nothing(file) for file in files)
+    return any(attribute.encode() in read_or_nothing(file) for file in files)
 
 
 def read_or_nothing(file: Path) -> bytes:

@@ -75,6 +75,7 @@ def test_outside_of_a_repository_the_machine_is_checked(tmp_path: Path) -> None:
         "alternates",
         "weights",
         "needed plug-ins",
+        "layouts",
     }
 
 

@@ -31,8 +31,8 @@ def test_tracking_listing_and_untracking(sandbox: Sandbox) -> None:
     assert (again.stdout, again.stderr) == ("already tracking '*.bin'\n", "")
     assert sandbox.theta("track").stdout == "*.bin (.gitattributes)\nmy model.pt (.gitattributes)\n"
     assert json.loads(sandbox.theta("track", "--json").stdout) == [
-        {"pattern": "*.bin", "file": ".gitattributes"},
-        {"pattern": "my model.pt", "file": ".gitattributes"},
+        {"pattern": "*.bin", "file": ".gitattributes", "format": None},
+        {"pattern": "my model.pt", "file": ".gitattributes", "format": None},
     ]
     untracked = sandbox.theta("untrack", "*.bin", "*.h5").stdout
     assert untracked == "no longer tracking '*.bin'\nnot tracked here: '*.h5'\n"

@@ -91,7 +91,7 @@ class _Layouts:
         return [file and (self._find_layout(file) if wanted(file) else file) for file in files]
 
     def _find_layout(self, file: Shard) -> Shard:
-        key = _key_of(file, keep=self._keep)
+        key = _key_of(file, self._context.chosen_format(file.path), keep=self._keep)
         if key not in self._found:
             try:
                 self._found[key] = self._recall(key) or self._lay_out_anew(file, key)
@@ -122,9 +122,9 @@ class _Layouts:
         return decode_manifest(text)
 
 
-def _key_of(file: Shard, *, keep: bool) -> str:
-    """What tells a layout from others: the file, its name, and the formats that may read it."""
+def _key_of(file: Shard, chosen: str, *, keep: bool) -> str:
+    """What tells a layout from others: the file, its name, and the formats that may read it, or are chosen to."""
     formats = [[name, *PluginId("formats", name).find_package()] for name in sorted(FORMATS.list_names())]
     text = hashlib.sha256(encode_manifest(file.manifest)).hexdigest()
-    said = ["layout" if keep else "layout of identities", text, file.path, formats]
+    said = ["layout" if keep else "layout of identities", text, file.path, formats, chosen]
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()

@@ -1,7 +1,8 @@
 """The layout of a file is that which the index has for it, as long as that fits.
 
 So a format that comes, goes or learns something changes nothing for files that did not change: `git status` stays
-clean, and nothing is kept whole that was split. `git add --renormalize` lays out anew.
+clean, and nothing is kept whole that was split. That holds for a format that a person chooses (``theta-format``), too.
+`git add --renormalize` lays out anew.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from itertools import zip_longest
 
 from git_theta.errors import ChangedFile, ThetaError
 from git_theta.formats.base import Span
-from git_theta.formats.detect import OPAQUE, Detection, detect_format
+from git_theta.formats.detect import OPAQUE, Detection, detect_format, read_chosen
 from git_theta.manifest.model import Manifest
 from git_theta.operations.context import Context
 from git_theta.operations.streams import HEAD_SIZE, RandomAccess
@@ -27,13 +28,17 @@ def find_layout(source: RandomAccess, path: str, prior: Manifest | None, context
         prior: what the index holds for it.
         context: what to work with.
     """
-    found = detect_format(source, source.read(0, min(HEAD_SIZE, source.size)), path)
+    chosen = context.chosen_format(path)
+    if chosen:
+        found = read_chosen(chosen, source)
+    else:
+        found = detect_format(source, source.read(0, min(HEAD_SIZE, source.size)), path)
     if prior is None or _is_layout_of(prior, found) or not context.pins_layout():
         return found
     spans = _spans_as_in(prior, source, context)
     if spans is not None:
-        return Detection(prior.format, spans, defects=found.defects)
-    if prior.format != OPAQUE == found.format and not found.problem:
+        return Detection(prior.format, spans, defects=found.defects, is_chosen=found.is_chosen)
+    if prior.format != OPAQUE == found.format and not found.problem and not found.is_chosen:
         return found._replace(problem=f"the index has it by parameters, as {prior.format}, and nothing finds these now")
     return found
 

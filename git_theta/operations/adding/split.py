@@ -45,7 +45,8 @@ def split_source(source: RandomAccess, path: str, context: Context, *, keep: boo
     bases = UpdateBases(partial(context.earlier_manifests, path), context, known)
     found = find_layout(source, path, prior, context)
     manifest, warnings = _lay_out(source, found, context, known, bases), found.warnings
-    if found.format == OPAQUE and not warnings and keep and not (prior and prior.is_opaque):  # once, and not at each
+    is_news = found.format == OPAQUE and not found.is_chosen and not (prior and prior.is_opaque)
+    if is_news and not warnings and keep:  # once, and not at each
         warnings = ["kept whole, not by parameters: it is of no format that is known here"]
     try:
         text = encode_manifest(manifest)
