@@ -28,7 +28,7 @@ from git_theta.errors import NewerPlugin, PluginError, ThetaError
 T = TypeVar("T")
 R = TypeVar("R")
 
-PluginFamily = Literal["formats", "updates", "serializers", "stores", "merges"]
+PluginFamily = Literal["formats", "updates", "serializers", "stores", "merges", "commands"]
 
 API = 1
 """The version of the seams. A plug-in that says ``api = 2`` is written for a later release, and is not called."""
@@ -39,6 +39,7 @@ _KINDS: dict[PluginFamily, str] = {
     "serializers": "serializer",
     "stores": "store",
     "merges": "strategy",
+    "commands": "command",
 }
 """What one plug-in of a family is called."""
 
@@ -93,6 +94,7 @@ BUILT_IN: dict[PluginFamily, dict[str, str]] = {
         "wudi": "git_theta.merging.strategies.matrix_transforms:WUDI",
         "smear": "git_theta.merging.strategies.smear:SMEAR",
     },
+    "commands": {},
 }
 
 

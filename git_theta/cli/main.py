@@ -73,13 +73,16 @@ class Commands(click.Group):
     """A group whose commands are imported when they are called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        """The names, in the order a person meets them."""
-        return list(COMMANDS)
+        """The names, in the order a person meets them; those of other packages at the end."""
+        return [*COMMANDS, *(name for name, _ in _list_others())]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """Import one command; None for a name that is not in the table."""
+        """Import one command, ours or another package's; None for a name that nobody has."""
         if cmd_name not in COMMANDS:
-            return None
+            from git_theta.cli.plugin_commands import find_command  # for a name that is not ours
+
+            found = find_command(cmd_name)
+            return found and _add_common_options(found)
         module, _, attribute = COMMANDS[cmd_name].target.partition(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return _add_common_options(command)
@@ -88,6 +91,16 @@ class Commands(click.Group):
         """The table of commands in ``-h``."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items() if entry.help])
+        if others := _list_others():
+            with formatter.section("Commands of other packages"):
+                formatter.write_dl(others)
+
+
+def _list_others() -> list[tuple[str, str]]:
+    """The commands of other packages that no command of ours hides, and their lines of help."""
+    from git_theta.cli.plugin_commands import list_helps
+
+    return [(name, line) for name, line in list_helps() if name not in COMMANDS]
 
 
 def _set_debug(_ctx: click.Context, _option: click.Parameter, value: bool) -> None:

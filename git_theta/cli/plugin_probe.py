@@ -15,6 +15,7 @@ from typing import Any, cast
 from git_theta import __version__, registry
 from git_theta.cli import boundary
 from git_theta.cli.git_output import claim_stdout, write_pieces
+from git_theta.cli.main import COMMANDS
 from git_theta.entry_points import DeclaredPlugin
 from git_theta.errors import NewerPlugin, PluginError
 from git_theta.registry import BUILT_IN, Family, declared_plugins
@@ -25,6 +26,7 @@ _FAMILIES: Mapping[str, str] = {
     "serializers": "git_theta.serializers.base:SERIALIZERS",
     "stores": "git_theta.store.base:STORES",
     "merges": "git_theta.merging.base:STRATEGIES",
+    "commands": "git_theta.cli.plugin_commands:COMMAND_PLUGINS",
 }
 """Where each family is declared."""
 
@@ -73,6 +75,10 @@ def _load_family(plugin: DeclaredPlugin) -> Family[Any]:
 
 def _require_unambiguous(plugin: DeclaredPlugin, plugins: list[DeclaredPlugin]) -> None:
     """Raise PluginError for a name that another package, or git-theta itself, has, too."""
+    if plugin.family == "commands" and plugin.name in COMMANDS:
+        raise PluginError(
+            f"git-theta has a command {plugin.name!r} of its own", hint=f"Tell the authors of {plugin.package}."
+        )
     alike = [one for one in plugins if one[:2] == plugin[:2] and not registry.is_disabled(one)]
     if not registry.is_built_in(plugin) and len({one.target for one in alike}) > 1:
         raise registry.describe_ambiguity(alike)

@@ -9,10 +9,13 @@ import sys
 import tomllib
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from git_theta import registry
+from tests.sandbox import Sandbox, model, track_and_commit
 from tests.test_plugins import describe
 
 ROOT = Path(__file__).parents[2]
@@ -31,7 +34,7 @@ def test_the_examples_pass_the_kit(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stdout + done.stderr
     examples = {
         "bag.py", "pyproject.toml", "test_bag.py", "test_my_store.py", "trimmed.py", "test_trimmed.py", "relay.py",
-        "test_relay.py", "xor_update.py", "test_xor_update.py",
+        "test_relay.py", "xor_update.py", "test_xor_update.py", "largest.py",
     }  # fmt: skip
     assert {name for name, _ in FENCE.findall(PAGE)} == examples
 
@@ -49,9 +52,9 @@ def test_what_the_page_names_is_there(name: str) -> None:
 
 
 def test_every_family_with_a_kit_is_on_the_page() -> None:
+    assert set(re.findall(r"`git_theta\.plugins\.(\w+)`", PAGE)) == set(registry.BUILT_IN)
     kits = {"formats", "updates", "serializers", "stores", "merges"}
-    assert set(re.findall(r"`git_theta\.plugins\.(\w+)`", PAGE)) == kits
-    assert kits <= registry.BUILT_IN.keys()
+    assert set(re.findall(r"^\| (\w+) \|.*`git_theta\.testing", PAGE, re.MULTILINE)) == kits
 
 
 def test_the_toml_is_like_that_of_our_own_plug_ins() -> None:
@@ -59,3 +62,13 @@ def test_the_toml_is_like_that_of_our_own_plug_ins() -> None:
     (printed,) = (tomllib.loads(text)["project"] for name, text in FENCE.findall(PAGE) if name == "pyproject.toml")
     assert printed.keys() <= ours.keys()
     assert printed["entry-points"].keys() == ours["entry-points"].keys()
+
+
+def test_the_command_of_the_page_names_the_largest_parameter(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    (text,) = (text for name, text in FENCE.findall(PAGE) if name == "largest.py")
+    track_and_commit(sandbox, {"model.safetensors": model(small=2, large=(3, 4))})
+    names: dict[str, Any] = {}
+    exec(compile(text, "largest.py", "exec"), names)
+    monkeypatch.chdir(sandbox.root)
+    done = CliRunner().invoke(names["largest"], ["model.safetensors"])
+    assert (done.output, done.exit_code) == ("large\n", 0)
