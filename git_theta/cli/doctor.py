@@ -18,6 +18,7 @@ import click
 from git_theta.cli.boundary import say, warn
 from git_theta.cli.env import program_version
 from git_theta.cli.listing import display_path, echo_json, json_option
+from git_theta.cli.manual_lookup import find_manual_fault
 from git_theta.errors import PluginError, UsageError
 from git_theta.operations.keeping.file_states import FileState, TrackedFile, survey_file
 from git_theta.repository import weight_checks
@@ -332,6 +333,11 @@ def _check_lfs(setup: Setup) -> CheckResult:
     return "note", "git-lfs is not installed; files that other people track with it need it", ""
 
 
+def _check_manual(_: Setup) -> CheckResult:
+    fault = find_manual_fault()
+    return ("note", fault.text, fault.hint) if fault else None
+
+
 CHECKS: dict[str, Callable[[Setup], CheckResult]] = {
     "git": _check_git,
     "filter": _check_filter,
@@ -350,8 +356,9 @@ CHECKS: dict[str, Callable[[Setup], CheckResult]] = {
     "plug-ins": _check_plugins,
     "needed plug-ins": _check_needed,
     "git-lfs": _check_lfs,
+    "manual page": _check_manual,
 }
 VALUE_CHECKS: dict[str, Callable[[Setup], CheckResult]] = {"values": _check_values}
 """The checks that read tensors."""
-_ANYWHERE_CHECKS = {"git", "filter", "drivers", "storage", "plug-ins", "git-lfs"}
+_ANYWHERE_CHECKS = {"git", "filter", "drivers", "storage", "plug-ins", "git-lfs", "manual page"}
 """The checks that need no repository."""

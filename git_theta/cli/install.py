@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from git_theta.cli.boundary import warn
+from git_theta.cli.manual_lookup import find_manual_fault
 from git_theta.errors import UsageError
 from git_theta.vcs import attributes, config, hooks
 from git_theta.vcs.discovery import Repository, discover_repository, find_repository
@@ -67,9 +68,16 @@ def install(scope: config.Scope, force: bool, server: bool) -> None:
         return
     wrote = config.install_settings(sys.executable, scope, force=force)
     click.echo(f"filter.theta {'set' if wrote else 'is already set'} in the {scope} configuration")
+    _warn_of_manual()
     repository = find_repository()
     if repository and (scope in ("local", "worktree") or attributes.tracked_patterns(repository)):
         install_hook(repository)
+
+
+def _warn_of_manual() -> None:
+    fault = find_manual_fault()
+    if fault and fault.mendable:
+        warn(fault.text, hint=fault.hint)
 
 
 def install_hook(repository: Repository, name: str = hooks.HOOK_NAME) -> None:

@@ -1,7 +1,7 @@
 """``git theta``: finds the command that was named, and loads nothing else.
 
-Called as ``git theta COMMAND --help``, git passes the option on; ``git theta --help`` it answers itself, by looking
-for a man page. So ``-h`` is the one we speak of.
+Called as ``git theta COMMAND --help``, git passes the option on; ``git theta --help`` it answers itself, with
+the manual page that ``manual.py`` makes of the commands.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import click
+from click.shell_completion import CompletionItem
 
 from git_theta import __version__
 from git_theta.cli import boundary
@@ -64,6 +65,9 @@ COMMANDS = {
     "env": CommandEntry("git_theta.cli.env:command", "Show versions, paths and configuration, for a bug report."),
     "doctor": CommandEntry("git_theta.cli.doctor:command", "Find and explain what is wrong with a setup."),
     "migrate": CommandEntry("git_theta.cli.migrate:command", "Rewrite history that holds checkpoints, and back."),
+    "help": CommandEntry("git_theta.cli.help:command", "Show help on git theta, or on one of its commands."),
+    "completion": CommandEntry("git_theta.cli.completion:command", "Print the completion script of a shell."),
+    "complete": CommandEntry("git_theta.cli.complete:command"),
     "pre-push": CommandEntry("git_theta.cli.pre_push:command"),
     "pre-receive": CommandEntry("git_theta.cli.pre_receive:command"),
 }
@@ -87,6 +91,14 @@ class Commands(click.Group):
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return _add_common_options(command)
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The commands that people call, by the table, and options where a dash begins them."""
+        ours = [(name, entry.help) for name, entry in COMMANDS.items() if entry.help]
+        named = [CompletionItem(name, help=line) for name, line in (*ours, *_list_others())]
+        return [one for one in named if one.value.startswith(incomplete)] + click.Command.shell_complete(
+            self, ctx, incomplete
+        )
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """The table of commands in ``-h``."""
         with formatter.section("Commands"):
@@ -103,19 +115,19 @@ def _list_others() -> list[tuple[str, str]]:
     return [(name, line) for name, line in list_helps() if name not in COMMANDS]
 
 
-def _set_debug(_ctx: click.Context, _option: click.Parameter, value: bool) -> None:
-    if value:
+def _set_debug(ctx: click.Context, _option: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
         os.environ[boundary.DEBUG] = "1"
 
 
 def _show_help(ctx: click.Context, _option: click.Parameter, value: bool) -> None:
-    if value:
+    if value and not ctx.resilient_parsing:
         click.echo(ctx.get_help(), color=ctx.color)
         ctx.exit()
 
 
-def _refuse_pager(_ctx: click.Context, _option: click.Parameter, value: bool) -> None:
-    if value:
+def _refuse_pager(ctx: click.Context, _option: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
         os.environ["GIT_PAGER"] = "cat"  # as `git --no-pager` does
 
 

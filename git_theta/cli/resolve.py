@@ -55,7 +55,7 @@ _SIDE_HINT = "Take a side, then stage it: git checkout --ours (or --theirs) -- {
 
 @click.command
 @click.argument("pathspecs", nargs=-1, metavar="[PATHSPEC]...")
-@click.option("-s", "--strategy", default="", metavar="NAME", help="Settle with this strategy.")
+@click.option("-s", "--strategy", default="", metavar="STRATEGY", help="Settle with this strategy.")
 @click.option("-o", "--option", "options", multiple=True, metavar="OPTION=VALUE", help="An option of the strategy.")
 @click.option("--only", multiple=True, metavar="GLOB", help="Settle parameters of these names alone.")
 @click.option("--ours", "side", flag_value="ours", help="Take our side: -s ours.")

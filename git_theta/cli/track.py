@@ -29,7 +29,7 @@ _README_HINT = "Who clones without git-theta gets manifests: `git theta track --
 @click.command
 @click.argument("patterns", nargs=-1, metavar="[PATTERN]...")
 @click.option("--readme", is_flag=True, help="Tell people without git-theta, in README.md, what to install.")
-@click.option("--format", "chosen", metavar="NAME", help="Read the files as this format; opaque: keep them whole.")
+@click.option("--format", "chosen", metavar="FORMAT", help="Read the files as this format; opaque: keep them whole.")
 @click.option("--json", "as_json", is_flag=True, help="List as JSON.")
 def track(patterns: tuple[str, ...], readme: bool, chosen: str | None, as_json: bool) -> None:
     """Version files by pattern, or list the patterns.

@@ -1,0 +1,35 @@
+"""Help is the same wherever people look for it."""
+
+from __future__ import annotations
+
+import pytest
+
+from git_theta.cli.main import COMMANDS
+from tests.sandbox import Sandbox
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_of_a_command_is_what_its_options_print(sandbox: Sandbox, name: str) -> None:
+    printed = sandbox.theta("help", name).stdout
+    assert printed.startswith(f"Usage: git theta {name}")
+    assert printed == sandbox.theta(name, "-h").stdout == sandbox.theta(name, "--help").stdout
+
+
+def test_help_alone_lists_the_commands(sandbox: Sandbox) -> None:
+    printed = sandbox.theta("help").stdout
+    assert "Find and explain what is wrong with a setup." in printed
+    assert printed == sandbox.theta("-h").stdout == sandbox.theta().stdout
+    assert printed.replace("git theta", "") == sandbox.run("git-theta", "--help").stdout.replace("git theta", "")
+
+
+def test_help_of_a_command_of_a_command(sandbox: Sandbox) -> None:
+    printed = sandbox.theta("help", "migrate", "import").stdout
+    assert printed.startswith("Usage: git theta migrate import [OPTIONS] [REF]...")
+    assert printed == sandbox.theta("migrate", "import", "-h").stdout
+
+
+@pytest.mark.parametrize("names", [["nothing"], ["migrate", "nothing"], ["log", "nothing"]])
+def test_help_of_what_is_not_there_says_so(sandbox: Sandbox, names: list[str]) -> None:
+    done = sandbox.theta("help", *names, check=False)
+    assert done.returncode == 2
+    assert "nothing" in done.stderr or "git theta log has no commands" in done.stderr
