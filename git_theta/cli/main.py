@@ -51,6 +51,7 @@ COMMANDS = {
     "blame": CommandEntry("git_theta.cli.blame:command", "Show for each parameter the commit that last changed it."),
     "map": CommandEntry("git_theta.cli.map:command", "Show several versions of a checkpoint in weight space."),
     "merge": CommandEntry("git_theta.cli.merge:command", "Merge heads, checkpoints by parameters; or show the plan."),
+    "strategies": CommandEntry("git_theta.cli.strategies:command", "List merge strategies, or tell of one."),
     "resolve": CommandEntry("git_theta.cli.resolve:command", "Settle contested parameters of files in conflict."),
     "fetch": CommandEntry(
         "git_theta.cli.fetch:fetch", "Bring objects here, of what is checked out or of other versions."

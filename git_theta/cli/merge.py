@@ -12,7 +12,7 @@ import click
 
 from git_theta.cli import boundary, report_file
 from git_theta.cli.environment import read_merge_options
-from git_theta.cli.listing import json_option, require_worktree
+from git_theta.cli.listing import echo_json, json_option, require_worktree
 from git_theta.cli.merge_plan import print_plan
 from git_theta.cli.progress import Meter
 from git_theta.cli.push_warning import warn_of_pushes
@@ -20,6 +20,7 @@ from git_theta.errors import UsageError
 from git_theta.merging.devices import CPU, device
 from git_theta.operations.merging import recipe
 from git_theta.operations.merging.file_plans import FilePlan
+from git_theta.operations.merging.merge_report import VERSION, Record
 from git_theta.operations.merging.merge_results import MergeSettings
 from git_theta.repository.merge_many import ManyMerged, merge_many
 from git_theta.repository.merge_request import MergeInputs, MergeRequest, check_request, find_cases, gather_inputs
@@ -29,7 +30,8 @@ from git_theta.tensors.blas import UNTHREADED
 from git_theta.vcs import config, git_merge
 from git_theta.vcs.commits import shallow_boundary
 from git_theta.vcs.discovery import Repository
-from git_theta.vcs.heads import Head, all_merge_bases
+from git_theta.vcs.heads import Head, all_merge_bases, resolve_head
+from git_theta.vcs.unmerged import unmerged_files
 from git_theta.words import escape_unprintable, list_some, pluralize
 
 _DRIVER = "merge.theta.driver"
@@ -39,11 +41,12 @@ Choose a strategy for all of them (-s average, ties ...; --for), or merge one he
 
 
 class Ending(NamedTuple):
-    """What becomes of a merge that was made: the commit's message, whether there is one, where it is reported."""
+    """What becomes of a merge that was made: the commit's message, whether there is one, where and how it is told."""
 
     message: str | None
     commit: bool
     report: Path | None
+    as_json: bool
 
 
 @click.command
@@ -79,15 +82,13 @@ def command(
     conflicts; several change nothing. Exits 1 then.
     """
     os.environ.setdefault(*UNTHREADED)
-    if as_json and not plan_only:
-        raise UsageError("--json is for --plan", hint="For what a merge did: --report FILE.json")
     if report and plan_only:
         raise UsageError("--plan does nothing to report", hint="Print it as JSON: --plan --json")
     if report:
         report_file.check_report_file(report)
     settings = MergeSettings(_parse_weights(weights), seed, CPU if plan_only else device(on))
     asked = MergeOptions(
-        strategy, options, rules, settings, measure=report is not None, fallback=read_merge_options().fallback
+        strategy, options, rules, settings, measure=bool(report or as_json), fallback=read_merge_options().fallback
     )
     request = MergeRequest(heads, asked, base)
     if recipe_file:
@@ -103,7 +104,7 @@ def command(
         return 0
     ordered = request.asked._replace(settings=request.asked.settings._replace(weights=made.weights))
     return _merge_heads(
-        made, found, request._replace(asked=ordered), repository, Ending(message, not no_commit, report)
+        made, found, request._replace(asked=ordered), repository, Ending(message, not no_commit, report, as_json)
     )
 
 
@@ -123,7 +124,10 @@ def _merge_heads(
         if many or not merged.conflicts:
             return _finish_merge(merged, repository, ending)
     if not made.others:
-        click.echo("Already up to date.")
+        if ending.as_json:
+            _print_result((), (), repository, committed=True)
+        else:
+            click.echo("Already up to date.")
         return 0
     _require_driver(repository)
     return _merge_one(made.others[0], request.asked, repository, ending)
@@ -143,12 +147,16 @@ def _finish_merge(merged: ManyMerged, repository: Repository, ending: Ending) ->
         lines = "".join(f"{escape_unprintable(line)}\n" for line in list_some(f"  {one}" for one in merged.conflicts))
         boundary.say(f"{pluralize(len(merged.conflicts), 'conflict')}:\n{lines}")
         boundary.say(_NO_CONFLICTS, prefix="hint: ")
-        return 1
-    if ending.commit:
-        return git_merge.commit_merge(repository)
-    boundary.say("merged, and not committed as requested")
-    boundary.say("Commit it: git commit. Or give it up: git merge --abort", prefix="hint: ")
-    return 0
+        code = 1
+    elif ending.commit:
+        code = git_merge.commit_merge(repository, quiet=ending.as_json)
+    else:
+        boundary.say("merged, and not committed as requested")
+        boundary.say("Commit it: git commit. Or give it up: git merge --abort", prefix="hint: ")
+        code = 0
+    if ending.as_json:
+        _print_result(merged.records, merged.conflicts, repository, committed=ending.commit and not code)
+    return code
 
 
 def _merge_one(head: Head, asked: MergeOptions, repository: Repository, ending: Ending) -> int:
@@ -156,11 +164,25 @@ def _merge_one(head: Head, asked: MergeOptions, repository: Repository, ending: 
     merged = merge_two(head, asked, repository, message=ending.message)
     if ending.report and merged.begun:
         report_file.write_report(ending.report, merged.records)
-    if merged.begun and ending.commit and not merged.code:
-        return git_merge.commit_merge(repository)
-    sys.stdout.flush()
-    sys.stdout.buffer.write(merged.printed)
-    return merged.code
+    code, commits = merged.code, merged.begun and ending.commit and not merged.code
+    if commits:
+        code = git_merge.commit_merge(repository, quiet=ending.as_json)
+    if ending.as_json:
+        left = [one.path for one in unmerged_files(cwd=repository.worktree)] if merged.begun else []
+        done = not code and not git_merge.is_merging(repository)
+        _print_result(merged.records, left, repository, committed=done)
+    elif not commits:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(merged.printed)
+    return code
+
+
+def _print_result(
+    records: Sequence[Record], conflicts: Sequence[str], repository: Repository, *, committed: bool
+) -> None:
+    """The merge as JSON: the report, what is in conflict, and HEAD where the merge is all in it."""
+    head = resolve_head("HEAD", repository.worktree).commit if committed else None
+    echo_json({"version": VERSION, "commit": head, "conflicts": list(conflicts), "files": list(records)})
 
 
 def _unrelated_hint(top: Path) -> str:

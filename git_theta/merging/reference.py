@@ -102,7 +102,7 @@ def _render_groups() -> Iterator[str]:
 def _render_strategy(strategy: Strategy) -> Iterator[str]:
     yield f"## {strategy.name}\n\n{strategy.summary}\n"
     yield f"- Source: {strategy.source}"
-    yield f"- Heads: {_describe_range(*strategy.heads)}{', weighted or not' if strategy.takes_weights else ''}"
+    yield f"- Heads: {format_heads(strategy)}{', weighted or not' if strategy.takes_weights else ''}"
     yield f"- Merge base: {'needed' if strategy.needs_base else 'not used'}"
     if not strategy.exact:
         yield "- Not exact: the last bit may differ between machines"
@@ -119,16 +119,23 @@ def _render_strategy(strategy: Strategy) -> Iterator[str]:
         yield f"{strategy.details}\n"
 
 
-def _describe_range(low: int, high: int | None) -> str:
+def format_heads(strategy: Strategy) -> str:
+    """How many heads a strategy takes, in words."""
+    low, high = strategy.heads
     return str(low) if low == high else f"{low} or more" if high is None else f"{low} to {high}"
 
 
 def _row(option: Option) -> str:
-    default = "" if option.default in (None, ()) else f"`{_spoken(option.default)}`"
+    default = format_default(option)
+    default = default and f"`{default}`"
     return f"| `{option.name}` | {option.describe_values()} | {default} | {option.help} |"
 
 
-def _spoken(value: object) -> str:
+def format_default(option: Option) -> str:
+    """The default of an option as a person would write it; "" where it has none."""
+    value = option.default
+    if value in (None, ()):
+        return ""
     return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
 
 

@@ -176,7 +176,7 @@ def abort_merge(repository: Repository) -> None:
     git("merge", "--abort", cwd=repository.worktree)
 
 
-def commit_merge(repository: Repository) -> int:
+def commit_merge(repository: Repository, *, quiet: bool = False) -> int:
     """Commit the merge that is under way, with the message put down for it; returns Git's exit code.
 
     The hooks that `git merge` asks are asked, and no others. A merge that one refuses waits for its commit.
@@ -187,7 +187,7 @@ def commit_merge(repository: Repository) -> int:
         if code := merge_hooks.run_hook(hooks / "pre-merge-commit", (), top, env):
             return code
         with merge_hooks.hide_commit_hooks(hooks) as config:
-            command = ["git", *config, "commit", "--no-edit"]
+            command = ["git", *config, "commit", "--no-edit", *(["--quiet"] if quiet else [])]
             code = subprocess.run(command, cwd=top, stdin=subprocess.DEVNULL).returncode
         if not code:
             merge_hooks.run_hook(hooks / "post-merge", ("0",), top, {**os.environ})

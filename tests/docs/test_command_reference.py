@@ -64,7 +64,7 @@ _REMOTE_JSON = ("fsck --remote", "prune --remote --dry-run")
 _JSON = [
     *_REMOTE_JSON, "track", "ls-files --parameters", "status", "show HEAD:tied.pt", "log", "blame tied.pt", "fsck",
     "env", "doctor", "checkout", "repack", "fetch", "pull", "push ./ -n", "du", "du --by commit",
-    "du --by update", "gc", "migrate export", "migrate import -n",
+    "du --by update", "gc", "migrate export", "migrate import -n", "strategies", "relayout tied.pt",
 ]  # fmt: skip
 
 
