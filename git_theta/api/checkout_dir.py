@@ -8,12 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from git_theta.api.naming import EnteredRepository, enter_repository, resolve_path, resolve_revision, warn_caller
-from git_theta.errors import UsageError
-from git_theta.repository.checkpoint_files import VersionFiles
-from git_theta.repository.folder_checkout import check_out_into, matching_files
+from git_theta.api.naming import enter_repository, resolve_path, resolve_revision, warn_caller
+from git_theta.repository.folder_checkout import check_out_into, choose_files
 from git_theta.repository.opening import open_context
-from git_theta.vcs.trees import TreeFile, files_of
+from git_theta.vcs.trees import files_of
 
 if TYPE_CHECKING:
     from git_theta.api.naming import PathLike, RepositoryLike, RevisionLike
@@ -55,26 +53,9 @@ def check_out_folder(
         folder = Path(name)
         with enter_repository(repo) as entered:
             commit = resolve_revision(rev)
-            files, below = _choose_files(files_of(commit), commit, path, entered)
+            files, below = files_of(commit), ""
+            if path is not None:
+                files, below = choose_files(files, commit, resolve_path(path), entered.top)
             with open_context(entered.repository, warn_caller) as context:
                 check_out_into(files, folder, context)
         yield folder / below
-
-
-def _choose_files(
-    files: dict[str, TreeFile], commit: str, path: PathLike | None, entered: EnteredRepository
-) -> tuple[dict[str, TreeFile], str]:
-    """The files that a path stands for, and the folder that it is, from the top; "" where it is a file."""
-    if path is None:
-        return files, ""
-    whole = resolve_path(path)
-    if whole not in files:
-        chosen = matching_files(files, whole)
-        if not chosen:
-            raise UsageError(
-                f"{whole!r} is nothing in {commit[:12]}", hint=f"What there is: git ls-tree -r {commit[:12]}"
-            )
-        return chosen, whole
-    with VersionFiles(commit, entered.top) as version:
-        found = version.find_checkpoint(whole)
-    return {one: files[one] for one in (found.path, *(file.path for file in found.files)) if one in files}, ""

@@ -161,6 +161,6 @@ VALUES: dict[str, Callable[[Sequence[str]], Iterable[Candidate]] | None] = {
     "FORMAT": _list_formats,
     "COMMAND": _list_commands,
     "DEVICE": _offer(*(Candidate("word", name) for name in ("auto", "cpu", "cuda"))),
-    **dict.fromkeys(("AGE", "DATE", "GLOB", "MSG", "N", "RULE", "SEED", "URL", "VALUE", "WORD", "K"), None),
+    **dict.fromkeys(("AGE", "CMD", "DATE", "GLOB", "MSG", "N", "RULE", "SEED", "URL", "VALUE", "WORD", "K"), None),
 }
 """Word of a metavar -> what it may be; None where only the person knows."""

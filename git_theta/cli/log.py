@@ -64,7 +64,7 @@ def command(words: tuple[str, ...], globs: tuple[str, ...], limit: int | None, o
 
 def _render_log(found: Iterable[LoggedAlarms], *, color: bool) -> Iterator[str]:
     for number, (logged, alarms) in enumerate(found):
-        lines = [*_render_commit(logged.commit, color=color), ""]
+        lines = [*render_commit(logged.commit, color=color), ""]
         for one in logged.touched:
             lines += _render_touched(one)
         for alarm in alarms:
@@ -86,7 +86,8 @@ def _render_lines(found: Iterable[LoggedAlarms], *, color: bool) -> Iterator[str
         yield f"{oid} {refs}{escape_unprintable(commit.subject)} [{done}{more}]{note}\n"
 
 
-def _render_commit(commit: Commit, *, color: bool) -> Iterator[str]:
+def render_commit(commit: Commit, *, color: bool) -> Iterator[str]:
+    """The lines that say which commit it is, as ``git log`` has them."""
     refs = f" ({escape_unprintable(commit.refs)})" if commit.refs else ""
     yield paint(f"commit {commit.oid}{refs}", _YELLOW if color else "")
     if len(commit.parents) > 1:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
-from git_theta.errors import CorruptObject, GitError, ManifestError, MissingObject, StoreError, ThetaError
+from git_theta.errors import CorruptObject, GitError, ManifestError, MissingObject, StoreError, ThetaError, UsageError
 from git_theta.manifest.model import Manifest
 from git_theta.manifest.text import MAX_MANIFEST, decode_manifest, is_manifest
 from git_theta.operations.context import Context
@@ -19,6 +19,7 @@ from git_theta.operations.restoring.restore import (
     require_objects,
     restore_pieces,
 )
+from git_theta.repository.checkpoint_files import VersionFiles
 from git_theta.tensors.arrays import Buffer
 from git_theta.vcs.blobs import Blob, read_contents, read_wanted_blobs
 from git_theta.vcs.git import run_git
@@ -154,3 +155,28 @@ def matching_files(files: Mapping[str, TreeFile], path: str) -> dict[str, TreeFi
     """The file of a path, or those below it."""
     whole = PurePosixPath(path)
     return {name: file for name, file in files.items() if PurePosixPath(name).is_relative_to(whole)}
+
+
+def choose_files(
+    files: dict[str, TreeFile], commit: str, path: str, top: Path | None
+) -> tuple[dict[str, TreeFile], str]:
+    """The files of a commit that a path stands for, and the folder that it is; "" where it is a file.
+
+    Args:
+        files: all of the commit's.
+        commit: its id.
+        path: from the top: a folder; a file, which stands for the whole checkpoint that it is a shard or the index of.
+        top: of the worktree.
+
+    Raises UsageError where there is nothing of that path.
+    """
+    if path not in files:
+        chosen = matching_files(files, path)
+        if not chosen:
+            raise UsageError(
+                f"{path!r} is nothing in {commit[:12]}", hint=f"What there is: git ls-tree -r {commit[:12]}"
+            )
+        return chosen, path
+    with VersionFiles(commit, top) as version:
+        found = version.find_checkpoint(path)
+    return {one: files[one] for one in (found.path, *(file.path for file in found.files)) if one in files}, ""

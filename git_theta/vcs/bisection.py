@@ -1,0 +1,35 @@
+"""Halving history as ``git bisect`` does: Git itself says where."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from git_theta.errors import GitError
+from git_theta.vcs.git import git
+
+
+def list_bisection_points(bad: str, goods: Sequence[str], pathspecs: Sequence[str]) -> list[str]:
+    """The commits that may be the first bad one, those first whose test tells most.
+
+    Args:
+        bad: a commit that is bad: what it does not reach is none of them.
+        goods: commits that are good, and with them all that they reach.
+        pathspecs: only commits count that changed matching files, by Git's simplification of history.
+    """
+    excluded = [f"^{oid}" for oid in goods]
+    lines = git("rev-list", "--bisect-all", bad, *excluded, "--", *pathspecs).decode().splitlines()
+    return [line.split(" ", 1)[0] for line in lines]
+
+
+def merge_bases_below(bad: str, goods: Sequence[str]) -> list[str]:
+    """The best commits that ``bad`` has in common with ``goods``, without these themselves: what both sides began at.
+
+    None where all of ``goods`` are in the history of ``bad``.
+    """
+    try:
+        found = git("merge-base", "--all", bad, *goods).decode().split() if goods else []
+    except GitError as error:
+        if "exited 1" in error.message:  # nothing in common
+            return []
+        raise
+    return [oid for oid in found if oid not in goods]
