@@ -49,6 +49,7 @@ COMMANDS = {
     "show": CommandEntry("git_theta.cli.show:command", "Show what one version of a checkpoint is made of."),
     "log": CommandEntry("git_theta.cli.log:command", "Show the commits that changed parameters."),
     "blame": CommandEntry("git_theta.cli.blame:command", "Show for each parameter the commit that last changed it."),
+    "describe": CommandEntry("git_theta.cli.describe:command", "Say which commit a file, found anywhere, is from."),
     "bisect": CommandEntry("git_theta.cli.bisect:command", "Find the first version of a checkpoint that fails a test."),
     "map": CommandEntry("git_theta.cli.map:command", "Show several versions of a checkpoint in weight space."),
     "merge": CommandEntry("git_theta.cli.merge:command", "Merge heads, checkpoints by parameters; or show the plan."),

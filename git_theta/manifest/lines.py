@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator
 
 from git_theta.manifest.model import Manifest
 from git_theta.manifest.text import decode_manifest
@@ -19,6 +20,8 @@ _PARAMETER_START = b'{"name":'
 _DTYPE = re.compile(rb',"dtype":"([^"]*)"')
 _STORAGE_KEY = b',"storage":'
 _QUOTED_OID = re.compile(rb'"([0-9a-f]{64})"')
+_OID_KEY, _OID_SIZE = b',"oid":"', 64
+"""The first of a line is the part's own: it stands before the storage."""
 _FLOATING = frozenset(dtype.name.encode() for dtype in BY_NAME.values() if dtype.is_floating)
 
 
@@ -46,6 +49,11 @@ def count_parameters(text: bytes) -> int:
 def count_parts(text: bytes) -> int:
     """How many parts a manifest has; one where there are none but the frame."""
     return max(1, len(text.splitlines()) - _HEADER_LINES)
+
+
+def part_oids(text: bytes) -> Iterator[bytes]:
+    """The ids of a manifest's parts, without the frame's; what they are stored relative to is none of them."""
+    return (line.partition(_OID_KEY)[2][:_OID_SIZE] for line in text.splitlines()[_HEADER_LINES:])
 
 
 def digest_floating(*texts: bytes) -> str:

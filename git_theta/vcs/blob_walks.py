@@ -43,15 +43,21 @@ def range_blobs(names: Iterable[str]) -> Iterator[Blob]:
     return _walk_blobs(["--stdin"], names)
 
 
-def blobs_by_commit(names: Iterable[str]) -> Iterator[tuple[str, Blob]]:
+def blobs_by_commit(
+    names: Iterable[str], tell_absent: Callable[[str], object] = lambda _: None
+) -> Iterator[tuple[str, Blob]]:
     """Each blob of history, with the commit that brought it, the oldest commit first.
 
-    ``names``: ids whose history is meant, not that of those behind ``^``; none for that of refs, HEADs and reflogs.
+    Args:
+        names: ids whose history is meant, not that of those behind ``^``; none for that of refs, HEADs and reflogs.
+        tell_absent: told the id of each tree and blob on the way that is not here.
     """
     listed = list(names)
     which = ["--stdin"] if listed else ["--all", "--reflog"]
     commit = ""
-    for kind, blob in _walk_objects(["--in-commit-order", "--reverse", "--topo-order", *which], listed):
+    for kind, blob in _walk_objects(
+        ["--in-commit-order", "--reverse", "--topo-order", *which], listed, None, tell_absent
+    ):
         if kind == "commit":
             commit = blob.oid
         elif kind == "blob":

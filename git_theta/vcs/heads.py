@@ -41,6 +41,13 @@ def resolve_head(name: str, cwd: Path | None = None) -> Head:
     return Head(name, found.decode().strip())
 
 
+def name_commit(commit: str, cwd: Path | None = None) -> str:
+    """What people can call a commit by a branch or tag, such as ``main~3``; "" where none reaches it."""
+    excluded = ("--exclude=refs/theta/*", "--exclude=refs/stash")
+    name = git("name-rev", "--name-only", *excluded, commit, cwd=cwd).decode().strip()
+    return "" if name == "undefined" else name.removeprefix("tags/").removesuffix("^0")
+
+
 def independent_heads(heads: Sequence[Head], cwd: Path | None = None) -> list[Head]:
     """The heads that no other one has in its history, in their order, each commit once."""
     kept = git("merge-base", "--independent", *(head.commit for head in heads), cwd=cwd).decode().split()

@@ -23,6 +23,7 @@ REPORTS = {
     "show": ["HEAD:a.safetensors"],
     "log": [],
     "blame": ["a.safetensors"],
+    "describe": ["a.safetensors"],
     "bisect": ["--run", "exit 1", "a.safetensors"],
     "map": ["topic", "HEAD", "--", "a.safetensors"],
     "merge": ["topic", "-s", "average"],

@@ -65,7 +65,7 @@ _JSON = [
     *_REMOTE_JSON, "track", "ls-files --parameters", "status", "show HEAD:tied.pt", "log", "blame tied.pt", "fsck",
     "env", "doctor", "checkout", "repack", "fetch", "pull", "push ./ -n", "du", "du --by commit",
     "du --by update", "gc", "migrate export", "migrate import -n", "strategies", "relayout tied.pt",
-    "bisect --run false tied.pt",
+    "bisect --run false tied.pt", "describe tied.pt",
 ]  # fmt: skip
 
 
