@@ -18,6 +18,7 @@ __all__ = [
     "errors",
     "load",
     "log",
+    "map",
     "merge",
     "merge_state_dicts",
     "merge_tensors",
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from git_theta.api.parameter import Parameter
     from git_theta.api.saving import save_tensors as save
     from git_theta.api.version_diff import diff_versions as diff
+    from git_theta.api.weight_space import map_checkpoints as map  # noqa: A004 (as the command has it)
     from git_theta.merging.state_dicts import merge_state_dicts, merge_tensors
 else:
     _PLACES = {
@@ -55,6 +57,7 @@ else:
         "errors": "errors:",
         "load": "api.checkpoint:load_tensors",
         "log": "api.history_rows:read_log",
+        "map": "api.weight_space:map_checkpoints",
         "merge": "api.branch_merge:plan_branch_merge",
         "merge_state_dicts": "merging.state_dicts:merge_state_dicts",
         "merge_tensors": "merging.state_dicts:merge_tensors",

@@ -84,6 +84,15 @@ class RowTable(Sequence[RowT]):
         return [f"and {len(self) - shown:,} more"] if len(self) > shown else []
 
 
+def frame_page(page: str) -> str:
+    """A whole page as part of a notebook: in a frame of its own, which neither takes its styles nor gives it any."""
+    from html import escape
+
+    return (
+        f'<iframe srcdoc="{escape(page)}" sandbox="allow-scripts" width="100%" height="640" style="border:0"></iframe>'
+    )
+
+
 def _format_value(value: object) -> str:
     if value is None:
         return ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import posixpath
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,7 +15,7 @@ from git_theta.api.naming import (
     spell_revision,
     warn_caller,
 )
-from git_theta.api.row_table import RowTable
+from git_theta.api.row_table import RowTable, frame_page
 from git_theta.checkpoints.index_file import is_index
 from git_theta.diffing.base import MeasuredChange, Measures, Report
 from git_theta.diffing.verdict import kind_of
@@ -111,9 +110,7 @@ class VersionDiff(RowTable[DiffRow]):
         return render_image(self._reports)
 
     def _repr_html_(self) -> str:
-        """The page in a frame of its own, which neither takes the notebook's styles nor gives it any."""
-        page = html.escape(self.html())
-        return f'<iframe srcdoc="{page}" sandbox="allow-scripts" width="100%" height="640" style="border:0"></iframe>'
+        return frame_page(self.html())
 
 
 def diff_versions(

@@ -16,15 +16,9 @@ from git_theta.cli.output_files import require_writable
 from git_theta.cli.pager import print_paged, uses_color
 from git_theta.cli.progress import Meter
 from git_theta.cli.revision_arguments import RevisionCommand, split_arguments
-from git_theta.diffing.intersection import intersect_versions
 from git_theta.diffing.weight_map import WeightMap
 from git_theta.errors import UsageError
-from git_theta.globs import name_matcher
-from git_theta.operations.comparing.version_map import bytes_to_read, map_versions
-from git_theta.repository.checkpoint_lookup import path_from_top
-from git_theta.repository.map_versions import find_base, read_map_versions, select_versions
-from git_theta.repository.opening import open_context
-from git_theta.repository.version_history import open_history
+from git_theta.repository.map_versions import MapRequest, chart_versions
 from git_theta.vcs.discovery import discover_repository
 
 _EXIT_UNREADABLE = 2
@@ -65,25 +59,8 @@ def _chart_versions(words: Sequence[str], options: _MapOptions) -> WeightMap:
     revisions, paths = split_arguments(words)
     if len(paths) != 1:
         raise UsageError("a map is of one checkpoint", hint="Name it last: git theta map REVISION... -- PATH")
-    (path,), repository, meter = paths, discover_repository(), Meter()
-    keep = name_matcher(options.globs)
-    with open_history(boundary.warn) as history, open_context(repository, boundary.warn, meter) as context:
-        wanted = select_versions(history.blobs, revisions, path, boundary.warn)
-        base, is_named = find_base(wanted, options.base), options.base is not None
-        origin, versions = read_map_versions(history.blobs, wanted.versions, base, path, context, named=is_named)
-    common = intersect_versions([origin.shards, *(version.shards for version in versions)], keep)
-    if options.globs and not (common.shared or common.left_out):
-        raise UsageError(f"no parameter of {path} matches", hint=f"Its names: git theta show {path} --parameters")
-    if not common.shared:
-        raise UsageError(
-            f"these versions of {path} have no parameter in common that can be measured",
-            hint=f"What each is made of: git theta show REVISION:{path}",
-        )
-    members = [version.member for version in versions]
-    with open_context(repository, boundary.warn, meter) as context, meter.show_work("Measuring", bytes_to_read(common)):
-        return map_versions(
-            path_from_top(path), origin.member, members, common, context, merge_base=options.base is None
-        )
+    request = MapRequest(revisions, paths[0], options.base, options.globs)
+    return chart_versions(request, discover_repository(), boundary.warn, Meter())
 
 
 def _print_map(found: WeightMap, options: _MapOptions) -> None:

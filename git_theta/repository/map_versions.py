@@ -9,15 +9,20 @@ from typing import NamedTuple
 
 from git_theta.checkpoints.index_file import is_index
 from git_theta.checkpoints.shards import Shard
-from git_theta.diffing.weight_map import MapVersion
+from git_theta.diffing.intersection import intersect_versions
+from git_theta.diffing.weight_map import MapVersion, WeightMap
 from git_theta.errors import UsageError
+from git_theta.globs import name_matcher
 from git_theta.operations.adding.layouts_alike import unify_layouts
-from git_theta.operations.context import Context
+from git_theta.operations.comparing.version_map import bytes_to_read, map_versions
+from git_theta.operations.context import Context, Progress
 from git_theta.repository.checkpoint_lookup import path_from_top, read_checkpoint_at
-from git_theta.repository.version_history import OID_DIGITS
+from git_theta.repository.opening import open_context
+from git_theta.repository.version_history import OID_DIGITS, open_history
 from git_theta.vcs.blobs import BlobReader
 from git_theta.vcs.commits import Commit
 from git_theta.vcs.commits import walk_commits as walked
+from git_theta.vcs.discovery import Repository
 from git_theta.vcs.git import literal_pathspec
 from git_theta.vcs.heads import Head, merge_base, resolve_head
 from git_theta.vcs.revisions import commit_ids
@@ -42,6 +47,51 @@ class MapSelection(NamedTuple):
 
     versions: tuple[Head, ...]
     ends: tuple[Head, ...]
+
+
+class MapRequest(NamedTuple):
+    """What a person wants to see.
+
+    Attributes:
+        revisions: names of commits, and ranges.
+        path: of the checkpoint, relative to the current folder: its file, or the index of its shards.
+        base: what distances of a version are measured from; None for the merge base.
+        globs: names of the parameters that count; none for all.
+    """
+
+    revisions: Sequence[str]
+    path: str
+    base: str | None = None
+    globs: Sequence[str] = ()
+
+
+def chart_versions(
+    request: MapRequest, repository: Repository, warn: Callable[[str], None], progress: Progress
+) -> WeightMap:
+    """The map of these versions. What is missing here of the parameters that differ is fetched.
+
+    Raises UsageError for what is no revision or no checkpoint, for less than two versions, and where nothing can be
+    measured.
+    """
+    path, keep = request.path, name_matcher(request.globs)
+    with open_history(warn) as history, open_context(repository, warn, progress) as context:
+        wanted = select_versions(history.blobs, request.revisions, path, warn)
+        base, named = find_base(wanted, request.base), request.base is not None
+        origin, versions = read_map_versions(history.blobs, wanted.versions, base, path, context, named=named)
+    common = intersect_versions([origin.shards, *(version.shards for version in versions)], keep)
+    if request.globs and not (common.shared or common.left_out):
+        raise UsageError(f"no parameter of {path} matches", hint=f"Its names: git theta show {path} --parameters")
+    if not common.shared:
+        raise UsageError(
+            f"these versions of {path} have no parameter in common that can be measured",
+            hint=f"What each is made of: git theta show REVISION:{path}",
+        )
+    members = [version.member for version in versions]
+    with (
+        open_context(repository, warn, progress) as context,
+        progress.show_work("Measuring", bytes_to_read(common)),
+    ):
+        return map_versions(path_from_top(path), origin.member, members, common, context, merge_base=not named)
 
 
 def select_versions(blobs: BlobReader, words: Sequence[str], path: str, warn: Callable[[str], None]) -> MapSelection:

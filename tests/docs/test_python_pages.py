@@ -14,6 +14,7 @@ from git_theta.api.branch_merge import BranchMerge, MergeRow
 from git_theta.api.history_rows import BlameRow, LogRow
 from git_theta.api.installed import StrategyRow
 from git_theta.api.version_diff import DiffRow, VersionDiff
+from git_theta.api.weight_space import MapRow, VersionMap
 from git_theta.repository.plugin_survey import PluginRow
 from tests.api.api_repositories import two_versions
 from tests.sandbox import Sandbox
@@ -22,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 REFERENCE = (ROOT / "docs" / "reference" / "python.md").read_text()
 HOW_TO = (ROOT / "docs" / "how-to" / "python.md").read_text()
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-FUNCTIONS = ["open", "load", "save", "diff", "merge", "log", "blame", "checkout_dir", "strategies", "plugins"]
+FUNCTIONS = ["open", "load", "save", "diff", "map", "merge", "log", "blame", "checkout_dir", "strategies", "plugins"]
 
 
 def section(title: str) -> str:
@@ -75,7 +76,7 @@ def _spell(signature: inspect.Signature) -> list[str]:
     return words
 
 
-@pytest.mark.parametrize("kind", [git_theta.Checkpoint, git_theta.Parameter, VersionDiff, BranchMerge])
+@pytest.mark.parametrize("kind", [git_theta.Checkpoint, git_theta.Parameter, VersionDiff, VersionMap, BranchMerge])
 def test_every_member_is_named(kind: type) -> None:
     members = [name for name in vars(kind) if not name.startswith("_")]
     missing = [name for name in members if not re.search(rf"`{name}[`(]", REFERENCE)]
@@ -86,6 +87,7 @@ def test_every_member_is_named(kind: type) -> None:
     ("name", "kind"),
     [
         ("diff", DiffRow),
+        ("map", MapRow),
         ("merge", MergeRow),
         ("log", LogRow),
         ("blame", BlameRow),
