@@ -10,6 +10,7 @@ __version__ = "1.0.0.dev0"
 
 __all__ = [
     "Checkpoint",
+    "Checkpointer",
     "Parameter",
     "__version__",
     "blame",
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from git_theta.api.checkpoint import Checkpoint
     from git_theta.api.checkpoint import load_tensors as load
     from git_theta.api.checkpoint import open_checkpoint as open  # noqa: A004 (as gzip and safe_open have it)
+    from git_theta.api.checkpointer import Checkpointer
     from git_theta.api.history_rows import read_blame as blame
     from git_theta.api.history_rows import read_log as log
     from git_theta.api.installed import list_plugins as plugins
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
 else:
     _PLACES = {
         "Checkpoint": "api.checkpoint:Checkpoint",
+        "Checkpointer": "api.checkpointer:Checkpointer",
         "Parameter": "api.parameter:Parameter",
         "blame": "api.history_rows:read_blame",
         "checkout_dir": "api.checkout_dir:check_out_folder",

@@ -81,11 +81,11 @@ def save_tensors(
     with enter_repository(repo) as entered:
         whole = resolve_path(path)
         request = SaveRequest(
-            {name: _values_of(name, value) for name, value in tensors.items()},
+            {name: read_given_values(name, value) for name, value in tensors.items()},
             whole,
             message,
             branch,
-            None if like is None else _find_like(like, whole),
+            None if like is None else find_version_like(like, whole),
             None if expect is None else resolve_revision(expect),
             None if parents is None else [resolve_revision(parent) for parent in parents],
         )
@@ -94,18 +94,18 @@ def save_tensors(
         return git.Repo(entered.repository.home).commit(commit)
 
 
-def _find_like(like: RevisionLike, path: str) -> tuple[str, str]:
-    """The commit and the path of the version to build like."""
+def find_version_like(like: RevisionLike, path: str) -> tuple[str, str]:
+    """The commit and the path of the version to build like. Raises UsageError for what is no revision."""
     revision, _, named = spell_revision(like).partition(":")
     return resolve_revision(revision), named or path
 
 
-def _values_of(name: str, value: object) -> MemoryValues:
+def read_given_values(name: str, value: object) -> MemoryValues:
     """A tensor's bytes, without a copy where they lie row-major, little-endian and on a CPU. Raises UsageError."""
     if isinstance(value, Parameter):
         if value.window.stride is None and value.nbytes == value.part_size and value.dtype in BY_NAME:
             return MemoryValues(Spec(BY_NAME[value.dtype], value.shape), value.tobytes())
-        return _values_of(name, value.numpy())
+        return read_given_values(name, value.numpy())
     torch = sys.modules.get("torch")  # whoever has one of its tensors has imported it
     if torch and isinstance(value, torch.Tensor):
         return _tensor_values(name, value)

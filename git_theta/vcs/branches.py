@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from git_theta.vcs.git import git
 from git_theta.vcs.worktrees import checked_out_branches
 
 _HEADS = "refs/heads/"
+_NOT_COPIED = (b"parent", b"gpgsig", b"gpgsig-sha256")
+"""Headers of a commit that one with another parent does not have."""
 
 
 def resolve_branch(name: str, cwd: Path | None = None) -> str:
@@ -51,6 +54,15 @@ def write_commit(tree: str, parents: Iterable[str], message: str, cwd: Path | No
     signed = ["-S"] if _is_signing(cwd) else []
     text = os.fsencode(f"{message.rstrip()}\n")
     return git("commit-tree", *signed, *options, "-F", "-", tree, cwd=cwd, stdin=text).decode().strip()
+
+
+def replace_parent(commit: str, parent: str, cwd: Path | None = None) -> str:
+    """The id of a new commit that says what another does, on top of another parent; its signature would be wrong."""
+    head, _, message = git("cat-file", "commit", commit, cwd=cwd).partition(b"\n\n")
+    lines = [line for line in re.split(rb"\n(?! )", head) if line.partition(b" ")[0] not in _NOT_COPIED]
+    lines.insert(1, f"parent {parent}".encode())
+    content = b"\n".join(lines) + b"\n\n" + message
+    return git("hash-object", "-t", "commit", "-w", "--stdin", cwd=cwd, stdin=content).decode().strip()
 
 
 def move_branch(ref: str, new: str, old: str, reason: str, cwd: Path | None = None) -> None:

@@ -45,6 +45,7 @@ def test_the_examples_run_one_after_the_other(
     assert "the branch 'runs/7' is at" in capsys.readouterr().out
     assert names["rows"].shape == (10, 32)
     assert [row.name for row in names["changes"]] == ["head.weight"]
+    assert sandbox.git("log", "--format=%s", "-n3", "runs/8").stdout == "step 4\nstep 3\nstep 2\n"
     assert sandbox.git("log", "--format=%s", "-n1", "ties").stdout == "TIES of dev and runs/7\n"
 
 
@@ -76,7 +77,10 @@ def _spell(signature: inspect.Signature) -> list[str]:
     return words
 
 
-@pytest.mark.parametrize("kind", [git_theta.Checkpoint, git_theta.Parameter, VersionDiff, VersionMap, BranchMerge])
+@pytest.mark.parametrize(
+    "kind",
+    [git_theta.Checkpoint, git_theta.Checkpointer, git_theta.Parameter, VersionDiff, VersionMap, BranchMerge],
+)
 def test_every_member_is_named(kind: type) -> None:
     members = [name for name in vars(kind) if not name.startswith("_")]
     missing = [name for name in members if not re.search(rf"`{name}[`(]", REFERENCE)]
