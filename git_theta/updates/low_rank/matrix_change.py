@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
 _PIECE = 1 << 17
 """Numbers of a piece of whole rows; at least one row."""
-_HEAVIEST = 30
-"""Times the mean that a number may weigh: the smallest, whose last bit is worth least, would outweigh all others."""
+_FINEST = 1 / 8
+"""Of the usual worth of a last bit: where it is worth less, numbers weigh no more. A few would outweigh all others."""
+_MEDIAN_OF = 1 << 12
 
 
 class RowPiece(NamedTuple):
@@ -36,7 +37,7 @@ class RowPiece(NamedTuple):
     base_block: Buffer
 
 
-class Change(NamedTuple):
+class MatrixChange(NamedTuple):
     """What rows changed by.
 
     Attributes:
@@ -47,13 +48,21 @@ class Change(NamedTuple):
     numbers: Doubles
     units: Doubles
 
-    def weigh(self) -> Doubles:
-        """How much each tells of a product: as the inverse of its variance, with a mean of 1, but for a cap."""
+    def find_usual_unit(self) -> float:
+        """The median of what the last bit is worth."""
         import numpy as np
 
-        weights = self.units**-2.0
-        weights /= max(weights.mean(), 1e-300)
-        return np.minimum(weights, _HEAVIEST, out=weights)
+        units = self.units.reshape(-1)
+        return float(np.median(units[:: -(-len(units) // _MEDIAN_OF)]))
+
+    def weigh(self) -> Doubles:
+        """How much each tells of a product: as the inverse of its variance, relative to the most that one may weigh."""
+        import numpy as np
+
+        finest = _FINEST * self.find_usual_unit()
+        weights = np.maximum(self.units, finest)
+        np.divide(finest, weights, out=weights)
+        return np.square(weights, out=weights)
 
 
 class MatrixPair:
@@ -85,7 +94,7 @@ class MatrixPair:
         old = self.prediction.read_numbers(piece.base_block, len(new))
         return new.reshape(-1, self.columns), old.reshape(-1, self.columns)
 
-    def measure_change(self, new: Numbers, old: Numbers) -> Change:
+    def measure_change(self, new: Numbers, old: Numbers) -> MatrixChange:
         """Of codes of whole rows, or of some of their columns."""
         import numpy as np
 
@@ -99,7 +108,7 @@ class MatrixPair:
             powers *= 2.0 ** -FRACTION[self.dtype.name]
             np.maximum(powers, SMALLEST[self.dtype.name], out=powers)
             powers[odd] = np.inf
-        return Change(change, powers)
+        return MatrixChange(change, powers)
 
     def _widen(self, codes: Numbers) -> Doubles:
         import numpy as np

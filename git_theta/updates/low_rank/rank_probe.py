@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from git_theta.updates.low_rank.matrix_change import MatrixPair
 
 if TYPE_CHECKING:
-    from git_theta.updates.low_rank.matrix_change import Change
+    from git_theta.updates.low_rank.matrix_change import MatrixChange
 
 MAX_FOUND_RANK = 64
 _SIDE, _LARGE_SIDE, _LARGE = 64, 160, 4 << 20
@@ -47,14 +47,14 @@ def probe_rank(pair: MatrixPair) -> int:
     return int(ranks[quiet[0]]) if len(quiet) else 0
 
 
-def noise_energy(change: Change) -> float:
+def noise_energy(change: MatrixChange) -> float:
     """The sum of squares that rounding alone would leave."""
     import numpy as np
 
     return float(np.square(change.units).sum(where=np.isfinite(change.units))) / 12
 
 
-def _sample_corner(pair: MatrixPair) -> Change:
+def _sample_corner(pair: MatrixPair) -> MatrixChange:
     """Of the first rows that are read anyway, or a few more, and of columns from all over."""
     import numpy as np
 
