@@ -21,7 +21,7 @@ from git_theta.merging.plan_rendering import explain_decision
 from git_theta.merging.treatments import find_kind_of, treat_decision
 from git_theta.operations.context import NOT_SHOWN
 from git_theta.operations.merging.file_plans import FilePlan
-from git_theta.operations.merging.foreseen_merge import foresee_merge
+from git_theta.operations.merging.foreseen_merge import ForeseenMerge, foresee_merge
 from git_theta.operations.merging.merge_report import trailers
 from git_theta.operations.merging.merge_results import MergeSettings
 from git_theta.repository.hook_placing import prepare_pushes
@@ -89,8 +89,8 @@ class BranchMerge:
         self._repo, self._made, self._found, self._asked = repo, made, found, asked
         with enter_repository(repo) as entered, open_context(entered.repository, warn_caller) as context:
             top = entered.repository.home
-            foreseen = [foresee_merge(item, chooser_of(item, top, asked), context) for item in found]
-            rows = [row for item in foreseen for row in _plan_rows(item, made, asked, top)]
+            foreseen = [foresee_merge(item, chooser_of(item, top, asked), asked.settings, context) for item in found]
+            rows = [row for one in foreseen for row in _plan_rows(one, made, asked, top)]
         self.plan = RowTable(MergeRow, rows, _SHOWN)
 
     def __repr__(self) -> str:
@@ -204,18 +204,21 @@ def _find_base(heads: Sequence[Head], base: RevisionLike | None, top: Path) -> H
     return Head(bases[0], bases[0])
 
 
-def _plan_rows(item: FilePlan, made: MergeInputs, asked: MergeOptions, top: Path) -> Iterator[MergeRow]:
+def _plan_rows(foreseen: ForeseenMerge, made: MergeInputs, asked: MergeOptions, top: Path) -> Iterator[MergeRow]:
+    item, left = foreseen
     if item.plan is None:
         take = None if item.source is None else ["base", *made.labels][item.source + 1]
         state = "contested" if item.source is None else "taken"
         yield MergeRow(item.path, "", state, item.source is None, None, take, None, item.reason)
         return
     choose, plan = chooser_of(item, top, asked), item.plan
-    for decision in plan.decisions:
+    for decision in (plan.frame,) if plan.whole else plan.decisions:
         if decision.state is DecisionState.UNCHANGED:
             continue
         contested = decision.source is None
-        choice = treat_decision(decision, choose(decision)).choice if contested else None
+        treated = treat_decision(decision, choose(decision)) if contested else None
+        choice = treated.choice if treated and decision.name not in left else None
+        unsettled = left.get(decision.name, "") or (treated.reason if treated else "")
         kind = find_kind_of(decision) if contested else None
         yield MergeRow(
             item.path,
@@ -225,7 +228,7 @@ def _plan_rows(item: FilePlan, made: MergeInputs, asked: MergeOptions, top: Path
             choice.strategy if choice else None,
             None if decision.source is None else ["base", *plan.labels][decision.source + 1],
             kind.name if kind else None,
-            explain_decision(plan, decision),
+            "; ".join(filter(None, (explain_decision(plan, decision), unsettled))),
         )
 
 

@@ -14,7 +14,7 @@ from git_theta.merging.decisions import BASE
 from git_theta.merging.plan_rendering import plan_json, render_plan
 from git_theta.operations.context import Context
 from git_theta.operations.merging.file_plans import FilePlan
-from git_theta.operations.merging.foreseen_merge import foresee_merge
+from git_theta.operations.merging.foreseen_merge import ForeseenMerge, foresee_merge
 from git_theta.operations.merging.merge_results import Choose
 from git_theta.operations.merging.nonfinite import nonfinite_counter
 from git_theta.repository.merge_request import MergeInputs, chooser_of
@@ -30,13 +30,13 @@ def print_plan(
     """Print the plan of every checkpoint, as text or JSON."""
     top = repository.worktree
     with open_context(repository, boundary.warn) as context:
-        foreseen = [foresee_merge(item, chooser_of(item, top, asked), context) for item in found]
+        foreseen = [foresee_merge(item, chooser_of(item, top, asked), asked.settings, context) for item in found]
         _print_files(made, foreseen, top, asked, context, as_data=as_data)
 
 
 def _print_files(
     made: MergeInputs,
-    found: Sequence[FilePlan],
+    found: Sequence[ForeseenMerge],
     top: Path | None,
     asked: MergeOptions,
     context: Context,
@@ -50,23 +50,25 @@ def _print_files(
             {
                 "heads": heads,
                 "base": base,
-                "files": [_case_json(made, item, chooser_of(item, top, asked), context) for item in found],
+                "files": [_case_json(made, one, chooser_of(one.item, top, asked), context) for one in found],
             }
         )
         return
     if not found:
         click.echo("no checkpoint is to be merged")
-    for item in found:
+    for foreseen in found:
+        item = foreseen.item
         click.echo(escape_unprintable(item.path))
         if item.was and not (item.plan is None and item.source is None):
             click.echo(f"  renamed from {escape_unprintable(item.was)}")
-        for line in _render_case(made, item, chooser_of(item, top, asked), context):
+        for line in _render_case(made, foreseen, chooser_of(item, top, asked), context):
             click.echo(f"  {escape_unprintable(line)}")
 
 
-def _render_case(made: MergeInputs, item: FilePlan, choose: Choose, context: Context) -> list[str]:
+def _render_case(made: MergeInputs, foreseen: ForeseenMerge, choose: Choose, context: Context) -> list[str]:
+    item, left = foreseen
     if item.plan:
-        return render_plan(item.plan, choose, nonfinite_counter(item.plan, choose, context)).splitlines()
+        return render_plan(item.plan, choose, nonfinite_counter(item.plan, choose, context), left).splitlines()
     if item.source is None:
         return [f"contested as a file: {item.reason}"]
     return [f"{item.reason}: {_describe_outcome(made, item)}"]
@@ -77,8 +79,9 @@ def _describe_outcome(made: MergeInputs, item: FilePlan) -> str:
     return f"as at {_head_label(made, item.source)}" if item.version_at(item.source) else "removed"
 
 
-def _case_json(made: MergeInputs, item: FilePlan, choose: Choose, context: Context) -> dict[str, Any]:
-    plan = plan_json(item.plan, choose, nonfinite_counter(item.plan, choose, context)) if item.plan else None
+def _case_json(made: MergeInputs, foreseen: ForeseenMerge, choose: Choose, context: Context) -> dict[str, Any]:
+    item, left = foreseen
+    plan = plan_json(item.plan, choose, nonfinite_counter(item.plan, choose, context), left) if item.plan else None
     state = "parameters" if item.plan else "contested" if item.source is None else "taken"
     take = None if item.source is None else _head_label(made, item.source)
     return {

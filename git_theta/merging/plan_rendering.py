@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from git_theta.merging.decisions import BASE, Decision, DecisionState, Entries, names_of
@@ -34,6 +35,9 @@ _REASONS = {
 }
 
 
+_NOTHING_LEFT: Mapping[str, str] = MappingProxyType({})
+
+
 def explain_decision(plan: Plan, decision: Decision) -> str:
     """Why a decision is what it is, in words."""
     changed = [(plan.labels[head], decision.heads[head]) for head in decision.by]
@@ -51,7 +55,10 @@ def explain_decision(plan: Plan, decision: Decision) -> str:
 
 
 def plan_json(
-    plan: Plan, choose: StrategyChooser | None = None, count: NonfiniteCounter | None = None
+    plan: Plan,
+    choose: StrategyChooser | None = None,
+    count: NonfiniteCounter | None = None,
+    left: Mapping[str, str] = _NOTHING_LEFT,
 ) -> dict[str, Any]:
     """The plan as docs/spec/plan.schema.json has it.
 
@@ -59,6 +66,7 @@ def plan_json(
         plan: the plan.
         choose: tells what a contested parameter would be merged with; without it nothing is said about that.
         count: counts NaN and infinite numbers of a contested parameter by version; without it nothing is said of them.
+        left: by name ("" for the file), why what was chosen does not settle a contested parameter.
     """
     return {
         "version": SCHEMA_VERSION,
@@ -69,26 +77,33 @@ def plan_json(
         "like": _label(plan, plan.like),
         "exact": plan.exact,
         "counts": {state.value: count for state, count in plan.counts.items()},
-        "frame": _decision_json(plan, plan.frame, choose if plan.whole and plan.contested else None),
-        "parameters": [_parameter_json(plan, decision, choose, count) for decision in plan.decisions],
+        "frame": _decision_json(plan, plan.frame, choose if plan.whole and plan.contested else None, left),
+        "parameters": [_parameter_json(plan, decision, choose, count, left) for decision in plan.decisions],
         "layout": [{"name": place.name, "from": _label(plan, place.source)} for place in plan.layout],
     }
 
 
-def render_plan(plan: Plan, choose: StrategyChooser | None = None, count: NonfiniteCounter | None = None) -> str:
+def render_plan(
+    plan: Plan,
+    choose: StrategyChooser | None = None,
+    count: NonfiniteCounter | None = None,
+    left: Mapping[str, str] = _NOTHING_LEFT,
+) -> str:
     """The plan in a few lines: counts by state, the frame, and all that is contested.
 
     Args:
         plan: the plan.
         choose: tells what a contested parameter would be merged with; without it they are only named.
         count: see ``plan_json``.
+        left: the same.
     """
     lines = list(_summarize_plan(plan))
     for decision in plan.contested:
         lines.append(f"contested: {_spell_names(decision)}: {explain_decision(plan, decision)}")
         if choose:
             treated = treat_decision(decision, choose(decision))
-            choice, because = treated.choice, f" ({treated.reason})" if treated.reason else ""
+            reason = left.get(decision.name, "") or treated.reason
+            choice, because = None if decision.name in left else treated.choice, f" ({reason})" if reason else ""
             lines.append(f"    {choice} ({choice.origin})" if choice else f"    conflict{because}")
             if choice and is_merged_apart(decision, choice):
                 lines.append(f"    {choice.strategy} of each factor is not that of their products; see adapter-svd")
@@ -113,20 +128,26 @@ def _summarize_plan(plan: Plan) -> Iterator[str]:
 
 
 def _parameter_json(
-    plan: Plan, decision: Decision, choose: StrategyChooser | None, count: NonfiniteCounter | None
+    plan: Plan,
+    decision: Decision,
+    choose: StrategyChooser | None,
+    count: NonfiniteCounter | None,
+    left: Mapping[str, str],
 ) -> dict[str, Any]:
     nonfinite = {"nonfinite": dict(count(decision))} if count and decision.source is None else {}
     return {
         "name": decision.name,
         "names": list(decision.names),
-        **_decision_json(plan, decision, choose if decision.source is None else None),
+        **_decision_json(plan, decision, choose if decision.source is None else None, left),
         **nonfinite,
         "base": _entries_json(decision.base),
         "heads": list(map(_entries_json, decision.heads)),
     }
 
 
-def _decision_json(plan: Plan, decision: Decision, choose: StrategyChooser | None) -> dict[str, Any]:
+def _decision_json(
+    plan: Plan, decision: Decision, choose: StrategyChooser | None, left: Mapping[str, str]
+) -> dict[str, Any]:
     data: dict[str, Any] = {
         "state": decision.state.value,
         "by": [plan.labels[head] for head in decision.by],
@@ -137,7 +158,9 @@ def _decision_json(plan: Plan, decision: Decision, choose: StrategyChooser | Non
         return data
     kind, treated = find_kind_of(decision), treat_decision(decision, choose(decision))
     kinds = {"kind": kind.name if kind else None} if decision.names else {}
-    return data | kinds | {"strategy": _choice_json(treated.choice)}
+    reason = left.get(decision.name, "") or treated.reason
+    choice = None if decision.name in left else treated.choice
+    return data | kinds | {"strategy": _choice_json(choice), "left": reason or None}
 
 
 def _choice_json(choice: Choice | None) -> dict[str, Any] | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import git_theta
 from tests.integration.three_branches import (
     BASE,
     MODEL,
@@ -24,7 +25,7 @@ from tests.integration.three_branches import (
     started,
     values,
 )
-from tests.sandbox import Sandbox, model
+from tests.sandbox import Sandbox, model, safetensors_bytes
 
 
 @pytest.fixture
@@ -359,6 +360,42 @@ def test_a_plan_needs_no_torch(repository: Sandbox) -> None:
     )
     done = repository.run(sys.executable, "-c", blocked, "merge", "--plan", "topic", "-s", "ties")
     assert "contested: a.weight" in done.stdout
+
+
+def test_a_plan_says_what_will_stay_contested_and_why(repository: Sandbox) -> None:
+    """As the merge does: shapes that differ, and a parameter that one side removed."""
+    import jsonschema
+
+    repository.theta("track", "*.blob")
+    base = safetensors_bytes({name: ("F32", (2,), bytes(8)) for name in ("shape", "gone", "both")})
+    tuned = dict.fromkeys(("gone", "both"), ("F32", (2,), b"1" * 8))
+    ours = safetensors_bytes({"shape": ("F32", (2, 2), bytes(16)), **tuned})
+    theirs = safetensors_bytes({"shape": ("F32", (4,), bytes(16)), "both": ("F32", (2,), b"2" * 8)})
+    for name, files in (("old", (base, b"0")), ("side", (theirs, b"2")), ("main", (ours, b"1"))):
+        repository.git("switch", "-qC", name, *(["old"] if name != "old" else []))
+        for path, content in zip((MODEL, "whole.blob"), files, strict=True):
+            repository.write(path, content)
+        repository.commit(name)
+    data = json.loads(repository.theta("merge", "--plan", "--json", "side", "-s", "average").stdout)
+    found = {file["path"]: file["plan"] for file in data["files"]}
+    schema = json.loads((Path(__file__).parents[2] / "docs/spec/plan.schema.json").read_text())
+    for plan in found.values():
+        jsonschema.validate(plan, schema)
+    told = {one["name"]: one for one in found[MODEL]["parameters"]}
+    assert told["both"]["strategy"]["name"] == "average"
+    assert told["both"]["left"] is None
+    done = repository.theta("merge", "side", "-s", "average", check=False)
+    assert done.returncode == 1
+    for one in (told["shape"], told["gone"], {"name": "(frame)", **found["whole.blob"]["frame"]}):
+        assert one["strategy"] is None
+        assert f"{one['name']} ({one['left']})" in done.stderr
+    repository.git("merge", "--abort")
+    text = repository.theta("merge", "--plan", "side", "-s", "average").stdout
+    assert f"    conflict ({told['shape']['left']})\n" in text
+    made = git_theta.merge("main", "side", strategy="average", repo=repository.root)
+    assert {row.name: row.strategy for row in made.plan if row.contested} == {
+        "shape": None, "gone": None, "both": "average", "": None
+    }  # fmt: skip
 
 
 def test_plans_as_json_follow_the_published_schema(repository: Sandbox) -> None:

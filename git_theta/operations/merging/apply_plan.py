@@ -102,7 +102,7 @@ def settle_plan(
     """
     made, about_frame = choose_whole(made, choose, contested)
     made = bound.follow_frame(made) if bound else made
-    sides, jobs, left = _sort_contested(made, choose, settings, context)
+    sides, jobs, left = sort_contested(made, choose, settings, context)
     new, applied = run_jobs(jobs, context)
     new |= settled_members(jobs)
     settled = settle_contested(made, sides | {job.decision.name: first_head(job.decision) for job in jobs})
@@ -119,7 +119,7 @@ def _choose_side(choose: Choose, made: Plan, decision: Decision) -> int | None:
     return None if side is None or side >= len(made.heads) or (side == BASE and made.base is None) else side
 
 
-def _sort_contested(
+def sort_contested(
     made: Plan, choose: Choose, settings: MergeSettings, context: Context
 ) -> tuple[dict[str, int], list[StrategyJob], list[ContestedDecision]]:
     """Contested parameters by what is to be done: take a side, compute, leave."""

@@ -1,41 +1,65 @@
 """What a merge will do with a file, as far as only frames can tell: for who looks at a plan before it is carried out.
 
-Ids tell nothing of scales that stand in a frame, such as those of tensors that torch quantised.
+Ids tell nothing of scales that stand in a frame, such as those of tensors that torch quantised; and a policy nothing of
+whether what it chose can settle what is contested.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import NamedTuple
+
 from git_theta.errors import ConflictError, CorruptObject, MissingObject
 from git_theta.merging.plan import Plan
 from git_theta.operations.context import Context
+from git_theta.operations.merging.apply_plan import sort_contested
 from git_theta.operations.merging.bound_facts import may_be_bound
 from git_theta.operations.merging.file_plans import FilePlan
 from git_theta.operations.merging.frame_choices import choose_whole
 from git_theta.operations.merging.frame_merge import FrameChoices, merge_frame
 from git_theta.operations.merging.merge_checkpoint import refuse_quantised
-from git_theta.operations.merging.merge_results import Choose
+from git_theta.operations.merging.merge_results import Choose, ContestedDecision, MergeSettings
 
 _NOT_SEEN = "whether its frame holds scales of tensors cannot be told, so the merge may contest more"
 
 
-def foresee_merge(item: FilePlan, choose: Choose, context: Context) -> FilePlan:
+class ForeseenMerge(NamedTuple):
+    """A file of a merge, and by name ("" for a file in one piece) why a decision stays contested though one chose."""
+
+    item: FilePlan
+    left: Mapping[str, str]
+
+
+def foresee_merge(item: FilePlan, choose: Choose, settings: MergeSettings, context: Context) -> ForeseenMerge:
     """The plan of a file in which tensors are decided about with the facts that they mean nothing without.
 
     A file that will be refused is contested as one, and says why. Nothing is fetched: where a frame is not here, that
-    is said, and the plan stays.
+    is said, and the plan stays. Nothing is computed, and no tensor read.
     """
     if item.plan is None:
-        return item
+        return ForeseenMerge(item, {})
     try:
         if item.checkpoint:
             refuse_quantised(item.checkpoint)
-            return item
-        return item._replace(plan=_join_facts(item.plan, choose, context))
+        else:
+            item = item._replace(plan=_join_facts(item.plan, choose, context))
     except ConflictError as error:
-        return item._replace(plan=None, reason=error.message)
+        return ForeseenMerge(item._replace(plan=None, reason=error.message), {})
     except (MissingObject, CorruptObject) as error:
         context.warn(f"{item.path}: {_NOT_SEEN}: {error}")
-        return item
+    assert item.plan
+    weights = settings.weights and tuple([settings.weights[index] for index in item.among])
+    return ForeseenMerge(item, _find_left(item.plan, choose, settings._replace(weights=weights, device="cpu"), context))
+
+
+def _find_left(made: Plan, choose: Choose, settings: MergeSettings, context: Context) -> dict[str, str]:
+    """Why it stays contested, of what something was chosen for."""
+    if made.whole:
+        about = choose_whole(made, choose, "")[1]
+        left = [item for item in about if isinstance(item, ContestedDecision) and choose(item.decision)]
+    else:
+        _, _, left = sort_contested(made, choose, settings, context)
+    return {item.decision.name: item.reason for item in left if item.reason}
 
 
 def _join_facts(made: Plan, choose: Choose, context: Context) -> Plan:
