@@ -16,12 +16,12 @@ def find_index_faults(index_path: str, text: bytes, shards: ShardNames) -> list[
 
     Args:
         index_path: of the index.
-        text: of the index. One without a weight map is no index, and says nothing.
+        text: of the index. One without a weight map is no index, and says nothing, but for conflict markers.
         shards: the files that are there, those that the index does not name among them.
     """
     named = places_named_by(index_path, text)
     if not named:
-        return []
+        return list(_find_markers(index_path, text)) if shards else []
     places = _places_in(shards)
     gone = sorted(set(named.values()) - shards.keys())
     surplus = sorted(path for path in shards if path not in named.values())
@@ -32,6 +32,13 @@ def find_index_faults(index_path: str, text: bytes, shards: ShardNames) -> list[
         *_find_repeated(places, surplus),
         *_find_unnamed(index_path, named, shards, surplus),
     ]
+
+
+def _find_markers(index_path: str, text: bytes) -> Iterator[str]:
+    """Git merges an index as text, and records what it left where somebody takes that for settled."""
+    lines = text.splitlines()
+    if all(any(line.startswith(marker * 7) for line in lines) for marker in (b"<", b"=", b">")):
+        yield f"{index_path} has conflict markers in it: no loader can read it"
 
 
 def _places_in(shards: ShardNames) -> dict[str, list[str]]:

@@ -1,24 +1,38 @@
 """The index of a sharded checkpoint: which shard each parameter is in.
 
 Source: ``save_pretrained`` of transformers: JSON with a ``weight_map`` of parameter names to names of files beside it,
-and ``metadata`` with the bytes (``total_size``) and, of late, the elements (``total_parameters``) of all of them.
+and ``metadata`` with the bytes (``total_size``) and, of late, the elements (``total_parameters``) of all of them. Of a
+variant that is called ``model.fp16.safetensors``, the index is ``model.safetensors.index.fp16.json``.
 """
 
 from __future__ import annotations
 
 import json
 import posixpath
+import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
 INDEX_ENDING = ".index.json"
+_INDEX = re.compile(r"(?P<file>.*[^/])\.index(?:\.(?P<variant>[^./]+))?\.json", re.DOTALL)
 _SIZE, _ELEMENTS = "total_size", "total_parameters"
 
 
 def is_index(path: str) -> bool:
     """Whether a file is called as indexes are."""
-    return path.endswith(INDEX_ENDING)
+    return path.endswith(".json") and _INDEX.fullmatch(path) is not None
+
+
+def whole_path_of(index_path: str) -> str:
+    """What the checkpoint of an index is called where it is a single file."""
+    found = _INDEX.fullmatch(index_path)
+    if found is None:
+        return index_path
+    if not found["variant"]:
+        return found["file"]
+    stem, ending = posixpath.splitext(found["file"])
+    return f"{stem}.{found['variant']}{ending}"
 
 
 def places_named_by(path: str, text: bytes) -> dict[str, str]:

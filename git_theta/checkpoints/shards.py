@@ -13,7 +13,7 @@ from operator import itemgetter
 from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
-from git_theta.checkpoints.index_file import INDEX_ENDING, shards_named_by
+from git_theta.checkpoints.index_file import INDEX_ENDING, is_index, shards_named_by, whole_path_of
 from git_theta.manifest.model import Manifest
 
 _SHARD = re.compile(r"(?P<stem>.+)-(?P<number>\d{5,})-of-(?P<total>\d{5,})(?P<ending>\.[^/]+)")
@@ -48,7 +48,7 @@ def is_one_of_several(path: str) -> bool:
 
 def shard_glob(index_path: str) -> str:
     """The glob of Git's pathspecs that the shards of an index match, whatever their number; those named by rule."""
-    stem, dot, ending = re.sub(r"([*?\[\]\\])", r"\\\1", index_path.removesuffix(INDEX_ENDING)).rpartition(".")
+    stem, dot, ending = re.sub(r"([*?\[\]\\])", r"\\\1", whole_path_of(index_path)).rpartition(".")
     return f"{stem}-*-of-*{dot}{ending}"
 
 
@@ -95,7 +95,7 @@ def group_paths(versions: Sequence[tuple[Iterable[str], Mapping[str, bytes]]]) -
             side.setdefault(_checkpoint_key(path, named), []).append(path)
         sides.append(side)
     _join_resharded(sides)
-    return [{key: paths for key, paths in side.items() if key.endswith(INDEX_ENDING)} for side in sides]
+    return [{key: paths for key, paths in side.items() if is_index(key)} for side in sides]
 
 
 def _indexes_by_file(indexes: Mapping[str, bytes]) -> dict[str, str]:
@@ -124,17 +124,24 @@ def index_path_of(path: str) -> str:
 
 
 def _join_resharded(versions: Sequence[dict[str, list[FileT]]]) -> None:
-    """Where a file became shards of its name, or shards became one file, they are one checkpoint."""
-    for key in {key for version in versions for key in version if key.endswith(INDEX_ENDING)}:
-        whole = key.removesuffix(INDEX_ENDING)
-        if not any(whole in version for version in versions if key in version):
+    """Where a file became shards of its name, or shards became one file, they are one checkpoint. So are shards that an
+    index of a variant names at one version, and none does at another.
+    """
+    for key in sorted({key for version in versions for key in version if is_index(key)}):
+        whole = whole_path_of(key)
+        usual = f"{whole}{INDEX_ENDING}"
+        for version in versions if key != usual else ():
+            if usual in version:
+                version[key] = [*version.get(key, ()), *version.pop(usual)]
+        having = [version for version in versions if key in version]
+        if having and not any(whole in version for version in having):
             for version in versions:
                 if whole in version:
                     version[key] = version.pop(whole)
 
 
 def _display_path(files: list[Shard], key: str) -> str:
-    return files[0].path if len(files) == 1 and key == f"{files[0].path}{INDEX_ENDING}" else key
+    return files[0].path if len(files) == 1 and whole_path_of(key) == files[0].path else key
 
 
 def _sorted_shards(side: Mapping[str, list[Shard]], key: str) -> tuple[Shard, ...]:

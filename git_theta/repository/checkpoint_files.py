@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple
 
-from git_theta.checkpoints.index_file import is_index, shards_named_by
+from git_theta.checkpoints.index_file import is_index, shards_named_by, whole_path_of
 from git_theta.checkpoints.shards import index_path_of
 from git_theta.errors import ManifestError, UsageError
 from git_theta.manifest.model import Manifest
@@ -149,7 +149,7 @@ class VersionFiles(AbstractContextManager["VersionFiles"]):
     def _suggest(self, path: str) -> str:
         if not self._commit and not self._top:
             return "Name a revision: rev='main'."
-        index = next((name for name in self._list_beside(path) if is_index(name) and name.startswith(path)), "")
+        index = next((name for name in self._list_beside(path) if is_index(name) and whole_path_of(name) == path), "")
         return f"Its shards are one checkpoint: {index}" if index else "What is versioned here: git theta ls-files :/"
 
 

@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from git_theta.checkpoints.index_file import INDEX_ENDING, is_index, shards_named_by
+from git_theta.checkpoints.index_file import is_index, shards_named_by
 from git_theta.checkpoints.sharded import ShardedCheckpoint
 from git_theta.checkpoints.shards import Shard, group_paths, shard_number
 from git_theta.errors import ManifestError
@@ -80,8 +80,8 @@ def is_shard(path: str, top: Path | None) -> bool:
         return True
     folder = posixpath.dirname(path)
     with suppress(OSError):
-        for file in (top / folder).glob(f"*{INDEX_ENDING}") if top else ():
-            if path in shards_named_by(posixpath.join(folder, file.name), file.read_bytes()):
+        for file in (top / folder).glob("*.json") if top else ():
+            if is_index(file.name) and path in shards_named_by(posixpath.join(folder, file.name), file.read_bytes()):
                 return True
     return False
 

@@ -18,6 +18,12 @@ def faults(places: Mapping[str, str], shards: ShardNames) -> list[str]:
     return find_index_faults(INDEX, json.dumps({"weight_map": dict(places)}).encode(), shards)
 
 
+def test_conflict_markers_are_told() -> None:
+    text = b'{\n<<<<<<< HEAD\n"a": 1\n=======\n>>>>>>> side\n}'
+    assert find_index_faults(INDEX, text, {A: {"a"}}) == [f"{INDEX} has conflict markers in it: no loader can read it"]
+    assert find_index_faults(INDEX, text, {}) == []
+
+
 @pytest.mark.parametrize(
     ("places", "shards", "words"),
     [

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from git_theta.checkpoints.index_file import is_index, whole_path_of
 from git_theta.checkpoints.shards import Shard, group_checkpoints, shard_number
 from git_theta.manifest.model import Manifest
 
@@ -92,3 +93,28 @@ def test_what_is_no_index_is_ignored(content: bytes) -> None:
 )
 def test_a_shard_knows_its_number(path: str, expected: str) -> None:
     assert shard_number(path) == expected
+
+
+VARIANT = "model.safetensors.index.fp16.json"
+
+
+@pytest.mark.parametrize("variant", ["fp16", "zz"])
+def test_shards_of_a_variant_are_called_after_its_index(variant: str) -> None:
+    """As transformers writes them; at the version before, there was no index, or one file."""
+    names, index = shards(2, f"model.{variant}"), f"model.safetensors.index.{variant}.json"
+    text = {index: json.dumps({"weight_map": {"a": names[0], "b": names[1]}}).encode()}
+    whole = f"model.{variant}.safetensors"
+    assert paths(files(whole), files(*names), text) == {index: ([whole], names)}
+    assert paths(files(*names), files(whole), text) == {whole: (names, [whole])}
+    three = shards(3, f"model.{variant}")
+    assert paths(files(*three), files(*names), text) == {index: (three, names)}
+    beside = files("model.safetensors", *shards(2), whole, *names)
+    assert list(paths([], beside, text)) == sorted([index, "model.safetensors", "model.safetensors.index.json", whole])
+
+
+def test_indexes_are_told_by_their_names() -> None:
+    assert [path for path in ("a/model.bin.index.json", VARIANT, ".index.json", "a/.index.json", "index.json",
+                              "a.index.b/c.json", "a.index.b.c.json", "model.safetensors.index.fp16.jsonl")
+            if is_index(path)] == ["a/model.bin.index.json", VARIANT]  # fmt: skip
+    assert whole_path_of(VARIANT) == "model.fp16.safetensors"
+    assert whole_path_of("a.b/model.bin.index.json") == "a.b/model.bin"

@@ -73,3 +73,22 @@ def test_a_shard_that_was_only_saved_along_is_no_alarm(torn: Sandbox) -> None:
     assert "stored it anew" not in torn.theta("log", "HEAD~1..").stdout
     replace_files(torn, sharded("ab", "cde", metadata={"format": "pt", "step": "3"}, a=1), "trained nothing")
     assert "stored it anew" in torn.theta("log", "HEAD~1..").stdout
+
+
+def test_conflict_markers_in_an_index_are_told_when_it_was_committed(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Git merges an index as text, and `git commit -a` takes what it left for settled."""
+    sandbox.theta("track", "*.safetensors")
+    sandbox.commit("track")
+    replace_files(sandbox, sharded("abc", "de"), "base")
+    sandbox.git("switch", "-qc", "side")
+    replace_files(sandbox, sharded("ab", "cd", "e"), "three")
+    sandbox.git("switch", "-q", "main")
+    replace_files(sandbox, sharded("a", "b", "c", "d", "e"), "five")
+    assert sandbox.git("merge", "side", check=False).returncode == 1
+    assert "markers" not in sandbox.theta("status").stdout
+    sandbox.git("commit", "-qam", "as Git left it")
+    fault = f"{INDEX} has conflict markers in it: no loader can read it"
+    assert f"shards: {fault}\n" in sandbox.theta("status").stdout
+    assert sandbox.theta("doctor", check=False).stdout.count(fault) == 1
+    sandbox.git("init", "-q", "--bare", tmp_path / "bare.git")
+    assert fault in sandbox.git("push", tmp_path / "bare.git", "main").stderr

@@ -281,3 +281,33 @@ def test_the_plan_is_of_the_whole_checkpoint(sandbox: Sandbox) -> None:
     [file] = data["files"]
     assert file["path"] == INDEX
     assert [one["names"] for one in file["plan"]["parameters"] if one["state"] == "contested"] == [["c"]]
+
+
+def of_variant(files: Files) -> Files:
+    """The same files as ``save_pretrained(variant="fp16")`` calls them."""
+    found = {}
+    for path, content in files.items():
+        assert content is not None
+        name = path.replace(".index.json", ".index.fp16.json").replace("model-", "model.fp16-")
+        found[name] = content.replace(b"model-0", b"model.fp16-0") if path == INDEX else content
+    return found
+
+
+@pytest.mark.parametrize("command", ["merge", "resolve"])
+def test_a_variant_is_merged_whole_too(sandbox: Sandbox, command: str) -> None:
+    case = CASES["three shards against five"]
+    start(sandbox, *map(of_variant, case[:3]))
+    if command == "merge":
+        sandbox.theta("merge", "theirs", "-s", "average")
+    else:
+        assert sandbox.git("merge", "theirs", check=False).returncode == 1
+        sandbox.theta("resolve", "-s", "average")
+        sandbox.git("commit", "-qm", "merged")
+    assert sandbox.theta("status").stdout.count("shards:") == 0
+    for file in sandbox.root.glob("model*"):
+        name = file.name.replace(".index.fp16.json", ".index.json").replace("model.fp16-", "model-")
+        content = file.read_bytes().replace(b"model.fp16-0", b"model-0") if name == INDEX else file.read_bytes()
+        file.unlink()
+        (sandbox.root / name).write_bytes(content)
+    found = read_checkpoint(sandbox.root)
+    assert all(np.allclose(found[name], tensor_of(name, case.merged.get(name, 0))) for name in "abcde")
