@@ -50,6 +50,7 @@ _PREFIX_SIZE = 64
 _RENORMALIZE_HINT = """\
 That side was committed without git-theta. To merge by parameters: git merge --abort, then
     git merge -X renormalize BRANCH
+or: git theta merge BRANCH
 Or take one side:"""
 _SIDE_HINT = "git checkout --ours, or --theirs, and the file; then git add it."
 _MOVED = "the sides keep other parameters in this shard, so it cannot be merged without the others"

@@ -19,9 +19,9 @@ from git_theta.operations.merging.checkpoint_plans import plan_checkpoint
 from git_theta.operations.merging.file_plans import FilePlan, HeadVersion, plan_file
 from git_theta.operations.merging.file_renames import MergeFile, follow_renames
 from git_theta.operations.merging.merge_results import Choose
-from git_theta.repository.file_layouts import unify_versions
+from git_theta.repository.file_layouts import adopt_raw_file, unify_versions
 from git_theta.repository.policy_sources import MergeOptions, policy_for
-from git_theta.repository.sharded_versions import CommitFiles, Unify, find_sharded_versions
+from git_theta.repository.sharded_versions import Adopt, CommitFiles, Unify, find_sharded_versions
 from git_theta.vcs import heads as vcs_heads
 from git_theta.vcs import trees
 from git_theta.vcs.blobs import read_wanted_blobs
@@ -147,9 +147,18 @@ def find_cases(made: MergeInputs, repository: Repository, warn: Callable[[str], 
     for path, files, was, clash in follow_renames(versions, _renames_of_heads(made, top, covered), made.labels):
         if any(file and file.oid in texts for file in files):
             there = [_load_version(path, file, texts) for file in files]
-            laid = _unify_versions(path, there, partial(unify_versions, repository=repository, warn=warn))
+            adopt = partial(adopt_raw_file, repository=repository, warn=warn)
+            adopted = [_adopt_version(path, one, adopt) for one in there]
+            laid = _unify_versions(path, adopted, partial(unify_versions, repository=repository, warn=warn))
             found.append(plan_file(MergeFile(path, laid, was, clash), made.labels))
     return found
+
+
+def _adopt_version(path: str, version: HeadVersion | None, adopt: Adopt) -> HeadVersion | None:
+    """A version that Git holds as it is, by parameters, as another one is."""
+    if version is None or version.manifest or not version.mode.startswith("100"):
+        return version
+    return version._replace(manifest=adopt(path, version.oid))
 
 
 def _unify_versions(path: str, versions: Sequence[HeadVersion | None], unify: Unify) -> tuple[HeadVersion | None, ...]:
@@ -173,7 +182,8 @@ def plan_checkpoints(
     """
     plans = []
     unify = partial(unify_versions, repository=repository, warn=warn)
-    for found in find_sharded_versions(commits, repository.home, unify):
+    adopt = partial(adopt_raw_file, repository=repository, warn=warn)
+    for found in find_sharded_versions(commits, repository.home, unify, adopt):
         base, *heads = found.versions
         known = [head for head in heads if head]
         if len(known) < len(heads):

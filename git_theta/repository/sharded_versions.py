@@ -13,6 +13,7 @@ from git_theta.checkpoints.index_file import is_index, shards_named_by
 from git_theta.checkpoints.sharded import ShardedCheckpoint
 from git_theta.checkpoints.shards import Shard, group_paths, shard_number
 from git_theta.errors import ManifestError
+from git_theta.manifest.model import Manifest
 from git_theta.manifest.text import MAX_MANIFEST, decode_manifest, is_manifest
 from git_theta.vcs.blobs import read_wanted_blobs
 from git_theta.vcs.trees import TreeFile
@@ -21,6 +22,8 @@ CommitFiles = Mapping[str, TreeFile]
 """Every file of a commit, by its path from the top."""
 Unify = Callable[[Sequence[Shard | None]], Sequence[Shard | None]]
 """Has files of versions of a checkpoint in one layout (``unify_versions``)."""
+Adopt = Callable[[str, str], Manifest | None]
+"""Has a file that Git holds as it is, by path and id, by parameters (``adopt_raw_file``); None: it is not to be."""
 
 
 class ShardedVersions(NamedTuple):
@@ -44,10 +47,16 @@ class ShardedVersions(NamedTuple):
         return {path for files in self.files for path in files}
 
 
-def find_sharded_versions(commits: Sequence[CommitFiles], top: Path | None, unify: Unify) -> Iterator[ShardedVersions]:
+def find_sharded_versions(
+    commits: Sequence[CommitFiles], top: Path | None, unify: Unify, adopt: Adopt
+) -> Iterator[ShardedVersions]:
     """The checkpoints that are not the same at all commits, of several files at one of them, and by parameters at all.
 
-    ``unify``: is asked about what may be kept whole at some commit, or in some of its files.
+    Args:
+        commits: all files of each.
+        top: of the worktree.
+        unify: is asked about what may be kept whole at some commit, or in some of its files.
+        adopt: is asked about files that Git holds as they are, where another commit has a shard by parameters.
 
     Raises ManifestError, with the path, for a manifest that cannot be read.
     """
@@ -66,7 +75,7 @@ def find_sharded_versions(commits: Sequence[CommitFiles], top: Path | None, unif
         )
         if differing.isdisjoint(path for held in files for path in held):
             continue
-        shards = [_load_shards(key, held, top) for held in files]
+        shards = _load_versions(key, files, top, adopt)
         texts = [index.get(key) for index in indexes]
         if all(there or not held for there, held in zip(shards, files, strict=True)):
             versions = _join_versions(key, _unify_versions(shards, unify), texts)
@@ -86,16 +95,27 @@ def is_shard(path: str, top: Path | None) -> bool:
     return False
 
 
-def _load_shards(index_path: str, files: CommitFiles, top: Path | None) -> list[Shard]:
-    """The shards among these files; none where one of them is no manifest."""
-    shards = {path: file for path, file in files.items() if path != index_path}
-    texts = read_texts(shards, top, manifests=True)
+def _load_versions(
+    index_path: str, versions: Sequence[CommitFiles], top: Path | None, adopt: Adopt
+) -> list[list[Shard]]:
+    """The shards of each version; none where Git holds one of them as it is, or all of them at all versions."""
+    shards = [{path: file for path, file in files.items() if path != index_path} for files in versions]
+    texts = [read_texts(files, top, manifests=True) for files in shards]
+    if not any(texts):
+        return [[] for _ in versions]
+    return [_load_shards(files, found, adopt) for files, found in zip(shards, texts, strict=True)]
+
+
+def _load_shards(files: CommitFiles, texts: Mapping[str, bytes], adopt: Adopt) -> list[Shard]:
     found = []
-    for path, text in texts.items() if len(texts) == len(shards) else ():
+    for path, file in files.items():
         try:
-            found.append(Shard(path, decode_manifest(text)))
+            manifest = decode_manifest(texts[path]) if path in texts else adopt(path, file.oid)
         except ManifestError as error:
             raise error.add_location(path=path) from None
+        if manifest is None:
+            return []
+        found.append(Shard(path, manifest))
     return found
 
 

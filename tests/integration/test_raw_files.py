@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from git_theta.manifest.text import is_manifest
 from tests.integration.checkpoint_history import assert_clean, staged
 from tests.sandbox import Sandbox, changed, model
+from tests.sharded_checkpoints import read_checkpoint, replace_files, shard_name, sharded, tensor_of
 from tests.two_branches import BASE, MODEL
 
 LARGE = model(1, **{"layer.weight": (2200, 1000)})  # 8.8 MB: taken from the worktree's file
@@ -142,4 +144,40 @@ def test_git_theta_merge_with_that_configuration(sandbox: Sandbox) -> None:
     diverge(sandbox, "adopted")
     sandbox.git("-c", "merge.renormalize=true", "theta", "merge", "-m", "by parameters", "raw")
     assert sandbox.read(MODEL) == changed(changed(BASE, "embed.weight"), "layer.bias")
+    assert_clean(sandbox)
+
+
+def test_git_theta_merge_takes_the_other_side_by_parameters(sandbox: Sandbox) -> None:
+    diverge(sandbox, "adopted")
+    assert "1 changed by one (theirs)" in sandbox.theta("merge", "--plan", "raw").stdout
+    sandbox.theta("merge", "raw")
+    assert is_manifest(staged(sandbox, MODEL))
+    assert sandbox.read(MODEL) == changed(changed(BASE, "embed.weight"), "layer.bias")
+    assert_clean(sandbox)
+
+
+def test_where_our_side_tracks_nothing_nothing_is_stored_by_parameters(sandbox: Sandbox) -> None:
+    diverge(sandbox, "raw")
+    assert "not stored by parameters at" in sandbox.theta("merge", "--plan", "adopted").stdout
+
+
+@pytest.mark.parametrize("command", ["merge", "resolve"])
+def test_shards_of_a_side_that_did_not_adopt_are_merged_whole(sandbox: Sandbox, command: str) -> None:
+    """Ours cut the checkpoint otherwise, and trained e; theirs trained c, and all of it is raw there."""
+    replace_files(sandbox, sharded("abc", "de"), "raw")
+    sandbox.git("switch", "-qc", "side")
+    replace_files(sandbox, sharded("abc", "de", c=1), "trained c, raw")
+    sandbox.git("switch", "-q", "main")
+    sandbox.theta("track", "*.safetensors")
+    replace_files(sandbox, sharded("ab", "cd", "e", e=2), "adopted, cut and trained")
+    if command == "merge":
+        sandbox.theta("merge", "side")
+    else:
+        assert sandbox.git("merge", "side", check=False).returncode == 1
+        sandbox.theta("resolve")
+        sandbox.git("commit", "-qm", "merged")
+    found = read_checkpoint(sandbox.root)
+    assert {name for name in found if not np.array_equal(found[name], tensor_of(name))} == {"c", "e"}
+    assert np.allclose(found["c"], tensor_of("c", 1))
+    assert is_manifest(staged(sandbox, shard_name(2, 3)))
     assert_clean(sandbox)

@@ -10,16 +10,19 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from itertools import chain
 
 from git_theta.checkpoints.shards import CheckpointPair, Shard
 from git_theta.errors import CorruptObject, ManifestError, MissingObject, PluginError
 from git_theta.formats.base import FORMATS
 from git_theta.formats.detect import OPAQUE
 from git_theta.manifest.model import Manifest
+from git_theta.manifest.near_manifest import resembles_manifest
 from git_theta.manifest.text import decode_manifest, encode_manifest
 from git_theta.operations.adding.split import split_source
 from git_theta.operations.adding.spool import spool_pieces
 from git_theta.operations.context import NOT_SHOWN, Context
+from git_theta.operations.foreign import detect_pointer
 from git_theta.operations.restoring.restore import (
     describe_inflation,
     is_inflated,
@@ -28,6 +31,7 @@ from git_theta.operations.restoring.restore import (
     restore_pieces,
 )
 from git_theta.registry import PluginId
+from git_theta.tensors.arrays import Buffer
 
 Files = Sequence[Shard | None]
 """Files of versions of one checkpoint, of all of them in any order; None for one that is not there."""
@@ -62,6 +66,20 @@ def unify_layouts(files: Files, context: Context, *, keep: bool = True, split: b
     return found
 
 
+def lay_out_raw(path: str, blob: str, content: Callable[[], Iterable[Buffer]], context: Context) -> Manifest | None:
+    """What Git would hold for a file that it holds as it is, were it added now; None for what stands for another one.
+
+    Args:
+        path: what it is called.
+        blob: its id.
+        content: reads it.
+        context: what to work with.
+
+    All that the manifest names is stored, and it is remembered.
+    """
+    return _Layouts(context, keep=True).lay_out_raw(path, blob, content)
+
+
 def unify_pair(pair: CheckpointPair, context: Context, *, keep: bool = True, split: bool = False) -> CheckpointPair:
     """A checkpoint before and after, in one layout; see ``unify_layouts``. What is the same in both stays."""
     path, before, after = pair
@@ -91,7 +109,8 @@ class _Layouts:
         return [file and (self._find_layout(file) if wanted(file) else file) for file in files]
 
     def _find_layout(self, file: Shard) -> Shard:
-        key = _key_of(file, self._context.chosen_format(file.path), keep=self._keep)
+        text = hashlib.sha256(encode_manifest(file.manifest)).hexdigest()
+        key = self._key_of(text, file.path, "layout" if self._keep else "layout of identities")
         if key not in self._found:
             try:
                 self._found[key] = self._recall(key) or self._lay_out_anew(file, key)
@@ -115,16 +134,28 @@ class _Layouts:
             self._context.warn(f"{file.path}: {describe_inflation(file.manifest)}")
             return file.manifest
         require_objects(file.manifest, self._context)
+        return self._split(file.path, restore_pieces(file.manifest, self._context._replace(progress=NOT_SHOWN)), key)
+
+    def lay_out_raw(self, path: str, blob: str, content: Callable[[], Iterable[Buffer]]) -> Manifest | None:
+        """A file that Git holds as it is; see the function of that name."""
+        key = self._key_of(blob, path, "layout of a raw file")
+        if known := self._recall(key):
+            return known
+        pieces = iter(content())
+        head = bytes(next(pieces, b""))
+        if not head or detect_pointer(head) or resembles_manifest(head):
+            return None
+        return self._split(path, chain([head], pieces), key)
+
+    def _split(self, path: str, pieces: Iterable[Buffer], key: str) -> Manifest:
         anew = self._context._replace(staged_manifest=lambda _: None, pins_layout=lambda: False, progress=NOT_SHOWN)
-        with spool_pieces(restore_pieces(file.manifest, anew), anew.scratch) as spool:
-            text = split_source(spool, file.path, anew, keep=self._keep).text
+        with spool_pieces(pieces, anew.scratch) as spool:
+            text = split_source(spool, path, anew, keep=self._keep).text
         self._context.state.remember_computed({key: text.decode()})
         return decode_manifest(text)
 
-
-def _key_of(file: Shard, chosen: str, *, keep: bool) -> str:
-    """What tells a layout from others: the file, its name, and the formats that may read it, or are chosen to."""
-    formats = [[name, *PluginId("formats", name).find_package()] for name in sorted(FORMATS.list_names())]
-    text = hashlib.sha256(encode_manifest(file.manifest)).hexdigest()
-    said = ["layout" if keep else "layout of identities", text, file.path, formats, chosen]
-    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
+    def _key_of(self, content: str, path: str, kind: str) -> str:
+        """What tells a layout from others: the file, its name, and the formats that may read it, or are chosen to."""
+        formats = [[name, *PluginId("formats", name).find_package()] for name in sorted(FORMATS.list_names())]
+        said = [kind, content, path, formats, self._context.chosen_format(path)]
+        return hashlib.sha256(json.dumps(said).encode()).hexdigest()
