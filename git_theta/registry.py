@@ -43,7 +43,11 @@ _KINDS: dict[PluginFamily, str] = {
 }
 """What one plug-in of a family is called."""
 
-KNOWN_PACKAGES: dict[PluginFamily, dict[str, str]] = {"formats": {"numpy": "git-theta-numpy"}}
+KNOWN_PACKAGES: dict[PluginFamily, dict[str, str]] = {
+    "formats": {"gguf": "git-theta-gguf", "numpy": "git-theta-numpy"},
+    "serializers": {"pcodec": "git-theta-pcodec"},
+    "stores": {"sqlite": "git-theta-sqlite"},
+}
 """Plug-ins that are developed with us, and the packages that bring them: what we may tell people to install.
 
 No other name is ever completed to a package: whoever wrote a manifest would choose what a stranger installs (L10)."""

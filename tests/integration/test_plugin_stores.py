@@ -124,7 +124,7 @@ def test_a_store_that_is_not_installed_is_named(sandbox: Sandbox) -> None:
     done = sandbox.git("-c", "theta.store=sqlight", "add", MODEL, check=False)
     assert done.returncode != 0
     assert "no store is called 'sqlight'" in done.stderr
-    assert "did you mean 'sqlite'?" in done.stderr
+    assert "Did you mean 'sqlite'?" in done.stderr
 
 
 def test_no_file_of_a_repository_chooses_a_store(sandbox: Sandbox) -> None:

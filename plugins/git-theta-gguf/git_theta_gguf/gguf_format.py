@@ -24,6 +24,7 @@ class GgufFormat(Format):
     """Reads ``.gguf`` files of versions 2 and 3."""
 
     name = "gguf"
+    api = 1
 
     def matches(self, head: bytes, path: str) -> bool:  # noqa: ARG002
         """The magic bytes."""
@@ -56,7 +57,8 @@ class GgufFormat(Format):
     def metadata(self, like: Template) -> Iterator[tuple[str, Scalar]]:
         """What the header says under its keys."""
         source = TemplateSource(like)
-        return ((key, read_value(source, value)) for key, value in read_header(source).values.items())
+        for key, value in read_header(source).values.items():
+            yield key, read_value(source, value)
 
     def read_facts(self, like: Template) -> dict[str, Fact]:
         """The metadata by key, and bytes that are neither the header's nor a tensor's, where they are not zeros."""

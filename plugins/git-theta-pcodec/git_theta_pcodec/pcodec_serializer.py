@@ -29,6 +29,7 @@ class PcodecSerializer(Serializer):
     """One array a block, as the update "dense" has it: deltas keep the serializer that suits them."""
 
     name = "pcodec"
+    api = 1
     takes_any_arrays = False
 
     def encode(self, blocks: Iterable[Arrays], parallel: Parallel) -> Iterator[Buffer]:

@@ -128,5 +128,4 @@ def test_without_the_package_it_is_named(sandbox: Sandbox, monkeypatch: pytest.M
     sandbox.git("theta", "install", "--global")
     (sandbox.root / FILE).unlink()
     done = sandbox.git("checkout", "--", FILE, check=False)
-    assert "serializer" in done.stderr
-    assert "'pcodec'" in done.stderr
+    assert "It comes with git-theta-pcodec" in done.stderr

@@ -33,6 +33,7 @@ class SqliteStore(Store):
     """Objects in one file. Thread-safe, and safe among processes of one machine."""
 
     name = "sqlite"
+    api = 1
 
     def __init__(self, root: Path) -> None:
         self._root = root

@@ -111,6 +111,6 @@ def test_without_the_package_it_is_named(sandbox: Sandbox, monkeypatch: pytest.M
     sandbox.write(FILE, model(1, a=4))
     done = sandbox.git("add", FILE, check=False)
     assert done.returncode != 0
-    assert "store" in done.stderr
-    assert "'sqlite'" in done.stderr
+    assert "no store is called 'sqlite' here" in done.stderr
+    assert "It comes with git-theta-sqlite" in done.stderr
     assert not list(sandbox.root.glob(".git/theta/objects/*/*/*"))
