@@ -60,6 +60,7 @@ BUILT_IN: dict[PluginFamily, dict[str, str]] = {
         "safetensors": "git_theta.formats.safetensors.safetensors_format:SafetensorsFormat",
         "torch": "git_theta.formats.torch.torch_format:TorchZipFormat",
         "pickle": "git_theta.formats.pickle.pickle_format:PickleFormat",
+        "onnx": "git_theta.formats.onnx.onnx_format:OnnxFormat",
         "opaque": "git_theta.formats.opaque:OpaqueFormat",
     },
     "updates": {

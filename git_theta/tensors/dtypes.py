@@ -1,10 +1,11 @@
-"""Element types: every dtype that safetensors 0.8, torch 2.13 and GGUF 3 can write.
+"""Element types: every dtype that safetensors 0.8, torch 2.13, ONNX 1.23 and GGUF 3 can write.
 
 One table, of formats that plug-ins read too: a manifest is read where they are not installed. ``name`` is the
-safetensors spelling where safetensors has one, else the torch spelling in capitals, else that of GGUF without
-``GGML_TYPE_``.
+safetensors spelling where safetensors has one, else the torch spelling in capitals, else that of ONNX (whose
+small integers are packed, where torch's take a byte each), else that of GGUF without ``GGML_TYPE_``.
 Only sizes matter here: storing a tensor never needs its values, so neither numpy nor torch is imported.
 Sources: the safetensors format (``Dtype`` in safetensors 0.8); ``torch.storage`` and ``c10/core/ScalarType.h`` (2.13);
+``onnx/onnx.proto`` (1.23);
 ``enum ggml_type`` of the GGUF specification (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md), the sizes of
 blocks as ``GGML_QUANT_SIZES`` of its reader has them (the package gguf 0.19).
 """
@@ -95,6 +96,10 @@ _DTYPES = (
     DType("BITS4X2", 8, "bits", "bits4x2"),
     DType("BITS8", 8, "bits", "bits8"),
     DType("BITS16", 16, "bits", "bits16"),
+    DType("INT4", 4, "bits"),
+    DType("UINT4", 4, "bits"),
+    DType("INT2", 2, "bits"),
+    DType("UINT2", 2, "bits"),
     *(DType(f"U{n}", 8, "bits", f"uint{n}") for n in range(1, 8)),
     *(DType(f"I{n}", 8, "bits", f"int{n}") for n in range(1, 8)),
     *(DType(name, 8 * size, "blocks", block=block) for name, block, size in _GGML_BLOCKS),

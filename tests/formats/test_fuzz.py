@@ -12,11 +12,11 @@ from safetensors.torch import save
 
 from git_theta.errors import FormatError
 from git_theta.formats.base import Format
-from git_theta.formats.pickle.pickle_names import UniqueNames
 from git_theta.formats.pickle.pickle_reader import read_pickle
 from git_theta.formats.safetensors.safetensors_format import SafetensorsFormat
 from git_theta.formats.torch.torch_format import TorchZipFormat
 from git_theta.formats.torch.torch_names import name_tensors
+from git_theta.formats.unique_names import UniqueNames
 from git_theta.formats.zip.zip_directory import read_directory
 from tests.effort import choose_tries
 from tests.formats.sources import BytesSource, spans_or_refusal

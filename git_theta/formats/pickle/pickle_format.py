@@ -15,9 +15,9 @@ from git_theta.formats.base import Fact, Format, Part, Scalar, Source, Span, Tem
 from git_theta.formats.layout import validate_spans
 from git_theta.formats.pickle.pickle_arrays import PickledArray, array_of, span_of_arrays
 from git_theta.formats.pickle.pickle_facts import PickledFacts, read_pickled_facts
-from git_theta.formats.pickle.pickle_names import UniqueNames
 from git_theta.formats.pickle.pickle_stream import read_pickle_file
 from git_theta.formats.template import TemplateSource, matches_template
+from git_theta.formats.unique_names import UniqueNames
 
 _SUFFIXES = frozenset((".pkl", ".pickle", ".joblib", ".sav"))
 _FRAMED = re.compile(rb"\x80[\x04\x05]\x95")

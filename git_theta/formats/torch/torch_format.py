@@ -16,7 +16,6 @@ from git_theta.errors import FormatError
 from git_theta.formats.base import Derived, Fact, Format, Part, Scalar, Source, Span, SpanView, Template
 from git_theta.formats.layout import validate_spans
 from git_theta.formats.pickle.pickle_arrays import PickledArray, span_of_arrays
-from git_theta.formats.pickle.pickle_names import UniqueNames
 from git_theta.formats.pickle.pickle_reader import MAX_PICKLE, Call, PickledDict, read_pickle
 from git_theta.formats.template import TemplateSource, find_misread, matches_template, place_parts
 from git_theta.formats.torch.torch_build import ArchiveRebuilder
@@ -24,6 +23,7 @@ from git_theta.formats.torch.torch_facts import PICKLES, ArchiveFacts, take_arch
 from git_theta.formats.torch.torch_names import name_tensors
 from git_theta.formats.torch.torch_pickles import read_member_pickle, read_small_member
 from git_theta.formats.torch.torch_tensors import PickledTensor
+from git_theta.formats.unique_names import UniqueNames
 from git_theta.formats.zip.zip_derived import derive_checksums, derive_places
 from git_theta.formats.zip.zip_directory import Member, read_directory
 from git_theta.tensors.spec import Spec
