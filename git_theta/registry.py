@@ -61,6 +61,8 @@ BUILT_IN: dict[PluginFamily, dict[str, str]] = {
         "torch": "git_theta.formats.torch.torch_format:TorchZipFormat",
         "pickle": "git_theta.formats.pickle.pickle_format:PickleFormat",
         "onnx": "git_theta.formats.onnx.onnx_format:OnnxFormat",
+        "hdf5": "git_theta.formats.hdf5.hdf5_format:Hdf5Format",
+        "keras": "git_theta.formats.hdf5.keras_format:KerasFormat",
         "opaque": "git_theta.formats.opaque:OpaqueFormat",
     },
     "updates": {

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import h5py
 import numpy as np
 import onnx
 import pytest
@@ -13,6 +16,7 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from git_theta.manifest.text import decode_manifest
+from tests.formats.hdf5.hdf5_files import archived, written
 from tests.formats.onnx.onnx_models import initializer, model
 from tests.integration.checkpoint_history import assert_round_trip
 from tests.sandbox import Sandbox
@@ -38,7 +42,22 @@ def load_onnx(content: bytes) -> Arrays:
     return {one.name: numpy_helper.to_array(one) for one in graph.initializer}
 
 
-WRITERS = {"onnx": Writer("model.onnx", write_onnx, load_onnx)}
+def load_hdf5(content: bytes) -> Arrays:
+    with h5py.File(io.BytesIO(content)) as file:
+        return {name: dataset[()] for name, dataset in file.items()}
+
+
+def load_keras(content: bytes) -> Arrays:
+    """With the checksums of the archive, which ``zipfile`` looks at."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return load_hdf5(archive.read("model.weights.h5"))
+
+
+WRITERS = {
+    "onnx": Writer("model.onnx", write_onnx, load_onnx),
+    "hdf5": Writer("model.weights.h5", written, load_hdf5),
+    "keras": Writer("model.keras", lambda arrays: archived(written(arrays)), load_keras),
+}
 BASE: Arrays = {"a": np.arange(4096, dtype="<f4"), "b": np.ones((64, 64), "<f4"), "c": np.zeros(64, "<f8")}
 
 

@@ -1,0 +1,1 @@
+"""The HDF5 format, and Keras's archives of it."""
