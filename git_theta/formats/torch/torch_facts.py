@@ -6,10 +6,11 @@ quantiser), ``KEY (type)`` what holds the values, and ``NAME (member)`` another 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from hashlib import sha256
+from typing import NamedTuple
 
-from git_theta.formats.base import Fact, Part, Template
+from git_theta.formats.base import Fact, Part, Source, Template
 from git_theta.formats.pickle.pickle_arrays import array_of
 from git_theta.formats.pickle.pickle_facts import PickledFacts, digest_value, read_pickled_facts
 from git_theta.formats.pickle.pickle_reader import Call, Global, PersistentId
@@ -36,50 +37,33 @@ PICKLES = (("data", ""), ("constants", "constants"))
 """What each pickle of an archive is called, with the name that its tensors go under."""
 
 
-class ArchiveFacts:
-    """The facts of an archive.
+class StoragePlace(NamedTuple):
+    """Where the bytes of a storage are in the file."""
+
+    offset: int
+    size: int
+
+
+class TensorFacts:
+    """How the tensors of a pickle are kept; what the frame holds of their values with it.
 
     Args:
-        like: the archive.
-        members: its members.
-        prefix: the folder that they are in.
+        source: the file.
+        spanned: offsets of tensors that are in the manifest.
+        places: the storages, by key.
 
-    Raises FormatError where a pickle cannot be read.
+    Attributes:
+        told: keys of the storages whose bytes are in the facts.
     """
 
-    def __init__(self, like: Template, members: Mapping[str, Member], prefix: str) -> None:
-        self._source = TemplateSource(like)
-        self._members = {name.removeprefix(prefix): member for name, member in members.items()}
-        self._spanned = {span.offset for span in like.spans}
-        self._told: set[str] = set()
+    def __init__(self, source: Source, spanned: Container[int], places: Mapping[str, StoragePlace]) -> None:
+        self._source = source
+        self._spanned = spanned
+        self._places = places
         self._usual: dict[tuple[object, ...] | None, Fact] = {}
-        self.roots: dict[str, object] = {}
-        self.pickled: dict[str, PickledFacts] = {}
-        for pickle, top in PICKLES:
-            if member := self._members.get(f"{pickle}.pkl"):
-                self._folder = f"{pickle}/"
-                self.roots[pickle] = read_member_pickle(self._source, member, self._spanned)
-                self.pickled[pickle] = read_pickled_facts(self.roots[pickle], top, self._tell_tensor)
+        self.told: set[str] = set()
 
-    def read_pickle(self, pickle: str) -> bytes:
-        """A pickle of the archive, as it is there."""
-        return read_small_member(self._source, self._members[f"{pickle}.pkl"])
-
-    def list_facts(self) -> dict[str, Fact]:
-        """All facts, by key."""
-        found = {key: one.fact for pickled in self.pickled.values() for key, one in pickled.facts.items()}
-        for name, member in self._members.items():
-            spanned = member.offset in self._spanned and member.size
-            if not spanned and name not in self._told | _DERIVED and name.removesuffix(".pkl") not in self.pickled:
-                found[f"{name} (member)"] = self._describe_member(member)
-        return found
-
-    def _describe_member(self, member: Member) -> Fact:
-        content = self._source.read(member.offset, member.size)
-        text = content.decode("ascii", "replace") if member.size <= _SMALL else f"{member.unpacked} bytes"
-        return Fact(sha256(content).digest(), text, member.size <= _SMALL)
-
-    def _tell_tensor(self, value: object, path: str) -> Fact | None:
+    def tell_tensor(self, value: object, path: str) -> Fact | None:
         """How a tensor is kept; what the frame holds of its values with it."""
         array = array_of(value)
         if array and array.place.offset in self._spanned:
@@ -104,15 +88,15 @@ class ArchiveFacts:
         identity = storage.identity if isinstance(storage, PersistentId) else None
         if not isinstance(identity, tuple) or len(identity) < 5 or identity[0] != STORAGE_TAG:
             return None
-        member = self._members.get(f"{self._folder}{identity[2]}")
+        place = self._places.get(identity[2])
         plain = isinstance(hooks, Call) and hooks.function == ORDERED_DICT and not hooks.pairs and hooks.state is None
         if not plain or type(gradient) is not bool or not isinstance(identity[3], str) or value.state is not None:
             return None
-        return (identity[3], gradient) if member and member.offset in self._spanned else None
+        return (identity[3], gradient) if place and place.offset in self._spanned else None
 
     def _describe_tensor(self, value: object) -> Fact:
         devices: list[str] = []
-        framed: list[Member] = []
+        framed: list[StoragePlace] = []
         bound: list[object] = []
 
         def simplify(inner: object) -> object:
@@ -120,29 +104,79 @@ class ArchiveFacts:
                 bound.append(inner)
             if isinstance(inner, PersistentId):
                 return self._simplify_storage(inner, devices, framed)
-            return _simplify_rebuild(inner)
+            return simplify_rebuild(inner)
 
         digest = digest_value(value, simplify)
         text = f"a tensor on {devices[0]}" if devices else "a tensor"
         quantised = describe_quantizer(value)
         return Fact(digest, f"{text}, {quantised}" if quantised else text, not framed, bound=bool(bound))
 
-    def _simplify_storage(self, value: PersistentId, devices: list[str], framed: list[Member]) -> object:
+    def _simplify_storage(self, value: PersistentId, devices: list[str], framed: list[StoragePlace]) -> object:
         """A storage without what the manifest tells: its device, and its bytes where they are in the frame."""
         identity = value.identity
         if not isinstance(identity, tuple) or len(identity) < 5 or identity[0] != STORAGE_TAG:
             return value
-        name, device = f"{self._folder}{identity[2]}", identity[3]
+        key, device = identity[2], identity[3]
         devices.append(str(device)[:_SMALL])
-        member = self._members.get(name)
-        if member is None or not member.size or member.offset in self._spanned:
+        place = self._places.get(key)
+        if place is None or not place.size or place.offset in self._spanned:
             return (STORAGE_TAG, device)
-        framed.append(member)
-        self._told.add(name)
-        return (STORAGE_TAG, device, self._source.read(member.offset, member.size))
+        framed.append(place)
+        self.told.add(key)
+        return (STORAGE_TAG, device, self._source.read(place.offset, place.size))
 
 
-def _simplify_rebuild(value: object) -> object:
+class ArchiveFacts:
+    """The facts of an archive.
+
+    Args:
+        like: the archive.
+        members: its members.
+        prefix: the folder that they are in.
+
+    Raises FormatError where a pickle cannot be read.
+    """
+
+    def __init__(self, like: Template, members: Mapping[str, Member], prefix: str) -> None:
+        self._source = TemplateSource(like)
+        self._members = {name.removeprefix(prefix): member for name, member in members.items()}
+        self._spanned = {span.offset for span in like.spans}
+        self._told: set[str] = set()
+        self.roots: dict[str, object] = {}
+        self.pickled: dict[str, PickledFacts] = {}
+        for pickle, top in PICKLES:
+            if member := self._members.get(f"{pickle}.pkl"):
+                folder = f"{pickle}/"
+                places = {
+                    name.removeprefix(folder): StoragePlace(one.offset, one.size)
+                    for name, one in self._members.items()
+                    if name.startswith(folder)
+                }
+                teller = TensorFacts(self._source, self._spanned, places)
+                self.roots[pickle] = read_member_pickle(self._source, member, self._spanned)
+                self.pickled[pickle] = read_pickled_facts(self.roots[pickle], top, teller.tell_tensor)
+                self._told |= {folder + key for key in teller.told}
+
+    def read_pickle(self, pickle: str) -> bytes:
+        """A pickle of the archive, as it is there."""
+        return read_small_member(self._source, self._members[f"{pickle}.pkl"])
+
+    def list_facts(self) -> dict[str, Fact]:
+        """All facts, by key."""
+        found = {key: one.fact for pickled in self.pickled.values() for key, one in pickled.facts.items()}
+        for name, member in self._members.items():
+            spanned = member.offset in self._spanned and member.size
+            if not spanned and name not in self._told | _DERIVED and name.removesuffix(".pkl") not in self.pickled:
+                found[f"{name} (member)"] = self._describe_member(member)
+        return found
+
+    def _describe_member(self, member: Member) -> Fact:
+        content = self._source.read(member.offset, member.size)
+        text = content.decode("ascii", "replace") if member.size <= _SMALL else f"{member.unpacked} bytes"
+        return Fact(sha256(content).digest(), text, member.size <= _SMALL)
+
+
+def simplify_rebuild(value: object) -> object:
     """A call that rebuilds a tensor without its window on the storage, and without which function of torch it is."""
     function = value.function if isinstance(value, Call) else None
     if not isinstance(value, Call) or not isinstance(function, Global) or function.path not in REBUILD_FUNCTIONS:

@@ -10,32 +10,28 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import TypeVar
 
 from git_theta.errors import FormatError
-from git_theta.formats.base import Derived, Fact, Format, Part, Scalar, Source, Span, SpanView, Template
+from git_theta.formats.base import Derived, Fact, Format, Part, Scalar, Source, Span, Template
 from git_theta.formats.layout import validate_spans
-from git_theta.formats.pickle.pickle_arrays import PickledArray, span_of_arrays
+from git_theta.formats.pickle.pickle_arrays import span_of_arrays
 from git_theta.formats.pickle.pickle_reader import MAX_PICKLE, Call, PickledDict, read_pickle
 from git_theta.formats.template import TemplateSource, find_misread, matches_template, place_parts
 from git_theta.formats.torch.torch_build import ArchiveRebuilder
 from git_theta.formats.torch.torch_facts import PICKLES, ArchiveFacts, take_archive_facts
 from git_theta.formats.torch.torch_names import name_tensors
 from git_theta.formats.torch.torch_pickles import read_member_pickle, read_small_member
+from git_theta.formats.torch.torch_spans import sort_tensors, span_of_storage
 from git_theta.formats.torch.torch_tensors import PickledTensor
 from git_theta.formats.unique_names import UniqueNames
 from git_theta.formats.zip.zip_derived import derive_checksums, derive_places
 from git_theta.formats.zip.zip_directory import Member, read_directory
-from git_theta.tensors.spec import Spec
 
 _SUFFIXES = frozenset((".pt", ".pth", ".bin", ".ckpt"))
 # TorchScript writes the storages first and the pickle after them, which may be beyond the head.
 _FIRST_MEMBER = re.compile(rb"PK\x03\x04.{26}[^/\x00]+/(?:data\.pkl|(?:data|constants)/\d+)", re.DOTALL)
 _MAX_DEPTH = 4
 """How deep metadata are looked for."""
-
-TensorT = TypeVar("TensorT")
-_Named = list[tuple[str, TensorT]]
 
 
 @dataclass(frozen=True)
@@ -73,7 +69,7 @@ class TorchZipFormat(Format):
         for pickle, top in PICKLES:
             if f"{prefix}{pickle}.pkl" in members:
                 root = read_member_pickle(source, members[f"{prefix}{pickle}.pkl"])
-                storages, arrays = _sort_tensors(name_tensors(root, names, top))
+                storages, arrays = sort_tensors(name_tensors(root, names, top))
                 spans.extend(map(span_of_arrays, arrays.values()))
                 spans.extend(_storage_spans(storages, members, f"{prefix}{pickle}/"))
                 used |= {f"{prefix}{pickle}.pkl", *(f"{prefix}{pickle}/{key}" for key in storages)}
@@ -166,53 +162,10 @@ def _require_told_apart(members: Iterable[str], used: set[str]) -> None:
         raise FormatError(f"members of the archive differ by case alone, which torch does not see: {other or ''!a}")
 
 
-def _sort_tensors(
-    named: Iterable[tuple[str, PickledTensor | PickledArray]],
-) -> tuple[dict[str, _Named[PickledTensor]], dict[int, _Named[PickledArray]]]:
-    """Tensors by the keys of their storages, arrays by where their bytes are in the file."""
-    storages: dict[str, _Named[PickledTensor]] = {}
-    arrays: dict[int, _Named[PickledArray]] = {}
-    for name, one in named:
-        if isinstance(one, PickledArray):
-            arrays.setdefault(one.place.offset, []).append((name, one))
-        else:
-            storages.setdefault(one.key, []).append((name, one))
-    return storages, arrays
-
-
 def _storage_spans(
     groups: dict[str, list[tuple[str, PickledTensor]]], members: dict[str, Member], folder: str
 ) -> Iterator[Span]:
     for key, tensors in groups.items():
         member = members.get(folder + key)
-        if member and member.stored and all(_fits_member(tensor, member) for _, tensor in tensors):
-            span = _whole_span(member, tensors) or _flat_span(member, tensors)
-            if span:
-                yield span
-
-
-def _fits_member(tensor: PickledTensor, member: Member) -> bool:
-    return tensor.storage_size == member.size and tensor.extent_bits <= member.size * 8
-
-
-def _whole_span(member: Member, tensors: list[tuple[str, PickledTensor]]) -> Span | None:
-    """The storage as the first tensor that is all of it; the others are its views."""
-    for index, (name, tensor) in enumerate(tensors):
-        if tensor.is_contiguous and tensor.spec.nbytes == member.size:
-            views = tuple(_view_of(*other) for other in tensors[:index] + tensors[index + 1 :])
-            return Span(name, tensor.spec, member.offset, member.size, views)
-    return None
-
-
-def _flat_span(member: Member, tensors: list[tuple[str, PickledTensor]]) -> Span | None:
-    """The storage as a flat run of elements that all its tensors are windows on; None where bytes are left over."""
-    name, tensor = tensors[0]
-    flat = Spec(tensor.spec.dtype, (member.size * 8 // tensor.spec.dtype.bits,))
-    if flat.nbytes != member.size:
-        return None
-    return Span(name, flat, member.offset, member.size, tuple(_view_of(*window) for window in tensors))
-
-
-def _view_of(name: str, tensor: PickledTensor) -> SpanView:
-    view = SpanView(name, tensor.spec, None if tensor.is_contiguous else tensor.stride, tensor.offset)
-    return view if tensor.spec.elements else view._replace(offset=0)
+        if member and member.stored:
+            yield from span_of_storage(member.offset, member.size, tensors)

@@ -101,7 +101,10 @@ def _storage_of(value: object) -> _TorchStorage | None:
     identity = value.identity if isinstance(value, PersistentId) else None
     if not isinstance(identity, tuple) or len(identity) < 5 or identity[0] != "storage":
         return None
-    _, kind, key, _, elements, *_ = identity
+    _, kind, key, _, elements, *rest = identity
+    # Before torch 0.4 a storage could be a window on another one: its tensors' offsets are not those of the bytes.
+    if rest and rest[0] is not None:
+        return None
     if not isinstance(kind, Global) or not isinstance(key, str) or type(elements) is not int or elements < 0:
         return None
     # An untyped storage counts bytes.
