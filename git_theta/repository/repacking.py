@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from git_theta.errors import ChangedFile, GitError, ThetaError, UsageError
+from git_theta.errors import GitError, ThetaError, UsageError
 from git_theta.manifest.model import Manifest
 from git_theta.manifest.text import encode_manifest
 from git_theta.operations.adding.known_parts import KnownParts
@@ -30,8 +30,7 @@ from git_theta.repository.earlier_versions import HEAD, PARENT, read_earlier
 from git_theta.repository.opening import open_context
 from git_theta.repository.tracked_files import list_tracked
 from git_theta.vcs.discovery import Repository
-from git_theta.vcs.git import git, split_nul
-from git_theta.vcs.index import WorktreeIndex, differs_from_index
+from git_theta.vcs.index import WorktreeIndex, differs_from_index, require_staged
 from git_theta.vcs.index_flags import flagged_paths, unflag_command
 from git_theta.vcs.unmerged import stage_content
 
@@ -163,10 +162,7 @@ def _require_whole(path: str, top: Path) -> os.stat_result:
 def _stage_manifest(candidate: _Candidate, text: bytes, top: Path) -> None:
     """Have the index hold the new text, and take the worktree's file for it. Raises ChangedFile."""
     path = candidate.file.path
-    listed = split_nul(git("--literal-pathspecs", "ls-files", "-s", "-z", "--", path, cwd=top))
-    mode, blob, stage = [*(listed[0].partition("\t")[0].split(" ") if len(listed) == 1 else ()), "", "", ""][:3]
-    if (blob, stage) != (candidate.file.blob, "0"):
-        raise ChangedFile("somebody staged another version meanwhile", hint="Repeat the command.", path=path)
+    mode = require_staged(path, candidate.file.blob, top)
     stage_content(path, mode, text, top)
     with suppress(GitError, OSError):  # Git then looks into the file, and finds it to be what the index says
         WorktreeIndex(top).record_written({path: WrittenFile(text, candidate.stat)})

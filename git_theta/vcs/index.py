@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from git_theta.errors import GitError
+from git_theta.errors import ChangedFile, GitError
 from git_theta.vcs.blobs import blob_id
-from git_theta.vcs.git import git, git_succeeds
+from git_theta.vcs.git import git, git_succeeds, split_nul
 from git_theta.vcs.git_index import KnownFile, SplitIndexError, patch_index
 from git_theta.vcs.index_flags import flagged_paths
 
@@ -27,6 +27,15 @@ def differs_from_index(path: str, worktree: Path | None) -> bool:
     return bool(flagged_paths([path], worktree)) or not git_succeeds(
         "--literal-pathspecs", "diff", "--quiet", "--", path, cwd=worktree
     )
+
+
+def require_staged(path: str, blob: str, worktree: Path) -> str:
+    """The mode that the index has for a path. Raises ChangedFile where it has another blob by now, or a conflict."""
+    listed = split_nul(git("--literal-pathspecs", "ls-files", "-s", "-z", "--", path, cwd=worktree))
+    mode, _, said = listed[0].partition("\t")[0].partition(" ") if len(listed) == 1 else ("", "", "")
+    if said != f"{blob} 0":
+        raise ChangedFile("somebody staged another version meanwhile", hint="Repeat the command.", path=path)
+    return mode
 
 
 def is_indexed(path: str, worktree: Path | None) -> bool:
