@@ -11,6 +11,7 @@ from git_theta import parameters
 from git_theta.errors import ChangedFile, CorruptObject, MissingObject
 from git_theta.manifest.model import DENSE, Coding, Entry, Place, Storage
 from git_theta.operations.adding.bundle import SMALL_PAYLOAD
+from git_theta.operations.adding.encoding_hint import NO_HINT, EncodingHint
 from git_theta.operations.adding.part_label import NO_LABEL, PartLabel
 from git_theta.operations.adding.passing_values import PassingValues
 from git_theta.operations.adding.update_bases import UpdateBases
@@ -56,7 +57,7 @@ class PartEncoder:
         self._known = known
         self._bases = bases
 
-    def encode_whole(self, values: Values, label: PartLabel = NO_LABEL) -> EncodedPart:
+    def encode_whole(self, values: Values, label: PartLabel = NO_LABEL, hint: EncodingHint = NO_HINT) -> EncodedPart:
         """A part that is small enough to be held: hashed, then encoded if it is new. Waits for nobody."""
         data = b"".join(values.blocks())
         oid = hashlib.sha256(data).hexdigest()
@@ -64,15 +65,20 @@ class PartEncoder:
         if storage := self._known(oid, label.dtype, label.shape):
             return EncodedPart(oid, len(data), storage)
         base = self._find_base(label, len(data), map, oid)
-        part = self._put_values(MemoryValues(values.spec, data), map, label, base)
+        part = self._put_values(MemoryValues(values.spec, data), map, label, base, hint)
         return part._replace(oid=oid, size=len(data))
 
     def encode_streamed(
-        self, values: Values, parallel: Parallel, label: PartLabel = NO_LABEL, oid: str = ""
+        self,
+        values: Values,
+        parallel: Parallel,
+        label: PartLabel = NO_LABEL,
+        hint: EncodingHint = NO_HINT,
+        oid: str = "",
     ) -> EncodedPart:
         """A part that is probably new: hashed while it is encoded. ``oid``: its hash, where somebody knows it."""
         hashed = _HashedValues(values, self._context.progress)
-        part = self._put_values(hashed, parallel, label, self._find_base(label, values.size, parallel, oid))
+        part = self._put_values(hashed, parallel, label, self._find_base(label, values.size, parallel, oid), hint)
         part = self._prefer_known(part._replace(oid=hashed.oid, size=values.size), label)
         if part.builds_on(part.oid):  # it was so before: nothing is its own update base
             part = self._put_values(hashed, parallel, label, None)._replace(oid=hashed.oid, size=values.size)
@@ -101,7 +107,9 @@ class PartEncoder:
         part = self._put_values(StoredValues(entry, self._context.store, parallel), parallel, label, base)
         return part._replace(oid=entry.oid, size=entry.size)
 
-    def encode_if_new(self, values: Values, parallel: Parallel, label: PartLabel = NO_LABEL) -> EncodedPart:
+    def encode_if_new(
+        self, values: Values, parallel: Parallel, label: PartLabel = NO_LABEL, hint: EncodingHint = NO_HINT
+    ) -> EncodedPart:
         """A part that is probably known: hashed alone; read again and encoded only when it is new after all.
 
         Raises ChangedFile when the second reading gives other bytes.
@@ -112,7 +120,7 @@ class PartEncoder:
         if storage := self._known(digest.hexdigest(), label.dtype, label.shape):
             self._context.progress(values.size)
             return EncodedPart(digest.hexdigest(), values.size, storage)
-        part = self.encode_streamed(values, parallel, label, digest.hexdigest())
+        part = self.encode_streamed(values, parallel, label, hint, digest.hexdigest())
         if part.oid != digest.hexdigest():
             raise ChangedFile("the file changed while it was being added", hint="Repeat the command.")
         return part
@@ -131,11 +139,16 @@ class PartEncoder:
         return parameters.encode_values(values, map, preferences)
 
     def _put_values(
-        self, values: Values, parallel: Parallel, label: PartLabel, base: StoredValues | None
+        self,
+        values: Values,
+        parallel: Parallel,
+        label: PartLabel,
+        base: StoredValues | None,
+        hint: EncodingHint = NO_HINT,
     ) -> EncodedPart:
         """Encode and put them; without their base where that turns out to be damaged, which is noted."""
         preferences = self._context.preferences()
-        encoding = parameters.encode_values(values, parallel, preferences, base)
+        encoding = parameters.encode_values(values, parallel, preferences, base, hint.settings_on(base))
         problem = encoding.warning
         try:
             return self._put_encoding(encoding)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from git_theta.manifest.model import Entry
 from git_theta.operations.adding.bundle import SMALL_PAYLOAD
 from git_theta.operations.adding.encoding import EncodedPart, PartEncoder
+from git_theta.operations.adding.encoding_hint import NO_HINT, EncodingHint
 from git_theta.operations.adding.known_parts import KnownParts
 from git_theta.operations.adding.part_label import PartLabel
 from git_theta.operations.adding.stored_parts import StoredParts, find_stored
@@ -53,15 +54,15 @@ class PartWriter:
         self._settled: list[tuple[PartLabel, str, int]] = []
         self._stored = StoredParts(context)
 
-    def add(self, label: PartLabel, values: Values) -> None:
+    def add(self, label: PartLabel, values: Values, hint: EncodingHint = NO_HINT) -> None:
         """The next part of the file."""
         workers = self._context.workers
         if values.size <= _INLINE_SIZE:
-            self._append(label, self._encoder.encode_whole(values, label), values.size)
+            self._append(label, self._encoder.encode_whole(values, label, hint), values.size)
         elif values.size <= WHOLE_LIMIT:
-            self._append(label, workers.cores.submit(self._encoder.encode_whole, values, label), values.size)
+            self._append(label, workers.cores.submit(self._encoder.encode_whole, values, label, hint), values.size)
         else:
-            self._append(label, workers.lanes.submit(self._encode_large, label, values), values.size)
+            self._append(label, workers.lanes.submit(self._encode_large, label, values, hint), values.size)
 
     def add_computed(self, label: PartLabel, width: int, pieces: Callable[[], Iterable[Buffer]]) -> None:
         """A part that is computed, piece by piece, on a worker; ``pieces`` waits for nobody."""
@@ -96,10 +97,10 @@ class PartWriter:
             if not isinstance(draft.part, EncodedPart) and not draft.part.cancel():
                 draft.part.exception()
 
-    def _encode_large(self, label: PartLabel, values: Values) -> EncodedPart:
+    def _encode_large(self, label: PartLabel, values: Values, hint: EncodingHint) -> EncodedPart:
         start = hashlib.sha256(next(iter(values.blocks()))).hexdigest()
         encode = self._encoder.encode_if_new if self._known.is_likely(label, start) else self._encoder.encode_streamed
-        part = encode(values, self._context.workers.map, label)
+        part = encode(values, self._context.workers.map, label, hint)
         self._context.state.remember_start(part.oid, start)
         return part
 
