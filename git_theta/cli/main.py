@@ -41,6 +41,10 @@ COMMANDS = {
     "track": CommandEntry("git_theta.cli.track:track", "Version files by pattern, or list the patterns."),
     "untrack": CommandEntry("git_theta.cli.track:untrack", "Stop versioning files by pattern."),
     "relayout": CommandEntry("git_theta.cli.relayout:command", "Find the parameters of versioned files anew."),
+    "add": CommandEntry("git_theta.cli.add:command", "Update a checkpoint by an adapter, and stage that."),
+    "export-update": CommandEntry(
+        "git_theta.cli.export_update:command", "Write what a checkpoint changed as an adapter."
+    ),
     "repack": CommandEntry("git_theta.cli.repack:command", "Choose anew how the versions in the index are stored."),
     "ls-files": CommandEntry("git_theta.cli.ls_files:command", "List versioned files and their parameters."),
     "status": CommandEntry("git_theta.cli.status:command", "Show what is materialised, missing or in conflict."),

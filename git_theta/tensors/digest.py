@@ -7,6 +7,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from git_theta.tensors.arrays import Buffer
+from git_theta.tensors.values import Values
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
@@ -52,6 +53,14 @@ class Digest:
         while self._behind:
             self._behind.popleft().result()
         return self._digest.hexdigest()
+
+
+def hash_values(values: Values) -> str:
+    """The hash of a tensor's bytes, which are read once."""
+    digest = hashlib.sha256()
+    for block in values.blocks():
+        digest.update(block)
+    return digest.hexdigest()
 
 
 def _hash_thread() -> ThreadPoolExecutor:

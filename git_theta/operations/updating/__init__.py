@@ -1,0 +1,1 @@
+"""Updates that a person brings: adapters that were trained elsewhere, and what becomes of a checkpoint with them."""
