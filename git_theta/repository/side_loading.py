@@ -92,8 +92,12 @@ def add_adapter(
         for path in targets:
             _require_own(path, top, force=request.force)
         require_bases([(path, manifests[path]) for path in targets], context)
-        done = _update_files(targets, manifests, context, dry_run=request.dry_run)
+        total = sum(target.entry.size for wanted in targets.values() for target in wanted)
+        with progress.show_work("Updating", total, len(targets)):
+            done = _update_files(targets, manifests, context, dry_run=request.dry_run)
     if not request.dry_run:
+        for path in targets:  # once more: the person may have gone on meanwhile
+            _require_own(path, top, force=request.force)
         changed = {path: file.manifest for path, file in done.items() if file.manifest != manifests[path]}
         _write_files({path: files[path] for path in changed}, changed, repository, top, warn, progress, report)
     return done
