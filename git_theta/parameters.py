@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import lru_cache
 from itertools import chain, count, islice, repeat, takewhile
@@ -275,12 +275,11 @@ def _decode_values(entry: Entry, store: ObjectReader, parallel: Parallel) -> Ite
     if is_verbatim(coding):
         yield from _read_verbatim(place, store)
         return
-    update, serializer = UPDATES.load_plugin(coding.update), SERIALIZERS.load_plugin(coding.serializer)
+    update = UPDATES.load_plugin(coding.update)
     _check_options(update, coding)
     spec = spec_of(entry)
     base_blocks = _decode_base(entry, update, spec, store, parallel)
-    with closing(_open_place(place, store)) as file:
-        stored = SERIALIZERS.guard_iterator(serializer.name, serializer.decode(Payload(file, place.size), parallel))
+    with closing(read_arrays(entry, store, parallel)) as stored:
         with UPDATES.guard(update.name):
             decoder = update.decoder(spec, stored, coding.options)
 
@@ -290,6 +289,14 @@ def _decode_values(entry: Entry, store: ObjectReader, parallel: Parallel) -> Ite
 
         mapping = map if decoder.is_cheap else parallel
         yield from mapping(decode, zip(count(), stored, base_blocks, strict=False))
+
+
+def read_arrays(entry: Entry, store: ObjectReader, parallel: Parallel = map) -> Generator[Arrays]:
+    """The lists of arrays that a part's update has stored, its head first; not verified."""
+    coding, place, _ = entry.storage
+    serializer = SERIALIZERS.load_plugin(coding.serializer)
+    with closing(_open_place(place, store)) as file:
+        yield from SERIALIZERS.guard_iterator(serializer.name, serializer.decode(Payload(file, place.size), parallel))
 
 
 def is_verbatim(coding: Coding) -> bool:

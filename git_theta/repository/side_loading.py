@@ -17,7 +17,7 @@ from git_theta.operations.context import Context, Progress
 from git_theta.operations.keeping.file_states import TrackedFile
 from git_theta.operations.restoring.deferred import DeferredFiles
 from git_theta.operations.restoring.materialise import require_room
-from git_theta.operations.updating.named_arrays import open_named_arrays
+from git_theta.operations.updating.named_arrays import LOW_RANK, SCALE, SPARSE, open_named_arrays
 from git_theta.operations.updating.peft_adapter import open_peft_adapter
 from git_theta.operations.updating.peft_config import LORA
 from git_theta.operations.updating.update_steps import ParameterUpdate
@@ -43,7 +43,8 @@ from git_theta.vcs.index import WorktreeIndex, differs_from_index, require_stage
 from git_theta.vcs.index_flags import flagged_paths, unflag_command
 from git_theta.vcs.unmerged import stage_contents
 
-LOW_RANK, SPARSE, SCALE = UPDATE_KINDS = ("low-rank", "sparse", "scale")
+UPDATE_KINDS = (LOW_RANK, SPARSE, SCALE)
+"""What an adapter can do to parameters."""
 
 
 class AdapterRequest(NamedTuple):

@@ -140,3 +140,19 @@ def test_gc_keeps_what_it_builds_on(loaded: Sandbox) -> None:
     (loaded.root / MODEL).unlink()
     loaded.git("checkout", "--", MODEL)
     assert loaded.read(MODEL) == content
+
+
+def test_the_adapter_that_is_stored_can_be_had_back(loaded: Sandbox, tmp_path: Path) -> None:
+    """With other ranks and scalings than the rest: to the byte."""
+    told = json.loads(
+        loaded.theta(
+            *("export-update", "HEAD^", "HEAD", "--rank", "8", "-o", tmp_path / "adapter", "--json", "--", MODEL)
+        ).stdout
+    )
+    assert told["exact"] and told["error"] == 0
+    config = json.loads((tmp_path / "adapter" / "adapter_config.json").read_text())
+    assert config["rank_pattern"] == {"one": 2}
+    content = loaded.read(MODEL)
+    loaded.git("checkout", "--quiet", "HEAD^")
+    loaded.theta("add", MODEL, "--update", "low-rank", "--from", tmp_path / "adapter")
+    assert loaded.read(MODEL) == content

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 from git_theta.formats.base import Part
 from git_theta.formats.safetensors.safetensors_header import build_header
@@ -19,14 +20,10 @@ from git_theta.operations.streams import SourceValues
 from git_theta.operations.updating.difference_plan import DifferencePlan
 from git_theta.operations.updating.peft_adapter import ADAPTER_FILES, PREFIX
 from git_theta.operations.updating.peft_config import CONFIG_FILE, LORA
+from git_theta.operations.updating.stored_factors import read_stored_factors, stored_rank
 from git_theta.parameters import StoredValues, spec_of
 from git_theta.tensors.adapter_arithmetic import AdapterFactors, add_product
-from git_theta.tensors.difference_factors import (
-    DifferenceFactors,
-    count_differing,
-    factor_difference,
-    sum_squares,
-)
+from git_theta.tensors.difference_factors import count_differing, factor_difference, sum_squares
 from git_theta.tensors.dtypes import BY_NAME
 from git_theta.tensors.spec import Spec
 from git_theta.tensors.values import MemoryValues, Values
@@ -74,21 +71,26 @@ def export_adapter(
     The configuration is written last. Raises MissingObject, CorruptObject; OSError where the folder cannot be written.
     """
     plan = export.plan
-    require_entries(
-        [side[name] for name in (*plan.factored, *plan.biases, *plan.saved) for side in (before, after)], context
-    )
-    products = [(name, _factor_specs(spec_of(after[name]), export)) for name in plan.factored]
-    kept = sorted((*plan.biases, *plan.saved), key=lambda name: (-spec_of(after[name]).dtype.bits, name))
+    whole = (*plan.biases, *plan.saved)
+    require_entries([before[name] for name in plan.factored], context)
+    require_entries([after[name] for name in (*plan.factored, *whole)], context)
+    products = [_plan_product(name, before[name], after[name], export) for name in plan.factored]
+    kept = sorted(whole, key=lambda name: (-spec_of(after[name]).dtype.bits, name))
+    scalings: dict[str, float] = {}
     with (folder / ADAPTER_FILES[0]).open("xb") as out:
-        out.write(build_header(_list_parts(products, kept, export, after), '{"format":"pt"}', {}))
-        for name, specs in products:
-            yield _write_factors(out, name, specs, export, before[name], after[name], context)
+        out.write(build_header(_list_parts(products, kept, after), '{"format":"pt"}', {}))
+        for product in products:
+            factors = _find_factors(product, before[product.name], after[product.name], context)
+            for values in (factors.down, factors.up):
+                out.writelines(values.blocks())
+            scalings[product.module] = factors.scaling
+            yield _try_factors(product.name, factors, before[product.name], after[product.name], context)
         for name in kept:
-            for block in StoredValues(after[name], context.store, context.workers.map).blocks():
-                out.write(block)
+            out.writelines(StoredValues(after[name], context.store, context.workers.map).blocks())
             context.progress(after[name].size)
             yield ExportedParameter(name, "whole", 0, spec_of(after[name]).elements, 0.0, 0.0)
-    (folder / CONFIG_FILE).write_text(f"{json.dumps(_describe_adapter(export), indent=2, sort_keys=True)}\n")
+    config = _describe_adapter(export, products, scalings)
+    (folder / CONFIG_FILE).write_text(f"{json.dumps(config, indent=2, sort_keys=True)}\n")
 
 
 def count_bytes(plan: DifferencePlan, after: Mapping[str, Entry]) -> int:
@@ -96,26 +98,41 @@ def count_bytes(plan: DifferencePlan, after: Mapping[str, Entry]) -> int:
     return sum(after[name].size for name in (*plan.factored, *plan.biases, *plan.saved))
 
 
-class _FactorSpecs(NamedTuple):
+class _Product(NamedTuple):
+    """A product that is going to be written: what factors it has, and whether they are stored as such."""
+
+    name: str
     down: Spec
     up: Spec
+    is_stored: bool
+    fan_in_first: bool
+
+    @property
+    def module(self) -> str:
+        return self.name.rpartition(".")[0]
+
+    @property
+    def rank(self) -> int:
+        return self.down.shape[0]
 
 
-def _factor_specs(spec: Spec, export: AdapterExport) -> _FactorSpecs:
+def _plan_product(name: str, before: Entry, after: Entry, export: AdapterExport) -> _Product:
     """PEFT loads adapters in fp32, or in what is wider. A is [rank, in], B [out, rank], however the layer has them."""
+    spec, stored = spec_of(after), stored_rank(after, before)
+    is_stored = 0 < stored <= export.rank
+    rank = stored if is_stored else export.rank
     dtype = BY_NAME["F64" if spec.dtype.name == "F64" else "F32"]
     rows, columns = spec.shape[::-1] if export.fan_in_first else spec.shape
-    return _FactorSpecs(Spec(dtype, (export.rank, columns)), Spec(dtype, (rows, export.rank)))
+    return _Product(name, Spec(dtype, (rank, columns)), Spec(dtype, (rows, rank)), is_stored, export.fan_in_first)
 
 
-def _list_parts(
-    products: Sequence[tuple[str, _FactorSpecs]], kept: Sequence[str], export: AdapterExport, after: Mapping[str, Entry]
-) -> list[Part]:
+def _list_parts(products: Sequence[_Product], kept: Sequence[str], after: Mapping[str, Entry]) -> list[Part]:
     parts = []
-    modules = {name.rpartition(".")[0] for name in export.plan.factored}
-    for name, specs in products:
-        module = PREFIX + name.rpartition(".")[0]
-        parts += [_make_part(f"{module}.lora_A.weight", specs.down), _make_part(f"{module}.lora_B.weight", specs.up)]
+    modules = {product.module for product in products}
+    for product in products:
+        module = PREFIX + product.module
+        parts.append(_make_part(f"{module}.lora_A.weight", product.down))
+        parts.append(_make_part(f"{module}.lora_B.weight", product.up))
     for name in kept:
         module, _, leaf = name.rpartition(".")
         wrapped = ".base_layer" if module in modules else ""
@@ -127,32 +144,36 @@ def _make_part(name: str, spec: Spec) -> Part:
     return Part(name, spec, (), MemoryValues(spec, b""))
 
 
-def _write_factors(
-    out: BinaryIO,
-    name: str,
-    specs: _FactorSpecs,
-    export: AdapterExport,
-    before: Entry,
-    after: Entry,
-    context: Context,
+def _find_factors(product: _Product, before: Entry, after: Entry, context: Context) -> AdapterFactors:
+    """Those that are stored, which give the very bytes where they are an adapter's; else the best of that rank."""
+    scaling = 1.0
+    if product.is_stored:
+        stored = read_stored_factors(after, context.store)
+        up, down, scaling = stored.left, stored.right, stored.scale
+    else:
+        with _spool_entry(before, context) as old, _spool_entry(after, context) as new:
+            up, down = factor_difference(old, new, product.rank)
+    if product.fan_in_first:
+        up, down = down.T, up.T
+    return AdapterFactors(
+        _as_values(down, product.down), _as_values(up, product.up), scaling, transposed=product.fan_in_first
+    )
+
+
+def _try_factors(
+    name: str, factors: AdapterFactors, before: Entry, after: Entry, context: Context
 ) -> ExportedParameter:
-    with _spool_entry(before, context) as old, _spool_entry(after, context) as new:
-        found = factor_difference(old, new, export.rank)
-        if export.fan_in_first:
-            found = DifferenceFactors(found.down.T, found.up.T)
-        down, up = (_as_values(array, spec) for array, spec in ((found.down, specs.down), (found.up, specs.up)))
-        for values in (down, up):
-            for block in values.blocks():
-                out.write(block)
-        factors = AdapterFactors(down, up, 1.0, transposed=export.fan_in_first)
-        with spool_pieces(add_product(old, factors), context.scratch) as source:
-            merged = SourceValues(old.spec, old.size, source, 0)
-            differing = count_differing(merged, new)
-            error = math.sqrt(sum_squares(merged, new))
-        context.progress(after.size)
-        return ExportedParameter(
-            name, "low-rank", differing, new.spec.elements, error, math.sqrt(sum_squares(old, new))
-        )
+    """How far the base with the factors merged is from what was wanted."""
+    with (
+        _spool_entry(before, context) as old,
+        _spool_entry(after, context) as new,
+        spool_pieces(add_product(old, factors), context.scratch) as source,
+    ):
+        merged = SourceValues(old.spec, old.size, source, 0)
+        differing = count_differing(merged, new)
+        error, norm = math.sqrt(sum_squares(merged, new)), math.sqrt(sum_squares(old, new))
+    context.progress(after.size)
+    return ExportedParameter(name, "low-rank", differing, spec_of(after).elements, error, norm)
 
 
 @contextmanager
@@ -171,7 +192,11 @@ def _as_values(array: object, spec: Spec) -> MemoryValues:
     return MemoryValues(spec, np.ascontiguousarray(array, kind).tobytes())
 
 
-def _describe_adapter(export: AdapterExport) -> dict[str, object]:
+def _describe_adapter(
+    export: AdapterExport, products: Sequence[_Product], scalings: Mapping[str, float]
+) -> dict[str, object]:
+    """The configuration. Ranks and scalings are those of the whole adapter, but for modules that have their own."""
+    others = [one for one in products if one.rank != export.rank or scalings[one.module] != 1]
     return {
         "peft_type": LORA,
         "task_type": None,
@@ -181,6 +206,8 @@ def _describe_adapter(export: AdapterExport) -> dict[str, object]:
         "inference_mode": True,
         "r": export.rank,
         "lora_alpha": export.rank,
+        "rank_pattern": {re.escape(one.module): one.rank for one in others},
+        "alpha_pattern": {re.escape(one.module): scalings[one.module] * one.rank for one in others},
         "lora_dropout": 0.0,
         "use_rslora": False,
         "init_lora_weights": True,

@@ -26,7 +26,7 @@ from git_theta.tensors.adapter_arithmetic import AdapterFactors, read_matrix
 from git_theta.tensors.digest import hash_values
 from git_theta.tensors.values import Values
 from git_theta.updates.low_rank.factors import Factors, make_factors
-from git_theta.updates.low_rank.low_rank_update import FACTORS
+from git_theta.updates.low_rank.low_rank_update import FACTORS, LowRankUpdate
 
 _BATCH = 256 << 20
 """Bytes of values that wait on disk for being stored together; a larger parameter waits alone."""
@@ -34,7 +34,6 @@ _LARGEST_SHARE = 0.4
 """Of a parameter's bytes, what its factors may have: above, the difference alone takes hardly more (1/2.1 at bf16)."""
 _DEPTH = 4
 """Update bases that a parameter may have with an adapter on top: adapters on adapters stay as small as they are."""
-LOW_RANK = "low-rank"
 
 
 class TargetUpdate(NamedTuple):
@@ -139,8 +138,8 @@ def prefer_factors(preferences: Preferences) -> Preferences:
     """The same, with factors where somebody gives them; a parameter may then have some update bases more."""
     if not preferences.wants_base():
         return preferences
-    others = tuple(name for name in preferences.updates if name != LOW_RANK)
-    return preferences._replace(updates=(LOW_RANK, *others), depth=max(preferences.depth, _DEPTH))
+    others = tuple(name for name in preferences.updates if name != LowRankUpdate.name)
+    return preferences._replace(updates=(LowRankUpdate.name, *others), depth=max(preferences.depth, _DEPTH))
 
 
 def _cut_batches(targets: Iterable[TargetUpdate]) -> Iterator[list[TargetUpdate]]:
