@@ -255,6 +255,12 @@ def test_a_folder_that_is_no_adapter_is_refused(sandbox: Sandbox, tmp_path: Path
     assert "no format reads it" in refuse(sandbox, "--update", "scale", "--from", tmp_path / "adapter.bin")
 
 
+def test_an_adapter_without_arrays_is_refused(sandbox: Sandbox, tmp_path: Path) -> None:
+    start(sandbox)
+    (tmp_path / "adapter.safetensors").write_bytes(tensor_file({}))
+    assert "has no arrays" in refuse(sandbox, "--update", "scale", "--from", tmp_path / "adapter.safetensors")
+
+
 def test_changes_that_nobody_staged_are_kept_unless_forced(sandbox: Sandbox) -> None:
     start(sandbox)
     sandbox.write(MODEL, peft_file("ia3-float32"))

@@ -77,8 +77,11 @@ def test_what_somebody_staged_meanwhile_is_kept(started: Sandbox) -> None:
 
 
 def test_what_somebody_wrote_meanwhile_is_kept(started: Sandbox) -> None:
+    def write() -> None:
+        started.write(MODEL, peft_file("ia3-float32"))
+
     with pytest.raises(UsageError, match="not staged"):
-        add(started, Watcher("Updating", lambda: started.write(MODEL, peft_file("ia3-float32")) and None))
+        add(started, Watcher("Updating", write))
     assert started.read(MODEL) == peft_file("ia3-float32")
     assert status(started) == f" M {MODEL}\n"
 

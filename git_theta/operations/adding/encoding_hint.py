@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from git_theta.parameters import StoredValues
 
-NOTHING_KNOWN: Mapping[str, Any] = {}
+NOTHING_KNOWN: Mapping[str, Any] = MappingProxyType({})
 
 
 class EncodingHint(NamedTuple):

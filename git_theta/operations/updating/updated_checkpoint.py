@@ -49,6 +49,8 @@ def find_targets(
         for entry in manifest.parameters()
         for name in names_of(entry)
     }
+    if not updates:
+        raise UsageError("the adapter has no arrays", hint="Was it saved whole? Save it again.")
     shift = find_shift(updates, places.keys())
     found: dict[str, list[TargetUpdate]] = {}
     seen: dict[tuple[str, str], str] = {}
