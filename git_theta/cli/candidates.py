@@ -153,14 +153,15 @@ def _offer(*candidates: Candidate) -> Callable[[Sequence[str]], Iterator[Candida
 _REVISIONS, _FILES = _offer(Candidate("revision")), _offer(Candidate("file"))
 VALUES: dict[str, Callable[[Sequence[str]], Iterable[Candidate]] | None] = {
     **dict.fromkeys(("REVISION", "REV", "REF", "HEAD", "A", "B"), _REVISIONS),
-    **dict.fromkeys(("PATH", "PATHSPEC"), _list_versioned),
-    **dict.fromkeys(("FILE", "PATTERN"), _FILES),
+    **dict.fromkeys(("CHECKPOINT", "PATH", "PATHSPEC"), _list_versioned),
+    **dict.fromkeys(("ADAPTER", "FILE", "PATTERN"), _FILES),
+    "FOLDER": _offer(Candidate("folder")),
     "STRATEGY": _list_strategies,
     "OPTION": _list_options,
     "REMOTE": _list_remotes,
     "FORMAT": _list_formats,
     "COMMAND": _list_commands,
     "DEVICE": _offer(*(Candidate("word", name) for name in ("auto", "cpu", "cuda"))),
-    **dict.fromkeys(("AGE", "CMD", "DATE", "GLOB", "MSG", "N", "RULE", "SEED", "URL", "VALUE", "WORD", "K"), None),
+    **dict.fromkeys(("AGE", "CMD", "DATE", "GLOB", "MSG", "N", "RULE", "SEED", "URL", "VALUE", "WORD", "R"), None),
 }
 """Word of a metavar -> what it may be; None where only the person knows."""

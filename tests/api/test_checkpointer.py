@@ -120,7 +120,10 @@ def test_the_last_few_are_kept_and_nobody_elses_commits_are_dropped(repository: 
     assert subjects(repository)[-2:] == ["step 3", "step 4"]
     assert repository.git("rev-parse", f"{BRANCH}~2").stdout.strip() == base
     assert [weight_at(repository, name) for name in (BRANCH, f"{BRANCH}~", "worth-it")] == [4, 3, 1]
-    text = repository.git("log", "-1", "--format=%B%an %ad", BRANCH).stdout
+    written = repository.git("log", "-1", "--format=%an <%ae> %ad", BRANCH).stdout
+    assert written == "A. U. Thor <author@example.com> Thu Apr 7 15:13:13 2005 -0700\n"
+    assert repository.git("fsck", "--strict", "--no-progress", "--no-dangling").stderr == ""
+    text = repository.git("log", "-1", "--format=%B", BRANCH).stdout
     assert text.startswith("step 4\n\nAt length.\n\nTheta-Checkpointer: model.safetensors\n")
     with open_checkpointer(repository, keep=3) as checkpointer:  # the run is resumed
         for step in (5, 6):

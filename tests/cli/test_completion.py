@@ -110,6 +110,15 @@ def test_every_value_has_its_source_or_is_known_to_have_none(name: str) -> None:
             assert isinstance(parameter.type, click.Choice) or set(metavar_words(parameter)) <= VALUES.keys()
 
 
+def test_no_source_is_there_for_nothing() -> None:
+    used = set()
+    for name in COMMANDS:
+        command = theta.get_command(click.Context(theta), name)
+        inner = command.commands.values() if isinstance(command, click.Group) else ()
+        used |= {word for one in (command, *inner) if one for option in one.params for word in metavar_words(option)}
+    assert VALUES.keys() <= used
+
+
 _BASH = r"""
 source "$1"; shift
 eval "$(git theta completion bash)"

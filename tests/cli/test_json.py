@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from typing import Any
 
 import click
@@ -10,10 +11,12 @@ import pytest
 
 from git_theta.cli.main import COMMANDS, theta
 from tests.docs.test_command_reference import keys
-from tests.sandbox import Sandbox, changed, model, track_and_commit
+from tests.sandbox import Sandbox, changed, model, safetensors_bytes, track_and_commit
 
 REPORTS = {
     "track": [],
+    "add": ["a.safetensors", "--update", "scale", "--from", "../adapter.safetensors"],
+    "export-update": ["HEAD~", "HEAD", "--rank", "1", "-o", "../exported", "--", "a.safetensors"],
     "relayout": ["a.safetensors"],
     "repack": [],
     "ls-files": [],
@@ -90,6 +93,12 @@ def test_json_is_all_that_is_printed(repository: Sandbox, name: str) -> None:
         before, paths = before[: before.index("--")], before[before.index("--") :]
     if name == "resolve":
         repository.git("merge", "topic", check=False)
+    if name == "add":
+        scale = safetensors_bytes({"layer.bias/scale": ("F32", (1,), struct.pack("<f", 2))})
+        repository.write("../adapter.safetensors", scale)
+    if name == "export-update":
+        repository.write("a.safetensors", changed(model(), "layer.weight", struct.pack("<f", 3)))
+        repository.commit("a matrix")
     if name == "fsck":
         next(file for file in (repository.root / ".git/theta/objects").rglob("*") if file.is_file()).unlink()
     done = repository.theta(name, *before, "--json", *paths, check=name not in ("doctor", "fsck"))
