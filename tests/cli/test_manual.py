@@ -71,6 +71,11 @@ def test_scripts_of_completion_are_installed_where_shells_look(prefix: Path) -> 
         "share/fish/vendor_completions.d/git-theta.fish",
     ):
         assert (prefix / place).is_file()
+    [site] = prefix.glob("lib/python*/site-packages")
+    command = [sys.executable, "-m", "git_theta", "completion", "bash"]
+    environment = {**os.environ, "PYTHONPATH": str(site)}
+    printed = subprocess.run(command, cwd=prefix, env=environment, capture_output=True, check=True).stdout
+    assert printed == (prefix / "share/bash-completion/completions/git-theta").read_bytes()
 
 
 @pytest.mark.skipif(not shutil.which("man"), reason="man is not installed")
