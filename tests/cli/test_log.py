@@ -82,6 +82,16 @@ def test_a_renamed_parameter_is_renamed_not_added_and_removed(story: Story) -> N
     assert (change["status"], change["was"], change["name"]) == ("renamed", "layer.7.weight", "head.weight")
 
 
+def test_a_file_that_was_converted_is_no_other_layout(story: Story) -> None:
+    """Its objects, which are not here, are not asked for."""
+    story.commit("Base", {"model.bin": manifest(MODEL).replace(b'"safetensors"', b'"torch"')})
+    story.commit("Convert", {"model.bin": None, FILE: MODEL})
+    done = story.sandbox.theta("log", "--json")
+    converted = json.loads(done.stdout)[0]["checkpoints"][0]
+    assert (converted["was"], converted["changes"], converted["rest"]) == ("model.bin", [], True)
+    assert done.stderr == ""
+
+
 def test_a_merge_counts_where_a_parameter_is_as_in_none_of_its_parents(story: Story) -> None:
     base = story.commit("Base", {FILE: MODEL})
     story.commit("Side", {FILE: MODEL | {"layer.0.weight": "s", "layer.2.weight": "s"}}, branch="side")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import posixpath
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from itertools import chain
@@ -53,14 +54,15 @@ def unify_layouts(files: Files, context: Context, *, keep: bool = True, split: b
         split: whether to lay out those that are kept whole where all are, too.
 
     As it is stays what has one layout, what no installed format reads, and, after a word about it, what cannot be read.
-    Those that are kept whole are laid out first, and the others only where that leaves several formats, and does not.
+    Those that are kept whole are laid out first; where several formats are left then, all are, if that makes them one.
+    Not so where names end differently: such files were converted from one format to another.
     """
     kept = list(files)
     if not has_several_layouts(kept) and not (split and _formats_of(kept) == {OPAQUE}):
         return kept
     layouts = _Layouts(context, keep=keep)
     found = layouts.lay_out(kept, lambda file: file.manifest.is_opaque)
-    if len(_formats_of(found) - {OPAQUE}) > 1:
+    if len(_formats_of(found) - {OPAQUE}) > 1 and len({posixpath.splitext(file.path)[1] for file in kept if file}) == 1:
         anew = layouts.lay_out(kept, lambda _: True)
         return anew if len(_formats_of(anew) - {OPAQUE}) == 1 else found
     return found
