@@ -67,10 +67,13 @@ class WorktreeIndex:
         Who writes a file later makes it look different from what is recorded, and so Git looks into it.
 
         Args:
-            written: by path from the top, the text of the blob, and how the file looked when it stood for that.
+            written: by path from the top, the text of the blob, and how the file looked when it stood for that; none
+                will do.
 
         Raises GitError, OSError; the next status then compares contents.
         """
+        if not written:
+            return
         answer = git(
             "rev-parse", "--path-format=absolute", "--git-path", "index", "--show-object-format", cwd=self._top
         )

@@ -151,7 +151,6 @@ IMPOSSIBLE = [
     (["-s", "average", "--report", "out.txt"], "a report is .md or .json"),
     (["-s", "average", "--report", "none/out.md"], "cannot be written there"),
     (["-s", "average", "--base", "nothing"], "'nothing' is no commit here"),
-    (["-s", "average", "--json"], "--json is for --plan"),
     (["nothing"], "'nothing' is no commit here"),
 ]
 """What is typed after the head, and what is said about it."""
