@@ -136,6 +136,7 @@ def test_a_log_stores_nothing_and_fetches_nothing(apart: Sandbox) -> None:
     done = ask(apart, "theta", "log", "side")
     assert done.returncode == 0
     assert "laid out differently, and cannot be made alike" in done.stderr
+    assert "git theta fetch --all" in done.stderr
 
 
 def test_blame_goes_on_through_what_was_kept_whole(letters: Sandbox) -> None:

@@ -117,8 +117,9 @@ class _Layouts:
             try:
                 self._found[key] = self._recall(key) or self._lay_out_anew(file, key)
             except (MissingObject, CorruptObject, PluginError) as error:
+                hint = "" if self._keep or isinstance(error, CorruptObject) else ". To have all: git theta fetch --all"
                 self._context.warn(
-                    f"{file.path}: its versions are laid out differently, and cannot be made alike: {error}"
+                    f"{file.path}: its versions are laid out differently, and cannot be made alike: {error}{hint}"
                 )
                 self._found[key] = file.manifest
         return file._replace(manifest=self._found[key])
