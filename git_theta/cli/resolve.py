@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -11,6 +12,7 @@ from typing import Any, NamedTuple
 
 import click
 
+from git_theta.checkpoints.shards import index_path_of
 from git_theta.cli import boundary
 from git_theta.cli.environment import read_merge_options
 from git_theta.cli.interactive import ask_choices
@@ -51,6 +53,10 @@ Settle = Callable[[UnmergedFile | CheckpointConflict, ErrorReporter], MergeResul
 
 _WHOLE_FILE = "not a conflict by parameters"
 _SIDE_HINT = "Take a side, then stage it: git checkout --ours (or --theirs) -- {0}; git add {0}. Or: git rm {0}"
+_REMOVED_HINT = (
+    "One side removed it. To keep it: git checkout --{1} -- {0}; git add {0}. To have it removed: git rm {0}"
+)
+_INDEX_HINT = "The index of its shards went without a conflict. To keep it too: git checkout COMMIT -- {0}"
 
 
 @click.command
@@ -186,6 +192,8 @@ def _settle_all(
         reports.append(_settled_json(conflict.path, merged))
         if not as_json:
             _append_line(display_path(conflict.path, top), merged)
+            if merged is None and isinstance(conflict, UnmergedFile):
+                _advise_sides(conflict, top)
     if records and git_merge.is_merging(repository):
         git_merge.add_trailers(repository, trailers(records))
     if as_json:
@@ -199,7 +207,6 @@ def _append_line(path: str, merged: MergeResult | None) -> None:
     path = escape_unprintable(path)
     if merged is None:
         click.echo(f"{path}: {_WHOLE_FILE}")
-        boundary.say(_SIDE_HINT.format(path), prefix="hint: ")
         return
     for applied in merged.applied:
         for note in () if applied.decision.group else applied.report.notes:
@@ -213,6 +220,18 @@ def _append_line(path: str, merged: MergeResult | None) -> None:
     click.echo(f"{path}: {settled}, {pluralize(len(merged.left), 'contested parameter')} left")
     for line in list_some(describe_left(merged.left), rest=": git theta status --json"):
         click.echo(escape_unprintable(line))
+
+
+def _advise_sides(file: UnmergedFile, top: Path) -> None:
+    """What helps with a file that Git settles: also where one side has none."""
+    path, (_, ours, theirs) = shlex.quote(display_path(file.path, top)), file.oids
+    if ours and theirs:
+        boundary.say(_SIDE_HINT.format(path), prefix="hint: ")
+        return
+    boundary.say(_REMOVED_HINT.format(path, "ours" if ours else "theirs"), prefix="hint: ")
+    index = index_path_of(file.path)
+    if index and not (top / index).exists():
+        boundary.say(_INDEX_HINT.format(shlex.quote(display_path(index, top))), prefix="hint: ")
 
 
 def _settled_json(path: str, merged: MergeResult | None) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from git_theta.manifest.text import is_manifest
 from tests.docs.test_command_reference import PARTS, code_words, keys
 from tests.integration.checkpoint_history import assert_round_trip
 from tests.sandbox import Sandbox, changed, model
+from tests.sharded_checkpoints import INDEX, sharded
 from tests.templates import built_once
 from tests.two_branches import BASE, MODEL, at, contested, fork, objects_of, stages, tensor
 
@@ -261,6 +262,20 @@ def test_deleted_against_modified_is_left_to_git(sandbox: Sandbox) -> None:
     assert sandbox.git("merge", "side", check=False).returncode == 1
     assert "not a conflict by parameters" in resolved(sandbox, "--ours", code=1)
     assert stages(sandbox) == [1, 3]
+    said = sandbox.theta("resolve", "--ours", check=False).stderr
+    assert f"To keep it: git checkout --theirs -- {MODEL}; git add {MODEL}." in said
+    assert "index" not in said
+    sandbox.git("checkout", "--theirs", "--", MODEL)
+    sandbox.git("add", MODEL)
+    assert sandbox.read(MODEL) == changed(BASE, "layer.bias")
+
+
+def test_an_index_that_went_with_its_shards_is_told_of(sandbox: Sandbox) -> None:
+    base, theirs = sharded("a", "b"), sharded("a", "b", a=1)
+    fork(sandbox, base, {**dict.fromkeys(base), "other": b""}, theirs)
+    assert sandbox.git("merge", "side", check=False).returncode == 1
+    said = sandbox.theta("resolve", check=False).stderr
+    assert f"To keep it too: git checkout COMMIT -- {INDEX}" in said
 
 
 def test_nothing_is_in_conflict(sandbox: Sandbox) -> None:
