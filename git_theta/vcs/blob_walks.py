@@ -11,18 +11,21 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from git_theta.errors import GitError
 from git_theta.vcs.blobs import Blob
 from git_theta.vcs.git import AS_STORED, NAMED_REPOSITORY, git, run_git, scrubbed_environment
+from git_theta.vcs.partial_clone import find_promisor
+
+TellAbsent = Callable[[str], object]
 
 
-def reachable_blobs(
-    further: Iterable[str] = (), tell_absent: Callable[[str], object] = lambda _: None
-) -> Iterator[Blob]:
+def reachable_blobs(further: Iterable[str] = (), tell_absent: TellAbsent | None = None) -> Iterator[Blob]:
     """Every blob of refs, HEADs, reflogs (stashes are one) and indexes, conflict stages included, of all worktrees.
 
     Args:
         further: ids of objects that are here, which count as refs do.
-        tell_absent: told the id of each tree and blob on the way that is not here.
+        tell_absent: told the id of each tree and blob on the way that is not here; else that is an error, but in a
+            partial clone.
     """
     # Indexes last: what goes from one to a ref meanwhile is what `indexed_blobs` finds first.
     return _walk_blobs(["--all", "--reflog", "--indexed-objects", "--stdin"], further, tell_absent=tell_absent)
@@ -121,7 +124,7 @@ def _walk_blobs(
     arguments: list[str],
     names: Iterable[str],
     env: Mapping[str, str] | None = None,
-    tell_absent: Callable[[str], object] = lambda _: None,
+    tell_absent: TellAbsent | None = None,
 ) -> Iterator[Blob]:
     return (one for kind, one in _walk_objects(arguments, names, env, tell_absent) if kind == "blob")
 
@@ -130,9 +133,14 @@ def _walk_objects(
     arguments: list[str],
     names: Iterable[str],
     env: Mapping[str, str] | None = None,
-    tell_absent: Callable[[str], object] = lambda _: None,
+    tell_absent: TellAbsent | None = None,
 ) -> Iterator[tuple[str, Blob]]:
-    """The blobs, and the commits, with what each is; those have the form of a blob, too."""
+    """The blobs, and the commits, with what each is; those have the form of a blob, too.
+
+    Raises GitError for what cannot be read; for what is not there, unless somebody is told, or it is a partial clone's.
+    """
+    if tell_absent is None:
+        tell_absent = _ignore_absent if env or find_promisor() else _refuse_absent
     with tempfile.TemporaryFile() as listing:
         listing.write(b"".join(name.encode() + b"\n" for name in names))
         listing.seek(0)
@@ -146,3 +154,17 @@ def _walk_objects(
                 elif line.startswith((b"blob ", b"commit ")):
                     kind, size, oid, path = line.rstrip(b"\n").split(b" ", 3)
                     yield kind.decode(), Blob(oid.decode(), int(size), os.fsdecode(path))
+                elif line.endswith(b" missing\n"):  # it is there, or else the walk had told
+                    raise _loss_error(line.split(b" ", 1)[0].decode(), "cannot read")
+
+
+def _ignore_absent(oid: str) -> None:
+    """A partial clone has left it out; or it is another repository's to know."""
+
+
+def _refuse_absent(oid: str) -> None:
+    raise _loss_error(oid, "has lost")
+
+
+def _loss_error(oid: str, what: str) -> GitError:
+    return GitError(f"Git {what} {oid}, which may be a manifest", hint="What is damaged, or not there: git fsck")

@@ -11,7 +11,7 @@ import hashlib
 import os
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
@@ -75,9 +75,10 @@ def read_one_blob(
             return None
         assert process.stdout
         blob = Blob(words[0].decode(), int(words[2]), "")
-        head = process.stdout.read(min(blob.size, PEEK_SIZE))
+        head = _read_exactly(process.stdout, min(blob.size, PEEK_SIZE), blob.oid)
         whole = len(head) == blob.size or (blob.size <= largest and wanted(head))
-        return BlobContent(blob, head + process.stdout.read(blob.size - len(head)) if whole else head, whole)
+        rest = _read_exactly(process.stdout, blob.size - len(head), blob.oid) if whole else b""
+        return BlobContent(blob, head + rest, whole)
     finally:
         process.kill()  # it may have much to say still
         end_git(process)
@@ -136,17 +137,25 @@ def read_contents(
 
 
 def _read_content(blob: Blob, wanted: Callable[[bytes], bool], output: IO[bytes]) -> BlobContent:
-    head = output.read(min(blob.size, PEEK_SIZE))
+    head = _read_exactly(output, min(blob.size, PEEK_SIZE), blob.oid)
     left = blob.size - len(head)
     whole = not left or wanted(head)
     data = BytesIO()  # whose value is no copy
     data.write(head)
     while left:
-        block = output.read(min(left, PEEK_SIZE))
+        block = _read_exactly(output, min(left, PEEK_SIZE), blob.oid)
         left -= len(block)
         data.write(block if whole else b"")
     output.read(1)  # Git ends each blob with a newline
     return BlobContent(blob, data.getvalue(), whole)
+
+
+def _read_exactly(output: IO[bytes], size: int, oid: str) -> bytes:
+    """So many bytes of a blob. Raises GitError where Git ends before: it has found the blob to be damaged, say."""
+    data = output.read(size)
+    if len(data) < size:
+        raise GitError(f"git cat-file ended within the blob {oid}", hint="git fsck says what is damaged.")
+    return data
 
 
 class BlobReader(AbstractContextManager["BlobReader"]):
@@ -176,7 +185,7 @@ class BlobReader(AbstractContextManager["BlobReader"]):
         if words[1:2] not in ([b"tree"], [b"blob"]):
             return {}
         assert self._contents.stdout
-        content: bytes = self._contents.stdout.read(int(words[2]))
+        content = _read_exactly(self._contents.stdout, int(words[2]), words[0].decode())
         self._contents.stdout.read(1)
         prefix = f"{folder}/" if folder else ""
         files = _parse_tree(content, len(words[0]) // 2) if words[1] == b"tree" else ()
@@ -188,7 +197,7 @@ class BlobReader(AbstractContextManager["BlobReader"]):
             return None
         assert self._contents.stdout
         _query_git(self._contents, oid)
-        content: bytes = self._contents.stdout.read(found[1])
+        content = _read_exactly(self._contents.stdout, found[1], oid)
         self._contents.stdout.read(1)
         return content
 
@@ -232,6 +241,10 @@ def _resolve_id(name: str, cwd: Path | None = None) -> str:
 
 def _query_git(process: subprocess.Popen[bytes], line: str) -> bytes:
     assert process.stdin and process.stdout
-    process.stdin.write(os.fsencode(line) + b"\n")
-    process.stdin.flush()
-    return process.stdout.readline()
+    with suppress(BrokenPipeError):  # it has ended, and has no answer
+        process.stdin.write(os.fsencode(line) + b"\n")
+        process.stdin.flush()
+    answer = process.stdout.readline()
+    if not answer:
+        raise GitError(f"git cat-file ended before it told of {line}", hint="git fsck says what is damaged.")
+    return answer

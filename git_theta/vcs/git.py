@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
 from typing import IO
@@ -146,15 +146,20 @@ def run_git(
         ) as process,
     ):
         assert process.stdout
+        failed = None
         try:
             yield process.stdout
-        except BaseException:  # nobody reads what it still has to say
-            process.kill()
-            raise
+        except BaseException as error:  # nobody reads what it still has to say
+            if not isinstance(error, GitError) or process.stdout.read(1):
+                process.kill()
+                raise
+            failed = error  # Git has ended early: where it failed, it knows better why
         if process.wait():
             words.seek(0)
             command = next(word for word in args if not word.startswith("-") and "=" not in word)
-            raise GitError(f"git {command} failed: {words.read().decode(errors='replace').strip()}")
+            raise GitError(f"git {command} failed: {words.read().decode(errors='replace').strip()}") from failed
+        if failed:
+            raise failed
 
 
 def start_git(*args: str, cwd: Path | None = None) -> subprocess.Popen[bytes]:
@@ -167,5 +172,6 @@ def end_git(process: subprocess.Popen[bytes]) -> None:
     """End a process of :func:`start_git`."""
     assert process.stdin and process.stdout
     process.stdout.close()
-    process.stdin.close()
+    with suppress(BrokenPipeError):  # it has ended before it took all of a question
+        process.stdin.close()
     process.wait()

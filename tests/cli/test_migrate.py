@@ -340,6 +340,15 @@ def test_what_is_no_branch_is_refused(name: str, raw: Sandbox) -> None:
     assert (done.returncode, "is neither a branch nor a tag" in done.stderr) == (2, True), done.stderr
 
 
+def test_a_branch_and_a_tag_of_one_name_are_told_apart(raw: Sandbox) -> None:
+    raw.git("tag", "main", "HEAD~1")
+    done = raw.theta("migrate", "import", "main", check=False)
+    assert (done.returncode, "'main' is more than one: refs/heads/main and refs/tags/main" in done.stderr) == (2, True)
+    before = raw.git("rev-parse", "refs/heads/main").stdout
+    raw.theta("migrate", "import", "refs/heads/main")
+    assert raw.git("rev-parse", "refs/heads/main").stdout != before
+
+
 def test_nothing_to_do_is_said(raw: Sandbox) -> None:
     done = raw.theta("migrate", "import", "--include", "*.gguf", check=False)
     assert (done.returncode, "nothing to import" in done.stderr) == (2, True)

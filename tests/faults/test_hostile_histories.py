@@ -83,6 +83,8 @@ def build_odd(sandbox: Sandbox) -> str:
     ):  # fmt: skip
         tip = write_commit(sandbox, [(mode, b"x" + ending, content)], [tip])
     roots = [write_commit(sandbox, [(b"100644", b"x" + ending, blobs[3 + number])]) for number in range(3)]
+    git(sandbox, "update-ref", "refs/notes/none", blobs[0])
+    git(sandbox, "update-ref", "refs/notes/tree", below)
     return write_commit(sandbox, [(b"100644", b"x" + ending, blobs[7])], [tip, *roots, roots[0]])
 
 

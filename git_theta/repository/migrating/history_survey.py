@@ -46,16 +46,8 @@ def export_commits(tips: Iterable[str], options: Iterable[str] = ()) -> Iterator
     with tempfile.TemporaryFile() as listing:
         listing.write(b"".join(tip.encode() + b"\n" for tip in dict.fromkeys(tips)))
         listing.seek(0)
-        failed = None
         with run_git(AS_STORED, "fast-export", *OPTIONS, "--stdin", *options, stdin=listing) as stream:
-            try:
-                yield _read_all(stream)
-            except GitError as error:
-                if stream.read(1):
-                    raise
-                failed = error  # Git has ended: where it failed, it knows better why
-        if failed:
-            raise failed
+            yield _read_all(stream)
 
 
 def survey_history(tips: Iterable[str], is_chosen: Callable[[bytes], bool]) -> HistorySurvey:

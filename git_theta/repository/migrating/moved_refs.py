@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from git_theta.errors import UsageError
@@ -74,7 +74,7 @@ def choose_tips(named: Sequence[str], *, everything: bool) -> dict[str, str]:
         return tips
     tips = {}
     for name in named or (HEAD,):
-        full = _symbolic_name(name)
+        full = _find_named(name, refs) or _symbolic_name(name)
         commit = _commit_of(full) if full in refs else None
         if commit is None:
             what = "nothing is committed here yet" if name == HEAD else f"{name!r} is neither a branch nor a tag here"
@@ -105,12 +105,15 @@ def copy_notes(commits: Mapping[str, str]) -> list[MovedRef]:
     pairs = "".join(f"{old} {new}\n" for old, new in commits.items()).encode()
     moved = []
     for name, old in _list_refs(_NOTES).items():
-        if name == _NOTES_SCRATCH:  # of a migration that was killed
+        is_tree = git_succeeds("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{tree}}")
+        if name == _NOTES_SCRATCH or not is_tree:  # of a migration that was killed; or without a note
             continue
         git("update-ref", _NOTES_SCRATCH, old)
-        git("notes", f"--ref={_NOTES_SCRATCH}", "copy", "--stdin", "--force", stdin=pairs)
-        new = git("rev-parse", _NOTES_SCRATCH).decode().strip()
-        git("update-ref", "-d", _NOTES_SCRATCH)
+        try:
+            git("notes", f"--ref={_NOTES_SCRATCH}", "copy", "--stdin", "--force", stdin=pairs)
+            new = git("rev-parse", _NOTES_SCRATCH).decode().strip()
+        finally:
+            git("update-ref", "-d", _NOTES_SCRATCH)
         if new != old:
             moved.append(MovedRef(name, old, new))
     return moved
@@ -199,6 +202,19 @@ def _commit_of(name: str) -> str | None:
     if not git_succeeds("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"):
         return None
     return git(AS_STORED, "rev-parse", "--verify", "--end-of-options", f"{name}^{{commit}}").decode().strip()
+
+
+def _find_named(name: str, refs: Collection[str]) -> str:
+    """The branch or tag of that name, by its whole name; "" for none. Raises UsageError where there are two.
+
+    Git itself gives no whole name where there are.
+    """
+    found = [full for full in (name, f"refs/{name}", f"refs/heads/{name}", f"refs/tags/{name}") if full in refs]
+    if len(found) > 1 and name != HEAD:
+        raise UsageError(
+            f"{name!r} is more than one: {' and '.join(found)}", hint="Name the one that you mean in full."
+        )
+    return found[0] if found and name != HEAD else ""
 
 
 def _symbolic_name(name: str) -> str:

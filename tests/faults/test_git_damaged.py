@@ -1,0 +1,93 @@
+"""A blob of Git's that is damaged on disk: every command ends, names it, and deletes nothing."""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+
+import pytest
+
+from git_theta.errors import GitError
+from tests.faults.harness import MODEL, attempt, objects
+from tests.sandbox import Sandbox, model, track_and_commit
+from tests.templates import built_once
+
+RAW = "raw.bin"
+WALKING = [("fsck",), ("gc", "--grace", "now"), ("du", "--all"), ("push", "origin")]
+"""Commands that look at all of history."""
+READING = [
+    ("doctor",), ("log",), ("show", "HEAD~"), ("diff", "HEAD~", "HEAD"), ("blame", MODEL), ("fetch", "--all"),
+    ("merge", "side"), ("migrate", "export"), ("migrate", "import", "--include", "*.bin"),
+]  # fmt: skip
+"""Commands that look at some of it."""
+
+
+@built_once
+def _record(sandbox: Sandbox) -> None:
+    """Two versions of a file that is tracked, and of one that is not, with nothing in common."""
+    sandbox.git("config", "theta.updates", "dense")
+    track_and_commit(sandbox, {MODEL: model(1, weight=(100, 100)), RAW: model(2, weight=(100, 100))})
+    sandbox.write(MODEL, model(3, weight=(99, 100)))
+    sandbox.write(RAW, model(4, weight=(100, 100)))
+    sandbox.commit("second")
+    sandbox.git("branch", "side", "HEAD~")
+
+
+def damage(sandbox: Sandbox, blob: str, how: str) -> None:
+    """Have a loose object inflate to half of what it says, or to nothing; or delete it."""
+    file: Path = sandbox.root / ".git/objects" / blob[:2] / blob[2:]
+    if how == "lost":
+        file.unlink()
+        return
+    whole = zlib.decompress(file.read_bytes())
+    file.chmod(0o644)
+    if how == "in the middle":
+        cut = zlib.compressobj()
+        packed = cut.compress(whole[: len(whole) // 2]) + cut.flush(zlib.Z_FULL_FLUSH) + b"\xff" * 16
+    else:
+        packed = b"\x78\x01" + bytes(64)
+    file.write_bytes(packed)
+
+
+@pytest.fixture(params=["manifest", "raw file"])
+def lost(request: pytest.FixtureRequest, sandbox: Sandbox) -> str:
+    """The id of a blob of the version before."""
+    _record(sandbox)
+    return sandbox.git("rev-parse", f"HEAD~:{MODEL if request.param == 'manifest' else RAW}").stdout.strip()
+
+
+@pytest.fixture
+def remote(sandbox: Sandbox, tmp_path: Path) -> Sandbox:
+    bare = Sandbox.create(tmp_path / "remote.git", install=False, bare=True)
+    sandbox.git("remote", "add", "origin", bare.root)
+    return bare
+
+
+every_damage = pytest.mark.parametrize("how", ["in the middle", "all of it", "lost"])
+
+
+@every_damage
+@pytest.mark.parametrize("command", WALKING, ids=" ".join)
+def test_what_walks_history_stops_and_names_it(
+    command: tuple[str, ...], how: str, lost: str, sandbox: Sandbox, remote: Sandbox
+) -> None:
+    damage(sandbox, lost, how)
+    stored, refs = objects(sandbox), sandbox.git("for-each-ref").stdout
+    done = attempt(sandbox, "theta", *command)
+    assert done.returncode == GitError.exit_code or command[0] == "du", done.stderr
+    assert lost in done.stderr
+    assert objects(sandbox) == stored
+    assert (sandbox.git("for-each-ref").stdout, remote.git("for-each-ref").stdout) == (refs, "")
+
+
+@every_damage
+@pytest.mark.parametrize("command", READING, ids=" ".join)
+def test_everything_else_ends(command: tuple[str, ...], how: str, lost: str, sandbox: Sandbox, remote: Sandbox) -> None:
+    damage(sandbox, lost, how)
+    stored, files = objects(sandbox), [sandbox.read(MODEL), sandbox.read(RAW)]
+    done = attempt(sandbox, "theta", *command)
+    assert done.returncode < 10
+    assert "Traceback" not in done.stderr
+    assert set(stored) <= set(objects(sandbox))
+    assert [sandbox.read(MODEL), sandbox.read(RAW)] == files
+    assert remote.git("for-each-ref").stdout == ""
