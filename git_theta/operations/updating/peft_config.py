@@ -9,6 +9,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -85,9 +86,11 @@ class PeftConfig:
 
     def is_feedforward(self, module: str) -> bool:
         """Whether an IA3 vector scales what a module is given, and not what it gives."""
-        said = self._content.get("feedforward_modules") or ()
+        said = self._content.get("feedforward_modules") or []
         if isinstance(said, str):
             return bool(self._match(f"({said})$", module))
+        if not isinstance(said, list):
+            raise self._complain(f"feedforward_modules is {said!r}, and must be a list or a pattern")
         return any(module.endswith(str(ending)) for ending in said)
 
     def _take_by_pattern(self, patterns: str, default: str, module: str) -> float:
@@ -100,14 +103,15 @@ class PeftConfig:
         return self._require_number(self._content.get(default), default)
 
     def _require_number(self, value: object, key: str) -> float:
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-            raise self._complain(f"{key} is {value!r}, and must be a number")
-        return value
+        with suppress(OverflowError):  # an integer that is beyond any float
+            if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
+                return value
+        raise self._complain(f"{key} is {value!r}, and must be a number")
 
     def _match(self, pattern: str, module: str) -> re.Match[str] | None:
         try:
             return re.match(pattern, module)
-        except re.error as error:
+        except (re.error, OverflowError, RecursionError) as error:
             raise self._complain(f"{pattern!r} is no regular expression: {error}") from error
 
     def _complain(self, problem: str) -> UsageError:
@@ -119,7 +123,7 @@ def read_config(folder: Path) -> PeftConfig:
     file = folder / CONFIG_FILE
     content = _read_object(file)
     kind = content.get("peft_type")
-    if kind not in _READ:
+    if not isinstance(kind, str) or kind not in _READ:
         raise UsageError(f"it is a {kind} adapter; LORA and IA3 are merged here", hint=_HINT, path=str(file))
     for key, value in content.items():
         if value and key not in _READ[kind] and key not in _NEVER_MATTERS:
