@@ -29,7 +29,7 @@ from git_theta.operations.updating.updated_checkpoint import (
     update_file,
 )
 from git_theta.operations.updating.updated_parameters import TargetUpdate
-from git_theta.operations.worktree_files import find_regular_file
+from git_theta.operations.worktree_files import claims_manifest, find_regular_file
 from git_theta.repository.checkpoint_lookup import path_from_top
 from git_theta.repository.opening import open_context
 from git_theta.repository.settling import ErrorReporter
@@ -98,7 +98,7 @@ def add_adapter(
             done = _update_files(targets, manifests, context, dry_run=request.dry_run)
     if not request.dry_run:
         for path in targets:  # once more: the person may have gone on meanwhile
-            _require_own(path, top, force=request.force)
+            _require_own(path, top, force=request.force, text=encode_manifest(done[path].manifest))
         changed = {path: file.manifest for path, file in done.items() if file.manifest != manifests[path]}
         _write_files({path: files[path] for path in changed}, changed, repository, top, warn, progress, report)
     return done
@@ -155,8 +155,12 @@ def _require_manifest(file: TrackedFile) -> Manifest:
     return file.manifest
 
 
-def _require_own(path: str, top: Path, *, force: bool) -> None:
-    """Raise UsageError where the worktree has something that would be lost, or Git was told not to look."""
+def _require_own(path: str, top: Path, *, force: bool, text: bytes | None = None) -> None:
+    """Raise UsageError where the worktree has something that would be lost, or Git was told not to look.
+
+    ``text``: what is about to be written, which is nothing to be lost: one that was killed has left it. None where
+    nobody knows yet; then a manifest is let pass.
+    """
     if flags := flagged_paths([path], top).get(path):
         raise UsageError(
             "Git was told not to look at it, so it may have changes that nobody knows of",
@@ -165,7 +169,9 @@ def _require_own(path: str, top: Path, *, force: bool) -> None:
         )
     if os.path.lexists(top / path) and find_regular_file(top, path) is None:
         raise UsageError("it is no regular file in the worktree", hint="Move that away.", path=path)
-    if not force and differs_from_index(path, top):
+    file = find_regular_file(top, path)
+    is_left = file is not None and claims_manifest(file) and text in (None, file.read_bytes())
+    if not force and not is_left and differs_from_index(path, top):
         raise UsageError(
             "it has changes that are not staged, which would be overwritten",
             hint="Stage them: git add. Drop them: git restore. Or overwrite them: --force",
