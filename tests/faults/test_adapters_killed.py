@@ -23,10 +23,9 @@ COMMAND = ("add", MODEL, "--update", "low-rank", "--from", str(PEFT_ADAPTERS / "
 BEFORE, AFTER = "base-float32", "lora-float32"
 _LOADING = "git_theta.repository.side_loading:"
 STAGES = [
-    *(Stage("git_theta.store.local:LocalStore._move_into_place", when) for when in ("before", "after")),
-    *(Stage("git_theta.vcs.atomic:replace_file", when) for when in ("before", "after")),
+    Stage("git_theta.store.local:LocalStore._move_into_place", "after"),
     *(Stage(f"{_LOADING}stage_contents", when) for when in ("before", "after")),
-    *(Stage("git_theta.vcs.index:WorktreeIndex.record_written", when) for when in ("before", "after")),
+    Stage("git_theta.vcs.index:WorktreeIndex.record_written", "after"),
 ]
 
 
