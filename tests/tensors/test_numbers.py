@@ -21,6 +21,7 @@ from git_theta.tensors.torch_values import from_bytes
 
 KNOWN = [dtype for dtype in BY_NAME.values() if is_numeric(dtype)]
 WITHOUT_NUMBERS = {"QUINT4X2", "QUINT2X4", "BITS1X8", "BITS2X4", "BITS4X2", "BITS8", "BITS16"}
+WITHOUT_NUMBERS |= {"INT4", "UINT4", "INT2", "UINT2"}
 EVERY_BYTE = bytes(range(256)) * 16 + bytes(range(1, 256, 2)) * 32
 E2M1 = [0, 0.5, 1, 1.5, 2, 3, 4, 6]
 
