@@ -11,6 +11,15 @@ from git_theta.formats.guarded_format import load_format
 from git_theta.registry import BUILT_IN, PluginId
 
 OPAQUE = "opaque"
+FIRST_BYTES = {
+    "torch": b"PK\3\4",
+    "torch-legacy": b"\x80",
+    "pickle": b"\x80",
+    "onnx": b"\x08",
+    "hdf5": b"\x89HDF\r\n\x1a\n",
+    "keras": b"PK\3\4",
+}
+"""What all files of a format of ours begin with: those that a file cannot be of are not imported to say so."""
 
 
 class Detection(NamedTuple):
@@ -48,7 +57,7 @@ def detect_format(source: Source, head: bytes, path: str) -> Detection:
     """
     problem = refused_by = ""
     defects: list[str] = []
-    names = _candidate_names()
+    names = _candidate_names(head)
     while True:
         try:
             name = next(names, OPAQUE)
@@ -83,9 +92,10 @@ def read_chosen(name: str, source: Source) -> Detection:
         return Detection(OPAQUE, (), f"theta-format={name}: {error.message}", name)
 
 
-def _candidate_names() -> Iterator[str]:
+def _candidate_names(head: bytes) -> Iterator[str]:
     """Ours first: as long as one of them matches, nobody waits for a scan of the installed packages."""
-    yield from (name for name in BUILT_IN["formats"] if name != OPAQUE)
+    ours = (name for name in BUILT_IN["formats"] if name != OPAQUE)
+    yield from (name for name in ours if head.startswith(FIRST_BYTES.get(name, b"")))
     yield from (name for name in FORMATS.list_names() if name not in BUILT_IN["formats"])
 
 

@@ -18,6 +18,8 @@ from git_theta.formats.onnx.protobuf_reader import BYTES, VARINT, ProtobufReader
 from git_theta.formats.template import TemplateSource, matches_template
 
 _IR_VERSION = 1
+_START = b"\x08"
+"""The tag of that field, which writers put first."""
 _LATEST_IR = 100
 _BEFORE_THE_GRAPH = {2: BYTES, 3: BYTES, 4: BYTES, 5: VARINT, 6: BYTES, 8: BYTES, 14: BYTES}
 """Fields of a ModelProto that may stand before its graph, and their wire types."""
@@ -30,8 +32,8 @@ class OnnxFormat(Format):
     name = "onnx"
 
     def matches(self, head: bytes, path: str) -> bool:
-        """A version of the format, what a ModelProto says of itself, and a graph; or a file that is called so."""
-        return _starts_as_model(head) or PurePosixPath(path).suffix.lower() == ".onnx"
+        """A version, what a ModelProto says of itself, and a graph; where the file is called so, a version will do."""
+        return head.startswith(_START) and (PurePosixPath(path).suffix.lower() == ".onnx" or _starts_as_model(head))
 
     def spans(self, source: Source) -> list[Span]:
         """One span per tensor whose bytes stand in one piece: raw data, and packed floats and doubles.

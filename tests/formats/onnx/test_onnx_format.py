@@ -147,6 +147,7 @@ def test_tensors_beside_the_model_are_not_in_it(tmp_path: Path) -> None:
 def test_a_model_is_known_by_its_content_and_others_are_left_alone() -> None:
     content = model([initializer("w", WEIGHTS)], key="value").SerializeToString()
     assert detect_format(BytesSource(content), content, "model.bin").format == "onnx"
+    assert READER.matches(b"\x08\x09:\xff", "cut.onnx")
     for other in (
         b"\x08\x01",
         b"\x08\x01\x12\x04abcd",
