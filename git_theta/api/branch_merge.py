@@ -21,9 +21,10 @@ from git_theta.merging.plan_rendering import explain_decision
 from git_theta.merging.treatments import find_kind_of, treat_decision
 from git_theta.operations.context import NOT_SHOWN
 from git_theta.operations.merging.file_plans import FilePlan
-from git_theta.operations.merging.foreseen_merge import ForeseenMerge, foresee_merge
+from git_theta.operations.merging.foreseen_merge import ForeseenMerge
 from git_theta.operations.merging.merge_report import trailers
 from git_theta.operations.merging.merge_results import MergeSettings
+from git_theta.repository.foreseen_files import foresee_files
 from git_theta.repository.hook_placing import prepare_pushes
 from git_theta.repository.merge_many import merge_cases, write_merged_tree
 from git_theta.repository.merge_request import (
@@ -89,7 +90,7 @@ class BranchMerge:
         self._repo, self._made, self._found, self._asked = repo, made, found, asked
         with enter_repository(repo) as entered, open_context(entered.repository, warn_caller) as context:
             top = entered.repository.home
-            foreseen = [foresee_merge(item, chooser_of(item, top, asked), asked.settings, context) for item in found]
+            foreseen = foresee_files(made, found, asked, top, context)
             rows = [row for one in foreseen for row in _plan_rows(one, made, asked, top)]
         self.plan = RowTable(MergeRow, rows, _SHOWN)
 
@@ -121,7 +122,7 @@ class BranchMerge:
             branches.require_unused(ref, entered.repository)
             tip = branches.find_tip(ref, top)
             branches.require_tip(ref, tip, tip if tip in (*self.heads, "") else self.heads[0])
-            merged = merge_cases(self._found, self._asked, entered.repository, warn_caller, NOT_SHOWN)
+            merged = merge_cases(self._made, self._found, self._asked, entered.repository, warn_caller, NOT_SHOWN)
             _require_settled(merged.conflicts)
             tree, conflicts = write_merged_tree(self._made, merged.files, top)
             _require_settled(conflicts)
@@ -188,7 +189,7 @@ def plan_branch_merge(
             raise UsageError(
                 f"{len(made.weights)} weights do not match {len(kept)} heads", hint="Give one per head, in their order."
             )
-        check_request(found, MergeRequest(tuple([head.name for head in kept]), asked), made.weights, top)
+        check_request(found, MergeRequest(tuple([head.name for head in kept]), asked), made, top)
         return BranchMerge(repo, made, found, asked)
 
 

@@ -98,7 +98,7 @@ def command(
     repository, top = require_worktree()
     made = gather_inputs(request, top)
     found = find_cases(made, repository, boundary.warn) if len(made.heads) > 1 else []
-    check_request(found, request, made.weights, top)
+    check_request(found, request, made, top)
     if plan_only:
         print_plan(made, found, repository, request.asked, as_data=as_json)
         return 0

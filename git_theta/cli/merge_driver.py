@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from git_theta.checkpoints.shards import Shard
@@ -29,6 +30,7 @@ from git_theta.operations.merging.conflict_list import describe_left
 from git_theta.operations.merging.conflicts import note_file, note_of, stage_digest, write_note
 from git_theta.operations.merging.merge_remarks import describe_remarks
 from git_theta.operations.merging.merge_results import MergeResult
+from git_theta.repository.companion_versions import find_in_sides
 from git_theta.repository.driver_report import report_failure, report_merge
 from git_theta.repository.file_layouts import unify_versions
 from git_theta.repository.merge_request import chooser_for
@@ -39,6 +41,7 @@ from git_theta.tensors.blas import UNTHREADED
 from git_theta.vcs import atomic
 from git_theta.vcs.discovery import Repository, discover_repository
 from git_theta.vcs.git import git
+from git_theta.vcs.heads import find_driver_sides
 from git_theta.words import escape_unprintable, list_some, pluralize
 
 _UNFILLED_LABELS = ["%X", "%Y"]
@@ -75,7 +78,7 @@ def main() -> int:
     if not stands_alone(made) and is_shard(path, repository.worktree):
         return _merge_shard(files[1], made, path, repository, virtual=virtual)
     try:
-        merged = _merge_file(made, path, repository, virtual=virtual)
+        merged = _merge_file(made, path, digests, repository, virtual=virtual)
     except ConflictError as error:
         boundary.warn(str(error.add_location(path=path)), hint=error.hint)
         return _give_up(files[1], virtual=virtual)
@@ -159,11 +162,19 @@ def _merge_shard(ours: Path, made: Plan, path: str, repository: Repository, *, v
     return _give_up(ours, virtual=virtual)
 
 
-def _merge_file(made: Plan, path: str, repository: Repository, *, virtual: bool) -> MergeResult:
+def _merge_file(
+    made: Plan, path: str, digests: Sequence[bytes], repository: Repository, *, virtual: bool
+) -> MergeResult:
     asked = read_merge_options()
     choose = _choose_base if virtual else chooser_for(path, repository.worktree, asked)
+    find = find_in_sides(
+        path,
+        partial(find_driver_sides, repository.git_dir, repository.worktree),
+        lambda side, held: stage_digest(held.data) == digests[1 + side],
+        repository.worktree,
+    )
     with open_context(repository, boundary.warn) as context:
-        merged = apply_plan(made, choose, asked.settings, context)
+        merged = apply_plan(made, choose, asked.settings, context._replace(find_companions=find))
         if not virtual:
             report_merge(path, merged, context, asked)
     return merged

@@ -14,9 +14,10 @@ from git_theta.merging.decisions import BASE
 from git_theta.merging.plan_rendering import plan_json, render_plan
 from git_theta.operations.context import Context
 from git_theta.operations.merging.file_plans import FilePlan
-from git_theta.operations.merging.foreseen_merge import ForeseenMerge, foresee_merge
+from git_theta.operations.merging.foreseen_merge import ForeseenMerge
 from git_theta.operations.merging.merge_results import Choose
 from git_theta.operations.merging.nonfinite import nonfinite_counter
+from git_theta.repository.foreseen_files import foresee_files
 from git_theta.repository.merge_request import MergeInputs, chooser_of
 from git_theta.repository.opening import open_context
 from git_theta.repository.policy_sources import MergeOptions
@@ -30,7 +31,7 @@ def print_plan(
     """Print the plan of every checkpoint, as text or JSON."""
     top = repository.worktree
     with open_context(repository, boundary.warn) as context:
-        foreseen = [foresee_merge(item, chooser_of(item, top, asked), asked.settings, context) for item in found]
+        foreseen = foresee_files(made, found, asked, top, context)
         _print_files(made, foreseen, top, asked, context, as_data=as_data)
 
 

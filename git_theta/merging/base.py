@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
+from git_theta.merging.companions import Companion
 from git_theta.merging.decisions import trivial_merge
 from git_theta.merging.options import Option
 from git_theta.registry import Family, make_instance
@@ -112,6 +113,8 @@ class Contest:
         library: what to compute with, and where.
         chunk: elements computed at a time; the result does not depend on it.
         context: what the strategy's ``prepare`` found; None where this contest stands alone.
+        companions: by the name of each that the strategy declares, each head's tensor of this name and shape there, in
+            the order of ``branches``; None for a head that lacks the parameter.
         report: filled in while the result is taken.
     """
 
@@ -124,6 +127,7 @@ class Contest:
     library: ArrayLibrary = NUMPY
     chunk: int = CHUNK
     context: Any = None
+    companions: Mapping[str, tuple[Operand | None, ...]] = field(default_factory=dict)
     report: ContestReport = field(default_factory=ContestReport)
 
     @property
@@ -140,16 +144,27 @@ class Contest:
         """The heads that have the parameter, in the order of their contents: whoever comes first changes no byte."""
         weights = self.weights or (1.0,) * len(self.branches)
         found = sorted(
-            (branch.oid, weight, position)
+            (branch.oid, weight, self._companion_oids(position), position)
             for position, (branch, weight) in enumerate(zip(self.branches, weights, strict=True))
             if branch is not None
         )
         heads: list[ContestHead] = []
-        for oid, weight, position in found:
+        for oid, weight, _, position in found:
             operand = self.branches[position]
             assert operand is not None
             heads.append(ContestHead(oid, weight, position, sum(head.oid == oid for head in heads), operand))
         return heads
+
+    def companion(self, name: str, head: ContestHead) -> Operand:
+        """A head's tensor in the companion of that name: it has the parameter's shape, perhaps another dtype."""
+        found = self.companions[name][head.position]
+        assert found, "asked before anything is merged: see git_theta.merging.checks"
+        return found
+
+    def _companion_oids(self, position: int) -> list[str]:
+        """What tells heads apart that have the same tensor."""
+        found = (self.companions[name][position] for name in sorted(self.companions))
+        return [one.oid if one else "" for one in found]
 
     def trivial_result(self) -> PickResult | None:
         """What ids alone decide (L8): all alike, one side changed, all changed alike. None when values must decide."""
@@ -182,6 +197,7 @@ class Strategy(ABC):
         details: paragraphs for the reference.
         exact: whether it gives the same bytes everywhere (L9). Strategies that need LAPACK say False: then some
             elements may differ by one unit in the last place between machines (``git_theta.merging.matrices``).
+        companions: files that it reads from each head's commit.
         array_library: what its formulas are written for. "any": the array API standard; they are given numpy arrays on
             a CPU, torch tensors on CUDA. "numpy" and "torch": that alone.
         api: the version of this seam that it is written for. A plug-in's class says ``api = 1`` itself.
@@ -203,6 +219,7 @@ class Strategy(ABC):
     details: str = ""
     exact: bool = True
     array_library: Takes = "torch"
+    companions: tuple[Companion, ...] = ()
 
     def shares(self, weights: Weights, options: Mapping[str, Any]) -> Weights:  # noqa: ARG002
         """How much each head counts in a plain mean beside what it computes; None: all alike."""

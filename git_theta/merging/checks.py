@@ -7,7 +7,9 @@ from typing import NoReturn
 
 from git_theta.errors import ConflictError, UsageError
 from git_theta.merging.base import STRATEGIES, Contest, Operand, Strategy
+from git_theta.merging.companions import Companion
 from git_theta.tensors.dtypes import DType
+from git_theta.tensors.numbers import number_dtype
 
 FLOATING = ("F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2", "F8_E4M3FNUZ", "F8_E5M2FNUZ", "C128", "C64", "C32")
 """Dtypes that can be computed with: torch casts them, and each element has a value of its own."""
@@ -50,8 +52,27 @@ def check_contest(strategy: Strategy, contest: Contest) -> None:
         )
     if strategy.numeric:
         _check_specs(strategy, contest)
+    for companion in strategy.companions:
+        _check_companion(companion, strategy, contest)
     with STRATEGIES.guard(strategy.name):
         strategy.check(contest)
+
+
+def _check_companion(companion: Companion, strategy: Strategy, contest: Contest) -> None:
+    """Whether each head that has the parameter has its companion, of the same shape, in numbers that are no wider."""
+    found = contest.companions.get(companion.name, (None,) * len(contest.branches))
+    pairs = list(zip(contest.branches, found, strict=True))
+    if lacking := [position for position, (branch, one) in enumerate(pairs) if branch and one is None]:
+        what = f"{strategy.name} reads {companion.choose_pattern(contest.options)} ({companion.name}) of each head"
+        _raise_conflict(contest, f"{what}, and {_name_heads(lacking)} without it", "Merge commits that have it.")
+    for branch, one in pairs:
+        if not branch or not one:
+            continue
+        narrow = number_dtype(one.spec.dtype).name != "F64" or number_dtype(branch.spec.dtype).name == "F64"
+        if one.spec.shape != branch.spec.shape or not is_floating(one.spec.dtype) or not narrow:
+            _raise_conflict(
+                contest, f"its {companion.name} is {_describe(one)}, and the parameter {_describe(branch)}", _CHOOSE
+            )
 
 
 def is_floating(dtype: DType) -> bool:

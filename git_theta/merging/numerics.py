@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from git_theta.errors import PluginError, UsageError
 from git_theta.merging.base import Contest, ContestHead, Operand
 from git_theta.tensors.array_library import Vector, count_nonfinite, namespace
+from git_theta.tensors.dtypes import DType
 from git_theta.tensors.numbers import number_dtype, numbers_per_element
 
 
@@ -39,6 +40,11 @@ def labels(heads: Sequence[ContestHead]) -> list[str]:
     return [f"head {head.position + 1}" for head in heads]
 
 
+def companion_labels(heads: Sequence[ContestHead], name: str) -> list[str]:
+    """What reports call the tensors of the heads in a companion."""
+    return [f"{name} of head {head.position + 1}" for head in heads]
+
+
 def weight(contest: Contest, value: float) -> Vector | None:
     """``shared``, but None for 1: multiplying by it changes nothing, and takes time."""
     return None if value == 1 else shared_weight(contest, value)
@@ -53,11 +59,15 @@ def shared_weight(contest: Contest, value: float) -> Vector:
 
 
 def stream(contest: Contest, operands: Sequence[Operand]) -> Iterator[Chunk]:
-    """The operands side by side, ``contest.chunk`` numbers at a time, as arrays of the contest's library."""
-    number = number_dtype(contest.spec.dtype)
+    """The operands side by side, ``contest.chunk`` numbers at a time, as arrays of the contest's library.
+
+    Companions may be of another dtype than the contest: they are widened to what it is computed in.
+    """
+    kinds = [number_dtype(operand.spec.dtype) for operand in operands]
+    wide = number_dtype(contest.spec.dtype).name == "F64"
     start = 0
     for pieces in zip(*(_cut(_flatten(contest, operand), contest.chunk) for operand in operands), strict=True):
-        yield Chunk(start, [contest.library.widen(piece, number) for piece in pieces])
+        yield Chunk(start, [_widen(contest, piece, kind, wide) for piece, kind in zip(pieces, kinds, strict=True)])
         start += len(pieces[0])
 
 
@@ -112,8 +122,14 @@ def _describe(array: Any) -> str:
     return f"{str(array.dtype).removeprefix('torch.')} {list(array.shape)}"
 
 
+def _widen(contest: Contest, piece: Vector, kind: DType, wide: bool) -> Vector:
+    """In fp32 or, exactly, in fp64, as the contest is computed."""
+    found = contest.library.widen(piece, kind)
+    return found if not wide or kind.name == "F64" else contest.library.xp.astype(found, contest.library.xp.float64)
+
+
 def _flatten(contest: Contest, operand: Operand) -> Iterator[Vector]:
-    kind = contest.library.dtype(number_dtype(contest.spec.dtype))
+    kind = contest.library.dtype(number_dtype(operand.spec.dtype))
     return (piece.view(kind) for piece in operand.arrays(contest.library) if len(piece))
 
 

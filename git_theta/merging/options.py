@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from git_theta.errors import UsageError
+from git_theta.merging.companions import require_tree_path
 
-OptionKind = Literal["number", "numbers", "choice", "flag", "globs", "json"]
+OptionKind = Literal["number", "numbers", "integer", "text", "path", "choice", "flag", "globs", "json"]
 
 
 @dataclass(frozen=True)
@@ -19,11 +20,11 @@ class Option:
 
     Attributes:
         name: as on the command line and in recipes; Python may append an underscore (``lambda_``).
-        kind: number; numbers (a list, or text with commas); choice; flag (true/false); globs (a list, or text with
-            commas); json (a list or mapping, or its JSON text).
+        kind: number; numbers (a list, or text with commas); integer; text; path (of a file inside the tree); choice;
+            flag (true/false); globs (a list, or text with commas); json (a list or mapping, or its JSON text).
         default: the value where none is given.
         help: one sentence.
-        within: of numbers, the bounds as mathematics writes them: "(0, 1]"; "" where all finite numbers will do.
+        within: of a number or an integer, the bounds as mathematics writes them: "(0, 1]"; "" for any that is finite.
         choices: of a choice, what there is.
     """
 
@@ -42,14 +43,15 @@ class Option:
             raise self._refusal(value) from None
         if self.choices and parsed not in self.choices:
             raise self._refusal(value, suggest_names(str(value), self.choices))
-        if self.kind == "number" and not _is_within(parsed, self.within):
+        if self.kind in ("number", "integer") and not _is_within(parsed, self.within):
             raise self._refusal(value)
         return parsed
 
     def describe_values(self) -> str:
         """What it takes, in words."""
-        if self.kind == "number":
-            return f"a number in {self.within}" if self.within else "a finite number"
+        if self.kind in ("number", "integer"):
+            what = "a whole number" if self.kind == "integer" else "a number"
+            return f"{what} in {self.within}" if self.within else what.replace("a number", "a finite number")
         return _DESCRIPTIONS[self.kind] if not self.choices else " or ".join(self.choices)
 
     def _refusal(self, value: Any, hint: str = "") -> UsageError:
@@ -103,6 +105,26 @@ def _parse_number(value: Any) -> float:
     return number
 
 
+def _parse_integer(value: Any) -> int:
+    if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
+        raise TypeError
+    return int(value)
+
+
+def _parse_text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def _parse_path(value: Any) -> str:
+    text = _parse_text(value)
+    try:
+        return require_tree_path(text) if text else text
+    except UsageError:
+        raise ValueError from None
+
+
 def _parse_list(value: Any) -> list[Any]:
     if isinstance(value, str):
         return [part.strip() for part in value.split(",") if part.strip()]
@@ -137,6 +159,9 @@ def _parse_json(value: Any) -> Any:
 _PARSERS: Mapping[OptionKind, Callable[[Any], Any]] = {
     "number": _parse_number,
     "numbers": lambda value: tuple(map(_parse_number, _parse_list(value))),
+    "integer": _parse_integer,
+    "text": _parse_text,
+    "path": _parse_path,
     "choice": str,
     "flag": _parse_flag,
     "globs": _parse_globs,
@@ -144,6 +169,8 @@ _PARSERS: Mapping[OptionKind, Callable[[Any], Any]] = {
 }
 _DESCRIPTIONS: Mapping[OptionKind, str] = {
     "numbers": "numbers with commas between them",
+    "text": "a text",
+    "path": "the path of a file inside the tree, from the checkpoint's folder, without ..",
     "flag": "true or false",
     "globs": "globs with commas between them",
     "json": "a list or a mapping, or its JSON text",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 
+from git_theta.errors import PluginError, UsageError
 from git_theta.merging import options
 from git_theta.merging.base import Weights
 from git_theta.merging.catalogue import load_strategy
@@ -12,10 +14,13 @@ from git_theta.merging.decisions import Decision, Entries, split_decision
 from git_theta.merging.groups import PAIR, Group
 from git_theta.merging.kinds import Kind, Treatment, find_kind
 from git_theta.merging.policy import CONFLICT, Choice, Policy, prefix_origin
+from git_theta.registry import BUILT_IN
 
 StrategyChooser = Callable[[Decision], Choice | None]
 """The strategy for a contested decision; None: a conflict."""
 
+_OURS = frozenset({CONFLICT, *BUILT_IN["merges"]})
+"""Choices of what reads no companions."""
 _STRATEGIES = {Treatment.LARGEST: "largest", Treatment.MEAN: "weighted", Treatment.EQUAL: CONFLICT}
 
 
@@ -52,12 +57,29 @@ def find_kind_of(decision: Decision) -> Kind | None:
 
 def choose_by_policy(policy: Policy, path: str) -> StrategyChooser:
     """What a policy says about decisions of a file, whose kinds its rules may name."""
+    spared: dict[int, Choice] = {}  # by the id of a rule's choice, which lives as long as the policy
 
     def choose(decision: Decision) -> Choice | None:
         kind = find_kind_of(decision) if policy.names_kinds else None
-        return policy.choose(path, *decision.names, kind=kind.name if kind else "")
+        found = policy.choose(path, *decision.names, kind=kind.name if kind else "")
+        if found is None or found.strategy in _OURS:
+            return found
+        if id(found) not in spared:
+            spared[id(found)] = spare_companion(found, path)
+        return spared[id(found)]
 
     return choose
+
+
+def spare_companion(choice: Choice, path: str) -> Choice:
+    """What a choice is for a file that is a companion of the chosen strategy: it has none itself."""
+    with suppress(UsageError, PluginError):  # who computes with it raises them, and says whose choice it was
+        strategy = load_strategy(choice.strategy)
+        given = options.parse_options(strategy.name, strategy.options, choice.options)
+        for companion in strategy.companions:
+            if companion.is_path(path, given):
+                return Choice(companion.merged_by, {}, f"{choice.origin}: a companion of {strategy.name}")
+    return choice
 
 
 def treat_decision(decision: Decision, choice: Choice | None) -> Treated:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from git_theta.manifest.model import Manifest
+from git_theta.manifest.model import Entry, Manifest
 from git_theta.operations.state_database import StateDatabase
 from git_theta.operations.workers import Workers
 from git_theta.parameters import DEFAULT_PREFERENCES, Preferences
 from git_theta.store.base import Store
 from git_theta.tensors.arrays import Buffer
+
+if TYPE_CHECKING:
+    from git_theta.merging.companions import Companion
 
 
 class StagedBlob(NamedTuple):
@@ -50,6 +53,26 @@ def _fetch_nothing(objects: Mapping[str, int]) -> list[str]:  # noqa: ARG001
 def _default_preferences() -> Preferences:
     """No configuration to read."""
     return DEFAULT_PREFERENCES
+
+
+class CompanionVersion(NamedTuple):
+    """A strategy's companion as a head has it.
+
+    Attributes:
+        head: what people call the head.
+        path: where it was looked for; of several places, the first.
+        entries: its parameters by name; None where it has none there.
+        problem: why, in words.
+    """
+
+    head: str
+    path: str
+    entries: Mapping[str, Entry] | None
+    problem: str = ""
+
+
+def _know_no_commits(companion: Companion, options: Mapping[str, Any]) -> Sequence[CompanionVersion] | None:
+    """No commits to look into."""
 
 
 class Progress(Protocol):
@@ -119,6 +142,8 @@ class Context(NamedTuple):
         progress: tell that so many more bytes are done.
         preferences: which of the installed updates and serializers to store with; asked when something is to be stored.
         pins_layout: whether a file keeps the layout that the index has for it; asked where that matters.
+        find_companions: what each head of the merge that is under way has of a strategy's companion, given its options,
+            in the order of heads; None where it cannot be known which commits are merged.
         chosen_format: the format that a person chose for a path; "" where none is, and the bytes decide.
     """
 
@@ -135,3 +160,4 @@ class Context(NamedTuple):
     preferences: Callable[[], Preferences] = _default_preferences
     pins_layout: Callable[[], bool] = lambda: True
     chosen_format: Callable[[str], str] = lambda _: ""
+    find_companions: Callable[[Companion, Mapping[str, Any]], Sequence[CompanionVersion] | None] = _know_no_commits

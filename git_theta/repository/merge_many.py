@@ -19,6 +19,7 @@ from git_theta.operations.merging.merge_results import Choose, ContestedDecision
 from git_theta.operations.merging.merged_files import MergedFiles, merge_files
 from git_theta.operations.restoring.materialise import require_room
 from git_theta.operations.worktree_files import find_regular_file
+from git_theta.repository.companion_versions import find_in_heads
 from git_theta.repository.merge_request import MergeInputs, check_strategy, chooser_of
 from git_theta.repository.opening import open_context
 from git_theta.repository.policy_sources import MergeOptions
@@ -51,7 +52,7 @@ def merge_many(
     git_merge.require_tree_merges()
     git_merge.require_true_merges(repository)
     git_merge.require_clean_index(repository)
-    merged = merge_cases(found, asked, repository, warn, progress)
+    merged = merge_cases(made, found, asked, repository, warn, progress)
     if merged.conflicts:
         return merged
     _require_room(merged, repository.worktree)
@@ -81,6 +82,7 @@ def _check_out(made: MergeInputs, tree: str, message: str, added: Sequence[str],
 
 
 def merge_cases(
+    made: MergeInputs,
     found: Sequence[FilePlan],
     asked: MergeOptions,
     repository: Repository,
@@ -104,7 +106,10 @@ def merge_cases(
                 continue
             choose = _require_fitting(item, chooser_of(item, top, asked))
             with progress.show_work(f"Merging {item.path}", total := _bytes_to_compute(item, choose)):
-                counted = context._replace(progress=_cap_progress(total, progress))
+                counted = context._replace(
+                    progress=_cap_progress(total, progress),
+                    find_companions=find_in_heads(item, [head.commit for head in made.heads], made.labels, top),
+                )
                 merged = merge_files(item, choose, asked.settings, counted)
             agree = {"agree": agreement_measure(context)} if asked.measure else {}
             records.append(record_merge(item.path, merged.result, **agree))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from git_theta.checkpoints.shards import Shard
-from git_theta.errors import ManifestError, UsageError
+from git_theta.errors import ConflictError, ManifestError, UsageError
 from git_theta.manifest.text import MAX_MANIFEST, decode_manifest, is_manifest
 from git_theta.merging import options
 from git_theta.merging.catalogue import load_strategy
@@ -16,9 +16,11 @@ from git_theta.merging.checks import FLOATING, check_heads
 from git_theta.merging.policy import CONFLICT, Choice, prefix_origin
 from git_theta.merging.treatments import choose_by_policy
 from git_theta.operations.merging.checkpoint_plans import plan_checkpoint
+from git_theta.operations.merging.companion_operands import require_companion
 from git_theta.operations.merging.file_plans import FilePlan, HeadVersion, plan_file
 from git_theta.operations.merging.file_renames import MergeFile, follow_renames
 from git_theta.operations.merging.merge_results import Choose
+from git_theta.repository.companion_versions import find_in_heads
 from git_theta.repository.file_layouts import adopt_raw_file, unify_versions
 from git_theta.repository.policy_sources import MergeOptions, policy_for
 from git_theta.repository.sharded_versions import Adopt, CommitFiles, Unify, find_sharded_versions
@@ -234,10 +236,11 @@ def chooser_of(item: FilePlan, top: Path | None, asked: MergeOptions) -> Choose:
     return lambda decision: choosers[whole.path_of(decision)](decision)
 
 
-def check_request(
-    found: Sequence[FilePlan], request: MergeRequest, weights: tuple[float, ...] | None, top: Path
-) -> None:
-    """Raise UsageError for a strategy, an option, weights or a dtype that cannot be, before anything is done."""
+def check_request(found: Sequence[FilePlan], request: MergeRequest, made: MergeInputs, top: Path) -> None:
+    """Raise UsageError for a strategy, an option, weights, a dtype or a companion that cannot be, before anything is
+    done.
+    """
+    weights = made.weights
     for rule in request.asked.policy_rules():
         _require_spec(rule.choice)
     weighable = weights is None
@@ -249,6 +252,7 @@ def check_request(
             check_strategy(item, Choice(name, {}, origin), weights if strategy.takes_weights else None)
             weighable = weighable or strategy.takes_weights
         _check_dtype(item, request.dtype)
+        _check_companions(item, made, request.asked, top)
     if not weighable and any(item.plan and item.plan.contested for item in found):
         raise UsageError(
             "no strategy that is used here takes weights", hint="Leave them out, or choose the strategy weighted."
@@ -286,6 +290,21 @@ def _require_spec(choice: Choice) -> None:
         with prefix_origin(choice.origin):
             strategy = load_strategy(choice.strategy)
         options.parse_options(strategy.name, strategy.options, choice.options)
+
+
+def _check_companions(item: FilePlan, made: MergeInputs, asked: MergeOptions, top: Path) -> None:
+    """Raise UsageError, with the path, where a head lacks a file that a strategy reads beside this one."""
+    find = find_in_heads(item, [head.commit for head in made.heads], made.labels, top)
+    for choice in {str(choice): choice for choice in _choices_for(item, top, asked)}.values():
+        strategy = load_strategy(choice.strategy) if choice.strategy != CONFLICT else None
+        for companion in strategy.companions if strategy else ():
+            assert strategy
+            given = options.parse_options(strategy.name, strategy.options, choice.options)
+            try:
+                for version in find(companion, given) or ():
+                    require_companion(version, strategy)
+            except (ConflictError, UsageError) as error:
+                raise UsageError(error.message, hint=error.hint, path=item.path) from None
 
 
 def _check_dtype(item: FilePlan, dtype: str | None) -> None:

@@ -21,6 +21,7 @@ from git_theta.operations.merging.merged_files import MergedFiles, merge_files
 from git_theta.operations.restoring.deferred import DeferredFiles
 from git_theta.operations.restoring.materialise import WrittenFile, require_room
 from git_theta.operations.worktree_files import claims_manifest, find_regular_file
+from git_theta.repository.companion_versions import find_in_heads
 from git_theta.repository.merge_request import plan_checkpoints
 from git_theta.repository.open_conflicts import read_conflict, say_nothing
 from git_theta.repository.opening import open_context
@@ -90,6 +91,10 @@ def settle_checkpoint(job: CheckpointJob, report: ErrorReporter) -> MergeResult:
                 f"{changed} was changed since the merge, and settling would overwrite that",
                 hint="Keep it elsewhere, or commit by hand what you have: git add.",
             )
+        sides = find_sides(job.repository.git_dir, job.top)
+        if sides:
+            find = find_in_heads(item, (sides.ours, sides.theirs), _LABELS, job.top)
+            context = context._replace(find_companions=find)
         merged = merge_files(item, job.chooser(item, context), MergeSettings(), context)
     if not merged.result.left:
         _write_files(job, merged, report)

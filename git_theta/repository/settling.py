@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,10 +17,12 @@ from git_theta.operations.merging.merge_results import Choose, MergeResult, Merg
 from git_theta.operations.restoring.deferred import DeferredFiles
 from git_theta.operations.restoring.materialise import materialise_file, require_room
 from git_theta.operations.restoring.restore import require_objects
+from git_theta.repository.companion_versions import FindCompanions, find_in_sides
 from git_theta.repository.open_conflicts import read_conflict
 from git_theta.repository.opening import open_context
 from git_theta.vcs import atomic
 from git_theta.vcs.discovery import Repository
+from git_theta.vcs.heads import find_sides
 from git_theta.vcs.index import WorktreeIndex
 from git_theta.vcs.unmerged import UnmergedFile, stage_content
 
@@ -50,11 +53,20 @@ def settle_file(job: ConflictJob, report: ErrorReporter) -> MergeResult | None:
                 "the file was changed since the merge, and settling would overwrite that",
                 hint=f"Keep it: git add. Or start over: git checkout --merge -- {os.path.relpath(top / job.file.path)}",
             )
+        context = context._replace(find_companions=_find_companions(job))
         merged = resolve_conflict(conflict, job.chooser(conflict, context), MergeSettings(), context)
         require_objects(merged.manifest, context)
     if merged.applied or not merged.left:
         _write_settled(job, merged, note, report)
     return merged
+
+
+def _find_companions(job: ConflictJob) -> FindCompanions:
+    """What finds companions at the commits of the merge that stopped here."""
+    find_commits = cache(partial(find_sides, job.repository.git_dir, job.top))
+    return find_in_sides(
+        job.file.path, find_commits, lambda side, held: held.blob.oid == job.file.oids[1 + side], job.top
+    )
 
 
 def _write_settled(job: ConflictJob, merged: MergeResult, note: Path, report: ErrorReporter) -> None:

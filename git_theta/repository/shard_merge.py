@@ -25,12 +25,13 @@ from git_theta.operations.merging.file_plans import FilePlan
 from git_theta.operations.merging.merge_checkpoint import place_parameters
 from git_theta.operations.merging.merge_results import Choose
 from git_theta.operations.merging.merged_files import MergedFiles, merge_files
+from git_theta.repository.companion_versions import find_in_heads
 from git_theta.repository.merge_request import chooser_of, plan_checkpoints
 from git_theta.repository.policy_sources import MergeOptions
 from git_theta.repository.sharded_versions import CommitFiles
 from git_theta.vcs.blobs import read_blob
 from git_theta.vcs.discovery import Repository
-from git_theta.vcs.heads import find_driver_sides
+from git_theta.vcs.heads import MergeSides, find_driver_sides
 from git_theta.vcs.trees import TreeFile, files_of
 
 
@@ -46,20 +47,22 @@ def merge_shard(
         repository: the repository.
         context: what to work with.
     """
-    commits = _find_commits(repository)
+    known = find_driver_sides(repository.git_dir, repository.worktree)
+    commits = _list_files(known, repository) if known else []
     plans = plan_checkpoints(commits, sides.labels, repository, context.warn) if commits else []
     item = next((one for one in plans if one.checkpoint and path in one.checkpoint.paths), None)
-    if item is None or item.checkpoint is None or not _are_sides(path, sides, item.checkpoint):
+    if known is None or item is None or item.checkpoint is None or not _are_sides(path, sides, item.checkpoint):
         return None
+    find = find_in_heads(item, (known.ours, known.theirs), sides.labels, repository.worktree)
+    context = context._replace(find_companions=find)
     merged = merge_files(item, _choose_for(path, item, asked, repository), asked.settings, context)
     if merged.result.left or not _agrees_with_git(item.checkpoint, merged, commits, repository.worktree):
         return None
     return merged.manifests.get(path)
 
 
-def _find_commits(repository: Repository) -> list[CommitFiles]:
-    sides = find_driver_sides(repository.git_dir, repository.worktree)
-    return [files_of(side, repository.worktree) if side else {} for side in sides] if sides else []
+def _list_files(sides: MergeSides, repository: Repository) -> list[CommitFiles]:
+    return [files_of(side, repository.worktree) if side else {} for side in sides]
 
 
 def _are_sides(path: str, sides: Plan, whole: CheckpointPlan) -> bool:

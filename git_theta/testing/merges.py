@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from git_theta.errors import UsageError
+from git_theta.errors import ConflictError, UsageError
 from git_theta.merging import options
 from git_theta.merging.base import Contest, Operand, Strategy
 from git_theta.merging.checks import check_contest
@@ -65,6 +65,26 @@ class StrategyLaws(ABC):
             chosen: every option with its value.
         """
         return None
+
+    def oracle_with_companions(
+        self,
+        heads: Sequence[Numbers],
+        base: Numbers,
+        weights: Sequence[float],
+        chosen: Mapping[str, Any],
+        companions: Mapping[str, Sequence[Numbers]],  # noqa: ARG002
+    ) -> Numbers | None:
+        """The same for a strategy that reads companions: by name, the values of each head there."""
+        return self.oracle(heads, base, weights, chosen)
+
+    def make_companion(self, name: str, head: Operand) -> Operand:  # noqa: ARG002
+        """What a head has in the companion of that name: positive numbers of its shape, fp32 (fp64 for fp64).
+
+        The same for the same values of the head.
+        """
+        dtype = "F64" if head.spec.dtype.name == "F64" else "F32"
+        seed = int(head.oid[:8], 16)
+        return operand([abs(value) + 0.5 for value in coarse(head.spec.elements, seed)], dtype, head.spec.shape)
 
     def test_it_says_what_it_is(self) -> None:
         strategy = self.make_strategy()
@@ -205,10 +225,32 @@ class StrategyLaws(ABC):
             pytest.skip("it does not compute")
         for asked in self._contests("F32", size=200):
             cut = _cut(replace(asked, chunk=10), 10)
-            next(strategy.merge(strategy.prepare([cut])[0]))
+            next(strategy.merge(strategy.prepare([self._accompany(cut)])[0]))
             for head in cut.branches:
                 assert isinstance(head, InMemory)
                 assert head.taken < len(head.data)
+
+    def test_heads_without_their_companion_are_refused(self) -> None:
+        if not self.make_strategy().companions:
+            pytest.skip("it reads no companions")
+        for asked in self._contests("F32"):
+            whole = self._accompany(asked).companions
+            wrong = {name: (operand([1.0]), *held[1:]) for name, held in whole.items()}
+            lacking = {name: (None, *held[1:]) for name, held in whole.items()}
+            for companions in ({}, lacking, wrong):
+                with pytest.raises(ConflictError):
+                    check_contest(self.make_strategy(), replace(asked, companions=companions))
+
+    def test_companions_make_a_difference(self) -> None:
+        if not self.make_strategy().companions:
+            pytest.skip("it reads no companions")
+        first = self._accompany(next(iter(self._contests("F32"))))
+        strategy, results = self.make_strategy(), set()
+        for order in (1, -1):
+            companions = {name: held[::order] for name, held in first.companions.items()}
+            (prepared,) = strategy.prepare([replace(first, companions=companions)])
+            results.add(b"".join(map(bytes, merge_bytes(strategy, prepared))))
+        assert len(results) == 2
 
     @pytest.mark.parametrize("dtype", DTYPES)
     def test_within_one_ulp_of_the_oracle(self, dtype: str) -> None:
@@ -219,7 +261,11 @@ class StrategyLaws(ABC):
                 base, *heads = (
                     unpack(one.data, dtype) for one in (asked.base, *asked.branches) if isinstance(one, InMemory)
                 )
-                truth = self.oracle(heads, base, [1.0] * len(heads), asked.options)
+                beside = {
+                    name: [unpack(one.data, one.spec.dtype.name) for one in held if isinstance(one, InMemory)]
+                    for name, held in self._accompany(asked).companions.items()
+                }
+                truth = self.oracle_with_companions(heads, base, [1.0] * len(heads), asked.options, beside)
                 if truth is None:
                     pytest.skip("there is no oracle")
                 merged = unpack(self._merge(asked), dtype)
@@ -262,6 +308,7 @@ class StrategyLaws(ABC):
     def _merge_all(self, contests: Sequence[Contest], parallel: Parallel = map) -> dict[str, bytes]:
         """What comes out of several, by name."""
         strategy = self.make_strategy()
+        contests = [self._accompany(asked) for asked in contests]
         for asked in contests:
             check_contest(strategy, asked)
         prepared = strategy.prepare(contests, parallel)
@@ -271,6 +318,12 @@ class StrategyLaws(ABC):
             return asked.name, b"".join(map(bytes, merge_bytes(strategy, asked)))
 
         return dict(parallel(merge_named, prepared))
+
+    def _accompany(self, asked: Contest) -> Contest:
+        """The same contest with the companions that the strategy declares."""
+        names = [companion.name for companion in self.make_strategy().companions]
+        found = {name: tuple([head and self.make_companion(name, head) for head in asked.branches]) for name in names}
+        return replace(asked, companions=found) if found else asked
 
 
 def _cut(asked: Contest, piece: int) -> Contest:

@@ -35,6 +35,7 @@ def test_the_examples_pass_the_kit(tmp_path: Path) -> None:
     examples = {
         "bag.py", "pyproject.toml", "test_bag.py", "test_my_store.py", "trimmed.py", "test_trimmed.py", "relay.py",
         "test_relay.py", "xor_update.py", "test_xor_update.py", "largest.py",
+        "fisher_mean.py", "test_fisher_mean.py",
     }  # fmt: skip
     assert {name for name, _ in FENCE.findall(PAGE)} == examples
 

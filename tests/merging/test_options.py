@@ -102,3 +102,38 @@ def test_bounds_are_open_or_closed(within: str, number: float, fits: bool) -> No
     else:
         with pytest.raises(UsageError):
             option.parse(number)
+
+
+@pytest.mark.parametrize(
+    ("option", "given", "parsed"),
+    [
+        (Option("rank", "integer", 1, "Rank.", within="[1, 8]"), "8", 8),
+        (Option("rank", "integer", 1, "Rank."), 3.0, 3),
+        (Option("label", "text", "", "Label."), "any, text", "any, text"),
+        (Option("file", "path", "", "File."), "a/{stem}.b", "a/{stem}.b"),
+        (Option("file", "path", "", "File."), "", ""),
+    ],
+)
+def test_integers_texts_and_paths(option: Option, given: object, parsed: object) -> None:
+    assert option.parse(given) == parsed
+    assert type(option.parse(given)) is type(parsed)
+
+
+@pytest.mark.parametrize(
+    ("option", "given", "said"),
+    [
+        (
+            Option("rank", "integer", 1, "Rank.", within="[1, 8]"),
+            "9",
+            r"rank takes a whole number in \[1, 8\], not '9'",
+        ),
+        (Option("rank", "integer", 1, "Rank."), 2.5, "a whole number, not 2.5"),
+        (Option("rank", "integer", 1, "Rank."), True, "a whole number"),
+        (Option("label", "text", "", "Label."), 7, "label takes a text, not 7"),
+        (Option("file", "path", "", "File."), "../x", "the path of a file inside the tree"),
+        (Option("file", "path", "", "File."), "/etc/passwd", "the path of a file inside the tree"),
+    ],
+)
+def test_what_is_no_integer_text_or_path_is_refused(option: Option, given: object, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        option.parse(given)

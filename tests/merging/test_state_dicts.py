@@ -109,7 +109,7 @@ def test_what_is_no_dense_tensor_is_refused(value: Any) -> None:
 def test_unknown_strategies_and_options_are_refused_with_what_is_close() -> None:
     with pytest.raises(UsageError, match="no strategy is called 'tie'") as caught:
         merge_tensors("tie", [A, B])
-    assert caught.value.hint.startswith("Did you mean 'ties'? There is: ours, theirs, base, average")
+    assert caught.value.hint.startswith("Did you mean 'ties'? Installed: ours, theirs, base, average")
     with pytest.raises(UsageError, match="ties has no option 'densty'") as caught:
         merge_tensors("ties", [A, B], densty=1)
     assert caught.value.hint.startswith("Did you mean 'density'?")

@@ -93,7 +93,8 @@ def _hash_source(kind: type[Strategy]) -> str:
 def _describe_contest(contest: Contest) -> list[Any]:
     operands = [_describe_operand(operand) for operand in (contest.base, *contest.branches)]
     options = sorted((name, repr(value)) for name, value in contest.options.items())
-    return [contest.name, options, contest.weights, contest.seed, operands]
+    companions = {name: list(map(_describe_operand, held)) for name, held in sorted(contest.companions.items())}
+    return [contest.name, options, contest.weights, contest.seed, operands, *([companions] if companions else [])]
 
 
 def _describe_operand(operand: Operand | None) -> list[Any] | None:

@@ -14,7 +14,7 @@ from git_theta.merging import options
 from git_theta.merging.base import STRATEGIES, Contest, ContestReport, Strategy
 from git_theta.merging.catalogue import load_strategy
 from git_theta.merging.checks import check_contest
-from git_theta.merging.contests import contest_of
+from git_theta.merging.contests import StoredOperand, contest_of
 from git_theta.merging.decisions import Decision, split_decision
 from git_theta.merging.devices import one_thread_each
 from git_theta.merging.execution import library_for, merge_bytes
@@ -25,8 +25,10 @@ from git_theta.operations.adding.part_label import PartLabel
 from git_theta.operations.adding.part_writer import PartWriter
 from git_theta.operations.availability import require_entries
 from git_theta.operations.context import Context
+from git_theta.operations.merging.companion_operands import find_operands
 from git_theta.operations.merging.computed_results import find_result, remember_results, result_keys
 from git_theta.operations.merging.merge_results import AppliedStrategy, MergeSettings
+from git_theta.tensors.arrays import Buffer
 
 _REMEMBER_EVERY = 256 << 20
 """Bytes of results that an interrupted merge may have computed in vain."""
@@ -81,7 +83,7 @@ def run_jobs(jobs: Sequence[StrategyJob], context: Context) -> tuple[dict[str, E
     groups: dict[tuple[str, str], list[StrategyJob]] = {}
     for job in sorted(jobs, key=lambda job: job.member.name):
         groups.setdefault((job.choice.strategy, repr(sorted(job.choice.options.items()))), []).append(job)
-    require_entries((entry for job in jobs for held in (*job.member.heads, job.member.base) for entry in held), context)
+    require_entries((entry for job in jobs for entry in _list_entries(job)), context)
     if any(job.contest.library.name == "torch" for job in jobs):
         one_thread_each()
     new: dict[str, Entry] = {}
@@ -158,16 +160,30 @@ def _join_members(several: Sequence[AppliedStrategy]) -> AppliedStrategy:
     return first._replace(report=ContestReport(reports[0].weights, reports[0].facts, dict(nonfinite), notes))
 
 
+def _list_entries(job: StrategyJob) -> Iterator[Entry]:
+    """What has to be read for a job."""
+    for held in (*job.member.heads, job.member.base):
+        yield from held
+    for operands in job.contest.companions.values():
+        yield from (operand.entry for operand in operands if isinstance(operand, StoredOperand))
+
+
 def _make_contest(decision: Decision, choice: Choice, settings: MergeSettings, context: Context) -> Contest:
     with prefix_origin(choice.origin):
         strategy = load_strategy(choice.strategy)
+    parsed = options.parse_options(strategy.name, strategy.options, choice.options)
+
+    def read(entry: Entry) -> Iterator[Buffer]:
+        return parameters.read_values(entry, context.store, map)
+
     found = contest_of(
         decision,
-        lambda entry: parameters.read_values(entry, context.store, map),
+        read,
         weights=settings.weights,
         seed=settings.seed,
         library=library_for(strategy, settings.device),
-        options=options.parse_options(strategy.name, strategy.options, choice.options),
+        options=parsed,
+        companions=find_operands(strategy, decision, parsed, read, context),
     )
     if found is None:
         raise ConflictError(f"{strategy.name} cannot compute with it", hint=_CHOOSE_A_SIDE)

@@ -1,0 +1,68 @@
+"""Companions: files that a strategy reads from each head's commit beside the checkpoint, parameter by parameter.
+
+Fisher information, importances, variances: what belongs to a version of the weights, and is committed with it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from git_theta.errors import UsageError
+
+_INDEX = ".index.json"
+_PLACEHOLDERS = ("name", "stem", "suffix")
+_ANY = {"name": "[^/]+", "stem": "[^/]+", "suffix": r"(?:\.[^/.]+)?"}
+"""What may stand there."""
+
+
+@dataclass(frozen=True)
+class Companion:
+    """A file that lies beside a checkpoint, and has tensors under the names and shapes of its parameters.
+
+    Attributes:
+        name: what the strategy calls it.
+        pattern: where it lies, from the checkpoint's folder: ``{stem}`` and ``{suffix}`` are those of the checkpoint
+            (of a sharded one, of what its index stands for, and of each shard), ``{name}`` is both together.
+        help: one sentence: what it holds.
+        option: the option, of the kind "path", that says another pattern; "" for none.
+        merged_by: the strategy for what such files have contested themselves, where the one that reads them is chosen.
+    """
+
+    name: str
+    pattern: str
+    help: str
+    option: str = ""
+    merged_by: str = "average"
+
+    def choose_pattern(self, options: Mapping[str, Any]) -> str:
+        """The pattern, or what the option says."""
+        return (options.get(self.option) if self.option else None) or self.pattern
+
+    def find_path(self, path: str, options: Mapping[str, Any]) -> str:
+        """Where it lies for the checkpoint at ``path``, from the top. Raises UsageError outside of the tree."""
+        file = PurePosixPath(path.removesuffix(_INDEX))
+        named = require_tree_path(self.choose_pattern(options))
+        for word in _PLACEHOLDERS:
+            named = named.replace(f"{{{word}}}", getattr(file, word))
+        return str(file.parent / named)
+
+    def is_path(self, path: str, options: Mapping[str, Any]) -> bool:
+        """Whether a file is such a companion itself, by its path: then it has none."""
+        parts = re.split(r"\{(name|stem|suffix)\}", self.choose_pattern(options))
+        pattern = "".join(_ANY[part] if at % 2 else re.escape(part) for at, part in enumerate(parts))
+        return re.fullmatch(f"(?:.*/)?{pattern}", path.removesuffix(_INDEX)) is not None
+
+
+def require_tree_path(text: str) -> str:
+    """``text``, if it stays below the folder that it starts from. Raises UsageError: policies come from strangers."""
+    parts = text.split("/")
+    if not text or text.startswith("/") or "\0" in text or "\n" in text or {"..", ".", "", ".git"} & set(parts):
+        raise UsageError(
+            f"{text!r} is no path inside the tree",
+            hint="Paths start at the checkpoint's folder, and have no .. in them: fisher/{stem}.safetensors",
+        )
+    return text
