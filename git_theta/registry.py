@@ -69,6 +69,7 @@ BUILT_IN: dict[PluginFamily, dict[str, str]] = {
     "updates": {
         "dense": "git_theta.updates.dense:DenseUpdate",
         "low-rank": "git_theta.updates.low_rank.low_rank_update:LowRankUpdate",
+        "scale": "git_theta.updates.low_rank.scale_update:ScaleUpdate",
         "delta": "git_theta.updates.delta.delta_update:DeltaUpdate",
     },
     "serializers": {

@@ -45,7 +45,7 @@ from git_theta.tensors.values import MemoryValues
 from git_theta.testing.blocks import noise_bytes, weight_bytes
 from tests.sandbox import safetensors_bytes
 from tests.updates.delta_samples import FORMS, moved, weights
-from tests.updates.low_rank_samples import MERGED, Merged
+from tests.updates.low_rank_samples import MERGED, SCALED, Merged, Scaled
 
 HERE = Path(__file__).parent
 SAFETENSORS = [name for name, dtype in BY_NAME.items() if dtype.kind in ("float", "int", "uint", "bool", "complex")]
@@ -76,6 +76,12 @@ def checkpoints() -> dict[str, bytes]:
             {
                 name: (made.values.spec.dtype.name, made.values.spec.shape, made.new)
                 for name, made in merged_parts().items()
+            }
+        ),
+        "scaled.safetensors": safetensors_bytes(
+            {
+                name: (made.values.spec.dtype.name, made.values.spec.shape, made.new)
+                for name, made in scaled_parts().items()
             }
         ),
         "opaque.bin": bytes(5 << 20) + b"some text " * 9_000 + b"\1" * (1 << 20),
@@ -109,6 +115,11 @@ def tuned_parts() -> dict[str, tuple[Spec, bytes, Spec, bytes]]:
 def merged_parts() -> dict[str, Merged]:
     """Matrices that are stored with the adapters that were merged into them."""
     return {form: make_merged() for form, make_merged in MERGED.items()}
+
+
+def scaled_parts() -> dict[str, Scaled]:
+    """Matrices that are stored with what their rows or columns were scaled by."""
+    return {form: make_scaled() for form, make_scaled in SCALED.items()}
 
 
 def _line(dtype: str, data: bytes) -> Spec:
@@ -169,6 +180,8 @@ def _variants(path: str, text: bytes, context: Context) -> dict[str, bytes]:
         return {path: encode_manifest(_as_deltas(decode_manifest(text), context))}
     if path == "merged.safetensors":
         return {path: encode_manifest(_as_low_rank(decode_manifest(text), context))}
+    if path == "scaled.safetensors":
+        return {path: encode_manifest(_as_scaled(decode_manifest(text), context))}
     if path != "dtypes.safetensors":
         return {path: text}
     manifest = decode_manifest(text)
@@ -210,6 +223,17 @@ def _as_low_rank(manifest: Manifest, context: Context) -> Manifest:
     def stored(part: Entry) -> Entry:
         values, base, factors = parts[part.name or ""]
         return _on_base(part, values, base, context, "low-rank", {"factors": factors})
+
+    return manifest._replace(entries=tuple(map(stored, manifest.entries)))
+
+
+def _as_scaled(manifest: Manifest, context: Context) -> Manifest:
+    """Each parameter with its scales."""
+    parts = scaled_parts()
+
+    def stored(part: Entry) -> Entry:
+        values, base, scales = parts[part.name or ""]
+        return _on_base(part, values, base, context, "scale", {"scales": scales})
 
     return manifest._replace(entries=tuple(map(stored, manifest.entries)))
 

@@ -22,7 +22,7 @@ from git_theta.registry import BUILT_IN
 from git_theta.store.local import LocalStore
 from git_theta.tensors.casts import CASTS
 from tests.updates.delta_samples import FORMS
-from tests.updates.low_rank_samples import MERGED
+from tests.updates.low_rank_samples import MERGED, SCALED
 
 SETS = sorted(folder for folder in Path(__file__).parent.iterdir() if folder.name.isdigit())
 LARGEST = 200_000
@@ -111,3 +111,9 @@ def test_every_way_of_storing_an_adapter_is_in_some_set() -> None:
     found = {part.name: part.storage.coding.options for part in parts() if part.storage.coding.update == "low-rank"}
     assert MERGED.keys() <= found.keys()
     assert {key for options in found.values() for key in options} == {"cast", "rank", "rounded"}
+
+
+def test_every_way_of_storing_scales_is_in_some_set() -> None:
+    found = {part.name: part.storage.coding.options for part in parts() if part.storage.coding.update == "scale"}
+    assert SCALED.keys() <= found.keys()
+    assert {options["axis"] for options in found.values()} == {0, 1}

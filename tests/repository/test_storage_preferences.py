@@ -86,7 +86,7 @@ def test_auto_is_all_that_come_with_us_and_dense_the_last(tracked: Sandbox) -> N
     for words, wanted in (("auto", AUTOMATIC), ("dense", ("dense",)), ("dense auto", ("dense", *AUTOMATIC))):
         tracked.git("config", "theta.updates", words)
         assert read_preferences(tracked.root).updates == wanted
-    assert AUTOMATIC == ("low-rank", "delta", "dense")
+    assert AUTOMATIC == ("low-rank", "scale", "delta", "dense")
     assert DEFAULT_PREFERENCES.updates == AUTOMATIC
 
 

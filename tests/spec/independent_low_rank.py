@@ -1,4 +1,4 @@
-"""A reader of ``low-rank`` written from docs/spec/objects.md alone, in exact fractions, one number at a time."""
+"""A reader of ``low-rank`` and ``scale`` written from docs/spec/objects.md alone, in fractions, number by number."""
 
 from __future__ import annotations
 
@@ -34,6 +34,40 @@ def from_low_rank(lists: list[list[bytes]], base: bytes | None, storage: dict[st
 
     def predict(place: int, code: int) -> tuple[int, int]:
         return add(code, product.at(place // columns, place % columns), dtype, rounded="rounded" in options)
+
+    plain = {**storage, "options": {key: value for key, value in options.items() if key == "cast"}}
+    return from_delta(lists[count:], base, plain, predict)
+
+
+def from_scale(lists: list[list[bytes]], base: bytes | None, storage: dict[str, Any]) -> bytes:
+    """The bytes of a part on those of its base."""
+    options, (rows, *others), dtype = storage["options"], storage["shape"], storage["dtype"]
+    assert options.keys() <= {"cast", "axis"}
+    assert dtype in ("F32", "F16", "BF16")
+    assert others
+    columns, axis = prod(others), options["axis"]
+    assert type(axis) is int
+    size = 4 * (rows, columns)[axis]
+    assert 0 < size <= 1 << 26
+    count = -(-size // LIST)
+    assert [[len(array) for array in arrays] for arrays in lists[:count]] == [
+        [min(LIST, size - at)] for at in range(0, size, LIST)
+    ]
+    numbers = b"".join(arrays[0] for arrays in lists[:count])
+    scales = [to_number(int.from_bytes(numbers[at : at + 4], "little"), "F32") for at in range(0, size, 4)]
+    signs = [numbers[at + 3] >> 7 for at in range(0, size, 4)]
+    assert None not in scales
+    wide = "F64" if dtype == "F32" else "F32"
+
+    def predict(place: int, code: int) -> tuple[int, int]:
+        at = place % columns if axis else place // columns
+        old, scale, top = to_number(code, dtype), scales[at], 8 * FLOATS[dtype][0] - 1
+        product = to_number(to_code(old * scale, wide), wide) if old is not None and scale is not None else None
+        near = nearness(product, dtype, wide)
+        if product is None:
+            return code, near
+        sign = (code >> top ^ signs[at]) << top
+        return to_code(abs(product), dtype) | sign, near
 
     plain = {**storage, "options": {key: value for key, value in options.items() if key == "cast"}}
     return from_delta(lists[count:], base, plain, predict)

@@ -17,7 +17,7 @@ import msgpack
 from backports import zstd
 
 from tests.spec.independent_delta import from_delta
-from tests.spec.independent_low_rank import from_low_rank
+from tests.spec.independent_low_rank import from_low_rank, from_scale
 
 Get = Callable[[str], bytes]
 """The object of an oid."""
@@ -90,6 +90,7 @@ UPDATES: dict[str, Callable[[list[Arrays], bytes | None, dict[str, Any]], bytes]
     "dense": from_dense,
     "delta": from_delta,
     "low-rank": from_low_rank,
+    "scale": from_scale,
 }
 """What makes values of the arrays of all blocks."""
 

@@ -1,4 +1,4 @@
-"""Matrices into which adapters were merged, as PEFT does it."""
+"""Matrices into which adapters were merged, or that were scaled, as PEFT does it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from git_theta.tensors.dtypes import BY_NAME
 from git_theta.tensors.spec import Spec
 from git_theta.tensors.values import MemoryValues
 from git_theta.updates.low_rank.factors import Factors, make_factors
+from git_theta.updates.low_rank.scale_update import Scales, make_scales
 from tests.updates.delta_samples import weights
 
 
@@ -96,3 +97,49 @@ def _without_rows(merged: Merged, rows: int) -> Merged:
     spec = merged.base.spec
     shorter = Spec(spec.dtype, (spec.shape[0] - rows, *spec.shape[1:]))
     return merged._replace(base=MemoryValues(shorter, merged.old[: shorter.nbytes]))
+
+
+class Scaled(NamedTuple):
+    """A matrix whose rows or columns were scaled, the one before, and by what."""
+
+    values: MemoryValues
+    base: MemoryValues
+    scales: Scales
+
+    @property
+    def new(self) -> bytes:
+        return b"".join(self.values.blocks())
+
+    @property
+    def old(self) -> bytes:
+        return b"".join(self.base.blocks())
+
+
+def scale_matrix(dtype: str, shape: tuple[int, ...], axis: int, seed: int = 0, cast: str = "") -> Scaled:
+    """As an adapter of IA3 is merged."""
+    sides = (shape[0], int(np.prod(shape[1:])))
+    numbers = np.random.default_rng(seed).normal(1, 0.05, sides[axis]).astype("<f4")
+    old = weights(cast or dtype, int(np.prod(shape)), seed)
+    plain = from_dtype(to_dtype(from_dtype(old, cast or dtype), dtype), dtype).reshape(sides)
+    new = to_dtype(plain * np.expand_dims(numbers, 1 - axis), dtype)
+    values, base = (
+        MemoryValues(Spec(BY_NAME[dtype], shape), new),
+        MemoryValues(Spec(BY_NAME[cast or dtype], shape), old),
+    )
+    return Scaled(values, base, make_scales(numbers, axis))
+
+
+def _with_other_scales(scaled: Scaled) -> Scaled:
+    """The scales are nearly those that were at work."""
+    return scaled._replace(scales=make_scales(scaled.scales.numbers * np.float32(1.0005), scaled.scales.axis))
+
+
+SCALED: dict[str, Callable[[], Scaled]] = {
+    "rows of BF16": lambda: scale_matrix("BF16", (40, 30), 0),
+    "columns of F16": lambda: scale_matrix("F16", (30, 40), 1),
+    "columns of F32": lambda: scale_matrix("F32", (20, 33), 1),
+    "rows of a convolution": lambda: scale_matrix("F32", (8, 5, 3, 3), 0),
+    "rows of what was cast": lambda: scale_matrix("BF16", (20, 30), 0, cast="F32"),
+    "scales that are nearly right": lambda: _with_other_scales(scale_matrix("BF16", (40, 50), 1)),
+}
+"""One for each way in which scales are stored."""

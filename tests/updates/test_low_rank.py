@@ -23,8 +23,9 @@ from git_theta.updates.base import Coder, Update
 from git_theta.updates.delta.predictions import BasePrediction
 from git_theta.updates.delta.sampled_blocks import pair_blocks
 from git_theta.updates.low_rank.factors import MAX_NUMBERS, Factors, is_storable, make_factors
-from git_theta.updates.low_rank.low_rank_prediction import DTYPES, LowRankPrediction, round_rows
+from git_theta.updates.low_rank.low_rank_prediction import LowRankPrediction, round_rows
 from git_theta.updates.low_rank.low_rank_update import LowRankUpdate
+from git_theta.updates.low_rank.rounded_sums import DTYPES
 from tests.effort import choose_tries
 from tests.spec.independent_low_rank import from_low_rank
 from tests.updates.low_rank_samples import MERGED, Merged, draw_factors, merge_factors

@@ -74,9 +74,7 @@ class Factors(NamedTuple):
         import numpy as np
 
         pairs = np.concatenate((self.left.T, self.right), axis=1).reshape(-1)
-        numbers = np.concatenate((np.array([self.scale], "<f4"), pairs.astype("<f4", copy=False)))
-        data = memoryview(numbers.view("u1").data)
-        return [(Array(4, data[at : at + 4 * _LIST_NUMBERS]),) for at in range(0, len(data), 4 * _LIST_NUMBERS)]
+        return cut_lists(np.concatenate((np.array([self.scale], "<f4"), pairs)))
 
 
 def make_factors(left: Any, right: Any, scale: float = 1.0, *, rounds_product: bool = False) -> Factors:
@@ -99,18 +97,29 @@ def is_storable(rank: int, shape: tuple[int, ...]) -> bool:
 
 def read_factors(lists: Iterator[Arrays], rank: int, shape: tuple[int, ...], *, rounds_product: bool) -> Factors:
     """What ``to_lists`` gave. Raises CorruptObject. ``is_storable`` of rank and shape."""
+    rows, columns = matrix_shape(shape)
+    numbers = join_lists(lists, 1 + rank * (rows + columns))
+    pairs = numbers[1:].reshape(rank, rows + columns)
+    return Factors(pairs[:, :rows].T, pairs[:, rows:], float(numbers[0]), rounds_product)
+
+
+def cut_lists(numbers: Matrix) -> list[Arrays]:
+    """Numbers as the lists of a head."""
+    data = memoryview(numbers.astype("<f4", copy=False).view("u1").data)
+    return [(Array(4, data[at : at + 4 * _LIST_NUMBERS]),) for at in range(0, len(data), 4 * _LIST_NUMBERS)]
+
+
+def join_lists(lists: Iterator[Arrays], count: int) -> Matrix:
+    """So many numbers again, all finite. Raises CorruptObject."""
     import numpy as np
 
-    rows, columns = matrix_shape(shape)
-    numbers = np.empty(1 + rank * (rows + columns), "<f4")
-    for start in range(0, len(numbers), _LIST_NUMBERS):
+    numbers = np.empty(count, "<f4")
+    for start in range(0, count, _LIST_NUMBERS):
         wanted = numbers[start : start + _LIST_NUMBERS]
         arrays = next(lists, ())
         if len(arrays) != 1 or len(arrays[0].data) != wanted.nbytes:
-            raise CorruptObject(f"factors of rank {rank} have no list of {wanted.nbytes} bytes where one is due")
+            raise CorruptObject(f"a head has no list of {wanted.nbytes} bytes where one is due")
         wanted[:] = np.frombuffer(arrays[0].data, "<f4")
-    pairs = numbers[1:].reshape(rank, rows + columns)
-    factors = Factors(pairs[:, :rows].T, pairs[:, rows:], float(numbers[0]), rounds_product)
     if not np.isfinite(numbers).all():
-        raise CorruptObject("factors that are not finite have no product")
-    return factors
+        raise CorruptObject("a head has numbers that are not finite")
+    return numbers

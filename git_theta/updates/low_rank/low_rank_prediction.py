@@ -12,11 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from git_theta.tensors.arrays import BLOCK, Buffer
 from git_theta.tensors.blas import one_thread
-from git_theta.tensors.casts import CASTS
-from git_theta.tensors.dtypes import DType
 from git_theta.tensors.numbers import numbers_of
-from git_theta.tensors.rounding import round_numbers
 from git_theta.updates.delta.predictions import BasePrediction, Predicted, Prediction
+from git_theta.updates.low_rank.rounded_sums import find_nearness, round_results, round_to, wide_dtype
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,8 +26,6 @@ if TYPE_CHECKING:
     Doubles = NDArray[np.float64]
     Floats = NDArray[Any]
 
-DTYPES = ("F32", "F16", "BF16")
-"""What a product is added to."""
 _EXACT_BITS = 53
 """Of an integer in fp64."""
 _PIECE = 1 << 16
@@ -81,21 +77,14 @@ class LowRankPrediction(Prediction):
 
     def _add(self, codes: Numbers, product: Doubles) -> tuple[Numbers, Numbers]:
         """What numbers are with the product added, and how near each lies to where it would be rounded otherwise."""
-        import numpy as np
-
         dtype = self._base.dtype
-        old, wide = numbers_of(codes, dtype), np.float64 if dtype.name == "F32" else np.float32
-        change = product.astype(wide, copy=False)
+        old, change = numbers_of(codes, dtype), product.astype(wide_dtype(dtype), copy=False)
         sums = old + change
-        nearness = find_nearness(sums, CASTS[dtype.name].fraction)
+        nearness = find_nearness(sums, dtype)
         if self._factors.rounds_product:
-            sums = old + numbers_of(_round(change, dtype), dtype)
+            sums = old + numbers_of(round_to(change, dtype), dtype)
         sums += 0  # never -0: which zero a sum of products is depends on the library
-        new = _round(sums, dtype)
-        odd = np.flatnonzero(~np.isfinite(sums))
-        if len(odd):  # what a processor makes of NaN is its own choice
-            new[odd] = codes[odd]
-        return new, nearness
+        return round_results(sums, codes, dtype), nearness
 
     def _cut_rectangles(self, first: int, count: int) -> Iterator[_Rectangle]:
         width = self._right.shape[1]
@@ -130,37 +119,3 @@ def round_rows(rows: Floats, bits: int) -> Doubles:
     np.rint(wide, out=wide)
     wide *= unit
     return wide
-
-
-def _round(values: Floats, dtype: DType) -> Numbers:
-    import numpy as np
-
-    return round_numbers(values.astype(np.float32, copy=False), dtype)
-
-
-def find_nearness(sums: Floats, fraction: int) -> Numbers:
-    """A key of how far each lies from the middle between two numbers of so many bits of fraction: its logarithm.
-
-    An integer: twice the exponent, and twice the bits that the distance has, in units of the last bit, and the bit
-    after the first of these.
-    """
-    import numpy as np
-
-    wide = CASTS["F64" if sums.dtype.itemsize == 8 else "F32"]
-    bits, below = sums.view(f"<i{wide.width}"), wide.fraction - fraction
-    work = bits & ((1 << below) - 1)
-    work -= 1 << (below - 1)
-    np.abs(work, out=work)
-    keys = work.astype(sums.dtype).view(
-        bits.dtype
-    )  # twice the bits that it has, and more, is where its exponent begins
-    keys >>= wide.fraction - 1
-    keys -= 2 * (wide.bias - 1)
-    np.maximum(keys, 0, out=keys)
-    np.right_shift(bits, wide.fraction, out=work)
-    work &= 2 * wide.bias + 1
-    finite = work != 2 * wide.bias + 1
-    work <<= 1
-    keys += work
-    keys *= finite
-    return keys.astype(np.uint16)

@@ -17,7 +17,8 @@ from git_theta.updates.delta.predictions import CAST, find_prediction, read_pred
 from git_theta.updates.delta.residual_blocks import ResidualCoder, ResidualDecoder
 from git_theta.updates.low_rank.factor_choice import choose_factors
 from git_theta.updates.low_rank.factors import Factors, is_storable, read_factors
-from git_theta.updates.low_rank.low_rank_prediction import DTYPES, LowRankPrediction
+from git_theta.updates.low_rank.low_rank_prediction import LowRankPrediction
+from git_theta.updates.low_rank.rounded_sums import DTYPES
 
 RANK, ROUNDED = "rank", "rounded"
 FACTORS = "factors"
