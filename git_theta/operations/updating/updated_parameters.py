@@ -5,9 +5,10 @@ What is held in memory is one parameter's product (``tensors.adapter_arithmetic`
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from git_theta import parameters
 from git_theta.errors import ThetaError
@@ -20,13 +21,14 @@ from git_theta.operations.adding.spool import spool_pieces
 from git_theta.operations.adding.update_bases import UpdateBases
 from git_theta.operations.context import Context
 from git_theta.operations.streams import SourceValues
-from git_theta.operations.updating.update_steps import AddProduct, ParameterUpdate, UpdateStep
+from git_theta.operations.updating.update_steps import AddProduct, ParameterUpdate, ScaleElements, UpdateStep
 from git_theta.parameters import Preferences, StoredValues
 from git_theta.tensors.adapter_arithmetic import AdapterFactors, read_matrix
 from git_theta.tensors.digest import hash_values
 from git_theta.tensors.values import Values
 from git_theta.updates.low_rank.factors import Factors, make_factors
 from git_theta.updates.low_rank.low_rank_update import FACTORS, LowRankUpdate
+from git_theta.updates.low_rank.scale_update import SCALES, Scales, ScaleUpdate, make_scales
 
 _BATCH = 256 << 20
 """Bytes of values that wait on disk for being stored together; a larger parameter waits alone."""
@@ -119,12 +121,29 @@ def _make_hint(step: UpdateStep, values: Values, entry: Entry) -> EncodingHint:
 
     PEFT keeps embeddings beside their factors: mostly those that the checkpoint has, so that is looked at.
     """
-    factors = step.factors if isinstance(step, AddProduct) else None
-    if factors is None or factors.count_bytes() > _LARGEST_SHARE * entry.size:
+    make_settings = _find_settings(step, entry)
+    if make_settings is None or (not isinstance(values, StoredValues) and hash_values(values) != entry.oid):
         return NO_HINT
-    if not isinstance(values, StoredValues) and hash_values(values) != entry.oid:
-        return NO_HINT
-    return EncodingHint(entry.oid, lambda: {FACTORS: _stored_factors(factors)})
+    return EncodingHint(entry.oid, make_settings)
+
+
+def _find_settings(step: UpdateStep, entry: Entry) -> Callable[[], Mapping[str, Any]] | None:
+    """What tells an update of the step; None where no update but a difference would be small."""
+    if isinstance(step, AddProduct) and step.factors.count_bytes() <= _LARGEST_SHARE * entry.size:
+        return lambda: {FACTORS: _stored_factors(step.factors)}
+    if isinstance(step, ScaleElements) and len(entry.shape) > 1:
+        scaled = [axis for axis, sides in enumerate((step.shape[1:], step.shape[:1])) if math.prod(sides) == 1]
+        if scaled:
+            return lambda: {SCALES: _stored_scales(step, scaled[0], entry.shape)}
+    return None
+
+
+def _stored_scales(step: ScaleElements, axis: int, shape: tuple[int, ...]) -> Scales:
+    """A number for each row, or for each column: all dimensions but the first one."""
+    import numpy as np
+
+    sides = (1, *shape[1:]) if axis else (shape[0], *(1 for _ in shape[1:]))
+    return make_scales(np.broadcast_to(read_matrix(step.scale).reshape(step.shape), sides), axis)
 
 
 def _stored_factors(factors: AdapterFactors) -> Factors:
@@ -135,11 +154,12 @@ def _stored_factors(factors: AdapterFactors) -> Factors:
 
 
 def prefer_factors(preferences: Preferences) -> Preferences:
-    """The same, with factors where somebody gives them; a parameter may then have some update bases more."""
+    """The same, with factors and scales where somebody gives them; a parameter may then have some update bases more."""
     if not preferences.wants_base():
         return preferences
-    others = tuple(name for name in preferences.updates if name != LowRankUpdate.name)
-    return preferences._replace(updates=(LowRankUpdate.name, *others), depth=max(preferences.depth, _DEPTH))
+    given = (LowRankUpdate.name, ScaleUpdate.name)
+    others = tuple(name for name in preferences.updates if name not in given)
+    return preferences._replace(updates=(*given, *others), depth=max(preferences.depth, _DEPTH))
 
 
 def _cut_batches(targets: Iterable[TargetUpdate]) -> Iterator[list[TargetUpdate]]:
