@@ -8,7 +8,7 @@ from git_theta.tensors.blas import one_thread
 from git_theta.updates.low_rank.factors import Factors, make_factors
 from git_theta.updates.low_rank.low_rank_prediction import round_right, round_rows
 from git_theta.updates.low_rank.matrix_change import MatrixChange, MatrixPair
-from git_theta.updates.low_rank.rank_probe import NOISE, noise_energy, probe_rank
+from git_theta.updates.low_rank.rank_probe import NOISE, probe_rank
 from git_theta.updates.low_rank.weighted_fit import find_directions, fit_left
 
 if TYPE_CHECKING:
@@ -64,13 +64,13 @@ def _sample_rows(pair: MatrixPair) -> MatrixChange:
 
     wanted = min(pair.rows, max(1, _SAMPLED // pair.columns))
     places = np.arange(wanted) * pair.rows // wanted
-    news, olds = [], []
+    sample = MatrixChange(np.empty((wanted, pair.columns), np.float32), np.empty((wanted, pair.columns), np.float32))
     for piece in pair.read_pieces():
         new, old = pair.codes(piece)
-        inside = places[(places >= piece.first) & (places < piece.first + len(new))] - piece.first
-        news.append(new[inside])
-        olds.append(old[inside])
-    return pair.measure_change(np.concatenate(news), np.concatenate(olds))
+        first, end = np.searchsorted(places, (piece.first, piece.first + len(new)))
+        change = pair.measure_change(*(codes[places[first:end] - piece.first] for codes in (new, old)))
+        sample.numbers[first:end], sample.units[first:end] = change
+    return sample
 
 
 def _fit_right(sample: MatrixChange, rank: int) -> Doubles | None:
@@ -79,7 +79,7 @@ def _fit_right(sample: MatrixChange, rank: int) -> Doubles | None:
 
     right, values = find_directions(sample.numbers, rank)
     rows, columns = sample.numbers.shape
-    energy, noise = float(np.square(sample.numbers).sum()), noise_energy(sample)
+    energy, noise = sample.energy(), sample.noise_energy()
     largest = np.sqrt(noise / sample.numbers.size) * (np.sqrt(rows) + np.sqrt(columns))
     found = int(np.count_nonzero(values > _ABOVE_NOISE * largest))
     if not found or energy - np.square(values[:found]).sum() > NOISE * noise:
@@ -94,7 +94,7 @@ def _count_bits(sample: MatrixChange) -> int:
     """Bits that factors need: fewer would show beside what rounding hides."""
     import numpy as np
 
-    size = np.sqrt(np.mean(np.square(sample.numbers)))
+    size = np.sqrt(sample.energy() / sample.numbers.size)
     return int(np.clip(np.rint(np.log2(size / sample.find_usual_unit()) + _FINER), 4, 24))
 
 

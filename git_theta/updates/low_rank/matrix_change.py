@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from git_theta.tensors.alignment import recut_blocks
 from git_theta.tensors.arrays import Buffer
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from git_theta.updates.delta.element_kinds import Numbers
 
     Doubles = NDArray[np.float64]
+    Floats = NDArray[Any]
 
 _PIECE = 1 << 17
 """Numbers of a piece of whole rows; at least one row."""
@@ -41,12 +42,24 @@ class MatrixChange(NamedTuple):
     """What rows changed by.
 
     Attributes:
-        numbers: fp64, (rows, columns); 0 where either side is not finite.
-        units: fp64: what the last bit is worth, of the larger side. Rounding moved each by a share of this.
+        numbers: (rows, columns); 0 where either side is not finite. fp64, or fp32 where many are held.
+        units: what the last bit is worth, of the larger side. Rounding moved each by a share of this.
     """
 
-    numbers: Doubles
-    units: Doubles
+    numbers: Floats
+    units: Floats
+
+    def energy(self) -> float:
+        """The sum of squares."""
+        import numpy as np
+
+        return float(np.square(self.numbers, dtype=np.float64).sum())
+
+    def noise_energy(self) -> float:
+        """What rounding alone would leave of it."""
+        import numpy as np
+
+        return float(np.square(self.units, dtype=np.float64).sum(where=np.isfinite(self.units))) / 12
 
     def find_usual_unit(self) -> float:
         """The median of what the last bit is worth."""
@@ -55,7 +68,7 @@ class MatrixChange(NamedTuple):
         units = self.units.reshape(-1)
         return float(np.median(units[:: -(-len(units) // _MEDIAN_OF)]))
 
-    def weigh(self) -> Doubles:
+    def weigh(self) -> Floats:
         """How much each tells of a product: as the inverse of its variance, relative to the most that one may weigh."""
         import numpy as np
 

@@ -33,8 +33,7 @@ def probe_rank(pair: MatrixPair) -> int:
     if min(pair.rows, pair.columns) < _LEAST_SIDE:
         return 0
     change = _sample_corner(pair)
-    noise = noise_energy(change)
-    energy = float(np.square(change.numbers).sum())
+    energy, noise = change.energy(), change.noise_energy()
     if not np.isfinite(energy) or energy < _LEAST_CHANGE * noise:
         return 0
     squares = np.linalg.svd(change.numbers, compute_uv=False) ** 2
@@ -45,13 +44,6 @@ def probe_rank(pair: MatrixPair) -> int:
     least = _LEAST_CHANGE * (1 + _STEEPNESS * np.maximum(ranks / size - _SURE_SHARE, 0))
     quiet = np.flatnonzero((left[1 : most + 1] <= NOISE * noise * (1 - ranks / size) ** 2) & (energy >= least * noise))
     return int(ranks[quiet[0]]) if len(quiet) else 0
-
-
-def noise_energy(change: MatrixChange) -> float:
-    """The sum of squares that rounding alone would leave."""
-    import numpy as np
-
-    return float(np.square(change.units).sum(where=np.isfinite(change.units))) / 12
 
 
 def _sample_corner(pair: MatrixPair) -> MatrixChange:

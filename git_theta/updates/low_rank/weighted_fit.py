@@ -6,18 +6,21 @@ that: whatever factors are stored, the values are exact.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     Doubles = NDArray[np.float64]
+    Floats = NDArray[Any]
 
 _FEWEST_EACH = 16
 """Numbers of a row for each that is fitted to them: the fit's variance is that of noise, divided by this."""
 _WORK = 1 << 18
 """Products of factors that a row is fitted by, where it is long enough."""
+_HELD = 1 << 19
+"""Numbers of normal equations that are held at a time: 4 MiB."""
 _RIDGE = 1e-9
 """Of the diagonal: where directions are dependent, there is still one solution."""
 _OVERSAMPLED = 8
@@ -26,7 +29,7 @@ _KEY = 0x7468657461
 """Of the signs that are drawn: the same ones always."""
 
 
-def fit_left(numbers: Doubles, weights: Doubles, right: Doubles) -> Doubles:
+def fit_left(numbers: Floats, weights: Floats, right: Doubles) -> Doubles:
     """The left factor (rows, rank) for a right one (rank, columns): row by row what is nearest to weighted numbers.
 
     Of long rows, as many numbers as a row needs, from all over.
@@ -39,12 +42,18 @@ def fit_left(numbers: Doubles, weights: Doubles, right: Doubles) -> Doubles:
         used = np.arange(count) * columns // count
         numbers, weights, thin = numbers[:, used], weights[:, used], thin[used]
     one, other = np.triu_indices(rank)
-    products = weights @ (thin[:, one] * thin[:, other])
-    normal = np.empty((len(numbers), rank, rank))
-    normal[:, one, other] = normal[:, other, one] = products
-    normal[:, range(rank), range(rank)] *= 1 + _RIDGE
-    normal[~normal.any(axis=(1, 2))] = np.eye(rank)
-    return np.linalg.solve(normal, ((weights * numbers) @ thin)[:, :, None])[:, :, 0].astype(np.float64, copy=False)
+    squares, fitted = thin[:, one], np.empty((len(numbers), rank))
+    squares *= thin[:, other]
+    step = max(1, _HELD // rank**2)
+    for start in range(0, len(numbers), step):
+        heavy = weights[start : start + step].astype(np.float64, copy=False)
+        normal = np.empty((len(heavy), rank, rank))
+        normal[:, one, other] = normal[:, other, one] = heavy @ squares
+        normal[:, range(rank), range(rank)] *= 1 + _RIDGE
+        normal[~normal.any(axis=(1, 2))] = np.eye(rank)
+        sums = (heavy * numbers[start : start + step]) @ thin
+        fitted[start : start + step] = np.linalg.solve(normal, sums[:, :, None])[:, :, 0]
+    return fitted
 
 
 def count_used(rank: int, columns: int) -> int:
@@ -52,7 +61,7 @@ def count_used(rank: int, columns: int) -> int:
     return min(columns, max(_FEWEST_EACH * rank, _WORK // rank**2))
 
 
-def find_directions(numbers: Doubles, rank: int) -> tuple[Doubles, Doubles]:
+def find_directions(numbers: Floats, rank: int) -> tuple[Doubles, Doubles]:
     """The strongest directions among rows, orthonormal (directions, columns), and their singular values.
 
     Those of about that rank, and some more; by random signs.
