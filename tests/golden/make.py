@@ -43,6 +43,8 @@ from git_theta.tensors.dtypes import BY_NAME
 from git_theta.tensors.spec import Spec
 from git_theta.tensors.values import MemoryValues
 from git_theta.testing.blocks import noise_bytes, weight_bytes
+from tests.formats.hdf5 import hdf5_files
+from tests.formats.onnx import onnx_models
 from tests.sandbox import safetensors_bytes
 from tests.updates.delta_samples import FORMS, moved, weights
 from tests.updates.low_rank_samples import MERGED, SCALED, Merged, Scaled
@@ -69,6 +71,10 @@ def checkpoints() -> dict[str, bytes]:
         ),
         "views.pt": _views(),
         "arrays.pkl": pickle.dumps({"w": np.arange(6, dtype="<f4").reshape(2, 3), "step": 1}, protocol=5),
+        "before-1.6.pt": _before_zip(),
+        "model.onnx": onnx_models.model([onnx_models.initializer("w", onnx_models.WEIGHTS)]).SerializeToString(),
+        "model.h5": hdf5_files.written({"layers/dense/kernel": hdf5_files.WEIGHTS}),
+        "model.keras": hdf5_files.archived(hdf5_files.written({"layers/dense/kernel": hdf5_files.WEIGHTS})),
         "tuned.safetensors": safetensors_bytes(
             {name: (spec.dtype.name, spec.shape, new) for name, (spec, new, *_) in tuned_parts().items()}
         ),
@@ -134,6 +140,12 @@ def _every_dtype() -> bytes:
         tensors[f"{name}.none"] = (name, (0, 3), b"")
     tensors["0-d"] = ("F64", (), noise_bytes(8))
     return safetensors_bytes(tensors, {"format": "pt"})
+
+
+def _before_zip() -> bytes:
+    file = io.BytesIO()
+    torch.save({"w": torch.arange(6.0), "step": 3}, file, _use_new_zipfile_serialization=False)
+    return file.getvalue()
 
 
 def _views() -> bytes:
