@@ -186,7 +186,7 @@ def test_l6_a_long_matrix_is_never_held() -> None:
             tracemalloc.stop()
         assert found is not None
         assert values.blocks_read < 2 * times + 4
-    assert peaks[1] < peaks[0] + 2 * BLOCK
+    assert peaks[1] < 1.2 * peaks[0]
 
 
 def test_what_is_no_adapter_costs_a_block_of_each() -> None:
