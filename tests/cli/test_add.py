@@ -294,6 +294,22 @@ def test_a_deleted_file_is_such_a_change(sandbox: Sandbox) -> None:
     assert_agrees(sandbox, peft_file("lora-float32"))
 
 
+def test_a_manifest_in_the_worktree_becomes_the_file(sandbox: Sandbox, tmp_path: Path) -> None:
+    start(sandbox)
+    sandbox.git("config", "--global", "include.path", str(sandbox.root / ".git" / "config"))
+    sandbox.git("clone", "--quiet", sandbox.root, tmp_path / "clone", env={"GIT_THETA_SKIP_SMUDGE": "1"})
+    clone = Sandbox(tmp_path / "clone")
+    assert clone.read(MODEL) != peft_file("base-float32")
+    clone.theta("add", MODEL, *LORA)
+    assert_agrees(clone, peft_file("lora-float32"))
+
+
+def test_a_file_that_git_does_not_look_at_is_refused(sandbox: Sandbox) -> None:
+    start(sandbox)
+    sandbox.git("update-index", "--assume-unchanged", MODEL)
+    assert "--no-assume-unchanged" in refuse(sandbox, *LORA, "--force")
+
+
 def test_a_file_that_is_not_versioned_is_refused(sandbox: Sandbox) -> None:
     start(sandbox)
     sandbox.write("other.safetensors", model())
