@@ -67,6 +67,8 @@ def _describe_needs(strategy: Strategy) -> Iterator[str]:
         yield "the parameter in some heads"
     if strategy.numeric:
         yield "numbers of one dtype and shape"
+    for companion in strategy.companions:
+        yield f"{companion.pattern} of each head ({companion.help.rstrip('.')})"
 
 
 def _describe_options(options: Sequence[Option]) -> Iterator[str]:
@@ -93,6 +95,7 @@ def _strategy_json(strategy: Strategy) -> dict[str, Any]:
         "takes_weights": strategy.takes_weights,
         "may_lack": strategy.may_lack,
         "numeric": strategy.numeric,
+        "companions": [{"name": one.name, "pattern": one.pattern, "help": one.help} for one in strategy.companions],
         "options": [_option_json(option) for option in strategy.options],
     }
 

@@ -87,6 +87,13 @@ def test_git_theta_merge_reads_each_heads_companion(sandbox: Sandbox, folder: st
     assert sandbox.git("status", "--porcelain").stdout == ""
 
 
+def test_what_it_reads_is_listed(sandbox: Sandbox) -> None:
+    [row] = json.loads(sandbox.theta("strategies", STRATEGY, "--json").stdout)
+    assert [(one["name"], one["pattern"]) for one in row["companions"]] == [("fisher", "{stem}.fisher{suffix}")]
+    shown = sandbox.theta("strategies", STRATEGY).stdout
+    assert "{stem}.fisher{suffix} of each head (The diagonal of the Fisher information)" in shown
+
+
 def test_another_companion_gives_another_result(sandbox: Sandbox) -> None:
     """Nothing that was computed before is taken for it."""
     fork(sandbox)
@@ -136,9 +143,11 @@ def test_a_companion_that_is_kept_raw_or_lacks_the_parameter_is_named(sandbox: S
     fork(sandbox)
     sandbox.write(FISHER, checkpoint(same=1.0))
     sandbox.commit("without it")
+    lacks = f"{FISHER} of ours has no values for it, which {STRATEGY} reads"
+    assert lacks in sandbox.theta("merge", "--plan", "-s", STRATEGY, "side", check=False).stdout
     left = sandbox.theta("merge", "-s", STRATEGY, "side", check=False)
     assert left.returncode == 1
-    assert f"{FISHER} of ours has no values for it, which {STRATEGY} reads" in left.stdout + left.stderr
+    assert lacks in left.stdout + left.stderr
     sandbox.git("merge", "--abort", check=False)
     sandbox.write(".gitattributes", b"model.safetensors filter=theta merge=theta\n")
     sandbox.write(FISHER, checkpoint(w=1.0))
