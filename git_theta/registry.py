@@ -46,6 +46,8 @@ _KINDS: dict[PluginFamily, str] = {
 KNOWN_PACKAGES: dict[PluginFamily, dict[str, str]] = {
     "formats": {"gguf": "git-theta-gguf", "numpy": "git-theta-numpy"},
     "serializers": {"pcodec": "git-theta-pcodec"},
+    "merges": {"fisher": "git-theta-fisher"},
+    "commands": {"fisher": "git-theta-fisher"},
     "stores": {"sqlite": "git-theta-sqlite"},
 }
 """Plug-ins that are developed with us, and the packages that bring them: what we may tell people to install.

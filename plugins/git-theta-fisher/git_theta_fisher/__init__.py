@@ -1,0 +1,1 @@
+"""A Git-Theta plug-in that merges fine-tunes weighted by their Fisher information."""
