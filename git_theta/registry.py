@@ -66,6 +66,7 @@ BUILT_IN: dict[PluginFamily, dict[str, str]] = {
         "onnx": "git_theta.formats.onnx.onnx_format:OnnxFormat",
         "hdf5": "git_theta.formats.hdf5.hdf5_format:Hdf5Format",
         "keras": "git_theta.formats.hdf5.keras_format:KerasFormat",
+        "flax": "git_theta.formats.flax.flax_format:FlaxFormat",
         "opaque": "git_theta.formats.opaque:OpaqueFormat",
     },
     "updates": {

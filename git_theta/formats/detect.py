@@ -11,13 +11,14 @@ from git_theta.formats.guarded_format import load_format
 from git_theta.registry import BUILT_IN, PluginId
 
 OPAQUE = "opaque"
-FIRST_BYTES = {
+FIRST_BYTES: dict[str, bytes | tuple[bytes, ...]] = {
     "torch": b"PK\3\4",
     "torch-legacy": b"\x80",
     "pickle": b"\x80",
     "onnx": b"\x08",
     "hdf5": b"\x89HDF\r\n\x1a\n",
     "keras": b"PK\3\4",
+    "flax": tuple(bytes([first]) for first in (*range(0x81, 0x90), 0xDE, 0xDF)),
 }
 """What all files of a format of ours begin with: those that a file cannot be of are not imported to say so."""
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from git_theta.formats.detect import FIRST_BYTES
 from git_theta.formats.guarded_format import load_format
 from git_theta.registry import BUILT_IN
+from tests.formats.flax.flax_files import FLAX
 from tests.formats.hdf5.hdf5_files import KERAS, LEGACY
 from tests.formats.onnx.onnx_models import WEIGHTS, initializer, model
 from tests.formats.pickle.test_pickle_format import WRITERS
@@ -19,6 +20,7 @@ from tests.formats.torch.test_torch_legacy import legacy
 from tests.formats.torch_files import saved
 
 FILES = [
+    FLAX.read_bytes(),
     KERAS.read_bytes(),
     LEGACY.read_bytes(),
     model([initializer("w", WEIGHTS)]).SerializeToString(),
@@ -26,7 +28,7 @@ FILES = [
     saved({"epoch": 3}),
     *(write(WEIGHTS) for write in WRITERS.values()),
 ]
-PATHS = ["m", *(f"m.{suffix}" for suffix in ["pt", "pth", "bin", "ckpt", "pkl", "joblib", "onnx", "h5", "keras"])]
+PATHS = ["m", "m.pt", "m.pth", "m.bin", "m.ckpt", "m.pkl", "m.joblib", "m.onnx", "m.h5", "m.keras", "m.msgpack"]
 
 
 @pytest.mark.parametrize("name", FIRST_BYTES)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from git_theta.manifest.text import decode_manifest
+from tests.formats.flax.flax_files import restored, serialized
 from tests.formats.hdf5.hdf5_files import archived, written
 from tests.formats.onnx.onnx_models import initializer, model
 from tests.formats.torch_files import saved
@@ -68,6 +69,7 @@ def load_torch(content: bytes) -> Arrays:
 WRITERS = {
     "onnx": Writer("model.onnx", write_onnx, load_onnx),
     "hdf5": Writer("model.weights.h5", written, load_hdf5),
+    "flax": Writer("model.msgpack", serialized, restored),
     "torch-legacy": Writer("model.pth", write_legacy, load_torch),
     "keras": Writer("model.keras", lambda arrays: archived(written(arrays)), load_keras),
 }

@@ -1,0 +1,1 @@
+"""Flax's files of parameters."""
