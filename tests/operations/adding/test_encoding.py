@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from git_theta import parameters
 from git_theta.errors import ChangedFile, StoreError
 from git_theta.manifest.model import Coding, Entry, Place, Storage
 from git_theta.operations.adding.bundle import SMALL_PAYLOAD
-from git_theta.operations.adding.encoding import EncodedPart, PartEncoder
+from git_theta.operations.adding.encoding import EncodedPart, PartEncoder, _HashedValues
 from git_theta.operations.context import Context
 from git_theta.operations.state_database import StateDatabase
 from git_theta.operations.workers import Workers
@@ -207,3 +208,14 @@ def test_no_update_is_offered_values_that_pass_once(context: Context, monkeypatc
     assert encoder.encode_computed([b"data"], 4).coding == Coding("dense", "msgpack")
     values = MemoryValues(Spec(BY_NAME["U8"], (4,)), b"data")
     assert encoder.encode_whole(values).coding == Coding("above-smallest", "msgpack", {"unit": 1})
+
+
+def test_what_is_read_again_is_no_further_progress() -> None:
+    data = noise_bytes(2 * BLOCK + 100)
+    reported: list[int] = []
+    values = _HashedValues(MemoryValues(Spec(BY_NAME["U8"], (len(data),)), data), reported.append)
+    for most in (1, 2, 3, 3):
+        assert b"".join(map(bytes, islice(values.blocks(), most))) == data[: most * BLOCK]
+    assert list(values.blocks()) and list(values.blocks(1))
+    assert reported == [BLOCK, BLOCK, 100]
+    assert values.oid == hashlib.sha256(data).hexdigest()
