@@ -72,13 +72,14 @@ KIND_PATTERNS = (
         "counter",
         _INTEGERS,
         "num_batches_tracked num_updates n_averaged initted step steps *_step *_steps count *_count counter *_counter "
-        "num_*_seen num_*_tracked epoch *_epoch iteration iterations iter *_iter",
+        "num_*_seen num_*_tracked epoch *_epoch iteration iterations iter *_iter optimizer.vars.*",
     ),
     KindPattern("counter", ("float",), "num_batches_tracked num_updates n_averaged initted step global_step"),
     KindPattern(
         "statistic",
         ("float", "complex"),
         "running_mean running_var running_std running_mean_sq moving_mean moving_var moving_variance moving_avg "
+        "moving_mean:0 moving_variance:0 batch_normalization*.vars.* ...batch_stats... "
         "cluster_size embed_avg ema_count ema_weight min_val max_val",
     ),
     KindPattern(
@@ -86,7 +87,7 @@ KIND_PATTERNS = (
         ("float", "complex"),
         "...exp_avg... ...exp_avg_sq... ...max_exp_avg_sq... ...exp_avg_sq_row... ...exp_avg_sq_col... "
         "...exp_avg_diff... ...exp_inf... ...momentum_buffer... ...square_avg... ...grad_avg... ...acc_delta... "
-        "state.*.sum",
+        "...optimizer_weights... optimizer.vars.* ...opt_state... state.*.sum",
     ),
     KindPattern(
         "constant",
