@@ -10,9 +10,10 @@ from types import MappingProxyType
 from typing import Any, BinaryIO, NamedTuple, cast
 
 from git_theta.errors import CorruptObject, MissingObject, PluginError, ThetaError
+from git_theta.known_plugins import BUILT_IN
 from git_theta.manifest.model import DENSE, Coding, Entry, Place, UpdateBase
 from git_theta.manifest.storage_json import MAX_CHAIN
-from git_theta.registry import BUILT_IN, PluginId
+from git_theta.registry import PluginId
 from git_theta.serializers.base import SERIALIZERS, Payload, Serializer
 from git_theta.store.base import ObjectReader, Store, is_intact
 from git_theta.store.series import SeriesReader

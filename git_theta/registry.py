@@ -2,7 +2,7 @@
 
 A plug-in is an installed package with an entry point in one of the groups ``git_theta.plugins.FAMILY``; ours are
 declared in pyproject.toml the same way. So that nobody waits for a scan of the installed packages, the names that ship
-with us are repeated in ``BUILT_IN`` (a test holds the two together).
+with us are repeated in ``known_plugins`` (a test holds the two together).
 
 A room declares its family beside its seam: ``FORMATS = Family("formats", make_instance(Format))``. Plug-ins are other
 people's code inside our process: every call of one, ours included, stands in its family's ``guard``, which turns what
@@ -20,94 +20,20 @@ from contextvars import ContextVar, Token
 from functools import cache
 from importlib import import_module
 from types import TracebackType
-from typing import Final, Generic, Literal, NamedTuple, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from git_theta.entry_points import DeclaredPlugin, scan_packages
 from git_theta.errors import NewerPlugin, PluginError, ThetaError
+from git_theta.known_plugins import BUILT_IN, KINDS, KNOWN_PACKAGES, PluginFamily
 
 T = TypeVar("T")
 R = TypeVar("R")
 
-PluginFamily = Literal["formats", "updates", "serializers", "stores", "merges", "commands"]
-
 API = 1
 """The version of the seams. A plug-in that says ``api = 2`` is written for a later release, and is not called."""
 
-_KINDS: dict[PluginFamily, str] = {
-    "formats": "format",
-    "updates": "update",
-    "serializers": "serializer",
-    "stores": "store",
-    "merges": "strategy",
-    "commands": "command",
-}
-"""What one plug-in of a family is called."""
-
-KNOWN_PACKAGES: dict[PluginFamily, dict[str, str]] = {
-    "formats": {"gguf": "git-theta-gguf", "numpy": "git-theta-numpy"},
-    "serializers": {"pcodec": "git-theta-pcodec"},
-    "merges": {"fisher": "git-theta-fisher"},
-    "commands": {"fisher": "git-theta-fisher"},
-    "stores": {"sqlite": "git-theta-sqlite"},
-}
-"""Plug-ins that are developed with us, and the packages that bring them: what we may tell people to install.
-
-No other name is ever completed to a package: whoever wrote a manifest would choose what a stranger installs (L10)."""
-
 DISABLE_KEY = "theta.plugins.disable"
 """Git's configuration of plug-ins of other packages that are not to be used: NAME or FAMILY:NAME, any number."""
-
-BUILT_IN: dict[PluginFamily, dict[str, str]] = {
-    "formats": {
-        "safetensors": "git_theta.formats.safetensors.safetensors_format:SafetensorsFormat",
-        "torch": "git_theta.formats.torch.torch_format:TorchZipFormat",
-        "torch-legacy": "git_theta.formats.torch.torch_legacy:LegacyTorchFormat",
-        "pickle": "git_theta.formats.pickle.pickle_format:PickleFormat",
-        "onnx": "git_theta.formats.onnx.onnx_format:OnnxFormat",
-        "hdf5": "git_theta.formats.hdf5.hdf5_format:Hdf5Format",
-        "keras": "git_theta.formats.hdf5.keras_format:KerasFormat",
-        "flax": "git_theta.formats.flax.flax_format:FlaxFormat",
-        "opaque": "git_theta.formats.opaque:OpaqueFormat",
-    },
-    "updates": {
-        "dense": "git_theta.updates.dense:DenseUpdate",
-        "low-rank": "git_theta.updates.low_rank.low_rank_update:LowRankUpdate",
-        "scale": "git_theta.updates.low_rank.scale_update:ScaleUpdate",
-        "delta": "git_theta.updates.delta.delta_update:DeltaUpdate",
-    },
-    "serializers": {
-        "raw": "git_theta.serializers.raw:RawSerializer",
-        "planes": "git_theta.serializers.planes:PlanesSerializer",
-        "frames": "git_theta.serializers.frames:FramesSerializer",
-        "msgpack": "git_theta.serializers.msgpack:MsgpackSerializer",
-    },
-    "stores": {
-        "local": "git_theta.store.local:LocalStore",
-        "memory": "git_theta.store.memory:MemoryStore",
-    },
-    "merges": {
-        "ours": "git_theta.merging.strategies.picks:OURS",
-        "theirs": "git_theta.merging.strategies.picks:THEIRS",
-        "base": "git_theta.merging.strategies.picks:BASE",
-        "average": "git_theta.merging.strategies.means:AVERAGE",
-        "weighted": "git_theta.merging.strategies.means:WEIGHTED",
-        "largest": "git_theta.merging.strategies.largest:LARGEST",
-        "adapter-svd": "git_theta.merging.strategies.adapter_svd:ADAPTER_SVD",
-        "task-arithmetic": "git_theta.merging.strategies.task_vectors:TASK_ARITHMETIC",
-        "ties": "git_theta.merging.strategies.task_vectors:TIES",
-        "dare": "git_theta.merging.strategies.task_vectors:DARE",
-        "dare-ties": "git_theta.merging.strategies.task_vectors:DARE_TIES",
-        "breadcrumbs": "git_theta.merging.strategies.task_vectors:BREADCRUMBS",
-        "slerp": "git_theta.merging.strategies.slerp:SLERP",
-        "model-stock": "git_theta.merging.strategies.model_stock:MODEL_STOCK",
-        "lines": "git_theta.merging.strategies.layer_scaling:LINES",
-        "iso-c": "git_theta.merging.strategies.matrix_transforms:ISO_C",
-        "tsv-m": "git_theta.merging.strategies.matrix_transforms:TSV_M",
-        "wudi": "git_theta.merging.strategies.matrix_transforms:WUDI",
-        "smear": "git_theta.merging.strategies.smear:SMEAR",
-    },
-    "commands": {},
-}
 
 
 class Family(Generic[T]):
@@ -213,11 +139,11 @@ class PluginId(NamedTuple):
 
     def spell(self) -> str:
         """The plug-in as people know it: its kind, name, package and version."""
-        return f"{_KINDS[self.family]} {self.name!r} of {' '.join(self.find_package()) or 'a package without a name'}"
+        return f"{KINDS[self.family]} {self.name!r} of {' '.join(self.find_package()) or 'a package without a name'}"
 
     def spell_short(self) -> str:
         """The plug-in where its package is not known."""
-        return f"the {_KINDS[self.family]} {self.name!r}"
+        return f"the {KINDS[self.family]} {self.name!r}"
 
     def find_package(self) -> tuple[str, ...]:
         """The name and version of the package that it came with; nothing where that cannot be told."""
@@ -314,7 +240,7 @@ def _require_api(plugin: PluginId, found: object) -> None:
 
 
 def _unknown_name(family: PluginFamily, name: str) -> PluginError:
-    kind = _KINDS[family]
+    kind = KINDS[family]
     for one in declared_plugins():
         if (one.family, one.name) == (family, name):  # there, and not among the names
             return PluginError(

@@ -11,6 +11,7 @@ import pytest
 from git_theta import parameters
 from git_theta.cli.progress import Meter
 from git_theta.errors import CorruptObject, MissingObject, PluginError, ThetaError
+from git_theta.known_plugins import BUILT_IN
 from git_theta.manifest.model import Coding, Entry, Place, Storage
 from git_theta.manifest.new_parts import NewParts
 from git_theta.manifest.storage_json import MAX_CHAIN
@@ -18,7 +19,6 @@ from git_theta.operations.keeping.inventory import ManifestBlob, take_inventory
 from git_theta.operations.keeping.verify import verify_objects
 from git_theta.operations.workers import Workers
 from git_theta.parameters import Preferences, StoredValues
-from git_theta.registry import BUILT_IN
 from git_theta.store.memory import MemoryStore
 from git_theta.tensors.arrays import BLOCK, Buffer, Parallel
 from git_theta.tensors.dtypes import BY_NAME

@@ -13,7 +13,7 @@ import pytest
 import git_theta
 
 ROOT = Path(git_theta.__file__).parent
-GROUND = {"errors", "entry_points", "registry", "words", "globs"}
+GROUND = {"errors", "entry_points", "known_plugins", "registry", "words", "globs"}
 VALUES = GROUND | {"tensors"}
 STORAGE = VALUES | {"updates", "serializers", "store", "manifest"}
 COMPARED = VALUES | {"manifest", "checkpoints", "parameters"}
@@ -25,7 +25,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "words": set(),
     "entry_points": set(),
-    "registry": {"errors", "entry_points"},
+    "known_plugins": set(),
+    "registry": {"errors", "entry_points", "known_plugins"},
     "globs": {"errors"},
     "tensors": GROUND,
     "formats": VALUES,

@@ -15,9 +15,10 @@ import pytest
 
 from git_theta.errors import FormatError, MissingObject, PluginError
 from git_theta.formats.base import FORMATS, Format
+from git_theta.known_plugins import BUILT_IN, KNOWN_PACKAGES, PluginFamily
 from git_theta.merging.base import STRATEGIES, Strategy
 from git_theta.operations.streams import FileSource
-from git_theta.registry import API, BUILT_IN, KNOWN_PACKAGES, Family, PluginFamily, PluginId, running_plugin
+from git_theta.registry import API, Family, PluginId, running_plugin
 from git_theta.serializers.base import SERIALIZERS, Serializer
 from git_theta.store.base import STORES, Store
 from git_theta.updates.base import UPDATES, Update

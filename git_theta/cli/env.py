@@ -19,6 +19,7 @@ from git_theta.cli import boundary
 from git_theta.cli.filter_process import SKIP_SMUDGE
 from git_theta.cli.listing import echo_json, json_option
 from git_theta.errors import PluginError, TransportError
+from git_theta.known_plugins import PluginFamily
 from git_theta.repository import policy_sources
 from git_theta.repository.object_stores import open_store
 from git_theta.repository.storage_preferences import DEPTH_KEY, SERIALIZER_KEY, UPDATES_KEY
@@ -68,7 +69,7 @@ def command(as_json: bool) -> None:
         "merge": _read_configured(policy_sources.KEYS),
         "storage": _read_configured((config.STORE_KEY, SERIALIZER_KEY, UPDATES_KEY, DEPTH_KEY)),
         "disabled": _read_configured((registry.DISABLE_KEY,)),
-        "plugins": {family: _list_plugins(family) for family in get_args(registry.PluginFamily)},
+        "plugins": {family: _list_plugins(family) for family in get_args(PluginFamily)},
         "environment": {name: os.environ[name] for name in _VARIABLES if name in os.environ},
         "repository": _describe_repository(),
     }
@@ -106,7 +107,7 @@ def _find_versions() -> dict[str, str | None]:
     return found
 
 
-def _list_plugins(family: registry.PluginFamily) -> dict[str, str]:
+def _list_plugins(family: PluginFamily) -> dict[str, str]:
     """Name to target; to what is wrong, where two packages claim a name."""
     found = {}
     for name in registry.plugin_names(family):

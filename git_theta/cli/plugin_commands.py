@@ -13,7 +13,8 @@ from typing import Any
 import click
 
 from git_theta.errors import PluginError
-from git_theta.registry import KNOWN_PACKAGES, Family, make_instance
+from git_theta.known_plugins import KNOWN_PACKAGES
+from git_theta.registry import Family, make_instance
 
 COMMAND_PLUGINS = Family("commands", make_instance(click.Command))
 

@@ -18,7 +18,8 @@ from git_theta.cli.git_output import claim_stdout, write_pieces
 from git_theta.cli.main import COMMANDS
 from git_theta.entry_points import DeclaredPlugin
 from git_theta.errors import NewerPlugin, PluginError
-from git_theta.registry import BUILT_IN, Family, declared_plugins
+from git_theta.known_plugins import BUILT_IN
+from git_theta.registry import Family, declared_plugins
 
 _FAMILIES: Mapping[str, str] = {
     "formats": "git_theta.formats.base:FORMATS",

@@ -8,7 +8,8 @@ from typing import NamedTuple
 from git_theta.errors import ChangedFile, PluginError, ThetaError
 from git_theta.formats.base import FORMATS, Source, Span
 from git_theta.formats.guarded_format import load_format
-from git_theta.registry import BUILT_IN, PluginId
+from git_theta.known_plugins import BUILT_IN
+from git_theta.registry import PluginId
 
 OPAQUE = "opaque"
 FIRST_BYTES: dict[str, bytes | tuple[bytes, ...]] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
-from git_theta import registry
+from git_theta import known_plugins
 from git_theta.merging.base import Strategy
 from git_theta.merging.catalogue import load_strategy
 from git_theta.merging.checks import FLOATING
@@ -75,7 +75,7 @@ or indices make a group with any of their companions, where they have one of the
 
 def render_reference() -> str:
     """The whole page, Markdown."""
-    strategies = [load_strategy(name) for name in registry.BUILT_IN["merges"]]
+    strategies = [load_strategy(name) for name in known_plugins.BUILT_IN["merges"]]
     described = (line for strategy in strategies for line in _render_strategy(strategy))
     return "\n".join([INTRODUCTION, *described, *_render_kinds(), *_render_groups()]).rstrip("\n") + "\n"
 

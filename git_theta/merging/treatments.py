@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from git_theta.errors import PluginError, UsageError
+from git_theta.known_plugins import BUILT_IN
 from git_theta.merging import options
 from git_theta.merging.base import Weights
 from git_theta.merging.catalogue import load_strategy
@@ -14,7 +15,6 @@ from git_theta.merging.decisions import Decision, Entries, split_decision
 from git_theta.merging.groups import PAIR, Group
 from git_theta.merging.kinds import Kind, Treatment, find_kind
 from git_theta.merging.policy import CONFLICT, Choice, Policy, prefix_origin
-from git_theta.registry import BUILT_IN
 
 StrategyChooser = Callable[[Decision], Choice | None]
 """The strategy for a contested decision; None: a conflict."""

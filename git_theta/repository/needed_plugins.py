@@ -8,12 +8,13 @@ from typing import NamedTuple
 
 from git_theta.errors import PluginError, UsageError
 from git_theta.formats.base import FORMATS
+from git_theta.known_plugins import BUILT_IN
 from git_theta.manifest.model import Manifest
 from git_theta.merging.catalogue import load_strategy
 from git_theta.merging.policy import CONFLICT
 from git_theta.operations.keeping.file_states import TrackedFile
 from git_theta.parameters import load_required, required_plugins
-from git_theta.registry import BUILT_IN, PluginId
+from git_theta.registry import PluginId
 from git_theta.repository.policy_sources import MergeOptions, policy_for_files
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from git_theta.errors import UsageError
+from git_theta.known_plugins import PluginFamily
 from git_theta.manifest.storage_json import MAX_CHAIN
 from git_theta.parameters import AUTOMATIC, DEFAULT_DEPTH, Preferences
-from git_theta.registry import PluginFamily, describe_way_out, plugin_names
+from git_theta.registry import describe_way_out, plugin_names
 
 SERIALIZER_KEY, UPDATES_KEY, DEPTH_KEY = "theta.serializer", "theta.updates", "theta.delta.depth"
 _AUTOMATIC_WORD = "auto"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import git_theta
-from git_theta.registry import BUILT_IN
+from git_theta.known_plugins import BUILT_IN
 
 
 def test_every_strategy_is_listed() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from git_theta.cli.plugin_commands import find_command
 from git_theta.errors import PluginError
-from git_theta.registry import KNOWN_PACKAGES
+from git_theta.known_plugins import KNOWN_PACKAGES
 from tests.installed_plugins import make_interpreter
 from tests.sandbox import Sandbox
 from tests.test_registry import install

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from git_theta import __version__
+from git_theta.known_plugins import BUILT_IN
 from git_theta.manifest.text import decode_manifest
-from git_theta.registry import BUILT_IN
 from tests.installed_plugins import make_interpreter
 from tests.sandbox import Sandbox
 from tests.test_registry import FORMAT, install

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from git_theta import registry
+from git_theta import known_plugins
 from tests.installed_plugins import make_interpreter
 from tests.sandbox import Sandbox
 
 
 def test_all_are_listed_with_what_they_compute(sandbox: Sandbox) -> None:
     lines = sandbox.theta("strategies").stdout.splitlines()
-    assert [line.split()[0] for line in lines] == list(registry.BUILT_IN["merges"])
+    assert [line.split()[0] for line in lines] == list(known_plugins.BUILT_IN["merges"])
     assert "ties             Trim task vectors to the largest magnitudes" in "\n".join(lines)
 
 
@@ -27,7 +27,7 @@ def test_one_is_told_with_its_options(sandbox: Sandbox) -> None:
 
 def test_json_has_everything(sandbox: Sandbox) -> None:
     found = json.loads(sandbox.theta("strategies", "--json").stdout)
-    assert [one["name"] for one in found] == list(registry.BUILT_IN["merges"])
+    assert [one["name"] for one in found] == list(known_plugins.BUILT_IN["merges"])
     [ties] = json.loads(sandbox.theta("strategies", "ties", "--json").stdout)
     assert ties in found
     options = {option["name"]: option for option in ties["options"]}

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from git_theta import registry
+from git_theta import known_plugins
 from tests.sandbox import Sandbox, model, track_and_commit
 from tests.test_plugins import describe
 
@@ -43,7 +43,7 @@ def test_the_examples_pass_the_kit(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", sorted(set(re.findall(r"`(git_theta(?:\.\w+)+)`", PAGE))))
 def test_what_the_page_names_is_there(name: str) -> None:
     if name.startswith("git_theta.plugins."):
-        assert name.rpartition(".")[2] in registry.BUILT_IN
+        assert name.rpartition(".")[2] in known_plugins.BUILT_IN
         return
     module, _, attribute = name.rpartition(".")
     if attribute[0].isupper():
@@ -53,7 +53,7 @@ def test_what_the_page_names_is_there(name: str) -> None:
 
 
 def test_every_family_with_a_kit_is_on_the_page() -> None:
-    assert set(re.findall(r"`git_theta\.plugins\.(\w+)`", PAGE)) == set(registry.BUILT_IN)
+    assert set(re.findall(r"`git_theta\.plugins\.(\w+)`", PAGE)) == set(known_plugins.BUILT_IN)
     kits = {"formats", "updates", "serializers", "stores", "merges"}
     assert set(re.findall(r"^\| (\w+) \|.*`git_theta\.testing", PAGE, re.MULTILINE)) == kits
 

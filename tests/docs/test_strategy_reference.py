@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from git_theta import registry
+from git_theta import known_plugins
 from git_theta.merging import reference
 from git_theta.merging.catalogue import load_strategy
 from git_theta.merging.options import Option
 
 PAGE = Path(__file__).parents[2] / "docs/reference/strategies.md"
-NAMES = list(registry.BUILT_IN["merges"])
+NAMES = list(known_plugins.BUILT_IN["merges"])
 
 
 def test_the_page_is_up_to_date() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from git_theta.formats.detect import FIRST_BYTES
 from git_theta.formats.guarded_format import load_format
-from git_theta.registry import BUILT_IN
+from git_theta.known_plugins import BUILT_IN
 from tests.formats.flax.flax_files import FLAX
 from tests.formats.hdf5.hdf5_files import KERAS, LEGACY
 from tests.formats.onnx.onnx_models import WEIGHTS, initializer, model

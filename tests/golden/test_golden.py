@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from git_theta.known_plugins import BUILT_IN
 from git_theta.manifest.model import Entry, Storage
 from git_theta.manifest.text import decode_manifest, encode_manifest
 from git_theta.operations.context import Context
 from git_theta.operations.restoring.restore import missing_objects, restore_pieces
 from git_theta.operations.state_database import StateDatabase
 from git_theta.operations.workers import Workers
-from git_theta.registry import BUILT_IN
 from git_theta.store.local import LocalStore
 from git_theta.tensors.casts import CASTS
 from tests.updates.delta_samples import FORMS

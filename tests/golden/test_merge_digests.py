@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from git_theta.registry import BUILT_IN
+from git_theta.known_plugins import BUILT_IN
 from git_theta.tensors.numpy_library import NUMPY
 from git_theta.tensors.torch_library import TorchLibrary
 from tests.golden.merge_digests import CHOSEN, cases, lines

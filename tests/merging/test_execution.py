@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from git_theta import merge_state_dicts, merge_tensors, registry
+from git_theta import known_plugins, merge_state_dicts, merge_tensors
 from git_theta.errors import PluginError
 from git_theta.merging.base import Contest, Strategy
 from git_theta.merging.catalogue import load_strategy
@@ -34,11 +34,11 @@ def plugged(monkeypatch: pytest.MonkeyPatch) -> None:
     """The strategies of ``plugged``, as if installed."""
     for name in ("MEDIAN", "FIRST", "NUMPY_MEDIAN", "FLOAT64", "SHORT"):
         spelled = name.lower().replace("_", "-")
-        monkeypatch.setitem(registry.BUILT_IN["merges"], spelled, f"tests.merging.plugin_strategies:{name}")
+        monkeypatch.setitem(known_plugins.BUILT_IN["merges"], spelled, f"tests.merging.plugin_strategies:{name}")
 
 
 def test_our_own_take_any_library_numpy_on_a_cpu_and_torch_elsewhere() -> None:
-    for name in registry.BUILT_IN["merges"]:
+    for name in known_plugins.BUILT_IN["merges"]:
         assert library_for(load_strategy(name), "cpu") is NUMPY
         found = library_for(load_strategy(name), "cuda:1")
         assert (found.name, found.device) == ("torch", "cuda:1")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from git_theta import merge_state_dicts, merge_tensors, registry
+from git_theta import known_plugins, merge_state_dicts, merge_tensors
 from git_theta.errors import ConflictError, UsageError
 from git_theta.merging.catalogue import load_strategy
 from git_theta.merging.kinds import KINDS, find_kind
@@ -17,7 +17,7 @@ from git_theta.merging.policy_file import parse_policy
 from git_theta.tensors.torch_library import TorchLibrary
 from tests.merging.strategies.cases import contest, merge
 
-COMPUTING = [name for name in registry.BUILT_IN["merges"] if load_strategy(name).numeric]
+COMPUTING = [name for name in known_plugins.BUILT_IN["merges"] if load_strategy(name).numeric]
 Tensors = dict[str, torch.Tensor]
 
 

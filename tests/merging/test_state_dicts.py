@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import git_theta
-from git_theta import merge_state_dicts, merge_tensors, registry
+from git_theta import known_plugins, merge_state_dicts, merge_tensors
 from git_theta.errors import ConflictError, PluginError, UsageError
 from git_theta.merging.catalogue import load_strategy
 
@@ -116,7 +116,7 @@ def test_unknown_strategies_and_options_are_refused_with_what_is_close() -> None
 
 
 def test_a_plug_in_that_is_no_strategy_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(registry.BUILT_IN["merges"], "odd", "builtins:dict")
+    monkeypatch.setitem(known_plugins.BUILT_IN["merges"], "odd", "builtins:dict")
     with pytest.raises(PluginError, match="cannot be loaded: it is no Strategy but <class 'dict'>"):
         load_strategy("odd")
 
@@ -139,7 +139,7 @@ def test_dtypes_that_ml_dtypes_adds_to_numpy_are_merged(name: str) -> None:
     assert merged.tobytes() == expected.view(torch.uint8).numpy().tobytes()
 
 
-STRATEGIES = [name for name in registry.BUILT_IN["merges"] if name != "smear"]
+STRATEGIES = [name for name in known_plugins.BUILT_IN["merges"] if name != "smear"]
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
@@ -196,7 +196,7 @@ class Blocker:
 sys.meta_path.insert(0, Blocker())
 import numpy as np
 from git_theta import merge_state_dicts, merge_tensors
-from git_theta.registry import BUILT_IN
+from git_theta.known_plugins import BUILT_IN
 
 base, left, right = ({"w": np.arange(12, dtype="f4") * by} for by in (1, 2, -3))
 for strategy in BUILT_IN["merges"]:
@@ -216,7 +216,7 @@ def test_without_torch_every_strategy_merges_to_the_same_bytes() -> None:
         options: dict[str, Any] = {"scores": [0.0, 1.0]} if strategy == "smear" else {}
         merged = merge_state_dicts(strategy, [left, right], base, **options)
         assert merged["w"].numpy().tobytes().hex() == found
-    assert len(done.stdout.splitlines()) == len(registry.BUILT_IN["merges"])
+    assert len(done.stdout.splitlines()) == len(known_plugins.BUILT_IN["merges"])
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
+from git_theta.known_plugins import BUILT_IN
 from git_theta.manifest.model import Entry, Manifest, Place, Storage
 from git_theta.manifest.storage_json import MAX_CHAIN
 from git_theta.manifest.text import encode_manifest
 from git_theta.parameters import Preferences, StoredValues, encode_values
-from git_theta.registry import BUILT_IN
 from git_theta.store import series
 from git_theta.store.memory import MemoryStore
 from git_theta.tensors.dtypes import BY_NAME

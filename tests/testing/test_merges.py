@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from git_theta import registry
+from git_theta import known_plugins
 from git_theta.errors import PluginError, UsageError
 from git_theta.merging.base import Contest, ContestReport, Strategy
 from git_theta.merging.catalogue import load_strategy
@@ -172,7 +172,7 @@ class TestSmear(Ours):
 
 def test_all_of_ours_are_here() -> None:
     tested = {laws.name for laws in Ours.__subclasses__()}
-    assert tested == set(registry.BUILT_IN["merges"])
+    assert tested == set(known_plugins.BUILT_IN["merges"])
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from git_theta import merge_state_dicts, merge_tensors, registry
+from git_theta import known_plugins, merge_state_dicts, merge_tensors
 from git_theta.errors import ConflictError, UsageError
 from git_theta.merging import held
 from git_theta.merging.base import Operand
@@ -25,7 +25,7 @@ from git_theta.tensors.dtypes import BY_TORCH
 from git_theta.tensors.torch_library import TorchLibrary
 from tests.merging.strategies.cases import FLOATING, NUMERIC, contest, merge, same_bytes
 
-ALL = tuple(registry.BUILT_IN["merges"])
+ALL = tuple(known_plugins.BUILT_IN["merges"])
 COMPUTED = (*NUMERIC, "smear")
 MAJORITY = {"zero_sign": "majority", "density": 0.5}
 

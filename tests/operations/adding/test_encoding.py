@@ -14,6 +14,7 @@ import pytest
 
 from git_theta import parameters
 from git_theta.errors import ChangedFile, StoreError
+from git_theta.known_plugins import BUILT_IN
 from git_theta.manifest.model import Coding, Entry, Place, Storage
 from git_theta.operations.adding.bundle import SMALL_PAYLOAD
 from git_theta.operations.adding.encoding import EncodedPart, PartEncoder, _HashedValues
@@ -21,7 +22,6 @@ from git_theta.operations.context import Context
 from git_theta.operations.state_database import StateDatabase
 from git_theta.operations.workers import Workers
 from git_theta.parameters import Preferences
-from git_theta.registry import BUILT_IN
 from git_theta.store.base import Buffer, StoredObject
 from git_theta.store.memory import MemoryStore
 from git_theta.tensors.arrays import BLOCK

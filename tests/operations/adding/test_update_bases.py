@@ -10,6 +10,7 @@ import pytest
 
 from git_theta import parameters
 from git_theta.errors import CorruptObject
+from git_theta.known_plugins import BUILT_IN
 from git_theta.manifest.model import Coding, Entry, Manifest, Place, Storage
 from git_theta.manifest.text import decode_manifest
 from git_theta.operations.adding.known_parts import KnownParts
@@ -20,7 +21,6 @@ from git_theta.operations.context import Context
 from git_theta.operations.keeping.repack_parts import choose_repacks
 from git_theta.operations.streams import BytesSource
 from git_theta.parameters import Preferences, StoredValues
-from git_theta.registry import BUILT_IN
 from git_theta.store.memory import MemoryStore
 from git_theta.tensors.arrays import BLOCK
 from git_theta.tensors.dtypes import BY_NAME

@@ -1,0 +1,84 @@
+"""The plug-ins that we know by name: what ships with us, and what is developed with us in packages of its own.
+
+Declared as data, and importing nothing: so that nobody waits for a scan of the installed packages, what pyproject.toml
+declares is repeated here (a test holds the two together).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+PluginFamily = Literal["formats", "updates", "serializers", "stores", "merges", "commands"]
+
+KINDS: dict[PluginFamily, str] = {
+    "formats": "format",
+    "updates": "update",
+    "serializers": "serializer",
+    "stores": "store",
+    "merges": "strategy",
+    "commands": "command",
+}
+"""What one plug-in of a family is called."""
+
+KNOWN_PACKAGES: dict[PluginFamily, dict[str, str]] = {
+    "formats": {"gguf": "git-theta-gguf", "numpy": "git-theta-numpy"},
+    "serializers": {"pcodec": "git-theta-pcodec"},
+    "merges": {"fisher": "git-theta-fisher"},
+    "commands": {"fisher": "git-theta-fisher"},
+    "stores": {"sqlite": "git-theta-sqlite"},
+}
+"""Plug-ins that are developed with us, and the packages that bring them: what we may tell people to install.
+
+No other name is ever completed to a package: whoever wrote a manifest would choose what a stranger installs (L10)."""
+
+BUILT_IN: dict[PluginFamily, dict[str, str]] = {
+    "formats": {
+        "safetensors": "git_theta.formats.safetensors.safetensors_format:SafetensorsFormat",
+        "torch": "git_theta.formats.torch.torch_format:TorchZipFormat",
+        "torch-legacy": "git_theta.formats.torch.torch_legacy:LegacyTorchFormat",
+        "pickle": "git_theta.formats.pickle.pickle_format:PickleFormat",
+        "onnx": "git_theta.formats.onnx.onnx_format:OnnxFormat",
+        "hdf5": "git_theta.formats.hdf5.hdf5_format:Hdf5Format",
+        "keras": "git_theta.formats.hdf5.keras_format:KerasFormat",
+        "flax": "git_theta.formats.flax.flax_format:FlaxFormat",
+        "opaque": "git_theta.formats.opaque:OpaqueFormat",
+    },
+    "updates": {
+        "dense": "git_theta.updates.dense:DenseUpdate",
+        "low-rank": "git_theta.updates.low_rank.low_rank_update:LowRankUpdate",
+        "scale": "git_theta.updates.low_rank.scale_update:ScaleUpdate",
+        "delta": "git_theta.updates.delta.delta_update:DeltaUpdate",
+    },
+    "serializers": {
+        "raw": "git_theta.serializers.raw:RawSerializer",
+        "planes": "git_theta.serializers.planes:PlanesSerializer",
+        "frames": "git_theta.serializers.frames:FramesSerializer",
+        "msgpack": "git_theta.serializers.msgpack:MsgpackSerializer",
+    },
+    "stores": {
+        "local": "git_theta.store.local:LocalStore",
+        "memory": "git_theta.store.memory:MemoryStore",
+    },
+    "merges": {
+        "ours": "git_theta.merging.strategies.picks:OURS",
+        "theirs": "git_theta.merging.strategies.picks:THEIRS",
+        "base": "git_theta.merging.strategies.picks:BASE",
+        "average": "git_theta.merging.strategies.means:AVERAGE",
+        "weighted": "git_theta.merging.strategies.means:WEIGHTED",
+        "largest": "git_theta.merging.strategies.largest:LARGEST",
+        "adapter-svd": "git_theta.merging.strategies.adapter_svd:ADAPTER_SVD",
+        "task-arithmetic": "git_theta.merging.strategies.task_vectors:TASK_ARITHMETIC",
+        "ties": "git_theta.merging.strategies.task_vectors:TIES",
+        "dare": "git_theta.merging.strategies.task_vectors:DARE",
+        "dare-ties": "git_theta.merging.strategies.task_vectors:DARE_TIES",
+        "breadcrumbs": "git_theta.merging.strategies.task_vectors:BREADCRUMBS",
+        "slerp": "git_theta.merging.strategies.slerp:SLERP",
+        "model-stock": "git_theta.merging.strategies.model_stock:MODEL_STOCK",
+        "lines": "git_theta.merging.strategies.layer_scaling:LINES",
+        "iso-c": "git_theta.merging.strategies.matrix_transforms:ISO_C",
+        "tsv-m": "git_theta.merging.strategies.matrix_transforms:TSV_M",
+        "wudi": "git_theta.merging.strategies.matrix_transforms:WUDI",
+        "smear": "git_theta.merging.strategies.smear:SMEAR",
+    },
+    "commands": {},
+}
