@@ -19,7 +19,7 @@ from git_theta.cli.boundary import say, warn
 from git_theta.cli.env import program_version
 from git_theta.cli.listing import display_path, echo_json, json_option
 from git_theta.cli.manual_lookup import find_manual_fault
-from git_theta.errors import PluginError, UsageError
+from git_theta.errors import PluginError, ThetaError, UsageError
 from git_theta.operations.keeping.file_states import FileState, TrackedFile, survey_file
 from git_theta.repository import weight_checks
 from git_theta.repository.chosen_formats import find_unlike_layouts
@@ -120,7 +120,10 @@ def run_checks(setup: Setup, *, values: bool = False) -> list[Finding]:
 def _run_check(name: str, check: Callable[[Setup], CheckResult], setup: Setup) -> Finding:
     if setup.repository is None and name not in _ANYWHERE_CHECKS:
         return Finding(name, "note", "not checked: not in a Git repository")
-    verdict = check(setup)
+    try:
+        verdict = check(setup)
+    except ThetaError as error:  # whatever is broken, the other checks say what else is
+        return Finding(name, "problem", str(error), error.hint)
     return Finding(name, *verdict) if verdict else Finding(name, "ok", "")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, suppress
@@ -23,6 +24,8 @@ from git_theta.vcs.partial_clone import fetch_missing_blobs
 
 PEEK_SIZE = 1 << 20
 """Bytes of a blob by which it is judged."""
+_PATH_IN_NAME = re.compile(r"(?::[0-3])?[^:]*:(?P<path>.*)", re.DOTALL)
+"""REVISION:PATH, :PATH and :STAGE:PATH."""
 _CACHED_BLOBS = 64  # blobs: a walk meets each once as what was before, and once as what was after
 
 
@@ -220,7 +223,8 @@ def _as_question(name: str, cwd: Path | None = None) -> str:
     """
     if "\0" in name or not _is_encodable(name):
         return "-"
-    is_relative = name.partition(":")[2].partition("/")[0] in (".", "..")
+    found = _PATH_IN_NAME.match(name)
+    is_relative = found is not None and found["path"].partition("/")[0] in (".", "..")
     return _resolve_id(name, cwd) if is_relative or "\n" in name else name
 
 

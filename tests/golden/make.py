@@ -43,6 +43,7 @@ from git_theta.tensors.dtypes import BY_NAME
 from git_theta.tensors.spec import Spec
 from git_theta.tensors.values import MemoryValues
 from git_theta.testing.blocks import noise_bytes, weight_bytes
+from tests.formats.flax import flax_files
 from tests.formats.hdf5 import hdf5_files
 from tests.formats.onnx import onnx_models
 from tests.sandbox import safetensors_bytes
@@ -72,6 +73,7 @@ def checkpoints() -> dict[str, bytes]:
         "views.pt": _views(),
         "arrays.pkl": pickle.dumps({"w": np.arange(6, dtype="<f4").reshape(2, 3), "step": 1}, protocol=5),
         "before-1.6.pt": _before_zip(),
+        "model.msgpack": flax_files.FLAX.read_bytes(),
         "model.onnx": onnx_models.model([onnx_models.initializer("w", onnx_models.WEIGHTS)]).SerializeToString(),
         "model.h5": hdf5_files.written({"layers/dense/kernel": hdf5_files.WEIGHTS}),
         "model.keras": hdf5_files.archived(hdf5_files.written({"layers/dense/kernel": hdf5_files.WEIGHTS})),

@@ -89,13 +89,13 @@ def test_what_is_disabled_is_not_missing(
 
 
 def test_a_policy_that_names_a_strategy_that_is_not_here(sandbox: Sandbox) -> None:
-    sandbox.write(".theta.toml", b'[[merge]]\nstrategy = "fisher"\n')
+    sandbox.write(".theta.toml", b'[[merge]]\nstrategy = "acme"\n')
     sandbox.theta("track", "*.safetensors")
     sandbox.write(MODEL, version(0))
     sandbox.commit()
     found = {one["check"]: one for one in json.loads(sandbox.theta("doctor", "--json", check=False).stdout)}
     assert found["needed plug-ins"]["state"] == "note"
-    assert found["needed plug-ins"]["text"] == ("no strategy is called 'fisher' here (needed by .theta.toml, rule 1)")
+    assert found["needed plug-ins"]["text"] == ("no strategy is called 'acme' here (needed by .theta.toml, rule 1)")
     assert WAY_OUT in found["needed plug-ins"]["hint"]
     sandbox.git("switch", "-qc", "theirs")
     sandbox.write(MODEL, version(1))
@@ -106,7 +106,7 @@ def test_a_policy_that_names_a_strategy_that_is_not_here(sandbox: Sandbox) -> No
     for command in (["theta", "merge", "theirs"], ["merge", "theirs"]):
         merged = sandbox.git(*command, check=False)
         assert merged.returncode
-        assert "no strategy is called 'fisher' here" in merged.stderr
+        assert "no strategy is called 'acme' here" in merged.stderr
         assert WAY_OUT in merged.stderr
         sandbox.git("merge", "--abort", check=False)
 

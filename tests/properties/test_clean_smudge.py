@@ -22,6 +22,7 @@ from git_theta.manifest.text import decode_manifest, encode_manifest, is_manifes
 from git_theta.operations import foreign
 from git_theta.operations.adding.clean import clean_stream
 from git_theta.operations.adding.encoding import EncodedPart, PartEncoder
+from git_theta.operations.adding.encoding_hint import EncodingHint
 from git_theta.operations.adding.part_label import PartLabel
 from git_theta.operations.context import Context
 from git_theta.operations.restoring.smudge import smudge_stream
@@ -285,9 +286,9 @@ def test_l2_objects_are_the_same_whoever_is_faster(tmp_path: Path, monkeypatch: 
         alone = cleaned(content, context)
     encode, generator = PartEncoder.encode_whole, random.Random(count)
 
-    def encode_late(self: PartEncoder, values: Values, label: PartLabel) -> EncodedPart:
+    def encode_late(self: PartEncoder, values: Values, label: PartLabel, hint: EncodingHint) -> EncodedPart:
         time.sleep(generator.random() / 50)
-        return encode(self, values, label)
+        return encode(self, values, label, hint)
 
     monkeypatch.setattr(PartEncoder, "encode_whole", encode_late)
     (tmp_path / "late").mkdir()

@@ -25,6 +25,8 @@ from typing import Literal, NamedTuple, Self
 
 JSON = "application/vnd.git-lfs+json"
 _CHUNK = 1 << 20
+SLOW_PIECE = 1 << 14
+"""Bytes at a time of a download that is slow."""
 _PATH = re.compile(r"/(?P<number>\d+)/[^?]*?info/lfs/(?P<rest>[^?]*)")
 
 Stage = Literal["batch", "upload", "download", "verify"]
@@ -371,7 +373,7 @@ class LfsHandler(BaseHTTPRequestHandler):
         left = (size - start) // 2 if cut else size - start
         with place.open("rb") as file:
             file.seek(start)
-            while left and (chunk := file.read(min(left, 16384 if slow else _CHUNK))):
+            while left and (chunk := file.read(min(left, SLOW_PIECE if slow else _CHUNK))):
                 left -= len(chunk)
                 self.wfile.write(chunk)
                 self.repository.sent += len(chunk)
