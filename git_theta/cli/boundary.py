@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 
 from git_theta import registry
 from git_theta.errors import PluginError, ThetaError
-from git_theta.words import escape_unprintable, redact_logins
+from git_theta.words import escape_lines, redact_logins
 
 INTERRUPTED = 128 + 2  # what a shell reports for a program that SIGINT ended
 BROKEN_PIPE = 128 + 13  # and SIGPIPE
@@ -76,8 +76,8 @@ def is_debugging() -> bool:
 
 def say(text: str, *, prefix: str = "theta: ") -> None:
     """Print a message for the person on stderr, every line of it behind ``prefix``; no password of a URL is in it."""
-    for line in redact_logins(text).splitlines():
-        print(f"{prefix}{escape_unprintable(line)}", file=sys.stderr)  # noqa: T201
+    for line in escape_lines(redact_logins(text)).splitlines():
+        print(f"{prefix}{line}", file=sys.stderr)  # noqa: T201
 
 
 def warn(text: str, *, hint: str = "") -> None:

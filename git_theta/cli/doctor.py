@@ -39,7 +39,7 @@ from git_theta.vcs.discovery import Repository, find_repository
 from git_theta.vcs.hook_managers import find_push_hook
 from git_theta.vcs.hooks import HookState
 from git_theta.vcs.nearby_attributes import ENCODING
-from git_theta.words import escape_unprintable, join_some, list_some
+from git_theta.words import escape_lines, join_some, list_some
 
 _OLDEST_GIT = (2, 34)
 _MAX_NAMED = 3  # paths named in a finding
@@ -105,7 +105,7 @@ def command(values: bool, as_json: bool) -> int:
         echo_json([asdict(finding) for finding in findings])
     else:
         for finding in findings:
-            text = "\n".join(map(escape_unprintable, finding.text.splitlines()))
+            text = escape_lines(finding.text)
             click.echo(f"{finding.state}: {finding.check}{': ' if text else ''}{text}")
             say(finding.hint, prefix="hint: ")
     return int(any(finding.state == "problem" for finding in findings))

@@ -15,7 +15,7 @@ from git_theta.merging.catalogue import load_strategy, strategy_names
 from git_theta.merging.options import Option
 from git_theta.merging.reference import format_default, format_heads
 from git_theta.registry import PluginId
-from git_theta.words import escape_unprintable
+from git_theta.words import escape_lines, escape_unprintable
 
 
 @click.command
@@ -30,7 +30,7 @@ def command(name: str, as_json: bool) -> None:
     if as_json:
         echo_json([_strategy_json(one) for one in found])
     elif name:
-        click.echo("\n".join(map(escape_unprintable, _describe_strategy(found[0]))))
+        click.echo(escape_lines("\n".join(_describe_strategy(found[0]))))
     else:
         width = max(len(one.name) for one in found)
         for one in found:

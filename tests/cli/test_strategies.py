@@ -25,6 +25,12 @@ def test_one_is_told_with_its_options(sandbox: Sandbox) -> None:
     assert "majority; positive by default" in printed
 
 
+def test_what_more_there_is_to_know_is_printed_in_its_lines(sandbox: Sandbox) -> None:
+    [wudi] = json.loads(sandbox.theta("strategies", "wudi", "--json").stdout)
+    assert "\n" in wudi["details"]
+    assert sandbox.theta("strategies", "wudi").stdout.endswith(f"\n\n{wudi['details']}\n")
+
+
 def test_json_has_everything(sandbox: Sandbox) -> None:
     found = json.loads(sandbox.theta("strategies", "--json").stdout)
     assert [one["name"] for one in found] == list(known_plugins.BUILT_IN["merges"])
