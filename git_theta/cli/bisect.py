@@ -45,8 +45,9 @@ def command(script: str, as_json: bool, **asked: Any) -> int:
     folder: "$1" and $THETA_CHECKPOINT are the file there, or the folder of shards; $THETA_COMMIT is the commit. As for
     `git bisect run`, exit code 0 means good, 125 skip, 1 to 127 bad; any other ends it. The worktree is left alone.
 
-        git theta bisect --good v1.0 --run 'python eval.py "$1"' -- model.safetensors
-    """
+    \b
+        git theta bisect --good v1.0 --run 'python eval.py "$1"' model.pt
+    """  # noqa: D301
     test = _CommandTest(script, quiet=as_json)
     with open_context(discover_repository(), boundary.warn, Meter()) as context:
         found = find_first_bad(BisectRequest(**asked), test.run, discover_repository(), context, _show_test)

@@ -6,6 +6,7 @@ Git shows it for ``git theta --help`` and ``git help theta``: both are ``man git
 
 from __future__ import annotations
 
+import inspect
 import re
 import sys
 from collections.abc import Iterator
@@ -20,6 +21,8 @@ _OPTIONS_OF_ALL = [
     (("--debug",), "Show where an error arose. GIT_THETA_DEBUG=1 does the same for what Git itself starts."),
     (("--no-pager",), "Print without a pager, as git --no-pager theta ... does."),
 ]
+_AS_IT_IS = "\b\n"
+"""Begins a paragraph of help that is not wrapped, as click has it."""
 _SEE_ALSO = "git(1), gitattributes(5), gitrevisions(7)"
 
 
@@ -55,8 +58,9 @@ def _render_commands(context: click.Context) -> Iterator[str]:
 def _render_command(command: click.Command, context: click.Context) -> Iterator[str]:
     yield f".SS {_escape(context.command_path)}"
     yield from _paragraph(" ".join([context.command_path, *command.collect_usage_pieces(context)]), bold=True)
-    for paragraph in (command.help or "").split("\n\n"):
-        yield from _paragraph(" ".join(paragraph.split()))
+    for paragraph in inspect.cleandoc(command.help or "").split("\n\n"):
+        example = paragraph.removeprefix(_AS_IT_IS)
+        yield from _paragraph(" ".join(paragraph.split())) if example == paragraph else _example(example)
     for parameter in command.get_params(context):
         record = parameter.get_help_record(context)
         if record and not {"--debug", "-h"} & {*parameter.opts}:
@@ -68,6 +72,10 @@ def _render_command(command: click.Command, context: click.Context) -> Iterator[
 
 def _paragraph(text: str, *, bold: bool = False) -> list[str]:
     return [".PP", f"\\fB{_escape(text)}\\fR" if bold else _escape(text)]
+
+
+def _example(lines: str) -> list[str]:
+    return [".PP", ".nf", _escape(lines), ".fi"]
 
 
 def _item(names: str, words: str) -> list[str]:

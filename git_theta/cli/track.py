@@ -36,8 +36,9 @@ def track(patterns: tuple[str, ...], readme: bool, chosen: str | None, as_json: 
 
     A PATTERN is one of .gitattributes, relative to this folder; quote it, so that the shell leaves it alone:
 
+    \b
         git theta track '*.safetensors'
-    """
+    """  # noqa: D301
     repository = _require_worktree()
     if as_json and (patterns or readme):
         raise UsageError("--json lists the patterns", hint="Leave the rest out to list those that are tracked")

@@ -11,8 +11,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-from git_theta.cli.main import COMMANDS
+from git_theta.cli.main import COMMANDS, theta
 from git_theta.cli.manual import render_manual
 from tests.cli.test_doctor import program
 from tests.sandbox import Sandbox
@@ -28,6 +29,17 @@ def test_the_page_is_up_to_date() -> None:
 def test_every_command_that_people_call_is_on_the_page() -> None:
     found = re.findall(r"^\.SS git theta (\S+)$", PAGE.read_text().replace("\\-", "-"), re.MULTILINE)
     assert found == [name for name, entry in COMMANDS.items() if entry.help]
+
+
+def test_examples_stand_as_they_are_typed() -> None:
+    """Not wrapped, nor spread to the width: people copy them."""
+    pages = {name: CliRunner().invoke(theta, [name, "-h"]).stdout for name, entry in COMMANDS.items() if entry.help}
+    for page in (*pages.values(), PAGE.read_text().replace("\\-", "-")):
+        for line in page.splitlines():
+            assert not line.endswith(" --") and not re.match(r" *\x08", line)
+    example = """    git theta bisect --good v1.0 --run 'python eval.py "$1"' model.pt\n"""
+    assert f"\n  {example}" in pages["bisect"]
+    assert f"\n.nf\n{example}.fi\n" in PAGE.read_text().replace("\\-", "-")
 
 
 @pytest.mark.skipif(not shutil.which("man"), reason="man is not installed")
