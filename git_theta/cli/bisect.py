@@ -29,6 +29,7 @@ _NOT_RUN = (126, 127)
 """What a shell exits with that cannot run, or find, the command."""
 _LAST_BAD = 127
 _UNCLEAR = 1
+_NOTHING_PASSES = "A command that fails for another reason fails for all: try it on a version that is known to pass."
 
 
 @click.command
@@ -51,6 +52,8 @@ def command(script: str, as_json: bool, **asked: Any) -> int:
     test = _CommandTest(script, quiet=as_json)
     with open_context(discover_repository(), boundary.warn, Meter()) as context:
         found = find_first_bad(BisectRequest(**asked), test.run, discover_repository(), context, _show_test)
+    if BisectVerdict.GOOD not in {one.verdict for one in found.tests}:
+        boundary.warn("no version that was tested passed", hint=_NOTHING_PASSES)
     commits = describe_commits(found.candidates)
     if as_json:
         echo_json(_bisection_json(found, commit_json(commits[found.first_bad]) if found.first_bad else None))

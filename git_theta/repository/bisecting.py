@@ -140,8 +140,7 @@ def _halve(
         possible = list_bisection_points(bad, good, pathspecs)
         untested = [commit for commit in possible if commit != bad and commit not in skipped]
         if not untested:
-            # A bad commit that changed nothing itself is none of them.
-            return possible if bad in possible else []
+            return possible  # without the bad commit where that changed nothing itself
         verdict = judge(untested[0], len(possible))
         if verdict is BisectVerdict.BAD:
             bad = untested[0]

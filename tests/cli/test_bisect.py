@@ -85,6 +85,15 @@ def test_what_is_printed_says_which_and_worktree_and_temporary_folder_stay_as_th
     assert "theta: " in done.stderr and ": bad" in done.stderr
 
 
+def test_it_is_told_where_no_version_passed(sandbox: Sandbox, log: Path) -> None:
+    """A command that is broken fails for all versions, and nothing is known then."""
+    commits = line_of(sandbox, 6)
+    for command, warned in (("false", True), ("exit 125", True), (script(3), False)):
+        arguments = ["bisect", "--good", commits[0], "--bad", "HEAD", "--run", command, FILE]
+        done = sandbox.theta(*arguments, check=False, env={"LOG": str(log)})
+        assert ("warning: no version that was tested passed\n" in done.stderr) == warned
+
+
 def test_skipped_versions_leave_it_open(sandbox: Sandbox, log: Path) -> None:
     commits = line_of(sandbox, 6)
     untestable = f'case "$THETA_COMMIT" in {commits[2]}|{commits[3]}) exit 125 ;; esac; '
@@ -92,6 +101,15 @@ def test_skipped_versions_leave_it_open(sandbox: Sandbox, log: Path) -> None:
     assert found["first_bad"] is None
     assert set(found["candidates"]) == {commits[2], commits[3], commits[4]}
     assert {test["verdict"] for test in found["tests"]} == {"good", "bad", "skipped"}
+
+
+def test_where_the_bad_commit_changed_nothing_skipped_versions_may_still_be_it(sandbox: Sandbox, log: Path) -> None:
+    commits = line_of(sandbox, 4)
+    untestable = f'test "$THETA_COMMIT" != {commits[1]} || exit 125; false'
+    found = bisect(sandbox, log, "--good", commits[0], "--bad", "HEAD", "--run", "exit 125", FILE, code=1)
+    assert (found["first_bad"], set(found["candidates"])) == (None, {*commits[1:]})
+    found = bisect(sandbox, log, "--good", commits[0], "--bad", f"{commits[2]}~1", "--run", untestable, FILE)
+    assert found["first_bad"]["commit"] == commits[1]  # nothing else changed it since the good one
 
 
 def test_parameters_that_do_not_match_are_no_versions(sandbox: Sandbox, log: Path) -> None:
