@@ -21,12 +21,16 @@ Losses = Callable[["dict[str, Tensor]"], "Iterable[Tensor]"]
 
 
 @click.command("fisher", short_help="Compute the Fisher information of a checkpoint, for merges by it.")
-@click.argument("checkpoint")
+@click.argument("checkpoint", metavar="CHECKPOINT")
 @click.option("-l", "--losses", required=True, metavar="FILE.py:NAME", help="What yields the losses, one per example.")
-@click.option("-n", "--most", type=click.IntRange(1), help="Take so many losses at most.")
-@click.option("--device", default="cpu", help="Where to compute, as torch spells it.")
+@click.option("-n", "--most", type=click.IntRange(1), metavar="N", help="Take so many losses at most.")
+@click.option("--device", default="cpu", metavar="DEVICE", help="Where to compute, as torch spells it.")
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="Where to write; beside the checkpoint by default."
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Where to write; beside the checkpoint by default.",
 )
 def command(checkpoint: str, losses: str, most: int | None, device: str, output: Path | None) -> None:
     """Compute the diagonal of the Fisher information of a checkpoint, and write it beside it.
@@ -77,8 +81,10 @@ def _load_function(spelled: str) -> Losses:
     from importlib.util import module_from_spec, spec_from_file_location
 
     file, _, name = spelled.rpartition(":")
-    if not file or not Path(file).is_file():
-        raise UsageError(f"{spelled!r} names no file", hint="As in: --losses train.py:losses")
+    if not file or not name:
+        raise UsageError(f"{spelled!r} names no function of a file", hint="As in: --losses train.py:losses")
+    if not Path(file).is_file():
+        raise UsageError(f"{file!r} is no file", hint="As in: --losses train.py:losses")
     spec = spec_from_file_location(Path(file).stem, file)
     if spec is None or spec.loader is None:
         raise UsageError(f"{file!r} is no Python file", hint="As in: --losses train.py:losses")

@@ -38,10 +38,9 @@ def estimate_fisher(
     totals = {name: torch.zeros_like(one, dtype=_wide(one)) for name, one in parameters.items()}
     count = 0
     for loss in islice(losses, most):
-        if loss.numel() != 1 or not loss.requires_grad or not bool(torch.isfinite(loss)):
+        if fault := _find_fault(loss):
             raise UsageError(
-                f"loss {count + 1} is {_describe(loss)}",
-                hint="Yield a finite scalar that is computed from the tensors.",
+                f"loss {count + 1} is {fault}", hint="Yield a finite scalar that is computed from the tensors."
             )
         found = torch.autograd.grad(loss.reshape(()), [parameters[name] for name in names], allow_unused=True)
         for name, gradient in zip(names, found, strict=True):
@@ -59,10 +58,17 @@ def _wide(tensor: Tensor) -> torch.dtype:
     return torch.float64 if tensor.dtype == torch.float64 else torch.float32
 
 
-def _describe(loss: Tensor) -> str:
+def _find_fault(loss: object) -> str:
+    """Why it is no loss; "" for one."""
+    import torch
+
+    if not isinstance(loss, torch.Tensor):
+        return f"no tensor of torch but {type(loss).__name__}"
     if loss.numel() != 1:
         return f"of shape {list(loss.shape)}"
-    return "not computed from the tensors" if not loss.requires_grad else str(loss.item())
+    if not loss.requires_grad:
+        return "not computed from the tensors"
+    return "" if bool(torch.isfinite(loss)) else str(loss.item())
 
 
 if TYPE_CHECKING:

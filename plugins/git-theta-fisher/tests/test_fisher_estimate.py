@@ -55,6 +55,7 @@ def test_so_many_are_taken_and_no_more() -> None:
         ([], "no loss"),
         ([torch.ones(2, requires_grad=True)], r"shape \[2\]"),
         ([torch.ones(())], "not computed from"),
+        ([3.0], "no tensor of torch but float"),
         ([torch.tensor(float("nan"), requires_grad=True)], "nan"),
     ],
 )

@@ -100,7 +100,8 @@ def test_a_loss_makes_the_file_that_merges_read(sandbox: Sandbox) -> None:
     [
         ("train.py:broken", "train.py:broken failed: KeyError: 'nothing'"),
         ("train.py:none", "has no function 'none'"),
-        ("other.py:losses", "names no file"),
+        ("other.py:losses", "'other.py' is no file"),
+        ("losses.py", "names no function"),
     ],
 )
 def test_what_goes_wrong_in_a_user_s_file_is_said_as_that(sandbox: Sandbox, losses: str, reason: str) -> None:
