@@ -254,6 +254,7 @@ def _check_conversions(setup: Setup) -> CheckResult:
 def _check_store(setup: Setup) -> CheckResult:
     if setup.repository is None:
         return None
+    open_store(setup.repository)
     theta = setup.repository.theta_dir
     for folder in (theta / "objects", theta / "tmp", theta, setup.repository.common_dir):
         if os.path.lexists(folder):

@@ -230,6 +230,13 @@ def test_the_store_cannot_be_written(repository: Sandbox, folder: str) -> None:
     assert f"cannot write to {path}" in problems(repository)["store"]["text"]
 
 
+def test_a_store_that_nobody_brings_is_a_problem_of_the_store(repository: Sandbox) -> None:
+    repository.git("config", "theta.store", "no-such")
+    found = problems(repository)["store"]
+    assert found["text"] == "no store is called 'no-such' here"
+    assert "Installed: local" in found["hint"]
+
+
 def test_an_alternate_is_gone(repository: Sandbox, tmp_path: Path) -> None:
     repository.theta("install", "--global")
     repository.git("config", "--global", "gc.auto", "0")
