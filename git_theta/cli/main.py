@@ -98,10 +98,20 @@ class Commands(click.Group):
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return _add_common_options(command)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that the first word names. Raises click.UsageError with the closest name where nobody has it."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError:
+            if args[0].startswith("-") or self.get_command(ctx, args[0]):
+                raise
+            raise click.UsageError(f"No such command {args[0]!r}.{_guess_command(args[0])}", ctx) from None
+
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """The commands that people call, by the table, and options where a dash begins them."""
-        ours = [(name, entry.help) for name, entry in COMMANDS.items() if entry.help]
-        named = [CompletionItem(name, help=line) for name, line in (*ours, *_list_others())]
+        named = [CompletionItem(name, help=line) for name, line in _list_called()]
         return [one for one in named if one.value.startswith(incomplete)] + click.Command.shell_complete(
             self, ctx, incomplete
         )
@@ -113,6 +123,18 @@ class Commands(click.Group):
         if others := _list_others():
             with formatter.section("Commands of other packages"):
                 formatter.write_dl(others)
+
+
+def _list_called() -> list[tuple[str, str]]:
+    """The commands that people call, those of other packages behind ours, and their lines of help."""
+    return [*((name, entry.help) for name, entry in COMMANDS.items() if entry.help), *_list_others()]
+
+
+def _guess_command(name: str) -> str:
+    import difflib  # only ever to phrase an error
+
+    close = difflib.get_close_matches(name, [known for known, _ in _list_called()], n=1)
+    return f" Did you mean {close[0]!r}?" if close else ""
 
 
 def _list_others() -> list[tuple[str, str]]:

@@ -28,6 +28,16 @@ def test_help_of_a_command_of_a_command(sandbox: Sandbox) -> None:
     assert printed == sandbox.theta("migrate", "import", "-h").stdout
 
 
+@pytest.mark.parametrize("words", [["stratgies"], ["help", "stratgies"]])
+def test_a_command_that_is_none_is_told_with_the_closest(sandbox: Sandbox, words: list[str]) -> None:
+    done = sandbox.theta(*words, check=False)
+    assert done.returncode == 2
+    assert done.stderr.endswith("Error: No such command 'stratgies'. Did you mean 'strategies'?\n")
+    assert sandbox.theta("filter-proces", check=False).stderr.endswith(
+        "'filter-proces'.\n"
+    )  # Git calls that, not people
+
+
 @pytest.mark.parametrize("names", [["nothing"], ["migrate", "nothing"], ["log", "nothing"]])
 def test_help_of_what_is_not_there_says_so(sandbox: Sandbox, names: list[str]) -> None:
     done = sandbox.theta("help", *names, check=False)
