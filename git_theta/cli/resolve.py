@@ -52,6 +52,7 @@ Settle = Callable[[UnmergedFile | CheckpointConflict, ErrorReporter], MergeResul
 """Settles a conflict as it was asked for; None where it is none by parameters."""
 
 _WHOLE_FILE = "not a conflict by parameters"
+_SETTLE_HINT = "Settle them: git theta resolve -s STRATEGY, or --ours, --theirs, --base, -i; --only GLOB for some"
 _SIDE_HINT = "Take a side, then stage it: git checkout --ours (or --theirs) -- {0}; git add {0}. Or: git rm {0}"
 _REMOVED_HINT = (
     "One side removed it. To keep it: git checkout --{1} -- {0}; git add {0}. To have it removed: git rm {0}"
@@ -176,7 +177,7 @@ def _settle_all(
     codes: list[int] = []
     reports: list[dict[str, Any]] = []
     records: list[Record] = []
-    left = False
+    left = contested = False
 
     def report(error: ThetaError) -> None:
         codes.append(boundary.report_error(error))
@@ -187,7 +188,8 @@ def _settle_all(
         except ThetaError as error:
             report(error.add_location(path=conflict.path))
             continue
-        left = left or merged is None or bool(merged.left)
+        contested = contested or bool(merged and merged.left)
+        left = left or merged is None
         records += [record_merge(conflict.path, merged)] if merged else []
         reports.append(_settled_json(conflict.path, merged))
         if not as_json:
@@ -200,7 +202,9 @@ def _settle_all(
         echo_json({"files": reports})
     elif not conflicts:
         click.echo("no file in conflict")
-    return next(iter(codes), int(left))
+    elif contested:
+        boundary.say(_SETTLE_HINT, prefix="hint: ")
+    return next(iter(codes), int(left or contested))
 
 
 def _append_line(path: str, merged: MergeResult | None) -> None:

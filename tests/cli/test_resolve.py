@@ -130,6 +130,12 @@ def test_options_reach_the_strategy(conflict: Sandbox) -> None:
     assert_staged(conflict, expected(conflict, layer__weight="base", layer__bias="base"))
 
 
+def test_what_is_left_comes_with_what_settles_it(conflict: Sandbox) -> None:
+    done = conflict.theta("resolve", check=False)
+    assert done.stderr.startswith("hint: Settle them: git theta resolve -s STRATEGY, or --ours")
+    assert not conflict.theta("resolve", "--theirs").stderr
+
+
 def test_without_a_strategy_the_configured_one_is_applied(conflict: Sandbox) -> None:
     assert "0 settled, 2 contested parameters left" in resolved(conflict, code=1)
     conflict.git("config", "theta.merge.strategy", "theirs")
