@@ -27,7 +27,10 @@ def cosine_matrix(products: Doubles) -> tuple[tuple[float | None, ...], ...]:
 
 
 def _cosine(product: float, one: float, other: float) -> float | None:
-    return max(-1.0, min(1.0, product / one / other)) if one and other else None
+    """The same for both orders: the longer vector divides first."""
+    if not one or not other:
+        return None
+    return max(-1.0, min(1.0, product / max(one, other) / min(one, other)))
 
 
 def average_linkage(distances: Doubles) -> tuple[ClusterMerge, ...]:

@@ -19,6 +19,12 @@ def test_cosines_are_those_of_the_vectors_and_none_for_a_zero_one() -> None:
     assert all(found[place][place] == 1 for place in (0, 1, 2, 4))
 
 
+def test_cosines_do_not_depend_on_which_vector_is_first() -> None:
+    vectors = np.random.default_rng(5).standard_normal((40, 7))
+    found = cosine_matrix(vectors @ vectors.T)
+    assert found == tuple(zip(*found, strict=True))
+
+
 def test_the_plane_of_a_triangle_shows_it_as_it_is() -> None:
     corners = np.array([[0.0, 0], [3, 0], [0, 4]])
     far = np.hstack([corners, np.full((3, 5), 7.0)]) @ np.linalg.qr(np.random.default_rng(3).standard_normal((7, 7)))[0]
