@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -61,11 +61,14 @@ def export_update(
     require_torch()
     with BlobReader(MAX_MANIFEST) as blobs:
         before, after = (_read_entries(blobs, revision, request.path) for revision in (request.before, request.after))
+    _require_matches(request, after)
     is_whole = name_matcher(request.whole) if request.whole else lambda _: False
     plan = plan_difference(before, after, request.rank, is_whole)
     if not plan.factored:
-        what = "the versions are the same" if not plan.saved and not plan.biases else "no matrix differs"
-        raise UsageError(f"{what}: there is nothing to factor", hint="What differs: git theta diff A B")
+        what = "the versions are the same"
+        if plan.saved or plan.biases:
+            what = f"no matrix differs that is larger than its factors of rank {request.rank}; embeddings are none"
+        raise UsageError(f"there is nothing to factor: {what}", hint="What differs: git theta diff A B")
     try:
         _prepare_folder(request.folder)
         export = AdapterExport(plan, request.rank, request.fan_in_first)
@@ -80,6 +83,17 @@ def export_update(
             hint="Name another folder: -o FOLDER",
             path=str(request.folder),
         ) from error
+
+
+def _require_matches(request: ExportRequest, names: Iterable[str]) -> None:
+    """Raises UsageError for a glob that matches no name: it is misspelled."""
+    known = list(names)
+    for glob in request.whole:
+        if not any(map(name_matcher([glob]), known)):
+            path = request.path
+            raise UsageError(
+                f"no parameter of {path} matches {glob!r}", hint=f"Its names: git theta show {path} --parameters"
+            )
 
 
 def _read_entries(blobs: BlobReader, revision: str, path: str) -> Mapping[str, Entry]:

@@ -159,6 +159,24 @@ def test_what_no_adapter_can_say_is_refused_with_the_reason(
     assert said in refuse(sandbox, tmp_path / "adapter")
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--rank", "100"], "no matrix differs that is larger than its factors of rank 100"),
+        (["--rank", "2", "--whole", "a.*", "--whole", "lm_haed*"], f"no parameter of {MODEL} matches 'lm_haed*'"),
+    ],
+)
+def test_what_was_asked_for_and_cannot_be_is_told(
+    sandbox: Sandbox, tmp_path: Path, options: list[str], said: str
+) -> None:
+    before = {"a.weight": np.ones((32, 32), np.float32), "b.weight": np.ones((32, 32), np.float32)}
+    versions(sandbox, {name: values * 2 for name, values in before.items()}, before)
+    done = sandbox.theta("export-update", "HEAD^", "HEAD", *options, "-o", tmp_path / "x", "--", MODEL, check=False)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert not (tmp_path / "x").exists()
+
+
 def test_a_module_with_modules_in_it_cannot_be_whole(sandbox: Sandbox, tmp_path: Path) -> None:
     before = {"m.token": np.ones(4, np.float32), "m.in.weight": np.ones((32, 32), np.float32)}
     after = {"m.token": np.zeros(4, np.float32), "m.in.weight": np.zeros((32, 32), np.float32)}
