@@ -19,6 +19,7 @@ from git_theta.errors import UsageError
 from git_theta.operations.comparing.diff_report import MEASURE_SORTS, SORTS, build_report
 from git_theta.operations.context import Context
 from git_theta.repository.changed_files import Remark, bytes_to_measure
+from git_theta.repository.checkpoint_lookup import refuse_globs
 from git_theta.repository.opening import open_context
 from git_theta.repository.version_differences import ChangeMatcher, change_matcher, find_differences
 from git_theta.tensors.blas import UNTHREADED
@@ -92,7 +93,7 @@ def _require_match(comparisons: Sequence[Comparison], globs: Sequence[str], keep
     """Raise UsageError where no parameter, changed or not, is has a name that the globs match."""
     if globs and comparisons and not any(keep(change) for one in comparisons for change in one.changes):
         path = comparisons[0].path
-        raise UsageError(f"no parameter of {path} matches", hint=f"Its names: git theta show {path} --parameters")
+        refuse_globs(path)
 
 
 def _check_options(options: _DiffOptions) -> None:

@@ -15,7 +15,7 @@ from git_theta.cli.listing import echo_json, json_option
 from git_theta.cli.pager import print_paged, uses_color
 from git_theta.diffing.render.colors import choose_palette, paint
 from git_theta.diffing.render.formatting import format_magnitude, format_shape
-from git_theta.errors import ThetaError, UsageError
+from git_theta.errors import ThetaError
 from git_theta.formats.base import Scalar
 from git_theta.globs import name_matcher
 from git_theta.manifest.model import DENSE, Entry
@@ -30,7 +30,7 @@ from git_theta.operations.keeping.summary import (
     sum_parameters,
     tied_names,
 )
-from git_theta.repository.checkpoint_lookup import CheckpointVersion, find_checkpoint
+from git_theta.repository.checkpoint_lookup import CheckpointVersion, find_checkpoint, refuse_globs
 from git_theta.repository.index_checks import faults_of_commit, faults_of_index
 from git_theta.repository.object_stores import open_store
 from git_theta.repository.version_history import open_history
@@ -93,7 +93,7 @@ def _select_entries(found: CheckpointVersion, globs: Sequence[str]) -> list[Entr
     every = [entry for shard in found.shards for entry in shard.manifest.parameters()]
     chosen = [entry for entry in every if any(map(matches, [entry.name or "", *tied_names(entry)]))]
     if globs and not chosen:
-        raise UsageError(f"no parameter of {found.path} matches", hint="--parameters lists their names")
+        refuse_globs(found.path)
     return chosen
 
 

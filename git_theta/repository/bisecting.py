@@ -13,7 +13,7 @@ from git_theta.errors import UsageError
 from git_theta.globs import name_matcher
 from git_theta.operations.context import Context
 from git_theta.repository.checkpoint_files import CheckpointFile, VersionFiles
-from git_theta.repository.checkpoint_lookup import path_from_top
+from git_theta.repository.checkpoint_lookup import path_from_top, refuse_globs
 from git_theta.repository.folder_checkout import check_out_into, choose_files
 from git_theta.vcs.bisection import list_bisection_points, merge_bases_below
 from git_theta.vcs.discovery import Repository
@@ -163,9 +163,7 @@ class _JudgedVersions:
         """What the versions are among the files of. Raises UsageError where a commit has none, or no such parameter."""
         files, place = self._find_files(commit)
         if self._globs and not self._identify(commit, files):
-            raise UsageError(
-                f"no parameter of {self.path} matches", hint=f"Its names: git theta show {self.path} --parameters"
-            )
+            refuse_globs(self.path)
         # Where the number of shards changes, their names do: all of their folder counts, and ids tell what is the same.
         return [literal_pathspec(place)] if place else []
 

@@ -9,7 +9,7 @@ from git_theta.errors import UsageError
 from git_theta.globs import name_matcher
 from git_theta.manifest.model import Entry, View
 from git_theta.operations.comparing.parameter_blame import ParameterBlame, blame_parameters
-from git_theta.repository.checkpoint_lookup import CheckpointVersion, read_checkpoint_at
+from git_theta.repository.checkpoint_lookup import CheckpointVersion, read_checkpoint_at, refuse_globs
 from git_theta.repository.version_history import VersionHistory
 from git_theta.vcs.commits import Commit, fetch_ahead
 from git_theta.vcs.commits import walk_commits as walked
@@ -57,5 +57,5 @@ def _select_parameters(found: CheckpointVersion, globs: Sequence[str]) -> list[P
         if matches(name)
     ]
     if not places:
-        raise UsageError(f"no parameter of {found.path} matches", hint=f"Its names: git theta show {found.path}")
+        refuse_globs(found.path)
     return places

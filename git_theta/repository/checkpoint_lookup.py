@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import posixpath
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from git_theta.checkpoints.index_file import is_index, shards_named_by
 from git_theta.checkpoints.shards import Shard, group_checkpoints
@@ -26,6 +27,12 @@ class CheckpointVersion(NamedTuple):
     path: str
     revision: str
     shards: tuple[Shard, ...]
+
+
+def refuse_globs(path: str, globs: Sequence[str] = ()) -> NoReturn:
+    """Raises UsageError: no parameter of the checkpoint has such a name."""
+    which = f" {' '.join(globs)}" if globs else ""
+    raise UsageError(f"no parameter of {path} matches{which}", hint=f"Its names: git theta show {path} --parameters")
 
 
 def find_checkpoint(blobs: BlobReader, name: str) -> CheckpointVersion:

@@ -16,7 +16,7 @@ from git_theta.globs import name_matcher
 from git_theta.operations.adding.layouts_alike import unify_layouts
 from git_theta.operations.comparing.version_map import bytes_to_read, map_versions
 from git_theta.operations.context import Context, Progress
-from git_theta.repository.checkpoint_lookup import path_from_top, read_checkpoint_at
+from git_theta.repository.checkpoint_lookup import path_from_top, read_checkpoint_at, refuse_globs
 from git_theta.repository.opening import open_context
 from git_theta.repository.version_history import OID_DIGITS, open_history
 from git_theta.vcs.blobs import BlobReader
@@ -80,7 +80,7 @@ def chart_versions(
         origin, versions = read_map_versions(history.blobs, wanted.versions, base, path, context, named=named)
     common = intersect_versions([origin.shards, *(version.shards for version in versions)], keep)
     if request.globs and not (common.shared or common.left_out):
-        raise UsageError(f"no parameter of {path} matches", hint=f"Its names: git theta show {path} --parameters")
+        refuse_globs(path)
     if not common.shared:
         raise UsageError(
             f"these versions of {path} have no parameter in common that can be measured",

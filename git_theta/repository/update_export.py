@@ -19,7 +19,7 @@ from git_theta.operations.updating.exported_adapter import (
     count_bytes,
     export_adapter,
 )
-from git_theta.repository.checkpoint_lookup import read_checkpoint_at
+from git_theta.repository.checkpoint_lookup import read_checkpoint_at, refuse_globs
 from git_theta.repository.opening import open_context
 from git_theta.tensors.adapter_arithmetic import require_torch
 from git_theta.vcs.blobs import BlobReader
@@ -90,10 +90,7 @@ def _require_matches(request: ExportRequest, names: Iterable[str]) -> None:
     known = list(names)
     for glob in request.whole:
         if not any(map(name_matcher([glob]), known)):
-            path = request.path
-            raise UsageError(
-                f"no parameter of {path} matches {glob!r}", hint=f"Its names: git theta show {path} --parameters"
-            )
+            refuse_globs(request.path, [glob])
 
 
 def _read_entries(blobs: BlobReader, revision: str, path: str) -> Mapping[str, Entry]:

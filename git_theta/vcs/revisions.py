@@ -21,7 +21,9 @@ def commit_ids(revisions: Sequence[str]) -> list[str]:
         if list(revisions) in ([], ["HEAD"]):
             raise UsageError("there is no commit yet", hint="What is staged: git theta show :PATH") from None
         names = " ".join(map(repr, revisions))
-        raise UsageError(f"{names}: no revision here", hint="Paths come behind --.") from None
+        raise UsageError(
+            f"{names}: no revision here", hint="Name a branch, a tag or a commit; paths come behind --."
+        ) from None
     return [oid for oid in found if oid != "--"]
 
 

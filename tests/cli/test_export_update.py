@@ -163,7 +163,7 @@ def test_what_no_adapter_can_say_is_refused_with_the_reason(
     ("options", "said"),
     [
         (["--rank", "100"], "no matrix differs that is larger than its factors of rank 100"),
-        (["--rank", "2", "--whole", "a.*", "--whole", "lm_haed*"], f"no parameter of {MODEL} matches 'lm_haed*'"),
+        (["--rank", "2", "--whole", "a.*", "--whole", "lm_haed*"], f"no parameter of {MODEL} matches lm_haed*\n"),
     ],
 )
 def test_what_was_asked_for_and_cannot_be_is_told(
