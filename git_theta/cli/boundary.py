@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import select
 import signal
 import sys
 from collections.abc import Callable, Iterable
@@ -44,7 +45,9 @@ def run(action: Callable[[], int]) -> int:
         sys.stdout.flush()
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:
+    except BrokenPipeError as error:
+        if not _has_lost_its_reader():  # a program that we started, and wrote to, has ended
+            return report_error(error)
         _silence_stdout()
         return BROKEN_PIPE
     except Exception as error:
@@ -102,6 +105,9 @@ def report_error(error: Exception) -> int:
     elif isinstance(error, ModuleNotFoundError) and error.name in _EXTRAS:
         code, message = PluginError.exit_code, f"this needs {error.name}, which git-theta's environment has not got"
         hint = f"Install it there: {sys.executable} -m pip install {error.name}"
+    elif isinstance(error, BrokenPipeError):
+        code, message = ThetaError.exit_code, "a program that this needs ended before it took all that it was given"
+        hint = f"What it said stands above, if it said anything; try again.\n{_TRACEBACK}"
     elif isinstance(error, OSError) and error.strerror:
         # A full disk or a missing permission is no defect of ours, wherever it strikes.
         where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
@@ -112,6 +118,15 @@ def report_error(error: Exception) -> int:
     say(message, prefix="theta: error: ")
     say(hint, prefix="hint: ")
     return code
+
+
+def _has_lost_its_reader() -> bool:
+    """Whether who read our output, or our messages, has left: a pager, ``head``, a Git that died."""
+    watch = select.poll()
+    for stream in (1, 2):
+        watch.register(stream, 0)
+    # A stream that is closed (POLLNVAL) has nobody to leave.
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in watch.poll(0))
 
 
 def _silence_stdout() -> None:

@@ -115,6 +115,14 @@ def test_a_reader_that_went_away_is_no_error(arguments: list[str]) -> None:
     assert (done.returncode, done.stderr) == (141, b"")
 
 
+def test_a_program_of_ours_that_ended_is_told() -> None:
+    source = "import subprocess\nfrom git_theta.cli import boundary\n"
+    source += "child = subprocess.Popen(['true'], stdin=subprocess.PIPE, bufsize=0)\nchild.wait()\n"
+    done = run(source=f"{source}raise SystemExit(boundary.run(lambda: child.stdin.write(bytes(1))))")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("theta: error: a program that this needs ended before it took all that it was given\n")
+
+
 @pytest.mark.parametrize("arguments", [["nonsense"], ["--nonsense"], ["track", "--nonsense"], ["untrack"]])
 def test_a_wrong_command_line_exits_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments) == 2
