@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ PREFIX = "git_theta.plugins."
 
 _DESCRIBED = (".dist-info", ".egg-info")
 """How the folders end in which installers describe packages."""
+_LARGEST = 1 << 20  # characters: the largest of the usual packages has a few thousand
 _EGG = ".egg"
 """How a folder ends that is a package and its description."""
 
@@ -95,8 +97,12 @@ def _read_identity(described: str) -> tuple[str, str]:
 
 
 def _read_text(described: str, name: str) -> str:
+    """What is written there: "" for no regular file. A pipe is not waited for, and of a huge file the head is read."""
+    path = f"{described}/{name}"
     try:
-        with open(f"{described}/{name}", encoding="utf-8", errors="replace") as file:  # noqa: PTH123
-            return file.read()
+        if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116
+            return ""
+        with open(path, encoding="utf-8", errors="replace") as file:  # noqa: PTH123
+            return file.read(_LARGEST)
     except OSError:
         return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib.metadata import distributions
 from pathlib import Path
@@ -81,3 +82,15 @@ def test_what_cannot_be_read_declares_nothing(tmp_path: Path) -> None:
 def test_what_runs_here_is_read_alike() -> None:
     folders = [folder for folder in sys.path if folder.endswith("site-packages")]
     assert set(scan_packages(folders)) == set(by_importlib(folders))
+
+
+def test_a_pipe_in_the_place_of_a_list_is_not_waited_for_and_a_huge_one_read_in_part(tmp_path: Path) -> None:
+    for name in ("pipe", "huge", "folder", "good"):
+        (tmp_path / f"{name}-1.dist-info").mkdir()
+    os.mkfifo(tmp_path / "pipe-1.dist-info" / "entry_points.txt")
+    (tmp_path / "folder-1.dist-info" / "entry_points.txt").mkdir()
+    with (tmp_path / "huge-1.dist-info" / "entry_points.txt").open("wb") as file:
+        file.truncate(1 << 40)
+    (tmp_path / "good-1.dist-info" / "entry_points.txt").write_text(POINTS)
+    os.mkfifo(tmp_path / "good-1.dist-info" / "METADATA")
+    assert [one.name for one in scan_packages([str(tmp_path)])] == ["one", "two", "three", "four"]

@@ -14,11 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from git_theta.errors import UsageError
+from git_theta.operations.updating.time_limit import limit_time
 
 CONFIG_FILE = "adapter_config.json"
 LORA, IA3 = "LORA", "IA3"
 
 _LARGEST = 16 << 20
+_SECONDS_OF_MATCH = 2.0
+"""A pattern needs microseconds. One with repeats in repeats needs, for each letter more, twice the time of before."""
 _READ = {
     LORA: frozenset(
         [
@@ -110,7 +113,10 @@ class PeftConfig:
 
     def _match(self, pattern: str, module: str) -> re.Match[str] | None:
         try:
-            return re.match(pattern, module)
+            with limit_time(_SECONDS_OF_MATCH):
+                return re.match(pattern, module)
+        except TimeoutError:
+            raise self._complain(f"{pattern!r} takes too long to be matched with {module}") from None
         except (re.error, OverflowError, RecursionError) as error:
             raise self._complain(f"{pattern!r} is no regular expression: {error}") from error
 
@@ -140,6 +146,8 @@ def read_config(folder: Path) -> PeftConfig:
 
 
 def _read_object(file: Path) -> dict[str, Any]:
+    if file.exists() and not file.is_file():  # a pipe, a terminal, by a link too: whoever reads it may wait for ever
+        raise UsageError("it is no regular file", hint="Save the adapter again.", path=str(file))
     try:
         with file.open("rb") as opened:
             content = json.loads(opened.read(_LARGEST))

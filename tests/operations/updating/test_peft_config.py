@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -43,6 +45,25 @@ def test_what_is_no_pattern_is_refused(pattern: str, tmp_path: Path) -> None:
         read(tmp_path, LORA | {"rank_pattern": {pattern: 2}}).scaling_of("layer.0", 2)
     with pytest.raises(UsageError, match="is no regular expression"):
         read(tmp_path, IA3 | {"feedforward_modules": pattern}).is_feedforward("layer.0")
+
+
+@pytest.mark.parametrize("module", ["a" * 64, "blocks." * 12 + "q"])
+def test_a_pattern_that_never_ends_is_stopped(module: str, tmp_path: Path) -> None:
+    pattern = r"([\w.]+)+!"
+    with pytest.raises(UsageError, match="takes too long"):
+        read(tmp_path, LORA | {"rank_pattern": {pattern: 2}}).scaling_of(module, 2)
+    with pytest.raises(UsageError, match="takes too long"):
+        read(tmp_path, IA3 | {"feedforward_modules": pattern}).is_feedforward(module)
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+
+
+@pytest.mark.parametrize("link", [True, False])
+def test_a_config_that_is_a_pipe_is_not_waited_for(link: bool, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / ("pipe" if link else CONFIG_FILE))
+    if link:
+        (tmp_path / CONFIG_FILE).symlink_to("pipe")
+    with pytest.raises(UsageError, match="no regular file"):
+        read_config(tmp_path)
 
 
 @pytest.mark.parametrize("modules", [5, True, {"a": 1}])
