@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,20 @@ def test_it_is_told_where_no_version_passed(sandbox: Sandbox, log: Path) -> None
         arguments = ["bisect", "--good", commits[0], "--bad", "HEAD", "--run", command, FILE]
         done = sandbox.theta(*arguments, check=False, env={"LOG": str(log)})
         assert ("warning: no version that was tested passed\n" in done.stderr) == warned
+
+
+def test_a_search_that_was_killed_leaves_a_version_where_the_next_command_sweeps_it(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    commits = line_of(sandbox, 2)
+    (tmp_path / "tmp").mkdir()
+    environment = {"TMPDIR": str(tmp_path / "tmp")}
+    sandbox.theta("bisect", "--good", commits[0], "--run", "kill -9 $PPID", FILE, check=False, env=environment)
+    (left,) = (sandbox.root / ".git/theta/tmp").iterdir()
+    assert (left / FILE).read_bytes() == version(1) and list((tmp_path / "tmp").iterdir()) == []
+    os.utime(left, (0, 0))
+    sandbox.theta("fsck")
+    assert not left.exists()
 
 
 def test_skipped_versions_leave_it_open(sandbox: Sandbox, log: Path) -> None:

@@ -120,7 +120,9 @@ def test_a_program_of_ours_that_ended_is_told() -> None:
     source += "child = subprocess.Popen(['true'], stdin=subprocess.PIPE, bufsize=0)\nchild.wait()\n"
     done = run(source=f"{source}raise SystemExit(boundary.run(lambda: child.stdin.write(bytes(1))))")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("theta: error: a program that this needs ended before it took all that it was given\n")
+    assert done.stderr.startswith(
+        "theta: error: a program that this needs ended before it took all that it was given\n"
+    )
 
 
 @pytest.mark.parametrize("arguments", [["nonsense"], ["--nonsense"], ["track", "--nonsense"], ["untrack"]])
