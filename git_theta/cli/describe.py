@@ -13,6 +13,7 @@ from git_theta.cli.listing import echo_json, json_option
 from git_theta.cli.log import render_commit
 from git_theta.cli.pager import uses_color
 from git_theta.cli.progress import show_progress
+from git_theta.errors import UsageError
 from git_theta.repository.describing import FileDescription, Likeness, describe_files
 from git_theta.repository.found_files import FoundFile, list_checkpoint_files, read_found_files
 from git_theta.repository.opening import open_context
@@ -21,7 +22,7 @@ from git_theta.vcs.blob_walks import ref_tips
 from git_theta.vcs.commits import Commit, describe_commits
 from git_theta.vcs.discovery import Repository, discover_repository
 from git_theta.vcs.heads import name_commit
-from git_theta.vcs.revisions import commit_ids
+from git_theta.vcs.revisions import commit_ids, keep_commits
 from git_theta.words import escape_unprintable, humanize_size, join_some, pluralize
 
 _UNKNOWN = 1
@@ -41,7 +42,10 @@ def command(file: Path, revisions: tuple[str, ...], as_json: bool) -> int:
     Where none is the same, the one that shares most bytes is named. Exits 1 where none shares any.
     """
     repository = discover_repository()
-    tips = commit_ids(revisions) if revisions else _list_tips(repository)
+    tips = keep_commits(commit_ids(revisions) if revisions else _list_tips(repository))
+    if revisions and not tips:
+        names = " ".join(map(repr, revisions))
+        raise UsageError(f"{names}: no commit", hint="Name branches, tags, commits or ranges of them.")
     files = list_checkpoint_files(file)
     size = sum(one.stat().st_size for one in files if one.is_file())
     with show_progress("Reading", size) as meter, open_context(repository, boundary.warn, meter) as context:

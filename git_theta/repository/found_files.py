@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
@@ -54,7 +55,8 @@ def read_found_files(files: Iterable[Path], context: Context) -> list[FoundFile]
 
 
 def _read_manifest(file: Path, context: Context) -> Manifest:
-    source = open_file_source(file)
+    # A symbolic link is followed: the person named it, and folders of downloads are made of them.
+    source = open_file_source(Path(os.path.realpath(file)))
     if source is None:
         raise UsageError("is no file", hint="Name a checkpoint's file, or the folder of its shards.", path=str(file))
     with closing(source):

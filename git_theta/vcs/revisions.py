@@ -27,6 +27,13 @@ def commit_ids(revisions: Sequence[str]) -> list[str]:
     return [oid for oid in found if oid != "--"]
 
 
+def keep_commits(ids: Sequence[str]) -> list[str]:
+    """Those of the ids, with or without ``^``, that are commits, or tags of some: a tag may be of a tree, or of a file."""
+    names = b"".join(f"{oid.removeprefix('^')}^{{commit}}\n".encode() for oid in ids)
+    kinds = git("cat-file", "--batch-check=%(objecttype)", stdin=names).splitlines() if names else []
+    return [oid for oid, kind in zip(ids, kinds, strict=True) if kind == b"commit"]
+
+
 def id_digits() -> int:
     """How many hex digits an id has in the repository we are in."""
     return 64 if git("rev-parse", "--show-object-format").strip() == b"sha256" else 40

@@ -124,6 +124,24 @@ def test_only_the_revisions_that_are_named_count(sandbox: Sandbox, history: dict
     assert describe(sandbox, tmp_path / "topic", "v1.0..topic")["match"] == "bytes"
 
 
+def test_tags_of_trees_are_no_versions(sandbox: Sandbox, history: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "first").write_bytes(model())
+    sandbox.git("tag", "tree", "v1.0^{tree}")
+    sandbox.git("tag", "blob", f"v1.0:{FILE}")
+    assert describe(sandbox, tmp_path / "first")["commit"]["commit"] == history["first"]
+    assert describe(sandbox, tmp_path / "first", "tree", "main")["commit"]["commit"] == history["first"]
+    refused = sandbox.theta("describe", tmp_path / "first", "tree", check=False)
+    assert (refused.returncode, refused.stderr.splitlines()[0]) == (2, "theta: error: 'tree': no commit")
+
+
+def test_links_are_followed(sandbox: Sandbox, history: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "blob").write_bytes(model())
+    (tmp_path / "link").symlink_to("blob")
+    (tmp_path / "loop").symlink_to("loop")
+    assert describe(sandbox, tmp_path / "link")["commit"]["commit"] == history["first"]
+    assert "is no file" in sandbox.theta("describe", tmp_path / "loop", check=False).stderr
+
+
 def test_what_nobody_has_is_told(sandbox: Sandbox, history: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "alien.safetensors").write_bytes(model(9))
     found = describe(sandbox, tmp_path / "alien.safetensors", code=1)

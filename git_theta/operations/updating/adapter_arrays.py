@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -21,7 +22,7 @@ def open_arrays(file: Path) -> Iterator[Mapping[str, Values]]:
     A symbolic link is followed: the person named it. Raises UsageError where there is no such file, or it stands for
     another one, FormatError where no format reads it.
     """
-    source = open_file_source(file.resolve())
+    source = open_file_source(Path(os.path.realpath(file)))
     if source is None:
         raise UsageError("there is no such file", hint="Name an adapter's folder or file.", path=str(file))
     with closing(source):
