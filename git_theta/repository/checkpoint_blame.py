@@ -13,7 +13,7 @@ from git_theta.repository.checkpoint_lookup import CheckpointVersion, read_check
 from git_theta.repository.version_history import VersionHistory
 from git_theta.vcs.commits import Commit, fetch_ahead
 from git_theta.vcs.commits import walk_commits as walked
-from git_theta.vcs.revisions import commit_ids
+from git_theta.vcs.revisions import commit_ids, keep_commits
 
 
 def blame_checkpoint(
@@ -29,11 +29,13 @@ def blame_checkpoint(
 
     Raises UsageError where there is no such revision, checkpoint or name.
     """
-    (tip,) = commit_ids([revision])[:1]
+    tips = keep_commits(commit_ids([revision])[:1])
+    if not tips:
+        raise UsageError(f"{revision!r} is no commit", hint="Name a branch, a tag or a commit.")
     found = read_checkpoint_at(history.blobs, revision, path)
     _, _, shards = history.reader.unify((found.path, (), found.shards))
     places = _select_parameters(found._replace(shards=shards), globs)
-    return blame_parameters(places, fetch_ahead(walked([tip])), history.diffs.edits_between, history.reader)
+    return blame_parameters(places, fetch_ahead(walked(tips)), history.diffs.edits_between, history.reader)
 
 
 def spec_named(place: ParameterVersion) -> Entry | View:
