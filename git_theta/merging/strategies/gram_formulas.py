@@ -48,7 +48,8 @@ def find_least_squares(matrices: TaskMatrices, weights: Sequence[float], options
     xp = matrices.xp
     grams = [gram / _positive(xp.linalg.trace(gram)) for gram in matrices.grams()]
     total = sum(grams[1:], grams[0])
-    ridge = options["rho"] * xp.linalg.trace(total) / matrices.side * xp.eye(matrices.side, dtype=xp.float64)
+    # Where all X_i are zeros (-0 against 0), or too small for squares, any ridge does, and A_i is the identity.
+    ridge = options["rho"] * _positive(xp.linalg.trace(total)) / matrices.side * xp.eye(matrices.side, dtype=xp.float64)
     if not bool(xp.all(xp.isfinite(total))):
         return [xp.full_like(gram, float("nan")) for gram in grams]
     return [by * xp.linalg.solve(total + ridge, gram + ridge).T for by, gram in zip(weights, grams, strict=True)]

@@ -176,6 +176,15 @@ def test_a_head_that_is_as_the_base_and_one_of_low_rank(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("number", [-0.0, np.finfo(np.float64).tiny])
+def test_changes_without_a_size_leave_the_base(name: str, number: float) -> None:
+    heads = [np.zeros((4, 6)) for _ in range(2)]
+    heads[0][0, 0] = heads[1][1, 1] = number
+    merged = merge_tensors(name, heads, base=np.zeros((4, 6)))
+    assert np.abs(merged).max() <= np.finfo(np.float64).tiny
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_what_is_not_finite_is_counted_and_spreads_over_the_matrix(name: str) -> None:
     base, tuned = fine_tunes((6, 5))
     tuned[1][2, 3] = float("nan")
