@@ -17,6 +17,10 @@ _INDEX = ".index.json"
 _PLACEHOLDERS = ("name", "stem", "suffix")
 _ANY = {"name": "[^/]+", "stem": "[^/]+", "suffix": r"(?:\.[^/.]+)?"}
 """What may stand there."""
+_MOST_IN_PART = 3
+"""Placeholders between two slashes: the time to match a name goes with its length to the power of so many."""
+_LONGEST = 4096
+"""Characters of a pattern: no path of a file has more."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ class Companion:
 
     def is_path(self, path: str, options: Mapping[str, Any]) -> bool:
         """Whether a file is such a companion itself, by its path: then it has none."""
-        parts = re.split(r"\{(name|stem|suffix)\}", self.choose_pattern(options))
+        parts = re.split(r"\{(name|stem|suffix)\}", require_tree_path(self.choose_pattern(options)))
         pattern = "".join(_ANY[part] if at % 2 else re.escape(part) for at, part in enumerate(parts))
         return re.fullmatch(f"(?:.*/)?{pattern}", path.removesuffix(_INDEX)) is not None
 
@@ -60,9 +64,18 @@ class Companion:
 def require_tree_path(text: str) -> str:
     """``text``, if it stays below the folder that it starts from. Raises UsageError: policies come from strangers."""
     parts = text.split("/")
+    if len(text) > _LONGEST or any(_count_placeholders(part) > _MOST_IN_PART for part in parts):
+        raise UsageError(
+            f"{text[:60]!r} ... is no path inside the tree: it is too long, or has too much of the checkpoint's name",
+            hint=f"Between two slashes, {{name}}, {{stem}} and {{suffix}} stand up to {_MOST_IN_PART} times together.",
+        )
     if not text or text.startswith("/") or "\0" in text or "\n" in text or {"..", ".", "", ".git"} & set(parts):
         raise UsageError(
             f"{text!r} is no path inside the tree",
             hint="Paths start at the checkpoint's folder, and have no .. in them: fisher/{stem}.safetensors",
         )
     return text
+
+
+def _count_placeholders(part: str) -> int:
+    return sum(part.count(f"{{{word}}}") for word in _PLACEHOLDERS)

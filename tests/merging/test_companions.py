@@ -44,6 +44,14 @@ def test_nothing_outside_of_the_tree(text: str) -> None:
         require_tree_path(text)
 
 
+@pytest.mark.parametrize("text", ["{stem}" * 4, "a/" + "{stem}{name}a" * 12 + "!", "a/" * 3000 + "b"])
+def test_patterns_that_take_for_ever_to_match_are_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="too long, or has too much"):
+        BESIDE.find_path("model.safetensors", {"fisher": text})
+    with pytest.raises(UsageError, match="too long, or has too much"):
+        BESIDE.is_path("m" * 255, {"fisher": text})
+
+
 @dataclass(frozen=True)
 class Reading(Strategy):
     companions: tuple[Companion, ...] = (BESIDE,)
