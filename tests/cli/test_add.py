@@ -355,3 +355,21 @@ def test_it_works_from_a_folder_below(sandbox: Sandbox) -> None:
     command = ["git", "theta", "add", MODEL, "--update", "low-rank", "--from", os.fspath(adapter)]
     sandbox.run("env", "-C", "models", *command)
     assert_agrees(sandbox, peft_file("lora-float32"), path=f"models/{MODEL}")
+
+
+@pytest.mark.parametrize(
+    ("rank", "prefixes", "said"),
+    [(0, ("base_model.model.",), "have rank 0"), (1, ("base_model.model.", ""), "two arrays are for it")],
+)
+def test_factors_of_no_rank_and_two_for_one_name_are_refused(
+    rank: int, prefixes: tuple[str, ...], said: str, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    track_and_commit(sandbox, {MODEL: tensor_file({"layer.weight": np.ones((3, 2), "<f4")})})
+    config = {"peft_type": "LORA", "r": rank, "lora_alpha": 1, "init_lora_weights": True}
+    (tmp_path / "adapter_config.json").write_text(json.dumps(config))
+    shapes = {"lora_A": (rank, 2), "lora_B": (3, rank)}
+    arrays = {
+        f"{start}layer.{name}.weight": np.ones(shape, "<f4") for start in prefixes for name, shape in shapes.items()
+    }
+    (tmp_path / "adapter_model.safetensors").write_bytes(tensor_file(arrays))
+    assert said in refuse(sandbox, "--update", "low-rank", "--from", tmp_path)

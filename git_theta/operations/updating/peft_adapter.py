@@ -52,8 +52,14 @@ def open_peft_adapter(folder: Path) -> Iterator[tuple[str, list[ParameterUpdate]
 
 
 def _strip_names(arrays: Mapping[str, Values]) -> dict[str, Values]:
-    """The arrays by the names that they have in the model itself."""
-    return {name.removeprefix(PREFIX).replace(_WRAPPED, "."): values for name, values in sorted(arrays.items())}
+    """The arrays by the names that they have in the model itself. Raises UsageError where two have one name."""
+    found: dict[str, Values] = {}
+    for name, values in sorted(arrays.items()):
+        stripped = name.removeprefix(PREFIX).replace(_WRAPPED, ".")
+        if stripped in found:
+            raise UsageError("two arrays are for it", hint="Save the adapter again.", parameter=stripped)
+        found[stripped] = values
+    return found
 
 
 class _LoraReader:

@@ -77,6 +77,8 @@ class PeftConfig:
     def scaling_of(self, module: str, rank: int) -> float:
         """What the product of a module's factors is multiplied with. Raises UsageError where it has another rank."""
         wanted = self._take_by_pattern("rank_pattern", "r", module)
+        if rank < 1:
+            raise self._complain(f"the factors for {module} have rank {rank}, which is no update")
         if wanted != rank:
             raise self._complain(f"it says rank {wanted} for {module}, whose factors have rank {rank}")
         alpha = self._take_by_pattern("alpha_pattern", "lora_alpha", module)

@@ -53,7 +53,8 @@ class Factors(NamedTuple):
         fitting = self.left.shape == (rows, self.rank) and self.right.shape == (self.rank, columns)
         if not fitting or not is_storable(self.rank, shape):
             return False
-        return all(bool(np.isfinite(each).all()) for each in (self.left, self.right, np.float32(self.scale)))
+        with np.errstate(over="ignore"):  # a scale that is beyond fp32 is none
+            return all(bool(np.isfinite(each).all()) for each in (self.left, self.right, np.float32(self.scale)))
 
     def balance(self) -> Factors:
         """The same product of factors whose ``right`` has rows of about the same size, by powers of two.
