@@ -28,7 +28,7 @@ def commit_ids(revisions: Sequence[str]) -> list[str]:
 
 
 def keep_commits(ids: Sequence[str]) -> list[str]:
-    """Those of the ids, with or without ``^``, that are commits, or tags of some: tags may be of trees and files, too."""
+    """Those of the ids, with or without ``^``, that are commits, or tags of some: tags may be of trees, too."""
     names = b"".join(f"{oid.removeprefix('^')}^{{commit}}\n".encode() for oid in ids)
     kinds = git("cat-file", "--batch-check=%(objecttype)", stdin=names).splitlines() if names else []
     return [oid for oid, kind in zip(ids, kinds, strict=True) if kind == b"commit"]
