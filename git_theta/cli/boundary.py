@@ -34,6 +34,15 @@ _COLLECT_EVERY = 100_000
 700 has it look through all of them again and again: a third of the time of a merge."""
 
 
+_OUTPUTS = [1, 2]
+"""Descriptors that others read. Where one of them has left, nobody is there to be told of it."""
+
+
+def add_output(descriptor: int) -> None:
+    """Say that this is what is read of us, too."""
+    _OUTPUTS.append(descriptor)
+
+
 def run(action: Callable[[], int]) -> int:
     """The exit code of ``action()``, or that of the error it raised, after saying on stderr what happened."""
     gc.set_threshold(_COLLECT_EVERY)
@@ -123,8 +132,8 @@ def report_error(error: Exception) -> int:
 def _has_lost_its_reader() -> bool:
     """Whether who read our output, or our messages, has left: a pager, ``head``, a Git that died."""
     watch = select.poll()
-    for stream in (1, 2):
-        watch.register(stream, 0)
+    for descriptor in _OUTPUTS:
+        watch.register(descriptor, 0)
     # A stream that is closed (POLLNVAL) has nobody to leave.
     return any(event & (select.POLLERR | select.POLLHUP) for _, event in watch.poll(0))
 

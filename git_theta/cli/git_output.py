@@ -23,6 +23,7 @@ def claim_stdout() -> int:
     """A descriptor of what is standard output now, that no program we start inherits. Descriptor 1 is 2 afterwards."""
     sys.stdout.flush()
     claimed = os.dup(1)
+    boundary.add_output(claimed)
     os.dup2(2, 1)
     sys.stdout = StrayOutput()
     return claimed
