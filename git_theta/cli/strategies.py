@@ -52,6 +52,8 @@ def _describe_strategy(strategy: Strategy) -> Iterator[str]:
     yield f"Source:  {strategy.source}"
     yield f"Package: {' '.join(PluginId('merges', strategy.name).find_package()) or 'not known'}"
     yield f"Needs:   {', '.join(_describe_needs(strategy))}"
+    if not strategy.exact:
+        yield "Exact:   no: the last bit may differ between machines"
     if strategy.options:
         yield ""
         yield from _describe_options(strategy.options)
@@ -95,6 +97,7 @@ def _strategy_json(strategy: Strategy) -> dict[str, Any]:
         "takes_weights": strategy.takes_weights,
         "may_lack": strategy.may_lack,
         "numeric": strategy.numeric,
+        "exact": strategy.exact,
         "companions": [{"name": one.name, "pattern": one.pattern, "help": one.help} for one in strategy.companions],
         "options": [_option_json(option) for option in strategy.options],
     }

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from git_theta.checkpoints.index_file import whole_path_of
 from git_theta.errors import UsageError
 
-_INDEX = ".index.json"
 _PLACEHOLDERS = ("name", "stem", "suffix")
 _ANY = {"name": "[^/]+", "stem": "[^/]+", "suffix": r"(?:\.[^/.]+)?"}
 """What may stand there."""
@@ -48,7 +48,7 @@ class Companion:
 
     def find_path(self, path: str, options: Mapping[str, Any]) -> str:
         """Where it lies for the checkpoint at ``path``, from the top. Raises UsageError outside of the tree."""
-        file = PurePosixPath(path.removesuffix(_INDEX))
+        file = PurePosixPath(whole_path_of(path))
         named = require_tree_path(self.choose_pattern(options))
         for word in _PLACEHOLDERS:
             named = named.replace(f"{{{word}}}", getattr(file, word))
@@ -58,7 +58,7 @@ class Companion:
         """Whether a file is such a companion itself, by its path: then it has none."""
         parts = re.split(r"\{(name|stem|suffix)\}", require_tree_path(self.choose_pattern(options)))
         pattern = "".join(_ANY[part] if at % 2 else re.escape(part) for at, part in enumerate(parts))
-        return re.fullmatch(f"(?:.*/)?{pattern}", path.removesuffix(_INDEX)) is not None
+        return re.fullmatch(f"(?:.*/)?{pattern}", whole_path_of(path)) is not None
 
 
 def require_tree_path(text: str) -> str:

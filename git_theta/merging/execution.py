@@ -42,6 +42,8 @@ def merge_arrays(strategy: Strategy, contest: Contest) -> Iterator[Vector]:
     or too few elements.
     """
     library, spec = contest.library, contest.spec
+    if not strategy.exact:
+        contest.report.computed_by = library.describe_algebra()
     dtype, left = library.dtype(spec.dtype), spec.nbytes
     for chunk in STRATEGIES.guard_iterator(strategy.name, _merge_chunks(strategy, contest)):
         if not library.is_vector(chunk) or chunk.dtype != dtype:

@@ -88,7 +88,7 @@ class TaskMatrices:
 
     def transform(self, values: Sequence[Vector], transforms: Sequence[Matrix]) -> Matrix:
         """The sum of X_i A_i, for values of whole rows, those of the heads and then of the base."""
-        *heads, base = (self._as_rows(value, self.columns) for value in values)
+        *heads, base = (self._as_rows(value) for value in values)
         return self._add_products([head - base for head in heads], transforms)
 
     def transform_turned(self, transforms: Sequence[Matrix]) -> Matrix:
@@ -106,7 +106,7 @@ class TaskMatrices:
         if not self.turned:
             cut = replace(self._contest, chunk=self.block_rows * self.columns)
             for chunk in stream(cut, self._operands):
-                yield [self._as_rows(value, self.columns) for value in chunk.values]
+                yield [self._as_rows(value) for value in chunk.values]
             return
         if self._held is None:
             whole = next(stream(replace(self._contest, chunk=self.rows * self.columns), self._operands))
@@ -115,8 +115,8 @@ class TaskMatrices:
             columns = slice(start, start + self.block_rows)
             yield [self._wide(value[:, columns].T) for value in self._held]
 
-    def _as_rows(self, value: Vector, columns: int) -> Matrix:
-        return self._wide(self.xp.reshape(value, (-1, columns)))
+    def _as_rows(self, value: Vector) -> Matrix:
+        return self._wide(self.xp.reshape(value, (-1, self.columns)))
 
     def _wide(self, values: Matrix) -> Matrix:
         return self.xp.astype(values, self.xp.float64, copy=False)

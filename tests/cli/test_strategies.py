@@ -40,6 +40,7 @@ def test_json_has_everything(sandbox: Sandbox) -> None:
     assert options["density"]["default"] == 0.2
     assert (options["density"]["kind"], options["density"]["within"]) == ("number", "(0, 1]")
     assert options["zero_sign"]["choices"] == ["positive", "majority"]
+    assert {one["name"] for one in found if not one["exact"]} == {"iso-c", "tsv-m", "wudi"}
     assert (ties["heads"], ties["needs_base"]) == ({"fewest": 2, "most": None}, True)
 
 

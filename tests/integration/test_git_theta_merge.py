@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -73,6 +74,15 @@ def test_smear_puts_weights_and_entropy_into_the_commit(repository: Sandbox) -> 
     repository.theta("merge", "topic", "-s", "smear", "-o", "scores=0,0")
     [line] = message(repository)[2:]
     assert line.endswith("smear scores=0,0 weights=0.5,0.5 entropy=0.6931 1 contested of 3")
+
+
+def test_what_computed_stands_in_the_commit_where_the_last_bit_depends_on_it(repository: Sandbox) -> None:
+    branch(repository, "topic", added(BASE, a__weight=1, a__bias=1))
+    on_main(repository, added(BASE, a__weight=3, a__bias=2))
+    repository.theta("merge", "topic", "-s", "iso-c", "--for", "*.bias=average")
+    first, second = message(repository)[2:]
+    assert re.fullmatch(rf"Theta-Merge: {MODEL} iso-c \(numpy [^()]+\) 1 contested of 3", first)
+    assert second == f"Theta-Merge: {MODEL} average 1 contested of 3"
 
 
 def test_a_fast_forward_stays_one(repository: Sandbox) -> None:

@@ -26,6 +26,7 @@ BESIDE = Companion("fisher", "{stem}.fisher{suffix}", "What counts.", option="fi
         ("a/b/model.pt", {}, "a/b/model.fisher.pt"),
         ("a/model.v2.pt", {"fisher": ""}, "a/model.v2.fisher.pt"),
         ("model.safetensors.index.json", {}, "model.fisher.safetensors"),
+        ("model.safetensors.index.fp16.json", {}, "model.fp16.fisher.safetensors"),
         ("a/model.pt", {"fisher": "f/{name}"}, "a/f/model.pt"),
         ("weights", {}, "weights.fisher"),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -106,6 +107,15 @@ def test_bf16_is_to_be_yielded_as_its_codes() -> None:
     strategy = Mean("float64", "A mean.", "Nowhere")
     with pytest.raises(PluginError, match=r"numpy arrays of float64 and shape .*, not numpy arrays of uint16"):
         list(merge_arrays(strategy, contest(strategy, dtype="BF16")))
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_what_computes_is_noted_for_whoever_says_that_it_is_not_exact(exact: bool) -> None:
+    strategy = replace(NUMPY_MEDIAN, exact=exact)
+    asked = contest(strategy)
+    list(merge_arrays(strategy, asked))
+    assert asked.report.computed_by == ("" if exact else NUMPY.describe_algebra())
+    assert NUMPY.describe_algebra().startswith(f"numpy {np.__version__}, ")
 
 
 def test_too_few_complex_elements_are_counted_as_such() -> None:

@@ -39,7 +39,7 @@ class LayerScaling(TaskVectorStrategy):
 def _find_scale(contest: Contest, largest: int) -> float:
     """lambda_l of a parameter, given the largest number of a layer that was seen."""
     chosen = contest.options
-    last = int(chosen["layers"]) - 1 if chosen["layers"] else largest
+    last = chosen["layers"] - 1 if chosen["layers"] else largest
     return float(chosen["alpha"] + chosen["beta"] * min(1.0, _find_depth(contest.name, last)))
 
 
@@ -60,8 +60,8 @@ LINES = LayerScaling(
         Option("beta", "number", 0.3, "How much more it is in the last layer, and in what belongs to none."),
         Option(
             "layers",
-            "number",
-            0.0,
+            "integer",
+            0,
             "How many layers there are; 0: one more than the largest number among what is merged.",
             within="[0, 1048576]",
         ),

@@ -46,7 +46,7 @@ class MatrixTransform(TaskVectorStrategy):
         sides, most = matrix_sides(contest), contest.options["max_side"]
         if sides and self._side(sides) > most:
             raise ConflictError(
-                f"{self.name} takes Gram matrices of up to {most:g} columns, and this one has {self._side(sides)}",
+                f"{self.name} takes Gram matrices of up to {most} columns, and this one has {self._side(sides)}",
                 hint="Choose another strategy for it, or a larger max_side: each takes 8 * max_side^2 bytes.",
                 parameter=contest.name,
             )
@@ -63,7 +63,6 @@ class MatrixTransform(TaskVectorStrategy):
     def _merge_matrix(self, contest: Contest, matrices: TaskMatrices) -> Iterator[Vector]:
         assert contest.base
         heads, scale = contest.heads(), contest.options["lambda"]
-        contest.report.computed_by = contest.library.describe_algebra()
         with contest.library.quiet():
             transforms = self.find(matrices, [head.weight for head in heads], contest.options)
             turned = matrices.transform_turned(transforms) if matrices.turned else None
@@ -88,8 +87,8 @@ def _with_mean(contest: Contest) -> Contest:
 
 _MAX_SIDE = Option(
     "max_side",
-    "number",
-    16384.0,
+    "integer",
+    16384,
     "Up to how many columns a Gram matrix may have; a larger parameter stays contested.",
     within="[2, 1048576]",
 )
@@ -111,7 +110,7 @@ ISO_C = MatrixTransform(
     takes_weights=True,
     details=f"""\
 M = sum of w_i tau_i = U S V^T becomes mean(S) U V^T. Directions that M does not have (singular values below about 1e-7
-of the largest) stay 0. The best lambda differs much between models: look for it with an evaluator.
+of the largest) stay 0. The best lambda differs much between models: try a few.
 
 {_SMALLER_SIDE}""",
     find=find_isotropic,
