@@ -19,7 +19,7 @@ from git_theta.cli.boundary import say, warn
 from git_theta.cli.env import program_version
 from git_theta.cli.listing import display_path, echo_json, json_option
 from git_theta.cli.manual_lookup import find_manual_fault
-from git_theta.errors import PluginError, ThetaError, UsageError
+from git_theta.errors import ThetaError
 from git_theta.operations.keeping.file_states import FileState, TrackedFile, survey_file
 from git_theta.repository import weight_checks
 from git_theta.repository.chosen_formats import find_unlike_layouts
@@ -267,10 +267,7 @@ def _check_store(setup: Setup) -> CheckResult:
 
 
 def _check_storage(_: Setup) -> CheckResult:
-    try:
-        read_preferences(None)
-    except UsageError as error:  # raised by whatever stores something new, and by nothing before
-        return "problem", error.message, error.hint
+    read_preferences(None)  # raises what would stop whatever stores something new, and nothing before
     return None
 
 
@@ -301,10 +298,7 @@ def _check_values(setup: Setup) -> CheckResult:
 
 def _check_plugins(_: Setup) -> CheckResult:
     """Whether the filter can use all that is installed: each is imported as the filter would."""
-    try:
-        rows = survey_plugins()
-    except PluginError as error:
-        return "problem", error.message, error.hint
+    rows = survey_plugins()
     at_fault = [row for row in rows if row.state not in ("ok", "disabled")]
     if at_fault:
         text = "; ".join(f"{row.family} {row.name}: {row.reason}" for row in at_fault)
