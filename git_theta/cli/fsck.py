@@ -73,7 +73,10 @@ def command(remote: str | None, verify: bool, repair: bool, as_json: bool) -> in
 
 def _print_defects(defects: Sequence[Defect], store: Store) -> None:
     """Each with what helps; of what is missing that is said once: a fresh clone may lack thousands of objects."""
-    missing = [defect for defect in defects if defect.object and isinstance(defect.error, MissingObject)]
+    missing: list[Defect] = []
+    others: list[Defect] = []
+    for defect in defects:
+        (missing if defect.object and isinstance(defect.error, MissingObject) else others).append(defect)
     for line in list_some(map(format_defect, missing), rest=": git theta fsck --json"):
         click.echo(line)
     if missing:
@@ -81,7 +84,7 @@ def _print_defects(defects: Sequence[Defect], store: Store) -> None:
         again = f"git add --renormalize {' '.join(map(shlex.quote, paths))}" if len(paths) <= _MOST_NAMED else _ANY_FILE
         say(f"{_FETCH_ALL}\nWith the good files in the worktree: {again}", prefix="hint: ")
     hint = ""
-    for defect in (one for one in defects if one not in missing):
+    for defect in others:
         click.echo(format_defect(defect))
         if hint != (hint := _hint_for(defect, store)):  # thousands may lack the same plug-in
             say(hint, prefix="hint: ")
