@@ -13,7 +13,7 @@ import click
 from git_theta.cli import boundary
 from git_theta.cli.listing import display_path, echo_json, json_option, nul_option, require_worktree
 from git_theta.errors import ManifestError, UsageError
-from git_theta.operations.keeping.file_states import FileState, FileStatus, sum_sizes, survey_file
+from git_theta.operations.keeping.file_states import FileState, FileStatus, TrackedFile, sum_sizes, survey_file
 from git_theta.operations.merging.conflict_list import describe_names
 from git_theta.repository.chosen_formats import find_unlike_layouts
 from git_theta.repository.index_checks import faults_of_index
@@ -48,15 +48,14 @@ def command(pathspecs: tuple[str, ...], as_json: bool, nul: bool) -> None:
         raise UsageError("-z and --json exclude each other")
     repository, top = require_worktree()
     store = open_store(repository)
-    statuses = [survey_file(file, top, store) for file in list_tracked(repository, pathspecs)]
+    tracked = list_tracked(repository, pathspecs)
+    statuses = [survey_file(file, top, store) for file in tracked]
     contested = _find_contested(repository) if any(status.state == FileState.CONFLICT for status in statuses) else {}
     faults = faults_of_index(repository)
     if as_json:
         sums = sum_sizes(statuses)
         total = {"files": len(statuses), "size": sums.logical, "stored": sums.stored}
-        unlike = {
-            one.path: one.chosen for one in find_unlike_layouts([status.tracked for status in statuses], repository)
-        }
+        unlike = {one.path: one.chosen for one in find_unlike_layouts(tracked, repository)}
         files = [_status_json(status, contested) | {"unlike": unlike.get(status.tracked.path)} for status in statuses]
         echo_json({"files": files, "faults": faults, "total": total})
     elif nul:
@@ -74,7 +73,7 @@ def command(pathspecs: tuple[str, ...], as_json: bool, nul: bool) -> None:
             click.echo(f"shards: {escape_unprintable(line)}")
         _print_summary(statuses)
         warn_of_case(repository)
-        warn_of_layouts(repository)
+        warn_of_layouts(tracked, repository)
 
 
 def warn_of_case(repository: Repository) -> None:
@@ -88,9 +87,9 @@ def warn_of_case(repository: Repository) -> None:
         )
 
 
-def warn_of_layouts(repository: Repository) -> None:
-    """Warn of files that the index has in another format than attributes choose."""
-    if unlike := find_unlike_layouts(list_tracked(repository), repository):
+def warn_of_layouts(files: Sequence[TrackedFile], repository: Repository) -> None:
+    """Warn of those of these files that the index has in another format than attributes choose."""
+    if unlike := find_unlike_layouts(files, repository):
         assert repository.worktree
         paths = " ".join(shlex.quote(display_path(one.path, repository.worktree)) for one in unlike[:5])
         again = f"They stay as they are until somebody lays them out anew: git theta relayout {paths}"

@@ -18,6 +18,7 @@ from git_theta.errors import UsageError
 from git_theta.formats.base import FORMATS
 from git_theta.registry import describe_way_out
 from git_theta.repository.readme_section import add_section, find_readme, has_section
+from git_theta.repository.tracked_files import list_tracked
 from git_theta.vcs import attributes, config, hooks
 from git_theta.vcs.discovery import Repository, discover_repository
 from git_theta.vcs.hooks import HookState
@@ -84,7 +85,7 @@ def _track_patterns(patterns: tuple[str, ...], repository: Repository, chosen: s
         repository, _tracked_paths(repository) - before, "already in the index, where Git holds them as they are"
     )
     if chosen:
-        warn_of_layouts(repository)
+        warn_of_layouts(list_tracked(repository), repository)
 
 
 def _write_readme(repository: Repository) -> None:
