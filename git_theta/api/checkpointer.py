@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import weakref
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -165,7 +164,7 @@ class Checkpointer:
         try:
             self._commit_values(values, message)
         except Exception as error:
-            error.add_note(f"This was the save {message!r} on {os.fspath(self._ref)}.")
+            error.add_note(f"This was the save {message!r} on {self._ref}.")
             self._failures.append(error)
         finally:
             self._give_back(snapshot)
@@ -189,7 +188,7 @@ class Checkpointer:
         if not self._failures:
             return
         first, *others = self._failures
-        self._failures.clear()
+        del self._failures[: 1 + len(others)]  # and none that came just now, on the thread
         for other in others:
             first.add_note(f"And then: {other}")
         raise first
