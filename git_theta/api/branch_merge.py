@@ -197,7 +197,7 @@ def _find_base(heads: Sequence[Head], base: RevisionLike | None, top: Path) -> H
     if base is not None:
         return Head(spell_revision(base), resolve_revision(base))
     several = len(heads) > 2
-    found = [merge_base(heads, top)] if several else [*all_merge_bases(heads[0].commit, heads[1].commit, top)]
+    found = [merge_base(heads, top)] if several else [*all_merge_bases(heads[0].commit, heads[1].commit, cwd=top)]
     bases = [commit for commit in found if commit]
     if len(bases) != 1:
         many = f"{len(bases)} best commits" if bases else "no commit"

@@ -136,7 +136,7 @@ def _merge_heads(
 def _has_one_base(made: MergeInputs, repository: Repository) -> bool:
     """Whether two heads have one merge base: of several, `git merge` makes one first."""
     ours, theirs = made.heads
-    return len(all_merge_bases(ours.commit, theirs.commit, repository.worktree)) == 1
+    return len(all_merge_bases(ours.commit, theirs.commit, cwd=repository.worktree)) == 1
 
 
 def _finish_merge(merged: ManyMerged, repository: Repository, ending: Ending) -> int:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from git_theta.errors import GitError
 from git_theta.vcs.git import git
+from git_theta.vcs.heads import all_merge_bases
 
 
 def list_bisection_points(bad: str, goods: Sequence[str], pathspecs: Sequence[str]) -> list[str]:
@@ -26,10 +26,4 @@ def merge_bases_below(bad: str, goods: Sequence[str]) -> list[str]:
 
     None where all of ``goods`` are in the history of ``bad``.
     """
-    try:
-        found = git("merge-base", "--all", bad, *goods).decode().split() if goods else []
-    except GitError as error:
-        if "exited 1" in error.message:  # nothing in common
-            return []
-        raise
-    return [oid for oid in found if oid not in goods]
+    return [oid for oid in all_merge_bases(bad, *goods) if oid not in goods] if goods else []

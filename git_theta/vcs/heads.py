@@ -104,7 +104,7 @@ def find_driver_sides(git_dir: Path, cwd: Path | None = None) -> MergeSides | No
 
 def _sides_of_merge(theirs: str, cwd: Path | None) -> MergeSides | None:
     ours = resolve_head(HEAD, cwd).commit
-    bases = all_merge_bases(ours, theirs, cwd)
+    bases = all_merge_bases(ours, theirs, cwd=cwd)
     return MergeSides(next(iter(bases), None), ours, theirs) if len(bases) < 2 else None
 
 
@@ -122,10 +122,10 @@ def _parents_of(commit: str, cwd: Path | None) -> list[str]:
     return git("rev-parse", f"{commit}^@", cwd=cwd).decode().split()
 
 
-def all_merge_bases(ours: str, theirs: str, cwd: Path | None = None) -> list[str]:
-    """The best commits in the history of both."""
+def all_merge_bases(ours: str, *theirs: str, cwd: Path | None = None) -> list[str]:
+    """The best commits in the history of ours and of any of the others."""
     try:
-        return git("merge-base", "--all", ours, theirs, cwd=cwd).decode().split()
+        return git("merge-base", "--all", ours, *theirs, cwd=cwd).decode().split()
     except GitError as error:
         if "exited 1" in error.message:
             return []
