@@ -73,25 +73,23 @@ def chart_versions(
     Raises UsageError for what is no revision or no checkpoint, for less than two versions, and where nothing can be
     measured.
     """
-    path, keep = request.path, name_matcher(request.globs)
-    with open_history(warn) as history, open_context(repository, warn, progress) as context:
-        wanted = select_versions(history.blobs, request.revisions, path, warn)
-        base, named = find_base(wanted, request.base), request.base is not None
-        origin, versions = read_map_versions(history.blobs, wanted.versions, base, path, context, named=named)
-    common = intersect_versions([origin.shards, *(version.shards for version in versions)], keep)
-    if request.globs and not (common.shared or common.left_out):
-        refuse_globs(path)
-    if not common.shared:
-        raise UsageError(
-            f"these versions of {path} have no parameter in common that can be measured",
-            hint=f"What each is made of: git theta show REVISION:{path}",
-        )
-    members = [version.member for version in versions]
-    with (
-        open_context(repository, warn, progress) as context,
-        progress.show_work("Measuring", bytes_to_read(common)),
-    ):
-        return map_versions(path_from_top(path), origin.member, members, common, context, merge_base=not named)
+    path, keep, named = request.path, name_matcher(request.globs), request.base is not None
+    with open_context(repository, warn, progress) as context:
+        with open_history(warn) as history:
+            wanted = select_versions(history.blobs, request.revisions, path, warn)
+            base = find_base(wanted, request.base)
+            origin, versions = read_map_versions(history.blobs, wanted.versions, base, path, context, named=named)
+        common = intersect_versions([origin.shards, *(version.shards for version in versions)], keep)
+        if request.globs and not (common.shared or common.left_out):
+            refuse_globs(path)
+        if not common.shared:
+            raise UsageError(
+                f"these versions of {path} have no parameter in common that can be measured",
+                hint=f"What each is made of: git theta show REVISION:{path}",
+            )
+        members = [version.member for version in versions]
+        with progress.show_work("Measuring", bytes_to_read(common)):
+            return map_versions(path_from_top(path), origin.member, members, common, context, merge_base=not named)
 
 
 def select_versions(blobs: BlobReader, words: Sequence[str], path: str, warn: Callable[[str], None]) -> MapSelection:
