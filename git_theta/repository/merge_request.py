@@ -146,12 +146,12 @@ def find_cases(made: MergeInputs, repository: Repository, warn: Callable[[str], 
     if made.base is None:
         versions = {path: (None, *files) for path, files in versions.items()}
     texts = _read_manifest_texts(versions)
+    adopt = partial(adopt_raw_file, repository=repository, warn=warn)
+    unify = partial(unify_versions, repository=repository, warn=warn)
     for path, files, was, clash in follow_renames(versions, _renames_of_heads(made, top, covered), made.labels):
         if any(file and file.oid in texts for file in files):
             there = [_load_version(path, file, texts) for file in files]
-            adopt = partial(adopt_raw_file, repository=repository, warn=warn)
-            adopted = [_adopt_version(path, one, adopt) for one in there]
-            laid = _unify_versions(path, adopted, partial(unify_versions, repository=repository, warn=warn))
+            laid = _unify_versions(path, [_adopt_version(path, one, adopt) for one in there], unify)
             found.append(plan_file(MergeFile(path, laid, was, clash), made.labels))
     return found
 
@@ -296,15 +296,15 @@ def _check_companions(item: FilePlan, made: MergeInputs, asked: MergeOptions, to
     """Raise UsageError, with the path, where a head lacks a file that a strategy reads beside this one."""
     find = find_in_heads(item, [head.commit for head in made.heads], made.labels, top)
     for choice in {str(choice): choice for choice in _choices_for(item, top, asked)}.values():
-        strategy = load_strategy(choice.strategy) if choice.strategy != CONFLICT else None
-        for companion in strategy.companions if strategy else ():
-            assert strategy
-            given = options.parse_options(strategy.name, strategy.options, choice.options)
-            try:
-                for version in find(companion, given) or ():
-                    require_companion(version, strategy)
-            except (ConflictError, UsageError) as error:
-                raise UsageError(error.message, hint=error.hint, path=item.path) from None
+        if choice.strategy == CONFLICT:
+            continue
+        strategy = load_strategy(choice.strategy)
+        given = options.parse_options(strategy.name, strategy.options, choice.options)
+        try:
+            for version in (one for companion in strategy.companions for one in find(companion, given) or ()):
+                require_companion(version, strategy)
+        except (ConflictError, UsageError) as error:
+            raise UsageError(error.message, hint=error.hint, path=item.path) from None
 
 
 def _check_dtype(item: FilePlan, dtype: str | None) -> None:
