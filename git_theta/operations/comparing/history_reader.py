@@ -112,14 +112,10 @@ class HistoryReader:
         found = []
         for version in versions:
             try:
-                found += (
-                    [Shard(version.path, decode_manifest(text))]
-                    if version and (text := self.read_text(version))
-                    else []
-                )
+                found.append(self._parse_shard(version, self.read_text(version)))
             except ManifestError as error:
                 self._tell_unreadable(version, error)
-        return found
+        return [shard for shard in found if shard]
 
     def compare_edits(
         self, edits: Sequence[EditLike], commit: str, parent: str | None, *, split: bool = False
