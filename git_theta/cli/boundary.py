@@ -39,7 +39,7 @@ _OUTPUTS = [1, 2]
 
 
 def add_output(descriptor: int) -> None:
-    """Say that this is what is read of us, too."""
+    """Count a descriptor among those that others read."""
     _OUTPUTS.append(descriptor)
 
 
