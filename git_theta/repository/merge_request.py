@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -245,14 +245,13 @@ def check_request(found: Sequence[FilePlan], request: MergeRequest, made: MergeI
         _require_spec(rule.choice)
     weighable = weights is None
     for item in found:
-        for name, origin in dict.fromkeys(
-            (choice.strategy, choice.origin) for choice in _choices_for(item, top, request.asked)
-        ):
+        choices = {(str(choice), choice.origin): choice for choice in _choices_for(item, top, request.asked)}.values()
+        for name, origin in dict.fromkeys((choice.strategy, choice.origin) for choice in choices):
             strategy = load_strategy(name)
             check_strategy(item, Choice(name, {}, origin), weights if strategy.takes_weights else None)
             weighable = weighable or strategy.takes_weights
         _check_dtype(item, request.dtype)
-        _check_companions(item, made, request.asked, top)
+        _check_companions(item, choices, made, top)
     if not weighable and any(item.plan and item.plan.contested for item in found):
         raise UsageError(
             "no strategy that is used here takes weights", hint="Leave them out, or choose the strategy weighted."
@@ -292,12 +291,10 @@ def _require_spec(choice: Choice) -> None:
         options.parse_options(strategy.name, strategy.options, choice.options)
 
 
-def _check_companions(item: FilePlan, made: MergeInputs, asked: MergeOptions, top: Path) -> None:
+def _check_companions(item: FilePlan, choices: Iterable[Choice], made: MergeInputs, top: Path) -> None:
     """Raise UsageError, with the path, where a head lacks a file that a strategy reads beside this one."""
     find = find_in_heads(item, [head.commit for head in made.heads], made.labels, top)
-    for choice in {str(choice): choice for choice in _choices_for(item, top, asked)}.values():
-        if choice.strategy == CONFLICT:
-            continue
+    for choice in {str(choice): choice for choice in choices}.values():
         strategy = load_strategy(choice.strategy)
         given = options.parse_options(strategy.name, strategy.options, choice.options)
         try:
