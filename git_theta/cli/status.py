@@ -15,6 +15,7 @@ from git_theta.cli.listing import display_path, echo_json, json_option, nul_opti
 from git_theta.errors import ManifestError, UsageError
 from git_theta.operations.keeping.file_states import FileState, FileStatus, TrackedFile, sum_sizes, survey_file
 from git_theta.operations.merging.conflict_list import describe_names
+from git_theta.registry import PluginId
 from git_theta.repository.chosen_formats import find_unlike_layouts
 from git_theta.repository.index_checks import faults_of_index
 from git_theta.repository.needed_plugins import find_lacking
@@ -62,16 +63,18 @@ def command(pathspecs: tuple[str, ...], as_json: bool, nul: bool) -> None:
         for status in statuses:
             click.echo(f"{status.state}\t{display_path(status.tracked.path, top)}\0", nl=False)
     else:
+        lacking = {file.path: find_lacking(file.manifest) for file in tracked if file.manifest}
         for status in statuses:
-            click.echo(
-                "\t".join([escape_unprintable(display_path(status.tracked.path, top)), *_describe_status(status)])
-            )
+            words = _describe_status(status, lacking.get(status.tracked.path, ()))
+            click.echo("\t".join([escape_unprintable(display_path(status.tracked.path, top)), *words]))
             names = (f"  contested: {line}" for line in describe_names(contested.get(status.tracked.path, ())))
             for line in list_some(names, rest=": git theta status --json"):
                 click.echo(escape_unprintable(line))
         for line in list_some(faults, rest=": git theta status --json"):
             click.echo(f"shards: {escape_unprintable(line)}")
         _print_summary(statuses)
+        if any(lacking.values()):
+            click.echo("lacks: `git theta doctor` says how to get plug-ins that are not here")
         warn_of_case(repository)
         warn_of_layouts(tracked, repository)
 
@@ -108,13 +111,12 @@ def _find_contested(repository: Repository) -> dict[str, list[str]]:
     return found
 
 
-def _describe_status(status: FileStatus) -> list[str]:
+def _describe_status(status: FileStatus, lacking: Sequence[PluginId]) -> list[str]:
     file = status.tracked
-    lacking = [plugin.spell_short() for plugin in find_lacking(file.manifest)] if file.manifest else []
     here = f"{status.objects - status.missing} of {status.objects} objects here" if status.missing else ""
     if file.manifest is None:
         return [status.state, file.raw or humanize_size(0)]
-    needs = f"lacks {join_some(lacking)}" if lacking else ""
+    needs = f"lacks {join_some([plugin.spell_short() for plugin in lacking])}" if lacking else ""
     return [status.state, humanize_size(file.manifest.size), *filter(None, (here, needs))]
 
 
@@ -126,8 +128,6 @@ def _print_summary(statuses: list[FileStatus]) -> None:
     for state, words in _STATE_HINTS.items():
         for hint in dict.fromkeys(status.tracked.hint or words for status in statuses if status.state == state):
             click.echo(f"{state}: {escape_unprintable(hint)}")
-    if any(status.tracked.manifest and find_lacking(status.tracked.manifest) for status in statuses):
-        click.echo("lacks: `git theta doctor` says how to get plug-ins that are not here")
 
 
 def _status_json(status: FileStatus, contested: Mapping[str, Sequence[str]]) -> dict[str, Any]:
