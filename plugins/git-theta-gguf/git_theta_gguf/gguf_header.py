@@ -56,7 +56,6 @@ class GgufHeader(NamedTuple):
     Attributes:
         version: of the format.
         values: the metadata, by key, in the file's order.
-        values_stop: where they end in the file.
         tensors: in the file's order.
         stop: where the header ends.
         alignment: what places of data are multiples of.
@@ -64,7 +63,6 @@ class GgufHeader(NamedTuple):
 
     version: int
     values: dict[str, GgufValue]
-    values_stop: int
     tensors: list[GgufTensor]
     stop: int
     alignment: int
@@ -92,9 +90,8 @@ def read_header(source: Source) -> GgufHeader:
     if keys > _MOST_KEYS:
         raise FormatError(f"the header claims {keys:,} keys; more than {_MOST_KEYS:,} are not read")
     values = _read_values(cursor, keys)
-    values_stop = cursor.position
     infos = [_read_tensor(cursor) for _ in range(tensors)]
-    return GgufHeader(version, values, values_stop, infos, cursor.position, _read_alignment(source, values))
+    return GgufHeader(version, values, infos, cursor.position, _read_alignment(source, values))
 
 
 def _read_version(cursor: HeaderCursor) -> int:
