@@ -18,7 +18,7 @@ from git_theta.operations.merging.conflict_list import describe_names
 from git_theta.registry import PluginId
 from git_theta.repository.chosen_formats import find_unlike_layouts
 from git_theta.repository.index_checks import faults_of_index
-from git_theta.repository.needed_plugins import find_lacking
+from git_theta.repository.needed_plugins import find_lacking_plugins
 from git_theta.repository.object_stores import open_store
 from git_theta.repository.open_conflicts import find_conflicted, read_conflict
 from git_theta.repository.tracked_files import find_case_misses, list_tracked
@@ -63,7 +63,7 @@ def command(pathspecs: tuple[str, ...], as_json: bool, nul: bool) -> None:
         for status in statuses:
             click.echo(f"{status.state}\t{display_path(status.tracked.path, top)}\0", nl=False)
     else:
-        lacking = {file.path: find_lacking(file.manifest) for file in tracked if file.manifest}
+        lacking = {file.path: find_lacking_plugins(file.manifest) for file in tracked if file.manifest}
         for status in statuses:
             words = _describe_status(status, lacking.get(status.tracked.path, ()))
             click.echo("\t".join([escape_unprintable(display_path(status.tracked.path, top)), *words]))
@@ -140,6 +140,6 @@ def _status_json(status: FileStatus, contested: Mapping[str, Sequence[str]]) -> 
         "stored": status.stored if manifest else None,
         "objects": status.objects if manifest else None,
         "missing": status.missing if manifest else None,
-        "lacks": [plugin._asdict() for plugin in find_lacking(manifest)] if manifest else [],
+        "lacks": [plugin._asdict() for plugin in find_lacking_plugins(manifest)] if manifest else [],
         "contested": contested.get(status.tracked.path),
     }

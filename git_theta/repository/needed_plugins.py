@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,13 +22,11 @@ class PluginNeed(NamedTuple):
     """A plug-in that is needed and cannot be used.
 
     Attributes:
-        plugin: which.
         by: the files, or the source of the policy, that need it.
         problem, hint: what is wrong with it, and the way out.
         is_vital: whether files cannot be read without it; else what is new is kept whole, or is a conflict.
     """
 
-    plugin: PluginId
     by: tuple[str, ...]
     problem: str
     hint: str
@@ -37,41 +35,46 @@ class PluginNeed(NamedTuple):
 
 def find_needs(files: Sequence[TrackedFile], top: Path) -> list[PluginNeed]:
     """What these files of the index need and is not here, those first without which they cannot be read."""
-    return [*_decoders(files), *_formats(files), *_strategies(files, top)]
+    return [
+        *_find_file_needs(files, _list_decoders, is_vital=True),
+        *_find_file_needs(files, _list_formats, is_vital=False),
+        *_find_policy_needs(files, top),
+    ]
 
 
-def find_lacking(manifest: Manifest) -> list[PluginId]:
+def find_lacking_plugins(manifest: Manifest) -> list[PluginId]:
     """The plug-ins without which a file cannot be read, and that are not here or do not load."""
-    return [plugin for plugin in required_plugins(manifest.parts()) if _describe_fault(plugin)]
+    return [plugin for plugin in _list_decoders(manifest) if _describe_fault(plugin)]
 
 
-def _decoders(files: Iterable[TrackedFile]) -> Iterator[PluginNeed]:
+def _find_file_needs(
+    files: Iterable[TrackedFile], list_plugins: Callable[[Manifest], list[PluginId]], *, is_vital: bool
+) -> Iterator[PluginNeed]:
+    """Of the plug-ins that manifests name, those that cannot be used."""
     by_plugin: dict[PluginId, list[str]] = {}
     for file in files:
-        for plugin in required_plugins(file.manifest.parts()) if file.manifest else ():
+        for plugin in list_plugins(file.manifest) if file.manifest else ():
             by_plugin.setdefault(plugin, []).append(file.path)
     for plugin, paths in by_plugin.items():
         if fault := _describe_fault(plugin):
-            yield PluginNeed(plugin, tuple(paths), fault.message, fault.hint, is_vital=True)
+            yield PluginNeed(tuple(paths), fault.message, fault.hint, is_vital)
 
 
-def _formats(files: Iterable[TrackedFile]) -> Iterator[PluginNeed]:
-    """Files come back without their format; what changes in them is kept whole."""
-    by_name: dict[str, list[str]] = {}
-    for file in files:
-        if file.manifest and file.manifest.format not in BUILT_IN["formats"]:
-            by_name.setdefault(file.manifest.format, []).append(file.path)
-    for name, paths in by_name.items():
-        if fault := _describe_fault(PluginId("formats", name)):
-            yield PluginNeed(PluginId("formats", name), tuple(paths), fault.message, fault.hint, is_vital=False)
+def _list_decoders(manifest: Manifest) -> list[PluginId]:
+    return required_plugins(manifest.parts())
 
 
-def _strategies(files: Sequence[TrackedFile], top: Path) -> Iterator[PluginNeed]:
+def _list_formats(manifest: Manifest) -> list[PluginId]:
+    """A file comes back without its format; what changes in it is kept whole."""
+    return [] if manifest.format in BUILT_IN["formats"] else [PluginId("formats", manifest.format)]
+
+
+def _find_policy_needs(files: Sequence[TrackedFile], top: Path) -> Iterator[PluginNeed]:
     """Those that the policies in force name."""
     try:
         rules = policy_for_files([file.path for file in files], top, MergeOptions()).rules
     except UsageError as error:  # the policy cannot be read: who merges is told
-        yield PluginNeed(PluginId("merges", ""), (), str(error), error.hint, is_vital=False)
+        yield PluginNeed((), str(error), error.hint, is_vital=False)
         return
     by_name: dict[str, dict[str, None]] = {}
     for rule in rules:
@@ -81,7 +84,7 @@ def _strategies(files: Sequence[TrackedFile], top: Path) -> Iterator[PluginNeed]
             if name != CONFLICT:
                 load_strategy(name)
         except (UsageError, PluginError) as error:
-            yield PluginNeed(PluginId("merges", name), tuple(origins), error.message, error.hint, is_vital=False)
+            yield PluginNeed(tuple(origins), error.message, error.hint, is_vital=False)
 
 
 def _describe_fault(plugin: PluginId) -> PluginError | None:
