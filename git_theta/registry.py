@@ -260,8 +260,8 @@ def describe_way_out(family: PluginFamily, name: str) -> str:
         return f"It comes with {package}: {sys.executable} -m pip install {package}\n{installed}"
     close = difflib.get_close_matches(name, names, n=1)
     guess = f"Did you mean {close[0]!r}? " if close else ""
-    ask = "If a plug-in brings it, `git theta plugins` names its package, where it works: install that here, with"
-    return f"{guess}{installed} {ask} {sys.executable} -m pip install PACKAGE"
+    ask = "If a plug-in brings it, `git theta plugins` names its package on a machine that has it"
+    return f"{guess}{installed} {ask}: install that here, with {sys.executable} -m pip install PACKAGE"
 
 
 def plugin_names(family: PluginFamily) -> list[str]:
