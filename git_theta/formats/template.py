@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from hashlib import sha256
 
 from git_theta.errors import FormatError
 from git_theta.formats.base import Format, Part, Span, Template
@@ -68,6 +69,15 @@ class TemplateSource:
             stop = min(len(self._runs[run]), offset + size - self._starts[run])
             if start < stop:
                 yield run, start, stop, self._starts[run] + start
+
+
+def digest_runs(runs: Iterable[bytes]) -> bytes:
+    """The digest of runs, each behind its length: where one ends is part of what they say."""
+    digest = sha256()
+    for run in runs:
+        digest.update(len(run).to_bytes(8, "little"))
+        digest.update(run)
+    return digest.digest()
 
 
 def matches_template(parts: Sequence[Part], like: Template) -> bool:

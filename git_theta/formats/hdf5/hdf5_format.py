@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from hashlib import sha256
 
 from git_theta.errors import FormatError
 from git_theta.formats.base import Derived, Fact, Format, Part, Source, Span, SpanView, Template
 from git_theta.formats.hdf5.hdf5_datasets import Hdf5Content, read_content
 from git_theta.formats.hdf5.hdf5_reader import SIGNATURE
 from git_theta.formats.layout import validate_spans
-from git_theta.formats.template import TemplateSource, matches_template
+from git_theta.formats.template import TemplateSource, digest_runs, matches_template
 
 _TIME_BYTES = 4
 
@@ -93,5 +92,4 @@ def left_facts(content: Hdf5Content) -> dict[str, Fact]:
 def structure_fact(runs: Iterable[bytes]) -> Fact:
     """The frame as one thing."""
     runs = list(runs)
-    content = b"".join([len(run).to_bytes(8, "little") + run for run in runs])
-    return Fact(sha256(content).digest(), f"{sum(map(len, runs))} bytes of structures and attributes", plain=False)
+    return Fact(digest_runs(runs), f"{sum(map(len, runs))} bytes of structures and attributes", plain=False)

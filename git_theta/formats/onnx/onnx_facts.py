@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from hashlib import sha256
 
 from git_theta.errors import FormatError
 from git_theta.formats.base import Fact, Part, Template
 from git_theta.formats.onnx.onnx_graph import find_tensors
 from git_theta.formats.onnx.protobuf_reader import BYTES, VARINT, ProtobufField, ProtobufReader
-from git_theta.formats.template import TemplateSource, place_parts
+from git_theta.formats.template import TemplateSource, digest_runs, place_parts
 from git_theta.tensors.values import MemoryValues
 from git_theta.words import pluralize
 
@@ -31,9 +30,8 @@ def list_facts(like: Template) -> dict[str, Fact]:
         found[key] = _fact_of(content)
         places.append((field.start, field.end - field.start))
     found |= _list_left_tensors(source)
-    rest = b"".join([len(run).to_bytes(8, "little") + run for run in source.cut_ranges(places)])
     size = sum(map(len, like.runs)) - sum(size for _, size in places)
-    found[_GRAPH_KEY] = Fact(sha256(rest).digest(), f"{size} bytes of nodes and types", plain=False)
+    found[_GRAPH_KEY] = Fact(digest_runs(source.cut_ranges(places)), f"{size} bytes of nodes and types", plain=False)
     return found
 
 

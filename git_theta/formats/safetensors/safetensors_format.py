@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from hashlib import sha256
 from itertools import starmap
 from typing import NoReturn
 
@@ -18,7 +17,7 @@ from git_theta.errors import FormatError
 from git_theta.formats.base import Fact, Format, Part, Scalar, Source, Span, Template
 from git_theta.formats.layout import MAX_NAMES, require_shape, validate_spans
 from git_theta.formats.safetensors.safetensors_header import build_header, frame_header, spell_json
-from git_theta.formats.template import TemplateSource, matches_template
+from git_theta.formats.template import TemplateSource, digest_runs, matches_template
 from git_theta.tensors.dtypes import BY_NAME
 from git_theta.tensors.spec import Spec
 
@@ -76,10 +75,8 @@ class SafetensorsFormat(Format):
                 found |= _entry_facts(name, header.read_value())
         holes = [run[max(0, data - at) :] for run, at in _run_places(like)]
         if any(holes):
-            content = b"".join([len(hole).to_bytes(8, "little") + hole for hole in holes])
-            found["bytes between the tensors"] = Fact(
-                sha256(content).digest(), f"{sum(map(len, holes))} bytes", plain=False
-            )
+            size = sum(map(len, holes))
+            found["bytes between the tensors"] = Fact(digest_runs(holes), f"{size} bytes", plain=False)
         return found
 
     def take_facts(self, like: Template, sources: Mapping[str, Template]) -> Template:

@@ -8,7 +8,7 @@ from hashlib import sha256
 from git_theta.errors import FormatError
 from git_theta.formats.base import Fact, Format, Part, Scalar, Source, Span, Template
 from git_theta.formats.layout import validate_spans
-from git_theta.formats.template import TemplateSource, matches_template
+from git_theta.formats.template import TemplateSource, digest_runs, matches_template
 
 from git_theta_gguf.gguf_header import ALIGNMENT_KEY, MAGIC, GgufHeader, GgufValue, read_header
 from git_theta_gguf.gguf_metadata import read_value
@@ -67,8 +67,7 @@ class GgufFormat(Format):
         found = {key: _read_fact(source, value) for key, value in header.values.items()}
         holes = [like.runs[0][header.stop :], *like.runs[1:]]
         if any(hole.strip(b"\0") for hole in holes):
-            content = b"".join([len(hole).to_bytes(8, "little") + hole for hole in holes])
-            found[_HOLES] = Fact(sha256(content).digest(), f"{sum(map(len, holes))} bytes", plain=False)
+            found[_HOLES] = Fact(digest_runs(holes), f"{sum(map(len, holes))} bytes", plain=False)
         return found
 
     def take_facts(self, like: Template, sources: Mapping[str, Template]) -> Template:
