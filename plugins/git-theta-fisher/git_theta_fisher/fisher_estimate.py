@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from git_theta.errors import UsageError
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
 
@@ -35,7 +36,7 @@ def estimate_fisher(
     import torch
 
     names = list(parameters)
-    totals = {name: torch.zeros_like(one, dtype=_wide(one)) for name, one in parameters.items()}
+    totals = {name: torch.zeros_like(one, dtype=_choose_dtype(one)) for name, one in parameters.items()}
     count = 0
     for loss in islice(losses, most):
         if fault := _find_fault(loss):
@@ -52,7 +53,7 @@ def estimate_fisher(
     return {name: total / count for name, total in totals.items()}
 
 
-def _wide(tensor: Tensor) -> torch.dtype:
+def _choose_dtype(tensor: Tensor) -> torch.dtype:
     import torch
 
     return torch.float64 if tensor.dtype == torch.float64 else torch.float32
@@ -69,7 +70,3 @@ def _find_fault(loss: object) -> str:
     if not loss.requires_grad:
         return "not computed from the tensors"
     return "" if bool(torch.isfinite(loss)) else str(loss.item())
-
-
-if TYPE_CHECKING:
-    import torch
