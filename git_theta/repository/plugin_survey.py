@@ -7,7 +7,6 @@ import os
 import site
 import subprocess
 import sys
-from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 from git_theta.entry_points import DeclaredPlugin, scan_packages
@@ -107,8 +106,8 @@ def _parse_lines(output: bytes) -> list[Any]:
 
 
 def _describe_unseen(plugin: DeclaredPlugin, python: str) -> PluginRow:
-    user_sites: Sequence[str] = [site.getusersitepackages()]
-    where = "the user site" if plugin.folder in user_sites else "PYTHONPATH, or a folder that Python was started in"
+    is_of_user = plugin.folder == site.getusersitepackages()
+    where = "the user site" if is_of_user else "PYTHONPATH, or a folder that Python was started in"
     return PluginRow(
         plugin.family,
         plugin.name,
