@@ -19,7 +19,10 @@ GRAPH = 7
 _TRAINING, _FUNCTION = 20, 25
 _NODE, _INITIALIZER, _SPARSE_INITIALIZER = 1, 5, 15
 _OUTPUT, _NODE_NAME, _ATTRIBUTE = 2, 3, 5
+_ATTRIBUTE_NAME = 1
 _TENSORS, _GRAPHS, _SPARSE_TENSORS = (5, 10), (6, 11), (22, 23)
+_REPEATED = (10, 11, 23)
+"""Those of them that an attribute can have several of."""
 _TRAINING_GRAPHS = {1: "initialization", 2: "algorithm"}
 _FUNCTION_NAME, _FUNCTION_NODE = 1, 7
 _SPARSE_PARTS = {1: "values", 2: "indices"}
@@ -108,11 +111,11 @@ class _GraphWalker:
         for field in self._reader.read_fields(message.offset, message.end):
             if field.wire != BYTES:
                 continue
-            if field.number == 1:
+            if field.number == _ATTRIBUTE_NAME:
                 path = _join_path(*node, self._reader.read_text(field))
             elif field.number in (*_TENSORS, *_GRAPHS, *_SPARSE_TENSORS):
                 path = path or _join_path(*node)
-                place = _join_path(path, str(of_list)) if field.number in (10, 11, 23) else path
+                place = _join_path(path, str(of_list)) if field.number in _REPEATED else path
                 of_list += 1
                 yield from self._walk_value(field, place, depth)
 
