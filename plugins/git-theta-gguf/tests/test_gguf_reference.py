@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from git_theta.errors import FormatError
 from git_theta.formats.base import Span
 from git_theta.formats.building import build_file
 from git_theta.formats.guarded_format import GuardedFormat
@@ -166,5 +167,5 @@ def test_a_big_endian_file_is_refused_by_name(tmp_path: Path) -> None:
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-    with pytest.raises(Exception, match="big-endian"):
+    with pytest.raises(FormatError, match="big-endian"):
         find_spans((tmp_path / "big.gguf").read_bytes())
