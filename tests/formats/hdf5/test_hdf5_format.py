@@ -112,6 +112,31 @@ def test_every_type(kind: str, dtype: str, libver: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("dtype", "fields", "bias", "stored"),
+    [
+        ("BF16", (15, 7, 8, 0, 7), 127, "803f00c0"),
+        ("F8_E4M3", (7, 3, 4, 0, 3), 7, "38c0"),
+        ("F8_E5M2", (7, 2, 5, 0, 2), 15, "3cc0"),
+    ],
+)
+def test_small_floats_are_known_by_where_their_bits_are(
+    dtype: str, fields: tuple[int, ...], bias: int, stored: str
+) -> None:
+    kind = h5py.h5t.IEEE_F32LE.copy()
+    kind.set_fields(*fields)
+    kind.set_ebias(bias)
+    kind.set_precision(fields[0] + 1)
+    kind.set_size((fields[0] + 1) // 8)
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        made = h5py.h5d.create(file.id, b"w", kind, h5py.h5s.create_simple((2,)))
+        made.write(h5py.h5s.ALL, h5py.h5s.ALL, np.array([1, -2], "f4"))
+    span = spans(buffer.getvalue())["w"]
+    assert span.spec.dtype.name == dtype
+    assert buffer.getvalue()[span.offset : span.offset + span.size] == bytes.fromhex(stored)
+
+
+@pytest.mark.parametrize(
     ("libver", "array"), [("earliest", np.arange(3, dtype="<i4")), ("earliest", np.array(2.5)), ("v108", np.ones(2))]
 )
 def test_compact_datasets(libver: str, array: NDArray[Any]) -> None:
