@@ -40,7 +40,7 @@ class FisherMean(Strategy):
         weights = contest.weights or ()
         if any(one < 0 for one in weights) or (weights and not any(weights)):
             raise UsageError(
-                "the weights of fisher are positive, or 0 for all but one", hint="They say how much heads count."
+                f"fisher takes weights of 0 or more, and not only 0: {weights}", hint="They say how much heads count."
             )
 
     def merge(self, contest: Contest) -> Iterator[Vector]:

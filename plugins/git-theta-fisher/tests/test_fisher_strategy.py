@@ -104,7 +104,7 @@ def test_information_that_is_no_number_is_told() -> None:
 
 @pytest.mark.parametrize("weights", [(1.0, -1.0), (0.0, 0.0)])
 def test_weights_that_mean_nothing_are_refused(weights: tuple[float, ...]) -> None:
-    with pytest.raises(UsageError, match="positive"):
+    with pytest.raises(UsageError, match="0 or more, and not only 0"):
         merged(contest([[1.0], [2.0]], [[1.0], [1.0]], weights=weights))
 
 
