@@ -15,7 +15,7 @@ import pickle
 import shutil
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from itertools import permutations
 from pathlib import Path
@@ -43,12 +43,14 @@ from git_theta.tensors.dtypes import BY_NAME
 from git_theta.tensors.spec import Spec
 from git_theta.tensors.values import MemoryValues
 from git_theta.testing.blocks import noise_bytes, weight_bytes
+from git_theta.updates.low_rank.low_rank_update import FACTORS
+from git_theta.updates.low_rank.scale_update import SCALES
 from tests.formats.flax import flax_files
 from tests.formats.hdf5 import hdf5_files
 from tests.formats.onnx import onnx_models
 from tests.sandbox import safetensors_bytes
 from tests.updates.delta_samples import FORMS, moved, weights
-from tests.updates.low_rank_samples import MERGED, SCALED, Merged, Scaled
+from tests.updates.low_rank_samples import MERGED, SCALED
 
 HERE = Path(__file__).parent
 SAFETENSORS = [name for name, dtype in BY_NAME.items() if dtype.kind in ("float", "int", "uint", "bool", "complex")]
@@ -77,57 +79,69 @@ def checkpoints() -> dict[str, bytes]:
         "model.onnx": onnx_models.model([onnx_models.initializer("w", onnx_models.WEIGHTS)]).SerializeToString(),
         "model.h5": hdf5_files.written({"layers/dense/kernel": hdf5_files.WEIGHTS}),
         "model.keras": hdf5_files.archived(hdf5_files.written({"layers/dense/kernel": hdf5_files.WEIGHTS})),
-        "tuned.safetensors": safetensors_bytes(
-            {name: (spec.dtype.name, spec.shape, new) for name, (spec, new, *_) in tuned_parts().items()}
-        ),
-        "merged.safetensors": safetensors_bytes(
-            {
-                name: (made.values.spec.dtype.name, made.values.spec.shape, made.new)
-                for name, made in merged_parts().items()
-            }
-        ),
-        "scaled.safetensors": safetensors_bytes(
-            {
-                name: (made.values.spec.dtype.name, made.values.spec.shape, made.new)
-                for name, made in scaled_parts().items()
-            }
-        ),
+        **{
+            path: safetensors_bytes(
+                {
+                    name: (values.spec.dtype.name, values.spec.shape, b"".join(values.blocks()))
+                    for name, (values, *_) in make_parts().items()
+                }
+            )
+            for path, (_, make_parts) in UPDATED.items()
+        },
         "opaque.bin": bytes(5 << 20) + b"some text " * 9_000 + b"\1" * (1 << 20),
         "short.bin": b"a few bytes of no format",
     }  # fmt: skip
 
 
-def tuned_parts() -> dict[str, tuple[Spec, bytes, Spec, bytes]]:
-    """Parameters that are stored as deltas: new and old, each with its spec."""
+UpdatedPart = tuple[MemoryValues, MemoryValues, Mapping[str, Any]]
+"""What is stored, its update base, and what the update is told."""
+
+
+def tuned_parts() -> dict[str, UpdatedPart]:
+    """Parameters that are stored as deltas."""
     found = {}
     for form, make_pair in FORMS.items():
         if form not in ("same", "dense"):  # whole parts of these modes are never deltas
             new, old, dtype = make_pair()
-            found[form] = (_line(dtype, new), new, _line(dtype, old), old)
+            found[form] = _pair(dtype, new, old)
     old = (bytes(range(200)) * 2_700)[:BLOCK]
-    found["same, then dense"] = (_line("U8", old + old[:400]), old + old[:400], _line("U8", old), old)
+    found["same, then dense"] = _pair("U8", old + old[:400], old)
     old = weights("BF16", 1_500)
     grown = moved(old, 2, 0.1, 1) + weights("BF16", 300, 7)
-    found["grown"] = (_line("BF16", grown), grown, _line("BF16", old), old)
+    found["grown"] = _pair("BF16", grown, old)
     for source, target in permutations(CASTS, 2):
         old = weights(source, 700)
         new = cast_codes(np.frombuffer(old, f"<u{CASTS[source].width}"), source, target).tobytes()
-        found[f"{target} of {source}"] = (_line(target, new), new, _line(source, old), old)
+        found[f"{target} of {source}"] = _pair(target, new, old, source)
     for dtype in SAFETENSORS:
         old = noise_bytes(1_600)
         new = moved(old, BY_NAME[dtype].width, 0.05, 1)
-        found[f"{dtype} moved"] = (_line(dtype, new), new, _line(dtype, old), old)
+        found[f"{dtype} moved"] = _pair(dtype, new, old)
     return found
 
 
-def merged_parts() -> dict[str, Merged]:
+def merged_parts() -> dict[str, UpdatedPart]:
     """Matrices that are stored with the adapters that were merged into them."""
-    return {form: make_merged() for form, make_merged in MERGED.items()}
+    made = {form: make_merged() for form, make_merged in MERGED.items()}
+    return {form: (one.values, one.base, {FACTORS: one.factors}) for form, one in made.items()}
 
 
-def scaled_parts() -> dict[str, Scaled]:
+def scaled_parts() -> dict[str, UpdatedPart]:
     """Matrices that are stored with what their rows or columns were scaled by."""
-    return {form: make_scaled() for form, make_scaled in SCALED.items()}
+    made = {form: make_scaled() for form, make_scaled in SCALED.items()}
+    return {form: (one.values, one.base, {SCALES: one.scales}) for form, one in made.items()}
+
+
+UPDATED: dict[str, tuple[str, Callable[[], dict[str, UpdatedPart]]]] = {
+    "tuned.safetensors": ("delta", tuned_parts),
+    "merged.safetensors": ("low-rank", merged_parts),
+    "scaled.safetensors": ("scale", scaled_parts),
+}
+"""Files of which all parameters are stored with one update."""
+
+
+def _pair(dtype: str, new: bytes, old: bytes, old_dtype: str = "") -> UpdatedPart:
+    return MemoryValues(_line(dtype, new), new), MemoryValues(_line(old_dtype or dtype, old), old), {}
 
 
 def _line(dtype: str, data: bytes) -> Spec:
@@ -190,12 +204,9 @@ def write(folder: Path, names: Sequence[str] = ()) -> None:
 
 def _variants(path: str, text: bytes, context: Context) -> dict[str, bytes]:
     """A manifest as clean writes it; for one of them also what clean can, but does not choose to, write."""
-    if path == "tuned.safetensors":
-        return {path: encode_manifest(_as_deltas(decode_manifest(text), context))}
-    if path == "merged.safetensors":
-        return {path: encode_manifest(_as_low_rank(decode_manifest(text), context))}
-    if path == "scaled.safetensors":
-        return {path: encode_manifest(_as_scaled(decode_manifest(text), context))}
+    if path in UPDATED:
+        update, make_parts = UPDATED[path]
+        return {path: encode_manifest(_as_updates(decode_manifest(text), context, update, make_parts()))}
     if path != "dtypes.safetensors":
         return {path: text}
     manifest = decode_manifest(text)
@@ -219,41 +230,15 @@ def _as_msgpack(manifest: Manifest, context: Context) -> Manifest:
     return manifest._replace(entries=(*map(stored, manifest.entries[:few]), *manifest.entries[few:]))
 
 
-def _as_deltas(manifest: Manifest, context: Context) -> Manifest:
-    """Each parameter on a base of its own, as clean stores it where it finds that base."""
-    parts = tuned_parts()
-
-    def stored(part: Entry) -> Entry:
-        spec, new, old_spec, old = parts[part.name or ""]
-        return _on_base(part, MemoryValues(spec, new), MemoryValues(old_spec, old), context, "delta", {})
-
-    return manifest._replace(entries=tuple(map(stored, manifest.entries)))
-
-
-def _as_low_rank(manifest: Manifest, context: Context) -> Manifest:
-    """Each parameter with its adapter."""
-    parts = merged_parts()
-
-    def stored(part: Entry) -> Entry:
-        values, base, factors = parts[part.name or ""]
-        return _on_base(part, values, base, context, "low-rank", {"factors": factors})
-
-    return manifest._replace(entries=tuple(map(stored, manifest.entries)))
-
-
-def _as_scaled(manifest: Manifest, context: Context) -> Manifest:
-    """Each parameter with its scales."""
-    parts = scaled_parts()
-
-    def stored(part: Entry) -> Entry:
-        values, base, scales = parts[part.name or ""]
-        return _on_base(part, values, base, context, "scale", {"scales": scales})
-
-    return manifest._replace(entries=tuple(map(stored, manifest.entries)))
+def _as_updates(manifest: Manifest, context: Context, update: str, parts: Mapping[str, UpdatedPart]) -> Manifest:
+    """Each parameter with that update, on a base of its own, as clean stores it where it finds that base."""
+    return manifest._replace(
+        entries=tuple(_on_base(part, *parts[part.name or ""], context, update) for part in manifest.entries)
+    )
 
 
 def _on_base(
-    part: Entry, values: MemoryValues, base: MemoryValues, context: Context, update: str, settings: Mapping[str, Any]
+    part: Entry, values: MemoryValues, base: MemoryValues, settings: Mapping[str, Any], context: Context, update: str
 ) -> Entry:
     """The part with that update on a base that is stored for it."""
 
