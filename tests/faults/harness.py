@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import random
+import signal
 import subprocess
+import time
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -93,6 +97,30 @@ def afflicted(sandbox: Sandbox, stage: Stage, fault: str, *args: str | Path) -> 
     assert marker.exists(), f"{stage} was never reached:\n{done.stderr}"
     marker.unlink()
     return done
+
+
+def kill_at_random(command: Sequence[str], folder: Path, kills: int, *, seconds: float) -> Iterator[None]:
+    """Give a command again and again, until so many times it was killed before it ended; yields after each time.
+
+    ``seconds``: how long it may take, which is known better once it has ended.
+    """
+    landed = 0
+    for _ in range(20 * kills):
+        started = time.monotonic()
+        process = subprocess.Popen(
+            command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+        try:
+            process.wait(random.uniform(0.2, 1) * seconds)
+            seconds = time.monotonic() - started
+        except subprocess.TimeoutExpired:
+            landed += 1
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        yield
+        if landed == kills:
+            return
+    raise AssertionError(f"{landed} kills landed in {seconds:.3f} s")
 
 
 def assert_decent(said: str) -> None:

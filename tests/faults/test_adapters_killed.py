@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import random
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -15,7 +12,7 @@ from git_theta.manifest.text import is_manifest
 from tests.adapters import MODEL, PEFT_ADAPTERS, peft_file, status
 from tests.effort import choose_tries
 from tests.faults import faulty_process
-from tests.faults.harness import CONVERSATION, Stage
+from tests.faults.harness import CONVERSATION, Stage, kill_at_random
 from tests.sandbox import Sandbox, track_and_commit
 
 KILLS = choose_tries(few=1, many=50)
@@ -64,22 +61,6 @@ def test_killed_at_a_stage(stage: Stage, repository: Sandbox) -> None:
 
 
 def test_killed_at_random(repository: Sandbox) -> None:
-    seconds, landed = 4.0, 0
-    for _ in range(20 * KILLS):
-        started = time.monotonic()
-        process = subprocess.Popen(
-            ["git", "theta", *COMMAND], cwd=repository.root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )  # fmt: skip
-        try:
-            process.wait(random.uniform(0.2, 1) * seconds)
-            seconds = time.monotonic() - started
-        except subprocess.TimeoutExpired:
-            landed += 1
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+    for _ in kill_at_random(["git", "theta", *COMMAND], repository.root, KILLS, seconds=4.0):
         assert_finishes(repository)
         repository.git("reset", "--quiet", "--hard", "HEAD~")
-        if landed == KILLS:
-            return
-    raise AssertionError(f"{landed} kills landed in {seconds:.3f} s")

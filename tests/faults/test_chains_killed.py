@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import random
 import shlex
-import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -15,7 +11,7 @@ import pytest
 from tests.chained_versions import MODEL, commit_versions, depth_at, version
 from tests.effort import choose_tries
 from tests.faults import faulty_process
-from tests.faults.harness import CONVERSATION, Stage
+from tests.faults.harness import CONVERSATION, Stage, kill_at_random
 from tests.sandbox import Sandbox
 
 KILLS = choose_tries(few=2, many=50)
@@ -91,26 +87,10 @@ def test_a_repack_killed(stage: Stage, way: list[str], chaining: Sandbox, chaini
 def test_a_repack_killed_at_random(way: list[str], chaining: Sandbox) -> None:
     """Again and again in one repository: what one has left is in nobody's way."""
     versions = commit_to_repack(chaining, way)
-    command = ["git", "theta", "repack", *way]
-    seconds, landed = 1.0, 0
-    for _ in range(20 * KILLS):
-        started = time.monotonic()
-        process = subprocess.Popen(
-            command, cwd=chaining.root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-        )
-        try:
-            process.wait(random.uniform(0.2, 1) * seconds)
-            seconds = time.monotonic() - started
-        except subprocess.TimeoutExpired:
-            landed += 1
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+    for _ in kill_at_random(["git", "theta", "repack", *way], chaining.root, KILLS, seconds=1.0):
         (chaining.root / ".git/index.lock").unlink(missing_ok=True)  # Git names it, and says to remove it
         assert_repacks(chaining, way, versions)
         chaining.git("reset", "--quiet", "--hard", "v1")
-        if landed == KILLS:
-            return
-    raise AssertionError(f"{landed} kills landed in {seconds:.3f} s")
 
 
 def assert_repacks(chaining: Sandbox, way: list[str], versions: list[bytes]) -> None:
