@@ -6,7 +6,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -80,11 +80,13 @@ def export_adapter(
     with (folder / ADAPTER_FILES[0]).open("xb") as out:
         out.write(build_header(_list_parts(products, kept, after), '{"format":"pt"}', {}))
         for product in products:
-            factors = _find_factors(product, before[product.name], after[product.name], context)
-            for values in (factors.down, factors.up):
-                out.writelines(values.blocks())
-            scalings[product.module] = factors.scaling
-            yield _try_factors(product.name, factors, before[product.name], after[product.name], context)
+            entry = after[product.name]
+            with _spool_entry(before[product.name], context) as old, _spool_entry(entry, context) as new:
+                factors = _find_factors(product, entry, old, new, context)
+                for values in (factors.down, factors.up):
+                    out.writelines(values.blocks())
+                scalings[product.module] = factors.scaling
+                yield _try_factors(product.name, factors, old, new, context)
         for name in kept:
             out.writelines(StoredValues(after[name], context.store, context.workers.map).blocks())
             context.progress(after[name].size)
@@ -144,15 +146,14 @@ def _make_part(name: str, spec: Spec) -> Part:
     return Part(name, spec, (), MemoryValues(spec, b""))
 
 
-def _find_factors(product: _Product, before: Entry, after: Entry, context: Context) -> AdapterFactors:
-    """Those that are stored, which give the very bytes where they are an adapter's; else the best of that rank."""
+def _find_factors(product: _Product, entry: Entry, old: Values, new: Values, context: Context) -> AdapterFactors:
+    """Those that ``entry`` is stored with, which give the very bytes where they are an adapter's; else the best."""
     scaling = 1.0
     if product.is_stored:
-        stored = read_stored_factors(after, context.store)
+        stored = read_stored_factors(entry, context.store)
         up, down, scaling = stored.left, stored.right, stored.scale
     else:
-        with _spool_entry(before, context) as old, _spool_entry(after, context) as new:
-            up, down = factor_difference(old, new, product.rank)
+        up, down = factor_difference(old, new, product.rank)
     if product.fan_in_first:
         up, down = down.T, up.T
     return AdapterFactors(
@@ -160,28 +161,21 @@ def _find_factors(product: _Product, before: Entry, after: Entry, context: Conte
     )
 
 
-def _try_factors(
-    name: str, factors: AdapterFactors, before: Entry, after: Entry, context: Context
-) -> ExportedParameter:
+def _try_factors(name: str, factors: AdapterFactors, old: Values, new: Values, context: Context) -> ExportedParameter:
     """How far the base with the factors merged is from what was wanted."""
-    with (
-        _spool_entry(before, context) as old,
-        _spool_entry(after, context) as new,
-        spool_pieces(add_product(old, factors), context.scratch) as source,
-    ):
+    with spool_pieces(add_product(old, factors), context.scratch) as source:
         merged = SourceValues(old.spec, old.size, source, 0)
         differing = count_differing(merged, new)
         error, norm = math.sqrt(sum_squares(merged, new)), math.sqrt(sum_squares(old, new))
-    context.progress(after.size)
-    return ExportedParameter(name, "low-rank", differing, spec_of(after).elements, error, norm)
+    context.progress(new.size)
+    return ExportedParameter(name, "low-rank", differing, new.spec.elements, error, norm)
 
 
 @contextmanager
 def _spool_entry(entry: Entry, context: Context) -> Iterator[Values]:
     """A stored parameter's values, decoded once: they are read many times."""
     stored = StoredValues(entry, context.store, context.workers.map)
-    with ExitStack() as spools:
-        source = spools.enter_context(spool_pieces(stored.blocks(), context.scratch))
+    with spool_pieces(stored.blocks(), context.scratch) as source:
         yield SourceValues(stored.spec, stored.size, source, 0)
 
 
