@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -16,12 +17,12 @@ from git_theta.updates.low_rank.scale_update import Scales, make_scales
 from tests.updates.delta_samples import weights
 
 
-class Merged(NamedTuple):
-    """A matrix with an adapter in it, the one without, and the adapter."""
+@dataclass(frozen=True)
+class Updated:
+    """A matrix, and the one that it came of."""
 
     values: MemoryValues
     base: MemoryValues
-    factors: Factors
 
     @property
     def new(self) -> bytes:
@@ -30,6 +31,20 @@ class Merged(NamedTuple):
     @property
     def old(self) -> bytes:
         return b"".join(self.base.blocks())
+
+
+@dataclass(frozen=True)
+class Merged(Updated):
+    """A matrix with an adapter in it, the one without, and the adapter."""
+
+    factors: Factors
+
+
+@dataclass(frozen=True)
+class Scaled(Updated):
+    """A matrix whose rows or columns were scaled, the one before, and by what."""
+
+    scales: Scales
 
 
 def to_dtype(numbers: Any, dtype: str) -> bytes:
@@ -89,30 +104,14 @@ MERGED: dict[str, Callable[[], Merged]] = {
 def _with_noise(merged: Merged) -> Merged:
     """The factors are nearly those that were merged, and the product is not rounded."""
     noise = np.random.default_rng(5).normal(1, 1e-2, merged.factors.left.shape)
-    return merged._replace(factors=make_factors(merged.factors.left * noise, merged.factors.right, 2.0))
+    return replace(merged, factors=make_factors(merged.factors.left * noise, merged.factors.right, 2.0))
 
 
 def _without_rows(merged: Merged, rows: int) -> Merged:
     """The base lacks the last rows."""
     spec = merged.base.spec
     shorter = Spec(spec.dtype, (spec.shape[0] - rows, *spec.shape[1:]))
-    return merged._replace(base=MemoryValues(shorter, merged.old[: shorter.nbytes]))
-
-
-class Scaled(NamedTuple):
-    """A matrix whose rows or columns were scaled, the one before, and by what."""
-
-    values: MemoryValues
-    base: MemoryValues
-    scales: Scales
-
-    @property
-    def new(self) -> bytes:
-        return b"".join(self.values.blocks())
-
-    @property
-    def old(self) -> bytes:
-        return b"".join(self.base.blocks())
+    return replace(merged, base=MemoryValues(shorter, merged.old[: shorter.nbytes]))
 
 
 def scale_matrix(dtype: str, shape: tuple[int, ...], axis: int, seed: int = 0, cast: str = "") -> Scaled:
@@ -131,7 +130,7 @@ def scale_matrix(dtype: str, shape: tuple[int, ...], axis: int, seed: int = 0, c
 
 def _with_other_scales(scaled: Scaled) -> Scaled:
     """The scales are nearly those that were at work."""
-    return scaled._replace(scales=make_scales(scaled.scales.numbers * np.float32(1.0005), scaled.scales.axis))
+    return replace(scaled, scales=make_scales(scaled.scales.numbers * np.float32(1.0005), scaled.scales.axis))
 
 
 SCALED: dict[str, Callable[[], Scaled]] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -101,7 +102,7 @@ def test_rows_without_a_change_and_numbers_that_are_not_finite() -> None:
     new[: 40 * 256] = np.frombuffer(merged.old, "<f4")[: 40 * 256]
     new[[5, 77_000]] = np.nan, -np.inf
     spec = merged.values.spec
-    require_exact(merged._replace(values=MemoryValues(spec, new.tobytes())))
+    require_exact(replace(merged, values=MemoryValues(spec, new.tobytes())))
 
 
 def changed(make_change: Callable[[bytes], bytes], dtype: str = "F32", shape: tuple[int, ...] = SHAPE) -> Merged:
@@ -139,8 +140,8 @@ NO_ADAPTERS: dict[str, Merged] = {
 
 @pytest.mark.parametrize("kind", NO_ADAPTERS)
 def test_nothing_else_is_taken_for_one(kind: str) -> None:
-    values, base, _ = NO_ADAPTERS[kind]
-    assert LowRankUpdate().coder(values, base, {}) is None
+    other = NO_ADAPTERS[kind]
+    assert LowRankUpdate().coder(other.values, other.base, {}) is None
 
 
 def test_a_base_of_another_shape_is_not_looked_at() -> None:
