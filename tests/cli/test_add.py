@@ -357,6 +357,16 @@ def test_it_works_from_a_folder_below(sandbox: Sandbox) -> None:
     assert_agrees(sandbox, peft_file("lora-float32"), path=f"models/{MODEL}")
 
 
+def test_a_bias_beside_a_factor_that_is_a_number_is_refused(sandbox: Sandbox, tmp_path: Path) -> None:
+    track_and_commit(sandbox, {MODEL: tensor_file({"layer.weight": np.ones((3, 2), "<f4")})})
+    config = {"peft_type": "LORA", "r": 0, "lora_alpha": 1, "lora_bias": True, "init_lora_weights": True}
+    (tmp_path / "adapter_config.json").write_text(json.dumps(config))
+    shapes: dict[str, tuple[int, ...]] = {"A.weight": (), "B.weight": (3, 1), "B.bias": (3,)}
+    arrays = {f"base_model.model.layer.lora_{name}": np.ones(shape, "<f4") for name, shape in shapes.items()}
+    (tmp_path / "adapter_model.safetensors").write_bytes(tensor_file(arrays))
+    assert "have rank 0" in refuse(sandbox, "--update", "low-rank", "--from", tmp_path)
+
+
 @pytest.mark.parametrize(
     ("rank", "prefixes", "said"),
     [(0, ("base_model.model.",), "have rank 0"), (1, ("base_model.model.", ""), "two arrays are for it")],

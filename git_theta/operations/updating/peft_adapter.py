@@ -102,14 +102,17 @@ class _LoraReader:
                     yield f"{module}.weight", (self._make_product(module, down, up, pair is _EMBEDDING_FACTORS),)
             if name.endswith(f".{_BIAS}"):
                 module = name.removesuffix(f".{_BIAS}")
-                rank = self._arrays[f"{module}.{_FACTORS[0]}"].spec.shape[0]
-                yield f"{module}.bias", (AddScaled(up, self._config.scaling_of(module, rank)),)
+                down = self._arrays[f"{module}.{_FACTORS[0]}"]
+                yield f"{module}.bias", (AddScaled(up, self._find_scaling(module, down)),)
 
     def _make_product(self, module: str, down: Values, up: Values, embedding: bool) -> AddProduct:
-        rank = down.spec.shape[0] if down.spec.shape else 0
-        scaling = self._config.scaling_of(module, rank)
         turned = embedding or self._config.stores_fan_in_first
+        scaling = self._find_scaling(module, down)
         return AddProduct(AdapterFactors(down, up, scaling, transposed=turned, rounded=embedding))
+
+    def _find_scaling(self, module: str, down: Values) -> float:
+        """Of a module with that factor A, which has rank 0 where it is a single number."""
+        return self._config.scaling_of(module, next(iter(down.spec.shape), 0))
 
 
 class _Ia3Reader:
