@@ -15,6 +15,7 @@ from tests.sandbox import Sandbox, track_and_commit
 from tests.sharded_checkpoints import INDEX, sharded
 
 Arrays = Mapping[str, np.ndarray[Any, Any]]
+SHAPES_OF_FACTORS = {"A": (1, 32), "B": (48, 1)}
 
 
 def base_arrays() -> dict[str, np.ndarray[Any, Any]]:
@@ -124,6 +125,21 @@ def test_layers_may_store_fan_in_first(sandbox: Sandbox, tmp_path: Path) -> None
     sandbox.git("checkout", "--quiet", "HEAD^")
     sandbox.theta("add", MODEL, "--update", "low-rank", "--from", tmp_path / "adapter")
     assert np.allclose(values_of(sandbox.read(MODEL))["a.weight"], after["a.weight"], atol=1e-4)
+
+
+def test_a_module_that_is_called_as_another_ends_has_a_scaling_of_its_own(sandbox: Sandbox, tmp_path: Path) -> None:
+    before = {name: base_arrays()["a.weight"] for name in ("a.weight", "in.a.weight")}
+    track_and_commit(sandbox, {MODEL: tensor_file(before)})
+    ones = {f"{name}/{array}": np.ones(shape, "<f4") for name in before for array, shape in SHAPES_OF_FACTORS.items()}
+    scaling = {"a.weight/scaling": np.full(1, 3, "<f4"), "in.a.weight/scaling": np.ones(1, "<f4")}
+    (tmp_path / "arrays.safetensors").write_bytes(tensor_file(ones | scaling))
+    sandbox.theta("add", MODEL, "--update", "low-rank", "--from", tmp_path / "arrays.safetensors")
+    wanted = sandbox.read(MODEL)
+    sandbox.commit("after")
+    assert export(sandbox, tmp_path / "adapter", rank=1)["exact"]
+    sandbox.git("checkout", "--quiet", "HEAD^")
+    sandbox.theta("add", MODEL, "--update", "low-rank", "--from", tmp_path / "adapter")
+    assert sandbox.read(MODEL) == wanted
 
 
 def test_shards_are_one_checkpoint(sandbox: Sandbox, tmp_path: Path) -> None:

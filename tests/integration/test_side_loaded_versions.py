@@ -151,7 +151,7 @@ def test_the_adapter_that_is_stored_can_be_had_back(loaded: Sandbox, tmp_path: P
     )
     assert told["exact"] and told["error"] == 0
     config = json.loads((tmp_path / "adapter" / "adapter_config.json").read_text())
-    assert config["rank_pattern"] == {"one": 2}
+    assert config["rank_pattern"] == {"^one": 2}
     content = loaded.read(MODEL)
     loaded.git("checkout", "--quiet", "HEAD^")
     loaded.theta("add", MODEL, "--update", "low-rank", "--from", tmp_path / "adapter")

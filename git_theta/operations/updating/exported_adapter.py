@@ -114,6 +114,11 @@ class _Product(NamedTuple):
         return self.name.rpartition(".")[0]
 
     @property
+    def pattern(self) -> str:
+        """That of this module alone: PEFT takes one without ``^`` for any whose name ends so after a dot."""
+        return f"^{re.escape(self.module)}"
+
+    @property
     def rank(self) -> int:
         return self.down.shape[0]
 
@@ -200,8 +205,8 @@ def _describe_adapter(
         "inference_mode": True,
         "r": export.rank,
         "lora_alpha": export.rank,
-        "rank_pattern": {re.escape(one.module): one.rank for one in others},
-        "alpha_pattern": {re.escape(one.module): scalings[one.module] * one.rank for one in others},
+        "rank_pattern": {one.pattern: one.rank for one in others},
+        "alpha_pattern": {one.pattern: scalings[one.module] * one.rank for one in others},
         "lora_dropout": 0.0,
         "use_rslora": False,
         "init_lora_weights": True,
