@@ -58,9 +58,7 @@ def find_nearness(results: Floats, dtype: DType) -> Numbers:
     work = bits & ((1 << below) - 1)
     work -= 1 << (below - 1)
     np.abs(work, out=work)
-    keys = work.astype(results.dtype).view(
-        bits.dtype
-    )  # twice the bits that it has, and more, is where its exponent begins
+    keys = work.astype(results.dtype).view(bits.dtype)  # as a float: the number of its bits is in the exponent
     keys >>= wide.fraction - 1
     keys -= 2 * (wide.bias - 1)
     np.maximum(keys, 0, out=keys)
