@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from git_theta.checkpoints.index_file import is_index, shards_named_by
+from git_theta.checkpoints.sharded import ShardedCheckpoint
 from git_theta.checkpoints.shards import index_path_of, is_one_of_several
 from git_theta.errors import ThetaError, UsageError
 from git_theta.manifest.model import Manifest
@@ -86,10 +87,13 @@ def add_adapter(
         ChangedFile: somebody staged another version meanwhile.
     """
     require_torch()
-    files = find_checkpoint_files(request.checkpoint, repository)
+    whole = path_from_top(request.checkpoint)
+    index = _read_index(whole) if is_index(whole) else None
+    files = _find_files(whole, index, repository)
     manifests = {path: _require_manifest(file) for path, file in files.items()}
+    checkpoint = ShardedCheckpoint(manifests, whole, index)
     with open_context(repository, warn, progress) as context, open_adapter(request.adapter, request.kind) as updates:
-        targets = find_targets(updates, manifests)
+        targets = find_targets(updates, checkpoint)
         for path in targets:
             _require_own(path, top, force=request.force)
         require_bases([(path, manifests[path]) for path in targets], context)
@@ -121,10 +125,9 @@ def open_adapter(adapter: Path, kind: str) -> Iterator[Sequence[ParameterUpdate]
         yield updates
 
 
-def find_checkpoint_files(name: str, repository: Repository) -> dict[str, TrackedFile]:
-    """The files of a checkpoint by their paths, as the index has them. Raises UsageError where it is none."""
-    whole = path_from_top(name)
-    paths = _read_shard_paths(whole) if is_index(whole) else [whole]
+def _find_files(whole: str, index: bytes | None, repository: Repository) -> dict[str, TrackedFile]:
+    """The files of a checkpoint by their paths, as Git's index has them. Raises UsageError where it is none."""
+    paths = [whole] if index is None else shards_named_by(whole, index)
     if is_one_of_several(whole):
         hint = f"Name the index of its shards: {index_path_of(whole)}"
         raise UsageError("it is one file of a checkpoint of several", hint=hint, path=whole)
@@ -135,13 +138,14 @@ def find_checkpoint_files(name: str, repository: Repository) -> dict[str, Tracke
     return {path: tracked[path] for path in paths}
 
 
-def _read_shard_paths(index: str) -> list[str]:
+def _read_index(path: str) -> bytes:
+    """The list of shards that Git's index has at a path. Raises UsageError where that is none."""
     with BlobReader(MAX_MANIFEST) as blobs:
-        found = blobs.find(f":{index}")
-        paths = shards_named_by(index, blobs.read(found[0]) or b"") if found else []
-    if not paths:
-        raise UsageError("the index has no such list of shards", hint="Add it: git add.", path=index)
-    return paths
+        found = blobs.find(f":{path}")
+        text = (blobs.read(found[0]) if found else None) or b""
+    if not shards_named_by(path, text):
+        raise UsageError("the index has no such list of shards", hint="Add it: git add.", path=path)
+    return text
 
 
 def _require_manifest(file: TrackedFile) -> Manifest:

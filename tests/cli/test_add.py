@@ -173,6 +173,20 @@ def test_the_shards_of_an_index_are_one_checkpoint(sandbox: Sandbox, tmp_path: P
     assert INDEX in said
 
 
+def test_of_a_parameter_in_several_shards_the_one_is_updated_that_the_index_names(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """L13: a shard that was saved anew elsewhere may stand there still, and is not what gets loaded."""
+    files = {path: content for path, content in sharded("ab", "cd").items() if content}
+    stale = sharded("ab", "acd", a=1.0)[shard_name(2, 2)]
+    assert stale
+    track_and_commit(sandbox, files | {shard_name(2, 2): stale})
+    told = add_arrays(sandbox, tmp_path, "scale", array_file(a__scale=np.full(1, 2, np.float32)), path=INDEX)
+    assert [one["path"] for one in told] == [shard_name(1, 2)]
+    assert np.array_equal(values_of(sandbox.read(shard_name(1, 2)))["a"], 2 * tensor_of("a"))
+    assert sandbox.read(shard_name(2, 2)) == stale
+
+
 def test_names_that_lack_words_in_front_are_found_together(sandbox: Sandbox, tmp_path: Path) -> None:
     start(sandbox, model(**{"model.a.weight": 8, "model.b.weight": 8, "other.a.weight": 8}))
     scale = np.full(8, 2, np.float32)

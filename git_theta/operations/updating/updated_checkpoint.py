@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from itertools import chain
 from typing import NamedTuple
 
+from git_theta.checkpoints.sharded import ShardedCheckpoint
 from git_theta.errors import ThetaError, UsageError
 from git_theta.manifest.model import Entry, Manifest
 from git_theta.merging.decisions import names_of
@@ -36,17 +37,17 @@ class UpdatedFile(NamedTuple):
     parameters: tuple[UpdatedParameter, ...]
 
 
-def find_targets(
-    updates: Sequence[ParameterUpdate], manifests: Mapping[str, Manifest]
-) -> dict[str, list[TargetUpdate]]:
+def find_targets(updates: Sequence[ParameterUpdate], checkpoint: ShardedCheckpoint) -> dict[str, list[TargetUpdate]]:
     """By the path of its file, the parameters that an adapter speaks of; files without any are left out.
 
+    Of one that stands in several shards, the one that is loaded (L13).
     Raises UsageError, with the name, for what finds no parameter, or one that it does not fit.
     """
     places = {
         name: (path, entry)
-        for path, manifest in manifests.items()
+        for path, manifest in checkpoint.shards.items()
         for entry in manifest.parameters()
+        if checkpoint.layout[entry.name or ""] == path
         for name in names_of(entry)
     }
     if not updates:
