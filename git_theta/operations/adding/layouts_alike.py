@@ -11,7 +11,7 @@ import json
 import posixpath
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from itertools import chain
+from itertools import chain, compress
 
 from git_theta.checkpoints.shards import CheckpointPair, Shard
 from git_theta.errors import CorruptObject, ManifestError, MissingObject, PluginError
@@ -85,11 +85,12 @@ def lay_out_raw(path: str, blob: str, content: Callable[[], Iterable[Buffer]], c
 def unify_pair(pair: CheckpointPair, context: Context, *, keep: bool = True, split: bool = False) -> CheckpointPair:
     """A checkpoint before and after, in one layout; see ``unify_layouts``. What is the same in both stays."""
     path, before, after = pair
-    if not has_several_layouts((*before, *after)) and not split:
+    files = (*before, *after)
+    if not has_several_layouts(files) and not split:
         return pair
-    differing = [shard for shard in (*before, *after) if shard not in before or shard not in after]
-    found = iter(unify_layouts(differing, context, keep=keep, split=True))
-    laid = [next(found) if shard not in before or shard not in after else shard for shard in (*before, *after)]
+    differs = [file not in before or file not in after for file in files]
+    found = iter(unify_layouts(list(compress(files, differs)), context, keep=keep, split=True))
+    laid = [next(found) if is_other else file for file, is_other in zip(files, differs, strict=True)]
     shards = tuple([shard for shard in laid if shard])
     return path, shards[: len(before)], shards[len(before) :]
 
