@@ -187,5 +187,5 @@ def test_only_the_command_line_reads_the_environment() -> None:
 
 def test_the_check_sees_imports_in_functions() -> None:
     """Or everything above would pass on a house where all imports are hidden."""
-    assert ("git_theta.repository.object_fetch", False) in imports("git_theta.repository.opening")
+    assert ("git_theta.repository.stores.object_fetch", False) in imports("git_theta.repository.stores.opening")
     assert ("git_theta.errors", True) in imports("git_theta.registry")

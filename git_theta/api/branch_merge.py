@@ -24,10 +24,9 @@ from git_theta.operations.merging.file_plans import FilePlan
 from git_theta.operations.merging.foreseen_merge import ForeseenMerge
 from git_theta.operations.merging.merge_report import trailers
 from git_theta.operations.merging.merge_results import MergeSettings
-from git_theta.repository.foreseen_files import foresee_files
-from git_theta.repository.hook_placing import prepare_pushes
-from git_theta.repository.merge_many import merge_cases, write_merged_tree
-from git_theta.repository.merge_request import (
+from git_theta.repository.merging.foreseen_files import foresee_files
+from git_theta.repository.merging.merge_many import merge_cases, write_merged_tree
+from git_theta.repository.merging.merge_request import (
     MergeInputs,
     MergeRequest,
     check_request,
@@ -35,8 +34,9 @@ from git_theta.repository.merge_request import (
     find_cases,
     label_heads,
 )
-from git_theta.repository.opening import open_context
-from git_theta.repository.policy_sources import MergeOptions
+from git_theta.repository.merging.policy_sources import MergeOptions
+from git_theta.repository.setup.hook_placing import prepare_pushes
+from git_theta.repository.stores.opening import open_context
 from git_theta.vcs import branches, git_merge
 from git_theta.vcs.heads import Head, all_merge_bases, independent_heads, merge_base
 from git_theta.words import join_some, pluralize

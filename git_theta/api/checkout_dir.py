@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from git_theta.api.naming import enter_repository, resolve_path, resolve_revision, warn_caller
-from git_theta.repository.folder_checkout import check_out_into, choose_files
-from git_theta.repository.opening import open_context
+from git_theta.repository.history.folder_checkout import check_out_into, choose_files
+from git_theta.repository.stores.opening import open_context
 from git_theta.vcs.trees import files_of
 
 if TYPE_CHECKING:

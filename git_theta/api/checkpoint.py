@@ -18,8 +18,8 @@ from git_theta.api.parameter import Parameter
 from git_theta.errors import UsageError
 from git_theta.globs import name_matcher
 from git_theta.operations.workers import WHOLE_LIMIT, Workers
-from git_theta.repository.checkpoint_files import VersionFiles
-from git_theta.repository.checkpoint_parts import PartReader
+from git_theta.repository.history.checkpoint_files import VersionFiles
+from git_theta.repository.history.checkpoint_parts import PartReader
 
 if TYPE_CHECKING:
     import torch

@@ -14,9 +14,9 @@ from git_theta.api.naming import enter_repository, resolve_path, resolve_revisio
 from git_theta.api.saving import find_version_like
 from git_theta.api.snapshots import Snapshot
 from git_theta.errors import UsageError
-from git_theta.repository.branch_save import SaveRequest, save_checkpoint
-from git_theta.repository.branch_thinning import mark_message, thin_branch
-from git_theta.repository.opening import open_context
+from git_theta.repository.adding.branch_save import SaveRequest, save_checkpoint
+from git_theta.repository.adding.branch_thinning import mark_message, thin_branch
+from git_theta.repository.stores.opening import open_context
 from git_theta.tensors.values import MemoryValues
 from git_theta.vcs import branches
 

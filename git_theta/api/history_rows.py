@@ -21,12 +21,12 @@ from git_theta.diffing.base import ChangeStatus
 from git_theta.errors import UsageError
 from git_theta.operations.comparing.parameter_blame import ParameterBlame
 from git_theta.operations.comparing.parameter_history import CheckpointChange
-from git_theta.repository.checkpoint_blame import blame_checkpoint, spec_named
-from git_theta.repository.checkpoint_files import VersionFiles
-from git_theta.repository.checkpoint_lookup import path_from_here
-from git_theta.repository.commit_log import find_logged
-from git_theta.repository.same_weights import describe_alarm
-from git_theta.repository.version_history import open_history
+from git_theta.repository.history.checkpoint_blame import blame_checkpoint, spec_named
+from git_theta.repository.history.checkpoint_files import VersionFiles
+from git_theta.repository.history.checkpoint_lookup import path_from_here
+from git_theta.repository.history.commit_log import find_logged
+from git_theta.repository.history.same_weights import describe_alarm
+from git_theta.repository.history.version_history import open_history
 from git_theta.vcs.commits import Commit, CommitDiffs
 from git_theta.vcs.git import literal_pathspec
 from git_theta.vcs.revisions import commit_ids

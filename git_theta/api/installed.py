@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from git_theta.api.row_table import RowTable
 from git_theta.merging.catalogue import load_strategy, strategy_names
-from git_theta.repository.plugin_survey import PluginRow, survey_plugins
+from git_theta.repository.setup.plugin_survey import PluginRow, survey_plugins
 
 _STRATEGY_SHOWN = ("name", "summary", "options", "needs_base", "takes_weights")
 _PLUGIN_SHOWN = ("family", "name", "package", "version", "state", "reason")

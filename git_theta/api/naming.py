@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from git_theta.errors import UsageError
-from git_theta.repository.checkpoint_lookup import path_from_top
+from git_theta.repository.history.checkpoint_lookup import path_from_top
 from git_theta.vcs.discovery import Repository, discover_repository
 from git_theta.vcs.git import work_in_folder
 from git_theta.vcs.heads import resolve_head

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from git_theta.api.arrays_of_bytes import FlatWindow, array_of, tensor_of
 from git_theta.errors import ThetaError
 from git_theta.operations.workers import WHOLE_LIMIT, Workers
-from git_theta.repository.named_part import NamedPart
+from git_theta.repository.history.named_part import NamedPart
 from git_theta.tensors.arrays import Buffer, Parallel
 from git_theta.tensors.dtypes import BY_NAME
 

@@ -15,8 +15,8 @@ from git_theta.api.naming import (
 )
 from git_theta.api.parameter import Parameter
 from git_theta.errors import UsageError
-from git_theta.repository.branch_save import SaveRequest, save_checkpoint
-from git_theta.repository.opening import open_context
+from git_theta.repository.adding.branch_save import SaveRequest, save_checkpoint
+from git_theta.repository.stores.opening import open_context
 from git_theta.tensors.dtypes import BY_NAME, BY_TORCH
 from git_theta.tensors.spec import Spec
 from git_theta.tensors.values import MemoryValues

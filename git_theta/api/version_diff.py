@@ -21,10 +21,10 @@ from git_theta.diffing.base import MeasuredChange, Measures, Report
 from git_theta.diffing.verdict import kind_of
 from git_theta.errors import UsageError
 from git_theta.operations.comparing.diff_report import build_report
-from git_theta.repository.changed_files import Remark
-from git_theta.repository.checkpoint_files import VersionFiles
-from git_theta.repository.opening import open_context
-from git_theta.repository.version_differences import change_matcher, find_differences
+from git_theta.repository.comparing.changed_files import Remark
+from git_theta.repository.comparing.version_differences import change_matcher, find_differences
+from git_theta.repository.history.checkpoint_files import VersionFiles
+from git_theta.repository.stores.opening import open_context
 from git_theta.vcs.git import literal_pathspec
 from git_theta.vcs.raw_diff import VersionRange
 

@@ -10,7 +10,7 @@ from git_theta.api.naming import enter_repository, list_globs, spell_revision, w
 from git_theta.api.row_table import RowTable, frame_page
 from git_theta.diffing.weight_map import ClusterMerge, Matrix, WeightMap
 from git_theta.operations.context import NOT_SHOWN
-from git_theta.repository.map_versions import MapRequest, chart_versions
+from git_theta.repository.history.map_versions import MapRequest, chart_versions
 
 if TYPE_CHECKING:
     import pandas

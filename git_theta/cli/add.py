@@ -16,7 +16,7 @@ from git_theta.cli.push_warning import warn_of_pushes
 from git_theta.errors import ThetaError
 from git_theta.operations.updating.updated_checkpoint import UpdatedFile
 from git_theta.operations.updating.updated_parameters import UpdatedParameter
-from git_theta.repository.side_loading import UPDATE_KINDS, AdapterRequest, add_adapter
+from git_theta.repository.adding.side_loading import UPDATE_KINDS, AdapterRequest, add_adapter
 from git_theta.words import escape_unprintable, humanize_size, list_some, pluralize
 
 

@@ -14,8 +14,8 @@ from git_theta.cli.pager import print_paged
 from git_theta.cli.revision_arguments import RevisionCommand, explicit_paths
 from git_theta.errors import UsageError
 from git_theta.operations.comparing.parameter_blame import ParameterBlame
-from git_theta.repository.checkpoint_blame import blame_checkpoint, spec_named
-from git_theta.repository.version_history import commit_json, open_history
+from git_theta.repository.history.checkpoint_blame import blame_checkpoint, spec_named
+from git_theta.repository.history.version_history import commit_json, open_history
 from git_theta.vcs.commits import Commit
 from git_theta.vcs.discovery import discover_repository
 from git_theta.vcs.git import git_succeeds

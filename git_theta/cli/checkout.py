@@ -12,10 +12,10 @@ from git_theta.cli import boundary
 from git_theta.cli.listing import echo_json, json_option, require_worktree
 from git_theta.cli.progress import show_progress
 from git_theta.errors import ManifestError
-from git_theta.repository.hook_placing import place_hook
-from git_theta.repository.opening import open_context, partial_dir
-from git_theta.repository.tracked_files import list_tracked
-from git_theta.repository.waiting_manifests import WaitingManifest, check_out, waiting_manifest
+from git_theta.repository.index.tracked_files import list_tracked
+from git_theta.repository.index.waiting_manifests import WaitingManifest, check_out, waiting_manifest
+from git_theta.repository.setup.hook_placing import place_hook
+from git_theta.repository.stores.opening import open_context, partial_dir
 from git_theta.words import humanize_size, pluralize
 
 

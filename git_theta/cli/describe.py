@@ -14,10 +14,10 @@ from git_theta.cli.log import render_commit
 from git_theta.cli.pager import uses_color
 from git_theta.cli.progress import show_progress
 from git_theta.errors import UsageError
-from git_theta.repository.describing import FileDescription, Likeness, describe_files
-from git_theta.repository.found_files import FoundFile, list_checkpoint_files, read_found_files
-from git_theta.repository.opening import open_context
-from git_theta.repository.version_history import OID_DIGITS, commit_json
+from git_theta.repository.history.describing import FileDescription, Likeness, describe_files
+from git_theta.repository.history.found_files import FoundFile, list_checkpoint_files, read_found_files
+from git_theta.repository.history.version_history import OID_DIGITS, commit_json
+from git_theta.repository.stores.opening import open_context
 from git_theta.vcs.blob_walks import ref_tips
 from git_theta.vcs.commits import Commit, describe_commits
 from git_theta.vcs.discovery import Repository, discover_repository

@@ -18,10 +18,10 @@ from git_theta.diffing.base import Comparison, Report
 from git_theta.errors import UsageError
 from git_theta.operations.comparing.diff_report import MEASURE_SORTS, SORTS, build_report
 from git_theta.operations.context import Context
-from git_theta.repository.changed_files import Remark, bytes_to_measure
-from git_theta.repository.checkpoint_lookup import refuse_globs
-from git_theta.repository.opening import open_context
-from git_theta.repository.version_differences import ChangeMatcher, change_matcher, find_differences
+from git_theta.repository.comparing.changed_files import Remark, bytes_to_measure
+from git_theta.repository.comparing.version_differences import ChangeMatcher, change_matcher, find_differences
+from git_theta.repository.history.checkpoint_lookup import refuse_globs
+from git_theta.repository.stores.opening import open_context
 from git_theta.tensors.blas import UNTHREADED
 from git_theta.vcs.discovery import discover_repository
 from git_theta.vcs.raw_diff import VersionRange, parse_range

@@ -17,9 +17,9 @@ from git_theta.cli.git_output import claim_stdout, write_pieces
 from git_theta.cli.pager import uses_color
 from git_theta.cli.progress import Meter
 from git_theta.operations.comparing.diff_report import build_report
-from git_theta.repository.changed_files import bytes_to_measure, compare_files, read_sides
-from git_theta.repository.moved_parameters import tell_moves
-from git_theta.repository.opening import open_context
+from git_theta.repository.comparing.changed_files import bytes_to_measure, compare_files, read_sides
+from git_theta.repository.comparing.moved_parameters import tell_moves
+from git_theta.repository.stores.opening import open_context
 from git_theta.tensors.blas import UNTHREADED
 from git_theta.vcs.discovery import discover_repository
 from git_theta.vcs.raw_diff import FilePair, FileVersion

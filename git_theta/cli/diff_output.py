@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 
 from git_theta.diffing.base import Report
-from git_theta.repository.changed_files import Remark
+from git_theta.repository.comparing.changed_files import Remark
 from git_theta.words import escape_unprintable
 
 _PIPE_WIDTH = 160

@@ -21,15 +21,15 @@ from git_theta.cli.listing import display_path, echo_json, json_option
 from git_theta.cli.manual_lookup import find_manual_fault
 from git_theta.errors import ThetaError
 from git_theta.operations.keeping.file_states import FileState, TrackedFile, survey_file
-from git_theta.repository import weight_checks
-from git_theta.repository.chosen_formats import find_unlike_layouts
-from git_theta.repository.index_checks import FAULT_HINT, faults_of_index
-from git_theta.repository.needed_plugins import find_needs
-from git_theta.repository.object_stores import open_store
-from git_theta.repository.plugin_survey import survey_plugins
-from git_theta.repository.remote_transports import remotes_through_lfs
-from git_theta.repository.storage_preferences import read_preferences
-from git_theta.repository.tracked_files import find_case_misses, find_untracked_manifests, list_tracked
+from git_theta.repository.comparing.index_checks import FAULT_HINT, faults_of_index
+from git_theta.repository.history import weight_checks
+from git_theta.repository.index.chosen_formats import find_unlike_layouts
+from git_theta.repository.index.tracked_files import find_case_misses, find_untracked_manifests, list_tracked
+from git_theta.repository.setup.needed_plugins import find_needs
+from git_theta.repository.setup.plugin_survey import survey_plugins
+from git_theta.repository.stores.object_stores import open_store
+from git_theta.repository.stores.remote_transports import remotes_through_lfs
+from git_theta.repository.stores.storage_preferences import read_preferences
 from git_theta.transport.choose import name_remote
 from git_theta.transport.lfs.git_lfs import GIT_LFS_HINT
 from git_theta.vcs import attributes, config, hooks

@@ -20,9 +20,9 @@ from git_theta.cli.filter_process import SKIP_SMUDGE
 from git_theta.cli.listing import echo_json, json_option
 from git_theta.errors import PluginError, TransportError
 from git_theta.known_plugins import PluginFamily
-from git_theta.repository import policy_sources
-from git_theta.repository.object_stores import open_store
-from git_theta.repository.storage_preferences import DEPTH_KEY, SERIALIZER_KEY, UPDATES_KEY
+from git_theta.repository.merging import policy_sources
+from git_theta.repository.stores.object_stores import open_store
+from git_theta.repository.stores.storage_preferences import DEPTH_KEY, SERIALIZER_KEY, UPDATES_KEY
 from git_theta.transport.choose import choose_transport
 from git_theta.transport.urls import redact_url
 from git_theta.vcs import config, remotes

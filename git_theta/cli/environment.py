@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import os
 
-from git_theta.repository.policy_sources import OPTIONS_VARIABLE, STRATEGY_VARIABLE, MergeOptions, decode_options
+from git_theta.repository.merging.policy_sources import (
+    OPTIONS_VARIABLE,
+    STRATEGY_VARIABLE,
+    MergeOptions,
+    decode_options,
+)
 
 
 def read_merge_options() -> MergeOptions:

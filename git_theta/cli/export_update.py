@@ -15,7 +15,7 @@ from git_theta.cli.progress import Meter
 from git_theta.cli.revision_arguments import RevisionCommand, split_arguments
 from git_theta.errors import UsageError
 from git_theta.operations.updating.exported_adapter import ExportedParameter
-from git_theta.repository.update_export import ExportRequest, export_update
+from git_theta.repository.adding.update_export import ExportRequest, export_update
 from git_theta.vcs.discovery import discover_repository
 from git_theta.words import escape_unprintable, list_some, pluralize
 

@@ -15,8 +15,8 @@ from git_theta.errors import MissingObject, UsageError
 from git_theta.globs import path_filter
 from git_theta.operations.availability import fetch_hint
 from git_theta.operations.keeping.inventory import ObjectUse, object_sizes
-from git_theta.repository.object_selection import RECENT_DAYS, ObjectSelection
-from git_theta.repository.opening import open_context
+from git_theta.repository.sharing.object_selection import RECENT_DAYS, ObjectSelection
+from git_theta.repository.stores.opening import open_context
 from git_theta.vcs import remotes
 from git_theta.vcs.discovery import discover_repository
 from git_theta.words import humanize_size, pluralize

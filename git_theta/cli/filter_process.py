@@ -23,9 +23,9 @@ from git_theta.operations.restoring.deferred import DEFERRED_SIZE, DeferredFiles
 from git_theta.operations.restoring.materialise import require_room
 from git_theta.operations.restoring.smudge import SmudgeResult, copy_stream, smudge_stream
 from git_theta.operations.streams import Stream
-from git_theta.repository.checkout_objects import CheckoutFetch
-from git_theta.repository.hook_placing import ensure_hook, place_hook
-from git_theta.repository.opening import conflicts_dir, open_context, partial_dir
+from git_theta.repository.setup.hook_placing import ensure_hook, place_hook
+from git_theta.repository.sharing.checkout_objects import CheckoutFetch
+from git_theta.repository.stores.opening import conflicts_dir, open_context, partial_dir
 from git_theta.vcs.discovery import Repository, discover_repository
 from git_theta.vcs.filter_protocol import Handler, ReadInto, serve_filter
 from git_theta.vcs.index import WorktreeIndex
@@ -240,7 +240,7 @@ def warn_if_contested(repository: Repository, path: str, text: bytes) -> None:
     """Warn a person who stages a file in conflict of contested parameters that are left."""
     if _may_be_in_conflict(repository) and is_recording():
         from git_theta.operations.merging.conflict_list import describe_names
-        from git_theta.repository.open_conflicts import find_recorded_ours
+        from git_theta.repository.merging.open_conflicts import find_recorded_ours
 
         names = find_recorded_ours(repository, path, text)
         if names:

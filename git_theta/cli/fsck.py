@@ -18,9 +18,9 @@ from git_theta.cli.progress import show_progress
 from git_theta.errors import CorruptObject, MissingObject, UsageError
 from git_theta.operations.keeping.inventory import Defect, Inventory, take_inventory
 from git_theta.operations.keeping.verify import verify_objects, worst_exit_code
-from git_theta.repository.object_stores import open_store
-from git_theta.repository.opening import open_context
-from git_theta.repository.stored_manifests import read_manifests
+from git_theta.repository.history.stored_manifests import read_manifests
+from git_theta.repository.stores.object_stores import open_store
+from git_theta.repository.stores.opening import open_context
 from git_theta.store.base import Store
 from git_theta.store.inbox import FOLDER as INCOMING
 from git_theta.vcs import blob_walks

@@ -12,8 +12,8 @@ from git_theta.cli import boundary
 from git_theta.cli.listing import echo_json, json_option
 from git_theta.cli.progress import show_progress
 from git_theta.operations.keeping.collection import RESULT_DAYS, CollectionPlan, UnneededObject
-from git_theta.repository import garbage_collection
-from git_theta.repository.opening import open_context
+from git_theta.repository.keeping import garbage_collection
+from git_theta.repository.stores.opening import open_context
 from git_theta.vcs.config import parse_expiry
 from git_theta.vcs.discovery import discover_repository
 from git_theta.words import humanize_size, pluralize

@@ -20,9 +20,9 @@ from git_theta.diffing.render.totals import format_counts
 from git_theta.diffing.whole_files import describe_pieces
 from git_theta.errors import UsageError
 from git_theta.operations.comparing.parameter_history import CheckpointChange, LogEntry
-from git_theta.repository.commit_log import LoggedAlarms, find_logged
-from git_theta.repository.same_weights import alarm_json, describe_alarm
-from git_theta.repository.version_history import OID_DIGITS, commit_json, open_history
+from git_theta.repository.history.commit_log import LoggedAlarms, find_logged
+from git_theta.repository.history.same_weights import alarm_json, describe_alarm
+from git_theta.repository.history.version_history import OID_DIGITS, commit_json, open_history
 from git_theta.vcs.commits import Commit, CommitDiffs
 from git_theta.vcs.discovery import discover_repository
 from git_theta.vcs.revisions import commit_ids

@@ -11,7 +11,7 @@ from git_theta.cli.listing import display_path, echo_json, json_option, nul_opti
 from git_theta.errors import UsageError
 from git_theta.manifest.model import Entry, Manifest, View
 from git_theta.operations.keeping.file_states import TrackedFile
-from git_theta.repository.tracked_files import list_tracked
+from git_theta.repository.index.tracked_files import list_tracked
 from git_theta.words import escape_unprintable, humanize_size, pluralize
 
 _OID_DIGITS = 12  # hex digits of an id

@@ -18,7 +18,7 @@ from git_theta.cli.progress import Meter
 from git_theta.cli.revision_arguments import RevisionCommand, split_arguments
 from git_theta.diffing.weight_map import WeightMap
 from git_theta.errors import UsageError
-from git_theta.repository.map_versions import MapRequest, chart_versions
+from git_theta.repository.history.map_versions import MapRequest, chart_versions
 from git_theta.vcs.discovery import discover_repository
 
 _EXIT_UNREADABLE = 2

@@ -22,10 +22,16 @@ from git_theta.operations.merging import recipe
 from git_theta.operations.merging.file_plans import FilePlan
 from git_theta.operations.merging.merge_report import VERSION, Record
 from git_theta.operations.merging.merge_results import MergeSettings
-from git_theta.repository.merge_many import ManyMerged, merge_many
-from git_theta.repository.merge_request import MergeInputs, MergeRequest, check_request, find_cases, gather_inputs
-from git_theta.repository.merge_two import merge_two
-from git_theta.repository.policy_sources import MergeOptions
+from git_theta.repository.merging.merge_many import ManyMerged, merge_many
+from git_theta.repository.merging.merge_request import (
+    MergeInputs,
+    MergeRequest,
+    check_request,
+    find_cases,
+    gather_inputs,
+)
+from git_theta.repository.merging.merge_two import merge_two
+from git_theta.repository.merging.policy_sources import MergeOptions
 from git_theta.tensors.blas import UNTHREADED
 from git_theta.vcs import config, git_merge
 from git_theta.vcs.commits import shallow_boundary

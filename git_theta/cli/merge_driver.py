@@ -30,13 +30,13 @@ from git_theta.operations.merging.conflict_list import describe_left
 from git_theta.operations.merging.conflicts import note_file, note_of, stage_digest, write_note
 from git_theta.operations.merging.merge_remarks import describe_remarks
 from git_theta.operations.merging.merge_results import MergeResult
-from git_theta.repository.companion_versions import find_in_sides
-from git_theta.repository.driver_report import report_failure, report_merge
-from git_theta.repository.file_layouts import unify_versions
-from git_theta.repository.merge_request import chooser_for
-from git_theta.repository.opening import conflicts_dir, open_context
-from git_theta.repository.shard_merge import merge_shard
-from git_theta.repository.sharded_versions import is_shard
+from git_theta.repository.comparing.file_layouts import unify_versions
+from git_theta.repository.comparing.sharded_versions import is_shard
+from git_theta.repository.merging.companion_versions import find_in_sides
+from git_theta.repository.merging.driver_report import report_failure, report_merge
+from git_theta.repository.merging.merge_request import chooser_for
+from git_theta.repository.merging.shard_merge import merge_shard
+from git_theta.repository.stores.opening import conflicts_dir, open_context
 from git_theta.tensors.blas import UNTHREADED
 from git_theta.vcs import atomic
 from git_theta.vcs.discovery import Repository, discover_repository

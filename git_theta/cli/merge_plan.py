@@ -17,10 +17,10 @@ from git_theta.operations.merging.file_plans import FilePlan
 from git_theta.operations.merging.foreseen_merge import ForeseenMerge
 from git_theta.operations.merging.merge_results import Choose
 from git_theta.operations.merging.nonfinite import nonfinite_counter
-from git_theta.repository.foreseen_files import foresee_files
-from git_theta.repository.merge_request import MergeInputs, chooser_of
-from git_theta.repository.opening import open_context
-from git_theta.repository.policy_sources import MergeOptions
+from git_theta.repository.merging.foreseen_files import foresee_files
+from git_theta.repository.merging.merge_request import MergeInputs, chooser_of
+from git_theta.repository.merging.policy_sources import MergeOptions
+from git_theta.repository.stores.opening import open_context
 from git_theta.vcs.discovery import Repository
 from git_theta.words import escape_unprintable
 

@@ -15,12 +15,12 @@ from git_theta.cli.listing import echo_json, json_option
 from git_theta.cli.progress import Meter
 from git_theta.cli.push_warning import warn_of_pushes
 from git_theta.errors import UsageError
-from git_theta.repository.hook_placing import place_hook
 from git_theta.repository.migrating.migration import Migration, apply_migration
 from git_theta.repository.migrating.migration_plan import MigrationPlan, MigrationRequest, PlannedFile, plan_migration
 from git_theta.repository.migrating.migration_undo import finish_killed, undo_migration
 from git_theta.repository.migrating.moved_refs import MovedRef
-from git_theta.repository.opening import open_context
+from git_theta.repository.setup.hook_placing import place_hook
+from git_theta.repository.stores.opening import open_context
 from git_theta.vcs.discovery import Repository, discover_repository
 from git_theta.words import escape_unprintable, humanize_size, join_some, list_some, pluralize
 

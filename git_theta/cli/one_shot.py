@@ -24,8 +24,8 @@ from git_theta.manifest.text import is_manifest
 from git_theta.operations.adding.clean import clean_pieces
 from git_theta.operations.restoring.smudge import smudge_stream
 from git_theta.operations.streams import Stream
-from git_theta.repository.hook_placing import ensure_hook
-from git_theta.repository.opening import open_context
+from git_theta.repository.setup.hook_placing import ensure_hook
+from git_theta.repository.stores.opening import open_context
 from git_theta.vcs.discovery import discover_repository
 from git_theta.vcs.parent_process import is_recording, may_clean_stdin, takes_file_away
 from git_theta.vcs.unused_smudge import is_smudge_unused

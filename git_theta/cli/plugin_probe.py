@@ -1,6 +1,6 @@
 """What the filter sees of plug-ins: run with the filter's own interpreter and flags, it lists and imports them.
 
-Asked by ``repository/plugin_survey.py``, never by people. A plug-in may end the process, so what is found out is
+Asked by ``repository/setup/plugin_survey.py``, never by people. A plug-in may end the process, so what is found out is
 printed at once, a line of JSON each: first all that is declared, then what became of importing each, in that order.
 """
 

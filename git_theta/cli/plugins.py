@@ -9,7 +9,7 @@ import click
 from git_theta.cli.boundary import say
 from git_theta.cli.listing import echo_json, json_option
 from git_theta.errors import PluginError
-from git_theta.repository.plugin_survey import PluginRow, survey_plugins
+from git_theta.repository.setup.plugin_survey import PluginRow, survey_plugins
 from git_theta.words import escape_unprintable
 
 

@@ -11,10 +11,10 @@ import click
 from git_theta.cli import boundary
 from git_theta.cli.listing import echo_json, json_option
 from git_theta.errors import UsageError
-from git_theta.repository.opening import open_context, share_passwords
-from git_theta.repository.pointer_thinning import plan_thinning, thin_pointers
-from git_theta.repository.remote_pruning import plan_pruning, prune_objects
-from git_theta.repository.remote_transports import open_remote
+from git_theta.repository.sharing.pointer_thinning import plan_thinning, thin_pointers
+from git_theta.repository.sharing.remote_pruning import plan_pruning, prune_objects
+from git_theta.repository.stores.opening import open_context, share_passwords
+from git_theta.repository.stores.remote_transports import open_remote
 from git_theta.transport.base import Transport
 from git_theta.transport.urls import local_path, redact_url
 from git_theta.vcs import remotes

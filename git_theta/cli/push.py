@@ -11,7 +11,7 @@ from git_theta.cli.listing import echo_json, json_option
 from git_theta.cli.pre_push import push_with_progress
 from git_theta.errors import UsageError
 from git_theta.operations.keeping.inventory import ObjectUse, needed_objects
-from git_theta.repository.stored_manifests import read_manifests
+from git_theta.repository.history.stored_manifests import read_manifests
 from git_theta.transport.urls import redact_url
 from git_theta.vcs import blob_walks, remotes
 from git_theta.vcs.discovery import Repository, discover_repository

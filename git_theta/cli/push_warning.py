@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from git_theta.cli import boundary
-from git_theta.repository.hook_placing import find_push_warning
+from git_theta.repository.setup.hook_placing import find_push_warning
 from git_theta.vcs.discovery import Repository
 
 

@@ -10,8 +10,8 @@ from git_theta.cli.listing import display_path, echo_json, json_option, require_
 from git_theta.errors import UsageError
 from git_theta.manifest.model import Manifest
 from git_theta.operations.keeping.file_states import FileState, TrackedFile, survey_file
-from git_theta.repository.object_stores import open_store
-from git_theta.repository.tracked_files import list_tracked
+from git_theta.repository.index.tracked_files import list_tracked
+from git_theta.repository.stores.object_stores import open_store
 from git_theta.vcs.git import git, literal_pathspec
 from git_theta.words import escape_unprintable, pluralize
 

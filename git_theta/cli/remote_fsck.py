@@ -15,10 +15,10 @@ from git_theta.cli.progress import show_progress
 from git_theta.errors import CorruptObject
 from git_theta.operations.keeping.inventory import Defect, ManifestBlob, needed_objects, take_inventory
 from git_theta.operations.keeping.verify import describe_loss, worst_exit_code
-from git_theta.repository.opening import open_context, share_passwords
-from git_theta.repository.remote_check import RemoteFault, find_damaged, find_lacking, find_unnamed
-from git_theta.repository.remote_transports import open_remote
-from git_theta.repository.stored_manifests import read_manifests
+from git_theta.repository.history.stored_manifests import read_manifests
+from git_theta.repository.sharing.remote_check import RemoteFault, find_damaged, find_lacking, find_unnamed
+from git_theta.repository.stores.opening import open_context, share_passwords
+from git_theta.repository.stores.remote_transports import open_remote
 from git_theta.transport.urls import redact_url
 from git_theta.vcs import blob_walks, remotes
 from git_theta.vcs.discovery import Repository

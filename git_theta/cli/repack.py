@@ -10,7 +10,7 @@ from git_theta.cli import boundary
 from git_theta.cli.listing import display_path, echo_json, json_option, require_worktree
 from git_theta.cli.progress import show_progress
 from git_theta.cli.push_warning import warn_of_pushes
-from git_theta.repository.repacking import RepackedFile, find_candidates, repack_files
+from git_theta.repository.adding.repacking import RepackedFile, find_candidates, repack_files
 from git_theta.words import escape_unprintable, humanize_size, pluralize
 
 

@@ -32,16 +32,16 @@ from git_theta.operations.merging.frame_merge import FRAME_LABEL
 from git_theta.operations.merging.merge_remarks import describe_remarks
 from git_theta.operations.merging.merge_report import Record, record_merge, trailers
 from git_theta.operations.merging.merge_results import Choose, ContestedDecision, MergeResult
-from git_theta.repository.merge_request import chooser_of
-from git_theta.repository.open_conflicts import find_conflicted
-from git_theta.repository.policy_sources import policy_for
-from git_theta.repository.settle_checkpoint import (
+from git_theta.repository.merging.merge_request import chooser_of
+from git_theta.repository.merging.open_conflicts import find_conflicted
+from git_theta.repository.merging.policy_sources import policy_for
+from git_theta.repository.merging.settle_checkpoint import (
     CheckpointConflict,
     CheckpointJob,
     find_checkpoint_conflicts,
     settle_checkpoint,
 )
-from git_theta.repository.settling import ConflictJob, ErrorReporter, settle_file
+from git_theta.repository.merging.settling import ConflictJob, ErrorReporter, settle_file
 from git_theta.tensors.blas import UNTHREADED
 from git_theta.vcs import git_merge
 from git_theta.vcs.discovery import Repository

@@ -30,10 +30,10 @@ from git_theta.operations.keeping.summary import (
     sum_parameters,
     tied_names,
 )
-from git_theta.repository.checkpoint_lookup import CheckpointVersion, find_checkpoint, refuse_globs
-from git_theta.repository.index_checks import faults_of_commit, faults_of_index
-from git_theta.repository.object_stores import open_store
-from git_theta.repository.version_history import open_history
+from git_theta.repository.comparing.index_checks import faults_of_commit, faults_of_index
+from git_theta.repository.history.checkpoint_lookup import CheckpointVersion, find_checkpoint, refuse_globs
+from git_theta.repository.history.version_history import open_history
+from git_theta.repository.stores.object_stores import open_store
 from git_theta.store.base import Store
 from git_theta.vcs.discovery import Repository, discover_repository
 from git_theta.words import escape_unprintable, humanize_size, pluralize

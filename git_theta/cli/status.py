@@ -16,12 +16,12 @@ from git_theta.errors import ManifestError, UsageError
 from git_theta.operations.keeping.file_states import FileState, FileStatus, TrackedFile, sum_sizes, survey_file
 from git_theta.operations.merging.conflict_list import describe_names
 from git_theta.registry import PluginId
-from git_theta.repository.chosen_formats import find_unlike_layouts
-from git_theta.repository.index_checks import faults_of_index
-from git_theta.repository.needed_plugins import find_lacking_plugins
-from git_theta.repository.object_stores import open_store
-from git_theta.repository.open_conflicts import find_conflicted, read_conflict
-from git_theta.repository.tracked_files import find_case_misses, list_tracked
+from git_theta.repository.comparing.index_checks import faults_of_index
+from git_theta.repository.index.chosen_formats import find_unlike_layouts
+from git_theta.repository.index.tracked_files import find_case_misses, list_tracked
+from git_theta.repository.merging.open_conflicts import find_conflicted, read_conflict
+from git_theta.repository.setup.needed_plugins import find_lacking_plugins
+from git_theta.repository.stores.object_stores import open_store
 from git_theta.vcs.discovery import Repository
 from git_theta.words import escape_unprintable, humanize_size, join_some, list_some, pluralize
 

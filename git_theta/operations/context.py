@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from git_theta.manifest.model import Entry, Manifest
 from git_theta.operations.state_database import StateDatabase
 from git_theta.operations.workers import Workers
-from git_theta.parameters import DEFAULT_PREFERENCES, Preferences
+from git_theta.parameters.preferences import DEFAULT_PREFERENCES, Preferences
 from git_theta.store.base import Store
 from git_theta.tensors.arrays import Buffer
 

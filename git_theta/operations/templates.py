@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import islice
 
-from git_theta import parameters
 from git_theta.errors import ConflictError, FormatError, PluginError
 from git_theta.formats.base import Part, Span, SpanView, Template
 from git_theta.formats.building import cut_derived
@@ -15,6 +14,7 @@ from git_theta.manifest.model import Entry, Manifest, View
 from git_theta.operations.availability import require_entries
 from git_theta.operations.context import Context
 from git_theta.operations.restoring.restore import read_runs
+from git_theta.parameters.value_decoding import read_values
 from git_theta.tensors.arrays import Buffer
 from git_theta.tensors.dtypes import BY_NAME
 from git_theta.tensors.spec import Spec, spec_fits
@@ -38,7 +38,7 @@ def read_template(manifest: Manifest, context: Context) -> Template:
     for entry in manifest.entries:
         runs[-1] += next(literal)
         if entry.name is None:
-            runs[-1] += b"".join(parameters.read_values(entry, context.store, map))
+            runs[-1] += b"".join(read_values(entry, context.store, map))
             continue
         offset += len(runs[-1])
         spans.append(Span(entry.name, checked_spec(entry), offset, entry.size, span_views(entry)))
@@ -94,7 +94,7 @@ class _StoredValues:
     def blocks(self, first: int = 0) -> Iterator[Buffer]:
         """As ``Values`` says. Raises MissingObject, CorruptObject."""
         require_entries([self._entry], self._context)
-        return islice(parameters.read_values(self._entry, self._context.store, map), first, None)
+        return islice(read_values(self._entry, self._context.store, map), first, None)
 
 
 def span_views(entry: Entry) -> tuple[SpanView, ...]:

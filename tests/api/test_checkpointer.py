@@ -18,7 +18,7 @@ import torch
 import git_theta
 from git_theta.api import checkpointer as module
 from git_theta.errors import BranchMoved, UsageError
-from git_theta.repository import branch_save
+from git_theta.repository.adding import branch_save
 from tests.api.api_repositories import FILE, two_versions
 from tests.sandbox import Sandbox
 

@@ -143,7 +143,7 @@ def test_what_an_unfinished_add_has_stored_stays(repository: Sandbox) -> None:
 
 def test_without_grace_it_keeps_what_is_added_while_it_looks(repository: Sandbox) -> None:
     dropped, marker = drop_second(repository), repository.root.parent / "marker"
-    target = "git_theta.repository.garbage_collection:collect_garbage"
+    target = "git_theta.repository.keeping.garbage_collection:collect_garbage"
     words = ["theta", target, "before", "1", "pause", str(marker), "gc", "--grace", "now"]
     command = [sys.executable, "-I", faulty_process.__file__, *words]
     with subprocess.Popen(command, cwd=repository.root, stdout=subprocess.PIPE, text=True) as process:

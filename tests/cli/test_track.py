@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from git_theta.repository.readme_section import BEGIN, END
+from git_theta.repository.setup.readme_section import BEGIN, END
 from tests.sandbox import Sandbox, model
 
 OURS = b" filter=theta diff=theta merge=theta -text\n"

@@ -15,7 +15,7 @@ from git_theta.api.history_rows import BlameRow, LogRow
 from git_theta.api.installed import StrategyRow
 from git_theta.api.version_diff import DiffRow, VersionDiff
 from git_theta.api.weight_space import MapRow, VersionMap
-from git_theta.repository.plugin_survey import PluginRow
+from git_theta.repository.setup.plugin_survey import PluginRow
 from tests.api.api_repositories import two_versions
 from tests.sandbox import Sandbox
 

@@ -18,7 +18,7 @@ from tests.sandbox import Sandbox, track_and_commit
 KILLS = choose_tries(few=1, many=50)
 COMMAND = ("add", MODEL, "--update", "low-rank", "--from", str(PEFT_ADAPTERS / "lora"))
 BEFORE, AFTER = "base-float32", "lora-float32"
-_LOADING = "git_theta.repository.side_loading:"
+_LOADING = "git_theta.repository.adding.side_loading:"
 STAGES = [
     Stage("git_theta.store.local:LocalStore._move_into_place", "after"),
     *(Stage(f"{_LOADING}stage_contents", when) for when in ("before", "after")),

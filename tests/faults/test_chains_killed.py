@@ -17,7 +17,7 @@ from tests.sandbox import Sandbox
 KILLS = choose_tries(few=2, many=50)
 _ADDING = "git_theta.operations.adding."
 _STATE = "git_theta.operations.state_database:StateDatabase."
-_REPACKING = "git_theta.repository.repacking:"
+_REPACKING = "git_theta.repository.adding.repacking:"
 _INDEX = "git_theta.vcs.index:"
 
 ADD = [

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from git_theta.errors import TransportError
-from git_theta.repository.object_stores import open_store
+from git_theta.repository.stores.object_stores import open_store
 from git_theta.store.inbox import FOLDER, Inbox
 from git_theta.store.local import LocalStore
 from git_theta.testing.blocks import noise_bytes

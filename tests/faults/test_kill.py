@@ -51,7 +51,7 @@ ANSWER = [
 SMUDGE = [
     Stage("git_theta.cli.filter_process:smudge_stream", "before"),
     Stage(f"{_STORE}LocalStore.get", "before"),
-    Stage("git_theta.parameters:read_values", "before", 2),
+    Stage("git_theta.operations.restoring.restore:read_values", "before", 2),
     *(Stage(f"{_WRITER}write_lines", when, 3) for when in ("before", "after")),
     *(Stage(f"{_WRITER}write_content", when, nth) for nth in (1, 2) for when in ("before", "after")),
     Stage(f"{_WRITER}_write_all", "after", 5),

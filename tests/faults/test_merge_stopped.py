@@ -20,7 +20,7 @@ from tests.two_branches import objects_of, stages, tensors
 
 _STORE = "git_theta.store.local:"
 _MERGING = "git_theta.vcs.git_merge:"
-_RESOLVE = "git_theta.repository.settling:"
+_RESOLVE = "git_theta.repository.merging.settling:"
 
 DRIVER = [
     Stage("git_theta.cli.merge_driver:apply_plan", "before"),

@@ -25,7 +25,6 @@ from unittest import mock
 import numpy as np
 import torch
 
-from git_theta import parameters
 from git_theta.manifest.model import Coding, Entry, Manifest, Place, Storage
 from git_theta.manifest.text import decode_manifest, encode_manifest
 from git_theta.operations.adding.clean import clean_stream
@@ -33,10 +32,14 @@ from git_theta.operations.context import Context
 from git_theta.operations.state_database import StateDatabase
 from git_theta.operations.streams import Stream
 from git_theta.operations.workers import Workers
-from git_theta.parameters import Preferences, StoredValues
+from git_theta.parameters.preferences import Preferences
+from git_theta.parameters.stored_values import StoredValues
+from git_theta.parameters.value_decoding import read_values
+from git_theta.parameters.value_encoding import encode_values
 from git_theta.serializers.base import SERIALIZERS
 from git_theta.store import series
 from git_theta.store.local import LocalStore
+from git_theta.tensors.alignment import recut_blocks
 from git_theta.tensors.arrays import BLOCK, Array
 from git_theta.tensors.casts import CASTS, cast_codes
 from git_theta.tensors.dtypes import BY_NAME
@@ -222,7 +225,7 @@ def _as_msgpack(manifest: Manifest, context: Context) -> Manifest:
     serializer = SERIALIZERS.load_plugin("msgpack")
 
     def stored(part: Entry) -> Entry:
-        blocks = parameters.blocks_of(b"".join(parameters.read_values(part, context.store, map)))
+        blocks = recut_blocks([b"".join(read_values(part, context.store, map))], BLOCK)
         payload = serializer.encode([(Array(1, block),) for block in blocks], map)
         return part._replace(storage=Storage(Coding("dense", "msgpack"), Place(*context.store.put(payload))))
 
@@ -243,7 +246,7 @@ def _on_base(
     """The part with that update on a base that is stored for it."""
 
     def put(values: MemoryValues, names: tuple[str, ...], base: StoredValues | None = None) -> Storage:
-        encoding = parameters.encode_values(values, map, Preferences(names), base, settings)
+        encoding = encode_values(values, map, Preferences(names), base, settings)
         return Storage(encoding.coding, Place(*context.store.put(encoding.payload)))
 
     old = part._replace(

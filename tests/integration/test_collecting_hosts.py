@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from git_theta.repository.pointers import POINTERS_BRANCH, POINTERS_REF
+from git_theta.repository.sharing.pointers import POINTERS_BRANCH, POINTERS_REF
 from tests.integration.checkpoint_history import MODEL, History, versions
 from tests.integration.shared_model import SharedModel, needs_lfs
 from tests.sandbox import Sandbox, changed

@@ -11,7 +11,7 @@ import pytest
 
 from git_theta.manifest.text import decode_manifest
 from git_theta.operations.restoring.restore import restore_pieces
-from git_theta.repository.opening import open_context
+from git_theta.repository.stores.opening import open_context
 from git_theta.vcs.discovery import discover_repository
 from tests.effort import choose_tries
 from tests.integration.random_histories import FORMATS, Blobs, build_history, list_trees, read_refs

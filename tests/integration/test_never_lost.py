@@ -20,7 +20,7 @@ from git_theta.manifest.text import decode_manifest
 from git_theta.operations.adding.clean import clean_stream
 from git_theta.operations.restoring.restore import restore_pieces
 from git_theta.operations.streams import Stream
-from git_theta.repository.opening import open_context
+from git_theta.repository.stores.opening import open_context
 from git_theta.vcs.discovery import discover_repository
 from tests.integration.checkpoint_history import assert_clean, digest
 from tests.sandbox import Sandbox, safetensors_bytes, track_and_commit

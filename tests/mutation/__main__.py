@@ -23,9 +23,14 @@ from tests.mutation.mutants import Mutant, mutants_of
 ROOMS = {
     "git_theta/store/local.py": ["tests/store", "tests/faults/test_refused.py"],
     "git_theta/transport/directory.py": ["tests/transport", "tests/cli/test_pre_push.py"],
-    "git_theta/parameters.py": [
-        "tests/test_parameters.py",
-        "tests/test_chains.py",
+    "git_theta/parameters/value_decoding.py": [
+        "tests/parameters/test_parameters.py",
+        "tests/parameters/test_chains.py",
+        "tests/faults/test_corrupt_objects.py",
+    ],
+    "git_theta/parameters/value_encoding.py": [
+        "tests/parameters/test_parameters.py",
+        "tests/parameters/test_chains.py",
         "tests/faults/test_corrupt_objects.py",
     ],
     "git_theta/manifest/text.py": ["tests/manifest", "tests/spec"],

@@ -14,7 +14,9 @@ from git_theta.known_plugins import BUILT_IN
 from git_theta.manifest.model import Entry, Manifest, Place, Storage
 from git_theta.manifest.storage_json import MAX_CHAIN
 from git_theta.manifest.text import encode_manifest
-from git_theta.parameters import Preferences, StoredValues, encode_values
+from git_theta.parameters.preferences import Preferences
+from git_theta.parameters.stored_values import StoredValues
+from git_theta.parameters.value_encoding import encode_values
 from git_theta.store import series
 from git_theta.store.memory import MemoryStore
 from git_theta.tensors.dtypes import BY_NAME

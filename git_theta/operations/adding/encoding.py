@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from typing import NamedTuple
 
-from git_theta import parameters
 from git_theta.errors import ChangedFile, CorruptObject, MissingObject
 from git_theta.manifest.model import DENSE, Coding, Entry, Place, Storage
 from git_theta.operations.adding.bundle import SMALL_PAYLOAD
@@ -16,7 +15,8 @@ from git_theta.operations.adding.part_label import NO_LABEL, PartLabel
 from git_theta.operations.adding.passing_values import PassingValues
 from git_theta.operations.adding.update_bases import UpdateBases
 from git_theta.operations.context import Context
-from git_theta.parameters import Encoding, StoredValues
+from git_theta.parameters.stored_values import StoredValues
+from git_theta.parameters.value_encoding import Encoding, encode_values
 from git_theta.store.series import put_series
 from git_theta.tensors.arrays import Buffer, Parallel
 from git_theta.tensors.dtypes import DType
@@ -136,7 +136,7 @@ class PartEncoder:
     def _encode_passing(self, values: Values) -> Encoding:
         """Values that can be read once alone, which no update but dense is content with."""
         preferences = self._context.preferences()._replace(updates=(DENSE,))
-        return parameters.encode_values(values, map, preferences)
+        return encode_values(values, map, preferences)
 
     def _put_values(
         self,
@@ -148,7 +148,7 @@ class PartEncoder:
     ) -> EncodedPart:
         """Encode and put them; without their base where that turns out to be damaged, which is noted."""
         preferences = self._context.preferences()
-        encoding = parameters.encode_values(values, parallel, preferences, base, hint.settings_on(base))
+        encoding = encode_values(values, parallel, preferences, base, hint.settings_on(base))
         problem = encoding.warning
         try:
             return self._put_encoding(encoding)
@@ -159,7 +159,7 @@ class PartEncoder:
         finally:
             if problem and self._bases:
                 self._bases.note_damage(label.name or "", problem)
-        return self._put_encoding(parameters.encode_values(values, parallel, preferences))
+        return self._put_encoding(encode_values(values, parallel, preferences))
 
     def _put_encoding(self, encoding: Encoding) -> EncodedPart:
         """Put a large payload; hand back a small one, for a bundle."""

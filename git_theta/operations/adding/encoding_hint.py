@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from git_theta.parameters import StoredValues
+from git_theta.parameters.stored_values import StoredValues
 
 NOTHING_KNOWN: Mapping[str, Any] = MappingProxyType({})
 

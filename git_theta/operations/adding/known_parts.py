@@ -18,11 +18,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import cached_property
 
-from git_theta import parameters
 from git_theta.errors import ThetaError
 from git_theta.manifest.model import DENSE, Coding, Entry, Manifest, Place, Storage, storage_key, storage_keys
 from git_theta.operations.adding.part_label import PartLabel
 from git_theta.operations.context import Context
+from git_theta.parameters.value_decoding import read_values
 
 
 class KnownParts:
@@ -117,7 +117,7 @@ class KnownParts:
         if part.oid in self._refused:
             return False
         try:
-            for _ in parameters.read_values(part, self._context.store, map):
+            for _ in read_values(part, self._context.store, map):
                 pass
         except ThetaError:
             self._refused.add(part.oid)

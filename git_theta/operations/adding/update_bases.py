@@ -13,7 +13,7 @@ from threading import Lock
 from git_theta.manifest.model import Entry, Manifest
 from git_theta.operations.adding.known_parts import KnownParts
 from git_theta.operations.context import Context
-from git_theta.parameters import StoredValues
+from git_theta.parameters.stored_values import StoredValues
 from git_theta.tensors.arrays import Parallel
 from git_theta.words import join_some
 

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from git_theta import parameters
 from git_theta.diffing.base import Change, ChangeStatus, Comparison, MeasuredChange, Measures, Report
 from git_theta.errors import MissingObject, ThetaError, UsageError
 from git_theta.manifest.model import Entry, Manifest
 from git_theta.operations.availability import require_entries
 from git_theta.operations.context import Context
 from git_theta.operations.workers import WHOLE_LIMIT
+from git_theta.parameters.value_decoding import read_values
 from git_theta.tensors.arrays import Buffer, Parallel
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def _measure_row(change: Change, context: Context, parallel: Parallel) -> Measur
     from git_theta.diffing.measure import measure_change
 
     def read(entry: Entry) -> Iterator[Buffer]:
-        for piece in parameters.read_values(entry, context.store, parallel):
+        for piece in read_values(entry, context.store, parallel):
             yield piece
             context.progress(len(piece))
 

@@ -8,13 +8,13 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from git_theta import parameters
 from git_theta.diffing.intersection import Intersection, LeftOutParameter, SharedParameter
 from git_theta.diffing.weight_map import MapVersion, WeightMap
 from git_theta.errors import MissingObject, ThetaError
 from git_theta.manifest.model import Entry
 from git_theta.operations.availability import require_entries
 from git_theta.operations.context import Context
+from git_theta.parameters.value_decoding import read_values
 from git_theta.tensors.arrays import Buffer
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def _sum_parameter(context: Context, shared: SharedParameter) -> DistanceSums | 
     from git_theta.diffing.distances import measure_distances
 
     def read(entry: Entry) -> Iterator[Buffer]:
-        for piece in parameters.read_values(entry, context.store, map):
+        for piece in read_values(entry, context.store, map):
             yield piece
             context.progress(len(piece))
 

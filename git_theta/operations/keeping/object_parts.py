@@ -6,8 +6,8 @@ from array import array
 from hashlib import sha256
 from itertools import compress
 
-from git_theta import parameters
 from git_theta.manifest.model import Coding, Entry, Place, Storage
+from git_theta.parameters.value_decoding import is_verbatim
 
 _OID_SIZE = 32
 _FIRST_LOOK = 1 << 10
@@ -93,11 +93,11 @@ class ObjectParts:
             return True
         alone = not self._rests[number]
         whole = alone and self._object_sizes[number] == self._payload_sizes[number] == self._sizes[number]
-        return whole and self._oid(number).hex() == self.oid and parameters.is_verbatim(self._codings[number])
+        return whole and self._oid(number).hex() == self.oid and is_verbatim(self._codings[number])
 
     def find_plain(self, number: int) -> tuple[int, int] | None:
         """Offset and size of what lies in this object byte for byte; None for values that have to be decoded."""
-        if self._rests[number] == () and parameters.is_verbatim(self._codings[number]):
+        if self._rests[number] == () and is_verbatim(self._codings[number]):
             return self._offsets[number], self._payload_sizes[number]
         return None
 

@@ -8,14 +8,15 @@ from contextlib import closing
 from functools import partial
 from typing import NamedTuple
 
-from git_theta import parameters
 from git_theta.errors import CorruptObject, MissingObject
 from git_theta.manifest.model import DENSE, Entry, Manifest
 from git_theta.operations.adding.known_parts import KnownParts
 from git_theta.operations.adding.part_writer import PartWriter
 from git_theta.operations.adding.update_bases import UpdateBases
 from git_theta.operations.context import Context
-from git_theta.parameters import Preferences, StoredValues
+from git_theta.parameters.preferences import Preferences
+from git_theta.parameters.stored_values import StoredValues
+from git_theta.parameters.value_encoding import encode_values
 
 _Identity = tuple[str, str, tuple[int, ...]]
 
@@ -104,7 +105,7 @@ def _measure_again(entry: Entry, bases: UpdateBases, context: Context) -> Repack
     base = bases.find_base(entry.name, entry.size, map, entry.oid)
     values = StoredValues(entry, context.store)
     try:
-        encoding = parameters.encode_values(values, map, context.preferences(), base)
+        encoding = encode_values(values, map, context.preferences(), base)
         size = sum(map(len, encoding.payload))
     except (CorruptObject, MissingObject) as error:
         deque(values.blocks(), maxlen=0)  # which raises where it is not the base that is damaged

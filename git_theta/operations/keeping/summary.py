@@ -9,12 +9,12 @@ from contextlib import suppress
 from itertools import islice, repeat
 from typing import NamedTuple
 
-from git_theta import parameters
 from git_theta.errors import FormatError
 from git_theta.formats.base import Scalar, Span, Template
 from git_theta.formats.guarded_format import load_format
 from git_theta.manifest import frame
 from git_theta.manifest.model import Entry, Manifest
+from git_theta.parameters.value_decoding import read_values
 from git_theta.store.base import Store
 from git_theta.tensors.dtypes import BY_NAME
 from git_theta.tensors.spec import Spec
@@ -137,7 +137,7 @@ def _read_frame(manifest: Manifest, store: Store) -> Template:
     for entry in manifest.entries:
         runs[-1] += next(literal)
         if entry.name is None:
-            runs[-1] += b"".join(parameters.read_values(entry, store, map))
+            runs[-1] += b"".join(read_values(entry, store, map))
         else:
             offset += len(runs[-1])
             spans.append(Span(entry.name, _spec_of(entry), offset, entry.size))
@@ -151,7 +151,7 @@ def _read_runs(manifest: Manifest, store: Store) -> Iterator[bytes]:
     parts = len(manifest.entries)
     if manifest.frame is None:
         return repeat(b"", parts + 1)
-    return iter(frame.decode_frame(b"".join(parameters.read_values(manifest.frame, store, map)), parts))
+    return iter(frame.decode_frame(b"".join(read_values(manifest.frame, store, map)), parts))
 
 
 def _spec_of(entry: Entry) -> Spec:

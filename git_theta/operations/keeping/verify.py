@@ -8,7 +8,6 @@ from contextlib import closing
 from functools import partial
 from typing import NamedTuple
 
-from git_theta import parameters
 from git_theta.errors import CorruptObject, MissingObject, ThetaError
 from git_theta.manifest.model import Entry
 from git_theta.operations.context import Progress
@@ -16,6 +15,7 @@ from git_theta.operations.keeping.hashed_object import HashedObject
 from git_theta.operations.keeping.inventory import Defect, Inventory
 from git_theta.operations.keeping.object_parts import ObjectParts
 from git_theta.operations.workers import Workers
+from git_theta.parameters.value_decoding import read_values
 from git_theta.store.base import ObjectReader, Store, is_intact
 from git_theta.tensors.arrays import BLOCK
 
@@ -92,7 +92,7 @@ def _is_intact(parts: ObjectParts, number: int, size: int, hashed: HashedObject,
     else:
         part = parts.part(number)
         try:
-            for piece in parameters.read_values(part, hashed, map):
+            for piece in read_values(part, hashed, map):
                 progress(len(piece))
         except (CorruptObject, MissingObject):
             is_elsewhere = not _is_readable(list(part.storage.bases())[-1:], hashed)
@@ -104,7 +104,7 @@ def _is_readable(bases: list[Entry], store: ObjectReader) -> bool:
     """Whether the part that another one builds on can be read: else that is told of its own object."""
     try:
         for base in bases:
-            deque(parameters.read_values(base, store, map), maxlen=0)
+            deque(read_values(base, store, map), maxlen=0)
     except (CorruptObject, MissingObject):
         return False
     return True

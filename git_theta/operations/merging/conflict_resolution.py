@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from git_theta import parameters
 from git_theta.errors import ManifestError
 from git_theta.manifest.model import Manifest
 from git_theta.manifest.text import decode_manifest
@@ -20,6 +19,7 @@ from git_theta.operations.merging.conflicts import Conflict, is_same_file
 from git_theta.operations.merging.merge_results import Choose, ContestedDecision, MergeResult, MergeSettings
 from git_theta.operations.streams import Stream
 from git_theta.operations.worktree_files import claims_manifest, find_regular_file
+from git_theta.parameters.value_decoding import read_values
 
 
 def resolve_conflict(conflict: Conflict, choose: Choose, settings: MergeSettings, context: Context) -> MergeResult:
@@ -50,7 +50,7 @@ def is_untouched(conflict: Conflict, path: str, worktree: Path, context: Context
 
 def measure_sides(decision: Decision, context: Context) -> HeadChanges | None:
     """How far the two sides moved a contested parameter, in fp64, streamed; None where it cannot be computed with."""
-    found = contest_of(decision, lambda entry: parameters.read_values(entry, context.store, map))
+    found = contest_of(decision, lambda entry: read_values(entry, context.store, map))
     if found is None or None in found.branches or not is_measurable(found):
         return None
     require_entries((entry for held in (*decision.heads, decision.base) for entry in held), context)

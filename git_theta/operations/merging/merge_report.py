@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from git_theta import parameters
 from git_theta.merging.agreement import Agreement, agreements
 from git_theta.merging.contests import contest_of
 from git_theta.merging.decisions import Decision, DecisionState
@@ -17,6 +16,7 @@ from git_theta.merging.plan_rendering import explain_decision
 from git_theta.operations.context import Context
 from git_theta.operations.merging.frame_merge import is_frame_name
 from git_theta.operations.merging.merge_results import AppliedStrategy, ContestedDecision, MergeResult
+from git_theta.parameters.value_decoding import read_values
 
 TRAILER = "Theta-Merge"
 VERSION = 1
@@ -55,11 +55,7 @@ def agreement_measure(context: Context) -> Agree:
     """How to compare changes by their values, which are read from the store."""
 
     def agree(decision: Decision) -> Sequence[Agreement]:
-        found = (
-            contest_of(decision, lambda entry: parameters.read_values(entry, context.store, map))
-            if decision.names
-            else None
-        )
+        found = contest_of(decision, lambda entry: read_values(entry, context.store, map)) if decision.names else None
         return agreements(found) if found else ()
 
     return agree

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
-from git_theta import parameters
 from git_theta.merging.agreement import is_measurable
 from git_theta.merging.contests import contest_of
 from git_theta.merging.decisions import Decision, split_decision
@@ -14,6 +13,7 @@ from git_theta.merging.plan import Plan
 from git_theta.merging.plan_rendering import NonfiniteCounter
 from git_theta.merging.treatments import StrategyChooser, is_computed
 from git_theta.operations.context import Context
+from git_theta.parameters.value_decoding import read_values
 from git_theta.tensors.array_library import count_nonfinite
 
 
@@ -38,7 +38,7 @@ def nonfinite_counter(plan: Plan, choose: StrategyChooser, context: Context) -> 
 def _count_member(plan: Plan, decision: Decision, context: Context) -> Mapping[str, int]:
     entries = [entry for held in (*decision.heads, decision.base) for entry in held]
     here = all(context.store.size(oid) == size for one in entries for oid, size in one.storage.objects().items())
-    contest = contest_of(decision, lambda entry: parameters.read_values(entry, context.store, map)) if here else None
+    contest = contest_of(decision, lambda entry: read_values(entry, context.store, map)) if here else None
     if contest is None or not is_measurable(contest):
         return {}
     versions = dict(zip(plan.labels, contest.branches, strict=True)) | {"base": contest.base}

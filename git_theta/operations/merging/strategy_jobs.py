@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from git_theta import parameters
 from git_theta.errors import ConflictError
 from git_theta.manifest.model import Entry
 from git_theta.merging import options
@@ -28,6 +27,7 @@ from git_theta.operations.context import Context
 from git_theta.operations.merging.companion_operands import find_operands
 from git_theta.operations.merging.computed_results import find_result, remember_results, result_keys
 from git_theta.operations.merging.merge_results import AppliedStrategy, MergeSettings
+from git_theta.parameters.value_decoding import read_values
 from git_theta.tensors.arrays import Buffer
 
 _REMEMBER_EVERY = 256 << 20
@@ -174,7 +174,7 @@ def _make_contest(decision: Decision, choice: Choice, settings: MergeSettings, c
     parsed = options.parse_options(strategy.name, strategy.options, choice.options)
 
     def read(entry: Entry) -> Iterator[Buffer]:
-        return parameters.read_values(entry, context.store, map)
+        return read_values(entry, context.store, map)
 
     found = contest_of(
         decision,

@@ -12,13 +12,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from git_theta import parameters
 from git_theta.errors import ManifestError, MissingObject, UsageError
 from git_theta.manifest.model import Entry, Manifest
 from git_theta.manifest.text import decode_manifest
 from git_theta.operations.context import Context
 from git_theta.operations.restoring.materialise import materialise_file
 from git_theta.operations.restoring.restore import missing_objects, read_runs, require_size
+from git_theta.parameters.value_decoding import read_values
 from git_theta.tensors.arrays import Buffer
 from git_theta.words import join_some
 
@@ -99,9 +99,7 @@ def _pieces(file: PartialFile, context: Context) -> Iterator[Buffer]:
     lost = set(map(id, file.lost))
     for part in file.manifest.entries:
         yield next(runs)
-        yield from (
-            _zeros(part.size) if id(part) in lost else parameters.read_values(part, context.store, context.workers.map)
-        )
+        yield from (_zeros(part.size) if id(part) in lost else read_values(part, context.store, context.workers.map))
     yield next(runs)
 
 

@@ -8,7 +8,6 @@ from contextlib import closing
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from git_theta import parameters
 from git_theta.errors import CorruptObject, MissingObject
 from git_theta.manifest import frame
 from git_theta.manifest.model import Entry, Manifest
@@ -16,6 +15,8 @@ from git_theta.operations.availability import fetch_hint
 from git_theta.operations.context import Context
 from git_theta.operations.restoring.open_objects import OpenObjects
 from git_theta.operations.workers import WHOLE_LIMIT
+from git_theta.parameters.required_plugins import require_decoders
+from git_theta.parameters.value_decoding import read_values
 from git_theta.store.base import Store
 from git_theta.tensors.arrays import Buffer
 from git_theta.words import humanize_size, join_some, pluralize
@@ -40,7 +41,7 @@ def require_objects(manifest: Manifest, context: Context) -> None:
     contradicts itself; PluginError, before anything is fetched, where a plug-in is not here that it takes to read them.
     """
     require_size(manifest)
-    parameters.require_decoders(list(manifest.parts()))
+    require_decoders(list(manifest.parts()))
     missing = missing_objects(manifest, context)
     reasons: list[str] = []
     if missing:
@@ -124,9 +125,7 @@ def read_runs(manifest: Manifest, context: Context) -> Iterator[bytes]:
         return iter([b""] * (len(manifest.entries) + 1))
     if manifest.frame.size > _LARGEST_FRAME:
         raise CorruptObject(f"a frame of {manifest.frame.size} bytes")
-    return frame.decode_frame(
-        b"".join(parameters.read_values(manifest.frame, context.store, map)), len(manifest.entries)
-    )
+    return frame.decode_frame(b"".join(read_values(manifest.frame, context.store, map)), len(manifest.entries))
 
 
 def _read_parts(manifest: Manifest, context: Context) -> Iterator[list[Buffer] | Iterator[Buffer]]:
@@ -136,7 +135,7 @@ def _read_parts(manifest: Manifest, context: Context) -> Iterator[list[Buffer] |
     def next_parts() -> list[list[Buffer]] | list[Iterator[Buffer]]:
         parts = ahead.popleft()
         if isinstance(parts, Entry):
-            return [parameters.read_values(parts, context.store, context.workers.map)]
+            return [read_values(parts, context.store, context.workers.map)]
         return parts.result()
 
     for run in _group_entries(manifest.entries):
@@ -164,4 +163,4 @@ def _group_entries(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
 
 def _read_whole(run: list[Entry], store: Store) -> list[list[Buffer]]:
     with closing(OpenObjects(store)) as opened:
-        return [list(parameters.read_values(entry, opened, map)) for entry in run]
+        return [list(read_values(entry, opened, map)) for entry in run]

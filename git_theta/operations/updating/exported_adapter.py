@@ -21,7 +21,8 @@ from git_theta.operations.updating.difference_plan import DifferencePlan
 from git_theta.operations.updating.peft_adapter import ADAPTER_FILES, PREFIX
 from git_theta.operations.updating.peft_config import CONFIG_FILE, LORA
 from git_theta.operations.updating.stored_factors import read_stored_factors, stored_rank
-from git_theta.parameters import StoredValues, spec_of
+from git_theta.parameters.entry_spec import spec_of
+from git_theta.parameters.stored_values import StoredValues
 from git_theta.tensors.adapter_arithmetic import AdapterFactors, add_product
 from git_theta.tensors.difference_factors import count_differing, factor_difference, sum_squares
 from git_theta.tensors.dtypes import BY_NAME

@@ -25,7 +25,7 @@ from git_theta.operations.updating.updated_parameters import (
     prefer_factors,
     store_updates,
 )
-from git_theta.parameters import spec_of
+from git_theta.parameters.entry_spec import spec_of
 
 _HINT = "Was the adapter made for this checkpoint? git theta ls-files --parameters"
 

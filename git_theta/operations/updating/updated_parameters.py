@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from typing import Any, NamedTuple
 
-from git_theta import parameters
 from git_theta.errors import ThetaError
 from git_theta.manifest.model import Entry
 from git_theta.operations.adding.encoding_hint import NO_HINT, EncodingHint
@@ -22,7 +21,9 @@ from git_theta.operations.adding.update_bases import UpdateBases
 from git_theta.operations.context import Context
 from git_theta.operations.streams import SourceValues
 from git_theta.operations.updating.update_steps import AddProduct, ParameterUpdate, ScaleElements, UpdateStep
-from git_theta.parameters import Preferences, StoredValues
+from git_theta.parameters.preferences import Preferences
+from git_theta.parameters.stored_values import StoredValues
+from git_theta.parameters.value_encoding import encode_values
 from git_theta.tensors.adapter_arithmetic import AdapterFactors, read_matrix
 from git_theta.tensors.digest import hash_values
 from git_theta.tensors.values import Values
@@ -93,7 +94,7 @@ def measure_updates(
             mapping = context.workers.map
             base = bases.find_base(entry.name, values.size, mapping, oid)
             settings = hint.settings_on(base)
-            encoding = parameters.encode_values(values, mapping, context.preferences(), base, settings)
+            encoding = encode_values(values, mapping, context.preferences(), base, settings)
             yield UpdatedParameter(target, oid, sum(map(len, encoding.payload)))
 
 

@@ -16,7 +16,7 @@ from git_theta.operations.adding.clean_cache import recall_split
 from git_theta.operations.adding.split import SplitFile
 from git_theta.operations.context import Context
 from git_theta.operations.streams import HEAD_SIZE, FileSource, Stream
-from git_theta.parameters import read_values
+from git_theta.parameters.value_decoding import read_values
 from git_theta.testing.blocks import noise_bytes
 from tests.operations.stored_checkpoints import checkpoint as checkpoint_bytes
 

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from git_theta import parameters
 from git_theta.errors import ChangedFile, StoreError
 from git_theta.known_plugins import BUILT_IN
 from git_theta.manifest.model import Coding, Entry, Place, Storage
@@ -21,9 +20,11 @@ from git_theta.operations.adding.encoding import EncodedPart, PartEncoder, _Hash
 from git_theta.operations.context import Context
 from git_theta.operations.state_database import StateDatabase
 from git_theta.operations.workers import Workers
-from git_theta.parameters import Preferences
+from git_theta.parameters.preferences import Preferences
+from git_theta.parameters.value_decoding import read_values
 from git_theta.store.base import Buffer, StoredObject
 from git_theta.store.memory import MemoryStore
+from git_theta.tensors.alignment import recut_blocks
 from git_theta.tensors.arrays import BLOCK
 from git_theta.tensors.dtypes import BY_NAME
 from git_theta.tensors.spec import Spec
@@ -89,7 +90,7 @@ def content(draft: EncodedPart, store: MemoryStore) -> bytes:
     if storage is None:
         assert draft.coding
         storage = Storage(draft.coding, Place(*store.put([draft.payload])))
-    return b"".join(parameters.read_values(Entry(draft.oid, draft.size, storage), store, map))
+    return b"".join(read_values(Entry(draft.oid, draft.size, storage), store, map))
 
 
 def ways(workers: Workers) -> list[Callable[[PartEncoder, bytes], EncodedPart]]:
@@ -98,7 +99,7 @@ def ways(workers: Workers) -> list[Callable[[PartEncoder, bytes], EncodedPart]]:
         lambda encoder, data: encoder.encode_whole(values_of(data)),
         lambda encoder, data: encoder.encode_streamed(values_of(data), workers.map),
         lambda encoder, data: encoder.encode_if_new(values_of(data), workers.map),
-        lambda encoder, data: encoder.encode_computed(parameters.blocks_of(data), 4),
+        lambda encoder, data: encoder.encode_computed(recut_blocks([data], BLOCK), 4),
     ]
 
 

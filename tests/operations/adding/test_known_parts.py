@@ -7,11 +7,12 @@ from typing import BinaryIO
 
 import pytest
 
-from git_theta import parameters
 from git_theta.manifest.model import Entry, Manifest, Place, Storage
 from git_theta.operations.adding.known_parts import KnownParts
 from git_theta.operations.adding.part_label import PartLabel
 from git_theta.operations.context import Context
+from git_theta.parameters.preferences import Preferences
+from git_theta.parameters.value_encoding import encode_values
 from git_theta.store.memory import MemoryStore
 from git_theta.tensors.dtypes import BY_NAME
 from git_theta.tensors.spec import Spec
@@ -46,7 +47,7 @@ def context(context: Context, store: ReadingStore) -> Context:
 def entry_stored(context: Context, serializer: str, data: bytes = DATA) -> Entry:
     """The part with this data, stored in this way."""
     values = MemoryValues(Spec(BY_NAME["U8"], (len(data),)), data)
-    encoding = parameters.encode_values(values, map, parameters.Preferences(serializer=serializer))
+    encoding = encode_values(values, map, Preferences(serializer=serializer))
     storage = Storage(encoding.coding, Place(*context.store.put(encoding.payload)))
     return Entry(hashlib.sha256(data).hexdigest(), len(data), storage, "weight", "U8", (len(data),))
 

@@ -8,7 +8,6 @@ from functools import cache, partial
 
 import pytest
 
-from git_theta import parameters
 from git_theta.errors import CorruptObject
 from git_theta.known_plugins import BUILT_IN
 from git_theta.manifest.model import Coding, Entry, Manifest, Place, Storage
@@ -20,7 +19,9 @@ from git_theta.operations.adding.update_bases import SMALLEST_PART, UpdateBases
 from git_theta.operations.context import Context
 from git_theta.operations.keeping.repack_parts import choose_repacks
 from git_theta.operations.streams import BytesSource
-from git_theta.parameters import Preferences, StoredValues
+from git_theta.parameters.preferences import Preferences
+from git_theta.parameters.stored_values import StoredValues
+from git_theta.parameters.value_decoding import read_values
 from git_theta.store.memory import MemoryStore
 from git_theta.tensors.arrays import BLOCK
 from git_theta.tensors.dtypes import BY_NAME
@@ -83,7 +84,7 @@ def bases_of(manifest: Manifest) -> list[str]:
 
 
 def read(manifest: Manifest, context: Context) -> bytes:
-    return b"".join(parameters.read_values(only(manifest), context.store, map))
+    return b"".join(read_values(only(manifest), context.store, map))
 
 
 @pytest.mark.parametrize("size", [SMALLEST_PART, SIZE, (16 << 20) + 4 * BLOCK])
@@ -213,7 +214,7 @@ def test_l1_the_same_bytes_of_another_spec_come_back(context: Context, dtype: st
     before = [add(model(version(0), name=name), context) for name in ("a", "b")]
     mixed = add(safetensors_bytes(both), context, before)
     for entry in mixed.parameters():
-        assert b"".join(parameters.read_values(entry, context.store, map)) == version(2)
+        assert b"".join(read_values(entry, context.store, map)) == version(2)
     assert [entry.storage for entry in mixed.parameters()] == [
         context.state.storage_of(entry.oid, entry.dtype, entry.shape) for entry in mixed.parameters()
     ]

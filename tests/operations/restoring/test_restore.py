@@ -7,13 +7,13 @@ from collections.abc import Iterable
 
 import pytest
 
-from git_theta import parameters
 from git_theta.errors import CorruptObject, MissingObject
 from git_theta.manifest import frame
 from git_theta.manifest.model import Entry, Manifest, Place, Storage
 from git_theta.operations.context import Context
 from git_theta.operations.restoring.restore import missing_objects, require_objects, restore_pieces
 from git_theta.operations.workers import WHOLE_LIMIT
+from git_theta.parameters.value_encoding import encode_values
 from git_theta.tensors.dtypes import BY_NAME
 from git_theta.tensors.spec import Spec
 from git_theta.tensors.values import MemoryValues
@@ -22,7 +22,7 @@ from git_theta.testing.blocks import noise_bytes, weight_bytes
 
 def stored(context: Context, data: bytes, name: str | None = None) -> Entry:
     """A part in the context's store."""
-    encoding = parameters.encode_values(MemoryValues(Spec(BY_NAME["U8"], (len(data),)), data), map)
+    encoding = encode_values(MemoryValues(Spec(BY_NAME["U8"], (len(data),)), data), map)
     storage = Storage(encoding.coding, Place(*context.store.put(encoding.payload)))
     return Entry(hashlib.sha256(data).hexdigest(), len(data), storage, name, "U8" if name else "")
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from git_theta.errors import TransportError
-from git_theta.repository.object_stores import open_store
+from git_theta.repository.stores.object_stores import open_store
 from git_theta.store.base import Store
 from git_theta.store.inbox import Inbox
 from git_theta.store.local import LocalStore

@@ -1,0 +1,1 @@
+"""New versions of checkpoints that are not files of the worktree."""

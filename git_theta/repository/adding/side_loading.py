@@ -1,0 +1,228 @@
+"""A checkpoint of the index with an adapter's updates: staged, and in the worktree."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from git_theta.checkpoints.index_file import is_index, shards_named_by
+from git_theta.checkpoints.sharded import ShardedCheckpoint
+from git_theta.checkpoints.shards import index_path_of, is_one_of_several
+from git_theta.errors import ThetaError, UsageError
+from git_theta.manifest.model import Manifest
+from git_theta.manifest.text import MAX_MANIFEST, encode_manifest
+from git_theta.operations.context import Context, Progress
+from git_theta.operations.keeping.file_states import TrackedFile
+from git_theta.operations.restoring.deferred import DeferredFiles
+from git_theta.operations.restoring.materialise import require_room
+from git_theta.operations.updating.named_arrays import LOW_RANK, SCALE, SPARSE, open_named_arrays
+from git_theta.operations.updating.peft_adapter import open_peft_adapter
+from git_theta.operations.updating.peft_config import LORA
+from git_theta.operations.updating.update_steps import ParameterUpdate
+from git_theta.operations.updating.updated_checkpoint import (
+    UpdatedFile,
+    find_targets,
+    measure_file,
+    require_bases,
+    update_file,
+)
+from git_theta.operations.updating.updated_parameters import TargetUpdate
+from git_theta.operations.worktree_files import claims_manifest, find_regular_file
+from git_theta.repository.history.checkpoint_lookup import path_from_top
+from git_theta.repository.index.tracked_files import list_tracked
+from git_theta.repository.merging.settling import ErrorReporter
+from git_theta.repository.stores.opening import open_context
+from git_theta.tensors.adapter_arithmetic import require_torch
+from git_theta.vcs import atomic
+from git_theta.vcs.blobs import BlobReader
+from git_theta.vcs.discovery import Repository
+from git_theta.vcs.git import literal_pathspec
+from git_theta.vcs.index import WorktreeIndex, differs_from_index, require_staged
+from git_theta.vcs.index_flags import flagged_paths, unflag_command
+from git_theta.vcs.unmerged import stage_contents
+
+UPDATE_KINDS = (LOW_RANK, SPARSE, SCALE)
+"""What an adapter can do to parameters."""
+
+
+class AdapterRequest(NamedTuple):
+    """What a person asks for.
+
+    Attributes:
+        checkpoint: the file, or the index of its shards, relative to the current folder.
+        kind: the update that the adapter is: one of UPDATE_KINDS.
+        adapter: a folder of PEFT's, or a file of arrays.
+        force: overwrite what the worktree has of its own.
+        dry_run: store, stage and write nothing.
+    """
+
+    checkpoint: str
+    kind: str
+    adapter: Path
+    force: bool = False
+    dry_run: bool = False
+
+
+def add_adapter(
+    request: AdapterRequest,
+    repository: Repository,
+    top: Path,
+    warn: Callable[[str], None],
+    progress: Progress,
+    report: ErrorReporter,
+) -> dict[str, UpdatedFile]:
+    """Update a checkpoint by an adapter; by path, the files of it that the adapter speaks of.
+
+    Objects are durable before anything is staged. Stopped after that, the worktree has manifests, which `git theta
+    checkout` turns into files.
+
+    Raises:
+        ThetaError: torch is not installed.
+        UsageError: the adapter is none that is merged here, or does not fit; the checkpoint is not versioned, in
+            conflict, or has changes that nobody staged.
+        MissingObject: what the checkpoint is now cannot be had.
+        ChangedFile: somebody staged another version meanwhile.
+    """
+    require_torch()
+    whole = path_from_top(request.checkpoint)
+    index = _read_index(whole) if is_index(whole) else None
+    files = _find_files(whole, index, repository)
+    manifests = {path: _require_manifest(file) for path, file in files.items()}
+    checkpoint = ShardedCheckpoint(manifests, whole, index)
+    with open_context(repository, warn, progress) as context, open_adapter(request.adapter, request.kind) as updates:
+        targets = find_targets(updates, checkpoint)
+        for path in targets:
+            _require_own(path, top, force=request.force)
+        require_bases([(path, manifests[path]) for path in targets], context)
+        total = sum(target.entry.size for wanted in targets.values() for target in wanted)
+        with progress.show_work("Updating", total, len(targets)):
+            done = _update_files(targets, manifests, context, dry_run=request.dry_run)
+    if not request.dry_run:
+        for path in targets:  # once more: the person may have gone on meanwhile
+            _require_own(path, top, force=request.force, text=encode_manifest(done[path].manifest))
+        changed = {path: file.manifest for path, file in done.items() if file.manifest != manifests[path]}
+        _write_files({path: files[path] for path in changed}, changed, repository, top, warn, progress, report)
+    return done
+
+
+@contextmanager
+def open_adapter(adapter: Path, kind: str) -> Iterator[Sequence[ParameterUpdate]]:
+    """The updates that an adapter stands for; its arrays are read within the ``with`` block.
+
+    Raises UsageError where it is another update than ``kind``, or none.
+    """
+    if not adapter.is_dir():
+        with open_named_arrays(adapter, kind) as named:
+            yield named
+        return
+    with open_peft_adapter(adapter) as (peft_type, updates):
+        own = LOW_RANK if peft_type == LORA else SCALE
+        if own != kind:
+            raise UsageError(f"a {peft_type} adapter is no {kind} update", hint=f"--update {own}", path=str(adapter))
+        yield updates
+
+
+def _find_files(whole: str, index: bytes | None, repository: Repository) -> dict[str, TrackedFile]:
+    """The files of a checkpoint by their paths, as Git's index has them. Raises UsageError where it is none."""
+    paths = [whole] if index is None else shards_named_by(whole, index)
+    if is_one_of_several(whole):
+        hint = f"Name the index of its shards: {index_path_of(whole)}"
+        raise UsageError("it is one file of a checkpoint of several", hint=hint, path=whole)
+    tracked = {file.path: file for file in list_tracked(repository, [literal_pathspec(path) for path in paths])}
+    if missing := next((path for path in paths if path not in tracked), ""):
+        hint = "What is versioned: git theta ls-files :/. A new file: git theta track, git add."
+        raise UsageError("it is no versioned file of the index", hint=hint, path=missing)
+    return {path: tracked[path] for path in paths}
+
+
+def _read_index(path: str) -> bytes:
+    """The list of shards that Git's index has at a path. Raises UsageError where that is none."""
+    with BlobReader(MAX_MANIFEST) as blobs:
+        found = blobs.find(f":{path}")
+        text = (blobs.read(found[0]) if found else None) or b""
+    if not shards_named_by(path, text):
+        raise UsageError("the index has no such list of shards", hint="Add it: git add.", path=path)
+    return text
+
+
+def _require_manifest(file: TrackedFile) -> Manifest:
+    if file.conflict:
+        raise UsageError("it is in conflict", hint="Settle it first: git theta resolve", path=file.path)
+    if file.manifest is None:
+        hint = file.hint or "Have it versioned: git add --renormalize"
+        raise UsageError(f"Git has it as it is: {file.raw or 'an empty file'}", hint=hint, path=file.path)
+    if file.manifest.is_opaque:
+        raise UsageError("it is kept whole: no format reads it", hint="See git theta relayout.", path=file.path)
+    return file.manifest
+
+
+def _require_own(path: str, top: Path, *, force: bool, text: bytes | None = None) -> None:
+    """Raise UsageError where the worktree has something that would be lost, or Git was told not to look.
+
+    ``text``: what is about to be written, which is nothing to be lost: one that was killed has left it. None where
+    nobody knows yet; then a manifest is let pass.
+    """
+    if flags := flagged_paths([path], top).get(path):
+        raise UsageError(
+            "Git was told not to look at it, so it may have changes that nobody knows of",
+            hint=f"Have it look again, from the top: {unflag_command(path, flags)}",
+            path=path,
+        )
+    if os.path.lexists(top / path) and find_regular_file(top, path) is None:
+        raise UsageError("it is no regular file in the worktree", hint="Move that away.", path=path)
+    file = find_regular_file(top, path)
+    is_left = file is not None and claims_manifest(file) and text in (None, file.read_bytes())
+    if not force and not is_left and differs_from_index(path, top):
+        raise UsageError(
+            "it has changes that are not staged, which would be overwritten",
+            hint="Stage them: git add. Drop them: git restore. Or overwrite them: --force",
+            path=path,
+        )
+
+
+def _update_files(
+    targets: Mapping[str, Sequence[TargetUpdate]],
+    manifests: Mapping[str, Manifest],
+    context: Context,
+    *,
+    dry_run: bool,
+) -> dict[str, UpdatedFile]:
+    update = measure_file if dry_run else update_file
+    done = {}
+    for path, wanted in targets.items():
+        try:
+            done[path] = update(path, manifests[path], wanted, context)
+        except ThetaError as error:
+            raise error.add_location(path=path) from error.__cause__
+    return done
+
+
+def _write_files(
+    files: Mapping[str, TrackedFile],
+    manifests: Mapping[str, Manifest],
+    repository: Repository,
+    top: Path,
+    warn: Callable[[str], None],
+    progress: Progress,
+    report: ErrorReporter,
+) -> None:
+    """Manifests into the worktree and the index, then the files: stopped at any point, nothing is lost."""
+    texts = {path: encode_manifest(manifest) for path, manifest in manifests.items()}
+    size = sum(manifest.size for manifest in manifests.values())
+    require_room(size, top)
+    modes = {path: require_staged(path, file.blob, top) for path, file in files.items()}
+    for path, text in texts.items():
+        atomic.replace_file(top / path, text, scratch=repository.theta_dir / "tmp")
+    for mode in sorted(set(modes.values())):
+        stage_contents({path: text for path, text in texts.items() if modes[path] == mode}, mode, top)
+    with (
+        progress.show_work("Restoring", size, len(texts)),
+        open_context(repository, warn, progress) as context,
+    ):
+        deferred = DeferredFiles(top, context, report)
+        for path, text in texts.items():
+            deferred.add(path, manifests[path], text)
+        deferred.write(WorktreeIndex(top), progress.begin_item)

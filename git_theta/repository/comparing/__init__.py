@@ -1,0 +1,1 @@
+"""Files that differ between two versions, as the checkpoints that they are."""

@@ -1,0 +1,44 @@
+"""Versions of a checkpoint in one layout, where the installed formats can have it so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from git_theta.checkpoints.shards import Shard
+from git_theta.manifest.model import Manifest
+from git_theta.operations.adding.layouts_alike import has_several_layouts, lay_out_raw, unify_layouts
+from git_theta.repository.stores.opening import open_context
+from git_theta.tensors.arrays import BLOCK
+from git_theta.vcs.attributes import filtered_paths
+from git_theta.vcs.discovery import Repository
+from git_theta.vcs.git import AS_STORED, run_git
+
+
+def unify_versions(
+    files: Sequence[Shard | None], repository: Repository, warn: Callable[[str], None]
+) -> list[Shard | None]:
+    """The files of versions of a checkpoint in the richest layout that there is for them; see ``unify_layouts``.
+
+    The repository's store is opened only where they differ in their layouts.
+    """
+    if not has_several_layouts(files):
+        return list(files)
+    with open_context(repository, warn) as context:
+        return unify_layouts(files, context)
+
+
+def adopt_raw_file(path: str, blob: str, repository: Repository, warn: Callable[[str], None]) -> Manifest | None:
+    """A file that a commit holds as it is, by parameters: as it would be stored, were it added here now.
+
+    None where Git would not have our filter store it, and for what stands for another file. ``blob``: its id.
+    """
+    if not filtered_paths([path], repository.worktree):
+        return None
+    with open_context(repository, warn) as context:
+        return lay_out_raw(path, blob, lambda: _read_blob(blob, repository), context)
+
+
+def _read_blob(blob: str, repository: Repository) -> Iterator[bytes]:
+    with run_git(AS_STORED, "cat-file", "blob", blob, cwd=repository.home) as output:
+        while block := output.read(BLOCK):
+            yield block

@@ -1,0 +1,1 @@
+"""Versions of checkpoints in the history, and what can be asked of them."""

@@ -1,0 +1,128 @@
+"""A checkpoint as one version holds it: named by a person, found in a commit or in the index."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple, NoReturn
+
+from git_theta.checkpoints.index_file import is_index, shards_named_by
+from git_theta.checkpoints.shards import Shard, group_checkpoints
+from git_theta.errors import ManifestError, UsageError
+from git_theta.manifest.text import MAX_MANIFEST, decode_manifest, is_manifest
+from git_theta.repository.history.version_history import read_manifest_text
+from git_theta.vcs.blobs import BlobReader, read_wanted_blobs
+from git_theta.vcs.git import current_folder, git, git_succeeds
+from git_theta.vcs.revisions import commit_ids, is_inside_worktree
+from git_theta.vcs.trees import files_of
+
+_MAX_NAMED = 5
+
+
+class CheckpointVersion(NamedTuple):
+    """What people call it, the version ("" for the index), and its files; paths are from the top."""
+
+    path: str
+    revision: str
+    shards: tuple[Shard, ...]
+
+
+def refuse_globs(path: str, globs: Sequence[str] = ()) -> NoReturn:
+    """Raises UsageError: no parameter of the checkpoint has such a name."""
+    which = f" {' '.join(globs)}" if globs else ""
+    raise UsageError(f"no parameter of {path} matches{which}", hint=f"Its names: git theta show {path} --parameters")
+
+
+def find_checkpoint(blobs: BlobReader, name: str) -> CheckpointVersion:
+    """What ``REV:PATH``, ``:PATH`` (the index), ``PATH`` (at HEAD) or ``REV``, if that has one checkpoint, stands for.
+
+    Raises UsageError where that is none.
+    """
+    revision, colon, path = name.partition(":")
+    if colon:
+        relative = path.startswith(("./", "../"))
+        return read_checkpoint_at(blobs, revision, path if relative else path_from_here(path))
+    here = os.path.lexists(name) and is_inside_worktree()
+    is_path = here or blobs.find(f"HEAD:{path_from_top(name)}") is not None
+    is_revision = git_succeeds("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+    if is_path and is_revision:
+        raise UsageError(f"{name!r} is a revision and a path", hint=f"Say HEAD:./{name} for the path.")
+    if is_path:
+        return read_checkpoint_at(blobs, "HEAD", name)
+    if not is_revision and name != "HEAD":
+        raise UsageError(f"{name!r} is no revision, and no file at HEAD", hint="git theta show REV:PATH, or :PATH")
+    return find_only_checkpoint(name)
+
+
+def read_checkpoint_at(blobs: BlobReader, revision: str, path: str) -> CheckpointVersion:
+    """The checkpoint of a path, which is relative to the current folder; of an index, all of its shards.
+
+    Raises UsageError where there is none.
+    """
+    if revision:
+        commit_ids([revision])
+    whole, where = path_from_top(path), revision or "the index"
+    found = blobs.find(f"{revision}:{whole}")
+    if found is None:
+        raise UsageError(f"{whole!r} is no file in {where}", hint="What is versioned here: git theta ls-files :/")
+    text = read_manifest_text(blobs, found[0])
+    if text is not None:
+        return CheckpointVersion(whole, revision, (_load_shard(whole, text),))
+    shards = _read_shards(blobs, revision, whole, found[0]) if is_index(whole) else ()
+    if not shards:
+        raise UsageError(
+            f"{whole!r} is no checkpoint in {where}: Git has it as it is",
+            hint="Versioned from its next commit on: git theta track, then git add --renormalize",
+        )
+    return CheckpointVersion(whole, revision, shards)
+
+
+def find_only_checkpoint(revision: str) -> CheckpointVersion:
+    """The one checkpoint of a commit. Raises UsageError where there is none, or more."""
+    (commit,) = commit_ids([revision])[:1]
+    oids = {path: file.oid for path, file in files_of(commit).items() if file.is_regular and file.size <= MAX_MANIFEST}
+    manifests = read_wanted_blobs(oids.values(), is_manifest, MAX_MANIFEST)
+    shards = [_load_shard(path, manifests[oid]) for path, oid in oids.items() if oid in manifests]
+    found = group_checkpoints((), shards)
+    if len(found) == 1:
+        return CheckpointVersion(found[0][0], revision, found[0][2])
+    if not found:
+        raise UsageError(f"{revision} has no checkpoint", hint="Files are versioned once tracked: git theta track")
+    names = ", ".join(path for path, _, _ in found[:_MAX_NAMED]) + (" ..." if len(found) > _MAX_NAMED else "")
+    raise UsageError(f"{revision} has {len(found)} checkpoints: {names}", hint=f"Name one: {revision}:{found[0][0]}")
+
+
+def path_from_top(path: str) -> str:
+    """A path, relative to the current folder, from the top of the worktree. Raises UsageError for what is outside."""
+    prefix = git("rev-parse", "--show-prefix").removesuffix(b"\n")
+    if Path(path).is_absolute():
+        path = os.path.relpath(os.path.realpath(path), os.path.realpath(current_folder() or os.curdir))
+    whole = posixpath.normpath(posixpath.join(os.fsdecode(prefix), path))
+    if whole.startswith("..") or posixpath.isabs(whole):
+        raise UsageError(f"{path!r} is outside of the repository", hint="Name a file in it.")
+    return whole
+
+
+def path_from_here(path: str) -> str:
+    """A path from the top, relative to the current folder."""
+    return posixpath.relpath(posixpath.join("/", path), posixpath.join("/", path_from_top(".")))
+
+
+def _read_shards(blobs: BlobReader, revision: str, index: str, oid: str) -> tuple[Shard, ...]:
+    """The shards that an index names, as far as the version has them."""
+    return tuple(
+        [
+            _load_shard(path, manifest)
+            for path in shards_named_by(index, blobs.read(oid) or b"")
+            if (found := blobs.find(f"{revision}:{path}")) and (manifest := read_manifest_text(blobs, found[0]))
+        ]
+    )
+
+
+def _load_shard(path: str, text: bytes) -> Shard:
+    try:
+        return Shard(path, decode_manifest(text))
+    except ManifestError as error:
+        raise error.add_location(path=path) from error.__cause__

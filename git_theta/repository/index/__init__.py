@@ -1,0 +1,1 @@
+"""Files of the index, and what stands for them there."""

@@ -1,0 +1,1 @@
+"""What a repository needs, and what it may drop."""

@@ -1,0 +1,1 @@
+"""Merges of commits: their policies, their checkpoints, and what stays contested."""

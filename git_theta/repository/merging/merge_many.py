@@ -1,0 +1,193 @@
+"""Many heads at once: every checkpoint from all task vectors together, other files by Git, one commit.
+
+Nothing is touched before all of it is known to succeed: objects and trees that nothing names do no harm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from git_theta.merging.catalogue import load_strategy
+from git_theta.merging.decisions import Decision
+from git_theta.merging.policy import CONFLICT, Choice
+from git_theta.operations.context import Progress
+from git_theta.operations.merging.file_plans import FilePlan
+from git_theta.operations.merging.merge_report import Record, agreement_measure, record_merge, trailers
+from git_theta.operations.merging.merge_results import Choose, ContestedDecision
+from git_theta.operations.merging.merged_files import MergedFiles, merge_files
+from git_theta.operations.restoring.materialise import require_room
+from git_theta.operations.worktree_files import find_regular_file
+from git_theta.repository.merging.companion_versions import find_in_heads
+from git_theta.repository.merging.merge_request import MergeInputs, check_strategy, chooser_of
+from git_theta.repository.merging.policy_sources import MergeOptions
+from git_theta.repository.stores.opening import open_context
+from git_theta.vcs import git_merge, trees
+from git_theta.vcs import heads as vcs_heads
+from git_theta.vcs.discovery import Repository
+
+
+class ManyMerged(NamedTuple):
+    """The result of a merge of many heads.
+
+    Attributes:
+        files: the merged checkpoints; None for one that is gone.
+        records: what was done to them.
+        conflicts: what nobody settled, path and name with the reason: nothing was changed then.
+        sizes: bytes of the checkpoints as they are checked out.
+    """
+
+    files: Mapping[str, trees.TreeFile | None]
+    records: Sequence[Record]
+    conflicts: Sequence[str]
+    sizes: Mapping[str, int]
+
+
+def merge_many(
+    made: MergeInputs, found: Sequence[FilePlan], asked: MergeOptions, repository: Repository, *, message: str | None,
+    warn: Callable[[str], None], progress: Progress,
+) -> ManyMerged:  # fmt: skip
+    """Merge all heads up to the commit, in index and worktree; or nothing at all, where anything is contested."""
+    git_merge.require_tree_merges()
+    git_merge.require_true_merges(repository)
+    git_merge.require_clean_index(repository)
+    merged = merge_cases(made, found, asked, repository, warn, progress)
+    if merged.conflicts:
+        return merged
+    _require_room(merged, repository.worktree)
+    tree, conflicts = write_merged_tree(made, merged.files, repository.worktree)
+    if not conflicts:
+        text = _commit_message(made, message, repository.worktree)
+        _check_out(made, tree, text, trailers(merged.records), repository)
+    return merged._replace(conflicts=conflicts)
+
+
+def _require_room(merged: ManyMerged, top: Path | None) -> None:
+    """Raise StoreError when the checkpoints do not fit into the worktree, where they take the places of old ones."""
+    assert top
+    old = (find_regular_file(top, path) for path in merged.files)
+    require_room(sum(merged.sizes.values()) - sum(file.stat().st_blocks * 512 for file in old if file), top)
+
+
+def _check_out(made: MergeInputs, tree: str, message: str, added: Sequence[str], repository: Repository) -> None:
+    """Index and worktree from HEAD to the merge, which waits for its commit; or an error, and nothing."""
+    try:
+        git_merge.begin_merge(repository, message)
+        git_merge.add_trailers(repository, added)
+        git_merge.check_out_tree(tree, [head.commit for head in made.others], repository)
+    except BaseException:
+        git_merge.forget_merge(repository)
+        raise
+
+
+def merge_cases(
+    made: MergeInputs,
+    found: Sequence[FilePlan],
+    asked: MergeOptions,
+    repository: Repository,
+    warn: Callable[[str], None],
+    progress: Progress,
+) -> ManyMerged:
+    """Every checkpoint, merged and stored, with all that checking it out takes here; nothing names it yet."""
+    top = repository.home
+    files: dict[str, trees.TreeFile | None] = {}
+    records: list[Record] = []
+    left: list[str] = []
+    sizes: dict[str, int] = {}
+    with open_context(repository, warn) as context:
+        for item in found:
+            if item.plan is None:
+                left += [f"{item.path}: {item.reason}"] if item.source is None else []
+                taken = None if item.source is None else item.version_at(item.source)
+                files |= {item.was: None} if item.was else {}
+                files[item.path] = taken and trees.TreeFile(taken.mode, taken.oid)
+                sizes[item.path] = taken.manifest.size if taken and taken.manifest else 0
+                continue
+            choose = _require_fitting(item, chooser_of(item, top, asked))
+            with progress.show_work(f"Merging {item.path}", total := _bytes_to_compute(item, choose)):
+                counted = context._replace(
+                    progress=_cap_progress(total, progress),
+                    find_companions=find_in_heads(item, [head.commit for head in made.heads], made.labels, top),
+                )
+                merged = merge_files(item, choose, asked.settings, counted)
+            agree = {"agree": agreement_measure(context)} if asked.measure else {}
+            records.append(record_merge(item.path, merged.result, **agree))
+            left += [f"{item.path}: {_describe_left(one)}" for one in merged.result.left]
+            sizes |= {path: manifest.size for path, manifest in merged.manifests.items()}
+            if not left:
+                files |= _write_blobs(merged, item.mode, top)
+    return ManyMerged(files, records, left, sizes)
+
+
+def _write_blobs(merged: MergedFiles, mode: str, top: Path) -> dict[str, trees.TreeFile | None]:
+    return {
+        path: None if text is None else trees.TreeFile(mode, trees.write_blob(text, top))
+        for path, text in merged.texts().items()
+    }
+
+
+def _require_fitting(item: FilePlan, choose: Choose) -> Choose:
+    """The same choices; UsageError for one of a strategy that does not take the heads of the file."""
+
+    def choose_fitting(decision: Decision) -> Choice | None:
+        choice = choose(decision)
+        if choice and choice.strategy != CONFLICT:
+            check_strategy(item, choice)
+        return choice
+
+    return choose_fitting
+
+
+def _bytes_to_compute(item: FilePlan, choose: Choose) -> int:
+    """Bytes of the parameters that a strategy is to compute."""
+    chosen = ((decision, choose(decision)) for decision in (item.plan.contested if item.plan else ()))
+    return sum(
+        next(held[0].size for held in decision.heads if held)
+        for decision, choice in chosen
+        if choice and choice.strategy != CONFLICT and load_strategy(choice.strategy).numeric
+    )
+
+
+def _cap_progress(total: int, tick: Callable[[int], None]) -> Callable[[int], None]:
+    """Count no more than ``total`` bytes: parts that are only taken over come after those that are computed."""
+    left = total
+
+    def tick_capped(done: int) -> None:
+        nonlocal left
+        tick(min(done, left))
+        left -= min(done, left)
+
+    return tick_capped
+
+
+def _describe_left(left: ContestedDecision) -> str:
+    name = ", ".join(left.decision.names) or "all that is no parameter"
+    return f"{name} ({left.reason})" if left.reason else name
+
+
+def write_merged_tree(
+    made: MergeInputs, files: Mapping[str, trees.TreeFile | None], top: Path | None
+) -> tuple[str, list[str]]:
+    """The tree of the merge: Git merges the heads one after another, each with the checkpoints as they come out.
+
+    What all heads have alike Git takes as it is, so that it never runs our driver. With it, the conflicts that Git has
+    in other files: the tree is none then.
+    """
+    commits = [
+        git_merge.commit_tree(trees.write_changed_tree(head.commit, files, top), [head.commit], top)
+        for head in made.heads
+    ]
+    merged, *rest = commits
+    for commit, head in zip(rest, made.heads[1:], strict=True):
+        tree, conflicts = git_merge.merge_trees(merged, commit, top)
+        if conflicts:
+            return "", [
+                f"{path}: {head.name} and the heads before it changed it, and Git merges it" for path in conflicts
+            ]
+        merged = git_merge.commit_tree(tree, [merged, commit], top)
+    return git_merge.tree_of(merged, top), []
+
+
+def _commit_message(made: MergeInputs, message: str | None, top: Path | None) -> str:
+    return f"{message}\n" if message is not None else vcs_heads.merge_message(made.others, top)

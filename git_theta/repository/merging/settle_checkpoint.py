@@ -1,0 +1,160 @@
+"""A checkpoint of several files in conflict, settled whole: from the commits that are merged, whatever Git made of it.
+
+Git merges file by file. Where a side moved parameters among shards that cannot be right, and the driver leaves it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from git_theta.errors import GitError, UsageError
+from git_theta.manifest.model import Manifest
+from git_theta.operations.context import Context, Progress
+from git_theta.operations.merging.conflict_resolution import clean_worktree_file
+from git_theta.operations.merging.conflicts import is_same_file
+from git_theta.operations.merging.file_plans import FilePlan
+from git_theta.operations.merging.merge_results import Choose, MergeResult, MergeSettings
+from git_theta.operations.merging.merged_files import MergedFiles, merge_files
+from git_theta.operations.restoring.deferred import DeferredFiles
+from git_theta.operations.restoring.materialise import WrittenFile, require_room
+from git_theta.operations.worktree_files import claims_manifest, find_regular_file
+from git_theta.repository.merging.companion_versions import find_in_heads
+from git_theta.repository.merging.merge_request import plan_checkpoints
+from git_theta.repository.merging.open_conflicts import read_conflict, say_nothing
+from git_theta.repository.merging.settling import ErrorReporter
+from git_theta.repository.stores.opening import open_context
+from git_theta.vcs import atomic
+from git_theta.vcs.discovery import Repository
+from git_theta.vcs.heads import find_sides
+from git_theta.vcs.index import WorktreeIndex, differs_from_index, is_indexed
+from git_theta.vcs.trees import files_of
+from git_theta.vcs.unmerged import UnmergedFile, stage_contents, unmerged_files
+
+_LABELS = ("ours", "theirs")
+
+
+class CheckpointConflict(NamedTuple):
+    """A checkpoint that Git could not merge file by file: its plan, and its files that are in conflict."""
+
+    item: FilePlan
+    unmerged: tuple[UnmergedFile, ...]
+
+    @property
+    def path(self) -> str:
+        """What the checkpoint is called by: the path of its index."""
+        return self.item.path
+
+
+class CheckpointJob(NamedTuple):
+    """A checkpoint in conflict, and who chooses for it."""
+
+    conflict: CheckpointConflict
+    repository: Repository
+    top: Path
+    chooser: Callable[[FilePlan, Context], Choose]
+    warn: Callable[[str], None]
+    progress: Progress
+
+
+def find_checkpoint_conflicts(repository: Repository, pathspecs: Sequence[str] = ()) -> list[CheckpointConflict]:
+    """The checkpoints of several files with a file in conflict that have to be settled whole.
+
+    That is where a side keeps a parameter in another file than another side, and where the index is in conflict, or a
+    file that is kept whole at all sides and has parameters where its siblings have.
+    Pathspecs are of the current folder; without any, all of the worktree is meant.
+    """
+    sides = find_sides(repository.git_dir, repository.worktree)
+    unmerged = unmerged_files(pathspecs, None if pathspecs else repository.worktree)
+    if sides is None or not unmerged:
+        return []
+    commits = [files_of(side, repository.worktree) if side else {} for side in sides]
+    found = []
+    for item in plan_checkpoints(commits, _LABELS, repository, say_nothing):
+        assert item.checkpoint
+        mine = tuple(file for file in unmerged if file.path in item.checkpoint.paths)
+        alone = {item.path, *item.checkpoint.kept_whole}
+        if mine and (item.checkpoint.is_moved or any(file.path in alone for file in mine)):
+            found.append(CheckpointConflict(item, mine))
+    return found
+
+
+def settle_checkpoint(job: CheckpointJob, report: ErrorReporter) -> MergeResult:
+    """Settle a checkpoint, and write and stage all of its files; or nothing, where something is left contested."""
+    item = job.conflict.item
+    assert item.checkpoint
+    with open_context(job.repository, job.warn) as context:
+        if changed := _find_changed(job, context):
+            raise UsageError(
+                f"{changed} was changed since the merge, and settling would overwrite that",
+                hint="Keep it elsewhere, or commit by hand what you have: git add.",
+            )
+        sides = find_sides(job.repository.git_dir, job.top)
+        if sides:
+            find = find_in_heads(item, (sides.ours, sides.theirs), _LABELS, job.top)
+            context = context._replace(find_companions=find)
+        merged = merge_files(item, job.chooser(item, context), MergeSettings(), context)
+    if not merged.result.left:
+        _write_files(job, merged, report)
+    return merged.result
+
+
+def _find_changed(job: CheckpointJob, context: Context) -> str:
+    """A file of the checkpoint with something of the person's own to lose; "" for none."""
+    item, in_conflict = job.conflict.item, {file.path: file for file in job.conflict.unmerged}
+    assert item.checkpoint
+    for path in sorted(item.checkpoint.paths):
+        file = find_regular_file(job.top, path)
+        if file is None or claims_manifest(file) or (path == item.path and path in in_conflict):
+            continue
+        if path not in in_conflict:
+            wanted = any(path in version.shards or path == item.path for version in item.checkpoint.heads)
+            if differs_from_index(path, job.top) if is_indexed(path, job.top) else wanted:
+                return path
+            continue
+        here = clean_worktree_file(path, job.top, context)
+        if here is None or not any(is_same_file(here, one) for one in _known_files(in_conflict[path], job)):
+            return path
+    return ""
+
+
+def _known_files(file: UnmergedFile, job: CheckpointJob) -> Collection[Manifest]:
+    """What a file may hold that the person did not make: what a side has, and what the driver wrote."""
+    whole = job.conflict.item.checkpoint
+    assert whole
+    found = read_conflict(file, job.repository)
+    written = [found.conflict.note.file] if found and found.conflict.note else []
+    versions = [version for version in (*whole.heads, whole.base) if version]
+    return [*written, *(version.shards[file.path] for version in versions if file.path in version.shards)]
+
+
+def _write_files(job: CheckpointJob, merged: MergedFiles, report: ErrorReporter) -> None:
+    """Worktree, then index, then the tensors: stopped at any point, it is all to be done again, and nothing is lost."""
+    top, texts = job.top, merged.texts()
+    require_room(sum(manifest.size for manifest in merged.manifests.values()), top)
+    for path, text in texts.items():
+        if text is None:
+            if is_indexed(path, top):  # else it is a file of the person's own
+                (top / path).unlink(missing_ok=True)
+        else:
+            atomic.replace_file(top / path, text, scratch=job.repository.theta_dir / "tmp")
+    stage_contents(texts, job.conflict.item.mode, top)
+    _tell_git({path: text for path, text in texts.items() if text is not None and path not in merged.manifests}, top)
+    with (
+        job.progress.show_work("Restoring", sum(manifest.size for manifest in merged.manifests.values())),
+        open_context(job.repository, job.warn, job.progress) as context,
+    ):
+        deferred = DeferredFiles(top, context, report)
+        for path, manifest in merged.manifests.items():
+            deferred.add(path, manifest, texts[path] or b"")
+        deferred.write(WorktreeIndex(top), job.progress.begin_item)
+
+
+def _tell_git(texts: Mapping[str, bytes], top: Path) -> None:
+    """Have Git know files that are written and staged as they are: it gives up no merge of files that it distrusts."""
+    with suppress(GitError, OSError):  # it looks into them at the next status
+        WorktreeIndex(top).record_written(
+            {path: WrittenFile(text, (top / path).lstat()) for path, text in texts.items()}
+        )

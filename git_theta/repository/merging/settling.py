@@ -1,0 +1,90 @@
+"""A file in conflict settled as far as it was chosen, and written: to the worktree, and to the index or the notes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import cache, partial
+from pathlib import Path
+from typing import NamedTuple
+
+from git_theta.errors import ThetaError, UsageError
+from git_theta.manifest.text import encode_manifest
+from git_theta.operations.context import Context, Progress
+from git_theta.operations.merging.conflict_resolution import is_untouched, resolve_conflict
+from git_theta.operations.merging.conflicts import Conflict, note_of, remove_note, write_note
+from git_theta.operations.merging.merge_results import Choose, MergeResult, MergeSettings
+from git_theta.operations.restoring.deferred import DeferredFiles
+from git_theta.operations.restoring.materialise import materialise_file, require_room
+from git_theta.operations.restoring.restore import require_objects
+from git_theta.repository.merging.companion_versions import FindCompanions, find_in_sides
+from git_theta.repository.merging.open_conflicts import read_conflict
+from git_theta.repository.stores.opening import open_context
+from git_theta.vcs import atomic
+from git_theta.vcs.discovery import Repository
+from git_theta.vcs.heads import find_sides
+from git_theta.vcs.index import WorktreeIndex
+from git_theta.vcs.unmerged import UnmergedFile, stage_content
+
+ErrorReporter = Callable[[ThetaError], None]
+"""Says an error that does not keep other files from being settled; the exit code tells of it."""
+
+
+class ConflictJob(NamedTuple):
+    """A file in conflict, and who chooses for it (given its conflict)."""
+
+    file: UnmergedFile
+    repository: Repository
+    top: Path
+    chooser: Callable[[Conflict, Context], Choose]
+    warn: Callable[[str], None]
+    progress: Progress
+
+
+def settle_file(job: ConflictJob, report: ErrorReporter) -> MergeResult | None:
+    """Settle what was chosen of one file, and write it; None where the conflict is not by parameters."""
+    found = read_conflict(job.file, job.repository)
+    if found is None:
+        return None
+    (conflict, note), top = found, job.top
+    with open_context(job.repository, job.warn) as context:
+        if not is_untouched(conflict, job.file.path, top, context):
+            raise UsageError(
+                "the file was changed since the merge, and settling would overwrite that",
+                hint=f"Keep it: git add. Or start over: git checkout --merge -- {os.path.relpath(top / job.file.path)}",
+            )
+        context = context._replace(find_companions=_find_companions(job))
+        merged = resolve_conflict(conflict, job.chooser(conflict, context), MergeSettings(), context)
+        require_objects(merged.manifest, context)
+    if merged.applied or not merged.left:
+        _write_settled(job, merged, note, report)
+    return merged
+
+
+def _find_companions(job: ConflictJob) -> FindCompanions:
+    """What finds companions at the commits of the merge that stopped here."""
+    find_commits = cache(partial(find_sides, job.repository.git_dir, job.top))
+    return find_in_sides(
+        job.file.path, find_commits, lambda side, held: held.blob.oid == job.file.oids[1 + side], job.top
+    )
+
+
+def _write_settled(job: ConflictJob, merged: MergeResult, note: Path, report: ErrorReporter) -> None:
+    """The worktree's file; then what is left is noted, or the file is staged."""
+    path, top, text = job.file.path, job.top, encode_manifest(merged.manifest)
+    require_room(merged.manifest.size, top)
+    with (
+        job.progress.show_work("Restoring", merged.manifest.size),
+        open_context(job.repository, job.warn, job.progress) as context,
+    ):
+        # First of all a manifest: stopped at any point, we know by it that nothing of the person's is in the file.
+        atomic.replace_file(top / path, text, scratch=context.scratch)
+        if merged.left:
+            write_note(note_of(path, merged), text, note)
+            materialise_file(merged.manifest, text, top / path, context)
+        else:
+            stage_content(path, job.file.mode, text, top)
+            remove_note(note)
+            deferred = DeferredFiles(top, context, report)
+            deferred.add(path, merged.manifest, text)
+            deferred.write(WorktreeIndex(top), job.progress.begin_item)

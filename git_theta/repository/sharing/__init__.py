@@ -1,0 +1,1 @@
+"""Objects on their way to remotes and back, and what remotes keep."""

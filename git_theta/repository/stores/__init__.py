@@ -1,0 +1,1 @@
+"""The stores of a repository: its own, its alternates' and its remotes'."""
