@@ -100,6 +100,28 @@ def test_storing_a_toy_brings_no_numpy(tracked: Sandbox, tmp_path: Path, path: s
     assert imported - {"backports", "compression"} == set()
 
 
+@pytest.mark.parametrize(
+    ("command", "wanted"),
+    [
+        (["status"], ["config", "cat-file"]),
+        (["add", "new.safetensors"], ["config", "cat-file", "ls-tree", "ls-files"]),
+        (["cat-file", "--filters", "HEAD:model.safetensors"], ["config"]),
+    ],
+    ids=["known", "new", "smudged"],
+)
+def test_a_filter_asks_git_no_more_than_it_must(
+    tracked: Sandbox, tmp_path: Path, command: list[str], wanted: list[str]
+) -> None:
+    """Each of these processes is a fiftieth of what a filter takes to start."""
+    tracked.write("model.safetensors", model())
+    tracked.write("new.safetensors", model(seed=1))
+    trace = tmp_path / "trace"
+    tracked.git(*command, env={"GIT_TRACE2_EVENT": str(trace)})
+    events = map(json.loads, trace.read_text().splitlines())
+    _, *started = [event["argv"] for event in events if event["event"] == "start"]
+    assert [next(word for word in words[1:] if not word.startswith("-")) for words in started] == wanted
+
+
 def test_the_probe_sees_what_storing_brings(tracked: Sandbox, tmp_path: Path) -> None:
     """Or the tests above would pass on a filter that never ran."""
     tracked.write("model.safetensors", model(seed=1, weight=BLOCK // 4))

@@ -68,11 +68,11 @@ def _parse_version(path: str, words: Sequence[str]) -> FileVersion | None:
     )
 
 
-def _run_driver() -> int:
+def run_driver() -> int:
     """As Git reads it."""
     code = boundary.run(main)
     return min(_EXIT_ERROR + code, 255) if code else 0
 
 
 if __name__ == "__main__":
-    sys.exit(_run_driver())
+    boundary.run_process(run_driver)

@@ -204,7 +204,7 @@ def _say_contested(merged: MergeResult, path: str, labels: Sequence[str]) -> Non
     boundary.say(_SETTLE_HINT, prefix="hint: ")
 
 
-def _run_driver() -> int:
+def run_driver() -> int:
     """As Git reads it: an error must not look like a conflict that was left."""
     outcomes: list[int] = []
 
@@ -223,4 +223,4 @@ def _run_driver() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(_run_driver())
+    boundary.run_process(run_driver)

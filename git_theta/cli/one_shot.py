@@ -10,13 +10,8 @@ import sys
 from itertools import chain
 
 from git_theta.cli import boundary
-from git_theta.cli.filter_process import (
-    is_smudge_skipped,
-    read_cleaning,
-    require_encoding,
-    require_whole_file,
-    warn_if_contested,
-)
+from git_theta.cli.filter_cleaning import read_cleaning, require_encoding, require_whole_file, warn_if_contested
+from git_theta.cli.filter_process import FILTER_KEYS, is_smudge_skipped
 from git_theta.cli.git_output import claim_stdout, write_pieces
 from git_theta.cli.push_warning import warn_of_pushes
 from git_theta.errors import ThetaError, UsageError
@@ -26,7 +21,9 @@ from git_theta.operations.restoring.smudge import smudge_stream
 from git_theta.operations.streams import Stream
 from git_theta.repository.setup.hook_placing import ensure_hook
 from git_theta.repository.stores.opening import open_context
-from git_theta.vcs.discovery import discover_repository
+from git_theta.tensors.blas import UNTHREADED
+from git_theta.vcs.config import read_last_values
+from git_theta.vcs.discovery import discover_at_top
 from git_theta.vcs.parent_process import is_recording, may_clean_stdin, takes_file_away
 from git_theta.vcs.unused_smudge import is_smudge_unused
 
@@ -38,10 +35,12 @@ def main() -> int:
         raise UsageError("usage: python -m git_theta.cli.one_shot clean|smudge PATH", hint="Git runs this, not people.")
     verb, path = sys.argv[1:]
     os.environ.pop("GIT_INTERNAL_SUPER_PREFIX", None)  # see filter_process
-    repository = discover_repository()
+    os.environ.setdefault(*UNTHREADED)
+    settings = read_last_values(FILTER_KEYS)
+    repository = discover_at_top(settings)
     ensure_hook(repository)
     stream = Stream(lambda view: os.readv(0, [view]))
-    with open_context(repository, boundary.warn) as context:
+    with open_context(repository, boundary.warn, settings=settings) as context:
         try:
             if verb == "clean":
                 asked = read_cleaning()
@@ -66,4 +65,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(boundary.run(main))
+    boundary.run_process(lambda: boundary.run(main))

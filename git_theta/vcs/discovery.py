@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ from git_theta.errors import GitError
 from git_theta.vcs.git import current_folder, git
 
 _WORKTREE_VARIABLE = "GIT_WORK_TREE"
+_LOCATION_VARIABLES = ("GIT_DIR", "GIT_COMMON_DIR", _WORKTREE_VARIABLE)
 _SEPARATOR = "--next--"  # `git rev-parse` repeats what it does not know: it tells paths apart that hold newlines
 
 
@@ -43,6 +45,30 @@ class Repository(NamedTuple):
     def objects_dir(self) -> Path:
         """Git's own objects."""
         return self.common_dir / "objects"
+
+
+LOCATION_KEYS = ("core.hookspath", "core.worktree")
+"""Settings of Git by which a repository's folders lie elsewhere than usual."""
+
+
+def discover_at_top(settings: Mapping[str, str]) -> Repository:
+    """As ``discover_repository``, for a program that Git starts at the top of a worktree: without asking Git, mostly.
+
+    Of a repository that is not ``.git`` there, Git says in the environment which one it is.
+
+    Args:
+        settings: the values of LOCATION_KEYS that there are.
+
+    Raises GitError.
+    """
+    top = Path.cwd()
+    git_dir, hooks = top / ".git", top / ".git/hooks"
+    elsewhere = any(name in os.environ for name in _LOCATION_VARIABLES) or any(key in settings for key in LOCATION_KEYS)
+    # Git names the places that links lead to.
+    usual = (git_dir / "HEAD").exists() and not any(path.is_symlink() for path in (git_dir, hooks))
+    if elsewhere or not usual or (git_dir / "commondir").exists():
+        return discover_repository()
+    return Repository(git_dir, git_dir, hooks, top)
 
 
 def find_repository() -> Repository | None:

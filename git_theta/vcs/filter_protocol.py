@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from git_theta.errors import GitError, ThetaError
 from git_theta.vcs.pktline import Buffer, PacketReader, PacketWriter
 
+NAMELESS = "(a file without a name)"
+"""What a file is called that the client does not name: no path from the top, so that nothing is found there."""
 ReadInto = Callable[[memoryview], int]
 Handler = Callable[[ReadInto, str, str], Iterator[Buffer]]
 """(content, path, tree) -> the answer's pieces; the path is "" where the client does not say it, and so is the commit

@@ -123,9 +123,9 @@ def main() -> int:
 
 def _entry(mode: str) -> int:
     if mode == "driver":
-        from git_theta.cli.merge_driver import _run_driver
+        from git_theta.cli.merge_driver import run_driver
 
-        return _run_driver()
+        return run_driver()
     if mode == "theta":
         from git_theta.cli.main import main as theta
 

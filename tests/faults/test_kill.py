@@ -29,7 +29,7 @@ _DEFERRED = "git_theta.operations.restoring.deferred:"
 _INDEX = "git_theta.vcs.index:"
 
 STORE = [
-    Stage("git_theta.cli.filter_process:clean_pieces", "before"),
+    Stage("git_theta.cli.filter_cleaning:clean_pieces", "before"),
     Stage(f"{_STORE}write_chunk", "before"),
     Stage(f"{_STORE}write_chunk", "after"),
     *(Stage("os:fsync", when, nth) for nth in (1, 2, 3) for when in ("before", "after")),
@@ -49,7 +49,7 @@ ANSWER = [
 ]
 
 SMUDGE = [
-    Stage("git_theta.cli.filter_process:smudge_stream", "before"),
+    Stage("git_theta.cli.filter_smudging:smudge_stream", "before"),
     Stage(f"{_STORE}LocalStore.get", "before"),
     Stage("git_theta.operations.restoring.restore:read_values", "before", 2),
     *(Stage(f"{_WRITER}write_lines", when, 3) for when in ("before", "after")),

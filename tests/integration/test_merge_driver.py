@@ -598,7 +598,7 @@ def test_a_damaged_manifest_is_an_error(forked: Sandbox) -> None:
 PROBE = """\
 import sys
 from git_theta.cli import merge_driver
-code = merge_driver._run_driver()
+code = merge_driver.run_driver()
 open({report!r}, "w").write(" ".join(sys.modules))
 sys.exit(code)
 """

@@ -13,13 +13,13 @@ from git_theta.vcs.discovery import Repository
 from git_theta.vcs.git import scrubbed_environment
 
 
-def open_store(repository: Repository) -> Store:
+def open_store(repository: Repository, chosen: str | None = None) -> Store:
     """The objects of the repository we are in, and of those that it borrows from.
 
-    What killed processes left is swept.
+    What killed processes left is swept. ``chosen``: the store that the configuration names; None to read it.
     """
     theta = repository.theta_dir
-    store = _open_chain(theta, config.chosen_store(), alternates.alternates_of(repository).found)
+    store = _open_chain(theta, chosen or config.chosen_store(), alternates.alternates_of(repository).found)
     if any(theta.glob("tmp/*/lfs")):
         from git_theta.store.inbox import Inbox
         from git_theta.transport.lfs.partial_downloads import rescue_downloads

@@ -14,9 +14,11 @@ from git_theta.operations.state_database import StateDatabase
 from git_theta.operations.workers import Workers
 from git_theta.repository.index.staged_files import StagedFiles
 from git_theta.repository.stores.object_stores import open_store
-from git_theta.repository.stores.storage_preferences import read_preferences
+from git_theta.repository.stores.storage_preferences import STORAGE_KEYS, parse_preferences
 from git_theta.store.base import Store
 from git_theta.store.files import make_folder
+from git_theta.store.local import LocalStore
+from git_theta.vcs.config import STORE_KEY, read_last_values
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.nearby_attributes import read_chosen_format
 
@@ -26,7 +28,12 @@ if TYPE_CHECKING:
 
 @contextmanager
 def open_context(
-    repository: Repository, warn: Callable[[str], None], progress: Progress = NOT_SHOWN, *, remote: str = ""
+    repository: Repository,
+    warn: Callable[[str], None],
+    progress: Progress = NOT_SHOWN,
+    *,
+    remote: str = "",
+    settings: Mapping[str, str] | None = None,
 ) -> Iterator[Context]:
     """A context with this repository's store, state and remotes; its threads end with the ``with`` block.
 
@@ -35,9 +42,11 @@ def open_context(
         warn: says one thing to the person.
         progress: told of every byte that is done, and shows what is fetched.
         remote: the remote, or URL, that alone is asked for objects; "" for all of them in turn.
+        settings: the values of STORAGE_KEYS that there are in Git's configuration; None to read them.
     """
     theta = repository.theta_dir
-    store = open_store(repository)
+    chosen = read_last_values(STORAGE_KEYS) if settings is None else settings
+    store = open_store(repository, chosen.get(STORE_KEY) or LocalStore.name)
     state, workers, staged = StateDatabase(theta / "state.sqlite"), Workers(), StagedFiles(repository.worktree)
     try:
         yield Context(
@@ -52,7 +61,7 @@ def open_context(
             fetch=partial(_fetch, store, repository, progress, warn, remote),
             progress=progress,
             chosen_format=partial(read_chosen_format, repository=repository),
-            preferences=cache(partial(read_preferences, repository.home)),
+            preferences=cache(partial(parse_preferences, chosen)),
         )
     finally:
         workers.close()

@@ -5,6 +5,7 @@ Git's configuration alone says it, which no repository can bring along (L10).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from git_theta.errors import UsageError
@@ -12,16 +13,21 @@ from git_theta.known_plugins import PluginFamily
 from git_theta.manifest.storage_json import MAX_CHAIN
 from git_theta.parameters.preferences import AUTOMATIC, DEFAULT_DEPTH, Preferences
 from git_theta.registry import describe_way_out, plugin_names
+from git_theta.vcs.config import STORE_KEY, read_last_values
 
 SERIALIZER_KEY, UPDATES_KEY, DEPTH_KEY = "theta.serializer", "theta.updates", "theta.delta.depth"
+STORAGE_KEYS = (STORE_KEY, SERIALIZER_KEY, UPDATES_KEY, DEPTH_KEY)
+"""What a person may say of where and how parts are stored."""
 _AUTOMATIC_WORD = "auto"
 
 
 def read_preferences(cwd: Path | None) -> Preferences:
-    """What Git's configuration says. Raises UsageError, which lists what is installed, for a name that is not."""
-    from git_theta.vcs.config import read_last_values  # not before there is something to store
+    """What Git's configuration says; see ``parse_preferences``."""
+    return parse_preferences(read_last_values(STORAGE_KEYS, cwd=cwd))
 
-    values = read_last_values((SERIALIZER_KEY, UPDATES_KEY, DEPTH_KEY), cwd=cwd)
+
+def parse_preferences(values: Mapping[str, str]) -> Preferences:
+    """What settings say. Raises UsageError, which lists what is installed, for a name that is not."""
     serializer, words = values.get(SERIALIZER_KEY, ""), values.get(UPDATES_KEY, "").replace(",", " ").split()
     updates = [name for word in words for name in (AUTOMATIC if word == _AUTOMATIC_WORD else (word,))]
     _check_names(SERIALIZER_KEY, "serializers", [serializer] if serializer else [])
