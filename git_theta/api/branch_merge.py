@@ -30,7 +30,6 @@ from git_theta.repository.merging.merge_request import (
     MergeInputs,
     MergeRequest,
     check_request,
-    chooser_of,
     find_cases,
     label_heads,
 )
@@ -91,7 +90,7 @@ class BranchMerge:
         with enter_repository(repo) as entered, open_context(entered.repository, warn_caller) as context:
             top = entered.repository.home
             foreseen = foresee_files(made, found, asked, top, context)
-            rows = [row for one in foreseen for row in _plan_rows(one, made, asked, top)]
+            rows = [row for one in foreseen for row in _plan_rows(one, made)]
         self.plan = RowTable(MergeRow, rows, _SHOWN)
 
     def __repr__(self) -> str:
@@ -205,14 +204,14 @@ def _find_base(heads: Sequence[Head], base: RevisionLike | None, top: Path) -> H
     return Head(bases[0], bases[0])
 
 
-def _plan_rows(foreseen: ForeseenMerge, made: MergeInputs, asked: MergeOptions, top: Path) -> Iterator[MergeRow]:
-    item, left = foreseen
+def _plan_rows(foreseen: ForeseenMerge, made: MergeInputs) -> Iterator[MergeRow]:
+    item, left, choose = foreseen
     if item.plan is None:
         take = None if item.source is None else ["base", *made.labels][item.source + 1]
         state = "contested" if item.source is None else "taken"
         yield MergeRow(item.path, "", state, item.source is None, None, take, None, item.reason)
         return
-    choose, plan = chooser_of(item, top, asked), item.plan
+    plan = item.plan
     for decision in (plan.frame,) if plan.whole else plan.decisions:
         if decision.state is DecisionState.UNCHANGED:
             continue

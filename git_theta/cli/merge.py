@@ -45,6 +45,8 @@ _NO_CONFLICTS = """\
 Conflicts of more than two heads cannot be left in the index: nothing was changed.
 Choose a strategy for all of them (-s average, ties ...; --for), or merge one head after another."""
 
+_TAKE_HINT = "Take all files of the checkpoint from one side: git theta resolve --ours, or --theirs"
+
 
 class Ending(NamedTuple):
     """What becomes of a merge that was made: the commit's message, whether there is one, where and how it is told."""
@@ -136,7 +138,17 @@ def _merge_heads(
             click.echo("Already up to date.")
         return 0
     _require_driver(repository)
-    return _merge_one(made.others[0], request.asked, repository, ending)
+    code = _merge_one(made.others[0], request.asked, repository, ending)
+    if code and git_merge.is_merging(repository):
+        _tell_whole(found)
+    return code
+
+
+def _tell_whole(found: Sequence[FilePlan]) -> None:
+    """Say which of Git's conflicts, file by file, are one: of a checkpoint of several files that a side removed."""
+    for item in found:
+        if item.files and item.source is None:
+            boundary.warn(f"{item.path}: {item.reason}", hint=_TAKE_HINT)
 
 
 def _has_one_base(made: MergeInputs, repository: Repository) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import click
@@ -15,10 +14,9 @@ from git_theta.merging.plan_rendering import plan_json, render_plan
 from git_theta.operations.context import Context
 from git_theta.operations.merging.file_plans import FilePlan
 from git_theta.operations.merging.foreseen_merge import ForeseenMerge
-from git_theta.operations.merging.merge_results import Choose
 from git_theta.operations.merging.nonfinite import nonfinite_counter
 from git_theta.repository.merging.foreseen_files import foresee_files
-from git_theta.repository.merging.merge_request import MergeInputs, chooser_of
+from git_theta.repository.merging.merge_request import MergeInputs
 from git_theta.repository.merging.policy_sources import MergeOptions
 from git_theta.repository.stores.opening import open_context
 from git_theta.vcs.discovery import Repository
@@ -29,21 +27,12 @@ def print_plan(
     made: MergeInputs, found: Sequence[FilePlan], repository: Repository, asked: MergeOptions, *, as_data: bool
 ) -> None:
     """Print the plan of every checkpoint, as text or JSON."""
-    top = repository.worktree
     with open_context(repository, boundary.warn) as context:
-        foreseen = foresee_files(made, found, asked, top, context)
-        _print_files(made, foreseen, top, asked, context, as_data=as_data)
+        foreseen = foresee_files(made, found, asked, repository.worktree, context)
+        _print_files(made, foreseen, context, as_data=as_data)
 
 
-def _print_files(
-    made: MergeInputs,
-    found: Sequence[ForeseenMerge],
-    top: Path | None,
-    asked: MergeOptions,
-    context: Context,
-    *,
-    as_data: bool,
-) -> None:
+def _print_files(made: MergeInputs, found: Sequence[ForeseenMerge], context: Context, *, as_data: bool) -> None:
     if as_data:
         heads = [{"name": head.name, "commit": head.commit} for head in made.heads]
         base = made.base.commit if made.base else None
@@ -51,7 +40,7 @@ def _print_files(
             {
                 "heads": heads,
                 "base": base,
-                "files": [_case_json(made, one, chooser_of(one.item, top, asked), context) for one in found],
+                "files": [_case_json(made, one, context) for one in found],
             }
         )
         return
@@ -62,12 +51,12 @@ def _print_files(
         click.echo(escape_unprintable(item.path))
         if item.was and not (item.plan is None and item.source is None):
             click.echo(f"  renamed from {escape_unprintable(item.was)}")
-        for line in _render_case(made, foreseen, chooser_of(item, top, asked), context):
+        for line in _render_case(made, foreseen, context):
             click.echo(f"  {escape_unprintable(line)}")
 
 
-def _render_case(made: MergeInputs, foreseen: ForeseenMerge, choose: Choose, context: Context) -> list[str]:
-    item, left = foreseen
+def _render_case(made: MergeInputs, foreseen: ForeseenMerge, context: Context) -> list[str]:
+    item, left, choose = foreseen
     if item.plan:
         return render_plan(item.plan, choose, nonfinite_counter(item.plan, choose, context), left).splitlines()
     if item.source is None:
@@ -80,8 +69,8 @@ def _describe_outcome(made: MergeInputs, item: FilePlan) -> str:
     return f"as at {_head_label(made, item.source)}" if item.version_at(item.source) else "removed"
 
 
-def _case_json(made: MergeInputs, foreseen: ForeseenMerge, choose: Choose, context: Context) -> dict[str, Any]:
-    item, left = foreseen
+def _case_json(made: MergeInputs, foreseen: ForeseenMerge, context: Context) -> dict[str, Any]:
+    item, left, choose = foreseen
     plan = plan_json(item.plan, choose, nonfinite_counter(item.plan, choose, context), left) if item.plan else None
     state = "parameters" if item.plan else "contested" if item.source is None else "taken"
     take = None if item.source is None else _head_label(made, item.source)

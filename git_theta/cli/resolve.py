@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 import click
 
-from git_theta.checkpoints.shards import index_path_of
 from git_theta.cli import boundary
 from git_theta.cli.environment import read_merge_options
 from git_theta.cli.interactive import ask_choices
@@ -21,6 +20,7 @@ from git_theta.cli.progress import Meter
 from git_theta.cli.push_warning import warn_of_pushes
 from git_theta.errors import ThetaError, UsageError
 from git_theta.merging.catalogue import load_strategy
+from git_theta.merging.decisions import SIDES
 from git_theta.merging.policy import CONFLICT, EVERYTHING, Policy, make_global_rule, make_rule
 from git_theta.merging.treatments import choose_by_policy
 from git_theta.operations.context import Context
@@ -42,14 +42,17 @@ from git_theta.repository.merging.settle_checkpoint import (
     settle_checkpoint,
 )
 from git_theta.repository.merging.settling import ConflictJob, ErrorReporter, settle_file
+from git_theta.repository.merging.take_checkpoint import TakenCheckpoint, take_checkpoint
 from git_theta.tensors.blas import UNTHREADED
 from git_theta.vcs import git_merge
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.unmerged import UnmergedFile
 from git_theta.words import escape_unprintable, list_some, pluralize
 
-Settle = Callable[[UnmergedFile | CheckpointConflict, ErrorReporter], MergeResult | None]
-"""Settles a conflict as it was asked for; None where it is none by parameters."""
+Settled = MergeResult | TakenCheckpoint | None
+"""What came of a conflict: by parameters, or of a checkpoint as one; None where it is left to Git."""
+Settle = Callable[[UnmergedFile | CheckpointConflict, ErrorReporter], Settled]
+"""Settles a conflict as it was asked for."""
 
 _WHOLE_FILE = "not a conflict by parameters"
 _SETTLE_HINT = "Settle them: git theta resolve -s STRATEGY, or --ours, --theirs, --base, -i; --only GLOB for some"
@@ -57,7 +60,7 @@ _SIDE_HINT = "Take a side, then stage it: git checkout --ours (or --theirs) -- {
 _REMOVED_HINT = (
     "One side removed it. To keep it: git checkout --{1} -- {0}; git add {0}. To have it removed: git rm {0}"
 )
-_INDEX_HINT = "The index of its shards went without a conflict. To keep it too: git checkout COMMIT -- {0}"
+_TAKE_HINT = "Take all files of the checkpoint from one side: git theta resolve --ours, or --theirs"
 
 
 @click.command
@@ -94,11 +97,13 @@ def command(
     chooser = _Chooser(policy, only if interactive else None, top)
     conflicts = _find_conflicts(repository, pathspecs)
 
-    def settle(conflict: UnmergedFile | CheckpointConflict, report: ErrorReporter) -> MergeResult | None:
+    def settle(conflict: UnmergedFile | CheckpointConflict, report: ErrorReporter) -> Settled:
         if isinstance(conflict, UnmergedFile):
             choose = partial(chooser.choose_for_file, path=conflict.path)
             return settle_file(ConflictJob(conflict, repository, top, choose, boundary.warn, Meter()), report)
         job = CheckpointJob(conflict, repository, top, chooser.choose_for_checkpoint, boundary.warn, Meter())
+        if conflict.item.plan is None:
+            return take_checkpoint(job, chooser.choose_side(conflict.path))
         return settle_checkpoint(job, report)
 
     if conflicts:
@@ -139,6 +144,11 @@ class _Chooser(NamedTuple):
         if self.policy:
             return _choose_by(self.policy, item.path)
         return chooser_of(item, self.top, read_merge_options())
+
+    def choose_side(self, path: str) -> str:
+        """The side of a checkpoint that is taken as one, where the command line names one; else ""."""
+        choice = self.policy and self.policy.choose(path, FRAME_LABEL)
+        return choice.strategy if choice and choice.strategy in SIDES else ""
 
 
 def _choose_by(policy: Policy, path: str) -> Choose:
@@ -188,14 +198,13 @@ def _settle_all(
         except ThetaError as error:
             report(error.add_location(path=conflict.path))
             continue
-        contested = contested or bool(merged and merged.left)
-        left = left or merged is None
-        records += [record_merge(conflict.path, merged)] if merged else []
+        contested = contested or (isinstance(merged, MergeResult) and bool(merged.left))
+        left = left or not merged or (isinstance(merged, TakenCheckpoint) and not merged.side)
+        records += [record_merge(conflict.path, merged)] if isinstance(merged, MergeResult) else []
         reports.append(_settled_json(conflict.path, merged))
         if not as_json:
             _append_line(display_path(conflict.path, top), merged)
-            if merged is None and isinstance(conflict, UnmergedFile):
-                _advise_sides(conflict, top)
+            _advise_sides(conflict, merged, top)
     if records and git_merge.is_merging(repository):
         git_merge.add_trailers(repository, trailers(records))
     if as_json:
@@ -207,10 +216,14 @@ def _settle_all(
     return next(iter(codes), int(left or contested))
 
 
-def _append_line(path: str, merged: MergeResult | None) -> None:
+def _append_line(path: str, merged: Settled) -> None:
     path = escape_unprintable(path)
     if merged is None:
         click.echo(f"{path}: {_WHOLE_FILE}")
+        return
+    if isinstance(merged, TakenCheckpoint):
+        what = f"{'removed, as' if merged.removed else 'all files as they are'} at {merged.side}; staged"
+        click.echo(f"{path}: {what if merged.side else 'contested as one'}")
         return
     for applied in merged.applied:
         for note in () if applied.decision.group else applied.report.notes:
@@ -226,23 +239,31 @@ def _append_line(path: str, merged: MergeResult | None) -> None:
         click.echo(escape_unprintable(line))
 
 
-def _advise_sides(file: UnmergedFile, top: Path) -> None:
-    """What helps with a file that Git settles: also where one side has none."""
+def _advise_sides(conflict: UnmergedFile | CheckpointConflict, merged: Settled, top: Path) -> None:
+    """What helps with what was not settled by parameters: also where one side has none."""
+    if isinstance(conflict, CheckpointConflict):
+        if isinstance(merged, TakenCheckpoint) and not merged.side:
+            boundary.warn(f"{conflict.path}: {conflict.item.reason}", hint=_TAKE_HINT)
+    elif merged is None:
+        _advise_file(conflict, top)
+
+
+def _advise_file(file: UnmergedFile, top: Path) -> None:
     path, (_, ours, theirs) = shlex.quote(display_path(file.path, top)), file.oids
     if ours and theirs:
         boundary.say(_SIDE_HINT.format(path), prefix="hint: ")
         return
     boundary.say(_REMOVED_HINT.format(path, "ours" if ours else "theirs"), prefix="hint: ")
-    index = index_path_of(file.path)
-    if index and not (top / index).exists():
-        boundary.say(_INDEX_HINT.format(shlex.quote(display_path(index, top))), prefix="hint: ")
 
 
-def _settled_json(path: str, merged: MergeResult | None) -> dict[str, Any]:
-    if merged is None:
-        return {"path": path, "by_parameters": False, "staged": False, "settled": [], "left": []}
+def _settled_json(path: str, merged: Settled) -> dict[str, Any]:
+    if not isinstance(merged, MergeResult):
+        side = merged.side if merged else ""
+        by_side: dict[str, Any] = {"staged": bool(side), "taken": side or None, "settled": [], "left": []}
+        return {"path": path, "by_parameters": False, **by_side}
     return {
         "path": path,
+        "taken": None,
         "by_parameters": True,
         "staged": not merged.left,
         "settled": [

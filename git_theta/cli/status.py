@@ -20,6 +20,7 @@ from git_theta.repository.comparing.index_checks import faults_of_index
 from git_theta.repository.index.chosen_formats import find_unlike_layouts
 from git_theta.repository.index.tracked_files import find_case_misses, list_tracked
 from git_theta.repository.merging.open_conflicts import find_conflicted, read_conflict
+from git_theta.repository.merging.settle_checkpoint import find_checkpoint_conflicts
 from git_theta.repository.setup.needed_plugins import find_lacking_plugins
 from git_theta.repository.stores.object_stores import open_store
 from git_theta.vcs.discovery import Repository
@@ -51,14 +52,16 @@ def command(pathspecs: tuple[str, ...], as_json: bool, nul: bool) -> None:
     store = open_store(repository)
     tracked = list_tracked(repository, pathspecs)
     statuses = [survey_file(file, top, store) for file in tracked]
-    contested = _find_contested(repository) if any(status.state == FileState.CONFLICT for status in statuses) else {}
+    conflict = any(status.state == FileState.CONFLICT for status in statuses)
+    contested, whole = (_find_contested(repository), _find_whole(repository)) if conflict else ({}, {})
     faults = faults_of_index(repository)
     if as_json:
         sums = sum_sizes(statuses)
         total = {"files": len(statuses), "size": sums.logical, "stored": sums.stored}
         unlike = {one.path: one.chosen for one in find_unlike_layouts(tracked, repository)}
         files = [_status_json(status, contested) | {"unlike": unlike.get(status.tracked.path)} for status in statuses]
-        echo_json({"files": files, "faults": faults, "total": total})
+        checkpoints = [{"path": path, "reason": reason} for path, reason in whole.items()]
+        echo_json({"files": files, "checkpoints": checkpoints, "faults": faults, "total": total})
     elif nul:
         for status in statuses:
             click.echo(f"{status.state}\t{display_path(status.tracked.path, top)}\0", nl=False)
@@ -70,6 +73,9 @@ def command(pathspecs: tuple[str, ...], as_json: bool, nul: bool) -> None:
             names = (f"  contested: {line}" for line in describe_names(contested.get(status.tracked.path, ())))
             for line in list_some(names, rest=": git theta status --json"):
                 click.echo(escape_unprintable(line))
+        for path, reason in whole.items():
+            told = f"{display_path(path, top)}: {reason}: git theta resolve --ours, or --theirs, takes all of its files"
+            click.echo(f"checkpoint: {escape_unprintable(told)}")
         for line in list_some(faults, rest=": git theta status --json"):
             click.echo(f"shards: {escape_unprintable(line)}")
         _print_summary(statuses)
@@ -109,6 +115,15 @@ def _find_contested(repository: Repository) -> dict[str, list[str]]:
             if one := read_conflict(file, repository):
                 found[file.path] = list(one.conflict.left)
     return found
+
+
+def _find_whole(repository: Repository) -> dict[str, str]:
+    """The checkpoints in conflict of which a side has no file, or another place: the path of the index, and why."""
+    return {
+        one.path: one.item.reason
+        for one in find_checkpoint_conflicts(repository)
+        if one.item.plan is None and one.item.source is None
+    }
 
 
 def _describe_status(status: FileStatus, lacking: Sequence[PluginId]) -> list[str]:

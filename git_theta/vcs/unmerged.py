@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -42,6 +42,33 @@ def unmerged_files(pathspecs: Sequence[str] = (), cwd: Path | None = None) -> li
         if stage == "2" or path not in modes:
             modes[path] = mode
     return [UnmergedFile(path, modes[path], (base, ours, theirs)) for path, (base, ours, theirs) in oids.items()]
+
+
+def list_matching(pathspecs: Sequence[str], commits: Iterable[str]) -> set[str]:
+    """The files of the index, and of any of these commits, that match pathspecs of the current folder."""
+    options = ("-z", "--full-name")
+    listed = (git("ls-files", *options, f"--with-tree={commit}", "--", *pathspecs) for commit in commits)
+    return {path for paths in listed for path in split_nul(paths)}
+
+
+def take_files(commit: str, paths: Iterable[str], gone: Iterable[str], worktree: Path) -> None:
+    """Put a commit's files into index and worktree, and have others gone from both: their conflicts are settled.
+
+    What is in the worktree at any of these paths is overwritten; what Git does not know of ``gone`` stays.
+
+    Args:
+        commit: any.
+        paths: what it has of them is taken.
+        gone: what is removed.
+        worktree: its top.
+    """
+    listed = ("--pathspec-from-file=-", "--pathspec-file-nul")
+    taken, removed = (b"".join(os.fsencode(path) + b"\0" for path in some) for some in (paths, gone))
+    if removed:
+        options = ("--quiet", "--force", "--ignore-unmatch")
+        git("--literal-pathspecs", "rm", *options, *listed, cwd=worktree, stdin=removed)
+    if taken:
+        git("--literal-pathspecs", "checkout", "--quiet", commit, *listed, cwd=worktree, stdin=taken, show=True)
 
 
 def read_stages(file: UnmergedFile, wanted: Callable[[bytes], bool], largest: int) -> Iterator[tuple[str, bytes]]:

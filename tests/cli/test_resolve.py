@@ -18,7 +18,6 @@ from git_theta.manifest.text import is_manifest
 from tests.docs.test_command_reference import PARTS, code_words, keys
 from tests.integration.checkpoint_history import assert_round_trip
 from tests.sandbox import Sandbox, changed, model
-from tests.sharded_checkpoints import INDEX, sharded
 from tests.templates import built_once
 from tests.two_branches import BASE, MODEL, at, contested, fork, objects_of, stages, tensor
 
@@ -276,14 +275,6 @@ def test_deleted_against_modified_is_left_to_git(sandbox: Sandbox) -> None:
     assert sandbox.read(MODEL) == changed(BASE, "layer.bias")
 
 
-def test_an_index_that_went_with_its_shards_is_told_of(sandbox: Sandbox) -> None:
-    base, theirs = sharded("a", "b"), sharded("a", "b", a=1)
-    fork(sandbox, base, {**dict.fromkeys(base), "other": b""}, theirs)
-    assert sandbox.git("merge", "side", check=False).returncode == 1
-    said = sandbox.theta("resolve", check=False).stderr
-    assert f"To keep it too: git checkout COMMIT -- {INDEX}" in said
-
-
 def test_nothing_is_in_conflict(sandbox: Sandbox) -> None:
     contested(sandbox)
     assert resolved(sandbox, "--ours") == "no file in conflict\n"
@@ -313,6 +304,7 @@ def test_json(conflict: Sandbox) -> None:
         "files": [
             {
                 "path": MODEL,
+                "taken": None,
                 "by_parameters": True,
                 "staged": False,
                 "settled": [{"names": ["layer.bias"], "strategy": "theirs", "options": {}, "notes": []}],

@@ -327,7 +327,7 @@ def test_removed_against_changed_is_a_conflict_of_the_file(repository: Sandbox) 
     before = everything(repository)
     done = repository.theta("merge", "a", "b", "-s", "average", check=False)
     assert done.returncode == 1
-    assert f"{MODEL}: b removed it, others changed it" in done.stderr
+    assert f"{MODEL}: b removed it, a changed it" in done.stderr
     assert everything(repository) == before
 
 

@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -118,7 +118,13 @@ def find_ours(left: Sequence[str], ours: Manifest, file: Manifest) -> list[str]:
 
 def is_same_file(one: Manifest, other: Manifest) -> bool:
     """Whether two manifests stand for the same bytes, however these are stored."""
-    return _content_key(one) == _content_key(other)
+    return content_key(one) == content_key(other)
+
+
+def content_key(manifest: Manifest) -> Hashable:
+    """The bytes that a manifest stands for, however these are stored."""
+    frame = manifest.frame and manifest.frame.oid
+    return (frame, tuple((entry.name, entry.oid, entry.size) for entry in manifest.entries))
 
 
 def stage_digest(text: bytes | None) -> bytes:
@@ -208,8 +214,3 @@ def _identities_of(manifest: Manifest) -> dict[str, object]:
         for name in (entry.name or "", *(view.name for view in entry.views)):
             found[name] = identity_of(entry)
     return found
-
-
-def _content_key(manifest: Manifest) -> tuple[object, ...]:
-    frame = manifest.frame and manifest.frame.oid
-    return (frame, tuple((entry.name, entry.oid, entry.size) for entry in manifest.entries))

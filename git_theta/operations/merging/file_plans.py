@@ -1,17 +1,20 @@
 """A file of a merge, before its parameters: whether it is merged by them, taken from one head, or contested as a file.
 
+So is a checkpoint of several files that not all heads have: it is taken, or contested, as one.
+
 For merges that Git does not lead: of many heads at once, or only looked at.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import NamedTuple
 
 from git_theta.manifest.model import Manifest
 from git_theta.merging.decisions import BASE, trivial_merge
 from git_theta.merging.plan import Plan, plan_merge
 from git_theta.operations.merging.checkpoint_plans import CheckpointPlan
+from git_theta.operations.merging.conflicts import content_key
 from git_theta.operations.merging.file_renames import MergeFile
 
 
@@ -21,6 +24,10 @@ class HeadVersion(NamedTuple):
     mode: str
     oid: str
     manifest: Manifest | None
+
+
+VersionFiles = Mapping[str, HeadVersion]
+"""The files of a checkpoint at one version, by path."""
 
 
 class FilePlan(NamedTuple):
@@ -35,7 +42,8 @@ class FilePlan(NamedTuple):
         source: without a plan, the head (or BASE) that has the outcome; None where the file is contested.
         reason: without a plan, why, in words.
         checkpoint: of a checkpoint of several files, the whole of it, whose parameters ``plan`` is about; it is called
-            by its index then, and all heads have it.
+            by its index then.
+        files: of a checkpoint of several files without a plan, what the base and each head have of it.
     """
 
     path: str
@@ -47,6 +55,22 @@ class FilePlan(NamedTuple):
     source: int | None = None
     reason: str = ""
     checkpoint: CheckpointPlan | None = None
+    files: tuple[VersionFiles, ...] = ()
+
+    @property
+    def paths(self) -> frozenset[str]:
+        """Of all files that it is about, at whatever version."""
+        if self.checkpoint:
+            return self.checkpoint.paths
+        return frozenset(path for held in self.files for path in held) or frozenset(filter(None, (self.path, self.was)))
+
+    def files_at(self, source: int) -> dict[str, HeadVersion | None]:
+        """What a head, or BASE, has in each of the paths, where there is no plan."""
+        held = self.files[1 + source] if self.files else {}
+        taken = self.version_at(source)
+        if not self.files and taken:
+            held = {self.path: taken}
+        return {path: held.get(path) for path in sorted(self.paths)}
 
     @property
     def mode(self) -> str:
@@ -78,14 +102,47 @@ def plan_file(file: MergeFile[HeadVersion], labels: Sequence[str]) -> FilePlan:
     if split and among and (base is None or len(among) == len(heads)):
         called = [labels[index] for index in among]
         return made._replace(plan=plan_merge(base and base.manifest, manifests, called), among=among)
-    by, source = trivial_merge(_blob_identity(base), list(map(_blob_identity, heads)))
+    return _take_or_contest(made, [_identity_of(base), *map(_identity_of, heads)], labels)
+
+
+def plan_as_one(path: str, files: Sequence[VersionFiles], labels: Sequence[str], *, clash: str = "") -> FilePlan:
+    """How to merge a checkpoint of several files that not all heads have: taken from one head, or contested.
+
+    Args:
+        path: of its index.
+        files: what the base and each head have of it; an index without a shard is no checkpoint.
+        labels: what people call the heads.
+        clash: why heads contradict each other about its place, in words; "" where they do not.
+    """
+    base, *heads = (_lead_version(path, held) for held in files)
+    made = FilePlan(path, base, tuple(heads), files=tuple(files), reason=clash)
+    return made if clash else _take_or_contest(made, list(map(_identity_of_files, files)), labels)
+
+
+def _take_or_contest(made: FilePlan, identities: Sequence[Hashable], labels: Sequence[str]) -> FilePlan:
+    """Without a plan: the head that alone changed it, or a conflict. ``identities``: of the base and of each head."""
+    by, source = trivial_merge(identities[0], identities[1:])
     if source is not None:
         return made._replace(source=source, reason=_taken_reason(made, source, [labels[index] for index in by]))
-    return made._replace(reason=_contested_reason(made, labels))
+    return made._replace(reason=_contested_reason(made, by, labels))
 
 
-def _blob_identity(version: HeadVersion | None) -> tuple[str, str] | None:
-    return version and (version.mode, version.oid)
+def _lead_version(path: str, held: VersionFiles) -> HeadVersion | None:
+    """What stands for a checkpoint: its index, or its first shard; None where there is no shard."""
+    shards = [version for version in held.values() if version.manifest]
+    return held.get(path, shards[0]) if shards else None
+
+
+def _identity_of_files(held: VersionFiles) -> Hashable:
+    """What tells the checkpoint from others; of one that was stored anew, the same as before."""
+    there = any(version.manifest for version in held.values())
+    return frozenset((path, _identity_of(version)) for path, version in held.items()) if there else None
+
+
+def _identity_of(version: HeadVersion | None) -> Hashable:
+    if version is None:
+        return None
+    return version.mode, content_key(version.manifest) if version.manifest else version.oid
 
 
 def _taken_reason(made: FilePlan, source: int, by: Sequence[str]) -> str:
@@ -93,9 +150,10 @@ def _taken_reason(made: FilePlan, source: int, by: Sequence[str]) -> str:
     return f"{', '.join(by)} {verb} it"
 
 
-def _contested_reason(made: FilePlan, labels: Sequence[str]) -> str:
+def _contested_reason(made: FilePlan, by: Sequence[int], labels: Sequence[str]) -> str:
     gone = [label for label, version in zip(labels, made.heads, strict=True) if version is None]
     if gone and made.base:
-        return f"{', '.join(gone)} removed it, others changed it"
+        changed = [labels[index] for index in by if made.heads[index]]
+        return f"{', '.join(gone)} removed it, {', '.join(changed)} changed it"
     raw = [label for label, version in zip(labels, made.heads, strict=True) if version and version.manifest is None]
     return f"heads changed it, and it is not stored by parameters at {', '.join(raw) or 'the merge base'}"

@@ -24,10 +24,17 @@ _NOT_SEEN = "whether its frame holds scales of tensors cannot be told, so the me
 
 
 class ForeseenMerge(NamedTuple):
-    """A file of a merge, and by name ("" for a file in one piece) why a decision stays contested though one chose."""
+    """A file of a merge, and what will become of it.
+
+    Attributes:
+        item: its plan.
+        left: by name ("" for a file in one piece), why a decision stays contested though a strategy was chosen.
+        choose: what the policy chooses.
+    """
 
     item: FilePlan
     left: Mapping[str, str]
+    choose: Choose
 
 
 def foresee_merge(item: FilePlan, choose: Choose, settings: MergeSettings, context: Context) -> ForeseenMerge:
@@ -37,19 +44,20 @@ def foresee_merge(item: FilePlan, choose: Choose, settings: MergeSettings, conte
     is said, and the plan stays. Nothing is computed, and no tensor read.
     """
     if item.plan is None:
-        return ForeseenMerge(item, {})
+        return ForeseenMerge(item, {}, choose)
     try:
         if item.checkpoint:
             refuse_quantised(item.checkpoint)
         else:
             item = item._replace(plan=_join_facts(item.plan, choose, context))
     except ConflictError as error:
-        return ForeseenMerge(item._replace(plan=None, reason=error.message), {})
+        return ForeseenMerge(item._replace(plan=None, reason=error.message), {}, choose)
     except (MissingObject, CorruptObject) as error:
         context.warn(f"{item.path}: {_NOT_SEEN}: {error}")
     assert item.plan
     weights = settings.weights and tuple([settings.weights[index] for index in item.among])
-    return ForeseenMerge(item, _find_left(item.plan, choose, settings._replace(weights=weights, device="cpu"), context))
+    left = _find_left(item.plan, choose, settings._replace(weights=weights, device="cpu"), context)
+    return ForeseenMerge(item, left, choose)
 
 
 def _find_left(made: Plan, choose: Choose, settings: MergeSettings, context: Context) -> dict[str, str]:

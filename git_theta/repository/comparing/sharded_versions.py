@@ -77,9 +77,10 @@ def find_sharded_versions(
             continue
         shards = _load_versions(key, files, top, adopt)
         texts = [index.get(key) for index in indexes]
-        if all(there or not held for there, held in zip(shards, files, strict=True)):
+        to_split = [held.keys() - {key} for held in files]  # an index without a shard is no checkpoint
+        if any(shards) and all(there or not held for there, held in zip(shards, to_split, strict=True)):
             versions = _join_versions(key, _unify_versions(shards, unify), texts)
-            if all(version or not held for version, held in zip(versions, files, strict=True)):
+            if all(version or not held for version, held in zip(versions, to_split, strict=True)):
                 yield ShardedVersions(key, versions, files, _find_kept_whole(shards))
 
 

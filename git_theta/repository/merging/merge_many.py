@@ -98,11 +98,12 @@ def merge_cases(
     with open_context(repository, warn) as context:
         for item in found:
             if item.plan is None:
-                left += [f"{item.path}: {item.reason}"] if item.source is None else []
-                taken = None if item.source is None else item.version_at(item.source)
-                files |= {item.was: None} if item.was else {}
-                files[item.path] = taken and trees.TreeFile(taken.mode, taken.oid)
-                sizes[item.path] = taken.manifest.size if taken and taken.manifest else 0
+                if item.source is None:
+                    left.append(f"{item.path}: {item.reason}")
+                    continue
+                for path, taken in item.files_at(item.source).items():
+                    files[path] = taken and trees.TreeFile(taken.mode, taken.oid)
+                    sizes[path] = taken.manifest.size if taken and taken.manifest else 0
                 continue
             choose = _require_fitting(item, chooser_of(item, top, asked))
             with progress.show_work(f"Merging {item.path}", total := _bytes_to_compute(item, choose)):

@@ -15,13 +15,13 @@ from git_theta.merging.catalogue import load_strategy
 from git_theta.merging.checks import FLOATING, check_heads
 from git_theta.merging.policy import CONFLICT, Choice, prefix_origin
 from git_theta.merging.treatments import choose_by_policy
-from git_theta.operations.merging.checkpoint_plans import plan_checkpoint
 from git_theta.operations.merging.companion_operands import require_companion
 from git_theta.operations.merging.file_plans import FilePlan, HeadVersion, plan_file
 from git_theta.operations.merging.file_renames import MergeFile, follow_renames
 from git_theta.operations.merging.merge_results import Choose
 from git_theta.repository.comparing.file_layouts import adopt_raw_file, unify_versions
-from git_theta.repository.comparing.sharded_versions import Adopt, CommitFiles, Unify, find_sharded_versions
+from git_theta.repository.comparing.sharded_versions import Adopt, Unify
+from git_theta.repository.merging.checkpoint_cases import plan_checkpoints
 from git_theta.repository.merging.companion_versions import find_in_heads
 from git_theta.repository.merging.policy_sources import MergeOptions, policy_for
 from git_theta.vcs import heads as vcs_heads
@@ -136,8 +136,9 @@ def find_cases(made: MergeInputs, repository: Repository, warn: Callable[[str], 
     top = repository.home
     bases = [trees.files_of(made.base.commit, top)] if made.base else [{}]
     commits = [*bases, *(trees.files_of(head.commit, top) for head in made.heads)]
-    found = plan_checkpoints(commits, made.labels, repository, warn)
-    covered = {path for item in found if item.checkpoint for path in item.checkpoint.paths}
+    renames = _renames_of_heads(made, top)
+    found = plan_checkpoints(commits, made.labels, repository, warn, renames)
+    covered = {path for item in found for path in item.paths}
     versions = {
         path: files
         for path, files in trees.differing_files(commits if made.base else commits[1:]).items()
@@ -148,7 +149,7 @@ def find_cases(made: MergeInputs, repository: Repository, warn: Callable[[str], 
     texts = _read_manifest_texts(versions)
     adopt = partial(adopt_raw_file, repository=repository, warn=warn)
     unify = partial(unify_versions, repository=repository, warn=warn)
-    for path, files, was, clash in follow_renames(versions, _renames_of_heads(made, top, covered), made.labels):
+    for path, files, was, clash in follow_renames(versions, _leave_out(renames, covered), made.labels):
         if any(file and file.oid in texts for file in files):
             there = [_load_version(path, file, texts) for file in files]
             laid = _unify_versions(path, [_adopt_version(path, one, adopt) for one in there], unify)
@@ -171,38 +172,16 @@ def _unify_versions(path: str, versions: Sequence[HeadVersion | None], unify: Un
     )
 
 
-def plan_checkpoints(
-    commits: Sequence[CommitFiles], labels: Sequence[str], repository: Repository, warn: Callable[[str], None]
-) -> list[FilePlan]:
-    """The plans of the checkpoints of several files that all heads have.
-
-    Args:
-        commits: the files of the merge base, none where there is no base, and of each head.
-        labels: what people call the heads.
-        repository: where they are.
-        warn: is told what keeps versions in different layouts.
-    """
-    plans = []
-    unify = partial(unify_versions, repository=repository, warn=warn)
-    adopt = partial(adopt_raw_file, repository=repository, warn=warn)
-    for found in find_sharded_versions(commits, repository.home, unify, adopt):
-        base, *heads = found.versions
-        known = [head for head in heads if head]
-        if len(known) < len(heads):
-            continue
-        made = plan_checkpoint(found.index_path, base, known, labels)
-        made = made._replace(paths=frozenset(found.paths), kept_whole=found.kept_whole)
-        files = [held.get(found.index_path) or next(iter(held.values())) for held in found.files[1:]]
-        versions = tuple([HeadVersion(file.mode, file.oid, None) for file in files])
-        among = tuple(range(len(known)))
-        plans.append(FilePlan(found.index_path, None, versions, plan=made.parameters, among=among, checkpoint=made))
-    return plans
+def _renames_of_heads(made: MergeInputs, top: Path) -> list[dict[str, str]]:
+    """What each head calls files of the base otherwise."""
+    if made.base is None:
+        return [{} for _ in made.heads]
+    return [trees.find_file_renames(made.base.commit, head.commit, top) for head in made.heads]
 
 
-def _renames_of_heads(made: MergeInputs, top: Path, covered: Container[str]) -> list[dict[str, str]]:
-    """What each head calls files of the base otherwise; but for those of checkpoints that are merged whole."""
-    found = [trees.find_file_renames(made.base.commit, head.commit, top) for head in made.heads] if made.base else []
-    return [{old: new for old, new in names.items() if old not in covered and new not in covered} for names in found]
+def _leave_out(renames: Sequence[Mapping[str, str]], covered: Container[str]) -> list[dict[str, str]]:
+    """The same without files of checkpoints that are merged whole."""
+    return [{old: new for old, new in names.items() if old not in covered and new not in covered} for names in renames]
 
 
 def _read_manifest_texts(versions: Mapping[str, Sequence[trees.TreeFile | None]]) -> dict[str, bytes]:

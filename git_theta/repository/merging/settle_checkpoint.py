@@ -21,26 +21,27 @@ from git_theta.operations.merging.merged_files import MergedFiles, merge_files
 from git_theta.operations.restoring.deferred import DeferredFiles
 from git_theta.operations.restoring.materialise import WrittenFile, require_room
 from git_theta.operations.worktree_files import claims_manifest, find_regular_file
+from git_theta.repository.merging.checkpoint_cases import plan_checkpoints
 from git_theta.repository.merging.companion_versions import find_in_heads
-from git_theta.repository.merging.merge_request import plan_checkpoints
 from git_theta.repository.merging.open_conflicts import read_conflict, say_nothing
 from git_theta.repository.merging.settling import ErrorReporter
 from git_theta.repository.stores.opening import open_context
 from git_theta.vcs import atomic
 from git_theta.vcs.discovery import Repository
-from git_theta.vcs.heads import find_sides
+from git_theta.vcs.heads import MergeSides, find_sides
 from git_theta.vcs.index import WorktreeIndex, differs_from_index, is_indexed
-from git_theta.vcs.trees import files_of
-from git_theta.vcs.unmerged import UnmergedFile, stage_contents, unmerged_files
+from git_theta.vcs.trees import files_of, find_file_renames
+from git_theta.vcs.unmerged import UnmergedFile, list_matching, stage_contents, unmerged_files
 
 _LABELS = ("ours", "theirs")
 
 
 class CheckpointConflict(NamedTuple):
-    """A checkpoint that Git could not merge file by file: its plan, and its files that are in conflict."""
+    """A checkpoint that Git could not merge file by file: its plan, its files that are in conflict, and the commits."""
 
     item: FilePlan
     unmerged: tuple[UnmergedFile, ...]
+    sides: MergeSides
 
     @property
     def path(self) -> str:
@@ -63,22 +64,34 @@ def find_checkpoint_conflicts(repository: Repository, pathspecs: Sequence[str] =
     """The checkpoints of several files with a file in conflict that have to be settled whole.
 
     That is where a side keeps a parameter in another file than another side, and where the index is in conflict, or a
-    file that is kept whole at all sides and has parameters where its siblings have.
-    Pathspecs are of the current folder; without any, all of the worktree is meant.
+    file that is kept whole at all sides and has parameters where its siblings have; and where only one side has it.
+    Pathspecs are of the current folder, and match any file of a checkpoint, also one that Git merged or removed;
+    without any, all of the worktree is meant.
     """
-    sides = find_sides(repository.git_dir, repository.worktree)
-    unmerged = unmerged_files(pathspecs, None if pathspecs else repository.worktree)
+    top = repository.worktree
+    sides = find_sides(repository.git_dir, top)
+    unmerged = unmerged_files((), top)
     if sides is None or not unmerged:
         return []
-    commits = [files_of(side, repository.worktree) if side else {} for side in sides]
+    commits = [files_of(side, top) if side else {} for side in sides]
+    renames = [find_file_renames(sides.base, head, top) if sides.base else {} for head in (sides.ours, sides.theirs)]
     found = []
-    for item in plan_checkpoints(commits, _LABELS, repository, say_nothing):
-        assert item.checkpoint
-        mine = tuple(file for file in unmerged if file.path in item.checkpoint.paths)
-        alone = {item.path, *item.checkpoint.kept_whole}
-        if mine and (item.checkpoint.is_moved or any(file.path in alone for file in mine)):
-            found.append(CheckpointConflict(item, mine))
-    return found
+    for item in plan_checkpoints(commits, _LABELS, repository, say_nothing, renames):
+        mine = tuple(file for file in unmerged if file.path in item.paths)
+        if mine and _is_settled_whole(item, mine):
+            found.append(CheckpointConflict(item, mine, sides))
+    if not pathspecs:
+        return found
+    named = list_matching(pathspecs, [side for side in sides if side]) if found else set()
+    return [one for one in found if not named.isdisjoint(one.item.paths)]
+
+
+def _is_settled_whole(item: FilePlan, unmerged: Sequence[UnmergedFile]) -> bool:
+    whole = item.checkpoint
+    if whole is None:
+        return True
+    alone = {item.path, *whole.kept_whole}
+    return whole.is_moved or bool(item.was) or any(file.path in alone for file in unmerged)
 
 
 def settle_checkpoint(job: CheckpointJob, report: ErrorReporter) -> MergeResult:
@@ -91,10 +104,9 @@ def settle_checkpoint(job: CheckpointJob, report: ErrorReporter) -> MergeResult:
                 f"{changed} was changed since the merge, and settling would overwrite that",
                 hint="Keep it elsewhere, or commit by hand what you have: git add.",
             )
-        sides = find_sides(job.repository.git_dir, job.top)
-        if sides:
-            find = find_in_heads(item, (sides.ours, sides.theirs), _LABELS, job.top)
-            context = context._replace(find_companions=find)
+        sides = job.conflict.sides
+        find = find_in_heads(item, (sides.ours, sides.theirs), _LABELS, job.top)
+        context = context._replace(find_companions=find)
         merged = merge_files(item, job.chooser(item, context), MergeSettings(), context)
     if not merged.result.left:
         _write_files(job, merged, report)

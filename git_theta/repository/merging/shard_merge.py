@@ -26,8 +26,9 @@ from git_theta.operations.merging.merge_checkpoint import place_parameters
 from git_theta.operations.merging.merge_results import Choose
 from git_theta.operations.merging.merged_files import MergedFiles, merge_files
 from git_theta.repository.comparing.sharded_versions import CommitFiles
+from git_theta.repository.merging.checkpoint_cases import plan_checkpoints
 from git_theta.repository.merging.companion_versions import find_in_heads
-from git_theta.repository.merging.merge_request import chooser_of, plan_checkpoints
+from git_theta.repository.merging.merge_request import chooser_of
 from git_theta.repository.merging.policy_sources import MergeOptions
 from git_theta.vcs.blobs import read_blob
 from git_theta.vcs.discovery import Repository

@@ -1,0 +1,221 @@
+"""Checkpoints of several files that one side of a merge removed, or moved elsewhere: decided about as one (L13)."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.integration.test_sharded_merges import Files, assert_merged, start
+from tests.integration.three_branches import assert_clean
+from tests.sandbox import Sandbox
+from tests.sharded_checkpoints import INDEX, replace_files, shard_name, sharded
+
+BASE = sharded("abc", "de")
+TRAINED = sharded("abc", "de", a=1)
+OTHER = {"other": b"another file, so that there is a commit"}
+FILES = {INDEX, shard_name(1, 2), shard_name(2, 2)}
+
+
+@pytest.fixture(params=["ours", "theirs"])
+def remover(request: pytest.FixtureRequest) -> str:
+    """The side that removed the checkpoint; the other one trained it."""
+    return str(request.param)
+
+
+def start_removed(sandbox: Sandbox, remover: str, trained: Files = TRAINED) -> None:
+    """One side removed it all, the other one changed ``a``, which is in the first shard."""
+    ours, theirs = (OTHER, trained) if remover == "ours" else (trained, OTHER)
+    start(sandbox, BASE, ours, theirs)
+
+
+def files_of(sandbox: Sandbox) -> set[str]:
+    return {file.name for file in sandbox.root.glob("model*")}
+
+
+@pytest.mark.parametrize("command", ["git", "git theta"])
+@pytest.mark.parametrize("taken", ["ours", "theirs", "base"])
+def test_it_is_one_conflict_that_a_side_settles(sandbox: Sandbox, remover: str, command: str, taken: str) -> None:
+    start_removed(sandbox, remover)
+    other = {"ours": "theirs", "theirs": "ours"}[remover]
+    sentence = f"{INDEX}: {remover} removed it, {other} changed it"
+    if command == "git":
+        assert sandbox.git("merge", "theirs", check=False).returncode == 1
+    else:
+        done = sandbox.theta("merge", "theirs", check=False)
+        assert done.returncode == 1
+        assert done.stderr.count(sentence) == 1
+        assert "git theta resolve --ours, or --theirs" in done.stderr
+    assert sandbox.theta("status").stdout.count(f"checkpoint: {sentence}") == 1
+    [said] = json.loads(sandbox.theta("status", "--json").stdout)["checkpoints"]
+    assert said == {"path": INDEX, "reason": sentence.partition(": ")[2]}
+    done = sandbox.theta("resolve", check=False)
+    assert done.returncode == 1
+    assert sentence in done.stderr
+
+    done = sandbox.theta("resolve", f"--{taken}")
+    assert sandbox.git("ls-files", "-u").stdout == ""
+    sandbox.git("commit", "-qm", "merged")
+    if taken == remover:
+        assert done.stdout == f"{INDEX}: removed, as at {taken}; staged\n"
+        assert files_of(sandbox) == set()
+        assert_clean(sandbox)
+    else:
+        assert done.stdout == f"{INDEX}: all files as they are at {taken}; staged\n"
+        assert_merged(sandbox, {} if taken == "base" else {"a": 1}, ["abc", "de"])
+
+
+@pytest.mark.parametrize("name", [INDEX, shard_name(1, 2), shard_name(2, 2), "model*"])
+def test_any_of_its_files_names_it(sandbox: Sandbox, remover: str, name: str) -> None:
+    start_removed(sandbox, remover)
+    assert sandbox.git("merge", "theirs", check=False).returncode == 1
+    assert "no file in conflict matches" in sandbox.theta("resolve", "--ours", "no-such", check=False).stderr
+    data = json.loads(sandbox.theta("resolve", "--json", "--base", name).stdout)
+    assert data["files"] == [
+        {"path": INDEX, "by_parameters": False, "staged": True, "taken": "base", "settled": [], "left": []}
+    ]
+    assert {path: sandbox.read(path) for path in FILES} == BASE
+
+
+def test_a_file_that_was_changed_since_is_not_overwritten(sandbox: Sandbox, remover: str) -> None:
+    start_removed(sandbox, remover)
+    assert sandbox.git("merge", "theirs", check=False).returncode == 1
+    mine = TRAINED[shard_name(2, 2)]
+    assert mine
+    for path in (shard_name(1, 2), shard_name(2, 2)):  # in conflict, and gone
+        before = sandbox.root.joinpath(path).exists() and sandbox.read(path)
+        sandbox.write(path, mine[:-1] + b"x")
+        done = sandbox.theta("resolve", f"--{'theirs' if remover == 'ours' else 'ours'}", check=False)
+        assert done.returncode == 2
+        assert f"{path} was changed since the merge" in done.stderr
+        assert sandbox.read(path) == mine[:-1] + b"x"
+        sandbox.root.joinpath(path).unlink()
+        if before:
+            sandbox.write(path, before)
+
+
+def test_what_only_one_side_removed_is_gone(sandbox: Sandbox) -> None:
+    """The other one stored it anew, which is no change: Git has a conflict of it, and we have none."""
+    sandbox.git("config", "theta.delta.depth", "4")
+    start(sandbox, BASE, OTHER, BASE)
+    sandbox.git("switch", "-q", "theirs")
+    sandbox.git("rm", "-qr", "--cached", ".")
+    sandbox.git("config", "theta.serializer", "raw")
+    sandbox.run("rm", "-r", ".git/theta")
+    sandbox.git("add", "--all")
+    sandbox.git("commit", "--amend", "-qm", "stored anew")
+    assert sandbox.git("diff", "--no-ext-diff", "--name-only", "HEAD~1").stdout
+    sandbox.git("switch", "-q", "main")
+    sandbox.theta("merge", "theirs")
+    assert files_of(sandbox) == set()
+    sandbox.git("reset", "-q", "--hard", "HEAD~1")
+    assert sandbox.git("merge", "theirs", check=False).returncode == 1
+    sandbox.theta("resolve")
+    assert sandbox.git("ls-files", "-u").stdout == ""
+    assert files_of(sandbox) == set()
+
+
+def test_what_both_sides_removed_is_gone(sandbox: Sandbox) -> None:
+    start(sandbox, BASE, OTHER, {"third": b"a third file"})
+    plan = sandbox.theta("merge", "--plan", "theirs").stdout
+    assert plan == f"{INDEX}\n  ours, theirs removed it: removed\n"
+    sandbox.theta("merge", "theirs")
+    assert files_of(sandbox) == set()
+    assert_clean(sandbox)
+
+
+def test_a_plan_says_it_in_a_sentence(sandbox: Sandbox) -> None:
+    start_removed(sandbox, "theirs")
+    plan = sandbox.theta("merge", "--plan", "theirs").stdout
+    assert plan == f"{INDEX}\n  contested as a file: theirs removed it, ours changed it\n"
+
+
+def test_many_heads_change_nothing_and_say_it_once(sandbox: Sandbox) -> None:
+    start_removed(sandbox, "theirs")
+    sandbox.git("switch", "-qc", "third", "main~1")
+    replace_files(sandbox, sharded("abc", "de", d=9), "third")
+    sandbox.git("switch", "-q", "main")
+    done = sandbox.theta("merge", "theirs", "third", "-s", "average", check=False)
+    assert done.returncode == 1
+    assert f"1 conflict:\ntheta:   {INDEX}: theirs removed it, HEAD, third changed it\n" in done.stderr
+    assert_merged(sandbox, {"a": 1}, ["abc", "de"])
+
+
+def test_what_several_heads_added_is_merged_whole(sandbox: Sandbox) -> None:
+    start(sandbox, {}, sharded("abc", "de", c=2), {"third": b"a third file"})
+    sandbox.git("switch", "-qc", "third", "main~1")
+    replace_files(sandbox, sharded("ab", "cde", c=4), "third")
+    sandbox.git("switch", "-q", "main")
+    sandbox.theta("merge", "theirs", "third", "-s", "average")
+    assert_merged(sandbox, {"c": 3}, ["abc", "de"])
+
+
+MOVED = sharded("abc", "de", folder="final/")
+
+
+def move_to(sandbox: Sandbox, branch: str, files: Files) -> None:
+    sandbox.git("switch", "-q", branch)
+    for file in sandbox.root.rglob("model*"):
+        file.unlink()
+    replace_files(sandbox, files, "moved")
+    sandbox.git("switch", "-q", "main")
+
+
+def merge_whole(sandbox: Sandbox, command: str) -> None:
+    """By ``git theta merge``; or by Git, and what it leaves by ``git theta resolve``."""
+    if command == "merge":
+        sandbox.theta("merge", "theirs", "-s", "average")
+    elif sandbox.git("merge", "-q", "theirs", "-m", "merged", check=False).returncode:
+        sandbox.theta("resolve", "-s", "average")
+        assert sandbox.git("ls-files", "-u").stdout == ""
+        sandbox.git("commit", "-qm", "merged")
+
+
+def assert_moved(sandbox: Sandbox, deltas: dict[str, float], shards: list[str]) -> None:
+    assert files_of(sandbox) == set()
+    for file in sandbox.root.joinpath("final").glob("model*"):
+        file.rename(sandbox.root / file.name)
+    sandbox.root.joinpath("final").rmdir()
+    sandbox.git("add", "--all")
+    sandbox.git("commit", "-qm", "moved back")
+    assert_merged(sandbox, deltas, shards)
+
+
+@pytest.mark.parametrize("command", ["merge", "resolve"])
+@pytest.mark.parametrize("mover", ["main", "theirs"])
+def test_a_renamed_folder_is_followed(sandbox: Sandbox, mover: str, command: str) -> None:
+    """The other side moved a parameter to another shard, and trained it and another."""
+    changed = sharded("ab", "cde", c=1, e=2)
+    start(sandbox, BASE, BASE if mover == "main" else changed, BASE if mover == "theirs" else changed)
+    move_to(sandbox, mover, sharded("abc", "de", folder="final/", a=4))
+    merge_whole(sandbox, command)
+    assert_moved(sandbox, {"a": 4, "c": 1, "e": 2}, ["ab", "cde"])
+
+
+def test_a_renamed_folder_is_told_in_the_plan(sandbox: Sandbox) -> None:
+    start(sandbox, BASE, sharded("ab", "cde", c=1), BASE)
+    move_to(sandbox, "theirs", MOVED)
+    assert sandbox.theta("merge", "--plan", "theirs").stdout.startswith(f"final/{INDEX}\n  renamed from {INDEX}\n")
+
+
+@pytest.mark.parametrize("taken", ["ours", "theirs"])
+@pytest.mark.parametrize(
+    ("ours", "told"),
+    [
+        (sharded("abc", "de", folder="best/"), "ours renamed it to best, theirs renamed it to final"),
+        (OTHER, "theirs renamed it to final, ours removed it"),
+    ],
+    ids=["elsewhere", "removed"],
+)
+def test_a_folder_about_which_sides_contradict_each_other(sandbox: Sandbox, ours: Files, told: str, taken: str) -> None:
+    start(sandbox, BASE, ours, BASE)
+    move_to(sandbox, "theirs", MOVED)
+    done = sandbox.theta("merge", "theirs", check=False)
+    assert done.returncode == 1
+    assert done.stderr.count(f"{INDEX}: {told}") == 1
+    sandbox.theta("resolve", f"--{taken}")
+    assert sandbox.git("ls-files", "-u").stdout == ""
+    sandbox.git("commit", "-qm", "merged")
+    assert_clean(sandbox)
+    found = {file.relative_to(sandbox.root).as_posix() for file in sandbox.root.rglob("model*")}
+    assert found == {path for path in (ours if taken == "ours" else MOVED) if "model" in path}
