@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import sys
@@ -79,13 +80,32 @@ def test_added_deleted_renamed_and_only_of_another_mode(two: Sandbox) -> None:
     ]
 
 
-def test_a_raw_checkpoint_on_one_side(two: Sandbox) -> None:
+def test_a_raw_checkpoint_on_one_side_is_compared_by_parameters(two: Sandbox) -> None:
+    two.write(MODEL, THIRD)
     raw = two.git("hash-object", "-w", "--no-filters", MODEL).stdout.strip()
     two.git("update-index", "--cacheinfo", f"100644,{raw},{MODEL}")
+    both = {"layer.bias": "~", "layer.weight": "~"}
     said = lines(two, "diff", "--cached")
     assert said[0] == f"diff --theta a/{MODEL} b/{MODEL}"
     assert "before: safetensors checkpoint, stored by parameters" in said
     assert "after: a raw safetensors checkpoint, committed without git-theta" in said
+    assert told(two, "diff", "--cached") == both
+    two.git("commit", "-qm", "raw")
+    assert told(two, "diff", "HEAD~", "HEAD") == both
+    assert told(two, "diff", "HEAD~") == both  # the worktree's file, which stays raw while the index has it so
+    assert told(two, "diff", "HEAD", "HEAD~2") == {"layer.weight": "~"}
+    two.write(MODEL, FIRST)
+    assert told(two, "diff") == {"layer.weight": "~"}
+    [file] = json.loads(two.theta("diff", "--json", "HEAD~", "HEAD").stdout)["checkpoints"]
+    assert sorted(one["name"] for one in file["parameters"]) == sorted(both)
+
+
+def test_what_stands_for_a_raw_file_elsewhere_is_remarked_on(two: Sandbox) -> None:
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 1\n"
+    oid = two.git("hash-object", "-w", "--stdin", input=pointer).stdout.strip()
+    two.git("update-index", "--cacheinfo", f"100644,{oid},{MODEL}")
+    assert told(two, "diff", "--cached") == {}
+    assert "after: a git-lfs pointer" in lines(two, "diff", "--cached")
 
 
 def test_a_link_a_newer_manifest_and_an_empty_file(two: Sandbox) -> None:

@@ -22,7 +22,7 @@ class Side(NamedTuple):
         path: from the top.
         mode: Git's.
         manifest: what it holds; None where that cannot be compared.
-        what: what it is then, in words; "" for a manifest.
+        what: what it is in Git, in words; "" for a manifest.
         hint: what helps.
     """
 
@@ -51,12 +51,13 @@ def side_of_blob(path: str, mode: str, data: bytes | None) -> Side:
         return Side(path, mode, None, error.message, error.hint)
 
 
-def side_of_worktree(path: str, mode: str, top: Path, context: Context) -> Side:
+def side_of_worktree(path: str, mode: str, top: Path, context: Context, *, adopt: bool = False) -> Side:
     """The file of the worktree, as Git would hold it if it were added now.
 
     Git has just had it cleaned to find out that it differs: what that gave is remembered, and the file not read again.
-    Raises StoreError, ChangedFile.
+    ``adopt``: as if the index did not hold it as it is. Raises StoreError, ChangedFile.
     """
+    context = context._replace(staged_blob=lambda _: None) if adopt else context
     from git_theta.operations.streams import (
         open_file_source,  # with what it imports, 6 ms, which two commits do not cost
     )

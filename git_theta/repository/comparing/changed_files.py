@@ -60,7 +60,8 @@ def read_sides(
 ) -> list[FileSides]:
     """Both sides of those pairs that are checkpoints, or claim to be one, at either version.
 
-    Blobs are taken as Git has them, files of the worktree (below ``top``) as Git would have them.
+    Blobs are taken as Git has them, files of the worktree (below ``top``) as Git would have them. What one version
+    holds as it is, committed without us, is laid out as it would be stored, as in merges.
 
     Args:
         pairs: files that differ.
@@ -89,7 +90,24 @@ def read_sides(
         data = blobs.get(version.oid) if version.oid else _read_start(version, top)
         return side_of_blob(version.path, version.mode, data)
 
-    return [FileSides(side(pair.before), side(pair.after)) for pair in chosen]
+    return [_adopt_raw(FileSides(side(pair.before), side(pair.after)), pair, top, context) for pair in chosen]
+
+
+def _adopt_raw(sides: FileSides, pair: FilePair, top: Path | None, context: Context) -> FileSides:
+    """The same, by parameters, of a file that one version holds as it is, committed without us."""
+    if sides.comparable or not any(side and side.manifest for side in sides):
+        return sides
+    return FileSides(*(_adopt_side(side, version, top, context) for side, version in zip(sides, pair[:2], strict=True)))
+
+
+def _adopt_side(side: Side | None, version: FileVersion | None, top: Path | None, context: Context) -> Side | None:
+    if side is None or version is None or side.manifest or not version.is_regular:
+        return side
+    if version.oid:
+        from git_theta.repository.comparing.file_layouts import adopt_raw_blob  # as seldom as that
+
+        return side._replace(manifest=adopt_raw_blob(side.path, version.oid, top, context))
+    return side_of_worktree(side.path, side.mode, top, context, adopt=True)._replace(what=side.what) if top else side
 
 
 def _versions_of(pair: FilePair) -> list[FileVersion]:
@@ -162,7 +180,7 @@ def _remark_on(file: FileSides) -> Remark | None:
         lines += [f"old mode {before.mode}", f"new mode {after.mode}"]
     if before and after and before.path != after.path and before.manifest == after.manifest:
         lines += [f"rename from {before.path}", f"rename to {after.path}"]
-    if not file.comparable:
+    if not file.comparable or any(side.what for side in file if side):
         lines += [f"before: {_describe_side(before)}", f"after: {_describe_side(after)}"]
     hint = next((side.hint for side in file if side and side.hint), "")
     return Remark(file.paths, tuple(lines), hint) if lines else None
