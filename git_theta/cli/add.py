@@ -74,15 +74,15 @@ def _describe(file: UpdatedFile, dry_run: bool) -> str:
     if not changed:
         return "nothing changes: the checkpoint has these values"
     total = sum(1 for _ in file.manifest.parameters())
-    size, stored = sum(one.target.entry.size for one in changed), sum(one.stored for one in changed)
+    size, own = sum(one.target.entry.size for one in changed), sum(one.own for one in changed)
     verb, done = ("would be", "") if dry_run else ("updated", "; staged")
     what = f"{len(changed)} of {pluralize(total, 'parameter')} {verb}{' updated' if dry_run else ''}"
-    return f"{what}, {humanize_size(size)} stored in {humanize_size(stored)}{done}"
+    return f"{what}, {humanize_size(size)} stored in {humanize_size(own)}{done}"
 
 
 def _describe_parameter(one: UpdatedParameter) -> str:
     entry = one.target.entry
-    said = f"stored in {humanize_size(one.stored)}" if one.is_changed else "stays as it is"
+    said = f"stored in {humanize_size(one.own)}" if one.is_changed else "stays as it is"
     return f"  {entry.name}: {one.target.update.summary}; {humanize_size(entry.size)}, {said}"
 
 
@@ -97,7 +97,7 @@ def _file_json(path: str, file: UpdatedFile, dry_run: bool) -> dict[str, Any]:
                 "update": one.target.update.summary,
                 "changed": one.is_changed,
                 "size": one.target.entry.size,
-                "stored": one.stored,
+                "own": one.own,
             }
             for one in file.parameters
         ],

@@ -43,11 +43,13 @@ def command(pathspecs: tuple[str, ...], dense: bool, dry_run: bool, as_json: boo
 
 def _describe(file: RepackedFile, dry_run: bool) -> str:
     if not file.parts:
-        return f"stays as it is, {humanize_size(file.before)}"
+        return f"stays as it is, {humanize_size(file.stored_before)}"
     verb = "would be" if dry_run else "are" if file.parameters > 1 else "is"
     what = pluralize(file.parameters, "parameter") if file.parameters else "what is no parameter"
+    own = f"{_describe_change(file.own_before, file.own_after)} of its own"
+    stored = f"{_describe_change(file.stored_before, file.stored_after)} with what it builds on"
     objects = f"its objects {_describe_change(file.objects_before, file.objects_after)}"
-    return f"{what} {verb} stored otherwise, {_describe_change(file.before, file.after)}; {objects}"
+    return f"{what} {verb} stored otherwise, {own}, {stored}; {objects}"
 
 
 def _describe_change(before: int, after: int) -> str:
@@ -59,8 +61,10 @@ def _file_json(file: RepackedFile, dry_run: bool) -> dict[str, Any]:
         "path": file.path,
         "parameters": file.parameters,
         "done": bool(file.parts) and not dry_run,
-        "before": file.before,
-        "after": file.after,
+        "own_before": file.own_before,
+        "own_after": file.own_after,
+        "stored_before": file.stored_before,
+        "stored_after": file.stored_after,
         "objects_before": file.objects_before,
         "objects_after": file.objects_after,
     }

@@ -18,7 +18,7 @@ from git_theta.diffing.render.formatting import format_magnitude, format_shape
 from git_theta.errors import ThetaError
 from git_theta.formats.base import Scalar
 from git_theta.globs import name_matcher
-from git_theta.manifest.model import DENSE, Entry
+from git_theta.manifest.model import DENSE, Entry, stored_bytes
 from git_theta.operations.keeping.summary import (
     ModuleNode,
     ParameterTotals,
@@ -148,8 +148,9 @@ def _summarise_checkpoint(
         same = sum_parameters(entry for entry in chosen if entry.dtype == dtype)
         yield title, f"{escape_unprintable(dtype)}: {pluralize(number, 'parameter')}, {humanize_size(same.size)}"
     stored = _stored_parts(found, chosen)
-    objects = {oid for entry in stored for oid in entry.storage.objects()}
-    yield "stored", f"{humanize_size(sum_parameters(stored).stored)} in {pluralize(len(objects), 'object')}"
+    objects, bytes_ = {oid for entry in stored for oid in entry.storage.objects()}, sum_parameters(stored)
+    own = f", {humanize_size(bytes_.own)} of it its own" if bytes_.own != bytes_.stored else ""
+    yield "stored", f"{humanize_size(bytes_.stored)} in {pluralize(len(objects), 'object')}{own}"
     yield from _title_lines("", list(_describe_updates(chosen)))
     yield from _title_lines(
         "shared", [" = ".join(escape_unprintable(one.name or "") for one in group) for group in find_duplicates(chosen)]
@@ -290,7 +291,8 @@ def _parameter_json(entry: Entry) -> dict[str, Any]:
         "elements": element_count(entry),
         "size": entry.size,
         "oid": entry.oid,
-        "stored": place.size,
+        "stored": stored_bytes([entry]),
+        "own": place.size,
         "update": coding.update,
         "serializer": coding.serializer,
         "objects": [oid for oid, _ in place.objects()],

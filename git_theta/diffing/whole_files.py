@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from git_theta.checkpoints.shards import Shard
+from git_theta.manifest.model import stored_bytes
 from git_theta.words import humanize_size, pluralize
 
 _RUN_HEADER = 8
@@ -38,11 +39,10 @@ def count_pieces(before: Iterable[Shard], after: Iterable[Shard]) -> PieceCounts
     were = {piece.oid for shard in old for piece in shard.manifest.parts()}
     pieces = [piece for shard in new or old for piece in shard.manifest.parts()]
     others = [piece for piece in pieces if new and piece.oid not in were]
-    stretches = {stretch for piece in others for stretch in piece.storage.stretches()}
     size = sum(entry.size for shard in new for entry in shard.manifest.entries if entry.oid not in were)
     # A short file has no entries: it is the one run of literal bytes in its frame.
     size += sum(piece.size - _RUN_HEADER for shard in new if (piece := shard.manifest.frame) and piece.oid not in were)
-    return PieceCounts(len(pieces), len(others), size, sum(stored for _, _, stored in stretches), bool(old and new))
+    return PieceCounts(len(pieces), len(others), size, stored_bytes(others), bool(old and new))
 
 
 def describe_pieces(found: PieceCounts) -> str:

@@ -49,6 +49,13 @@ class Place(NamedTuple):
         """Oid and size of each object that has bytes of the payload, in their order."""
         return ((self.object, self.bytes), *self.rest)
 
+    def stretches(self) -> Iterator[tuple[str, int, int]]:
+        """Oid, offset and size of each stretch of an object that is the payload's."""
+        if self.rest:
+            yield from ((oid, 0, size) for oid, size in self.objects())
+        else:
+            yield self.object, self.offset, self.size
+
 
 DENSE = "dense"
 """The update that stores the values themselves, and builds on nothing."""
@@ -116,10 +123,7 @@ class Storage(NamedTuple):
     def stretches(self) -> Iterator[tuple[str, int, int]]:
         """What rebuilding the values reads: oid, offset and size of each stretch of an object."""
         for place in self.places():
-            if place.rest:
-                yield from ((oid, 0, size) for oid, size in place.objects())
-            else:
-                yield place.object, place.offset, place.size
+            yield from place.stretches()
 
     def bases(self) -> Iterator[Entry]:
         """The update bases as parts without a name, root first: the last one is what the update builds on."""
@@ -160,6 +164,23 @@ class Entry(NamedTuple):
     shape: tuple[int, ...] = ()
     views: tuple[View, ...] = ()
     extra: Mapping[str, Any] = _NO_EXTRA
+
+
+def stored_bytes(parts: Iterable[Entry]) -> int:
+    """Bytes of the store that parts are rebuilt from, those of their update bases among them; what several share, once.
+
+    The bytes *stored* for parts, whoever says it: ``own_bytes`` are those without the bases.
+    """
+    return _sum_stretches(stretch for part in parts for stretch in part.storage.stretches())
+
+
+def own_bytes(parts: Iterable[Entry]) -> int:
+    """Bytes of the payloads of parts, without those of their update bases; what several share, once."""
+    return _sum_stretches(stretch for part in parts for stretch in part.storage.place.stretches())
+
+
+def _sum_stretches(stretches: Iterable[tuple[str, int, int]]) -> int:
+    return sum(size for _, _, size in set(stretches))
 
 
 def storage_keys(oid: str, dtype: str, shape: tuple[int, ...]) -> tuple[str, str]:

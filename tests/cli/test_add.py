@@ -81,7 +81,7 @@ def test_a_dry_run_says_what_it_would_come_to_and_changes_nothing(sandbox: Sandb
     (did,) = json.loads(sandbox.theta("add", MODEL, *LORA, "--json").stdout)
     assert did == would | {"done": True}
     stored_now = {entry.name: entry.storage.place.size for entry in manifest_at(sandbox).parameters()}
-    assert all(one["stored"] == stored_now[one["name"]] for one in did["parameters"])
+    assert all(one["own"] == stored_now[one["name"]] for one in did["parameters"])
 
 
 def test_the_same_again_is_an_update_of_what_is_staged(sandbox: Sandbox) -> None:

@@ -80,7 +80,7 @@ def test_dense_is_the_way_back(chaining: Sandbox) -> None:
     assert depth_at(chaining) == 2
     told = json.loads(chaining.theta("repack", "--dense", "--json").stdout)
     assert [(one["path"], one["parameters"], one["done"]) for one in told] == [(MODEL, 2, True)]
-    assert (told[0]["before"], told[0]["after"]) == (payloads(chaining, "HEAD"), payloads(chaining))
+    assert (told[0]["own_before"], told[0]["own_after"]) == (payloads(chaining, "HEAD"), payloads(chaining))
     assert depth_at(chaining) == 0
     assert_same_version(chaining, version(2))
     assert "stays as it is" in chaining.theta("repack", "--dense").stdout
@@ -121,7 +121,23 @@ def test_a_dry_run_says_what_it_would_come_to_and_changes_nothing(chaining: Sand
     assert set(object_files(chaining)) == stored
     (did,) = json.loads(chaining.theta("repack", "--json", *way).stdout)
     assert did == would | {"done": True}
-    assert did["after"] == payloads(chaining)
+    assert did["own_after"] == payloads(chaining)
+
+
+@pytest.mark.parametrize("way", [[], ["--dense"]], ids=["on others", "dense"])
+def test_it_counts_as_show_does(chaining: Sandbox, way: list[str]) -> None:
+    chaining.git("config", "theta.updates", "difference" if way else "dense")
+    commit_versions(chaining, 2)
+    chaining.git("config", "--unset", "theta.updates")
+
+    def shown(name: str) -> tuple[int, int]:
+        total = json.loads(chaining.theta("show", "--json", name).stdout)["total"]
+        return total["own"], total["stored"]
+
+    (told,) = json.loads(chaining.theta("repack", "--json", *way).stdout)
+    assert (told["own_before"], told["stored_before"]) == shown(f"HEAD:{MODEL}")
+    assert (told["own_after"], told["stored_after"]) == shown(f":{MODEL}")
+    assert told["own_before"] != told["stored_before" if way else "own_after"]
 
 
 def test_unstaged_changes_are_refused_and_nothing_is_stored(dense: Sandbox) -> None:

@@ -9,7 +9,7 @@ from functools import partial
 from typing import NamedTuple
 
 from git_theta.errors import CorruptObject, MissingObject
-from git_theta.manifest.model import DENSE, Entry, Manifest
+from git_theta.manifest.model import DENSE, Entry, Manifest, Storage, UpdateBase, stored_bytes
 from git_theta.operations.adding.known_parts import KnownParts
 from git_theta.operations.adding.part_writer import PartWriter
 from git_theta.operations.adding.update_bases import UpdateBases
@@ -22,10 +22,11 @@ _Identity = tuple[str, str, tuple[int, ...]]
 
 
 class RepackChoice(NamedTuple):
-    """A part that is to be stored otherwise, and the bytes that its payload has then."""
+    """A part that is to be stored otherwise, the bytes that its payload has then, and on which chain of bases."""
 
     entry: Entry
     size: int
+    chain: tuple[UpdateBase, ...]
 
     @property
     def saved(self) -> int:
@@ -94,10 +95,13 @@ def object_bytes(manifest: Manifest, chosen: Sequence[RepackChoice] = ()) -> int
     return sum(objects.values()) + sum(one.size for one in chosen)
 
 
-def payload_sizes(manifest: Manifest) -> int:
-    """Bytes of the payloads of all parameters, without those of their update bases; each once."""
-    places = {entry.storage.place for entry in manifest.parameters()}
-    return sum(place.size for place in places)
+def stored_after(manifest: Manifest, chosen: Sequence[RepackChoice]) -> int:
+    """As ``stored_bytes`` of its parameters, with these of its parts stored otherwise."""
+    named = [one for one in chosen if one.entry.name is not None]
+    moved = {_identity(one.entry) for one in named}
+    left = [part for part in manifest.parameters() if _identity(part) not in moved]
+    bases = [Entry(link.oid, link.size, Storage(link.coding, link.place)) for one in named for link in one.chain]
+    return stored_bytes([*left, *bases]) + sum(one.size for one in named)
 
 
 def _measure_again(entry: Entry, bases: UpdateBases, context: Context) -> RepackChoice | None:
@@ -114,7 +118,7 @@ def _measure_again(entry: Entry, bases: UpdateBases, context: Context) -> Repack
     if encoding.warning:
         bases.note_damage(entry.name or "", encoding.warning)
     context.progress(entry.size)
-    choice = RepackChoice(entry, size)
+    choice = RepackChoice(entry, size, encoding.coding.chain)
     if not context.preferences().wants_base():
         return choice
     return choice if encoding.coding.chain and choice.saved > 0 else None

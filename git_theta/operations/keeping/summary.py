@@ -13,7 +13,7 @@ from git_theta.errors import FormatError
 from git_theta.formats.base import Scalar, Span, Template
 from git_theta.formats.guarded_format import load_format
 from git_theta.manifest import frame
-from git_theta.manifest.model import Entry, Manifest
+from git_theta.manifest.model import Entry, Manifest, own_bytes, stored_bytes
 from git_theta.parameters.value_decoding import read_values
 from git_theta.store.base import Store
 from git_theta.tensors.dtypes import BY_NAME
@@ -26,15 +26,16 @@ _MAX_VALUES = 200
 
 
 class ParameterTotals(NamedTuple):
-    """Sums over parameters: how many, their elements, bytes of their values, bytes stored; and how many of each dtype.
+    """Sums over parameters: how many, their elements, bytes of their values, and how many of each dtype.
 
-    Bytes that several share in the store count once.
+    With the bytes ``stored`` for them, and how many of these are their ``own``, and not their update bases'.
     """
 
     parameters: int
     elements: int
     size: int
     stored: int
+    own: int
     dtypes: dict[str, int]
 
 
@@ -50,12 +51,12 @@ class ModuleNode(NamedTuple):
 def sum_parameters(entries: Iterable[Entry]) -> ParameterTotals:
     """The sums over some parameters."""
     found = list(entries)
-    stretches = {stretch for one in found for stretch in one.storage.stretches()}
     return ParameterTotals(
         len(found),
         sum(map(element_count, found)),
         sum(entry.size for entry in found),
-        sum(size for _, _, size in stretches),
+        stored_bytes(found),
+        own_bytes(found),
         dict(Counter(entry.dtype for entry in found)),
     )
 

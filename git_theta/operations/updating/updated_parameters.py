@@ -52,12 +52,12 @@ class UpdatedParameter(NamedTuple):
     Attributes:
         target: what it was, and what was done.
         oid: of its values now.
-        stored: bytes of their payload, without those of update bases.
+        own: bytes of their payload, without those of update bases.
     """
 
     target: TargetUpdate
     oid: str
-    stored: int
+    own: int
 
     @property
     def is_changed(self) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from git_theta.errors import GitError, ThetaError, UsageError
-from git_theta.manifest.model import Manifest
+from git_theta.manifest.model import Manifest, own_bytes, stored_bytes
 from git_theta.manifest.text import encode_manifest
 from git_theta.operations.adding.known_parts import KnownParts
 from git_theta.operations.adding.update_bases import UpdateBases
@@ -20,8 +20,8 @@ from git_theta.operations.keeping.repack_parts import (
     as_dense,
     choose_repacks,
     object_bytes,
-    payload_sizes,
     repack_manifest,
+    stored_after,
 )
 from git_theta.operations.restoring.materialise import WrittenFile
 from git_theta.operations.restoring.restore import require_objects
@@ -42,7 +42,8 @@ class RepackedFile(NamedTuple):
         path: from the top.
         parts: how many are stored otherwise, the frame among them.
         parameters: how many of these are parameters.
-        before, after: bytes of the payloads of all its parameters, without those of their update bases.
+        own_before, own_after: bytes of the payloads of all its parameters, without those of their update bases.
+        stored_before, stored_after: bytes stored for them, with those of the bases.
         objects_before, objects_after: bytes of all objects that the version needs: with those of the bases, and with
             what other versions have in the same objects.
     """
@@ -50,8 +51,10 @@ class RepackedFile(NamedTuple):
     path: str
     parts: int
     parameters: int
-    before: int
-    after: int
+    own_before: int
+    own_after: int
+    stored_before: int
+    stored_after: int
     objects_before: int
     objects_after: int
 
@@ -133,14 +136,16 @@ def _repack_file(candidate: _Candidate, top: Path, context: Context, *, dry_run:
         context.warn(f"{path}: {warning}")
     if chosen and not dry_run:
         _stage_manifest(candidate, encode_manifest(repack_manifest(manifest, chosen, bases, context)), top)
-    before = payload_sizes(manifest)
+    own = own_bytes(manifest.parameters())
     named = [choice for choice in chosen if choice.entry.name is not None]
     return RepackedFile(
         path,
         len(chosen),
         len(named),
-        before,
-        before - sum(choice.saved for choice in named),
+        own,
+        own - sum(choice.saved for choice in named),
+        stored_bytes(manifest.parameters()),
+        stored_after(manifest, chosen),
         object_bytes(manifest),
         object_bytes(manifest, chosen),
     )
