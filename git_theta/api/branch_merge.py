@@ -30,6 +30,7 @@ from git_theta.repository.merging.merge_request import (
     MergeInputs,
     MergeRequest,
     check_request,
+    describe_idle_rules,
     find_cases,
     label_heads,
 )
@@ -189,6 +190,8 @@ def plan_branch_merge(
                 f"{len(made.weights)} weights do not match {len(kept)} heads", hint="Give one per head, in their order."
             )
         check_request(found, MergeRequest(tuple([head.name for head in kept]), asked), made, top)
+        for idle in describe_idle_rules(found, asked):
+            warn_caller(idle)
         return BranchMerge(repo, made, found, asked)
 
 

@@ -19,6 +19,7 @@ from git_theta.diffing.render.colors import paint
 from git_theta.diffing.render.totals import format_counts
 from git_theta.diffing.whole_files import describe_pieces
 from git_theta.errors import UsageError
+from git_theta.globs import name_matcher
 from git_theta.operations.comparing.parameter_history import CheckpointChange, LogEntry
 from git_theta.repository.history.commit_log import LoggedAlarms, find_logged
 from git_theta.repository.history.same_weights import alarm_json, describe_alarm
@@ -49,7 +50,8 @@ def command(words: tuple[str, ...], globs: tuple[str, ...], limit: int | None, o
     revisions, pathspecs = split_arguments(words)
     tips = commit_ids(revisions)
     with open_history(boundary.warn) as history, CommitDiffs(pathspecs, renames=False) as limited:
-        found = islice(find_logged(history, limited, tips, pathspecs, globs), limit)
+        met = _MatchedGlobs(globs)
+        found = met.watch(islice(find_logged(history, limited, tips, pathspecs, globs), limit))
         if as_json:
             echo_json([_logged_json(*one) for one in found])
         else:
@@ -60,6 +62,32 @@ def command(words: tuple[str, ...], globs: tuple[str, ...], limit: int | None, o
                 f"no commit has a checkpoint there: {' '.join(pathspecs)}",
                 hint="Checkpoints are files that Git-Theta has stored: git theta ls-files",
             )
+        if limit is None and (unmatched := met.list_unmatched()):
+            boundary.warn(
+                f"no commit there changed a parameter that matches {' '.join(map(repr, unmatched))}",
+                hint="The names of a version: git theta show REV:PATH --parameters",
+            )
+
+
+class _MatchedGlobs:
+    """Which globs match no name of all that was logged."""
+
+    def __init__(self, globs: Sequence[str]) -> None:
+        self._left = {glob: name_matcher([glob]) for glob in globs}
+        self._is_over = False
+
+    def watch(self, found: Iterable[LoggedAlarms]) -> Iterator[LoggedAlarms]:
+        """The same, looked at on the way."""
+        for logged, alarms in found:
+            for change in (change for one in logged.touched for change in one.changes) if self._left else ():
+                names = change.names
+                self._left = {glob: matches for glob, matches in self._left.items() if not any(map(matches, names))}
+            yield logged, alarms
+        self._is_over = True
+
+    def list_unmatched(self) -> list[str]:
+        """The globs that matched nothing; none where nobody read to the end."""
+        return list(self._left) if self._is_over else []
 
 
 def _render_log(found: Iterable[LoggedAlarms], *, color: bool) -> Iterator[str]:

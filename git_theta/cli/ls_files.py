@@ -7,11 +7,12 @@ from typing import Any
 
 import click
 
+from git_theta.cli import boundary
 from git_theta.cli.listing import display_path, echo_json, json_option, nul_option, require_worktree
 from git_theta.errors import UsageError
 from git_theta.manifest.model import Entry, Manifest, View
 from git_theta.operations.keeping.file_states import TrackedFile
-from git_theta.repository.index.tracked_files import list_tracked
+from git_theta.repository.index.tracked_files import list_tracked, warn_unmatched
 from git_theta.words import escape_unprintable, humanize_size, pluralize
 
 _OID_DIGITS = 12  # hex digits of an id
@@ -32,6 +33,7 @@ def command(pathspecs: tuple[str, ...], parameters: bool, as_json: bool, nul: bo
         raise UsageError("-z lists paths alone", hint="--json holds everything, and any path")
     repository, top = require_worktree()
     files = list_tracked(repository, pathspecs or (".",))
+    warn_unmatched(pathspecs, files, boundary.warn)
     if as_json:
         echo_json([_file_json(file, parameters) for file in files])
         return

@@ -27,6 +27,7 @@ from git_theta.repository.merging.merge_request import (
     MergeInputs,
     MergeRequest,
     check_request,
+    describe_idle_rules,
     find_cases,
     gather_inputs,
 )
@@ -107,6 +108,8 @@ def command(
     made = gather_inputs(request, top)
     found = find_cases(made, repository, boundary.warn) if len(made.heads) > 1 else []
     check_request(found, request, made, top)
+    for idle in describe_idle_rules(found, request.asked):
+        boundary.warn(idle, hint="Names of parameters: git theta ls-files --parameters")
     if plan_only:
         print_plan(made, found, repository, request.asked, as_data=as_json)
         return 0

@@ -19,6 +19,7 @@ from git_theta.cli.listing import display_path, echo_json, json_option, require_
 from git_theta.cli.progress import Meter
 from git_theta.cli.push_warning import warn_of_pushes
 from git_theta.errors import ThetaError, UsageError
+from git_theta.globs import name_matcher
 from git_theta.merging.catalogue import load_strategy
 from git_theta.merging.decisions import SIDES
 from git_theta.merging.policy import CONFLICT, EVERYTHING, Policy, make_global_rule, make_rule
@@ -108,7 +109,7 @@ def command(
 
     if conflicts:
         warn_of_pushes(repository)
-    return _settle_all(conflicts, settle, repository, top, as_json)
+    return _settle_all(conflicts, settle, only, repository, top, as_json)
 
 
 def _find_conflicts(repository: Repository, pathspecs: Sequence[str]) -> list[UnmergedFile | CheckpointConflict]:
@@ -179,6 +180,7 @@ def _parse_policy(strategy: str, options: Sequence[str], only: Sequence[str]) ->
 def _settle_all(
     conflicts: Sequence[UnmergedFile | CheckpointConflict],
     settle: Settle,
+    only: Sequence[str],
     repository: Repository,
     top: Path,
     as_json: bool,
@@ -188,6 +190,7 @@ def _settle_all(
     reports: list[dict[str, Any]] = []
     records: list[Record] = []
     left = contested = False
+    names: list[str] = []
 
     def report(error: ThetaError) -> None:
         codes.append(boundary.report_error(error))
@@ -202,9 +205,11 @@ def _settle_all(
         left = left or not merged or (isinstance(merged, TakenCheckpoint) and not merged.side)
         records += [record_merge(conflict.path, merged)] if isinstance(merged, MergeResult) else []
         reports.append(_settled_json(conflict.path, merged))
+        names += _names_asked(merged)
         if not as_json:
             _append_line(display_path(conflict.path, top), merged)
             _advise_sides(conflict, merged, top)
+    _warn_of_idle_globs(() if codes else only, names)
     if records and git_merge.is_merging(repository):
         git_merge.add_trailers(repository, trailers(records))
     if as_json:
@@ -214,6 +219,20 @@ def _settle_all(
     elif contested:
         boundary.say(_SETTLE_HINT, prefix="hint: ")
     return next(iter(codes), int(left or contested))
+
+
+def _names_asked(merged: Settled) -> list[str]:
+    """What was contested, settled now or not, by the names that ``--only`` is about."""
+    if not isinstance(merged, MergeResult):
+        return [FRAME_LABEL] if merged else []
+    decisions = (item.decision for items in (merged.applied, merged.left) for item in items)
+    return [name for decision in decisions for name in decision.names or (FRAME_LABEL,)]
+
+
+def _warn_of_idle_globs(only: Sequence[str], names: Sequence[str]) -> None:
+    for glob in only if names else ():
+        if not any(map(name_matcher([glob]), names)):
+            boundary.warn(f"--only {glob}: nothing that is contested is called so")
 
 
 def _append_line(path: str, merged: Settled) -> None:

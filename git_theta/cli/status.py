@@ -18,7 +18,7 @@ from git_theta.operations.merging.conflict_list import describe_names
 from git_theta.registry import PluginId
 from git_theta.repository.comparing.index_checks import faults_of_index
 from git_theta.repository.index.chosen_formats import find_unlike_layouts
-from git_theta.repository.index.tracked_files import find_case_misses, list_tracked
+from git_theta.repository.index.tracked_files import find_case_misses, list_tracked, warn_unmatched
 from git_theta.repository.merging.open_conflicts import find_conflicted, read_conflict
 from git_theta.repository.merging.settle_checkpoint import find_checkpoint_conflicts
 from git_theta.repository.setup.needed_plugins import find_lacking_plugins
@@ -51,6 +51,7 @@ def command(pathspecs: tuple[str, ...], as_json: bool, nul: bool) -> None:
     repository, top = require_worktree()
     store = open_store(repository)
     tracked = list_tracked(repository, pathspecs)
+    warn_unmatched(pathspecs, tracked, boundary.warn)
     statuses = [survey_file(file, top, store) for file in tracked]
     conflict = any(status.state == FileState.CONFLICT for status in statuses)
     contested, whole = (_find_contested(repository), _find_whole(repository)) if conflict else ({}, {})

@@ -61,6 +61,15 @@ def test_a_glob_chooses_commits_and_limits_them(story: Story) -> None:
     assert subjects(story, "main~3..main~1") == ["One", "Metadata"]
 
 
+def test_a_glob_that_matches_nothing_is_told(story: Story) -> None:
+    story.commit("Base", {FILE: MODEL})
+    done = story.sandbox.theta("log", "-p", "layer.1.*", "-p", "lair.*")
+    assert "Base" in done.stdout
+    assert "no commit there changed a parameter that matches 'lair.*'\n" in done.stderr
+    assert "lair" not in story.sandbox.theta("log", "-p", "lair.*", "-n", "1").stderr
+    assert story.sandbox.theta("log", "-p", "layer.*").stderr == ""
+
+
 def test_renamed_files_are_followed_and_others_are_not(story: Story) -> None:
     story.commit("Base", {"old.safetensors": MODEL, "other.safetensors": {"a": "1"}})
     story.commit("Tune", {"old.safetensors": MODEL | {"layer.0.weight": "new"}})

@@ -6,7 +6,9 @@ import hashlib
 import json
 from pathlib import Path
 
-from tests.sandbox import Sandbox, model
+import pytest
+
+from tests.sandbox import Sandbox, model, track_and_commit
 
 STRANGE = ("with space.safetensors", "quo\"te's.safetensors", "ünï.safetensors", "new\nline.safetensors")
 
@@ -102,3 +104,15 @@ def test_where_it_cannot_run_and_what_excludes_what(sandbox: Sandbox, tmp_path: 
     assert sandbox.theta("ls-files").stdout == ""
     bare = Sandbox.create(tmp_path / "bare.git", install=False, bare=True)
     assert bare.theta("ls-files", check=False).returncode == 2
+
+
+@pytest.mark.parametrize("command", ["ls-files", "status"])
+def test_what_matches_nothing_is_told_and_no_error(sandbox: Sandbox, command: str) -> None:
+    track_and_commit(sandbox, {"m.safetensors": model(), "note.txt": b"text"}, "*.safetensors")
+    done = sandbox.theta(command, "m.safetensors", "nope*")
+    assert "m.safetensors\t" in done.stdout
+    assert "'nope*' matches no file of the index" in done.stderr
+    assert "git theta ls-files :/" in done.stderr
+    assert "no file that 'note.txt' matches is versioned" in sandbox.theta(command, "note.txt").stderr
+    assert sandbox.theta(command, "m.safetensors", "note.txt").stderr == ""
+    assert sandbox.theta(command, "--json", "nope*").stderr

@@ -97,6 +97,12 @@ def test_some_at_a_time(conflict: Sandbox) -> None:
     assert_staged(conflict, expected(conflict, layer__weight="base", layer__bias="theirs"))
 
 
+def test_a_glob_that_matches_nothing_is_told(conflict: Sandbox) -> None:
+    said = resolved(conflict, "--theirs", "--only", "*.bias", "--only", "head.*", code=1)
+    assert said.count("warning") == 1
+    assert "--only head.*: nothing that is contested is called so" in said
+
+
 def test_a_strategy_and_then_a_side_keep_what_was_computed(conflict: Sandbox) -> None:
     resolved(conflict, "-s", "weighted", "--only", "layer.bias", code=1)
     resolved(conflict, "--theirs")

@@ -85,6 +85,16 @@ def test_what_computed_stands_in_the_commit_where_the_last_bit_depends_on_it(rep
     assert second == f"Theta-Merge: {MODEL} average 1 contested of 3"
 
 
+@pytest.mark.parametrize("plan", [[], ["--plan"]], ids=["merge", "plan"])
+def test_a_rule_that_matches_nothing_is_told(repository: Sandbox, plan: list[str]) -> None:
+    branch(repository, "topic", added(BASE, a__weight=1))
+    on_main(repository, added(BASE, a__weight=3))
+    rules = ["--for", "a.wait=ours", "--for", "(frame) step=ours", "--for", "b.*=theirs"]
+    said = repository.theta("merge", *plan, "topic", "-s", "average", *rules).stderr
+    assert said.count("warning") == 1
+    assert "--for a.wait=ours: nothing that is merged is called so" in said
+
+
 def test_a_fast_forward_stays_one(repository: Sandbox) -> None:
     commit = branch(repository, "topic", added(BASE, a__weight=1))
     repository.theta("merge", "topic", "-s", "average")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 from git_theta.errors import GitError, UsageError
 from git_theta.manifest.near_manifest import resembles_manifest
@@ -12,6 +13,14 @@ from git_theta.vcs import blob_walks, blobs
 from git_theta.vcs.attributes import IndexEntry, filtered_paths, indexed_files, tracked_files
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.git import git, split_nul
+
+_VERSIONED_HINT = "What is versioned here: git theta ls-files :/"
+
+
+class WarnWithHint(Protocol):
+    """Says one thing to the person, and what helps."""
+
+    def __call__(self, text: str, *, hint: str = "") -> None: ...
 
 
 def list_tracked(
@@ -47,9 +56,36 @@ def _list_matching(*words: str) -> list[str]:
 
 def _refuse_unmatched(pathspecs: Sequence[str]) -> None:
     """Raise UsageError for the first that matches no file of the index."""
-    for one in pathspecs:
-        if not _list_matching("--", one):
-            raise UsageError(f"{one!r} matches no file of the index", hint="What is versioned here: git theta ls-files")
+    for one in _find_unmatched(pathspecs):
+        raise UsageError(f"{one!r} matches no file of the index", hint=_VERSIONED_HINT)
+
+
+def _find_unmatched(pathspecs: Sequence[str]) -> Iterator[str]:
+    """Those of these that match no file of the index."""
+    return (one for one in pathspecs if not _list_matching("--", one))
+
+
+def warn_unmatched(pathspecs: Sequence[str], found: Sequence[TrackedFile], warn: WarnWithHint) -> None:
+    """Warn of pathspecs that match no file of the index; and where none of what they match is tracked here.
+
+    That is no error, as it is none of `git status` and `git ls-files`: a script may ask about what is not there yet.
+
+    Args:
+        pathspecs: Git's, relative to the current folder; none match all.
+        found: the tracked files that match.
+        warn: says one thing to the person, and what helps.
+    """
+    if not pathspecs:
+        return
+    try:
+        git("ls-files", "-z", "--error-unmatch", "--", *pathspecs)
+        unmatched = []
+    except GitError:
+        unmatched = list(_find_unmatched(pathspecs))
+    for one in unmatched:
+        warn(f"{one!r} matches no file of the index", hint=_VERSIONED_HINT)
+    if not found and not unmatched:
+        warn(f"no file that {' '.join(map(repr, pathspecs))} matches is versioned", hint=_VERSIONED_HINT)
 
 
 def _read_index_texts(oids: set[str]) -> dict[str, bytes]:

@@ -9,11 +9,12 @@ from typing import NamedTuple
 
 from git_theta.checkpoints.shards import Shard
 from git_theta.errors import ConflictError, ManifestError, UsageError
+from git_theta.globs import name_matcher
 from git_theta.manifest.text import MAX_MANIFEST, decode_manifest, is_manifest
 from git_theta.merging import options
 from git_theta.merging.catalogue import load_strategy
 from git_theta.merging.checks import FLOATING, check_heads
-from git_theta.merging.policy import CONFLICT, Choice, prefix_origin
+from git_theta.merging.policy import CONFLICT, Choice, parse_glob_rule, prefix_origin
 from git_theta.merging.treatments import choose_by_policy
 from git_theta.operations.merging.companion_operands import require_companion
 from git_theta.operations.merging.file_plans import FilePlan, HeadVersion, plan_file
@@ -30,6 +31,7 @@ from git_theta.vcs.blobs import read_wanted_blobs
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.heads import Head
 
+_FRAME_STARTS = ("(frame)", "[(]frame")
 _SIDE_STRATEGIES = ("ours", "theirs")
 _COMPUTE_HINT = "Choose another strategy for it: average, ties ..."
 
@@ -235,6 +237,20 @@ def check_request(found: Sequence[FilePlan], request: MergeRequest, made: MergeI
         raise UsageError(
             "no strategy that is used here takes weights", hint="Leave them out, or choose the strategy weighted."
         )
+
+
+def describe_idle_rules(found: Sequence[FilePlan], asked: MergeOptions) -> list[str]:
+    """In words, the rules of the command line (``--for``) that match no parameter of what is merged.
+
+    Keys of a frame are known when it is merged: nothing is said of rules about these.
+    """
+    names = {name for item in found if item.plan for decision in item.plan.decisions for name in decision.names}
+    rules = [(rule, parse_glob_rule(rule, origin=asked.origins[1]).parameters) for rule in asked.rules if names]
+    return [
+        f"{asked.origins[1]} {rule}: nothing that is merged is called so"
+        for rule, globs in rules
+        if not any(glob.startswith(_FRAME_STARTS) for glob in globs) and not any(map(name_matcher(globs), names))
+    ]
 
 
 def check_strategy(item: FilePlan, choice: Choice, weights: tuple[float, ...] | None = None) -> None:
