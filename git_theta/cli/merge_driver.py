@@ -75,9 +75,9 @@ def main() -> int:
     digests: list[bytes] = []
     repository = discover_repository()
     made = _plan_files(files, digests, path, repository)
-    if not stands_alone(made) and is_shard(path, repository.worktree):
-        return _merge_shard(files[1], made, path, repository, virtual=virtual)
     try:
+        if not stands_alone(made) and is_shard(path, repository.worktree):
+            return _merge_shard(files[1], made, path, repository, virtual=virtual)
         merged = _merge_file(made, path, digests, repository, virtual=virtual)
     except ConflictError as error:
         boundary.warn(str(error.add_location(path=path)), hint=error.hint)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from git_theta.errors import ConflictError
 from git_theta.merging.catalogue import load_strategy
 from git_theta.merging.decisions import Decision
 from git_theta.merging.policy import CONFLICT, Choice
@@ -106,12 +107,14 @@ def merge_cases(
                     sizes[path] = taken.manifest.size if taken and taken.manifest else 0
                 continue
             choose = _require_fitting(item, chooser_of(item, top, asked))
-            with progress.show_work(f"Merging {item.path}", total := _bytes_to_compute(item, choose)):
-                counted = context._replace(
-                    progress=_cap_progress(total, progress),
-                    find_companions=find_in_heads(item, [head.commit for head in made.heads], made.labels, top),
-                )
-                merged = merge_files(item, choose, asked.settings, counted)
+            find = find_in_heads(item, [head.commit for head in made.heads], made.labels, top)
+            try:
+                with progress.show_work(f"Merging {item.path}", total := _bytes_to_compute(item, choose)):
+                    counted = context._replace(progress=_cap_progress(total, progress), find_companions=find)
+                    merged = merge_files(item, choose, asked.settings, counted)
+            except ConflictError as error:  # no file can be built of what was merged, say: the others go on
+                left.append(str(error))
+                continue
             agree = {"agree": agreement_measure(context)} if asked.measure else {}
             records.append(record_merge(item.path, merged.result, **agree))
             left += [f"{item.path}: {_describe_left(one)}" for one in merged.result.left]
