@@ -1,0 +1,211 @@
+"""A bucket that fails, in every way we know: it ends, says so, and nothing wrong is on either side.
+
+The server speaks Google's protocol; S3's and Azure's go the same ways through obstore.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from git_theta.errors import CorruptObject, MissingObject, StoreError, ThetaError, TransportError
+from git_theta.manifest.text import decode_manifest
+from git_theta.store.inbox import Inbox
+from git_theta.store.local import LocalStore
+from git_theta.testing.blocks import noise_bytes
+from git_theta.transport import bucket_access
+from git_theta.transport.bucket import BucketTransport
+from git_theta.transport.bucket_access import open_bucket
+from tests.faults.conftest import Disk
+from tests.faults.harness import MODEL, kill_at_random
+from tests.sandbox import Sandbox, model, track_and_commit
+
+pytest.importorskip("obstore")
+pytest.importorskip("cryptography", reason="signatures are checked with it")
+
+from tests.transport.google_server import Fault, GoogleServer
+
+CONTENTS = [noise_bytes(300_000 + seed, seed) for seed in range(3)]
+OBJECTS = {hashlib.sha256(content).hexdigest(): content for content in CONTENTS}
+SIZES = {oid: len(content) for oid, content in OBJECTS.items()}
+LONGEST_SECONDS = 8
+KILLS = int(os.environ.get("THETA_TEST_KILLS", "3"))
+STATUSES = (401, 403, 404, 413, 422, 429, 500, 507)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[GoogleServer]:
+    with GoogleServer() as running:
+        yield running
+
+
+class Side:
+    """A store of ours, and an empty bucket."""
+
+    def __init__(self, server: GoogleServer, folder: Path) -> None:
+        self.server, self.folder = server, folder
+        self.bucket = server.make_bucket(os.fspath(folder))
+        self.store = LocalStore(folder / "ours")
+
+    @property
+    def url(self) -> str:
+        return f"gs://{self.bucket}/team"
+
+    def put_here(self) -> None:
+        for content in CONTENTS:
+            self.store.put([content])
+
+    def put_there(self) -> None:
+        elsewhere = LocalStore(self.folder / "elsewhere")
+        for content in CONTENTS:
+            elsewhere.put([content])
+        with BucketTransport(elsewhere, open_bucket(self.url, {})) as transport:
+            assert [one for one in transport.push(SIZES) if one.error] == []
+
+    def push(self) -> Mapping[str, ThetaError | None]:
+        with BucketTransport(self.store, open_bucket(self.url, {})) as transport:
+            return {one.oid: one.error for one in transport.push(SIZES)}
+
+    def fetch(self) -> Mapping[str, ThetaError | None]:
+        with BucketTransport(self.store, open_bucket(self.url, {})) as transport:
+            return {one.oid: one.error for one in transport.fetch(SIZES, Inbox(self.store, self.store.root))}
+
+    def contents_here(self) -> dict[str, bytes]:
+        return {oid: (self.store.find(oid) or Path()).read_bytes() for oid in self.store.oids()}
+
+    def contents_there(self) -> dict[str, bytes]:
+        found = self.server.buckets[self.bucket].items()
+        return {key.rpartition("/")[2]: blob.content for key, blob in found}
+
+
+@pytest.fixture
+def side(server: GoogleServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Side]:
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", os.fspath(server.write_account(tmp_path)))
+    monkeypatch.setenv("GOOGLE_BASE_URL", server.url)
+    backoff = {"init_backoff": timedelta(milliseconds=10), "max_backoff": timedelta(milliseconds=50), "base": 2}
+    patience = {"max_retries": 2, "retry_timeout": timedelta(seconds=2), "backoff": backoff}
+    monkeypatch.setattr(bucket_access, "_RETRY", patience)
+    monkeypatch.setitem(bucket_access._CLIENT, "read_timeout", "500ms")
+    began = time.monotonic()
+    yield Side(server, tmp_path)
+    server.fault = None
+    assert time.monotonic() - began < LONGEST_SECONDS
+
+
+@pytest.mark.parametrize("status", STATUSES)
+@pytest.mark.parametrize("method", ["HEAD", "PUT"])
+def test_a_push_to_a_bucket_that_answers_nothing_else(side: Side, method: str, status: int) -> None:
+    side.put_here()
+    side.server.fault = Fault(method, status)
+    errors = errors_of(side.push)
+    assert errors and all(isinstance(error, TransportError) for error in errors.values())
+    assert method == "HEAD" or side.contents_there() == {}
+    side.server.fault = None
+    assert side.push() == dict.fromkeys(OBJECTS)
+    assert side.contents_there() == OBJECTS
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_a_fetch_from_a_bucket_that_answers_nothing_else(side: Side, status: int) -> None:
+    side.put_there()
+    side.server.fault = Fault("GET", status)
+    expected = MissingObject if status == 404 else TransportError
+    errors = errors_of(side.fetch)
+    assert errors and all(isinstance(error, expected) for error in errors.values())
+    assert side.contents_here() == {}
+    side.server.fault = None
+    assert side.fetch() == dict.fromkeys(OBJECTS)
+    assert side.contents_here() == OBJECTS
+
+
+def errors_of(transfer: Callable[[], Mapping[str, ThetaError | None]]) -> Mapping[str, ThetaError | None]:
+    """Each object's error, or that of the bucket as a whole."""
+    try:
+        return transfer()
+    except TransportError as error:
+        return {"": error}
+
+
+@pytest.mark.parametrize("fault", [Fault("PUT", kind, 1) for kind in (429, 500, 503, "cut", "stall")], ids=str)
+def test_an_upload_that_fails_once(side: Side, fault: Fault) -> None:
+    side.put_here()
+    side.server.fault = fault
+    assert side.push() == dict.fromkeys(OBJECTS)
+    assert side.contents_there() == OBJECTS
+
+
+@pytest.mark.parametrize("kind", ["cut", "stall", "lost", "short", "long"])
+def test_an_upload_that_does_not_arrive(side: Side, kind: str) -> None:
+    side.put_here()
+    side.server.fault = Fault("PUT", kind)  # type: ignore[arg-type]
+    errors = side.push()
+    assert {oid: type(error) for oid, error in errors.items()} == dict.fromkeys(OBJECTS, TransportError)
+    side.server.fault = None
+    assert side.push() == dict.fromkeys(OBJECTS)
+    assert side.contents_there() == OBJECTS
+
+
+@pytest.mark.parametrize("kind", ["altered", "short", "long"])
+def test_other_bytes_than_the_objects(side: Side, kind: str) -> None:
+    side.put_there()
+    side.server.fault = Fault("GET", kind, 1)  # type: ignore[arg-type]
+    errors = {oid: error for oid, error in side.fetch().items() if error}
+    assert len(errors) <= 1
+    assert side.contents_here() == {oid: content for oid, content in OBJECTS.items() if oid not in errors}
+    assert all(isinstance(error, (CorruptObject, TransportError)) for error in errors.values())
+    assert side.fetch() == dict.fromkeys(OBJECTS)
+    assert side.contents_here() == OBJECTS
+
+
+@pytest.mark.parametrize("kind", ["cut", "slow", "stall", 500])
+def test_a_download_that_fails_once_or_is_slow(side: Side, kind: str) -> None:
+    side.put_there()
+    side.server.fault = Fault("GET", kind, None if kind == "slow" else 1)  # type: ignore[arg-type]
+    assert {type(error) for error in side.fetch().values()} <= {type(None), TransportError}
+    assert side.fetch() == dict.fromkeys(OBJECTS)
+    assert side.contents_here() == OBJECTS
+
+
+def test_a_disk_of_ours_that_is_full(side: Side, mounted: Callable[[Path, int], Disk]) -> None:
+    side.put_there()
+    disk = mounted(side.folder / "ours", 1)
+    disk.remount(f"size={400_000}")
+    with pytest.raises(StoreError, match=os.strerror(errno.ENOSPC)):
+        side.fetch()
+    assert side.contents_here().items() <= OBJECTS.items()
+    disk.remount("size=8m")
+    assert side.fetch() == dict.fromkeys(OBJECTS)
+    assert side.contents_here() == OBJECTS
+
+
+def test_a_pusher_that_is_killed_leaves_no_commit_without_its_objects(side: Side, sandbox: Sandbox) -> None:
+    sandbox.theta("install")
+    track_and_commit(sandbox, {MODEL: model(0)})
+    bare = Sandbox.create(side.folder / "R.git", install=False, bare=True)
+    sandbox.git("remote", "add", "origin", bare.root)
+    sandbox.git("config", "theta.remote.origin.url", side.url)
+    number = 0
+    for _ in kill_at_random(["git", "push", "-q", "origin", "main"], sandbox.root, KILLS, seconds=1):
+        there = side.contents_there()
+        assert all(hashlib.sha256(content).hexdigest() == oid for oid, content in there.items())
+        if bare.git("for-each-ref").stdout:
+            text = bare.git("show", f"main:{MODEL}").stdout.encode(errors="surrogateescape")
+            assert decode_manifest(text).objects().keys() <= there.keys()
+        if is_pushed(sandbox, bare):
+            number += 1
+            sandbox.write(MODEL, model(number))
+            sandbox.commit(f"trained {number}")
+    sandbox.git("push", "-q", "origin", "main")
+    clone = Sandbox.clone(bare, side.folder / "clone", "-c", f"theta.remote.origin.url={side.url}")
+    assert clone.read(MODEL) == model(number)
+
+
+def is_pushed(sandbox: Sandbox, bare: Sandbox) -> bool:
+    return sandbox.git("rev-parse", "HEAD").stdout.strip() in bare.git("for-each-ref").stdout
