@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
+from typing import NamedTuple
 
 import click
 
@@ -15,7 +16,7 @@ from git_theta.operations.context import Context
 from git_theta.operations.keeping.inventory import ObjectUse, object_sizes
 from git_theta.repository.comparing.index_checks import FAULT_HINT, faults_of_commit
 from git_theta.repository.sharing.kept_refs import RefUpdate, require_refs_kept
-from git_theta.repository.sharing.pointers import POINTERS_BRANCH, POINTERS_REF, push_pointers
+from git_theta.repository.sharing.pointers import POINTERS_BRANCH, POINTERS_REF, PointerUpdate
 from git_theta.repository.sharing.sharing import (
     PushedRefs,
     PushTotals,
@@ -79,10 +80,8 @@ def _push_refs(refs: PushedRefs, remote: str, url: str, repository: Repository) 
             return  # a push without checkpoints goes anywhere
         if is_stale:
             needed = refs._replace(tracking="").needed_objects(boundary.warn_of)
-        dry_run = is_dry_push()
-        push_needed(remote, needed, transport, context, dry_run=dry_run)
-        if transport.needs_pointers and not dry_run:
-            _push_pointers(needed, remote, url, repository)
+        target = PushTarget(remote, url, transport, transport.needs_pointers)
+        push_needed(needed, target, context, repository, dry_run=is_dry_push())
 
 
 def push_with_progress(
@@ -101,40 +100,69 @@ def push_with_progress(
     whole. ``pointers``: write them where it is not known to need them, too. Raises TransportError where one of these
     cannot be.
     """
-    with share_passwords(repository):
-        with (
-            open_context(repository, boundary.warn) as context,
-            open_target(remote, url, needed, repository, context.store, boundary.warn) as transport,
-        ):
-            if revalidate:
-                clear_damaged(needed, transport)
-            sent = push_needed(remote, needed, transport, context, dry_run=dry_run)
-            pointers = pointers or transport.needs_pointers
-        if pointers and not dry_run:
-            _push_pointers(needed, remote, url, repository)
-    return sent
+    with (
+        share_passwords(repository),
+        open_context(repository, boundary.warn) as context,
+        open_target(remote, url, needed, repository, context.store, boundary.warn) as transport,
+    ):
+        if revalidate:
+            clear_damaged(needed, transport)
+        target = PushTarget(remote, url, transport, pointers or transport.needs_pointers)
+        return push_needed(needed, target, context, repository, dry_run=dry_run)
+
+
+class PushTarget(NamedTuple):
+    """Where objects are pushed.
+
+    Attributes:
+        remote, url: its name, and where Git pushes to it.
+        transport: to it, open.
+        pointers: whether it gets pointers of the objects, too.
+    """
+
+    remote: str
+    url: str
+    transport: Transport
+    pointers: bool
 
 
 def push_needed(
-    remote: str, needed: Mapping[str, ObjectUse], transport: Transport, context: Context, *, dry_run: bool
+    needed: Mapping[str, ObjectUse], target: PushTarget, context: Context, repository: Repository, *, dry_run: bool
 ) -> PushTotals:
-    """Put on an open remote what it lacks of these objects, and say so; as ``push_with_progress``."""
-    lacking = select_lacking(remote, needed, transport)
-    size = sum(object_sizes(lacking).values())
-    sent = PushTotals(len(lacking), size)
-    if not dry_run:
-        with show_progress("Pushing objects", size, len(lacking)) as meter, explain_unreachable(remote, lacking):
-            sent = push_objects(lacking, transport, context, meter.finish_item)
-        if transport.unverified:
-            boundary.warn(f"not verified on {remote}: {transport.unverified}")
-    if sent.objects:
-        done = "would push" if dry_run else "pushed"
-        boundary.say(f"{done} {pluralize(sent.objects, 'object')}, {humanize_size(sent.bytes)}")
+    """Put there what it lacks of these objects, and say so; as ``push_with_progress``."""
+    lacking = select_lacking(target.remote, needed, target.transport)
+    sent = PushTotals(len(lacking), sum(object_sizes(lacking).values()))
+    if dry_run:
+        _say_totals("would push", sent)
+        return sent
+    with ExitStack() as stack:
+        update = None
+        if target.pointers:
+            update = stack.enter_context(PointerUpdate(target.remote, target.url, repository))
+        _send_objects(lacking, target, context, sent)
+        if update:
+            _write_pointers(update, needed, target.remote)
     return sent
 
 
-def _push_pointers(needed: Mapping[str, ObjectUse], remote: str, url: str, repository: Repository) -> None:
-    done = push_pointers(remote, url, object_sizes(needed), repository)
+def _send_objects(lacking: Mapping[str, ObjectUse], target: PushTarget, context: Context, totals: PushTotals) -> None:
+    with (
+        show_progress("Pushing objects", totals.bytes, totals.objects) as meter,
+        explain_unreachable(target.remote, lacking),
+    ):
+        push_objects(lacking, target.transport, context, meter.finish_item)
+    if target.transport.unverified:
+        boundary.warn(f"not verified on {target.remote}: {target.transport.unverified}")
+    _say_totals("pushed", totals)
+
+
+def _say_totals(done: str, totals: PushTotals) -> None:
+    if totals.objects:
+        boundary.say(f"{done} {pluralize(totals.objects, 'object')}, {humanize_size(totals.bytes)}")
+
+
+def _write_pointers(update: PointerUpdate, needed: Mapping[str, ObjectUse], remote: str) -> None:
+    done = update.write(object_sizes(needed))
     if done.refusal:
         branch = POINTERS_BRANCH.removeprefix("refs/heads/")
         boundary.say(f"{remote} takes no {POINTERS_REF} ({done.refusal}): its branch {branch} has the pointers")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
-from threading import Event
-from typing import TypeVar
+from threading import Event, Thread
+from typing import Generic, TypeVar
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -49,3 +49,28 @@ def map_ahead(work: Callable[[_Item], _Result], items: Iterable[_Item]) -> Itera
             waiting = coming
         if waiting:
             yield waiting.result()
+
+
+class BackgroundTask(Generic[_Result]):
+    """Work in a thread that is left to itself where nobody wants its result any more; it starts at once.
+
+    The thread is in the context of who asks. It keeps no process from ending.
+    """
+
+    def __init__(self, work: Callable[[], _Result]) -> None:
+        self._outcome: Future[_Result] = Future()
+        Thread(target=copy_context().run, args=(self._run, work), daemon=True).start()
+
+    def _run(self, work: Callable[[], _Result]) -> None:
+        try:
+            self._outcome.set_result(work())
+        except BaseException as error:
+            self._outcome.set_exception(error)
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for its end, for so long at most; whether it has ended."""
+        return bool(wait([self._outcome], seconds).done)
+
+    def take_result(self) -> _Result:
+        """What it returns, or raises, when it has ended."""
+        return self._outcome.result()

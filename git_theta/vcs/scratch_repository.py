@@ -74,6 +74,12 @@ class ScratchRepository:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def let_ask(self) -> None:
+        """From here on the person may be asked for passwords."""
+        self.access = self.access._replace(ask=True)
+        theirs = {name: os.environ[name] for name in NEVER_ASK if name in os.environ}
+        self.env = {name: value for name, value in self.env.items() if name not in NEVER_ASK} | theirs
+
     def close(self) -> None:
         """Remove it."""
         shutil.rmtree(self._place, ignore_errors=True)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from git_theta.repository.sharing.pointers import PointerUpdate
+from git_theta.vcs.discovery import discover_repository
 from tests.integration.checkpoint_history import MODEL
 from tests.integration.shared_model import PASSWORD, SharedModel, needs_lfs
 from tests.sandbox import model
@@ -40,6 +42,18 @@ def test_a_push_asks_twice(shared: SharedModel, asked: Path) -> None:
         file for file in shared.alice.root.rglob("*") if file.is_file() and PASSWORD[1].encode() in file.read_bytes()
     ]
     assert kept == []
+
+
+def test_who_reads_pointers_ahead_asks_nobody(
+    shared: SharedModel, asked: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody else may be asking at that moment."""
+    monkeypatch.chdir(shared.alice.root)
+    with PointerUpdate("origin", shared.url, discover_repository(shared.alice.root)) as update:
+        assert update._read_ahead.wait(60)
+        assert asked.read_text() == ""
+        assert update.write({"0" * 64: 1}).objects == 1
+        assert asked.read_text()
 
 
 @needs_lfs

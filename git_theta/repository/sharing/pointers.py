@@ -10,10 +10,13 @@ import random
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import NamedTuple
+from functools import partial
+from types import TracebackType
+from typing import NamedTuple, Self
 
 from git_theta.errors import GitError, TransportError
 from git_theta.store.files import make_folder
+from git_theta.transport.parallel import BackgroundTask
 from git_theta.transport.urls import redact_url
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.pointer_tree import PointerTree, commit_pointers, read_pointer_tree
@@ -27,7 +30,7 @@ _HERE = {POINTERS_REF: "refs/there/pointers", POINTERS_BRANCH: "refs/there/objec
 _ATTEMPTS = 30
 _UNNAMED_HINT = "Without them the host would delete the objects. Push again when Git can reach it."
 _LONGEST_PAUSE = 4.0
-"""Seconds between two attempts, at most."""
+"""Seconds between two attempts, at most, and for one that nobody wants the result of."""
 
 
 class PointerPush(NamedTuple):
@@ -58,21 +61,45 @@ class RemotePointers(NamedTuple):
         return next((ref for ref, tree in self.trees.items() if tree.tip), POINTERS_REF)
 
 
-def push_pointers(remote: str, url: str, objects: Mapping[str, int], repository: Repository) -> PointerPush:
-    """See that every one of these objects (oid to size), which are on the remote, has a pointer there.
+class PointerUpdate:
+    """Brings the pointers of a remote up to date; what it has is read meanwhile, from when the ``with`` block begins.
 
-    Raises TransportError where that cannot be: the host would delete the objects.
+    Who reads ahead asks nobody for a password, since somebody else may be asking at that moment.
+
+    Args:
+        remote, url: the remote, and where Git pushes to it.
+        repository: the one that is pushed.
     """
-    with open_pointer_scratch(remote, url, repository, hint=_UNNAMED_HINT) as scratch:
+
+    def __init__(self, remote: str, url: str, repository: Repository) -> None:
+        self._remote = remote
+        self._opening = open_pointer_scratch(remote, url, repository, hint=_UNNAMED_HINT, ask=False)
+
+    def __enter__(self) -> Self:
+        self._scratch = self._opening.__enter__()
+        self._read_ahead = BackgroundTask(partial(fetch_pointers, self._scratch))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._read_ahead.wait(_LONGEST_PAUSE)  # or its folder would be gone under Git, and be there again
+        self._opening.__exit__(kind, error, trace)
+
+    def write(self, objects: Mapping[str, int]) -> PointerPush:
+        """See that every one of these objects (oid to size), which are on the remote, has a pointer there.
+
+        Raises TransportError where that cannot be: the host would delete the objects.
+        """
+        there = self._take_read()
         refusal, answer = "", PushAnswer("taken")
         for attempt in range(_ATTEMPTS):
-            there = fetch_pointers(scratch)
             new = there.select_unnamed(objects)
             if not new:
                 return PointerPush(0)
             ref = POINTERS_BRANCH if refusal else there.ref
             tip = there.trees[ref].tip
-            answer = scratch.push(commit_pointers(scratch, tip, new), ref, tip)
+            answer = self._scratch.push(commit_pointers(self._scratch, tip, new), ref, tip)
             if answer.state == "taken":
                 return PointerPush(len(new), refusal)
             if answer.state == "outrun":
@@ -80,11 +107,27 @@ def push_pointers(remote: str, url: str, objects: Mapping[str, int], repository:
             elif ref == POINTERS_REF:
                 refusal = answer.reason
             else:
-                raise _refused_error(remote, refusal, answer.reason)
+                raise _refused_error(self._remote, refusal, answer.reason)
+            there = fetch_pointers(self._scratch)
         raise TransportError(
-            f"{remote}: no pointers could be pushed: others were first, {_ATTEMPTS} times ({answer.reason})",
+            f"{self._remote}: no pointers could be pushed: others were first, {_ATTEMPTS} times ({answer.reason})",
             hint="Push again.",
         )
+
+    def _take_read(self) -> RemotePointers:
+        """What was read ahead; where that could not be without a word from the person, it is read now."""
+        try:
+            there = self._read_ahead.take_result()
+        except GitError:
+            there = None
+        self._scratch.let_ask()
+        return fetch_pointers(self._scratch) if there is None else there
+
+
+def push_pointers(remote: str, url: str, objects: Mapping[str, int], repository: Repository) -> PointerPush:
+    """As ``PointerUpdate.write``, at once."""
+    with PointerUpdate(remote, url, repository) as update:
+        return update.write(objects)
 
 
 def read_remote_pointers(remote: str, url: str, repository: Repository) -> RemotePointers:
@@ -95,17 +138,23 @@ def read_remote_pointers(remote: str, url: str, repository: Repository) -> Remot
 
 @contextmanager
 def open_pointer_scratch(
-    remote: str, url: str, repository: Repository, *, hint: str = "", what: str = "the pointers of objects there"
+    remote: str,
+    url: str,
+    repository: Repository,
+    *,
+    hint: str = "",
+    what: str = "the pointers of objects there",
+    ask: bool = True,
 ) -> Iterator[ScratchRepository]:
     """A scratch repository that talks to a remote. What Git says in it is raised as TransportError, without secrets.
 
     ``hint``: what to do about it then, where that is more than to see whether Git can reach the remote.
-    ``what``: what is to be read or written there.
+    ``what``: what is to be read or written there. ``ask``: whether the person may be asked for passwords.
     """
     folder = repository.theta_dir / "tmp"
     make_folder(folder, repository.theta_dir)
     try:
-        with ScratchRepository(folder, read_remote_access(remote, url, repository)) as scratch:
+        with ScratchRepository(folder, read_remote_access(remote, url, repository, ask=ask)) as scratch:
             yield scratch
     except GitError as error:
         words = error.message.replace(url, redact_url(url))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
-from contextvars import copy_context
 from typing import NamedTuple, TypeVar
 
 from git_theta.errors import TransportError
+from git_theta.transport.parallel import BackgroundTask
 
 _Result = TypeVar("_Result")
 
@@ -68,21 +67,8 @@ def run_bounded(action: Callable[[], _Result], clock: SilenceClock) -> _Result:
     It runs in a thread that is then left to itself: neither a look-up of a name nor the head of an answer that drips
     can be ended otherwise.
     """
-    results: list[_Result] = []
-    errors: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            results.append(action())
-        except BaseException as error:
-            errors.append(error)
-
-    thread = threading.Thread(target=copy_context().run, args=(run,), daemon=True)
-    thread.start()
+    task = BackgroundTask(action)
     clock.reset()
-    while thread.is_alive():
-        thread.join(0.05)
+    while not task.wait(0.05):
         clock.check()
-    if errors:
-        raise errors[0]
-    return results[0]
+    return task.take_result()

@@ -16,6 +16,7 @@ from git_theta.repository.sharing.pointers import (
     POINTERS_BRANCH,
     POINTERS_REF,
     PointerPush,
+    PointerUpdate,
     push_pointers,
     read_remote_pointers,
 )
@@ -132,6 +133,14 @@ def test_five_at_once_all_land(tmp_path: Path, repository: Repository, host: San
     assert sum(one.objects for one in done) == 80
     assert refs(host) == [POINTERS_REF]
     assert find_pointers(host.root) == {oid for some in objects for oid in some}
+
+
+def test_what_others_push_after_it_was_read_ahead_is_kept(repository: Repository, host: Sandbox) -> None:
+    with PointerUpdate("origin", os.fspath(host.root), repository) as update:
+        assert update._read_ahead.wait(60)
+        push(repository, host, some_objects(5))
+        assert update.write(some_objects(5, 3)) == PointerPush(3)
+    assert find_pointers(host.root) == some_objects(8).keys()
 
 
 def test_a_host_that_takes_no_such_ref_gets_a_branch(repository: Repository, host: Sandbox) -> None:
