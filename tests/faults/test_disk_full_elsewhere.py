@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,9 @@ from git_theta.errors import StoreError
 from tests.faults.conftest import Disk
 from tests.faults.harness import MODEL, assert_comes_back, attempt, leftovers
 from tests.faults.test_disk_full import ROOM, Mount, shaken, used_bytes
+from tests.integration.shared_model import needs_lfs
 from tests.sandbox import Sandbox, changed, track_and_commit
+from tests.servers.git_http import GitHost
 from tests.two_branches import tensor
 
 LITTLE = 1 << 18
@@ -64,15 +67,30 @@ def test_a_repack(way: tuple[str, ...], sandbox: Sandbox, mounted: Mount) -> Non
     sandbox.theta("fsck")
 
 
-@pytest.mark.parametrize("transport", ["auto", "git"])
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[GitHost]:
+    (tmp_path / "host").mkdir()
+    with GitHost(tmp_path / "host") as running:
+        yield running
+
+
+TRANSPORTS = ["directory", "git", pytest.param("lfs", marks=needs_lfs)]
+
+
+def create_remote(transport: str, sandbox: Sandbox, folder: Path) -> Path:
+    """An empty repository, which objects of this one get to through a transport."""
+    if transport == "git":
+        sandbox.git("config", "--global", "theta.remote.origin.transport", "git")
+    return Sandbox.create(folder / "remote.git", install=False, bare=True).root
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
 @pytest.mark.parametrize("command", ["fetch", "pull"])
-def test_a_fetch(command: str, transport: str, sandbox: Sandbox, mounted: Mount, tmp_path: Path) -> None:
-    remote = Sandbox.create(tmp_path / "remote.git", install=False, bare=True)
+def test_a_fetch(command: str, transport: str, sandbox: Sandbox, mounted: Mount, host: GitHost, tmp_path: Path) -> None:
+    remote = host.create("remote.git") if transport == "lfs" else create_remote(transport, sandbox, tmp_path)
     sandbox.theta("install", "--global")
-    if transport != "auto":
-        sandbox.git("config", "--global", "theta.remote.origin.transport", transport)
     track_and_commit(sandbox, {MODEL: shaken(0)})
-    sandbox.git("remote", "add", "origin", remote.root)
+    sandbox.git("remote", "add", "origin", remote)
     sandbox.git("push", "-q", "origin", "main")
     clone = Sandbox.clone(remote, tmp_path / "clone", "--no-checkout")
     clone.run("git", "checkout", "-q", "main", env={"GIT_THETA_SKIP_SMUDGE": "1"})
@@ -90,6 +108,24 @@ def test_a_fetch(command: str, transport: str, sandbox: Sandbox, mounted: Mount,
     assert clone.read(MODEL) == shaken(0)
     assert clone.git("status", "--porcelain").stdout == ""
     clone.theta("fsck")
+
+
+@pytest.mark.parametrize("transport", ["directory", "git"])
+def test_a_push_to_a_disk_that_is_full(transport: str, sandbox: Sandbox, mounted: Mount, tmp_path: Path) -> None:
+    sandbox.theta("install", "--global")
+    disk = mounted(tmp_path / "there", ROOM)
+    remote = Sandbox(create_remote(transport, sandbox, disk.folder))
+    track_and_commit(sandbox, {MODEL: shaken(0)})
+    sandbox.git("remote", "add", "origin", remote.root)
+    disk.remount(f"size={used_bytes(disk.folder) + LITTLE}")
+    done = attempt(sandbox, "push", "-q", "origin", "main")
+    assert done.returncode != 0
+    assert os.strerror(errno.ENOSPC) in done.stderr
+    assert remote.git("for-each-ref").stdout == ""
+    assert leftovers(sandbox) == []
+    disk.remount(f"size={ROOM}m")
+    sandbox.git("push", "-q", "origin", "main")
+    assert Sandbox.clone(remote, tmp_path / "clone").read(MODEL) == shaken(0)
 
 
 def test_a_save(sandbox: Sandbox, mounted: Mount) -> None:

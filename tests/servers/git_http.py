@@ -158,6 +158,11 @@ class _HostHandler(LfsHandler):
                 return
             self.repository, _ = found
             time.sleep(self.repository.latency)
+            if self.repository.strike("git", "stall"):
+                self.server_of_tests.ended.wait()
+                raise ConnectionResetError
+            if self._refuse("git"):
+                return
             if self.is_let_in():
                 self._run_git(body)
             else:
@@ -197,6 +202,17 @@ class _HostHandler(LfsHandler):
                 headers[name] = value
             self.send_response(int(headers.pop("Status", "200").split()[0]))
             self._send_chunks(headers, process.stdout)
+        if "git-receive-pack" in self.path and self.command == "POST" and self.repository.strike("git", "lost"):
+            self._forget_refs()
+
+    def _forget_refs(self) -> None:
+        """Take back what was just told to be taken."""
+        found = _PATH.fullmatch(self.path)
+        assert found
+        git = ["git", "-C", str(self.server_of_tests.folder / found["name"])]
+        environment = self.server_of_tests.environment
+        refs = subprocess.check_output([*git, "for-each-ref", "--format=delete %(refname)"], env=environment)
+        subprocess.run([*git, "update-ref", "--stdin"], input=refs, check=True, env=environment)
 
     def _cgi_variables(self) -> dict[str, str]:
         found = _PATH.fullmatch(self.path)
@@ -223,7 +239,13 @@ class _HostHandler(LfsHandler):
             self.send_header(name, value)
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
+        cut, altered = self.repository.strike("git", "cut"), self.repository.strike("git", "altered")
         while piece := stream.read1(_CHUNK):  # type: ignore[attr-defined]
+            if cut:
+                self.wfile.write(b"%x\r\n%s" % (len(piece), piece[: len(piece) // 2]))
+                raise ConnectionResetError
+            if altered:
+                piece = piece[:-40] + b"Z" * min(40, len(piece))
             self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
             self._sent += len(piece)
         self.wfile.write(b"0\r\n\r\n")

@@ -29,7 +29,8 @@ SLOW_PIECE = 1 << 14
 """Bytes at a time of a download that is slow."""
 _PATH = re.compile(r"/(?P<number>\d+)/[^?]*?info/lfs/(?P<rest>[^?]*)")
 
-Stage = Literal["batch", "upload", "download", "verify"]
+Stage = Literal["batch", "upload", "download", "verify", "git"]
+"""At which request; ``git`` is any of Git's own, of a host that has both (``git_http.py``)."""
 Kind = Literal["cut", "slow", "stall", "altered", "short", "long", "endless", "lost", "liar", "refused"]
 """cut: the connection ends in the middle. slow: a few bytes at a time. stall: it stays open, and nothing comes.
 altered, short, long: other bytes than asked for, or than were sent. endless: 256 MB, and no word of where it ends.

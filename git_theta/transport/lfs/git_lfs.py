@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import subprocess
@@ -12,6 +13,7 @@ from functools import cache
 from typing import IO
 
 from git_theta.errors import TransportError
+from git_theta.store.files import as_store_error
 from git_theta.transport.lfs.lfs_scratch import LfsScratch
 from git_theta.transport.lfs.patience import SilenceClock
 from git_theta.vcs.git import open_scratch
@@ -81,8 +83,8 @@ class GitLfs:
         options = [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
         with (
             open_scratch(in_memory=True) as stdin,
-            (self._scratch.git_dir / "progress").open("w+b") as progress,
-            (self._scratch.git_dir / "words").open("w+b") as words,
+            open_scratch(in_memory=True) as progress,  # on a disk that it has filled it had no word for that
+            open_scratch(in_memory=True) as words,
         ):
             stdin.write(text.encode())
             stdin.seek(0)
@@ -98,6 +100,15 @@ class GitLfs:
             )
             yield from self._wait(process, (progress, words))
             self.failed, self.words = process.returncode != 0, _read_words(words)
+        if self.failed:
+            self._require_room()
+
+    def _require_room(self) -> None:
+        """Raise StoreError where it could not write to our disk, and said so."""
+        place = re.escape(os.fspath(self._scratch.git_dir))
+        for number in (errno.ENOSPC, errno.EDQUOT):
+            if re.search(f"{place}[^;]*: {os.strerror(number)}", self.words, re.IGNORECASE):
+                raise as_store_error(OSError(number, os.strerror(number)), self._scratch.git_dir)
 
     def _wait(self, process: subprocess.Popen[bytes], signs: Sequence[IO[bytes]]) -> Iterator[None]:
         """Wait until it ends; a file that grows is a sign of life. Raises TransportError where there is none."""
