@@ -22,7 +22,7 @@ from git_theta.errors import PluginError, TransportError
 from git_theta.known_plugins import PluginFamily
 from git_theta.repository.merging import policy_sources
 from git_theta.repository.stores.object_stores import open_store
-from git_theta.repository.stores.storage_preferences import DEPTH_KEY, SERIALIZER_KEY, UPDATES_KEY
+from git_theta.repository.stores.storage_preferences import STORAGE_KEYS
 from git_theta.transport.choose import choose_transport
 from git_theta.transport.urls import redact_url
 from git_theta.vcs import config, remotes
@@ -67,7 +67,7 @@ def command(as_json: bool) -> None:
         "machine": {"platform": platform.platform(), "processors": os.cpu_count()},
         "filter": config.active_settings(),
         "merge": _read_configured(policy_sources.KEYS),
-        "storage": _read_configured((config.STORE_KEY, SERIALIZER_KEY, UPDATES_KEY, DEPTH_KEY)),
+        "storage": _read_configured(STORAGE_KEYS),
         "disabled": _read_configured((registry.DISABLE_KEY,)),
         "plugins": {family: _list_plugins(family) for family in get_args(PluginFamily)},
         "environment": {name: os.environ[name] for name in _VARIABLES if name in os.environ},

@@ -57,7 +57,7 @@ def encode_values(
 
     The choice depends on the bytes, the base, the preferences and settings alone (L2).
     """
-    base, warning = _usable_base(base), ""
+    base, warning, settings = _usable_base(base), "", {**preferences.settings(), **settings}
     known = BY_NAME.get(values.spec.dtype.name) == values.spec.dtype  # else a reader could not tell the update
     for name in preferences.updates if known else ():
         if name == DENSE:

@@ -25,6 +25,11 @@ BaseKind = Literal["none", "same-spec", "any"]
 """What an update builds on: nothing; a tensor of the same dtype and shape; any tensor."""
 
 
+SEARCH_BUDGET = "search_budget"
+"""The setting that says how many seconds of a processor, per GB of values, looking for something may take; where it is
+not there, any number. What a search takes must be told from its input, never from a clock (L2)."""
+
+
 class Coder(ABC):
     """Turns the blocks of one tensor into arrays.
 

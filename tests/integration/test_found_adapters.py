@@ -48,6 +48,16 @@ def test_it_is_stored_as_the_adapter_and_comes_back(tuned: Sandbox) -> None:
     assert "missing" not in tuned.theta("fsck").stdout
 
 
+@pytest.mark.parametrize(("budget", "update"), [("0", "delta"), ("1000", "low-rank")])
+def test_a_budget_decides_whether_it_is_looked_for(tuned: Sandbox, budget: str, update: str) -> None:
+    tuned.git("config", "theta.updates.budget", budget)
+    tuned.commit("merged")
+    assert updates_at(tuned, "HEAD") == {"layer.0.weight": update, "layer.1.weight": update, "norm": "dense"}
+    tuned.git("checkout", "--quiet", "HEAD~1")
+    tuned.git("checkout", "--quiet", "-")
+    assert tuned.read(MODEL) == checkpoint("BF16", merged=True)
+
+
 def test_l2_a_second_look_stores_nothing(tuned: Sandbox) -> None:
     tuned.git("add", MODEL)
     blob = tuned.git("rev-parse", f":{MODEL}").stdout

@@ -11,9 +11,11 @@ import numpy as np
 from git_theta.tensors.casts import cast_codes
 from git_theta.tensors.dtypes import BY_NAME
 from git_theta.tensors.spec import Spec
-from git_theta.tensors.values import MemoryValues
+from git_theta.tensors.values import MemoryValues, Values
+from git_theta.updates.delta.predictions import find_prediction
 from git_theta.updates.low_rank.factors import Factors, make_factors
-from git_theta.updates.low_rank.scale_update import Scales, make_scales
+from git_theta.updates.low_rank.matrix_change import MatrixPair
+from git_theta.updates.low_rank.scale_prediction import Scales, make_scales
 from tests.updates.delta_samples import weights
 
 
@@ -45,6 +47,13 @@ class Scaled(Updated):
     """A matrix whose rows or columns were scaled, the one before, and by what."""
 
     scales: Scales
+
+
+def matrix_pair(values: Values, base: Values) -> MatrixPair:
+    """What a search looks at."""
+    prediction = find_prediction(values.spec.dtype, base.spec.dtype)
+    assert prediction
+    return MatrixPair(values, base, prediction)
 
 
 def to_dtype(numbers: Any, dtype: str) -> bytes:

@@ -16,23 +16,15 @@ from git_theta.tensors.dtypes import BY_NAME
 from git_theta.tensors.spec import Spec
 from git_theta.tensors.values import MemoryValues, Values
 from git_theta.testing.blocks import noise_bytes
-from git_theta.updates.base import Update
+from git_theta.updates.base import SEARCH_BUDGET, Update
 from git_theta.updates.delta.delta_update import DeltaUpdate
-from git_theta.updates.delta.predictions import find_prediction
 from git_theta.updates.delta.sampled_blocks import pair_blocks
 from git_theta.updates.low_rank.find_factors import find_factors
 from git_theta.updates.low_rank.low_rank_update import LowRankUpdate
-from git_theta.updates.low_rank.matrix_change import MatrixPair
 from tests.updates.delta_samples import pruned, trained, weights
-from tests.updates.low_rank_samples import Merged, from_dtype, merge_factors, to_dtype
+from tests.updates.low_rank_samples import Merged, from_dtype, matrix_pair, merge_factors, to_dtype
 
 SHAPE = (320, 256)
-
-
-def matrix_pair(values: Values, base: Values) -> MatrixPair:
-    prediction = find_prediction(values.spec.dtype, base.spec.dtype)
-    assert prediction
-    return MatrixPair(values, base, prediction)
 
 
 def encode(update: Update, values: Values, base: Values) -> list[Arrays] | None:
@@ -74,6 +66,19 @@ def test_an_adapter_is_found(dtype: str, least: float, shape: tuple[int, int]) -
     size = require_exact(merged)
     assert merged.values.size / size > least
     assert size < 0.4 * stored_size(encode(DeltaUpdate(), merged.values, merged.base))
+
+
+def test_a_search_that_would_take_longer_than_it_may_is_not_begun() -> None:
+    """By what shape and rank tell: the same on every machine."""
+    merged = merge_factors("BF16", (640, 512), 16)
+    pair = matrix_pair(merged.values, merged.base)
+    needed = next(budget for budget in range(10**6) if find_factors(pair, budget) is not None)
+    assert 5 < needed < 200
+    assert find_factors(pair, needed - 1) is None
+    assert LowRankUpdate().coder(merged.values, merged.base, {SEARCH_BUDGET: needed - 1}) is None
+    assert LowRankUpdate().coder(merged.values, merged.base, {SEARCH_BUDGET: needed}) is not None
+    thin = merge_factors("BF16", (640, 512), 2)
+    assert find_factors(matrix_pair(thin.values, thin.base), needed - 1) is not None
 
 
 @pytest.mark.parametrize("size", [0.01, 0.1, 1.0])

@@ -18,7 +18,8 @@ from git_theta.testing.blocks import noise_bytes, special_bytes
 from git_theta.testing.updates import UpdateLaws
 from git_theta.updates.base import Coder, Update
 from git_theta.updates.delta.sampled_blocks import pair_blocks
-from git_theta.updates.low_rank.scale_update import Scales, ScaleUpdate, make_scales
+from git_theta.updates.low_rank.scale_prediction import Scales, make_scales
+from git_theta.updates.low_rank.scale_update import ScaleUpdate
 from tests.spec.independent_low_rank import from_scale
 from tests.updates.low_rank_samples import SCALED, Scaled, scale_matrix
 
@@ -97,7 +98,7 @@ class TestRefused:
     spec = Spec(BY_NAME["F32"], (30, 20))
     values = MemoryValues(spec, noise_bytes(2400))
 
-    def test_without_scales_nothing_is_looked_for(self) -> None:
+    def test_without_scales_a_small_matrix_is_left_alone(self) -> None:
         scaled = scale_matrix("F32", (30, 20), 0)
         assert ScaleUpdate().coder(scaled.values, scaled.base, {}) is None
 

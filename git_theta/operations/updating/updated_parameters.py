@@ -29,7 +29,8 @@ from git_theta.tensors.digest import hash_values
 from git_theta.tensors.values import Values
 from git_theta.updates.low_rank.factors import Factors, make_factors
 from git_theta.updates.low_rank.low_rank_update import FACTORS, LowRankUpdate
-from git_theta.updates.low_rank.scale_update import SCALES, Scales, ScaleUpdate, make_scales
+from git_theta.updates.low_rank.scale_prediction import Scales, make_scales
+from git_theta.updates.low_rank.scale_update import SCALES, ScaleUpdate
 
 _BATCH = 256 << 20
 """Bytes of values that wait on disk for being stored together; a larger parameter waits alone."""

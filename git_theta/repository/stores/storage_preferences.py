@@ -1,4 +1,4 @@
-"""``theta.serializer``, ``theta.updates`` and ``theta.delta.depth``: what a person wants parts stored with.
+"""``theta.serializer``, ``theta.updates`` and its budget, ``theta.delta.depth``: what a person wants parts stored with.
 
 Git's configuration alone says it, which no repository can bring along (L10).
 """
@@ -15,9 +15,11 @@ from git_theta.parameters.preferences import AUTOMATIC, DEFAULT_DEPTH, Preferenc
 from git_theta.registry import describe_way_out, plugin_names
 from git_theta.vcs.config import STORE_KEY, read_last_values
 
-SERIALIZER_KEY, UPDATES_KEY, DEPTH_KEY = "theta.serializer", "theta.updates", "theta.delta.depth"
-STORAGE_KEYS = (STORE_KEY, SERIALIZER_KEY, UPDATES_KEY, DEPTH_KEY)
+SERIALIZER_KEY, UPDATES_KEY = "theta.serializer", "theta.updates"
+BUDGET_KEY, DEPTH_KEY = "theta.updates.budget", "theta.delta.depth"
+STORAGE_KEYS = (STORE_KEY, SERIALIZER_KEY, UPDATES_KEY, BUDGET_KEY, DEPTH_KEY)
 """What a person may say of where and how parts are stored."""
+_LARGEST_BUDGET = 10**6
 _AUTOMATIC_WORD = "auto"
 
 
@@ -32,16 +34,23 @@ def parse_preferences(values: Mapping[str, str]) -> Preferences:
     updates = [name for word in words for name in (AUTOMATIC if word == _AUTOMATIC_WORD else (word,))]
     _check_names(SERIALIZER_KEY, "serializers", [serializer] if serializer else [])
     _check_names(UPDATES_KEY, "updates", updates)
-    return Preferences(tuple(updates) or AUTOMATIC, serializer, _read_depth(values.get(DEPTH_KEY)))
+    depth = _read_number(values, DEPTH_KEY, MAX_CHAIN)
+    return Preferences(
+        tuple(updates) or AUTOMATIC,
+        serializer,
+        DEFAULT_DEPTH if depth is None else depth,
+        _read_number(values, BUDGET_KEY, _LARGEST_BUDGET),
+    )
 
 
-def _read_depth(text: str | None) -> int:
+def _read_number(values: Mapping[str, str], key: str, most: int) -> int | None:
+    text = values.get(key)
     if text is None:
-        return DEFAULT_DEPTH
-    if not text.isascii() or not text.isdigit() or int(text) > MAX_CHAIN:
+        return None
+    if not text.isascii() or not text.isdigit() or int(text) > most:
         raise UsageError(
-            f"{DEPTH_KEY} is {text!r}, and no number from 0 to {MAX_CHAIN}",
-            hint=f"To take it back: git config --unset-all {DEPTH_KEY}",
+            f"{key} is {text!r}, and no number from 0 to {most:,}",
+            hint=f"To take it back: git config --unset-all {key}",
         )
     return int(text)
 

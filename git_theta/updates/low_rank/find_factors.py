@@ -9,6 +9,7 @@ from git_theta.updates.low_rank.factors import Factors, make_factors
 from git_theta.updates.low_rank.low_rank_prediction import round_right, round_rows
 from git_theta.updates.low_rank.matrix_change import MatrixChange, MatrixPair
 from git_theta.updates.low_rank.rank_probe import NOISE, probe_rank
+from git_theta.updates.low_rank.search_cost import estimate_seconds, is_affordable
 from git_theta.updates.low_rank.weighted_fit import find_directions, fit_left
 
 if TYPE_CHECKING:
@@ -30,10 +31,14 @@ _ABOVE_NOISE = 2.5
 """Times the largest singular value of noise alone that one must have to count."""
 
 
-def find_factors(pair: MatrixPair) -> Factors | None:
+def find_factors(pair: MatrixPair, budget: int | None = None) -> Factors | None:
     """Factors whose product is about the change; None where it is no product of low rank.
 
     Reads a corner of it first, all of it twice where that looks like one, and holds both factors and some rows.
+
+    Args:
+        pair: the matrix before and after the change.
+        budget: seconds of a processor per GB of the matrix that it may take; None for any.
     """
     import numpy as np
 
@@ -43,9 +48,22 @@ def find_factors(pair: MatrixPair) -> Factors | None:
         with one_thread(), np.errstate(all="ignore"):
             rank = probe_rank(pair)
             fits = 0 < rank * (pair.rows + pair.columns) <= _MOST_NUMBERS
-            return _find_factors(pair, rank) if fits else None
+            may_look = fits and is_affordable(_estimate_seconds(pair, rank), pair.size, budget)
+            return _find_factors(pair, rank) if may_look else None
     except np.linalg.LinAlgError:  # an iteration that did not converge
         return None
+
+
+def _estimate_seconds(pair: MatrixPair, rank: int) -> float:
+    return estimate_seconds(rank, pair.rows, pair.columns, _count_sampled(pair), _count_passes(rank))
+
+
+def _count_passes(rank: int) -> int:
+    return _PASSES if rank <= _CHEAP_RANK else 1
+
+
+def _count_sampled(pair: MatrixPair) -> int:
+    return min(pair.rows, max(1, _SAMPLED // pair.columns))
 
 
 def _find_factors(pair: MatrixPair, rank: int) -> Factors | None:
@@ -62,7 +80,7 @@ def _sample_rows(pair: MatrixPair) -> MatrixChange:
     """Rows from all over, as many as may be held."""
     import numpy as np
 
-    wanted = min(pair.rows, max(1, _SAMPLED // pair.columns))
+    wanted = _count_sampled(pair)
     places = np.arange(wanted) * pair.rows // wanted
     sample = MatrixChange(np.empty((wanted, pair.columns), np.float32), np.empty((wanted, pair.columns), np.float32))
     for piece in pair.read_pieces():
@@ -85,7 +103,7 @@ def _fit_right(sample: MatrixChange, rank: int) -> Doubles | None:
     if not found or energy - np.square(values[:found]).sum() > NOISE * noise:
         return None
     right, numbers, weights = right[:found], sample.numbers, sample.weigh()
-    for _ in range(_PASSES if found <= _CHEAP_RANK else 1):
+    for _ in range(_count_passes(found)):
         right = fit_left(numbers.T, weights.T, fit_left(numbers, weights, right).T).T
     return right
 

@@ -12,7 +12,7 @@ from git_theta.errors import CorruptObject
 from git_theta.tensors.arrays import Arrays
 from git_theta.tensors.spec import Spec
 from git_theta.tensors.values import Values
-from git_theta.updates.base import Coder, Decoder, Update
+from git_theta.updates.base import SEARCH_BUDGET, Coder, Decoder, Update
 from git_theta.updates.delta.predictions import CAST, find_prediction, read_prediction
 from git_theta.updates.delta.residual_blocks import ResidualCoder, ResidualDecoder
 from git_theta.updates.low_rank.factor_choice import choose_factors
@@ -33,13 +33,17 @@ class LowRankUpdate(Update):
     base = "any"
 
     def coder(self, values: Values, base: Values | None, settings: Mapping[str, Any]) -> Coder | None:
-        """``settings["factors"]``: Factors to take; else they are looked for, and taken where they clearly pay."""
+        """``settings["factors"]``: Factors to take; else they are looked for, and taken where they clearly pay.
+
+        ``settings[SEARCH_BUDGET]``: what looking for them may take.
+        """
         if base is None or values.spec.dtype.name not in DTYPES:
             return None
         prediction = find_prediction(values.spec.dtype, base.spec.dtype)
         if prediction is None:
             return None
-        factors: Factors | None = settings.get(FACTORS) or choose_factors(values, base, prediction)
+        given: Factors | None = settings.get(FACTORS)
+        factors = given or choose_factors(values, base, prediction, settings.get(SEARCH_BUDGET))
         if factors is None or not factors.fits(values.spec.shape):
             return None
         factors = factors.balance()

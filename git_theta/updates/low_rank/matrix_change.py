@@ -85,6 +85,7 @@ class MatrixPair:
         self.rows, self.columns = matrix_shape(values.spec.shape)
         self.dtype = values.spec.dtype
         self.prediction = prediction
+        self.size = values.size
         self._values = values
         self._base = base
 
@@ -111,7 +112,7 @@ class MatrixPair:
         """Of codes of whole rows, or of some of their columns."""
         import numpy as np
 
-        after, before = (self._widen(codes) for codes in (new, old))
+        after, before = (self.widen(codes) for codes in (new, old))
         with np.errstate(all="ignore"):
             change = after - before
             odd = ~np.isfinite(change)
@@ -123,7 +124,8 @@ class MatrixPair:
             powers[odd] = np.inf
         return MatrixChange(change, powers)
 
-    def _widen(self, codes: Numbers) -> Doubles:
+    def widen(self, codes: Numbers) -> Doubles:
+        """What codes of the matrix's dtype stand for."""
         import numpy as np
 
         shape = codes.shape

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from git_theta.updates.low_rank.matrix_change import MatrixPair
 
 if TYPE_CHECKING:
-    from git_theta.updates.low_rank.matrix_change import MatrixChange
+    from git_theta.updates.delta.element_kinds import Numbers
 
 MAX_FOUND_RANK = 64
 _SIDE, _LARGE_SIDE, _LARGE = 64, 160, 4 << 20
@@ -32,7 +32,7 @@ def probe_rank(pair: MatrixPair) -> int:
 
     if min(pair.rows, pair.columns) < _LEAST_SIDE:
         return 0
-    change = _sample_corner(pair)
+    change = pair.measure_change(*sample_corner(pair))
     energy, noise = change.energy(), change.noise_energy()
     if not np.isfinite(energy) or energy < _LEAST_CHANGE * noise:
         return 0
@@ -46,12 +46,11 @@ def probe_rank(pair: MatrixPair) -> int:
     return int(ranks[quiet[0]]) if len(quiet) else 0
 
 
-def _sample_corner(pair: MatrixPair) -> MatrixChange:
-    """Of the first rows that are read anyway, or a few more, and of columns from all over."""
+def sample_corner(pair: MatrixPair) -> tuple[Numbers, Numbers]:
+    """Codes, new and old, of the first rows that are read anyway, or a few more, and of columns from all over."""
     import numpy as np
 
-    size = pair.rows * pair.columns * pair.dtype.width
-    side = min(_LARGE_SIDE if size >= _LARGE else _SIDE, pair.rows, pair.columns)
+    side = min(_LARGE_SIDE if pair.size >= _LARGE else _SIDE, pair.rows, pair.columns)
     columns = np.arange(side) * pair.columns // side
     news, olds, count = [], [], 0
     for piece in pair.read_pieces():
@@ -62,4 +61,4 @@ def _sample_corner(pair: MatrixPair) -> MatrixChange:
         count += len(news[-1])
         if count >= side:
             break
-    return pair.measure_change(np.concatenate(news), np.concatenate(olds))
+    return np.concatenate(news), np.concatenate(olds)

@@ -3,80 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 from git_theta.errors import CorruptObject
-from git_theta.tensors.arrays import BLOCK, Arrays, Buffer
-from git_theta.tensors.numbers import numbers_of
+from git_theta.tensors.arrays import Arrays
 from git_theta.tensors.spec import Spec
 from git_theta.tensors.values import Values
-from git_theta.updates.base import Coder, Decoder, Update
-from git_theta.updates.delta.predictions import (
-    CAST,
-    BasePrediction,
-    Predicted,
-    Prediction,
-    find_prediction,
-    read_prediction,
-)
+from git_theta.updates.base import SEARCH_BUDGET, Coder, Decoder, Update
+from git_theta.updates.delta.predictions import CAST, find_prediction, read_prediction
 from git_theta.updates.delta.residual_blocks import ResidualCoder, ResidualDecoder
-from git_theta.updates.low_rank.factors import MAX_NUMBERS, cut_lists, join_lists, matrix_shape
-from git_theta.updates.low_rank.rounded_sums import DTYPES, find_nearness, round_results, wide_dtype
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from git_theta.updates.low_rank.factors import cut_lists, join_lists, matrix_shape
+from git_theta.updates.low_rank.rounded_sums import DTYPES
+from git_theta.updates.low_rank.scale_choice import choose_scales
+from git_theta.updates.low_rank.scale_prediction import ScalePrediction, Scales, is_scalable
 
 AXIS = "axis"
 SCALES = "scales"
 """The setting that gives them."""
-
-
-class Scales(NamedTuple):
-    """What rows, or columns, are multiplied by.
-
-    Attributes:
-        numbers: fp32; as many as there are rows, or columns.
-        axis: 0 for rows, which are the first dimension of a tensor; 1 for columns, which are all others.
-    """
-
-    numbers: NDArray[np.float32]
-    axis: int
-
-    def fits(self, shape: tuple[int, ...]) -> bool:
-        """Whether they are of that shape, and can be stored."""
-        import numpy as np
-
-        finite = bool(np.isfinite(self.numbers).all())
-        return finite and is_scalable(self.axis, shape) and self.numbers.shape == (matrix_shape(shape)[self.axis],)
-
-
-def is_scalable(axis: int, shape: tuple[int, ...]) -> bool:
-    """Whether scales of that axis can be stored for a tensor of that shape."""
-    sides = matrix_shape(shape)
-    return axis in (0, 1) and sides[0] * sides[1] > 0 and sides[axis] <= MAX_NUMBERS
-
-
-class ScalePrediction(Prediction):
-    """Pure, so that blocks may be predicted side by side."""
-
-    def __init__(self, scales: Scales, columns: int, base: BasePrediction) -> None:
-        """``base``: of a dtype of DTYPES."""
-        self.kind = base.kind
-        self._base = base
-        self._scales = scales
-        self._columns = columns
-
-    def predict(self, at: int, base_block: Buffer, most: int) -> Predicted:
-        import numpy as np
-
-        codes, dtype = self._base.read_numbers(base_block, most), self._base.dtype
-        places = np.arange(len(codes)) + at * (BLOCK // self.kind.width)
-        places = places % self._columns if self._scales.axis else places // self._columns
-        with np.errstate(all="ignore"):
-            wide = wide_dtype(dtype)
-            products = numbers_of(codes, dtype).astype(wide, copy=False) * self._scales.numbers[places].astype(wide)
-            return Predicted(round_results(products, codes, dtype), find_nearness(products, dtype))
 
 
 class ScaleUpdate(Update):
@@ -87,12 +30,18 @@ class ScaleUpdate(Update):
     base = "any"
 
     def coder(self, values: Values, base: Values | None, settings: Mapping[str, Any]) -> Coder | None:
-        """``settings["scales"]``: Scales; nothing is looked for without them."""
-        scales: Scales | None = settings.get(SCALES)
-        if base is None or scales is None or values.spec.dtype.name not in DTYPES:
+        """``settings["scales"]``: Scales to take; else they are looked for, and taken where they clearly pay.
+
+        ``settings[SEARCH_BUDGET]``: what looking for them may take.
+        """
+        if base is None or values.spec.dtype.name not in DTYPES:
             return None
         prediction = find_prediction(values.spec.dtype, base.spec.dtype)
-        if prediction is None or not scales.fits(values.spec.shape):
+        if prediction is None:
+            return None
+        given: Scales | None = settings.get(SCALES)
+        scales = given or choose_scales(values, base, prediction, settings.get(SEARCH_BUDGET))
+        if scales is None or not scales.fits(values.spec.shape):
             return None
         scaled = ScalePrediction(scales, matrix_shape(values.spec.shape)[1], prediction)
         return ResidualCoder(scaled, prediction.options | {AXIS: scales.axis}, cut_lists(scales.numbers))
@@ -104,10 +53,3 @@ class ScaleUpdate(Update):
         sides = matrix_shape(spec.shape)
         scales = Scales(join_lists(stored, sides[axis]), axis)
         return ResidualDecoder(ScalePrediction(scales, sides[1], prediction), spec.nbytes)
-
-
-def make_scales(numbers: Any, axis: int) -> Scales:
-    """Of an array of any float dtype: each number is rounded to fp32 once."""
-    import numpy as np
-
-    return Scales(np.ascontiguousarray(numbers, "<f4").reshape(-1), axis)

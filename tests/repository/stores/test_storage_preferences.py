@@ -103,6 +103,20 @@ def test_a_depth_that_is_none_is_an_error(tracked: Sandbox, depth: str) -> None:
         read_preferences(tracked.root)
 
 
+@pytest.mark.parametrize("budget", ["0", "20", "1000000"])
+def test_the_budget_of_a_search_is_configured(tracked: Sandbox, budget: str) -> None:
+    assert read_preferences(tracked.root).budget is None
+    tracked.git("config", "theta.updates.budget", budget)
+    assert read_preferences(tracked.root) == DEFAULT_PREFERENCES._replace(budget=int(budget))
+
+
+@pytest.mark.parametrize("budget", ["1000001", "-1", "1.5", "any", ""])
+def test_a_budget_that_is_none_is_an_error(tracked: Sandbox, budget: str) -> None:
+    tracked.git("config", "theta.updates.budget", budget)
+    with pytest.raises(UsageError, match=r"theta\.updates\.budget is .* no number from 0 to 1,000,000"):
+        read_preferences(tracked.root)
+
+
 def test_l10_no_file_of_a_repository_chooses(tracked: Sandbox) -> None:
     for name in (".gitconfig", ".theta.toml", ".lfsconfig"):
         tracked.write(name, b"[theta]\n\tserializer = 'raw'\n")
