@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-PluginFamily = Literal["formats", "updates", "serializers", "stores", "merges", "commands"]
+PluginFamily = Literal["formats", "updates", "serializers", "stores", "merges", "measures", "commands"]
 
 KINDS: dict[PluginFamily, str] = {
     "formats": "format",
@@ -16,6 +16,7 @@ KINDS: dict[PluginFamily, str] = {
     "serializers": "serializer",
     "stores": "store",
     "merges": "strategy",
+    "measures": "measure",
     "commands": "command",
 }
 """What one plug-in of a family is called."""
@@ -79,6 +80,10 @@ BUILT_IN: dict[PluginFamily, dict[str, str]] = {
         "tsv-m": "git_theta.merging.strategies.matrix_transforms:TSV_M",
         "wudi": "git_theta.merging.strategies.matrix_transforms:WUDI",
         "smear": "git_theta.merging.strategies.smear:SMEAR",
+    },
+    "measures": {
+        "sign-flips": "git_theta.diffing.measures.sign_flips:SignFlips",
+        "mean-absolute": "git_theta.diffing.measures.mean_absolute:MeanAbsolute",
     },
     "commands": {},
 }

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from git_theta.diffing.measures.base import MEASURES, Measure
 from git_theta.errors import FormatError, MissingObject, PluginError
 from git_theta.formats.base import FORMATS, Format
 from git_theta.known_plugins import BUILT_IN, KNOWN_PACKAGES, PluginFamily
@@ -30,9 +31,10 @@ SEAMS: dict[PluginFamily, type] = {
     "serializers": Serializer,
     "stores": Store,
     "merges": Strategy,
+    "measures": Measure,
 }
 FAMILIES: dict[PluginFamily, Family[Any]] = {
-    family.name: family for family in (FORMATS, UPDATES, SERIALIZERS, STORES, STRATEGIES)
+    family.name: family for family in (FORMATS, UPDATES, SERIALIZERS, STORES, STRATEGIES, MEASURES)
 }
 PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
 BUILT_IN_NAMES = [(family, name) for family, targets in BUILT_IN.items() for name in targets]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 if TYPE_CHECKING:
@@ -27,13 +27,17 @@ class RowTable(Sequence[RowT]):
         kind: the class of the rows.
         rows: they.
         shown: the columns that ``repr`` and notebooks show; all of them where none are named. A frame has all.
+        spread: fields that are mappings: a frame has a column for each of their keys.
     """
 
-    def __init__(self, kind: type[RowT], rows: Iterable[RowT], shown: Sequence[str] = ()) -> None:
+    def __init__(
+        self, kind: type[RowT], rows: Iterable[RowT], shown: Sequence[str] = (), *, spread: Sequence[str] = ()
+    ) -> None:
         self.rows = tuple(rows)
         self._kind = kind
         self._columns = tuple(kind.__annotations__)
         self._shown = tuple(shown) or self._columns
+        self._spread = tuple(spread)
 
     @overload
     def __getitem__(self, at: int) -> RowT: ...
@@ -52,9 +56,10 @@ class RowTable(Sequence[RowT]):
         """
         import pandas
 
-        return pandas.DataFrame(
-            [dict(zip(self._columns, row, strict=True)) for row in self.rows], columns=list(self._columns)
-        )
+        rows = [dict(self._list_cells(row)) for row in self.rows]
+        fixed = [title for title in self._columns if title not in self._spread]
+        further = dict.fromkeys(title for row in rows for title in row if title not in fixed)
+        return pandas.DataFrame(rows, columns=[*fixed, *further])
 
     def __repr__(self) -> str:
         if not self.rows:
@@ -75,6 +80,10 @@ class RowTable(Sequence[RowT]):
         ]
         rest = [element("p", text) for text in self._describe_rest(_MOST_SHOWN)]
         return element("table", element("thead", head), element("tbody", *body)) + "".join(rest)
+
+    def _list_cells(self, row: RowT) -> Iterator[tuple[str, Any]]:
+        for title, value in zip(self._columns, row, strict=True):
+            yield from value.items() if title in self._spread else [(title, value)]
 
     def _format_row(self, row: RowT) -> tuple[str, ...]:
         values = dict(zip(self._columns, row, strict=True))

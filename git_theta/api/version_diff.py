@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from git_theta.api.naming import (
@@ -18,6 +18,7 @@ from git_theta.api.naming import (
 from git_theta.api.row_table import RowTable, frame_page
 from git_theta.checkpoints.index_file import is_index
 from git_theta.diffing.base import MeasuredChange, Measures, Report
+from git_theta.diffing.measures.base import MEASURES
 from git_theta.diffing.verdict import kind_of
 from git_theta.errors import UsageError
 from git_theta.operations.comparing.diff_report import build_report
@@ -56,6 +57,8 @@ class DiffRow(NamedTuple):
         nan, infinite: elements at the second version that are.
         stored: bytes that the new values take in the store.
         failure: why the values could not be read; "" where they could.
+        further: what else was asked for (``measures``), by name; nothing where one version alone has the parameter, or
+            they have it with different dtypes or sizes. A frame has a column for each.
     """
 
     checkpoint: str
@@ -79,6 +82,7 @@ class DiffRow(NamedTuple):
     infinite: int
     stored: int
     failure: str
+    further: Mapping[str, float | None]
 
 
 class VersionDiff(RowTable[DiffRow]):
@@ -92,7 +96,7 @@ class VersionDiff(RowTable[DiffRow]):
 
     def __init__(self, reports: Sequence[Report], labels: tuple[str, str], remarks: Sequence[str]) -> None:
         rows = (_describe_row(report.comparison.path, row) for report in reports for row in report.rows)
-        super().__init__(DiffRow, rows, _SHOWN)
+        super().__init__(DiffRow, rows, _SHOWN, spread=["further"])
         self.labels = labels
         self.remarks = tuple(remarks)
         self._reports = tuple(reports)
@@ -121,6 +125,7 @@ def diff_versions(
     *,
     include: Globs = (),
     sort: str = "file",
+    measures: Sequence[str] = (),
 ) -> VersionDiff:
     """How checkpoints differ between two commits, measured; exported as ``git_theta.diff``.
 
@@ -133,9 +138,11 @@ def diff_versions(
         repo: as ``git_theta.open``.
         include: globs for names of parameters; none for all.
         sort: the order of rows: "file", "name", "norm", "relative", "largest", "cosine", "differing", "rank", "stored".
+        measures: what else to measure: "sign-flips", "mean-absolute", or what plug-ins bring (``git_theta.plugins``).
 
     Raises:
         UsageError: no such revision, file or order.
+        PluginError: no such measure is installed.
         GitError: ``repo`` is in no repository.
 
     Example:
@@ -145,6 +152,8 @@ def diff_versions(
     """
     globs = list_globs(include)
     keep = change_matcher(globs)
+    for name in measures:
+        MEASURES.load_plugin(name)
     with enter_repository(repo) as entered:
         commits = resolve_revision(a), resolve_revision(b)
         labels = spell_revision(a), spell_revision(b)
@@ -153,7 +162,7 @@ def diff_versions(
         with open_context(entered.repository, warn_caller) as context:
             found, _ = find_differences(span, _pathspecs_of(whole), entered.repository, context)
             reports = [
-                build_report(one, context, labels=labels, keep=keep, sort=sort)
+                build_report(one, context, labels=labels, keep=keep, sort=sort, measures=measures)
                 for one in found.comparisons
                 if not whole or whole in {one.path, *(shard.path for shard in (*one.before, *one.after))}
             ]
@@ -207,4 +216,5 @@ def _describe_row(checkpoint: str, row: MeasuredChange) -> DiffRow:
         infinite=found.nonfinite_after[1],
         stored=change.stored_bytes,
         failure=row.failure,
+        further={one.name: one.value for one in found.further},
     )

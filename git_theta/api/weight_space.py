@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from git_theta.api.naming import enter_repository, list_globs, spell_revision, warn_caller
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from git_theta.api.naming import PathLike, RepositoryLike, RevisionLike
 
 
+_SHOWN = ("label", "commit", "subject", "norm", "x", "y", "nonfinite")
+
+
 class MapRow(NamedTuple):
     """A version on the map.
 
@@ -28,6 +31,7 @@ class MapRow(NamedTuple):
         norm: Euclidean norm of its task vector: what it changed since the base, in fp64.
         x, y: where it stands in the plane that shows the most of all squared distances; the base is at (0, 0).
         nonfinite: how many elements that were read are NaN or infinite: they count in no number.
+        measures: what else was asked for, by name, against the base. A frame has a column for each.
     """
 
     label: str
@@ -37,6 +41,7 @@ class MapRow(NamedTuple):
     x: float
     y: float
     nonfinite: int
+    measures: Mapping[str, float | None]
 
 
 class VersionMap(RowTable[MapRow]):
@@ -56,7 +61,12 @@ class VersionMap(RowTable[MapRow]):
 
     def __init__(self, found: WeightMap) -> None:
         rows = zip(found.versions, found.norms, found.points[1:], found.nonfinite[1:], strict=True)
-        super().__init__(MapRow, (MapRow(*version, norm, *point, bad) for version, norm, point, bad in rows))
+        measured = ({one.name: one.value for one in ones} for ones in found.measured)
+        made = (
+            MapRow(*version, norm, *point, bad, more)
+            for (version, norm, point, bad), more in zip(rows, measured, strict=True)
+        )
+        super().__init__(MapRow, made, _SHOWN, spread=["measures"])
         self.path = found.path
         self.base = found.base.label
         self.distances: Matrix = found.distances
@@ -96,6 +106,7 @@ def map_checkpoints(
     *,
     base: RevisionLike | None = None,
     include: Globs = (),
+    measures: Sequence[str] = (),
 ) -> VersionMap:
     """Several versions of a checkpoint in weight space; exported as ``git_theta.map``: what `git theta map` shows.
 
@@ -108,9 +119,11 @@ def map_checkpoints(
         repo: as ``git_theta.open``.
         base: what task vectors are measured from; None for the merge base of all of them.
         include: globs for names of parameters; none for all.
+        measures: what else to measure of each version, against the base, as ``git_theta.diff`` takes it.
 
     Raises:
         UsageError: no such revision or file; less than two versions; nothing that they have in common; no merge base.
+        PluginError: no such measure is installed.
         GitError: ``repo`` is in no repository.
 
     Example:
@@ -123,6 +136,7 @@ def map_checkpoints(
         os.fspath(path),
         None if base is None else spell_revision(base),
         list_globs(include),
+        measures,
     )
     with enter_repository(repo) as entered:
         found = chart_versions(request, entered.repository, warn_caller, NOT_SHOWN)

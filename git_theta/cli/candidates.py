@@ -14,6 +14,7 @@ from typing import NamedTuple
 import click
 from click.shell_completion import CompletionItem, ShellComplete
 
+from git_theta.diffing.measures.base import MEASURES
 from git_theta.errors import GitError, ThetaError
 from git_theta.formats.base import FORMATS
 from git_theta.merging.catalogue import load_strategy, strategy_names
@@ -113,6 +114,14 @@ def _list_formats(_words: Sequence[str]) -> Iterator[Candidate]:
     return (Candidate("word", name) for name in FORMATS.list_names())
 
 
+def _list_measures(_words: Sequence[str]) -> Iterator[Candidate]:
+    for name in MEASURES.list_names():
+        try:
+            yield Candidate("word", name, MEASURES.load_plugin(name).summary)
+        except ThetaError:
+            continue
+
+
 def _list_options(words: Sequence[str]) -> Iterator[Candidate]:
     """The options of the strategy that the line names."""
     chosen = [after for before, after in pairwise(words) if before in ("-s", "--strategy")]
@@ -160,6 +169,7 @@ VALUES: dict[str, Callable[[Sequence[str]], Iterable[Candidate]] | None] = {
     "OPTION": _list_options,
     "REMOTE": _list_remotes,
     "FORMAT": _list_formats,
+    "MEASURE": _list_measures,
     "COMMAND": _list_commands,
     "DEVICE": _offer(*(Candidate("word", name) for name in ("auto", "cpu", "cuda"))),
     **dict.fromkeys(("AGE", "CMD", "DATE", "GLOB", "MSG", "N", "RULE", "SEED", "URL", "VALUE", "WORD", "R"), None),

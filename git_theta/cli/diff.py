@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import click
 
 from git_theta.cli import boundary, diff_output
+from git_theta.cli.measure_option import measure_option
 from git_theta.cli.output_files import require_writable
 from git_theta.cli.pager import print_paged, uses_color
 from git_theta.cli.progress import Meter
@@ -19,6 +20,7 @@ from git_theta.errors import UsageError
 from git_theta.operations.comparing.diff_report import MEASURE_SORTS, SORTS, build_report
 from git_theta.operations.context import Context
 from git_theta.repository.comparing.changed_files import Remark, bytes_to_measure
+from git_theta.repository.comparing.chosen_measures import choose_measures
 from git_theta.repository.comparing.version_differences import ChangeMatcher, change_matcher, find_differences
 from git_theta.repository.history.checkpoint_lookup import refuse_globs
 from git_theta.repository.stores.opening import open_context
@@ -42,6 +44,7 @@ class _DiffOptions(NamedTuple):
     png: Path | None
     sort: str
     limit: int | None
+    measures: tuple[str, ...]
     exit_code: bool
 
     @property
@@ -61,6 +64,7 @@ class _DiffOptions(NamedTuple):
 @click.option("--png", type=click.Path(path_type=Path), metavar="FILE", help="Write a picture.")
 @click.option("--sort", type=click.Choice(SORTS), default="file", help="Order of parameters.")
 @click.option("--limit", type=click.IntRange(min=0), metavar="N", help="Show N parameters of each checkpoint.")
+@measure_option
 @click.option("--exit-code", is_flag=True, help="Exit 1 where anything differs.")
 def command(words: tuple[str, ...], cached: bool, **given: Any) -> int:
     """Show how checkpoints differ, parameter by parameter.
@@ -71,6 +75,8 @@ def command(words: tuple[str, ...], cached: bool, **given: Any) -> int:
     options = _DiffOptions(**given)
     _check_options(options)
     os.environ.setdefault(*UNTHREADED)
+    if options.reads_values:
+        options = options._replace(measures=choose_measures(options.measures))
     revisions, pathspecs = split_arguments(words)
     span = parse_range(revisions, cached=cached)
     repository, meter = discover_repository(), Meter()
@@ -100,6 +106,8 @@ def _check_options(options: _DiffOptions) -> None:
     """Raise UsageError for what cannot be done, before anything is."""
     if options.stat + options.name_only + options.as_json > 1:
         raise UsageError("--stat, --name-only and --json exclude each other", hint="Run it once for each.")
+    if options.measures and not options.reads_values:
+        raise UsageError("--stat and --name-only read no values to measure", hint="Leave --measure out.")
     if options.sort in MEASURE_SORTS and not options.reads_values:
         raise UsageError(f"--stat and --name-only read no values to sort by {options.sort}", hint="Leave one out.")
     require_writable(options.html, options.png)
@@ -117,6 +125,7 @@ def _make_reports(
             keep=keep,
             sort=options.sort,
             limit=options.limit,
+            measures=options.measures,
         )
         for one in comparisons
     ]

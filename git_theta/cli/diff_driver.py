@@ -18,6 +18,7 @@ from git_theta.cli.pager import uses_color
 from git_theta.cli.progress import Meter
 from git_theta.operations.comparing.diff_report import build_report
 from git_theta.repository.comparing.changed_files import bytes_to_measure, compare_files, read_sides
+from git_theta.repository.comparing.chosen_measures import choose_measures
 from git_theta.repository.comparing.moved_parameters import tell_moves
 from git_theta.repository.stores.opening import open_context
 from git_theta.tensors.blas import UNTHREADED
@@ -43,13 +44,15 @@ def main() -> int:
     before = _parse_version(path, words[0:3])
     after = _parse_version(words[6] if len(words) > 6 else path, words[3:6])
     labels = tuple([_WORKTREE if one and not one.oid else "" for one in (before, after)])
-    repository, meter = discover_repository(), Meter()
+    repository, meter, measures = discover_repository(), Meter(), choose_measures()
     with open_context(repository, boundary.warn, meter) as context:
         pair, top = FilePair(before, after), repository.worktree
         found = compare_files(read_sides([pair], top, context, everything=True), context)
         comparisons = [tell_moves(one, pair, top, context) for one in found.comparisons]
         with meter.show_work(f"Comparing {path}", bytes_to_measure(comparisons)):
-            reports = [build_report(one, context, labels=(labels[0], labels[1])) for one in comparisons]
+            reports = [
+                build_report(one, context, labels=(labels[0], labels[1]), measures=measures) for one in comparisons
+            ]
     lines = format_diffs(reports, found.remarks, color=color)
     write_pieces(output, (line.encode(encoding, errors) for line in lines))
     for remark in found.remarks:

@@ -20,6 +20,7 @@ from git_theta.cli.filter_process import SKIP_SMUDGE
 from git_theta.cli.listing import echo_json, json_option
 from git_theta.errors import PluginError, TransportError
 from git_theta.known_plugins import PluginFamily
+from git_theta.repository.comparing.chosen_measures import MEASURES_KEY
 from git_theta.repository.merging import policy_sources
 from git_theta.repository.stores.object_stores import open_store
 from git_theta.repository.stores.storage_preferences import STORAGE_KEYS
@@ -68,6 +69,7 @@ def command(as_json: bool) -> None:
         "filter": config.active_settings(),
         "merge": _read_configured(policy_sources.KEYS),
         "storage": _read_configured(STORAGE_KEYS),
+        "measures": _read_configured((MEASURES_KEY,)),
         "disabled": _read_configured((registry.DISABLE_KEY,)),
         "plugins": {family: _list_plugins(family) for family in get_args(PluginFamily)},
         "environment": {name: os.environ[name] for name in _VARIABLES if name in os.environ},

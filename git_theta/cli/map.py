@@ -12,12 +12,14 @@ import click
 from git_theta.cli import boundary
 from git_theta.cli.diff_output import terminal_width
 from git_theta.cli.listing import json_option
+from git_theta.cli.measure_option import measure_option
 from git_theta.cli.output_files import require_writable
 from git_theta.cli.pager import print_paged, uses_color
 from git_theta.cli.progress import Meter
 from git_theta.cli.revision_arguments import RevisionCommand, split_arguments
 from git_theta.diffing.weight_map import WeightMap
 from git_theta.errors import UsageError
+from git_theta.repository.comparing.chosen_measures import choose_measures
 from git_theta.repository.history.map_versions import MapRequest, chart_versions
 from git_theta.vcs.discovery import discover_repository
 
@@ -29,6 +31,7 @@ class _MapOptions(NamedTuple):
 
     base: str | None
     globs: tuple[str, ...]
+    measures: tuple[str, ...]
     as_json: bool
     html: Path | None
     png: Path | None
@@ -38,6 +41,7 @@ class _MapOptions(NamedTuple):
 @click.argument("words", nargs=-1, metavar="REVISION... [--] PATH")
 @click.option("--base", metavar="REVISION", help="Measure from this version, not from the merge base.")
 @click.option("-p", "globs", multiple=True, metavar="GLOB", help="Parameters of these names alone; can be repeated.")
+@measure_option
 @json_option
 @click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Write a page.")
 @click.option("--png", type=click.Path(path_type=Path), metavar="FILE", help="Write a picture.")
@@ -59,7 +63,7 @@ def _chart_versions(words: Sequence[str], options: _MapOptions) -> WeightMap:
     revisions, paths = split_arguments(words)
     if len(paths) != 1:
         raise UsageError("a map is of one checkpoint", hint="Name it last: git theta map REVISION... -- PATH")
-    request = MapRequest(revisions, paths[0], options.base, options.globs)
+    request = MapRequest(revisions, paths[0], options.base, options.globs, choose_measures(options.measures))
     return chart_versions(request, discover_repository(), boundary.warn, Meter())
 
 

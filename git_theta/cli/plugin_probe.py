@@ -27,6 +27,7 @@ _FAMILIES: Mapping[str, str] = {
     "serializers": "git_theta.serializers.base:SERIALIZERS",
     "stores": "git_theta.store.base:STORES",
     "merges": "git_theta.merging.base:STRATEGIES",
+    "measures": "git_theta.diffing.measures.base:MEASURES",
     "commands": "git_theta.cli.plugin_commands:COMMAND_PLUGINS",
 }
 """Where each family is declared."""

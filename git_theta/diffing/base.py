@@ -16,6 +16,10 @@ MISFIT = "has not as many bytes as its dtype and shape say"
 """Why a parameter of a forged manifest cannot be measured."""
 
 
+COLUMNS = ("relative", "norm", "largest", "cosine", "differ", "rank", "stored")
+"""The figures that every diff has for a parameter, in order: ``differ`` is the share of elements that do."""
+
+
 class ChangeStatus(StrEnum):
     """What happened to a parameter."""
 
@@ -95,6 +99,17 @@ class Comparison(NamedTuple):
     rest_changed: bool
 
 
+class NamedValue(NamedTuple):
+    """What a measure found that a person asked for by name (``measures``); None: there is no such number.
+
+    ``unit``: how people read it, as a "number" or as a "share" of 1.
+    """
+
+    name: str
+    value: float | None
+    unit: str = "number"
+
+
 class Measures(NamedTuple):
     """The change of one parameter in numbers: sums in fp64, over elements in file order. Complex elements count by
     their moduli. None: it has no such number (one version only, another shape, no numeric dtype, nothing to divide by).
@@ -111,6 +126,7 @@ class Measures(NamedTuple):
         rank_limit: the largest rank that the estimate could have found; 0 where none was made.
         nonfinite_before, nonfinite_after: (NaN, infinite) elements. All sums leave out elements that are not finite
             at either version.
+        further: what else was asked for, of a parameter that both versions have with one dtype and size.
     """
 
     elements: int
@@ -124,6 +140,7 @@ class Measures(NamedTuple):
     rank_limit: int = 0
     nonfinite_before: tuple[int, int] = (0, 0)
     nonfinite_after: tuple[int, int] = (0, 0)
+    further: tuple[NamedValue, ...] = ()
 
     @property
     def relative(self) -> float | None:

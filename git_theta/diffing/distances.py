@@ -11,6 +11,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple
 
 from git_theta.diffing.intersection import SharedParameter
+from git_theta.diffing.measures.measure_sums import MeasureSums
 from git_theta.manifest.model import Entry
 from git_theta.tensors.arrays import Buffer
 from git_theta.tensors.dtypes import BY_NAME
@@ -33,17 +34,20 @@ class DistanceSums(NamedTuple):
     Attributes:
         squares: squared distances, (n, n).
         nonfinite: how many elements are NaN or infinite, (n,). They are left out, in all versions.
+        changes: what measures summed of the base and each version, n.
     """
 
     squares: Doubles
     nonfinite: NDArray[np.int64]
+    changes: tuple[MeasureSums, ...]
 
     @classmethod
-    def none(cls, versions: int) -> DistanceSums:
-        """Of no element."""
+    def none(cls, versions: int, measures: Sequence[str] = ()) -> DistanceSums:
+        """Of no element. Raises PluginError where a measure is not installed, or fails."""
         import numpy as np
 
-        return cls(np.zeros((versions, versions)), np.zeros(versions, np.int64))
+        changes = tuple([MeasureSums(measures) for _ in range(versions)])
+        return cls(np.zeros((versions, versions)), np.zeros(versions, np.int64), changes)
 
     @property
     def products(self) -> Doubles:
@@ -54,19 +58,22 @@ class DistanceSums(NamedTuple):
 
     def plus(self, other: DistanceSums) -> DistanceSums:
         """Over the elements of both."""
-        return DistanceSums(self.squares + other.squares, self.nonfinite + other.nonfinite)
+        changes = tuple([one.plus(more) for one, more in zip(self.changes, other.changes, strict=True)])
+        return DistanceSums(self.squares + other.squares, self.nonfinite + other.nonfinite, changes)
 
     def at(self, which: Sequence[int]) -> DistanceSums:
         """For versions of which several may be the same: the place of each."""
-        return DistanceSums(self.squares[which][:, which], self.nonfinite[which])
+        changes = tuple([self.changes[place] for place in which])
+        return DistanceSums(self.squares[which][:, which], self.nonfinite[which], changes)
 
 
-def measure_distances(shared: SharedParameter, read: Read) -> DistanceSums:
+def measure_distances(shared: SharedParameter, read: Read, measures: Sequence[str] = ()) -> DistanceSums:
     """The sums of one parameter; bytes that several versions share are read once.
 
     Args:
         shared: the parameter, of a dtype that holds floats.
         read: gives the bytes of an entry in pieces, all of them, or raises what keeps it from that.
+        measures: names of those that are to sum what they make of the base and each version.
 
     Complex numbers count as vectors of two. Sums are inf where squares overflow.
     Memory: two chunks for each of the different bytes.
@@ -74,7 +81,7 @@ def measure_distances(shared: SharedParameter, read: Read) -> DistanceSums:
     import numpy as np
 
     contents = shared.contents
-    found = DistanceSums.none(len(contents))
+    found = DistanceSums.none(len(contents), measures)
     if shared.is_identical:
         return found.at(shared.content_indices)
     reader = LockstepReader(Spec(BY_NAME[contents[0].dtype], contents[0].shape), len(contents))
@@ -85,6 +92,8 @@ def measure_distances(shared: SharedParameter, read: Read) -> DistanceSums:
             values = [segment.values for segment in reader.finite_values(reader.read_codes(chunks))]
             for (one, other), product in apart.items():
                 product.add([subtract(values[other], values[one], difference)])
+            for place in range(1, len(values)):
+                found.changes[place].add(values[0], values[place])
     for (one, other), product in apart.items():
         found.squares[one, other] = found.squares[other, one] = product.square(0)
     nonfinite = np.array([nan + infinite for nan, infinite in reader.nonfinite])

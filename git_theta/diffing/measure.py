@@ -8,10 +8,11 @@ comes out depends on no thread.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from git_theta.diffing.base import MISFIT, Change, ChangeStatus, Measures, ParameterVersion
+from git_theta.diffing.measures.measure_sums import MeasureSums
 from git_theta.diffing.rank import make_sketch
 from git_theta.errors import ManifestError
 from git_theta.manifest.model import Entry
@@ -34,14 +35,16 @@ _BEFORE, _AFTER, _CHANGE = range(3)
 """The vectors whose lengths are told."""
 
 
-def measure_change(change: Change, read: Read) -> Measures:
+def measure_change(change: Change, read: Read, further: Sequence[str] = ()) -> Measures:
     """The numbers of a change.
 
     Args:
         change: what happened to the parameter. Where that says it all, nothing is read.
         read: gives the bytes of an entry in pieces, all of them, or raises what keeps it from that.
+        further: names of measures (``measures``) that are asked for, too.
 
-    Memory: a few chunks, and the sketch of the rank. Raises ManifestError for a size that contradicts the shape.
+    Memory: a few chunks, and the sketch of the rank. Raises ManifestError for a size that contradicts the shape, and
+    PluginError where a measure fails.
     """
     import numpy as np
 
@@ -56,7 +59,7 @@ def measure_change(change: Change, read: Read) -> Measures:
         raise ManifestError(MISFIT)
     with np.errstate(all="ignore"):
         if before and dtype and change.status is ChangeStatus.CHANGED and _in_lockstep(before.entry, meant):
-            return _compare(before.entry, meant, Spec(dtype, meant.shape), read)
+            return _compare(before.entry, meant, Spec(dtype, meant.shape), read, further)
         (norm_before, bad_before), (norm_after, bad_after) = _measure_alone(before, read), _measure_alone(after, read)
     return Measures(
         elements,
@@ -87,8 +90,8 @@ def _measure_alone(place: ParameterVersion | None, read: Read) -> tuple[float | 
     return products.norm(0), reader.nonfinite[0]
 
 
-def _compare(before: Entry, after: Entry, spec: Spec, read: Read) -> Measures:
-    both = _Both(spec)
+def _compare(before: Entry, after: Entry, spec: Spec, read: Read, further: Sequence[str]) -> Measures:
+    both = _Both(spec, further)
     for chunks in zip(recut(read(before), both.size), recut(read(after), both.size), strict=True):
         both.add(*chunks)
     return both.measures()
@@ -101,7 +104,7 @@ class _Both:
         size: bytes of a chunk.
     """
 
-    def __init__(self, spec: Spec) -> None:
+    def __init__(self, spec: Spec, further: Sequence[str]) -> None:
         import numpy as np
 
         self._spec = spec
@@ -112,6 +115,7 @@ class _Both:
         self._offset = self._differing = 0
         self._largest = 0.0
         self._products = InnerProducts(3, [(_BEFORE, _AFTER)])
+        self._further = MeasureSums(further if self._numeric else ())
         self.size = self._reader.size
 
     def add(self, old: Buffer, new: Buffer) -> None:
@@ -128,6 +132,7 @@ class _Both:
         change = self._subtract(codes, before.values, after.values) if differing else None
         if change:
             self._look_at(change)
+            self._further.add(before.values, after.values)
         self._products.add([before, after, change])
         self._offset += len(before.values)
 
@@ -149,6 +154,7 @@ class _Both:
             cosine=self._products.cosine(_BEFORE, _AFTER),
             rank=self._sketch.estimate_rank(norm_after, self._spec) if self._sketch else None,
             rank_limit=self._sketch.limit if self._sketch else 0,
+            further=self._further.list_values(self._spec.elements * numbers.numbers_per_element(self._spec.dtype)),
         )
 
     def _subtract(self, codes: list[NDArray[Any]], before: Doubles, after: Doubles) -> Segment:

@@ -121,7 +121,7 @@ def judge_report(report: Report, thresholds: Thresholds = THRESHOLDS) -> Verdict
     if found is None:
         found = _judge_measures(report, thresholds)
     unseen = len(report.failures)
-    text = f"{found.text}; {unseen} could not be read" if unseen else found.text
+    text = f"{found.text}; {unseen} could not be measured" if unseen else found.text
     partial = len(report.rows) < len(changes) and found.look in _LOOKS_OF_ROWS
     return Verdict(found.look, f"of what is shown: {text}" if partial else text)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from git_theta.diffing.base import NamedValue
 from git_theta.diffing.intersection import LeftOutParameter
 
 Matrix = tuple[tuple[float, ...], ...]
@@ -48,6 +49,7 @@ class WeightMap(NamedTuple):
         shown: the share of them that it shows; None where nothing differs.
         parameters, elements: what was compared.
         same: how many of the parameters are the same in all versions and the base; they were not read.
+        measured: for each version, what measures found that were asked for by name, against the base.
         left_out: parameters that count in no number here.
         nonfinite: of the base, then of each version: how many elements that were read are NaN or infinite. Such
             elements count in no number of any version.
@@ -66,6 +68,7 @@ class WeightMap(NamedTuple):
     parameters: int
     elements: int
     same: int
+    measured: tuple[tuple[NamedValue, ...], ...]
     left_out: tuple[LeftOutParameter, ...] = ()
     nonfinite: tuple[int, ...] = ()
 

@@ -122,6 +122,12 @@ class ExactSum:
         fraction, power = math.frexp(number)
         self._units += int(math.ldexp(fraction, 53)) << (power + exponent - 53 + _UNIT)
 
+    def plus(self, other: ExactSum) -> ExactSum:
+        """The sum of both."""
+        both = ExactSum()
+        both._units = self._units + other._units
+        return both
+
     def value(self) -> float:
         """The sum, correctly rounded; inf where no double holds it."""
         try:

@@ -153,7 +153,7 @@ def test_exit_codes(repository: Sandbox) -> None:
     assert code("@~", "@", "--exit-code", "--stat") == 1
     done = repository.theta("diff", "@~", "@", check=False)
     assert done.returncode == 2
-    assert "2 parameters could not be read" in done.stdout
+    assert "2 parameters could not be measured" in done.stdout
 
 
 def test_other_files_are_left_to_git(repository: Sandbox) -> None:

@@ -41,7 +41,8 @@ def test_every_variable_and_key_of_the_reference_is_there(sandbox: Sandbox) -> N
         sandbox.git("config", "--add", key, "two")
     found = json.loads(sandbox.theta("env", "--json", env=dict.fromkeys(variables, "0")).stdout)
     assert dict.fromkeys(variables, "0").items() <= found["environment"].items()
-    assert found["merge"] | found["storage"] | found["disabled"] == {key: ["one", "two"] for key in keys}
+    said = found["merge"] | found["storage"] | found["measures"] | found["disabled"]
+    assert said == {key: ["one", "two"] for key in keys}
 
 
 CLEANED = {

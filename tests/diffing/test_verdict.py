@@ -89,7 +89,7 @@ def test_it_says_when_it_saw_only_a_part() -> None:
 
 def test_it_says_what_could_not_be_read() -> None:
     rows: list[MeasuredChange] = [*encoder(2), changed("bad")._replace(measures=None, failure="its object is missing")]
-    assert judge_report(report(rows)).text.endswith("; 1 could not be read")
+    assert judge_report(report(rows)).text.endswith("; 1 could not be measured")
 
 
 def test_changes_of_several_parameters_add_up_as_one_vector() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from git_theta.diffing.base import NamedValue
+
 _DIGITS = 3
 _PLAIN_EXPONENTS = range(-4, 6)
 """Decimal exponents that are written out; others take an exponent."""
@@ -36,6 +38,11 @@ def format_percent(share: float | None) -> str:
     if 0.9995 <= share < 1:
         return ">99.9%"
     return f"{format_number(100 * share)}%"
+
+
+def format_value(found: NamedValue) -> str:
+    """What a measure found, in its unit."""
+    return format_percent(found.value) if found.unit == "share" else format_number(found.value)
 
 
 def format_cosine(value: float | None) -> str:

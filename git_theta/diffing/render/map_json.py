@@ -13,12 +13,16 @@ VERSION = 1
 def render_map_json(found: WeightMap) -> dict[str, Any]:
     """The map, as the schema has it."""
     (base, *points), (bad, *nonfinite) = found.points, found.nonfinite
-    versions = zip(found.versions, points, nonfinite, found.norms, strict=True)
+    versions = zip(found.versions, points, nonfinite, found.norms, found.measured, strict=True)
     return {
         "version": VERSION,
         "path": found.path,
         "base": _map_version_json(found.base, base, bad) | {"merge_base": found.merge_base},
-        "versions": [_map_version_json(member, point, bad) | {"norm": norm} for member, point, bad, norm in versions],
+        "versions": [
+            _map_version_json(member, point, bad)
+            | {"norm": norm, "measures": {one.name: one.value for one in measured}}
+            for member, point, bad, norm, measured in versions
+        ],
         "distances": list(map(list, found.distances)),
         "cosines": list(map(list, found.cosines)),
         "clusters": [merge._asdict() for merge in found.merges],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from git_theta.diffing.render import map_layout as layout
-from git_theta.diffing.render.formatting import format_cosine, format_magnitude, format_number
+from git_theta.diffing.render.formatting import format_cosine, format_magnitude, format_number, format_value
 from git_theta.diffing.render.map_words import (
     abbreviate_id,
     describe_base,
@@ -160,12 +160,14 @@ def _matrix(
 
 
 def _versions(found: WeightMap) -> Markup:
-    broken = any(found.nonfinite)
-    titles = ["", "version", "norm", *(["NaN, infinite"] if broken else []), "commit", "subject"]
+    broken, asked = any(found.nonfinite), [one.name for one in found.measured[0]]
+    titles = ["", "version", "norm", *(["NaN, infinite"] if broken else []), *asked, "commit", "subject"]
     rows = []
     for place, (member, norm) in enumerate(zip(found.versions, found.norms, strict=True), start=1):
         bad = [element("td", format_magnitude(found.nonfinite[place]), class_="number")] if broken else []
-        cells = [element("td", format_number(norm), class_="number"), *bad, element("td", abbreviate_id(member.commit))]
+        more = [element("td", format_value(one), class_="number") for one in found.measured[place - 1]]
+        cells = [element("td", format_number(norm), class_="number"), *bad, *more]
+        cells.append(element("td", abbreviate_id(member.commit)))
         head = [element("td", str(place), class_="number"), element("th", member.label, scope="row")]
         rows.append(element("tr", *head, *cells, element("td", member.subject)))
     heads = [element("th", title, scope="col") for title in titles]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from git_theta.diffing.render.colors import Palette, choose_palette, paint
-from git_theta.diffing.render.formatting import format_cosine, format_number
+from git_theta.diffing.render.formatting import format_cosine, format_number, format_value
 from git_theta.diffing.render.map_words import (
     abbreviate_id,
     describe_base,
@@ -36,11 +36,14 @@ def render_map(found: WeightMap, *, color: bool, width: int) -> str:
     colors = choose_palette(color)
     blocks: list[Iterator[str]] = [_head(found, colors), _versions(found, colors)]
     if not nothing_differs(found):
+        names = list(_version_names(found))
         blocks += [
-            _matrix("distance", found, found.distances, format_number, colors, width),
-            _matrix("cosine", found, found.cosines, lambda value: format_cosine(value) or "-", colors, width),
+            _matrix("distance", names, _spell(found.distances, format_number), colors, width),
+            _matrix("cosine", names, _spell(found.cosines, format_cosine), colors, width),
             _clusters(found, colors),
         ]
+    if any(found.measured):
+        blocks.append(_measures(found, colors, width))
     return "\n".join("".join(f"{line}\n" for line in block) for block in blocks)
 
 
@@ -68,25 +71,29 @@ def _versions(found: WeightMap, colors: Palette) -> Iterator[str]:
         yield line if place else paint(line, colors.dim)
 
 
+def _spell(rows: Sequence[Sequence[float | None]], words: Callable[[float | None], str]) -> list[list[str]]:
+    return [[words(value) or "-" for value in row] for row in rows]
+
+
 def _matrix(
-    title: str,
-    found: WeightMap,
-    rows: Sequence[Sequence[float | None]],
-    words: Callable[[float | None], str],
-    colors: Palette,
-    width: int,
+    title: str, names: Sequence[str], cells: Sequence[Sequence[str]], colors: Palette, width: int
 ) -> Iterator[str]:
-    """The columns are called by their numbers; as many stand side by side as there is room for."""
-    cells = [list(map(words, row)) for row in rows]
-    names = list(_version_names(found))
-    left = max(len(title), *map(len, names))
-    cell = max(len(text) for row in [*cells, [str(len(rows))]] for text in row)
+    """Rows by their names. The columns are versions, by their numbers: as many side by side as there is room for."""
+    left, versions = max(len(title), *map(len, names)), len(cells[0])
+    cell = max(len(text) for row in [*cells, [str(versions)]] for text in row)
     many = max(1, (width - left) // (cell + len(_GAP)))
-    for start in range(0, len(rows), many):
-        heads = [str(place + 1) for place in range(start, min(start + many, len(rows)))]
+    for start in range(0, versions, many):
+        heads = [str(place + 1) for place in range(start, min(start + many, versions))]
         yield paint(f"{title:<{left}}" + "".join(f"{_GAP}{head:>{cell}}" for head in heads), colors.dim)
         for name, row in zip(names, cells, strict=True):
             yield f"{name:<{left}}" + "".join(f"{_GAP}{text:>{cell}}" for text in row[start : start + many])
+
+
+def _measures(found: WeightMap, colors: Palette, width: int) -> Iterator[str]:
+    """A line for each measure."""
+    lines = list(zip(*found.measured, strict=True))
+    cells = [[format_value(one) or "-" for one in line] for line in lines]
+    return _matrix("from the base", [line[0].name for line in lines], cells, colors, width)
 
 
 def _version_names(found: WeightMap) -> Iterator[str]:

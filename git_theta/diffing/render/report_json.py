@@ -90,6 +90,7 @@ def _measures_json(found: Measures | None) -> dict[str, Any] | None:
         "rank_limit": found.rank_limit,
         "nonfinite_before": _nonfinite_json(found.nonfinite_before),
         "nonfinite_after": _nonfinite_json(found.nonfinite_after),
+        "further": {one.name: _finite_or_none(one.value) for one in found.further},
     }
 
 

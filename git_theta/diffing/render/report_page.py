@@ -129,7 +129,7 @@ def _cards(report: Report) -> Iterator[Markup]:
         yield _card("relative change", relative)
     yield _card("stored", humanize_size(sums.stored_bytes))
     if report.failures:
-        yield _card("could not be read", pluralize(len(report.failures), "parameter"), "failure")
+        yield _card("could not be measured", pluralize(len(report.failures), "parameter"), "failure")
 
 
 def _card(title: str, figure: str, kind: str = "") -> Markup:

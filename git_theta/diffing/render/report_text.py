@@ -76,7 +76,7 @@ def _ending(report: Report) -> Iterator[str]:
     if filtered:
         yield f"({pluralize(filtered, 'changed parameter')} not asked for)"
     if report.failures:
-        yield f"{pluralize(len(report.failures), 'parameter')} could not be read"
+        yield f"{pluralize(len(report.failures), 'parameter')} could not be measured"
 
 
 def _table_lines(report: Report) -> Iterator[TableLine]:

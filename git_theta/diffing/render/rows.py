@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from git_theta.checkpoints.shards import shard_number
-from git_theta.diffing.base import Change, ChangeStatus, MeasuredChange, Measures
+from git_theta.diffing.base import COLUMNS, Change, ChangeStatus, MeasuredChange, Measures
 from git_theta.diffing.render import formatting
 from git_theta.diffing.render.totals import other_names
 from git_theta.diffing.verdict import ChangeKind, count_new_nonfinite, kind_of
@@ -20,9 +20,6 @@ SIGNS = {
     ChangeStatus.RENAMED: ">",
     ChangeStatus.MOVED: ">",
 }
-
-TITLES = ("relative", "norm", "largest", "cosine", "differ", "rank", "stored")
-"""The figures of a row, in order: ``differ`` is the share of elements that do."""
 
 _TAIL = 0.7
 """Share of the room that the end of a shortened name may take."""
@@ -52,6 +49,13 @@ def shorten_name(name: str, room: int) -> str:
         tail = f"{others.pop()}.{tail}"
     start = ".".join(others)[: max(0, room - len("...") - len(tail))]
     return f"{start}...{tail}" if others else tail
+
+
+def list_titles(rows: Iterable[MeasuredChange]) -> list[str]:
+    """The titles of all figures that rows may have, in order: what was asked for by name stands last but one."""
+    asked = dict.fromkeys(one.name for row in rows if row.measures for one in row.measures.further)
+    *usual, last = COLUMNS
+    return [*usual, *asked, last]
 
 
 def figures_of(row: MeasuredChange) -> dict[str, Figure]:
@@ -89,6 +93,7 @@ def _all_figures(row: MeasuredChange) -> Iterator[tuple[str, str, float | None]]
         yield "cosine", formatting.format_cosine(found.cosine), found.cosine
         yield "differ", formatting.format_percent(share), share
         yield "rank", f"~{found.rank}", found.rank or None  # 0: no more than rounding explains
+        yield from ((one.name, formatting.format_value(one), one.value) for one in found.further)
     yield "stored", humanize_size(stored), stored or None
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from git_theta.diffing.base import ChangeStatus, MeasuredChange, Report
 from git_theta.diffing.render.markup import Markup, breakable_name, element
-from git_theta.diffing.render.rows import TITLES, Figure, figures_of, format_spec, notes_of
+from git_theta.diffing.render.rows import Figure, figures_of, format_spec, list_titles, notes_of
 from git_theta.diffing.render.totals import count_filtered
 from git_theta.words import pluralize
 
@@ -26,12 +26,13 @@ def render_sheet(report: Report, number: int) -> Markup:
     search = element("input", type="search", id=f"search-{number}", placeholder="name, status, dtype …", size=32)
     label = element("label", "Search ", search, for_=f"search-{number}")
     told = element("output", for_=f"search-{number}")
-    heads = [element("th", title, scope="col", class_=kind or None) for title, kind in _column_heads()]
+    titles = list_titles(report.rows)
+    heads = [element("th", title, scope="col", class_=kind or None) for title, kind in _column_heads(titles)]
     table = element(
         "table",
         element("caption", "All parameters that changed", class_="unseen"),
         element("thead", element("tr", *heads)),
-        element("tbody", *map(_row, report.rows)),
+        element("tbody", *(_row(row, titles) for row in report.rows)),
         class_="sheet",
     )
     return element(
@@ -43,12 +44,12 @@ def render_sheet(report: Report, number: int) -> Markup:
     )
 
 
-def _column_heads() -> Iterator[tuple[str, str]]:
+def _column_heads(titles: Iterable[str]) -> Iterator[tuple[str, str]]:
     yield from [("parameter", ""), ("status", ""), ("dtype and shape", "")]
-    yield from ((title, "number") for title in TITLES)
+    yield from ((title, "number") for title in titles)
 
 
-def _row(row: MeasuredChange) -> Markup:
+def _row(row: MeasuredChange, titles: Iterable[str]) -> Markup:
     status = row.change.status
     said = [element("small", words, class_="alarm" if alarming else None) for words, alarming in notes_of(row)]
     found = figures_of(row)
@@ -57,7 +58,7 @@ def _row(row: MeasuredChange) -> Markup:
         element("th", element("span", breakable_name(row.change.name)), *said, scope="row"),
         element("td", element("span", _STATUS_LABELS.get(status, status.value), class_=f"status {status.value}")),
         element("td", format_spec(row.change)),
-        *(_cell(found.get(title)) for title in TITLES),
+        *(_cell(found.get(title)) for title in titles),
     )
 
 

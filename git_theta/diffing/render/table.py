@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from git_theta.diffing.base import MeasuredChange
 from git_theta.diffing.render.colors import Palette, paint
-from git_theta.diffing.render.rows import SIGNS, TITLES, figures_of, format_spec, notes_of, shorten_name
+from git_theta.diffing.render.rows import SIGNS, figures_of, format_spec, list_titles, notes_of, shorten_name
 from git_theta.words import escape_unprintable
 
 _GAP = "  "
@@ -28,7 +28,7 @@ class TableLine(NamedTuple):
 
 
 _DROP_ORDER = ("stored", "norm", "largest", "cosine", "differ", "rank", "relative")
-"""The columns of figures as they go, where the width is short."""
+"""The columns of figures as they go, where the width is short; those that were asked for by name go last."""
 
 
 class _ColumnLayout(NamedTuple):
@@ -115,13 +115,13 @@ def _column_widths(rows: Sequence[MeasuredChange]) -> dict[str, int]:
     for said in map(_figure_texts, rows):
         for title, figure in said.items():
             widths[title] = max(widths.get(title, len(title)), len(figure))
-    return {title: widths[title] for title in TITLES if title in widths}
+    return {title: widths[title] for title in list_titles(rows) if title in widths}
 
 
 def _drop_columns(columns: dict[str, int], room: int) -> dict[str, int]:
     """The columns that stay; the last never goes."""
     while len(columns) > 1 and _total_width(columns.values()) > room:
-        least = min(columns, key=_DROP_ORDER.index)
+        least = min(columns, key=lambda title: (*_DROP_ORDER, title).index(title))
         columns = {title: width for title, width in columns.items() if title != least}
     return columns
 

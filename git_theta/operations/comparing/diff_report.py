@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +39,7 @@ def build_report(
     keep: Callable[[Change], bool] = _keep_all,
     sort: str = "file",
     limit: int | None = None,
+    measures: Sequence[str] = (),
 ) -> Report:
     """The report on two versions.
 
@@ -50,6 +51,7 @@ def build_report(
         keep: which changes are to be rows; unchanged parameters never are.
         sort: one of SORTS.
         limit: how many rows to keep, after sorting.
+        measures: names of what is measured beside what every report has.
 
     A row whose values cannot be had says why (``failure``); the others are reported all the same. ``rest`` of the
     comparison is true where ids could not tell, but the format can: what differs follows from the parameters.
@@ -64,7 +66,7 @@ def build_report(
         rows = sorted(rows, key=_SORT_KEYS[sort])[:limit]
     if values:
         _fetch_missing((entry for row in rows for entry in _entries_of(row.change)), context)
-        rows = _measure_all([row.change for row in rows], context)
+        rows = _measure_all([row.change for row in rows], context, measures)
     rows = sorted(rows, key=_SORT_KEYS[sort])[:limit]
     comparison = comparison._replace(rest_changed=comparison.rest_changed and _has_other_changes(comparison, context))
     return Report(comparison, tuple(rows), labels, len(changes) - len(rows))
@@ -83,28 +85,28 @@ def _fetch_missing(entries: Iterable[Entry], context: Context) -> None:
         require_entries(entries, context)
 
 
-def _measure_all(changes: Iterable[Change], context: Context) -> list[MeasuredChange]:
+def _measure_all(changes: Iterable[Change], context: Context, measures: Sequence[str]) -> list[MeasuredChange]:
     from git_theta.tensors.blas import one_thread
 
     with one_thread():
-        return list(_measure_ahead(changes, context))
+        return list(_measure_ahead(changes, context, measures))
 
 
-def _measure_ahead(changes: Iterable[Change], context: Context) -> Iterator[MeasuredChange]:
+def _measure_ahead(changes: Iterable[Change], context: Context, measures: Sequence[str]) -> Iterator[MeasuredChange]:
     """The rows in order, several at a time: small tensors one to a core, large ones over all of them."""
     ahead: deque[Future[MeasuredChange]] = deque()
     for change in changes:
         if max((entry.size for entry in _entries_of(change)), default=0) <= WHOLE_LIMIT:
-            ahead.append(context.workers.cores.submit(_measure_row, change, context, map))
+            ahead.append(context.workers.cores.submit(_measure_row, change, context, measures, map))
         else:
-            ahead.append(context.workers.lanes.submit(_measure_row, change, context, context.workers.map))
+            ahead.append(context.workers.lanes.submit(_measure_row, change, context, measures, context.workers.map))
         if len(ahead) > 2 * context.workers.count:
             yield ahead.popleft().result()
     while ahead:
         yield ahead.popleft().result()
 
 
-def _measure_row(change: Change, context: Context, parallel: Parallel) -> MeasuredChange:
+def _measure_row(change: Change, context: Context, measures: Sequence[str], parallel: Parallel) -> MeasuredChange:
     from git_theta.diffing.measure import measure_change
 
     def read(entry: Entry) -> Iterator[Buffer]:
@@ -113,7 +115,7 @@ def _measure_row(change: Change, context: Context, parallel: Parallel) -> Measur
             context.progress(len(piece))
 
     try:
-        return MeasuredChange(change, measure_change(change, read))
+        return MeasuredChange(change, measure_change(change, read, measures))
     except ThetaError as error:
         return MeasuredChange(change, failure=error.message)
     except OSError as error:

@@ -16,6 +16,8 @@ from git_theta.operations.availability import require_entries
 from git_theta.operations.context import Context
 from git_theta.parameters.value_decoding import read_values
 from git_theta.tensors.arrays import Buffer
+from git_theta.tensors.dtypes import BY_NAME
+from git_theta.tensors.numbers import numbers_per_element
 
 if TYPE_CHECKING:
     from git_theta.diffing.distances import DistanceSums
@@ -36,6 +38,7 @@ def map_versions(
     context: Context,
     *,
     merge_base: bool = False,
+    measures: Sequence[str] = (),
 ) -> WeightMap:
     """The map of these versions.
 
@@ -46,6 +49,7 @@ def map_versions(
         family: what base and versions have in common.
         context: store and workers; asked once to fetch what is missing.
         merge_base: whether the base is the merge base.
+        measures: names of what is measured beside, of every version against the base.
 
     A parameter whose values cannot be had in some version is left out of all, and says so (``failed``).
     Memory: for each worker a block and a chunk of every version.
@@ -57,7 +61,7 @@ def map_versions(
     with suppress(MissingObject):
         require_entries(_differing_entries(family), context)
     with one_thread():
-        total, failures = _sum_family(family, len(versions) + 1, context)
+        total, failures = _sum_family(family, len(versions) + 1, context, measures)
         distances = total.squares**0.5
         among: Matrix = tuple(map(tuple, distances[1:, 1:].tolist()))
         points, shown = project_to_plane(total.squares)
@@ -79,21 +83,30 @@ def map_versions(
         same=sum(shared.is_identical for shared in counted),
         left_out=(*family.left_out, *failures),
         nonfinite=tuple(total.nonfinite.tolist()),
+        measured=tuple([change.list_values(sum(map(_count_numbers, counted))) for change in total.changes[1:]]),
     )
+
+
+def _count_numbers(shared: SharedParameter) -> int:
+    meant = shared.entries[0]
+    return math.prod(meant.shape) * numbers_per_element(BY_NAME[meant.dtype])
 
 
 def _differing_entries(family: Intersection) -> list[Entry]:
     return [entry for shared in family.shared if not shared.is_identical for entry in shared.contents]
 
 
-def _sum_family(family: Intersection, versions: int, context: Context) -> tuple[DistanceSums, list[LeftOutParameter]]:
+def _sum_family(
+    family: Intersection, versions: int, context: Context, measures: Sequence[str]
+) -> tuple[DistanceSums, list[LeftOutParameter]]:
     """The sums over all parameters, in their order, and those that could not be had."""
     from git_theta.diffing.distances import DistanceSums
 
     differing = [shared for shared in family.shared if not shared.is_identical]
-    total, failures = DistanceSums.none(versions), []
+    total, failures = DistanceSums.none(versions, measures), []
     # One worker takes a parameter of all versions: that many blocks ahead, for every version, would be too much memory.
-    for shared, found in zip(differing, context.workers.map(partial(_sum_parameter, context), differing), strict=True):
+    sums = context.workers.map(partial(_sum_parameter, context, measures), differing)
+    for shared, found in zip(differing, sums, strict=True):
         if isinstance(found, str):
             failures.append(LeftOutParameter(shared.name, found, failed=True))
         else:
@@ -101,7 +114,7 @@ def _sum_family(family: Intersection, versions: int, context: Context) -> tuple[
     return total, failures
 
 
-def _sum_parameter(context: Context, shared: SharedParameter) -> DistanceSums | str:
+def _sum_parameter(context: Context, measures: Sequence[str], shared: SharedParameter) -> DistanceSums | str:
     """The sums of one parameter, or why it has none."""
     import numpy as np
 
@@ -113,7 +126,7 @@ def _sum_parameter(context: Context, shared: SharedParameter) -> DistanceSums | 
             context.progress(len(piece))
 
     try:
-        found = measure_distances(shared, read)
+        found = measure_distances(shared, read, measures)
     except ThetaError as error:
         return error.message
     except OSError as error:

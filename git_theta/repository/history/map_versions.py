@@ -57,12 +57,14 @@ class MapRequest(NamedTuple):
         path: of the checkpoint, relative to the current folder: its file, or the index of its shards.
         base: what distances of a version are measured from; None for the merge base.
         globs: names of the parameters that count; none for all.
+        measures: names of what is measured beside.
     """
 
     revisions: Sequence[str]
     path: str
     base: str | None = None
     globs: Sequence[str] = ()
+    measures: Sequence[str] = ()
 
 
 def chart_versions(
@@ -89,7 +91,15 @@ def chart_versions(
             )
         members = [version.member for version in versions]
         with progress.show_work("Measuring", bytes_to_read(common)):
-            return map_versions(path_from_top(path), origin.member, members, common, context, merge_base=not named)
+            return map_versions(
+                path_from_top(path),
+                origin.member,
+                members,
+                common,
+                context,
+                merge_base=not named,
+                measures=request.measures,
+            )
 
 
 def select_versions(blobs: BlobReader, words: Sequence[str], path: str, warn: Callable[[str], None]) -> MapSelection:

@@ -5,7 +5,7 @@ Git's configuration alone says it, which no repository can bring along (L10).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from git_theta.errors import UsageError
@@ -32,8 +32,8 @@ def parse_preferences(values: Mapping[str, str]) -> Preferences:
     """What settings say. Raises UsageError, which lists what is installed, for a name that is not."""
     serializer, words = values.get(SERIALIZER_KEY, ""), values.get(UPDATES_KEY, "").replace(",", " ").split()
     updates = [name for word in words for name in (AUTOMATIC if word == _AUTOMATIC_WORD else (word,))]
-    _check_names(SERIALIZER_KEY, "serializers", [serializer] if serializer else [])
-    _check_names(UPDATES_KEY, "updates", updates)
+    require_installed(SERIALIZER_KEY, "serializers", [serializer] if serializer else [])
+    require_installed(UPDATES_KEY, "updates", updates)
     depth = _read_number(values, DEPTH_KEY, MAX_CHAIN)
     return Preferences(
         tuple(updates) or AUTOMATIC,
@@ -55,7 +55,8 @@ def _read_number(values: Mapping[str, str], key: str, most: int) -> int | None:
     return int(text)
 
 
-def _check_names(key: str, family: PluginFamily, names: list[str]) -> None:
+def require_installed(key: str, family: PluginFamily, names: Sequence[str]) -> None:
+    """Raise UsageError, which lists what is installed, where a key of Git's configuration names what is not."""
     installed = plugin_names(family) if names else []
     for name in names:
         if name not in installed:

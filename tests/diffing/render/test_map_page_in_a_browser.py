@@ -41,6 +41,7 @@ def sample(*labels: str) -> WeightMap:
         parameters=3,
         elements=40,
         same=1,
+        measured=((),) * len(labels),
         nonfinite=(0,) * len(points),
     )
 

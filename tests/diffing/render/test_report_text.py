@@ -115,7 +115,7 @@ def test_notes_hints_and_failures() -> None:
     assert "rank ~8: looks like an adapter" in line(said, "~ adapted")
     assert "object 12ab is missing" in line(said, "~ lost")
     assert "tied: lm_head.weight" in line(said, "+ shared")
-    assert said.endswith("1 parameter could not be read\n")
+    assert said.endswith("1 parameter could not be measured\n")
 
 
 def test_many_rows_are_grouped_by_module() -> None:
