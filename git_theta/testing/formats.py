@@ -70,6 +70,12 @@ class FormatLaws(ABC):
         for path, content in self.samples().items():
             assert self.make_format().matches(content[:HEAD_SIZE], path), path
 
+    def test_knows_its_own_in_upper_case(self) -> None:
+        """A camera, a DOS share and some people write ``MODEL.ONNX``."""
+        for path, content in self.samples().items():
+            stem, dot, ending = path.rpartition(".")
+            assert self.make_format().matches(content[:HEAD_SIZE], f"{stem}{dot}{ending.upper()}"), path
+
     def test_leaves_others_alone(self) -> None:
         for content in FOREIGN_STARTS:
             assert not self.make_format().matches(content, "notes.txt"), content[:40]

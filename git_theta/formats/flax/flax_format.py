@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from hashlib import sha256
-from pathlib import PurePosixPath
 
 from git_theta.errors import FormatError
 from git_theta.formats.base import Fact, Format, Part, Source, Span, Template
+from git_theta.formats.file_names import has_suffix
 from git_theta.formats.flax.flax_reader import ARRAY, BINARY, EXTENSION, PackedItem, PackedReader, walk_values
 from git_theta.formats.layout import MAX_DIMENSIONS, require_shape, validate_spans
 from git_theta.formats.template import TemplateSource, matches_template
@@ -33,7 +33,7 @@ class FlaxFormat(Format):
 
     def matches(self, head: bytes, path: str) -> bool:
         """A mapping in a file that is called so: MessagePack has no mark of its own."""
-        return head.startswith(_STARTS_OF_MAPS) and PurePosixPath(path).suffix.lower() == ".msgpack"
+        return head.startswith(_STARTS_OF_MAPS) and has_suffix(path, ".msgpack")
 
     def spans(self, source: Source) -> list[Span]:
         """One span per array, called by the way to it. Raises FormatError where the file is damaged or hostile."""

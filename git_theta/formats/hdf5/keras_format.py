@@ -11,6 +11,7 @@ from hashlib import sha256
 
 from git_theta.errors import FormatError
 from git_theta.formats.base import Derived, Fact, Format, Part, Source, Span, Template
+from git_theta.formats.file_names import has_suffix
 from git_theta.formats.hdf5.hdf5_datasets import read_content
 from git_theta.formats.hdf5.hdf5_format import left_facts, list_spans, structure_fact
 from git_theta.formats.layout import validate_spans
@@ -37,7 +38,7 @@ class KerasFormat(Format):
             return False
         size = int.from_bytes(head[_NAME_SIZE_AT : _NAME_SIZE_AT + 2], "little")
         starts = head[_NAME_AT : _NAME_AT + size] == _METADATA.encode()
-        return (starts and b'"keras_version"' in head[:_LARGEST_METADATA]) or path.endswith(".keras")
+        return (starts and b'"keras_version"' in head[:_LARGEST_METADATA]) or has_suffix(path, ".keras")
 
     def spans(self, source: Source) -> list[Span]:
         """The datasets of ``model.weights.h5``, as ``Hdf5Format.spans`` finds them.

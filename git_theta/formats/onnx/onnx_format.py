@@ -7,10 +7,10 @@ such a file is one of its own. Source: ``onnx/onnx.proto`` (1.23) and ``docs/Ext
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import PurePosixPath
 
 from git_theta.errors import FormatError
 from git_theta.formats.base import Fact, Format, Part, Scalar, Source, Span, Template
+from git_theta.formats.file_names import has_suffix
 from git_theta.formats.layout import validate_spans
 from git_theta.formats.onnx.onnx_facts import list_facts, take_model_facts
 from git_theta.formats.onnx.onnx_graph import GRAPH, find_tensors
@@ -33,7 +33,7 @@ class OnnxFormat(Format):
 
     def matches(self, head: bytes, path: str) -> bool:
         """A version, what a ModelProto says of itself, and a graph; where the file is called so, a version will do."""
-        return head.startswith(_START) and (PurePosixPath(path).suffix.lower() == ".onnx" or _starts_as_model(head))
+        return head.startswith(_START) and (has_suffix(path, ".onnx") or _starts_as_model(head))
 
     def spans(self, source: Source) -> list[Span]:
         """One span per tensor whose bytes stand in one piece: raw data, and packed floats and doubles.

@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
-from pathlib import PurePosixPath
 
 from git_theta.errors import FormatError
 from git_theta.formats.base import Fact, Format, Part, Scalar, Source, Span, Template
+from git_theta.formats.file_names import has_suffix
 from git_theta.formats.layout import validate_spans
 from git_theta.formats.pickle.pickle_arrays import PickledArray, array_of, span_of_arrays
 from git_theta.formats.pickle.pickle_facts import PickledFacts, read_pickled_facts
@@ -33,7 +33,7 @@ class PickleFormat(Format):
         """What a pickle of protocol 4 or 5 begins with; of protocol 3 the name has to say it too."""
         if _FRAMED.match(head):
             return True
-        return _PICKLED.match(head) is not None and PurePosixPath(path).suffix.lower() in _SUFFIXES
+        return _PICKLED.match(head) is not None and has_suffix(path, *_SUFFIXES)
 
     def spans(self, source: Source) -> list[Span]:
         """One span per array, called by the way to it. Arrays of what are no numbers stay in the frame.

@@ -15,6 +15,7 @@ from typing import NoReturn
 
 from git_theta.errors import FormatError
 from git_theta.formats.base import Fact, Format, Part, Scalar, Source, Span, Template
+from git_theta.formats.file_names import has_suffix
 from git_theta.formats.layout import MAX_NAMES, require_shape, validate_spans
 from git_theta.formats.safetensors.safetensors_header import build_header, frame_header, spell_json
 from git_theta.formats.template import TemplateSource, digest_runs, matches_template
@@ -38,7 +39,7 @@ class SafetensorsFormat(Format):
 
     def matches(self, head: bytes, path: str) -> bool:
         """A brace after a plausible length; a file *called* safetensors may claim any, to be told what is wrong."""
-        plausible = int.from_bytes(head[:_LENGTH_BYTES], "little") <= _HEADER_LIMIT or path.endswith(".safetensors")
+        plausible = int.from_bytes(head[:_LENGTH_BYTES], "little") <= _HEADER_LIMIT or has_suffix(path, ".safetensors")
         return plausible and head[_LENGTH_BYTES : _LENGTH_BYTES + 1] == b"{"
 
     def spans(self, source: Source) -> list[Span]:

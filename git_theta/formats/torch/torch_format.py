@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from git_theta.errors import FormatError
 from git_theta.formats.base import Derived, Fact, Format, Part, Scalar, Source, Span, Template
+from git_theta.formats.file_names import has_suffix
 from git_theta.formats.layout import validate_spans
 from git_theta.formats.pickle.pickle_arrays import span_of_arrays
 from git_theta.formats.pickle.pickle_reader import MAX_PICKLE, Call, PickledDict, read_pickle
@@ -44,7 +44,7 @@ class TorchZipFormat(Format):
         """A zip whose first member is one of torch's, or whose name says so."""
         if _FIRST_MEMBER.match(head):
             return True
-        return head.startswith(b"PK\3\4") and PurePosixPath(path).suffix.lower() in _SUFFIXES
+        return head.startswith(b"PK\3\4") and has_suffix(path, *_SUFFIXES)
 
     def spans(self, source: Source) -> list[Span]:
         """One span per storage that tensors of the pickle use; names that are not all of it are views.

@@ -44,7 +44,7 @@ class NumpyFormat(Format):
         """The magic string; or a zip whose first member is called like an array, or that is called ``.npz``."""
         if head.startswith(_ZIP):
             name = head[30 : 30 + int.from_bytes(head[26:28], "little")]
-            return name.endswith(b".npy") or path.endswith(".npz")
+            return name.endswith(b".npy") or path.lower().endswith(".npz")
         return head.startswith(_MAGIC)
 
     def spans(self, source: Source) -> list[Span]:
