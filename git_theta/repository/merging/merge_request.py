@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -226,7 +226,7 @@ def check_request(found: Sequence[FilePlan], request: MergeRequest, made: MergeI
         _require_spec(rule.choice)
     weighable = weights is None
     for item in found:
-        choices = {(str(choice), choice.origin): choice for choice in _choices_for(item, top, request.asked)}.values()
+        choices = _choices_for(item, top, request.asked)
         for name, origin in dict.fromkeys((choice.strategy, choice.origin) for choice in choices):
             strategy = load_strategy(name)
             check_strategy(item, Choice(name, {}, origin), weights if strategy.takes_weights else None)
@@ -269,14 +269,14 @@ def check_strategy(item: FilePlan, choice: Choice, weights: tuple[float, ...] | 
         raise error.add_location(path=item.path) from None
 
 
-def _choices_for(item: FilePlan, top: Path, asked: MergeOptions) -> Iterator[Choice]:
-    if item.plan and item.plan.contested:
-        choose = chooser_of(item, top, asked)
-        for decision in item.plan.contested:
-            choice = choose(decision)
-            if choice:
-                _require_spec(choice)
-                yield choice
+def _choices_for(item: FilePlan, top: Path, asked: MergeOptions) -> list[Choice]:
+    """What the policy chooses for a file, each rule's choice once: thousands of parameters have the same."""
+    contested = item.plan.contested if item.plan else ()
+    choose = chooser_of(item, top, asked) if contested else lambda _: None
+    found = {id(choice): choice for decision in contested if (choice := choose(decision))}
+    for choice in found.values():
+        _require_spec(choice)
+    return list({(str(choice), choice.origin): choice for choice in found.values()}.values())
 
 
 def _require_spec(choice: Choice) -> None:
