@@ -7,7 +7,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Never
 
 
 @contextmanager
@@ -19,14 +18,19 @@ def limit_time(seconds: float) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    earlier = signal.signal(signal.SIGALRM, _raise_timeout)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    is_over = False
+
+    def raise_timeout(_signal: int, _frame: FrameType | None) -> None:
+        if not is_over:
+            raise TimeoutError
+
+    earlier = signal.signal(signal.SIGALRM, raise_timeout)
     try:
-        yield
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        try:
+            yield
+        finally:
+            is_over = True  # what has rung by then rang in time; the rest is not disturbed by what rings now
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, earlier)
-
-
-def _raise_timeout(_signal: int, _frame: FrameType | None) -> Never:
-    raise TimeoutError
