@@ -8,6 +8,7 @@ from operator import index
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from git_theta.api.arrays_of_bytes import FlatWindow, array_of, tensor_of
+from git_theta.api.extras import load_extra
 from git_theta.errors import ThetaError
 from git_theta.operations.workers import WHOLE_LIMIT, Workers
 from git_theta.repository.history.named_part import NamedPart
@@ -104,6 +105,7 @@ class Parameter:
             UsageError: no plain tensor has this dtype (packed, quantised), or there is no such device.
             ThetaError: this torch has no such dtype.
         """
+        load_extra("torch", "torch")
         return tensor_of(self._read(), self.window, device)
 
     def tobytes(self) -> bytes:

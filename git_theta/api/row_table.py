@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from git_theta.api.extras import load_extra
+
 if TYPE_CHECKING:
     import pandas
 
@@ -52,10 +54,9 @@ class RowTable(Sequence[RowT]):
     def to_frame(self) -> pandas.DataFrame:
         """The rows as a frame of pandas (``pip install 'git-theta[notebook]'``), a column for each field.
 
-        Raises ModuleNotFoundError without pandas.
+        Raises ModuleNotFoundError without pandas, which says what to install.
         """
-        import pandas
-
+        pandas = load_extra("pandas", "notebook")
         rows = [dict(self._list_cells(row)) for row in self.rows]
         fixed = [title for title in self._columns if title not in self._spread]
         further = dict.fromkeys(title for row in rows for title in row if title not in fixed)

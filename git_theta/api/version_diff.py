@@ -6,6 +6,7 @@ import posixpath
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from git_theta.api.extras import load_extra
 from git_theta.api.naming import (
     EnteredRepository,
     enter_repository,
@@ -109,6 +110,7 @@ class VersionDiff(RowTable[DiffRow]):
 
     def png(self) -> bytes:
         """The picture of `git theta diff --png`. Needs the extra ``plot``."""
+        load_extra("matplotlib", "plot")
         from git_theta.diffing.render.report_png import render_image
 
         return render_image(self._reports)

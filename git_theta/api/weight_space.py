@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from git_theta.api.extras import load_extra
 from git_theta.api.naming import enter_repository, list_globs, spell_revision, warn_caller
 from git_theta.api.row_table import RowTable, frame_page
 from git_theta.diffing.weight_map import ClusterMerge, Matrix, WeightMap
@@ -77,9 +78,8 @@ class VersionMap(RowTable[MapRow]):
         self._found = found
 
     def distance_frame(self) -> pandas.DataFrame:
-        """The distances as a frame of pandas, with labels on both sides. Needs the extra ``notebook``."""
-        import pandas
-
+        """The distances as a frame of pandas, with labels on both sides. Raises ModuleNotFoundError without pandas."""
+        pandas = load_extra("pandas", "notebook")
         labels = [row.label for row in self.rows]
         return pandas.DataFrame(self.distances, index=labels, columns=labels)
 
@@ -91,6 +91,7 @@ class VersionMap(RowTable[MapRow]):
 
     def png(self) -> bytes:
         """The picture of `git theta map --png`. Needs the extra ``plot``."""
+        load_extra("matplotlib", "plot")
         from git_theta.diffing.render.map_png import render_map_image
 
         return render_map_image(self._found)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from typing import NamedTuple
+
+import pytest
 
 from git_theta.api.row_table import RowTable
 
@@ -44,3 +47,9 @@ def test_a_frame_has_a_column_for_each_field() -> None:
     assert list(frame.columns) == ["name", "weight", "parts"]
     assert list(frame["name"]) == ["apple", "<b>"]
     assert list(RowTable(Fruit, []).to_frame().columns) == ["name", "weight", "parts"]
+
+
+def test_what_is_not_installed_is_told_with_what_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(ModuleNotFoundError, match=r"takes pandas.*: pip install 'git-theta\[notebook\]'"):
+        RowTable(Fruit, FRUITS).to_frame()
