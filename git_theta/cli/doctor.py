@@ -19,6 +19,7 @@ from git_theta.cli.boundary import say, warn
 from git_theta.cli.env import program_version
 from git_theta.cli.listing import display_path, echo_json, json_option
 from git_theta.cli.manual_lookup import find_manual_fault
+from git_theta.cli.plugins import IDLE_HINT
 from git_theta.errors import ThetaError
 from git_theta.operations.keeping.file_states import FileState, TrackedFile, survey_file
 from git_theta.repository.comparing.index_checks import FAULT_HINT, faults_of_index
@@ -26,7 +27,7 @@ from git_theta.repository.history import weight_checks
 from git_theta.repository.index.chosen_formats import find_unlike_layouts
 from git_theta.repository.index.tracked_files import find_case_misses, find_untracked_manifests, list_tracked
 from git_theta.repository.setup.needed_plugins import find_needs
-from git_theta.repository.setup.plugin_survey import survey_plugins
+from git_theta.repository.setup.plugin_survey import describe_idle_words, survey_plugins
 from git_theta.repository.stores.object_stores import open_store
 from git_theta.repository.stores.remote_transports import remotes_through_lfs
 from git_theta.repository.stores.storage_preferences import read_preferences
@@ -300,11 +301,14 @@ def _check_plugins(_: Setup) -> CheckResult:
     """Whether the filter can use all that is installed: each is imported as the filter would."""
     rows = survey_plugins()
     at_fault = [row for row in rows if row.state not in ("ok", "disabled")]
+    idle = describe_idle_words(rows)
+    hints = [IDLE_HINT] if idle else []
     if at_fault:
-        text = "; ".join(f"{row.family} {row.name}: {row.reason}" for row in at_fault)
-        return "problem", text, "\n".join(dict.fromkeys(row.hint for row in at_fault))
+        told = [f"{row.family} {row.name}: {row.reason}" for row in at_fault]
+        return "problem", "; ".join([*told, *idle]), "\n".join(dict.fromkeys([*(row.hint for row in at_fault), *hints]))
     disabled = [f"{row.family}:{row.name}" for row in rows if row.state == "disabled"]
-    return ("note", f"disabled: {join_some(disabled, _MAX_NAMED)}", "") if disabled else None
+    told = [f"disabled: {join_some(disabled, _MAX_NAMED)}"] if disabled else []
+    return ("note", "; ".join([*told, *idle]), "".join(hints)) if told or idle else None
 
 
 def _check_needed(setup: Setup) -> CheckResult:

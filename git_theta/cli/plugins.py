@@ -6,11 +6,14 @@ from collections.abc import Iterable, Iterator
 
 import click
 
-from git_theta.cli.boundary import say
+from git_theta.cli.boundary import say, warn
 from git_theta.cli.listing import echo_json, json_option
 from git_theta.errors import PluginError
-from git_theta.repository.setup.plugin_survey import PluginRow, survey_plugins
+from git_theta.registry import DISABLE_KEY
+from git_theta.repository.setup.plugin_survey import PluginRow, describe_idle_words, survey_plugins
 from git_theta.words import escape_unprintable
+
+IDLE_HINT = f"Where it is set: git config --show-origin --get-all {DISABLE_KEY}"
 
 
 @click.command
@@ -22,6 +25,8 @@ def command(as_json: bool) -> int:
     work.
     """
     rows = survey_plugins()
+    for idle in describe_idle_words(rows):
+        warn(idle, hint=IDLE_HINT)
     if as_json:
         echo_json([row._asdict() for row in rows])
     else:

@@ -126,6 +126,18 @@ def test_what_is_disabled_is_not_used(sandbox: Sandbox) -> None:
     assert {row["name"] for row in rows if row["state"] == "disabled"} == {"ending", "fake", "unwanted"}
 
 
+def test_what_is_disabled_in_vain_is_told(sandbox: Sandbox) -> None:
+    sandbox.git("config", "--add", "theta.plugins.disable", "unwonted, formats:hdf5")
+    unknown = "theta.plugins.disable names unwonted, and no plug-in is called so"
+    ours = "theta.plugins.disable names formats:hdf5, which ships with git-theta and stays in use"
+    said = sandbox.theta("plugins", check=False).stderr
+    assert unknown in said and ours in said
+    assert "unwanted" not in said
+    assert "git config --show-origin --get-all theta.plugins.disable" in said
+    checks = sandbox.theta("doctor", check=False)
+    assert unknown in checks.stdout + checks.stderr
+
+
 def test_an_interpreter_that_cannot_list_is_named(sandbox: Sandbox, tmp_path: Path) -> None:
     old = tmp_path / "old"
     old.write_text("#!/bin/sh\necho no such module >&2\nexit 1\n")

@@ -7,13 +7,14 @@ import os
 import site
 import subprocess
 import sys
+from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 from git_theta.entry_points import DeclaredPlugin, scan_packages
 from git_theta.errors import PluginError
 from git_theta.known_plugins import BUILT_IN
-from git_theta.registry import is_built_in
-from git_theta.vcs.config import filter_interpreter
+from git_theta.registry import DISABLE_KEY, is_built_in
+from git_theta.vcs.config import disabled_plugins, filter_interpreter
 from git_theta.vcs.git import current_folder
 
 PluginState = Literal["ok", "broken", "newer", "disabled", "unseen"]
@@ -67,6 +68,19 @@ def survey_plugins() -> list[PluginRow]:
     families = list(BUILT_IN)
     rows += [_describe_unseen(one, python) for one in unseen]
     return sorted(rows, key=lambda row: families.index(row.family) if row.family in families else len(families))
+
+
+def describe_idle_words(rows: Sequence[PluginRow]) -> list[str]:
+    """What ``theta.plugins.disable`` names in vain, in words: nothing is called so, or it ships with us."""
+    names = {(row.family, row.name): row.state for row in rows}
+    found = []
+    for word in dict.fromkeys(disabled_plugins()):
+        states = [state for (family, name), state in names.items() if word in (name, f"{family}:{name}")]
+        if not states:
+            found.append(f"{DISABLE_KEY} names {word}, and no plug-in is called so")
+        elif "disabled" not in states:
+            found.append(f"{DISABLE_KEY} names {word}, which ships with git-theta and stays in use")
+    return found
 
 
 def _ask_filter(python: str) -> tuple[list[DeclaredPlugin], list[dict[str, Any]]]:
