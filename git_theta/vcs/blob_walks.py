@@ -11,8 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from git_theta.errors import GitError
-from git_theta.vcs.blobs import Blob
+from git_theta.vcs.blobs import Blob, describe_loss
 from git_theta.vcs.git import AS_STORED, NAMED_REPOSITORY, git, run_git, scrubbed_environment
 from git_theta.vcs.partial_clone import find_promisor
 
@@ -155,7 +154,7 @@ def _walk_objects(
                     kind, size, oid, path = line.rstrip(b"\n").split(b" ", 3)
                     yield kind.decode(), Blob(oid.decode(), int(size), os.fsdecode(path))
                 elif line.endswith(b" missing\n"):  # it is there, or else the walk had told
-                    raise _loss_error(line.split(b" ", 1)[0].decode(), "cannot read")
+                    raise describe_loss(line.split(b" ", 1)[0].decode(), "cannot read")
 
 
 def _ignore_absent(oid: str) -> None:
@@ -163,8 +162,4 @@ def _ignore_absent(oid: str) -> None:
 
 
 def _refuse_absent(oid: str) -> None:
-    raise _loss_error(oid, "has lost")
-
-
-def _loss_error(oid: str, what: str) -> GitError:
-    return GitError(f"Git {what} {oid}, which may be a manifest", hint="What is damaged, or not there: git fsck")
+    raise describe_loss(oid, "has lost")

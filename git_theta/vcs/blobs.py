@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import posixpath
 import re
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -19,13 +20,25 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from git_theta.errors import GitError
-from git_theta.vcs.git import AS_STORED, current_folder, end_git, git, open_scratch, run_git, start_git
-from git_theta.vcs.partial_clone import fetch_missing_blobs
+from git_theta.vcs.git import (
+    AS_STORED,
+    current_folder,
+    end_git,
+    git,
+    literal_pathspec,
+    open_scratch,
+    run_git,
+    split_nul,
+    start_git,
+)
+from git_theta.vcs.partial_clone import fetch_missing_blobs, find_promisor
 
 PEEK_SIZE = 1 << 20
 """Bytes of a blob by which it is judged."""
 _PATH_IN_NAME = re.compile(r"(?::[0-3])?[^:]*:(?P<path>.*)", re.DOTALL)
 """REVISION:PATH, :PATH and :STAGE:PATH."""
+_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_LOSS_HINT = "What is damaged, or not there: git fsck"
 _CACHED_BLOBS = 64  # blobs: a walk meets each once as what was before, and once as what was after
 
 
@@ -92,7 +105,7 @@ def read_wanted_blobs(
 ) -> dict[str, bytes]:
     """The blobs of at most ``largest`` bytes that are ``wanted``, which is told how they begin, by their ids.
 
-    What is not here is left out.
+    What a partial clone has left out is left out here, too. Raises GitError, with its id, for what cannot be read.
     """
     return dict(iterate_wanted_blobs(oids, wanted, largest, cwd))
 
@@ -108,10 +121,30 @@ def iterate_wanted_blobs(
     fetch_missing_blobs(listed, cwd)
     form = "--batch-check=%(objectname) %(objectsize) %(objecttype)"
     found = [line.split() for line in git("cat-file", form, cwd=cwd, stdin=names).decode().splitlines()]
+    if lost := [words[0] for words in found if words[1:] == ["missing"]]:
+        require_partial_clone(lost[0], cwd)
     blobs = [Blob(oid, int(size), "") for oid, size, kind in (words for words in found if words[2:] == ["blob"])]
     for one in read_contents(blobs, wanted, largest, cwd):
         if one.whole and wanted(one.data):
             yield one.blob.oid, one.data
+
+
+def require_partial_clone(oid: str, cwd: Path | None = None) -> None:
+    """Raise GitError, naming it, for an object that Git calls missing where none may be: damaged, or lost."""
+    if not find_promisor(cwd):
+        raise describe_loss(oid, "cannot read")
+
+
+def describe_loss(oid: str, what: str) -> GitError:
+    """The error for an object that Git ``what``: "cannot read" ..."""
+    return GitError(f"Git {what} {oid}, which may be a manifest", hint=_LOSS_HINT)
+
+
+def name_file(error: GitError, files: Iterable[tuple[str, str]]) -> GitError:
+    """The error with the path of the file that it is about, of these paths and the ids of their blobs."""
+    error.add_location(path=next((path for path, oid in files if oid in error.message), ""))
+    error.hint = error.hint or _LOSS_HINT
+    return error
 
 
 def read_contents(
@@ -169,17 +202,32 @@ class BlobReader(AbstractContextManager["BlobReader"]):
         self._sizes = start_git("cat-file", "--batch-check=%(objecttype) %(objectsize) %(objectname)")
         self._contents = start_git("cat-file", "--batch")
         self.read: Callable[[str], bytes | None] = lru_cache(maxsize=_CACHED_BLOBS)(self._read)
-        """The bytes of the blob of that id; None where there is none, or it is too large."""
+        """The bytes of the blob of that id; None for what is no blob, is too large, or left out by a partial clone.
+
+        Raises GitError, with the id, for one that Git cannot read.
+        """
 
     def __exit__(self, *_: object) -> None:
         end_git(self._sizes)
         end_git(self._contents)
 
     def find(self, name: str) -> tuple[str, int] | None:
-        """Id and size of the blob of that name, or None."""
-        name = _as_question(name)
-        words = _query_git(self._sizes, name).split()
+        """Id and size of the blob of that name, or None. Raises GitError, with the id, for one that Git cannot read."""
+        answer = _query_git(self._sizes, _as_question(name))
+        words = answer.split()
+        if answer.endswith(b" missing\n") and (oid := self._find_id(name)):
+            require_partial_clone(oid)
         return (words[2].decode(), int(words[1])) if words[:1] == [b"blob"] else None
+
+    def _find_id(self, name: str) -> str:
+        """The id of the blob that a name stands for, whether Git can read that or not; "" where there is none."""
+        revision, colon, path = name.partition(":")
+        if not colon:
+            return name if _ID.fullmatch(name) else ""
+        if revision:
+            return self.list_folder(revision, posixpath.dirname(path)).get(path, "")
+        listed = split_nul(git("ls-files", "-s", "-z", "--", literal_pathspec(path)))
+        return next((entry.split()[1] for entry in listed if entry.startswith("100")), "")
 
     def list_folder(self, revision: str, folder: str) -> dict[str, str]:
         """The regular files right in a folder ("" for the top) of a revision: path to the id of the blob."""

@@ -81,6 +81,31 @@ def test_what_walks_history_stops_and_names_it(
 
 
 @every_damage
+@pytest.mark.parametrize(
+    "command",
+    [("log",), ("show", "HEAD~"), ("show", f"HEAD~:{MODEL}"), ("diff", "HEAD~", "HEAD"), ("blame", MODEL)],
+    ids=" ".join,
+)
+def test_a_manifest_is_not_taken_for_an_absent_file(command: tuple[str, ...], how: str, sandbox: Sandbox) -> None:
+    _record(sandbox)
+    lost = sandbox.git("rev-parse", f"HEAD~:{MODEL}").stdout.strip()
+    damage(sandbox, lost, how)
+    done = attempt(sandbox, "theta", *command)
+    assert done.returncode == GitError.exit_code, done.stderr
+    assert lost in done.stderr
+    assert MODEL in done.stderr
+    assert "git fsck" in done.stderr
+
+
+def test_a_damaged_manifest_of_the_index_is_no_absent_one(sandbox: Sandbox) -> None:
+    _record(sandbox)
+    lost = sandbox.git("rev-parse", f":{MODEL}").stdout.strip()
+    damage(sandbox, lost, "lost")
+    assert lost in attempt(sandbox, "theta", "show", f":{MODEL}").stderr
+    assert "no file in" in attempt(sandbox, "theta", "show", ":nothing.safetensors").stderr
+
+
+@every_damage
 @pytest.mark.parametrize("command", READING, ids=" ".join)
 def test_everything_else_ends(command: tuple[str, ...], how: str, lost: str, sandbox: Sandbox, remote: Sandbox) -> None:
     damage(sandbox, lost, how)

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol, TypeVar
 from git_theta.checkpoints.shards import CheckpointPair, Shard, group_checkpoints
 from git_theta.diffing.base import Comparison
 from git_theta.diffing.compare import compare_checkpoint
-from git_theta.errors import ManifestError
+from git_theta.errors import GitError, ManifestError
 from git_theta.formats.detect import OPAQUE
 from git_theta.manifest.lines import drop_common_parts
 from git_theta.manifest.text import decode_manifest
@@ -104,8 +104,13 @@ class HistoryReader:
         """Whether any checkpoint was met."""
 
     def read_text(self, version: BlobLike | None) -> bytes | None:
-        """The manifest that stands there, or None."""
-        return self.texts(version.oid) if version else None
+        """The manifest that stands there, or None. Raises GitError, with the path, for a blob that Git cannot read."""
+        if version is None:
+            return None
+        try:
+            return self.texts(version.oid)
+        except GitError as error:
+            raise error.add_location(path=version.path) from error.__cause__
 
     def read_shards(self, versions: Iterable[BlobLike | None]) -> list[Shard]:
         """The files that are there and are manifests."""

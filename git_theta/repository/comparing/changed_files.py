@@ -10,11 +10,12 @@ from typing import NamedTuple
 from git_theta.checkpoints.shards import CheckpointPair, Shard, group_checkpoints
 from git_theta.diffing.base import Change, ChangeStatus, Comparison
 from git_theta.diffing.compare import compare_checkpoint
+from git_theta.errors import GitError
 from git_theta.manifest.text import MAX_MANIFEST, is_manifest
 from git_theta.operations.comparing.diff_sides import Side, side_of_blob, side_of_worktree
 from git_theta.operations.context import Context
 from git_theta.vcs.attributes import filtered_paths
-from git_theta.vcs.blobs import read_wanted_blobs
+from git_theta.vcs.blobs import name_file, read_wanted_blobs
 from git_theta.vcs.raw_diff import FilePair, FileVersion
 
 _START_SIZE = 1 << 20
@@ -70,7 +71,11 @@ def read_sides(
         everything: take all pairs for checkpoints.
     """
     versions = [version for pair in pairs for version in _versions_of(pair) if version.is_regular]
-    manifests = read_wanted_blobs((one.oid for one in versions if one.oid), is_manifest, MAX_MANIFEST, top)
+    held = [(one.path, one.oid) for one in versions if one.oid]
+    try:
+        manifests = read_wanted_blobs((oid for _, oid in held), is_manifest, MAX_MANIFEST, top)
+    except GitError as error:
+        raise name_file(error, held) from error.__cause__
     cleaned = set(filtered_paths([one.path for one in versions if not one.oid], top)) if top else set()
 
     def ours(pair: FilePair) -> bool:

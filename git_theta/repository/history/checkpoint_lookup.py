@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from git_theta.checkpoints.index_file import is_index, shards_named_by
 from git_theta.checkpoints.shards import Shard, group_checkpoints
-from git_theta.errors import ManifestError, UsageError
+from git_theta.errors import GitError, ManifestError, UsageError
 from git_theta.manifest.text import MAX_MANIFEST, decode_manifest, is_manifest
 from git_theta.repository.history.version_history import read_manifest_text
-from git_theta.vcs.blobs import BlobReader, read_wanted_blobs
+from git_theta.vcs.blobs import BlobReader, name_file, read_wanted_blobs
 from git_theta.vcs.git import current_folder, git, git_succeeds
 from git_theta.vcs.revisions import commit_ids, is_inside_worktree
 from git_theta.vcs.trees import files_of
@@ -64,13 +65,14 @@ def read_checkpoint_at(blobs: BlobReader, revision: str, path: str) -> Checkpoin
     if revision:
         commit_ids([revision])
     whole, where = path_from_top(path), revision or "the index"
-    found = blobs.find(f"{revision}:{whole}")
+    with _naming(whole):
+        found = blobs.find(f"{revision}:{whole}")
+        text = read_manifest_text(blobs, found[0]) if found else None
     if found is None:
         raise UsageError(f"{whole!r} is no file in {where}", hint="What is versioned here: git theta ls-files :/")
-    text = read_manifest_text(blobs, found[0])
     if text is not None:
         return CheckpointVersion(whole, revision, (_load_shard(whole, text),))
-    shards = _read_shards(blobs, revision, whole, found[0]) if is_index(whole) else ()
+    shards = tuple(_read_shards(blobs, revision, whole, found[0])) if is_index(whole) else ()
     if not shards:
         raise UsageError(
             f"{whole!r} is no checkpoint in {where}: Git has it as it is",
@@ -83,7 +85,10 @@ def find_only_checkpoint(revision: str) -> CheckpointVersion:
     """The one checkpoint of a commit. Raises UsageError where there is none, or more."""
     (commit,) = commit_ids([revision])[:1]
     oids = {path: file.oid for path, file in files_of(commit).items() if file.is_regular and file.size <= MAX_MANIFEST}
-    manifests = read_wanted_blobs(oids.values(), is_manifest, MAX_MANIFEST)
+    try:
+        manifests = read_wanted_blobs(oids.values(), is_manifest, MAX_MANIFEST)
+    except GitError as error:
+        raise name_file(error, oids.items()) from error.__cause__
     shards = [_load_shard(path, manifests[oid]) for path, oid in oids.items() if oid in manifests]
     found = group_checkpoints((), shards)
     if len(found) == 1:
@@ -110,15 +115,23 @@ def path_from_here(path: str) -> str:
     return posixpath.relpath(posixpath.join("/", path), posixpath.join("/", path_from_top(".")))
 
 
-def _read_shards(blobs: BlobReader, revision: str, index: str, oid: str) -> tuple[Shard, ...]:
+@contextmanager
+def _naming(path: str) -> Iterator[None]:
+    """Name the file whose blob Git cannot read."""
+    try:
+        yield
+    except GitError as error:
+        raise error.add_location(path=path) from error.__cause__
+
+
+def _read_shards(blobs: BlobReader, revision: str, index: str, oid: str) -> Iterator[Shard]:
     """The shards that an index names, as far as the version has them."""
-    return tuple(
-        [
-            _load_shard(path, manifest)
-            for path in shards_named_by(index, blobs.read(oid) or b"")
-            if (found := blobs.find(f"{revision}:{path}")) and (manifest := read_manifest_text(blobs, found[0]))
-        ]
-    )
+    for path in shards_named_by(index, blobs.read(oid) or b""):
+        with _naming(path):
+            found = blobs.find(f"{revision}:{path}")
+            manifest = read_manifest_text(blobs, found[0]) if found else None
+        if manifest:
+            yield _load_shard(path, manifest)
 
 
 def _load_shard(path: str, text: bytes) -> Shard:
