@@ -13,6 +13,7 @@ from git_theta.errors import CorruptObject, ThetaError, TransportError
 from git_theta.store.base import Store, require_oid
 from git_theta.store.inbox import Inbox
 from git_theta.transport.base import Outcome, Transport
+from git_theta.transport.lfs.adoption import Adoption
 from git_theta.transport.lfs.batch import BatchClient
 from git_theta.transport.lfs.endpoint import Endpoint
 from git_theta.transport.lfs.git_lfs import GitLfs
@@ -148,25 +149,22 @@ class LfsTransport(Transport):
     def _fetch_some(
         self, wanted: dict[str, int], inbox: Inbox, scratch: LfsScratch, program: GitLfs
     ) -> Iterator[Outcome]:
-        def adopt_arrived() -> Iterator[Outcome]:
-            for oid in [oid for oid in wanted if scratch.place_of(oid).exists()]:
-                yield _adopt(oid, wanted.pop(oid), inbox, scratch)
-
         scratch.write_pointers(wanted)
         resumed = resume_downloads(scratch.storage, wanted, inbox)
-        try:
-            for _ in program.fetch(POINTERS):
-                yield from adopt_arrived()
-                if overlong := scratch.find_overlong(wanted):  # git-lfs would write it until the disk is full
-                    raise TransportError(
-                        f"the host sends far more than the {wanted[overlong]} bytes of object {overlong}"
-                    )
-            yield from adopt_arrived()
-        except BaseException:  # what has arrived stays
-            for _ in adopt_arrived():
-                pass
-            keep_downloads(scratch.storage, wanted, inbox)
-            raise
+        with Adoption(wanted, inbox, scratch) as adoption:
+            try:
+                for _ in program.fetch(POINTERS):
+                    yield from adoption.take_finished()
+                    if overlong := scratch.find_overlong(wanted):  # git-lfs would write it until the disk is full
+                        raise TransportError(
+                            f"the host sends far more than the {wanted[overlong]} bytes of object {overlong}"
+                        )
+                yield from adoption.take_all()
+            except BaseException:  # what has arrived stays
+                for _ in adoption.take_all():
+                    pass
+                keep_downloads(scratch.storage, wanted, inbox)
+                raise
         damaged = find_damaged(program.words) & wanted.keys()
         # What an earlier try left of them is another host's, perhaps: once more, all of it.
         again = {oid: wanted.pop(oid) for oid in damaged & resumed}
@@ -217,21 +215,6 @@ def _split(objects: Mapping[str, int]) -> Iterator[dict[str, int]]:
             part = {}
         part[oid] = size
     yield part
-
-
-def _adopt(oid: str, size: int, inbox: Inbox, scratch: LfsScratch) -> Outcome:
-    """Take what git-lfs has brought."""
-    file = scratch.seal(oid)
-    try:
-        arrived = file.stat().st_size
-        if arrived != size:
-            return Outcome(oid, 0, CorruptObject(f"object {oid} has {arrived} bytes, not {size}"))
-        inbox.adopt(file, oid)
-    except ITEM_ERRORS as error:
-        return Outcome(oid, 0, error)
-    finally:
-        file.unlink(missing_ok=True)
-    return Outcome(oid, size)
 
 
 def _fetch_empty(oid: str, size: int, inbox: Inbox) -> Outcome:
