@@ -17,6 +17,7 @@ __all__ = [
     "checkout_dir",
     "diff",
     "errors",
+    "lightning_callback",
     "load",
     "log",
     "map",
@@ -27,6 +28,7 @@ __all__ = [
     "plugins",
     "save",
     "strategies",
+    "trainer_callback",
 ]
 
 TYPE_CHECKING = False
@@ -46,6 +48,8 @@ if TYPE_CHECKING:
     from git_theta.api.installed import list_strategies as strategies
     from git_theta.api.parameter import Parameter
     from git_theta.api.saving import save_tensors as save
+    from git_theta.api.training_callbacks import make_lightning_callback as lightning_callback
+    from git_theta.api.training_callbacks import make_trainer_callback as trainer_callback
     from git_theta.api.version_diff import diff_versions as diff
     from git_theta.api.weight_space import map_checkpoints as map  # noqa: A004 (as the command has it)
     from git_theta.merging.state_dicts import merge_state_dicts, merge_tensors
@@ -58,6 +62,7 @@ else:
         "checkout_dir": "api.checkout_dir:check_out_folder",
         "diff": "api.version_diff:diff_versions",
         "errors": "errors:",
+        "lightning_callback": "api.training_callbacks:make_lightning_callback",
         "load": "api.checkpoint:load_tensors",
         "log": "api.history_rows:read_log",
         "map": "api.weight_space:map_checkpoints",
@@ -68,6 +73,7 @@ else:
         "plugins": "api.installed:list_plugins",
         "save": "api.saving:save_tensors",
         "strategies": "api.installed:list_strategies",
+        "trainer_callback": "api.training_callbacks:make_trainer_callback",
     }
     """Module and attribute of each name; a module itself has none."""
 

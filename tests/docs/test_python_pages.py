@@ -23,7 +23,10 @@ ROOT = Path(__file__).parents[2]
 REFERENCE = (ROOT / "docs" / "reference" / "python.md").read_text()
 HOW_TO = (ROOT / "docs" / "how-to" / "python.md").read_text()
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-FUNCTIONS = ["open", "load", "save", "diff", "map", "merge", "log", "blame", "checkout_dir", "strategies", "plugins"]
+FUNCTIONS = [
+    "open", "load", "save", "trainer_callback", "lightning_callback", "diff", "map", "merge", "log", "blame",
+    "checkout_dir", "strategies", "plugins",
+]  # fmt: skip
 
 
 def section(title: str) -> str:
