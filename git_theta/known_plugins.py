@@ -37,6 +37,8 @@ BUILT_IN: dict[PluginFamily, dict[str, str]] = {
         "safetensors": "git_theta.formats.safetensors.safetensors_format:SafetensorsFormat",
         "torch": "git_theta.formats.torch.torch_format:TorchZipFormat",
         "torch-legacy": "git_theta.formats.torch.torch_legacy:LegacyTorchFormat",
+        "pt2": "git_theta.formats.torch.pt2_format:Pt2Format",
+        "nemo": "git_theta.formats.tar.nemo_format:NemoFormat",
         "pickle": "git_theta.formats.pickle.pickle_format:PickleFormat",
         "onnx": "git_theta.formats.onnx.onnx_format:OnnxFormat",
         "hdf5": "git_theta.formats.hdf5.hdf5_format:Hdf5Format",

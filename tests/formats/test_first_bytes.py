@@ -16,6 +16,8 @@ from tests.formats.flax.flax_files import FLAX
 from tests.formats.hdf5.hdf5_files import KERAS, LEGACY
 from tests.formats.onnx.onnx_models import WEIGHTS, initializer, model
 from tests.formats.pickle.test_pickle_format import WRITERS
+from tests.formats.tar.nemo_files import nemo
+from tests.formats.torch.exported_programs import exported
 from tests.formats.torch.test_torch_legacy import legacy
 from tests.formats.torch_files import saved
 
@@ -24,11 +26,16 @@ FILES = [
     KERAS.read_bytes(),
     LEGACY.read_bytes(),
     model([initializer("w", WEIGHTS)]).SerializeToString(),
+    exported(),
+    nemo(),
     legacy({"epoch": 3}),
     saved({"epoch": 3}),
     *(write(WEIGHTS) for write in WRITERS.values()),
 ]
-PATHS = ["m", "m.pt", "m.pth", "m.bin", "m.ckpt", "m.pkl", "m.joblib", "m.onnx", "m.h5", "m.keras", "m.msgpack"]
+PATHS = [
+    "m", "m.pt", "m.pth", "m.bin", "m.ckpt", "m.pkl", "m.joblib", "m.onnx", "m.h5", "m.keras", "m.msgpack", "m.pt2",
+    "m.nemo",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", FIRST_BYTES)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import warnings
 import zipfile
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +22,8 @@ from git_theta.manifest.text import decode_manifest
 from tests.formats.flax.flax_files import restored, serialized
 from tests.formats.hdf5.hdf5_files import archived, written
 from tests.formats.onnx.onnx_models import initializer, model
+from tests.formats.tar.nemo_files import nemo
+from tests.formats.tar.nemo_files import restored as restored_nemo
 from tests.formats.torch_files import saved
 from tests.integration.checkpoint_history import assert_round_trip
 from tests.sandbox import Sandbox
@@ -66,11 +70,41 @@ def load_torch(content: bytes) -> Arrays:
     return {name: tensor.numpy() for name, tensor in torch.load(io.BytesIO(content), weights_only=True).items()}
 
 
+def write_pt2(arrays: Arrays) -> bytes:
+    """A program that gives back what it is given, with the arrays beside."""
+    module = torch.nn.Identity()
+    for name, array in arrays.items():
+        module.register_buffer(name, torch.from_numpy(array.copy()))
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.export.save(torch.export.export(module, (torch.ones(2),)), buffer)
+    return buffer.getvalue()
+
+
+def load_pt2(content: bytes) -> Arrays:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return {name: one.numpy() for name, one in torch.export.load(io.BytesIO(content)).state_dict.items()}
+
+
+def write_nemo(arrays: Arrays) -> bytes:
+    """Written at another time than the one before."""
+    return nemo({name: torch.from_numpy(array.copy()) for name, array in arrays.items()}, time=next(TIMES))
+
+
+def load_nemo(content: bytes) -> Arrays:
+    return {name: tensor.numpy() for name, tensor in restored_nemo(content).items()}
+
+
+TIMES = (1764403200 + 0.25 * step for step in count())
 WRITERS = {
     "onnx": Writer("model.onnx", write_onnx, load_onnx),
     "hdf5": Writer("model.weights.h5", written, load_hdf5),
     "flax": Writer("model.msgpack", serialized, restored),
     "torch-legacy": Writer("model.pth", write_legacy, load_torch),
+    "pt2": Writer("model.pt2", write_pt2, load_pt2),
+    "nemo": Writer("model.nemo", write_nemo, load_nemo),
     "keras": Writer("model.keras", lambda arrays: archived(written(arrays)), load_keras),
 }
 BASE: Arrays = {"a": np.arange(4096, dtype="<f4"), "b": np.ones((64, 64), "<f4"), "c": np.zeros(64, "<f8")}

@@ -15,6 +15,7 @@ from git_theta.formats.file_names import has_suffix
 from git_theta.formats.hdf5.hdf5_datasets import read_content
 from git_theta.formats.hdf5.hdf5_format import left_facts, list_spans, structure_fact
 from git_theta.formats.layout import validate_spans
+from git_theta.formats.nested import NestedSource
 from git_theta.formats.template import TemplateSource, matches_template
 from git_theta.formats.zip.zip_derived import derive_checksums
 from git_theta.formats.zip.zip_directory import Member, read_directory
@@ -46,7 +47,7 @@ class KerasFormat(Format):
         Raises FormatError where the archive, or that member, is damaged, hostile or compressed.
         """
         member = _find_weights(read_directory(source))
-        found = list_spans(read_content(_MemberSource(source, member.offset, member.size)))
+        found = list_spans(read_content(NestedSource(source, member.offset, member.size)))
         return list(validate_spans([span._replace(offset=member.offset + span.offset) for span in found], source.size))
 
     def build(self, parts: Sequence[Part], like: Template) -> list[bytes]:
@@ -72,28 +73,13 @@ class KerasFormat(Format):
         found: dict[str, Fact] = {}
         for name, member in members.items():
             if name == _WEIGHTS:
-                found |= left_facts(read_content(_MemberSource(source, member.offset, member.size)))
+                found |= left_facts(read_content(NestedSource(source, member.offset, member.size)))
                 found[f"structure of {name}"] = structure_fact(_runs_within(source, member, like.spans))
             else:
                 content = source.read(member.offset, member.size)
                 content = _DATE.sub(b"", content) if name == _METADATA else content
                 found[name] = Fact(sha256(content).digest(), f"{member.size} bytes", plain=name == _METADATA)
         return found
-
-
-class _MemberSource:
-    """A member's bytes as a file."""
-
-    def __init__(self, source: Source, offset: int, size: int) -> None:
-        self._source = source
-        self._offset = offset
-        self.size = size
-
-    def read(self, offset: int, size: int) -> bytes:
-        """As ``formats.base.Source`` says."""
-        if offset < 0 or size < 0 or offset + size > self.size:
-            raise FormatError("the file ends before that")
-        return self._source.read(self._offset + offset, size)
 
 
 def _find_weights(members: Mapping[str, Member]) -> Member:

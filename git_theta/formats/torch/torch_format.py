@@ -18,13 +18,13 @@ from git_theta.formats.pickle.pickle_arrays import span_of_arrays
 from git_theta.formats.pickle.pickle_reader import MAX_PICKLE, Call, PickledDict, read_pickle
 from git_theta.formats.template import TemplateSource, find_misread, matches_template, place_parts
 from git_theta.formats.torch.torch_build import ArchiveRebuilder
+from git_theta.formats.torch.torch_derived import derive_archive
 from git_theta.formats.torch.torch_facts import PICKLES, ArchiveFacts, take_archive_facts
 from git_theta.formats.torch.torch_names import name_tensors
 from git_theta.formats.torch.torch_pickles import read_member_pickle, read_small_member
 from git_theta.formats.torch.torch_spans import sort_tensors, span_of_storage
 from git_theta.formats.torch.torch_tensors import PickledTensor
 from git_theta.formats.unique_names import UniqueNames
-from git_theta.formats.zip.zip_derived import derive_checksums, derive_places
 from git_theta.formats.zip.zip_directory import Member, read_directory
 
 _SUFFIXES = frozenset((".pt", ".pth", ".bin", ".ckpt"))
@@ -93,18 +93,9 @@ class TorchZipFormat(Format):
         return rebuilder.build_runs(parts, moved) if wrong else runs
 
     def find_derived(self, like: Template) -> Iterator[Derived]:
-        """CRCs, the folder in every name and what it moves, and ``.data/serialization_id``.
-
-        torch calls the folder after the file that it writes to, perhaps a temporary one, and hashes the names and
-        checksums of all members into the id.
-        """
+        """What the writer of the archive derives from the rest."""
         members = read_directory(TemplateSource(like))
-        prefix = _find_prefix(members)
-        yield from derive_checksums(like, members)
-        yield from derive_places(like, members, prefix)
-        stamp = members.get(f"{prefix}.data/serialization_id")
-        if stamp:
-            yield Derived(stamp.offset, stamp.size)
+        yield from derive_archive(like, members, _find_prefix(members))
 
     def metadata(self, like: Template) -> Iterator[tuple[str, Scalar]]:
         """The plain values that were pickled: of dicts and of objects' attributes, a few levels deep."""

@@ -16,7 +16,9 @@ from git_theta.vcs.blob_walks import range_blobs
 from git_theta.vcs.blobs import read_wanted_blobs
 from git_theta.vcs.discovery import Repository
 
-SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".ckpt", ".pkl", ".onnx", ".h5", ".keras", ".msgpack")
+SUFFIXES = (
+    ".safetensors", ".pt", ".pth", ".bin", ".ckpt", ".pt2", ".nemo", ".pkl", ".onnx", ".h5", ".keras", ".msgpack",
+)  # fmt: skip
 """How checkpoints are called."""
 LARGE_FILE = 1_000_000
 """Bytes from which on a file of such a name is taken for one."""

@@ -1,0 +1,1 @@
+"""Tar archives, as far as checkpoints come in them."""
