@@ -34,6 +34,7 @@ from git_theta.tensors.arrays import BLOCK
 from git_theta.tensors.values import Values
 from git_theta.testing.blocks import noise_bytes
 from tests.effort import choose_tries
+from tests.fuzzing.damage import damaged
 from tests.sandbox import model
 
 quick = settings(
@@ -88,31 +89,6 @@ def archives() -> tuple[bytes, ...]:
 
 
 @st.composite
-def mutated(draw: st.DrawFn, original: bytes) -> bytes:
-    """The bytes with some cut out, put in, replaced, or missing at the end; the start is the likeliest place."""
-    data = bytearray(original)
-    for _ in range(draw(st.integers(0, 4))):
-        at = (
-            draw(st.integers(0, max(0, min(len(data) - 1, 400))))
-            if draw(st.booleans())
-            else draw(st.integers(0, max(0, len(data) - 1)))
-        )
-        what = draw(st.sampled_from(["replace", "insert", "delete", "truncate", "append"]))
-        piece = draw(st.binary(max_size=9))
-        if what == "replace":
-            data[at : at + len(piece)] = piece
-        elif what == "insert":
-            data[at:at] = piece
-        elif what == "delete":
-            del data[at : at + len(piece)]
-        elif what == "truncate":
-            del data[at:]
-        else:
-            data += piece
-    return bytes(data)
-
-
-@st.composite
 def safetensors_headers(draw: st.DrawFn) -> bytes:
     """A file that claims anything in a header of the right shape, before some data."""
     numbers = st.one_of(st.integers(-2, 70), st.integers(), st.booleans(), st.none(), st.floats(), st.text(max_size=2))
@@ -131,9 +107,9 @@ def safetensors_headers(draw: st.DrawFn) -> bytes:
 
 anything = st.one_of(
     st.binary(max_size=300),
-    mutated(SMALL),
+    damaged(SMALL),
     safetensors_headers(),
-    st.integers(0, 1).flatmap(lambda number: mutated(archives()[number])),
+    st.integers(0, 1).flatmap(lambda number: damaged(archives()[number])),
 )
 paths = st.sampled_from([PATH, "model.pt", "model.bin", "data"])
 
@@ -200,14 +176,14 @@ def rewritten(file: Path, content: bytes) -> None:
 
 
 @slow
-@given(st.sampled_from([LARGE, noise_bytes(HEAD_SIZE + 5000)]).flatmap(mutated), st.data())
+@given(st.sampled_from([LARGE, noise_bytes(HEAD_SIZE + 5000)]).flatmap(damaged), st.data())
 def test_l2_whatever_lies_in_the_worktree(
     context: Context, worktree: Path, content: bytes, data: st.DataObject
 ) -> None:
     """The file there is absent, the same, or stale in any way; twice each, so that the clean cache takes part."""
     expected = cleaned(content, context)
     assert smudged(expected, context) == content
-    stale = data.draw(mutated(content), label="stale")
+    stale = data.draw(damaged(content), label="stale")
     for lies_there in (None, content, stale, LARGE, b""):
         (worktree / PATH).unlink(missing_ok=True)
         if lies_there is not None:
@@ -217,7 +193,7 @@ def test_l2_whatever_lies_in_the_worktree(
 
 
 @slow
-@given(mutated(LARGE))
+@given(damaged(LARGE))
 def test_l2_whatever_the_index_has(context: Context, content: bytes) -> None:
     """The manifest of another version in the index brings no other storage than was chosen before."""
     prior = decode_manifest(cleaned(LARGE, context))
@@ -225,14 +201,14 @@ def test_l2_whatever_the_index_has(context: Context, content: bytes) -> None:
 
 
 @slow
-@given(mutated(LARGE), st.data())
+@given(damaged(LARGE), st.data())
 def test_l2_parts_that_are_streamed(
     context: Context, worktree: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, data: st.DataObject
 ) -> None:
     """Too large to be held, and expected to be what the index has: the same manifest, or an error that says why not."""
     expected = cleaned(content, context)
     prior = decode_manifest(cleaned(LARGE, context))
-    stale = data.draw(mutated(content), label="stale")
+    stale = data.draw(damaged(content), label="stale")
     with monkeypatch.context() as patch:
         for module in ("adding.part_writer", "restoring.restore"):
             patch.setattr(f"git_theta.operations.{module}.WHOLE_LIMIT", BLOCK)
@@ -257,7 +233,7 @@ def large_parts(patch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @slow
-@given(mutated(LARGE), st.sampled_from([LARGE, b"".join([LARGE[:1_000_000], bytes(300_000)])]))
+@given(damaged(LARGE), st.sampled_from([LARGE, b"".join([LARGE[:1_000_000], bytes(300_000)])]))
 def test_l1_l2_l6_parts_in_several_objects(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, content: bytes, other: bytes
 ) -> None:
@@ -338,7 +314,7 @@ manifests = st.sampled_from([SMALL, LARGE, b"opaque", *archives()])
 @quick
 @given(manifests, st.data())
 def test_a_mutated_manifest_is_read_or_refused(context: Context, content: bytes, data: st.DataObject) -> None:
-    text = data.draw(mutated(cleaned(content, context)))
+    text = data.draw(damaged(cleaned(content, context)))
     try:
         manifest = decode_manifest(text)
     except ManifestError as error:
@@ -380,7 +356,7 @@ def test_a_manifest_with_any_value_for_a_key_is_read_or_refused(
 @given(manifests, st.data())
 def test_smudging_a_mutated_manifest_never_invents_bytes(context: Context, content: bytes, data: st.DataObject) -> None:
     """The content, the text itself, or an error: nothing else leaves a smudge whole."""
-    text = data.draw(mutated(cleaned(content, context)))
+    text = data.draw(damaged(cleaned(content, context)))
     try:
         answer = smudged(text, context)
     except ThetaError as error:

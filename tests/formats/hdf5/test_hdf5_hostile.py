@@ -10,13 +10,10 @@ import tracemalloc
 import h5py
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from git_theta.errors import FormatError
 from git_theta.formats.hdf5.hdf5_format import Hdf5Format
 from git_theta.formats.hdf5.hdf5_reader import SIGNATURE
-from tests.effort import choose_tries
 from tests.formats.hdf5.hdf5_files import LIBVERS, WEIGHTS, written
 from tests.formats.sources import BytesSource, names_of, spans_or_refusal
 
@@ -145,12 +142,3 @@ def test_a_tree_whose_nodes_are_their_own_children_ends() -> None:
     content = file_of(header(message(0x11, struct.pack("<2Q", 2048, 3072))), node, heap)
     with pytest.raises(FormatError, match="overlap"):
         READER.spans(BytesSource(content))
-
-
-@pytest.mark.parametrize("libver", LIBVERS)
-@settings(max_examples=choose_tries(few=150, many=1000), deadline=2000)
-@given(at=st.integers(0, 1 << 16), patch=st.binary(min_size=1, max_size=9))
-def test_any_damage_gives_spans_or_a_refusal(libver: str, at: int, patch: bytes) -> None:
-    content = FILES[libver]
-    at %= len(content)
-    spans_or_refusal(READER, content[:at] + patch + content[at + len(patch) :])

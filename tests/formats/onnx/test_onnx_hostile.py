@@ -6,13 +6,10 @@ import time
 import tracemalloc
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from git_theta.errors import FormatError
 from git_theta.formats.onnx.onnx_format import OnnxFormat
 from git_theta.formats.onnx.protobuf_reader import ProtobufReader
-from tests.effort import choose_tries
 from tests.formats.onnx.onnx_models import WEIGHTS, conditional, initializer, model
 from tests.formats.sources import BytesSource, spans_or_refusal
 
@@ -134,9 +131,3 @@ def test_what_was_claimed_takes_no_memory_and_many_small_fields_no_time(monkeypa
 def test_numbers_of_any_length_are_bounded() -> None:
     with pytest.raises(FormatError):
         list(ProtobufReader(BytesSource(b"\xff" * 100)).read_fields(0, 100))
-
-
-@settings(max_examples=choose_tries(few=200, many=1500), deadline=2000)
-@given(at=st.integers(0, len(SAMPLE) - 1), patch=st.binary(min_size=1, max_size=10), insert=st.booleans())
-def test_any_damage_gives_spans_or_a_refusal(at: int, patch: bytes, insert: bool) -> None:
-    spans_or_refusal(READER, SAMPLE[:at] + patch + SAMPLE[at + (0 if insert else len(patch)) :])

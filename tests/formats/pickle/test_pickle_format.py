@@ -12,16 +12,13 @@ from typing import Any
 import joblib
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from git_theta.errors import FormatError
 from git_theta.formats.base import Format, Span
 from git_theta.formats.detect import OPAQUE, detect_format
 from git_theta.formats.pickle.pickle_format import PickleFormat
 from git_theta.testing.formats import FormatLaws
-from tests.effort import choose_tries
-from tests.formats.sources import BytesSource, names_of, spans_or_refusal
+from tests.formats.sources import BytesSource, names_of
 
 # pickletools warns about odd escapes in text opcodes; a warning is no way to fail.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -150,14 +147,6 @@ def test_nothing_is_imported_or_run(tmp_path: Path) -> None:
 def test_protocol_2_has_no_bytes_to_find() -> None:
     content = dumped({"w": WEIGHTS}, 2)
     assert detect_format(BytesSource(content), content, "m.pkl").format == OPAQUE
-
-
-@settings(max_examples=choose_tries(few=60, many=200), deadline=None)
-@given(st.sampled_from(sorted(WRITERS)), st.integers(0, 600), st.binary(min_size=1, max_size=9))
-def test_any_damage_gives_spans_or_a_refusal(writer: str, at: int, patch: bytes) -> None:
-    content = WRITERS[writer](Estimator())
-    at %= len(content)
-    spans_or_refusal(PickleFormat(), content[:at] + patch + content[at + len(patch) :])
 
 
 def test_an_endless_line_is_refused() -> None:

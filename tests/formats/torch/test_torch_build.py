@@ -28,10 +28,10 @@ from git_theta.tensors.spec import Spec
 from tests.effort import choose_tries
 from tests.formats.built_files import build_parts, built, contents, like_that, make_part, parts_of, template
 from tests.formats.sources import spans_or_refusal
-from tests.formats.test_fuzz import edited, edits
 from tests.formats.test_real_checkpoints import PUBLISHED, published
 from tests.formats.torch.test_torch_format import Net
 from tests.formats.torch_files import READER, filled, flattened, saved, spans_of, storage_tensor
+from tests.fuzzing.damage import damaged
 
 F32 = BY_NAME["F32"]
 
@@ -447,9 +447,7 @@ DAMAGED = saved({"a": torch.ones(4), "n": {"b": torch.nn.Parameter(torch.ones(2)
 @given(draw=st.data())
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_damaged_template_is_built_like_or_refused(draw: st.DataObject) -> None:
-    start = draw.draw(st.sampled_from([0, len(DAMAGED) - 900]))
-    changes = [(start + at, removed, added) for at, removed, added in draw.draw(edits(900))]
-    data = edited(DAMAGED, changes, keep_size=True)
+    data = draw.draw(damaged(DAMAGED))
     if spans_or_refusal(READER, data) is None:
         return
     like = template(READER, data)

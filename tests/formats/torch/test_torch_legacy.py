@@ -14,14 +14,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from git_theta.errors import FormatError
 from git_theta.formats.base import Format, Span
 from git_theta.formats.torch.torch_legacy import LegacyTorchFormat
 from git_theta.testing.formats import FormatLaws
-from tests.effort import choose_tries
 from tests.formats.built_files import built, contents, parts_of, template
 from tests.formats.sources import BytesSource, names_of, spans_or_refusal
 from tests.formats.torch_files import filled, flattened, saved, storage_bytes, windows
@@ -201,11 +198,3 @@ def test_a_file_that_is_cut_anywhere_is_refused() -> None:
     data = legacy({"model": STATE})
     for end in range(len(data)):
         assert spans_or_refusal(READER, data[:end]) is None
-
-
-@settings(max_examples=choose_tries(few=150, many=1000), deadline=2000)
-@given(at=st.integers(0, 1 << 16), patch=st.binary(min_size=1, max_size=9), insert=st.booleans())
-def test_any_damage_gives_spans_or_a_refusal(at: int, patch: bytes, insert: bool) -> None:
-    data = legacy({"model": STATE})
-    at %= len(data)
-    spans_or_refusal(READER, data[:at] + patch + data[at + (0 if insert else len(patch)) :])
