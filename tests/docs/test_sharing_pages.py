@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.docs.test_shell_blocks import find_reason
+from tests.docs.typed_pages import ROOT, blocks_of
 from tests.integration.shared_model import needs_lfs
 from tests.sandbox import Sandbox, model, track_and_commit
 from tests.servers.git_http import GitHost
 
-PAGES = Path(__file__).parents[2] / "docs" / "how-to"
-BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-"""A block and its language: "text" is what cannot be typed here."""
+PAGES = ROOT / "docs" / "how-to"
 FILE = "model.safetensors"
 
 
@@ -27,7 +27,8 @@ def mine(tmp_path: Path) -> Sandbox:
 
 def type_page(mine: Sandbox, page: str, **replaced: str) -> None:
     """Run every command of a page, in its order; the colleague has the model in the end."""
-    commands = "".join(text for language, text in BLOCK.findall((PAGES / page).read_text()) if not language)
+    blocks = [block for block in blocks_of(f"docs/how-to/{page}") if not find_reason(block)]
+    commands = "\n".join(line for block in blocks for line in block.commands())
     assert commands
     for old, new in replaced.items():
         commands = commands.replace(old, new)
