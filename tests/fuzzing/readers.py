@@ -24,7 +24,9 @@ from git_theta.operations.restoring.restore import require_objects, restore_piec
 from git_theta.operations.updating.peft_config import CONFIG_FILE, read_config
 from git_theta.parameters.value_decoding import read_values
 from git_theta.transport.lfs import batch, lfs_outcomes
+from git_theta.transport.lfs.endpoint import require_http_url
 from git_theta.transport.lfs.http_exchange import Reply
+from git_theta.transport.lfs.ssh_login import parse_leave
 from git_theta.vcs.attributes import parse_attributes
 from git_theta.vcs.fast_export import parse_commits
 from git_theta.vcs.filter_protocol import ReadInto, serve_filter
@@ -126,6 +128,13 @@ def read_lfs_answer(data: bytes) -> None:
         presence = batch._presence_of(said, 5)
         error = lfs_outcomes.not_fetched(str(said.get("oid")), 5, presence, "")
         assert lfs_outcomes.describe_lack(presence).message and error.message
+
+
+def read_ssh_leave(data: bytes) -> None:
+    """What `git-lfs-authenticate` answers: where to ask, and with which headers."""
+    leave = parse_leave(data)
+    if leave and leave.href:
+        require_http_url(leave.href)
 
 
 def read_lfs_words(data: bytes) -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import io
 import json
 import pickle
+import resource
+import sys
 import zipfile
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -21,7 +23,7 @@ from tests.fuzzing.kit_seeds import KITS, Kit
 LONGEST = 5
 """Seconds that an input of some kilobytes may take. A pattern of an adapter's config is stopped after two."""
 LARGEST = 256 << 20
-"""Bytes that may be asked for at once."""
+"""Bytes by which it may raise the most that the process has had."""
 _DEFECT = "This is a defect of git-theta"
 """What is said of a built-in that raised what it must not: an error of ours on the outside alone."""
 
@@ -40,6 +42,7 @@ class Target(NamedTuple):
 
 def require_own_errors(read: readers.Read, data: bytes) -> ThetaError | None:
     """Read the bytes; the library's error, if it raised one. Any other goes on its way."""
+    before = _peak_memory()
     try:
         read(data)
     except ThetaError as error:
@@ -47,7 +50,15 @@ def require_own_errors(read: readers.Read, data: bytes) -> ThetaError | None:
             raise AssertionError(error.message) from error
         assert error.message
         return error
+    finally:
+        assert _peak_memory() - before < LARGEST, "it took too much memory"
     return None
+
+
+def _peak_memory() -> int:
+    """Bytes that this process has had at most."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def _format_target(name: str, kit: Kit) -> Target:
@@ -87,6 +98,7 @@ _OBJECTS = [
     {"oid": _OID, "size": 5, "actions": {"download": {"href": "https://host/o", "expires_in": 60}}},
     {"oid": _OID[::-1], "size": 5, "error": {"code": 404, "message": "not here"}},
 ]
+_LEAVE = {"href": "https://host/team/model", "header": {"Authorization": "RemoteAuth x"}, "expires_in": 60}
 _RECIPE = b"""\
 merge_method: ties
 base_model: main
@@ -154,6 +166,7 @@ TARGETS: dict[str, Target] = {
         readers.read_lfs_answer,
         lambda: [b"120\n" + json.dumps(said).encode() for said in ({"objects": _OBJECTS}, {"message": "no"})],
     ),
+    "ssh-leave": Target(readers.read_ssh_leave, lambda: [json.dumps(_LEAVE).encode()]),
     "lfs-words": Target(
         readers.read_lfs_words,
         lambda: [f"[{_OID}] batch response: [507] no room; expected OID {_OID}, got {_OID[::-1]}".encode()],

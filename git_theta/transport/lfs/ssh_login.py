@@ -66,13 +66,20 @@ def log_in(place: SshPlace, clock: SilenceClock, *, ask: bool) -> SshLeave:
         start_new_session=not ask,  # without a terminal, nobody can be asked there
     ) as process:
         output, words = _wait(process, clock)
-    if process.returncode == 0:
-        with contextlib.suppress(ValueError, RecursionError, AttributeError):
-            answer = json.loads(output)
-            headers = answer.get("header") or {}
-            return SshLeave(str(answer.get("href") or ""), {str(name): str(text) for name, text in headers.items()})
+    leave = parse_leave(output) if process.returncode == 0 else None
+    if leave:
+        return leave
     reason = words.decode(errors="replace").strip() or f"it exited {process.returncode}"
     raise CannotAsk(f"{place.host}: git-lfs-authenticate", shorten_text(reason), hint=_NO_LFS_HINT)
+
+
+def parse_leave(answer: bytes) -> SshLeave | None:
+    """What a host answered; None where that is no answer of a Git LFS server."""
+    with contextlib.suppress(ValueError, RecursionError, AttributeError):
+        said = json.loads(answer)
+        headers = said.get("header") or {}
+        return SshLeave(str(said.get("href") or ""), {str(name): str(text) for name, text in headers.items()})
+    return None
 
 
 def _wait(process: subprocess.Popen[bytes], clock: SilenceClock) -> tuple[bytes, bytes]:
