@@ -208,7 +208,7 @@ def _find_base(heads: Sequence[Head], base: RevisionLike | None, top: Path) -> H
 
 
 def _plan_rows(foreseen: ForeseenMerge, made: MergeInputs) -> Iterator[MergeRow]:
-    item, left, choose = foreseen
+    item, left, choose = foreseen.item, foreseen.left, foreseen.choose
     if item.plan is None:
         take = None if item.source is None else ["base", *made.labels][item.source + 1]
         state = "contested" if item.source is None else "taken"

@@ -7,6 +7,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from git_theta.merging.change_sums import (
+    ChangeSums,
+    add_up_facts,
+    describe_facts,
+    describe_total,
+    facts_json,
+)
 from git_theta.merging.decisions import BASE, Decision, DecisionState, Entries, names_of
 from git_theta.merging.plan import Plan
 from git_theta.merging.policy import Choice
@@ -15,6 +22,9 @@ from git_theta.words import escape_unprintable, join_some, pluralize
 
 SCHEMA_VERSION = 1
 """Of the schema: it grows when a program that read the former one would be misled."""
+
+Sums = Mapping[str, ChangeSums]
+"""By the name of a decision, what heads changed of it and what the merge makes of that."""
 
 NonfiniteCounter = Callable[[Decision], Mapping[str, int]]
 """How many numbers of a contested parameter are NaN or infinite, by version."""
@@ -36,6 +46,7 @@ _REASONS = {
 
 
 _NOTHING_LEFT: Mapping[str, str] = MappingProxyType({})
+_NOT_MEASURED: Sums = MappingProxyType({})
 
 
 def explain_decision(plan: Plan, decision: Decision) -> str:
@@ -59,6 +70,7 @@ def plan_json(
     choose: StrategyChooser | None = None,
     count: NonfiniteCounter | None = None,
     left: Mapping[str, str] = _NOTHING_LEFT,
+    sums: Sums | None = None,
 ) -> dict[str, Any]:
     """The plan as docs/spec/plan.schema.json has it.
 
@@ -67,6 +79,7 @@ def plan_json(
         choose: tells what a contested parameter would be merged with; without it nothing is said about that.
         count: counts NaN and infinite numbers of a contested parameter by version; without it nothing is said of them.
         left: by name ("" for the file), why what was chosen does not settle a contested parameter.
+        sums: what was measured of parameters that are to be computed; without it nothing is said of changes.
     """
     return {
         "version": SCHEMA_VERSION,
@@ -78,9 +91,9 @@ def plan_json(
         "exact": plan.exact,
         "counts": {state.value: count for state, count in plan.counts.items()},
         "frame": _decision_json(plan, plan.frame, choose if plan.whole and plan.contested else None, left),
-        "parameters": [_parameter_json(plan, decision, choose, count, left) for decision in plan.decisions],
+        "parameters": [_parameter_json(plan, decision, choose, count, left, sums) for decision in plan.decisions],
         "layout": [{"name": place.name, "from": _label(plan, place.source)} for place in plan.layout],
-    }
+    } | ({} if sums is None else {"changes": facts_json(add_up_facts(sums.values()))})
 
 
 def render_plan(
@@ -88,6 +101,7 @@ def render_plan(
     choose: StrategyChooser | None = None,
     count: NonfiniteCounter | None = None,
     left: Mapping[str, str] = _NOTHING_LEFT,
+    sums: Sums = _NOT_MEASURED,
 ) -> str:
     """The plan in a few lines: counts by state, the frame, and all that is contested.
 
@@ -96,8 +110,11 @@ def render_plan(
         choose: tells what a contested parameter would be merged with; without it they are only named.
         count: see ``plan_json``.
         left: the same.
+        sums: the same.
     """
     lines = list(_summarize_plan(plan))
+    if facts := add_up_facts(sums.values()):
+        lines.append(f"computed: {describe_total(facts)}")
     for decision in plan.contested:
         lines.append(f"contested: {_spell_names(decision)}: {explain_decision(plan, decision)}")
         if choose:
@@ -107,6 +124,8 @@ def render_plan(
             lines.append(f"    {choice} ({choice.origin})" if choice else f"    conflict{because}")
             if choice and is_merged_apart(decision, choice):
                 lines.append(f"    {choice.strategy} of each factor is not that of their products; see adapter-svd")
+        if decision.name in sums:
+            lines.append(f"    {describe_facts(sums[decision.name].facts())}")
         for label, number in count(decision).items() if count else ():
             lines.append(f"    {pluralize(number, 'NaN or infinite number')} in {label}")
     return "".join(f"{line}\n" for line in lines)
@@ -133,13 +152,18 @@ def _parameter_json(
     choose: StrategyChooser | None,
     count: NonfiniteCounter | None,
     left: Mapping[str, str],
+    sums: Sums | None,
 ) -> dict[str, Any]:
+    changes: dict[str, Any] = {}
+    if sums is not None and decision.source is None:
+        changes["changes"] = facts_json(sums[decision.name].facts()) if decision.name in sums else None
     nonfinite = {"nonfinite": dict(count(decision))} if count and decision.source is None else {}
     return {
         "name": decision.name,
         "names": list(decision.names),
         **_decision_json(plan, decision, choose if decision.source is None else None, left),
         **nonfinite,
+        **changes,
         "base": _entries_json(decision.base),
         "heads": list(map(_entries_json, decision.heads)),
     }

@@ -90,7 +90,7 @@ def treat_decision(decision: Decision, choice: Choice | None) -> Treated:
     """
     if choice is None or choice.strategy == CONFLICT:
         return Treated(choice)
-    if decision.group and decision.group.reason and _computes(choice):
+    if decision.group and decision.group.reason and computes_values(choice):
         return Treated(None, group=decision.group, chosen=choice)
     kind = find_kind_of(decision)
     if kind is None or choice.for_kind:
@@ -100,7 +100,7 @@ def treat_decision(decision: Decision, choice: Choice | None) -> Treated:
 
 def treat_choice(kind: Kind, choice: Choice) -> Treated:
     """What a chosen strategy becomes for tensors of a kind; see ``treat_decision``."""
-    computes = _computes(choice)
+    computes = computes_values(choice)
     name = _STRATEGIES[kind.treatment]
     if not computes or choice.strategy == name == "largest" or (name == "weighted" and choice.strategy == "average"):
         return Treated(choice)
@@ -112,12 +112,12 @@ def treat_choice(kind: Kind, choice: Choice) -> Treated:
 def is_computed(decision: Decision, choice: Choice | None) -> bool:
     """Whether what was chosen leads to numbers being computed with."""
     treated = treat_decision(decision, choice).choice
-    return treated is not None and treated.strategy != CONFLICT and _computes(treated)
+    return treated is not None and treated.strategy != CONFLICT and computes_values(treated)
 
 
 def is_merged_apart(decision: Decision, choice: Choice) -> bool:
     """Whether a strategy computes with both factors of an adapter, each by itself, though more than one differs."""
-    if decision.group is not PAIR or not _computes(choice) or load_strategy(choice.strategy).pairs:
+    if decision.group is not PAIR or not computes_values(choice) or load_strategy(choice.strategy).pairs:
         return False
     differing = [member for member in split_decision(decision) if len(set(map(_oids, member.heads))) > 1]
     return len(differing) > 1
@@ -127,7 +127,8 @@ def _oids(held: Entries) -> tuple[str, ...]:
     return tuple([entry.oid for entry in held])
 
 
-def _computes(choice: Choice) -> bool:
+def computes_values(choice: Choice) -> bool:
+    """Whether the strategy of a choice makes values of its own. Raises as ``treat_decision`` does."""
     with prefix_origin(choice.origin):
         return load_strategy(choice.strategy).numeric
 

@@ -32,6 +32,11 @@ def require_entries(entries: Iterable[Entry], context: Context) -> None:
         )
 
 
+def are_here(entries: Iterable[Entry], context: Context) -> bool:
+    """Whether all objects of these entries are in the store."""
+    return not _missing_entries(entries, context)
+
+
 def fetch_hint(reasons: Iterable[str]) -> str:
     """A hint for objects that cannot be had.
 

@@ -95,6 +95,11 @@ class InnerProducts:
             if one and other:
                 total.add(dot(one.values, other.values), one.exponent + other.exponent)
 
+    def include(self, other: InnerProducts) -> None:
+        """Add the segments of another such object, of as many vectors and the same pairs."""
+        self._squares = [mine.plus(its) for mine, its in zip(self._squares, other._squares, strict=True)]
+        self._products = {pair: total.plus(other._products[pair]) for pair, total in self._products.items()}
+
     def square(self, vector: int) -> float:
         """The sum of its squares; inf where no double holds it."""
         return self._squares[vector].value()
@@ -102,6 +107,11 @@ class InnerProducts:
     def norm(self, vector: int) -> float:
         """Its Euclidean length; inf where no double holds it."""
         return self._squares[vector].root()
+
+    def ratio(self, first: int, second: int) -> float | None:
+        """One length over another; None where that is 0, or no double holds either."""
+        one, other = self.norm(first), self.norm(second)
+        return one / other if other and math.isfinite(one) and math.isfinite(other) else None
 
     def cosine(self, first: int, second: int) -> float | None:
         """Of the angle between two vectors, which were named as a pair; None where one of them is 0."""

@@ -450,6 +450,64 @@ def test_the_report_says_how_far_changes_agree(repository: Sandbox, tmp_path: Pa
     assert (taken["strategy"], taken["agreement"]) == (None, [])
 
 
+def test_plan_and_report_show_what_the_merge_makes_of_the_changes(repository: Sandbox, tmp_path: Path) -> None:
+    """1 and 3 are added to 64 elements: together 4, a change that is 4/3 of the longest."""
+    branch(repository, "topic", added(BASE, a__weight=1))
+    on_main(repository, added(BASE, a__weight=3, b__weight=1))
+    expected = {"ratio": 4 / 3, "cosine": 1, "sign_conflicts": 0, "parameters": 1, "elements": 64}
+    asked = ("merge", "topic", "-s", "task-arithmetic")
+    [file] = json.loads(repository.theta(*asked, "--plan", "--json").stdout)["files"]
+    assert file["plan"]["changes"] == pytest.approx(expected, rel=1e-6)
+    [contested] = [one for one in file["plan"]["parameters"] if one["state"] == "contested"]
+    assert contested["changes"] == pytest.approx(expected, rel=1e-6)
+    printed = repository.theta(*asked, "--plan").stdout
+    assert (
+        "  computed: 1 parameter, 64 numbers: R 1.333, cosine of changes 1.0000, sign conflicts 0.0% (R = " in printed
+    )
+    assert "\n      R 1.333, cosine of changes 1.0000, sign conflicts 0.0%\n" in printed
+    assert repository.git("status", "--porcelain").stdout == ""
+    report = tmp_path / "report.json"
+    repository.theta(*asked, "--report", report)
+    [file] = json.loads(report.read_text())["files"]
+    assert file["changes"] == pytest.approx(expected, rel=1e-6)
+    assert [one["changes"] and one["changes"]["ratio"] for one in file["parameters"]] == [pytest.approx(4 / 3), None]
+
+
+@pytest.mark.parametrize("strategy", ["ties", "iso-c", "dare"])
+def test_the_plan_foresees_the_very_numbers_of_the_report(repository: Sandbox, tmp_path: Path, strategy: str) -> None:
+    branch(repository, "a", added(BASE, a__weight=0.5, b__weight=-2))
+    branch(repository, "b", added(BASE, a__weight=-1, b__weight=1, a__bias=1))
+    on_main(repository, added(BASE, a__weight=1, a__bias=3))
+    asked = ("merge", "a", "b", "-s", strategy)
+    [planned] = json.loads(repository.theta(*asked, "--plan", "--json").stdout)["files"]
+    repository.theta(*asked, "--report", tmp_path / "report.json")
+    [done] = json.loads((tmp_path / "report.json").read_text())["files"]
+    assert planned["plan"]["changes"] == done["changes"]
+    assert done["changes"]["parameters"] == 3
+    by_name = {one["name"]: one["changes"] for one in done["parameters"]}
+    assert {one["name"]: one["changes"] for one in planned["plan"]["parameters"]} == by_name
+
+
+def test_the_plan_measures_nothing_of_what_no_strategy_computes(repository: Sandbox) -> None:
+    branch(repository, "topic", added(BASE, a__weight=1))
+    on_main(repository, added(BASE, a__weight=3))
+    for chosen in ((), ("-s", "ours")):
+        [file] = json.loads(repository.theta("merge", "topic", *chosen, "--plan", "--json").stdout)["files"]
+        assert file["plan"]["changes"] is None
+        assert "computed:" not in repository.theta("merge", "topic", *chosen, "--plan").stdout
+
+
+def test_the_plan_says_that_it_measures_nothing_where_values_are_not_here(repository: Sandbox) -> None:
+    branch(repository, "topic", added(BASE, a__weight=1))
+    on_main(repository, added(BASE, a__weight=3))
+    for file in (repository.root / ".git/theta/objects").rglob("*"):
+        file.unlink() if file.is_file() else None
+    done = repository.theta("merge", "topic", "-s", "average", "--plan")
+    assert "computed:" not in done.stdout
+    assert f"{MODEL}: changes are not measured: not all values are here" in done.stderr
+    assert "git theta fetch REMOTE HEAD topic " in done.stderr
+
+
 def test_the_report_for_people(repository: Sandbox, tmp_path: Path) -> None:
     branch(repository, "topic", added(BASE, a__weight=1, a__bias=-1))
     on_main(repository, added(BASE, a__weight=3, a__bias=1))
@@ -457,10 +515,11 @@ def test_the_report_for_people(repository: Sandbox, tmp_path: Path) -> None:
     done = repository.theta("merge", "topic", "--for", "*.weight=average", "--report", report, check=False)
     assert done.returncode == 1
     rows = [line for line in report.read_text().splitlines() if line.startswith("| a.")]
-    assert [row.split(" | ")[2:5] for row in rows] == [
-        ["average", "1.0000", "0.0 %"],
-        ["**contested**", "-1.0000", "100.0 %"],
+    assert [row.split(" | ")[2:6] for row in rows] == [
+        ["average", "0.6667", "1.0000", "0.0 %"],
+        ["**contested**", "", "-1.0000", "100.0 %"],
     ]
+    assert "Computed: 1 parameter, 64 numbers: R 0.6667, cosine of changes 1.0000" in report.read_text()
 
 
 RECIPE = """\

@@ -6,7 +6,7 @@ whether what it chose can settle what is contested.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from git_theta.errors import ConflictError, CorruptObject, MissingObject
@@ -19,6 +19,7 @@ from git_theta.operations.merging.frame_choices import choose_whole
 from git_theta.operations.merging.frame_merge import FrameChoices, merge_frame
 from git_theta.operations.merging.merge_checkpoint import refuse_quantised
 from git_theta.operations.merging.merge_results import Choose, ContestedDecision, MergeSettings
+from git_theta.operations.merging.strategy_jobs import StrategyJob
 
 _NOT_SEEN = "whether its frame holds scales of tensors cannot be told, so the merge may contest more"
 
@@ -30,11 +31,13 @@ class ForeseenMerge(NamedTuple):
         item: its plan.
         left: by name ("" for a file in one piece), why a decision stays contested though a strategy was chosen.
         choose: what the policy chooses.
+        jobs: what strategies will compute.
     """
 
     item: FilePlan
     left: Mapping[str, str]
     choose: Choose
+    jobs: Sequence[StrategyJob] = ()
 
 
 def foresee_merge(item: FilePlan, choose: Choose, settings: MergeSettings, context: Context) -> ForeseenMerge:
@@ -56,18 +59,20 @@ def foresee_merge(item: FilePlan, choose: Choose, settings: MergeSettings, conte
         context.warn(f"{item.path}: {_NOT_SEEN}: {error}")
     assert item.plan
     weights = settings.weights and tuple([settings.weights[index] for index in item.among])
-    left = _find_left(item.plan, choose, settings._replace(weights=weights, device="cpu"), context)
-    return ForeseenMerge(item, left, choose)
+    settings = settings._replace(weights=weights, device="cpu")
+    left, jobs = _sort_decisions(item.plan, choose, settings, context)
+    return ForeseenMerge(item, {one.decision.name: one.reason for one in left if one.reason}, choose, jobs)
 
 
-def _find_left(made: Plan, choose: Choose, settings: MergeSettings, context: Context) -> dict[str, str]:
-    """Why it stays contested, of what something was chosen for."""
+def _sort_decisions(
+    made: Plan, choose: Choose, settings: MergeSettings, context: Context
+) -> tuple[list[ContestedDecision], list[StrategyJob]]:
+    """What stays contested of what something was chosen for, and what is to be computed."""
     if made.whole:
         about = choose_whole(made, choose, "")[1]
-        left = [item for item in about if isinstance(item, ContestedDecision) and choose(item.decision)]
-    else:
-        _, _, left = sort_contested(made, choose, settings, context)
-    return {item.decision.name: item.reason for item in left if item.reason}
+        return [item for item in about if isinstance(item, ContestedDecision) and choose(item.decision)], []
+    _, jobs, left = sort_contested(made, choose, settings, context)
+    return left, jobs
 
 
 def _join_facts(made: Plan, choose: Choose, context: Context) -> Plan:

@@ -5,33 +5,31 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from git_theta.merging.agreement import Agreement, agreements
-from git_theta.merging.contests import contest_of
+from git_theta.merging.agreement import compare_heads
+from git_theta.merging.change_sums import ChangeFacts, ChangeSums, add_up_facts, describe_total, facts_json
 from git_theta.merging.decisions import Decision, DecisionState
 from git_theta.merging.plan import Plan
 from git_theta.merging.plan_rendering import explain_decision
-from git_theta.operations.context import Context
 from git_theta.operations.merging.frame_merge import is_frame_name
+from git_theta.operations.merging.measured_changes import NOT_MEASURED, MeasuredChanges
 from git_theta.operations.merging.merge_results import AppliedStrategy, ContestedDecision, MergeResult
-from git_theta.parameters.value_decoding import read_values
 
 TRAILER = "Theta-Merge"
 VERSION = 1
 
-Agree = Callable[[Decision], Sequence[Agreement]]
 Record = dict[str, Any]
 
 
-def record_merge(path: str, merged: MergeResult, agree: Agree = lambda _: ()) -> Record:
+def record_merge(path: str, merged: MergeResult, measured: MeasuredChanges = NOT_MEASURED) -> Record:
     """What became of a file; JSON can hold it.
 
     Args:
         path: the file.
         merged: what came of its plan.
-        agree: how far changes of a contested parameter agree.
+        measured: the changes of contested parameters.
     """
     plan = merged.plan
     applied = {item.decision.names: item for item in merged.applied}
@@ -43,22 +41,13 @@ def record_merge(path: str, merged: MergeResult, agree: Agree = lambda _: ()) ->
         "format": plan.format,
         "heads": list(plan.labels),
         "counts": {state.value: count for state, count in plan.counts.items()},
+        "changes": facts_json(add_up_facts(measured.computed.values())),
         "parameters": [
-            _parameter_record(plan, decision, applied.get(decision.names), left.get(decision.names), agree)
+            _parameter_record(plan, decision, applied.get(decision.names), left.get(decision.names), measured)
             for decision in (*framing.values(), *plan.decisions)
             if decision.state is not DecisionState.UNCHANGED
         ],
     }
-
-
-def agreement_measure(context: Context) -> Agree:
-    """How to compare changes by their values, which are read from the store."""
-
-    def agree(decision: Decision) -> Sequence[Agreement]:
-        found = contest_of(decision, lambda entry: read_values(entry, context.store, map)) if decision.names else None
-        return agreements(found) if found else ()
-
-    return agree
 
 
 def trailers(records: Iterable[Record]) -> list[str]:
@@ -91,9 +80,13 @@ def as_markdown(records: Iterable[Record]) -> str:
 
 
 def _parameter_record(
-    plan: Plan, decision: Decision, applied: AppliedStrategy | None, left: ContestedDecision | None, agree: Agree
+    plan: Plan,
+    decision: Decision,
+    applied: AppliedStrategy | None,
+    left: ContestedDecision | None,
+    measured: MeasuredChanges,
 ) -> Record:
-    report = applied.report if applied else None
+    report, computed = (applied.report if applied else None), measured.computed.get(decision.name)
     return {
         "name": decision.name,
         "names": list(decision.names),
@@ -108,7 +101,8 @@ def _parameter_record(
         "nonfinite": dict(report.nonfinite) if report else {},
         "notes": list(report.notes) if report else [],
         "computed_by": report.computed_by if report else "",
-        "agreement": list(_agreement_records(plan, decision, agree)) if applied or left else [],
+        "changes": facts_json(computed.facts() if computed else None),
+        "agreement": list(_agreement_records(plan, decision, measured.find(decision.name))),
     }
 
 
@@ -128,12 +122,12 @@ def _choice_record(applied: AppliedStrategy) -> Record:
     }
 
 
-def _agreement_records(plan: Plan, decision: Decision, agree: Agree) -> Iterator[Record]:
+def _agreement_records(plan: Plan, decision: Decision, sums: ChangeSums | None) -> Iterator[Record]:
     """Each two heads that changed it."""
-    for found in agree(decision):
-        if set(found.heads) <= set(decision.by):
-            heads = [plan.labels[head] for head in found.heads]
-            yield {"heads": heads, "cosine": found.cosine, "sign_conflicts": found.sign_conflicts}
+    changing = [head for head in decision.by if decision.heads[head]]
+    for found in compare_heads(sums, changing) if sums and sums.elements else ():
+        heads = [plan.labels[head] for head in found.heads]
+        yield {"heads": heads, "cosine": found.cosine, "sign_conflicts": found.sign_conflicts}
 
 
 def _finite_or_none(value: float) -> float | None:
@@ -160,9 +154,12 @@ def _file_section(file: Record) -> Iterator[str]:
     heads = ", ".join(map(_escape_cell, file["heads"]))
     yield f"{_escape_cell(file['format'])}, heads {heads}: {counts or 'not by parameters'}."
     yield ""
+    if file["changes"]:
+        yield f"Computed: {describe_total(ChangeFacts(**file['changes']))}."
+        yield ""
     if file["parameters"]:
-        yield "| parameter | what happened | strategy | cosine of changes | sign conflicts | also |"
-        yield "|---|---|---|---|---|---|"
+        yield "| parameter | what happened | strategy | R | cosine of changes | sign conflicts | also |"
+        yield "|---|---|---|---|---|---|---|"
         yield from map(_table_row, file["parameters"])
         yield ""
 
@@ -171,7 +168,10 @@ def _table_row(item: Record) -> str:
     chosen = item["strategy"]["text"] if item["strategy"] else "**contested**" if item["left"] else ""
     cosines = _number_range([pair["cosine"] for pair in item["agreement"]], "{:.4f}")
     signs = _number_range([100 * pair["sign_conflicts"] for pair in item["agreement"]], "{:.1f} %")
-    cells = [item["name"] or "(the file's frame)", item["reason"], chosen, cosines, signs, "; ".join(_remarks(item))]
+    ratio = item["changes"] and item["changes"]["ratio"]
+    far = "" if ratio is None else f"{ratio:.4g}"
+    name, also = item["name"] or "(the file's frame)", "; ".join(_remarks(item))
+    cells = [name, item["reason"], chosen, far, cosines, signs, also]
     return f"| {' | '.join(map(_escape_cell, cells))} |"
 
 

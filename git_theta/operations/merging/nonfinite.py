@@ -12,6 +12,7 @@ from git_theta.merging.numerics import stream
 from git_theta.merging.plan import Plan
 from git_theta.merging.plan_rendering import NonfiniteCounter
 from git_theta.merging.treatments import StrategyChooser, is_computed
+from git_theta.operations.availability import are_here
 from git_theta.operations.context import Context
 from git_theta.parameters.value_decoding import read_values
 from git_theta.tensors.array_library import count_nonfinite
@@ -37,7 +38,7 @@ def nonfinite_counter(plan: Plan, choose: StrategyChooser, context: Context) -> 
 
 def _count_member(plan: Plan, decision: Decision, context: Context) -> Mapping[str, int]:
     entries = [entry for held in (*decision.heads, decision.base) for entry in held]
-    here = all(context.store.size(oid) == size for one in entries for oid, size in one.storage.objects().items())
+    here = are_here(entries, context)
     contest = contest_of(decision, lambda entry: read_values(entry, context.store, map)) if here else None
     if contest is None or not is_measurable(contest):
         return {}

@@ -80,18 +80,12 @@ def settled_members(jobs: Sequence[StrategyJob]) -> dict[str, Entry]:
 
 def run_jobs(jobs: Sequence[StrategyJob], context: Context) -> tuple[dict[str, Entry], list[AppliedStrategy]]:
     """The merged tensors, stored. In the order of names, so that bundles come out alike."""
-    groups: dict[tuple[str, str], list[StrategyJob]] = {}
-    for job in sorted(jobs, key=lambda job: job.member.name):
-        groups.setdefault((job.choice.strategy, repr(sorted(job.choice.options.items()))), []).append(job)
-    require_entries((entry for job in jobs for entry in _list_entries(job)), context)
-    if any(job.contest.library.name == "torch" for job in jobs):
-        one_thread_each()
+    require_entries((entry for job in jobs for entry in list_entries(job)), context)
     new: dict[str, Entry] = {}
     applied: dict[str, list[AppliedStrategy]] = {}
-    for (name, _), group in groups.items():
-        strategy = load_strategy(name)
+    for strategy, group in group_jobs(jobs):
         keys = result_keys(strategy, [job.contest for job in group])
-        with STRATEGIES.guard(name):
+        with STRATEGIES.guard(strategy.name):
             prepared = list(strategy.prepare([job.contest for job in group], context.workers.map))
         for batch in _cut_batches(list(zip(keys, group, prepared, strict=True))):
             entries, did = _compute_batch(strategy, batch, context)
@@ -99,6 +93,16 @@ def run_jobs(jobs: Sequence[StrategyJob], context: Context) -> tuple[dict[str, E
             for one in did:
                 applied.setdefault(one.decision.name, []).append(one)
     return new, list(map(_join_members, applied.values()))
+
+
+def group_jobs(jobs: Sequence[StrategyJob]) -> list[tuple[Strategy, list[StrategyJob]]]:
+    """The jobs that a strategy is given together, by name: those with the same options."""
+    if any(job.contest.library.name == "torch" for job in jobs):
+        one_thread_each()
+    groups: dict[tuple[str, str], list[StrategyJob]] = {}
+    for job in sorted(jobs, key=lambda job: job.member.name):
+        groups.setdefault((job.choice.strategy, repr(sorted(job.choice.options.items()))), []).append(job)
+    return [(load_strategy(name), group) for (name, _), group in groups.items()]
 
 
 def _cut_batches(jobs: Sequence[_PreparedJob]) -> Iterator[list[_PreparedJob]]:
@@ -160,7 +164,7 @@ def _join_members(several: Sequence[AppliedStrategy]) -> AppliedStrategy:
     return first._replace(report=ContestReport(reports[0].weights, reports[0].facts, dict(nonfinite), notes))
 
 
-def _list_entries(job: StrategyJob) -> Iterator[Entry]:
+def list_entries(job: StrategyJob) -> Iterator[Entry]:
     """What has to be read for a job."""
     for held in (*job.member.heads, job.member.base):
         yield from held

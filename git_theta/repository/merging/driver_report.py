@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from git_theta.operations.context import Context
-from git_theta.operations.merging.merge_report import Record, agreement_measure, record_merge
+from git_theta.operations.merging.measured_changes import NOT_MEASURED, measure_merge
+from git_theta.operations.merging.merge_report import Record, record_merge
 from git_theta.operations.merging.merge_results import MergeResult
 from git_theta.repository.merging.policy_sources import MergeOptions
 
@@ -23,10 +24,8 @@ class DriverReport(NamedTuple):
 def report_merge(path: str, merged: MergeResult, context: Context, asked: MergeOptions) -> None:
     """Report how a file was merged, if a report was asked for."""
     if asked.report:
-        _append(
-            asked.report,
-            record_merge(path, merged, agreement_measure(context)) if asked.measure else record_merge(path, merged),
-        )
+        measured = measure_merge(merged, context) if asked.measure else NOT_MEASURED
+        _append(asked.report, record_merge(path, merged, measured))
 
 
 def report_failure(code: int, asked: MergeOptions) -> None:

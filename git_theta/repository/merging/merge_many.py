@@ -15,7 +15,8 @@ from git_theta.merging.decisions import Decision
 from git_theta.merging.policy import CONFLICT, Choice
 from git_theta.operations.context import Progress
 from git_theta.operations.merging.file_plans import FilePlan
-from git_theta.operations.merging.merge_report import Record, agreement_measure, record_merge, trailers
+from git_theta.operations.merging.measured_changes import NOT_MEASURED, measure_merge
+from git_theta.operations.merging.merge_report import Record, record_merge, trailers
 from git_theta.operations.merging.merge_results import Choose, ContestedDecision
 from git_theta.operations.merging.merged_files import MergedFiles, merge_files
 from git_theta.operations.restoring.materialise import require_room
@@ -115,8 +116,8 @@ def merge_cases(
             except ConflictError as error:  # no file can be built of what was merged, say: the others go on
                 left.append(str(error))
                 continue
-            agree = {"agree": agreement_measure(context)} if asked.measure else {}
-            records.append(record_merge(item.path, merged.result, **agree))
+            measured = measure_merge(merged.result, context) if asked.measure else NOT_MEASURED
+            records.append(record_merge(item.path, merged.result, measured))
             left += [f"{item.path}: {_describe_left(one)}" for one in merged.result.left]
             sizes |= {path: manifest.size for path, manifest in merged.manifests.items()}
             if not left:
