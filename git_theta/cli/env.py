@@ -67,7 +67,7 @@ def command(as_json: bool) -> None:
         "python": {"executable": sys.executable, "version": platform.python_version()},
         "machine": {"platform": platform.platform(), "processors": os.cpu_count()},
         "filter": config.active_settings(),
-        "merge": _read_configured(policy_sources.KEYS),
+        "merge": _read_configured(policy_sources.ALL_KEYS),
         "storage": _read_configured(STORAGE_KEYS),
         "measures": _read_configured((MEASURES_KEY,)),
         "disabled": _read_configured((registry.DISABLE_KEY,)),

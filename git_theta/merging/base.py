@@ -113,8 +113,8 @@ class Contest:
         library: what to compute with, and where.
         chunk: elements computed at a time; the result does not depend on it.
         context: what the strategy's ``prepare`` found; None where this contest stands alone.
-        companions: by the name of each that the strategy declares, each head's tensor of this name and shape there, in
-            the order of ``branches``; None for a head that lacks the parameter.
+        companions: by the name of each that the strategy declares, each head's tensor of this name there, in the order
+            of ``branches``; None for a head that lacks the parameter, and for all where it is optional and none has it.
         report: filled in while the result is taken.
     """
 
@@ -156,10 +156,14 @@ class Contest:
         return heads
 
     def companion(self, name: str, head: ContestHead) -> Operand:
-        """A head's tensor in the companion of that name: it has the parameter's shape, perhaps another dtype."""
+        """A head's tensor in the companion of that name: of the shape that this declares, perhaps of another dtype."""
         found = self.companions[name][head.position]
         assert found, "asked before anything is merged: see git_theta.merging.checks"
         return found
+
+    def has_companion(self, name: str) -> bool:
+        """Whether the heads have tensors in the companion of that name, where it is optional."""
+        return any(self.companions.get(name, ()))
 
     def _companion_oids(self, position: int) -> list[str]:
         """What tells heads apart that have the same tensor."""

@@ -59,9 +59,11 @@ def check_contest(strategy: Strategy, contest: Contest) -> None:
 
 
 def _check_companion(companion: Companion, strategy: Strategy, contest: Contest) -> None:
-    """Whether each head that has the parameter has its companion, of the same shape, in numbers that are no wider."""
+    """Whether each head that has the parameter has its companion, of its shape, in numbers that are no wider."""
     found = contest.companions.get(companion.name, (None,) * len(contest.branches))
     pairs = list(zip(contest.branches, found, strict=True))
+    if companion.is_optional and not any(found):
+        return
     if lacking := [position for position, (branch, one) in enumerate(pairs) if branch and one is None]:
         what = f"{strategy.name} reads {companion.choose_pattern(contest.options)} ({companion.name}) of each head"
         _raise_conflict(contest, f"{what}, and {_name_heads(lacking)} without it", "Merge commits that have it.")
@@ -69,7 +71,7 @@ def _check_companion(companion: Companion, strategy: Strategy, contest: Contest)
         if not branch or not one:
             continue
         narrow = number_dtype(one.spec.dtype).name != "F64" or number_dtype(branch.spec.dtype).name == "F64"
-        if one.spec.shape != branch.spec.shape or not is_floating(one.spec.dtype) or not narrow:
+        if one.spec.shape != companion.find_shape(branch.spec.shape) or not is_floating(one.spec.dtype) or not narrow:
             _raise_conflict(
                 contest, f"its {companion.name} is {_describe(one)}, and the parameter {_describe(branch)}", _CHOOSE
             )

@@ -5,11 +5,12 @@ Fisher information, importances, variances: what belongs to a version of the wei
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, Literal
 
 from git_theta.checkpoints.index_file import whole_path_of
 from git_theta.errors import UsageError
@@ -25,7 +26,7 @@ _LONGEST = 4096
 
 @dataclass(frozen=True)
 class Companion:
-    """A file that lies beside a checkpoint, and has tensors under the names and shapes of its parameters.
+    """A file that lies beside a checkpoint, and has tensors under the names of its parameters.
 
     Attributes:
         name: what the strategy calls it.
@@ -34,6 +35,8 @@ class Companion:
         help: one sentence: what it holds.
         option: the option, of the kind "path", that says another pattern; "" for none.
         merged_by: the strategy for what such files have contested themselves, where the one that reads them is chosen.
+        holds: "elements": a tensor of the shape of the parameter. "columns": of a matrix of m by n (a kernel's inputs
+            and places side by side) one of n by n; a parameter for which no head has any is merged without.
     """
 
     name: str
@@ -41,6 +44,18 @@ class Companion:
     help: str
     option: str = ""
     merged_by: str = "average"
+    holds: Literal["elements", "columns"] = "elements"
+
+    @property
+    def is_optional(self) -> bool:
+        """Whether parameters may have none, as long as no head has one."""
+        return self.holds == "columns"
+
+    def find_shape(self, shape: tuple[int, ...]) -> tuple[int, ...] | None:
+        """The shape of what belongs to a parameter of a shape; None where nothing can."""
+        if self.holds == "elements":
+            return shape
+        return (math.prod(shape[1:]),) * 2 if len(shape) > 1 else None
 
     def choose_pattern(self, options: Mapping[str, Any]) -> str:
         """The pattern, or what the option says."""

@@ -11,6 +11,8 @@ from typing import Any, Literal
 from git_theta.errors import UsageError
 from git_theta.merging.companions import require_tree_path
 
+ReadSetting = Callable[[str], str]
+"""The value that a key has in Git's configuration; "" for none."""
 OptionKind = Literal["number", "numbers", "integer", "text", "path", "choice", "flag", "globs", "json"]
 
 
@@ -26,6 +28,7 @@ class Option:
         help: one sentence.
         within: of a number or an integer, the bounds as mathematics writes them: "(0, 1]"; "" for any that is finite.
         choices: of a choice, what there is.
+        setting: a key of Git's configuration that says another default; "" for none.
     """
 
     name: str
@@ -34,6 +37,17 @@ class Option:
     help: str
     within: str = ""
     choices: tuple[str, ...] = ()
+    setting: str = ""
+
+    def choose_default(self, read_setting: ReadSetting) -> Any:
+        """The value where none is given: that of Git's configuration, or the declared one. Raises as ``parse`` does."""
+        text = read_setting(self.setting) if self.setting else ""
+        if not text:
+            return self.default
+        try:
+            return self.parse(text)
+        except UsageError as error:
+            raise UsageError(f"{self.setting}: {error.message}", hint=error.hint) from None
 
     def parse(self, value: Any) -> Any:
         """``value``, perhaps text, as this option's kind. Raises UsageError naming the option and what it takes."""
@@ -60,18 +74,24 @@ class Option:
         return UsageError(f"{self.name} takes {self.describe_values()}, not {shown}", hint=hint or self.help)
 
 
-def parse_options(strategy: str, options: Iterable[Option], given: Mapping[str, Any]) -> dict[str, Any]:
+def parse_options(
+    strategy: str,
+    options: Iterable[Option],
+    given: Mapping[str, Any],
+    read_setting: ReadSetting = lambda _: "",
+) -> dict[str, Any]:
     """Every option of a strategy with its value: what is given, read as its kind, or the default.
 
     Args:
         strategy: the strategy's name, for errors.
         options: its declaration.
         given: names to values; ``-`` counts as ``_``, and a ``_`` at the end is dropped.
+        read_setting: reads Git's configuration, where there is any.
 
     Raises UsageError for a name that is not declared (the closest ones are suggested), given twice, or a bad value.
     """
     declared = {option.name: option for option in options}
-    values = {option.name: option.default for option in declared.values()}
+    values = {option.name: option.choose_default(read_setting) for option in declared.values()}
     seen: dict[str, str] = {}
     for spelling, value in given.items():
         name = spelling.replace("-", "_").removesuffix("_")

@@ -144,6 +144,7 @@ class Context(NamedTuple):
         pins_layout: whether a file keeps the layout that the index has for it; asked where that matters.
         find_companions: what each head of the merge that is under way has of a strategy's companion, given its options,
             in the order of heads; None where it cannot be known which commits are merged.
+        read_setting: the value of a key of Git's configuration; "" where it has none.
         chosen_format: the format that a person chose for a path; "" where none is, and the bytes decide.
     """
 
@@ -160,4 +161,5 @@ class Context(NamedTuple):
     preferences: Callable[[], Preferences] = _default_preferences
     pins_layout: Callable[[], bool] = lambda: True
     chosen_format: Callable[[str], str] = lambda _: ""
+    read_setting: Callable[[str], str] = lambda _: ""
     find_companions: Callable[[Companion, Mapping[str, Any]], Sequence[CompanionVersion] | None] = _know_no_commits

@@ -25,8 +25,12 @@ from git_theta.testing.operands import DTYPES, EPSILON, SMALLEST, InMemory, Unre
 Numbers = list[float]
 
 _SIZE = 257
-_MANY = 50_021
-"""Elements that torch shares among threads."""
+_MANY, _MANY_ROWS = 50_021, (251, 199)
+"""Elements that torch shares among threads; and a matrix of as many, about."""
+_SELDOM = 20_000
+"""L9b: of so many elements one may differ."""
+_NEAR = 1e-9
+"""L9b: how far numbers of fp64 may be apart, relative to the largest."""
 _SHAPES = ((), (1,), (1, 1, 1), (2, 3), (0, 3))
 _PAYLOADS = bytes.fromhex("0100c07f 00000080 010080ff 00000000")
 """Bits that arithmetic would not keep: NaNs with payloads, and -0.0."""
@@ -37,9 +41,15 @@ class StrategyLaws(ABC):
 
     Attributes:
         ordered: whether the order of heads matters: a strategy takes a certain one, or options are listed by head.
+        shape: of the parameters that are merged, but for those that are small, or large. A strategy for matrices says
+            one of two dimensions; what is large then has two as well.
+
+    Law L9b: what a strategy that is not ``exact`` makes may differ between chunks, threads and array libraries by one
+    unit in the last place, in one element of 20,000 (of fp64, by 1e-9 of the largest number).
     """
 
     ordered = False
+    shape: tuple[int, ...] = (_SIZE,)
 
     @abstractmethod
     def make_strategy(self) -> Strategy:
@@ -133,7 +143,7 @@ class StrategyLaws(ABC):
             expected = self._merge(asked)
             assert len(expected) == asked.spec.nbytes
             for chunk, piece in ((1 << 16, 1), (100, 7), (50, 200)):
-                assert self._merge(_cut(replace(asked, chunk=chunk), piece)) == expected
+                self._require_alike(self._merge(_cut(replace(asked, chunk=chunk), piece)), expected, dtype)
 
     def test_l9_threads_change_no_byte(self) -> None:
         """Those of torch; numpy has none."""
@@ -142,12 +152,13 @@ class StrategyLaws(ABC):
             pytest.skip("it does not compute with torch")
         before = torch.get_num_threads()
         try:
-            for asked in self._contests("F32", size=_MANY):
-                found = set()
+            for asked in self._contests("F32", shape=self._many()):
+                found = []
                 for threads in (1, 2, 3):
                     torch.set_num_threads(threads)
-                    found.add(self._merge(replace(asked, chunk=_MANY, library=TorchLibrary())))
-                assert len(found) == 1
+                    found.append(self._merge(replace(asked, chunk=_MANY, library=TorchLibrary())))
+                for one in found[1:]:
+                    self._require_alike(one, found[0], "F32")
         finally:
             torch.set_num_threads(before)
 
@@ -158,15 +169,15 @@ class StrategyLaws(ABC):
             pytest.skip("it takes one library alone")
         for dtype in DTYPES:
             for asked in self._contests(dtype, coarse if dtype == "F16" else fine):
-                assert self._merge(replace(asked, library=TorchLibrary())) == self._merge(asked)
+                self._require_alike(self._merge(replace(asked, library=TorchLibrary())), self._merge(asked), dtype)
 
     def test_l9_cuda_gives_the_bytes_of_the_cpu(self) -> None:
         if not pytest.importorskip("torch").cuda.is_available():
             pytest.skip("needs a CUDA device")
         library = library_for(self.make_strategy(), "cuda")
         for dtype in DTYPES:
-            for asked in self._contests(dtype, size=_MANY):
-                assert self._merge(replace(asked, library=library)) == self._merge(asked)
+            for asked in self._contests(dtype, shape=self._many()):
+                self._require_alike(self._merge(replace(asked, library=library)), self._merge(asked), dtype)
 
     def test_l9_the_order_of_heads_changes_no_byte(self) -> None:
         if self.ordered:
@@ -218,12 +229,14 @@ class StrategyLaws(ABC):
             assert asked.report.nonfinite == {"head 1": 1, "head 2": 2, **result}
 
     def test_l6_results_come_while_heads_are_still_read(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Unless they are small: those may be held."""
+        """Unless they are small: those may be held. A strategy for matrices reads them before."""
+        if len(self.shape) > 1:
+            pytest.skip("it looks at whole matrices first")
         monkeypatch.setattr("git_theta.merging.held.SMALL", 0)
         strategy = self.make_strategy()
         if not strategy.numeric:
             pytest.skip("it does not compute")
-        for asked in self._contests("F32", size=200):
+        for asked in self._contests("F32", shape=(200,)):
             cut = _cut(replace(asked, chunk=10), 10)
             next(strategy.merge(strategy.prepare([self._accompany(cut)])[0]))
             for head in cut.branches:
@@ -237,7 +250,8 @@ class StrategyLaws(ABC):
             whole = self._accompany(asked).companions
             wrong = {name: (operand([1.0]), *held[1:]) for name, held in whole.items()}
             lacking = {name: (None, *held[1:]) for name, held in whole.items()}
-            for companions in ({}, lacking, wrong):
+            optional = any(companion.is_optional for companion in self.make_strategy().companions)
+            for companions in (lacking, wrong) if optional else ({}, lacking, wrong):
                 with pytest.raises(ConflictError):
                     check_contest(self.make_strategy(), replace(asked, companions=companions))
 
@@ -254,7 +268,7 @@ class StrategyLaws(ABC):
 
     @pytest.mark.parametrize("dtype", DTYPES)
     def test_within_one_ulp_of_the_oracle(self, dtype: str) -> None:
-        """Beside what a few roundings of its terms in fp32 (fp64 for fp64) may cost."""
+        """Beside what a few roundings of its terms in fp32 (fp64 for fp64) may cost; fp64 as L9b has it."""
         unit = EPSILON["F64" if dtype == "F64" else "F32"]
         for values in (fine, coarse):
             for asked in self._contests(dtype, values):
@@ -269,9 +283,10 @@ class StrategyLaws(ABC):
                 if truth is None:
                     pytest.skip("there is no oracle")
                 merged = unpack(self._merge(asked), dtype)
+                loose = 0.0 if self.make_strategy().exact or dtype != "F64" else _NEAR * max(map(abs, truth))
                 for index, (one, exact) in enumerate(zip(merged, truth, strict=True)):
                     terms = abs(exact) + sum(abs(row[index]) for row in (base, *heads))
-                    assert abs(one - exact) <= _ulp(exact, dtype) + 16 * unit * terms, (index, one, exact)
+                    assert abs(one - exact) <= _ulp(exact, dtype) + 16 * unit * terms + loose, (index, one, exact)
 
     def _few(self) -> int:
         """As few heads as it takes, and no fewer than there can be a contest of."""
@@ -281,12 +296,22 @@ class StrategyLaws(ABC):
         """Four heads, or as many as it takes."""
         return max(self._few(), min(4, self.make_strategy().heads[1] or 4))
 
+    def _many(self) -> tuple[int, ...]:
+        """The shape of what is large."""
+        return _MANY_ROWS if len(self.shape) > 1 else (_MANY,)
+
     def _contests(
-        self, dtype: str, values: Any = fine, *, heads: int = 0, size: int = _SIZE, twins: bool = False
+        self,
+        dtype: str,
+        values: Any = fine,
+        *,
+        heads: int = 0,
+        shape: tuple[int, ...] | None = None,
+        twins: bool = False,
     ) -> Iterable[Contest]:
         """The same heads with all options to test; with twins, the first and the last are alike."""
-        count = heads or self._few()
-        base, *rows = (operand(values(size, seed), dtype) for seed in range(count + 1))
+        count, sides = heads or self._few(), shape or self.shape
+        base, *rows = (operand(values(math.prod(sides), seed), dtype, sides) for seed in range(count + 1))
         if twins and count > 2:
             rows[-1] = rows[0]
         for chosen in self.options(count):
@@ -318,6 +343,20 @@ class StrategyLaws(ABC):
             return asked.name, b"".join(map(bytes, merge_bytes(strategy, asked)))
 
         return dict(parallel(merge_named, prepared))
+
+    def _require_alike(self, found: bytes, expected: bytes, dtype: str) -> None:
+        """Raise AssertionError for other bytes; for more than L9b allows, where the strategy is not exact."""
+        if self.make_strategy().exact or found == expected:
+            assert found == expected
+            return
+        pairs = list(zip(unpack(found, dtype), unpack(expected, dtype), strict=True))
+        apart = [(one, other) for one, other in pairs if one != other and not (math.isnan(one) and math.isnan(other))]
+        if dtype == "F64":
+            largest = max(abs(other) for _, other in pairs)
+            assert all(abs(one - other) <= _NEAR * largest for one, other in apart)
+            return
+        assert all(abs(one - other) <= _ulp(other, dtype) for one, other in apart), "by more than one unit"
+        assert len(apart) <= -(-len(pairs) // _SELDOM), f"{len(apart)} of {len(pairs)} elements differ"
 
     def _accompany(self, asked: Contest) -> Contest:
         """The same contest with the companions that the strategy declares."""

@@ -137,3 +137,25 @@ def test_integers_texts_and_paths(option: Option, given: object, parsed: object)
 def test_what_is_no_integer_text_or_path_is_refused(option: Option, given: object, said: str) -> None:
     with pytest.raises(UsageError, match=said):
         option.parse(given)
+
+
+_CONFIGURED = Option("max_side", "integer", 8, "How large.", within="[2, 100]", setting="theta.merge.maxSide")
+
+
+@pytest.mark.parametrize(("given", "said", "expected"), [({}, "", 8), ({}, "50", 50), ({"max-side": "9"}, "50", 9)])
+def test_configuration_says_another_default(given: dict[str, str], said: str, expected: int) -> None:
+    asked: list[str] = []
+
+    def read_setting(key: str) -> str:
+        asked.append(key)
+        return said
+
+    assert parse_options("s", [_CONFIGURED], given, read_setting) == {"max_side": expected}
+    assert asked == ["theta.merge.maxSide"]
+
+
+def test_a_default_that_cannot_be_names_the_setting() -> None:
+    with pytest.raises(
+        UsageError, match=r"theta\.merge\.maxSide: max_side takes a whole number in \[2, 100\], not '1'"
+    ):
+        parse_options("s", [_CONFIGURED], {}, lambda _: "1")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from git_theta.merging.matrices import Matrix, TaskMatrices, find_spectrum, inverse_or_zero, inverse_root
+from git_theta.merging.matrices import TaskMatrices
 from git_theta.merging.numerics import weighted_sum
+from git_theta.merging.spectra import Matrix, find_spectrum, identity, inverse_or_zero, inverse_root
 
 Options = Mapping[str, Any]
 FindTransforms = Callable[[TaskMatrices, Sequence[float], Options], Sequence[Matrix]]
@@ -49,7 +50,7 @@ def find_least_squares(matrices: TaskMatrices, weights: Sequence[float], options
     grams = [gram / _positive(xp.linalg.trace(gram)) for gram in matrices.grams()]
     total = sum(grams[1:], grams[0])
     # Where all X_i are zeros (-0 against 0), or too small for squares, any ridge does, and A_i is the identity.
-    ridge = options["rho"] * _positive(xp.linalg.trace(total)) / matrices.side * xp.eye(matrices.side, dtype=xp.float64)
+    ridge = identity(matrices.side, total) * (options["rho"] * _positive(xp.linalg.trace(total)) / matrices.side)
     if not bool(xp.all(xp.isfinite(total))):
         return [xp.full_like(gram, float("nan")) for gram in grams]
     return [by * xp.linalg.solve(total + ridge, gram + ridge).T for by, gram in zip(weights, grams, strict=True)]

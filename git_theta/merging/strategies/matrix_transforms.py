@@ -12,10 +12,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from git_theta.errors import ConflictError
 from git_theta.merging.base import Contest, Strategy, Takes
-from git_theta.merging.matrices import Sides, TaskMatrices, matrix_sides
-from git_theta.merging.numerics import Chunk, compute, labels
+from git_theta.merging.matrices import (
+    MAX_SIDE,
+    Sides,
+    TaskMatrices,
+    add_transformed,
+    matrix_sides,
+    require_side,
+)
 from git_theta.merging.options import Option
 from git_theta.merging.strategies.gram_formulas import (
     FindTransforms,
@@ -43,13 +48,8 @@ class MatrixTransform(TaskVectorStrategy):
 
     def check(self, contest: Contest) -> None:
         super().check(_with_mean(contest))
-        sides, most = matrix_sides(contest), contest.options["max_side"]
-        if sides and self._side(sides) > most:
-            raise ConflictError(
-                f"{self.name} takes Gram matrices of up to {most} columns, and this one has {self._side(sides)}",
-                hint="Choose another strategy for it, or a larger max_side: each takes 8 * max_side^2 bytes.",
-                parameter=contest.name,
-            )
+        if sides := matrix_sides(contest):
+            require_side(self.name, self._side(sides), contest)
 
     prepare = Strategy.prepare  # each matrix by itself, so that results are remembered one by one
 
@@ -58,23 +58,9 @@ class MatrixTransform(TaskVectorStrategy):
         if not sides:
             return super().merge(_with_mean(contest))
         matrices = TaskMatrices(contest, turned=self.either_side and sides[0] < sides[1])
-        return self._merge_matrix(contest, matrices)
-
-    def _merge_matrix(self, contest: Contest, matrices: TaskMatrices) -> Iterator[Vector]:
-        assert contest.base
-        heads, scale = contest.heads(), contest.options["lambda"]
         with contest.library.quiet():
-            transforms = self.find(matrices, [head.weight for head in heads], contest.options)
-            turned = matrices.transform_turned(transforms) if matrices.turned else None
-
-        def formula(chunk: Chunk) -> Vector:
-            first, last = chunk.start // matrices.columns, len(chunk.values[0]) // matrices.columns
-            change = matrices.transform(chunk.values, transforms) if turned is None else turned[first : first + last]
-            xp, base = matrices.xp, chunk.values[-1]
-            return xp.astype(xp.reshape(change, (-1,)) * scale + xp.astype(base, xp.float64), base.dtype)
-
-        by_rows = replace(contest, chunk=matrices.block_rows * matrices.columns)
-        return compute(by_rows, [*(head.operand for head in heads), contest.base], [*labels(heads), "base"], formula)
+            transforms = self.find(matrices, [head.weight for head in contest.heads()], contest.options)
+        return add_transformed(contest, matrices, transforms, contest.options["lambda"])
 
     def _side(self, sides: Sides) -> int:
         return min(sides) if self.either_side else sides[1]
@@ -85,13 +71,6 @@ def _with_mean(contest: Contest) -> Contest:
     return replace(contest, options={**contest.options, "normalize": True})
 
 
-_MAX_SIDE = Option(
-    "max_side",
-    "integer",
-    16384,
-    "Up to how many columns a Gram matrix may have; a larger parameter stays contested.",
-    within="[2, 1048576]",
-)
 _INEXACT = """\
 Every tensor of two dimensions or more is a matrix of its first one by all others; embeddings are, too. What is none
 (vectors, single rows and columns, complex numbers) becomes base + lambda * mean of the tau_i."""
@@ -105,7 +84,7 @@ ISO_C = MatrixTransform(
     "iso-c",
     "base + lambda * the sum of the w_i tau_i with all its singular values made equal to their mean.",
     "Marczak et al., No task left behind (arXiv 2502.04959)",
-    options=(LAMBDA, _MAX_SIDE),
+    options=(LAMBDA, MAX_SIDE),
     needs_base=True,
     takes_weights=True,
     details=f"""\
@@ -119,7 +98,7 @@ TSV_M = MatrixTransform(
     "tsv-m",
     "base + lambda * the leading singular triples of all tau_i, with their vectors made orthonormal to each other.",
     "Gargiulo et al., Task singular vectors (arXiv 2412.00081)",
-    options=(LAMBDA, _MAX_SIDE),
+    options=(LAMBDA, MAX_SIDE),
     needs_base=True,
     details=f"""\
 Of N heads, each gives its floor(min(m, n) / N) leading triples. Their left vectors side by side are replaced by the
@@ -135,7 +114,7 @@ WUDI = MatrixTransform(
     options=(
         LAMBDA,
         Option("rho", "number", 0.01, "The ridge, relative to the mean diagonal of the sum of G_i.", within="(0, 1]"),
-        _MAX_SIDE,
+        MAX_SIDE,
     ),
     needs_base=True,
     details=f"""\

@@ -18,7 +18,7 @@ from git_theta.tensors.dtypes import BY_NAME
 def find_operands(
     strategy: Strategy, decision: Decision, options: Mapping[str, Any], read: Read, context: Context
 ) -> dict[str, tuple[Operand | None, ...]]:
-    """By companion, each head's tensor; None for a head that lacks the parameter.
+    """By companion, each head's tensor; None for a head that lacks the parameter, or what is optional.
 
     Raises ConflictError where the commits are not known, and for a head whose companion lacks it; UsageError for a
     pattern that leaves the tree.
@@ -26,7 +26,9 @@ def find_operands(
     found: dict[str, tuple[Operand | None, ...]] = {}
     for companion in strategy.companions:
         versions = zip(find_versions(companion, strategy, options, context), decision.heads, strict=True)
-        operands = [_find_operand(version, decision, strategy, read) if held else None for version, held in versions]
+        operands = [
+            _find_operand(version, decision, companion, strategy, read) if held else None for version, held in versions
+        ]
         found[companion.name] = tuple(operands)
     return found
 
@@ -55,9 +57,13 @@ def require_companion(version: CompanionVersion, strategy: Strategy) -> Mapping[
     return version.entries
 
 
-def _find_operand(version: CompanionVersion, decision: Decision, strategy: Strategy, read: Read) -> Operand:
+def _find_operand(
+    version: CompanionVersion, decision: Decision, companion: Companion, strategy: Strategy, read: Read
+) -> Operand | None:
     entries = require_companion(version, strategy)
     entry = next((entries[name] for name in decision.names if name in entries), None)
+    if entry is None and companion.is_optional:
+        return None
     if entry is None or entry.dtype not in BY_NAME:
         raise ConflictError(f"{version.path} of {version.head} has no values for it, which {strategy.name} reads")
     return StoredOperand(entry, read)

@@ -175,7 +175,7 @@ def list_entries(job: StrategyJob) -> Iterator[Entry]:
 def _make_contest(decision: Decision, choice: Choice, settings: MergeSettings, context: Context) -> Contest:
     with prefix_origin(choice.origin):
         strategy = load_strategy(choice.strategy)
-    parsed = options.parse_options(strategy.name, strategy.options, choice.options)
+    parsed = options.parse_options(strategy.name, strategy.options, choice.options, context.read_setting)
 
     def read(entry: Entry) -> Iterator[Buffer]:
         return read_values(entry, context.store, map)

@@ -22,6 +22,8 @@ STRATEGY_VARIABLE = "GIT_THETA_STRATEGY"
 """A strategy for whatever is contested, for people who cannot pass options: `GIT_THETA_STRATEGY=average git pull`."""
 KEYS = ("theta.merge.strategy", "theta.merge.option")
 """Git's configuration of the same, which lasts."""
+ALL_KEYS = (*KEYS, "theta.merge.maxSide")
+"""With what says defaults of options (``Option.setting``)."""
 
 
 class MergeOptions(NamedTuple):

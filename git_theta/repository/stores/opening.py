@@ -62,6 +62,7 @@ def open_context(
             progress=progress,
             chosen_format=partial(read_chosen_format, repository=repository),
             preferences=cache(partial(parse_preferences, chosen)),
+            read_setting=cache(partial(_read_setting, repository.home)),
         )
     finally:
         workers.close()
@@ -88,6 +89,11 @@ def conflicts_dir(repository: Repository) -> Path:
 def partial_dir(repository: Repository) -> Path:
     """Where it is noted which files of this worktree have zeros in the place of parameters that are lost."""
     return repository.git_dir / "theta" / "partial"
+
+
+def _read_setting(top: Path, key: str) -> str:
+    """The value of a key without a subsection; Git says keys in lower case."""
+    return read_last_values([key.lower()], cwd=top).get(key.lower(), "")
 
 
 def _read_earlier(path: str, top: Path | None) -> Iterator[Manifest]:

@@ -5,19 +5,18 @@ The file is named on the command line by whoever runs it: nothing in a repositor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import click
-from git_theta.errors import StoreError, ThetaError, UsageError
 
+from git_theta_fisher.companion_files import write_tensors
 from git_theta_fisher.fisher_strategy import FISHER
+from git_theta_fisher.user_functions import explain_failures, load_function
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-Losses = Callable[["dict[str, Tensor]"], "Iterable[Tensor]"]
 
 
 @click.command("fisher", short_help="Compute the Fisher information of a checkpoint, for merges by it.")
@@ -47,50 +46,11 @@ def command(checkpoint: str, losses: str, most: int | None, device: str, output:
     parameters = {name: one.requires_grad_() for name, one in tensors.items() if one.is_floating_point()}
     found = estimate_fisher(parameters, _yield_losses(losses, {**tensors, **parameters}), most)
     file = output or Path(FISHER.companions[0].find_path(checkpoint, {}))
-    _write_tensors({name: one.contiguous().cpu() for name, one in found.items()}, file)
+    write_tensors({name: one.contiguous().cpu() for name, one in found.items()}, file)
     click.echo(f"{file}: {len(found)} parameters")
-
-
-def _write_tensors(tensors: dict[str, Tensor], file: Path) -> None:
-    """As the name asks: with torch.save, or as safetensors. Raises StoreError."""
-    import torch
-    from safetensors.torch import save
-
-    try:
-        if file.suffix in (".pt", ".pth", ".bin", ".ckpt"):
-            torch.save(tensors, file)
-        else:
-            file.write_bytes(save(tensors))
-    except OSError as error:
-        raise StoreError(f"{file} cannot be written: {error.strerror}") from error
 
 
 def _yield_losses(spelled: str, tensors: dict[str, Tensor]) -> Iterator[Tensor]:
     """What the function that FILE.py:NAME names yields. Raises UsageError, also for what goes wrong in it."""
-    try:
-        yield from _load_function(spelled)(tensors)
-    except ThetaError:
-        raise
-    except Exception as error:
-        message = f"{spelled} failed: {type(error).__name__}: {error}"
-        raise UsageError(message, hint="git theta --debug fisher ... shows where.") from error
-
-
-def _load_function(spelled: str) -> Losses:
-    """The function that FILE.py:NAME names. Raises UsageError where there is none."""
-    from importlib.util import module_from_spec, spec_from_file_location
-
-    file, _, name = spelled.rpartition(":")
-    if not file or not name:
-        raise UsageError(f"{spelled!r} names no function of a file", hint="As in: --losses train.py:losses")
-    if not Path(file).is_file():
-        raise UsageError(f"{file!r} is no file", hint="As in: --losses train.py:losses")
-    spec = spec_from_file_location(Path(file).stem, file)
-    if spec is None or spec.loader is None:
-        raise UsageError(f"{file!r} is no Python file", hint="As in: --losses train.py:losses")
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    function = getattr(module, name, None)
-    if not callable(function):
-        raise UsageError(f"{file} has no function {name!r}", hint="It is given the tensors, and yields losses.")
-    return cast("Losses", function)
+    with explain_failures(spelled, "fisher"):
+        yield from load_function(spelled, "--losses", "It is given the tensors, and yields losses.")(tensors)

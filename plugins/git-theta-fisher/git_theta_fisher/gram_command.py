@@ -1,0 +1,65 @@
+"""``git theta gram``: Gram matrices of the inputs of a checkpoint's linear layers, from a model and data of the user.
+
+The file is named on the command line by whoever runs it: nothing in a repository can name one (L10).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from git_theta.errors import UsageError
+from git_theta.words import pluralize
+
+from git_theta_fisher.companion_files import write_tensors
+from git_theta_fisher.regression_strategy import REGMEAN
+from git_theta_fisher.user_functions import explain_failures, load_function
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+_TAKES = "It is given the tensors, and returns a model with these weights and an iterable of batches."
+
+
+@click.command("gram", short_help="Compute Gram matrices of a checkpoint's linear layers, for merges by regmean.")
+@click.argument("checkpoint", metavar="CHECKPOINT")
+@click.option("-r", "--run", required=True, metavar="FILE.py:NAME", help="What makes the model and its batches.")
+@click.option("-n", "--most", type=click.IntRange(1), metavar="N", help="Run so many batches at most.")
+@click.option("--device", default="cpu", metavar="DEVICE", help="Where the tensors are, as torch spells it.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Where to write; beside the checkpoint by default.",
+)
+def command(checkpoint: str, run: str, most: int | None, device: str, output: Path | None) -> None:
+    """Compute X^T X / n of the inputs of each linear layer of a checkpoint, and write them beside it.
+
+    NAME in FILE.py is a function that is given the tensors by name, and returns a model of torch that has them as its
+    weights, under the same names, and an iterable of batches to call it with. FILE.py is executed. What is written,
+    STEM.gram.safetensors, is committed with the checkpoint; then git theta merge -s regmean finds it at each head.
+    """
+    import git_theta as gt
+
+    from git_theta_fisher.gram_estimate import estimate_grams
+
+    tensors = gt.load(checkpoint, framework="torch", device=device)
+    with explain_failures(run, "gram"):
+        model, batches = _make_run(run, tensors)
+        found = estimate_grams(model, batches, tensors.keys(), most)
+    file = output or Path(REGMEAN.companions[0].find_path(checkpoint, {}))
+    write_tensors({name: one.contiguous().cpu() for name, one in found.items()}, file)
+    click.echo(f"{file}: {pluralize(len(found), 'linear layer')}")
+
+
+def _make_run(spelled: str, tensors: dict[str, Tensor]) -> tuple[nn.Module, Iterable[Any]]:
+    """What the user's function returns. Raises UsageError for anything but a model and batches."""
+    from torch import nn
+
+    made = load_function(spelled, "--run", _TAKES)(tensors)
+    if not isinstance(made, tuple) or len(made) != 2 or not isinstance(made[0], nn.Module):
+        raise UsageError(f"{spelled} returned no model with batches but {type(made).__name__}", hint=_TAKES)
+    return made
