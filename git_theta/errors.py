@@ -16,7 +16,8 @@
     |-- TransportError         exit 9   objects could not be moved to or from a remote
     |-- ChangedFile            exit 10  a file changed while it was being read
     |-- FormatError            exit 11  a file is not what a format expects (the file is then kept opaque)
-    `-- ConflictError          exit 12  a parameter that a strategy cannot merge: a person must decide
+    |-- ConflictError          exit 12  a parameter that a strategy cannot merge: a person must decide
+    `-- EvaluationError        exit 13  an evaluator failed, or said what is no score
 
 The numbers are part of the command line's contract (docs/reference/exit-codes.md); a number is never reused.
 """
@@ -130,3 +131,9 @@ class ConflictError(ThetaError):
     """A contested parameter that a strategy cannot merge: a person must decide."""
 
     exit_code = 12
+
+
+class EvaluationError(ThetaError):
+    """An evaluator failed, or said what is no score."""
+
+    exit_code = 13

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-PluginFamily = Literal["formats", "updates", "serializers", "stores", "merges", "measures", "commands"]
+PluginFamily = Literal["formats", "updates", "serializers", "stores", "merges", "measures", "evaluators", "commands"]
 
 KINDS: dict[PluginFamily, str] = {
     "formats": "format",
@@ -17,6 +17,7 @@ KINDS: dict[PluginFamily, str] = {
     "stores": "store",
     "merges": "strategy",
     "measures": "measure",
+    "evaluators": "evaluator",
     "commands": "command",
 }
 """What one plug-in of a family is called."""
@@ -86,6 +87,10 @@ BUILT_IN: dict[PluginFamily, dict[str, str]] = {
     "measures": {
         "sign-flips": "git_theta.diffing.measures.sign_flips:SignFlips",
         "mean-absolute": "git_theta.diffing.measures.mean_absolute:MeanAbsolute",
+    },
+    "evaluators": {
+        "command": "git_theta.evaluation.command_evaluator:CommandEvaluator",
+        "server": "git_theta.evaluation.server_evaluator:ServerEvaluator",
     },
     "commands": {},
 }

@@ -73,6 +73,16 @@ def pluralize(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def suggest_names(name: str, known: Iterable[str]) -> str:
+    """A hint for a name that is not known: the closest ones, and what there is."""
+    import difflib  # only ever to phrase an error
+
+    names = list(known)
+    close = difflib.get_close_matches(name, names, n=2)
+    meant = f"Did you mean {' or '.join(map(repr, close))}? " if close else ""
+    return f"{meant}There is: {', '.join(names)}." if names else "It has no options."
+
+
 def humanize_size(bytes_: int | float) -> str:
     """Bytes in the unit that suits them, powers of 1000: ``90.9 MB``."""
     if bytes_ < 1000:

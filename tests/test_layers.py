@@ -13,11 +13,11 @@ import pytest
 import git_theta
 
 ROOT = Path(git_theta.__file__).parent
-GROUND = {"errors", "entry_points", "known_plugins", "registry", "words", "globs"}
+GROUND = {"errors", "entry_points", "known_plugins", "registry", "words", "globs", "tracked_toml"}
 VALUES = GROUND | {"tensors"}
 STORAGE = VALUES | {"updates", "serializers", "store", "manifest"}
 COMPARED = VALUES | {"manifest", "checkpoints", "parameters"}
-BELOW_OPERATIONS = STORAGE | {"formats", "checkpoints", "parameters", "diffing", "merging"}
+BELOW_OPERATIONS = STORAGE | {"formats", "checkpoints", "parameters", "diffing", "merging", "evaluation"}
 BELOW_REPOSITORY = BELOW_OPERATIONS | {"operations", "transport", "vcs"}
 
 MAY_IMPORT: dict[str, set[str]] = {
@@ -28,6 +28,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "known_plugins": set(),
     "registry": {"errors", "entry_points", "known_plugins"},
     "globs": {"errors"},
+    "tracked_toml": {"errors", "words"},
     "tensors": GROUND,
     "formats": VALUES,
     "updates": VALUES,
@@ -38,6 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "checkpoints": STORAGE | {"formats"},
     "diffing": COMPARED,
     "merging": COMPARED,
+    "evaluation": GROUND,
     "operations": BELOW_OPERATIONS,
     "transport": VALUES | {"store", "manifest", "vcs"},
     "vcs": GROUND,

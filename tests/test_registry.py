@@ -15,6 +15,7 @@ import pytest
 
 from git_theta.diffing.measures.base import MEASURES, Measure
 from git_theta.errors import FormatError, MissingObject, PluginError
+from git_theta.evaluation.base import EVALUATORS, Evaluator
 from git_theta.formats.base import FORMATS, Format
 from git_theta.known_plugins import BUILT_IN, KNOWN_PACKAGES, PluginFamily
 from git_theta.merging.base import STRATEGIES, Strategy
@@ -32,9 +33,10 @@ SEAMS: dict[PluginFamily, type] = {
     "stores": Store,
     "merges": Strategy,
     "measures": Measure,
+    "evaluators": Evaluator,
 }
 FAMILIES: dict[PluginFamily, Family[Any]] = {
-    family.name: family for family in (FORMATS, UPDATES, SERIALIZERS, STORES, STRATEGIES, MEASURES)
+    family.name: family for family in (FORMATS, UPDATES, SERIALIZERS, STORES, STRATEGIES, MEASURES, EVALUATORS)
 }
 PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
 BUILT_IN_NAMES = [(family, name) for family, targets in BUILT_IN.items() for name in targets]
@@ -48,7 +50,7 @@ def test_built_in_is_what_pyproject_declares() -> None:
 @pytest.mark.parametrize(("family", "name"), BUILT_IN_NAMES)
 def test_a_built_in_loads_and_knows_its_name(family: PluginFamily, name: str) -> None:
     loaded = FAMILIES[family].load_plugin(name)
-    assert issubclass(loaded if family == "stores" else type(loaded), SEAMS[family])
+    assert issubclass(loaded if isinstance(loaded, type) else type(loaded), SEAMS[family])
     assert loaded.name == name
 
 

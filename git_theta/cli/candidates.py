@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -18,6 +19,8 @@ from git_theta.diffing.measures.base import MEASURES
 from git_theta.errors import GitError, ThetaError
 from git_theta.formats.base import FORMATS
 from git_theta.merging.catalogue import load_strategy, strategy_names
+from git_theta.repository.evaluating.evaluator_choice import list_evaluations
+from git_theta.vcs.discovery import discover_repository
 from git_theta.vcs.git import git, split_nul
 
 
@@ -137,6 +140,11 @@ def _list_versioned(_words: Sequence[str]) -> Iterator[Candidate]:
     return (Candidate("path", path) for path in dict.fromkeys(paths))  # one in conflict is there three times
 
 
+def _list_evaluations(_words: Sequence[str]) -> Iterator[Candidate]:
+    with suppress(ThetaError):  # no repository, or a file that says what cannot be
+        yield from (Candidate("word", name) for name in list_evaluations(discover_repository()))
+
+
 def _list_remotes(_words: Sequence[str]) -> Iterator[Candidate]:
     return (Candidate("word", name) for name in _ask_git("remote").decode(errors="surrogateescape").splitlines())
 
@@ -168,6 +176,8 @@ VALUES: dict[str, Callable[[Sequence[str]], Iterable[Candidate]] | None] = {
     "STRATEGY": _list_strategies,
     "OPTION": _list_options,
     "REMOTE": _list_remotes,
+    "NAME": _list_evaluations,
+    "BASE": _REVISIONS,
     "FORMAT": _list_formats,
     "MEASURE": _list_measures,
     "COMMAND": _list_commands,

@@ -56,6 +56,7 @@ COMMANDS = {
     "describe": CommandEntry("git_theta.cli.describe:command", "Say which commit a file, found anywhere, is from."),
     "bisect": CommandEntry("git_theta.cli.bisect:command", "Find the first version of a checkpoint that fails a test."),
     "map": CommandEntry("git_theta.cli.map:command", "Show several versions of a checkpoint in weight space."),
+    "eval": CommandEntry("git_theta.cli.eval:command", "Evaluate versions by your own evaluators, and compare them."),
     "merge": CommandEntry("git_theta.cli.merge:command", "Merge heads, checkpoints by parameters; or show the plan."),
     "strategies": CommandEntry("git_theta.cli.strategies:command", "List merge strategies, or tell of one."),
     "resolve": CommandEntry("git_theta.cli.resolve:command", "Settle contested parameters of files in conflict."),

@@ -28,6 +28,7 @@ _FAMILIES: Mapping[str, str] = {
     "stores": "git_theta.store.base:STORES",
     "merges": "git_theta.merging.base:STRATEGIES",
     "measures": "git_theta.diffing.measures.base:MEASURES",
+    "evaluators": "git_theta.evaluation.base:EVALUATORS",
     "commands": "git_theta.cli.plugin_commands:COMMAND_PLUGINS",
 }
 """Where each family is declared."""

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from git_theta.errors import UsageError
 from git_theta.merging.companions import require_tree_path
+from git_theta.words import suggest_names
 
 ReadSetting = Callable[[str], str]
 """The value that a key has in Git's configuration; "" for none."""
@@ -104,16 +105,6 @@ def parse_options(
         seen[name] = spelling
         values[name] = declared[name].parse(value)
     return values
-
-
-def suggest_names(name: str, known: Iterable[str]) -> str:
-    """A hint for a name that is not known: the closest ones, and what there is."""
-    import difflib  # only ever to phrase an error
-
-    names = list(known)
-    close = difflib.get_close_matches(name, names, n=2)
-    meant = f"Did you mean {' or '.join(map(repr, close))}? " if close else ""
-    return f"{meant}There is: {', '.join(names)}." if names else "It has no options."
 
 
 def _parse_number(value: Any) -> float:

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from git_theta.errors import UsageError
 from git_theta.globs import escape_path, name_matcher, path_matcher
 from git_theta.merging.kinds import KINDS
-from git_theta.merging.options import suggest_names
+from git_theta.words import suggest_names
 
 CONFLICT = "conflict"
 """In place of a strategy: leave it contested, whatever later rules say."""

@@ -15,18 +15,15 @@ Whoever can push to a repository writes this file, so it can name strategies and
 from __future__ import annotations
 
 import math
-import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from git_theta.errors import UsageError
-from git_theta.merging.options import suggest_names
 from git_theta.merging.policy import EVERYTHING, Rule, make_rule, prefix_origin
+from git_theta.tracked_toml import check_keys, parse_toml
 
 POLICY_FILE = ".theta.toml"
 """Its name, at the top of the worktree."""
-SIZE_LIMIT = 1 << 20
-"""A file above this many bytes is no policy: thousands of rules fit."""
 
 _KEYS = ("path", "parameters", "kind", "strategy", "options")
 
@@ -41,8 +38,8 @@ def parse_policy(content: bytes, path: str = POLICY_FILE) -> tuple[Rule, ...]:
     Raises UsageError, with the path and the line or the number of the rule, for anything that is no policy.
     """
     try:
-        data = _parse_toml(content)
-        _check_keys(data, ("merge",))
+        data = parse_toml(content, "policy")
+        check_keys(data, ("merge",))
         rules = data.get("merge", [])
         if not isinstance(rules, list) or not all(isinstance(table, dict) for table in rules):
             raise UsageError("merge is not a list of rules", hint="Start each rule with a line [[merge]].")
@@ -51,20 +48,9 @@ def parse_policy(content: bytes, path: str = POLICY_FILE) -> tuple[Rule, ...]:
         raise error.add_location(path=path) from None
 
 
-def _parse_toml(content: bytes) -> dict[str, Any]:
-    if len(content) > SIZE_LIMIT:
-        raise UsageError(f"the policy has {len(content)} bytes; above {SIZE_LIMIT} it is not read")
-    try:
-        return tomllib.loads(content.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise UsageError(f"not UTF-8 at byte {error.start}", hint="Save the file as UTF-8.") from None
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"not valid TOML: {error}") from None
-
-
 def _parse_rule(data: dict[str, Any], path: str, number: int) -> Rule:
     with prefix_origin(f"rule {number}"):
-        _check_keys(data, _KEYS)
+        check_keys(data, _KEYS)
         strategy, options = data.get("strategy"), data.get("options", {})
         if not isinstance(strategy, str):
             raise UsageError("strategy is not the name of one", hint='Write strategy = "NAME".')
@@ -75,12 +61,6 @@ def _parse_rule(data: dict[str, Any], path: str, number: int) -> Rule:
         origin = f"{path}, rule {number}"
         kinds = _parse_globs(data, "kind") if "kind" in data else ()
         return make_rule(strategy, options, origin, _parse_globs(data, "path"), _parse_globs(data, "parameters"), kinds)
-
-
-def _check_keys(data: Mapping[str, Any], known: Collection[str]) -> None:
-    for key in data:
-        if key not in known:
-            raise UsageError(f"unknown key {key!r}", hint=suggest_names(key, known))
 
 
 def _check_value(name: str, value: Any) -> None:

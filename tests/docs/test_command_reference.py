@@ -65,7 +65,7 @@ _JSON = [
     *_REMOTE_JSON, "track", "ls-files --parameters", "status", "show HEAD:tied.pt", "log", "blame tied.pt", "fsck",
     "env", "doctor", "checkout", "repack", "fetch", "pull", "push ./ -n", "du", "du --by commit",
     "du --by update", "gc", "migrate export", "migrate import -n", "strategies", "relayout tied.pt",
-    "bisect --run false tied.pt", "describe tied.pt",
+    "bisect --run false tied.pt", "describe tied.pt", "eval --list", "eval", "eval --compare HEAD HEAD",
 ]  # fmt: skip
 
 
@@ -85,6 +85,8 @@ def test_every_key_of_json_is_described(sandbox: Sandbox, name: str) -> None:
     _start(sandbox)
     if name in ("fsck", "fetch", "pull"):
         next(path for path in (sandbox.root / ".git/theta/objects").rglob("*") if path.is_file()).unlink()
+    if name.startswith("eval"):
+        sandbox.git("config", "theta.eval.mine.command", """echo '{"id": "a", "score": 1, "bucket": "b"}'""")
     if name in _REMOTE_JSON:
         sandbox.git("remote", "add", "origin", Sandbox.create(sandbox.root / "bare", install=False, bare=True).root)
     command, *options = name.split()

@@ -36,6 +36,7 @@ def test_the_examples_pass_the_kit(tmp_path: Path) -> None:
         "bag.py", "pyproject.toml", "test_bag.py", "test_my_store.py", "trimmed.py", "test_trimmed.py", "relay.py",
         "test_relay.py", "xor_update.py", "test_xor_update.py", "largest.py",
         "fisher_mean.py", "test_fisher_mean.py", "moved.py", "test_moved.py",
+        "layer_sizes.py", "test_layer_sizes.py",
     }  # fmt: skip
     assert {name for name, _ in FENCE.findall(PAGE)} == examples
 
@@ -54,7 +55,7 @@ def test_what_the_page_names_is_there(name: str) -> None:
 
 def test_every_family_with_a_kit_is_on_the_page() -> None:
     assert set(re.findall(r"`git_theta\.plugins\.(\w+)`", PAGE)) == set(known_plugins.BUILT_IN)
-    kits = {"formats", "updates", "serializers", "stores", "merges", "measures"}
+    kits = {"formats", "updates", "serializers", "stores", "merges", "measures", "evaluators"}
     assert set(re.findall(r"^\| (\w+) \|.*`git_theta\.testing", PAGE, re.MULTILINE)) == kits
 
 

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, NoReturn
 
 from git_theta.errors import UsageError
-from git_theta.merging.options import suggest_names
+from git_theta.words import suggest_names
 
 LARGEST = 1 << 16
 """A file above this many bytes is no recipe."""

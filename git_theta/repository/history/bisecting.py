@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import posixpath
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
 from typing import NamedTuple
@@ -16,13 +12,12 @@ from git_theta.globs import name_matcher
 from git_theta.operations.context import Context
 from git_theta.repository.history.checkpoint_files import CheckpointFile, VersionFiles
 from git_theta.repository.history.checkpoint_lookup import path_from_top, refuse_globs
-from git_theta.repository.history.folder_checkout import check_out_into, choose_files
-from git_theta.store.files import make_folder
+from git_theta.repository.history.folder_checkout import check_out_into, find_version_files, make_scratch_folder
 from git_theta.vcs.bisection import list_bisection_points, merge_bases_below
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.git import literal_pathspec
 from git_theta.vcs.heads import resolve_head
-from git_theta.vcs.trees import TreeFile, files_of
+from git_theta.vcs.trees import TreeFile
 
 _NOTHING_FAILS = "Say by --bad which version fails, or try the command on one: git theta bisect -h"
 
@@ -179,30 +174,15 @@ class _JudgedVersions:
         identity = self._identify(commit, files)
         if known := self._known.get(identity):
             return VersionTest(commit, known.verdict, known.commit)
-        with self._make_folder() as folder:
+        with make_scratch_folder(self._repository) as folder:
             check_out_into(files, folder, self._context)
             tested = VersionTest(commit, self._run(commit, folder / below))
         self._known[identity] = tested
         return tested
 
-    @contextmanager
-    def _make_folder(self) -> Iterator[Path]:
-        """A folder on the repository's disk, which has room for checkpoints; one that a kill leaves is swept there."""
-        scratch = self._repository.theta_dir / "tmp"
-        make_folder(scratch, self._repository.theta_dir)
-        folder = scratch / f"{os.getpid()}-{os.urandom(8).hex()}"
-        folder.mkdir(mode=0o700)
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-
     def _find_files(self, commit: str) -> tuple[dict[str, TreeFile], str]:
         """The files of the version, and the path of the file or folder that is given to the test."""
-        files, below = choose_files(files_of(commit), commit, self.path, self._repository.worktree)
-        if below:
-            return files, below
-        return files, self.path if len(files) == 1 else posixpath.dirname(self.path)
+        return find_version_files(commit, self.path, self._repository.worktree)
 
     def _identify(self, commit: str, files: dict[str, TreeFile]) -> object:
         """What is alike where a test must say the same; nothing where no parameter matches."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, NoReturn
@@ -84,19 +84,35 @@ def read_checkpoint_at(blobs: BlobReader, revision: str, path: str) -> Checkpoin
 def find_only_checkpoint(revision: str) -> CheckpointVersion:
     """The one checkpoint of a commit. Raises UsageError where there is none, or more."""
     (commit,) = commit_ids([revision])[:1]
-    oids = {path: file.oid for path, file in files_of(commit).items() if file.is_regular and file.size <= MAX_MANIFEST}
-    try:
-        manifests = read_wanted_blobs(oids.values(), is_manifest, MAX_MANIFEST)
-    except GitError as error:
-        raise name_file(error, oids.items()) from error.__cause__
-    shards = [_load_shard(path, manifests[oid]) for path, oid in oids.items() if oid in manifests]
-    found = group_checkpoints((), shards)
+    found = list_checkpoints(commit)
     if len(found) == 1:
-        return CheckpointVersion(found[0][0], revision, found[0][2])
+        return CheckpointVersion(found[0].path, revision, found[0].shards)
     if not found:
         raise UsageError(f"{revision} has no checkpoint", hint="Files are versioned once tracked: git theta track")
-    names = ", ".join(path for path, _, _ in found[:_MAX_NAMED]) + (" ..." if len(found) > _MAX_NAMED else "")
-    raise UsageError(f"{revision} has {len(found)} checkpoints: {names}", hint=f"Name one: {revision}:{found[0][0]}")
+    names = ", ".join(one.path for one in found[:_MAX_NAMED]) + (" ..." if len(found) > _MAX_NAMED else "")
+    raise UsageError(f"{revision} has {len(found)} checkpoints: {names}", hint=f"Name one: {revision}:{found[0].path}")
+
+
+def list_checkpoints(tree: str) -> list[CheckpointVersion]:
+    """The checkpoints of a commit or tree, given by its id, in the order of their names.
+
+    Raises ManifestError, and GitError that names a file whose blob cannot be read.
+    """
+    oids = {path: file.oid for path, file in files_of(tree).items() if file.is_regular and file.size <= MAX_MANIFEST}
+    manifests = _read_named(oids, is_manifest)
+    shards = [_load_shard(path, manifests[oid]) for path, oid in oids.items() if oid in manifests]
+    listed = {path: oid for path, oid in oids.items() if is_index(path) and oid not in manifests}
+    texts = _read_named(listed, lambda _: True)
+    indexes = {path: texts[oid] for path, oid in listed.items() if oid in texts}
+    return [CheckpointVersion(path, tree, after) for path, _, after in group_checkpoints((), shards, indexes)]
+
+
+def _read_named(oids: Mapping[str, str], wanted: Callable[[bytes], bool]) -> Mapping[str, bytes]:
+    """The blobs of files that begin as is wanted, by id. Raises GitError that names a file whose blob is damaged."""
+    try:
+        return read_wanted_blobs(oids.values(), wanted, MAX_MANIFEST)
+    except GitError as error:
+        raise name_file(error, oids.items()) from error.__cause__
 
 
 def path_from_top(path: str) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import posixpath
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -20,11 +22,13 @@ from git_theta.operations.restoring.restore import (
     restore_pieces,
 )
 from git_theta.repository.history.checkpoint_files import VersionFiles
+from git_theta.store.files import make_folder
 from git_theta.tensors.arrays import Buffer
 from git_theta.vcs.blobs import Blob, read_contents, read_wanted_blobs
+from git_theta.vcs.discovery import Repository
 from git_theta.vcs.git import run_git
 from git_theta.vcs.partial_clone import fetch_missing_blobs
-from git_theta.vcs.trees import TreeFile, require_safe_path
+from git_theta.vcs.trees import TreeFile, files_of, require_safe_path
 
 _SMALL = 1 << 20
 """Bytes of a file up to which many are read by one process."""
@@ -180,3 +184,27 @@ def choose_files(
     with VersionFiles(commit, top) as version:
         found = version.find_checkpoint(path)
     return {one: files[one] for one in (found.path, *(file.path for file in found.files)) if one in files}, ""
+
+
+def find_version_files(commit: str, path: str, top: Path | None) -> tuple[dict[str, TreeFile], str]:
+    """The files of a checkpoint in a commit or tree, and the path of its file, or of the folder of its shards.
+
+    Raises UsageError where there is nothing of that path.
+    """
+    files, below = choose_files(files_of(commit), commit, path, top)
+    if below:
+        return files, below
+    return files, path if len(files) == 1 else posixpath.dirname(path)
+
+
+@contextmanager
+def make_scratch_folder(repository: Repository) -> Iterator[Path]:
+    """A folder on the repository's disk, which has room for checkpoints; one that a kill leaves is swept there."""
+    scratch = repository.theta_dir / "tmp"
+    make_folder(scratch, repository.theta_dir)
+    folder = scratch / f"{os.getpid()}-{os.urandom(8).hex()}"
+    folder.mkdir(mode=0o700)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,217 @@
+"""How ``git theta eval`` says what it found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from git_theta.errors import UsageError
+from git_theta.evaluation.comparison import BucketRow
+from git_theta.globs import name_matcher
+from git_theta.repository.evaluating.evaluations import EvaluatedCheckpoint
+from git_theta.repository.evaluating.evaluator_choice import (
+    EvaluationChoice,
+    describe_permission_way,
+    describe_program,
+    describe_refusal,
+)
+from git_theta.repository.evaluating.version_comparison import VersionComparison
+from git_theta.words import escape_unprintable, pluralize
+
+VERSION = 1
+"""Of the JSON: it grows when a program that read the former one would be misled."""
+_SMALLEST_P = 1e-4
+_MOST_NAME = 32
+_TITLES = ("", "n", "before", "after", "change", "lost", "won", "p")
+_MARKS = {-1: "-", 0: " ", 1: "+"}
+
+
+def render_evaluated(found: EvaluatedCheckpoint, by: Sequence[str], *, with_buckets: bool) -> Iterator[str]:
+    """A version in a line, and its buckets below where they are wanted."""
+    result = found.result
+    figures = [] if result.mean is None else [f"{result.mean:.4f}", pluralize(result.n, "item")]
+    figures += [f"{escape_unprintable(name)} {value:.6g}" for name, value in sorted(result.metrics.items())]
+    figures += [f"{pluralize(result.ties, 'tie')} count half"] if result.ties else []
+    figures += ["known" if found.was_known else f"{result.seconds:.1f} s"]
+    yield escape_unprintable(f"{found.choice.name}  {found.version.title}  {', '.join(figures)}")
+    if with_buckets or by:
+        keep = name_matcher(by) if by else lambda _: True
+        for name, (n, mean) in result.buckets.items():
+            if keep(name):
+                yield f"  {_shorten_bucket(name):{_MOST_NAME}}  {mean:.4f}  {n:,}"
+
+
+def render_comparison(found: VersionComparison, by: Sequence[str] = ()) -> Iterator[str]:
+    """Two versions as a table, led by what is worse beyond chance, and the gates."""
+    compared, settings = found.compared, found.compared.settings
+    versions = f"{found.before.version.title} -> {found.after.version.title}"
+    yield escape_unprintable(f"{found.after.choice.name}: {versions}")
+    yield from _describe_items(found)
+    rows = [row for row in compared.buckets if not by or name_matcher(by)(row.bucket)]
+    worse, better = (sum(row.verdict == side for row in compared.buckets) for side in (-1, 1))
+    if compared.buckets:
+        of = pluralize(len(compared.buckets), "bucket")
+        yield f"{worse} worse and {better} better of {of}, beyond chance (Holm, {settings.alpha:g})"
+    table = [_TITLES, *(_row_cells(row) for row in (*rows, compared.overall) if row.n)]
+    if len(table) > 1:
+        yield from _align_table(table)
+    for name, values in compared.metrics.items():
+        before, after = ("-" if value is None else f"{value:.6g}" for value in values)
+        yield escape_unprintable(f"{name}: {before} -> {after}")
+    for gate in found.gates:
+        yield escape_unprintable(f"gate {'holds' if gate.passed else 'FAILS'}: {gate.gate.text}: {gate.reason}")
+
+
+def _describe_items(found: VersionComparison) -> Iterator[str]:
+    compared = found.compared
+    test = "sign test" if compared.test == "sign" else "paired permutation test"
+    if compared.overall.n:
+        yield f"{pluralize(compared.overall.n, 'item')} on both sides, {test}"
+    for count, side in ((compared.only_before, "before"), (compared.only_after, "after")):
+        if count:
+            yield f"{pluralize(count, 'item')} {side} alone: in no figure below"
+    if any(compared.ties):
+        yield f"ties count half: {compared.ties[0]:,} before, {compared.ties[1]:,} after"
+
+
+def _row_cells(row: BucketRow) -> tuple[str, ...]:
+    name = _shorten_bucket(row.bucket) if row.bucket else "all items"
+    return (
+        f"{_MARKS[row.verdict]} {name}", f"{row.n:,}", f"{row.before:.4f}", f"{row.after:.4f}", f"{row.change:+.4f}",
+        f"{row.lost:,}", f"{row.won:,}", format_p(row.adjusted),
+    )  # fmt: skip
+
+
+def format_p(value: float | None) -> str:
+    """A p as people read it."""
+    if value is None:
+        return "-"
+    return f"<{_SMALLEST_P:.4f}" if value < _SMALLEST_P else f"{value:.4f}"
+
+
+def _align_table(table: Sequence[Sequence[str]]) -> Iterator[str]:
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for first, *cells in table:
+        rest = "".join(f"  {cell:>{width}}" for cell, width in zip(cells, widths[1:], strict=True))
+        yield f"{first:{widths[0]}}{rest}".rstrip()
+
+
+def _shorten_bucket(name: str) -> str:
+    shown = escape_unprintable(name)
+    return shown if len(shown) <= _MOST_NAME else f"{shown[: _MOST_NAME - 3]}..."
+
+
+def render_choice(choice: EvaluationChoice) -> Iterator[str]:
+    """An evaluation of ``--list``."""
+    definition = choice.definition
+    yield f"{choice.name}  {choice.permission.value}"
+    yield f"  for    {escape_unprintable(', '.join(definition.checkpoints)) or 'every checkpoint'}"
+    if definition.runs_something:
+        yield f"  runs   {describe_program(definition)}"
+    for gate in definition.gates:
+        yield f"  gate   {escape_unprintable(gate.text)}"
+    if not choice.permission.may_run:
+        yield f"  to do  {describe_permission_way(choice).splitlines()[-1]}"
+
+
+def choice_json(choice: EvaluationChoice) -> dict[str, Any]:
+    """An evaluation of ``--list --json``."""
+    definition = choice.definition
+    return {
+        "name": choice.name,
+        "permission": choice.permission.name.lower(),
+        "tracked": choice.tracked,
+        "checkpoints": list(definition.checkpoints),
+        "direction": definition.direction,
+        "gates": [gate.text for gate in definition.gates],
+        "required": definition.required,
+        "evaluator": definition.evaluator,
+        "command": definition.command,
+    }
+
+
+def evaluations_json(found: Sequence[EvaluatedCheckpoint]) -> dict[str, Any]:
+    """What ``--json`` prints of evaluations."""
+    return {"version": VERSION, "evaluations": [_evaluated_json(one) for one in found]}
+
+
+def _evaluated_json(found: EvaluatedCheckpoint) -> dict[str, Any]:
+    result = found.result
+    return {
+        "evaluation": found.choice.name,
+        "revision": found.version.label,
+        "commit": found.version.tree or None,
+        "path": found.version.path,
+        "identity": result.identity,
+        "known": found.was_known,
+        "n": result.n,
+        "mean": result.mean,
+        "ties": result.ties,
+        "buckets": [{"bucket": name, "n": n, "mean": mean} for name, (n, mean) in result.buckets.items()],
+        "metrics": [{"metric": name, "value": value} for name, value in sorted(result.metrics.items())],
+        "machine": result.machine,
+        "seconds": result.seconds,
+        "when": result.when,
+    }
+
+
+def comparisons_json(found: Sequence[VersionComparison], by: Sequence[str] = ()) -> dict[str, Any]:
+    """What ``--json`` prints of comparisons."""
+    return {
+        "version": VERSION,
+        "passed": all(one.passed for one in found),
+        "comparisons": [_comparison_json(one, by) for one in found],
+    }
+
+
+def _comparison_json(found: VersionComparison, by: Sequence[str]) -> dict[str, Any]:
+    compared = found.compared
+    rows = [row for row in compared.buckets if not by or name_matcher(by)(row.bucket)]
+    return {
+        "evaluation": found.after.choice.name,
+        "before": _evaluated_json(found.before),
+        "after": _evaluated_json(found.after),
+        "test": compared.test,
+        "direction": compared.settings.direction,
+        "alpha": compared.settings.alpha,
+        "seed": compared.settings.seed,
+        "overall": _row_json(compared.overall),
+        "buckets": [_row_json(row) for row in rows],
+        "metrics": [
+            {"metric": name, "before": before, "after": after} for name, (before, after) in compared.metrics.items()
+        ],
+        "only_before": compared.only_before,
+        "only_after": compared.only_after,
+        "ties": list(compared.ties),
+        "gates": [{"gate": one.gate.text, "passed": one.passed, "reason": one.reason} for one in found.gates],
+    }
+
+
+def _row_json(row: BucketRow) -> dict[str, Any]:
+    verdict = {-1: "worse", 0: "same", 1: "better"}[row.verdict]
+    return {**row._asdict(), "interval": list(row.interval) if row.interval else None, "verdict": verdict}
+
+
+def write_page(file: Path, found: Sequence[VersionComparison]) -> None:
+    """Write the comparisons as a page."""
+    from git_theta.operations.comparing.score_page import ScoreSection, render_score_page
+    from git_theta.vcs import atomic
+
+    sections = [
+        ScoreSection(one.after.choice.name, one.before.version.title, one.after.version.title, one.compared, one.gates)
+        for one in found
+    ]
+    atomic.replace_file(file, render_score_page(sections).encode())
+
+
+def keep_runnable(
+    choices: Sequence[EvaluationChoice], warn: Callable[..., object], consequence: str = "its gates were not asked"
+) -> list[EvaluationChoice]:
+    """The evaluations that may run here; the others are told of. Raises UsageError for one that is required."""
+    for one in choices:
+        if not one.permission.may_run:
+            if one.definition.required:
+                raise UsageError(f"{describe_refusal(one)}, and it is required", hint=describe_permission_way(one))
+            warn(f"{describe_refusal(one)}: {consequence}", hint=describe_permission_way(one))
+    return [one for one in choices if one.permission.may_run]

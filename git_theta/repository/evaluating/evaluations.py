@@ -1,0 +1,203 @@
+"""Evaluate versions of checkpoints: what is known of a content is looked up, and what is not is run and kept."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
+
+from git_theta.checkpoints.index_file import is_index, whole_path_of
+from git_theta.errors import ThetaError, UsageError
+from git_theta.evaluation.base import Evaluator, EvaluatorSetup
+from git_theta.evaluation.comparison import ComparisonSettings, ScoreComparison, compare_scores
+from git_theta.evaluation.definitions import EvaluationDefinition
+from git_theta.evaluation.item_files import read_items
+from git_theta.evaluation.result_lines import EvaluationResult
+from git_theta.evaluation.running import CheckpointScores, evaluate_checkpoint, open_evaluator
+from git_theta.globs import path_matcher
+from git_theta.operations.context import Context
+from git_theta.repository.evaluating.evaluated_versions import EvaluatedVersion, restore_version
+from git_theta.repository.evaluating.evaluator_choice import EvaluationChoice
+from git_theta.repository.evaluating.result_notes import ResultNotes
+from git_theta.vcs.blobs import blob_id
+from git_theta.vcs.discovery import Repository
+from git_theta.vcs.revisions import id_digits
+
+_NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
+
+
+class EvaluationSettings(NamedTuple):
+    """How evaluators are run.
+
+    Attributes:
+        items: a file of ids in place of what the definition says; None for that.
+        limit: the most items; 0 for all.
+        rerun: whether what is known is run again.
+        environment: the variables that evaluators find.
+    """
+
+    items: Path | None = None
+    limit: int = 0
+    rerun: bool = False
+    environment: Mapping[str, str] = _NO_VARIABLES
+
+
+class EvaluatedCheckpoint(NamedTuple):
+    """A version, the evaluation, what that says, and whether it was known before."""
+
+    version: EvaluatedVersion
+    choice: EvaluationChoice
+    result: EvaluationResult
+    was_known: bool
+
+
+BeginRun = Callable[[EvaluatedVersion, EvaluationChoice], object]
+"""Told of each version that is evaluated now, and by what."""
+
+
+class EvaluationSession(AbstractContextManager["EvaluationSession"]):
+    """Runs evaluators on versions of a repository; what they keep open ends with the block.
+
+    Args:
+        repository: the one to work in.
+        context: what to restore with.
+        settings: how to run them.
+        begin: told of each version that is evaluated now, and by what.
+    """
+
+    def __init__(
+        self,
+        repository: Repository,
+        context: Context,
+        settings: EvaluationSettings,
+        begin: BeginRun,
+    ) -> None:
+        self._repository, self._context, self._settings, self._begin = repository, context, settings, begin
+        self._evaluators: dict[str, Evaluator] = {}
+        self._items: dict[str, tuple[str, ...] | None] = {}
+        self._opened = ExitStack()
+        self.notes = self._opened.enter_context(ResultNotes(repository, context.warn))
+
+    def __exit__(self, *_: object) -> None:
+        self._opened.close()
+
+    def evaluate(self, version: EvaluatedVersion, choice: EvaluationChoice) -> EvaluatedCheckpoint:
+        """What an evaluation says of a version: known, or found now and kept. Raises EvaluationError."""
+        digest = self._digest(choice)
+        text = version.identity
+        identity = blob_id([text], len(text), self._algorithm)
+        known = None if self._settings.rerun else self.notes.find_result(identity, choice.name, digest)
+        if known:
+            return EvaluatedCheckpoint(version, choice, known, True)
+        scores = self._run(version, choice)
+        when = int(time.time())
+        kept = self.notes.keep_result(
+            text, scores, evaluation=choice.name, digest=digest, machine=describe_machine(), when=when
+        )
+        return EvaluatedCheckpoint(version, choice, kept, False)
+
+    def compare(
+        self, before: EvaluatedCheckpoint, after: EvaluatedCheckpoint, settings: ComparisonSettings
+    ) -> ScoreComparison:
+        """Compare two versions, item by item."""
+        return compare_scores(self.read_scores(before), self.read_scores(after), settings)
+
+    def read_scores(self, evaluated: EvaluatedCheckpoint) -> CheckpointScores:
+        """What was said of each item."""
+        try:
+            return self.notes.read_scores(evaluated.result)
+        except ThetaError as error:
+            raise error.add_location(path=evaluated.version.title) from None
+
+    def _run(self, version: EvaluatedVersion, choice: EvaluationChoice) -> CheckpointScores:
+        definition = choice.definition
+        try:
+            with restore_version(version, self._repository, self._context) as checkpoint:
+                self._begin(version, choice)
+                return evaluate_checkpoint(
+                    self._open_evaluator(definition),
+                    checkpoint,
+                    self._find_items(definition),
+                    buckets=definition.buckets,
+                )
+        except ThetaError as error:
+            raise error.add_location(path=version.title) from error.__cause__
+
+    def _open_evaluator(self, definition: EvaluationDefinition) -> Evaluator:
+        """The evaluator of a definition: opened once, so that a server is asked for all versions."""
+        if definition.name not in self._evaluators:
+            setup = EvaluatorSetup(
+                definition.name,
+                definition.command,
+                self._repository.home,
+                self._settings.environment,
+                definition.timeout,
+                self._settings.limit,
+            )
+            opened = open_evaluator(definition.evaluator, setup)
+            self._evaluators[definition.name] = self._opened.enter_context(opened)
+        return self._evaluators[definition.name]
+
+    def _find_items(self, definition: EvaluationDefinition) -> tuple[str, ...] | None:
+        """The ids that are to be scored; None for what the evaluator has."""
+        if definition.name not in self._items:
+            file = self._settings.items or (self._repository.home / definition.items if definition.items else None)
+            found = read_items(file) if file else None
+            self._items[definition.name] = found[: self._settings.limit or None] if found else None
+        return self._items[definition.name]
+
+    def _digest(self, choice: EvaluationChoice) -> str:
+        return digest_evaluation(choice.definition, self._find_items(choice.definition), self._settings.limit)
+
+    @cached_property
+    def _algorithm(self) -> str:
+        return "sha256" if id_digits() == 64 else "sha1"
+
+
+def digest_evaluation(definition: EvaluationDefinition, items: Sequence[str] | None, limit: int) -> str:
+    """The SHA-256, in hex, of all that decides what an evaluation says of a content (docs/spec/eval.md)."""
+    limited = 0 if items is not None else limit  # of ids that are given, the first ones are what is given
+    facts = [definition.evaluator, definition.command, definition.version, items and list(items), limited]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+
+def match_evaluations(
+    versions: Iterable[EvaluatedVersion], choices: Sequence[EvaluationChoice]
+) -> list[tuple[EvaluatedVersion, EvaluationChoice]]:
+    """Which evaluations are for which versions. A file that was found is for all of them.
+
+    Raises UsageError for an evaluation that is for none.
+    """
+    listed = list(versions)
+    found: list[tuple[EvaluatedVersion, EvaluationChoice]] = []
+    for choice in choices:
+        fitting = [one for one in listed if one.found or is_meant(choice.definition, one.path)]
+        if not fitting:
+            globs = ", ".join(choice.definition.checkpoints)
+            raise UsageError(
+                f"the evaluation {choice.name} is for {globs}, and none of these checkpoints is",
+                hint=f"There is: {', '.join(sorted({one.path for one in listed}))}",
+            )
+        found += [(one, choice) for one in fitting]
+    return found
+
+
+def is_meant(definition: EvaluationDefinition, path: str) -> bool:
+    """Whether an evaluation is for the checkpoint of a path: its file, or the index of its shards, which may go by the
+    name that they have together.
+    """
+    matches = path_matcher(definition.checkpoints)
+    return not definition.checkpoints or matches(path) or (is_index(path) and matches(whole_path_of(path)))
+
+
+def describe_machine() -> str:
+    """What this runs on, without a name of it: results are pushed."""
+    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"

@@ -1,0 +1,39 @@
+"""Tracked TOML files of ours: whoever can push to a repository writes them, so all in them is looked at (L10)."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from git_theta.errors import UsageError
+from git_theta.words import suggest_names
+
+SIZE_LIMIT = 1 << 20
+"""A file above this many bytes is none of ours: thousands of rules fit."""
+
+
+def parse_toml(content: bytes, noun: str) -> dict[str, Any]:
+    """The tables of a file.
+
+    Args:
+        content: its bytes.
+        noun: what people call the file, for errors: "policy".
+
+    Raises UsageError for what is too large, no UTF-8 or no TOML.
+    """
+    if len(content) > SIZE_LIMIT:
+        raise UsageError(f"the {noun} has {len(content)} bytes; above {SIZE_LIMIT} it is not read")
+    try:
+        return tomllib.loads(content.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise UsageError(f"not UTF-8 at byte {error.start}", hint="Save the file as UTF-8.") from None
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"not valid TOML: {error}") from None
+
+
+def check_keys(data: Mapping[str, Any], known: Collection[str]) -> None:
+    """Raise UsageError for a key that means nothing there, with the closest that does."""
+    for key in data:
+        if key not in known:
+            raise UsageError(f"unknown key {key!r}", hint=suggest_names(key, known))

@@ -1,0 +1,113 @@
+"""Git's notes on a ref of ours: a text for the id of an object, which need not be here.
+
+Git's own commands write them, so that whatever copies or merges notes does so with ours. Two that write at once would
+lose one of them: a lock of ours stands around reading and writing.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+from git_theta.errors import GitError, TransportError
+from git_theta.vcs.git import git, git_succeeds
+
+UNITE = "cat_sort_uniq"
+"""The strategy by which Git merges notes whose lines are facts: all lines of both, each once."""
+_ATTEMPTS = 8
+_NO_REF = re.compile(r"couldn't find remote ref|no matching remote head", re.IGNORECASE)
+
+
+def list_notes(ref: str) -> dict[str, str]:
+    """Object to the id of its note's blob; nothing where the ref is not there."""
+    if not git_succeeds("rev-parse", "--verify", "--quiet", ref):
+        return {}
+    lines = git("notes", f"--ref={ref}", "list").decode().splitlines()
+    return {words[1]: words[0] for words in map(str.split, lines) if len(words) == 2}
+
+
+def write_note(ref: str, target: str, blob: str) -> None:
+    """Make a blob, as it is, the note of an object, in place of what that has. Raises GitError."""
+    # Without these, who has no name yet could not keep a result; notes are no commits of theirs.
+    git("notes", f"--ref={ref}", "add", "-f", "-C", blob, target, env=_environment())
+
+
+def remove_notes(ref: str, targets: Mapping[str, object]) -> None:
+    """Take the notes of these objects away, where they have any."""
+    if targets:
+        names = "".join(f"{target}\n" for target in targets).encode()
+        git("notes", f"--ref={ref}", "remove", "--ignore-missing", "--stdin", stdin=names, env=_environment())
+
+
+@contextmanager
+def lock_notes(file: Path) -> Iterator[None]:
+    """Keep others of us from writing notes in the meantime. ``file``: one that all of them know; it is left there."""
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def fetch_notes(ref: str, remote: str, incoming: str) -> bool:
+    """Bring a remote's notes to a ref of their own below refs/notes; whether it has any. Raises TransportError."""
+    try:
+        git("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", remote, f"+{ref}:{incoming}", env=_in_english())
+    except GitError as error:
+        if _NO_REF.search(error.message):
+            return False
+        raise TransportError(error.message, hint="Is it the right remote? git remote -v") from None
+    return True
+
+
+def unite_notes(ref: str, other: str) -> None:
+    """Have a ref hold the lines of both, each once. Raises GitError where the other is none of notes."""
+    if not git_succeeds("rev-parse", "--verify", "--quiet", ref):
+        git("update-ref", ref, other)
+        return
+    git("notes", f"--ref={ref}", "merge", "--quiet", f"--strategy={UNITE}", other, env=_environment())
+
+
+def sync_notes(ref: str, remote: str, lock: Callable[[], AbstractContextManager[None]]) -> bool:
+    """Unite the notes here and on a remote, on both sides; whether there are any.
+
+    Others may push meanwhile: then theirs are fetched, too, and it is tried again. Raises TransportError.
+    """
+    incoming = f"{ref}-incoming-{os.getpid()}"
+    refused = None
+    for _ in range(_ATTEMPTS):
+        try:
+            there = fetch_notes(ref, remote, incoming)
+            if there:
+                with lock():
+                    unite_notes(ref, incoming)
+        finally:
+            git("update-ref", "-d", incoming)
+        if not git_succeeds("rev-parse", "--verify", "--quiet", ref):
+            return there
+        try:
+            git("push", "--quiet", remote, ref, env=_in_english())
+            return True
+        except GitError as error:
+            refused = error
+            if "fetch first" not in error.message and "non-fast-forward" not in error.message:
+                break
+    assert refused
+    raise TransportError(refused.message, hint="Try again; what is here is kept.")
+
+
+def _environment() -> dict[str, str]:
+    """Of Git's commands that commit notes: a person without a name yet can keep results all the same."""
+    named = git_succeeds("var", "GIT_COMMITTER_IDENT")
+    unknown = {f"GIT_{role}_{fact}": "git-theta" for role in ("AUTHOR", "COMMITTER") for fact in ("NAME", "EMAIL")}
+    return {**os.environ} if named else {**unknown, **os.environ}
+
+
+def _in_english() -> dict[str, str]:
+    """What Git says is looked at."""
+    return {**os.environ, "LC_ALL": "C"}
