@@ -25,8 +25,8 @@ KINDS: dict[PluginFamily, str] = {
 KNOWN_PACKAGES: dict[PluginFamily, dict[str, str]] = {
     "formats": {"gguf": "git-theta-gguf", "numpy": "git-theta-numpy"},
     "serializers": {"pcodec": "git-theta-pcodec"},
-    "merges": {"fisher": "git-theta-fisher"},
-    "commands": {"fisher": "git-theta-fisher"},
+    "merges": {"fisher": "git-theta-fisher", "regmean": "git-theta-fisher"},
+    "commands": {"fisher": "git-theta-fisher", "gram": "git-theta-fisher"},
     "stores": {"sqlite": "git-theta-sqlite"},
 }
 """Plug-ins that are developed with us, and the packages that bring them: what we may tell people to install.

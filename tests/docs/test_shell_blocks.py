@@ -29,6 +29,7 @@ NOT_TYPED = {
     ("docs/how-to/share-on-a-git-lfs-host.md", "git config lfs.url"): HOST,
     ("docs/how-to/share-on-hugging-face.md", "git remote add hub"): HOST,
     ("plugins/git-theta-fisher/README.md", "git theta fisher"): "losses.py is the reader's; its own tests have one",
+    ("plugins/git-theta-fisher/README.md", "git theta gram"): "run.py is the reader's; its own tests have one",
     **{
         (f"plugins/git-theta-{name}/README.md", "pip install"): PACKAGES
         for name in ("fisher", "gguf", "numpy", "pcodec", "sqlite")
@@ -64,6 +65,7 @@ STORIES = {
             "git diff": family.train,
             "git theta bisect": family.write_evaluation,
             "git theta describe": family.download,
+            "git theta eval": family.allow_evaluation,
             "git theta resolve": family.begin_conflict,
             "git theta migrate import": family.commit_raw,
         },
@@ -87,6 +89,17 @@ STORIES = {
         before={"GIT_THETA_STRATEGY=average git pull": family.begin_diverged},
     ),
     "docs/how-to/diff.md": Story(family.build_family, before={"git diff": family.train}),
+    "docs/how-to/evaluate.md": Story(
+        family.build_family,
+        replaced={" tune": " topic"},
+        before={
+            "git theta eval": family.define_evaluation,
+            **dict.fromkeys(("git theta eval --allow", "git theta eval tune"), family.go_on),
+            **dict.fromkeys(
+                (f"git theta eval {word}" for word in ("main", "--compare", "--gate")), family.allow_evaluation
+            ),
+        },
+    ),
     "docs/how-to/free-space.md": Story(family.build_family, replaced={"v2.0 big": "v2.0 ."}),
     "docs/how-to/get-help.md": Story(family.build_family),
     "docs/how-to/history.md": Story(

@@ -25,7 +25,9 @@ _CODE = re.compile(r"`([^`]+)`")
 _TYPED = re.compile(r"(?:GIT_THETA_\w+=\S+ )?git ")
 _SHELL = re.compile(r"[|&;<>$`\n~]")
 """What a shell alone makes something of."""
-_FAILED = re.compile(r"CONFLICT|\[rejected\]|contested parameters? left|^(?:error|fatal|problem): ", re.MULTILINE)
+_FAILED = re.compile(
+    r"CONFLICT|\[rejected\]|contested parameters? left|^(?:error|fatal|problem|theta: error|gate FAILS): ", re.MULTILINE
+)
 """What commands print that end with an error."""
 Hook = Callable[[Sandbox], object]
 
