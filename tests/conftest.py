@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests import chained_versions, templates
-from tests.sandbox import Sandbox, seal_environment
+from tests.effort import choose_tries
+from tests.sandbox import GENUINE, Sandbox, seal_environment
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -22,6 +23,7 @@ def sealed_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         seal_environment(patch, tmp_path_factory.mktemp("session") / "home")
         patch.setenv(templates.FOLDER, os.fspath(_shared(tmp_path_factory.getbasetemp()) / "templates"))
         Path(os.environ[templates.FOLDER]).mkdir(exist_ok=True)
+        patch.setenv(GENUINE, "1")  # of what lives longer than a test, each test makes what it likes
         yield
 
 
@@ -54,14 +56,30 @@ def git_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return template
 
 
+_FORKED = ("cli",)
+"""Folders whose tests are about what filters and drivers do, and not about how they are started."""
+
+
+def _may_fork(request: pytest.FixtureRequest) -> bool:
+    """Whether filters and drivers of the repositories of this test may be forked; in long tests none is."""
+    folder = request.path.relative_to(Path(__file__).parent).parts[0]
+    return folder in _FORKED and not request.node.get_closest_marker("genuine") and not choose_tries(few=0, many=1)
+
+
 @pytest.fixture(autouse=True)
 def home(
-    sealed_session: None, monkeypatch: pytest.MonkeyPatch, name_folder: Callable[[str], Path], git_template: Path
+    request: pytest.FixtureRequest,
+    sealed_session: None,
+    monkeypatch: pytest.MonkeyPatch,
+    name_folder: Callable[[str], Path],
+    git_template: Path,
 ) -> Path:
     """This test's own home, so that one test's ``git config --global`` is unknown to the next."""
     home = name_folder("home")
     seal_environment(monkeypatch, home)
     monkeypatch.setenv("GIT_TEMPLATE_DIR", os.fspath(git_template))
+    if _may_fork(request):
+        monkeypatch.delenv(GENUINE)
     return home
 
 

@@ -16,7 +16,7 @@ from typing import Literal, TypedDict, Unpack
 
 import pytest
 
-from tests import command_server
+from tests import command_server, templates
 from tests.templates import built_once
 
 GLOBAL_CONFIG = """\
@@ -30,6 +30,10 @@ GLOBAL_CONFIG = """\
 \tauto = false
 """
 """Git starts no process after every commit that would find nothing to tidy up."""
+
+
+GENUINE = "THETA_TEST_GENUINE"
+"""The environment variable that has Git start filters and drivers as it does for anybody; see ``Sandbox.create``."""
 
 
 def environment(home: Path) -> dict[str, str]:
@@ -102,12 +106,16 @@ class Sandbox:
     def create(
         cls, root: Path, object_format: Literal["sha1", "sha256"] = "sha1", *, install: bool = True, bare: bool = False
     ) -> Sandbox:
-        """A new repository at ``root``; with git-theta installed in its own config unless told otherwise."""
-        kind = ["--bare"] if bare else []
-        subprocess.run(["git", "init", "--quiet", f"--object-format={object_format}", *kind, root], check=True)
+        """A new repository at ``root``; with git-theta installed in its own config unless told otherwise.
+
+        Git then starts our filter and drivers as it does for anybody where :data:`GENUINE` is set; else they are forked
+        (see ``command_server``).
+        """
+        root.mkdir(parents=True, exist_ok=True)
         sandbox = cls(root)
+        _initialise(sandbox, object_format, bare, install)
         if install:
-            _install(sandbox)
+            launch_quickly(root / ("config" if bare else ".git/config"))
         return sandbox
 
     @classmethod
@@ -184,7 +192,15 @@ class Sandbox:
         """Add everything in the worktree and commit it; returns the commit's id."""
         self.git("add", "--all")
         self.git("commit", "--quiet", "-m", message)
-        return self.git("rev-parse", "HEAD").stdout.strip()
+        return self._read_head()
+
+    def _read_head(self) -> str:
+        """The commit that is checked out."""
+        try:
+            name = (self.root / ".git/HEAD").read_text().removeprefix("ref: ").strip()
+            return (self.root / ".git" / name).read_text().strip()
+        except OSError:  # a linked worktree, or no branch
+            return self.git("rev-parse", "HEAD").stdout.strip()
 
 
 def _require_success(done: subprocess.CompletedProcess[str]) -> None:
@@ -207,8 +223,22 @@ def _start(sandbox: Sandbox, files: Mapping[str, bytes], patterns: Sequence[str]
 
 
 @built_once
-def _install(sandbox: Sandbox) -> None:
-    sandbox.theta("install", "--local")
+def _initialise(sandbox: Sandbox, object_format: str, bare: bool, install: bool) -> None:
+    kind = ["--bare"] if bare else []
+    subprocess.run(["git", "init", "--quiet", f"--object-format={object_format}", *kind, sandbox.root], check=True)
+    if install:
+        sandbox.theta("install", "--local")
+
+
+def launch_quickly(config: Path) -> None:
+    """Have a configuration of Git that names this interpreter name the launcher of ``command_server`` for it.
+
+    Where :data:`GENUINE` is set it stays as it is.
+    """
+    folder = os.environ.get(templates.FOLDER)
+    if folder and not os.environ.get(GENUINE):
+        launcher = command_server.find_launcher(Path(folder))
+        config.write_text(config.read_text().replace(f"{sys.executable} -I -m", f"{launcher} -I -m"))
 
 
 def safetensors_bytes(

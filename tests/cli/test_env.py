@@ -7,9 +7,13 @@ import re
 import sys
 from pathlib import Path
 
+import pytest
+
 from git_theta.words import pluralize
 from tests.docs.test_command_reference import REFERENCE
 from tests.sandbox import Sandbox, model
+
+pytestmark = pytest.mark.genuine
 
 
 def test_versions_paths_and_configuration(sandbox: Sandbox) -> None:

@@ -11,6 +11,8 @@ import pytest
 
 from tests.sandbox import Sandbox
 
+pytestmark = pytest.mark.genuine
+
 # The interpreter that the installed script names: python, python3 or python3.11 of the same environment.
 PYTHON = rf"'?{re.escape(str(Path(sys.executable).parent))}/python[0-9.]*'?"
 
