@@ -109,6 +109,25 @@ def test_low_rank_arrays_are_added_with_their_scaling(sandbox: Sandbox, tmp_path
     assert np.array_equal(values_of(sandbox.read(MODEL))["layer.weight"], expected)
 
 
+@pytest.mark.parametrize("options", [(), ("-n",)], ids=["done", "tried"])
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_nan_and_infinite_numbers_are_told_before_they_spread(
+    sandbox: Sandbox, tmp_path: Path, bad: float, options: tuple[str, ...]
+) -> None:
+    start(sandbox, model())
+    down, up = np.ones((2, 32), np.float32), np.ones((32, 2), np.float32)
+    adapter = tmp_path / "adapter.safetensors"
+    arrays = {"layer.weight__A": down, "layer.weight__B": up, "embed.weight__A": down, "embed.weight__B": up}
+    arrays["embed.weight__B"] = np.ones((len(values_of(model())["embed.weight"]), 2), np.float32)
+    for broken in (False, True):
+        up[3, 1] = bad if broken else 1
+        adapter.write_bytes(array_file(**arrays))
+        said = sandbox.theta("add", MODEL, "--update", "low-rank", "--from", adapter, *options).stderr
+        told = "the adapter brings NaN or infinite numbers, which spread through parameters: layer.weight (1)\n"
+        assert (told in said) is broken
+        assert said.count("warning") == broken
+
+
 @pytest.mark.parametrize(("shape", "axis"), [((32, 1), 0), ((1, 32), 1), ((1, 1), 0), ((32, 32), None)])
 def test_what_scales_rows_or_columns_is_stored_as_that(
     sandbox: Sandbox, tmp_path: Path, shape: tuple[int, int], axis: int | None

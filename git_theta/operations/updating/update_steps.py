@@ -32,6 +32,10 @@ class UpdateStep(ABC):
         return self
 
     @abstractmethod
+    def list_given(self) -> tuple[Values, ...]:
+        """The adapter's arrays whose numbers go into the parameter."""
+
+    @abstractmethod
     def compute(self, values: Values) -> Iterator[Buffer]:
         """What the values become, in pieces. Raises UsageError where the adapter's arrays make no sense."""
 
@@ -80,6 +84,9 @@ class AddProduct(UpdateStep):
             return f"the product of its factors has shape {list(shape)}, and the parameter {list(spec.shape)}"
         return _find_misfit_of_dtypes(spec, down, up)
 
+    def list_given(self) -> tuple[Values, ...]:
+        return self.factors.down, self.factors.up
+
     def compute(self, values: Values) -> Iterator[Buffer]:
         return adapter_arithmetic.add_product(values, self.factors)
 
@@ -96,6 +103,9 @@ class AddScaled(UpdateStep):
         if self.addend.spec.shape != spec.shape:
             return f"it has shape {list(self.addend.spec.shape)}, and the parameter {list(spec.shape)}"
         return _find_misfit_of_dtypes(spec, self.addend.spec)
+
+    def list_given(self) -> tuple[Values, ...]:
+        return (self.addend,)
 
     def compute(self, values: Values) -> Iterator[Buffer]:
         return adapter_arithmetic.add_scaled(values, self.addend, self.scaling)
@@ -120,6 +130,9 @@ class ScaleElements(UpdateStep):
         if not fits or math.prod(self.shape) != self.scale.spec.elements:
             return f"a scale of shape {list(self.scale.spec.shape)} does not fit the parameter's {list(spec.shape)}"
         return _find_misfit_of_dtypes(spec, self.scale.spec)
+
+    def list_given(self) -> tuple[Values, ...]:
+        return (self.scale,)
 
     def compute(self, values: Values) -> Iterator[Buffer]:
         return adapter_arithmetic.scale_elements(values, self.scale, self.shape)
@@ -149,6 +162,9 @@ class SetElements(UpdateStep):
             return f"its values are {new.dtype.name}, and the parameter is {spec.dtype.name}"
         return ""
 
+    def list_given(self) -> tuple[Values, ...]:
+        return (self.values,)
+
     def compute(self, values: Values) -> Iterator[Buffer]:
         return adapter_arithmetic.set_elements(values, self.indices, self.values)
 
@@ -167,6 +183,9 @@ class Replace(UpdateStep):
         if new.dtype != spec.dtype and not (new.dtype.name in COMPUTED and spec.dtype.name in COMPUTED):
             return f"it is {new.dtype.name}, and the parameter {spec.dtype.name}"
         return ""
+
+    def list_given(self) -> tuple[Values, ...]:
+        return (self.values,)
 
     def compute(self, values: Values) -> Iterator[Buffer]:
         return adapter_arithmetic.cast_values(self.values, values.spec.dtype)

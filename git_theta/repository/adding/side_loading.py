@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +19,7 @@ from git_theta.operations.keeping.file_states import TrackedFile
 from git_theta.operations.restoring.deferred import DeferredFiles
 from git_theta.operations.restoring.materialise import require_room
 from git_theta.operations.updating.named_arrays import LOW_RANK, SCALE, SPARSE, open_named_arrays
+from git_theta.operations.updating.nonfinite_arrays import count_nonfinite_given
 from git_theta.operations.updating.peft_adapter import open_peft_adapter
 from git_theta.operations.updating.peft_config import LORA
 from git_theta.operations.updating.update_steps import ParameterUpdate
@@ -43,6 +44,7 @@ from git_theta.vcs.git import literal_pathspec
 from git_theta.vcs.index import WorktreeIndex, differs_from_index, require_staged
 from git_theta.vcs.index_flags import flagged_paths, unflag_command
 from git_theta.vcs.unmerged import stage_contents
+from git_theta.words import join_some
 
 UPDATE_KINDS = (LOW_RANK, SPARSE, SCALE)
 """What an adapter can do to parameters."""
@@ -97,6 +99,7 @@ def add_adapter(
         for path in targets:
             _require_own(path, top, force=request.force)
         require_bases([(path, manifests[path]) for path in targets], context)
+        _warn_of_nonfinite([target.update for wanted in targets.values() for target in wanted], warn)
         total = sum(target.entry.size for wanted in targets.values() for target in wanted)
         with progress.show_work("Updating", total, len(targets)):
             done = _update_files(targets, manifests, context, dry_run=request.dry_run)
@@ -106,6 +109,13 @@ def add_adapter(
         changed = {path: file.manifest for path, file in done.items() if file.manifest != manifests[path]}
         _write_files({path: files[path] for path in changed}, changed, repository, top, warn, progress, report)
     return done
+
+
+def _warn_of_nonfinite(updates: Iterable[ParameterUpdate], warn: Callable[[str], None]) -> None:
+    """Say, before anything is computed, that an adapter brings numbers that would spread."""
+    if found := count_nonfinite_given(updates):
+        names = join_some([f"{name} ({count:,})" for name, count in found.items()], 5)
+        warn(f"the adapter brings NaN or infinite numbers, which spread through parameters: {names}")
 
 
 @contextmanager
