@@ -20,7 +20,7 @@ def escape_unprintable(text: str) -> str:
 
 def escape_lines(text: str) -> str:
     """``text`` of several lines, each of them escaped as a line by itself: its line ends stay."""
-    return "\n".join(map(escape_unprintable, text.splitlines()))
+    return "\n".join(map(escape_unprintable, text.split("\n")))
 
 
 def redact_logins(text: str) -> str:

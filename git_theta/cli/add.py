@@ -10,14 +10,14 @@ from typing import Any
 import click
 
 from git_theta.cli import boundary
-from git_theta.cli.listing import display_path, echo_json, json_option, require_worktree
+from git_theta.cli.listing import display_path, echo_json, echo_line, json_option, require_worktree
 from git_theta.cli.progress import Meter
 from git_theta.cli.push_warning import warn_of_pushes
 from git_theta.errors import ThetaError
 from git_theta.operations.updating.updated_checkpoint import UpdatedFile
 from git_theta.operations.updating.updated_parameters import UpdatedParameter
 from git_theta.repository.adding.side_loading import UPDATE_KINDS, AdapterRequest, add_adapter
-from git_theta.words import escape_unprintable, humanize_size, list_some, pluralize
+from git_theta.words import humanize_size, list_some, pluralize
 
 
 @click.command
@@ -63,10 +63,10 @@ def command(checkpoint: str, kind: str, adapter: Path, force: bool, dry_run: boo
 
 def _print_files(done: Mapping[str, UpdatedFile], top: Path, dry_run: bool) -> None:
     for path, file in done.items():
-        click.echo(f"{escape_unprintable(display_path(path, top))}: {_describe(file, dry_run)}")
+        echo_line(f"{display_path(path, top)}: {_describe(file, dry_run)}")
         rest = ": git theta add --json" if dry_run else ""
         for line in list_some(map(_describe_parameter, file.parameters), rest=rest) if dry_run else ():
-            click.echo(escape_unprintable(line))
+            echo_line(line)
 
 
 def _describe(file: UpdatedFile, dry_run: bool) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from git_theta.cli import boundary
-from git_theta.cli.listing import echo_json, json_option
+from git_theta.cli.listing import echo_json, echo_line, json_option
 from git_theta.cli.log import render_commit
 from git_theta.cli.pager import uses_color
 from git_theta.cli.progress import Meter
@@ -21,7 +21,7 @@ from git_theta.repository.history.version_history import OID_DIGITS, commit_json
 from git_theta.repository.stores.opening import open_context
 from git_theta.vcs.commits import describe_commits
 from git_theta.vcs.discovery import discover_repository
-from git_theta.words import escape_unprintable, pluralize
+from git_theta.words import pluralize
 
 PATH_VARIABLE, COMMIT_VARIABLE = "THETA_CHECKPOINT", "THETA_COMMIT"
 _SKIP = 125
@@ -58,13 +58,13 @@ def command(script: str, as_json: bool, **asked: Any) -> int:
     if as_json:
         echo_json(_bisection_json(found, commit_json(commits[found.first_bad]) if found.first_bad else None))
     elif found.first_bad:
-        click.echo(f"{found.first_bad} is the first bad version of {escape_unprintable(found.path)}")
+        echo_line(f"{found.first_bad} is the first bad version of {found.path}")
         for line in render_commit(commits[found.first_bad], color=uses_color()):
-            click.echo(line)
+            echo_line(line)
     else:
-        click.echo("Only skipped versions are left to test. The first bad one may be any of:")
+        echo_line("Only skipped versions are left to test. The first bad one may be any of:")
         for oid in found.candidates:
-            click.echo(f"{oid} {escape_unprintable(commits[oid].subject)}")
+            echo_line(f"{oid} {commits[oid].subject}")
     return 0 if found.first_bad else _UNCLEAR
 
 

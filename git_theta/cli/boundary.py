@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NoReturn
 
 from git_theta import registry
-from git_theta.errors import PluginError, ThetaError
-from git_theta.words import escape_lines, redact_logins
+from git_theta.errors import GitError, PluginError, ThetaError
+from git_theta.words import escape_unprintable, redact_logins
 
 INTERRUPTED = 128 + 2  # what a shell reports for a program that SIGINT ended
 BROKEN_PIPE = 128 + 13  # and SIGPIPE
@@ -107,16 +107,24 @@ def is_debugging() -> bool:
     return os.environ.get(DEBUG, "") not in ("", "0")
 
 
-def say(text: str, *, prefix: str = "theta: ") -> None:
-    """Print a message for the person on stderr, every line of it behind ``prefix``; no password of a URL is in it."""
-    for line in escape_lines(redact_logins(text)).splitlines():
-        print(f"{prefix}{line}", file=sys.stderr)  # noqa: T201
+def say(*lines: str, prefix: str = "theta: ") -> None:
+    """Print lines for the person on stderr, each behind ``prefix``.
+
+    Names in them can neither break them nor steer a terminal (L10); no password of a URL is in them.
+    """
+    for line in lines:
+        print(f"{prefix}{escape_unprintable(redact_logins(line))}", file=sys.stderr)  # noqa: T201
+
+
+def say_hint(text: str) -> None:
+    """Say what can be done, in one line or several; nothing for no text."""
+    say(*filter(None, text.split("\n")), prefix="hint: ")
 
 
 def warn(text: str, *, hint: str = "") -> None:
-    """Say what is wrong but stops nothing, and what can be done about it."""
+    """Say what is wrong but stops nothing, in one line, and what can be done about it."""
     say(text, prefix="theta: warning: ")
-    say(hint, prefix="hint: ")
+    say_hint(hint)
 
 
 def warn_of(error: ThetaError) -> None:
@@ -145,9 +153,20 @@ def report_error(error: Exception) -> int:
     else:
         code, message = DEFECT, f"unexpected {type(error).__name__}: {error}"
         hint = f"this is a defect of git-theta: please report it, with what `git theta env` says\n{_TRACEBACK}"
-    say(message, prefix="theta: error: ")
-    say(hint, prefix="hint: ")
+    say(*_split_message(error, message), prefix="theta: error: ")
+    say_hint(hint)
     return code
+
+
+def _split_message(error: Exception, message: str) -> list[str]:
+    """The lines of a message: Git's words, and Python's, may have several; in ours a line's end is part of a name."""
+    if not isinstance(error, ThetaError):
+        return message.rstrip("\n").split("\n")
+    if not isinstance(error, GitError):
+        return [message]
+    where = message.removesuffix(error.message)
+    first, *rest = error.message.rstrip("\n").split("\n")
+    return [where + first, *rest]
 
 
 def _has_lost_its_reader() -> bool:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import click
 
 from git_theta.cli import boundary
-from git_theta.cli.listing import echo_json, json_option, require_worktree
+from git_theta.cli.listing import echo_json, echo_line, json_option, require_worktree
 from git_theta.cli.progress import show_progress
 from git_theta.errors import ManifestError
 from git_theta.repository.index.tracked_files import list_tracked
@@ -84,7 +84,7 @@ def check_out_files(
 
 def say_checked_out(sizes: dict[str, int]) -> None:
     """Print how much was checked out."""
-    click.echo(f"{pluralize(len(sizes), 'file')} checked out, {humanize_size(sum(sizes.values()))}")
+    echo_line(f"{pluralize(len(sizes), 'file')} checked out, {humanize_size(sum(sizes.values()))}")
 
 
 def list_sizes(sizes: dict[str, int]) -> list[dict[str, object]]:

@@ -143,7 +143,7 @@ def _print_reports(reports: Sequence[Report], remarks: Sequence[Remark], options
     elif not (options.html or options.png):
         print_paged(diff_output.format_diffs(reports, remarks, color=uses_color("color.diff")))
     for hint in dict.fromkeys(remark.hint for remark in remarks):
-        boundary.say(hint, prefix="hint: ")
+        boundary.say_hint(hint)
 
 
 def _write_exports(reports: Sequence[Report], options: _DiffOptions, title: str) -> None:

@@ -56,7 +56,7 @@ def main() -> int:
     lines = format_diffs(reports, found.remarks, color=color)
     write_pieces(output, (line.encode(encoding, errors) for line in lines))
     for remark in found.remarks:
-        boundary.say(remark.hint, prefix="hint: ")
+        boundary.say_hint(remark.hint)
     return 0
 
 

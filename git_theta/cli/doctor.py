@@ -15,9 +15,9 @@ from typing import Literal
 
 import click
 
-from git_theta.cli.boundary import say, warn
+from git_theta.cli.boundary import say_hint, warn
 from git_theta.cli.env import program_version
-from git_theta.cli.listing import display_path, echo_json, json_option
+from git_theta.cli.listing import display_path, echo_json, echo_line, json_option
 from git_theta.cli.manual_lookup import find_manual_fault
 from git_theta.cli.plugins import IDLE_HINT
 from git_theta.errors import ThetaError
@@ -40,7 +40,7 @@ from git_theta.vcs.discovery import Repository, find_repository
 from git_theta.vcs.hook_managers import find_push_hook
 from git_theta.vcs.hooks import HookState
 from git_theta.vcs.nearby_attributes import ENCODING
-from git_theta.words import escape_lines, join_some, list_some
+from git_theta.words import join_some, list_some
 
 _OLDEST_GIT = (2, 34)
 _MAX_NAMED = 3  # paths named in a finding
@@ -106,9 +106,8 @@ def command(values: bool, as_json: bool) -> int:
         echo_json([asdict(finding) for finding in findings])
     else:
         for finding in findings:
-            text = escape_lines(finding.text)
-            click.echo(f"{finding.state}: {finding.check}{': ' if text else ''}{text}")
-            say(finding.hint, prefix="hint: ")
+            echo_line(f"{finding.state}: {finding.check}{': ' if finding.text else ''}{finding.text}")
+            say_hint(finding.hint)
     return int(any(finding.state == "problem" for finding in findings))
 
 

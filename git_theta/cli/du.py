@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import click
 
 from git_theta.cli import boundary
-from git_theta.cli.listing import display_path, echo_json, json_option
+from git_theta.cli.listing import display_path, echo_json, echo_line, json_option
 from git_theta.errors import ThetaError, UsageError
 from git_theta.globs import escape_path
 from git_theta.operations.keeping.usage import UsageRow, UsageTable
@@ -79,7 +79,7 @@ def command(paths: tuple[str, ...], revision: str | None, everything: bool, by: 
         echo_json(_describe_json(report))
     else:
         for line in _render_report(report, repository):
-            click.echo(line)
+            echo_line(line)
 
 
 def _measure_space(selection: ObjectSelection, by: UsageKey, repository: Repository) -> SpaceReport:

@@ -17,7 +17,7 @@ import click
 from git_theta import __version__, registry
 from git_theta.cli import boundary
 from git_theta.cli.filter_process import SKIP_SMUDGE
-from git_theta.cli.listing import echo_json, json_option
+from git_theta.cli.listing import echo_json, echo_line, json_option
 from git_theta.errors import PluginError, TransportError
 from git_theta.known_plugins import PluginFamily
 from git_theta.repository.comparing.chosen_measures import MEASURES_KEY
@@ -170,10 +170,10 @@ def _print_facts(data: dict[str, Any], indent: str = "") -> None:
         if key == "store" and "objects" in value:
             value = value | {"objects": pluralize(value["objects"], "object"), "size": humanize_size(value["size"])}
         if isinstance(value, dict):
-            click.echo(f"{indent}{key}:")
+            echo_line(f"{indent}{key}:")
             _print_facts(value, indent + "  ")
         else:
-            click.echo(f"{indent}{key}: {_format_value(value)}")
+            echo_line(f"{indent}{key}: {_format_value(value)}")
 
 
 def _format_value(value: object) -> object:

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from git_theta.cli import boundary
-from git_theta.cli.listing import echo_json, json_option
+from git_theta.cli.listing import echo_json, echo_line, json_option
 from git_theta.cli.progress import Meter
 from git_theta.cli.revision_arguments import RevisionCommand, split_arguments
 from git_theta.errors import UsageError
@@ -60,9 +60,9 @@ def command(
 
 def _print_export(done: Sequence[ExportedParameter], rank: int, folder: Path) -> None:
     for line in list_some(map(_describe_parameter, done), rest=": git theta export-update --json"):
-        click.echo(escape_unprintable(line))
+        echo_line(line)
     factored = sum(one.update == "low-rank" for one in done)
-    click.echo(
+    echo_line(
         f"{escape_unprintable(os.fspath(folder))}: {pluralize(len(done), 'parameter')}, {factored} by factors of rank "
         f"{rank}; {_describe_error(*_sum_errors(done))}"
     )

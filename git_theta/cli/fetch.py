@@ -9,7 +9,7 @@ import click
 
 from git_theta.cli import boundary
 from git_theta.cli.checkout import check_out_files, list_sizes, say_checked_out
-from git_theta.cli.listing import echo_json, json_option
+from git_theta.cli.listing import echo_json, echo_line, json_option
 from git_theta.cli.progress import Meter
 from git_theta.errors import MissingObject, UsageError
 from git_theta.globs import path_filter
@@ -90,7 +90,7 @@ def fetch(remote: str, revisions: tuple[str, ...], dry_run: bool, as_json: bool,
         echo_json({"dry_run": dry_run, **found.summary_json()})
     else:
         done = "would be fetched" if dry_run else "fetched"
-        click.echo(f"{pluralize(len(found.fetched), 'object')} {done}, {humanize_size(sum(found.fetched.values()))}")
+        echo_line(f"{pluralize(len(found.fetched), 'object')} {done}, {humanize_size(sum(found.fetched.values()))}")
     found.require_all()
 
 
@@ -110,7 +110,7 @@ def pull(remote: str, include: tuple[str, ...], exclude: tuple[str, ...], as_jso
     if as_json:
         echo_json({**found.summary_json(), "files": list_sizes(done.sizes)})
     else:
-        click.echo(f"{pluralize(len(found.fetched), 'object')} fetched, {humanize_size(sum(found.fetched.values()))}")
+        echo_line(f"{pluralize(len(found.fetched), 'object')} fetched, {humanize_size(sum(found.fetched.values()))}")
         say_checked_out(done.sizes)
     if not done.code:
         found.require_all()

@@ -11,9 +11,9 @@ from typing import Any
 import click
 
 from git_theta.cli import boundary
-from git_theta.cli.boundary import say
+from git_theta.cli.boundary import say_hint
 from git_theta.cli.defect_output import format_defect, kind_of
-from git_theta.cli.listing import echo_json, json_option
+from git_theta.cli.listing import echo_json, echo_line, json_option
 from git_theta.cli.progress import show_progress
 from git_theta.errors import CorruptObject, MissingObject, UsageError
 from git_theta.operations.keeping.inventory import Defect, Inventory, take_inventory
@@ -67,7 +67,8 @@ def command(remote: str | None, verify: bool, repair: bool, as_json: bool) -> in
         echo_json([_defect_json(defect, store) for defect in defects])
     else:
         _print_defects(defects, store)
-        click.echo(_summarise_check(needed, store, repository.theta_dir))
+        for line in _summarise_check(needed, store, repository.theta_dir):
+            echo_line(line)
     return worst_exit_code(defects)
 
 
@@ -78,16 +79,16 @@ def _print_defects(defects: Sequence[Defect], store: Store) -> None:
     for defect in defects:
         (missing if defect.object and isinstance(defect.error, MissingObject) else others).append(defect)
     for line in list_some(map(format_defect, missing), rest=": git theta fsck --json"):
-        click.echo(line)
+        echo_line(line)
     if missing:
         paths = sorted({defect.path for defect in missing if defect.path})
         again = f"git add --renormalize {' '.join(map(shlex.quote, paths))}" if len(paths) <= _MOST_NAMED else _ANY_FILE
-        say(f"{_FETCH_ALL}\nWith the good files in the worktree: {again}", prefix="hint: ")
+        say_hint(f"{_FETCH_ALL}\nWith the good files in the worktree: {again}")
     hint = ""
     for defect in others:
-        click.echo(format_defect(defect))
+        echo_line(format_defect(defect))
         if hint != (hint := _hint_for(defect, store)):  # thousands may lack the same plug-in
-            say(hint, prefix="hint: ")
+            say_hint(hint)
 
 
 def _hint_for(defect: Defect, store: Store) -> str:
@@ -124,7 +125,7 @@ def _defect_json(defect: Defect, store: Store) -> dict[str, Any]:
     }
 
 
-def _summarise_check(needed: Inventory, store: Store, theta: Path) -> str:
+def _summarise_check(needed: Inventory, store: Store, theta: Path) -> list[str]:
     bytes_needed = sum(parts.object_size for parts in needed.objects.values())
     unreachable = [oid for oid in store.oids() if oid not in needed.objects]
     bytes_unreachable = sum(store.size(oid) or 0 for oid in unreachable)
@@ -140,7 +141,7 @@ def _summarise_check(needed: Inventory, store: Store, theta: Path) -> str:
         if (leftovers := sum(_count_files(theta / name) for name in ("tmp", INCOMING)))
         else "",
     ]
-    return "\n".join(line for line in lines if line)
+    return [line for line in lines if line]
 
 
 def _count_files(folder: Path) -> int:

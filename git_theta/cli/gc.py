@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import click
 
 from git_theta.cli import boundary
-from git_theta.cli.listing import echo_json, json_option
+from git_theta.cli.listing import echo_json, echo_line, json_option
 from git_theta.cli.progress import show_progress
 from git_theta.operations.keeping.collection import RESULT_DAYS, CollectionPlan, UnneededObject
 from git_theta.repository.keeping import garbage_collection
@@ -60,10 +60,10 @@ def command(dry_run: bool, grace: str, remote: str | None, forget_merges: bool, 
         return
     for one in done.deleted if verbose else ():
         stored = datetime.fromtimestamp(one.stored_at).astimezone().date()
-        click.echo(f"{one.oid}\t{humanize_size(one.size)}\t{stored}")
-    click.echo(f"{_describe_count(done.deleted)} {'would be ' if dry_run else ''}deleted")
+        echo_line(one.oid, humanize_size(one.size), str(stored))
+    echo_line(f"{_describe_count(done.deleted)} {'would be ' if dry_run else ''}deleted")
     for line in _describe_rest(done, remote):
-        click.echo(line)
+        echo_line(line)
 
 
 def _collect(grace: str, remote: str | None, *, dry_run: bool, forget_merges: bool) -> CollectedGarbage:

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from git_theta.cli.boundary import warn
+from git_theta.cli.listing import echo_line
 from git_theta.cli.manual_lookup import find_manual_fault
 from git_theta.errors import UsageError
 from git_theta.vcs import attributes, config, hooks
@@ -67,7 +68,7 @@ def install(scope: config.Scope, force: bool, server: bool) -> None:
         install_hook(discover_repository(), hooks.SERVER_HOOK_NAME)
         return
     wrote = config.install_settings(sys.executable, scope, force=force)
-    click.echo(f"filter.theta {'set' if wrote else 'is already set'} in the {scope} configuration")
+    echo_line(f"filter.theta {'set' if wrote else 'is already set'} in the {scope} configuration")
     _warn_of_manual()
     repository = find_repository()
     if repository and (scope in ("local", "worktree") or attributes.tracked_patterns(repository)):
@@ -86,7 +87,7 @@ def install_hook(repository: Repository, name: str = hooks.HOOK_NAME) -> None:
     file = repository.hooks_dir / name
     found = hooks.install_hook(repository.hooks_dir, command, name)
     if found is HookState.THEIRS:
-        click.echo(f"{file} {found.value}; it was left alone")
+        echo_line(f"{file} {found.value}; it was left alone")
     elif not found.is_editable:
         warn(
             f"{file} {found.value}; it was left alone",
@@ -94,9 +95,9 @@ def install_hook(repository: Repository, name: str = hooks.HOOK_NAME) -> None:
             f'    {command} {name} "$@"',
         )
     elif found is HookState.OURS:
-        click.echo(f"{name} hook is already in {file}")
+        echo_line(f"{name} hook is already in {file}")
     else:
-        click.echo(f"{name} hook {'written to' if found is HookState.ABSENT else 'added to'} {file}")
+        echo_line(f"{name} hook {'written to' if found is HookState.ABSENT else 'added to'} {file}")
 
 
 @click.command
@@ -111,10 +112,10 @@ def uninstall(scope: config.Scope, server: bool) -> None:
     if server:
         folder = discover_repository().hooks_dir
         found = hooks.uninstall_hook(folder, hooks.SERVER_HOOK_NAME)
-        click.echo(f"{hooks.SERVER_HOOK_NAME} hook {'removed from' if found else 'is not in'} {folder}")
+        echo_line(f"{hooks.SERVER_HOOK_NAME} hook {'removed from' if found else 'is not in'} {folder}")
         return
     removed = config.uninstall_settings(scope)
-    click.echo(f"filter.theta {'removed from' if removed else 'is not set in'} the {scope} configuration")
+    echo_line(f"filter.theta {'removed from' if removed else 'is not set in'} the {scope} configuration")
     repository = find_repository()
     if config.is_installed():
         warn(
@@ -123,7 +124,7 @@ def uninstall(scope: config.Scope, server: bool) -> None:
         )
     elif repository:
         if hooks.uninstall_hook(repository.hooks_dir):
-            click.echo(f"pre-push hook removed from {repository.hooks_dir}")
+            echo_line(f"pre-push hook removed from {repository.hooks_dir}")
         _warn_of_patterns(repository)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import click
 
+from git_theta.cli.listing import echo_line
 from git_theta.globs import name_matcher
 from git_theta.merging.agreement import HeadChanges
 from git_theta.merging.decisions import Decision
@@ -16,7 +17,6 @@ from git_theta.operations.context import Context
 from git_theta.operations.merging.conflict_resolution import measure_sides
 from git_theta.operations.merging.frame_merge import FRAME_LABEL, is_frame_name
 from git_theta.operations.merging.merge_results import Choose, ContestedDecision
-from git_theta.words import escape_unprintable
 
 _SKIP_ANSWER, _QUIT_ANSWER = "skip", "quit"
 
@@ -39,13 +39,13 @@ def ask_choices(
     answers: dict[str, str] = {}
     for number, (decision, reason) in enumerate(asked, 1):
         names = ", ".join(decision.names) or FRAME_LABEL
-        click.echo(escape_unprintable(f"{path}: {number} of {len(asked)}: {names}"))
-        click.echo(f"  {escape_unprintable(explain_decision(plan, decision))}")
+        echo_line(f"{path}: {number} of {len(asked)}: {names}")
+        echo_line(f"  {explain_decision(plan, decision)}")
         if reason and is_frame_name(decision.name):
-            click.echo(f"  {escape_unprintable(reason)}")
+            echo_line(f"  {reason}")
         found = None if is_frame_name(decision.name) else measure_sides(decision, context)
         if found:
-            click.echo(f"  {_describe_changes(found)}")
+            echo_line(f"  {_describe_changes(found)}")
         answer = _ask_answer(_possible_answers(decision, plan, found))
         if answer == _QUIT_ANSWER:
             break

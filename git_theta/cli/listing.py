@@ -11,6 +11,7 @@ import click
 
 from git_theta.errors import UsageError
 from git_theta.vcs.discovery import Repository, discover_repository
+from git_theta.words import escape_unprintable
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 nul_option = click.option("-z", "nul", is_flag=True, help="End each record with NUL, not with a newline.")
@@ -27,6 +28,19 @@ def require_worktree() -> tuple[Repository, Path]:
 def display_path(path: str, top: Path) -> str:
     """A path as a person sees it: relative to the current folder."""
     return os.path.relpath(top / path)
+
+
+def echo_line(*columns: str) -> None:
+    """Print a line for a person, with tabs between its columns: whatever is called so cannot break it (L10).
+
+    Every command prints its lines by this door, which escapes control characters, line ends among them.
+    """
+    click.echo("\t".join(map(escape_unprintable, columns)))
+
+
+def echo_record(text: str) -> None:
+    """Print what ends with NUL as it is, for programs (``-z``)."""
+    click.echo(text, nl=False)
 
 
 def echo_json(data: Any) -> None:

@@ -8,12 +8,20 @@ from typing import Any
 import click
 
 from git_theta.cli import boundary
-from git_theta.cli.listing import display_path, echo_json, json_option, nul_option, require_worktree
+from git_theta.cli.listing import (
+    display_path,
+    echo_json,
+    echo_line,
+    echo_record,
+    json_option,
+    nul_option,
+    require_worktree,
+)
 from git_theta.errors import UsageError
 from git_theta.manifest.model import Entry, Manifest, View
 from git_theta.operations.keeping.file_states import TrackedFile
 from git_theta.repository.index.tracked_files import list_tracked, warn_unmatched
-from git_theta.words import escape_unprintable, humanize_size, pluralize
+from git_theta.words import humanize_size, pluralize
 
 _OID_DIGITS = 12  # hex digits of an id
 
@@ -40,11 +48,11 @@ def command(pathspecs: tuple[str, ...], parameters: bool, as_json: bool, nul: bo
     for file in files:
         path = display_path(file.path, top)
         if nul:
-            click.echo(f"{path}\0", nl=False)
+            echo_record(f"{path}\0")
             continue
-        click.echo("\t".join(map(escape_unprintable, [path, *_describe_file(file)])))
-        for line in _render_parameters(file.manifest) if parameters and file.manifest else ():
-            click.echo(f"  {line}")
+        echo_line(path, *_describe_file(file))
+        for name, *facts in _list_parameters(file.manifest) if parameters and file.manifest else ():
+            echo_line(f"  {name}", *facts)
 
 
 def _describe_file(file: TrackedFile) -> list[str]:
@@ -55,29 +63,16 @@ def _describe_file(file: TrackedFile) -> list[str]:
     return [humanize_size(file.manifest.size), file.manifest.format, pluralize(parameters, "parameter"), *conflict]
 
 
-def _render_parameters(manifest: Manifest) -> Iterator[str]:
+def _list_parameters(manifest: Manifest) -> Iterator[list[str]]:
     for entry in manifest.parameters():
-        yield "\t".join(
-            [
-                escape_unprintable(entry.name or ""),
-                *_format_spec(entry),
-                humanize_size(entry.size),
-                entry.oid[:_OID_DIGITS],
-            ]
-        )
+        name, oid = entry.name or "", entry.oid[:_OID_DIGITS]
+        yield [name, *_format_spec(entry), humanize_size(entry.size), oid]
         for view in entry.views:
-            yield "\t".join(
-                [
-                    escape_unprintable(view.name),
-                    *_format_spec(view),
-                    f"of {escape_unprintable(entry.name or '')}",
-                    entry.oid[:_OID_DIGITS],
-                ]
-            )
+            yield [view.name, *_format_spec(view), f"of {name}", oid]
 
 
 def _format_spec(named: Entry | View) -> tuple[str, str]:
-    return escape_unprintable(named.dtype), f"[{', '.join(map(str, named.shape))}]"
+    return named.dtype, f"[{', '.join(map(str, named.shape))}]"
 
 
 def _file_json(file: TrackedFile, parameters: bool) -> dict[str, Any]:

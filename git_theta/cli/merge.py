@@ -12,7 +12,7 @@ import click
 
 from git_theta.cli import boundary, report_file
 from git_theta.cli.environment import read_merge_options
-from git_theta.cli.listing import echo_json, json_option, require_worktree
+from git_theta.cli.listing import echo_json, echo_line, json_option, require_worktree
 from git_theta.cli.merge_plan import print_plan
 from git_theta.cli.progress import Meter
 from git_theta.cli.push_warning import warn_of_pushes
@@ -39,7 +39,7 @@ from git_theta.vcs.commits import shallow_boundary
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.heads import Head, all_merge_bases, resolve_head
 from git_theta.vcs.unmerged import unmerged_files
-from git_theta.words import escape_unprintable, list_some, pluralize
+from git_theta.words import list_some, pluralize
 
 _DRIVER = "merge.theta.driver"
 _NO_CONFLICTS = """\
@@ -138,7 +138,7 @@ def _merge_heads(
         if ending.as_json:
             _print_result((), (), repository, committed=True)
         else:
-            click.echo("Already up to date.")
+            echo_line("Already up to date.")
         return 0
     _require_driver(repository)
     code = _merge_one(made.others[0], request.asked, repository, ending)
@@ -165,15 +165,16 @@ def _finish_merge(merged: ManyMerged, repository: Repository, ending: Ending) ->
     if ending.report:
         report_file.write_report(ending.report, merged.records)
     if merged.conflicts:
-        lines = "".join(f"{escape_unprintable(line)}\n" for line in list_some(f"  {one}" for one in merged.conflicts))
-        boundary.say(f"{pluralize(len(merged.conflicts), 'conflict')}:\n{lines}")
-        boundary.say(_NO_CONFLICTS, prefix="hint: ")
+        boundary.say(
+            f"{pluralize(len(merged.conflicts), 'conflict')}:", *list_some(f"  {one}" for one in merged.conflicts)
+        )
+        boundary.say_hint(_NO_CONFLICTS)
         code = 1
     elif ending.commit:
         code = git_merge.commit_merge(repository, quiet=ending.as_json)
     else:
         boundary.say("merged, and not committed as requested")
-        boundary.say("Commit it: git commit. Or give it up: git merge --abort", prefix="hint: ")
+        boundary.say_hint("Commit it: git commit. Or give it up: git merge --abort")
         code = 0
     if ending.as_json:
         _print_result(merged.records, merged.conflicts, repository, committed=ending.commit and not code)

@@ -42,7 +42,7 @@ from git_theta.vcs import atomic
 from git_theta.vcs.discovery import Repository, discover_repository
 from git_theta.vcs.git import git
 from git_theta.vcs.heads import find_driver_sides
-from git_theta.words import escape_unprintable, list_some, pluralize
+from git_theta.words import list_some, pluralize
 
 _UNFILLED_LABELS = ["%X", "%Y"]
 _DEFAULT_MARKER_SIZE = 7
@@ -198,10 +198,10 @@ def _say_contested(merged: MergeResult, path: str, labels: Sequence[str]) -> Non
     told = len(labels) == 2 and all(labels) and labels != _UNFILLED_LABELS
     between = f" between ours ({labels[0]}) and theirs ({labels[1]})" if told else ""
     contested = f"{pluralize(len(merged.left), 'contested parameter')}{between}; the file holds ours for them:"
-    boundary.say(f"{escape_unprintable(path)}: {contested}")
+    boundary.say(f"{path}: {contested}")
     for line in list_some(describe_left(merged.left), rest=": git theta status --json"):
         boundary.say(line)
-    boundary.say(_SETTLE_HINT, prefix="hint: ")
+    boundary.say_hint(_SETTLE_HINT)
 
 
 def run_driver() -> int:

@@ -6,10 +6,8 @@ import shlex
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import click
-
 from git_theta.cli import boundary
-from git_theta.cli.listing import echo_json
+from git_theta.cli.listing import echo_json, echo_line
 from git_theta.cli.progress import Meter
 from git_theta.errors import ThetaError
 from git_theta.merging.decisions import BASE
@@ -24,7 +22,6 @@ from git_theta.repository.merging.merge_request import MergeInputs
 from git_theta.repository.merging.policy_sources import MergeOptions
 from git_theta.repository.stores.opening import open_context
 from git_theta.vcs.discovery import Repository
-from git_theta.words import escape_unprintable
 
 
 class MeasuredFile(NamedTuple):
@@ -77,14 +74,14 @@ def _print_files(made: MergeInputs, found: Sequence[MeasuredFile], context: Cont
         )
         return
     if not found:
-        click.echo("no checkpoint is to be merged")
+        echo_line("no checkpoint is to be merged")
     for one in found:
         item = one.foreseen.item
-        click.echo(escape_unprintable(item.path))
+        echo_line(item.path)
         if item.was and not (item.plan is None and item.source is None):
-            click.echo(f"  renamed from {escape_unprintable(item.was)}")
+            echo_line(f"  renamed from {item.was}")
         for line in _render_case(made, one, context):
-            click.echo(f"  {escape_unprintable(line)}")
+            echo_line(f"  {line}")
 
 
 def _render_case(made: MergeInputs, one: MeasuredFile, context: Context) -> list[str]:

@@ -10,8 +10,8 @@ from typing import Any
 import click
 
 from git_theta.cli import boundary
-from git_theta.cli.boundary import say, warn
-from git_theta.cli.listing import echo_json, json_option
+from git_theta.cli.boundary import say, say_hint, warn
+from git_theta.cli.listing import echo_json, echo_line, json_option
 from git_theta.cli.progress import Meter
 from git_theta.cli.push_warning import warn_of_pushes
 from git_theta.errors import UsageError
@@ -83,7 +83,7 @@ def undo(as_json: bool) -> None:
     if as_json:
         echo_json({"action": "undo", "undone": record.action, "refs": list(map(_describe_move, moved))})
     else:
-        click.echo(f"{pluralize(len(moved), 'ref')} moved back: {_name_refs(moved)}")
+        echo_line(f"{pluralize(len(moved), 'ref')} moved back: {_name_refs(moved)}")
 
 
 def _migrate(request: MigrationRequest, *, fetch: bool, map_file: str | None, dry_run: bool, as_json: bool) -> None:
@@ -153,13 +153,13 @@ def _print_plan(plan: MigrationPlan, *, dry_run: bool) -> None:
     files = list(plan.list_files())
     versions, size = sum(one.versions for one in files), humanize_size(plan.total_size)
     done = f"to {plan.request.action}" if dry_run else f"{plan.request.action}ed"
-    click.echo(
+    echo_line(
         escape_unprintable(
             f"{patterns}: {pluralize(len(files), 'file')}, {pluralize(versions, 'version')}, {size} {done}"
         )
     )
     for one in list_some(map(_describe_line, files)):
-        click.echo(one)
+        echo_line(one)
 
 
 def _describe_line(file: PlannedFile) -> str:
@@ -170,9 +170,9 @@ def _describe_line(file: PlannedFile) -> str:
 
 def _print_migration(done: Migration, plan: MigrationPlan) -> None:
     rewritten = f"{len(done.commits):,} of {pluralize(plan.survey.commits, 'commit')} rewritten"
-    click.echo(f"{rewritten}; moved: {_name_refs(done.moved)}")
-    say(f"What they pointed at before is kept below {done.backup}.", prefix="hint: ")
-    say("To undo this: git theta migrate undo. To publish it: git push --force-with-lease.", prefix="hint: ")
+    echo_line(f"{rewritten}; moved: {_name_refs(done.moved)}")
+    say_hint(f"What they pointed at before is kept below {done.backup}.")
+    say_hint("To undo this: git theta migrate undo. To publish it: git push --force-with-lease.")
 
 
 def _name_refs(moved: list[MovedRef]) -> str:

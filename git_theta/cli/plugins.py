@@ -6,12 +6,11 @@ from collections.abc import Iterable, Iterator
 
 import click
 
-from git_theta.cli.boundary import say, warn
-from git_theta.cli.listing import echo_json, json_option
+from git_theta.cli.boundary import say_hint, warn
+from git_theta.cli.listing import echo_json, echo_line, json_option
 from git_theta.errors import PluginError
 from git_theta.registry import DISABLE_KEY
 from git_theta.repository.setup.plugin_survey import PluginRow, describe_idle_words, survey_plugins
-from git_theta.words import escape_unprintable
 
 IDLE_HINT = f"Where it is set: git config --show-origin --get-all {DISABLE_KEY}"
 
@@ -31,8 +30,8 @@ def command(as_json: bool) -> int:
         echo_json([row._asdict() for row in rows])
     else:
         for line in _render_rows(rows):
-            click.echo(escape_unprintable(line))
-        say("\n".join(dict.fromkeys(row.hint for row in rows if row.hint)), prefix="hint: ")
+            echo_line(line)
+        say_hint("\n".join(dict.fromkeys(row.hint for row in rows if row.hint)))
     return PluginError.exit_code if any(row.state not in ("ok", "disabled") for row in rows) else 0
 
 

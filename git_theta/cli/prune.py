@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import click
 
 from git_theta.cli import boundary
-from git_theta.cli.listing import echo_json, json_option
+from git_theta.cli.listing import echo_json, echo_line, json_option
 from git_theta.errors import UsageError
 from git_theta.repository.sharing.pointer_thinning import plan_thinning, thin_pointers
 from git_theta.repository.sharing.remote_pruning import plan_pruning, prune_objects
@@ -76,9 +76,9 @@ def command(remote: str | None, dry_run: bool, expire: str, not_shared: bool, ye
                     else _offer_pointers(remote, url, moment, repository)
                 )
                 if not as_json:
-                    click.echo(_describe_offer(remote, offer))
+                    echo_line(_describe_offer(remote, offer))
                 if local_path(url) is not None and not (transport.drops_objects or transport.needs_pointers):
-                    boundary.say("Objects that nothing there needs: git theta gc, in that repository", prefix="hint: ")
+                    boundary.say_hint("Objects that nothing there needs: git theta gc, in that repository")
                 dropped = offer.dropped
                 if dropped and not dry_run:
                     if transport.is_shared and not not_shared:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from git_theta.cli import boundary
-from git_theta.cli.listing import echo_json, json_option
+from git_theta.cli.listing import echo_json, echo_line, json_option
 from git_theta.cli.pre_push import push_with_progress
 from git_theta.errors import UsageError
 from git_theta.operations.keeping.inventory import ObjectUse, needed_objects
@@ -48,7 +48,7 @@ def command(remote: str, refs: tuple[str, ...], everything: bool, as_json: bool,
     if as_json:
         echo_json({"remote": redact_url(name), "dry_run": how["dry_run"], "needed": len(needed), "urls": results})
     elif not any(result["objects"] for result in results):
-        click.echo(f"{redact_url(name)} has all {pluralize(len(needed), 'object')}")
+        echo_line(f"{redact_url(name)} has all {pluralize(len(needed), 'object')}")
 
 
 def _require_remote(given: str) -> str:

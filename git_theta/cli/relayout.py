@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from git_theta.cli.listing import display_path, echo_json, json_option, require_worktree
+from git_theta.cli.listing import display_path, echo_json, echo_line, json_option, require_worktree
 from git_theta.errors import UsageError
 from git_theta.manifest.model import Manifest
 from git_theta.operations.keeping.file_states import FileState, TrackedFile, survey_file
@@ -40,7 +40,7 @@ def command(pathspecs: tuple[str, ...], as_json: bool) -> None:
         echo_json([_layout_json(before, now[before.path]) for before in files])
         return
     for before in files:
-        click.echo(_describe_layout(escape_unprintable(display_path(before.path, top)), before, now[before.path]))
+        echo_line(_describe_layout(escape_unprintable(display_path(before.path, top)), before, now[before.path]))
 
 
 def _describe_layout(path: str, before: TrackedFile, after: TrackedFile) -> str:

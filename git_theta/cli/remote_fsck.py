@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import click
-
 from git_theta.cli import boundary
 from git_theta.cli.defect_output import format_defect, kind_of
-from git_theta.cli.listing import echo_json
+from git_theta.cli.listing import echo_json, echo_line
 from git_theta.cli.pre_push import push_with_progress
 from git_theta.cli.progress import show_progress
 from git_theta.errors import CorruptObject
@@ -56,7 +54,7 @@ def check_remote(remote: str, repository: Repository, *, verify: bool, repair: b
         echo_json([_defect_json(*one) for one in told])
     else:
         _print_defects(told, remote, repair=repair)
-        click.echo(
+        echo_line(
             f"{remote}: {pluralize(len(needed.manifests), 'manifest')}, {pluralize(len(sizes), 'object')} "
             f"of {humanize_size(sum(sizes.values()))} checked"
         )
@@ -106,9 +104,9 @@ def _read_our_manifests(repository: Repository) -> Iterator[ManifestBlob]:
 
 def _print_defects(told: list[_Told], remote: str, *, repair: bool) -> None:
     for fault, defect, _, repaired in told:
-        click.echo(("repaired: " if repaired else "") + format_defect(defect, _kind_of(fault, defect)))
+        echo_line(("repaired: " if repaired else "") + format_defect(defect, _kind_of(fault, defect)))
     if any(not repaired for *_, repaired in told):
-        boundary.say(_hint_for(told, remote, repair=repair), prefix="hint: ")
+        boundary.say_hint(_hint_for(told, remote, repair=repair))
 
 
 def _hint_for(told: list[_Told], remote: str, *, repair: bool) -> str:

@@ -7,11 +7,11 @@ from typing import Any
 import click
 
 from git_theta.cli import boundary
-from git_theta.cli.listing import display_path, echo_json, json_option, require_worktree
+from git_theta.cli.listing import display_path, echo_json, echo_line, json_option, require_worktree
 from git_theta.cli.progress import show_progress
 from git_theta.cli.push_warning import warn_of_pushes
 from git_theta.repository.adding.repacking import RepackedFile, find_candidates, repack_files
-from git_theta.words import escape_unprintable, humanize_size, pluralize
+from git_theta.words import humanize_size, pluralize
 
 
 @click.command
@@ -34,7 +34,7 @@ def command(pathspecs: tuple[str, ...], dense: bool, dry_run: bool, as_json: boo
         for file in repack_files(candidates, repository, top, boundary.warn, meter, dense=dense, dry_run=dry_run):
             done.append(file)
             if not as_json:
-                click.echo(f"{escape_unprintable(display_path(file.path, top))}: {_describe(file, dry_run)}")
+                echo_line(f"{display_path(file.path, top)}: {_describe(file, dry_run)}")
     if not dry_run and any(file.parts for file in done):
         warn_of_pushes(repository)
     if as_json:

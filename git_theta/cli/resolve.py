@@ -15,7 +15,7 @@ import click
 from git_theta.cli import boundary
 from git_theta.cli.environment import read_merge_options
 from git_theta.cli.interactive import ask_choices
-from git_theta.cli.listing import display_path, echo_json, json_option, require_worktree
+from git_theta.cli.listing import display_path, echo_json, echo_line, json_option, require_worktree
 from git_theta.cli.progress import Meter
 from git_theta.cli.push_warning import warn_of_pushes
 from git_theta.errors import ThetaError, UsageError
@@ -215,9 +215,9 @@ def _settle_all(
     if as_json:
         echo_json({"files": reports})
     elif not conflicts:
-        click.echo("no file in conflict")
+        echo_line("no file in conflict")
     elif contested:
-        boundary.say(_SETTLE_HINT, prefix="hint: ")
+        boundary.say_hint(_SETTLE_HINT)
     return next(iter(codes), int(left or contested))
 
 
@@ -238,11 +238,11 @@ def _warn_of_idle_globs(only: Sequence[str], names: Sequence[str]) -> None:
 def _append_line(path: str, merged: Settled) -> None:
     path = escape_unprintable(path)
     if merged is None:
-        click.echo(f"{path}: {_WHOLE_FILE}")
+        echo_line(f"{path}: {_WHOLE_FILE}")
         return
     if isinstance(merged, TakenCheckpoint):
         what = f"{'removed, as' if merged.removed else 'all files as they are'} at {merged.side}; staged"
-        click.echo(f"{path}: {what if merged.side else 'contested as one'}")
+        echo_line(f"{path}: {what if merged.side else 'contested as one'}")
         return
     for applied in merged.applied:
         for note in () if applied.decision.group else applied.report.notes:
@@ -251,11 +251,11 @@ def _append_line(path: str, merged: Settled) -> None:
         boundary.warn(f"{path}: {remark}")
     settled = f"{len(merged.applied)} settled"
     if not merged.left:
-        click.echo(f"{path}: {settled}, nothing left; staged")
+        echo_line(f"{path}: {settled}, nothing left; staged")
         return
-    click.echo(f"{path}: {settled}, {pluralize(len(merged.left), 'contested parameter')} left")
+    echo_line(f"{path}: {settled}, {pluralize(len(merged.left), 'contested parameter')} left")
     for line in list_some(describe_left(merged.left), rest=": git theta status --json"):
-        click.echo(escape_unprintable(line))
+        echo_line(line)
 
 
 def _advise_sides(conflict: UnmergedFile | CheckpointConflict, merged: Settled, top: Path) -> None:
@@ -270,9 +270,9 @@ def _advise_sides(conflict: UnmergedFile | CheckpointConflict, merged: Settled, 
 def _advise_file(file: UnmergedFile, top: Path) -> None:
     path, (_, ours, theirs) = shlex.quote(display_path(file.path, top)), file.oids
     if ours and theirs:
-        boundary.say(_SIDE_HINT.format(path), prefix="hint: ")
+        boundary.say_hint(_SIDE_HINT.format(path))
         return
-    boundary.say(_REMOVED_HINT.format(path, "ours" if ours else "theirs"), prefix="hint: ")
+    boundary.say_hint(_REMOVED_HINT.format(path, "ours" if ours else "theirs"))
 
 
 def _settled_json(path: str, merged: Settled) -> dict[str, Any]:

@@ -11,7 +11,15 @@ from typing import Any
 import click
 
 from git_theta.cli import boundary
-from git_theta.cli.listing import display_path, echo_json, json_option, nul_option, require_worktree
+from git_theta.cli.listing import (
+    display_path,
+    echo_json,
+    echo_line,
+    echo_record,
+    json_option,
+    nul_option,
+    require_worktree,
+)
 from git_theta.errors import ManifestError, UsageError
 from git_theta.operations.keeping.file_states import FileState, FileStatus, TrackedFile, sum_sizes, survey_file
 from git_theta.operations.merging.conflict_list import describe_names
@@ -24,7 +32,7 @@ from git_theta.repository.merging.settle_checkpoint import find_checkpoint_confl
 from git_theta.repository.setup.needed_plugins import find_lacking_plugins
 from git_theta.repository.stores.object_stores import open_store
 from git_theta.vcs.discovery import Repository
-from git_theta.words import escape_unprintable, humanize_size, join_some, list_some, pluralize
+from git_theta.words import humanize_size, join_some, list_some, pluralize
 
 _STATE_HINTS = {
     FileState.MANIFEST: "`git theta checkout` puts the file in its place",
@@ -65,23 +73,23 @@ def command(pathspecs: tuple[str, ...], as_json: bool, nul: bool) -> None:
         echo_json({"files": files, "checkpoints": checkpoints, "faults": faults, "total": total})
     elif nul:
         for status in statuses:
-            click.echo(f"{status.state}\t{display_path(status.tracked.path, top)}\0", nl=False)
+            echo_record(f"{status.state}\t{display_path(status.tracked.path, top)}\0")
     else:
         lacking = {file.path: find_lacking_plugins(file.manifest) for file in tracked if file.manifest}
         for status in statuses:
             words = _describe_status(status, lacking.get(status.tracked.path, ()))
-            click.echo("\t".join([escape_unprintable(display_path(status.tracked.path, top)), *words]))
+            echo_line(display_path(status.tracked.path, top), *words)
             names = (f"  contested: {line}" for line in describe_names(contested.get(status.tracked.path, ())))
             for line in list_some(names, rest=": git theta status --json"):
-                click.echo(escape_unprintable(line))
+                echo_line(line)
         for path, reason in whole.items():
             told = f"{display_path(path, top)}: {reason}: git theta resolve --ours, or --theirs, takes all of its files"
-            click.echo(f"checkpoint: {escape_unprintable(told)}")
+            echo_line(f"checkpoint: {told}")
         for line in list_some(faults, rest=": git theta status --json"):
-            click.echo(f"shards: {escape_unprintable(line)}")
+            echo_line(f"shards: {line}")
         _print_summary(statuses)
         if any(lacking.values()):
-            click.echo("lacks: `git theta doctor` says how to get plug-ins that are not here")
+            echo_line("lacks: `git theta doctor` says how to get plug-ins that are not here")
         warn_of_case(repository)
         warn_of_layouts(tracked, repository)
 
@@ -138,12 +146,12 @@ def _describe_status(status: FileStatus, lacking: Sequence[PluginId]) -> list[st
 
 def _print_summary(statuses: list[FileStatus]) -> None:
     sums = sum_sizes(statuses)
-    click.echo(
+    echo_line(
         f"{pluralize(len(statuses), 'file')}, {humanize_size(sums.logical)}, stored in {humanize_size(sums.stored)}"
     )
     for state, words in _STATE_HINTS.items():
         for hint in dict.fromkeys(status.tracked.hint or words for status in statuses if status.state == state):
-            click.echo(f"{state}: {escape_unprintable(hint)}")
+            echo_line(f"{state}: {hint}")
 
 
 def _status_json(status: FileStatus, contested: Mapping[str, Sequence[str]]) -> dict[str, Any]:

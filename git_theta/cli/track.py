@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import sys
@@ -11,8 +10,9 @@ from pathlib import Path
 
 import click
 
-from git_theta.cli.boundary import say, warn
+from git_theta.cli.boundary import say_hint, warn
 from git_theta.cli.install import install_hook
+from git_theta.cli.listing import echo_json, echo_line
 from git_theta.cli.status import warn_of_case, warn_of_layouts
 from git_theta.errors import UsageError
 from git_theta.formats.base import FORMATS
@@ -71,11 +71,11 @@ def _track_patterns(patterns: tuple[str, ...], repository: Repository, chosen: s
     )
     how = f" as {chosen}" if chosen else ""
     for pattern in patterns:
-        click.echo(f"{'tracking' if pattern in added else 'already tracking'} '{pattern}'{how}")
+        echo_line(f"{'tracking' if pattern in added else 'already tracking'} '{pattern}'{how}")
     if added:
-        say("Commit .gitattributes with the files: clones track by it.", prefix="hint: ")
+        say_hint("Commit .gitattributes with the files: clones track by it.")
         if begins and not has_section(find_readme(_worktree_of(repository))):
-            say(_README_HINT, prefix="hint: ")
+            say_hint(_README_HINT)
     if config.is_installed():
         _ensure_hook(repository)
     else:
@@ -91,7 +91,7 @@ def _track_patterns(patterns: tuple[str, ...], repository: Repository, chosen: s
 def _write_readme(repository: Repository) -> None:
     file = find_readme(_worktree_of(repository))
     added = add_section(file, scratch=repository.theta_dir / "tmp")
-    click.echo(f"{file.name} {'now says' if added else 'already says'} how to get the checkpoints")
+    echo_line(f"{file.name} {'now says' if added else 'already says'} how to get the checkpoints")
 
 
 def _worktree_of(repository: Repository) -> Path:
@@ -117,17 +117,17 @@ def untrack(patterns: tuple[str, ...]) -> None:
     before = _tracked_paths(repository)
     removed = attributes.untrack_patterns(Path(".gitattributes"), patterns, scratch=repository.theta_dir / "tmp")
     for pattern in patterns:
-        click.echo(f"no longer tracking '{pattern}'" if pattern in removed else f"not tracked here: '{pattern}'")
+        echo_line(f"no longer tracking '{pattern}'" if pattern in removed else f"not tracked here: '{pattern}'")
     _hint_to_renormalize(repository, before - _tracked_paths(repository), "still in the index as manifests")
 
 
 def _list_patterns(repository: Repository, as_json: bool) -> None:
     found = attributes.tracked_patterns(repository)
     if as_json:
-        click.echo(json.dumps([asdict(pattern) for pattern in found], indent=2))
+        echo_json([asdict(pattern) for pattern in found])
         return
     for pattern in found:
-        click.echo(f"{pattern.pattern} ({pattern.file})" + (f" as {pattern.format}" if pattern.format else ""))
+        echo_line(f"{pattern.pattern} ({pattern.file})" + (f" as {pattern.format}" if pattern.format else ""))
 
 
 def _refuse_paths(pattern: str, repository: Repository) -> None:

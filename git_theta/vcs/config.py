@@ -84,9 +84,9 @@ def install_settings(python: str, scope: Scope = "global", *, force: bool = Fals
     found = read_settings(scope, cwd=cwd)
     foreign = [setting for setting in found if not setting.is_ours]
     if foreign and not force:
-        lines = "\n".join(f"{setting.key} = {setting.value}" for setting in foreign)
+        told = "; ".join(f"{setting.key} = {setting.value}" for setting in foreign)
         raise UsageError(
-            f"the {scope} configuration has another filter of the name theta:\n{lines}",
+            f"the {scope} configuration has another filter of the name theta: {told}",
             hint=f"`git theta install --{scope} --force` replaces it",
         )
     wanted = our_settings(python)

@@ -108,7 +108,7 @@ def test_the_filter_of_git_theta_0_2_is_named_and_replaced_only_by_force(plain: 
     plain.git("config", "--global", "filter.theta.clean", "git-theta-filter clean %f")
     refused = plain.theta("install", check=False)
     assert refused.returncode == 2
-    assert "theta: error: filter.theta.clean = git-theta-filter clean %f" in refused.stderr
+    assert "has another filter of the name theta: filter.theta.clean = git-theta-filter clean %f" in refused.stderr
     assert "hint: `git theta install --global --force` replaces it" in refused.stderr
     assert not (plain.root / ".git/hooks/pre-push").exists()
     plain.theta("install", "--force")
