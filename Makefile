@@ -40,11 +40,11 @@ mutate: $(VENV)/.developed
 	$(BIN)/python -m tests.mutation $(MUTATE)
 
 # Not an editable install: what is raced is what people install.
-bench: $(VENV)-bench/.installed $(VENV)-mergekit/.installed
-	$(VENV)-bench/bin/python -m benchmarks --mergekit $(VENV)-mergekit/bin/mergekit-yaml $(BENCH)
+bench: $(VENV)-bench/.installed $(VENV)-mergekit/.installed $(VENV)-tools/.installed
+	$(VENV)-bench/bin/python -m benchmarks --mergekit $(VENV)-mergekit/bin/mergekit-yaml --tools $(VENV)-tools $(BENCH)
 
 clean:
-	rm -rf $(VENV) $(VENV)-bench $(VENV)-mergekit build .fuzz *.egg-info demo/playground* benchmarks/results
+	rm -rf $(VENV) $(VENV)-bench $(VENV)-mergekit $(VENV)-tools build .fuzz *.egg-info demo/playground* benchmarks/results
 
 $(VENV)/bin/python:
 	@test -n '$(PYTHON)' || { echo 'git-theta needs Python 3.11 or newer: install it, or name it: make PYTHON=/path/to/python3'; exit 1; }
@@ -68,6 +68,14 @@ $(VENV)-mergekit/.installed: $(VENV)/bin/python constraints.txt benchmarks/merge
 	{ $(VENV)-mergekit/bin/python -m pip --disable-pip-version-check --quiet install --constraint constraints.txt --requirement benchmarks/mergekit.txt \
 	&& $(VENV)-mergekit/bin/python -m pip --disable-pip-version-check --quiet install --no-deps mergekit==0.1.5; } \
 	|| { rm -f $(VENV)-mergekit/bin/mergekit-yaml; echo 'mergekit cannot be installed here: it will be left out.'; }
+	touch $@
+
+# A folder, not an environment: what trains models and stores them otherwise is seen by the benchmark alone, not by git-theta.
+TOOLS_PIP = $(VENV)-bench/bin/python -m pip --disable-pip-version-check --quiet install --target $(VENV)-tools
+$(VENV)-tools/.installed: $(VENV)-bench/.installed constraints.txt benchmarks/storage.txt
+	rm -rf $(VENV)-tools && mkdir $(VENV)-tools
+	{ $(TOOLS_PIP) --constraint constraints.txt torch safetensors && sed /^#/d benchmarks/storage.txt | xargs -n 1 $(TOOLS_PIP) --no-deps; } \
+	|| echo 'Not all tools to store with can be installed here: what is not there will be left out.'
 	touch $@
 
 $(VENV)/.developed: $(VENV)/bin/python pyproject.toml constraints.txt tests/models.txt tests/plugins.txt

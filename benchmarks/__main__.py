@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks import machine, tables
 from benchmarks.diff_steps import LAYERS, names_story, values_story
@@ -20,6 +23,9 @@ from benchmarks.share_steps import build_share_stories
 from benchmarks.stages import seal_environment
 from benchmarks.steps import Story, checkpoint_story, sharded_story, toy_story
 
+if TYPE_CHECKING:
+    from benchmarks.storage.report import StorageResult
+
 _HERE = Path(__file__).parent
 _TOY = 100_000
 """Bytes of a model that costs nothing to read."""
@@ -27,7 +33,7 @@ _COPIES = 30
 """Files of the size asked for that exist at most: one of two and a half times the size; of it two checked
 out, two stored and one on a host, with each of two tools."""
 _DTYPES: tuple[tuple[str, DtypeName], ...] = (("fp32", "F32"), ("bf16", "BF16"))
-_PARTS = ("toy", "checkpoint", "sharded", "share", "merge", "diff", "scale")
+_PARTS = ("toy", "checkpoint", "sharded", "share", "merge", "diff", "scale", "storage")
 
 
 def main() -> None:
@@ -51,7 +57,8 @@ def main() -> None:
         for story in _build_stories(options, folder / "models", size):
             results += race_story(story, folder / "stages", options.rounds, print)
             shutil.rmtree(folder / "models")
-    _report_results(results, about, docs=options.write_docs)
+        storage = _measure_storage(options, folder) if "storage" in options.only else None
+    _report_results(results, storage, about, docs=options.write_docs)
 
 
 def _parse_arguments() -> argparse.Namespace:
@@ -62,10 +69,22 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--mergekit", type=Path, metavar="PROGRAM", help="mergekit-yaml, to compare with; left out where there is none"
     )
+    parser.add_argument(
+        "--tools", type=Path, metavar="FOLDER", help="where pip installed the tools to store beside (nowhere)"
+    )
+    parser.add_argument(
+        "--fine-tunes",
+        type=Path,
+        metavar="FOLDER",
+        default=_HERE / "results" / "fine-tunes",
+        help="where trained checkpoints are kept for the next time (benchmarks/results/fine-tunes)",
+    )
     parser.add_argument("--dir", type=Path, metavar="FOLDER", help="where to work (the system's temporary folder)")
     parser.add_argument("--write-docs", action="store_true", help="put the tables into docs/performance.md")
     options = parser.parse_args()
     options.mergekit = options.mergekit.absolute() if options.mergekit and options.mergekit.exists() else None
+    if options.tools:
+        sys.path.append(str(options.tools))
     return options
 
 
@@ -104,12 +123,22 @@ def _build_merges(mergekit: Path | None, folder: Path, size: int) -> Iterator[St
         yield disjoint_story(title, build_model(folder, dtype, size, DISJOINT))
 
 
-def _report_results(results: list[Result], about: dict[str, str], *, docs: bool) -> None:
-    sections = tables.render_sections(results, about)
+def _measure_storage(options: argparse.Namespace, folder: Path) -> StorageResult | None:
+    if importlib.util.find_spec("torch") is None:
+        print("storage is left out: torch is not installed, and fine-tunes are made with it (--tools)")
+        return None
+    from benchmarks.storage.measure import measure_storage  # it imports torch
+
+    return measure_storage(options.fine_tunes.absolute(), folder / "storage", print)
+
+
+def _report_results(results: list[Result], storage: StorageResult | None, about: dict[str, str], *, docs: bool) -> None:
+    sections = tables.render_sections(results, about) | (storage.render(about) if storage else {})
     print("", *sections.values(), sep="\n")
-    print("\n".join(f"NOT MET  {miss}" for miss in tables.missed_budgets(results)) or "Every budget is met.")
+    missed = [*tables.missed_budgets(results), *(storage.missed_budgets() if storage else ())]
+    print("\n".join(f"NOT MET  {miss}" for miss in missed) or "Every budget is met.")
     file = _HERE / "results" / f"{time.strftime('%Y%m%d-%H%M%S')}.json"
-    tables.write_json(file, results, about)
+    tables.write_json(file, results, about, storage.to_json() if storage else {})
     print(f"\nwritten: {file}")
     if docs:
         tables.write_docs(_HERE.parent / "docs" / "performance.md", sections)

@@ -28,7 +28,7 @@ def render_sections(results: Sequence[Result], about: Mapping[str, str]) -> dict
 def render_times(results: Sequence[Result]) -> str:
     """Seconds, ratios and budgets of every step."""
     head = ["step", OURS, LFS, "bound", f"/ {LFS}", "/ bound", "budgets"]
-    return _render_table(head, [_time_row(result) for result in results])
+    return render_table(head, [_time_row(result) for result in results])
 
 
 def _time_row(result: Result) -> list[str]:
@@ -58,7 +58,7 @@ def render_memory(results: Sequence[Result]) -> str:
         [_label(result), *_our_memory_cells(result), *(_format_megabytes(size) for _, size in _peaks_of(result, LFS))]
         for result in results
     ]
-    return _render_table(["step", *_limit_headings(), LFS, f"git under {LFS}"], rows)
+    return render_table(["step", *_limit_headings(), LFS, f"git under {LFS}"], rows)
 
 
 def _limit_headings() -> list[str]:
@@ -93,9 +93,7 @@ def render_merge_times(results: Sequence[Result]) -> str:
         ]
         for result in results
     ]
-    return _render_table(
-        ["step", OURS, "bound", *others, *(f"/ {name}" for name in others), "/ bound", "budgets"], rows
-    )
+    return render_table(["step", OURS, "bound", *others, *(f"/ {name}" for name in others), "/ bound", "budgets"], rows)
 
 
 def render_merge_memory(results: Sequence[Result]) -> str:
@@ -108,7 +106,7 @@ def render_merge_memory(results: Sequence[Result]) -> str:
         rows.append(
             [_label(result), limits, _mark_met(_format_megabytes(git), git <= MEMORY["git"]), _format_megabytes(theirs)]
         )
-    return _render_table(["step", OURS, f"git (≤ {MEMORY['git'] // MB} MB)", MERGEKIT], rows)
+    return render_table(["step", OURS, f"git (≤ {MEMORY['git'] // MB} MB)", MERGEKIT], rows)
 
 
 def render_diff_times(results: Sequence[Result]) -> str:
@@ -122,12 +120,12 @@ def render_diff_times(results: Sequence[Result]) -> str:
         ]
         for result in results
     ]
-    return _render_table(["step", OURS, "beside", "/ bound", "budgets"], rows)
+    return render_table(["step", OURS, "beside", "/ bound", "budgets"], rows)
 
 
 def render_diff_memory(results: Sequence[Result]) -> str:
     """The most that we, and Git under us, had resident, marked against the budgets."""
-    return _render_table(
+    return render_table(
         ["step", *_limit_headings()], [[_label(result), *_our_memory_cells(result)] for result in results]
     )
 
@@ -146,14 +144,14 @@ def render_scale(results: Sequence[Result]) -> str:
         ]
         for result in results
     ]
-    return _render_table(["step", "time", "budgets", OURS, "git"], rows)
+    return render_table(["step", "time", "budgets", OURS, "git"], rows)
 
 
 def render_sizes(results: Sequence[Result]) -> str:
     """Bytes that every step that stores something added under ``.git``."""
     stored = [result for result in results if max(result.stored.values()) >= MB]
     rows = [[_label(result), *(_format_megabytes(result.stored[name]) for name in (OURS, LFS))] for result in stored]
-    return _render_table(["step", OURS, LFS], rows)
+    return render_table(["step", OURS, LFS], rows)
 
 
 def missed_budgets(results: Sequence[Result]) -> list[str]:
@@ -169,11 +167,13 @@ def missed_budgets(results: Sequence[Result]) -> list[str]:
     ]
 
 
-def write_json(file: Path, results: Sequence[Result], about: Mapping[str, str]) -> None:
-    """Everything that was measured, every round of it."""
+def write_json(
+    file: Path, results: Sequence[Result], about: Mapping[str, str], storage: Mapping[str, object] | None = None
+) -> None:
+    """Everything that was measured, every round of it; ``storage`` is what that part found."""
     file.parent.mkdir(parents=True, exist_ok=True)
     rows = [asdict(result) | {"budgets": _verdicts(result)} for result in results]
-    file.write_text(json.dumps({"about": about, "results": rows}, indent=1) + "\n")
+    file.write_text(json.dumps({"about": about, "results": rows, "storage": storage or {}}, indent=1) + "\n")
 
 
 def _verdicts(result: Result) -> dict[str, bool]:
@@ -216,7 +216,7 @@ def _format_megabytes(size: int) -> str:
     return f"{size / MB:.1f} MB" if size else "-"
 
 
-def _render_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def render_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table, padded so that a terminal shows it well."""
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     lines = [head, ["-" * width for width in widths], *rows]

@@ -55,7 +55,7 @@ def fine_tune(file: Path, task: Task, tokenizer: Tokenizer, only: str = "") -> i
     pairs = itertools.cycle(task.train)
     for _ in range(STEPS):
         optimizer.zero_grad()
-        torch.autograd.backward(_loss(_similarities(state, list(itertools.islice(pairs, BATCH)), tokenizer)))
+        torch.autograd.backward(contrastive_loss(state, list(itertools.islice(pairs, BATCH)), tokenizer))
         optimizer.step()
     save_file({name: value.detach() for name, value in state.items()}, file, metadata={"format": "pt"})
     return sum(not torch.equal(before[name], state[name]) for name in state)
@@ -67,6 +67,11 @@ def evaluate_task(state: StateDict, task: Task, tokenizer: Tokenizer) -> Score:
         similar = _similarities(state, task.held_out, tokenizer)
     found = similar.argmax(1) == torch.arange(len(similar))
     return Score(float(_loss(similar)), int(found.sum()), len(found))
+
+
+def contrastive_loss(state: StateDict, pairs: Sequence[Pair], tokenizer: Tokenizer) -> Tensor:
+    """How badly each first text finds its own second one among all of these, 0-d."""
+    return _loss(_similarities(state, pairs, tokenizer))
 
 
 def _similarities(state: StateDict, pairs: Sequence[Pair], tokenizer: Tokenizer) -> Tensor:

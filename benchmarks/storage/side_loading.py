@@ -1,0 +1,25 @@
+"""An adapter that was merged, as it is stored when somebody names it: ``git theta add --update low-rank``."""
+
+from __future__ import annotations
+
+import filecmp
+import shutil
+from pathlib import Path
+
+from benchmarks.models import Model
+from benchmarks.results import OURS
+from benchmarks.stages import FILE_NAME, Stage
+from benchmarks.storage.costs import Cost, Pair
+
+
+def store_told(pair: Pair, folder: Path) -> Cost:
+    """Bytes below ``.git``, manifest included; what it writes is compared with what PEFT made."""
+    assert pair.adapter
+    stage = Stage.create(folder / "stages" / OURS, OURS, Model({"base": pair.base}, pair.base.stat().st_size, 0))
+    file = stage.root / FILE_NAME
+    shutil.copyfile(pair.base, file)
+    stage.repository.git("add", FILE_NAME)
+    stage.commit()
+    before = stage.stored_bytes()
+    stage.repository.git("theta", "add", FILE_NAME, "--update", "low-rank", "--from", pair.adapter)
+    return Cost(stage.stored_bytes() - before, is_exact=filecmp.cmp(file, pair.tuned, shallow=False))
