@@ -39,6 +39,7 @@ BUILT_IN: dict[PluginFamily, dict[str, str]] = {
         "torch": "git_theta.formats.torch.torch_format:TorchZipFormat",
         "torch-legacy": "git_theta.formats.torch.torch_legacy:LegacyTorchFormat",
         "pt2": "git_theta.formats.torch.pt2_format:Pt2Format",
+        "distcp": "git_theta.formats.torch.distcp_format:DistcpFormat",
         "nemo": "git_theta.formats.tar.nemo_format:NemoFormat",
         "pickle": "git_theta.formats.pickle.pickle_format:PickleFormat",
         "onnx": "git_theta.formats.onnx.onnx_format:OnnxFormat",

@@ -151,6 +151,8 @@ class Format(ABC):
     def spans(self, source: Source) -> list[Span]:
         """The tensors of the file in any order; spans disjoint, names (views included) unique.
 
+        A tensor that the file has no name for is called ``#N`` by its place: merges take such files from one side.
+
         Raises FormatError with the reason when the file is damaged or hostile: it is then kept opaque, whole.
         """
 

@@ -16,6 +16,7 @@ FIRST_BYTES: dict[str, bytes | tuple[bytes, ...]] = {
     "torch": b"PK\3\4",
     "torch-legacy": b"\x80",
     "pt2": b"PK\3\4",
+    "distcp": b"PK\3\4",
     "nemo": (b"./", b"model_"),
     "pickle": b"\x80",
     "onnx": b"\x08",

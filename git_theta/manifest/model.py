@@ -5,6 +5,7 @@ Named tuples, here and wherever a filter passes: importing dataclasses would cos
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple, Self
@@ -198,6 +199,7 @@ def storage_key(oid: str, dtype: str, shape: tuple[int, ...], coding: Coding) ->
 
 
 _OPAQUE = "opaque"
+_PLACE = re.compile(r"#\d+(?:\.|$)")
 
 
 class Manifest(NamedTuple):
@@ -216,6 +218,11 @@ class Manifest(NamedTuple):
     def is_opaque(self) -> bool:
         """Whether the file is kept whole, since no format read it: it has no parameters, only pieces."""
         return self.format == _OPAQUE
+
+    @property
+    def is_positional(self) -> bool:
+        """Whether tensors have no names in the file: they are called by their places, ``#0``, ``#1.weight``."""
+        return any(_PLACE.match(entry.name) for entry in self.entries if entry.name)
 
     def parts(self) -> Iterator[Entry]:
         """Everything that has storage: the frame, then the entries."""

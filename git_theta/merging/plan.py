@@ -26,7 +26,6 @@ from git_theta.merging.decisions import (
 from git_theta.merging.groups import find_groups
 from git_theta.merging.ties import entries_of, join_names, owners_of
 
-OPAQUE = "opaque"
 """The format of a file that no format could read: whatever parameters it may have are unknown."""
 
 
@@ -43,7 +42,8 @@ class Plan(NamedTuple):
     Attributes:
         labels: what people call the heads.
         base, heads: the manifests that it was made from.
-        whole: whether the file is taken or contested as one, since it is opaque somewhere; ``decisions`` is then empty.
+        whole: whether the file is taken or contested as one, since it is opaque somewhere, or its tensors have no
+            names; ``decisions`` is then empty.
         frame: the decision about everything that is no parameter: frame, parts without a name, format, order. Where it
             is contested, its ids cannot tell whether more than the layout (or a checksum) changed: the format has to
             read it. Of a ``whole`` file it is the decision about all of it.
@@ -105,7 +105,7 @@ def plan_merge(base: Manifest | None, heads: Sequence[Manifest], labels: Sequenc
     called = tuple(labels) or _default_labels(len(heads))
     if not heads or "base" in called or not len(set(called)) == len(called) == len(heads):
         raise ValueError(f"{len(heads)} heads, labelled {called}")
-    if any(manifest.format == OPAQUE for manifest in (*heads, base) if manifest):
+    if any(manifest.is_opaque or manifest.is_positional for manifest in (*heads, base) if manifest):
         frame = _decide_file(base, heads, _file_identity, _parts)
         return _arrange_result(Plan(called, base, tuple(heads), True, frame, ()))
     frame = _decide_file(base, heads, _frame_identity, _nameless_parts)

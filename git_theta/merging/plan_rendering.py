@@ -138,7 +138,11 @@ def _spell_names(decision: Decision) -> str:
 
 def _summarize_plan(plan: Plan) -> Iterator[str]:
     states = Counter((decision.state, decision.by) for decision in plan.decisions)
-    yield "not by parameters: one of the files is opaque" if plan.whole else pluralize(len(plan.decisions), "parameter")
+    yield (
+        "not by parameters: one of the files is opaque, or has no names for its tensors"
+        if plan.whole
+        else pluralize(len(plan.decisions), "parameter")
+    )
     for state, by in sorted(states, key=lambda key: (list(DecisionState).index(key[0]), key[1])):
         heads = f" ({_join_words(plan.labels[head] for head in by)})" if by else ""
         yield f"  {states[state, by]} {state.value.replace('-', ' ')}{heads}"

@@ -17,6 +17,7 @@ from tests.formats.hdf5.hdf5_files import KERAS, LEGACY
 from tests.formats.onnx.onnx_models import WEIGHTS, initializer, model
 from tests.formats.pickle.test_pickle_format import WRITERS
 from tests.formats.tar.nemo_files import nemo
+from tests.formats.torch.distributed_files import distcp
 from tests.formats.torch.exported_programs import exported
 from tests.formats.torch.test_torch_legacy import legacy
 from tests.formats.torch_files import saved
@@ -28,13 +29,14 @@ FILES = [
     model([initializer("w", WEIGHTS)]).SerializeToString(),
     exported(),
     nemo(),
+    distcp(),
     legacy({"epoch": 3}),
     saved({"epoch": 3}),
     *(write(WEIGHTS) for write in WRITERS.values()),
 ]
 PATHS = [
     "m", "m.pt", "m.pth", "m.bin", "m.ckpt", "m.pkl", "m.joblib", "m.onnx", "m.h5", "m.keras", "m.msgpack", "m.pt2",
-    "m.nemo",
+    "m.nemo", "m.distcp",
 ]  # fmt: skip
 
 

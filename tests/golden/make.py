@@ -52,7 +52,7 @@ from tests.formats.flax import flax_files
 from tests.formats.hdf5 import hdf5_files
 from tests.formats.onnx import onnx_models
 from tests.formats.tar import nemo_files
-from tests.formats.torch import exported_programs
+from tests.formats.torch import distributed_files, exported_programs
 from tests.sandbox import safetensors_bytes
 from tests.updates.delta_samples import FORMS, moved, weights
 from tests.updates.low_rank_samples import MERGED, SCALED
@@ -82,6 +82,7 @@ def checkpoints() -> dict[str, bytes]:
         "before-1.6.pt": _before_zip(),
         "model.pt2": exported_programs.exported(),
         "model.nemo": nemo_files.nemo(),
+        "model.distcp": distributed_files.distcp(),
         "model.msgpack": flax_files.FLAX.read_bytes(),
         "model.onnx": onnx_models.model([onnx_models.initializer("w", onnx_models.WEIGHTS)]).SerializeToString(),
         "model.h5": hdf5_files.written({"layers/dense/kernel": hdf5_files.WEIGHTS}),

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, ValidationError
 
+from git_theta.formats.detect import OPAQUE
 from git_theta.manifest.model import Coding, Entry, Manifest, Place, Storage, View
 from git_theta.merging.decisions import (
     BASE,
@@ -23,7 +24,7 @@ from git_theta.merging.decisions import (
     names_of,
     slot_of,
 )
-from git_theta.merging.plan import OPAQUE, Plan, PlannedParameter, plan_merge, settle_contested
+from git_theta.merging.plan import Plan, PlannedParameter, plan_merge, settle_contested
 from git_theta.merging.plan_rendering import explain_decision, plan_json, render_plan
 from git_theta.merging.policy import Choice, Policy, make_global_rule
 from tests.work_units import takes_fewer_units
@@ -561,10 +562,22 @@ def test_what_the_policy_chooses_is_shown() -> None:
     assert shown == [{"name": "ties", "options": {"density": "0.5"}, "origin": "-s"}, None, None, None]
 
 
+def test_law_7_tensors_without_names_are_never_merged_by_their_places() -> None:
+    """A strategy would average what stands in the same place, whatever it is."""
+    base, ours, theirs = (checkpoint(text) for text in ("#0 1, #1 2", "#0 3, #1 2", "#0 1, #1 4"))
+    made = plan_merge(base, [ours, theirs])
+    assert (made.whole, made.frame.state, made.decisions) == (True, DecisionState.CONTESTED, ())
+    assert plan_merge(base, [ours, base]).frame.source == 0
+    assert not plan_merge(checkpoint("#a 1"), [checkpoint("#a 2"), checkpoint("#a 3")]).whole
+
+
 def test_a_whole_file_is_shown_as_one() -> None:
     files = [checkpoint(text, format_name=OPAQUE) for text in ("-1", "-2", "-3")]
     made = plan_merge(files[0], files[1:])
-    assert render_plan(made, lambda _: None).splitlines()[0] == "not by parameters: one of the files is opaque"
+    assert (
+        render_plan(made, lambda _: None).splitlines()[0]
+        == "not by parameters: one of the files is opaque, or has no names for its tensors"
+    )
     assert "contested: the file: ours and theirs changed it differently\n    conflict\n" in render_plan(
         made, lambda _: None
     )

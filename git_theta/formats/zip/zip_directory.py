@@ -104,6 +104,27 @@ def directory_places(source: Source) -> list[tuple[int, int]]:
     return [*places, (wide.offset + 40, 16), (end - _END64_LOCATOR.size + 8, 8)] if wide else places
 
 
+def find_archive_start(source: Source, end: int) -> int:
+    """Where the archive begins that ends at ``end``, of several that stand in a row; none has a comment.
+
+    Raises FormatError where none ends there.
+    """
+    at = end - _END.size
+    if at < 0 or not source.read(at, _END.size).startswith(b"PK\5\6"):
+        raise FormatError(f"no archive ends at byte {end}")
+    *_, size, start, comment = _END.unpack(source.read(at, _END.size))
+    locator = at - _END64_LOCATOR.size
+    if locator >= _END64.size and source.read(locator, 4) == b"PK\6\7":
+        # The record stands right before what says where it is, counted from where the archive begins.
+        told = _END64_LOCATOR.unpack(source.read(locator, _END64_LOCATOR.size))[2]
+        begin = locator - _END64.size - told
+    else:
+        begin = at - size - start
+    if comment or begin < 0:
+        raise FormatError(f"the archive that ends at byte {end} begins nowhere")
+    return int(begin)
+
+
 def _require_one_archive(source: Source, members: Iterable[Member], start: int) -> None:
     """Raise FormatError where bytes before the directory's ``start`` are no member's: another archive's, or nobody's.
 

@@ -18,6 +18,7 @@ _BYTES_CONTESTED = "{} computes with parameters, and this may be more than metad
 _OURS_KEPT = "both sides changed {}; ours is kept"
 
 
+_NAMELESS_CONTESTED = "both sides changed it, and its tensors have no names: what stands in one place may be two things"
 _WHOLE_CONTESTED = "both sides changed it, and it is kept whole: no format reads it"
 
 
@@ -74,10 +75,12 @@ def choose_whole(made: Plan, choose: Choose, contested: str) -> tuple[Plan, list
         return made, []
     choice = choose(made.frame)
     if choice is None or choice.strategy == CONFLICT:
+        if any(head.is_positional for head in made.heads):
+            return made, [ContestedDecision(made.frame, _NAMELESS_CONTESTED)]
         opaque = all(head.is_opaque for head in made.heads)
         return made, [ContestedDecision(made.frame, _WHOLE_CONTESTED if opaque else contested)]
     if choice.strategy not in SIDES:
-        computes = f"{choice.strategy} cannot compute with a file that is not split"
+        computes = f"{choice.strategy} cannot compute with a file that is taken whole"
         reason = computes if made.whole else f"{_BYTES_CONTESTED.format(choice.strategy)}: {contested}"
         return made, [ContestedDecision(made.frame, reason)]
     side = SIDES[choice.strategy]

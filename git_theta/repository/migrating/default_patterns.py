@@ -17,7 +17,8 @@ from git_theta.vcs.blobs import read_wanted_blobs
 from git_theta.vcs.discovery import Repository
 
 SUFFIXES = (
-    ".safetensors", ".pt", ".pth", ".bin", ".ckpt", ".pt2", ".nemo", ".pkl", ".onnx", ".h5", ".keras", ".msgpack",
+    ".safetensors", ".pt", ".pth", ".bin", ".ckpt", ".pt2", ".distcp", ".nemo", ".pkl", ".onnx", ".h5", ".keras",
+    ".msgpack",
 )  # fmt: skip
 """How checkpoints are called."""
 LARGE_FILE = 1_000_000
