@@ -20,7 +20,7 @@ from pathlib import Path
 from tests.fuzzing.targets import TARGETS
 
 _RUNS = re.compile(r"stat::number_of_executed_units: *(\d+)")
-_STARTED = 60
+_STARTED = 300
 """Seconds that a process may take beside: to make its seeds, and to end."""
 
 
