@@ -6,10 +6,12 @@ import io
 import os
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
 from git_theta.checkpoints.index_file import merge_indexes, places_named_by
+from git_theta.errors import FormatError
 from git_theta.formats.base import FORMATS, Format
 from git_theta.formats.pickle.pickle_reader import read_pickle
 from git_theta.formats.torch.torch_names import name_tensors
@@ -23,6 +25,8 @@ from git_theta.operations.merging.recipe import parse_recipe
 from git_theta.operations.restoring.restore import require_objects, restore_pieces
 from git_theta.operations.updating.peft_config import CONFIG_FILE, read_config
 from git_theta.parameters.value_decoding import read_values
+from git_theta.tensors.dtypes import BY_NAME
+from git_theta.tensors.spec import Spec
 from git_theta.transport.lfs import batch, lfs_outcomes
 from git_theta.transport.lfs.endpoint import require_http_url
 from git_theta.transport.lfs.http_exchange import Reply
@@ -31,12 +35,14 @@ from git_theta.vcs.attributes import parse_attributes
 from git_theta.vcs.fast_export import parse_commits
 from git_theta.vcs.filter_protocol import ReadInto, serve_filter
 from git_theta.vcs.pktline import Buffer, PacketReader, PacketWriter
+from tests.formats.built_files import make_part, template
 from tests.formats.built_files import parts_of as parts_with
-from tests.formats.built_files import template
 from tests.formats.sources import BytesSource
 from tests.fuzzing import golden_seeds
 
 Read = Callable[[bytes], object]
+_NEW = make_part("new.weight", Spec(BY_NAME["F32"], (2,)), bytes(8))
+"""A parameter that files have not got."""
 _ENOUGH = 16 << 20
 """Bytes of a restored file: what a manifest claims beyond is restored like them, and takes its time."""
 _INDEX = "models/model.safetensors.index.json"
@@ -49,10 +55,18 @@ def read_with_format(reader: Format) -> Read:
     def read(data: bytes) -> None:
         like = template(reader, data)
         list(reader.metadata(like))
-        reader.read_facts(like)
         list(reader.find_derived(like))
         content = {span.name: data[span.offset : span.offset + span.size] for span in like.spans}
-        reader.build(parts_with(like.spans, content), like)
+        parts = parts_with(like.spans, content)
+        reader.build(parts, like)
+        facts = reader.read_facts(like)
+        for change in (
+            lambda: reader.build([*parts[1:], _NEW], like),
+            lambda: reader.take_facts(like, dict.fromkeys(facts or (), like)),
+            lambda: reader.take_facts(like, {}),
+        ):
+            with suppress(FormatError):  # what a format cannot do is no reason to leave the rest untried
+                change()
 
     return read
 
