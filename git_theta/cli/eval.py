@@ -36,7 +36,7 @@ from git_theta.repository.evaluating.version_comparison import VersionComparison
 from git_theta.repository.stores.opening import open_context
 from git_theta.vcs.discovery import Repository, discover_repository
 from git_theta.vcs.revisions import is_inside_worktree
-from git_theta.words import escape_unprintable, pluralize
+from git_theta.words import pluralize
 
 _GATE_FAILED = 1
 _ONE_OF = ("compare", "gate", "list", "allow", "forget", "sync")
@@ -184,13 +184,9 @@ def _open_session(repository: Repository, options: _EvalOptions) -> Iterator[tup
     settings = EvaluationSettings(options.items, options.limit, options.rerun, os.environ)
     with (
         open_context(repository, boundary.warn, Meter()) as context,
-        EvaluationSession(repository, context, settings, _tell_begin) as session,
+        EvaluationSession(repository, context, settings, eval_output.tell_begin) as session,
     ):
         yield session, context
-
-
-def _tell_begin(version: EvaluatedVersion, choice: EvaluationChoice) -> None:
-    boundary.say(escape_unprintable(f"evaluating {version.title} by {choice.name}"))
 
 
 def _list_all(repository: Repository, _: object, options: _EvalOptions) -> int:

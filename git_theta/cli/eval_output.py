@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from git_theta.cli import boundary
 from git_theta.errors import UsageError
 from git_theta.evaluation.comparison import BucketRow
 from git_theta.globs import name_matcher
+from git_theta.repository.evaluating.evaluated_versions import EvaluatedVersion
 from git_theta.repository.evaluating.evaluations import EvaluatedCheckpoint
 from git_theta.repository.evaluating.evaluator_choice import (
     EvaluationChoice,
@@ -25,6 +27,11 @@ _SMALLEST_P = 1e-4
 _MOST_NAME = 32
 _TITLES = ("", "n", "before", "after", "change", "lost", "won", "p")
 _MARKS = {-1: "-", 0: " ", 1: "+"}
+
+
+def tell_begin(version: EvaluatedVersion, choice: EvaluationChoice) -> None:
+    """Say on stderr what is evaluated now."""
+    boundary.say(escape_unprintable(f"evaluating {version.title} by {choice.name}"))
 
 
 def render_evaluated(found: EvaluatedCheckpoint, by: Sequence[str], *, with_buckets: bool) -> Iterator[str]:

@@ -12,6 +12,8 @@ import click
 
 from git_theta.cli import boundary, report_file
 from git_theta.cli.environment import read_merge_options
+from git_theta.cli.eval_output import comparisons_json
+from git_theta.cli.gate_questions import GateOptions, ask_gates
 from git_theta.cli.listing import echo_json, echo_line, json_option, require_worktree
 from git_theta.cli.merge_plan import print_plan
 from git_theta.cli.progress import Meter
@@ -22,6 +24,7 @@ from git_theta.operations.merging import recipe
 from git_theta.operations.merging.file_plans import FilePlan
 from git_theta.operations.merging.merge_report import VERSION, Record
 from git_theta.operations.merging.merge_results import MergeSettings
+from git_theta.repository.evaluating.version_comparison import VersionComparison
 from git_theta.repository.merging.merge_many import ManyMerged, merge_many
 from git_theta.repository.merging.merge_request import (
     MergeInputs,
@@ -37,7 +40,7 @@ from git_theta.tensors.blas import UNTHREADED
 from git_theta.vcs import config, git_merge
 from git_theta.vcs.commits import shallow_boundary
 from git_theta.vcs.discovery import Repository
-from git_theta.vcs.heads import Head, all_merge_bases, resolve_head
+from git_theta.vcs.heads import all_merge_bases, resolve_head
 from git_theta.vcs.unmerged import unmerged_files
 from git_theta.words import list_some, pluralize
 
@@ -56,6 +59,7 @@ class Ending(NamedTuple):
     commit: bool
     report: Path | None
     as_json: bool
+    gates: GateOptions
 
 
 @click.command
@@ -73,6 +77,8 @@ class Ending(NamedTuple):
     "--recipe", "recipe_file", type=click.Path(path_type=Path), metavar="FILE", help="Read a mergekit recipe."
 )
 @click.option("--no-commit", is_flag=True, help="Stop before the commit.")
+@click.option("--no-gate", is_flag=True, help="Commit without asking the gates of .theta/evals.toml.")
+@click.option("--against", metavar="REV", help="Hold gates against this version, in place of the best head.")
 @click.option("-m", "--message", metavar="MSG", help="The message of the commit.")
 @click.option("--plan", "plan_only", is_flag=True, help="Show what would be done, and touch nothing.")
 @json_option
@@ -81,7 +87,8 @@ class Ending(NamedTuple):
 )
 def command(
     heads: tuple[str, ...], strategy: str, options: tuple[str, ...], rules: tuple[str, ...], weights: str | None,
-    base: str | None, on: str, seed: int, recipe_file: Path | None, no_commit: bool, message: str | None,
+    base: str | None, on: str, seed: int, recipe_file: Path | None, no_commit: bool,
+    no_gate: bool, against: str | None, message: str | None,
     plan_only: bool, as_json: bool, report: Path | None,
 ) -> int:  # fmt: skip
     """Merge heads into what is checked out, checkpoints parameter by parameter.
@@ -115,7 +122,11 @@ def command(
         return 0
     ordered = request.asked._replace(settings=request.asked.settings._replace(weights=made.weights))
     return _merge_heads(
-        made, found, request._replace(asked=ordered), repository, Ending(message, not no_commit, report, as_json)
+        made,
+        found,
+        request._replace(asked=ordered),
+        repository,
+        Ending(message, not no_commit, report, as_json, GateOptions(not no_gate, against)),
     )
 
 
@@ -133,7 +144,7 @@ def _merge_heads(
         say = ending.message
         merged = merge_many(made, found, request.asked, repository, message=say, warn=boundary.warn, progress=Meter())
         if many or not merged.conflicts:
-            return _finish_merge(merged, repository, ending)
+            return _finish_merge(merged, made, repository, ending)
     if not made.others:
         if ending.as_json:
             _print_result((), (), repository, committed=True)
@@ -141,7 +152,7 @@ def _merge_heads(
             echo_line("Already up to date.")
         return 0
     _require_driver(repository)
-    code = _merge_one(made.others[0], request.asked, repository, ending)
+    code = _merge_one(made, request.asked, repository, ending)
     if code and git_merge.is_merging(repository):
         _tell_whole(found)
     return code
@@ -160,8 +171,9 @@ def _has_one_base(made: MergeInputs, repository: Repository) -> bool:
     return len(all_merge_bases(ours.commit, theirs.commit, cwd=repository.worktree)) == 1
 
 
-def _finish_merge(merged: ManyMerged, repository: Repository, ending: Ending) -> int:
+def _finish_merge(merged: ManyMerged, made: MergeInputs, repository: Repository, ending: Ending) -> int:
     """Commit what was merged at once; the exit code: 1, with nothing changed, where anything is contested."""
+    gates: tuple[VersionComparison, ...] = ()
     if ending.report:
         report_file.write_report(ending.report, merged.records)
     if merged.conflicts:
@@ -171,40 +183,56 @@ def _finish_merge(merged: ManyMerged, repository: Repository, ending: Ending) ->
         boundary.say_hint(_NO_CONFLICTS)
         code = 1
     elif ending.commit:
-        code = git_merge.commit_merge(repository, quiet=ending.as_json)
+        code, gates = _commit_judged(made, repository, ending)
     else:
         boundary.say("merged, and not committed as requested")
         boundary.say_hint("Commit it: git commit. Or give it up: git merge --abort")
         code = 0
     if ending.as_json:
-        _print_result(merged.records, merged.conflicts, repository, committed=ending.commit and not code)
+        _print_result(merged.records, merged.conflicts, repository, committed=ending.commit and not code, gates=gates)
     return code
 
 
-def _merge_one(head: Head, asked: MergeOptions, repository: Repository, ending: Ending) -> int:
+def _merge_one(made: MergeInputs, asked: MergeOptions, repository: Repository, ending: Ending) -> int:
     """Merge one head as `git merge` does; the exit code: 1 where anything is left in conflict."""
-    merged = merge_two(head, asked, repository, message=ending.message)
+    merged = merge_two(made.others[0], asked, repository, message=ending.message)
+    gates: tuple[VersionComparison, ...] = ()
     if ending.report and merged.begun:
         report_file.write_report(ending.report, merged.records)
     code, commits = merged.code, merged.begun and ending.commit and not merged.code
     if commits:
-        code = git_merge.commit_merge(repository, quiet=ending.as_json)
+        code, gates = _commit_judged(made, repository, ending)
     if ending.as_json:
         left = [one.path for one in unmerged_files(cwd=repository.worktree)] if merged.begun else []
         done = not code and not git_merge.is_merging(repository)
-        _print_result(merged.records, left, repository, committed=done)
+        _print_result(merged.records, left, repository, committed=done, gates=gates)
     elif not commits:
         sys.stdout.flush()
         sys.stdout.buffer.write(merged.printed)
     return code
 
 
+def _commit_judged(
+    made: MergeInputs, repository: Repository, ending: Ending
+) -> tuple[int, tuple[VersionComparison, ...]]:
+    """Commit the merge where its gates hold; the exit code, and what was compared for them."""
+    answer = ask_gates(made.heads, ending.gates, repository, quiet=ending.as_json)
+    code = git_merge.commit_merge(repository, quiet=ending.as_json) if answer.passed else 1
+    return code, answer.compared
+
+
 def _print_result(
-    records: Sequence[Record], conflicts: Sequence[str], repository: Repository, *, committed: bool
+    records: Sequence[Record],
+    conflicts: Sequence[str],
+    repository: Repository,
+    *,
+    committed: bool,
+    gates: Sequence[VersionComparison] = (),
 ) -> None:
     """The merge as JSON: the report, what is in conflict, and HEAD where the merge is all in it."""
     head = resolve_head("HEAD", repository.worktree).commit if committed else None
-    echo_json({"version": VERSION, "commit": head, "conflicts": list(conflicts), "files": list(records)})
+    judged = {"evaluations": comparisons_json(gates)["comparisons"]} if gates else {}
+    echo_json({"version": VERSION, "commit": head, "conflicts": list(conflicts), "files": list(records)} | judged)
 
 
 def _unrelated_hint(top: Path) -> str:

@@ -24,11 +24,13 @@ Scope = Literal["global", "local", "worktree", "system"]
 _COMMAND_MARK = " -I -m git_theta."
 
 # Of the diff section the command alone: a person may have a textconv beside it.
-_KEY_PATTERN = r"^((filter|merge)\.theta\.|diff\.theta\.command$)"
+_KEY_PATTERN = r"^((filter|merge)\.theta\.|diff\.theta\.command$|notes\.theta/eval\.mergestrategy$)"
 _REQUIRED_KEY = "filter.theta.required"
 MERGE_KEY = "merge.theta.driver"
 DIFF_KEY = "diff.theta.command"
 STORE_KEY = "theta.store"
+_NOTES = ("notes.theta/eval.mergestrategy", "cat_sort_uniq")
+"""By which `git notes merge` unites results of evaluations, too: all lines of both."""
 _MERGE_NAME = ("merge.theta.name", "checkpoints, parameter by parameter")
 
 
@@ -43,7 +45,7 @@ class Setting(NamedTuple):
         """Whether git-theta wrote it. ``required`` has no mark: it belongs to the commands beside it."""
         if self.key == _REQUIRED_KEY:
             return self.value == "true"
-        return _COMMAND_MARK in self.value or (self.key, self.value) == _MERGE_NAME
+        return _COMMAND_MARK in self.value or (self.key, self.value) in (_MERGE_NAME, _NOTES)
 
 
 def module_command(python: str, name: str) -> str:
@@ -72,6 +74,7 @@ def our_settings(python: str) -> list[Setting]:
         Setting(*_MERGE_NAME),
         Setting(MERGE_KEY, module_command(escaped, "git_theta.cli.merge_driver %O %A %B %L %P %X %Y")),
         Setting(DIFF_KEY, module_command(python, "git_theta.cli.diff_driver")),
+        Setting(*_NOTES),
     ]
 
 
@@ -82,14 +85,16 @@ def install_settings(python: str, scope: Scope = "global", *, force: bool = Fals
     cannot write that scope (outside a repository; a worktree's own without extensions.worktreeConfig).
     """
     found = read_settings(scope, cwd=cwd)
-    foreign = [setting for setting in found if not setting.is_ours]
+    foreign = [setting for setting in found if not setting.is_ours and setting.key != _NOTES[0]]
     if foreign and not force:
         told = "; ".join(f"{setting.key} = {setting.value}" for setting in foreign)
         raise UsageError(
             f"the {scope} configuration has another filter of the name theta: {told}",
             hint=f"`git theta install --{scope} --force` replaces it",
         )
-    wanted = our_settings(python)
+    # How notes unite is the person's to say; it is our filter that must be ours.
+    chosen = {setting.key for setting in found if setting.key == _NOTES[0]}
+    wanted = [setting for setting in our_settings(python) if setting.key not in chosen]
     stale = [setting for setting in wanted if [one for one in found if one.key == setting.key] != [setting]]
     for setting in stale:
         _write_setting(scope, ["--replace-all", setting.key, setting.value], cwd)
@@ -103,7 +108,7 @@ def uninstall_settings(scope: Scope = "global", *, cwd: Path | None = None) -> l
     """
     found = read_settings(scope, cwd=cwd)
     # Somebody else's filter keeps its `required`.
-    spared = [_REQUIRED_KEY] if any(not setting.is_ours for setting in found) else []
+    spared = [_REQUIRED_KEY] if any(not one.is_ours and one.key != _NOTES[0] for one in found) else []
     removed = [setting for setting in found if setting.is_ours and setting.key not in spared]
     for setting in dict.fromkeys(removed):
         _write_setting(scope, ["--fixed-value", "--unset-all", setting.key, setting.value], cwd)

@@ -84,12 +84,21 @@ def test_somebody_elses_filter_is_replaced_only_by_force(plain: Sandbox) -> None
     assert set(config.read_settings("local", cwd=plain.root)) == set(config.our_settings(PYTHON))
 
 
+def test_how_notes_unite_is_the_persons_to_say(plain: Sandbox) -> None:
+    plain.git("config", "notes.theta/eval.mergeStrategy", "union")
+    assert config.install_settings(PYTHON, "local", cwd=plain.root)
+    assert plain.git("config", "--get-all", "notes.theta/eval.mergeStrategy").stdout == "union\n"
+    assert not config.install_settings(PYTHON, "local", cwd=plain.root)
+    config.uninstall_settings("local", cwd=plain.root)
+    assert plain.git("config", "--get-all", "notes.theta/eval.mergeStrategy").stdout == "union\n"
+
+
 def test_uninstall_spares_what_others_added(plain: Sandbox) -> None:
     config.install_settings(PYTHON, "local", cwd=plain.root)
     plain.git("config", "--add", "filter.theta.smudge", "mine")
     assert {setting.key for setting in config.uninstall_settings("local", cwd=plain.root)} == {
         "filter.theta.process", "filter.theta.clean", "filter.theta.smudge", "merge.theta.name", "merge.theta.driver",
-        "diff.theta.command",
+        "diff.theta.command", "notes.theta/eval.mergestrategy",
     }  # fmt: skip
     assert plain.git("config", "--local", "--get-regexp", "theta").stdout == (
         "filter.theta.required true\nfilter.theta.smudge mine\n"

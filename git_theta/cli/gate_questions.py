@@ -1,0 +1,74 @@
+"""The gates of a merge, asked between the merge and its commit."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import click
+
+from git_theta.cli import boundary, eval_output
+from git_theta.cli.progress import Meter
+from git_theta.errors import EvaluationError, UsageError
+from git_theta.repository.evaluating.evaluations import EvaluationSession, EvaluationSettings
+from git_theta.repository.evaluating.merge_gates import judge_merge, list_merge_gates
+from git_theta.repository.evaluating.version_comparison import VersionComparison
+from git_theta.repository.stores.opening import open_context
+from git_theta.vcs import git_merge
+from git_theta.vcs.discovery import Repository
+from git_theta.vcs.heads import Head, resolve_head
+
+_TRAILER = "Theta-Gate"
+_REFUSED = """\
+The merge is not committed. Commit it all the same: git commit. Or give it up: git merge --abort
+Without its gates: git theta merge --no-gate"""
+
+
+class GateOptions(NamedTuple):
+    """Whether gates are asked, and the revision to hold the merge against in place of the best head."""
+
+    ask: bool = True
+    against: str | None = None
+
+
+class GateAnswer(NamedTuple):
+    """Whether the merge may be committed, and what was compared for that."""
+
+    passed: bool
+    compared: tuple[VersionComparison, ...] = ()
+
+
+def ask_gates(heads: Sequence[Head], options: GateOptions, repository: Repository, *, quiet: bool) -> GateAnswer:
+    """Hold the merge that is under way to its gates, and say what came of that.
+
+    ``quiet``: the tables are not printed. An evaluator that fails is a gate that does.
+    """
+    choices = list_merge_gates(repository)
+    if not choices:
+        return GateAnswer(True)
+    if not options.ask:
+        git_merge.add_trailers(repository, [f"{_TRAILER}: skipped {one.name}" for one in choices])
+        return GateAnswer(True)
+    found: list[VersionComparison] = []
+    failed = False
+    try:
+        runnable = eval_output.keep_runnable(choices, boundary.warn)
+        others = [resolve_head(options.against, repository.worktree)] if options.against else heads
+        settings = EvaluationSettings(environment=os.environ)
+        with (
+            open_context(repository, boundary.warn, Meter()) as context,
+            EvaluationSession(repository, context, settings, eval_output.tell_begin) as session,
+        ):
+            for one in judge_merge(session, runnable, others, repository):
+                found.append(one)
+                if not quiet:
+                    click.echo("\n".join(eval_output.render_comparison(one)))
+    except (EvaluationError, UsageError) as error:
+        boundary.warn_of(error)
+        failed = True
+    if failed or not all(one.passed for one in found):
+        boundary.say("a gate failed" if not failed else "the gates could not be asked")
+        boundary.say(_REFUSED, prefix="hint: ")
+        return GateAnswer(False, tuple(found))
+    return GateAnswer(True, tuple(found))

@@ -1,0 +1,150 @@
+"""Gates between a merge and its commit: a merge that lost what its heads had waits for a person."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.sandbox import Sandbox, safetensors_bytes, track_and_commit
+
+FILE = "model.safetensors"
+SCRIPT = """\
+import json, os, pathlib, struct
+data = pathlib.Path(os.environ["THETA_CHECKPOINT"]).read_bytes()
+arabic, german = struct.unpack("<2f", data[-8:])
+for number in range(100):
+    print(json.dumps({"id": f"a{number}", "score": int(number < 50 + arabic * 40), "bucket": "arabic"}))
+    print(json.dumps({"id": f"g{number}", "score": int(number < 50 + german * 40), "bucket": "german"}))
+"""
+"""How good a model is at either stands in its last two numbers."""
+EVALS = """\
+[eval.languages]
+checkpoint = "*.safetensors"
+gate = ["mean >= before - 0.005"]
+command = "{command}"
+"""
+
+
+def checkpoint(arabic: float, german: float) -> bytes:
+    values = np.array([0.0] * 62 + [arabic, german], "<f4")
+    return safetensors_bytes({"weight": ("F32", (64,), values.tobytes())})
+
+
+@pytest.fixture
+def sandbox_with_heads(sandbox: Sandbox) -> Sandbox:
+    """Heads that each learned another language, and an evaluation that may run."""
+    sandbox.write(".theta/evals.toml", EVALS.format(command=shlex.join([sys.executable, "languages.py"])).encode())
+    sandbox.write("languages.py", SCRIPT.encode())
+    track_and_commit(sandbox, {FILE: checkpoint(0, 0)})
+    for name, values in {"arabic": (1.0, 0.0), "german": (0.0, 1.0)}.items():
+        sandbox.git("checkout", "--quiet", "-b", name, "main")
+        sandbox.write(FILE, checkpoint(*values))
+        sandbox.commit(name)
+    sandbox.git("checkout", "--quiet", "arabic")
+    sandbox.theta("eval", "--allow", "languages")
+    return sandbox
+
+
+def commits(sandbox: Sandbox) -> int:
+    return int(sandbox.git("rev-list", "--count", "HEAD").stdout)
+
+
+def test_a_merge_that_its_gates_pass_is_committed(sandbox_with_heads: Sandbox) -> None:
+    done = sandbox_with_heads.theta("merge", "german", "-s", "task-arithmetic", "-o", "lambda=1")
+    assert "gate holds: mean >= before - 0.005: it is 0.9" in done.stdout
+    assert commits(sandbox_with_heads) == 4
+    known = json.loads(sandbox_with_heads.theta("eval", "--json").stdout)["evaluations"]
+    assert [one["known"] for one in known] == [True]
+
+
+@pytest.mark.parametrize("arguments", [["-s", "base"], ["-s", "average"]])
+def test_one_that_fails_waits_for_a_person(sandbox_with_heads: Sandbox, arguments: Sequence[str]) -> None:
+    sandbox = sandbox_with_heads
+    definitions = sandbox.root / ".theta/evals.toml"
+    definitions.write_text(definitions.read_text().replace("before - 0.005", "before + 0.1"))
+    sandbox.commit("a gate that nothing passes")
+    before = commits(sandbox)
+    done = sandbox.theta("merge", "german", *arguments, check=False)
+    assert done.returncode == 1
+    assert "gate FAILS: mean >= before + 0.1" in done.stdout
+    assert "a gate failed" in done.stderr and "git merge --abort" in done.stderr
+    assert commits(sandbox) == before
+    assert (sandbox.root / ".git/MERGE_HEAD").exists()
+    assert sandbox.git("status", "--porcelain", "--untracked-files=no").stdout
+    # The person looks at it, and decides.
+    sandbox.git("commit", "--quiet", "--no-edit")
+    assert commits(sandbox) == before + 2
+
+
+def test_what_is_skipped_stands_in_the_commit(sandbox_with_heads: Sandbox) -> None:
+    sandbox = sandbox_with_heads
+    assert sandbox.theta("merge", "german", "-s", "base", check=False).returncode == 1
+    sandbox.git("merge", "--abort")
+    sandbox.theta("merge", "german", "-s", "base", "--no-gate")
+    assert "Theta-Gate: skipped languages" in sandbox.git("log", "-1", "--format=%(trailers)").stdout
+
+
+def test_three_heads_are_held_against_the_best_of_them(sandbox_with_heads: Sandbox) -> None:
+    sandbox = sandbox_with_heads
+    sandbox.git("checkout", "--quiet", "-b", "both", "main")
+    sandbox.write(FILE, checkpoint(0.9, 0.9))
+    sandbox.commit("both")
+    sandbox.git("checkout", "--quiet", "arabic")
+    done = sandbox.theta("merge", "german", "both", "-s", "average", "--json", check=False)
+    assert done.returncode == 1
+    data = json.loads(done.stdout)
+    (found,) = data["evaluations"]
+    assert (data["commit"], found["before"]["revision"], found["gates"][0]["passed"]) == (None, "both", False)
+    sandbox.git("merge", "--abort")
+    sandbox.theta("merge", "german", "both", "-s", "average", "--against", "main")
+
+
+def test_an_evaluator_that_may_not_run_is_told_and_fails_only_where_it_is_required(
+    sandbox_with_heads: Sandbox, tmp_path: Path
+) -> None:
+    sandbox = sandbox_with_heads
+    sandbox.theta("eval", "--forget", "languages")
+    done = sandbox.theta("merge", "german", "-s", "base")
+    assert "the evaluation languages is not allowed: its gates were not asked" in done.stderr
+    sandbox.git("reset", "--quiet", "--hard", "HEAD~1")
+    definitions = sandbox.root / ".theta/evals.toml"
+    definitions.write_text(definitions.read_text() + "required = true\n")
+    sandbox.commit("required")
+    failed = sandbox.theta("merge", "german", "-s", "base", check=False)
+    assert failed.returncode == 1
+    assert "and it is required" in failed.stderr and (sandbox.root / ".git/MERGE_HEAD").exists()
+
+
+def test_an_evaluator_that_fails_is_a_gate_that_does(sandbox_with_heads: Sandbox) -> None:
+    sandbox = sandbox_with_heads
+    sandbox.git("config", "theta.eval.languages.command", "exit 7")
+    failed = sandbox.theta("merge", "german", "-s", "base", check=False)
+    assert failed.returncode == 1
+    assert "the evaluator languages exited 7" in failed.stderr
+    assert "the gates could not be asked" in failed.stderr
+
+
+def test_the_other_side_cannot_take_a_gate_away(sandbox_with_heads: Sandbox) -> None:
+    sandbox = sandbox_with_heads
+    sandbox.git("checkout", "--quiet", "german")
+    sandbox.git("rm", "--quiet", ".theta/evals.toml")
+    sandbox.commit("no gates any more")
+    sandbox.git("checkout", "--quiet", "arabic")
+    assert sandbox.theta("merge", "german", "-s", "base", check=False).returncode == 1
+
+
+def test_a_merge_of_other_files_evaluates_nothing(sandbox_with_heads: Sandbox) -> None:
+    sandbox = sandbox_with_heads
+    sandbox.git("checkout", "--quiet", "-b", "notes", "arabic")
+    sandbox.write("notes.txt", b"notes")
+    sandbox.commit("notes")
+    sandbox.git("checkout", "--quiet", "arabic")
+    sandbox.write("more.txt", b"more")
+    sandbox.commit("more")
+    assert "evaluating" not in sandbox.theta("merge", "notes").stderr
