@@ -57,6 +57,8 @@ COMMANDS = {
     "bisect": CommandEntry("git_theta.cli.bisect:command", "Find the first version of a checkpoint that fails a test."),
     "map": CommandEntry("git_theta.cli.map:command", "Show several versions of a checkpoint in weight space."),
     "eval": CommandEntry("git_theta.cli.eval:command", "Evaluate versions by your own evaluators, and compare them."),
+    "path": CommandEntry("git_theta.cli.path:command", "Show the line between two versions of a checkpoint."),
+    "centroid": CommandEntry("git_theta.cli.centroid:command", "Write the mean of several versions to a file."),
     "merge": CommandEntry("git_theta.cli.merge:command", "Merge heads, checkpoints by parameters; or show the plan."),
     "strategies": CommandEntry("git_theta.cli.strategies:command", "List merge strategies, or tell of one."),
     "resolve": CommandEntry("git_theta.cli.resolve:command", "Settle contested parameters of files in conflict."),

@@ -102,7 +102,7 @@ def command(
         raise UsageError("--plan does nothing to report", hint="Print it as JSON: --plan --json")
     if report:
         report_file.check_report_file(report)
-    settings = MergeSettings(_parse_weights(weights), seed, CPU if plan_only else device(on))
+    settings = MergeSettings(parse_weights(weights), seed, CPU if plan_only else device(on))
     asked = MergeOptions(
         strategy, options, rules, settings, measure=bool(report or as_json), fallback=read_merge_options().fallback
     )
@@ -265,7 +265,8 @@ def _apply_recipe(file: Path, request: MergeRequest) -> MergeRequest:
     )
 
 
-def _parse_weights(text: str | None) -> tuple[float, ...] | None:
+def parse_weights(text: str | None) -> tuple[float, ...] | None:
+    """What ``--weights`` was given. Raises UsageError."""
     if text is None:
         return None
     try:

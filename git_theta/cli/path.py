@@ -1,0 +1,70 @@
+"""``git theta path``: the straight line between two versions of a checkpoint in weight space."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from git_theta.cli import boundary
+from git_theta.cli.listing import echo_json, json_option
+from git_theta.cli.pager import print_paged, uses_color
+from git_theta.cli.progress import Meter
+from git_theta.cli.revision_arguments import RevisionCommand, split_arguments
+from git_theta.diffing.weight_path import WeightPath, lay_path
+from git_theta.errors import UsageError
+from git_theta.repository.history.map_versions import MapRequest, chart_versions
+from git_theta.vcs.discovery import discover_repository
+from git_theta.vcs.heads import resolve_head
+
+_EXIT_UNREADABLE = 2
+
+
+@click.command("path", cls=RevisionCommand)
+@click.argument("words", nargs=-1, metavar="A B [--] PATH")
+@click.option("--points", type=click.IntRange(2, 1001), default=5, metavar="N", help="How many, A and B among them.")
+@click.option("--base", metavar="REVISION", help="Measure from this version, not from the merge base.")
+@click.option("-p", "globs", multiple=True, metavar="GLOB", help="Parameters of these names alone; can be repeated.")
+@json_option
+def command(words: tuple[str, ...], points: int, base: str | None, globs: tuple[str, ...], as_json: bool) -> int:
+    """Show the straight line between two versions of a checkpoint.
+
+    Points are mixes (1 - t) A + t B: how far each is from A, B and the base, how far A and B are apart, and the cosine
+    of what these changed since the base. git theta centroid A B --weights 1-t,t writes a mix.
+    """
+    revisions, paths = split_arguments(words)
+    if len(paths) != 1 or len(revisions) != 2:
+        raise UsageError("a path is between two versions of one checkpoint", hint="git theta path A B -- PATH")
+    for revision in revisions:
+        resolve_head(revision)  # a range is no point
+    request = MapRequest(revisions, paths[0], base, globs)
+    found = lay_path(chart_versions(request, discover_repository(), boundary.warn, Meter()), points)
+    if as_json:
+        echo_json(_path_json(found))
+    else:
+        print_paged(render(found))
+    return _EXIT_UNREADABLE if found.map.failures else 0
+
+
+def render(found: WeightPath) -> str:
+    """As text, in Git's colours where it has any."""
+    from git_theta.diffing.render.path_text import render_path
+
+    return render_path(found, color=uses_color("color.diff"))
+
+
+def _path_json(found: WeightPath) -> dict[str, Any]:
+    chart = found.map
+    ends = zip(chart.versions, chart.norms, chart.nonfinite[1:], strict=True)
+    return {
+        "path": chart.path,
+        "base": {**chart.base._asdict(), "merge_base": chart.merge_base},
+        "ends": [{**member._asdict(), "norm": norm, "nonfinite": bad} for member, norm, bad in ends],
+        "distance": found.distance,
+        "cosine": found.cosine,
+        "points": [point._asdict() for point in found.points],
+        "parameters": chart.parameters,
+        "elements": chart.elements,
+        "same": chart.same,
+        "left_out": [one._asdict() for one in chart.left_out],
+    }

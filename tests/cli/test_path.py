@@ -1,0 +1,72 @@
+"""``git theta path``, as a person types it: the line between two versions, and points on it."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from tests.docs.test_command_reference import PARTS, code_words, keys
+from tests.integration.three_branches import BASE, MODEL, added, branch, started
+from tests.sandbox import Sandbox
+
+
+@pytest.fixture
+def repository(sandbox: Sandbox) -> Sandbox:
+    """x adds 3 to 64 elements, y adds 4 to 16 others: 24 and 16 from the base, at a right angle."""
+    started(sandbox)
+    branch(sandbox, "x", added(BASE, a__weight=3))
+    branch(sandbox, "y", added(BASE, b__weight=4))
+    return sandbox
+
+
+def test_a_person_reads_where_points_are(repository: Sandbox) -> None:
+    printed = repository.theta("path", "x", "y", MODEL, "--points", "3").stdout
+    assert f"path of {MODEL} from x to y" in printed
+    assert "(the merge base)" in printed
+    rows = [line.split() for line in printed.splitlines()]
+    head = rows.index(["t", "from", "x", "from", "y", "from", "the", "base"])
+    numbers = [list(map(float, row)) for row in rows[head + 1 :]]
+    assert numbers == [[0, 0, 28.8, 24], [0.5, 14.4, 14.4, 14.4], [1, 28.8, 0, 16]]
+
+
+def test_programs_read_the_same_and_every_key_is_described(repository: Sandbox) -> None:
+    found = json.loads(repository.theta("path", "x", "y", MODEL, "--json").stdout)
+    assert set(keys(found)) <= code_words(PARTS["path"])
+    assert [point["t"] for point in found["points"]] == [0, 0.25, 0.5, 0.75, 1]
+    assert found["distance"] == pytest.approx(np.hypot(24, 16), rel=1e-6)
+    assert found["cosine"] == pytest.approx(0, abs=1e-6)
+    assert [end["label"] for end in found["ends"]] == ["x", "y"]
+
+
+def test_another_base_and_some_parameters_alone(repository: Sandbox) -> None:
+    found = json.loads(repository.theta("path", "x", "y", MODEL, "--json", "--base", "x", "-p", "b.*").stdout)
+    assert [point["from_base"] for point in found["points"]] == pytest.approx([0, 4, 8, 12, 16], abs=1e-5)
+    assert found["cosine"] is None
+
+
+def test_a_point_of_the_path_is_what_centroid_writes(repository: Sandbox) -> None:
+    repository.theta("centroid", "x", "y", "--weights", "0.75,0.25", "-o", "mix.safetensors")
+    from tests.integration.three_branches import values
+
+    found = (repository.root / "mix.safetensors").read_bytes()
+    moved = [values(found, name) - values(BASE, name) for name in ("a.weight", "b.weight")]
+    point = json.loads(repository.theta("path", "x", "y", MODEL, "--json").stdout)["points"][1]
+    assert point["from_base"] == pytest.approx(float(np.linalg.norm(np.concatenate(moved))), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["x", MODEL], "a path is between two versions of one checkpoint"),
+        (["x", "y", "main", MODEL], "a path is between two versions"),
+        (["x", "fork..y", MODEL], "fork..y"),
+        (["x", "y", MODEL, "--points", "1"], "--points"),
+        (["x", "y", "note.txt"], "note.txt"),
+    ],
+)
+def test_what_is_no_path_is_said(repository: Sandbox, arguments: list[str], reason: str) -> None:
+    done = repository.theta("path", *arguments, check=False)
+    assert done.returncode != 0
+    assert reason in done.stderr
