@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from git_theta.cli import boundary
-from git_theta.cli.listing import echo_json, json_option
+from git_theta.cli.listing import echo_json, echo_line, json_option
 from git_theta.cli.merge import parse_weights
 from git_theta.cli.output_files import require_writable
 from git_theta.cli.progress import Meter
@@ -16,7 +16,7 @@ from git_theta.cli.revision_arguments import RevisionCommand, split_arguments
 from git_theta.errors import UsageError
 from git_theta.repository.merging.version_mean import Centroid, CentroidRequest, write_centroid
 from git_theta.vcs.discovery import discover_repository
-from git_theta.words import escape_unprintable, pluralize
+from git_theta.words import pluralize
 
 
 @click.command("centroid", cls=RevisionCommand)
@@ -51,7 +51,7 @@ def command(words: tuple[str, ...], output: Path, weights: str | None, as_json: 
             }
         )
     else:
-        click.echo(escape_unprintable(_describe_centroid(done, output)))
+        echo_line(_describe_centroid(done, output))
 
 
 def _describe_centroid(done: Centroid, output: Path) -> str:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import click
 
 from git_theta.cli import boundary, eval_output
-from git_theta.cli.listing import echo_json, json_option
+from git_theta.cli.listing import echo_json, echo_line, json_option
 from git_theta.cli.output_files import require_writable
 from git_theta.cli.progress import Meter
 from git_theta.cli.revision_arguments import RevisionCommand, explicit_paths, split_arguments
@@ -119,7 +119,7 @@ def _evaluate_words(repository: Repository, words: Sequence[str], options: _Eval
             found.append(session.evaluate(version, choice))
             if not options.as_json:
                 for line in eval_output.render_evaluated(found[-1], options.by, with_buckets=len(pairs) == 1):
-                    click.echo(line)
+                    echo_line(line)
     if options.as_json:
         echo_json(eval_output.evaluations_json(found))
     return 0
@@ -142,7 +142,8 @@ def _compare_sides(
         for one in compare_versions(session, before, after, choices, settings):
             found.append(one)
             if not options.as_json:
-                click.echo("\n".join(eval_output.render_comparison(one, options.by)))
+                for line in eval_output.render_comparison(one, options.by):
+                    echo_line(line)
     if options.html:
         eval_output.write_page(options.html, found)
     if options.as_json:
@@ -195,9 +196,10 @@ def _list_all(repository: Repository, _: object, options: _EvalOptions) -> int:
         echo_json({"evaluations": [eval_output.choice_json(one) for one in known.values()]})
         return 0
     for one in known.values():
-        click.echo("\n".join(eval_output.render_choice(one)))
+        for line in eval_output.render_choice(one):
+            echo_line(line)
     if not known:
-        boundary.say("no evaluation is defined here: write [eval.NAME] into .theta/evals.toml", prefix="hint: ")
+        boundary.say_hint("no evaluation is defined here: write [eval.NAME] into .theta/evals.toml")
     return 0
 
 
@@ -205,8 +207,8 @@ def _allow_name(repository: Repository, name: str, _: _EvalOptions) -> int:
     allowed = allow_evaluation(repository, name)
     if not allowed.permission.may_run:
         raise UsageError(describe_refusal(allowed), hint=describe_permission_way(allowed))
-    click.echo(f"{name} may run here: {describe_program(allowed.definition)}")
-    boundary.say("This holds for the command as it is written, not for the files that it reads.", prefix="hint: ")
+    echo_line(f"{name} may run here: {describe_program(allowed.definition)}")
+    boundary.say_hint("This holds for the command as it is written, not for the files that it reads.")
     return 0
 
 
@@ -216,7 +218,7 @@ def _forget_name(repository: Repository, name: str, _: _EvalOptions) -> int:
         count = notes.forget_results(name)
     if not was_allowed and not count:
         require_known(name, list_evaluations(repository))
-    click.echo(f"{name}: {pluralize(count, 'result')} dropped{', and it may not run any more' if was_allowed else ''}")
+    echo_line(f"{name}: {pluralize(count, 'result')} dropped{', and it may not run any more' if was_allowed else ''}")
     return 0
 
 
@@ -225,7 +227,7 @@ def _sync_remote(repository: Repository, remote: str, _: _EvalOptions) -> int:
         there = notes.sync(remote)
         count = notes.count_results()
     said = f"{pluralize(count, 'result')} here and on {remote}"
-    click.echo(said if there else f"there are no results, here or on {remote}")
+    echo_line(said if there else f"there are no results, here or on {remote}")
     return 0
 
 

@@ -31,17 +31,17 @@ _MARKS = {-1: "-", 0: " ", 1: "+"}
 
 def tell_begin(version: EvaluatedVersion, choice: EvaluationChoice) -> None:
     """Say on stderr what is evaluated now."""
-    boundary.say(escape_unprintable(f"evaluating {version.title} by {choice.name}"))
+    boundary.say(f"evaluating {version.title} by {choice.name}")
 
 
 def render_evaluated(found: EvaluatedCheckpoint, by: Sequence[str], *, with_buckets: bool) -> Iterator[str]:
     """A version in a line, and its buckets below where they are wanted."""
     result = found.result
     figures = [] if result.mean is None else [f"{result.mean:.4f}", pluralize(result.n, "item")]
-    figures += [f"{escape_unprintable(name)} {value:.6g}" for name, value in sorted(result.metrics.items())]
+    figures += [f"{name} {value:.6g}" for name, value in sorted(result.metrics.items())]
     figures += [f"{pluralize(result.ties, 'tie')} count half"] if result.ties else []
     figures += ["known" if found.was_known else f"{result.seconds:.1f} s"]
-    yield escape_unprintable(f"{found.choice.name}  {found.version.title}  {', '.join(figures)}")
+    yield f"{found.choice.name}  {found.version.title}  {', '.join(figures)}"
     if with_buckets or by:
         keep = name_matcher(by) if by else lambda _: True
         for name, (n, mean) in result.buckets.items():
@@ -53,7 +53,7 @@ def render_comparison(found: VersionComparison, by: Sequence[str] = ()) -> Itera
     """Two versions as a table, led by what is worse beyond chance, and the gates."""
     compared, settings = found.compared, found.compared.settings
     versions = f"{found.before.version.title} -> {found.after.version.title}"
-    yield escape_unprintable(f"{found.after.choice.name}: {versions}")
+    yield f"{found.after.choice.name}: {versions}"
     yield from _describe_items(found)
     rows = [row for row in compared.buckets if not by or name_matcher(by)(row.bucket)]
     worse, better = (sum(row.verdict == side for row in compared.buckets) for side in (-1, 1))
@@ -65,9 +65,9 @@ def render_comparison(found: VersionComparison, by: Sequence[str] = ()) -> Itera
         yield from _align_table(table)
     for name, values in compared.metrics.items():
         before, after = ("-" if value is None else f"{value:.6g}" for value in values)
-        yield escape_unprintable(f"{name}: {before} -> {after}")
+        yield f"{name}: {before} -> {after}"
     for gate in found.gates:
-        yield escape_unprintable(f"gate {'holds' if gate.passed else 'FAILS'}: {gate.gate.text}: {gate.reason}")
+        yield f"gate {'holds' if gate.passed else 'FAILS'}: {gate.gate.text}: {gate.reason}"
 
 
 def _describe_items(found: VersionComparison) -> Iterator[str]:
@@ -113,11 +113,11 @@ def render_choice(choice: EvaluationChoice) -> Iterator[str]:
     """An evaluation of ``--list``."""
     definition = choice.definition
     yield f"{choice.name}  {choice.permission.value}"
-    yield f"  for    {escape_unprintable(', '.join(definition.checkpoints)) or 'every checkpoint'}"
+    yield f"  for    {', '.join(definition.checkpoints) or 'every checkpoint'}"
     if definition.runs_something:
         yield f"  runs   {describe_program(definition)}"
     for gate in definition.gates:
-        yield f"  gate   {escape_unprintable(gate.text)}"
+        yield f"  gate   {gate.text}"
     if not choice.permission.may_run:
         yield f"  to do  {describe_permission_way(choice).splitlines()[-1]}"
 

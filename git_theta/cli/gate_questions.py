@@ -6,9 +6,8 @@ import os
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import click
-
 from git_theta.cli import boundary, eval_output
+from git_theta.cli.listing import echo_line
 from git_theta.cli.progress import Meter
 from git_theta.errors import EvaluationError, UsageError
 from git_theta.repository.evaluating.evaluations import EvaluationSession, EvaluationSettings
@@ -63,12 +62,13 @@ def ask_gates(heads: Sequence[Head], options: GateOptions, repository: Repositor
             for one in judge_merge(session, runnable, others, repository):
                 found.append(one)
                 if not quiet:
-                    click.echo("\n".join(eval_output.render_comparison(one)))
+                    for line in eval_output.render_comparison(one):
+                        echo_line(line)
     except (EvaluationError, UsageError) as error:
         boundary.warn_of(error)
         failed = True
     if failed or not all(one.passed for one in found):
         boundary.say("a gate failed" if not failed else "the gates could not be asked")
-        boundary.say(_REFUSED, prefix="hint: ")
+        boundary.say_hint(_REFUSED)
         return GateAnswer(False, tuple(found))
     return GateAnswer(True, tuple(found))
