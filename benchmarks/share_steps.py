@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from benchmarks.models import TUNED, Model, ModelVersion, mixture_shapes, write_versions
 from benchmarks.results import LFS, Budget, WithinRatio, WithinSeconds
@@ -15,8 +16,22 @@ from tests.servers.git_http import GitHost
 
 SMALL = 2_000
 """Parameters of a checkpoint that would be as many requests, if each were one."""
-LATENCY = 0.05
-"""Seconds that a request takes across an ocean."""
+
+
+class Line(NamedTuple):
+    """What lies between a person and the host.
+
+    Attributes:
+        latency: seconds that a request takes longer.
+        rate: bytes of objects a second; 0 for as many as this machine moves.
+    """
+
+    latency: float = 0
+    rate: float = 0
+
+
+LOOPBACK, OCEAN, OFFICE = Line(), Line(latency=0.05), Line(rate=125e6)
+"""This machine; across an ocean; a gigabit a second."""
 _SECONDS = 10
 """What 2,000 requests would exceed, eight at a time as git-lfs sends them."""
 _BOUND = ("cp", "openssl")
@@ -24,7 +39,7 @@ _SENT_SHARE = 1.1
 """Bytes sent for one changed tensor, as a share of its size; pointers and commits are Git's, and not counted here."""
 
 
-def share_story(title: str, model: Model, host: GitHost) -> Story:
+def share_story(title: str, model: Model, host: GitHost, line: Line) -> Story:
     """A checkpoint goes to a host, one tensor of it changes, and it comes back."""
     limit = (WithinRatio(1.0, (LFS,)),)
     return Story(
@@ -42,13 +57,13 @@ def share_story(title: str, model: Model, host: GitHost) -> Story:
             ),
             TimedStep("clone", _remove_clone, _clone_command, _BOUND, limit, (f"clone/{FILE_NAME}", "one")),
         ),
-        opening=lambda stage: _open_remote(stage, host, 0),
+        opening=lambda stage: _open_remote(stage, host, line),
         part="share",
     )
 
 
-def whole_story(title: str, model: Model, host: GitHost, latency: float, budget: Budget) -> Story:
-    """A checkpoint goes to a host, where a request takes ``latency`` seconds longer, and comes back."""
+def whole_story(title: str, model: Model, host: GitHost, line: Line, budget: Budget) -> Story:
+    """A checkpoint goes to a host, and comes back."""
     return Story(
         title,
         model,
@@ -56,7 +71,7 @@ def whole_story(title: str, model: Model, host: GitHost, latency: float, budget:
             TimedStep("push, new", _commit_version("base"), _push_command, _BOUND, (budget,)),
             TimedStep("clone", _remove_clone, _clone_command, _BOUND, (budget,), (f"clone/{FILE_NAME}", "base")),
         ),
-        opening=lambda stage: _open_remote(stage, host, latency),
+        opening=lambda stage: _open_remote(stage, host, line),
         part="share",
     )
 
@@ -72,20 +87,22 @@ def build_share_stories(folder: Path, model: Callable[[], Model], size: int) -> 
     shared = folder.with_name("host")
     shared.mkdir()
     with GitHost(shared) as host:
-        yield share_story("shared", model(), host)
-        alone = write_versions(folder, "F32", {TUNED: (size * 5 // 8,)}, ("base",))
-        yield whole_story("one parameter", alone, host, 0, WithinRatio(1.0, (LFS,)))
+        for title, line in (("shared", LOOPBACK), ("shared, 1 Gb/s", OFFICE)):
+            yield share_story(title, model(), host, line)
+        for title, line in (("one parameter", LOOPBACK), ("one parameter, 1 Gb/s", OFFICE)):
+            alone = write_versions(folder, "F32", {TUNED: (size * 5 // 8,)}, ("base",))
+            yield whole_story(title, alone, host, line, WithinRatio(1.0, (LFS,)))
         small = write_versions(folder, "F32", mixture_shapes(SMALL), ("base",))
-        yield whole_story("50 ms a request", small, host, LATENCY, WithinSeconds(_SECONDS))
+        yield whole_story("50 ms a request", small, host, OCEAN, WithinSeconds(_SECONDS))
     shutil.rmtree(shared)
 
 
-def _open_remote(stage: Stage, host: GitHost, latency: float) -> None:
+def _open_remote(stage: Stage, host: GitHost, line: Line) -> None:
     """An empty repository on the host as ``origin``; what the contender had there in the last round goes."""
     name = _repository_of(stage)
     shutil.rmtree(host.folder / name, ignore_errors=True)
     stage.repository.git("remote", "add", "origin", host.create(name))
-    host.lfs(name).latency = latency
+    host.lfs(name).latency, host.lfs(name).rate = line
     if stage.folder.name == LFS:
         stage.repository.git("lfs", "install", "--local")  # its hook
         stage.repository.git("config", "lfs.locksverify", "false")  # one request less, as for ours

@@ -116,9 +116,12 @@ def test_pushes_and_clones_are_raced_against_git_lfs(home: Path, tmp_path: Path)
     seal_environment(home)
     folder = tmp_path / "models"
     results = []
+    titles = []
     for story in build_share_stories(folder, lambda: build_model(folder, "F32", 100_000), 100_000):
-        results += race_story(story, tmp_path / "stages", 0, print)
+        titles.append(story.title)
+        if "Gb/s" not in story.title:  # the same steps on another line
+            results += race_story(story, tmp_path / "stages", 0, print)
         shutil.rmtree(folder)
     assert [set(result.peaks) for result in results] == [{OURS, LFS, *result.bound} for result in results]
-    assert len({result.story for result in results}) == 3
+    assert len(set(titles)) == 5
     assert BEGIN.format("share") in (Path(__file__).parents[2] / "docs" / "performance.md").read_text()

@@ -72,6 +72,7 @@ class LfsRepository:
         echoes_sizes: whether the batch tells the sizes that it was asked about, as many servers do.
         refuses_as_one: whether a request for objects of which none is there is answered 404, as giftless does.
         latency: seconds before each answer.
+        rate: bytes of objects a second, of all who come and go together; 0 for as many as there are.
         requests: what was asked, oldest first: method, rest of the path.
         sent: bytes of objects that went to clients, as far as these took them.
     """
@@ -85,9 +86,11 @@ class LfsRepository:
     echoes_sizes: bool = False
     refuses_as_one: bool = False
     latency: float = 0
+    rate: float = 0
     requests: list[tuple[str, str]] = field(default_factory=list)
     sent: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _line_free: float = 0
 
     def place_of(self, oid: str) -> Path:
         """Where an object is. Raises ValueError for what is no id."""
@@ -99,6 +102,15 @@ class LfsRepository:
         """Write a request down."""
         with self._lock:
             self.requests.append((method, rest))
+
+    def pass_line(self, size: int) -> None:
+        """Wait for as long as so many bytes of an object take on a line of our ``rate``."""
+        if not self.rate:
+            return
+        with self._lock:
+            self._line_free = max(self._line_free, time.monotonic()) + size / self.rate
+            wait = self._line_free - time.monotonic()
+        time.sleep(max(0, wait))
 
     def strike(self, stage: Stage, *kinds: Kind) -> Fault | None:
         """The fault that hits this request: of these kinds, or a status where none is named."""
@@ -297,6 +309,7 @@ class LfsHandler(BaseHTTPRequestHandler):
         try:
             with beside.open("wb") as file:
                 for chunk in self._body(size):
+                    self.repository.pass_line(len(chunk))
                     digest.update(chunk)
                     file.write(chunk)
                 if altered:
@@ -376,6 +389,7 @@ class LfsHandler(BaseHTTPRequestHandler):
             file.seek(start)
             while left and (chunk := file.read(min(left, SLOW_PIECE if slow else _CHUNK))):
                 left -= len(chunk)
+                self.repository.pass_line(len(chunk))
                 self.wfile.write(chunk)
                 self.repository.sent += len(chunk)
                 if slow:

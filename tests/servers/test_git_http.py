@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -84,6 +85,18 @@ def test_git_lfs_pushes_and_clones(with_lfs: Sandbox, host: GitHost, tmp_path: P
     assert host.moved_bytes("PUT") == len(WORDS)
     assert Sandbox.clone(f"{host.root}/model.git", tmp_path / "clone").read("b.lfs") == WORDS
     assert host.moved_bytes("GET") == len(WORDS)
+
+
+@needs_lfs
+def test_a_line_takes_its_time(with_lfs: Sandbox, host: GitHost, tmp_path: Path) -> None:
+    host.lfs("model.git").rate = len(WORDS) / 0.7
+    for transfer in (
+        lambda: with_lfs.git("push", "--quiet", "origin", "main"),
+        lambda: Sandbox.clone(f"{host.root}/model.git", tmp_path / "clone"),
+    ):
+        began = time.monotonic()
+        transfer()
+        assert time.monotonic() - began >= 0.7
 
 
 @needs_lfs
