@@ -37,6 +37,8 @@ from git_theta.vcs.discovery import Repository
 
 _BYTES_PER_RUN, _OBJECTS_PER_RUN = 512 << 20, 1000
 """What git-lfs is given at a time: what has arrived is known in between, and shown."""
+_AT_ONCE = 4
+"""Objects that it is given at least, however large, but at first: each goes over a connection of its own."""
 _HASHERS = 4
 """Objects that are hashed at once before git-lfs gets them."""
 _EMPTY = hashlib.sha256(b"").hexdigest()
@@ -207,12 +209,14 @@ class LfsTransport(Transport):
 
 
 def _split(objects: Mapping[str, int]) -> Iterator[dict[str, int]]:
-    """The objects in parts for one run of git-lfs each."""
+    """The objects in parts for one run of git-lfs each, the small ones first: until they are hashed nothing is sent."""
     part: dict[str, int] = {}
-    for oid, size in objects.items():
-        if part and (len(part) == _OBJECTS_PER_RUN or sum(part.values()) + size > _BYTES_PER_RUN):
+    least = 1
+    for oid, size in sorted(objects.items(), key=lambda item: item[1]):
+        is_large = len(part) >= least and sum(part.values()) + size > _BYTES_PER_RUN
+        if is_large or len(part) == _OBJECTS_PER_RUN:
             yield part
-            part = {}
+            part, least = {}, _AT_ONCE
         part[oid] = size
     yield part
 

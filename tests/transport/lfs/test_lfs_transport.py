@@ -19,7 +19,7 @@ from git_theta.store.inbox import Inbox
 from git_theta.store.local import LocalStore
 from git_theta.testing.transports import CONTENT, CONTENTS, OBJECTS, OID, SIZES, TransportLaws
 from git_theta.transport.base import Transport
-from git_theta.transport.lfs import git_lfs
+from git_theta.transport.lfs import git_lfs, lfs_transport
 from git_theta.transport.lfs.endpoint import parse_endpoint
 from git_theta.transport.lfs.lfs_transport import LfsTransport
 from git_theta.vcs.discovery import Repository, discover_repository
@@ -124,6 +124,25 @@ def test_ids_are_arguments_where_git_lfs_does_not_read_them(
         assert [one.error for one in transport.push(SIZES)] == [None] * len(SIZES)
     (words,) = (one for one in started if "--object-id" in one)
     assert ("--stdin" in words, words[-1] in OBJECTS) == (version == (3, 3), version == (3, 0))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "runs"),
+    [
+        ([300, 10, 210], [[10, 210], [300]]),
+        ([900], [[900]]),
+        ([1000, 900, 5], [[5], [900, 1000]]),
+        ([600] * 9, [[600], [600] * 4, [600] * 4]),
+        ([0] * 2500, [[0] * 1000, [0] * 1000, [0] * 500]),
+    ],
+    ids=["small", "one", "large", "many large", "many"],
+)
+def test_what_git_lfs_is_given_at_a_time(sizes: list[int], runs: list[list[int]]) -> None:
+    """Little at first, since all of it is hashed before anything is sent; then some for each of its connections."""
+    objects = {f"{number:064x}": size << 20 for number, size in enumerate(sizes)}
+    parts = list(lfs_transport._split(objects))
+    assert [[size >> 20 for size in part.values()] for part in parts] == runs
+    assert {oid: size for part in parts for oid, size in part.items()} == objects
 
 
 def test_what_a_process_that_was_killed_left_is_swept(repository: Repository) -> None:
