@@ -6,15 +6,15 @@ looks at one file, so tensors are called by their places. Source: ``torch/distri
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from git_theta.errors import FormatError
-from git_theta.formats.base import Derived, Format, Source, Span, Template
+from git_theta.formats.base import Derived, Format, Part, Source, Span, Template
 from git_theta.formats.layout import MAX_NAMES, validate_spans
 from git_theta.formats.nested import NestedSource, cut_templates
-from git_theta.formats.template import TemplateSource
+from git_theta.formats.template import TemplateSource, matches_template
 from git_theta.formats.torch.torch_format import TorchZipFormat
 from git_theta.formats.zip.zip_directory import find_archive_start
 
@@ -47,6 +47,12 @@ class DistcpFormat(Format):
         if not spans:
             raise FormatError("none of the archives holds a tensor")
         return list(validate_spans(spans, source.size))
+
+    def build(self, parts: Sequence[Part], like: Template) -> list[bytes]:
+        """The template as it is, for the same tensors. Raises FormatError for others: ``.metadata`` tells of those."""
+        if not matches_template(parts, like):
+            raise FormatError("files of torch.distributed cannot be rebuilt with other parameters")
+        return list(like.runs)
 
     def find_derived(self, like: Template) -> Iterator[Derived]:
         """What torch derives within each archive."""
