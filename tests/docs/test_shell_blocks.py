@@ -167,6 +167,7 @@ def test_what_a_page_has_typed_runs(page: str, tmp_path: Path, monkeypatch: pyte
     (tmp_path / "man").mkdir()
     (tmp_path / "man" / "man1").symlink_to(ROOT / "docs" / "man")
     monkeypatch.setenv("MANPATH", f"{tmp_path}/man:")  # where the wheel's page would be
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # threads of torch that wait for a core wait for long where others work
     type_story(STORIES[page], [block for block in blocks_of(page) if not find_reason(block)], tmp_path)
 
 
