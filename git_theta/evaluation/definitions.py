@@ -170,7 +170,7 @@ def parse_seconds(given: Any, key: str) -> float:
     """Seconds as a file or Git's configuration gives them. Raises UsageError for what are none."""
     try:
         seconds = float(given) if not isinstance(given, bool) else -1.0
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         seconds = -1.0
     if not 0 <= seconds < float("inf"):
         raise UsageError(f"{key} is no number of seconds: {given!r}", hint="0 is any time.")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import math
 import re
 import zlib
 from collections.abc import Callable, Iterable
@@ -112,12 +113,12 @@ def _read_result(data: dict[str, Any]) -> EvaluationResult:
         data["evaluation"],
         data["digest"],
         int(data["n"]),
-        None if data["mean"] is None else float(data["mean"]),
+        None if data["mean"] is None else _read_finite(data["mean"]),
         int(data["ties"]),
-        {str(name): (int(one["n"]), float(one["mean"])) for name, one in data["buckets"].items()},
-        {str(name): float(value) for name, value in data["metrics"].items()},
+        {str(name): (int(one["n"]), _read_finite(one["mean"])) for name, one in data["buckets"].items()},
+        {str(name): _read_finite(value) for name, value in data["metrics"].items()},
         data["machine"],
-        float(data["seconds"]),
+        _read_finite(data["seconds"]),
         int(data["when"]),
         str(scores.get("inline", "")),
         str(scores.get("blob", "")),
@@ -176,17 +177,25 @@ def decode_scores(text: bytes) -> tuple[ItemScore, ...]:
         names = columns.get("buckets", [])
         columns_ = [
             map(str, columns["id"]),
-            map(float, columns["score"]),
+            map(_read_finite, columns["score"]),
             (tuple([str(names[number]) for number in one]) for one in columns.get("bucket", [()] * count)),
-            map(float, columns.get("weight", [1.0] * count)),
+            map(_read_finite, columns.get("weight", [1.0] * count)),
             map(bool, columns.get("paired", [False] * count)),
         ]
         found = tuple(ItemScore(*row) for row in zip(*columns_, strict=True))
         if count > MOST_ITEMS:
             raise ValueError
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError):
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError, OverflowError):
         raise EvaluationError("the scores of a result are damaged", hint="Evaluate anew: --rerun") from None
     return found
+
+
+def _read_finite(value: Any) -> float:
+    """A number that can be written again. Raises ValueError: JSON as Python reads it has NaN, and 1e999 is infinite."""
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"{number} is no finite number")
+    return number
 
 
 def _shorten_number(value: float) -> float | int:

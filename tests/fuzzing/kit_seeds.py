@@ -67,8 +67,6 @@ KITS = {
     "hdf5": Kit("tests/formats/hdf5/test_hdf5_format.py", "TestHdf5Format"),
     "keras": Kit("tests/formats/hdf5/test_keras_format.py", "TestKerasFormat"),
     "flax": Kit("tests/formats/flax/test_flax_format.py", "TestFlaxFormat"),
-    "pt2": Kit("tests/formats/torch/test_pt2_format.py", "TestPt2Format"),
-    "nemo": Kit("tests/formats/tar/test_nemo_format.py", "TestNemoFormat"),
     "gguf": Kit("plugins/git-theta-gguf/tests/test_gguf_format.py", "TestGgufFormat"),
     "numpy": Kit("plugins/git-theta-numpy/tests/test_numpy_format.py", "TestNumpyFormat"),
 }

@@ -12,6 +12,9 @@ from pathlib import Path
 
 from git_theta.checkpoints.index_file import merge_indexes, places_named_by
 from git_theta.errors import FormatError
+from git_theta.evaluation.definitions import parse_definitions
+from git_theta.evaluation.result_lines import decode_scores, encode_line, encode_scores, parse_line, read_scores
+from git_theta.evaluation.score_lines import parse_score_line
 from git_theta.formats.base import FORMATS, Format
 from git_theta.formats.pickle.pickle_reader import read_pickle
 from git_theta.formats.torch.torch_names import name_tensors
@@ -182,6 +185,30 @@ def read_adapter_config(data: bytes) -> None:
     assert isinstance(config.stores_fan_in_first, bool)
     config.is_feedforward(_MODULE)
     config.scaling_of(_MODULE, 8)
+
+
+def read_definitions(data: bytes) -> None:
+    """The evaluations of a project."""
+    for definition in parse_definitions(data).values():
+        assert definition.digest_program()
+
+
+def read_result(data: bytes) -> None:
+    """A line of results that a remote has: what is read of it is written, too, and read alike."""
+    result = parse_line(data)
+    assert parse_line(encode_line(result)) == result
+    read_scores(result, lambda _: None)
+
+
+def read_item_scores(data: bytes) -> None:
+    """The scores of a result, as a blob of a remote holds them."""
+    items = decode_scores(data)
+    assert decode_scores(encode_scores(items)) == tuple(sorted(items, key=lambda item: item.id))
+
+
+def read_score_line(data: bytes) -> None:
+    """What an evaluator prints."""
+    parse_score_line(data)
 
 
 def read_attributes(data: bytes) -> None:

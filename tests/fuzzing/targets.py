@@ -16,6 +16,9 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from git_theta.errors import ThetaError
+from git_theta.evaluation.base import ItemScore
+from git_theta.evaluation.result_lines import encode_line, encode_scores, summarize_scores
+from git_theta.evaluation.running import CheckpointScores
 from git_theta.known_plugins import BUILT_IN
 from tests.fuzzing import golden_seeds, readers
 from tests.fuzzing.kit_seeds import KITS, Kit
@@ -127,6 +130,16 @@ _LORA = {
     "use_rslora": True, "init_lora_weights": True, "fan_in_fan_out": False, "target_modules": ["query"],
 }  # fmt: skip
 _IA3 = {"peft_type": "IA3", "feedforward_modules": ["query"], "fan_in_fan_out": False}
+_EVALUATIONS = b"""\
+[eval.classes]
+checkpoint = "*.safetensors"
+gate = ["mean >= before - 0.005", "no bucket worse", "bucket:arabic >= 0.8"]
+command = "python evals/classes.py"
+timeout = 60
+server = true
+"""
+_ITEM = {"id": "a", "score": [-1.5, -2], "bucket": ["latin", "long"], "weight": 2}
+_SCORES = [ItemScore("a", 1.0, ("latin", "long"), 2.0), ItemScore("b", 0.5, ("latin",), 1.0, paired=True)]
 _ATTRIBUTES = b"""\
 # comment
 *.pt filter=theta diff=theta merge=theta -text
@@ -154,6 +167,14 @@ D c
 done
 """ % (b"1" * 40, b"2" * 40, b"3" * 40)
 
+
+def _make_results() -> list[bytes]:
+    """A line with its scores, and one that says where they are."""
+    scores = CheckpointScores(tuple(_SCORES), {"ppl": 12.5}, 1.5)
+    result, _ = summarize_scores(scores, identity=_OID, evaluation="classes", digest=_OID, machine="x", when=7)
+    return [encode_line(one) for one in (result, result._replace(inline="", blob=_OID))]
+
+
 TARGETS: dict[str, Target] = {
     **{name: _format_target(name, kit) for name, kit in KITS.items()},
     "zip-directory": Target(readers.read_zip, _make_zips),
@@ -176,6 +197,13 @@ TARGETS: dict[str, Target] = {
     "shard-index": Target(readers.read_index, lambda: [json.dumps(_INDEX).encode()]),
     "adapter-config": Target(
         readers.read_adapter_config, lambda: [json.dumps(said).encode() for said in (_LORA, _IA3)]
+    ),
+    "eval-definitions": Target(readers.read_definitions, lambda: [_EVALUATIONS]),
+    "eval-result": Target(readers.read_result, _make_results),
+    "eval-scores": Target(readers.read_item_scores, lambda: [encode_scores(_SCORES)]),
+    "eval-line": Target(
+        readers.read_score_line,
+        lambda: [json.dumps(said).encode() for said in (_ITEM, {"metric": "ppl", "value": 12.5}, {"done": True})],
     ),
     "gitattributes": Target(readers.read_attributes, lambda: [_ATTRIBUTES]),
     "fast-export": Target(readers.read_export, lambda: [_EXPORT]),
