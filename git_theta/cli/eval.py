@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, NamedTuple
 import click
 
 from git_theta.cli import boundary, eval_output
+from git_theta.cli.install import install_hook
 from git_theta.cli.listing import echo_json, echo_line, json_option
 from git_theta.cli.output_files import require_writable
 from git_theta.cli.progress import Meter
@@ -34,7 +34,9 @@ from git_theta.repository.evaluating.evaluator_choice import (
 from git_theta.repository.evaluating.result_notes import ResultNotes
 from git_theta.repository.evaluating.version_comparison import VersionComparison, compare_versions
 from git_theta.repository.stores.opening import open_context
+from git_theta.vcs import hooks
 from git_theta.vcs.discovery import Repository, discover_repository
+from git_theta.vcs.git import scrubbed_environment
 from git_theta.vcs.revisions import is_inside_worktree
 from git_theta.words import pluralize
 
@@ -182,7 +184,7 @@ def _split_names(repository: Repository, words: Sequence[str]) -> tuple[list[str
 
 @contextmanager
 def _open_session(repository: Repository, options: _EvalOptions) -> Iterator[tuple[EvaluationSession, Context]]:
-    settings = EvaluationSettings(options.items, options.limit, options.rerun, os.environ)
+    settings = EvaluationSettings(options.items, options.limit, options.rerun, scrubbed_environment())
     with (
         open_context(repository, boundary.warn, Meter()) as context,
         EvaluationSession(repository, context, settings, eval_output.tell_begin) as session,
@@ -209,6 +211,8 @@ def _allow_name(repository: Repository, name: str, _: _EvalOptions) -> int:
         raise UsageError(describe_refusal(allowed), hint=describe_permission_way(allowed))
     echo_line(f"{name} may run here: {describe_program(allowed.definition)}")
     boundary.say_hint("This holds for the command as it is written, not for the files that it reads.")
+    if allowed.definition.gates:
+        install_hook(repository, hooks.GATE_HOOK_NAME)
     return 0
 
 

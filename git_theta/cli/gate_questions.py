@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -16,6 +15,7 @@ from git_theta.repository.evaluating.version_comparison import VersionComparison
 from git_theta.repository.stores.opening import open_context
 from git_theta.vcs import git_merge
 from git_theta.vcs.discovery import Repository
+from git_theta.vcs.git import scrubbed_environment
 from git_theta.vcs.heads import Head, resolve_head
 
 _TRAILER = "Theta-Gate"
@@ -54,7 +54,7 @@ def ask_gates(heads: Sequence[Head], options: GateOptions, repository: Repositor
     try:
         runnable = eval_output.keep_runnable(choices, boundary.warn)
         others = [resolve_head(options.against, repository.worktree)] if options.against else heads
-        settings = EvaluationSettings(environment=os.environ)
+        settings = EvaluationSettings(environment=scrubbed_environment())
         with (
             open_context(repository, boundary.warn, Meter()) as context,
             EvaluationSession(repository, context, settings, eval_output.tell_begin) as session,

@@ -28,6 +28,7 @@ _SCOPES: dict[config.Scope, str] = {
 _UNTIL = {
     hooks.HOOK_NAME: "Pushes upload no objects",
     hooks.SERVER_HOOK_NAME: "Commits without their objects are taken",
+    hooks.GATE_HOOK_NAME: "`git merge` asks no gates",
 }
 
 
@@ -107,7 +108,7 @@ def uninstall(scope: config.Scope, server: bool) -> None:
     """Undo what install did.
 
     Takes what install wrote out of Git's configuration and, where no other scope installs it, our lines out of the
-    pre-push hook of the repository you are in. Objects and .gitattributes stay.
+    pre-push and pre-merge-commit hooks of the repository you are in. Objects and .gitattributes stay.
     """
     if server:
         folder = discover_repository().hooks_dir
@@ -123,8 +124,9 @@ def uninstall(scope: config.Scope, server: bool) -> None:
             hint="`git config --show-scope --get-all filter.theta.process` says where",
         )
     elif repository:
-        if hooks.uninstall_hook(repository.hooks_dir):
-            echo_line(f"pre-push hook removed from {repository.hooks_dir}")
+        for name in (hooks.HOOK_NAME, hooks.GATE_HOOK_NAME):
+            if hooks.uninstall_hook(repository.hooks_dir, name):
+                echo_line(f"{name} hook removed from {repository.hooks_dir}")
         _warn_of_patterns(repository)
 
 

@@ -80,6 +80,7 @@ COMMANDS = {
     "complete": CommandEntry("git_theta.cli.complete:command"),
     "pre-push": CommandEntry("git_theta.cli.pre_push:command"),
     "pre-receive": CommandEntry("git_theta.cli.pre_receive:command"),
+    "pre-merge-commit": CommandEntry("git_theta.cli.pre_merge_commit:command"),
 }
 
 

@@ -22,6 +22,8 @@ _MERGE_FILES = ("MERGE_HEAD", "MERGE_MSG", "MERGE_MODE")
 _UNFINISHED = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD")
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _UNDO_ATTEMPTS = 3
+GATES_VARIABLE = "GIT_THETA_GATES"
+"""Tells our own pre-merge-commit hook that the gates of this merge were asked, or are not to be."""
 _IN_THE_WAY = re.compile(r"Entry '(.*)' (?:not uptodate|would be)|Untracked working tree file '(.*)' would be")
 """How ``git read-tree`` names files that it would lose."""
 _PLACEHOLDER_HEAD = "git theta merge was stopped. Give it up: git status; git merge --abort"
@@ -183,7 +185,8 @@ def commit_merge(repository: Repository, *, quiet: bool = False) -> int:
     """
     top, hooks = repository.worktree, repository.hooks_dir
     with _defer_interrupt():
-        env = {**os.environ, "GIT_INDEX_FILE": os.fspath(repository.git_dir / "index"), "GIT_EDITOR": ":"}
+        index = os.fspath(repository.git_dir / "index")
+        env = {**os.environ, "GIT_INDEX_FILE": index, "GIT_EDITOR": ":", GATES_VARIABLE: "asked"}
         if code := merge_hooks.run_hook(hooks / "pre-merge-commit", (), top, env):
             return code
         with merge_hooks.hide_commit_hooks(hooks) as config:

@@ -102,6 +102,12 @@ def find_driver_sides(git_dir: Path, cwd: Path | None = None) -> MergeSides | No
     return None
 
 
+def merged_heads(cwd: Path | None = None) -> list[Head]:
+    """The heads that the `git merge` above us merges into HEAD, by the names that the person gave them."""
+    found = sorted((name, word) for name, word in os.environ.items() if name.startswith(_HEAD_VARIABLE))
+    return [Head(word, resolve_head(name.removeprefix(_HEAD_VARIABLE), cwd).commit) for name, word in found]
+
+
 def _sides_of_merge(theirs: str, cwd: Path | None) -> MergeSides | None:
     ours = resolve_head(HEAD, cwd).commit
     bases = all_merge_bases(ours, theirs, cwd=cwd)

@@ -1,6 +1,7 @@
 """Our lines in Git's hooks: put them into whatever is there, know them again, take them out.
 
-The hook of clones is pre-push, which uploads; that of repositories that are pushed to, pre-receive, which refuses.
+The hook of clones is pre-push, which uploads; that of repositories that are pushed to, pre-receive, which refuses; and
+where a project has gates, pre-merge-commit, which asks them.
 
 Since Git has one hook of a name and other tools want it too (git-lfs, husky, pre-commit), ours is a marked block that
 goes right behind the first line of a shell script. The hook's standard input, the list of refs, is kept in a file and
@@ -20,6 +21,7 @@ from git_theta.vcs.config import module_command
 
 HOOK_NAME = "pre-push"
 SERVER_HOOK_NAME = "pre-receive"
+GATE_HOOK_NAME = "pre-merge-commit"
 
 _BEGIN = b"# >>> git-theta >>>"
 _END = b"# <<< git-theta <<<"
@@ -35,7 +37,7 @@ _SHELL = re.compile(
 # Without the check, the shell's own "not found" would not say what to do.
 _TEMPLATE = """\
 {begin}
-# {purpose} The list of refs on standard input is given back to the rest of this hook.
+# {purpose}
 # `git theta install` rewrites, and `git theta uninstall` removes, the lines between these marks.
 [ -x {python} ] || {{
   printf 'theta: error: git-theta is not installed any more at %s\\n' {python} >&2
@@ -56,9 +58,11 @@ unset theta_refs
 """
 
 
+_GIVEN_BACK = "The list of refs on standard input is given back to the rest of this hook."
 _PURPOSES = {
-    HOOK_NAME: "Uploads what the pushed commits need.",
-    SERVER_HOOK_NAME: "Refuses commits whose objects are not here.",
+    HOOK_NAME: f"Uploads what the pushed commits need. {_GIVEN_BACK}",
+    SERVER_HOOK_NAME: f"Refuses commits whose objects are not here. {_GIVEN_BACK}",
+    GATE_HOOK_NAME: "Holds merges to the gates of .theta/evals.toml: one that fails waits for its commit.",
 }
 
 

@@ -148,3 +148,34 @@ def test_a_merge_of_other_files_evaluates_nothing(sandbox_with_heads: Sandbox) -
     sandbox.write("more.txt", b"more")
     sandbox.commit("more")
     assert "evaluating" not in sandbox.theta("merge", "notes").stderr
+
+
+def test_git_merge_asks_the_same_by_its_hook(sandbox_with_heads: Sandbox) -> None:
+    sandbox = sandbox_with_heads
+    failed = sandbox.git("merge", "german", check=False, env={"GIT_THETA_STRATEGY": "base"})
+    assert failed.returncode == 1
+    assert "gate FAILS: mean >= before - 0.005" in failed.stdout + failed.stderr
+    assert "evaluating german:" in failed.stderr
+    assert (sandbox.root / ".git/MERGE_HEAD").exists()
+    before = commits(sandbox)
+    sandbox.git("commit", "--quiet", "--no-edit")
+    assert commits(sandbox) == before + 2
+    sandbox.git("reset", "--quiet", "--hard", "HEAD~1")
+    sandbox.git("-c", "theta.merge.strategy=task-arithmetic", "-c", "theta.merge.option=lambda=1", "merge", "german")
+    assert commits(sandbox) == before + 2
+
+
+def test_the_hook_is_put_there_with_the_permission_and_goes_with_the_filter(sandbox_with_heads: Sandbox) -> None:
+    hook = sandbox_with_heads.root / ".git/hooks/pre-merge-commit"
+    assert "pre-merge-commit" in hook.read_text()
+    assert sandbox_with_heads.theta("eval", "--allow", "languages").stdout.count("already") == 1
+    assert "pre-merge-commit hook removed" in sandbox_with_heads.theta("uninstall", "--local").stdout
+    assert not hook.exists()
+
+
+def test_git_theta_merge_asks_once(sandbox_with_heads: Sandbox) -> None:
+    done = sandbox_with_heads.theta("merge", "german", "-s", "task-arithmetic", "-o", "lambda=1")
+    assert (done.stdout + done.stderr).count("gate holds") == 1
+    sandbox_with_heads.git("reset", "--quiet", "--hard", "HEAD~1")
+    skipped = sandbox_with_heads.theta("merge", "german", "-s", "base", "--no-gate")
+    assert "gate" not in skipped.stdout

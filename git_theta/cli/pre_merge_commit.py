@@ -1,0 +1,25 @@
+"""``git theta pre-merge-commit``: what the hook runs that Git asks between a merge and its commit."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from git_theta.cli.gate_questions import GateOptions, ask_gates
+from git_theta.vcs.discovery import discover_repository
+from git_theta.vcs.git_merge import GATES_VARIABLE
+from git_theta.vcs.heads import HEAD, merged_heads, resolve_head
+
+
+@click.command
+def command() -> int:
+    """Hold the merge that is under way to its gates; Git's pre-merge-commit hook runs this.
+
+    Exits 1 where one fails: Git leaves the merge to `git commit` then, which asks no more.
+    """
+    if os.environ.get(GATES_VARIABLE):  # `git theta merge` has asked, or was told not to
+        return 0
+    repository = discover_repository()
+    heads = [resolve_head(HEAD), *merged_heads()]
+    return 0 if ask_gates(heads, GateOptions(), repository, quiet=False).passed else 1
