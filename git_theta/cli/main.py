@@ -57,6 +57,7 @@ COMMANDS = {
     "bisect": CommandEntry("git_theta.cli.bisect:command", "Find the first version of a checkpoint that fails a test."),
     "map": CommandEntry("git_theta.cli.map:command", "Show several versions of a checkpoint in weight space."),
     "eval": CommandEntry("git_theta.cli.eval:command", "Evaluate versions by your own evaluators, and compare them."),
+    "tokens": CommandEntry("git_theta.cli.tokens:command", "Show what a version was trained on, by commit trailers."),
     "path": CommandEntry("git_theta.cli.path:command", "Show the line between two versions of a checkpoint."),
     "centroid": CommandEntry("git_theta.cli.centroid:command", "Write the mean of several versions to a file."),
     "merge": CommandEntry("git_theta.cli.merge:command", "Merge heads, checkpoints by parameters; or show the plan."),

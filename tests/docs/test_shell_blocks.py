@@ -136,6 +136,7 @@ STORIES = {
             "git theta resolve --ours --only '(frame)": family.begin_conflict_of_metadata,
         },
     ),
+    "docs/how-to/token-books.md": Story(family.build_family, before={"git commit": family.train}),
     "docs/how-to/use-less-space.md": Story(family.build_family),
 }
 """By the page; those of test_sharing_pages.py are typed there."""
