@@ -183,7 +183,7 @@ def _finish_merge(merged: ManyMerged, made: MergeInputs, repository: Repository,
         boundary.say_hint(_NO_CONFLICTS)
         code = 1
     elif ending.commit:
-        code, gates = _commit_judged(made, repository, ending)
+        code, gates = _commit_judged(made, merged.records, repository, ending)
     else:
         boundary.say("merged, and not committed as requested")
         boundary.say_hint("Commit it: git commit. Or give it up: git merge --abort")
@@ -201,7 +201,7 @@ def _merge_one(made: MergeInputs, asked: MergeOptions, repository: Repository, e
         report_file.write_report(ending.report, merged.records)
     code, commits = merged.code, merged.begun and ending.commit and not merged.code
     if commits:
-        code, gates = _commit_judged(made, repository, ending)
+        code, gates = _commit_judged(made, merged.records, repository, ending)
     if ending.as_json:
         left = [one.path for one in unmerged_files(cwd=repository.worktree)] if merged.begun else []
         done = not code and not git_merge.is_merging(repository)
@@ -213,10 +213,12 @@ def _merge_one(made: MergeInputs, asked: MergeOptions, repository: Repository, e
 
 
 def _commit_judged(
-    made: MergeInputs, repository: Repository, ending: Ending
+    made: MergeInputs, records: Sequence[Record], repository: Repository, ending: Ending
 ) -> tuple[int, tuple[VersionComparison, ...]]:
-    """Commit the merge where its gates hold; the exit code, and what was compared for them."""
+    """Commit the merge where its gates hold; the exit code, and what was compared for them. The report is told."""
     answer = ask_gates(made.heads, ending.gates, repository, quiet=ending.as_json)
+    if ending.report and answer.compared:
+        report_file.write_report(ending.report, records, evaluated=True)
     code = git_merge.commit_merge(repository, quiet=ending.as_json) if answer.passed else 1
     return code, answer.compared
 

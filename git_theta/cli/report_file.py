@@ -21,6 +21,6 @@ def check_report_file(file: Path) -> None:
     atomic.read_file(file)
 
 
-def write_report(file: Path, records: Sequence[Record]) -> None:
-    """Write the report, in place of what is there."""
-    atomic.replace_file(file, _RENDERERS[file.suffix](records).encode())
+def write_report(file: Path, records: Sequence[Record], *, evaluated: bool = False) -> None:
+    """Write the report, in place of what is there. ``evaluated``: whether an evaluator has seen the merge."""
+    atomic.replace_file(file, _RENDERERS[file.suffix](records, evaluated=evaluated).encode())

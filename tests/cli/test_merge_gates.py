@@ -105,6 +105,20 @@ def test_three_heads_are_held_against_the_best_of_them(sandbox_with_heads: Sandb
     sandbox.theta("merge", "german", "both", "-s", "average", "--against", "main")
 
 
+def test_a_report_says_whether_gates_looked_at_the_sum(sandbox_with_heads: Sandbox, tmp_path: Path) -> None:
+    sandbox, report = sandbox_with_heads, tmp_path / "report.md"
+    sandbox.git("checkout", "--quiet", "-b", "more", "main")
+    sandbox.write(FILE, checkpoint(0.5, 0.5))
+    sandbox.commit("more")
+    sandbox.git("checkout", "--quiet", "arabic")
+    asked = ("merge", "german", "more", "-s", "task-arithmetic", "--report", report, "--no-commit")
+    sandbox.theta(*asked)
+    assert report.read_text().endswith("not evaluated: git theta eval\n")
+    sandbox.git("merge", "--abort")
+    sandbox.theta(*asked[:-1])
+    assert "not evaluated" not in report.read_text()
+
+
 def test_an_evaluator_that_may_not_run_is_told_and_fails_only_where_it_is_required(
     sandbox_with_heads: Sandbox, tmp_path: Path
 ) -> None:

@@ -508,6 +508,28 @@ def test_the_plan_says_that_it_measures_nothing_where_values_are_not_here(reposi
     assert "git theta fetch REMOTE HEAD topic " in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("heads", "arguments", "told"),
+    [
+        (["a", "b"], ["-s", "task-arithmetic"], True),
+        (["a", "b"], ["-s", "ties", "-o", "normalize=false"], True),
+        (["a", "b"], ["-s", "task-arithmetic", "-o", "normalize=true"], False),
+        (["a", "b"], ["-s", "average"], False),
+        (["a", "b"], ["-s", "tsv-m"], False),
+        (["a"], ["-s", "task-arithmetic"], False),
+    ],
+)
+def test_a_sum_of_many_changes_is_said_to_be_not_evaluated(
+    repository: Sandbox, tmp_path: Path, heads: list[str], arguments: list[str], told: bool
+) -> None:
+    for number, name in enumerate(heads, 1):
+        branch(repository, name, added(BASE, a__weight=number))
+    on_main(repository, added(BASE, a__weight=-1))
+    report = tmp_path / "report.md"
+    repository.theta("merge", *heads, *arguments, "--report", report)
+    assert report.read_text().endswith("\nnot evaluated: git theta eval\n") == told
+
+
 def test_the_report_for_people(repository: Sandbox, tmp_path: Path) -> None:
     branch(repository, "topic", added(BASE, a__weight=1, a__bias=-1))
     on_main(repository, added(BASE, a__weight=3, a__bias=1))

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from git_theta.merging import options
 from git_theta.merging.agreement import compare_heads
+from git_theta.merging.catalogue import load_strategy
 from git_theta.merging.change_sums import ChangeFacts, ChangeSums, add_up_facts, describe_total, facts_json
 from git_theta.merging.decisions import Decision, DecisionState
 from git_theta.merging.plan import Plan
@@ -18,6 +20,9 @@ from git_theta.operations.merging.measured_changes import NOT_MEASURED, Measured
 from git_theta.operations.merging.merge_results import AppliedStrategy, ContestedDecision, MergeResult
 
 TRAILER = "Theta-Merge"
+_NOT_EVALUATED = "not evaluated: git theta eval"
+_MANY = 3
+"""Heads from which on a sum may leave all of them far behind."""
 VERSION = 1
 
 Record = dict[str, Any]
@@ -69,14 +74,28 @@ def trailers(records: Iterable[Record]) -> list[str]:
     return lines
 
 
-def as_json(records: Sequence[Record]) -> str:
-    """The report for programs."""
-    return json.dumps({"version": VERSION, "files": list(records)}, indent=2, allow_nan=False) + "\n"
+def as_json(records: Sequence[Record], *, evaluated: bool = False) -> str:
+    """The report for programs. ``evaluated``: whether an evaluator has seen the result."""
+    data = {"version": VERSION, "evaluated": evaluated, "files": list(records)}
+    return json.dumps(data, indent=2, allow_nan=False) + "\n"
 
 
-def as_markdown(records: Iterable[Record]) -> str:
-    """The report for people."""
-    return "\n".join(["# Merge report", "", *(line for file in records for line in _file_section(file))])
+def as_markdown(records: Sequence[Record], *, evaluated: bool = False) -> str:
+    """The report for people; the last line says where a sum of many changes was not evaluated."""
+    ending = [_NOT_EVALUATED, ""] if not evaluated and any(map(_adds_many, records)) else []
+    return "\n".join(["# Merge report", "", *(line for file in records for line in _file_section(file)), *ending])
+
+
+def _adds_many(file: Record) -> bool:
+    """Whether changes of so many heads were added to a parameter that nothing but running the model tells of it."""
+    settled = (one["strategy"] for one in file["parameters"] if one["strategy"])
+    return len(file["heads"]) >= _MANY and any(_adds_changes(one["name"], one["options"]) for one in settled)
+
+
+def _adds_changes(name: str, given: Mapping[str, Any]) -> bool:
+    """Whether a strategy makes a sum of changes, and no mean: by its own option."""
+    strategy = load_strategy(name)
+    return options.parse_options(name, strategy.options, given).get("normalize") is False
 
 
 def _parameter_record(
