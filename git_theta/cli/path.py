@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import click
 
-from git_theta.cli import boundary
+from git_theta.cli import boundary, eval_output
 from git_theta.cli.listing import echo_json, json_option
 from git_theta.cli.pager import print_paged, uses_color
 from git_theta.cli.progress import Meter
 from git_theta.cli.revision_arguments import RevisionCommand, split_arguments
 from git_theta.diffing.weight_path import WeightPath, lay_path
 from git_theta.errors import UsageError
+from git_theta.repository.evaluating.evaluations import EvaluationSession, EvaluationSettings
+from git_theta.repository.evaluating.evaluator_choice import EvaluationChoice, choose_evaluations
+from git_theta.repository.evaluating.path_scores import PathScores, score_path
 from git_theta.repository.history.map_versions import MapRequest, chart_versions
-from git_theta.vcs.discovery import discover_repository
+from git_theta.repository.stores.opening import open_context
+from git_theta.vcs.discovery import Repository, discover_repository
 from git_theta.vcs.heads import resolve_head
 
 _EXIT_UNREADABLE = 2
@@ -25,35 +30,58 @@ _EXIT_UNREADABLE = 2
 @click.option("--points", type=click.IntRange(2, 1001), default=5, metavar="N", help="How many, A and B among them.")
 @click.option("--base", metavar="REVISION", help="Measure from this version, not from the merge base.")
 @click.option("-p", "globs", multiple=True, metavar="GLOB", help="Parameters of these names alone; can be repeated.")
+@click.option("--eval", "evaluation", metavar="NAME", help="Evaluate every point, by this evaluation.")
 @json_option
-def command(words: tuple[str, ...], points: int, base: str | None, globs: tuple[str, ...], as_json: bool) -> int:
+def command(
+    words: tuple[str, ...],
+    points: int,
+    base: str | None,
+    globs: tuple[str, ...],
+    evaluation: str | None,
+    as_json: bool,
+) -> int:
     """Show the straight line between two versions of a checkpoint.
 
     Points are mixes (1 - t) A + t B: how far each is from A, B and the base, how far A and B are apart, and the cosine
     of what these changed since the base. git theta centroid A B --weights 1-t,t writes a mix.
     """
     revisions, paths = split_arguments(words)
+    if evaluation and globs:
+        raise UsageError("--eval is of whole models", hint="Leave -p out.")
     if len(paths) != 1 or len(revisions) != 2:
         raise UsageError("a path is between two versions of one checkpoint", hint="git theta path A B -- PATH")
     for revision in revisions:
         resolve_head(revision)  # a range is no point
     request = MapRequest(revisions, paths[0], base, globs)
-    found = lay_path(chart_versions(request, discover_repository(), boundary.warn, Meter()), points)
+    repository = discover_repository()
+    choice = choose_evaluations(repository, [evaluation])[0] if evaluation else None
+    found = lay_path(chart_versions(request, repository, boundary.warn, Meter()), points)
+    scores = _score(found, choice, repository) if choice else None
     if as_json:
-        echo_json(_path_json(found))
+        echo_json(_path_json(found, scores))
     else:
-        print_paged(render(found))
+        print_paged(_render(found, scores))
     return _EXIT_UNREADABLE if found.map.failures else 0
 
 
-def render(found: WeightPath) -> str:
+def _score(found: WeightPath, choice: EvaluationChoice, repository: Repository) -> PathScores:
+    progress, settings = Meter(), EvaluationSettings(environment=os.environ)
+    with (
+        open_context(repository, boundary.warn, progress) as context,
+        EvaluationSession(repository, context, settings, eval_output.tell_begin) as session,
+    ):
+        return score_path(found, choice, session, repository, context, progress)
+
+
+def _render(found: WeightPath, scores: PathScores | None) -> str:
     """As text, in Git's colours where it has any."""
-    from git_theta.diffing.render.path_text import render_path
+    from git_theta.diffing.render.path_text import ScoreColumn, render_path
 
-    return render_path(found, color=uses_color("color.diff"))
+    column = scores and ScoreColumn(scores.evaluation, scores.scores, scores.find_barrier(found))
+    return render_path(found, column, color=uses_color("color.diff"))
 
 
-def _path_json(found: WeightPath) -> dict[str, Any]:
+def _path_json(found: WeightPath, scores: PathScores | None) -> dict[str, Any]:
     chart = found.map
     ends = zip(chart.versions, chart.norms, chart.nonfinite[1:], strict=True)
     return {
@@ -67,4 +95,5 @@ def _path_json(found: WeightPath) -> dict[str, Any]:
         "elements": chart.elements,
         "same": chart.same,
         "left_out": [one._asdict() for one in chart.left_out],
+        "evaluation": scores and {**scores._asdict(), "barrier": scores.find_barrier(found)},
     }

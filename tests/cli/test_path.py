@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import shlex
+import sys
 
 import numpy as np
 import pytest
 
 from tests.docs.test_command_reference import PARTS, code_words, keys
 from tests.integration.three_branches import BASE, MODEL, added, branch, started
-from tests.sandbox import Sandbox
+from tests.sandbox import Sandbox, safetensors_bytes, track_and_commit
 
 
 @pytest.fixture
@@ -70,3 +72,60 @@ def test_what_is_no_path_is_said(repository: Sandbox, arguments: list[str], reas
     done = repository.theta("path", *arguments, check=False)
     assert done.returncode != 0
     assert reason in done.stderr
+
+
+EVALS = """\
+[eval.near]
+checkpoint = "*.safetensors"
+direction = "{direction}"
+command = "{command}"
+"""
+SCRIPT = """\
+import json, os, pathlib, struct
+data = pathlib.Path(os.environ["THETA_CHECKPOINT"]).read_bytes()
+(moved,) = struct.unpack("<f", data[-4:])
+print(json.dumps({"id": "one", "score": abs(moved - 0.5)}))
+"""
+"""Both ends are half a unit off; half way there is nothing to lose."""
+
+
+@pytest.mark.parametrize(("direction", "barrier"), [("up", 0.5), ("down", 0.0)])
+def test_every_point_is_evaluated_and_the_barrier_told(sandbox: Sandbox, direction: str, barrier: float) -> None:
+    run = shlex.join([sys.executable, str(sandbox.root / "near.py")])
+    sandbox.write("near.py", SCRIPT.encode())
+    sandbox.write(".theta/evals.toml", EVALS.format(direction=direction, command=run).encode())
+    track_and_commit(sandbox, {MODEL: numbers(0.0)})
+    for name, value in (("x", 0.0), ("y", 1.0)):
+        sandbox.git("checkout", "--quiet", "-b", name, "main")
+        sandbox.write(MODEL, numbers(value, other=2 * value + 1))
+        sandbox.commit(name)
+    sandbox.theta("eval", "--allow", "near")
+    before = sandbox.git("status", "--porcelain").stdout, sandbox.git("for-each-ref", "refs/heads").stdout
+    printed = sandbox.theta("path", "x", "y", "--eval", "near", "--points", "5", "--", MODEL).stdout
+    assert f"barrier     {barrier:.4g} of near\n" in printed
+    assert [line.split()[-1] for line in printed.splitlines()[-5:]] == [
+        "0.5000",
+        "0.2500",
+        "0.0000",
+        "0.2500",
+        "0.5000",
+    ]
+    assert before == (sandbox.git("status", "--porcelain").stdout, sandbox.git("for-each-ref", "refs/heads").stdout)
+    found = json.loads(sandbox.theta("path", "x", "y", "--eval", "near", "--json", "--", MODEL).stdout)
+    assert set(keys(found)) <= code_words(PARTS["path"])
+    assert found["evaluation"] == {
+        "evaluation": "near", "direction": direction, "scores": [0.5, 0.25, 0, 0.25, 0.5], "barrier": barrier
+    }  # fmt: skip
+
+
+def numbers(last: float, other: float = 0.0) -> bytes:
+    return safetensors_bytes({"w": ("F32", (4,), np.array([0, 0, other, last], "<f4").tobytes())})
+
+
+def test_an_evaluation_is_of_whole_models_and_one_that_is_there(repository: Sandbox) -> None:
+    done = repository.theta("path", "x", "y", "--eval", "near", "-p", "a.*", "--", MODEL, check=False)
+    assert "--eval is of whole models" in done.stderr
+    assert (
+        "no evaluation is defined here"
+        in repository.theta("path", "x", "y", "--eval", "near", MODEL, check=False).stderr
+    )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from git_theta.diffing.render.colors import choose_palette, paint
 from git_theta.diffing.render.formatting import format_cosine, format_number
@@ -15,7 +16,15 @@ _MAX_NAME = 32
 _MAX_NAMED = 5
 
 
-def render_path(found: WeightPath, *, color: bool) -> str:
+class ScoreColumn(NamedTuple):
+    """What an evaluation says: its name, the score of each point, and how far the worst falls short of the line."""
+
+    name: str
+    scores: Sequence[float]
+    barrier: float
+
+
+def render_path(found: WeightPath, scores: ScoreColumn | None = None, *, color: bool) -> str:
     """The path, each line ended by a newline. ``color``: whether to use Git's colours."""
     colors = choose_palette(color)
     first, second = (shorten_label(member.label, _MAX_NAME) for member in found.map.versions)
@@ -26,9 +35,10 @@ def render_path(found: WeightPath, *, color: bool) -> str:
         *_describe_left_out(found),
         f"distance    {format_number(found.distance)}",
         f"cosine      {format_cosine(found.cosine) or '-'}",
+        *([f"barrier     {scores.barrier:.4g} of {escape_unprintable(scores.name)}"] if scores else []),
         "",
     ]
-    return "".join(f"{line}\n" for line in [*lines, *_render_points(found, (first, second))])
+    return "".join(f"{line}\n" for line in [*lines, *_render_points(found, (first, second), scores)])
 
 
 def _describe_left_out(found: WeightPath) -> Iterator[str]:
@@ -38,9 +48,12 @@ def _describe_left_out(found: WeightPath) -> Iterator[str]:
         yield "NaN and infinite values count in no version"
 
 
-def _render_points(found: WeightPath, names: tuple[str, str]) -> Iterator[str]:
-    rows = [("t", *(f"from {name}" for name in names), "from the base")]
-    rows += [(f"{point.t:.4g}", *map(format_number, point[1:])) for point in found.points]
+def _render_points(found: WeightPath, names: tuple[str, str], scores: ScoreColumn | None) -> Iterator[str]:
+    rows = [["t", *(f"from {name}" for name in names), "from the base"]]
+    rows += [[f"{point.t:.4g}", *map(format_number, point[1:])] for point in found.points]
+    if scores:
+        cells = [escape_unprintable(scores.name), *map("{:.4f}".format, scores.scores)]
+        rows = [[*row, cell] for row, cell in zip(rows, cells, strict=True)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         yield _GAP.join(f"{cell:>{width}}" for cell, width in zip(row, widths, strict=True))

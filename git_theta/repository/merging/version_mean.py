@@ -72,17 +72,25 @@ def write_centroid(
     """
     _check_request(request)
     heads = tuple([resolve_head(revision) for revision in request.revisions])
-    item = _plan_mean(request, heads, repository, warn)
+    path = find_only_checkpoint(heads[0].name).path if request.path is None else path_from_top(request.path)
+    item = plan_mean(path, heads, repository, warn)
     assert item.plan
-    contested = item.plan.contested
-    choice = Choice("weighted" if request.weights else "average", {}, "git theta centroid")
     with open_context(repository, warn, progress) as context:
-        total = sum(entry.size for decision in contested for entry in decision.heads[0])
-        with progress.show_work(f"Averaging {item.path}", total):
-            merged = merge_files(item, lambda _: choice, MergeSettings(request.weights), context)
-        _require_settled(merged, item.path)
+        merged = merge_mean(item, request.weights, context, progress)
         files = _write_files(merged, item.path, request.output, context)
-    return Centroid(item.path, heads, files, len(contested), len(item.plan.decisions) - len(contested))
+    contested = len(item.plan.contested)
+    return Centroid(item.path, heads, files, contested, len(item.plan.decisions) - contested)
+
+
+def merge_mean(item: FilePlan, weights: tuple[float, ...] | None, context: Context, progress: Progress) -> MergedFiles:
+    """The mean that was planned, stored. Raises ConflictError for what has none."""
+    assert item.plan
+    total = sum(entry.size for decision in item.plan.contested for entry in decision.heads[0])
+    choice = Choice("weighted" if weights else "average", {}, "a mean")
+    with progress.show_work(f"Averaging {item.path}", total):
+        merged = merge_files(item, lambda _: choice, MergeSettings(weights), context)
+    _require_settled(merged, item.path)
+    return merged
 
 
 def _check_request(request: CentroidRequest) -> None:
@@ -102,12 +110,13 @@ def _require_settled(merged: MergedFiles, path: str) -> None:
         raise ConflictError(f"not all of it has a mean: {join_some(reasons)}", hint=hint, path=path)
 
 
-def _plan_mean(
-    request: CentroidRequest, heads: tuple[Head, ...], repository: Repository, warn: Callable[[str], None]
-) -> FilePlan:
-    """The plan of the checkpoint, without a merge base: then nothing is taken from the one version that changed it."""
-    path = _find_path(request, heads, warn)
-    made = MergeInputs(heads, None, request.weights, label_heads(heads))
+def plan_mean(path: str, heads: tuple[Head, ...], repository: Repository, warn: Callable[[str], None]) -> FilePlan:
+    """The plan of a checkpoint, by its path from the top, without a merge base: a mean takes nothing from one version.
+
+    Raises UsageError for versions that lack it, or a parameter; ConflictError for what has no mean.
+    """
+    _require_checkpoints(path, heads, warn)
+    made = MergeInputs(heads, None, None, label_heads(heads))
     item = next((one for one in find_cases(made, repository, warn) if path in one.paths or one.path == path), None)
     if item is None:
         raise UsageError("these versions of it are the same", hint="Take any of them: git checkout.", path=path)
@@ -119,16 +128,14 @@ def _plan_mean(
     return item
 
 
-def _find_path(request: CentroidRequest, heads: Sequence[Head], warn: Callable[[str], None]) -> str:
-    """The path of the checkpoint, from the top. Raises UsageError, with the version, where one has none there."""
-    path = find_only_checkpoint(heads[0].name).path if request.path is None else path_from_top(request.path)
+def _require_checkpoints(path: str, heads: Sequence[Head], warn: Callable[[str], None]) -> None:
+    """Raise UsageError, with the version, where one has no checkpoint there."""
     with open_history(warn) as history:
         for head in heads:
             try:
                 read_checkpoint_at(history.blobs, head.commit, _from_here(path))
             except UsageError as error:
                 raise error.add_location(path=head.name) from None
-    return path
 
 
 def _from_here(path: str) -> str:

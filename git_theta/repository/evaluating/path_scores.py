@@ -1,0 +1,93 @@
+"""Scores along the line between two versions: what an evaluation says of mixes, and how far these fall short."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from git_theta.diffing.weight_path import WeightPath
+from git_theta.errors import EvaluationError
+from git_theta.manifest.identity_text import write_identity
+from git_theta.operations.context import Context, Progress
+from git_theta.repository.evaluating.evaluated_versions import EvaluatedVersion, list_tree_versions
+from git_theta.repository.evaluating.evaluations import EvaluationSession
+from git_theta.repository.evaluating.evaluator_choice import EvaluationChoice
+from git_theta.repository.merging.version_mean import merge_mean, plan_mean
+from git_theta.vcs import trees
+from git_theta.vcs.discovery import Repository
+from git_theta.vcs.heads import Head
+
+_MODE = "100644"
+
+
+class PathScores(NamedTuple):
+    """What an evaluation says of each point of a path.
+
+    Attributes:
+        evaluation: its name.
+        direction: "up" or "down": which scores are better.
+        scores: the mean score of each point.
+    """
+
+    evaluation: str
+    direction: str
+    scores: tuple[float, ...]
+
+    def find_barrier(self, path: WeightPath) -> float:
+        """How far the worst mix is worse than the line between the scores of the ends; 0 where none is."""
+        first, last = self.scores[0], self.scores[-1]
+        sign = 1 if self.direction == "up" else -1
+        points = zip(path.points, self.scores, strict=True)
+        return max(0.0, *(sign * ((1 - point.t) * first + point.t * last - score) for point, score in points))
+
+
+def score_path(
+    path: WeightPath,
+    choice: EvaluationChoice,
+    session: EvaluationSession,
+    repository: Repository,
+    context: Context,
+    progress: Progress,
+) -> PathScores:
+    """Evaluate every point. What is known of the same contents is not run again.
+
+    Mixes are stored as results of merges are, and named by nothing. Raises EvaluationError for an evaluation that
+    scores no items; the errors of ``plan_mean``.
+    """
+    scores = []
+    for version in _list_versions(path, repository, context, progress):
+        score = session.evaluate(version, choice).result.mean
+        if score is None:
+            raise EvaluationError(
+                f"{choice.name} scores no items, and a path is of their means", hint="Have it print a score per item."
+            )
+        scores.append(score)
+    return PathScores(choice.name, choice.definition.direction, tuple(scores))
+
+
+def _list_versions(
+    path: WeightPath, repository: Repository, context: Context, progress: Progress
+) -> Iterator[EvaluatedVersion]:
+    """The ends as they are committed, and between them the mixes."""
+    heads = tuple([Head(member.label, member.commit) for member in path.map.versions])
+    item = plan_mean(path.map.path, heads, repository, context.warn)
+    yield _find_end(heads[0], item.path)
+    for point in path.points[1:-1]:
+        merged = merge_mean(item, (1 - point.t, point.t), context, progress)
+        tree = _write_tree(heads[0], merged.texts(), repository)
+        identity = write_identity(list(merged.manifests.values()))
+        yield EvaluatedVersion(f"t={point.t:.4g}", tree, item.path, identity)
+    yield _find_end(heads[1], item.path)
+
+
+def _find_end(head: Head, path: str) -> EvaluatedVersion:
+    return next(one for one in list_tree_versions(head.commit, head.name) if one.path == path)
+
+
+def _write_tree(head: Head, texts: Mapping[str, bytes | None], repository: Repository) -> str:
+    top = repository.home
+    files = {
+        name: None if text is None else trees.TreeFile(_MODE, trees.write_blob(text, top))
+        for name, text in texts.items()
+    }
+    return trees.write_changed_tree(head.commit, files, top)
