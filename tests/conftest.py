@@ -56,14 +56,15 @@ def git_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return template
 
 
-_FORKED = ("cli",)
+_FORKED = ("api", "cli", "repository")
 """Folders whose tests are about what filters and drivers do, and not about how they are started."""
 
 
 def _may_fork(request: pytest.FixtureRequest) -> bool:
     """Whether filters and drivers of the repositories of this test may be forked; in long tests none is."""
     folder = request.path.relative_to(Path(__file__).parent).parts[0]
-    return folder in _FORKED and not request.node.get_closest_marker("genuine") and not choose_tries(few=0, many=1)
+    marked = request.node.get_closest_marker
+    return not choose_tries(few=0, many=1) and bool(marked("forked") or (folder in _FORKED and not marked("genuine")))
 
 
 @pytest.fixture(autouse=True)

@@ -13,6 +13,8 @@ from tests.docs.test_how_to import FENCE, PAGE
 from tests.installed_plugins import make_interpreter
 from tests.sandbox import Sandbox, safetensors_bytes
 
+pytestmark = pytest.mark.forked
+
 MODEL, FISHER = "model.safetensors", "model.fisher.safetensors"
 STRATEGY = "fisher-mean"
 
