@@ -86,6 +86,7 @@ def checkpoints() -> dict[str, bytes]:
         "model.msgpack": flax_files.FLAX.read_bytes(),
         "model.onnx": onnx_models.model([onnx_models.initializer("w", onnx_models.WEIGHTS)]).SerializeToString(),
         "model.h5": hdf5_files.written({"layers/dense/kernel": hdf5_files.WEIGHTS}),
+        "chunks.h5": hdf5_files.written({"w": np.arange(6_000, dtype="<f4").reshape(60, 100)}, chunks=(25, 50)),
         "model.keras": hdf5_files.archived(hdf5_files.written({"layers/dense/kernel": hdf5_files.WEIGHTS})),
         **{
             path: safetensors_bytes(

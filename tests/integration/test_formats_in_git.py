@@ -49,6 +49,15 @@ def load_onnx(content: bytes) -> Arrays:
     return {one.name: numpy_helper.to_array(one) for one in graph.initializer}
 
 
+def write_chunks(arrays: Arrays) -> bytes:
+    """Datasets that could grow: one chunk each."""
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        for name, array in arrays.items():
+            file.create_dataset(name, data=array, chunks=array.shape, maxshape=(None, *array.shape[1:]))
+    return buffer.getvalue()
+
+
 def load_hdf5(content: bytes) -> Arrays:
     with h5py.File(io.BytesIO(content)) as file:
         return {name: dataset[()] for name, dataset in file.items()}
@@ -101,6 +110,7 @@ TIMES = (1764403200 + 0.25 * step for step in count())
 WRITERS = {
     "onnx": Writer("model.onnx", write_onnx, load_onnx),
     "hdf5": Writer("model.weights.h5", written, load_hdf5),
+    "hdf5-chunks": Writer("chunks.h5", write_chunks, load_hdf5),
     "flax": Writer("model.msgpack", serialized, restored),
     "torch-legacy": Writer("model.pth", write_legacy, load_torch),
     "pt2": Writer("model.pt2", write_pt2, load_pt2),

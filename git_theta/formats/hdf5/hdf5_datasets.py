@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from git_theta.errors import FormatError
 from git_theta.formats.base import Source
+from git_theta.formats.hdf5.hdf5_chunks import DatasetChunk, parse_chunk_layout, read_chunks
 from git_theta.formats.hdf5.hdf5_links import is_group, read_links
 from git_theta.formats.hdf5.hdf5_reader import Hdf5Reader, HeaderMessage
 from git_theta.formats.hdf5.hdf5_types import name_dtype
@@ -18,10 +19,11 @@ from git_theta.formats.unique_names import UniqueNames
 from git_theta.tensors.dtypes import BY_NAME
 from git_theta.tensors.spec import Spec
 
-_DATASPACE, _DATATYPE, _EXTERNAL, _LAYOUT, _CHANGED = 1, 3, 7, 8, 0x12
-_COMPACT, _CONTIGUOUS = 0, 1
+_DATASPACE, _DATATYPE, _EXTERNAL, _LAYOUT, _FILTERS, _CHANGED = 1, 3, 7, 8, 0xB, 0x12
+_COMPACT, _CONTIGUOUS, _CHUNKED = 0, 1, 2
 _LAYOUT_VERSIONS = (3, 4, 5)
 _LONGEST_PATH = 16 << 10
+_IN_CHUNKS = "in chunks that are compressed, small or many, or have an index that is not read"
 _IN_A_HEAP = "links in a fractal heap, which is not read: its datasets stay whole"
 
 
@@ -34,6 +36,8 @@ class Hdf5Dataset(NamedTuple):
         offset: where its bytes begin; None where they do not stand in one piece.
         reason: why not; "" where there are none.
         is_in_header: whether they stand among the file's structures.
+        chunks: the pieces, where it is cut into such as are stored as they are.
+        chunk_spec: dtype and shape of each of them.
     """
 
     names: list[str]
@@ -41,6 +45,8 @@ class Hdf5Dataset(NamedTuple):
     offset: int | None = None
     reason: str = ""
     is_in_header: bool = False
+    chunks: Sequence[DatasetChunk] = ()
+    chunk_spec: Spec | None = None
 
 
 class Hdf5Content(NamedTuple):
@@ -127,7 +133,20 @@ def _read_dataset(reader: Hdf5Reader, messages: Sequence[HeaderMessage], name: s
     spec = Spec(dtype, shape)
     if _EXTERNAL in by_kind:
         return Hdf5Dataset([name], spec, reason="in another file")
+    if layout.body[:2] == bytes([3, _CHUNKED]) and _FILTERS not in by_kind and len(layout.body) > 2:
+        return _read_chunked(reader, spec, layout.body, name)
     return Hdf5Dataset([name], spec, *(_find_place(reader, spec, layout) if spec.nbytes else _DataPlace()))
+
+
+def _read_chunked(reader: Hdf5Reader, spec: Spec, body: bytes, name: str) -> Hdf5Dataset:
+    """A dataset in chunks without filters. One chunk that is all of it is the dataset itself."""
+    layout = parse_chunk_layout(reader, spec, body)
+    chunks = read_chunks(reader, layout) if layout else None
+    if layout is None or chunks is None:
+        return Hdf5Dataset([name], spec, reason=_IN_CHUNKS)
+    if len(chunks) == 1 and layout.spec == spec:
+        return Hdf5Dataset([name], spec, chunks[0].offset)
+    return Hdf5Dataset([name], spec, chunks=chunks, chunk_spec=layout.spec)
 
 
 def _parse_shape(reader: Hdf5Reader, space: bytes) -> tuple[int, ...] | None:
@@ -143,7 +162,7 @@ def _parse_shape(reader: Hdf5Reader, space: bytes) -> tuple[int, ...] | None:
 def _find_place(reader: Hdf5Reader, spec: Spec, layout: HeaderMessage) -> _DataPlace:
     body = layout.body
     if len(body) < 4 or body[0] not in _LAYOUT_VERSIONS or body[1] not in (_COMPACT, _CONTIGUOUS):
-        return _DataPlace(reason="in chunks, compressed or not")
+        return _DataPlace(reason=_IN_CHUNKS)
     is_compact = body[1] == _COMPACT
     if is_compact:
         offset: int | None = layout.offset + 4

@@ -1,4 +1,4 @@
-"""The HDF5 format (``.h5``, ``.hdf5``): datasets that are not cut into chunks stand in one piece.
+"""The HDF5 format (``.h5``, ``.hdf5``): datasets that are not cut into chunks stand in one piece, others in several.
 
 Source: HDF5 File Format Specification 3.0; https://keras.io for what Keras keeps in such files.
 """
@@ -10,10 +10,11 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from git_theta.errors import FormatError
 from git_theta.formats.base import Derived, Fact, Format, Part, Source, Span, SpanView, Template
-from git_theta.formats.hdf5.hdf5_datasets import Hdf5Content, read_content
+from git_theta.formats.hdf5.hdf5_datasets import Hdf5Content, Hdf5Dataset, read_content
 from git_theta.formats.hdf5.hdf5_reader import SIGNATURE
 from git_theta.formats.layout import validate_spans
 from git_theta.formats.template import TemplateSource, digest_runs, matches_template
+from git_theta.tensors.spec import Spec
 
 _TIME_BYTES = 4
 
@@ -29,6 +30,7 @@ class Hdf5Format(Format):
 
     def spans(self, source: Source) -> list[Span]:
         """One span per dataset that is contiguous, or compact without a checksum; further links to it are tied names.
+        One per chunk of a dataset that is cut into some, and not compressed.
 
         Raises FormatError where the file is damaged or hostile, or what a dataset claims is the file's own structure.
         """
@@ -54,19 +56,33 @@ class Hdf5Format(Format):
 
 
 def list_spans(content: Hdf5Content) -> list[Span]:
-    """The datasets that are one piece each. Raises FormatError where one lies on the file's structures."""
+    """The datasets that are one piece each, and the chunks of others. Raises FormatError where one lies on the file's
+    structures.
+    """
     structures = _merge_places(content.places)
     starts = [start for start, _ in structures]
     spans = []
     for dataset in content.datasets:
-        if dataset.spec and dataset.offset is not None:
-            views = tuple(SpanView(name, dataset.spec) for name in dataset.names[1:])
-            span = Span(dataset.names[0], dataset.spec, dataset.offset, dataset.spec.nbytes, views)
+        for span in _spans_of(dataset):
             before = bisect_left(starts, span.offset + span.size) - 1
             if not dataset.is_in_header and before >= 0 and structures[before][1] > span.offset:
                 raise FormatError("a dataset lies on the file's own structures", parameter=span.name)
             spans.append(span)
     return spans
+
+
+def _spans_of(dataset: Hdf5Dataset) -> Iterator[Span]:
+    """The dataset as a tensor, or each of its chunks as one: ``NAME.chunks.0.1``."""
+    if dataset.spec and dataset.offset is not None:
+        yield _make_span(dataset.names, dataset.spec, dataset.offset)
+    for chunk in dataset.chunks:
+        assert dataset.chunk_spec
+        place = ".".join(map(str, ("chunks", *chunk.place)))
+        yield _make_span([f"{name}.{place}" for name in dataset.names], dataset.chunk_spec, chunk.offset)
+
+
+def _make_span(names: Sequence[str], spec: Spec, offset: int) -> Span:
+    return Span(names[0], spec, offset, spec.nbytes, tuple([SpanView(name, spec) for name in names[1:]]))
 
 
 def _merge_places(places: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ from git_theta.formats.detect import detect_format
 from git_theta.formats.guarded_format import GuardedFormat
 from git_theta.formats.hdf5.hdf5_format import Hdf5Format
 from git_theta.testing.formats import FormatLaws, MemorySource
-from tests.formats.built_files import parts_of, template
+from tests.formats.built_files import built as build_like
+from tests.formats.built_files import contents, parts_of, template
 from tests.formats.hdf5.hdf5_files import LEGACY, LIBVERS, WEIGHTS, compact, written
 from tests.formats.sources import BytesSource, names_of
 
@@ -67,6 +69,7 @@ class TestHdf5Format(FormatLaws):
     def samples(self) -> Mapping[str, bytes]:
         arrays = {"layer/kernel": WEIGHTS, "layer/bias": np.ones(4, "f4"), "step": np.array(3)}
         made = {f"{libver}.h5": written(arrays, libver) for libver in LIBVERS}
+        made["chunks.h5"] = written({"w": np.arange(2048, dtype="<f4")}, chunks=(1024,))
         return {**made, "tied.h5": tied(), "compact.h5": compact("small", WEIGHTS), "timed.h5": timed(1)}
 
 
@@ -154,12 +157,64 @@ def test_links_to_one_dataset_are_its_names_and_a_group_is_entered_once() -> Non
     assert_as_h5py_reads(tied())
 
 
+LARGE = np.arange(60_000, dtype="<f4").reshape(300, 200)
+
+
+def chunk_of(array: NDArray[Any], index: Sequence[int], shape: Sequence[int]) -> NDArray[Any]:
+    """What of the array lies in a chunk."""
+    return array[tuple(slice(at * size, (at + 1) * size) for at, size in zip(index, shape, strict=True))]
+
+
+@pytest.mark.parametrize("libver", ["earliest", "v108"])
+@pytest.mark.parametrize("shape", [(40, 30), (300, 8), (7, 200)])
+def test_each_chunk_is_a_tensor_with_what_h5py_reads_there(shape: tuple[int, int], libver: str) -> None:
+    """Those at the edges are filled up."""
+    content = written({"w": LARGE}, libver, chunks=shape)
+    found = READER.spans(BytesSource(content))
+    assert len(found) == math.prod(-(-size // step) for size, step in zip(LARGE.shape, shape, strict=True))
+    for span in found:
+        name, word, *index = span.name.split(".")
+        assert (name, word, span.spec.shape) == ("w", "chunks", shape)
+        wanted = chunk_of(LARGE, list(map(int, index)), shape)
+        stored = np.frombuffer(content, "<f4", span.spec.elements, span.offset).reshape(shape)
+        assert np.array_equal(stored[tuple(slice(size) for size in wanted.shape)], wanted), span.name
+
+
+@pytest.mark.parametrize("settings", [{"chunks": (300, 200)}, {"maxshape": (None, 200), "chunks": (300, 200)}])
+def test_one_chunk_that_is_all_of_it_is_the_dataset(settings: dict[str, Any]) -> None:
+    content = written({"w": LARGE}, **settings)
+    [span] = READER.spans(BytesSource(content))
+    assert (span.name, content[span.offset :][: span.size]) == ("w", LARGE.tobytes())
+
+
+def test_chunks_that_were_never_written_are_not_there() -> None:
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        made = file.create_dataset("w", (300, 200), "<f4", chunks=(100, 100))
+        made[150:250, 50:60] = 1
+        file["tied"] = made
+        file.create_dataset("none", (300, 200), "<f4", chunks=(100, 100))
+    found = READER.spans(BytesSource(buffer.getvalue()))
+    assert [span.name for span in found] == ["tied.chunks.1.0", "tied.chunks.2.0"]
+    assert [view.name for span in found for view in span.views] == ["w.chunks.1.0", "w.chunks.2.0"]
+
+
+def test_other_values_make_chunks_that_h5py_reads() -> None:
+    content, other = (written({"w": array}, chunks=(50, 60)) for array in (LARGE, LARGE * 2))
+    values = contents(READER, other)
+    made = build_like(READER, parts_of(template(READER, content).spans, values), content, values)
+    with h5py.File(io.BytesIO(made)) as file:
+        assert np.array_equal(file["w"][()], LARGE * 2)
+
+
 @pytest.mark.parametrize(
     ("array", "settings", "reason"),
     [
         (WEIGHTS, {"chunks": (1, 4)}, "chunks"),
         (WEIGHTS, {"chunks": (1, 4), "compression": "gzip"}, "chunks"),
-        (WEIGHTS, {"maxshape": (None, 4)}, "chunks"),
+        (np.zeros((10_001, 1024), "<f4"), {"chunks": (1, 1024)}, "many"),
+        (np.zeros(2048, "<f4"), {"chunks": (1024,), "shuffle": True}, "chunks"),
+        (np.zeros(2048, "<f4"), {"chunks": (1024,), "fletcher32": True}, "chunks"),
         (WEIGHTS.astype(">f4"), {}, "no numbers"),
         (WEIGHTS.astype(">i4"), {}, "no numbers"),
         (np.zeros(2, [("x", "f4"), ("y", "i4")]), {}, "no numbers"),
