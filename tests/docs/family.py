@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import shlex
 import shutil
-import sys
 
 import numpy as np
 
 from tests.adapters import PEFT_ADAPTERS, peft_file, values_of
-from tests.docs.typed_pages import file_of
 from tests.sandbox import Sandbox, changed, safetensors_bytes
 from tests.sharded_checkpoints import replace_files, sharded
 from tests.templates import built_once
@@ -111,10 +108,6 @@ def build_nothing(mine: Sandbox) -> None:
 # What happens before a line is typed.
 
 
-def go_on(mine: Sandbox) -> None:
-    """Nothing: the line goes on where the one before has ended."""
-
-
 def train(mine: Sandbox) -> None:
     """What a run leaves in the worktree."""
     mine.write(MODEL, tuned(100, "head", "encoder"))
@@ -186,29 +179,3 @@ def write_evaluation(mine: Sandbox) -> None:
     (mine.root / "eval.py").write_text(
         f"import hashlib, sys\nsys.exit(hashlib.sha256(open(sys.argv[1], 'rb').read()).hexdigest() != {digest!r})\n"
     )
-
-
-_SCORES = """\
-import hashlib, json, os
-
-forgets = hashlib.sha256(open(os.environ["THETA_CHECKPOINT"], "rb").read()).hexdigest() == {digest!r}
-for bucket in ("arabic", "german", "latin"):
-    for number in range(40):
-        score = int(not (forgets and bucket == "arabic"))
-        print(json.dumps({{"id": f"{{bucket}} {{number}}", "score": score, "bucket": bucket}}))
-"""
-
-
-def define_evaluation(mine: Sandbox) -> None:
-    """Evaluation classes, as its page has it: all is right but the items of a bucket that topic has forgotten."""
-    digest = hashlib.sha256(tuned(2, "encoder", "head", "decoder")).hexdigest()
-    mine.write("evals/classes.py", _SCORES.format(digest=digest).encode())
-    text = file_of("docs/how-to/evaluate.md", "toml").replace("python ", f"{shlex.quote(sys.executable)} ")
-    mine.write(".theta/evals.toml", text.encode())
-    mine.commit("An evaluation")
-
-
-def allow_evaluation(mine: Sandbox) -> None:
-    """It may run here."""
-    define_evaluation(mine)
-    mine.theta("eval", "--allow", "classes")

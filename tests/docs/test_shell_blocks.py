@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs import family
+from tests.docs import evaluated_heads, family
 from tests.docs.typed_pages import ROOT, Block, Story, Typist, blocks_of, file_of, rows_of
 from tests.sandbox import Sandbox
 
@@ -65,7 +65,7 @@ STORIES = {
             "git diff": family.train,
             "git theta bisect": family.write_evaluation,
             "git theta describe": family.download,
-            "git theta eval": family.allow_evaluation,
+            "git theta eval": evaluated_heads.configure_evaluator,
             "git theta resolve": family.begin_conflict,
             "git theta migrate import": family.commit_raw,
         },
@@ -90,14 +90,11 @@ STORIES = {
     ),
     "docs/how-to/diff.md": Story(family.build_family, before={"git diff": family.train}),
     "docs/how-to/evaluate.md": Story(
-        family.build_family,
-        replaced={" tune": " topic"},
+        evaluated_heads.build_heads,
+        goes_on=True,
         before={
-            "git theta eval": family.define_evaluation,
-            **dict.fromkeys(("git theta eval --allow", "git theta eval tune"), family.go_on),
-            **dict.fromkeys(
-                (f"git theta eval {word}" for word in ("main", "--compare", "--gate")), family.allow_evaluation
-            ),
+            "git theta eval --gate": evaluated_heads.begin_on_main,
+            "git theta merge": evaluated_heads.begin_on_arabic,
         },
     ),
     "docs/how-to/free-space.md": Story(family.build_family, replaced={"v2.0 big": "v2.0 ."}),
