@@ -13,7 +13,7 @@ import pytest
 import git_theta
 
 ROOT = Path(git_theta.__file__).parent
-GROUND = {"errors", "entry_points", "known_plugins", "registry", "words", "globs", "tracked_toml"}
+GROUND = {"errors", "entry_points", "known_plugins", "registry", "words", "globs", "tracked_toml", "interrupts"}
 VALUES = GROUND | {"tensors"}
 STORAGE = VALUES | {"updates", "serializers", "store", "manifest"}
 COMPARED = VALUES | {"manifest", "checkpoints", "parameters"}
@@ -28,6 +28,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "known_plugins": set(),
     "registry": {"errors", "entry_points", "known_plugins"},
     "globs": {"errors"},
+    "interrupts": set(),
     "tracked_toml": {"errors", "words"},
     "tensors": GROUND,
     "formats": VALUES,

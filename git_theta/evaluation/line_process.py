@@ -13,6 +13,7 @@ from contextlib import suppress
 from git_theta.errors import EvaluationError
 from git_theta.evaluation.base import EvaluatorSetup
 from git_theta.evaluation.score_lines import LONGEST_LINE
+from git_theta.interrupts import defer_interrupt
 
 _READ_SIZE = 1 << 16
 _GRACE = 5.0
@@ -39,14 +40,19 @@ class LineProcess:
         self._lines: list[bytes] = []
         self._deadline: float | None = None
         self._has_finished = False
-        self._process = subprocess.Popen(
-            ["sh", "-c", setup.command],
-            cwd=setup.folder,
-            env={**setup.environment, **variables},
-            stdin=subprocess.PIPE if answers else subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            start_new_session=True,
-        )
+        try:
+            with defer_interrupt():  # else it would be started, and nobody know it
+                self._process = subprocess.Popen(
+                    ["sh", "-c", setup.command],
+                    cwd=setup.folder,
+                    env={**setup.environment, **variables},
+                    stdin=subprocess.PIPE if answers else subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    start_new_session=True,
+                )
+        except KeyboardInterrupt:
+            self.stop()
+            raise
 
     def start_clock(self) -> None:
         """From now on the seconds of the setup count."""

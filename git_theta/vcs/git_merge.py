@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
 from git_theta.errors import GitError, UsageError
+from git_theta.interrupts import defer_interrupt
 from git_theta.vcs import atomic, merge_hooks
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.git import current_folder, git, git_succeeds, split_nul
@@ -20,7 +19,6 @@ from git_theta.words import join_some
 _MINIMUM_GIT = (2, 38)
 _MERGE_FILES = ("MERGE_HEAD", "MERGE_MSG", "MERGE_MODE")
 _UNFINISHED = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD")
-_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _UNDO_ATTEMPTS = 3
 GATES_VARIABLE = "GIT_THETA_GATES"
 """Tells our own pre-merge-commit hook that the gates of this merge were asked, or are not to be."""
@@ -93,7 +91,7 @@ def run_merge(
     """
     spoken = ["-m", message] if message is not None else []
     command = ["git", "merge", "--no-commit", *spoken, head]
-    with _defer_interrupt():
+    with defer_interrupt():
         env = {**os.environ, **(variables or {})}
         done = subprocess.run(command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
     return done.returncode, done.stdout
@@ -140,7 +138,7 @@ def check_out_tree(tree: str, heads: Iterable[str], repository: Repository) -> N
         said = f"what is in the worktree would be overwritten: {join_some(paths)}" if paths else error.message
         raise GitError(said, hint="Commit or stash it, and merge then.") from None
     try:
-        with _defer_interrupt():
+        with defer_interrupt():
             # What our filter says after Git has ended, how far it is and what it could not write, is in no exit code.
             git("read-tree", "-m", "-u", "HEAD", tree, cwd=top, show=True)
         _write_merge_heads(repository, heads)
@@ -184,7 +182,7 @@ def commit_merge(repository: Repository, *, quiet: bool = False) -> int:
     The hooks that `git merge` asks are asked, and no others. A merge that one refuses waits for its commit.
     """
     top, hooks = repository.worktree, repository.hooks_dir
-    with _defer_interrupt():
+    with defer_interrupt():
         index = os.fspath(repository.git_dir / "index")
         env = {**os.environ, "GIT_INDEX_FILE": index, "GIT_EDITOR": ":", GATES_VARIABLE: "asked"}
         if code := merge_hooks.run_hook(hooks / "pre-merge-commit", (), top, env):
@@ -195,21 +193,6 @@ def commit_merge(repository: Repository, *, quiet: bool = False) -> int:
         if not code:
             merge_hooks.run_hook(hooks / "post-merge", ("0",), top, {**os.environ})
         return code
-
-
-@contextmanager
-def _defer_interrupt() -> Iterator[None]:
-    """Let a Git that writes index and worktree end by itself when Ctrl-C or a kill comes: a killed one leaves locks."""
-    came: list[int] = []
-    numbers = [number for number in _ENDING if signal.getsignal(number) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, lambda sent, _: came.append(sent)) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    if came:
-        raise KeyboardInterrupt
 
 
 def add_trailers(repository: Repository, trailers: Sequence[str]) -> None:

@@ -87,6 +87,7 @@ def test_a_line_that_is_not_ours_to_read_is_told_and_kept(evaluated: Sandbox, wh
 def test_a_blob_of_scores_that_is_gone_or_damaged_is_told_with_what_to_do(evaluated: Sandbox) -> None:
     target, data = read_note(evaluated)
     other = evaluated.git("hash-object", "-w", "--stdin", input='{"id": ["a"], "score": ["x"]}').stdout.strip()
+    write_note(evaluated, other, '{"id": ["a"], "score": ["x"]}')
     for blob, said in (("1" * 40, "are not here"), (other, "are damaged")):
         write_note(evaluated, target, json.dumps(data | {"scores": {"blob": blob}}) + "\n")
         failed = evaluated.theta("eval", "--compare", "HEAD", "HEAD", check=False)

@@ -61,7 +61,7 @@ class ResultNotes(AbstractContextManager["ResultNotes"]):
 
     def read_scores(self, result: EvaluationResult) -> CheckpointScores:
         """The scores of a result. Raises EvaluationError where they are not here, or damaged."""
-        return read_scores(result, self._blobs.read)
+        return read_scores(result, lambda blob: self._blobs.read(blob) if blob in self._notes else None)
 
     def keep_result(
         self, identity_text: bytes, scores: CheckpointScores, *, evaluation: str, digest: str, machine: str, when: int
