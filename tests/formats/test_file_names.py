@@ -13,6 +13,8 @@ ZIP = b"PK\3\4" + bytes(60)
 BY_NAME = [
     ("keras", ZIP, ".keras"),
     ("torch", ZIP, ".pt"),
+    ("pt2", ZIP, ".pt2"),
+    ("distcp", ZIP, ".distcp"),
     ("safetensors", b"\xff" * 8 + b"{", ".safetensors"),
     ("onnx", b"\x08\x07", ".onnx"),
     ("flax", b"\x81", ".msgpack"),

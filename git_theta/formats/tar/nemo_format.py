@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 
 from git_theta.errors import FormatError
 from git_theta.formats.base import Derived, Fact, Format, Part, Source, Span, SpanView, Template
+from git_theta.formats.file_names import has_suffix
 from git_theta.formats.layout import validate_spans
 from git_theta.formats.nested import NestedSource, cut_templates
 from git_theta.formats.tar.tar_directory import MAGIC, MAGIC_AT, TarMember, read_tar_members
@@ -36,7 +37,7 @@ class NemoFormat(Format):
         """A tar of a folder that is called so, or holds NeMo's configuration or weights at its beginning."""
         if head[MAGIC_AT : MAGIC_AT + len(MAGIC)] != MAGIC or not head.startswith(_FIRST_NAMES):
             return False
-        return PurePosixPath(path).suffix.lower() == ".nemo" or any(mark in head for mark in _MARKS)
+        return has_suffix(path, ".nemo") or any(mark in head for mark in _MARKS)
 
     def spans(self, source: Source) -> list[Span]:
         """The tensors of the checkpoints in it, as ``TorchZipFormat.spans`` finds them.
@@ -84,7 +85,7 @@ class NemoFormat(Format):
         for other in read_tar_members(source):
             if other.is_regular and other.offset not in known:
                 content = source.read(other.offset, other.size)
-                plain = PurePosixPath(other.name).suffix in (".yaml", ".json", ".txt")
+                plain = has_suffix(other.name, ".yaml", ".json", ".txt")
                 found[f"{other.name} (member)"] = Fact(sha256(content).digest(), f"{other.size} bytes", plain)
         return found
 
@@ -95,7 +96,7 @@ def _find_checkpoints(source: Source) -> list[TarMember]:
         member
         for member in read_tar_members(source)
         if member.is_regular
-        and PurePosixPath(member.name).suffix.lower() in _CHECKPOINTS
+        and has_suffix(member.name, *_CHECKPOINTS)
         and member.size >= len(_ZIP)
         and source.read(member.offset, len(_ZIP)) == _ZIP
     ]

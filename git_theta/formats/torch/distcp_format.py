@@ -7,11 +7,11 @@ looks at one file, so tensors are called by their places. Source: ``torch/distri
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from git_theta.errors import FormatError
 from git_theta.formats.base import Derived, Format, Part, Source, Span, Template
+from git_theta.formats.file_names import has_suffix
 from git_theta.formats.layout import MAX_NAMES, validate_spans
 from git_theta.formats.nested import NestedSource, cut_templates
 from git_theta.formats.template import TemplateSource, matches_template
@@ -33,7 +33,7 @@ class DistcpFormat(Format):
 
     def matches(self, head: bytes, path: str) -> bool:
         """A zip that is called so: each archive by itself is like any other of torch's."""
-        return head.startswith(b"PK\3\4") and PurePosixPath(path).suffix.lower() == ".distcp"
+        return head.startswith(b"PK\3\4") and has_suffix(path, ".distcp")
 
     def spans(self, source: Source) -> list[Span]:
         """The tensors of each archive, as ``TorchZipFormat.spans`` finds them: ``#0``; in what is no tensor ``#1.KEY``.

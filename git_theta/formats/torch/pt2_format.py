@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
-from pathlib import PurePosixPath
 
 from git_theta.errors import FormatError
 from git_theta.formats.base import Derived, Fact, Format, Part, Source, Span, Template
+from git_theta.formats.file_names import has_suffix
 from git_theta.formats.layout import validate_spans
 from git_theta.formats.template import TemplateSource, matches_template
 from git_theta.formats.torch.pt2_payload import PayloadTensor, read_payload
@@ -41,7 +41,7 @@ class Pt2Format(Format):
     def matches(self, head: bytes, path: str) -> bool:
         """A zip whose first member is such an archive's, or whose name says so."""
         is_zip = head.startswith(b"PK\3\4")
-        return bool(_FIRST_MEMBER.match(head)) or (is_zip and PurePosixPath(path).suffix.lower() == ".pt2")
+        return bool(_FIRST_MEMBER.match(head)) or (is_zip and has_suffix(path, ".pt2"))
 
     def spans(self, source: Source) -> list[Span]:
         """One span per storage that weights and constants use, as ``TorchZipFormat.spans`` has them.
