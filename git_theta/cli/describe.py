@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from git_theta.cli import boundary
-from git_theta.cli.listing import echo_json, echo_line, json_option
+from git_theta.cli.listing import echo_json, echo_painted, json_option
 from git_theta.cli.log import render_commit
 from git_theta.cli.pager import uses_color
 from git_theta.cli.progress import show_progress
@@ -63,7 +63,7 @@ def command(file: Path, revisions: tuple[str, ...], as_json: bool) -> int:
         echo_json(_description_json(file, found, described, commit, name))
     else:
         for line in _render(file, described, commit, name):
-            echo_line(line)
+            echo_painted(line)
     return 0 if described else _UNKNOWN
 
 

@@ -38,6 +38,11 @@ def echo_line(*columns: str) -> None:
     click.echo("\t".join(map(escape_unprintable, columns)))
 
 
+def echo_painted(line: str) -> None:
+    """Print a line that was painted, where ``uses_color`` says so, after the names in it were escaped."""
+    click.echo(line, color=True)
+
+
 def echo_record(text: str) -> None:
     """Print what ends with NUL as it is, for programs (``-z``)."""
     click.echo(text, nl=False)

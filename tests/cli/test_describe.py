@@ -75,6 +75,13 @@ def test_what_is_printed_names_commit_and_tag(sandbox: Sandbox, history: dict[st
     assert f"commit {history['first']}" in done.stdout
 
 
+def test_colors_are_those_of_git(sandbox: Sandbox, history: dict[str, str], tmp_path: Path) -> None:
+    assert history
+    sandbox.git("config", "color.ui", "always")
+    file = next(sandbox.root.glob("*.safetensors"))
+    assert "\n\x1b[33mcommit " in sandbox.theta("describe", file).stdout
+
+
 def test_other_metadata_leaves_the_same_tensors(sandbox: Sandbox, history: dict[str, str], tmp_path: Path) -> None:
     content = changed(model(), "layer.bias")
     length = int.from_bytes(content[:8], "little")
