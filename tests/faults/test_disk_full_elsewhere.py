@@ -114,7 +114,8 @@ def test_a_fetch(command: str, transport: str, sandbox: Sandbox, mounted: Mount,
 def test_a_push_to_a_disk_that_is_full(transport: str, sandbox: Sandbox, mounted: Mount, tmp_path: Path) -> None:
     sandbox.theta("install", "--global")
     disk = mounted(tmp_path / "there", ROOM)
-    remote = Sandbox(create_remote(transport, sandbox, disk.folder))
+    remote = Sandbox(disk.folder / "remote.git")
+    shutil.copytree(create_remote(transport, sandbox, tmp_path), remote.root)
     track_and_commit(sandbox, {MODEL: shaken(0)})
     sandbox.git("remote", "add", "origin", remote.root)
     disk.remount(f"size={used_bytes(disk.folder) + LITTLE}")
