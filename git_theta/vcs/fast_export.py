@@ -110,6 +110,10 @@ def format_stream(commits: Iterable[ExportedCommit], branch: bytes) -> Iterator[
     yield b"done\n"
 
 
+_LONGEST_SIZE = 18
+"""Digits of a size: more are beyond what a file can have, and what Python reads."""
+
+
 class _Lines:
     """The lines of a stream without their ends; one can be looked at before it is taken."""
 
@@ -140,7 +144,7 @@ class _Lines:
     def take_data(self) -> bytes:
         """What a ``data`` command holds."""
         size = self.take_value(b"data")
-        if not size.isdigit():
+        if not size.isdigit() or len(size) > _LONGEST_SIZE:
             raise GitError(f"git fast-export printed {self.peek()[:80]!r} where a message should be")
         data = self._stream.read(int(size))
         if len(data) < int(size):
@@ -174,7 +178,10 @@ def _parse_change(line: bytes) -> FileChange:
     kind, _, rest = line.partition(b" ")
     if kind == b"D":
         return FileChange(_parse_path(rest))
-    mode, content, path = rest.split(b" ", 2)
+    words = rest.split(b" ", 2)
+    if len(words) != 3:
+        raise GitError(f"git fast-export printed {line[:80]!r} where a file should be")
+    mode, content, path = words
     return FileChange(_parse_path(path), mode, content)
 
 
