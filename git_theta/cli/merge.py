@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +26,7 @@ from git_theta.operations.merging.file_plans import FilePlan
 from git_theta.operations.merging.merge_report import VERSION, Record
 from git_theta.operations.merging.merge_results import MergeSettings
 from git_theta.repository.evaluating.version_comparison import VersionComparison
+from git_theta.repository.merging.contested_across import mark_contested
 from git_theta.repository.merging.merge_many import ManyMerged, merge_many
 from git_theta.repository.merging.merge_request import (
     MergeInputs,
@@ -49,6 +51,9 @@ _NO_CONFLICTS = """\
 Conflicts of more than two heads cannot be left in the index: nothing was changed.
 Choose a strategy for all of them (-s average, ties ...; --for), or merge one head after another."""
 
+_ACROSS_HINT = (
+    "Settle it: git theta resolve -s STRATEGY, or --ours, --theirs, -i. Or give the merge up: git merge --abort"
+)
 _TAKE_HINT = "Take all files of the checkpoint from one side: git theta resolve --ours, or --theirs"
 
 
@@ -140,11 +145,13 @@ def _merge_heads(
     if many and made.base is None:
         assert repository.worktree
         raise UsageError("the heads have no commit in common", hint=_unrelated_hint(repository.worktree))
+    across: Mapping[str, Sequence[str]] = {}
     if many or (found and _has_one_base(made, repository)):
         say = ending.message
         merged = merge_many(made, found, request.asked, repository, message=say, warn=boundary.warn, progress=Meter())
         if many or not merged.conflicts:
             return _finish_merge(merged, made, repository, ending)
+        across = merged.across
     if not made.others:
         if ending.as_json:
             _print_result((), (), repository, committed=True)
@@ -152,10 +159,24 @@ def _merge_heads(
             echo_line("Already up to date.")
         return 0
     _require_driver(repository)
-    code = _merge_one(made, request.asked, repository, ending)
+    mark = partial(_mark_across, across, found, made, repository)
+    code = _merge_one(made, request.asked, repository, ending, mark)
     if code and git_merge.is_merging(repository):
         _tell_whole(found)
     return code
+
+
+def _mark_across(
+    across: Mapping[str, Sequence[str]], found: Sequence[FilePlan], made: MergeInputs, repository: Repository
+) -> list[str]:
+    """Put into conflict, and say, what is contested of checkpoints of which Git merged every file; which those are."""
+    commits = [head.commit for head in (made.base, *made.heads) if head]
+    missed = mark_contested(found, across, commits, repository) if across else []
+    for path in missed:
+        boundary.warn(f"{path}: Git merged its files one by one, but the checkpoint is contested", hint=_ACROSS_HINT)
+        for line in list_some(across[path]):
+            boundary.say(f"  {line}")
+    return missed
 
 
 def _tell_whole(found: Sequence[FilePlan]) -> None:
@@ -193,20 +214,27 @@ def _finish_merge(merged: ManyMerged, made: MergeInputs, repository: Repository,
     return code
 
 
-def _merge_one(made: MergeInputs, asked: MergeOptions, repository: Repository, ending: Ending) -> int:
-    """Merge one head as `git merge` does; the exit code: 1 where anything is left in conflict."""
+def _merge_one(
+    made: MergeInputs, asked: MergeOptions, repository: Repository, ending: Ending, mark: Callable[[], Sequence[str]]
+) -> int:
+    """Merge one head as `git merge` does; the exit code: 1 where anything is left in conflict.
+
+    ``mark`` puts into conflict what Git did not see to be contested, and says what that is.
+    """
     merged = merge_two(made.others[0], asked, repository, message=ending.message)
     gates: tuple[VersionComparison, ...] = ()
     if ending.report and merged.begun:
         report_file.write_report(ending.report, merged.records)
-    code, commits = merged.code, merged.begun and ending.commit and not merged.code
+    missed = mark() if merged.begun else ()
+    code = merged.code or int(bool(missed))
+    commits = merged.begun and ending.commit and not code
     if commits:
         code, gates = _commit_judged(made, merged.records, repository, ending)
     if ending.as_json:
         left = [one.path for one in unmerged_files(cwd=repository.worktree)] if merged.begun else []
         done = not code and not git_merge.is_merging(repository)
         _print_result(merged.records, left, repository, committed=done, gates=gates)
-    elif not commits:
+    elif not commits and not missed:
         sys.stdout.flush()
         sys.stdout.buffer.write(merged.printed)
     return code

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from git_theta.vcs.blobs import iterate_wanted_blobs
 from git_theta.vcs.git import git, split_nul
-from git_theta.vcs.trees import write_blob
+from git_theta.vcs.trees import TreeFile, write_blob
 
 
 class UnmergedFile(NamedTuple):
@@ -24,6 +24,11 @@ class UnmergedFile(NamedTuple):
     path: str
     mode: str
     oids: tuple[str, str, str]
+
+    @property
+    def is_trivial(self) -> bool:
+        """Whether one side alone changed it: Git merges that, so that it is here for what other files have."""
+        return len(set(self.oids)) < len(self.oids)
 
 
 def unmerged_files(pathspecs: Sequence[str] = (), cwd: Path | None = None) -> list[UnmergedFile]:
@@ -71,6 +76,15 @@ def take_files(commit: str, paths: Iterable[str], gone: Iterable[str], worktree:
         git("--literal-pathspecs", "checkout", "--quiet", commit, *listed, cwd=worktree, stdin=taken, show=True)
 
 
+def put_in_conflict(stages: Mapping[str, Sequence[TreeFile | None]], worktree: Path) -> None:
+    """Leave files of the index in conflict, with what base, ours and theirs have there; the worktree stays as it is."""
+    none = "0" * max((len(file.oid) for held in stages.values() for file in held if file), default=0)
+    facts = [(f"0 {none} 0", path) for path in stages]
+    for path, held in stages.items():
+        facts += [(f"{file.mode} {file.oid} {stage}", path) for stage, file in enumerate(held, 1) if file]
+    _write_index(facts, worktree)
+
+
 def read_stages(file: UnmergedFile, wanted: Callable[[bytes], bool], largest: int) -> Iterator[tuple[str, bytes]]:
     """The contents of its stages, one at a time, each with the id that it has among ``oids``.
 
@@ -91,6 +105,10 @@ def stage_contents(contents: Mapping[str, bytes | None], mode: str, worktree: Pa
     """Record contents by path, None for no file there; all in one step, which settles their conflicts."""
     oids = {path: "" if content is None else write_blob(content, worktree) for path, content in contents.items()}
     none = "0" * max(map(len, oids.values()))
-    facts = {path: f"{mode} {oid} 0" if oid else f"0 {none} 0" for path, oid in oids.items()}
-    entries = [said.encode() + b"\t" + os.fsencode(path) + b"\0" for path, said in facts.items()]
+    _write_index([(f"{mode} {oid} 0" if oid else f"0 {none} 0", path) for path, oid in oids.items()], worktree)
+
+
+def _write_index(facts: Iterable[tuple[str, str]], worktree: Path) -> None:
+    """Have ``git update-index`` take entries: mode, id and stage, each with its path."""
+    entries = [said.encode() + b"\t" + os.fsencode(path) + b"\0" for said, path in facts]
     git("update-index", "-z", "--index-info", cwd=worktree, stdin=b"".join(entries))

@@ -83,6 +83,7 @@ def test_where_a_side_changed_the_protocol_what_the_other_trained_is_contested(s
     fork(sandbox, saved(USUAL, x=-1), saved(USUAL, x=2), saved(NEWER, x=-1))
     assert "ema.x" in sandbox.theta("merge", "-s", "average", "side", check=False).stderr
     assert ema(sandbox) == {"x": 2}
+    sandbox.git("merge", "--abort")
     done = sandbox.git("merge", "--no-edit", "side", check=False)
     assert done.returncode == 1
     assert "ema.x" in done.stderr

@@ -105,7 +105,7 @@ def test_renames_are_not_followed_where_git_is_told_so(repository: Sandbox) -> N
     branch(repository, "b", added(BASE, a__weight=2))
     repository.git("config", "merge.renames", "false")
     done = repository.theta("merge", "a", "b", "-s", "average", check=False)
-    assert f"{MODEL}: a removed it, others changed it" in done.stderr
+    assert f"{MODEL}: a removed it, b changed it" in done.stderr
 
 
 # Sides of many heads

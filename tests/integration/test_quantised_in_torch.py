@@ -148,6 +148,7 @@ def test_a_plan_tells_of_shards_that_will_be_refused(sandbox: Sandbox) -> None:
     done = sandbox.theta("merge", "side", check=False)
     assert (found["merged"], found["plan"]) == ("contested", None)
     assert "whose scales are in the shards' pickles" in found["reason"]
+    assert done.returncode == 1
     assert found["reason"] in done.stderr
 
 

@@ -21,7 +21,7 @@ from tests.sandbox import Sandbox
 from tests.test_plugins import describe
 
 INTERPRETER = """\
-import atexit, os, runpy, sys
+import os, runpy, sys
 
 class Blocker:
     def find_spec(self, name, path=None, target=None):
@@ -36,8 +36,17 @@ sys.meta_path.insert(0, Blocker())
 sys.path += {path!r}
 module = sys.argv[sys.argv.index("-m") + 1]
 sys.argv = sys.argv[sys.argv.index("-m") + 1 :]
-atexit.register(note)
-runpy.run_module(module, run_name="__main__", alter_sys=True)
+leave = os._exit
+
+def note_and_leave(code):  # programs that have done their work leave so
+    note()
+    leave(code)
+
+os._exit = note_and_leave
+try:
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+finally:
+    note()
 """
 PROJECT = """\
 [project]

@@ -58,6 +58,11 @@ class FilePlan(NamedTuple):
     files: tuple[VersionFiles, ...] = ()
 
     @property
+    def is_of_several_files(self) -> bool:
+        """Whether it is about a checkpoint of several files."""
+        return bool(self.checkpoint or self.files)
+
+    @property
     def paths(self) -> frozenset[str]:
         """Of all files that it is about, at whatever version."""
         if self.checkpoint:

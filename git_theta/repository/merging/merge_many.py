@@ -38,12 +38,14 @@ class ManyMerged(NamedTuple):
         records: what was done to them.
         conflicts: what nobody settled, path and name with the reason: nothing was changed then.
         sizes: bytes of the checkpoints as they are checked out.
+        across: those of the conflicts that are of a checkpoint of several files, by what that is called.
     """
 
     files: Mapping[str, trees.TreeFile | None]
     records: Sequence[Record]
     conflicts: Sequence[str]
     sizes: Mapping[str, int]
+    across: Mapping[str, Sequence[str]]
 
 
 def merge_many(
@@ -95,13 +97,13 @@ def merge_cases(
     top = repository.home
     files: dict[str, trees.TreeFile | None] = {}
     records: list[Record] = []
-    left: list[str] = []
+    left: dict[str, list[str]] = {}
     sizes: dict[str, int] = {}
     with open_context(repository, warn) as context:
         for item in found:
             if item.plan is None:
                 if item.source is None:
-                    left.append(f"{item.path}: {item.reason}")
+                    left[item.path] = [f"{item.path}: {item.reason}"]
                     continue
                 for path, taken in item.files_at(item.source).items():
                     files[path] = taken and trees.TreeFile(taken.mode, taken.oid)
@@ -114,15 +116,17 @@ def merge_cases(
                     counted = context._replace(progress=_cap_progress(total, progress), find_companions=find)
                     merged = merge_files(item, choose, asked.settings, counted)
             except ConflictError as error:  # no file can be built of what was merged, say: the others go on
-                left.append(str(error))
+                left[item.path] = [str(error)]
                 continue
             measured = measure_merge(merged.result, context) if asked.measure else NOT_MEASURED
             records.append(record_merge(item.path, merged.result, measured))
-            left += [f"{item.path}: {_describe_left(one)}" for one in merged.result.left]
+            if merged.result.left:
+                left[item.path] = [f"{item.path}: {_describe_left(one)}" for one in merged.result.left]
             sizes |= {path: manifest.size for path, manifest in merged.manifests.items()}
             if not left:
                 files |= _write_blobs(merged, item.mode, top)
-    return ManyMerged(files, records, left, sizes)
+    across = {item.path: left[item.path] for item in found if item.is_of_several_files and item.path in left}
+    return ManyMerged(files, records, [line for lines in left.values() for line in lines], sizes, across)
 
 
 def _write_blobs(merged: MergedFiles, mode: str, top: Path) -> dict[str, trees.TreeFile | None]:

@@ -64,7 +64,8 @@ def find_checkpoint_conflicts(repository: Repository, pathspecs: Sequence[str] =
     """The checkpoints of several files with a file in conflict that have to be settled whole.
 
     That is where a side keeps a parameter in another file than another side, and where the index is in conflict, or a
-    file that is kept whole at all sides and has parameters where its siblings have; and where only one side has it.
+    file that is kept whole at all sides and has parameters where its siblings have; where only one side has it; and
+    where a file is in conflict that one side alone changed.
     Pathspecs are of the current folder, and match any file of a checkpoint, also one that Git merged or removed;
     without any, all of the worktree is meant.
     """
@@ -91,7 +92,7 @@ def _is_settled_whole(item: FilePlan, unmerged: Sequence[UnmergedFile]) -> bool:
     if whole is None:
         return True
     alone = {item.path, *whole.kept_whole}
-    return whole.is_moved or bool(item.was) or any(file.path in alone for file in unmerged)
+    return whole.is_moved or bool(item.was) or any(file.path in alone or file.is_trivial for file in unmerged)
 
 
 def settle_checkpoint(job: CheckpointJob, report: ErrorReporter) -> MergeResult:
