@@ -18,8 +18,8 @@ CODES, SCALES = shard_name(1, 2), shard_name(2, 2)
 TOLD = "Git merged its files one by one, but the checkpoint is contested"
 
 
-def without_index(*shards: str, **deltas: float) -> Files:
-    return {path: content for path, content in sharded(*shards, **deltas).items() if path != INDEX}
+def without_index(files: Files) -> Files:
+    return {path: content for path, content in files.items() if path != INDEX}
 
 
 def quantised(code: int, scale: float) -> Files:
@@ -38,7 +38,7 @@ def start_quantised(sandbox: Sandbox) -> None:
 
 def start_added(sandbox: Sandbox) -> None:
     """Both sides add a parameter, each to another shard."""
-    start(sandbox, without_index("abc", "de"), without_index("abcx", "de"), without_index("abc", "dex", x=2))
+    start(sandbox, *map(without_index, (sharded("abc", "de"), sharded("abcx", "de"), sharded("abc", "dex", x=2))))
 
 
 def content_of(sandbox: Sandbox) -> dict[str, bytes]:
