@@ -1,7 +1,6 @@
 """``python -m git_theta`` is ``git theta``: hooks and filters name an interpreter, and need no script on the PATH."""
 
-from git_theta.cli import boundary
-from git_theta.cli.main import main
+from git_theta.cli.main import run_program
 
 if __name__ == "__main__":
-    boundary.run_process(main)
+    run_program()

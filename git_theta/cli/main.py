@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import click
 from click.shell_completion import CompletionItem
@@ -215,6 +215,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # A path need not be UTF-8: it is printed as the bytes that it is.
         sys.stdout.reconfigure(errors="surrogateescape")
     return boundary.run(lambda: _invoke(list(sys.argv[1:] if arguments is None else arguments)))
+
+
+def run_program() -> NoReturn:
+    """Be the process of ``git theta``."""
+    boundary.run_process(main)
 
 
 def _pin_locations() -> None:

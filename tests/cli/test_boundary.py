@@ -168,6 +168,31 @@ def test_the_boundary_needs_the_standard_library_alone() -> None:
     assert run(source=source).stdout.split() == ["git_theta"]
 
 
+@pytest.mark.parametrize("code", [0, 3])
+def test_a_process_that_leaves_does_what_is_left_to_do(code: int) -> None:
+    """Threads, what others registered, before us too, and what is printed."""
+    source = (
+        "import atexit, sys, threading, time\natexit.register(print, 'registered first')\n"
+        "from git_theta.cli import boundary\n"
+        "def action():\n"
+        "    atexit.register(print, 'registered later')\n"
+        "    threading.Thread(target=lambda: (time.sleep(0.2), print('thread'))).start()\n"
+        f"    return {code}\n"
+        "boundary.run_process(action)"
+    )
+    done = run(source=source)
+    assert (done.returncode, done.stdout) == (code, "thread\nregistered later\nregistered first\n")
+
+
+def test_what_cannot_be_printed_is_told() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "git_theta", "strategies"], stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert done.returncode == ThetaError.exit_code
+    assert os.strerror(errno.ENOSPC) in done.stderr
+
+
 def test_passwords_in_urls_are_told_in_no_way(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
