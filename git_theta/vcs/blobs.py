@@ -38,6 +38,8 @@ PEEK_SIZE = 1 << 20
 _PATH_IN_NAME = re.compile(r"(?::[0-3])?[^:]*:(?P<path>.*)", re.DOTALL)
 """REVISION:PATH, :PATH and :STAGE:PATH."""
 _ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_MISSING = b" missing\n"
+"""How `git cat-file` ends its answer for what it has not got, or cannot read."""
 _LOSS_HINT = "What is damaged, or not there: git fsck"
 _CACHED_BLOBS = 64  # blobs: a walk meets each once as what was before, and once as what was after
 
@@ -65,10 +67,16 @@ class BlobContent(NamedTuple):
 
 
 def read_blob(name: str, cwd: Path | None = None) -> bytes | None:
-    """The blob called ``name`` (an id or ``rev:path``, newlines allowed), or None."""
+    """The blob called ``name`` (an id or ``rev:path``, newlines allowed), or None.
+
+    Raises GitError for one that Git cannot read, as ``read_one_blob`` does.
+    """
     where = cwd or current_folder()
     done = subprocess.run(["git", "cat-file", "blob", name], cwd=where, stdin=subprocess.DEVNULL, capture_output=True)
-    return done.stdout if done.returncode == 0 else None
+    if done.returncode == 0:
+        return done.stdout
+    _refuse_loss(name, cwd)
+    return None
 
 
 def blob_id(content: Iterable[bytes | bytearray | memoryview], size: int, algorithm: str) -> str:
@@ -82,12 +90,19 @@ def blob_id(content: Iterable[bytes | bytearray | memoryview], size: int, algori
 def read_one_blob(
     name: str, wanted: Callable[[bytes], bool], largest: int, cwd: Path | None = None
 ) -> BlobContent | None:
-    """The blob of that name, or None; whole where it has at most ``largest`` bytes and begins as ``wanted``."""
-    process = start_git("cat-file", "--batch", cwd=cwd)
+    """The blob of that name, or None; whole where it has at most ``largest`` bytes and begins as ``wanted``.
+
+    Raises GitError, with its id, for one that Git cannot read: it is damaged, lost, or a partial clone could not fetch
+    it. Of the index that is None, too: `git add` puts another one there.
+    """
+    process, question = start_git("cat-file", "--batch", cwd=cwd), _as_question(name, cwd)
     try:
         # In the folder of a bare repository, say, which has no index, it is "missing", too.
-        words = _query_git(process, _as_question(name, cwd)).split()
+        answer = _query_git(process, question)
+        words = answer.split()
         if words[1:2] != [b"blob"]:
+            if answer.endswith(_MISSING):
+                _refuse_loss(question, cwd)
             return None
         assert process.stdout
         blob = Blob(words[0].decode(), int(words[2]), "")
@@ -98,6 +113,22 @@ def read_one_blob(
     finally:
         process.kill()  # it may have much to say still
         end_git(process)
+
+
+def _refuse_loss(name: str, cwd: Path | None) -> None:
+    """Raise GitError where a name for which Git gives no blob, an id or one of a revision, stands for one."""
+    revision, colon, path = name.partition(":")
+    if not colon and _ID.fullmatch(name):
+        raise GitError(f"Git cannot read {name}", hint=_LOSS_HINT)
+    if not revision or not path:
+        return
+    try:
+        listed = git("--literal-pathspecs", "ls-tree", "-z", "--full-tree", revision, "--", path, cwd=cwd)
+    except GitError:  # there is no such revision
+        return
+    for _, kind, oid, *_ in map(str.split, split_nul(listed)):
+        if kind == "blob":
+            raise GitError(f"Git cannot read {oid}, which is {name}", hint=_LOSS_HINT)
 
 
 def read_wanted_blobs(
@@ -215,7 +246,7 @@ class BlobReader(AbstractContextManager["BlobReader"]):
         """Id and size of the blob of that name, or None. Raises GitError, with the id, for one that Git cannot read."""
         answer = _query_git(self._sizes, _as_question(name))
         words = answer.split()
-        if answer.endswith(b" missing\n") and (oid := self._find_id(name)):
+        if answer.endswith(_MISSING) and (oid := self._find_id(name)):
             require_partial_clone(oid)
         return (words[2].decode(), int(words[1])) if words[:1] == [b"blob"] else None
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from git_theta.errors import GitError
+from git_theta.vcs.blobs import read_blob, read_one_blob
 from tests.faults.harness import MODEL, attempt, objects
 from tests.sandbox import Sandbox, model, track_and_commit
 from tests.templates import built_once
@@ -103,6 +104,37 @@ def test_a_damaged_manifest_of_the_index_is_no_absent_one(sandbox: Sandbox) -> N
     damage(sandbox, lost, "lost")
     assert lost in attempt(sandbox, "theta", "show", f":{MODEL}").stderr
     assert "no file in" in attempt(sandbox, "theta", "show", ":nothing.safetensors").stderr
+
+
+@every_damage
+def test_a_damaged_blob_is_no_absent_one(how: str, sandbox: Sandbox) -> None:
+    """By name or id; of the index it is: `git add` replaces it."""
+    _record(sandbox)
+    lost = sandbox.git("rev-parse", f"HEAD:{RAW}").stdout.strip()
+    damage(sandbox, lost, how)
+    for name in (f"HEAD:{RAW}", lost):
+        with pytest.raises(GitError, match=lost):
+            read_blob(name, sandbox.root)
+        with pytest.raises(GitError, match=lost):
+            read_one_blob(name, lambda _: True, 1 << 30, sandbox.root)
+    for absent in ("HEAD:nothing", "nothing:file", "HEAD:", ":nothing", f":0:{RAW}.other"):
+        assert read_blob(absent, sandbox.root) is None
+        assert read_one_blob(absent, lambda _: True, 1 << 30, sandbox.root) is None
+
+
+@every_damage
+def test_a_driver_does_not_go_without_its_policy(how: str, sandbox: Sandbox) -> None:
+    _record(sandbox)
+    sandbox.git("switch", "-q", "-c", "other", "HEAD~")
+    sandbox.write(MODEL, model(5, weight=(100, 100)))
+    sandbox.write(".theta.toml", b'[[merge]]\nstrategy = "ours"\n')
+    sandbox.commit("with a policy")
+    lost = sandbox.git("rev-parse", "HEAD:.theta.toml").stdout.strip()
+    damage(sandbox, lost, how)
+    done = attempt(sandbox, "merge", "main")
+    assert done.returncode == 1, done.stderr
+    assert f"Git cannot read {lost}, which is HEAD:.theta.toml" in done.stderr
+    assert sandbox.git("diff", "--name-only", "--diff-filter=U").stdout.split() == [MODEL]
 
 
 @every_damage
