@@ -18,11 +18,6 @@ def escape_unprintable(text: str) -> str:
     return text if text.isprintable() else "".join(map(_escape_letter, text))
 
 
-def escape_lines(text: str) -> str:
-    """``text`` of several lines, each of them escaped as a line by itself: its line ends stay."""
-    return "\n".join(map(escape_unprintable, text.split("\n")))
-
-
 def redact_logins(text: str) -> str:
     """``text`` without the users and passwords in its URLs: what is printed ends up in the logs of build servers."""
     return _LOGIN.sub(r"\1", text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from git_theta.words import escape_lines, escape_unprintable, group_names, humanize_size, pluralize, redact_logins
+from git_theta.words import escape_unprintable, group_names, humanize_size, pluralize, redact_logins
 
 
 @pytest.mark.parametrize(
@@ -21,10 +21,6 @@ from git_theta.words import escape_lines, escape_unprintable, group_names, human
 def test_nothing_steers_a_terminal(name: str, shown: str) -> None:
     assert escape_unprintable(name) == shown
     escape_unprintable(name).encode()
-
-
-def test_lines_are_escaped_and_stay_lines() -> None:
-    assert escape_lines("one\x1b[31m\n\ntwo\t") == "one\\x1b[31m\n\ntwo\\t"
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,13 @@ from typing import Any
 import click
 
 from git_theta.cli.boundary import warn_of
-from git_theta.cli.listing import echo_json, json_option
+from git_theta.cli.listing import echo_json, echo_line, json_option
 from git_theta.errors import PluginError
 from git_theta.merging.base import Strategy
 from git_theta.merging.catalogue import load_strategy, strategy_names
 from git_theta.merging.options import Option
 from git_theta.merging.reference import format_default, format_heads
 from git_theta.registry import PluginId
-from git_theta.words import escape_lines, escape_unprintable
 
 
 @click.command
@@ -30,11 +29,12 @@ def command(name: str, as_json: bool) -> None:
     if as_json:
         echo_json([_strategy_json(one) for one in found])
     elif name:
-        click.echo(escape_lines("\n".join(_describe_strategy(found[0]))))
+        for line in _describe_strategy(found[0]):
+            echo_line(line)
     else:
         width = max(len(one.name) for one in found)
         for one in found:
-            click.echo(escape_unprintable(f"{one.name:{width}}  {one.summary}"))
+            echo_line(f"{one.name:{width}}  {one.summary}")
 
 
 def _load_strategies() -> Iterator[Strategy]:
@@ -59,7 +59,7 @@ def _describe_strategy(strategy: Strategy) -> Iterator[str]:
         yield from _describe_options(strategy.options)
     if strategy.details:
         yield ""
-        yield strategy.details
+        yield from strategy.details.split("\n")
 
 
 def _describe_needs(strategy: Strategy) -> Iterator[str]:
