@@ -7,7 +7,7 @@ values of one change, in chunks (L6). ``render`` turns a report into text, JSON,
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from git_theta.checkpoints.shards import Shard
 from git_theta.manifest.model import Entry, View
@@ -99,15 +99,16 @@ class Comparison(NamedTuple):
     rest_changed: bool
 
 
-class NamedValue(NamedTuple):
-    """What a measure found that a person asked for by name (``measures``); None: there is no such number.
+Unit = Literal["number", "share"]
+"""How people read a value: as it is, or as a share of 1, in per cent."""
 
-    ``unit``: how people read it, as a "number" or as a "share" of 1.
-    """
+
+class NamedValue(NamedTuple):
+    """What a measure found that a person asked for by name (``measures``); None: there is no such number."""
 
     name: str
     value: float | None
-    unit: str = "number"
+    unit: Unit = "number"
 
 
 class Measures(NamedTuple):

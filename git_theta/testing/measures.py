@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, get_args
 
 import pytest
 
-from git_theta.diffing.measures.base import Measure, Unit
+from git_theta.diffing.base import Unit
+from git_theta.diffing.measures.base import Measure
 from git_theta.registry import API
 from git_theta.testing.operands import coarse, fine
 

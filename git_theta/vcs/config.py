@@ -29,8 +29,10 @@ _REQUIRED_KEY = "filter.theta.required"
 MERGE_KEY = "merge.theta.driver"
 DIFF_KEY = "diff.theta.command"
 STORE_KEY = "theta.store"
-_NOTES = ("notes.theta/eval.mergestrategy", "cat_sort_uniq")
-"""By which `git notes merge` unites results of evaluations, too: all lines of both."""
+UNITE = "cat_sort_uniq"
+"""The strategy by which Git merges notes whose lines are facts: all lines of both, each once."""
+_NOTES = ("notes.theta/eval.mergestrategy", UNITE)
+"""By which `git notes merge` unites results of evaluations, too."""
 _MERGE_NAME = ("merge.theta.name", "checkpoints, parameter by parameter")
 
 

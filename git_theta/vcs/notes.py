@@ -14,10 +14,9 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from git_theta.errors import GitError, TransportError
+from git_theta.vcs.config import UNITE
 from git_theta.vcs.git import git, git_succeeds
 
-UNITE = "cat_sort_uniq"
-"""The strategy by which Git merges notes whose lines are facts: all lines of both, each once."""
 _ATTEMPTS = 8
 _NO_REF = re.compile(r"couldn't find remote ref|no matching remote head", re.IGNORECASE)
 
@@ -32,7 +31,6 @@ def list_notes(ref: str) -> dict[str, str]:
 
 def write_note(ref: str, target: str, blob: str) -> None:
     """Make a blob, as it is, the note of an object, in place of what that has. Raises GitError."""
-    # Without these, who has no name yet could not keep a result; notes are no commits of theirs.
     git("notes", f"--ref={ref}", "add", "-f", "-C", blob, target, env=_environment())
 
 
@@ -102,7 +100,7 @@ def sync_notes(ref: str, remote: str, lock: Callable[[], AbstractContextManager[
 
 
 def _environment() -> dict[str, str]:
-    """Of Git's commands that commit notes: a person without a name yet can keep results all the same."""
+    """Of Git's commands that commit notes: a person whom Git has no name for yet can keep results, too."""
     named = git_succeeds("var", "GIT_COMMITTER_IDENT")
     unknown = {f"GIT_{role}_{fact}": "git-theta" for role in ("AUTHOR", "COMMITTER") for fact in ("NAME", "EMAIL")}
     return {**os.environ} if named else {**unknown, **os.environ}

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from git_theta.diffing.base import COLUMNS
+from git_theta.diffing.base import COLUMNS, Unit
 from git_theta.errors import PluginError
 from git_theta.registry import Family, make_instance
 
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Doubles = NDArray[np.float64]
-
-Unit = Literal["number", "share"]
-"""How people read a value: as it is, or as a share of 1, in per cent."""
 
 
 class Measure(ABC):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from git_theta.diffing.measures.base import Measure, Unit
+from git_theta.diffing.base import Unit
+from git_theta.diffing.measures.base import Measure
 
 if TYPE_CHECKING:
     import numpy as np
