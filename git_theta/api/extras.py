@@ -11,7 +11,7 @@ def load_extra(module: str, extra: str) -> Any:
     try:
         return import_module(module)
     except ModuleNotFoundError as error:
-        if error.name != module:  # it is here, and lacks something itself
+        if not f"{module}.".startswith(f"{error.name}."):  # it is here, and lacks something itself
             raise
         message = f"this takes {module}, which is not installed: pip install 'git-theta[{extra}]'"
         raise ModuleNotFoundError(message, name=module) from None

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from git_theta.api.checkpointer import Checkpointer
+from git_theta.api.extras import load_extra
 from git_theta.errors import UsageError
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def make_trainer_callback(
     """
     saves = _StepSaves(checkpointer, every, tensors)
 
-    class ThetaTrainerCallback(import_module("transformers").TrainerCallback):  # type: ignore[misc]
+    class ThetaTrainerCallback(load_extra("transformers", "transformers").TrainerCallback):  # type: ignore[misc]
         """Saves through a ``git_theta.Checkpointer``."""
 
         def on_step_end(self, args: Any, state: Any, control: Any, **given: Any) -> None:  # noqa: ARG002
@@ -117,9 +117,9 @@ def make_lightning_callback(
 
 
 def _find_lightning() -> Any:
-    """The package whose trainer is in use: the one that is imported already, or the one that there is."""
+    """The package whose trainer is in use: the one that is imported already; else that of the extra."""
     loaded = [name for name in _LIGHTNING if name in sys.modules]
-    return import_module(loaded[0] if loaded else _LIGHTNING[0])
+    return load_extra(loaded[0] if loaded else _LIGHTNING[0], "lightning")
 
 
 class _StepSaves:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -158,6 +158,23 @@ def test_of_lightnings_two_packages_the_one_in_use_is_taken(monkeypatch: pytest.
     monkeypatch.setitem(sys.modules, "pytorch_lightning", SimpleNamespace(Callback=type("Callback", (), {})))
     found = git_theta.lightning_callback(None)  # type: ignore[arg-type]
     assert isinstance(found, sys.modules["pytorch_lightning"].Callback)
+
+
+@pytest.mark.parametrize(
+    ("make", "module", "extra"),
+    [
+        (git_theta.trainer_callback, "transformers", "transformers"),
+        (git_theta.lightning_callback, "lightning", "lightning"),
+    ],
+)
+def test_what_is_not_installed_is_told_with_what_installs_it(
+    make: Callable[..., object], module: str, extra: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("lightning.pytorch", "pytorch_lightning"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ModuleNotFoundError, match=rf"takes {module}.*: pip install 'git-theta\[{extra}\]'"):
+        make(None)
 
 
 @pytest.mark.parametrize("every", [0, -5])
