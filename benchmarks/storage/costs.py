@@ -12,7 +12,7 @@ from benchmarks.delta_ratios import Tensors, read_tensors
 T = TypeVar("T")
 
 
-class Pair(NamedTuple):
+class VersionPair(NamedTuple):
     """Two versions of a checkpoint, both safetensors files.
 
     Attributes:
@@ -50,7 +50,7 @@ class Cost(NamedTuple):
     is_exact: bool = True
 
 
-Way = Callable[[Pair, Path], Cost]
+Way = Callable[[VersionPair, Path], Cost]
 """Stores the later version of a pair; may write below an empty folder."""
 
 

@@ -10,14 +10,14 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from benchmarks.storage.costs import Cost, Pair, time_call
+from benchmarks.storage.costs import Cost, VersionPair, time_call
 from benchmarks.storage.plain_ways import store_tensors
 from git_theta.tensors.values import MemoryValues
 
 _ZIPNN_DTYPES = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 
 
-def store_xet(pair: Pair, folder: Path) -> Cost:
+def store_xet(pair: VersionPair, folder: Path) -> Cost:
     """By hf-xet into a folder that has the base: chunks that are new, compressed, and what lists them."""
     os.environ["HF_XET_CACHE"] = str(folder / "cache")
     import hf_xet
@@ -46,7 +46,7 @@ def _stored_by_xet(folder: Path) -> int:
     return sum(file.stat().st_size for file in files if file.suffix != ".tagset")
 
 
-def store_zipnn(pair: Pair, folder: Path) -> Cost:  # noqa: ARG001
+def store_zipnn(pair: VersionPair, folder: Path) -> Cost:  # noqa: ARG001
     """By ZipNN tensor by tensor, with its delta where there is a base."""
     return store_tensors(_pack_zipnn, _unpack_zipnn, pair)
 
@@ -75,7 +75,7 @@ def _zipnn_coder(new: MemoryValues, old: MemoryValues | None) -> tuple[object, d
     return coder, {"delta_second_data": bytearray(b"".join(old.blocks()))}
 
 
-def store_moonclip(pair: Pair, folder: Path) -> Cost:
+def store_moonclip(pair: VersionPair, folder: Path) -> Cost:
     """By moonclip, as the snapshot after that of the base."""
     import moonclip
     from safetensors.torch import load_file
@@ -93,7 +93,7 @@ def store_moonclip(pair: Pair, folder: Path) -> Cost:
     return Cost(size, encoding, decoding, is_exact)
 
 
-def store_deltatensors(pair: Pair, folder: Path) -> Cost:
+def store_deltatensors(pair: VersionPair, folder: Path) -> Cost:
     """By deltatensors, "sparse", told to leave nothing out."""
     import deltatensors
     import torch

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from benchmarks.storage.adapters import RANKS, can_merge, merge_adapter, round_adapter, train_adapter
-from benchmarks.storage.costs import Pair
+from benchmarks.storage.costs import VersionPair
 from benchmarks.storage.fine_tunes import (
     RUNS,
     STEPS,
@@ -29,7 +29,7 @@ _WORDS = "embeddings.word_embeddings.weight"
 StateDict = Mapping[str, Tensor]
 
 
-def make_pairs(folder: Path, learning: Learning) -> Iterator[Pair]:
+def make_pairs(folder: Path, learning: Learning) -> Iterator[VersionPair]:
     """All of them, one after the other; what they need is trained in ``folder`` unless the last time left it.
 
     Files of a pair may be overwritten by the next one.
@@ -39,9 +39,9 @@ def make_pairs(folder: Path, learning: Learning) -> Iterator[Pair]:
     yield from _pair_spans("", first, folder, _SPANS)
     tuned = step_file(first, STEPS)
     rounded = write_cast(tuned, folder / "cast.safetensors")
-    yield Pair("bf16 cast beside its fp32", tuned, rounded)
+    yield VersionPair("bf16 cast beside its fp32", tuned, rounded)
     yield from _pair_both("average of weights, 210 to 240", average_file(first, 210), average_file(first, 240), folder)
-    yield Pair("fp32 optimizer, 210 to 240", moments_file(first, 210), moments_file(first, 240))
+    yield VersionPair("fp32 optimizer, 210 to 240", moments_file(first, 210), moments_file(first, 240))
     yield from _pair_both("half pruned by size", tuned, _rewrite(tuned, folder / "pruned.safetensors", _prune), folder)
     grown = _rewrite(step_file(first, 60), folder / "grown.safetensors", _grow)
     yield from _pair_both(f"{_NEW_WORDS} words more, 0 to 60", step_file(first, 0), grown, folder)
@@ -50,7 +50,7 @@ def make_pairs(folder: Path, learning: Learning) -> Iterator[Pair]:
             yield from _pair_merges(rank, folder, learning)
     run = train_run(folder, pure, learning)
     for old, new in _SPANS:
-        yield Pair(f"pure bf16, {old} to {new}", step_file(run, old), step_file(run, new))
+        yield VersionPair(f"pure bf16, {old} to {new}", step_file(run, old), step_file(run, new))
     second = train_run(folder, other, learning)
     yield from _pair_spans("second run, ", second, folder, _LAST_SPANS)
     yield from _pair_both("average of both runs beside one", tuned, _write_soup(first, second, folder), folder)
@@ -66,19 +66,19 @@ def cut_matrices(source: Path, target: Path) -> Path:
     return _rewrite(source, target, _keep_matrices)
 
 
-def _pair_spans(prefix: str, run: Path, folder: Path, spans: Sequence[tuple[int, int]]) -> Iterator[Pair]:
+def _pair_spans(prefix: str, run: Path, folder: Path, spans: Sequence[tuple[int, int]]) -> Iterator[VersionPair]:
     for old, new in spans:
         yield from _pair_both(f"{prefix}{old} to {new}", step_file(run, old), step_file(run, new), folder)
 
 
-def _pair_both(name: str, base: Path, tuned: Path, folder: Path) -> Iterator[Pair]:
+def _pair_both(name: str, base: Path, tuned: Path, folder: Path) -> Iterator[VersionPair]:
     """As they are, fp32, and both cast to bf16."""
-    yield Pair(f"fp32, {name}", base, tuned)
+    yield VersionPair(f"fp32, {name}", base, tuned)
     casts = (write_cast(file, folder / f"{side}.safetensors") for file, side in ((base, "old"), (tuned, "new")))
-    yield Pair(f"bf16, {name}", *casts)
+    yield VersionPair(f"bf16, {name}", *casts)
 
 
-def _pair_merges(rank: int, folder: Path, learning: Learning) -> Iterator[Pair]:
+def _pair_merges(rank: int, folder: Path, learning: Learning) -> Iterator[VersionPair]:
     """Matrices alone: all else is the same, and stored once. Adapters as trained, fp32, and as many save them, bf16."""
     adapter = train_adapter(folder, rank, learning)
     rounded = round_adapter(adapter, folder / "rounded-adapter")
@@ -88,11 +88,11 @@ def _pair_merges(rank: int, folder: Path, learning: Learning) -> Iterator[Pair]:
     yield _pair_merge(f"bf16, adapter of rank {rank} in bf16 merged", base, rounded, folder)
 
 
-def _pair_merge(name: str, whole: Path, adapter: Path, folder: Path) -> Pair:
+def _pair_merge(name: str, whole: Path, adapter: Path, folder: Path) -> VersionPair:
     merged = folder / "merged.safetensors"
     merge_adapter(whole, adapter, merged)
     old = cut_matrices(whole, folder / "old-matrices.safetensors")
-    return Pair(name, old, cut_matrices(merged, folder / "new-matrices.safetensors"), adapter)
+    return VersionPair(name, old, cut_matrices(merged, folder / "new-matrices.safetensors"), adapter)
 
 
 def _rewrite(source: Path, target: Path, change: Callable[[StateDict], StateDict]) -> Path:

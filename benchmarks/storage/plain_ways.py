@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.delta_ratios import combine_numbers, store_simply, store_updates
-from benchmarks.storage.costs import Cost, Pair, time_call
+from benchmarks.storage.costs import Cost, VersionPair, time_call
 from git_theta.tensors.values import MemoryValues
 
 if sys.version_info >= (3, 14):
@@ -26,7 +26,7 @@ UnpackTensor = Callable[[Sequence[bytes], MemoryValues, MemoryValues | None], by
 """Its bytes again; of the tensor itself only the spec is looked at."""
 
 
-def store_zstd(pair: Pair, folder: Path) -> Cost:  # noqa: ARG001
+def store_zstd(pair: VersionPair, folder: Path) -> Cost:  # noqa: ARG001
     """The whole file, at zstd's own level."""
     data = pair.tuned.read_bytes()
     packed, encoding = time_call(lambda: zstd.compress(data, _LEVEL))
@@ -34,19 +34,19 @@ def store_zstd(pair: Pair, folder: Path) -> Cost:  # noqa: ARG001
     return Cost(len(packed), encoding, decoding, restored == data)
 
 
-def store_planes(way: str, pair: Pair, folder: Path) -> Cost:  # noqa: ARG001
+def store_planes(way: str, pair: VersionPair, folder: Path) -> Cost:  # noqa: ARG001
     """As one of SIMPLE_WAYS, with our entropy coding."""
     old, new = pair.read()
     return Cost(*store_simply(new, old, way))
 
 
-def store_ours(pair: Pair, folder: Path) -> Cost:  # noqa: ARG001
+def store_ours(pair: VersionPair, folder: Path) -> Cost:  # noqa: ARG001
     """As the update that ``git add`` takes: without manifest and frame."""
     old, new = pair.read()
     return Cost(*store_updates(new, old))
 
 
-def store_tensors(pack: PackTensor, unpack: UnpackTensor, pair: Pair) -> Cost:
+def store_tensors(pack: PackTensor, unpack: UnpackTensor, pair: VersionPair) -> Cost:
     """Each tensor by itself, beside the base's of its name where that has its dtype and shape."""
     old, new = pair.read()
     size, encoding, decoding, is_exact = 0, 0.0, 0.0, True
@@ -64,7 +64,7 @@ def store_tensors(pack: PackTensor, unpack: UnpackTensor, pair: Pair) -> Cost:
     return Cost(size, encoding, decoding, is_exact)
 
 
-def store_bitx(pair: Pair, folder: Path) -> Cost:  # noqa: ARG001
+def store_bitx(pair: VersionPair, folder: Path) -> Cost:  # noqa: ARG001
     """Each tensor xor the base's as byte planes, these at zstd's own level, as ZipLLM has it (arXiv 2505.06252)."""
     return store_tensors(_pack_xor, _unpack_xor, pair)
 

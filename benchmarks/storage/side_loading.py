@@ -9,10 +9,10 @@ from pathlib import Path
 from benchmarks.models import Model
 from benchmarks.results import OURS
 from benchmarks.stages import FILE_NAME, Stage
-from benchmarks.storage.costs import Cost, Pair
+from benchmarks.storage.costs import Cost, VersionPair
 
 
-def store_told(pair: Pair, folder: Path) -> Cost:
+def store_told(pair: VersionPair, folder: Path) -> Cost:
     """Bytes below ``.git``, manifest included; what it writes is compared with what PEFT made."""
     assert pair.adapter
     stage = Stage.create(folder / "stages" / OURS, OURS, Model({"base": pair.base}, pair.base.stat().st_size, 0))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.delta_ratios import SIMPLE_WAYS
 from benchmarks.results import OURS
-from benchmarks.storage.costs import Cost, Pair, Way
+from benchmarks.storage.costs import Cost, VersionPair, Way
 from benchmarks.storage.other_tools import store_deltatensors, store_moonclip, store_xet, store_zipnn
 from benchmarks.storage.plain_ways import store_bitx, store_ours, store_planes, store_zstd
 from benchmarks.storage.side_loading import store_told
@@ -46,7 +46,7 @@ def describe_tools() -> dict[str, str]:
     return {name: version(name) for name in packages if importlib.util.find_spec(name.replace("-", "_"))}
 
 
-def store_pair(pair: Pair, ways: Mapping[str, Way], folder: Path) -> dict[str, Cost]:
+def store_pair(pair: VersionPair, ways: Mapping[str, Way], folder: Path) -> dict[str, Cost]:
     """What each way takes that can store it; who refuses a pair is left out, with a word."""
     found = {}
     for name, way in ways.items():
