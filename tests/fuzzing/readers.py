@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -179,7 +178,7 @@ def read_index(data: bytes) -> None:
 
 
 def read_adapter_config(data: bytes) -> None:
-    folder = _scratch_folder()
+    folder = Path(_scratch_folder().name)
     (folder / CONFIG_FILE).write_bytes(data)
     config = read_config(folder)
     assert isinstance(config.stores_fan_in_first, bool)
@@ -221,9 +220,6 @@ def read_export(data: bytes) -> None:
 
 
 @cache
-def _scratch_folder() -> Path:
-    """A folder of this process, which its end removes: ``_TEMPORARY`` keeps it until then."""
-    return Path(_TEMPORARY.name)
-
-
-_TEMPORARY = tempfile.TemporaryDirectory(prefix=f"fuzz-{os.getpid()}-")
+def _scratch_folder() -> tempfile.TemporaryDirectory[str]:
+    """A folder of this process, which its end removes."""
+    return tempfile.TemporaryDirectory()

@@ -25,8 +25,8 @@ class BranchBook(NamedTuple):
     """What one line of first parents was trained on.
 
     Attributes:
-        tip: its last commit, and the subject of that.
-        subject: see there.
+        tip: the id of its last commit.
+        subject: the first line of that commit's message.
         merge: the commit that merged it; None for the line of the version itself.
         uses: what was seen, by data set.
     """

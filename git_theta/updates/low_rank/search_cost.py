@@ -9,10 +9,8 @@ from git_theta.updates.low_rank.weighted_fit import count_used
 
 _STARTING, _PER_NUMBER, _PER_ROW, _PER_PRODUCT = 2e-3, 3e-9, 6.5e-6, 0.12e-9
 """Seconds of a processor: fitted to what matrices from 384 by 384 to 2048 by 2048 took, of ranks from 4 to 64."""
-
-
 _PER_SCALED = 11e-9
-"""Of a number, where scales are looked for."""
+"""Seconds for each number of a matrix, where its scales are looked for."""
 
 
 def is_affordable(seconds: float, size: int, budget: int | None) -> bool:
