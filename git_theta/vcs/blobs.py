@@ -1,4 +1,4 @@
-"""Blobs by name, read in this one place: one of them, a set, a stream, or one after the other as somebody asks.
+"""Blobs by name: one of them, a set, or a stream; ``blob_reader`` reads one after the other, as somebody asks.
 
 All go through ``git cat-file``, which tells sizes first: what is larger than asked for is never inflated into memory.
 Where a partial clone lacks a blob that is named here, Git fetches it, as it does for its own commands; the walks of
@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-import posixpath
 import re
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, suppress
-from functools import lru_cache
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import IO, NamedTuple
@@ -25,7 +23,6 @@ from git_theta.vcs.git import (
     current_folder,
     end_git,
     git,
-    literal_pathspec,
     open_scratch,
     run_git,
     split_nul,
@@ -37,11 +34,11 @@ PEEK_SIZE = 1 << 20
 """Bytes of a blob by which it is judged."""
 _PATH_IN_NAME = re.compile(r"(?::[0-3])?[^:]*:(?P<path>.*)", re.DOTALL)
 """REVISION:PATH, :PATH and :STAGE:PATH."""
-_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-_MISSING = b" missing\n"
+BLOB_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+"""In full, of either hash."""
+MISSING = b" missing\n"
 """How `git cat-file` ends its answer for what it has not got, or cannot read."""
 _LOSS_HINT = "What is damaged, or not there: git fsck"
-_CACHED_BLOBS = 64  # blobs: a walk meets each once as what was before, and once as what was after
 
 
 class Blob(NamedTuple):
@@ -95,20 +92,20 @@ def read_one_blob(
     Raises GitError, with its id, for one that Git cannot read: it is damaged, lost, or a partial clone could not fetch
     it. Of the index that is None, too: `git add` puts another one there.
     """
-    process, question = start_git("cat-file", "--batch", cwd=cwd), _as_question(name, cwd)
+    process, question = start_git("cat-file", "--batch", cwd=cwd), spell_question(name, cwd)
     try:
         # In the folder of a bare repository, say, which has no index, it is "missing", too.
-        answer = _query_git(process, question)
+        answer = query_git(process, question)
         words = answer.split()
         if words[1:2] != [b"blob"]:
-            if answer.endswith(_MISSING):
+            if answer.endswith(MISSING):
                 _refuse_loss(question, cwd)
             return None
         assert process.stdout
         blob = Blob(words[0].decode(), int(words[2]), "")
-        head = _read_exactly(process.stdout, min(blob.size, PEEK_SIZE), blob.oid)
+        head = read_exactly(process.stdout, min(blob.size, PEEK_SIZE), blob.oid)
         whole = len(head) == blob.size or (blob.size <= largest and wanted(head))
-        rest = _read_exactly(process.stdout, blob.size - len(head), blob.oid) if whole else b""
+        rest = read_exactly(process.stdout, blob.size - len(head), blob.oid) if whole else b""
         return BlobContent(blob, head + rest, whole)
     finally:
         process.kill()  # it may have much to say still
@@ -118,7 +115,7 @@ def read_one_blob(
 def _refuse_loss(name: str, cwd: Path | None) -> None:
     """Raise GitError where a name for which Git gives no blob, an id or one of a revision, stands for one."""
     revision, colon, path = name.partition(":")
-    if not colon and _ID.fullmatch(name):
+    if not colon and BLOB_ID.fullmatch(name):
         raise GitError(f"Git cannot read {name}", hint=_LOSS_HINT)
     if not revision or not path:
         return
@@ -204,20 +201,20 @@ def read_contents(
 
 
 def _read_content(blob: Blob, wanted: Callable[[bytes], bool], output: IO[bytes]) -> BlobContent:
-    head = _read_exactly(output, min(blob.size, PEEK_SIZE), blob.oid)
+    head = read_exactly(output, min(blob.size, PEEK_SIZE), blob.oid)
     left = blob.size - len(head)
     whole = not left or wanted(head)
     data = BytesIO()  # whose value is no copy
     data.write(head)
     while left:
-        block = _read_exactly(output, min(left, PEEK_SIZE), blob.oid)
+        block = read_exactly(output, min(left, PEEK_SIZE), blob.oid)
         left -= len(block)
         data.write(block if whole else b"")
     output.read(1)  # Git ends each blob with a newline
     return BlobContent(blob, data.getvalue(), whole)
 
 
-def _read_exactly(output: IO[bytes], size: int, oid: str) -> bytes:
+def read_exactly(output: IO[bytes], size: int, oid: str) -> bytes:
     """So many bytes of a blob. Raises GitError where Git ends before: it has found the blob to be damaged, say."""
     data = output.read(size)
     if len(data) < size:
@@ -225,77 +222,7 @@ def _read_exactly(output: IO[bytes], size: int, oid: str) -> bytes:
     return data
 
 
-class BlobReader(AbstractContextManager["BlobReader"]):
-    """Blobs by id or ``REV:PATH``, one at a time; those of more than ``largest`` bytes are not read."""
-
-    def __init__(self, largest: int) -> None:
-        self._largest = largest
-        self._sizes = start_git("cat-file", "--batch-check=%(objecttype) %(objectsize) %(objectname)")
-        self._contents = start_git("cat-file", "--batch")
-        self.read: Callable[[str], bytes | None] = lru_cache(maxsize=_CACHED_BLOBS)(self._read)
-        """The bytes of the blob of that id; None for what is no blob, is too large, or left out by a partial clone.
-
-        Raises GitError, with the id, for one that Git cannot read.
-        """
-
-    def __exit__(self, *_: object) -> None:
-        end_git(self._sizes)
-        end_git(self._contents)
-
-    def find(self, name: str) -> tuple[str, int] | None:
-        """Id and size of the blob of that name, or None. Raises GitError, with the id, for one that Git cannot read."""
-        answer = _query_git(self._sizes, _as_question(name))
-        words = answer.split()
-        if answer.endswith(_MISSING) and (oid := self._find_id(name)):
-            require_partial_clone(oid)
-        return (words[2].decode(), int(words[1])) if words[:1] == [b"blob"] else None
-
-    def _find_id(self, name: str) -> str:
-        """The id of the blob that a name stands for, whether Git can read that or not; "" where there is none."""
-        revision, colon, path = name.partition(":")
-        if not colon:
-            return name if _ID.fullmatch(name) else ""
-        if revision:
-            return self.list_folder(revision, posixpath.dirname(path)).get(path, "")
-        listed = split_nul(git("ls-files", "-s", "-z", "--", literal_pathspec(path)))
-        return next((entry.split()[1] for entry in listed if entry.startswith("100")), "")
-
-    def list_folder(self, revision: str, folder: str) -> dict[str, str]:
-        """The regular files right in a folder ("" for the top) of a revision: path to the id of the blob."""
-        name = _as_question(f"{revision}:{folder}")
-        words = _query_git(self._contents, name).split()
-        if words[1:2] not in ([b"tree"], [b"blob"]):
-            return {}
-        assert self._contents.stdout
-        content = _read_exactly(self._contents.stdout, int(words[2]), words[0].decode())
-        self._contents.stdout.read(1)
-        prefix = f"{folder}/" if folder else ""
-        files = _parse_tree(content, len(words[0]) // 2) if words[1] == b"tree" else ()
-        return {prefix + name: oid for name, oid in files}
-
-    def _read(self, oid: str) -> bytes | None:
-        found = self.find(oid)
-        if found is None or found[1] > self._largest:
-            return None
-        assert self._contents.stdout
-        _query_git(self._contents, oid)
-        content = _read_exactly(self._contents.stdout, found[1], oid)
-        self._contents.stdout.read(1)
-        return content
-
-
-def _parse_tree(content: bytes, digest_size: int) -> Iterator[tuple[str, str]]:
-    """Name and id of the regular files of a tree as Git stores it: mode, name, NUL, id in bytes."""
-    at = 0
-    while at < len(content):
-        end = content.index(b"\0", at)
-        mode, _, name = content[at:end].partition(b" ")
-        at = end + 1 + digest_size
-        if mode.startswith(b"100"):
-            yield os.fsdecode(name), content[end + 1 : at].hex()
-
-
-def _as_question(name: str, cwd: Path | None = None) -> str:
+def spell_question(name: str, cwd: Path | None = None) -> str:
     """A name as a line for `git cat-file`; what names nothing for one that nothing has. An index of shards may say any.
 
     A newline would end the question, a NUL the name, and a path that leads out of the worktree the process.
@@ -322,7 +249,8 @@ def _resolve_id(name: str, cwd: Path | None = None) -> str:
         return "-"
 
 
-def _query_git(process: subprocess.Popen[bytes], line: str) -> bytes:
+def query_git(process: subprocess.Popen[bytes], line: str) -> bytes:
+    """The first line of what a waiting `git cat-file` answers to a question. Raises GitError where it has ended."""
     assert process.stdin and process.stdout
     with suppress(BrokenPipeError):  # it has ended, and has no answer
         process.stdin.write(os.fsencode(line) + b"\n")

@@ -12,7 +12,8 @@ from git_theta.errors import GitError
 from git_theta.transport.lfs.patience import Patience, SilenceClock, run_bounded
 from git_theta.transport.parallel import run_parallel
 from git_theta.vcs import config
-from git_theta.vcs.blobs import BlobReader, read_blob
+from git_theta.vcs.blob_reader import BlobReader
+from git_theta.vcs.blobs import read_blob
 from git_theta.vcs.discovery import discover_repository
 from git_theta.vcs.git import current_folder, git, git_succeeds, work_in_folder
 from git_theta.vcs.partial_clone import find_promisor

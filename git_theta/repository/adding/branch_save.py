@@ -15,7 +15,7 @@ from git_theta.repository.history.version_history import read_manifest_text
 from git_theta.repository.setup.hook_placing import prepare_pushes
 from git_theta.tensors.values import MemoryValues
 from git_theta.vcs import branches
-from git_theta.vcs.blobs import BlobReader
+from git_theta.vcs.blob_reader import BlobReader
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.heads import HEAD
 from git_theta.vcs.trees import TreeFile, file_at, is_filtered_at, write_blob, write_changed_tree

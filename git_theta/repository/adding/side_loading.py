@@ -38,7 +38,7 @@ from git_theta.repository.merging.settling import ErrorReporter
 from git_theta.repository.stores.opening import open_context
 from git_theta.tensors.adapter_arithmetic import require_torch
 from git_theta.vcs import atomic
-from git_theta.vcs.blobs import BlobReader
+from git_theta.vcs.blob_reader import BlobReader
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.git import literal_pathspec
 from git_theta.vcs.index import WorktreeIndex, differs_from_index, require_staged

@@ -22,7 +22,7 @@ from git_theta.operations.updating.exported_adapter import (
 from git_theta.repository.history.checkpoint_lookup import read_checkpoint_at, refuse_globs
 from git_theta.repository.stores.opening import open_context
 from git_theta.tensors.adapter_arithmetic import require_torch
-from git_theta.vcs.blobs import BlobReader
+from git_theta.vcs.blob_reader import BlobReader
 from git_theta.vcs.discovery import Repository
 
 

@@ -22,7 +22,7 @@ from git_theta.evaluation.result_lines import (
 )
 from git_theta.evaluation.running import CheckpointScores
 from git_theta.store.files import make_folder
-from git_theta.vcs.blobs import BlobReader
+from git_theta.vcs.blob_reader import BlobReader
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.notes import list_notes, lock_notes, remove_notes, sync_notes, write_note
 from git_theta.vcs.trees import write_blob

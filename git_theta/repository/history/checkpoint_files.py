@@ -18,7 +18,7 @@ from git_theta.manifest.model import Manifest
 from git_theta.manifest.near_manifest import resembles_manifest
 from git_theta.manifest.text import MAX_MANIFEST, decode_manifest
 from git_theta.repository.history.version_history import read_manifest_text
-from git_theta.vcs.blobs import BlobReader
+from git_theta.vcs.blob_reader import BlobReader
 from git_theta.vcs.raw_diff import VersionRange, list_folder
 
 _HEAD_SIZE = 1 << 10

@@ -11,7 +11,7 @@ from git_theta.manifest.lines import find_named_objects
 from git_theta.manifest.text import is_manifest
 from git_theta.operations.comparing.history_reader import WholeCheckpoint
 from git_theta.vcs import trees
-from git_theta.vcs.blobs import BlobReader
+from git_theta.vcs.blob_reader import BlobReader
 from git_theta.vcs.commits import BlobVersion
 from git_theta.vcs.partial_clone import fetch_missing_blobs
 

@@ -14,7 +14,8 @@ from git_theta.checkpoints.shards import Shard, group_checkpoints
 from git_theta.errors import GitError, ManifestError, UsageError
 from git_theta.manifest.text import MAX_MANIFEST, decode_manifest, is_manifest
 from git_theta.repository.history.version_history import read_manifest_text
-from git_theta.vcs.blobs import BlobReader, name_file, read_wanted_blobs
+from git_theta.vcs.blob_reader import BlobReader
+from git_theta.vcs.blobs import name_file, read_wanted_blobs
 from git_theta.vcs.git import current_folder, git, git_succeeds
 from git_theta.vcs.revisions import commit_ids, is_inside_worktree
 from git_theta.vcs.trees import files_of

@@ -19,8 +19,9 @@ from git_theta.manifest.text import MAX_MANIFEST, decode_manifest, is_manifest
 from git_theta.operations.streams import open_file_source
 from git_theta.repository.history.checkpoint_listing import CheckpointListing
 from git_theta.repository.history.found_files import FoundFile
+from git_theta.vcs.blob_reader import BlobReader
 from git_theta.vcs.blob_walks import blobs_by_commit
-from git_theta.vcs.blobs import Blob, BlobReader, blob_id, read_contents
+from git_theta.vcs.blobs import Blob, blob_id, read_contents
 
 _MOST_EQUAL = 64
 """Versions that share equally much, of which the nearest is looked for: to compare two takes both manifests."""

@@ -19,7 +19,7 @@ from git_theta.operations.context import Context, Progress
 from git_theta.repository.history.checkpoint_lookup import path_from_top, read_checkpoint_at, refuse_globs
 from git_theta.repository.history.version_history import OID_DIGITS, open_history
 from git_theta.repository.stores.opening import open_context
-from git_theta.vcs.blobs import BlobReader
+from git_theta.vcs.blob_reader import BlobReader
 from git_theta.vcs.commits import Commit
 from git_theta.vcs.commits import walk_commits as walked
 from git_theta.vcs.discovery import Repository

@@ -11,7 +11,7 @@ from git_theta.checkpoints.shards import CheckpointPair
 from git_theta.manifest.text import MAX_MANIFEST, is_manifest
 from git_theta.operations.comparing.history_reader import HistoryReader
 from git_theta.repository.history.checkpoint_listing import CheckpointListing
-from git_theta.vcs.blobs import BlobReader
+from git_theta.vcs.blob_reader import BlobReader
 from git_theta.vcs.commits import Commit, CommitDiffs
 from git_theta.vcs.discovery import discover_repository
 

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from git_theta.repository.migrating.attribute_changes import AttributeChanges
 from git_theta.repository.migrating.base import BlobConversion
 from git_theta.repository.migrating.history_survey import HistorySurvey, is_attributes_file
-from git_theta.vcs.blobs import BlobReader
+from git_theta.vcs.blob_reader import BlobReader
 from git_theta.vcs.fast_export import ATTRIBUTES_NAME, ExportedCommit, FileChange
 from git_theta.vcs.fast_import import HistoryImport
 

@@ -34,7 +34,7 @@ from git_theta.repository.migrating.moved_refs import (
 )
 from git_theta.repository.migrating.preconditions import describe_clean_worktree
 from git_theta.vcs import atomic, config
-from git_theta.vcs.blobs import BlobReader
+from git_theta.vcs.blob_reader import BlobReader
 from git_theta.vcs.commit_headers import count_lost_headers
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.fast_export import ATTRIBUTES_NAME
