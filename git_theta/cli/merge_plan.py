@@ -11,11 +11,12 @@ from git_theta.cli.listing import echo_json, echo_line
 from git_theta.cli.progress import Meter
 from git_theta.errors import ThetaError
 from git_theta.merging.decisions import BASE
-from git_theta.merging.plan_rendering import Sums, plan_json, render_plan
+from git_theta.merging.plan_json import plan_json
+from git_theta.merging.plan_rendering import Sums, render_plan
 from git_theta.operations.context import Context, Progress
 from git_theta.operations.merging.file_plans import FilePlan
 from git_theta.operations.merging.foreseen_merge import ForeseenMerge
-from git_theta.operations.merging.measured_changes import are_jobs_here, measure_jobs
+from git_theta.operations.merging.measured_changes import are_jobs_here, count_measured_bytes, measure_jobs
 from git_theta.operations.merging.nonfinite import nonfinite_counter
 from git_theta.repository.merging.foreseen_files import foresee_files
 from git_theta.repository.merging.merge_request import MergeInputs
@@ -47,14 +48,14 @@ def _measure(foreseen: ForeseenMerge, made: MergeInputs, context: Context, progr
 
     A plan fetches nothing; and of a part of the weights it would say nothing about the whole.
     """
-    path, total = foreseen.item.path, sum(job.contest.spec.nbytes for job in foreseen.jobs)
+    path = foreseen.item.path
     if not are_jobs_here(foreseen.jobs, context):
         named = " ".join(shlex.quote(one.name) for one in (*made.heads, *([made.base] if made.base else [])))
         hint = f"Get them: git theta fetch REMOTE {named}"
         boundary.warn(f"{path}: changes are not measured: not all values are here", hint=hint)
         return {}
     try:
-        with progress.show_work(f"Measuring {path}", total):
+        with progress.show_work(f"Measuring {path}", count_measured_bytes(foreseen.jobs)):
             return measure_jobs(foreseen.jobs, context)
     except ThetaError as error:
         context.warn(str(error.add_location(path=path)))
@@ -87,7 +88,7 @@ def _print_files(made: MergeInputs, found: Sequence[MeasuredFile], context: Cont
 def _render_case(made: MergeInputs, one: MeasuredFile, context: Context) -> list[str]:
     item, choose = one.foreseen.item, one.foreseen.choose
     if item.plan:
-        count = nonfinite_counter(item.plan, choose, context)
+        count = nonfinite_counter(item.plan, choose, one.sums, context)
         return render_plan(item.plan, choose, count, one.foreseen.left, one.sums).splitlines()
     if item.source is None:
         return [f"contested as a file: {item.reason}"]
@@ -102,7 +103,7 @@ def _describe_outcome(made: MergeInputs, item: FilePlan) -> str:
 def _case_json(made: MergeInputs, one: MeasuredFile, context: Context) -> dict[str, Any]:
     item, plan = one.foreseen.item, None
     if item.plan:
-        count = nonfinite_counter(item.plan, one.foreseen.choose, context)
+        count = nonfinite_counter(item.plan, one.foreseen.choose, one.sums, context)
         plan = plan_json(item.plan, one.foreseen.choose, count, one.foreseen.left, one.sums)
     state = "parameters" if item.plan else "contested" if item.source is None else "taken"
     take = None if item.source is None else _head_label(made, item.source)

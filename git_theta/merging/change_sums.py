@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -45,10 +45,12 @@ class ChangeSums:
 
     Attributes:
         heads: as given.
+        pairs: of heads, by their positions.
         products: inner products of their changes, and last that of the merge, with cosines between heads.
         contradictions: by pair of heads, how many elements one raised and the other lowered.
         opposed: how many elements any head raised and any other lowered.
-        parameters, elements: how many were looked at.
+        parameters, elements: how many were looked at; a complex element counts as two.
+        nonfinite: how many elements are NaN or infinite: of each head, of the merge, and of the base.
     """
 
     def __init__(self, heads: int) -> None:
@@ -57,6 +59,7 @@ class ChangeSums:
         self.contradictions = dict.fromkeys(self.pairs, 0)
         self.opposed = self.parameters = self.elements = 0
         self.heads = heads
+        self.nonfinite = [0] * (heads + 2)
 
     def include(self, other: ChangeSums) -> None:
         """Add those of other parameters, of the same heads."""
@@ -66,6 +69,7 @@ class ChangeSums:
         self.opposed += other.opposed
         self.parameters += other.parameters
         self.elements += other.elements
+        self.nonfinite = [mine + its for mine, its in zip(self.nonfinite, other.nonfinite, strict=True)]
 
     def add(self, changes: Sequence[Segment | None]) -> None:
         """The next elements: the change of each head and of the merge; None for one that has none."""
@@ -133,24 +137,32 @@ def sum_changes(contest: Contest, merged: Iterable[Buffer] | None = None) -> Cha
 
     found = ChangeSums(len(contest.branches))
     found.parameters, found.elements = 1, numbers(contest)
-    present = [position for position, branch in enumerate(contest.branches) if branch]
-    pieces = [branch.blocks() for branch in contest.branches if branch]
-    if merged is not None:
-        present.append(len(contest.branches))
-        pieces.append(iter(merged))
-    if contest.base:
-        pieces.append(contest.base.blocks())
-    reader = LockstepReader(contest.spec, len(pieces))
-    memory = [np.empty(CHUNK) for _ in present]
+    versions = _open_versions(contest, merged)
+    changing = [position for position in versions if position <= found.heads]
+    reader = LockstepReader(contest.spec, len(versions))
+    memory = [np.empty(CHUNK) for _ in changing]
     with np.errstate(all="ignore"):
-        for chunks in zip(*(recut(each, reader.size) for each in pieces), strict=True):
+        for chunks in zip(*(recut(each, reader.size) for each in versions.values()), strict=True):
             segments = reader.finite_values(reader.read_codes(chunks))
             if contest.base:
                 segments = _subtract_last(segments, memory)
-            changes: list[Segment | None] = [None] * (len(contest.branches) + 1)
-            for position, segment in zip(present, segments, strict=True):
+            changes: list[Segment | None] = [None] * (found.heads + 1)
+            for position, segment in zip(changing, segments, strict=True):
                 changes[position] = segment
             found.add(changes)
+    for position, counts in zip(versions, reader.nonfinite, strict=True):
+        found.nonfinite[position] = sum(counts)
+    return found
+
+
+def _open_versions(contest: Contest, merged: Iterable[Buffer] | None) -> dict[int, Iterator[Buffer]]:
+    """The bytes of every version that there is: by the positions of heads, behind them the merge, and last the base."""
+    heads = len(contest.branches)
+    found = {position: branch.blocks() for position, branch in enumerate(contest.branches) if branch}
+    if merged is not None:
+        found[heads] = iter(merged)
+    if contest.base:
+        found[heads + 1] = contest.base.blocks()
     return found
 
 

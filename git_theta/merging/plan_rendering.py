@@ -1,27 +1,17 @@
-"""A plan to look at: text for a person, and JSON for programs (docs/spec/plan.schema.json)."""
+"""A plan to look at, as text for a person; ``plan_json`` has it for programs."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
-from typing import Any
 
-from git_theta.merging.change_sums import (
-    ChangeSums,
-    add_up_facts,
-    describe_facts,
-    describe_total,
-    facts_json,
-)
+from git_theta.merging.change_sums import ChangeSums, add_up_facts, describe_facts, describe_total
 from git_theta.merging.decisions import BASE, Decision, DecisionState, Entries, names_of
 from git_theta.merging.plan import Plan
 from git_theta.merging.policy import Choice
-from git_theta.merging.treatments import StrategyChooser, find_kind_of, is_merged_apart, treat_decision
+from git_theta.merging.treatments import StrategyChooser, is_merged_apart, treat_decision
 from git_theta.words import escape_unprintable, join_some, pluralize
-
-SCHEMA_VERSION = 1
-"""Of the schema: it grows when a program that read the former one would be misled."""
 
 Sums = Mapping[str, ChangeSums]
 """By the name of a decision, what heads changed of it and what the merge makes of that."""
@@ -45,7 +35,8 @@ _REASONS = {
 }
 
 
-_NOTHING_LEFT: Mapping[str, str] = MappingProxyType({})
+NOTHING_LEFT: Mapping[str, str] = MappingProxyType({})
+"""Where a strategy settles all that it was chosen for."""
 _NOT_MEASURED: Sums = MappingProxyType({})
 
 
@@ -65,42 +56,11 @@ def explain_decision(plan: Plan, decision: Decision) -> str:
     return f"{words} ({'; '.join(map(' '.join, sides))})" if differ else words
 
 
-def plan_json(
-    plan: Plan,
-    choose: StrategyChooser | None = None,
-    count: NonfiniteCounter | None = None,
-    left: Mapping[str, str] = _NOTHING_LEFT,
-    sums: Sums | None = None,
-) -> dict[str, Any]:
-    """The plan as docs/spec/plan.schema.json has it.
-
-    Args:
-        plan: the plan.
-        choose: tells what a contested parameter would be merged with; without it nothing is said about that.
-        count: counts NaN and infinite numbers of a contested parameter by version; without it nothing is said of them.
-        left: by name ("" for the file), why what was chosen does not settle a contested parameter.
-        sums: what was measured of parameters that are to be computed; without it nothing is said of changes.
-    """
-    return {
-        "version": SCHEMA_VERSION,
-        "heads": list(plan.labels),
-        "base": plan.base is not None,
-        "format": plan.format,
-        "whole": plan.whole,
-        "like": _label(plan, plan.like),
-        "exact": plan.exact,
-        "counts": {state.value: count for state, count in plan.counts.items()},
-        "frame": _decision_json(plan, plan.frame, choose if plan.whole and plan.contested else None, left),
-        "parameters": [_parameter_json(plan, decision, choose, count, left, sums) for decision in plan.decisions],
-        "layout": [{"name": place.name, "from": _label(plan, place.source)} for place in plan.layout],
-    } | ({} if sums is None else {"changes": facts_json(add_up_facts(sums.values()))})
-
-
 def render_plan(
     plan: Plan,
     choose: StrategyChooser | None = None,
     count: NonfiniteCounter | None = None,
-    left: Mapping[str, str] = _NOTHING_LEFT,
+    left: Mapping[str, str] = NOTHING_LEFT,
     sums: Sums = _NOT_MEASURED,
 ) -> str:
     """The plan in a few lines: counts by state, the frame, and all that is contested.
@@ -108,9 +68,9 @@ def render_plan(
     Args:
         plan: the plan.
         choose: tells what a contested parameter would be merged with; without it they are only named.
-        count: see ``plan_json``.
-        left: the same.
-        sums: the same.
+        count: counts NaN and infinite numbers of a contested parameter by version; without it nothing is said of them.
+        left: by name ("" for the file), why what was chosen does not settle a contested parameter.
+        sums: what was measured of parameters that are to be computed.
     """
     lines = list(_summarize_plan(plan))
     if facts := add_up_facts(sums.values()):
@@ -118,17 +78,36 @@ def render_plan(
     for decision in plan.contested:
         lines.append(f"contested: {_spell_names(decision)}: {explain_decision(plan, decision)}")
         if choose:
-            treated = treat_decision(decision, choose(decision))
-            reason = left.get(decision.name, "") or treated.reason
-            choice, because = None if decision.name in left else treated.choice, f" ({reason})" if reason else ""
-            lines.append(f"    {choice} ({choice.origin})" if choice else f"    conflict{because}")
-            if choice and is_merged_apart(decision, choice):
-                lines.append(f"    {choice.strategy} of each factor is not that of their products; see adapter-svd")
+            lines += _describe_choice(decision, choose, left)
         if decision.name in sums:
             lines.append(f"    {describe_facts(sums[decision.name].facts())}")
         for label, number in count(decision).items() if count else ():
             lines.append(f"    {pluralize(number, 'NaN or infinite number')} in {label}")
     return "".join(f"{line}\n" for line in lines)
+
+
+def foresee_choice(decision: Decision, choose: StrategyChooser, left: Mapping[str, str]) -> tuple[Choice | None, str]:
+    """What a contested parameter will be merged with, None for a conflict; and why that is one, or "".
+
+    Args:
+        decision: of the plan.
+        choose: tells what was chosen for it.
+        left: by name ("" for the file), why what was chosen does not settle a contested parameter.
+    """
+    treated = treat_decision(decision, choose(decision))
+    if decision.name in left:
+        return None, left[decision.name] or treated.reason
+    return treated.choice, treated.reason
+
+
+def _describe_choice(decision: Decision, choose: StrategyChooser, left: Mapping[str, str]) -> Iterator[str]:
+    choice, reason = foresee_choice(decision, choose, left)
+    if choice is None:
+        yield f"    conflict ({reason})" if reason else "    conflict"
+        return
+    yield f"    {choice} ({choice.origin})"
+    if is_merged_apart(decision, choice):
+        yield f"    {choice.strategy} of each factor is not that of their products; see adapter-svd"
 
 
 def _spell_names(decision: Decision) -> str:
@@ -147,68 +126,11 @@ def _summarize_plan(plan: Plan) -> Iterator[str]:
         heads = f" ({_join_words(plan.labels[head] for head in by)})" if by else ""
         yield f"  {states[state, by]} {state.value.replace('-', ' ')}{heads}"
     yield f"{'file' if plan.whole else 'frame'}: {explain_decision(plan, plan.frame)}"
-    yield f"layout: {'that of' if plan.exact else 'built like'} {_label(plan, plan.like)} ({plan.format})"
+    yield f"layout: {'that of' if plan.exact else 'built like'} {label_source(plan, plan.like)} ({plan.format})"
 
 
-def _parameter_json(
-    plan: Plan,
-    decision: Decision,
-    choose: StrategyChooser | None,
-    count: NonfiniteCounter | None,
-    left: Mapping[str, str],
-    sums: Sums | None,
-) -> dict[str, Any]:
-    changes: dict[str, Any] = {}
-    if sums is not None and decision.source is None:
-        changes["changes"] = facts_json(sums[decision.name].facts()) if decision.name in sums else None
-    nonfinite = {"nonfinite": dict(count(decision))} if count and decision.source is None else {}
-    return {
-        "name": decision.name,
-        "names": list(decision.names),
-        **_decision_json(plan, decision, choose if decision.source is None else None, left),
-        **nonfinite,
-        **changes,
-        "base": _entries_json(decision.base),
-        "heads": list(map(_entries_json, decision.heads)),
-    }
-
-
-def _decision_json(
-    plan: Plan, decision: Decision, choose: StrategyChooser | None, left: Mapping[str, str]
-) -> dict[str, Any]:
-    data: dict[str, Any] = {
-        "state": decision.state.value,
-        "by": [plan.labels[head] for head in decision.by],
-        "take": None if decision.source is None else _label(plan, decision.source),
-        "reason": explain_decision(plan, decision),
-    }
-    if choose is None:
-        return data
-    kind, treated = find_kind_of(decision), treat_decision(decision, choose(decision))
-    kinds = {"kind": kind.name if kind else None} if decision.names else {}
-    reason = left.get(decision.name, "") or treated.reason
-    choice = None if decision.name in left else treated.choice
-    return data | kinds | {"strategy": _choice_json(choice), "left": reason or None}
-
-
-def _choice_json(choice: Choice | None) -> dict[str, Any] | None:
-    return choice and {"name": choice.strategy, "options": dict(choice.options), "origin": choice.origin}
-
-
-def _entries_json(held: Entries) -> list[dict[str, Any]]:
-    return [
-        {
-            "name": entry.name,
-            "dtype": entry.dtype,
-            "shape": list(entry.shape),
-            "oid": entry.oid,
-            "ties": list(names_of(entry)[1:]),
-        }
-        for entry in held
-    ]
-
-
-def _label(plan: Plan, source: int) -> str:
+def label_source(plan: Plan, source: int) -> str:
+    """What people call a head, or BASE."""
     return "base" if source == BASE else plan.labels[source]
 
 

@@ -71,9 +71,20 @@ def test_what_is_not_finite_in_any_version_counts_nowhere() -> None:
     base, *heads, merged = numbers(40, 5)
     truth = expected(base[2:], [head[2:] for head in heads], merged[2:])
     heads[1][0], merged[1] = np.nan, np.inf
-    found = sum_changes(contest([*heads], base), [operand(merged).data]).facts()
+    sums = sum_changes(contest([*heads], base), [operand(merged).data])
+    assert sums.nonfinite == [0, 1, 0, 1, 0]
+    found = sums.facts()
     assert found.ratio == pytest.approx(truth.ratio)
     assert found.cosine == pytest.approx(truth.cosine)
+
+
+def test_what_is_not_finite_is_counted_by_version_of_all_parameters() -> None:
+    base, head, _, merged, _ = numbers(70_001, 6)
+    base[[3, 70_000]], head[5] = (np.inf, np.nan), -np.inf
+    sums = sum_changes(contest([None, head], base), [operand(merged).data])
+    assert sums.nonfinite == [0, 1, 0, 2]
+    sums.include(sum_changes(contest([head, base], base)))
+    assert sums.nonfinite == [1, 3, 0, 4]
 
 
 def test_numbers_whose_squares_no_double_holds() -> None:

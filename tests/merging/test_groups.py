@@ -13,7 +13,8 @@ from git_theta.manifest.model import Coding, Entry, Manifest, Place, Storage
 from git_theta.merging.decisions import DecisionState
 from git_theta.merging.groups import find_groups, pair_factors
 from git_theta.merging.plan import Plan, plan_merge, settle_contested
-from git_theta.merging.plan_rendering import explain_decision, plan_json, render_plan
+from git_theta.merging.plan_json import plan_json
+from git_theta.merging.plan_rendering import explain_decision, render_plan
 from git_theta.merging.policy import Choice
 from git_theta.merging.treatments import treat_decision
 

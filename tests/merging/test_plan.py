@@ -25,7 +25,8 @@ from git_theta.merging.decisions import (
     slot_of,
 )
 from git_theta.merging.plan import Plan, PlannedParameter, plan_merge, settle_contested
-from git_theta.merging.plan_rendering import explain_decision, plan_json, render_plan
+from git_theta.merging.plan_json import plan_json
+from git_theta.merging.plan_rendering import explain_decision, render_plan
 from git_theta.merging.policy import Choice, Policy, make_global_rule
 from tests.work_units import takes_fewer_units
 

@@ -63,22 +63,32 @@ def are_jobs_here(jobs: Sequence[StrategyJob], context: Context) -> bool:
 
 
 def measure_jobs(jobs: Sequence[StrategyJob], context: Context) -> Sums:
-    """The changes of the weights that these jobs compute, with what comes of them, which is computed and not stored."""
+    """The changes of the weights that these jobs compute, with what comes of them, which is computed and not stored.
+
+    What is no weight, and what has no base, is left out. Raises what strategies and the store raise.
+    """
     found: dict[str, ChangeSums] = {}
     for strategy, group in group_jobs(jobs):
         with STRATEGIES.guard(strategy.name):
             contests = strategy.prepare([job.contest for job in group], context.workers.map)
+        measured = [pair for pair in zip(group, contests, strict=True) if not pair[0].kind and _has_changes(pair[1])]
         measure = partial(_measure_contest, strategy, context)
-        for job, sums in zip(group, context.workers.map(measure, contests), strict=True):
-            if sums and not job.kind:
-                _include(found, job.decision.name, sums)
+        for (job, _), sums in zip(measured, context.workers.map(measure, (one for _, one in measured)), strict=True):
+            _include(found, job.decision.name, sums)
     return found
 
 
-def _measure_contest(strategy: Strategy, context: Context, contest: Contest) -> ChangeSums | None:
-    if contest.base is None or not is_measurable(contest):
-        return None
+def count_measured_bytes(jobs: Iterable[StrategyJob]) -> int:
+    """Bytes of what ``measure_jobs`` computes, as its progress counts them."""
+    return sum(job.contest.spec.nbytes for job in jobs if not job.kind and _has_changes(job.contest))
 
+
+def _has_changes(contest: Contest) -> bool:
+    """Whether there is a base, and what heads changed since has numbers."""
+    return contest.base is not None and is_measurable(contest)
+
+
+def _measure_contest(strategy: Strategy, context: Context, contest: Contest) -> ChangeSums:
     def merge() -> Iterator[Buffer]:
         for piece in merge_bytes(strategy, contest):
             yield piece
@@ -92,7 +102,7 @@ def _measure_decision(decision: Decision, merged: Mapping[str, Entry] | None, co
     found: dict[str, ChangeSums] = {}
     for member in split_decision(decision) if decision.group else [decision]:
         contest = contest_of(member, lambda entry: read_values(entry, context.store, map))
-        if contest and contest.base and is_measurable(contest):
+        if contest and _has_changes(contest):
             entry = next((merged[name] for name in member.names if name in merged), None) if merged else None
             result = entry and read_values(entry, context.store, map)
             _include(found, decision.name, sum_changes(contest, result))
