@@ -14,6 +14,7 @@ from git_theta.errors import EvaluationError
 from git_theta.evaluation.base import EvaluatorSetup
 from git_theta.evaluation.score_lines import LONGEST_LINE
 from git_theta.interrupts import defer_interrupt
+from git_theta.words import shorten_text
 
 _READ_SIZE = 1 << 16
 _GRACE = 5.0
@@ -53,6 +54,9 @@ class LineProcess:
         except KeyboardInterrupt:
             self.stop()
             raise
+        except OSError as error:  # a folder that is gone, or a command that is longer than the system takes
+            hint = f"It would run, in {setup.folder}: {shorten_text(setup.command)}"
+            raise self._explain(f"cannot be started: {error.strerror}", hint) from None
 
     def start_clock(self) -> None:
         """From now on the seconds of the setup count."""
@@ -65,7 +69,7 @@ class LineProcess:
             self._process.stdin.write(line + b"\n")
             self._process.stdin.flush()
         except BrokenPipeError:
-            raise self._explain_end("before it was told the checkpoint") from None
+            raise self.explain_early_end("before it was told the checkpoint") from None
 
     def read_line(self) -> bytes | None:
         """The next line, without its end; None where there is no more. Lines of nothing but space are passed over."""

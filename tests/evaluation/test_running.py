@@ -81,6 +81,28 @@ def test_one_that_hangs_is_ended_with_all_that_it_started(kind: str, tmp_path: P
         time.sleep(0.05)
 
 
+def test_a_server_that_listens_no_more_and_goes_on_is_ended_in_its_time(tmp_path: Path, checkpoint: Path) -> None:
+    text = "import os, sys, time\nos.close(0)\nprint('{\"done\": true}', flush=True)\ntime.sleep(600)\n"
+    begun = time.monotonic()
+    with make_evaluator(tmp_path, text, "server", timeout=3) as evaluator:
+        with pytest.raises(EvaluationError):  # it said that it was done, and nothing else
+            evaluate_checkpoint(evaluator, checkpoint)
+        with pytest.raises(EvaluationError, match="took more than 3 seconds"):
+            evaluate_checkpoint(evaluator, checkpoint)
+    assert time.monotonic() - begun < 60
+
+
+@pytest.mark.parametrize("kind", ["command", "server"])
+def test_one_that_cannot_be_started_says_why(kind: str, tmp_path: Path, checkpoint: Path) -> None:
+    setup = EvaluatorSetup("mine", "python evaluate.py", tmp_path / "gone", os.environ)
+    with (
+        open_evaluator(kind, setup) as evaluator,
+        pytest.raises(EvaluationError, match="the evaluator mine cannot be started: No such file") as caught,
+    ):
+        evaluate_checkpoint(evaluator, checkpoint)
+    assert f"in {tmp_path / 'gone'}: python evaluate.py" in caught.value.hint
+
+
 def test_a_shell_that_cannot_run_the_command_says_which(tmp_path: Path, checkpoint: Path) -> None:
     setup = EvaluatorSetup("mine", "no-such-program --fast", tmp_path, os.environ)
     with open_evaluator("command", setup) as evaluator, pytest.raises(EvaluationError, match="exited 127") as caught:
