@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from git_theta.evaluation.base import ItemScore
-from git_theta.evaluation.paired_tests import adjust_holm, estimate_interval, permutation_test, sign_test
+from git_theta.evaluation.paired_tests import (
+    adjust_holm,
+    estimate_interval,
+    permutation_test,
+    sign_test,
+    weighted_mean,
+)
 from git_theta.evaluation.running import CheckpointScores
 
 _COUNTED = frozenset({0.0, 0.5, 1.0})
@@ -138,11 +143,7 @@ def _compare_pairs(bucket: str, pairs: Sequence[_Pair], settings: ComparisonSett
     lost, won = sum(gain < 0 for gain in gains), sum(gain > 0 for gain in gains)
     weighted = [weight * difference for weight, difference in zip(weights, differences, strict=True)]
     p = sign_test(lost, won) if counted else permutation_test(weighted, settings.seed, bucket)
-    total = math.fsum(weights)
-    before, after = (
-        math.fsum(weight * pair[side].score for weight, pair in zip(weights, pairs, strict=True)) / total
-        for side in (0, 1)
-    )
+    before, after = (weighted_mean([pair[side].score for pair in pairs], weights) for side in (0, 1))
     interval = estimate_interval(differences, weights, settings.alpha)
     leaning = won - lost if counted else (after - before) * _sign_of(settings)
     verdict = (leaning > 0) - (leaning < 0)

@@ -125,7 +125,7 @@ def _parse_definition(name: str, data: dict[str, Any]) -> EvaluationDefinition:
             _read_flag(data, "required"),
             _read_text(data, "items"),
             _read_text(data, "version"),
-            _read_seconds(data),
+            parse_seconds(data.get("timeout", 0), "timeout"),
             _read_text(data, "command"),
             _read_text(data, "evaluator") or (SERVER if _read_flag(data, "server") else COMMAND),
         )
@@ -160,10 +160,6 @@ def _read_flag(data: dict[str, Any], key: str) -> bool:
     if not isinstance(flag, bool):
         raise UsageError(f"{key} is neither true nor false")
     return flag
-
-
-def _read_seconds(data: dict[str, Any]) -> float:
-    return parse_seconds(data.get("timeout", 0), "timeout")
 
 
 def parse_seconds(given: Any, key: str) -> float:

@@ -24,6 +24,11 @@ _SAME = 1e-9
 """Below which two sums of the same differences are taken for equal: they are added up in another order."""
 
 
+def weighted_mean(values: Sequence[float], weights: Sequence[float]) -> float:
+    """The weighted mean of one value or more, exactly summed: the same in whatever order they come."""
+    return math.fsum(weight * value for weight, value in zip(weights, values, strict=True)) / math.fsum(weights)
+
+
 def sign_test(lost: int, won: int) -> float:
     """The two-sided p of so many losses and wins, were both as likely; 1 where there is neither."""
     total, fewer = lost + won, min(lost, won)
@@ -95,9 +100,8 @@ def estimate_interval(
     """
     if len(differences) < 2:
         return None
-    total = math.fsum(weights)
-    mean = math.fsum(w * d for w, d in zip(weights, differences, strict=True)) / total
+    mean = weighted_mean(differences, weights)
     spread = math.fsum((w * (d - mean)) ** 2 for w, d in zip(weights, differences, strict=True))
-    error = math.sqrt(spread * len(differences) / (len(differences) - 1)) / total
+    error = math.sqrt(spread * len(differences) / (len(differences) - 1)) / math.fsum(weights)
     reach = NormalDist().inv_cdf(1 - alpha / 2) * error
     return mean - reach, mean + reach

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Collection, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from git_theta.errors import EvaluationError
 from git_theta.evaluation.base import EVALUATORS, Evaluator, EvaluatorSetup, ItemScore, MetricValue
+from git_theta.evaluation.paired_tests import weighted_mean
 
 MOST_ITEMS = 1 << 22
 """Items of a run: above, its output is taken to be without end."""
@@ -73,7 +74,7 @@ def evaluate_checkpoint(
     wanted = None if items is None else frozenset(items)
     with EVALUATORS.guard(evaluator.name):
         stream: Any = evaluator.run(checkpoint.absolute(), items)
-    with closing(stream) if hasattr(stream, "close") else closing(_Nothing()):
+    with closing(stream) if hasattr(stream, "close") else nullcontext():
         for said in EVALUATORS.guard_iterator(evaluator.name, stream):
             if isinstance(said, MetricValue):
                 _require_none(_find_metric_fault(said, metrics), label)
@@ -91,14 +92,8 @@ def evaluate_checkpoint(
 
 
 def weigh_mean(items: Sequence[ItemScore]) -> float | None:
-    """The weighted mean of scores, exactly summed: in whatever order they come; None of none."""
-    total = math.fsum(item.weight for item in items)
-    return math.fsum(item.weight * item.score for item in items) / total if items else None
-
-
-class _Nothing:
-    def close(self) -> None:
-        pass
+    """The weighted mean of scores; None of none."""
+    return weighted_mean([item.score for item in items], [item.weight for item in items]) if items else None
 
 
 def _find_fault(

@@ -103,7 +103,7 @@ def read_found_version(path: str, context: Context) -> EvaluatedVersion:
                 path=str(file),
             )
     manifests = [one.manifest for one in read_found_files(files, context)]
-    folder = place.parent if is_index(place.name) and len(files) > 0 and files != [place] else place
+    folder = place.parent if is_index(place.name) and files not in ([], [place]) else place
     return EvaluatedVersion(path, "", path, write_identity(manifests), folder.absolute())
 
 

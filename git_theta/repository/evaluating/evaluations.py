@@ -172,14 +172,14 @@ def digest_evaluation(definition: EvaluationDefinition, items: Sequence[str] | N
 def match_evaluations(
     versions: Iterable[EvaluatedVersion], choices: Sequence[EvaluationChoice]
 ) -> list[tuple[EvaluatedVersion, EvaluationChoice]]:
-    """Which evaluations are for which versions. A file that was found is for all of them.
+    """Which evaluations are for which versions.
 
     Raises UsageError for an evaluation that is for none.
     """
     listed = list(versions)
     found: list[tuple[EvaluatedVersion, EvaluationChoice]] = []
     for choice in choices:
-        fitting = [one for one in listed if one.found or is_meant(choice.definition, one.path)]
+        fitting = [one for one in listed if is_meant(choice.definition, one)]
         if not fitting:
             globs = ", ".join(choice.definition.checkpoints)
             raise UsageError(
@@ -190,12 +190,15 @@ def match_evaluations(
     return found
 
 
-def is_meant(definition: EvaluationDefinition, path: str) -> bool:
-    """Whether an evaluation is for the checkpoint of a path: its file, or the index of its shards, which may go by the
-    name that they have together.
+def is_meant(definition: EvaluationDefinition, version: EvaluatedVersion) -> bool:
+    """Whether an evaluation is for a version of a checkpoint. Every one is for a file that was found anywhere.
+
+    An index of shards may go by the name that they have together, too.
     """
-    matches = path_matcher(definition.checkpoints)
-    return not definition.checkpoints or matches(path) or (is_index(path) and matches(whole_path_of(path)))
+    if version.found or not definition.checkpoints:
+        return True
+    path, matches = version.path, path_matcher(definition.checkpoints)
+    return matches(path) or (is_index(path) and matches(whole_path_of(path)))
 
 
 def describe_machine() -> str:

@@ -38,7 +38,7 @@ def judge_merge(
     merged = list_tree_versions(tree, MERGED)
     sides = [{one.path: one for one in list_tree_versions(head.commit, head.name)} for head in heads]
     for choice in choices:
-        for after in (one for one in merged if is_meant(choice.definition, one.path)):
+        for after in (one for one in merged if is_meant(choice.definition, one)):
             before = [side[after.path] for side in sides if after.path in side]
             if any(one.identity != after.identity for one in before):
                 best = _find_best(session, before, choice)

@@ -40,7 +40,7 @@ def compare_versions(
     """
     pairs = pair_versions(before, after)
     for choice in choices:
-        fitting = [pair for pair in pairs if all(one.found or is_meant(choice.definition, one.path) for one in pair)]
+        fitting = [pair for pair in pairs if all(is_meant(choice.definition, one) for one in pair)]
         if not fitting:
             raise UsageError(
                 f"no checkpoint that both sides have is one for the evaluation {choice.name}",
