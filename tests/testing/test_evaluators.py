@@ -81,6 +81,23 @@ def test_the_kit_finds_one_that_remembers(law: str, error: type[Exception], plac
         getattr(Broken(evaluator), law)(evaluator, places)
 
 
+class Spoiled(Remembers):
+    """Begins with what was left of a run that nobody listened to."""
+
+    def run(self, checkpoint: Path, items: Sequence[str] | None = None) -> Iterator[ItemScore | MetricValue]:
+        if self.asked:
+            yield ItemScore("left over", 1)
+        self.asked += 1
+        yield ItemScore("q", 1)
+        self.asked -= 1
+
+
+def test_the_kit_finds_one_that_a_run_without_listeners_spoils(places: list[Path]) -> None:
+    evaluator = Spoiled(EvaluatorSetup("mine", "", Path()))
+    with pytest.raises(AssertionError):
+        Broken(evaluator).test_a_run_that_nobody_listens_to_any_more_spoils_none(evaluator, places)
+
+
 class Writes(Remembers):
     """Leaves something in the checkpoint."""
 
