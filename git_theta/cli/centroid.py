@@ -9,7 +9,7 @@ import click
 
 from git_theta.cli import boundary
 from git_theta.cli.listing import echo_json, echo_line, json_option
-from git_theta.cli.merge import parse_weights
+from git_theta.cli.merge_arguments import parse_weights
 from git_theta.cli.output_files import require_writable
 from git_theta.cli.progress import Meter
 from git_theta.cli.revision_arguments import RevisionCommand, split_arguments

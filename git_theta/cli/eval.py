@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
 
-from git_theta.cli import boundary, eval_output
+from git_theta.cli import boundary, eval_json, eval_output
+from git_theta.cli.eval_session import open_session
 from git_theta.cli.install import install_hook
 from git_theta.cli.listing import echo_json, echo_line, json_option
 from git_theta.cli.output_files import require_writable
@@ -19,24 +19,22 @@ from git_theta.errors import UsageError
 from git_theta.evaluation.comparison import ALPHA, ComparisonSettings
 from git_theta.operations.context import Context
 from git_theta.repository.evaluating.evaluated_versions import EvaluatedVersion, list_versions
-from git_theta.repository.evaluating.evaluations import EvaluationSession, EvaluationSettings, match_evaluations
+from git_theta.repository.evaluating.evaluations import EvaluationSettings, match_evaluations
 from git_theta.repository.evaluating.evaluator_choice import (
     EvaluationChoice,
     allow_evaluation,
     choose_evaluations,
-    describe_permission_way,
     describe_program,
-    describe_refusal,
+    keep_runnable,
     list_evaluations,
     require_known,
+    require_permission,
     revoke_permission,
 )
 from git_theta.repository.evaluating.result_notes import ResultNotes
 from git_theta.repository.evaluating.version_comparison import VersionComparison, compare_versions
-from git_theta.repository.stores.opening import open_context
 from git_theta.vcs import hooks
 from git_theta.vcs.discovery import Repository, discover_repository
-from git_theta.vcs.git import scrubbed_environment
 from git_theta.vcs.revisions import is_inside_worktree
 from git_theta.words import pluralize
 
@@ -55,6 +53,11 @@ class _EvalOptions(NamedTuple):
     alpha: float
     seed: int
     html: Path | None
+
+    @property
+    def settings(self) -> EvaluationSettings:
+        """How evaluators are run."""
+        return EvaluationSettings(self.items, self.limit, self.rerun)
 
 
 @click.command(cls=RevisionCommand)
@@ -114,7 +117,7 @@ def _evaluate_words(repository: Repository, words: Sequence[str], options: _Eval
     names, rest = _split_names(repository, words)
     revisions, paths = split_arguments(rest) if is_inside_worktree() else (list(rest), explicit_paths() or [])
     choices = choose_evaluations(repository, names)
-    with _open_session(repository, options) as (session, context):
+    with open_session(repository, options.settings, Meter()) as (session, context):
         pairs = match_evaluations(list_versions(revisions, paths, context), choices)
         found = []
         for version, choice in pairs:
@@ -123,7 +126,7 @@ def _evaluate_words(repository: Repository, words: Sequence[str], options: _Eval
                 for line in eval_output.render_evaluated(found[-1], options.by, with_buckets=len(pairs) == 1):
                     echo_line(line)
     if options.as_json:
-        echo_json(eval_output.evaluations_json(found))
+        echo_json(eval_json.evaluations_json(found))
     return 0
 
 
@@ -138,7 +141,7 @@ def _compare_sides(
     if not choices:
         return 0
     found: list[VersionComparison] = []
-    with _open_session(repository, options) as (session, context):
+    with open_session(repository, options.settings, Meter()) as (session, context):
         before, after = (_read_side(side, paths, context) for side in sides)
         settings = ComparisonSettings(alpha=options.alpha, seed=options.seed)
         for one in compare_versions(session, before, after, choices, settings):
@@ -149,7 +152,7 @@ def _compare_sides(
     if options.html:
         eval_output.write_page(options.html, found)
     if options.as_json:
-        echo_json(eval_output.comparisons_json(found, options.by))
+        echo_json(eval_json.comparisons_json(found, options.by))
     return 0 if all(one.passed for one in found) else _GATE_FAILED
 
 
@@ -172,7 +175,7 @@ def _choose_for_gate(repository: Repository, names: Sequence[str]) -> list[Evalu
     chosen = [require_known(name, known) for name in names] or [one for one in known.values() if one.definition.gates]
     if not chosen:
         raise UsageError("no evaluation here has a gate", hint='Write gate = ["mean >= before"] in .theta/evals.toml.')
-    return eval_output.keep_runnable(chosen, boundary.warn)
+    return keep_runnable(chosen, boundary.warn)
 
 
 def _split_names(repository: Repository, words: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -182,20 +185,10 @@ def _split_names(repository: Repository, words: Sequence[str]) -> tuple[list[str
     return list(words[:count]), list(words[count:])
 
 
-@contextmanager
-def _open_session(repository: Repository, options: _EvalOptions) -> Iterator[tuple[EvaluationSession, Context]]:
-    settings = EvaluationSettings(options.items, options.limit, options.rerun, scrubbed_environment())
-    with (
-        open_context(repository, boundary.warn, Meter()) as context,
-        EvaluationSession(repository, context, settings, eval_output.tell_begin) as session,
-    ):
-        yield session, context
-
-
 def _list_all(repository: Repository, _: object, options: _EvalOptions) -> int:
     known = list_evaluations(repository)
     if options.as_json:
-        echo_json({"evaluations": [eval_output.choice_json(one) for one in known.values()]})
+        echo_json({"evaluations": [eval_json.choice_json(one) for one in known.values()]})
         return 0
     for one in known.values():
         for line in eval_output.render_choice(one):
@@ -207,8 +200,7 @@ def _list_all(repository: Repository, _: object, options: _EvalOptions) -> int:
 
 def _allow_name(repository: Repository, name: str, _: _EvalOptions) -> int:
     allowed = allow_evaluation(repository, name)
-    if not allowed.permission.may_run:
-        raise UsageError(describe_refusal(allowed), hint=describe_permission_way(allowed))
+    require_permission(allowed)
     echo_line(f"{name} may run here: {describe_program(allowed.definition)}")
     boundary.say_hint("This holds for the command as it is written, not for the files that it reads.")
     if allowed.definition.gates:

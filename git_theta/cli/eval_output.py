@@ -1,37 +1,26 @@
-"""How ``git theta eval`` says what it found."""
+"""How ``git theta eval`` says what it found, to people: as lines, and as a page."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-from git_theta.cli import boundary
-from git_theta.errors import UsageError
+from git_theta.cli.listing import align_table
 from git_theta.evaluation.comparison import BucketRow
 from git_theta.globs import name_matcher
-from git_theta.repository.evaluating.evaluated_versions import EvaluatedVersion
 from git_theta.repository.evaluating.evaluations import EvaluatedCheckpoint
 from git_theta.repository.evaluating.evaluator_choice import (
     EvaluationChoice,
     describe_permission_way,
     describe_program,
-    describe_refusal,
 )
 from git_theta.repository.evaluating.version_comparison import VersionComparison
 from git_theta.words import escape_unprintable, pluralize
 
-VERSION = 1
-"""Of the JSON: it grows when a program that read the former one would be misled."""
 _SMALLEST_P = 1e-4
 _MOST_NAME = 32
 _TITLES = ("", "n", "before", "after", "change", "lost", "won", "p")
 _MARKS = {-1: "-", 0: " ", 1: "+"}
-
-
-def tell_begin(version: EvaluatedVersion, choice: EvaluationChoice) -> None:
-    """Say on stderr what is evaluated now."""
-    boundary.say(f"evaluating {version.title} by {choice.name}")
 
 
 def render_evaluated(found: EvaluatedCheckpoint, by: Sequence[str], *, with_buckets: bool) -> Iterator[str]:
@@ -62,7 +51,7 @@ def render_comparison(found: VersionComparison, by: Sequence[str] = ()) -> Itera
         yield f"{worse} worse and {better} better of {of}, beyond chance (Holm, {settings.alpha:g})"
     table = [_TITLES, *(_row_cells(row) for row in (*rows, compared.overall) if row.n)]
     if len(table) > 1:
-        yield from _align_table(table)
+        yield from align_table(table)
     for name, values in compared.metrics.items():
         before, after = ("-" if value is None else f"{value:.6g}" for value in values)
         yield f"{name}: {before} -> {after}"
@@ -86,22 +75,15 @@ def _row_cells(row: BucketRow) -> tuple[str, ...]:
     name = _shorten_bucket(row.bucket) if row.bucket else "all items"
     return (
         f"{_MARKS[row.verdict]} {name}", f"{row.n:,}", f"{row.before:.4f}", f"{row.after:.4f}", f"{row.change:+.4f}",
-        f"{row.lost:,}", f"{row.won:,}", format_p(row.adjusted),
+        f"{row.lost:,}", f"{row.won:,}", _format_p(row.adjusted),
     )  # fmt: skip
 
 
-def format_p(value: float | None) -> str:
+def _format_p(value: float | None) -> str:
     """A p as people read it."""
     if value is None:
         return "-"
     return f"<{_SMALLEST_P:.4f}" if value < _SMALLEST_P else f"{value:.4f}"
-
-
-def _align_table(table: Sequence[Sequence[str]]) -> Iterator[str]:
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for first, *cells in table:
-        rest = "".join(f"  {cell:>{width}}" for cell, width in zip(cells, widths[1:], strict=True))
-        yield f"{first:{widths[0]}}{rest}".rstrip()
 
 
 def _shorten_bucket(name: str) -> str:
@@ -122,84 +104,6 @@ def render_choice(choice: EvaluationChoice) -> Iterator[str]:
         yield f"  to do  {describe_permission_way(choice).splitlines()[-1]}"
 
 
-def choice_json(choice: EvaluationChoice) -> dict[str, Any]:
-    """An evaluation of ``--list --json``."""
-    definition = choice.definition
-    return {
-        "name": choice.name,
-        "permission": choice.permission.name.lower(),
-        "tracked": choice.tracked,
-        "checkpoints": list(definition.checkpoints),
-        "direction": definition.direction,
-        "gates": [gate.text for gate in definition.gates],
-        "required": definition.required,
-        "evaluator": definition.evaluator,
-        "command": definition.command,
-    }
-
-
-def evaluations_json(found: Sequence[EvaluatedCheckpoint]) -> dict[str, Any]:
-    """What ``--json`` prints of evaluations."""
-    return {"version": VERSION, "evaluations": [_evaluated_json(one) for one in found]}
-
-
-def _evaluated_json(found: EvaluatedCheckpoint) -> dict[str, Any]:
-    result = found.result
-    return {
-        "evaluation": found.choice.name,
-        "revision": found.version.label,
-        "commit": found.version.tree or None,
-        "path": found.version.path,
-        "identity": result.identity,
-        "known": found.was_known,
-        "n": result.n,
-        "mean": result.mean,
-        "ties": result.ties,
-        "buckets": [{"bucket": name, "n": n, "mean": mean} for name, (n, mean) in result.buckets.items()],
-        "metrics": [{"metric": name, "value": value} for name, value in sorted(result.metrics.items())],
-        "machine": result.machine,
-        "seconds": result.seconds,
-        "when": result.when,
-    }
-
-
-def comparisons_json(found: Sequence[VersionComparison], by: Sequence[str] = ()) -> dict[str, Any]:
-    """What ``--json`` prints of comparisons."""
-    return {
-        "version": VERSION,
-        "passed": all(one.passed for one in found),
-        "comparisons": [_comparison_json(one, by) for one in found],
-    }
-
-
-def _comparison_json(found: VersionComparison, by: Sequence[str]) -> dict[str, Any]:
-    compared = found.compared
-    rows = [row for row in compared.buckets if not by or name_matcher(by)(row.bucket)]
-    return {
-        "evaluation": found.after.choice.name,
-        "before": _evaluated_json(found.before),
-        "after": _evaluated_json(found.after),
-        "test": compared.test,
-        "direction": compared.settings.direction,
-        "alpha": compared.settings.alpha,
-        "seed": compared.settings.seed,
-        "overall": _row_json(compared.overall),
-        "buckets": [_row_json(row) for row in rows],
-        "metrics": [
-            {"metric": name, "before": before, "after": after} for name, (before, after) in compared.metrics.items()
-        ],
-        "only_before": compared.only_before,
-        "only_after": compared.only_after,
-        "ties": list(compared.ties),
-        "gates": [{"gate": one.gate.text, "passed": one.passed, "reason": one.reason} for one in found.gates],
-    }
-
-
-def _row_json(row: BucketRow) -> dict[str, Any]:
-    verdict = {-1: "worse", 0: "same", 1: "better"}[row.verdict]
-    return {**row._asdict(), "interval": list(row.interval) if row.interval else None, "verdict": verdict}
-
-
 def write_page(file: Path, found: Sequence[VersionComparison]) -> None:
     """Write the comparisons as a page."""
     from git_theta.operations.comparing.score_page import ScoreSection, render_score_page
@@ -210,15 +114,3 @@ def write_page(file: Path, found: Sequence[VersionComparison]) -> None:
         for one in found
     ]
     atomic.replace_file(file, render_score_page(sections).encode())
-
-
-def keep_runnable(
-    choices: Sequence[EvaluationChoice], warn: Callable[..., object], consequence: str = "its gates were not asked"
-) -> list[EvaluationChoice]:
-    """The evaluations that may run here; the others are told of. Raises UsageError for one that is required."""
-    for one in choices:
-        if not one.permission.may_run:
-            if one.definition.required:
-                raise UsageError(f"{describe_refusal(one)}, and it is required", hint=describe_permission_way(one))
-            warn(f"{describe_refusal(one)}: {consequence}", hint=describe_permission_way(one))
-    return [one for one in choices if one.permission.may_run]

@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from git_theta.cli import boundary, eval_output
+from git_theta.cli.eval_session import open_session
 from git_theta.cli.listing import echo_line
 from git_theta.cli.progress import Meter
 from git_theta.errors import EvaluationError, UsageError
-from git_theta.repository.evaluating.evaluations import EvaluationSession, EvaluationSettings
+from git_theta.repository.evaluating.evaluations import EvaluationSettings
+from git_theta.repository.evaluating.evaluator_choice import keep_runnable
 from git_theta.repository.evaluating.merge_gates import judge_merge, list_merge_gates
 from git_theta.repository.evaluating.version_comparison import VersionComparison
-from git_theta.repository.stores.opening import open_context
 from git_theta.vcs import git_merge
 from git_theta.vcs.discovery import Repository
-from git_theta.vcs.git import scrubbed_environment
 from git_theta.vcs.heads import Head, resolve_head
 
 _TRAILER = "Theta-Gate"
@@ -52,13 +52,9 @@ def ask_gates(heads: Sequence[Head], options: GateOptions, repository: Repositor
     found: list[VersionComparison] = []
     failed = False
     try:
-        runnable = eval_output.keep_runnable(choices, boundary.warn)
+        runnable = keep_runnable(choices, boundary.warn)
         others = [resolve_head(options.against, repository.worktree)] if options.against else heads
-        settings = EvaluationSettings(environment=scrubbed_environment())
-        with (
-            open_context(repository, boundary.warn, Meter()) as context,
-            EvaluationSession(repository, context, settings, eval_output.tell_begin) as session,
-        ):
+        with open_session(repository, EvaluationSettings(), Meter()) as (session, _):
             for one in judge_merge(session, runnable, others, repository):
                 found.append(one)
                 if not quiet:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,14 @@ def echo_line(*columns: str) -> None:
     Every command prints its lines by this door, which escapes control characters, line ends among them.
     """
     click.echo("\t".join(map(escape_unprintable, columns)))
+
+
+def align_table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """The lines of a table of one row or more: its first column to the left, the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for first, *others in rows:
+        cells = [f"{cell:>{width}}" for cell, width in zip(others, widths[1:], strict=True)]
+        yield "  ".join([f"{first:<{widths[0]}}", *cells]).rstrip()
 
 
 def echo_painted(line: str) -> None:

@@ -13,15 +13,15 @@ import click
 
 from git_theta.cli import boundary, report_file
 from git_theta.cli.environment import read_merge_options
-from git_theta.cli.eval_output import comparisons_json
+from git_theta.cli.eval_json import comparisons_json
 from git_theta.cli.gate_questions import GateOptions, ask_gates
 from git_theta.cli.listing import echo_json, echo_line, json_option, require_worktree
+from git_theta.cli.merge_arguments import apply_recipe, parse_weights
 from git_theta.cli.merge_plan import print_plan
 from git_theta.cli.progress import Meter
 from git_theta.cli.push_warning import warn_of_pushes
 from git_theta.errors import UsageError
 from git_theta.merging.devices import CPU, device
-from git_theta.operations.merging import recipe
 from git_theta.operations.merging.file_plans import FilePlan
 from git_theta.operations.merging.merge_report import VERSION, Record
 from git_theta.operations.merging.merge_results import MergeSettings
@@ -113,7 +113,7 @@ def command(
     )
     request = MergeRequest(heads, asked, base)
     if recipe_file:
-        request = _apply_recipe(recipe_file, request)
+        request = apply_recipe(recipe_file, request)
     if not request.heads:
         raise UsageError("no head to merge is named", hint="git theta merge BRANCH")
     repository, top = require_worktree()
@@ -268,41 +268,6 @@ def _print_result(
 def _unrelated_hint(top: Path) -> str:
     name_it = "Name what they come from: --base REV"
     return f"Get the history that is cut off: git fetch --unshallow\n{name_it}" if shallow_boundary(top) else name_it
-
-
-def _apply_recipe(file: Path, request: MergeRequest) -> MergeRequest:
-    asked = request.asked
-    if request.heads or asked.strategy or asked.options or request.base or asked.settings.weights:
-        raise UsageError(
-            "a recipe says itself what is merged, and how",
-            hint="With --recipe, leave out heads, -s, -o, --base, --weights.",
-        )
-    try:
-        with file.open("rb") as opened:
-            read = recipe.parse_recipe(opened.read(recipe.LARGEST + 1))
-    except OSError as error:
-        raise UsageError(f"cannot be read: {error.strerror}", hint="Name a recipe's file.", path=str(file)) from None
-    except UsageError as error:
-        raise error.add_location(path=str(file)) from None
-    return request._replace(
-        heads=read.models,
-        asked=asked._replace(
-            strategy=read.strategy, options=read.options, settings=asked.settings._replace(weights=read.weights)
-        ),
-        base=read.base,
-        all_named=True,
-        dtype=read.dtype,
-    )
-
-
-def parse_weights(text: str | None) -> tuple[float, ...] | None:
-    """What ``--weights`` was given. Raises UsageError."""
-    if text is None:
-        return None
-    try:
-        return tuple(map(float, text.split(",")))
-    except ValueError:
-        raise UsageError(f"--weights takes numbers with commas between them, not {text!r}") from None
 
 
 def _require_driver(repository: Repository) -> None:

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import click
 
-from git_theta.cli import boundary, eval_output
+from git_theta.cli import boundary
+from git_theta.cli.eval_session import open_session
 from git_theta.cli.listing import echo_json, json_option
 from git_theta.cli.pager import print_paged, uses_color
 from git_theta.cli.progress import Meter
 from git_theta.cli.revision_arguments import RevisionCommand, split_arguments
 from git_theta.diffing.weight_path import WeightPath, lay_path
 from git_theta.errors import UsageError
-from git_theta.repository.evaluating.evaluations import EvaluationSession, EvaluationSettings
+from git_theta.repository.evaluating.evaluations import EvaluationSettings
 from git_theta.repository.evaluating.evaluator_choice import EvaluationChoice, choose_evaluations
 from git_theta.repository.evaluating.path_scores import PathScores, score_path
 from git_theta.repository.history.map_versions import MapRequest, chart_versions
-from git_theta.repository.stores.opening import open_context
 from git_theta.vcs.discovery import Repository, discover_repository
 from git_theta.vcs.heads import resolve_head
 
@@ -65,11 +64,8 @@ def command(
 
 
 def _score(found: WeightPath, choice: EvaluationChoice, repository: Repository) -> PathScores:
-    progress, settings = Meter(), EvaluationSettings(environment=os.environ)
-    with (
-        open_context(repository, boundary.warn, progress) as context,
-        EvaluationSession(repository, context, settings, eval_output.tell_begin) as session,
-    ):
+    progress = Meter()
+    with open_session(repository, EvaluationSettings(), progress) as (session, context):
         return score_path(found, choice, session, repository, context, progress)
 
 

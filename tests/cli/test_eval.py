@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -182,9 +181,6 @@ def test_several_checkpoints_are_chosen_by_glob_and_by_path(evaluated: Evaluated
     assert [one["path"] for one in evaluated.data()["evaluations"]] == [FILE, "old/other.safetensors"]
     assert [one["path"] for one in evaluated.data("HEAD", "--", "old")["evaluations"]] == ["old/other.safetensors"]
     assert "no checkpoint there" in evaluated.run("HEAD", "--", "none", code=2).stderr
-
-
-Permit = Callable[[Sandbox], object]
 
 
 def test_nothing_of_a_repository_runs_unasked(evaluated: Evaluated, tmp_path: Path) -> None:

@@ -82,6 +82,7 @@ command = "{command}"
 """
 SCRIPT = """\
 import json, os, pathlib, struct
+assert "GIT_DIR" not in os.environ, "git, called here, would be about that repository"
 data = pathlib.Path(os.environ["THETA_CHECKPOINT"]).read_bytes()
 (moved,) = struct.unpack("<f", data[-4:])
 print(json.dumps({"id": "one", "score": abs(moved - 0.5)}))
@@ -111,7 +112,11 @@ def test_every_point_is_evaluated_and_the_barrier_told(sandbox: Sandbox, directi
         "0.5000",
     ]
     assert before == (sandbox.git("status", "--porcelain").stdout, sandbox.git("for-each-ref", "refs/heads").stdout)
-    found = json.loads(sandbox.theta("path", "x", "y", "--eval", "near", "--json", "--", MODEL).stdout)
+    named = {"GIT_DIR": str(sandbox.root / ".git"), "GIT_WORK_TREE": str(sandbox.root)}
+    asked = ("path", "x", "y", "--eval", "near", "--points", "5", "--json", "--", MODEL)
+    sandbox.theta("eval", "--forget", "near")
+    sandbox.theta("eval", "--allow", "near")
+    found = json.loads(sandbox.theta(*asked, env=named).stdout)
     assert set(keys(found)) <= code_words(PARTS["path"])
     assert found["evaluation"] == {
         "evaluation": "near", "direction": direction, "scores": [0.5, 0.25, 0, 0.25, 0.5], "barrier": barrier

@@ -6,11 +6,8 @@ person has allowed that very command, on this machine, by its digest; and again 
 
 from __future__ import annotations
 
-import os
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from enum import Enum
-from pathlib import Path
 from typing import NamedTuple
 
 from git_theta.errors import GitError, UsageError
@@ -20,19 +17,14 @@ from git_theta.evaluation.definitions import (
     DEFINITIONS_FILE,
     SERVER,
     EvaluationDefinition,
-    is_evaluation_name,
-    parse_definitions,
     parse_seconds,
 )
-from git_theta.vcs import atomic
-from git_theta.vcs.blobs import read_blob
+from git_theta.repository.evaluating.evaluation_sources import SETTINGS_PREFIX, read_definitions, read_settings
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.git import git
 from git_theta.words import escape_unprintable, suggest_names
 
-_PREFIX = "theta.eval."
 _ALLOWED = "allowed"
-_KEY = re.compile(r"theta\.eval\.(?P<name>[^.\n]+)\.(?P<key>[a-z]+)")
 _TRUE = ("true", "yes", "on", "1", "")
 
 
@@ -80,8 +72,8 @@ def list_evaluations(repository: Repository, revision: str = "") -> dict[str, Ev
 
     Raises UsageError for a file or a configuration that says what cannot be.
     """
-    defined = _read_definitions(repository, revision)
-    settings = _read_settings(repository)
+    defined = read_definitions(repository, revision)
+    settings = read_settings(repository)
     names = sorted(defined.keys() | {name for name, found in settings.items() if found.keys() != {_ALLOWED}})
     return {name: _choose(name, defined.get(name), settings.get(name, {})) for name in names}
 
@@ -115,6 +107,19 @@ def require_permission(choice: EvaluationChoice) -> None:
         raise UsageError(describe_refusal(choice), hint=describe_permission_way(choice))
 
 
+def keep_runnable(choices: Sequence[EvaluationChoice], warn: Callable[..., object]) -> list[EvaluationChoice]:
+    """The evaluations that may run here; that gates of the others were not asked is told.
+
+    Raises UsageError for one that is required.
+    """
+    for one in choices:
+        if not one.permission.may_run:
+            if one.definition.required:
+                raise UsageError(f"{describe_refusal(one)}, and it is required", hint=describe_permission_way(one))
+            warn(f"{describe_refusal(one)}: its gates were not asked", hint=describe_permission_way(one))
+    return [one for one in choices if one.permission.may_run]
+
+
 def describe_refusal(choice: EvaluationChoice) -> str:
     """Why an evaluation does not run here, as a sentence."""
     return f"the evaluation {choice.name} is {choice.permission.value}"
@@ -123,7 +128,7 @@ def describe_refusal(choice: EvaluationChoice) -> str:
 def describe_permission_way(choice: EvaluationChoice) -> str:
     """What lets an evaluation run."""
     if choice.permission is Permission.NOTHING:
-        return f"Say what runs: git config {_PREFIX}{choice.name}.command 'python evaluate.py'"
+        return f"Say what runs: git config {SETTINGS_PREFIX}{choice.name}.command 'python evaluate.py'"
     return f"It would run: {describe_program(choice.definition)}\nAllow that: git theta eval --allow {choice.name}"
 
 
@@ -136,20 +141,20 @@ def describe_program(definition: EvaluationDefinition) -> str:
 def allow_evaluation(repository: Repository, name: str) -> EvaluationChoice:
     """Let what the project's file has under a name run here. Raises UsageError where it has nothing."""
     found = require_known(name, list_evaluations(repository))
-    defined = _read_definitions(repository, "").get(name)
+    defined = read_definitions(repository, "").get(name)
     if defined is None or not defined.runs_something:
         raise UsageError(
             f"{DEFINITIONS_FILE} says no command for {name}: there is nothing to allow",
             hint=describe_permission_way(found._replace(permission=Permission.NOTHING)),
         )
-    git("config", "--local", f"{_PREFIX}{name}.{_ALLOWED}", defined.digest_program(), cwd=repository.home)
+    git("config", "--local", f"{SETTINGS_PREFIX}{name}.{_ALLOWED}", defined.digest_program(), cwd=repository.home)
     return list_evaluations(repository)[name]
 
 
 def revoke_permission(repository: Repository, name: str) -> bool:
     """Take back that an evaluation may run; whether it was allowed."""
     try:
-        git("config", "--local", "--unset-all", f"{_PREFIX}{name}.{_ALLOWED}", cwd=repository.home)
+        git("config", "--local", "--unset-all", f"{SETTINGS_PREFIX}{name}.{_ALLOWED}", cwd=repository.home)
     except GitError:  # it was not set
         return False
     return True
@@ -158,7 +163,7 @@ def revoke_permission(repository: Repository, name: str) -> bool:
 def _choose(name: str, defined: EvaluationDefinition | None, settings: dict[str, str]) -> EvaluationChoice:
     definition = defined or EvaluationDefinition(name)
     if "timeout" in settings:
-        timeout = parse_seconds(settings["timeout"], f"{_PREFIX}{name}.timeout")
+        timeout = parse_seconds(settings["timeout"], f"{SETTINGS_PREFIX}{name}.timeout")
         definition = definition._replace(timeout=timeout)
     if settings.keys() & {"command", "evaluator"}:
         serves = settings.get("server", "false").lower() in _TRUE
@@ -180,31 +185,3 @@ def _find_permission(definition: EvaluationDefinition, allowed: str | None) -> P
 def _says_what_runs(definition: EvaluationDefinition) -> bool:
     """Whether an evaluation that a person configured can run: a plug-in may do without a command."""
     return bool(definition.command) or not EVALUATORS.load_plugin(definition.evaluator).takes_command
-
-
-def _read_definitions(repository: Repository, revision: str) -> dict[str, EvaluationDefinition]:
-    if not revision and repository.worktree:
-        content: bytes | None = atomic.read_file(repository.worktree / DEFINITIONS_FILE)
-    else:
-        content = read_blob(f"{revision or 'HEAD'}:{DEFINITIONS_FILE}", repository.home)
-    return parse_definitions(content) if content else {}
-
-
-def _read_settings(repository: Repository) -> dict[str, dict[str, str]]:
-    """What Git's configuration says of each evaluation: name -> key -> value, the last that counts."""
-    found: dict[str, dict[str, str]] = {}
-    for key, value in _list_settings(repository.home):
-        match = _KEY.fullmatch(key)
-        if match and is_evaluation_name(match["name"]):
-            found.setdefault(match["name"], {})[match["key"]] = value
-    return found
-
-
-def _list_settings(home: Path) -> Iterator[tuple[str, str]]:
-    try:
-        answer = git("config", "--null", "--get-regexp", r"^theta\.eval\.", cwd=home)
-    except GitError:  # there is none
-        return
-    for item in answer.split(b"\0")[:-1]:
-        key, _, value = os.fsdecode(item).partition("\n")
-        yield key, value
