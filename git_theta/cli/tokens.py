@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from git_theta.cli import boundary
-from git_theta.cli.listing import echo_json, json_option
+from git_theta.cli.listing import align_table, echo_json, json_option
 from git_theta.cli.pager import print_paged
 from git_theta.operations.comparing.token_counts import MANY_EPOCHS, DataUse
 from git_theta.repository.history.token_books import BranchBook, TokenBook, read_book
@@ -53,7 +53,7 @@ def _render_book(book: TokenBook) -> Iterator[str]:
     if merged:
         yield ""
         yield "data sets of all of them"
-        yield from _render_table([["data", "seen", "unique"], *([*_name_use(one)[:3]] for one in book.union)])
+        yield from _render_table([row[:3] for row in (_COLUMNS, *map(_list_cells, book.union))])
     if any(use.is_repeated for branch in book.branches for use in branch.uses):
         yield ""
         yield f"* more than {MANY_EPOCHS} epochs: repeating it is worth less and less (constants of C4)"
@@ -63,10 +63,10 @@ def _render_uses(uses: Sequence[DataUse]) -> Iterator[str]:
     if not uses:
         yield "  no commit says how many tokens it has seen"
         return
-    yield from _render_table([list(_COLUMNS), *map(_name_use, uses)])
+    yield from _render_table([_COLUMNS, *map(_list_cells, uses)])
 
 
-def _name_use(use: DataUse) -> list[str]:
+def _list_cells(use: DataUse) -> list[str]:
     if use.data is None or use.epochs is None or use.effective is None or use.next_epoch is None:
         return ["not said", f"{use.seen:,}", "", "", "", ""]
     mark = "*" if use.is_repeated else ""
@@ -81,10 +81,7 @@ def _name_use(use: DataUse) -> list[str]:
 
 
 def _render_table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for first, *others in rows:
-        cells = [f"{cell:>{width}}" for cell, width in zip(others, widths[1:], strict=True)]
-        yield f"  {'  '.join([f'{first:<{widths[0]}}', *cells])}".rstrip()
+    yield from (f"  {line}" for line in align_table(rows))
 
 
 def _book_json(book: TokenBook) -> dict[str, Any]:

@@ -79,13 +79,17 @@ def parse_entry(seen: Sequence[str], data: Sequence[str]) -> TokenEntry | None:
 
     Args:
         seen: the values of its trailers ``Tokens-Seen``.
-        data: those of ``Data``: ``NAME@DIGEST unique=N``.
+        data: those of ``Data``: ``NAME@DIGEST unique=N``. Without ``Tokens-Seen`` those that are not of this form are
+            somebody else's.
     """
+    if not seen:
+        if any(_DATA.fullmatch(text.strip()) for text in data):
+            raise UsageError(f"names a data set, and not how many tokens were seen of it: {SEEN_KEY}: N")
+        return None
     if len(seen) > 1 or len(data) > 1:
         key, values = (SEEN_KEY, seen) if len(seen) > 1 else (DATA_KEY, data)
         raise UsageError(f"has {len(values)} trailers {key}, and which one counts cannot be told")
-    known = _parse_data(data[0]) if data else None
-    return TokenEntry(_parse_count(seen[0], SEEN_KEY), known) if seen else None
+    return TokenEntry(_parse_count(seen[0], SEEN_KEY), _parse_data(data[0]) if data else None)
 
 
 def _parse_data(text: str) -> DataSet:

@@ -15,8 +15,12 @@ WIKI = DataSet("wiki", "sha256:9f2c", 1000)
 def test_trailers_are_read() -> None:
     assert parse_entry(["1200"], ["wiki@sha256:9f2c unique=1000"]) == TokenEntry(1200, WIKI)
     assert parse_entry([" 5 "], []) == TokenEntry(5, None)
-    assert parse_entry([], ["wiki@sha256:9f2c unique=1000"]) is None
     assert parse_entry([], []) is None
+
+
+def test_other_people_s_trailers_say_nothing() -> None:
+    assert parse_entry([], ["see the wiki"]) is None
+    assert parse_entry([], ["one", "two"]) is None
 
 
 @pytest.mark.parametrize(
@@ -28,6 +32,7 @@ def test_trailers_are_read() -> None:
         (["9" * 400], [], "up to 1e\\+18"),
         (["1.5"], [], "whole number"),
         (["²"], [], "whole number"),
+        ([], ["wiki@sha256:9f2c unique=1000"], "names a data set, and not how many tokens were seen of it"),
         (["1", "2"], [], "has 2 trailers Tokens-Seen"),
         (["1"], ["a@1234 unique=1", "b@5678 unique=1"], "has 2 trailers Data"),
         (["1"], ["wiki unique=3"], "Data takes NAME@DIGEST unique=N, not 'wiki unique=3'"),
