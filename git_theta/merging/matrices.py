@@ -147,7 +147,14 @@ class TaskMatrices:
 def add_transformed(
     contest: Contest, matrices: TaskMatrices, transforms: Sequence[Matrix], scale: float = 1.0
 ) -> Iterator[Vector]:
-    """The base, where changes are since it, plus ``scale`` times the sum of X_i A_i: rounded once, as it is stored."""
+    """The base, where changes are since it, plus ``scale`` times the sum of X_i A_i: rounded once, as it is stored.
+
+    Args:
+        contest: what ``matrices`` was made of.
+        matrices: the X_i.
+        transforms: A_i of each head, (side, side), fp64.
+        scale: lambda.
+    """
     with contest.library.quiet():
         turned = matrices.transform_turned(transforms) if matrices.turned else None
 

@@ -76,7 +76,7 @@ def _watch_layers(model: nn.Module, names: Collection[str]) -> Iterator[Mapping[
             hint="The model's layers are to be called as the checkpoint's parameters are.",
         )
     sums = {name: _GramSum() for name in known}
-    handles = [one.register_forward_pre_hook(_make_hook(sums[name])) for name, one in known.items()]
+    handles = [one.register_forward_pre_hook(_make_hook(sums[name]), with_kwargs=True) for name, one in known.items()]
     try:
         yield sums
     finally:
@@ -85,8 +85,8 @@ def _watch_layers(model: nn.Module, names: Collection[str]) -> Iterator[Mapping[
 
 
 def _make_hook(total: _GramSum) -> Any:
-    def hook(_: nn.Module, inputs: tuple[Any, ...]) -> None:
-        total.add(inputs[0])
+    def hook(_: nn.Module, inputs: tuple[Any, ...], named: Mapping[str, Any]) -> None:
+        total.add(inputs[0] if inputs else named["input"])
 
     return hook
 

@@ -60,6 +60,15 @@ def find_regression(
     """A_i = c_i G_i (sum of c_i G_i)^-1, with all but the diagonals of the G_i multiplied by alpha.
 
     For an input that no head has seen it makes the mean of the heads.
+
+    Args:
+        grams: G_i of each head, (inputs, inputs), symmetric, fp64.
+        weights: c_i of each head, 0 or more, and not only 0.
+        options: of the strategy: ``alpha``.
+        xp: the namespace of the library that computes.
+
+    Returns:
+        A_i of each head, (inputs, inputs), fp64, in the order of ``grams``.
     """
     share = sum(weights)
     shrunk = [weight * _shrink(gram, options["alpha"], xp) for gram, weight in zip(grams, weights, strict=True)]

@@ -41,6 +41,18 @@ def test_batches_may_be_arguments(batch: Any) -> None:
     assert estimate_grams(make_chain(), [batch], NAMES)[NAMES[0]].tolist() == [[1.0] * 3] * 3
 
 
+def test_layers_may_be_called_by_keyword() -> None:
+    class Named(torch.nn.Module):  # type: ignore[name-defined, misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.head = torch.nn.Linear(3, 2)
+
+        def forward(self, rows: Any) -> Any:
+            return self.head(input=rows)
+
+    assert estimate_grams(Named(), [torch.ones(1, 3)], ["head.weight"])["head.weight"].tolist() == [[1.0] * 3] * 3
+
+
 def test_so_many_batches_are_run_and_no_more() -> None:
     batches = iter([torch.ones(1, 3), torch.ones(1, 3) * 3, torch.ones(1, 3) * 100])
     found = estimate_grams(make_chain(), batches, NAMES, most=2)
