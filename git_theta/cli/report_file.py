@@ -7,7 +7,8 @@ from pathlib import Path
 
 from git_theta.cli.output_files import require_writable
 from git_theta.errors import UsageError
-from git_theta.operations.merging.merge_report import Record, as_json, as_markdown
+from git_theta.operations.merging.merge_report import Record, as_json
+from git_theta.operations.merging.report_markdown import as_markdown
 from git_theta.vcs import atomic
 
 _RENDERERS = {".md": as_markdown, ".json": as_json}

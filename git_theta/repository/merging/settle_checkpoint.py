@@ -100,11 +100,7 @@ def settle_checkpoint(job: CheckpointJob, report: ErrorReporter) -> MergeResult:
     item = job.conflict.item
     assert item.checkpoint
     with open_context(job.repository, job.warn) as context:
-        if changed := _find_changed(job, context):
-            raise UsageError(
-                f"{changed} was changed since the merge, and settling would overwrite that",
-                hint="Keep it elsewhere, or commit by hand what you have: git add.",
-            )
+        require_unchanged(_find_changed(job, context))
         sides = job.conflict.sides
         find = find_in_heads(item, (sides.ours, sides.theirs), _LABELS, job.top)
         context = context._replace(find_companions=find)
@@ -112,6 +108,15 @@ def settle_checkpoint(job: CheckpointJob, report: ErrorReporter) -> MergeResult:
     if not merged.result.left:
         _write_files(job, merged, report)
     return merged.result
+
+
+def require_unchanged(changed: str) -> None:
+    """Raise UsageError for a file with something of the person's own to lose; "" for none."""
+    if changed:
+        raise UsageError(
+            f"{changed} was changed since the merge, and settling would overwrite that",
+            hint="Keep it elsewhere, or commit by hand what you have: git add.",
+        )
 
 
 def _find_changed(job: CheckpointJob, context: Context) -> str:

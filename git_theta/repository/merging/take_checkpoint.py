@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from git_theta.checkpoints.index_file import is_index
-from git_theta.errors import UsageError
 from git_theta.manifest.text import MAX_MANIFEST, decode_manifest, is_manifest
 from git_theta.merging.decisions import BASE, SIDES
 from git_theta.operations.context import Context
 from git_theta.operations.merging.conflict_resolution import clean_worktree_file
 from git_theta.operations.merging.conflicts import is_same_file
 from git_theta.operations.worktree_files import claims_manifest, find_regular_file
-from git_theta.repository.merging.settle_checkpoint import CheckpointJob
+from git_theta.repository.merging.settle_checkpoint import CheckpointJob, require_unchanged
 from git_theta.repository.stores.opening import open_context
 from git_theta.vcs.git import git
 from git_theta.vcs.index import differs_from_index, is_indexed
@@ -44,14 +43,10 @@ def take_checkpoint(job: CheckpointJob, side: str) -> TakenCheckpoint:
         return TakenCheckpoint("", removed=False)
     name = next(name for name, number in SIDES.items() if number == source)
     files = item.files_at(source)
-    with open_context(job.repository, job.warn) as context:
-        if changed := _find_changed(job, [path for path, file in files.items() if file], context):
-            raise UsageError(
-                f"{changed} was changed since the merge, and settling would overwrite that",
-                hint="Keep it elsewhere, or commit by hand what you have: git add.",
-            )
-    commit = sides.base or sides.ours if source == BASE else (sides.ours, sides.theirs)[source]
     kept = [path for path, file in files.items() if file]
+    with open_context(job.repository, job.warn) as context:
+        require_unchanged(_find_changed(job, kept, context))
+    commit = sides.base or sides.ours if source == BASE else (sides.ours, sides.theirs)[source]
     take_files(commit, kept, [path for path in files if path not in kept], job.top)
     return TakenCheckpoint(name, removed=not kept)
 
