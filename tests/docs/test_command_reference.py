@@ -11,7 +11,7 @@ from typing import Any
 import click
 import pytest
 
-from git_theta import errors
+from git_theta import errors, known_plugins
 from git_theta.cli import boundary, filter_process
 from git_theta.cli.main import COMMANDS, theta
 from git_theta.vcs import attributes, config
@@ -94,6 +94,11 @@ def test_every_key_of_json_is_described(sandbox: Sandbox, name: str) -> None:
     found = set(keys(data))
     assert found
     assert found - code_words(PARTS[command]) == set()
+
+
+def test_every_family_of_plug_ins_is_described() -> None:
+    (families,) = re.findall(r"^\| `family` \|(.*)\|$", PARTS["plugins"], re.M)
+    assert code_words(families) == set(known_plugins.BUILT_IN)
 
 
 def test_every_exit_code_is_described_with_its_errors() -> None:
