@@ -28,7 +28,7 @@ class CommandEvaluator(Evaluator):
             try:
                 process.start_clock()
                 while (line := process.read_line()) is not None:
-                    said = parse_score_line(line)
+                    said = parse_score_line(line, self.setup.label)
                     if not isinstance(said, RunEnd):
                         yield said
                 process.finish()

@@ -22,20 +22,25 @@ class RunEnd:
 RUN_END = RunEnd()
 
 
-def parse_score_line(line: bytes) -> ItemScore | MetricValue | RunEnd:
-    """What a line says; keys that mean nothing are passed over. Raises EvaluationError for what is no such line."""
+def parse_score_line(line: bytes, label: str) -> ItemScore | MetricValue | RunEnd:
+    """What a line says; keys that mean nothing are passed over. Raises EvaluationError for what is no such line.
+
+    Args:
+        line: without its end.
+        label: what the evaluation is called that printed it.
+    """
     try:
         data = _DECODER.decode(line.decode())
     except (ValueError, RecursionError) as error:
-        raise _explain_line(line, f"is not JSON ({error})") from None
+        raise _explain_line(line, label, f"is not JSON ({error})") from None
     if not isinstance(data, dict):
-        raise _explain_line(line, "is no JSON object")
+        raise _explain_line(line, label, "is no JSON object")
     try:
         if data.get("done") is True:
             return RUN_END
         return _parse_metric(data) if "metric" in data else _parse_item(data)
     except _BadLine as bad:
-        raise _explain_line(line, str(bad)) from None
+        raise _explain_line(line, label, str(bad)) from None
 
 
 class _BadLine(Exception):
@@ -98,6 +103,6 @@ def _read_buckets(given: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def _explain_line(line: bytes, problem: str) -> EvaluationError:
+def _explain_line(line: bytes, label: str, problem: str) -> EvaluationError:
     shown = shorten_text(escape_unprintable(line.decode(errors="replace").rstrip()), 120)
-    return EvaluationError(f"a line of its output {problem}: {shown}", hint=_RULE)
+    return EvaluationError(f"the evaluator {label} printed a line that {problem}: {shown}", hint=_RULE)

@@ -43,7 +43,7 @@ class ServerEvaluator(Evaluator):
                 line = process.read_line()
                 if line is None:
                     raise process.explain_early_end("before it was done with a checkpoint")
-                said = parse_score_line(line)
+                said = parse_score_line(line, self.setup.label)
                 if isinstance(said, RunEnd):
                     is_through = True
                 else:

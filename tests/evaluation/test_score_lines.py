@@ -52,14 +52,15 @@ BAD = {
 
 @pytest.mark.parametrize("line", GOOD)
 def test_what_a_line_says(line: str) -> None:
-    assert parse_score_line(line.encode()) == GOOD[line]
+    assert parse_score_line(line.encode(), "mine") == GOOD[line]
     jsonschema.validate(json.loads(line), SCHEMA)
 
 
 @pytest.mark.parametrize("line", BAD, ids=lambda line: line[:40])
 def test_what_is_no_line_is_told_with_the_reason(line: str) -> None:
     with pytest.raises(EvaluationError, match=BAD[line]) as caught:
-        parse_score_line(line.encode())
+        parse_score_line(line.encode(), "mine")
+    assert caught.value.message.startswith("the evaluator mine printed a line that ")
     assert "docs/spec/eval.md" in caught.value.hint
     assert len(caught.value.message) < 400
 
@@ -73,4 +74,4 @@ def test_the_schema_refuses_it_too(line: str) -> None:
 
 def test_a_number_above_all_is_not_finite() -> None:
     with pytest.raises(EvaluationError, match="not finite"):
-        parse_score_line(b'{"id": "a", "score": 1' + b"0" * 400 + b"}")
+        parse_score_line(b'{"id": "a", "score": 1' + b"0" * 400 + b"}", "mine")

@@ -207,7 +207,7 @@ def read_item_scores(data: bytes) -> None:
 
 def read_score_line(data: bytes) -> None:
     """What an evaluator prints."""
-    parse_score_line(data)
+    parse_score_line(data, "mine")
 
 
 def read_attributes(data: bytes) -> None:
