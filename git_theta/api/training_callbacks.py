@@ -29,8 +29,8 @@ def make_trainer_callback(
     """A callback for the ``Trainer`` of transformers; exported as ``git_theta.trainer_callback``.
 
     It saves the model as ``Checkpointer.save`` does: training waits for the copy alone. Messages name the step, and
-    what was logged last. The end of the training saves its last step, and waits for all of them. What a save in the
-    background failed with stops the training.
+    the numbers that were logged last. The end of the training saves its last step, and waits for all of them. What a
+    save in the background failed with stops the training.
 
     Args:
         checkpointer: saves them; close it when the training is over, or use it in a ``with`` block.
@@ -144,6 +144,14 @@ class _StepSaves:
 
 
 def _describe_step(step: int, figures: Mapping[str, Any]) -> str:
-    """A commit's message: the step, and a line for each figure."""
-    lines = [f"{name}: {float(value):.6g}" for name, value in figures.items() if name != "step"]
+    """A commit's message: the step, and a line for each figure that is a number: people log texts, too."""
+    numbers = {name: _read_number(value) for name, value in figures.items() if name != "step"}
+    lines = [f"{name}: {number:.6g}" for name, number in numbers.items() if number is not None]
     return "\n".join([f"step {step}", *([""] if lines else []), *lines])
+
+
+def _read_number(value: Any) -> float | None:
+    try:
+        return float(value)
+    except (TypeError, ValueError, RuntimeError):  # a text, or a tensor of several elements
+        return None

@@ -160,6 +160,20 @@ def test_of_lightnings_two_packages_the_one_in_use_is_taken(monkeypatch: pytest.
     assert isinstance(found, sys.modules["pytorch_lightning"].Callback)
 
 
+def test_what_is_logged_and_no_number_stops_no_training(repository: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "lightning.pytorch", raising=False)
+    monkeypatch.setitem(sys.modules, "pytorch_lightning", SimpleNamespace(Callback=type("Callback", (), {})))
+    logged = {"loss": torch.tensor(0.5), "lr": "3e-4", "note": "warm-up", "many": torch.ones(3), "none": None}
+    trainer: Any = SimpleNamespace(global_step=1, is_global_zero=True, callback_metrics=logged)
+    with open_checkpointer(repository) as checkpointer:
+        git_theta.lightning_callback(checkpointer, every=1).on_train_batch_end(trainer, Counter())
+    assert repository.git("show", "--no-patch", "--format=%B", BRANCH).stdout.split("\n")[2:4] == [
+        "loss: 0.5",
+        "lr: 0.0003",
+    ]
+    assert "note" not in repository.git("show", "--no-patch", "--format=%B", BRANCH).stdout
+
+
 @pytest.mark.parametrize(
     ("make", "module", "extra"),
     [
