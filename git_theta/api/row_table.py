@@ -29,7 +29,8 @@ class RowTable(Sequence[RowT]):
         kind: the class of the rows.
         rows: they.
         shown: the columns that ``repr`` and notebooks show; all of them where none are named. A frame has all.
-        spread: fields that are mappings: a frame has a column for each of their keys.
+        spread: fields that are mappings: a frame has a column for each of their keys, ``FIELD.KEY`` where another field
+            is called so.
     """
 
     def __init__(
@@ -84,7 +85,10 @@ class RowTable(Sequence[RowT]):
 
     def _list_cells(self, row: RowT) -> Iterator[tuple[str, Any]]:
         for title, value in zip(self._columns, row, strict=True):
-            yield from value.items() if title in self._spread else [(title, value)]
+            if title in self._spread:
+                yield from ((f"{title}.{key}" if key in self._columns else key, one) for key, one in value.items())
+            else:
+                yield title, value
 
     def _format_row(self, row: RowT) -> tuple[str, ...]:
         values = dict(zip(self._columns, row, strict=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import pytest
@@ -47,6 +48,19 @@ def test_a_frame_has_a_column_for_each_field() -> None:
     assert list(frame.columns) == ["name", "weight", "parts"]
     assert list(frame["name"]) == ["apple", "<b>"]
     assert list(RowTable(Fruit, []).to_frame().columns) == ["name", "weight", "parts"]
+
+
+class Basket(NamedTuple):
+    name: str
+    counts: Mapping[str, int]
+
+
+def test_a_frame_has_a_column_for_each_key_and_none_twice() -> None:
+    table = RowTable(Basket, [Basket("one", {"apples": 2, "name": 3}), Basket("two", {})], spread=["counts"])
+    frame = table.to_frame()
+    assert list(frame.columns) == ["name", "apples", "counts.name"]
+    assert list(frame["name"]) == ["one", "two"]
+    assert list(frame["counts.name"].dropna()) == [3]
 
 
 def test_what_is_not_installed_is_told_with_what_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
