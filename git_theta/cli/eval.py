@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ from git_theta.cli.progress import Meter
 from git_theta.cli.revision_arguments import RevisionCommand, explicit_paths, split_arguments
 from git_theta.errors import UsageError
 from git_theta.evaluation.comparison import ALPHA, ComparisonSettings
+from git_theta.globs import name_matcher
 from git_theta.operations.context import Context
 from git_theta.repository.evaluating.evaluated_versions import EvaluatedVersion, list_versions
 from git_theta.repository.evaluating.evaluations import EvaluationSettings, match_evaluations
@@ -35,8 +36,8 @@ from git_theta.repository.evaluating.result_notes import ResultNotes
 from git_theta.repository.evaluating.version_comparison import VersionComparison, compare_versions
 from git_theta.vcs import hooks
 from git_theta.vcs.discovery import Repository, discover_repository
-from git_theta.vcs.revisions import is_inside_worktree
-from git_theta.words import pluralize
+from git_theta.vcs.revisions import commit_ids, is_inside_worktree
+from git_theta.words import join_some, pluralize, suggest_names
 
 _GATE_FAILED = 1
 _ONE_OF = ("compare", "gate", "list", "allow", "forget", "sync")
@@ -117,6 +118,7 @@ def _evaluate_words(repository: Repository, words: Sequence[str], options: _Eval
     names, rest = _split_names(repository, words)
     revisions, paths = split_arguments(rest) if is_inside_worktree() else (list(rest), explicit_paths() or [])
     choices = choose_evaluations(repository, names)
+    _require_revisions(revisions, list_evaluations(repository))
     with open_session(repository, options.settings, Meter()) as (session, context):
         pairs = match_evaluations(list_versions(revisions, paths, context), choices)
         found = []
@@ -127,6 +129,7 @@ def _evaluate_words(repository: Repository, words: Sequence[str], options: _Eval
                     echo_line(line)
     if options.as_json:
         echo_json(eval_json.evaluations_json(found))
+    _warn_unmatched(options.by, (name for one in found for name in one.result.buckets))
     return 0
 
 
@@ -153,6 +156,7 @@ def _compare_sides(
         eval_output.write_page(options.html, found)
     if options.as_json:
         echo_json(eval_json.comparisons_json(found, options.by))
+    _warn_unmatched(options.by, (row.bucket for one in found for row in one.compared.buckets))
     return 0 if all(one.passed for one in found) else _GATE_FAILED
 
 
@@ -183,6 +187,24 @@ def _split_names(repository: Repository, words: Sequence[str]) -> tuple[list[str
     known = list_evaluations(repository)
     count = next((at for at, word in enumerate(words) if word not in known), len(words))
     return list(words[:count]), list(words[count:])
+
+
+def _require_revisions(words: Sequence[str], known: Mapping[str, EvaluationChoice]) -> None:
+    """Raise UsageError for a word that is no revision; it may be meant for an evaluation, or for a file."""
+    for word in words:
+        try:
+            commit_ids([word])
+        except UsageError as error:
+            names = f"\nEvaluations come first. {suggest_names(word, known)}" if known else ""
+            raise UsageError(error.message, hint=f"{error.hint}{names}") from None
+
+
+def _warn_unmatched(globs: Sequence[str], buckets: Iterable[str]) -> None:
+    """Say which globs of ``--by`` match no bucket at all."""
+    names = sorted(set(buckets))
+    for glob in globs:
+        if not any(map(name_matcher([glob]), names)):
+            boundary.warn(f"{glob!r} matches no bucket", hint=f"There is: {join_some(names)}." if names else "")
 
 
 def _list_all(repository: Repository, _: object, options: _EvalOptions) -> int:

@@ -16,7 +16,7 @@ from git_theta.repository.evaluating.merge_gates import judge_merge, list_merge_
 from git_theta.repository.evaluating.version_comparison import VersionComparison
 from git_theta.vcs import git_merge
 from git_theta.vcs.discovery import Repository
-from git_theta.vcs.heads import Head, resolve_head
+from git_theta.vcs.heads import Head
 
 _TRAILER = "Theta-Gate"
 _REFUSED = """\
@@ -25,10 +25,10 @@ Without its gates: git theta merge --no-gate"""
 
 
 class GateOptions(NamedTuple):
-    """Whether gates are asked, and the revision to hold the merge against in place of the best head."""
+    """Whether gates are asked, and the version to hold the merge against in place of the best head."""
 
     ask: bool = True
-    against: str | None = None
+    against: Head | None = None
 
 
 class GateAnswer(NamedTuple):
@@ -45,6 +45,11 @@ def ask_gates(heads: Sequence[Head], options: GateOptions, repository: Repositor
     """
     choices = list_merge_gates(repository)
     if not choices:
+        if options.against:
+            boundary.warn(
+                f"no evaluation of HEAD has a gate: nothing is held against {options.against.name}",
+                hint='Gates stand in .theta/evals.toml, once it is committed: gate = ["mean >= before"]',
+            )
         return GateAnswer(True)
     if not options.ask:
         git_merge.add_trailers(repository, [f"{_TRAILER}: skipped {one.name}" for one in choices])
@@ -53,7 +58,7 @@ def ask_gates(heads: Sequence[Head], options: GateOptions, repository: Repositor
     failed = False
     try:
         runnable = keep_runnable(choices, boundary.warn)
-        others = [resolve_head(options.against, repository.worktree)] if options.against else heads
+        others = [options.against] if options.against else heads
         with open_session(repository, EvaluationSettings(), Meter()) as (session, _):
             for one in judge_merge(session, runnable, others, repository):
                 found.append(one)

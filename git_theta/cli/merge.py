@@ -114,6 +114,7 @@ def command(
     request = MergeRequest(heads, asked, base)
     if recipe_file:
         request = apply_recipe(recipe_file, request)
+    gates = _read_gates(against, ask=not no_gate)
     if not request.heads:
         raise UsageError("no head to merge is named", hint="git theta merge BRANCH")
     repository, top = require_worktree()
@@ -131,8 +132,15 @@ def command(
         found,
         request._replace(asked=ordered),
         repository,
-        Ending(message, not no_commit, report, as_json, GateOptions(not no_gate, against)),
+        Ending(message, not no_commit, report, as_json, gates),
     )
+
+
+def _read_gates(against: str | None, *, ask: bool) -> GateOptions:
+    """What becomes of gates; the version to hold the merge against is looked up before anything is merged."""
+    if against and not ask:
+        raise UsageError("--no-gate and --against exclude each other", hint="Leave one of them out.")
+    return GateOptions(ask, resolve_head(against) if against else None)
 
 
 def _merge_heads(

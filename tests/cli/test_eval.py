@@ -157,6 +157,14 @@ def test_a_comparison_leads_with_what_got_worse_and_fails_its_gates(evaluated: E
     assert len(evaluated.asked()) == 2
 
 
+@pytest.mark.parametrize("arguments", [["HEAD"], ["--compare", "HEAD~1", "HEAD"]])
+def test_a_glob_that_matches_no_bucket_is_told(evaluated: Evaluated, arguments: list[str]) -> None:
+    done = evaluated.run("--by", "arab", "--by", "ger*", *arguments, code=int(len(arguments) > 1))
+    assert "warning: 'arab' matches no bucket" in done.stderr and "There is: arabic, german." in done.stderr
+    assert "'ger*'" not in done.stderr
+    assert "german" in done.stdout and "  arabic" not in done.stdout
+
+
 def test_a_gate_is_asked_of_the_ends_of_a_range(evaluated: Evaluated) -> None:
     assert "gate FAILS: no bucket worse: worse: arabic" in evaluated.run("--gate", "HEAD~1..HEAD", code=1).stdout
     assert not evaluated.data("--gate", "HEAD..HEAD~1")["comparisons"][0]["overall"]["lost"]
@@ -292,6 +300,7 @@ def test_an_evaluator_that_fails_leaves_no_result_and_no_folder(evaluated: Evalu
     ("arguments", "said"),
     [
         (["none"], "no revision here"),
+        (["HEAD", "clases"], "Evaluations come first. Did you mean 'classes'? There is: classes."),
         (["--list", "--allow", "a"], "exclude each other"),
         (["--list", "HEAD"], "takes no 'HEAD'"),
         (["--allow", "none"], "no evaluation is called 'none'"),

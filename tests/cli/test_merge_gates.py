@@ -105,6 +105,18 @@ def test_three_heads_are_held_against_the_best_of_them(sandbox_with_heads: Sandb
     sandbox.theta("merge", "german", "both", "-s", "average", "--against", "main")
 
 
+def test_what_a_merge_is_held_against_is_looked_up_before_it(sandbox_with_heads: Sandbox) -> None:
+    sandbox = sandbox_with_heads
+    for arguments, said in ((["none"], "'none' is no commit here"), (["main", "--no-gate"], "exclude each other")):
+        done = sandbox.theta("merge", "german", "-s", "average", "--against", *arguments, check=False)
+        assert done.returncode == 2 and said in done.stderr
+        assert not (sandbox.root / ".git/MERGE_HEAD").exists()
+    (sandbox.root / ".theta/evals.toml").unlink()
+    sandbox.commit("no gate any more")
+    done = sandbox.theta("merge", "german", "-s", "average", "--against", "main")
+    assert "no evaluation of HEAD has a gate: nothing is held against main" in done.stderr
+
+
 def test_a_report_says_whether_gates_looked_at_the_sum(sandbox_with_heads: Sandbox, tmp_path: Path) -> None:
     sandbox, report = sandbox_with_heads, tmp_path / "report.md"
     sandbox.git("checkout", "--quiet", "-b", "more", "main")

@@ -127,6 +127,16 @@ def numbers(last: float, other: float = 0.0) -> bytes:
     return safetensors_bytes({"w": ("F32", (4,), np.array([0, 0, other, last], "<f4").tobytes())})
 
 
+def test_an_evaluation_of_other_checkpoints_is_refused_and_what_git_says_is_kept_from_it(repository: Sandbox) -> None:
+    repository.git("config", "theta.eval.mine.command", """echo '{"id": "a", "score": '$((${GIT_PREFIX:+1} + 0))'}'""")
+    done = repository.theta("path", "x", "y", "--eval", "mine", "--", MODEL, env={"GIT_PREFIX": "runs/"})
+    assert {line.split()[-1] for line in done.stdout.splitlines()[-5:]} == {"0.0000"}
+    repository.write(".theta/evals.toml", b'[eval.mine]\ncheckpoint = "*.bin"\n')
+    done = repository.theta("path", "x", "y", "--eval", "mine", "--", MODEL, check=False)
+    assert done.returncode == 2
+    assert "the evaluation mine is for *.bin, and none of these checkpoints is" in done.stderr
+
+
 def test_an_evaluation_is_of_whole_models_and_one_that_is_there(repository: Sandbox) -> None:
     done = repository.theta("path", "x", "y", "--eval", "near", "-p", "a.*", "--", MODEL, check=False)
     assert "--eval is of whole models" in done.stderr

@@ -10,7 +10,7 @@ from git_theta.errors import EvaluationError
 from git_theta.manifest.identity_text import write_identity
 from git_theta.operations.context import Context, Progress
 from git_theta.repository.evaluating.evaluated_versions import EvaluatedVersion, list_tree_versions
-from git_theta.repository.evaluating.evaluations import EvaluationSession
+from git_theta.repository.evaluating.evaluations import EvaluationSession, match_evaluations
 from git_theta.repository.evaluating.evaluator_choice import EvaluationChoice
 from git_theta.repository.merging.version_mean import merge_mean, plan_mean
 from git_theta.vcs import trees
@@ -52,10 +52,10 @@ def score_path(
     """Evaluate every point. What is known of the same contents is not run again.
 
     Mixes are stored as results of merges are, and named by nothing. Raises EvaluationError for an evaluation that
-    scores no items; the errors of ``plan_mean``.
+    scores no items, UsageError for one that is for other checkpoints; the errors of ``plan_mean``.
     """
     scores = []
-    for version in _list_versions(path, repository, context, progress):
+    for version in _list_versions(path, choice, repository, context, progress):
         score = session.evaluate(version, choice).result.mean
         if score is None:
             raise EvaluationError(
@@ -66,18 +66,20 @@ def score_path(
 
 
 def _list_versions(
-    path: WeightPath, repository: Repository, context: Context, progress: Progress
+    path: WeightPath, choice: EvaluationChoice, repository: Repository, context: Context, progress: Progress
 ) -> Iterator[EvaluatedVersion]:
-    """The ends as they are committed, and between them the mixes."""
+    """The ends as they are committed, and between them the mixes. Raises UsageError for an evaluation of others."""
     heads = tuple([Head(member.label, member.commit) for member in path.map.versions])
     item = plan_mean(path.map.path, heads, repository, context.warn)
-    yield _find_end(heads[0], item.path)
+    ends = [_find_end(head, item.path) for head in heads]
+    match_evaluations(ends, [choice])
+    yield ends[0]
     for point in path.points[1:-1]:
         merged = merge_mean(item, (1 - point.t, point.t), context, progress)
         tree = _write_tree(heads[0], merged.texts(), repository)
         identity = write_identity(list(merged.manifests.values()))
         yield EvaluatedVersion(f"t={point.t:.4g}", tree, item.path, identity)
-    yield _find_end(heads[1], item.path)
+    yield ends[1]
 
 
 def _find_end(head: Head, path: str) -> EvaluatedVersion:
