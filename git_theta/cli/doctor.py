@@ -22,6 +22,7 @@ from git_theta.cli.manual_lookup import find_manual_fault
 from git_theta.cli.plugins import IDLE_HINT
 from git_theta.errors import ThetaError
 from git_theta.operations.keeping.file_states import FileState, TrackedFile, survey_file
+from git_theta.repository.comparing.chosen_measures import choose_measures
 from git_theta.repository.comparing.index_checks import FAULT_HINT, faults_of_index
 from git_theta.repository.history import weight_checks
 from git_theta.repository.index.chosen_formats import find_unlike_layouts
@@ -271,6 +272,11 @@ def _check_storage(_: Setup) -> CheckResult:
     return None
 
 
+def _check_measures(_: Setup) -> CheckResult:
+    choose_measures()  # raises what would stop every `git diff`
+    return None
+
+
 def _check_alternates(setup: Setup) -> CheckResult:
     if setup.repository is None:
         return None
@@ -352,6 +358,7 @@ CHECKS: dict[str, Callable[[Setup], CheckResult]] = {
     "conversions": _check_conversions,
     "store": _check_store,
     "storage": _check_storage,
+    "measures": _check_measures,
     "alternates": _check_alternates,
     "weights": _check_weights,
     "plug-ins": _check_plugins,
@@ -361,5 +368,5 @@ CHECKS: dict[str, Callable[[Setup], CheckResult]] = {
 }
 VALUE_CHECKS: dict[str, Callable[[Setup], CheckResult]] = {"values": _check_values}
 """The checks that read tensors."""
-_ANYWHERE_CHECKS = {"git", "filter", "drivers", "storage", "plug-ins", "git-lfs", "manual page"}
+_ANYWHERE_CHECKS = {"git", "filter", "drivers", "storage", "measures", "plug-ins", "git-lfs", "manual page"}
 """The checks that need no repository."""

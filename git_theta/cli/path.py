@@ -49,8 +49,8 @@ def command(
         raise UsageError("--eval is of whole models", hint="Leave -p out.")
     if len(paths) != 1 or len(revisions) != 2:
         raise UsageError("a path is between two versions of one checkpoint", hint="git theta path A B -- PATH")
-    for revision in revisions:
-        resolve_head(revision)  # a range is no point
+    if len({resolve_head(revision).commit for revision in revisions}) == 1:  # a range is no commit, and no point
+        raise UsageError(f"{revisions[0]!r} and {revisions[1]!r} are one commit", hint="Name two versions.")
     request = MapRequest(revisions, paths[0], base, globs)
     repository = discover_repository()
     choice = choose_evaluations(repository, [evaluation])[0] if evaluation else None

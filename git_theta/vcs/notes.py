@@ -59,7 +59,7 @@ def fetch_notes(ref: str, remote: str, incoming: str) -> bool:
     except GitError as error:
         if _NO_REF.search(error.message):
             return False
-        raise TransportError(error.message, hint="Is it the right remote? git remote -v") from None
+        raise TransportError(_join_lines(error), hint="Is it the right remote? git remote -v") from None
     return True
 
 
@@ -96,7 +96,12 @@ def sync_notes(ref: str, remote: str, lock: Callable[[], AbstractContextManager[
             if "fetch first" not in error.message and "non-fast-forward" not in error.message:
                 break
     assert refused
-    raise TransportError(refused.message, hint="Try again; what is here is kept.")
+    raise TransportError(_join_lines(refused), hint="Try again; what is here is kept.")
+
+
+def _join_lines(error: GitError) -> str:
+    """What Git said, in one line, as our messages are."""
+    return "; ".join(filter(None, map(str.strip, error.message.splitlines())))
 
 
 def _environment() -> dict[str, str]:

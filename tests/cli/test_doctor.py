@@ -57,6 +57,13 @@ def test_a_setting_that_nothing_new_can_be_stored_by(repository: Sandbox, key: s
     assert problems(repository) == {}
 
 
+def test_a_measure_that_no_diff_can_take(repository: Sandbox) -> None:
+    repository.git("config", "theta.measures", "sign-flips no-such")
+    assert "theta.measures names 'no-such'" in problems(repository)["measures"]["text"]
+    repository.git("config", "theta.measures", "sign-flips")
+    assert problems(repository) == {}
+
+
 def test_outside_of_a_repository_the_machine_is_checked(tmp_path: Path) -> None:
     nowhere = Sandbox(tmp_path)
     assert list(problems(nowhere)) == ["filter"]

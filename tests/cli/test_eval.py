@@ -188,7 +188,7 @@ def test_several_checkpoints_are_chosen_by_glob_and_by_path(evaluated: Evaluated
     sandbox.commit("another checkpoint")
     assert [one["path"] for one in evaluated.data()["evaluations"]] == [FILE, "old/other.safetensors"]
     assert [one["path"] for one in evaluated.data("HEAD", "--", "old")["evaluations"]] == ["old/other.safetensors"]
-    assert "no checkpoint there" in evaluated.run("HEAD", "--", "none", code=2).stderr
+    assert "HEAD: no checkpoint at 'none'" in evaluated.run("HEAD", "--", "none", code=2).stderr
 
 
 def test_nothing_of_a_repository_runs_unasked(evaluated: Evaluated, tmp_path: Path) -> None:
@@ -252,7 +252,8 @@ def test_two_clones_results_unite(evaluated: Evaluated, tmp_path: Path) -> None:
         each.asked()
         assert [one["known"] for one in each.data("HEAD~1", "HEAD")["evaluations"]] == [True, True]
         assert each.asked() == []
-    assert evaluated.run("--sync", "nowhere", code=9).stderr
+    said = evaluated.run("--sync", "nowhere", code=9).stderr
+    assert "'nowhere' does not appear to be a git repository; " in said and "\\n" not in said
 
 
 def test_long_scores_travel_as_notes_of_their_own(evaluated: Evaluated, tmp_path: Path) -> None:

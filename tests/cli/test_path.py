@@ -64,6 +64,7 @@ def test_a_point_of_the_path_is_what_centroid_writes(repository: Sandbox) -> Non
         (["x", MODEL], "a path is between two versions of one checkpoint"),
         (["x", "y", "main", MODEL], "a path is between two versions"),
         (["x", "fork..y", MODEL], "fork..y"),
+        (["x", "x~0", MODEL], "'x' and 'x~0' are one commit"),
         (["x", "y", MODEL, "--points", "1"], "--points"),
         (["x", "y", "note.txt"], "note.txt"),
     ],

@@ -69,6 +69,9 @@ def list_versions(revisions: Sequence[str], paths: Sequence[str], context: Conte
         found += [one for one in list_tree_versions(commit, label) if keep(one.path)]
     if not found:
         where = " ".join(revisions or ["HEAD"])
+        if paths:
+            named = ", ".join(map(repr, paths))
+            raise UsageError(f"{where}: no checkpoint at {named}", hint="What is versioned here: git theta ls-files :/")
         raise UsageError(f"{where}: no checkpoint there", hint="Files are versioned once tracked: git theta track")
     return found
 
