@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from git_theta_fisher.companion_files import write_tensors
+from git_theta_fisher.companion_files import check_target, write_tensors
 from git_theta_fisher.fisher_strategy import FISHER
 from git_theta_fisher.user_functions import explain_failures, load_function
 
@@ -42,10 +42,11 @@ def command(checkpoint: str, losses: str, most: int | None, device: str, output:
 
     from git_theta_fisher.fisher_estimate import estimate_fisher
 
+    file = output or Path(FISHER.companions[0].find_path(checkpoint, {}))
+    check_target(file)
     tensors = gt.load(checkpoint, framework="torch", device=device)
     parameters = {name: one.requires_grad_() for name, one in tensors.items() if one.is_floating_point()}
     found = estimate_fisher(parameters, _yield_losses(losses, {**tensors, **parameters}), most)
-    file = output or Path(FISHER.companions[0].find_path(checkpoint, {}))
     write_tensors({name: one.contiguous().cpu() for name, one in found.items()}, file)
     click.echo(f"{file}: {len(found)} parameters")
 

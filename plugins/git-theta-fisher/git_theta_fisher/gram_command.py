@@ -13,7 +13,7 @@ import click
 from git_theta.errors import UsageError
 from git_theta.words import pluralize
 
-from git_theta_fisher.companion_files import write_tensors
+from git_theta_fisher.companion_files import check_target, write_tensors
 from git_theta_fisher.regression_strategy import REGMEAN
 from git_theta_fisher.user_functions import explain_failures, load_function
 
@@ -46,11 +46,12 @@ def command(checkpoint: str, run: str, most: int | None, device: str, output: Pa
 
     from git_theta_fisher.gram_estimate import estimate_grams
 
+    file = output or Path(REGMEAN.companions[0].find_path(checkpoint, {}))
+    check_target(file)
     tensors = gt.load(checkpoint, framework="torch", device=device)
     with explain_failures(run, "gram"):
         model, batches = _make_run(run, tensors)
         found = estimate_grams(model, batches, tensors.keys(), most)
-    file = output or Path(REGMEAN.companions[0].find_path(checkpoint, {}))
     write_tensors({name: one.contiguous().cpu() for name, one in found.items()}, file)
     click.echo(f"{file}: {pluralize(len(found), 'linear layer')}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,9 @@ from git_theta.errors import ThetaError, UsageError
 
 
 def load_function(spelled: str, option: str, takes: str) -> Callable[..., Any]:
-    """The function that FILE.py:NAME names. The file is executed. Raises UsageError where there is none.
+    """The function that FILE.py:NAME names. Raises UsageError where there is none.
+
+    The file is executed, and finds what lies beside it, as ``python FILE.py`` has it; but behind all that is installed.
 
     Args:
         spelled: what was given.
@@ -26,10 +29,12 @@ def load_function(spelled: str, option: str, takes: str) -> Callable[..., Any]:
         raise UsageError(f"{spelled!r} names no function of a file", hint=example)
     if not Path(file).is_file():
         raise UsageError(f"{file!r} is no file", hint=example)
-    spec = spec_from_file_location(Path(file).stem, file)
+    spec = spec_from_file_location(f"_user_file_{Path(file).stem}", file)
     if spec is None or spec.loader is None:
         raise UsageError(f"{file!r} is no Python file", hint=example)
     module = module_from_spec(spec)
+    sys.modules[spec.name] = module  # where dataclasses look for it
+    sys.path.append(str(Path(file).absolute().parent))
     spec.loader.exec_module(module)
     function = getattr(module, name, None)
     if not callable(function):

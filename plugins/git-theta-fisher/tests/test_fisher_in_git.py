@@ -83,6 +83,23 @@ def losses(tensors):
 def broken(tensors):
     yield tensors["nothing"]
 """
+BESIDE = """
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from examples import ROWS
+
+@dataclass
+class Row:
+    values: list[float]
+
+def losses(tensors):
+    import torch
+
+    for row in map(Row, ROWS):
+        yield torch.tensor(row.values) @ tensors["w"]
+"""
 
 
 def test_a_loss_makes_the_file_that_merges_read(sandbox: Sandbox) -> None:
@@ -93,6 +110,21 @@ def test_a_loss_makes_the_file_that_merges_read(sandbox: Sandbox) -> None:
     load = pytest.importorskip("safetensors.numpy").load
     found = load(sandbox.read(FISHER))
     assert {name: value.tolist() for name, value in found.items()} == {"w": [5, 4, 5], "b": [0]}
+
+
+def test_a_user_s_file_finds_what_lies_beside_it(sandbox: Sandbox) -> None:
+    pytest.importorskip("torch", reason="gradients are torch's")
+    sandbox.write("runs/losses.py", BESIDE.encode())
+    sandbox.write("runs/examples.py", b"ROWS = [[1.0, 2.0, 3.0], [3.0, 2.0, 1.0]]")
+    done = sandbox.theta("fisher", FILE, "--losses", "runs/losses.py:losses")
+    assert done.stdout == f"{FISHER}: 2 parameters\n"
+
+
+def test_where_nothing_can_be_written_nothing_is_computed(sandbox: Sandbox) -> None:
+    (sandbox.root / "train.py").write_text("raise SystemExit(7)")
+    done = sandbox.theta("fisher", FILE, "--losses", "train.py:losses", "-o", "no/such/file", check=False)
+    assert done.returncode == 2
+    assert "no/such/file: cannot be written there" in done.stderr
 
 
 @pytest.mark.parametrize(
