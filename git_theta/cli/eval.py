@@ -210,7 +210,7 @@ def _warn_unmatched(globs: Sequence[str], buckets: Iterable[str]) -> None:
 def _list_all(repository: Repository, _: object, options: _EvalOptions) -> int:
     known = list_evaluations(repository)
     if options.as_json:
-        echo_json({"evaluations": [eval_json.choice_json(one) for one in known.values()]})
+        echo_json(eval_json.choices_json(known.values()))
         return 0
     for one in known.values():
         for line in eval_output.render_choice(one):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from git_theta.evaluation.comparison import BucketRow
@@ -15,8 +15,12 @@ VERSION = 1
 """Of the JSON: it grows when a program that read the former one would be misled."""
 
 
-def choice_json(choice: EvaluationChoice) -> dict[str, Any]:
-    """An evaluation of ``--list --json``."""
+def choices_json(found: Iterable[EvaluationChoice]) -> dict[str, Any]:
+    """What ``--list --json`` prints."""
+    return {"version": VERSION, "evaluations": list(map(_listed_json, found))}
+
+
+def _listed_json(choice: EvaluationChoice) -> dict[str, Any]:
     definition = choice.definition
     return {
         "name": choice.name,

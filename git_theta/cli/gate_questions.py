@@ -21,7 +21,7 @@ from git_theta.vcs.heads import Head
 _TRAILER = "Theta-Gate"
 _REFUSED = """\
 The merge is not committed. Commit it all the same: git commit. Or give it up: git merge --abort
-Without its gates: git theta merge --no-gate"""
+Without its gates: git theta merge --no-gate, git merge --no-verify"""
 
 
 class GateOptions(NamedTuple):

@@ -223,7 +223,8 @@ def test_the_list_says_what_is_there_and_what_to_do(evaluated: Evaluated) -> Non
     printed = evaluated.run("--list").stdout
     assert "classes  allowed" in printed and "gate   no bucket worse" in printed
     assert "own  without a command" in printed and "theta.eval.own.command" in printed
-    assert [one["tracked"] for one in evaluated.data("--list")["evaluations"]] == [True, False]
+    data = evaluated.data("--list")
+    assert (data["version"], [one["tracked"] for one in data["evaluations"]]) == (1, [True, False])
 
 
 def test_forgetting_drops_results_and_the_permission(evaluated: Evaluated) -> None:

@@ -74,6 +74,7 @@ def test_one_that_fails_waits_for_a_person(sandbox_with_heads: Sandbox, argument
     assert done.returncode == 1
     assert "gate FAILS: mean >= before + 0.1" in done.stdout
     assert "a gate failed" in done.stderr and "git merge --abort" in done.stderr
+    assert "git merge --no-verify" in done.stderr
     assert commits(sandbox) == before
     assert (sandbox.root / ".git/MERGE_HEAD").exists()
     assert sandbox.git("status", "--porcelain", "--untracked-files=no").stdout
