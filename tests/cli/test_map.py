@@ -178,7 +178,7 @@ def test_shards_are_one_checkpoint(tmp_path: Path) -> None:
         (["a", "--", MODEL], "a map takes two versions or more"),
         (["a", "b"], "a map is of one checkpoint"),
         (["a", "nix", "--", MODEL], "'nix': no revision here"),
-        (["a", "b", "--", "none.pt"], "a: 'none.pt' is no file in"),
+        (["a", "b", "--", "none.pt"], "a: 'none.pt' is no file in COMMIT\n"),
         (["main..main", "b", "--", MODEL], "no commit in main..main changed 'm.safetensors'"),
         (["a", "b", "--html", "none/x.html", "--", MODEL], "none/x.html: cannot be written there"),
         (["a", "alone", "--", MODEL], "these versions have no history in common"),
@@ -191,4 +191,5 @@ def test_mistakes_are_said_in_words(repository: Sandbox, words: list[str], said:
         assert mapped(repository, *words[:2], "--base", "main", *words[2:])["versions"][1]["norm"] == 4
     done = repository.theta("map", *words, check=False)
     assert done.returncode == 2
-    assert f"theta: error: {said}" in done.stderr
+    commit = repository.git("rev-parse", "--short=12", "a").stdout.strip()
+    assert f"theta: error: {said.replace('COMMIT', commit)}" in done.stderr

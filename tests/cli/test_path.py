@@ -12,6 +12,7 @@ import pytest
 from tests.docs.test_command_reference import PARTS, code_words, keys
 from tests.integration.three_branches import BASE, MODEL, added, branch, started
 from tests.sandbox import Sandbox, safetensors_bytes, track_and_commit
+from tests.sharded_checkpoints import INDEX, replace_files, sharded
 
 
 @pytest.fixture
@@ -136,6 +137,20 @@ def test_an_evaluation_of_other_checkpoints_is_refused_and_what_git_says_is_kept
     done = repository.theta("path", "x", "y", "--eval", "mine", "--", MODEL, check=False)
     assert done.returncode == 2
     assert "the evaluation mine is for *.bin, and none of these checkpoints is" in done.stderr
+
+
+def test_a_path_that_is_evaluated_is_of_all_shards(sandbox: Sandbox) -> None:
+    base, tuned = (sharded("ab", "c", a=delta) for delta in (0, 1))
+    sandbox.theta("track", "*.safetensors")
+    replace_files(sandbox, base, "base")
+    replace_files(sandbox, tuned, "tuned")
+    sandbox.git("config", "theta.eval.all.command", """echo '{"id": "a", "score": '$(ls $THETA_CHECKPOINT | wc -l)}""")
+    done = sandbox.theta("path", "HEAD~1", "HEAD", "--eval", "all", "--", INDEX)
+    assert "barrier     0 of all" in done.stdout and done.stdout.splitlines()[-1].endswith("3.0000")
+    shard = next(name for name in base if name != INDEX)
+    done = sandbox.theta("path", "HEAD~1", "HEAD", "--eval", "all", "--", shard, check=False)
+    assert done.returncode == 2
+    assert f"{shard}: an evaluation is of whole checkpoints, and this is a file of {INDEX}" in done.stderr
 
 
 def test_an_evaluation_is_of_whole_models_and_one_that_is_there(repository: Sandbox) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from git_theta.diffing.weight_path import WeightPath
-from git_theta.errors import EvaluationError
+from git_theta.errors import EvaluationError, UsageError
 from git_theta.manifest.identity_text import write_identity
 from git_theta.operations.context import Context, Progress
 from git_theta.repository.evaluating.evaluated_versions import EvaluatedVersion, list_tree_versions
@@ -52,7 +52,7 @@ def score_path(
     """Evaluate every point. What is known of the same contents is not run again.
 
     Mixes are stored as results of merges are, and named by nothing. Raises EvaluationError for an evaluation that
-    scores no items, UsageError for one that is for other checkpoints; the errors of ``plan_mean``.
+    scores no items, UsageError for one that is for other checkpoints, and for a shard; the errors of ``plan_mean``.
     """
     scores = []
     for version in _list_versions(path, choice, repository, context, progress):
@@ -71,6 +71,12 @@ def _list_versions(
     """The ends as they are committed, and between them the mixes. Raises UsageError for an evaluation of others."""
     heads = tuple([Head(member.label, member.commit) for member in path.map.versions])
     item = plan_mean(path.map.path, heads, repository, context.warn)
+    if item.path != path.map.path:
+        raise UsageError(
+            f"an evaluation is of whole checkpoints, and this is a file of {item.path}",
+            hint="Name the index of its shards.",
+            path=path.map.path,
+        )
     ends = [_find_end(head, item.path) for head in heads]
     match_evaluations(ends, [choice])
     yield ends[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import posixpath
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ from git_theta.checkpoints.index_file import is_index, shards_named_by
 from git_theta.checkpoints.shards import Shard, group_checkpoints
 from git_theta.errors import GitError, ManifestError, UsageError
 from git_theta.manifest.text import MAX_MANIFEST, decode_manifest, is_manifest
-from git_theta.repository.history.version_history import read_manifest_text
+from git_theta.repository.history.version_history import OID_DIGITS, read_manifest_text
 from git_theta.vcs.blob_reader import BlobReader
 from git_theta.vcs.blobs import name_file, read_wanted_blobs
 from git_theta.vcs.git import current_folder, git, git_succeeds
@@ -21,6 +22,7 @@ from git_theta.vcs.revisions import commit_ids, is_inside_worktree
 from git_theta.vcs.trees import files_of
 
 _MAX_NAMED = 5
+_FULL_ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 
 class CheckpointVersion(NamedTuple):
@@ -65,7 +67,7 @@ def read_checkpoint_at(blobs: BlobReader, revision: str, path: str) -> Checkpoin
     """
     if revision:
         commit_ids([revision])
-    whole, where = path_from_top(path), revision or "the index"
+    whole, where = path_from_top(path), _name_place(revision)
     with _naming(whole):
         found = blobs.find(f"{revision}:{whole}")
         text = read_manifest_text(blobs, found[0]) if found else None
@@ -80,6 +82,11 @@ def read_checkpoint_at(blobs: BlobReader, revision: str, path: str) -> Checkpoin
             hint="Versioned from its next commit on: git theta track, then git add --renormalize",
         )
     return CheckpointVersion(whole, revision, shards)
+
+
+def _name_place(revision: str) -> str:
+    """What a person reads of a revision, or of the index."""
+    return (revision[:OID_DIGITS] if _FULL_ID.fullmatch(revision) else revision) or "the index"
 
 
 def find_only_checkpoint(revision: str) -> CheckpointVersion:
