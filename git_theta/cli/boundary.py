@@ -47,6 +47,7 @@ def add_output(descriptor: int) -> None:
 
 def run(action: Callable[[], int]) -> int:
     """The exit code of ``action()``, or that of the error it raised, after saying on stderr what happened."""
+    _open_standard_streams()
     gc.set_threshold(_COLLECT_EVERY)
     registry.use_disabled(_read_disabled)
     try:
@@ -174,6 +175,20 @@ def _split_message(error: Exception, message: str) -> list[str]:
     where = message.removesuffix(error.message)
     first, *rest = error.message.rstrip("\n").split("\n")
     return [where + first, *rest]
+
+
+def _open_standard_streams() -> None:
+    """Have what is closed of the three lead nowhere, as Git has it: else the next files that are opened get its number.
+
+    What Git, or we, then say on it would stand in an object.
+    """
+    descriptor = os.open(os.devnull, os.O_RDWR)
+    while descriptor <= 2:
+        os.set_inheritable(descriptor, True)
+        descriptor = os.dup(descriptor)
+    os.close(descriptor)
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
 
 
 def _has_lost_its_reader() -> bool:

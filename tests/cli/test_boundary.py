@@ -202,3 +202,32 @@ def test_passwords_in_urls_are_told_in_no_way(
     assert "Traceback" in told
     assert told.endswith("theta: error: https://host/R: no\nhint: git fetch https://host/R\n")
     assert "s3cret" not in told
+
+
+CLOSED = """
+import os, sys
+from git_theta.cli import boundary
+
+def action():
+    opened = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)
+    print("an answer", flush=True)
+    boundary.warn("a warning")
+    os.system("echo said by a program; echo and more >&2")
+    return opened
+
+sys.exit(boundary.run(action))
+"""
+
+
+@pytest.mark.parametrize("closed", ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"])
+def test_what_is_said_on_a_closed_stream_goes_nowhere(closed: str, tmp_path: Path) -> None:
+    """L1: the next file that is opened would get its number, and hold what is said there."""
+    shell = f'exec "$@" {closed}'
+    command = ["sh", "-c", shell, "sh", sys.executable, "-c", CLOSED, str(tmp_path / "object")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode > 2
+    assert (tmp_path / "object").read_bytes() == b""
+    assert done.stdout == ("" if "1>" in closed else "an answer\nsaid by a program\n")
+    assert done.stderr == ("" if "2>" in closed else "theta: warning: a warning\nand more\n")
+    done = subprocess.run(["sh", "-c", shell, "sh", sys.executable, "-m", "git_theta", "plugins"], capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")
