@@ -109,6 +109,12 @@ def test_what_the_environment_names_is_the_repository(
     assert found == discover_repository() != usual
 
 
+def test_settings_that_git_config_is_kept_from_count(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(_hooks_path(sandbox))
+    monkeypatch.setenv("GIT_CONFIG", os.devnull)
+    assert discover_at_top(read_last_values(LOCATION_KEYS)) == discover_repository()
+
+
 def test_git_is_not_asked_where_all_is_as_usual(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(sandbox.root)
     monkeypatch.setattr(discovery, "git", None)
