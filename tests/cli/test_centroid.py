@@ -109,3 +109,26 @@ def test_other_shapes_have_no_mean(repository: Sandbox) -> None:
     done = repository.theta("centroid", "x", "z", "-o", "out.safetensors", check=False)
     assert "not all of it has a mean: a.weight" in done.stderr
     assert not (repository.root / "out.safetensors").exists()
+
+
+def test_shards_in_other_folders_stay_in_the_folder_that_is_made(sandbox: Sandbox) -> None:
+    """L10: an index names what it likes; what stands beside the new folder is the person's."""
+    sandbox.theta("track", "*.safetensors")
+    for delta in (0, 2):
+        files = sharded("ab", "c", a=delta, c=delta, folder="m/")
+        index, [first, second] = f"m/{INDEX}", sorted(set(files) - {f"m/{INDEX}"})
+        moved = files[index].replace(Path(second).name.encode(), b"../other/c.safetensors")  # type: ignore[union-attr]
+        replace_files(sandbox, {index: moved, first: files[first], "other/c.safetensors": files[second]}, f"by {delta}")
+    sandbox.write("other/c.safetensors", b"not committed")
+    sandbox.theta("centroid", "HEAD~1", "HEAD", "-o", "mean", "--", f"m/{INDEX}")
+    assert sandbox.read("other/c.safetensors") == b"not committed"
+    assert sandbox.read(f"mean/m/{INDEX}") == moved
+    found = sandbox.read("mean/other/c.safetensors")
+    np.testing.assert_allclose(values(found, "c"), tensor_of("c", 1), rtol=1e-5, atol=1e-6)
+
+
+def test_what_is_called_like_a_part_of_it_stays(repository: Sandbox) -> None:
+    (repository.root / ".out.safetensors.part").write_bytes(b"mine")
+    repository.theta("centroid", "x", "y", "-o", "out.safetensors")
+    assert (repository.root / ".out.safetensors.part").read_bytes() == b"mine"
+    assert [file.name for file in repository.root.glob("*.part")] == [".out.safetensors.part"]

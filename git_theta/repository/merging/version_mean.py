@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import posixpath
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -77,7 +78,7 @@ def write_centroid(
     assert item.plan
     with open_context(repository, warn, progress) as context:
         merged = merge_mean(item, request.weights, context, progress)
-        files = _write_files(merged, item.path, request.output, context)
+        files = _write_files(merged, request.output, context)
     contested = len(item.plan.contested)
     return Centroid(item.path, heads, files, contested, len(item.plan.decisions) - contested)
 
@@ -153,7 +154,7 @@ def _require_everywhere(decision: Decision, item: FilePlan, heads: Sequence[Head
             )
 
 
-def _write_files(merged: MergedFiles, path: str, output: Path, context: Context) -> tuple[Path, ...]:
+def _write_files(merged: MergedFiles, output: Path, context: Context) -> tuple[Path, ...]:
     """The files of the mean: one, or in a folder those of a checkpoint of several."""
     require_room(sum(manifest.size for manifest in merged.manifests.values()), output.absolute().parent)
     pieces = _list_files(merged.manifests, merged.others, context)
@@ -161,7 +162,8 @@ def _write_files(merged: MergedFiles, path: str, output: Path, context: Context)
         ((_, content),) = pieces.items()
         _write_file(output, content)
         return (output,)
-    folder = posixpath.dirname(path)
+    # An index may name shards in folders beside its own: the folder that all are in is what ``output`` becomes.
+    folder = posixpath.commonpath([posixpath.dirname(name) for name in pieces])
     targets = {name: output / posixpath.relpath(name, folder or ".") for name in pieces}
     for name, content in pieces.items():
         _write_file(targets[name], content)
@@ -177,12 +179,14 @@ def _list_files(
 
 def _write_file(target: Path, pieces: Iterable[Buffer]) -> None:
     """A new file, which is whole as soon as it is there. Raises StoreError."""
-    partial = target.with_name(f".{target.name}.part")
+    partial = target.with_name(f".{os.urandom(8).hex()}.part")  # what a person has there is nobody else's
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
             with partial.open("xb") as out:
                 out.writelines(pieces)
+            if os.path.lexists(target):  # it has come there meanwhile
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
             partial.rename(target)
         finally:
             partial.unlink(missing_ok=True)
