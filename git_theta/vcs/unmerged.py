@@ -11,6 +11,8 @@ from git_theta.vcs.blobs import iterate_wanted_blobs
 from git_theta.vcs.git import git, split_nul
 from git_theta.vcs.trees import TreeFile, write_blob
 
+_LISTED = ("--pathspec-from-file=-", "--pathspec-file-nul")
+
 
 class UnmergedFile(NamedTuple):
     """A file in conflict.
@@ -56,10 +58,11 @@ def list_matching(pathspecs: Sequence[str], commits: Iterable[str]) -> set[str]:
     return {path for paths in listed for path in split_nul(paths)}
 
 
-def take_files(commit: str, paths: Iterable[str], gone: Iterable[str], worktree: Path) -> None:
+def take_files(commit: str, paths: Iterable[str], gone: Sequence[str], worktree: Path) -> None:
     """Put a commit's files into index and worktree, and have others gone from both: their conflicts are settled.
 
-    What is in the worktree at any of these paths is overwritten; what Git does not know of ``gone`` stays.
+    What is in the worktree at any of these paths is overwritten; what Git does not know of ``gone`` stays. Stopped in
+    between, some are in conflict as before, so that nothing looks settled.
 
     Args:
         commit: any.
@@ -67,13 +70,22 @@ def take_files(commit: str, paths: Iterable[str], gone: Iterable[str], worktree:
         gone: what is removed.
         worktree: its top.
     """
-    listed = ("--pathspec-from-file=-", "--pathspec-file-nul")
-    taken, removed = (b"".join(os.fsencode(path) + b"\0" for path in some) for some in (paths, gone))
-    if removed:
+    contested = {file.path for file in unmerged_files((), worktree)}
+    settled, last = [path for path in gone if path not in contested], [path for path in gone if path in contested]
+    _remove_files(settled, worktree)
+    if taken := _list_paths(paths):
+        git("--literal-pathspecs", "checkout", "--quiet", commit, *_LISTED, cwd=worktree, stdin=taken, show=True)
+    _remove_files(last, worktree)
+
+
+def _remove_files(paths: Iterable[str], worktree: Path) -> None:
+    if removed := _list_paths(paths):
         options = ("--quiet", "--force", "--ignore-unmatch")
-        git("--literal-pathspecs", "rm", *options, *listed, cwd=worktree, stdin=removed)
-    if taken:
-        git("--literal-pathspecs", "checkout", "--quiet", commit, *listed, cwd=worktree, stdin=taken, show=True)
+        git("--literal-pathspecs", "rm", *options, *_LISTED, cwd=worktree, stdin=removed)
+
+
+def _list_paths(paths: Iterable[str]) -> bytes:
+    return b"".join(os.fsencode(path) + b"\0" for path in paths)
 
 
 def put_in_conflict(stages: Mapping[str, Sequence[TreeFile | None]], worktree: Path) -> None:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import signal
+import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.integration.test_sharded_merges import Files, assert_merged, start
-from tests.integration.three_branches import assert_clean
+from tests.integration.three_branches import assert_clean, values
 from tests.sandbox import Sandbox
-from tests.sharded_checkpoints import INDEX, replace_files, shard_name, sharded
+from tests.sharded_checkpoints import INDEX, names_in, replace_files, shard_name, sharded, tensor_of
 
 BASE = sharded("abc", "de")
 TRAINED = sharded("abc", "de", a=1)
@@ -150,6 +156,15 @@ def test_what_several_heads_added_is_merged_whole(sandbox: Sandbox) -> None:
     assert_merged(sandbox, {"c": 3}, ["abc", "de"])
 
 
+def test_an_index_that_was_edited_since_is_not_overwritten(sandbox: Sandbox, remover: str) -> None:
+    start_removed(sandbox, remover, sharded("ab", "cde", a=1))
+    assert sandbox.git("merge", "theirs", check=False).returncode == 1
+    sandbox.write(INDEX, b'{"weight_map": {}}')
+    done = sandbox.theta("resolve", "--base", check=False)
+    assert f"{INDEX} was changed since the merge" in done.stderr
+    assert sandbox.read(INDEX) == b'{"weight_map": {}}'
+
+
 MOVED = sharded("abc", "de", folder="final/")
 
 
@@ -219,3 +234,77 @@ def test_a_folder_about_which_sides_contradict_each_other(sandbox: Sandbox, ours
     assert_clean(sandbox)
     found = {file.relative_to(sandbox.root).as_posix() for file in sandbox.root.rglob("model*")}
     assert found == {path for path in (ours if taken == "ours" else MOVED) if "model" in path}
+
+
+SHIM = """\
+#!{python}
+import os, signal, sys
+if sys.argv[1:3] == ["--literal-pathspecs", os.environ["DIES_AT"]]:
+    os.kill(os.getppid(), signal.SIGKILL)
+    sys.exit(1)
+os.execv({git!r}, [{git!r}, *sys.argv[1:]])
+"""
+
+
+@pytest.mark.parametrize("taken", ["ours", "theirs", "base"])
+@pytest.mark.parametrize("ours", [OTHER, TRAINED, sharded("abc", "de", folder="best/")])
+@pytest.mark.parametrize("at", ["rm", "checkout"])
+def test_killed_in_between_nothing_looks_settled_and_the_same_again_settles_it(
+    sandbox: Sandbox, at: str, ours: Files, taken: str, tmp_path: Path
+) -> None:
+    """L7: what is half done would be committed without a word."""
+    start(sandbox, BASE, ours, OTHER if INDEX in ours else BASE)
+    if INDEX not in ours:
+        move_to(sandbox, "theirs", MOVED)
+    assert sandbox.git("merge", "theirs", check=False).returncode == 1
+    tmp_path.joinpath("bin").mkdir()
+    shim = tmp_path / "bin" / "git"
+    shim.write_text(SHIM.format(python=sys.executable, git=shutil.which("git")))
+    shim.chmod(0o755)
+    path = os.pathsep.join([str(shim.parent), os.environ["PATH"]])
+    command = (sys.executable, "-m", "git_theta", "resolve", f"--{taken}")
+    killed = sandbox.run(*command, env={"PATH": path, "DIES_AT": at}, check=False)
+    assert killed.returncode in (0, -signal.SIGKILL)
+    assert (killed.returncode == 0) == (sandbox.git("ls-files", "-u").stdout == "")
+    if killed.returncode:
+        sandbox.theta("resolve", f"--{taken}")
+    assert sandbox.git("ls-files", "-u").stdout == ""
+    wanted = {"ours": ours, "theirs": OTHER if INDEX in ours else MOVED, "base": BASE}[taken]
+    assert {one for one in sandbox.git("ls-files").stdout.split() if "model" in one} == set(wanted) - set(OTHER)
+    assert {path: sandbox.read(path) for path in wanted if "model" in path} == {
+        path: content for path, content in wanted.items() if "model" in path
+    }
+
+
+NESTED = {"model-00001-of-00002": "x/part", "model-00002-of-00002": "y/part"}
+
+
+def nest(files: Files, folder: str = "") -> Files:
+    """The same checkpoint, with its shards of one name in folders of their own."""
+    found: dict[str, bytes | None] = {}
+    for path, content in files.items():
+        assert content
+        for plain, other in NESTED.items():
+            path = path.replace(plain, other)
+            content = content.replace(plain.encode(), other.encode()) if INDEX in path else content
+        found[folder + path] = content
+    return found
+
+
+@pytest.mark.parametrize("command", ["merge", "resolve"])
+def test_a_renamed_folder_keeps_its_folders(sandbox: Sandbox, command: str) -> None:
+    """The other side moved a parameter to another shard, and both trained it; the shards have the same name."""
+    changed, trained = sharded("ab", "cde", c=2, e=2), sharded("abc", "de", c=4)
+    start(sandbox, nest(BASE, "a b/"), nest(changed, "a b/"), nest(trained, "a b/"))
+    sandbox.git("switch", "-q", "theirs")
+    sandbox.git("mv", "a b", "C")
+    sandbox.git("commit", "-qm", "moved")
+    sandbox.git("switch", "-q", "main")
+    merge_whole(sandbox, command)
+    wanted = nest(sharded("ab", "cde", c=3, e=2), "C/")
+    listed = {one for one in sandbox.git("ls-files").stdout.splitlines() if one.endswith(("json", ".safetensors"))}
+    assert listed == set(wanted)
+    found = sandbox.read("C/y/part.safetensors")
+    assert np.allclose(values(found, "c"), tensor_of("c", 3), atol=1e-6)
+    assert (names_in(found), sandbox.read(f"C/{INDEX}")) == (["c", "d", "e"], wanted[f"C/{INDEX}"])
+    assert_clean(sandbox)

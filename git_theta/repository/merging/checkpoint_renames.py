@@ -32,10 +32,12 @@ class CheckpointRename(NamedTuple):
 
     def call_alike(self, commits: Sequence[CommitFiles]) -> list[CommitFiles]:
         """The files of these commits, with those of the checkpoint in the new folder everywhere."""
-        return [
-            {_move(path, self.new) if path in held else path: file for path, file in commit.items()}
-            for commit, held in zip(commits, self.files, strict=True)
-        ]
+        alike: list[CommitFiles] = []
+        for commit, held in zip(commits, self.files, strict=True):
+            place = self.new if self.new in commit else self.old
+            names = {path: _move(path, place, self.new) for path in held}
+            alike.append({names.get(path, path): file for path, file in commit.items()})
+        return alike
 
 
 def find_checkpoint_renames(
@@ -57,8 +59,9 @@ def find_checkpoint_renames(
         places = [old, *(new or old for new in found)]
         files = tuple([_files_of(place, commit, top) for place, commit in zip(places, commits, strict=True)])
         if any(read_texts(held, top, manifests=True) for held in files):
-            clash = _describe_clash(found, files[1:], heads, labels)
-            yield CheckpointRename(old, next(filter(None, found)), files, clash)
+            new = next(filter(None, found))
+            clash = _describe_clash((old, new), found, files[1:], heads, labels)
+            yield CheckpointRename(old, new, files, clash)
 
 
 def _find_new_index(old: str, base: CommitFiles, head: CommitFiles, names: Mapping[str, str]) -> str:
@@ -82,24 +85,29 @@ def _files_of(index_path: str, commit: CommitFiles, top: Path | None) -> CommitF
 
 
 def _describe_clash(
-    found: Sequence[str], files: Sequence[CommitFiles], heads: Sequence[CommitFiles], labels: Sequence[str]
+    names: tuple[str, str],
+    found: Sequence[str],
+    files: Sequence[CommitFiles],
+    heads: Sequence[CommitFiles],
+    labels: Sequence[str],
 ) -> str:
     told = ", ".join(
         f"{label} renamed it to {posixpath.dirname(new) or 'the top'}"
         for label, new in zip(labels, found, strict=True)
         if new
     )
-    new = next(filter(None, found))
     if len(set(filter(None, found))) > 1:
         return told
     if removed := [label for label, held in zip(labels, files, strict=True) if not held]:
         return f"{told}, {', '.join(removed)} removed it"
     others = [(label, head, held) for label, head, held, to in zip(labels, heads, files, found, strict=True) if not to]
-    if taken := [label for label, head, held in others if any(_move(path, new) in head for path in held)]:
+    moved = [(label, head, {_move(path, *names) for path in held} - held.keys()) for label, head, held in others]
+    if taken := [label for label, head, there in moved if not there.isdisjoint(head)]:
         return f"{told}, where {', '.join(taken)} has other files"
     return ""
 
 
-def _move(path: str, index_path: str) -> str:
-    """Where a file of a checkpoint is in the folder of this index."""
-    return posixpath.join(posixpath.dirname(index_path), posixpath.basename(path))
+def _move(path: str, old: str, new: str) -> str:
+    """What a file is called whose checkpoint's index is ``new``, not ``old``; one in a folder beside stays there."""
+    place = posixpath.relpath(path, posixpath.dirname(old) or ".")
+    return path if place.startswith("../") else posixpath.join(posixpath.dirname(new), place)

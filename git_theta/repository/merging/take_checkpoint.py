@@ -19,6 +19,9 @@ from git_theta.vcs.git import git
 from git_theta.vcs.index import differs_from_index, is_indexed
 from git_theta.vcs.unmerged import UnmergedFile, read_stages, take_files
 
+_MARKS = frozenset((b"<<<<<<< ", b"=======", b">>>>>>> "))
+"""What the lines begin with between which Git writes what the sides have."""
+
 
 class TakenCheckpoint(NamedTuple):
     """What became of it: the side that it is as at ("" while it is contested), and whether there is none there."""
@@ -60,7 +63,7 @@ def _find_changed(job: CheckpointJob, kept: list[str], context: Context) -> str:
             if os.path.lexists(job.top / path):
                 return path
         elif path in unmerged:
-            if not is_index(path) and not _is_of_a_side(file, unmerged[path], job.top, context):
+            if not _is_of_a_side(file, unmerged[path], job.top, context):
                 return path
         elif differs_from_index(path, job.top) if is_indexed(path, job.top) else path in kept:
             return path
@@ -68,11 +71,16 @@ def _find_changed(job: CheckpointJob, kept: list[str], context: Context) -> str:
 
 
 def _is_of_a_side(file: Path, unmerged: UnmergedFile, top: Path, context: Context) -> bool:
-    """Whether the worktree has of a file in conflict what some side has."""
+    """Whether the worktree has of a file in conflict what some side has; of an index, what Git made of those."""
     if claims_manifest(file):
         return True
-    here = clean_worktree_file(unmerged.path, top, context)
+    here = None if is_index(unmerged.path) else clean_worktree_file(unmerged.path, top, context)
     if here is None:
-        return git("hash-object", "--path", unmerged.path, file, cwd=top).decode().strip() in unmerged.oids
+        found = git("hash-object", "--path", unmerged.path, file, cwd=top).decode().strip()
+        return found in unmerged.oids or (is_index(unmerged.path) and _has_marks(file))
     stages = read_stages(unmerged, is_manifest, MAX_MANIFEST)
     return any(is_same_file(here, decode_manifest(text)) for _, text in stages)
+
+
+def _has_marks(file: Path) -> bool:
+    return _MARKS.issubset(line[:8] for line in file.read_bytes().splitlines())
