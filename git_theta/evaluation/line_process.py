@@ -19,6 +19,8 @@ from git_theta.words import shorten_text
 _READ_SIZE = 1 << 16
 _GRACE = 5.0
 """Seconds that a program has to end by itself, once it is told to."""
+_LONGEST_WAIT = 3600.0
+"""Seconds of waiting between two looks at the clock."""
 _CANNOT_RUN = (126, 127)
 """What a shell exits with that cannot run, or find, a command."""
 _SIGNALLED = 128
@@ -40,7 +42,6 @@ class LineProcess:
         self._buffer = b""
         self._lines: list[bytes] = []
         self._deadline: float | None = None
-        self._has_finished = False
         try:
             with defer_interrupt():  # else it would be started, and nobody know it
                 self._process = subprocess.Popen(
@@ -87,7 +88,6 @@ class LineProcess:
         self._wait_for_end()
         if self._process.returncode:
             raise self._explain_end("")
-        self._has_finished = True
 
     def explain_early_end(self, when: str) -> EvaluationError:
         """The error for a program whose output ended too early: when that was."""
@@ -102,10 +102,9 @@ class LineProcess:
                 self._process.stdin.close()
         if gently:
             self._wait_briefly()
-        if not self._has_finished:
-            self._signal_group(signal.SIGTERM)
-            self._wait_briefly()
-            self._signal_group(signal.SIGKILL)
+        self._signal_group(signal.SIGTERM)  # also what it has left behind, if it has ended itself
+        self._wait_briefly()
+        self._signal_group(signal.SIGKILL)
         self._process.stdout.close()
         self._process.wait()
 
@@ -123,8 +122,8 @@ class LineProcess:
         descriptor = self._process.stdout.fileno()
         waiting = select.poll()
         waiting.register(descriptor, select.POLLIN | select.POLLHUP)
-        if not waiting.poll(self._milliseconds_left()):
-            raise self._explain_timeout()
+        while not waiting.poll(self._next_wait()):
+            pass  # the clock is looked at again
         read = os.read(descriptor, _READ_SIZE)
         *whole, self._buffer = (self._buffer + read).split(b"\n")
         if max(map(len, (*whole, self._buffer)), default=0) > LONGEST_LINE:
@@ -132,18 +131,23 @@ class LineProcess:
         self._lines = whole[::-1]
         return bool(read)
 
-    def _milliseconds_left(self) -> float | None:
+    def _next_wait(self) -> float | None:
+        """Milliseconds of one poll: it takes no more than 24 days."""
+        left = self._seconds_left()
+        return None if left is None else 1000 * min(left, _LONGEST_WAIT)
+
+    def _seconds_left(self) -> float | None:
         if self._deadline is None:
             return None
         left = self._deadline - time.monotonic()
         if left <= 0:
             raise self._explain_timeout()
-        return left * 1000
+        return left
 
     def _wait_for_end(self) -> None:
-        left = self._milliseconds_left()
+        left = self._seconds_left()
         try:
-            self._process.wait(None if left is None else left / 1000)
+            self._process.wait(left)
         except subprocess.TimeoutExpired:
             raise self._explain_timeout() from None
 

@@ -13,6 +13,7 @@ import pytest
 from git_theta.errors import EvaluationError, PluginError
 from git_theta.evaluation import running, score_lines
 from git_theta.evaluation.base import Evaluator, EvaluatorSetup, ItemScore
+from git_theta.evaluation.line_process import LineProcess
 from git_theta.evaluation.running import CheckpointScores, evaluate_checkpoint, open_evaluator
 from tests.evaluation.scripts import COMMAND, SERVER, make_evaluator
 
@@ -75,7 +76,13 @@ def test_one_that_hangs_is_ended_with_all_that_it_started(kind: str, tmp_path: P
         run(tmp_path, text, kind, timeout=3)
     assert time.monotonic() - begun < 60
     assert "theta.eval.mine.timeout" in caught.value.hint
-    asking = ["ps", "-o", "state=", "-p", (tmp_path / "pid").read_text()]
+    await_end(tmp_path / "pid")
+
+
+def await_end(file: Path) -> None:
+    """Of the process whose id is in a file."""
+    begun = time.monotonic()
+    asking = ["ps", "-o", "state=", "-p", file.read_text()]
     while (state := subprocess.run(asking, capture_output=True, text=True).stdout.strip()) not in ("", "Z"):
         assert time.monotonic() - begun < 60, state
         time.sleep(0.05)
@@ -101,6 +108,32 @@ def test_one_that_cannot_be_started_says_why(kind: str, tmp_path: Path, checkpoi
     ):
         evaluate_checkpoint(evaluator, checkpoint)
     assert f"in {tmp_path / 'gone'}: python evaluate.py" in caught.value.hint
+
+
+@pytest.mark.parametrize("kind", ["command", "server"])
+def test_what_one_leaves_behind_that_went_well_ends_with_it(kind: str, tmp_path: Path, checkpoint: Path) -> None:
+    text = (
+        "import subprocess, sys\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'], stdout=subprocess.DEVNULL)\n"
+        f"open({str(tmp_path / 'pid')!r}, 'w').write(str(child.pid))\n{GOOD_LINE}"
+        "print('{\"done\": true}', flush=True)\nsys.stdin.read()\n"
+    )
+    assert run(tmp_path, text, kind).mean == 1
+    await_end(tmp_path / "pid")
+
+
+def test_months_are_a_time_to_wait(tmp_path: Path, checkpoint: Path) -> None:
+    assert run(tmp_path, "import time\ntime.sleep(0.2)\n" + GOOD_LINE, timeout=1e12).mean == 1
+
+
+def test_a_server_that_closes_its_input_and_stays_is_ended(tmp_path: Path) -> None:
+    setup = EvaluatorSetup("mine", "exec <&-; echo ready; sleep 600", tmp_path, os.environ, 2)
+    process = LineProcess(setup, {}, answers=True)
+    assert process.read_line() == b"ready"
+    process.start_clock()
+    with pytest.raises(EvaluationError, match="took more than 2 seconds"):
+        process.write_line(b"a checkpoint")
+    process.stop()
 
 
 def test_a_shell_that_cannot_run_the_command_says_which(tmp_path: Path, checkpoint: Path) -> None:
