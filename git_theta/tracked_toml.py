@@ -23,7 +23,7 @@ def parse_toml(content: bytes, noun: str) -> dict[str, Any]:
     Raises UsageError for what is too large, no UTF-8 or no TOML.
     """
     if len(content) > SIZE_LIMIT:
-        raise UsageError(f"the {noun} has {len(content)} bytes; above {SIZE_LIMIT} it is not read")
+        raise UsageError(f"the {noun} has more than {SIZE_LIMIT} bytes: it is not read")
     try:
         return tomllib.loads(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:

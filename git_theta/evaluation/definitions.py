@@ -54,7 +54,7 @@ class EvaluationDefinition(NamedTuple):
         buckets: the only names that buckets may have; none for any.
         gates: what a version has to hold against the one before.
         required: whether a merge waits where the evaluator may not run.
-        items: a file of ids, from the top of the worktree; "" for what the evaluator has.
+        items: a file of ids, from the top of the worktree and in it; "" for what the evaluator has.
         version: changed by hand, where the evaluator changes.
         timeout: seconds that one checkpoint may take; 0 for any.
         command: a line of sh; "" where the file has none.

@@ -108,6 +108,8 @@ def _read_result(data: dict[str, Any]) -> EvaluationResult:
     scores = data["scores"]
     if not all(_ID.fullmatch(name) for name in (data["identity"], scores.get("blob", data["identity"]))):
         raise ValueError
+    if len(scores.get("inline", "")) > LARGEST_INLINE:
+        raise ValueError
     return EvaluationResult(
         data["identity"],
         data["evaluation"],

@@ -9,10 +9,16 @@ from pathlib import Path
 from git_theta.errors import UsageError
 
 
-def read_file(file: Path) -> bytes:
-    """The content of ``file``, b"" where there is none. Raises UsageError where :func:`replace` would."""
+def read_file(file: Path, *, most: int = -1) -> bytes:
+    """The content of ``file``, b"" where there is none. Raises UsageError where :func:`replace_file` would.
+
+    ``most``: the bytes that are read of it; -1 for all.
+    """
     _refuse_special(file)
-    return file.read_bytes() if file.exists() else b""
+    if not file.exists():
+        return b""
+    with file.open("rb") as content:
+        return content.read(most)
 
 
 def replace_file(file: Path, content: bytes, *, mode: int | None = None, scratch: Path | None = None) -> None:

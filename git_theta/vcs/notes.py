@@ -64,7 +64,10 @@ def fetch_notes(ref: str, remote: str, incoming: str) -> bool:
 
 
 def unite_notes(ref: str, other: str) -> None:
-    """Have a ref hold the lines of both, each once. Raises GitError where the other is none of notes."""
+    """Have a ref hold the lines of both, each once. Raises TransportError where the other is none of notes."""
+    if not git_succeeds("rev-parse", "--verify", "--quiet", f"{other}^{{tree}}"):
+        hint = f"Have it deleted there: git push REMOTE :{ref}"
+        raise TransportError(f"{ref} there is no commit of notes", hint=hint)
     if not git_succeeds("rev-parse", "--verify", "--quiet", ref):
         git("update-ref", ref, other)
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -209,6 +210,45 @@ def test_nothing_of_a_repository_runs_unasked(evaluated: Evaluated, tmp_path: Pa
     assert clone.data("--list")["evaluations"][0]["permission"] == "configured"
     # The order: --allow's own run of the first command, and that of the configured one, which is spelled alike or not.
     assert set(clone.asked()) == {20}
+
+
+ELSEWHERE = ["../secret", "/etc/hostname", "link", "folder/secret", ".git/config", "pipe", "none"]
+
+
+@pytest.mark.parametrize("items", ELSEWHERE)
+def test_a_repository_has_no_file_read_but_its_own(items: str, evaluated: Evaluated, tmp_path: Path) -> None:
+    """L10: what is in it would reach the evaluator, and with the results whoever these are pushed to."""
+    root = evaluated.sandbox.root
+    (root.parent / "secret").write_text("password")
+    (root / "link").symlink_to("../secret")
+    (root / "folder").symlink_to("..")
+    os.mkfifo(root / "pipe")
+    with (root / ".theta/evals.toml").open("a") as out:
+        out.write(f'items = "{items}"\n')
+    assert f"its items, '{items}', are no file of the worktree" in evaluated.run("classes", code=2).stderr
+    assert evaluated.asked() == []
+
+
+def test_items_of_the_worktree_are_read(evaluated: Evaluated) -> None:
+    evaluated.sandbox.write("evals/items", b"q0\nq2\n")
+    with (evaluated.sandbox.root / ".theta/evals.toml").open("a") as out:
+        out.write('items = "./evals/items"\n')
+    assert evaluated.data()["evaluations"][0]["n"] == 2
+
+
+def test_definitions_that_are_too_large_are_not_read(evaluated: Evaluated) -> None:
+    sandbox = evaluated.sandbox
+    with (sandbox.root / ".theta/evals.toml").open("ab") as out:
+        out.truncate(1 << 40)
+    assert "has more than 1048576 bytes" in evaluated.run("--list", code=2).stderr
+
+
+def test_what_a_remote_has_for_notes_and_is_none_is_not_taken(evaluated: Evaluated, tmp_path: Path) -> None:
+    remote = Sandbox.create(tmp_path / "remote.git", install=False, bare=True)
+    blob = remote.git("hash-object", "-w", "--stdin", input="no notes").stdout.strip()
+    remote.git("update-ref", "refs/notes/theta/eval", blob)
+    assert "is no commit of notes" in evaluated.run("--sync", str(remote.root), code=9).stderr
+    assert evaluated.data()["evaluations"][0]["n"] == 120
 
 
 def test_checkout_status_diff_and_log_run_nothing(evaluated: Evaluated) -> None:

@@ -184,7 +184,7 @@ REFUSED = {
     b"\xff": ("not UTF-8 at byte 0", "UTF-8"),
     b"a = " + b"[" * 100_000: ("not valid TOML", ""),
     b"a = " + b"9" * 10_000: ("not valid TOML", ""),
-    b"#" * (tracked_toml.SIZE_LIMIT + 1): ("1048577 bytes", ""),
+    b"#" * (tracked_toml.SIZE_LIMIT + 1): ("more than 1048576 bytes", ""),
     b'[merge]\nstrategy = "ties"\n': ("merge is not a list of rules", r"\[\[merge\]\]"),
     b"merge = [1]\n": ("merge is not a list of rules", r"\[\[merge\]\]"),
     b"[[merges]]\n": ("unknown key 'merges'", "Did you mean 'merge'"),

@@ -14,6 +14,7 @@ from git_theta.evaluation.definitions import (
     is_evaluation_name,
     parse_definitions,
 )
+from git_theta.tracked_toml import SIZE_LIMIT
 from git_theta.vcs import atomic
 from git_theta.vcs.blobs import read_blob
 from git_theta.vcs.discovery import Repository
@@ -34,7 +35,7 @@ def read_definitions(repository: Repository, revision: str) -> dict[str, Evaluat
     Raises UsageError for a file that says what cannot be.
     """
     if not revision and repository.worktree:
-        content: bytes | None = atomic.read_file(repository.worktree / DEFINITIONS_FILE)
+        content: bytes | None = atomic.read_file(repository.worktree / DEFINITIONS_FILE, most=SIZE_LIMIT + 1)
     else:
         content = read_blob(f"{revision or 'HEAD'}:{DEFINITIONS_FILE}", repository.home)
     return parse_definitions(content) if content else {}

@@ -8,14 +8,14 @@ import os
 import platform
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, suppress
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import NamedTuple
 
 from git_theta.checkpoints.index_file import is_index, whole_path_of
-from git_theta.errors import ThetaError, UsageError
+from git_theta.errors import GitError, ThetaError, UsageError
 from git_theta.evaluation.base import Evaluator, EvaluatorSetup
 from git_theta.evaluation.comparison import ComparisonSettings, ScoreComparison, compare_scores
 from git_theta.evaluation.definitions import EvaluationDefinition
@@ -24,12 +24,14 @@ from git_theta.evaluation.result_lines import EvaluationResult
 from git_theta.evaluation.running import CheckpointScores, evaluate_checkpoint, open_evaluator
 from git_theta.globs import path_matcher
 from git_theta.operations.context import Context
+from git_theta.operations.worktree_files import find_regular_file
 from git_theta.repository.evaluating.evaluated_versions import EvaluatedVersion, restore_version
 from git_theta.repository.evaluating.evaluator_choice import EvaluationChoice
 from git_theta.repository.evaluating.result_notes import ResultNotes
 from git_theta.vcs.blobs import blob_id
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.revisions import id_digits
+from git_theta.vcs.trees import require_safe_path
 
 _NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
 
@@ -149,7 +151,7 @@ class EvaluationSession(AbstractContextManager["EvaluationSession"]):
     def _find_items(self, definition: EvaluationDefinition) -> tuple[str, ...] | None:
         """The ids that are to be scored; None for what the evaluator has."""
         if definition.name not in self._items:
-            file = self._settings.items or (self._repository.home / definition.items if definition.items else None)
+            file = self._settings.items or _find_tracked_items(definition, self._repository.home)
             found = read_items(file) if file else None
             self._items[definition.name] = found[: self._settings.limit or None] if found else None
         return self._items[definition.name]
@@ -160,6 +162,27 @@ class EvaluationSession(AbstractContextManager["EvaluationSession"]):
     @cached_property
     def _algorithm(self) -> str:
         return "sha256" if id_digits() == 64 else "sha1"
+
+
+def _find_tracked_items(definition: EvaluationDefinition, top: Path) -> Path | None:
+    """The file of ids that a definition names, if it does: whoever can push writes that, and results are pushed (L10).
+
+    Raises UsageError for what is no regular file of the worktree.
+    """
+    name = definition.items
+    if not name:
+        return None
+    file = None
+    with suppress(GitError):
+        require_safe_path(PurePosixPath(name).as_posix())
+        file = find_regular_file(top, name)
+    if file is None:
+        raise UsageError(
+            f"its items, {name!r}, are no file of the worktree",
+            hint="Name one from the top, without .. and symbolic links; or any: --items FILE",
+            path=f"eval.{definition.name}",
+        )
+    return file
 
 
 def digest_evaluation(definition: EvaluationDefinition, items: Sequence[str] | None, limit: int) -> str:

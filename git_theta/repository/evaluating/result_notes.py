@@ -115,7 +115,12 @@ class ResultNotes(AbstractContextManager["ResultNotes"]):
     def _read_lines(self, target: str) -> Iterator[tuple[bytes, EvaluationResult | None]]:
         """The lines of a note, and their results; None for one that cannot be read, or is of another checkpoint."""
         blob = self._notes.get(target)
-        for line in filter(None, (self._blobs.read(blob) or b"").splitlines() if blob else ()):
+        text = self._blobs.read(blob) if blob else b""
+        if text is None:  # what is kept next would stand in its place
+            raise EvaluationError(
+                f"the results of {target[:12]} cannot be read: {blob}", hint=f"Bring them here: git cat-file -p {blob}"
+            )
+        for line in filter(None, text.splitlines()):
             try:
                 result = parse_line(line)
                 if result.identity != target:
