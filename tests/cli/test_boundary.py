@@ -229,5 +229,6 @@ def test_what_is_said_on_a_closed_stream_goes_nowhere(closed: str, tmp_path: Pat
     assert (tmp_path / "object").read_bytes() == b""
     assert done.stdout == ("" if "1>" in closed else "an answer\nsaid by a program\n")
     assert done.stderr == ("" if "2>" in closed else "theta: warning: a warning\nand more\n")
-    done = subprocess.run(["sh", "-c", shell, "sh", sys.executable, "-m", "git_theta", "plugins"], capture_output=True)
-    assert (done.returncode, done.stderr) == (0, b"")
+    command = ["sh", "-c", shell, "sh", sys.executable, "-m", "git_theta", "plugins"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
