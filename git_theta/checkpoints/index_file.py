@@ -85,7 +85,8 @@ def _parse_index(text: bytes) -> dict[str, Any]:
 def _merge_metadata(base: dict[str, Any], heads: list[dict[str, Any]], totals: tuple[int, int]) -> dict[str, Any]:
     found = _merge_keys(_metadata_of(base), list(map(_metadata_of, heads)))
     found |= {key: total for key, total in zip((_SIZE, _ELEMENTS), totals, strict=True) if key in found}
-    return found or {_SIZE: totals[0]}
+    is_empty = any(head.get("metadata") == {} for head in heads)
+    return found if found or is_empty else {_SIZE: totals[0]}
 
 
 def _metadata_of(content: dict[str, Any]) -> dict[str, Any]:

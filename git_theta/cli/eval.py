@@ -226,7 +226,7 @@ def _allow_name(repository: Repository, name: str, _: _EvalOptions) -> int:
     echo_line(f"{name} may run here: {describe_program(allowed.definition)}")
     boundary.say_hint("This holds for the command as it is written, not for the files that it reads.")
     if allowed.definition.gates:
-        install_hook(repository, hooks.GATE_HOOK_NAME)
+        install_hook(repository, hooks.MERGE_HOOK_NAME)
     return 0
 
 

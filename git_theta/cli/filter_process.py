@@ -14,7 +14,7 @@ from git_theta.cli import boundary
 from git_theta.cli.git_output import claim_stdout
 from git_theta.cli.progress import Meter
 from git_theta.operations.context import Context
-from git_theta.repository.setup.hook_placing import ensure_hook
+from git_theta.repository.setup.hook_placing import ensure_hooks
 from git_theta.repository.stores.opening import open_context
 from git_theta.repository.stores.storage_preferences import STORAGE_KEYS
 from git_theta.tensors.blas import UNTHREADED
@@ -49,7 +49,7 @@ def main() -> int:
     os.environ.setdefault(*UNTHREADED)
     settings = read_last_values(FILTER_KEYS)
     repository, meter = discover_at_top(settings), Meter()
-    ensure_hook(repository)
+    ensure_hooks(repository)
     with open_context(repository, boundary.warn, meter, settings=settings) as context:
         session = _Session(repository, context, meter)
         smudge_or_skip = session.skip if is_smudge_skipped() else session.smudge

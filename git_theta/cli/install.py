@@ -28,7 +28,7 @@ _SCOPES: dict[config.Scope, str] = {
 _UNTIL = {
     hooks.HOOK_NAME: "Pushes upload no objects",
     hooks.SERVER_HOOK_NAME: "Commits without their objects are taken",
-    hooks.GATE_HOOK_NAME: "`git merge` asks no gates",
+    hooks.MERGE_HOOK_NAME: "`git merge` commits what is contested across files, and asks no gates",
 }
 
 
@@ -61,9 +61,9 @@ def install(scope: config.Scope, force: bool, server: bool) -> None:
     """Set up the filter, and the hook of the repository you are in.
 
     Writes filter.theta, merge.theta and diff.theta to Git's configuration. Inside a repository that tracks anything, or
-    with --local or --worktree, it also adds lines to its pre-push hook, which upload what a push needs; everything else
-    in the hook stays. Where nothing is tracked yet, `git theta track` does that. With --server it adds lines to the
-    pre-receive hook, and does nothing else.
+    with --local or --worktree, it also adds lines to its pre-push hook, which upload what a push needs, and to a
+    pre-merge-commit hook that is there; everything else in the hooks stays. Where nothing is tracked yet, `git theta
+    track` does that. With --server it adds lines to the pre-receive hook, and does nothing else.
     """
     if server:
         install_hook(discover_repository(), hooks.SERVER_HOOK_NAME)
@@ -74,6 +74,8 @@ def install(scope: config.Scope, force: bool, server: bool) -> None:
     repository = find_repository()
     if repository and (scope in ("local", "worktree") or attributes.tracked_patterns(repository)):
         install_hook(repository)
+        if (repository.hooks_dir / hooks.MERGE_HOOK_NAME).exists():  # else a merge places it
+            install_hook(repository, hooks.MERGE_HOOK_NAME)
 
 
 def _warn_of_manual() -> None:
@@ -124,7 +126,7 @@ def uninstall(scope: config.Scope, server: bool) -> None:
             hint="`git config --show-scope --get-all filter.theta.process` says where",
         )
     elif repository:
-        for name in (hooks.HOOK_NAME, hooks.GATE_HOOK_NAME):
+        for name in (hooks.HOOK_NAME, hooks.MERGE_HOOK_NAME):
             if hooks.uninstall_hook(repository.hooks_dir, name):
                 echo_line(f"{name} hook removed from {repository.hooks_dir}")
         _warn_of_patterns(repository)

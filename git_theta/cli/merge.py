@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +12,7 @@ from typing import NamedTuple
 import click
 
 from git_theta.cli import boundary, report_file
+from git_theta.cli.across_files import warn_across
 from git_theta.cli.environment import read_merge_options
 from git_theta.cli.eval_json import comparisons_json
 from git_theta.cli.gate_questions import GateOptions, ask_gates
@@ -26,7 +27,7 @@ from git_theta.operations.merging.file_plans import FilePlan
 from git_theta.operations.merging.merge_report import VERSION, Record
 from git_theta.operations.merging.merge_results import MergeSettings
 from git_theta.repository.evaluating.version_comparison import VersionComparison
-from git_theta.repository.merging.contested_across import mark_contested
+from git_theta.repository.merging.contested_across import ContestedLines, mark_contested
 from git_theta.repository.merging.merge_many import ManyMerged, merge_many
 from git_theta.repository.merging.merge_request import (
     MergeInputs,
@@ -42,7 +43,7 @@ from git_theta.tensors.blas import UNTHREADED
 from git_theta.vcs import config, git_merge
 from git_theta.vcs.commits import shallow_boundary
 from git_theta.vcs.discovery import Repository
-from git_theta.vcs.heads import all_merge_bases, resolve_head
+from git_theta.vcs.heads import MergeSides, all_merge_bases, resolve_head
 from git_theta.vcs.unmerged import unmerged_files
 from git_theta.words import list_some, pluralize
 
@@ -51,9 +52,6 @@ _NO_CONFLICTS = """\
 Conflicts of more than two heads cannot be left in the index: nothing was changed.
 Choose a strategy for all of them (-s average, ties ...; --for), or merge one head after another."""
 
-_ACROSS_HINT = (
-    "Settle it: git theta resolve -s STRATEGY, or --ours, --theirs, -i. Or give the merge up: git merge --abort"
-)
 _TAKE_HINT = "Take all files of the checkpoint from one side: git theta resolve --ours, or --theirs"
 
 
@@ -153,13 +151,13 @@ def _merge_heads(
     if many and made.base is None:
         assert repository.worktree
         raise UsageError("the heads have no commit in common", hint=_unrelated_hint(repository.worktree))
-    across: Mapping[str, Sequence[str]] = {}
+    mark: Callable[[], ContestedLines] = dict
     if many or (found and _has_one_base(made, repository)):
         say = ending.message
         merged = merge_many(made, found, request.asked, repository, message=say, warn=boundary.warn, progress=Meter())
         if many or not merged.conflicts:
             return _finish_merge(merged, made, repository, ending)
-        across = merged.across
+        mark = partial(_mark_across, merged.across, found, made, repository)
     if not made.others:
         if ending.as_json:
             _print_result((), (), repository, committed=True)
@@ -167,7 +165,6 @@ def _merge_heads(
             echo_line("Already up to date.")
         return 0
     _require_driver(repository)
-    mark = partial(_mark_across, across, found, made, repository)
     code = _merge_one(made, request.asked, repository, ending, mark)
     if code and git_merge.is_merging(repository):
         _tell_whole(found)
@@ -175,15 +172,13 @@ def _merge_heads(
 
 
 def _mark_across(
-    across: Mapping[str, Sequence[str]], found: Sequence[FilePlan], made: MergeInputs, repository: Repository
-) -> list[str]:
-    """Put into conflict, and say, what is contested of checkpoints of which Git merged every file; which those are."""
-    commits = [head.commit for head in (made.base, *made.heads) if head]
-    missed = mark_contested(found, across, commits, repository) if across else []
-    for path in missed:
-        boundary.warn(f"{path}: Git merged its files one by one, but the checkpoint is contested", hint=_ACROSS_HINT)
-        for line in list_some(across[path]):
-            boundary.say(f"  {line}")
+    across: ContestedLines, found: Sequence[FilePlan], made: MergeInputs, repository: Repository
+) -> ContestedLines:
+    """Put into conflict, and say, what is contested of checkpoints across files that Git merged one by one."""
+    ours, theirs = made.heads
+    sides = MergeSides(made.base.commit if made.base else None, ours.commit, theirs.commit)
+    missed = mark_contested(found, sides, across, repository)
+    warn_across(missed)
     return missed
 
 
@@ -223,7 +218,7 @@ def _finish_merge(merged: ManyMerged, made: MergeInputs, repository: Repository,
 
 
 def _merge_one(
-    made: MergeInputs, asked: MergeOptions, repository: Repository, ending: Ending, mark: Callable[[], Sequence[str]]
+    made: MergeInputs, asked: MergeOptions, repository: Repository, ending: Ending, mark: Callable[[], ContestedLines]
 ) -> int:
     """Merge one head as `git merge` does; the exit code: 1 where anything is left in conflict.
 
@@ -233,7 +228,7 @@ def _merge_one(
     gates: tuple[VersionComparison, ...] = ()
     if ending.report and merged.begun:
         report_file.write_report(ending.report, merged.records)
-    missed = mark() if merged.begun else ()
+    missed = mark() if merged.begun else {}
     code = merged.code or int(bool(missed))
     commits = merged.begun and ending.commit and not code
     if commits:

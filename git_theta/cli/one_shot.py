@@ -19,7 +19,7 @@ from git_theta.manifest.text import is_manifest
 from git_theta.operations.adding.clean import clean_pieces
 from git_theta.operations.restoring.smudge import smudge_stream
 from git_theta.operations.streams import Stream
-from git_theta.repository.setup.hook_placing import ensure_hook
+from git_theta.repository.setup.hook_placing import ensure_hooks
 from git_theta.repository.stores.opening import open_context
 from git_theta.tensors.blas import UNTHREADED
 from git_theta.vcs.config import read_last_values
@@ -38,7 +38,7 @@ def main() -> int:
     os.environ.setdefault(*UNTHREADED)
     settings = read_last_values(FILTER_KEYS)
     repository = discover_at_top(settings)
-    ensure_hook(repository)
+    ensure_hooks(repository)
     stream = Stream(lambda view: os.readv(0, [view]))
     with open_context(repository, boundary.warn, settings=settings) as context:
         try:

@@ -6,7 +6,9 @@ import os
 
 import click
 
+from git_theta.cli.across_files import warn_across
 from git_theta.cli.gate_questions import GateOptions, ask_gates
+from git_theta.repository.merging.contested_across import mark_own_merge
 from git_theta.vcs.discovery import discover_repository
 from git_theta.vcs.git_merge import GATES_VARIABLE
 from git_theta.vcs.heads import HEAD, merged_heads, resolve_head
@@ -14,12 +16,16 @@ from git_theta.vcs.heads import HEAD, merged_heads, resolve_head
 
 @click.command
 def command() -> int:
-    """Hold the merge that is under way to its gates; Git's pre-merge-commit hook runs this.
+    """Look at the merge that is under way before its commit; Git's pre-merge-commit hook runs this.
 
-    Exits 1 where one fails: Git leaves the merge to `git commit` then, which asks no more.
+    Exits 1 where a checkpoint is contested across files that Git merged one by one: those are put into conflict. Then
+    the gates are asked, and it exits 1 where one fails: Git leaves the merge to `git commit` then, which asks no more.
     """
     if os.environ.get(GATES_VARIABLE):  # `git theta merge` has asked, or was told not to
         return 0
     repository = discover_repository()
+    if across := mark_own_merge(repository):
+        warn_across(across)
+        return 1
     heads = [resolve_head(HEAD), *merged_heads()]
     return 0 if ask_gates(heads, GateOptions(), repository, quiet=False).passed else 1

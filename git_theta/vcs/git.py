@@ -26,6 +26,8 @@ _REPOSITORY_VARIABLES = (
 )  # fmt: skip
 
 
+MERGED_HEAD = "GITHEAD_"
+"""What variables begin with by which `git merge` tells what it runs of a head that it merges; the commit follows."""
 AS_STORED = "--no-replace-objects"
 """Before a command: what has a replacement (`git replace`) is read as it is: that is what a push sends."""
 NAMED_REPOSITORY = {"safe.bareRepository": "all"}
@@ -33,6 +35,11 @@ NAMED_REPOSITORY = {"safe.bareRepository": "all"}
 take no folder that it happens to stand in for one. Whose it is counts as ever."""
 _READ_SIZE = 1 << 16
 _FOLDER: ContextVar[Path | None] = ContextVar("the folder that git works in", default=None)
+
+
+def is_below_merge() -> bool:
+    """Whether a `git merge` that has not made its commit yet runs us."""
+    return any(name.startswith(MERGED_HEAD) for name in os.environ)
 
 
 def current_folder() -> Path | None:

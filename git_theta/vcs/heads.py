@@ -9,12 +9,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from git_theta.errors import GitError, UsageError
-from git_theta.vcs.git import git, git_succeeds
+from git_theta.vcs.git import MERGED_HEAD, git, git_succeeds
 
 HEAD = "HEAD"
 
-_HEAD_VARIABLE = "GITHEAD_"
-"""What Git's variables begin with that have a head's name, followed by its commit."""
 _PICKING = ("pick", "reword", "edit", "squash", "fixup")
 """Lines of a rebase that pick a commit."""
 
@@ -92,7 +90,7 @@ def find_driver_sides(git_dir: Path, cwd: Path | None = None) -> MergeSides | No
     `git merge` names its heads in the environment, and writes MERGE_HEAD when it is done. A rebase notes what it picks
     before it does; a cherry-pick does not.
     """
-    merged = [name.removeprefix(_HEAD_VARIABLE) for name in os.environ if name.startswith(_HEAD_VARIABLE)]
+    merged = [name.removeprefix(MERGED_HEAD) for name in os.environ if name.startswith(MERGED_HEAD)]
     if merged:
         return _sides_of_merge(merged[0], cwd) if len(merged) == 1 else None
     with suppress(OSError):
@@ -104,8 +102,8 @@ def find_driver_sides(git_dir: Path, cwd: Path | None = None) -> MergeSides | No
 
 def merged_heads(cwd: Path | None = None) -> list[Head]:
     """The heads that the `git merge` above us merges into HEAD, by the names that the person gave them."""
-    found = sorted((name, word) for name, word in os.environ.items() if name.startswith(_HEAD_VARIABLE))
-    return [Head(word, resolve_head(name.removeprefix(_HEAD_VARIABLE), cwd).commit) for name, word in found]
+    found = sorted((name, word) for name, word in os.environ.items() if name.startswith(MERGED_HEAD))
+    return [Head(word, resolve_head(name.removeprefix(MERGED_HEAD), cwd).commit) for name, word in found]
 
 
 def _sides_of_merge(theirs: str, cwd: Path | None) -> MergeSides | None:

@@ -1,7 +1,7 @@
 """Our lines in Git's hooks: put them into whatever is there, know them again, take them out.
 
 The hook of clones is pre-push, which uploads; that of repositories that are pushed to, pre-receive, which refuses; and
-where a project has gates, pre-merge-commit, which asks them.
+between a `git merge` and its commit stands pre-merge-commit, which looks at what Git made, and asks a project's gates.
 
 Since Git has one hook of a name and other tools want it too (git-lfs, husky, pre-commit), ours is a marked block that
 goes right behind the first line of a shell script. The hook's standard input, the list of refs, is kept in a file and
@@ -21,7 +21,7 @@ from git_theta.vcs.config import module_command
 
 HOOK_NAME = "pre-push"
 SERVER_HOOK_NAME = "pre-receive"
-GATE_HOOK_NAME = "pre-merge-commit"
+MERGE_HOOK_NAME = "pre-merge-commit"
 
 _BEGIN = b"# >>> git-theta >>>"
 _END = b"# <<< git-theta <<<"
@@ -62,7 +62,7 @@ _GIVEN_BACK = "The list of refs on standard input is given back to the rest of t
 _PURPOSES = {
     HOOK_NAME: f"Uploads what the pushed commits need. {_GIVEN_BACK}",
     SERVER_HOOK_NAME: f"Refuses commits whose objects are not here. {_GIVEN_BACK}",
-    GATE_HOOK_NAME: "Holds merges to the gates of .theta/evals.toml: one that fails waits for its commit.",
+    MERGE_HOOK_NAME: "Merges whose checkpoints are contested across files, or fail a gate, wait for their commit.",
 }
 
 
@@ -128,6 +128,11 @@ def _script_state(content: bytes, block: str, *, executable: bool) -> HookState:
 def calls_git_theta(content: bytes) -> bool:
     """Whether a script, or the file that tells a manager of hooks what to run, has our lines or a call to us."""
     return _FOREIGN_CALL.search(content) is not None
+
+
+def is_ours_alone(content: bytes) -> bool:
+    """Whether a hook has our lines, and does nothing else."""
+    return _BLOCK.sub(b"", content) == _SHEBANG != content
 
 
 def install_hook(hooks_dir: Path, command: str, name: str = HOOK_NAME) -> HookState:

@@ -11,6 +11,8 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Literal
 
+from git_theta.vcs.hooks import is_ours_alone
+
 _CHECKOUT_COMMANDS = frozenset(
     ("bisect", "checkout", "cherry-pick", "clone", "merge", "pull", "read-tree", "rebase", "reset", "restore", "revert",
      "sparse-checkout", "stash", "submodule", "switch", "worktree")
@@ -45,7 +47,7 @@ def may_defer(hooks_dir: Path) -> bool:
     """Whether our parent is a Git command that checks files out and runs nothing that could see them before it ends.
 
     Where the answer is not known it is no. ``git rebase --exec`` runs commands between its steps, and hooks run before
-    the end; those of git-lfs, which looks at its own files alone, do not count.
+    the end; those of git-lfs, which looks at its own files alone, do not count, nor do ours.
     """
     return _checks_out() and not any(_runs_hook(hooks_dir / hook) for hook in _HOOKS)
 
@@ -226,8 +228,12 @@ def _checks_out() -> bool:
 
 
 def _runs_hook(hook: Path) -> bool:
-    """Whether Git would run this hook, and it is not git-lfs's own."""
-    return os.access(hook, os.X_OK) and not (hook.is_file() and _LFS_HOOK.fullmatch(hook.read_bytes()))
+    """Whether Git would run this hook, and it is neither git-lfs's own nor ours, which read no file of the worktree."""
+    return os.access(hook, os.X_OK) and not (hook.is_file() and _reads_no_files(hook.read_bytes()))
+
+
+def _reads_no_files(hook: bytes) -> bool:
+    return bool(_LFS_HOOK.fullmatch(hook)) or is_ours_alone(hook)
 
 
 def _git_arguments(process: int) -> list[str]:

@@ -28,7 +28,7 @@ class UnmergedFile(NamedTuple):
     oids: tuple[str, str, str]
 
     @property
-    def is_trivial(self) -> bool:
+    def is_one_sided(self) -> bool:
         """Whether one side alone changed it: Git merges that, so that it is here for what other files have."""
         return len(set(self.oids)) < len(self.oids)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import numpy as np
 import pytest
@@ -22,11 +23,11 @@ def without_index(files: Files) -> Files:
     return {path: content for path, content in files.items() if path != INDEX}
 
 
-def quantised(code: int, scale: float) -> Files:
+def quantised(code: int, scale: float, count: int = 4096) -> Files:
     """fp8 codes in one shard, their scales in another."""
     index = {"metadata": {}, "weight_map": {"w.weight": CODES, "w.weight_scale": SCALES}}
     return {
-        CODES: safetensors_bytes({"w.weight": ("F8_E4M3", (64, 64), bytes([code]) * 4096)}),
+        CODES: safetensors_bytes({"w.weight": ("F8_E4M3", (64, count // 64), bytes([code]) * count)}),
         SCALES: safetensors_bytes({"w.weight_scale": ("F32", (64,), np.full(64, scale, "<f4").tobytes())}),
         INDEX: json.dumps(index).encode(),
     }
@@ -41,14 +42,26 @@ def start_added(sandbox: Sandbox) -> None:
     start(sandbox, *map(without_index, (sharded("abc", "de"), sharded("abcx", "de"), sharded("abc", "dex", x=2))))
 
 
+def merge(sandbox: Sandbox, how: str) -> str:
+    """Merge the branch theirs, which must not be committed; what was said."""
+    command = [how, "merge", "theirs"] if how == "theta" else ["merge", "theirs"]
+    done = sandbox.git(*command, check=False)
+    assert done.returncode == 1
+    assert (sandbox.root / ".git/MERGE_HEAD").exists()
+    return done.stderr
+
+
 def content_of(sandbox: Sandbox) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in sandbox.root.glob("model*")}
 
 
-@pytest.mark.parametrize("strategy", [(), ("-s", "average")])
-def test_codes_and_scales_in_different_shards_are_one_conflict(sandbox: Sandbox, strategy: tuple[str, ...]) -> None:
+HOW = pytest.mark.parametrize("how", ["theta", "git"])
+
+
+@pytest.mark.parametrize("command", [("theta", "merge"), ("theta", "merge", "-s", "average"), ("merge",)])
+def test_codes_and_scales_in_different_shards_are_one_conflict(sandbox: Sandbox, command: tuple[str, ...]) -> None:
     start_quantised(sandbox)
-    done = sandbox.theta("merge", "theirs", *strategy, check=False)
+    done = sandbox.git(*command, "theirs", check=False)
     assert done.returncode == 1
     assert f"{INDEX}: {TOLD}" in done.stderr
     assert "w.weight" in done.stderr
@@ -59,10 +72,11 @@ def test_codes_and_scales_in_different_shards_are_one_conflict(sandbox: Sandbox,
     assert content_of(sandbox) == quantised(57, 1)
 
 
+@HOW
 @pytest.mark.parametrize(("side", "kept"), [("ours", quantised(57, 1)), ("theirs", quantised(56, 2))])
-def test_a_side_settles_it_with_what_belongs_together(sandbox: Sandbox, side: str, kept: Files) -> None:
+def test_a_side_settles_it_with_what_belongs_together(sandbox: Sandbox, side: str, kept: Files, how: str) -> None:
     start_quantised(sandbox)
-    sandbox.theta("merge", "theirs", check=False)
+    merge(sandbox, how)
     sandbox.theta("resolve", f"--{side}")
     assert sandbox.git("ls-files", "-u").stdout == ""
     sandbox.git("commit", "-qm", "merged")
@@ -71,10 +85,10 @@ def test_a_side_settles_it_with_what_belongs_together(sandbox: Sandbox, side: st
     assert content_of(sandbox)[SCALES] == kept[SCALES]
 
 
-def test_a_parameter_that_both_added_never_stands_twice(sandbox: Sandbox) -> None:
+@HOW
+def test_a_parameter_that_both_added_never_stands_twice(sandbox: Sandbox, how: str) -> None:
     start_added(sandbox)
-    done = sandbox.theta("merge", "theirs", check=False)
-    assert (done.returncode, TOLD in done.stderr) == (1, True)
+    assert TOLD in merge(sandbox, how)
     sandbox.theta("resolve", "-s", "average")
     sandbox.git("commit", "-qm", "merged")
     assert_clean(sandbox)
@@ -84,12 +98,14 @@ def test_a_parameter_that_both_added_never_stands_twice(sandbox: Sandbox) -> Non
     np.testing.assert_allclose(merged, tensor_of("x", 1), atol=1e-6)
 
 
+def beside(name: str, *versions: Files) -> list[Files]:
+    """Versions of a checkpoint, each with another file of which all differ."""
+    tensors = ({"o": ("F32", (1024,), np.full(1024, at, "<f4").tobytes())} for at in range(len(versions)))
+    return [{**files, name: safetensors_bytes(held)} for files, held in zip(versions, tensors, strict=True)]
+
+
 def test_so_it_is_beside_a_conflict_of_another_file(sandbox: Sandbox) -> None:
-    base, ours, theirs = (
-        {**files, "other.safetensors": safetensors_bytes({"o": ("U8", (4096,), bytes([at]) * 4096)})}
-        for at, files in enumerate((quantised(56, 1), quantised(57, 1), quantised(56, 2)))
-    )
-    start(sandbox, base, ours, theirs)
+    start(sandbox, *beside("other.safetensors", quantised(56, 1), quantised(57, 1), quantised(56, 2)))
     done = sandbox.theta("merge", "theirs", check=False)
     assert (done.returncode, TOLD in done.stderr) == (1, True)
     assert {CODES, SCALES, "other.safetensors"} == set(
@@ -102,3 +118,63 @@ def test_json_names_the_files(sandbox: Sandbox) -> None:
     done = sandbox.theta("merge", "theirs", "--json", check=False)
     assert (done.returncode, json.loads(done.stdout)["conflicts"]) == (1, [CODES, SCALES])
     assert json.loads(done.stdout)["commit"] is None
+
+
+def test_git_merge_has_its_hook_when_it_needs_it(sandbox: Sandbox) -> None:
+    start_quantised(sandbox)
+    hook = sandbox.root / ".git/hooks/pre-merge-commit"
+    assert not hook.exists()
+    merge(sandbox, "git")
+    assert "git-theta" in hook.read_text()
+
+
+def test_git_merge_commits_what_each_side_changed_of_its_own(sandbox: Sandbox) -> None:
+    start(sandbox, sharded("abc", "de"), sharded("abc", "de", a=1), sharded("abc", "de", d=2))
+    sandbox.git("merge", "--quiet", "--no-edit", "theirs")
+    assert_clean(sandbox)
+    assert content_of(sandbox) == sharded("abc", "de", a=1, d=2)
+
+
+def test_what_both_added_alike_is_kept_once(sandbox: Sandbox) -> None:
+    """Ids settle it; file by file it would be there twice."""
+    versions = (sharded("abc", "de"), sharded("abcx", "de"), sharded("abc", "dex"))
+    start(sandbox, *map(without_index, versions))
+    assert TOLD in merge(sandbox, "git")
+    sandbox.theta("resolve")
+    sandbox.git("commit", "-qm", "merged")
+    assert [len(load(content)) for content in content_of(sandbox).values()].count(2) == 1
+    assert_clean(sandbox)
+
+
+def test_a_strategy_that_settles_it_whole_is_not_undone_by_a_conflict_elsewhere(sandbox: Sandbox) -> None:
+    """`git theta merge` leaves a conflict to Git, which then merges the checkpoint file by file, too."""
+    versions = map(without_index, (sharded("abc", "de"), sharded("abcx", "de"), sharded("abc", "dex", x=2)))
+    start(sandbox, *beside("other.safetensors", *versions))
+    done = sandbox.theta("merge", "theirs", "--for", "x=average", check=False)
+    assert (done.returncode, TOLD in done.stderr) == (1, True)
+    assert "other.safetensors" in sandbox.git("ls-files", "-u").stdout
+
+
+def test_a_conflict_in_a_third_shard_is_settled_with_the_others(sandbox: Sandbox) -> None:
+    third = "model-00003-of-00003.safetensors"
+    start(sandbox, *map(without_index, beside(third, quantised(56, 1), quantised(57, 1), quantised(56, 2))))
+    assert third in sandbox.git("merge", "theirs", check=False).stdout
+    sandbox.theta("resolve", "--theirs")
+    sandbox.git("commit", "-qm", "merged")
+    assert_clean(sandbox)
+    assert {path: content_of(sandbox)[path] for path in (CODES, SCALES)} == without_index(quantised(56, 2))
+
+
+def test_large_files_are_written_while_they_are_in_conflict(sandbox: Sandbox) -> None:
+    """They are deferred, for our own hook reads no file, and what is written does not settle them."""
+    base, ours, theirs = quantised(56, 1, 9 << 20), quantised(56, 2, 9 << 20), quantised(57, 1, 9 << 20)
+    start(sandbox, base, ours, theirs)
+    started = time.time()
+    assert TOLD in merge(sandbox, "git")
+    assert content_of(sandbox)[CODES] == theirs[CODES]
+    assert (sandbox.root / CODES).stat().st_mtime < started, "it was smudged while Git waited"
+    assert set(sandbox.git("diff", "--name-only", "--diff-filter=U").stdout.split()) == {CODES, SCALES}
+    sandbox.theta("resolve", "--ours")
+    sandbox.git("commit", "-qm", "merged")
+    assert_clean(sandbox)
+    assert content_of(sandbox) == ours

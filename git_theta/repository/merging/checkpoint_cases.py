@@ -14,7 +14,24 @@ from git_theta.repository.comparing.sharded_versions import (
     find_sharded_versions,
 )
 from git_theta.repository.merging.checkpoint_renames import CheckpointRename, find_checkpoint_renames
+from git_theta.repository.merging.open_conflicts import say_nothing
 from git_theta.vcs.discovery import Repository
+from git_theta.vcs.heads import MergeSides
+from git_theta.vcs.trees import files_of, find_file_renames
+
+SIDE_LABELS = ("ours", "theirs")
+
+
+def plan_sides(sides: MergeSides, repository: Repository) -> list[FilePlan]:
+    """The plans of the checkpoints of several files that two sides and their base do not have alike."""
+    commits, top = read_sides(sides, repository), repository.worktree
+    renames = [find_file_renames(sides.base, head, top) if sides.base else {} for head in (sides.ours, sides.theirs)]
+    return plan_checkpoints(commits, SIDE_LABELS, repository, say_nothing, renames)
+
+
+def read_sides(sides: MergeSides, repository: Repository) -> list[CommitFiles]:
+    """The files of the merge base, none where there is none, of ours and of theirs."""
+    return [files_of(side, repository.worktree) if side else {} for side in sides]
 
 
 def plan_checkpoints(

@@ -1,36 +1,128 @@
 """Checkpoints of several files that are contested where Git, which looks at one file after another, sees no conflict.
 
 A side changed codes in one shard, say, and the other one their scales in another; or both added a parameter, each to
-another shard. Git starts no driver for a file that one side alone changed. So the files are put into conflict by us.
+another shard. Git starts no driver for a file that one side alone changed: it takes that side's. So the files are put
+into conflict by us: by `git theta merge`, and by our hook between a `git merge` and its commit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
+from git_theta.manifest.model import Manifest
+from git_theta.merging.decisions import names_of
+from git_theta.operations.merging.conflict_list import describe_names
 from git_theta.operations.merging.file_plans import FilePlan
+from git_theta.repository.comparing.sharded_versions import CommitFiles
+from git_theta.repository.merging.checkpoint_cases import plan_sides, read_sides
+from git_theta.vcs.attributes import indexed_files
 from git_theta.vcs.discovery import Repository
-from git_theta.vcs.trees import files_of
-from git_theta.vcs.unmerged import put_in_conflict, unmerged_files
+from git_theta.vcs.heads import MergeSides, find_driver_sides
+from git_theta.vcs.trees import TreeFile
+from git_theta.vcs.unmerged import put_in_conflict
+
+ContestedLines = Mapping[str, Sequence[str]]
+"""What is contested of checkpoints, in lines, by what each is called."""
+
+
+class MergedByFile(NamedTuple):
+    """A merge as Git left it, file by file.
+
+    Attributes:
+        commits: the files of the merge base, ours and theirs.
+        staged: the blob of each file that the index has without a conflict.
+    """
+
+    commits: Sequence[CommitFiles]
+    staged: Mapping[str, str]
+
+    def versions_of(self, path: str) -> list[TreeFile | None]:
+        """A file at the merge base, ours and theirs."""
+        return [files.get(path) for files in self.commits]
+
+    def side_of(self, path: str) -> int | None:
+        """The side, ours before theirs, as which Git has the file; None for one that a driver made."""
+        sides = self.versions_of(path)[1:]
+        return next((side for side, file in enumerate(sides) if file and file.oid == self.staged.get(path)), None)
+
+    def is_taken(self, path: str) -> bool:
+        """Whether one side alone changed a file, and Git took that."""
+        base, *sides = self.versions_of(path)
+        return base in sides and sides[0] != sides[1] and self.side_of(path) is not None
+
+
+def read_merge(sides: MergeSides, repository: Repository) -> MergedByFile:
+    """What Git has made of the merge of these commits in the repository's index."""
+    staged = {entry.path: entry.oid for entry in indexed_files(repository) if entry.stage == 0}
+    return MergedByFile(read_sides(sides, repository), staged)
+
+
+def find_across(item: FilePlan, merge: MergedByFile) -> list[str]:
+    """The parameters of a checkpoint that Git mixed up: contested in files that it took, or in two files by now."""
+    whole = item.checkpoint
+    if whole is None:
+        return []
+    sides = {path: side for path in whole.paths if (side := merge.side_of(path)) is not None}
+    made = {path: whole.heads[side].shards[path] for path, side in sides.items() if path in whole.heads[side].shards}
+    versions = [version.shards for version in (whole.base, *whole.heads) if version]
+    taken = list(filter(merge.is_taken, made))
+    touched = _list_names(shards[path] for path in taken for shards in versions if path in shards)
+    contested = {name for decision in whole.parameters.contested for name in decision.names}
+    repeated = _find_repeated(made).difference(*(_find_repeated(head.shards) for head in whole.heads))
+    return sorted(contested.intersection(touched) | repeated)
+
+
+def mark_own_merge(repository: Repository) -> ContestedLines:
+    """Put into conflict, and return, what is contested across files in the `git merge` that asks before its commit."""
+    sides = find_driver_sides(repository.git_dir, repository.worktree)
+    return mark_contested(plan_sides(sides, repository), sides, {}, repository) if sides else {}
 
 
 def mark_contested(
-    found: Sequence[FilePlan], contested: Collection[str], commits: Sequence[str], repository: Repository
-) -> list[str]:
-    """Put checkpoints into conflict that Git merged file by file, and return what they are called.
+    found: Sequence[FilePlan], sides: MergeSides, left: ContestedLines, repository: Repository
+) -> ContestedLines:
+    """Put checkpoints into conflict that Git merged file by file, and return what is contested of each.
 
     Args:
         found: the plans of the merge that waits for its commit.
-        contested: what those are called that nobody settled.
-        commits: the merge base, ours and theirs.
+        sides: its commits.
+        left: what is known to be contested of checkpoints.
         repository: where that is.
     """
-    top = repository.home
-    unmerged = {file.path for file in unmerged_files((), top)}
-    missed = [item for item in found if item.path in contested and unmerged.isdisjoint(item.paths)]
-    if not missed:
-        return []
-    versions = [files_of(commit, top) for commit in commits]
-    stages = {path: [held.get(path) for held in versions] for item in missed for path in sorted(item.paths)}
-    put_in_conflict({path: held for path, held in stages.items() if held.count(held[0]) < len(held)}, top)
-    return [item.path for item in missed]
+    several = [item for item in found if item.is_of_several_files]
+    if not several:
+        return {}
+    merge = read_merge(sides, repository)
+    missed: dict[str, Sequence[str]] = {}
+    for item in several:
+        if names := find_across(item, merge):
+            missed[item.path] = left.get(item.path) or describe_names(names)
+        elif item.path in left and _looks_settled(item, merge):
+            missed[item.path] = left[item.path]
+    stages = [_list_stages(item, merge) for item in several if item.path in missed]
+    if stages:
+        put_in_conflict({path: held for files in stages for path, held in files.items()}, repository.home)
+    return missed
+
+
+def _looks_settled(item: FilePlan, merge: MergedByFile) -> bool:
+    """Whether no file of a checkpoint is in conflict."""
+    return all(path in merge.staged or not any(merge.versions_of(path)[1:]) for path in item.paths)
+
+
+def _list_stages(item: FilePlan, merge: MergedByFile) -> dict[str, list[TreeFile | None]]:
+    """Its files that Git took from one side, or else all that differ, at the merge base, ours and theirs."""
+    differing = [path for path in sorted(item.paths) if len(set(merge.versions_of(path))) > 1]
+    return {path: merge.versions_of(path) for path in list(filter(merge.is_taken, differing)) or differing}
+
+
+def _find_repeated(shards: Mapping[str, Manifest]) -> set[str]:
+    """The names that stand in more than one file."""
+    counts = Counter(name for manifest in shards.values() for name in _list_names([manifest]))
+    return {name for name, count in counts.items() if count > 1}
+
+
+def _list_names(manifests: Iterable[Manifest]) -> set[str]:
+    return {name for manifest in manifests for entry in manifest.parameters() for name in names_of(entry)}

@@ -21,19 +21,17 @@ from git_theta.operations.merging.merged_files import MergedFiles, merge_files
 from git_theta.operations.restoring.deferred import DeferredFiles
 from git_theta.operations.restoring.materialise import WrittenFile, require_room
 from git_theta.operations.worktree_files import claims_manifest, find_regular_file
-from git_theta.repository.merging.checkpoint_cases import plan_checkpoints
+from git_theta.repository.merging.checkpoint_cases import SIDE_LABELS, plan_sides
 from git_theta.repository.merging.companion_versions import find_in_heads
-from git_theta.repository.merging.open_conflicts import read_conflict, say_nothing
+from git_theta.repository.merging.contested_across import MergedByFile, find_across, read_merge
+from git_theta.repository.merging.open_conflicts import read_conflict
 from git_theta.repository.merging.settling import ErrorReporter
 from git_theta.repository.stores.opening import open_context
 from git_theta.vcs import atomic
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.heads import MergeSides, find_sides
 from git_theta.vcs.index import WorktreeIndex, differs_from_index, is_indexed
-from git_theta.vcs.trees import files_of, find_file_renames
 from git_theta.vcs.unmerged import UnmergedFile, list_matching, stage_contents, unmerged_files
-
-_LABELS = ("ours", "theirs")
 
 
 class CheckpointConflict(NamedTuple):
@@ -65,7 +63,7 @@ def find_checkpoint_conflicts(repository: Repository, pathspecs: Sequence[str] =
 
     That is where a side keeps a parameter in another file than another side, and where the index is in conflict, or a
     file that is kept whole at all sides and has parameters where its siblings have; where only one side has it; and
-    where a file is in conflict that one side alone changed.
+    where one side alone changed a file that is in conflict, or that has something contested and is in none.
     Pathspecs are of the current folder, and match any file of a checkpoint, also one that Git merged or removed;
     without any, all of the worktree is meant.
     """
@@ -74,12 +72,11 @@ def find_checkpoint_conflicts(repository: Repository, pathspecs: Sequence[str] =
     unmerged = unmerged_files((), top)
     if sides is None or not unmerged:
         return []
-    commits = [files_of(side, top) if side else {} for side in sides]
-    renames = [find_file_renames(sides.base, head, top) if sides.base else {} for head in (sides.ours, sides.theirs)]
+    merge = read_merge(sides, repository)
     found = []
-    for item in plan_checkpoints(commits, _LABELS, repository, say_nothing, renames):
+    for item in plan_sides(sides, repository):
         mine = tuple(file for file in unmerged if file.path in item.paths)
-        if mine and _is_settled_whole(item, mine):
+        if mine and _is_settled_whole(item, mine, merge):
             found.append(CheckpointConflict(item, mine, sides))
     if not pathspecs:
         return found
@@ -87,12 +84,12 @@ def find_checkpoint_conflicts(repository: Repository, pathspecs: Sequence[str] =
     return [one for one in found if not named.isdisjoint(one.item.paths)]
 
 
-def _is_settled_whole(item: FilePlan, unmerged: Sequence[UnmergedFile]) -> bool:
+def _is_settled_whole(item: FilePlan, unmerged: Sequence[UnmergedFile], merge: MergedByFile) -> bool:
     whole = item.checkpoint
-    if whole is None:
+    if whole is None or whole.is_moved or item.was:
         return True
     alone = {item.path, *whole.kept_whole}
-    return whole.is_moved or bool(item.was) or any(file.path in alone or file.is_trivial for file in unmerged)
+    return any(file.path in alone or file.is_one_sided for file in unmerged) or bool(find_across(item, merge))
 
 
 def settle_checkpoint(job: CheckpointJob, report: ErrorReporter) -> MergeResult:
@@ -102,7 +99,7 @@ def settle_checkpoint(job: CheckpointJob, report: ErrorReporter) -> MergeResult:
     with open_context(job.repository, job.warn) as context:
         require_unchanged(_find_changed(job, context))
         sides = job.conflict.sides
-        find = find_in_heads(item, (sides.ours, sides.theirs), _LABELS, job.top)
+        find = find_in_heads(item, (sides.ours, sides.theirs), SIDE_LABELS, job.top)
         context = context._replace(find_companions=find)
         merged = merge_files(item, job.chooser(item, context), MergeSettings(), context)
     if not merged.result.left:

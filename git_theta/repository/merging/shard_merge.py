@@ -26,14 +26,14 @@ from git_theta.operations.merging.merge_checkpoint import place_parameters
 from git_theta.operations.merging.merge_results import Choose
 from git_theta.operations.merging.merged_files import MergedFiles, merge_files
 from git_theta.repository.comparing.sharded_versions import CommitFiles
-from git_theta.repository.merging.checkpoint_cases import plan_checkpoints
+from git_theta.repository.merging.checkpoint_cases import plan_checkpoints, read_sides
 from git_theta.repository.merging.companion_versions import find_in_heads
 from git_theta.repository.merging.merge_request import chooser_of
 from git_theta.repository.merging.policy_sources import MergeOptions
 from git_theta.vcs.blobs import read_blob
 from git_theta.vcs.discovery import Repository
-from git_theta.vcs.heads import MergeSides, find_driver_sides
-from git_theta.vcs.trees import TreeFile, files_of
+from git_theta.vcs.heads import find_driver_sides
+from git_theta.vcs.trees import TreeFile
 
 
 def merge_shard(
@@ -49,7 +49,7 @@ def merge_shard(
         context: what to work with.
     """
     known = find_driver_sides(repository.git_dir, repository.worktree)
-    commits = _list_files(known, repository) if known else []
+    commits = read_sides(known, repository) if known else []
     plans = plan_checkpoints(commits, sides.labels, repository, context.warn) if commits else []
     item = next((one for one in plans if one.checkpoint and path in one.checkpoint.paths), None)
     if known is None or item is None or item.checkpoint is None or not _are_sides(path, sides, item.checkpoint):
@@ -60,10 +60,6 @@ def merge_shard(
     if merged.result.left or not _agrees_with_git(item.checkpoint, merged, commits, repository.worktree):
         return None
     return merged.manifests.get(path)
-
-
-def _list_files(sides: MergeSides, repository: Repository) -> list[CommitFiles]:
-    return [files_of(side, repository.worktree) if side else {} for side in sides]
 
 
 def _are_sides(path: str, sides: Plan, whole: CheckpointPlan) -> bool:

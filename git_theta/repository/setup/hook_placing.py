@@ -1,4 +1,4 @@
-"""Our pre-push hook, where nobody has put it: without it a push would leave the objects behind."""
+"""Our hooks, where nobody has put them: a push would leave objects behind, a merge commit what no driver has seen."""
 
 from __future__ import annotations
 
@@ -8,12 +8,20 @@ from collections.abc import Callable
 
 from git_theta.errors import ThetaError
 from git_theta.vcs.discovery import Repository
+from git_theta.vcs.git import is_below_merge
 
 
-def ensure_hook(repository: Repository) -> None:
-    """Place the hook if there is none: one look at a file where there is."""
-    if not (repository.hooks_dir / "pre-push").exists():
-        place_hook(repository)
+def ensure_hooks(repository: Repository) -> None:
+    """Place the hook of pushes where there is none, and below a `git merge` that of merges: a look at a file each."""
+    ensure_hook(repository)
+    if is_below_merge():
+        ensure_hook(repository, "pre-merge-commit")
+
+
+def ensure_hook(repository: Repository, name: str = "pre-push") -> None:
+    """Place a hook if there is none: one look at a file where there is."""
+    if not (repository.hooks_dir / name).exists():
+        place_hook(repository, name)
 
 
 def prepare_pushes(repository: Repository, warn: Callable[[str], None]) -> None:
@@ -39,8 +47,8 @@ def find_push_warning(repository: Repository) -> tuple[str, str] | None:
     return None
 
 
-def place_hook(repository: Repository, *, edits: bool = False) -> None:
-    """Place the hook, or bring ours up to date. New repositories and clones have none, and ask nobody to install it.
+def place_hook(repository: Repository, name: str = "pre-push", *, edits: bool = False) -> None:
+    """Place a hook, or bring ours up to date. New repositories and clones have none, and ask nobody to install it.
 
     A folder outside of the repository's own (core.hooksPath) is somebody's to keep: `git theta doctor` tells of it.
 
@@ -51,6 +59,6 @@ def place_hook(repository: Repository, *, edits: bool = False) -> None:
     command = hooks.hook_command(sys.executable)
     with contextlib.suppress(OSError, ThetaError):
         if repository.common_dir in repository.hooks_dir.parents:
-            found = hooks.hook_state(repository.hooks_dir, command)
+            found = hooks.hook_state(repository.hooks_dir, command, name)
             if found in (hooks.HookState.ABSENT, hooks.HookState.OUTDATED) or (edits and found.is_editable):
-                hooks.install_hook(repository.hooks_dir, command)
+                hooks.install_hook(repository.hooks_dir, command, name)
