@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from typing import Literal
 
-PluginFamily = Literal["formats", "updates", "serializers", "stores", "merges", "measures", "evaluators", "commands"]
+PluginFamily = Literal[
+    "formats", "updates", "serializers", "stores", "transports", "merges", "measures", "evaluators", "commands"
+]
 
 KINDS: dict[PluginFamily, str] = {
     "formats": "format",
     "updates": "update",
     "serializers": "serializer",
     "stores": "store",
+    "transports": "transport",
     "merges": "strategy",
     "measures": "measure",
     "evaluators": "evaluator",
@@ -28,6 +31,7 @@ KNOWN_PACKAGES: dict[PluginFamily, dict[str, str]] = {
     "merges": {"fisher": "git-theta-fisher", "regmean": "git-theta-fisher"},
     "commands": {"fisher": "git-theta-fisher", "gram": "git-theta-fisher"},
     "stores": {"sqlite": "git-theta-sqlite"},
+    "transports": {"webdav": "git-theta-webdav", "webdavs": "git-theta-webdav"},
 }
 """Plug-ins that are developed with us, and the packages that bring them: what we may tell people to install.
 
@@ -63,6 +67,11 @@ BUILT_IN: dict[PluginFamily, dict[str, str]] = {
     "stores": {
         "local": "git_theta.store.local:LocalStore",
         "memory": "git_theta.store.memory:MemoryStore",
+    },
+    "transports": {
+        "s3": "git_theta.transport.bucket:S3Transport",
+        "gs": "git_theta.transport.bucket:GoogleTransport",
+        "az": "git_theta.transport.bucket:AzureTransport",
     },
     "merges": {
         "ours": "git_theta.merging.strategies.picks:OURS",

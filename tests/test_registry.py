@@ -23,6 +23,7 @@ from git_theta.operations.streams import FileSource
 from git_theta.registry import API, Family, PluginId, running_plugin
 from git_theta.serializers.base import SERIALIZERS, Serializer
 from git_theta.store.base import STORES, Store
+from git_theta.transport.base import TRANSPORTS, Transport
 from git_theta.updates.base import UPDATES, Update
 from git_theta.vcs.atomic import replace_file
 
@@ -31,12 +32,14 @@ SEAMS: dict[PluginFamily, type] = {
     "updates": Update,
     "serializers": Serializer,
     "stores": Store,
+    "transports": Transport,
     "merges": Strategy,
     "measures": Measure,
     "evaluators": Evaluator,
 }
 FAMILIES: dict[PluginFamily, Family[Any]] = {
-    family.name: family for family in (FORMATS, UPDATES, SERIALIZERS, STORES, STRATEGIES, MEASURES, EVALUATORS)
+    family.name: family
+    for family in (FORMATS, UPDATES, SERIALIZERS, STORES, TRANSPORTS, STRATEGIES, MEASURES, EVALUATORS)
 }
 PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
 BUILT_IN_NAMES = [(family, name) for family, targets in BUILT_IN.items() for name in targets]

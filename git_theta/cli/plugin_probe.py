@@ -26,6 +26,7 @@ _FAMILIES: Mapping[str, str] = {
     "updates": "git_theta.updates.base:UPDATES",
     "serializers": "git_theta.serializers.base:SERIALIZERS",
     "stores": "git_theta.store.base:STORES",
+    "transports": "git_theta.transport.base:TRANSPORTS",
     "merges": "git_theta.merging.base:STRATEGIES",
     "measures": "git_theta.diffing.measures.base:MEASURES",
     "evaluators": "git_theta.evaluation.base:EVALUATORS",

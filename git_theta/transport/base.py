@@ -12,6 +12,9 @@ Laws, which ``git_theta.testing.transports`` checks for every transport:
   after it was sent (L7), unless ``unverified`` says why that could not be. Once the iteration has ended, all of them
   are durable there.
 - Several clients may push and fetch the same objects at the same time.
+
+A transport of a family's name is where ``theta.remote.NAME.url`` says that objects go, by the scheme of that URL. Only
+the person's configuration chooses it: the URL of a remote may come from a repository's own files (L10).
 """
 
 from __future__ import annotations
@@ -22,6 +25,8 @@ from types import TracebackType
 from typing import ClassVar, NamedTuple, Self
 
 from git_theta.errors import MissingObject, ThetaError
+from git_theta.registry import Family, require_subclass
+from git_theta.store.base import Store
 from git_theta.store.inbox import Inbox
 
 
@@ -57,6 +62,8 @@ class Transport(ABC):
     """One remote, open while it is used: a context manager. Sizes are those that manifests say, in bytes.
 
     Attributes:
+        name: the scheme of the URLs that it opens, in lower case: what the family calls it.
+        api: the version of this seam that it is written for. A plug-in says ``api = 1`` itself.
         needs_pointers: whether the host deletes objects that no Git LFS pointer of the repository names; a push then
             brings the pointers up to date as well.
         drops_objects: whether ``list_held`` and ``drop_objects`` work; a host of Git LFS lets nobody do either.
@@ -65,10 +72,26 @@ class Transport(ABC):
             that moved them; "" where it could.
     """
 
-    needs_pointers: ClassVar[bool] = False
-    drops_objects: ClassVar[bool] = False
-    is_shared: ClassVar[bool] = False
+    name: ClassVar[str] = ""
+    api: ClassVar[int] = 1
+    needs_pointers: bool = False
+    drops_objects: bool = False
+    is_shared: bool = False
     unverified: str = ""
+
+    @classmethod
+    def open_url(cls, url: str, ours: Store, settings: Mapping[str, str], *, ask: bool) -> Self:
+        """The remote at a URL; to open it asks nobody.
+
+        Args:
+            url: what ``theta.remote.NAME.url`` says.
+            ours: our store.
+            settings: the other keys ``theta.remote.NAME.KEY`` of the person's configuration, by KEY in lower case.
+            ask: whether the person may be asked for a password.
+
+        Raises TransportError where nothing can be made of these, with what to write instead.
+        """
+        raise NotImplementedError(f"{cls.__name__} is opened by no URL of its own")
 
     @abstractmethod
     def lacking(self, objects: Mapping[str, int]) -> list[str]:
@@ -85,6 +108,11 @@ class Transport(ABC):
     @abstractmethod
     def push(self, objects: Mapping[str, int]) -> Iterator[Outcome]:
         """Put the objects (oid to size) of our store on the remote, those that it lacks."""
+
+    @property
+    def clears_damaged(self) -> bool:
+        """Whether ``clear_damaged`` can do something."""
+        return type(self).clear_damaged is not Transport.clear_damaged
 
     def clear_damaged(self, oid: str) -> bool:  # noqa: ARG002
         """Take out of the way what stands in an object's place on the remote and is not the object; whether it is gone.
@@ -111,3 +139,6 @@ class Transport(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+TRANSPORTS = Family("transports", require_subclass(Transport))

@@ -6,13 +6,13 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from threading import Event
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from git_theta.errors import TransportError
 from git_theta.store.base import Buffer, Store, is_oid, read_chunks, require_oid, verify_chunks
 from git_theta.store.inbox import Inbox
 from git_theta.transport.base import HeldObject, Outcome, Transport
-from git_theta.transport.bucket_access import UnusableBucket, describe_refusal
+from git_theta.transport.bucket_access import UnusableBucket, describe_refusal, open_bucket
 from git_theta.transport.outcomes import ITEM_ERRORS, lost_object, require_size, unreadable_object
 from git_theta.transport.parallel import run_parallel
 
@@ -45,6 +45,11 @@ class BucketTransport(Transport):
 
     drops_objects = True
     is_shared = True
+
+    @classmethod
+    def open_url(cls, url: str, ours: Store, settings: Mapping[str, str], *, ask: bool) -> Self:  # noqa: ARG003
+        options = {word: settings[word] for word in ("endpoint", "region") if word in settings}
+        return cls(ours, open_bucket(url, options))
 
     def __init__(self, ours: Store, bucket: ObjectStore) -> None:
         self._ours = ours
@@ -258,6 +263,24 @@ class BucketTransport(Transport):
             raise UnusableBucket(error) from None
         self._require_bucket()
         return TransportError(f"object {oid}: {describe_refusal(error)}", hint="To repeat the command may help.")
+
+
+class S3Transport(BucketTransport):
+    """A bucket of Amazon S3, or of what speaks like it: ``s3://BUCKET/PREFIX``."""
+
+    name = "s3"
+
+
+class GoogleTransport(BucketTransport):
+    """A bucket of Google Cloud Storage: ``gs://BUCKET/PREFIX``."""
+
+    name = "gs"
+
+
+class AzureTransport(BucketTransport):
+    """A container of Azure Blob Storage: ``az://CONTAINER/PREFIX``."""
+
+    name = "az"
 
 
 def _key(oid: str) -> str:

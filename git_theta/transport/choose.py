@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 from git_theta.errors import TransportError
 from git_theta.transport.urls import local_path, url_scheme
 
-TransportName = Literal["directory", "lfs", "git", "bucket"]
+TransportName = Literal["directory", "lfs", "git", "bucket", "plugin"]
 
 BUCKET_SCHEMES = frozenset(("s3", "gs", "az"))
 _LFS_SCHEMES = frozenset(("http", "https", "ssh", "git+ssh", "ssh+git"))
@@ -26,7 +26,8 @@ class TransportChoice(NamedTuple):
     Attributes:
         name: which one.
         address: where that finds the remote: a path or file:// (directory), a Git LFS endpoint or a remote's own URL,
-            from which the endpoint follows (lfs), a URL for Git (git), a bucket and prefix (bucket).
+            from which the endpoint follows (lfs), a URL for Git (git), a bucket and prefix (bucket), a URL whose scheme
+            is what a plug-in is registered as (plugin).
         reason: what decided: the key of the configuration, or "its URL".
     """
 
@@ -46,7 +47,7 @@ def choose_transport(name: str, url: str, settings: Mapping[str, str], *, push: 
     """
     ours = f"theta.remote.{name}."
     if placed := settings.get(f"{ours}url"):
-        return _place_by_url(placed, f"{ours}url")
+        return _place_by_setting(placed, f"{ours}url")
     if named := settings.get(f"{ours}transport"):
         if named not in _NAMED:
             raise TransportError(f"{ours}transport is {named!r}", hint=f"It may be: {', '.join(_NAMED)}.")
@@ -71,6 +72,14 @@ def lfs_keys(name: str, *, push: bool) -> tuple[str, ...]:
     """Where git-lfs looks for an endpoint, first to last."""
     every, own = ("lfs.url", f"remote.{name}.lfsurl")
     return ("lfs.pushurl", every, f"remote.{name}.lfspushurl", own) if push else (every, own)
+
+
+def _place_by_setting(url: str, key: str) -> TransportChoice:
+    """What the person's own URL chooses: plug-ins, too, which the URL of a remote, written by others, never does."""
+    scheme = url_scheme(url)
+    if local_path(url) is None and scheme not in ("", "git", *BUCKET_SCHEMES, *_LFS_SCHEMES):
+        return TransportChoice("plugin", url, key)
+    return _place_by_url(url, key)
 
 
 def _place_by_url(url: str, reason: str = "its URL") -> TransportChoice:

@@ -15,7 +15,7 @@ from git_theta.vcs.git import git, scrubbed_environment, split_nul
 _SUFFIXES = ("/.git", "", ".git/.git", ".git")
 """What may be left out of a path to a repository, in the order in which Git tries them (enter_repo)."""
 _ORIGIN = "origin"
-_TRANSPORT_KEYS = r"^(lfs\.(push)?url|remote\..*\.lfs(push)?url|theta\.remote\..*\.(url|transport|endpoint|region))$"
+_TRANSPORT_KEYS = r"^(lfs\.(push)?url|remote\..*\.lfs(push)?url|theta\.remote\..*\.[a-z0-9-]+)$"
 
 
 def remote_urls() -> dict[str, str]:
@@ -87,9 +87,9 @@ def require_push_urls(name: str) -> list[str]:
 def read_transport_settings() -> dict[str, str]:
     """What the person configured about where objects go: full key to value, the last one of each.
 
-    These are git-lfs's ``lfs.url``, ``lfs.pushurl``, ``remote.NAME.lfsurl`` and ``remote.NAME.lfspushurl``, and our
-    ``theta.remote.NAME.url``, ``transport``, ``endpoint`` and ``region``. A ``.lfsconfig`` in a repository is not read
-    (L10).
+    These are git-lfs's ``lfs.url``, ``lfs.pushurl``, ``remote.NAME.lfsurl`` and ``remote.NAME.lfspushurl``, and all of
+    our ``theta.remote.NAME.KEY``, which a transport of a plug-in may have for itself. A ``.lfsconfig`` in a repository
+    is not read (L10).
     """
     try:
         return _parse_settings(git("config", "-z", "--get-regexp", _TRANSPORT_KEYS))

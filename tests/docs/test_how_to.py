@@ -55,7 +55,7 @@ def test_what_the_page_names_is_there(name: str) -> None:
 
 def test_every_family_with_a_kit_is_on_the_page() -> None:
     assert set(re.findall(r"`git_theta\.plugins\.(\w+)`", PAGE)) == set(known_plugins.BUILT_IN)
-    kits = {"formats", "updates", "serializers", "stores", "merges", "measures", "evaluators"}
+    kits = {"formats", "updates", "serializers", "stores", "transports", "merges", "measures", "evaluators"}
     assert set(re.findall(r"^\| (\w+) \|.*`git_theta\.testing", PAGE, re.MULTILINE)) == kits
 
 

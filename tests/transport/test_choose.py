@@ -40,6 +40,25 @@ def test_where_to_put_objects_can_be_said_for_a_remote() -> None:
     assert choose_transport("other", "git@host:R.git", settings, push=True).name == "lfs"
 
 
+def test_only_the_persons_own_url_chooses_a_plug_in() -> None:
+    """L10: the URL of a remote may come from a .gitmodules."""
+    settings = {"theta.remote.origin.url": "relay://host/objects"}
+    found = choose_transport("origin", "git@host:R.git", settings, push=True)
+    assert found == TransportChoice("plugin", "relay://host/objects", "theta.remote.origin.url")
+    for url in ("relay://host/objects", "webdavs://host/objects"):
+        with pytest.raises(TransportError, match=f"do not go through {url.partition(':')[0]}"):
+            choose_transport("origin", url, {}, push=True)
+
+
+@pytest.mark.parametrize("url", ["ext::sh -c x", "hg::https://host/x", "git://host/R", "https://host/R", "/srv/R"])
+def test_what_has_no_scheme_of_its_own_is_no_plug_in(url: str) -> None:
+    try:
+        found = choose_transport("origin", "git@host:R.git", {"theta.remote.origin.url": url}, push=True).name
+    except TransportError:
+        return
+    assert found in ("git", "lfs", "directory")
+
+
 def test_a_server_without_git_lfs_can_be_named() -> None:
     settings = {"theta.remote.origin.transport": "git"}
     assert choose_transport("origin", "git@host:R.git", settings, push=True).name == "git"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from git_theta.errors import ManifestError, MissingObject, ThetaError, TransportError
+from git_theta.errors import ManifestError, MissingObject, PluginError, ThetaError, TransportError
 from git_theta.operations.context import Context
 from git_theta.operations.keeping.inventory import ObjectUse, needed_objects, object_sizes
 from git_theta.repository.history.stored_manifests import read_manifests
@@ -116,7 +116,7 @@ def clear_damaged(objects: Iterable[str], transport: Transport) -> None:
 
     Raises TransportError for a remote that lets nobody do so, as most hosts.
     """
-    if type(transport).clear_damaged is Transport.clear_damaged:
+    if not transport.clears_damaged:
         raise TransportError(
             "this remote lets nobody replace what it has",
             hint="What is damaged there: git theta fsck --remote --verify. Delete it there, and push again.",
@@ -189,7 +189,7 @@ def explain_unreachable(remote: str, needed: Mapping[str, ObjectUse]) -> Iterato
     """Say of what is wrong with a remote as a whole what stays here for it."""
     try:
         yield
-    except TransportError as error:
+    except (PluginError, TransportError) as error:
         if error.path:  # of one object
             raise
         raise _unreachable_error(remote, error, needed) from None

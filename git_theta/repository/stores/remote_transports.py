@@ -9,7 +9,8 @@ from git_theta.repository.stores.object_stores import open_other_store
 from git_theta.store.base import Store
 from git_theta.transport.base import Transport
 from git_theta.transport.choose import TransportChoice, choose_transport
-from git_theta.transport.urls import local_path
+from git_theta.transport.guarded_transport import open_guarded
+from git_theta.transport.urls import local_path, url_scheme
 from git_theta.vcs import remotes
 from git_theta.vcs.discovery import Repository
 
@@ -46,7 +47,7 @@ def open_remote(
         return _open_lfs(name, choice, repository, store, settings, tell, push=push, may_prompt=may_prompt)
     if choice.name == "git":
         return _open_git(choice, name, repository, store, may_prompt=may_prompt)
-    return _open_bucket(choice, name, settings, store)
+    return _open_by_scheme(choice, name, settings, store, ask=may_prompt)
 
 
 def remotes_through_lfs() -> list[str]:
@@ -121,10 +122,9 @@ def _open_git(
     return GitTransport(store, access, repository.theta_dir)
 
 
-def _open_bucket(choice: TransportChoice, name: str, settings: Mapping[str, str], store: Store) -> Transport:
-    from git_theta.transport.bucket import BucketTransport
-    from git_theta.transport.bucket_access import open_bucket
-
-    keys = {word: f"theta.remote.{name}.{word}" for word in ("endpoint", "region")}
-    options = {word: settings[key] for word, key in keys.items() if key in settings}
-    return BucketTransport(store, open_bucket(choice.address, options))
+def _open_by_scheme(
+    choice: TransportChoice, name: str, settings: Mapping[str, str], store: Store, *, ask: bool
+) -> Transport:
+    own = f"theta.remote.{name}."
+    keys = {key.removeprefix(own): value for key, value in settings.items() if key.startswith(own)}
+    return open_guarded(url_scheme(choice.address), choice.address, store, keys, ask=ask)

@@ -1,0 +1,197 @@
+"""The transport runs Git-Theta's conformance kit against a real server, and what the kit cannot ask."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from unittest import mock
+
+import pytest
+from git_theta.errors import TransportError
+from git_theta.store.base import Store
+from git_theta.store.inbox import Inbox
+from git_theta.store.memory import MemoryStore
+from git_theta.testing.transports import TransportLaws
+from git_theta.transport.base import TRANSPORTS, Outcome, Transport
+from tests.servers.dav_server import USER, DavServer, running_server
+
+from git_theta_webdav.webdav_transport import SecureWebdavTransport, WebdavTransport
+
+OBJECTS = [bytes([number]) * (1000 + number) for number in range(40)]
+SIZES = {hashlib.sha256(content).hexdigest(): len(content) for content in OBJECTS}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DavServer]:
+    with running_server(tmp_path_factory.mktemp("served")) as running:
+        yield running
+
+
+def open_folder(server: DavServer, path: str, ours: Store) -> Transport:
+    return WebdavTransport.open_url(f"webdav://{server.url}/{path}", ours, {}, ask=False)
+
+
+def fill_store() -> MemoryStore:
+    store = MemoryStore()
+    for content in OBJECTS:
+        store.put([content])
+    return store
+
+
+class TestWebdav(TransportLaws):
+    @pytest.fixture(autouse=True)
+    def _served(self, server: DavServer) -> None:
+        self.server = server
+
+    def open_transport(self, folder: Path, ours: Store) -> Transport:
+        return open_folder(self.server, self._name_of(folder), ours)
+
+    def raw_contents(self, folder: Path) -> Mapping[str, bytes]:
+        there = self.server.folder / self._name_of(folder)
+        return {file.name: file.read_bytes() for file in there.glob("??/*")}
+
+    def raw_put(self, folder: Path, oid: str, content: bytes) -> None:
+        file = self.server.folder / self._name_of(folder) / oid[:2] / oid
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+
+    def losing(self, folder: Path) -> AbstractContextManager[object]:
+        return mock.patch.object(self.server, "loses", True)
+
+    @staticmethod
+    def _name_of(folder: Path) -> str:
+        return hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
+
+
+def test_they_are_installed_under_their_names() -> None:
+    assert TRANSPORTS.load_plugin("webdav") is WebdavTransport
+    assert TRANSPORTS.load_plugin("webdavs") is SecureWebdavTransport
+
+
+def test_folders_are_made_with_all_above_them(server: DavServer) -> None:
+    with open_folder(server, "a team/models/ß%2B", fill_store()) as transport:
+        assert [one.error for one in transport.push(SIZES)] == [None] * len(SIZES)
+    there = server.folder / "a team/models/ß+"
+    assert {file.name for file in there.glob("??/*")} == set(SIZES)
+    assert list((there / "coming").iterdir()) == []
+
+
+def test_many_objects_of_a_folder_are_asked_for_at_once(server: DavServer) -> None:
+    with open_folder(server, "many", fill_store()) as transport:
+        list(transport.push(SIZES))
+        server.asked.clear()
+        wanted = {f"ab{number:062x}": 1 for number in range(100)}
+        assert len(transport.lacking(wanted)) == 100
+        assert server.asked == ["PROPFIND"]
+
+
+def test_what_was_begun_a_day_ago_is_swept(server: DavServer) -> None:
+    coming = server.folder / "swept/coming"
+    coming.mkdir(parents=True)
+    for name, age in {"old": 25, "young": 23}.items():
+        (coming / name).touch()
+        os.utime(coming / name, (time.time() - age * 3600,) * 2)
+    with open_folder(server, "swept", fill_store()) as transport:
+        list(transport.push(SIZES))
+    assert [file.name for file in coming.iterdir()] == ["young"]
+
+
+def test_what_it_holds_is_listed_and_dropped(server: DavServer) -> None:
+    with open_folder(server, "listed", fill_store()) as transport:
+        assert list(transport.list_held()) == []
+        list(transport.push(SIZES))
+        held = list(transport.list_held())
+        assert {one.oid: one.size for one in held} == SIZES
+        assert all(one.moment and abs(one.moment - time.time()) < 100 for one in held)
+        gone, *left = SIZES
+        transport.drop_objects([gone])
+        assert {one.oid for one in transport.list_held()} == set(left)
+
+
+REFUSALS = {"507 Full": "no room", "413 Too Large": "no room", "500 Oops": "500"}
+
+
+@pytest.mark.parametrize(("status", "said"), REFUSALS.items())
+def test_what_the_server_refuses_of_one_object_is_its_error(server: DavServer, status: str, said: str) -> None:
+    with open_folder(server, "refused", fill_store()) as transport, mock.patch.dict(server.refuses, {"PUT": status}):
+        outcomes = list(transport.push(SIZES))
+    assert {type(one.error) for one in outcomes} == {TransportError}
+    assert all(one.error and said in f"{one.error.message} {one.error.hint}" for one in outcomes)
+
+
+def test_a_server_that_lets_nobody_write_is_one_error(server: DavServer) -> None:
+    with (
+        open_folder(server, "refused", fill_store()) as transport,
+        mock.patch.dict(server.refuses, {"PUT": "403 Forbidden"}),
+        pytest.raises(TransportError, match="403 Forbidden"),
+    ):
+        list(transport.push(SIZES))
+
+
+@pytest.mark.parametrize("url", ["webdav://127.0.0.1:9/x", "webdavs://127.0.0.1:9/x", "webdav://"])
+def test_no_server_is_an_error(url: str) -> None:
+    chosen = TRANSPORTS.load_plugin(url.partition(":")[0])
+    with pytest.raises(TransportError), chosen.open_url(url, MemoryStore(), {}, ask=False) as transport:
+        transport.lacking(SIZES)
+
+
+def test_no_webdav_server_is_an_error(server: DavServer) -> None:
+    with (
+        open_folder(server, "x", fill_store()) as transport,
+        mock.patch.dict(server.refuses, {"PROPFIND": "200 OK"}),
+        pytest.raises(TransportError, match="200 OK"),
+    ):
+        transport.lacking(SIZES)
+
+
+def test_a_fetch_that_was_cut_goes_on(server: DavServer, tmp_path: Path) -> None:
+    content = os.urandom(3 << 20)
+    oid = hashlib.sha256(content).hexdigest()
+    place = server.folder / "cut" / oid[:2]
+    place.mkdir(parents=True)
+    (place / oid).write_bytes(content)
+    store = MemoryStore()
+    inbox = Inbox(store, tmp_path)
+
+    def cut(offset: int) -> Iterator[bytes]:
+        yield content[offset : 2 << 20]
+        raise TransportError("cut")
+
+    with pytest.raises(TransportError):
+        inbox.fill(oid, len(content), cut)
+    with open_folder(server, "cut", store) as transport:
+        assert list(transport.fetch({oid: len(content)}, inbox)) == [Outcome(oid, len(content))]
+    with store.get(oid) as stream:
+        assert stream.read() == content
+
+
+def test_a_password_is_found_by_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    helper = '!f() { test "$1" = get && printf "username=%s\\npassword=%s\\n" "$DAV_USER" "$DAV_PASSWORD"; }; f'
+    config = {"COUNT": "1", "KEY_0": "credential.helper", "VALUE_0": helper}
+    for key, value in config.items():
+        monkeypatch.setenv(f"GIT_CONFIG_{key}", value)
+    with running_server(tmp_path / "served", with_password=True) as server:
+        for user, password in (USER, (USER[0], "wrong")):
+            monkeypatch.setenv("DAV_USER", user)
+            monkeypatch.setenv("DAV_PASSWORD", password)
+            with open_folder(server, "models", fill_store()) as transport:
+                if password == "wrong":
+                    with pytest.raises(TransportError, match="password is wrong") as caught:
+                        transport.lacking(SIZES)
+                    assert "wrong" not in caught.value.message.replace("password is wrong", "")
+                else:
+                    assert [one.error for one in transport.push(SIZES)] == [None] * len(SIZES)
+
+
+def test_without_a_password_nothing_is_asked_of_a_person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    with (
+        running_server(tmp_path / "served", with_password=True) as server,
+        open_folder(server, "models", fill_store()) as transport,
+        pytest.raises(TransportError, match="wants a user and a password"),
+    ):
+        transport.lacking(SIZES)
