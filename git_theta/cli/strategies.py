@@ -110,5 +110,7 @@ def _option_json(option: Option) -> dict[str, Any]:
         "default": option.default,
         "within": option.within or None,
         "choices": list(option.choices) or None,
+        "range": option.range and list(option.range),
+        "scale": option.scale if option.range else None,
         "help": option.help,
     }

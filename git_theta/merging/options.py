@@ -15,6 +15,7 @@ from git_theta.words import suggest_names
 ReadSetting = Callable[[str], str]
 """The value that a key has in Git's configuration; "" for none."""
 OptionKind = Literal["number", "numbers", "integer", "text", "path", "choice", "flag", "globs", "json"]
+Scale = Literal["linear", "log"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class Option:
         within: of a number or an integer, the bounds as mathematics writes them: "(0, 1]"; "" for any that is finite.
         choices: of a choice, what there is.
         setting: a key of Git's configuration that says another default; "" for none.
+        range: of a number, the lowest and the highest that a search tries; None for one that is no matter of trying.
+        scale: whether steps between these are equal ("linear"), or equal as factors ("log": both ends above 0).
     """
 
     name: str
@@ -39,6 +42,8 @@ class Option:
     within: str = ""
     choices: tuple[str, ...] = ()
     setting: str = ""
+    range: tuple[float, float] | None = None
+    scale: Scale = "linear"
 
     def choose_default(self, read_setting: ReadSetting) -> Any:
         """The value where none is given: that of Git's configuration, or the declared one. Raises as ``parse`` does."""
@@ -68,6 +73,13 @@ class Option:
             what = "a whole number" if self.kind == "integer" else "a number"
             return f"{what} in {self.within}" if self.within else what.replace("a number", "a finite number")
         return _DESCRIPTIONS[self.kind] if not self.choices else " or ".join(self.choices)
+
+    def describe_range(self) -> str:
+        """What a search tries of it, in words; "" for nothing."""
+        if self.range is None:
+            return ""
+        low, high = self.range
+        return f"{low:g} to {high:g}{', by factors' if self.scale == 'log' else ''}"
 
     def _refusal(self, value: Any, hint: str = "") -> UsageError:
         shown = repr(value)

@@ -34,6 +34,7 @@ What all of them have in common:
   the number of threads. It computes in fp64 throughout: between machines a few elements of 100,000 differ at most, by
   one unit in the last place (of fp64 tensors more, in the last digits).
 - The order of heads changes no byte, but for `ours`, `theirs`, and for `slerp` with t other than 0.5.
+- "searched" is what `git theta search` tries of an option; the option takes more.
 - NaN and infinite elements are merged as arithmetic has it, and counted in the report.
 - In Python, `lambda` is spelled `lambda_`: `git_theta.merge_tensors("ties", [a, b], base, density=0.2, lambda_=1.0)`.
 """
@@ -112,7 +113,7 @@ def _render_strategy(strategy: Strategy) -> Iterator[str]:
         yield "- Takes any dtype and shape, without loading values"
     yield ""
     if strategy.options:
-        yield "| option | takes | default | meaning |\n|---|---|---|---|"
+        yield "| option | takes | default | searched | meaning |\n|---|---|---|---|---|"
         yield from map(_row, strategy.options)
         yield ""
     if strategy.details:
@@ -128,7 +129,8 @@ def format_heads(strategy: Strategy) -> str:
 def _row(option: Option) -> str:
     default = format_default(option)
     default = default and f"`{default}`"
-    return f"| `{option.name}` | {option.describe_values()} | {default} | {option.help} |"
+    searched = option.describe_range()
+    return f"| `{option.name}` | {option.describe_values()} | {default} | {searched} | {option.help} |"
 
 
 def format_default(option: Option) -> str:

@@ -116,6 +116,16 @@ class StrategyLaws(ABC):
         for chosen in self.options(self._few()):
             assert options.parse_options("", declared, chosen).keys() == {option.name for option in declared}
 
+    def test_what_a_search_tries_of_options_is_what_they_take(self) -> None:
+        for option in self.make_strategy().options:
+            if option.range:
+                low, high = option.range
+                assert option.kind == "number"
+                assert low <= option.default <= high, "the default is tried first"
+                assert low < high
+                assert [option.parse(low), option.parse(high)] == [low, high]
+                assert option.scale == "linear" or low > 0
+
     def test_an_option_that_does_not_exist_is_refused(self) -> None:
         strategy = self.make_strategy()
         with pytest.raises(UsageError, match="has no option 'does_not_exist'"):

@@ -39,6 +39,8 @@ def test_json_has_everything(sandbox: Sandbox) -> None:
     options = {option["name"]: option for option in ties["options"]}
     assert options["density"]["default"] == 0.2
     assert (options["density"]["kind"], options["density"]["within"]) == ("number", "(0, 1]")
+    assert (options["density"]["range"], options["density"]["scale"]) == ([0.05, 1.0], "log")
+    assert (options["normalize"]["range"], options["normalize"]["scale"]) == (None, None)
     assert options["zero_sign"]["choices"] == ["positive", "majority"]
     assert {one["name"] for one in found if not one["exact"]} == {"iso-c", "tsv-m", "wudi"}
     assert (ties["heads"], ties["needs_base"]) == ({"fewest": 2, "most": None}, True)

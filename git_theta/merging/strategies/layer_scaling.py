@@ -56,8 +56,10 @@ LINES = LayerScaling(
     "base + lambda_l * sum of w_i tau_i, lambda_l = alpha + beta * l / (L - 1) in layer l of L.",
     "Wang et al., LiNeS (arXiv 2410.17146)",
     options=(
-        Option("alpha", "number", 0.3, "lambda of the first layer, and of embeddings."),
-        Option("beta", "number", 0.3, "How much more it is in the last layer, and in what belongs to none."),
+        Option("alpha", "number", 0.3, "lambda of the first layer, and of embeddings.", range=(0.05, 2.0), scale="log"),
+        Option(
+            "beta", "number", 0.3, "How much more it is in the last layer, and in what belongs to none.", range=(0, 1)
+        ),
         Option(
             "layers",
             "integer",

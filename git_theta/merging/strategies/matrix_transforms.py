@@ -113,7 +113,15 @@ WUDI = MatrixTransform(
     "Cheng et al., Whoever started the interference should end it (arXiv 2503.08099)",
     options=(
         LAMBDA,
-        Option("rho", "number", 0.01, "The ridge, relative to the mean diagonal of the sum of G_i.", within="(0, 1]"),
+        Option(
+            "rho",
+            "number",
+            0.01,
+            "The ridge, relative to the mean diagonal of the sum of G_i.",
+            within="(0, 1]",
+            range=(0.001, 1.0),
+            scale="log",
+        ),
         MAX_SIDE,
     ),
     needs_base=True,

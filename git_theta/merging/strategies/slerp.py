@@ -57,7 +57,9 @@ SLERP = Slerp(
     "slerp",
     "Spherical interpolation between two heads, each tensor as one vector.",
     "Shoemake, Animating rotation with quaternion curves (SIGGRAPH 1985)",
-    options=(Option("t", "number", 0.5, "How far from the first head to the second.", within="[0, 1]"),),
+    options=(
+        Option("t", "number", 0.5, "How far from the first head to the second.", within="[0, 1]", range=(0.1, 0.9)),
+    ),
     heads=(2, 2),
     details=f"""\
 The angle is that of the whole tensors, from inner products in fp64. Above |cos| = {STRAIGHT}, and where a tensor is

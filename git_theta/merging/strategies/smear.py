@@ -143,6 +143,8 @@ SMEAR = Smear(
             1.0,
             "What logits are divided by: small takes the best head, large the mean.",
             within="(0, inf)",
+            range=(0.1, 10.0),
+            scale="log",
         ),
     ),
     may_lack=True,

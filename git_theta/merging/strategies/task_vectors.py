@@ -103,10 +103,10 @@ class TaskVectorStrategy(Strategy):
 
 
 def _density(default: float, what: str) -> Option:
-    return Option("density", "number", default, what, within="(0, 1]")
+    return Option("density", "number", default, what, within="(0, 1]", range=(0.05, 1.0), scale="log")
 
 
-LAMBDA = Option("lambda", "number", 1.0, "What the merged task vector is multiplied by.")
+LAMBDA = Option("lambda", "number", 1.0, "What the merged task vector is multiplied by.", range=(0.1, 4.0), scale="log")
 _ZERO_SIGN = Option(
     "zero_sign",
     "choice",
@@ -195,7 +195,15 @@ BREADCRUMBS = TaskVectorStrategy(
     "Davari, Belilovsky, Model breadcrumbs (arXiv 2312.06795)",
     options=(
         _density(0.9, "The share kept: the floor(density * d) largest magnitudes once the outliers are gone."),
-        Option("gamma", "number", 0.01, "The share of outliers: the floor(gamma * d) largest.", within="[0, 1)"),
+        Option(
+            "gamma",
+            "number",
+            0.01,
+            "The share of outliers: the floor(gamma * d) largest.",
+            within="[0, 1)",
+            range=(0.001, 0.1),
+            scale="log",
+        ),
         LAMBDA,
         normalize(False),
     ),

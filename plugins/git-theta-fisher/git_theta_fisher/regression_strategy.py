@@ -119,7 +119,14 @@ REGMEAN = RegressionMean(
     "The linear layer whose outputs are nearest to those of all heads: (sum of c_i W_i G_i) (sum of c_i G_i)^-1.",
     "Jin et al., Dataless Knowledge Fusion by Merging Weights of Language Models (arXiv 2212.09849)",
     options=(
-        Option("alpha", "number", 0.9, "What the G_i have off their diagonals is scaled by.", within="[0, 0.9999]"),
+        Option(
+            "alpha",
+            "number",
+            0.9,
+            "What the G_i have off their diagonals is scaled by.",
+            within="[0, 0.9999]",
+            range=(0.0, 0.99),
+        ),
         Option("gram", "path", "", "Where Gram matrices lie, from the checkpoint's folder."),
         MAX_SIDE,
     ),
