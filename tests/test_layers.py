@@ -62,6 +62,7 @@ ONLY_IN = {
     "matplotlib": {"diffing"},
     "torch": {"tensors", "merging", "api"},
     "array_api_compat": {"tensors"},
+    "cma": {"evaluation"},
 }
 """Third-party packages to the rooms that may import them; ``git`` is GitPython, for API and porcelain alone."""
 AT_THE_TOP = {"testing": {"pytest"}, "cli": {"click", "rich"}}

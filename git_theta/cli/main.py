@@ -60,6 +60,7 @@ COMMANDS = {
     "tokens": CommandEntry("git_theta.cli.tokens:command", "Show what a version was trained on, by commit trailers."),
     "path": CommandEntry("git_theta.cli.path:command", "Show the line between two versions of a checkpoint."),
     "centroid": CommandEntry("git_theta.cli.centroid:command", "Write the mean of several versions to a file."),
+    "search": CommandEntry("git_theta.cli.search:command", "Search for the settings that merge heads best."),
     "merge": CommandEntry("git_theta.cli.merge:command", "Merge heads, checkpoints by parameters; or show the plan."),
     "strategies": CommandEntry("git_theta.cli.strategies:command", "List merge strategies, or tell of one."),
     "resolve": CommandEntry("git_theta.cli.resolve:command", "Settle contested parameters of files in conflict."),

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import click
 
@@ -56,13 +56,17 @@ _TAKE_HINT = "Take all files of the checkpoint from one side: git theta resolve 
 
 
 class Ending(NamedTuple):
-    """What becomes of a merge that was made: the commit's message, whether there is one, where and how it is told."""
+    """What becomes of a merge that was made: the commit's message, whether there is one, where and how it is told.
 
-    message: str | None
-    commit: bool
-    report: Path | None
-    as_json: bool
-    gates: GateOptions
+    ``print_data``: told the result, with ``as_json``.
+    """
+
+    message: str | None = None
+    commit: bool = True
+    report: Path | None = None
+    as_json: bool = False
+    gates: GateOptions = GateOptions()
+    print_data: Callable[[Any], object] = echo_json
 
 
 @click.command
@@ -115,23 +119,29 @@ def command(
     gates = _read_gates(against, ask=not no_gate)
     if not request.heads:
         raise UsageError("no head to merge is named", hint="git theta merge BRANCH")
+    if plan_only:
+        repository, made, found = _plan_request(request)
+        print_plan(made, found, repository, request.asked, as_data=as_json)
+        return 0
+    return merge_as_asked(request, Ending(message, not no_commit, report, as_json, gates))
+
+
+def merge_as_asked(request: MergeRequest, ending: Ending) -> int:
+    """Merge what a request asks for, checked before anything is done; the exit code."""
+    repository, made, found = _plan_request(request)
+    ordered = request.asked._replace(settings=request.asked.settings._replace(weights=made.weights))
+    return _merge_heads(made, found, request._replace(asked=ordered), repository, ending)
+
+
+def _plan_request(request: MergeRequest) -> tuple[Repository, MergeInputs, list[FilePlan]]:
+    """What a request is about. Raises UsageError for one that cannot be; rules that match nothing are told."""
     repository, top = require_worktree()
     made = gather_inputs(request, top)
     found = find_cases(made, repository, boundary.warn) if len(made.heads) > 1 else []
     check_request(found, request, made, top)
     for idle in describe_idle_rules(found, request.asked):
         boundary.warn(idle, hint="Names of parameters: git theta ls-files --parameters")
-    if plan_only:
-        print_plan(made, found, repository, request.asked, as_data=as_json)
-        return 0
-    ordered = request.asked._replace(settings=request.asked.settings._replace(weights=made.weights))
-    return _merge_heads(
-        made,
-        found,
-        request._replace(asked=ordered),
-        repository,
-        Ending(message, not no_commit, report, as_json, gates),
-    )
+    return repository, made, found
 
 
 def _read_gates(against: str | None, *, ask: bool) -> GateOptions:
@@ -160,7 +170,7 @@ def _merge_heads(
         mark = partial(_mark_across, merged.across, found, made, repository)
     if not made.others:
         if ending.as_json:
-            _print_result((), (), repository, committed=True)
+            _print_result((), (), repository, ending, committed=True)
         else:
             echo_line("Already up to date.")
         return 0
@@ -213,7 +223,8 @@ def _finish_merge(merged: ManyMerged, made: MergeInputs, repository: Repository,
         boundary.say_hint("Commit it: git commit. Or give it up: git merge --abort")
         code = 0
     if ending.as_json:
-        _print_result(merged.records, merged.conflicts, repository, committed=ending.commit and not code, gates=gates)
+        done = ending.commit and not code
+        _print_result(merged.records, merged.conflicts, repository, ending, committed=done, gates=gates)
     return code
 
 
@@ -236,7 +247,7 @@ def _merge_one(
     if ending.as_json:
         left = [one.path for one in unmerged_files(cwd=repository.worktree)] if merged.begun else []
         done = not code and not git_merge.is_merging(repository)
-        _print_result(merged.records, left, repository, committed=done, gates=gates)
+        _print_result(merged.records, left, repository, ending, committed=done, gates=gates)
     elif not commits and not missed:
         sys.stdout.flush()
         sys.stdout.buffer.write(merged.printed)
@@ -258,6 +269,7 @@ def _print_result(
     records: Sequence[Record],
     conflicts: Sequence[str],
     repository: Repository,
+    ending: Ending,
     *,
     committed: bool,
     gates: Sequence[VersionComparison] = (),
@@ -265,7 +277,9 @@ def _print_result(
     """The merge as JSON: the report, what is in conflict, and HEAD where the merge is all in it."""
     head = resolve_head("HEAD", repository.worktree).commit if committed else None
     judged = {"evaluations": comparisons_json(gates)["comparisons"]} if gates else {}
-    echo_json({"version": VERSION, "commit": head, "conflicts": list(conflicts), "files": list(records)} | judged)
+    ending.print_data(
+        {"version": VERSION, "commit": head, "conflicts": list(conflicts), "files": list(records)} | judged
+    )
 
 
 def _unrelated_hint(top: Path) -> str:

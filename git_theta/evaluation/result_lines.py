@@ -72,7 +72,7 @@ def summarize_scores(
             groups.setdefault(bucket, []).append(item)
     buckets = {name: (len(items), weigh_mean(items) or 0.0) for name, items in sorted(groups.items())}
     text = encode_scores(scores.items)
-    packed = base64.b85encode(gzip.compress(text, mtime=0)).decode()
+    packed = pack_scores(text)
     result = EvaluationResult(
         identity, evaluation, digest, len(scores.items), scores.mean, scores.ties, buckets, scores.metrics, machine,
         round(scores.seconds, 3), when, packed if len(packed) <= LARGEST_INLINE else "",
@@ -129,7 +129,7 @@ def _read_result(data: dict[str, Any]) -> EvaluationResult:
 
 def read_scores(result: EvaluationResult, read_blob: Callable[[str], bytes | None]) -> CheckpointScores:
     """The scores of a result's items. Raises EvaluationError where they are not here, or are damaged."""
-    text = _unpack(result.inline) if result.inline else read_blob(result.blob)
+    text = unpack_scores(result.inline) if result.inline else read_blob(result.blob)
     if text is None:
         raise EvaluationError(
             f"the scores of {result.evaluation} are not here",
@@ -141,7 +141,13 @@ def read_scores(result: EvaluationResult, read_blob: Callable[[str], bytes | Non
     return CheckpointScores(items, result.metrics, result.seconds)
 
 
-def _unpack(packed: str) -> bytes:
+def pack_scores(text: bytes) -> str:
+    """The text of scores as a part of a line; ``unpack_scores`` reads it."""
+    return base64.b85encode(gzip.compress(text, mtime=0)).decode()
+
+
+def unpack_scores(packed: str) -> bytes:
+    """The text that ``pack_scores`` packed. Raises EvaluationError for what is damaged."""
     try:
         unpacker = zlib.decompressobj(wbits=31)
         text = unpacker.decompress(base64.b85decode(packed), LARGEST_SCORES)

@@ -55,6 +55,7 @@ def evaluate_checkpoint(
     items: Sequence[str] | None = None,
     *,
     buckets: Collection[str] = (),
+    passes_over_others: bool = False,
 ) -> CheckpointScores:
     """Run an evaluator on a checkpoint.
 
@@ -63,6 +64,8 @@ def evaluate_checkpoint(
         checkpoint: its file, or the folder of its shards.
         items: the ids that are to be scored; None for all that the evaluator has.
         buckets: the only names that buckets may have; none for any.
+        passes_over_others: whether items that nobody asked for are passed over, as they come of an evaluator that
+            always scores all it has.
 
     Raises EvaluationError where it fails, says nothing, or says what cannot be: an id twice, a score that is not
     finite, an item that nobody asked for; PluginError where the evaluator of a package breaks.
@@ -82,6 +85,8 @@ def evaluate_checkpoint(
                 continue
             if not isinstance(said, ItemScore):
                 raise EVALUATORS.reject_answer(evaluator.name, f"gave {said!r}, and no score")
+            if passes_over_others and wanted is not None and said.id not in wanted:
+                continue
             _require_none(_find_fault(said, found, wanted, buckets), label)
             found[said.id] = said
             if limit and len(found) >= limit:

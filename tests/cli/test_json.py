@@ -33,6 +33,7 @@ REPORTS = {
     "centroid": ["topic", "HEAD", "-o", "../mean.safetensors", "--", "a.safetensors"],
     "tokens": [],
     "eval": ["--list"],
+    "search": ["-s", "average", "topic"],
     "merge": ["topic", "-s", "average"],
     "strategies": [],
     "resolve": ["--ours"],
@@ -97,6 +98,8 @@ def test_json_is_all_that_is_printed(repository: Sandbox, name: str) -> None:
         before, paths = before[: before.index("--")], before[before.index("--") :]
     if name == "resolve":
         repository.git("merge", "topic", check=False)
+    if name == "search":
+        repository.git("config", "theta.eval.mine.command", """echo '{"id": "a", "score": 1}'""")
     if name == "add":
         scale = safetensors_bytes({"layer.bias/scale": ("F32", (1,), struct.pack("<f", 2))})
         repository.write("../adapter.safetensors", scale)

@@ -43,6 +43,12 @@ def begin_on_arabic(mine: Sandbox) -> None:
     mine.git("switch", "--quiet", "arabic")
 
 
+def begin_search(mine: Sandbox) -> None:
+    """Where heads that each know one language are to be merged, by an evaluation that may run."""
+    begin_on_arabic(mine)
+    mine.theta("eval", "--allow", "classes")
+
+
 def configure_evaluator(mine: Sandbox) -> None:
     """An evaluator of the reader's own."""
     mine.git("config", "theta.eval.mine.command", """echo '{"id": "a", "score": 1, "bucket": "b"}'""")

@@ -124,6 +124,9 @@ STORIES = {
             "git for-each-ref": family.import_history,
         },
     ),
+    "docs/how-to/search.md": Story(
+        evaluated_heads.build_heads, before={"git theta search": evaluated_heads.begin_search}
+    ),
     "docs/how-to/resolve-conflicts.md": Story(
         family.build_family,
         apart=("git theta resolve",),

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from git_theta.checkpoints.index_file import is_index, whole_path_of
-from git_theta.errors import GitError, ThetaError, UsageError
+from git_theta.errors import EvaluationError, GitError, ThetaError, UsageError
 from git_theta.evaluation.base import Evaluator, EvaluatorSetup
 from git_theta.evaluation.comparison import ComparisonSettings, ScoreComparison, compare_scores
 from git_theta.evaluation.definitions import EvaluationDefinition
@@ -93,7 +93,7 @@ class EvaluationSession(AbstractContextManager["EvaluationSession"]):
 
     def evaluate(self, version: EvaluatedVersion, choice: EvaluationChoice) -> EvaluatedCheckpoint:
         """What an evaluation says of a version: known, or found now and kept. Raises EvaluationError."""
-        digest = self._digest(choice)
+        digest = self.digest(choice)
         text = version.identity
         identity = blob_id([text], len(text), self._algorithm)
         known = None if self._settings.rerun else self.notes.find_result(identity, choice.name, digest)
@@ -118,6 +118,32 @@ class EvaluationSession(AbstractContextManager["EvaluationSession"]):
             return self.notes.read_scores(evaluated.result)
         except ThetaError as error:
             raise error.add_location(path=evaluated.version.title) from None
+
+    def score_file(self, checkpoint: Path, choice: EvaluationChoice, items: Sequence[str] | None) -> CheckpointScores:
+        """What an evaluation says of a file, or a folder of shards, on some items; it is not kept.
+
+        Args:
+            checkpoint: which.
+            choice: the evaluation.
+            items: their ids; None for those of its definition, or of the settings.
+
+        Raises EvaluationError, too where an item was not scored.
+        """
+        definition = choice.definition
+        wanted = self._find_items(definition) if items is None else tuple(items)
+        evaluator = self._open_evaluator(definition)
+        scores = evaluate_checkpoint(evaluator, checkpoint, wanted, buckets=definition.buckets, passes_over_others=True)
+        missing = set(wanted or ()) - {item.id for item in scores.items}
+        if missing:
+            raise EvaluationError(
+                f"the evaluator {choice.name} did not score {min(missing)!r}, of {len(missing)} that were asked for",
+                hint="It finds the ids in the file THETA_EVAL_ITEMS.",
+            )
+        return scores
+
+    def digest(self, choice: EvaluationChoice) -> str:
+        """What tells results of this evaluation, as it would run now, from others."""
+        return digest_evaluation(choice.definition, self._find_items(choice.definition), self._settings.limit)
 
     def _run(self, version: EvaluatedVersion, choice: EvaluationChoice) -> CheckpointScores:
         definition = choice.definition
@@ -155,9 +181,6 @@ class EvaluationSession(AbstractContextManager["EvaluationSession"]):
             found = read_items(file) if file else None
             self._items[definition.name] = found[: self._settings.limit or None] if found else None
         return self._items[definition.name]
-
-    def _digest(self, choice: EvaluationChoice) -> str:
-        return digest_evaluation(choice.definition, self._find_items(choice.definition), self._settings.limit)
 
     @cached_property
     def _algorithm(self) -> str:
@@ -218,9 +241,14 @@ def is_meant(definition: EvaluationDefinition, version: EvaluatedVersion) -> boo
 
     An index of shards may go by the name that they have together, too.
     """
-    if version.found or not definition.checkpoints:
+    return bool(version.found) or is_meant_path(definition, version.path)
+
+
+def is_meant_path(definition: EvaluationDefinition, path: str) -> bool:
+    """Whether an evaluation is for the checkpoints at a path from the top."""
+    if not definition.checkpoints:
         return True
-    path, matches = version.path, path_matcher(definition.checkpoints)
+    matches = path_matcher(definition.checkpoints)
     return matches(path) or (is_index(path) and matches(whole_path_of(path)))
 
 
