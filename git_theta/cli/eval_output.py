@@ -75,11 +75,11 @@ def _row_cells(row: BucketRow) -> tuple[str, ...]:
     name = _shorten_bucket(row.bucket) if row.bucket else "all items"
     return (
         f"{_MARKS[row.verdict]} {name}", f"{row.n:,}", f"{row.before:.4f}", f"{row.after:.4f}", f"{row.change:+.4f}",
-        f"{row.lost:,}", f"{row.won:,}", _format_p(row.adjusted),
+        f"{row.lost:,}", f"{row.won:,}", format_p(row.adjusted),
     )  # fmt: skip
 
 
-def _format_p(value: float | None) -> str:
+def format_p(value: float | None) -> str:
     """A p as people read it."""
     if value is None:
         return "-"

@@ -18,7 +18,7 @@ from git_theta.cli.revision_arguments import RevisionCommand, split_arguments
 from git_theta.cli.search_output import RunLines, render_result, result_json
 from git_theta.errors import UsageError
 from git_theta.evaluation.searching.merge_candidate import MergeCandidate
-from git_theta.evaluation.searching.search_run import SearchSettings
+from git_theta.evaluation.searching.search_outcome import SearchSettings
 from git_theta.evaluation.searching.weight_evolution import can_evolve
 from git_theta.merging.devices import CPU, device
 from git_theta.operations.merging.merge_results import MergeSettings
@@ -127,7 +127,7 @@ def _choose_evaluation(repository: Repository, name: str | None) -> EvaluationCh
 
 
 def _run(plan: SearchPlan, choice: EvaluationChoice, repository: Repository, orders: SearchOrders) -> SearchResult:
-    lines = RunLines(boundary.say, orders.settings.budget)
+    lines = RunLines(boundary.say, [head.name for head in plan.made.heads])
     try:
         with open_session(repository, EvaluationSettings(), Meter()) as (session, context):
             tools = SearchTools(repository, context, session, lines)

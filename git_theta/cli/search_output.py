@@ -7,11 +7,11 @@ import shlex
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from git_theta.cli.listing import align_table
+from git_theta.cli.eval_output import format_p
 from git_theta.evaluation.running import weigh_mean
 from git_theta.evaluation.searching.journal_lines import JournalEntry
 from git_theta.evaluation.searching.merge_candidate import MergeCandidate, candidate_json
-from git_theta.evaluation.searching.search_run import ScoredCandidate, SearchOutcome
+from git_theta.evaluation.searching.search_outcome import ScoredCandidate, SearchOutcome
 from git_theta.repository.evaluating.evaluator_choice import EvaluationChoice
 from git_theta.repository.evaluating.merge_search import SearchResult
 from git_theta.repository.evaluating.search_plan import SearchPlan
@@ -25,21 +25,21 @@ class RunLines:
 
     Args:
         say: says a line.
-        budget: evaluations.
+        heads: what they are called.
     """
 
-    def __init__(self, say: Callable[[str], object], budget: int) -> None:
-        self._say, self._budget = say, budget
+    def __init__(self, say: Callable[[str], object], heads: Sequence[str]) -> None:
+        self._say, self._heads = say, heads
 
     def __call__(self, entry: JournalEntry) -> None:
         """Tell of one."""
-        asked = entry.asked
+        asked, name = entry.asked, entry.asked.candidate.describe(self._heads)
         if entry.scores is None:
-            self._say(f"{asked.candidate.describe()}: {entry.failed} failed: {entry.error}")
+            self._say(f"{name}: {entry.failed} failed: {entry.error}")
             return
         on = "held-out items" if asked.part == "held out" else pluralize(len(entry.scores), "item")
         known = "" if entry.cost else ", known: the same as before"
-        self._say(f"{asked.candidate.describe()}: {weigh_mean(entry.scores):.4f} on {on}{known}")
+        self._say(f"{name}: {weigh_mean(entry.scores):.4f} on {on}{known}")
 
 
 def render_result(
@@ -50,17 +50,19 @@ def render_result(
     searched, held = outcome.items
     yield f"{plan.item.path}: {pluralize(len(outcome.tried), 'candidate')} by {choice.name}, {_describe_spent(outcome)}"
     yield f"{pluralize(searched, 'item')} searched, {held:,} held out"
-    yield from align_table([_score_row("start", outcome.start), _score_row("best", outcome.best)])
+    names = [head.name for head in plan.made.heads]
+    for title, scored in (("start", outcome.start), ("best ", outcome.best)):
+        yield f"{title}  {scored.score:.4f}  {scored.candidate.describe(names)}"
     yield _describe_gain(outcome)
     for candidate, reason in outcome.failures[:_MOST_FAILURES_SHOWN]:
-        yield f"not scored: {candidate.describe()}: {reason}"
+        yield f"not scored: {candidate.describe(names)}: {reason}"
     if len(outcome.failures) > _MOST_FAILURES_SHOWN:
         yield f"not scored: {len(outcome.failures) - _MOST_FAILURES_SHOWN} more, in the journal"
     if outcome.cut_short:
         untried = _list_untried(outcome, plan)
         yield f"not tried: {', '.join(untried)}" if untried else "the search was not through"
         yield "the budget ended it: go on with --resume and a larger --budget"
-    yield f"journal: {os.fspath(found.journal)}"
+    yield f"journal: {os.path.relpath(found.journal)}"
     if words:
         yield f"merge so: {shlex.join(words)}"
 
@@ -68,10 +70,6 @@ def render_result(
 def _describe_spent(outcome: SearchOutcome) -> str:
     runs = pluralize(outcome.runs, "run")
     return f"{runs} that count for {outcome.spent:.4g} evaluations, {outcome.seconds:.1f} s"
-
-
-def _score_row(title: str, scored: ScoredCandidate) -> tuple[str, str, str]:
-    return title, f"{scored.score:.4f}", scored.candidate.describe()
 
 
 def _describe_gain(outcome: SearchOutcome) -> str:
@@ -82,8 +80,8 @@ def _describe_gain(outcome: SearchOutcome) -> str:
         reason = "none were held out" if not outcome.items[1] else "one of both could not be evaluated there"
         return f"gain: not measured on items that the search did not see: {reason}"
     interval = f" (95 %: {gain.interval[0]:+.4f} to {gain.interval[1]:+.4f})" if gain.interval else ""
-    chance = f", p {gain.p:.4f}" if gain.p is not None else ""
-    return f"gain: {gain.change:+.4f}{interval}{chance}, on {pluralize(gain.n, 'item')} that the search never saw"
+    where = f"{pluralize(gain.n, 'item')} that the search never saw"
+    return f"gain: {gain.change:+.4f}{interval}, p {format_p(gain.p)}, on {where}"
 
 
 def _list_untried(outcome: SearchOutcome, plan: SearchPlan) -> list[str]:

@@ -114,7 +114,7 @@ def test_programs_read_the_same_and_every_key_is_described(repository: Sandbox) 
 
 
 def test_the_winner_is_merged_by_the_ordinary_door_as_it_was_evaluated(repository: Sandbox) -> None:
-    found = search(repository, "-s", "task-arithmetic", "--over", "lambda", "--commit", "y")
+    found = search(repository, "-s", "task-arithmetic", "--over", "lambda", "--holdout", "0", "--commit", "y")
     assert found["merge"]["commit"] == repository.git("rev-parse", "HEAD").stdout.strip()
     (value,) = found["best"]["options"].values()
     trailers = repository.git("log", "-1", "--format=%(trailers)").stdout
@@ -123,7 +123,7 @@ def test_the_winner_is_merged_by_the_ordinary_door_as_it_was_evaluated(repositor
     assert merged == pytest.approx([value] * 4)
     assert len(repository.git("log", "-1", "--format=%P").stdout.split()) == 2
     evaluated = json.loads(repository.theta("eval", "--json").stdout)["evaluations"][0]
-    assert evaluated["mean"] == pytest.approx(found["best"]["score"], abs=0.01)
+    assert evaluated["mean"] == found["best"]["score"], "the bytes are those that were evaluated"
 
 
 def test_a_search_goes_on_at_the_same_candidate_after_a_kill(repository: Sandbox) -> None:
@@ -207,6 +207,7 @@ def test_where_no_mean_is_better_than_a_head_nothing_is_merged(sandbox: Sandbox)
     done = sandbox.theta("search", "--greedy", "--commit", "y", check=False)
     assert done.returncode == 1
     assert "no mean is better than one head alone" in done.stderr
+    assert "best   0.9999  HEAD alone" in done.stdout and "y alone: " in done.stderr
     assert "gain: none" in done.stdout
     assert sandbox.git("rev-parse", "HEAD").stdout == before
 
@@ -307,6 +308,23 @@ def test_candidates_of_the_same_bytes_are_evaluated_once(repository: Sandbox) ->
     found = search(repository, "-s", "average,weighted", "--over", "weights", "--budget", "2", "--holdout", "0", "y")
     assert [one["strategy"] for one in found["tried"]][:2] == ["average", "weighted"]
     assert json.loads(journal_lines(repository)[2])["cost"] == 0
+
+
+WITHOUT_CMA = """\
+import importlib.machinery, sys
+find = importlib.machinery.PathFinder.find_spec
+hide = lambda cls, name, path=None, target=None: None if name == "cma" else find(name, path, target)
+importlib.machinery.PathFinder.find_spec = classmethod(hide)
+from git_theta.cli.main import run_program
+run_program()
+"""
+
+
+def test_without_cma_the_search_ends_before_weights_and_says_so(repository: Sandbox) -> None:
+    done = repository.run(sys.executable, "-c", WITHOUT_CMA, "search", "-s", "task-arithmetic", "--budget", "30", "y")
+    assert "weights are not searched: that takes cma, which is not installed" in done.stderr
+    assert "pip install 'git-theta[search]'" in done.stderr
+    assert "weights=" not in done.stderr and "the budget ended it" not in done.stdout
 
 
 SLOW = "import time; time.sleep(0.3)\n"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 
@@ -40,10 +40,10 @@ class MergeCandidate(NamedTuple):
         """The weights as a command line has them; "" for none."""
         return ",".join(map(spell_number, self.weights or ()))
 
-    def describe(self) -> str:
-        """In words, as the trailer of a merge has it."""
+    def describe(self, heads: Sequence[str] = ()) -> str:
+        """In words, as the trailer of a merge has it; ``heads``: what they are called."""
         if self.head is not None:
-            return f"head {self.head + 1} alone"
+            return f"{heads[self.head] if heads else f'head {self.head + 1}'} alone"
         weights = [f"weights={self.spell_weights()}"] if self.weights else []
         return " ".join([self.strategy, *self.spell_options(), *weights])
 

@@ -53,8 +53,8 @@ def sample_candidates(spaces: Sequence[StrategySpace], evolve: Callable[[], Weig
     gains: Gains = {}
     by_name = {space.strategy: space for space in spaces}
     yield from _try(gains, CandidateBatch(list_defaults(spaces)))
-    leaders = _rank(gains)[:LEADERS]
-    for number in range(max((len(by_name[one.strategy].options) for one in leaders), default=0)):
+    leaders = [one for one in _rank(gains) if by_name[one.strategy].options][:LEADERS]
+    for number in range(max([len(by_name[one.strategy].options) for one in leaders], default=0)):
         lines = [(one, options[number]) for one in leaders if number < len(options := by_name[one.strategy].options)]
         yield from _search_lines(gains, lines)
         leaders = [_find_best(gains, one.strategy) for one in leaders]

@@ -7,18 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from git_theta.errors import EvaluationError
 from git_theta.evaluation.base import ItemScore
 from git_theta.evaluation.comparison import ALPHA, BucketRow, ComparisonSettings, compare_scores
-from git_theta.evaluation.definitions import Direction
 from git_theta.evaluation.running import CheckpointScores, weigh_mean
 from git_theta.evaluation.searching.halving import list_steps, score_batch
 from git_theta.evaluation.searching.held_items import SplitItems, split_items
 from git_theta.evaluation.searching.journal_lines import AskedScores, JournalEntry
 from git_theta.evaluation.searching.merge_candidate import MergeCandidate
 from git_theta.evaluation.searching.sampling import Sampler
+from git_theta.evaluation.searching.search_outcome import ScoredCandidate, SearchOutcome, SearchSettings
 
 _TRIES = 2
 """Times that an evaluation is tried before its candidate is given up."""
@@ -26,24 +26,6 @@ MOST_FAILURES = 3
 """Candidates in a row that may fail before the search is given up: then it is not them."""
 _ROUNDING = 1e-9
 """Of a budget that is spent in shares."""
-
-
-class SearchSettings(NamedTuple):
-    """How a search is done.
-
-    Attributes:
-        direction: "up" where a higher score is better, "down" where a lower one is.
-        budget: evaluations of all items that are searched; those of fewer count for their share.
-        seed: of all that is drawn.
-        items_per_step: items of the first step of each halving; 0 to choose.
-        holdout: the share of items that the search never sees.
-    """
-
-    direction: Direction = "up"
-    budget: int = 50
-    seed: int = 0
-    items_per_step: int = 0
-    holdout: float = 0.5
 
 
 KnownScores = Callable[[str], Mapping[str, ItemScore]]
@@ -68,43 +50,6 @@ class SearchRecord(Protocol):
     def append(self, entry: JournalEntry, /) -> None:
         """Write an evaluation; it is durable."""
         ...
-
-
-class ScoredCandidate(NamedTuple):
-    """A candidate, its mean over the items that it was scored on, and how many these are."""
-
-    candidate: MergeCandidate
-    score: float
-    n: int
-
-
-class SearchOutcome(NamedTuple):
-    """What a search found.
-
-    Attributes:
-        start: what was evaluated first; of a soup, the best head alone.
-        best: on all items that are searched.
-        gain: of the best over the start, on the items that are held out; None where there are none, where both are
-            one, and where that could not be evaluated.
-        tried: all that was scored, in the order of trying; those that fell behind have fewer items.
-        failures: candidates that could not be built, or evaluated, and why.
-        items: how many were searched, and held out.
-        runs: of the evaluator.
-        spent: evaluations, as the budget counts them.
-        seconds: of all of them.
-        cut_short: whether the budget ended it.
-    """
-
-    start: ScoredCandidate
-    best: ScoredCandidate
-    gain: BucketRow | None
-    tried: tuple[ScoredCandidate, ...]
-    failures: tuple[tuple[MergeCandidate, str], ...]
-    items: tuple[int, int]
-    runs: int
-    spent: float
-    seconds: float
-    cut_short: bool
 
 
 class _BudgetSpent(Exception):

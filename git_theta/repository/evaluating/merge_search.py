@@ -14,7 +14,8 @@ from git_theta.errors import ConflictError, EvaluationError, UsageError
 from git_theta.evaluation.searching.journal_lines import AskedScores, JournalEntry
 from git_theta.evaluation.searching.merge_candidate import MergeCandidate
 from git_theta.evaluation.searching.sampling import list_defaults, sample_candidates, sample_soups
-from git_theta.evaluation.searching.search_run import KnownScores, SearchOutcome, SearchRun, SearchSettings
+from git_theta.evaluation.searching.search_outcome import SearchOutcome, SearchSettings
+from git_theta.evaluation.searching.search_run import KnownScores, SearchRun
 from git_theta.evaluation.searching.weight_evolution import can_evolve, evolve_weights
 from git_theta.operations.context import Context
 from git_theta.repository.evaluating.candidate_building import BuiltCandidate, CandidateBuilder

@@ -12,7 +12,8 @@ from git_theta.evaluation.base import ItemScore
 from git_theta.evaluation.searching.journal_lines import AskedScores, JournalEntry, encode_entry, parse_entry
 from git_theta.evaluation.searching.merge_candidate import MergeCandidate
 from git_theta.evaluation.searching.sampling import list_defaults, sample_candidates
-from git_theta.evaluation.searching.search_run import KnownScores, SearchOutcome, SearchRun, SearchSettings
+from git_theta.evaluation.searching.search_outcome import SearchOutcome, SearchSettings
+from git_theta.evaluation.searching.search_run import KnownScores, SearchRun
 from git_theta.evaluation.searching.search_space import SearchedOption, StrategySpace
 
 USUAL = SearchSettings()
