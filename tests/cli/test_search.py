@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shlex
@@ -159,6 +160,59 @@ def test_a_journal_that_goes_elsewhere_is_told(repository: Sandbox) -> None:
     done = repository.theta("search", "-s", "average,task-arithmetic", "--over", "lambda", "--resume", "y", check=False)
     assert done.returncode == 13
     assert "lambda=5, and this search comes to task-arithmetic lambda=4 there" in done.stderr
+
+
+def test_a_damaged_journal_and_one_that_another_process_writes_are_told(repository: Sandbox) -> None:
+    asked = ("search", "-s", "average,task-arithmetic", "--over", "lambda", "--budget", "2", "y", "--resume")
+    repository.theta(*asked)
+    (file,) = (repository.root / ".git/theta/search").iterdir()
+    with file.open("rb") as opened:
+        fcntl.flock(opened, fcntl.LOCK_EX)
+        done = repository.theta(*asked, check=False)
+        assert (done.returncode, "another process is at this search" in done.stderr) == (2, True)
+    file.write_bytes(file.read_bytes().replace(b'"part":"searched"', b'"part":[]'))
+    done = repository.theta(*asked, check=False)
+    assert done.returncode == 13
+    assert "line 3 is no line of a search" in done.stderr and f"rm {file}" in done.stderr
+
+
+def test_where_head_is_in_the_history_of_the_others_these_are_merged(repository: Sandbox) -> None:
+    repository.git("switch", "--quiet", "main")
+    asked = ("-s", "task-arithmetic", "--over", "weights", "--holdout", "0", "--budget", "14", "x", "y")
+    found = search(repository, *asked)
+    assert [head["name"] for head in found["heads"]] == ["x", "y"]
+    assert len(found["best"]["weights"]) == 2
+    runs = (repository.root / "seen.txt").read_text()
+    merged = search(repository, *asked, "--resume", "--commit")
+    assert (repository.root / "seen.txt").read_text() == runs, "all of it is in the journal"
+    assert merged["best"] == found["best"]
+    parents = repository.git("log", "-1", "--format=%P").stdout.split()
+    assert parents[-2:] == [head["commit"] for head in found["heads"]]
+    evaluated = json.loads(repository.theta("eval", "--json").stdout)["evaluations"][0]
+    assert evaluated["mean"] == found["best"]["score"]
+
+
+def test_a_server_is_asked_for_all_candidates_of_the_same_items(sandbox: Sandbox) -> None:
+    served = SCRIPT.replace('place = pathlib.Path(os.environ["THETA_CHECKPOINT"])', "").replace("\n", "\n    ")
+    script = f"""\
+import sys
+open("count.txt", "a").write("x")
+for line in sys.stdin:
+    import pathlib
+    place = pathlib.Path(line.rstrip(chr(10)))
+    {served}
+    print('{{"done": true}}', flush=True)
+"""
+    prepare(sandbox, script)
+    definitions = sandbox.root / ".theta/evals.toml"
+    definitions.write_text(definitions.read_text() + "server = true\n")
+    sandbox.theta("eval", "--allow", "near")
+    found = search(sandbox, "-s", "average,task-arithmetic", "--over", "lambda", "y")
+    assert found["best"]["strategy"] == "task-arithmetic"
+    assert found["spent"]["runs"] > 6
+    assert (sandbox.root / "count.txt").read_text() == "xxx", (
+        "for all items, for the searched ones, for what is held out"
+    )
 
 
 def test_a_checkpoint_of_several_shards_is_built_whole(sandbox: Sandbox) -> None:

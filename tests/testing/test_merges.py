@@ -293,6 +293,23 @@ def test_the_kit_reads_declarations(wrong: Strategy) -> None:
         Suspect(wrong).test_it_says_what_it_is()
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        Option("t", "number", 2.0, "How far.", range=(0, 1)),
+        Option("t", "number", 1.0, "How far.", range=(1, 1)),
+        Option("t", "number", 0.5, "How far.", range=(0, 1), scale="log"),
+        Option("t", "number", 0.5, "How far.", within="[0, 1]", range=(0, 2)),
+        Option("t", "integer", 1, "How many.", range=(0, 2)),
+    ],
+)
+def test_the_kit_reads_what_a_search_tries(wrong: Option) -> None:
+    right = Option("t", "number", 0.5, "How far.", within="(0, 1]", range=(0.1, 1), scale="log")
+    Suspect(replace(AVERAGE, options=(right,))).test_what_a_search_tries_of_options_is_what_they_take()
+    with pytest.raises((AssertionError, UsageError)):
+        Suspect(replace(AVERAGE, options=(wrong,))).test_what_a_search_tries_of_options_is_what_they_take()
+
+
 def test_the_kit_reads_options() -> None:
     twice = (Option("t", "number", 0.5, "How far."), Option("t", "number", 0.5, "How far."))
     outside = (Option("t", "number", 2.0, "How far.", within="[0, 1]"),)

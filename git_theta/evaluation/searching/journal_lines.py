@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple, cast
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple, cast, get_args
 
 from git_theta.errors import EvaluationError
 from git_theta.evaluation.base import ItemScore
@@ -85,20 +85,30 @@ def parse_entry(line: bytes) -> JournalEntry:
     try:
         data = json.loads(line)
         asked = AskedScores(
-            parse_candidate(data["candidate"]), cast(ItemPart, data["part"]), int(data["first"]), int(data["last"])
+            parse_candidate(data["candidate"]),
+            cast(ItemPart, _require_one_of(data["part"], get_args(ItemPart))),
+            int(data["first"]),
+            int(data["last"]),
         )
         scores = decode_scores(unpack_scores(data["scores"])) if "scores" in data else None
+        steps = get_args(FailedStep)[1:] if scores is None else ("",)
         return JournalEntry(
             asked,
             str(data["identity"]),
             scores,
             float(data["cost"]),
             float(data["seconds"]),
-            cast(FailedStep, str(data.get("failed", ""))),
+            cast(FailedStep, _require_one_of(data.get("failed", ""), steps)),
             str(data.get("error", "")),
         )
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError) as error:
         raise EvaluationError(f"is no line of a search ({type(error).__name__})") from None
+
+
+def _require_one_of(value: Any, known: Sequence[str]) -> str:
+    if value not in known:
+        raise ValueError
+    return str(value)
 
 
 def _encode(data: Mapping[str, Any]) -> bytes:
