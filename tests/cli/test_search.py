@@ -288,6 +288,18 @@ def test_what_is_no_search_is_said(repository: Sandbox, arguments: list[str], re
     assert not (repository.root / ".git/theta/search").exists()
 
 
+def test_what_is_to_be_said_of_all_candidates_is_said_once(sandbox: Sandbox) -> None:
+    heads = {
+        name: safetensors_bytes({"w": ("F32", (4,), np.array(values, "<f4").tobytes())}, {"by": name})
+        for name, values in {"x": (1, 0, 0, 1), "y": (0, 1, 1, 0)}.items()
+    }
+    prepare(sandbox, heads=heads)
+    done = sandbox.theta("search", "-s", "average,task-arithmetic", "--over", "lambda", "--budget", "4", "y")
+    said = [line for line in done.stderr.splitlines() if line.startswith("theta: warning: ")]
+    assert said
+    assert len(said) == len(set(said))
+
+
 def test_heads_that_are_alike_contest_nothing(sandbox: Sandbox) -> None:
     prepare(sandbox, heads={"x": checkpoint(1, 1, 1, 1), "y": checkpoint(1, 1, 1, 1)})
     done = sandbox.theta("search", "y", check=False)

@@ -11,6 +11,7 @@ import posixpath
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -67,7 +68,9 @@ class CandidateBuilder:
         self, item: FilePlan, made: MergeInputs, settings: MergeSettings, repository: Repository, context: Context
     ) -> None:
         self._item, self._made, self._settings = item, made, settings
-        self._repository, self._context = repository, context
+        self._repository = repository
+        # What is to be said of a merge is the same of most candidates.
+        self._context = context._replace(warn=cache(context.warn))
 
     @contextmanager
     def build(self, candidate: MergeCandidate) -> Iterator[BuiltCandidate]:
