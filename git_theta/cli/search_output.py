@@ -53,7 +53,7 @@ def render_result(
     names = [head.name for head in plan.made.heads]
     for title, scored in (("start", outcome.start), ("best ", outcome.best)):
         yield f"{title}  {scored.score:.4f}  {scored.candidate.describe(names)}"
-    yield _describe_gain(outcome)
+    yield _describe_gain(outcome, 1 if choice.definition.direction == "up" else -1)
     for candidate, reason in outcome.failures[:_MOST_FAILURES_SHOWN]:
         yield f"not scored: {candidate.describe(names)}: {reason}"
     if len(outcome.failures) > _MOST_FAILURES_SHOWN:
@@ -72,16 +72,18 @@ def _describe_spent(outcome: SearchOutcome) -> str:
     return f"{runs} that count for {outcome.spent:.4g} evaluations, {outcome.seconds:.1f} s"
 
 
-def _describe_gain(outcome: SearchOutcome) -> str:
+def _describe_gain(outcome: SearchOutcome, sign: int) -> str:
+    """How much better the best is than the start; ``sign``: -1 where a lower score is better."""
     gain = outcome.gain
     if outcome.start.candidate == outcome.best.candidate:
         return "gain: none, nothing was better than the start"
     if gain is None:
         reason = "none were held out" if not outcome.items[1] else "one of both could not be evaluated there"
         return f"gain: not measured on items that the search did not see: {reason}"
-    interval = f" (95 %: {gain.interval[0]:+.4f} to {gain.interval[1]:+.4f})" if gain.interval else ""
+    low, high = sorted(sign * end for end in gain.interval or (0.0, 0.0))
+    interval = f" (95 %: {low:+.4f} to {high:+.4f})" if gain.interval else ""
     where = f"{pluralize(gain.n, 'item')} that the search never saw"
-    return f"gain: {gain.change:+.4f}{interval}, p {format_p(gain.p)}, on {where}"
+    return f"gain: {sign * gain.change:+.4f}{interval}, p {format_p(gain.p)}, on {where}"
 
 
 def _list_untried(outcome: SearchOutcome, plan: SearchPlan) -> list[str]:

@@ -93,6 +93,7 @@ def journal_lines(sandbox: Sandbox) -> list[bytes]:
 def test_the_best_lambda_is_found_and_told_on_items_that_the_search_never_saw(repository: Sandbox) -> None:
     before = everything(repository)
     done = repository.theta("search", "-s", "average,task-arithmetic", "--over", "lambda", "y")
+    assert "fit" not in done.stderr
     first = done.stdout.splitlines()
     assert first[0].startswith(f"{FILE}: ") and "candidates by near" in first[0]
     assert "20 items searched, 20 held out" in first
@@ -240,6 +241,30 @@ for name, shard in index.items():
     assert found["best"]["score"] > found["start"]["score"]
     assert found["merge"]["commit"]
     assert not leftovers(sandbox)
+
+
+def test_a_lower_score_may_be_better_and_a_gain_is_positive_all_the_same(sandbox: Sandbox) -> None:
+    prepare(sandbox, SCRIPT.replace("score = 1 - (", "score = ("))
+    definitions = sandbox.root / ".theta/evals.toml"
+    definitions.write_text(definitions.read_text() + 'direction = "down"\n')
+    asked = ("search", "-s", "task-arithmetic", "--over", "lambda", "y")
+    printed = sandbox.theta(*asked).stdout
+    (gain,) = [line for line in printed.splitlines() if line.startswith("gain: +0.0")]
+    low, high = (float(word) for word in gain.replace(")", " ").split() if word[0] in "+-" and gain.index(word) > 10)
+    assert 0 < low < high
+    found = json.loads(sandbox.theta(*asked, "--resume", "--json").stdout)
+    assert found["best"]["score"] < found["start"]["score"] and found["gain"]["change"] < 0
+
+
+def test_a_strategy_that_does_not_fit_is_left_out_and_told(sandbox: Sandbox) -> None:
+    heads = {
+        name: checkpoint(*values) for name, values in {"x": (1, 0, 0, 1), "y": (0, 1, 1, 0), "z": (1, 1, 1, 1)}.items()
+    }
+    prepare(sandbox, heads=heads)
+    done = sandbox.theta("search", "-s", "slerp,average", "--budget", "1", "y", "z")
+    assert "theta: slerp does not fit: slerp merges 2 heads, not 3" in done.stderr
+    done = sandbox.theta("search", "-s", "slerp", "y", "z", check=False)
+    assert (done.returncode, "no strategy fits: slerp: slerp merges 2 heads" in done.stderr) == (2, True)
 
 
 def test_heads_of_one_task_become_a_soup_of_those_that_help(sandbox: Sandbox) -> None:

@@ -104,7 +104,7 @@ def plan_search(
             check_request([item], asked._replace(asked=asked.asked._replace(strategy=strategy.name)), made, top)
             fitting.append(strategy)
         except UsageError as error:
-            unfit.append((strategy.name, error.message))
+            unfit.append((strategy.name, error.message.removeprefix(f"{asked.asked.origins[0]}: ")))
     if not fitting:
         raise UsageError("no strategy fits: " + "; ".join(f"{name}: {reason}" for name, reason in unfit))
     _require_searchable(request.over, fitting)
