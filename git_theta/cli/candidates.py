@@ -20,6 +20,7 @@ from git_theta.errors import GitError, ThetaError
 from git_theta.formats.base import FORMATS
 from git_theta.merging.catalogue import load_strategy, strategy_names
 from git_theta.repository.evaluating.evaluator_choice import list_evaluations
+from git_theta.repository.rounds.round_refs import list_rounds
 from git_theta.vcs.discovery import discover_repository
 from git_theta.vcs.git import git, split_nul
 
@@ -145,6 +146,11 @@ def _list_evaluations(_words: Sequence[str]) -> Iterator[Candidate]:
         yield from (Candidate("word", name) for name in list_evaluations(discover_repository()))
 
 
+def _list_rounds(_words: Sequence[str]) -> Iterator[Candidate]:
+    with suppress(ThetaError):  # no repository
+        yield from (Candidate("word", name) for name in list_rounds(discover_repository().home))
+
+
 def _list_remotes(_words: Sequence[str]) -> Iterator[Candidate]:
     return (Candidate("word", name) for name in _ask_git("remote").decode(errors="surrogateescape").splitlines())
 
@@ -176,12 +182,15 @@ VALUES: dict[str, Callable[[Sequence[str]], Iterable[Candidate]] | None] = {
     "STRATEGY": _list_strategies,
     "OPTION": _list_options,
     "REMOTE": _list_remotes,
+    "ROUND": _list_rounds,
     "NAME": _list_evaluations,
     "BASE": _REVISIONS,
     "FORMAT": _list_formats,
     "MEASURE": _list_measures,
     "COMMAND": _list_commands,
     "DEVICE": _offer(*(Candidate("word", name) for name in ("auto", "cpu", "cuda"))),
-    **dict.fromkeys(("AGE", "CMD", "DATE", "GLOB", "MSG", "N", "RULE", "SEED", "URL", "VALUE", "WORD", "R"), None),
+    **dict.fromkeys(
+        ("AGE", "CMD", "DATE", "GLOB", "MSG", "N", "RULE", "SEED", "URL", "VALUE", "WHO", "WORD", "R"), None
+    ),
 }
 """Word of a metavar -> what it may be; None where only the person knows."""

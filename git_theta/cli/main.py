@@ -62,6 +62,7 @@ COMMANDS = {
     "centroid": CommandEntry("git_theta.cli.centroid:command", "Write the mean of several versions to a file."),
     "search": CommandEntry("git_theta.cli.search:command", "Search for the settings that merge heads best."),
     "merge": CommandEntry("git_theta.cli.merge:command", "Merge heads, checkpoints by parameters; or show the plan."),
+    "round": CommandEntry("git_theta.cli.round:command", "Collect heads of several people, and merge them at once."),
     "strategies": CommandEntry("git_theta.cli.strategies:command", "List merge strategies, or tell of one."),
     "resolve": CommandEntry("git_theta.cli.resolve:command", "Settle contested parameters of files in conflict."),
     "fetch": CommandEntry(

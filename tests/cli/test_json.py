@@ -35,6 +35,7 @@ REPORTS = {
     "eval": ["--list"],
     "search": ["-s", "average", "topic"],
     "merge": ["topic", "-s", "average"],
+    "round": ["start", "cold"],
     "strategies": [],
     "resolve": ["--ours"],
     "fetch": ["./"],

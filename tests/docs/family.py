@@ -113,6 +113,13 @@ def train(mine: Sandbox) -> None:
     mine.write(MODEL, tuned(100, "head", "encoder"))
 
 
+def tune_late(mine: Sandbox) -> None:
+    """A head from the start of a round that has ended."""
+    mine.git("switch", "--quiet", "-c", "late", "cold/0")
+    mine.write(MODEL, tuned(30, "decoder", "head"))
+    mine.commit("Tuned for longer")
+
+
 def begin_conflict(mine: Sandbox) -> None:
     """A merge that stops, as nothing says how the heads are merged."""
     mine.git("merge", "topic", check=False)

@@ -15,7 +15,7 @@ from git_theta import errors, known_plugins
 from git_theta.cli import boundary, filter_process
 from git_theta.cli.main import COMMANDS, theta
 from git_theta.vcs import attributes, config
-from tests.sandbox import Sandbox, model
+from tests.sandbox import Sandbox, changed, model
 from tests.templates import built_once
 
 REFERENCE = Path(__file__).parents[2] / "docs/reference"
@@ -66,6 +66,7 @@ _JSON = [
     "env", "doctor", "checkout", "repack", "fetch", "pull", "push ./ -n", "du", "du --by commit",
     "du --by update", "gc", "migrate export", "migrate import -n", "strategies", "relayout tied.pt",
     "bisect --run false tied.pt", "describe tied.pt", "eval --list", "eval", "eval --compare HEAD HEAD",
+    "round status", "round close", "round submit",
 ]  # fmt: skip
 
 
@@ -80,6 +81,17 @@ def _start(sandbox: Sandbox) -> None:
     sandbox.commit()
 
 
+def _submit_head(sandbox: Sandbox) -> None:
+    """A head of a round, which an evaluation knows."""
+    sandbox.git("config", "theta.eval.mine.command", """echo '{"id": "a", "score": 1}'""")
+    sandbox.write(".theta/rounds.toml", b'[round.cold]\neval = "mine"\n')
+    sandbox.commit("Rounds")
+    sandbox.theta("round", "start", "cold")
+    sandbox.write("a.safetensors", changed(model(), "layer.bias"))
+    sandbox.commit("Tuned")
+    sandbox.theta("round", "submit")
+
+
 @pytest.mark.parametrize("name", _JSON)
 def test_every_key_of_json_is_described(sandbox: Sandbox, name: str) -> None:
     _start(sandbox)
@@ -87,6 +99,8 @@ def test_every_key_of_json_is_described(sandbox: Sandbox, name: str) -> None:
         next(path for path in (sandbox.root / ".git/theta/objects").rglob("*") if path.is_file()).unlink()
     if name.startswith("eval"):
         sandbox.git("config", "theta.eval.mine.command", """echo '{"id": "a", "score": 1, "bucket": "b"}'""")
+    if name.startswith("round"):
+        _submit_head(sandbox)
     if name in _REMOTE_JSON:
         sandbox.git("remote", "add", "origin", Sandbox.create(sandbox.root / "bare", install=False, bare=True).root)
     command, *options = name.split()

@@ -54,6 +54,10 @@ def write_recipe(mine: Sandbox) -> None:
     family.begin_at_published(mine)
 
 
+def write_rounds(mine: Sandbox) -> None:
+    mine.write(".theta/rounds.toml", file_of("docs/how-to/work-in-rounds.md", "toml").encode())
+
+
 DOWNLOADS = {"~/Downloads": "{world}/Downloads"}
 STORIES = {
     "README.md": Story(
@@ -138,6 +142,15 @@ STORIES = {
     ),
     "docs/how-to/token-books.md": Story(family.build_family, before={"git commit": family.train}),
     "docs/how-to/use-less-space.md": Story(family.build_family),
+    "docs/how-to/work-in-rounds.md": Story(
+        family.build_family,
+        goes_on=True,
+        before={
+            "git add .theta/rounds.toml": write_rounds,
+            "git commit -a -m": family.train,
+            "git theta round submit --base": family.tune_late,
+        },
+    ),
 }
 """By the page; those of test_sharing_pages.py are typed there."""
 

@@ -22,6 +22,7 @@ from git_theta.formats.zip.zip_directory import read_directory
 from git_theta.manifest.near_manifest import read_near_manifest
 from git_theta.manifest.text import decode_manifest, encode_manifest
 from git_theta.merging.policy_file import parse_policy
+from git_theta.merging.round_policy import parse_round_policies
 from git_theta.operations.foreign import detect_stand_in
 from git_theta.operations.merging.recipe import parse_recipe
 from git_theta.operations.restoring.restore import require_objects, restore_pieces
@@ -163,6 +164,11 @@ def read_lfs_words(data: bytes) -> None:
 
 def read_recipe(data: bytes) -> None:
     parse_recipe(data)
+
+
+def read_rounds(data: bytes) -> None:
+    """What a project says of its rounds."""
+    parse_round_policies(data)
 
 
 def read_policy(data: bytes) -> None:

@@ -130,6 +130,12 @@ _LORA = {
     "use_rslora": True, "init_lora_weights": True, "fan_in_fan_out": False, "target_modules": ["query"],
 }  # fmt: skip
 _IA3 = {"peft_type": "IA3", "feedforward_modules": ["query"], "fan_in_fan_out": False}
+_ROUNDS = b"""\
+[round.cold]
+private = ["head.*", "classifier.*"]
+mad = 4
+eval = "classes"
+"""
 _EVALUATIONS = b"""\
 [eval.classes]
 checkpoint = "*.safetensors"
@@ -198,6 +204,7 @@ TARGETS: dict[str, Target] = {
     "adapter-config": Target(
         readers.read_adapter_config, lambda: [json.dumps(said).encode() for said in (_LORA, _IA3)]
     ),
+    "rounds": Target(readers.read_rounds, lambda: [_ROUNDS]),
     "eval-definitions": Target(readers.read_definitions, lambda: [_EVALUATIONS]),
     "eval-result": Target(readers.read_result, _make_results),
     "eval-scores": Target(readers.read_item_scores, lambda: [encode_scores(_SCORES)]),

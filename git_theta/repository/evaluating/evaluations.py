@@ -93,18 +93,22 @@ class EvaluationSession(AbstractContextManager["EvaluationSession"]):
 
     def evaluate(self, version: EvaluatedVersion, choice: EvaluationChoice) -> EvaluatedCheckpoint:
         """What an evaluation says of a version: known, or found now and kept. Raises EvaluationError."""
-        digest = self.digest(choice)
-        text = version.identity
-        identity = blob_id([text], len(text), self._algorithm)
-        known = None if self._settings.rerun else self.notes.find_result(identity, choice.name, digest)
+        known = None if self._settings.rerun else self.find_known(version, choice)
         if known:
-            return EvaluatedCheckpoint(version, choice, known, True)
+            return known
         scores = self._run(version, choice)
-        when = int(time.time())
+        digest, when = self.digest(choice), int(time.time())
         kept = self.notes.keep_result(
-            text, scores, evaluation=choice.name, digest=digest, machine=describe_machine(), when=when
+            version.identity, scores, evaluation=choice.name, digest=digest, machine=describe_machine(), when=when
         )
         return EvaluatedCheckpoint(version, choice, kept, False)
+
+    def find_known(self, version: EvaluatedVersion, choice: EvaluationChoice) -> EvaluatedCheckpoint | None:
+        """What was said of a content before; None where nothing was. Nothing runs."""
+        text = version.identity
+        identity = blob_id([text], len(text), self._algorithm)
+        known = self.notes.find_result(identity, choice.name, self.digest(choice))
+        return known and EvaluatedCheckpoint(version, choice, known, True)
 
     def compare(
         self, before: EvaluatedCheckpoint, after: EvaluatedCheckpoint, settings: ComparisonSettings

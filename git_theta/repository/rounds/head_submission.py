@@ -1,0 +1,153 @@
+"""Submit a head to a round: a branch that names it, once it is known that the round can take it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from git_theta.errors import ConflictError, UsageError
+from git_theta.operations.context import Progress
+from git_theta.repository.merging.merge_many import merge_cases
+from git_theta.repository.merging.merge_request import MergeInputs, find_cases
+from git_theta.repository.merging.policy_sources import MergeOptions
+from git_theta.repository.rounds.head_distances import count_bytes, measure_heads
+from git_theta.repository.rounds.round_refs import Round
+from git_theta.repository.rounds.shared_heads import RoundStart, SharedHead, share_head
+from git_theta.repository.stores.opening import open_context
+from git_theta.vcs import trees
+from git_theta.vcs.branches import find_tip, move_branch, require_unused, resolve_branch, write_commit
+from git_theta.vcs.discovery import Repository
+from git_theta.vcs.git import git, split_nul
+from git_theta.vcs.heads import Head, merge_base, name_commit
+from git_theta.vcs.ref_listing import is_ancestor
+
+REBASING = MergeOptions("task-arithmetic", ("lambda=1",))
+"""How the changes of a late head are put on top of another start: base + (start - base) + (head - base)."""
+_NOT_IN_NAMES = re.compile(r"[^\w.+@-]+|\.\.+")
+
+
+class HeadSubmission(NamedTuple):
+    """What was submitted.
+
+    Attributes:
+        branch: the branch, in short.
+        commit: its id.
+        replaced: what the branch named before; "" for nothing, or the same.
+        shared: what the round takes of it.
+        distance: how far it is from the start.
+    """
+
+    branch: str
+    commit: str
+    replaced: str
+    shared: SharedHead
+    distance: float | None
+
+
+def name_contributor(top: Path) -> str:
+    """What branches call the person: Git's name of who commits, in small letters. Raises UsageError for none."""
+    said = os.fsdecode(git("var", "GIT_COMMITTER_IDENT", cwd=top)).partition(" <")[0]
+    name = _NOT_IN_NAMES.sub("-", said.lower()).strip("-.").removesuffix(".lock")
+    if not name:
+        raise UsageError(f"no branch can be called after {said!r}", hint="Say who submits: --as NAME")
+    return name
+
+
+def submit_head(
+    head: Head,
+    who: str,
+    start: RoundStart,
+    repository: Repository,
+    *,
+    base: Head | None,
+    warn: Callable[[str], None],
+    progress: Progress,
+) -> HeadSubmission:
+    """Have the contributor's branch name a head, which the round can take.
+
+    Args:
+        head: the version.
+        who: the contributor.
+        start: of the round.
+        repository: where.
+        base: what the head's changes are measured from, where it started elsewhere: they are put on top of the round's
+            start then, as a commit of their own. None for a head that started there.
+        warn: is told of what is odd.
+        progress: told of what is read.
+
+    Raises UsageError, and changes nothing, for a head that the round cannot take.
+    """
+    top = repository.home
+    ref = resolve_branch(start.round.branch_of(who), top)
+    before = find_tip(ref, top)
+    commit = _rebase_head(head, base, start, repository, warn, progress) if base else head.commit
+    if base is None and not is_ancestor(start.round.start, commit, top):
+        raise _explain_other_start(head, start.round, top)
+    shared = share_head(commit, start, top)
+    _require_faultless(shared.faults, start)
+    total = count_bytes(start, [shared])
+    with open_context(repository, warn, progress) as context, progress.show_work("Measuring", total):
+        measured = measure_heads(start, [shared], context)
+    _require_faultless(measured.faults[0], start)
+    if commit != before:
+        require_unused(ref, repository)
+        move_branch(ref, commit, before, f"round submit: {start.round.tag}", top)
+    return HeadSubmission(
+        start.round.branch_of(who), commit, before if before != commit else "", shared, measured.find_distance(0)
+    )
+
+
+def list_uncommitted(start: RoundStart, top: Path) -> list[str]:
+    """The files of the round's checkpoints that are not in the worktree as they are committed."""
+    changed = split_nul(git("diff", "--name-only", "-z", "--no-ext-diff", "HEAD", cwd=top))
+    known = {shard.path for found in start.checkpoints.values() for shard in found.shards}
+    return [path for path in changed if path in known]
+
+
+def _rebase_head(
+    head: Head,
+    base: Head,
+    start: RoundStart,
+    repository: Repository,
+    warn: Callable[[str], None],
+    progress: Progress,
+) -> str:
+    """A commit on top of the start that changes what the head changed since the base. Raises ConflictError."""
+    top = repository.home
+    heads = (Head(start.round.tag, start.round.start), head)
+    made = MergeInputs(heads, base, None, ("the start", "the head"))
+    merged = merge_cases(made, find_cases(made, repository, warn), REBASING, repository, warn, progress)
+    if merged.conflicts:
+        raise ConflictError(
+            f"the head's changes do not go on top of {start.round.tag}: {merged.conflicts[0]}",
+            hint=f"Merge them by hand: git switch -c BRANCH {start.round.tag}\n"
+            f"git theta merge --base {base.name} {head.commit[:12]}",
+        )
+    message = f"Put {head.commit[:12]} on top of {start.round.tag}\n\nIts changes are those since {base.commit[:12]}."
+    tree = trees.write_changed_tree(start.round.start, merged.files, top)
+    return write_commit(tree, [start.round.start, head.commit], message, top)
+
+
+def _explain_other_start(head: Head, one: Round, top: Path) -> UsageError:
+    """That a head is of another round, and how it joins this one."""
+    common = merge_base([head, Head(one.tag, one.start)], top)
+    if common is None:
+        return UsageError(
+            f"{head.name} has no commit in common with {one.tag}", hint=f"Tune from it: git switch {one.tag}"
+        )
+    came_from = name_commit(common, top) or common[:12]
+    return UsageError(
+        f"{head.name} does not start from {one.tag}, but from {came_from}",
+        hint=f"Put its changes on top of {one.tag}: git theta round submit --base {came_from}",
+    )
+
+
+def _require_faultless(faults: Sequence[str], start: RoundStart) -> None:
+    if faults:
+        raise UsageError(
+            f"{start.round.tag} cannot take this head: {'; '.join(faults)}",
+            hint=f"Nothing was submitted. A head is its round's start, tuned: git diff --stat {start.round.tag} HEAD",
+        )

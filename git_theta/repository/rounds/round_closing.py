@@ -1,0 +1,93 @@
+"""Close a round: one commit with all heads that are merged as parents, and the tag that the next round starts from.
+
+Neither index nor worktree is touched, and no branch moves. The tag is the last thing that is written: who is killed
+before it has only objects that nothing names, and closes the round again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from git_theta.operations.context import Progress
+from git_theta.operations.merging.file_plans import FilePlan
+from git_theta.operations.merging.merge_report import Record, trailers
+from git_theta.repository.merging.merge_many import merge_cases
+from git_theta.repository.merging.merge_request import MergeInputs, MergeRequest, check_request, find_cases
+from git_theta.repository.merging.policy_sources import MergeOptions
+from git_theta.repository.rounds.head_screening import ScreenedRound
+from git_theta.repository.rounds.round_refs import Round, tag_round
+from git_theta.repository.rounds.shared_heads import write_shared_tree
+from git_theta.vcs import trees
+from git_theta.vcs.branches import write_commit
+from git_theta.vcs.discovery import Repository
+from git_theta.vcs.heads import Head
+from git_theta.words import escape_unprintable, pluralize
+
+TRAILER = "Theta-Round"
+
+
+class ClosedRound(NamedTuple):
+    """What came of a round.
+
+    Attributes:
+        next: the round that starts from its end; None where anything is contested, and nothing was changed.
+        records: what was done to the checkpoints.
+        conflicts: what nobody settled.
+    """
+
+    next: Round | None
+    records: Sequence[Record]
+    conflicts: Sequence[str]
+
+
+class RoundMerge(NamedTuple):
+    """What closing a round would merge, and how."""
+
+    made: MergeInputs
+    found: Sequence[FilePlan]
+    asked: MergeOptions
+
+
+def plan_round(
+    screened: ScreenedRound, asked: MergeOptions, repository: Repository, warn: Callable[[str], None]
+) -> RoundMerge:
+    """What is to be merged of the heads that were kept. Raises UsageError where it cannot be merged so."""
+    start, top = screened.start, repository.home
+    heads = tuple([Head(one.head.who, write_shared_tree(one.shared, start, top)) for one in screened.kept])
+    base = Head(start.round.tag, start.round.start)
+    made = MergeInputs(heads, base, None, tuple([head.name for head in heads]))
+    found = find_cases(made, repository, warn)
+    check_request(found, MergeRequest((), asked, base.name), made, top)
+    return RoundMerge(made, found, asked)
+
+
+def close_round(
+    screened: ScreenedRound,
+    merge: RoundMerge,
+    repository: Repository,
+    *,
+    message: str | None,
+    warn: Callable[[str], None],
+    progress: Progress,
+) -> ClosedRound:
+    """Merge the heads that were kept, commit that on top of the start, and tag it as the next round's."""
+    start, top = screened.start.round, repository.home
+    merged = merge_cases(merge.made, merge.found, merge.asked, repository, warn, progress)
+    if merged.conflicts:
+        return ClosedRound(None, merged.records, merged.conflicts)
+    tree = trees.write_changed_tree(start.start, merged.files, top)
+    lines = [*trailers(merged.records), f"{TRAILER}: {start.tag}"]
+    text = f"{message or _describe_round(screened)}\n\n" + "\n".join(lines)
+    commit = write_commit(tree, [start.start, *(one.head.commit for one in screened.kept)], text, top)
+    new = Round(start.name, start.number + 1, commit)
+    tag_round(new, "", top)
+    return ClosedRound(new, merged.records, ())
+
+
+def _describe_round(screened: ScreenedRound) -> str:
+    """The message of the commit: who was merged, and who was not, and why."""
+    kept = ", ".join(one.head.who for one in screened.kept)
+    lines = [f"Close round {screened.start.round.tag}: {pluralize(len(screened.kept), 'head')}", "", f"Merged: {kept}"]
+    omitted = [f"Left out: {one.head.who} ({'; '.join(one.reasons)})" for one in screened.heads if not one.is_kept]
+    return "\n".join([*lines, *map(escape_unprintable, omitted)])

@@ -1,0 +1,367 @@
+"""``git theta round``, as coordinators and contributors type it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.sandbox import Sandbox, safetensors_bytes
+from tests.templates import built_once
+
+MODEL = "m.safetensors"
+POLICY = '[round.cold]\nprivate = ["head.*"]\n'
+Place = tuple[float, ...]
+
+
+def checkpoint(body: Place = (0, 0), head: Place = (0,), **more: np.ndarray[Any, Any]) -> bytes:
+    """A checkpoint in which a few numbers tell where it is."""
+    tensors: dict[str, tuple[str, tuple[int, ...], bytes]] = {
+        "embed": ("F32", (64,), np.arange(64, dtype="<f4").tobytes()),
+        "body": ("F32", (len(body),), np.array(body, "<f4").tobytes()),
+        "head.weight": ("F32", (len(head),), np.array(head, "<f4").tobytes()),
+    }
+    for name, values in more.items():
+        tensors[name] = ("F32", values.shape, values.astype("<f4").tobytes())
+    return safetensors_bytes(tensors)
+
+
+@built_once
+def _begin(sandbox: Sandbox, policy: str) -> None:
+    sandbox.theta("track", "*.safetensors")
+    sandbox.write(".theta/rounds.toml", policy.encode())
+    sandbox.write(MODEL, checkpoint())
+    sandbox.commit("Start")
+    sandbox.theta("round", "start", "cold")
+
+
+@pytest.fixture
+def repository(sandbox: Sandbox) -> Sandbox:
+    """A round, ``cold``, to which nobody has submitted."""
+    _begin(sandbox, POLICY)
+    return sandbox
+
+
+def tune(sandbox: Sandbox, who: str, content: bytes, start: str = "cold/0") -> None:
+    """A contributor's branch from the start of a round."""
+    sandbox.git("switch", "-q", "-C", f"work-{who}", start)
+    sandbox.write(MODEL, content)
+    sandbox.commit(f"Tune {who}")
+
+
+def submit(sandbox: Sandbox, who: str, content: bytes, start: str = "cold/0") -> Mapping[str, Any]:
+    """Tune, and submit that."""
+    tune(sandbox, who, content, start)
+    found: Mapping[str, Any] = json.loads(sandbox.theta("round", "submit", "--as", who, "--json").stdout)
+    return found
+
+
+def refused(sandbox: Sandbox, *args: str, code: int = 2) -> str:
+    """What a command says that changes no ref."""
+    before = sandbox.git("for-each-ref").stdout
+    done = sandbox.theta("round", *args, check=False)
+    assert done.returncode == code, done.stdout + done.stderr
+    assert sandbox.git("for-each-ref").stdout == before
+    return done.stdout + done.stderr
+
+
+def status(sandbox: Sandbox, *args: str) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = json.loads(sandbox.theta("round", "status", "--json", *args).stdout)
+    return found
+
+
+def close(sandbox: Sandbox, *args: str, code: int = 0) -> Mapping[str, Any]:
+    done = sandbox.theta("round", "close", "--json", *args, check=False)
+    assert done.returncode == code, done.stdout + done.stderr
+    found: Mapping[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def reasons(found: Mapping[str, Any]) -> dict[str, str]:
+    """Of each contributor, why the head is left out; "" where it is not."""
+    return {head["who"]: "; ".join(head["reasons"]) for head in found["heads"]}
+
+
+def values(sandbox: Sandbox, revision: str, name: str) -> list[float]:
+    """A parameter of a version."""
+    from safetensors.numpy import load
+
+    sandbox.git("checkout", "-q", "--detach", revision)
+    found: list[float] = load(sandbox.read(MODEL))[name].tolist()
+    return found
+
+
+def test_a_round_from_its_start_to_the_next(repository: Sandbox) -> None:
+    submit(repository, "ann", checkpoint((2, 0), (5,)))
+    submit(repository, "bob", checkpoint((0, 4), (6,)))
+    submit(repository, "cat", checkpoint((1, 2), (7,)))
+    before = repository.git("for-each-ref", "refs/heads").stdout
+    found = close(repository)
+    assert reasons(found) == {"ann": "", "bob": "", "cat": ""}
+    assert [head["kept_out"] for head in found["heads"]] == [["head.weight"]] * 3
+    assert found["next"]["tag"] == "cold/1"
+    assert values(repository, "cold/1", "body") == [1, 2]
+    assert values(repository, "cold/1", "head.weight") == [0], "private parameters are those of the start"
+    parents = repository.git("rev-parse", "cold/1^@").stdout.split()
+    tips = [
+        repository.git("rev-parse", f"{ref}^{{}}").stdout.strip()
+        for ref in ("cold/0", *(f"cold/0/{who}" for who in ("ann", "bob", "cat")))
+    ]
+    assert parents == tips
+    assert repository.git("for-each-ref", "refs/heads").stdout == before, "no branch moves"
+    message = repository.git("show", "-s", "--format=%B", "cold/1^{}").stdout
+    assert "Merged: ann, bob, cat\n" in message
+    assert "Theta-Merge: m.safetensors average 1 contested of 3\nTheta-Round: cold/0\n" in message
+
+
+def test_heads_that_a_round_cannot_take_are_not_submitted(repository: Sandbox) -> None:
+    tune(repository, "ann", checkpoint((float("nan"), 1)))
+    assert "m.safetensors: NaN or infinite, and not so at the start: 1 number" in refused(repository, "submit")
+    tune(repository, "ann", checkpoint((1, 2, 3)))
+    assert "it has with another dtype, shape or tie: body" in refused(repository, "submit")
+    tune(repository, "ann", checkpoint((1, 2), more=np.zeros(2)))
+    assert "it adds: more" in refused(repository, "submit")
+    tune(repository, "ann", checkpoint(head=(9,)))
+    assert "it changes no parameter but private ones" in refused(repository, "submit")
+    tune(repository, "ann", checkpoint((1, 1)))
+    repository.write(".theta/rounds.toml", b"[round.cold]\nmad = 0\n")
+    repository.write("train.py", b"pass\n")
+    repository.commit("Other files")
+    assert "changes files that are no checkpoints: .theta/rounds.toml, train.py" in refused(repository, "submit")
+    repository.git("switch", "-q", "-C", "work-ann", "cold/0")
+    repository.git("rm", "-q", MODEL)
+    repository.commit("Without")
+    assert "it has no checkpoint m.safetensors\n" in refused(repository, "submit")
+
+
+def test_a_head_from_elsewhere_is_not_submitted_and_told_how_it_may_be(repository: Sandbox) -> None:
+    repository.git("switch", "-q", "--orphan", "other")
+    repository.write(MODEL, checkpoint((1, 1)))
+    repository.commit("Another history")
+    assert "has no commit in common with cold/0" in refused(repository, "submit")
+
+
+def test_a_late_head_joins_the_next_round_with_what_it_changed(repository: Sandbox) -> None:
+    submit(repository, "ann", checkpoint((2, 0)))
+    tune(repository, "late", checkpoint((0, 3), (8,)))
+    close(repository)
+    said = refused(repository, "submit")
+    assert "HEAD does not start from cold/1, but from cold/0" in said
+    assert "git theta round submit --base cold/0" in said
+    assert "the round cold/0 is closed: cold/1 is there" in refused(repository, "submit", "--round", "0")
+    assert "cold has no round 7" in refused(repository, "submit", "--round", "7")
+    repository.theta("round", "submit", "--as", "late", "--base", "cold/0")
+    assert values(repository, "cold/1/late", "body") == [2, 3]
+    submit(repository, "ann", checkpoint((4, 0)), "cold/1")
+    assert reasons(close(repository)) == {"ann": "", "late": ""}
+    assert values(repository, "cold/2", "body") == [3, 1.5]
+    assert values(repository, "cold/2", "head.weight") == [0]
+
+
+def test_heads_that_came_otherwise_are_left_out_and_told(repository: Sandbox) -> None:
+    """Branches are ordinary: nobody has to submit by our command, and nobody keeps a round from its end."""
+    submit(repository, "ann", checkpoint((2, 0)))
+    submit(repository, "bob", checkpoint((0, 2)))
+    tune(repository, "nan", checkpoint((float("nan"), float("inf"))))
+    repository.git("branch", "cold/0/nan")
+    tune(repository, "wide", checkpoint((1, 2, 3)))
+    repository.git("branch", "cold/0/wide")
+    repository.git("switch", "-q", "-C", "work-code", "cold/0/ann")
+    repository.write("train.py", b"pass\n")
+    repository.commit("Code")
+    repository.git("branch", "cold/0/code")
+    repository.git("branch", "cold/0/idle", "cold/0")
+    blob = repository.git("hash-object", "-w", "--stdin", input="git-theta nonsense\n").stdout.strip()
+    repository.git("update-index", "--cacheinfo", f"100644,{blob},{MODEL}")
+    repository.git("rm", "-q", "--cached", "train.py")
+    tree = repository.git("write-tree").stdout.strip()
+    damaged = repository.git("commit-tree", "-p", "cold/0^{}", "-m", "Damaged", tree).stdout.strip()
+    repository.git("branch", "cold/0/text", damaged)
+    found = reasons(status(repository))
+    assert {who for who, reason in found.items() if not reason} == {"ann", "bob"}
+    assert found["nan"] == "m.safetensors: NaN or infinite, and not so at the start: 2 numbers"
+    assert found["wide"] == "m.safetensors: it has with another dtype, shape or tie: body"
+    assert found["code"] == "it changes files that are no checkpoints: train.py"
+    assert found["idle"] == "it changes no parameter"
+    assert (
+        found["text"]
+        == "m.safetensors: Git has it as it is, not by parameters (git theta install, and commit it again)"
+    )
+    assert [head["distance"] for head in status(repository)["heads"]][:2] == [2, 2]
+    done = repository.theta("round", "close")
+    assert "wide is left out: m.safetensors: it has with another dtype, shape or tie: body\n" in done.stdout
+    assert "not screened by distance: of fewer than 3 heads nobody knows what is usual\n" in done.stdout
+    message = repository.git("show", "-s", "--format=%B", "cold/1^{}").stdout
+    assert "Left out: code (it changes files that are no checkpoints: train.py)\n" in message
+
+
+def test_a_head_far_from_all_others_is_left_out(repository: Sandbox) -> None:
+    for number, who in enumerate(("ann", "bob", "cat")):
+        submit(repository, who, checkpoint((2 + number / 4, 0)))
+    submit(repository, "far", checkpoint((500, 0)))
+    found = status(repository)
+    assert reasons(found)["far"] == "its distance is 500; within 4 MAD is 0.475 to 4.275"
+    assert [head["cosine"] for head in found["heads"]] == [1, 1, 1, 1]
+    assert reasons(close(repository, "-n", "--screen", "mad=0"))["far"] == ""
+    assert reasons(close(repository, "--exclude", "c*"))["cat"] == "excluded by --exclude c*"
+    assert values(repository, "cold/1", "body") == [2.125, 0]
+
+
+def test_a_round_without_a_head_to_merge_is_not_closed(repository: Sandbox) -> None:
+    assert "no head is submitted to cold/0" in refused(repository, "close")
+    submit(repository, "ann", checkpoint((2, 0)))
+    repository.git("branch", "cold/0/idle", "cold/0")
+    said = refused(repository, "close", "--exclude", "ann", code=1)
+    assert "no head of cold/0 can be merged: nothing was created" in said
+    assert "idle is left out: it changes no parameter" in said
+    assert close(repository, "--exclude", "*", code=1)["next"] is None
+
+
+def test_a_contributor_counts_once_with_what_came_last(repository: Sandbox, tmp_path: Path) -> None:
+    first = submit(repository, "ann", checkpoint((2, 0)))
+    assert first["replaced"] == []
+    assert submit(repository, "ann", checkpoint((4, 0)))["replaced"] == [first["commit"]]
+    again = repository.theta("round", "submit", "--as", "ann").stdout
+    assert "it replaces" not in again, "it is there already"
+    bare = Sandbox.create(tmp_path / "hub.git", bare=True)
+    repository.git("remote", "add", "hub", bare.root)
+    repository.git("push", "-q", "hub", "cold/0", "cold/0/ann")
+    repository.git("reset", "-q", "--hard", "HEAD")
+    repository.write(MODEL, checkpoint((6, 0)))
+    repository.commit("Further")
+    repository.theta("round", "submit", "--as", "ann")
+    (head,) = status(repository)["heads"]
+    assert (head["branch"], head["replaced"]) == ("cold/0/ann", ["hub/cold/0/ann"])
+    assert "ann: cold/0/ann counts, and replaces hub/cold/0/ann\n" in repository.theta("round", "status").stdout
+
+
+def test_rounds_are_shared_by_ordinary_refs(repository: Sandbox, tmp_path: Path) -> None:
+    bare = Sandbox.create(tmp_path / "hub.git", bare=True)
+    repository.git("remote", "add", "origin", bare.root)
+    repository.git("push", "-q", "origin", "main", "cold/0")
+    ann = Sandbox.clone(bare, tmp_path / "ann")
+    tune(ann, "ann", checkpoint((2, 0)))
+    assert "m.safetensors: Git has it as it is, not by parameters" in refused(ann, "submit")
+    ann.theta("install")
+    tune(ann, "ann", checkpoint((2, 0)))
+    ann.theta("round", "submit", "--as", "ann", "--push")
+    submit(repository, "bob", checkpoint((0, 2)))
+    repository.git("fetch", "-q")
+    assert [head["branch"] for head in status(repository)["heads"]] == ["origin/cold/0/ann", "cold/0/bob"]
+    close(repository)
+    repository.git("push", "-q", "origin", "cold/1")
+    ann.git("fetch", "-q", "--tags")
+    assert values(ann, "cold/1", "body") == [1, 1]
+    tune(ann, "ann", checkpoint((2, 2)), "cold/1")
+    ann.theta("round", "submit", "--as", "ann", "--push")
+    ann.write(MODEL, checkpoint((3, 2)))
+    ann.git("commit", "-qa", "--amend", "-m", "Better")
+    ann.theta("round", "submit", "--as", "ann", "--push")
+    assert bare.git("rev-parse", "cold/1/ann").stdout == ann.git("rev-parse", "HEAD").stdout
+
+
+def test_names_that_cannot_be_are_refused(repository: Sandbox) -> None:
+    assert "Git has no ref of the name" in refused(repository, "start", "cold..er")
+    assert "there are rounds called 'cold' already" in refused(repository, "start", "cold")
+    assert "there is a branch 'main', and Git has no branch main/0 beside it" in refused(repository, "start", "main")
+    repository.git("tag", "v1")
+    assert "there is a tag 'v1'" in refused(repository, "start", "v1/cold")
+    assert "no branch can be called" in refused(repository, "submit", "--as", "a..b")
+    assert "no rounds are called 'colt'" in refused(repository, "status", "colt")
+    repository.git("tag", "v2/0")
+    repository.git("tag", "-a", "v2/1", "-m", "A release")
+    assert status(repository)["round"]["name"] == "cold", "other tags are no rounds"
+    repository.theta("round", "start", "warm")
+    assert "there are rounds of several names: cold, warm" in refused(repository, "status")
+    assert status(repository, "warm")["round"]["tag"] == "warm/0"
+
+
+def test_rounds_start_where_there_is_a_checkpoint(sandbox: Sandbox) -> None:
+    sandbox.write("note.txt", b"text\n")
+    sandbox.commit("No model")
+    assert "there is no round here" in refused(sandbox, "status")
+    assert "has no checkpoint that is stored by parameters" in refused(sandbox, "start", "cold")
+
+
+def test_only_the_file_at_the_start_says_what_is_private(repository: Sandbox) -> None:
+    """L10: who submits a head has no say in how it is screened."""
+    repository.git("switch", "-q", "main")
+    repository.write(".theta/rounds.toml", b'[round.cold]\nprivate = ["*"]\nmad = 0\neval = "mine"\n')
+    repository.commit("Another policy")
+    found = status(repository)
+    assert (found["private"], found["screen"]["eval"], found["screen"]["mad"]) == (["head.weight"], "", 4)
+    repository.write(".theta/rounds.toml", b'[round.cold]\nprivate = ["hed.*"]\n')
+    repository.commit("Mistyped")
+    done = repository.theta("round", "start", "warm")
+    assert done.stderr.startswith("hint: Publish it")
+    repository.write(".theta/rounds.toml", b'[round.hot]\nprivate = ["hed.*"]\n')
+    repository.commit("Mistyped")
+    assert "private hed.*: no parameter is called so" in repository.theta("round", "start", "hot").stderr
+    repository.write(".theta/rounds.toml", b"[round.odd]\nprivat = 1\n")
+    repository.commit("Wrong key")
+    assert ".theta/rounds.toml: round.odd: unknown key 'privat'" in refused(repository, "start", "odd")
+
+
+def test_a_dirty_worktree_is_left_alone_and_told(repository: Sandbox) -> None:
+    submit(repository, "ann", checkpoint((2, 0)))
+    repository.write(MODEL, checkpoint((7, 7)))
+    done = repository.theta("round", "submit", "--as", "ann")
+    assert "m.safetensors: what is not committed is not submitted" in done.stderr
+    close(repository)
+    assert repository.read(MODEL) == checkpoint((7, 7))
+    assert repository.git("status", "--porcelain").stdout == f" M {MODEL}\n"
+    repository.git("checkout", "-q", ".")
+    assert values(repository, "cold/1", "body") == [2, 0]
+
+
+def test_a_close_that_is_killed_has_done_nothing_and_is_done_again(repository: Sandbox) -> None:
+    submit(repository, "ann", checkpoint((2, 0)))
+    hook = repository.root / ".git/hooks/reference-transaction"
+    hook.write_text("#!/bin/sh\ngrep -q refs/tags/cold/1 && kill -9 $(ps -o ppid= -p $PPID)\nexit 1\n")
+    hook.chmod(0o755)
+    before = repository.git("for-each-ref").stdout
+    done = repository.theta("round", "close", check=False)
+    assert done.returncode not in (0, 1)
+    assert repository.git("for-each-ref").stdout == before
+    hook.unlink()
+    assert close(repository)["next"]["tag"] == "cold/1"
+    assert "no head is submitted to cold/1" in refused(repository, "close"), "the next round is open"
+
+
+def test_what_strategies_leave_contested_closes_no_round(repository: Sandbox) -> None:
+    submit(repository, "ann", checkpoint((2, 0)))
+    submit(repository, "bob", checkpoint((0, 2)))
+    said = refused(repository, "close", "--for", "body=conflict", code=1)
+    assert "theta: 1 conflict:\ntheta:   m.safetensors: body\n" in said
+    assert "contested: body" in refused(repository, "close", "-n", code=0)
+    assert "no rule" in refused(repository, "close", "--for", "body")
+    assert "is no screen" in refused(repository, "close", "--screen", "mad")
+    assert "mad is no number of deviations: '-1'" in refused(repository, "close", "--screen", "mad=-1")
+    close(repository, "-s", "task-arithmetic", "-o", "lambda=1")
+    assert values(repository, "cold/1", "body") == [2, 2]
+
+
+def test_an_evaluation_leaves_out_heads_that_are_worse(sandbox: Sandbox) -> None:
+    """The score of each of 20 items is 1, or 0 where the checkpoint's first number is negative."""
+    evaluator = sandbox.write(
+        "../score.py",
+        b"import json, os\nfrom safetensors.numpy import load_file\n"
+        b"good = load_file(os.environ['THETA_CHECKPOINT'])['body'][0] >= 0\n"
+        b"for item in range(20): print(json.dumps({'id': str(item), 'score': int(good)}))\n",
+    )
+    sandbox.write(".theta/evals.toml", f'[eval.good]\ncommand = "python {evaluator}"\n'.encode())
+    _begin(sandbox, '[round.cold]\neval = "good"\n')
+    submit(sandbox, "ann", checkpoint((2, 0)))
+    submit(sandbox, "bad", checkpoint((-2, 0)))
+    assert "the evaluation good is not allowed" in refused(sandbox, "close")
+    sandbox.theta("eval", "--allow", "good")
+    assert "not known by good yet" in sandbox.theta("round", "status").stdout
+    found = close(sandbox)
+    assert reasons(found) == {"ann": "", "bad": "good: 0, and the start has 1"}
+    assert [head["score"]["after"] for head in status(sandbox, "--round", "0")["heads"]] == [1, 0]
+    submit(sandbox, "ann", checkpoint((3, 0)), "cold/1")
+    assert "no evaluation is called 'nix'" in refused(sandbox, "close", "--screen", "eval=nix")
