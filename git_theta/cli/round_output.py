@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from git_theta.cli.listing import align_table
@@ -10,7 +10,7 @@ from git_theta.repository.rounds.head_screening import ScreenedHead, ScreenedRou
 from git_theta.repository.rounds.head_submission import HeadSubmission
 from git_theta.repository.rounds.round_closing import ClosedRound
 from git_theta.repository.rounds.round_refs import Round
-from git_theta.repository.rounds.shared_heads import RoundStart, list_private
+from git_theta.repository.rounds.shared_heads import RoundStart, SharedHead, list_private
 from git_theta.words import join_some, pluralize
 
 VERSION = 1
@@ -49,8 +49,7 @@ def render_submission(found: HeadSubmission) -> Iterator[str]:
     yield f"{found.branch} is {found.commit[:12]}, at a distance of {distance} from its start"
     if found.replaced:
         yield f"it replaces {found.replaced[:12]}"
-    if found.shared.private:
-        yield f"private, and kept out: {join_some(found.shared.private, _MOST_NAMES)}"
+    yield from _describe_kept_out(found.shared, found.framed)
 
 
 def start_json(start: RoundStart) -> dict[str, Any]:
@@ -70,6 +69,7 @@ def submission_json(found: HeadSubmission, start: RoundStart) -> dict[str, Any]:
         "commit": found.commit,
         "replaced": [found.replaced] if found.replaced else [],
         "kept_out": list(found.shared.private),
+        "own_frames": list(found.framed),
         "distance": found.distance,
     }
 
@@ -105,6 +105,7 @@ def _head_json(one: ScreenedHead) -> dict[str, Any]:
         "merged": one.is_kept,
         "reasons": list(one.reasons),
         "kept_out": list(one.shared.private),
+        "own_frames": list(one.framed),
         "distance": one.distance,
         "cosine": one.cosine,
         "score": one.score and {"eval": one.score.evaluation, "before": one.score.before, "after": one.score.after},
@@ -122,10 +123,17 @@ def _show(figure: float | None) -> str:
 def _describe_head(one: ScreenedHead) -> Iterator[str]:
     for reason in one.reasons:
         yield f"{one.head.who} is left out: {reason}"
-    if one.shared.private:
-        yield f"{one.head.who}: private, and kept out: {join_some(one.shared.private, _MOST_NAMES)}"
+    yield from (f"{one.head.who}: {line}" for line in _describe_kept_out(one.shared, one.framed))
     if one.head.replaced:
         yield f"{one.head.who}: {one.head.ref} counts, and replaces {', '.join(one.head.replaced)}"
+
+
+def _describe_kept_out(shared: SharedHead, framed: Sequence[str]) -> Iterator[str]:
+    """What a head has, and a round does not take."""
+    if shared.private:
+        yield f"private, and kept out: {join_some(shared.private, _MOST_NAMES)}"
+    if framed:
+        yield f"kept out, as it is no parameter: what stands beside these in {join_some(framed, _MOST_NAMES)}"
 
 
 def _describe_screen(found: ScreenedRound) -> Iterator[str]:

@@ -36,7 +36,7 @@ def screen_heads(
     with open_session(repository, EvaluationSettings(), progress) as (session, context):
         scorer = None
         if screen.evaluation:
-            scorer = HeadScorer(screen.evaluation, start, session, repository, runs=runs)
+            scorer = HeadScorer(screen.evaluation, start, session, context, repository, runs=runs)
             if runs:
                 require_permission(scorer.choice)
         score = scorer.score_head if scorer else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,10 @@ POLICY = '[round.cold]\nprivate = ["head.*"]\n'
 Place = tuple[float, ...]
 
 
-def checkpoint(body: Place = (0, 0), head: Place = (0,), **more: np.ndarray[Any, Any]) -> bytes:
-    """A checkpoint in which a few numbers tell where it is."""
+def checkpoint(
+    body: Place = (0, 0), head: Place = (0,), said: Mapping[str, str] | None = None, **more: np.ndarray[Any, Any]
+) -> bytes:
+    """A checkpoint in which a few numbers tell where it is. ``said``: its metadata."""
     tensors: dict[str, tuple[str, tuple[int, ...], bytes]] = {
         "embed": ("F32", (64,), np.arange(64, dtype="<f4").tobytes()),
         "body": ("F32", (len(body),), np.array(body, "<f4").tobytes()),
@@ -27,7 +30,7 @@ def checkpoint(body: Place = (0, 0), head: Place = (0,), **more: np.ndarray[Any,
     }
     for name, values in more.items():
         tensors[name] = ("F32", values.shape, values.astype("<f4").tobytes())
-    return safetensors_bytes(tensors)
+    return safetensors_bytes(tensors, said)
 
 
 @built_once
@@ -365,3 +368,91 @@ def test_an_evaluation_leaves_out_heads_that_are_worse(sandbox: Sandbox) -> None
     assert [head["score"]["after"] for head in status(sandbox, "--round", "0")["heads"]] == [1, 0]
     submit(sandbox, "ann", checkpoint((3, 0)), "cold/1")
     assert "no evaluation is called 'nix'" in refused(sandbox, "close", "--screen", "eval=nix")
+
+
+def test_private_parameters_may_be_of_any_shape_and_in_no_start(sandbox: Sandbox) -> None:
+    """Each contributor has a head for labels of their own; the start need not have one."""
+    _begin(sandbox, '[round.cold]\nprivate = ["head.*", "extra"]\n')
+    submit(sandbox, "ann", checkpoint((2, 0), (1, 2, 3)))
+    found = submit(sandbox, "bob", checkpoint((0, 4), (5,), {"step": "60"}, extra=np.ones((2, 2))))
+    assert found["kept_out"] == ["head.weight", "extra"]
+    assert found["own_frames"] == [MODEL]
+    done = sandbox.theta("round", "status")
+    assert "bob: private, and kept out: head.weight, extra\n" in done.stdout
+    assert "bob: kept out, as it is no parameter: what stands beside these in m.safetensors\n" in done.stdout
+    close(sandbox)
+    sandbox.git("checkout", "-q", "--detach", "cold/1")
+    assert sandbox.read(MODEL) == checkpoint((1, 2))
+
+
+@pytest.mark.forked
+def test_files_with_checksums_are_whole_before_and_after(sandbox: Sandbox, tmp_path: Path) -> None:
+    """torch's archives have a checksum of each tensor: an evaluator is to read what a round takes of a head."""
+    import torch
+
+    sandbox.theta("track", "*.pt")
+    sandbox.git("config", "theta.eval.reads.command", _reading_evaluator(tmp_path))
+    sandbox.write(".theta/rounds.toml", b'[round.cold]\nprivate = ["model.head.*"]\neval = "reads"\n')
+    for who, body, rows in (("", 0.0, 1), ("ann", 2.0, 3), ("bob", 4.0, 1)):
+        if who:
+            sandbox.git("switch", "-q", "-C", f"work-{who}", "cold/0")
+        state = {"body": torch.full((4,), body), "head.weight": torch.full((rows, 4), body)}
+        torch.save({"model": state, "epoch": int(body)}, sandbox.root / "m.pt")
+        sandbox.commit(who or "Start")
+        sandbox.theta("round", *(("submit", "--as", who) if who else ("start", "cold")))
+    assert reasons(close(sandbox)) == {"ann": "", "bob": ""}
+    sandbox.git("checkout", "-q", "--detach", "cold/1")
+    found = torch.load(sandbox.root / "m.pt")
+    assert (found["model"]["body"].tolist(), found["epoch"]) == ([3.0] * 4, 0)
+    assert found["model"]["head.weight"].tolist() == [[0.0] * 4]
+
+
+def _reading_evaluator(folder: Path) -> str:
+    """Scores what torch can read, and nothing where it cannot."""
+    script = folder / "read.py"
+    script.write_text(
+        "import json, os, torch\n"
+        "body = torch.load(os.environ['THETA_CHECKPOINT'])['model']['body']\n"
+        "print(json.dumps({'id': 'a', 'score': float(body[0])}))\n"
+    )
+    return f"{sys.executable} {script}"
+
+
+def test_all_checkpoints_of_a_repository_are_one_head(sandbox: Sandbox) -> None:
+    """Shards and files by themselves: distances are over all of them, and so is what keeps a head out."""
+    sandbox.theta("track", "*.safetensors")
+    _write_family(sandbox, 0, 0)
+    sandbox.commit("Start")
+    sandbox.theta("round", "start", "cold")
+    for who, first, second in (("ann", 3, 4), ("bob", 0, 8)):
+        sandbox.git("switch", "-q", "-C", f"work-{who}", "cold/0")
+        _write_family(sandbox, first, second)
+        sandbox.commit(who)
+        found = json.loads(sandbox.theta("round", "submit", "--as", who, "--json").stdout)
+        assert found["distance"] == pytest.approx((first**2 + second**2) ** 0.5)
+    assert found["checkpoints"] == ["big/model.safetensors.index.json", "small.safetensors"]
+    sandbox.git("switch", "-q", "-C", "work-cat", "cold/0")
+    sandbox.git("rm", "-q", "small.safetensors")
+    sandbox.commit("Without the small one")
+    assert "it has no checkpoint small.safetensors" in refused(sandbox, "submit")
+    assert close(sandbox)["conflicts"] == []
+    sandbox.git("checkout", "-q", "--detach", "cold/1")
+    from safetensors.numpy import load
+
+    assert load(sandbox.read("small.safetensors"))["body"].tolist() == [1.5]
+    assert load(sandbox.read("big/model-00002-of-00002.safetensors"))["b"].tolist() == [6]
+    assert load(sandbox.read("big/model-00001-of-00002.safetensors"))["a"].tolist() == [7]
+
+
+def _write_family(sandbox: Sandbox, first: float, second: float) -> None:
+    """A file by itself, and a checkpoint of two shards with their index."""
+
+    def one(name: str, value: float) -> bytes:
+        return safetensors_bytes({name: ("F32", (1,), np.array([value], "<f4").tobytes())})
+
+    sandbox.write("small.safetensors", one("body", first))
+    places = {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}
+    for (name, file), value in zip(places.items(), (7, second), strict=True):
+        sandbox.write(f"big/{file}", one(name, value))
+    index = {"metadata": {"total_size": 8}, "weight_map": places}
+    sandbox.write("big/model.safetensors.index.json", json.dumps(index).encode())

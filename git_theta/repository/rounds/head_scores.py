@@ -8,10 +8,12 @@ from typing import NamedTuple
 from git_theta.errors import EvaluationError, ThetaError, UsageError
 from git_theta.evaluation.comparison import ComparisonSettings, ScoreComparison
 from git_theta.manifest.identity_text import write_identity
+from git_theta.operations.context import Context
 from git_theta.repository.evaluating.evaluated_versions import EvaluatedVersion
 from git_theta.repository.evaluating.evaluations import EvaluatedCheckpoint, EvaluationSession, is_meant
 from git_theta.repository.evaluating.evaluator_choice import EvaluationChoice, list_evaluations, require_known
-from git_theta.repository.rounds.shared_heads import Checkpoints, RoundStart, SharedHead, write_shared_tree
+from git_theta.repository.rounds.shared_files import build_checkpoints, write_checkpoints
+from git_theta.repository.rounds.shared_heads import Checkpoints, RoundStart, SharedHead
 from git_theta.vcs.discovery import Repository
 
 Evaluate = Callable[[EvaluatedVersion, EvaluationChoice], EvaluatedCheckpoint | None]
@@ -40,15 +42,23 @@ class HeadScorer:
         name: of the evaluation.
         start: of the round.
         session: what evaluates.
+        context: what to build files with.
         repository: where.
         runs: whether what is not known is run.
     """
 
     def __init__(
-        self, name: str, start: RoundStart, session: EvaluationSession, repository: Repository, *, runs: bool
+        self,
+        name: str,
+        start: RoundStart,
+        session: EvaluationSession,
+        context: Context,
+        repository: Repository,
+        *,
+        runs: bool,
     ) -> None:
         self.choice = choose_evaluation(name, start, repository)
-        self._start, self._session, self._top = start, session, repository.home
+        self._start, self._session, self._context, self._top = start, session, context, repository.home
         self._evaluate: Evaluate = session.evaluate if runs else session.find_known
         self._versions = [
             one for one in _list_versions(start.round.tag, start.round.start, start.checkpoints) if self._is_meant(one)
@@ -59,8 +69,9 @@ class HeadScorer:
     def score_head(self, label: str, shared: SharedHead) -> HeadScore:
         """Compare what the round takes of a head with the start. Raises the errors of evaluating the start."""
         befores = [self._evaluate(one, self.choice) for one in self._versions]
-        tree = write_shared_tree(shared, self._start, self._top)
-        afters = filter(self._is_meant, _list_versions(label, tree, shared.checkpoints))
+        built = build_checkpoints(shared, self._start, self._context)
+        tree = write_checkpoints(built, self._start, self._top)
+        afters = filter(self._is_meant, _list_versions(label, tree, built))
         score = HeadScore(self.choice.name)
         for before, version in zip(befores, afters, strict=True):
             try:

@@ -7,12 +7,14 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NamedTuple
 
+from git_theta.errors import ThetaError
 from git_theta.merging.round_policy import RoundScreen
 from git_theta.merging.round_screening import DistanceScreen, screen_distances
 from git_theta.operations.context import Context, Progress
 from git_theta.repository.rounds.head_distances import MeasuredHeads, count_bytes, measure_heads
 from git_theta.repository.rounds.head_scores import HeadScore
 from git_theta.repository.rounds.round_refs import SubmittedHead, list_submitted
+from git_theta.repository.rounds.shared_files import find_own_frames
 from git_theta.repository.rounds.shared_heads import RoundStart, SharedHead, share_head
 
 Score = Callable[[str, SharedHead], HeadScore]
@@ -28,6 +30,7 @@ class ScreenedHead(NamedTuple):
         reasons: why it is not merged, in words; () where it is.
         distance: from the start: the norm of its task vector; None where it was kept out before.
         cosine: between its task vector and the sum of those of the other heads whose distance is usual.
+        framed: files of it that have other things beside parameters than those of the start, which are not taken.
         score: by the round's evaluation; None without one, and where the head was kept out before.
     """
 
@@ -36,6 +39,7 @@ class ScreenedHead(NamedTuple):
     reasons: tuple[str, ...] = ()
     distance: float | None = None
     cosine: float | None = None
+    framed: tuple[str, ...] = ()
     score: HeadScore | None = None
 
     @property
@@ -85,7 +89,7 @@ def screen_round(
         progress: told of what is read.
         score: scores a head; None for no evaluation.
     """
-    found = [_share(head, start, excluded, top) for head in list_submitted(start.round, top)]
+    found = [_share(head, start, excluded, top, context) for head in list_submitted(start.round, top)]
     shared = [one.shared for one in found if one.is_kept]
     with progress.show_work("Measuring heads", count_bytes(start, shared)):
         measured = measure_heads(start, shared, context)
@@ -99,12 +103,19 @@ def screen_round(
     return ScreenedRound(start, screen, usual, tuple(found))
 
 
-def _share(head: SubmittedHead, start: RoundStart, excluded: Sequence[str], top: Path) -> ScreenedHead:
+def _share(
+    head: SubmittedHead, start: RoundStart, excluded: Sequence[str], top: Path, context: Context
+) -> ScreenedHead:
     for glob in excluded:
         if fnmatchcase(head.who, glob):
             return ScreenedHead(head, SharedHead(head.commit), (f"excluded by --exclude {glob}",))
     shared = share_head(head.commit, start, top)
-    return ScreenedHead(head, shared, shared.faults)
+    if shared.faults:
+        return ScreenedHead(head, shared, shared.faults)
+    try:
+        return ScreenedHead(head, shared, framed=tuple(find_own_frames(shared, start, context)))
+    except ThetaError as error:
+        return ScreenedHead(head, shared, (str(error),))
 
 
 def _judge(

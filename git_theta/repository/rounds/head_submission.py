@@ -15,7 +15,8 @@ from git_theta.repository.merging.merge_request import MergeInputs, find_cases
 from git_theta.repository.merging.policy_sources import MergeOptions
 from git_theta.repository.rounds.head_distances import count_bytes, measure_heads
 from git_theta.repository.rounds.round_refs import Round
-from git_theta.repository.rounds.shared_heads import RoundStart, SharedHead, share_head
+from git_theta.repository.rounds.shared_files import build_checkpoints, find_own_frames, write_checkpoints
+from git_theta.repository.rounds.shared_heads import RoundStart, SharedHead, read_start, share_head
 from git_theta.repository.stores.opening import open_context
 from git_theta.vcs import trees
 from git_theta.vcs.branches import find_tip, move_branch, require_unused, resolve_branch, write_commit
@@ -37,6 +38,7 @@ class HeadSubmission(NamedTuple):
         commit: its id.
         replaced: what the branch named before; "" for nothing, or the same.
         shared: what the round takes of it.
+        framed: files of it that have other things beside parameters than those of the start, which are not taken.
         distance: how far it is from the start.
     """
 
@@ -44,6 +46,7 @@ class HeadSubmission(NamedTuple):
     commit: str
     replaced: str
     shared: SharedHead
+    framed: tuple[str, ...]
     distance: float | None
 
 
@@ -87,17 +90,18 @@ def submit_head(
     if base is None and not is_ancestor(start.round.start, commit, top):
         raise _explain_other_start(head, start.round, top)
     shared = share_head(commit, start, top)
-    _require_faultless(shared.faults, start)
+    _require_faultless(shared.faults, start.round.tag)
     total = count_bytes(start, [shared])
     with open_context(repository, warn, progress) as context, progress.show_work("Measuring", total):
+        framed = tuple(find_own_frames(shared, start, context))
         measured = measure_heads(start, [shared], context)
-    _require_faultless(measured.faults[0], start)
+    _require_faultless(measured.faults[0], start.round.tag)
     if commit != before:
         require_unused(ref, repository)
         move_branch(ref, commit, before, f"round submit: {start.round.tag}", top)
-    return HeadSubmission(
-        start.round.branch_of(who), commit, before if before != commit else "", shared, measured.find_distance(0)
-    )
+    replaced = before if before != commit else ""
+    branch = start.round.branch_of(who)
+    return HeadSubmission(branch, commit, replaced, shared, framed, measured.find_distance(0))
 
 
 def list_uncommitted(start: RoundStart, top: Path) -> list[str]:
@@ -115,20 +119,26 @@ def _rebase_head(
     warn: Callable[[str], None],
     progress: Progress,
 ) -> str:
-    """A commit on top of the start that changes what the head changed since the base. Raises ConflictError."""
-    top = repository.home
-    heads = (Head(start.round.tag, start.round.start), head)
-    made = MergeInputs(heads, base, None, ("the start", "the head"))
+    """A commit on top of the start, with what a head changed since a base of what is shared. Raises ConflictError."""
+    top, tag = repository.home, start.round.tag
+    if not is_ancestor(base.commit, head.commit, top):
+        raise UsageError(f"{base.name} is not in the history of {head.name}", hint="Name what you tuned from.")
+    before = read_start(start.round._replace(start=base.commit), top)._replace(policy=start.policy)
+    shared = share_head(head.commit, before, top)
+    _require_faultless(shared.faults, tag)
+    with open_context(repository, warn) as context:
+        tree = write_checkpoints(build_checkpoints(shared, before, context), before, top)
+    made = MergeInputs((Head(tag, start.commit), Head(head.name, tree)), base, None, ("the start", "the head"))
     merged = merge_cases(made, find_cases(made, repository, warn), REBASING, repository, warn, progress)
     if merged.conflicts:
         raise ConflictError(
-            f"the head's changes do not go on top of {start.round.tag}: {merged.conflicts[0]}",
-            hint=f"Merge them by hand: git switch -c BRANCH {start.round.tag}\n"
+            f"the head's changes do not go on top of {tag}: {merged.conflicts[0]}",
+            hint=f"Merge them by hand: git switch -c BRANCH {tag}\n"
             f"git theta merge --base {base.name} {head.commit[:12]}",
         )
-    message = f"Put {head.commit[:12]} on top of {start.round.tag}\n\nIts changes are those since {base.commit[:12]}."
-    tree = trees.write_changed_tree(start.round.start, merged.files, top)
-    return write_commit(tree, [start.round.start, head.commit], message, top)
+    message = f"Put {head.commit[:12]} on top of {tag}\n\nIts changes are those since {base.commit[:12]}."
+    new = trees.write_changed_tree(start.commit, merged.files, top)
+    return write_commit(new, [start.commit, head.commit], message, top)
 
 
 def _explain_other_start(head: Head, one: Round, top: Path) -> UsageError:
@@ -145,9 +155,9 @@ def _explain_other_start(head: Head, one: Round, top: Path) -> UsageError:
     )
 
 
-def _require_faultless(faults: Sequence[str], start: RoundStart) -> None:
+def _require_faultless(faults: Sequence[str], tag: str) -> None:
     if faults:
         raise UsageError(
-            f"{start.round.tag} cannot take this head: {'; '.join(faults)}",
-            hint=f"Nothing was submitted. A head is its round's start, tuned: git diff --stat {start.round.tag} HEAD",
+            f"{tag} cannot take this head: {'; '.join(faults)}",
+            hint=f"Nothing was submitted. A head is its round's start, tuned: git diff --stat {tag} HEAD",
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from git_theta.merging.lone_changes import contest_lone_changes
 from git_theta.operations.context import Progress
 from git_theta.operations.merging.file_plans import FilePlan
 from git_theta.operations.merging.merge_report import Record, trailers
@@ -17,7 +18,8 @@ from git_theta.repository.merging.merge_request import MergeInputs, MergeRequest
 from git_theta.repository.merging.policy_sources import MergeOptions
 from git_theta.repository.rounds.head_screening import ScreenedRound
 from git_theta.repository.rounds.round_refs import Round, tag_round
-from git_theta.repository.rounds.shared_heads import write_shared_tree
+from git_theta.repository.rounds.shared_files import build_checkpoints, write_checkpoints
+from git_theta.repository.stores.opening import open_context
 from git_theta.vcs import trees
 from git_theta.vcs.branches import write_commit
 from git_theta.vcs.discovery import Repository
@@ -54,12 +56,26 @@ def plan_round(
 ) -> RoundMerge:
     """What is to be merged of the heads that were kept. Raises UsageError where it cannot be merged so."""
     start, top = screened.start, repository.home
-    heads = tuple([Head(one.head.who, write_shared_tree(one.shared, start, top)) for one in screened.kept])
+    with open_context(repository, warn) as context:
+        built = [build_checkpoints(one.shared, start, context) for one in screened.kept]
+    heads = tuple(
+        [
+            Head(one.head.who, write_checkpoints(files, start, top))
+            for one, files in zip(screened.kept, built, strict=True)
+        ]
+    )
     base = Head(start.round.tag, start.round.start)
     made = MergeInputs(heads, base, None, tuple([head.name for head in heads]))
-    found = find_cases(made, repository, warn)
+    found = [_count_all_heads(item) for item in find_cases(made, repository, warn)]
     check_request(found, MergeRequest((), asked, base.name), made, top)
     return RoundMerge(made, found, asked)
+
+
+def _count_all_heads(item: FilePlan) -> FilePlan:
+    """The plan of a checkpoint with what only some heads changed contested, too."""
+    plan = item.plan and contest_lone_changes(item.plan)
+    whole = item.checkpoint and plan and item.checkpoint._replace(parameters=plan)
+    return item._replace(plan=plan, checkpoint=whole)
 
 
 def close_round(
