@@ -22,6 +22,7 @@ from git_theta.vcs.remotes import find_push_remote
 _number_option = click.option(
     "--round", "number", type=click.IntRange(0), metavar="N", help="Which; without, the newest."
 )
+_IDLE_HINT = "As it should be where heads bring their own. What there is: git theta ls-files --parameters"
 
 
 @click.group
@@ -41,7 +42,7 @@ def start(name: str, revision: str, as_json: bool) -> None:
     repository = discover_repository()
     begun = start_rounds(name, revision, repository.home)
     for glob in find_idle_globs(begun):
-        boundary.warn(f"private {glob}: no parameter is called so", hint="Names: git theta ls-files --parameters")
+        boundary.warn(f"private {glob}: no parameter of the start is called so", hint=_IDLE_HINT)
     if as_json:
         echo_json(round_output.start_json(begun))
         return

@@ -200,6 +200,7 @@ def test_heads_that_came_otherwise_are_left_out_and_told(repository: Sandbox) ->
     assert "not screened by distance: of fewer than 3 heads nobody knows what is usual\n" in done.stdout
     message = repository.git("show", "-s", "--format=%B", "cold/1^{}").stdout
     assert "Left out: code (it changes files that are no checkpoints: train.py)\n" in message
+    assert "Screened: any distance\n" in message
 
 
 def test_a_head_far_from_all_others_is_left_out(repository: Sandbox) -> None:
@@ -212,6 +213,7 @@ def test_a_head_far_from_all_others_is_left_out(repository: Sandbox) -> None:
     assert reasons(close(repository, "-n", "--screen", "mad=0"))["far"] == ""
     assert reasons(close(repository, "--exclude", "c*"))["cat"] == "excluded by --exclude c*"
     assert values(repository, "cold/1", "body") == [2.125, 0]
+    assert "Screened: distances from 0.45 to 4.05\n" in repository.git("show", "-s", "--format=%B", "HEAD").stdout
 
 
 def test_a_round_without_a_head_to_merge_is_not_closed(repository: Sandbox) -> None:
@@ -303,7 +305,7 @@ def test_only_the_file_at_the_start_says_what_is_private(repository: Sandbox) ->
     assert done.stderr.startswith("hint: Publish it")
     repository.write(".theta/rounds.toml", b'[round.hot]\nprivate = ["hed.*"]\n')
     repository.commit("Mistyped")
-    assert "private hed.*: no parameter is called so" in repository.theta("round", "start", "hot").stderr
+    assert "private hed.*: no parameter of the start is called so" in repository.theta("round", "start", "hot").stderr
     repository.write(".theta/rounds.toml", b"[round.odd]\nprivat = 1\n")
     repository.commit("Wrong key")
     assert ".theta/rounds.toml: round.odd: unknown key 'privat'" in refused(repository, "start", "odd")
@@ -456,3 +458,27 @@ def _write_family(sandbox: Sandbox, first: float, second: float) -> None:
         sandbox.write(f"big/{file}", one(name, value))
     index = {"metadata": {"total_size": 8}, "weight_map": places}
     sandbox.write("big/model.safetensors.index.json", json.dumps(index).encode())
+
+
+def test_a_head_whose_values_are_nowhere_keeps_nobody_else_out(repository: Sandbox) -> None:
+    submit(repository, "ann", checkpoint((2, 0)))
+    submit(repository, "bob", checkpoint((0, 4)))
+    submit(repository, "lost", checkpoint((9, 9)))
+    (line,) = [line for line in repository.git("show", f"cold/0/lost:{MODEL}").stdout.splitlines() if '"body"' in line]
+    oid = json.loads(line.rstrip(","))["storage"]["object"]
+    next((repository.root / ".git/theta/objects").rglob(oid)).unlink()
+    found = close(repository)
+    assert reasons(found)["lost"].startswith("m.safetensors: body: ")
+    assert [head["distance"] for head in found["heads"]] == [2, 4, None]
+    assert values(repository, "cold/1", "body") == [1, 2]
+
+
+def test_a_round_is_closed_where_there_is_no_worktree(repository: Sandbox, tmp_path: Path) -> None:
+    hub = Sandbox.create(tmp_path / "hub.git", bare=True)
+    repository.git("remote", "add", "origin", hub.root)
+    for who, body in (("ann", (2.0, 0.0)), ("bob", (0.0, 2.0))):
+        submit(repository, who, checkpoint(body))
+        repository.git("push", "-q", "origin", f"cold/0/{who}", "cold/0")
+    assert reasons(close(hub)) == {"ann": "", "bob": ""}
+    repository.git("fetch", "-q", "--tags", "origin")
+    assert values(repository, "cold/1", "body") == [1, 1]

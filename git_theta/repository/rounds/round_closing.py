@@ -102,8 +102,14 @@ def close_round(
 
 
 def _describe_round(screened: ScreenedRound) -> str:
-    """The message of the commit: who was merged, and who was not, and why."""
+    """The message of the commit: who was merged, who was not, why, and what heads were held to."""
     kept = ", ".join(one.head.who for one in screened.kept)
-    lines = [f"Close round {screened.start.round.tag}: {pluralize(len(screened.kept), 'head')}", "", f"Merged: {kept}"]
-    omitted = [f"Left out: {one.head.who} ({'; '.join(one.reasons)})" for one in screened.heads if not one.is_kept]
-    return "\n".join([*lines, *map(escape_unprintable, omitted)])
+    usual, evaluation = screened.distances, screened.screen.evaluation
+    within = "any distance" if usual.most is None else f"distances from {usual.least:.4g} to {usual.most:.4g}"
+    lines = [
+        f"Merged: {kept}",
+        *(f"Left out: {one.head.who} ({'; '.join(one.reasons)})" for one in screened.heads if not one.is_kept),
+        f"Screened: {within}{f', and by {evaluation}' if evaluation else ''}",
+    ]
+    title = f"Close round {screened.start.round.tag}: {pluralize(len(screened.kept), 'head')}"
+    return "\n".join([title, "", *map(escape_unprintable, lines)])

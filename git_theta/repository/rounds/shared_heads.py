@@ -22,7 +22,7 @@ from git_theta.repository.rounds.round_refs import Round, read_round_policy
 from git_theta.tensors.dtypes import BY_NAME
 from git_theta.vcs import trees
 from git_theta.vcs.ref_listing import is_ancestor
-from git_theta.words import join_some
+from git_theta.words import join_some, shorten_text
 
 _MOST_NAMES = 5
 
@@ -151,7 +151,7 @@ def _compare_layouts(was: CheckpointVersion, found: CheckpointVersion, policy: R
     }
     for verb, names in differing.items():
         if names:
-            yield f"{verb}: {join_some(names, _MOST_NAMES)}"
+            yield f"{verb}: {join_some(list(map(shorten_text, names)), _MOST_NAMES)}"
 
 
 def _describe_parameters(found: CheckpointVersion, policy: RoundPolicy) -> dict[str, tuple[object, ...]]:
