@@ -48,7 +48,7 @@ class _CloseOptions(NamedTuple):
 )
 @click.option("--screen", "said", metavar="VALUE", help="mad=N,eval=NAME: hold heads to this, not to the round's file.")
 @click.option("--exclude", "excluded", multiple=True, metavar="GLOB", help="Leave out heads of these contributors.")
-@click.option("-m", "--message", metavar="MSG", help="The message of the commit.")
+@click.option("-m", "--message", metavar="MSG", help="How the commit's message begins.")
 @click.option("-n", "--dry-run", "dry", is_flag=True, help="Show what would be merged, and how; create nothing.")
 @json_option
 def close(name: str | None, said: str | None, excluded: tuple[str, ...], **given: Any) -> int:

@@ -21,8 +21,7 @@ _MOST_NAMES = 5
 
 def render_start(start: RoundStart) -> Iterator[str]:
     """What a round starts from."""
-    checkpoints = ", ".join(path for path, _ in start.checkpoints.items())
-    yield f"{start.round.tag} starts at {start.round.start[:12]}: {checkpoints}"
+    yield f"{start.round.tag} starts at {start.commit[:12]}: {join_some(list(start.checkpoints), _MOST_NAMES)}"
     if start.policy.private:
         yield f"private: {join_some(list_private(start), _MOST_NAMES) or 'none of its parameters'}"
 

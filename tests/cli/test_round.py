@@ -157,7 +157,13 @@ def test_a_late_head_joins_the_next_round_with_what_it_changed(repository: Sandb
     assert "git theta round submit --base cold/0" in said
     assert "the round cold/0 is closed: cold/1 is there" in refused(repository, "submit", "--round", "0")
     assert "cold has no round 7" in refused(repository, "submit", "--round", "7")
-    repository.theta("round", "submit", "--as", "late", "--base", "cold/0")
+    assert "cold/1 is not in the history of HEAD" in refused(repository, "submit", "--base", "cold/1")
+    repository.git("worktree", "add", "-q", "-b", "cold/1/late", "../other", "cold/1")
+    said = refused(repository, "submit", "--as", "late", "--base", "cold/0")
+    assert "the branch 'cold/1/late' is checked out in" in said
+    repository.git("worktree", "remove", "../other")
+    done = repository.theta("round", "submit", "--as", "late", "--base", "cold/0")
+    assert "it replaces" in done.stdout
     assert values(repository, "cold/1/late", "body") == [2, 3]
     submit(repository, "ann", checkpoint((4, 0)), "cold/1")
     assert reasons(close(repository)) == {"ann": "", "late": ""}
@@ -346,7 +352,8 @@ def test_what_strategies_leave_contested_closes_no_round(repository: Sandbox) ->
     assert "no rule" in refused(repository, "close", "--for", "body")
     assert "is no screen" in refused(repository, "close", "--screen", "mad")
     assert "mad is no number of deviations: '-1'" in refused(repository, "close", "--screen", "mad=-1")
-    close(repository, "-s", "task-arithmetic", "-o", "lambda=1")
+    close(repository, "-s", "task-arithmetic", "-o", "lambda=1", "-m", "Together")
+    assert repository.git("show", "-s", "--format=%B", "cold/1^{}").stdout.startswith("Together\n\nMerged: ann, bob\n")
     assert values(repository, "cold/1", "body") == [2, 2]
 
 

@@ -94,15 +94,19 @@ def close_round(
         return ClosedRound(None, merged.records, merged.conflicts)
     tree = trees.write_changed_tree(start.start, merged.files, top)
     lines = [*trailers(merged.records), f"{TRAILER}: {start.tag}"]
-    text = f"{message or _describe_round(screened)}\n\n" + "\n".join(lines)
+    text = "\n\n".join([message or _title_round(screened), _describe_round(screened), "\n".join(lines)])
     commit = write_commit(tree, [start.start, *(one.head.commit for one in screened.kept)], text, top)
     new = Round(start.name, start.number + 1, commit)
     tag_round(new, "", top)
     return ClosedRound(new, merged.records, ())
 
 
+def _title_round(screened: ScreenedRound) -> str:
+    return f"Close round {screened.start.round.tag}: {pluralize(len(screened.kept), 'head')}"
+
+
 def _describe_round(screened: ScreenedRound) -> str:
-    """The message of the commit: who was merged, who was not, why, and what heads were held to."""
+    """Who was merged, who was not, why, and what heads were held to."""
     kept = ", ".join(one.head.who for one in screened.kept)
     usual, evaluation = screened.distances, screened.screen.evaluation
     within = "any distance" if usual.most is None else f"distances from {usual.least:.4g} to {usual.most:.4g}"
@@ -111,5 +115,4 @@ def _describe_round(screened: ScreenedRound) -> str:
         *(f"Left out: {one.head.who} ({'; '.join(one.reasons)})" for one in screened.heads if not one.is_kept),
         f"Screened: {within}{f', and by {evaluation}' if evaluation else ''}",
     ]
-    title = f"Close round {screened.start.round.tag}: {pluralize(len(screened.kept), 'head')}"
-    return "\n".join([title, "", *map(escape_unprintable, lines)])
+    return "\n".join(map(escape_unprintable, lines))
