@@ -184,12 +184,9 @@ def test_heads_that_came_otherwise_are_left_out_and_told(repository: Sandbox) ->
     repository.commit("Code")
     repository.git("branch", "cold/0/code")
     repository.git("branch", "cold/0/idle", "cold/0")
-    blob = repository.git("hash-object", "-w", "--stdin", input="git-theta nonsense\n").stdout.strip()
-    repository.git("update-index", "--cacheinfo", f"100644,{blob},{MODEL}")
-    repository.git("rm", "-q", "--cached", "train.py")
-    tree = repository.git("write-tree").stdout.strip()
-    damaged = repository.git("commit-tree", "-p", "cold/0^{}", "-m", "Damaged", tree).stdout.strip()
-    repository.git("branch", "cold/0/text", damaged)
+    whole = repository.git("show", f"cold/0/ann:{MODEL}").stdout
+    for who, text in (("text", "git-theta nonsense\n"), ("cut", whole[: len(whole) // 2])):
+        _branch_out(repository, who, text)
     found = reasons(status(repository))
     assert {who for who, reason in found.items() if not reason} == {"ann", "bob"}
     assert found["nan"] == "m.safetensors: NaN or infinite, and not so at the start: 2 numbers"
@@ -200,6 +197,7 @@ def test_heads_that_came_otherwise_are_left_out_and_told(repository: Sandbox) ->
         found["text"]
         == "m.safetensors: Git has it as it is, not by parameters (git theta install, and commit it again)"
     )
+    assert found["cut"].startswith("m.safetensors: not a valid manifest")
     assert [head["distance"] for head in status(repository)["heads"]][:2] == [2, 2]
     done = repository.theta("round", "close")
     assert "wide is left out: m.safetensors: it has with another dtype, shape or tie: body\n" in done.stdout
@@ -207,6 +205,16 @@ def test_heads_that_came_otherwise_are_left_out_and_told(repository: Sandbox) ->
     message = repository.git("show", "-s", "--format=%B", "cold/1^{}").stdout
     assert "Left out: code (it changes files that are no checkpoints: train.py)\n" in message
     assert "Screened: any distance\n" in message
+
+
+def _branch_out(sandbox: Sandbox, who: str, text: str) -> None:
+    """A branch on which Git has such a text for the checkpoint."""
+    blob = sandbox.git("hash-object", "-w", "--stdin", input=text).stdout.strip()
+    sandbox.git("read-tree", "cold/0")
+    sandbox.git("update-index", "--cacheinfo", f"100644,{blob},{MODEL}")
+    tree = sandbox.git("write-tree").stdout.strip()
+    commit = sandbox.git("commit-tree", "-p", "cold/0^{}", "-m", who, tree).stdout.strip()
+    sandbox.git("branch", f"cold/0/{who}", commit)
 
 
 def test_a_head_far_from_all_others_is_left_out(repository: Sandbox) -> None:
@@ -348,17 +356,23 @@ def test_what_strategies_leave_contested_closes_no_round(repository: Sandbox) ->
     submit(repository, "bob", checkpoint((0, 2)))
     said = refused(repository, "close", "--for", "body=conflict", code=1)
     assert "theta: 1 conflict:\ntheta:   m.safetensors: body\n" in said
+    repository.git("branch", "cold/0/base", "cold/0/ann")
     assert "contested: body" in refused(repository, "close", "-n", code=0)
     assert "no rule" in refused(repository, "close", "--for", "body")
     assert "is no screen" in refused(repository, "close", "--screen", "mad")
     assert "mad is no number of deviations: '-1'" in refused(repository, "close", "--screen", "mad=-1")
     close(repository, "-s", "task-arithmetic", "-o", "lambda=1", "-m", "Together")
-    assert repository.git("show", "-s", "--format=%B", "cold/1^{}").stdout.startswith("Together\n\nMerged: ann, bob\n")
-    assert values(repository, "cold/1", "body") == [2, 2]
+    assert repository.git("show", "-s", "--format=%B", "cold/1^{}").stdout.startswith(
+        "Together\n\nMerged: ann, base, bob\n"
+    )
+    assert values(repository, "cold/1", "body") == [4, 2]
 
 
 def test_an_evaluation_leaves_out_heads_that_are_worse(sandbox: Sandbox) -> None:
-    """The score of each of 20 items is 1, or 0 where the checkpoint's first number is negative."""
+    """The score of each of 20 items is 1, or 0 where the checkpoint's first number is negative.
+
+    What counts is how the round's start defines it (L10), whatever the worktree has now.
+    """
     evaluator = sandbox.write(
         "../score.py",
         b"import json, os\nfrom safetensors.numpy import load_file\n"
@@ -371,10 +385,12 @@ def test_an_evaluation_leaves_out_heads_that_are_worse(sandbox: Sandbox) -> None
     submit(sandbox, "bad", checkpoint((-2, 0)))
     assert "the evaluation good is not allowed" in refused(sandbox, "close")
     sandbox.theta("eval", "--allow", "good")
+    sandbox.write(".theta/evals.toml", b'[eval.good]\ndirection = "down"\ncommand = "exit 1"\n')
     assert "not known by good yet" in sandbox.theta("round", "status").stdout
     found = close(sandbox)
     assert reasons(found) == {"ann": "", "bad": "good: 0, and the start has 1"}
     assert [head["score"]["after"] for head in status(sandbox, "--round", "0")["heads"]] == [1, 0]
+    sandbox.git("checkout", "-q", ".")
     submit(sandbox, "ann", checkpoint((3, 0)), "cold/1")
     assert "no evaluation is called 'nix'" in refused(sandbox, "close", "--screen", "eval=nix")
 

@@ -60,15 +60,21 @@ def plan_round(
         built = [build_checkpoints(one.shared, start, context) for one in screened.kept]
     heads = tuple(
         [
-            Head(one.head.who, write_checkpoints(files, start, top))
+            Head(one.head.ref, write_checkpoints(files, start, top))
             for one, files in zip(screened.kept, built, strict=True)
         ]
     )
     base = Head(start.round.tag, start.round.start)
-    made = MergeInputs(heads, base, None, tuple([head.name for head in heads]))
+    made = MergeInputs(heads, base, None, _label_heads(screened))
     found = [_count_all_heads(item) for item in find_cases(made, repository, warn)]
     check_request(found, MergeRequest((), asked, base.name), made, top)
     return RoundMerge(made, found, asked)
+
+
+def _label_heads(screened: ScreenedRound) -> tuple[str, ...]:
+    """What plans call the heads: after their contributors, unless somebody is called as the start is."""
+    names = tuple([one.head.who for one in screened.kept])
+    return tuple([one.head.ref for one in screened.kept]) if "base" in names else names
 
 
 def _count_all_heads(item: FilePlan) -> FilePlan:

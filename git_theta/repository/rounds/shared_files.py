@@ -66,6 +66,11 @@ def _shards_of(start: RoundStart, path: str) -> tuple[Shard, ...]:
 def _build_shard(one: Shard, was: Shard, head: SharedHead, context: Context) -> Shard:
     if one == was:
         return was
-    own = [shard.manifest for found in head.own.values() for shard in found.shards]
+    own = [shard.manifest for found in head.own.values() for shard in found.shards if _is_like(shard, was)]
     built = assemble_file(was.manifest, list(one.manifest.parameters()), [was.manifest, *own], context)
     return Shard(one.path, built)
+
+
+def _is_like(shard: Shard, was: Shard) -> bool:
+    """Whether a file of a head may declare checksums as that of the start does: a head's may be of another format."""
+    return shard.manifest.format == was.manifest.format
