@@ -102,15 +102,14 @@ def status(name: str | None, number: int | None, as_json: bool) -> None:
     """
     repository = discover_repository()
     opened = open_round(name, number, repository)
-    following = find_next(opened.round, repository.home)
     found = screen_heads(opened, opened.policy.screen, (), repository, runs=False)
     if as_json:
-        echo_json(round_output.screened_json(found, following))
+        echo_json(round_output.screened_json(found, found.next))
         return
     for line in round_output.render_screened(found):
         echo_line(line)
-    if following:
-        boundary.say_hint(f"{opened.round.tag} is closed. What was merged: git show {following.tag}")
+    if found.next:
+        boundary.say_hint(f"{opened.round.tag} is closed. How it was: git show {found.next.tag}")
 
 
 def _require_open(one: Round, repository: Repository) -> None:

@@ -28,7 +28,8 @@ def render_start(start: RoundStart) -> Iterator[str]:
 
 def render_screened(found: ScreenedRound) -> Iterator[str]:
     """All heads of a round: how far each is, and whether it is merged."""
-    yield f"{found.start.round.tag}: {pluralize(len(found.heads), 'head')}, {len(found.kept)} to be merged"
+    done = "merged" if found.next else "to be merged"
+    yield f"{found.start.round.tag}: {pluralize(len(found.heads), 'head')}, {len(found.kept)} {done}"
     scored = [one.score.evaluation for one in found.heads if one.score]
     titles = (*_TITLES, *dict.fromkeys(scored))
     rows = [

@@ -155,6 +155,11 @@ def test_a_late_head_joins_the_next_round_with_what_it_changed(repository: Sandb
     said = refused(repository, "submit")
     assert "HEAD does not start from cold/1, but from cold/0" in said
     assert "git theta round submit --base cold/0" in said
+    repository.git("branch", "cold/0/late")
+    repository.git("branch", "cold/0/idle", "cold/0")
+    said = repository.theta("round", "status", "--round", "0").stdout
+    assert said.startswith("cold/0: 3 heads, 1 merged\n")
+    assert "late is left out: cold/1 was made without it\n" in said
     assert "the round cold/0 is closed: cold/1 is there" in refused(repository, "submit", "--round", "0")
     assert "cold has no round 7" in refused(repository, "submit", "--round", "7")
     assert "cold/1 is not in the history of HEAD" in refused(repository, "submit", "--base", "cold/1")

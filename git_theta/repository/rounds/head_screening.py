@@ -13,7 +13,7 @@ from git_theta.merging.round_screening import DistanceScreen, screen_distances
 from git_theta.operations.context import Context, Progress
 from git_theta.repository.rounds.head_distances import MeasuredHeads, count_bytes, measure_heads
 from git_theta.repository.rounds.head_scores import HeadScore
-from git_theta.repository.rounds.round_refs import SubmittedHead, list_submitted
+from git_theta.repository.rounds.round_refs import Round, SubmittedHead, find_next, list_merged, list_submitted
 from git_theta.repository.rounds.shared_files import find_own_frames
 from git_theta.repository.rounds.shared_heads import RoundStart, SharedHead, share_head
 
@@ -56,12 +56,14 @@ class ScreenedRound(NamedTuple):
         screen: what they were held to.
         distances: which distances are usual.
         heads: of all contributors, by name.
+        next: the round after it, where it is closed: then heads are told as they were merged.
     """
 
     start: RoundStart
     screen: RoundScreen
     distances: DistanceScreen
     heads: tuple[ScreenedHead, ...]
+    next: Round | None = None
 
     @property
     def kept(self) -> list[ScreenedHead]:
@@ -100,7 +102,11 @@ def screen_round(
     found = [_judge(one, next(places), measured, sound, usual, screen) if one.is_kept else one for one in found]
     if score:
         found = [_add_score(one, score(one.head.ref, one.shared)) if one.is_kept else one for one in found]
-    return ScreenedRound(start, screen, usual, tuple(found))
+    following = find_next(start.round, top)
+    if following:
+        merged = list_merged(following, top) - {start.commit}
+        found = [_recall(one, following, is_merged=one.head.commit in merged) for one in found]
+    return ScreenedRound(start, screen, usual, tuple(found), following)
 
 
 def _share(
@@ -135,6 +141,13 @@ def _judge(
         return one
     said = f"its distance is {distance:.4g}; within {screen.mad:g} MAD is {usual.least:.4g} to {usual.most:.4g}"
     return one._replace(reasons=(said,))
+
+
+def _recall(one: ScreenedHead, following: Round, *, is_merged: bool) -> ScreenedHead:
+    """A head of a closed round, as that went."""
+    if is_merged:
+        return one._replace(reasons=())
+    return one._replace(reasons=one.reasons or (f"{following.tag} was made without it",))
 
 
 def _add_score(one: ScreenedHead, score: HeadScore) -> ScreenedHead:

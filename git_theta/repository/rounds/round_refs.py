@@ -107,6 +107,11 @@ def find_next(one: Round, top: Path) -> Round | None:
     return next((other for other in list_rounds(top)[one.name] if other.number == one.number + 1), None)
 
 
+def list_merged(closing: Round, top: Path) -> set[str]:
+    """The commits of all heads that were merged into the start of a round, and that of the start before it."""
+    return set(git("rev-parse", f"{closing.start}^@", cwd=top).decode().split())
+
+
 def tag_round(new: Round, details: str, top: Path) -> None:
     """Create the tag of a round's start. ``details``: more for people to read in it."""
     create_tag(new.tag, new.start, f"{_tag_message(new.name, new.number)}\n\n{details}".strip(), top)
