@@ -15,6 +15,7 @@ from git_theta.merging.plan_rendering import explain_decision
 from git_theta.merging.policy import Choice
 from git_theta.operations.context import Context
 from git_theta.operations.merging.conflict_resolution import measure_sides
+from git_theta.operations.merging.file_plans import FilePlan
 from git_theta.operations.merging.frame_merge import FRAME_LABEL, is_frame_name
 from git_theta.operations.merging.merge_results import Choose, ContestedDecision
 
@@ -52,6 +53,24 @@ def ask_choices(
         if answer != _SKIP_ANSWER:
             answers[decision.name] = answer
     return lambda decision: Choice(answers[decision.name], {}, "-i") if decision.name in answers else None
+
+
+def ask_side(item: FilePlan, path: str, only: Sequence[str]) -> str:
+    """The side from which a person takes a checkpoint that is contested as one; "" for none.
+
+    Args:
+        item: its plan.
+        path: the checkpoint, as the person sees it.
+        only: globs of the names to ask about: a checkpoint as one is asked about as the frame is.
+
+    Raises click.Abort when the person leaves.
+    """
+    if item.source is not None or (only and not name_matcher(tuple(only))(FRAME_LABEL)):
+        return ""
+    echo_line(f"{path}: {item.reason}")
+    base = ["base"] if item.base else []
+    answer = _ask_answer(["ours", "theirs", *base, _SKIP_ANSWER])
+    return "" if answer == _SKIP_ANSWER else answer
 
 
 def _select_contested(contested: Iterable[ContestedDecision], only: Sequence[str]) -> Iterator[ContestedDecision]:

@@ -14,7 +14,7 @@ import click
 
 from git_theta.cli import boundary
 from git_theta.cli.environment import read_merge_options
-from git_theta.cli.interactive import ask_choices
+from git_theta.cli.interactive import ask_choices, ask_side
 from git_theta.cli.listing import display_path, echo_json, echo_line, json_option, require_worktree
 from git_theta.cli.progress import Meter
 from git_theta.cli.push_warning import warn_of_pushes
@@ -38,11 +38,10 @@ from git_theta.repository.merging.open_conflicts import find_conflicted
 from git_theta.repository.merging.policy_sources import policy_for
 from git_theta.repository.merging.settle_checkpoint import (
     CheckpointConflict,
-    CheckpointJob,
     find_checkpoint_conflicts,
     settle_checkpoint,
 )
-from git_theta.repository.merging.settling import ConflictJob, ErrorReporter, settle_file
+from git_theta.repository.merging.settling import ErrorReporter, SettlingJob, settle_file
 from git_theta.repository.merging.take_checkpoint import TakenCheckpoint, take_checkpoint
 from git_theta.tensors.blas import UNTHREADED
 from git_theta.vcs import git_merge
@@ -99,13 +98,12 @@ def command(
     conflicts = _find_conflicts(repository, pathspecs)
 
     def settle(conflict: UnmergedFile | CheckpointConflict, report: ErrorReporter) -> Settled:
+        job = SettlingJob(repository, top, boundary.warn, Meter(), report)
         if isinstance(conflict, UnmergedFile):
-            choose = partial(chooser.choose_for_file, path=conflict.path)
-            return settle_file(ConflictJob(conflict, repository, top, choose, boundary.warn, Meter()), report)
-        job = CheckpointJob(conflict, repository, top, chooser.choose_for_checkpoint, boundary.warn, Meter())
+            return settle_file(conflict, partial(chooser.choose_for_file, path=conflict.path), job)
         if conflict.item.plan is None:
-            return take_checkpoint(job, chooser.choose_side(conflict.path))
-        return settle_checkpoint(job, report)
+            return take_checkpoint(conflict, chooser.choose_side(conflict.item), job)
+        return settle_checkpoint(conflict, chooser.choose_for_checkpoint, job)
 
     if conflicts:
         warn_of_pushes(repository)
@@ -146,9 +144,11 @@ class _Chooser(NamedTuple):
             return _choose_by(self.policy, item.path)
         return chooser_of(item, self.top, read_merge_options())
 
-    def choose_side(self, path: str) -> str:
-        """The side of a checkpoint that is taken as one, where the command line names one; else ""."""
-        choice = self.policy and self.policy.choose(path, FRAME_LABEL)
+    def choose_side(self, item: FilePlan) -> str:
+        """The side of a checkpoint that is taken as one, where a person or the command line names one; else ""."""
+        if self.asked is not None:
+            return ask_side(item, display_path(item.path, self.top), self.asked)
+        choice = self.policy and self.policy.choose(item.path, FRAME_LABEL)
         return choice.strategy if choice and choice.strategy in SIDES else ""
 
 

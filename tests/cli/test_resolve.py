@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
-import select
 import shutil
-import subprocess
-import time
 from typing import Any
 
 import numpy as np
@@ -17,6 +12,7 @@ import pytest
 from git_theta.manifest.text import is_manifest
 from tests.docs.test_command_reference import PARTS, code_words, keys
 from tests.integration.checkpoint_history import assert_round_trip
+from tests.questions import answer_questions
 from tests.sandbox import Sandbox, changed, model
 from tests.templates import built_once
 from tests.two_branches import BASE, MODEL, at, contested, fork, objects_of, stages, tensor
@@ -232,7 +228,7 @@ def test_metadata_are_settled_by_key(keys_conflict: Sandbox) -> None:
 
 
 def test_a_person_is_asked_about_keys(keys_conflict: Sandbox) -> None:
-    code, said = asked(keys_conflict, ["theirs", "base"], "--only", "(frame)*")
+    code, said = answer_questions(keys_conflict, ["theirs", "base"], "--only", "(frame)*")
     assert code == 0, said
     assert "1 of 2: (frame) lr" in said and "base '1'; ours '2'; theirs '4'" in said
     assert _metadata_of(keys_conflict.read(MODEL)) == {"step": "0", "lr": "4", "by": "us", "run": "b"}
@@ -354,38 +350,8 @@ def test_later_files_are_added_without_a_word(conflict: Sandbox) -> None:
 # -i ------------------------------------------------------------------------------------------------------------------
 
 
-def asked(sandbox: Sandbox, answers: list[str], *arguments: str) -> tuple[int, str]:
-    """Run ``git theta resolve -i`` on a terminal, and answer one question after the other."""
-    controller, terminal = pty.openpty()
-    process = subprocess.Popen(
-        ["git", "theta", "resolve", "-i", *arguments],
-        cwd=sandbox.root,
-        stdin=terminal,
-        stdout=terminal,
-        stderr=terminal,
-    )
-    os.close(terminal)
-    said, waiting, deadline = "", list(answers), time.monotonic() + 60
-    while time.monotonic() < deadline:
-        if not select.select([controller], [], [], 1)[0]:
-            continue
-        try:
-            piece = os.read(controller, 4096).decode()
-        except OSError:  # the other end is closed
-            break
-        if not piece:
-            break
-        said += piece
-        if said.endswith(": ") and waiting:
-            os.write(controller, waiting.pop(0).encode() + b"\n")
-    os.close(controller)
-    code = process.wait(timeout=60)
-    assert not waiting, said
-    return code, said
-
-
 def test_a_person_is_shown_both_changes_and_asked(conflict: Sandbox) -> None:
-    code, said = asked(conflict, ["theirs", "b"])
+    code, said = answer_questions(conflict, ["theirs", "b"])
     assert code == 0, said
     assert "1 of 2: layer.weight" in said and "2 of 2: layer.bias" in said
     base, ours, theirs = (
@@ -399,15 +365,15 @@ def test_a_person_is_shown_both_changes_and_asked(conflict: Sandbox) -> None:
 
 
 def test_a_person_may_skip_and_quit(conflict: Sandbox) -> None:
-    code, said = asked(conflict, ["", "quit"])
+    code, said = answer_questions(conflict, ["", "quit"])
     assert code == 1 and "0 settled, 2 contested parameters left" in said
-    code, said = asked(conflict, ["nonsense", "average", "q"])
+    code, said = answer_questions(conflict, ["nonsense", "average", "q"])
     assert code == 1 and "1 settled, 1 contested parameter left" in said
     assert listed(conflict) == ["layer.bias"]
 
 
 def test_a_person_is_asked_about_some_alone(conflict: Sandbox) -> None:
-    code, said = asked(conflict, ["o"], "--only", "*.bias")
+    code, said = answer_questions(conflict, ["o"], "--only", "*.bias")
     assert code == 1 and "1 of 1: layer.bias" in said
     assert listed(conflict) == ["layer.weight"]
 

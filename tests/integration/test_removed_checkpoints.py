@@ -14,6 +14,7 @@ import pytest
 
 from tests.integration.test_sharded_merges import Files, assert_merged, start
 from tests.integration.three_branches import assert_clean, values
+from tests.questions import answer_questions
 from tests.sandbox import Sandbox
 from tests.sharded_checkpoints import INDEX, names_in, replace_files, shard_name, sharded, tensor_of
 
@@ -163,6 +164,27 @@ def test_an_index_that_was_edited_since_is_not_overwritten(sandbox: Sandbox, rem
     done = sandbox.theta("resolve", "--base", check=False)
     assert f"{INDEX} was changed since the merge" in done.stderr
     assert sandbox.read(INDEX) == b'{"weight_map": {}}'
+
+
+@pytest.mark.parametrize("answer", ["ours", "t", "base", "skip"])
+def test_a_person_is_asked_about_it_as_one(sandbox: Sandbox, remover: str, answer: str) -> None:
+    start_removed(sandbox, remover)
+    assert sandbox.git("merge", "theirs", check=False).returncode == 1
+    code, said = answer_questions(sandbox, [answer])
+    other = {"ours": "theirs", "theirs": "ours"}[remover]
+    assert f"{INDEX}: {remover} removed it, {other} changed it\r\n  [o]urs, [t]heirs, [b]ase, [s]kip" in said
+    taken = {"t": "theirs"}.get(answer, answer)
+    assert code == (taken == "skip")
+    assert bool(sandbox.git("ls-files", "-u").stdout) == (taken == "skip")
+    wanted = set() if taken == remover else FILES
+    assert taken == "skip" or files_of(sandbox) == wanted
+
+
+def test_a_person_who_is_asked_about_some_parameters_is_not_asked_about_it(sandbox: Sandbox, remover: str) -> None:
+    start_removed(sandbox, remover)
+    assert sandbox.git("merge", "theirs", check=False).returncode == 1
+    code, said = answer_questions(sandbox, [], "--only", "a")
+    assert code == 1 and "[o]urs" not in said
 
 
 MOVED = sharded("abc", "de", folder="final/")

@@ -119,6 +119,15 @@ def assert_merged(sandbox: Sandbox, deltas: Mapping[str, float], shards: Sequenc
     assert_clean(sandbox)
 
 
+def assert_refused(sandbox: Sandbox, path: str) -> None:
+    """Settling changes nothing, and says that this file is the person's."""
+    before = sandbox.git("ls-files", "-s").stdout
+    done = sandbox.theta("resolve", "-s", "average", check=False)
+    assert done.returncode == 2
+    assert f"{path} was changed since the merge" in done.stderr
+    assert sandbox.git("ls-files", "-s").stdout == before
+
+
 def test_git_theta_merge_merges_whole_checkpoints(sandbox: Sandbox, case: Case) -> None:
     start(sandbox, *case[:3])
     sandbox.theta("merge", "theirs", "-s", "average")
@@ -215,12 +224,60 @@ def test_settling_overwrites_nothing_that_was_changed_since(sandbox: Sandbox) ->
     mine = sharded("abc", "de", e=7)[shard_name(2, 2)]
     assert mine
     sandbox.write(shard_name(2, 2), mine)
-    before = sandbox.git("ls-files", "-s").stdout
-    done = sandbox.theta("resolve", check=False)
-    assert done.returncode == 2
-    assert f"{shard_name(2, 2)} was changed since the merge" in done.stderr
-    assert sandbox.git("ls-files", "-s").stdout == before
+    assert_refused(sandbox, shard_name(2, 2))
     assert sandbox.read(shard_name(2, 2)) == mine
+
+
+@pytest.fixture(params=["merge", "diff3"])
+def torn_index(sandbox: Sandbox, request: pytest.FixtureRequest) -> Sandbox:
+    """A merge that stopped with markers in the index: both sides cut the checkpoint anew."""
+    sandbox.git("config", "merge.conflictStyle", request.param)
+    start(sandbox, *CASES["three shards against five"][:3])
+    assert sandbox.git("merge", "theirs", check=False).returncode == 1
+    assert b"<<<<<<< HEAD" in sandbox.read(INDEX)
+    return sandbox
+
+
+def test_an_index_in_conflict_that_was_edited_is_not_overwritten(torn_index: Sandbox) -> None:
+    mine = torn_index.read(INDEX).replace(b'"total_size"', b'"my_note": 1, "total_size"')
+    torn_index.write(INDEX, mine)
+    assert_refused(torn_index, INDEX)
+    assert torn_index.read(INDEX) == mine
+    torn_index.git("checkout", "--merge", "--", INDEX)
+    torn_index.theta("resolve", "-s", "average")
+
+
+@pytest.mark.parametrize("side", ["ours", "theirs"])
+def test_an_index_in_conflict_may_be_that_of_a_side(torn_index: Sandbox, side: str) -> None:
+    torn_index.git("checkout", f"--{side}", "--", INDEX)
+    torn_index.theta("resolve", "-s", "average")
+    torn_index.git("commit", "-qm", "merged")
+    assert_merged(torn_index, {"a": 1, "e": 1}, ["ab", "cd", "e"])
+
+
+def test_an_index_that_we_wrote_before_we_were_stopped_is_no_edit(sandbox: Sandbox) -> None:
+    case = CASES["a new parameter on each side"]
+    start(sandbox, *case[:3])
+    assert sandbox.git("merge", "theirs", check=False).returncode == 1
+    assert INDEX in sandbox.git("ls-files", "-u").stdout
+    sandbox.write(INDEX, sharded(*case.shards)[INDEX] or b"")
+    sandbox.theta("resolve", "-s", "average")
+    sandbox.git("commit", "-qm", "merged")
+    assert_merged(sandbox, case.merged, case.shards)
+
+
+@pytest.mark.parametrize("path", [INDEX, shard_name(2, 3)])
+@pytest.mark.parametrize("kind", ["link", "folder"])
+def test_what_stands_in_the_way_of_a_file_is_not_overwritten(torn_index: Sandbox, path: str, kind: str) -> None:
+    file = torn_index.root / path
+    file.unlink()
+    if kind == "link":
+        torn_index.write("mine", b"mine")
+        file.symlink_to("mine")
+    else:
+        torn_index.write(f"{path}/mine", b"mine")
+    assert_refused(torn_index, path)
+    assert file.is_symlink() if kind == "link" else file.is_dir()
 
 
 @pytest.mark.parametrize("path", [shard_name(1, 2), shard_name(3, 3)])

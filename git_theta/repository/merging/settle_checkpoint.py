@@ -5,6 +5,7 @@ Git merges file by file. Where a side moved parameters among shards that cannot 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -12,7 +13,8 @@ from typing import NamedTuple
 
 from git_theta.errors import GitError, UsageError
 from git_theta.manifest.model import Manifest
-from git_theta.operations.context import Context, Progress
+from git_theta.operations.context import Context
+from git_theta.operations.merging.checkpoint_plans import CheckpointPlan
 from git_theta.operations.merging.conflict_resolution import clean_worktree_file
 from git_theta.operations.merging.conflicts import is_same_file
 from git_theta.operations.merging.file_plans import FilePlan
@@ -24,8 +26,9 @@ from git_theta.operations.worktree_files import claims_manifest, find_regular_fi
 from git_theta.repository.merging.checkpoint_cases import SIDE_LABELS, plan_sides
 from git_theta.repository.merging.companion_versions import find_in_heads
 from git_theta.repository.merging.contested_across import MergedByFile, find_across, read_merge
+from git_theta.repository.merging.contested_index import is_index_untouched
 from git_theta.repository.merging.open_conflicts import read_conflict
-from git_theta.repository.merging.settling import ErrorReporter
+from git_theta.repository.merging.settling import SettlingJob
 from git_theta.repository.stores.opening import open_context
 from git_theta.vcs import atomic
 from git_theta.vcs.discovery import Repository
@@ -45,17 +48,6 @@ class CheckpointConflict(NamedTuple):
     def path(self) -> str:
         """What the checkpoint is called by: the path of its index."""
         return self.item.path
-
-
-class CheckpointJob(NamedTuple):
-    """A checkpoint in conflict, and who chooses for it."""
-
-    conflict: CheckpointConflict
-    repository: Repository
-    top: Path
-    chooser: Callable[[FilePlan, Context], Choose]
-    warn: Callable[[str], None]
-    progress: Progress
 
 
 def find_checkpoint_conflicts(repository: Repository, pathspecs: Sequence[str] = ()) -> list[CheckpointConflict]:
@@ -92,18 +84,27 @@ def _is_settled_whole(item: FilePlan, unmerged: Sequence[UnmergedFile], merge: M
     return any(file.path in alone or file.is_one_sided for file in unmerged) or bool(find_across(item, merge))
 
 
-def settle_checkpoint(job: CheckpointJob, report: ErrorReporter) -> MergeResult:
-    """Settle a checkpoint, and write and stage all of its files; or nothing, where something is left contested."""
-    item = job.conflict.item
-    assert item.checkpoint
+def settle_checkpoint(
+    conflict: CheckpointConflict, chooser: Callable[[FilePlan, Context], Choose], job: SettlingJob
+) -> MergeResult:
+    """Settle a checkpoint, and write and stage all of its files; or nothing, where something is left contested.
+
+    Args:
+        conflict: the checkpoint in conflict; its plan is by parameters.
+        chooser: who chooses, given its plan.
+        job: what to work with.
+
+    Raises UsageError where a file was changed since the merge.
+    """
+    item, sides = conflict.item, conflict.sides
     with open_context(job.repository, job.warn) as context:
-        require_unchanged(_find_changed(job, context))
-        sides = job.conflict.sides
+        require_unchanged(_find_changed(conflict, job, context))
         find = find_in_heads(item, (sides.ours, sides.theirs), SIDE_LABELS, job.top)
         context = context._replace(find_companions=find)
-        merged = merge_files(item, job.chooser(item, context), MergeSettings(), context)
+        merged = merge_files(item, chooser(item, context), MergeSettings(), context)
     if not merged.result.left:
-        _write_files(job, merged, report)
+        require_unchanged(_find_changed_index(conflict, merged, job.top))
+        _write_files(item.mode, merged, job)
     return merged.result
 
 
@@ -116,36 +117,42 @@ def require_unchanged(changed: str) -> None:
         )
 
 
-def _find_changed(job: CheckpointJob, context: Context) -> str:
-    """A file of the checkpoint with something of the person's own to lose; "" for none."""
-    item, in_conflict = job.conflict.item, {file.path: file for file in job.conflict.unmerged}
-    assert item.checkpoint
-    for path in sorted(item.checkpoint.paths):
+def _find_changed(conflict: CheckpointConflict, job: SettlingJob, context: Context) -> str:
+    """A file of the checkpoint with something of the person's own to lose, its index in conflict aside; "" for none."""
+    whole, in_conflict = conflict.item.checkpoint, {file.path: file for file in conflict.unmerged}
+    assert whole
+    for path in sorted(whole.paths - {conflict.path} if conflict.path in in_conflict else whole.paths):
         file = find_regular_file(job.top, path)
-        if file is None or claims_manifest(file) or (path == item.path and path in in_conflict):
+        if claims_manifest(file) if file else not os.path.lexists(job.top / path):
             continue
         if path not in in_conflict:
-            wanted = any(path in version.shards or path == item.path for version in item.checkpoint.heads)
+            wanted = any(path in version.shards or path == conflict.path for version in whole.heads)
             if differs_from_index(path, job.top) if is_indexed(path, job.top) else wanted:
                 return path
             continue
         here = clean_worktree_file(path, job.top, context)
-        if here is None or not any(is_same_file(here, one) for one in _known_files(in_conflict[path], job)):
+        known = _list_known_files(in_conflict[path], whole, job.repository)
+        if here is None or not any(is_same_file(here, one) for one in known):
             return path
     return ""
 
 
-def _known_files(file: UnmergedFile, job: CheckpointJob) -> Collection[Manifest]:
+def _find_changed_index(conflict: CheckpointConflict, merged: MergedFiles, top: Path) -> str:
+    """The index where it is in conflict and the person has edited it; else "". It is known late what we write there."""
+    wanted = merged.texts().get(conflict.path)
+    mine = [file for file in conflict.unmerged if file.path == conflict.path]
+    return "" if all(is_index_untouched(file, top, wanted) for file in mine) else conflict.path
+
+
+def _list_known_files(file: UnmergedFile, whole: CheckpointPlan, repository: Repository) -> Collection[Manifest]:
     """What a file may hold that the person did not make: what a side has, and what the driver wrote."""
-    whole = job.conflict.item.checkpoint
-    assert whole
-    found = read_conflict(file, job.repository)
+    found = read_conflict(file, repository)
     written = [found.conflict.note.file] if found and found.conflict.note else []
     versions = [version for version in (*whole.heads, whole.base) if version]
     return [*written, *(version.shards[file.path] for version in versions if file.path in version.shards)]
 
 
-def _write_files(job: CheckpointJob, merged: MergedFiles, report: ErrorReporter) -> None:
+def _write_files(mode: str, merged: MergedFiles, job: SettlingJob) -> None:
     """Worktree, then index, then the tensors: stopped at any point, it is all to be done again, and nothing is lost."""
     top, texts = job.top, merged.texts()
     require_room(sum(manifest.size for manifest in merged.manifests.values()), top)
@@ -155,13 +162,13 @@ def _write_files(job: CheckpointJob, merged: MergedFiles, report: ErrorReporter)
                 (top / path).unlink(missing_ok=True)
         else:
             atomic.replace_file(top / path, text, scratch=job.repository.theta_dir / "tmp")
-    stage_contents(texts, job.conflict.item.mode, top)
+    stage_contents(texts, mode, top)
     _tell_git({path: text for path, text in texts.items() if text is not None and path not in merged.manifests}, top)
     with (
         job.progress.show_work("Restoring", sum(manifest.size for manifest in merged.manifests.values())),
         open_context(job.repository, job.warn, job.progress) as context,
     ):
-        deferred = DeferredFiles(top, context, report)
+        deferred = DeferredFiles(top, context, job.report)
         for path, manifest in merged.manifests.items():
             deferred.add(path, manifest, texts[path] or b"")
         deferred.write(WorktreeIndex(top), job.progress.begin_item)

@@ -30,48 +30,53 @@ ErrorReporter = Callable[[ThetaError], None]
 """Says an error that does not keep other files from being settled; the exit code tells of it."""
 
 
-class ConflictJob(NamedTuple):
-    """A file in conflict, and who chooses for it (given its conflict)."""
+class SettlingJob(NamedTuple):
+    """What settling works with: a repository, the top of its worktree, and who is told of what, and how far it is."""
 
-    file: UnmergedFile
     repository: Repository
     top: Path
-    chooser: Callable[[Conflict, Context], Choose]
     warn: Callable[[str], None]
     progress: Progress
+    report: ErrorReporter
 
 
-def settle_file(job: ConflictJob, report: ErrorReporter) -> MergeResult | None:
-    """Settle what was chosen of one file, and write it; None where the conflict is not by parameters."""
-    found = read_conflict(job.file, job.repository)
+def settle_file(
+    file: UnmergedFile, chooser: Callable[[Conflict, Context], Choose], job: SettlingJob
+) -> MergeResult | None:
+    """Settle what was chosen of one file, and write it; None where the conflict is not by parameters.
+
+    Args:
+        file: the file in conflict.
+        chooser: who chooses, given its conflict.
+        job: what to work with.
+    """
+    found = read_conflict(file, job.repository)
     if found is None:
         return None
     (conflict, note), top = found, job.top
     with open_context(job.repository, job.warn) as context:
-        if not is_untouched(conflict, job.file.path, top, context):
+        if not is_untouched(conflict, file.path, top, context):
             raise UsageError(
                 "the file was changed since the merge, and settling would overwrite that",
-                hint=f"Keep it: git add. Or start over: git checkout --merge -- {os.path.relpath(top / job.file.path)}",
+                hint=f"Keep it: git add. Or start over: git checkout --merge -- {os.path.relpath(top / file.path)}",
             )
-        context = context._replace(find_companions=_find_companions(job))
-        merged = resolve_conflict(conflict, job.chooser(conflict, context), MergeSettings(), context)
+        context = context._replace(find_companions=_find_companions(file, job))
+        merged = resolve_conflict(conflict, chooser(conflict, context), MergeSettings(), context)
         require_objects(merged.manifest, context)
     if merged.applied or not merged.left:
-        _write_settled(job, merged, note, report)
+        _write_settled(file, merged, note, job)
     return merged
 
 
-def _find_companions(job: ConflictJob) -> FindCompanions:
+def _find_companions(file: UnmergedFile, job: SettlingJob) -> FindCompanions:
     """What finds companions at the commits of the merge that stopped here."""
     find_commits = cache(partial(find_sides, job.repository.git_dir, job.top))
-    return find_in_sides(
-        job.file.path, find_commits, lambda side, held: held.blob.oid == job.file.oids[1 + side], job.top
-    )
+    return find_in_sides(file.path, find_commits, lambda side, held: held.blob.oid == file.oids[1 + side], job.top)
 
 
-def _write_settled(job: ConflictJob, merged: MergeResult, note: Path, report: ErrorReporter) -> None:
+def _write_settled(file: UnmergedFile, merged: MergeResult, note: Path, job: SettlingJob) -> None:
     """The worktree's file; then what is left is noted, or the file is staged."""
-    path, top, text = job.file.path, job.top, encode_manifest(merged.manifest)
+    path, top, text = file.path, job.top, encode_manifest(merged.manifest)
     require_room(merged.manifest.size, top)
     with (
         job.progress.show_work("Restoring", merged.manifest.size),
@@ -83,8 +88,8 @@ def _write_settled(job: ConflictJob, merged: MergeResult, note: Path, report: Er
             write_note(note_of(path, merged), text, note)
             materialise_file(merged.manifest, text, top / path, context)
         else:
-            stage_content(path, job.file.mode, text, top)
+            stage_content(path, file.mode, text, top)
             remove_note(note)
-            deferred = DeferredFiles(top, context, report)
+            deferred = DeferredFiles(top, context, job.report)
             deferred.add(path, merged.manifest, text)
             deferred.write(WorktreeIndex(top), job.progress.begin_item)

@@ -7,8 +7,6 @@ the commits, and Git comes to what the whole merge has in every file that it doe
 from __future__ import annotations
 
 import json
-import subprocess
-import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -33,6 +31,7 @@ from git_theta.repository.merging.policy_sources import MergeOptions
 from git_theta.vcs.blobs import read_blob
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.heads import find_driver_sides
+from git_theta.vcs.text_merge import merge_texts
 from git_theta.vcs.trees import TreeFile
 
 
@@ -111,12 +110,8 @@ def _is_index_right(
         return bool(_parse(texts[1 + source]) == _parse(wanted))
     if None in texts:
         return True  # removed here and changed there: a conflict
-    with tempfile.TemporaryDirectory() as folder:
-        files = [Path(folder, name) for name in ("ours", "base", "theirs")]
-        for file, text in zip(files, (texts[1], texts[0], texts[2]), strict=True):
-            file.write_bytes(text or b"")
-        done = subprocess.run(["git", "merge-file", "--stdout", "--quiet", *files], capture_output=True)
-    return done.returncode != 0 or bool(_parse(done.stdout) == _parse(wanted))
+    merged = merge_texts(*(text or b"" for text in texts))
+    return merged is None or not merged.is_clean or bool(_parse(merged.text) == _parse(wanted))
 
 
 def _parse(text: bytes | None) -> Any:

@@ -13,14 +13,13 @@ from git_theta.operations.context import Context
 from git_theta.operations.merging.conflict_resolution import clean_worktree_file
 from git_theta.operations.merging.conflicts import is_same_file
 from git_theta.operations.worktree_files import claims_manifest, find_regular_file
-from git_theta.repository.merging.settle_checkpoint import CheckpointJob, require_unchanged
+from git_theta.repository.merging.contested_index import is_index_untouched
+from git_theta.repository.merging.settle_checkpoint import CheckpointConflict, require_unchanged
+from git_theta.repository.merging.settling import SettlingJob
 from git_theta.repository.stores.opening import open_context
 from git_theta.vcs.git import git
 from git_theta.vcs.index import differs_from_index, is_indexed
 from git_theta.vcs.unmerged import UnmergedFile, read_stages, take_files
-
-_MARKS = frozenset((b"<<<<<<< ", b"=======", b">>>>>>> "))
-"""What the lines begin with between which Git writes what the sides have."""
 
 
 class TakenCheckpoint(NamedTuple):
@@ -30,17 +29,18 @@ class TakenCheckpoint(NamedTuple):
     removed: bool
 
 
-def take_checkpoint(job: CheckpointJob, side: str) -> TakenCheckpoint:
+def take_checkpoint(conflict: CheckpointConflict, side: str, job: SettlingJob) -> TakenCheckpoint:
     """Write and stage all files of a checkpoint as a side has them.
 
     Args:
-        job: its plan decides about the checkpoint as one.
+        conflict: the checkpoint in conflict; its plan decides about it as one.
         side: "ours", "theirs" or "base", where it is contested; "" leaves it so. Git takes one that a side only stored
             anew for changed: that is none.
+        job: what to work with.
 
     Raises UsageError where a file was changed since the merge.
     """
-    item, sides = job.conflict.item, job.conflict.sides
+    item, sides = conflict.item, conflict.sides
     source = SIDES.get(side) if item.source is None else item.source
     if source is None:
         return TakenCheckpoint("", removed=False)
@@ -48,24 +48,24 @@ def take_checkpoint(job: CheckpointJob, side: str) -> TakenCheckpoint:
     files = item.files_at(source)
     kept = [path for path, file in files.items() if file]
     with open_context(job.repository, job.warn) as context:
-        require_unchanged(_find_changed(job, kept, context))
+        require_unchanged(_find_changed(conflict, kept, job.top, context))
     commit = sides.base or sides.ours if source == BASE else (sides.ours, sides.theirs)[source]
     take_files(commit, kept, [path for path in files if path not in kept], job.top)
     return TakenCheckpoint(name, removed=not kept)
 
 
-def _find_changed(job: CheckpointJob, kept: list[str], context: Context) -> str:
+def _find_changed(conflict: CheckpointConflict, kept: list[str], top: Path, context: Context) -> str:
     """A file of the checkpoint with something of the person's own to lose; "" for none."""
-    unmerged = {file.path: file for file in job.conflict.unmerged}
-    for path in sorted(job.conflict.item.paths):
-        file = find_regular_file(job.top, path)
+    unmerged = {file.path: file for file in conflict.unmerged}
+    for path in sorted(conflict.item.paths):
+        file = find_regular_file(top, path)
         if file is None:
-            if os.path.lexists(job.top / path):
+            if os.path.lexists(top / path):
                 return path
         elif path in unmerged:
-            if not _is_of_a_side(file, unmerged[path], job.top, context):
+            if not _is_of_a_side(file, unmerged[path], top, context):
                 return path
-        elif differs_from_index(path, job.top) if is_indexed(path, job.top) else path in kept:
+        elif differs_from_index(path, top) if is_indexed(path, top) else path in kept:
             return path
     return ""
 
@@ -74,13 +74,10 @@ def _is_of_a_side(file: Path, unmerged: UnmergedFile, top: Path, context: Contex
     """Whether the worktree has of a file in conflict what some side has; of an index, what Git made of those."""
     if claims_manifest(file):
         return True
-    here = None if is_index(unmerged.path) else clean_worktree_file(unmerged.path, top, context)
+    if is_index(unmerged.path):
+        return is_index_untouched(unmerged, top)
+    here = clean_worktree_file(unmerged.path, top, context)
     if here is None:
-        found = git("hash-object", "--path", unmerged.path, file, cwd=top).decode().strip()
-        return found in unmerged.oids or (is_index(unmerged.path) and _has_marks(file))
+        return git("hash-object", "--path", unmerged.path, file, cwd=top).decode().strip() in unmerged.oids
     stages = read_stages(unmerged, is_manifest, MAX_MANIFEST)
     return any(is_same_file(here, decode_manifest(text)) for _, text in stages)
-
-
-def _has_marks(file: Path) -> bool:
-    return _MARKS.issubset(line[:8] for line in file.read_bytes().splitlines())
