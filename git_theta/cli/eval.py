@@ -40,6 +40,7 @@ from git_theta.vcs.revisions import commit_ids, is_inside_worktree
 from git_theta.words import join_some, pluralize, suggest_names
 
 _GATE_FAILED = 1
+_FORGOTTEN_HERE = "That is here; on a remote, and then in other clones, by git theta eval --sync"
 _ONE_OF = ("compare", "gate", "list", "allow", "forget", "sync")
 
 
@@ -58,7 +59,7 @@ class _EvalOptions(NamedTuple):
     @property
     def settings(self) -> EvaluationSettings:
         """How evaluators are run."""
-        return EvaluationSettings(self.items, self.limit, self.rerun)
+        return EvaluationSettings(self.items, limit=self.limit, rerun=self.rerun)
 
 
 @click.command(cls=RevisionCommand)
@@ -153,7 +154,7 @@ def _compare_sides(
                 for line in eval_output.render_comparison(one, options.by):
                     echo_line(line)
     if options.html:
-        eval_output.write_page(options.html, found)
+        eval_output.write_page(options.html, found, options.by)
     if options.as_json:
         echo_json(eval_json.comparisons_json(found, options.by))
     _warn_unmatched(options.by, (row.bucket for one in found for row in one.compared.buckets))
@@ -225,7 +226,7 @@ def _allow_name(repository: Repository, name: str, _: _EvalOptions) -> int:
     require_permission(allowed)
     echo_line(f"{name} may run here: {describe_program(allowed.definition)}")
     boundary.say_hint("This holds for the command as it is written, not for the files that it reads.")
-    if allowed.definition.gates:
+    if allowed.definition.gates and repository.worktree:  # no merge waits for its commit where there is none
         install_hook(repository, hooks.MERGE_HOOK_NAME)
     return 0
 
@@ -237,6 +238,8 @@ def _forget_name(repository: Repository, name: str, _: _EvalOptions) -> int:
     if not was_allowed and not count:
         require_known(name, list_evaluations(repository))
     echo_line(f"{name}: {pluralize(count, 'result')} dropped{', and it may not run any more' if was_allowed else ''}")
+    if count:
+        boundary.say_hint(_FORGOTTEN_HERE)
     return 0
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from git_theta.cli.listing import align_table
-from git_theta.evaluation.comparison import BucketRow
+from git_theta.evaluation.comparison import BucketRow, ScoreComparison
 from git_theta.globs import name_matcher
 from git_theta.repository.evaluating.evaluations import EvaluatedCheckpoint
 from git_theta.repository.evaluating.evaluator_choice import (
@@ -44,7 +44,7 @@ def render_comparison(found: VersionComparison, by: Sequence[str] = ()) -> Itera
     versions = f"{found.before.version.title} -> {found.after.version.title}"
     yield f"{found.after.choice.name}: {versions}"
     yield from _describe_items(found)
-    rows = [row for row in compared.buckets if not by or name_matcher(by)(row.bucket)]
+    rows = _choose_rows(compared, by)
     worse, better = (sum(row.verdict == side for row in compared.buckets) for side in (-1, 1))
     if compared.buckets:
         of = pluralize(len(compared.buckets), "bucket")
@@ -57,6 +57,11 @@ def render_comparison(found: VersionComparison, by: Sequence[str] = ()) -> Itera
         yield f"{name}: {before} -> {after}"
     for gate in found.gates:
         yield f"gate {'holds' if gate.passed else 'FAILS'}: {gate.gate.text}: {gate.reason}"
+
+
+def _choose_rows(compared: ScoreComparison, by: Sequence[str]) -> list[BucketRow]:
+    """The buckets that any of these globs matches; all for none."""
+    return [row for row in compared.buckets if not by or name_matcher(by)(row.bucket)]
 
 
 def _describe_items(found: VersionComparison) -> Iterator[str]:
@@ -104,13 +109,20 @@ def render_choice(choice: EvaluationChoice) -> Iterator[str]:
         yield f"  to do  {describe_permission_way(choice).splitlines()[-1]}"
 
 
-def write_page(file: Path, found: Sequence[VersionComparison]) -> None:
-    """Write the comparisons as a page."""
+def write_page(file: Path, found: Sequence[VersionComparison], by: Sequence[str]) -> None:
+    """Write the comparisons as a page, with the buckets that ``by`` matches; all for none."""
     from git_theta.operations.comparing.score_page import ScoreSection, render_score_page
     from git_theta.vcs import atomic
 
     sections = [
-        ScoreSection(one.after.choice.name, one.before.version.title, one.after.version.title, one.compared, one.gates)
+        ScoreSection(
+            one.after.choice.name,
+            one.before.version.title,
+            one.after.version.title,
+            one.compared,
+            one.gates,
+            _choose_rows(one.compared, by),
+        )
         for one in found
     ]
     atomic.replace_file(file, render_score_page(sections).encode())

@@ -16,7 +16,7 @@ from git_theta.repository.evaluating.merge_gates import judge_merge, list_merge_
 from git_theta.repository.evaluating.version_comparison import VersionComparison
 from git_theta.vcs import git_merge
 from git_theta.vcs.discovery import Repository
-from git_theta.vcs.heads import Head
+from git_theta.vcs.heads import HEAD, Head
 
 _TRAILER = "Theta-Gate"
 _REFUSED = """\
@@ -59,7 +59,7 @@ def ask_gates(heads: Sequence[Head], options: GateOptions, repository: Repositor
     try:
         runnable = keep_runnable(choices, boundary.warn)
         others = [options.against] if options.against else heads
-        with open_session(repository, EvaluationSettings(), Meter()) as (session, _):
+        with open_session(repository, EvaluationSettings(revision=HEAD), Meter()) as (session, _):
             for one in judge_merge(session, runnable, others, repository):
                 found.append(one)
                 if not quiet:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from git_theta.errors import UsageError
 from git_theta.operations.merging import recipe
 from git_theta.repository.merging.merge_request import MergeRequest
+
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+"""Not all that Python reads: of ``nan`` and ``inf`` no mean can be made, and ``1_0`` is a slip."""
 
 
 def apply_recipe(file: Path, request: MergeRequest) -> MergeRequest:
@@ -36,10 +40,15 @@ def apply_recipe(file: Path, request: MergeRequest) -> MergeRequest:
 
 
 def parse_weights(text: str | None) -> tuple[float, ...] | None:
-    """What ``--weights`` was given. Raises UsageError."""
+    """What ``--weights`` was given: a number for each version, with commas between them. Raises UsageError."""
     if text is None:
         return None
-    try:
-        return tuple(map(float, text.split(",")))
-    except ValueError:
-        raise UsageError(f"--weights takes numbers with commas between them, not {text!r}") from None
+    items = [item.strip() for item in text.split(",")]
+    return tuple([_parse_weight(item, f"{at} of {len(items)}") for at, item in enumerate(items, 1)])
+
+
+def _parse_weight(item: str, place: str) -> float:
+    if not _NUMBER.fullmatch(item):
+        said = f"{item!r}, which is {place}, is no number" if item else f"{place} is empty"
+        raise UsageError(f"--weights: {said}", hint="A number for each version, in their order: --weights 0.3,0.7")
+    return float(item)

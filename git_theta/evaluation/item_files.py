@@ -28,24 +28,30 @@ def write_items(items: Sequence[str] | None) -> Iterator[dict[str, str]]:
 
 
 def read_items(file: Path) -> tuple[str, ...]:
-    """The ids of a file, in its order; empty lines are passed over.
-
-    Raises UsageError for what cannot be read, is no UTF-8, is empty, or has an id twice.
-    """
+    """The ids of a file; see ``parse_items``. Raises UsageError for one that cannot be read, too."""
     try:
         with file.open("rb") as opened:
             content = opened.read(LARGEST_ITEMS + 1)
-        if len(content) > LARGEST_ITEMS:
-            raise UsageError(f"has more than {LARGEST_ITEMS:,} bytes", path=str(file))
-        found = tuple([line.strip() for line in content.decode().split("\n") if line.strip()])
     except OSError as error:
         raise UsageError(f"cannot be read: {error.strerror}", hint="Name a file of ids.", path=str(file)) from None
+    if len(content) > LARGEST_ITEMS:
+        raise UsageError(f"has more than {LARGEST_ITEMS:,} bytes", path=str(file))
+    return parse_items(content, str(file))
+
+
+def parse_items(content: bytes, path: str) -> tuple[str, ...]:
+    """The ids in a file's content, in its order; empty lines are passed over.
+
+    Raises UsageError, with the path, for what is no UTF-8, is empty, or has an id twice.
+    """
+    try:
+        found = tuple([line.strip() for line in content.decode().split("\n") if line.strip()])
     except UnicodeDecodeError as error:
-        raise UsageError(f"not UTF-8 at byte {error.start}", hint="One id a line.", path=str(file)) from None
+        raise UsageError(f"not UTF-8 at byte {error.start}", hint="One id a line.", path=path) from None
     if not found:
-        raise UsageError("has no id in it", hint="One id a line.", path=str(file))
+        raise UsageError("has no id in it", hint="One id a line.", path=path)
     if len(set(found)) < len(found):
         seen: set[str] = set()
         twice = next(item for item in found if item in seen or seen.add(item))  # type: ignore[func-returns-value]
-        raise UsageError(f"has the id {twice!r} twice", hint="Each item counts once.", path=str(file))
+        raise UsageError(f"has the id {twice!r} twice", hint="Each item counts once.", path=path)
     return found

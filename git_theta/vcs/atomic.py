@@ -1,9 +1,11 @@
-"""Read a small file that we edit, and replace it whole or not at all."""
+"""Files that are written whole or not at all: a small one that we edit, and a new one of any size."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from git_theta.errors import UsageError
@@ -53,6 +55,25 @@ def replace_file(file: Path, content: bytes, *, mode: int | None = None, scratch
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def create_file(file: Path, pieces: Iterable[bytes | bytearray | memoryview]) -> None:
+    """Write a new file, making the folders above: it is whole, and durable, as soon as it is there.
+
+    Raises OSError where it cannot be written, or is there already.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_name(f".{os.urandom(8).hex()}.part")  # what a person has there is nobody else's
+    try:
+        with temporary.open("xb") as out:
+            out.writelines(pieces)
+            out.flush()
+            os.fsync(out.fileno())
+        if os.path.lexists(file):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+        temporary.rename(file)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _is_same_device(folder: Path, other: Path) -> bool:

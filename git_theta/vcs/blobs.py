@@ -17,7 +17,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from git_theta.errors import GitError
+from git_theta.errors import GitError, UsageError
 from git_theta.vcs.git import (
     AS_STORED,
     current_folder,
@@ -74,6 +74,17 @@ def read_blob(name: str, cwd: Path | None = None) -> bytes | None:
         return done.stdout
     _refuse_loss(name, cwd)
     return None
+
+
+def read_small_blob(name: str, largest: int, cwd: Path | None = None) -> bytes | None:
+    """The blob called ``name`` (``rev:path``), or None.
+
+    Raises UsageError, with the path, for one of more than ``largest`` bytes; GitError as ``read_one_blob`` does.
+    """
+    found = read_one_blob(name, lambda _: True, largest, cwd)
+    if found and not found.whole:
+        raise UsageError(f"has more than {largest} bytes: it is not read", path=name.partition(":")[2])
+    return found and found.data
 
 
 def blob_id(content: Iterable[bytes | bytearray | memoryview], size: int, algorithm: str) -> str:

@@ -14,8 +14,10 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from git_theta.errors import GitError, TransportError
+from git_theta.vcs.blobs import read_blob
 from git_theta.vcs.config import UNITE
-from git_theta.vcs.git import git, git_succeeds
+from git_theta.vcs.git import git, git_succeeds, split_nul
+from git_theta.vcs.trees import write_blob
 
 _ATTEMPTS = 8
 _NO_REF = re.compile(r"couldn't find remote ref|no matching remote head", re.IGNORECASE)
@@ -64,14 +66,46 @@ def fetch_notes(ref: str, remote: str, incoming: str) -> bool:
 
 
 def unite_notes(ref: str, other: str) -> None:
-    """Have a ref hold the lines of both, each once. Raises TransportError where the other is none of notes."""
+    """Have a ref hold the lines of both, each once, but for what either took away since they last met.
+
+    Raises TransportError where the other is none of notes.
+    """
     if not git_succeeds("rev-parse", "--verify", "--quiet", f"{other}^{{tree}}"):
         hint = f"Have it deleted there: git push REMOTE :{ref}"
         raise TransportError(f"{ref} there is no commit of notes", hint=hint)
     if not git_succeeds("rev-parse", "--verify", "--quiet", ref):
         git("update-ref", ref, other)
         return
+    kept = _find_kept_lines(ref, other)
     git("notes", f"--ref={ref}", "merge", "--quiet", f"--strategy={UNITE}", other, env=_environment())
+    for target, lines in kept.items():
+        if lines:
+            write_note(ref, target, write_blob(b"".join(sorted(lines))))
+        else:
+            remove_notes(ref, {target: None})
+
+
+def _find_kept_lines(ref: str, other: str) -> dict[str, set[bytes]]:
+    """What is left of notes that both changed, where one took lines away: Git would bring these back."""
+    try:
+        base = git("merge-base", ref, other).decode().strip()
+    except GitError:  # they have never met
+        return {}
+    sides = [_list_tree(commit) for commit in (base, ref, other)]
+    found = {}
+    for target, blob in sides[0].items():
+        blobs = [blob, *(side.get(target, "") for side in sides[1:])]
+        if len(set(blobs)) == len(blobs):
+            before, ours, theirs = (set((read_blob(one) or b"").splitlines(keepends=True)) for one in blobs)
+            if gone := before - (ours & theirs):
+                found[target] = (ours | theirs) - gone
+    return found
+
+
+def _list_tree(commit: str) -> dict[str, str]:
+    """Object to the id of its note's blob, as a commit of notes has them: in folders by how their names begin."""
+    items = (item.partition("\t") for item in split_nul(git("ls-tree", "-r", "-z", commit)))
+    return {path.replace("/", ""): facts.split()[2] for facts, _, path in items}
 
 
 def sync_notes(ref: str, remote: str, lock: Callable[[], AbstractContextManager[None]]) -> bool:

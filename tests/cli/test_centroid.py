@@ -40,7 +40,7 @@ def test_every_parameter_that_differs_is_averaged_whoever_changed_it(repository:
 
 
 def test_versions_count_by_their_weights(repository: Sandbox) -> None:
-    repository.theta("centroid", "x", "y", "-o", "out.safetensors", "--weights", "3,1", "--", MODEL)
+    repository.theta("centroid", "x", "y", "-o", "out.safetensors", "--weights", " 3 ,1.0e0", "--", MODEL)
     found = (repository.root / "out.safetensors").read_bytes()
     np.testing.assert_allclose(values(found, "a.weight"), values(BASE, "a.weight") + 1.25, rtol=1e-6)
 
@@ -77,7 +77,11 @@ def test_shards_go_into_a_folder(sandbox: Sandbox) -> None:
         (["x"], "a mean takes two versions or more"),
         (["x", "y", "--weights", "1,2,3"], "3 weights do not match 2 versions"),
         (["x", "y", "--weights", "1,-1"], "the weights add up to 0"),
-        (["x", "y", "--weights", "a"], "--weights takes numbers"),
+        (["x", "y", "--weights", "1"], "1 weights do not match 2 versions"),
+        (["x", "y", "--weights", "a,1"], "--weights: 'a', which is 1 of 2, is no number"),
+        (["x", "y", "--weights", "1,"], "--weights: 2 of 2 is empty"),
+        (["x", "y", "--weights", "1,-inf"], "--weights: '-inf', which is 2 of 2, is no number"),
+        (["x", "y", "--weights", "1e999,1"], "the weight of x is inf"),
         (["x", "x"], "these versions of it are the same"),
         (["x", "nowhere"], "nowhere"),
         (["x", "y", "--", "other.safetensors"], "is no file in"),

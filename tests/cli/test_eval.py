@@ -150,12 +150,21 @@ def test_a_comparison_leads_with_what_got_worse_and_fails_its_gates(evaluated: E
     assert [line.split()[:3] for line in lines[4:7]] == rows
     assert [line.split(":")[0] for line in lines[7:]] == ["gate FAILS", "gate FAILS"]
     assert "arabic" in page.read_text() and "<script src" not in page.read_text()
+    evaluated.run("--compare", "HEAD~1", "HEAD", "--by", "ger*", "--html", str(page), code=1)
+    assert ">german<" in page.read_text() and ">arabic<" not in page.read_text()
     data = evaluated.data("--compare", "HEAD~1", "HEAD", code=1)
     (found,) = data["comparisons"]
     assert (data["passed"], found["test"], found["overall"]["n"]) == (False, "sign", 120)
     assert [(row["bucket"], row["verdict"]) for row in found["buckets"]] == [("arabic", "worse"), ("german", "same")]
     assert evaluated.data("--compare", "HEAD", "HEAD~1")["passed"]
     assert len(evaluated.asked()) == 2
+
+
+def test_a_page_counts_ties(evaluated: Evaluated, tmp_path: Path) -> None:
+    line = json.dumps({"id": "q", "score": [-1.0, -1.0]})
+    evaluated.sandbox.git("config", "theta.eval.classes.command", shlex.join(["echo", line]))
+    evaluated.run("--compare", "HEAD~1", "HEAD", "--html", str(tmp_path / "page.html"))
+    assert "Ties count half: 1 before, 1 after." in (tmp_path / "page.html").read_text()
 
 
 @pytest.mark.parametrize("arguments", [["HEAD"], ["--compare", "HEAD~1", "HEAD"]])
@@ -269,11 +278,40 @@ def test_the_list_says_what_is_there_and_what_to_do(evaluated: Evaluated) -> Non
 
 def test_forgetting_drops_results_and_the_permission(evaluated: Evaluated) -> None:
     evaluated.run()
-    assert "1 result dropped, and it may not run any more" in evaluated.run("--forget", "classes").stdout
+    done = evaluated.run("--forget", "classes")
+    assert "1 result dropped, and it may not run any more" in done.stdout
+    assert "by git theta eval --sync" in done.stderr
     assert "not allowed" in evaluated.run(code=2).stderr
     evaluated.run("--allow", "classes")
     assert not evaluated.data()["evaluations"][0]["known"]
     assert "no evaluation is called 'none'" in evaluated.run("--forget", "none", code=2).stderr
+
+
+def test_what_is_forgotten_everywhere_stays_so(evaluated: Evaluated, tmp_path: Path) -> None:
+    remote = Sandbox.create(tmp_path / "remote.git", install=False, bare=True)
+    evaluated.sandbox.git("remote", "add", "origin", remote.root)
+    evaluated.run()
+    evaluated.run("--sync")
+    evaluated.sandbox.git("clone", "--quiet", ".", tmp_path / "other")
+    other = Evaluated(Sandbox(tmp_path / "other"), tmp_path / "other.log")
+    other.sandbox.git("remote", "add", "shared", remote.root)
+    other.run("--sync", "shared")
+    line = json.dumps({"id": "q", "score": 1})
+    other.sandbox.git("config", "theta.eval.more.command", shlex.join(["echo", line]))
+    other.run("more")
+    evaluated.run("--forget", "classes")
+    assert "0 results here" in evaluated.run("--sync").stdout
+    assert "1 result here" in other.run("--sync", "shared").stdout
+    assert "1 result here" in evaluated.run("--sync").stdout
+    assert other.data("more")["evaluations"][0]["known"]
+
+
+def test_a_bare_repository_gets_no_hook_that_nothing_calls(evaluated: Evaluated, tmp_path: Path) -> None:
+    evaluated.sandbox.git("clone", "--quiet", "--bare", ".", tmp_path / "bare.git")
+    bare = Sandbox(tmp_path / "bare.git")
+    done = bare.theta("eval", "--allow", "classes")
+    assert "classes may run here" in done.stdout and "pre-merge-commit" not in done.stdout
+    assert not (bare.root / "hooks/pre-merge-commit").exists()
 
 
 def test_two_clones_results_unite(evaluated: Evaluated, tmp_path: Path) -> None:

@@ -166,6 +166,85 @@ def test_the_other_side_cannot_take_a_gate_away(sandbox_with_heads: Sandbox) -> 
     assert sandbox.theta("merge", "german", "-s", "base", check=False).returncode == 1
 
 
+def change_at(sandbox: Sandbox, branch: str, path: str, content: bytes) -> None:
+    sandbox.git("checkout", "--quiet", branch)
+    sandbox.write(path, content)
+    sandbox.commit(f"{path} of {branch}")
+    sandbox.git("checkout", "--quiet", "arabic")
+
+
+GENEROUS = SCRIPT.replace("arabic, german = ", "open('ran', 'w'); arabic, german = 1, 1 #").encode()
+
+
+@pytest.mark.parametrize("command", ["git", "git theta"])
+def test_the_other_side_cannot_judge_itself(sandbox_with_heads: Sandbox, command: str) -> None:
+    """A script that comes with a merge does not run before anybody has looked at it (L10)."""
+    sandbox = sandbox_with_heads
+    change_at(sandbox, "german", "languages.py", GENEROUS)
+    before = commits(sandbox)
+    run = sandbox.git if command == "git" else sandbox.theta
+    failed = run("merge", "german", check=False, env={"GIT_THETA_STRATEGY": "base"})
+    assert failed.returncode == 1
+    assert "the evaluation languages runs languages.py, which this merge changes" in failed.stderr
+    assert "git diff --cached HEAD -- languages.py" in failed.stderr
+    assert not (sandbox.root / "ran").exists()
+    assert commits(sandbox) == before and (sandbox.root / ".git/MERGE_HEAD").exists()
+    sandbox.git("commit", "--quiet", "--no-edit")
+    sandbox.theta("eval", "--gate", "ORIG_HEAD..HEAD", "languages", "--rerun")
+    assert (sandbox.root / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["python -m evals.languages", "run --with=evals/languages.py", "cd evals; ./languages.py", "x 'evals' # don't"],
+)
+def test_files_that_a_command_names_otherwise_are_known(sandbox_with_heads: Sandbox, words: str) -> None:
+    sandbox = sandbox_with_heads
+    change_at(sandbox, "german", "evals/languages.py", GENEROUS)
+    sandbox.git("config", "theta.eval.languages.command", words)
+    failed = sandbox.theta("merge", "german", "-s", "base", check=False)
+    assert "languages runs evals/languages.py, which this merge changes" in failed.stderr
+
+
+def test_files_that_no_command_names_may_change(sandbox_with_heads: Sandbox) -> None:
+    change_at(sandbox_with_heads, "german", "python", b"no program")
+    sandbox_with_heads.git("config", "theta.eval.languages.command", shlex.join(["python", "languages.py", "../x"]))
+    done = sandbox_with_heads.theta("merge", "german", "-s", "task-arithmetic", "-o", "lambda=1")
+    assert "gate holds" in done.stdout
+
+
+def test_the_other_side_cannot_choose_the_items(sandbox_with_heads: Sandbox) -> None:
+    sandbox = sandbox_with_heads
+    evals = sandbox.read(".theta/evals.toml").decode()
+    listing = (
+        "import os, pathlib, json\nfor i in pathlib.Path(os.environ['THETA_EVAL_ITEMS']).read_text().split():\n    "
+    )
+    sandbox.write("languages.py", f"{listing}print(json.dumps({{'id': i, 'score': 1}}))\n".encode())
+    sandbox.write(".theta/evals.toml", f'{evals}items = "items.txt"\n'.encode())
+    sandbox.write("items.txt", b"a1\na2\n")
+    sandbox.commit("items")
+    sandbox.git("branch", "more")
+    sandbox.git("checkout", "--quiet", "more")
+    sandbox.write(FILE, checkpoint(0.5, 0.5))
+    sandbox.commit("more")
+    change_at(sandbox, "more", "items.txt", b"mine\n")
+    sandbox.git("commit", "--quiet", "--allow-empty", "-m", "no fast-forward")
+    done = sandbox.theta("merge", "more", "--json", "-s", "theirs")
+    (found,) = json.loads(done.stdout)["evaluations"]
+    assert found["overall"]["n"] == 2
+    assert sandbox.read("items.txt") == b"mine\n"
+
+
+@pytest.mark.parametrize("file", [".theta/evals.toml", ".theta.toml"])
+def test_a_tracked_file_without_end_is_not_read(sandbox_with_heads: Sandbox, file: str) -> None:
+    sandbox = sandbox_with_heads
+    sandbox.write(file, b"#" * (1 << 20) + b"\n")
+    sandbox.commit("without end")
+    done = sandbox.theta("merge", "german", "-s", "base", check=False)
+    assert done.returncode == 2 if file == ".theta.toml" else 1
+    assert f"{file}: has more than 1048576 bytes: it is not read" in done.stderr
+
+
 def test_a_merge_of_other_files_evaluates_nothing(sandbox_with_heads: Sandbox) -> None:
     sandbox = sandbox_with_heads
     sandbox.git("checkout", "--quiet", "-b", "notes", "arabic")

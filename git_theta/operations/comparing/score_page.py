@@ -17,13 +17,14 @@ _FIRST_NUMBER = 2
 
 
 class ScoreSection(NamedTuple):
-    """A comparison: by which evaluation, of which versions, what came of it and of its gates."""
+    """A comparison: by which evaluation, of which versions, what came of it and of its gates, and the buckets shown."""
 
     evaluation: str
     before: str
     after: str
     compared: ScoreComparison
     gates: Sequence[GateVerdict]
+    rows: Sequence[BucketRow]
 
 
 def render_score_page(sections: Sequence[ScoreSection]) -> str:
@@ -42,7 +43,7 @@ def _section(one: ScoreSection, number: int) -> Markup:
             element("p", f"{gate.gate.text}: {gate.reason}", class_="versions" if gate.passed else "versions alarm")
             for gate in one.gates
         ),
-        _table(compared),
+        _table((*one.rows, compared.overall)),
         *(element("p", _describe_metric(metric, pair)) for metric, pair in compared.metrics.items()),
         aria_labelledby=name,
     )
@@ -54,14 +55,16 @@ def _describe_scores(compared: ScoreComparison) -> Iterator[str]:
     yield f"{both} on both sides, {test}, Holm over buckets at {alpha:g}."
     before, after = (pluralize(count, "item") for count in (compared.only_before, compared.only_after))
     yield f"Before alone: {before}; after alone: {after}."
+    if any(compared.ties):
+        yield f"Ties count half: {compared.ties[0]:,} before, {compared.ties[1]:,} after."
 
 
-def _table(compared: ScoreComparison) -> Markup:
+def _table(shown: Sequence[BucketRow]) -> Markup:
     heads = [
         element("th", title, scope="col", class_="number" if at >= _FIRST_NUMBER else None)
         for at, title in enumerate(_TITLES)
     ]
-    rows = [_row(row) for row in (*compared.buckets, compared.overall) if row.n]
+    rows = [_row(row) for row in shown if row.n]
     table = element("table", element("thead", element("tr", *heads)), element("tbody", *rows), class_="sheet")
     return element("div", table, class_="scroll", tabindex=0, role="region", aria_label="Buckets")
 

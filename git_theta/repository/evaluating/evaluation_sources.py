@@ -16,7 +16,7 @@ from git_theta.evaluation.definitions import (
 )
 from git_theta.tracked_toml import SIZE_LIMIT
 from git_theta.vcs import atomic
-from git_theta.vcs.blobs import read_blob
+from git_theta.vcs.blobs import read_small_blob
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.git import git
 
@@ -37,7 +37,7 @@ def read_definitions(repository: Repository, revision: str) -> dict[str, Evaluat
     if not revision and repository.worktree:
         content: bytes | None = atomic.read_file(repository.worktree / DEFINITIONS_FILE, most=SIZE_LIMIT + 1)
     else:
-        content = read_blob(f"{revision or 'HEAD'}:{DEFINITIONS_FILE}", repository.home)
+        content = read_small_blob(f"{revision or 'HEAD'}:{DEFINITIONS_FILE}", SIZE_LIMIT, repository.home)
     return parse_definitions(content) if content else {}
 
 

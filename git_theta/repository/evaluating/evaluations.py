@@ -8,14 +8,14 @@ import os
 import platform
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
 from git_theta.checkpoints.index_file import is_index, whole_path_of
-from git_theta.errors import EvaluationError, GitError, ThetaError, UsageError
+from git_theta.errors import EvaluationError, ThetaError, UsageError
 from git_theta.evaluation.base import Evaluator, EvaluatorSetup
 from git_theta.evaluation.comparison import ComparisonSettings, ScoreComparison, compare_scores
 from git_theta.evaluation.definitions import EvaluationDefinition
@@ -24,14 +24,13 @@ from git_theta.evaluation.result_lines import EvaluationResult
 from git_theta.evaluation.running import CheckpointScores, evaluate_checkpoint, open_evaluator
 from git_theta.globs import path_matcher
 from git_theta.operations.context import Context
-from git_theta.operations.worktree_files import find_regular_file
 from git_theta.repository.evaluating.evaluated_versions import EvaluatedVersion, restore_version
 from git_theta.repository.evaluating.evaluator_choice import EvaluationChoice
 from git_theta.repository.evaluating.result_notes import ResultNotes
+from git_theta.repository.evaluating.tracked_items import read_tracked_items
 from git_theta.vcs.blobs import blob_id
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.revisions import id_digits
-from git_theta.vcs.trees import require_safe_path
 
 _NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
 
@@ -41,12 +40,14 @@ class EvaluationSettings(NamedTuple):
 
     Attributes:
         items: a file of ids in place of what the definition says; None for that.
+        revision: whose file counts of those that definitions name; "" for that of the worktree.
         limit: the most items; 0 for all.
         rerun: whether what is known is run again.
         environment: the variables that evaluators find.
     """
 
     items: Path | None = None
+    revision: str = ""
     limit: int = 0
     rerun: bool = False
     environment: Mapping[str, str] = _NO_VARIABLES
@@ -181,35 +182,14 @@ class EvaluationSession(AbstractContextManager["EvaluationSession"]):
     def _find_items(self, definition: EvaluationDefinition) -> tuple[str, ...] | None:
         """The ids that are to be scored; None for what the evaluator has."""
         if definition.name not in self._items:
-            file = self._settings.items or _find_tracked_items(definition, self._repository.home)
-            found = read_items(file) if file else None
+            given, home = self._settings.items, self._repository.home
+            found = read_items(given) if given else read_tracked_items(definition, self._settings.revision, home)
             self._items[definition.name] = found[: self._settings.limit or None] if found else None
         return self._items[definition.name]
 
     @cached_property
     def _algorithm(self) -> str:
         return "sha256" if id_digits() == 64 else "sha1"
-
-
-def _find_tracked_items(definition: EvaluationDefinition, top: Path) -> Path | None:
-    """The file of ids that a definition names, if it does: whoever can push writes that, and results are pushed (L10).
-
-    Raises UsageError for what is no regular file of the worktree.
-    """
-    name = definition.items
-    if not name:
-        return None
-    file = None
-    with suppress(GitError):
-        require_safe_path(PurePosixPath(name).as_posix())
-        file = find_regular_file(top, name)
-    if file is None:
-        raise UsageError(
-            f"its items, {name!r}, are no file of the worktree",
-            hint="Name one from the top, without .. and symbolic links; or any: --items FILE",
-            path=f"eval.{definition.name}",
-        )
-    return file
 
 
 def digest_evaluation(definition: EvaluationDefinition, items: Sequence[str] | None, limit: int) -> str:

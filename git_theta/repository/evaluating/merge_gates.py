@@ -10,11 +10,12 @@ from git_theta.evaluation.definitions import DEFINITIONS_FILE
 from git_theta.repository.evaluating.evaluated_versions import EvaluatedVersion, list_tree_versions
 from git_theta.repository.evaluating.evaluations import EvaluatedCheckpoint, EvaluationSession, is_meant
 from git_theta.repository.evaluating.evaluator_choice import EvaluationChoice, list_evaluations
+from git_theta.repository.evaluating.named_files import require_own_files
 from git_theta.repository.evaluating.version_comparison import VersionComparison, judge_versions
-from git_theta.vcs.blobs import read_blob
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.git import git
-from git_theta.vcs.heads import Head
+from git_theta.vcs.heads import HEAD, Head
+from git_theta.vcs.trees import file_at
 
 MERGED = "merged"
 """What the result of a merge is called before it has a commit."""
@@ -22,9 +23,9 @@ MERGED = "merged"
 
 def list_merge_gates(repository: Repository) -> list[EvaluationChoice]:
     """The evaluations whose gates a merge is held to: those of HEAD's file, which the other heads have no say in."""
-    if read_blob(f"HEAD:{DEFINITIONS_FILE}", repository.home) is None:
+    if file_at(HEAD, DEFINITIONS_FILE, repository.home) is None:
         return []
-    return [one for one in list_evaluations(repository, "HEAD").values() if one.definition.gates]
+    return [one for one in list_evaluations(repository, HEAD).values() if one.definition.gates]
 
 
 def judge_merge(
@@ -33,6 +34,8 @@ def judge_merge(
     """Compare each checkpoint of the index with the best of the heads, by each evaluation that is for it.
 
     A checkpoint that all heads have as it is was not merged, and one that none of them has has nothing before it.
+
+    Raises UsageError for an evaluation whose command names a file that the merge changes.
     """
     tree = git("write-tree", cwd=repository.worktree).decode().strip()
     merged = list_tree_versions(tree, MERGED)
@@ -41,6 +44,7 @@ def judge_merge(
         for after in (one for one in merged if is_meant(choice.definition, one)):
             before = [side[after.path] for side in sides if after.path in side]
             if any(one.identity != after.identity for one in before):
+                require_own_files(choice, repository)
                 best = _find_best(session, before, choice)
                 yield judge_versions(session, best, session.evaluate(after, choice), ComparisonSettings())
 

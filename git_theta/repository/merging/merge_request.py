@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -30,6 +31,7 @@ from git_theta.vcs import trees
 from git_theta.vcs.blobs import read_wanted_blobs
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.heads import Head
+from git_theta.words import pluralize
 
 _FRAME_STARTS = ("(frame)", "[(]frame")
 _SIDE_STRATEGIES = ("ours", "theirs")
@@ -82,14 +84,24 @@ def gather_inputs(request: MergeRequest, top: Path) -> MergeInputs:
     heads, weights = (
         _recipe_heads(request, own, asked, top) if request.all_named else _independent_heads(request, own, asked, top)
     )
-    if weights and len(weights) != len(heads):
-        names = ", ".join(head.name for head in heads)
-        raise UsageError(
-            f"{len(weights)} weights do not match {len(heads)} heads",
-            hint=f"Give one per head, in this order: {names}. Heads in the history of others are not merged.",
-        )
+    check_weights(weights, heads, "head")
     base = request.base or vcs_heads.merge_base(heads, top)
     return MergeInputs(tuple(heads), vcs_heads.resolve_head(base, top) if base else None, weights, label_heads(heads))
+
+
+def check_weights(weights: Sequence[float] | None, heads: Sequence[Head], noun: str) -> None:
+    """Raise UsageError for weights that are not one finite number for each head; ``noun``: what people call a head."""
+    if weights is None:
+        return
+    names = ", ".join(head.name for head in heads)
+    if len(weights) != len(heads):
+        raise UsageError(
+            f"{len(weights)} weights do not match {pluralize(len(heads), noun)}",
+            hint=f"Give one per {noun}, in this order: {names}",
+        )
+    for weight, head in zip(weights, heads, strict=True):
+        if not math.isfinite(weight):
+            raise UsageError(f"the weight of {head.name} is {weight}", hint="Weights are finite numbers.")
 
 
 WeightedHeads = tuple[list[Head], tuple[float, ...] | None]

@@ -12,8 +12,9 @@ from git_theta.errors import GitError
 from git_theta.merging.policy import Policy, Rule, build_policy, make_global_rule, parse_glob_rule
 from git_theta.merging.policy_file import POLICY_FILE, parse_policy
 from git_theta.operations.merging.merge_results import MergeSettings
+from git_theta.tracked_toml import SIZE_LIMIT
 from git_theta.vcs.attribute_values import read_attribute
-from git_theta.vcs.blobs import read_blob
+from git_theta.vcs.blobs import read_small_blob
 from git_theta.vcs.git import git
 
 OPTIONS_VARIABLE = "GIT_THETA_MERGE"
@@ -80,7 +81,7 @@ def policy_for(path: str, worktree: Path | None, asked: MergeOptions) -> Policy:
 
 def policy_for_files(paths: Sequence[str], worktree: Path | None, asked: MergeOptions) -> Policy:
     """The policy for several files. Raises UsageError as for one."""
-    tracked = read_blob(f"HEAD:{POLICY_FILE}", worktree)
+    tracked = read_small_blob(f"HEAD:{POLICY_FILE}", SIZE_LIMIT, worktree)
     return build_policy(
         command_line=asked.policy_rules(),
         file=parse_policy(tracked) if tracked else (),

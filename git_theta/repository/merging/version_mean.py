@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import posixpath
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -21,9 +20,10 @@ from git_theta.operations.restoring.materialise import require_room
 from git_theta.operations.restoring.restore import restore_pieces
 from git_theta.repository.history.checkpoint_lookup import find_only_checkpoint, path_from_top, read_checkpoint_at
 from git_theta.repository.history.version_history import open_history
-from git_theta.repository.merging.merge_request import MergeInputs, find_cases, label_heads
+from git_theta.repository.merging.merge_request import MergeInputs, check_weights, find_cases, label_heads
 from git_theta.repository.stores.opening import open_context
 from git_theta.tensors.arrays import Buffer
+from git_theta.vcs import atomic
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.heads import Head, resolve_head
 from git_theta.words import join_some
@@ -73,6 +73,7 @@ def write_centroid(
     """
     _check_request(request)
     heads = tuple([resolve_head(revision) for revision in request.revisions])
+    check_weights(request.weights, heads, "version")
     path = find_only_checkpoint(heads[0].name).path if request.path is None else path_from_top(request.path)
     item = plan_mean(path, heads, repository, warn)
     assert item.plan
@@ -97,9 +98,6 @@ def merge_mean(item: FilePlan, weights: tuple[float, ...] | None, context: Conte
 def _check_request(request: CentroidRequest) -> None:
     if len(request.revisions) < 2:
         raise UsageError("a mean takes two versions or more", hint="git theta centroid A B -o FILE")
-    weights, count = request.weights, len(request.revisions)
-    if weights and len(weights) != count:
-        raise UsageError(f"{len(weights)} weights do not match {count} versions", hint="Give one for each.")
     if os.path.lexists(request.output):
         raise UsageError("is there already", hint="Name a new file.", path=str(request.output))
 
@@ -178,17 +176,8 @@ def _list_files(
 
 
 def _write_file(target: Path, pieces: Iterable[Buffer]) -> None:
-    """A new file, which is whole as soon as it is there. Raises StoreError."""
-    partial = target.with_name(f".{os.urandom(8).hex()}.part")  # what a person has there is nobody else's
+    """A new file. Raises StoreError."""
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with partial.open("xb") as out:
-                out.writelines(pieces)
-            if os.path.lexists(target):  # it has come there meanwhile
-                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
-            partial.rename(target)
-        finally:
-            partial.unlink(missing_ok=True)
+        atomic.create_file(target, pieces)
     except OSError as error:
         raise StoreError(f"cannot write {os.fspath(target)!r}: {error.strerror}", hint="Name another place.") from error
