@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from git_theta.vcs.blobs import BLOB_ID, MISSING, query_git, read_exactly, require_partial_clone, spell_question
 from git_theta.vcs.git import end_git, git, literal_pathspec, split_nul, start_git
+from git_theta.vcs.lost_trees import require_trees
 
 _CACHED_BLOBS = 64  # blobs: a walk meets each once as what was before, and once as what was after
 
@@ -50,9 +51,15 @@ class BlobReader(AbstractContextManager["BlobReader"]):
         return next((entry.split()[1] for entry in listed if entry.startswith("100")), "")
 
     def list_folder(self, revision: str, folder: str) -> dict[str, str]:
-        """The regular files right in a folder ("" for the top) of a revision: path to the id of the blob."""
+        """The regular files right in a folder ("" for the top) of a revision: path to the id of the blob.
+
+        Raises GitError, with the commit, for a folder whose tree Git cannot read.
+        """
         name = spell_question(f"{revision}:{folder}")
-        words = query_git(self._contents, name).split()
+        answer = query_git(self._contents, name)
+        if answer.endswith(MISSING) and revision:
+            require_trees(revision, folder)
+        words = answer.split()
         if words[1:2] not in ([b"tree"], [b"blob"]):
             return {}
         assert self._contents.stdout

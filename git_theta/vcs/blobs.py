@@ -20,6 +20,7 @@ from typing import IO, NamedTuple
 from git_theta.errors import GitError, UsageError
 from git_theta.vcs.git import (
     AS_STORED,
+    LOSS_HINT,
     current_folder,
     end_git,
     git,
@@ -28,6 +29,7 @@ from git_theta.vcs.git import (
     split_nul,
     start_git,
 )
+from git_theta.vcs.lost_trees import require_trees
 from git_theta.vcs.partial_clone import fetch_missing_blobs, find_promisor
 
 PEEK_SIZE = 1 << 20
@@ -38,7 +40,6 @@ BLOB_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 """In full, of either hash."""
 MISSING = b" missing\n"
 """How `git cat-file` ends its answer for what it has not got, or cannot read."""
-_LOSS_HINT = "What is damaged, or not there: git fsck"
 
 
 class Blob(NamedTuple):
@@ -127,16 +128,17 @@ def _refuse_loss(name: str, cwd: Path | None) -> None:
     """Raise GitError where a name for which Git gives no blob, an id or one of a revision, stands for one."""
     revision, colon, path = name.partition(":")
     if not colon and BLOB_ID.fullmatch(name):
-        raise GitError(f"Git cannot read {name}", hint=_LOSS_HINT)
+        raise GitError(f"Git cannot read {name}", hint=LOSS_HINT)
     if not revision or not path:
         return
     try:
         listed = git("--literal-pathspecs", "ls-tree", "-z", "--full-tree", revision, "--", path, cwd=cwd)
-    except GitError:  # there is no such revision
+    except GitError:  # there is no such revision, or a tree of it is lost
+        require_trees(revision, path, cwd)
         return
     for _, kind, oid, *_ in map(str.split, split_nul(listed)):
         if kind == "blob":
-            raise GitError(f"Git cannot read {oid}, which is {name}", hint=_LOSS_HINT)
+            raise GitError(f"Git cannot read {oid}, which is {name}", hint=LOSS_HINT)
 
 
 def read_wanted_blobs(
@@ -176,13 +178,13 @@ def require_partial_clone(oid: str, cwd: Path | None = None) -> None:
 
 def describe_loss(oid: str, what: str) -> GitError:
     """The error for an object that Git ``what``: "cannot read" ..."""
-    return GitError(f"Git {what} {oid}, which may be a manifest", hint=_LOSS_HINT)
+    return GitError(f"Git {what} {oid}, which may be a manifest", hint=LOSS_HINT)
 
 
 def name_file(error: GitError, files: Iterable[tuple[str, str]]) -> GitError:
     """The error with the path of the file that it is about, of these paths and the ids of their blobs."""
     error.add_location(path=next((path for path, oid in files if oid in error.message), ""))
-    error.hint = error.hint or _LOSS_HINT
+    error.hint = error.hint or LOSS_HINT
     return error
 
 

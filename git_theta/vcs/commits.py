@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from git_theta.errors import GitError
-from git_theta.vcs.git import current_folder, end_git, git, read_fields, run_git, start_git
+from git_theta.vcs.git import LOSS_HINT, current_folder, end_git, git, read_fields, run_git, start_git
 from git_theta.vcs.partial_clone import fetch_missing_blobs, find_promisor
 
 _FORMAT = "%H%x00%P%x00%aN%x00%aE%x00%aI%x00%ad%x00%s%x00%D"
@@ -131,7 +131,8 @@ class CommitDiffs(AbstractContextManager["CommitDiffs"]):
         while not answer.endswith(self._end):
             piece = os.read(self._process.stdout.fileno(), _READ_SIZE)
             if not piece:
-                raise GitError("git diff-tree ended early")
+                between = f"{commit} or its parent {parent}" if parent else commit
+                raise GitError(f"Git cannot read the files of the commit {between}", hint=LOSS_HINT)
             answer += piece
         return list(_parse_edits(answer.removesuffix(self._end)))
 

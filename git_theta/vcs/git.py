@@ -7,6 +7,7 @@ threads in one process) says so with :func:`work_in_folder`: whatever is not tol
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -33,6 +34,9 @@ AS_STORED = "--no-replace-objects"
 NAMED_REPOSITORY = {"safe.bareRepository": "all"}
 """Settings for a command in the very folder of a repository that somebody named, where Git is told (``explicit``) to
 take no folder that it happens to stand in for one. Whose it is counts as ever."""
+LOSS_HINT = "What is damaged, or not there: git fsck"
+_LOSS = re.compile(r"unable to read|could not read|not a tree object|is corrupt|bad object [0-9a-f]", re.IGNORECASE)
+"""What Git says of objects that are damaged, or lost."""
 _READ_SIZE = 1 << 16
 _FOLDER: ContextVar[Path | None] = ContextVar("the folder that git works in", default=None)
 
@@ -93,8 +97,12 @@ def git(
     )
     if done.returncode:
         words = (done.stderr or b"").decode(errors="replace").strip()
-        raise GitError(f"git {args[0]} failed: {words}" if words else f"git {args[0]} exited {done.returncode}")
+        raise _describe_failure(str(args[0]), words) if words else GitError(f"git {args[0]} exited {done.returncode}")
     return done.stdout
+
+
+def _describe_failure(command: str, words: str) -> GitError:
+    return GitError(f"git {command} failed: {words}", hint=LOSS_HINT if _LOSS.search(words) else "")
 
 
 def git_succeeds(*args: str | Path, cwd: Path | None = None) -> bool:
@@ -164,7 +172,7 @@ def run_git(
         if process.wait():
             words.seek(0)
             command = next(word for word in args if not word.startswith("-") and "=" not in word)
-            raise GitError(f"git {command} failed: {words.read().decode(errors='replace').strip()}") from failed
+            raise _describe_failure(command, words.read().decode(errors="replace").strip()) from failed
         if failed:
             raise failed
 

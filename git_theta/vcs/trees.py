@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from git_theta.errors import GitError
 from git_theta.vcs.git import git, split_nul
+from git_theta.vcs.lost_trees import naming_commit
 
 
 class TreeFile(NamedTuple):
@@ -32,9 +33,11 @@ class TreeFile(NamedTuple):
 
 
 def files_of(commit: str, cwd: Path | None = None) -> dict[str, TreeFile]:
-    """Every file of a commit, by its path from the top."""
+    """Every file of a commit, by its path from the top. Raises GitError, with the commit, where one is lost."""
+    with naming_commit(commit):
+        listed = split_nul(git("ls-tree", "-r", "-z", "-l", "--full-tree", commit, cwd=cwd))
     found = {}
-    for item in split_nul(git("ls-tree", "-r", "-z", "-l", "--full-tree", commit, cwd=cwd)):
+    for item in listed:
         facts, _, path = item.partition("\t")
         mode, _, oid, size = facts.split()
         found[path] = TreeFile(mode, oid, int(size) if size.isdigit() else 0)
@@ -42,8 +45,10 @@ def files_of(commit: str, cwd: Path | None = None) -> dict[str, TreeFile]:
 
 
 def file_at(commit: str, path: str, cwd: Path | None = None) -> TreeFile | None:
-    """The file of a commit at a path from the top; None where there is none, or a folder."""
-    for item in split_nul(git("ls-tree", "-z", "--full-tree", commit, "--", path, cwd=cwd)):
+    """The file of a commit at a path from the top; None where there is none, or a folder. Raises as ``files_of``."""
+    with naming_commit(commit):
+        listed = split_nul(git("ls-tree", "-z", "--full-tree", commit, "--", path, cwd=cwd))
+    for item in listed:
         facts, _, found = item.partition("\t")
         mode, kind, oid = facts.split()
         if found == path and kind == "blob":

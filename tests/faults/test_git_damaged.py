@@ -122,6 +122,76 @@ def test_a_damaged_blob_is_no_absent_one(how: str, sandbox: Sandbox) -> None:
         assert read_one_blob(absent, lambda _: True, 1 << 30, sandbox.root) is None
 
 
+NESTED = f"folder/{MODEL}"
+
+
+@pytest.fixture(params=["HEAD~^{tree}", "HEAD~:folder"], ids=["top", "folder"])
+def lost_tree(request: pytest.FixtureRequest, sandbox: Sandbox) -> str:
+    """The id of a tree of the commit before, on the way to a checkpoint."""
+    track_and_commit(sandbox, {NESTED: model(1, weight=(100, 100))})
+    sandbox.git("branch", "side")
+    sandbox.write(NESTED, model(2, weight=(100, 100)))
+    sandbox.commit("second")
+    return sandbox.git("rev-parse", str(request.param)).stdout.strip()
+
+
+@every_damage
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("log",), ("log", NESTED), ("show", "HEAD~"), ("show", f"HEAD~:{NESTED}"), ("blame", NESTED),
+        ("centroid", "HEAD~", "HEAD", "-o", "out.safetensors", "--", NESTED),
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_what_is_in_a_lost_tree_is_no_absent_file(
+    command: tuple[str, ...], how: str, lost_tree: str, sandbox: Sandbox
+) -> None:
+    commit = sandbox.git("rev-parse", "HEAD~").stdout.strip()
+    damage(sandbox, lost_tree, how)
+    done = attempt(sandbox, "theta", *command)
+    assert done.returncode == GitError.exit_code, done.stderr
+    assert commit in done.stderr or "HEAD~" in done.stderr.partition("theta: error")[2]
+    assert "git fsck" in done.stderr
+    assert not (sandbox.root / "out.safetensors").exists()
+
+
+@every_damage
+@pytest.mark.parametrize("command", [("diff", "HEAD~", "HEAD"), ("du", "--all"), ("merge", "other")], ids=" ".join)
+def test_what_git_says_of_a_lost_tree_comes_with_what_to_do(
+    command: tuple[str, ...], how: str, lost_tree: str, sandbox: Sandbox
+) -> None:
+    sandbox.git("switch", "-q", "-c", "other", "side")
+    sandbox.write(NESTED, model(3, weight=(100, 100)))
+    sandbox.commit("other")
+    sandbox.git("switch", "-q", "main")
+    damage(sandbox, lost_tree, how)
+    done = attempt(sandbox, "theta", *command)
+    assert done.returncode == GitError.exit_code, done.stderr
+    assert lost_tree in done.stderr or sandbox.git("rev-parse", "side").stdout.strip() in done.stderr
+    assert "git fsck" in done.stderr
+
+
+def test_a_lost_tree_is_no_absent_folder(lost_tree: str, sandbox: Sandbox) -> None:
+    """What there never was, is."""
+    damage(sandbox, lost_tree, "lost")
+    with pytest.raises(GitError, match=sandbox.git("rev-parse", "HEAD~").stdout.strip()):
+        read_blob(f"HEAD~:{NESTED}", sandbox.root)
+    assert read_blob(f"HEAD:folder/nothing/{MODEL}", sandbox.root) is None
+    assert "no file in HEAD" in attempt(sandbox, "theta", "show", f"HEAD:nothing/{MODEL}").stderr
+
+
+def test_a_partial_clone_fetches_the_trees_that_it_lacks(sandbox: Sandbox, tmp_path: Path) -> None:
+    track_and_commit(sandbox, {NESTED: model(1, weight=(100, 100))})
+    sandbox.write(NESTED, model(2, weight=(100, 100)))
+    sandbox.commit("second")
+    sandbox.git("config", "uploadpack.allowFilter", "true")
+    sandbox.git("config", "uploadpack.allowAnySHA1InWant", "true")
+    clone = Sandbox.clone(sandbox.root.as_uri(), tmp_path / "clone", "--filter=tree:0")
+    assert NESTED in attempt(clone, "theta", "show", f"HEAD~:{NESTED}").stdout
+    assert "no file in HEAD~" in attempt(clone, "theta", "show", f"HEAD~:nothing/{MODEL}").stderr
+
+
 @every_damage
 def test_a_driver_does_not_go_without_its_policy(how: str, sandbox: Sandbox) -> None:
     _record(sandbox)
