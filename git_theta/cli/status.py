@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -76,17 +76,11 @@ def command(pathspecs: tuple[str, ...], as_json: bool, nul: bool) -> None:
             echo_record(f"{status.state}\t{display_path(status.tracked.path, top)}\0")
     else:
         lacking = {file.path: find_lacking_plugins(file.manifest) for file in tracked if file.manifest}
-        for status in statuses:
-            words = _describe_status(status, lacking.get(status.tracked.path, ()))
-            echo_line(display_path(status.tracked.path, top), *words)
-            names = (f"  contested: {line}" for line in describe_names(contested.get(status.tracked.path, ())))
-            for line in list_some(names, rest=": git theta status --json"):
-                echo_line(line)
+        _print_files(statuses, lacking, contested, top)
         for path, reason in whole.items():
             told = f"{display_path(path, top)}: {reason}: git theta resolve --ours, or --theirs, takes all of its files"
             echo_line(f"checkpoint: {told}")
-        for line in list_some(faults, rest=": git theta status --json"):
-            echo_line(f"shards: {line}")
+        _print_some("shards: ", faults)
         _print_summary(statuses)
         if any(lacking.values()):
             echo_line("lacks: `git theta doctor` says how to get plug-ins that are not here")
@@ -133,6 +127,24 @@ def _find_whole(repository: Repository) -> dict[str, str]:
         for one in find_checkpoint_conflicts(repository)
         if one.item.plan is None and one.item.source is None
     }
+
+
+def _print_files(
+    statuses: Sequence[FileStatus],
+    lacking: Mapping[str, Sequence[PluginId]],
+    contested: Mapping[str, Sequence[str]],
+    top: Path,
+) -> None:
+    """A line for each file, and below it the names that are contested there."""
+    for status in statuses:
+        path = status.tracked.path
+        echo_line(display_path(path, top), *_describe_status(status, lacking.get(path, ())))
+        _print_some("  contested: ", describe_names(contested.get(path, ())))
+
+
+def _print_some(prefix: str, lines: Iterable[str]) -> None:
+    for line in list_some((f"{prefix}{line}" for line in lines), rest=": git theta status --json"):
+        echo_line(line)
 
 
 def _describe_status(status: FileStatus, lacking: Sequence[PluginId]) -> list[str]:

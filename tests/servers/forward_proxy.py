@@ -5,18 +5,19 @@ from __future__ import annotations
 import base64
 import select
 import socket
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from http.client import HTTPConnection
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import urlsplit
+
+from tests.servers.loopback import LoopbackServer
 
 _LARGEST = 1 << 16
 
 
-class ForwardProxy(ThreadingHTTPServer):
-    """It.
+class ForwardProxy(LoopbackServer):
+    """The proxy, for as long as the block lasts.
 
     Args:
         ports: which port of 127.0.0.1 each host that it knows is at.
@@ -26,38 +27,15 @@ class ForwardProxy(ThreadingHTTPServer):
         asked: method and host of each request.
     """
 
-    daemon_threads = True
-
     def __init__(self, ports: Mapping[str, int], credentials: str = "") -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(_Handler)
         self.ports, self.asked = ports, list[tuple[str, str]]()
         self.wanted = f"Basic {base64.b64encode(credentials.encode()).decode()}" if credentials else ""
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Somebody hung up."""
-
-
-@contextmanager
-def running_proxy(ports: Mapping[str, int], credentials: str = "") -> Iterator[ForwardProxy]:
-    """A proxy for as long as the block lasts."""
-    with ForwardProxy(ports, credentials) as proxy:
-        thread = threading.Thread(target=proxy.serve_forever, args=(0.02,), daemon=True)
-        thread.start()
-        yield proxy
-        proxy.shutdown()
-        thread.join()
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: ForwardProxy
-
-    def log_message(self, *args: object) -> None:
-        """Say nothing."""
 
     def do_CONNECT(self) -> None:
         """A tunnel, for TLS."""

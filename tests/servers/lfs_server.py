@@ -18,10 +18,12 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, NamedTuple, Self
+
+from tests.servers.loopback import LoopbackServer
 
 JSON = "application/vnd.git-lfs+json"
 _CHUNK = 1 << 20
@@ -145,16 +147,12 @@ class LfsServer:
         self._repositories: list[LfsRepository] = []
         self.ended = threading.Event()
         serving = type("Handler", (handler or LfsHandler,), {"server_of_tests": self})
-        self._http = _QuietServer(("127.0.0.1", port), serving)
-        self._scheme = "https" if tls else "http"
-        if tls:
-            self._http.socket = tls.wrap_socket(self._http.socket, server_side=True, do_handshake_on_connect=False)
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True)
+        self._http = LoopbackServer(serving, port, tls)
 
     @property
     def root(self) -> str:
         """The URL of the host."""
-        return f"{self._scheme}://127.0.0.1:{self._http.server_address[1]}"
+        return self._http.url
 
     def add_repository(self, folder: Path) -> LfsRepository:
         """Serve a folder, which is made, as a repository of its own; the same one for the same folder."""
@@ -172,34 +170,20 @@ class LfsServer:
         return (self._repositories[int(found["number"])], found["rest"]) if found else None
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._http.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.ended.set()
-        self._http.shutdown()
-        self._http.server_close()
-        self._thread.join()
-
-
-class _QuietServer(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False  # clients that were killed leave threads that wait
-    request_queue_size = 128
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A client that went away is none of the server's business."""
+        self._http.__exit__(kind, error, trace)
 
 
 class LfsHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_of_tests: LfsServer
     repository: LfsRepository
-
-    def log_message(self, *args: object) -> None:
-        """Say nothing."""
 
     def do_POST(self) -> None:
         """The batch, and the upload's verify action."""

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import formatdate
 from functools import cache
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, NamedTuple, Self
@@ -31,6 +31,8 @@ from xml.sax.saxutils import escape
 
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+from tests.servers.loopback import LoopbackServer
 
 EMAIL = "pusher@project.iam.gserviceaccount.com"
 _PAGE = 1000
@@ -105,13 +107,12 @@ class GoogleServer:
         self.requests: list[tuple[str, str, str]] = []
         self.ended = threading.Event()
         self._lock = threading.Lock()
-        self._http = _QuietServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"server_of_tests": self}))
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True)
+        self._http = LoopbackServer(type("Handler", (_Handler,), {"server_of_tests": self}))
 
     @property
     def url(self) -> str:
         """Where it is."""
-        return f"http://127.0.0.1:{self._http.server_address[1]}"
+        return self._http.url
 
     def make_bucket(self, name: str) -> str:
         """A new bucket, whose name is made from this text; returns its name."""
@@ -146,34 +147,20 @@ class GoogleServer:
             return fault
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._http.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.ended.set()
-        self._http.shutdown()
-        self._http.server_close()
-        self._thread.join()
-
-
-class _QuietServer(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False  # clients that were killed leave threads that wait
-    request_queue_size = 128
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A client that went away is none of the server's business."""
+        self._http.__exit__(kind, error, trace)
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     server_of_tests: GoogleServer
-
-    def log_message(self, *args: object) -> None:
-        """Say nothing."""
 
     def do_GET(self) -> None:
         self._serve()

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import threading
 import urllib.request
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -28,6 +27,7 @@ from git_theta.transport.base import Outcome, Transport
 from git_theta.transport.bucket import BucketTransport
 from git_theta.transport.bucket_access import describe_refusal, open_bucket
 from tests.sandbox import Sandbox, model, track_and_commit
+from tests.servers.loopback import LoopbackServer
 from tests.transport.bucket_server import CREDENTIALS, make_bucket, running_bucket_server
 
 obstore = pytest.importorskip("obstore")
@@ -216,15 +216,8 @@ def refusing_server() -> Iterator[str]:
 
         do_GET = do_HEAD = do_PUT = do_POST = answer  # noqa: N815
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Refuse) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with LoopbackServer(Refuse) as server:
+        yield server.url
 
 
 def test_without_obstore_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,9 +8,8 @@ import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from threading import Thread
 
 import pytest
 
@@ -27,6 +26,7 @@ from git_theta.vcs.blob_repository import BlobRepository
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.remote_settings import RemoteAccess, read_remote_access
 from tests.sandbox import Sandbox
+from tests.servers.loopback import LoopbackServer
 
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 
@@ -336,15 +336,8 @@ def asking_server() -> Iterator[str]:
             self.send_header("Content-Length", "0")
             self.end_headers()
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Ask) as server:
-        thread = Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/R.git"
-        server.shutdown()
-        thread.join()
+    with LoopbackServer(Ask) as server:
+        yield f"{server.url}/R.git"
 
 
 def test_a_blob_that_is_another_is_put_anew(places: tuple[Sandbox, Sandbox]) -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
@@ -16,6 +15,7 @@ from git_theta.transport.lfs.http_exchange import build_opener, post
 from git_theta.transport.lfs.patience import Patience
 from git_theta.vcs.http_settings import HttpSettings
 from tests.sandbox import Sandbox
+from tests.servers.loopback import LoopbackServer
 
 _HEADERS = {
     "Accept": "application/json",
@@ -34,9 +34,6 @@ def answering(
     asked: list[Mapping[str, str]] = []
 
     class Handler(BaseHTTPRequestHandler):
-        def log_message(self, *args: object) -> None:
-            """Say nothing."""
-
         def do_POST(self) -> None:
             asked.append({name.lower(): value for name, value in self.headers.items()})
             self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -46,15 +43,8 @@ def answering(
             self.end_headers()
             self.wfile.write(body)
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/R", asked
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with LoopbackServer(Handler) as server:
+        yield f"{server.url}/R", asked
 
 
 def test_nothing_that_lets_us_in_goes_to_another_host() -> None:

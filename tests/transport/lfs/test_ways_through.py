@@ -16,7 +16,7 @@ from git_theta.transport.lfs.lfs_transport import LfsTransport
 from git_theta.vcs.discovery import discover_repository
 from tests.sandbox import Sandbox
 from tests.servers.certificates import make_certificate, server_context
-from tests.servers.forward_proxy import running_proxy
+from tests.servers.forward_proxy import ForwardProxy
 from tests.servers.lfs_server import LfsRepository, LfsServer
 
 HOST = "weights.example"
@@ -75,7 +75,7 @@ def test_through_a_proxy(
     sandbox: Sandbox, server: LfsServer, remote: LfsRepository, told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     move_host(remote, server)
-    with running_proxy({HOST: port_of(server)}, "me:secret") as proxy:
+    with ForwardProxy({HOST: port_of(server)}, "me:secret") as proxy:
         url = proxy.url.replace("//", "//me:secret@")
         if told == "configuration":
             sandbox.git("config", "http.proxy", url)
@@ -91,7 +91,7 @@ def test_past_a_proxy(
     sandbox: Sandbox, server: LfsServer, remote: LfsRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What no_proxy names goes past it, whoever named the proxy; and an empty http.proxy means none."""
-    with running_proxy({}) as proxy:
+    with ForwardProxy({}) as proxy:
         sandbox.git("config", "http.proxy", proxy.url)
         monkeypatch.setenv("no_proxy", "127.0.0.1")
         push_verified(sandbox, remote)
@@ -133,7 +133,7 @@ def test_a_certificate_that_nobody_knows_is_refused(sandbox: Sandbox, tmp_path: 
 @needs_openssl
 def test_tls_through_a_proxy(sandbox: Sandbox, tmp_path: Path) -> None:
     own = make_certificate(tmp_path, "host", NAMES)
-    with LfsServer(tls=server_context(own)) as server, running_proxy({HOST: port_of(server)}) as proxy:
+    with LfsServer(tls=server_context(own)) as server, ForwardProxy({HOST: port_of(server)}) as proxy:
         remote = server.add_repository(tmp_path / "remote")
         move_host(remote, server)
         sandbox.git("config", "http.proxy", proxy.url)
