@@ -20,8 +20,8 @@ the person's configuration chooses it: the URL of a remote may come from a repos
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Mapping
-from types import TracebackType
+from collections.abc import Callable, Collection, Iterator, Mapping
+from types import MappingProxyType, TracebackType
 from typing import ClassVar, NamedTuple, Self
 
 from git_theta.errors import MissingObject, ThetaError
@@ -58,6 +58,22 @@ class HeldObject(NamedTuple):
     moment: float | None = None
 
 
+class TransportSetup(NamedTuple):
+    """What a transport is opened with by its URL. All of it comes from the person (L10).
+
+    Attributes:
+        url: what ``theta.remote.NAME.url`` says.
+        settings: the other keys ``theta.remote.NAME.KEY`` of the person's configuration, by KEY in lower case.
+        ask: whether the person may be asked for a password.
+        tell: says one thing to the person, such as that the remote is silent.
+    """
+
+    url: str
+    settings: Mapping[str, str] = MappingProxyType({})
+    ask: bool = False
+    tell: Callable[[str], None] = lambda _: None
+
+
 class Transport(ABC):
     """One remote, open while it is used: a context manager. Sizes are those that manifests say, in bytes.
 
@@ -80,16 +96,10 @@ class Transport(ABC):
     unverified: str = ""
 
     @classmethod
-    def open_url(cls, url: str, ours: Store, settings: Mapping[str, str], *, ask: bool) -> Self:
-        """The remote at a URL; to open it asks nobody.
+    def open_url(cls, setup: TransportSetup, ours: Store) -> Self:
+        """The remote at the URL of a setup; to open it asks nobody. ``ours`` is our store.
 
-        Args:
-            url: what ``theta.remote.NAME.url`` says.
-            ours: our store.
-            settings: the other keys ``theta.remote.NAME.KEY`` of the person's configuration, by KEY in lower case.
-            ask: whether the person may be asked for a password.
-
-        Raises TransportError where nothing can be made of these, with what to write instead.
+        Raises TransportError where nothing can be made of the URL and the settings, with what to write instead.
         """
         raise NotImplementedError(f"{cls.__name__} is opened by no URL of its own")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from threading import Event
@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Self
 from git_theta.errors import TransportError
 from git_theta.store.base import Buffer, Store, is_oid, read_chunks, require_oid, verify_chunks
 from git_theta.store.inbox import Inbox
-from git_theta.transport.base import HeldObject, Outcome, Transport
+from git_theta.transport.base import HeldObject, Outcome, Transport, TransportSetup
 from git_theta.transport.bucket_access import UnusableBucket, describe_refusal, open_bucket
 from git_theta.transport.outcomes import ITEM_ERRORS, lost_object, require_size, unreadable_object
 from git_theta.transport.parallel import run_parallel
+from git_theta.transport.patience import ONLY_TELL, Patience, SilenceClock, run_bounded
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -41,19 +42,24 @@ class BucketTransport(Transport):
     Args:
         ours: our store.
         bucket: theirs, with the prefix of its keys.
+        tell: says one thing to the person: that the bucket is silent.
+        patience: for how long it may be, before that is said; obstore knows when to end.
     """
 
     drops_objects = True
     is_shared = True
 
     @classmethod
-    def open_url(cls, url: str, ours: Store, settings: Mapping[str, str], *, ask: bool) -> Self:  # noqa: ARG003
-        options = {word: settings[word] for word in ("endpoint", "region") if word in settings}
-        return cls(ours, open_bucket(url, options))
+    def open_url(cls, setup: TransportSetup, ours: Store) -> Self:
+        options = {word: setup.settings[word] for word in ("endpoint", "region") if word in setup.settings}
+        return cls(ours, open_bucket(setup.url, options), setup.tell)
 
-    def __init__(self, ours: Store, bucket: ObjectStore) -> None:
+    def __init__(
+        self, ours: Store, bucket: ObjectStore, tell: Callable[[str], None], patience: Patience = ONLY_TELL
+    ) -> None:
         self._ours = ours
         self._bucket = bucket
+        self._clock = SilenceClock("the bucket", patience, tell)
         self._lacked: dict[str, int] = {}
         """What was found lacking, and was not sent since."""
         self._answered = False
@@ -72,7 +78,7 @@ class BucketTransport(Transport):
         stopping = Event()
         put = partial(self._put_object, at_once=max(1, _WORKERS // max(1, len(wanted))), stopping=stopping)
         sent: list[Outcome] = []
-        for outcome in run_parallel(put, wanted.items(), _WORKERS, stopping):
+        for outcome in run_parallel(put, wanted.items(), _WORKERS, stopping, self._clock.check):
             if outcome.error:
                 yield outcome
                 continue
@@ -87,7 +93,7 @@ class BucketTransport(Transport):
             require_oid(oid)
         stopping = Event()
         receive = partial(self._receive_object, inbox=inbox, stopping=stopping)
-        yield from run_parallel(receive, objects.items(), _WORKERS, stopping)
+        yield from run_parallel(receive, objects.items(), _WORKERS, stopping, self._clock.check)
 
     def clear_damaged(self, oid: str) -> bool:
         self._delete(oid)
@@ -97,7 +103,8 @@ class BucketTransport(Transport):
         import obstore
 
         try:
-            for page in obstore.list(self._bucket, chunk_size=_PAGE):
+            pages = iter(obstore.list(self._bucket, chunk_size=_PAGE))
+            while page := run_bounded(partial(next, pages, None), self._clock):
                 for entry in page:
                     oid = entry["path"].rpartition("/")[2]
                     if is_oid(oid) and entry["path"] == _key(oid):
@@ -106,12 +113,13 @@ class BucketTransport(Transport):
             raise UnusableBucket(error) from None
 
     def drop_objects(self, oids: Collection[str]) -> None:
-        for _ in run_parallel(self._delete, oids, _WORKERS, Event()):
+        for _ in run_parallel(self._delete, oids, _WORKERS, Event(), self._clock.check):
             pass
 
     def _delete(self, oid: str) -> None:
         import obstore
 
+        self._clock.reset()
         try:
             obstore.delete(self._bucket, _key(require_oid(oid)))
         except FileNotFoundError:
@@ -128,11 +136,12 @@ class BucketTransport(Transport):
         found: dict[str, int] = {}
         if len(wanted) > _FEW:
             pages = len(wanted) // _WORKERS
-            found, whole = self._list_sizes(wanted, pages)
+            found, whole = run_bounded(partial(self._list_sizes, wanted, pages), self._clock)
             if whole:
                 return found
         left = sorted(wanted - found.keys())
-        for oid, size in run_parallel(lambda oid: (oid, self._ask_size(oid)), left, _WORKERS, Event()):
+        asked = run_parallel(lambda oid: (oid, self._ask_size(oid)), left, _WORKERS, Event(), self._clock.check)
+        for oid, size in asked:
             if size is not None:
                 found[oid] = size
         return found
@@ -145,6 +154,7 @@ class BucketTransport(Transport):
         try:
             pages = obstore.list(self._bucket, chunk_size=_PAGE)
             for count, page in enumerate(pages):
+                self._clock.reset()
                 if count == most:
                     return found, False
                 for entry in page:
@@ -158,6 +168,7 @@ class BucketTransport(Transport):
     def _ask_size(self, oid: str) -> int | None:
         import obstore
 
+        self._clock.reset()
         try:
             return obstore.head(self._bucket, _key(oid))["size"]
         except FileNotFoundError:
@@ -199,7 +210,8 @@ class BucketTransport(Transport):
         try:
             require_size(oid, self._ours.size(oid), size)
             with closing(self._ours.get(oid)) as stream:
-                self._put_chunks(oid, size, verify_chunks(_until(stopping, read_chunks(stream, oid)), oid), at_once)
+                chunks = self._until(stopping, read_chunks(stream, oid))
+                self._put_chunks(oid, size, verify_chunks(chunks, oid), at_once)
         except UnusableBucket:
             raise
         except ITEM_ERRORS as error:
@@ -226,7 +238,7 @@ class BucketTransport(Transport):
         if inbox.has(oid, size):
             return Outcome(oid, 0)
         try:
-            inbox.fill(oid, size, lambda offset: _until(stopping, self._read_object(oid, size, offset)))
+            inbox.fill(oid, size, lambda offset: self._until(stopping, self._read_object(oid, size, offset)))
         except UnusableBucket:
             raise
         except ITEM_ERRORS as error:
@@ -254,6 +266,15 @@ class BucketTransport(Transport):
         except _refusals() as error:
             require_size(oid, self._ask_size(oid), size)  # fewer bytes than the offset are a refusal
             raise self._judge(oid, error) from None
+
+    def _until(self, stopping: Event, chunks: Iterable[Buffer]) -> Iterator[Buffer]:
+        """The chunks, as long as anybody wants them: each is a sign of life."""
+        self._clock.reset()
+        for chunk in chunks:
+            if stopping.is_set():
+                raise TransportError("the transfer was given up")
+            self._clock.reset()
+            yield chunk
 
     def _judge(self, oid: str, error: Exception) -> TransportError:
         """What an object's error is, where the bucket itself is as it should be. Raises UnusableBucket where not."""
@@ -292,11 +313,3 @@ def _refusals() -> tuple[type[Exception], ...]:
     from obstore.exceptions import BaseError
 
     return (BaseError, FileNotFoundError)
-
-
-def _until(stopping: Event, chunks: Iterable[Buffer]) -> Iterator[Buffer]:
-    """The chunks, as long as anybody wants them."""
-    for chunk in chunks:
-        if stopping.is_set():
-            raise TransportError("the transfer was given up")
-        yield chunk

@@ -12,10 +12,11 @@ import hashlib
 import random
 import re
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple, TypeVar
+from urllib.parse import urlsplit
 
 from git_theta.errors import CorruptObject, GitError, MissingObject, TransportError
 from git_theta.store.base import Store, read_chunks, require_oid, verify_chunks
@@ -34,7 +35,9 @@ from git_theta.transport.git_batches import (
     write_commits,
 )
 from git_theta.transport.outcomes import ITEM_ERRORS, lost_object, require_size, unreadable_object
+from git_theta.transport.patience import ONLY_TELL, Patience, SilenceClock
 from git_theta.transport.urls import redact_url
+from git_theta.transport.watched_repository import WatchedRepository
 from git_theta.vcs.blob_repository import BlobRepository
 from git_theta.vcs.remote_settings import RemoteAccess
 
@@ -62,14 +65,24 @@ class GitTransport(Transport):
         ours: our store.
         access: how Git gets to the remote.
         theta: the theta directory, in which scratch repositories are made.
+        tell: says one thing to the person: that the host is silent.
+        patience: for how long it may be, before that is said; Git knows when to end.
     """
 
     drops_objects = True
 
-    def __init__(self, ours: Store, access: RemoteAccess, theta: Path) -> None:
+    def __init__(
+        self,
+        ours: Store,
+        access: RemoteAccess,
+        theta: Path,
+        tell: Callable[[str], None],
+        patience: Patience = ONLY_TELL,
+    ) -> None:
         self._ours = ours
         self._access = access
         self._theta = theta
+        self._clock = SilenceClock(urlsplit(access.url).hostname or redact_url(access.url), patience, tell)
         self._listings: BlobRepository | None = None
         self._batches: dict[str, tuple[str, Batch | None]] = {}
         """Of each ref below REFS its commit, and the batch that it is."""
@@ -286,7 +299,7 @@ class GitTransport(Transport):
     def _open_scratch(self) -> BlobRepository:
         folder = self._theta / "tmp"
         make_folder(folder, self._theta)
-        return BlobRepository(folder, self._access)
+        return WatchedRepository(folder, self._access, self._clock)
 
     @contextlib.contextmanager
     def _as_transport_errors(self) -> Iterator[None]:

@@ -7,17 +7,19 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from git_theta.errors import ThetaError, TransportError
 from git_theta.store.base import Store
 from git_theta.store.inbox import Inbox
-from git_theta.transport.base import TRANSPORTS, HeldObject, Outcome, Transport
+from git_theta.transport.base import TRANSPORTS, HeldObject, Outcome, Transport, TransportSetup
+from git_theta.transport.urls import url_scheme
 
 
-def open_guarded(scheme: str, url: str, ours: Store, settings: Mapping[str, str], *, ask: bool) -> Transport:
-    """The transport of that scheme, opened; what it is asked for is guarded.
+def open_guarded(setup: TransportSetup, ours: Store) -> Transport:
+    """The transport that is called by the scheme of a URL, opened; what it is asked for is guarded.
 
     Raises PluginError where no such is installed, or it cannot be used; TransportError where it refuses the URL.
     """
+    scheme = url_scheme(setup.url)
     chosen = TRANSPORTS.load_plugin(scheme)
     with TRANSPORTS.guard(scheme):
-        return GuardedTransport(scheme, chosen.open_url(url, ours, settings, ask=ask))
+        return GuardedTransport(scheme, chosen.open_url(setup, ours))
 
 
 class GuardedTransport(Transport):

@@ -8,16 +8,22 @@ from contextvars import copy_context
 from threading import Event, Thread
 from typing import Generic, TypeVar
 
+_CHECK_SECONDS = 0.1
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
 
 def run_parallel(
-    work: Callable[[_Item], _Result], items: Iterable[_Item], workers: int, stopping: Event
+    work: Callable[[_Item], _Result],
+    items: Iterable[_Item],
+    workers: int,
+    stopping: Event,
+    check: Callable[[], object] = lambda: None,
 ) -> Iterator[_Result]:
     """What work makes of each item, as it comes; what it raises is raised. No more than ``workers`` at a time.
 
-    ``stopping`` is set when nobody wants the others any more: they are waited for. Threads are in the context of who
+    ``stopping`` is set when nobody wants the others any more: they are waited for. ``check`` is called now and then
+    while nothing comes. Threads are in the context of who
     asks: git works in the same folder there.
     """
     waiting: set[Future[_Result]] = set()
@@ -26,16 +32,27 @@ def run_parallel(
         for item in items:
             waiting.add(pool.submit(copy_context().run, work, item))
             if len(waiting) >= workers:
-                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                done, waiting = _wait_for_some(waiting, check)
                 yield from (future.result() for future in done)
         while waiting:
-            done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+            done, waiting = _wait_for_some(waiting, check)
             yield from (future.result() for future in done)
     except BaseException:
         stopping.set()
         raise
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _wait_for_some(
+    waiting: set[Future[_Result]], check: Callable[[], object]
+) -> tuple[set[Future[_Result]], set[Future[_Result]]]:
+    """Those that have ended, one at least, and the others."""
+    while True:
+        done, left = wait(waiting, _CHECK_SECONDS, FIRST_COMPLETED)
+        if done:
+            return done, left
+        check()
 
 
 def map_ahead(work: Callable[[_Item], _Result], items: Iterable[_Item]) -> Iterator[_Result]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -32,6 +33,7 @@ _SETTINGS = {
     "push.recurseSubmodules": "no",
     "submodule.recurse": "false",
 }
+_PROGRESS = re.compile(r"(remote: )?[A-Z][a-z]+( [a-z]+)*: +[0-9]|(remote: )?Total [0-9]|Delta compression")
 _UNCOMPRESSED = ("-c", "core.compression=0", "-c", "pack.compression=0")
 
 
@@ -57,8 +59,21 @@ class BlobRepository(ScratchRepository):
         super().close()
 
     def force_push(self, ref: str) -> None:
-        """Have the remote's ref point where ours does."""
-        self.git("push", "--quiet", "--no-verify", REMOTE, f"+{ref}:{ref}")
+        """Have the remote's ref point where ours does. How far that is Git writes into a file here, which grows."""
+        command = ["git", "push", "--progress", "--no-verify", REMOTE, f"+{ref}:{ref}"]
+        with (self._place / "words").open("w+b") as words:
+            done = subprocess.run(
+                command,
+                cwd=self.access.top,
+                env=self.env,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=words,
+                start_new_session=not self.access.ask,
+            )
+            words.seek(0)
+            if done.returncode:
+                raise GitError(f"git push failed: {_drop_progress(words.read().decode(errors='replace'))}")
 
     def list_refs(self, prefix: str) -> dict[str, str]:
         """The refs that are here: name to id."""
@@ -127,6 +142,10 @@ class BlobRepository(ScratchRepository):
             command = ["git", "cat-file", "--batch"]
             self._reader = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=self.env)
         return self._reader
+
+
+def _drop_progress(words: str) -> str:
+    return "\n".join(line for line in re.split(r"[\r\n]+", words) if line.strip() and not _PROGRESS.match(line))
 
 
 def _no_blob() -> Generator[bytes, None, None]:

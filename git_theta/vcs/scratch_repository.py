@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal, NamedTuple, Self
 
@@ -83,6 +84,15 @@ class ScratchRepository:
     def close(self) -> None:
         """Remove it."""
         shutil.rmtree(self._place, ignore_errors=True)
+
+    def measure_files(self) -> int:
+        """Bytes of its files: while anything arrives, they grow."""
+        total = 0
+        for folder, _, names in os.walk(self._place):
+            for name in names:
+                with suppress(FileNotFoundError):
+                    total += Path(folder, name).stat().st_size
+        return total
 
     def git(self, *args: str, stdin: bytes = b"") -> bytes:
         """What ``git ARGS`` prints."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -23,6 +24,7 @@ from git_theta.testing.blocks import noise_bytes
 from git_theta.transport import bucket_access
 from git_theta.transport.bucket import BucketTransport
 from git_theta.transport.bucket_access import open_bucket
+from git_theta.transport.patience import Patience
 from tests.faults.conftest import Disk
 from tests.faults.harness import MODEL, kill_at_random
 from tests.sandbox import Sandbox, model, track_and_commit
@@ -36,6 +38,7 @@ CONTENTS = [noise_bytes(300_000 + seed, seed) for seed in range(3)]
 OBJECTS = {hashlib.sha256(content).hexdigest(): content for content in CONTENTS}
 SIZES = {oid: len(content) for oid, content in OBJECTS.items()}
 LONGEST_SECONDS = 8
+PATIENCE = Patience(tell_after=0.3, give_up_after=math.inf)
 KILLS = int(os.environ.get("THETA_TEST_KILLS", "3"))
 STATUSES = (401, 403, 404, 413, 422, 429, 500, 507)
 
@@ -66,15 +69,15 @@ class Side:
         elsewhere = LocalStore(self.folder / "elsewhere")
         for content in CONTENTS:
             elsewhere.put([content])
-        with BucketTransport(elsewhere, open_bucket(self.url, {})) as transport:
+        with BucketTransport(elsewhere, open_bucket(self.url, {}), print) as transport:
             assert [one for one in transport.push(SIZES) if one.error] == []
 
     def push(self) -> Mapping[str, ThetaError | None]:
-        with BucketTransport(self.store, open_bucket(self.url, {})) as transport:
+        with BucketTransport(self.store, open_bucket(self.url, {}), print) as transport:
             return {one.oid: one.error for one in transport.push(SIZES)}
 
     def fetch(self) -> Mapping[str, ThetaError | None]:
-        with BucketTransport(self.store, open_bucket(self.url, {})) as transport:
+        with BucketTransport(self.store, open_bucket(self.url, {}), print) as transport:
             return {one.oid: one.error for one in transport.fetch(SIZES, Inbox(self.store, self.store.root))}
 
     def contents_here(self) -> dict[str, bytes]:
@@ -162,6 +165,19 @@ def test_other_bytes_than_the_objects(side: Side, kind: str) -> None:
     assert all(isinstance(error, (CorruptObject, TransportError)) for error in errors.values())
     assert side.fetch() == dict.fromkeys(OBJECTS)
     assert side.contents_here() == OBJECTS
+
+
+@pytest.mark.parametrize("method", ["GET", "LIST"])
+def test_a_silent_bucket_is_told_of(side: Side, method: str) -> None:
+    side.put_there()
+    told: list[str] = []
+    side.server.fault = Fault(method, "stall", 1)
+    with BucketTransport(side.store, open_bucket(side.url, {}), told.append, PATIENCE) as transport:
+        if method == "GET":
+            assert [one.error for one in transport.fetch(SIZES, Inbox(side.store, side.store.root))] == [None] * 3
+        else:
+            assert len(list(transport.list_held())) == 3
+    assert told == ["the bucket has not answered for 0 s"]
 
 
 @pytest.mark.parametrize("kind", ["cut", "slow", "stall", 500])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,6 +14,7 @@ from git_theta.store.inbox import Inbox
 from git_theta.store.local import LocalStore
 from git_theta.testing.blocks import noise_bytes
 from git_theta.transport.git_blobs import GitTransport
+from git_theta.transport.patience import Patience
 from git_theta.vcs.discovery import discover_repository
 from git_theta.vcs.remote_settings import read_remote_access
 from tests.sandbox import Sandbox
@@ -41,7 +43,7 @@ class Side:
 
     def open_transport(self, store: LocalStore) -> GitTransport:
         access = read_remote_access("origin", self.url, self.repository, ask=False)
-        return GitTransport(store, access, self.repository.theta_dir)
+        return GitTransport(store, access, self.repository.theta_dir, print)
 
     def push(self) -> Mapping[str, ThetaError | None]:
         with self.open_transport(self.store) as transport:
@@ -76,6 +78,22 @@ def side(sandbox: Sandbox, host: GitHost, tmp_path: Path, monkeypatch: pytest.Mo
     made.remote.fault = None
     assert time.monotonic() - began < LONGEST_SECONDS
     made.require_nothing_left()
+
+
+def test_a_silent_host_is_told_of(side: Side) -> None:
+    """Also one that is silent in the middle of a push; Git ends it."""
+    access = read_remote_access("origin", side.url, side.repository, ask=False)
+    for skipped in (0, 2):
+        told: list[str] = []
+        patience = Patience(tell_after=0.5, give_up_after=math.inf)
+        side.remote.fault = Fault("git", "stall", skip=skipped)
+        with (
+            GitTransport(side.store, access, side.repository.theta_dir, told.append, patience) as transport,
+            pytest.raises(TransportError),
+        ):
+            list(transport.push(side.sizes))
+        assert set(told) <= {"127.0.0.1 has not answered for 0 s", "127.0.0.1 has not answered for 1 s"}
+        assert told
 
 
 FAULTS = [*STATUSES, "cut", "altered", "stall"]

@@ -16,7 +16,7 @@ from git_theta.testing.blocks import noise_bytes
 from git_theta.transport.base import Outcome
 from git_theta.transport.lfs.endpoint import parse_endpoint
 from git_theta.transport.lfs.lfs_transport import LfsTransport
-from git_theta.transport.lfs.patience import Patience
+from git_theta.transport.patience import Patience
 from git_theta.vcs.discovery import discover_repository
 from tests.sandbox import Sandbox
 from tests.servers.lfs_server import Fault, LfsServer

@@ -80,7 +80,7 @@ class GitPusher(Pusher):
         Sandbox.create(self.remote, install=False, bare=True)
 
     def open_transport(self) -> Transport:
-        return GitTransport(self.ours, access_to(self.remote, self.person), self.theta)
+        return GitTransport(self.ours, access_to(self.remote, self.person), self.theta, print)
 
     def read_remote(self) -> Mapping[str, bytes]:
         return contents_of(self.remote)

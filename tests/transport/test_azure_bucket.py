@@ -44,7 +44,7 @@ class TestOverAzure(BucketLaws):
 def test_large_objects_ages_and_deletion(server: str, container: str) -> None:
     bucket = open_bucket(f"az://{container}/team", {"endpoint": server})
     ours, sizes = store_with([noise_bytes(20 << 20, 1), b"small"])
-    with BucketTransport(ours, bucket) as transport:
+    with BucketTransport(ours, bucket, print) as transport:
         assert [one.error for one in transport.push(sizes)] == [None, None]
         held = list(transport.list_held())
         assert {one.oid: one.size for one in held} == sizes

@@ -50,7 +50,7 @@ class BucketLaws(TransportLaws):
         raise NotImplementedError
 
     def open_transport(self, folder: Path, ours: Store) -> Transport:
-        return BucketTransport(ours, self.bucket_of(folder))
+        return BucketTransport(ours, self.bucket_of(folder), print)
 
     def raw_contents(self, folder: Path) -> Mapping[str, bytes]:
         bucket = self.bucket_of(folder)
@@ -111,12 +111,12 @@ def test_large_objects_go_in_parts_and_come_in_segments(
     size = (17 << 20) + 3
     content = noise_bytes(size, 1)
     ours, sizes = store_with([content])
-    with BucketTransport(ours, open_bucket(bucket, {})) as transport:
+    with BucketTransport(ours, open_bucket(bucket, {}), print) as transport:
         assert errors_of(transport.push(sizes)) == {}
     tag = obstore.head(open_bucket(bucket, {}), key(*sizes))["e_tag"]
     assert tag.strip('"').endswith("-3")  # as S3 marks what came in three parts
     theirs = MemoryStore()
-    with BucketTransport(theirs, open_bucket(bucket, {})) as transport:
+    with BucketTransport(theirs, open_bucket(bucket, {}), print) as transport:
         assert errors_of(transport.fetch(sizes, Inbox(theirs, tmp_path))) == {}
     assert theirs.size(*sizes) == size
 
@@ -125,7 +125,7 @@ def test_of_a_large_object_that_is_damaged_no_part_is_left(bucket: str, server: 
     content = noise_bytes(17 << 20, 1)
     ours, sizes = store_with([content])
     ours._objects[next(iter(sizes))] = content[:-1] + b"\0"
-    with BucketTransport(ours, open_bucket(bucket, {})) as transport:
+    with BucketTransport(ours, open_bucket(bucket, {}), print) as transport:
         assert "damaged" in errors_of(transport.push(sizes))[next(iter(sizes))]
     name = bucket.split("/")[2]
     with urllib.request.urlopen(f"{server}/{name}?uploads") as listing:
@@ -143,7 +143,7 @@ def test_many_objects_are_listed_not_asked_for_one_by_one(bucket: str, monkeypat
         return real(store, path)
 
     monkeypatch.setattr(obstore, "head", watch)
-    with BucketTransport(ours, open_bucket(bucket, {})) as transport:
+    with BucketTransport(ours, open_bucket(bucket, {}), print) as transport:
         assert sorted(transport.lacking(sizes)) == sorted(sizes)
         assert errors_of(transport.push(sizes)) == {}
         assert transport.lacking(sizes) == []
@@ -156,7 +156,7 @@ def test_many_objects_are_listed_not_asked_for_one_by_one(bucket: str, monkeypat
 def test_a_fetch_goes_on_where_it_was_cut(bucket: str, tmp_path: Path) -> None:
     content = noise_bytes(100_000, 1)
     ours, sizes = store_with([content])
-    with BucketTransport(ours, open_bucket(bucket, {})) as transport:
+    with BucketTransport(ours, open_bucket(bucket, {}), print) as transport:
         list(transport.push(sizes))
         (oid,) = sizes
         assert b"".join(transport._read_object(oid, len(content), 99_000)) == content[99_000:]
@@ -175,7 +175,7 @@ def test_a_bucket_that_is_not_there_is_an_error_of_the_remote(
         lambda transport: list(transport.push(sizes)),
         lambda transport: list(transport.fetch({**sizes, "0" * 64: 5}, Inbox(MemoryStore(), tmp_path))),
     ):
-        with pytest.raises(TransportError) as caught, BucketTransport(ours, open_bucket(url, {})) as transport:
+        with pytest.raises(TransportError) as caught, BucketTransport(ours, open_bucket(url, {}), print) as transport:
             ask(transport)
         assert words in f"{caught.value} {caught.value.hint}"
         assert "AWS_ACCESS_KEY_ID" in caught.value.hint or "AZURE_STORAGE_ACCOUNT_NAME" in caught.value.hint
@@ -201,7 +201,7 @@ def test_a_server_that_does_not_let_us_in_is_an_error_of_the_remote(
         lambda transport: list(transport.fetch(sizes, Inbox(MemoryStore(), tmp_path))),
     ):
         with pytest.raises(TransportError, match="403") as caught:
-            ask(BucketTransport(ours, open_bucket(bucket, {"endpoint": refusing_server})))
+            ask(BucketTransport(ours, open_bucket(bucket, {"endpoint": refusing_server}), print))
         assert "AWS_SECRET_ACCESS_KEY" in caught.value.hint
         assert "a-secret-word" not in f"{caught.value}{caught.value.hint}"
 

@@ -76,7 +76,7 @@ class TestByPath(TransportLaws):
 
     def open_transport(self, folder: Path, ours: Store) -> Transport:
         theta = folder.parent / "person/.git/theta"
-        return GitTransport(ours, access_to(folder, theta.parent), theta)
+        return GitTransport(ours, access_to(folder, theta.parent), theta, print)
 
     def raw_contents(self, folder: Path) -> Mapping[str, bytes]:
         return contents_of(folder)
@@ -112,7 +112,7 @@ def places(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> tuple
 
 def open_between(places: tuple[Sandbox, Sandbox], ours: Store) -> GitTransport:
     git_dir = places[0].root / ".git"
-    return GitTransport(ours, access_to(places[1].root, git_dir), git_dir / "theta")
+    return GitTransport(ours, access_to(places[1].root, git_dir), git_dir / "theta", print)
 
 
 def fetch_errors(transport: Transport, oids: Iterable[str], ours: Store) -> dict[str, type]:
@@ -264,7 +264,10 @@ def test_settings_of_the_person_hold_and_none_is_in_the_way(places: tuple[Sandbo
 def test_passwords_are_not_told(places: tuple[Sandbox, Sandbox]) -> None:
     git_dir = places[0].root / ".git"
     access = access_to("http://me:secret-word@127.0.0.1:1/R.git", git_dir)
-    with GitTransport(MemoryStore(), access, git_dir / "theta") as transport, pytest.raises(TransportError) as caught:
+    with (
+        GitTransport(MemoryStore(), access, git_dir / "theta", print) as transport,
+        pytest.raises(TransportError) as caught,
+    ):
         transport.lacking(SIZES)
     assert "127.0.0.1" in str(caught.value) and "secret" not in f"{caught.value}{caught.value.hint}"
     assert list((git_dir / "theta/tmp").iterdir()) == []
@@ -320,7 +323,7 @@ def test_strangers_do_not_get_a_word_from_the_person(
     repository = Repository(git_dir, git_dir, git_dir / "hooks", git_dir.parent)
     with asking_server() as url:
         access = read_remote_access("origin", url, repository, ask=ask)
-        with GitTransport(MemoryStore(), access, git_dir / "theta") as transport, pytest.raises(TransportError):
+        with GitTransport(MemoryStore(), access, git_dir / "theta", print) as transport, pytest.raises(TransportError):
             transport.lacking(SIZES)
     assert asked.exists() == ask
 

@@ -59,7 +59,7 @@ class TestOverGoogle(BucketLaws):
 def test_large_objects_ages_and_deletion(server: GoogleServer, bucket: str, tmp_path: Path) -> None:
     ours, sizes = store_with([noise_bytes((20 << 20) + 3, 1), b"small"])
     place = open_bucket(f"gs://{bucket}/team", {})
-    with BucketTransport(ours, place) as transport:
+    with BucketTransport(ours, place, print) as transport:
         assert errors_of(transport.push(sizes)) == {}
         assert [verb for verb, *_ in server.requests].count("POST") == 2  # an upload in parts, begun and completed
         assert server.uploads == {}
@@ -78,7 +78,7 @@ def test_of_a_large_object_that_is_damaged_no_part_is_left(server: GoogleServer,
     content = noise_bytes(17 << 20, 1)
     ours, sizes = store_with([content])
     ours._objects[next(iter(sizes))] = content[:-1] + b"\0"
-    with BucketTransport(ours, open_bucket(f"gs://{bucket}/team", {})) as transport:
+    with BucketTransport(ours, open_bucket(f"gs://{bucket}/team", {}), print) as transport:
         assert "damaged" in errors_of(transport.push(sizes))[next(iter(sizes))]
     assert server.buckets[bucket] == {}
     assert server.uploads == {}
@@ -87,7 +87,7 @@ def test_of_a_large_object_that_is_damaged_no_part_is_left(server: GoogleServer,
 def test_lists_that_come_in_pages(bucket: str) -> None:
     """Google's pages have 1,000 objects."""
     ours, sizes = store_with(b"%d" % number for number in range(1200))
-    with BucketTransport(ours, open_bucket(f"gs://{bucket}/team", {})) as transport:
+    with BucketTransport(ours, open_bucket(f"gs://{bucket}/team", {}), print) as transport:
         assert errors_of(transport.push(sizes)) == {}
         assert transport.lacking(sizes) == []
         assert len(list(transport.list_held())) == 1200
@@ -104,7 +104,7 @@ def test_credentials_are_found(way: str, bucket: str, home: Path, monkeypatch: p
     else:
         monkeypatch.setenv(way, file.read_text() if way.endswith("_KEY") else os.fspath(file))
     ours, sizes = store_with([b"one"])
-    with BucketTransport(ours, open_bucket(f"gs://{bucket}/team", {})) as transport:
+    with BucketTransport(ours, open_bucket(f"gs://{bucket}/team", {}), print) as transport:
         assert errors_of(transport.push(sizes)) == {}
 
 
@@ -113,7 +113,7 @@ def test_a_bucket_that_everybody_may_read(server: GoogleServer, bucket: str, mon
     monkeypatch.setenv("GOOGLE_SKIP_SIGNATURE", "true")
     monkeypatch.setattr(server, "is_public", True)
     ours, sizes = store_with([b"one"])
-    with BucketTransport(ours, open_bucket(f"gs://{bucket}/team", {})) as transport:
+    with BucketTransport(ours, open_bucket(f"gs://{bucket}/team", {}), print) as transport:
         assert transport.lacking(sizes) == list(sizes)
 
 
@@ -122,7 +122,7 @@ def test_a_key_that_does_not_let_us_in_is_an_error_of_the_remote(
 ) -> None:
     account = server.write_account(tmp_path, known=False)
     ours, sizes = store_with([b"one"])
-    with BucketTransport(ours, open_bucket(f"gs://{bucket}/team", {})) as transport:
+    with BucketTransport(ours, open_bucket(f"gs://{bucket}/team", {}), print) as transport:
         for ask in (transport.lacking, lambda objects: transport.fetch(objects, Inbox(ours, tmp_path))):
             with pytest.raises(TransportError, match="401") as caught:
                 list(ask({**sizes, "0" * 64: 5}))

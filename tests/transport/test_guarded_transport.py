@@ -12,7 +12,7 @@ from git_theta.errors import PluginError, TransportError
 from git_theta.store.base import Store
 from git_theta.store.inbox import Inbox
 from git_theta.store.memory import MemoryStore
-from git_theta.transport.base import TRANSPORTS, Outcome, Transport
+from git_theta.transport.base import TRANSPORTS, Outcome, Transport, TransportSetup
 from git_theta.transport.guarded_transport import open_guarded
 from git_theta.vcs import remotes
 from tests.sandbox import Sandbox, model, track_and_commit
@@ -27,10 +27,10 @@ class Rogue(Transport):
     answer: Any = ()
 
     @classmethod
-    def open_url(cls, url: str, ours: Store, settings: Mapping[str, str], *, ask: bool) -> Any:
-        if url == "rogue://nothing":
+    def open_url(cls, setup: TransportSetup, ours: Store) -> Any:
+        if setup.url == "rogue://nothing":
             return None
-        if url == "rogue://broken":
+        if setup.url == "rogue://broken":
             raise ConnectionRefusedError(111, "refused")
         return cls()
 
@@ -53,13 +53,13 @@ def rogue(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def open_rogue(answer: Any) -> Transport:
     Rogue.answer = answer
-    return open_guarded("rogue", "rogue://host", MemoryStore(), {}, ask=False)
+    return open_guarded(TransportSetup("rogue://host"), MemoryStore())
 
 
 @pytest.mark.parametrize("url", ["rogue://nothing", "rogue://broken"])
 def test_what_does_not_open_is_named(url: str) -> None:
     with pytest.raises(PluginError, match="the transport 'rogue' of"):
-        open_guarded("rogue", url, MemoryStore(), {}, ask=False)
+        open_guarded(TransportSetup(url), MemoryStore())
 
 
 @pytest.mark.parametrize(

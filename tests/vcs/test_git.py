@@ -9,8 +9,8 @@ from threading import Event
 import pytest
 
 from git_theta.errors import GitError
-from git_theta.transport.lfs.patience import Patience, SilenceClock, run_bounded
 from git_theta.transport.parallel import run_parallel
+from git_theta.transport.patience import Patience, SilenceClock, run_bounded
 from git_theta.vcs import config
 from git_theta.vcs.blob_reader import BlobReader
 from git_theta.vcs.blobs import read_blob

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from git_theta.errors import TransportError
 from git_theta.repository.stores.object_stores import open_other_store
 from git_theta.store.base import Store
-from git_theta.transport.base import Transport
+from git_theta.transport.base import Transport, TransportSetup
 from git_theta.transport.choose import TransportChoice, choose_transport
 from git_theta.transport.guarded_transport import open_guarded
-from git_theta.transport.urls import local_path, url_scheme
+from git_theta.transport.urls import local_path
 from git_theta.vcs import remotes
 from git_theta.vcs.discovery import Repository
 
@@ -46,8 +46,10 @@ def open_remote(
     if choice.name == "lfs":
         return _open_lfs(name, choice, repository, store, settings, tell, push=push, may_prompt=may_prompt)
     if choice.name == "git":
-        return _open_git(choice, name, repository, store, may_prompt=may_prompt)
-    return _open_by_scheme(choice, name, settings, store, ask=may_prompt)
+        return _open_git(choice, name, repository, store, tell, may_prompt=may_prompt)
+    own = f"theta.remote.{name}."
+    keys = {key.removeprefix(own): value for key, value in settings.items() if key.startswith(own)}
+    return open_guarded(TransportSetup(choice.address, keys, may_prompt, tell), store)
 
 
 def remotes_through_lfs() -> list[str]:
@@ -113,18 +115,16 @@ def _open_lfs_directory(address: str, repository: Repository, store: Store, *, p
 
 
 def _open_git(
-    choice: TransportChoice, name: str, repository: Repository, store: Store, *, may_prompt: bool
+    choice: TransportChoice,
+    name: str,
+    repository: Repository,
+    store: Store,
+    tell: Callable[[str], None],
+    *,
+    may_prompt: bool,
 ) -> Transport:
     from git_theta.transport.git_blobs import GitTransport
     from git_theta.vcs.remote_settings import read_remote_access
 
     access = read_remote_access(name, choice.address, repository, ask=may_prompt)
-    return GitTransport(store, access, repository.theta_dir)
-
-
-def _open_by_scheme(
-    choice: TransportChoice, name: str, settings: Mapping[str, str], store: Store, *, ask: bool
-) -> Transport:
-    own = f"theta.remote.{name}."
-    keys = {key.removeprefix(own): value for key, value in settings.items() if key.startswith(own)}
-    return open_guarded(url_scheme(choice.address), choice.address, store, keys, ask=ask)
+    return GitTransport(store, access, repository.theta_dir, tell)

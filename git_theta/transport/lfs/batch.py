@@ -16,9 +16,9 @@ from git_theta.errors import TransportError
 from git_theta.transport.lfs.endpoint import Endpoint, require_http_url
 from git_theta.transport.lfs.http_exchange import Reply, build_opener, post
 from git_theta.transport.lfs.lfs_outcomes import Presence
-from git_theta.transport.lfs.patience import Patience, SilenceClock, run_bounded
 from git_theta.transport.lfs.ssh_login import CannotAsk, log_in
 from git_theta.transport.parallel import run_parallel
+from git_theta.transport.patience import Patience, SilenceClock, run_bounded
 from git_theta.transport.urls import redact_url
 from git_theta.vcs.credentials import (
     Credential,

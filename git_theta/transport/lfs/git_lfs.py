@@ -15,7 +15,7 @@ from typing import IO
 from git_theta.errors import TransportError
 from git_theta.store.files import as_store_error
 from git_theta.transport.lfs.lfs_scratch import LfsScratch
-from git_theta.transport.lfs.patience import SilenceClock
+from git_theta.transport.patience import SilenceClock
 from git_theta.vcs.git import open_scratch
 from git_theta.vcs.scratch_git_dir import scratch_environment
 from git_theta.words import redact_logins, shorten_text

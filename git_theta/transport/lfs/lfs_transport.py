@@ -28,10 +28,10 @@ from git_theta.transport.lfs.lfs_outcomes import (
 )
 from git_theta.transport.lfs.lfs_scratch import POINTERS, LfsScratch, open_lfs_scratch
 from git_theta.transport.lfs.partial_downloads import drop_downloads, keep_downloads, resume_downloads
-from git_theta.transport.lfs.patience import Patience, SilenceClock
 from git_theta.transport.lfs.ssh_login import CannotAsk
 from git_theta.transport.outcomes import ITEM_ERRORS, require_size
 from git_theta.transport.parallel import map_ahead, run_parallel
+from git_theta.transport.patience import Patience, SilenceClock
 from git_theta.vcs.credentials import hand_on
 from git_theta.vcs.discovery import Repository
 

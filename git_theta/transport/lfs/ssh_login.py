@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from git_theta.errors import TransportError
 from git_theta.transport.lfs.endpoint import SshPlace
-from git_theta.transport.lfs.patience import SilenceClock
+from git_theta.transport.patience import SilenceClock
 from git_theta.vcs.credentials import prompting_environment
 from git_theta.vcs.ssh import ssh_arguments
 from git_theta.words import shorten_text

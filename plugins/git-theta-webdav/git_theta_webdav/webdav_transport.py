@@ -13,7 +13,7 @@ from typing import Self, TypeVar
 from git_theta.errors import CorruptObject, TransportError
 from git_theta.store.base import Buffer, Store, is_oid, read_chunks, require_oid, verify_chunks
 from git_theta.store.inbox import Inbox
-from git_theta.transport.base import HeldObject, Outcome, Transport
+from git_theta.transport.base import HeldObject, Outcome, Transport, TransportSetup
 from git_theta.transport.outcomes import ITEM_ERRORS, lost_object, require_size, unreadable_object
 from git_theta.transport.parallel import run_parallel
 
@@ -50,11 +50,11 @@ class WebdavTransport(Transport):
         self._folder = folder
 
     @classmethod
-    def open_url(cls, url: str, ours: Store, settings: Mapping[str, str], *, ask: bool) -> Self:  # noqa: ARG003
-        host = url.partition("://")[2]
+    def open_url(cls, setup: TransportSetup, ours: Store) -> Self:
+        host = setup.url.partition("://")[2]
         if not host.strip("/"):
-            raise TransportError(f"{url} names no host", hint=f"Write it so: {cls.name}://HOST/FOLDER")
-        return cls(ours, DavFolder(f"{cls.scheme}://{host}", ask=ask))
+            raise TransportError(f"{setup.url} names no host", hint=f"Write it so: {cls.name}://HOST/FOLDER")
+        return cls(ours, DavFolder(f"{cls.scheme}://{host}", ask=setup.ask))
 
     def close(self) -> None:
         self._folder.close()

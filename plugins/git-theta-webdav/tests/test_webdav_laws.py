@@ -16,7 +16,7 @@ from git_theta.store.base import Store
 from git_theta.store.inbox import Inbox
 from git_theta.store.memory import MemoryStore
 from git_theta.testing.transports import TransportLaws
-from git_theta.transport.base import TRANSPORTS, Outcome, Transport
+from git_theta.transport.base import TRANSPORTS, Outcome, Transport, TransportSetup
 from tests.servers.dav_server import USER, DavServer, running_server
 
 from git_theta_webdav.webdav_transport import SecureWebdavTransport, WebdavTransport
@@ -32,7 +32,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DavServer]:
 
 
 def open_folder(server: DavServer, path: str, ours: Store) -> Transport:
-    return WebdavTransport.open_url(f"webdav://{server.url}/{path}", ours, {}, ask=False)
+    return WebdavTransport.open_url(TransportSetup(f"webdav://{server.url}/{path}"), ours)
 
 
 def fill_store() -> MemoryStore:
@@ -135,7 +135,7 @@ def test_a_server_that_lets_nobody_write_is_one_error(server: DavServer) -> None
 @pytest.mark.parametrize("url", ["webdav://127.0.0.1:9/x", "webdavs://127.0.0.1:9/x", "webdav://"])
 def test_no_server_is_an_error(url: str) -> None:
     chosen = TRANSPORTS.load_plugin(url.partition(":")[0])
-    with pytest.raises(TransportError), chosen.open_url(url, MemoryStore(), {}, ask=False) as transport:
+    with pytest.raises(TransportError), chosen.open_url(TransportSetup(url), MemoryStore()) as transport:
         transport.lacking(SIZES)
 
 

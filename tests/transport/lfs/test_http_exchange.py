@@ -12,7 +12,7 @@ from git_theta.errors import TransportError
 from git_theta.transport.lfs.batch import BatchClient
 from git_theta.transport.lfs.endpoint import parse_endpoint
 from git_theta.transport.lfs.http_exchange import build_opener, post
-from git_theta.transport.lfs.patience import Patience
+from git_theta.transport.patience import Patience
 from git_theta.vcs.http_settings import HttpSettings
 from tests.sandbox import Sandbox
 from tests.servers.loopback import LoopbackServer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import NamedTuple, TypeVar
@@ -17,7 +18,7 @@ class Patience(NamedTuple):
 
     Attributes:
         tell_after: without an answer, the person is told.
-        give_up_after: without one, it is an error.
+        give_up_after: without one, it is an error; infinite where what we wait for knows better when to end.
         pause: before the first repetition; each later one waits twice as long.
     """
 
@@ -58,17 +59,28 @@ class SilenceClock:
         if silent >= self._patience.tell_after and not self._was_told:
             self._was_told = True
             rest = self._patience.give_up_after - silent
-            self._tell(f"{self._silence} for {silent:.0f} s; giving up after {rest:.0f} s more")
+            ending = f"; giving up after {rest:.0f} s more" if math.isfinite(rest) else ""
+            self._tell(f"{self._silence} for {silent:.0f} s{ending}")
 
 
-def run_bounded(action: Callable[[], _Result], clock: SilenceClock) -> _Result:
+ONLY_TELL = Patience(give_up_after=math.inf)
+"""For programs and libraries that end by themselves, when their own settings say so."""
+
+
+def run_bounded(
+    action: Callable[[], _Result], clock: SilenceClock, measure: Callable[[], object] = lambda: None
+) -> _Result:
     """What ``action()`` returns or raises; TransportError where the clock gives up first.
 
     It runs in a thread that is then left to itself: neither a look-up of a name nor the head of an answer that drips
-    can be ended otherwise.
+    can be ended otherwise. ``measure``: what changes while the host gives signs of life.
     """
     task = BackgroundTask(action)
     clock.reset()
+    before = measure()
     while not task.wait(0.05):
+        if (now := measure()) != before:
+            before = now
+            clock.reset()
         clock.check()
     return task.take_result()
