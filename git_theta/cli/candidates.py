@@ -19,6 +19,7 @@ from git_theta.diffing.measures.base import MEASURES
 from git_theta.errors import GitError, ThetaError
 from git_theta.formats.base import FORMATS
 from git_theta.merging.catalogue import load_strategy, strategy_names
+from git_theta.operations.comparing.diff_report import SORTS
 from git_theta.repository.evaluating.evaluator_choice import list_evaluations
 from git_theta.repository.rounds.round_refs import list_rounds
 from git_theta.vcs.discovery import discover_repository
@@ -126,6 +127,11 @@ def _list_measures(_words: Sequence[str]) -> Iterator[Candidate]:
             continue
 
 
+def _list_orders(words: Sequence[str]) -> Iterator[Candidate]:
+    yield from (Candidate("word", name) for name in SORTS)
+    yield from _list_measures(words)
+
+
 def _list_options(words: Sequence[str]) -> Iterator[Candidate]:
     """The options of the strategy that the line names."""
     chosen = [after for before, after in pairwise(words) if before in ("-s", "--strategy")]
@@ -187,6 +193,7 @@ VALUES: dict[str, Callable[[Sequence[str]], Iterable[Candidate]] | None] = {
     "BASE": _REVISIONS,
     "FORMAT": _list_formats,
     "MEASURE": _list_measures,
+    "ORDER": _list_orders,
     "COMMAND": _list_commands,
     "DEVICE": _offer(*(Candidate("word", name) for name in ("auto", "cpu", "cuda"))),
     **dict.fromkeys(

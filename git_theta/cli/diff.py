@@ -16,6 +16,7 @@ from git_theta.cli.pager import print_paged, uses_color
 from git_theta.cli.progress import Meter
 from git_theta.cli.revision_arguments import RevisionCommand, split_arguments
 from git_theta.diffing.base import Comparison, Report
+from git_theta.diffing.measures.base import MEASURES
 from git_theta.errors import UsageError
 from git_theta.operations.comparing.diff_report import MEASURE_SORTS, SORTS, build_report
 from git_theta.operations.context import Context
@@ -27,7 +28,7 @@ from git_theta.repository.stores.opening import open_context
 from git_theta.tensors.blas import UNTHREADED
 from git_theta.vcs.discovery import discover_repository
 from git_theta.vcs.raw_diff import VersionRange, parse_range
-from git_theta.words import pluralize
+from git_theta.words import pluralize, suggest_names
 
 _EXIT_DIFFERENT = 1
 _EXIT_UNREADABLE = 2
@@ -62,7 +63,7 @@ class _DiffOptions(NamedTuple):
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Write a page.")
 @click.option("--png", type=click.Path(path_type=Path), metavar="FILE", help="Write a picture.")
-@click.option("--sort", type=click.Choice(SORTS), default="file", help="Order of parameters.")
+@click.option("--sort", default="file", metavar="ORDER", help="Order of parameters; a measure's name is measured, too.")
 @click.option("--limit", type=click.IntRange(min=0), metavar="N", help="Show N parameters of each checkpoint.")
 @measure_option
 @click.option("--exit-code", is_flag=True, help="Exit 1 where anything differs.")
@@ -76,7 +77,8 @@ def command(words: tuple[str, ...], cached: bool, **given: Any) -> int:
     _check_options(options)
     os.environ.setdefault(*UNTHREADED)
     if options.reads_values:
-        options = options._replace(measures=choose_measures(options.measures))
+        sorted_by = () if options.sort in SORTS else (options.sort,)
+        options = options._replace(measures=choose_measures((*options.measures, *sorted_by)))
     revisions, pathspecs = split_arguments(words)
     span = parse_range(revisions, cached=cached)
     repository, meter = discover_repository(), Meter()
@@ -106,9 +108,12 @@ def _check_options(options: _DiffOptions) -> None:
     """Raise UsageError for what cannot be done, before anything is."""
     if options.stat + options.name_only + options.as_json > 1:
         raise UsageError("--stat, --name-only and --json exclude each other", hint="Run it once for each.")
+    known = [*SORTS, *MEASURES.list_names()]
+    if options.sort not in known:
+        raise UsageError(f"--sort: {options.sort!r} is no order", hint=suggest_names(options.sort, known))
     if options.measures and not options.reads_values:
         raise UsageError("--stat and --name-only read no values to measure", hint="Leave --measure out.")
-    if options.sort in MEASURE_SORTS and not options.reads_values:
+    if (options.sort in MEASURE_SORTS or options.sort not in SORTS) and not options.reads_values:
         raise UsageError(f"--stat and --name-only read no values to sort by {options.sort}", hint="Leave one out.")
     require_writable(options.html, options.png)
 

@@ -210,7 +210,9 @@ assert main(["diff", "@~", "@", "--json"]) == 0
         (["--stat", "--sort", "norm"], "read no values to sort by norm"),
         (["-p", "["], "the glob '['"),
         (["--html", "nowhere/page.html"], "cannot be written there"),
-        (["note.txt", "--sort", "colour"], "'colour' is not one of"),
+        (["note.txt", "--sort", "colour"], "--sort: 'colour' is no order"),
+        (["note.txt", "--sort", "relatve"], "Did you mean 'relative'?"),
+        (["--stat", "--sort", "sign-flips"], "read no values to sort by sign-flips"),
     ],
 )
 def test_what_cannot_be_is_refused(repository: Sandbox, args: list[str], words: str) -> None:

@@ -108,6 +108,25 @@ def test_a_page_has_the_columns_too(repository: Sandbox) -> None:
     assert 'data-value="0.02"' in page
 
 
+def test_rows_are_sorted_by_a_measure_which_is_measured_then(repository: Sandbox) -> None:
+    found = json.loads(repository.theta("diff", "--json", "--sort", "sign-flips", "HEAD~", "HEAD").stdout)
+    rows = found["checkpoints"][0]["parameters"]
+    assert [row["name"] for row in rows] == ["c", "w", "step", "new"]  # which has none
+    assert rows[0]["measures"]["further"] == {"sign-flips": 0.25}
+    repository.git("config", "theta.measures", "mean-absolute")
+    lines = repository.theta("diff", "--sort", "mean-absolute", "--limit", "1", "HEAD~", "HEAD", "-p", "[cw]").stdout
+    assert "sign-flips" not in lines and "w" not in lines.split()
+
+
+def test_a_picture_has_a_part_for_each(repository: Sandbox) -> None:
+    pytest.importorskip("matplotlib")
+    heights = []
+    for arguments in ((), BOTH[:2], BOTH):
+        repository.theta("diff", *arguments, "--png", "picture.png", "HEAD~", "HEAD")
+        heights.append(int.from_bytes((repository.root / "picture.png").read_bytes()[20:24], "big"))
+    assert heights == sorted(set(heights))
+
+
 def test_a_map_has_a_line_for_each(repository: Sandbox) -> None:
     shown = repository.theta("map", *BOTH, "start", "side", "main", "--", MODEL).stdout
     lines = [line.split() for line in shown.splitlines()]

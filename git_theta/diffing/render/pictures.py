@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
-from git_theta.diffing.base import MeasuredChange, Report
+from git_theta.diffing.base import MeasuredChange, NamedValue, Report
 from git_theta.diffing.modules import relative_of
 from git_theta.diffing.render.totals import elements_of
 from git_theta.diffing.verdict import ChangeKind, count_new_nonfinite, kind_of
@@ -124,6 +124,17 @@ def largest_changes(report: Report, number: int = TOP) -> tuple[tuple[str, float
         if row.measures and row.measures.relative is not None and math.isfinite(row.measures.relative)
     ]
     return tuple(sorted(found, key=lambda pair: -pair[1])[:number])
+
+
+def largest_values(report: Report, measure: str, number: int = TOP) -> tuple[tuple[str, NamedValue], ...]:
+    """The parameters of which a measure that was asked for found most, largest first."""
+    found = [
+        (escape_unprintable(row.change.name), one)
+        for row in report.rows
+        for one in (row.measures.further if row.measures else ())
+        if one.name == measure and one.value is not None and math.isfinite(one.value)
+    ]
+    return tuple(sorted(found, key=lambda pair: -(pair[1].value or 0))[:number])
 
 
 def locate_parameter(name: str) -> _Location:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from git_theta.diffing.base import Report
 from git_theta.diffing.render import pictures
-from git_theta.diffing.render.formatting import format_percent
+from git_theta.diffing.render.formatting import format_percent, format_value
 from git_theta.diffing.render.pictures import Cell, CellState, HeatMap, Scale
-from git_theta.diffing.render.rows import shorten_name
+from git_theta.diffing.render.rows import list_measures, shorten_name
 from git_theta.diffing.render.totals import summarize_report
 from git_theta.diffing.verdict import ChangeKind, Look, judge_report
 from git_theta.words import escape_unprintable
@@ -75,6 +75,14 @@ class Panel(NamedTuple):
     left: float = _LEFT
 
 
+class _RankedParameter(NamedTuple):
+    """A parameter with what was found of it, as a number and in words."""
+
+    name: str
+    value: float
+    words: str
+
+
 def render_image(reports: Sequence[Report]) -> bytes:
     """A PNG. The same reports and the same matplotlib give the same bytes. Raises ModuleNotFoundError without it."""
     return draw_panels([panel for report in reports for panel in _panels(report)])
@@ -119,9 +127,21 @@ def _panels(report: Report) -> Iterator[Panel]:
         for found in maps:
             width = min(_WIDTH, _CELL * len(found.layers))
             yield Panel(width, _ROW * len(found.modules), partial(_draw_heat_map, found, scale))
-    largest = [(name, relative) for name, relative in pictures.largest_changes(report) if relative]
+    for title, ranked in _rank_parameters(report):
+        yield Panel(_WIDTH, _ROW * len(ranked), partial(_draw_largest, ranked, title))
+
+
+def _rank_parameters(report: Report) -> Iterator[tuple[str, list[_RankedParameter]]]:
+    """What changed most, and that by each measure that was asked for."""
+    relative = pictures.largest_changes(report)
+    largest = [_RankedParameter(name, value, format_percent(value)) for name, value in relative if value]
     if len(largest) > 1:
-        yield Panel(_WIDTH, _ROW * len(largest), partial(_draw_largest, largest))
+        yield "largest relative changes", largest
+    for measure in list_measures(report.rows):
+        found = pictures.largest_values(report, measure)
+        if found:
+            ranked = [_RankedParameter(name, one.value or 0, format_value(one)) for name, one in found]
+            yield f"largest {escape_unprintable(measure)}", ranked
 
 
 def _draw_heading(report: Report, axes: Axes) -> None:
@@ -206,14 +226,14 @@ def _draw_grid(axes: Axes, rows: int, columns: int) -> None:
         axes.axvline(column - 0.5, color="white", linewidth=1)
 
 
-def _draw_largest(largest: Sequence[tuple[str, float]], axes: Axes) -> None:
-    places = range(len(largest))
-    axes.barh(places, [relative for _, relative in largest], height=0.6, color=_COLORS[ChangeKind.DENSE])
-    axes.set(ylim=(len(largest) - 0.5, -0.5), xlim=(0, 1.1 * largest[0][1]), xticks=[])
-    axes.set_title("largest relative changes")
-    axes.set_yticks(places, [_axis_label(name) for name, _ in largest])
-    for place, (_, relative) in enumerate(largest):
-        axes.text(relative, place, f" {format_percent(relative)}", va="center", color=QUIET_COLOR)
+def _draw_largest(bars: Sequence[_RankedParameter], title: str, axes: Axes) -> None:
+    places, lengths = range(len(bars)), [max(one.value, 0.0) for one in bars]
+    axes.barh(places, lengths, height=0.6, color=_COLORS[ChangeKind.DENSE])
+    axes.set(ylim=(len(bars) - 0.5, -0.5), xlim=(0, 1.1 * lengths[0] or 1), xticks=[])
+    axes.set_title(title)
+    axes.set_yticks(places, [_axis_label(one.name) for one in bars])
+    for place, (one, length) in enumerate(zip(bars, lengths, strict=True)):
+        axes.text(length, place, f" {one.words}", va="center", color=QUIET_COLOR)
 
 
 def _color_of(cell: Cell | None, scale: Scale) -> str:

@@ -53,9 +53,13 @@ def shorten_name(name: str, room: int) -> str:
 
 def list_titles(rows: Iterable[MeasuredChange]) -> list[str]:
     """The titles of all figures that rows may have, in order: what was asked for by name stands last but one."""
-    asked = dict.fromkeys(one.name for row in rows if row.measures for one in row.measures.further)
     *usual, last = COLUMNS
-    return [*usual, *asked, last]
+    return [*usual, *list_measures(rows), last]
+
+
+def list_measures(rows: Iterable[MeasuredChange]) -> list[str]:
+    """What was asked for by name beside the figures that all diffs have, in order."""
+    return list(dict.fromkeys(one.name for row in rows if row.measures for one in row.measures.further))
 
 
 def figures_of(row: MeasuredChange) -> dict[str, Figure]:

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 MEASURE_SORTS = ("norm", "relative", "largest", "cosine", "differing", "rank")
 SORTS = ("file", "name", *MEASURE_SORTS, "stored")
-"""Keys to sort rows by. "file" is the order of the file, "name" that of names. By a number the largest come first, but
-for cosine and rank, where the smallest do; rows without that number come last."""
+"""Keys to sort rows by, beside what is measured at a person's wish. "file" is the order of the file, "name" that of
+names. By a number the largest come first, but for cosine and rank, where the smallest do; rows without that number come
+last."""
 
 
 def _keep_all(_: Change) -> bool:
@@ -49,7 +50,7 @@ def build_report(
         labels: what people call the versions.
         values: measure them; otherwise no tensor is read, and numpy stays unimported.
         keep: which changes are to be rows; unchanged parameters never are.
-        sort: one of SORTS.
+        sort: one of SORTS, or of ``measures``.
         limit: how many rows to keep, after sorting.
         measures: names of what is measured beside what every report has.
 
@@ -58,16 +59,19 @@ def build_report(
 
     Raises UsageError for a sort key that does not exist.
     """
-    if sort not in SORTS:
-        raise UsageError(f"rows cannot be sorted by {sort}", hint=f"Sort by one of {', '.join(SORTS)}.")
+    if sort not in (*SORTS, *measures):
+        raise UsageError(
+            f"rows cannot be sorted by {sort}", hint=f"Sort by one of {', '.join(dict.fromkeys((*SORTS, *measures)))}."
+        )
+    key = _SORT_KEYS.get(sort) or _sort_key(lambda found: _find_value(found, sort))
     changes = [change for change in comparison.changes if change.status is not ChangeStatus.UNCHANGED and keep(change)]
     rows = [MeasuredChange(change) for change in changes]
-    if sort not in MEASURE_SORTS:  # so that nothing is measured in vain
-        rows = sorted(rows, key=_SORT_KEYS[sort])[:limit]
+    if sort in SORTS and sort not in MEASURE_SORTS:  # so that nothing is measured in vain
+        rows = sorted(rows, key=key)[:limit]
     if values:
         _fetch_missing((entry for row in rows for entry in _entries_of(row.change)), context)
         rows = _measure_all([row.change for row in rows], context, measures)
-    rows = sorted(rows, key=_SORT_KEYS[sort])[:limit]
+    rows = sorted(rows, key=key)[:limit]
     comparison = comparison._replace(rest_changed=comparison.rest_changed and _has_other_changes(comparison, context))
     return Report(comparison, tuple(rows), labels, len(changes) - len(rows))
 
@@ -157,6 +161,11 @@ def _sort_key(
         return value is None, direction * (value or 0)
 
     return key
+
+
+def _find_value(measures: Measures, name: str) -> float | None:
+    """What a measure of the family found."""
+    return next((one.value for one in measures.further if one.name == name), None)
 
 
 _SORT_KEYS: dict[str, Callable[[MeasuredChange], Any]] = {

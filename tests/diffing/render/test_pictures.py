@@ -7,7 +7,7 @@ import struct
 
 import pytest
 
-from git_theta.diffing.base import MeasuredChange
+from git_theta.diffing.base import MeasuredChange, Measures, NamedValue
 from git_theta.diffing.render.pictures import (
     STEPS,
     Cell,
@@ -16,6 +16,7 @@ from git_theta.diffing.render.pictures import (
     bar_of,
     heat_maps_of,
     largest_changes,
+    largest_values,
     locate_parameter,
     scale_of,
 )
@@ -90,6 +91,13 @@ def test_a_bar_holds_every_parameter_once() -> None:
 def test_the_top_is_what_changed_most() -> None:
     rows = [changed("a", relative=0.1), changed("b", relative=0.3), changed("c", norm=math.inf), added("d")]
     assert [name for name, _ in largest_changes(report(rows))] == ["b", "a"]
+
+
+def test_the_top_of_a_measure_that_was_asked_for() -> None:
+    found = [(0.25, "a"), (None, "b"), (0.5, "c"), (math.inf, "d")]
+    rows = [MeasuredChange(changed(name).change, Measures(1, further=(NamedValue("m", v),))) for v, name in found]
+    assert [(name, one.value) for name, one in largest_values(report(rows), "m")] == [("c", 0.5), ("a", 0.25)]
+    assert largest_values(report(rows), "other") == ()
 
 
 def size(png: bytes) -> tuple[int, int]:
