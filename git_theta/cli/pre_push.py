@@ -32,6 +32,7 @@ from git_theta.transport.base import Transport
 from git_theta.vcs import remotes
 from git_theta.vcs.discovery import Repository, discover_repository
 from git_theta.vcs.parent_process import is_dry_push
+from git_theta.vcs.remembered_settings import remembering_settings
 from git_theta.words import humanize_size, pluralize
 
 
@@ -43,7 +44,11 @@ def command(remote: str, url: str) -> None:
 
     Reads from standard input what Git tells the hook: "LOCAL-REF LOCAL-ID REMOTE-REF REMOTE-ID" per line.
     """
-    repository = discover_repository()
+    with remembering_settings():
+        _push_updates(discover_repository(), remote, url)
+
+
+def _push_updates(repository: Repository, remote: str, url: str) -> None:
     lines = [line.decode(errors="replace").split(" ") for line in sys.stdin.buffer.read().splitlines()]
     updates = [_pushed_ids(words) for words in lines]
     require_refs_kept((RefUpdate(words[2], words[3], words[1]) for words in lines), remote, url, repository)
@@ -55,7 +60,7 @@ def command(remote: str, url: str) -> None:
     there = [old for _, old in updates if old.strip("0")]
     # What a directory has we can see. Elsewhere we go by the remote-tracking branches, as Git does.
     seen = refs_there(url, repository)
-    tracking = remote if seen is None and remote in remotes.remote_urls() else ""
+    tracking = remote if seen is None and remote in remotes.list_remotes() else ""
     _push_refs(PushedRefs(tips, [*there, *(seen or ())], tracking, remote), remote, url, repository)
 
 

@@ -17,6 +17,7 @@ from typing import Literal, NamedTuple
 from git_theta.errors import GitError, UsageError
 from git_theta.registry import DISABLE_KEY
 from git_theta.vcs.git import NAMED_REPOSITORY, current_folder, git
+from git_theta.vcs.remembered_settings import match_settings
 
 Scope = Literal["global", "local", "worktree", "system"]
 
@@ -139,17 +140,10 @@ def read_settings(scope: Scope | None = None, *, cwd: Path | None = None) -> lis
 
 def read_last_values(keys: Sequence[str], *, cwd: Path | None = None) -> dict[str, str]:
     """The values of these keys that count, of all scopes; nothing for a key that has none. Raises GitError."""
-    pattern = "^({})$".format("|".join(map(re.escape, keys)))
-    done = subprocess.run(
-        ["git", "config", "--null", "--get-regexp", pattern],
-        cwd=cwd or current_folder(),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-    )
-    if done.returncode > 1:  # 1 is "no such key"
-        raise _explain_error(done.stderr.decode(errors="replace").strip())
-    lines = (os.fsdecode(item).partition("\n") for item in done.stdout.split(b"\0")[:-1])
-    return {key: value for key, _, value in lines}
+    try:
+        return dict(match_settings("^({})$".format("|".join(map(re.escape, keys))), cwd))
+    except GitError as error:
+        raise _explain_error(error.message) from None
 
 
 def active_settings(*, cwd: Path | None = None) -> dict[str, str]:

@@ -6,12 +6,15 @@ import os
 import re
 import subprocess
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 from itertools import takewhile
 from pathlib import Path
 from typing import Literal
 
+from git_theta.errors import GitError
 from git_theta.vcs.hooks import is_ours_alone
+from git_theta.vcs.remembered_settings import is_true, match_settings
 
 _CHECKOUT_COMMANDS = frozenset(
     ("bisect", "checkout", "cherry-pick", "clone", "merge", "pull", "read-tree", "rebase", "reset", "restore", "revert",
@@ -215,8 +218,10 @@ def _skip_global_options(arguments: list[str]) -> list[str]:
 
 
 def _is_true(key: str) -> bool:
-    done = subprocess.run(["git", "config", "--type=bool", "--get", key], stdin=subprocess.DEVNULL, capture_output=True)
-    return done.stdout.strip() == b"true"
+    with suppress(GitError):
+        found = match_settings(f"^{re.escape(key)}$")
+        return bool(found) and is_true(found[-1][1])
+    return False
 
 
 def _checks_out() -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from git_theta.errors import GitError
 from git_theta.vcs.git import current_folder, git
+from git_theta.vcs.remembered_settings import is_true, match_settings
 
 _PROMISOR = r"^remote\..*\.promisor$"
 
@@ -42,11 +43,10 @@ def find_promisor(cwd: Path | None = None) -> str:
 def read_promisor(cwd: Path) -> str:
     """As ``find_promisor``, of the repository around a folder; remembered."""
     try:
-        lines = git("config", "--get-regexp", "--bool", _PROMISOR, cwd=cwd).decode(errors="surrogateescape")
+        found = match_settings(_PROMISOR, cwd)
     except GitError:
         return ""
-    found = (line.rpartition(" ") for line in lines.splitlines())
-    return next((key[len("remote.") : -len(".promisor")] for key, _, value in found if value == "true"), "")
+    return next((key[len("remote.") : -len(".promisor")] for key, value in found if is_true(value)), "")
 
 
 def find_missing(oids: Iterable[str], cwd: Path | None = None) -> list[str]:

@@ -12,7 +12,6 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from git_theta.errors import GitError
 from git_theta.vcs.blobs import blob_id
 from git_theta.vcs.git import split_nul
 from git_theta.vcs.scratch_repository import ScratchRepository
@@ -53,13 +52,11 @@ def parse_pointer(data: bytes) -> tuple[str, int] | None:
     return (found[1].decode(), int(found[2])) if found else None
 
 
-def read_pointer_tree(scratch: ScratchRepository, ref: str) -> PointerTree:
-    """The pointers that a ref of the scratch repository has; what else is in its tree (no file) is passed over."""
-    try:
-        tip = scratch.git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}").decode().strip()
-    except GitError:
-        return PointerTree("", {})
-    blobs = {}
+def read_pointer_tree(scratch: ScratchRepository, tip: str) -> PointerTree:
+    """The pointers of a commit of the scratch repository ("" for none); what else is in its tree is passed over."""
+    blobs: dict[str, str] = {}
+    if not tip:
+        return PointerTree("", blobs)
     for item in split_nul(scratch.git("ls-tree", "-r", "-z", "--full-tree", tip)):
         facts, _, path = item.partition("\t")
         mode, _, blob = facts.split()
@@ -114,14 +111,15 @@ def commit_pointers(
     """
     # No pipeline of a host has anything to do with it, should it be the tip of a branch.
     message = f"Pointers of {len(pointers):,} objects\n\n[skip ci]\n".encode()
+    date = int(time.time()) if moment is None else moment
     stream = [
-        f"commit {_NEW}\ncommitter {_AUTHOR} {int(time.time()) if moment is None else moment} +0000\n".encode(),
+        f"commit {_NEW}\nmark :1\ncommitter {_AUTHOR} {date} +0000\n".encode(),
         b"data %d\n%b" % (len(message), message),
         f"from {tip}\n".encode() if tip else b"",
         *encode_pointers(pointers),
+        b"get-mark :1\n",
     ]
-    scratch.git("fast-import", "--quiet", "--force", stdin=b"".join(stream))
-    return scratch.git("rev-parse", "--verify", _NEW).decode().strip()
+    return scratch.git("fast-import", "--quiet", "--force", stdin=b"".join(stream)).decode().strip()
 
 
 def encode_pointers(pointers: Mapping[str, int]) -> Iterator[bytes]:

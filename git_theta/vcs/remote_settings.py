@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from git_theta.vcs.discovery import Repository
-from git_theta.vcs.git import git, split_nul
+from git_theta.vcs.git import git
+from git_theta.vcs.remembered_settings import list_settings
 
 REMOTE = "git-theta"
 """What the remote is called there."""
@@ -63,11 +64,12 @@ def find_remote_settings(access: RemoteAccess, env: Mapping[str, str]) -> Iterat
         env: the environment in which git works in the other one, which is there.
     """
     remote, url = access.name, access.url
-    theirs, there = _list_settings(access.top, None), set(_list_settings(access.top, env))
-    if not _SILENCE_VARIABLES & env.keys() and not any(_LOW_SPEED.fullmatch(key) for _, key, _ in theirs):
+    theirs, there = list_settings(access.top), set(list_settings(access.top, env))
+    if not _SILENCE_VARIABLES & env.keys() and not any(_LOW_SPEED.fullmatch(one.key) for one in theirs):
         yield from _SILENCE
-    for origin, key, value in theirs:
-        if (origin, key, value) not in there and (not _STAYS.match(key) or key in _GOES_ALONG):
+    for one in theirs:
+        key, value = one.key, one.value
+        if one not in there and (not _STAYS.match(key) or key in _GOES_ALONG):
             yield key, value
         elif key.startswith(f"remote.{remote}."):
             what = key[len(f"remote.{remote}.") :]
@@ -85,10 +87,3 @@ def export_settings(settings: Iterable[tuple[str, str]]) -> dict[str, str]:
     for number, (key, value) in enumerate(found):
         variables |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
     return variables
-
-
-def _list_settings(top: Path, env: Mapping[str, str] | None) -> list[tuple[str, str, str]]:
-    """Origin, key and value of all settings, in their order."""
-    items = split_nul(git("config", "--list", "-z", "--show-origin", cwd=top, env=env))
-    pairs = zip(items[::2], (item.partition("\n") for item in items[1::2]), strict=True)
-    return [(origin, key, value if newline else "true") for origin, (key, newline, value) in pairs]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from git_theta.errors import GitError, UsageError
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.git import git, scrubbed_environment, split_nul
+from git_theta.vcs.remembered_settings import match_settings
 
 _SUFFIXES = ("/.git", "", ".git/.git", ".git")
 """What may be left out of a path to a repository, in the order in which Git tries them (enter_repo)."""
@@ -20,12 +21,16 @@ _TRANSPORT_KEYS = r"^(lfs\.(push)?url|remote\..*\.lfs(push)?url|theta\.remote\..
 
 def remote_urls() -> dict[str, str]:
     """Name to fetch URL of every remote, in the order of the configuration; url.*.insteadOf is applied."""
+    return {name: os.fsdecode(git("remote", "get-url", name)).rstrip("\n") for name in list_remotes()}
+
+
+def list_remotes() -> list[str]:
+    """The names of all remotes that have a URL, in the order of the configuration."""
     try:
-        found = split_nul(git("config", "-z", "--get-regexp", r"^remote\..*\.url$"))
-    except GitError:  # none at all
-        return {}
-    names = dict.fromkeys(item.partition("\n")[0][len("remote.") : -len(".url")] for item in found)
-    return {name: os.fsdecode(git("remote", "get-url", name)).rstrip("\n") for name in names}
+        found = match_settings(r"^remote\..*\.url$")
+    except GitError:  # no configuration that can be read
+        return []
+    return list(dict.fromkeys(key[len("remote.") : -len(".url")] for key, _ in found))
 
 
 class FetchSource(NamedTuple):
@@ -92,8 +97,8 @@ def read_transport_settings() -> dict[str, str]:
     is not read (L10).
     """
     try:
-        return _parse_settings(git("config", "-z", "--get-regexp", _TRANSPORT_KEYS))
-    except GitError:  # none at all
+        return dict(match_settings(_TRANSPORT_KEYS))
+    except GitError:  # no configuration that can be read
         return {}
 
 
@@ -107,13 +112,21 @@ def read_lfsconfig(repository: Repository) -> dict[str, str]:
     git-lfs takes the file in the worktree, or else the index's, or else that of HEAD.
     """
     top = repository.home
-    sources = [["--blob", ":.lfsconfig"], ["--blob", "HEAD:.lfsconfig"]]
     if repository.worktree and (repository.worktree / ".lfsconfig").is_file():
         sources = [["--file", ".lfsconfig"]]
+    else:
+        sources = [["--blob", blob] for blob in _find_blobs([":.lfsconfig", "HEAD:.lfsconfig"], top)]
     for source in sources:
-        with contextlib.suppress(GitError):  # there is none, or it says nothing about it
+        with contextlib.suppress(GitError):  # it says nothing about it
             return _parse_settings(git("config", "-z", *source, "--get-regexp", _TRANSPORT_KEYS, cwd=top))
     return {}
+
+
+def _find_blobs(names: Sequence[str], cwd: Path) -> list[str]:
+    """The ids of the blobs that there are by these names."""
+    asked = "".join(f"{name}\n" for name in names).encode()
+    answers = git("cat-file", "--batch-check=%(objecttype) %(objectname)", cwd=cwd, stdin=asked).decode()
+    return [words[1] for words in map(str.split, answers.splitlines()) if words[0] == "blob"]
 
 
 def _rewrite_push_url(url: str) -> str:

@@ -113,6 +113,12 @@ class ScratchRepository:
             "--no-auto-maintenance", *less, REMOTE, "--stdin", stdin="".join(f"{one}\n" for one in refspecs).encode(),
         )  # fmt: skip
 
+    def list_commits(self) -> dict[str, str]:
+        """The refs that are here and name a commit: name to its id."""
+        form = "--format=%(objecttype) %(objectname) %(refname)"
+        words = (line.split(" ", 2) for line in self.git("for-each-ref", form).decode().splitlines())
+        return {name: oid for kind, oid, name in words if kind == "commit"}
+
     def list_remote_refs(self, *patterns: str) -> dict[str, str]:
         """The refs of the remote that match any of these patterns: name to id."""
         lines = self.git("ls-remote", "--refs", "--quiet", REMOTE, *patterns).decode(errors="surrogateescape")

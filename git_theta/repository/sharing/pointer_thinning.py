@@ -21,7 +21,7 @@ from git_theta.repository.sharing.pointers import (
 )
 from git_theta.repository.sharing.remote_needs import find_needed, name_here
 from git_theta.vcs.discovery import Repository
-from git_theta.vcs.pointer_tree import commit_pointers, list_additions, read_pointer_tree, read_pointers
+from git_theta.vcs.pointer_tree import PointerTree, commit_pointers, list_additions, read_pointer_tree, read_pointers
 from git_theta.vcs.scratch_repository import ScratchRepository
 
 _REFS = (POINTERS_REF, POINTERS_BRANCH)
@@ -133,14 +133,20 @@ def _replace_ref(remote: str, scratch: ScratchRepository, thinned: ThinnedRef, e
 
 def _plan_here(scratch: ScratchRepository, expire: int, agreed: Collection[str] | None = None) -> ThinningPlan:
     needed = find_needed(scratch, _REFS)
-    refs = [_plan_ref(scratch, ref, needed, expire, agreed) for ref in _REFS]
+    commits = scratch.list_commits()
+    trees = [(ref, read_pointer_tree(scratch, commits.get(name_here(ref), ""))) for ref in _REFS]
+    refs = [_plan_ref(scratch, ref, tree, needed, expire, agreed) for ref, tree in trees]
     return ThinningPlan(needed, [one for one in refs if one.tip])
 
 
 def _plan_ref(
-    scratch: ScratchRepository, ref: str, needed: Collection[str], expire: int, agreed: Collection[str] | None
+    scratch: ScratchRepository,
+    ref: str,
+    tree: PointerTree,
+    needed: Collection[str],
+    expire: int,
+    agreed: Collection[str] | None,
 ) -> ThinnedRef:
-    tree = read_pointer_tree(scratch, name_here(ref))
     if not tree.tip:
         return ThinnedRef(ref, "", {}, [], {})
     sizes = read_pointers(scratch, tree)

@@ -174,7 +174,8 @@ def fetch_pointers(scratch: ScratchRepository) -> RemotePointers:
     ):  # none matches: no error, but for --depth. We look when that fails, not before: it takes a connection
         if scratch.list_remote_refs(*_HERE):
             raise
-    return RemotePointers({there: read_pointer_tree(scratch, here) for there, here in _HERE.items()})
+    commits = scratch.list_commits()
+    return RemotePointers({there: read_pointer_tree(scratch, commits.get(here, "")) for there, here in _HERE.items()})
 
 
 def pause_before_retry(attempt: int) -> None:

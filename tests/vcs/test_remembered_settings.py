@@ -1,0 +1,66 @@
+"""Settings by their keys: the same whether they are asked for one by one or all at once."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from git_theta.errors import GitError
+from git_theta.vcs.remembered_settings import is_true, list_settings, match_settings, remembering_settings
+from tests.sandbox import Sandbox
+
+
+@pytest.fixture
+def configured(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
+    sandbox.git("config", "--add", "remote.a.b.url", "one\ntwo")
+    sandbox.git("config", "--add", "remote.a.b.url", "three")
+    config = sandbox.root / ".git/config"
+    config.write_text(config.read_text() + '[remote "A"]\n\tmirror\n[theta]\n\tstore =\n')
+    monkeypatch.chdir(sandbox.root)
+    return sandbox
+
+
+@pytest.mark.parametrize("pattern", [r"^remote\..*\.url$", r"^remote\.A\.mirror$", r"^theta\.store$", "^none$"])
+def test_they_are_the_same_all_at_once(configured: Sandbox, pattern: str) -> None:
+    found = match_settings(pattern)
+    with remembering_settings():
+        assert match_settings(pattern) == found
+    wanted = {"url": ["one\ntwo", "three"], "mirror": ["true"], "store": [""]}
+    assert [value for _, value in found] == wanted.get(pattern[:-1].rpartition(".")[2], [])
+
+
+def test_git_is_asked_once_and_again_where_the_environment_says_more(
+    configured: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("GIT_TRACE2_EVENT", str(tmp_path / "trace"))
+    with remembering_settings():
+        for _ in range(3):
+            assert len(match_settings(r"\.url$")) == 2
+        monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
+        monkeypatch.setenv("GIT_CONFIG_KEY_0", "remote.c.url")
+        monkeypatch.setenv("GIT_CONFIG_VALUE_0", "four")
+        for _ in range(3):
+            assert len(match_settings(r"\.url$")) == 3
+        assert list_settings()[-1].key == "remote.c.url"
+    events = [json.loads(line)["event"] for line in (tmp_path / "trace").read_text().splitlines()]
+    assert events.count("start") == 2
+
+
+@pytest.mark.parametrize("remembering", [False, True])
+def test_a_configuration_that_cannot_be_read_is_no_empty_one(configured: Sandbox, remembering: bool) -> None:
+    config = configured.root / ".git/config"
+    config.write_text(config.read_text() + "[broken\n")
+    with pytest.raises(GitError, match="bad config"):
+        if remembering:
+            with remembering_settings():
+                match_settings("^theta")
+        else:
+            match_settings("^theta")
+
+
+@pytest.mark.parametrize("value", ["true", "Yes", "on", "1", "2", "false", "no", "off", "0", ""])
+def test_values_are_true_as_git_takes_them(sandbox: Sandbox, value: str) -> None:
+    sandbox.git("config", "theta.x", value)
+    assert is_true(value) == (sandbox.git("config", "--type=bool", "theta.x").stdout.strip() == "true")
