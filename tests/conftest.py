@@ -13,14 +13,19 @@ import pytest
 
 from tests import chained_versions, templates
 from tests.effort import choose_tries
-from tests.sandbox import GENUINE, Sandbox, seal_environment
+from tests.sandbox import GENUINE, ONE_THREAD, Sandbox, fill_home, is_new_home, name_home, seal_environment
+
+
+def pytest_configure() -> None:
+    os.environ.update(ONE_THREAD)  # before torch is imported
 
 
 @pytest.fixture(autouse=True, scope="session")
-def sealed_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Seals what wider fixtures do before the first test has its own home."""
+def sealed_session(tmp_path_factory: pytest.TempPathFactory, git_template: Path) -> Iterator[None]:
+    """Seals all tests; and what wider fixtures do, which no test's home is for, into a home of their own."""
     with pytest.MonkeyPatch.context() as patch:
         seal_environment(patch, tmp_path_factory.mktemp("session") / "home")
+        patch.setenv("GIT_TEMPLATE_DIR", os.fspath(git_template))
         patch.setenv(templates.FOLDER, os.fspath(_shared(tmp_path_factory.getbasetemp()) / "templates"))
         Path(os.environ[templates.FOLDER]).mkdir(exist_ok=True)
         patch.setenv(GENUINE, "1")  # of what lives longer than a test, each test makes what it likes
@@ -62,9 +67,15 @@ _FORKED = ("api", "cli", "repository")
 
 def _may_fork(request: pytest.FixtureRequest) -> bool:
     """Whether filters and drivers of the repositories of this test may be forked; in long tests none is."""
-    folder = request.path.relative_to(Path(__file__).parent).parts[0]
+    folder = request.node.nodeid.split("/")[1]
     marked = request.node.get_closest_marker
     return not choose_tries(few=0, many=1) and bool(marked("forked") or (folder in _FORKED and not marked("genuine")))
+
+
+@pytest.fixture(scope="session")
+def new_homes() -> list[Path]:
+    """Homes in which tests have left nothing: most tests need none, and one takes longer to make than those do."""
+    return []
 
 
 @pytest.fixture(autouse=True)
@@ -73,15 +84,17 @@ def home(
     sealed_session: None,
     monkeypatch: pytest.MonkeyPatch,
     name_folder: Callable[[str], Path],
-    git_template: Path,
-) -> Path:
+    new_homes: list[Path],
+) -> Iterator[Path]:
     """This test's own home, so that one test's ``git config --global`` is unknown to the next."""
-    home = name_folder("home")
-    seal_environment(monkeypatch, home)
-    monkeypatch.setenv("GIT_TEMPLATE_DIR", os.fspath(git_template))
+    home = new_homes.pop() if new_homes else fill_home(name_folder("home"))
+    for name, value in name_home(home).items():
+        monkeypatch.setenv(name, value)
     if _may_fork(request):
         monkeypatch.delenv(GENUINE)
-    return home
+    yield home
+    if is_new_home(home):
+        new_homes.append(home)
 
 
 @pytest.fixture

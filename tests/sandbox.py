@@ -19,6 +19,7 @@ import pytest
 from tests import command_server, templates
 from tests.templates import built_once
 
+# protocol.file: git >= 2.38.1 refuses local submodules otherwise; init.defaultBranch: one name on every machine.
 GLOBAL_CONFIG = """\
 [init]
 \tdefaultBranch = main
@@ -32,25 +33,19 @@ GLOBAL_CONFIG = """\
 """Git starts no process after every commit that would find nothing to tidy up."""
 
 
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+"""Tests are a process per core. What numpy multiplies with starts a thread per core whenever it is imported, 20 to 40
+ms of each process; those of torch burn CPU while they wait for each other: 80 steps of a toy training 1.7 s, for 0.04.
+"""
 GENUINE = "THETA_TEST_GENUINE"
 """The environment variable that has Git start filters and drivers as it does for anybody; see ``Sandbox.create``."""
 
 
 def environment(home: Path) -> dict[str, str]:
     """The variables that seal git, and everything it starts, into ``home`` (created and filled here)."""
-    home.mkdir(parents=True, exist_ok=True)
-    # protocol.file: git >= 2.38.1 refuses local submodules otherwise; init.defaultBranch: one name on every machine.
-    (home / ".gitconfig").write_text(GLOBAL_CONFIG)
-    (home / "system.gitconfig").touch()
     return {
-        "HOME": str(home),
-        "XDG_CONFIG_HOME": str(home / ".config"),  # holds a second global config, attributes and ignore file
-        "GIT_CONFIG_GLOBAL": str(home / ".gitconfig"),
-        # Rather than GIT_CONFIG_NOSYSTEM: Debian's git-lfs registers its filters in /etc/gitconfig, which must stay
-        # out, and `install --system` needs a file that it may write.
-        "GIT_CONFIG_SYSTEM": str(home / "system.gitconfig"),
+        **name_home(fill_home(home)),
         "GIT_ATTR_NOSYSTEM": "1",  # /etc/gitattributes
-        "GIT_CEILING_DIRECTORIES": str(home.parent),  # the temporary folder may itself lie in somebody's repository
         "GIT_AUTHOR_NAME": "A. U. Thor",  # commit ids must not depend on who runs the tests, or when
         "GIT_AUTHOR_EMAIL": "author@example.com",
         "GIT_AUTHOR_DATE": "1112911993 -0700",
@@ -60,12 +55,43 @@ def environment(home: Path) -> dict[str, str]:
         "GIT_EDITOR": "true",  # rebase, merge and commit --amend would wait for a person
         "GIT_TERMINAL_PROMPT": "0",  # as would a remote that asks for a password
         "LC_ALL": "C",  # git translates its messages
-        # What numpy multiplies with starts a thread per core whenever it is imported: 20 to 40 ms of each process.
-        "OPENBLAS_NUM_THREADS": "1",
+        **ONE_THREAD,
         "TZ": "UTC",  # git prints dates in local time
         # `git theta` means the git-theta beside the interpreter that runs the tests, whatever else is installed.
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
     }
+
+
+_HOME_FILES = {".gitconfig": GLOBAL_CONFIG, "system.gitconfig": ""}
+
+
+def fill_home(home: Path) -> Path:
+    """Make ``home`` as it is for a new user; returns it."""
+    home.mkdir(parents=True, exist_ok=True)
+    for name, content in _HOME_FILES.items():
+        (home / name).write_text(content)
+    return home
+
+
+def name_home(home: Path) -> dict[str, str]:
+    """Those of the variables of :func:`environment` that name the home."""
+    return {
+        "HOME": f"{home}",
+        "XDG_CONFIG_HOME": f"{home}/.config",  # holds a second global config, attributes and ignore file
+        "GIT_CONFIG_GLOBAL": f"{home}/.gitconfig",
+        # Rather than GIT_CONFIG_NOSYSTEM: Debian's git-lfs registers its filters in /etc/gitconfig, which must stay
+        # out, and `install --system` needs a file that it may write.
+        "GIT_CONFIG_SYSTEM": f"{home}/system.gitconfig",
+        "GIT_CEILING_DIRECTORIES": f"{home.parent}",  # the temporary folder may itself lie in somebody's repository
+    }
+
+
+def is_new_home(home: Path) -> bool:
+    """Whether ``home`` is still as :func:`fill_home` made it."""
+    try:
+        return {file.name: file.read_text() for file in home.iterdir()} == _HOME_FILES
+    except (OSError, UnicodeError):  # a folder in it, for one
+        return False
 
 
 def seal_environment(patch: pytest.MonkeyPatch, home: Path) -> None:

@@ -149,7 +149,12 @@ def test_l9b_threads_change_one_unit_of_few_elements_at_most(name: str) -> None:
         np.frombuffer(
             subprocess.run(
                 [sys.executable, "-c", program, name],
-                env={**os.environ, "OPENBLAS_NUM_THREADS": threads, "PYTHONPATH": os.pathsep.join(sys.path)},
+                env={
+                    **os.environ,
+                    "OPENBLAS_NUM_THREADS": threads,
+                    "OMP_NUM_THREADS": threads,
+                    "PYTHONPATH": os.pathsep.join(sys.path),
+                },
                 check=True,
                 capture_output=True,
             ).stdout,
