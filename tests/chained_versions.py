@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import numpy as np
 from git_theta.manifest.model import Entry, Manifest
 from git_theta.manifest.text import decode_manifest
 from tests.installed_plugins import make_interpreter
-from tests.sandbox import Sandbox, safetensors_bytes
+from tests.sandbox import Sandbox, launch_quickly, safetensors_bytes
+from tests.templates import built_once
 from tests.testing import sample_updates
 
 MODEL = "model.safetensors"
@@ -47,11 +49,18 @@ def create_chaining(root: Path) -> Sandbox:
     """A repository with a tracked pattern; every repository of the user stores differences, up to 3 on each other."""
     sandbox = Sandbox.create(root, install=False)
     sandbox.theta("install", "--global")
-    sandbox.git("config", "--global", "theta.updates", "difference")
-    sandbox.git("config", "--global", "theta.delta.depth", "3")
+    settings = Path(os.environ["GIT_CONFIG_GLOBAL"])
+    with settings.open("a") as file:
+        file.write('[theta]\n\tupdates = difference\n[theta "delta"]\n\tdepth = 3\n')
+    launch_quickly(settings)
+    _track(sandbox)
+    return sandbox
+
+
+@built_once
+def _track(sandbox: Sandbox) -> None:
     sandbox.theta("track", "*.safetensors")
     sandbox.commit("track")
-    return sandbox
 
 
 def commit_version(sandbox: Sandbox, number: int, content: bytes | None = None, path: str = MODEL) -> bytes:
@@ -65,7 +74,14 @@ def commit_version(sandbox: Sandbox, number: int, content: bytes | None = None, 
 
 def commit_versions(sandbox: Sandbox, count: int) -> list[bytes]:
     """Commit so many versions; their bytes."""
-    return [commit_version(sandbox, number) for number in range(count)]
+    _commit_versions(sandbox, count)
+    return [version(number) for number in range(count)]
+
+
+@built_once
+def _commit_versions(sandbox: Sandbox, count: int) -> None:
+    for number in range(count):
+        commit_version(sandbox, number)
 
 
 def manifest_at(sandbox: Sandbox, revision: str = "", path: str = MODEL) -> Manifest:

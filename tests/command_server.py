@@ -4,7 +4,7 @@ Each still runs in a process of its own, in its own folder, environment, and sta
 What is saved is starting Python and importing numpy, click and us, most of what a program of ours costs here.
 
 ``git theta`` is forked wherever :func:`run_command` is asked for it. Filters and drivers are where Git starts a
-launcher (:func:`find_launcher`), which has them forked; see ``Sandbox.create`` for where that is. Hooks, and whatever
+launcher (:func:`name_launchers`), which has them forked; see ``Sandbox.create`` for where that is. Hooks, and whatever
 else Git and people start, start as they do for anybody.
 """
 
@@ -13,6 +13,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import gc
+import hashlib
 import importlib
 import marshal
 import os
@@ -31,8 +32,10 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 PROGRAM = Path(sys.executable).with_name("git-theta")
+_interpreters = {PROGRAM: Path(sys.executable)}
+"""Programs that are forked, and what runs them."""
 SERVER = "THETA_TEST_SERVER"
-"""The environment variable that tells launchers where the server listens."""
+"""What environment variables begin with that tell launchers where the server of an interpreter listens."""
 _FIXED_AT_START = ("LC_ALL", "LANG", "LC_CTYPE")
 """Variables that count when Python starts, and those that begin with PYTHON, GIT_TRACE and LD_."""
 _MAIN = "git_theta.cli.main"
@@ -92,7 +95,8 @@ def run_command(
 
     Raises TimeoutError or subprocess.TimeoutExpired after ``timeout`` seconds.
     """
-    if not _can_fork(arguments, environment):
+    python = _find_interpreter(arguments, environment)
+    if not python:
         command = ["git", "theta", *arguments]
         return subprocess.run(command, cwd=cwd, env=environment, input=stdin, capture_output=True, timeout=timeout)
     with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as printed, tempfile.TemporaryFile() as said:
@@ -102,37 +106,51 @@ def run_command(
         path = os.pathsep.join([_exec_path(), environment["PATH"]])
         named = {os.fsencode(name): os.fsencode(value) for name, value in {**environment, "PATH": path}.items()}
         request = {"module": _MAIN, "arguments": [*arguments], "cwd": os.fsencode(cwd), "environment": named}
-        server, _ = _start_server(*(["torch"] if arguments[:1] and arguments[0] in _TORCH_COMMANDS else []))
+        server, _ = _start_server(python, *(["torch"] if arguments[:1] and arguments[0] in _TORCH_COMMANDS else []))
         code = _ask_server(server, {**request, "parent": 0}, (given, printed, said), timeout)
         printed.seek(0)
         said.seek(0)
         return subprocess.CompletedProcess(["git", "theta", *arguments], code, printed.read(), said.read())
 
 
-def find_launcher(folder: Path) -> Path:
-    """A program below ``folder`` that is our interpreter, but that it has filters and drivers forked by our server."""
-    launcher = folder / "launcher" / "python"
+def fork_programs_of(python: Path) -> None:
+    """Have what this interpreter runs forked, too: git-theta lies beside it, and what it imports is as it will be."""
+    _interpreters[python.with_name("git-theta")] = python
+
+
+def name_launchers(text: str, folder: Path) -> str:
+    """The text of a configuration with launchers, which lie below ``folder``, in the place of our interpreters."""
+    for python in _interpreters.values():
+        command = f"{python} -I -m"
+        if command in text:
+            text = text.replace(command, f"{_find_launcher(python, folder)} -I -m")
+    return text
+
+
+def _find_launcher(python: Path, folder: Path) -> Path:
+    """A program below ``folder`` that is this interpreter, but that it has filters and drivers forked by its server."""
+    name = hashlib.sha256(os.fsencode(python)).hexdigest()[:8]
+    launcher = folder / "launchers" / name / "python"
+    variable = f"{SERVER}_{name}"
     if not launcher.exists():
-        launcher.parent.mkdir(exist_ok=True)
+        launcher.parent.mkdir(parents=True, exist_ok=True)
         modules = tuple(name for name in _PROGRAMS if name != _MAIN)
         text = _LAUNCHER.format(
-            python=sys.executable, server=os.fsencode(SERVER), modules=modules, refused=_REFUSED, gone=_GONE
+            python=os.fspath(python), server=os.fsencode(variable), modules=modules, refused=_REFUSED, gone=_GONE
         )
         with tempfile.NamedTemporaryFile("w", dir=launcher.parent, delete=False) as file:
             file.write(text)
         Path(file.name).chmod(0o755)
         Path(file.name).rename(launcher)  # several workers may be about it
-    os.environ[SERVER] = _start_server()[0]
+    os.environ[variable] = _start_server(python)[0]
     return launcher
 
 
-def _can_fork(arguments: Sequence[str], environment: Mapping[str, str]) -> bool:
-    """Whether this is our program, started as the server was; ``--help`` is Git's to answer."""
-    return (
-        arguments[:1] != ["--help"]
-        and shutil.which("git-theta", path=environment["PATH"]) == os.fspath(PROGRAM)
-        and _start_of(environment) == _start_of(_start_server()[1])
-    )
+def _find_interpreter(arguments: Sequence[str], environment: Mapping[str, str]) -> Path | None:
+    """Whose server has ``git theta`` forked, started as this would be; ``--help`` is Git's to answer."""
+    program = shutil.which("git-theta", path=environment["PATH"])
+    python = _interpreters.get(Path(program)) if program and arguments[:1] != ["--help"] else None
+    return python if python and _start_of(environment) == _start_of(_start_server(python)[1]) else None
 
 
 def _start_of(environment: Mapping[str, str]) -> dict[str, str]:
@@ -149,8 +167,8 @@ def _exec_path() -> str:
 
 
 @cache
-def _start_server(*modules: str) -> tuple[str, Mapping[str, str]]:
-    """Where the server listens that has these modules too, and the environment that it was started in."""
+def _start_server(python: Path, *modules: str) -> tuple[str, Mapping[str, str]]:
+    """Where the server of an interpreter listens that has these modules too, and the environment it was started in."""
     folder = Path(tempfile.mkdtemp(prefix="theta-"))  # the path of a socket must be short
     path = os.fspath(folder / "server")
     environment = dict(os.environ)
@@ -158,7 +176,7 @@ def _start_server(*modules: str) -> tuple[str, Mapping[str, str]]:
         listener.bind(path)
         listener.listen(128)
         process = subprocess.Popen(
-            [sys.executable, "-I", __file__, str(listener.fileno()), *modules],
+            [python, "-I", __file__, str(listener.fileno()), *modules],
             pass_fds=[listener.fileno()],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests import chained_versions, templates
+from tests.command_server import fork_programs_of
 from tests.effort import choose_tries
 from tests.sandbox import GENUINE, ONE_THREAD, Sandbox, fill_home, is_new_home, name_home, seal_environment
 
@@ -61,7 +62,7 @@ def git_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return template
 
 
-_FORKED = ("api", "cli", "repository")
+_FORKED = ("api", "cli", "faults", "integration", "repository")
 """Folders whose tests are about what filters and drivers do, and not about how they are started."""
 
 
@@ -114,7 +115,9 @@ def sandbox(tmp_path: Path, home: Path) -> Sandbox:
 @pytest.fixture(scope="session")
 def chaining_interpreter(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An interpreter whose git-theta has updates that build on bases; see ``tests.chained_versions``."""
-    return chained_versions.make_chaining_interpreter(tmp_path_factory.mktemp("installed"))
+    python = chained_versions.make_chaining_interpreter(tmp_path_factory.mktemp("installed"))
+    fork_programs_of(python)
+    return python
 
 
 @pytest.fixture

@@ -257,14 +257,13 @@ def _initialise(sandbox: Sandbox, object_format: str, bare: bool, install: bool)
 
 
 def launch_quickly(config: Path) -> None:
-    """Have a configuration of Git that names this interpreter name the launcher of ``command_server`` for it.
+    """Have a configuration of Git that names our interpreters name the launchers of ``command_server`` for them.
 
     Where :data:`GENUINE` is set it stays as it is.
     """
     folder = os.environ.get(templates.FOLDER)
     if folder and not os.environ.get(GENUINE):
-        launcher = command_server.find_launcher(Path(folder))
-        config.write_text(config.read_text().replace(f"{sys.executable} -I -m", f"{launcher} -I -m"))
+        config.write_text(command_server.name_launchers(config.read_text(), Path(folder)))
 
 
 def safetensors_bytes(

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.command_server import fork_programs_of
 from tests.docs.test_how_to import FENCE, PAGE
 from tests.installed_plugins import make_interpreter
-from tests.sandbox import Sandbox, safetensors_bytes
+from tests.sandbox import Sandbox, launch_quickly, safetensors_bytes
 
 pytestmark = pytest.mark.forked
 
@@ -27,7 +28,9 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source = folder / "source.py"
     source.write_text(text)
     points = "[git_theta.plugins.merges]\nfisher-mean = fisher_mean:FISHER_MEAN\n"
-    return make_interpreter(folder, "fisher_mean", str(source), points)
+    python = make_interpreter(folder, "fisher_mean", str(source), points)
+    fork_programs_of(python)
+    return python
 
 
 @pytest.fixture
@@ -36,6 +39,7 @@ def sandbox(python: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Sa
     monkeypatch.setenv("PATH", f"{python.parent}{os.pathsep}{os.environ['PATH']}")
     made = Sandbox.create(tmp_path / "repository", install=False)
     made.theta("install", "--local")
+    launch_quickly(made.root / ".git/config")
     made.theta("track", "*.safetensors")
     return made
 
