@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from git_theta.errors import GitError
+from git_theta.vcs.config import read_last_values
 from git_theta.vcs.git import git, split_nul
 from git_theta.vcs.lost_trees import naming_commit
 
@@ -73,9 +74,8 @@ def differing_files(trees: Sequence[Mapping[str, TreeFile]]) -> dict[str, tuple[
 
 def find_file_renames(base: str, head: str, cwd: Path | None = None) -> dict[str, str]:
     """The files that one commit calls otherwise than another: old path to new, found as ``git merge`` finds them."""
-    if _config_value("merge.renames", cwd) in _FALSE_WORDS or (
-        _config_value("merge.renames", cwd) is None and _config_value("diff.renames", cwd) in _FALSE_WORDS
-    ):
+    asked = read_last_values(["merge.renames", "diff.renames"], cwd=cwd)
+    if asked.get("merge.renames", asked.get("diff.renames", "")).lower() in _FALSE_WORDS:
         return {}
     fields = iter(split_nul(git("diff-tree", "-r", "-z", "-M", "--diff-filter=R", base, head, cwd=cwd)))
     return {next(fields): next(fields) for _ in fields}
@@ -118,14 +118,7 @@ def _scratch_index(commit: str, cwd: Path | None) -> Iterator[dict[str, str]]:
         yield env
 
 
-_FALSE_WORDS = (b"false", b"no", b"off", b"0")
-
-
-def _config_value(key: str, cwd: Path | None) -> bytes | None:
-    try:
-        return git("config", "--get", key, cwd=cwd).strip().lower()
-    except GitError:  # not set
-        return None
+_FALSE_WORDS = ("false", "no", "off", "0")
 
 
 def _index_line(path: str, file: TreeFile | None, digits: int) -> bytes:
