@@ -15,6 +15,9 @@ WORKERS ?= auto
 # A path in a .pth file, not a finder that Python imports: a bare Python starts in 9 ms instead of 20, and tests start thousands.
 EDITABLE := --config-settings editable_mode=compat --editable
 
+# Compiled once and kept, where the shell has Python not do so either: each process of the suite imports 460 modules of tests.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test lint docs fuzz mutate bench clean
 
 demo: $(VENV)/.installed

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from functools import cache
 
 import pytest
 from hypothesis import given
@@ -23,18 +24,24 @@ from tests.formats.torch.exported_programs import exported
 from tests.formats.torch.test_torch_legacy import legacy
 from tests.formats.torch_files import saved
 
-FILES = [
-    FLAX.read_bytes(),
-    KERAS.read_bytes(),
-    LEGACY.read_bytes(),
-    model([initializer("w", WEIGHTS)]).SerializeToString(),
-    exported(),
-    nemo(),
-    distcp(),
-    legacy({"epoch": 3}),
-    saved({"epoch": 3}),
-    *(write(WEIGHTS) for write in WRITERS.values()),
-]
+
+@cache
+def files() -> list[bytes]:
+    """Made when a test asks: every process of the suite imports this module, and one runs its tests."""
+    return [
+        FLAX.read_bytes(),
+        KERAS.read_bytes(),
+        LEGACY.read_bytes(),
+        model([initializer("w", WEIGHTS)]).SerializeToString(),
+        exported(),
+        nemo(),
+        distcp(),
+        legacy({"epoch": 3}),
+        saved({"epoch": 3}),
+        *(write(WEIGHTS) for write in WRITERS.values()),
+    ]
+
+
 PATHS = [
     "m", "m.pt", "m.pth", "m.bin", "m.ckpt", "m.pkl", "m.joblib", "m.onnx", "m.h5", "m.keras", "m.msgpack", "m.pt2",
     "m.nemo", "m.distcp",
@@ -42,7 +49,7 @@ PATHS = [
 
 
 @pytest.mark.parametrize("name", FIRST_BYTES)
-@given(st.sampled_from(FILES), st.sampled_from(PATHS), st.integers(0, 8), st.binary(max_size=4))
+@given(st.deferred(lambda: st.sampled_from(files())), st.sampled_from(PATHS), st.integers(0, 8), st.binary(max_size=4))
 def test_what_begins_otherwise_matches_no_format(name: str, content: bytes, path: str, at: int, patch: bytes) -> None:
     head = content[:at] + patch + content[at + len(patch) :]
     if not head.startswith(FIRST_BYTES[name]):

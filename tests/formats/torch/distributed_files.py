@@ -1,4 +1,7 @@
-"""Checkpoints of ``torch.distributed``, as its own writer writes them."""
+"""Checkpoints of ``torch.distributed``, as its own writer writes them.
+
+It takes a second to import, which processes of the suite that run none of these tests do without.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.distributed.checkpoint.state_dict_loader import load
-from torch.distributed.checkpoint.state_dict_saver import save
 
 STATE = {
     "model": {
@@ -25,6 +26,8 @@ STATE = {
 
 def saved_folder(state: Mapping[str, Any]) -> dict[str, bytes]:
     """The files of a checkpoint."""
+    from torch.distributed.checkpoint.state_dict_saver import save
+
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         save(dict(state), checkpoint_id=folder)
@@ -38,6 +41,8 @@ def distcp(state: Mapping[str, Any] | None = None) -> bytes:
 
 def load_folder(files: Mapping[str, bytes], state: dict[str, Any]) -> None:
     """Put what a checkpoint holds into ``state``, as its own loader does."""
+    from torch.distributed.checkpoint.state_dict_loader import load
+
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for name, content in files.items():
