@@ -11,7 +11,7 @@ import numpy as np
 from git_theta.manifest.model import Entry, Manifest
 from git_theta.manifest.text import decode_manifest
 from tests.installed_plugins import make_interpreter
-from tests.sandbox import Sandbox, launch_quickly, safetensors_bytes
+from tests.sandbox import Sandbox, safetensors_bytes
 from tests.templates import built_once
 from tests.testing import sample_updates
 
@@ -52,7 +52,6 @@ def create_chaining(root: Path) -> Sandbox:
     settings = Path(os.environ["GIT_CONFIG_GLOBAL"])
     with settings.open("a") as file:
         file.write('[theta]\n\tupdates = difference\n[theta "delta"]\n\tdepth = 3\n')
-    launch_quickly(settings)
     _track(sandbox)
     return sandbox
 

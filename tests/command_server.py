@@ -3,9 +3,9 @@
 Each still runs in a process of its own, in its own folder, environment, and standard files, and ends as Python ends.
 What is saved is starting Python and importing numpy, click and us, most of what a program of ours costs here.
 
-``git theta`` is forked wherever :func:`run_command` is asked for it. Filters and drivers are where Git starts a
-launcher (:func:`name_launchers`), which has them forked; see ``Sandbox.create`` for where that is. Hooks, and whatever
-else Git and people start, start as they do for anybody.
+``git theta`` is forked wherever :func:`run_command` is asked for it. Unless :data:`GENUINE` is set, what it installs
+names a launcher (:func:`make_launcher`) in the place of our interpreter, so that filters, drivers and hooks of ours are
+forked, too. Whatever else Git and people start, starts as it does for anybody.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import contextlib
 import gc
 import hashlib
 import importlib
+import importlib.util
+import io
 import marshal
 import os
 import selectors
@@ -34,18 +36,24 @@ from typing import IO, Any, cast
 PROGRAM = Path(sys.executable).with_name("git-theta")
 _interpreters = {PROGRAM: Path(sys.executable)}
 """Programs that are forked, and what runs them."""
-SERVER = "THETA_TEST_SERVER"
+GENUINE = "THETA_TEST_GENUINE"
+"""The environment variable that has what is installed name our interpreter, as it does for anybody."""
+LAUNCHERS = "THETA_TEST_LAUNCHERS"
+"""The environment variable that names the folder of launchers."""
+SERVER = "THETA_TEST_SERVER_"
 """What environment variables begin with that tell launchers where the server of an interpreter listens."""
 _FIXED_AT_START = ("LC_ALL", "LANG", "LC_CTYPE")
 """Variables that count when Python starts, and those that begin with PYTHON, GIT_TRACE and LD_."""
-_MAIN = "git_theta.cli.main"
 _PROGRAMS = {
-    _MAIN: "main",
-    "git_theta.cli.filter_process": "run_filter",
-    "git_theta.cli.merge_driver": "run_driver",
-    "git_theta.cli.diff_driver": "run_driver",
+    "git_theta": "git_theta.cli.main:main",
+    "git_theta.cli.filter_process": "git_theta.cli.filter_process:run_filter",
+    "git_theta.cli.merge_driver": "git_theta.cli.merge_driver:run_driver",
+    "git_theta.cli.diff_driver": "git_theta.cli.diff_driver:run_driver",
+    "git_theta.cli.plugin_probe": "git_theta.cli.plugin_probe:run_probe",
 }
-"""What is forked: by module, the function that gives the exit code."""
+"""What is forked: by the name that it is run by, the function that gives the exit code."""
+FAULTY = os.fspath(Path(__file__).parent / "faults" / "faulty_process.py")
+"""A file that is forked, too."""
 _TORCH_COMMANDS = ("add", "export-update")
 """Commands that import torch, which takes longer than all else that they do: a server of their own has it."""
 _REFUSED = 1 << 16
@@ -53,7 +61,7 @@ _REFUSED = 1 << 16
 _GONE = 70
 _LAUNCHER = """\
 #!{python} -IS
-# {python}, but for programs that a server forks.
+# {python}, but that a server forks programs of ours.
 import posix, sys
 
 def ask(path):
@@ -64,7 +72,7 @@ def ask(path):
     except OSError:
         return None
     request = marshal.dumps({{
-        "module": sys.argv[3], "arguments": sys.argv[4:], "cwd": posix.getcwdb(), "environment": dict(posix.environ),
+        "program": words[0], "arguments": words[1:], "cwd": posix.getcwdb(), "environment": dict(posix.environ),
         "parent": posix.getppid(),
     }})
     files = b"".join(number.to_bytes(4, sys.byteorder) for number in (0, 1, 2))
@@ -74,8 +82,8 @@ def ask(path):
     return int.from_bytes(answer, "little", signed=True) if len(answer) == 8 else {gone}
 
 path = posix.environ.get({server!r})
-forked = path and sys.argv[1:3] == ["-I", "-m"] and sys.argv[3] in {modules!r}
-code = ask(path) if forked else None
+words = sys.argv[3:] if sys.argv[2:3] == ["-m"] else sys.argv[2:]
+code = ask(path) if path and sys.argv[1:2] == ["-I"] and words[:1] and words[0] in {programs!r} else None
 if code is None or code == {refused}:
     posix.execv({python!r}, [{python!r}, *sys.argv[1:]])
 if code < 0:
@@ -105,7 +113,7 @@ def run_command(
         # Git puts its own programs first on the path of what it starts.
         path = os.pathsep.join([_exec_path(), environment["PATH"]])
         named = {os.fsencode(name): os.fsencode(value) for name, value in {**environment, "PATH": path}.items()}
-        request = {"module": _MAIN, "arguments": [*arguments], "cwd": os.fsencode(cwd), "environment": named}
+        request = {"program": "git_theta", "arguments": [*arguments], "cwd": os.fsencode(cwd), "environment": named}
         server, _ = _start_server(python, *(["torch"] if arguments[:1] and arguments[0] in _TORCH_COMMANDS else []))
         code = _ask_server(server, {**request, "parent": 0}, (given, printed, said), timeout)
         printed.seek(0)
@@ -116,34 +124,39 @@ def run_command(
 def fork_programs_of(python: Path) -> None:
     """Have what this interpreter runs forked, too: git-theta lies beside it, and what it imports is as it will be."""
     _interpreters[python.with_name("git-theta")] = python
+    make_launcher(python)
 
 
-def name_launchers(text: str, folder: Path) -> str:
-    """The text of a configuration with launchers, which lie below ``folder``, in the place of our interpreters."""
+def make_launcher(python: Path = Path(sys.executable)) -> None:
+    """Make the program that is this interpreter, but that it has a server fork programs of ours."""
+    launcher = _launcher_of(python)
+    launcher.parent.mkdir(parents=True, exist_ok=True)
+    programs, server = (*_PROGRAMS, FAULTY), os.fsencode(_variable_of(python))
+    text = _LAUNCHER.format(python=os.fspath(python), server=server, programs=programs, refused=_REFUSED, gone=_GONE)
+    with tempfile.NamedTemporaryFile("w", dir=launcher.parent, delete=False) as file:
+        file.write(text)
+    Path(file.name).chmod(0o755)
+    Path(file.name).rename(launcher)  # several workers may be about it
+
+
+def name_interpreter(python: Path = Path(sys.executable)) -> str:
+    """What is named where this interpreter is to be: its launcher, unless programs are genuine."""
+    return os.fspath(python if os.environ.get(GENUINE) else _launcher_of(python))
+
+
+def name_launchers(text: str) -> str:
+    """The text of a configuration with what :func:`name_interpreter` says in the place of our interpreters."""
     for python in _interpreters.values():
-        command = f"{python} -I -m"
-        if command in text:
-            text = text.replace(command, f"{_find_launcher(python, folder)} -I -m")
+        text = text.replace(f"{python} -I -m", f"{name_interpreter(python)} -I -m")
     return text
 
 
-def _find_launcher(python: Path, folder: Path) -> Path:
-    """A program below ``folder`` that is this interpreter, but that it has filters and drivers forked by its server."""
-    name = hashlib.sha256(os.fsencode(python)).hexdigest()[:8]
-    launcher = folder / "launchers" / name / "python"
-    variable = f"{SERVER}_{name}"
-    if not launcher.exists():
-        launcher.parent.mkdir(parents=True, exist_ok=True)
-        modules = tuple(name for name in _PROGRAMS if name != _MAIN)
-        text = _LAUNCHER.format(
-            python=os.fspath(python), server=os.fsencode(variable), modules=modules, refused=_REFUSED, gone=_GONE
-        )
-        with tempfile.NamedTemporaryFile("w", dir=launcher.parent, delete=False) as file:
-            file.write(text)
-        Path(file.name).chmod(0o755)
-        Path(file.name).rename(launcher)  # several workers may be about it
-    os.environ[variable] = _start_server(python)[0]
-    return launcher
+def _launcher_of(python: Path) -> Path:
+    return Path(os.environ[LAUNCHERS], _variable_of(python), "python")
+
+
+def _variable_of(python: Path) -> str:
+    return SERVER + hashlib.sha256(os.fsencode(python)).hexdigest()[:8]
 
 
 def _find_interpreter(arguments: Sequence[str], environment: Mapping[str, str]) -> Path | None:
@@ -164,6 +177,11 @@ def _start_of(environment: Mapping[str, str]) -> dict[str, str]:
 @cache
 def _exec_path() -> str:
     return subprocess.run(["git", "--exec-path"], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def start_server() -> None:
+    """Have the server of this interpreter listen, for launchers that were named before."""
+    _start_server(Path(sys.executable))
 
 
 @cache
@@ -189,6 +207,8 @@ def _start_server(python: Path, *modules: str) -> tuple[str, Mapping[str, str]]:
         shutil.rmtree(folder)
 
     atexit.register(end)
+    if not modules:
+        os.environ[_variable_of(python)] = path  # launchers look there
     return path, environment
 
 
@@ -218,7 +238,7 @@ class _Request:
     def __init__(self, connection: socket.socket) -> None:
         header, self.files, _, _ = socket.recv_fds(connection, 8, 3)
         message = marshal.loads(_receive(connection, int.from_bytes(header, "little")))
-        self.module: str = message["module"]
+        self.program: str = message["program"]
         self.arguments: list[str] = message["arguments"]
         self.cwd: bytes = message["cwd"]
         self.environment = {os.fsdecode(name): os.fsdecode(value) for name, value in message["environment"].items()}
@@ -284,7 +304,7 @@ class _Server:
             _become(request)
             from git_theta.cli.boundary import leave  # here it has been imported
 
-            leave(_find_program(request.module)())
+            leave(_find_program(request.program)())
         except BaseException:
             traceback.print_exc()
         finally:
@@ -316,8 +336,15 @@ class _Server:
         connection.close()
 
 
-def _find_program(module: str) -> Callable[[], int]:
-    return cast("Callable[[], int]", getattr(importlib.import_module(module), _PROGRAMS[module]))
+def _find_program(name: str) -> Callable[[], int]:
+    if name == FAULTY:
+        spec = importlib.util.spec_from_file_location("faulty_process", name)
+        assert spec and spec.loader
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return cast("Callable[[], int]", module.main)
+    where, _, function = _PROGRAMS[name].partition(":")
+    return cast("Callable[[], int]", getattr(importlib.import_module(where), function))
 
 
 def _import_all(modules: Sequence[str]) -> None:
@@ -329,7 +356,8 @@ def _import_all(modules: Sequence[str]) -> None:
     for family in ("formats", "updates", "serializers", "stores"):
         targets += BUILT_IN[family].values()
     later = ("git_theta.cli.filter_cleaning", "git_theta.cli.filter_smudging", "numpy", "concurrent.futures.thread")
-    for module in (*_PROGRAMS, *later, "sqlite3", *(target.partition(":")[0] for target in targets)):
+    targets += _PROGRAMS.values()
+    for module in (*later, "sqlite3", *(target.partition(":")[0] for target in targets)):
         importlib.import_module(module)
     for module in modules:
         with contextlib.suppress(ModuleNotFoundError):
@@ -343,13 +371,24 @@ def _become(request: _Request) -> None:
     for number, file in enumerate(request.files):
         os.dup2(file, number)
         os.close(file)
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        setattr(sys, name, _reopen(number, getattr(sys, name)))
     os.chdir(request.cwd)
     os.environ.clear()
     os.environ.update(request.environment)
     time.tzset()
+    if LAUNCHERS in os.environ and not os.environ.get(GENUINE):
+        sys.executable = os.fspath(_launcher_of(Path(sys.executable)))  # what is installed names it
     sys.argv = [os.fspath(PROGRAM), *request.arguments]
     if parent := request.parent:  # that of the launcher
         os.getppid = lambda: parent
+
+
+def _reopen(number: int, before: io.TextIOWrapper) -> IO[str]:
+    """A standard stream of what it is now: whether that can be searched, or is a terminal, was asked at the start."""
+    binary = open(number, "wb" if number else "rb", closefd=False)  # noqa: SIM115 (as Python opens it)
+    by_line = number == 2 or binary.isatty()
+    return io.TextIOWrapper(binary, before.encoding, before.errors, line_buffering=by_line)
 
 
 if __name__ == "__main__":

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests import chained_versions, templates
-from tests.command_server import fork_programs_of
+from tests.command_server import GENUINE, LAUNCHERS, fork_programs_of, make_launcher
 from tests.effort import choose_tries
-from tests.sandbox import GENUINE, ONE_THREAD, Sandbox, fill_home, is_new_home, name_home, seal_environment
+from tests.sandbox import ONE_THREAD, Sandbox, fill_home, is_new_home, name_home, seal_environment
 
 
 def pytest_configure() -> None:
@@ -29,6 +29,8 @@ def sealed_session(tmp_path_factory: pytest.TempPathFactory, git_template: Path)
         patch.setenv("GIT_TEMPLATE_DIR", os.fspath(git_template))
         patch.setenv(templates.FOLDER, os.fspath(_shared(tmp_path_factory.getbasetemp()) / "templates"))
         Path(os.environ[templates.FOLDER]).mkdir(exist_ok=True)
+        patch.setenv(LAUNCHERS, os.fspath(_shared(tmp_path_factory.getbasetemp()) / "launchers"))
+        make_launcher()
         patch.setenv(GENUINE, "1")  # of what lives longer than a test, each test makes what it likes
         yield
 
@@ -62,7 +64,7 @@ def git_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return template
 
 
-_FORKED = ("api", "cli", "faults", "integration", "repository")
+_FORKED = ("api", "cli", "docs", "faults", "formats", "integration", "repository", "transport")
 """Folders whose tests are about what filters and drivers do, and not about how they are started."""
 
 
@@ -70,7 +72,8 @@ def _may_fork(request: pytest.FixtureRequest) -> bool:
     """Whether filters and drivers of the repositories of this test may be forked; in long tests none is."""
     folder = request.node.nodeid.split("/")[1]
     marked = request.node.get_closest_marker
-    return not choose_tries(few=0, many=1) and bool(marked("forked") or (folder in _FORKED and not marked("genuine")))
+    genuine = marked("genuine") or choose_tries(few=0, many=1)
+    return not genuine and bool(marked("forked") or folder in _FORKED)
 
 
 @pytest.fixture(scope="session")

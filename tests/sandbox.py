@@ -16,7 +16,7 @@ from typing import Literal, TypedDict, Unpack
 
 import pytest
 
-from tests import command_server, templates
+from tests import command_server
 from tests.templates import built_once
 
 # protocol.file: git >= 2.38.1 refuses local submodules otherwise; init.defaultBranch: one name on every machine.
@@ -37,8 +37,6 @@ ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 """Tests are a process per core. What numpy multiplies with starts a thread per core whenever it is imported, 20 to 40
 ms of each process; those of torch burn CPU while they wait for each other: 80 steps of a toy training 1.7 s, for 0.04.
 """
-GENUINE = "THETA_TEST_GENUINE"
-"""The environment variable that has Git start filters and drivers as it does for anybody; see ``Sandbox.create``."""
 
 
 def environment(home: Path) -> dict[str, str]:
@@ -134,14 +132,13 @@ class Sandbox:
     ) -> Sandbox:
         """A new repository at ``root``; with git-theta installed in its own config unless told otherwise.
 
-        Git then starts our filter and drivers as it does for anybody where :data:`GENUINE` is set; else they are forked
+        Git then starts our filter and drivers as it does for anybody where ``GENUINE`` is set; else they are forked
         (see ``command_server``).
         """
         root.mkdir(parents=True, exist_ok=True)
         sandbox = cls(root)
+        command_server.start_server()
         _initialise(sandbox, object_format, bare, install)
-        if install:
-            launch_quickly(root / ("config" if bare else ".git/config"))
         return sandbox
 
     @classmethod
@@ -254,16 +251,6 @@ def _initialise(sandbox: Sandbox, object_format: str, bare: bool, install: bool)
     subprocess.run(["git", "init", "--quiet", f"--object-format={object_format}", *kind, sandbox.root], check=True)
     if install:
         sandbox.theta("install", "--local")
-
-
-def launch_quickly(config: Path) -> None:
-    """Have a configuration of Git that names our interpreters name the launchers of ``command_server`` for them.
-
-    Where :data:`GENUINE` is set it stays as it is.
-    """
-    folder = os.environ.get(templates.FOLDER)
-    if folder and not os.environ.get(GENUINE):
-        config.write_text(command_server.name_launchers(config.read_text(), Path(folder)))
 
 
 def safetensors_bytes(

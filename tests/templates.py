@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Concatenate, NamedTuple, ParamSpec, Protocol, TypeVar
 
+from tests.command_server import GENUINE
+
 FOLDER = "THETA_TEST_TEMPLATES"
 """The environment variable that names the folder of what was built. Without it everything is built anew."""
 
@@ -40,8 +42,8 @@ _Build = Callable[Concatenate[_Repository, _Params], None]
 def built_once(build: _Build[_Repository, _Params]) -> _Build[_Repository, _Params]:
     """Have ``build(repository, ...)`` copy what it made when it was called like that before, in this test run.
 
-    It is called like that where its arguments, all files of the repository, caches aside, and Git's global
-    configuration are the same. What it makes may follow from nothing else, and may name no folder.
+    It is called like that where its arguments, all files of the repository, caches aside, Git's global configuration,
+    and how our programs start are the same. What it makes may follow from nothing else, and may name no folder.
     """
 
     @functools.wraps(build)
@@ -86,7 +88,7 @@ class _Entry(NamedTuple):
 
 
 def _digest(call: bytes, root: Path) -> str:
-    whole = hashlib.sha256(call)
+    whole = hashlib.sha256(call + os.environ.get(GENUINE, "").encode() + b"\0")
     for variable in ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM"):
         whole.update(Path(os.environ[variable]).read_bytes() + b"\0")
     for file in _files(root):

@@ -92,5 +92,10 @@ def _print_line(output: int, data: object) -> None:
     write_pieces(output, [json.dumps(data).encode() + b"\n"])
 
 
+def run_probe() -> int:
+    """Be the process of the probe, but for its end; returns the exit code."""
+    return boundary.run(main)
+
+
 if __name__ == "__main__":
-    sys.exit(boundary.run(main))
+    sys.exit(run_probe())

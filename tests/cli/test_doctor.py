@@ -12,8 +12,6 @@ import pytest
 from tests.sandbox import Sandbox, model, track_and_commit
 from tests.test_registry import FORMAT, install
 
-pytestmark = pytest.mark.genuine
-
 
 @pytest.fixture
 def repository(sandbox: Sandbox) -> Sandbox:

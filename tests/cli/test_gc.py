@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -145,7 +144,7 @@ def test_without_grace_it_keeps_what_is_added_while_it_looks(repository: Sandbox
     dropped, marker = drop_second(repository), repository.root.parent / "marker"
     target = "git_theta.repository.keeping.garbage_collection:collect_garbage"
     words = ["theta", target, "before", "1", "pause", str(marker), "gc", "--grace", "now"]
-    command = [sys.executable, "-I", faulty_process.__file__, *words]
+    command = faulty_process.command_words(*words)
     with subprocess.Popen(command, cwd=repository.root, stdout=subprocess.PIPE, text=True) as process:
         faulty_process.wait_for(marker, CONVERSATION)
         repository.write(PATH, SECOND)

@@ -35,7 +35,15 @@ from git_theta.cli import boundary, filter_process
 
 def command(*words: str | Path) -> str:
     """What to set ``filter.theta.process`` to."""
-    return shlex.join([sys.executable, "-I", __file__, *map(str, words)])
+    return shlex.join(command_words(*words))
+
+
+def command_words(*words: str | Path, python: Path | None = None) -> list[str]:
+    """The command, for an interpreter, ours by default; forked where programs are, unless it is measured."""
+    from tests.command_server import name_interpreter  # where this is run, there are no tests
+
+    ours = python or Path(sys.executable)
+    return [str(ours) if words[0] == "measure" else name_interpreter(ours), "-I", __file__, *map(str, words)]
 
 
 def wait_for(marker: Path, seconds: float) -> None:

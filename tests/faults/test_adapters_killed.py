@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import sys
 
 import pytest
 
@@ -53,13 +52,14 @@ def test_killed_at_a_stage(stage: Stage, repository: Sandbox) -> None:
     marker = repository.root.parent / "marker"
     words = ["theta", stage.target, stage.when, str(stage.nth), "kill", str(marker), *COMMAND]
     done = subprocess.run(
-        [sys.executable, "-I", faulty_process.__file__, *words],
+        faulty_process.command_words(*words),
         cwd=repository.root, capture_output=True, timeout=CONVERSATION, check=False,
     )  # fmt: skip
     assert done.returncode == -signal.SIGKILL, done.stderr
     assert_finishes(repository)
 
 
+@pytest.mark.genuine  # a group of processes is killed: all of it dies at once
 def test_killed_at_random(repository: Sandbox) -> None:
     for _ in kill_at_random(["git", "theta", *COMMAND], repository.root, KILLS, seconds=4.0):
         assert_finishes(repository)

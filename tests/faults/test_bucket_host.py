@@ -201,6 +201,7 @@ def test_a_disk_of_ours_that_is_full(side: Side, mounted: Callable[[Path, int], 
     assert side.contents_here() == OBJECTS
 
 
+@pytest.mark.genuine  # a group of processes is killed: all of it dies at once
 def test_a_pusher_that_is_killed_leaves_no_commit_without_its_objects(side: Side, sandbox: Sandbox) -> None:
     sandbox.theta("install")
     track_and_commit(sandbox, {MODEL: model(0)})

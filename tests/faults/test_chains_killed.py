@@ -39,7 +39,7 @@ REPACK = [
 def faulty(python: Path, mode: str, stage: Stage, marker: Path, *args: str) -> list[str]:
     """The command of a process of ours that is killed at a stage."""
     words = [mode, stage.target, stage.when, str(stage.nth), "kill", str(marker), *args]
-    return [str(python), "-I", faulty_process.__file__, *words]
+    return faulty_process.command_words(*words, python=python)
 
 
 @pytest.mark.parametrize("stage", ADD, ids=str)
@@ -83,6 +83,7 @@ def test_a_repack_killed(stage: Stage, way: list[str], chaining: Sandbox, chaini
     assert_repacks(chaining, way, versions)
 
 
+@pytest.mark.genuine  # a group of processes is killed: all of it dies at once
 @WAYS
 def test_a_repack_killed_at_random(way: list[str], chaining: Sandbox) -> None:
     """Again and again in one repository: what one has left is in nobody's way."""

@@ -15,8 +15,6 @@ from git_theta.manifest.text import decode_manifest, is_manifest
 from tests.faults.harness import MODEL, assert_comes_back, assert_decent, assert_holds, attempt, large, small
 from tests.sandbox import Sandbox
 
-pytestmark = pytest.mark.forked
-
 Damage = Callable[[Path, Path], None]
 
 

@@ -6,7 +6,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -17,6 +16,8 @@ from tests.effort import choose_tries
 from tests.faults import faulty_process
 from tests.faults.harness import MODEL, objects
 from tests.sandbox import Sandbox, changed, model, track_and_commit
+
+pytestmark = pytest.mark.genuine  # a group of processes is killed: all of it dies at once
 
 KILLS = choose_tries(few=3, many=100)
 GARBAGE = 300
@@ -77,9 +78,7 @@ def assert_rerun_finishes(sandbox: Sandbox) -> None:
 def test_killed_at_a_stage(repository: Sandbox, tmp_path: Path, target: str, when: str, nth: int) -> None:
     marker = tmp_path / "marker"
     words = ["theta", target, when, str(nth), "kill", str(marker), "gc"]
-    done = subprocess.run(
-        [sys.executable, "-I", faulty_process.__file__, *words], cwd=repository.root, capture_output=True
-    )
+    done = subprocess.run(faulty_process.command_words(*words), cwd=repository.root, capture_output=True)
     assert done.returncode == -signal.SIGKILL, done.stderr
     assert marker.exists()
     assert_nothing_is_lost(repository)

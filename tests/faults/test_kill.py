@@ -22,8 +22,6 @@ from tests.faults.harness import (
 )
 from tests.sandbox import Sandbox, model
 
-pytestmark = pytest.mark.forked
-
 _STORE = "git_theta.store.local:"
 _STATE = "git_theta.operations.state_database:StateDatabase."
 _WRITER = "git_theta.vcs.pktline:PacketWriter."

@@ -26,6 +26,8 @@ from tests.faults.test_merge_stopped import checkpoint
 from tests.sandbox import Sandbox
 from tests.templates import built_once
 
+pytestmark = pytest.mark.genuine  # a group of processes is killed: all of it dies at once
+
 KILLS = int(os.environ.get("KILLS", "1"))
 LARGE = "large.safetensors"
 """A file that is written when Git has hung up."""

@@ -6,7 +6,6 @@ import errno
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -129,7 +128,7 @@ def words(sandbox: Sandbox, stage: Stage, fault: str, *args: str) -> list[str]:
     """``git theta ARGS`` with a fault at a stage."""
     marker = sandbox.root.parent / "marker"
     where = [stage.target, stage.when, str(stage.nth), fault, str(marker)]
-    return [sys.executable, "-I", faulty_process.__file__, "theta", *where, *args]
+    return faulty_process.command_words("theta", *where, *args)
 
 
 def afflicted(sandbox: Sandbox, stage: Stage, fault: str, *args: str) -> subprocess.CompletedProcess[str]:
@@ -275,6 +274,7 @@ def test_no_space_left_for_resolve(fault: Stage, conflict: Sandbox, merges: Merg
 INTERRUPTED = [Stage(f"{_STORE}write_chunk", "before"), Stage(f"{_MERGING}_write_merge_heads", "before")]
 
 
+@pytest.mark.genuine  # a group of processes is killed: all of it dies at once
 @pytest.mark.usefixtures("interruptible")
 @ASKED
 @pytest.mark.parametrize("stage", INTERRUPTED, ids=str)
@@ -300,6 +300,7 @@ def test_a_merge_at_once_interrupted(asked: tuple[str, ...], stage: Stage, repos
     assert_merges_at_once(repository, merges, asked)
 
 
+@pytest.mark.genuine  # a group of processes is killed: all of it dies at once
 @pytest.mark.usefixtures("interruptible")
 def test_the_driver_interrupted(repository: Sandbox, merges: Merges) -> None:
     marker = repository.root.parent / "marker"

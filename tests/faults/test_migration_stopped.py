@@ -7,7 +7,6 @@ import random
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -93,6 +92,7 @@ COMMANDS = {
 }
 
 
+@pytest.mark.genuine  # a group of processes is killed: all of it dies at once
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
 def test_killed_at_random(command: Command, raw: Sandbox, tmp_path: Path) -> None:
     for words in command.before:
@@ -132,8 +132,8 @@ def test_killed_at_random(command: Command, raw: Sandbox, tmp_path: Path) -> Non
 def kill_at(stage: Stage, sandbox: Sandbox, *args: str) -> None:
     """``git theta ARGS``, killed at a stage, which must be reached."""
     marker = sandbox.root.parent / "marker"
-    words = [str(Path(faulty_process.__file__)), "theta", stage.target, stage.when, str(stage.nth), "kill", str(marker)]
-    command = [sys.executable, "-I", *words, *args]
+    words = ("theta", stage.target, stage.when, str(stage.nth), "kill", marker)
+    command = faulty_process.command_words(*words, *args)
     done = subprocess.run(command, cwd=sandbox.root, capture_output=True, timeout=CONVERSATION)
     assert done.returncode == -signal.SIGKILL, done.stderr
     marker.unlink()
@@ -166,8 +166,8 @@ def test_an_undo_killed_at_a_stage_is_finished_by_the_next(stage: Stage, raw: Sa
 
 def test_what_somebody_writes_meanwhile_is_seen_as_changed(raw: Sandbox) -> None:
     marker, target = raw.root.parent / "marker", f"{_ROOM}migration:move_refs"
-    words = [str(Path(faulty_process.__file__)), "theta", target, "before", "1", "pause", str(marker)]
-    process = subprocess.Popen([sys.executable, "-I", *words, *IMPORT[2:]], cwd=raw.root, stderr=subprocess.DEVNULL)
+    command = faulty_process.command_words("theta", target, "before", "1", "pause", marker, *IMPORT[2:])
+    process = subprocess.Popen(command, cwd=raw.root, stderr=subprocess.DEVNULL)
     faulty_process.wait_for(marker, CONVERSATION)
     raw.write(MODEL, version(7))  # of the very size
     marker.unlink()

@@ -21,6 +21,8 @@ from git_theta.transport.git_blobs import GitTransport
 from tests.sandbox import Sandbox
 from tests.transport.test_git_blobs import access_to, contents_of
 
+pytestmark = pytest.mark.genuine  # a group of processes is killed: all of it dies at once
+
 KILLS = 3
 """Of each transport; 100 have been."""
 CONTENTS = [noise_bytes(size, size) for size in (0, 1, 70_000, 300_000, 1_500_000)]

@@ -25,7 +25,8 @@ from tests.faults.harness import (
 )
 from tests.sandbox import Sandbox
 
-pytestmark = pytest.mark.usefixtures("interruptible")
+# Genuine: what a terminal signals is a group of processes.
+pytestmark = [pytest.mark.usefixtures("interruptible"), pytest.mark.genuine]
 
 Send = Callable[[int, signal.Signals], None]
 SENDERS: dict[str, Send] = {"to-git-alone": os.kill, "as-the-terminal-does": os.killpg}

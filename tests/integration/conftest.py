@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.command_server import name_launchers
 from tests.integration.checkpoint_history import History, versions
 from tests.integration.shared_model import PASSWORD, SharedModel, copy_published, publish_history
 from tests.sandbox import Sandbox
@@ -25,7 +26,7 @@ def installation(sealed_session: None, tmp_path_factory: pytest.TempPathFactory)
 @pytest.fixture
 def installed(installation: bytes, home: Path) -> Path:
     """git-theta installed for this test's user, so that clones have the filter too; returns the home."""
-    (home / ".gitconfig").write_bytes(installation)
+    (home / ".gitconfig").write_text(name_launchers(installation.decode()))
     return home
 
 

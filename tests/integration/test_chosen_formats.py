@@ -47,6 +47,7 @@ def test_a_format_reads_what_it_would_not_have_been_shown(sandbox: Sandbox) -> N
     assert "a.weights (.gitattributes) as safetensors" in sandbox.theta("track").stdout
 
 
+@pytest.mark.genuine  # the hint names our interpreter
 @pytest.mark.parametrize(
     ("value", "said"),
     [

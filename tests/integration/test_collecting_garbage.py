@@ -16,8 +16,6 @@ from tests.sandbox import Sandbox, changed, model
 from tests.two_branches import BASE, contested
 from tests.two_branches import MODEL as BRANCHED
 
-pytestmark = pytest.mark.forked
-
 ROUNDS = choose_tries(few=2, many=100)
 SHAPES: dict[str, int | tuple[int, ...]] = {
     "embed.weight": (300, 1000),

@@ -12,9 +12,7 @@ import pytest
 from tests.command_server import fork_programs_of
 from tests.docs.test_how_to import FENCE, PAGE
 from tests.installed_plugins import make_interpreter
-from tests.sandbox import Sandbox, launch_quickly, safetensors_bytes
-
-pytestmark = pytest.mark.forked
+from tests.sandbox import Sandbox, safetensors_bytes
 
 MODEL, FISHER = "model.safetensors", "model.fisher.safetensors"
 STRATEGY = "fisher-mean"
@@ -39,7 +37,6 @@ def sandbox(python: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Sa
     monkeypatch.setenv("PATH", f"{python.parent}{os.pathsep}{os.environ['PATH']}")
     made = Sandbox.create(tmp_path / "repository", install=False)
     made.theta("install", "--local")
-    launch_quickly(made.root / ".git/config")
     made.theta("track", "*.safetensors")
     return made
 

@@ -14,7 +14,6 @@ from tests.integration.three_branches import assert_clean
 from tests.sandbox import Sandbox, safetensors_bytes
 from tests.sharded_checkpoints import INDEX, shard_name, sharded, tensor_of
 
-pytestmark = pytest.mark.forked
 CODES, SCALES = shard_name(1, 2), shard_name(2, 2)
 TOLD = "Git merged its files one by one, but the checkpoint is contested"
 

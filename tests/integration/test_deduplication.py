@@ -14,8 +14,6 @@ from git_theta.testing.blocks import noise_bytes
 from tests.integration.checkpoint_history import assert_clean, assert_round_trip, digest, staged, stored
 from tests.sandbox import Sandbox, changed, safetensors_bytes, track_and_commit
 
-pytestmark = pytest.mark.forked
-
 Tensors = Mapping[str, tuple[str, tuple[int, ...], bytes]]
 
 _SIZE = 128 << 10  # of a tensor: large enough for an object of its own

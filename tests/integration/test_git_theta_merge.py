@@ -28,8 +28,6 @@ from tests.integration.three_branches import (
 )
 from tests.sandbox import Sandbox, model, safetensors_bytes
 
-pytestmark = pytest.mark.forked
-
 
 @pytest.fixture
 def repository(sandbox: Sandbox) -> Sandbox:

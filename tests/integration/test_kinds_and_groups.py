@@ -16,8 +16,6 @@ from tests.merging.strategies.cases import same_bytes
 from tests.sandbox import Sandbox
 from tests.two_branches import fork
 
-pytestmark = pytest.mark.forked
-
 FILE = "train.pt"
 COMPUTING = ("average", "task-arithmetic", "ties", "dare", "breadcrumbs", "slerp", "model-stock")
 

@@ -15,8 +15,6 @@ from git_theta.testing.blocks import noise_bytes
 from tests.faults import faulty_process
 from tests.sandbox import Sandbox, safetensors_bytes
 
-pytestmark = pytest.mark.forked
-
 MODEL = "model.safetensors"
 LIMIT = 400_000
 PROCESS = faulty_process.command("set", "git_theta.store.series:LARGEST_OBJECT", str(LIMIT))

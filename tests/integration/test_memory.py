@@ -15,6 +15,8 @@ from benchmarks.results import MB, MEMORY, OURS
 from benchmarks.timing import Probe, probe_command
 from tests.sandbox import Sandbox, track_and_commit
 
+pytestmark = pytest.mark.genuine  # what is measured is a process as Git starts it
+
 LARGE = 300 * MB
 """As much as ours may use: a file that is held whole is one too many."""
 HUGE = 2300 * MB

@@ -55,6 +55,7 @@ def mixed(*parameters: tuple[str, bytes]) -> bytes:
 # Each side changed something else ------------------------------------------------------------------------------------
 
 
+@pytest.mark.genuine  # one that Git starts as for anybody, as does what asks for the driver itself below
 @both_formats
 def test_merge(forked: Sandbox) -> None:
     forked.git("merge", "-q", "--no-edit", "side")

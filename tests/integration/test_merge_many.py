@@ -24,8 +24,6 @@ from tests.integration.three_branches import (
 )
 from tests.sandbox import Sandbox, model
 
-pytestmark = pytest.mark.forked
-
 
 @pytest.fixture
 def repository(sandbox: Sandbox) -> Sandbox:

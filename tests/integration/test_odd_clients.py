@@ -20,6 +20,8 @@ from tests.integration.checkpoint_history import (
 )
 from tests.sandbox import Sandbox, changed, model
 
+pytestmark = pytest.mark.genuine  # how Git is run, and what it starts, is what these are about
+
 
 def cleaned(history: History, content: bytes, path: str = MODEL) -> bytes:
     """The blob that ``hash-object --path`` makes of other bytes than the worktree's."""

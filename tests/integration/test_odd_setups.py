@@ -17,6 +17,8 @@ from tests.faults import faulty_process
 from tests.integration.checkpoint_history import assert_clean, assert_file
 from tests.sandbox import Sandbox, changed, model, track_and_commit
 
+pytestmark = pytest.mark.genuine  # how Git is run, and what it starts, is what these are about
+
 MODEL = "model.safetensors"
 
 

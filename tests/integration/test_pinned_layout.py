@@ -13,8 +13,6 @@ from tests.integration.test_rogue_plugins import find_packages_in
 from tests.sandbox import Sandbox, changed, model
 from tests.test_registry import install
 
-pytestmark = pytest.mark.forked
-
 FORMAT = '''
 from git_theta.formats.base import Format, Span
 from git_theta.tensors.dtypes import BY_NAME

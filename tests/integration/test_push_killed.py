@@ -30,7 +30,7 @@ from tests.servers.git_http import GitHost
 ROOT = Path(__file__).parents[2]
 KILLS = int(os.environ.get("THETA_TEST_KILLS", "3"))
 
-pytestmark = needs_lfs
+pytestmark = [needs_lfs, pytest.mark.genuine]  # a group of processes is killed: all of it dies at once
 
 
 def start_push(shared: SharedModel) -> subprocess.Popen[bytes]:

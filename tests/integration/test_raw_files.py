@@ -14,8 +14,6 @@ from tests.sandbox import Sandbox, changed, model
 from tests.sharded_checkpoints import read_checkpoint, replace_files, shard_name, sharded, tensor_of
 from tests.two_branches import BASE, MODEL
 
-pytestmark = pytest.mark.forked
-
 LARGE = model(1, **{"layer.weight": (2200, 1000)})  # 8.8 MB: taken from the worktree's file
 CONTENTS: dict[str, bytes] = {
     "small": BASE,

@@ -14,8 +14,6 @@ from tests.sandbox import Sandbox
 from tests.sharded_checkpoints import INDEX, read_checkpoint, replace_files, shard_name, sharded, tensor_of
 from tests.templates import built_once
 
-pytestmark = pytest.mark.forked
-
 Files = Mapping[str, bytes | None]
 
 

@@ -12,8 +12,6 @@ from tests.adapters import MODEL, array_file, status, values_of
 from tests.chained_versions import entry_at
 from tests.sandbox import Sandbox, model, track_and_commit
 
-pytestmark = pytest.mark.forked
-
 SHAPES: dict[str, int | tuple[int, ...]] = {"one.weight": (96, 64), "two.weight": (64, 64), "two.bias": 64}
 BASE = model(3, **SHAPES)
 

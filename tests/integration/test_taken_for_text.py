@@ -13,8 +13,6 @@ from tests.integration.checkpoint_history import assert_clean, staged
 from tests.sandbox import Sandbox, changed, model, track_and_commit
 from tests.two_branches import BASE, MODEL, contested, fork, objects_of
 
-pytestmark = pytest.mark.forked
-
 LARGE = model(1, **{"layer.weight": (2200, 1000)})  # 8.8 MB: written when Git has hung up
 DEEP = model(2, **{f"layer{number}.weight": (300, 300) for number in range(10)})
 CONVERTED = ["* text=auto eol=crlf", "* text eol=crlf", "* -text working-tree-encoding=UTF-16"]
