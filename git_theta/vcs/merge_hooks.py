@@ -14,14 +14,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from git_theta.vcs.hooks import is_ours_alone
+
 _COMMIT_HOOKS = ("pre-commit", "post-commit")
 _SHARED_HOOKS = ("prepare-commit-msg", "commit-msg", "pre-auto-gc", "reference-transaction")
 _CONFIG = "GIT_CONFIG_PARAMETERS"
 
 
 def run_hook(hook: Path, arguments: Sequence[str], top: Path | None, env: Mapping[str, str]) -> int:
-    """Run a hook as Git does, where it would; its exit code, or 0. What a hook prints goes to standard error."""
-    if not _would_run(hook):
+    """Run a hook as Git does, where it would; its exit code, or 0. What a hook prints goes to standard error.
+
+    One that has our lines alone is not run: whoever calls has looked already.
+    """
+    if not _would_run(hook) or is_ours_alone(hook.read_bytes()):
         return 0
     return subprocess.run([hook, *arguments], cwd=top, env=env, stdin=subprocess.DEVNULL, stdout=2).returncode
 
