@@ -29,6 +29,7 @@ KNOWN_PACKAGES: dict[PluginFamily, dict[str, str]] = {
     "formats": {"gguf": "git-theta-gguf", "numpy": "git-theta-numpy"},
     "serializers": {"pcodec": "git-theta-pcodec"},
     "merges": {"fisher": "git-theta-fisher", "regmean": "git-theta-fisher"},
+    "evaluators": {"lm-eval": "git-theta-lm-eval"},
     "commands": {"fisher": "git-theta-fisher", "gram": "git-theta-fisher"},
     "stores": {"sqlite": "git-theta-sqlite"},
     "transports": {"webdav": "git-theta-webdav", "webdavs": "git-theta-webdav"},
