@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -9,15 +10,19 @@ import click
 from git_theta.cli import boundary
 from git_theta.cli.eval_session import open_session
 from git_theta.cli.listing import echo_json, json_option
+from git_theta.cli.output_files import require_writable
 from git_theta.cli.pager import print_paged, uses_color
 from git_theta.cli.progress import Meter
 from git_theta.cli.revision_arguments import RevisionCommand, split_arguments
+from git_theta.diffing.render.path_png import render_path_image
+from git_theta.diffing.render.path_text import ScoreColumn, render_path
 from git_theta.diffing.weight_path import WeightPath, lay_path
 from git_theta.errors import UsageError
 from git_theta.repository.evaluating.evaluations import EvaluationSettings
 from git_theta.repository.evaluating.evaluator_choice import EvaluationChoice, choose_evaluations
 from git_theta.repository.evaluating.path_scores import PathScores, score_path
 from git_theta.repository.history.map_versions import MapRequest, chart_versions
+from git_theta.vcs import atomic
 from git_theta.vcs.discovery import Repository, discover_repository
 from git_theta.vcs.heads import resolve_head
 
@@ -31,6 +36,7 @@ _EXIT_UNREADABLE = 2
 @click.option("-p", "globs", multiple=True, metavar="GLOB", help="Parameters of these names alone; can be repeated.")
 @click.option("--eval", "evaluation", metavar="NAME", help="Evaluate every point, by this evaluation.")
 @json_option
+@click.option("--png", type=click.Path(path_type=Path), metavar="FILE", help="Write a picture.")
 def command(
     words: tuple[str, ...],
     points: int,
@@ -38,12 +44,14 @@ def command(
     globs: tuple[str, ...],
     evaluation: str | None,
     as_json: bool,
+    png: Path | None,
 ) -> int:
     """Show the straight line between two versions of a checkpoint.
 
     Points are mixes (1 - t) A + t B: how far each is from A, B and the base, how far A and B are apart, and the cosine
     of what these changed since the base. git theta centroid A B --weights 1-t,t writes a mix.
     """
+    require_writable(png)
     revisions, paths = split_arguments(words)
     if evaluation and globs:
         raise UsageError("--eval is of whole models", hint="Leave -p out.")
@@ -56,10 +64,13 @@ def command(
     choice = choose_evaluations(repository, [evaluation])[0] if evaluation else None
     found = lay_path(chart_versions(request, repository, boundary.warn, Meter()), points)
     scores = _score(found, choice, repository) if choice else None
+    column = scores and ScoreColumn(scores.evaluation, scores.scores, scores.find_barrier(found))
+    if png:
+        atomic.replace_file(png, render_path_image(found, column))
     if as_json:
         echo_json(_path_json(found, scores))
-    else:
-        print_paged(_render(found, scores))
+    elif not png:
+        print_paged(render_path(found, column, color=uses_color("color.diff")))
     return _EXIT_UNREADABLE if found.map.failures else 0
 
 
@@ -67,14 +78,6 @@ def _score(found: WeightPath, choice: EvaluationChoice, repository: Repository) 
     progress = Meter()
     with open_session(repository, EvaluationSettings(), progress) as (session, context):
         return score_path(found, choice, session, repository, context, progress)
-
-
-def _render(found: WeightPath, scores: PathScores | None) -> str:
-    """As text, in Git's colours where it has any."""
-    from git_theta.diffing.render.path_text import ScoreColumn, render_path
-
-    column = scores and ScoreColumn(scores.evaluation, scores.scores, scores.find_barrier(found))
-    return render_path(found, column, color=uses_color("color.diff"))
 
 
 def _path_json(found: WeightPath, scores: PathScores | None) -> dict[str, Any]:

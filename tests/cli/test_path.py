@@ -49,6 +49,17 @@ def test_another_base_and_some_parameters_alone(repository: Sandbox) -> None:
     assert found["cosine"] is None
 
 
+def test_a_picture_is_written_where_there_is_a_place_for_it(repository: Sandbox) -> None:
+    pictures = [repository.root.parent / name for name in ("one.png", "two.png")]
+    for picture in pictures:
+        repository.theta("path", "x", "y", MODEL, "--png", picture)
+    assert pictures[0].read_bytes() == pictures[1].read_bytes()
+    found = json.loads(repository.theta("path", "x", "y", MODEL, "--json", "--png", pictures[0]).stdout)
+    assert found["distance"] > 0
+    done = repository.theta("path", "x", "y", MODEL, "--png", "no/such/path.png", check=False)
+    assert (done.returncode, "cannot be written there" in done.stderr) == (2, True)
+
+
 def test_a_point_of_the_path_is_what_centroid_writes(repository: Sandbox) -> None:
     repository.theta("centroid", "x", "y", "--weights", "0.75,0.25", "-o", "mix.safetensors")
     from tests.integration.three_branches import values
@@ -114,6 +125,10 @@ def test_every_point_is_evaluated_and_the_barrier_told(sandbox: Sandbox, directi
         "0.5000",
     ]
     assert before == (sandbox.git("status", "--porcelain").stdout, sandbox.git("for-each-ref", "refs/heads").stdout)
+    picture = sandbox.root.parent / "path.png"
+    drawn = sandbox.theta("path", "x", "y", "--eval", "near", "--png", picture, "--", MODEL)
+    assert drawn.stdout == ""
+    assert picture.read_bytes().startswith(b"\x89PNG")
     named = {"GIT_DIR": str(sandbox.root / ".git"), "GIT_WORK_TREE": str(sandbox.root)}
     asked = ("path", "x", "y", "--eval", "near", "--points", "5", "--json", "--", MODEL)
     sandbox.theta("eval", "--forget", "near")
