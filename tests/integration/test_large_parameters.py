@@ -17,8 +17,6 @@ from tests.sandbox import Sandbox, safetensors_bytes
 
 MODEL = "model.safetensors"
 LIMIT = 400_000
-PROCESS = faulty_process.command("set", "git_theta.store.series:LARGEST_OBJECT", str(LIMIT))
-SMALLER = ["-c", f"filter.theta.process={PROCESS}"]
 SIZE = 2_000_000
 
 
@@ -67,9 +65,14 @@ def damage(file: Path) -> None:
     file.write_bytes(content)
 
 
+def add_in_small_objects(sandbox: Sandbox, *options: str) -> None:
+    process = faulty_process.command("set", "git_theta.store.series:LARGEST_OBJECT", str(LIMIT))
+    sandbox.git("-c", f"filter.theta.process={process}", "add", *options, MODEL)
+
+
 def commit(sandbox: Sandbox, content: bytes, message: str = "a commit") -> None:
     sandbox.write(MODEL, content)
-    sandbox.git(*SMALLER, "add", MODEL)
+    add_in_small_objects(sandbox)
     sandbox.git("commit", "--quiet", "-m", message)
 
 
@@ -144,7 +147,7 @@ def test_fsck_names_the_one_that_is_lost_or_damaged_and_the_parameter(sandbox: S
             assert f"large: object {oid} does not hold these values" in said
             file.unlink()
     sandbox.write(MODEL, checkpoint())
-    sandbox.git(*SMALLER, "add", "--renormalize", MODEL)
+    add_in_small_objects(sandbox, "--renormalize")
     sandbox.theta("fsck")
     assert file.exists()
 

@@ -14,6 +14,8 @@ from tests.installed_plugins import ROOT
 from tests.sandbox import Sandbox
 
 LACKS = "no update is called 'difference' here"
+pytestmark = pytest.mark.genuine  # what people are told names our interpreter
+
 WAY_OUT = f"install that here, with {sys.executable} -m pip install PACKAGE"
 
 
