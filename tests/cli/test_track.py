@@ -76,6 +76,7 @@ def test_many_files_are_counted_rather_than_listed(plain: Sandbox) -> None:
     assert "0.bin 1.bin 2.bin 3.bin 4.bin and 3 more\n" in told
 
 
+@pytest.mark.genuine  # in another locale nothing is forked
 def test_a_name_that_is_no_utf_8_is_printed_escaped(sandbox: Sandbox) -> None:
     name = "\udcff.bin"
     for locale in ("C", "C.UTF-8"):
