@@ -77,8 +77,8 @@ def _may_fork(request: pytest.FixtureRequest) -> bool:
 
 
 @pytest.fixture(scope="session")
-def new_homes() -> list[Path]:
-    """Homes in which tests have left nothing: most tests need none, and one takes longer to make than those do."""
+def earlier_homes() -> list[Path]:
+    """Homes of tests that have ended. Most leave nothing there, and a new one takes longer to make than they do."""
     return []
 
 
@@ -88,17 +88,17 @@ def home(
     sealed_session: None,
     monkeypatch: pytest.MonkeyPatch,
     name_folder: Callable[[str], Path],
-    new_homes: list[Path],
+    earlier_homes: list[Path],
 ) -> Iterator[Path]:
     """This test's own home, so that one test's ``git config --global`` is unknown to the next."""
-    home = new_homes.pop() if new_homes else fill_home(name_folder("home"))
+    as_new = earlier_homes and is_new_home(earlier_homes[-1])
+    home = earlier_homes.pop() if as_new else fill_home(name_folder("home"))
     for name, value in name_home(home).items():
         monkeypatch.setenv(name, value)
     if _may_fork(request):
         monkeypatch.delenv(GENUINE)
     yield home
-    if is_new_home(home):
-        new_homes.append(home)
+    earlier_homes.append(home)
 
 
 @pytest.fixture
