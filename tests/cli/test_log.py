@@ -125,6 +125,9 @@ def test_shards_are_one_checkpoint_and_parameters_move_between_them(story: Story
     (file,) = logged(story, "-n", "1")[0]["checkpoints"]
     assert file["path"] == "model.safetensors.index.json"
     assert [(change["name"], change["status"]) for change in file["changes"]] == [("layer.3.weight", "moved")]
+    story.commit("Tune", {second: {"layer.3.weight": moved} | high | {"layer.7.weight": "new"}})
+    (file,) = logged(story, "-n", "1")[0]["checkpoints"]
+    assert (file["path"], file["was"]) == ("model.safetensors.index.json", None)
 
 
 def test_pathspecs_are_relative_to_the_current_folder(story: Story) -> None:

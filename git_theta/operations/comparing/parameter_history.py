@@ -125,7 +125,8 @@ def _describe_change(
     known = _find_named_objects(texts, [oid for oid, _, _ in stretches])
     known |= _find_others({oid for oid, _, _ in stretches} - known, one, parents, reader)
     stored = sum(size for oid, _, size in stretches if oid not in known)
-    was = one.before[0].path if len(one.before) == len(one.after) == 1 else one.path
+    is_file = len(one.before) == len(one.after) == 1 and one.after[0].path == one.path  # and not a shard of that
+    was = one.before[0].path if is_file else one.path
     pieces = count_pieces(one.before, one.after)
     there = [sum(1 for _ in shard.manifest.parameters()) for shard in one.after if shard.path in laid_out]
     return CheckpointChange(
