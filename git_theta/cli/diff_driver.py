@@ -48,7 +48,8 @@ def main() -> int:
     with open_context(repository, boundary.warn, meter) as context:
         pair, top = FilePair(before, after), repository.worktree
         found = compare_files(read_sides([pair], top, context, everything=True), context)
-        comparisons = [tell_moves(one, pair, top, context) for one in found.comparisons]
+        shown = after.path if after else path  # what Git asks about: one file, also of a checkpoint of several
+        comparisons = [tell_moves(one, pair, top, context)._replace(path=shown) for one in found.comparisons]
         with meter.show_work(f"Comparing {path}", bytes_to_measure(comparisons)):
             reports = [
                 build_report(one, context, labels=(labels[0], labels[1]), measures=measures) for one in comparisons

@@ -222,6 +222,14 @@ def test_what_moved_among_shards_is_neither_added_nor_removed(resharded: Sandbox
     assert "@@ 1 moved, of 2 parameters" in "\n".join(one)
 
 
+def test_the_report_of_a_shard_has_its_name(resharded: Sandbox) -> None:
+    said = lines(resharded, "diff", "@~2", "@~", "--", "*.safetensors")
+    shards = [f"model-0000{number}-of-00002.safetensors" for number in (1, 2)]
+    assert [line for line in said if line[:3] in ("---", "+++")] == [
+        line for name in shards for line in (f"--- a/{name}", f"+++ b/{name}")
+    ]
+
+
 def test_what_moved_among_shards_in_index_and_worktree(resharded: Sandbox) -> None:
     resharded.git("switch", "-qc", "more", "@~")
     for path, content in sharded("abc", "d", d=1.0).items():
