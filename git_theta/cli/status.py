@@ -21,14 +21,16 @@ from git_theta.cli.listing import (
     require_worktree,
 )
 from git_theta.errors import ManifestError, UsageError
+from git_theta.merging.plan import Plan
 from git_theta.operations.keeping.file_states import FileState, FileStatus, TrackedFile, sum_sizes, survey_file
 from git_theta.operations.merging.conflict_list import describe_names
+from git_theta.operations.merging.frame_merge import FRAME_LABEL
 from git_theta.registry import PluginId
 from git_theta.repository.comparing.index_checks import faults_of_index
 from git_theta.repository.index.chosen_formats import find_unlike_layouts
 from git_theta.repository.index.tracked_files import find_case_misses, list_tracked, warn_unmatched
 from git_theta.repository.merging.open_conflicts import find_conflicted, read_conflict
-from git_theta.repository.merging.settle_checkpoint import find_checkpoint_conflicts
+from git_theta.repository.merging.settle_checkpoint import CheckpointConflict, find_checkpoint_conflicts
 from git_theta.repository.setup.needed_plugins import find_lacking_plugins
 from git_theta.repository.stores.object_stores import open_store
 from git_theta.vcs.discovery import Repository
@@ -51,8 +53,8 @@ def command(pathspecs: tuple[str, ...], as_json: bool, nul: bool) -> None:
 
     A tracked file is "materialised", or its "manifest" stands in its place, or that and some of its objects are not
     here ("missing objects"); "absent" from the worktree; in "conflict"; or "raw": committed without git-theta.
-    Whether a materialised file was changed is for `git status` to say. Below a file in conflict stand the names of the
-    parameters that are contested still. -z prints "STATE<tab>PATH".
+    Whether a materialised file was changed is for `git status` to say. Below a file in conflict, or a checkpoint whose
+    files are settled together, stand the names of the parameters that are contested still. -z prints "STATE<tab>PATH".
     """
     if nul and as_json:
         raise UsageError("-z and --json exclude each other")
@@ -62,14 +64,15 @@ def command(pathspecs: tuple[str, ...], as_json: bool, nul: bool) -> None:
     warn_unmatched(pathspecs, tracked, boundary.warn)
     statuses = [survey_file(file, top, store) for file in tracked]
     conflict = any(status.state == FileState.CONFLICT for status in statuses)
-    contested, whole = (_find_contested(repository), _find_whole(repository)) if conflict else ({}, {})
+    contested = _find_contested(repository) if conflict else {}
+    whole = find_checkpoint_conflicts(repository) if conflict else []
     faults = faults_of_index(repository)
     if as_json:
         sums = sum_sizes(statuses)
         total = {"files": len(statuses), "size": sums.logical, "stored": sums.stored}
         unlike = {one.path: one.chosen for one in find_unlike_layouts(tracked, repository)}
         files = [_status_json(status, contested) | {"unlike": unlike.get(status.tracked.path)} for status in statuses]
-        checkpoints = [{"path": path, "reason": reason} for path, reason in whole.items()]
+        checkpoints = [_checkpoint_json(one) for one in whole]
         echo_json({"files": files, "checkpoints": checkpoints, "faults": faults, "total": total})
     elif nul:
         for status in statuses:
@@ -77,9 +80,8 @@ def command(pathspecs: tuple[str, ...], as_json: bool, nul: bool) -> None:
     else:
         lacking = {file.path: find_lacking_plugins(file.manifest) for file in tracked if file.manifest}
         _print_files(statuses, lacking, contested, top)
-        for path, reason in whole.items():
-            told = f"{display_path(path, top)}: {reason}: git theta resolve --ours, or --theirs, takes all of its files"
-            echo_line(f"checkpoint: {told}")
+        for one in whole:
+            _print_checkpoint(one, top)
         _print_some("shards: ", faults)
         _print_summary(statuses)
         if any(lacking.values()):
@@ -120,15 +122,6 @@ def _find_contested(repository: Repository) -> dict[str, list[str]]:
     return found
 
 
-def _find_whole(repository: Repository) -> dict[str, str]:
-    """The checkpoints in conflict of which a side has no file, or another place: the path of the index, and why."""
-    return {
-        one.path: one.item.reason
-        for one in find_checkpoint_conflicts(repository)
-        if one.item.plan is None and one.item.source is None
-    }
-
-
 def _print_files(
     statuses: Sequence[FileStatus],
     lacking: Mapping[str, Sequence[PluginId]],
@@ -140,6 +133,22 @@ def _print_files(
         path = status.tracked.path
         echo_line(display_path(path, top), *_describe_status(status, lacking.get(path, ())))
         _print_some("  contested: ", describe_names(contested.get(path, ())))
+
+
+def _print_checkpoint(one: CheckpointConflict, top: Path) -> None:
+    """What of a checkpoint of several files is contested, or how it is one conflict."""
+    path = display_path(one.path, top)
+    if one.item.plan is None:
+        echo_line(
+            f"checkpoint: {path}: {one.item.reason}: git theta resolve --ours, or --theirs, takes all of its files"
+        )
+        return
+    echo_line(f"checkpoint: {path}: its files are settled together")
+    _print_some("  contested: ", describe_names(_list_contested(one.item.plan)))
+
+
+def _list_contested(plan: Plan) -> list[str]:
+    return [name for decision in plan.contested for name in decision.names or (FRAME_LABEL,)]
 
 
 def _print_some(prefix: str, lines: Iterable[str]) -> None:
@@ -164,6 +173,11 @@ def _print_summary(statuses: list[FileStatus]) -> None:
     for state, words in _STATE_HINTS.items():
         for hint in dict.fromkeys(status.tracked.hint or words for status in statuses if status.state == state):
             echo_line(f"{state}: {hint}")
+
+
+def _checkpoint_json(one: CheckpointConflict) -> dict[str, Any]:
+    contested = _list_contested(one.item.plan) if one.item.plan else []
+    return {"path": one.path, "reason": one.item.reason or None, "contested": contested}
 
 
 def _status_json(status: FileStatus, contested: Mapping[str, Sequence[str]]) -> dict[str, Any]:

@@ -112,6 +112,16 @@ def test_so_it_is_beside_a_conflict_of_another_file(sandbox: Sandbox) -> None:
     )
 
 
+def test_status_names_what_is_contested(sandbox: Sandbox) -> None:
+    start_quantised(sandbox)
+    merge(sandbox, "git")
+    said = sandbox.theta("status").stdout
+    assert f"checkpoint: {INDEX}: its files are settled together\n  contested: w.weight\n" in said
+    assert "  contested: w.weight_scale\n" in said
+    [told] = json.loads(sandbox.theta("status", "--json").stdout)["checkpoints"]
+    assert told == {"path": INDEX, "reason": None, "contested": ["w.weight", "w.weight_scale"]}
+
+
 def test_json_names_the_files(sandbox: Sandbox) -> None:
     start_quantised(sandbox)
     done = sandbox.theta("merge", "theirs", "--json", check=False)

@@ -55,7 +55,7 @@ def test_it_is_one_conflict_that_a_side_settles(sandbox: Sandbox, remover: str, 
         assert "git theta resolve --ours, or --theirs" in done.stderr
     assert sandbox.theta("status").stdout.count(f"checkpoint: {sentence}") == 1
     [said] = json.loads(sandbox.theta("status", "--json").stdout)["checkpoints"]
-    assert said == {"path": INDEX, "reason": sentence.partition(": ")[2]}
+    assert said == {"path": INDEX, "reason": sentence.partition(": ")[2], "contested": []}
     done = sandbox.theta("resolve", check=False)
     assert done.returncode == 1
     assert sentence in done.stderr
