@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
 import click
@@ -22,7 +24,7 @@ from git_theta.repository.rounds.round_closing import ClosedRound, close_round, 
 from git_theta.repository.rounds.round_refs import Round, list_submitted
 from git_theta.tensors.blas import UNTHREADED
 from git_theta.vcs.discovery import Repository, discover_repository
-from git_theta.words import list_some, pluralize
+from git_theta.words import list_some, pluralize, suggest_names
 
 _CONFLICTS = """\
 Nothing was created. Choose another strategy for all of them (-s, --for), or leave heads out: --exclude WHO"""
@@ -60,7 +62,7 @@ def close(name: str | None, said: str | None, excluded: tuple[str, ...], **given
     os.environ.setdefault(*UNTHREADED)
     options, repository = _CloseOptions(**given), discover_repository()
     start = open_round(name, None, repository)
-    _require_heads(start.round, repository)
+    _require_heads(start.round, excluded, repository)
     screen = parse_screen(said, start.policy.screen) if said else start.policy.screen
     screened = screen_heads(start, screen, excluded, repository, runs=not options.dry)
     if not options.as_json:
@@ -73,12 +75,19 @@ def close(name: str | None, said: str | None, excluded: tuple[str, ...], **given
     return int(not screened.kept or bool(closed.conflicts))
 
 
-def _require_heads(one: Round, repository: Repository) -> None:
-    if not list_submitted(one, repository.home):
+def _require_heads(one: Round, excluded: Sequence[str], repository: Repository) -> None:
+    """Raise UsageError where nobody has submitted, or nobody whom a glob is to keep out: tags are not taken back."""
+    names = [head.who for head in list_submitted(one, repository.home)]
+    if not names:
         raise UsageError(
             f"no head is submitted to {one.tag}",
             hint=f"Get the branches {one.tag}/*: git fetch. Or submit one: git theta round submit",
         )
+    for glob in excluded:
+        if not any(fnmatchcase(name, glob) for name in names):
+            raise UsageError(
+                f"--exclude {glob}: no head of {one.tag} is of such a name", hint=suggest_names(glob, names)
+            )
 
 
 def _merge_kept(screened: ScreenedRound, options: _CloseOptions, repository: Repository) -> ClosedRound:

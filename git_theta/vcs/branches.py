@@ -23,7 +23,10 @@ def resolve_branch(name: str, cwd: Path | None = None) -> str:
     try:
         git("check-ref-format", f"{_HEADS}{short}", cwd=cwd)
     except GitError:
-        raise UsageError(f"no branch can be called {name!r}", hint="As in: branch='runs/7'.") from None
+        raise UsageError(
+            f"no branch can be called {name!r}",
+            hint="Letters, digits, -, _ and / serve, as in runs/7: git check-ref-format tells more.",
+        ) from None
     return f"{_HEADS}{short}"
 
 

@@ -170,6 +170,8 @@ def test_a_late_head_joins_the_next_round_with_what_it_changed(repository: Sandb
     done = repository.theta("round", "submit", "--as", "late", "--base", "cold/0")
     assert "it replaces" in done.stdout
     assert values(repository, "cold/1/late", "body") == [2, 3]
+    repository.git("switch", "-q", "--detach", "cold/1^2")
+    assert "HEAD is in cold/1 already" in refused(repository, "submit", "--as", "ann")
     submit(repository, "ann", checkpoint((4, 0)), "cold/1")
     assert reasons(close(repository)) == {"ann": "", "late": ""}
     assert values(repository, "cold/2", "body") == [3, 1.5]
@@ -230,6 +232,9 @@ def test_a_head_far_from_all_others_is_left_out(repository: Sandbox) -> None:
     assert reasons(found)["far"] == "its distance is 500; within 4 MAD is 0.475 to 4.275"
     assert [head["cosine"] for head in found["heads"]] == [1, 1, 1, 1]
     assert reasons(close(repository, "-n", "--screen", "mad=0"))["far"] == ""
+    said = refused(repository, "close", "--exclude", "cta")
+    assert "--exclude cta: no head of cold/0 is of such a name" in said
+    assert "Did you mean 'cat'?" in said
     assert reasons(close(repository, "--exclude", "c*"))["cat"] == "excluded by --exclude c*"
     assert values(repository, "cold/1", "body") == [2.125, 0]
     assert "Screened: distances from 0.45 to 4.05\n" in repository.git("show", "-s", "--format=%B", "HEAD").stdout

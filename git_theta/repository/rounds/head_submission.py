@@ -149,6 +149,10 @@ def _explain_other_start(head: Head, one: Round, top: Path) -> UsageError:
         return UsageError(
             f"{head.name} has no commit in common with {one.tag}", hint=f"Tune from it: git switch {one.tag}"
         )
+    if common == head.commit:
+        return UsageError(
+            f"{head.name} is in {one.tag} already", hint=f"Tune on from the new start: git switch -c BRANCH {one.tag}"
+        )
     came_from = name_commit(common, top) or common[:12]
     return UsageError(
         f"{head.name} does not start from {one.tag}, but from {came_from}",
