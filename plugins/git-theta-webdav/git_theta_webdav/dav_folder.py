@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Lock
 from typing import Any, NamedTuple
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 import urllib3
 from git_theta.errors import TransportError
@@ -14,7 +15,7 @@ from git_theta.transport.urls import redact_url
 from git_theta.vcs.credentials import Credential, approve_credential, fill_credential, reject_credential
 from urllib3.exceptions import HTTPError
 
-from git_theta_webdav.multistatus import DavFile, read_multistatus
+from git_theta_webdav.multistatus import DavFile, read_multistatus, read_size
 
 Body = Callable[[], Iterable[Any]]
 """Makes what is sent, in pieces of bytes: again where it has to be sent again."""
@@ -23,6 +24,8 @@ _PATIENCE = urllib3.Timeout(connect=10, read=60)
 _ATTEMPTS = 2
 _LARGEST_LIST = 64 << 20
 """Bytes of a list that are read: some hundred thousand files."""
+_LARGEST_REST = 1 << 16
+"""Bytes of an answer that are read though nobody wants them: a connection is used again, and no server keeps us."""
 _CHUNK = 1 << 20
 _WANTED = b'<propfind xmlns="DAV:"><prop><getcontentlength/><getlastmodified/><resourcetype/></prop></propfind>'
 
@@ -45,10 +48,12 @@ class DavFolder:
     Args:
         url: ``http`` or ``https``, with or without a user and password.
         ask: whether the person may be asked for them.
+
+    Raises TransportError for what is no URL.
     """
 
     def __init__(self, url: str, *, ask: bool) -> None:
-        parts = urlsplit(url)
+        parts = _split_url(url)
         host = parts.netloc.rpartition("@")[2]
         self._base = f"{parts.scheme}://{host}"
         self._root = [unquote(part) for part in parts.path.split("/") if part]
@@ -68,7 +73,7 @@ class DavFolder:
             if answer.status == 404:
                 return {}
             _require_status(answer, path, 207)
-            text = answer.read(_LARGEST_LIST)
+            text = _read_whole(answer, path, _LARGEST_LIST)
         own = "/".join(["", *self._root, *path.split("/")]).rstrip("/")
         found = read_multistatus(text)
         return {where.rpartition("/")[2]: file for where, file in found.items() if depth == 0 or where != own}
@@ -96,7 +101,7 @@ class DavFolder:
             _require_status(answer, path, 200, 206)
             begin = offset if answer.status == 206 else 0
             said = answer.headers.get("Content-Range" if begin else "Content-Length", "").rpartition("/")[2]
-            yield DavStream(int(said) if said.isdecimal() else None, begin, _read_chunks(answer, path))
+            yield DavStream(read_size(said), begin, _read_chunks(answer, path))
         finally:
             answer.close()
 
@@ -145,8 +150,7 @@ class DavFolder:
         try:
             yield answer
         finally:
-            answer.drain_conn()
-            answer.release_conn()
+            _let_go(answer)
 
     def _send(
         self, method: str, path: str, headers: Mapping[str, str], body: Body | None = None, size: int = 0
@@ -155,8 +159,7 @@ class DavFolder:
         answer = self._send_once(method, path, headers, body, size)
         if answer.status != 401:
             return answer
-        answer.drain_conn()
-        answer.release_conn()
+        _let_go(answer)
         login = self._find_login(answer.headers.get("WWW-Authenticate", ""))
         answer = self._send_once(method, path, headers, body, size)
         if answer.status == 401:
@@ -170,7 +173,7 @@ class DavFolder:
     ) -> urllib3.BaseHTTPResponse:
         sent = {**headers, "Content-Length": str(size)} if body or method != "GET" else dict(headers)
         if login := self._credential:
-            sent |= urllib3.make_headers(basic_auth=f"{login.username}:{login.password}")
+            sent["Authorization"] = _spell_login(login)
         for left in reversed(range(_ATTEMPTS)):
             try:
                 return self._pool.request(
@@ -197,11 +200,49 @@ class DavFolder:
             return self._credential
 
 
+def _split_url(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError:  # whose words may hold the password
+        raise TransportError(f"{redact_url(url)} is no URL", hint="Write it so: HOST[:PORT]/FOLDER") from None
+
+
+def _spell_login(login: Credential) -> str:
+    """What a server is told, letter by letter as Git tells it: in UTF-8, whatever the letters are."""
+    words = f"{login.username}:{login.password}".encode(errors="surrogateescape")
+    return f"Basic {b64encode(words).decode()}"
+
+
+def _let_go(answer: urllib3.BaseHTTPResponse) -> None:
+    """Have the connection of an answer used again, where little is left of it; else hang up."""
+    with suppress(HTTPError, OSError):
+        answer.read(_LARGEST_REST, decode_content=False)
+    if answer.closed:
+        answer.release_conn()
+    else:
+        answer.close()
+
+
+def _read_whole(answer: urllib3.BaseHTTPResponse, path: str, largest: int) -> bytes:
+    """An answer as it comes, not unpacked. Raises TransportError for one that is cut off, or too large."""
+    try:
+        text = answer.read(largest, decode_content=False)
+    except (HTTPError, OSError) as error:
+        raise _cut_off(path, error) from None
+    if not answer.closed:
+        raise TransportError(f"{path or '/'}: the server's list is larger than {largest >> 20} MiB")
+    return text
+
+
+def _cut_off(path: str, error: Exception) -> TransportError:
+    return TransportError(f"{path or '/'} was cut off: {error}", hint="To repeat the command may help.")
+
+
 def _read_chunks(answer: urllib3.BaseHTTPResponse, path: str) -> Iterator[bytes]:
     try:
         yield from answer.stream(_CHUNK, decode_content=False)
     except (HTTPError, OSError) as error:
-        raise TransportError(f"{path} was cut off: {error}", hint="To repeat the command may help.") from None
+        raise _cut_off(path, error) from None
 
 
 def _spell_cause(error: Exception) -> str:
