@@ -27,7 +27,7 @@ from git_theta.operations.merging.file_plans import FilePlan
 from git_theta.operations.merging.merge_report import VERSION, Record
 from git_theta.operations.merging.merge_results import MergeSettings
 from git_theta.repository.evaluating.version_comparison import VersionComparison
-from git_theta.repository.merging.contested_across import ContestedLines, mark_contested
+from git_theta.repository.merging.contested_across import ContestedLines, mark_contested, mark_own_merge
 from git_theta.repository.merging.merge_many import ManyMerged, merge_many
 from git_theta.repository.merging.merge_request import (
     MergeInputs,
@@ -168,6 +168,8 @@ def _merge_heads(
         if many or not merged.conflicts:
             return _finish_merge(merged, made, repository, ending)
         mark = partial(_mark_across, merged.across, found, made, repository)
+    elif found:
+        mark = partial(_mark_united, repository)
     if not made.others:
         if ending.as_json:
             _print_result((), (), repository, ending, committed=True)
@@ -188,6 +190,13 @@ def _mark_across(
     ours, theirs = made.heads
     sides = MergeSides(made.base.commit if made.base else None, ours.commit, theirs.commit)
     missed = mark_contested(found, sides, across, repository)
+    warn_across(missed)
+    return missed
+
+
+def _mark_united(repository: Repository) -> ContestedLines:
+    """The same of a merge with several merge bases, which Git has united."""
+    missed = mark_own_merge(repository)
     warn_across(missed)
     return missed
 

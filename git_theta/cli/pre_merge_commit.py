@@ -11,7 +11,7 @@ from git_theta.cli.gate_questions import GateOptions, ask_gates
 from git_theta.repository.merging.contested_across import mark_own_merge
 from git_theta.vcs.discovery import discover_repository
 from git_theta.vcs.git_merge import GATES_VARIABLE
-from git_theta.vcs.heads import HEAD, merged_heads, resolve_head
+from git_theta.vcs.heads import HEAD, find_octopus, merged_heads, resolve_head
 
 
 @click.command
@@ -25,7 +25,8 @@ def command() -> int:
         return 0
     repository = discover_repository()
     if across := mark_own_merge(repository):
-        warn_across(across)
+        several = find_octopus(repository.worktree)
+        warn_across(across, [head.name for head in merged_heads()] if several else ())
         return 1
     heads = [resolve_head(HEAD), *merged_heads()]
     return 0 if ask_gates(heads, GateOptions(), repository, quiet=False).passed else 1

@@ -13,7 +13,7 @@ from git_theta.errors import GitError, UsageError
 from git_theta.interrupts import defer_interrupt
 from git_theta.vcs import atomic, merge_hooks
 from git_theta.vcs.discovery import Repository
-from git_theta.vcs.git import current_folder, git, git_succeeds, split_nul
+from git_theta.vcs.git import MERGED_HEAD, current_folder, git, git_succeeds, split_nul
 from git_theta.words import join_some
 
 _MINIMUM_GIT = (2, 38)
@@ -61,10 +61,14 @@ def require_tree_merges() -> None:
 
 
 def merge_trees(ours: str, theirs: str, cwd: Path | None = None) -> tuple[str, list[str]]:
-    """The tree that merging two commits gives, and the paths that conflict in it. Touches neither index nor files."""
+    """The tree that merging two commits gives, and the paths that conflict in it. Touches neither index nor files.
+
+    Drivers find in their environment no heads of a `git merge` that is above us: those are of another merge.
+    """
     where = cwd or current_folder()
     command = ["git", "merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", ours, theirs]
-    done = subprocess.run(command, cwd=where, stdin=subprocess.DEVNULL, capture_output=True)
+    env = {name: word for name, word in os.environ.items() if not name.startswith(MERGED_HEAD)}
+    done = subprocess.run(command, cwd=where, env=env, stdin=subprocess.DEVNULL, capture_output=True)
     if done.returncode > 1:
         raise GitError(f"git merge-tree failed: {done.stderr.decode(errors='replace').strip()}")
     tree, *conflicts = split_nul(done.stdout)

@@ -48,6 +48,8 @@ def name_commit(commit: str, cwd: Path | None = None) -> str:
 
 def independent_heads(heads: Sequence[Head], cwd: Path | None = None) -> list[Head]:
     """The heads that no other one has in its history, in their order, each commit once."""
+    if len(heads) < 2:
+        return list(heads)
     kept = git("merge-base", "--independent", *(head.commit for head in heads), cwd=cwd).decode().split()
     first = {head.commit: head for head in reversed(heads)}
     return [head for head in heads if head.commit in kept and first[head.commit] is head]
@@ -74,7 +76,7 @@ class MergeSides(NamedTuple):
 def find_sides(git_dir: Path, cwd: Path | None = None) -> MergeSides | None:
     """The sides of the merge, pick, revert or rebase that stopped here; None where Git keeps no note of them.
 
-    A merge of several heads has none, nor one with several merge bases: Git merges those into one that no commit is.
+    A merge of several heads has none, nor one with several merge bases that are in conflict with each other.
     """
     kinds = {"MERGE_HEAD": _sides_of_merge, "CHERRY_PICK_HEAD": _sides_of_pick, "REVERT_HEAD": _sides_of_revert}
     for name, find in kinds.items():
@@ -90,14 +92,30 @@ def find_driver_sides(git_dir: Path, cwd: Path | None = None) -> MergeSides | No
     `git merge` names its heads in the environment, and writes MERGE_HEAD when it is done. A rebase notes what it picks
     before it does; a cherry-pick does not.
     """
-    merged = [name.removeprefix(MERGED_HEAD) for name in os.environ if name.startswith(MERGED_HEAD)]
+    merged = independent_heads(merged_heads(cwd), cwd)
     if merged:
-        return _sides_of_merge(merged[0], cwd) if len(merged) == 1 else None
+        return _sides_of_merge(merged[0].commit, cwd) if len(merged) == 1 else None
     with suppress(OSError):
         words = (git_dir / "rebase-merge" / "done").read_text().split("\n")[-2].split()
         if len(words) > 1 and words[0] in _PICKING:
             return _sides_of_pick(words[1], cwd)
     return None
+
+
+def merges_several(git_dir: Path) -> bool:
+    """Whether the merge that stopped here is of several heads at once."""
+    with suppress(OSError):
+        return len((git_dir / "MERGE_HEAD").read_text().split()) > 1
+    return False
+
+
+def find_octopus(cwd: Path | None = None) -> list[str | None]:
+    """The merge base, HEAD and the heads that the `git merge` above us merges at once; nothing for one head alone."""
+    heads = independent_heads(merged_heads(cwd), cwd)
+    if len(heads) < 2:
+        return []
+    all_heads = [resolve_head(HEAD, cwd), *heads]
+    return [merge_base(all_heads, cwd), *(head.commit for head in all_heads)]
 
 
 def merged_heads(cwd: Path | None = None) -> list[Head]:
@@ -109,7 +127,26 @@ def merged_heads(cwd: Path | None = None) -> list[Head]:
 def _sides_of_merge(theirs: str, cwd: Path | None) -> MergeSides | None:
     ours = resolve_head(HEAD, cwd).commit
     bases = all_merge_bases(ours, theirs, cwd=cwd)
-    return MergeSides(next(iter(bases), None), ours, theirs) if len(bases) < 2 else None
+    if len(bases) < 2:
+        return MergeSides(next(iter(bases), None), ours, theirs)
+    base = _unite_bases(bases, cwd)
+    return MergeSides(base, ours, theirs) if base else None
+
+
+def _unite_bases(bases: Sequence[str], cwd: Path | None) -> str | None:
+    """The merge of several merge bases, as Git makes it first; None where they are in conflict with each other."""
+    from git_theta.vcs.git_merge import commit_tree, merge_trees
+
+    united, *others = bases
+    for other in others:
+        try:
+            tree, conflicts = merge_trees(united, other, cwd)
+        except GitError:  # a Git that cannot
+            return None
+        if conflicts:
+            return None
+        united = commit_tree(tree, [united, other], cwd)
+    return united
 
 
 def _sides_of_pick(theirs: str, cwd: Path | None) -> MergeSides | None:

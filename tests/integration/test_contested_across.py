@@ -12,7 +12,7 @@ from safetensors.numpy import load
 from tests.integration.test_sharded_merges import Files, start
 from tests.integration.three_branches import assert_clean
 from tests.sandbox import Sandbox, safetensors_bytes
-from tests.sharded_checkpoints import INDEX, shard_name, sharded, tensor_of
+from tests.sharded_checkpoints import INDEX, replace_files, shard_name, sharded, tensor_of
 
 CODES, SCALES = shard_name(1, 2), shard_name(2, 2)
 TOLD = "Git merged its files one by one, but the checkpoint is contested"
@@ -187,3 +187,80 @@ def test_large_files_are_written_while_they_are_in_conflict(sandbox: Sandbox) ->
     sandbox.git("commit", "-qm", "merged")
     assert_clean(sandbox)
     assert content_of(sandbox) == ours
+
+
+def fork_twice(sandbox: Sandbox, *versions: Files) -> None:
+    """Branches that have merged each other's first commits, so that two commits are merge bases of what follows."""
+    base, ours, theirs = versions
+    start(sandbox, base, base, base)
+    firsts = []
+    for branch in ("main", "theirs"):
+        sandbox.git("switch", "--quiet", branch)
+        sandbox.write(f"{branch}.txt", branch.encode())
+        sandbox.git("add", f"{branch}.txt")
+        sandbox.git("commit", "-qm", f"first of {branch}")
+        firsts.append(sandbox.git("rev-parse", "HEAD").stdout.strip())
+    for branch, first, files in zip(("theirs", "main"), firsts, (theirs, ours), strict=True):
+        sandbox.git("switch", "--quiet", branch)
+        sandbox.git("merge", "--quiet", "--no-edit", first)
+        replace_files(sandbox, files, f"second of {branch}")
+
+
+@HOW
+def test_so_it_is_with_several_merge_bases(sandbox: Sandbox, how: str) -> None:
+    fork_twice(sandbox, quantised(56, 1), quantised(57, 1), quantised(56, 2))
+    assert TOLD in merge(sandbox, how)
+    sandbox.theta("resolve", "--theirs")
+    sandbox.git("commit", "-qm", "merged")
+    assert_clean(sandbox)
+    assert content_of(sandbox) == quantised(56, 2)
+
+
+@HOW
+def test_several_merge_bases_are_no_conflict(sandbox: Sandbox, how: str) -> None:
+    fork_twice(sandbox, sharded("abc", "de"), sharded("abc", "de", a=1), sharded("abc", "de", d=2))
+    sandbox.git(*(["theta", "merge"] if how == "theta" else ["merge", "--no-edit"]), "theirs")
+    assert_clean(sandbox)
+    assert content_of(sandbox) == sharded("abc", "de", a=1, d=2)
+
+
+def add_head(sandbox: Sandbox, name: str, commit: str) -> None:
+    """A branch with a file that no other one has."""
+    sandbox.git("switch", "--quiet", "-c", name, commit)
+    sandbox.write(f"{name}.txt", name.encode())
+    sandbox.git("add", f"{name}.txt")
+    sandbox.git("commit", "-qm", name)
+    sandbox.git("switch", "--quiet", "main")
+
+
+def test_several_heads_at_once_mix_nothing(sandbox: Sandbox) -> None:
+    start_quantised(sandbox)
+    add_head(sandbox, "third", "main~1")
+    done = sandbox.git("merge", "--no-edit", "theirs", "third", check=False)
+    assert (done.returncode, TOLD in done.stderr) == (1, True)
+    assert "git theta merge theirs third" in done.stderr
+    resolved = sandbox.theta("resolve", "--ours", check=False)
+    assert resolved.returncode != 0
+    assert "several heads" in resolved.stderr
+    assert sandbox.git("commit", "-qm", "mixed", check=False).returncode != 0
+    sandbox.git("merge", "--abort")
+    assert content_of(sandbox) == quantised(57, 1)
+
+
+def test_several_heads_at_once_are_committed_where_nothing_is_contested(sandbox: Sandbox) -> None:
+    start(sandbox, sharded("abc", "de"), sharded("abc", "de", a=1), sharded("abc", "de", d=2))
+    add_head(sandbox, "third", "main~1")
+    sandbox.git("merge", "--quiet", "--no-edit", "theirs", "third")
+    assert_clean(sandbox)
+    assert content_of(sandbox) == sharded("abc", "de", a=1, d=2)
+
+
+def test_a_head_beside_one_that_has_it_counts_for_nothing(sandbox: Sandbox) -> None:
+    """Git merges two heads then, though three were named."""
+    start_quantised(sandbox)
+    add_head(sandbox, "third", "theirs")
+    done = sandbox.git("merge", "--no-edit", "theirs", "third", check=False)
+    assert (done.returncode, TOLD in done.stderr) == (1, True)
+    sandbox.theta("resolve", "--theirs")
+    sandbox.git("commit", "-qm", "merged")
+    assert content_of(sandbox) == quantised(56, 2)

@@ -16,20 +16,28 @@ from git_theta.repository.comparing.sharded_versions import (
 from git_theta.repository.merging.checkpoint_renames import CheckpointRename, find_checkpoint_renames
 from git_theta.repository.merging.open_conflicts import say_nothing
 from git_theta.vcs.discovery import Repository
-from git_theta.vcs.heads import MergeSides
 from git_theta.vcs.trees import files_of, find_file_renames
 
 SIDE_LABELS = ("ours", "theirs")
 
 
-def plan_sides(sides: MergeSides, repository: Repository) -> list[FilePlan]:
-    """The plans of the checkpoints of several files that two sides and their base do not have alike."""
+def plan_sides(
+    sides: Sequence[str | None], repository: Repository, labels: Sequence[str] = SIDE_LABELS
+) -> list[FilePlan]:
+    """The plans of the checkpoints of several files that sides and their base do not have alike.
+
+    Args:
+        sides: the commits of the base, None for none, of ours and of theirs, whether one or several.
+        repository: where they are.
+        labels: what people call the sides.
+    """
     commits, top = read_sides(sides, repository), repository.worktree
-    renames = [find_file_renames(sides.base, head, top) if sides.base else {} for head in (sides.ours, sides.theirs)]
-    return plan_checkpoints(commits, SIDE_LABELS, repository, say_nothing, renames)
+    base, *heads = sides
+    renames = [find_file_renames(base, head, top) if base and head else {} for head in heads]
+    return plan_checkpoints(commits, labels, repository, say_nothing, renames)
 
 
-def read_sides(sides: MergeSides, repository: Repository) -> list[CommitFiles]:
+def read_sides(sides: Sequence[str | None], repository: Repository) -> list[CommitFiles]:
     """The files of the merge base, none where there is none, of ours and of theirs."""
     return [files_of(side, repository.worktree) if side else {} for side in sides]
 

@@ -19,7 +19,7 @@ from git_theta.repository.comparing.sharded_versions import CommitFiles
 from git_theta.repository.merging.checkpoint_cases import plan_sides, read_sides
 from git_theta.vcs.attributes import indexed_files
 from git_theta.vcs.discovery import Repository
-from git_theta.vcs.heads import MergeSides, find_driver_sides
+from git_theta.vcs.heads import find_driver_sides, find_octopus, find_sides
 from git_theta.vcs.trees import TreeFile
 from git_theta.vcs.unmerged import put_in_conflict
 
@@ -31,7 +31,7 @@ class MergedByFile(NamedTuple):
     """A merge as Git left it, file by file.
 
     Attributes:
-        commits: the files of the merge base, ours and theirs.
+        commits: the files of the merge base, ours and theirs: of each head, where several are merged.
         staged: the blob of each file that the index has without a conflict.
     """
 
@@ -48,12 +48,17 @@ class MergedByFile(NamedTuple):
         return next((side for side, file in enumerate(sides) if file and file.oid == self.staged.get(path)), None)
 
     def is_taken(self, path: str) -> bool:
-        """Whether one side alone changed a file, and Git took that."""
+        """Whether one side alone changed a file, or all that did so did it alike, and Git took that."""
         base, *sides = self.versions_of(path)
-        return base in sides and sides[0] != sides[1] and self.side_of(path) is not None
+        return base in sides and len(set(sides)) == 2 and self.side_of(path) is not None
+
+    def stages_of(self, path: str) -> list[TreeFile | None]:
+        """A file at the merge base, ours, and that one of theirs which changed it: the index has room for no more."""
+        base, ours, *theirs = self.versions_of(path)
+        return [base, ours, next((file for file in theirs if file not in (base, ours)), theirs[0])]
 
 
-def read_merge(sides: MergeSides, repository: Repository) -> MergedByFile:
+def read_merge(sides: Sequence[str | None], repository: Repository) -> MergedByFile:
     """What Git has made of the merge of these commits in the repository's index."""
     staged = {entry.path: entry.oid for entry in indexed_files(repository) if entry.stage == 0}
     return MergedByFile(read_sides(sides, repository), staged)
@@ -75,19 +80,23 @@ def find_across(item: FilePlan, merge: MergedByFile) -> list[str]:
 
 
 def mark_own_merge(repository: Repository) -> ContestedLines:
-    """Put into conflict, and return, what is contested across files in the `git merge` that asks before its commit."""
-    sides = find_driver_sides(repository.git_dir, repository.worktree)
+    """Put into conflict, and return, what is contested across files in the `git merge` that waits for its commit."""
+    git_dir, top = repository.git_dir, repository.worktree
+    if several := find_octopus(top):
+        labels = [str(number) for number in range(1, len(several))]
+        return mark_contested(plan_sides(several, repository, labels), several, {}, repository)
+    sides = find_driver_sides(git_dir, top) or find_sides(git_dir, top)
     return mark_contested(plan_sides(sides, repository), sides, {}, repository) if sides else {}
 
 
 def mark_contested(
-    found: Sequence[FilePlan], sides: MergeSides, left: ContestedLines, repository: Repository
+    found: Sequence[FilePlan], sides: Sequence[str | None], left: ContestedLines, repository: Repository
 ) -> ContestedLines:
     """Put checkpoints into conflict that Git merged file by file, and return what is contested of each.
 
     Args:
         found: the plans of the merge that waits for its commit.
-        sides: its commits.
+        sides: its commits, that of the base first.
         left: what is known to be contested of checkpoints.
         repository: where that is.
     """
@@ -115,7 +124,7 @@ def _looks_settled(item: FilePlan, merge: MergedByFile) -> bool:
 def _list_stages(item: FilePlan, merge: MergedByFile) -> dict[str, list[TreeFile | None]]:
     """Its files that Git took from one side, or else all that differ, at the merge base, ours and theirs."""
     differing = [path for path in sorted(item.paths) if len(set(merge.versions_of(path))) > 1]
-    return {path: merge.versions_of(path) for path in list(filter(merge.is_taken, differing)) or differing}
+    return {path: merge.stages_of(path) for path in list(filter(merge.is_taken, differing)) or differing}
 
 
 def _find_repeated(shards: Mapping[str, Manifest]) -> set[str]:

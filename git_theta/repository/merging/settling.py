@@ -22,7 +22,7 @@ from git_theta.repository.merging.open_conflicts import read_conflict
 from git_theta.repository.stores.opening import open_context
 from git_theta.vcs import atomic
 from git_theta.vcs.discovery import Repository
-from git_theta.vcs.heads import find_sides
+from git_theta.vcs.heads import find_sides, merges_several
 from git_theta.vcs.index import WorktreeIndex
 from git_theta.vcs.unmerged import UnmergedFile, stage_content
 
@@ -49,7 +49,15 @@ def settle_file(
         file: the file in conflict.
         chooser: who chooses, given its conflict.
         job: what to work with.
+
+    Raises UsageError for a file of a checkpoint that is contested across files, where several heads are merged at once:
+    the index has room for two of them.
     """
+    if file.is_one_sided and merges_several(job.repository.git_dir):
+        raise UsageError(
+            "it is contested across the files of its checkpoint, and several heads are merged at once",
+            hint="Give the merge up, and merge by parameters: git merge --abort; git theta merge HEAD...",
+        )
     found = read_conflict(file, job.repository)
     if found is None:
         return None
