@@ -89,6 +89,7 @@ def test_what_a_killed_process_left_is_there_for_the_next_one(repository: Reposi
         finally:
             os._exit(0)
     while remote.sent < 400_000:
+        assert os.waitpid(child, os.WNOHANG) == (0, 0), "it ended before anybody killed it"
         time.sleep(0.05)
     os.killpg(child, signal.SIGKILL)
     os.waitpid(child, 0)
