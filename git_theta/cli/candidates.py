@@ -161,10 +161,15 @@ def _list_remotes(_words: Sequence[str]) -> Iterator[Candidate]:
     return (Candidate("word", name) for name in _ask_git("remote").decode(errors="surrogateescape").splitlines())
 
 
-def _list_commands(_words: Sequence[str]) -> Iterator[Candidate]:
-    root = click.get_current_context().find_root()
-    assert isinstance(root.command, click.Group)
-    return (Candidate("word", one.value, one.help or "") for one in root.command.shell_complete(root, ""))
+def _list_commands(words: Sequence[str]) -> Iterator[Candidate]:
+    """The commands of ``git theta``, or of the group that stands behind ``git theta help``."""
+    about = click.get_current_context().find_root()
+    for name in words[1:]:
+        inner = about.command.get_command(about, name) if isinstance(about.command, click.Group) else None
+        if inner:
+            about = click.Context(inner, info_name=name, parent=about)
+    if isinstance(about.command, click.Group):
+        yield from (Candidate("word", one.value, one.help or "") for one in about.command.shell_complete(about, ""))
 
 
 def _ask_git(*arguments: str) -> bytes:

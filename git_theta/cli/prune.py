@@ -48,15 +48,15 @@ class _Offer(NamedTuple):
 @click.option("--remote", is_flag=False, flag_value="origin", metavar="[REMOTE]", help="Whose (origin).")
 @click.option("-n", "--dry-run", is_flag=True, help="Say what would be dropped, and drop nothing.")
 @click.option("--expire", default="2.weeks.ago", metavar="DATE", help="Keep what is younger (default 2.weeks.ago).")
-@click.option("--not-shared", is_flag=True, help="Say that no other repository has objects in this bucket.")
+@click.option("--not-shared", is_flag=True, help="Say that no other repository has objects in the same place.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @json_option
 def command(remote: str | None, dry_run: bool, expire: str, not_shared: bool, yes: bool, as_json: bool) -> None:
     """Drop what versions need that none of a remote's refs holds any more.
 
-    Through Git LFS these are pointers: the host then frees the space when it collects garbage. From a bucket or a Git
-    server without LFS it is the objects themselves. Asks before it drops anything. Nothing is deleted
-    here: that is git theta gc.
+    Through Git LFS these are pointers: the host then frees the space when it collects garbage. Elsewhere (a bucket, a
+    Git server without LFS) it is the objects themselves. Asks before it drops anything. Nothing is deleted here: that
+    is git theta gc.
     """
     if remote is None:
         raise UsageError(
@@ -149,7 +149,7 @@ def _describe_json(url: str, offer: _Offer, dropped: Mapping[str, int], *, done:
 
 def _shared_error(remote: str) -> UsageError:
     return UsageError(
-        f"{remote} keeps its objects in a bucket, and those of other repositories may lie in the same place",
+        f"{remote} keeps its objects in a place where those of other repositories may lie, too",
         hint="What only they need would go, too. Where there are none: --not-shared",
     )
 

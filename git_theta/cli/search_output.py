@@ -76,7 +76,8 @@ def _describe_gain(outcome: SearchOutcome, sign: int) -> str:
     """How much better the best is than the start; ``sign``: -1 where a lower score is better."""
     gain = outcome.gain
     if outcome.start.candidate == outcome.best.candidate:
-        return "gain: none, nothing was better than the start"
+        scored = " of what was scored on all searched items" if outcome.cut_short else ""  # some had to wait for that
+        return f"gain: none, nothing{scored} was better than the start"
     if gain is None:
         reason = "none were held out" if not outcome.items[1] else "one of both could not be evaluated there"
         return f"gain: not measured on items that the search did not see: {reason}"

@@ -61,6 +61,8 @@ def test_commands_and_their_options(repository: Sandbox) -> None:
     assert complete(repository, "") == [("word", name) for name, entry in COMMANDS.items() if entry.help]
     assert complete(repository, "re") == [("word", "relayout"), ("word", "repack"), ("word", "resolve")]
     assert complete(repository, "help", "me") == [("word", "merge")]
+    assert complete(repository, "help", "migrate", "") == [("word", one) for one in ("export", "import", "undo")]
+    assert complete(repository, "help", "merge", "") == []
     assert ("word", "--oneline") in complete(repository, "log", "--")
     assert ("word", "-h") in complete(repository, "log", "-")
     assert complete(repository, "migrate", "e") == [("word", "export")]

@@ -371,6 +371,11 @@ def test_an_evaluator_that_always_fails_ends_the_search(sandbox: Sandbox) -> Non
     assert not leftovers(sandbox)
 
 
+def test_what_the_budget_left_half_scored_is_not_called_worse(repository: Sandbox) -> None:
+    done = repository.theta("search", "-s", "average,task-arithmetic", "--budget", "1", "y")
+    assert "gain: none, nothing of what was scored on all searched items was better than the start" in done.stdout
+
+
 @pytest.mark.parametrize("score", ["1", "number"])
 def test_scores_that_are_all_alike_end_the_search_without_a_gain(sandbox: Sandbox, score: str) -> None:
     prepare(sandbox, f"import json\nfor number in range(9): print(json.dumps(dict(id=str(number), score={score})))")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -83,9 +84,10 @@ def open_journal(repository: Repository, request: Mapping[str, Any], *, resume: 
     with _open_locked(file) as out:
         entries = _read_entries(file, header)
         if entries and not resume:
+            anew = f"rm {shlex.quote(str(file))}"
             raise UsageError(
                 f"this search was begun before: {pluralize(len(entries), 'evaluation')} in {file}",
-                hint=f"Go on with it: --resume. Search elsewhere: --seed. Or begin it anew: rm {file}",
+                hint=f"Go on with it: --resume. Search elsewhere: --seed. Or begin it anew: {anew}",
             )
         if not os.fstat(out.fileno()).st_size:
             _write_line(out, header)
