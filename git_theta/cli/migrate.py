@@ -47,7 +47,7 @@ def command() -> None:
     """Rewrite history: checkpoints that Git or git-lfs holds become manifests; and the way back."""
 
 
-@command.command("import")
+@command.command("import", short_help="Turn files and pointers into manifests.")
 @_choosing_options
 @click.option("--fetch", is_flag=True, help="Have git-lfs fetch the objects that are not here.")
 def import_history(fetch: bool, map_file: str | None, dry_run: bool, as_json: bool, **asked: Any) -> None:
@@ -60,7 +60,7 @@ def import_history(fetch: bool, map_file: str | None, dry_run: bool, as_json: bo
     _migrate(MigrationRequest("import", **asked), fetch=fetch, map_file=map_file, dry_run=dry_run, as_json=as_json)
 
 
-@command.command("export")
+@command.command("export", short_help="Turn manifests into files, or pointers.")
 @_choosing_options
 @click.option("--to", "target", type=click.Choice(["blob", "lfs"]), default="blob", help="What Git is to hold.")
 def export_history(target: str, map_file: str | None, dry_run: bool, as_json: bool, **asked: Any) -> None:
@@ -73,7 +73,7 @@ def export_history(target: str, map_file: str | None, dry_run: bool, as_json: bo
     _migrate(request, fetch=False, map_file=map_file, dry_run=dry_run, as_json=as_json)
 
 
-@command.command("undo")
+@command.command("undo", short_help="Take the last import or export back.")
 @json_option
 def undo(as_json: bool) -> None:
     """Have branches and tags point at what they pointed at before the last import or export."""

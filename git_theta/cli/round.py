@@ -30,7 +30,7 @@ def command() -> None:
     """Rounds of several contributors: all tune from one start, and one merge of all heads is the next one's start."""
 
 
-@command.command("start")
+@command.command("start", short_help="Begin rounds: tag what heads start from.")
 @click.argument("name", metavar="ROUND")
 @click.option("--from", "revision", default=HEAD, metavar="REV", help="What heads start from; without, HEAD.")
 @json_option
@@ -53,7 +53,7 @@ def start(name: str, revision: str, as_json: bool) -> None:
     )
 
 
-@command.command("submit")
+@command.command("submit", short_help="Submit HEAD to a round.")
 @name_argument
 @_number_option
 @click.option("--as", "who", metavar="WHO", help="Who submits; without, Git's name of you.")
@@ -91,7 +91,7 @@ def submit(
         boundary.say_hint(f"Publish it: git push REMOTE {done.branch}{' --force-with-lease' if done.replaced else ''}")
 
 
-@command.command("status")
+@command.command("status", short_help="Show the heads of a round.")
 @name_argument
 @_number_option
 @json_option

@@ -41,7 +41,7 @@ class _CloseOptions(NamedTuple):
     as_json: bool
 
 
-@click.command("close")
+@click.command("close", short_help="Merge the heads of the newest round.")
 @name_argument
 @click.option("-s", "--strategy", default="average", metavar="STRATEGY", help="How heads are merged; without, average.")
 @click.option("-o", "--option", "options", multiple=True, metavar="OPTION=VALUE", help="An option of the strategy.")

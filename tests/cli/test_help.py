@@ -22,6 +22,11 @@ def test_help_alone_lists_the_commands(sandbox: Sandbox) -> None:
     assert printed.replace("git theta", "") == sandbox.run("git-theta", "--help").stdout.replace("git theta", "")
 
 
+@pytest.mark.parametrize("name", ["migrate", "round"])
+def test_help_of_a_group_cuts_no_line_short(sandbox: Sandbox, name: str) -> None:
+    assert "...\n" not in sandbox.theta("help", name).stdout.partition("Commands:")[2]
+
+
 def test_help_of_a_command_of_a_command(sandbox: Sandbox) -> None:
     printed = sandbox.theta("help", "migrate", "import").stdout
     assert printed.startswith("Usage: git theta migrate import [OPTIONS] [REF]...")

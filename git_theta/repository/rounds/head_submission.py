@@ -171,5 +171,6 @@ def _require_faultless(faults: Sequence[str], tag: str) -> None:
     if faults:
         raise UsageError(
             f"{tag} cannot take this head: {'; '.join(faults)}",
-            hint=f"Nothing was submitted. A head is its round's start, tuned: git diff --stat {tag} HEAD",
+            hint="Nothing was submitted. A head is its round's start, tuned. What it changed: "
+            f"git diff --stat {tag} HEAD; by parameters: git theta diff {tag} HEAD",
         )

@@ -52,7 +52,7 @@ class WebdavTransport(Transport):
     @classmethod
     def open_url(cls, setup: TransportSetup, ours: Store) -> Self:
         host = setup.url.partition("://")[2]
-        if not host.strip("/"):
+        if not host.partition("/")[0]:
             raise TransportError(f"{setup.url} names no host", hint=f"Write it so: {cls.name}://HOST/FOLDER")
         return cls(ours, DavFolder(f"{cls.scheme}://{host}", ask=setup.ask))
 

@@ -132,11 +132,17 @@ def test_a_server_that_lets_nobody_write_is_one_error(server: DavServer) -> None
         list(transport.push(SIZES))
 
 
-@pytest.mark.parametrize("url", ["webdav://127.0.0.1:9/x", "webdavs://127.0.0.1:9/x", "webdav://"])
+@pytest.mark.parametrize("url", ["webdav://127.0.0.1:9/x", "webdavs://127.0.0.1:9/x"])
 def test_no_server_is_an_error(url: str) -> None:
     chosen = TRANSPORTS.load_plugin(url.partition(":")[0])
     with pytest.raises(TransportError), chosen.open_url(TransportSetup(url), MemoryStore()) as transport:
         transport.lacking(SIZES)
+
+
+@pytest.mark.parametrize("url", ["webdav://", "webdav:///models"])
+def test_an_address_without_a_host_is_told_before_anybody_is_asked(url: str) -> None:
+    with pytest.raises(TransportError, match="names no host"):
+        WebdavTransport.open_url(TransportSetup(url), MemoryStore())
 
 
 def test_no_webdav_server_is_an_error(server: DavServer) -> None:
