@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -68,7 +68,8 @@ def fetch_sources(named: str = "") -> list[FetchSource]:
 
 def find_push_remote() -> str:
     """The remote, or URL, that `git push` pushes to where it is not told: by Git's rules (remote.c)."""
-    return _branch_config("pushRemote") or _config_value("remote.pushDefault") or _branch_config("remote") or _ORIGIN
+    told = _branch_config("pushRemote") or _config_value("remote.pushDefault") or _branch_config("remote")
+    return told or _usual_remote(list_remotes()) or _ORIGIN
 
 
 def push_urls(name: str) -> list[str]:
@@ -178,9 +179,9 @@ def _config_value(key: str) -> str:
         return ""
 
 
-def _usual_remote(urls: Mapping[str, str]) -> str:
+def _usual_remote(names: Collection[str]) -> str:
     """The remote of a branch that has none of its own: Git's ``origin``, or the only one that there is."""
-    return _ORIGIN if _ORIGIN in urls else next(iter(urls)) if len(urls) == 1 else ""
+    return _ORIGIN if _ORIGIN in names else next(iter(names)) if len(names) == 1 else ""
 
 
 def _rewrite_url(url: str) -> str:

@@ -35,6 +35,10 @@ def test_the_own_remote_is_asked_first_and_others_are_strangers(here: Sandbox) -
 
 def test_a_push_goes_where_git_says(here: Sandbox) -> None:
     assert find_push_remote() == "origin"
+    here.git("remote", "add", "far", "/far")
+    assert find_push_remote() == "far", "the only one"
+    here.git("remote", "add", "farther", "/farther")
+    assert find_push_remote() == "origin"
     for key, name in (("branch.main.remote", "a"), ("remote.pushDefault", "b"), ("branch.main.pushRemote", "c")):
         here.git("config", key, name)
         assert find_push_remote() == name
