@@ -197,7 +197,7 @@ def _warn_notes(merged: MergeResult, path: str) -> None:
 def _say_contested(merged: MergeResult, path: str, labels: Sequence[str]) -> None:
     told = len(labels) == 2 and all(labels) and labels != _UNFILLED_LABELS
     between = f" between ours ({labels[0]}) and theirs ({labels[1]})" if told else ""
-    contested = f"{pluralize(len(merged.left), 'contested parameter')}{between}; the file holds ours for them:"
+    contested = f"{pluralize(len(merged.left), 'contested parameter')}{between}; the file holds ours:"
     boundary.say(f"{path}: {contested}")
     for line in list_some(describe_left(merged.left), rest=": git theta status --json"):
         boundary.say(line)
