@@ -26,11 +26,13 @@ from git_theta.repository.evaluating.evaluations import EvaluationSettings
 from git_theta.repository.evaluating.evaluator_choice import EvaluationChoice, choose_evaluations
 from git_theta.repository.evaluating.merge_search import SearchResult, SearchTools, run_search
 from git_theta.repository.evaluating.search_plan import SearchPlan, SearchRequest, plan_search
-from git_theta.repository.merging.merge_request import MergeRequest
+from git_theta.repository.merging.merge_request import MergeInputs, MergeRequest
 from git_theta.repository.merging.policy_sources import MergeOptions
 from git_theta.tensors.blas import UNTHREADED
 from git_theta.vcs import git_merge
 from git_theta.vcs.discovery import Repository
+from git_theta.vcs.heads import resolve_head
+from git_theta.words import join_some
 
 _LARGEST_HOLDOUT = 0.9
 
@@ -110,7 +112,7 @@ def _search(request: SearchRequest, evaluation: str | None, orders: SearchOrders
     if not orders.as_json:
         for line in render_result(found, plan, choice, words):
             echo_line(line)
-    code = _commit(found.outcome.best.candidate, request, orders, data) if orders.commit else 0
+    code = _commit(found.outcome.best.candidate, request, plan, orders, data) if orders.commit else 0
     if orders.as_json:
         echo_json(data)
     return code
@@ -137,6 +139,16 @@ def _run(plan: SearchPlan, choice: EvaluationChoice, repository: Repository, ord
         raise
 
 
+def _require_unmoved(made: MergeInputs) -> None:
+    """Raise UsageError where a name is another commit by now: a search takes hours, and found nothing about that."""
+    named = [*made.heads, *([made.base] if made.base else [])]
+    if moved := [one.name for one in named if resolve_head(one.name).commit != one.commit]:
+        raise UsageError(
+            f"{join_some(moved)} moved while the search ran: nothing was merged",
+            hint="Search again, or merge what was searched by the ids of its commits: git reflog tells them.",
+        )
+
+
 def _list_merge_words(best: MergeCandidate, request: SearchRequest) -> list[str]:
     """The command that merges so; none for a head alone."""
     if best.head is not None:
@@ -149,11 +161,14 @@ def _list_merge_words(best: MergeCandidate, request: SearchRequest) -> list[str]
     return [*words, *request.heads]
 
 
-def _commit(best: MergeCandidate, request: SearchRequest, orders: SearchOrders, data: dict[str, Any]) -> int:
+def _commit(
+    best: MergeCandidate, request: SearchRequest, plan: SearchPlan, orders: SearchOrders, data: dict[str, Any]
+) -> int:
     """Merge with the best settings, by the door of all merges; the exit code."""
     if best.head is not None:
         boundary.say("no mean is better than one head alone: nothing was merged")
         return 1
+    _require_unmoved(plan.made)
     asked = MergeOptions(
         best.strategy, best.spell_options(), settings=request.settings._replace(weights=best.weights),
     )  # fmt: skip

@@ -483,3 +483,15 @@ def test_a_full_disk_ends_the_search_and_it_goes_on_when_there_is_room(sandbox: 
     assert "File too large" in done.stderr and "Traceback" not in done.stderr
     assert not leftovers(sandbox)
     sandbox.run("sh", "-c", f"{words} --resume")
+
+
+@pytest.mark.parametrize("moved", ["HEAD", "y"])
+def test_what_moved_while_it_ran_is_not_merged(sandbox: Sandbox, moved: str) -> None:
+    """The settings are those of the commits that were searched."""
+    ref = {"HEAD": "refs/heads/x", "y": "refs/heads/y"}[moved]
+    move = f"import subprocess\nsubprocess.run(['git', 'update-ref', '{ref}', 'z'], check=True)\n"
+    heads = {"x": checkpoint(1, 0, 0, 1), "y": checkpoint(0, 1, 1, 0), "z": checkpoint(0, 2, 1, 0)}
+    prepare(sandbox, move + SCRIPT, heads)
+    done = sandbox.theta("search", "-s", "average", "--budget", "2", "--commit", "y", check=False)
+    assert (done.returncode, f"{moved} moved while" in done.stderr) == (2, True)
+    assert sandbox.git("rev-list", "--merges", "--all").stdout == ""

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from git_theta.errors import UsageError
 from git_theta.merging.round_policy import ROUNDS_FILE, RoundPolicy, parse_round_policies
 from git_theta.tracked_toml import SIZE_LIMIT
-from git_theta.vcs.blobs import read_blob
+from git_theta.vcs.blobs import read_small_blob
 from git_theta.vcs.git import git
 from git_theta.vcs.ref_listing import ListedRef, commit_time, create_tag, is_ancestor, list_refs, require_ref_name
 from git_theta.words import join_some, suggest_names
@@ -150,8 +150,8 @@ def read_round_policy(one: Round, top: Path) -> RoundPolicy:
 
 def read_policy_at(commit: str, name: str, top: Path) -> RoundPolicy:
     """What the file of a commit says of the rounds of a name. Raises UsageError for what it cannot say."""
-    content = read_blob(f"{commit}:{ROUNDS_FILE}", top)
-    return parse_round_policies(content[: SIZE_LIMIT + 1]).get(name, RoundPolicy()) if content else RoundPolicy()
+    content = read_small_blob(f"{commit}:{ROUNDS_FILE}", SIZE_LIMIT, top)
+    return parse_round_policies(content).get(name, RoundPolicy()) if content else RoundPolicy()
 
 
 def _list_places(one: Round, top: Path) -> Iterable[tuple[str, str]]:
