@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Sequence
 
 from git_theta.cli import boundary
-from git_theta.repository.merging.contested_across import ContestedLines
+from git_theta.repository.merging.contested_across import ContestedLines, foresee_contested
+from git_theta.repository.merging.policy_sources import OPTIONS_VARIABLE
+from git_theta.vcs.discovery import Repository
+from git_theta.vcs.hooks import MERGE_HOOK_NAME
 from git_theta.words import list_some
 
 _HINT = "Settle it: git theta resolve -s STRATEGY, or --ours, --theirs, -i. Or give the merge up: git merge --abort"
+
+
+def warn_unasked(repository: Repository) -> None:
+    """Name the checkpoints that the `git merge` above us will mix up, where the hook in force does not ask us."""
+    if OPTIONS_VARIABLE in os.environ:  # `git theta merge` looks itself
+        return
+    hook = repository.hooks_dir / MERGE_HOOK_NAME
+    for path in foresee_contested(repository):
+        boundary.warn(
+            f"{path}: it is contested across its files, and the hook {hook} does not ask us: Git mixes it up",
+            hint="Undo the merge: git reset --merge ORIG_HEAD. Then merge with git theta merge, or have that hook run: "
+            "git theta pre-merge-commit",
+        )
 
 
 def warn_across(found: ContestedLines, several: Sequence[str] = ()) -> None:

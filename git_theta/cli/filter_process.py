@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from git_theta.cli import boundary
 from git_theta.cli.git_output import claim_stdout
 from git_theta.cli.progress import Meter
+from git_theta.errors import ThetaError
 from git_theta.operations.context import Context
 from git_theta.repository.setup.hook_placing import ensure_hooks
 from git_theta.repository.stores.opening import open_context
@@ -21,6 +23,7 @@ from git_theta.tensors.blas import UNTHREADED
 from git_theta.vcs.config import read_last_values
 from git_theta.vcs.discovery import LOCATION_KEYS, Repository, discover_at_top
 from git_theta.vcs.filter_protocol import Handler, ReadInto, serve_filter
+from git_theta.vcs.git import is_below_merge
 from git_theta.vcs.pktline import Buffer, PacketReader, PacketWriter
 
 if TYPE_CHECKING:
@@ -50,6 +53,8 @@ def main() -> int:
     settings = read_last_values(FILTER_KEYS)
     repository, meter = discover_at_top(settings), Meter()
     ensure_hooks(repository)
+    if is_below_merge():
+        _look_at_merge(repository)
     with open_context(repository, boundary.warn, meter, settings=settings) as context:
         session = _Session(repository, context, meter)
         smudge_or_skip = session.skip if is_smudge_skipped() else session.smudge
@@ -57,6 +62,17 @@ def main() -> int:
         serve_filter(PacketReader(0), output, handlers, boundary.report_error)
         session.finish()
     return 0
+
+
+def _look_at_merge(repository: Repository) -> None:
+    """Say what goes wrong of a merge that Git commits without asking us. What we cannot read is not told here."""
+    from git_theta.vcs.hooks import asks_before_merges
+
+    if not asks_before_merges(repository.hooks_dir):
+        from git_theta.cli.across_files import warn_unasked  # with all of merging
+
+        with suppress(ThetaError):
+            warn_unasked(repository)
 
 
 class _Session:

@@ -28,6 +28,7 @@ _END = b"# <<< git-theta <<<"
 _BLOCK = re.compile(rb"^" + _BEGIN + rb"\n.*?^" + _END + rb"\n", re.MULTILINE | re.DOTALL)
 # Lines that somebody wrote where we could not, in whatever language; comments are none.
 _FOREIGN_CALL = re.compile(rb"^[^#\n]*\bgit[-_ ]theta[\"', ]+(?:pre-push|pre-receive)\b", re.MULTILINE)
+_MERGE_CALL = re.compile(rb"^[^#\n]*\bgit[-_ ]theta[\"', ]+pre-merge-commit\b", re.MULTILINE)
 _SHEBANG = b"#!/bin/sh\n"
 _SHELL = re.compile(
     rb"#![ \t]*(?:/\S*/)?(?:env[ \t]+(?:-S[ \t]*)?(?:/\S*/)?)?(?:sh|bash|dash|zsh|ksh)(?:[ \t][^\r\n]*)?\n"
@@ -128,6 +129,15 @@ def _script_state(content: bytes, block: str, *, executable: bool) -> HookState:
 def calls_git_theta(content: bytes) -> bool:
     """Whether a script, or the file that tells a manager of hooks what to run, has our lines or a call to us."""
     return _FOREIGN_CALL.search(content) is not None
+
+
+def asks_before_merges(hooks_dir: Path) -> bool:
+    """Whether the hook in force that Git asks before the commit of a merge runs us, in lines of ours or of others."""
+    file = hooks_dir / MERGE_HOOK_NAME
+    try:
+        return os.access(file, os.X_OK) and _MERGE_CALL.search(file.read_bytes()) is not None
+    except OSError:
+        return False
 
 
 def is_ours_alone(content: bytes) -> bool:

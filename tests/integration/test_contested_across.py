@@ -264,3 +264,22 @@ def test_a_head_beside_one_that_has_it_counts_for_nothing(sandbox: Sandbox) -> N
     sandbox.theta("resolve", "--theirs")
     sandbox.git("commit", "-qm", "merged")
     assert content_of(sandbox) == quantised(56, 2)
+
+
+@pytest.mark.parametrize("place", [".git/hooks", "hooks"])
+def test_a_hook_that_does_not_ask_us_is_told_of(sandbox: Sandbox, place: str) -> None:
+    start_quantised(sandbox)
+    sandbox.git("config", "core.hooksPath", place)
+    sandbox.write(f"{place}/pre-merge-commit", b"#!/bin/sh\nexit 0\n")
+    (sandbox.root / place / "pre-merge-commit").chmod(0o755)
+    done = sandbox.git("merge", "--no-edit", "theirs")
+    assert f"{INDEX}: it is contested across its files" in done.stderr
+    assert "git theta pre-merge-commit" in done.stderr
+    sandbox.git("reset", "--quiet", "--merge", "ORIG_HEAD")
+    assert content_of(sandbox) == quantised(57, 1)
+
+
+def test_such_a_hook_is_no_matter_where_nothing_is_contested(sandbox: Sandbox) -> None:
+    start(sandbox, sharded("abc", "de"), sharded("abc", "de", a=1), sharded("abc", "de", d=2))
+    sandbox.git("config", "core.hooksPath", "nowhere")
+    assert "contested" not in sandbox.git("merge", "--no-edit", "theirs").stderr

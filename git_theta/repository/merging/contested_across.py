@@ -16,11 +16,11 @@ from git_theta.merging.decisions import names_of
 from git_theta.operations.merging.conflict_list import describe_names
 from git_theta.operations.merging.file_plans import FilePlan
 from git_theta.repository.comparing.sharded_versions import CommitFiles
-from git_theta.repository.merging.checkpoint_cases import plan_sides, read_sides
+from git_theta.repository.merging.checkpoint_cases import SIDE_LABELS, plan_sides, read_sides
 from git_theta.vcs.attributes import indexed_files
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.heads import find_driver_sides, find_octopus, find_sides
-from git_theta.vcs.trees import TreeFile
+from git_theta.vcs.trees import TreeFile, differing_files
 from git_theta.vcs.unmerged import put_in_conflict
 
 ContestedLines = Mapping[str, Sequence[str]]
@@ -81,12 +81,33 @@ def find_across(item: FilePlan, merge: MergedByFile) -> list[str]:
 
 def mark_own_merge(repository: Repository) -> ContestedLines:
     """Put into conflict, and return, what is contested across files in the `git merge` that waits for its commit."""
+    sides = _find_own_sides(repository)
+    return mark_contested(_plan_own(sides, repository), sides, {}, repository) if sides else {}
+
+
+def foresee_contested(repository: Repository) -> ContestedLines:
+    """What will be contested across files in the `git merge` above us, as far as its commits tell."""
+    sides = _find_own_sides(repository)
+    if not sides:
+        return {}
+    commits = read_sides(sides, repository)
+    changed = {path: {*files} - {base} for path, (base, *files) in differing_files(commits).items()}
+    taken = {path: file.oid for path, files in changed.items() if len(files) == 1 for file in files if file}
+    alike = {path: file.oid for path, file in commits[-1].items() if path not in changed}
+    merge = MergedByFile(commits, alike | taken)
+    several = (item for item in _plan_own(sides, repository) if item.is_of_several_files)
+    return {item.path: describe_names(names) for item in several if (names := find_across(item, merge))}
+
+
+def _find_own_sides(repository: Repository) -> Sequence[str | None]:
+    """The commits of the `git merge` above us, or of the merge that stopped here; none where nobody can know."""
     git_dir, top = repository.git_dir, repository.worktree
-    if several := find_octopus(top):
-        labels = [str(number) for number in range(1, len(several))]
-        return mark_contested(plan_sides(several, repository, labels), several, {}, repository)
-    sides = find_driver_sides(git_dir, top) or find_sides(git_dir, top)
-    return mark_contested(plan_sides(sides, repository), sides, {}, repository) if sides else {}
+    return find_octopus(top) or find_driver_sides(git_dir, top) or find_sides(git_dir, top) or ()
+
+
+def _plan_own(sides: Sequence[str | None], repository: Repository) -> list[FilePlan]:
+    several = [str(number) for number in range(1, len(sides))]
+    return plan_sides(sides, repository, SIDE_LABELS if len(several) == len(SIDE_LABELS) else several)
 
 
 def mark_contested(
