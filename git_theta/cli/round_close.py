@@ -21,7 +21,7 @@ from git_theta.repository.merging.merge_request import describe_idle_rules
 from git_theta.repository.merging.policy_sources import MergeOptions
 from git_theta.repository.rounds.head_screening import ScreenedRound
 from git_theta.repository.rounds.round_closing import ClosedRound, close_round, plan_round
-from git_theta.repository.rounds.round_refs import Round, list_submitted
+from git_theta.repository.rounds.round_refs import Round, list_submitted, require_next_free
 from git_theta.tensors.blas import UNTHREADED
 from git_theta.vcs.discovery import Repository, discover_repository
 from git_theta.words import list_some, pluralize, suggest_names
@@ -63,6 +63,7 @@ def close(name: str | None, said: str | None, excluded: tuple[str, ...], **given
     options, repository = _CloseOptions(**given), discover_repository()
     start = open_round(name, None, repository)
     _require_heads(start.round, excluded, repository)
+    require_next_free(start.round, repository.home)
     screen = parse_screen(said, start.policy.screen) if said else start.policy.screen
     screened = screen_heads(start, screen, excluded, repository, runs=not options.dry)
     if not options.as_json:

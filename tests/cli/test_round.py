@@ -515,3 +515,12 @@ def test_a_round_is_closed_where_there_is_no_worktree(repository: Sandbox, tmp_p
     assert reasons(close(hub)) == {"ann": "", "bob": ""}
     repository.git("fetch", "-q", "--tags", "origin")
     assert values(repository, "cold/1", "body") == [1, 1]
+
+
+@pytest.mark.parametrize("named", ["HEAD", f"HEAD:{MODEL}", "HEAD^{tree}"])
+def test_a_tag_in_the_way_of_the_next_round_is_told_before_anything_is_merged(repository: Sandbox, named: str) -> None:
+    submit(repository, "ann", checkpoint((2, 0)))
+    repository.git("tag", "cold/1", named)
+    told = refused(repository, "close")
+    assert "there is a tag cold/1 that is no start of a round" in told
+    assert "to be merged" not in told

@@ -15,7 +15,7 @@ from git_theta.errors import UsageError
 from git_theta.merging.round_policy import ROUNDS_FILE, RoundPolicy, parse_round_policies
 from git_theta.tracked_toml import SIZE_LIMIT
 from git_theta.vcs.blobs import read_small_blob
-from git_theta.vcs.git import git
+from git_theta.vcs.git import git, git_succeeds
 from git_theta.vcs.ref_listing import ListedRef, commit_time, create_tag, is_ancestor, list_refs, require_ref_name
 from git_theta.words import join_some, suggest_names
 
@@ -105,6 +105,16 @@ def find_round(name: str | None, number: int | None, top: Path) -> Round:
 def find_next(one: Round, top: Path) -> Round | None:
     """The round after this one: it is closed then."""
     return next((other for other in list_rounds(top)[one.name] if other.number == one.number + 1), None)
+
+
+def require_next_free(one: Round, top: Path) -> None:
+    """Raise UsageError where the tag of the round after this one names something else: closing would end there."""
+    tag = one._replace(number=one.number + 1).tag
+    if git_succeeds("show-ref", "--quiet", "--verify", f"{_TAGS}{tag}", cwd=top):
+        raise UsageError(
+            f"there is a tag {tag} that is no start of a round",
+            hint=f"Give it another name: git tag NAME {tag}, git tag -d {tag}",
+        )
 
 
 def list_merged(closing: Round, top: Path) -> set[str]:
