@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import ssl
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -25,6 +26,9 @@ class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
     request_queue_size = 64
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that went away is none of the server's business."""
+
 
 class _Quiet(WSGIRequestHandler):
     def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002
@@ -42,7 +46,7 @@ class DavServer:
         asked: the methods of all requests, in order.
     """
 
-    def __init__(self, folder: Path, *, with_password: bool) -> None:
+    def __init__(self, folder: Path, *, with_password: bool, tls: ssl.SSLContext | None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         users: dict[str, Any] | bool = {USER[0]: {"password": USER[1]}} if with_password else True
@@ -59,6 +63,9 @@ class DavServer:
         self.refuses: dict[str, str] = {}
         self.asked: list[str] = []
         self._server = make_server("127.0.0.1", 0, self._answer, _Server, _Quiet)
+        self._scheme = "https" if tls else "http"
+        if tls:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
         self.url = f"127.0.0.1:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
@@ -69,6 +76,7 @@ class DavServer:
     def _answer(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         method = environ["REQUEST_METHOD"]
         self.asked.append(method)
+        environ["wsgi.url_scheme"] = self._scheme
         length = int(environ.get("CONTENT_LENGTH") or 0)
         body = environ["wsgi.input"].read(length)
         if len(body) != length:
@@ -82,8 +90,10 @@ class DavServer:
 
 
 @contextmanager
-def running_server(folder: Path, *, with_password: bool = False) -> Iterator[DavServer]:
-    server = DavServer(folder, with_password=with_password)
+def running_server(
+    folder: Path, *, with_password: bool = False, tls: ssl.SSLContext | None = None
+) -> Iterator[DavServer]:
+    server = DavServer(folder, with_password=with_password, tls=tls)
     try:
         yield server
     finally:

@@ -70,7 +70,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
         there.close()
 
-    do_POST = do_PUT = do_GET  # noqa: N815
+    do_POST = do_PUT = do_PROPFIND = do_MKCOL = do_MOVE = do_DELETE = do_GET  # noqa: N815
 
     def _find_port(self, host: str) -> int | None:
         """Where a host is; None where it has been answered that there is none, or who asks is nobody."""

@@ -13,14 +13,15 @@ import urllib3
 from git_theta.errors import TransportError
 from git_theta.transport.urls import redact_url
 from git_theta.vcs.credentials import Credential, approve_credential, fill_credential, reject_credential
+from git_theta.vcs.http_settings import read_http_settings
 from urllib3.exceptions import HTTPError
 
+from git_theta_webdav.connection_pool import open_pool
 from git_theta_webdav.multistatus import DavFile, read_multistatus, read_size
 
 Body = Callable[[], Iterable[Any]]
 """Makes what is sent, in pieces of bytes: again where it has to be sent again."""
 
-_PATIENCE = urllib3.Timeout(connect=10, read=60)
 _ATTEMPTS = 2
 _LARGEST_LIST = 64 << 20
 """Bytes of a list that are read: some hundred thousand files."""
@@ -60,7 +61,8 @@ class DavFolder:
         self._url, self._ask = url, ask
         self._credential = Credential.of_url(url)
         self._asking, self._making = Lock(), Lock()
-        self._pool = urllib3.PoolManager(maxsize=16, timeout=_PATIENCE, retries=False)
+        settings = read_http_settings(self._spell_url(""))
+        self._headers, self._pool = settings.headers, open_pool(settings)
 
     def close(self) -> None:
         """Hang up."""
@@ -171,7 +173,9 @@ class DavFolder:
     def _send_once(
         self, method: str, path: str, headers: Mapping[str, str], body: Body | None, size: int
     ) -> urllib3.BaseHTTPResponse:
-        sent = {**headers, "Content-Length": str(size)} if body or method != "GET" else dict(headers)
+        sent = {**self._headers, **headers}
+        if body or method != "GET":
+            sent["Content-Length"] = str(size)
         if login := self._credential:
             sent["Authorization"] = _spell_login(login)
         for left in reversed(range(_ATTEMPTS)):

@@ -17,7 +17,9 @@ from git_theta.store.inbox import Inbox
 from git_theta.store.memory import MemoryStore
 from git_theta.testing.transports import TransportLaws
 from git_theta.transport.base import TRANSPORTS, Outcome, Transport, TransportSetup
+from tests.servers.certificates import make_certificate, server_context
 from tests.servers.dav_server import USER, DavServer, running_server
+from tests.servers.forward_proxy import ForwardProxy
 
 from git_theta_webdav.webdav_transport import SecureWebdavTransport, WebdavTransport
 
@@ -201,3 +203,31 @@ def test_without_a_password_nothing_is_asked_of_a_person(tmp_path: Path, monkeyp
         pytest.raises(TransportError, match="wants a user and a password"),
     ):
         transport.lacking(SIZES)
+
+
+def push_through(url: str) -> list[object]:
+    chosen = TRANSPORTS.load_plugin(url.partition(":")[0])
+    with chosen.open_url(TransportSetup(url), fill_store()) as transport:
+        return [one.error for one in transport.push(SIZES) if one.error]
+
+
+def test_certificates_are_those_of_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = make_certificate(tmp_path, "own")
+    with running_server(tmp_path / "served", tls=server_context(own)) as server:
+        with pytest.raises(TransportError, match="certificate verify failed"):
+            push_through(f"webdavs://{server.url}/models")
+        monkeypatch.setenv("GIT_SSL_CAINFO", os.fspath(own.file))
+        assert push_through(f"webdavs://{server.url}/models") == []
+        assert len(list(server.folder.glob("models/??/*"))) == len(SIZES)
+
+
+def test_the_proxy_is_that_of_git(server: DavServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    port = int(server.url.rpartition(":")[2])
+    with ForwardProxy({"cloud.invalid": port}, "me:a word") as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url.replace("//", "//me:a%20word@"))
+        assert push_through("webdav://cloud.invalid/proxied") == []
+        assert ("MOVE", "cloud.invalid") in proxy.asked
+        monkeypatch.setenv("http_proxy", "socks5://127.0.0.1:1")
+        with pytest.raises(TransportError, match="of a kind that WebDAV does not go through"):
+            push_through("webdav://cloud.invalid/proxied")
+    assert len(list(server.folder.glob("proxied/??/*"))) == len(SIZES)
