@@ -165,6 +165,7 @@ class DavFolder:
         login = self._find_login(answer.headers.get("WWW-Authenticate", ""))
         answer = self._send_once(method, path, headers, body, size)
         if answer.status == 401:
+            _let_go(answer)
             reject_credential(login)
             raise UnusableServer(f"{redact_url(self._url)}: the user or the password is wrong")
         approve_credential(login)
