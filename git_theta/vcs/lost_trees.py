@@ -13,8 +13,10 @@ from git_theta.vcs.git import LOSS_HINT, git, split_nul
 def require_trees(revision: str, path: str, cwd: Path | None = None) -> None:
     """Raise GitError, with the commit, where Git cannot read a tree on the way to a path, or at it.
 
-    A partial clone fetches what it lacks. What is no commit at all has no tree.
+    A partial clone fetches what it lacks. What is no commit at all has no tree, and none has a path that leads out.
     """
+    if path.startswith(("/", "../")) or path == "..":
+        return
     try:
         name = f"{revision}^{{commit}}"
         commit = git("rev-parse", "--verify", "--quiet", "--end-of-options", name, cwd=cwd).decode().strip()

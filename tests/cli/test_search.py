@@ -455,7 +455,7 @@ def test_a_search_that_was_killed_goes_on_where_it_stood(sandbox: Sandbox) -> No
 
 def test_ctrl_c_leaves_nothing_but_the_journal(sandbox: Sandbox) -> None:
     prepare(sandbox, SLOW + SCRIPT)
-    asked = ("-s", "average,task-arithmetic", "--over", "lambda", "--budget", "5", "y")
+    asked = ("-s", "average,task-arithmetic", "--over", "lambda", "y")
     before = everything(sandbox)
     process = begin_search(sandbox, *asked)
     os.kill(process.pid, signal.SIGINT)
@@ -464,7 +464,7 @@ def test_ctrl_c_leaves_nothing_but_the_journal(sandbox: Sandbox) -> None:
     assert "Go on: the same, with --resume" in said and "Traceback" not in said
     assert not leftovers(sandbox)
     assert everything(sandbox) == before
-    assert search(sandbox, *asked, "--resume")["spent"]["evaluations"] == 5
+    assert search(sandbox, *asked, "--budget", "7", "--resume")["spent"]["evaluations"] == 7
 
 
 def test_a_full_disk_ends_the_search_and_it_goes_on_when_there_is_room(sandbox: Sandbox) -> None:
