@@ -453,6 +453,7 @@ def test_a_search_that_was_killed_goes_on_where_it_stood(sandbox: Sandbox) -> No
     assert len({json.dumps(one) for one in candidates}) == len(candidates) == found["spent"]["evaluations"]
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_leaves_nothing_but_the_journal(sandbox: Sandbox) -> None:
     prepare(sandbox, SLOW + SCRIPT)
     asked = ("-s", "average,task-arithmetic", "--over", "lambda", "y")
