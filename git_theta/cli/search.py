@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import click
@@ -172,6 +171,9 @@ def _commit(
     asked = MergeOptions(
         best.strategy, best.spell_options(), settings=request.settings._replace(weights=best.weights),
     )  # fmt: skip
-    keep: Callable[[Any], object] = lambda merged: data.update(merge=merged)  # noqa: E731
-    ending = Ending(as_json=orders.as_json, print_data=keep)
+
+    def keep_merge(merged: Any) -> None:
+        data["merge"] = merged
+
+    ending = Ending(as_json=orders.as_json, print_data=keep_merge)
     return merge_as_asked(MergeRequest(request.heads, asked, request.base), ending)
