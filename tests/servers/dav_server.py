@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,8 +16,8 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 import pytest
 
 pytest.importorskip("wsgidav", reason="WsgiDAV is the server")
-from wsgidav.fs_dav_provider import FilesystemProvider  # type: ignore[import-untyped]
-from wsgidav.wsgidav_app import WsgiDAVApp  # type: ignore[import-untyped]
+from wsgidav.fs_dav_provider import FilesystemProvider
+from wsgidav.wsgidav_app import WsgiDAVApp
 
 USER = ("alice", "secret of alice")
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -44,6 +45,7 @@ class DavServer:
         loses: whether what is written is taken without an error, and not kept.
         refuses: the status that requests of a method get instead of an answer, by method.
         asked: the methods of all requests, in order.
+        pause: seconds before each answer.
     """
 
     def __init__(self, folder: Path, *, with_password: bool, tls: ssl.SSLContext | None) -> None:
@@ -62,6 +64,7 @@ class DavServer:
         self.loses = False
         self.refuses: dict[str, str] = {}
         self.asked: list[str] = []
+        self.pause = 0.0
         self._server = make_server("127.0.0.1", 0, self._answer, _Server, _Quiet)
         self._scheme = "https" if tls else "http"
         if tls:
@@ -76,6 +79,7 @@ class DavServer:
     def _answer(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         method = environ["REQUEST_METHOD"]
         self.asked.append(method)
+        time.sleep(self.pause)
         environ["wsgi.url_scheme"] = self._scheme
         length = int(environ.get("CONTENT_LENGTH") or 0)
         body = environ["wsgi.input"].read(length)
