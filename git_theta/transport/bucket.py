@@ -14,7 +14,7 @@ from git_theta.store.inbox import Inbox
 from git_theta.transport.base import HeldObject, Outcome, Transport, TransportSetup
 from git_theta.transport.bucket_access import UnusableBucket, describe_refusal, open_bucket
 from git_theta.transport.outcomes import ITEM_ERRORS, lost_object, require_size, unreadable_object
-from git_theta.transport.parallel import run_parallel
+from git_theta.transport.parallel import run_parallel, take_until
 from git_theta.transport.patience import ONLY_TELL, Patience, SilenceClock, run_bounded
 
 if TYPE_CHECKING:
@@ -210,7 +210,7 @@ class BucketTransport(Transport):
         try:
             require_size(oid, self._ours.size(oid), size)
             with closing(self._ours.get(oid)) as stream:
-                chunks = self._until(stopping, read_chunks(stream, oid))
+                chunks = take_until(stopping, read_chunks(stream, oid), self._clock.reset)
                 self._put_chunks(oid, size, verify_chunks(chunks, oid), at_once)
         except UnusableBucket:
             raise
@@ -238,7 +238,11 @@ class BucketTransport(Transport):
         if inbox.has(oid, size):
             return Outcome(oid, 0)
         try:
-            inbox.fill(oid, size, lambda offset: self._until(stopping, self._read_object(oid, size, offset)))
+            inbox.fill(
+                oid,
+                size,
+                lambda offset: take_until(stopping, self._read_object(oid, size, offset), self._clock.reset),
+            )
         except UnusableBucket:
             raise
         except ITEM_ERRORS as error:
@@ -266,15 +270,6 @@ class BucketTransport(Transport):
         except _refusals() as error:
             require_size(oid, self._ask_size(oid), size)  # fewer bytes than the offset are a refusal
             raise self._judge(oid, error) from None
-
-    def _until(self, stopping: Event, chunks: Iterable[Buffer]) -> Iterator[Buffer]:
-        """The chunks, as long as anybody wants them: each is a sign of life."""
-        self._clock.reset()
-        for chunk in chunks:
-            if stopping.is_set():
-                raise TransportError("the transfer was given up")
-            self._clock.reset()
-            yield chunk
 
     def _judge(self, oid: str, error: Exception) -> TransportError:
         """What an object's error is, where the bucket itself is as it should be. Raises UnusableBucket where not."""

@@ -8,6 +8,8 @@ from contextvars import copy_context
 from threading import Event, Thread
 from typing import Generic, TypeVar
 
+from git_theta.errors import TransportError
+
 _CHECK_SECONDS = 0.1
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -23,8 +25,7 @@ def run_parallel(
     """What work makes of each item, as it comes; what it raises is raised. No more than ``workers`` at a time.
 
     ``stopping`` is set when nobody wants the others any more: they are waited for. ``check`` is called now and then
-    while nothing comes. Threads are in the context of who
-    asks: git works in the same folder there.
+    while nothing comes. Threads are in the context of who asks: git works in the same folder there.
     """
     waiting: set[Future[_Result]] = set()
     pool = ThreadPoolExecutor(workers)
@@ -53,6 +54,21 @@ def _wait_for_some(
         if done:
             return done, left
         check()
+
+
+def take_until(
+    stopping: Event, chunks: Iterable[_Item], note_life: Callable[[], object] = lambda: None
+) -> Iterator[_Item]:
+    """The chunks of one transfer, as long as anybody wants them; TransportError once nobody does.
+
+    ``note_life`` is called before the first and with each: the host gave a sign of life.
+    """
+    note_life()
+    for chunk in chunks:
+        if stopping.is_set():
+            raise TransportError("the transfer was given up")
+        note_life()
+        yield chunk
 
 
 def map_ahead(work: Callable[[_Item], _Result], items: Iterable[_Item]) -> Iterator[_Result]:

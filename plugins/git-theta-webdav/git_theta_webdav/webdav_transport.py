@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from functools import partial
 from threading import Event
-from typing import Self, TypeVar
+from typing import Self
 
 from git_theta.errors import CorruptObject, TransportError
 from git_theta.store.base import Buffer, Store, is_oid, read_chunks, require_oid, verify_chunks
 from git_theta.store.inbox import Inbox
 from git_theta.transport.base import HeldObject, Outcome, Transport, TransportSetup
 from git_theta.transport.outcomes import ITEM_ERRORS, lost_object, require_size, unreadable_object
-from git_theta.transport.parallel import run_parallel
+from git_theta.transport.parallel import run_parallel, take_until
+from git_theta.transport.patience import ONLY_TELL, Patience, SilenceClock, run_bounded
 
 from git_theta_webdav.dav_folder import DavFolder, UnusableServer
-
-_T = TypeVar("_T")
+from git_theta_webdav.multistatus import DavFile
 
 _WORKERS = 8
 _COMING = "coming"
@@ -38,6 +38,8 @@ class WebdavTransport(Transport):
     Args:
         ours: our store.
         folder: theirs.
+        tell: says one thing to the person: that the server is silent.
+        patience: for how long it may be, before that is said; the connections know when to end.
     """
 
     name, api = "webdav", 1
@@ -45,16 +47,19 @@ class WebdavTransport(Transport):
     drops_objects = True
     is_shared = True
 
-    def __init__(self, ours: Store, folder: DavFolder) -> None:
+    def __init__(
+        self, ours: Store, folder: DavFolder, tell: Callable[[str], None], patience: Patience = ONLY_TELL
+    ) -> None:
         self._ours = ours
         self._folder = folder
+        self._clock = SilenceClock("the server", patience, tell)
 
     @classmethod
     def open_url(cls, setup: TransportSetup, ours: Store) -> Self:
         host = setup.url.partition("://")[2]
         if not host.partition("/")[0]:
             raise TransportError(f"{setup.url} names no host", hint=f"Write it so: {cls.name}://HOST/FOLDER")
-        return cls(ours, DavFolder(f"{cls.scheme}://{host}", ask=setup.ask))
+        return cls(ours, DavFolder(f"{cls.scheme}://{host}", ask=setup.ask), setup.tell)
 
     def close(self) -> None:
         self._folder.close()
@@ -71,7 +76,8 @@ class WebdavTransport(Transport):
         stopping = Event()
         wanted = [(oid, objects[oid]) for oid in objects if oid in lacked]
         sent: list[Outcome] = []
-        for outcome in run_parallel(partial(self._put_object, stopping=stopping), wanted, _WORKERS, stopping):
+        put = partial(self._put_object, stopping=stopping)
+        for outcome in run_parallel(put, wanted, _WORKERS, stopping, self._clock.check):
             if outcome.error:
                 yield outcome
                 continue
@@ -86,21 +92,29 @@ class WebdavTransport(Transport):
             require_oid(oid)
         stopping = Event()
         receive = partial(self._receive_object, inbox=inbox, stopping=stopping)
-        yield from run_parallel(receive, objects.items(), _WORKERS, stopping)
+        yield from run_parallel(receive, objects.items(), _WORKERS, stopping, self._clock.check)
 
     def clear_damaged(self, oid: str) -> bool:
+        self._clock.reset()
         return self._folder.delete_file(_path_of(require_oid(oid)))
 
     def list_held(self) -> Iterator[HeldObject]:
-        for name, found in sorted(self._folder.list_files("").items()):
+        for name, found in sorted(self._list_files("").items()):
             if found.size is None and len(name) == 2:
-                for oid, file in self._folder.list_files(name).items():
+                for oid, file in self._list_files(name).items():
                     if is_oid(oid) and oid.startswith(name) and file.size is not None:
                         yield HeldObject(oid, file.size, file.moment)
 
     def drop_objects(self, oids: Collection[str]) -> None:
-        for _ in run_parallel(self.clear_damaged, oids, _WORKERS, Event()):
+        for _ in run_parallel(self.clear_damaged, oids, _WORKERS, Event(), self._clock.check):
             pass
+
+    def _list_files(self, path: str) -> dict[str, DavFile]:
+        return run_bounded(partial(self._folder.list_files, path), self._clock)
+
+    def _ask_files(self, asked: tuple[str, int]) -> dict[str, DavFile]:
+        self._clock.reset()
+        return self._folder.list_files(*asked)
 
     def _find_sizes(self, oids: Iterable[str]) -> dict[str, int]:
         """The sizes of those objects that are there."""
@@ -113,13 +127,13 @@ class WebdavTransport(Transport):
             for path, depth in ([(folder, 1)] if len(held) > _FEW else [(_path_of(oid), 0) for oid in held])
         ]
         found: dict[str, int] = {}
-        for files in run_parallel(lambda one: self._folder.list_files(*one), asked, _WORKERS, Event()):
+        for files in run_parallel(self._ask_files, asked, _WORKERS, Event(), self._clock.check):
             found |= {name: file.size for name, file in files.items() if file.size is not None}
         return found
 
     def _sweep_coming(self) -> None:
         """Delete what others have begun to write, a day ago or earlier, and never placed."""
-        for name, file in self._folder.list_files(_COMING).items():
+        for name, file in self._list_files(_COMING).items():
             if file.moment and file.moment < time.time() - _ABANDONED:
                 self._folder.delete_file(f"{_COMING}/{name}")
 
@@ -180,7 +194,8 @@ class WebdavTransport(Transport):
         def read_object() -> Iterator[Buffer]:
             with closing(self._ours.get(oid)) as stream:
                 try:
-                    yield from _until(stopping, verify_chunks(read_chunks(stream, oid), oid))
+                    chunks = verify_chunks(read_chunks(stream, oid), oid)
+                    yield from take_until(stopping, chunks, self._clock.reset)
                 except CorruptObject as error:  # the server gets as much as it was promised, and is done then
                     damage.append(error)
 
@@ -209,7 +224,7 @@ class WebdavTransport(Transport):
             require_size(oid, self._find_sizes([oid]).get(oid) if known is None else known, size)
             if stream:
                 skipped = offset - stream.begin
-                for chunk in _until(stopping, stream.chunks):
+                for chunk in take_until(stopping, stream.chunks, self._clock.reset):
                     yield chunk[skipped:]
                     skipped = max(0, skipped - len(chunk))
 
@@ -219,14 +234,6 @@ class SecureWebdavTransport(WebdavTransport):
 
     name = "webdavs"
     scheme = "https"
-
-
-def _until(stopping: Event, chunks: Iterable[_T]) -> Iterator[_T]:
-    """The chunks, as long as anybody wants them."""
-    for chunk in chunks:
-        if stopping.is_set():
-            raise TransportError("the transfer was given up")
-        yield chunk
 
 
 def _path_of(oid: str) -> str:

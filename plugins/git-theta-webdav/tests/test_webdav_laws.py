@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import time
 from collections.abc import Iterator, Mapping
@@ -17,10 +18,12 @@ from git_theta.store.inbox import Inbox
 from git_theta.store.memory import MemoryStore
 from git_theta.testing.transports import TransportLaws
 from git_theta.transport.base import TRANSPORTS, Outcome, Transport, TransportSetup
+from git_theta.transport.patience import Patience
 from tests.servers.certificates import make_certificate, server_context
 from tests.servers.dav_server import USER, DavServer, running_server
 from tests.servers.forward_proxy import ForwardProxy
 
+from git_theta_webdav.dav_folder import DavFolder
 from git_theta_webdav.webdav_transport import SecureWebdavTransport, WebdavTransport
 
 OBJECTS = [bytes([number]) * (1000 + number) for number in range(40)]
@@ -175,6 +178,18 @@ def test_a_fetch_that_was_cut_goes_on(server: DavServer, tmp_path: Path) -> None
         assert list(transport.fetch({oid: len(content)}, inbox)) == [Outcome(oid, len(content))]
     with store.get(oid) as stream:
         assert stream.read() == content
+
+
+def test_a_silent_server_is_told_of(server: DavServer) -> None:
+    said: list[str] = []
+    patience = Patience(tell_after=0.2, give_up_after=math.inf)
+    folder = DavFolder(f"http://{server.url}/silent", ask=False)
+    with WebdavTransport(fill_store(), folder, said.append, patience) as transport:
+        transport.lacking(SIZES)
+        assert said == []
+        with mock.patch.object(server, "pause", 0.6):
+            transport.lacking(SIZES)
+        assert said and all(line.startswith("the server has not answered for") for line in said)
 
 
 def test_a_password_is_found_by_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
