@@ -13,6 +13,7 @@ from git_theta.vcs.git import git
 from git_theta.vcs.worktrees import checked_out_branches
 
 _HEADS = "refs/heads/"
+_SAVE_HINT = "Save to another branch; or write the file there, and commit it with git add and git commit."
 _NOT_COPIED = (b"parent", b"gpgsig", b"gpgsig-sha256")
 """Headers of a commit that one with another parent does not have."""
 
@@ -38,14 +39,13 @@ def find_tip(ref: str, cwd: Path | None = None) -> str:
         return ""
 
 
-def require_unused(ref: str, repository: Repository) -> None:
-    """Raise UsageError where a branch is checked out: its worktree would say that everything was changed back."""
+def require_unused(ref: str, repository: Repository, hint: str = _SAVE_HINT) -> None:
+    """Raise UsageError where a branch is checked out: its worktree would say that everything was changed back.
+
+    ``hint``: what to do then.
+    """
     if top := checked_out_branches(repository).get(ref):
-        name = ref.removeprefix(_HEADS)
-        raise UsageError(
-            f"the branch {name!r} is checked out in {top}",
-            hint="Save to another branch; or write the file there, and commit it with git add and git commit.",
-        )
+        raise UsageError(f"the branch {ref.removeprefix(_HEADS)!r} is checked out in {top}", hint=hint)
 
 
 def write_commit(tree: str, parents: Iterable[str], message: str, cwd: Path | None = None) -> str:

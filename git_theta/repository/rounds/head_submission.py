@@ -19,12 +19,11 @@ from git_theta.repository.rounds.shared_files import build_checkpoints, find_own
 from git_theta.repository.rounds.shared_heads import RoundStart, SharedHead, read_start, share_head
 from git_theta.repository.stores.opening import open_context
 from git_theta.vcs import trees
-from git_theta.vcs.branches import find_tip, move_branch, resolve_branch, write_commit
+from git_theta.vcs.branches import find_tip, move_branch, require_unused, resolve_branch, write_commit
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.git import git, split_nul
 from git_theta.vcs.heads import Head, merge_base, name_commit
 from git_theta.vcs.ref_listing import is_ancestor
-from git_theta.vcs.worktrees import checked_out_branches
 
 REBASING = MergeOptions("task-arithmetic", ("lambda=1",))
 """How the changes of a late head are put on top of another start: base + (start - base) + (head - base)."""
@@ -98,7 +97,7 @@ def submit_head(
         measured = measure_heads(start, [shared], context)
     _require_faultless(measured.faults[0], start.round.tag)
     if commit != before:
-        _require_unused(ref, repository)
+        require_unused(ref, repository, hint="Have another branch checked out there: git switch -c BRANCH")
         move_branch(ref, commit, before, f"round submit: {start.round.tag}", top)
     replaced = before if before != commit else ""
     branch = start.round.branch_of(who)
@@ -158,13 +157,6 @@ def _explain_other_start(head: Head, one: Round, top: Path) -> UsageError:
         f"{head.name} does not start from {one.tag}, but from {came_from}",
         hint=f"Put its changes on top of {one.tag}: git theta round submit --base {came_from}",
     )
-
-
-def _require_unused(ref: str, repository: Repository) -> None:
-    """Raise UsageError where the branch is checked out: its worktree would say that everything was changed back."""
-    if top := checked_out_branches(repository).get(ref):
-        name = ref.removeprefix("refs/heads/")
-        raise UsageError(f"the branch {name!r} is checked out in {top}", hint="Switch there: git switch -c BRANCH")
 
 
 def _require_faultless(faults: Sequence[str], tag: str) -> None:
