@@ -32,7 +32,7 @@ NOT_TYPED = {
     ("plugins/git-theta-fisher/README.md", "git theta gram"): "run.py is the reader's; its own tests have one",
     **{
         (f"plugins/git-theta-{name}/README.md", "pip install"): PACKAGES
-        for name in ("fisher", "gguf", "lm-eval", "numpy", "pcodec", "sqlite", "webdav")
+        for name in ("fisher", "flad", "gguf", "lm-eval", "numpy", "pcodec", "sqlite", "webdav")
     },
 }
 """Page and beginning of a block's first line, to the reason."""
