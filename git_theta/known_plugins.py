@@ -30,7 +30,12 @@ KNOWN_PACKAGES: dict[PluginFamily, dict[str, str]] = {
     "serializers": {"pcodec": "git-theta-pcodec"},
     "merges": {"fisher": "git-theta-fisher", "regmean": "git-theta-fisher"},
     "evaluators": {"lm-eval": "git-theta-lm-eval"},
-    "commands": {"fisher": "git-theta-fisher", "flad": "git-theta-flad", "gram": "git-theta-fisher"},
+    "commands": {
+        "fisher": "git-theta-fisher",
+        "flad": "git-theta-flad",
+        "gram": "git-theta-fisher",
+        "npeff": "git-theta-npeff",
+    },
     "stores": {"sqlite": "git-theta-sqlite"},
     "transports": {"webdav": "git-theta-webdav", "webdavs": "git-theta-webdav"},
 }

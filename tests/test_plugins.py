@@ -27,10 +27,19 @@ def describe(plugin: Path, site: Path) -> None:
     (folder / "entry_points.txt").write_text("\n".join(groups) + "\n")
 
 
+def list_required(plugin: Path) -> list[Path]:
+    """The folders of a package of ours, and of those that it requires."""
+    project = tomllib.loads((plugin / "pyproject.toml").read_text())["project"]
+    required = [one for one in PLUGINS for wanted in project["dependencies"] if wanted.startswith(f"{one.name}>=")]
+    return [plugin, *(folder for one in required for folder in list_required(one))]
+
+
 @pytest.mark.parametrize("plugin", PLUGINS, ids=lambda plugin: plugin.name)
 def test_its_own_tests_pass(plugin: Path, tmp_path: Path) -> None:
-    describe(plugin, tmp_path / "site")
-    path = os.pathsep.join(map(str, (tmp_path / "site", plugin, ROOT)))
+    folders = list_required(plugin)
+    for folder in folders:
+        describe(folder, tmp_path / "site")
+    path = os.pathsep.join(map(str, (tmp_path / "site", *folders, ROOT)))
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", ROOT / "setup.cfg", plugin / "tests"],
         env={**os.environ, "PYTHONPATH": path},

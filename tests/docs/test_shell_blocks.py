@@ -30,9 +30,11 @@ NOT_TYPED = {
     ("docs/how-to/share-on-hugging-face.md", "git remote add hub"): HOST,
     ("plugins/git-theta-fisher/README.md", "git theta fisher"): "losses.py is the reader's; its own tests have one",
     ("plugins/git-theta-fisher/README.md", "git theta gram"): "run.py is the reader's; its own tests have one",
+    ("plugins/git-theta-npeff/README.md", "git theta npeff fit"): "run.py is the reader's; its own tests have one",
+    ("plugins/git-theta-npeff/README.md", "git theta npeff perturb"): "fit is to be run before, and is not, see there",
     **{
         (f"plugins/git-theta-{name}/README.md", "pip install"): PACKAGES
-        for name in ("fisher", "flad", "gguf", "lm-eval", "numpy", "pcodec", "sqlite", "webdav")
+        for name in ("fisher", "flad", "gguf", "lm-eval", "npeff", "numpy", "pcodec", "sqlite", "webdav")
     },
 }
 """Page and beginning of a block's first line, to the reason."""

@@ -5,22 +5,15 @@ The file is named on the command line by whoever runs it: nothing in a repositor
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
-from git_theta.errors import UsageError
 from git_theta.words import pluralize
 
 from git_theta_fisher.companion_files import check_target, write_tensors
 from git_theta_fisher.regression_strategy import REGMEAN
-from git_theta_fisher.user_functions import explain_failures, load_function
-
-if TYPE_CHECKING:
-    from torch import Tensor, nn
-
-_TAKES = "It is given the tensors, and returns a model with these weights and an iterable of batches."
+from git_theta_fisher.user_functions import explain_failures
+from git_theta_fisher.user_models import make_run
 
 
 @click.command("gram", short_help="Compute Gram matrices of a checkpoint's linear layers, for merges by regmean.")
@@ -50,17 +43,7 @@ def command(checkpoint: str, run: str, most: int | None, device: str, output: Pa
     check_target(file)
     tensors = gt.load(checkpoint, framework="torch", device=device)
     with explain_failures(run, "gram"):
-        model, batches = _make_run(run, tensors)
+        model, batches = make_run(run, tensors)
         found = estimate_grams(model, batches, tensors.keys(), most)
     write_tensors({name: one.contiguous().cpu() for name, one in found.items()}, file)
     click.echo(f"{file}: {pluralize(len(found), 'linear layer')}")
-
-
-def _make_run(spelled: str, tensors: dict[str, Tensor]) -> tuple[nn.Module, Iterable[Any]]:
-    """What the user's function returns. Raises UsageError for anything but a model and batches."""
-    from torch import nn
-
-    made = load_function(spelled, "--run", _TAKES)(tensors)
-    if not isinstance(made, tuple) or len(made) != 2 or not isinstance(made[0], nn.Module):
-        raise UsageError(f"{spelled} returned no model with batches but {type(made).__name__}", hint=_TAKES)
-    return made

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from git_theta.errors import UsageError
 
+from git_theta_fisher.user_models import call_model
+
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
@@ -51,7 +53,7 @@ def estimate_grams(
     with _watch_layers(model, names) as sums, torch.inference_mode():
         count = 0
         for batch in islice(batches, most):
-            _call(model, batch)
+            call_model(model, batch)
             count += 1
     if not count:
         raise UsageError("there was no batch", hint="Yield what the model is called with.")
@@ -89,15 +91,6 @@ def _make_hook(total: _GramSum) -> Any:
         total.add(inputs[0] if inputs else named["input"])
 
     return hook
-
-
-def _call(model: nn.Module, batch: Any) -> None:
-    if isinstance(batch, Mapping):
-        model(**batch)
-    elif isinstance(batch, tuple):
-        model(*batch)
-    else:
-        model(batch)
 
 
 def _choose_dtype(tensor: Tensor) -> torch.dtype:

@@ -1,0 +1,1 @@
+"""A Git-Theta plug-in that decomposes the Fisher information of examples, by NPEFF."""

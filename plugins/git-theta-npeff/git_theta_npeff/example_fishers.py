@@ -1,0 +1,149 @@
+"""The Fisher information of single examples, sparse, from a model that a user runs.
+
+Source: Matena and Raffel, NPEFF (arXiv 2310.04649), section 3.1: that of an example is the sum over classes y of
+p(y) d d^T, with d the gradient of log p(y). So it is A A^T with a column sqrt(p(y)) d for each class; or its diagonal.
+Of each example the largest elements are kept, and it is scaled so that the whole had a Frobenius norm of 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from git_theta.errors import UsageError
+
+from git_theta_npeff.factors import Form
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class ExampleFishers:
+    """Those of some examples.
+
+    Attributes:
+        form: what a row is: "diagonal": the diagonal of an example; "low-rank": a column of its A.
+        rows: sparse (COO), examples * classes by columns; fp64.
+        classes: how many rows an example has: 1 of a diagonal.
+        columns: which elements of the parameters, one after another, they are: rising, int64. On the CPU, as all here.
+        norms: the Frobenius norm of each example's, before it was scaled; fp64.
+        total: the sum of squares of all that is kept.
+    """
+
+    form: Form
+    rows: Tensor
+    classes: int
+    columns: Tensor
+    norms: Tensor
+    total: float
+
+
+def yield_factors(parameters: Sequence[Tensor], outputs: Iterable[Any], classes: int) -> Iterator[Tensor]:
+    """A^T of each example: its most probable classes by all elements of the parameters; fp32 (fp64 for fp64).
+
+    Args:
+        parameters: what the outputs were computed from: leaves that require gradients.
+        outputs: of the model for each batch: logits, examples by classes, or what has them as ``logits``.
+        classes: how many, at most.
+
+    Raises UsageError for outputs that are no such logits.
+    """
+    import torch
+
+    for output in outputs:
+        logits = getattr(output, "logits", output)
+        if fault := _find_fault(logits):
+            raise UsageError(f"the model gave {fault}", hint="It is to give logits: a row for each example.")
+        for row in torch.log_softmax(logits if logits.dtype == torch.float64 else logits.float(), -1):
+            likely = row.topk(min(classes, len(row))).indices
+            yield torch.stack([(row[one] / 2).exp().detach() * _find_gradient(row[one], parameters) for one in likely])
+
+
+def _find_gradient(value: Tensor, parameters: Sequence[Tensor]) -> Tensor:
+    """The gradient of a number, all parameters one after another."""
+    import torch
+
+    found = torch.autograd.grad(value, parameters, retain_graph=True, materialize_grads=True)
+    return torch.cat([one.to(value.dtype).flatten() for one in found])
+
+
+def collect_fishers(factors: Iterable[Tensor], form: Form, most: int) -> ExampleFishers:
+    """Scale the Fishers of examples, and keep the largest elements.
+
+    Args:
+        factors: A^T of each example, classes by elements.
+        form: whether of A A^T the diagonal is taken.
+        most: how many elements of an example are kept.
+
+    Raises UsageError where there is no example, for one that is not finite, where their classes differ, and where none
+    depends on any element.
+    """
+    import numpy as np
+    import torch
+
+    shapes, kept = set(), []
+    for number, factor in enumerate(factors):
+        rows = factor.square().sum(0, keepdim=True) if form == "diagonal" else factor
+        kept.append(_keep_largest(rows, form, most, f"example {number}"))
+        shapes.add(tuple(rows.shape))
+        if len(shapes) > 1:
+            raise UsageError(f"example {number} has other classes than those before it", hint="Give all the same.")
+    if not any(len(one.places) for one in kept):
+        fault = "no example depends on the parameters" if kept else "there was no example"
+        raise UsageError(fault, hint="Yield batches that have some.")
+    [(classes, elements)] = shapes
+    rowed = np.concatenate([one.places // elements + at * classes for at, one in enumerate(kept)])
+    columns, inverse = np.unique(np.concatenate([one.places % elements for one in kept]), return_inverse=True)
+    values, norms = torch.cat([one.values for one in kept]), torch.stack([one.norm for one in kept])
+    where, size = torch.from_numpy(np.stack([rowed, inverse])), (len(kept) * classes, len(columns))
+    rows = torch.sparse_coo_tensor(where, values, size, check_invariants=True).coalesce()
+    return ExampleFishers(form, rows, classes, torch.from_numpy(columns), norms, sum(one.square for one in kept))
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """What is kept of one example: flat places among its rows, rising, and the values there, scaled; on the CPU."""
+
+    places: NDArray[np.int64]
+    values: Tensor
+    norm: Tensor
+    square: float
+
+
+def _keep_largest(rows: Tensor, form: Form, most: int, what: str) -> _Kept:
+    """Scale an example, and keep the largest elements. Raises UsageError for one that is not finite."""
+    import torch
+
+    norm = _measure_norm(rows, form)
+    if not bool(torch.isfinite(norm)):
+        raise UsageError(f"the gradients of {what} are not finite", hint="Look at its batch.")
+    flat = rows.flatten()
+    places = flat.abs().topk(min(most, len(flat))).indices.sort().values
+    places = places[flat[places] != 0]
+    values = flat[places].double() / norm ** (1 if form == "diagonal" else 0.5)
+    thinned = torch.zeros_like(flat, dtype=torch.float64).put(places, values).view(rows.shape)
+    return _Kept(places.cpu().numpy(), values.cpu(), norm.cpu(), float(_measure_norm(thinned, form)) ** 2)
+
+
+def _measure_norm(rows: Tensor, form: Form) -> Tensor:
+    """The Frobenius norm of a diagonal, or of A A^T; fp64."""
+    import torch
+
+    wide = rows.double()
+    norm: Tensor = torch.linalg.vector_norm(wide if form == "diagonal" else wide @ wide.T)
+    return norm
+
+
+def _find_fault(logits: object) -> str:
+    """Why these are no logits of examples; "" for some."""
+    import torch
+
+    if not isinstance(logits, torch.Tensor):
+        return f"no tensor of torch but {type(logits).__name__}"
+    if logits.dim() != 2 or logits.shape[1] < 2:
+        return f"a tensor of shape {list(logits.shape)}"
+    return "" if logits.requires_grad else "what does not depend on its parameters"
