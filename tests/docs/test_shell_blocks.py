@@ -31,7 +31,10 @@ NOT_TYPED = {
     ("plugins/git-theta-fisher/README.md", "git theta fisher"): "losses.py is the reader's; its own tests have one",
     ("plugins/git-theta-fisher/README.md", "git theta gram"): "run.py is the reader's; its own tests have one",
     ("plugins/git-theta-npeff/README.md", "git theta npeff fit"): "run.py is the reader's; its own tests have one",
-    ("plugins/git-theta-npeff/README.md", "git theta npeff perturb"): "fit is to be run before, and is not, see there",
+    (
+        "plugins/git-theta-npeff/README.md",
+        "git theta npeff perturb",
+    ): "it moves what fit has found, which is not run here",
     **{
         (f"plugins/git-theta-{name}/README.md", "pip install"): PACKAGES
         for name in ("fisher", "flad", "gguf", "lm-eval", "npeff", "numpy", "pcodec", "sqlite", "webdav")

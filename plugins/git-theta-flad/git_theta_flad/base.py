@@ -10,13 +10,16 @@ one that was written would have chosen, bit for bit, in the middle of a turn, to
 
 from __future__ import annotations
 
-import math
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 from git_theta.errors import UsageError
+
+_MOST = 2**53
+"""Counts up to here are numbers of fp64."""
 
 
 @dataclass
@@ -42,8 +45,8 @@ class FladSampler(ABC):
         """Raise UsageError for what cannot be: a file may say it."""
         require_numbers(self.estimates, "estimate")
         for counts in (self.batches, self.chosen, {"turn": self.turn}):
-            if wrong := {name: one for name, one in counts.items() if type(one) is not int or one < 1}:
-                raise UsageError(f"it has counted {wrong}", hint="A count is a whole number from 1 on.")
+            if wrong := {name: one for name, one in counts.items() if type(one) is not int or not 1 <= one <= _MOST}:
+                raise UsageError(f"it has counted {wrong}", hint="A count is a whole number, 1 at least.")
         if unknown := (self.batches.keys() | self.chosen.keys()) - self.estimates.keys():
             raise UsageError(f"it has batches of {_list_names(unknown)}", hint="It has estimates of other data sets.")
 
@@ -91,7 +94,7 @@ def require_numbers(values: Mapping[str, float], what: str) -> None:
     if not values:
         raise UsageError("there are no data sets to choose from", hint="Name one at least.")
     for name, value in values.items():
-        if not isinstance(value, int | float) or not math.isfinite(value):
+        if not isinstance(value, int | float) or not abs(value) <= sys.float_info.max:
             raise UsageError(f"the {what} of {name!r} is {value!r}", hint="It is to be a finite number.")
 
 

@@ -55,6 +55,8 @@ def test_it_lies_beside_the_checkpoint_and_there_is_none_at_first(tmp_path: Path
         ({"estimates": {}}, "no data sets"),
         ({"estimates": {"rte": "much"}}, "the estimate of 'rte' is 'much'"),
         ({"estimates": [1]}, "no state of a sampler"),
+        ({"estimates": {"rte": 10**400}}, "the estimate of 'rte' is 1000"),
+        ({"turn": 10**400}, r"it has counted \{'turn': 1000"),
         ({"turn": 0}, r"it has counted \{'turn': 0\}"),
         ({"batches": {"rte": -1}}, r"it has counted \{'rte': -1\}"),
         ({"chosen": {"mnli": 1}}, "it has batches of 'mnli'"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,16 @@ def read_decomposition(file: Path) -> Decomposition:
         with safe_open(file, "numpy") as opened:
             about = json.loads((opened.metadata() or {})[_MARK])
             return _assemble(about, {name: opened.get_tensor(name) for name in opened.keys()})  # noqa: SIM118 (no mapping)
-    except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (
+        OSError,
+        SafetensorError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        IndexError,
+        RecursionError,
+    ) as error:
         raise UsageError(f"it is no decomposition: {error}", hint=_HINT, path=str(file)) from None
 
 
@@ -83,16 +93,31 @@ def _assemble(about: dict[str, Any], tensors: dict[str, Array]) -> Decomposition
     if about["version"] != _VERSION or about["form"] not in ("diagonal", "low-rank"):
         raise ValueError(f"version {about['version']}, {about['form']!r} is not known here")
     shapes = {name: tuple(map(int, shape)) for name, shape in about["shapes"].items()}
-    weights, norms = tensors.pop("weights"), tensors.pop("norms")
+    weights, norms = (_require_floats(tensors.pop(name), name) for name in ("weights", "norms"))
     columns = {name: tensors[f"columns.{name}"] for name in shapes if f"columns.{name}" in tensors}
-    components = {name: tensors[f"components.{name}"] for name in columns}
+    components = {name: _require_floats(tensors[f"components.{name}"], name) for name in columns}
     for name, held in components.items():
-        at = columns[name]
-        if held.shape != (weights.shape[1], len(at)) or (
-            len(at) and not 0 <= at.min() <= at.max() < np.prod(shapes[name])
-        ):
-            raise ValueError(f"components of {name!r} do not fit its shape")
-    if norms.shape != weights.shape[:1]:
+        _require_columns(columns[name], math.prod(shapes[name]), name)
+        if held.shape != (weights.shape[1], len(columns[name])):
+            raise ValueError(f"components of {name!r} are {list(held.shape)}")
+    if weights.ndim != 2 or norms.shape != weights.shape[:1]:
         raise ValueError("weights and norms are of other examples")
     form: Form = "diagonal" if about["form"] == "diagonal" else "low-rank"
     return Decomposition(form, float(about["explained"]), shapes, columns, components, weights, norms)
+
+
+def _require_floats(values: Array, name: str) -> Array:
+    if values.dtype != np.float32 or not np.isfinite(values).all():
+        raise ValueError(f"values of {name!r} are no finite fp32")
+    return values
+
+
+def _require_columns(columns: Array, count: int, name: str) -> None:
+    """Raise ValueError for what are no places among so many elements."""
+    if (
+        columns.dtype != np.int64
+        or columns.ndim != 1
+        or not len(columns)
+        or not 0 <= columns.min() <= columns.max() < count
+    ):
+        raise ValueError(f"columns of {name!r} are not in its shape")

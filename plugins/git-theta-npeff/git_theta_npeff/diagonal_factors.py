@@ -31,8 +31,7 @@ def fit_diagonals(fishers: ExampleFishers, count: int, steps: int, seed: int = 0
     import torch
 
     generator = torch.Generator().manual_seed(seed)
-    rows = fishers.rows
-    turned = rows.t().coalesce()
+    rows, turned = fishers.rows, fishers.turned
     scale = (float(rows.values().sum()) / max(rows.numel() * count, 1)) ** 0.5
     weights = scale * torch.rand(rows.shape[0], count, dtype=torch.float64, generator=generator)
     components = scale * torch.rand(count, rows.shape[1], dtype=torch.float64, generator=generator)

@@ -63,7 +63,7 @@ class _Problem:
 
     def __init__(self, fishers: ExampleFishers) -> None:
         self.rows = fishers.rows
-        self.turned = fishers.rows.t().coalesce()
+        self.turned = fishers.turned
         self.classes = fishers.classes
         self.total = fishers.total
 

@@ -190,8 +190,11 @@ def test_a_version_of_another_shape_is_named() -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"columns": {"layer.weight": np.array([0, 8])}}, "components of 'layer.weight' do not fit"),
-        ({"columns": {"layer.weight": np.array([0])}}, "components of 'layer.weight' do not fit"),
+        ({"columns": {"layer.weight": np.array([0, 8])}}, "columns of 'layer.weight' are not in its shape"),
+        ({"columns": {"layer.weight": np.array([0.0, 1.0])}}, "columns of 'layer.weight' are not in its shape"),
+        ({"columns": {"layer.weight": np.array([0])}}, r"components of 'layer.weight' are \[2, 2\]"),
+        ({"weights": np.full((3, 2), np.nan, "f4")}, "values of 'weights' are no finite fp32"),
+        ({"weights": np.ones(3, "f4")}, ""),
         ({"norms": np.ones(2, "f4")}, "of other examples"),
         ({"form": "square"}, "version 1, 'square' is not known here"),
     ],
