@@ -12,8 +12,9 @@ from git_theta_fisher.user_models import call_model
 
 from git_theta_npeff.decomposition_file import Decomposition
 from git_theta_npeff.diagonal_factors import fit_diagonals
-from git_theta_npeff.example_fishers import ExampleFishers, collect_fishers, yield_factors
+from git_theta_npeff.example_fishers import ExampleFishers, collect_fishers
 from git_theta_npeff.factors import Factors, Form
+from git_theta_npeff.gradient_factors import yield_factors
 from git_theta_npeff.low_rank_factors import fit_low_rank
 
 if TYPE_CHECKING:

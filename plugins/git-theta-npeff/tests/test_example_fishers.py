@@ -10,7 +10,8 @@ from git_theta.errors import UsageError
 
 torch = pytest.importorskip("torch", reason="gradients are torch's")
 
-from git_theta_npeff.example_fishers import collect_fishers, yield_factors  # noqa: E402 (see above)
+from git_theta_npeff.example_fishers import collect_fishers  # noqa: E402 (see above)
+from git_theta_npeff.gradient_factors import yield_factors  # noqa: E402
 
 INPUTS = torch.tensor([[1.0, -2.0, 0.5], [0.0, 1.0, 3.0]])
 
