@@ -51,7 +51,8 @@ def command(remote: str, url: str) -> None:
 def _push_updates(repository: Repository, remote: str, url: str) -> None:
     lines = [line.decode(errors="replace").split(" ") for line in sys.stdin.buffer.read().splitlines()]
     updates = [_pushed_ids(words) for words in lines]
-    require_refs_kept((RefUpdate(words[2], words[3], words[1]) for words in lines), remote, url, repository)
+    refs = (RefUpdate(words[2], words[3], words[1]) for words in lines)
+    require_refs_kept(refs, remote, url, repository, boundary.warn)
     tips = [local for local, _ in updates if local.strip("0")]  # zeros: the ref is being deleted
     if not tips:
         return
@@ -143,7 +144,7 @@ def push_needed(
     with ExitStack() as stack:
         update = None
         if target.pointers:
-            update = stack.enter_context(PointerUpdate(target.remote, target.url, repository))
+            update = stack.enter_context(PointerUpdate(target.remote, target.url, repository, boundary.warn))
         _send_objects(lacking, target, context, sent)
         if update:
             _write_pointers(update, needed, target.remote)

@@ -90,11 +90,11 @@ def command(remote: str | None, dry_run: bool, expire: str, not_shared: bool, ye
 
 
 def _offer_pointers(remote: str, url: str, moment: int, repository: Repository) -> _Offer:
-    plan = plan_thinning(remote, url, moment, repository)
+    plan = plan_thinning(remote, url, moment, repository, boundary.warn)
     dropped, kept = plan.dropped, plan.kept
 
     def carry_out() -> Mapping[str, int]:
-        return thin_pointers(remote, url, moment, repository, dropped.keys())
+        return thin_pointers(remote, url, moment, repository, dropped.keys(), boundary.warn)
 
     young = len(kept.keys() - plan.needed.keys())
     return _Offer("pointer", dropped, kept, young, "", carry_out, "; the host frees the space when it cleans up")
@@ -104,10 +104,10 @@ def _offer_objects(
     remote: str, urls: Sequence[str], moment: int, repository: Repository, transport: Transport
 ) -> _Offer:
     versions = list(dict.fromkeys([*urls, *filter(None, [remotes.remote_urls().get(remote)])]))
-    plan = plan_pruning(remote, versions, moment, repository, transport)
+    plan = plan_pruning(remote, versions, moment, repository, transport, boundary.warn)
 
     def carry_out() -> Mapping[str, int]:
-        return prune_objects(remote, versions, moment, repository, transport, plan.dropped.keys())
+        return prune_objects(remote, versions, moment, repository, transport, plan.dropped.keys(), boundary.warn)
 
     young = len(plan.kept.keys() - plan.needed.keys())
     remark = "" if plan.tells_ages else f"{remote} does not say how old they are: see that nobody pushes meanwhile"

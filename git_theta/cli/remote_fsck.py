@@ -78,7 +78,7 @@ def _find_faults(
     if needs_pointers:
         known = {fault.oid for fault in found}
         whole = {oid: size for oid, size in there.items() if oid not in known}
-        found += find_unnamed(remote, url, whole, repository)
+        found += find_unnamed(remote, url, whole, repository, boundary.warn)
     return found
 
 

@@ -28,6 +28,7 @@ from git_theta.errors import MissingObject, ThetaError
 from git_theta.registry import Family, require_subclass
 from git_theta.store.base import Store
 from git_theta.store.inbox import Inbox
+from git_theta.transport.patience import Patience
 
 
 class Outcome(NamedTuple):
@@ -66,12 +67,14 @@ class TransportSetup(NamedTuple):
         settings: the other keys ``theta.remote.NAME.KEY`` of the person's configuration, by KEY in lower case.
         ask: whether the person may be asked for a password.
         tell: says one thing to the person, such as that the remote is silent.
+        patience: how long it may be.
     """
 
     url: str
     settings: Mapping[str, str] = MappingProxyType({})
     ask: bool = False
     tell: Callable[[str], None] = lambda _: None
+    patience: Patience = Patience()
 
 
 class Transport(ABC):

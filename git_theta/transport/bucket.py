@@ -15,14 +15,15 @@ from git_theta.transport.base import HeldObject, Outcome, Transport, TransportSe
 from git_theta.transport.bucket_access import UnusableBucket, describe_refusal, open_bucket
 from git_theta.transport.outcomes import ITEM_ERRORS, lost_object, require_size, unreadable_object
 from git_theta.transport.parallel import run_parallel, take_until
-from git_theta.transport.patience import ONLY_TELL, Patience, SilenceClock, run_bounded
+from git_theta.transport.patience import Patience, SilenceClock, run_bounded
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
 _WORKERS = 8
-_PART = 8 << 20
-"""Bytes that are in memory at once, for each worker; an object of more goes in such parts."""
+_PART = 5 << 20
+"""Bytes that are in memory at once, for each worker; an object of more goes in such parts. It is the least that S3
+takes: parts of all workers have to be there before a host counts as silent, on slow lines, too."""
 _MOST_PARTS = 9000
 """S3 takes 10,000."""
 _SEGMENT = 64 << 20
@@ -43,7 +44,7 @@ class BucketTransport(Transport):
         ours: our store.
         bucket: theirs, with the prefix of its keys.
         tell: says one thing to the person: that the bucket is silent.
-        patience: for how long it may be, before that is said; obstore knows when to end.
+        patience: how long it may be.
     """
 
     drops_objects = True
@@ -52,10 +53,14 @@ class BucketTransport(Transport):
     @classmethod
     def open_url(cls, setup: TransportSetup, ours: Store) -> Self:
         options = {word: setup.settings[word] for word in ("endpoint", "region") if word in setup.settings}
-        return cls(ours, open_bucket(setup.url, options), setup.tell)
+        return cls(ours, open_bucket(setup.url, options, setup.patience), setup.tell, setup.patience)
 
     def __init__(
-        self, ours: Store, bucket: ObjectStore, tell: Callable[[str], None], patience: Patience = ONLY_TELL
+        self,
+        ours: Store,
+        bucket: ObjectStore,
+        tell: Callable[[str], None],
+        patience: Patience = Patience(),  # noqa: B008
     ) -> None:
         self._ours = ours
         self._bucket = bucket
@@ -96,7 +101,7 @@ class BucketTransport(Transport):
         yield from run_parallel(receive, objects.items(), _WORKERS, stopping, self._clock.check)
 
     def clear_damaged(self, oid: str) -> bool:
-        self._delete(oid)
+        run_bounded(partial(self._delete, oid), self._clock)
         return True
 
     def list_held(self) -> Iterator[HeldObject]:

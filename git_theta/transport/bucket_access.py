@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from git_theta.errors import TransportError
+from git_theta.transport.patience import Patience
 from git_theta.transport.urls import redact_url
 from git_theta.words import redact_logins
 
@@ -25,7 +26,6 @@ _CREDENTIALS = {
 _CLIENT: dict[str, Any] = {
     "allow_http": True,  # where whoever names an endpoint says so
     "connect_timeout": "10s",
-    "read_timeout": "60s",  # between one piece and the next
     "timeout": "15min",  # of one request, of no more than a part
 }
 _RETRY: dict[str, Any] = {"max_retries": 4, "retry_timeout": timedelta(seconds=90)}
@@ -50,12 +50,13 @@ class UnusableBucket(TransportError):
         )
 
 
-def open_bucket(url: str, options: Mapping[str, str]) -> ObjectStore:
+def open_bucket(url: str, options: Mapping[str, str], patience: Patience = Patience()) -> ObjectStore:  # noqa: B008
     """The bucket of ``SCHEME://BUCKET/PREFIX``, with the credentials that the environment names.
 
     Args:
         url: where it is.
         options: ``endpoint`` and ``region``, where the person has said them; else the environment does.
+        patience: how long it may be silent.
 
     Raises TransportError where obstore is not installed, or cannot make anything of the URL. The bucket is not asked.
     """
@@ -75,7 +76,9 @@ def open_bucket(url: str, options: Mapping[str, str]) -> ObjectStore:
         config |= {"checksum_algorithm": "SHA256"}
         config |= {"region": options["region"]} if "region" in options else {}
     try:
-        bucket: ObjectStore = make_bucket(url, config=config, client_options=_CLIENT, retry_config=_RETRY)
+        # A connection that stalls is tried anew before all of them are given up.
+        client = _CLIENT | {"read_timeout": timedelta(seconds=patience.give_up_after / 2)}
+        bucket: ObjectStore = make_bucket(url, config=config, client_options=client, retry_config=_RETRY)
     except (BaseError, ValueError) as error:
         raise TransportError(
             f"{redact_url(url)}: {describe_refusal(error)}",

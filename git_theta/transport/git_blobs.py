@@ -16,7 +16,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple, TypeVar
-from urllib.parse import urlsplit
 
 from git_theta.errors import CorruptObject, GitError, MissingObject, TransportError
 from git_theta.store.base import Store, read_chunks, require_oid, verify_chunks
@@ -35,9 +34,9 @@ from git_theta.transport.git_batches import (
     write_commits,
 )
 from git_theta.transport.outcomes import ITEM_ERRORS, lost_object, require_size, unreadable_object
-from git_theta.transport.patience import ONLY_TELL, Patience, SilenceClock
-from git_theta.transport.urls import redact_url
-from git_theta.transport.watched_repository import WatchedRepository
+from git_theta.transport.patience import Patience, SilenceClock
+from git_theta.transport.urls import name_host, redact_url
+from git_theta.transport.watched_program import wait_watched
 from git_theta.vcs.blob_repository import BlobRepository
 from git_theta.vcs.remote_settings import RemoteAccess
 
@@ -66,7 +65,7 @@ class GitTransport(Transport):
         access: how Git gets to the remote.
         theta: the theta directory, in which scratch repositories are made.
         tell: says one thing to the person: that the host is silent.
-        patience: for how long it may be, before that is said; Git knows when to end.
+        patience: how long it may be.
     """
 
     drops_objects = True
@@ -77,12 +76,12 @@ class GitTransport(Transport):
         access: RemoteAccess,
         theta: Path,
         tell: Callable[[str], None],
-        patience: Patience = ONLY_TELL,
+        patience: Patience = Patience(),  # noqa: B008
     ) -> None:
         self._ours = ours
         self._access = access
         self._theta = theta
-        self._clock = SilenceClock(urlsplit(access.url).hostname or redact_url(access.url), patience, tell)
+        self._clock = SilenceClock(name_host(access.url), patience, tell)
         self._listings: BlobRepository | None = None
         self._batches: dict[str, tuple[str, Batch | None]] = {}
         """Of each ref below REFS its commit, and the batch that it is."""
@@ -299,7 +298,7 @@ class GitTransport(Transport):
     def _open_scratch(self) -> BlobRepository:
         folder = self._theta / "tmp"
         make_folder(folder, self._theta)
-        return WatchedRepository(folder, self._access, self._clock)
+        return BlobRepository(folder, self._access, wait_watched(self._clock))
 
     @contextlib.contextmanager
     def _as_transport_errors(self) -> Iterator[None]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from contextvars import copy_context
+from functools import partial
 from threading import Event, Thread
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from git_theta.errors import TransportError
 
@@ -25,13 +27,13 @@ def run_parallel(
     """What work makes of each item, as it comes; what it raises is raised. No more than ``workers`` at a time.
 
     ``stopping`` is set when nobody wants the others any more: they are waited for. ``check`` is called now and then
-    while nothing comes. Threads are in the context of who asks: git works in the same folder there.
+    while nothing comes; once it raises nobody is waited for: threads in which a host is silent are left to themselves.
+    Threads are in the context of who asks: git works in the same folder there.
     """
     waiting: set[Future[_Result]] = set()
-    pool = ThreadPoolExecutor(workers)
     try:
         for item in items:
-            waiting.add(pool.submit(copy_context().run, work, item))
+            waiting.add(run_in_background(partial(work, item)))
             if len(waiting) >= workers:
                 done, waiting = _wait_for_some(waiting, check)
                 yield from (future.result() for future in done)
@@ -40,9 +42,10 @@ def run_parallel(
             yield from (future.result() for future in done)
     except BaseException:
         stopping.set()
+        with suppress(TransportError):
+            while waiting:
+                _, waiting = _wait_for_some(waiting, check)
         raise
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _wait_for_some(
@@ -84,26 +87,18 @@ def map_ahead(work: Callable[[_Item], _Result], items: Iterable[_Item]) -> Itera
             yield waiting.result()
 
 
-class BackgroundTask(Generic[_Result]):
-    """Work in a thread that is left to itself where nobody wants its result any more; it starts at once.
+def run_in_background(work: Callable[[], _Result]) -> Future[_Result]:
+    """What work makes, in a thread that starts at once and is left to itself where nobody wants its result any more.
 
     The thread is in the context of who asks. It keeps no process from ending.
     """
+    outcome: Future[_Result] = Future()
 
-    def __init__(self, work: Callable[[], _Result]) -> None:
-        self._outcome: Future[_Result] = Future()
-        Thread(target=copy_context().run, args=(self._run, work), daemon=True).start()
-
-    def _run(self, work: Callable[[], _Result]) -> None:
+    def run() -> None:
         try:
-            self._outcome.set_result(work())
+            outcome.set_result(work())
         except BaseException as error:
-            self._outcome.set_exception(error)
+            outcome.set_exception(error)
 
-    def wait(self, seconds: float) -> bool:
-        """Wait for its end, for so long at most; whether it has ended."""
-        return bool(wait([self._outcome], seconds).done)
-
-    def take_result(self) -> _Result:
-        """What it returns, or raises, when it has ended."""
-        return self._outcome.result()
+    Thread(target=copy_context().run, args=(run,), daemon=True).start()
+    return outcome

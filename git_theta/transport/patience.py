@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import math
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from concurrent.futures import wait
 from typing import NamedTuple, TypeVar
 
 from git_theta.errors import TransportError
-from git_theta.transport.parallel import BackgroundTask
+from git_theta.transport.parallel import run_in_background
+
+_CHECK_SECONDS = 0.05
+_SECONDS = re.compile("[1-9][0-9]{0,5}")
 
 _Result = TypeVar("_Result")
 
@@ -18,13 +22,32 @@ class Patience(NamedTuple):
 
     Attributes:
         tell_after: without an answer, the person is told.
-        give_up_after: without one, it is an error; infinite where what we wait for knows better when to end.
+        give_up_after: without one, it is an error.
         pause: before the first repetition; each later one waits twice as long.
     """
 
     tell_after: float = 10
     give_up_after: float = 60
     pause: float = 0.5
+
+
+def read_patience(name: str, settings: Mapping[str, str]) -> Patience:
+    """How patient a person is with a remote. Raises TransportError where what they say is no number of seconds.
+
+    Args:
+        name: the remote's, as Git's configuration calls it; its URL where it has none.
+        settings: what ``vcs.remotes.read_transport_settings`` found.
+    """
+    key = f"theta.remote.{name}.patience"
+    if key not in settings:
+        return Patience()
+    if not _SECONDS.fullmatch(settings[key]):
+        raise TransportError(f"{key} is {settings[key]!r}", hint="It is a number of seconds, from 1 to 999999.")
+    return Patience(give_up_after=int(settings[key]))
+
+
+class SilentHost(TransportError):
+    """A host that was waited for long enough. Nothing that it has got or given is lost by that."""
 
 
 class SilenceClock:
@@ -49,38 +72,28 @@ class SilenceClock:
         self._was_told = False
 
     def check(self) -> None:
-        """Say that the host is silent, when it is time to. Raises TransportError when it is time to give up."""
+        """Say that the host is silent, when it is time to. Raises SilentHost when it is time to give up."""
+        limit = self._patience.give_up_after
         silent = time.monotonic() - self._since
-        if silent >= self._patience.give_up_after:
-            raise TransportError(
+        if silent >= limit:
+            raise SilentHost(
                 f"{self._silence} for {silent:.0f} s",
-                hint="See whether the network is up, and try again: what has arrived stays.",
+                hint="See whether the network is up, and try again: what has arrived stays.\n"
+                f"A host that needs longer gets it: git config theta.remote.NAME.patience {2 * limit:.0f}",
             )
         if silent >= self._patience.tell_after and not self._was_told:
             self._was_told = True
-            rest = self._patience.give_up_after - silent
-            ending = f"; giving up after {rest:.0f} s more" if math.isfinite(rest) else ""
-            self._tell(f"{self._silence} for {silent:.0f} s{ending}")
+            self._tell(f"{self._silence} for {silent:.0f} s; giving up after {limit - silent:.0f} s more")
 
 
-ONLY_TELL = Patience(give_up_after=math.inf)
-"""For programs and libraries that end by themselves, when their own settings say so."""
-
-
-def run_bounded(
-    action: Callable[[], _Result], clock: SilenceClock, measure: Callable[[], object] = lambda: None
-) -> _Result:
-    """What ``action()`` returns or raises; TransportError where the clock gives up first.
+def run_bounded(action: Callable[[], _Result], clock: SilenceClock) -> _Result:
+    """What ``action()`` returns or raises; SilentHost where the clock gives up first.
 
     It runs in a thread that is then left to itself: neither a look-up of a name nor the head of an answer that drips
-    can be ended otherwise. ``measure``: what changes while the host gives signs of life.
+    can be ended otherwise.
     """
-    task = BackgroundTask(action)
+    outcome = run_in_background(action)
     clock.reset()
-    before = measure()
-    while not task.wait(0.05):
-        if (now := measure()) != before:
-            before = now
-            clock.reset()
+    while not wait([outcome], _CHECK_SECONDS).done:
         clock.check()
-    return task.take_result()
+    return outcome.result()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import unquote
+from contextlib import suppress
+from urllib.parse import unquote, urlsplit
 
 _SCHEME = re.compile(r"([A-Za-z0-9+.-]+)://")
 _HELPER = re.compile(r"[A-Za-z0-9]+::")
@@ -32,6 +33,14 @@ def url_scheme(url: str) -> str:
     if scheme:
         return scheme[1].lower()
     return "" if _HELPER.match(url) or local_path(url) is not None else "ssh"
+
+
+def name_host(url: str) -> str:
+    """What a person knows the host of a URL by: its name, or the URL where that names none, without what is secret."""
+    with suppress(ValueError):  # what urllib takes for no URL may be one to Git
+        if host := urlsplit(url).hostname:
+            return host
+    return redact_url(url)
 
 
 def redact_url(url: str) -> str:

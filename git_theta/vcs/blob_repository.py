@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from typing import IO
 from git_theta.errors import GitError
 from git_theta.vcs.git import end_git, open_scratch
 from git_theta.vcs.remote_settings import REMOTE, RemoteAccess
-from git_theta.vcs.scratch_repository import ScratchRepository
+from git_theta.vcs.scratch_repository import GitWait, ScratchRepository
 
 _CHUNK = 1 << 20
 _LARGE = "1m"
@@ -33,7 +32,6 @@ _SETTINGS = {
     "push.recurseSubmodules": "no",
     "submodule.recurse": "false",
 }
-_PROGRESS = re.compile(r"(remote: )?[A-Z][a-z]+( [a-z]+)*: +[0-9]|(remote: )?Total [0-9]|Delta compression")
 _UNCOMPRESSED = ("-c", "core.compression=0", "-c", "pack.compression=0")
 
 
@@ -43,13 +41,14 @@ class BlobRepository(ScratchRepository):
     Args:
         folder: where it is made: a folder of temporary files, which is there.
         access: how Git gets to the remote.
+        wait: waits for a git that talks to it.
     """
 
-    def __init__(self, folder: Path, access: RemoteAccess) -> None:
+    def __init__(self, folder: Path, access: RemoteAccess, wait: GitWait) -> None:
         self._reader: subprocess.Popen[bytes] | None = None
         self._blob = _no_blob()
         """The one that is being read."""
-        super().__init__(folder, access, _SETTINGS)
+        super().__init__(folder, access, wait, _SETTINGS)
 
     def close(self) -> None:
         self._blob.close()
@@ -59,21 +58,9 @@ class BlobRepository(ScratchRepository):
         super().close()
 
     def force_push(self, ref: str) -> None:
-        """Have the remote's ref point where ours does. How far that is Git writes into a file here, which grows."""
-        command = ["git", "push", "--progress", "--no-verify", REMOTE, f"+{ref}:{ref}"]
-        with (self._place / "words").open("w+b") as words:
-            done = subprocess.run(
-                command,
-                cwd=self.access.top,
-                env=self.env,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=words,
-                start_new_session=not self.access.ask,
-            )
-            words.seek(0)
-            if done.returncode:
-                raise GitError(f"git push failed: {_drop_progress(words.read().decode(errors='replace'))}")
+        """Have the remote's ref point where ours does."""
+        answer = self._ask_remote("push", "--progress", "--no-verify", REMOTE, f"+{ref}:{ref}")
+        answer.require_success("push")
 
     def list_refs(self, prefix: str) -> dict[str, str]:
         """The refs that are here: name to id."""
@@ -142,10 +129,6 @@ class BlobRepository(ScratchRepository):
             command = ["git", "cat-file", "--batch"]
             self._reader = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=self.env)
         return self._reader
-
-
-def _drop_progress(words: str) -> str:
-    return "\n".join(line for line in re.split(r"[\r\n]+", words) if line.strip() and not _PROGRESS.match(line))
 
 
 def _no_blob() -> Generator[bytes, None, None]:

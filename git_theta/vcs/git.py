@@ -96,12 +96,15 @@ def git(
         start_new_session=new_session,
     )
     if done.returncode:
-        words = (done.stderr or b"").decode(errors="replace").strip()
-        raise _describe_failure(str(args[0]), words) if words else GitError(f"git {args[0]} exited {done.returncode}")
+        raise describe_failure(str(args[0]), done.returncode, (done.stderr or b"").decode(errors="replace"))
     return done.stdout
 
 
-def _describe_failure(command: str, words: str) -> GitError:
+def describe_failure(command: str, status: int, words: str) -> GitError:
+    """The error of a ``git COMMAND`` that exited non-zero, in its words, if it had any."""
+    words = words.strip()
+    if not words:
+        return GitError(f"git {command} exited {status}")
     return GitError(f"git {command} failed: {words}", hint=LOSS_HINT if _LOSS.search(words) else "")
 
 
@@ -169,10 +172,10 @@ def run_git(
                 process.kill()
                 raise
             failed = error  # Git has ended early: where it failed, it knows better why
-        if process.wait():
+        if status := process.wait():
             words.seek(0)
             command = next(word for word in args if not word.startswith("-") and "=" not in word)
-            raise _describe_failure(command, words.read().decode(errors="replace").strip()) from failed
+            raise describe_failure(command, status, words.read().decode(errors="replace")) from failed
         if failed:
             raise failed
 

@@ -24,11 +24,6 @@ _STAYS = re.compile(r"(core|extensions|include|includeif|url|remote|branch|fetch
 _GOES_ALONG = frozenset(("core.sshcommand", "core.gitproxy", "core.askpass"))
 _PLACES = frozenset(("url", "pushurl", "fetch", "push", "mirror", "promisor", "partialclonefilter", "tagopt"))
 """Keys of a remote that say what it is in the person's repository, not how it is reached."""
-_SILENCE = (("http.lowSpeedLimit", "1"), ("http.lowSpeedTime", "300"))
-"""Git would wait for a silent host for ever: bytes a second that are as good as none, and for how many seconds. Hosts
-send a few bytes every five seconds while they work."""
-_LOW_SPEED = re.compile(r"http\.(?:.*\.)?lowspeed(?:limit|time)", re.DOTALL)
-_SILENCE_VARIABLES = frozenset(("GIT_HTTP_LOW_SPEED_LIMIT", "GIT_HTTP_LOW_SPEED_TIME"))
 
 
 class RemoteAccess(NamedTuple):
@@ -65,8 +60,6 @@ def find_remote_settings(access: RemoteAccess, env: Mapping[str, str]) -> Iterat
     """
     remote, url = access.name, access.url
     theirs, there = list_settings(access.top), set(list_settings(access.top, env))
-    if not _SILENCE_VARIABLES & env.keys() and not any(_LOW_SPEED.fullmatch(one.key) for one in theirs):
-        yield from _SILENCE
     for one in theirs:
         key, value = one.key, one.value
         if one not in there and (not _STAYS.match(key) or key in _GOES_ALONG):

@@ -10,14 +10,13 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal, NamedTuple, Self
 
-from git_theta.errors import GitError
 from git_theta.vcs.credentials import NEVER_ASK
-from git_theta.vcs.git import git, scrubbed_environment
+from git_theta.vcs.git import describe_failure, git, open_scratch, scrubbed_environment
 from git_theta.vcs.remote_settings import REMOTE, RemoteAccess, export_settings, find_remote_settings
 
 _IN_HERE = {
@@ -27,6 +26,11 @@ _IN_HERE = {
     "push.pushOption": "",  # the person's are for their own push: to open a merge request, say
 }
 _NO_SETTINGS: Mapping[str, str] = {}
+_PROGRESS = re.compile(r"(remote: )?[A-Z][a-z]+( [a-z]+)*: +[0-9]|(remote: )?Total [0-9]|Delta compression")
+
+GitWait = Callable[["subprocess.Popen[bytes]", Callable[[], object]], None]
+"""Waits for a git that talks to the remote. It is given what changes while either side gives signs of life. Where it
+raises, that git has ended."""
 
 
 class PushAnswer(NamedTuple):
@@ -49,6 +53,7 @@ class ScratchRepository:
     Args:
         folder: where it is made: a folder of temporary files, which is there.
         access: how Git gets to the remote.
+        wait: waits for a git that talks to the remote.
         settings: more of them, which hold in here.
 
     Attributes:
@@ -56,7 +61,14 @@ class ScratchRepository:
         access: as given.
     """
 
-    def __init__(self, folder: Path, access: RemoteAccess, settings: Mapping[str, str] = _NO_SETTINGS) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        access: RemoteAccess,
+        wait: GitWait,
+        settings: Mapping[str, str] = _NO_SETTINGS,
+    ) -> None:
+        self._wait = wait
         self._place = folder / f"{os.getpid()}-{os.urandom(8).hex()}"
         self.access = access
         asking = {} if access.ask else NEVER_ASK
@@ -85,8 +97,8 @@ class ScratchRepository:
         """Remove it."""
         shutil.rmtree(self._place, ignore_errors=True)
 
-    def measure_files(self) -> int:
-        """Bytes of its files: while anything arrives, they grow."""
+    def _measure_files(self) -> int:
+        """Bytes of its files. They grow while anything arrives, and while Git says how much it has sent."""
         total = 0
         for folder, _, names in os.walk(self._place):
             for name in names:
@@ -108,7 +120,7 @@ class ScratchRepository:
         """
         less = [] if depth is None else [f"--depth={depth}"]
         less += [] if blobs else ["--filter=blob:none"]
-        self.git(
+        self._require_answer(
             "fetch", "--quiet", "--prune", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules",
             "--no-auto-maintenance", *less, REMOTE, "--stdin", stdin="".join(f"{one}\n" for one in refspecs).encode(),
         )  # fmt: skip
@@ -121,36 +133,80 @@ class ScratchRepository:
 
     def list_remote_refs(self, *patterns: str) -> dict[str, str]:
         """The refs of the remote that match any of these patterns: name to id."""
-        lines = self.git("ls-remote", "--refs", "--quiet", REMOTE, *patterns).decode(errors="surrogateescape")
-        return {name: oid for oid, _, name in (line.partition("\t") for line in lines.splitlines())}
+        lines = self._require_answer("ls-remote", "--refs", "--quiet", REMOTE, *patterns)
+        found = (line.partition("\t") for line in lines.decode(errors="surrogateescape").splitlines())
+        return {name: oid for oid, _, name in found}
 
     def push(self, oid: str, ref: str, expected: str) -> PushAnswer:
         """Have the remote's ref point at a commit, or delete it ("").
 
         ``expected``: where it must point until then, "" nowhere. Raises GitError where the remote cannot be reached.
         """
-        done = subprocess.run(
-            [
-                "git", "push", "--porcelain", "--no-verify", "--no-follow-tags", "--recurse-submodules=no",
-                f"--force-with-lease={ref}:{expected}", REMOTE, f"{oid}:{ref}",
-            ],
-            cwd=self.access.top, env=self.env, stdin=subprocess.DEVNULL, capture_output=True,
-            start_new_session=not self.access.ask,
+        answer = self._ask_remote(
+            "push", "--porcelain", "--progress", "--no-verify", "--no-follow-tags", "--recurse-submodules=no",
+            f"--force-with-lease={ref}:{expected}", REMOTE, f"{oid}:{ref}",
         )  # fmt: skip
-        words = done.stderr.decode(errors="replace").strip()
-        answer = next((line for line in done.stdout.decode(errors="replace").splitlines() if line[:2] == "!\t"), "")
-        if answer:
-            return _read_answer(answer, words)
-        if done.returncode:
-            raise GitError(f"git push failed: {words}")
+        refusal = next((line for line in answer.output.decode(errors="replace").splitlines() if line[:2] == "!\t"), "")
+        if refusal:
+            return _read_refusal(refusal, answer.words)
+        answer.require_success("push")
         return PushAnswer("taken")
+
+    def _require_answer(self, *args: str, stdin: bytes = b"") -> bytes:
+        """What ``git ARGS``, which talks to the remote, prints."""
+        answer = self._ask_remote(*args, stdin=stdin)
+        answer.require_success(args[0])
+        return answer.output
+
+    def _ask_remote(self, *args: str, stdin: bytes = b"") -> _GitAnswer:
+        """Run ``git ARGS``, which talks to the remote, and wait for it as we were told.
+
+        Every packet that comes is noted in a file here, without its bytes: of a host that works for long on what it
+        got, these are all that is seen.
+        """
+        with (
+            open_scratch(in_memory=True) as given,
+            open_scratch(in_memory=True) as output,
+            (self._place / "words").open("w+b") as words,
+        ):
+            given.write(stdin)
+            given.seek(0)
+            process = subprocess.Popen(
+                ["git", *args],
+                cwd=self.access.top,
+                env={**self.env, "GIT_TRACE_PACKET": os.fspath(self._place / "packets")},
+                stdin=given,
+                stdout=output,
+                stderr=words,
+                start_new_session=not self.access.ask,
+            )
+            self._wait(process, self._measure_files)
+            output.seek(0)
+            words.seek(0)
+            return _GitAnswer(process.returncode, output.read(), _drop_progress(words.read().decode(errors="replace")))
+
+
+class _GitAnswer(NamedTuple):
+    """How a git ended, what it printed, and what it said beside that."""
+
+    status: int
+    output: bytes
+    words: str
+
+    def require_success(self, command: str) -> None:
+        if self.status:
+            raise describe_failure(command, self.status, self.words)
+
+
+def _drop_progress(words: str) -> str:
+    return "\n".join(line for line in re.split(r"[\r\n]+", words) if line.strip() and not _PROGRESS.match(line))
 
 
 _OUTRUN = re.compile(r"\block\b|failed to update ref|fetch first|stale info|already exists|but expected")
 """What hosts say when two pushers meet, some of them in the middle of it."""
 
 
-def _read_answer(line: str, words: str) -> PushAnswer:
+def _read_refusal(line: str, words: str) -> PushAnswer:
     """A line of ``git push --porcelain``: ``!``, the refspec, and ``[rejected] (why)``."""
     summary = line.split("\t")[-1]
     said = " ".join(one.removeprefix("remote:").strip() for one in words.splitlines() if one.startswith("remote:"))

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import math
+import os
+import re
+import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from git_theta.errors import ThetaError, TransportError
+from git_theta.repository.sharing.pointers import push_pointers
+from git_theta.repository.stores.remote_transports import open_remote
 from git_theta.store.inbox import Inbox
 from git_theta.store.local import LocalStore
 from git_theta.testing.blocks import noise_bytes
 from git_theta.transport.git_blobs import GitTransport
-from git_theta.transport.patience import Patience
+from git_theta.transport.patience import Patience, SilentHost, read_patience
 from git_theta.vcs.discovery import discover_repository
 from git_theta.vcs.remote_settings import read_remote_access
 from tests.sandbox import Sandbox
@@ -25,6 +29,7 @@ from tests.transport.test_git_blobs import contents_of
 CONTENTS = [noise_bytes(300_000 + seed, seed) for seed in range(3)]
 STATUSES = (401, 403, 404, 413, 422, 429, 500, 507)
 LONGEST_SECONDS = 20
+PATIENCE = Patience(tell_after=0.5, give_up_after=2)
 
 
 class Side:
@@ -41,9 +46,11 @@ class Side:
         self.config = (sandbox.root / ".git/config").read_bytes()
         self.top = sandbox.root
 
-    def open_transport(self, store: LocalStore) -> GitTransport:
-        access = read_remote_access("origin", self.url, self.repository, ask=False)
-        return GitTransport(store, access, self.repository.theta_dir, print)
+    def open_transport(
+        self, store: LocalStore, tell: Callable[[str], None] = print, *, ask: bool = False
+    ) -> GitTransport:
+        access = read_remote_access("origin", self.url, self.repository, ask=ask)
+        return GitTransport(store, access, self.repository.theta_dir, tell, PATIENCE)
 
     def push(self) -> Mapping[str, ThetaError | None]:
         with self.open_transport(self.store) as transport:
@@ -70,8 +77,6 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitHost]:
 @pytest.fixture
 def side(sandbox: Sandbox, host: GitHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Side]:
     monkeypatch.chdir(sandbox.root)
-    sandbox.git("config", "http.lowSpeedLimit", "1000")
-    sandbox.git("config", "http.lowSpeedTime", "1")
     made = Side(sandbox, host, f"{tmp_path.name}.git")
     began = time.monotonic()
     yield made
@@ -80,20 +85,25 @@ def side(sandbox: Sandbox, host: GitHost, tmp_path: Path, monkeypatch: pytest.Mo
     made.require_nothing_left()
 
 
-def test_a_silent_host_is_told_of(side: Side) -> None:
-    """Also one that is silent in the middle of a push; Git ends it."""
-    access = read_remote_access("origin", side.url, side.repository, ask=False)
-    for skipped in (0, 2):
-        told: list[str] = []
-        patience = Patience(tell_after=0.5, give_up_after=math.inf)
-        side.remote.fault = Fault("git", "stall", skip=skipped)
-        with (
-            GitTransport(side.store, access, side.repository.theta_dir, told.append, patience) as transport,
-            pytest.raises(TransportError),
-        ):
-            list(transport.push(side.sizes))
-        assert set(told) <= {"127.0.0.1 has not answered for 0 s", "127.0.0.1 has not answered for 1 s"}
-        assert told
+@pytest.mark.parametrize("ask", [False, True])
+@pytest.mark.parametrize("skipped", [0, 2])
+def test_a_silent_host_is_told_of_and_given_up(side: Side, skipped: int, ask: bool) -> None:
+    """Also in the middle of a push. No program that Git has started for it outlives it."""
+    told: list[str] = []
+    side.remote.fault = Fault("git", "stall", skip=skipped)
+    with (
+        side.open_transport(side.store, told.append, ask=ask) as transport,
+        pytest.raises(SilentHost, match=r"127\.0\.0\.1 has not answered for [2-4] s") as caught,
+    ):
+        list(transport.push(side.sizes))
+    assert len(told) == 1
+    assert re.fullmatch(r"127\.0\.0\.1 has not answered for \d s; giving up after \d s more", told[0])
+    assert "git config theta.remote.NAME.patience 4" in caught.value.hint
+    assert side.url not in list_commands()
+
+
+def list_commands() -> str:
+    return subprocess.run(["ps", "-A", "-ww", "-o", "args"], capture_output=True, text=True, check=True).stdout
 
 
 FAULTS = [*STATUSES, "cut", "altered", "stall"]
@@ -152,17 +162,54 @@ def test_a_push_that_is_taken_and_not_kept(side: Side) -> None:
     assert side.push() == dict.fromkeys(side.sizes)
 
 
-def test_silence_ends_where_nobody_has_said_when(side: Side, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Git itself would wait for ever. What the person has said holds, and so the tests above end in time."""
-
-    def read_limit() -> str:
-        with side.open_transport(side.store) as transport, transport._open_scratch() as scratch:
-            return scratch.git("config", "--default", "", "--get", "http.lowSpeedTime").decode().strip()
-
-    assert read_limit() == "1"
-    for key in ("http.lowSpeedLimit", "http.lowSpeedTime"):
-        sandbox.git("config", "--unset", key)
+@pytest.mark.parametrize("ask", [False, True])
+def test_a_silent_ssh_is_given_up(side: Side, sandbox: Sandbox, tmp_path: Path, ask: bool) -> None:
+    program = tmp_path / "silent-ssh"
+    program.write_text("#!/bin/sh\nsleep 600\n")
+    program.chmod(0o755)
+    sandbox.git("config", "core.sshCommand", os.fspath(program))
+    sandbox.git("config", "ssh.variant", "ssh")
     side.config = (sandbox.root / ".git/config").read_bytes()
-    assert read_limit() == "300"
-    monkeypatch.setenv("GIT_HTTP_LOW_SPEED_TIME", "7")
-    assert read_limit() == ""
+    side.url = f"ssh://nowhere{side.bare}"
+    with pytest.raises(SilentHost, match="nowhere has not answered"), side.open_transport(side.store, ask=ask) as there:
+        there.lacking(side.sizes)
+    assert os.fspath(program) not in list_commands()
+
+
+def test_what_reads_pointers_gives_up_too(side: Side, sandbox: Sandbox) -> None:
+    sandbox.git("config", "theta.remote.origin.patience", "1")
+    side.config = (sandbox.root / ".git/config").read_bytes()
+    side.remote.fault = Fault("git", "stall")
+    with pytest.raises(TransportError, match="pointers of objects there cannot be read or written: 127") as caught:
+        push_pointers("origin", side.url, side.sizes, side.repository, print)
+    assert "git config theta.remote.origin.patience 2" in caught.value.hint
+
+
+def test_a_host_that_works_for_long_says_so(side: Side, sandbox: Sandbox) -> None:
+    """Git's hosts send empty packets meanwhile, five seconds apart if nobody says otherwise."""
+    git = ["git", "-C", os.fspath(side.bare), "config"]
+    subprocess.run([*git, "receive.keepAlive", "1"], check=True)
+    hook = side.bare / "hooks/pre-receive"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\nsleep 4\n")
+    hook.chmod(0o755)
+    assert side.push() == dict.fromkeys(side.sizes)
+
+
+def test_a_person_may_be_more_patient(side: Side, sandbox: Sandbox) -> None:
+    settings = {"theta.remote.origin.transport": "git", "theta.remote.origin.patience": "1"}
+    for key, value in settings.items():
+        sandbox.git("config", key, value)
+    side.config = (sandbox.root / ".git/config").read_bytes()
+    side.remote.fault = Fault("git", "stall")
+    with (
+        open_remote("origin", side.url, side.repository, side.store, push=True, may_prompt=False) as transport,
+        pytest.raises(SilentHost, match=r"has not answered for [12] s"),
+    ):
+        transport.lacking(side.sizes)
+
+
+@pytest.mark.parametrize("said", ["", "0", "-1", "1.5", "soon", "9" * 5000])
+def test_a_patience_that_is_no_number_is_an_error(said: str) -> None:
+    with pytest.raises(TransportError, match=r"theta\.remote\.origin\.patience is"):
+        read_patience("origin", {"theta.remote.origin.patience": said})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import wait
 from pathlib import Path
 
 import pytest
@@ -49,8 +50,8 @@ def test_who_reads_pointers_ahead_asks_nobody(
 ) -> None:
     """Somebody else may be asking at that moment."""
     monkeypatch.chdir(shared.alice.root)
-    with PointerUpdate("origin", shared.url, discover_repository(shared.alice.root)) as update:
-        assert update._read_ahead.wait(60)
+    with PointerUpdate("origin", shared.url, discover_repository(shared.alice.root), print) as update:
+        assert wait([update._read_ahead], 60).done
         assert asked.read_text() == ""
         assert update.write({"0" * 64: 1}).objects == 1
         assert asked.read_text()

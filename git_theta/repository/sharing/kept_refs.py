@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
@@ -33,7 +33,9 @@ class RefUpdate(NamedTuple):
         return not self.new.strip("0") or not git_succeeds("merge-base", "--is-ancestor", self.old, self.new)
 
 
-def require_refs_kept(updates: Iterable[RefUpdate], remote: str, url: str, repository: Repository) -> None:
+def require_refs_kept(
+    updates: Iterable[RefUpdate], remote: str, url: str, repository: Repository, tell: Callable[[str], None]
+) -> None:
     """Raise UsageError where the push whose hook we are would delete refs of ours on the remote, or what is in them.
 
     That is what `git push --mirror` does to refs that are not here, as ours are not, and to those that a clone with
@@ -44,11 +46,12 @@ def require_refs_kept(updates: Iterable[RefUpdate], remote: str, url: str, repos
         remote: the remote's name; its URL where it has none.
         url: where Git pushes to.
         repository: the one that is pushed.
+        tell: says one thing to the person: that the host is silent.
     """
     ours = (one for one in updates if one.ref == POINTERS_BRANCH or fnmatchcase(one.ref, _OURS))
     doomed = [one.ref for one in ours if one.loses_history]
     if not doomed and (patterns := _UNSAID[parent_process.deletes_other_refs()]):
-        with open_pointer_scratch(remote, url, repository) as scratch:
+        with open_pointer_scratch(remote, url, repository, tell) as scratch:
             there = scratch.list_remote_refs(*patterns)
         here = git("for-each-ref", "--format=%(refname)").decode(errors="surrogateescape").split()
         doomed = sorted(set(there) - set(here))

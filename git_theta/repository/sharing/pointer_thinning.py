@@ -8,7 +8,7 @@ its objects and pointers first, and its commits after that.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple
 
 from git_theta.errors import TransportError
@@ -73,31 +73,33 @@ class ThinningPlan(NamedTuple):
         return {oid: size for one in self.refs for oid, size in one.dropped.items() if oid not in kept}
 
 
-def plan_thinning(remote: str, url: str, expire: int, repository: Repository) -> ThinningPlan:
+def plan_thinning(
+    remote: str, url: str, expire: int, repository: Repository, tell: Callable[[str], None]
+) -> ThinningPlan:
     """What there is to drop, of what is not younger than a moment (seconds since the epoch). Changes nothing.
 
     Raises TransportError where the remote cannot be read, ManifestError where it has manifests that this release
     cannot read: nobody knows what those need.
     """
-    with open_pointer_scratch(remote, url, repository) as scratch:
+    with open_pointer_scratch(remote, url, repository, tell) as scratch:
         return _plan_here(scratch, expire)
 
 
 def thin_pointers(
-    remote: str, url: str, expire: int, repository: Repository, agreed: Collection[str]
+    remote: str, url: str, expire: int, repository: Repository, agreed: Collection[str], tell: Callable[[str], None]
 ) -> dict[str, int]:
     """Drop the pointers of objects that were agreed to, as far as they are not needed by now; returns what lost one.
 
     Raises as :func:`plan_thinning`; TransportError also where the host refuses.
     """
-    with open_pointer_scratch(remote, url, repository) as scratch:
+    with open_pointer_scratch(remote, url, repository, tell) as scratch:
         plan = _thin_until_taken(remote, scratch, expire, agreed)
         # Who has pushed meanwhile may have found pointers there that are gone now.
         needed = find_needed(scratch, _REFS)
     dropped = plan.dropped
     lost = {oid: size for oid, size in needed.items() if oid in dropped}
     if lost:
-        push_pointers(remote, url, lost, repository)
+        push_pointers(remote, url, lost, repository, tell)
     return {oid: size for oid, size in dropped.items() if oid not in lost}
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import wait
 from contextlib import contextmanager
 from functools import partial
 from types import TracebackType
@@ -16,11 +17,15 @@ from typing import NamedTuple, Self
 
 from git_theta.errors import GitError, TransportError
 from git_theta.store.files import make_folder
-from git_theta.transport.parallel import BackgroundTask
-from git_theta.transport.urls import redact_url
+from git_theta.transport.choose import name_remote
+from git_theta.transport.parallel import run_in_background
+from git_theta.transport.patience import SilenceClock, SilentHost, read_patience
+from git_theta.transport.urls import name_host, redact_url
+from git_theta.transport.watched_program import wait_watched
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.pointer_tree import PointerTree, commit_pointers, read_pointer_tree
 from git_theta.vcs.remote_settings import read_remote_access
+from git_theta.vcs.remotes import read_transport_settings
 from git_theta.vcs.scratch_repository import PushAnswer, ScratchRepository
 
 POINTERS_REF = "refs/theta/pointers"
@@ -69,21 +74,22 @@ class PointerUpdate:
     Args:
         remote, url: the remote, and where Git pushes to it.
         repository: the one that is pushed.
+        tell: says one thing to the person: that the host is silent.
     """
 
-    def __init__(self, remote: str, url: str, repository: Repository) -> None:
+    def __init__(self, remote: str, url: str, repository: Repository, tell: Callable[[str], None]) -> None:
         self._remote = remote
-        self._opening = open_pointer_scratch(remote, url, repository, hint=_UNNAMED_HINT, ask=False)
+        self._opening = open_pointer_scratch(remote, url, repository, tell, hint=_UNNAMED_HINT, ask=False)
 
     def __enter__(self) -> Self:
         self._scratch = self._opening.__enter__()
-        self._read_ahead = BackgroundTask(partial(fetch_pointers, self._scratch))
+        self._read_ahead = run_in_background(partial(fetch_pointers, self._scratch))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._read_ahead.wait(_LONGEST_PAUSE)  # or its folder would be gone under Git, and be there again
+        wait([self._read_ahead], _LONGEST_PAUSE)  # or its folder would be gone under Git, and be there again
         self._opening.__exit__(kind, error, trace)
 
     def write(self, objects: Mapping[str, int]) -> PointerPush:
@@ -117,22 +123,24 @@ class PointerUpdate:
     def _take_read(self) -> RemotePointers:
         """What was read ahead; where that could not be without a word from the person, it is read now."""
         try:
-            there = self._read_ahead.take_result()
+            there = self._read_ahead.result()
         except GitError:
             there = None
         self._scratch.let_ask()
         return fetch_pointers(self._scratch) if there is None else there
 
 
-def push_pointers(remote: str, url: str, objects: Mapping[str, int], repository: Repository) -> PointerPush:
+def push_pointers(
+    remote: str, url: str, objects: Mapping[str, int], repository: Repository, tell: Callable[[str], None]
+) -> PointerPush:
     """As ``PointerUpdate.write``, at once."""
-    with PointerUpdate(remote, url, repository) as update:
+    with PointerUpdate(remote, url, repository, tell) as update:
         return update.write(objects)
 
 
-def read_remote_pointers(remote: str, url: str, repository: Repository) -> RemotePointers:
+def read_remote_pointers(remote: str, url: str, repository: Repository, tell: Callable[[str], None]) -> RemotePointers:
     """The pointers that a remote has. Raises TransportError where it cannot be asked."""
-    with open_pointer_scratch(remote, url, repository) as scratch:
+    with open_pointer_scratch(remote, url, repository, tell) as scratch:
         return fetch_pointers(scratch)
 
 
@@ -141,6 +149,7 @@ def open_pointer_scratch(
     remote: str,
     url: str,
     repository: Repository,
+    tell: Callable[[str], None],
     *,
     hint: str = "",
     what: str = "the pointers of objects there",
@@ -148,19 +157,28 @@ def open_pointer_scratch(
 ) -> Iterator[ScratchRepository]:
     """A scratch repository that talks to a remote. What Git says in it is raised as TransportError, without secrets.
 
-    ``hint``: what to do about it then, where that is more than to see whether Git can reach the remote.
-    ``what``: what is to be read or written there. ``ask``: whether the person may be asked for passwords.
+    Args:
+        remote: its name; its URL where it has none.
+        url: where Git finds it.
+        repository: ours.
+        tell: says one thing to the person: that the host is silent.
+        hint: what to do where Git fails, if that is more than to see whether it can reach the remote.
+        what: what is to be read or written there.
+        ask: whether the person may be asked for passwords.
     """
     folder = repository.theta_dir / "tmp"
     make_folder(folder, repository.theta_dir)
+    clock = SilenceClock(name_host(url), read_patience(remote, read_transport_settings()), tell)
     try:
-        with ScratchRepository(folder, read_remote_access(remote, url, repository, ask=ask)) as scratch:
+        access = read_remote_access(remote, url, repository, ask=ask)
+        with ScratchRepository(folder, access, wait_watched(clock)) as scratch:
             yield scratch
-    except GitError as error:
+    except (GitError, SilentHost) as error:
         words = error.message.replace(url, redact_url(url))
         raise TransportError(
             f"{remote}: {what} cannot be read or written: {words}",
-            hint=hint or f"See whether Git can reach it: git ls-remote {remote}",
+            hint="\n".join(filter(None, (hint, name_remote(error.hint, remote))))
+            or f"See whether Git can reach it: git ls-remote {remote}",
         ) from error
 
 

@@ -38,9 +38,11 @@ def find_lacking(objects: Mapping[str, int], transport: Transport) -> Iterator[R
         yield RemoteFault(oid, transport.explain_lack(oid))
 
 
-def find_unnamed(remote: str, url: str, objects: Mapping[str, int], repository: Repository) -> Iterator[RemoteFault]:
+def find_unnamed(
+    remote: str, url: str, objects: Mapping[str, int], repository: Repository, tell: Callable[[str], None]
+) -> Iterator[RemoteFault]:
     """The objects that no pointer on a remote names, whose host needs pointers. Raises TransportError."""
-    for oid in read_remote_pointers(remote, url, repository).select_unnamed(objects):
+    for oid in read_remote_pointers(remote, url, repository, tell).select_unnamed(objects):
         yield RemoteFault(oid, MissingObject("has no pointer there: the host may delete it"), has_object=True)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from git_theta.errors import ManifestError
 from git_theta.operations.keeping.inventory import needed_objects, object_sizes
@@ -18,7 +18,9 @@ _OBJECTS = "refs/theta/objects/*"
 """Refs that hold objects, and no versions: gigabytes, perhaps."""
 
 
-def find_needed_at(remote: str, urls: Iterable[str], repository: Repository) -> dict[str, int]:
+def find_needed_at(
+    remote: str, urls: Iterable[str], repository: Repository, tell: Callable[[str], None]
+) -> dict[str, int]:
     """The objects (oid to size) that manifests need which any ref at these URLs of a remote has in its history.
 
     Raises TransportError where one cannot be read, ManifestError where it has manifests that this release cannot read:
@@ -26,7 +28,7 @@ def find_needed_at(remote: str, urls: Iterable[str], repository: Repository) -> 
     """
     needed: dict[str, int] = {}
     for url in urls:
-        with open_pointer_scratch(remote, url, repository, what="its refs") as scratch:
+        with open_pointer_scratch(remote, url, repository, tell, what="its refs") as scratch:
             needed |= find_needed(scratch, ())
     return needed
 

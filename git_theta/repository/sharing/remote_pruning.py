@@ -6,7 +6,7 @@ ages, and for somebody who has just now found there what they need, the refs are
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from git_theta.errors import TransportError
@@ -33,7 +33,12 @@ class PruningPlan(NamedTuple):
 
 
 def plan_pruning(
-    remote: str, urls: Sequence[str], expire: int, repository: Repository, transport: Transport
+    remote: str,
+    urls: Sequence[str],
+    expire: int,
+    repository: Repository,
+    transport: Transport,
+    tell: Callable[[str], None],
 ) -> PruningPlan:
     """What there is to drop, of what is not younger than a moment (seconds since the epoch). Changes nothing.
 
@@ -46,8 +51,9 @@ def plan_pruning(
         expire: the moment.
         repository: ours.
         transport: to the remote, one that drops objects.
+        tell: says one thing to the person: that the host is silent.
     """
-    needed = find_needed_at(remote, urls, repository)
+    needed = find_needed_at(remote, urls, repository, tell)
     held = {one.oid: one for one in transport.list_held()}
     dropped = {one.oid: one.size for one in held.values() if one.oid not in needed and _is_old(one, expire)}
     kept = {one.oid: one.size for one in held.values() if one.oid not in dropped}
@@ -61,16 +67,17 @@ def prune_objects(
     repository: Repository,
     transport: Transport,
     agreed: Collection[str],
+    tell: Callable[[str], None],
 ) -> dict[str, int]:
     """Drop the objects that were agreed to, as far as they are not needed by now; returns what is gone.
 
     What somebody's commits, which came in this moment, need is put back from here. Raises as :func:`plan_pruning`;
     TransportError also where the remote refuses, and where something can not be put back.
     """
-    plan = plan_pruning(remote, urls, expire, repository, transport)
+    plan = plan_pruning(remote, urls, expire, repository, transport, tell)
     dropped = {oid: size for oid, size in plan.dropped.items() if oid in agreed}
     transport.drop_objects(dropped)
-    needed = find_needed_at(remote, urls, repository)
+    needed = find_needed_at(remote, urls, repository, tell)
     missed = {oid: size for oid, size in dropped.items() if oid in needed}
     lost = [one.oid for one in transport.push(missed) if one.error]
     if lost:

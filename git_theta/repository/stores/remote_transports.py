@@ -10,6 +10,7 @@ from git_theta.store.base import Store
 from git_theta.transport.base import Transport, TransportSetup
 from git_theta.transport.choose import TransportChoice, choose_transport
 from git_theta.transport.guarded_transport import open_guarded
+from git_theta.transport.patience import Patience, read_patience
 from git_theta.transport.urls import local_path
 from git_theta.vcs import remotes
 from git_theta.vcs.discovery import Repository
@@ -43,13 +44,14 @@ def open_remote(
     choice = choose_transport(name, url, settings, push=push)
     if choice.name == "directory":
         return _open_directory(choice, repository, store, push=push)
+    patience = read_patience(name, settings)
     if choice.name == "lfs":
-        return _open_lfs(name, choice, repository, store, settings, tell, push=push, may_prompt=may_prompt)
+        return _open_lfs(name, choice, repository, store, settings, tell, patience, push=push, may_prompt=may_prompt)
     if choice.name == "git":
-        return _open_git(choice, name, repository, store, tell, may_prompt=may_prompt)
+        return _open_git(choice, name, repository, store, tell, patience, may_prompt=may_prompt)
     own = f"theta.remote.{name}."
     keys = {key.removeprefix(own): value for key, value in settings.items() if key.startswith(own)}
-    return open_guarded(TransportSetup(choice.address, keys, may_prompt, tell), store)
+    return open_guarded(TransportSetup(choice.address, keys, may_prompt, tell, patience), store)
 
 
 def remotes_through_lfs() -> list[str]:
@@ -89,6 +91,7 @@ def _open_lfs(
     store: Store,
     settings: Mapping[str, str],
     tell: Callable[[str], None],
+    patience: Patience,
     *,
     push: bool,
     may_prompt: bool,
@@ -100,7 +103,7 @@ def _open_lfs(
         return _open_lfs_directory(choice.address, repository, store, push=push)
     endpoint = endpoint_of(choice)
     require_agreement(name, choice, endpoint, remotes.read_lfsconfig(repository), push=push)
-    return LfsTransport(endpoint, repository, store, settings, tell, ask=may_prompt)
+    return LfsTransport(endpoint, repository, store, settings, tell, ask=may_prompt, patience=patience)
 
 
 def _open_lfs_directory(address: str, repository: Repository, store: Store, *, push: bool) -> Transport:
@@ -120,6 +123,7 @@ def _open_git(
     repository: Repository,
     store: Store,
     tell: Callable[[str], None],
+    patience: Patience,
     *,
     may_prompt: bool,
 ) -> Transport:
@@ -127,4 +131,4 @@ def _open_git(
     from git_theta.vcs.remote_settings import read_remote_access
 
     access = read_remote_access(name, choice.address, repository, ask=may_prompt)
-    return GitTransport(store, access, repository.theta_dir, tell)
+    return GitTransport(store, access, repository.theta_dir, tell, patience)

@@ -17,7 +17,7 @@ from git_theta.transport.base import Outcome
 from git_theta.transport.lfs.lfs_scratch import LfsScratch
 from git_theta.transport.lfs.partial_downloads import find_incomplete
 from git_theta.transport.outcomes import ITEM_ERRORS
-from git_theta.transport.parallel import BackgroundTask
+from git_theta.transport.parallel import run_in_background
 
 _WORKERS = 4
 """Objects that are hashed and made durable at once."""
@@ -39,7 +39,7 @@ class Adoption:
         self._pool = ThreadPoolExecutor(_WORKERS)
         self._under_way: set[Future[Outcome]] = set()
         self._synced: dict[str, int] = {}
-        self._sync: BackgroundTask[None] | None = None
+        self._sync: Future[None] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -84,12 +84,12 @@ class Adoption:
 
     def _begin_sync(self) -> None:
         """Have the disk write what has arrived of large objects: all of it at the end would be waited for."""
-        if self._sync and not self._sync.wait(0):
+        if self._sync and not self._sync.done():
             return
         for oid, (file, size) in find_incomplete(self._scratch.storage).items():
             if size >= self._synced.get(oid, 0) + _SYNCED_TOGETHER:
                 self._synced[oid] = size
-                self._sync = BackgroundTask(partial(_sync_file, os.fspath(file)))
+                self._sync = run_in_background(partial(_sync_file, os.fspath(file)))
                 return
 
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import re
 import subprocess
-import threading
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import IO
 
 from git_theta.errors import TransportError
 from git_theta.store.files import as_store_error
 from git_theta.transport.lfs.lfs_scratch import LfsScratch
 from git_theta.transport.patience import SilenceClock
+from git_theta.transport.watched_program import watch_program
 from git_theta.vcs.git import open_scratch
 from git_theta.vcs.scratch_git_dir import scratch_environment
 from git_theta.words import redact_logins, shorten_text
@@ -36,8 +35,6 @@ _SETTINGS = {
     # Its sign of life. GIT_LFS_PROGRESS is synced to the disk after every 32 KiB: 1 GB took 44 s instead of 2.
     "lfs.forceprogress": "true",
 }
-_POLL_SECONDS, _LONGEST_POLL = 0.05, 0.5
-"""How often we look after it: often in the beginning, since most transfers are short."""
 _LONGEST = 300
 """Letters of git-lfs's words that are shown."""
 
@@ -98,10 +95,15 @@ class GitLfs:
                 pass_fds=(self._scratch.lock,),
                 start_new_session=not self._ask,  # without a terminal, nobody can be asked there
             )
-            yield from self._wait(process, (progress, words))
+            yield from watch_program(process, self._clock, partial(self._measure_output, progress, words))
             self.failed, self.words = process.returncode != 0, _read_words(words)
         if self.failed:
             self._require_room()
+
+    def _measure_output(self, *files: IO[bytes]) -> list[int]:
+        """Bytes of what it has said, which is all that it shows of a transfer; and show others that we are here."""
+        self._scratch.touch()
+        return [os.fstat(file.fileno()).st_size for file in files]
 
     def _require_room(self) -> None:
         """Raise StoreError where it could not write to our disk, and said so."""
@@ -109,39 +111,6 @@ class GitLfs:
         for number in (errno.ENOSPC, errno.EDQUOT):
             if re.search(f"{place}[^;]*: {os.strerror(number)}", self.words, re.IGNORECASE):
                 raise as_store_error(OSError(number, os.strerror(number)), self._scratch.git_dir)
-
-    def _wait(self, process: subprocess.Popen[bytes], signs: Sequence[IO[bytes]]) -> Iterator[None]:
-        """Wait until it ends; a file that grows is a sign of life. Raises TransportError where there is none."""
-        before: list[int] = []
-        pause = _POLL_SECONDS
-        ending = threading.Thread(target=process.wait, daemon=True)  # to wait for it with a limit is to poll for it
-        ending.start()
-        self._clock.reset()
-        try:
-            while True:
-                ending.join(pause)
-                if not ending.is_alive():
-                    return
-                pause = min(_LONGEST_POLL, pause * 1.2)
-                now = [os.fstat(sign.fileno()).st_size for sign in signs]
-                if now != before:
-                    before = now
-                    self._clock.reset()
-                    self._scratch.touch()
-                yield
-                self._clock.check()
-        except BaseException:
-            _end(process)
-            raise
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End git, which ends git-lfs when it is asked to, and would not when it is killed."""
-    process.terminate()
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(2)
-    process.kill()
-    process.wait()
 
 
 @cache

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import shlex
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from git_theta.errors import TransportError
 from git_theta.transport.lfs.endpoint import SshPlace
 from git_theta.transport.patience import SilenceClock
+from git_theta.transport.watched_program import wait_watched
 from git_theta.vcs.credentials import prompting_environment
+from git_theta.vcs.git import open_scratch
 from git_theta.vcs.ssh import ssh_arguments
 from git_theta.words import shorten_text
 
@@ -57,20 +60,29 @@ def log_in(place: SshPlace, clock: SilenceClock, *, ask: bool) -> SshLeave:
         ask: whether ssh may ask the person.
     """
     command = ssh_arguments(place.host, place.port, f"git-lfs-authenticate {_quote(place.path)} download")
-    with subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=prompting_environment(ask=ask),
-        start_new_session=not ask,  # without a terminal, nobody can be asked there
-    ) as process:
-        output, words = _wait(process, clock)
-    leave = parse_leave(output) if process.returncode == 0 else None
+    status, output, words = _run_watched(command, clock, ask=ask)
+    leave = parse_leave(output) if status == 0 else None
     if leave:
         return leave
-    reason = words.decode(errors="replace").strip() or f"it exited {process.returncode}"
+    reason = words.decode(errors="replace").strip() or f"it exited {status}"
     raise CannotAsk(f"{place.host}: git-lfs-authenticate", shorten_text(reason), hint=_NO_LFS_HINT)
+
+
+def _run_watched(command: Sequence[str], clock: SilenceClock, *, ask: bool) -> tuple[int, bytes, bytes]:
+    """How a program ended, what it printed, and what it said of errors."""
+    with open_scratch(in_memory=True) as output, open_scratch(in_memory=True) as words:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=words,
+            env=prompting_environment(ask=ask),
+            start_new_session=not ask,  # without a terminal, nobody can be asked there
+        )
+        wait_watched(clock)(process, lambda: os.fstat(output.fileno()).st_size)
+        output.seek(0)
+        words.seek(0)
+        return process.returncode, output.read(), words.read()
 
 
 def parse_leave(answer: bytes) -> SshLeave | None:
@@ -80,17 +92,6 @@ def parse_leave(answer: bytes) -> SshLeave | None:
         headers = said.get("header") or {}
         return SshLeave(str(said.get("href") or ""), {str(name): str(text) for name, text in headers.items()})
     return None
-
-
-def _wait(process: subprocess.Popen[bytes], clock: SilenceClock) -> tuple[bytes, bytes]:
-    try:
-        while True:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                return process.communicate(timeout=0.05)
-            clock.check()
-    except BaseException:
-        process.kill()
-        raise
 
 
 def _quote(path: str) -> str:

@@ -7,17 +7,19 @@ from urllib.parse import unquote, urlsplit
 
 import urllib3
 from git_theta.errors import TransportError
+from git_theta.transport.patience import Patience
 from git_theta.transport.urls import redact_url
 from git_theta.vcs.http_settings import HttpSettings
 
-_PATIENCE = urllib3.Timeout(connect=10, read=60)
+_CONNECT_SECONDS = 10
 _MOST = 16
 """Connections that are kept."""
 
 
-def open_pool(settings: HttpSettings) -> urllib3.PoolManager:
+def open_pool(settings: HttpSettings, patience: Patience) -> urllib3.PoolManager:
     """What opens connections by these settings. Raises TransportError for a proxy that it does not speak to."""
-    options: dict[str, Any] = {"maxsize": _MOST, "timeout": _PATIENCE, "retries": False}
+    timeout = urllib3.Timeout(connect=_CONNECT_SECONDS, read=patience.give_up_after)
+    options: dict[str, Any] = {"maxsize": _MOST, "timeout": timeout, "retries": False}
     options |= {"ca_certs": settings.ca_file or None, "ca_cert_dir": settings.ca_folder or None}
     options |= {"cert_file": settings.certificate or None, "key_file": settings.key or None}
     options |= {} if settings.verify else {"cert_reqs": "CERT_NONE", "assert_hostname": False}

@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 import urllib3
 from git_theta.errors import TransportError
+from git_theta.transport.patience import Patience
 from git_theta.transport.urls import redact_url
 from git_theta.vcs.credentials import Credential, approve_credential, fill_credential, reject_credential
 from git_theta.vcs.http_settings import read_http_settings
@@ -48,12 +49,13 @@ class DavFolder:
 
     Args:
         url: ``http`` or ``https``, with or without a user and password.
+        patience: how long the server may be silent.
         ask: whether the person may be asked for them.
 
     Raises TransportError for what is no URL.
     """
 
-    def __init__(self, url: str, *, ask: bool) -> None:
+    def __init__(self, url: str, patience: Patience, *, ask: bool) -> None:
         parts = _split_url(url)
         host = parts.netloc.rpartition("@")[2]
         self._base = f"{parts.scheme}://{host}"
@@ -62,7 +64,7 @@ class DavFolder:
         self._credential = Credential.of_url(url)
         self._asking, self._making = Lock(), Lock()
         settings = read_http_settings(self._spell_url(""))
-        self._headers, self._pool = settings.headers, open_pool(settings)
+        self._headers, self._pool = settings.headers, open_pool(settings, patience)
 
     def close(self) -> None:
         """Hang up."""

@@ -16,7 +16,7 @@ from git_theta.store.inbox import Inbox
 from git_theta.transport.base import HeldObject, Outcome, Transport, TransportSetup
 from git_theta.transport.outcomes import ITEM_ERRORS, lost_object, require_size, unreadable_object
 from git_theta.transport.parallel import run_parallel, take_until
-from git_theta.transport.patience import ONLY_TELL, Patience, SilenceClock, run_bounded
+from git_theta.transport.patience import Patience, SilenceClock, run_bounded
 
 from git_theta_webdav.dav_folder import DavFolder, UnusableServer
 from git_theta_webdav.multistatus import DavFile
@@ -39,7 +39,7 @@ class WebdavTransport(Transport):
         ours: our store.
         folder: theirs.
         tell: says one thing to the person: that the server is silent.
-        patience: for how long it may be, before that is said; the connections know when to end.
+        patience: how long it may be.
     """
 
     name, api = "webdav", 1
@@ -48,7 +48,11 @@ class WebdavTransport(Transport):
     is_shared = True
 
     def __init__(
-        self, ours: Store, folder: DavFolder, tell: Callable[[str], None], patience: Patience = ONLY_TELL
+        self,
+        ours: Store,
+        folder: DavFolder,
+        tell: Callable[[str], None],
+        patience: Patience = Patience(),  # noqa: B008
     ) -> None:
         self._ours = ours
         self._folder = folder
@@ -59,7 +63,8 @@ class WebdavTransport(Transport):
         host = setup.url.partition("://")[2]
         if not host.partition("/")[0]:
             raise TransportError(f"{setup.url} names no host", hint=f"Write it so: {cls.name}://HOST/FOLDER")
-        return cls(ours, DavFolder(f"{cls.scheme}://{host}", ask=setup.ask), setup.tell)
+        folder = DavFolder(f"{cls.scheme}://{host}", setup.patience, ask=setup.ask)
+        return cls(ours, folder, setup.tell, setup.patience)
 
     def close(self) -> None:
         self._folder.close()
@@ -95,8 +100,7 @@ class WebdavTransport(Transport):
         yield from run_parallel(receive, objects.items(), _WORKERS, stopping, self._clock.check)
 
     def clear_damaged(self, oid: str) -> bool:
-        self._clock.reset()
-        return self._folder.delete_file(_path_of(require_oid(oid)))
+        return run_bounded(partial(self._delete, oid), self._clock)
 
     def list_held(self) -> Iterator[HeldObject]:
         for name, found in sorted(self._list_files("").items()):
@@ -106,8 +110,12 @@ class WebdavTransport(Transport):
                         yield HeldObject(oid, file.size, file.moment)
 
     def drop_objects(self, oids: Collection[str]) -> None:
-        for _ in run_parallel(self.clear_damaged, oids, _WORKERS, Event(), self._clock.check):
+        for _ in run_parallel(self._delete, oids, _WORKERS, Event(), self._clock.check):
             pass
+
+    def _delete(self, oid: str) -> bool:
+        self._clock.reset()
+        return self._folder.delete_file(_path_of(require_oid(oid)))
 
     def _list_files(self, path: str) -> dict[str, DavFile]:
         return run_bounded(partial(self._folder.list_files, path), self._clock)
@@ -135,7 +143,7 @@ class WebdavTransport(Transport):
         """Delete what others have begun to write, a day ago or earlier, and never placed."""
         for name, file in self._list_files(_COMING).items():
             if file.moment and file.moment < time.time() - _ABANDONED:
-                self._folder.delete_file(f"{_COMING}/{name}")
+                run_bounded(partial(self._folder.delete_file, f"{_COMING}/{name}"), self._clock)
 
     def _confirm_arrival(self, sent: Collection[Outcome], objects: Mapping[str, int]) -> Iterator[Outcome]:
         """The outcomes of what was sent, as far as it is there now."""

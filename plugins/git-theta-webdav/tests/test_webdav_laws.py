@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from unittest import mock
@@ -18,7 +17,7 @@ from git_theta.store.inbox import Inbox
 from git_theta.store.memory import MemoryStore
 from git_theta.testing.transports import TransportLaws
 from git_theta.transport.base import TRANSPORTS, Outcome, Transport, TransportSetup
-from git_theta.transport.patience import Patience
+from git_theta.transport.patience import Patience, SilentHost
 from tests.servers.certificates import make_certificate, server_context
 from tests.servers.dav_server import USER, DavServer, running_server
 from tests.servers.forward_proxy import ForwardProxy
@@ -182,14 +181,29 @@ def test_a_fetch_that_was_cut_goes_on(server: DavServer, tmp_path: Path) -> None
 
 def test_a_silent_server_is_told_of(server: DavServer) -> None:
     said: list[str] = []
-    patience = Patience(tell_after=0.2, give_up_after=math.inf)
-    folder = DavFolder(f"http://{server.url}/silent", ask=False)
+    patience = Patience(tell_after=0.2, give_up_after=30)
+    folder = DavFolder(f"http://{server.url}/silent", patience, ask=False)
     with WebdavTransport(fill_store(), folder, said.append, patience) as transport:
         transport.lacking(SIZES)
         assert said == []
         with mock.patch.object(server, "pause", 0.6):
             transport.lacking(SIZES)
         assert said and all(line.startswith("the server has not answered for") for line in said)
+
+
+def test_a_server_that_stays_silent_is_given_up(server: DavServer) -> None:
+    patience = Patience(tell_after=0.2, give_up_after=0.5)
+    folder = DavFolder(f"http://{server.url}/silent", patience, ask=False)
+    asked: list[Callable[[WebdavTransport], Iterable[object]]] = [
+        lambda transport: transport.lacking(SIZES),
+        lambda transport: transport.push(SIZES),
+        lambda transport: transport.list_held(),
+        lambda transport: [transport.clear_damaged(next(iter(SIZES)))],
+    ]
+    with WebdavTransport(fill_store(), folder, print, patience) as transport, mock.patch.object(server, "pause", 3):
+        for ask in asked:
+            with pytest.raises(SilentHost, match=r"the server has not answered for \d s"):
+                list(ask(transport))
 
 
 def test_a_password_is_found_by_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

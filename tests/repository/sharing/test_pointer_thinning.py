@@ -47,13 +47,13 @@ def repository(ours: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Repository:
 
 
 def plan(repository: Repository, host: Sandbox, expire: float) -> ThinningPlan:
-    return plan_thinning("origin", os.fspath(host.root), int(expire), repository)
+    return plan_thinning("origin", os.fspath(host.root), int(expire), repository, print)
 
 
 def add_pointers(repository: Repository, host: Sandbox, objects: dict[str, int], moment: float) -> None:
     """Pointers that somebody pushed at that time."""
     tip = host.git("rev-parse", POINTERS_REF).stdout.strip()
-    with open_pointer_scratch("origin", os.fspath(host.root), repository) as scratch:
+    with open_pointer_scratch("origin", os.fspath(host.root), repository, print) as scratch:
         scratch.fetch([f"+{POINTERS_REF}:refs/there"])
         assert scratch.push(commit_pointers(scratch, tip, objects, int(moment)), POINTERS_REF, tip).state == "taken"
 
@@ -65,7 +65,7 @@ def test_only_what_no_ref_needs_is_dropped(repository: Repository, ours: Sandbox
     host.git("branch", "-qD", "side")
     dropped = plan(repository, host, soon).dropped
     assert dropped.keys() < everything
-    assert thin_pointers("origin", os.fspath(host.root), int(soon), repository, dropped.keys()) == dropped
+    assert thin_pointers("origin", os.fspath(host.root), int(soon), repository, dropped.keys(), print) == dropped
     assert find_pointers(host.root) == everything - dropped.keys()
 
 
@@ -87,7 +87,7 @@ def test_what_is_young_keeps_its_commit_and_date(repository: Repository, host: S
     now = int(time.time())
     old, young = some_objects(3), some_objects(2, 10)
     host.git("update-ref", "-d", POINTERS_REF)
-    push_pointers("origin", os.fspath(host.root), old, repository)  # now, before which the others are put
+    push_pointers("origin", os.fspath(host.root), old, repository, print)  # now, before which the others are put
     tree = host.git("rev-parse", f"{POINTERS_REF}^{{tree}}").stdout.strip()
     made = host.git(
         "commit-tree", tree, input="old\n", env={"GIT_COMMITTER_DATE": f"{now - 30 * DAY} +0000"}
@@ -96,7 +96,8 @@ def test_what_is_young_keeps_its_commit_and_date(repository: Repository, host: S
     add_pointers(repository, host, young, now - 3 * DAY)
     planned = plan(repository, host, now - 14 * DAY)
     assert planned.dropped == old
-    assert thin_pointers("origin", os.fspath(host.root), now - 14 * DAY, repository, planned.dropped.keys()) == old
+    agreed = planned.dropped.keys()
+    assert thin_pointers("origin", os.fspath(host.root), now - 14 * DAY, repository, agreed, print) == old
     assert find_pointers(host.root) == young.keys()
     dates = host.git("log", "--format=%ct", POINTERS_REF).stdout.split()
     assert dates == [str(now - 3 * DAY), str(now - 14 * DAY)]
@@ -112,7 +113,7 @@ def test_what_is_needed_again_by_then_stays(repository: Repository, ours: Sandbo
     assert agreed
     everything = find_pointers(host.root)
     ours.git("push", "-q", "origin", "side")
-    assert thin_pointers("origin", os.fspath(host.root), soon, repository, agreed.keys()) == {}
+    assert thin_pointers("origin", os.fspath(host.root), soon, repository, agreed.keys(), print) == {}
     assert find_pointers(host.root) == everything
 
 
@@ -122,7 +123,7 @@ def test_what_was_not_agreed_to_stays(repository: Repository, host: Sandbox) -> 
     add_pointers(repository, host, more, time.time())
     assert plan(repository, host, soon).dropped == more
     first, second = more
-    assert thin_pointers("origin", os.fspath(host.root), soon, repository, [first]) == {first: more[first]}
+    assert thin_pointers("origin", os.fspath(host.root), soon, repository, [first], print) == {first: more[first]}
     assert second in find_pointers(host.root)
 
 
@@ -133,7 +134,7 @@ def test_both_refs_are_thinned(repository: Repository, host: Sandbox) -> None:
     host.git("branch", "theta/objects", POINTERS_REF)
     dropped = plan(repository, host, soon).dropped
     assert dropped == some_objects(2)
-    thin_pointers("origin", os.fspath(host.root), soon, repository, dropped.keys())
+    thin_pointers("origin", os.fspath(host.root), soon, repository, dropped.keys(), print)
     assert not dropped.keys() & find_pointers(host.root)
     assert plan(repository, host, soon).dropped == {}
 
@@ -147,6 +148,6 @@ def test_a_host_that_takes_no_forced_push_says_so(repository: Repository, host: 
     host.git("config", "receive.denyNonFastForwards", "true")
     everything = find_pointers(host.root)
     with pytest.raises(TransportError, match="non-fast-forward") as failure:
-        thin_pointers("origin", os.fspath(host.root), soon, repository, some_objects(2))
+        thin_pointers("origin", os.fspath(host.root), soon, repository, some_objects(2), print)
     assert "forced pushes" in failure.value.hint
     assert find_pointers(host.root) == everything

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
@@ -49,7 +49,7 @@ def repository(ours: Sandbox) -> Repository:
 
 
 def push(repository: Repository, host: Sandbox, objects: dict[str, int]) -> PointerPush:
-    return push_pointers("origin", os.fspath(host.root), objects, repository)
+    return push_pointers("origin", os.fspath(host.root), objects, repository, print)
 
 
 def refs(sandbox: Sandbox) -> list[str]:
@@ -89,7 +89,7 @@ def test_a_commit_brings_what_is_new_alone_and_none_is_made_for_nothing(reposito
 def test_a_wrong_pointer_is_put_right(repository: Repository, host: Sandbox) -> None:
     [oid] = some_objects(1, 5)
     push(repository, host, {oid: 6})
-    assert read_remote_pointers("origin", os.fspath(host.root), repository).select_unnamed({oid: 5}) == {oid: 5}
+    assert read_remote_pointers("origin", os.fspath(host.root), repository, print).select_unnamed({oid: 5}) == {oid: 5}
     assert push(repository, host, {oid: 5}) == PointerPush(1)
     assert host.git("cat-file", "blob", f"{POINTERS_REF}:{oid[:2]}/{oid}").stdout.endswith("\nsize 5\n")
 
@@ -107,7 +107,7 @@ def test_what_is_no_file_is_no_pointer(repository: Repository, host: Sandbox) ->
         trees += f"040000 tree {tree}\t{oid[:2]}\n"
     top = host.git("mktree", input=trees).stdout.strip()
     host.git("update-ref", POINTERS_REF, host.git("commit-tree", "-p", tip, "-m", "x", top).stdout.strip())
-    plan = plan_thinning("origin", os.fspath(host.root), 1 << 40, repository)
+    plan = plan_thinning("origin", os.fspath(host.root), 1 << 40, repository, print)
     assert (plan.kept, plan.dropped) == ({}, {})
     assert push(repository, host, objects) == PointerPush(2)
     assert find_pointers(host.root) == objects.keys()
@@ -136,8 +136,8 @@ def test_five_at_once_all_land(tmp_path: Path, repository: Repository, host: San
 
 
 def test_what_others_push_after_it_was_read_ahead_is_kept(repository: Repository, host: Sandbox) -> None:
-    with PointerUpdate("origin", os.fspath(host.root), repository) as update:
-        assert update._read_ahead.wait(60)
+    with PointerUpdate("origin", os.fspath(host.root), repository, print) as update:
+        assert wait([update._read_ahead], 60).done
         push(repository, host, some_objects(5))
         assert update.write(some_objects(5, 3)) == PointerPush(3)
     assert find_pointers(host.root) == some_objects(8).keys()
@@ -167,7 +167,7 @@ def test_a_host_that_takes_neither_fails_the_push_in_its_own_words(repository: R
 
 def test_a_remote_that_cannot_be_reached_is_an_error_without_the_password(repository: Repository) -> None:
     with pytest.raises(TransportError) as failure:
-        push_pointers("origin", "http://me:secret@127.0.0.1:1/x.git", some_objects(1), repository)
+        push_pointers("origin", "http://me:secret@127.0.0.1:1/x.git", some_objects(1), repository, print)
     assert "secret" not in f"{failure.value.message}{failure.value.hint}"
     assert "127.0.0.1" in failure.value.message
 
@@ -197,7 +197,7 @@ def test_the_repositorys_own_way_to_the_remote_is_taken(
         for key, value in settings.items():
             ours.git("config", "--file", tmp_path / "more", key, value)
         ours.git("config", "--global", f"includeIf.gitdir:{ours.root}/.git.path", tmp_path / "more")
-    assert push_pointers("origin", f"me@nowhere:{host.root}", some_objects(2), repository) == PointerPush(2)
+    assert push_pointers("origin", f"me@nowhere:{host.root}", some_objects(2), repository, print) == PointerPush(2)
     assert "me@nowhere" in (tmp_path / "ssh.log").read_text()
     assert refs(host) == [POINTERS_REF]
 
@@ -211,7 +211,8 @@ def test_a_setting_counts_once(repository: Repository, ours: Sandbox, host: Sand
     ours.git("config", "http.extraHeader", "B: 2")
     ours.git("config", "remote.origin.proxy", "http://proxy")
     ours.git("config", "remote.origin.fetch", "+refs/*:refs/*")
-    with ScratchRepository(tmp_path, read_remote_access("origin", os.fspath(host.root), repository)) as scratch:
+    access = read_remote_access("origin", os.fspath(host.root), repository)
+    with ScratchRepository(tmp_path, access, lambda *_: None) as scratch:
         assert scratch.git("config", "--get-all", "http.extraHeader") == b"A: 1\nB: 2\n"
         assert (
             scratch.git("config", "--get-regexp", r"^remote\..*\.(proxy|fetch)")
@@ -226,7 +227,7 @@ def test_a_url_is_rewritten_no_second_time(repository: Repository, ours: Sandbox
 
 
 def test_a_relative_path_starts_at_the_top(repository: Repository, ours: Sandbox, host: Sandbox) -> None:
-    assert push_pointers("origin", "../host.git", some_objects(1), repository) == PointerPush(1)
+    assert push_pointers("origin", "../host.git", some_objects(1), repository, print) == PointerPush(1)
 
 
 def test_pointers_are_read_as_they_are_written() -> None:

@@ -116,7 +116,7 @@ def test_what_somebody_pushed_meanwhile_is_put_back(ours: Sandbox, host: Sandbox
     for has_them in (True, False):
         store = open_store(repository)
         with open_remote("origin", url, repository, store, push=True) as transport:
-            agreed = plan_pruning("origin", [url], soon, repository, transport).dropped
+            agreed = plan_pruning("origin", [url], soon, repository, transport, print).dropped
             real = transport.drop_objects
 
             def drop(oids: Any, real: Any = real) -> None:
@@ -125,7 +125,7 @@ def test_what_somebody_pushed_meanwhile_is_put_back(ours: Sandbox, host: Sandbox
 
             transport.drop_objects = drop  # type: ignore[method-assign]
             if has_them:
-                assert prune_objects("origin", [url], soon, repository, transport, agreed) == {}
+                assert prune_objects("origin", [url], soon, repository, transport, agreed, print) == {}
                 assert list_held(ours) >= agreed.keys()
                 host.git("branch", "-qD", "theirs")
                 continue
@@ -134,7 +134,7 @@ def test_what_somebody_pushed_meanwhile_is_put_back(ours: Sandbox, host: Sandbox
                 assert file
                 file.rename(file.with_name("away"))
             with pytest.raises(TransportError, match=r"need \d objects? that went"):
-                prune_objects("origin", [url], soon, repository, transport, agreed)
+                prune_objects("origin", [url], soon, repository, transport, agreed, print)
 
 
 @pytest.mark.parametrize("ours", ["bucket"], indirect=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Iterator
+from concurrent.futures import wait
 from pathlib import Path
 
 import pytest
@@ -108,7 +109,7 @@ def test_the_disk_writes_while_more_arrives(side: Side, monkeypatch: pytest.Monk
             arriving.write_bytes(bytes(size))
             assert list(taken.take_finished()) == []
             if taken._sync:
-                assert taken._sync.wait(60)
+                assert wait([taken._sync], 60).done
     assert synced == [(str(arriving), 100_000), (str(arriving), 200_000)]
 
 
