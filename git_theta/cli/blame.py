@@ -18,7 +18,7 @@ from git_theta.repository.history.checkpoint_blame import blame_checkpoint, spec
 from git_theta.repository.history.version_history import commit_json, open_history
 from git_theta.vcs.commits import Commit
 from git_theta.vcs.discovery import discover_repository
-from git_theta.vcs.git import git_succeeds
+from git_theta.vcs.revisions import find_commit
 from git_theta.words import escape_unprintable
 
 _OID_DIGITS = 8
@@ -60,7 +60,7 @@ def _parse_words(words: Sequence[str]) -> tuple[str, str]:
 
 
 def _is_revision(word: str) -> bool:
-    return git_succeeds("rev-parse", "--verify", "--quiet", "--end-of-options", f"{word}^{{commit}}")
+    return bool(find_commit(word))
 
 
 def _render_blame(blamed: Sequence[ParameterBlame[Commit]]) -> Iterator[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from git_theta.errors import BranchMoved, GitError, UsageError
 from git_theta.vcs.discovery import Repository
-from git_theta.vcs.git import git
+from git_theta.vcs.git import ask_git, git
 from git_theta.vcs.worktrees import checked_out_branches
 
 _HEADS = "refs/heads/"
@@ -33,10 +33,7 @@ def resolve_branch(name: str, cwd: Path | None = None) -> str:
 
 def find_tip(ref: str, cwd: Path | None = None) -> str:
     """The id of a branch's commit; "" where there is no such branch."""
-    try:
-        return git("rev-parse", "--verify", "--quiet", "--end-of-options", ref, cwd=cwd).decode().strip()
-    except GitError:
-        return ""
+    return (ask_git("rev-parse", "--verify", "--quiet", "--end-of-options", ref, cwd=cwd) or b"").decode().strip()
 
 
 def require_unused(ref: str, repository: Repository, hint: str = _SAVE_HINT) -> None:

@@ -41,6 +41,14 @@ _READ_SIZE = 1 << 16
 _FOLDER: ContextVar[Path | None] = ContextVar("the folder that git works in", default=None)
 
 
+class GitFailed(GitError):
+    """A command of Git's that exited with a ``status`` other than 0."""
+
+    def __init__(self, message: str, status: int, *, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+
+
 def is_below_merge() -> bool:
     """Whether a `git merge` that has not made its commit yet runs us."""
     return any(name.startswith(MERGED_HEAD) for name in os.environ)
@@ -100,12 +108,24 @@ def git(
     return done.stdout
 
 
-def describe_failure(command: str, status: int, words: str) -> GitError:
+def describe_failure(command: str, status: int, words: str) -> GitFailed:
     """The error of a ``git COMMAND`` that exited non-zero, in its words, if it had any."""
     words = words.strip()
-    if not words:
-        return GitError(f"git {command} exited {status}")
-    return GitError(f"git {command} failed: {words}", hint=LOSS_HINT if _LOSS.search(words) else "")
+    said = f"failed: {words}" if words else f"exited {status}"
+    return GitFailed(f"git {command} {said}", status, hint=LOSS_HINT if _LOSS.search(words) else "")
+
+
+def ask_git(*args: str | Path, cwd: Path | None = None) -> bytes | None:
+    """What ``git ARGS`` prints; None where it exits 1, by which many commands say no.
+
+    Raises GitError where it exits otherwise, or tells of an object that it cannot read: it could not look.
+    """
+    try:
+        return git(*args, cwd=cwd)
+    except GitFailed as error:
+        if error.status != 1 or error.hint == LOSS_HINT:
+            raise
+        return None
 
 
 def git_succeeds(*args: str | Path, cwd: Path | None = None) -> bool:

@@ -13,7 +13,7 @@ from git_theta.errors import GitError, UsageError
 from git_theta.interrupts import defer_interrupt
 from git_theta.vcs import atomic, merge_hooks
 from git_theta.vcs.discovery import Repository
-from git_theta.vcs.git import MERGED_HEAD, current_folder, git, git_succeeds, split_nul
+from git_theta.vcs.git import MERGED_HEAD, ask_git, current_folder, git, git_succeeds, split_nul
 from git_theta.words import join_some
 
 _MINIMUM_GIT = (2, 38)
@@ -45,7 +45,7 @@ def require_clean_index(repository: Repository) -> None:
             f"a merge or pick has not been concluded ({unfinished[0]} exists)",
             hint="Commit it, or give it up: git merge --abort",
         )
-    if not git_succeeds("diff-index", "--cached", "--quiet", "HEAD", cwd=repository.worktree):
+    if ask_git("diff-index", "--cached", "--quiet", "HEAD", cwd=repository.worktree) is None:
         raise UsageError("the index holds uncommitted changes", hint="Commit or stash them first.")
 
 

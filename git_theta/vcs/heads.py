@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from git_theta.errors import GitError, UsageError
-from git_theta.vcs.git import MERGED_HEAD, git, git_succeeds
+from git_theta.vcs.git import MERGED_HEAD, ask_git, git, git_succeeds
+from git_theta.vcs.revisions import find_commit
 
 HEAD = "HEAD"
 
@@ -27,16 +28,13 @@ class Head(NamedTuple):
 
 
 def resolve_head(name: str, cwd: Path | None = None) -> Head:
-    """The commit of that name. Raises UsageError where there is none."""
-    try:
-        found = git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}", cwd=cwd)
-    except GitError:
-        if name == HEAD:
-            raise UsageError("nothing is committed here yet", hint="Begin at a branch: git switch BRANCH") from None
-        raise UsageError(
-            f"{name!r} is no commit here", hint="Name a branch, a tag or a commit: git log --all"
-        ) from None
-    return Head(name, found.decode().strip())
+    """The commit of that name. Raises UsageError where there is none, GitError where Git cannot read it."""
+    found = find_commit(name, cwd)
+    if found:
+        return Head(name, found)
+    if name == HEAD:
+        raise UsageError("nothing is committed here yet", hint="Begin at a branch: git switch BRANCH")
+    raise UsageError(f"{name!r} is no commit here", hint="Name a branch, a tag or a commit: git log --all")
 
 
 def name_commit(commit: str, cwd: Path | None = None) -> str:
@@ -57,12 +55,8 @@ def independent_heads(heads: Sequence[Head], cwd: Path | None = None) -> list[He
 
 def merge_base(heads: Sequence[Head], cwd: Path | None = None) -> str | None:
     """The best commit that is in the history of every head; None for histories that have nothing in common."""
-    try:
-        return git("merge-base", "--octopus", *(head.commit for head in heads), cwd=cwd).decode().strip()
-    except GitError as error:
-        if "exited 1" in error.message:
-            return None
-        raise
+    found = ask_git("merge-base", "--octopus", *(head.commit for head in heads), cwd=cwd)
+    return found.decode().strip() if found else None
 
 
 class MergeSides(NamedTuple):
@@ -165,12 +159,7 @@ def _parents_of(commit: str, cwd: Path | None) -> list[str]:
 
 def all_merge_bases(ours: str, *theirs: str, cwd: Path | None = None) -> list[str]:
     """The best commits in the history of ours and of any of the others."""
-    try:
-        return git("merge-base", "--all", ours, *theirs, cwd=cwd).decode().split()
-    except GitError as error:
-        if "exited 1" in error.message:
-            return []
-        raise
+    return (ask_git("merge-base", "--all", ours, *theirs, cwd=cwd) or b"").decode().split()
 
 
 def merge_message(heads: Sequence[Head], cwd: Path | None = None) -> str:

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from git_theta.errors import ChangedFile, GitError
 from git_theta.vcs.blobs import blob_id
-from git_theta.vcs.git import git, git_succeeds, split_nul
+from git_theta.vcs.git import ask_git, git, split_nul
 from git_theta.vcs.git_index import KnownFile, SplitIndexError, patch_index
 from git_theta.vcs.index_flags import flagged_paths
 
@@ -24,9 +24,8 @@ def differs_from_index(path: str, worktree: Path | None) -> bool:
 
     It has, for us, where somebody told the index not to look (``assume-unchanged``, ``skip-worktree``): nobody knows.
     """
-    return bool(flagged_paths([path], worktree)) or not git_succeeds(
-        "--literal-pathspecs", "diff", "--quiet", "--", path, cwd=worktree
-    )
+    asked = ("--literal-pathspecs", "diff", "--quiet", "--", path)
+    return bool(flagged_paths([path], worktree)) or ask_git(*asked, cwd=worktree) is None
 
 
 def require_staged(path: str, blob: str, worktree: Path) -> str:
@@ -40,7 +39,7 @@ def require_staged(path: str, blob: str, worktree: Path) -> str:
 
 def is_indexed(path: str, worktree: Path | None) -> bool:
     """Whether the index has an entry for a path, at whatever stage."""
-    return git_succeeds("--literal-pathspecs", "ls-files", "--error-unmatch", "--", path, cwd=worktree)
+    return ask_git("--literal-pathspecs", "ls-files", "--error-unmatch", "--", path, cwd=worktree) is not None
 
 
 class _Written(Protocol):

@@ -8,19 +8,18 @@ from pathlib import Path
 
 from git_theta.errors import GitError
 from git_theta.vcs.git import LOSS_HINT, git, split_nul
+from git_theta.vcs.revisions import find_commit
 
 
 def require_trees(revision: str, path: str, cwd: Path | None = None) -> None:
-    """Raise GitError, with the commit, where Git cannot read a tree on the way to a path, or at it.
+    """Raise GitError, with the commit, where Git cannot read a tree on the way to a path, or at it, or the commit.
 
     A partial clone fetches what it lacks. What is no commit at all has no tree, and none has a path that leads out.
     """
     if path.startswith(("/", "../")) or path == "..":
         return
-    try:
-        name = f"{revision}^{{commit}}"
-        commit = git("rev-parse", "--verify", "--quiet", "--end-of-options", name, cwd=cwd).decode().strip()
-    except GitError:
+    commit = find_commit(revision, cwd)
+    if not commit:
         return
     with naming_commit(commit):
         listed = _list_at(commit, path, cwd)

@@ -16,7 +16,7 @@ from pathlib import Path
 from git_theta.errors import GitError, TransportError
 from git_theta.vcs.blobs import read_blob
 from git_theta.vcs.config import UNITE
-from git_theta.vcs.git import git, git_succeeds, split_nul
+from git_theta.vcs.git import ask_git, git, git_succeeds, split_nul
 from git_theta.vcs.trees import write_blob
 
 _ATTEMPTS = 8
@@ -87,11 +87,10 @@ def unite_notes(ref: str, other: str) -> None:
 
 def _find_kept_lines(ref: str, other: str) -> dict[str, set[bytes]]:
     """What is left of notes that both changed, where one took lines away: Git would bring these back."""
-    try:
-        base = git("merge-base", ref, other).decode().strip()
-    except GitError:  # they have never met
+    base = ask_git("merge-base", ref, other)
+    if not base:  # they have never met
         return {}
-    sides = [_list_tree(commit) for commit in (base, ref, other)]
+    sides = [_list_tree(commit) for commit in (base.decode().strip(), ref, other)]
     found = {}
     for target, blob in sides[0].items():
         blobs = [blob, *(side.get(target, "") for side in sides[1:])]

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from typing import NamedTuple
 
-from git_theta.errors import GitError
 from git_theta.vcs.git import git, open_scratch, read_fields, run_git, split_nul
+from git_theta.vcs.lost_trees import naming_commit
 
 
 class PathedBlob(NamedTuple):
@@ -18,12 +17,15 @@ class PathedBlob(NamedTuple):
 
 
 def list_tree_paths(tips: Iterable[str]) -> Iterator[PathedBlob]:
-    """The files of these commits (or tags, trees)."""
+    """The files of these commits (or tags, trees). Raises GitError where Git cannot read a tree."""
     for tip in tips:
-        with suppress(GitError):  # a tag of a blob
-            for item in split_nul(git("ls-tree", "-r", "-z", "--full-tree", tip)):
-                facts, _, path = item.partition("\t")
-                yield PathedBlob(path, facts.split()[2])
+        if git("cat-file", "-t", f"{tip}^{{}}") == b"blob\n":
+            continue
+        with naming_commit(tip):
+            listed = split_nul(git("ls-tree", "-r", "-z", "--full-tree", tip))
+        for item in listed:
+            facts, _, path = item.partition("\t")
+            yield PathedBlob(path, facts.split()[2])
 
 
 def list_history_paths(names: Sequence[str]) -> Iterator[PathedBlob]:

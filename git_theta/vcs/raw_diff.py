@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from git_theta.errors import GitError, UsageError
 from git_theta.vcs.git import git, git_succeeds, split_nul
+from git_theta.vcs.lost_trees import require_trees
 
 _ABSENT_MODE = "000000"
 """Git's mode of what is not there."""
@@ -162,20 +163,31 @@ def _file_version(path: str, mode: str, oid: str) -> FileVersion | None:
 
 
 def list_folder(span: VersionRange, folder: str, cwd: Path | None = None) -> dict[str, str]:
-    """The files right in a folder ("" for the top) that both versions may have: path to the id of the blob."""
+    """The files right in a folder ("" for the top) that both versions may have: path to the id of the blob.
+
+    Raises GitError, with the commit, for a folder whose tree Git cannot read.
+    """
     prefix = f"{folder}/" if folder else ""
+    listed = _list_tree(span.common_version, folder, cwd) if span.common_version else _list_index(prefix, cwd)
+    return {path: oid for path, mode, oid in listed if mode.startswith("100") and "/" not in path.removeprefix(prefix)}
+
+
+def _list_tree(revision: str, folder: str, cwd: Path | None) -> Iterator[tuple[str, str, str]]:
+    """Path, mode and id of what a folder of a revision has; nothing where it has no such folder."""
     try:
-        if span.common_version:
-            output = git("ls-tree", "-z", "--full-tree", f"{span.common_version}:{folder}", cwd=cwd)
-        else:
-            output = git("ls-files", "-s", "-z", "--full-name", "--", f":(top,literal){prefix}", cwd=cwd)
+        output = git("ls-tree", "-z", "--full-tree", f"{revision}:{folder}", cwd=cwd)
     except GitError:  # the folder is another version's, or what is compared are no trees
-        return {}
-    found = {}
+        require_trees(revision, folder, cwd)
+        return
     for item in split_nul(output):
         facts, _, name = item.partition("\t")
-        path = f"{prefix}{name}" if span.common_version else name
-        oid = facts.split(" ")[2 if span.common_version else 1]
-        if facts.startswith("100") and "/" not in path.removeprefix(prefix):
-            found[path] = oid
-    return found
+        mode, _, oid = facts.split(" ")
+        yield (f"{folder}/{name}" if folder else name), mode, oid
+
+
+def _list_index(prefix: str, cwd: Path | None) -> Iterator[tuple[str, str, str]]:
+    """Path, mode and id of what the index has below a folder."""
+    for item in split_nul(git("ls-files", "-s", "-z", "--full-name", "--", f":(top,literal){prefix}", cwd=cwd)):
+        facts, _, path = item.partition("\t")
+        mode, oid, _ = facts.split(" ")
+        yield path, mode, oid

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from git_theta.errors import GitError, UsageError
-from git_theta.vcs.git import git, git_succeeds
+from git_theta.vcs.git import ask_git, git
 
 _FORM = "%00".join(("%(refname)", "%(objecttype)", "%(objectname)", "%(*objecttype)", "%(*objectname)", "%(subject)"))
 
@@ -41,8 +41,8 @@ def list_refs(patterns: Sequence[str], cwd: Path | None = None) -> list[ListedRe
 
 
 def is_ancestor(older: str, newer: str, cwd: Path | None = None) -> bool:
-    """Whether a commit is another one, or in its history."""
-    return git_succeeds("merge-base", "--is-ancestor", older, newer, cwd=cwd)
+    """Whether a commit is another one, or in its history. Raises GitError where Git cannot read either."""
+    return ask_git("merge-base", "--is-ancestor", older, newer, cwd=cwd) is not None
 
 
 def commit_time(commit: str, cwd: Path | None = None) -> int:

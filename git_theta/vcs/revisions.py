@@ -7,7 +7,30 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from git_theta.errors import GitError, UsageError
-from git_theta.vcs.git import git, git_succeeds
+from git_theta.vcs.git import LOSS_HINT, git, git_succeeds
+
+
+def find_commit(name: str, cwd: Path | None = None) -> str:
+    """The id of the commit that a revision names; "" where it names none.
+
+    Raises GitError, with its id, for an object that Git cannot read: nobody knows what it is.
+    """
+    if commit := _resolve(f"{name}^{{commit}}", cwd):
+        return commit
+    named = _resolve(name, cwd)
+    if named and not git_succeeds("cat-file", "-t", named, cwd=cwd):
+        raise GitError(f"Git cannot read {named}, which is {name}", hint=LOSS_HINT)
+    return ""
+
+
+def _resolve(name: str, cwd: Path | None) -> str:
+    """The id of what a revision names, which need not be there; "" where it names nothing, for whatever reason."""
+    try:
+        return git("rev-parse", "--verify", "--quiet", "--end-of-options", name, cwd=cwd).decode().strip()
+    except GitError as error:
+        if error.hint == LOSS_HINT:
+            raise
+        return ""
 
 
 def commit_ids(revisions: Sequence[str]) -> list[str]:

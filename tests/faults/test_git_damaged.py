@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from git_theta.errors import GitError
 from git_theta.vcs.blobs import read_blob, read_one_blob
+from git_theta.vcs.discovery import discover_repository
+from git_theta.vcs.git import work_in_folder
+from git_theta.vcs.git_merge import require_clean_index
+from git_theta.vcs.heads import Head, all_merge_bases, merge_base, resolve_head
+from git_theta.vcs.index import differs_from_index, is_indexed
+from git_theta.vcs.notes import unite_notes
+from git_theta.vcs.path_walks import list_tree_paths
+from git_theta.vcs.raw_diff import list_folder, parse_range
+from git_theta.vcs.ref_listing import is_ancestor
+from git_theta.vcs.revisions import find_commit
 from tests.faults.harness import MODEL, attempt, objects
 from tests.sandbox import Sandbox, model, track_and_commit
 from tests.templates import built_once
@@ -179,6 +190,77 @@ def test_a_lost_tree_is_no_absent_folder(lost_tree: str, sandbox: Sandbox) -> No
         read_blob(f"HEAD~:{NESTED}", sandbox.root)
     assert read_blob(f"HEAD:folder/nothing/{MODEL}", sandbox.root) is None
     assert "no file in HEAD" in attempt(sandbox, "theta", "show", f"HEAD:nothing/{MODEL}").stderr
+
+
+def test_a_lost_tree_is_no_empty_folder(lost_tree: str, sandbox: Sandbox) -> None:
+    """What there never was, is; and of what are no trees, there are no folders."""
+    span = parse_range(["HEAD", "HEAD~"], cached=False)
+    assert list_folder(span, "folder", sandbox.root).keys() == {NESTED}
+    damage(sandbox, lost_tree, "lost")
+    commit = sandbox.git("rev-parse", "HEAD~").stdout.strip()
+    with pytest.raises(GitError, match=commit):
+        list_folder(span, "folder", sandbox.root)
+    with work_in_folder(sandbox.root), pytest.raises(GitError, match=commit):
+        list(list_tree_paths([commit]))
+    blob = sandbox.git("rev-parse", f"HEAD:{NESTED}").stdout.strip()
+    for revision, folder in (("HEAD", "nothing"), ("HEAD", NESTED), (blob, ""), ("nothing", "folder")):
+        assert list_folder(parse_range([blob, revision], cached=False), folder, sandbox.root) == {}
+
+
+def test_paths_are_listed_of_commits_and_of_tags_but_of_no_blob(sandbox: Sandbox) -> None:
+    _record(sandbox)
+    sandbox.git("tag", "-a", "-m", "a blob", "blob", f"HEAD:{RAW}")
+    sandbox.git("tag", "-a", "-m", "a commit", "commit", "HEAD")
+    with work_in_folder(sandbox.root):
+        found = list(list_tree_paths(["blob", "commit", "HEAD^{tree}"]))
+    assert {one.path for one in found} == {".gitattributes", MODEL, RAW}
+
+
+def test_an_index_that_cannot_be_read_is_no_empty_one(sandbox: Sandbox) -> None:
+    _record(sandbox)
+    assert is_indexed(MODEL, sandbox.root) and not is_indexed("nothing", sandbox.root)
+    assert not differs_from_index(MODEL, sandbox.root)
+    (sandbox.root / ".git/index").write_bytes(b"no index")
+    questions: list[Callable[[], object]] = [
+        lambda: is_indexed(MODEL, sandbox.root),
+        lambda: differs_from_index(MODEL, sandbox.root),
+        lambda: list_folder(parse_range([], cached=False), "", sandbox.root),
+        lambda: require_clean_index(discover_repository(sandbox.root)),
+    ]
+    for question in questions:
+        with pytest.raises(GitError, match="index"):
+            question()
+
+
+@every_damage
+def test_a_lost_commit_is_no_unknown_one(how: str, sandbox: Sandbox) -> None:
+    _record(sandbox)
+    commit, before = sandbox.git("rev-parse", "HEAD", "HEAD~").stdout.split()
+    assert is_ancestor(before, commit, sandbox.root) and not is_ancestor(commit, before, sandbox.root)
+    damage(sandbox, commit, how)
+    questions: list[Callable[[], object]] = [
+        lambda: find_commit("HEAD", sandbox.root),
+        lambda: resolve_head("main", sandbox.root),
+        lambda: read_blob(f"HEAD:{MODEL}", sandbox.root),
+        lambda: is_ancestor(before, commit, sandbox.root),
+        lambda: merge_base([Head("one", before), Head("two", commit)], sandbox.root),
+        lambda: all_merge_bases(before, commit, cwd=sandbox.root),
+    ]
+    for question in questions:
+        with pytest.raises(GitError, match=commit):
+            question()
+    for unknown in ("nothing", "HEAD@{99}", "main@{upstream}", f"{before}:{MODEL}", "0" * 7):
+        assert find_commit(unknown, sandbox.root) == ""
+
+
+def test_notes_whose_history_is_lost_are_not_united_as_if_it_were_none(sandbox: Sandbox) -> None:
+    _record(sandbox)
+    for ref, text in (("ours", "a"), ("ours", "b"), ("theirs", "c")):
+        sandbox.git("notes", f"--ref={ref}", "add", "-f", "-m", text, "HEAD")
+    lost = sandbox.git("rev-parse", "refs/notes/ours~").stdout.strip()
+    damage(sandbox, lost, "lost")
+    with work_in_folder(sandbox.root), pytest.raises(GitError, match=lost):
+        unite_notes("refs/notes/ours", "refs/notes/theirs")
 
 
 def test_a_partial_clone_fetches_the_trees_that_it_lacks(sandbox: Sandbox, tmp_path: Path) -> None:

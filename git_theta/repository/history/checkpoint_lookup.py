@@ -17,8 +17,8 @@ from git_theta.manifest.text import MAX_MANIFEST, decode_manifest, is_manifest
 from git_theta.repository.history.version_history import OID_DIGITS, read_manifest_text
 from git_theta.vcs.blob_reader import BlobReader
 from git_theta.vcs.blobs import name_file, read_wanted_blobs
-from git_theta.vcs.git import current_folder, git, git_succeeds
-from git_theta.vcs.revisions import commit_ids, is_inside_worktree
+from git_theta.vcs.git import current_folder, git
+from git_theta.vcs.revisions import commit_ids, find_commit, is_inside_worktree
 from git_theta.vcs.trees import files_of
 
 _MAX_NAMED = 5
@@ -50,7 +50,7 @@ def find_checkpoint(blobs: BlobReader, name: str) -> CheckpointVersion:
         return read_checkpoint_at(blobs, revision, path if relative else path_from_here(path))
     here = os.path.lexists(name) and is_inside_worktree()
     is_path = here or blobs.find(f"HEAD:{path_from_top(name)}") is not None
-    is_revision = git_succeeds("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+    is_revision = bool(find_commit(name))
     if is_path and is_revision:
         raise UsageError(f"{name!r} is a revision and a path", hint=f"Say HEAD:./{name} for the path.")
     if is_path:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from git_theta.errors import UsageError
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.git import AS_STORED, git, git_succeeds
+from git_theta.vcs.revisions import find_commit
 from git_theta.vcs.tag_objects import read_tag, write_retargeted
 from git_theta.vcs.worktrees import checked_out_branches
 
@@ -199,7 +200,7 @@ def _retag(name: str, oid: str, commits: Mapping[str, str], unsigned: list[str])
 
 
 def _commit_of(name: str) -> str | None:
-    if not git_succeeds("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"):
+    if not find_commit(name):
         return None
     return git(AS_STORED, "rev-parse", "--verify", "--end-of-options", f"{name}^{{commit}}").decode().strip()
 
