@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING, Self
 
 from git_theta.errors import TransportError
-from git_theta.store.base import Buffer, Store, is_oid, read_chunks, require_oid, verify_chunks
-from git_theta.store.inbox import Inbox
-from git_theta.transport.base import HeldObject, Outcome, Transport, TransportSetup
+from git_theta.store.base import Buffer, Store, is_oid
+from git_theta.transport.base import HeldObject, TransportSetup
 from git_theta.transport.bucket_access import UnusableBucket, describe_refusal, open_bucket
-from git_theta.transport.outcomes import ITEM_ERRORS, lost_object, require_size, unreadable_object
-from git_theta.transport.parallel import run_parallel, take_until
+from git_theta.transport.outcomes import require_size
+from git_theta.transport.parallel import run_parallel
 from git_theta.transport.patience import Patience, SilenceClock, run_bounded
+from git_theta.transport.whole_objects import WORKERS, WholeObjectsTransport
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
-_WORKERS = 8
 _PART = 5 << 20
 """Bytes that are in memory at once, for each worker; an object of more goes in such parts. It is the least that S3
 takes: parts of all workers have to be there before a host counts as silent, on slow lines, too."""
@@ -33,11 +31,9 @@ _FEW = 16
 """Objects that are asked for one by one, where others are listed."""
 _PAGE = 1000
 """Objects of a list that come with one request."""
-_WINDOW_OBJECTS, _WINDOW_BYTES = 500, 1 << 30
-"""What is looked for after it was sent, at once."""
 
 
-class BucketTransport(Transport):
+class BucketTransport(WholeObjectsTransport):
     """Objects of a bucket. What it refuses altogether is TransportError.
 
     Args:
@@ -46,9 +42,6 @@ class BucketTransport(Transport):
         tell: says one thing to the person: that the bucket is silent.
         patience: how long it may be.
     """
-
-    drops_objects = True
-    is_shared = True
 
     @classmethod
     def open_url(cls, setup: TransportSetup, ours: Store) -> Self:
@@ -62,54 +55,17 @@ class BucketTransport(Transport):
         tell: Callable[[str], None],
         patience: Patience = Patience(),  # noqa: B008
     ) -> None:
-        self._ours = ours
+        super().__init__(ours, SilenceClock("the bucket", patience, tell))
         self._bucket = bucket
-        self._clock = SilenceClock("the bucket", patience, tell)
-        self._lacked: dict[str, int] = {}
-        """What was found lacking, and was not sent since."""
         self._answered = False
         """Whether the bucket is known to be there."""
-
-    def lacking(self, objects: Mapping[str, int]) -> list[str]:
-        there = self._find_sizes(objects)
-        absent = {oid: size for oid, size in objects.items() if there.get(oid) != size}
-        self._lacked |= absent
-        return list(absent)
-
-    def push(self, objects: Mapping[str, int]) -> Iterator[Outcome]:
-        self.lacking({oid: size for oid, size in objects.items() if self._lacked.get(oid) != size})
-        wanted = {oid: size for oid, size in objects.items() if self._lacked.get(oid) == size}
-        yield from (Outcome(oid, 0) for oid in objects if oid not in wanted)
-        stopping = Event()
-        put = partial(self._put_object, at_once=max(1, _WORKERS // max(1, len(wanted))), stopping=stopping)
-        sent: list[Outcome] = []
-        for outcome in run_parallel(put, wanted.items(), _WORKERS, stopping, self._clock.check):
-            if outcome.error:
-                yield outcome
-                continue
-            sent.append(outcome)
-            if len(sent) >= _WINDOW_OBJECTS or sum(one.size for one in sent) >= _WINDOW_BYTES:
-                yield from self._confirm_arrival(sent, objects)
-                sent = []
-        yield from self._confirm_arrival(sent, objects)
-
-    def fetch(self, objects: Mapping[str, int], inbox: Inbox) -> Iterator[Outcome]:
-        for oid in objects:
-            require_oid(oid)
-        stopping = Event()
-        receive = partial(self._receive_object, inbox=inbox, stopping=stopping)
-        yield from run_parallel(receive, objects.items(), _WORKERS, stopping, self._clock.check)
-
-    def clear_damaged(self, oid: str) -> bool:
-        run_bounded(partial(self._delete, oid), self._clock)
-        return True
 
     def list_held(self) -> Iterator[HeldObject]:
         import obstore
 
         try:
             pages = iter(obstore.list(self._bucket, chunk_size=_PAGE))
-            while page := run_bounded(partial(next, pages, None), self._clock):
+            while page := run_bounded(partial(next, pages, None), self.clock):
                 for entry in page:
                     oid = entry["path"].rpartition("/")[2]
                     if is_oid(oid) and entry["path"] == _key(oid):
@@ -117,35 +73,29 @@ class BucketTransport(Transport):
         except _refusals() as error:
             raise UnusableBucket(error) from None
 
-    def drop_objects(self, oids: Collection[str]) -> None:
-        for _ in run_parallel(self._delete, oids, _WORKERS, Event(), self._clock.check):
-            pass
-
-    def _delete(self, oid: str) -> None:
+    def delete_object(self, oid: str) -> None:
         import obstore
 
-        self._clock.reset()
         try:
-            obstore.delete(self._bucket, _key(require_oid(oid)))
+            obstore.delete(self._bucket, _key(oid))
         except FileNotFoundError:
             self._require_bucket()
         except _refusals() as error:
             raise self._judge(oid, error) from None
-        self._lacked.pop(oid, None)
 
     # What is there
 
-    def _find_sizes(self, oids: Iterable[str]) -> dict[str, int]:
+    def find_sizes(self, oids: Collection[str]) -> dict[str, int]:
         """The sizes of those objects that are there: from a list of all, as long as that takes fewer requests."""
-        wanted = {require_oid(oid) for oid in oids}
+        wanted = set(oids)
         found: dict[str, int] = {}
         if len(wanted) > _FEW:
-            pages = len(wanted) // _WORKERS
-            found, whole = run_bounded(partial(self._list_sizes, wanted, pages), self._clock)
+            pages = len(wanted) // WORKERS
+            found, whole = run_bounded(partial(self._list_sizes, wanted, pages), self.clock)
             if whole:
                 return found
         left = sorted(wanted - found.keys())
-        asked = run_parallel(lambda oid: (oid, self._ask_size(oid)), left, _WORKERS, Event(), self._clock.check)
+        asked = run_parallel(lambda oid: (oid, self._ask_size(oid)), left, WORKERS, Event(), self.clock.check)
         for oid, size in asked:
             if size is not None:
                 found[oid] = size
@@ -159,7 +109,7 @@ class BucketTransport(Transport):
         try:
             pages = obstore.list(self._bucket, chunk_size=_PAGE)
             for count, page in enumerate(pages):
-                self._clock.reset()
+                self.clock.reset()
                 if count == most:
                     return found, False
                 for entry in page:
@@ -173,7 +123,7 @@ class BucketTransport(Transport):
     def _ask_size(self, oid: str) -> int | None:
         import obstore
 
-        self._clock.reset()
+        self.clock.reset()
         try:
             return obstore.head(self._bucket, _key(oid))["size"]
         except FileNotFoundError:
@@ -197,65 +147,22 @@ class BucketTransport(Transport):
             raise UnusableBucket(error) from None
         self._answered = True
 
-    def _confirm_arrival(self, sent: Sequence[Outcome], objects: Mapping[str, int]) -> Iterator[Outcome]:
-        """The outcomes of what was sent, as far as it is there now."""
-        there = self._find_sizes(one.oid for one in sent)
-        for one in sent:
-            if there.get(one.oid) == objects[one.oid]:
-                self._lacked.pop(one.oid, None)
-                yield one
-            else:
-                yield Outcome(one.oid, 0, lost_object(one.oid))
-
     # To the bucket and from it
 
-    def _put_object(self, item: tuple[str, int], at_once: int, stopping: Event) -> Outcome:
-        """Send an object, verified on its way: of one that is damaged the bucket keeps nothing."""
-        oid, size = item
-        try:
-            require_size(oid, self._ours.size(oid), size)
-            with closing(self._ours.get(oid)) as stream:
-                chunks = take_until(stopping, read_chunks(stream, oid), self._clock.reset)
-                self._put_chunks(oid, size, verify_chunks(chunks, oid), at_once)
-        except UnusableBucket:
-            raise
-        except ITEM_ERRORS as error:
-            return Outcome(oid, 0, error)
-        except OSError as error:
-            return Outcome(oid, 0, unreadable_object(oid, error))
-        return Outcome(oid, size)
-
-    def _put_chunks(self, oid: str, size: int, chunks: Iterator[Buffer], at_once: int) -> None:
+    def send_object(self, oid: str, size: int, read: Callable[[], Iterator[Buffer]], at_once: int) -> None:
         import obstore
 
-        whole = b"".join(chunks) if size <= _PART else None
+        whole = b"".join(read()) if size <= _PART else None
         try:
             # In one step, too, where a create-only put would be none: what is there already is the same object.
             obstore.put(
-                self._bucket, _key(oid), chunks if whole is None else whole, use_multipart=whole is None,
+                self._bucket, _key(oid), read() if whole is None else whole, use_multipart=whole is None,
                 chunk_size=max(_PART, size // _MOST_PARTS), max_concurrency=at_once,
             )  # fmt: skip
         except _refusals() as error:
             raise self._judge(oid, error) from None
 
-    def _receive_object(self, item: tuple[str, int], inbox: Inbox, stopping: Event) -> Outcome:
-        oid, size = item
-        if inbox.has(oid, size):
-            return Outcome(oid, 0)
-        try:
-            inbox.fill(
-                oid,
-                size,
-                lambda offset: take_until(stopping, self._read_object(oid, size, offset), self._clock.reset),
-            )
-        except UnusableBucket:
-            raise
-        except ITEM_ERRORS as error:
-            return Outcome(oid, 0, error)
-        return Outcome(oid, size)
-
-    def _read_object(self, oid: str, size: int, offset: int) -> Iterator[bytes]:
-        """The bytes of an object of the bucket from an offset on. Raises MissingObject, CorruptObject by its size."""
+    def read_object(self, oid: str, size: int, offset: int) -> Iterator[bytes]:
         import obstore
 
         try:

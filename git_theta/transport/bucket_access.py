@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from git_theta.errors import TransportError
+from git_theta.transport.outcomes import UnusableRemote
 from git_theta.transport.patience import Patience
 from git_theta.transport.urls import redact_url
 from git_theta.words import redact_logins
@@ -38,7 +39,7 @@ _QUERY = re.compile(r"\?[^\s\"')]*")
 """In which signatures may stand."""
 
 
-class UnusableBucket(TransportError):
+class UnusableBucket(UnusableRemote):
     """A bucket that is not there, does not answer, or does not let us in: no object of it can be had."""
 
     def __init__(self, refusal: Exception) -> None:

@@ -8,6 +8,10 @@ ITEM_ERRORS = (MissingObject, CorruptObject, TransportError)
 """What concerns one object: the others go on."""
 
 
+class UnusableRemote(TransportError):
+    """A remote that is not there, does not answer, or does not let us in: no object of it can be had."""
+
+
 def require_size(oid: str, there: int | None, size: int) -> None:
     """Raise MissingObject where a source has no such object (None), CorruptObject where it has so many other bytes."""
     if there is None:

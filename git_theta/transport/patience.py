@@ -9,6 +9,7 @@ from concurrent.futures import wait
 from typing import NamedTuple, TypeVar
 
 from git_theta.errors import TransportError
+from git_theta.transport.outcomes import UnusableRemote
 from git_theta.transport.parallel import run_in_background
 
 _CHECK_SECONDS = 0.05
@@ -46,7 +47,7 @@ def read_patience(name: str, settings: Mapping[str, str]) -> Patience:
     return Patience(give_up_after=int(settings[key]))
 
 
-class SilentHost(TransportError):
+class SilentHost(UnusableRemote):
     """A host that was waited for long enough. Nothing that it has got or given is lost by that."""
 
 

@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 import urllib3
 from git_theta.errors import TransportError
+from git_theta.transport.outcomes import UnusableRemote
 from git_theta.transport.patience import Patience
 from git_theta.transport.urls import redact_url
 from git_theta.vcs.credentials import Credential, approve_credential, fill_credential, reject_credential
@@ -32,7 +33,7 @@ _CHUNK = 1 << 20
 _WANTED = b'<propfind xmlns="DAV:"><prop><getcontentlength/><getlastmodified/><resourcetype/></prop></propfind>'
 
 
-class UnusableServer(TransportError):
+class UnusableServer(UnusableRemote):
     """A server that does not answer, or does not let us in: no object of it can be had."""
 
 
