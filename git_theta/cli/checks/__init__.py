@@ -1,0 +1,1 @@
+"""What `git theta doctor` looks at, by what it is about."""
