@@ -17,14 +17,14 @@ from git_theta.repository.stores.remote_transports import open_remote
 from git_theta.store.inbox import Inbox
 from git_theta.store.local import LocalStore
 from git_theta.testing.blocks import noise_bytes
-from git_theta.transport.git_blobs import GitTransport
+from git_theta.transport.git.git_transport import GitTransport
 from git_theta.transport.patience import Patience, SilentHost, read_patience
 from git_theta.vcs.discovery import discover_repository
 from git_theta.vcs.remote_settings import read_remote_access
 from tests.sandbox import Sandbox
 from tests.servers.git_http import GitHost
 from tests.servers.lfs_server import Fault
-from tests.transport.test_git_blobs import contents_of
+from tests.transport.git.test_git_transport import contents_of
 
 CONTENTS = [noise_bytes(300_000 + seed, seed) for seed in range(3)]
 STATUSES = (401, 403, 404, 413, 422, 429, 500, 507)

@@ -17,9 +17,9 @@ from git_theta.store.local import LocalStore
 from git_theta.testing.blocks import noise_bytes
 from git_theta.transport.base import Transport
 from git_theta.transport.directory import DirectoryTransport
-from git_theta.transport.git_blobs import GitTransport
+from git_theta.transport.git.git_transport import GitTransport
 from tests.sandbox import Sandbox
-from tests.transport.test_git_blobs import access_to, contents_of
+from tests.transport.git.test_git_transport import access_to, contents_of
 
 pytestmark = pytest.mark.genuine  # a group of processes is killed: all of it dies at once
 

@@ -127,7 +127,7 @@ def _open_git(
     *,
     may_prompt: bool,
 ) -> Transport:
-    from git_theta.transport.git_blobs import GitTransport
+    from git_theta.transport.git.git_transport import GitTransport
     from git_theta.vcs.remote_settings import read_remote_access
 
     access = read_remote_access(name, choice.address, repository, ask=may_prompt)

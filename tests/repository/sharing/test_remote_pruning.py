@@ -17,7 +17,7 @@ from git_theta.repository.stores.remote_transports import open_remote
 from git_theta.vcs.discovery import discover_repository
 from tests.sandbox import Sandbox, changed, model, track_and_commit
 from tests.transport.bucket_server import CREDENTIALS, make_bucket, running_bucket_server
-from tests.transport.test_git_blobs import contents_of
+from tests.transport.git.test_git_transport import contents_of
 
 FIRST = model()
 DAY = 24 * 3600

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple, TypeVar
 
 REFS = "refs/theta/objects/"
 LISTING = "objects"
 """The file that lists a batch, alone in the tree of its ref's commit."""
 LISTING_BYTES = 1 << 20
 """No listing has more."""
-BATCH_OBJECTS = 4096
+_BATCH_OBJECTS, _BATCH_BYTES = 4096, 256 << 20
+"""Objects that go or come at once: they stand twice on the disk, and are lost when the line is cut."""
 
 _PADDING = "padding"
 _UNPACK_LIMIT = 100
@@ -22,6 +23,9 @@ once more for everybody who fetches. Files without meaning fill a batch up to it
 _LINE = re.compile(r"([0-9a-f]{64}) (0|[1-9][0-9]{0,15}) ([0-9a-f]{40}|[0-9a-f]{64})\Z")
 _COMMIT = "commit {ref}\nmark :{mark}\ncommitter git-theta <git-theta@localhost> 0 +0000\ndata {size}\n{message}\n"
 """The same for everybody: who pushes the same batch pushes the same commits."""
+
+
+_Item = TypeVar("_Item")
 
 
 class StoredBlob(NamedTuple):
@@ -60,6 +64,16 @@ def parse_batch(ref: str, listing: bytes) -> Batch | None:
     lines = [_LINE.match(line) for line in listing.decode("ascii", errors="replace").splitlines()]
     blobs = [StoredBlob(line[1], int(line[2]), line[3]) for line in lines if line]
     return Batch(ref, listing, tuple(blobs)) if len(blobs) == len(lines) else None
+
+
+def take_batch(items: Iterable[tuple[_Item, int]]) -> Iterator[_Item]:
+    """The first of some items, given with their sizes in bytes: one at least, and as many as go at once."""
+    total = 0
+    for count, (item, size) in enumerate(items):
+        total += size
+        if count and (total > _BATCH_BYTES or count >= _BATCH_OBJECTS):
+            return
+        yield item
 
 
 def write_commits(batch: Batch) -> bytes:

@@ -19,9 +19,9 @@ from git_theta.store.inbox import Inbox
 from git_theta.store.memory import MemoryStore
 from git_theta.testing.blocks import noise_bytes
 from git_theta.testing.transports import CONTENT, DAMAGED, OBJECTS, OID, SIZES, TransportLaws
-from git_theta.transport import git_blobs
 from git_theta.transport.base import Transport
-from git_theta.transport.git_blobs import GitTransport
+from git_theta.transport.git import git_batches
+from git_theta.transport.git.git_transport import GitTransport
 from git_theta.vcs.blob_repository import BlobRepository
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.remote_settings import RemoteAccess, read_remote_access
@@ -288,7 +288,7 @@ def test_objects_that_git_streams_are_whole(places: tuple[Sandbox, Sandbox], siz
 
 
 def test_batches_are_closed_by_size(places: tuple[Sandbox, Sandbox], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(git_blobs, "_BATCH_BYTES", 200_000)
+    monkeypatch.setattr(git_batches, "_BATCH_BYTES", 200_000)
     ours, theirs = MemoryStore(), MemoryStore()
     for content in OBJECTS.values():
         ours.put([content])

@@ -1,0 +1,1 @@
+"""Objects as blobs of any Git server."""
