@@ -13,7 +13,10 @@ import pytest
 import git_theta
 
 ROOT = Path(git_theta.__file__).parent
-GROUND = {"errors", "entry_points", "known_plugins", "registry", "words", "globs", "tracked_toml", "interrupts"}
+GROUND = {
+    "errors", "entry_points", "known_plugins", "registered_names", "plugin_guard", "registry", "words", "globs",
+    "tracked_toml", "interrupts",
+}  # fmt: skip
 VALUES = GROUND | {"tensors"}
 STORAGE = VALUES | {"updates", "serializers", "store", "manifest"}
 COMPARED = VALUES | {"manifest", "checkpoints", "parameters"}
@@ -26,7 +29,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "words": set(),
     "entry_points": set(),
     "known_plugins": set(),
-    "registry": {"errors", "entry_points", "known_plugins"},
+    "registered_names": {"errors", "entry_points", "known_plugins"},
+    "plugin_guard": {"errors", "known_plugins", "registered_names"},
+    "registry": {"errors", "known_plugins", "plugin_guard", "registered_names"},
     "globs": {"errors"},
     "interrupts": set(),
     "tracked_toml": {"errors", "words"},

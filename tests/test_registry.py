@@ -20,7 +20,8 @@ from git_theta.formats.base import FORMATS, Format
 from git_theta.known_plugins import BUILT_IN, KNOWN_PACKAGES, PluginFamily
 from git_theta.merging.base import STRATEGIES, Strategy
 from git_theta.operations.streams import FileSource
-from git_theta.registry import API, Family, PluginId, running_plugin
+from git_theta.plugin_guard import PluginId, running_plugin
+from git_theta.registry import API, Family
 from git_theta.serializers.base import SERIALIZERS, Serializer
 from git_theta.store.base import STORES, Store
 from git_theta.transport.base import TRANSPORTS, Transport
@@ -89,7 +90,7 @@ class Fake(Format):
 """
 TELL = """
 from git_theta.errors import PluginError
-from git_theta import registry
+from git_theta import registered_names
 from git_theta.serializers.base import SERIALIZERS
 from git_theta.updates.base import UPDATES
 """
@@ -100,7 +101,7 @@ def test_an_installed_package_is_found_and_used(tmp_path: Path) -> None:
     detect = """
 from git_theta.formats.detect import detect_format
 from git_theta.testing.formats import MemorySource
-print(registry.plugin_names("formats"), detect_format(MemorySource(b"FAKE"), b"FAKE", "a.fake").format)
+print(registered_names.plugin_names("formats"), detect_format(MemorySource(b"FAKE"), b"FAKE", "a.fake").format)
 """
     assert python(tmp_path, TELL + detect) == f"{[*BUILT_IN['formats'], 'fake']} fake"
 
@@ -136,7 +137,7 @@ def test_a_package_cannot_take_the_name_of_a_built_in(tmp_path: Path) -> None:
     install(tmp_path, "thief", "[git_theta.plugins.serializers]\nraw = thief:Raw\n")
     told = python(
         tmp_path,
-        f"{TELL}\nprint(type(SERIALIZERS.load_plugin('raw')).__module__, registry.plugin_names('serializers'))",
+        f"{TELL}\nprint(type(SERIALIZERS.load_plugin('raw')).__module__, registered_names.plugin_names('serializers'))",
     )
     assert told == "git_theta.serializers.raw ['raw', 'planes', 'frames', 'msgpack']"
 
@@ -188,7 +189,7 @@ def test_every_seam_says_its_version() -> None:
 def test_what_is_disabled_is_neither_listed_nor_loaded(tmp_path: Path, word: str) -> None:
     install(tmp_path, "fake", "[git_theta.plugins.formats]\nfake = fake:Fake\n", FORMAT)
     load = "from git_theta.formats.base import FORMATS\nprint(FORMATS.list_names())\ntry: FORMATS.load_plugin('fake')"
-    program = f"{TELL}registry.use_disabled(lambda: [{word!r}, 'torch', 'updates:fake'])\n{load}"
+    program = f"{TELL}registered_names.use_disabled(lambda: [{word!r}, 'torch', 'updates:fake'])\n{load}"
     told = python(tmp_path, f"{program}\nexcept PluginError as error: print(error, error.hint)")
     listed, refused = told.splitlines()
     assert listed == str(list(BUILT_IN["formats"]))
@@ -200,7 +201,7 @@ def test_what_is_disabled_is_neither_listed_nor_loaded(tmp_path: Path, word: str
 @pytest.mark.parametrize("word", ["updates:fake", "stores:fake", "other"])
 def test_what_is_disabled_in_another_family_is_not_disabled(tmp_path: Path, word: str) -> None:
     install(tmp_path, "fake", "[git_theta.plugins.formats]\nfake = fake:Fake\n", FORMAT)
-    program = f"registry.use_disabled(lambda: [{word!r}])\nprint(registry.plugin_names('formats')[-1])"
+    program = f"registered_names.use_disabled(lambda: [{word!r}])\nprint(registered_names.plugin_names('formats')[-1])"
     assert python(tmp_path, TELL + program) == "fake"
 
 

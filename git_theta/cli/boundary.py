@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import NoReturn
 
-from git_theta import registry
+from git_theta import registered_names
 from git_theta.errors import GitError, PluginError, ThetaError
 from git_theta.words import escape_unprintable, redact_logins
 
@@ -49,7 +49,7 @@ def run(action: Callable[[], int]) -> int:
     """The exit code of ``action()``, or that of the error it raised, after saying on stderr what happened."""
     _open_standard_streams()
     gc.set_threshold(_COLLECT_EVERY)
-    registry.use_disabled(_read_disabled)
+    registered_names.use_disabled(_read_disabled)
     try:
         _unwind_on_signals()
         code = action()

@@ -14,7 +14,7 @@ from typing import Any, get_args
 
 import click
 
-from git_theta import __version__, registry
+from git_theta import __version__, registered_names
 from git_theta.cli import boundary
 from git_theta.cli.filter_process import SKIP_SMUDGE
 from git_theta.cli.listing import echo_json, echo_line, json_option
@@ -72,7 +72,7 @@ def command(as_json: bool) -> None:
         "merge": _read_configured(policy_sources.ALL_KEYS),
         "storage": _read_configured(STORAGE_KEYS),
         "measures": _read_configured((MEASURES_KEY,)),
-        "disabled": _read_configured((registry.DISABLE_KEY,)),
+        "disabled": _read_configured((registered_names.DISABLE_KEY,)),
         "plugins": {family: _list_plugins(family) for family in get_args(PluginFamily)},
         "environment": {name: os.environ[name] for name in _VARIABLES if name in os.environ},
         "repository": _describe_repository(),
@@ -114,9 +114,9 @@ def _find_versions() -> dict[str, str | None]:
 def _list_plugins(family: PluginFamily) -> dict[str, str]:
     """Name to target; to what is wrong, where two packages claim a name."""
     found = {}
-    for name in registry.plugin_names(family):
+    for name in registered_names.plugin_names(family):
         try:
-            found[name] = registry.find_target(family, name)
+            found[name] = registered_names.find_target(family, name)
         except PluginError as error:
             found[name] = error.message
     return found

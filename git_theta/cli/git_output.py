@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from typing import BinaryIO
 
 from git_theta.cli import boundary
-from git_theta.registry import PluginId, running_plugin
+from git_theta.plugin_guard import PluginId, running_plugin
 
 Buffer = bytes | bytearray | memoryview
 

@@ -12,14 +12,15 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, cast
 
-from git_theta import __version__, registry
+from git_theta import __version__, registered_names
 from git_theta.cli import boundary
 from git_theta.cli.git_output import claim_stdout, write_pieces
 from git_theta.cli.main import COMMANDS
 from git_theta.entry_points import DeclaredPlugin
 from git_theta.errors import NewerPlugin, PluginError
 from git_theta.known_plugins import BUILT_IN
-from git_theta.registry import Family, declared_plugins
+from git_theta.registered_names import declared_plugins
+from git_theta.registry import Family
 
 _FAMILIES: Mapping[str, str] = {
     "formats": "git_theta.formats.base:FORMATS",
@@ -52,12 +53,12 @@ def list_declared() -> list[DeclaredPlugin]:
         for family, names in BUILT_IN.items()
         for name, target in names.items()
     ]
-    return ours + [one for one in declared_plugins() if not registry.is_built_in(one)]
+    return ours + [one for one in declared_plugins() if not registered_names.is_built_in(one)]
 
 
 def _try_import(plugin: DeclaredPlugin, plugins: list[DeclaredPlugin]) -> dict[str, str]:
-    if registry.is_disabled(plugin):
-        return {"state": "disabled", "reason": f"{registry.DISABLE_KEY} names it"}
+    if registered_names.is_disabled(plugin):
+        return {"state": "disabled", "reason": f"{registered_names.DISABLE_KEY} names it"}
     try:
         _require_unambiguous(plugin, plugins)
         _load_family(plugin).import_target(plugin.name, plugin.target)
@@ -83,9 +84,9 @@ def _require_unambiguous(plugin: DeclaredPlugin, plugins: list[DeclaredPlugin]) 
         raise PluginError(
             f"git-theta has a command {plugin.name!r} of its own", hint=f"Tell the authors of {plugin.package}."
         )
-    alike = [one for one in plugins if one[:2] == plugin[:2] and not registry.is_disabled(one)]
-    if not registry.is_built_in(plugin) and len({one.target for one in alike}) > 1:
-        raise registry.describe_ambiguity(alike)
+    alike = [one for one in plugins if one[:2] == plugin[:2] and not registered_names.is_disabled(one)]
+    if not registered_names.is_built_in(plugin) and len({one.target for one in alike}) > 1:
+        raise registered_names.describe_ambiguity(alike)
 
 
 def _print_line(output: int, data: object) -> None:

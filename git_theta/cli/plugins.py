@@ -9,7 +9,7 @@ import click
 from git_theta.cli.boundary import say_hint, warn
 from git_theta.cli.listing import echo_json, echo_line, json_option
 from git_theta.errors import PluginError
-from git_theta.registry import DISABLE_KEY
+from git_theta.registered_names import DISABLE_KEY
 from git_theta.repository.setup.plugin_survey import PluginRow, describe_idle_words, survey_plugins
 
 IDLE_HINT = f"Where it is set: git config --show-origin --get-all {DISABLE_KEY}"

@@ -14,7 +14,7 @@ from git_theta.merging.base import Strategy
 from git_theta.merging.catalogue import load_strategy, strategy_names
 from git_theta.merging.options import Option
 from git_theta.merging.reference import format_default, format_heads
-from git_theta.registry import PluginId
+from git_theta.plugin_guard import PluginId
 
 
 @click.command

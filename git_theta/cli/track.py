@@ -16,7 +16,7 @@ from git_theta.cli.listing import echo_json, echo_line
 from git_theta.cli.status import warn_of_case, warn_of_layouts
 from git_theta.errors import UsageError
 from git_theta.formats.base import FORMATS
-from git_theta.registry import describe_way_out
+from git_theta.registered_names import describe_way_out
 from git_theta.repository.index.tracked_files import list_tracked
 from git_theta.repository.setup.readme_section import add_section, find_readme, has_section
 from git_theta.vcs import attributes, config, hooks

@@ -9,7 +9,7 @@ from git_theta.errors import ChangedFile, PluginError, ThetaError
 from git_theta.formats.base import FORMATS, Source, Span
 from git_theta.formats.guarded_format import load_format
 from git_theta.known_plugins import BUILT_IN
-from git_theta.registry import PluginId
+from git_theta.plugin_guard import PluginId
 
 OPAQUE = "opaque"
 FIRST_BYTES: dict[str, bytes | tuple[bytes, ...]] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from git_theta.errors import UsageError
 from git_theta.known_plugins import BUILT_IN
 from git_theta.merging.base import STRATEGIES, Strategy
-from git_theta.registry import describe_way_out, is_declared
+from git_theta.registered_names import describe_way_out, is_declared
 
 
 def strategy_names() -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from git_theta.errors import PluginError
 from git_theta.known_plugins import BUILT_IN
 from git_theta.manifest.model import Entry
-from git_theta.registry import PluginId
+from git_theta.plugin_guard import PluginId
 from git_theta.serializers.base import SERIALIZERS
 from git_theta.updates.base import UPDATES
 from git_theta.words import join_some, pluralize

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from git_theta.errors import GitError, UsageError
-from git_theta.registry import DISABLE_KEY
+from git_theta.registered_names import DISABLE_KEY
 from git_theta.vcs.git import NAMED_REPOSITORY, current_folder, git
 from git_theta.vcs.remembered_settings import match_settings
 

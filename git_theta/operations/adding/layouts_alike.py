@@ -31,7 +31,7 @@ from git_theta.operations.restoring.restore import (
     require_objects,
     restore_pieces,
 )
-from git_theta.registry import PluginId
+from git_theta.plugin_guard import PluginId
 from git_theta.tensors.arrays import Buffer
 
 Files = Sequence[Shard | None]

@@ -19,7 +19,7 @@ from git_theta.merging.base import Contest, ContestReport, Operand, Strategy
 from git_theta.operations.adding.known_parts import KnownParts
 from git_theta.operations.adding.part_label import PartLabel
 from git_theta.operations.context import Context
-from git_theta.registry import PluginId
+from git_theta.plugin_guard import PluginId
 
 
 class ComputedResult(NamedTuple):

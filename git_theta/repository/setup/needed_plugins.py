@@ -14,7 +14,7 @@ from git_theta.merging.catalogue import load_strategy
 from git_theta.merging.policy import CONFLICT
 from git_theta.operations.keeping.file_states import TrackedFile
 from git_theta.parameters.required_plugins import load_required, required_plugins
-from git_theta.registry import PluginId
+from git_theta.plugin_guard import PluginId
 from git_theta.repository.merging.policy_sources import MergeOptions, policy_for_files
 
 

@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 from git_theta.entry_points import DeclaredPlugin, scan_packages
 from git_theta.errors import PluginError
 from git_theta.known_plugins import BUILT_IN
-from git_theta.registry import DISABLE_KEY, is_built_in
+from git_theta.registered_names import DISABLE_KEY, is_built_in
 from git_theta.vcs.config import disabled_plugins, filter_interpreter
 from git_theta.vcs.git import current_folder
 

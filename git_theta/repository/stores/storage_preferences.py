@@ -12,7 +12,7 @@ from git_theta.errors import UsageError
 from git_theta.known_plugins import PluginFamily
 from git_theta.manifest.storage_json import MAX_CHAIN
 from git_theta.parameters.preferences import AUTOMATIC, DEFAULT_DEPTH, Preferences
-from git_theta.registry import describe_way_out, plugin_names
+from git_theta.registered_names import describe_way_out, plugin_names
 from git_theta.vcs.config import STORE_KEY, read_last_values
 
 SERIALIZER_KEY, UPDATES_KEY = "theta.serializer", "theta.updates"
