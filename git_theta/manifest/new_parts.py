@@ -6,8 +6,9 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from git_theta.manifest import frame
+from git_theta.manifest.exact_lines import parse_header, parse_line
 from git_theta.manifest.model import Entry
-from git_theta.manifest.text import check_names, entry_names, explain_invalid, iterate_lines, parse_header, parse_line
+from git_theta.manifest.text import check_names, entry_names, explain_invalid, iterate_lines
 
 
 class NewParts(NamedTuple):

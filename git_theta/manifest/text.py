@@ -9,26 +9,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from io import BytesIO
 from itertools import chain, islice, repeat
-from typing import Any, NoReturn
 
 from git_theta.errors import ManifestError, NewerManifest
-from git_theta.manifest.json_checks import (
-    require_name,
-    require_oid,
-    require_shape,
-    require_size,
-    require_sizes,
-    require_text,
-    sort_keys,
-)
-from git_theta.manifest.model import Entry, Manifest, View
-from git_theta.manifest.storage_json import check_own_oid, storage_from_json, storage_to_json
-from git_theta.manifest.usual import format_common_line, parse_common_line
+from git_theta.manifest.exact_lines import INEXACT, format_header, format_line, parse_header, parse_line
+from git_theta.manifest.model import Entry, Manifest
 from git_theta.words import pluralize, shorten_text
 
 VERSION = 1
@@ -38,8 +27,6 @@ MAX_MANIFEST = 64 << 20
 """A text above this many bytes is no manifest, and is not written: 150,000 parameters fit. Parsing costs memory."""
 MAX_NAMES = 150_000
 """Names that a manifest may have, those of views included: as many as formats find in a file."""
-_MAX_LINE = 16 << 20
-"""Bytes of a line: as many windows on one storage fit as there may be names."""
 
 _CACHED_LINES = 1 << 13
 """Parsed lines to keep: of two versions that are compared, most are the same. 2 KB each, or 16 MB."""
@@ -106,22 +93,15 @@ def iterate_lines(text: bytes) -> Iterator[bytes]:
     if len(text) > MAX_MANIFEST:
         raise ValueError(f"it has {len(text):,} bytes, more than {MAX_MANIFEST:,}")
     if not text.endswith(b"\n"):
-        raise ValueError(_INEXACT)
+        raise ValueError(INEXACT)
     return _lines_of(text, 1)
 
 
 def _format_lines(manifest: Manifest) -> Iterator[bytes]:
     """Its lines, each as a reader takes it. Raises what is in _INVALID for one that none would."""
     yield FIRST_LINE
-    header = _encode_line(_header_to_json(manifest))
-    parse_header(header[:-1])
-    yield header
-    for entry in manifest.entries:
-        line = format_common_line(entry)
-        if line is None or len(line) > _MAX_LINE:
-            line = _encode_line(_entry_to_json(entry))
-            parse_line(line[:-1])
-        yield line
+    yield format_header(manifest)
+    yield from map(format_line, manifest.entries)
 
 
 def _pair_lines(text: bytes, manifest: Manifest) -> Iterator[tuple[bytes, Entry | None]]:
@@ -149,21 +129,6 @@ def _parse_text(text: bytes, lent: Iterator[tuple[bytes, Entry | None]] | None) 
     return header._replace(entries=entries)
 
 
-def parse_header(line: bytes) -> Manifest:
-    """The manifest without its parts."""
-    header = _parse_json_line(line)
-    frame = header.pop("frame", None)
-    manifest = Manifest(
-        format=require_text(header.pop("format")),
-        size=require_size(header.pop("size")),
-        frame=None if frame is None else _run_from_json(frame),
-        entries=(),
-        extra=header,
-    )
-    _require_exact(_header_to_json(manifest), line)
-    return manifest
-
-
 def _parse_part(line: bytes) -> Entry:
     """The part that a line stands for; one that was parsed lately is the same object."""
     if len(line) < _SHORT_LINE:
@@ -171,27 +136,12 @@ def _parse_part(line: bytes) -> Entry:
     return _parse_long(line) if len(line) < _LONG_LINE else parse_line(line)
 
 
-def parse_line(line: bytes) -> Entry:
-    """The part that a line stands for. Raises what is in _INVALID for one that is not in its one valid encoding."""
-    if len(line) < _MAX_LINE and (common := parse_common_line(line)):
-        return common
-    entry = _entry_from_json(_parse_json_line(line))
-    _require_exact(_entry_to_json(entry), line)
-    return entry
-
-
 _parse_short = lru_cache(_CACHED_LINES)(parse_line)
 _parse_long = lru_cache(_CACHED_LONG_LINES)(parse_line)
 
 
-def _require_exact(data: Mapping[str, Any], line: bytes) -> None:
-    if _encode_line(data) != line + b"\n":
-        raise ValueError(_INEXACT)
-
-
 _INVALID = (KeyError, ValueError, TypeError, AttributeError, RecursionError)
 """What is raised, at whatever depth, for values that no manifest has."""
-_INEXACT = "it is not in its one valid encoding"
 DAMAGED_HINT = "It was edited or damaged. Take the file from another commit, or add the checkpoint again."
 
 
@@ -237,97 +187,3 @@ def entry_names(entry: Entry) -> tuple[str, ...]:
         return (entry.name,)
     views = tuple(view.name for view in entry.views)
     return (entry.name, *(views[1:] if views[:1] == (entry.name,) else views))
-
-
-def _entry_from_json(data: dict[str, Any]) -> Entry:
-    return _parameter_from_json(data) if "name" in data else _run_from_json(data)
-
-
-def _parameter_from_json(data: dict[str, Any]) -> Entry:
-    return Entry(
-        name=require_name(data.pop("name")),
-        dtype=require_text(data.pop("dtype")),
-        shape=require_shape(data.pop("shape")),
-        size=require_size(data.pop("size")),
-        oid=require_oid(data.pop("oid")),
-        views=tuple(map(_view_from_json, data.pop("views", ()))),
-        storage=storage_from_json(data.pop("storage")),
-        extra=data,
-    )
-
-
-def _run_from_json(data: dict[str, Any]) -> Entry:
-    """A part that is no parameter: bytes alone."""
-    if not data.keys().isdisjoint(("name", "dtype", "shape", "views")):
-        raise ValueError("a part without a name has a parameter's keys")
-    return Entry(
-        size=require_size(data.pop("size")),
-        oid=require_oid(data.pop("oid")),
-        storage=storage_from_json(data.pop("storage")),
-        extra=data,
-    )
-
-
-def _view_from_json(data: dict[str, Any]) -> View:
-    stride = data.pop("stride", None)
-    return View(
-        name=require_name(data.pop("name")),
-        dtype=require_text(data.pop("dtype")),
-        shape=require_shape(data.pop("shape")),
-        stride=None if stride is None else require_sizes(stride),
-        offset=require_size(data.pop("offset", 0)),
-        extra=data,
-    )
-
-
-def _header_to_json(manifest: Manifest) -> dict[str, Any]:
-    data: dict[str, Any] = {"format": manifest.format, "size": manifest.size}
-    if manifest.frame is not None:
-        data["frame"] = _entry_to_json(manifest.frame)
-    return data | sort_keys(manifest.extra)
-
-
-def _entry_to_json(entry: Entry) -> dict[str, Any]:
-    data: dict[str, Any] = {}
-    if entry.name is not None:
-        data = {"name": entry.name, "dtype": entry.dtype, "shape": list(entry.shape)}
-    data |= {"size": entry.size, "oid": entry.oid}
-    check_own_oid(entry.oid, entry.storage)
-    if entry.views:
-        data["views"] = [_view_to_json(view) for view in entry.views]
-    return data | {"storage": storage_to_json(entry.storage)} | sort_keys(entry.extra)
-
-
-def _view_to_json(view: View) -> dict[str, Any]:
-    data: dict[str, Any] = {"name": view.name, "dtype": view.dtype, "shape": list(view.shape)}
-    if view.stride is not None:
-        data["stride"] = list(view.stride)
-    if view.offset:
-        data["offset"] = view.offset
-    return data | sort_keys(view.extra)
-
-
-def _encode_line(data: Mapping[str, Any]) -> bytes:
-    return json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode() + b"\n"
-
-
-def _parse_json_line(line: bytes) -> Any:
-    if len(line) > _MAX_LINE:
-        raise ValueError(f"a line has {len(line):,} bytes, more than {_MAX_LINE:,}")
-    return json.loads(
-        line,
-        parse_int=_parse_integer,
-        parse_float=_reject_number,
-        parse_constant=_reject_number,
-    )
-
-
-def _parse_integer(digits: str) -> int:
-    value = int(digits)
-    if not -1 << 63 <= value < 1 << 63:
-        raise ValueError("an integer beyond 64 bits")
-    return value
-
-
-def _reject_number(number: str) -> NoReturn:
-    raise ValueError(f"{number} is not an integer")

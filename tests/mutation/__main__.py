@@ -34,6 +34,8 @@ ROOMS = {
         "tests/faults/test_corrupt_objects.py",
     ],
     "git_theta/manifest/text.py": ["tests/manifest", "tests/spec"],
+    "git_theta/manifest/exact_lines.py": ["tests/manifest", "tests/spec"],
+    "git_theta/manifest/entry_json.py": ["tests/manifest", "tests/spec"],
     "git_theta/formats/layout.py": ["tests/formats"],
     "git_theta/formats/zip/zip_directory.py": ["tests/formats"],
     "git_theta/operations/restoring/deferred.py": [
