@@ -78,7 +78,7 @@ def open_bucket(url: str, options: Mapping[str, str], patience: Patience = Patie
         config |= {"region": options["region"]} if "region" in options else {}
     try:
         # A connection that stalls is tried anew before all of them are given up.
-        client = _CLIENT | {"read_timeout": timedelta(seconds=patience.give_up_after / 2)}
+        client = _CLIENT | {"read_timeout": timedelta(seconds=patience.give_up_after * 3 / 4)}
         bucket: ObjectStore = make_bucket(url, config=config, client_options=client, retry_config=_RETRY)
     except (BaseError, ValueError) as error:
         raise TransportError(

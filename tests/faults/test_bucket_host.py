@@ -36,8 +36,8 @@ from tests.transport.google_server import Fault, GoogleServer
 CONTENTS = [noise_bytes(300_000 + seed, seed) for seed in range(3)]
 OBJECTS = {hashlib.sha256(content).hexdigest(): content for content in CONTENTS}
 SIZES = {oid: len(content) for oid, content in OBJECTS.items()}
-LONGEST_SECONDS = 8
-PATIENCE = Patience(tell_after=0.3, give_up_after=3)
+LONGEST_SECONDS = 15
+PATIENCE = Patience(tell_after=0.3, give_up_after=4)
 KILLS = int(os.environ.get("THETA_TEST_KILLS", "3"))
 STATUSES = (401, 403, 404, 413, 422, 429, 500, 507)
 
@@ -95,7 +95,7 @@ def side(server: GoogleServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", os.fspath(server.write_account(tmp_path)))
     monkeypatch.setenv("GOOGLE_BASE_URL", server.url)
     backoff = {"init_backoff": timedelta(milliseconds=10), "max_backoff": timedelta(milliseconds=50), "base": 2}
-    patience = {"max_retries": 2, "retry_timeout": timedelta(seconds=4), "backoff": backoff}
+    patience = {"max_retries": 2, "retry_timeout": timedelta(seconds=5), "backoff": backoff}
     monkeypatch.setattr(bucket_access, "_RETRY", patience)
     began = time.monotonic()
     yield Side(server, tmp_path)
@@ -178,7 +178,7 @@ def test_a_silent_bucket_is_told_of(side: Side, method: str) -> None:
             assert [one.error for one in transport.fetch(SIZES, Inbox(side.store, side.store.root))] == [None] * 3
         else:
             assert len(list(transport.list_held())) == 3
-    assert told == ["the bucket has not answered for 0 s; giving up after 3 s more"]
+    assert told == ["the bucket has not answered for 0 s; giving up after 4 s more"]
 
 
 @pytest.mark.parametrize("method", ["PUT", "GET", "HEAD", "LIST"])
@@ -198,11 +198,11 @@ def test_a_bucket_that_stays_silent_is_given_up(side: Side, method: str) -> None
     told: list[str] = []
     with (
         side.open_transport(side.store, told.append) as transport,
-        pytest.raises(SilentHost, match=r"the bucket has not answered for [34] s") as caught,
+        pytest.raises(SilentHost, match=r"the bucket has not answered for [45] s") as caught,
     ):
         list(transfers[method](transport))
     assert len(told) == 1
-    assert "git config theta.remote.NAME.patience 6" in caught.value.hint
+    assert "git config theta.remote.NAME.patience 8" in caught.value.hint
     assert side.contents_there() == there
     side.server.fault = None
     assert side.push() == dict.fromkeys(OBJECTS)
