@@ -22,7 +22,7 @@ def describe(plugin: Path, site: Path) -> None:
     (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n")
     groups = [
         "\n".join([f"[{group}]", *(f"{name} = {target}" for name, target in points.items())])
-        for group, points in project["entry-points"].items()
+        for group, points in project.get("entry-points", {}).items()
     ]
     (folder / "entry_points.txt").write_text("\n".join(groups) + "\n")
 

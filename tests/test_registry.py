@@ -225,7 +225,7 @@ def test_the_packages_that_we_know_are_those_of_our_own_tree() -> None:
     projects = [tomllib.loads(file.read_text())["project"] for file in files]
     declared: dict[str, dict[str, str]] = {}
     for project in projects:
-        for group, points in project["entry-points"].items():
+        for group, points in project.get("entry-points", {}).items():
             names = declared.setdefault(group.removeprefix("git_theta.plugins."), {})
             names |= dict.fromkeys(points, project["name"])
     assert declared == KNOWN_PACKAGES

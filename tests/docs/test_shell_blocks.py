@@ -35,9 +35,10 @@ NOT_TYPED = {
         "plugins/git-theta-npeff/README.md",
         "git theta npeff perturb",
     ): "it moves what fit has found, which is not run here",
+    ("plugins/git-theta-smear/README.md", "git switch"): "the routers are the reader's; its own tests merge by some",
     **{
         (f"plugins/git-theta-{name}/README.md", "pip install"): PACKAGES
-        for name in ("fisher", "flad", "gguf", "lm-eval", "npeff", "numpy", "pcodec", "sqlite", "webdav")
+        for name in ("fisher", "flad", "gguf", "lm-eval", "npeff", "numpy", "pcodec", "smear", "sqlite", "webdav")
     },
 }
 """Page and beginning of a block's first line, to the reason."""
