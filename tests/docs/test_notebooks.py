@@ -16,8 +16,8 @@ nbclient = pytest.importorskip("nbclient", reason="nbclient runs notebooks")
 
 FOLDER = Path(__file__).parents[2] / "docs" / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
-PAGES_SHOWN = {"two-fine-tunes.ipynb": ["changes", "family"]}
-"""The cells, by their last line, that have to show a page."""
+PAGES_SHOWN = {"lambda-per-tensor.ipynb": ["show_rates()"], "two-fine-tunes.ipynb": ["changes", "family"]}
+"""The cells, by their last line, that have to show a page or a table."""
 
 
 def read_notebook(file: Path) -> Any:
