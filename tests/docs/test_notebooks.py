@@ -14,9 +14,14 @@ from tests.sandbox import seal_environment
 nbformat = pytest.importorskip("nbformat", reason="nbclient runs notebooks")
 nbclient = pytest.importorskip("nbclient", reason="nbclient runs notebooks")
 
-FOLDER = Path(__file__).parents[2] / "docs" / "notebooks"
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "docs" / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
-PAGES_SHOWN = {"lambda-per-tensor.ipynb": ["show_rates()"], "two-fine-tunes.ipynb": ["changes", "family"]}
+PAGES_SHOWN = {
+    "a-router-by-hand.ipynb": ["show_weights()", "table.assign(mean=table.mean(axis=1)).round(1)"],
+    "lambda-per-tensor.ipynb": ["show_rates()"],
+    "two-fine-tunes.ipynb": ["changes", "family"],
+}
 """The cells, by their last line, that have to show a page or a table."""
 
 
@@ -35,6 +40,8 @@ def test_it_runs(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     seal_environment(monkeypatch, tmp_path / "home")
     monkeypatch.setenv("PATH", os.pathsep.join([os.fspath(Path(sys.executable).parent), os.environ["PATH"]]))
     monkeypatch.setenv("TMPDIR", os.fspath(tmp_path))
+    found = filter(None, [str(ROOT / "plugins" / "git-theta-smear"), os.environ.get("PYTHONPATH")])
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(found))
     notebook = read_notebook(file)
     nbclient.NotebookClient(notebook, timeout=300, resources={"metadata": {"path": tmp_path}}).execute()
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
