@@ -58,11 +58,9 @@ def collect_experts(model: nn.Module, branches: Mapping[str, Tensors], globs: Se
         branches: the tensors of each expert by name, as its checkpoint has them; none is copied.
         globs: see ``SmearModel.from_branches``.
 
-    Raises UsageError for experts that do not fit the model, that differ in nothing that is routed, and for globs that a
-    command line could not spell; ConflictError where a merge has a conflict that no strategy settles.
+    Raises UsageError for experts that do not fit the model, that differ in nothing that is routed, and for globs that
+    match nothing or that a command line could not spell; ConflictError for what no strategy settles.
     """
-    if spelled := [glob for glob in globs if "," in glob]:
-        raise UsageError(f"a group has a comma: {spelled[0]!r}", hint="git theta merge separates groups by commas.")
     there, ties = model.state_dict(), _find_ties(model)
     for expert, tensors in branches.items():
         _check_names(expert, tensors, there, ties)
@@ -73,11 +71,21 @@ def collect_experts(model: nn.Module, branches: Mapping[str, Tensors], globs: Se
     )
     averaged = _merge_experts(experts, base, {"scores": [0.0] * len(experts)})
     groups = {name: group_of(name, globs) for name in averaged if _is_routed(name, base, experts)}
-    if not groups:
-        raise UsageError("no parameter was changed by two experts", hint="There is nothing to route: merge them.")
+    _check_groups(groups, globs)
     settled = {name: one for name, one in averaged.items() if name not in groups}
     spellings = {name: ties.get(name, name) for tensors in branches.values() for name in tensors}
     return ExpertSet(tuple(branches), tuple(globs), base, tuple(experts), groups, settled, spellings)
+
+
+def _check_groups(groups: Mapping[str, str], globs: Sequence[str]) -> None:
+    """Raise UsageError where nothing is routed, and for a glob that matches nothing or has a comma."""
+    if not groups:
+        raise UsageError("no parameter was changed by two experts", hint="There is nothing to route: merge them.")
+    if spelled := [glob for glob in globs if "," in glob]:
+        raise UsageError(f"a group has a comma: {spelled[0]!r}", hint="git theta merge separates groups by commas.")
+    if idle := [glob for glob in globs if glob not in groups.values()]:
+        told = f"no parameter that is routed is in the group {idle[0]!r}"
+        raise UsageError(told, hint=f"Routed are: {', '.join(groups)}")
 
 
 def _merge_experts(experts: Sequence[Tensors], base: Tensors, options: Mapping[str, Any]) -> dict[str, Tensor]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
+from git_theta.errors import UsageError
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
@@ -14,6 +15,7 @@ from git_theta_smear.expert_set import ExpertSet, Tensors, collect_experts
 
 Query = Tensor | Mapping[str, Tensor]
 """What routers see of examples, (examples, features): the same for all groups, or by group."""
+Value = TypeVar("Value")
 
 
 class SmearModel(nn.Module):
@@ -32,7 +34,9 @@ class SmearModel(nn.Module):
         self._model = (model,)  # in a tuple, or its parameters would be ours, too
         self.experts = experts
         self.groups = tuple(dict.fromkeys(experts.groups.values()))
-        sizes = [features if isinstance(features, int) else features[group] for group in self.groups]
+        sizes = [
+            features if isinstance(features, int) else _look_up(features, group, "features") for group in self.groups
+        ]
         self.routers = nn.ModuleList([ExpertRouter(len(experts.names), size, dropout) for size in sizes])
 
     @classmethod
@@ -58,7 +62,8 @@ class SmearModel(nn.Module):
             dropout: in training, the share of experts that do not count, drawn anew for each example.
 
         Raises:
-            UsageError: experts that do not fit the model or each other, named; nothing to route; a group with a comma.
+            UsageError: experts that do not fit the model or each other, named; nothing to route; a group that matches
+                nothing or has a comma; a group without features.
             ConflictError: what no strategy computes with (integers, codes with scales) was changed by two experts.
         """
         experts = collect_experts(base, branches, groups)
@@ -67,7 +72,7 @@ class SmearModel(nn.Module):
     def compute_weights(self, query: Query) -> dict[str, Tensor]:
         """By group, how much each expert counts: (examples, experts), fp32."""
         return {
-            group: router(query if isinstance(query, Tensor) else query[group])
+            group: router(query if isinstance(query, Tensor) else _look_up(query, group, "the query"))
             for group, router in zip(self.groups, self.routers, strict=True)
         }
 
@@ -129,3 +134,11 @@ class SmearModel(nn.Module):
         tensors = {**self.experts.settled, **merged}
         found: Tensor = functional_call(self._model[0], tensors, tuple(one[None] for one in inputs))
         return found[0]
+
+
+def _look_up(values: Mapping[str, Value], group: str, what: str) -> Value:
+    """What is given for a group. Raises UsageError where nothing is."""
+    if group not in values:
+        known = ", ".join(map(repr, values)) or "nothing"
+        raise UsageError(f"{what} has nothing for the group {group!r}, only for {known}", hint="Name every group.")
+    return values[group]

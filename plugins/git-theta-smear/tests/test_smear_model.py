@@ -253,6 +253,21 @@ def test_a_group_that_a_command_line_could_not_spell_is_refused() -> None:
         SmearModel.from_branches(base, make_branches(base), ["encoder.*,head.*"], features=4)
 
 
+def test_a_group_without_parameters_is_told_with_those_that_there_are() -> None:
+    base = make_base()
+    with pytest.raises(UsageError, match=r"is in the group 'decoder\.\*'") as caught:
+        SmearModel.from_branches(base, make_branches(base), ["encoder.*", "decoder.*"], features=4)
+    assert caught.value.hint == "Routed are: " + ", ".join(ROUTED)
+
+
+def test_a_group_that_nothing_is_given_for_is_named() -> None:
+    base = make_base()
+    with pytest.raises(UsageError, match=r"features has nothing for the group 'head', only for 'encoder\.0'"):
+        SmearModel.from_branches(base, make_branches(base), features={"encoder.0": 4})
+    with pytest.raises(UsageError, match=r"the query has nothing for the group 'encoder\.0', only for nothing"):
+        make_model()({}, torch.randn(1, FEATURES))
+
+
 def test_what_no_strategy_computes_with_is_a_conflict_at_once() -> None:
     base = nn.Module()
     base.register_buffer("table", torch.zeros(2, dtype=torch.int64))
