@@ -35,7 +35,10 @@ NOT_TYPED = {
         "plugins/git-theta-npeff/README.md",
         "git theta npeff perturb",
     ): "it moves what fit has found, which is not run here",
-    ("plugins/git-theta-smear/README.md", "git switch"): "the routers are the reader's; its own tests merge by some",
+    (
+        "plugins/git-theta-smear/README.md",
+        "git switch",
+    ): "the model is the reader's; its own tests have one, and type this",
     **{
         (f"plugins/git-theta-{name}/README.md", "pip install"): PACKAGES
         for name in ("fisher", "flad", "gguf", "lm-eval", "npeff", "numpy", "pcodec", "smear", "sqlite", "webdav")
