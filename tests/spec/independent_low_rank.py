@@ -16,27 +16,50 @@ LIST = 1 << 20
 def from_low_rank(lists: list[list[bytes]], base: bytes | None, storage: dict[str, Any]) -> bytes:
     """The bytes of a part on those of its base."""
     options, (rows, *others), dtype = storage["options"], storage["shape"], storage["dtype"]
-    assert options.keys() <= {"cast", "rank", "rounded"}
+    assert options.keys() <= {"cast", "rank", "rounded", "apart"}
     assert options.get("rounded", True) is True
+    assert options.get("apart", True) is True
     assert dtype in ("F32", "F16", "BF16")
     assert others
     columns, rank = prod(others), options["rank"]
     assert rows * columns > 0
     assert 1 <= rank <= 256
-    size = 4 + 4 * rank * (rows + columns)
-    assert size <= 4 + (1 << 26)
-    count = -(-size // LIST)
-    assert [[len(array) for array in arrays] for arrays in lists[:count]] == [
-        [min(LIST, size - at)] for at in range(0, size, LIST)
-    ]
-    numbers = b"".join(arrays[0] for arrays in lists[:count])
-    product = Product(numbers, rank, rows, columns)
+    assert rank * (rows + columns) <= 1 << 24
+    if "apart" in options:
+        first, lists = take_codes(lists, 1 + rank * rows)
+        second, lists = take_codes(lists, rank * columns)
+        first, second = ([put_sign_first(code) for code in codes] for codes in (first, second))
+    else:
+        codes, lists = take_codes(lists, 1 + rank * (rows + columns))
+        first, second = codes[:1], []
+        for at in range(1, len(codes), rows + columns):
+            first += codes[at : at + rows]
+            second += codes[at + rows : at + rows + columns]
+    product = Product(first, second, rank)
 
     def predict(place: int, code: int) -> tuple[int, int]:
         return add(code, product.at(place // columns, place % columns), dtype, rounded="rounded" in options)
 
     plain = {**storage, "options": {key: value for key, value in options.items() if key == "cast"}}
-    return from_delta(lists[count:], base, plain, predict)
+    return from_delta(lists, base, plain, predict)
+
+
+def take_codes(lists: list[list[bytes]], wanted: int) -> tuple[list[int], list[list[bytes]]]:
+    """So many numbers from the front of a head, as integers; and the lists after them."""
+    size = 4 * wanted
+    count = -(-size // LIST)
+    assert [[len(array) for array in arrays] for arrays in lists[:count]] == [
+        [min(LIST, size - at)] for at in range(0, size, LIST)
+    ]
+    numbers = b"".join(arrays[0] for arrays in lists[:count])
+    return [int.from_bytes(numbers[at : at + 4], "little") for at in range(0, size, 4)], lists[count:]
+
+
+def put_sign_first(code: int) -> int:
+    """Of 8 bits of exponent, the sign and 23 bits of fraction, a number of F32."""
+    exponent, rest = divmod(code, 1 << 24)
+    sign, fraction = divmod(rest, 1 << 23)
+    return sign << 31 | exponent << 23 | fraction
 
 
 def from_scale(lists: list[list[bytes]], base: bytes | None, storage: dict[str, Any]) -> bytes:
@@ -47,15 +70,10 @@ def from_scale(lists: list[list[bytes]], base: bytes | None, storage: dict[str, 
     assert others
     columns, axis = prod(others), options["axis"]
     assert type(axis) is int
-    size = 4 * (rows, columns)[axis]
-    assert 0 < size <= 1 << 26
-    count = -(-size // LIST)
-    assert [[len(array) for array in arrays] for arrays in lists[:count]] == [
-        [min(LIST, size - at)] for at in range(0, size, LIST)
-    ]
-    numbers = b"".join(arrays[0] for arrays in lists[:count])
-    scales = [to_number(int.from_bytes(numbers[at : at + 4], "little"), "F32") for at in range(0, size, 4)]
-    signs = [numbers[at + 3] >> 7 for at in range(0, size, 4)]
+    assert 0 < (rows, columns)[axis] <= 1 << 24
+    codes, lists = take_codes(lists, (rows, columns)[axis])
+    scales = [to_number(code, "F32") for code in codes]
+    signs = [code >> 31 for code in codes]
     assert None not in scales
     wide = "F64" if dtype == "F32" else "F32"
 
@@ -70,25 +88,29 @@ def from_scale(lists: list[list[bytes]], base: bytes | None, storage: dict[str, 
         return to_code(abs(product), dtype) | sign, near
 
     plain = {**storage, "options": {key: value for key, value in options.items() if key == "cast"}}
-    return from_delta(lists[count:], base, plain, predict)
+    return from_delta(lists, base, plain, predict)
 
 
 class Product:
     """The factors, with few bits."""
 
-    def __init__(self, numbers: bytes, rank: int, rows: int, columns: int) -> None:
-        codes = [int.from_bytes(numbers[at : at + 4], "little") for at in range(0, len(numbers), 4)]
-        values = [to_number(code, "F32") for code in codes]
-        assert None not in values
-        found = [value or Fraction(0) for value in values]
-        self.scale, step = found[0], rows + columns
-        spare = 53 - (rank - 1).bit_length()
-        self.left = [cut(found[1 + i :: step][:rank], spare - spare // 2) for i in range(rows)]
-        self.right = [cut(found[1 + rows + j :: step][:rank], spare // 2) for j in range(columns)]
+    def __init__(self, first: list[int], second: list[int], rank: int) -> None:
+        """``first``: the scale and, rank by rank, the left factor; ``second``: the right one."""
+        (self.scale, *left), right = (to_finite(codes) for codes in (first, second))
+        spare, rows, columns = 53 - (rank - 1).bit_length(), len(left) // rank, len(right) // rank
+        self.left = [cut(left[i::rows], spare - spare // 2) for i in range(rows)]
+        self.right = [cut(right[j::columns], spare // 2) for j in range(columns)]
 
     def at(self, row: int, column: int) -> Fraction:
         """The product times the scale, exactly."""
         return self.scale * sum((b * a for b, a in zip(self.left[row], self.right[column], strict=True)), Fraction(0))
+
+
+def to_finite(codes: list[int]) -> list[Fraction]:
+    """Numbers of F32, all of them finite."""
+    values = [to_number(code, "F32") for code in codes]
+    assert None not in values
+    return [value or Fraction(0) for value in values]
 
 
 def cut(numbers: list[Fraction], bits: int) -> list[Fraction]:

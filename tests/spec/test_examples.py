@@ -113,12 +113,17 @@ def test_the_delta_is_what_the_page_says() -> None:
 
 
 def test_the_product_is_what_the_page_says() -> None:
-    head, words, base = OBJECTS["low-rank head"], OBJECTS["low-rank words"], OBJECTS["low-rank base"]
-    options, spec = {"rank": 1}, Spec(BY_NAME["BF16"], (2, 3))
-    new = from_low_rank([[head], [words]], base, {"dtype": "BF16", "shape": [2, 3], "size": 12, "options": options})
-    assert new == OBJECTS["low-rank values"]
-    decoder = LowRankUpdate().decoder(spec, iter([(Array(4, head),)]), options)
-    assert bytes(decoder.decode(0, (Array(1, words),), base)) == new
+    words, base, spec = OBJECTS["low-rank words"], OBJECTS["low-rank base"], Spec(BY_NAME["BF16"], (2, 3))
+    heads: tuple[tuple[list[str], dict[str, object]], ...] = (
+        (["low-rank head"], {"rank": 1}),
+        (["low-rank apart", "low-rank apart-right"], {"rank": 1, "apart": True}),
+    )
+    for names, options in heads:
+        lists = [[OBJECTS[name]] for name in names]
+        new = from_low_rank([*lists, [words]], base, {"dtype": "BF16", "shape": [2, 3], "size": 12, "options": options})
+        assert new == OBJECTS["low-rank values"]
+        decoder = LowRankUpdate().decoder(spec, iter([(Array(4, head),) for (head,) in lists]), options)
+        assert bytes(decoder.decode(0, (Array(1, words),), base)) == new
 
 
 def test_the_frames_are_the_values() -> None:

@@ -23,6 +23,7 @@ from git_theta.updates.base import Coder, Update
 from git_theta.updates.delta.predictions import BasePrediction
 from git_theta.updates.delta.sampled_blocks import pair_blocks
 from git_theta.updates.low_rank.factors import MAX_NUMBERS, Factors, is_storable, make_factors
+from git_theta.updates.low_rank.head_lists import read_factors, write_factors, write_numbers
 from git_theta.updates.low_rank.low_rank_prediction import LowRankPrediction, round_rows
 from git_theta.updates.low_rank.low_rank_update import LowRankUpdate
 from git_theta.updates.low_rank.rounded_sums import DTYPES
@@ -86,14 +87,14 @@ def test_every_form_is_what_the_specification_says(form: str) -> None:
 def test_the_forms_are_those_that_are_written() -> None:
     found = {form: encode(make()) for form, make in MERGED.items()}
     assert {form: dict(options) for form, (_, options) in found.items()} == {
-        "product rounded to BF16": {"rank": 4, "rounded": True},
-        "product rounded to F16": {"rank": 4, "rounded": True},
-        "product of F32": {"rank": 3},
-        "rank 1": {"rank": 1, "rounded": True},
-        "convolution": {"rank": 2},
-        "cast": {"cast": "F32", "rank": 2, "rounded": True},
-        "factors found": {"rank": 3},
-        "grown": {"rank": 2},
+        "product rounded to BF16": {"rank": 4, "apart": True, "rounded": True},
+        "product rounded to F16": {"rank": 4, "apart": True, "rounded": True},
+        "product of F32": {"rank": 3, "apart": True},
+        "rank 1": {"rank": 1, "apart": True, "rounded": True},
+        "convolution": {"rank": 2, "apart": True},
+        "cast": {"cast": "F32", "rank": 2, "apart": True, "rounded": True},
+        "factors found": {"rank": 3, "apart": True},
+        "grown": {"rank": 2, "apart": True},
     }
     words = {form: list(bytes(lists[-1][0].data)) for form, (lists, _) in found.items()}
     assert words["factors found"][:2] == [2, 0]
@@ -106,9 +107,8 @@ def test_several_blocks_that_cut_rows_and_a_head_of_several_lists() -> None:
     for dtype, shape, rank in (("BF16", (700, 999), 5), ("F32", (3, 150_001), 2), ("F32", (1000, 400), 200)):
         merged = merge_factors(dtype, shape, rank)
         lists, options = encode(merged)
-        assert [len(arrays) for arrays in lists[: len(merged.factors.to_lists())]] == [1] * len(
-            lists[: len(merged.factors.to_lists())]
-        )
+        head = len(write_factors(merged.factors))
+        assert [len(arrays) for arrays in lists[:head]] == [1] * head
         assert decode(lists, options, merged) == decode(lists, options, merged, threads=3) == merged.new
 
 
@@ -311,6 +311,8 @@ class TestRefused:
             {"rank": 2, "rounded": False},
             {"rank": 2, "rounded": 1},
             {"rank": 2, "rounded": None},
+            {"rank": 2, "apart": False},
+            {"rank": 2, "apart": 1},
             {"rank": 2, "cast": "F32"},
             {"rank": 2, "cast": "I32"},
             {"rank": 256, "shape": (70_000, 1)},
@@ -318,36 +320,70 @@ class TestRefused:
     )
     def test_options_that_it_never_writes_are_corrupt(self, options: dict[str, Any]) -> None:
         spec = Spec(BY_NAME["F32"], options.pop("shape", (30, 20)))
-        head = draw_factors((30, 20), 2).to_lists()
+        head = write_factors(draw_factors((30, 20), 2))
         with pytest.raises(CorruptObject):
-            LowRankUpdate().decoder(spec, iter(head), options)
+            LowRankUpdate().decoder(spec, iter(head), {"apart": True} | options)
 
     def test_dtypes_and_shapes_that_it_never_writes_are_corrupt(self) -> None:
-        head = draw_factors((30, 20), 2).to_lists()
+        head = write_factors(draw_factors((30, 20), 2))
         for dtype, shape in (("F64", (30, 20)), ("U32", (30, 20)), ("F32", (600,)), ("F32", (30, 20, 0)), ("F32", ())):
             with pytest.raises(CorruptObject):
-                LowRankUpdate().decoder(Spec(BY_NAME[dtype], shape), iter(head), {"rank": 2})
+                LowRankUpdate().decoder(Spec(BY_NAME[dtype], shape), iter(head), {"rank": 2, "apart": True})
 
     def test_heads_that_lie_are_corrupt(self) -> None:
-        ((array,),) = draw_factors((30, 20), 2).to_lists()
-        data = bytes(array.data)
-        nan = b"\0\0\xc0\x7f"
+        (array,), right = write_factors(draw_factors((30, 20), 2))
+        data, nan = bytes(array.data), b"\0\0\x40\xff"
         lies: tuple[list[Arrays], ...] = (
             [],
             [()],
-            [(Array(4, data), Array(4, b""))],
-            [(Array(4, data[:-4]),)],
-            [(Array(4, data + bytes(4)),)],
-            [(Array(4, nan + data[4:]),)],
-            [(Array(4, data[:-4] + nan),)],
-            *odd_cuts(data),
+            [(Array(4, data),)],
+            [right, (Array(4, data),)],
+            [(Array(4, data), Array(4, b"")), right],
+            [(Array(4, data[:-4]),), right],
+            [(Array(4, data + bytes(4)),), right],
+            [(Array(4, nan + data[4:]),), right],
+            [(Array(4, data[:-4] + nan),), right],
+            [(Array(4, data),), (Array(4, nan + bytes(right[0].data[4:])),)],
+            *([*cut, right] for cut in odd_cuts(data)),
         )
         for lists in lies:
             with pytest.raises(CorruptObject):
-                LowRankUpdate().decoder(self.spec, iter(lists), {"rank": 2})
+                LowRankUpdate().decoder(self.spec, iter(lists), {"rank": 2, "apart": True})
 
 
 def odd_cuts(data: bytes) -> Iterator[list[Arrays]]:
-    """A head that is cut where none is."""
-    yield [(Array(4, data[:200]),), (Array(4, data[200:]),)]
+    """Lists that are cut where none is."""
+    yield [(Array(4, data[:100]),), (Array(4, data[100:]),)]
     yield [(Array(4, data[:BLOCK]), Array(4, data[BLOCK:]))]
+
+
+class TestFactorsInTurns:
+    """How the head was written before factors stood apart; read for ever, as the golden sets are."""
+
+    merged = merge_factors("BF16", (40, 30), 4)
+
+    def rewrite_head(self) -> tuple[list[Arrays], dict[str, Any]]:
+        (_, _, *blocks), options = encode(self.merged)
+        factors = self.merged.factors.balance()
+        pairs = np.concatenate((factors.left.T, factors.right), axis=1)
+        numbers = np.concatenate((np.array([factors.scale], "<f4"), pairs.reshape(-1)))
+        return [*write_numbers(numbers), *blocks], {"rank": 4, "rounded": options["rounded"]}
+
+    def test_they_are_read(self) -> None:
+        lists, options = self.rewrite_head()
+        assert decode(lists, options, self.merged) == self.merged.new
+        assert stored_by_specification(lists, options, self.merged) == self.merged.new
+
+    def test_they_took_more(self) -> None:
+        lists, _ = encode(merge_factors("BF16", (768, 768), 8))
+        factors = merge_factors("BF16", (768, 768), 8).factors.balance()
+        pairs = np.concatenate((factors.left.T, factors.right), axis=1)
+        assert stored_size(lists[:2]) < 0.95 * stored_size(write_numbers(pairs))
+
+
+def test_a_sign_beside_the_fraction_is_every_number_again() -> None:
+    numbers = np.frombuffer(special_bytes(4096, 4), "<f4")
+    finite = numbers[np.isfinite(numbers)]
+    factors = Factors(finite[:, None], np.ones((1, 1), "<f4"))
+    found = read_factors(iter(write_factors(factors)), 1, (len(finite), 1), apart=True, rounds_product=False)
+    assert np.array_equal(found.left.reshape(-1).view("<u4"), finite.view("<u4"))

@@ -7,8 +7,9 @@ from contextlib import closing
 from git_theta.manifest.model import Entry
 from git_theta.parameters.value_decoding import read_arrays
 from git_theta.store.base import ObjectReader
-from git_theta.updates.low_rank.factors import Factors, read_factors
-from git_theta.updates.low_rank.low_rank_update import RANK, ROUNDED, LowRankUpdate
+from git_theta.updates.low_rank.factors import Factors
+from git_theta.updates.low_rank.head_lists import read_factors
+from git_theta.updates.low_rank.low_rank_update import APART, RANK, ROUNDED, LowRankUpdate
 
 
 def stored_rank(entry: Entry, base: Entry) -> int:
@@ -28,4 +29,5 @@ def stored_rank(entry: Entry, base: Entry) -> int:
 def read_stored_factors(entry: Entry, store: ObjectReader) -> Factors:
     """The factors of a parameter that has a ``stored_rank``. Raises MissingObject, CorruptObject."""
     with closing(read_arrays(entry, store)) as lists:
-        return read_factors(lists, entry.storage.coding.options[RANK], entry.shape, rounds_product=False)
+        options = entry.storage.coding.options
+        return read_factors(lists, options[RANK], entry.shape, apart=APART in options, rounds_product=False)

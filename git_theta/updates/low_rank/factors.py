@@ -1,4 +1,4 @@
-"""Two thin matrices whose product is what a matrix changed by, and how they are stored before the blocks.
+"""Two thin matrices whose product is what a matrix changed by.
 
 Normative: docs/spec/objects.md, section 3.
 """
@@ -6,11 +6,7 @@ Normative: docs/spec/objects.md, section 3.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
-
-from git_theta.errors import CorruptObject
-from git_theta.tensors.arrays import Array, Arrays
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,8 +17,6 @@ if TYPE_CHECKING:
 MAX_RANK = 256
 MAX_NUMBERS = 1 << 24
 """Of both matrices together: they are held in memory."""
-_LIST_NUMBERS = 1 << 18
-"""Numbers of a list of the head: 1 MiB."""
 
 
 class Factors(NamedTuple):
@@ -70,13 +64,6 @@ class Factors(NamedTuple):
             exact = exact and np.array_equal(np.ldexp(right, exponents[:, None]), self.right)
         return self._replace(left=left, right=right) if exact else self
 
-    def to_lists(self) -> list[Arrays]:
-        """The lists of the head: the scale; then, rank by rank, a column of ``left`` and a row of ``right``."""
-        import numpy as np
-
-        pairs = np.concatenate((self.left.T, self.right), axis=1).reshape(-1)
-        return cut_lists(np.concatenate((np.array([self.scale], "<f4"), pairs)))
-
 
 def make_factors(left: Any, right: Any, scale: float = 1.0, *, rounds_product: bool = False) -> Factors:
     """Of arrays of any float dtype: each number is rounded to fp32 once."""
@@ -94,33 +81,3 @@ def is_storable(rank: int, shape: tuple[int, ...]) -> bool:
     """Whether factors of that rank can be stored for a tensor of that shape."""
     rows, columns = matrix_shape(shape)
     return rows * columns > 0 and 0 < rank <= MAX_RANK and rank * (rows + columns) <= MAX_NUMBERS
-
-
-def read_factors(lists: Iterator[Arrays], rank: int, shape: tuple[int, ...], *, rounds_product: bool) -> Factors:
-    """What ``to_lists`` gave. Raises CorruptObject. ``is_storable`` of rank and shape."""
-    rows, columns = matrix_shape(shape)
-    numbers = join_lists(lists, 1 + rank * (rows + columns))
-    pairs = numbers[1:].reshape(rank, rows + columns)
-    return Factors(pairs[:, :rows].T, pairs[:, rows:], float(numbers[0]), rounds_product)
-
-
-def cut_lists(numbers: Matrix) -> list[Arrays]:
-    """Numbers as the lists of a head."""
-    data = memoryview(numbers.astype("<f4", copy=False).view("u1").data)
-    return [(Array(4, data[at : at + 4 * _LIST_NUMBERS]),) for at in range(0, len(data), 4 * _LIST_NUMBERS)]
-
-
-def join_lists(lists: Iterator[Arrays], count: int) -> Matrix:
-    """So many numbers again, all finite. Raises CorruptObject."""
-    import numpy as np
-
-    numbers = np.empty(count, "<f4")
-    for start in range(0, count, _LIST_NUMBERS):
-        wanted = numbers[start : start + _LIST_NUMBERS]
-        arrays = next(lists, ())
-        if len(arrays) != 1 or len(arrays[0].data) != wanted.nbytes:
-            raise CorruptObject(f"a head has no list of {wanted.nbytes} bytes where one is due")
-        wanted[:] = np.frombuffer(arrays[0].data, "<f4")
-    if not np.isfinite(numbers).all():
-        raise CorruptObject("a head has numbers that are not finite")
-    return numbers

@@ -16,11 +16,12 @@ from git_theta.updates.base import SEARCH_BUDGET, Coder, Decoder, Update
 from git_theta.updates.delta.predictions import CAST, find_prediction, read_prediction
 from git_theta.updates.delta.residual_blocks import ResidualCoder, ResidualDecoder
 from git_theta.updates.low_rank.factor_choice import choose_factors
-from git_theta.updates.low_rank.factors import Factors, is_storable, read_factors
+from git_theta.updates.low_rank.factors import Factors, is_storable
+from git_theta.updates.low_rank.head_lists import read_factors, write_factors
 from git_theta.updates.low_rank.low_rank_prediction import LowRankPrediction
 from git_theta.updates.low_rank.rounded_sums import DTYPES
 
-RANK, ROUNDED = "rank", "rounded"
+RANK, ROUNDED, APART = "rank", "rounded", "apart"
 FACTORS = "factors"
 """The setting that gives them."""
 
@@ -29,7 +30,7 @@ class LowRankUpdate(Update):
     """A matrix: the first dimension by all others."""
 
     name = "low-rank"
-    options = (CAST, RANK, ROUNDED)
+    options = (CAST, RANK, ROUNDED, APART)
     base = "any"
 
     def coder(self, values: Values, base: Values | None, settings: Mapping[str, Any]) -> Coder | None:
@@ -47,15 +48,16 @@ class LowRankUpdate(Update):
         if factors is None or not factors.fits(values.spec.shape):
             return None
         factors = factors.balance()
-        options = prediction.options | {RANK: factors.rank} | ({ROUNDED: True} if factors.rounds_product else {})
-        return ResidualCoder(LowRankPrediction(factors, prediction), options, factors.to_lists())
+        options = prediction.options | {RANK: factors.rank, APART: True}
+        options |= {ROUNDED: True} if factors.rounds_product else {}
+        return ResidualCoder(LowRankPrediction(factors, prediction), options, write_factors(factors))
 
     def decoder(self, spec: Spec, stored: Iterator[Arrays], options: Mapping[str, Any]) -> Decoder:
         prediction = read_prediction(spec.dtype, options)
-        rank, rounded = options.get(RANK), ROUNDED in options
-        if type(rank) is not int or options.get(ROUNDED, True) is not True:
+        rank, rounded, apart = options.get(RANK), ROUNDED in options, APART in options
+        if type(rank) is not int or not all(options.get(key, True) is True for key in (ROUNDED, APART)):
             raise CorruptObject(f"options of low-rank are {dict(options)}")
         if spec.dtype.name not in DTYPES or not is_storable(rank, spec.shape):
             raise CorruptObject(f"nothing of rank {rank!r} is added to {spec.dtype.name} {list(spec.shape)}")
-        factors = read_factors(stored, rank, spec.shape, rounds_product=rounded)
+        factors = read_factors(stored, rank, spec.shape, apart=apart, rounds_product=rounded)
         return ResidualDecoder(LowRankPrediction(factors, prediction), spec.nbytes)

@@ -12,7 +12,8 @@ from git_theta.tensors.values import Values
 from git_theta.updates.base import SEARCH_BUDGET, Coder, Decoder, Update
 from git_theta.updates.delta.predictions import CAST, find_prediction, read_prediction
 from git_theta.updates.delta.residual_blocks import ResidualCoder, ResidualDecoder
-from git_theta.updates.low_rank.factors import cut_lists, join_lists, matrix_shape
+from git_theta.updates.low_rank.factors import matrix_shape
+from git_theta.updates.low_rank.head_lists import read_numbers, write_numbers
 from git_theta.updates.low_rank.rounded_sums import DTYPES
 from git_theta.updates.low_rank.scale_choice import choose_scales
 from git_theta.updates.low_rank.scale_prediction import ScalePrediction, Scales, is_scalable
@@ -44,12 +45,12 @@ class ScaleUpdate(Update):
         if scales is None or not scales.fits(values.spec.shape):
             return None
         scaled = ScalePrediction(scales, matrix_shape(values.spec.shape)[1], prediction)
-        return ResidualCoder(scaled, prediction.options | {AXIS: scales.axis}, cut_lists(scales.numbers))
+        return ResidualCoder(scaled, prediction.options | {AXIS: scales.axis}, write_numbers(scales.numbers))
 
     def decoder(self, spec: Spec, stored: Iterator[Arrays], options: Mapping[str, Any]) -> Decoder:
         prediction, axis = read_prediction(spec.dtype, options), options.get(AXIS)
         if type(axis) is not int or spec.dtype.name not in DTYPES or not is_scalable(axis, spec.shape):
             raise CorruptObject(f"{spec.dtype.name} {list(spec.shape)} is not scaled along the axis {axis!r}")
         sides = matrix_shape(spec.shape)
-        scales = Scales(join_lists(stored, sides[axis]), axis)
+        scales = Scales(read_numbers(stored, sides[axis]), axis)
         return ResidualDecoder(ScalePrediction(scales, sides[1], prediction), spec.nbytes)
