@@ -56,8 +56,8 @@ class AdapterFactors(NamedTuple):
         return self.down.spec.shape[0]
 
     def count_bytes(self) -> int:
-        """Bytes of both factors in fp32, as updates store them."""
-        return 4 * (self.down.spec.elements + self.up.spec.elements)
+        """Bytes of both factors as updates store them: fp32, of whose bytes those that are 0 take none."""
+        return sum(min(4, side.spec.dtype.width) * side.spec.elements for side in (self.down, self.up))
 
 
 def require_torch() -> None:

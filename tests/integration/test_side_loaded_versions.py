@@ -16,14 +16,14 @@ SHAPES: dict[str, int | tuple[int, ...]] = {"one.weight": (96, 64), "two.weight"
 BASE = model(3, **SHAPES)
 
 
-def adapter(tmp_path: Path, name: str, *, seed: int = 0) -> Path:
-    """A file of arrays that adds something of rank 2 to a weight."""
+def adapter(tmp_path: Path, name: str, *, seed: int = 0, rank: int = 2, dtype: str = "float32") -> Path:
+    """A file of arrays that adds something of low rank to a weight."""
     generator, (rows, columns) = np.random.default_rng(seed), values_of(BASE)[name].shape
     down, up = (
-        0.05 * generator.standard_normal(shape, dtype=np.float32).astype(np.float32)
-        for shape in ((2, columns), (rows, 2))
+        (0.05 * generator.standard_normal(shape, dtype=np.float32)).astype(dtype)
+        for shape in ((rank, columns), (rows, rank))
     )
-    file = tmp_path / f"{name}-{seed}.safetensors"
+    file = tmp_path / f"{name}-{seed}-{dtype}.safetensors"
     file.write_bytes(array_file(**{f"{name}__A": down, f"{name}__B": up}))
     return file
 
@@ -66,6 +66,19 @@ def test_an_adapter_on_an_adapter_is_as_small(loaded: Sandbox, tmp_path: Path) -
     assert [link.oid for link in second.storage.bases()][-1] == first.oid
     assert second.storage.place.size < 1.2 * first.storage.place.size
     loaded.theta("fsck")
+
+
+@pytest.mark.parametrize(("dtype", "update"), [("float16", "low-rank"), ("float32", "delta")])
+def test_factors_are_stored_where_their_own_bytes_are_few(
+    sandbox: Sandbox, tmp_path: Path, dtype: str, update: str
+) -> None:
+    """Of rank 24 in 96 by 64: numbers of 16 bits are a third of the matrix, those of 32 two thirds."""
+    track_and_commit(sandbox, {MODEL: BASE})
+    sandbox.git("config", "theta.updates.budget", "0")
+    load(sandbox, adapter(tmp_path, "one.weight", rank=24, dtype=dtype))
+    entry = entry_at(sandbox, name="one.weight")
+    assert entry.storage.coding.update == update
+    assert entry.storage.place.size < 0.45 * entry.size or update == "delta"
 
 
 def test_no_factors_are_stored_where_everything_is_to_be_dense(sandbox: Sandbox, tmp_path: Path) -> None:
