@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     Doubles = NDArray[np.float64]
 
+_SIDE, _LARGE_SIDE, _LARGE = 64, 160, 4 << 20
+"""Rows and columns of a sample, and those of matrices of so many bytes."""
 _LEAST_SIDE = 48
 _MOST_SCALES = 1 << 22
 _FITTING, _SCALED = 0.9, 0.5
@@ -69,7 +71,7 @@ def find_scales(pair: MatrixPair, budget: int | None = None) -> Scales | None:
     if min(pair.rows, pair.columns) < _LEAST_SIDE or not affordable:
         return None
     with np.errstate(all="ignore"):
-        new, old = sample_corner(pair)
+        new, old = sample_corner(pair, _LARGE_SIDE if pair.size >= _LARGE else _SIDE)
         corner = _measure_intervals(pair, new, old)
         axis = next((axis for axis in (0, 1) if corner.join(axis).look_scaled()), None)
         if axis is None or (pair.rows, pair.columns)[axis] > _MOST_SCALES:
