@@ -13,6 +13,7 @@ from git_theta.serializers.base import SERIALIZERS
 from git_theta.store.base import Store
 from git_theta.tensors.alignment import recut_blocks
 from git_theta.tensors.arrays import BLOCK, Buffer, Parallel
+from git_theta.tensors.resumed_values import ResumedValues
 from git_theta.updates.base import UPDATES
 
 
@@ -62,3 +63,15 @@ class StoredValues:
         except PluginError:
             return False
         return True
+
+
+class BaseValues(ResumedValues):
+    """Those of an update base, at whose start several updates look before one reads it.
+
+    Attributes:
+        entry: the base itself.
+    """
+
+    def __init__(self, stored: StoredValues) -> None:
+        super().__init__(stored)
+        self.entry = stored.entry

@@ -13,7 +13,7 @@ from git_theta.manifest.storage_json import MAX_CHAIN
 from git_theta.parameters.entry_spec import spec_of
 from git_theta.parameters.preferences import DEFAULT_PREFERENCES, Preferences
 from git_theta.parameters.serializer_choice import choose_serializer
-from git_theta.parameters.stored_values import StoredValues
+from git_theta.parameters.stored_values import BaseValues, StoredValues
 from git_theta.parameters.value_decoding import base_step
 from git_theta.serializers.base import SERIALIZERS, Serializer
 from git_theta.tensors.alignment import recut_blocks
@@ -57,40 +57,40 @@ def encode_values(
 
     The choice depends on the bytes, the base, the preferences and settings alone (L2).
     """
-    base, warning, settings = _usable_base(base), "", {**preferences.settings(), **settings}
+    below, warning, settings = _usable_base(base), "", {**preferences.settings(), **settings}
     known = BY_NAME.get(values.spec.dtype.name) == values.spec.dtype  # else a reader could not tell the update
     for name in preferences.updates if known else ():
         if name == DENSE:
             break
         update = UPDATES.load_plugin(name)
-        if not _fits_base(update, values.spec, base):
+        if not _fits_base(update, values.spec, below):
             continue
         try:
             with UPDATES.guard(name):
-                coder = update.coder(values, base if update.base != "none" else None, settings)
+                coder = update.coder(values, below if update.base != "none" else None, settings)
         except (CorruptObject, MissingObject) as error:
-            base, warning = None, f"its update base cannot be read: {error.message}"
+            below, warning = None, f"its update base cannot be read: {error.message}"
             continue
         if coder is not None:
-            return _encode_update(update, coder, values, base, parallel, preferences)._replace(warning=warning)
+            return _encode_update(update, coder, values, below, parallel, preferences)._replace(warning=warning)
     return _encode_dense(values, parallel, preferences)._replace(warning=warning)
 
 
-def _usable_base(base: StoredValues | None) -> StoredValues | None:
+def _usable_base(base: StoredValues | None) -> BaseValues | None:
     """The base, where it can be one: not too deep, here, and no dtype that a later release might know."""
     if base is None or len(base.entry.storage.coding.chain) >= MAX_CHAIN or not base.is_here():
         return None
-    return base if base.entry.dtype in BY_NAME or base.entry.name is None else None
+    return BaseValues(base) if base.entry.dtype in BY_NAME or base.entry.name is None else None
 
 
-def _fits_base(update: Update, spec: Spec, base: StoredValues | None) -> bool:
+def _fits_base(update: Update, spec: Spec, base: BaseValues | None) -> bool:
     if update.base == "none":
         return True
     return base is not None and base_step(update, spec, base.spec) is not None
 
 
 def _encode_update(
-    update: Update, coder: Coder, values: Values, base: StoredValues | None, parallel: Parallel, chosen: Preferences
+    update: Update, coder: Coder, values: Values, base: BaseValues | None, parallel: Parallel, chosen: Preferences
 ) -> Encoding:
     base = None if update.base == "none" else base
     serializer = SERIALIZERS.load_plugin(chosen.serializer or coder.serializer)

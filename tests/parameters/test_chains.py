@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import tracemalloc
+from collections import Counter
 from collections.abc import Iterator
+from typing import BinaryIO
 
 import pytest
 
@@ -27,6 +29,7 @@ from git_theta.tensors.dtypes import BY_NAME
 from git_theta.tensors.spec import Spec
 from git_theta.tensors.values import MemoryValues, Values
 from git_theta.testing.blocks import noise_bytes, threaded_map
+from tests.updates.delta_samples import trained, weights
 
 DIFFERENCES = Preferences(("difference", "dense"))
 SIZE = 2 * BLOCK + 20
@@ -324,3 +327,32 @@ def test_fsck_tells_of_each_damaged_object_of_a_chain_and_of_no_other() -> None:
         (damaged, CorruptObject, ("w",)),
         (lost, MissingObject, ("w",)),
     }
+
+
+class CountingStore(MemoryStore):
+    """Counts how often each object is opened."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.opened: Counter[str] = Counter()
+
+    def get(self, oid: str) -> BinaryIO:
+        self.opened[oid] += 1
+        return super().get(oid)
+
+
+def test_each_link_is_read_once_whoever_looks_at_the_base() -> None:
+    """Three updates look at the start of it, and the last one takes it: a fine-tune, as every add of one is."""
+    store, shape = CountingStore(), (600, 512)
+    versions = [weights("F32", 600 * 512)]
+    for seed in (1, 2, 3):
+        versions.append(trained(versions[-1], "F32", 1e-4, seed))
+    entry: Entry | None = None
+    for data in versions:
+        store.opened.clear()
+        entry = put(store, MemoryValues(Spec(BY_NAME["F32"], shape), data), entry, Preferences())
+        if entry.storage.coding.chain:
+            assert entry.storage.coding.update == "delta"
+            assert set(store.opened.values()) == {1}
+            assert len(store.opened) == len(entry.storage.coding.chain)
+    assert entry and len(entry.storage.coding.chain) == 3
