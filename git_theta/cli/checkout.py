@@ -14,7 +14,7 @@ from git_theta.cli.progress import show_progress
 from git_theta.errors import ManifestError
 from git_theta.repository.index.tracked_files import list_tracked
 from git_theta.repository.index.waiting_manifests import WaitingManifest, check_out, waiting_manifest
-from git_theta.repository.setup.hook_placing import place_hook
+from git_theta.repository.setup.hook_placing import place_hooks
 from git_theta.repository.stores.opening import open_context, partial_dir
 from git_theta.words import humanize_size, pluralize
 
@@ -60,7 +60,7 @@ def check_out_files(
         remote: the one that alone is asked for objects; "" for all in turn.
     """
     repository, top = require_worktree()
-    place_hook(repository)
+    place_hooks(repository)
     files = list_tracked(repository, pathspecs, must_match=True)
     codes: list[int] = []
     waiting = _find_waiting([file.path for file in files if wanted(file.path)], top, codes)

@@ -66,9 +66,9 @@ def main() -> int:
 
 def _look_at_merge(repository: Repository) -> None:
     """Say what goes wrong of a merge that Git commits without asking us. What we cannot read is not told here."""
-    from git_theta.vcs.hooks import asks_before_merges
+    from git_theta.vcs.hooks import COMMIT_HOOK_NAME, MERGE_HOOK_NAME, runs_git_theta
 
-    if not asks_before_merges(repository.hooks_dir):
+    if not any(runs_git_theta(repository.hooks_dir, name) for name in (MERGE_HOOK_NAME, COMMIT_HOOK_NAME)):
         from git_theta.cli.across_files import warn_unasked  # with all of merging
 
         with suppress(ThetaError):

@@ -13,7 +13,7 @@ from git_theta.operations.restoring.deferred import DEFERRED_SIZE, DeferredFiles
 from git_theta.operations.restoring.materialise import require_room
 from git_theta.operations.restoring.smudge import SmudgeResult, copy_stream, smudge_stream
 from git_theta.operations.streams import Stream
-from git_theta.repository.setup.hook_placing import place_hook
+from git_theta.repository.setup.hook_placing import place_hooks
 from git_theta.repository.sharing.checkout_objects import CheckoutFetch
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.filter_protocol import NAMELESS, ReadInto
@@ -110,7 +110,7 @@ class FileSmudger:
         if self._smudged:
             return
         self._smudged = True
-        place_hook(self._repository)
+        place_hooks(self._repository)
         if self._repository.worktree and may_defer(self._repository.hooks_dir):
             # With an index of the user's own, the repository's is not told of the file. It may hold an entry of this
             # very second, and would take a file whose time was set back for the one it knows: Git compares seconds.

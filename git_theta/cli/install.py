@@ -29,6 +29,7 @@ _UNTIL = {
     hooks.HOOK_NAME: "Pushes upload no objects",
     hooks.SERVER_HOOK_NAME: "Commits without their objects are taken",
     hooks.MERGE_HOOK_NAME: "`git merge` commits what is contested across files, and asks no gates",
+    hooks.COMMIT_HOOK_NAME: "Rebases, picks and squashes commit what is contested across files",
 }
 
 
@@ -61,9 +62,10 @@ def install(scope: config.Scope, force: bool, server: bool) -> None:
     """Set up the filter, and the hook of the repository you are in.
 
     Writes filter.theta, merge.theta and diff.theta to Git's configuration. Inside a repository that tracks anything, or
-    with --local or --worktree, it also adds lines to its pre-push hook, which upload what a push needs, and to a
-    pre-merge-commit hook that is there; everything else in the hooks stays. Where nothing is tracked yet, `git theta
-    track` does that. With --server it adds lines to the pre-receive hook, and does nothing else.
+    with --local or --worktree, it also adds lines to its pre-push hook, which upload what a push needs, and to its
+    pre-merge-commit and prepare-commit-msg hooks, which look at what Git has merged; everything else in the hooks
+    stays. Where nothing is tracked yet, `git theta track` does that. With --server it adds lines to the pre-receive
+    hook, and does nothing else.
     """
     if server:
         install_hook(discover_repository(), hooks.SERVER_HOOK_NAME)
@@ -73,9 +75,8 @@ def install(scope: config.Scope, force: bool, server: bool) -> None:
     _warn_of_manual()
     repository = find_repository()
     if repository and (scope in ("local", "worktree") or attributes.tracked_patterns(repository)):
-        install_hook(repository)
-        if (repository.hooks_dir / hooks.MERGE_HOOK_NAME).exists():  # else a merge places it
-            install_hook(repository, hooks.MERGE_HOOK_NAME)
+        for name in hooks.CLONE_HOOK_NAMES:
+            install_hook(repository, name)
 
 
 def _warn_of_manual() -> None:
@@ -84,7 +85,7 @@ def _warn_of_manual() -> None:
         warn(fault.text, hint=fault.hint)
 
 
-def install_hook(repository: Repository, name: str = hooks.HOOK_NAME) -> None:
+def install_hook(repository: Repository, name: str) -> None:
     """Put our lines into a hook of the repository, and say what became of that."""
     command = hooks.hook_command(sys.executable)
     file = repository.hooks_dir / name
@@ -110,7 +111,7 @@ def uninstall(scope: config.Scope, server: bool) -> None:
     """Undo what install did.
 
     Takes what install wrote out of Git's configuration and, where no other scope installs it, our lines out of the
-    pre-push and pre-merge-commit hooks of the repository you are in. Objects and .gitattributes stay.
+    hooks of the repository you are in. Objects and .gitattributes stay.
     """
     if server:
         folder = discover_repository().hooks_dir
@@ -126,7 +127,7 @@ def uninstall(scope: config.Scope, server: bool) -> None:
             hint="`git config --show-scope --get-all filter.theta.process` says where",
         )
     elif repository:
-        for name in (hooks.HOOK_NAME, hooks.MERGE_HOOK_NAME):
+        for name in hooks.CLONE_HOOK_NAMES:
             if hooks.uninstall_hook(repository.hooks_dir, name):
                 echo_line(f"{name} hook removed from {repository.hooks_dir}")
         _warn_of_patterns(repository)

@@ -84,6 +84,7 @@ COMMANDS = {
     "pre-push": CommandEntry("git_theta.cli.pre_push:command"),
     "pre-receive": CommandEntry("git_theta.cli.pre_receive:command"),
     "pre-merge-commit": CommandEntry("git_theta.cli.pre_merge_commit:command"),
+    "prepare-commit-msg": CommandEntry("git_theta.cli.prepare_commit_msg:command"),
 }
 
 

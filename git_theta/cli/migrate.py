@@ -19,7 +19,7 @@ from git_theta.repository.migrating.migration import Migration, apply_migration
 from git_theta.repository.migrating.migration_plan import MigrationPlan, MigrationRequest, PlannedFile, plan_migration
 from git_theta.repository.migrating.migration_undo import finish_killed, undo_migration
 from git_theta.repository.migrating.moved_refs import MovedRef
-from git_theta.repository.setup.hook_placing import place_hook
+from git_theta.repository.setup.hook_placing import place_hooks
 from git_theta.repository.stores.opening import open_context
 from git_theta.vcs.discovery import Repository, discover_repository
 from git_theta.words import escape_unprintable, humanize_size, join_some, list_some, pluralize
@@ -110,7 +110,7 @@ def _apply(plan: MigrationPlan, repository: Repository, *, fetch: bool, map_file
     with open_context(repository, boundary.warn, meter) as context, meter.show_work(what, plan.total_size):
         done = apply_migration(plan, repository, context, fetch=fetch, map_file=map_file)
     if plan.request.action == "import":
-        place_hook(repository, edits=True)  # git-lfs's is there, most likely
+        place_hooks(repository, edits=True)  # git-lfs's is there, most likely
         warn_of_pushes(repository)
     _warn_of_losses(done)
     return done

@@ -77,7 +77,7 @@ def _track_patterns(patterns: tuple[str, ...], repository: Repository, chosen: s
         if begins and not has_section(find_readme(_worktree_of(repository))):
             say_hint(_README_HINT)
     if config.is_installed():
-        _ensure_hook(repository)
+        _ensure_hooks(repository)
     else:
         warn("the filter is not installed here, so Git stores these files as they are", hint="Run `git theta install`.")
     warn_of_case(repository)
@@ -99,11 +99,12 @@ def _worktree_of(repository: Repository) -> Path:
     return repository.worktree
 
 
-def _ensure_hook(repository: Repository) -> None:
-    """Put our lines into the hook where they are not: installing leaves repositories alone that track nothing."""
-    found = hooks.hook_state(repository.hooks_dir, hooks.hook_command(sys.executable))
-    if found.is_editable and found not in (HookState.OURS, HookState.THEIRS):
-        install_hook(repository)
+def _ensure_hooks(repository: Repository) -> None:
+    """Put our lines into the hooks where they are not: installing leaves repositories alone that track nothing."""
+    for name in hooks.CLONE_HOOK_NAMES:
+        found = hooks.hook_state(repository.hooks_dir, hooks.hook_command(sys.executable), name)
+        if found.is_editable and found is not HookState.OURS:
+            install_hook(repository, name)
 
 
 @click.command

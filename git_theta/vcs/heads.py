@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -14,8 +15,15 @@ from git_theta.vcs.revisions import find_commit
 
 HEAD = "HEAD"
 
-_PICKING = ("pick", "reword", "edit", "squash", "fixup")
+_MELDING = ("squash", "fixup")
+"""Lines of a rebase that pick a commit into the one before; no CHERRY_PICK_HEAD tells of these."""
+_PICKING = ("pick", "reword", "edit", *_MELDING)
 """Lines of a rebase that pick a commit."""
+
+_SQUASHED = "Squashed commit of the following:"
+"""How Git begins what it notes of a `git merge --squash`; a commit of each that was squashed follows, newest first."""
+_REVERTED = re.compile(rb"^This reverts commit ([0-9a-f]{7,64})\b", re.MULTILINE)
+"""How Git says in the message of a revert what that undoes; nothing else tells while its commit is being made."""
 
 _REF_KINDS = {"heads": "branch ", "tags": "tag ", "remotes": "remote-tracking branch "}
 
@@ -68,16 +76,34 @@ class MergeSides(NamedTuple):
 
 
 def find_sides(git_dir: Path, cwd: Path | None = None) -> MergeSides | None:
-    """The sides of the merge, pick, revert or rebase that stopped here; None where Git keeps no note of them.
+    """The sides of the merge, pick, revert, rebase or squash that stopped here; None where Git keeps no note of them.
 
     A merge of several heads has none, nor one with several merge bases that are in conflict with each other.
     """
-    kinds = {"MERGE_HEAD": _sides_of_merge, "CHERRY_PICK_HEAD": _sides_of_pick, "REVERT_HEAD": _sides_of_revert}
+    kinds = {
+        "MERGE_HEAD": _sides_of_merge,
+        "CHERRY_PICK_HEAD": _sides_of_pick,
+        "REVERT_HEAD": _sides_of_revert,
+        "REBASE_HEAD": _sides_of_pick,  # a rebase that stops has taken CHERRY_PICK_HEAD away
+    }
     for name, find in kinds.items():
         if (git_dir / name).exists():
             heads = (git_dir / name).read_text().split()
             return find(heads[0], cwd) if len(heads) == 1 else None
+    return _sides_of_rebase(git_dir, _MELDING, cwd) or _sides_of_squash(git_dir, cwd)
+
+
+def find_reverted(message: bytes, cwd: Path | None = None) -> MergeSides | None:
+    """The sides of the revert that a commit of this message records; None where it records none."""
+    found = _REVERTED.search(message)
+    with suppress(UsageError):
+        return _sides_of_revert(resolve_head(found[1].decode(), cwd).commit, cwd) if found else None
     return None
+
+
+def note_revert(commit: str, cwd: Path | None = None) -> None:
+    """Note that a commit is being reverted, as Git does where a revert stops by itself."""
+    git("update-ref", "REVERT_HEAD", commit, cwd=cwd)
 
 
 def find_driver_sides(git_dir: Path, cwd: Path | None = None) -> MergeSides | None:
@@ -89,11 +115,7 @@ def find_driver_sides(git_dir: Path, cwd: Path | None = None) -> MergeSides | No
     merged = independent_heads(merged_heads(cwd), cwd)
     if merged:
         return _sides_of_merge(merged[0].commit, cwd) if len(merged) == 1 else None
-    with suppress(OSError):
-        words = (git_dir / "rebase-merge" / "done").read_text().split("\n")[-2].split()
-        if len(words) > 1 and words[0] in _PICKING:
-            return _sides_of_pick(words[1], cwd)
-    return None
+    return _sides_of_rebase(git_dir, _PICKING, cwd)
 
 
 def merges_several(git_dir: Path) -> bool:
@@ -125,6 +147,27 @@ def _sides_of_merge(theirs: str, cwd: Path | None) -> MergeSides | None:
         return MergeSides(next(iter(bases), None), ours, theirs)
     base = _unite_bases(bases, cwd)
     return MergeSides(base, ours, theirs) if base else None
+
+
+def _sides_of_rebase(git_dir: Path, commands: Sequence[str], cwd: Path | None) -> MergeSides | None:
+    """The sides of what a rebase picks right now, if it does so by one of these commands."""
+    with suppress(OSError, IndexError):
+        last = (git_dir / "rebase-merge" / "done").read_text().split("\n")[-2]
+        words = [word for word in last.split() if not word.startswith("-")]
+        if len(words) > 1 and words[0] in commands:
+            return _sides_of_pick(words[1], cwd)
+    return None
+
+
+def _sides_of_squash(git_dir: Path, cwd: Path | None) -> MergeSides | None:
+    """The sides of a `git merge --squash`; None where several heads were squashed, or HEAD has moved since."""
+    with suppress(OSError):
+        title, *lines = (git_dir / "SQUASH_MSG").read_text(errors="replace").splitlines() or [""]
+        commits = [line.split()[1] for line in lines if re.match("commit [0-9a-f]{40}", line)]
+        if title == _SQUASHED and commits:
+            new = git("rev-list", commits[0], f"^{HEAD}", cwd=cwd).decode().split()
+            return _sides_of_merge(commits[0], cwd) if set(new) == set(commits) else None
+    return None
 
 
 def _unite_bases(bases: Sequence[str], cwd: Path | None) -> str | None:

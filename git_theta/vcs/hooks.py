@@ -2,6 +2,7 @@
 
 The hook of clones is pre-push, which uploads; that of repositories that are pushed to, pre-receive, which refuses; and
 between a `git merge` and its commit stands pre-merge-commit, which looks at what Git made, and asks a project's gates.
+Whatever else merges (rebases, picks, squashes ...) asks prepare-commit-msg alone, ``--no-verify`` or not.
 
 Since Git has one hook of a name and other tools want it too (git-lfs, husky, pre-commit), ours is a marked block that
 goes right behind the first line of a shell script. The hook's standard input, the list of refs, is kept in a file and
@@ -22,13 +23,17 @@ from git_theta.vcs.config import module_command
 HOOK_NAME = "pre-push"
 SERVER_HOOK_NAME = "pre-receive"
 MERGE_HOOK_NAME = "pre-merge-commit"
+COMMIT_HOOK_NAME = "prepare-commit-msg"
+CLONE_HOOK_NAMES = (HOOK_NAME, MERGE_HOOK_NAME, COMMIT_HOOK_NAME)
+"""The hooks that every clone has; pre-receive is for repositories that are pushed to."""
 
 _BEGIN = b"# >>> git-theta >>>"
 _END = b"# <<< git-theta <<<"
 _BLOCK = re.compile(rb"^" + _BEGIN + rb"\n.*?^" + _END + rb"\n", re.MULTILINE | re.DOTALL)
 # Lines that somebody wrote where we could not, in whatever language; comments are none.
-_FOREIGN_CALL = re.compile(rb"^[^#\n]*\bgit[-_ ]theta[\"', ]+(?:pre-push|pre-receive)\b", re.MULTILINE)
-_MERGE_CALL = re.compile(rb"^[^#\n]*\bgit[-_ ]theta[\"', ]+pre-merge-commit\b", re.MULTILINE)
+_FOREIGN_CALL = re.compile(
+    rb"^[^#\n]*\bgit[-_ ]theta[\"', ]+(pre-push|pre-receive|pre-merge-commit|prepare-commit-msg)\b", re.MULTILINE
+)
 _SHEBANG = b"#!/bin/sh\n"
 _SHELL = re.compile(
     rb"#![ \t]*(?:/\S*/)?(?:env[ \t]+(?:-S[ \t]*)?(?:/\S*/)?)?(?:sh|bash|dash|zsh|ksh)(?:[ \t][^\r\n]*)?\n"
@@ -40,12 +45,19 @@ _TEMPLATE = """\
 {begin}
 # {purpose}
 # `git theta install` rewrites, and `git theta uninstall` removes, the lines between these marks.
+{body}{end}
+"""
+_PRESENCE = """\
 [ -x {python} ] || {{
   printf 'theta: error: git-theta is not installed any more at %s\\n' {python} >&2
   printf 'hint: Reinstall it and run `git theta install`, or run `git theta uninstall` to do without;\\n' >&2
   printf 'hint: or delete what stands between the git-theta marks in %s\\n' "$0" >&2
   exit 1
 }}
+"""
+_REFS_CALL = (
+    _PRESENCE
+    + """\
 theta_refs=$(mktemp) || exit
 {{ cat >"$theta_refs" && {command} {name} "$@" <"$theta_refs"; }} || {{
   theta_status=$?
@@ -55,7 +67,17 @@ theta_refs=$(mktemp) || exit
 exec <"$theta_refs"
 rm -f "$theta_refs"
 unset theta_refs
-{end}
+"""
+)
+# A commit that merges nothing need not wait for an interpreter to start, nor be kept from whoever has none any more.
+_COMMIT_CALL = f"""\
+theta_dir=${{{{1%/*}}}}
+if [ -e "$theta_dir/MERGE_HEAD" ] || [ -e "$theta_dir/CHERRY_PICK_HEAD" ] || [ -e "$theta_dir/REVERT_HEAD" ] ||
+  [ -e "$theta_dir/SQUASH_MSG" ] || [ -e "$theta_dir/rebase-merge" ] || grep -q '^This reverts commit' "$1"; then
+{_PRESENCE}\
+{{command}} {{name}} "$@" || exit
+fi
+unset theta_dir
 """
 
 
@@ -64,6 +86,7 @@ _PURPOSES = {
     HOOK_NAME: f"Uploads what the pushed commits need. {_GIVEN_BACK}",
     SERVER_HOOK_NAME: f"Refuses commits whose objects are not here. {_GIVEN_BACK}",
     MERGE_HOOK_NAME: "Merges whose checkpoints are contested across files, or fail a gate, wait for their commit.",
+    COMMIT_HOOK_NAME: "Commits nothing of which files of a checkpoint were merged one by one, and got mixed up.",
 }
 
 
@@ -93,9 +116,9 @@ def hook_command(python: str) -> str:
 def hook_block(command: str, name: str = HOOK_NAME) -> str:
     """The lines that a hook needs, marks included; also what a person adds by hand where we cannot."""
     python = shlex.quote(shlex.split(command)[0])
-    return _TEMPLATE.format(
-        begin=_BEGIN.decode(), end=_END.decode(), command=command, name=name, purpose=_PURPOSES[name], python=python
-    )
+    call = _COMMIT_CALL if name == COMMIT_HOOK_NAME else _REFS_CALL
+    body = call.format(command=command, name=name, python=python)
+    return _TEMPLATE.format(begin=_BEGIN.decode(), end=_END.decode(), purpose=_PURPOSES[name], body=body)
 
 
 def hook_state(hooks_dir: Path, command: str, name: str = HOOK_NAME) -> HookState:
@@ -126,16 +149,16 @@ def _script_state(content: bytes, block: str, *, executable: bool) -> HookState:
     return HookState.SHELL if _SHELL.match(content) and _BEGIN not in content else HookState.OTHER
 
 
-def calls_git_theta(content: bytes) -> bool:
-    """Whether a script, or the file that tells a manager of hooks what to run, has our lines or a call to us."""
-    return _FOREIGN_CALL.search(content) is not None
+def calls_git_theta(content: bytes, name: str = HOOK_NAME) -> bool:
+    """Whether a script, or the file that tells a manager of hooks what to run, has our lines or a call for a hook."""
+    return any(call[1].decode() == name for call in _FOREIGN_CALL.finditer(content))
 
 
-def asks_before_merges(hooks_dir: Path) -> bool:
-    """Whether the hook in force that Git asks before the commit of a merge runs us, in lines of ours or of others."""
-    file = hooks_dir / MERGE_HOOK_NAME
+def runs_git_theta(hooks_dir: Path, name: str) -> bool:
+    """Whether the hook of this name that is in force runs us, in lines of ours or of others."""
+    file = hooks_dir / name
     try:
-        return os.access(file, os.X_OK) and _MERGE_CALL.search(file.read_bytes()) is not None
+        return os.access(file, os.X_OK) and calls_git_theta(file.read_bytes(), name)
     except OSError:
         return False
 

@@ -97,6 +97,15 @@ def put_in_conflict(stages: Mapping[str, Sequence[TreeFile | None]], worktree: P
     _write_index(facts, worktree)
 
 
+def works_on_index(git_dir: Path) -> bool:
+    """Whether what runs us works on the repository's index, and not on another one that it drops if it gives up.
+
+    So does ``git commit -a``, with the index locked.
+    """
+    index = os.environ.get("GIT_INDEX_FILE")
+    return index is None or Path(index).resolve() == (git_dir / "index").resolve()
+
+
 def read_stages(file: UnmergedFile, wanted: Callable[[bytes], bool], largest: int) -> Iterator[tuple[str, bytes]]:
     """The contents of its stages, one at a time, each with the id that it has among ``oids``.
 

@@ -33,9 +33,9 @@ def test_uninstall_leaves_nothing(plain: Sandbox, home: Path, scope: list[str]) 
     before = everything(plain.root), everything(home)
     printed = plain.theta("install", *scope)
     name = scope[0].removeprefix("--") if scope else "global"
-    hook = plain.root / ".git/hooks/pre-push"
-    written = f"pre-push hook written to {hook}\n" if name in ("local", "worktree") else ""
-    assert printed.stdout == f"filter.theta set in the {name} configuration\n{written}"
+    hooks = ("pre-push", "pre-merge-commit", "prepare-commit-msg") if name in ("local", "worktree") else ()
+    written = [f"{hook} hook written to {plain.root}/.git/hooks/{hook}" for hook in hooks]
+    assert printed.stdout.splitlines() == [f"filter.theta set in the {name} configuration", *written]
     assert printed.stderr == ""
     found, process = plain.git("config", "--show-scope", "filter.theta.process").stdout.rstrip("\n").split("\t")
     assert found == name

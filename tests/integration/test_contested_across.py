@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -129,12 +130,33 @@ def test_json_names_the_files(sandbox: Sandbox) -> None:
     assert json.loads(done.stdout)["commit"] is None
 
 
-def test_git_merge_has_its_hook_when_it_needs_it(sandbox: Sandbox) -> None:
+def test_hooks_are_there_before_anything_is_merged(sandbox: Sandbox) -> None:
+    """A merge in a sparse checkout may run no filter that could place them."""
     start_quantised(sandbox)
-    hook = sandbox.root / ".git/hooks/pre-merge-commit"
-    assert not hook.exists()
-    merge(sandbox, "git")
-    assert "git-theta" in hook.read_text()
+    for name in ("pre-merge-commit", "prepare-commit-msg"):
+        assert "git-theta" in (sandbox.root / ".git/hooks" / name).read_text()
+    sandbox.git("config", "core.sparseCheckout", "true")
+    sandbox.write(".git/info/sparse-checkout", b"/.gitattributes\n")
+    sandbox.git("read-tree", "-mu", "HEAD")
+    assert not content_of(sandbox)
+    assert TOLD in merge(sandbox, "git")
+
+
+@pytest.mark.parametrize("how", ["clone", "track", "install"])
+def test_so_they_are_in_whatever_is_new(sandbox: Sandbox, how: str, tmp_path: Path) -> None:
+    start_quantised(sandbox)
+    sandbox.theta("install", "--global")
+    new = Sandbox.clone(sandbox, tmp_path / "new")
+    hooks = new.root / ".git/hooks"
+    if how != "clone":
+        for hook in hooks.iterdir():
+            hook.unlink()
+        new.theta(*(["track", "*.bin"] if how == "track" else ["install"]))
+    assert {hook.name for hook in hooks.glob("pre*") if hook.suffix != ".sample"} == {
+        "pre-push",
+        "pre-merge-commit",
+        "prepare-commit-msg",
+    }
 
 
 def test_git_merge_commits_what_each_side_changed_of_its_own(sandbox: Sandbox) -> None:
@@ -266,12 +288,23 @@ def test_a_head_beside_one_that_has_it_counts_for_nothing(sandbox: Sandbox) -> N
     assert content_of(sandbox) == quantised(56, 2)
 
 
-@pytest.mark.parametrize("place", [".git/hooks", "hooks"])
-def test_a_hook_that_does_not_ask_us_is_told_of(sandbox: Sandbox, place: str) -> None:
+def switch_off(sandbox: Sandbox, hook: Path) -> None:
+    """Have a hook in the place of ours that does nothing."""
+    sandbox.write(str(hook), b"#!/bin/sh\nexit 0\n")
+    (sandbox.root / hook).chmod(0o755)
+
+
+def test_where_one_hook_does_not_ask_us_the_other_one_does(sandbox: Sandbox) -> None:
     start_quantised(sandbox)
-    sandbox.git("config", "core.hooksPath", place)
-    sandbox.write(f"{place}/pre-merge-commit", b"#!/bin/sh\nexit 0\n")
-    (sandbox.root / place / "pre-merge-commit").chmod(0o755)
+    switch_off(sandbox, Path(".git/hooks/pre-merge-commit"))
+    done = sandbox.git("merge", "--no-edit", "theirs", check=False)
+    assert (done.returncode, "mixed up what belongs together" in done.stderr) == (1, True)
+
+
+def test_hooks_that_do_not_ask_us_are_told_of(sandbox: Sandbox) -> None:
+    start_quantised(sandbox)
+    sandbox.git("config", "core.hooksPath", "hooks")
+    switch_off(sandbox, Path("hooks/pre-merge-commit"))
     done = sandbox.git("merge", "--no-edit", "theirs")
     assert f"{INDEX}: it is contested across its files" in done.stderr
     assert "git theta pre-merge-commit" in done.stderr

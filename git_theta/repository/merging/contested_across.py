@@ -75,7 +75,7 @@ def find_across(item: FilePlan, merge: MergedByFile) -> list[str]:
     taken = list(filter(merge.is_taken, made))
     touched = _list_names(shards[path] for path in taken for shards in versions if path in shards)
     contested = {name for decision in whole.parameters.contested for name in decision.names}
-    repeated = _find_repeated(made).difference(*(_find_repeated(head.shards) for head in whole.heads))
+    repeated = find_repeated(made).difference(*(find_repeated(head.shards) for head in whole.heads))
     return sorted(contested.intersection(touched) | repeated)
 
 
@@ -131,7 +131,7 @@ def mark_contested(
             missed[item.path] = left.get(item.path) or describe_names(names)
         elif item.path in left and _looks_settled(item, merge):
             missed[item.path] = left[item.path]
-    stages = [_list_stages(item, merge) for item in several if item.path in missed]
+    stages = [list_stages(item, merge) for item in several if item.path in missed]
     if stages:
         put_in_conflict({path: held for files in stages for path, held in files.items()}, repository.home)
     return missed
@@ -142,13 +142,13 @@ def _looks_settled(item: FilePlan, merge: MergedByFile) -> bool:
     return all(path in merge.staged or not any(merge.versions_of(path)[1:]) for path in item.paths)
 
 
-def _list_stages(item: FilePlan, merge: MergedByFile) -> dict[str, list[TreeFile | None]]:
+def list_stages(item: FilePlan, merge: MergedByFile) -> dict[str, list[TreeFile | None]]:
     """Its files that Git took from one side, or else all that differ, at the merge base, ours and theirs."""
     differing = [path for path in sorted(item.paths) if len(set(merge.versions_of(path))) > 1]
     return {path: merge.stages_of(path) for path in list(filter(merge.is_taken, differing)) or differing}
 
 
-def _find_repeated(shards: Mapping[str, Manifest]) -> set[str]:
+def find_repeated(shards: Mapping[str, Manifest]) -> set[str]:
     """The names that stand in more than one file."""
     counts = Counter(name for manifest in shards.values() for name in _list_names([manifest]))
     return {name for name, count in counts.items() if count > 1}

@@ -34,6 +34,7 @@ from git_theta.vcs import atomic
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.heads import MergeSides, find_sides
 from git_theta.vcs.index import WorktreeIndex, differs_from_index, is_indexed
+from git_theta.vcs.rescheduled_pick import drop_rescheduled
 from git_theta.vcs.unmerged import UnmergedFile, list_matching, stage_contents, unmerged_files
 
 
@@ -105,6 +106,7 @@ def settle_checkpoint(
     if not merged.result.left:
         require_unchanged(_find_changed_index(conflict, merged, job.top))
         _write_files(item.mode, merged, job)
+        drop_rescheduled(job.repository.git_dir)
     return merged.result
 
 

@@ -1,4 +1,7 @@
-"""Our hooks, where nobody has put them: a push would leave objects behind, a merge commit what no driver has seen."""
+"""Our hooks, where nobody has put them: a push would leave objects behind, a merge commit what no driver has seen.
+
+All are placed at once: a merge may come before anything that would run us again, as one in a sparse checkout.
+"""
 
 from __future__ import annotations
 
@@ -8,25 +11,21 @@ from collections.abc import Callable
 
 from git_theta.errors import ThetaError
 from git_theta.vcs.discovery import Repository
-from git_theta.vcs.git import is_below_merge
+
+_HOOK_NAMES = ("pre-push", "pre-merge-commit", "prepare-commit-msg")
+"""``hooks.CLONE_HOOK_NAMES``, whose module a filter does not import (L12)."""
 
 
 def ensure_hooks(repository: Repository) -> None:
-    """Place the hook of pushes where there is none, and below a `git merge` that of merges: a look at a file each."""
-    ensure_hook(repository)
-    if is_below_merge():
-        ensure_hook(repository, "pre-merge-commit")
-
-
-def ensure_hook(repository: Repository, name: str = "pre-push") -> None:
-    """Place a hook if there is none: one look at a file where there is."""
-    if not (repository.hooks_dir / name).exists():
-        place_hook(repository, name)
+    """Place each of our hooks that is not there: a look at a file each."""
+    for name in _HOOK_NAMES:
+        if not (repository.hooks_dir / name).exists():
+            place_hook(repository, name)
 
 
 def prepare_pushes(repository: Repository, warn: Callable[[str], None]) -> None:
-    """Place the hook if there is none; ``warn`` where another one is in force, which leaves objects behind."""
-    ensure_hook(repository)
+    """Place the hooks if there are none; ``warn`` where another one is in force, which leaves objects behind."""
+    ensure_hooks(repository)
     if found := find_push_warning(repository):
         warn(". ".join(found))
 
@@ -47,7 +46,13 @@ def find_push_warning(repository: Repository) -> tuple[str, str] | None:
     return None
 
 
-def place_hook(repository: Repository, name: str = "pre-push", *, edits: bool = False) -> None:
+def place_hooks(repository: Repository, *, edits: bool = False) -> None:
+    """Place each of our hooks, or bring it up to date; as ``place_hook``."""
+    for name in _HOOK_NAMES:
+        place_hook(repository, name, edits=edits)
+
+
+def place_hook(repository: Repository, name: str, *, edits: bool = False) -> None:
     """Place a hook, or bring ours up to date. New repositories and clones have none, and ask nobody to install it.
 
     A folder outside of the repository's own (core.hooksPath) is somebody's to keep: `git theta doctor` tells of it.

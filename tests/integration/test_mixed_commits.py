@@ -1,0 +1,178 @@
+"""Whatever merges file by file, and however it is committed, mixes up no checkpoint (L7, L13)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from tests.integration.test_contested_across import quantised, without_index
+from tests.integration.test_sharded_merges import CASES, Files, assert_merged, start
+from tests.integration.three_branches import assert_clean
+from tests.sandbox import Sandbox
+from tests.sharded_checkpoints import INDEX, names_in, replace_files, sharded
+
+pytestmark = pytest.mark.forked
+
+CODES_AND_SCALES = quantised(56, 1), quantised(57, 1), quantised(56, 2)
+BOTH_ADDED = tuple(map(without_index, (sharded("abc", "de"), sharded("abcx", "de"), sharded("abc", "dex", x=2))))
+MOVED_APART = sharded("abc", "de", "fg"), sharded("ab", "cde", "fg", c=2), sharded("ab", "de", "cfg")
+TOLD = "Git merged its files one by one, and mixed up what belongs together"
+
+WAYS: Mapping[str, tuple[str, str]] = {
+    "rebase": ("rebase main theirs", "rebase --continue"),
+    "rebase of two": ("rebase main more", "rebase --continue"),
+    "interactive rebase": ("rebase -i main theirs", "rebase --continue"),
+    "autosquash": ("rebase -i --autosquash main fixup", "rebase --continue"),
+    "cherry-pick": ("cherry-pick theirs", ""),
+    "cherry-picks": ("cherry-pick main~1..more", "cherry-pick --continue"),
+    "revert": ("revert --no-edit undone", ""),
+    "squash": ("merge --squash theirs", ""),
+    "no-commit": ("merge --no-commit theirs", ""),
+    "no-verify": ("merge --no-verify --no-edit theirs", ""),
+    "no-commit, no-verify": ("merge --no-commit theirs", ""),
+}
+TWO = pytest.mark.parametrize("way", ["rebase", "cherry-pick", "revert", "squash", "no-commit"])
+
+
+def begin(sandbox: Sandbox, versions: tuple[Files, ...], way: str) -> str:
+    """Merge ``theirs`` in some way, up to the commit that is refused; what was said."""
+    base, ours, theirs = versions
+    if way == "revert":
+        start(sandbox, theirs, base, theirs)
+        sandbox.git("tag", "undone")
+        replace_files(sandbox, ours, "ours")
+    else:
+        start(sandbox, base, ours, theirs)
+        add_more(sandbox, way)
+    sandbox.git("config", "core.editor", "true")
+    sandbox.git("config", "sequence.editor", "true")
+    done = sandbox.git(*WAYS[way][0].split(), check=False)
+    if way in ("squash", "no-commit", "no-commit, no-verify"):
+        assert done.returncode == 0
+        done = sandbox.git("commit", *(["--no-verify"] if "," in way else []), "-m", "merged", check=False)
+    assert done.returncode != 0, "it was committed"
+    return done.stderr
+
+
+def add_more(sandbox: Sandbox, way: str) -> None:
+    """A branch with one commit more, or with one that is to be melted into the one before."""
+    name = {"rebase of two": "more", "cherry-picks": "more", "autosquash": "fixup"}.get(way)
+    if name:
+        sandbox.git("switch", "-qc", name, "theirs")
+        sandbox.write("more.txt", b"more")
+        sandbox.git("add", "more.txt")
+        sandbox.git("commit", "-qm", "fixup! theirs" if name == "fixup" else "more")
+        sandbox.git("switch", "-q", "main")
+
+
+def go_on(sandbox: Sandbox, way: str) -> None:
+    """Conclude what was settled, as the hint says."""
+    sandbox.git("commit", "--no-edit", "--allow-empty", "-q")
+    if WAYS[way][1]:
+        sandbox.git(*WAYS[way][1].split())
+    for name in ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "SQUASH_MSG", "rebase-merge", "sequencer"):
+        assert not (sandbox.root / ".git" / name).exists(), name
+
+
+def content_of(sandbox: Sandbox) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in sandbox.root.glob("model*")}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("side", ["ours", "theirs"])
+def test_codes_never_stand_beside_scales_of_another(sandbox: Sandbox, way: str, side: str) -> None:
+    said = begin(sandbox, CODES_AND_SCALES, way)
+    assert f"{INDEX}: {TOLD}" in said
+    assert "git theta resolve" in said
+    assert sandbox.git("diff", "--name-only", "--diff-filter=U").stdout.split()
+    sandbox.theta("resolve", f"--{side}")
+    go_on(sandbox, way)
+    assert_clean(sandbox)
+    assert content_of(sandbox) == CODES_AND_SCALES[{"ours": 1, "theirs": 2}[side]]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_both_added_stands_once(sandbox: Sandbox, way: str) -> None:
+    assert TOLD in begin(sandbox, BOTH_ADDED, way)
+    sandbox.theta("resolve", "-s", "average")
+    go_on(sandbox, way)
+    assert_clean(sandbox)
+    assert [name for content in content_of(sandbox).values() for name in names_in(content)].count("x") == 1
+
+
+@pytest.mark.parametrize("option", ["ours", "theirs"])
+@pytest.mark.parametrize("command", ["cherry-pick", "rebase", "merge --squash"])
+def test_an_option_that_settles_the_index_settles_no_checkpoint(sandbox: Sandbox, command: str, option: str) -> None:
+    """Git then takes a side's lines of the index, and both sides' shards."""
+    start(sandbox, *MOVED_APART)
+    sandbox.git("config", "core.editor", "true")
+    heads = ["main", "theirs"] if command == "rebase" else ["theirs"]
+    done = sandbox.git(*command.split(), f"-X{option}", *heads, check=False)
+    if command == "merge --squash":
+        done = sandbox.git("commit", "-qm", "merged", check=False)
+    assert (done.returncode != 0, TOLD in done.stderr) == (True, True)
+    sandbox.theta("resolve")
+    sandbox.git("commit", "--allow-empty", *(["-m", "merged"] if "squash" in command else ["--no-edit"]), "-q")
+    if command == "rebase":
+        sandbox.git("rebase", "--continue")
+    assert_merged(sandbox, {"c": 2}, ["ab", "cde", "fg"])
+
+
+@TWO
+@pytest.mark.parametrize("name", ["moved on one side, trained on the other", "moved by one, trained by both"])
+def test_nothing_trained_is_lost_to_a_move(sandbox: Sandbox, way: str, name: str) -> None:
+    """No index tells of it: the driver leaves a shard that has other parameters at another side."""
+    case = CASES[name]
+    base, ours, theirs = case[:3]
+    if way == "revert":
+        start(sandbox, theirs, base, theirs)
+        replace_files(sandbox, ours, "ours")
+        done = sandbox.git("revert", "--no-edit", "HEAD~1", check=False)
+    else:
+        start(sandbox, base, ours, theirs)
+        done = sandbox.git(*WAYS[way][0].split(), check=False)
+    assert done.returncode == 1
+    assert sandbox.git("diff", "--name-only", "--diff-filter=U").stdout.split()
+    sandbox.theta("resolve", "-s", "average")
+    sandbox.git("commit", "--no-edit", "--allow-empty", "-q")
+    if way == "rebase":
+        sandbox.git("rebase", "--continue")
+    assert_merged(sandbox, case.merged, case.shards)
+
+
+@TWO
+def test_it_can_be_given_up(sandbox: Sandbox, way: str) -> None:
+    hint = begin(sandbox, CODES_AND_SCALES, way).rpartition("Or give it up: ")[2].splitlines()[0]
+    sandbox.git(*hint.split()[1:])
+    assert_clean(sandbox)
+    sandbox.git("switch", "-q", "main")
+    assert content_of(sandbox) == CODES_AND_SCALES[1]
+
+
+def test_commit_all_is_refused_too(sandbox: Sandbox) -> None:
+    """Git keeps the index to itself meanwhile, so nothing can be put into conflict."""
+    start(sandbox, *CODES_AND_SCALES)
+    sandbox.git("merge", "--squash", "theirs")
+    for _ in range(2):
+        done = sandbox.git("commit", "-qam", "mixed", check=False)
+        assert (done.returncode, TOLD in done.stderr) == (1, True)
+        assert "git commit, without -a" in done.stderr
+    sandbox.git("commit", "-qm", "mixed", check=False)
+    sandbox.theta("resolve", "--ours")
+    sandbox.git("commit", "-q", "--allow-empty", "-m", "ours")
+    assert content_of(sandbox) == CODES_AND_SCALES[1]
+
+
+@TWO
+def test_what_each_side_changed_of_its_own_is_committed(sandbox: Sandbox, way: str) -> None:
+    base, ours, theirs = sharded("abc", "de"), sharded("abc", "de", a=1), sharded("abc", "de", d=2)
+    if way == "revert":
+        start(sandbox, theirs, base, theirs)
+        replace_files(sandbox, ours, "ours")
+        sandbox.git("revert", "--no-edit", "HEAD~1")
+    else:
+        start(sandbox, base, ours, theirs)
+        sandbox.git(*WAYS[way][0].split())
+        sandbox.git("commit", "-q", "--allow-empty", "-m", "merged")
+    assert content_of(sandbox) == sharded("abc", "de", a=1, d=2)
