@@ -16,7 +16,8 @@ from typing import Any
 
 INDEX_ENDING = ".index.json"
 _INDEX = re.compile(r"(?P<file>.*[^/])\.index(?:\.(?P<variant>[^./]+))?\.json", re.DOTALL)
-_SIZE, _ELEMENTS = "total_size", "total_parameters"
+SIZE_KEY, ELEMENTS_KEY = "total_size", "total_parameters"
+"""What an index calls the bytes and the elements of all shards."""
 
 
 def is_index(path: str) -> bool:
@@ -84,9 +85,9 @@ def _parse_index(text: bytes) -> dict[str, Any]:
 
 def _merge_metadata(base: dict[str, Any], heads: list[dict[str, Any]], totals: tuple[int, int]) -> dict[str, Any]:
     found = _merge_keys(_metadata_of(base), list(map(_metadata_of, heads)))
-    found |= {key: total for key, total in zip((_SIZE, _ELEMENTS), totals, strict=True) if key in found}
+    found |= {key: total for key, total in zip((SIZE_KEY, ELEMENTS_KEY), totals, strict=True) if key in found}
     is_empty = any(head.get("metadata") == {} for head in heads)
-    return found if found or is_empty else {_SIZE: totals[0]}
+    return found if found or is_empty else {SIZE_KEY: totals[0]}
 
 
 def _metadata_of(content: dict[str, Any]) -> dict[str, Any]:

@@ -38,6 +38,7 @@ from git_theta.repository.merging.merge_request import (
     gather_inputs,
 )
 from git_theta.repository.merging.merge_two import merge_two
+from git_theta.repository.merging.merged_index import mend_indexes
 from git_theta.repository.merging.policy_sources import MergeOptions
 from git_theta.tensors.blas import UNTHREADED
 from git_theta.vcs import config, git_merge
@@ -169,7 +170,7 @@ def _merge_heads(
             return _finish_merge(merged, made, repository, ending)
         mark = partial(_mark_across, merged.across, found, made, repository)
     elif found:
-        mark = partial(_mark_united, repository)
+        mark = partial(_mark_united, found, made, repository)
     if not made.others:
         if ending.as_json:
             _print_result((), (), repository, ending, committed=True)
@@ -187,18 +188,23 @@ def _mark_across(
     across: ContestedLines, found: Sequence[FilePlan], made: MergeInputs, repository: Repository
 ) -> ContestedLines:
     """Put into conflict, and say, what is contested of checkpoints across files that Git merged one by one."""
-    ours, theirs = made.heads
-    sides = MergeSides(made.base.commit if made.base else None, ours.commit, theirs.commit)
-    missed = mark_contested(found, sides, across, repository)
+    missed = mark_contested(found, _sides_of(made), across, repository)
+    mend_indexes(found, _sides_of(made), repository)
     warn_across(missed)
     return missed
 
 
-def _mark_united(repository: Repository) -> ContestedLines:
+def _mark_united(found: Sequence[FilePlan], made: MergeInputs, repository: Repository) -> ContestedLines:
     """The same of a merge with several merge bases, which Git has united."""
     missed = mark_own_merge(repository)
+    mend_indexes(found, _sides_of(made), repository)
     warn_across(missed)
     return missed
+
+
+def _sides_of(made: MergeInputs) -> MergeSides:
+    ours, theirs = made.heads
+    return MergeSides(made.base.commit if made.base else None, ours.commit, theirs.commit)
 
 
 def _tell_whole(found: Sequence[FilePlan]) -> None:

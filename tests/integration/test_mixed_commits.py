@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from tests.integration.test_contested_across import quantised, without_index
+from tests.integration.test_contested_across import beside, quantised, without_index
 from tests.integration.test_sharded_merges import CASES, Files, assert_merged, start
 from tests.integration.three_branches import assert_clean
 from tests.sandbox import Sandbox
@@ -176,3 +176,48 @@ def test_what_each_side_changed_of_its_own_is_committed(sandbox: Sandbox, way: s
         sandbox.git(*WAYS[way][0].split())
         sandbox.git("commit", "-q", "--allow-empty", "-m", "merged")
     assert content_of(sandbox) == sharded("abc", "de", a=1, d=2)
+
+
+FAR_APART = (
+    sharded("bcdefghijklm", "nop"),
+    sharded("abcdefghijklm", "nop"),
+    sharded("bcdefghijklm", "nopz"),
+)
+"""Both sides add a parameter: Git merges the index cleanly, with the total that each side has."""
+
+
+@TWO
+def test_totals_of_an_index_are_those_of_its_shards(sandbox: Sandbox, way: str) -> None:
+    said = begin(sandbox, FAR_APART, way)
+    assert "total_size, which the index says of one side" in said
+    sandbox.theta("resolve")
+    go_on(sandbox, way)
+    assert_merged(sandbox, {}, ["abcdefghijklm", "nopz"])
+
+
+def test_a_merge_of_files_alone_stops_too(sandbox: Sandbox) -> None:
+    start(sandbox, *FAR_APART)
+    done = sandbox.git("merge", "--no-edit", "theirs", check=False)
+    assert (done.returncode, TOLD in done.stderr) == (1, True)
+    sandbox.theta("resolve")
+    sandbox.git("commit", "-qm", "merged")
+    assert_merged(sandbox, {}, ["abcdefghijklm", "nopz"])
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_our_merge_writes_them_itself(sandbox: Sandbox, elsewhere: bool) -> None:
+    """Also where Git leads it, as another file is in conflict."""
+    start(sandbox, *(beside("other.safetensors", *FAR_APART) if elsewhere else FAR_APART))
+    assert sandbox.theta("merge", "theirs", check=False).returncode == int(elsewhere)
+    if elsewhere:
+        assert f"M  {INDEX}" in sandbox.git("status", "--porcelain").stdout
+        sandbox.theta("resolve", "--ours")
+        sandbox.git("commit", "-qm", "merged")
+    assert_merged(sandbox, {}, ["abcdefghijklm", "nopz"])
+
+
+def test_totals_that_a_side_means_otherwise_are_left(sandbox: Sandbox) -> None:
+    versions = ({**files, INDEX: (files[INDEX] or b"").replace(b'size": ', b'size": 9')} for files in FAR_APART)
+    start(sandbox, *versions)
+    sandbox.git("merge", "--no-edit", "theirs")
+    assert b'size": 9' in sandbox.read(INDEX)

@@ -8,27 +8,22 @@ is judged by what it holds: anything that some side has whole, or that somebody 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import NamedTuple
 
-from git_theta.errors import ManifestError
-from git_theta.manifest.model import Entry, Manifest
-from git_theta.manifest.text import decode_manifest
+from git_theta.manifest.model import Entry
 from git_theta.merging.decisions import Decision, identity_of, names_of
 from git_theta.operations.merging.checkpoint_plans import CheckpointPlan
 from git_theta.operations.merging.conflict_list import describe_names
-from git_theta.repository.comparing.sharded_versions import read_texts
 from git_theta.repository.merging.checkpoint_cases import plan_sides
 from git_theta.repository.merging.contested_across import (
     ContestedLines,
-    MergedByFile,
     find_repeated,
     list_stages,
-    read_merge,
 )
+from git_theta.repository.merging.merged_by_file import MergedByFile, read_merge
+from git_theta.repository.merging.merged_index import find_merged_totals, read_merged_shards
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.heads import find_reverted, find_sides
-from git_theta.vcs.trees import TreeFile
 from git_theta.vcs.unmerged import put_in_conflict, works_on_index
 
 
@@ -54,22 +49,30 @@ def mark_mixed(message: bytes, repository: Repository) -> MixedCommit:
     if sides is None:
         return MixedCommit({})
     merge = read_merge(sides, repository)
-    plans = [(item, _find_mixed(item.checkpoint, merge)) for item in plan_sides(sides, repository)]
-    stages = {path: held for item, names in plans if names for path, held in list_stages(item, merge).items()}
+    plans = [(item, _describe_mixed(item.checkpoint, merge)) for item in plan_sides(sides, repository)]
+    stages = {path: held for item, lines in plans if lines for path, held in list_stages(item, merge).items()}
     if not stages:
         return MixedCommit({})
     is_marked = works_on_index(repository.git_dir)
     if is_marked:
         put_in_conflict(stages, repository.home)
-    lines = {item.path: describe_names(names) for item, names in plans if names}
-    return MixedCommit(lines, is_marked, "" if noted else sides.base or "")
+    return MixedCommit(
+        {item.path: lines for item, lines in plans if lines}, is_marked, "" if noted else sides.base or ""
+    )
 
 
-def _find_mixed(whole: CheckpointPlan | None, merge: MergedByFile) -> list[str]:
-    """The parameters that are not what belongs together at any version, or stand in two files."""
+def _describe_mixed(whole: CheckpointPlan | None, merge: MergedByFile) -> list[str]:
+    """What of a checkpoint is mixed up, in words: parameters, or else what the index says of all of them."""
     if whole is None:
         return []
-    shards = _read_shards(whole, merge)
+    return describe_names(_find_mixed(whole, merge)) or [
+        f"{key}, which the index says of one side" for key in find_merged_totals(whole, merge)
+    ]
+
+
+def _find_mixed(whole: CheckpointPlan, merge: MergedByFile) -> list[str]:
+    """The parameters that are not what belongs together at any version, or stand in two files."""
+    shards = read_merged_shards(whole, merge)
     held = {name: entry for one in shards.values() for entry in one.parameters() for name in names_of(entry)}
     mixed = {name for decision in whole.parameters.contested if _is_mixed(decision, held) for name in decision.names}
     repeated = find_repeated(shards).difference(*(find_repeated(head.shards) for head in whole.heads))
@@ -81,17 +84,3 @@ def _is_mixed(decision: Decision, held: Mapping[str, Entry]) -> bool:
     found = {identity_of(held[name]) for name in decision.names if name in held}
     versions = [set(map(identity_of, entries)) for entries in (decision.base, *decision.heads)]
     return bool(found) and found not in versions and found <= set().union(*versions)
-
-
-def _read_shards(whole: CheckpointPlan, merge: MergedByFile) -> dict[str, Manifest]:
-    """The shards that will be committed, by path; without what is no manifest."""
-    shards: dict[str, Manifest] = {}
-    for path in whole.paths & merge.staged.keys():
-        side = merge.side_of(path)
-        if side is not None and path in whole.heads[side].shards:
-            shards[path] = whole.heads[side].shards[path]
-    made = {path: TreeFile("100644", merge.staged[path]) for path in whole.paths & merge.staged.keys() - shards.keys()}
-    for path, text in read_texts(made, None, manifests=True).items():
-        with suppress(ManifestError):
-            shards[path] = decode_manifest(text)
-    return shards

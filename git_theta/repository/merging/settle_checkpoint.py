@@ -25,8 +25,9 @@ from git_theta.operations.restoring.materialise import WrittenFile, require_room
 from git_theta.operations.worktree_files import claims_manifest, find_regular_file
 from git_theta.repository.merging.checkpoint_cases import SIDE_LABELS, plan_sides
 from git_theta.repository.merging.companion_versions import find_in_heads
-from git_theta.repository.merging.contested_across import MergedByFile, find_across, read_merge
+from git_theta.repository.merging.contested_across import find_across
 from git_theta.repository.merging.contested_index import is_index_untouched
+from git_theta.repository.merging.merged_by_file import MergedByFile, read_merge
 from git_theta.repository.merging.open_conflicts import read_conflict
 from git_theta.repository.merging.settling import SettlingJob
 from git_theta.repository.stores.opening import open_context
