@@ -33,14 +33,11 @@ from git_theta.operations.merging.frame_merge import FRAME_LABEL
 from git_theta.operations.merging.merge_remarks import describe_remarks
 from git_theta.operations.merging.merge_report import Record, record_merge, trailers
 from git_theta.operations.merging.merge_results import Choose, ContestedDecision, MergeResult
+from git_theta.repository.merging.checkpoint_conflicts import CheckpointConflict, find_checkpoint_conflicts
 from git_theta.repository.merging.merge_request import chooser_of
 from git_theta.repository.merging.open_conflicts import find_conflicted
 from git_theta.repository.merging.policy_sources import policy_for
-from git_theta.repository.merging.settle_checkpoint import (
-    CheckpointConflict,
-    find_checkpoint_conflicts,
-    settle_checkpoint,
-)
+from git_theta.repository.merging.settle_checkpoint import settle_checkpoint
 from git_theta.repository.merging.settling import ErrorReporter, SettlingJob, settle_file
 from git_theta.repository.merging.take_checkpoint import TakenCheckpoint, take_checkpoint
 from git_theta.tensors.blas import UNTHREADED
@@ -241,7 +238,7 @@ def _append_line(path: str, merged: Settled) -> None:
         echo_line(f"{path}: {_WHOLE_FILE}")
         return
     if isinstance(merged, TakenCheckpoint):
-        what = f"{'removed, as' if merged.removed else 'all files as they are'} at {merged.side}; staged"
+        what = f"{'removed, as' if merged.removed else 'as it is'} at {merged.side}; staged"
         echo_line(f"{path}: {what if merged.side else 'contested as one'}")
         return
     for applied in merged.applied:

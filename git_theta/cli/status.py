@@ -29,8 +29,8 @@ from git_theta.plugin_guard import PluginId
 from git_theta.repository.comparing.index_checks import faults_of_index
 from git_theta.repository.index.chosen_formats import find_unlike_layouts
 from git_theta.repository.index.tracked_files import find_case_misses, list_tracked, warn_unmatched
+from git_theta.repository.merging.checkpoint_conflicts import CheckpointConflict, find_checkpoint_conflicts
 from git_theta.repository.merging.open_conflicts import find_conflicted, read_conflict
-from git_theta.repository.merging.settle_checkpoint import CheckpointConflict, find_checkpoint_conflicts
 from git_theta.repository.setup.needed_plugins import find_lacking_plugins
 from git_theta.repository.stores.object_stores import open_store
 from git_theta.vcs.discovery import Repository

@@ -32,6 +32,12 @@ class UnmergedFile(NamedTuple):
         """Whether one side alone changed it: Git merges that, so that it is here for what other files have."""
         return len(set(self.oids)) < len(self.oids)
 
+    @property
+    def is_removed(self) -> bool:
+        """Whether one side alone removed it."""
+        base, ours, theirs = self.oids
+        return bool(base) and bool(ours) != bool(theirs)
+
 
 def unmerged_files(pathspecs: Sequence[str] = (), cwd: Path | None = None) -> list[UnmergedFile]:
     """The files in conflict that match, in Git's order.

@@ -68,8 +68,52 @@ def test_it_is_one_conflict_that_a_side_settles(sandbox: Sandbox, remover: str, 
         assert files_of(sandbox) == set()
         assert_clean(sandbox)
     else:
-        assert done.stdout == f"{INDEX}: all files as they are at {taken}; staged\n"
+        assert done.stdout == f"{INDEX}: as it is at {taken}; staged\n"
         assert_merged(sandbox, {} if taken == "base" else {"a": 1}, ["abc", "de"])
+
+
+MODEL = "model.safetensors"
+SINGLE, SINGLE_TRAINED = sharded("abcde"), sharded("abcde", a=1)
+
+
+def start_removed_file(sandbox: Sandbox, remover: str, way: str) -> str:
+    """The same of a checkpoint that is a single file; the sentence that tells of it."""
+    ours, theirs = (OTHER, SINGLE_TRAINED) if remover == "ours" else (SINGLE_TRAINED, OTHER)
+    start(sandbox, SINGLE, ours, theirs)
+    assert sandbox.git(*way.split(), check=False).returncode == 1
+    return f"{MODEL}: {remover} removed it, {'theirs' if remover == 'ours' else 'ours'} changed it"
+
+
+@pytest.mark.parametrize("way", ["merge theirs", "rebase main theirs", "cherry-pick theirs", "merge --squash theirs"])
+@pytest.mark.parametrize("taken", ["ours", "theirs", "base"])
+def test_so_is_a_single_file(sandbox: Sandbox, remover: str, way: str, taken: str) -> None:
+    sentence = start_removed_file(sandbox, remover, way)
+    assert f"checkpoint: {sentence}" in sandbox.theta("status").stdout
+    done = sandbox.theta("resolve", check=False)
+    assert (done.returncode, sentence in done.stderr) == (1, True)
+
+    sandbox.theta("resolve", f"--{taken}")
+    assert sandbox.git("ls-files", "-u").stdout == ""
+    wanted = None if taken == remover else (SINGLE if taken == "base" else SINGLE_TRAINED)[MODEL]
+    assert (sandbox.read(MODEL) if files_of(sandbox) else None) == wanted
+    sandbox.git("commit", "-q", "--allow-empty", "-m", "settled")
+    assert sandbox.git("status", "--porcelain").stdout == ""
+
+
+def test_a_person_is_asked_about_a_single_file(sandbox: Sandbox, remover: str) -> None:
+    sentence = start_removed_file(sandbox, remover, "merge theirs")
+    code, said = answer_questions(sandbox, ["t"])
+    assert (code, f"{sentence}\r\n  [o]urs, [t]heirs, [b]ase, [s]kip" in said) == (0, True)
+    assert bool(files_of(sandbox)) == (remover == "ours")
+
+
+def test_a_single_file_that_was_edited_since_is_not_overwritten(sandbox: Sandbox, remover: str) -> None:
+    start_removed_file(sandbox, remover, "merge theirs")
+    mine = sharded("abcde", e=9)[MODEL] or b""
+    sandbox.write(MODEL, mine)
+    done = sandbox.theta("resolve", f"--{remover}", check=False)
+    assert f"{MODEL} was changed since the merge" in done.stderr
+    assert sandbox.read(MODEL) == mine
 
 
 @pytest.mark.parametrize("name", [INDEX, shard_name(1, 2), shard_name(2, 2), "model*"])

@@ -6,10 +6,9 @@ Git merges file by file. Where a side moved parameters among shards that cannot 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
 
 from git_theta.errors import GitError, UsageError
 from git_theta.manifest.model import Manifest
@@ -23,67 +22,18 @@ from git_theta.operations.merging.merged_files import MergedFiles, merge_files
 from git_theta.operations.restoring.deferred import DeferredFiles
 from git_theta.operations.restoring.materialise import WrittenFile, require_room
 from git_theta.operations.worktree_files import claims_manifest, find_regular_file
-from git_theta.repository.merging.checkpoint_cases import SIDE_LABELS, plan_sides
+from git_theta.repository.merging.checkpoint_cases import SIDE_LABELS
+from git_theta.repository.merging.checkpoint_conflicts import CheckpointConflict
 from git_theta.repository.merging.companion_versions import find_in_heads
-from git_theta.repository.merging.contested_across import find_across
 from git_theta.repository.merging.contested_index import is_index_untouched
-from git_theta.repository.merging.merged_by_file import MergedByFile, read_merge
 from git_theta.repository.merging.open_conflicts import read_conflict
 from git_theta.repository.merging.settling import SettlingJob
 from git_theta.repository.stores.opening import open_context
 from git_theta.vcs import atomic
 from git_theta.vcs.discovery import Repository
-from git_theta.vcs.heads import MergeSides, find_sides
 from git_theta.vcs.index import WorktreeIndex, differs_from_index, is_indexed
 from git_theta.vcs.rescheduled_pick import drop_rescheduled
-from git_theta.vcs.unmerged import UnmergedFile, list_matching, stage_contents, unmerged_files
-
-
-class CheckpointConflict(NamedTuple):
-    """A checkpoint that Git could not merge file by file: its plan, its files that are in conflict, and the commits."""
-
-    item: FilePlan
-    unmerged: tuple[UnmergedFile, ...]
-    sides: MergeSides
-
-    @property
-    def path(self) -> str:
-        """What the checkpoint is called by: the path of its index."""
-        return self.item.path
-
-
-def find_checkpoint_conflicts(repository: Repository, pathspecs: Sequence[str] = ()) -> list[CheckpointConflict]:
-    """The checkpoints of several files with a file in conflict that have to be settled whole.
-
-    That is where a side keeps a parameter in another file than another side, and where the index is in conflict, or a
-    file that is kept whole at all sides and has parameters where its siblings have; where only one side has it; and
-    where one side alone changed a file that is in conflict, or that has something contested and is in none.
-    Pathspecs are of the current folder, and match any file of a checkpoint, also one that Git merged or removed;
-    without any, all of the worktree is meant.
-    """
-    top = repository.worktree
-    sides = find_sides(repository.git_dir, top)
-    unmerged = unmerged_files((), top)
-    if sides is None or not unmerged:
-        return []
-    merge = read_merge(sides, repository)
-    found = []
-    for item in plan_sides(sides, repository):
-        mine = tuple(file for file in unmerged if file.path in item.paths)
-        if mine and _is_settled_whole(item, mine, merge):
-            found.append(CheckpointConflict(item, mine, sides))
-    if not pathspecs:
-        return found
-    named = list_matching(pathspecs, [side for side in sides if side]) if found else set()
-    return [one for one in found if not named.isdisjoint(one.item.paths)]
-
-
-def _is_settled_whole(item: FilePlan, unmerged: Sequence[UnmergedFile], merge: MergedByFile) -> bool:
-    whole = item.checkpoint
-    if whole is None or whole.is_moved or item.was:
-        return True
-    alone = {item.path, *whole.kept_whole}
-    return any(file.path in alone or file.is_one_sided for file in unmerged) or bool(find_across(item, merge))
+from git_theta.vcs.unmerged import UnmergedFile, stage_contents
 
 
 def settle_checkpoint(

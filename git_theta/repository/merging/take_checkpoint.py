@@ -13,8 +13,9 @@ from git_theta.operations.context import Context
 from git_theta.operations.merging.conflict_resolution import clean_worktree_file
 from git_theta.operations.merging.conflicts import is_same_file
 from git_theta.operations.worktree_files import claims_manifest, find_regular_file
+from git_theta.repository.merging.checkpoint_conflicts import CheckpointConflict
 from git_theta.repository.merging.contested_index import is_index_untouched
-from git_theta.repository.merging.settle_checkpoint import CheckpointConflict, require_unchanged
+from git_theta.repository.merging.settle_checkpoint import require_unchanged
 from git_theta.repository.merging.settling import SettlingJob
 from git_theta.repository.stores.opening import open_context
 from git_theta.vcs.git import git
