@@ -17,6 +17,9 @@ from git_theta.words import list_some
 _SETTLE = "Settle it: git theta resolve -s STRATEGY, or --ours, --theirs, -i."
 _HINT = f"{_SETTLE} Or give the merge up: git merge --abort"
 _WITHOUT_ALL = "The index is locked. Commit what is staged, and it is put into conflict: git commit, without -a"
+_BASELESS = """\
+Its merge bases contradict each other. Name one of them, or what they come from, and merge by parameters:
+    git merge --abort; git theta merge --base REV {0}"""
 _WAYS = {
     "rebase-merge": ("git commit; git rebase --continue", "git rebase --abort"),
     "CHERRY_PICK_HEAD": ("git cherry-pick --continue", "git cherry-pick --abort"),
@@ -45,6 +48,8 @@ def warn_mixed(mixed: MixedCommit, repository: Repository) -> None:
     here = (ways for name, ways in _WAYS.items() if (repository.git_dir / name).exists())
     go_on, give_up = next(here, ("git commit", "git reset --merge"))
     hint = f"{_SETTLE} Then: {go_on}\nOr give it up: {give_up}" if mixed.is_marked else _WITHOUT_ALL
+    if mixed.baseless:
+        hint = _BASELESS.format(mixed.baseless[:12])
     _warn_each(mixed.lines, "Git merged its files one by one, and mixed up what belongs together", hint)
 
 

@@ -17,6 +17,7 @@ CHECKS = (
     SetupCheck("filter", git_checks.check_filter, needs_repository=False),
     SetupCheck("drivers", git_checks.check_drivers, needs_repository=False),
     SetupCheck("pre-push hook", git_checks.check_hook),
+    SetupCheck("merge hooks", git_checks.check_merge_hooks),
     SetupCheck("worktree", file_checks.check_worktree),
     SetupCheck("index", file_checks.check_index),
     SetupCheck("patterns", file_checks.check_patterns),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
@@ -10,21 +9,18 @@ import click
 from git_theta.cli.across_files import warn_mixed
 from git_theta.repository.merging.mixed_commit import mark_mixed
 from git_theta.vcs.discovery import discover_repository
-from git_theta.vcs.git_merge import GATES_VARIABLE
 from git_theta.vcs.heads import note_revert
 
 
 @click.command
 @click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
-@click.argument("rest", nargs=-1, metavar="[SOURCE [COMMIT]]")
+@click.argument("rest", nargs=-1, metavar="[WORD]...")
 def command(file: Path, rest: tuple[str, ...]) -> int:  # noqa: ARG001
     """Look at what is about to be committed; Git's prepare-commit-msg hook runs this, with FILE for the message.
 
     Exits 1 where a commit that merges something (a pick, a revert, a rebase, a squash, a merge) would mix up a
     checkpoint whose files Git merged one by one: those are put into conflict. The message stays as it is.
     """
-    if os.environ.get(GATES_VARIABLE):  # `git theta merge` has looked
-        return 0
     repository = discover_repository()
     mixed = mark_mixed(file.read_bytes(), repository)
     if not mixed.lines:

@@ -101,6 +101,16 @@ def find_reverted(message: bytes, cwd: Path | None = None) -> MergeSides | None:
     return None
 
 
+def find_baseless(git_dir: Path, cwd: Path | None = None) -> MergeSides | None:
+    """The sides of a merge whose merge bases are in conflict with each other: nobody knows what Git began at."""
+    with suppress(OSError):
+        heads = (git_dir / "MERGE_HEAD").read_text().split()
+        ours = resolve_head(HEAD, cwd).commit
+        if len(heads) == 1 and len(all_merge_bases(ours, heads[0], cwd=cwd)) > 1:
+            return MergeSides(None, ours, heads[0])
+    return None
+
+
 def note_revert(commit: str, cwd: Path | None = None) -> None:
     """Note that a commit is being reverted, as Git does where a revert stops by itself."""
     git("update-ref", "REVERT_HEAD", commit, cwd=cwd)

@@ -156,11 +156,13 @@ def calls_git_theta(content: bytes, name: str = HOOK_NAME) -> bool:
 
 def runs_git_theta(hooks_dir: Path, name: str) -> bool:
     """Whether the hook of this name that is in force runs us, in lines of ours or of others."""
-    file = hooks_dir / name
+    husky = [hooks_dir.parent] if hooks_dir.parent.name == ".husky" else []  # what it has the hook run is there
+    files = [folder / name for folder in (hooks_dir, *husky)]
     try:
-        return os.access(file, os.X_OK) and calls_git_theta(file.read_bytes(), name)
+        runs = [calls_git_theta(file.read_bytes(), name) for file in files if file.exists()]
     except OSError:
         return False
+    return any(runs) and os.access(files[0], os.X_OK)
 
 
 def is_ours_alone(content: bytes) -> bool:

@@ -43,6 +43,19 @@ def test_a_sound_setup(repository: Sandbox) -> None:
         "ok: drivers",
         "ok: pre-push hook",
     ]
+    assert "ok: merge hooks" in lines
+
+
+def test_hooks_that_ask_us_of_no_merge_are_noted(repository: Sandbox) -> None:
+    (repository.root / ".git/hooks/prepare-commit-msg").unlink()
+    [line] = [line for line in repository.theta("doctor").stdout.splitlines() if "merge hooks" in line]
+    assert line.startswith("note: merge hooks: prepare-commit-msg in ")
+    assert "pre-merge-commit" not in line
+    for name in ("pre-push", "pre-merge-commit", "prepare-commit-msg"):
+        repository.write(f".husky/_/{name}", b'#!/bin/sh\n. "${0%/*}/h"\n').chmod(0o755)
+        repository.write(f".husky/{name}", f'git theta {name} "$@"\n'.encode())
+    repository.git("config", "core.hooksPath", ".husky/_")
+    assert "ok: merge hooks" in repository.theta("doctor").stdout.splitlines()
 
 
 @pytest.mark.parametrize(("key", "value"), [("theta.updates", "no-such"), ("theta.delta.depth", "x")])
@@ -73,6 +86,7 @@ def test_outside_of_a_repository_the_machine_is_checked(tmp_path: Path) -> None:
     }
     assert unchecked == {
         "pre-push hook",
+        "merge hooks",
         "worktree",
         "index",
         "patterns",

@@ -211,20 +211,27 @@ def test_large_files_are_written_while_they_are_in_conflict(sandbox: Sandbox) ->
     assert content_of(sandbox) == ours
 
 
-def fork_twice(sandbox: Sandbox, *versions: Files) -> None:
-    """Branches that have merged each other's first commits, so that two commits are merge bases of what follows."""
+def fork_twice(sandbox: Sandbox, *versions: Files, clash: bool = False) -> None:
+    """Branches that have merged each other's first commits, so that two commits are merge bases of what follows.
+
+    ``clash``: those two contradict each other.
+    """
     base, ours, theirs = versions
     start(sandbox, base, base, base)
     firsts = []
     for branch in ("main", "theirs"):
         sandbox.git("switch", "--quiet", branch)
-        sandbox.write(f"{branch}.txt", branch.encode())
-        sandbox.git("add", f"{branch}.txt")
+        name = "clash.txt" if clash else f"{branch}.txt"
+        sandbox.write(name, branch.encode())
+        sandbox.git("add", name)
         sandbox.git("commit", "-qm", f"first of {branch}")
         firsts.append(sandbox.git("rev-parse", "HEAD").stdout.strip())
     for branch, first, files in zip(("theirs", "main"), firsts, (theirs, ours), strict=True):
         sandbox.git("switch", "--quiet", branch)
-        sandbox.git("merge", "--quiet", "--no-edit", first)
+        sandbox.git("merge", "--quiet", "--no-edit", first, check=not clash)
+        if clash:
+            sandbox.write("clash.txt", b"settled")
+            sandbox.git("commit", "-qam", "settled")
         replace_files(sandbox, files, f"second of {branch}")
 
 
@@ -234,6 +241,23 @@ def test_so_it_is_with_several_merge_bases(sandbox: Sandbox, how: str) -> None:
     assert TOLD in merge(sandbox, how)
     sandbox.theta("resolve", "--theirs")
     sandbox.git("commit", "-qm", "merged")
+    assert_clean(sandbox)
+    assert content_of(sandbox) == quantised(56, 2)
+
+
+@HOW
+def test_so_it_is_where_merge_bases_contradict_each_other(sandbox: Sandbox, how: str) -> None:
+    """Nobody knows what Git began at; that codes of one stand beside scales of the other is wrong from anywhere."""
+    fork_twice(sandbox, quantised(56, 1), quantised(57, 1), quantised(56, 2), clash=True)
+    command = ["theta", "merge"] if how == "theta" else ["merge", "--no-edit"]
+    done = sandbox.git(*command, "theirs", check=False)
+    assert done.returncode == 1
+    assert "git theta merge --base REV" in done.stderr
+    assert sandbox.git("commit", "-qm", "mixed", check=False).returncode == 1
+    sandbox.git("merge", "--abort")
+    base = sandbox.git("merge-base", "HEAD", "theirs").stdout.strip()
+    assert sandbox.theta("merge", "--base", base, "theirs", check=False).returncode == 1, "it is contested"
+    sandbox.theta("merge", "--base", base, "-s", "theirs", "theirs")
     assert_clean(sandbox)
     assert content_of(sandbox) == quantised(56, 2)
 

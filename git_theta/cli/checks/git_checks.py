@@ -89,6 +89,19 @@ def check_hook(setup: Setup) -> CheckResult:
     return "problem", text, hint
 
 
+def check_merge_hooks(setup: Setup) -> CheckResult:
+    """Whether merges and commits ask us what Git, file by file, has made of a checkpoint."""
+    if setup.repository is None or not setup.patterns:
+        return None
+    folder = setup.repository.hooks_dir
+    names = [name for name in (hooks.MERGE_HOOK_NAME, hooks.COMMIT_HOOK_NAME) if not hooks.runs_git_theta(folder, name)]
+    if not names:
+        return None
+    text = f"{' and '.join(names)} in {folder} do not run git-theta: merges, rebases and picks may mix up shards"
+    call = "; ".join(f'git theta {name} "$@"' for name in names)
+    return "note", text, f"Run `git theta install`; where another program keeps the hooks, have it run: {call}"
+
+
 def check_lfs(setup: Setup) -> CheckResult:
     """Whether git-lfs is here, which remotes may need."""
     if program_version("git", "lfs", "version"):

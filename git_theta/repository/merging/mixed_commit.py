@@ -23,7 +23,7 @@ from git_theta.repository.merging.contested_across import (
 from git_theta.repository.merging.merged_by_file import MergedByFile, read_merge
 from git_theta.repository.merging.merged_index import find_merged_totals, read_merged_shards
 from git_theta.vcs.discovery import Repository
-from git_theta.vcs.heads import find_reverted, find_sides
+from git_theta.vcs.heads import find_baseless, find_reverted, find_sides
 from git_theta.vcs.unmerged import put_in_conflict, works_on_index
 
 
@@ -34,18 +34,21 @@ class MixedCommit(NamedTuple):
         lines: what of each checkpoint, in words, by what it is called.
         is_marked: whether its files are in conflict now: not while another command (``git commit -a``) has the index.
         undone: the commit that is reverted, where it is one.
+        baseless: the head of a merge that no files can be put into conflict of: its merge bases contradict each other.
     """
 
     lines: ContestedLines
     is_marked: bool = False
     undone: str = ""
+    baseless: str = ""
 
 
 def mark_mixed(message: bytes, repository: Repository) -> MixedCommit:
     """Put into conflict, and return, what the commit of this message would mix up."""
     top = repository.worktree
     noted = find_sides(repository.git_dir, top)
-    sides = noted or find_reverted(message, top)
+    baseless = None if noted else find_baseless(repository.git_dir, top)
+    sides = noted or baseless or find_reverted(message, top)
     if sides is None:
         return MixedCommit({})
     merge = read_merge(sides, repository)
@@ -53,12 +56,11 @@ def mark_mixed(message: bytes, repository: Repository) -> MixedCommit:
     stages = {path: held for item, lines in plans if lines for path, held in list_stages(item, merge).items()}
     if not stages:
         return MixedCommit({})
-    is_marked = works_on_index(repository.git_dir)
+    is_marked = not baseless and works_on_index(repository.git_dir)
     if is_marked:
         put_in_conflict(stages, repository.home)
-    return MixedCommit(
-        {item.path: lines for item, lines in plans if lines}, is_marked, "" if noted else sides.base or ""
-    )
+    found = {item.path: lines for item, lines in plans if lines}
+    return MixedCommit(found, is_marked, "" if noted else sides.base or "", baseless.theirs if baseless else "")
 
 
 def _describe_mixed(whole: CheckpointPlan | None, merge: MergedByFile) -> list[str]:
