@@ -7,15 +7,27 @@ import shlex
 from collections.abc import Sequence
 
 from git_theta.cli import boundary
-from git_theta.repository.merging.contested_across import ContestedLines, foresee_contested
+from git_theta.repository.merging.contested_across import ContestedLines, find_own_sides, foresee_contested
 from git_theta.repository.merging.mixed_commit import MixedCommit
 from git_theta.repository.merging.policy_sources import OPTIONS_VARIABLE
 from git_theta.vcs.discovery import Repository
-from git_theta.vcs.hooks import MERGE_HOOK_NAME
+from git_theta.vcs.git import is_below_merge
+from git_theta.vcs.heads import find_applied_sides, find_driver_sides, find_stash_sides
+from git_theta.vcs.hooks import COMMIT_HOOK_NAME, MERGE_HOOK_NAME, runs_git_theta
+from git_theta.vcs.parent_process import applied_stash
 from git_theta.words import list_some
 
 _SETTLE = "Settle it: git theta resolve -s STRATEGY, or --ours, --theirs, -i."
 _HINT = f"{_SETTLE} Or give the merge up: git merge --abort"
+_MERGE_HINT = """\
+Undo the merge: git reset --merge ORIG_HEAD. Then merge with git theta merge.
+For other merges, have {0} run: git theta pre-merge-commit"""
+_REBASE_HINT = """\
+Undo the rebase: git rebase --abort, or git reset --hard ORIG_HEAD where it has ended. Then merge: git theta merge
+For other rebases, have {0} run: git theta prepare-commit-msg "$@\""""
+_APPLY_HINT = """\
+Undo the rebase: git rebase --abort, or git reset --hard ORIG_HEAD where it has ended. Then: git rebase --merge"""
+_STASH_HINT = "Take all its files from one side: git checkout HEAD -- FILES, or git checkout {0} -- FILES"
 _WITHOUT_ALL = "The index is locked. Commit what is staged, and it is put into conflict: git commit, without -a"
 _BASELESS = """\
 Its merge bases contradict each other. Name one of them, or what they come from, and merge by parameters:
@@ -31,16 +43,25 @@ _WAYS = {
 
 
 def warn_unasked(repository: Repository) -> None:
-    """Name the checkpoints that the `git merge` above us will mix up, where the hook in force does not ask us."""
+    """Name the checkpoints that the Git command above us will mix up, where no hook in force asks us."""
     if OPTIONS_VARIABLE in os.environ:  # `git theta merge` looks itself
         return
-    hook = repository.hooks_dir / MERGE_HOOK_NAME
-    for path in foresee_contested(repository):
-        boundary.warn(
-            f"{path}: it is contested across its files, and the hook {hook} does not ask us: Git mixes it up",
-            hint="Undo the merge: git reset --merge ORIG_HEAD. Then merge with git theta merge, or have that hook run: "
-            "git theta pre-merge-commit",
-        )
+    git_dir, top, hooks = repository.git_dir, repository.worktree, repository.hooks_dir
+    asked = [name for name in (MERGE_HOOK_NAME, COMMIT_HOOK_NAME) if runs_git_theta(hooks, name)]
+    if stash := applied_stash():
+        _warn_of(find_stash_sides(stash, top), _STASH_HINT.format(shlex.quote(stash)), repository)
+    elif sides := find_applied_sides(git_dir, top):
+        _warn_of(sides, _APPLY_HINT, repository)
+    elif is_below_merge() and not asked:
+        hint = _MERGE_HINT.format(hooks / MERGE_HOOK_NAME)
+        _warn_of(find_own_sides(repository), hint, repository)
+    elif (git_dir / "rebase-merge").is_dir() and COMMIT_HOOK_NAME not in asked:
+        _warn_of(find_driver_sides(git_dir, top), _REBASE_HINT.format(hooks / COMMIT_HOOK_NAME), repository)
+
+
+def _warn_of(sides: Sequence[str | None] | None, hint: str, repository: Repository) -> None:
+    for path in foresee_contested(sides, repository) if sides else ():
+        boundary.warn(f"{path}: it is contested across its files, and nobody asks us: Git mixes it up", hint=hint)
 
 
 def warn_mixed(mixed: MixedCommit, repository: Repository) -> None:

@@ -53,7 +53,7 @@ def main() -> int:
     settings = read_last_values(FILTER_KEYS)
     repository, meter = discover_at_top(settings), Meter()
     ensure_hooks(repository)
-    if is_below_merge():
+    if _may_merge(repository):
         _look_at_merge(repository)
     with open_context(repository, boundary.warn, meter, settings=settings) as context:
         session = _Session(repository, context, meter)
@@ -64,15 +64,23 @@ def main() -> int:
     return 0
 
 
+def _may_merge(repository: Repository) -> bool:
+    """Whether Git may be merging something for which no hook asks us. Hooks in whose place ours may be are read."""
+    from git_theta.vcs.hooks import COMMIT_HOOK_NAME, runs_git_theta
+    from git_theta.vcs.parent_process import applied_stash
+
+    unasked = is_below_merge() or (repository.git_dir / "rebase-merge").is_dir()
+    if unasked and not runs_git_theta(repository.hooks_dir, COMMIT_HOOK_NAME):
+        return True
+    return (repository.git_dir / "rebase-apply").is_dir() or bool(applied_stash())
+
+
 def _look_at_merge(repository: Repository) -> None:
     """Say what goes wrong of a merge that Git commits without asking us. What we cannot read is not told here."""
-    from git_theta.vcs.hooks import COMMIT_HOOK_NAME, MERGE_HOOK_NAME, runs_git_theta
+    from git_theta.cli.across_files import warn_unasked  # with all of merging
 
-    if not any(runs_git_theta(repository.hooks_dir, name) for name in (MERGE_HOOK_NAME, COMMIT_HOOK_NAME)):
-        from git_theta.cli.across_files import warn_unasked  # with all of merging
-
-        with suppress(ThetaError):
-            warn_unasked(repository)
+    with suppress(ThetaError):
+        warn_unasked(repository)
 
 
 class _Session:

@@ -128,6 +128,22 @@ def find_driver_sides(git_dir: Path, cwd: Path | None = None) -> MergeSides | No
     return _sides_of_rebase(git_dir, _PICKING, cwd)
 
 
+def find_applied_sides(git_dir: Path, cwd: Path | None = None) -> MergeSides | None:
+    """The sides of what a rebase by patches (``git rebase --apply``) picks right now."""
+    with suppress(OSError):
+        if (git_dir / "rebase-apply").is_dir():
+            return _sides_of_pick((git_dir / "REBASE_HEAD").read_text().strip(), cwd)
+    return None
+
+
+def find_stash_sides(stash: str, cwd: Path | None = None) -> MergeSides | None:
+    """The sides of a stash that is being applied; None where there is none of that name."""
+    with suppress(UsageError):
+        base = resolve_head(f"{stash}^", cwd).commit
+        return MergeSides(base, resolve_head(HEAD, cwd).commit, resolve_head(stash, cwd).commit)
+    return None
+
+
 def merges_several(git_dir: Path) -> bool:
     """Whether the merge that stopped here is of several heads at once."""
     with suppress(OSError):

@@ -78,6 +78,15 @@ def takes_file_away() -> bool:
     return _parent_command()[:1] in (["apply"], ["am"])
 
 
+def applied_stash() -> str:
+    """The stash that our parent applies, as it was named; "" where it applies none."""
+    command, *words = _parent_command() or [""]
+    if command != "stash" or words[:1] not in (["pop"], ["apply"]):
+        return ""
+    named = next((word for word in words[1:] if not word.startswith("-")), "0")
+    return f"stash@{{{named}}}" if named.isdigit() else named
+
+
 def checks_out_tree() -> bool:
     """Whether our parent checks out all files of a commit, not some that it was told. Where it is not known it is no.
 

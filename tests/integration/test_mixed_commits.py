@@ -10,7 +10,7 @@ from tests.integration.test_contested_across import beside, quantised, without_i
 from tests.integration.test_sharded_merges import CASES, Files, assert_merged, start
 from tests.integration.three_branches import assert_clean
 from tests.sandbox import Sandbox
-from tests.sharded_checkpoints import INDEX, names_in, replace_files, sharded
+from tests.sharded_checkpoints import INDEX, names_in, replace_files, shard_name, sharded
 
 pytestmark = pytest.mark.forked
 
@@ -221,3 +221,47 @@ def test_totals_that_a_side_means_otherwise_are_left(sandbox: Sandbox) -> None:
     start(sandbox, *versions)
     sandbox.git("merge", "--no-edit", "theirs")
     assert b'size": 9' in sandbox.read(INDEX)
+
+
+UNASKED = "it is contested across its files, and nobody asks us: Git mixes it up"
+
+
+def test_a_rebase_by_patches_asks_no_hook_and_is_told_of(sandbox: Sandbox) -> None:
+    start(sandbox, *CODES_AND_SCALES)
+    done = sandbox.git("rebase", "--apply", "main", "theirs")
+    assert f"{INDEX}: {UNASKED}" in done.stderr
+    sandbox.git("reset", "-q", "--hard", "ORIG_HEAD")
+    assert content_of(sandbox) == CODES_AND_SCALES[2]
+
+
+def test_a_rebase_beside_hooks_of_others_is_told_of(sandbox: Sandbox) -> None:
+    start(sandbox, *CODES_AND_SCALES)
+    sandbox.git("config", "core.hooksPath", "nowhere")
+    done = sandbox.git("rebase", "main", "theirs")
+    assert f"{INDEX}: {UNASKED}" in done.stderr
+    assert "git theta prepare-commit-msg" in done.stderr
+
+
+@pytest.mark.parametrize("named", ["", "1", "stash@{1}"])
+def test_a_stash_makes_no_commit_and_is_told_of(sandbox: Sandbox, named: str) -> None:
+    base, ours, theirs = CODES_AND_SCALES
+    start(sandbox, base, ours, base)
+    sandbox.git("switch", "-q", "--detach", "main~1")
+    for path, content in theirs.items():
+        sandbox.write(path, content or b"")
+    sandbox.git("stash", "-q")
+    if named:
+        sandbox.write("model.txt", b"another stash")
+        sandbox.git("stash", "-q", "--include-untracked")
+    sandbox.git("switch", "-q", "main")
+    done = sandbox.git("stash", "pop", *filter(None, [named]))
+    assert f"{INDEX}: {UNASKED}" in done.stderr
+
+
+def test_a_stash_that_mixes_nothing_is_no_alarm(sandbox: Sandbox) -> None:
+    start(sandbox, sharded("abc", "de"), sharded("abc", "de", a=1), sharded("abc", "de"))
+    sandbox.git("switch", "-q", "--detach", "main~1")
+    sandbox.write(shard_name(2, 2), sharded("abc", "de", d=2)[shard_name(2, 2)] or b"")
+    sandbox.git("stash", "-q")
+    sandbox.git("switch", "-q", "main")
+    assert "contested" not in sandbox.git("stash", "pop").stderr

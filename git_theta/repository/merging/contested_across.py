@@ -42,15 +42,12 @@ def find_across(item: FilePlan, merge: MergedByFile) -> list[str]:
 
 def mark_own_merge(repository: Repository) -> ContestedLines:
     """Put into conflict, and return, what is contested across files in the `git merge` that waits for its commit."""
-    sides = _find_own_sides(repository)
+    sides = find_own_sides(repository)
     return mark_contested(_plan_own(sides, repository), sides, {}, repository) if sides else {}
 
 
-def foresee_contested(repository: Repository) -> ContestedLines:
-    """What will be contested across files in the `git merge` above us, as far as its commits tell."""
-    sides = _find_own_sides(repository)
-    if not sides:
-        return {}
+def foresee_contested(sides: Sequence[str | None], repository: Repository) -> ContestedLines:
+    """What will be contested across files once Git has merged these commits, as far as they tell."""
     commits = read_sides(sides, repository)
     changed = {path: {*files} - {base} for path, (base, *files) in differing_files(commits).items()}
     taken = {path: file.oid for path, files in changed.items() if len(files) == 1 for file in files if file}
@@ -60,7 +57,7 @@ def foresee_contested(repository: Repository) -> ContestedLines:
     return {item.path: describe_names(names) for item in several if (names := find_across(item, merge))}
 
 
-def _find_own_sides(repository: Repository) -> Sequence[str | None]:
+def find_own_sides(repository: Repository) -> Sequence[str | None]:
     """The commits of the `git merge` above us, or of the merge that stopped here; none where nobody can know."""
     git_dir, top = repository.git_dir, repository.worktree
     return find_octopus(top) or find_driver_sides(git_dir, top) or find_sides(git_dir, top) or ()
