@@ -17,9 +17,9 @@ import hashlib
 import importlib
 import importlib.util
 import io
-import marshal
 import os
 import selectors
+import shlex
 import shutil
 import signal
 import socket
@@ -31,7 +31,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, cast
 
 PROGRAM = Path(sys.executable).with_name("git-theta")
 _interpreters = {PROGRAM: Path(sys.executable)}
@@ -59,37 +59,7 @@ _TORCH_COMMANDS = ("add", "export-update")
 _REFUSED = 1 << 16
 """In the place of an exit code: what is asked for would not be the same when it is forked."""
 _GONE = 70
-_LAUNCHER = """\
-#!{python} -IS
-# {python}, but that a server forks programs of ours.
-import posix, sys
-
-def ask(path):
-    import _socket, marshal
-    link = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
-    try:
-        link.connect(path)
-    except OSError:
-        return None
-    request = marshal.dumps({{
-        "program": words[0], "arguments": words[1:], "cwd": posix.getcwdb(), "environment": dict(posix.environ),
-        "parent": posix.getppid(),
-    }})
-    files = b"".join(number.to_bytes(4, sys.byteorder) for number in (0, 1, 2))
-    link.sendmsg([len(request).to_bytes(8, "little")], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, files)])
-    link.sendall(request)
-    answer = link.recv(8, _socket.MSG_WAITALL)
-    return int.from_bytes(answer, "little", signed=True) if len(answer) == 8 else {gone}
-
-path = posix.environ.get({server!r})
-words = sys.argv[3:] if sys.argv[2:3] == ["-m"] else sys.argv[2:]
-code = ask(path) if path and sys.argv[1:2] == ["-I"] and words[:1] and words[0] in {programs!r} else None
-if code is None or code == {refused}:
-    posix.execv({python!r}, [{python!r}, *sys.argv[1:]])
-if code < 0:
-    posix.kill(posix.getpid(), -code)
-posix._exit(code)
-"""
+_LAUNCHER = Path(__file__).with_name("launcher.c")
 
 
 def run_command(
@@ -112,10 +82,10 @@ def run_command(
         given.seek(0)
         # Git puts its own programs first on the path of what it starts.
         path = os.pathsep.join([_exec_path(), environment["PATH"]])
-        named = {os.fsencode(name): os.fsencode(value) for name, value in {**environment, "PATH": path}.items()}
-        request = {"program": "git_theta", "arguments": [*arguments], "cwd": os.fsencode(cwd), "environment": named}
+        variables = [f"{name}={value}" for name, value in {**environment, "PATH": path}.items()]
+        request = ["0", os.fspath(cwd), str(1 + len(arguments)), "git_theta", *arguments, *variables]
         server, _ = _start_server(python, *(["torch"] if arguments[:1] and arguments[0] in _TORCH_COMMANDS else []))
-        code = _ask_server(server, {**request, "parent": 0}, (given, printed, said), timeout)
+        code = _ask_server(server, request, (given, printed, said), timeout)
         printed.seek(0)
         said.seek(0)
         return subprocess.CompletedProcess(["git", "theta", *arguments], code, printed.read(), said.read())
@@ -128,15 +98,29 @@ def fork_programs_of(python: Path) -> None:
 
 
 def make_launcher(python: Path = Path(sys.executable)) -> None:
-    """Make the program that is this interpreter, but that it has a server fork programs of ours."""
+    """Make the program that is this interpreter, but that it has a server fork programs of ours.
+
+    Without a C compiler it is no more than the interpreter: whatever Git and people start, starts as for anybody.
+    """
     launcher = _launcher_of(python)
     launcher.parent.mkdir(parents=True, exist_ok=True)
-    programs, server = (*_PROGRAMS, FAULTY), os.fsencode(_variable_of(python))
-    text = _LAUNCHER.format(python=os.fspath(python), server=server, programs=programs, refused=_REFUSED, gone=_GONE)
-    with tempfile.NamedTemporaryFile("w", dir=launcher.parent, delete=False) as file:
-        file.write(text)
-    Path(file.name).chmod(0o755)
-    Path(file.name).rename(launcher)  # several workers may be about it
+    with tempfile.TemporaryDirectory(dir=launcher.parent) as folder:
+        made = Path(folder, launcher.name)
+        if shutil.which("cc"):
+            programs = ",".join(map(_quote, (*_PROGRAMS, FAULTY)))
+            values = {"PYTHON": _quote(os.fspath(python)), "SERVER": _quote(_variable_of(python)), "PROGRAMS": programs}
+            macros = {**values, "REFUSED": _REFUSED, "GONE": _GONE}
+            options = [f"-D{name}={value}" for name, value in macros.items()]
+            subprocess.run(["cc", "-O1", *options, "-o", made, _LAUNCHER], check=True)
+        else:
+            made.write_text(f'#!/bin/sh\nexec {shlex.quote(os.fspath(python))} "$@"\n')
+            made.chmod(0o755)
+        made.rename(launcher)  # several workers may be about it
+
+
+def _quote(text: str) -> str:
+    """A text as C has it."""
+    return '"{}"'.format(text.replace("\\", r"\\").replace('"', r"\""))
 
 
 def name_interpreter(python: Path = Path(sys.executable)) -> str:
@@ -212,14 +196,15 @@ def _start_server(python: Path, *modules: str) -> tuple[str, Mapping[str, str]]:
     return path, environment
 
 
-def _ask_server(server: str, request: dict[str, Any], files: Sequence[IO[bytes]], timeout: float | None) -> int:
-    message = marshal.dumps(request)
+def _ask_server(server: str, request: Sequence[str], files: Sequence[IO[bytes]], timeout: float | None) -> int:
+    """How what is asked for has ended: its exit code, or a signal below 0. See ``launcher.c`` for the request."""
+    message = b"".join(os.fsencode(text) + b"\0" for text in request)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(timeout)
         connection.connect(server)
-        socket.send_fds(connection, [len(message).to_bytes(8, "little")], [file.fileno() for file in files])
+        socket.send_fds(connection, [len(message).to_bytes(8, sys.byteorder)], [file.fileno() for file in files])
         connection.sendall(message)
-        return int.from_bytes(_receive(connection, 8), "little", signed=True)
+        return int.from_bytes(_receive(connection, 8), sys.byteorder, signed=True)
 
 
 def _receive(connection: socket.socket, size: int) -> bytes:
@@ -237,12 +222,11 @@ class _Request:
 
     def __init__(self, connection: socket.socket) -> None:
         header, self.files, _, _ = socket.recv_fds(connection, 8, 3)
-        message = marshal.loads(_receive(connection, int.from_bytes(header, "little")))
-        self.program: str = message["program"]
-        self.arguments: list[str] = message["arguments"]
-        self.cwd: bytes = message["cwd"]
-        self.environment = {os.fsdecode(name): os.fsdecode(value) for name, value in message["environment"].items()}
-        self.parent: int = message["parent"]
+        message = _receive(connection, int.from_bytes(header, sys.byteorder))
+        parent, self.cwd, count, *texts = map(os.fsdecode, message.split(b"\0")[:-1])
+        self.parent = int(parent)
+        self.program, *self.arguments = texts[: int(count)]
+        self.environment = dict(text.split("=", 1) for text in texts[int(count) :] if "=" in text)
 
 
 class _Server:
@@ -281,7 +265,7 @@ class _Server:
             connection.close()
             return
         if request.parent and _start_of(request.environment) != self._start:
-            connection.sendall(_REFUSED.to_bytes(8, "little", signed=True))
+            connection.sendall(_REFUSED.to_bytes(8, sys.byteorder, signed=True))
             connection.close()
         else:
             self._children[self._fork(request)] = connection
@@ -322,7 +306,7 @@ class _Server:
                 self._watch.unregister(connection)
                 code = os.waitstatus_to_exitcode(status)
                 with contextlib.suppress(OSError):  # who asked was killed meanwhile
-                    connection.sendall(code.to_bytes(8, "little", signed=True))
+                    connection.sendall(code.to_bytes(8, sys.byteorder, signed=True))
                 connection.close()
 
     def _give_up(self, connection: socket.socket) -> None:
@@ -359,7 +343,7 @@ def _import_all(modules: Sequence[str]) -> None:
     targets += _PROGRAMS.values()
     for module in (*later, "sqlite3", *(target.partition(":")[0] for target in targets)):
         importlib.import_module(module)
-    for module in modules:
+    for module in ("backports.zstd", "compression.zstd", *modules):
         with contextlib.suppress(ModuleNotFoundError):
             importlib.import_module(module)
     gc.collect()
