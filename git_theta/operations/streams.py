@@ -14,6 +14,7 @@ from git_theta.tensors.spec import Spec
 
 HEAD_SIZE = 1 << 20
 """Bytes of a file that are looked at before anything is decided about it."""
+_STEP = 1 << 16
 
 ReadInto = Callable[[memoryview], int]
 """Fills some of the view and says how much; 0 at the end."""
@@ -114,10 +115,8 @@ class Stream:
     def __init__(self, readinto: ReadInto) -> None:
         self._readinto = readinto
         self.offset = 0
-        block = memoryview(bytearray(HEAD_SIZE))
-        size = _fill(block, readinto)
-        self.head = bytes(block[:size])
-        self.is_short = size < HEAD_SIZE
+        self.head = _read_head(readinto)
+        self.is_short = len(self.head) < HEAD_SIZE
 
     @classmethod
     def from_pieces(cls, pieces: Iterable[Buffer], then: Stream | None = None) -> Stream:
@@ -135,7 +134,8 @@ class Stream:
 
     def take(self, size: int) -> memoryview:
         """The next ``size`` bytes in memory of their own; fewer only at the end."""
-        block = memoryview(bytearray(size))
+        left = len(self.head) - self.offset if self.is_short else size
+        block = memoryview(bytearray(min(size, left)))
         return block[: self.readinto(block)]
 
     def take_rest(self, size: int = HEAD_SIZE) -> Iterator[Buffer]:
@@ -161,6 +161,14 @@ class _PieceReader:
         view[:size] = self._piece[:size]
         self._piece = self._piece[size:]
         return size
+
+
+def _read_head(readinto: ReadInto) -> bytes:
+    """The first HEAD_SIZE bytes, or all there is, in steps: most manifests are small, and memory has to be cleared."""
+    head, block = bytearray(), memoryview(bytearray(_STEP))
+    while size := _fill(block[: HEAD_SIZE - len(head)], readinto):
+        head += block[:size]
+    return bytes(head)
 
 
 def _fill(view: memoryview, readinto: ReadInto) -> int:

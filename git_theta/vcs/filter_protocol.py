@@ -122,6 +122,6 @@ class _FileContent:
 
     def drain(self) -> None:
         """Take what nobody took: Git sends all of it, whatever we answer."""
-        waste = memoryview(bytearray(1 << 20))
+        waste = memoryview(bytearray(1 << 16))
         while self.readinto(waste):
             pass

@@ -17,7 +17,7 @@ from threading import Thread
 from typing import Generic, TypeVar
 
 from git_theta.errors import ChangedFile
-from git_theta.operations.streams import HEAD_SIZE, FileSource, Stream
+from git_theta.operations.streams import FileSource, Stream
 from git_theta.tensors.arrays import Buffer
 
 T = TypeVar("T")
@@ -43,7 +43,8 @@ def require_unchanged(before: os.stat_result, source: FileSource) -> None:
 
 def compare_stream(stream: Stream, source: FileSource) -> Iterator[Buffer] | None:
     """None when the stream has exactly the file's bytes; else what it has, from the start, partly read in the file."""
-    block, beside = bytearray(HEAD_SIZE), bytearray(HEAD_SIZE)  # compared by memcmp, as memoryviews are not
+    size = len(stream.head)  # HEAD_SIZE, where the file is not shorter
+    block, beside = bytearray(size), bytearray(size)  # compared by memcmp, as memoryviews are not
     while size := stream.readinto(memoryview(block)):
         del block[size:], beside[size:]
         if source.readinto(memoryview(beside), stream.offset - size) != size or block != beside:
