@@ -54,8 +54,8 @@ _PROGRAMS = {
 """What is forked: by the name that it is run by, the function that gives the exit code."""
 FAULTY = os.fspath(Path(__file__).parent / "faults" / "faulty_process.py")
 """A file that is forked, too."""
-_TORCH_COMMANDS = ("add", "export-update")
-"""Commands that import torch, which takes longer than all else that they do: a server of their own has it."""
+_TORCH_COMMANDS = ("add", "export-update", "fisher", "gram")
+"""Commands, of plug-ins too, that import torch, which takes longer than all else: a server of their own has it."""
 _REFUSED = 1 << 16
 """In the place of an exit code: what is asked for would not be the same when it is forked."""
 _GONE = 70
@@ -103,6 +103,8 @@ def make_launcher(python: Path = Path(sys.executable)) -> None:
     Without a C compiler it is no more than the interpreter: whatever Git and people start, starts as for anybody.
     """
     launcher = _launcher_of(python)
+    if launcher.exists():
+        return
     launcher.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=launcher.parent) as folder:
         made = Path(folder, launcher.name)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import sys
+import tempfile
 import venv
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 import git_theta
+from tests.command_server import GENUINE, LAUNCHERS, fork_programs_of
+from tests.effort import choose_tries
 from tests.sandbox import Sandbox, seal_environment
 
 ROOT = Path(git_theta.__file__).parents[1]
@@ -52,12 +57,30 @@ def mirror_interpreter(folder: Path) -> Path:
 
 
 def create_plugin_sandbox(folder: Path, patch: pytest.MonkeyPatch, *patterns: str) -> Sandbox:
-    """A sealed repository that tracks ``patterns``, whose Git has the plug-ins that are installed here."""
+    """A sealed repository that tracks ``patterns``, whose Git has the plug-ins that are installed here.
+
+    What is installed in it is forked, as ``tests.command_server`` says. A test that kills a group of processes has it
+    installed again by Git, which starts everything as for anybody.
+    """
     seal_environment(patch, folder / "home")
-    python = mirror_interpreter(folder)
+    place = _mirror_once()
+    patch.setenv(LAUNCHERS, os.fspath(place / "launchers"))
+    if not choose_tries(few=0, many=1):
+        patch.delenv(GENUINE, raising=False)
+    python = place / "venv/bin/python"
+    fork_programs_of(python)
     patch.setenv("PATH", os.pathsep.join([os.fspath(python.parent), os.environ["PATH"]]))
     sandbox = Sandbox.create(folder / "repository", install=False)
     sandbox.theta("install", "--global")
     sandbox.theta("track", *patterns)
     sandbox.commit("track")
     return sandbox
+
+
+@cache
+def _mirror_once() -> Path:
+    """The folder of an interpreter for all tests of this process."""
+    folder = Path(tempfile.mkdtemp(prefix="theta-plugins-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    mirror_interpreter(folder)
+    return folder

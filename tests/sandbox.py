@@ -137,7 +137,8 @@ class Sandbox:
         """
         root.mkdir(parents=True, exist_ok=True)
         sandbox = cls(root)
-        command_server.start_server()
+        if install:
+            command_server.start_server()
         _initialise(sandbox, object_format, bare, install)
         return sandbox
 
