@@ -45,6 +45,7 @@ from git_theta.vcs import config, git_merge
 from git_theta.vcs.commits import shallow_boundary
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.heads import MergeSides, all_merge_bases, resolve_head
+from git_theta.vcs.remembered_settings import remembering_settings
 from git_theta.vcs.unmerged import unmerged_files
 from git_theta.words import list_some, pluralize
 
@@ -93,6 +94,7 @@ class Ending(NamedTuple):
 @click.option(
     "--report", type=click.Path(path_type=Path), metavar="FILE", help="Tell what was done: FILE.md or FILE.json."
 )
+@remembering_settings()
 def command(
     heads: tuple[str, ...], strategy: str, options: tuple[str, ...], rules: tuple[str, ...], weights: str | None,
     base: str | None, on: str, seed: int, recipe_file: Path | None, no_commit: bool,

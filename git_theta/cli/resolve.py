@@ -43,6 +43,7 @@ from git_theta.repository.merging.take_checkpoint import TakenCheckpoint, take_c
 from git_theta.tensors.blas import UNTHREADED
 from git_theta.vcs import git_merge
 from git_theta.vcs.discovery import Repository
+from git_theta.vcs.remembered_settings import remembering_settings
 from git_theta.vcs.unmerged import UnmergedFile
 from git_theta.words import escape_unprintable, list_some, pluralize
 
@@ -70,6 +71,7 @@ _TAKE_HINT = "Take all files of the checkpoint from one side: git theta resolve 
 @click.option("--base", "side", flag_value="base", help="Go back to the merge base: -s base.")
 @click.option("-i", "--interactive", is_flag=True, help="Show each contested parameter, and ask.")
 @json_option
+@remembering_settings()
 def command(
     pathspecs: tuple[str, ...],
     strategy: str,

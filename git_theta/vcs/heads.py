@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +26,7 @@ _SQUASHED = "Squashed commit of the following:"
 _REVERTED = re.compile(rb"^This reverts commit ([0-9a-f]{7,64})\b", re.MULTILINE)
 """How Git says in the message of a revert what that undoes; nothing else tells while its commit is being made."""
 
+_FULL_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _REF_KINDS = {"heads": "branch ", "tags": "tag ", "remotes": "remote-tracking branch "}
 
 
@@ -37,12 +39,20 @@ class Head(NamedTuple):
 
 def resolve_head(name: str, cwd: Path | None = None) -> Head:
     """The commit of that name. Raises UsageError where there is none, GitError where Git cannot read it."""
+    return _resolve_id(name, cwd) if _FULL_ID.fullmatch(name) else _resolve_name(name, cwd)
+
+
+def _resolve_name(name: str, cwd: Path | None) -> Head:
     found = find_commit(name, cwd)
     if found:
         return Head(name, found)
     if name == HEAD:
         raise UsageError("nothing is committed here yet", hint="Begin at a branch: git switch BRANCH")
     raise UsageError(f"{name!r} is no commit here", hint="Name a branch, a tag or a commit: git log --all")
+
+
+_resolve_id = cache(_resolve_name)
+"""An id stands for one commit for ever."""
 
 
 def name_commit(commit: str, cwd: Path | None = None) -> str:

@@ -72,8 +72,21 @@ def differing_files(trees: Sequence[Mapping[str, TreeFile]]) -> dict[str, tuple[
     return {path: version for path, version in versions.items() if len(set(version)) > 1}
 
 
-def find_file_renames(base: str, head: str, cwd: Path | None = None) -> dict[str, str]:
-    """The files that one commit calls otherwise than another: old path to new, found as ``git merge`` finds them."""
+def find_renames(
+    base: str, heads: Sequence[str], files: Sequence[Mapping[str, TreeFile]], cwd: Path | None = None
+) -> list[dict[str, str]]:
+    """The files that each head calls otherwise than the base: old path to new, found as ``git merge`` finds them.
+
+    ``files``: those of the base and of each head. Git is not asked about a head that has all that the base has.
+    """
+    old, *held = files
+    return [
+        {} if old.keys() <= new.keys() else _find_renames_of(base, head, cwd)
+        for head, new in zip(heads, held, strict=True)
+    ]
+
+
+def _find_renames_of(base: str, head: str, cwd: Path | None) -> dict[str, str]:
     asked = read_last_values(["merge.renames", "diff.renames"], cwd=cwd)
     if asked.get("merge.renames", asked.get("diff.renames", "")).lower() in _FALSE_WORDS:
         return {}

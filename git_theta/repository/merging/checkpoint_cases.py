@@ -16,24 +16,28 @@ from git_theta.repository.comparing.sharded_versions import (
 from git_theta.repository.merging.checkpoint_renames import CheckpointRename, find_checkpoint_renames
 from git_theta.repository.merging.open_conflicts import say_nothing
 from git_theta.vcs.discovery import Repository
-from git_theta.vcs.trees import files_of, find_file_renames
+from git_theta.vcs.trees import files_of, find_renames
 
 SIDE_LABELS = ("ours", "theirs")
 
 
 def plan_sides(
-    sides: Sequence[str | None], repository: Repository, labels: Sequence[str] = SIDE_LABELS
+    sides: Sequence[str | None],
+    commits: Sequence[CommitFiles],
+    repository: Repository,
+    labels: Sequence[str] = SIDE_LABELS,
 ) -> list[FilePlan]:
     """The plans of the checkpoints of several files that sides and their base do not have alike.
 
     Args:
         sides: the commits of the base, None for none, of ours and of theirs, whether one or several.
+        commits: the files of each, as ``read_sides`` reads them.
         repository: where they are.
         labels: what people call the sides.
     """
-    commits, top = read_sides(sides, repository), repository.worktree
     base, *heads = sides
-    renames = [find_file_renames(base, head, top) if base and head else {} for head in heads]
+    named = [head for head in heads if head]
+    renames = find_renames(base, named, commits, repository.worktree) if base else []
     return plan_checkpoints(commits, labels, repository, say_nothing, renames)
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from git_theta.manifest.text import MAX_MANIFEST, decode_manifest, is_manifest
 from git_theta.operations.merging.file_plans import FilePlan, HeadVersion, plan_file
 from git_theta.operations.merging.file_renames import MergeFile
-from git_theta.repository.merging.checkpoint_cases import SIDE_LABELS, plan_sides
+from git_theta.repository.merging.checkpoint_cases import SIDE_LABELS, plan_sides, read_sides
 from git_theta.repository.merging.contested_across import find_across
 from git_theta.repository.merging.merged_by_file import MergedByFile, read_merge
 from git_theta.repository.merging.open_conflicts import find_conflicted
@@ -47,9 +47,9 @@ def find_checkpoint_conflicts(repository: Repository, pathspecs: Sequence[str] =
     unmerged = unmerged_files((), top)
     if sides is None or not unmerged:
         return []
-    merge = read_merge(sides, repository)
+    merge = read_merge(read_sides(sides, repository), repository)
     found = []
-    for item in plan_sides(sides, repository):
+    for item in plan_sides(sides, merge.commits, repository):
         mine = tuple(file for file in unmerged if file.path in item.paths)
         if mine and _is_settled_whole(item, mine, merge):
             found.append(CheckpointConflict(item, mine, sides))

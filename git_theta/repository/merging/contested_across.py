@@ -14,6 +14,7 @@ from git_theta.manifest.model import Manifest
 from git_theta.merging.decisions import names_of
 from git_theta.operations.merging.conflict_list import describe_names
 from git_theta.operations.merging.file_plans import FilePlan
+from git_theta.repository.comparing.sharded_versions import CommitFiles
 from git_theta.repository.merging.checkpoint_cases import SIDE_LABELS, plan_sides, read_sides
 from git_theta.repository.merging.merged_by_file import MergedByFile, read_merge
 from git_theta.vcs.discovery import Repository
@@ -43,7 +44,11 @@ def find_across(item: FilePlan, merge: MergedByFile) -> list[str]:
 def mark_own_merge(repository: Repository) -> ContestedLines:
     """Put into conflict, and return, what is contested across files in the `git merge` that waits for its commit."""
     sides = find_own_sides(repository)
-    return mark_contested(_plan_own(sides, repository), sides, {}, repository) if sides else {}
+    if not sides:
+        return {}
+    commits = read_sides(sides, repository)
+    several = [item for item in _plan_own(sides, commits, repository) if item.is_of_several_files]
+    return _mark_several(several, commits, {}, repository) if several else {}
 
 
 def foresee_contested(sides: Sequence[str | None], repository: Repository) -> ContestedLines:
@@ -53,7 +58,7 @@ def foresee_contested(sides: Sequence[str | None], repository: Repository) -> Co
     taken = {path: file.oid for path, files in changed.items() if len(files) == 1 for file in files if file}
     alike = {path: file.oid for path, file in commits[-1].items() if path not in changed}
     merge = MergedByFile(commits, alike | taken)
-    several = (item for item in _plan_own(sides, repository) if item.is_of_several_files)
+    several = (item for item in _plan_own(sides, commits, repository) if item.is_of_several_files)
     return {item.path: describe_names(names) for item in several if (names := find_across(item, merge))}
 
 
@@ -63,9 +68,9 @@ def find_own_sides(repository: Repository) -> Sequence[str | None]:
     return find_octopus(top) or find_driver_sides(git_dir, top) or find_sides(git_dir, top) or ()
 
 
-def _plan_own(sides: Sequence[str | None], repository: Repository) -> list[FilePlan]:
+def _plan_own(sides: Sequence[str | None], commits: Sequence[CommitFiles], repository: Repository) -> list[FilePlan]:
     several = [str(number) for number in range(1, len(sides))]
-    return plan_sides(sides, repository, SIDE_LABELS if len(several) == len(SIDE_LABELS) else several)
+    return plan_sides(sides, commits, repository, SIDE_LABELS if len(several) == len(SIDE_LABELS) else several)
 
 
 def mark_contested(
@@ -80,9 +85,13 @@ def mark_contested(
         repository: where that is.
     """
     several = [item for item in found if item.is_of_several_files]
-    if not several:
-        return {}
-    merge = read_merge(sides, repository)
+    return _mark_several(several, read_sides(sides, repository), left, repository) if several else {}
+
+
+def _mark_several(
+    several: Sequence[FilePlan], commits: Sequence[CommitFiles], left: ContestedLines, repository: Repository
+) -> ContestedLines:
+    merge = read_merge(commits, repository)
     missed: dict[str, Sequence[str]] = {}
     for item in several:
         if names := find_across(item, merge):

@@ -183,11 +183,12 @@ def write_merged_tree(
     What all heads have alike Git takes as it is, so that it never runs our driver. With it, the conflicts that Git has
     in other files: the tree is none then.
     """
-    commits = [
-        git_merge.commit_tree(trees.write_changed_tree(head.commit, files, top), [head.commit], top)
-        for head in made.heads
+    changed = [trees.write_changed_tree(head.commit, files, top) for head in made.heads]
+    if len(set(changed)) == 1:  # they differ in checkpoints alone
+        return changed[0], []
+    merged, *rest = [
+        git_merge.commit_tree(tree, [head.commit], top) for tree, head in zip(changed, made.heads, strict=True)
     ]
-    merged, *rest = commits
     for commit, head in zip(rest, made.heads[1:], strict=True):
         tree, conflicts = git_merge.merge_trees(merged, commit, top)
         if conflicts:

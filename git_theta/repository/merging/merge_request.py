@@ -150,7 +150,8 @@ def find_cases(made: MergeInputs, repository: Repository, warn: Callable[[str], 
     top = repository.home
     bases = [trees.files_of(made.base.commit, top)] if made.base else [{}]
     commits = [*bases, *(trees.files_of(head.commit, top) for head in made.heads)]
-    renames = _renames_of_heads(made, top)
+    heads = [head.commit for head in made.heads]
+    renames = trees.find_renames(made.base.commit, heads, commits, top) if made.base else [{} for _ in heads]
     found = plan_checkpoints(commits, made.labels, repository, warn, renames)
     covered = {path for item in found for path in item.paths}
     versions = {
@@ -184,13 +185,6 @@ def _unify_versions(path: str, versions: Sequence[HeadVersion | None], unify: Un
     return tuple(
         [one and one._replace(manifest=file and file.manifest) for one, file in zip(versions, files, strict=True)]
     )
-
-
-def _renames_of_heads(made: MergeInputs, top: Path) -> list[dict[str, str]]:
-    """What each head calls files of the base otherwise."""
-    if made.base is None:
-        return [{} for _ in made.heads]
-    return [trees.find_file_renames(made.base.commit, head.commit, top) for head in made.heads]
 
 
 def _leave_out(renames: Sequence[Mapping[str, str]], covered: Container[str]) -> list[dict[str, str]]:

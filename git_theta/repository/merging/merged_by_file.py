@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from git_theta.repository.comparing.sharded_versions import CommitFiles
-from git_theta.repository.merging.checkpoint_cases import read_sides
 from git_theta.vcs.attributes import indexed_files
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.trees import TreeFile
@@ -43,7 +42,7 @@ class MergedByFile(NamedTuple):
         return [base, ours, next((file for file in theirs if file not in (base, ours)), theirs[0])]
 
 
-def read_merge(sides: Sequence[str | None], repository: Repository) -> MergedByFile:
-    """What Git has made of the merge of these commits in the repository's index."""
+def read_merge(commits: Sequence[CommitFiles], repository: Repository) -> MergedByFile:
+    """What Git has made in the repository's index of the merge of commits with these files."""
     staged = {entry.path: entry.oid for entry in indexed_files(repository) if entry.stage == 0}
-    return MergedByFile(read_sides(sides, repository), staged)
+    return MergedByFile(commits, staged)

@@ -13,6 +13,7 @@ from git_theta.manifest.text import decode_manifest
 from git_theta.operations.merging.checkpoint_plans import CheckpointPlan
 from git_theta.operations.merging.file_plans import FilePlan
 from git_theta.repository.comparing.sharded_versions import read_texts
+from git_theta.repository.merging.checkpoint_cases import read_sides
 from git_theta.repository.merging.merged_by_file import MergedByFile, read_merge
 from git_theta.vcs import atomic
 from git_theta.vcs.blobs import read_blob
@@ -56,7 +57,7 @@ def mend_indexes(found: Sequence[FilePlan], sides: Sequence[str | None], reposit
     """
     if not any(item.checkpoint for item in found):
         return
-    merge = read_merge(sides, repository)
+    merge = read_merge(read_sides(sides, repository), repository)
     for item in found:
         if item.checkpoint:
             _mend_totals(item.checkpoint, merge, repository)

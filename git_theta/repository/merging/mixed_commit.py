@@ -14,7 +14,7 @@ from git_theta.manifest.model import Entry
 from git_theta.merging.decisions import Decision, identity_of, names_of
 from git_theta.operations.merging.checkpoint_plans import CheckpointPlan
 from git_theta.operations.merging.conflict_list import describe_names
-from git_theta.repository.merging.checkpoint_cases import plan_sides
+from git_theta.repository.merging.checkpoint_cases import plan_sides, read_sides
 from git_theta.repository.merging.contested_across import (
     ContestedLines,
     find_repeated,
@@ -51,8 +51,8 @@ def mark_mixed(message: bytes, repository: Repository) -> MixedCommit:
     sides = noted or baseless or find_reverted(message, top)
     if sides is None:
         return MixedCommit({})
-    merge = read_merge(sides, repository)
-    plans = [(item, _describe_mixed(item.checkpoint, merge)) for item in plan_sides(sides, repository)]
+    merge = read_merge(read_sides(sides, repository), repository)
+    plans = [(item, _describe_mixed(item.checkpoint, merge)) for item in plan_sides(sides, merge.commits, repository)]
     stages = {path: held for item, lines in plans if lines for path, held in list_stages(item, merge).items()}
     if not stages:
         return MixedCommit({})
