@@ -52,8 +52,9 @@ _PROGRAMS = {
     "git_theta.cli.plugin_probe": "git_theta.cli.plugin_probe:run_probe",
 }
 """What is forked: by the name that it is run by, the function that gives the exit code."""
-FAULTY = os.fspath(Path(__file__).parent / "faults" / "faulty_process.py")
-"""A file that is forked, too."""
+WITH_PACKAGES = os.fspath(Path(__file__).with_name("with_packages.py"))
+_FILES = (os.fspath(Path(__file__).parent / "faults" / "faulty_process.py"), WITH_PACKAGES)
+"""Files that are forked, too."""
 _TORCH_COMMANDS = ("add", "export-update", "fisher", "gram")
 """Commands, of plug-ins too, that import torch, which takes longer than all else: a server of their own has it."""
 _REFUSED = 1 << 16
@@ -109,7 +110,7 @@ def make_launcher(python: Path = Path(sys.executable)) -> None:
     with tempfile.TemporaryDirectory(dir=launcher.parent) as folder:
         made = Path(folder, launcher.name)
         if shutil.which("cc"):
-            programs = ",".join(map(_quote, (*_PROGRAMS, FAULTY)))
+            programs = ",".join(map(_quote, (*_PROGRAMS, *_FILES)))
             values = {"PYTHON": _quote(os.fspath(python)), "SERVER": _quote(_variable_of(python)), "PROGRAMS": programs}
             macros = {**values, "REFUSED": _REFUSED, "GONE": _GONE}
             options = [f"-D{name}={value}" for name, value in macros.items()]
@@ -323,8 +324,8 @@ class _Server:
 
 
 def _find_program(name: str) -> Callable[[], int]:
-    if name == FAULTY:
-        spec = importlib.util.spec_from_file_location("faulty_process", name)
+    if name in _FILES:
+        spec = importlib.util.spec_from_file_location(Path(name).stem, name)
         assert spec and spec.loader
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)

@@ -17,6 +17,7 @@ from tests.integration.three_branches import assert_clean, values
 from tests.questions import answer_questions
 from tests.sandbox import Sandbox
 from tests.sharded_checkpoints import INDEX, names_in, replace_files, shard_name, sharded, tensor_of
+from tests.templates import built_once
 
 BASE = sharded("abc", "de")
 TRAINED = sharded("abc", "de", a=1)
@@ -36,12 +37,30 @@ def start_removed(sandbox: Sandbox, remover: str, trained: Files = TRAINED) -> N
     start(sandbox, BASE, ours, theirs)
 
 
+@built_once
+def start_conflict(sandbox: Sandbox, remover: str, trained: Files = TRAINED) -> None:
+    """The same, and Git has begun to merge them."""
+    start_removed(sandbox, remover, trained)
+    assert sandbox.git("merge", "theirs", check=False).returncode == 1
+
+
 def files_of(sandbox: Sandbox) -> set[str]:
     return {file.name for file in sandbox.root.glob("model*")}
 
 
-@pytest.mark.parametrize("command", ["git", "git theta"])
-@pytest.mark.parametrize("taken", ["ours", "theirs", "base"])
+SETTLED = [
+    ("git", "ours", "ours"),
+    ("git", "theirs", "theirs"),
+    ("git", "ours", "base"),
+    ("git theta", "ours", "theirs"),
+    ("git theta", "theirs", "ours"),
+    ("git theta", "theirs", "base"),
+]
+"""What merges, who removed it, and what is taken: each with each of the others. What settles it reads the index, which
+is the same whichever of the two has merged."""
+
+
+@pytest.mark.parametrize(("command", "remover", "taken"), SETTLED)
 def test_it_is_one_conflict_that_a_side_settles(sandbox: Sandbox, remover: str, command: str, taken: str) -> None:
     start_removed(sandbox, remover)
     other = {"ours": "theirs", "theirs": "ours"}[remover]
@@ -118,8 +137,7 @@ def test_a_single_file_that_was_edited_since_is_not_overwritten(sandbox: Sandbox
 
 @pytest.mark.parametrize("name", [INDEX, shard_name(1, 2), shard_name(2, 2), "model*"])
 def test_any_of_its_files_names_it(sandbox: Sandbox, remover: str, name: str) -> None:
-    start_removed(sandbox, remover)
-    assert sandbox.git("merge", "theirs", check=False).returncode == 1
+    start_conflict(sandbox, remover)
     assert "no file in conflict matches" in sandbox.theta("resolve", "--ours", "no-such", check=False).stderr
     data = json.loads(sandbox.theta("resolve", "--json", "--base", name).stdout)
     assert data["files"] == [
@@ -129,8 +147,7 @@ def test_any_of_its_files_names_it(sandbox: Sandbox, remover: str, name: str) ->
 
 
 def test_a_file_that_was_changed_since_is_not_overwritten(sandbox: Sandbox, remover: str) -> None:
-    start_removed(sandbox, remover)
-    assert sandbox.git("merge", "theirs", check=False).returncode == 1
+    start_conflict(sandbox, remover)
     mine = TRAINED[shard_name(2, 2)]
     assert mine
     for path in (shard_name(1, 2), shard_name(2, 2)):  # in conflict, and gone
@@ -202,8 +219,7 @@ def test_what_several_heads_added_is_merged_whole(sandbox: Sandbox) -> None:
 
 
 def test_an_index_that_was_edited_since_is_not_overwritten(sandbox: Sandbox, remover: str) -> None:
-    start_removed(sandbox, remover, sharded("ab", "cde", a=1))
-    assert sandbox.git("merge", "theirs", check=False).returncode == 1
+    start_conflict(sandbox, remover, sharded("ab", "cde", a=1))
     sandbox.write(INDEX, b'{"weight_map": {}}')
     done = sandbox.theta("resolve", "--base", check=False)
     assert f"{INDEX} was changed since the merge" in done.stderr
@@ -212,8 +228,7 @@ def test_an_index_that_was_edited_since_is_not_overwritten(sandbox: Sandbox, rem
 
 @pytest.mark.parametrize("answer", ["ours", "t", "base", "skip"])
 def test_a_person_is_asked_about_it_as_one(sandbox: Sandbox, remover: str, answer: str) -> None:
-    start_removed(sandbox, remover)
-    assert sandbox.git("merge", "theirs", check=False).returncode == 1
+    start_conflict(sandbox, remover)
     code, said = answer_questions(sandbox, [answer])
     other = {"ours": "theirs", "theirs": "ours"}[remover]
     assert f"{INDEX}: {remover} removed it, {other} changed it\r\n  [o]urs, [t]heirs, [b]ase, [s]kip" in said
@@ -225,8 +240,7 @@ def test_a_person_is_asked_about_it_as_one(sandbox: Sandbox, remover: str, answe
 
 
 def test_a_person_who_is_asked_about_some_parameters_is_not_asked_about_it(sandbox: Sandbox, remover: str) -> None:
-    start_removed(sandbox, remover)
-    assert sandbox.git("merge", "theirs", check=False).returncode == 1
+    start_conflict(sandbox, remover)
     code, said = answer_questions(sandbox, [], "--only", "a")
     assert code == 1 and "[o]urs" not in said
 
@@ -303,18 +317,25 @@ def test_a_folder_about_which_sides_contradict_each_other(sandbox: Sandbox, ours
 
 
 SHIM = """\
-#!{python}
-import os, signal, sys
-if sys.argv[1:3] == ["--literal-pathspecs", os.environ["DIES_AT"]]:
-    os.kill(os.getppid(), signal.SIGKILL)
-    sys.exit(1)
-os.execv({git!r}, [{git!r}, *sys.argv[1:]])
+#!/bin/sh
+if [ "$1 $2" = "--literal-pathspecs $DIES_AT" ]; then
+    kill -KILL "$PPID"
+    exit 1
+fi
+exec {git} "$@"
 """
+SIDES = ("ours", "theirs", "base")
+CHANGES: tuple[Files, ...] = (OTHER, TRAINED, sharded("abc", "de", folder="best/"))
+KILLS = [
+    (("rm", "checkout")[(number + at) % 2], ours, taken)
+    for number, ours in enumerate(CHANGES)
+    for at, taken in enumerate(SIDES)
+]
+"""Where it is killed, what ours did, and what is taken: each with each of the others, for `git rm` of some files and
+`git checkout` of the others are the same two steps, one after the other, whatever is taken of what."""
 
 
-@pytest.mark.parametrize("taken", ["ours", "theirs", "base"])
-@pytest.mark.parametrize("ours", [OTHER, TRAINED, sharded("abc", "de", folder="best/")])
-@pytest.mark.parametrize("at", ["rm", "checkout"])
+@pytest.mark.parametrize(("at", "ours", "taken"), KILLS)
 def test_killed_in_between_nothing_looks_settled_and_the_same_again_settles_it(
     sandbox: Sandbox, at: str, ours: Files, taken: str, tmp_path: Path
 ) -> None:
@@ -325,7 +346,7 @@ def test_killed_in_between_nothing_looks_settled_and_the_same_again_settles_it(
     assert sandbox.git("merge", "theirs", check=False).returncode == 1
     tmp_path.joinpath("bin").mkdir()
     shim = tmp_path / "bin" / "git"
-    shim.write_text(SHIM.format(python=sys.executable, git=shutil.which("git")))
+    shim.write_text(SHIM.format(git=shutil.which("git")))
     shim.chmod(0o755)
     path = os.pathsep.join([str(shim.parent), os.environ["PATH"]])
     command = (sys.executable, "-m", "git_theta", "resolve", f"--{taken}")

@@ -6,12 +6,12 @@ It works when told nothing. ``ROGUE=METHOD:WHAT`` makes one of its methods do so
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 
 import pytest
 
 from git_theta.manifest.text import decode_manifest
+from tests.command_server import WITH_PACKAGES, name_interpreter
 from tests.sandbox import Sandbox, model
 from tests.templates import built_once
 from tests.test_registry import install
@@ -101,22 +101,14 @@ NAMED = "the format 'rogue' of rogue 1.0"
 BASE, OURS, THEIRS = b"ROGUEaaaabbbb", b"ROGUEAAAAbbbb", b"ROGUEaaaaBBBB"
 LONGER = b"ROGUEAAAAAAbbbbbb"
 """Of another layout: that of BASE, which the index has, would do for the others."""
-LAUNCHER = """\
-import runpy, sys
-sys.path.insert(0, {site!r})
-sys.argv[:] = sys.argv[1:]
-runpy.run_module(sys.argv[0], run_name="__main__")
-"""
 
 
 def find_packages_in(site: Path, sandbox: Sandbox) -> None:
     """Have the repository's filter and drivers find the packages of a folder."""
-    launcher = site.with_name("launcher.py")
-    launcher.write_text(LAUNCHER.format(site=str(site)))
     for key in ("filter.theta.process", "diff.theta.command", "merge.theta.driver"):
         value = sandbox.git("config", key).stdout.strip()
         assert " -m git_theta" in value
-        sandbox.git("config", key, value.replace(" -m git_theta", f" {launcher} git_theta"))
+        sandbox.git("config", key, value.replace(" -m git_theta", f" {WITH_PACKAGES} {site} git_theta"))
 
 
 @pytest.fixture(scope="session")
@@ -178,7 +170,7 @@ def test_a_format_that_fails_is_named_and_the_file_is_kept_whole(rogue: Sandbox,
 def test_what_to_do_about_it_is_said(rogue: Sandbox) -> None:
     said = add(rogue, "spans:raise")
     assert f"{NAMED} failed: KeyError: 'no such thing'. Upgrade rogue (" in said
-    assert f"{sys.executable} -m pip install --upgrade rogue) or uninstall it, and tell its authors" in said
+    assert f"{name_interpreter()} -m pip install --upgrade rogue) or uninstall it, and tell its authors" in said
     assert "it tried to end the process (sys.exit('goodbye'))" in add(rogue, "matches:exit")
 
 
