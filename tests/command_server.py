@@ -138,6 +138,12 @@ def name_launchers(text: str) -> str:
     return text
 
 
+def name_launchers_in(root: Path) -> None:
+    """Have what is installed in a repository start as this test's programs do: what it was copied from may be wider."""
+    for file in (root / ".git/config", *root.glob(".git/hooks/*")):
+        file.write_text(name_launchers(file.read_text()))
+
+
 def _launcher_of(python: Path) -> Path:
     return Path(os.environ[LAUNCHERS], _variable_of(python), "python")
 
@@ -291,7 +297,7 @@ class _Server:
             _become(request)
             from git_theta.cli.boundary import leave  # here it has been imported
 
-            leave(_find_program(request.program)())
+            leave(_run_program(request.program))
         except BaseException:
             traceback.print_exc()
         finally:
@@ -321,6 +327,17 @@ class _Server:
                 os.kill(child, signal.SIGTERM)
         self._watch.unregister(connection)
         connection.close()
+
+
+def _run_program(name: str) -> int:
+    """The exit code of a program, which may end Python by itself."""
+    try:
+        return _find_program(name)()
+    except SystemExit as ended:
+        if not isinstance(ended.code, int | None):
+            sys.stderr.write(f"{ended.code}\n")
+            return 1
+        return ended.code or 0
 
 
 def _find_program(name: str) -> Callable[[], int]:

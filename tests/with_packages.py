@@ -14,10 +14,7 @@ def main() -> int:
     folder, program, *words = sys.argv[1:]
     sys.path.insert(0, folder)
     sys.argv[:] = [program, *words]
-    try:
-        runpy.run_module(program, run_name="__main__")
-    except SystemExit as ended:
-        return int(ended.code or 0)
+    runpy.run_module(program, run_name="__main__")
     return 0
 
 

@@ -11,6 +11,7 @@ import pytest
 from git_theta.cli.plugin_commands import find_command
 from git_theta.errors import PluginError
 from git_theta.known_plugins import KNOWN_PACKAGES
+from tests.command_server import fork_programs_of
 from tests.installed_plugins import make_interpreter
 from tests.sandbox import Sandbox
 from tests.test_registry import install
@@ -68,6 +69,7 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = make_interpreter(folder, "hello", str(source), POINTS)
     (site,) = folder.glob("venv/lib/python*/site-packages")
     install(site, "broken", "[git_theta.plugins.commands]\nbroken = broken:command\n", "raise RuntimeError('half')\n")
+    fork_programs_of(made)
     return made
 
 

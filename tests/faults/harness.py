@@ -15,7 +15,7 @@ from typing import NamedTuple
 from git_theta.manifest.text import is_manifest
 from git_theta.operations.restoring.deferred import DEFERRED_SIZE
 from git_theta.operations.workers import WHOLE_LIMIT
-from tests.command_server import name_launchers, run_command
+from tests.command_server import name_launchers_in, run_command
 from tests.faults import faulty_process
 from tests.sandbox import Sandbox, changed, model
 from tests.templates import copy_repository
@@ -66,10 +66,9 @@ def _versioned(checkpoint: bytes, version: int) -> bytes:
 
 
 def copied(template: Path, root: Path) -> Sandbox:
-    """A repository like another one, whose programs start as this test's do: templates may be of a whole module."""
+    """A repository like another one."""
     copy_repository(template, root)
-    for file in (root / ".git/config", *root.glob(".git/hooks/*")):
-        file.write_text(name_launchers(file.read_text()))
+    name_launchers_in(root)
     return Sandbox(root)
 
 

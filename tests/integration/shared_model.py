@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from git_theta.manifest.text import decode_manifest, is_manifest
+from tests.command_server import name_launchers_in
 from tests.integration.checkpoint_history import History, versions
 from tests.sandbox import Sandbox, environment
 from tests.servers.git_http import GitHost, store_password
@@ -93,6 +94,7 @@ def copy_published(published: Path, host: GitHost, name: str, home: Path, folder
     """A copy of what was published, on the host and with Alice, whose home this is."""
     shutil.copytree(host.folder / "published.git", host.folder / name)
     copy_repository(published, folder / "alice")
+    name_launchers_in(folder / "alice")
     alice = History(Sandbox(folder / "alice"), versions("small"))
     alice.git("remote", "set-url", "origin", host.create(name))
     return SharedModel(host, name, alice, store_password(home, host.root, *PASSWORD), folder)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.command_server import fork_programs_of
 from tests.installed_plugins import make_interpreter
 from tests.integration.checkpoint_history import MODEL, assert_file, versions
 from tests.sandbox import Sandbox
@@ -18,9 +19,11 @@ VERSIONS = versions("small")
 
 @pytest.fixture(scope="module")
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An interpreter that has git-theta and a package with a store; filters are started isolated with it."""
+    """An interpreter that has git-theta and a package with a store."""
     entry_points = "[git_theta.plugins.stores]\nsqlite = acme_store:SqliteStore\n"
-    return make_interpreter(tmp_path_factory.mktemp("installed"), "acme_store", sqlite_store.__file__, entry_points)
+    python = make_interpreter(tmp_path_factory.mktemp("installed"), "acme_store", sqlite_store.__file__, entry_points)
+    fork_programs_of(python)
+    return python
 
 
 @pytest.fixture
