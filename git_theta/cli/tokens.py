@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from typing import Any
 
 import click
 
 from git_theta.cli import boundary
-from git_theta.cli.listing import align_table, echo_json, json_option
+from git_theta.cli.eval_session import open_session
+from git_theta.cli.listing import echo_json, json_option
 from git_theta.cli.pager import print_paged
-from git_theta.operations.comparing.token_counts import MANY_EPOCHS, DataUse
+from git_theta.cli.progress import Meter
+from git_theta.cli.tokens_output import OID_DIGITS, render_book, render_losses
+from git_theta.operations.comparing.token_counts import DataUse
+from git_theta.repository.evaluating.evaluations import EvaluationSettings
+from git_theta.repository.evaluating.evaluator_choice import list_evaluations
+from git_theta.repository.evaluating.token_losses import LossForecast, LossSeries, list_losses
 from git_theta.repository.history.token_books import BranchBook, TokenBook, read_book
-from git_theta.vcs.discovery import discover_repository
+from git_theta.vcs.discovery import Repository, discover_repository
 from git_theta.words import escape_unprintable
 
-_OID_DIGITS = 8
-_COLUMNS = ("data", "seen", "unique", "epochs", "worth", "next epoch")
 _EXIT_FAULTS = 1
 
 
@@ -27,61 +30,30 @@ def command(revision: str, as_json: bool) -> int:
     """Show what a version was trained on.
 
     Commits say it in trailers: Tokens-Seen: N, and Data: NAME@DIGEST unique=N. Counted are those along first parents;
-    branches that were merged are listed beside, and every data set once, by its digest. No loss is forecast.
+    branches that were merged are listed beside, and every data set once, by its digest. Where git theta eval has
+    measured a loss of three of these versions or more, E + B / D'^beta is fitted, and says what more tokens would do.
     """
-    discover_repository()
+    repository = discover_repository()
     book = read_book(revision)
     for fault in book.faults:
-        boundary.warn(f"{fault.commit[:_OID_DIGITS]} {fault.reason}")
+        boundary.warn(f"{fault.commit[:OID_DIGITS]} {fault.reason}")
     if book.is_cut:
         boundary.warn("this clone is shallow: what came before is not counted", hint="git fetch --unshallow")
+    losses = _find_losses(book, repository)
     if as_json:
-        echo_json(_book_json(book))
+        echo_json(_book_json(book) | {"losses": list(map(_loss_json, losses))})
     else:
-        print_paged("".join(f"{escape_unprintable(line)}\n" for line in _render_book(book)))
+        lines = (*render_book(book), *render_losses(losses))
+        print_paged("".join(f"{escape_unprintable(line)}\n" for line in lines))
     return _EXIT_FAULTS if book.faults else 0
 
 
-def _render_book(book: TokenBook) -> Iterator[str]:
-    own, *merged = book.branches
-    yield f"tokens of {book.version.name}, along first parents"
-    yield from _render_uses(own.uses)
-    for branch in merged:
-        yield ""
-        yield f"merged by {(branch.merge or '')[:_OID_DIGITS]}: {branch.tip[:_OID_DIGITS]} {branch.subject}"
-        yield from _render_uses(branch.uses)
-    if merged:
-        yield ""
-        yield "data sets of all of them"
-        yield from _render_table([row[:3] for row in (_COLUMNS, *map(_list_cells, book.union))])
-    if any(use.is_repeated for branch in book.branches for use in branch.uses):
-        yield ""
-        yield f"* more than {MANY_EPOCHS} epochs: repeating it is worth less and less (constants of C4)"
-
-
-def _render_uses(uses: Sequence[DataUse]) -> Iterator[str]:
-    if not uses:
-        yield "  no commit says how many tokens it has seen"
-        return
-    yield from _render_table([_COLUMNS, *map(_list_cells, uses)])
-
-
-def _list_cells(use: DataUse) -> list[str]:
-    if use.data is None or use.epochs is None or use.effective is None or use.next_epoch is None:
-        return ["not said", f"{use.seen:,}", "", "", "", ""]
-    mark = "*" if use.is_repeated else ""
-    return [
-        f"{use.data.name}@{use.data.digest}",
-        f"{use.seen:,}",
-        f"{use.data.unique:,}",
-        f"{use.epochs:.3g}{mark}",
-        f"{use.effective:,.0f}",
-        f"{use.next_epoch:.0%}",
-    ]
-
-
-def _render_table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    yield from (f"  {line}" for line in align_table(rows))
+def _find_losses(book: TokenBook, repository: Repository) -> list[LossSeries]:
+    choices = list(list_evaluations(repository).values()) if book.steps else []
+    if not choices:
+        return []
+    with open_session(repository, EvaluationSettings(), Meter()) as (session, _):
+        return list_losses(book, choices, session)
 
 
 def _book_json(book: TokenBook) -> dict[str, Any]:
@@ -112,4 +84,26 @@ def _use_json(use: DataUse) -> dict[str, Any]:
         "effective": use.effective,
         "next_epoch": use.next_epoch,
         "repeated": use.is_repeated,
+    }
+
+
+def _loss_json(series: LossSeries) -> dict[str, Any]:
+    curve = series.curve
+    return {
+        "evaluation": series.evaluation,
+        "path": series.path,
+        "figure": series.figure,
+        "points": [point._asdict() for point in series.points],
+        "curve": curve and {name: one._asdict() for name, one in curve.list_numbers().items()},
+        "reason": series.reason,
+        "forecasts": list(map(_forecast_json, series.forecasts)),
+    }
+
+
+def _forecast_json(forecast: LossForecast) -> dict[str, Any]:
+    return {
+        **forecast.data._asdict(),
+        "repeated": forecast.is_repeated,
+        "effective": forecast.effective,
+        "loss": forecast.loss._asdict(),
     }

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import shlex
+import sys
 from typing import Any
 
 import pytest
 
 from tests.docs.test_command_reference import PARTS, code_words, keys
-from tests.sandbox import Sandbox
+from tests.sandbox import Sandbox, model, track_and_commit
 
+FILE = "model.safetensors"
 WIKI, CODE = "wiki@sha256:9f2c unique=1000", "code@sha256:77aa unique=500"
 
 
@@ -48,10 +51,10 @@ def test_a_person_reads_epochs_and_what_they_are_worth(repository: Sandbox) -> N
     )
 
 
-def test_every_key_is_described(repository: Sandbox) -> None:
-    train(repository, "Tokens-Seen: 1000", f"Data: {WIKI}")
-    train(repository, "Tokens-Seen: x")
-    found = book(repository, code=1)
+def test_every_key_is_described(measured: Sandbox) -> None:
+    measure(measured, 3)
+    train(measured, "Tokens-Seen: x")
+    found = book(measured, code=1)
     assert set(keys(found)) <= code_words(PARTS["tokens"])
 
 
@@ -137,6 +140,97 @@ def test_a_shallow_clone_says_that_the_beginning_is_not_there(repository: Sandbo
     found = json.loads(done.stdout)
     assert found["shallow"]
     assert [one["seen"] for one in found["branches"][0]["data"]] == [500]
+
+
+LOSSES = """\
+import json, os, pathlib
+
+byte = pathlib.Path(os.environ["THETA_CHECKPOINT"]).read_bytes()[-1]
+print(json.dumps({"id": "text", "score": byte / 10}))
+"""
+DEFINITION = """\
+[eval.lm]
+direction = "down"
+command = "{command}"
+"""
+
+
+@pytest.fixture
+def measured(sandbox: Sandbox) -> Sandbox:
+    """A model whose last byte is ten times its loss, which an evaluation measures."""
+    track_and_commit(sandbox, {FILE: model()})
+    sandbox.write("evals/lm.py", LOSSES.encode())
+    command = shlex.join([sys.executable, "evals/lm.py"])
+    sandbox.write(".theta/evals.toml", DEFINITION.format(command=command).encode())
+    sandbox.commit("an evaluation")
+    sandbox.theta("eval", "--allow", "lm")
+    return sandbox
+
+
+def measure(sandbox: Sandbox, count: int) -> None:
+    """So many commits, each of an epoch, with the losses 5, 3.5, 3 ... evaluated once all are there."""
+    for loss in (50, 35, 30, 28, 27)[:count]:
+        sandbox.write(FILE, model()[:-1] + bytes([loss]))
+        sandbox.git("add", "-A")
+        train(sandbox, "Tokens-Seen: 1000", f"Data: {WIKI}")
+    sandbox.theta("eval", f"HEAD~{count}..HEAD")
+
+
+def test_losses_that_were_measured_say_what_more_tokens_would_do(measured: Sandbox) -> None:
+    measure(measured, 5)
+    [series] = book(measured)["losses"]
+    assert (series["evaluation"], series["path"], series["figure"]) == ("lm", FILE, "mean")
+    assert [point["loss"] for point in series["points"]] == [5.0, 3.5, 3.0, 2.8, 2.7]
+    assert series["points"][0]["effective"] == 1000
+    repeated, new = series["forecasts"]
+    assert (repeated["repeated"], new["repeated"]) == (True, False)
+    last = series["points"][-1]["effective"]
+    assert last < repeated["effective"] < new["effective"] == last + 1000
+    for one in (repeated, new):
+        assert one["loss"]["low"] < one["loss"]["value"] < one["loss"]["high"]
+    assert new["loss"]["value"] < repeated["loss"]["value"] < 2.7
+    printed = measured.theta("tokens").stdout
+    assert f"lm, of {FILE}: 5 measured versions, E + B / worth^beta\n" in printed
+    assert "  one more epoch of wiki  " in printed
+
+
+def test_three_versions_fix_the_curve_and_no_interval(measured: Sandbox) -> None:
+    measure(measured, 3)
+    [series] = book(measured)["losses"]
+    assert {(one["low"], one["high"]) for one in series["curve"].values()} == {(None, None)}
+    printed = measured.theta("tokens").stdout
+    assert "  3 versions fix the curve: how far off it is, only more can tell\n" in printed
+    assert "not known" in printed
+
+
+def test_fewer_than_three_versions_forecast_nothing(measured: Sandbox) -> None:
+    measure(measured, 2)
+    [series] = book(measured)["losses"]
+    assert (series["curve"], series["forecasts"]) == (None, [])
+    assert (
+        "2 measured versions, no forecast: 3 versions of different worth are needed" in measured.theta("tokens").stdout
+    )
+
+
+def test_what_is_no_loss_forecasts_nothing(measured: Sandbox) -> None:
+    """A score where more is better, results of a command that has changed, versions whose tokens are of no data set."""
+    measure(measured, 3)
+    definitions = measured.root / ".theta/evals.toml"
+    text = definitions.read_text()
+    for changed in ('direction = "up"', 'direction = "down"\nversion = "2"'):
+        definitions.write_text(text.replace('direction = "down"', changed))
+        assert book(measured)["losses"] == []
+    definitions.write_text(text)
+    assert len(book(measured)["losses"][0]["points"]) == 3
+    train(measured, "Tokens-Seen: 5")
+    [series] = book(measured)["losses"]
+    assert (len(series["points"]), series["forecasts"]) == (3, [])
+
+
+def test_less_than_an_epoch_is_all_new(repository: Sandbox) -> None:
+    train(repository, "Tokens-Seen: 250", f"Data: {WIKI}")
+    [use] = book(repository)["branches"][0]["data"]
+    assert (use["epochs"], use["effective"], use["next_epoch"]) == (0.25, 250, 1)
 
 
 def test_no_revision(repository: Sandbox) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from git_theta.errors import UsageError
@@ -117,3 +117,14 @@ def add_uses(entries: Iterable[TokenEntry]) -> tuple[DataUse, ...]:
         sets.setdefault(digest, entry.data)
         totals[digest] = totals.get(digest, 0) + entry.seen
     return tuple([DataUse(sets[digest], total) for digest, total in totals.items()])
+
+
+def accumulate_worth(entries: Iterable[TokenEntry]) -> Iterator[float | None]:
+    """After each entry, what all up to it are worth, as tokens of new data; None once some are of no data set."""
+    uses: dict[str, DataUse] = {}
+    for seen, data in entries:
+        digest = data.digest if data else ""
+        before = uses.get(digest, DataUse(data, 0))
+        uses[digest] = before._replace(seen=before.seen + seen)
+        worth = [use.effective for use in uses.values()]
+        yield None if None in worth else math.fsum(filter(None, worth))

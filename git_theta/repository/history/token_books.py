@@ -13,6 +13,7 @@ from git_theta.operations.comparing.token_counts import (
     DataSet,
     DataUse,
     TokenEntry,
+    accumulate_worth,
     add_uses,
     parse_entry,
 )
@@ -37,6 +38,17 @@ class BranchBook(NamedTuple):
     uses: tuple[DataUse, ...]
 
 
+class TokenStep(NamedTuple):
+    """A commit of the version's own line that was trained, and D' up to it; None where some tokens are of no data set.
+
+    ``entry`` is what it says itself.
+    """
+
+    commit: str
+    entry: TokenEntry
+    effective: float | None
+
+
 class TokenFault(NamedTuple):
     """A commit whose trailers were not counted, and why."""
 
@@ -53,6 +65,7 @@ class TokenBook(NamedTuple):
         union: every data set once, with the tokens seen of it on all of them.
         faults: what was not counted.
         is_cut: whether a shallow clone hides the beginning.
+        steps: the commits of its own line that have tokens, the oldest first.
     """
 
     version: Head
@@ -60,6 +73,7 @@ class TokenBook(NamedTuple):
     union: tuple[DataUse, ...]
     faults: tuple[TokenFault, ...]
     is_cut: bool
+    steps: tuple[TokenStep, ...]
 
 
 def read_book(revision: str) -> TokenBook:
@@ -67,14 +81,17 @@ def read_book(revision: str) -> TokenBook:
     version = resolve_head(revision)
     commits = {one.oid: one for one in read_trailers(version.commit, (SEEN_KEY, DATA_KEY))}
     reader = _EntryReader()
-    branches, counted = [], list[TokenEntry]()
+    branches, counted, steps = [], list[TokenEntry](), tuple[TokenStep, ...]()
     for merge, line in _walk_lines(version.commit, commits):
-        entries = [entry for commit in reversed(line) if (entry := reader.read(commit))]
+        said = [(commit.oid, entry) for commit in reversed(line) if (entry := reader.read(commit))]
+        entries = [entry for _, entry in said]
+        if merge is None:
+            steps = tuple(TokenStep(*one, worth) for one, worth in zip(said, accumulate_worth(entries), strict=True))
         if merge is None or entries:
             branches.append(BranchBook(line[0].oid, line[0].subject, merge, add_uses(entries)))
             counted += entries
     is_cut = bool(shallow_boundary() & commits.keys())
-    return TokenBook(version, tuple(branches), add_uses(counted), tuple(reader.faults), is_cut)
+    return TokenBook(version, tuple(branches), add_uses(counted), tuple(reader.faults), is_cut, steps)
 
 
 class _EntryReader:
