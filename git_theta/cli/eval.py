@@ -16,6 +16,7 @@ from git_theta.cli.output_files import require_writable
 from git_theta.cli.progress import Meter
 from git_theta.cli.revision_arguments import RevisionCommand, explicit_paths, split_arguments
 from git_theta.errors import UsageError
+from git_theta.evaluation.base import EVALUATORS
 from git_theta.evaluation.comparison import ALPHA, ComparisonSettings
 from git_theta.globs import name_matcher
 from git_theta.operations.context import Context
@@ -33,6 +34,7 @@ from git_theta.repository.evaluating.evaluator_choice import (
     revoke_permission,
 )
 from git_theta.repository.evaluating.result_notes import ResultNotes
+from git_theta.repository.evaluating.side_by_side import evaluate_side_by_side
 from git_theta.repository.evaluating.version_comparison import VersionComparison, compare_versions
 from git_theta.vcs import hooks
 from git_theta.vcs.discovery import Repository, discover_repository
@@ -50,6 +52,7 @@ class _EvalOptions(NamedTuple):
     items: Path | None
     limit: int
     rerun: bool
+    jobs: int
     as_json: bool
     by: tuple[str, ...]
     alpha: float
@@ -73,6 +76,14 @@ class _EvalOptions(NamedTuple):
 @click.option("--items", type=click.Path(path_type=Path), metavar="FILE", help="Score these items alone: an id a line.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Score the first N items alone.")
 @click.option("--rerun", is_flag=True, help="Evaluate anew what is known.")
+@click.option(
+    "-j",
+    "jobs",
+    type=click.IntRange(min=1),
+    default=1,
+    metavar="N",
+    help="Evaluate N versions at a time; 1 by default.",
+)
 @json_option
 @click.option("--list", "list_", is_flag=True, help="List the evaluations, and which may run here.")
 @click.option("--allow", metavar="NAME", help="Let what .theta/evals.toml has under NAME run here.")
@@ -98,6 +109,10 @@ def command(words: tuple[str, ...], **given: Any) -> int:
     options = _EvalOptions(**given | {"limit": given["limit"] or 0})
     _check_options(options)
     action = named[0] if named else ""
+    if action and options.jobs > 1:
+        raise UsageError(
+            f"--{action} and -j exclude each other", hint="Evaluate the versions first: git theta eval -j N"
+        )
     repository = discover_repository()
     if action in ("list", "allow", "forget", "sync"):
         if words:
@@ -123,8 +138,8 @@ def _evaluate_words(repository: Repository, words: Sequence[str], options: _Eval
     with open_session(repository, options.settings, Meter()) as (session, context):
         pairs = match_evaluations(list_versions(revisions, paths, context), choices)
         found = []
-        for version, choice in pairs:
-            found.append(session.evaluate(version, choice))
+        for one in evaluate_side_by_side(session, pairs, _limit_jobs(options.jobs, choices)):
+            found.append(one)
             if not options.as_json:
                 for line in eval_output.render_evaluated(found[-1], options.by, with_buckets=len(pairs) == 1):
                     echo_line(line)
@@ -132,6 +147,15 @@ def _evaluate_words(repository: Repository, words: Sequence[str], options: _Eval
         echo_json(eval_json.evaluations_json(found))
     _warn_unmatched(options.by, (name for one in found for name in one.result.buckets))
     return 0
+
+
+def _limit_jobs(jobs: int, choices: Sequence[EvaluationChoice]) -> int:
+    """How many versions are evaluated at a time: one, which is told, where an evaluator takes no more."""
+    lone = [one.name for one in choices if not EVALUATORS.load_plugin(one.definition.evaluator).side_by_side]
+    if jobs > 1 and lone:
+        boundary.warn(f"{join_some(lone)}: the evaluator takes one version at a time, and so do all that run with it")
+        return 1
+    return jobs
 
 
 def _compare_sides(

@@ -10,6 +10,7 @@ Laws, which the kit in ``git_theta.testing.evaluators`` holds:
 
 from __future__ import annotations
 
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import ClassVar, NamedTuple, Self
 from git_theta.registry import Family, require_subclass
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
+_NEVER = threading.Event()
 
 
 class ItemScore(NamedTuple):
@@ -61,6 +63,7 @@ class EvaluatorSetup(NamedTuple):
         environment: variables that it finds beside ours.
         timeout: seconds that one checkpoint may take; 0 for any.
         limit: items after which nobody listens; 0 for none. An evaluator may score fewer then, and need not.
+        halted: set once nobody waits for a run any more that another thread does: it ends soon, with EvaluationError.
     """
 
     label: str
@@ -69,6 +72,7 @@ class EvaluatorSetup(NamedTuple):
     environment: Mapping[str, str] = _NOTHING
     timeout: float = 0
     limit: int = 0
+    halted: threading.Event = _NEVER
 
 
 class Evaluator(ABC):
@@ -79,12 +83,15 @@ class Evaluator(ABC):
         api: the version of this seam that it is written for.
         deterministic: whether the same checkpoint gives the same scores, always.
         takes_command: whether it is nothing without a command.
+        side_by_side: whether several of one setup may run at a time, each in a thread of its own; they look at
+            ``setup.halted`` then.
     """
 
     name: ClassVar[str]
     api: ClassVar[int] = 1
     deterministic: ClassVar[bool] = True
     takes_command: ClassVar[bool] = True
+    side_by_side: ClassVar[bool] = False
 
     def __init__(self, setup: EvaluatorSetup) -> None:
         self.setup = setup

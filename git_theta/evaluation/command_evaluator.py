@@ -19,6 +19,7 @@ class CommandEvaluator(Evaluator):
     """Runs the command once for each checkpoint, which it finds in its environment."""
 
     name = "command"
+    side_by_side = True
 
     def run(self, checkpoint: Path, items: Sequence[str] | None = None) -> Iterator[ItemScore | MetricValue]:
         """See ``Evaluator``. What the command starts is ended with it, also where nobody listens any more."""

@@ -19,8 +19,8 @@ from git_theta.words import shorten_text
 _READ_SIZE = 1 << 16
 _GRACE = 5.0
 """Seconds that a program has to end by itself, once it is told to."""
-_LONGEST_WAIT = 3600.0
-"""Seconds of waiting between two looks at the clock."""
+_LONGEST_WAIT = 0.2
+"""Seconds of waiting between two looks at the clock, and at whether anybody waits for it still."""
 _CANNOT_RUN = (126, 127)
 """What a shell exits with that cannot run, or find, a command."""
 _SIGNALLED = 128
@@ -122,8 +122,8 @@ class LineProcess:
         descriptor = self._process.stdout.fileno()
         waiting = select.poll()
         waiting.register(descriptor, select.POLLIN | select.POLLHUP)
-        while not waiting.poll(self._next_wait()):
-            pass  # the clock is looked at again
+        while not waiting.poll(1000 * self._next_wait()):
+            pass  # both are looked at again
         read = os.read(descriptor, _READ_SIZE)
         *whole, self._buffer = (self._buffer + read).split(b"\n")
         if max(map(len, (*whole, self._buffer)), default=0) > LONGEST_LINE:
@@ -131,25 +131,21 @@ class LineProcess:
         self._lines = whole[::-1]
         return bool(read)
 
-    def _next_wait(self) -> float | None:
-        """Milliseconds of one poll: it takes no more than 24 days."""
-        left = self._seconds_left()
-        return None if left is None else 1000 * min(left, _LONGEST_WAIT)
-
-    def _seconds_left(self) -> float | None:
+    def _next_wait(self) -> float:
+        """Seconds until the next look. Raises EvaluationError where it took too long, or nobody waits for it."""
+        if self._setup.halted.is_set():
+            raise self._explain("was stopped")
         if self._deadline is None:
-            return None
+            return _LONGEST_WAIT
         left = self._deadline - time.monotonic()
         if left <= 0:
             raise self._explain_timeout()
-        return left
+        return min(left, _LONGEST_WAIT)
 
     def _wait_for_end(self) -> None:
-        left = self._seconds_left()
-        try:
-            self._process.wait(left)
-        except subprocess.TimeoutExpired:
-            raise self._explain_timeout() from None
+        while self._process.returncode is None:
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(self._next_wait())
 
     def _explain_end(self, when: str) -> EvaluationError:
         code = self._process.wait()

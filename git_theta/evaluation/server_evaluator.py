@@ -22,6 +22,7 @@ class ServerEvaluator(Evaluator):
     """
 
     name = "server"
+    side_by_side = True
 
     def __init__(self, setup: EvaluatorSetup) -> None:
         super().__init__(setup)

@@ -6,7 +6,8 @@ import hashlib
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,20 @@ class EvaluatorLaws(ABC):
         evaluator.close()
         again = self._evaluate(evaluator, checkpoints[0])
         assert len(again.items) == len(first.items)
+
+    def test_several_run_side_by_side_where_it_says_so(self, tmp_path: Path, checkpoints: Sequence[Path]) -> None:
+        (tmp_path / "several").mkdir()
+        several = [self.make_evaluator(tmp_path / "several") for _ in checkpoints]
+        with ExitStack() as opened:
+            for one in several:
+                opened.enter_context(one)
+            if not several[0].side_by_side:
+                pytest.skip("it does not say that")
+            if not several[0].deterministic:
+                pytest.skip("nobody knows what it would say alone")
+            alone = [self._evaluate(one, place) for one, place in zip(several, checkpoints, strict=True)]
+            with ThreadPoolExecutor(len(several)) as threads:
+                assert list(threads.map(self._evaluate, several, checkpoints)) == alone
 
     def _evaluate(self, evaluator: Evaluator, checkpoint: Path) -> CheckpointScores:
         """The scores, without the seconds that they took."""

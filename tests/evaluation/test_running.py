@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ from git_theta.evaluation import running, score_lines
 from git_theta.evaluation.base import Evaluator, EvaluatorSetup, ItemScore
 from git_theta.evaluation.line_process import LineProcess
 from git_theta.evaluation.running import CheckpointScores, evaluate_checkpoint, open_evaluator
-from tests.evaluation.scripts import COMMAND, SERVER, make_evaluator
+from tests.evaluation.scripts import COMMAND, SERVER, make_evaluator, write_script
 
 
 @pytest.fixture
@@ -77,6 +79,27 @@ def test_one_that_hangs_is_ended_with_all_that_it_started(kind: str, tmp_path: P
     assert time.monotonic() - begun < 60
     assert "theta.eval.mine.timeout" in caught.value.hint
     await_end(tmp_path / "pid")
+
+
+@pytest.mark.parametrize("kind", ["command", "server"])
+@pytest.mark.parametrize("ending", ["time.sleep(600)", "os.close(1); time.sleep(600)"], ids=["prints", "is silent"])
+def test_one_that_another_thread_waits_for_can_be_stopped(kind: str, ending: str, tmp_path: Path) -> None:
+    """It ignores the first signal, too."""
+    (tmp_path / "model").write_bytes(b"weights")
+    text = (
+        "import os, signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        f"{GOOD_LINE}open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\n{ending}\n"
+    )
+    halted = threading.Event()
+    setup = EvaluatorSetup("mine", write_script(tmp_path, text), tmp_path, os.environ, halted=halted)
+    with open_evaluator(kind, setup) as evaluator, ThreadPoolExecutor(1) as thread:
+        run = thread.submit(evaluate_checkpoint, evaluator, tmp_path / "model")
+        while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
+            time.sleep(0.05)
+        halted.set()
+        with pytest.raises(EvaluationError, match="the evaluator mine was stopped"):
+            run.result(60)
+        await_end(tmp_path / "pid")
 
 
 def await_end(file: Path) -> None:

@@ -93,11 +93,14 @@ class LossCurve:
     @property
     def exponent(self) -> CurveEstimate:
         """Beta."""
+        import numpy as np
+
         betas, low, high = self._fits.exponents, None, None
         if self._freedom:
-            likely = self._fits.list_values(1.0, 0 * betas, self._bound)[1].any(axis=0)
-            likely[self._fits.best] = True
-            low, high = (float(end) if end not in betas[[0, -1]] else None for end in betas[likely][[0, -1]])
+            likely = np.flatnonzero(self._fits.list_values(1.0, 0 * betas, self._bound)[1].any(axis=0))
+            first, last = min(self._fits.best, *likely), max(self._fits.best, *likely)
+            low = float(betas[first]) if first else None
+            high = float(betas[last]) if last < len(betas) - 1 else None
         return CurveEstimate(float(betas[self._fits.best]), low, high)
 
     def list_numbers(self) -> dict[str, CurveEstimate]:

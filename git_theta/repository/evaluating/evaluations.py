@@ -6,9 +6,10 @@ import hashlib
 import json
 import os
 import platform
+import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -32,6 +33,7 @@ from git_theta.vcs.blobs import blob_id
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.revisions import id_digits
 
+WORKER_VARIABLE = "THETA_EVAL_WORKER"
 _NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
 
 
@@ -84,7 +86,8 @@ class EvaluationSession(AbstractContextManager["EvaluationSession"]):
         begin: BeginRun,
     ) -> None:
         self._repository, self._context, self._settings, self._begin = repository, context, settings, begin
-        self._evaluators: dict[str, Evaluator] = {}
+        self._evaluators: dict[tuple[str, int | None], Evaluator] = {}
+        self._halted = threading.Event()
         self._items: dict[str, tuple[str, ...] | None] = {}
         self._opened = ExitStack()
         self.notes = self._opened.enter_context(ResultNotes(repository, context.warn))
@@ -97,12 +100,51 @@ class EvaluationSession(AbstractContextManager["EvaluationSession"]):
         known = None if self._settings.rerun else self.find_known(version, choice)
         if known:
             return known
-        scores = self._run(version, choice)
+        with self.prepare_run(version, choice) as run:
+            scores = run()
+        return self.keep(version, choice, scores)
+
+    def keep(
+        self, version: EvaluatedVersion, choice: EvaluationChoice, scores: CheckpointScores
+    ) -> EvaluatedCheckpoint:
+        """Keep what a run said of a version."""
         digest, when = self.digest(choice), int(time.time())
         kept = self.notes.keep_result(
             version.identity, scores, evaluation=choice.name, digest=digest, machine=describe_machine(), when=when
         )
         return EvaluatedCheckpoint(version, choice, kept, False)
+
+    @property
+    def reruns(self) -> bool:
+        """Whether what is known is run again."""
+        return self._settings.rerun
+
+    @contextmanager
+    def prepare_run(
+        self, version: EvaluatedVersion, choice: EvaluationChoice, worker: int | None = None
+    ) -> Iterator[Callable[[], CheckpointScores]]:
+        """A function that evaluates a version, which is restored while the block runs.
+
+        Args:
+            version: which.
+            choice: the evaluation.
+            worker: which of several that run at a time, each with an evaluator of its own; another thread may call the
+                function then. None for one that runs alone.
+        """
+        definition = choice.definition
+        with _naming(version), restore_version(version, self._repository, self._context) as checkpoint:
+            evaluator, items = self._open_evaluator(definition, worker), self._find_items(definition)
+            self._begin(version, choice)
+
+            def run() -> CheckpointScores:
+                with _naming(version):
+                    return evaluate_checkpoint(evaluator, checkpoint, items, buckets=definition.buckets)
+
+            yield run
+
+    def halt(self) -> None:
+        """End what other threads run, and run nothing any more."""
+        self._halted.set()
 
     def find_known(self, version: EvaluatedVersion, choice: EvaluationChoice) -> EvaluatedCheckpoint | None:
         """What was said of a content before; None where nothing was. Nothing runs."""
@@ -150,34 +192,23 @@ class EvaluationSession(AbstractContextManager["EvaluationSession"]):
         """What tells results of this evaluation, as it would run now, from others."""
         return digest_evaluation(choice.definition, self._find_items(choice.definition), self._settings.limit)
 
-    def _run(self, version: EvaluatedVersion, choice: EvaluationChoice) -> CheckpointScores:
-        definition = choice.definition
-        try:
-            with restore_version(version, self._repository, self._context) as checkpoint:
-                self._begin(version, choice)
-                return evaluate_checkpoint(
-                    self._open_evaluator(definition),
-                    checkpoint,
-                    self._find_items(definition),
-                    buckets=definition.buckets,
-                )
-        except ThetaError as error:
-            raise error.add_location(path=version.title) from error.__cause__
-
-    def _open_evaluator(self, definition: EvaluationDefinition) -> Evaluator:
-        """The evaluator of a definition: opened once, so that a server is asked for all versions."""
-        if definition.name not in self._evaluators:
+    def _open_evaluator(self, definition: EvaluationDefinition, worker: int | None = None) -> Evaluator:
+        """The evaluator of a definition, and a worker: opened once, so that a server is asked for all versions."""
+        key = (definition.name, worker)
+        if key not in self._evaluators:
+            number = {} if worker is None else {WORKER_VARIABLE: str(worker)}
             setup = EvaluatorSetup(
                 definition.name,
                 definition.command,
                 self._repository.home,
-                self._settings.environment,
+                {**self._settings.environment, **number},
                 definition.timeout,
                 self._settings.limit,
+                self._halted,
             )
             opened = open_evaluator(definition.evaluator, setup)
-            self._evaluators[definition.name] = self._opened.enter_context(opened)
-        return self._evaluators[definition.name]
+            self._evaluators[key] = self._opened.enter_context(opened)
+        return self._evaluators[key]
 
     def _find_items(self, definition: EvaluationDefinition) -> tuple[str, ...] | None:
         """The ids that are to be scored; None for what the evaluator has."""
@@ -190,6 +221,15 @@ class EvaluationSession(AbstractContextManager["EvaluationSession"]):
     @cached_property
     def _algorithm(self) -> str:
         return "sha256" if id_digits() == 64 else "sha1"
+
+
+@contextmanager
+def _naming(version: EvaluatedVersion) -> Iterator[None]:
+    """Errors of the block say which version they are about."""
+    try:
+        yield
+    except ThetaError as error:
+        raise error.add_location(path=version.title) from error.__cause__
 
 
 def digest_evaluation(definition: EvaluationDefinition, items: Sequence[str] | None, limit: int) -> str:

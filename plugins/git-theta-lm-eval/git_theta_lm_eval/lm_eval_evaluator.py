@@ -27,7 +27,7 @@ class LmEvalEvaluator(Evaluator):
     What it prints is for the person to read, and counts for nothing.
     """
 
-    name, api = "lm-eval", 1
+    name, api, side_by_side = "lm-eval", 1, True
 
     def run(self, checkpoint: Path, items: Sequence[str] | None = None) -> Iterator[ItemScore | MetricValue]:
         """See ``Evaluator``: the scores come when the harness is done with all tasks."""
