@@ -21,7 +21,7 @@ from git_theta.formats.base import FORMATS
 from git_theta.merging.catalogue import load_strategy, strategy_names
 from git_theta.operations.comparing.diff_report import SORTS
 from git_theta.repository.evaluating.evaluator_choice import list_evaluations
-from git_theta.repository.rounds.round_refs import list_rounds
+from git_theta.repository.rounds.round_refs import list_rounds, list_submitted
 from git_theta.vcs.discovery import discover_repository
 from git_theta.vcs.git import git, split_nul
 
@@ -157,6 +157,15 @@ def _list_rounds(_words: Sequence[str]) -> Iterator[Candidate]:
         yield from (Candidate("word", name) for name in list_rounds(discover_repository().home))
 
 
+def _list_contributors(words: Sequence[str]) -> Iterator[Candidate]:
+    """Who has submitted to the newest round: of the name that the line has, or of any."""
+    with suppress(ThetaError):  # no repository
+        top = discover_repository().home
+        rounds = list_rounds(top)
+        for name in [name for name in rounds if name in words] or rounds:
+            yield from (Candidate("word", head.who) for head in list_submitted(rounds[name][-1], top))
+
+
 def _list_remotes(_words: Sequence[str]) -> Iterator[Candidate]:
     return (Candidate("word", name) for name in _ask_git("remote").decode(errors="surrogateescape").splitlines())
 
@@ -194,6 +203,7 @@ VALUES: dict[str, Callable[[Sequence[str]], Iterable[Candidate]] | None] = {
     "OPTION": _list_options,
     "REMOTE": _list_remotes,
     "ROUND": _list_rounds,
+    "CONTRIBUTOR": _list_contributors,
     "NAME": _list_evaluations,
     "BASE": _REVISIONS,
     "FORMAT": _list_formats,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from git_theta.cli import boundary, eval_output
@@ -10,18 +11,22 @@ from git_theta.cli.eval_session import open_session
 from git_theta.cli.listing import echo_line
 from git_theta.cli.progress import Meter
 from git_theta.errors import EvaluationError, UsageError
-from git_theta.repository.evaluating.evaluations import EvaluationSettings
-from git_theta.repository.evaluating.evaluator_choice import keep_runnable
-from git_theta.repository.evaluating.merge_gates import judge_merge, list_merge_gates
+from git_theta.repository.evaluating.evaluations import EvaluationSession, EvaluationSettings
+from git_theta.repository.evaluating.evaluator_choice import EvaluationChoice, keep_runnable
+from git_theta.repository.evaluating.merge_gates import judge_merge, judge_tree, list_merge_gates
 from git_theta.repository.evaluating.version_comparison import VersionComparison
 from git_theta.vcs import git_merge
 from git_theta.vcs.discovery import Repository
-from git_theta.vcs.heads import HEAD, Head
+from git_theta.vcs.heads import HEAD, Head, resolve_head
 
 _TRAILER = "Theta-Gate"
 _REFUSED = """\
 The merge is not committed. Commit it all the same: git commit. Or give it up: git merge --abort
 Without its gates: git theta merge --no-gate, git merge --no-verify"""
+_ROUND_REFUSED = """\
+Nothing was created. Leave heads out: --exclude WHO. Hold it against another version: --against REV
+Without its gates: git theta round close --no-gate"""
+_Judge = Callable[[EvaluationSession, Sequence[EvaluationChoice], Sequence[Head]], Iterator[VersionComparison]]
 
 
 class GateOptions(NamedTuple):
@@ -32,10 +37,18 @@ class GateOptions(NamedTuple):
 
 
 class GateAnswer(NamedTuple):
-    """Whether the merge may be committed, and what was compared for that."""
+    """Whether the merge may be committed, what was compared for that, and trailers of its message about it."""
 
     passed: bool
     compared: tuple[VersionComparison, ...] = ()
+    trailers: tuple[str, ...] = ()
+
+
+def read_gates(against: str | None, *, ask: bool) -> GateOptions:
+    """What becomes of gates; the version to hold the merge against is looked up before anything is merged."""
+    if against and not ask:
+        raise UsageError("--no-gate and --against exclude each other", hint="Leave one of them out.")
+    return GateOptions(ask, resolve_head(against) if against else None)
 
 
 def ask_gates(heads: Sequence[Head], options: GateOptions, repository: Repository, *, quiet: bool) -> GateAnswer:
@@ -43,24 +56,44 @@ def ask_gates(heads: Sequence[Head], options: GateOptions, repository: Repositor
 
     ``quiet``: the tables are not printed. An evaluator that fails is a gate that does.
     """
-    choices = list_merge_gates(repository)
-    if not choices:
-        if options.against:
-            boundary.warn(
-                f"no evaluation of HEAD has a gate: nothing is held against {options.against.name}",
-                hint='Gates stand in .theta/evals.toml, once it is committed: gate = ["mean >= before"]',
-            )
-        return GateAnswer(True)
-    if not options.ask:
-        git_merge.add_trailers(repository, [f"{_TRAILER}: skipped {one.name}" for one in choices])
-        return GateAnswer(True)
+    judge = partial(judge_merge, repository=repository)
+    answer = _hold_to_gates(Head(HEAD, HEAD), heads, judge, options, repository, quiet=quiet)
+    if answer.trailers:
+        git_merge.add_trailers(repository, answer.trailers)
+    if not answer.passed:
+        boundary.say_hint(_REFUSED)
+    return answer
+
+
+def ask_round_gates(
+    start: Head, heads: Sequence[Head], tree: str, options: GateOptions, repository: Repository, *, quiet: bool
+) -> GateAnswer:
+    """Hold what a round comes to, before it has a commit, to the gates of its start, as ``ask_gates`` does."""
+    answer = _hold_to_gates(start, heads, partial(judge_tree, tree=tree), options, repository, quiet=quiet)
+    if not answer.passed:
+        boundary.say_hint(_ROUND_REFUSED)
+    return answer
+
+
+def _hold_to_gates(
+    first: Head, heads: Sequence[Head], judge: _Judge, options: GateOptions, repository: Repository, *, quiet: bool
+) -> GateAnswer:
+    """Ask the gates of a merge's first parent."""
+    choices = list_merge_gates(repository, first.commit)
+    if not choices and options.against:
+        boundary.warn(
+            f"no evaluation of {first.name} has a gate: nothing is held against {options.against.name}",
+            hint='Gates stand in .theta/evals.toml, once it is committed: gate = ["mean >= before"]',
+        )
+    if not choices or not options.ask:
+        return GateAnswer(True, trailers=tuple([f"{_TRAILER}: skipped {one.name}" for one in choices]))
     found: list[VersionComparison] = []
     failed = False
     try:
         runnable = keep_runnable(choices, boundary.warn)
-        others = [options.against] if options.against else heads
-        with open_session(repository, EvaluationSettings(revision=HEAD), Meter()) as (session, _):
-            for one in judge_merge(session, runnable, others, repository):
+        sides = [options.against] if options.against else heads
+        with open_session(repository, EvaluationSettings(revision=first.commit), Meter()) as (session, _):
+            for one in judge(session, runnable, sides):
                 found.append(one)
                 if not quiet:
                     for line in eval_output.render_comparison(one):
@@ -68,8 +101,7 @@ def ask_gates(heads: Sequence[Head], options: GateOptions, repository: Repositor
     except (EvaluationError, UsageError) as error:
         boundary.warn_of(error)
         failed = True
-    if failed or not all(one.passed for one in found):
-        boundary.say("a gate failed" if not failed else "the gates could not be asked")
-        boundary.say_hint(_REFUSED)
-        return GateAnswer(False, tuple(found))
-    return GateAnswer(True, tuple(found))
+    passed = not failed and all(one.passed for one in found)
+    if not passed:
+        boundary.say("the gates could not be asked" if failed else "a gate failed")
+    return GateAnswer(passed, tuple(found))

@@ -15,7 +15,7 @@ from git_theta.cli import boundary, report_file
 from git_theta.cli.across_files import warn_across
 from git_theta.cli.environment import read_merge_options
 from git_theta.cli.eval_json import comparisons_json
-from git_theta.cli.gate_questions import GateOptions, ask_gates
+from git_theta.cli.gate_questions import GateOptions, ask_gates, read_gates
 from git_theta.cli.listing import echo_json, echo_line, json_option, require_worktree
 from git_theta.cli.merge_arguments import apply_recipe, parse_weights
 from git_theta.cli.merge_plan import print_plan
@@ -119,7 +119,7 @@ def command(
     request = MergeRequest(heads, asked, base)
     if recipe_file:
         request = apply_recipe(recipe_file, request)
-    gates = _read_gates(against, ask=not no_gate)
+    gates = read_gates(against, ask=not no_gate)
     if not request.heads:
         raise UsageError("no head to merge is named", hint="git theta merge BRANCH")
     if plan_only:
@@ -145,13 +145,6 @@ def _plan_request(request: MergeRequest) -> tuple[Repository, MergeInputs, list[
     for idle in describe_idle_rules(found, request.asked):
         boundary.warn(idle, hint="Names of parameters: git theta ls-files --parameters")
     return repository, made, found
-
-
-def _read_gates(against: str | None, *, ask: bool) -> GateOptions:
-    """What becomes of gates; the version to hold the merge against is looked up before anything is merged."""
-    if against and not ask:
-        raise UsageError("--no-gate and --against exclude each other", hint="Leave one of them out.")
-    return GateOptions(ask, resolve_head(against) if against else None)
 
 
 def _merge_heads(

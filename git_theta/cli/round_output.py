@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from git_theta.cli.eval_json import comparisons_json
 from git_theta.cli.listing import align_table
+from git_theta.repository.evaluating.version_comparison import VersionComparison
 from git_theta.repository.rounds.head_screening import ScreenedHead, ScreenedRound
 from git_theta.repository.rounds.head_submission import HeadSubmission
-from git_theta.repository.rounds.round_closing import ClosedRound
 from git_theta.repository.rounds.round_refs import Round
 from git_theta.repository.rounds.shared_heads import RoundStart, SharedHead, list_private
 from git_theta.words import join_some, pluralize
@@ -91,9 +92,12 @@ def screened_json(found: ScreenedRound, following: Round | None = None) -> dict[
     }
 
 
-def closing_json(found: ScreenedRound, closed: ClosedRound) -> dict[str, Any]:
+def closing_json(
+    found: ScreenedRound, following: Round | None, conflicts: Sequence[str], compared: Sequence[VersionComparison]
+) -> dict[str, Any]:
     """A round that was closed, or was not: then there is no next."""
-    return screened_json(found, closed.next) | {"conflicts": list(closed.conflicts)}
+    judged = {"evaluations": comparisons_json(compared)["comparisons"]} if compared else {}
+    return screened_json(found, following) | {"conflicts": list(conflicts)} | judged
 
 
 def _head_json(one: ScreenedHead) -> dict[str, Any]:

@@ -33,7 +33,7 @@ def screen_heads(
     Raises UsageError for an evaluation that nobody defined, or that is to run and may not.
     """
     progress = Meter()
-    with open_session(repository, EvaluationSettings(), progress) as (session, context):
+    with open_session(repository, EvaluationSettings(revision=start.commit), progress) as (session, context):
         scorer = None
         if screen.evaluation:
             scorer = HeadScorer(screen.evaluation, start, session, context, repository, runs=runs)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from git_theta.diffing.base import NamedValue
@@ -53,6 +55,7 @@ class WeightMap(NamedTuple):
         left_out: parameters that count in no number here.
         nonfinite: of the base, then of each version: how many elements that were read are NaN or infinite. Such
             elements count in no number of any version.
+        nonfinite_in: the same of each parameter that has any, by name.
     """
 
     path: str
@@ -71,6 +74,7 @@ class WeightMap(NamedTuple):
     measured: tuple[tuple[NamedValue, ...], ...]
     left_out: tuple[LeftOutParameter, ...] = ()
     nonfinite: tuple[int, ...] = ()
+    nonfinite_in: Mapping[str, tuple[int, ...]] = MappingProxyType({})
 
     @property
     def failures(self) -> tuple[LeftOutParameter, ...]:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from git_theta.errors import GitError, UsageError
 from git_theta.vcs.git import MERGED_HEAD, ask_git, git, git_succeeds
 from git_theta.vcs.revisions import find_commit
+from git_theta.vcs.shallow_clones import describe_deepening
 
 HEAD = "HEAD"
 
@@ -48,7 +49,8 @@ def _resolve_name(name: str, cwd: Path | None) -> Head:
         return Head(name, found)
     if name == HEAD:
         raise UsageError("nothing is committed here yet", hint="Begin at a branch: git switch BRANCH")
-    raise UsageError(f"{name!r} is no commit here", hint="Name a branch, a tag or a commit: git log --all")
+    hints = ["Name a branch, a tag or a commit: git log --all", describe_deepening(cwd)]
+    raise UsageError(f"{name!r} is no commit here", hint="\n".join(filter(None, hints)))
 
 
 _resolve_id = cache(_resolve_name)

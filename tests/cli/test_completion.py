@@ -84,6 +84,11 @@ def test_values_are_what_the_metavar_says(repository: Sandbox) -> None:
     assert complete(repository, "map", "--html", "") == [("file", "")]
     assert complete(repository, "map", "-p", "") == []
     assert ("word", "safetensors") in complete(repository, "track", "--format", "")
+    repository.git("tag", "-a", "-m", "Start of round 0 of cold", "cold/0")
+    for who in ("ann", "bob"):
+        repository.git("branch", f"cold/0/{who}")
+    assert complete(repository, "round", "close", "--exclude", "b") == [("word", "bob")]
+    assert complete(repository, "round", "close", "cold", "--exclude", "") == [("word", "ann"), ("word", "bob")]
     repository.git("remote", "add", "hub", "elsewhere")
     assert complete(repository, "fetch", "") == [("word", "hub")]
     assert complete(repository, "push", "hub", "") == [("revision", "")]

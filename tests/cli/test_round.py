@@ -123,7 +123,7 @@ def test_a_round_from_its_start_to_the_next(repository: Sandbox) -> None:
 
 def test_heads_that_a_round_cannot_take_are_not_submitted(repository: Sandbox) -> None:
     tune(repository, "ann", checkpoint((float("nan"), 1)))
-    assert "m.safetensors: NaN or infinite, and not so at the start: 1 number" in refused(repository, "submit")
+    assert "m.safetensors: NaN or infinite, and not so at the start: body (1 number)" in refused(repository, "submit")
     tune(repository, "ann", checkpoint((1, 2, 3)))
     assert "it has with another dtype, shape or tie: body" in refused(repository, "submit")
     tune(repository, "ann", checkpoint((1, 2), more=np.zeros(2)))
@@ -196,7 +196,7 @@ def test_heads_that_came_otherwise_are_left_out_and_told(repository: Sandbox) ->
         _branch_out(repository, who, text)
     found = reasons(status(repository))
     assert {who for who, reason in found.items() if not reason} == {"ann", "bob"}
-    assert found["nan"] == "m.safetensors: NaN or infinite, and not so at the start: 2 numbers"
+    assert found["nan"] == "m.safetensors: NaN or infinite, and not so at the start: body (2 numbers)"
     assert found["wide"] == "m.safetensors: it has with another dtype, shape or tie: body"
     assert found["code"] == "it changes files that are no checkpoints: train.py"
     assert found["idle"] == "it changes no parameter"

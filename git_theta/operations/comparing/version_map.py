@@ -61,7 +61,7 @@ def map_versions(
     with suppress(MissingObject):
         require_entries(_differing_entries(family), context)
     with one_thread():
-        total, failures = _sum_family(family, len(versions) + 1, context, measures)
+        total, nonfinite, failures = _sum_family(family, len(versions) + 1, context, measures)
         distances = total.squares**0.5
         among: Matrix = tuple(map(tuple, distances[1:, 1:].tolist()))
         points, shown = project_to_plane(total.squares)
@@ -83,6 +83,7 @@ def map_versions(
         same=sum(shared.is_identical for shared in counted),
         left_out=(*family.left_out, *failures),
         nonfinite=tuple(total.nonfinite.tolist()),
+        nonfinite_in=nonfinite,
         measured=tuple([change.list_values(sum(map(_count_numbers, counted))) for change in total.changes[1:]]),
     )
 
@@ -98,12 +99,12 @@ def _differing_entries(family: Intersection) -> list[Entry]:
 
 def _sum_family(
     family: Intersection, versions: int, context: Context, measures: Sequence[str]
-) -> tuple[DistanceSums, list[LeftOutParameter]]:
-    """The sums over all parameters, in their order, and those that could not be had."""
+) -> tuple[DistanceSums, dict[str, tuple[int, ...]], list[LeftOutParameter]]:
+    """The sums over all parameters, in their order; what is not finite, by parameter; and those that cannot be had."""
     from git_theta.diffing.distances import DistanceSums
 
     differing = [shared for shared in family.shared if not shared.is_identical]
-    total, failures = DistanceSums.none(versions, measures), []
+    total, nonfinite, failures = DistanceSums.none(versions, measures), dict[str, tuple[int, ...]](), []
     # One worker takes a parameter of all versions: that many blocks ahead, for every version, would be too much memory.
     sums = context.workers.map(partial(_sum_parameter, context, measures), differing)
     for shared, found in zip(differing, sums, strict=True):
@@ -111,7 +112,9 @@ def _sum_family(
             failures.append(LeftOutParameter(shared.name, found, failed=True))
         else:
             total = total.plus(found)
-    return total, failures
+            if found.nonfinite.any():
+                nonfinite[shared.name] = tuple(found.nonfinite.tolist())
+    return total, nonfinite, failures
 
 
 def _sum_parameter(context: Context, measures: Sequence[str], shared: SharedParameter) -> DistanceSums | str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from git_theta.evaluation.comparison import ComparisonSettings
 from git_theta.evaluation.definitions import DEFINITIONS_FILE
@@ -14,18 +14,18 @@ from git_theta.repository.evaluating.named_files import require_own_files
 from git_theta.repository.evaluating.version_comparison import VersionComparison, judge_versions
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.git import git
-from git_theta.vcs.heads import HEAD, Head
+from git_theta.vcs.heads import Head
 from git_theta.vcs.trees import file_at
 
 MERGED = "merged"
 """What the result of a merge is called before it has a commit."""
 
 
-def list_merge_gates(repository: Repository) -> list[EvaluationChoice]:
-    """The evaluations whose gates a merge is held to: those of HEAD's file, which the other heads have no say in."""
-    if file_at(HEAD, DEFINITIONS_FILE, repository.home) is None:
+def list_merge_gates(repository: Repository, revision: str) -> list[EvaluationChoice]:
+    """The evaluations whose gates a merge is held to: those of its first parent's file, in which no head has a say."""
+    if file_at(revision, DEFINITIONS_FILE, repository.home) is None:
         return []
-    return [one for one in list_evaluations(repository, HEAD).values() if one.definition.gates]
+    return [one for one in list_evaluations(repository, revision).values() if one.definition.gates]
 
 
 def judge_merge(
@@ -33,18 +33,32 @@ def judge_merge(
 ) -> Iterator[VersionComparison]:
     """Compare each checkpoint of the index with the best of the heads, by each evaluation that is for it.
 
-    A checkpoint that all heads have as it is was not merged, and one that none of them has has nothing before it.
-
     Raises UsageError for an evaluation whose command names a file that the merge changes.
     """
     tree = git("write-tree", cwd=repository.worktree).decode().strip()
+    yield from judge_tree(session, choices, heads, tree, require=lambda choice: require_own_files(choice, repository))
+
+
+def judge_tree(
+    session: EvaluationSession,
+    choices: Sequence[EvaluationChoice],
+    heads: Sequence[Head],
+    tree: str,
+    *,
+    require: Callable[[EvaluationChoice], object] = lambda _: None,
+) -> Iterator[VersionComparison]:
+    """Compare each checkpoint of a tree with the best of the heads that were merged into it.
+
+    A checkpoint that all heads have as it is was not merged, and one that none of them has has nothing before it.
+    ``require``: raises where an evaluation may not be run.
+    """
     merged = list_tree_versions(tree, MERGED)
     sides = [{one.path: one for one in list_tree_versions(head.commit, head.name)} for head in heads]
     for choice in choices:
         for after in (one for one in merged if is_meant(choice.definition, one)):
             before = [side[after.path] for side in sides if after.path in side]
             if any(one.identity != after.identity for one in before):
-                require_own_files(choice, repository)
+                require(choice)
                 best = _find_best(session, before, choice)
                 yield judge_versions(session, best, session.evaluate(after, choice), ComparisonSettings())
 

@@ -11,7 +11,7 @@ from git_theta.diffing.weight_map import MapVersion, WeightMap
 from git_theta.operations.comparing.version_map import bytes_to_read, map_versions
 from git_theta.operations.context import Context
 from git_theta.repository.rounds.shared_heads import RoundStart, SharedHead
-from git_theta.words import pluralize
+from git_theta.words import join_some, pluralize, shorten_text
 
 
 class MeasuredHeads(NamedTuple):
@@ -83,8 +83,7 @@ def _measure_together(start: RoundStart, heads: Sequence[SharedHead], context: C
 
 def _find_faults(chart: WeightMap, place: int) -> list[str]:
     """What is wrong with the numbers of a head."""
-    more = chart.nonfinite[place + 1] - chart.nonfinite[0]
-    faults = (
-        [f"{chart.path}: NaN or infinite, and not so at the start: {pluralize(more, 'number')}"] if more > 0 else []
-    )
+    more = {name: counts[place + 1] - counts[0] for name, counts in chart.nonfinite_in.items()}
+    spoiled = [f"{shorten_text(name)} ({pluralize(count, 'number')})" for name, count in more.items() if count > 0]
+    faults = [f"{chart.path}: NaN or infinite, and not so at the start: {join_some(spoiled)}"] if spoiled else []
     return faults + [f"{chart.path}: {one.name}: {one.reason}" for one in chart.failures]

@@ -24,6 +24,7 @@ from git_theta.vcs.discovery import Repository
 from git_theta.vcs.git import git, split_nul
 from git_theta.vcs.heads import Head, merge_base, name_commit
 from git_theta.vcs.ref_listing import is_ancestor
+from git_theta.vcs.shallow_clones import describe_deepening, is_cut_off
 
 REBASING = MergeOptions("task-arithmetic", ("lambda=1",))
 """How the changes of a late head are put on top of another start: base + (start - base) + (head - base)."""
@@ -122,7 +123,10 @@ def _rebase_head(
     """A commit on top of the start, with what a head changed since a base of what is shared. Raises ConflictError."""
     top, tag = repository.home, start.round.tag
     if not is_ancestor(base.commit, head.commit, top):
-        raise UsageError(f"{base.name} is not in the history of {head.name}", hint="Name what you tuned from.")
+        raise UsageError(
+            f"{base.name} is not in the history of {head.name}",
+            hint=f"Name what you tuned from. {describe_deepening(top)}".rstrip(),
+        )
     before = read_start(start.round._replace(start=base.commit), top)._replace(policy=start.policy)
     shared = share_head(head.commit, before, top)
     _require_faultless(shared.faults, tag)
@@ -143,6 +147,11 @@ def _rebase_head(
 
 def _explain_other_start(head: Head, one: Round, top: Path) -> UsageError:
     """That a head is of another round, and how it joins this one."""
+    if is_cut_off(head.commit, one.start, top):
+        return UsageError(
+            f"nobody here knows whether {head.name} starts from {one.tag}: its history ends before",
+            hint=describe_deepening(top),
+        )
     common = merge_base([head, Head(one.tag, one.start)], top)
     if common is None:
         return UsageError(

@@ -29,16 +29,16 @@ from git_theta.words import escape_unprintable, pluralize
 TRAILER = "Theta-Round"
 
 
-class ClosedRound(NamedTuple):
-    """What came of a round.
+class MergedRound(NamedTuple):
+    """The heads of a round, merged; nothing names it yet.
 
     Attributes:
-        next: the round that starts from its end; None where anything is contested, and nothing was changed.
+        tree: the id of the tree; "" where anything is contested.
         records: what was done to the checkpoints.
         conflicts: what nobody settled.
     """
 
-    next: Round | None
+    tree: str
     records: Sequence[Record]
     conflicts: Sequence[str]
 
@@ -84,27 +84,29 @@ def _count_all_heads(item: FilePlan) -> FilePlan:
     return item._replace(plan=plan, checkpoint=whole)
 
 
-def close_round(
-    screened: ScreenedRound,
-    merge: RoundMerge,
-    repository: Repository,
-    *,
-    message: str | None,
-    warn: Callable[[str], None],
-    progress: Progress,
-) -> ClosedRound:
-    """Merge the heads that were kept, commit that on top of the start, and tag it as the next round's."""
-    start, top = screened.start.round, repository.home
+def merge_round(
+    merge: RoundMerge, repository: Repository, warn: Callable[[str], None], progress: Progress
+) -> MergedRound:
+    """Merge the heads that were kept."""
+    assert merge.made.base
     merged = merge_cases(merge.made, merge.found, merge.asked, repository, warn, progress)
     if merged.conflicts:
-        return ClosedRound(None, merged.records, merged.conflicts)
-    tree = trees.write_changed_tree(start.start, merged.files, top)
-    lines = [*trailers(merged.records), f"{TRAILER}: {start.tag}"]
+        return MergedRound("", merged.records, merged.conflicts)
+    tree = trees.write_changed_tree(merge.made.base.commit, merged.files, repository.home)
+    return MergedRound(tree, merged.records, ())
+
+
+def close_round(
+    screened: ScreenedRound, merged: MergedRound, message: str | None, more: Sequence[str], repository: Repository
+) -> Round:
+    """Commit what was merged on top of the start, and tag it as the next round's. ``more``: trailers beside ours."""
+    start, top = screened.start.round, repository.home
+    lines = [*trailers(merged.records), *more, f"{TRAILER}: {start.tag}"]
     text = "\n\n".join([message or _title_round(screened), _describe_round(screened), "\n".join(lines)])
-    commit = write_commit(tree, [start.start, *(one.head.commit for one in screened.kept)], text, top)
+    commit = write_commit(merged.tree, [start.start, *(one.head.commit for one in screened.kept)], text, top)
     new = Round(start.name, start.number + 1, commit)
     tag_round(new, "", top)
-    return ClosedRound(new, merged.records, ())
+    return new
 
 
 def _title_round(screened: ScreenedRound) -> str:

@@ -15,8 +15,10 @@ from git_theta.errors import UsageError
 from git_theta.merging.round_policy import ROUNDS_FILE, RoundPolicy, parse_round_policies
 from git_theta.tracked_toml import SIZE_LIMIT
 from git_theta.vcs.blobs import read_small_blob
+from git_theta.vcs.commits import shallow_boundary
 from git_theta.vcs.git import git, git_succeeds
 from git_theta.vcs.ref_listing import ListedRef, commit_time, create_tag, is_ancestor, list_refs, require_ref_name
+from git_theta.vcs.shallow_clones import describe_deepening
 from git_theta.words import join_some, suggest_names
 
 _TAGS, _HEADS, _REMOTES = "refs/tags/", "refs/heads/", "refs/remotes/"
@@ -85,7 +87,8 @@ def find_round(name: str | None, number: int | None, top: Path) -> Round:
     known = list_rounds(top)
     if not known:
         raise UsageError(
-            "there is no round here", hint="Begin one: git theta round start NAME. Or fetch it: git fetch --tags"
+            "there is no round here",
+            hint=describe_deepening(top) or "Begin one: git theta round start NAME. Or fetch it: git fetch --tags",
         )
     if name is None and len(known) > 1:
         raise UsageError(f"there are rounds of several names: {join_some(list(known))}", hint="Name one of them.")
@@ -98,7 +101,8 @@ def find_round(name: str | None, number: int | None, top: Path) -> Round:
         if one.number == number:
             return one
     raise UsageError(
-        f"{rounds[0].name} has no round {number}", hint=f"There is: {join_some([one.tag for one in rounds])}."
+        f"{rounds[0].name} has no round {number}",
+        hint=f"There is: {join_some([one.tag for one in rounds])}. {describe_deepening(top)}".rstrip(),
     )
 
 
@@ -118,7 +122,14 @@ def require_next_free(one: Round, top: Path) -> None:
 
 
 def list_merged(closing: Round, top: Path) -> set[str]:
-    """The commits of all heads that were merged into the start of a round, and that of the start before it."""
+    """The commits of all heads that were merged into the start of a round, and that of the start before it.
+
+    Raises UsageError where a shallow clone ends there.
+    """
+    if closing.start in shallow_boundary(top):
+        raise UsageError(
+            f"nobody here knows what was merged into {closing.tag}: history ends at it", hint=describe_deepening(top)
+        )
     return set(git("rev-parse", f"{closing.start}^@", cwd=top).decode().split())
 
 

@@ -25,6 +25,7 @@ from git_theta.repository.rounds.shared_parameters import (
 )
 from git_theta.vcs import trees
 from git_theta.vcs.ref_listing import is_ancestor
+from git_theta.vcs.shallow_clones import is_cut_off
 from git_theta.words import join_some
 
 _MOST_NAMES = 5
@@ -87,7 +88,7 @@ def read_start(one: Round, top: Path) -> RoundStart:
 def share_head(commit: str, start: RoundStart, top: Path) -> SharedHead:
     """What the round takes of a head, or why nothing: nobody's head keeps a round from its end."""
     if not is_ancestor(start.commit, commit, top):
-        return SharedHead(commit, faults=(f"it does not start from {start.round.tag}",))
+        return SharedHead(commit, faults=(_explain_other_start(commit, start.round, top),))
     try:
         own = {found.path: found for found in list_checkpoints(commit)}
     except ThetaError as error:
@@ -105,6 +106,12 @@ def share_head(commit: str, start: RoundStart, top: Path) -> SharedHead:
         beside = " but private ones" if private else ""
         return head._replace(faults=(f"it changes no parameter{beside}",))
     return head
+
+
+def _explain_other_start(commit: str, one: Round, top: Path) -> str:
+    if is_cut_off(commit, one.start, top):
+        return f"history ends here before it is known to start from {one.tag} (git fetch --unshallow)"
+    return f"it does not start from {one.tag}"
 
 
 def list_private(start: RoundStart) -> list[str]:
