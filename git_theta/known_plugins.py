@@ -29,11 +29,12 @@ KNOWN_PACKAGES: dict[PluginFamily, dict[str, str]] = {
     "formats": {"gguf": "git-theta-gguf", "numpy": "git-theta-numpy"},
     "serializers": {"pcodec": "git-theta-pcodec"},
     "merges": {"fisher": "git-theta-fisher", "regmean": "git-theta-fisher"},
-    "evaluators": {"lm-eval": "git-theta-lm-eval"},
+    "evaluators": {"lm-eval": "git-theta-lm-eval", "longtail": "git-theta-longtail"},
     "commands": {
         "fisher": "git-theta-fisher",
         "flad": "git-theta-flad",
         "gram": "git-theta-fisher",
+        "longtail": "git-theta-longtail",
         "npeff": "git-theta-npeff",
     },
     "stores": {"sqlite": "git-theta-sqlite"},

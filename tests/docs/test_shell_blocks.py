@@ -41,7 +41,7 @@ NOT_TYPED = {
     ): "the model is the reader's; its own tests have one, and type this",
     **{
         (f"plugins/git-theta-{name}/README.md", "pip install"): PACKAGES
-        for name in ("fisher", "flad", "gguf", "lm-eval", "npeff", "numpy", "pcodec", "smear", "sqlite", "webdav")
+        for name in sorted(folder.name.removeprefix("git-theta-") for folder in (ROOT / "plugins").glob("git-theta-*"))
     },
 }
 """Page and beginning of a block's first line, to the reason."""
