@@ -17,6 +17,8 @@ _STEPS = 8
 
 ScoreCandidate = Callable[[MergeCandidate, int], float | None]
 """How good a candidate is on the first so many items: the higher, the better. None for one that cannot be evaluated."""
+IdentifyContents = Callable[[MergeCandidate], str]
+"""What a candidate that was scored comes to: other settings may come to the same bytes."""
 
 
 def list_steps(total: int, first: int = 0) -> list[int]:
@@ -31,21 +33,32 @@ def list_steps(total: int, first: int = 0) -> list[int]:
 
 
 def score_batch(
-    candidates: Sequence[MergeCandidate], least: int, steps: Sequence[int], score: ScoreCandidate
+    candidates: Sequence[MergeCandidate],
+    least: int,
+    steps: Sequence[int],
+    score: ScoreCandidate,
+    identify: IdentifyContents,
 ) -> list[float | None]:
     """How good each candidate is on all items; None for those that fell behind, or cannot be evaluated.
 
-    ``least``: how many go on to the end, whatever falls behind.
+    Candidates that come to the same take one place, and have one score.
+
+    Args:
+        candidates: which.
+        least: how many go on to the end, whatever falls behind.
+        steps: how many items each step has.
+        score: asked for each, step by step.
+        identify: tells which are the same.
     """
-    standing = list(range(len(candidates)))
+    standing, twins = list(range(len(candidates))), dict[int, int]()
     for count in steps[:-1]:
         if len(standing) <= least:
             break
         gains = {at: score(candidates[at], count) for at in standing}
         known = {at: gain for at, gain in gains.items() if gain is not None}
-        best = sorted(known, key=lambda at: -known[at])  # of equals the first ones stay
+        firsts: dict[str, int] = {}
+        twins |= {at: firsts.setdefault(identify(candidates[at]), at) for at in known}
+        best = sorted(firsts.values(), key=lambda at: -known[at])  # of equals the first ones stay
         standing = sorted(best[: max(least, -(-len(best) // 2))])
-    found: list[float | None] = [None] * len(candidates)
-    for at in standing:
-        found[at] = score(candidates[at], steps[-1])
-    return found
+    found = {at: score(candidates[at], steps[-1]) for at in standing}
+    return [found.get(twins.get(at, at)) for at in range(len(candidates))]

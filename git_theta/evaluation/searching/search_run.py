@@ -77,6 +77,7 @@ class SearchRun:
         self._items = SplitItems((), ())
         self._scores: dict[MergeCandidate, dict[str, ItemScore]] = {}
         self._contents: dict[str, dict[str, ItemScore]] = {}
+        self._identities: dict[MergeCandidate, str] = {}
         self._failures: dict[MergeCandidate, str] = {}
         self._in_a_row = self._runs = 0
         self._spent = self._seconds = 0.0
@@ -111,7 +112,7 @@ class SearchRun:
         batch = next(sampler)
         with suppress(StopIteration):
             while True:
-                found = score_batch(batch.candidates, batch.least, steps, self._score)
+                found = score_batch(batch.candidates, batch.least, steps, self._score, self._identities.__getitem__)
                 batch = sampler.send(found)
 
     def _score(self, candidate: MergeCandidate, count: int) -> float | None:
@@ -138,6 +139,7 @@ class SearchRun:
                 found = {item.id: item for item in entry.scores}
                 self._scores.setdefault(asked.candidate, {}).update(found)
                 self._contents.setdefault(entry.identity, {}).update(found)
+                self._identities[asked.candidate] = entry.identity
                 return entry
             if entry.failed == "building":
                 break

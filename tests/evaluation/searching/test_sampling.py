@@ -126,13 +126,28 @@ def test_halving_keeps_the_better_half_and_never_fewer_than_asked_for() -> None:
         return None if one.strategy == "x" else float(ord(one.strategy))
 
     candidates = [MergeCandidate(name) for name in "abxcdefgh"]
-    found = score_batch(candidates, 2, [10, 20, 40], score)
+    found = score_batch(candidates, 2, [10, 20, 40], score, MergeCandidate.describe)
     assert [one for one, count in asked if count == 20] == ["e", "f", "g", "h"]
     assert [one for one, count in asked if count == 40] == ["g", "h"]
     assert found == [None] * 7 + [103.0, 104.0]
     asked.clear()
-    score_batch(candidates[:2], 3, [10, 20, 40], score)
+    score_batch(candidates[:2], 3, [10, 20, 40], score, MergeCandidate.describe)
     assert asked == [("a", 40), ("b", 40)]
+
+
+def test_candidates_that_come_to_the_same_take_one_place_in_halving() -> None:
+    """Capitals are the same as small letters: h, H and the like are better than all others."""
+    asked: list[tuple[str, int]] = []
+
+    def score(one: MergeCandidate, count: int) -> float:
+        asked.append((one.strategy, count))
+        return float(ord(one.strategy.lower()))
+
+    candidates = [MergeCandidate(name) for name in "abcdefghHG"]
+    found = score_batch(candidates, 2, [10, 20, 40], score, lambda one: one.strategy.lower())
+    assert [one for one, count in asked if count == 20] == ["e", "f", "g", "h"]
+    assert [one for one, count in asked if count == 40] == ["g", "h"]
+    assert found == [None] * 6 + [103.0, 104.0, 104.0, 103.0]
 
 
 @pytest.mark.parametrize(
