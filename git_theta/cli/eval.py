@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +21,12 @@ from git_theta.evaluation.comparison import ALPHA, ComparisonSettings
 from git_theta.globs import name_matcher
 from git_theta.operations.context import Context
 from git_theta.repository.evaluating.evaluated_versions import EvaluatedVersion, list_versions
-from git_theta.repository.evaluating.evaluations import EvaluationSettings, match_evaluations
+from git_theta.repository.evaluating.evaluations import (
+    EvaluatedCheckpoint,
+    EvaluationSession,
+    EvaluationSettings,
+    match_evaluations,
+)
 from git_theta.repository.evaluating.evaluator_choice import (
     EvaluationChoice,
     allow_evaluation,
@@ -34,7 +39,6 @@ from git_theta.repository.evaluating.evaluator_choice import (
     revoke_permission,
 )
 from git_theta.repository.evaluating.result_notes import ResultNotes
-from git_theta.repository.evaluating.side_by_side import evaluate_side_by_side
 from git_theta.repository.evaluating.version_comparison import VersionComparison, compare_versions
 from git_theta.vcs import hooks
 from git_theta.vcs.discovery import Repository, discover_repository
@@ -138,7 +142,7 @@ def _evaluate_words(repository: Repository, words: Sequence[str], options: _Eval
     with open_session(repository, options.settings, Meter()) as (session, context):
         pairs = match_evaluations(list_versions(revisions, paths, context), choices)
         found = []
-        for one in evaluate_side_by_side(session, pairs, _limit_jobs(options.jobs, choices)):
+        for one in _evaluate_pairs(session, pairs, _limit_jobs(options.jobs, choices)):
             found.append(one)
             if not options.as_json:
                 for line in eval_output.render_evaluated(found[-1], options.by, with_buckets=len(pairs) == 1):
@@ -147,6 +151,16 @@ def _evaluate_words(repository: Repository, words: Sequence[str], options: _Eval
         echo_json(eval_json.evaluations_json(found))
     _warn_unmatched(options.by, (name for one in found for name in one.result.buckets))
     return 0
+
+
+def _evaluate_pairs(
+    session: EvaluationSession, pairs: Sequence[tuple[EvaluatedVersion, EvaluationChoice]], jobs: int
+) -> Iterator[EvaluatedCheckpoint]:
+    if jobs == 1:
+        return (session.evaluate(*pair) for pair in pairs)
+    from git_theta.repository.evaluating.side_by_side import evaluate_side_by_side  # with what it imports, 10 ms
+
+    return evaluate_side_by_side(session, pairs, jobs)
 
 
 def _limit_jobs(jobs: int, choices: Sequence[EvaluationChoice]) -> int:

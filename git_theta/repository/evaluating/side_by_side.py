@@ -34,12 +34,9 @@ def evaluate_side_by_side(
 
     Args:
         session: what runs them. It can run nothing any more after an error, or Ctrl-C.
-        pairs: which.
-        workers: how many run at a time; 1 where an evaluator allows no more (``Evaluator.side_by_side``).
+        pairs: which; their evaluators allow it (``Evaluator.side_by_side``).
+        workers: how many run at a time.
     """
-    if workers == 1:
-        yield from (session.evaluate(*pair) for pair in pairs)
-        return
     waiting, begun = deque(pairs), deque[_BegunRun]()
     with _Crew(session, workers) as crew:
         while waiting or begun:
