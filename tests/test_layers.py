@@ -68,6 +68,7 @@ ONLY_IN = {
     "torch": {"tensors", "merging", "api"},
     "array_api_compat": {"tensors"},
     "cma": {"evaluation"},
+    "distributed": {"repository"},
 }
 """Third-party packages to the rooms that may import them; ``git`` is GitPython, for API and porcelain alone."""
 AT_THE_TOP = {"testing": {"pytest"}, "cli": {"click", "rich"}}

@@ -12,12 +12,14 @@ import click
 
 from git_theta.cli import boundary
 from git_theta.cli.boundary import say_hint
+from git_theta.cli.cluster_option import on_option
 from git_theta.cli.defect_output import format_defect, kind_of
 from git_theta.cli.listing import echo_json, echo_line, json_option
 from git_theta.cli.progress import show_progress
 from git_theta.errors import CorruptObject, MissingObject, UsageError
 from git_theta.operations.keeping.inventory import Defect, Inventory, take_inventory
 from git_theta.operations.keeping.verify import verify_objects, worst_exit_code
+from git_theta.repository.clustering.clusters import reach_cluster, require_address
 from git_theta.repository.history.stored_manifests import read_manifests
 from git_theta.repository.stores.object_stores import open_store
 from git_theta.repository.stores.opening import open_context
@@ -38,8 +40,9 @@ _MOST_NAMED = 5
 )
 @click.option("--verify", is_flag=True, help="With --remote: read what is there, too.")
 @click.option("--repair", is_flag=True, help="With --remote: push what is missing there.")
+@on_option
 @json_option
-def command(remote: str | None, verify: bool, repair: bool, as_json: bool) -> int:
+def command(remote: str | None, verify: bool, repair: bool, cluster: str, as_json: bool) -> int:
     """Verify every object of every reachable manifest.
 
     Takes the manifests of all refs, reflogs, stashes and indexes of all worktrees, and reads each object they name:
@@ -50,6 +53,9 @@ def command(remote: str | None, verify: bool, repair: bool, as_json: bool) -> in
     host needs any.
     """
     repository = discover_repository()
+    require_address(cluster)
+    if remote is not None and cluster:
+        raise UsageError("--on is for the objects here, which are read", hint="Leave --remote or --on out.")
     if remote is not None:
         from git_theta.cli.remote_fsck import check_remote
 
@@ -59,9 +65,10 @@ def command(remote: str | None, verify: bool, repair: bool, as_json: bool) -> in
     needed = take_inventory(read_manifests(blob_walks.reachable_blobs(), boundary.warn_of))
     with (
         show_progress("Checking objects", needed.bytes_to_verify, len(needed.objects)) as meter,
-        open_context(repository, boundary.warn) as context,
+        open_context(repository, boundary.warn, meter) as opened,
+        reach_cluster(cluster, repository, opened) as context,
     ):
-        defects = [*needed.unsound, *verify_objects(needed, context.store, context.workers, meter)]
+        defects = [*needed.unsound, *verify_objects(needed, context.store, context.engine, meter)]
     store = open_store(repository)
     if as_json:
         echo_json([_defect_json(defect, store) for defect in defects])

@@ -13,6 +13,7 @@ import click
 
 from git_theta.cli import boundary, report_file
 from git_theta.cli.across_files import warn_across
+from git_theta.cli.cluster_option import on_option
 from git_theta.cli.environment import read_merge_options
 from git_theta.cli.eval_json import comparisons_json
 from git_theta.cli.gate_questions import GateOptions, ask_gates, read_gates
@@ -26,6 +27,7 @@ from git_theta.merging.devices import CPU, device
 from git_theta.operations.merging.file_plans import FilePlan
 from git_theta.operations.merging.merge_report import VERSION, Record
 from git_theta.operations.merging.merge_results import MergeSettings
+from git_theta.repository.clustering.clusters import require_address
 from git_theta.repository.evaluating.version_comparison import VersionComparison
 from git_theta.repository.merging.contested_across import ContestedLines, mark_contested, mark_own_merge
 from git_theta.repository.merging.merge_many import ManyMerged, merge_many
@@ -80,7 +82,8 @@ class Ending(NamedTuple):
 )
 @click.option("--weights", metavar="A,B,...", help="How much each head counts, HEAD first.")
 @click.option("--base", metavar="REV", help="What changes are measured from, in place of the merge base.")
-@click.option("--device", "on", default=CPU, metavar="DEVICE", help="auto, cpu, cuda or cuda:N.")
+@click.option("--device", "chosen_device", default=CPU, metavar="DEVICE", help="auto, cpu, cuda or cuda:N.")
+@on_option
 @click.option("--seed", type=int, default=0, help="Of strategies that draw at random.")
 @click.option(
     "--recipe", "recipe_file", type=click.Path(path_type=Path), metavar="FILE", help="Read a mergekit recipe."
@@ -97,7 +100,7 @@ class Ending(NamedTuple):
 @remembering_settings()
 def command(
     heads: tuple[str, ...], strategy: str, options: tuple[str, ...], rules: tuple[str, ...], weights: str | None,
-    base: str | None, on: str, seed: int, recipe_file: Path | None, no_commit: bool,
+    base: str | None, chosen_device: str, cluster: str, seed: int, recipe_file: Path | None, no_commit: bool,
     no_gate: bool, against: str | None, message: str | None,
     plan_only: bool, as_json: bool, report: Path | None,
 ) -> int:  # fmt: skip
@@ -112,9 +115,15 @@ def command(
         raise UsageError("--plan does nothing to report", hint="Print it as JSON: --plan --json")
     if report:
         report_file.check_report_file(report)
-    settings = MergeSettings(parse_weights(weights), seed, CPU if plan_only else device(on))
+    settings = MergeSettings(parse_weights(weights), seed, CPU if plan_only else device(chosen_device))
     asked = MergeOptions(
-        strategy, options, rules, settings, measure=bool(report or as_json), fallback=read_merge_options().fallback
+        strategy,
+        options,
+        rules,
+        settings,
+        measure=bool(report or as_json),
+        fallback=read_merge_options().fallback,
+        cluster=require_address(cluster),
     )
     request = MergeRequest(heads, asked, base)
     if recipe_file:

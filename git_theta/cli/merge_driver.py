@@ -30,6 +30,7 @@ from git_theta.operations.merging.conflict_list import describe_left
 from git_theta.operations.merging.conflicts import note_file, note_of, stage_digest, write_note
 from git_theta.operations.merging.merge_remarks import describe_remarks
 from git_theta.operations.merging.merge_results import MergeResult
+from git_theta.repository.clustering.clusters import reach_cluster
 from git_theta.repository.comparing.file_layouts import unify_versions
 from git_theta.repository.comparing.sharded_versions import is_shard
 from git_theta.repository.merging.companion_versions import find_in_sides
@@ -175,7 +176,10 @@ def _merge_file(
         lambda side, held: stage_digest(held.data) == digests[1 + side],
         repository.worktree,
     )
-    with open_context(repository, boundary.warn) as context:
+    with (
+        open_context(repository, boundary.warn) as opened,
+        reach_cluster(asked.cluster, repository, opened) as context,
+    ):
         merged = apply_plan(made, choose, asked.settings, context._replace(find_companions=find))
         if not virtual:
             report_merge(path, merged, context, asked)

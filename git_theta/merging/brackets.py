@@ -153,14 +153,15 @@ def search(tensors: Mapping[str, Magnitudes], wanted: Sequence[Rank], parallel: 
     """
     brackets = _guess(tensors, wanted, parallel)
     searches = {asked: _Search(bracket) for asked, bracket in brackets.items()}
-    for name, nears in zip(tensors, parallel(partial(_look, brackets), tensors.values()), strict=True):
+    for name, nears in zip(tensors, parallel(partial(count_near, brackets), tensors.values()), strict=True):
         for asked, near in nears.items():
             searches[asked].add(name, near)
     outcomes = {asked: one.outcome(asked.rank) for asked, one in searches.items()}
     return {asked: outcome for asked, outcome in outcomes.items() if outcome}
 
 
-def _look(brackets: Mapping[Rank, Bracket], source: Magnitudes) -> dict[Rank, Near]:
+def count_near(brackets: Mapping[Rank, Bracket], source: Magnitudes) -> dict[Rank, Near]:
+    """What a tensor has near each rank: a task."""
     nears = {asked: Near(bracket) for asked, bracket in brackets.items()}
     for heads in source.read():
         for asked, near in nears.items():
@@ -173,7 +174,7 @@ def _guess(tensors: Mapping[str, Magnitudes], wanted: Iterable[Rank], parallel: 
     import numpy as np
 
     elements = sum(source.elements for source in tensors.values())
-    sampled = parallel(partial(_sample, most=_SAMPLE // len(tensors) + 1), tensors.values())
+    sampled = parallel(partial(sample_magnitudes, most=_SAMPLE // len(tensors) + 1), tensors.values())
     samples = [sample for sample in sampled if sample]
     brackets = {}
     for asked in wanted:
@@ -189,8 +190,11 @@ def _guess(tensors: Mapping[str, Magnitudes], wanted: Iterable[Rank], parallel: 
     return brackets
 
 
-def _sample(source: Magnitudes, most: int) -> tuple[list[Array], float] | None:
-    """Some of a tensor's first elements, by head, and how many of all each of them stands for; None of an empty one."""
+def sample_magnitudes(source: Magnitudes, most: int) -> tuple[list[Array], float] | None:
+    """A task: some of a tensor's first elements, by head, and how many of all each of them stands for.
+
+    None of an empty one.
+    """
     heads = next((heads for heads in source.read() if len(heads[0])), None)
     if heads is None:
         return None

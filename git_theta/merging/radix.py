@@ -7,7 +7,6 @@ sorted.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
@@ -96,21 +95,21 @@ def search(
     while not all(radix.is_done() for radix in radixes.values()):
         for radix in radixes.values():
             radix.open()
-        for counted in parallel(partial(_histograms, radixes), tensors.values()):
+        for counted in parallel(partial(count_digits, radixes), tensors.values()):
             for head, counts in counted.items():
                 radixes[head].add(counts)
         for radix in radixes.values():
             radix.close()
     found = {asked: radixes[asked.head].magnitude_of(asked.rank) for asked in wanted}
-    totals = list(parallel(partial(_totals, found), tensors.values()))
+    totals = list(parallel(partial(count_ranked, found), tensors.values()))
     return {
         asked: Threshold(one, {name: counts[asked] for name, counts in zip(tensors, totals, strict=True)})
         for asked, one in found.items()
     }
 
 
-def _histograms(radixes: Mapping[int, Radix], source: Magnitudes) -> dict[int, Histograms]:
-    """The digits of a tensor, by head."""
+def count_digits(radixes: Mapping[int, Radix], source: Magnitudes) -> dict[int, Histograms]:
+    """The digits of a tensor, by head: a task."""
     totals: dict[int, Histograms] = {head: {} for head in radixes}
     for heads in source.read():
         for head, radix in radixes.items():
@@ -118,9 +117,9 @@ def _histograms(radixes: Mapping[int, Radix], source: Magnitudes) -> dict[int, H
     return {head: {prefix: to_numpy(counts) for prefix, counts in total.items()} for head, total in totals.items()}
 
 
-def _totals(found: Mapping[Rank, Ranked], source: Magnitudes) -> Counter[Rank]:
-    """How many elements of a tensor have just the magnitudes that were found."""
-    counts: Counter[Rank] = Counter()
+def count_ranked(found: Mapping[Rank, Ranked], source: Magnitudes) -> dict[Rank, int]:
+    """How many elements of a tensor have just the magnitudes that were found: a task."""
+    counts = dict.fromkeys(found, 0)
     for heads in source.read():
         for asked, one in found.items():
             counts[asked] += masks.count(heads[asked.head] == one.magnitude)

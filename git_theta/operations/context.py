@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from git_theta.manifest.model import Entry, Manifest
+from git_theta.operations.engines.base import Engine
 from git_theta.operations.state_database import StateDatabase
 from git_theta.operations.workers import Workers
 from git_theta.parameters.preferences import DEFAULT_PREFERENCES, Preferences
@@ -124,6 +125,11 @@ class _NobodyWatches:
 NOT_SHOWN: Progress = _NobodyWatches()
 
 
+def _take_workers(context: Context) -> Engine:
+    """The cores of this machine."""
+    return context.workers
+
+
 class Context(NamedTuple):
     """What an operation works with.
 
@@ -146,6 +152,7 @@ class Context(NamedTuple):
             in the order of heads; None where it cannot be known which commits are merged.
         read_setting: the value of a key of Git's configuration; "" where it has none.
         chosen_format: the format that a person chose for a path; "" where none is, and the bytes decide.
+        choose_engine: what does tasks, for a context as it is then.
     """
 
     store: Store
@@ -163,3 +170,9 @@ class Context(NamedTuple):
     chosen_format: Callable[[str], str] = lambda _: ""
     read_setting: Callable[[str], str] = lambda _: ""
     find_companions: Callable[[Companion, Mapping[str, Any]], Sequence[CompanionVersion] | None] = _know_no_commits
+    choose_engine: Callable[[Context], Engine] = _take_workers
+
+    @property
+    def engine(self) -> Engine:
+        """What does tasks: the cores of this machine, unless others were asked for."""
+        return self.choose_engine(self)

@@ -18,11 +18,14 @@ PAGES = [
 ]
 OTHER_TOOLS = "docs/how-to/from-other-tools.md"
 HOST = "its host is not on this machine; test_sharing_pages types the pages of those that can be"
+CLUSTER = "its machines are the reader's; tests/integration/test_more_than_one_machine.py has some"
 PACKAGES = "it installs packages, from wherever this machine gets them; `make` and .ci/run do"
 NOT_TYPED = {
     ("README.md", "make demo"): "it takes minutes, and this test is a part of it",
     ("README.md", "python3 -m venv"): PACKAGES,
     ("docs/how-to/get-help.md", "export MANPATH"): "PREFIX is the reader's; tests/cli/test_manual.py sets a real one",
+    ("docs/how-to/more-than-one-machine.md", "git theta merge"): CLUSTER,
+    ("docs/how-to/more-than-one-machine.md", "dask scheduler"): CLUSTER,
     ("docs/how-to/resolve-conflicts.md", "git theta resolve -i"): "it asks on a terminal; test_resolve.py has one",
     ("docs/how-to/share-in-a-bucket.md", "git config theta.remote.origin.url s3:"): HOST,
     ("docs/how-to/share-on-a-git-lfs-host.md", "git remote add fork"): HOST,

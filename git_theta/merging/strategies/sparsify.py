@@ -77,12 +77,12 @@ def find_cuts(contests: Sequence[Contest], sparsify: Sparsify, parallel: Paralle
     wanted = _ranks(sparsify, contests[0], sum(map(numbers, contests)))
     positions = range(len(contests[0].branches))
 
-    tensors = {contest.name: Magnitudes(partial(_magnitudes, contest, wide), numbers(contest)) for contest in contests}
+    tensors = {one.name: Magnitudes(partial(read_magnitudes, one, wide), numbers(one)) for one in contests}
     found = cuts(tensors, [wanted for _ in positions], wide=wide, parallel=parallel)
     return {name: Cuts(dict(zip(positions, heads, strict=True)), wide) for name, heads in found.items()}
 
 
-def _magnitudes(contest: Contest, wide: bool) -> Iterator[list[Vector]]:
+def read_magnitudes(contest: Contest, wide: bool) -> Iterator[list[Vector]]:
     """Those of the task vectors by position, chunk by chunk."""
     operands = [branch for branch in (*contest.branches, contest.base) if branch]
     for chunk in stream(contest, operands):

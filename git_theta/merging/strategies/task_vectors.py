@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple
 
 from git_theta.errors import UsageError
@@ -89,17 +90,19 @@ class TaskVectorStrategy(Strategy):
 
     def _lean(self, contests: Sequence[Contest], cuts: Mapping[str, Cuts], parallel: Parallel) -> int:
         """Whether the sign that most elements elect is negative. A draw is, as in the paper's code."""
+        surveyed = [replace(contest, context=Survey(cuts.get(contest.name), 0)) for contest in contests]
+        return int(sum(parallel(partial(count_balance, self.sparsify), surveyed)) <= 0)
 
-        def balance(contest: Contest) -> int:
-            terms = Terms(contest, self.sparsify, cuts.get(contest.name))
-            found = 0
-            for chunk in stream(contest, terms.operands):
-                with contest.library.quiet():
-                    total = add(terms.of(chunk))
-                found += masks.count(total > 0) - masks.count(total < 0)
-            return found
 
-        return int(sum(parallel(balance, contests)) <= 0)
+def count_balance(sparsify: Sparsify, contest: Contest) -> int:
+    """By how many elements of a contest, whose cuts are known, more elect the positive sign: a task."""
+    terms = Terms(contest, sparsify, contest.context.cuts)
+    found = 0
+    for chunk in stream(contest, terms.operands):
+        with contest.library.quiet():
+            total = add(terms.of(chunk))
+        found += masks.count(total > 0) - masks.count(total < 0)
+    return found
 
 
 def _density(default: float, what: str) -> Option:

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import NamedTuple
 
 from git_theta.errors import ChangedFile, CorruptObject, MissingObject
-from git_theta.manifest.model import DENSE, Coding, Entry, Place, Storage
+from git_theta.manifest.model import Coding, Entry, Place, Storage
 from git_theta.operations.adding.bundle import SMALL_PAYLOAD
 from git_theta.operations.adding.encoding_hint import NO_HINT, EncodingHint
 from git_theta.operations.adding.part_label import NO_LABEL, PartLabel
-from git_theta.operations.adding.passing_values import PassingValues
 from git_theta.operations.adding.update_bases import UpdateBases
 from git_theta.operations.context import Context
 from git_theta.parameters.stored_values import StoredValues
 from git_theta.parameters.value_encoding import Encoding, encode_values
+from git_theta.store.base import Store
 from git_theta.store.series import put_series
 from git_theta.tensors.arrays import Buffer, Parallel
-from git_theta.tensors.dtypes import DType
 from git_theta.tensors.values import MemoryValues, Values
 
 FindStorage = Callable[[str, str, tuple[int, ...]], Storage | None]
@@ -79,26 +78,10 @@ class PartEncoder:
         """A part that is probably new: hashed while it is encoded. ``oid``: its hash, where somebody knows it."""
         hashed = _HashedValues(values, self._context.progress)
         part = self._put_values(hashed, parallel, label, self._find_base(label, values.size, parallel, oid), hint)
-        part = self._prefer_known(part._replace(oid=hashed.oid, size=values.size), label)
+        part = prefer_known(part._replace(oid=hashed.oid, size=values.size), label, self._known)
         if part.builds_on(part.oid):  # it was so before: nothing is its own update base
             part = self._put_values(hashed, parallel, label, None)._replace(oid=hashed.oid, size=values.size)
         return part
-
-    def encode_computed(self, blocks: Iterable[Buffer], width: int, label: PartLabel = NO_LABEL) -> EncodedPart:
-        """A part that is computed, block by block, once. Waits for nobody."""
-        digest, size = hashlib.sha256(), 0
-
-        def hash_blocks() -> Iterator[Buffer]:
-            nonlocal size
-            for block in blocks:
-                digest.update(block)
-                size += len(block)
-                self._context.progress(len(block))
-                yield block
-
-        dtype = DType(f"U{8 * width}", 8 * width, "uint")  # all that dense storage asks of one
-        part = self._put_encoding(self._encode_passing(PassingValues(dtype, hash_blocks())))
-        return self._prefer_known(part._replace(oid=digest.hexdigest(), size=size), label)
 
     def encode_again(self, entry: Entry, parallel: Parallel) -> EncodedPart:
         """A part that is stored, once more: on the base that it has now."""
@@ -125,18 +108,8 @@ class PartEncoder:
             raise ChangedFile("the file changed while it was being added", hint="Repeat the command.")
         return part
 
-    def _prefer_known(self, part: EncodedPart, label: PartLabel) -> EncodedPart:
-        """What is known keeps its storage, even if we hear of it only now (L2)."""
-        storage = self._known(part.oid, label.dtype, label.shape)
-        return EncodedPart(part.oid, part.size, storage) if storage else part
-
     def _find_base(self, label: PartLabel, size: int, parallel: Parallel, oid: str = "") -> StoredValues | None:
         return self._bases.find_base(label.name, size, parallel, oid) if self._bases else None
-
-    def _encode_passing(self, values: Values) -> Encoding:
-        """Values that can be read once alone, which no update but dense is content with."""
-        preferences = self._context.preferences()._replace(updates=(DENSE,))
-        return encode_values(values, map, preferences)
 
     def _put_values(
         self,
@@ -151,7 +124,7 @@ class PartEncoder:
         encoding = encode_values(values, parallel, preferences, base, hint.settings_on(base))
         problem = encoding.warning
         try:
-            return self._put_encoding(encoding)
+            return put_encoding(encoding, self._context.store)
         except (CorruptObject, MissingObject) as error:
             if not encoding.coding.chain:
                 raise
@@ -159,19 +132,26 @@ class PartEncoder:
         finally:
             if problem and self._bases:
                 self._bases.note_damage(label.name or "", problem)
-        return self._put_encoding(encode_values(values, parallel, preferences))
+        return put_encoding(encode_values(values, parallel, preferences), self._context.store)
 
-    def _put_encoding(self, encoding: Encoding) -> EncodedPart:
-        """Put a large payload; hand back a small one, for a bundle."""
-        held: list[Buffer] = []
-        size = 0
-        for piece in encoding.payload:
-            held.append(piece)
-            size += len(piece)
-            if size >= SMALL_PAYLOAD:
-                place = Place.of_objects(put_series(self._context.store, chain(held, encoding.payload)))
-                return EncodedPart("", 0, Storage(encoding.coding, place), is_new=True)
-        return EncodedPart("", 0, None, encoding.coding, b"".join(held))
+
+def put_encoding(encoding: Encoding, store: Store) -> EncodedPart:
+    """Put a large payload; hand back a small one, for a bundle. The part has no hash yet."""
+    held: list[Buffer] = []
+    size = 0
+    for piece in encoding.payload:
+        held.append(piece)
+        size += len(piece)
+        if size >= SMALL_PAYLOAD:
+            place = Place.of_objects(put_series(store, chain(held, encoding.payload)))
+            return EncodedPart("", 0, Storage(encoding.coding, place), is_new=True)
+    return EncodedPart("", 0, None, encoding.coding, b"".join(held))
+
+
+def prefer_known(part: EncodedPart, label: PartLabel, known: FindStorage) -> EncodedPart:
+    """What is known keeps its storage, even if we hear of it only now (L2)."""
+    storage = known(part.oid, label.dtype, label.shape)
+    return EncodedPart(part.oid, part.size, storage) if storage else part
 
 
 class _HashedValues:

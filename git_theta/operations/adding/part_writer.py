@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from git_theta.manifest.model import Entry
@@ -20,9 +19,7 @@ from git_theta.operations.adding.part_label import PartLabel
 from git_theta.operations.adding.stored_parts import StoredParts, find_stored
 from git_theta.operations.adding.update_bases import UpdateBases
 from git_theta.operations.context import Context
-from git_theta.operations.streams import Stream
 from git_theta.operations.workers import WHOLE_LIMIT
-from git_theta.tensors.arrays import BLOCK, Buffer
 from git_theta.tensors.values import Values
 
 if TYPE_CHECKING:
@@ -64,13 +61,9 @@ class PartWriter:
         else:
             self._append(label, workers.lanes.submit(self._encode_large, label, values, hint), values.size)
 
-    def add_computed(self, label: PartLabel, width: int, pieces: Callable[[], Iterable[Buffer]]) -> None:
-        """A part that is computed, piece by piece, on a worker; ``pieces`` waits for nobody."""
-
-        def encode() -> EncodedPart:
-            return self._encoder.encode_computed(Stream.from_pieces(pieces()).take_rest(BLOCK), width, label)
-
-        self._append(label, self._context.workers.cores.submit(encode), SMALL_PAYLOAD)
+    def add_encoded(self, label: PartLabel, part: EncodedPart) -> None:
+        """A part that is encoded already."""
+        self._append(label, part, len(part.payload))
 
     def add_stored(self, entry: Entry) -> None:
         """A part that is stored already."""

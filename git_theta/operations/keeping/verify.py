@@ -11,27 +11,27 @@ from typing import NamedTuple
 from git_theta.errors import CorruptObject, MissingObject, ThetaError
 from git_theta.manifest.model import Entry
 from git_theta.operations.context import Progress
+from git_theta.operations.engines.base import Engine
 from git_theta.operations.keeping.hashed_object import HashedObject
 from git_theta.operations.keeping.inventory import Defect, Inventory
 from git_theta.operations.keeping.object_parts import ObjectParts
-from git_theta.operations.workers import Workers
 from git_theta.parameters.value_decoding import read_values
 from git_theta.store.base import ObjectReader, Store, is_intact
 from git_theta.tensors.arrays import BLOCK
 
 
-def verify_objects(needed: Inventory, store: Store, workers: Workers, progress: Progress) -> Iterator[Defect]:
-    """Read every object and rebuild every part, on worker threads, a block at a time; what is wrong with them.
+def verify_objects(needed: Inventory, store: Store, engine: Engine, progress: Progress) -> Iterator[Defect]:
+    """Read every object and rebuild every part, a task for each object, a block at a time; what is wrong with them.
 
     An object is read once, but for those that a part needs beside its first: update bases, and the rest of a series.
     """
-    verify = partial(_verify_object, store=store, progress=progress)
-    for parts, damages in zip(needed.objects.values(), workers.map(verify, needed.objects.values()), strict=True):
+    verify = partial(verify_object, store=store, progress=progress)
+    for parts, damages in zip(needed.objects.values(), engine.map(verify, needed.objects.values()), strict=True):
         for damage in damages:
             yield _make_defect(damage, parts, needed.manifests)
 
 
-class _Damage(NamedTuple):
+class Damage(NamedTuple):
     """What is wrong with an object, and the numbers of the parts that are lost with it, the first one first."""
 
     error: ThetaError
@@ -47,31 +47,32 @@ def worst_exit_code(defects: Iterable[Defect]) -> int:
 
 def describe_loss(error: ThetaError, parts: ObjectParts, manifests: Sequence[tuple[str, str]]) -> Defect:
     """The defect of an object that is lost whole, where it should be."""
-    return _make_defect(_Damage(error, range(len(parts))), parts, manifests)
+    return _make_defect(Damage(error, range(len(parts))), parts, manifests)
 
 
-def _verify_object(parts: ObjectParts, store: Store, progress: Progress) -> list[_Damage]:
+def verify_object(parts: ObjectParts, store: Store, progress: Progress) -> list[Damage]:
+    """What is wrong with an object, and the parts in it: a task."""
     progress.begin_item()
-    everything = range(len(parts))
+    everything = list(range(len(parts)))
     size = store.size(parts.oid)
     if size is None:
-        return [_Damage(MissingObject("is missing"), everything)]
+        return [Damage(MissingObject("is missing"), everything)]
     try:
         with closing(HashedObject(parts.oid, store, progress)) as hashed:
             damaged = {at for at in parts.order_by_offset() if not _is_intact(parts, at, size, hashed, progress)}
             digest = hashed.digest()
     except OSError as error:
-        return [_Damage(ThetaError(f"cannot be read: {error.strerror}"), everything)]
+        return [Damage(ThetaError(f"cannot be read: {error.strerror}"), everything)]
     except ThetaError as error:  # a serializer that is not installed here
-        return [_Damage(error, everything)]
+        return [Damage(error, everything)]
     if digest != parts.oid:
         damaged.update(filter(parts.is_hashed, everything))
-        return [_Damage(CorruptObject("is damaged: its bytes have another hash"), sorted(damaged) or everything[:1])]
+        return [Damage(CorruptObject("is damaged: its bytes have another hash"), sorted(damaged) or everything[:1])]
     forged = CorruptObject("is intact, but not what the manifest says it is")
-    return [_Damage(forged, [at]) for at in sorted(damaged)]
+    return [Damage(forged, [at]) for at in sorted(damaged)]
 
 
-def _make_defect(damage: _Damage, parts: ObjectParts, manifests: Sequence[tuple[str, str]]) -> Defect:
+def _make_defect(damage: Damage, parts: ObjectParts, manifests: Sequence[tuple[str, str]]) -> Defect:
     """One defect, with the first file that needs the object."""
     first = parts.manifests[damage.parts[0]]
     names = (parts.names[at] for at in damage.parts if parts.manifests[at] == first)

@@ -16,19 +16,20 @@ from git_theta.merging.checks import check_contest
 from git_theta.merging.contests import StoredOperand, contest_of
 from git_theta.merging.decisions import Decision, split_decision
 from git_theta.merging.devices import one_thread_each
-from git_theta.merging.execution import library_for, merge_bytes
+from git_theta.merging.execution import library_for
 from git_theta.merging.policy import Choice, prefix_origin
 from git_theta.merging.treatments import Treated, is_merged_apart, weigh_kind
+from git_theta.operations.adding.encoding import prefer_known
 from git_theta.operations.adding.known_parts import KnownParts
 from git_theta.operations.adding.part_label import PartLabel
 from git_theta.operations.adding.part_writer import PartWriter
 from git_theta.operations.availability import require_entries
 from git_theta.operations.context import Context
 from git_theta.operations.merging.companion_operands import find_operands
-from git_theta.operations.merging.computed_results import find_result, remember_results, result_keys
+from git_theta.operations.merging.computed_results import ComputedResult, find_result, remember_results, result_keys
+from git_theta.operations.merging.contest_results import ContestResult, compute_contest, require_objects
 from git_theta.operations.merging.merge_results import AppliedStrategy, MergeSettings
 from git_theta.parameters.value_decoding import read_values
-from git_theta.tensors.arrays import Buffer
 
 _REMEMBER_EVERY = 256 << 20
 """Bytes of results that an interrupted merge may have computed in vain."""
@@ -47,8 +48,18 @@ class StrategyJob(NamedTuple):
     kind: str = ""
 
 
-_PreparedJob = tuple[str, StrategyJob, Contest]
-"""What its result is remembered under, the job, and its contest as the strategy prepared it."""
+class _PreparedJob(NamedTuple):
+    """A job as the strategy prepared it, what its result is remembered under, and that result where there is one."""
+
+    key: str
+    job: StrategyJob
+    contest: Contest
+    done: ComputedResult | None
+
+    @property
+    def label(self) -> PartLabel:
+        entry = next(held[0] for held in self.job.member.heads if held)
+        return PartLabel.of_entry(entry)
 
 
 def make_jobs(decision: Decision, treated: Treated, settings: MergeSettings, context: Context) -> list[StrategyJob]:
@@ -84,15 +95,31 @@ def run_jobs(jobs: Sequence[StrategyJob], context: Context) -> tuple[dict[str, E
     new: dict[str, Entry] = {}
     applied: dict[str, list[AppliedStrategy]] = {}
     for strategy, group in group_jobs(jobs):
-        keys = result_keys(strategy, [job.contest for job in group])
-        with STRATEGIES.guard(strategy.name):
-            prepared = list(strategy.prepare([job.contest for job in group], context.workers.map))
-        for batch in _cut_batches(list(zip(keys, group, prepared, strict=True))):
-            entries, did = _compute_batch(strategy, batch, context)
-            new |= entries
-            for one in did:
-                applied.setdefault(one.decision.name, []).append(one)
+        known = KnownParts(context, None)
+        prepared = _prepare_jobs(strategy, group, known, context)
+        computed = _compute_jobs(strategy, prepared, context)
+        for batch in _cut_batches(prepared):
+            for one, (entry, report) in zip(batch, _store_batch(batch, computed, known, context), strict=True):
+                new[entry.name or ""] = entry
+                applied.setdefault(one.job.decision.name, []).append(_describe_applied(strategy, one, report))
     return new, list(map(_join_members, applied.values()))
+
+
+def _prepare_jobs(
+    strategy: Strategy, group: Sequence[StrategyJob], known: KnownParts, context: Context
+) -> list[_PreparedJob]:
+    contests = [job.contest for job in group]
+    keys = result_keys(strategy, contests)
+    with STRATEGIES.guard(strategy.name):
+        prepared = strategy.prepare(contests, context.engine.map)
+    jobs = [_PreparedJob(*pair, None) for pair in zip(keys, group, prepared, strict=True)]
+    return [job._replace(done=find_result(job.key, job.label, known, context)) for job in jobs]
+
+
+def _compute_jobs(strategy: Strategy, jobs: Sequence[_PreparedJob], context: Context) -> Iterator[ContestResult]:
+    """The results of the jobs that were not done before, in their order."""
+    compute = partial(compute_contest, strategy.name, context.store, context.preferences(), context.progress)
+    return context.engine.map(compute, [job.contest for job in jobs if not job.done])
 
 
 def group_jobs(jobs: Sequence[StrategyJob]) -> list[tuple[Strategy, list[StrategyJob]]]:
@@ -111,7 +138,7 @@ def _cut_batches(jobs: Sequence[_PreparedJob]) -> Iterator[list[_PreparedJob]]:
     size = 0
     for job in jobs:
         batch.append(job)
-        size += job[2].spec.nbytes
+        size += job.contest.spec.nbytes
         if size >= _REMEMBER_EVERY:
             yield batch
             batch, size = [], 0
@@ -119,35 +146,28 @@ def _cut_batches(jobs: Sequence[_PreparedJob]) -> Iterator[list[_PreparedJob]]:
         yield batch
 
 
-def _compute_batch(
-    strategy: Strategy, jobs: Sequence[_PreparedJob], context: Context
-) -> tuple[dict[str, Entry], list[AppliedStrategy]]:
-    """Tensors that are stored, computed unless they were before."""
-    known = KnownParts(context, None)
+def _store_batch(
+    jobs: Sequence[_PreparedJob], computed: Iterator[ContestResult], known: KnownParts, context: Context
+) -> list[tuple[Entry, ContestReport]]:
+    """The tensors of the jobs, stored, in their order; the results of those that were not done before are taken."""
     writer, reports = PartWriter(context, known), list[ContestReport]()
-    for key, job, found in jobs:
-        entry = next(held[0] for held in job.member.heads if held)
-        label = PartLabel(entry.name, entry.dtype, entry.shape, entry.views)
-        if done := find_result(key, label, known, context):
-            writer.add_stored(Entry(done.oid, done.size, done.storage, *label))
-            context.progress(done.size)
+    for job in jobs:
+        if job.done:
+            writer.add_stored(Entry(job.done.oid, job.done.size, job.done.storage, *job.label))
+            context.progress(job.done.size)
         else:
-            writer.add_computed(label, found.spec.dtype.width, partial(merge_bytes, strategy, found))
-        reports.append(done.report if done else found.report)
-    entries = writer.entries()
-    results = {key: (entry, report) for (key, _, _), entry, report in zip(jobs, entries, reports, strict=True)}
-    remember_results(results, context)
-    applied = [
-        AppliedStrategy(
-            job.decision,
-            job.choice,
-            report,
-            MergeSettings(found.weights if strategy.takes_weights else None, found.seed),
-            job.kind,
-        )
-        for (_, job, found), report in zip(jobs, reports, strict=True)
-    ]
-    return {entry.name or "": entry for entry in entries}, applied
+            part, report = next(computed)
+            require_objects(part, context.store)
+            writer.add_encoded(job.label, prefer_known(part, job.label, known))
+        reports.append(job.done.report if job.done else report)
+    stored = list(zip(writer.entries(), reports, strict=True))
+    remember_results({job.key: result for job, result in zip(jobs, stored, strict=True)}, context)
+    return stored
+
+
+def _describe_applied(strategy: Strategy, one: _PreparedJob, report: ContestReport) -> AppliedStrategy:
+    settings = MergeSettings(one.contest.weights if strategy.takes_weights else None, one.contest.seed)
+    return AppliedStrategy(one.job.decision, one.job.choice, report, settings, one.job.kind)
 
 
 def _join_members(several: Sequence[AppliedStrategy]) -> AppliedStrategy:
@@ -176,10 +196,7 @@ def _make_contest(decision: Decision, choice: Choice, settings: MergeSettings, c
     with prefix_origin(choice.origin):
         strategy = load_strategy(choice.strategy)
     parsed = options.parse_options(strategy.name, strategy.options, choice.options, context.read_setting)
-
-    def read(entry: Entry) -> Iterator[Buffer]:
-        return read_values(entry, context.store, map)
-
+    read = partial(read_values, store=context.store, parallel=map)
     found = contest_of(
         decision,
         read,

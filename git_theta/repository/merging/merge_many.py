@@ -21,6 +21,7 @@ from git_theta.operations.merging.merge_results import Choose, ContestedDecision
 from git_theta.operations.merging.merged_files import MergedFiles, merge_files
 from git_theta.operations.restoring.materialise import require_room
 from git_theta.operations.worktree_files import find_regular_file
+from git_theta.repository.clustering.clusters import reach_cluster
 from git_theta.repository.merging.companion_versions import find_in_heads
 from git_theta.repository.merging.merge_request import MergeInputs, check_strategy, chooser_of
 from git_theta.repository.merging.policy_sources import MergeOptions
@@ -99,7 +100,7 @@ def merge_cases(
     records: list[Record] = []
     left: dict[str, list[str]] = {}
     sizes: dict[str, int] = {}
-    with open_context(repository, warn) as context:
+    with open_context(repository, warn) as opened, reach_cluster(asked.cluster, repository, opened) as context:
         for item in found:
             if item.plan is None:
                 if item.source is None:

@@ -37,6 +37,7 @@ class MergeOptions(NamedTuple):
         measure: whether to report how far the changes of contested parameters agree, too.
         fallback: a strategy of the environment, for what neither of these nor a tracked policy settles.
         origins: what people call the first two, and the third: options of a command line, or arguments.
+        cluster: the address of a scheduler whose workers compute; "" for the cores of this machine.
     """
 
     strategy: str = ""
@@ -47,6 +48,7 @@ class MergeOptions(NamedTuple):
     measure: bool = False
     fallback: str = ""
     origins: tuple[str, str] = ("-s", "--for")
+    cluster: str = ""
 
     def encode(self) -> str:
         """The text that :func:`decode_options` reads."""

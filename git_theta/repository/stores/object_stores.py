@@ -19,7 +19,7 @@ def open_store(repository: Repository, chosen: str | None = None) -> Store:
     What killed processes left is swept. ``chosen``: the store that the configuration names; None to read it.
     """
     theta = repository.theta_dir
-    store = _open_chain(theta, chosen or config.chosen_store(), alternates.alternates_of(repository).found)
+    store = open_store_at(theta, chosen or config.chosen_store(), alternates.alternates_of(repository).found)
     if any(theta.glob("tmp/*/lfs")):
         from git_theta.store.inbox import Inbox
         from git_theta.transport.lfs.partial_downloads import rescue_downloads
@@ -49,11 +49,14 @@ def open_other_store(path: str, top: Path) -> Store | None:
     if other is None:
         return None
     borrowed = alternates.read_alternates(other.objects_dir).found
-    return _open_chain(other.theta_dir, _chosen_at(other.git_dir), borrowed)
+    return open_store_at(other.theta_dir, _chosen_at(other.git_dir), borrowed)
 
 
-def _open_chain(theta: Path, chosen: str, borrowed: Iterable[Path]) -> Store:
-    """The store of a theta directory, and those beside the object directories that its repository borrows from."""
+def open_store_at(theta: Path, chosen: str, borrowed: Iterable[Path]) -> Store:
+    """The store of a theta directory, and those beside the object directories that its repository borrows from.
+
+    ``chosen``: the store's name. Raises PluginError where none of that name is installed.
+    """
     own, former = _open_named(chosen, theta), _open_former(chosen, theta)
     lenders = [_open_named(_chosen_at(objects.parent), objects.parent / "theta") for objects in borrowed]
     if not lenders and not former:

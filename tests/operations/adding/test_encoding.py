@@ -16,11 +16,13 @@ from git_theta.errors import ChangedFile, StoreError
 from git_theta.known_plugins import BUILT_IN
 from git_theta.manifest.model import Coding, Entry, Place, Storage
 from git_theta.operations.adding.bundle import SMALL_PAYLOAD
-from git_theta.operations.adding.encoding import EncodedPart, PartEncoder, _HashedValues
+from git_theta.operations.adding.computed_values import encode_computed
+from git_theta.operations.adding.encoding import EncodedPart, PartEncoder, _HashedValues, prefer_known
+from git_theta.operations.adding.part_label import NO_LABEL
 from git_theta.operations.context import Context
 from git_theta.operations.state_database import StateDatabase
 from git_theta.operations.workers import Workers
-from git_theta.parameters.preferences import Preferences
+from git_theta.parameters.preferences import DEFAULT_PREFERENCES, Preferences
 from git_theta.parameters.value_decoding import read_values
 from git_theta.store.base import Buffer, StoredObject
 from git_theta.store.memory import MemoryStore
@@ -93,14 +95,21 @@ def content(draft: EncodedPart, store: MemoryStore) -> bytes:
     return b"".join(read_values(Entry(draft.oid, draft.size, storage), store, map))
 
 
-def ways(workers: Workers) -> list[Callable[[PartEncoder, bytes], EncodedPart]]:
+Way = Callable[[MemoryStore, FindStorage, bytes], EncodedPart]
+
+
+def ways(workers: Workers) -> list[Way]:
     """All that a part of some bytes can be encoded by."""
     return [
-        lambda encoder, data: encoder.encode_whole(values_of(data)),
-        lambda encoder, data: encoder.encode_streamed(values_of(data), workers.map),
-        lambda encoder, data: encoder.encode_if_new(values_of(data), workers.map),
-        lambda encoder, data: encoder.encode_computed(recut_blocks([data], BLOCK), 4),
+        lambda store, known, data: encoder_of(store, known).encode_whole(values_of(data)),
+        lambda store, known, data: encoder_of(store, known).encode_streamed(values_of(data), workers.map),
+        lambda store, known, data: encoder_of(store, known).encode_if_new(values_of(data), workers.map),
+        lambda store, known, data: prefer_known(computed(data, store), NO_LABEL, known),
     ]
+
+
+def computed(data: bytes, store: MemoryStore, preferences: Preferences = DEFAULT_PREFERENCES) -> EncodedPart:
+    return encode_computed(recut_blocks([data], BLOCK), 4, store, preferences, lambda _: None)
 
 
 @pytest.mark.parametrize("size", [0, 4, 1000, SMALL_PAYLOAD, SMALL_PAYLOAD + 400_000, 5 * BLOCK + 4])
@@ -108,7 +117,7 @@ def test_l2_all_ways_store_the_same(workers: Workers, size: int) -> None:
     data, drafts = weight_bytes(size), []
     for encode in ways(workers):
         store = MemoryStore()
-        draft = encode(encoder_of(store), data)
+        draft = encode(store, nothing, data)
         assert (draft.oid, draft.size) == (oid_of(data), len(data))
         assert content(draft, store) == data
         drafts.append(draft)
@@ -128,7 +137,7 @@ def test_l2_a_known_part_keeps_its_storage_whichever_way_it_comes(workers: Worke
     data, storage = weight_bytes(5 * BLOCK), Storage(Coding("dense", "raw"), Place("a" * 64, 5 * BLOCK))
     known = knowing({oid_of(data): storage})
     for encode in ways(workers):
-        assert encode(encoder_of(MemoryStore(), known), data) == EncodedPart(oid_of(data), len(data), storage)
+        assert encode(MemoryStore(), known, data) == EncodedPart(oid_of(data), len(data), storage)
 
 
 def test_a_known_part_is_not_encoded(workers: Workers) -> None:
@@ -205,8 +214,8 @@ def test_no_update_is_offered_values_that_pass_once(context: Context, monkeypatc
     """It may look at them more than once, and its decoder would be told another spec."""
     monkeypatch.setitem(BUILT_IN["updates"], "above-smallest", "tests.testing.sample_updates:AboveSmallestUpdate")
     chosen = Preferences(("above-smallest",), "msgpack")
+    assert computed(b"data", MemoryStore(), chosen).coding == Coding("dense", "msgpack")
     encoder = PartEncoder(context._replace(preferences=lambda: chosen), nothing)
-    assert encoder.encode_computed([b"data"], 4).coding == Coding("dense", "msgpack")
     values = MemoryValues(Spec(BY_NAME["U8"], (4,)), b"data")
     assert encoder.encode_whole(values).coding == Coding("above-smallest", "msgpack", {"unit": 1})
 

@@ -11,7 +11,7 @@ from git_theta.merging.base import Contest, ContestReport, Strategy
 from git_theta.merging.execution import merge_bytes
 from git_theta.merging.plan import plan_merge
 from git_theta.operations.context import Context
-from git_theta.operations.merging import computed_results, strategy_jobs
+from git_theta.operations.merging import computed_results, contest_results
 from git_theta.operations.merging.apply_plan import apply_plan
 from git_theta.operations.merging.merge_results import MergeResult, MergeSettings
 from git_theta.tensors.arrays import Buffer
@@ -30,7 +30,7 @@ def computed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         names.append(contest.name)
         return merge_bytes(strategy, contest)
 
-    monkeypatch.setattr(strategy_jobs, "merge_bytes", merge_noted)
+    monkeypatch.setattr(contest_results, "merge_bytes", merge_noted)
     return names
 
 

@@ -1,0 +1,1 @@
+"""Where tasks are done: on the cores of this machine, or elsewhere."""

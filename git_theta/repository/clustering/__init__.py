@@ -1,0 +1,1 @@
+"""Tasks on other machines: what travels there, what does it there, and what sends it."""

@@ -1,0 +1,93 @@
+"""What a worker of a cluster does: whoever has it called, of whatever version, is told what is in the way.
+
+The scheduler hands it bytes alone. It refuses to work for another release, without the plug-ins that are there, and
+without the store: it would compute something else, or nothing, or put it where nobody looks.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+from git_theta.errors import MissingObject, StoreError, ThetaError, UsageError
+from git_theta.registry import declared_plugins, is_disabled
+from git_theta.repository.clustering.task_answer import CountedProgress, TaskAnswer
+from git_theta.repository.clustering.travel_codec import TravelCodec
+from git_theta.repository.stores.object_stores import open_store_at
+from git_theta.store.base import Store
+
+_FAMILIES = ("updates", "serializers", "stores", "merges", "measures")
+"""Families whose plug-ins tasks may call."""
+
+
+class ClusterTerms(NamedTuple):
+    """What a worker must have, in a session of one command.
+
+    Attributes:
+        packages: names and versions of what brings plug-ins, git-theta among them.
+        theta: the theta directory of the repository.
+        store: the name of its store.
+        borrowed: object directories of Git that it borrows from.
+        witness: an object that was put there just now.
+    """
+
+    packages: Mapping[str, str]
+    theta: str
+    store: str
+    borrowed: tuple[str, ...]
+    witness: str
+
+    def encode(self) -> str:
+        """As text, which a worker of any release can read."""
+        return json.dumps(self._asdict())
+
+
+def list_packages() -> dict[str, str]:
+    """Names and versions of the packages here whose plug-ins tasks may call."""
+    return {one.package: one.version for one in declared_plugins() if one.family in _FAMILIES and not is_disabled(one)}
+
+
+def describe_refusal(terms: str) -> str:
+    """Why the worker that runs this does not work on these terms; "" where it does."""
+    try:
+        enter_store(terms)
+    except ThetaError as error:
+        return error.message
+    return ""
+
+
+def run_task(terms: str, function: bytes, item: bytes) -> bytes:
+    """Do a task: an encoded ``TaskAnswer``. What it names is durable."""
+    from distributed import get_worker
+
+    worker, progress = get_worker().address, CountedProgress()
+    try:
+        store = enter_store(terms)
+        codec = TravelCodec({"store": store, "progress": progress})
+        result = codec.decode(function)(codec.decode(item))
+        store.sync()
+        return codec.encode(TaskAnswer(worker, result, None, progress.done, progress.begun))
+    except ThetaError as error:
+        return TravelCodec({}).encode(TaskAnswer(worker, error=error))
+    except OSError as error:
+        return TravelCodec({}).encode(TaskAnswer(worker, error=StoreError(f"{error.strerror}: {error.filename}")))
+
+
+@lru_cache(4)
+def enter_store(text: str) -> Store:
+    """The store that tasks on these terms read and write. Raises UsageError where the worker does not meet them."""
+    terms = ClusterTerms(**json.loads(text))
+    here = list_packages()
+    for package, version in sorted(terms.packages.items()):
+        if here.get(package) != version:
+            has = f"{package} {here[package]}" if package in here else f"no {package}"
+            raise UsageError(f"it has {has}, and this machine has {version}")
+    store = open_store_at(Path(terms.theta), terms.store, map(Path, terms.borrowed))
+    try:
+        store.get(terms.witness).close()
+    except (MissingObject, StoreError):
+        raise UsageError(f"it does not reach the store in {terms.theta}") from None
+    return store

@@ -1,0 +1,197 @@
+"""Tasks on a cluster of processes that share nothing but the store: the bytes of one machine, whoever dies of them."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+from distributed import Client
+
+from git_theta.errors import PluginError, UsageError
+from git_theta.manifest.text import decode_manifest
+from git_theta.merging.base import Contest
+from git_theta.merging.contests import StoredOperand
+from git_theta.operations.context import Context
+from git_theta.operations.merging.contest_results import compute_contest
+from git_theta.parameters.value_decoding import read_values
+from git_theta.repository.clustering import cluster_session
+from git_theta.repository.clustering.clusters import reach_cluster
+from git_theta.repository.stores.opening import open_context
+from git_theta.vcs.discovery import Repository, discover_repository
+from tests.integration.three_branches import MODEL
+from tests.sandbox import Sandbox, model, track_and_commit
+from tests.servers.dask_cluster import DaskCluster, find_port
+from tests.templates import built_once
+
+SHAPES: dict[str, int | tuple[int, ...]] = {
+    "a.weight": (600, 500),
+    "b.weight": (500, 600),
+    "c.weight": 300_000,
+    "bias": 32,
+}
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskCluster]:
+    """A scheduler and two workers."""
+    cluster = DaskCluster(tmp_path_factory.mktemp("cluster"))
+    cluster.start_worker()
+    cluster.start_worker()
+    with Client(cluster.address, set_as_default=False) as client:
+        client.wait_for_workers(2, timeout=120)
+    yield cluster
+    cluster.close()
+
+
+@pytest.fixture
+def repository(sandbox: Sandbox) -> Sandbox:
+    """A checkpoint of large and small tensors, and two branches that changed them all."""
+    _make_branches(sandbox)
+    return sandbox
+
+
+@built_once
+def _make_branches(sandbox: Sandbox) -> None:
+    track_and_commit(sandbox, {MODEL: model(0, **SHAPES)})
+    for seed in (1, 2):
+        sandbox.git("checkout", "--quiet", "-b", f"head{seed}", "main")
+        sandbox.write(MODEL, model(seed, **SHAPES))
+        sandbox.commit(f"head {seed}")
+
+
+def merge(sandbox: Sandbox, *options: str) -> bytes:
+    """The manifest of the two heads merged by TIES over the whole checkpoint, with nothing remembered of before."""
+    sandbox.git("checkout", "--quiet", "-B", "merged", "head1")
+    for file in (sandbox.root / ".git/theta").glob("state.sqlite*"):
+        file.unlink()
+    sandbox.theta("merge", "-s", "ties", "-o", "scope=checkpoint", *options, "head2")
+    return sandbox.git("cat-file", "blob", f"merged:{MODEL}").stdout.encode()
+
+
+def test_l9_a_merge_gives_the_same_bytes(repository: Sandbox, cluster: DaskCluster) -> None:
+    assert merge(repository, "--on", cluster.address) == merge(repository)
+
+
+def test_a_check_finds_what_it_finds_on_one_machine(repository: Sandbox, cluster: DaskCluster) -> None:
+    def check(*options: str) -> tuple[int, str]:
+        done = repository.theta("fsck", "--json", *options, check=False)
+        return done.returncode, done.stdout
+
+    assert check("--on", cluster.address) == check() == (0, "[]\n")
+    for number, file in enumerate(find_objects(repository)):
+        file.chmod(0o644)
+        file.write_bytes(b"") if number else file.unlink()
+    assert check("--on", cluster.address) == check()
+    assert check()[0] == 3
+
+
+@pytest.fixture
+def opened(repository: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Repository, Context]]:
+    """The repository, as a command has it."""
+    monkeypatch.chdir(repository.root)
+    found = discover_repository()
+    with open_context(found, pytest.fail) as context:
+        yield found, context
+
+
+def contests(sandbox: Sandbox, context: Context) -> list[Contest]:
+    """Each parameter of both heads."""
+    read = partial(read_values, store=context.store, parallel=map)
+    manifests = [
+        decode_manifest(sandbox.git("cat-file", "blob", f"head{seed}:{MODEL}").stdout.encode()) for seed in (1, 2)
+    ]
+    pairs = zip(*(manifest.parameters() for manifest in manifests), strict=True)
+    return [Contest(pair[0].name or "", tuple([StoredOperand(entry, read) for entry in pair])) for pair in pairs]
+
+
+def test_a_worker_that_dies_is_tasks_run_again(
+    repository: Sandbox, cluster: DaskCluster, opened: tuple[Repository, Context]
+) -> None:
+    found, context = opened
+    compute = partial(compute_contest, "average", context.store, context.preferences(), context.progress)
+    items = 3 * contests(repository, context)
+    with reach_cluster(cluster.address, found, context) as joined:
+        results = joined.engine.map(compute, items)
+        first = next(results)
+        cluster.kill_worker()  # which had tasks, and results that nobody had fetched
+        others = list(results)
+    assert [first, *others] == list(context.engine.map(compute, items))
+    cluster.start_worker()
+
+
+def find_objects(sandbox: Sandbox) -> list[Path]:
+    """The files of what the second head has, in file order."""
+    manifest = decode_manifest(sandbox.git("cat-file", "blob", f"head2:{MODEL}").stdout.encode())
+    oids = dict.fromkeys(entry.storage.place.object for entry in manifest.parameters())
+    return [sandbox.root / ".git/theta/objects" / oid[:2] / oid[2:4] / oid for oid in oids]
+
+
+def test_l7_a_damaged_object_is_told_with_the_worker_that_read_it(repository: Sandbox, cluster: DaskCluster) -> None:
+    file = find_objects(repository)[0]
+    file.chmod(0o644)
+    file.write_bytes(bytes(file.stat().st_size))
+    repository.git("checkout", "--quiet", "head1")
+    done = repository.theta("merge", "-s", "average", "--on", cluster.address, "head2", check=False)
+    assert done.returncode == 4
+    assert re.search(r"weight: object .* does not hold these values.* \(worker tcp://127\.0\.0\.1:\d+\)", done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("packages", "said"),
+    [
+        ({"git-theta": "0.9"}, r"it has git-theta \S+, and this machine has 0\.9"),
+        ({"git-theta-nowhere": "1"}, "it has no git-theta-nowhere, and this machine has 1"),
+    ],
+)
+def test_a_worker_of_another_release_or_without_a_plug_in_is_refused_by_name(
+    cluster: DaskCluster,
+    opened: tuple[Repository, Context],
+    monkeypatch: pytest.MonkeyPatch,
+    packages: dict[str, str],
+    said: str,
+) -> None:
+    monkeypatch.setattr(cluster_session, "list_packages", lambda: packages)
+    with (
+        pytest.raises(UsageError, match=rf"worker tcp://127\.0\.0\.1:\d+ cannot work for us: {said}"),
+        reach_cluster(cluster.address, *opened),
+    ):
+        pass
+
+
+def test_a_worker_that_does_not_reach_the_store_is_refused_and_nothing_is_left(
+    cluster: DaskCluster, opened: tuple[Repository, Context], tmp_path: Path
+) -> None:
+    found, context = opened
+    before = set(context.store.oids())
+    elsewhere = found._replace(common_dir=tmp_path)
+    with (
+        pytest.raises(UsageError, match="cannot work for us: it does not reach the store in"),
+        reach_cluster(cluster.address, elsewhere, context),
+    ):
+        pass
+    assert set(context.store.oids()) == before
+
+
+def test_a_scheduler_that_does_not_answer(repository: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster_session, "_SECONDS", 1)
+    done = repository.theta("merge", "-s", "average", "--on", f"tcp://127.0.0.1:{find_port()}", "head1", check=False)
+    assert done.returncode == 2
+    assert "no scheduler answers at tcp://127.0.0.1:" in done.stderr
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:8786", "inproc://x", "tcp://host", "tcp://host:1/x", "--yes"])
+def test_what_is_no_address(repository: Sandbox, address: str) -> None:
+    done = repository.theta("merge", "-s", "average", f"--on={address}", "head1", check=False)
+    assert done.returncode == 2
+    assert "is no address of a scheduler" in done.stderr
+
+
+def test_without_dask(opened: tuple[Repository, Context], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(PluginError, match=r"not installed") as raised, reach_cluster("tcp://h:1", *opened):
+        pass
+    assert "git-theta[cluster]" in raised.value.hint
