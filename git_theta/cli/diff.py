@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import click
 
 from git_theta.cli import boundary, diff_output
+from git_theta.cli.cluster_option import on_option
 from git_theta.cli.measure_option import measure_option
 from git_theta.cli.output_files import require_writable
 from git_theta.cli.pager import print_paged, uses_color
@@ -20,6 +21,7 @@ from git_theta.diffing.measures.base import MEASURES
 from git_theta.errors import UsageError
 from git_theta.operations.comparing.diff_report import MEASURE_SORTS, SORTS, build_report
 from git_theta.operations.context import Context
+from git_theta.repository.clustering.clusters import reach_cluster, require_address
 from git_theta.repository.comparing.changed_files import Remark, bytes_to_measure
 from git_theta.repository.comparing.chosen_measures import choose_measures
 from git_theta.repository.comparing.version_differences import ChangeMatcher, change_matcher, find_differences
@@ -47,6 +49,7 @@ class _DiffOptions(NamedTuple):
     limit: int | None
     measures: tuple[str, ...]
     exit_code: bool
+    cluster: str
 
     @property
     def reads_values(self) -> bool:
@@ -66,6 +69,7 @@ class _DiffOptions(NamedTuple):
 @click.option("--sort", default="file", metavar="ORDER", help="Order of parameters; a measure's name is measured, too.")
 @click.option("--limit", type=click.IntRange(min=0), metavar="N", help="Show N parameters of each checkpoint.")
 @measure_option
+@on_option
 @click.option("--exit-code", is_flag=True, help="Exit 1 where anything differs.")
 def command(words: tuple[str, ...], cached: bool, **given: Any) -> int:
     """Show how checkpoints differ, parameter by parameter.
@@ -83,7 +87,10 @@ def command(words: tuple[str, ...], cached: bool, **given: Any) -> int:
     span = parse_range(revisions, cached=cached)
     repository, meter = discover_repository(), Meter()
     keep = change_matcher(options.globs)
-    with open_context(repository, boundary.warn, meter) as context:
+    with (
+        open_context(repository, boundary.warn, meter) as opened,
+        reach_cluster(options.cluster, repository, opened) as context,
+    ):
         found, others = find_differences(span, pathspecs, repository, context)
         _require_match(found.comparisons, options.globs, keep)
         with meter.show_work("Comparing", bytes_to_measure(found.comparisons, keep) if options.reads_values else None):
@@ -108,6 +115,7 @@ def _check_options(options: _DiffOptions) -> None:
     """Raise UsageError for what cannot be done, before anything is."""
     if options.stat + options.name_only + options.as_json > 1:
         raise UsageError("--stat, --name-only and --json exclude each other", hint="Run it once for each.")
+    require_address(options.cluster)
     known = [*SORTS, *MEASURES.list_names()]
     if options.sort not in known:
         raise UsageError(f"--sort: {options.sort!r} is no order", hint=suggest_names(options.sort, known))

@@ -173,6 +173,7 @@ def _merge_heads(
         if many or not merged.conflicts:
             return _finish_merge(merged, made, repository, ending)
         mark = partial(_mark_across, merged.across, found, made, repository)
+        request = request._replace(asked=request.asked._replace(cluster=""))  # what it computed is remembered
     elif found:
         mark = partial(_mark_united, found, made, repository)
     if not made.others:

@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from distributed import Client
 
 from git_theta.errors import PluginError, UsageError
 from git_theta.manifest.text import decode_manifest
@@ -27,10 +26,12 @@ from tests.sandbox import Sandbox, model, track_and_commit
 from tests.servers.dask_cluster import DaskCluster, find_port
 from tests.templates import built_once
 
+pytest.importorskip("distributed")
+
 SHAPES: dict[str, int | tuple[int, ...]] = {
-    "a.weight": (600, 500),
-    "b.weight": (500, 600),
-    "c.weight": 300_000,
+    "a.weight": (700, 600),
+    "b.weight": (600, 700),
+    "c.weight": 420_000,
     "bias": 32,
 }
 
@@ -41,8 +42,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskCluster]:
     cluster = DaskCluster(tmp_path_factory.mktemp("cluster"))
     cluster.start_worker()
     cluster.start_worker()
-    with Client(cluster.address, set_as_default=False) as client:
-        client.wait_for_workers(2, timeout=120)
+    cluster.await_workers(2)
     yield cluster
     cluster.close()
 
@@ -82,11 +82,14 @@ def test_a_check_finds_what_it_finds_on_one_machine(repository: Sandbox, cluster
         return done.returncode, done.stdout
 
     assert check("--on", cluster.address) == check() == (0, "[]\n")
-    for number, file in enumerate(find_objects(repository)):
+    lost, *cut = find_objects(repository)
+    lost.unlink()
+    assert cut
+    for file in cut:
         file.chmod(0o644)
-        file.write_bytes(b"") if number else file.unlink()
+        file.write_bytes(b"")
     assert check("--on", cluster.address) == check()
-    assert check()[0] == 3
+    assert check()[0] == 4
 
 
 @pytest.fixture
@@ -120,7 +123,15 @@ def test_a_worker_that_dies_is_tasks_run_again(
         cluster.kill_worker()  # which had tasks, and results that nobody had fetched
         others = list(results)
     assert [first, *others] == list(context.engine.map(compute, items))
+    assert sum(one.part.storage is not None for one in others) > 6
     cluster.start_worker()
+
+
+def test_a_diff_has_the_numbers_of_one_machine(repository: Sandbox, cluster: DaskCluster) -> None:
+    def compare(*options: str) -> str:
+        return repository.theta("diff", "--json", "--measure", "sign-flips", *options, "head1", "head2").stdout
+
+    assert compare("--on", cluster.address) == compare()
 
 
 def find_objects(sandbox: Sandbox) -> list[Path]:
@@ -176,11 +187,11 @@ def test_a_worker_that_does_not_reach_the_store_is_refused_and_nothing_is_left(
     assert set(context.store.oids()) == before
 
 
-def test_a_scheduler_that_does_not_answer(repository: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_scheduler_that_does_not_answer(opened: tuple[Repository, Context], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster_session, "_SECONDS", 1)
-    done = repository.theta("merge", "-s", "average", "--on", f"tcp://127.0.0.1:{find_port()}", "head1", check=False)
-    assert done.returncode == 2
-    assert "no scheduler answers at tcp://127.0.0.1:" in done.stderr
+    address = f"tcp://127.0.0.1:{find_port()}"
+    with pytest.raises(UsageError, match=f"no scheduler answers at {address}"), reach_cluster(address, *opened):
+        pass
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:8786", "inproc://x", "tcp://host", "tcp://host:1/x", "--yes"])

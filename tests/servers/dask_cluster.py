@@ -25,12 +25,26 @@ class DaskCluster:
         self._workers: list[subprocess.Popen[bytes]] = []
         port = find_port()
         self.address = f"tcp://127.0.0.1:{port}"
-        self._scheduler = self._start("dask_scheduler", "--host", "127.0.0.1", "--port", f"{port}")
+        where = ("--host", "127.0.0.1", "--port", f"{port}")
+        self._scheduler = self._start("dask_scheduler", *where, "--idle-timeout", "600")
         _await_port(port)
 
     def start_worker(self) -> None:
         """One more worker, with one thread."""
-        self._workers.append(self._start("dask_worker", self.address, "--nthreads", "1", "--no-nanny"))
+        alone = ("--nthreads", "1", "--no-nanny", "--death-timeout", "60")
+        self._workers.append(self._start("dask_worker", self.address, *alone))
+
+    @property
+    def worker_ids(self) -> list[int]:
+        """The processes of the workers."""
+        return [worker.pid for worker in self._workers]
+
+    def await_workers(self, count: int) -> None:
+        """Return once so many workers are there."""
+        from distributed import Client
+
+        with Client(self.address, set_as_default=False) as client:
+            client.wait_for_workers(count, timeout=2 * _SECONDS)
 
     def kill_worker(self) -> None:
         """The oldest worker dies, and has no time to say so."""

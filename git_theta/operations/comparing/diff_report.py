@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from git_theta.diffing.base import Change, ChangeStatus, Comparison, MeasuredChange, Measures, Report
@@ -14,6 +15,7 @@ from git_theta.operations.availability import require_entries
 from git_theta.operations.context import Context
 from git_theta.operations.workers import WHOLE_LIMIT
 from git_theta.parameters.value_decoding import read_values
+from git_theta.store.base import Store
 from git_theta.tensors.arrays import Buffer, Parallel
 
 if TYPE_CHECKING:
@@ -97,26 +99,33 @@ def _measure_all(changes: Iterable[Change], context: Context, measures: Sequence
 
 
 def _measure_ahead(changes: Iterable[Change], context: Context, measures: Sequence[str]) -> Iterator[MeasuredChange]:
-    """The rows in order, several at a time: small tensors one to a core, large ones over all of them."""
+    """The rows in order, several at a time: here small tensors one to a core, large ones over all of them."""
+    measure = partial(measure_row, context.store, context.progress, tuple(measures))
+    if context.engine is not context.workers:
+        yield from context.engine.map(partial(measure, map), changes)
+        return
     ahead: deque[Future[MeasuredChange]] = deque()
     for change in changes:
         if max((entry.size for entry in _entries_of(change)), default=0) <= WHOLE_LIMIT:
-            ahead.append(context.workers.cores.submit(_measure_row, change, context, measures, map))
+            ahead.append(context.workers.cores.submit(measure, map, change))
         else:
-            ahead.append(context.workers.lanes.submit(_measure_row, change, context, measures, context.workers.map))
+            ahead.append(context.workers.lanes.submit(measure, context.workers.map, change))
         if len(ahead) > 2 * context.workers.count:
             yield ahead.popleft().result()
     while ahead:
         yield ahead.popleft().result()
 
 
-def _measure_row(change: Change, context: Context, measures: Sequence[str], parallel: Parallel) -> MeasuredChange:
+def measure_row(
+    store: Store, progress: Callable[[int], None], measures: Sequence[str], parallel: Parallel, change: Change
+) -> MeasuredChange:
+    """The numbers of a change, or why there are none: a task. Counts the bytes that are read."""
     from git_theta.diffing.measure import measure_change
 
     def read(entry: Entry) -> Iterator[Buffer]:
-        for piece in read_values(entry, context.store, parallel):
+        for piece in read_values(entry, store, parallel):
             yield piece
-            context.progress(len(piece))
+            progress(len(piece))
 
     try:
         return MeasuredChange(change, measure_change(change, read, measures))

@@ -30,7 +30,7 @@ def open_session(address: str, repository: Repository, context: Context) -> Iter
     with _open_client(address) as client, _put_witness(context.store) as witness:
         terms = _make_terms(repository, witness).encode()
         _require_workers(client, terms, address)
-        yield context._replace(choose_engine=make_engine(client, terms))
+        yield context._replace(choose_engine=make_engine(client, terms, context.store))
 
 
 @contextmanager

@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from itertools import islice
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
 from git_theta.errors import ThetaError
 from git_theta.operations.context import Context, Progress
 from git_theta.repository.clustering.task_answer import TaskAnswer
-from git_theta.repository.clustering.task_worker import run_task
+from git_theta.repository.clustering.task_worker import run_tasks
 from git_theta.repository.clustering.travel_codec import CannotTravelError, TravelCodec
+from git_theta.store.base import Store
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -22,18 +24,26 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 R = TypeVar("R")
 
+_Group: TypeAlias = "Future[Any] | list[Callable[[], R]]"
+"""Tasks of one message; or what gives the result of each, of those that are done here."""
+
 _AHEAD = 2
-"""Tasks that are with the scheduler for each thread of a worker: one that runs, and one that waits for it to end."""
+"""Messages that are with the scheduler for each thread of a worker: one that is worked at, and one that waits."""
+_LARGEST_GROUP = 16
+"""Tasks in a message: their results are held together, each of less than 1 MiB."""
+_GROUP_SECONDS = 0.2
+"""How long the tasks of a message shall take: the scheduler spends some ms on each message."""
 
 
 class DaskEngine:
-    """An engine for a context (``Engine``)."""
+    """An engine for a context (``Engine``); of its stores, the one that workers have too does not stay at home."""
 
-    def __init__(self, client: Client, terms: str, context: Context) -> None:
+    def __init__(self, client: Client, terms: str, store: Store, context: Context) -> None:
         self._client = client
         self._terms = terms
         self._context = context
-        self._codec = TravelCodec({"store": context.store, "progress": context.progress})
+        self._codec = TravelCodec({"store": store, "progress": context.progress})
+        self._group = 1
 
     def map(self, function: Callable[[T], R], items: Iterable[T], /) -> Iterator[R]:
         """As ``Engine`` says."""
@@ -42,46 +52,55 @@ class DaskEngine:
         except CannotTravelError:
             yield from self._context.workers.map(function, items)
             return
-        ahead: deque[Future[Any] | Callable[[], R]] = deque()
+        ahead: deque[_Group[R]] = deque()
         limit = _AHEAD * max(1, sum(self._client.nthreads().values()))
+        rest = iter(items)
         try:
-            for item in items:
-                ahead.append(self._begin_task(function, encoded, item))
+            while group := list(islice(rest, self._group)):
+                ahead.append(self._begin_tasks(function, encoded, group))
                 if len(ahead) > limit:
-                    yield self._finish_task(ahead.popleft())
+                    yield from self._finish_tasks(ahead.popleft())
             while ahead:
-                yield self._finish_task(ahead.popleft())
+                yield from self._finish_tasks(ahead.popleft())
         finally:
-            self._client.cancel([task for task in ahead if not callable(task)])
+            self._client.cancel([group for group in ahead if not isinstance(group, list)])
 
-    def _begin_task(self, function: Callable[[T], R], encoded: bytes, item: T) -> Future[Any] | Callable[[], R]:
-        """The task, on its way; or begun here, where its item cannot travel."""
+    def _begin_tasks(self, function: Callable[[T], R], encoded: bytes, items: list[T]) -> _Group[R]:
+        """The tasks, on their way in one message; or begun here, where an item cannot travel."""
         try:
-            message = self._codec.encode(item)
+            message = self._codec.encode(items)
         except CannotTravelError:
-            return self._context.workers.cores.submit(function, item).result
-        return self._client.submit(run_task, self._terms, encoded, message, pure=False)
+            return [self._context.workers.cores.submit(function, item).result for item in items]
+        return self._client.submit(run_tasks, self._terms, encoded, message, pure=False)
 
-    def _finish_task(self, task: Future[Any] | Callable[[], R]) -> R:
-        """Its result. Raises what it raised; ThetaError where nobody can say what became of it."""
-        if callable(task):
-            return task()
+    def _finish_tasks(self, group: _Group[R]) -> Iterator[R]:
+        """Their results. Raises what one of them raised; ThetaError where nobody can say what became of them."""
+        if isinstance(group, list):
+            yield from (finish() for finish in group)
+            return
         try:
-            answer: TaskAnswer = self._codec.decode(task.result())
+            answer: TaskAnswer = self._codec.decode(group.result())
         except Exception as error:
             raise _describe_loss(error) from error
+        self._group = _choose_size(answer)
         progress = cast("Progress", self._context.progress)
         for _ in range(answer.begun):
             progress.begin_item()
         progress(answer.done)
+        yield from answer.results
         if answer.error:
             raise _name_worker(answer.error, answer.worker)
-        return cast("R", answer.result)
 
 
-def make_engine(client: Client, terms: str) -> Callable[[Context], DaskEngine]:
+def _choose_size(answer: TaskAnswer) -> int:
+    """How many tasks like these go into a message."""
+    fitting = _GROUP_SECONDS * len(answer.results) / max(answer.seconds, 1e-6)
+    return max(1, min(_LARGEST_GROUP, int(fitting)))
+
+
+def make_engine(client: Client, terms: str, store: Store) -> Callable[[Context], DaskEngine]:
     """What makes the engine of a context (``Context.choose_engine``)."""
-    return partial(DaskEngine, client, terms)
+    return partial(DaskEngine, client, terms, store)
 
 
 def _name_worker(error: ThetaError, worker: str) -> ThetaError:

@@ -1,4 +1,4 @@
-"""What a worker answers of a task."""
+"""What a worker answers of the tasks of a message."""
 
 from __future__ import annotations
 
@@ -8,21 +8,22 @@ from git_theta.errors import ThetaError
 
 
 class TaskAnswer(NamedTuple):
-    """The outcome of a task.
+    """The outcome of tasks, which are one function on several items.
 
     Attributes:
-        worker: the address of whoever did it.
-        result: what it gave; None where it failed.
-        error: why it failed.
-        done: bytes, as its progress counts them.
-        begun: items, as its progress counts them.
+        worker: the address of whoever did them.
+        results: what they gave, in order; those before the one that failed.
+        error: why it failed; None where none did.
+        done, begun: bytes and items, as their progress counts them.
+        seconds: how long they took.
     """
 
     worker: str
-    result: Any = None
+    results: list[Any]
     error: ThetaError | None = None
     done: int = 0
     begun: int = 0
+    seconds: float = 0.0
 
 
 class CountedProgress:

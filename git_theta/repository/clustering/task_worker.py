@@ -7,10 +7,11 @@ without the store: it would compute something else, or nothing, or put it where 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from git_theta.errors import MissingObject, StoreError, ThetaError, UsageError
 from git_theta.registry import declared_plugins, is_disabled
@@ -59,21 +60,25 @@ def describe_refusal(terms: str) -> str:
     return ""
 
 
-def run_task(terms: str, function: bytes, item: bytes) -> bytes:
-    """Do a task: an encoded ``TaskAnswer``. What it names is durable."""
+def run_tasks(terms: str, function: bytes, items: bytes) -> bytes:
+    """Call a function on each of some items: an encoded ``TaskAnswer``. What it names is durable."""
     from distributed import get_worker
 
-    worker, progress = get_worker().address, CountedProgress()
+    results: list[Any] = []
+    error: ThetaError | None = None
+    codec, progress, start = TravelCodec({}), CountedProgress(), time.monotonic()
     try:
         store = enter_store(terms)
         codec = TravelCodec({"store": store, "progress": progress})
-        result = codec.decode(function)(codec.decode(item))
+        called = codec.decode(function)
+        results.extend(map(called, codec.decode(items)))
         store.sync()
-        return codec.encode(TaskAnswer(worker, result, None, progress.done, progress.begun))
-    except ThetaError as error:
-        return TravelCodec({}).encode(TaskAnswer(worker, error=error))
-    except OSError as error:
-        return TravelCodec({}).encode(TaskAnswer(worker, error=StoreError(f"{error.strerror}: {error.filename}")))
+    except ThetaError as found:
+        error = found
+    except OSError as found:
+        error = StoreError(f"{found.strerror}: {found.filename}")
+    seconds = time.monotonic() - start
+    return codec.encode(TaskAnswer(get_worker().address, results, error, progress.done, progress.begun, seconds))
 
 
 @lru_cache(4)

@@ -26,7 +26,9 @@ git_theta.merging.radix: Radix count_digits count_ranked
 git_theta.merging.selection: Cut
 git_theta.merging.strategies.sparsify: Cuts read_magnitudes
 git_theta.merging.strategies.task_vectors: Survey count_balance
+git_theta.diffing.base: Change ChangeStatus ParameterVersion Measures NamedValue MeasuredChange
 git_theta.operations.adding.encoding: EncodedPart
+git_theta.operations.comparing.diff_report: measure_row
 git_theta.operations.keeping.object_parts: ObjectParts
 git_theta.operations.keeping.verify: Damage verify_object
 git_theta.operations.merging.contest_results: ContestResult compute_contest
