@@ -43,7 +43,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="theta-bench-") as name, _start_cluster(Path(name)) as cluster:
         folder = Path(name)
         seal_environment(folder / "home")
-        large = build_model(folder / "large", "BF16", int(options.size * 1e9), _VERSIONS, layers=2)
+        large = build_model(folder / "large", "BF16", int(options.size * 1e9), _VERSIONS)
         small = write_versions(folder / "small", "BF16", mixture_shapes(options.parameters), _VERSIONS)
         one = write_versions(folder / "one", "BF16", mixture_shapes(1), _VERSIONS)
         for title, model in ((f"{options.size:g} GB", large), (f"{options.parameters:,}", small), ("one tensor", one)):

@@ -194,11 +194,17 @@ def test_a_scheduler_that_does_not_answer(opened: tuple[Repository, Context], mo
         pass
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1:8786", "inproc://x", "tcp://host", "tcp://host:1/x", "--yes"])
-def test_what_is_no_address(repository: Sandbox, address: str) -> None:
-    done = repository.theta("merge", "-s", "average", f"--on={address}", "head1", check=False)
+@pytest.mark.parametrize("command", [("merge", "-s", "average", "head1"), ("diff", "head1"), ("fsck",)])
+def test_what_is_no_address(repository: Sandbox, command: tuple[str, ...]) -> None:
+    done = repository.theta(*command, "--on", "127.0.0.1:8786", check=False)
     assert done.returncode == 2
-    assert "is no address of a scheduler" in done.stderr
+    assert "'127.0.0.1:8786' is no address of a scheduler" in done.stderr
+
+
+def test_a_remote_is_checked_by_this_machine(repository: Sandbox) -> None:
+    done = repository.theta("fsck", "--remote", "--on", "tcp://127.0.0.1:1", check=False)
+    assert done.returncode == 2
+    assert "--on is for the objects here" in done.stderr
 
 
 def test_without_dask(opened: tuple[Repository, Context], monkeypatch: pytest.MonkeyPatch) -> None:

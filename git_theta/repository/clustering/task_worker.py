@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -70,15 +70,24 @@ def run_tasks(terms: str, function: bytes, items: bytes) -> bytes:
     try:
         store = enter_store(terms)
         codec = TravelCodec({"store": store, "progress": progress})
-        called = codec.decode(function)
-        results.extend(map(called, codec.decode(items)))
+        results, error = _call_each(codec.decode(function), codec.decode(items))
         store.sync()
-    except ThetaError as found:
-        error = found
-    except OSError as found:
-        error = StoreError(f"{found.strerror}: {found.filename}")
+    except ThetaError as found:  # nothing is told that may not be durable
+        results, error = [], found
     seconds = time.monotonic() - start
     return codec.encode(TaskAnswer(get_worker().address, results, error, progress.done, progress.begun, seconds))
+
+
+def _call_each(function: Callable[[Any], Any], items: Iterable[Any]) -> tuple[list[Any], ThetaError | None]:
+    """The results, up to the first that fails, and why that does."""
+    results: list[Any] = []
+    try:
+        results.extend(map(function, items))
+    except ThetaError as error:
+        return results, error
+    except OSError as error:
+        return results, StoreError(f"{error.strerror}: {error.filename}")
+    return results, None
 
 
 @lru_cache(4)
