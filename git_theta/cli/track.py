@@ -19,7 +19,7 @@ from git_theta.formats.base import FORMATS
 from git_theta.registered_names import describe_way_out
 from git_theta.repository.index.tracked_files import list_tracked
 from git_theta.repository.setup.readme_section import add_section, find_readme, has_section
-from git_theta.vcs import attributes, config, hooks
+from git_theta.vcs import attributes, config, filtered_files, hooks
 from git_theta.vcs.discovery import Repository, discover_repository
 from git_theta.vcs.hooks import HookState
 
@@ -158,7 +158,7 @@ def _hint_to_renormalize(repository: Repository, paths: set[str], state: str) ->
 
 
 def _tracked_paths(repository: Repository) -> set[str]:
-    return {entry.path for entry in attributes.tracked_files(repository)}
+    return {entry.path for entry in filtered_files.tracked_files(repository)}
 
 
 def _require_worktree() -> Repository:

@@ -14,7 +14,7 @@ import pytest
 from git_theta import errors, known_plugins
 from git_theta.cli import boundary, filter_process
 from git_theta.cli.main import COMMANDS, theta
-from git_theta.vcs import attributes, config
+from git_theta.vcs import attribute_lines, config
 from tests.sandbox import Sandbox, changed, model
 from tests.templates import built_once
 
@@ -130,5 +130,5 @@ def test_every_exit_code_is_described_with_its_errors() -> None:
 def test_every_setting_is_described() -> None:
     described = code_words((REFERENCE / "configuration.md").read_text())
     written = {setting.key for setting in config.our_settings("/usr/bin/python3")}
-    assert written | {attribute.decode() for attribute in attributes.ATTRIBUTES} <= described
+    assert written | {attribute.decode() for attribute in attribute_lines.ATTRIBUTES} <= described
     assert {boundary.DEBUG, filter_process.SKIP_SMUDGE} <= described

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from git_theta.vcs.attribute_lines import ATTRIBUTES, append_lines
 from git_theta.vcs.attribute_rewriting import (
     LFS_ATTRIBUTES,
     NO_ATTRIBUTES,
@@ -14,7 +15,6 @@ from git_theta.vcs.attribute_rewriting import (
     exchange_attributes,
     list_filtered,
 )
-from git_theta.vcs.attributes import ATTRIBUTES, append_lines
 from git_theta.vcs.discovery import discover_repository
 from git_theta.vcs.pattern_matching import PatternMatcher, match_patterns
 from tests.effort import choose_tries

@@ -11,9 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from git_theta.errors import UsageError
-from git_theta.vcs import attributes
-from git_theta.vcs.attributes import IndexEntry, Pattern
+from git_theta.vcs import attributes, filtered_files
+from git_theta.vcs.attributes import Pattern
 from git_theta.vcs.discovery import discover_repository
+from git_theta.vcs.filtered_files import IndexEntry
 from tests.sandbox import Sandbox
 
 OURS = b"filter=theta diff=theta merge=theta -text"
@@ -60,14 +61,14 @@ def rules(sandbox: Sandbox, path: str) -> Mapping[str, str]:
 def test_git_applies_what_we_write(plain: Sandbox, pattern: str, path: str) -> None:
     file = plain.root / ".gitattributes"
     assert attributes.track_patterns(file, [pattern]) == [pattern]
-    assert attributes.filtered_paths([path, "other"], plain.root) == [path]
+    assert filtered_files.filtered_paths([path, "other"], plain.root) == [path]
     assert rules(plain, path) == {"filter": "theta", "diff": "theta", "merge": "theta", "text": "unset"}
     assert [one.pattern for one in attributes.tracked_patterns(discover_repository(plain.root))] == [
         os.fsdecode(attributes.normalize_pattern(pattern))
     ]
     assert attributes.track_patterns(file, [pattern]) == [], "tracking again changes nothing"
     assert attributes.untrack_patterns(file, [pattern]) == [pattern]
-    assert attributes.filtered_paths([path], plain.root) == []
+    assert filtered_files.filtered_paths([path], plain.root) == []
     assert file.read_bytes() == b""
 
 
@@ -82,7 +83,7 @@ def test_any_name_can_be_tracked_and_no_other_is(plain: Sandbox, names: list[str
     file.write_bytes(b"")
     tracked = names[::2]
     assert attributes.track_patterns(file, tracked) == tracked
-    assert attributes.filtered_paths(names, plain.root) == tracked
+    assert filtered_files.filtered_paths(names, plain.root) == tracked
     assert attributes.untrack_patterns(file, tracked) == tracked
     assert file.read_bytes() == b""
 
@@ -97,7 +98,7 @@ def test_a_pattern_that_git_could_never_match_is_refused(plain: Sandbox, pattern
 
 def test_git_indeed_never_matches_a_folder(plain: Sandbox) -> None:
     plain.write(".gitattributes", b"models/ filter=theta\n")
-    assert attributes.filtered_paths(["models/a"], plain.root) == []
+    assert filtered_files.filtered_paths(["models/a"], plain.root) == []
 
 
 def test_every_other_byte_stays(plain: Sandbox) -> None:
@@ -146,24 +147,24 @@ def test_a_quoted_pattern_may_hold_our_words(plain: Sandbox) -> None:
 
 def test_the_last_word_on_filter_counts(plain: Sandbox) -> None:
     file = plain.write(".gitattributes", b"*.bin filter=theta\n*.bin -filter\n*.pt filter=lfs filter=theta\n")
-    assert attributes.filtered_paths(["a.bin", "a.pt"], plain.root) == ["a.pt"]
+    assert filtered_files.filtered_paths(["a.bin", "a.pt"], plain.root) == ["a.pt"]
     assert attributes.tracked_patterns(discover_repository(plain.root)) == [Pattern("*.pt", ".gitattributes")]
     assert attributes.track_patterns(file, ["*.bin", "*.pt"]) == ["*.bin"]
-    assert attributes.filtered_paths(["a.bin", "a.pt"], plain.root) == ["a.bin", "a.pt"]
+    assert filtered_files.filtered_paths(["a.bin", "a.pt"], plain.root) == ["a.bin", "a.pt"]
 
 
 def test_a_macro_may_say_it_for_us(plain: Sandbox) -> None:
     plain.write(
         ".gitattributes", b"[attr]big filter=theta -text\n[attr]model big loop\n[attr]loop model\n*.bin model\n"
     )
-    assert attributes.filtered_paths(["a.bin"], plain.root) == ["a.bin"]
+    assert filtered_files.filtered_paths(["a.bin"], plain.root) == ["a.bin"]
     assert attributes.track_patterns(plain.root / ".gitattributes", ["*.bin"]) == []
     assert attributes.tracked_patterns(discover_repository(plain.root)) == [Pattern("*.bin", ".gitattributes")]
 
 
 def test_git_ignores_a_line_that_is_too_long_and_so_do_we(plain: Sandbox) -> None:
     file = plain.write(".gitattributes", b"*.bin filter=theta" + b" x" * 1100 + b"\n")
-    assert attributes.filtered_paths(["a.bin"], plain.root) == []
+    assert filtered_files.filtered_paths(["a.bin"], plain.root) == []
     assert attributes.track_patterns(file, ["*.bin"]) == ["*.bin"]
 
 
@@ -184,7 +185,7 @@ def test_patterns_are_listed_with_the_file_they_stand_in(plain: Sandbox) -> None
         Pattern("/one.pt", "sub dir/.gitattributes"),
         Pattern("*.ckpt", "info/attributes"),
     ]
-    assert attributes.filtered_paths(["sparse/a.pth", "ignored/a.h5", "a.ckpt"], plain.root) == [
+    assert filtered_files.filtered_paths(["sparse/a.pth", "ignored/a.h5", "a.ckpt"], plain.root) == [
         "sparse/a.pth", "ignored/a.h5", "a.ckpt",
     ]  # fmt: skip
 
@@ -198,7 +199,7 @@ def test_tracked_files_are_index_entries_that_git_filters(plain: Sandbox) -> Non
     (plain.root / "z.bin").chmod(0o755)
     # The filter's own commands are not installed: Git then stores the files as they are.
     plain.commit()
-    found = attributes.tracked_files(discover_repository(plain.root))
+    found = filtered_files.tracked_files(discover_repository(plain.root))
     oid = plain.git("rev-parse", "HEAD:z.bin").stdout.strip()
     assert sorted(found, key=lambda entry: entry.path) == [
         IndexEntry("100755" if path == "z.bin" else "100644", oid, 0, path) for path in sorted(odd)
@@ -216,14 +217,14 @@ def test_a_conflicted_file_comes_with_its_stages(plain: Sandbox) -> None:
     plain.write("a.bin", b"ours")
     plain.commit()
     plain.git("merge", "theirs", check=False)
-    assert [(entry.path, entry.stage) for entry in attributes.tracked_files(discover_repository(plain.root))] == [
+    assert [(entry.path, entry.stage) for entry in filtered_files.tracked_files(discover_repository(plain.root))] == [
         ("a.bin", 1), ("a.bin", 2), ("a.bin", 3),
     ]  # fmt: skip
 
 
 def test_nothing_is_tracked_in_a_bare_repository(tmp_path: Path) -> None:
     bare = Sandbox.create(tmp_path / "bare.git", install=False, bare=True)
-    assert attributes.tracked_files(discover_repository(bare.root)) == []
+    assert filtered_files.tracked_files(discover_repository(bare.root)) == []
     assert attributes.tracked_patterns(discover_repository(bare.root)) == []
 
 
