@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from git_theta.checkpoints.index_totals import find_wrong_totals, replace_totals
-from git_theta.manifest.model import DENSE, Entry, Manifest
+from git_theta.manifest.model import DENSE, Coding, Entry, Manifest, Place, Storage
 
-SHARD = Manifest("safetensors", 40, (Entry("0" * 64, 40, DENSE, "a", "F32", (2, 5)),))
+STORAGE = Storage(Coding(DENSE, "raw"), Place("0" * 64, 40))
+SHARD = Manifest("safetensors", 40, (Entry("0" * 64, 40, STORAGE, "a", "F32", (2, 5)),))
 INDEX = b'{"metadata": {"total_size" : %s, "total_parameters": 10}, "weight_map": {"a": "total_size"}}'
 
 

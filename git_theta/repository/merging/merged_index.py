@@ -44,7 +44,7 @@ def find_merged_totals(whole: CheckpointPlan, merge: MergedByFile) -> dict[str, 
     oid = merge.staged.get(whole.index_path)
     if oid is None or any(head.index and find_wrong_totals(head.index, head.shards.values()) for head in whole.heads):
         return {}
-    text, shards = read_blob(oid), read_merged_shards(whole, merge)
+    text, shards = read_blob(oid) or b"", read_merged_shards(whole, merge)
     is_whole = shards.keys() >= set(shards_named_by(whole.index_path, text))
     return find_wrong_totals(text, shards.values()) if is_whole else {}
 
@@ -68,7 +68,7 @@ def _mend_totals(whole: CheckpointPlan, merge: MergedByFile, repository: Reposit
     if not totals or repository.worktree is None:
         return
     path, top = whole.index_path, repository.worktree
-    text = read_blob(merge.staged[path], top)
+    text = read_blob(merge.staged[path], top) or b""
     mended = replace_totals(text, totals)
     with suppress(OSError):
         if (top / path).read_bytes() == text:
