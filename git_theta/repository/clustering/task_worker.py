@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from git_theta.errors import MissingObject, StoreError, ThetaError, UsageError
-from git_theta.registry import declared_plugins, is_disabled
+from git_theta.registered_names import declared_plugins, is_disabled
 from git_theta.repository.clustering.task_answer import CountedProgress, TaskAnswer
 from git_theta.repository.clustering.travel_codec import TravelCodec
 from git_theta.repository.stores.object_stores import open_store_at
