@@ -193,9 +193,9 @@ def write_docs(page: Path, parts: Mapping[str, str], begin: str = BEGIN) -> None
     """Put each part between its two marks on a page; the rest of it stays. Raises ValueError where they are not."""
     for part, text in parts.items():
         opening, closing = begin.format(part), END.format(part)
-        before, begin, rest = page.read_text().partition(opening)
-        _, end, after = rest.partition(closing)
-        if not (begin and end):
+        before, opened, rest = page.read_text().partition(opening)
+        _, closed, after = rest.partition(closing)
+        if not (opened and closed):
             raise ValueError(f"{page} does not hold the marks {opening} and {closing}")
         page.write_text(f"{before}{opening}\n\n{text}\n{closing}{after}")
 

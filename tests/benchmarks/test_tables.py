@@ -198,6 +198,16 @@ def test_the_docs_change_between_the_marks_alone(results: list[Result], merges: 
     assert page.read_text() == "\n".join(["# Before", empty[0], "between", written, "after", ""])
 
 
+def test_each_of_several_parts_stands_between_its_own_marks(tmp_path: Path) -> None:
+    page = tmp_path / "performance.md"
+    page.write_text("\n".join(f"{BEGIN.format(part)}\nold\n{END.format(part)}" for part in ("benchmarks", "merges")))
+    write_docs(page, {"benchmarks": "first", "merges": "second"})
+    assert page.read_text() == "\n".join(
+        f"{BEGIN.format(part)}\n\n{text}\n{END.format(part)}"
+        for part, text in (("benchmarks", "first"), ("merges", "second"))
+    )
+
+
 def test_docs_without_marks_are_left_alone(tmp_path: Path) -> None:
     page = tmp_path / "performance.md"
     page.write_text(f"# Before\n{BEGIN.format('merges')}\n")
