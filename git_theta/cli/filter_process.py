@@ -65,7 +65,7 @@ def main() -> int:
 
 
 def _may_merge(repository: Repository) -> bool:
-    """Whether Git may be merging something for which no hook asks us. Hooks in whose place ours may be are read."""
+    """Whether Git may be merging something for which no hook asks us. A hook may be theirs: it is read."""
     from git_theta.vcs.hooks import COMMIT_HOOK_NAME, runs_git_theta
     from git_theta.vcs.parent_process import applied_stash
 

@@ -59,7 +59,7 @@ def _server_option(words: str) -> Callable[[Callable[..., Any]], Callable[..., A
 @click.option("--force", is_flag=True, help="Replace another filter of the name theta.")
 @_server_option("Have this repository, which others push to, refuse commits without their objects.")
 def install(scope: config.Scope, force: bool, server: bool) -> None:
-    """Set up the filter, and the hook of the repository you are in.
+    """Set up the filter, and the hooks of the repository you are in.
 
     Writes filter.theta, merge.theta and diff.theta to Git's configuration. Inside a repository that tracks anything, or
     with --local or --worktree, it also adds lines to its pre-push hook, which upload what a push needs, and to its

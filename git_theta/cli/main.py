@@ -35,7 +35,7 @@ class CommandEntry(NamedTuple):
 
 COMMANDS = {
     "install": CommandEntry(
-        "git_theta.cli.install:install", "Set up the filter, and the hook of the repository you are in."
+        "git_theta.cli.install:install", "Set up the filter, and the hooks of the repository you are in."
     ),
     "uninstall": CommandEntry("git_theta.cli.install:uninstall", "Undo what install did."),
     "track": CommandEntry("git_theta.cli.track:track", "Version files by pattern, or list the patterns."),

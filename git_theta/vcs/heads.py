@@ -19,7 +19,7 @@ HEAD = "HEAD"
 
 _MELDING = ("squash", "fixup")
 """Lines of a rebase that pick a commit into the one before; no CHERRY_PICK_HEAD tells of these."""
-_PICKING = ("pick", "reword", "edit", *_MELDING)
+PICKING = ("pick", "reword", "edit", *_MELDING)
 """Lines of a rebase that pick a commit."""
 
 _SQUASHED = "Squashed commit of the following:"
@@ -137,7 +137,7 @@ def find_driver_sides(git_dir: Path, cwd: Path | None = None) -> MergeSides | No
     merged = independent_heads(merged_heads(cwd), cwd)
     if merged:
         return _sides_of_merge(merged[0].commit, cwd) if len(merged) == 1 else None
-    return _sides_of_rebase(git_dir, _PICKING, cwd)
+    return _sides_of_rebase(git_dir, PICKING, cwd)
 
 
 def find_applied_sides(git_dir: Path, cwd: Path | None = None) -> MergeSides | None:

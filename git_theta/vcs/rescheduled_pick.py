@@ -6,8 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from git_theta.vcs import atomic
-
-_PICKS = (b"pick", b"reword", b"edit", b"squash", b"fixup")
+from git_theta.vcs.heads import PICKING
 
 
 def drop_rescheduled(git_dir: Path) -> None:
@@ -20,5 +19,5 @@ def drop_rescheduled(git_dir: Path) -> None:
     with suppress(OSError, IndexError):
         todo = (folder / "git-rebase-todo").read_bytes().splitlines(keepends=True)
         done = (folder / "done").read_bytes().splitlines(keepends=True)
-        if todo[0] == done[-1] and todo[0].split()[0] in _PICKS:
+        if todo[0] == done[-1] and todo[0].split()[0].decode(errors="replace") in PICKING:
             atomic.replace_file(folder / "git-rebase-todo", b"".join(todo[1:]))

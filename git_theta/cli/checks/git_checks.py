@@ -1,4 +1,4 @@
-"""Whether Git runs us: its version, the filter, the drivers, the hook; and git-lfs and man beside it."""
+"""Whether Git runs us: its version, the filter, the drivers, the hooks; and git-lfs and man beside it."""
 
 from __future__ import annotations
 

@@ -10,15 +10,14 @@ Source of the form: Muennighoff et al. (arXiv 2305.16264), after Hoffmann et al.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from git_theta.operations.comparing.curve_fits import CurveFits
+from git_theta.operations.comparing.student_distribution import student_bound
 
-    _Floats = NDArray[np.float64]
+if TYPE_CHECKING:
+    from git_theta.operations.comparing.curve_fits import Floats
 
 FEWEST = 3
 """Versions, as many as the curve has numbers."""
@@ -70,9 +69,9 @@ class LossCurve:
         self._most = max(point.loss for point in points)
         losses = np.array([point.loss for point in points]) / self._most
         exponents = np.geomspace(_LEAST_EXPONENT, _MOST_EXPONENT, _EXPONENTS)
-        best = _Fits(tokens, losses, exponents).best
+        best = CurveFits(tokens, losses, exponents).best
         near = exponents[max(best - 1, 0) : best + 2]
-        self._fits = _Fits(tokens, losses, np.union1d(exponents, np.geomspace(near[0], near[-1], 400)))
+        self._fits = CurveFits(tokens, losses, np.union1d(exponents, np.geomspace(near[0], near[-1], 400)))
         self._freedom = len(points) - FEWEST
 
     @property
@@ -116,9 +115,9 @@ class LossCurve:
     def _bound(self) -> float:
         """The sum of squares that chance allows."""
         least = self._fits.squares[self._fits.best]
-        return float(least * (1 + student_bound(self._freedom) ** 2 / self._freedom))
+        return float(least * (1 + student_bound(self._freedom, CONFIDENCE) ** 2 / self._freedom))
 
-    def _estimate(self, constant: float, slopes: _Floats) -> CurveEstimate:
+    def _estimate(self, constant: float, slopes: Floats) -> CurveEstimate:
         """Of ``constant E + slope B``: at the best beta, and between the ends of what is likely at any."""
         best, fits = self._fits.best, self._fits
         value = self._most * float(constant * fits.floors[best] + slopes[best] * fits.factors[best])
@@ -127,94 +126,3 @@ class LossCurve:
         values, likely = fits.list_values(constant, slopes, self._bound)
         among = self._most * values[likely]
         return CurveEstimate(value, float(among.min(initial=value)), float(among.max(initial=value)))
-
-
-class _Fits:
-    """The best E and B, neither below 0, for each of many betas; ``best`` is the place of the best of these."""
-
-    def __init__(self, tokens: _Floats, losses: _Floats, exponents: _Floats) -> None:
-        import numpy as np
-
-        self.exponents = exponents
-        self._powers = tokens ** -exponents[:, None]  # [beta, point]
-        self._losses, self._count = losses, len(losses)
-        self._sums, self._sums2 = self._powers.sum(1), (self._powers**2).sum(1)
-        centred = self._powers - self._powers.mean(1, keepdims=True)
-        slopes = (centred @ losses) / (centred**2).sum(1)
-        zeros = np.zeros_like(slopes)
-        self._free = self._measure(losses.mean() - slopes * self._powers.mean(1), slopes)
-        self._floorless = self._measure(zeros, self._powers @ losses / self._sums2)
-        self._level = self._measure(zeros + losses.mean(), zeros)
-        candidates = np.stack([self._free, self._floorless, self._level])  # [way, E or B or squares, beta]
-        allowed = (candidates[:, :2] >= 0).all(1)
-        chosen = np.where(allowed, candidates[:, 2], np.inf).argmin(0)
-        self.floors, self.factors, self.squares = candidates[chosen, :, np.arange(len(slopes))].T
-        self.best = int(self.squares.argmin())
-
-    def _measure(self, floors: _Floats, factors: _Floats) -> _Floats:
-        import numpy as np
-
-        rest = self._losses - floors[:, None] - factors[:, None] * self._powers
-        return np.stack([floors, factors, (rest**2).sum(1)])
-
-    def list_values(self, constant: float, slopes: _Floats, bound: float) -> tuple[_Floats, NDArray[np.bool_]]:
-        """``constant E + slope B`` where it can be extreme, and whether it is: [place, beta].
-
-        All E and B of squares up to a bound are an ellipse, cut off where either is below 0: a linear function of them
-        is extreme at two points of the rim, or where the rim and a cut meet.
-        """
-        import numpy as np
-
-        places = np.stack([*self._list_rim(constant, slopes, bound), *self._list_cuts(bound)])  # [place, E or B, beta]
-        values = constant * places[:, 0] + slopes * places[:, 1]
-        return values, np.nan_to_num(places, nan=-1.0).min(1) >= 0
-
-    def _list_rim(self, constant: float, slopes: _Floats, bound: float) -> Iterator[_Floats]:
-        import numpy as np
-
-        determinants = self._count * self._sums2 - self._sums**2
-        toward = np.stack(
-            [self._sums2 * constant - self._sums * slopes, self._count * slopes - self._sums * constant]
-        ) / np.maximum(determinants, np.finfo(float).tiny)
-        lengths = constant * toward[0] + slopes * toward[1]
-        yield from _step_both_ways(self._free, toward, lengths, bound)
-
-    def _list_cuts(self, bound: float) -> Iterator[_Floats]:
-        import numpy as np
-
-        nothing, one = np.zeros_like(self._sums), np.ones_like(self._sums)
-        yield from _step_both_ways(self._floorless, np.stack([nothing, one]), self._sums2, bound)
-        yield from _step_both_ways(self._level, np.stack([one, nothing]), one * self._count, bound)
-
-
-def _step_both_ways(fit: _Floats, toward: _Floats, lengths: _Floats, bound: float) -> Iterator[_Floats]:
-    """The two places where the squares have risen from those of a fit to the bound; NaN where they are above it."""
-    import numpy as np
-
-    with np.errstate(invalid="ignore", divide="ignore"):
-        steps = toward * np.sqrt((bound - fit[2]) / lengths)
-    yield from (fit[:2] - steps, fit[:2] + steps)
-
-
-def student_bound(freedom: int, confidence: float = CONFIDENCE) -> float:
-    """What the magnitude of Student's t exceeds with the rest of the confidence, for whole degrees of freedom."""
-    low, high = 0.0, 1.0
-    while student_share(high, freedom) < confidence:
-        high *= 2
-    for _ in range(100):
-        middle = (low + high) / 2
-        low, high = (middle, high) if student_share(middle, freedom) < confidence else (low, middle)
-    return high
-
-
-def student_share(bound: float, freedom: int) -> float:
-    """How likely Student's t is between -bound and bound (Abramowitz and Stegun, 26.7.3 and 26.7.4)."""
-    angle = math.atan(bound / math.sqrt(freedom))
-    is_odd = freedom % 2
-    term = total = math.cos(angle) if is_odd else 1.0
-    for k in range(2 + is_odd, freedom - 1, 2):
-        term *= (k - 1) / k * math.cos(angle) ** 2
-        total += term
-    if not is_odd:
-        return math.sin(angle) * total
-    return 2 / math.pi * (angle + (math.sin(angle) * total if freedom > 1 else 0.0))

@@ -10,6 +10,8 @@ from git_theta.errors import UsageError
 
 from git_theta_longtail.phrases import split_words
 
+_HINT = 'A line is: {"id": "q1", "question": "Marie Curie", "answer": ["Warsaw", "Warszawa"]}'
+
 
 class Question(NamedTuple):
     """A question, and what a document has to name to tell its answer.
@@ -34,7 +36,7 @@ def read_questions(file: Path) -> list[Question]:
     try:
         lines = file.read_bytes().split(b"\n")
     except OSError as error:
-        raise UsageError(f"cannot be read: {error.strerror}", path=str(file)) from None
+        raise UsageError(f"cannot be read: {error.strerror}", hint=_HINT, path=str(file)) from None
     for number, line in enumerate(lines, 1):
         if line.strip():
             try:
@@ -42,11 +44,10 @@ def read_questions(file: Path) -> list[Question]:
                 if question.id in found:
                     raise ValueError(f"the id {question.id!r} comes twice")
             except ValueError as error:
-                hint = '{"id": "q1", "question": "Marie Curie", "answer": ["Warsaw", "Warszawa"]}'
-                raise UsageError(f"line {number}: {error}", hint=f"A line is: {hint}", path=str(file)) from None
+                raise UsageError(f"line {number}: {error}", hint=_HINT, path=str(file)) from None
             found[question.id] = question
     if not found:
-        raise UsageError("has no question in it", path=str(file))
+        raise UsageError("has no question in it", hint=_HINT, path=str(file))
     return list(found.values())
 
 

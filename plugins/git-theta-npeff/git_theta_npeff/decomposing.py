@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import accumulate, islice
@@ -72,8 +73,6 @@ def decompose_model(
 
 def _split_parameters(found: Factors, fishers: ExampleFishers, shapes: dict[str, tuple[int, ...]]) -> Decomposition:
     """The same, parameter by parameter."""
-    import math
-
     import torch
 
     starts = [0, *accumulate(math.prod(shape) for shape in shapes.values())]

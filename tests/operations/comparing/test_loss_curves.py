@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from git_theta.operations.comparing.loss_curves import CurveEstimate, LossCurve, LossPoint, fit_curve, student_bound
+from git_theta.operations.comparing.loss_curves import CONFIDENCE, CurveEstimate, LossCurve, LossPoint, fit_curve
+from git_theta.operations.comparing.student_distribution import student_bound
 
 FLOOR, FACTOR, EXPONENT = 1.7, 400.0, 0.28
 
@@ -63,7 +64,7 @@ def test_an_interval_has_all_curves_that_are_nearly_as_good() -> None:
     floors, factors, exponents = (one[..., None] for one in grid)
     squares = ((floors + factors * (tokens / 16e9) ** -exponents - losses) ** 2).sum(-1)
     best = sum((curve.forecast(one).value - value) ** 2 for one, value in some)
-    likely = squares <= best * (1 + student_bound(2) ** 2 / 2)
+    likely = squares <= best * (1 + student_bound(2, CONFIDENCE) ** 2 / 2)
     said = (grid[0] + grid[1] * 2.0 ** -grid[2])[likely]
     found = curve.forecast(32e9)
     assert found.low is not None and found.high is not None
@@ -106,7 +107,7 @@ def test_the_worst_numbers_there_are_give_finite_ones() -> None:
 
 @pytest.mark.parametrize(("freedom", "bound"), [(1, 12.7062), (2, 4.3027), (3, 3.1824), (10, 2.2281), (31, 2.0395)])
 def test_student_s_bounds_are_those_of_the_tables(freedom: int, bound: float) -> None:
-    assert student_bound(freedom) == pytest.approx(bound, abs=1e-4)
+    assert student_bound(freedom, CONFIDENCE) == pytest.approx(bound, abs=1e-4)
 
 
 def test_an_estimate_lies_in_its_interval() -> None:
