@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from git_theta.repository.setup import hook_placing
 from git_theta.vcs import hooks
 from git_theta.vcs.discovery import discover_repository
 from git_theta.vcs.hooks import HookState
@@ -258,3 +259,8 @@ def test_a_hook_is_replaced_whole(tmp_path: Path, theta: Theta) -> None:
         hooks.install_hook(tmp_path, theta.command)
         assert reader.read() == b"#!/bin/sh\necho theirs\n"
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_filter_places_the_hooks_that_every_clone_has() -> None:
+    """It has their names twice: the module that has them takes a filter too long to import."""
+    assert hook_placing._HOOK_NAMES == hooks.CLONE_HOOK_NAMES
