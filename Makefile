@@ -4,7 +4,7 @@
 # make docs    the documentation as a site, in build/site; a broken link fails it
 # make fuzz    every parser of strangers' bytes, a minute each; FUZZ='--seconds 600 pickle' for one of them, and longer
 # make mutate  lines of the rooms that hold the laws, changed one at a time: what does no test notice?
-# make science how good merges of real models are, by strategy; SCIENCE=--cut for a minute of it
+# make science how good merges of real models are, by strategy; SCIENCE="--cut --seeds 1" for a quick look
 # make bench   timings and memory, side by side with git-lfs and mergekit (needs 30 GB of disk)
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \

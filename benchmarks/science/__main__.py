@@ -71,7 +71,7 @@ def main() -> None:
 
 def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m benchmarks.science", description="how good merges are")
-    parser.add_argument("--cut", action="store_true", help="less of everything: a minute, to see that it works")
+    parser.add_argument("--cut", action="store_true", help="less of everything, to see that it works")
     parser.add_argument("--seeds", type=int, default=3, metavar="N", help="tunings of each head (3)")
     parser.add_argument(
         "--dir",
