@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from git_theta.diffing.base import Report
 from git_theta.diffing.render import pictures
 from git_theta.diffing.render.formatting import format_magnitude, format_percent
-from git_theta.diffing.render.markup import Markup, breakable_name, element
+from git_theta.diffing.render.markup import Markup, breakable_name, element, wrap_figure
 from git_theta.diffing.render.pictures import STEPS, Bar, Cell, CellState, HeatMap, Scale
 from git_theta.words import pluralize
 
@@ -43,7 +43,7 @@ def render_bar(report: Report) -> Markup:
         )
         for kind, parameters, amount in found.kinds
     ]
-    return _figure("How it changed", drawn, element("ul", *items, class_="legend"))
+    return wrap_figure("How it changed", drawn, element("ul", *items, class_="legend"))
 
 
 def render_heat_maps(report: Report) -> Markup:
@@ -53,7 +53,7 @@ def render_heat_maps(report: Report) -> Markup:
     if not scale.high:
         return Markup()
     tables = [_heat_map(found, scale) for found in maps]
-    return _figure("Relative change by module and layer", _legend(scale), *tables)
+    return wrap_figure("Relative change by module and layer", _legend(scale), *tables)
 
 
 def render_largest(report: Report) -> Markup:
@@ -72,11 +72,7 @@ def render_largest(report: Report) -> Markup:
         for name, relative in found
     ]
     caption = element("caption", "The largest relative changes", class_="unseen")
-    return _figure("Changed most", element("table", caption, element("tbody", *rows), class_="top"))
-
-
-def _figure(title: str, *content: str) -> Markup:
-    return element("figure", element("figcaption", element("h3", title)), *content)
+    return wrap_figure("Changed most", element("table", caption, element("tbody", *rows), class_="top"))
 
 
 def _segments(found: Bar) -> Iterator[Markup]:

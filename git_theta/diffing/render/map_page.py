@@ -14,7 +14,7 @@ from git_theta.diffing.render.map_words import (
     describe_plane,
     nothing_differs,
 )
-from git_theta.diffing.render.markup import Markup, element, join_markup
+from git_theta.diffing.render.markup import Markup, element, join_markup, wrap_figure
 from git_theta.diffing.render.report_page import build_page
 from git_theta.diffing.weight_map import WeightMap
 
@@ -43,10 +43,6 @@ def _left_out_notes(found: WeightMap) -> Iterator[Markup]:
         yield element("p", f"Left out: {words}", class_="versions alarm" if failed else "versions")
     if any(found.nonfinite):
         yield element("p", "NaN and infinite values count in no version.", class_="versions alarm")
-
-
-def _figure(title: str, *content: str) -> Markup:
-    return element("figure", element("figcaption", element("h3", title)), *content)
 
 
 def _plane(found: WeightMap) -> Markup:
@@ -86,7 +82,7 @@ def _plane(found: WeightMap) -> Markup:
         drawn.height, "plane", "Versions in a plane", *rays, *dots, *map(_svg_text, drawn.labels), ruler, scale
     )
     said = element("p", describe_plane(found), " Lines are task vectors, from the base.", class_="legend")
-    return _figure("Weight space, as far as a plane shows it", picture, said)
+    return wrap_figure("Weight space, as far as a plane shows it", picture, said)
 
 
 def _norm_text(found: WeightMap, place: int) -> str:
@@ -102,7 +98,7 @@ def _tree(found: WeightMap) -> Markup:
     heights = [_svg_text(label, class_="height") for label in drawn.heights]
     picture = _svg(drawn.height, "tree", "Clusters of versions", *lines, *heights, *map(_svg_text, drawn.labels))
     said = element("p", "Where two branches meet stands the average distance of their versions.", class_="legend")
-    return _figure("Clusters", picture, said)
+    return wrap_figure("Clusters", picture, said)
 
 
 def _svg(height: float, kind: str, label: str, *content: str) -> Markup:
@@ -156,7 +152,7 @@ def _matrix(
         element("tbody", *body),
         class_="heat roomy matrix",
     )
-    return _figure(title, element("div", table, class_="scroll", tabindex=0, role="region", aria_label=title))
+    return wrap_figure(title, element("div", table, class_="scroll", tabindex=0, role="region", aria_label=title))
 
 
 def _versions(found: WeightMap) -> Markup:
@@ -172,4 +168,4 @@ def _versions(found: WeightMap) -> Markup:
         rows.append(element("tr", *head, *cells, element("td", member.subject)))
     heads = [element("th", title, scope="col") for title in titles]
     table = element("table", element("thead", element("tr", *heads)), element("tbody", *rows), class_="members")
-    return _figure("Versions", element("div", join_markup([table]), class_="scroll"))
+    return wrap_figure("Versions", element("div", join_markup([table]), class_="scroll"))

@@ -46,6 +46,11 @@ def escape_text(text: str) -> Markup:
     return text if isinstance(text, Markup) else Markup(html.escape(escape_unprintable(text)))
 
 
+def wrap_figure(title: str, *content: str) -> Markup:
+    """Content as a figure under a title."""
+    return element("figure", element("figcaption", element("h3", title)), *content)
+
+
 def _attribute(name: str, value: str | int | float | bool | None) -> str:
     name = name.rstrip("_").replace("_", "-")
     if value is None or value is False:

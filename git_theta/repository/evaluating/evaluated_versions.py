@@ -12,8 +12,8 @@ from git_theta.errors import UsageError
 from git_theta.globs import path_matcher
 from git_theta.manifest.identity_text import write_identity
 from git_theta.manifest.model import Manifest
-from git_theta.manifest.near_manifest import resembles_manifest
 from git_theta.operations.context import Context
+from git_theta.operations.worktree_files import claims_manifest
 from git_theta.repository.history.checkpoint_lookup import CheckpointVersion, list_checkpoints, path_from_top
 from git_theta.repository.history.folder_checkout import check_out_into, find_version_files, make_scratch_folder
 from git_theta.repository.history.found_files import list_checkpoint_files, read_found_files
@@ -21,9 +21,6 @@ from git_theta.repository.history.version_history import OID_DIGITS
 from git_theta.vcs.commits import walk_commits
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.revisions import commit_ids
-
-_HEAD_SIZE = 1 << 10
-"""Bytes by which a manifest is told from a real file."""
 
 
 class EvaluatedVersion(NamedTuple):
@@ -99,7 +96,7 @@ def read_found_version(path: str, context: Context) -> EvaluatedVersion:
     place = Path(path)
     files = list_checkpoint_files(place)
     for file in files:
-        if file.is_file() and _is_manifest_file(file):
+        if file.is_file() and claims_manifest(file.resolve()):
             raise UsageError(
                 "is not materialised: a manifest stands in its place",
                 hint="Put it there: git theta checkout. Or name a revision.",
@@ -134,8 +131,3 @@ def _match_paths(paths: Sequence[str]) -> Callable[[str], bool]:
     return lambda path: (
         not tops or any(top == "." or path == top or path.startswith(f"{top}/") for top in tops) or matches(path)
     )
-
-
-def _is_manifest_file(file: Path) -> bool:
-    with file.open("rb") as opened:
-        return resembles_manifest(opened.read(_HEAD_SIZE))

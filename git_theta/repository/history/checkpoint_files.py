@@ -15,14 +15,11 @@ from git_theta.checkpoints.index_file import is_index, shards_named_by, whole_pa
 from git_theta.checkpoints.shards import index_path_of
 from git_theta.errors import ManifestError, UsageError
 from git_theta.manifest.model import Manifest
-from git_theta.manifest.near_manifest import resembles_manifest
 from git_theta.manifest.text import MAX_MANIFEST, decode_manifest
+from git_theta.operations.worktree_files import claims_manifest
 from git_theta.repository.history.version_history import read_manifest_text
 from git_theta.vcs.blob_reader import BlobReader
 from git_theta.vcs.raw_diff import VersionRange, list_folder
-
-_HEAD_SIZE = 1 << 10
-"""Bytes by which a manifest is told from a real file."""
 
 
 class CheckpointFile(NamedTuple):
@@ -90,7 +87,7 @@ class VersionFiles(AbstractContextManager["VersionFiles"]):
     def find_file(self, path: str) -> CheckpointFile | None:
         """The regular file of that path, or None. Raises ManifestError for a manifest that cannot be read."""
         file = self._top / path if self._top else None
-        if file and file.is_file() and not file.is_symlink() and not _is_manifest_file(file):
+        if file and file.is_file() and not file.is_symlink() and not claims_manifest(file):
             return CheckpointFile(path, file=file)
         blob = self._blobs.find(f"{self._commit}:{path}")
         if blob is None:
@@ -151,8 +148,3 @@ class VersionFiles(AbstractContextManager["VersionFiles"]):
             return "Name a revision: rev='main'."
         index = next((name for name in self._list_beside(path) if is_index(name) and whole_path_of(name) == path), "")
         return f"Its shards are one checkpoint: {index}" if index else "What is versioned here: git theta ls-files :/"
-
-
-def _is_manifest_file(file: Path) -> bool:
-    with file.open("rb") as opened:
-        return resembles_manifest(opened.read(_HEAD_SIZE))
