@@ -69,11 +69,14 @@ rm -f "$theta_refs"
 unset theta_refs
 """
 )
-# A commit that merges nothing need not wait for an interpreter to start, nor be kept from whoever has none any more.
+# A commit that merges nothing, or changes no checkpoint, need not wait for an interpreter to start, nor be kept from
+# whoever has none any more. A rebase asks for every commit.
 _COMMIT_CALL = f"""\
 theta_dir=${{{{1%/*}}}}
-if [ -e "$theta_dir/MERGE_HEAD" ] || [ -e "$theta_dir/CHERRY_PICK_HEAD" ] || [ -e "$theta_dir/REVERT_HEAD" ] ||
-  [ -e "$theta_dir/SQUASH_MSG" ] || [ -e "$theta_dir/rebase-merge" ] || grep -q '^This reverts commit' "$1"; then
+if {{{{ [ -e "$theta_dir/MERGE_HEAD" ] || [ -e "$theta_dir/CHERRY_PICK_HEAD" ] || [ -e "$theta_dir/REVERT_HEAD" ] ||
+  [ -e "$theta_dir/SQUASH_MSG" ] || [ -e "$theta_dir/rebase-merge" ] || grep -q '^This reverts commit' "$1"; }}}} &&
+  git diff-index --cached --name-only HEAD | git check-attr --stdin filter |
+  grep -q -e ': filter: theta$' -e '\\.index\\.json"*: filter: '; then
 {_PRESENCE}\
 {{command}} {{name}} "$@" || exit
 fi

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import pytest
@@ -265,3 +266,20 @@ def test_a_stash_that_mixes_nothing_is_no_alarm(sandbox: Sandbox) -> None:
     sandbox.git("stash", "-q")
     sandbox.git("switch", "-q", "main")
     assert "contested" not in sandbox.git("stash", "pop").stderr
+
+
+@TWO
+@pytest.mark.parametrize("changed", ["notes.txt", shard_name(2, 2)])
+def test_what_changes_no_checkpoint_needs_no_interpreter(sandbox: Sandbox, way: str, changed: str) -> None:
+    """A rebase asks for each of its commits, and most of these may be about scripts and notes."""
+    base: Files = {**sharded("abc", "de"), "notes.txt": b"base"}
+    theirs = {**base, changed: {**sharded("abc", "de", d=2), "notes.txt": b"theirs"}[changed]}
+    start(sandbox, *((theirs, base, theirs) if way == "revert" else (base, {**base, "ours.txt": b"ours"}, theirs)))
+    hook = sandbox.root / ".git/hooks/prepare-commit-msg"
+    unmarked = hook.read_text().replace(">>>", "")  # a filter would write ours anew
+    hook.write_text(re.sub(r"\S+/python", "/nowhere/python", unmarked))
+    done = sandbox.git(*("revert --no-edit HEAD" if way == "revert" else WAYS[way][0]).split(), check=False)
+    if way in ("squash", "no-commit"):
+        done = sandbox.git("commit", "-m", "merged", check=False)
+    needed = changed != "notes.txt"
+    assert (done.returncode != 0, "not installed any more at /nowhere/python" in done.stderr) == (needed, needed)
