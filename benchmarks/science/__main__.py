@@ -39,18 +39,20 @@ class Size(NamedTuple):
         seeing: steps that it learns for.
         vision: steps that a head is tuned for.
         text: the same, of sentences.
-        examples: the most of a task's, to train, to choose by and to test.
+        images: the most of a task's, to train, to choose by and to test.
+        texts: the most of a task's, all together.
     """
 
     signs: int
     seeing: int
     vision: int
     text: int
-    examples: tuple[int, int, int]
+    images: tuple[int, int, int]
+    texts: int
 
 
-WHOLE = Size(signs=40, seeing=1_500, vision=220, text=60, examples=(1_700, 1_700, 1_700))
-CUT = Size(signs=20, seeing=300, vision=80, text=30, examples=(400, 60, 200))
+WHOLE = Size(signs=40, seeing=1_500, vision=220, text=60, images=(1_000, 200, 600), texts=1_000)
+CUT = Size(signs=20, seeing=250, vision=60, text=20, images=(400, 60, 150), texts=400)
 
 
 def main() -> None:
@@ -87,11 +89,11 @@ def _parse_arguments() -> argparse.Namespace:
 def _prepare_benches(size: Size, folder: Path) -> Iterator[tuple[Bench, int]]:
     """Each bench, and for how many steps its heads are tuned."""
     packages = Packages(folder)
-    tasks = [task.cut(*size.examples) for task in make_image_tasks(packages)]
+    tasks = [task.cut(*size.images) for task in make_image_tasks(packages)]
     seeing = learn_to_see(draw_alphabet(size.signs), size.seeing)
     yield prepare_bench(VISION, Learner(encode_images, rate=4e-4, batch=48), seeing, tasks), size.vision
     model = SentenceModel(folder)
-    tasks = [model.make_task(texts).cut(*size.examples) for texts in find_texts(packages)]
+    tasks = list(map(model.make_task, find_texts(packages, size.texts)))
     learner = Learner(encode_sentences, rate=1.5e-4, batch=20)
     yield prepare_bench(TEXT, learner, model.upper_half(), tasks, _SHOTS), size.text
 

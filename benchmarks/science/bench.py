@@ -11,7 +11,7 @@ from benchmarks.science.tasks import Task
 from benchmarks.science.training import Learner
 from demo.encoder import StateDict
 
-_SHOTS = 5
+_SHOTS, _LONGER = 5, 3
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Bench:
 
     def tune_together(self, steps: int, seed: int) -> StateDict:
         """One checkpoint tuned for all tasks at once: what a merge would like to be as good as."""
-        return self._tune(self.tasks, steps, seed)
+        return self._tune(self.tasks, _LONGER * steps, seed)
 
     def _tune(self, tasks: Sequence[Task], steps: int, seed: int) -> StateDict:
         return self.learner.tune(self.base, [(task.train, self.classes[task.name]) for task in tasks], steps, seed)

@@ -44,7 +44,7 @@ class SentenceModel:
         return {name: value for name, value in self._state.items() if name.startswith(names)}
 
     def make_task(self, texts: Texts) -> Task:
-        """The texts as the upper half reads them."""
+        """The texts as the upper half reads them, in as many examples."""
         inputs = torch.cat([self._read(texts.texts[at : at + _BATCH]) for at in range(0, len(texts.texts), _BATCH)])
         return split_examples(texts.name, inputs, torch.tensor(texts.labels))
 

@@ -1,4 +1,4 @@
-"""Four tasks on short texts: opinions of films, sections and uses of Debian's packages, whose documentation it is."""
+"""Four tasks on short texts: opinions of films, documentation by library, sections and uses of Debian's packages."""
 
 from __future__ import annotations
 
@@ -15,14 +15,12 @@ from typing import NamedTuple
 
 from benchmarks.science.packages import Packages
 
-_COUNT = 1_200
-"""Texts of a task at most."""
 _LEAST_STARS = 1.0
 """An opinion nearer to none is not taken."""
 _SECTIONS = ("games", "science", "sound", "net", "graphics", "admin", "editors", "doc")
 _USES = ("gameplaying", "viewing", "converting", "editing", "monitor", "browsing")
 _LIBRARIES = ("asyncio", "email", "unittest", "importlib", "numpy", "torch", "matplotlib", "pip")
-_SHORTEST, _LONGEST = 30, 200
+_SHORTEST, _LONGEST, _DOCUMENTED = 30, 200, 300
 
 Labelled = tuple[str, str]
 
@@ -35,26 +33,29 @@ class Texts(NamedTuple):
     labels: list[int]
 
 
-def find_texts(packages: Packages) -> Iterator[Texts]:
-    """The tasks that can be had here: two of them are about Debian's packages, which its own index describes."""
+def find_texts(packages: Packages, most: int = 1_200) -> Iterator[Texts]:
+    """The tasks that can be had here: two of them are about Debian's packages, which its own index describes.
+
+    ``most``: texts of a task.
+    """
     found: dict[str, Callable[[], Iterator[Labelled]]] = {
         "films": lambda: _opinions(packages),
         "documentation": _docstrings,
         "sections": lambda: _packages("Section", _SECTIONS),
         "uses": lambda: _packages("Tag", _USES),
     }
-    tasks = (_balance(name, sorted(set(find()))) for name, find in found.items())
+    tasks = (_balance(name, sorted(set(find())), most) for name, find in found.items())
     return (task for task in tasks if task.texts)
 
 
-def _balance(name: str, labelled: list[Labelled]) -> Texts:
+def _balance(name: str, labelled: list[Labelled], most: int) -> Texts:
     order = random.Random(0)
     order.shuffle(labelled)
     names = sorted({label for _, label in labelled})
     chosen = [
         (text, place)
         for place, name in enumerate(names)
-        for text in [text for text, label in labelled if label == name][: _COUNT // len(names)]
+        for text in [text for text, label in labelled if label == name][: most // len(names)]
     ]
     order.shuffle(chosen)
     return Texts(name, [text for text, _ in chosen], [place for _, place in chosen])
@@ -72,7 +73,7 @@ def _docstrings() -> Iterator[Labelled]:
         if spec and spec.origin:
             files = sorted(Path(spec.origin).parent.rglob("*.py"))
             found = chain.from_iterable(map(_documented, files))
-            yield from ((text, library) for text in islice(found, 2 * _COUNT // len(_LIBRARIES)))
+            yield from ((text, library) for text in islice(found, _DOCUMENTED))
 
 
 def _documented(file: Path) -> Iterator[str]:

@@ -20,6 +20,7 @@ Encoder = Callable[[Mapping[str, Tensor], Tensor], Tensor]
 
 _SHARPNESS = 12
 _WARM_UP = 20
+_LEAST = 8
 _BATCH = 256
 """Inputs that are looked at together where nothing is learned."""
 
@@ -30,7 +31,7 @@ class Learner:
     Args:
         encode: the model.
         rate: the highest that the learning rate gets.
-        batch: examples of a step.
+        batch: examples of a step; of several tasks each has 8 at least.
         decay: weight decay.
     """
 
@@ -49,7 +50,7 @@ class Learner:
     def tune(self, state: StateDict, tasks: Sequence[tuple[Examples, Tensor]], steps: int, seed: int) -> StateDict:
         """The state after AdamW over all tasks at once, each with its classes.
 
-        The rate rises for 20 steps and then falls to nothing; each task has the batch's examples in each step.
+        The rate rises for 20 steps and then falls to nothing; each task has as many examples of every step.
         """
         trained = {name: value.clone().requires_grad_() for name, value in state.items()}
         optimizer = torch.optim.AdamW(trained.values(), lr=self._rate, weight_decay=self._decay)
@@ -67,11 +68,9 @@ class Learner:
     def _loss(
         self, state: Mapping[str, Tensor], tasks: Sequence[tuple[Examples, Tensor]], random: torch.Generator
     ) -> Tensor:
-        drawn = [
-            examples.pick(torch.randint(len(examples.labels), (self._batch,), generator=random))
-            for examples, _ in tasks
-        ]
-        features = torch.split(self.encode(state, torch.cat([examples.inputs for examples in drawn])), self._batch)
+        each = max(_LEAST, self._batch // len(tasks))
+        drawn = [examples.pick(torch.randint(len(examples.labels), (each,), generator=random)) for examples, _ in tasks]
+        features = torch.split(self.encode(state, torch.cat([examples.inputs for examples in drawn])), each)
         losses = [
             functional.cross_entropy(_judge(seen, classes), examples.labels)
             for seen, examples, (_, classes) in zip(features, drawn, tasks, strict=True)
