@@ -21,6 +21,8 @@ _MELDING = ("squash", "fixup")
 """Lines of a rebase that pick a commit into the one before; no CHERRY_PICK_HEAD tells of these."""
 PICKING = ("pick", "reword", "edit", *_MELDING)
 """Lines of a rebase that pick a commit."""
+_SHORT = {word[0]: word for word in _PICKING}
+"""What people may write for these; Git writes so, too, where ``rebase.abbreviateCommands`` is set."""
 
 _SQUASHED = "Squashed commit of the following:"
 """How Git begins what it notes of a `git merge --squash`; a commit of each that was squashed follows, newest first."""
@@ -99,7 +101,7 @@ def find_sides(git_dir: Path, cwd: Path | None = None) -> MergeSides | None:
         "REBASE_HEAD": _sides_of_pick,  # a rebase that stops has taken CHERRY_PICK_HEAD away
     }
     for name, find in kinds.items():
-        if (git_dir / name).exists():
+        if (git_dir / name).exists() and (name != "REBASE_HEAD" or _waits_for_pick(git_dir)):
             heads = (git_dir / name).read_text().split()
             return find(heads[0], cwd) if len(heads) == 1 else None
     return _sides_of_rebase(git_dir, _MELDING, cwd) or _sides_of_squash(git_dir, cwd)
@@ -189,12 +191,24 @@ def _sides_of_merge(theirs: str, cwd: Path | None) -> MergeSides | None:
 
 def _sides_of_rebase(git_dir: Path, commands: Sequence[str], cwd: Path | None) -> MergeSides | None:
     """The sides of what a rebase picks right now, if it does so by one of these commands."""
+    command, *words = _last_of_rebase(git_dir)
+    return _sides_of_pick(words[0], cwd) if words and command in commands else None
+
+
+def _waits_for_pick(git_dir: Path) -> bool:
+    """Whether a rebase has still to commit what REBASE_HEAD names. Git keeps that name when the rebase has ended."""
+    rebase = git_dir / "rebase-merge"
+    is_edited = _last_of_rebase(git_dir)[0] == "edit" and (rebase / "amend").exists()  # it was committed to be amended
+    return (git_dir / "rebase-apply").is_dir() or (rebase.is_dir() and not is_edited)
+
+
+def _last_of_rebase(git_dir: Path) -> list[str]:
+    """The words of the line that a rebase has come to, its command in full first; that is "" where there is none."""
     with suppress(OSError, IndexError):
         last = (git_dir / "rebase-merge" / "done").read_text().split("\n")[-2]
-        words = [word for word in last.split() if not word.startswith("-")]
-        if len(words) > 1 and words[0] in commands:
-            return _sides_of_pick(words[1], cwd)
-    return None
+        command, *words = [word for word in last.split() if not word.startswith("-")] or [""]
+        return [_SHORT.get(command, command), *words]
+    return [""]
 
 
 def _sides_of_squash(git_dir: Path, cwd: Path | None) -> MergeSides | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import pytest
 
@@ -283,3 +283,69 @@ def test_what_changes_no_checkpoint_needs_no_interpreter(sandbox: Sandbox, way: 
         done = sandbox.git("commit", "-m", "merged", check=False)
     needed = changed != "notes.txt"
     assert (done.returncode != 0, "not installed any more at /nowhere/python" in done.stderr) == (needed, needed)
+
+
+def edit_rebase(sandbox: Sandbox, command: str) -> None:
+    """Have the next list of a rebase edited by this command of sed."""
+    sandbox.git("config", "core.editor", "true")
+    sandbox.git("config", "sequence.editor", f"sed -i {command}")
+
+
+def write_line(sandbox: Sandbox, content: bytes, message: str) -> None:
+    sandbox.write("text", content)
+    sandbox.git("add", "text")
+    sandbox.git("commit", "-qm", message)
+
+
+def test_a_line_of_a_rebase_may_be_short(sandbox: Sandbox) -> None:
+    """Git writes ``f`` for ``fixup`` where a list is edited once more, and people do."""
+    base, ours, theirs = CODES_AND_SCALES
+    start(sandbox, base, ours, theirs)
+    sandbox.git("switch", "-qc", "other", "main~1")
+    write_line(sandbox, b"text", "first")
+    replace_files(sandbox, theirs, "second")
+    edit_rebase(sandbox, "1s/pick/edit/")
+    sandbox.git("rebase", "-i", "main")
+    edit_rebase(sandbox, "1s/^p[a-z]*/f/")
+    sandbox.git("-c", "rebase.abbreviateCommands=true", "rebase", "--edit-todo")
+    done = sandbox.git("rebase", "--continue", check=False)
+    assert (done.returncode, TOLD in done.stderr) == (1, True)
+
+
+def end_a_rebase(sandbox: Sandbox) -> None:
+    """Rebase a text with a conflict: its REBASE_HEAD stays behind."""
+    sandbox.git("switch", "-qc", "other", "main~1")
+    write_line(sandbox, b"theirs", "text of theirs")
+    sandbox.git("switch", "-qc", "onto", "main")
+    write_line(sandbox, b"ours", "text of ours")
+    sandbox.git("rebase", "onto", "other", check=False)
+    sandbox.git("add", "text")
+    sandbox.git("commit", "-qm", "text of both")
+    sandbox.git("rebase", "--continue")
+
+
+def stop_a_rebase(sandbox: Sandbox) -> None:
+    """Stop where a commit was made that is to be edited."""
+    write_line(sandbox, b"ours", "text of ours")
+    edit_rebase(sandbox, "1s/pick/edit/")
+    sandbox.git("rebase", "-i", "HEAD~1")
+
+
+@pytest.mark.parametrize("prepare", [end_a_rebase, stop_a_rebase])
+@pytest.mark.parametrize("way", ["squash", "revert"])
+def test_a_rebase_of_something_else_hides_nothing(
+    sandbox: Sandbox, prepare: Callable[[Sandbox], None], way: str
+) -> None:
+    base, ours, theirs = CODES_AND_SCALES
+    if way == "squash":
+        start(sandbox, base, ours, theirs)
+    else:
+        start(sandbox, theirs, base, theirs)
+        sandbox.git("tag", "undone")
+        replace_files(sandbox, ours, "ours")
+    prepare(sandbox)
+    assert (sandbox.root / ".git" / "REBASE_HEAD").exists()
+    done = sandbox.git(*WAYS[way][0].split(), check=False)
+    if way == "squash":
+        done = sandbox.git("commit", "-qm", "merged", check=False)
+    assert (done.returncode != 0, TOLD in done.stderr) == (True, True)
