@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -55,6 +56,15 @@ def test_hooks_that_ask_us_of_no_merge_are_noted(repository: Sandbox) -> None:
         repository.write(f".husky/_/{name}", b'#!/bin/sh\n. "${0%/*}/h"\n').chmod(0o755)
         repository.write(f".husky/{name}", f'git theta {name} "$@"\n'.encode())
     repository.git("config", "core.hooksPath", ".husky/_")
+    assert "ok: merge hooks" in repository.theta("doctor").stdout.splitlines()
+
+
+def test_hooks_that_call_another_git_theta_are_noted(repository: Sandbox) -> None:
+    hook = repository.root / ".git/hooks/prepare-commit-msg"
+    hook.write_text(re.sub(r"\S+/python", "/nowhere/python", hook.read_text()))
+    [line] = [line for line in repository.theta("doctor").stdout.splitlines() if "merge hooks" in line]
+    assert line == f"note: merge hooks: another git-theta is called by prepare-commit-msg in {hook.parent}"
+    repository.theta("install")
     assert "ok: merge hooks" in repository.theta("doctor").stdout.splitlines()
 
 

@@ -7,6 +7,8 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 
 from git_theta.cli.checks.checked_setup import MAX_NAMED, CheckResult, Setup
 from git_theta.cli.env import program_version
@@ -93,13 +95,21 @@ def check_merge_hooks(setup: Setup) -> CheckResult:
     """Whether merges and commits ask us what Git, file by file, has made of a checkpoint."""
     if setup.repository is None or not setup.patterns:
         return None
-    folder = setup.repository.hooks_dir
-    names = [name for name in (hooks.MERGE_HOOK_NAME, hooks.COMMIT_HOOK_NAME) if not hooks.runs_git_theta(folder, name)]
+    folder, both = setup.repository.hooks_dir, (hooks.MERGE_HOOK_NAME, hooks.COMMIT_HOOK_NAME)
+    names = [name for name in both if not hooks.runs_git_theta(folder, name)]
     if not names:
-        return None
+        return _check_age(folder, both)
     text = f"{' and '.join(names)} in {folder} do not run git-theta: merges, rebases and picks may mix up shards"
     call = "; ".join(f'git theta {name} "$@"' for name in names)
     return "note", text, f"Run `git theta install`; where another program keeps the hooks, have it run: {call}"
+
+
+def _check_age(folder: Path, names: Sequence[str]) -> CheckResult:
+    """Whether the hooks that run git-theta run this one."""
+    command = hooks.hook_command(sys.executable)
+    stale = [name for name in names if hooks.hook_state(folder, command, name) is HookState.OUTDATED]
+    text = f"another git-theta is called by {' and '.join(stale)} in {folder}"
+    return ("note", text, "Run `git theta install`.") if stale else None
 
 
 def check_lfs(setup: Setup) -> CheckResult:
