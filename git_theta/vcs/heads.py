@@ -21,7 +21,7 @@ _MELDING = ("squash", "fixup")
 """Lines of a rebase that pick a commit into the one before; no CHERRY_PICK_HEAD tells of these."""
 PICKING = ("pick", "reword", "edit", *_MELDING)
 """Lines of a rebase that pick a commit."""
-_SHORT = {word[0]: word for word in _PICKING}
+_SHORT = {word[0]: word for word in PICKING}
 """What people may write for these; Git writes so, too, where ``rebase.abbreviateCommands`` is set."""
 
 _SQUASHED = "Squashed commit of the following:"

@@ -63,7 +63,8 @@ class DaskEngine:
             while ahead:
                 yield from self._finish_tasks(ahead.popleft())
         finally:
-            self._client.cancel([group for group in ahead if not isinstance(group, list)])
+            if self._client.status == "running":  # it may be closed before what asked for results is gone
+                self._client.cancel([group for group in ahead if not isinstance(group, list)])
 
     def _begin_tasks(self, function: Callable[[T], R], encoded: bytes, items: list[T]) -> _Group[R]:
         """The tasks, on their way in one message; or begun here, where an item cannot travel."""

@@ -74,6 +74,8 @@ def run_tasks(terms: str, function: bytes, items: bytes) -> bytes:
         store.sync()
     except ThetaError as found:  # nothing is told that may not be durable
         results, error = [], found
+    except Exception as found:  # dask waits for ever where a traceback cannot travel
+        results, error = [], ThetaError(f"{type(found).__name__}: {found}", hint="Look into the worker's log.")
     seconds = time.monotonic() - start
     return codec.encode(TaskAnswer(get_worker().address, results, error, progress.done, progress.begun, seconds))
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
+import pytest
+
 from git_theta.checkpoints.shards import Shard
 from git_theta.diffing.compare import compare_checkpoint
 from git_theta.manifest.model import Manifest
@@ -10,6 +14,8 @@ from git_theta.operations.comparing.diff_report import build_report
 from git_theta.operations.context import NOT_SHOWN, Context
 from git_theta.operations.keeping.inventory import ManifestBlob, take_inventory
 from git_theta.operations.keeping.verify import verify_objects
+from git_theta.repository.clustering.task_worker import run_tasks
+from git_theta.repository.clustering.travel_codec import TravelCodec
 from git_theta.store.memory import MemoryStore
 from tests.operations.stored_checkpoints import stored
 from tests.repository.clustering.loopback_engine import LoopbackEngine
@@ -46,3 +52,11 @@ def test_the_numbers_of_a_diff(context: Context) -> None:
     report = build_report(comparison, travelling, measures=("sign-flips",))
     assert report == build_report(comparison, context, measures=("sign-flips",))
     assert all(row.measures and row.measures.further for row in report.rows)
+
+
+def test_whatever_a_task_raises_is_told_as_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What raises on a worker dask cannot always carry, and then it waits for ever."""
+    monkeypatch.setattr("distributed.get_worker", lambda: SimpleNamespace(address="tcp://host:1"))
+    answer = TravelCodec({}).decode(run_tasks("no terms", b"", b""))
+    assert str(answer.error).startswith("JSONDecodeError: ")
+    assert answer.worker == "tcp://host:1"
