@@ -212,7 +212,7 @@ VALUES: dict[str, Callable[[Sequence[str]], Iterable[Candidate]] | None] = {
     "COMMAND": _list_commands,
     "DEVICE": _offer(*(Candidate("word", name) for name in ("auto", "cpu", "cuda"))),
     **dict.fromkeys(
-        ("AGE", "CMD", "DATE", "GLOB", "MSG", "N", "RULE", "SEED", "URL", "VALUE", "WHO", "WORD", "R"), None
+        ("ADDRESS", "AGE", "CMD", "DATE", "GLOB", "MSG", "N", "RULE", "SEED", "URL", "VALUE", "WHO", "WORD", "R"), None
     ),
 }
 """Word of a metavar -> what it may be; None where only the person knows."""

@@ -98,7 +98,7 @@ class ScratchRepository:
         shutil.rmtree(self._place, ignore_errors=True)
 
     def _measure_files(self) -> int:
-        """Bytes of its files. They grow while anything arrives, and while Git says how much it has sent."""
+        """Bytes of its files, which grow while anything arrives."""
         total = 0
         for folder, _, names in os.walk(self._place):
             for name in names:
@@ -167,7 +167,7 @@ class ScratchRepository:
         with (
             open_scratch(in_memory=True) as given,
             open_scratch(in_memory=True) as output,
-            (self._place / "words").open("w+b") as words,
+            open_scratch(in_memory=True) as words,  # of a full disk, too
         ):
             given.write(stdin)
             given.seek(0)
@@ -180,7 +180,7 @@ class ScratchRepository:
                 stderr=words,
                 start_new_session=not self.access.ask,
             )
-            self._wait(process, self._measure_files)
+            self._wait(process, lambda: (self._measure_files(), os.fstat(words.fileno()).st_size))
             output.seek(0)
             words.seek(0)
             return _GitAnswer(process.returncode, output.read(), _drop_progress(words.read().decode(errors="replace")))

@@ -22,7 +22,7 @@ _INDEX = "git_theta.vcs.index:"
 
 ADD = [
     Stage(f"{_ADDING}update_bases:UpdateBases.find_base", "after"),
-    *(Stage(f"{_ADDING}encoding:PartEncoder._put_encoding", when, 2) for when in ("before", "after")),
+    *(Stage(f"{_ADDING}encoding:put_encoding", when, 2) for when in ("before", "after")),
     *(Stage(f"{_ADDING}bundle:Bundle.put", when) for when in ("before", "after")),
     *(Stage(f"{_STATE}remember_storages", when) for when in ("before", "after")),
 ]
