@@ -13,8 +13,8 @@ AUTOMATIC = (*(name for name in BUILT_IN["updates"] if name != DENSE), DENSE)
 """The updates that come with us, in the order in which they are tried."""
 
 
-DEFAULT_DEPTH = 2
-"""Update bases that a part may have: with two, `git add` and `git checkout` take about what git-lfs takes, or less."""
+DEFAULT_DEPTH = 1
+"""Update bases that a part may have: with one, `git add` and `git checkout` take about what git-lfs takes, or less."""
 
 
 class Preferences(NamedTuple):

@@ -192,7 +192,7 @@ def test_versions_are_stored_on_those_before(sandbox: Sandbox) -> None:
     entries = [chained_versions.entry_at(sandbox, f"HEAD~{number}") for number in (2, 1, 0)]
     assert [entry.storage.coding.update for entry in entries] == ["dense", "delta", "delta"]
     chains = [{link.oid for link in entry.storage.coding.chain} for entry in entries]
-    assert chains == [set(), {entries[0].oid}, {entries[0].oid, entries[1].oid}]
+    assert chains == [set(), {entries[0].oid}, {entries[0].oid}]
 
 
 @needs_lfs
