@@ -51,17 +51,31 @@ def read_gates(against: str | None, *, ask: bool) -> GateOptions:
     return GateOptions(ask, resolve_head(against) if against else None)
 
 
+class _Merge(NamedTuple):
+    """What is held to gates.
+
+    Attributes:
+        first: its first parent, whose gates are asked.
+        heads: what is merged.
+        judge: compares it with them.
+        refused: what to do where a gate fails.
+    """
+
+    first: Head
+    heads: Sequence[Head]
+    judge: _Judge
+    refused: str
+
+
 def ask_gates(heads: Sequence[Head], options: GateOptions, repository: Repository, *, quiet: bool) -> GateAnswer:
     """Hold the merge that is under way to its gates, and say what came of that.
 
     ``quiet``: the tables are not printed. An evaluator that fails is a gate that does.
     """
-    judge = partial(judge_merge, repository=repository)
-    answer = _hold_to_gates(Head(HEAD, HEAD), heads, judge, options, repository, quiet=quiet)
+    merge = _Merge(Head(HEAD, HEAD), heads, partial(judge_merge, repository=repository), _REFUSED)
+    answer = _hold_to_gates(merge, options, repository, quiet=quiet)
     if answer.trailers:
         git_merge.add_trailers(repository, answer.trailers)
-    if not answer.passed:
-        boundary.say_hint(_REFUSED)
     return answer
 
 
@@ -69,20 +83,15 @@ def ask_round_gates(
     start: Head, heads: Sequence[Head], tree: str, options: GateOptions, repository: Repository, *, quiet: bool
 ) -> GateAnswer:
     """Hold what a round comes to, before it has a commit, to the gates of its start, as ``ask_gates`` does."""
-    answer = _hold_to_gates(start, heads, partial(judge_tree, tree=tree), options, repository, quiet=quiet)
-    if not answer.passed:
-        boundary.say_hint(_ROUND_REFUSED)
-    return answer
+    merge = _Merge(start, heads, partial(judge_tree, tree=tree), _ROUND_REFUSED)
+    return _hold_to_gates(merge, options, repository, quiet=quiet)
 
 
-def _hold_to_gates(
-    first: Head, heads: Sequence[Head], judge: _Judge, options: GateOptions, repository: Repository, *, quiet: bool
-) -> GateAnswer:
-    """Ask the gates of a merge's first parent."""
-    choices = list_merge_gates(repository, first.commit)
+def _hold_to_gates(merge: _Merge, options: GateOptions, repository: Repository, *, quiet: bool) -> GateAnswer:
+    choices = list_merge_gates(repository, merge.first.commit)
     if not choices and options.against:
         boundary.warn(
-            f"no evaluation of {first.name} has a gate: nothing is held against {options.against.name}",
+            f"no evaluation of {merge.first.name} has a gate: nothing is held against {options.against.name}",
             hint='Gates stand in .theta/evals.toml, once it is committed: gate = ["mean >= before"]',
         )
     if not choices or not options.ask:
@@ -91,9 +100,9 @@ def _hold_to_gates(
     failed = False
     try:
         runnable = keep_runnable(choices, boundary.warn)
-        sides = [options.against] if options.against else heads
-        with open_session(repository, EvaluationSettings(revision=first.commit), Meter()) as (session, _):
-            for one in judge(session, runnable, sides):
+        sides = [options.against] if options.against else merge.heads
+        with open_session(repository, EvaluationSettings(revision=merge.first.commit), Meter()) as (session, _):
+            for one in merge.judge(session, runnable, sides):
                 found.append(one)
                 if not quiet:
                     for line in eval_output.render_comparison(one):
@@ -104,4 +113,5 @@ def _hold_to_gates(
     passed = not failed and all(one.passed for one in found)
     if not passed:
         boundary.say("the gates could not be asked" if failed else "a gate failed")
+        boundary.say_hint(merge.refused)
     return GateAnswer(passed, tuple(found))

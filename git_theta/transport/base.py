@@ -28,7 +28,7 @@ from git_theta.errors import MissingObject, ThetaError
 from git_theta.registry import Family, require_subclass
 from git_theta.store.base import Store
 from git_theta.store.inbox import Inbox
-from git_theta.transport.patience import Patience
+from git_theta.transport.patience import USUAL_PATIENCE, Patience
 
 
 class Outcome(NamedTuple):
@@ -74,7 +74,7 @@ class TransportSetup(NamedTuple):
     settings: Mapping[str, str] = MappingProxyType({})
     ask: bool = False
     tell: Callable[[str], None] = lambda _: None
-    patience: Patience = Patience()
+    patience: Patience = USUAL_PATIENCE
 
 
 class Transport(ABC):

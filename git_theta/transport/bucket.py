@@ -13,7 +13,7 @@ from git_theta.transport.base import HeldObject, TransportSetup
 from git_theta.transport.bucket_access import UnusableBucket, describe_refusal, open_bucket
 from git_theta.transport.outcomes import require_size
 from git_theta.transport.parallel import run_parallel
-from git_theta.transport.patience import Patience, SilenceClock, run_bounded
+from git_theta.transport.patience import USUAL_PATIENCE, Patience, SilenceClock, run_bounded
 from git_theta.transport.whole_objects import WORKERS, WholeObjectsTransport
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class BucketTransport(WholeObjectsTransport):
         ours: Store,
         bucket: ObjectStore,
         tell: Callable[[str], None],
-        patience: Patience = Patience(),  # noqa: B008
+        patience: Patience = USUAL_PATIENCE,
     ) -> None:
         super().__init__(ours, SilenceClock("the bucket", patience, tell))
         self._bucket = bucket

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from git_theta.errors import TransportError
 from git_theta.transport.outcomes import UnusableRemote
-from git_theta.transport.patience import Patience
+from git_theta.transport.patience import USUAL_PATIENCE, Patience
 from git_theta.transport.urls import redact_url
 from git_theta.words import redact_logins
 
@@ -51,7 +51,7 @@ class UnusableBucket(UnusableRemote):
         )
 
 
-def open_bucket(url: str, options: Mapping[str, str], patience: Patience = Patience()) -> ObjectStore:  # noqa: B008
+def open_bucket(url: str, options: Mapping[str, str], patience: Patience = USUAL_PATIENCE) -> ObjectStore:
     """The bucket of ``SCHEME://BUCKET/PREFIX``, with the credentials that the environment names.
 
     Args:

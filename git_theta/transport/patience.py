@@ -32,6 +32,10 @@ class Patience(NamedTuple):
     pause: float = 0.5
 
 
+USUAL_PATIENCE = Patience()
+"""Of a person who says nothing of it."""
+
+
 def read_patience(name: str, settings: Mapping[str, str]) -> Patience:
     """How patient a person is with a remote. Raises TransportError where what they say is no number of seconds.
 
@@ -41,7 +45,7 @@ def read_patience(name: str, settings: Mapping[str, str]) -> Patience:
     """
     key = f"theta.remote.{name}.patience"
     if key not in settings:
-        return Patience()
+        return USUAL_PATIENCE
     if not _SECONDS.fullmatch(settings[key]):
         raise TransportError(f"{key} is {settings[key]!r}", hint="It is a number of seconds, from 1 to 999999.")
     return Patience(give_up_after=int(settings[key]))

@@ -20,7 +20,7 @@ from git_theta.transport.git.blob_fetching import BlobFetcher
 from git_theta.transport.git.git_batches import Batch, make_batch, take_batch
 from git_theta.transport.git.git_server import GitServer
 from git_theta.transport.outcomes import lost_object
-from git_theta.transport.patience import Patience, SilenceClock
+from git_theta.transport.patience import USUAL_PATIENCE, Patience, SilenceClock
 from git_theta.transport.urls import name_host
 from git_theta.vcs.blob_repository import BlobRepository
 from git_theta.vcs.remote_settings import RemoteAccess
@@ -45,7 +45,7 @@ class GitTransport(Transport):
         access: RemoteAccess,
         theta: Path,
         tell: Callable[[str], None],
-        patience: Patience = Patience(),  # noqa: B008
+        patience: Patience = USUAL_PATIENCE,
     ) -> None:
         self._ours = ours
         self._server = GitServer(access, theta, SilenceClock(name_host(access.url), patience, tell))

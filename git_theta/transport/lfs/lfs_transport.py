@@ -31,7 +31,7 @@ from git_theta.transport.lfs.partial_downloads import drop_downloads, keep_downl
 from git_theta.transport.lfs.ssh_login import CannotAsk
 from git_theta.transport.outcomes import ITEM_ERRORS, require_size
 from git_theta.transport.parallel import map_ahead, run_parallel
-from git_theta.transport.patience import Patience, SilenceClock
+from git_theta.transport.patience import USUAL_PATIENCE, Patience, SilenceClock
 from git_theta.vcs.credentials import hand_on
 from git_theta.vcs.discovery import Repository
 
@@ -68,7 +68,7 @@ class LfsTransport(Transport):
         tell: Callable[[str], None],
         *,
         ask: bool,
-        patience: Patience = Patience(),  # noqa: B008
+        patience: Patience = USUAL_PATIENCE,
     ) -> None:
         self._endpoint, self._repository, self._store = endpoint, repository, store
         self._settings, self._tell, self._ask, self._patience = settings, tell, ask, patience

@@ -15,7 +15,7 @@ from git_theta.store.base import Buffer, Store, is_oid
 from git_theta.transport.base import HeldObject, TransportSetup
 from git_theta.transport.outcomes import require_size
 from git_theta.transport.parallel import run_parallel
-from git_theta.transport.patience import Patience, SilenceClock, run_bounded
+from git_theta.transport.patience import USUAL_PATIENCE, Patience, SilenceClock, run_bounded
 from git_theta.transport.whole_objects import WORKERS, WholeObjectsTransport
 
 from git_theta_webdav.dav_folder import DavFolder, UnusableServer
@@ -47,7 +47,7 @@ class WebdavTransport(WholeObjectsTransport):
         ours: Store,
         folder: DavFolder,
         tell: Callable[[str], None],
-        patience: Patience = Patience(),  # noqa: B008
+        patience: Patience = USUAL_PATIENCE,
     ) -> None:
         super().__init__(ours, SilenceClock("the server", patience, tell))
         self._folder = folder
