@@ -239,13 +239,22 @@ def _unite_bases(bases: Sequence[str], cwd: Path | None) -> str | None:
 
 
 def _sides_of_pick(theirs: str, cwd: Path | None) -> MergeSides | None:
-    parents = _parents_of(theirs, cwd)
-    return MergeSides(parents[0], resolve_head(HEAD, cwd).commit, theirs) if len(parents) == 1 else None
+    ours = resolve_head(HEAD, cwd).commit
+    return _choose_sides([(parent, ours, theirs) for parent in _parents_of(theirs, cwd)], cwd)
 
 
 def _sides_of_revert(undone: str, cwd: Path | None) -> MergeSides | None:
-    parents = _parents_of(undone, cwd)
-    return MergeSides(undone, resolve_head(HEAD, cwd).commit, parents[0]) if len(parents) == 1 else None
+    ours = resolve_head(HEAD, cwd).commit
+    return _choose_sides([(undone, ours, parent) for parent in _parents_of(undone, cwd)], cwd)
+
+
+def _choose_sides(candidates: list[tuple[str, str, str]], cwd: Path | None) -> MergeSides | None:
+    """The sides of what is picked or undone, given for each of its parents; None where nobody can know which."""
+    if len(candidates) > 1:  # of a merge
+        from git_theta.vcs.mainlines import explains_index
+
+        candidates = [commits for commits in candidates if explains_index(commits, cwd)]
+    return MergeSides(*candidates[0]) if len(candidates) == 1 else None
 
 
 def _parents_of(commit: str, cwd: Path | None) -> list[str]:

@@ -27,7 +27,9 @@ WAYS: Mapping[str, tuple[str, str]] = {
     "autosquash": ("rebase -i --autosquash main fixup", "rebase --continue"),
     "cherry-pick": ("cherry-pick theirs", ""),
     "cherry-picks": ("cherry-pick main~1..more", "cherry-pick --continue"),
+    "cherry-pick of a merge": ("cherry-pick -m 1 merged", ""),
     "revert": ("revert --no-edit undone", ""),
+    "revert of a merge": ("revert --no-edit -m 1 undone", ""),
     "squash": ("merge --squash theirs", ""),
     "no-commit": ("merge --no-commit theirs", ""),
     "no-verify": ("merge --no-verify --no-edit theirs", ""),
@@ -39,13 +41,19 @@ TWO = pytest.mark.parametrize("way", ["rebase", "cherry-pick", "revert", "squash
 def begin(sandbox: Sandbox, versions: tuple[Files, ...], way: str) -> str:
     """Merge ``theirs`` in some way, up to the commit that is refused; what was said."""
     base, ours, theirs = versions
-    if way == "revert":
+    if way.startswith("revert"):
         start(sandbox, theirs, base, theirs)
+        if "merge" in way:
+            merge_beside(sandbox, "main")
+            sandbox.git("switch", "-qC", "main")
         sandbox.git("tag", "undone")
         replace_files(sandbox, ours, "ours")
     else:
         start(sandbox, base, ours, theirs)
         add_more(sandbox, way)
+        if "merge" in way:
+            merge_beside(sandbox, "theirs")
+            sandbox.git("switch", "-q", "main")
     sandbox.git("config", "core.editor", "true")
     sandbox.git("config", "sequence.editor", "true")
     done = sandbox.git(*WAYS[way][0].split(), check=False)
@@ -54,6 +62,12 @@ def begin(sandbox: Sandbox, versions: tuple[Files, ...], way: str) -> str:
         done = sandbox.git("commit", *(["--no-verify"] if "," in way else []), "-m", "merged", check=False)
     assert done.returncode != 0, "it was committed"
     return done.stderr
+
+
+def merge_beside(sandbox: Sandbox, head: str) -> None:
+    """Merge a head into the base, on a branch of its own."""
+    sandbox.git("switch", "-qc", "merged", "main~1")
+    sandbox.git("merge", "-q", "--no-ff", "--no-edit", head)
 
 
 def add_more(sandbox: Sandbox, way: str) -> None:
