@@ -15,6 +15,7 @@ from git_theta.vcs.git import is_below_merge
 from git_theta.vcs.heads import find_applied_sides, find_driver_sides, find_stash_sides
 from git_theta.vcs.hooks import COMMIT_HOOK_NAME, MERGE_HOOK_NAME, runs_git_theta
 from git_theta.vcs.parent_process import applied_stash
+from git_theta.vcs.uncommitted_picks import find_uncommitted_sides
 from git_theta.words import list_some
 
 _SETTLE = "Settle it: git theta resolve -s STRATEGY, or --ours, --theirs, -i."
@@ -28,6 +29,8 @@ For other rebases, have {0} run: git theta prepare-commit-msg "$@\""""
 _APPLY_HINT = """\
 Undo the rebase: git rebase --abort, or git reset --hard ORIG_HEAD where it has ended. Then: git rebase --merge"""
 _STASH_HINT = "Take all its files from one side: git checkout HEAD -- FILES, or git checkout {0} -- FILES"
+_PICK_HINT = """\
+Take it back: git reset --merge. Without -n it stops where it mixes something up, and git theta resolve settles that."""
 _WITHOUT_ALL = "The index is locked. Commit what is staged, and it is put into conflict: git commit, without -a"
 _BASELESS = """\
 Its merge bases contradict each other. Name one of them, or what they come from, and merge by parameters:
@@ -50,6 +53,9 @@ def warn_unasked(repository: Repository) -> None:
     asked = [name for name in (MERGE_HOOK_NAME, COMMIT_HOOK_NAME) if runs_git_theta(hooks, name)]
     if stash := applied_stash():
         _warn_of(find_stash_sides(stash, top), _STASH_HINT.format(shlex.quote(stash)), repository)
+    elif picks := find_uncommitted_sides(top):
+        for sides in picks:
+            _warn_of(sides, _PICK_HINT, repository)
     elif sides := find_applied_sides(git_dir, top):
         _warn_of(sides, _APPLY_HINT, repository)
     elif is_below_merge() and not asked:

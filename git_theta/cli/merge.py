@@ -167,7 +167,7 @@ def _merge_heads(
         assert repository.worktree
         raise UsageError("the heads have no commit in common", hint=_unrelated_hint(repository.worktree))
     mark: Callable[[], ContestedLines] = dict
-    if many or (found and _has_one_base(made, repository)):
+    if many or (len(made.heads) > 1 and _has_one_base(made, repository)):
         say = ending.message
         merged = merge_many(made, found, request.asked, repository, message=say, warn=boundary.warn, progress=Meter())
         if many or not merged.conflicts:

@@ -57,12 +57,12 @@ def may_defer(hooks_dir: Path) -> bool:
 
 def may_clean_stdin() -> bool:
     """Whether what our parent has cleaned need not be the worktree's file of that path (``hash-object --stdin``)."""
-    return _parent_command()[:1] == ["hash-object"]
+    return parent_command()[:1] == ["hash-object"]
 
 
 def is_recording() -> bool:
     """Whether our parent puts what it has cleaned into the index, where others (``diff``) only look at it."""
-    return _parent_command()[:1] in (["add"], ["stage"], ["commit"], ["update-index"])
+    return parent_command()[:1] in (["add"], ["stage"], ["commit"], ["update-index"])
 
 
 def only_compares() -> bool:
@@ -70,17 +70,17 @@ def only_compares() -> bool:
 
     ``git merge --renormalize`` and their kin clean what commits have, and so no file that a person left unfinished.
     """
-    return _parent_command()[:1] in ([word] for word in _CHECKOUT_COMMANDS | _COMPARING_COMMANDS)
+    return parent_command()[:1] in ([word] for word in _CHECKOUT_COMMANDS | _COMPARING_COMMANDS)
 
 
 def takes_file_away() -> bool:
     """Whether our parent has removed a file when it asks for what shall take its place, and gives up if we do."""
-    return _parent_command()[:1] in (["apply"], ["am"])
+    return parent_command()[:1] in (["apply"], ["am"])
 
 
 def applied_stash() -> str:
     """The stash that our parent applies, as it was named; "" where it applies none."""
-    command, *words = _parent_command() or [""]
+    command, *words = parent_command() or [""]
     if command != "stash" or words[:1] not in (["pop"], ["apply"]):
         return ""
     named = next((word for word in words[1:] if not word.startswith("-")), "0")
@@ -92,7 +92,7 @@ def checks_out_tree() -> bool:
 
     ``git checkout COMMIT FILE`` may come without ``--``.
     """
-    command, *words = _parent_command() or [""]
+    command, *words = parent_command() or [""]
     if command != "checkout":
         return command in _TREE_COMMANDS
     values = {at + 1 for at, word in enumerate(words) if word in ("-b", "-B", "--orphan", "--conflict")}
@@ -102,7 +102,7 @@ def checks_out_tree() -> bool:
 
 def fills_clone() -> bool:
     """Whether our parent is a `git clone`, which without its first checkout has no index, and is of little use."""
-    return _parent_command()[:1] == ["clone"]
+    return parent_command()[:1] == ["clone"]
 
 
 def is_renormalizing(*, just_smudged: bool) -> bool:
@@ -111,7 +111,7 @@ def is_renormalizing(*, just_smudged: bool) -> bool:
     By ``git add --renormalize``, which may be abbreviated; by ``-X renormalize`` or ``merge.renormalize``, which has a
     merge smudge and then clean what commits have. ``just_smudged``: it has; else a merge compares the worktree's file.
     """
-    command, *options = _parent_command() or [""]
+    command, *options = parent_command() or [""]
     if command not in _MERGING_COMMANDS:
         return any(re.fullmatch("--ren[a-z]*", option) for option in options)
     asked = any(re.fullmatch(r"(-X|--strategy-option=)?renormalize", option) for option in options)
@@ -125,7 +125,7 @@ def only_asks() -> bool:
     What they have cleaned they hash, and record in the index only that it is what the index has. ``git status -v``
     shows patches, which people apply. Where the answer is not known it is no.
     """
-    command, options = _parent_command()[:1], _parent_command()[1:]
+    command, options = parent_command()[:1], parent_command()[1:]
     if "--" in options:
         options = options[: options.index("--")]
     if command in (["diff"], ["diff-files"], ["diff-index"]):
@@ -140,7 +140,7 @@ def deletes_other_refs() -> Literal["", "all", "branches"]:
     The hook is not told of these. ``--mirror`` (or ``remote.NAME.mirror``) deletes any, ``--prune`` those that its
     refspecs cover: branches, unless it says more. Where the answer is not known it is none.
     """
-    command, words = _parent_command()[:1], _parent_command()[1:]
+    command, words = parent_command()[:1], parent_command()[1:]
     if command != ["push"]:
         return ""
     options = [word for word in words if word.startswith("--")]
@@ -159,13 +159,13 @@ def shows_differences() -> bool:
 
     ``git difftool`` is not among them: it has ``git diff`` do it, or else lays out whole folders for people.
     """
-    command = _parent_command()
+    command = parent_command()
     return any(command[: len(words)] == words for words in _DIFF_COMMANDS)
 
 
 def compared_words() -> list[str]:
     """What our parent, ``git diff``, was given before ``--``: options, revisions, paths. Nothing of another command."""
-    command, words = _parent_command()[:1], _parent_command()[1:]
+    command, words = parent_command()[:1], parent_command()[1:]
     return [*takewhile(lambda word: word != "--", words)] if command == ["diff"] else []
 
 
@@ -200,6 +200,12 @@ def asks_dry_run(options: Sequence[str]) -> bool:
     return dry
 
 
+@cache
+def parent_command() -> list[str]:
+    """Our parent's Git command and its arguments; nothing where that is no git."""
+    return _skip_global_options(_git_arguments(os.getppid()))
+
+
 def _push_options() -> list[str]:
     """What the nearest ancestor that is a `git push` was told; whatever manages hooks may stand between."""
     process = os.getppid()
@@ -211,12 +217,6 @@ def _push_options() -> list[str]:
         if process <= 1:
             break
     return []
-
-
-@cache
-def _parent_command() -> list[str]:
-    """Our parent's Git command and its arguments; nothing where that is no git."""
-    return _skip_global_options(_git_arguments(os.getppid()))
 
 
 def _skip_global_options(arguments: list[str]) -> list[str]:
@@ -234,7 +234,7 @@ def _is_true(key: str) -> bool:
 
 
 def _checks_out() -> bool:
-    arguments = _parent_command()
+    arguments = parent_command()
     if not arguments or arguments[0] not in _CHECKOUT_COMMANDS:
         return False
     options = {word.partition("=")[0] for word in arguments[1:] if word.startswith("-")}

@@ -282,6 +282,34 @@ def test_a_stash_that_mixes_nothing_is_no_alarm(sandbox: Sandbox) -> None:
     assert "contested" not in sandbox.git("stash", "pop").stderr
 
 
+@pytest.mark.parametrize("picked", ["-n theirs", "--no-commit main..theirs", "-nx -", "-n -m1 merged", "-nm 1 merged"])
+def test_a_pick_that_is_not_committed_is_told_of(sandbox: Sandbox, picked: str) -> None:
+    start(sandbox, *CODES_AND_SCALES)
+    if "merged" in picked:
+        merge_beside(sandbox, "theirs")
+    else:
+        sandbox.git("switch", "-q", "theirs")
+    sandbox.git("switch", "-q", "main")
+    done = sandbox.git("cherry-pick", *picked.split())
+    assert f"{INDEX}: {UNASKED}" in done.stderr
+    sandbox.git("reset", "-q", "--merge")
+    assert content_of(sandbox) == CODES_AND_SCALES[1]
+
+
+def test_a_revert_that_is_not_committed_is_told_of(sandbox: Sandbox) -> None:
+    base, ours, theirs = CODES_AND_SCALES
+    start(sandbox, theirs, base, theirs)
+    sandbox.git("tag", "undone")
+    replace_files(sandbox, ours, "ours")
+    done = sandbox.git("revert", "-n", "undone")
+    assert f"{INDEX}: {UNASKED}" in done.stderr
+
+
+def test_a_pick_that_mixes_nothing_is_no_alarm(sandbox: Sandbox) -> None:
+    start(sandbox, sharded("abc", "de"), sharded("abc", "de", a=1), sharded("abc", "de", d=2))
+    assert "contested" not in sandbox.git("cherry-pick", "-n", "theirs").stderr
+
+
 @TWO
 @pytest.mark.parametrize("changed", ["notes.txt", shard_name(2, 2)])
 def test_what_changes_no_checkpoint_needs_no_interpreter(sandbox: Sandbox, way: str, changed: str) -> None:
