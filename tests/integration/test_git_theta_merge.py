@@ -102,6 +102,18 @@ def test_a_fast_forward_stays_one(repository: Sandbox) -> None:
     assert_clean(repository)
 
 
+def test_branches_that_differ_in_no_checkpoint_are_merged_as_others_are(repository: Sandbox) -> None:
+    branch(repository, "topic", BASE, note=b"topic")
+    repository.write("other.txt", b"main")
+    repository.git("add", "other.txt")
+    repository.git("commit", "-qm", "other")
+    said = repository.theta("merge", "topic", "-m", "both")
+    assert "stopped before committing" not in said.stderr
+    assert (len(parents(repository)), message(repository)[0]) == (2, "both")
+    assert repository.read("note.txt") == b"topic"
+    assert_clean(repository)
+
+
 def test_up_to_date(repository: Sandbox) -> None:
     before = everything(repository)
     assert repository.theta("merge", "fork").stdout == "Already up to date.\n"
