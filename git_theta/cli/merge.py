@@ -46,7 +46,8 @@ from git_theta.tensors.blas import UNTHREADED
 from git_theta.vcs import config, git_merge
 from git_theta.vcs.commits import shallow_boundary
 from git_theta.vcs.discovery import Repository
-from git_theta.vcs.heads import MergeSides, all_merge_bases, resolve_head
+from git_theta.vcs.heads import all_merge_bases, resolve_head
+from git_theta.vcs.merge_sides import MergeSides
 from git_theta.vcs.remembered_settings import remembering_settings
 from git_theta.vcs.unmerged import unmerged_files
 from git_theta.words import list_some, pluralize

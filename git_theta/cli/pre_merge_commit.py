@@ -11,7 +11,8 @@ from git_theta.cli.gate_questions import GateOptions, ask_gates
 from git_theta.repository.merging.contested_across import mark_own_merge
 from git_theta.vcs.discovery import discover_repository
 from git_theta.vcs.git_merge import GATES_VARIABLE
-from git_theta.vcs.heads import HEAD, find_octopus, merged_heads, resolve_head
+from git_theta.vcs.heads import HEAD, resolve_head
+from git_theta.vcs.running_sides import find_octopus, merged_heads
 
 
 @click.command

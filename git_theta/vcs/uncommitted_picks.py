@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from git_theta.vcs.heads import HEAD, MergeSides, all_merge_bases
+from git_theta.vcs.heads import HEAD, all_merge_bases
+from git_theta.vcs.merge_sides import MergeSides
 from git_theta.vcs.parent_process import parent_command
 from git_theta.vcs.revisions import find_commit
 

@@ -14,7 +14,8 @@ from git_theta.repository.merging.merged_by_file import MergedByFile, read_merge
 from git_theta.repository.merging.open_conflicts import find_conflicted
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.git import git_succeeds
-from git_theta.vcs.heads import MergeSides, find_sides
+from git_theta.vcs.merge_sides import MergeSides
+from git_theta.vcs.stopped_sides import find_sides
 from git_theta.vcs.unmerged import UnmergedFile, list_matching, read_stages, unmerged_files
 
 

@@ -30,7 +30,7 @@ from git_theta.repository.merging.merge_request import chooser_of
 from git_theta.repository.merging.policy_sources import MergeOptions
 from git_theta.vcs.blobs import read_blob
 from git_theta.vcs.discovery import Repository
-from git_theta.vcs.heads import find_driver_sides
+from git_theta.vcs.running_sides import find_driver_sides
 from git_theta.vcs.text_merge import merge_texts
 from git_theta.vcs.trees import TreeFile
 
