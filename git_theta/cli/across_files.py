@@ -14,7 +14,7 @@ from git_theta.vcs.discovery import Repository
 from git_theta.vcs.git import is_below_merge
 from git_theta.vcs.hooks import COMMIT_HOOK_NAME, MERGE_HOOK_NAME, runs_git_theta
 from git_theta.vcs.merge_sides import find_stash_sides
-from git_theta.vcs.parent_process import applied_stash
+from git_theta.vcs.parent_checkout import applied_stash
 from git_theta.vcs.running_sides import find_applied_sides, find_driver_sides
 from git_theta.vcs.uncommitted_picks import find_uncommitted_sides
 from git_theta.words import list_some

@@ -19,7 +19,7 @@ from git_theta.repository.stores.opening import conflicts_dir, partial_dir
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.filter_protocol import NAMELESS, ReadInto
 from git_theta.vcs.nearby_attributes import ENCODING, may_be_recoded
-from git_theta.vcs.parent_process import is_recording, is_renormalizing, may_clean_stdin, only_asks, only_compares
+from git_theta.vcs.parent_cleaning import is_recording, is_renormalizing, may_clean_stdin, only_asks, only_compares
 from git_theta.vcs.pktline import Buffer
 from git_theta.words import join_some
 

@@ -67,7 +67,7 @@ def main() -> int:
 def _may_merge(repository: Repository) -> bool:
     """Whether Git may be merging something for which no hook asks us. A hook may be theirs: it is read."""
     from git_theta.vcs.hooks import COMMIT_HOOK_NAME, runs_git_theta
-    from git_theta.vcs.parent_process import applied_stash
+    from git_theta.vcs.parent_checkout import applied_stash
     from git_theta.vcs.uncommitted_picks import is_picking_uncommitted
 
     unasked = is_below_merge() or (repository.git_dir / "rebase-merge").is_dir()

@@ -24,7 +24,8 @@ from git_theta.repository.stores.opening import open_context
 from git_theta.tensors.blas import UNTHREADED
 from git_theta.vcs.config import read_last_values
 from git_theta.vcs.discovery import discover_at_top
-from git_theta.vcs.parent_process import is_recording, may_clean_stdin, takes_file_away
+from git_theta.vcs.parent_checkout import takes_file_away
+from git_theta.vcs.parent_cleaning import is_recording, may_clean_stdin
 from git_theta.vcs.unused_smudge import is_smudge_unused
 
 

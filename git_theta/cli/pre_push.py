@@ -31,7 +31,7 @@ from git_theta.repository.stores.opening import open_context, share_passwords
 from git_theta.transport.base import Transport
 from git_theta.vcs import remotes
 from git_theta.vcs.discovery import Repository, discover_repository
-from git_theta.vcs.parent_process import is_dry_push
+from git_theta.vcs.parent_push import is_dry_push
 from git_theta.vcs.remembered_settings import remembering_settings
 from git_theta.words import humanize_size, pluralize
 

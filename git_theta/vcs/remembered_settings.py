@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
 from typing import NamedTuple
@@ -73,6 +73,14 @@ def is_true(value: str) -> bool:
     """Whether Git takes a value for true."""
     lower = value.lower()
     return lower in ("true", "yes", "on") or (lower.isascii() and lower.isdigit() and int(lower) != 0)
+
+
+def has_true_setting(key: str) -> bool:
+    """Whether a setting of this key is true; not where settings cannot be read."""
+    with suppress(GitError):
+        found = match_settings(f"^{re.escape(key)}$")
+        return bool(found) and is_true(found[-1][1])
+    return False
 
 
 def _list_all(top: Path, env: Mapping[str, str] | None) -> list[ListedSetting]:

@@ -11,7 +11,7 @@ from functools import cache
 from git_theta.errors import GitError
 from git_theta.vcs import config
 from git_theta.vcs.git import git, split_nul
-from git_theta.vcs.parent_process import shows_differences
+from git_theta.vcs.parent_diff import shows_differences
 
 _DIFF_KEYS = r"^diff\.theta\.(command|textconv)$"
 

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from git_theta.errors import UsageError
 from git_theta.repository.sharing.pointers import POINTERS_BRANCH, open_pointer_scratch
-from git_theta.vcs import parent_process
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.git import git, git_succeeds
+from git_theta.vcs.parent_push import deletes_other_refs
 
 _OURS = "refs/theta/*"
 """Pointers, and where a host has Git alone the objects themselves."""
@@ -50,7 +50,7 @@ def require_refs_kept(
     """
     ours = (one for one in updates if one.ref == POINTERS_BRANCH or fnmatchcase(one.ref, _OURS))
     doomed = [one.ref for one in ours if one.loses_history]
-    if not doomed and (patterns := _UNSAID[parent_process.deletes_other_refs()]):
+    if not doomed and (patterns := _UNSAID[deletes_other_refs()]):
         with open_pointer_scratch(remote, url, repository, tell) as scratch:
             there = scratch.list_remote_refs(*patterns)
         here = git("for-each-ref", "--format=%(refname)").decode(errors="surrogateescape").split()
