@@ -25,16 +25,11 @@ from git_theta.operations.merging.foreseen_merge import ForeseenMerge
 from git_theta.operations.merging.merge_report import trailers
 from git_theta.operations.merging.merge_results import MergeSettings
 from git_theta.repository.merging.foreseen_files import foresee_files
+from git_theta.repository.merging.merge_cases import find_cases
 from git_theta.repository.merging.merge_many import merge_cases, write_merged_tree
-from git_theta.repository.merging.merge_request import (
-    MergeInputs,
-    MergeRequest,
-    check_request,
-    describe_idle_rules,
-    find_cases,
-    label_heads,
-)
+from git_theta.repository.merging.merge_request import MergeInputs, MergeRequest, label_heads
 from git_theta.repository.merging.policy_sources import MergeOptions
+from git_theta.repository.merging.request_checks import check_request, describe_idle_rules
 from git_theta.repository.setup.hook_placing import prepare_pushes
 from git_theta.repository.stores.opening import open_context
 from git_theta.vcs import branches, git_merge

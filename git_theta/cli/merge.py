@@ -30,18 +30,13 @@ from git_theta.operations.merging.merge_results import MergeSettings
 from git_theta.repository.clustering.clusters import require_address
 from git_theta.repository.evaluating.version_comparison import VersionComparison
 from git_theta.repository.merging.contested_across import ContestedLines, mark_contested, mark_own_merge
+from git_theta.repository.merging.merge_cases import find_cases
 from git_theta.repository.merging.merge_many import ManyMerged, merge_many
-from git_theta.repository.merging.merge_request import (
-    MergeInputs,
-    MergeRequest,
-    check_request,
-    describe_idle_rules,
-    find_cases,
-    gather_inputs,
-)
+from git_theta.repository.merging.merge_request import MergeInputs, MergeRequest, gather_inputs
 from git_theta.repository.merging.merge_two import merge_two
 from git_theta.repository.merging.merged_index import mend_indexes
 from git_theta.repository.merging.policy_sources import MergeOptions
+from git_theta.repository.merging.request_checks import check_request, describe_idle_rules
 from git_theta.tensors.blas import UNTHREADED
 from git_theta.vcs import config, git_merge
 from git_theta.vcs.commits import shallow_boundary

@@ -35,7 +35,7 @@ from git_theta.repository.comparing.file_layouts import unify_versions
 from git_theta.repository.comparing.sharded_versions import is_shard
 from git_theta.repository.merging.companion_versions import find_in_sides
 from git_theta.repository.merging.driver_report import report_failure, report_merge
-from git_theta.repository.merging.merge_request import chooser_for
+from git_theta.repository.merging.policy_choosers import chooser_for
 from git_theta.repository.merging.shard_merge import merge_shard
 from git_theta.repository.stores.opening import conflicts_dir, open_context
 from git_theta.tensors.blas import UNTHREADED

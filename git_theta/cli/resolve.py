@@ -34,8 +34,8 @@ from git_theta.operations.merging.merge_remarks import describe_remarks
 from git_theta.operations.merging.merge_report import Record, record_merge, trailers
 from git_theta.operations.merging.merge_results import Choose, ContestedDecision, MergeResult
 from git_theta.repository.merging.checkpoint_conflicts import CheckpointConflict, find_checkpoint_conflicts
-from git_theta.repository.merging.merge_request import chooser_of
 from git_theta.repository.merging.open_conflicts import find_conflicted
+from git_theta.repository.merging.policy_choosers import chooser_of
 from git_theta.repository.merging.policy_sources import policy_for
 from git_theta.repository.merging.settle_checkpoint import settle_checkpoint
 from git_theta.repository.merging.settling import ErrorReporter, SettlingJob, settle_file

@@ -19,8 +19,8 @@ from git_theta.cli.round_session import name_argument, open_round, screen_heads
 from git_theta.errors import UsageError
 from git_theta.merging.round_policy import parse_screen
 from git_theta.repository.evaluating.version_comparison import VersionComparison
-from git_theta.repository.merging.merge_request import describe_idle_rules
 from git_theta.repository.merging.policy_sources import MergeOptions
+from git_theta.repository.merging.request_checks import describe_idle_rules
 from git_theta.repository.rounds.head_screening import ScreenedRound
 from git_theta.repository.rounds.round_closing import close_round, merge_round, plan_round
 from git_theta.repository.rounds.round_refs import Round, list_submitted, require_next_free

@@ -30,7 +30,8 @@ from git_theta.parameters.preferences import Preferences
 from git_theta.repository.evaluating.evaluated_versions import list_tree_versions, restore_version
 from git_theta.repository.history.folder_checkout import make_scratch_folder
 from git_theta.repository.merging.companion_versions import find_in_heads
-from git_theta.repository.merging.merge_request import MergeInputs, chooser_of
+from git_theta.repository.merging.merge_request import MergeInputs
+from git_theta.repository.merging.policy_choosers import chooser_of
 from git_theta.repository.merging.policy_sources import MergeOptions
 from git_theta.store.chain import StoreChain
 from git_theta.store.local import LocalStore

@@ -15,14 +15,10 @@ from git_theta.operations.merging.file_plans import FilePlan
 from git_theta.operations.merging.merge_results import MergeSettings
 from git_theta.repository.evaluating.evaluations import is_meant_path
 from git_theta.repository.history.checkpoint_lookup import path_from_top
-from git_theta.repository.merging.merge_request import (
-    MergeInputs,
-    MergeRequest,
-    check_request,
-    find_cases,
-    gather_inputs,
-)
+from git_theta.repository.merging.merge_cases import find_cases
+from git_theta.repository.merging.merge_request import MergeInputs, MergeRequest, gather_inputs
 from git_theta.repository.merging.policy_sources import MergeOptions
+from git_theta.repository.merging.request_checks import check_request
 from git_theta.vcs.discovery import Repository
 from git_theta.words import suggest_names
 

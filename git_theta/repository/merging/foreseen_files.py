@@ -9,7 +9,8 @@ from git_theta.operations.context import Context
 from git_theta.operations.merging.file_plans import FilePlan
 from git_theta.operations.merging.foreseen_merge import ForeseenMerge, foresee_merge
 from git_theta.repository.merging.companion_versions import find_in_heads
-from git_theta.repository.merging.merge_request import MergeInputs, chooser_of
+from git_theta.repository.merging.merge_request import MergeInputs
+from git_theta.repository.merging.policy_choosers import chooser_of
 from git_theta.repository.merging.policy_sources import MergeOptions
 
 

@@ -23,12 +23,14 @@ from git_theta.operations.restoring.materialise import require_room
 from git_theta.operations.worktree_files import find_regular_file
 from git_theta.repository.clustering.clusters import reach_cluster
 from git_theta.repository.merging.companion_versions import find_in_heads
-from git_theta.repository.merging.merge_request import MergeInputs, check_strategy, chooser_of
+from git_theta.repository.merging.merge_request import MergeInputs
+from git_theta.repository.merging.policy_choosers import chooser_of
 from git_theta.repository.merging.policy_sources import MergeOptions
+from git_theta.repository.merging.request_checks import check_strategy
 from git_theta.repository.stores.opening import open_context
 from git_theta.vcs import git_merge, trees
-from git_theta.vcs import heads as vcs_heads
 from git_theta.vcs.discovery import Repository
+from git_theta.vcs.heads import merge_message
 
 
 class ManyMerged(NamedTuple):
@@ -201,4 +203,4 @@ def write_merged_tree(
 
 
 def _commit_message(made: MergeInputs, message: str | None, top: Path | None) -> str:
-    return f"{message}\n" if message is not None else vcs_heads.merge_message(made.others, top)
+    return f"{message}\n" if message is not None else merge_message(made.others, top)

@@ -26,7 +26,7 @@ from git_theta.operations.merging.merged_files import MergedFiles, merge_files
 from git_theta.repository.comparing.sharded_versions import CommitFiles
 from git_theta.repository.merging.checkpoint_cases import plan_checkpoints, read_sides
 from git_theta.repository.merging.companion_versions import find_in_heads
-from git_theta.repository.merging.merge_request import chooser_of
+from git_theta.repository.merging.policy_choosers import chooser_of
 from git_theta.repository.merging.policy_sources import MergeOptions
 from git_theta.vcs.blobs import read_blob
 from git_theta.vcs.discovery import Repository

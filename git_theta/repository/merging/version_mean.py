@@ -20,7 +20,8 @@ from git_theta.operations.restoring.materialise import require_room
 from git_theta.operations.restoring.restore import restore_pieces
 from git_theta.repository.history.checkpoint_lookup import find_only_checkpoint, path_from_top, read_checkpoint_at
 from git_theta.repository.history.version_history import open_history
-from git_theta.repository.merging.merge_request import MergeInputs, check_weights, find_cases, label_heads
+from git_theta.repository.merging.merge_cases import find_cases
+from git_theta.repository.merging.merge_request import MergeInputs, check_weights, label_heads
 from git_theta.repository.stores.opening import open_context
 from git_theta.tensors.arrays import Buffer
 from git_theta.vcs import atomic

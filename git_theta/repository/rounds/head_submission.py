@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 from git_theta.errors import ConflictError, UsageError
 from git_theta.operations.context import Progress
+from git_theta.repository.merging.merge_cases import find_cases
 from git_theta.repository.merging.merge_many import merge_cases
-from git_theta.repository.merging.merge_request import MergeInputs, find_cases
+from git_theta.repository.merging.merge_request import MergeInputs
 from git_theta.repository.merging.policy_sources import MergeOptions
 from git_theta.repository.rounds.head_distances import count_bytes, measure_heads
 from git_theta.repository.rounds.round_refs import Round

@@ -13,9 +13,11 @@ from git_theta.merging.lone_changes import contest_lone_changes
 from git_theta.operations.context import Progress
 from git_theta.operations.merging.file_plans import FilePlan
 from git_theta.operations.merging.merge_report import Record, trailers
+from git_theta.repository.merging.merge_cases import find_cases
 from git_theta.repository.merging.merge_many import merge_cases
-from git_theta.repository.merging.merge_request import MergeInputs, MergeRequest, check_request, find_cases
+from git_theta.repository.merging.merge_request import MergeInputs, MergeRequest
 from git_theta.repository.merging.policy_sources import MergeOptions
+from git_theta.repository.merging.request_checks import check_request
 from git_theta.repository.rounds.head_screening import ScreenedRound
 from git_theta.repository.rounds.round_refs import Round, tag_round
 from git_theta.repository.rounds.shared_files import build_checkpoints, write_checkpoints

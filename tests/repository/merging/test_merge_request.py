@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from git_theta.merging import options
-from git_theta.repository.merging.merge_request import MergeRequest, check_request, find_cases, gather_inputs
+from git_theta.repository.merging.merge_cases import find_cases
+from git_theta.repository.merging.merge_request import MergeRequest, gather_inputs
 from git_theta.repository.merging.policy_sources import MergeOptions
+from git_theta.repository.merging.request_checks import check_request
 from git_theta.vcs.discovery import discover_repository
 from tests.integration.three_branches import values
 from tests.sandbox import Sandbox, changed, model
