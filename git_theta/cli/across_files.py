@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Sequence
 
 from git_theta.cli import boundary
+from git_theta.operations.merging.file_plans import FilePlan
 from git_theta.repository.merging.contested_across import ContestedLines, find_own_sides, foresee_contested
 from git_theta.repository.merging.mixed_commit import MixedCommit
 from git_theta.repository.merging.policy_sources import OPTIONS_VARIABLE
@@ -36,6 +37,7 @@ _WITHOUT_ALL = "The index is locked. Commit what is staged, and it is put into c
 _BASELESS = """\
 Its merge bases contradict each other. Name one of them, or what they come from, and merge by parameters:
     git merge --abort; git theta merge --base REV {0}"""
+_TAKE_HINT = "Take all files of the checkpoint from one side: git theta resolve --ours, or --theirs"
 _WAYS = {
     "rebase-merge": ("git commit; git rebase --continue", "git rebase --abort"),
     "CHERRY_PICK_HEAD": ("git cherry-pick --continue", "git cherry-pick --abort"),
@@ -85,6 +87,11 @@ def warn_across(found: ContestedLines, several: Sequence[str] = ()) -> None:
     """Name the checkpoints, and what is contested of each. ``several``: the heads, where Git merged them at once."""
     hint = f"Merge them by parameters: git merge --abort; git theta merge {shlex.join(several)}" if several else _HINT
     _warn_each(found, "Git merged its files one by one, but the checkpoint is contested", hint)
+
+
+def warn_contested_as_one(item: FilePlan) -> None:
+    """Name a checkpoint that is one conflict, not one by parameters, and say why."""
+    boundary.warn(f"{item.path}: {item.reason}", hint=_TAKE_HINT)
 
 
 def _warn_each(found: ContestedLines, said: str, hint: str) -> None:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import click
 
 from git_theta.cli import boundary
+from git_theta.cli.across_files import warn_contested_as_one
 from git_theta.cli.environment import read_merge_options
 from git_theta.cli.interactive import ask_choices, ask_side
 from git_theta.cli.listing import display_path, echo_json, echo_line, json_option, require_worktree
@@ -58,7 +59,6 @@ _SIDE_HINT = "Take a side, then stage it: git checkout --ours (or --theirs) -- {
 _REMOVED_HINT = (
     "One side removed it. To keep it: git checkout --{1} -- {0}; git add {0}. To have it removed: git rm {0}"
 )
-_TAKE_HINT = "Take all files of the checkpoint from one side: git theta resolve --ours, or --theirs"
 
 
 @click.command
@@ -261,7 +261,7 @@ def _advise_sides(conflict: UnmergedFile | CheckpointConflict, merged: Settled, 
     """What helps with what was not settled by parameters: also where one side has none."""
     if isinstance(conflict, CheckpointConflict):
         if isinstance(merged, TakenCheckpoint) and not merged.side:
-            boundary.warn(f"{conflict.path}: {conflict.item.reason}", hint=_TAKE_HINT)
+            warn_contested_as_one(conflict.item)
     elif merged is None:
         _advise_file(conflict, top)
 

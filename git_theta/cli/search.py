@@ -11,7 +11,8 @@ import click
 from git_theta.cli import boundary
 from git_theta.cli.eval_session import open_session
 from git_theta.cli.listing import echo_json, echo_line, json_option, require_worktree
-from git_theta.cli.merge import Ending, merge_as_asked
+from git_theta.cli.merge_ending import Ending
+from git_theta.cli.merge_session import merge_as_asked
 from git_theta.cli.progress import Meter
 from git_theta.cli.revision_arguments import RevisionCommand, split_arguments
 from git_theta.cli.search_output import RunLines, render_result, result_json

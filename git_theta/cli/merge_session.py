@@ -1,0 +1,126 @@
+"""A merge from its request to its end: at once where that can be, else as `git merge` does."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+from git_theta.cli import boundary, report_file
+from git_theta.cli.listing import echo_line, require_worktree
+from git_theta.cli.merge_across import mark_across, mark_united, tell_whole
+from git_theta.cli.merge_ending import Ending, commit_judged, finish_merge, print_result
+from git_theta.cli.progress import Meter
+from git_theta.cli.push_warning import warn_of_pushes
+from git_theta.errors import UsageError
+from git_theta.operations.merging.file_plans import FilePlan
+from git_theta.repository.evaluating.version_comparison import VersionComparison
+from git_theta.repository.merging.contested_across import ContestedLines
+from git_theta.repository.merging.merge_cases import find_cases
+from git_theta.repository.merging.merge_many import merge_many
+from git_theta.repository.merging.merge_request import MergeInputs, MergeRequest, gather_inputs
+from git_theta.repository.merging.merge_two import merge_two
+from git_theta.repository.merging.policy_sources import MergeOptions
+from git_theta.repository.merging.request_checks import check_request, describe_idle_rules
+from git_theta.vcs import config, git_merge
+from git_theta.vcs.commits import shallow_boundary
+from git_theta.vcs.discovery import Repository
+from git_theta.vcs.heads import all_merge_bases
+from git_theta.vcs.unmerged import unmerged_files
+
+_DRIVER = "merge.theta.driver"
+
+
+def merge_as_asked(request: MergeRequest, ending: Ending) -> int:
+    """Merge what a request asks for, checked before anything is done; the exit code."""
+    repository, made, found = plan_request(request)
+    ordered = request.asked._replace(settings=request.asked.settings._replace(weights=made.weights))
+    return _merge_heads(made, found, request._replace(asked=ordered), repository, ending)
+
+
+def plan_request(request: MergeRequest) -> tuple[Repository, MergeInputs, list[FilePlan]]:
+    """What a request is about. Raises UsageError for one that cannot be; rules that match nothing are told."""
+    repository, top = require_worktree()
+    made = gather_inputs(request, top)
+    found = find_cases(made, repository, boundary.warn) if len(made.heads) > 1 else []
+    check_request(found, request, made, top)
+    for idle in describe_idle_rules(found, request.asked):
+        boundary.warn(idle, hint="Names of parameters: git theta ls-files --parameters")
+    return repository, made, found
+
+
+def _merge_heads(
+    made: MergeInputs, found: Sequence[FilePlan], request: MergeRequest, repository: Repository, ending: Ending
+) -> int:
+    """Merge by what there is: at once, or as `git merge` does; the exit code: 1 where anything is left in conflict."""
+    if found:
+        warn_of_pushes(repository)
+    many = len(made.heads) > 2 or len(made.others) > 1 or (request.base is not None and len(made.heads) > 1)
+    if many and made.base is None:
+        assert repository.worktree
+        raise UsageError("the heads have no commit in common", hint=_unrelated_hint(repository.worktree))
+    mark: Callable[[], ContestedLines] = dict
+    if many or (len(made.heads) > 1 and _has_one_base(made, repository)):
+        say = ending.message
+        merged = merge_many(made, found, request.asked, repository, message=say, warn=boundary.warn, progress=Meter())
+        if many or not merged.conflicts:
+            return finish_merge(merged, made, repository, ending)
+        mark = partial(mark_across, merged.across, found, made, repository)
+        request = request._replace(asked=request.asked._replace(cluster=""))  # what it computed is remembered
+    elif found:
+        mark = partial(mark_united, found, made, repository)
+    if not made.others:
+        if ending.as_json:
+            print_result((), (), repository, ending, committed=True)
+        else:
+            echo_line("Already up to date.")
+        return 0
+    _require_driver(repository)
+    code = _merge_one(made, request.asked, repository, ending, mark)
+    if code and git_merge.is_merging(repository):
+        tell_whole(found)
+    return code
+
+
+def _has_one_base(made: MergeInputs, repository: Repository) -> bool:
+    """Whether two heads have one merge base: of several, `git merge` makes one first."""
+    ours, theirs = made.heads
+    return len(all_merge_bases(ours.commit, theirs.commit, cwd=repository.worktree)) == 1
+
+
+def _merge_one(
+    made: MergeInputs, asked: MergeOptions, repository: Repository, ending: Ending, mark: Callable[[], ContestedLines]
+) -> int:
+    """Merge one head as `git merge` does; the exit code: 1 where anything is left in conflict.
+
+    ``mark`` puts into conflict what Git did not see to be contested, and says what that is.
+    """
+    merged = merge_two(made.others[0], asked, repository, message=ending.message)
+    gates: tuple[VersionComparison, ...] = ()
+    if ending.report and merged.begun:
+        report_file.write_report(ending.report, merged.records)
+    missed = mark() if merged.begun else {}
+    code = merged.code or int(bool(missed))
+    commits = merged.begun and ending.commit and not code
+    if commits:
+        code, gates = commit_judged(made, merged.records, repository, ending)
+    if ending.as_json:
+        left = [one.path for one in unmerged_files(cwd=repository.worktree)] if merged.begun else []
+        done = not code and not git_merge.is_merging(repository)
+        print_result(merged.records, left, repository, ending, committed=done, gates=gates)
+    elif not commits and not missed:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(merged.printed)
+    return code
+
+
+def _unrelated_hint(top: Path) -> str:
+    name_it = "Name what they come from: --base REV"
+    return f"Get the history that is cut off: git fetch --unshallow\n{name_it}" if shallow_boundary(top) else name_it
+
+
+def _require_driver(repository: Repository) -> None:
+    """Without it Git would merge manifests as text."""
+    if _DRIVER not in config.active_settings(cwd=repository.worktree):
+        raise UsageError("the merge driver is not installed here", hint="git theta install")
