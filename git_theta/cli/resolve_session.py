@@ -1,0 +1,84 @@
+"""Conflicts settled one after another, whatever fails, and what is said of all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from git_theta.cli import boundary
+from git_theta.cli.listing import display_path, echo_json, echo_line
+from git_theta.cli.resolve_output import Settled, advise_sides, print_settled, settled_json
+from git_theta.errors import ThetaError
+from git_theta.globs import name_matcher
+from git_theta.operations.merging.frame_merge import FRAME_LABEL
+from git_theta.operations.merging.merge_report import Record, record_merge, trailers
+from git_theta.operations.merging.merge_results import MergeResult
+from git_theta.repository.merging.checkpoint_conflicts import CheckpointConflict
+from git_theta.repository.merging.settling import ErrorReporter
+from git_theta.repository.merging.take_checkpoint import TakenCheckpoint
+from git_theta.vcs import git_merge
+from git_theta.vcs.discovery import Repository
+from git_theta.vcs.unmerged import UnmergedFile
+
+_SETTLE_HINT = "Settle them: git theta resolve -s STRATEGY, or --ours, --theirs, --base, -i; --only GLOB for some"
+Settle = Callable[[UnmergedFile | CheckpointConflict, ErrorReporter], Settled]
+"""Settles a conflict as it was asked for."""
+
+
+def settle_all(
+    conflicts: Sequence[UnmergedFile | CheckpointConflict],
+    settle: Settle,
+    only: Sequence[str],
+    repository: Repository,
+    top: Path,
+    as_json: bool,
+) -> int:
+    """Settle what can be; what fails is reported, the rest goes on. The exit code: of the first error, 1, or 0."""
+    codes: list[int] = []
+    reports: list[dict[str, Any]] = []
+    records: list[Record] = []
+    left = contested = False
+    names: list[str] = []
+
+    def report(error: ThetaError) -> None:
+        codes.append(boundary.report_error(error))
+
+    for conflict in conflicts:
+        try:
+            merged = settle(conflict, report)
+        except ThetaError as error:
+            report(error.add_location(path=conflict.path))
+            continue
+        contested = contested or (isinstance(merged, MergeResult) and bool(merged.left))
+        left = left or not merged or (isinstance(merged, TakenCheckpoint) and not merged.side)
+        records += [record_merge(conflict.path, merged)] if isinstance(merged, MergeResult) else []
+        reports.append(settled_json(conflict.path, merged))
+        names += _names_asked(merged)
+        if not as_json:
+            print_settled(display_path(conflict.path, top), merged)
+            advise_sides(conflict, merged, top)
+    _warn_of_idle_globs(() if codes else only, names)
+    if records and git_merge.is_merging(repository):
+        git_merge.add_trailers(repository, trailers(records))
+    if as_json:
+        echo_json({"files": reports})
+    elif not conflicts:
+        echo_line("no file in conflict")
+    elif contested:
+        boundary.say_hint(_SETTLE_HINT)
+    return next(iter(codes), int(left or contested))
+
+
+def _names_asked(merged: Settled) -> list[str]:
+    """What was contested, settled now or not, by the names that ``--only`` is about."""
+    if not isinstance(merged, MergeResult):
+        return [FRAME_LABEL] if merged else []
+    decisions = (item.decision for items in (merged.applied, merged.left) for item in items)
+    return [name for decision in decisions for name in decision.names or (FRAME_LABEL,)]
+
+
+def _warn_of_idle_globs(only: Sequence[str], names: Sequence[str]) -> None:
+    for glob in only if names else ():
+        if not any(map(name_matcher([glob]), names)):
+            boundary.warn(f"--only {glob}: nothing that is contested is called so")
