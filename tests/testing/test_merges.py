@@ -18,7 +18,8 @@ from git_theta.merging.numerics import Chunk, compute, labels, stream
 from git_theta.merging.options import Option
 from git_theta.merging.strategies.means import AVERAGE
 from git_theta.tensors.array_library import Vector
-from git_theta.testing.merges import Numbers, StrategyLaws
+from git_theta.testing.merges import StrategyLaws
+from git_theta.testing.strategy_hooks import Numbers
 
 
 class Ours(StrategyLaws):

@@ -17,8 +17,9 @@ from git_theta.merging.checks import check_contest
 from git_theta.merging.execution import merge_bytes
 from git_theta.tensors.dtypes import BY_NAME
 from git_theta.tensors.spec import Spec
-from git_theta.testing.merges import Numbers, StrategyLaws
+from git_theta.testing.merges import StrategyLaws
 from git_theta.testing.operands import InMemory, fine, operand
+from git_theta.testing.strategy_hooks import Numbers
 
 from git_theta_fisher.regression_strategy import REGMEAN
 
