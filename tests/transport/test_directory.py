@@ -20,7 +20,8 @@ from git_theta.store.base import Store
 from git_theta.store.inbox import Inbox
 from git_theta.store.local import LocalStore
 from git_theta.store.memory import MemoryStore
-from git_theta.testing.transports import CONTENT, OBJECTS, OID, SIZES, TransportLaws
+from git_theta.testing.transfers import CONTENT, OBJECTS, OID, SIZES
+from git_theta.testing.transports import TransportLaws
 from git_theta.transport.base import Transport
 from git_theta.transport.directory import DirectoryTransport
 

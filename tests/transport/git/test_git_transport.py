@@ -18,7 +18,8 @@ from git_theta.store.base import Store
 from git_theta.store.inbox import Inbox
 from git_theta.store.memory import MemoryStore
 from git_theta.testing.blocks import noise_bytes
-from git_theta.testing.transports import CONTENT, DAMAGED, OBJECTS, OID, SIZES, TransportLaws
+from git_theta.testing.transfers import CONTENT, DAMAGED, OBJECTS, OID, SIZES
+from git_theta.testing.transports import TransportLaws
 from git_theta.transport.base import Transport
 from git_theta.transport.git import git_batches
 from git_theta.transport.git.git_transport import GitTransport

@@ -17,7 +17,8 @@ from git_theta.repository.stores.object_stores import open_store
 from git_theta.store.base import Store
 from git_theta.store.inbox import Inbox
 from git_theta.store.local import LocalStore
-from git_theta.testing.transports import CONTENT, CONTENTS, OBJECTS, OID, SIZES, TransportLaws
+from git_theta.testing.transfers import CONTENT, CONTENTS, OBJECTS, OID, SIZES
+from git_theta.testing.transports import TransportLaws
 from git_theta.transport.base import Transport
 from git_theta.transport.lfs import git_lfs, lfs_transport
 from git_theta.transport.lfs.endpoint import parse_endpoint

@@ -13,7 +13,7 @@ import pytest
 from git_theta.errors import TransportError
 from git_theta.store.inbox import Inbox
 from git_theta.store.local import LocalStore
-from git_theta.testing.transports import CONTENTS, OBJECTS, SIZES
+from git_theta.testing.transfers import CONTENTS, OBJECTS, SIZES
 from git_theta.transport.lfs.endpoint import derive_endpoint
 from git_theta.transport.lfs.lfs_transport import LfsTransport
 from git_theta.vcs.discovery import discover_repository

@@ -10,7 +10,7 @@ import pytest
 
 from git_theta.errors import TransportError
 from git_theta.store.local import LocalStore
-from git_theta.testing.transports import CONTENTS, SIZES
+from git_theta.testing.transfers import CONTENTS, SIZES
 from git_theta.transport.lfs.endpoint import parse_endpoint
 from git_theta.transport.lfs.lfs_transport import LfsTransport
 from git_theta.vcs.discovery import discover_repository
