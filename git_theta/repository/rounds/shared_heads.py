@@ -88,7 +88,7 @@ def read_start(one: Round, top: Path) -> RoundStart:
 def share_head(commit: str, start: RoundStart, top: Path) -> SharedHead:
     """What the round takes of a head, or why nothing: nobody's head keeps a round from its end."""
     if not is_ancestor(start.commit, commit, top):
-        return SharedHead(commit, faults=(_explain_other_start(commit, start.round, top),))
+        return SharedHead(commit, faults=(_describe_other_start(commit, start.round, top),))
     try:
         own = {found.path: found for found in list_checkpoints(commit)}
     except ThetaError as error:
@@ -108,7 +108,7 @@ def share_head(commit: str, start: RoundStart, top: Path) -> SharedHead:
     return head
 
 
-def _explain_other_start(commit: str, one: Round, top: Path) -> str:
+def _describe_other_start(commit: str, one: Round, top: Path) -> str:
     if is_cut_off(commit, one.start, top):
         return f"history ends here before it is known to start from {one.tag} (git fetch --unshallow)"
     return f"it does not start from {one.tag}"

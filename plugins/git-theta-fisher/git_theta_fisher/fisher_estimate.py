@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 from git_theta.errors import UsageError
 
+from git_theta_fisher.sum_dtypes import choose_sum_dtype
+
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
 
 
@@ -36,7 +37,7 @@ def estimate_fisher(
     import torch
 
     names = list(parameters)
-    totals = {name: torch.zeros_like(one, dtype=_choose_dtype(one)) for name, one in parameters.items()}
+    totals = {name: torch.zeros_like(one, dtype=choose_sum_dtype(one)) for name, one in parameters.items()}
     count = 0
     for loss in islice(losses, most):
         if fault := _find_fault(loss):
@@ -51,12 +52,6 @@ def estimate_fisher(
     if not count:
         raise UsageError("there was no loss", hint="Yield one for each example.")
     return {name: total / count for name, total in totals.items()}
-
-
-def _choose_dtype(tensor: Tensor) -> torch.dtype:
-    import torch
-
-    return torch.float64 if tensor.dtype == torch.float64 else torch.float32
 
 
 def _find_fault(loss: object) -> str:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from git_theta.errors import UsageError
 
+from git_theta_fisher.sum_dtypes import choose_sum_dtype
 from git_theta_fisher.user_models import call_model
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor, nn
 
 
@@ -25,7 +25,7 @@ class _GramSum:
 
     def add(self, inputs: Tensor) -> None:
         """Add rows: all dimensions but the last."""
-        wide = inputs.detach().reshape(-1, inputs.shape[-1]).to(_choose_dtype(inputs))
+        wide = inputs.detach().reshape(-1, inputs.shape[-1]).to(choose_sum_dtype(inputs))
         found = wide.T @ wide
         self.total = found if self.total is None else self.total.add_(found)
         self.rows += len(wide)
@@ -91,9 +91,3 @@ def _make_hook(total: _GramSum) -> Any:
         total.add(inputs[0] if inputs else named["input"])
 
     return hook
-
-
-def _choose_dtype(tensor: Tensor) -> torch.dtype:
-    import torch
-
-    return torch.float64 if tensor.dtype == torch.float64 else torch.float32
