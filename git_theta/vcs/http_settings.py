@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 from git_theta.errors import GitError
 from git_theta.vcs.git import git, split_nul
+from git_theta.vcs.remembered_settings import is_false
 
-_FALSE = ("false", "no", "off", "0")
 _PROXY_VARIABLES = {
     "https": ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"),
     "http": ("http_proxy", "all_proxy", "ALL_PROXY"),  # HTTP_PROXY is what a CGI script is sent as a header
@@ -45,7 +45,7 @@ def read_http_settings(url: str) -> HttpSettings:
     except GitError:  # none at all
         found = []
     values = {key.lower(): value for key, _, value in (item.partition("\n") for item in found)}
-    unverified = "GIT_SSL_NO_VERIFY" in os.environ or values.get("http.sslverify", "").lower() in _FALSE
+    unverified = "GIT_SSL_NO_VERIFY" in os.environ or is_false(values.get("http.sslverify", ""))
     name, colon, header = values.get("http.extraheader", "").partition(":")
 
     def find_file(variable: str, key: str) -> str:

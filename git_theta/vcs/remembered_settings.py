@@ -75,6 +75,11 @@ def is_true(value: str) -> bool:
     return lower in ("true", "yes", "on") or (lower.isascii() and lower.isdigit() and int(lower) != 0)
 
 
+def is_false(value: str) -> bool:
+    """Whether a value tells Git no in so many words; "" does not."""
+    return value.lower() in ("false", "no", "off", "0")
+
+
 def has_true_setting(key: str) -> bool:
     """Whether a setting of this key is true; not where settings cannot be read."""
     with suppress(GitError):

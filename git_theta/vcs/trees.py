@@ -12,6 +12,7 @@ from git_theta.errors import GitError
 from git_theta.vcs.config import read_last_values
 from git_theta.vcs.git import git, split_nul
 from git_theta.vcs.lost_trees import naming_commit
+from git_theta.vcs.remembered_settings import is_false
 
 
 class TreeFile(NamedTuple):
@@ -88,7 +89,7 @@ def find_renames(
 
 def _find_renames_of(base: str, head: str, cwd: Path | None) -> dict[str, str]:
     asked = read_last_values(["merge.renames", "diff.renames"], cwd=cwd)
-    if asked.get("merge.renames", asked.get("diff.renames", "")).lower() in _FALSE_WORDS:
+    if is_false(asked.get("merge.renames", asked.get("diff.renames", ""))):
         return {}
     fields = iter(split_nul(git("diff-tree", "-r", "-z", "-M", "--diff-filter=R", base, head, cwd=cwd)))
     return {next(fields): next(fields) for _ in fields}
@@ -129,9 +130,6 @@ def _scratch_index(commit: str, cwd: Path | None) -> Iterator[dict[str, str]]:
         env = {**os.environ, "GIT_INDEX_FILE": os.path.join(folder, "index")}  # noqa: PTH118 (it becomes a string)
         git("read-tree", commit, cwd=cwd, env=env)
         yield env
-
-
-_FALSE_WORDS = ("false", "no", "off", "0")
 
 
 def _index_line(path: str, file: TreeFile | None, digits: int) -> bytes:
