@@ -57,8 +57,8 @@ def warn_unasked(repository: Repository) -> None:
     if stash := applied_stash():
         _warn_of(find_stash_sides(stash, top), _STASH_HINT.format(shlex.quote(stash)), repository)
     elif picks := find_uncommitted_sides(top):
-        for sides in picks:
-            _warn_of(sides, _PICK_HINT, repository)
+        for picked in picks:
+            _warn_of(picked, _PICK_HINT, repository)
     elif sides := find_applied_sides(git_dir, top):
         _warn_of(sides, _APPLY_HINT, repository)
     elif is_below_merge() and not asked:
