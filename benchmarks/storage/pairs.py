@@ -1,4 +1,4 @@
-"""The pairs of versions: fine-tunes, casts, averages, optimizer states, and what people do to a model."""
+"""The pairs of versions: fine-tunes, casts, averages, optimizer states, what people do to a model, and releases."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from benchmarks.storage.fine_tunes import (
     step_file,
     train_run,
 )
+from benchmarks.storage.releases import pair_releases
 from demo.training import read_checkpoint
 
 _SPANS = ((0, 60), (60, 120), (180, 240), (0, 240))
@@ -54,6 +55,7 @@ def make_pairs(folder: Path, learning: Learning) -> Iterator[VersionPair]:
     second = train_run(folder, other, learning)
     yield from _pair_spans("second run, ", second, folder, _LAST_SPANS)
     yield from _pair_both("average of both runs beside one", tuned, _write_soup(first, second, folder), folder)
+    yield from pair_releases(folder / "releases")
 
 
 def write_cast(source: Path, target: Path) -> Path:

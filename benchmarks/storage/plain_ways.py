@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.delta_ratios import combine_numbers, store_simply, store_updates
+from benchmarks.delta_ratios import Tensors, combine_numbers, store_simply, store_updates
 from benchmarks.storage.costs import Cost, VersionPair, time_call
 from git_theta.tensors.values import MemoryValues
 
@@ -41,9 +42,22 @@ def store_planes(way: str, pair: VersionPair, folder: Path) -> Cost:  # noqa: AR
 
 
 def store_ours(pair: VersionPair, folder: Path) -> Cost:  # noqa: ARG001
-    """As the update that ``git add`` takes: without manifest and frame."""
+    """As the update that ``git add`` takes: without manifest and the frame of safetensors files."""
     old, new = pair.read()
-    return Cost(*store_updates(new, old))
+    return Cost(*store_updates(dict(_find_news(new, old)), old))
+
+
+def _find_news(new: Tensors, old: Tensors) -> Iterator[tuple[str, MemoryValues]]:
+    """The tensors of which there are no equal bytes yet, whatever their name: these are stored once."""
+    stored = set(map(_hash_values, old.values()))
+    for name, values in new.items():
+        if (content := _hash_values(values)) not in stored:
+            stored.add(content)
+            yield name, values
+
+
+def _hash_values(values: MemoryValues) -> bytes:
+    return hashlib.sha256(b"".join(values.blocks())).digest()
 
 
 def store_tensors(pack: PackTensor, unpack: UnpackTensor, pair: VersionPair) -> Cost:

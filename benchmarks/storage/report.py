@@ -16,9 +16,11 @@ from benchmarks.tables import render_table
 PART = "storage"
 _NOTES = """\
 Raw bytes over stored ones; Git LFS stores all of them (1.00). ✗: the same bytes did not come back. BitX is what ZipLLM
-does (xor, byte planes, zstd). "told": an adapter that was side-loaded, manifest included. Speeds: GB of raw bytes in a
-second of processors, of all cores together, the median of all pairs. Times of the history are of one round. All times
-depend on what else the machine does: load says how much."""
+does (xor, byte planes, zstd). "told": an adapter that was side-loaded, manifest included. Rows that begin with the name
+of a model are published releases of it, whole files: tensors as git-theta finds them, and all bytes between them; tools
+that take safetensors alone have no cell there. Speeds: GB of raw bytes in a second of processors, of all cores
+together, the median of the pairs whose names begin so. Times of the history are of one round. All times depend on what
+else the machine does: load says how much."""
 
 
 _NOT_OURS = ("size", "rounds", "mergekit")

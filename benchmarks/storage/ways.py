@@ -13,6 +13,7 @@ from pathlib import Path
 from benchmarks.delta_ratios import SIMPLE_WAYS
 from benchmarks.results import OURS
 from benchmarks.storage.costs import Cost, VersionPair, Way
+from benchmarks.storage.file_parts import is_safetensors
 from benchmarks.storage.other_tools import store_deltatensors, store_moonclip, store_xet, store_zipnn
 from benchmarks.storage.plain_ways import store_bitx, store_ours, store_planes, store_zstd
 from benchmarks.storage.side_loading import store_told
@@ -29,6 +30,7 @@ WAYS: Mapping[str, Way] = {
     OURS: store_ours,
     TOLD: store_told,
 }
+_ONLY_SAFETENSORS = ("moonclip", "deltatensors")
 _PACKAGES = {"Xet": "hf_xet", "ZipNN": "zipnn", "moonclip": "moonclip", "deltatensors": "deltatensors"}
 
 
@@ -50,7 +52,7 @@ def store_pair(pair: VersionPair, ways: Mapping[str, Way], folder: Path) -> dict
     """What each way takes that can store it; who refuses a pair is left out, with a word."""
     found = {}
     for name, way in ways.items():
-        if name == TOLD and pair.adapter is None:
+        if not _is_for(name, pair):
             continue
         place = folder / "way"
         place.mkdir()
@@ -60,3 +62,9 @@ def store_pair(pair: VersionPair, ways: Mapping[str, Way], folder: Path) -> dict
             print(f"{pair.name}: {name} refuses: {error}", file=sys.stderr)
         shutil.rmtree(place)
     return found
+
+
+def _is_for(way: str, pair: VersionPair) -> bool:
+    if way == TOLD:
+        return pair.adapter is not None
+    return way not in _ONLY_SAFETENSORS or (is_safetensors(pair.base) and is_safetensors(pair.tuned))
