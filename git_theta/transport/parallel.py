@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import suppress
 from contextvars import copy_context
 from functools import partial
 from threading import Event, Thread
@@ -13,6 +12,8 @@ from typing import TypeVar
 from git_theta.errors import TransportError
 
 _CHECK_SECONDS = 0.1
+_GRACE = 2
+"""Seconds for which those are waited for whose result nobody wants any more: a host may be silent for much longer."""
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
@@ -26,9 +27,9 @@ def run_parallel(
 ) -> Iterator[_Result]:
     """What work makes of each item, as it comes; what it raises is raised. No more than ``workers`` at a time.
 
-    ``stopping`` is set when nobody wants the others any more: they are waited for. ``check`` is called now and then
-    while nothing comes; once it raises nobody is waited for: threads in which a host is silent are left to themselves.
-    Threads are in the context of who asks: git works in the same folder there.
+    ``stopping`` is set when nobody wants the others any more: they are waited for, but not for long. ``check`` is
+    called now and then while nothing comes. Threads in which a host is silent are left to themselves. They are in the
+    context of who asks: git works in the same folder there.
     """
     waiting: set[Future[_Result]] = set()
     try:
@@ -42,9 +43,7 @@ def run_parallel(
             yield from (future.result() for future in done)
     except BaseException:
         stopping.set()
-        with suppress(TransportError):
-            while waiting:
-                _, waiting = _wait_for_some(waiting, check)
+        wait(waiting, _GRACE)
         raise
 
 

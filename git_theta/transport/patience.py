@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -13,6 +14,9 @@ from git_theta.transport.outcomes import UnusableRemote
 from git_theta.transport.parallel import run_in_background
 
 _CHECK_SECONDS = 0.05
+_LONGEST_LOOK = 2
+"""Seconds between two looks that count, at most: we may have been stopped, or asleep with the machine, since the last.
+"""
 _SECONDS = re.compile("[1-9][0-9]{0,5}")
 
 _Result = TypeVar("_Result")
@@ -23,7 +27,7 @@ class Patience(NamedTuple):
 
     Attributes:
         tell_after: without an answer, the person is told.
-        give_up_after: without one, it is an error.
+        give_up_after: without one, it is an error; infinite where it never is.
         pause: before the first repetition; each later one waits twice as long.
     """
 
@@ -73,13 +77,13 @@ class SilenceClock:
 
     def reset(self) -> None:
         """The host gave a sign of life."""
-        self._since = time.monotonic()
+        self._since = self._looked = time.monotonic()
         self._was_told = False
 
     def check(self) -> None:
         """Say that the host is silent, when it is time to. Raises SilentHost when it is time to give up."""
         limit = self._patience.give_up_after
-        silent = time.monotonic() - self._since
+        silent = self._measure_silence()
         if silent >= limit:
             raise SilentHost(
                 f"{self._silence} for {silent:.0f} s",
@@ -88,7 +92,15 @@ class SilenceClock:
             )
         if silent >= self._patience.tell_after and not self._was_told:
             self._was_told = True
-            self._tell(f"{self._silence} for {silent:.0f} s; giving up after {limit - silent:.0f} s more")
+            end = f"; giving up after {limit - silent:.0f} s more" if math.isfinite(limit) else ""
+            self._tell(f"{self._silence} for {silent:.0f} s{end}")
+
+    def _measure_silence(self) -> float:
+        """Seconds for which the host was silent while we looked."""
+        now = time.monotonic()
+        self._since += max(0, now - self._looked - _LONGEST_LOOK)
+        self._looked = now
+        return now - self._since
 
 
 def run_bounded(action: Callable[[], _Result], clock: SilenceClock) -> _Result:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import subprocess
@@ -10,13 +11,16 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from git_theta.transport.patience import SilenceClock
-from git_theta.vcs.scratch_repository import GitWait
+from git_theta.transport.patience import Patience, SilenceClock, SilentHost
+from git_theta.vcs.credentials import has_prompt
+from git_theta.vcs.git import GitWait
 
 _POLL_SECONDS, _LONGEST_POLL = 0.05, 0.5
 """How often we look after it: often in the beginning, since most transfers are short."""
 _GRACE = 2
 """Seconds that a program has to tidy up once it is asked to end."""
+
+_OWN_CHILDREN = Path("/proc/thread-self/children")
 
 
 def watch_program(
@@ -24,19 +28,20 @@ def watch_program(
 ) -> Iterator[None]:
     """Wait until a program ends; the caller may work on between the items, which come often.
 
-    Raises SilentHost where the clock gives up. Whatever is raised here, the program has ended then.
+    Raises SilentHost where the clock gives up, and what ``measure`` raises. Whatever is raised here, the program has
+    ended then.
 
     Args:
         process: the program, whose output nobody has to read meanwhile.
         clock: watches its host.
         measure: what changes while the host gives signs of life.
     """
-    before = measure()
     pause = _POLL_SECONDS
-    ending = threading.Thread(target=process.wait, daemon=True)  # to wait for it with a limit is to poll for it
-    ending.start()
-    clock.reset()
     try:
+        before = measure()
+        ending = threading.Thread(target=process.wait, daemon=True)  # to wait for it with a limit is to poll for it
+        ending.start()
+        clock.reset()
         while True:
             ending.join(pause)
             if not ending.is_alive():
@@ -62,6 +67,25 @@ def wait_watched(clock: SilenceClock) -> GitWait:
     return wait
 
 
+def wait_for_helpers(patience: Patience, tell: Callable[[str], None], *, ask: bool) -> GitWait:
+    """What waits for ``git credential``: as long as for a host, or for ever where the person may be at it, who is told.
+
+    It raises SilentHost.
+    """
+    limit = math.inf if ask and has_prompt() else patience.give_up_after
+    silence = "has got no answer, of a helper or of you,"
+    clock = SilenceClock("git credential", patience._replace(give_up_after=limit), tell, silence)
+
+    def wait(process: subprocess.Popen[bytes], measure: Callable[[], object]) -> None:
+        try:
+            wait_watched(clock)(process, measure)
+        except SilentHost as error:
+            hint = "See which helpers there are: git config --get-regexp '^credential'"
+            raise SilentHost(error.message, hint=hint) from None
+
+    return wait
+
+
 def _end_program(process: subprocess.Popen[bytes]) -> None:
     """Have a program end, and what it started: Git's helpers for HTTP and for ssh outlive a git that is ended."""
     for one in (process.pid, *_find_descendants(process.pid)):
@@ -79,8 +103,12 @@ def _find_descendants(process: int) -> list[int]:
 
 
 def _list_children(process: int) -> list[int]:
-    try:
-        words = Path(f"/proc/{process}/task/{process}/children").read_text()
-    except FileNotFoundError:  # it has just ended, or this is no Linux
+    """Those that any thread of a process has started: git-lfs has many."""
+    if not _OWN_CHILDREN.exists():  # this is no Linux
         words = subprocess.run(["pgrep", "-P", str(process)], capture_output=True, text=True).stdout
-    return [int(word) for word in words.split()]
+        return [int(word) for word in words.split()]
+    found: list[int] = []
+    for file in Path(f"/proc/{process}/task").glob("*/children"):
+        with suppress(OSError):  # it has just ended
+            found += map(int, file.read_text().split())
+    return found

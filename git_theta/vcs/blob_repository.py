@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import IO
 
 from git_theta.errors import GitError
-from git_theta.vcs.git import end_git, open_scratch
+from git_theta.vcs.git import GitWait, end_git, open_scratch
 from git_theta.vcs.remote_settings import REMOTE, RemoteAccess
-from git_theta.vcs.scratch_repository import GitWait, ScratchRepository
+from git_theta.vcs.scratch_repository import ScratchRepository
 
 _CHUNK = 1 << 20
 _LARGE = "1m"

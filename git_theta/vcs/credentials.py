@@ -7,7 +7,7 @@ import subprocess
 from typing import NamedTuple, Self
 from urllib.parse import unquote, urlsplit
 
-from git_theta.vcs.git import current_folder
+from git_theta.vcs.git import GitWait, current_folder, open_scratch, wait_patiently
 
 NEVER_ASK = {
     "GIT_TERMINAL_PROMPT": "0",
@@ -54,30 +54,28 @@ def hand_on(credential: Credential) -> dict[str, str]:
     return {"THETA_LFS_USERNAME": credential.username, "THETA_LFS_PASSWORD": credential.password}
 
 
-def fill_credential(url: str, *, ask: bool) -> Credential | None:
+def fill_credential(url: str, *, ask: bool, wait: GitWait = wait_patiently) -> Credential | None:
     """What Git knows for a URL, or the person answers; None where nobody knows.
 
     Args:
         url: http or https. A user that it names is the one asked for.
         ask: whether the person may be asked; ``GIT_TERMINAL_PROMPT`` and GIT_ASKPASS hold as for Git.
+        wait: waits for the helpers, and for the person.
     """
     description = _describe(url)
     if not description:
         return None
-    done = _run_credential("fill", description, ask=ask)
-    if done.returncode:
-        return None
-    found = dict(line.partition("=")[::2] for line in os.fsdecode(done.stdout).splitlines())
+    answer = _run_credential("fill", description, wait, ask=ask)
+    found = _read_words(answer)
     if not found.get("username") and not found.get("password"):
         return None
-    return Credential(os.fsdecode(done.stdout), found.get("username", ""), found.get("password", ""))
+    return Credential(answer, found.get("username", ""), found.get("password", ""))
 
 
-def fill_key_password(certificate: str, *, ask: bool) -> str:
+def fill_key_password(certificate: str, *, ask: bool, wait: GitWait = wait_patiently) -> str:
     """The password of the key of a certificate (a file) of ours, as Git finds it; "" where nobody knows."""
-    done = _run_credential("fill", f"protocol=cert\nhost=\nusername=\npath={certificate}\n", ask=ask)
-    found = dict(line.partition("=")[::2] for line in os.fsdecode(done.stdout).splitlines())
-    return "" if done.returncode else found.get("password", "")
+    answer = _run_credential("fill", f"protocol=cert\nhost=\nusername=\npath={certificate}\n", wait, ask=ask)
+    return _read_words(answer).get("password", "")
 
 
 def read_netrc(url: str) -> Credential | None:
@@ -94,16 +92,21 @@ def read_netrc(url: str) -> Credential | None:
     return Credential("", found[0], found[2])
 
 
-def approve_credential(credential: Credential) -> None:
+def approve_credential(credential: Credential, wait: GitWait = wait_patiently) -> None:
     """Tell the helpers that a credential opened the door: they may keep it."""
     if credential.description:
-        _run_credential("approve", credential.description, ask=False)
+        _run_credential("approve", credential.description, wait, ask=False)
 
 
-def reject_credential(credential: Credential) -> None:
+def reject_credential(credential: Credential, wait: GitWait = wait_patiently) -> None:
     """Tell the helpers that it did not: they forget it."""
     if credential.description:
-        _run_credential("reject", credential.description, ask=False)
+        _run_credential("reject", credential.description, wait, ask=False)
+
+
+def has_prompt() -> bool:
+    """Whether somebody may be there whom Git can ask: nobody has said otherwise."""
+    return os.environ.get("GIT_TERMINAL_PROMPT", "1").lower() not in ("", "0", "false", "no", "off")
 
 
 def prompting_environment(*, ask: bool) -> dict[str, str]:
@@ -122,13 +125,24 @@ def _describe(url: str) -> str:
     return "" if any(set(line) & set("\n\r\0") for line in lines) else "\n".join([*lines, ""])
 
 
-def _run_credential(verb: str, description: str, *, ask: bool) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(
-        ["git", "credential", verb],
-        cwd=current_folder(),
-        input=os.fsencode(description if description.endswith("\n\n") else f"{description}\n"),
-        stdout=subprocess.PIPE,
-        stderr=None if ask else subprocess.DEVNULL,  # the prompt of a helper
-        env=prompting_environment(ask=ask),
-        start_new_session=not ask,  # without a terminal, nobody can be asked there
-    )
+def _run_credential(verb: str, description: str, wait: GitWait, *, ask: bool) -> str:
+    """What ``git credential VERB`` says; "" where it fails."""
+    with open_scratch(in_memory=True) as given, open_scratch(in_memory=True) as output:
+        given.write(os.fsencode(description if description.endswith("\n\n") else f"{description}\n"))
+        given.seek(0)
+        process = subprocess.Popen(
+            ["git", "credential", verb],
+            cwd=current_folder(),
+            stdin=given,
+            stdout=output,
+            stderr=None if ask else subprocess.DEVNULL,  # the prompt of a helper
+            env=prompting_environment(ask=ask),
+            start_new_session=not ask,  # without a terminal, nobody can be asked there
+        )
+        wait(process, lambda: None)
+        output.seek(0)
+        return "" if process.returncode else os.fsdecode(output.read())
+
+
+def _read_words(answer: str) -> dict[str, str]:
+    return dict(line.partition("=")[::2] for line in answer.splitlines())

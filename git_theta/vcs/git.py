@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
@@ -38,7 +38,15 @@ LOSS_HINT = "What is damaged, or not there: git fsck"
 _LOSS = re.compile(r"unable to read|could not read|not a tree object|is corrupt|bad object [0-9a-f]", re.IGNORECASE)
 """What Git says of objects that are damaged, or lost."""
 _READ_SIZE = 1 << 16
+GitWait = Callable[["subprocess.Popen[bytes]", Callable[[], object]], None]
+"""Waits for a git that talks to others: a remote, a helper. It is given what changes while they give signs of life.
+Where it raises, that git has ended."""
 _FOLDER: ContextVar[Path | None] = ContextVar("the folder that git works in", default=None)
+
+
+def wait_patiently(process: subprocess.Popen[bytes], _: Callable[[], object]) -> None:
+    """The GitWait of who waits for as long as it takes."""
+    process.wait()
 
 
 class GitFailed(GitError):

@@ -10,13 +10,14 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal, NamedTuple, Self
+from typing import IO, Literal, NamedTuple, Self
 
+from git_theta.errors import GitError
 from git_theta.vcs.credentials import NEVER_ASK
-from git_theta.vcs.git import describe_failure, git, open_scratch, scrubbed_environment
+from git_theta.vcs.git import GitWait, describe_failure, git, open_scratch, scrubbed_environment
 from git_theta.vcs.remote_settings import REMOTE, RemoteAccess, export_settings, find_remote_settings
 
 _IN_HERE = {
@@ -27,10 +28,6 @@ _IN_HERE = {
 }
 _NO_SETTINGS: Mapping[str, str] = {}
 _PROGRESS = re.compile(r"(remote: )?[A-Z][a-z]+( [a-z]+)*: +[0-9]|(remote: )?Total [0-9]|Delta compression")
-
-GitWait = Callable[["subprocess.Popen[bytes]", Callable[[], object]], None]
-"""Waits for a git that talks to the remote. It is given what changes while either side gives signs of life. Where it
-raises, that git has ended."""
 
 
 class PushAnswer(NamedTuple):
@@ -69,6 +66,7 @@ class ScratchRepository:
         settings: Mapping[str, str] = _NO_SETTINGS,
     ) -> None:
         self._wait = wait
+        self._is_stopped = False
         self._place = folder / f"{os.getpid()}-{os.urandom(8).hex()}"
         self.access = access
         asking = {} if access.ask else NEVER_ASK
@@ -93,9 +91,19 @@ class ScratchRepository:
         theirs = {name: os.environ[name] for name in NEVER_ASK if name in os.environ}
         self.env = {name: value for name, value in self.env.items() if name not in NEVER_ASK} | theirs
 
+    def stop(self) -> None:
+        """Have what talks to the remote end soon, with GitError for the thread that waits for it."""
+        self._is_stopped = True
+
     def close(self) -> None:
         """Remove it."""
         shutil.rmtree(self._place, ignore_errors=True)
+
+    def _measure_life(self, words: IO[bytes]) -> tuple[int, int]:
+        """What changes while either side gives signs of life. Raises GitError where nobody waits for any."""
+        if self._is_stopped:
+            raise GitError("Git was stopped while it talked to the remote")
+        return self._measure_files(), os.fstat(words.fileno()).st_size
 
     def _measure_files(self) -> int:
         """Bytes of its files, which grow while anything arrives."""
@@ -180,7 +188,7 @@ class ScratchRepository:
                 stderr=words,
                 start_new_session=not self.access.ask,
             )
-            self._wait(process, lambda: (self._measure_files(), os.fstat(words.fileno()).st_size))
+            self._wait(process, lambda: self._measure_life(words))
             output.seek(0)
             words.seek(0)
             return _GitAnswer(process.returncode, output.read(), _drop_progress(words.read().decode(errors="replace")))

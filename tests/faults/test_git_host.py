@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from git_theta.errors import ThetaError, TransportError
-from git_theta.repository.sharing.pointers import push_pointers
+from git_theta.repository.sharing.pointers import PointerUpdate, push_pointers
 from git_theta.repository.stores.remote_transports import open_remote
 from git_theta.store.inbox import Inbox
 from git_theta.store.local import LocalStore
@@ -183,6 +183,16 @@ def test_what_reads_pointers_gives_up_too(side: Side, sandbox: Sandbox) -> None:
     with pytest.raises(TransportError, match="pointers of objects there cannot be read or written: 127") as caught:
         push_pointers("origin", side.url, side.sizes, side.repository, print)
     assert "git config theta.remote.origin.patience 2" in caught.value.hint
+
+
+def test_what_reads_pointers_ahead_ends_with_the_push(side: Side) -> None:
+    """Its host may be silent for ever, and the push be over: one that failed, or Ctrl-C."""
+    side.remote.fault = Fault("git", "stall")
+    with pytest.raises(KeyboardInterrupt), PointerUpdate("origin", side.url, side.repository, print):
+        while side.url not in list_commands():
+            time.sleep(0.05)
+        raise KeyboardInterrupt
+    assert side.url not in list_commands()
 
 
 def test_a_host_that_works_for_long_says_so(side: Side, sandbox: Sandbox) -> None:

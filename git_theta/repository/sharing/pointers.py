@@ -89,6 +89,7 @@ class PointerUpdate:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._scratch.stop()  # a host may be silent for ever, and nobody would be left to end what waits for it
         wait([self._read_ahead], _LONGEST_PAUSE)  # or its folder would be gone under Git, and be there again
         self._opening.__exit__(kind, error, trace)
 

@@ -18,8 +18,9 @@ from git_theta.transport.lfs.http_exchange import Reply, build_opener, post
 from git_theta.transport.lfs.lfs_outcomes import Presence
 from git_theta.transport.lfs.ssh_login import CannotAsk, log_in
 from git_theta.transport.parallel import run_parallel
-from git_theta.transport.patience import Patience, SilenceClock, run_bounded
+from git_theta.transport.patience import Patience, SilenceClock, SilentHost, run_bounded
 from git_theta.transport.urls import redact_url
+from git_theta.transport.watched_program import wait_for_helpers
 from git_theta.vcs.credentials import (
     Credential,
     approve_credential,
@@ -28,6 +29,7 @@ from git_theta.vcs.credentials import (
     read_netrc,
     reject_credential,
 )
+from git_theta.vcs.git import GitWait
 from git_theta.vcs.http_settings import read_http_settings
 from git_theta.words import shorten_text
 
@@ -138,7 +140,7 @@ class BatchClient:
             if not (self._logs_in(reply) if reply.status == 401 else self._waits(reply, number)):
                 break
         if self._credential and reply.status == 401:
-            reject_credential(self._credential)
+            self._tell_helpers(reject_credential, self._credential)
             self._credential = None
         raise _describe_refusal(self._host, redact_url(self._url), reply)
 
@@ -151,7 +153,8 @@ class BatchClient:
             url = require_http_url(leave.href) if leave.href else url
             self._headers.update(leave.headers)
         settings = read_http_settings(url)
-        self._opener = build_opener(settings, partial(fill_key_password, ask=self._ask))
+        wait = wait_for_helpers(self._patience, self._tell, ask=self._ask)
+        self._opener = build_opener(settings, partial(fill_key_password, ask=self._ask, wait=wait))
         self._headers = {name.title(): text for name, text in {**settings.headers, **self._headers}.items()}
         own = Credential.of_url(url)
         if own:
@@ -207,7 +210,8 @@ class BatchClient:
             self._use(own)
             return True
         self._headers.pop("Authorization", None)
-        self._credential = fill_credential(self._credential_url(), ask=self._ask)
+        wait = wait_for_helpers(self._patience, self._tell, ask=self._ask)
+        self._credential = fill_credential(self._credential_url(), ask=self._ask, wait=wait)
         if not self._credential:
             raise CannotAsk(
                 f"{self._host} wants a user and password",
@@ -223,8 +227,15 @@ class BatchClient:
 
     def _keep_credential(self) -> None:
         if self._credential:
-            approve_credential(self._credential)
+            self._tell_helpers(approve_credential, self._credential)
             self.accepted, self._credential = self._credential, None
+
+    def _tell_helpers(self, judge: Callable[[Credential, GitWait], None], credential: Credential) -> None:
+        """Have the helpers know what a credential was good for; one that hangs stops nothing."""
+        try:
+            judge(credential, wait_for_helpers(self._patience, self._tell, ask=False))
+        except SilentHost as error:
+            self._tell(error.message)
 
     def _credential_url(self) -> str:
         """What credentials are filed under: the Git repository's URL where it is on the same host."""

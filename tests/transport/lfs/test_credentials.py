@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,11 +16,14 @@ from git_theta.store.local import LocalStore
 from git_theta.testing.transfers import CONTENTS, SIZES
 from git_theta.transport.lfs.endpoint import parse_endpoint
 from git_theta.transport.lfs.lfs_transport import LfsTransport
+from git_theta.transport.patience import USUAL_PATIENCE, Patience, SilentHost
 from git_theta.vcs.discovery import discover_repository
 from tests.sandbox import Sandbox
 from tests.servers.lfs_server import LfsRepository, LfsServer
 
 PASSWORD = "s3cret/:@ word"
+IMPATIENT = Patience(tell_after=0.5, give_up_after=1.5)
+Tell = Callable[[str], None]
 
 
 @pytest.fixture(scope="module")
@@ -71,12 +75,30 @@ def configure_askpass(monkeypatch: pytest.MonkeyPatch, notes: Path) -> None:
     monkeypatch.setenv("GIT_ASKPASS", str(script))
 
 
-def open_transport(sandbox: Sandbox, url: str, *, ask: bool = True) -> LfsTransport:
+def configure_hanging_helper(sandbox: Sandbox, notes: Path, verb: str) -> Path:
+    """One that knows the password, and hangs when it is told to get, store or erase it."""
+    script = notes.with_name("hanging-helper")
+    script.write_text(
+        f"#!/bin/sh\ncat > /dev/null\nif [ $1 = {verb} ]; then sleep 600; fi\n"
+        f"printf 'username=me\\npassword=%s\\n' {shlex.quote(PASSWORD)}\n"
+    )
+    script.chmod(0o755)
+    sandbox.git("config", "credential.helper", shlex.quote(str(script)))
+    return script
+
+
+def list_commands() -> str:
+    return subprocess.run(["ps", "-A", "-ww", "-o", "args"], capture_output=True, text=True, check=True).stdout
+
+
+def open_transport(
+    sandbox: Sandbox, url: str, *, ask: bool = True, patience: Patience = USUAL_PATIENCE, tell: Tell = print
+) -> LfsTransport:
     repository = discover_repository(sandbox.root)
     store = LocalStore(repository.theta_dir)
     for content in CONTENTS:
         store.put([content])
-    return LfsTransport(parse_endpoint(url), repository, store, {}, print, ask=ask)
+    return LfsTransport(parse_endpoint(url), repository, store, {}, tell, ask=ask, patience=patience)
 
 
 def test_a_helper_lets_us_in_and_is_told_that_it_did(sandbox: Sandbox, remote: LfsRepository, notes: Path) -> None:
@@ -93,6 +115,59 @@ def test_a_wrong_password_is_forgotten_by_the_helper(sandbox: Sandbox, remote: L
     with pytest.raises(TransportError, match="answered 401"):
         list(transport.push(SIZES))
     assert notes.read_text().splitlines()[:2] == ["get", "erase"]
+
+
+@pytest.mark.parametrize("ask", [False, True])
+def test_a_helper_that_hangs_is_told_of_and_ended(
+    sandbox: Sandbox, remote: LfsRepository, notes: Path, ask: bool
+) -> None:
+    """Where no person can be at it: here, too, nobody is to be asked at the terminal."""
+    script, told = configure_hanging_helper(sandbox, notes, "get"), list[str]()
+    transport = open_transport(sandbox, remote.url, ask=ask, patience=IMPATIENT, tell=told.append)
+    with pytest.raises(SilentHost, match="git credential has got no answer, of a helper or of you, for") as caught:
+        transport.lacking(SIZES)
+    assert "git config --get-regexp '^credential'" in caught.value.hint
+    assert len(told) == 1 and "giving up after 1 s more" in told[0]
+    assert str(script) not in list_commands()
+
+
+def test_a_person_may_take_their_time(
+    sandbox: Sandbox, remote: LfsRepository, notes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A helper may have them look for their telephone. They are told who waits for them."""
+    monkeypatch.delenv("GIT_TERMINAL_PROMPT")
+    script, told = configure_hanging_helper(sandbox, notes, "get"), list[str]()
+    script.write_text(script.read_text().replace("sleep 600", "sleep 3"))
+    transport = open_transport(sandbox, remote.url, patience=IMPATIENT, tell=told.append)
+    assert len(transport.lacking(SIZES)) == len([size for size in SIZES.values() if size])
+    assert len(told) == 1 and told[0].endswith("of a helper or of you, for 1 s")
+
+
+@pytest.mark.parametrize("verb", ["store", "erase"])
+def test_a_helper_that_hangs_with_what_it_is_told_stops_nothing(
+    sandbox: Sandbox, remote: LfsRepository, notes: Path, verb: str
+) -> None:
+    script, told = configure_hanging_helper(sandbox, notes, verb), list[str]()
+    if verb == "erase":
+        remote.credentials = ("somebody", "else")
+    transport = open_transport(sandbox, remote.url, patience=IMPATIENT, tell=told.append)
+    if verb == "erase":
+        with pytest.raises(TransportError, match="answered 401"):
+            transport.lacking(SIZES)
+    else:
+        assert transport.lacking(SIZES)
+    assert ["giving up" in line for line in told] == [True, False]
+    assert str(script) not in list_commands()
+
+
+def test_nothing_that_git_lfs_started_outlives_it(sandbox: Sandbox, remote: LfsRepository, notes: Path) -> None:
+    """Its threads start programs, too."""
+    script = configure_hanging_helper(sandbox, notes, "get")
+    transport = open_transport(sandbox, remote.url, patience=IMPATIENT)
+    store = LocalStore(transport._repository.theta_dir.with_name("other"))
+    with pytest.raises(SilentHost, match="has moved nothing"):
+        list(transport.fetch(SIZES, Inbox(store, store.root)))
+    assert str(script) not in list_commands()
 
 
 def test_the_person_is_asked_once(
