@@ -10,6 +10,7 @@ from concurrent.futures import wait
 from typing import NamedTuple, TypeVar
 
 from git_theta.errors import TransportError
+from git_theta.transport.choose import name_remote
 from git_theta.transport.outcomes import UnusableRemote
 from git_theta.transport.parallel import run_in_background
 
@@ -29,11 +30,13 @@ class Patience(NamedTuple):
         tell_after: without an answer, the person is told.
         give_up_after: without one, it is an error; infinite where it never is.
         pause: before the first repetition; each later one waits twice as long.
+        key: of the configuration, where a person says how patient they are.
     """
 
     tell_after: float = 10
     give_up_after: float = 60
     pause: float = 0.5
+    key: str = "theta.remote.NAME.patience"
 
 
 USUAL_PATIENCE = Patience()
@@ -48,11 +51,12 @@ def read_patience(name: str, settings: Mapping[str, str]) -> Patience:
         settings: what ``vcs.remotes.read_transport_settings`` found.
     """
     key = f"theta.remote.{name}.patience"
+    patience = USUAL_PATIENCE._replace(key=name_remote(USUAL_PATIENCE.key, name))
     if key not in settings:
-        return USUAL_PATIENCE
+        return patience
     if not _SECONDS.fullmatch(settings[key]):
         raise TransportError(f"{key} is {settings[key]!r}", hint="It is a number of seconds, from 1 to 999999.")
-    return Patience(give_up_after=int(settings[key]))
+    return patience._replace(give_up_after=int(settings[key]))
 
 
 class SilentHost(UnusableRemote):
@@ -88,7 +92,7 @@ class SilenceClock:
             raise SilentHost(
                 f"{self._silence} for {silent:.0f} s",
                 hint="See whether the network is up, and try again: what has arrived stays.\n"
-                f"A host that needs longer gets it: git config theta.remote.NAME.patience {2 * limit:.0f}",
+                f"A host that needs longer gets it: git config {self._patience.key} {2 * limit:.0f}",
             )
         if silent >= self._patience.tell_after and not self._was_told:
             self._was_told = True

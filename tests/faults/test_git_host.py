@@ -214,9 +214,15 @@ def test_a_person_may_be_more_patient(side: Side, sandbox: Sandbox) -> None:
     side.remote.fault = Fault("git", "stall")
     with (
         open_remote("origin", side.url, side.repository, side.store, push=True, may_prompt=False) as transport,
-        pytest.raises(SilentHost, match=r"has not answered for [12] s"),
+        pytest.raises(SilentHost, match=r"has not answered for [12] s") as caught,
     ):
         transport.lacking(side.sizes)
+    assert "git config theta.remote.origin.patience 2" in caught.value.hint
+
+
+def test_no_hint_names_the_url_of_a_remote_without_a_name() -> None:
+    """It may have a password."""
+    assert read_patience("https://me:secret@host/r.git", {}).key == "theta.remote.NAME.patience"
 
 
 @pytest.mark.parametrize("said", ["", "0", "-1", "1.5", "soon", "9" * 5000])

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
 
 from git_theta.errors import CorruptObject, MissingObject, StoreError, ThetaError
 from git_theta.store.base import Store
 from git_theta.store.inbox import Inbox
 from git_theta.transport.base import Outcome, Transport
 from git_theta.transport.choose import name_remote
+from git_theta.transport.outcomes import UnusableRemote
 from git_theta.transport.urls import redact_url
 from git_theta.vcs.remotes import FetchSource
 
@@ -21,6 +21,7 @@ def fetch_objects(
     sources: Sequence[FetchSource],
     open_source: Callable[[FetchSource], Transport],
     finish_object: Callable[[int], None],
+    unusable: dict[FetchSource, ThetaError],
 ) -> list[str]:
     """Ask each remote in turn for what is missing or was cut off, until it is there; why those asked did not help.
 
@@ -34,6 +35,8 @@ def fetch_objects(
         sources: the remotes, first to last.
         open_source: opens the transport to one of them.
         finish_object: told the size of every object that came.
+        unusable: remotes that are known to be of no use to anybody, and why: they are not asked, since a host that is
+            silent takes long to be given up. Those that turn out to be are added.
     """
     missing = _find_missing(objects, store)
     for oid in missing:
@@ -42,7 +45,7 @@ def fetch_objects(
     for source in sources:
         if not missing:
             break
-        why, hint = _ask_remote(source.name, missing, inbox, partial(open_source, source), finish_object)
+        why, hint = _ask_remote(source, missing, inbox, open_source, finish_object, unusable)
         missing = _find_missing(missing, store)
         if missing:
             told = f"{redact_url(source.name)} ({redact_url(source.url)}): {why or 'has no such objects'}"
@@ -56,24 +59,30 @@ def _find_missing(objects: Mapping[str, int], store: Store) -> dict[str, int]:
 
 
 def _ask_remote(
-    name: str,
+    source: FetchSource,
     missing: Mapping[str, int],
     inbox: Inbox,
-    open_transport: Callable[[], Transport],
+    open_source: Callable[[FetchSource], Transport],
     finish_object: Callable[[int], None],
+    unusable: dict[FetchSource, ThetaError],
 ) -> tuple[str, str]:
     """Fetch from one remote what it has; what went wrong, or "", and what to do about it."""
     failed = []
     try:
-        with open_transport() as transport:
+        if source in unusable:
+            raise unusable[source]
+        with open_source(source) as transport:
             for outcome in transport.fetch(missing, inbox):
                 if outcome.error:
                     failed.append(outcome)
                 else:
                     finish_object(outcome.size)
-        return _describe_failures(name, failed), ""
+        return _describe_failures(source.name, failed), ""
     except StoreError:  # our own store: another remote would not help
         raise
+    except UnusableRemote as error:
+        unusable[source] = error
+        return error.message, error.hint
     except ThetaError as error:
         return error.message, error.hint
     except OSError as error:

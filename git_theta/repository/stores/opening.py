@@ -23,7 +23,9 @@ from git_theta.vcs.discovery import Repository
 from git_theta.vcs.nearby_attributes import read_chosen_format
 
 if TYPE_CHECKING:
+    from git_theta.errors import ThetaError
     from git_theta.transport.base import Transport
+    from git_theta.vcs.remotes import FetchSource
 
 
 @contextmanager
@@ -58,7 +60,7 @@ def open_context(
             staged_manifest=staged.take_manifest,
             staged_blob=staged.read_blob,
             earlier_manifests=partial(_read_earlier, top=repository.worktree),
-            fetch=partial(_fetch, store, repository, progress, warn, remote),
+            fetch=partial(_fetch, store, repository, progress, warn, remote, {}),
             progress=progress,
             chosen_format=partial(read_chosen_format, repository=repository),
             preferences=cache(partial(parse_preferences, chosen)),
@@ -108,12 +110,13 @@ def _fetch(
     progress: Progress,
     warn: Callable[[str], None],
     remote: str,
+    unusable: dict[FetchSource, ThetaError],
     objects: Mapping[str, int],
 ) -> list[str]:
     from git_theta.repository.stores.object_fetch import fetch_objects
     from git_theta.repository.stores.remote_transports import open_remote
     from git_theta.store.inbox import Inbox
-    from git_theta.vcs.remotes import FetchSource, fetch_sources
+    from git_theta.vcs.remotes import fetch_sources
 
     def open_source(source: FetchSource) -> Transport:
         may_prompt = source.is_own
@@ -121,4 +124,4 @@ def _fetch(
 
     inbox = Inbox(store, repository.theta_dir)
     with share_passwords(repository), progress.show_work("Fetching objects", sum(objects.values()), len(objects)):
-        return fetch_objects(objects, store, inbox, fetch_sources(remote), open_source, progress.finish_item)
+        return fetch_objects(objects, store, inbox, fetch_sources(remote), open_source, progress.finish_item, unusable)
