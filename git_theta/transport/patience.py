@@ -79,6 +79,11 @@ class SilenceClock:
         self._silence, self._patience, self._tell = f"{host} {silence}", patience, tell
         self.reset()
 
+    @property
+    def limit(self) -> float:
+        """Seconds of silence after which the host is given up."""
+        return self._patience.give_up_after
+
     def reset(self) -> None:
         """The host gave a sign of life."""
         self._since = self._looked = time.monotonic()
@@ -86,7 +91,7 @@ class SilenceClock:
 
     def check(self) -> None:
         """Say that the host is silent, when it is time to. Raises SilentHost when it is time to give up."""
-        limit = self._patience.give_up_after
+        limit = self.limit
         silent = self._measure_silence()
         if silent >= limit:
             raise SilentHost(

@@ -202,6 +202,17 @@ def test_a_host_that_is_silent_is_told_of_and_given_up(side: Side, fault: Fault)
     assert side.contents_there() == {}
 
 
+def test_a_git_lfs_that_begins_anew_is_no_sign_of_life(side: Side, sandbox: Sandbox) -> None:
+    """It would do so every 30 seconds, for many minutes, and be told of each time."""
+    sandbox.git("config", "lfs.activitytimeout", "1")
+    side.config = (sandbox.root / ".git/config").read_bytes()
+    side.put_here()
+    side.remote.fault = Fault("upload", "stall")
+    with pytest.raises(TransportError, match=r"127\.0\.0\.1 has moved nothing for \d s"):
+        side.push()
+    assert len(side.told) == 1
+
+
 def test_what_had_arrived_before_a_host_fell_silent_stays(side: Side) -> None:
     side.put_there()
     side.remote.fault = Fault("download", "stall", times=1, skip=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 import re
 import subprocess
@@ -76,7 +77,9 @@ class GitLfs:
 
     def _run(self, arguments: Sequence[str], text: str) -> Iterator[None]:
         environment = scratch_environment(self._scratch.git_dir, ask=self._ask)
-        settings = {**_SETTINGS, "lfs.storage": str(self._scratch.storage)}
+        # It begins anew with a host that is silent, after 30 s, again and again, which would look like life each time.
+        longest = f"{math.ceil(self._clock.limit) + 1}"
+        settings = {**_SETTINGS, "lfs.activitytimeout": longest, "lfs.storage": str(self._scratch.storage)}
         options = [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
         with (
             open_scratch(in_memory=True) as stdin,
