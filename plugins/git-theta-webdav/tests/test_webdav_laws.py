@@ -18,6 +18,7 @@ from git_theta.store.memory import MemoryStore
 from git_theta.testing.transports import TransportLaws
 from git_theta.transport.base import TRANSPORTS, Outcome, Transport, TransportSetup
 from git_theta.transport.patience import Patience, SilentHost
+from git_theta.transport.whole_objects import WORKERS
 from tests.servers.certificates import make_certificate, server_context
 from tests.servers.dav_server import USER, DavServer, running_server
 from tests.servers.forward_proxy import ForwardProxy
@@ -25,7 +26,7 @@ from tests.servers.forward_proxy import ForwardProxy
 from git_theta_webdav.dav_folder import DavFolder
 from git_theta_webdav.webdav_transport import SecureWebdavTransport, WebdavTransport
 
-OBJECTS = [bytes([number]) * (1000 + number) for number in range(40)]
+OBJECTS = [bytes([number]) * (1000 + number) for number in range(WORKERS + 4)]
 SIZES = {hashlib.sha256(content).hexdigest(): len(content) for content in OBJECTS}
 
 
