@@ -3,21 +3,24 @@
 Each still runs in a process of its own, in its own folder, environment, and standard files, and ends as Python ends.
 What is saved is starting Python and importing numpy, click and us, most of what a program of ours costs here.
 
-``git theta`` is forked wherever :func:`run_command` is asked for it. Unless :data:`GENUINE` is set, what it installs
-names a launcher (:func:`make_launcher`) in the place of our interpreter, so that filters, drivers and hooks of ours are
-forked, too. Whatever else Git and people start, starts as it does for anybody.
+``git theta`` is forked wherever :func:`run_command` is asked for it, and a script that imports torch wherever
+:func:`run_script` is. Unless :data:`GENUINE` is set, what it installs names a launcher (:func:`make_launcher`) in the
+place of our interpreter, so that filters, drivers and hooks of ours are forked, too. Whatever else Git and people
+start, starts as it does for anybody.
 """
 
 from __future__ import annotations
 
 import atexit
 import contextlib
+import functools
 import gc
 import hashlib
 import importlib
 import importlib.util
 import io
 import os
+import runpy
 import selectors
 import shlex
 import shutil
@@ -29,7 +32,6 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import IO, cast
 
@@ -78,18 +80,41 @@ def run_command(
     if not python:
         command = ["git", "theta", *arguments]
         return subprocess.run(command, cwd=cwd, env=environment, input=stdin, capture_output=True, timeout=timeout)
+    server, _ = _start_server(python, *(["torch"] if arguments[:1] and arguments[0] in _TORCH_COMMANDS else []))
+    # Git puts its own programs first on the path of what it starts.
+    started = {**environment, "PATH": os.pathsep.join([_exec_path(), environment["PATH"]])}
+    return _fork_program(["git_theta", *arguments], server, cwd, started, stdin, timeout)
+
+
+def run_script(
+    words: Sequence[str], cwd: Path, environment: Mapping[str, str], stdin: bytes = b""
+) -> subprocess.CompletedProcess[bytes]:
+    """``python FILE ARGS``, by a fork of our interpreter with torch imported where that is the same thing."""
+    server, start = _start_server(Path(sys.executable), "torch")
+    ours = os.fspath(Path(sys.executable).with_name("python"))
+    if shutil.which("python", path=environment["PATH"]) != ours or _start_of(environment) != _start_of(start):
+        return subprocess.run(["python", *words], cwd=cwd, env=environment, input=stdin, capture_output=True)
+    return _fork_program(words, server, cwd, environment, stdin)
+
+
+def _fork_program(
+    words: Sequence[str],
+    server: str,
+    cwd: Path,
+    environment: Mapping[str, str],
+    stdin: bytes,
+    timeout: float | None = None,
+) -> subprocess.CompletedProcess[bytes]:
+    """What a server has run: a program of ours, or a script."""
     with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as printed, tempfile.TemporaryFile() as said:
         given.write(stdin)
         given.seek(0)
-        # Git puts its own programs first on the path of what it starts.
-        path = os.pathsep.join([_exec_path(), environment["PATH"]])
-        variables = [f"{name}={value}" for name, value in {**environment, "PATH": path}.items()]
-        request = ["0", os.fspath(cwd), str(1 + len(arguments)), "git_theta", *arguments, *variables]
-        server, _ = _start_server(python, *(["torch"] if arguments[:1] and arguments[0] in _TORCH_COMMANDS else []))
+        variables = [f"{name}={value}" for name, value in environment.items()]
+        request = ["0", os.fspath(cwd), str(len(words)), *words, *variables]
         code = _ask_server(server, request, (given, printed, said), timeout)
         printed.seek(0)
         said.seek(0)
-        return subprocess.CompletedProcess(["git", "theta", *arguments], code, printed.read(), said.read())
+        return subprocess.CompletedProcess(words, code, printed.read(), said.read())
 
 
 def fork_programs_of(python: Path) -> None:
@@ -167,7 +192,7 @@ def _start_of(environment: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-@cache
+@functools.cache
 def _exec_path() -> str:
     return subprocess.run(["git", "--exec-path"], capture_output=True, text=True, check=True).stdout.strip()
 
@@ -177,7 +202,7 @@ def start_server() -> None:
     _start_server(Path(sys.executable))
 
 
-@cache
+@functools.cache
 def _start_server(python: Path, *modules: str) -> tuple[str, Mapping[str, str]]:
     """Where the server of an interpreter listens that has these modules too, and the environment it was started in."""
     folder = Path(tempfile.mkdtemp(prefix="theta-"))  # the path of a socket must be short
@@ -341,6 +366,8 @@ def _run_program(name: str) -> int:
 
 
 def _find_program(name: str) -> Callable[[], int]:
+    if name not in _PROGRAMS and name not in _FILES:
+        return functools.partial(_run_script, name)
     if name in _FILES:
         spec = importlib.util.spec_from_file_location(Path(name).stem, name)
         assert spec and spec.loader
@@ -349,6 +376,14 @@ def _find_program(name: str) -> Callable[[], int]:
         return cast("Callable[[], int]", module.main)
     where, _, function = _PROGRAMS[name].partition(":")
     return cast("Callable[[], int]", getattr(importlib.import_module(where), function))
+
+
+def _run_script(file: str) -> int:
+    """Be a script, as Python runs it: without a compiled file beside it."""
+    sys.argv[0] = file
+    sys.path.insert(0, os.fspath(Path(file).absolute().parent))
+    runpy.run_path(file, run_name="__main__")
+    return 0
 
 
 def _import_all(modules: Sequence[str]) -> None:

@@ -179,20 +179,16 @@ class Sandbox:
 
         ``git("theta", ...)`` runs it through Git, as a person would.
         """
-        done = command_server.run_command(
-            [os.fspath(arg) for arg in args],
-            self.root,
-            {**os.environ, **options.get("env", {})},
-            options.get("input", "").encode(errors="surrogateescape"),
-        )
-        printed, said = (
-            output.decode(errors="surrogateescape").replace("\r\n", "\n").replace("\r", "\n")
-            for output in (done.stdout, done.stderr)
-        )
-        decoded = subprocess.CompletedProcess(done.args, done.returncode, printed, said)
-        if options.get("check", True):
-            _require_success(decoded)
-        return decoded
+        environment = {**os.environ, **options.get("env", {})}
+        given = options.get("input", "").encode(errors="surrogateescape")
+        done = command_server.run_command([os.fspath(arg) for arg in args], self.root, environment, given)
+        return _decode(done, check=options.get("check", True))
+
+    def python(self, *args: str, **options: Unpack[Options]) -> subprocess.CompletedProcess[str]:
+        """Run ``python FILE ARGS``; see :meth:`run`. Torch is not imported anew for it: see ``command_server``."""
+        environment = {**os.environ, **options.get("env", {})}
+        given = options.get("input", "").encode(errors="surrogateescape")
+        return _decode(command_server.run_script(args, self.root, environment, given), check=options.get("check", True))
 
     def write(self, path: str | Path, content: bytes) -> Path:
         """Write a file of the worktree, making the folders above it. It looks old, yet newer than all before it."""
@@ -225,6 +221,18 @@ class Sandbox:
             return (self.root / ".git" / name).read_text().strip()
         except OSError:  # a linked worktree, or no branch
             return self.git("rev-parse", "HEAD").stdout.strip()
+
+
+def _decode(done: subprocess.CompletedProcess[bytes], *, check: bool) -> subprocess.CompletedProcess[str]:
+    """What was printed, as text."""
+    printed, said = (
+        output.decode(errors="surrogateescape").replace("\r\n", "\n").replace("\r", "\n")
+        for output in (done.stdout, done.stderr)
+    )
+    decoded = subprocess.CompletedProcess(done.args, done.returncode, printed, said)
+    if check:
+        _require_success(decoded)
+    return decoded
 
 
 def _require_success(done: subprocess.CompletedProcess[str]) -> None:

@@ -162,8 +162,11 @@ class Typist:
         """Run a line; one that needs no shell by the sandbox, which starts no new Python for it."""
         here = Sandbox(self._folder)
         words = shlex.split(command, comments=True)
-        if words[:2] == ["git", "theta"] and not _SHELL.search(command.partition(" # ")[0]) and "--help" not in words:
-            return here.theta(*words[2:], check=False)
+        if not _SHELL.search(command.partition(" # ")[0]):
+            if words[:2] == ["git", "theta"] and "--help" not in words:
+                return here.theta(*words[2:], check=False)
+            if words[0] == "python":
+                return here.python(*words[1:], check=False)
         place = self._here.root.parent / "where"
         done = here.run("bash", "-c", f'{command}\ncode=$?; pwd > "{place}"; exit $code', check=False)
         self._folder = Path(place.read_text().strip())
