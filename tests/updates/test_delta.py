@@ -84,7 +84,8 @@ def words(blocks: list[Arrays]) -> list[list[int]]:
 @pytest.mark.parametrize("dtype", BY_NAME)
 def test_every_dtype(dtype: str) -> None:
     width = kind_of(BY_NAME[dtype]).width
-    size = 1200 * max(8, BY_NAME[dtype].bits // 8)
+    block = max(8, BY_NAME[dtype].bits // 8)
+    size = 9600 // block * block
     for old in (weight_bytes(size), noise_bytes(size), special_bytes(size, width), bytes(size)):
         for new in (moved(old, width, 0.2, 1), moved(old, width, 0.9, 40), old, noise_bytes(size, 3), bytes(size)):
             blocks = require_exact(new, old, dtype)
