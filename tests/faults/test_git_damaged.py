@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,7 @@ from git_theta.vcs.raw_diff import list_folder, parse_range
 from git_theta.vcs.ref_listing import is_ancestor
 from git_theta.vcs.revisions import find_commit
 from tests.faults.harness import MODEL, attempt, objects
+from tests.pairs import cross_in_pairs
 from tests.sandbox import Sandbox, model, track_and_commit
 from tests.templates import built_once
 
@@ -61,7 +62,12 @@ def damage(sandbox: Sandbox, blob: str, how: str) -> None:
     file.write_bytes(packed)
 
 
-@pytest.fixture(params=["manifest", "raw file"])
+BLOBS = ("manifest", "raw file")
+TREES = ("HEAD~^{tree}", "HEAD~:folder")
+DAMAGES = ("in the middle", "all of it", "lost")
+
+
+@pytest.fixture(params=BLOBS)
 def lost(request: pytest.FixtureRequest, sandbox: Sandbox) -> str:
     """The id of a blob of the version before."""
     _record(sandbox)
@@ -75,11 +81,20 @@ def remote(sandbox: Sandbox, tmp_path: Path) -> Sandbox:
     return bare
 
 
-every_damage = pytest.mark.parametrize("how", ["in the middle", "all of it", "lost"])
+every_damage = pytest.mark.parametrize("how", DAMAGES)
 
 
-@every_damage
-@pytest.mark.parametrize("command", WALKING, ids=" ".join)
+def damage_each(what: str, commands: Sequence[tuple[str, ...]], kinds: Sequence[str]) -> pytest.MarkDecorator:
+    """Every command with every damage, of one kind or the other: ``what`` is the fixture that is damaged."""
+    return pytest.mark.parametrize(
+        ("command", "how", what),
+        cross_in_pairs(commands, DAMAGES, kinds),
+        indirect=[what],
+        ids=lambda value: " ".join(value) if isinstance(value, tuple) else value,
+    )
+
+
+@damage_each("lost", WALKING, BLOBS)
 def test_what_walks_history_stops_and_names_it(
     command: tuple[str, ...], how: str, lost: str, sandbox: Sandbox, remote: Sandbox
 ) -> None:
@@ -136,7 +151,7 @@ def test_a_damaged_blob_is_no_absent_one(how: str, sandbox: Sandbox) -> None:
 NESTED = f"folder/{MODEL}"
 
 
-@pytest.fixture(params=["HEAD~^{tree}", "HEAD~:folder"], ids=["top", "folder"])
+@pytest.fixture(params=TREES)
 def lost_tree(request: pytest.FixtureRequest, sandbox: Sandbox) -> str:
     """The id of a tree of the commit before, on the way to a checkpoint."""
     track_and_commit(sandbox, {NESTED: model(1, weight=(100, 100))})
@@ -146,15 +161,14 @@ def lost_tree(request: pytest.FixtureRequest, sandbox: Sandbox) -> str:
     return sandbox.git("rev-parse", str(request.param)).stdout.strip()
 
 
-@every_damage
-@pytest.mark.parametrize(
-    "command",
-    [
-        ("log",), ("log", NESTED), ("show", "HEAD~"), ("show", f"HEAD~:{NESTED}"), ("blame", NESTED),
-        ("centroid", "HEAD~", "HEAD", "-o", "out.safetensors", "--", NESTED),
-    ],
-    ids=" ".join,
-)  # fmt: skip
+OF_A_TREE = [
+    ("log",), ("log", NESTED), ("show", "HEAD~"), ("show", f"HEAD~:{NESTED}"), ("blame", NESTED),
+    ("centroid", "HEAD~", "HEAD", "-o", "out.safetensors", "--", NESTED),
+]  # fmt: skip
+"""Commands that look for a file in it."""
+
+
+@damage_each("lost_tree", OF_A_TREE, TREES)
 def test_what_is_in_a_lost_tree_is_no_absent_file(
     command: tuple[str, ...], how: str, lost_tree: str, sandbox: Sandbox
 ) -> None:
@@ -167,8 +181,7 @@ def test_what_is_in_a_lost_tree_is_no_absent_file(
     assert not (sandbox.root / "out.safetensors").exists()
 
 
-@every_damage
-@pytest.mark.parametrize("command", [("diff", "HEAD~", "HEAD"), ("du", "--all"), ("merge", "other")], ids=" ".join)
+@damage_each("lost_tree", [("diff", "HEAD~", "HEAD"), ("du", "--all"), ("merge", "other")], TREES)
 def test_what_git_says_of_a_lost_tree_comes_with_what_to_do(
     command: tuple[str, ...], how: str, lost_tree: str, sandbox: Sandbox
 ) -> None:
@@ -289,8 +302,7 @@ def test_a_driver_does_not_go_without_its_policy(how: str, sandbox: Sandbox) -> 
     assert sandbox.git("diff", "--name-only", "--diff-filter=U").stdout.split() == [MODEL]
 
 
-@every_damage
-@pytest.mark.parametrize("command", READING, ids=" ".join)
+@damage_each("lost", READING, BLOBS)
 def test_everything_else_ends(command: tuple[str, ...], how: str, lost: str, sandbox: Sandbox, remote: Sandbox) -> None:
     damage(sandbox, lost, how)
     stored, files = objects(sandbox), [sandbox.read(MODEL), sandbox.read(RAW)]

@@ -14,6 +14,7 @@ import pytest
 
 from tests.integration.test_sharded_merges import Files, assert_merged, start
 from tests.integration.three_branches import assert_clean, values
+from tests.pairs import cross_in_pairs
 from tests.questions import answer_questions
 from tests.sandbox import Sandbox
 from tests.sharded_checkpoints import INDEX, names_in, replace_files, shard_name, sharded, tensor_of
@@ -25,7 +26,11 @@ OTHER = {"other": b"another file, so that there is a commit"}
 FILES = {INDEX, shard_name(1, 2), shard_name(2, 2)}
 
 
-@pytest.fixture(params=["ours", "theirs"])
+HEADS = ("ours", "theirs")
+SIDES = (*HEADS, "base")
+
+
+@pytest.fixture(params=HEADS)
 def remover(request: pytest.FixtureRequest) -> str:
     """The side that removed the checkpoint; the other one trained it."""
     return str(request.param)
@@ -103,8 +108,10 @@ def start_removed_file(sandbox: Sandbox, remover: str, way: str) -> str:
     return f"{MODEL}: {remover} removed it, {'theirs' if remover == 'ours' else 'ours'} changed it"
 
 
-@pytest.mark.parametrize("way", ["merge theirs", "rebase main theirs", "cherry-pick theirs", "merge --squash theirs"])
-@pytest.mark.parametrize("taken", ["ours", "theirs", "base"])
+WAYS = ("merge theirs", "rebase main theirs", "cherry-pick theirs", "merge --squash theirs")
+
+
+@pytest.mark.parametrize(("way", "taken", "remover"), cross_in_pairs(WAYS, SIDES, HEADS), indirect=["remover"])
 def test_so_is_a_single_file(sandbox: Sandbox, remover: str, way: str, taken: str) -> None:
     sentence = start_removed_file(sandbox, remover, way)
     assert f"checkpoint: {sentence}" in sandbox.theta("status").stdout
@@ -324,7 +331,6 @@ if [ "$1 $2" = "--literal-pathspecs $DIES_AT" ]; then
 fi
 exec {git} "$@"
 """
-SIDES = ("ours", "theirs", "base")
 CHANGES: tuple[Files, ...] = (OTHER, TRAINED, sharded("abc", "de", folder="best/"))
 KILLS = [
     (("rm", "checkout")[(number + at) % 2], ours, taken)
