@@ -18,6 +18,7 @@ from git_theta.operations.merging.file_plans import FilePlan
 from git_theta.operations.merging.foreseen_merge import ForeseenMerge
 from git_theta.operations.merging.measured_changes import are_jobs_here, count_measured_bytes, measure_jobs
 from git_theta.operations.merging.nonfinite import nonfinite_counter
+from git_theta.repository.clustering.clusters import reach_cluster
 from git_theta.repository.merging.foreseen_files import foresee_files
 from git_theta.repository.merging.merge_request import MergeInputs
 from git_theta.repository.merging.policy_sources import MergeOptions
@@ -37,7 +38,10 @@ def print_plan(
 ) -> None:
     """Print the plan of every checkpoint, as text or JSON."""
     progress = Meter()
-    with open_context(repository, boundary.warn, progress) as context:
+    with (
+        open_context(repository, boundary.warn, progress) as opened,
+        reach_cluster(asked.cluster, repository, opened) as context,
+    ):
         foreseen = foresee_files(made, found, asked, repository.worktree, context)
         measured = [MeasuredFile(one, _measure(one, made, context, progress)) for one in foreseen]
         _print_files(made, measured, context, as_data=as_data)

@@ -10,6 +10,7 @@ from functools import partial
 import click
 
 from git_theta.cli import boundary
+from git_theta.cli.cluster_option import on_option
 from git_theta.cli.listing import json_option, require_worktree
 from git_theta.cli.progress import Meter
 from git_theta.cli.push_warning import warn_of_pushes
@@ -17,6 +18,7 @@ from git_theta.cli.resolve_choices import Chooser, parse_policy_options
 from git_theta.cli.resolve_output import Settled
 from git_theta.cli.resolve_session import settle_all
 from git_theta.errors import UsageError
+from git_theta.repository.clustering.clusters import require_address
 from git_theta.repository.merging.checkpoint_conflicts import CheckpointConflict, find_checkpoint_conflicts
 from git_theta.repository.merging.open_conflicts import find_conflicted
 from git_theta.repository.merging.settle_checkpoint import settle_checkpoint
@@ -37,6 +39,7 @@ from git_theta.vcs.unmerged import UnmergedFile
 @click.option("--theirs", "side", flag_value="theirs", help="Take their side: -s theirs.")
 @click.option("--base", "side", flag_value="base", help="Go back to the merge base: -s base.")
 @click.option("-i", "--interactive", is_flag=True, help="Show each contested parameter, and ask.")
+@on_option
 @json_option
 @remembering_settings()
 def command(
@@ -46,6 +49,7 @@ def command(
     only: tuple[str, ...],
     side: str | None,
     interactive: bool,
+    cluster: str,
     as_json: bool,
 ) -> int:
     """Settle contested parameters of files in conflict.
@@ -58,13 +62,14 @@ def command(
         raise UsageError(f"-s and --{side} exclude each other", hint=f"--{side} is short for -s {side}")
     if interactive:
         _require_terminal(bool(strategy or side or options or as_json))
+    require_address(cluster)
     policy = parse_policy_options(strategy or side or "", options, only)
     repository, top = require_worktree()
     chooser = Chooser(policy, only if interactive else None, top)
     conflicts = _find_conflicts(repository, pathspecs)
 
     def settle(conflict: UnmergedFile | CheckpointConflict, report: ErrorReporter) -> Settled:
-        job = SettlingJob(repository, top, boundary.warn, Meter(), report)
+        job = SettlingJob(repository, top, boundary.warn, Meter(), report, cluster)
         if isinstance(conflict, UnmergedFile):
             return settle_file(conflict, partial(chooser.choose_for_file, path=conflict.path), job)
         if conflict.item.plan is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from functools import partial
@@ -66,10 +67,15 @@ def _make_branches(sandbox: Sandbox) -> None:
 def merge(sandbox: Sandbox, *options: str) -> bytes:
     """The manifest of the two heads merged by TIES over the whole checkpoint, with nothing remembered of before."""
     sandbox.git("checkout", "--quiet", "-B", "merged", "head1")
-    for file in (sandbox.root / ".git/theta").glob("state.sqlite*"):
-        file.unlink()
+    forget_computed(sandbox)
     sandbox.theta("merge", "-s", "ties", "-o", "scope=checkpoint", *options, "head2")
     return sandbox.git("cat-file", "blob", f"merged:{MODEL}").stdout.encode()
+
+
+def forget_computed(sandbox: Sandbox) -> None:
+    """Nothing is remembered of before."""
+    for file in (sandbox.root / ".git/theta").glob("state.sqlite*"):
+        file.unlink()
 
 
 def test_l9_a_merge_gives_the_same_bytes(repository: Sandbox, cluster: DaskCluster) -> None:
@@ -141,12 +147,42 @@ def find_objects(sandbox: Sandbox) -> list[Path]:
     return [sandbox.root / ".git/theta/objects" / oid[:2] / oid[2:4] / oid for oid in oids]
 
 
-def test_l7_a_damaged_object_is_told_with_the_worker_that_read_it(repository: Sandbox, cluster: DaskCluster) -> None:
-    file = find_objects(repository)[0]
+def damage_object(sandbox: Sandbox) -> None:
+    """The first object of what the second head has is as long as it was, and zeros."""
+    file = find_objects(sandbox)[0]
     file.chmod(0o644)
     file.write_bytes(bytes(file.stat().st_size))
+
+
+@pytest.mark.parametrize("options", [(), ("--plan",)])
+def test_l7_a_damaged_object_is_told_with_the_worker_that_read_it(
+    repository: Sandbox, cluster: DaskCluster, options: tuple[str, ...]
+) -> None:
+    damage_object(repository)
     repository.git("checkout", "--quiet", "head1")
-    done = repository.theta("merge", "-s", "average", "--on", cluster.address, "head2", check=False)
+    command = ("merge", "-s", "average", *options, "--on", cluster.address, "head2")
+    assert_told_with_worker(repository.theta(*command, check=False))
+
+
+def test_a_conflict_is_computed_there(repository: Sandbox, cluster: DaskCluster) -> None:
+    def resolve(*options: str) -> subprocess.CompletedProcess[str]:
+        repository.git("checkout", "--quiet", "-B", "merged", "head1")
+        repository.git("merge", "head2", check=False)
+        return repository.theta("resolve", "-s", "average", *options, check=False)
+
+    assert resolve().returncode == 0
+    settled = repository.git("ls-files", "-s").stdout
+    repository.git("reset", "--quiet", "--hard")
+    forget_computed(repository)
+    assert resolve("--on", cluster.address).returncode == 0
+    assert repository.git("ls-files", "-s").stdout == settled
+    repository.git("reset", "--quiet", "--hard")
+    forget_computed(repository)
+    damage_object(repository)
+    assert_told_with_worker(resolve("--on", cluster.address))
+
+
+def assert_told_with_worker(done: subprocess.CompletedProcess[str]) -> None:
     assert done.returncode == 4
     assert re.search(r"weight: object .* does not hold these values.* \(worker tcp://127\.0\.0\.1:\d+\)", done.stderr)
 
@@ -194,7 +230,7 @@ def test_a_scheduler_that_does_not_answer(opened: tuple[Repository, Context], mo
         pass
 
 
-@pytest.mark.parametrize("command", [("merge", "-s", "average", "head1"), ("diff", "head1"), ("fsck",)])
+@pytest.mark.parametrize("command", [("merge", "-s", "average", "head1"), ("diff", "head1"), ("fsck",), ("resolve",)])
 def test_what_is_no_address(repository: Sandbox, command: tuple[str, ...]) -> None:
     done = repository.theta(*command, "--on", "127.0.0.1:8786", check=False)
     assert done.returncode == 2

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 from typing import NamedTuple
 
 from git_theta.manifest.model import Entry
 from git_theta.merging.agreement import is_measurable
-from git_theta.merging.base import STRATEGIES, Contest, Strategy
+from git_theta.merging.base import STRATEGIES, Contest, Operand
+from git_theta.merging.catalogue import load_strategy
 from git_theta.merging.change_sums import ChangeSums, sum_changes
-from git_theta.merging.contests import contest_of
+from git_theta.merging.contests import StoredOperand, contest_of
 from git_theta.merging.decisions import Decision, split_decision
 from git_theta.merging.execution import merge_bytes
 from git_theta.merging.plan_rendering import Sums
@@ -43,18 +44,21 @@ class MeasuredChanges(NamedTuple):
 NOT_MEASURED = MeasuredChanges()
 
 
+class StoredMerge(NamedTuple):
+    """A contest of stored tensors, and the tensor that came of it; None where that is not to be measured."""
+
+    contest: Contest
+    merged: Operand | None
+
+
 def measure_merge(merged: MergeResult, context: Context) -> MeasuredChanges:
     """The changes of all contested parameters of a merge that was made; their values are read from the store."""
     entries = {entry.name or "": entry for entry in merged.manifest.parameters()}
     computed = {one.decision.name for one in merged.applied if not one.kind and computes_values(one.choice)}
     contested = [one.decision for items in (merged.applied, merged.left) for one in items if one.decision.names]
-    measure = partial(_measure_decision, context=context)
     others = [one for one in contested if one.name not in computed and not one.group]
     members = [one for one in contested if one.name in computed]
-    return MeasuredChanges(
-        _keep_found(members, context.workers.map(lambda one: measure(one, entries), members)),
-        _keep_found(others, context.workers.map(lambda one: measure(one, None), others)),
-    )
+    return MeasuredChanges(_measure_stored(members, entries, context), _measure_stored(others, {}, context))
 
 
 def are_jobs_here(jobs: Sequence[StrategyJob], context: Context) -> bool:
@@ -70,10 +74,10 @@ def measure_jobs(jobs: Sequence[StrategyJob], context: Context) -> Sums:
     found: dict[str, ChangeSums] = {}
     for strategy, group in group_jobs(jobs):
         with STRATEGIES.guard(strategy.name):
-            contests = strategy.prepare([job.contest for job in group], context.workers.map)
+            contests = strategy.prepare([job.contest for job in group], context.engine.map)
         measured = [pair for pair in zip(group, contests, strict=True) if not pair[0].kind and _has_changes(pair[1])]
-        measure = partial(_measure_contest, strategy, context)
-        for (job, _), sums in zip(measured, context.workers.map(measure, (one for _, one in measured)), strict=True):
+        measure = partial(measure_contest, strategy.name, context.progress)
+        for (job, _), sums in zip(measured, context.engine.map(measure, [one for _, one in measured]), strict=True):
             _include(found, job.decision.name, sums)
     return found
 
@@ -88,25 +92,39 @@ def _has_changes(contest: Contest) -> bool:
     return contest.base is not None and is_measurable(contest)
 
 
-def _measure_contest(strategy: Strategy, context: Context, contest: Contest) -> ChangeSums:
+def measure_contest(strategy: str, progress: Callable[[int], None], contest: Contest) -> ChangeSums:
+    """The changes of a contest that the strategy of that name has prepared, and what it makes of them: a task."""
+
     def merge() -> Iterator[Buffer]:
-        for piece in merge_bytes(strategy, contest):
+        for piece in merge_bytes(load_strategy(strategy), contest):
             yield piece
-            context.progress(len(piece))
+            progress(len(piece))
 
     return sum_changes(contest, merge())
 
 
-def _measure_decision(decision: Decision, merged: Mapping[str, Entry] | None, context: Context) -> ChangeSums | None:
-    """The changes of a parameter, or of the members of a group; with what became of it where ``merged`` has that."""
+def measure_stored(stored: StoredMerge) -> ChangeSums:
+    """The changes of a contest, with what came of it: a task."""
+    return sum_changes(stored.contest, stored.merged and stored.merged.blocks())
+
+
+def _measure_stored(decisions: Sequence[Decision], merged: Mapping[str, Entry], context: Context) -> Sums:
+    """The changes of parameters, and of the members of groups; with what became of those that ``merged`` has."""
     found: dict[str, ChangeSums] = {}
+    pairs = [(decision.name, one) for decision in decisions for one in _open_members(decision, merged, context)]
+    for (name, _), sums in zip(pairs, context.engine.map(measure_stored, [one for _, one in pairs]), strict=True):
+        _include(found, name, sums)
+    return found
+
+
+def _open_members(decision: Decision, merged: Mapping[str, Entry], context: Context) -> Iterator[StoredMerge]:
+    """What is measured of a parameter, or of each member of a group."""
+    read = partial(read_values, store=context.store, parallel=map)
     for member in split_decision(decision) if decision.group else [decision]:
-        contest = contest_of(member, lambda entry: read_values(entry, context.store, map))
+        contest = contest_of(member, read)
         if contest and _has_changes(contest):
-            entry = next((merged[name] for name in member.names if name in merged), None) if merged else None
-            result = entry and read_values(entry, context.store, map)
-            _include(found, decision.name, sum_changes(contest, result))
-    return found.get(decision.name)
+            entry = next((merged[name] for name in member.names if name in merged), None)
+            yield StoredMerge(contest, entry and StoredOperand(entry, read))
 
 
 def _include(found: dict[str, ChangeSums], name: str, sums: ChangeSums) -> None:
@@ -114,7 +132,3 @@ def _include(found: dict[str, ChangeSums], name: str, sums: ChangeSums) -> None:
         found[name].include(sums)
     else:
         found[name] = sums
-
-
-def _keep_found(decisions: Iterable[Decision], sums: Iterable[ChangeSums | None]) -> dict[str, ChangeSums]:
-    return {decision.name: found for decision, found in zip(decisions, sums, strict=True) if found}

@@ -19,7 +19,7 @@ from git_theta.repository.clustering.travellers import is_class, load_travellers
 from git_theta.tensors.array_library import ArrayLibrary
 from git_theta.tensors.numpy_library import NUMPY
 
-_TUPLE, _VALUE, _FUNCTION, _PARTIAL, _ARRAY, _COLUMN, _RESIDENT, _LIBRARY = range(8)
+_TUPLE, _VALUE, _FUNCTION, _PARTIAL, _ARRAY, _COLUMN, _RESIDENT, _LIBRARY, _INTEGER = range(9)
 
 
 class CannotTravelError(Exception):
@@ -89,6 +89,8 @@ def _take_apart(value: Any) -> tuple[int, Any]:
         return _ARRAY, [value.dtype.str, list(value.shape), value.tobytes()]
     if isinstance(value, array):
         return _COLUMN, [value.typecode, value.tobytes()]
+    if isinstance(value, int):  # one that msgpack has no room for
+        return _INTEGER, f"{value:x}"
     if isinstance(value, ArrayLibrary):
         return _LIBRARY, [value.name, value.device]
     if callable(value) and value in name_travellers():
@@ -110,6 +112,8 @@ def _put_together(code: int, content: Any) -> Any:
         return array(content[0], content[1])
     if code == _LIBRARY:
         return _find_library(*content)
+    if code == _INTEGER:
+        return int(content, 16)
     return _read_array(*content)
 
 

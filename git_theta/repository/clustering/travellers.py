@@ -22,6 +22,7 @@ git_theta.parameters.value_decoding: read_values
 git_theta.merging.base: Contest ContestReport
 git_theta.merging.contests: StoredOperand
 git_theta.merging.brackets: Magnitudes Ranked Rank Bracket Near count_near sample_magnitudes
+git_theta.merging.change_sums: ChangeSums
 git_theta.merging.radix: Radix count_digits count_ranked
 git_theta.merging.selection: Cut
 git_theta.merging.strategies.sparsify: Cuts read_magnitudes
@@ -32,6 +33,8 @@ git_theta.operations.comparing.diff_report: measure_row
 git_theta.operations.keeping.object_parts: ObjectParts
 git_theta.operations.keeping.verify: Damage verify_object
 git_theta.operations.merging.contest_results: ContestResult compute_contest
+git_theta.operations.merging.measured_changes: StoredMerge measure_contest measure_stored
+git_theta.tensors.inner_products: InnerProducts ExactSum
 git_theta.repository.clustering.task_answer: TaskAnswer
 """
 

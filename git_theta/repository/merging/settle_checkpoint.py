@@ -22,6 +22,7 @@ from git_theta.operations.merging.merged_files import MergedFiles, merge_files
 from git_theta.operations.restoring.deferred import DeferredFiles
 from git_theta.operations.restoring.materialise import WrittenFile, require_room
 from git_theta.operations.worktree_files import claims_manifest, find_regular_file
+from git_theta.repository.clustering.clusters import reach_cluster
 from git_theta.repository.merging.checkpoint_cases import SIDE_LABELS
 from git_theta.repository.merging.checkpoint_conflicts import CheckpointConflict
 from git_theta.repository.merging.companion_versions import find_in_heads
@@ -53,7 +54,9 @@ def settle_checkpoint(
         require_unchanged(_find_changed(conflict, job, context))
         find = find_in_heads(item, (sides.ours, sides.theirs), SIDE_LABELS, job.top)
         context = context._replace(find_companions=find)
-        merged = merge_files(item, chooser(item, context), MergeSettings(), context)
+        choose = chooser(item, context)
+        with reach_cluster(job.cluster, job.repository, context) as joined:
+            merged = merge_files(item, choose, MergeSettings(), joined)
     if not merged.result.left:
         require_unchanged(_find_changed_index(conflict, merged, job.top))
         _write_files(item.mode, merged, job)

@@ -17,6 +17,7 @@ from git_theta.operations.merging.merge_results import Choose, MergeResult, Merg
 from git_theta.operations.restoring.deferred import DeferredFiles
 from git_theta.operations.restoring.materialise import materialise_file, require_room
 from git_theta.operations.restoring.restore import require_objects
+from git_theta.repository.clustering.clusters import reach_cluster
 from git_theta.repository.merging.companion_versions import FindCompanions, find_in_sides
 from git_theta.repository.merging.open_conflicts import read_conflict
 from git_theta.repository.stores.opening import open_context
@@ -31,13 +32,17 @@ ErrorReporter = Callable[[ThetaError], None]
 
 
 class SettlingJob(NamedTuple):
-    """What settling works with: a repository, the top of its worktree, and who is told of what, and how far it is."""
+    """What settling works with: a repository, the top of its worktree, and who is told of what, and how far it is.
+
+    ``cluster``: the address of a scheduler whose workers compute; "" for the cores of this machine.
+    """
 
     repository: Repository
     top: Path
     warn: Callable[[str], None]
     progress: Progress
     report: ErrorReporter
+    cluster: str = ""
 
 
 def settle_file(
@@ -69,7 +74,9 @@ def settle_file(
                 hint=f"Keep it: git add. Or start over: git checkout --merge -- {os.path.relpath(top / file.path)}",
             )
         context = context._replace(find_companions=_find_companions(file, job))
-        merged = resolve_conflict(conflict, chooser(conflict, context), MergeSettings(), context)
+        choose = chooser(conflict, context)  # a person may take an hour
+        with reach_cluster(job.cluster, job.repository, context) as joined:
+            merged = resolve_conflict(conflict, choose, MergeSettings(), joined)
         require_objects(merged.manifest, context)
     if merged.applied or not merged.left:
         _write_settled(file, merged, note, job)

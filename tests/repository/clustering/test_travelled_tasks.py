@@ -10,14 +10,20 @@ from git_theta.checkpoints.shards import Shard
 from git_theta.diffing.compare import compare_checkpoint
 from git_theta.manifest.model import Manifest
 from git_theta.manifest.new_parts import NewParts
+from git_theta.merging.change_sums import add_up_facts
+from git_theta.merging.plan import Plan, plan_merge
 from git_theta.operations.comparing.diff_report import build_report
 from git_theta.operations.context import NOT_SHOWN, Context
 from git_theta.operations.keeping.inventory import ManifestBlob, take_inventory
 from git_theta.operations.keeping.verify import verify_objects
+from git_theta.operations.merging.apply_plan import apply_plan, sort_contested
+from git_theta.operations.merging.measured_changes import measure_jobs, measure_merge
+from git_theta.operations.merging.merge_report import record_merge
+from git_theta.operations.merging.merge_results import MergeSettings
 from git_theta.repository.clustering.task_worker import run_tasks
 from git_theta.repository.clustering.travel_codec import TravelCodec
 from git_theta.store.memory import MemoryStore
-from tests.operations.stored_checkpoints import stored
+from tests.operations.stored_checkpoints import always, stored
 from tests.repository.clustering.loopback_engine import LoopbackEngine
 from tests.sandbox import model
 
@@ -52,6 +58,27 @@ def test_the_numbers_of_a_diff(context: Context) -> None:
     report = build_report(comparison, travelling, measures=("sign-flips",))
     assert report == build_report(comparison, context, measures=("sign-flips",))
     assert all(row.measures and row.measures.further for row in report.rows)
+
+
+@pytest.fixture
+def plan(context: Context) -> Plan:
+    base, *heads = (stored(context, model(seed, **SHAPES)) for seed in range(3))
+    return plan_merge(base, heads)
+
+
+def test_the_measures_of_a_report(context: Context, plan: Plan) -> None:
+    merged = apply_plan(plan, always("average"), MergeSettings(), context)
+    travelling = context._replace(choose_engine=LoopbackEngine)
+    at_home = measure_merge(merged, context)
+    assert sorted(at_home.computed) == sorted(SHAPES)
+    assert record_merge("m", merged, measure_merge(merged, travelling)) == record_merge("m", merged, at_home)
+
+
+def test_the_measures_of_a_plan(context: Context, plan: Plan) -> None:
+    travelling = context._replace(choose_engine=LoopbackEngine)
+    _, jobs, _ = sort_contested(plan, always("ties"), MergeSettings(), context)
+    facts = add_up_facts(measure_jobs(jobs, travelling).values())
+    assert facts and facts.ratio and facts == add_up_facts(measure_jobs(jobs, context).values())
 
 
 def test_whatever_a_task_raises_is_told_as_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
