@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import click
 
 from git_theta.cli import boundary
+from git_theta.cli.cluster_option import on_option
 from git_theta.cli.eval_session import open_session
 from git_theta.cli.listing import echo_json, echo_line, json_option, require_worktree
 from git_theta.cli.merge_ending import Ending
@@ -22,6 +23,7 @@ from git_theta.evaluation.searching.search_outcome import SearchSettings
 from git_theta.evaluation.searching.weight_evolution import can_evolve
 from git_theta.merging.devices import CPU, device
 from git_theta.operations.merging.merge_results import MergeSettings
+from git_theta.repository.clustering.clusters import reach_cluster, require_address
 from git_theta.repository.evaluating.evaluations import EvaluationSettings
 from git_theta.repository.evaluating.evaluator_choice import EvaluationChoice, choose_evaluations
 from git_theta.repository.evaluating.merge_search import SearchResult, SearchTools, run_search
@@ -38,12 +40,16 @@ _LARGEST_HOLDOUT = 0.9
 
 
 class SearchOrders(NamedTuple):
-    """What a person wants of a search, beyond what it is about."""
+    """What a person wants of a search, beyond what it is about.
+
+    ``cluster``: the address of a scheduler whose workers compute candidates; "" for the cores of this machine.
+    """
 
     settings: SearchSettings
     resume: bool
     commit: bool
     as_json: bool
+    cluster: str
 
 
 @click.command("search", cls=RevisionCommand)
@@ -59,15 +65,16 @@ class SearchOrders(NamedTuple):
     help="Of the items, which the search never sees.",
 )  # fmt: skip
 @click.option("--base", metavar="REV", help="What changes are measured from, in place of the merge base.")
-@click.option("--device", "on", default=CPU, metavar="DEVICE", help="auto, cpu, cuda or cuda:N.")
+@click.option("--device", "chosen_device", default=CPU, metavar="DEVICE", help="auto, cpu, cuda or cuda:N.")
+@on_option
 @click.option("--greedy", is_flag=True, help="Average heads, from the best on, as long as each helps.")
 @click.option("--resume", is_flag=True, help="Go on with what was begun before.")
 @click.option("--commit", is_flag=True, help="Merge with the best settings, as git theta merge does.")
 @json_option
 def command(
     words: tuple[str, ...], strategies: str | None, evaluation: str | None, over: str | None, budget: int, seed: int,
-    items_per_step: int | None, holdout: float, base: str | None, on: str, greedy: bool, resume: bool, commit: bool,
-    as_json: bool,
+    items_per_step: int | None, holdout: float, base: str | None, chosen_device: str, cluster: str, greedy: bool,
+    resume: bool, commit: bool, as_json: bool,
 ) -> int:  # fmt: skip
     """Search for the strategy and settings that merge heads best, by an evaluation.
 
@@ -83,10 +90,10 @@ def command(
         raise UsageError("--greedy averages, and searches nothing else", hint="Leave -s and --over out.")
     request = SearchRequest(
         tuple(heads), paths[0] if paths else None, _split_names(strategies), _split_names(over), base,
-        MergeSettings(None, seed, device(on)), greedy,
+        MergeSettings(None, seed, device(chosen_device)), greedy,
     )  # fmt: skip
     settings = SearchSettings("up", budget, seed, items_per_step or 0, holdout)
-    return _search(request, evaluation, SearchOrders(settings, resume, commit, as_json))
+    return _search(request, evaluation, SearchOrders(settings, resume, commit, as_json, require_address(cluster)))
 
 
 def _split_names(text: str | None) -> tuple[str, ...]:
@@ -131,7 +138,10 @@ def _choose_evaluation(repository: Repository, name: str | None) -> EvaluationCh
 def _run(plan: SearchPlan, choice: EvaluationChoice, repository: Repository, orders: SearchOrders) -> SearchResult:
     lines = RunLines(boundary.say, [head.name for head in plan.made.heads])
     try:
-        with open_session(repository, EvaluationSettings(), Meter()) as (session, context):
+        with (
+            open_session(repository, EvaluationSettings(), Meter()) as (session, opened),
+            reach_cluster(orders.cluster, repository, opened) as context,
+        ):
             tools = SearchTools(repository, context, session, lines)
             return run_search(plan, orders.settings, choice, tools, resume=orders.resume)
     except KeyboardInterrupt:
@@ -171,6 +181,7 @@ def _commit(
     _require_unmoved(plan.made)
     asked = MergeOptions(
         best.strategy, best.spell_options(), settings=request.settings._replace(weights=best.weights),
+        cluster=orders.cluster,
     )  # fmt: skip
 
     def keep_merge(merged: Any) -> None:

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from git_theta.errors import PluginError, UsageError
+from git_theta.errors import PluginError, StoreError, UsageError
 from git_theta.manifest.text import decode_manifest
 from git_theta.merging.base import Contest
 from git_theta.merging.contests import StoredOperand
 from git_theta.operations.context import Context
-from git_theta.operations.merging.contest_results import compute_contest
+from git_theta.operations.merging.contest_results import ContestResult, compute_contest
 from git_theta.parameters.value_decoding import read_values
 from git_theta.repository.clustering import cluster_session
 from git_theta.repository.clustering.clusters import reach_cluster
 from git_theta.repository.stores.opening import open_context
+from git_theta.store.local import LocalStore
+from git_theta.store.workshop import WorkshopStore
 from git_theta.vcs.discovery import Repository, discover_repository
 from tests.integration.three_branches import MODEL
 from tests.sandbox import Sandbox, model, track_and_commit
@@ -182,6 +188,59 @@ def test_a_conflict_is_computed_there(repository: Sandbox, cluster: DaskCluster)
     assert_told_with_worker(resolve("--on", cluster.address))
 
 
+SCORING = """\
+import json, os, pathlib
+values = pathlib.Path(os.environ["THETA_CHECKPOINT"]).read_bytes()[-400::4]
+for number, value in enumerate(values):
+    print(json.dumps({"id": f"q{number}", "score": value / 255}))
+"""
+
+
+def test_a_search_has_its_candidates_computed_there(repository: Sandbox, cluster: DaskCluster) -> None:
+    def search(*options: str) -> subprocess.CompletedProcess[str]:
+        shutil.rmtree(repository.root / ".git/theta/search", ignore_errors=True)
+        limits = ("-s", "average,ties", "--over", "lambda", "--budget", "4")
+        return repository.theta("search", *limits, "--json", *options, "head2", check=False)
+
+    repository.git("checkout", "--quiet", "head1")
+    run = shlex.join([sys.executable, "scoring.py"])
+    repository.write(".theta/evals.toml", f"[eval.bytes]\ncheckpoint = '*'\ncommand = {run!r}\n".encode())
+    repository.write("scoring.py", SCORING.encode())
+    repository.commit("an evaluation")
+    repository.theta("eval", "--allow", "bytes")
+    there, here = search("--on", cluster.address), search()
+    assert there.returncode == here.returncode == 0, there.stderr
+    assert find_tried(there) == find_tried(here)
+    damage_object(repository)
+    assert_told_with_worker(search("--on", cluster.address))
+
+
+def find_tried(done: subprocess.CompletedProcess[str]) -> Any:
+    """Every candidate with its score."""
+    tried = json.loads(done.stdout)["tried"]
+    assert len(tried) > 2
+    return tried
+
+
+def test_what_is_tried_out_lies_where_a_worker_reaches_it(
+    repository: Sandbox, cluster: DaskCluster, opened: tuple[Repository, Context], tmp_path: Path
+) -> None:
+    found, context = opened
+    with reach_cluster(cluster.address, found, context) as joined:
+
+        def compute(folder: Path) -> list[ContestResult]:
+            tried = joined._replace(store=WorkshopStore(folder, joined.store))
+            average = partial(compute_contest, "average", tried.store, tried.preferences(), tried.progress)
+            return list(tried.engine.map(average, contests(repository, tried)))
+
+        results = compute(tmp_path)
+        places = [one.part.storage.place.object for one in results if one.part.storage]
+        assert places and not any(map(context.store.has, places))
+        assert all(map(LocalStore(tmp_path).has, places))
+        with pytest.raises(StoreError, match=r"does not reach the folder .*nowhere.* \(worker tcp:"):
+            compute(tmp_path / "nowhere")
+
+
 def assert_told_with_worker(done: subprocess.CompletedProcess[str]) -> None:
     assert done.returncode == 4
     assert re.search(r"weight: object .* does not hold these values.* \(worker tcp://127\.0\.0\.1:\d+\)", done.stderr)
@@ -230,7 +289,9 @@ def test_a_scheduler_that_does_not_answer(opened: tuple[Repository, Context], mo
         pass
 
 
-@pytest.mark.parametrize("command", [("merge", "-s", "average", "head1"), ("diff", "head1"), ("fsck",), ("resolve",)])
+@pytest.mark.parametrize(
+    "command", [("merge", "-s", "average", "head1"), ("diff", "head1"), ("fsck",), ("resolve",), ("search", "head1")]
+)
 def test_what_is_no_address(repository: Sandbox, command: tuple[str, ...]) -> None:
     done = repository.theta(*command, "--on", "127.0.0.1:8786", check=False)
     assert done.returncode == 2

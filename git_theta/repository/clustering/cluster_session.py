@@ -28,8 +28,8 @@ _SECONDS = 10
 def open_session(address: str, repository: Repository, context: Context) -> Iterator[Context]:
     """As ``reach_cluster``, given an address."""
     with _open_client(address) as client, _put_witness(context.store) as witness:
-        terms = _make_terms(repository, witness).encode()
-        _require_workers(client, terms, address)
+        terms = _make_terms(repository, witness)
+        _require_workers(client, terms.encode(), address)
         yield context._replace(choose_engine=make_engine(client, terms, context.store))
 
 

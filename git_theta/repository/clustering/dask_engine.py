@@ -5,6 +5,7 @@ The scheduler does what is its own: it runs a task again whose worker has died, 
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -14,9 +15,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 from git_theta.errors import ThetaError
 from git_theta.operations.context import Context, Progress
 from git_theta.repository.clustering.task_answer import TaskAnswer
-from git_theta.repository.clustering.task_worker import run_tasks
+from git_theta.repository.clustering.task_worker import ClusterTerms, run_tasks
 from git_theta.repository.clustering.travel_codec import CannotTravelError, TravelCodec
 from git_theta.store.base import Store
+from git_theta.store.workshop import WorkshopStore
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -36,11 +38,16 @@ _GROUP_SECONDS = 0.2
 
 
 class DaskEngine:
-    """An engine for a context (``Engine``); of its stores, the one that workers have too does not stay at home."""
+    """An engine for a context (``Engine``); of its stores, the one that workers have too does not stay at home.
 
-    def __init__(self, client: Client, terms: str, store: Store, context: Context) -> None:
+    That is ``store``, or a workshop beside it.
+    """
+
+    def __init__(self, client: Client, terms: ClusterTerms, store: Store, context: Context) -> None:
+        if isinstance(context.store, WorkshopStore) and context.store.lender is store:
+            terms, store = terms._replace(workshop=os.fspath(context.store.folder)), context.store
         self._client = client
-        self._terms = terms
+        self._terms = terms.encode()
         self._context = context
         self._codec = TravelCodec({"store": store, "progress": context.progress})
         self._group = 1
@@ -99,7 +106,7 @@ def _choose_size(answer: TaskAnswer) -> int:
     return max(1, min(_LARGEST_GROUP, int(fitting)))
 
 
-def make_engine(client: Client, terms: str, store: Store) -> Callable[[Context], DaskEngine]:
+def make_engine(client: Client, terms: ClusterTerms, store: Store) -> Callable[[Context], DaskEngine]:
     """What makes the engine of a context (``Context.choose_engine``)."""
     return partial(DaskEngine, client, terms, store)
 

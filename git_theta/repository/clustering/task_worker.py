@@ -13,12 +13,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from git_theta.errors import MissingObject, StoreError, ThetaError, UsageError
+from git_theta.errors import MissingObject, PluginError, StoreError, ThetaError
 from git_theta.registered_names import declared_plugins, is_disabled
 from git_theta.repository.clustering.task_answer import CountedProgress, TaskAnswer
 from git_theta.repository.clustering.travel_codec import TravelCodec
 from git_theta.repository.stores.object_stores import open_store_at
 from git_theta.store.base import Store
+from git_theta.store.workshop import WorkshopStore
 
 _FAMILIES = ("updates", "serializers", "stores", "merges", "measures")
 """Families whose plug-ins tasks may call."""
@@ -33,6 +34,7 @@ class ClusterTerms(NamedTuple):
         store: the name of its store.
         borrowed: object directories of Git that it borrows from.
         witness: an object that was put there just now.
+        workshop: the folder of a store that lends from it, for what is tried out; "" for none.
     """
 
     packages: Mapping[str, str]
@@ -40,6 +42,7 @@ class ClusterTerms(NamedTuple):
     store: str
     borrowed: tuple[str, ...]
     witness: str
+    workshop: str = ""
 
     def encode(self) -> str:
         """As text, which a worker of any release can read."""
@@ -94,16 +97,27 @@ def _call_each(function: Callable[[Any], Any], items: Iterable[Any]) -> tuple[li
 
 @lru_cache(4)
 def enter_store(text: str) -> Store:
-    """The store that tasks on these terms read and write. Raises UsageError where the worker does not meet them."""
+    """The store that tasks on these terms read and write.
+
+    Where the worker does not meet them raises PluginError for its packages, and StoreError for the store: neither says
+    anything of the task.
+    """
     terms = ClusterTerms(**json.loads(text))
     here = list_packages()
     for package, version in sorted(terms.packages.items()):
         if here.get(package) != version:
             has = f"{package} {here[package]}" if package in here else f"no {package}"
-            raise UsageError(f"it has {has}, and this machine has {version}")
+            raise PluginError(f"it has {has}, and this machine has {version}")
     store = open_store_at(Path(terms.theta), terms.store, map(Path, terms.borrowed))
     try:
         store.get(terms.witness).close()
     except (MissingObject, StoreError):
-        raise UsageError(f"it does not reach the store in {terms.theta}") from None
-    return store
+        raise StoreError(f"it does not reach the store in {terms.theta}") from None
+    return _enter_workshop(Path(terms.workshop), store) if terms.workshop else store
+
+
+def _enter_workshop(folder: Path, lender: Store) -> Store:
+    """The store of a folder that somebody has made: its name is drawn, so that there is no other one of that name."""
+    if not folder.is_dir():
+        raise StoreError(f"it does not reach the folder {folder}, in which things are tried out")
+    return WorkshopStore(folder, lender)

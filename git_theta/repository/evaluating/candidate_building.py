@@ -33,8 +33,7 @@ from git_theta.repository.merging.companion_versions import find_in_heads
 from git_theta.repository.merging.merge_request import MergeInputs
 from git_theta.repository.merging.policy_choosers import chooser_of
 from git_theta.repository.merging.policy_sources import MergeOptions
-from git_theta.store.chain import StoreChain
-from git_theta.store.local import LocalStore
+from git_theta.store.workshop import WorkshopStore
 from git_theta.vcs.discovery import Repository
 from git_theta.words import join_some
 
@@ -112,8 +111,9 @@ class CandidateBuilder:
 @contextmanager
 def _open_workshop(context: Context, folder: Path) -> Iterator[Context]:
     """The context with a store and a memory of its own in a folder: what is there already is read where it lies."""
+    folder.mkdir()  # workers of a cluster look for it
     state = StateDatabase(folder / "state.sqlite")
-    store = StoreChain(LocalStore(folder), [context.store])
+    store = WorkshopStore(folder, context.store)
     try:
         yield context._replace(store=store, state=state, scratch=folder / "tmp", preferences=lambda: _PLAIN)
     finally:

@@ -28,6 +28,7 @@ def test_l12_nothing_of_a_cluster_is_imported_before_one_is_named() -> None:
     program = """\
 import sys
 import git_theta.cli.diff, git_theta.cli.fsck, git_theta.cli.merge, git_theta.cli.merge_driver
+import git_theta.cli.resolve, git_theta.cli.search
 names = {name.rpartition(".")[2] for name in sys.modules}
 assert "clusters" in names
 assert names.isdisjoint({"distributed", "dask", "tornado", "cluster_session", "travel_codec", "dask_engine"}), names
