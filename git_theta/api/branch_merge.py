@@ -24,6 +24,7 @@ from git_theta.operations.merging.file_plans import FilePlan
 from git_theta.operations.merging.foreseen_merge import ForeseenMerge
 from git_theta.operations.merging.merge_report import trailers
 from git_theta.operations.merging.merge_results import MergeSettings
+from git_theta.repository.clustering.clusters import require_address
 from git_theta.repository.merging.foreseen_files import foresee_files
 from git_theta.repository.merging.merge_cases import find_cases
 from git_theta.repository.merging.merge_many import merge_cases, write_merged_tree
@@ -106,8 +107,10 @@ class BranchMerge:
         Raises:
             ConflictError: something stays contested, here or in files that Git merges; names it. No branch moved.
             BranchMoved: the branch is at none of the heads, or moved meanwhile.
-            UsageError: the branch is checked out.
+            UsageError: the branch is checked out; the cluster does not answer, has no worker, or one that cannot work
+                for us.
             MissingObject, CorruptObject: a tensor cannot be had.
+            PluginError: there is a cluster, and dask.distributed is not installed here.
         """
         import git
 
@@ -137,6 +140,7 @@ def plan_branch_merge(
     base: RevisionLike | None = None,
     seed: int = 0,
     device: str = "cpu",
+    cluster: str = "",
     repo: RepositoryLike = ".",
 ) -> BranchMerge:
     """Plan a merge of branches; exported as ``git_theta.merge``. Nothing is read but manifests, and nothing is written.
@@ -151,11 +155,13 @@ def plan_branch_merge(
         base: the revision that changes are measured from; None for the merge base.
         seed: of strategies that draw at random.
         device: "cpu", "cuda", "cuda:N" or "auto".
+        cluster: the address of a dask scheduler whose workers compute for ``commit``, as ``git theta merge --on`` takes
+            it: "tcp://HOST:PORT"; "" for the cores of this machine.
         repo: as ``git_theta.open``; a bare repository, too.
 
     Raises:
-        UsageError: no such revision, strategy or option; heads that do not fit the strategy; one head is in the history
-            of the others; no merge base, or several. Git older than 2.38.
+        UsageError: no such revision, strategy or option; what is no address of a scheduler; heads that do not fit the
+            strategy; one head is in the history of the others; no merge base, or several. Git older than 2.38.
 
     Example:
         >>> m = git_theta.merge("main", "topic", strategy="ties", options={"density": 0.2})
@@ -178,6 +184,7 @@ def plan_branch_merge(
             tuple(rules),
             MergeSettings(made.weights, seed, find_device(device)),
             origins=("strategy=", "rules="),
+            cluster=require_address(cluster),
         )
         found = find_cases(made, entered.repository, warn_caller)
         if made.weights and len(made.weights) != len(kept):

@@ -23,6 +23,7 @@ from git_theta.diffing.measures.base import MEASURES
 from git_theta.diffing.verdict import kind_of
 from git_theta.errors import UsageError
 from git_theta.operations.comparing.diff_report import build_report
+from git_theta.repository.clustering.clusters import reach_cluster, require_address
 from git_theta.repository.comparing.changed_files import Remark
 from git_theta.repository.comparing.version_differences import change_matcher, find_differences
 from git_theta.repository.history.checkpoint_files import VersionFiles
@@ -128,6 +129,7 @@ def diff_versions(
     include: Globs = (),
     sort: str = "file",
     measures: Sequence[str] = (),
+    cluster: str = "",
 ) -> VersionDiff:
     """How checkpoints differ between two commits, measured; exported as ``git_theta.diff``.
 
@@ -141,10 +143,13 @@ def diff_versions(
         include: globs for names of parameters; none for all.
         sort: the order of rows: "file", "name", "norm", "relative", "largest", "cosine", "differing", "rank", "stored".
         measures: what else to measure: "sign-flips", "mean-absolute", or what plug-ins bring (``git_theta.plugins``).
+        cluster: the address of a dask scheduler whose workers measure, as ``git theta diff --on`` takes it:
+            "tcp://HOST:PORT"; "" for the cores of this machine.
 
     Raises:
-        UsageError: no such revision, file or order.
-        PluginError: no such measure is installed.
+        UsageError: no such revision, file or order; the cluster does not answer, has no worker, or one that cannot work
+            for us.
+        PluginError: no such measure is installed; there is a cluster, and dask.distributed is not installed here.
         GitError: ``repo`` is in no repository.
 
     Example:
@@ -161,7 +166,10 @@ def diff_versions(
         labels = spell_revision(a), spell_revision(b)
         span = VersionRange(commits, labels)
         whole = _find_whole(commits, resolve_path(path), entered) if path is not None else ""
-        with open_context(entered.repository, warn_caller) as context:
+        with (
+            open_context(entered.repository, warn_caller) as opened,
+            reach_cluster(require_address(cluster), entered.repository, opened) as context,
+        ):
             found, _ = find_differences(span, _pathspecs_of(whole), entered.repository, context)
             reports = [
                 build_report(one, context, labels=labels, keep=keep, sort=sort, measures=measures)

@@ -15,7 +15,9 @@ from typing import Any
 
 import pytest
 
-from git_theta.errors import PluginError, StoreError, UsageError
+import git_theta as gt
+from git_theta.api.version_diff import DiffRow
+from git_theta.errors import CorruptObject, PluginError, StoreError, UsageError
 from git_theta.manifest.text import decode_manifest
 from git_theta.merging.base import Contest
 from git_theta.merging.contests import StoredOperand
@@ -158,6 +160,33 @@ def damage_object(sandbox: Sandbox) -> None:
     file = find_objects(sandbox)[0]
     file.chmod(0o644)
     file.write_bytes(bytes(file.stat().st_size))
+
+
+def test_the_python_api_has_the_cluster_of_the_commands(repository: Sandbox, cluster: DaskCluster) -> None:
+    def compare(cluster: str) -> list[DiffRow]:
+        return list(gt.diff("head1", "head2", repo=repository.root, cluster=cluster))
+
+    def merge(branch: str, cluster: str = "") -> str:
+        planned = gt.merge("head1", "head2", strategy="average", cluster=cluster, repo=repository.root)
+        forget_computed(repository)
+        return str(planned.commit(branch).tree.hexsha)
+
+    assert compare(cluster.address) == compare("")
+    assert merge("there", cluster.address) == merge("here")
+    damage_object(repository)
+    forget_computed(repository)
+    with pytest.raises(CorruptObject, match=r"\(worker tcp:"):
+        merge("damaged", cluster.address)
+
+
+def test_the_python_api_takes_addresses_alone(repository: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster_session, "_SECONDS", 1)
+    with pytest.raises(UsageError, match="no scheduler answers"):
+        gt.diff("head1", "head2", cluster=f"tcp://127.0.0.1:{find_port()}", repo=repository.root)
+    with pytest.raises(UsageError, match="is no address of a scheduler"):
+        gt.merge("head1", "head2", cluster="127.0.0.1:8786", repo=repository.root)
+    with pytest.raises(UsageError, match="is no address of a scheduler"):
+        gt.diff("head1", "head2", cluster="127.0.0.1:8786", repo=repository.root)
 
 
 @pytest.mark.parametrize("options", [(), ("--plan",)])

@@ -105,7 +105,7 @@ def measure_contest(strategy: str, progress: Callable[[int], None], contest: Con
 
 def measure_stored(stored: StoredMerge) -> ChangeSums:
     """The changes of a contest, with what came of it: a task."""
-    return sum_changes(stored.contest, stored.merged and stored.merged.blocks())
+    return sum_changes(stored.contest, stored.merged.blocks() if stored.merged else None)
 
 
 def _measure_stored(decisions: Sequence[Decision], merged: Mapping[str, Entry], context: Context) -> Sums:

@@ -39,7 +39,7 @@ def _open_client(address: str) -> Iterator[Client]:
         from distributed import Client
     except ImportError:
         raise PluginError(
-            "--on needs dask.distributed, which is not installed here",
+            "a cluster needs dask.distributed, which is not installed here",
             hint=f"Install it: {sys.executable} -m pip install 'git-theta[cluster]'",
         ) from None
     try:
