@@ -77,7 +77,7 @@ def _parse_arguments() -> argparse.Namespace:
         type=Path,
         metavar="FOLDER",
         default=_HERE / "results" / "fine-tunes",
-        help="where trained checkpoints are kept for the next time (benchmarks/results/fine-tunes)",
+        help="where checkpoints that are trained or fetched are kept for the next time (benchmarks/results/fine-tunes)",
     )
     parser.add_argument("--dir", type=Path, metavar="FOLDER", help="where to work (the system's temporary folder)")
     parser.add_argument("--write-docs", action="store_true", help="put the tables into docs/performance.md")

@@ -18,7 +18,7 @@ def measure_storage(fine_tunes: Path, folder: Path, tell: Callable[[str], None])
     """Everything.
 
     Args:
-        fine_tunes: where trained checkpoints are kept for the next time.
+        fine_tunes: where checkpoints that are trained or fetched are kept for the next time.
         folder: where to work; made here.
         tell: is told of every pair.
     """

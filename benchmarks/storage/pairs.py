@@ -31,7 +31,7 @@ StateDict = Mapping[str, Tensor]
 
 
 def make_pairs(folder: Path, learning: Learning) -> Iterator[VersionPair]:
-    """All of them, one after the other; what they need is trained in ``folder`` unless the last time left it.
+    """All of them, one after the other; what they need is trained in ``folder`` or fetched, unless it is there.
 
     Files of a pair may be overwritten by the next one.
     """
