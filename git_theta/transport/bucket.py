@@ -26,7 +26,8 @@ _MOST_PARTS = 9000
 """S3 takes 10,000."""
 _SEGMENT = 64 << 20
 """Bytes that one request asks for."""
-_CHUNK = 1 << 20
+_CHUNK = 128 << 10
+"""Bytes that come at once: a sign of life, so that eight of them have to fit into a minute on slow lines."""
 _FEW = 16
 """Objects that are asked for one by one, where others are listed."""
 _PAGE = 1000

@@ -31,6 +31,7 @@ from tests.sandbox import Sandbox, model, track_and_commit
 pytest.importorskip("obstore")
 pytest.importorskip("cryptography", reason="signatures are checked with it")
 
+from tests.transport import google_server
 from tests.transport.google_server import Fault, GoogleServer
 
 CONTENTS = [noise_bytes(300_000 + seed, seed) for seed in range(3)]
@@ -216,6 +217,20 @@ def test_a_download_that_fails_once_or_is_slow(side: Side, kind: str) -> None:
     assert {type(error) for error in side.fetch().values()} <= {type(None), TransportError}
     assert side.fetch() == dict.fromkeys(OBJECTS)
     assert side.contents_here() == OBJECTS
+
+
+def test_a_slow_line_is_not_silent(side: Side, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of an object that takes longer than anybody is patient pieces come all the while."""
+    monkeypatch.setattr(google_server, "_CHUNK", 16 << 10)
+    monkeypatch.setitem(globals(), "PATIENCE", Patience(tell_after=0.3, give_up_after=2))
+    content = noise_bytes(1_000_000, 7)
+    stored = LocalStore(side.folder / "elsewhere").put([content])
+    with side.open_transport(LocalStore(side.folder / "elsewhere")) as transport:
+        assert [one.error for one in transport.push({stored.oid: stored.size})] == [None]
+    side.server.fault = Fault("GET", "slow")
+    with side.open_transport(side.store) as transport:
+        inbox = Inbox(side.store, side.store.root)
+        assert [one.error for one in transport.fetch({stored.oid: stored.size}, inbox)] == [None]
 
 
 def test_a_disk_of_ours_that_is_full(side: Side, mounted: Callable[[Path, int], Disk]) -> None:
