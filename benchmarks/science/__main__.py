@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +13,8 @@ import torch
 
 from benchmarks import machine
 from benchmarks.science.bench import Bench, prepare_bench
-from benchmarks.science.contestants import CONTESTANTS, merge_best
+from benchmarks.science.contestants import CONTESTANTS, merge_all, merge_best
+from benchmarks.science.halving_regret import measure_regrets, render_regrets
 from benchmarks.science.images import draw_alphabet, make_image_tasks
 from benchmarks.science.packages import Packages
 from benchmarks.science.report import BASE, SINGLE, TEXT, TOGETHER, VISION, BenchResults, Result, find_disorder
@@ -25,7 +26,8 @@ from benchmarks.tables import write_docs
 
 _HERE = Path(__file__).parent
 _PAGE = _HERE.parents[1] / "docs" / "science.md"
-_PART = "science"
+_MERGES, _SEARCH = "merges", "search"
+"""What is measured, by the marks of its tables on the page."""
 BEGIN = "<!-- {}: begin; `python -m benchmarks.science --write-docs` writes what follows -->"
 _SHOTS = 16
 """Sentences that place a class."""
@@ -61,19 +63,34 @@ def main() -> None:
     torch.set_num_threads(2)
     size, started = CUT if options.cut else WHOLE, time.monotonic()
     options.dir.mkdir(parents=True, exist_ok=True)
-    benches = [_run_bench(bench, steps, options.seeds) for bench, steps in _prepare_benches(size, options.dir)]
+    texts: dict[str, str] = {}
+    benches: list[BenchResults] = []
+    if _MERGES in options.only:
+        benches = [_run_bench(bench, steps, options.seeds) for bench, steps in _prepare_benches(size, options.dir)]
+        texts[_MERGES] = "\n\n".join(bench.render() for bench in benches)
+    if _SEARCH in options.only:
+        texts[_SEARCH] = _search(*next(_prepare_benches(size, options.dir)))
+    _report(texts, started, options)
+    sys.exit(0 if options.cut else "\n".join(find_disorder(benches)) or 0)
+
+
+def _report(texts: Mapping[str, str], started: float, options: argparse.Namespace) -> None:
+    """Print what was measured, and on what; and write it to the page, if it is to be."""
     about = {"taken": time.strftime("%Y-%m-%d %H:%M"), "seeds": str(options.seeds)} | machine.describe_machine()
     about |= {"torch": torch.__version__, "minutes": f"{(time.monotonic() - started) / 60:.0f}"}
-    text = "\n\n".join(["; ".join(f"{name}: {value}" for name, value in about.items()), *(b.render() for b in benches)])
-    print("", text, sep="\n")
+    machine_line = "; ".join(f"{name}: {value}" for name, value in about.items())
+    parts = {name: f"{machine_line}\n\n{text}\n" for name, text in texts.items()}
+    print("", *parts.values(), sep="\n")
     if options.write_docs:
-        write_docs(_PAGE, {_PART: text + "\n"}, BEGIN)
-    sys.exit(0 if options.cut else "\n".join(find_disorder(benches)) or 0)
+        write_docs(_PAGE, parts, BEGIN)
 
 
 def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m benchmarks.science", description="how good merges are")
     parser.add_argument("--cut", action="store_true", help="less of everything, to see that it works")
+    parser.add_argument(
+        "--only", nargs="+", choices=(_MERGES, _SEARCH), default=(_MERGES, _SEARCH), help="what to measure (all)"
+    )
     parser.add_argument("--seeds", type=int, default=3, metavar="N", help="tunings of each head (3)")
     parser.add_argument(
         "--dir",
@@ -96,6 +113,13 @@ def _prepare_benches(size: Size, folder: Path) -> Iterator[tuple[Bench, int]]:
     tasks = list(map(model.make_task, find_texts(packages, size.texts)))
     learner = Learner(encode_sentences, rate=1.5e-4, batch=20)
     yield prepare_bench(TEXT, learner, model.upper_half(), tasks, _SHOTS), size.text
+
+
+def _search(bench: Bench, steps: int) -> str:
+    """What a search finds among all that is tried, for how many items."""
+    heads = list(bench.tune_heads(steps, seed=0))
+    right = torch.stack([bench.judge(state) for state in merge_all(bench, heads)]).numpy()
+    return render_regrets(list(measure_regrets(right)), len(right))
 
 
 def _run_bench(bench: Bench, steps: int, seeds: int) -> BenchResults:

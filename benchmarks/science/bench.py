@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from benchmarks.science.tasks import Task
@@ -47,6 +48,10 @@ class Bench:
     def score(self, state: StateDict, *, choosing: bool = False) -> list[float]:
         """Percent right at each task; of the examples to choose by, or of those that are told."""
         return [self.score_task(state, task, choosing=choosing) for task in self.tasks]
+
+    def judge(self, state: StateDict) -> Tensor:
+        """Which examples of all tasks, of those that are told, are put into their class: bool of shape (examples,)."""
+        return torch.cat([self.learner.judge(state, task.test, self.classes[task.name]) for task in self.tasks])
 
     def score_task(self, state: StateDict, task: Task, *, choosing: bool = False) -> float:
         """Percent right at one task."""

@@ -59,6 +59,13 @@ CONTESTANTS = (
 )
 
 
+def merge_all(bench: Bench, heads: Sequence[StateDict]) -> Iterator[StateDict]:
+    """What each strategy makes of the heads with each of the settings that are tried for it, all of them once."""
+    tried = {repr((one.strategy, settings)): (one, settings) for one in CONTESTANTS for settings in one.settings()}
+    for contestant, settings in tried.values():
+        yield merge_state_dicts(contestant.strategy, heads, bench.base, by_kind=True, **settings)
+
+
 def merge_best(bench: Bench, heads: Sequence[StateDict], contestant: Contestant) -> StateDict:
     """What the contestant makes of the heads, with the settings that do best on the examples to choose by."""
     made = (

@@ -72,20 +72,23 @@ class Learner:
         drawn = [examples.pick(torch.randint(len(examples.labels), (each,), generator=random)) for examples, _ in tasks]
         features = torch.split(self.encode(state, torch.cat([examples.inputs for examples in drawn])), each)
         losses = [
-            functional.cross_entropy(_judge(seen, classes), examples.labels)
+            functional.cross_entropy(_compare(seen, classes), examples.labels)
             for seen, examples, (_, classes) in zip(features, drawn, tasks, strict=True)
         ]
         return torch.stack(losses).mean()
 
     def score(self, state: StateDict, examples: Examples, classes: Tensor) -> float:
         """The share of examples that are put into their class, in percent."""
-        found = _judge(self._look(state, examples.inputs), classes).argmax(1)
-        return 100 * float((found == examples.labels).float().mean())
+        return 100 * float(self.judge(state, examples, classes).float().mean())
+
+    def judge(self, state: StateDict, examples: Examples, classes: Tensor) -> Tensor:
+        """Which examples are put into their class, bool of shape (examples,)."""
+        return _compare(self._look(state, examples.inputs), classes).argmax(1) == examples.labels
 
     def _look(self, state: StateDict, inputs: Tensor) -> Tensor:
         with torch.no_grad():
             return torch.cat([self.encode(state, part) for part in torch.split(inputs, _BATCH)])
 
 
-def _judge(features: Tensor, classes: Tensor) -> Tensor:
+def _compare(features: Tensor, classes: Tensor) -> Tensor:
     return _SHARPNESS * functional.normalize(features, dim=-1) @ classes.T

@@ -57,7 +57,7 @@ def test_scores_do_not_depend_on_the_order_in_which_they_came() -> None:
 
 
 def test_a_line_of_five_thousand_items_stays_small() -> None:
-    """Issue's promise to whoever pushes notes: at most 20 KB; the scores are inline, or a blob of their own."""
+    """What whoever pushes notes is promised: at most 20 KB; the scores are inline, or a blob of their own."""
     result, text = summarize(some_items(4759))
     assert len(encode_line(result)) <= 20_000
     assert len(result.inline) <= LARGEST_INLINE
