@@ -76,7 +76,7 @@ def prefix(tmp_path_factory: pytest.TempPathFactory) -> Path:
     options = ["--quiet", "--no-deps", "--ignore-installed", "--no-compile"]  # few of its modules are imported
     if has_builder():
         options.append("--no-build-isolation")
-    command = [sys.executable, "-m", "pip", "install", *options, "--prefix", os.fspath(prefix), os.fspath(source)]
+    command = [sys.executable, "-m", "pip", "install", *options, "--prefix", str(prefix), str(source)]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode and "setuptools" in done.stderr:
         pytest.skip("setuptools cannot be fetched here to build a wheel")

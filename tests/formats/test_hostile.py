@@ -10,6 +10,7 @@ import pickle
 import struct
 import subprocess
 import sys
+import time
 import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -276,6 +277,20 @@ def test_pickles_beyond_measure_are_refused_in_bounded_memory_and_time(kind: str
     answer, peak = measured(tmp_path / "m.pt", archive(REFUSED[kind], **{"0": bytes(16)}), "torch")
     assert answer.startswith("refused: ")
     assert peak < 300
+
+
+def test_what_is_tied_without_end_is_refused_soon() -> None:
+    """80 steps of which each doubles the way that it goes: four kilobytes of pickle."""
+    bomb = archive(REFUSED["sparse tensors of sparse tensors"])
+    began = time.process_time()
+    with pytest.raises(FormatError, match="the same tensors too often"):
+        spans_of(bomb)
+    assert time.process_time() - began < 4
+
+
+def test_a_tensor_that_many_places_hold_is_named_at_each() -> None:
+    tied = archive(b"(" + FLAT + b"q\x00" + b"h\x00" * 30_000 + b"l.", **{"0": bytes(16)})
+    assert len(names_of(spans_of(tied))) == 30_001
 
 
 @pytest.mark.parametrize("kind", TOO_LONG)

@@ -2,7 +2,7 @@
 
 The walk takes the pickle's own order and never recurses. What it may cost is bounded, since a few bytes of pickle can
 hold the same list in itself a billion times over: each container is entered once, where it is met first; tensors, which
-may well be tied, are named at every place that holds them.
+may well be tied, are named at every place that holds them, as long as these are not far more than there are tensors.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from git_theta.formats.unique_names import MAX_TEXT, UniqueNames
 
 _MAX_DEPTH = 2000
 _MAX_VISITS = 1_000_000
+_MAX_TIES = 100_000
+"""Times that tensors may be met again, and eight more for each: a few bytes tie one to itself without end."""
 
 # Where in a call's arguments the tensors are, and what to call them; None: as the call itself.
 _ArgumentLabels = dict[tuple[int, ...], str | None]
@@ -78,8 +80,8 @@ def name_tensors(root: object, names: UniqueNames, top: str = "") -> Iterator[tu
     top_path = _NameChain(None, top, len(top)) if top else None
     # Iterators, not lists of children: what is held grows with the depth alone.
     stack: list[tuple[_NameChain | None, Iterator[_LabelledValue]]] = [(top_path, iter([(None, root)]))]
-    entered: set[int] = set()
-    visits = 0
+    entered, tied = set[int](), set[int]()
+    visits = ties = 0
     while stack:
         above, parts = stack[-1]
         label, value = next(parts, _EXHAUSTED)
@@ -93,12 +95,17 @@ def name_tensors(root: object, names: UniqueNames, top: str = "") -> Iterator[tu
             continue
         path = above if label is None else _extend_chain(above, label)
         tensor = tensor_of(value) or array_of(value)
+        if tensor is None and not _is_torch_rebuild(value):
+            entered.add(id(value))
+        else:
+            ties += id(value) in tied
+            tied.add(id(value))
+            if ties > _MAX_TIES + 8 * len(tied):
+                raise FormatError("the pickle holds the same tensors too often")
         if tensor is not None:
             yield names.claim_name(_tensor_name(path)), tensor
             if isinstance(tensor, PickledArray):
                 continue
-        elif not _is_torch_rebuild(value):
-            entered.add(id(value))
         stack.append((path, _tensor_children(value)))
 
 
