@@ -16,7 +16,7 @@ import pytest
 import git_theta
 from tests.command_server import GENUINE, LAUNCHERS, fork_programs_of
 from tests.effort import choose_tries
-from tests.sandbox import Sandbox, seal_environment
+from tests.sandbox import Sandbox, seal_environment, track_and_commit
 
 ROOT = Path(git_theta.__file__).parents[1]
 
@@ -72,9 +72,7 @@ def create_plugin_sandbox(folder: Path, patch: pytest.MonkeyPatch, *patterns: st
     patch.setenv("PATH", os.pathsep.join([os.fspath(python.parent), os.environ["PATH"]]))
     sandbox = Sandbox.create(folder / "repository", install=False)
     sandbox.theta("install", "--global")
-    sandbox.theta("track", *patterns)
-    sandbox.commit("track")
-    return sandbox
+    return track_and_commit(sandbox, {}, *patterns)
 
 
 @cache
