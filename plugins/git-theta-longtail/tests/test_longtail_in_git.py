@@ -61,7 +61,7 @@ def write_corpus(sandbox: Sandbox) -> None:
 def test_versions_are_compared_by_how_many_documents_tell_the_answer(repository: Sandbox, tmp_path: Path) -> None:
     assert EVALUATORS.load_plugin("longtail") is LongTailEvaluator
     write_corpus(repository)
-    done = repository.git("theta", "longtail", "questions.jsonl", "corpus.jsonl", "-o", "buckets.jsonl")
+    done = repository.theta("longtail", "questions.jsonl", "corpus.jsonl", "-o", "buckets.jsonl")
     assert done.stdout.split() == ["0", "1", "10^0", "19", "10^1", "20"]
     first = json.loads(repository.read("buckets.jsonl").splitlines()[0])
     assert first == {"id": "q0", "bucket": "10^1", "folded": 12, "exact": 0}
@@ -69,7 +69,7 @@ def test_versions_are_compared_by_how_many_documents_tell_the_answer(repository:
     command = f"THETA_LONGTAIL_BUCKETS=buckets.jsonl {shlex.join([sys.executable, str(tmp_path / 'scores.py')])}"
     repository.git("config", "theta.eval.facts.evaluator", "longtail")
     repository.git("config", "theta.eval.facts.command", command)
-    compared = repository.git("theta", "eval", "--compare", "HEAD~1", "HEAD", "--json", "--by", "10^*", "--by", "0")
+    compared = repository.theta("eval", "--compare", "HEAD~1", "HEAD", "--json", "--by", "10^*", "--by", "0")
     rows = {row["bucket"]: (row["n"], row["lost"]) for row in json.loads(compared.stdout)["comparisons"][0]["buckets"]}
     assert rows == {"0": (1, 1), "10^0": (19, 19), "10^1": (20, 0)}
 
@@ -77,7 +77,7 @@ def test_versions_are_compared_by_how_many_documents_tell_the_answer(repository:
 def test_phrases_may_count_as_they_are_written(repository: Sandbox) -> None:
     write_corpus(repository)
     asked = ("questions.jsonl", "corpus.jsonl", "-o", "buckets.jsonl")
-    assert repository.git("theta", "longtail", "--exact", *asked).stdout.split() == ["0", "40"]
+    assert repository.theta("longtail", "--exact", *asked).stdout.split() == ["0", "40"]
 
 
 @pytest.mark.parametrize(
