@@ -108,7 +108,8 @@ def _list_children(process: int) -> list[int]:
         words = subprocess.run(["pgrep", "-P", str(process)], capture_output=True, text=True).stdout
         return [int(word) for word in words.split()]
     found: list[int] = []
-    for file in Path(f"/proc/{process}/task").glob("*/children"):
-        with suppress(OSError):  # it has just ended
-            found += map(int, file.read_text().split())
+    with suppress(OSError):  # it has just ended
+        for thread in Path(f"/proc/{process}/task").iterdir():
+            with suppress(OSError):  # this has
+                found += map(int, (thread / "children").read_text().split())
     return found
