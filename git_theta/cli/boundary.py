@@ -13,7 +13,9 @@ import os
 import select
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterable
+from types import FrameType
 from typing import NoReturn
 
 from git_theta import registered_names
@@ -36,6 +38,10 @@ _COLLECT_EVERY = 100_000
 700 has it look through all of them again and again: a third of the time of a merge."""
 
 
+_SAME_SIGNAL = 0.5
+"""Seconds within which two signals are one."""
+_INTERRUPTED_AT = [-_SAME_SIGNAL]
+"""When the last one came, by the monotonic clock."""
 _OUTPUTS = [1, 2]
 """Descriptors that others read. Where one of them has left, nobody is there to be told of it."""
 
@@ -104,10 +110,20 @@ def _unwind_on_signals() -> None:
 
     What somebody has us ignore (nohup), or has a use for, stays as it is.
     """
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is signal.SIG_DFL:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
             with contextlib.suppress(ValueError):  # not in the main thread, where signals are none of our business
-                signal.signal(number, signal.default_int_handler)
+                signal.signal(number, _interrupt_once)
+
+
+def _interrupt_once(number: int, frame: FrameType | None) -> None:
+    """Raise KeyboardInterrupt, but not for the same signal again: Git hands its own on to what it runs.
+
+    The second one would cut short how the first is tidied up after. A person who insists is heard.
+    """
+    if time.monotonic() - _INTERRUPTED_AT[0] > _SAME_SIGNAL:
+        _INTERRUPTED_AT[0] = time.monotonic()
+        signal.default_int_handler(number, frame)
 
 
 def is_debugging() -> bool:

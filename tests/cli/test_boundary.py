@@ -232,3 +232,24 @@ def test_what_is_said_on_a_closed_stream_goes_nowhere(closed: str, tmp_path: Pat
     command = ["sh", "-c", shell, "sh", sys.executable, "-m", "git_theta", "plugins"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_that_git_hands_on_does_not_cut_what_tidies_up(number: int) -> None:
+    """Ctrl-C comes twice: from the terminal, and from the git that runs us."""
+    source = f"""if True:
+        import os, time
+        from git_theta.cli import boundary
+
+        def work():
+            try:
+                os.kill(os.getpid(), {int(number)})
+                time.sleep(9)
+            finally:
+                os.kill(os.getpid(), {int(number)})
+                print("tidied up")
+
+        raise SystemExit(boundary.run(work))
+    """
+    done = run(source=source)
+    assert (done.stdout, done.returncode) == ("tidied up\n", boundary.INTERRUPTED), done.stderr
