@@ -28,7 +28,7 @@ _SEE_ALSO = "git(1), gitattributes(5), gitrevisions(7)"
 
 def render_manual() -> str:
     """The whole page, in roff with the macros of man(7)."""
-    context = click.Context(theta, info_name="git theta")
+    context = click.Context(theta, info_name="git theta", **theta.context_settings)
     lines = [
         ".\\\" Made by python -m git_theta.cli.manual from the commands' help.",
         f'.TH GIT-THETA 1 "" "git-theta {__version__}" "Git-Theta Manual"',
