@@ -21,6 +21,7 @@ from git_theta.transport.git.git_transport import GitTransport
 from git_theta.transport.patience import Patience, SilentHost, read_patience
 from git_theta.vcs.discovery import discover_repository
 from git_theta.vcs.remote_settings import read_remote_access
+from tests.running_commands import ends_soon, is_running
 from tests.sandbox import Sandbox
 from tests.servers.git_http import GitHost
 from tests.servers.lfs_server import Fault
@@ -99,11 +100,7 @@ def test_a_silent_host_is_told_of_and_given_up(side: Side, skipped: int, ask: bo
     assert len(told) == 1
     assert re.fullmatch(r"127\.0\.0\.1 has not answered for \d s; giving up after \d s more", told[0])
     assert "git config theta.remote.NAME.patience 4" in caught.value.hint
-    assert side.url not in list_commands()
-
-
-def list_commands() -> str:
-    return subprocess.run(["ps", "-A", "-ww", "-o", "args"], capture_output=True, text=True, check=True).stdout
+    assert ends_soon(side.url)
 
 
 FAULTS = [*STATUSES, "cut", "altered", "stall"]
@@ -173,7 +170,7 @@ def test_a_silent_ssh_is_given_up(side: Side, sandbox: Sandbox, tmp_path: Path, 
     side.url = f"ssh://nowhere{side.bare}"
     with pytest.raises(SilentHost, match="nowhere has not answered"), side.open_transport(side.store, ask=ask) as there:
         there.lacking(side.sizes)
-    assert os.fspath(program) not in list_commands()
+    assert ends_soon(os.fspath(program))
 
 
 def test_what_reads_pointers_gives_up_too(side: Side, sandbox: Sandbox) -> None:
@@ -189,10 +186,10 @@ def test_what_reads_pointers_ahead_ends_with_the_push(side: Side) -> None:
     """Its host may be silent for ever, and the push be over: one that failed, or Ctrl-C."""
     side.remote.fault = Fault("git", "stall")
     with pytest.raises(KeyboardInterrupt), PointerUpdate("origin", side.url, side.repository, print):
-        while side.url not in list_commands():
+        while not is_running(side.url):
             time.sleep(0.05)
         raise KeyboardInterrupt
-    assert side.url not in list_commands()
+    assert ends_soon(side.url)
 
 
 def test_a_host_that_works_for_long_says_so(side: Side, sandbox: Sandbox) -> None:

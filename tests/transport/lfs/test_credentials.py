@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ from git_theta.transport.lfs.endpoint import parse_endpoint
 from git_theta.transport.lfs.lfs_transport import LfsTransport
 from git_theta.transport.patience import USUAL_PATIENCE, Patience, SilentHost
 from git_theta.vcs.discovery import discover_repository
+from tests.running_commands import ends_soon
 from tests.sandbox import Sandbox
 from tests.servers.lfs_server import LfsRepository, LfsServer
 
@@ -87,10 +87,6 @@ def configure_hanging_helper(sandbox: Sandbox, notes: Path, verb: str) -> Path:
     return script
 
 
-def list_commands() -> str:
-    return subprocess.run(["ps", "-A", "-ww", "-o", "args"], capture_output=True, text=True, check=True).stdout
-
-
 def open_transport(
     sandbox: Sandbox, url: str, *, ask: bool = True, patience: Patience = USUAL_PATIENCE, tell: Tell = print
 ) -> LfsTransport:
@@ -128,7 +124,7 @@ def test_a_helper_that_hangs_is_told_of_and_ended(
         transport.lacking(SIZES)
     assert "git config --get-regexp '^credential'" in caught.value.hint
     assert len(told) == 1 and "giving up after 1 s more" in told[0]
-    assert str(script) not in list_commands()
+    assert ends_soon(str(script))
 
 
 def test_a_person_may_take_their_time(
@@ -157,7 +153,7 @@ def test_a_helper_that_hangs_with_what_it_is_told_stops_nothing(
     else:
         assert transport.lacking(SIZES)
     assert ["giving up" in line for line in told] == [True, False]
-    assert str(script) not in list_commands()
+    assert ends_soon(str(script))
 
 
 def test_nothing_that_git_lfs_started_outlives_it(sandbox: Sandbox, remote: LfsRepository, notes: Path) -> None:
@@ -167,7 +163,7 @@ def test_nothing_that_git_lfs_started_outlives_it(sandbox: Sandbox, remote: LfsR
     store = LocalStore(transport._repository.theta_dir.with_name("other"))
     with pytest.raises(SilentHost, match="has moved nothing"):
         list(transport.fetch(SIZES, Inbox(store, store.root)))
-    assert str(script) not in list_commands()
+    assert ends_soon(str(script))
 
 
 def test_the_person_is_asked_once(
