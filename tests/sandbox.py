@@ -214,6 +214,11 @@ class Sandbox:
         self.git("commit", "--quiet", "-m", message)
         return self._read_head()
 
+    def remove_locks(self) -> None:
+        """Remove what a git that was killed leaves: the next one names it, and says to do so."""
+        for lock in list((self.root / ".git").rglob("*.lock")):
+            lock.unlink(missing_ok=True)
+
     def _read_head(self) -> str:
         """The commit that is checked out."""
         try:

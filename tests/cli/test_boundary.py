@@ -234,6 +234,7 @@ def test_what_is_said_on_a_closed_stream_goes_nowhere(closed: str, tmp_path: Pat
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_that_git_hands_on_does_not_cut_what_tidies_up(number: int) -> None:
     """Ctrl-C comes twice: from the terminal, and from the git that runs us."""

@@ -31,7 +31,7 @@ def repository(sandbox: Sandbox) -> Sandbox:
 
 
 def assert_finishes(sandbox: Sandbox) -> None:
-    (sandbox.root / ".git/index.lock").unlink(missing_ok=True)
+    sandbox.remove_locks()
     found = sandbox.read(MODEL)
     assert found in (peft_file(BEFORE), peft_file(AFTER)) or is_manifest(found)
     sandbox.theta("fsck")

@@ -89,7 +89,7 @@ def test_a_repack_killed_at_random(way: list[str], chaining: Sandbox) -> None:
     """Again and again in one repository: what one has left is in nobody's way."""
     versions = commit_to_repack(chaining, way)
     for _ in kill_at_random(["git", "theta", "repack", *way], chaining.root, KILLS, seconds=1.0):
-        (chaining.root / ".git/index.lock").unlink(missing_ok=True)  # Git names it, and says to remove it
+        chaining.remove_locks()
         assert_repacks(chaining, way, versions)
         chaining.git("reset", "--quiet", "--hard", "v1")
 

@@ -253,8 +253,7 @@ def assert_comes_out_right(sandbox: Sandbox, story: Story, said: str) -> None:
     """Where it had not come to its end, it can be given up, and given once more. ``said``: what a person has read."""
     for file in leftovers(sandbox):
         os.utime(file, (time.time() - ABANDONED,) * 2)
-    for lock in list((sandbox.root / ".git").rglob("*.lock")):  # Git names it, and says to remove it
-        lock.unlink()
+    sandbox.remove_locks()
     if "`git add` settles" in said:  # the lock of a Git that was killed kept us from telling the index
         sandbox.git("add", LARGE)
     GIVE_UP[story.command](sandbox)

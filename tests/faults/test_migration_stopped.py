@@ -117,7 +117,7 @@ def test_killed_at_random(command: Command, raw: Sandbox, tmp_path: Path) -> Non
         process.wait()
         assert read_refs(sandbox) in (before, after)
         assert sandbox.read(MODEL) == version(3)
-        (sandbox.root / ".git/index.lock").unlink(missing_ok=True)
+        sandbox.remove_locks()
         done = sandbox.theta(*command.words, check=False)
         assert done.returncode == 0 or any(words in done.stderr for words in NOTHING_LEFT), done.stderr
         assert read_refs(sandbox) == after

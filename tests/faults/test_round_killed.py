@@ -51,8 +51,7 @@ def test_a_round_whose_close_is_killed_is_closed_again(sandbox: Sandbox, tmp_pat
 
 
 def _assert_closed_or_untouched(sandbox: Sandbox, wanted: str) -> None:
-    for lock in list((sandbox.root / ".git").rglob("*.lock")):  # Git names it, and says to remove it
-        lock.unlink()
+    sandbox.remove_locks()
     if not sandbox.git("tag", "--list", NEXT).stdout:
         sandbox.git(*CLOSE)
     assert tree_of(sandbox, NEXT) == wanted

@@ -81,7 +81,7 @@ def test_a_filter_that_is_killed_loses_nothing(sandbox: Sandbox) -> None:
         time.sleep(wait)
         os.killpg(add.pid, signal.SIGKILL)
         add.wait()
-        (sandbox.root / ".git/index.lock").unlink(missing_ok=True)
+        sandbox.remove_locks()
         sandbox.commit(f"after {number}")
         (sandbox.root / FILE).unlink()
         sandbox.git("checkout", "--", FILE)
