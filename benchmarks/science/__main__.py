@@ -67,7 +67,7 @@ def main() -> None:
     benches: list[BenchResults] = []
     if _MERGES in options.only:
         benches = [_run_bench(bench, steps, options.seeds) for bench, steps in _prepare_benches(size, options.dir)]
-        texts[_MERGES] = "\n\n".join(bench.render() for bench in benches)
+        texts[_MERGES] = "\n\n".join([f"Seeds: {options.seeds}.", *(bench.render() for bench in benches)])
     if _SEARCH in options.only:
         texts[_SEARCH] = _search(*next(_prepare_benches(size, options.dir)))
     _report(texts, started, options)
@@ -76,7 +76,7 @@ def main() -> None:
 
 def _report(texts: Mapping[str, str], started: float, options: argparse.Namespace) -> None:
     """Print what was measured, and on what; and write it to the page, if it is to be."""
-    about = {"taken": time.strftime("%Y-%m-%d %H:%M"), "seeds": str(options.seeds)} | machine.describe_machine()
+    about = {"taken": time.strftime("%Y-%m-%d %H:%M")} | machine.describe_machine()
     about |= {"torch": torch.__version__, "minutes": f"{(time.monotonic() - started) / 60:.0f}"}
     machine_line = "; ".join(f"{name}: {value}" for name, value in about.items())
     parts = {name: f"{machine_line}\n\n{text}\n" for name, text in texts.items()}
