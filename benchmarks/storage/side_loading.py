@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import filecmp
+import os
 import shutil
 from pathlib import Path
+
+import torch
 
 from benchmarks.models import Model
 from benchmarks.results import OURS
@@ -21,5 +24,6 @@ def store_told(pair: VersionPair, folder: Path) -> Cost:
     stage.repository.git("add", FILE_NAME)
     stage.commit()
     before = stage.stored_bytes()
-    stage.repository.git("theta", "add", FILE_NAME, "--update", "low-rank", "--from", pair.adapter)
+    words = ("theta", "add", FILE_NAME, "--update", "low-rank", "--from", pair.adapter)
+    stage.repository.git(*words, env={"PYTHONPATH": os.fspath(Path(torch.__file__).parents[1])})
     return Cost(stage.stored_bytes() - before, is_exact=filecmp.cmp(file, pair.tuned, shallow=False))
