@@ -68,13 +68,13 @@ def _may_merge(repository: Repository) -> bool:
     """Whether Git may be merging something for which no hook asks us. A hook may be theirs: it is read."""
     from git_theta.vcs.hooks import COMMIT_HOOK_NAME, runs_git_theta
     from git_theta.vcs.parent_checkout import applied_stash
-    from git_theta.vcs.uncommitted_picks import is_picking_uncommitted
+    from git_theta.vcs.parent_picks import read_uncommitted_picks
 
     unasked = is_below_merge() or (repository.git_dir / "rebase-merge").is_dir()
     if unasked and not runs_git_theta(repository.hooks_dir, COMMIT_HOOK_NAME):
         return True
     is_applying = (repository.git_dir / "rebase-apply").is_dir() or bool(applied_stash())
-    return is_applying or is_picking_uncommitted()
+    return is_applying or read_uncommitted_picks() is not None
 
 
 def _look_at_merge(repository: Repository) -> None:

@@ -8,6 +8,7 @@ from typing import NamedTuple, Self
 from urllib.parse import unquote, urlsplit
 
 from git_theta.vcs.git import GitWait, current_folder, open_scratch, wait_patiently
+from git_theta.vcs.remembered_settings import is_false
 
 NEVER_ASK = {
     "GIT_TERMINAL_PROMPT": "0",
@@ -106,7 +107,8 @@ def reject_credential(credential: Credential, wait: GitWait = wait_patiently) ->
 
 def has_prompt() -> bool:
     """Whether somebody may be there whom Git can ask: nobody has said otherwise."""
-    return os.environ.get("GIT_TERMINAL_PROMPT", "1").lower() not in ("", "0", "false", "no", "off")
+    word = os.environ.get("GIT_TERMINAL_PROMPT", "1")
+    return bool(word) and not is_false(word)
 
 
 def prompting_environment(*, ask: bool) -> dict[str, str]:
