@@ -28,7 +28,7 @@ from git_theta.repository.clustering import cluster_session
 from git_theta.repository.clustering.clusters import reach_cluster
 from git_theta.repository.stores.opening import open_context
 from git_theta.store.local import LocalStore
-from git_theta.store.workshop import WorkshopStore
+from git_theta.store.scratch_store import ScratchStore
 from git_theta.vcs.discovery import Repository, discover_repository
 from tests.integration.three_branches import MODEL
 from tests.sandbox import Sandbox, model, track_and_commit
@@ -258,7 +258,7 @@ def test_what_is_tried_out_lies_where_a_worker_reaches_it(
     with reach_cluster(cluster.address, found, context) as joined:
 
         def compute(folder: Path) -> list[ContestResult]:
-            tried = joined._replace(store=WorkshopStore(folder, joined.store))
+            tried = joined._replace(store=ScratchStore(folder, joined.store))
             average = partial(compute_contest, "average", tried.store, tried.preferences(), tried.progress)
             return list(tried.engine.map(average, contests(repository, tried)))
 

@@ -18,7 +18,7 @@ from git_theta.repository.clustering.task_answer import TaskAnswer
 from git_theta.repository.clustering.task_worker import ClusterTerms, run_tasks
 from git_theta.repository.clustering.travel_codec import CannotTravelError, TravelCodec
 from git_theta.store.base import Store
-from git_theta.store.workshop import WorkshopStore
+from git_theta.store.scratch_store import ScratchStore
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -40,12 +40,12 @@ _GROUP_SECONDS = 0.2
 class DaskEngine:
     """An engine for a context (``Engine``); of its stores, the one that workers have too does not stay at home.
 
-    That is ``store``, or a workshop beside it.
+    That is ``store``, or a scratch store beside it.
     """
 
     def __init__(self, client: Client, terms: ClusterTerms, store: Store, context: Context) -> None:
-        if isinstance(context.store, WorkshopStore) and context.store.lender is store:
-            terms, store = terms._replace(workshop=os.fspath(context.store.folder)), context.store
+        if isinstance(context.store, ScratchStore) and context.store.lender is store:
+            terms, store = terms._replace(scratch=os.fspath(context.store.folder)), context.store
         self._client = client
         self._terms = terms.encode()
         self._context = context

@@ -19,7 +19,7 @@ from git_theta.repository.clustering.task_answer import CountedProgress, TaskAns
 from git_theta.repository.clustering.travel_codec import TravelCodec
 from git_theta.repository.stores.object_stores import open_store_at
 from git_theta.store.base import Store
-from git_theta.store.workshop import WorkshopStore
+from git_theta.store.scratch_store import ScratchStore
 
 _FAMILIES = ("updates", "serializers", "stores", "merges", "measures")
 """Families whose plug-ins tasks may call."""
@@ -34,7 +34,7 @@ class ClusterTerms(NamedTuple):
         store: the name of its store.
         borrowed: object directories of Git that it borrows from.
         witness: an object that was put there just now.
-        workshop: the folder of a store that lends from it, for what is tried out; "" for none.
+        scratch: the folder of a store that borrows from it, for what is tried out; "" for none.
     """
 
     packages: Mapping[str, str]
@@ -42,7 +42,7 @@ class ClusterTerms(NamedTuple):
     store: str
     borrowed: tuple[str, ...]
     witness: str
-    workshop: str = ""
+    scratch: str = ""
 
     def encode(self) -> str:
         """As text, which a worker of any release can read."""
@@ -113,11 +113,11 @@ def enter_store(text: str) -> Store:
         store.get(terms.witness).close()
     except (MissingObject, StoreError):
         raise StoreError(f"it does not reach the store in {terms.theta}") from None
-    return _enter_workshop(Path(terms.workshop), store) if terms.workshop else store
+    return _enter_scratch(Path(terms.scratch), store) if terms.scratch else store
 
 
-def _enter_workshop(folder: Path, lender: Store) -> Store:
+def _enter_scratch(folder: Path, lender: Store) -> Store:
     """The store of a folder that somebody has made: its name is drawn, so that there is no other one of that name."""
     if not folder.is_dir():
         raise StoreError(f"it does not reach the folder {folder}, in which things are tried out")
-    return WorkshopStore(folder, lender)
+    return ScratchStore(folder, lender)

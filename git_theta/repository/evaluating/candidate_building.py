@@ -33,7 +33,7 @@ from git_theta.repository.merging.companion_versions import find_in_heads
 from git_theta.repository.merging.merge_request import MergeInputs
 from git_theta.repository.merging.policy_choosers import chooser_of
 from git_theta.repository.merging.policy_sources import MergeOptions
-from git_theta.store.workshop import WorkshopStore
+from git_theta.store.scratch_store import ScratchStore
 from git_theta.vcs.discovery import Repository
 from git_theta.words import join_some
 
@@ -83,7 +83,7 @@ class CandidateBuilder:
                 yield built
             return
         with make_scratch_folder(self._repository) as folder:
-            with _open_workshop(self._context, folder / "workshop") as context:
+            with _open_scratch(self._context, folder / "scratch") as context:
                 merged = self._merge(candidate, context)
                 place = _write_files(merged, folder / "checkpoint", context)
             yield BuiltCandidate(place, write_identity(list(merged.manifests.values())))
@@ -109,11 +109,11 @@ class CandidateBuilder:
 
 
 @contextmanager
-def _open_workshop(context: Context, folder: Path) -> Iterator[Context]:
+def _open_scratch(context: Context, folder: Path) -> Iterator[Context]:
     """The context with a store and a memory of its own in a folder: what is there already is read where it lies."""
     folder.mkdir()  # workers of a cluster look for it
     state = StateDatabase(folder / "state.sqlite")
-    store = WorkshopStore(folder, context.store)
+    store = ScratchStore(folder, context.store)
     try:
         yield context._replace(store=store, state=state, scratch=folder / "tmp", preferences=lambda: _PLAIN)
     finally:

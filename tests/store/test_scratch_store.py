@@ -8,18 +8,18 @@ from pathlib import Path
 from git_theta.store.base import Store
 from git_theta.store.local import LocalStore
 from git_theta.store.memory import MemoryStore
-from git_theta.store.workshop import WorkshopStore
+from git_theta.store.scratch_store import ScratchStore
 from git_theta.testing.stores import CONTENT, OID, DurableStoreLaws
 
 
-class TestWorkshopStore(DurableStoreLaws):
+class TestScratchStore(DurableStoreLaws):
     """Beside a lender that has nothing."""
 
     def make_store(self, folder: Path) -> Store:
-        return WorkshopStore(folder / "workshop", MemoryStore())
+        return ScratchStore(folder / "scratch", MemoryStore())
 
     def raw_contents(self, store: Store) -> Mapping[str, bytes]:
-        assert isinstance(store, WorkshopStore)
+        assert isinstance(store, ScratchStore)
         root = LocalStore(store.folder).root
         return {path.name: path.read_bytes() for path in root.rglob("*") if path.is_file()}
 
@@ -27,7 +27,7 @@ class TestWorkshopStore(DurableStoreLaws):
 def test_what_is_lent_is_read_and_never_written(tmp_path: Path) -> None:
     lender = MemoryStore()
     oid = lender.put([b"lent"]).oid
-    store = WorkshopStore(tmp_path, lender)
+    store = ScratchStore(tmp_path, lender)
     store.put([CONTENT])
     assert (store.has(oid), store.has(OID)) == (True, True)
     assert list(lender.oids()) == [oid]

@@ -1,4 +1,4 @@
-"""A store for the moment in a folder, beside another one that it lends from: what is tried out, and not kept."""
+"""A store for the moment in a folder, beside another one that it borrows from: what is tried out, and not kept."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from git_theta.store.chain import StoreChain
 from git_theta.store.local import LocalStore
 
 
-class WorkshopStore(StoreChain):
+class ScratchStore(StoreChain):
     """Reads what the lender has, and writes to the folder alone; it is gone with the folder.
 
     Attributes:
