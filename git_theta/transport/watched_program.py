@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import signal
 import subprocess
@@ -11,8 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from git_theta.transport.patience import Patience, SilenceClock, SilentHost
-from git_theta.vcs.credentials import has_prompt
+from git_theta.transport.patience import SilenceClock
 from git_theta.vcs.git import GitWait
 
 _POLL_SECONDS, _LONGEST_POLL = 0.05, 0.5
@@ -63,25 +61,6 @@ def wait_watched(clock: SilenceClock) -> GitWait:
     def wait(process: subprocess.Popen[bytes], measure: Callable[[], object]) -> None:
         for _ in watch_program(process, clock, measure):
             pass
-
-    return wait
-
-
-def wait_for_helpers(patience: Patience, tell: Callable[[str], None], *, ask: bool) -> GitWait:
-    """What waits for ``git credential``: as long as for a host, or for ever where the person may be at it, who is told.
-
-    It raises SilentHost.
-    """
-    limit = math.inf if ask and has_prompt() else patience.give_up_after
-    silence = "has got no answer, of a helper or of you,"
-    clock = SilenceClock("git credential", patience._replace(give_up_after=limit), tell, silence)
-
-    def wait(process: subprocess.Popen[bytes], measure: Callable[[], object]) -> None:
-        try:
-            wait_watched(clock)(process, measure)
-        except SilentHost as error:
-            hint = "See which helpers there are: git config --get-regexp '^credential'"
-            raise SilentHost(error.message, hint=hint) from None
 
     return wait
 

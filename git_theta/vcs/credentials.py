@@ -7,7 +7,7 @@ import subprocess
 from typing import NamedTuple, Self
 from urllib.parse import unquote, urlsplit
 
-from git_theta.vcs.git import GitWait, current_folder, open_scratch, wait_patiently
+from git_theta.vcs.git import GitWait, current_folder, open_scratch
 from git_theta.vcs.remembered_settings import is_false
 
 NEVER_ASK = {
@@ -55,7 +55,7 @@ def hand_on(credential: Credential) -> dict[str, str]:
     return {"THETA_LFS_USERNAME": credential.username, "THETA_LFS_PASSWORD": credential.password}
 
 
-def fill_credential(url: str, *, ask: bool, wait: GitWait = wait_patiently) -> Credential | None:
+def fill_credential(url: str, *, ask: bool, wait: GitWait) -> Credential | None:
     """What Git knows for a URL, or the person answers; None where nobody knows.
 
     Args:
@@ -73,7 +73,7 @@ def fill_credential(url: str, *, ask: bool, wait: GitWait = wait_patiently) -> C
     return Credential(answer, found.get("username", ""), found.get("password", ""))
 
 
-def fill_key_password(certificate: str, *, ask: bool, wait: GitWait = wait_patiently) -> str:
+def fill_key_password(certificate: str, *, ask: bool, wait: GitWait) -> str:
     """The password of the key of a certificate (a file) of ours, as Git finds it; "" where nobody knows."""
     answer = _run_credential("fill", f"protocol=cert\nhost=\nusername=\npath={certificate}\n", wait, ask=ask)
     return _read_words(answer).get("password", "")
@@ -93,13 +93,13 @@ def read_netrc(url: str) -> Credential | None:
     return Credential("", found[0], found[2])
 
 
-def approve_credential(credential: Credential, wait: GitWait = wait_patiently) -> None:
+def approve_credential(credential: Credential, wait: GitWait) -> None:
     """Tell the helpers that a credential opened the door: they may keep it."""
     if credential.description:
         _run_credential("approve", credential.description, wait, ask=False)
 
 
-def reject_credential(credential: Credential, wait: GitWait = wait_patiently) -> None:
+def reject_credential(credential: Credential, wait: GitWait) -> None:
     """Tell the helpers that it did not: they forget it."""
     if credential.description:
         _run_credential("reject", credential.description, wait, ask=False)

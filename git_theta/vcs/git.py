@@ -44,11 +44,6 @@ Where it raises, that git has ended."""
 _FOLDER: ContextVar[Path | None] = ContextVar("the folder that git works in", default=None)
 
 
-def wait_patiently(process: subprocess.Popen[bytes], _: Callable[[], object]) -> None:
-    """The GitWait of who waits for as long as it takes."""
-    process.wait()
-
-
 class GitFailed(GitError):
     """A command of Git's that exited with a ``status`` other than 0."""
 

@@ -8,28 +8,19 @@ import http.client
 import json
 import time
 from collections.abc import Callable, Mapping
-from functools import partial
 from threading import Event
 from urllib.parse import urlsplit
 
 from git_theta.errors import TransportError
+from git_theta.transport.credential_helpers import CredentialHelpers
 from git_theta.transport.lfs.endpoint import Endpoint, require_http_url
 from git_theta.transport.lfs.http_exchange import Reply, build_opener, post
 from git_theta.transport.lfs.lfs_outcomes import Presence
 from git_theta.transport.lfs.ssh_login import CannotAsk, log_in
 from git_theta.transport.parallel import run_parallel
-from git_theta.transport.patience import Patience, SilenceClock, SilentHost, run_bounded
+from git_theta.transport.patience import Patience, SilenceClock, run_bounded
 from git_theta.transport.urls import redact_url
-from git_theta.transport.watched_program import wait_for_helpers
-from git_theta.vcs.credentials import (
-    Credential,
-    approve_credential,
-    fill_credential,
-    fill_key_password,
-    read_netrc,
-    reject_credential,
-)
-from git_theta.vcs.git import GitWait
+from git_theta.vcs.credentials import Credential, read_netrc
 from git_theta.vcs.http_settings import read_http_settings
 from git_theta.words import shorten_text
 
@@ -82,6 +73,7 @@ class BatchClient:
         self._tell = tell
         self._ask = ask
         self._patience = patience
+        self._helpers = CredentialHelpers(patience, tell, ask=ask)
         self._host = urlsplit(endpoint.source).hostname or endpoint.url.split("/")[2].rpartition("@")[2]
         self._credential: Credential | None = None
         self.accepted: Credential | None = None
@@ -140,7 +132,7 @@ class BatchClient:
             if not (self._logs_in(reply) if reply.status == 401 else self._waits(reply, number)):
                 break
         if self._credential and reply.status == 401:
-            self._tell_helpers(reject_credential, self._credential)
+            self._helpers.forget_login(self._credential)
             self._credential = None
         raise _describe_refusal(self._host, redact_url(self._url), reply)
 
@@ -153,8 +145,7 @@ class BatchClient:
             url = require_http_url(leave.href) if leave.href else url
             self._headers.update(leave.headers)
         settings = read_http_settings(url)
-        wait = wait_for_helpers(self._patience, self._tell, ask=self._ask)
-        self._opener = build_opener(settings, partial(fill_key_password, ask=self._ask, wait=wait))
+        self._opener = build_opener(settings, self._helpers.find_key_password)
         self._headers = {name.title(): text for name, text in {**settings.headers, **self._headers}.items()}
         own = Credential.of_url(url)
         if own:
@@ -210,8 +201,7 @@ class BatchClient:
             self._use(own)
             return True
         self._headers.pop("Authorization", None)
-        wait = wait_for_helpers(self._patience, self._tell, ask=self._ask)
-        self._credential = fill_credential(self._credential_url(), ask=self._ask, wait=wait)
+        self._credential = self._helpers.find_login(self._credential_url())
         if not self._credential:
             raise CannotAsk(
                 f"{self._host} wants a user and password",
@@ -227,15 +217,8 @@ class BatchClient:
 
     def _keep_credential(self) -> None:
         if self._credential:
-            self._tell_helpers(approve_credential, self._credential)
+            self._helpers.keep_login(self._credential)
             self.accepted, self._credential = self._credential, None
-
-    def _tell_helpers(self, judge: Callable[[Credential, GitWait], None], credential: Credential) -> None:
-        """Have the helpers know what a credential was good for; one that hangs stops nothing."""
-        try:
-            judge(credential, wait_for_helpers(self._patience, self._tell, ask=False))
-        except SilentHost as error:
-            self._tell(error.message)
 
     def _credential_url(self) -> str:
         """What credentials are filed under: the Git repository's URL where it is on the same host."""

@@ -11,10 +11,11 @@ from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 import urllib3
 from git_theta.errors import TransportError
+from git_theta.transport.credential_helpers import CredentialHelpers
 from git_theta.transport.outcomes import UnusableRemote
 from git_theta.transport.patience import Patience
 from git_theta.transport.urls import redact_url
-from git_theta.vcs.credentials import Credential, approve_credential, fill_credential, reject_credential
+from git_theta.vcs.credentials import Credential
 from git_theta.vcs.http_settings import read_http_settings
 from urllib3.exceptions import HTTPError
 
@@ -24,6 +25,7 @@ from git_theta_webdav.multistatus import DavFile, read_multistatus, read_size
 Body = Callable[[], Iterable[Any]]
 """Makes what is sent, in pieces of bytes: again where it has to be sent again."""
 
+_LOGIN_HINT = "Let a credential helper of Git know them (git help credentials), or be asked at a terminal."
 _ATTEMPTS = 2
 _LARGEST_LIST = 64 << 20
 """Bytes of a list that are read: some hundred thousand files."""
@@ -51,18 +53,19 @@ class DavFolder:
     Args:
         url: ``http`` or ``https``, with or without a user and password.
         patience: how long the server may be silent.
-        ask: whether the person may be asked for them.
+        helpers: who may know them.
 
     Raises TransportError for what is no URL.
     """
 
-    def __init__(self, url: str, patience: Patience, *, ask: bool) -> None:
+    def __init__(self, url: str, patience: Patience, helpers: CredentialHelpers) -> None:
         parts = _split_url(url)
         host = parts.netloc.rpartition("@")[2]
         self._base = f"{parts.scheme}://{host}"
         self._root = [unquote(part) for part in parts.path.split("/") if part]
-        self._url, self._ask = url, ask
+        self._url, self._helpers = url, helpers
         self._credential = Credential.of_url(url)
+        self._refusal: UnusableRemote | None = None
         self._asking, self._making = Lock(), Lock()
         settings = read_http_settings(self._spell_url(""))
         self._headers, self._pool = settings.headers, open_pool(settings, patience)
@@ -169,9 +172,9 @@ class DavFolder:
         answer = self._send_once(method, path, headers, body, size)
         if answer.status == 401:
             _let_go(answer)
-            reject_credential(login)
+            self._helpers.forget_login(login)
             raise UnusableServer(f"{redact_url(self._url)}: the user or the password is wrong")
-        approve_credential(login)
+        self._helpers.keep_login(login)
         return answer
 
     def _send_once(
@@ -197,14 +200,20 @@ class DavFolder:
         raise AssertionError("unreachable")
 
     def _find_login(self, offered: str) -> Credential:
-        """A user and password, from Git's helpers or the person. Raises UnusableServer where nobody knows one."""
+        """A user and password, from Git's helpers or the person, who are asked once, whichever thread wants them.
+
+        Raises UnusableServer where nobody knows one, SilentHost where nobody answers.
+        """
         with self._asking:
-            self._credential = self._credential or fill_credential(self._spell_url(""), ask=self._ask)
-            if self._credential is None or "basic" not in offered.lower():
-                raise UnusableServer(
-                    f"{redact_url(self._url)} wants a user and a password",
-                    hint="Let a credential helper of Git know them (git help credentials), or be asked at a terminal.",
-                )
+            if self._refusal:
+                raise self._refusal
+            try:
+                self._credential = self._credential or self._helpers.find_login(self._spell_url(""))
+                if self._credential is None or "basic" not in offered.lower():
+                    raise UnusableServer(f"{redact_url(self._url)} wants a user and a password", hint=_LOGIN_HINT)
+            except UnusableRemote as error:
+                self._refusal = error
+                raise
             return self._credential
 
 

@@ -13,9 +13,10 @@ from typing import Self
 from git_theta.errors import CorruptObject, TransportError
 from git_theta.store.base import Buffer, Store, is_oid
 from git_theta.transport.base import HeldObject, TransportSetup
+from git_theta.transport.credential_helpers import CredentialHelpers
 from git_theta.transport.outcomes import require_size
 from git_theta.transport.parallel import run_parallel
-from git_theta.transport.patience import USUAL_PATIENCE, Patience, SilenceClock, run_bounded
+from git_theta.transport.patience import SilenceClock, run_bounded
 from git_theta.transport.whole_objects import WORKERS, WholeObjectsTransport
 
 from git_theta_webdav.dav_folder import DavFolder, UnusableServer
@@ -35,21 +36,14 @@ class WebdavTransport(WholeObjectsTransport):
     Args:
         ours: our store.
         folder: theirs.
-        tell: says one thing to the person: that the server is silent.
-        patience: how long it may be.
+        clock: watches the server.
     """
 
     name, api = "webdav", 1
     scheme = "http"
 
-    def __init__(
-        self,
-        ours: Store,
-        folder: DavFolder,
-        tell: Callable[[str], None],
-        patience: Patience = USUAL_PATIENCE,
-    ) -> None:
-        super().__init__(ours, SilenceClock("the server", patience, tell))
+    def __init__(self, ours: Store, folder: DavFolder, clock: SilenceClock) -> None:
+        super().__init__(ours, clock)
         self._folder = folder
 
     @classmethod
@@ -57,8 +51,9 @@ class WebdavTransport(WholeObjectsTransport):
         host = setup.url.partition("://")[2]
         if not host.partition("/")[0]:
             raise TransportError(f"{setup.url} names no host", hint=f"Write it so: {cls.name}://HOST/FOLDER")
-        folder = DavFolder(f"{cls.scheme}://{host}", setup.patience, ask=setup.ask)
-        return cls(ours, folder, setup.tell, setup.patience)
+        clock = SilenceClock("the server", setup.patience, setup.tell)
+        helpers = CredentialHelpers(setup.patience, setup.tell, ask=setup.ask, note_life=clock.reset)
+        return cls(ours, DavFolder(f"{cls.scheme}://{host}", setup.patience, helpers), clock)
 
     def close(self) -> None:
         self._folder.close()

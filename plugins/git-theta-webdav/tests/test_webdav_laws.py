@@ -23,7 +23,6 @@ from tests.servers.certificates import make_certificate, server_context
 from tests.servers.dav_server import USER, DavServer, running_server
 from tests.servers.forward_proxy import ForwardProxy
 
-from git_theta_webdav.dav_folder import DavFolder
 from git_theta_webdav.webdav_transport import SecureWebdavTransport, WebdavTransport
 
 OBJECTS = [bytes([number]) * (1000 + number) for number in range(WORKERS + 4)]
@@ -180,11 +179,14 @@ def test_a_fetch_that_was_cut_goes_on(server: DavServer, tmp_path: Path) -> None
         assert stream.read() == content
 
 
+def open_impatient(url: str, tell: Callable[[str], None], patience: Patience) -> WebdavTransport:
+    return WebdavTransport.open_url(TransportSetup(url, tell=tell, patience=patience), fill_store())
+
+
 def test_a_silent_server_is_told_of(server: DavServer) -> None:
     said: list[str] = []
     patience = Patience(tell_after=0.2, give_up_after=30)
-    folder = DavFolder(f"http://{server.url}/silent", patience, ask=False)
-    with WebdavTransport(fill_store(), folder, said.append, patience) as transport:
+    with open_impatient(f"webdav://{server.url}/silent", said.append, patience) as transport:
         transport.lacking(SIZES)
         assert said == []
         with mock.patch.object(server, "pause", 0.6):
@@ -194,14 +196,14 @@ def test_a_silent_server_is_told_of(server: DavServer) -> None:
 
 def test_a_server_that_stays_silent_is_given_up(server: DavServer) -> None:
     patience = Patience(tell_after=0.2, give_up_after=0.5)
-    folder = DavFolder(f"http://{server.url}/silent", patience, ask=False)
     asked: list[Callable[[WebdavTransport], Iterable[object]]] = [
         lambda transport: transport.lacking(SIZES),
         lambda transport: transport.push(SIZES),
         lambda transport: transport.list_held(),
         lambda transport: [transport.clear_damaged(next(iter(SIZES)))],
     ]
-    with WebdavTransport(fill_store(), folder, print, patience) as transport, mock.patch.object(server, "pause", 3):
+    opened = open_impatient(f"webdav://{server.url}/silent", print, patience)
+    with opened as transport, mock.patch.object(server, "pause", 3):
         for ask in asked:
             with pytest.raises(SilentHost, match=r"the server has not answered for \d s"):
                 list(ask(transport))
@@ -223,6 +225,22 @@ def test_a_password_is_found_by_git(tmp_path: Path, monkeypatch: pytest.MonkeyPa
                     assert "wrong" not in caught.value.message.replace("password is wrong", "")
                 else:
                     assert [one.error for one in transport.push(SIZES)] == [None] * len(SIZES)
+
+
+def test_a_helper_that_hangs_is_told_of_and_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server is not to blame."""
+    config = {"COUNT": "1", "KEY_0": "credential.helper", "VALUE_0": "!f() { sleep 600; }; f"}
+    for key, value in config.items():
+        monkeypatch.setenv(f"GIT_CONFIG_{key}", value)
+    said: list[str] = []
+    patience = Patience(tell_after=1, give_up_after=2)
+    with (
+        running_server(tmp_path / "served", with_password=True) as server,
+        open_impatient(f"webdav://{server.url}/models", said.append, patience) as transport,
+        pytest.raises(SilentHost, match="git credential has got no answer, of a helper or of you, for"),
+    ):
+        transport.lacking(SIZES)
+    assert len(said) == 1 and said[0].startswith("git credential has got no answer")
 
 
 def test_without_a_password_nothing_is_asked_of_a_person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
