@@ -9,7 +9,7 @@ import math
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypedDict, Unpack
@@ -108,6 +108,9 @@ _moments = itertools.count(1_500_000_000)
 are as new as its index; and never two at one time, since that is how it tells an edited file."""
 
 
+_Run = Callable[[Sequence[str], Path, Mapping[str, str], bytes], subprocess.CompletedProcess[bytes]]
+
+
 class Options(TypedDict, total=False):
     """How a program is run in a sandbox: ``check`` its exit status (default), ``input`` on stdin, ``env`` on top."""
 
@@ -179,16 +182,25 @@ class Sandbox:
 
         ``git("theta", ...)`` runs it through Git, as a person would.
         """
-        environment = {**os.environ, **options.get("env", {})}
-        given = options.get("input", "").encode(errors="surrogateescape")
-        done = command_server.run_command([os.fspath(arg) for arg in args], self.root, environment, given)
-        return _decode(done, check=options.get("check", True))
+        return self._fork(command_server.run_command, args, options)
 
-    def python(self, *args: str, **options: Unpack[Options]) -> subprocess.CompletedProcess[str]:
+    def python(self, *args: str | Path, **options: Unpack[Options]) -> subprocess.CompletedProcess[str]:
         """Run ``python FILE ARGS``; see :meth:`run`. Torch is not imported anew for it: see ``command_server``."""
+        return self._fork(command_server.run_script, args, options)
+
+    def _fork(self, run: _Run, args: Sequence[str | Path], options: Options) -> subprocess.CompletedProcess[str]:
+        """Run a program that ``command_server`` forks; what it printed is text."""
         environment = {**os.environ, **options.get("env", {})}
         given = options.get("input", "").encode(errors="surrogateescape")
-        return _decode(command_server.run_script(args, self.root, environment, given), check=options.get("check", True))
+        done = run([os.fspath(arg) for arg in args], self.root, environment, given)
+        printed, said = (
+            output.decode(errors="surrogateescape").replace("\r\n", "\n").replace("\r", "\n")
+            for output in (done.stdout, done.stderr)
+        )
+        decoded = subprocess.CompletedProcess(done.args, done.returncode, printed, said)
+        if options.get("check", True):
+            _require_success(decoded)
+        return decoded
 
     def write(self, path: str | Path, content: bytes) -> Path:
         """Write a file of the worktree, making the folders above it. It looks old, yet newer than all before it."""
@@ -215,8 +227,9 @@ class Sandbox:
         return self._read_head()
 
     def remove_locks(self) -> None:
-        """Remove what a git that was killed leaves: the next one names it, and says to do so."""
-        for lock in list((self.root / ".git").rglob("*.lock")):
+        """Remove what a git that was killed leaves: the next one names it, and says to do so. What is ours stays."""
+        git = self.root / ".git"
+        for lock in [file for file in git.rglob("*.lock") if not file.is_relative_to(git / "theta")]:
             lock.unlink(missing_ok=True)
 
     def _read_head(self) -> str:
@@ -226,18 +239,6 @@ class Sandbox:
             return (self.root / ".git" / name).read_text().strip()
         except OSError:  # a linked worktree, or no branch
             return self.git("rev-parse", "HEAD").stdout.strip()
-
-
-def _decode(done: subprocess.CompletedProcess[bytes], *, check: bool) -> subprocess.CompletedProcess[str]:
-    """What was printed, as text."""
-    printed, said = (
-        output.decode(errors="surrogateescape").replace("\r\n", "\n").replace("\r", "\n")
-        for output in (done.stdout, done.stderr)
-    )
-    decoded = subprocess.CompletedProcess(done.args, done.returncode, printed, said)
-    if check:
-        _require_success(decoded)
-    return decoded
 
 
 def _require_success(done: subprocess.CompletedProcess[str]) -> None:

@@ -165,7 +165,7 @@ class Typist:
         if not _SHELL.search(command.partition(" # ")[0]):
             if words[:2] == ["git", "theta"] and "--help" not in words:
                 return here.theta(*words[2:], check=False)
-            if words[0] == "python":
+            if words[:1] == ["python"] and words[1].endswith(".py"):
                 return here.python(*words[1:], check=False)
         place = self._here.root.parent / "where"
         done = here.run("bash", "-c", f'{command}\ncode=$?; pwd > "{place}"; exit $code', check=False)
