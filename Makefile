@@ -13,7 +13,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Half as many again as cores: tests wait for disks, for servers and for silence.
-WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) * 3 / 2 )))
+WORKERS ?= $(shell $(BIN)/python -c 'import os; print(((os.cpu_count() or 1) * 3 + 1) // 2)')
 # A path in a .pth file, not a finder that Python imports: a bare Python starts in 9 ms instead of 20, and tests start thousands.
 EDITABLE := --config-settings editable_mode=compat --editable
 
