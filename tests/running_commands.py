@@ -5,8 +5,8 @@ from __future__ import annotations
 import subprocess
 import time
 
-_PATIENCE = 5.0
-"""Seconds that what was told to end may take, on a machine with much to do."""
+_START, _END = 30.0, 5.0
+"""Seconds that it may take to start, or to end once told to, on a machine with much to do."""
 
 
 def is_running(words: str) -> bool:
@@ -15,10 +15,19 @@ def is_running(words: str) -> bool:
     return words in subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
+def starts_soon(words: str) -> bool:
+    """Whether a program runs, after a moment, that was started with these words."""
+    return _turns_out(words, running=True, seconds=_START)
+
+
 def ends_soon(words: str) -> bool:
     """Whether no program runs any more, after a moment, that was started with these words."""
-    deadline = time.monotonic() + _PATIENCE
-    while is_running(words):
+    return _turns_out(words, running=False, seconds=_END)
+
+
+def _turns_out(words: str, *, running: bool, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while is_running(words) != running:
         if time.monotonic() > deadline:
             return False
         time.sleep(0.05)

@@ -21,7 +21,7 @@ from git_theta.transport.git.git_transport import GitTransport
 from git_theta.transport.patience import Patience, SilentHost, read_patience
 from git_theta.vcs.discovery import discover_repository
 from git_theta.vcs.remote_settings import read_remote_access
-from tests.running_commands import ends_soon, is_running
+from tests.running_commands import ends_soon, starts_soon
 from tests.sandbox import Sandbox
 from tests.servers.git_http import GitHost
 from tests.servers.lfs_server import Fault
@@ -186,8 +186,7 @@ def test_what_reads_pointers_ahead_ends_with_the_push(side: Side) -> None:
     """Its host may be silent for ever, and the push be over: one that failed, or Ctrl-C."""
     side.remote.fault = Fault("git", "stall")
     with pytest.raises(KeyboardInterrupt), PointerUpdate("origin", side.url, side.repository, print):
-        while not is_running(side.url):
-            time.sleep(0.05)
+        assert starts_soon(side.url)
         raise KeyboardInterrupt
     assert ends_soon(side.url)
 
