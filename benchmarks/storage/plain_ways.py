@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +11,7 @@ import numpy as np
 
 from benchmarks.delta_ratios import Tensors, combine_numbers, store_simply, store_updates
 from benchmarks.storage.costs import Cost, VersionPair, time_call
+from git_theta.tensors.digest import hash_values
 from git_theta.tensors.values import MemoryValues
 
 if sys.version_info >= (3, 14):
@@ -49,15 +49,11 @@ def store_ours(pair: VersionPair, folder: Path) -> Cost:  # noqa: ARG001
 
 def _find_news(new: Tensors, old: Tensors) -> Iterator[tuple[str, MemoryValues]]:
     """The tensors of which there are no equal bytes yet, whatever their name: these are stored once."""
-    stored = set(map(_hash_values, old.values()))
+    stored = set(map(hash_values, old.values()))
     for name, values in new.items():
-        if (content := _hash_values(values)) not in stored:
+        if (content := hash_values(values)) not in stored:
             stored.add(content)
             yield name, values
-
-
-def _hash_values(values: MemoryValues) -> bytes:
-    return hashlib.sha256(b"".join(values.blocks())).digest()
 
 
 def store_tensors(pack: PackTensor, unpack: UnpackTensor, pair: VersionPair) -> Cost:
