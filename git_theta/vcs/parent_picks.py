@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from git_theta.vcs.parent_process import parent_command
 
-_OPTIONS_WITH_VALUE = ("-X", "--strategy", "--strategy-option", "--cleanup")
-_FLAGS = re.compile("-([enrsx]*)(m?)([0-9]*)")
-"""One-letter options, of which the last may be that of the parent, with its number or the next word."""
+_OPTIONS_WITH_VALUE = ("--strategy", "--strategy-option", "--cleanup")
+_FLAGS = re.compile("-([enrsx]*)(?:([mX])(.*)|S.*)?")
+"""One-letter options, of which the last may have a value: the rest of the word, or (but for a key) the next one."""
 
 
 class UncommittedPicks(NamedTuple):
@@ -17,7 +17,7 @@ class UncommittedPicks(NamedTuple):
 
     is_revert: bool
     words: tuple[str, ...]
-    parent: str
+    parent: int
 
 
 def read_uncommitted_picks() -> UncommittedPicks | None:
@@ -37,6 +37,7 @@ def read_uncommitted_picks() -> UncommittedPicks | None:
             named.append(word)
         elif flags := _FLAGS.fullmatch(word):
             is_uncommitted |= "n" in flags[1]
-            parent = (flags[3] or next(words, "")) if flags[2] else parent
+            value = (flags[3] or next(words, "")) if flags[2] else ""
+            parent = value if flags[2] == "m" else parent
         is_uncommitted |= word == "--no-commit"
-    return UncommittedPicks(command == "revert", tuple(named), parent) if is_uncommitted else None
+    return UncommittedPicks(command == "revert", tuple(named), int(parent)) if is_uncommitted else None

@@ -108,6 +108,17 @@ def write_changed_tree(commit: str, changes: Mapping[str, TreeFile | None], cwd:
         return git("write-tree", cwd=cwd, env=env).decode().strip()
 
 
+def tree_of_index(cwd: Path | None = None) -> str:
+    """The id of the tree that is staged; the index may be locked. Raises GitError where it has a conflict."""
+    import shutil
+    import tempfile
+
+    where = os.fsdecode(git("rev-parse", "--path-format=absolute", "--git-path", "index", cwd=cwd)).strip()
+    with tempfile.TemporaryDirectory() as folder:
+        index = shutil.copy(where, folder)
+        return git("write-tree", cwd=cwd, env={**os.environ, "GIT_INDEX_FILE": index}).decode().strip()
+
+
 def is_filtered_at(commit: str, path: str, cwd: Path | None = None) -> bool:
     """Whether Git applies our filter to a path (from the top), by the attributes that a commit brings along.
 

@@ -2,34 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
-from git_theta.vcs.heads import HEAD, all_merge_bases
+from git_theta.vcs.git import git, git_succeeds
+from git_theta.vcs.git_merge import commit_tree
+from git_theta.vcs.heads import HEAD
 from git_theta.vcs.merge_sides import MergeSides
-from git_theta.vcs.parent_picks import read_uncommitted_picks
+from git_theta.vcs.parent_picks import UncommittedPicks, read_uncommitted_picks
 from git_theta.vcs.revisions import find_commit
+from git_theta.vcs.trees import tree_of_index
 
 
 def find_uncommitted_sides(cwd: Path | None = None) -> list[MergeSides]:
-    """The sides of each pick, revert or range of these that our parent was told not to commit."""
+    """The sides of what our parent picks or reverts, and was told not to commit. Ours is the index, as Git has it."""
     picks = read_uncommitted_picks()
-    if picks is None:
+    ends = _find_ends(picks, cwd) if picks else []
+    if not picks or not ends:
         return []
-    ours = find_commit(HEAD, cwd)
-    ends = [_find_ends(word, picks.parent, cwd) for word in picks.words]
-    return [
-        MergeSides(new, ours, old) if picks.is_revert else MergeSides(old, ours, new)
-        for old, new in ends
-        if old and new
-    ]
+    ours = _commit_index(cwd)
+    return [MergeSides(new, ours, old) if picks.is_revert else MergeSides(old, ours, new) for old, new in ends]
 
 
-def _find_ends(word: str, parent: str, cwd: Path | None) -> tuple[str, str]:
-    """The commits between which lies what a commit, or a range of them, has changed; "" for what is none here."""
-    start, is_range, end = word.partition("..")
-    if is_range:
-        ends = find_commit(start or HEAD, cwd), find_commit(end or HEAD, cwd)
-        bases = all_merge_bases(*ends, cwd=cwd) if all(ends) else []
-        return next(iter(bases), ""), ends[1]
-    name = "@{-1}" if word == "-" else word
-    return find_commit(f"{name}^{parent}", cwd), find_commit(name, cwd)
+def _commit_index(cwd: Path | None) -> str:
+    """HEAD, or a commit that no ref names of what is staged: a pick that is not committed comes on top of it."""
+    if git_succeeds("diff-index", "--cached", "--quiet", HEAD, cwd=cwd):
+        return find_commit(HEAD, cwd)
+    return commit_tree(tree_of_index(cwd), [HEAD], cwd)
+
+
+def _find_ends(picks: UncommittedPicks, cwd: Path | None) -> list[tuple[str, str]]:
+    """The commits between which lies what is picked: of those that follow each other, the first one's parent, the last.
+
+    Git is asked what the words mean: ranges may be written in many ways.
+    """
+    words = ["@{-1}" if word == "-" else word for word in picks.words]
+    listed = git("rev-list", "--no-walk=unsorted", "--parents", "--end-of-options", *words, "--", cwd=cwd).decode()
+    families = map(str.split, listed.splitlines())
+    parents = {family[0]: family[picks.parent] for family in families if len(family) > picks.parent}
+    return [(_find_start(last, parents), last) for last in parents if last not in parents.values()]
+
+
+def _find_start(commit: str, parents: Mapping[str, str]) -> str:
+    """The nearest ancestor that is not picked itself."""
+    while commit in parents:
+        commit = parents[commit]
+    return commit

@@ -282,7 +282,11 @@ def test_a_stash_that_mixes_nothing_is_no_alarm(sandbox: Sandbox) -> None:
     assert "contested" not in sandbox.git("stash", "pop").stderr
 
 
-@pytest.mark.parametrize("picked", ["-n theirs", "--no-commit main..theirs", "-nx -", "-n -m1 merged", "-nm 1 merged"])
+PICKS = ["-n theirs", "--no-commit main..theirs", "-nx -", "-n -m1 merged", "-nm 1 merged"]
+ODD_PICKS = ["-nXours theirs", "-n -X ours theirs", "-n ^main theirs", "-n main...theirs", "-n :/theirs", "-nSk theirs"]
+
+
+@pytest.mark.parametrize("picked", PICKS + ODD_PICKS)
 def test_a_pick_that_is_not_committed_is_told_of(sandbox: Sandbox, picked: str) -> None:
     start(sandbox, *CODES_AND_SCALES)
     if "merged" in picked:
@@ -294,6 +298,24 @@ def test_a_pick_that_is_not_committed_is_told_of(sandbox: Sandbox, picked: str) 
     assert f"{INDEX}: {UNASKED}" in done.stderr
     sandbox.git("reset", "-q", "--merge")
     assert content_of(sandbox) == CODES_AND_SCALES[1]
+
+
+def test_a_pick_onto_what_is_staged_is_told_of(sandbox: Sandbox) -> None:
+    """So is the second one of two, where nothing is committed meanwhile."""
+    start(sandbox, *CODES_AND_SCALES)
+    sandbox.git("switch", "-q", "--detach", "main~1")
+    assert UNASKED not in sandbox.git("cherry-pick", "-n", "main").stderr
+    assert f"{INDEX}: {UNASKED}" in sandbox.git("cherry-pick", "-n", "theirs").stderr
+
+
+def test_picks_that_follow_each_other_are_one_change(sandbox: Sandbox) -> None:
+    """What was trained step by step is mixed up with nothing: HEAD has changed none of it."""
+    start(sandbox, quantised(56, 1), quantised(56, 1), quantised(57, 1))
+    sandbox.git("switch", "-q", "theirs")
+    replace_files(sandbox, quantised(57, 2), "scales")
+    sandbox.git("switch", "-q", "main")
+    assert "contested" not in sandbox.git("cherry-pick", "-n", "theirs~1", "theirs").stderr
+    assert content_of(sandbox) == quantised(57, 2)
 
 
 def test_a_revert_that_is_not_committed_is_told_of(sandbox: Sandbox) -> None:
