@@ -75,12 +75,13 @@ def all_merge_bases(ours: str, *theirs: str, cwd: Path | None = None) -> list[st
 
 def merge_message(heads: Sequence[Head], cwd: Path | None = None) -> str:
     """What Git would say about merging these heads into HEAD: ``Merge branches 'a' and 'b'``."""
-    lines = "".join(f"{head.commit}\t\t{_ref_kind(head.name, cwd)}'{head.name}' of .\n" for head in heads)
+    lines = "".join(_describe_head(head, cwd) for head in heads)
     return os.fsdecode(git("fmt-merge-msg", cwd=cwd, stdin=os.fsencode(lines)))
 
 
-def _ref_kind(name: str, cwd: Path | None) -> str:
-    found = (
-        kind for folder, kind in _REF_KINDS.items() if git_succeeds("show-ref", "-q", f"refs/{folder}/{name}", cwd=cwd)
-    )
-    return next(found, "")
+def _describe_head(head: Head, cwd: Path | None) -> str:
+    """A head's line for ``git fmt-merge-msg``. A tag has its own id there: what it says becomes part of the message."""
+    refs = [(kind, f"refs/{folder}/{head.name}") for folder, kind in _REF_KINDS.items()]
+    kind, ref = next((named for named in refs if git_succeeds("show-ref", "-q", named[1], cwd=cwd)), ("", ""))
+    oid = git("rev-parse", ref, cwd=cwd).decode().strip() if kind == _REF_KINDS["tags"] else head.commit
+    return f"{oid}\t\t{kind}'{head.name}' of .\n"

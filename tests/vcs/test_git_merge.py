@@ -61,6 +61,11 @@ def test_messages_are_gits_own(forked: Sandbox) -> None:
     )
 
 
+def test_messages_have_what_a_tag_says(forked: Sandbox) -> None:
+    forked.git("tag", "-a", "-m", "the first release", "v1", "b")
+    assert merge_message(heads(forked, "v1"), forked.root) == "Merge tag 'v1'\n\nthe first release\n"
+
+
 def test_what_differs_between_commits(forked: Sandbox) -> None:
     commits = [head.commit for head in heads(forked, "main", "a")]
     found = trees.differing_files([trees.files_of(commit, forked.root) for commit in commits])
