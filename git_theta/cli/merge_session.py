@@ -27,6 +27,7 @@ from git_theta.vcs import config, git_merge
 from git_theta.vcs.commits import shallow_boundary
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.heads import all_merge_bases
+from git_theta.vcs.merge_settings import needs_git
 from git_theta.vcs.unmerged import unmerged_files
 
 _DRIVER = "merge.theta.driver"
@@ -61,7 +62,7 @@ def _merge_heads(
         assert repository.worktree
         raise UsageError("the heads have no commit in common", hint=_unrelated_hint(repository.worktree))
     mark: Callable[[], ContestedLines] = dict
-    if many or (len(made.heads) > 1 and _has_one_base(made, repository)):
+    if many or (len(made.heads) > 1 and _has_one_base(made, repository) and (found or not needs_git(repository))):
         say = ending.message
         merged = merge_many(made, found, request.asked, repository, message=say, warn=boundary.warn, progress=Meter())
         if many or not merged.conflicts:

@@ -12,7 +12,6 @@ from pathlib import Path
 from git_theta.errors import GitError, UsageError
 from git_theta.interrupts import defer_interrupt
 from git_theta.vcs import atomic, merge_hooks
-from git_theta.vcs.config import read_last_values
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.git import MERGED_HEAD, ask_git, current_folder, git, git_succeeds, split_nul
 from git_theta.words import join_some
@@ -100,14 +99,6 @@ def run_merge(
         env = {**os.environ, **(variables or {})}
         done = subprocess.run(command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
     return done.returncode, done.stdout
-
-
-def require_true_merges(repository: Repository) -> None:
-    """Raise UsageError where ``merge.ff=only`` forbids merges that are no fast-forwards."""
-    if read_last_values(["merge.ff"], cwd=repository.worktree).get("merge.ff") == "only":
-        raise UsageError(
-            "merge.ff is only, and this is no fast-forward", hint="Allow it: git -c merge.ff=true theta merge ..."
-        )
 
 
 def begin_merge(repository: Repository, message: str) -> None:

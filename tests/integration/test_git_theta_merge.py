@@ -114,6 +114,28 @@ def test_branches_that_differ_in_no_checkpoint_are_merged_as_others_are(reposito
     assert_clean(repository)
 
 
+def differ_in_notes(repository: Sandbox) -> None:
+    branch(repository, "topic", BASE, note=b"one\n\n\n\n\ntopic\n")
+    repository.write("other.txt", b"main")
+    repository.git("add", "other.txt")
+    repository.git("commit", "-qm", "other")
+
+
+def test_options_of_a_branch_count_where_no_checkpoint_differs(repository: Sandbox) -> None:
+    differ_in_notes(repository)
+    repository.git("-c", "branch.main.mergeOptions=--squash", "theta", "merge", "topic")
+    assert message(repository)[0] == "other"
+    assert repository.git("status", "--porcelain").stdout == "M  note.txt\n"
+
+
+def test_git_stashes_meanwhile_where_no_checkpoint_differs(repository: Sandbox) -> None:
+    differ_in_notes(repository)
+    repository.write("note.txt", b"mine\n\n\n\n\ntwo\n")
+    repository.git("-c", "merge.autoStash=true", "theta", "merge", "topic")
+    assert len(parents(repository)) == 2
+    assert repository.read("note.txt") == b"mine\n\n\n\n\ntopic\n"
+
+
 def test_up_to_date(repository: Sandbox) -> None:
     before = everything(repository)
     assert repository.theta("merge", "fork").stdout == "Already up to date.\n"

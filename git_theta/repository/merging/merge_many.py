@@ -31,6 +31,7 @@ from git_theta.repository.stores.opening import open_context
 from git_theta.vcs import git_merge, trees
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.heads import merge_message
+from git_theta.vcs.merge_settings import require_signatures, require_true_merges
 
 
 class ManyMerged(NamedTuple):
@@ -57,7 +58,8 @@ def merge_many(
 ) -> ManyMerged:  # fmt: skip
     """Merge all heads up to the commit, in index and worktree; or nothing at all, where anything is contested."""
     git_merge.require_tree_merges()
-    git_merge.require_true_merges(repository)
+    require_true_merges(repository)
+    require_signatures(made.others, repository)
     git_merge.require_clean_index(repository)
     merged = merge_cases(made, found, asked, repository, warn, progress)
     if merged.conflicts:

@@ -1,0 +1,51 @@
+"""What Git's configuration asks of merges, and we have to heed where we make them ourselves."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from git_theta.errors import UsageError
+from git_theta.vcs.config import read_last_values
+from git_theta.vcs.discovery import Repository
+from git_theta.vcs.git import ask_git, git, git_succeeds
+from git_theta.vcs.heads import HEAD, Head
+
+
+def require_true_merges(repository: Repository) -> None:
+    """Raise UsageError where ``merge.ff=only`` forbids merges that are no fast-forwards."""
+    if read_last_values(["merge.ff"], cwd=repository.worktree).get("merge.ff") == "only":
+        raise UsageError(
+            "merge.ff is only, and this is no fast-forward", hint="Allow it: git -c merge.ff=true theta merge ..."
+        )
+
+
+def require_signatures(heads: Sequence[Head], repository: Repository) -> None:
+    """Raise UsageError for a head without a good signature, where ``merge.verifySignatures`` asks for one."""
+    if not _is_set("merge.verifySignatures", repository):
+        return
+    for head in heads:
+        if not _is_well_signed(head.commit, repository):
+            raise UsageError(
+                f"{head.name}: its commit has no signature that is good and trusted, and merge.verifySignatures is set",
+                hint=f"Look at it: git verify-commit {head.commit}",
+            )
+
+
+def needs_git(repository: Repository) -> bool:
+    """Whether merges are asked for what `git merge` alone does: its options for this branch, or stashing meanwhile."""
+    branch = os.fsdecode(ask_git("symbolic-ref", "--quiet", "--short", HEAD, cwd=repository.worktree) or b"").strip()
+    options = ask_git("config", "--get", f"branch.{branch}.mergeOptions", cwd=repository.worktree) if branch else None
+    return bool(options) or _is_set("merge.autoStash", repository)
+
+
+def _is_well_signed(commit: str, repository: Repository) -> bool:
+    """Whether `git merge --verify-signatures` takes a commit: U, whose key nobody vouches for, where a level is set."""
+    top = repository.worktree
+    enough = "GU" if ask_git("config", "--get", "gpg.minTrustLevel", cwd=top) else "G"
+    said = git("log", "-1", "--no-show-signature", "--format=%G?", commit, cwd=top).decode().strip()
+    return said in enough and git_succeeds("verify-commit", commit, cwd=top)
+
+
+def _is_set(key: str, repository: Repository) -> bool:
+    return (ask_git("config", "--type=bool", "--get", key, cwd=repository.worktree) or b"").strip() == b"true"
