@@ -32,7 +32,8 @@ _APPLY_HINT = """\
 Undo the rebase: git rebase --abort, or git reset --hard ORIG_HEAD where it has ended. Then: git rebase --merge"""
 _STASH_HINT = "Take all its files from one side: git checkout HEAD -- FILES, or git checkout {0} -- FILES"
 _PICK_HINT = """\
-Take it back: git reset --merge. Without -n it stops where it mixes something up, and git theta resolve settles that."""
+Take it back, with all that is staged: git reset --merge
+Without -n it stops where it mixes something up, and git theta resolve settles that."""
 _WITHOUT_ALL = "The index is locked. Commit what is staged, and it is put into conflict: git commit, without -a"
 _BASELESS = """\
 Its merge bases contradict each other. Name one of them, or what they come from, and merge by parameters:

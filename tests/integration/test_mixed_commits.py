@@ -305,7 +305,9 @@ def test_a_pick_onto_what_is_staged_is_told_of(sandbox: Sandbox) -> None:
     start(sandbox, *CODES_AND_SCALES)
     sandbox.git("switch", "-q", "--detach", "main~1")
     assert UNASKED not in sandbox.git("cherry-pick", "-n", "main").stderr
-    assert f"{INDEX}: {UNASKED}" in sandbox.git("cherry-pick", "-n", "theirs").stderr
+    said = sandbox.git("cherry-pick", "-n", "theirs").stderr
+    assert f"{INDEX}: {UNASKED}" in said
+    assert "Take it back, with all that is staged: git reset --merge\n" in said
 
 
 def test_picks_that_follow_each_other_are_one_change(sandbox: Sandbox) -> None:
