@@ -10,6 +10,7 @@ from git_theta.vcs.config import read_last_values
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.git import ask_git, git, git_succeeds
 from git_theta.vcs.heads import HEAD, Head
+from git_theta.vcs.remembered_settings import has_true_setting
 
 
 def require_true_merges(repository: Repository) -> None:
@@ -22,7 +23,7 @@ def require_true_merges(repository: Repository) -> None:
 
 def require_signatures(heads: Sequence[Head], repository: Repository) -> None:
     """Raise UsageError for a head without a good signature, where ``merge.verifySignatures`` asks for one."""
-    if not _is_set("merge.verifySignatures", repository):
+    if not has_true_setting("merge.verifysignatures", repository.worktree):
         return
     for head in heads:
         if not _is_well_signed(head.commit, repository):
@@ -35,17 +36,13 @@ def require_signatures(heads: Sequence[Head], repository: Repository) -> None:
 def needs_git(repository: Repository) -> bool:
     """Whether merges are asked for what `git merge` alone does: its options for this branch, or stashing meanwhile."""
     branch = os.fsdecode(ask_git("symbolic-ref", "--quiet", "--short", HEAD, cwd=repository.worktree) or b"").strip()
-    options = ask_git("config", "--get", f"branch.{branch}.mergeOptions", cwd=repository.worktree) if branch else None
-    return bool(options) or _is_set("merge.autoStash", repository)
+    options = read_last_values([f"branch.{branch}.mergeoptions"], cwd=repository.worktree)
+    return bool(options) or has_true_setting("merge.autostash", repository.worktree)
 
 
 def _is_well_signed(commit: str, repository: Repository) -> bool:
     """Whether `git merge --verify-signatures` takes a commit: U, whose key nobody vouches for, where a level is set."""
     top = repository.worktree
-    enough = "GU" if ask_git("config", "--get", "gpg.minTrustLevel", cwd=top) else "G"
+    enough = "GU" if read_last_values(["gpg.mintrustlevel"], cwd=top) else "G"
     said = git("log", "-1", "--no-show-signature", "--format=%G?", commit, cwd=top).decode().strip()
     return said in enough and git_succeeds("verify-commit", commit, cwd=top)
-
-
-def _is_set(key: str, repository: Repository) -> bool:
-    return (ask_git("config", "--type=bool", "--get", key, cwd=repository.worktree) or b"").strip() == b"true"

@@ -80,10 +80,10 @@ def is_false(value: str) -> bool:
     return value.lower() in ("false", "no", "off", "0")
 
 
-def has_true_setting(key: str) -> bool:
-    """Whether a setting of this key is true; not where settings cannot be read."""
+def has_true_setting(key: str, cwd: Path | None = None) -> bool:
+    """Whether a setting of this key, in small letters, is true; not where settings cannot be read."""
     with suppress(GitError):
-        found = match_settings(f"^{re.escape(key)}$")
+        found = match_settings(f"^{re.escape(key)}$", cwd)
         return bool(found) and is_true(found[-1][1])
     return False
 
