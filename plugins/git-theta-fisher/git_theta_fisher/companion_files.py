@@ -18,14 +18,15 @@ def check_target(file: Path) -> None:
 
 
 def write_tensors(tensors: dict[str, Tensor], file: Path) -> None:
-    """As the name asks: with torch.save, or as safetensors. Raises StoreError."""
+    """As the file's name asks: with torch.save, or as safetensors; from wherever they are. Raises StoreError."""
     import torch
     from safetensors.torch import save
 
+    written = {name: tensor.contiguous().cpu() for name, tensor in tensors.items()}
     try:
         if file.suffix in (".pt", ".pth", ".bin", ".ckpt"):
-            torch.save(tensors, file)
+            torch.save(written, file)
         else:
-            file.write_bytes(save(tensors))
+            file.write_bytes(save(written))
     except OSError as error:
         raise StoreError(f"{file} cannot be written: {error.strerror}", hint="Name another file: -o FILE") from error

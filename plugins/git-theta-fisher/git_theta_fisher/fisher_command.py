@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from git_theta_fisher.companion_files import check_target, write_tensors
+from git_theta_fisher.companion_options import checkpoint_argument, device_option, output_option
 from git_theta_fisher.fisher_strategy import FISHER
 from git_theta_fisher.user_functions import explain_failures, load_function
 
@@ -20,17 +21,11 @@ if TYPE_CHECKING:
 
 
 @click.command("fisher", short_help="Compute the Fisher information of a checkpoint, for merges by it.")
-@click.argument("checkpoint", metavar="CHECKPOINT")
+@checkpoint_argument
 @click.option("-l", "--losses", required=True, metavar="FILE.py:NAME", help="What yields the losses, one per example.")
 @click.option("-n", "--most", type=click.IntRange(1), metavar="N", help="Take so many losses at most.")
-@click.option("--device", default="cpu", metavar="DEVICE", help="Where to compute, as torch spells it.")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Where to write; beside the checkpoint by default.",
-)
+@device_option
+@output_option
 def command(checkpoint: str, losses: str, most: int | None, device: str, output: Path | None) -> None:
     """Compute the diagonal of the Fisher information of a checkpoint, and write it beside it.
 
@@ -47,7 +42,7 @@ def command(checkpoint: str, losses: str, most: int | None, device: str, output:
     tensors = gt.load(checkpoint, framework="torch", device=device)
     parameters = {name: one.requires_grad_() for name, one in tensors.items() if one.is_floating_point()}
     found = estimate_fisher(parameters, _yield_losses(losses, {**tensors, **parameters}), most)
-    write_tensors({name: one.contiguous().cpu() for name, one in found.items()}, file)
+    write_tensors(found, file)
     click.echo(f"{file}: {len(found)} parameters")
 
 

@@ -11,23 +11,24 @@ import click
 from git_theta.words import pluralize
 
 from git_theta_fisher.companion_files import check_target, write_tensors
+from git_theta_fisher.companion_options import (
+    batches_option,
+    checkpoint_argument,
+    device_option,
+    output_option,
+    run_option,
+)
 from git_theta_fisher.regression_strategy import REGMEAN
 from git_theta_fisher.user_functions import explain_failures
 from git_theta_fisher.user_models import make_run
 
 
 @click.command("gram", short_help="Compute Gram matrices of a checkpoint's linear layers, for merges by regmean.")
-@click.argument("checkpoint", metavar="CHECKPOINT")
-@click.option("-r", "--run", required=True, metavar="FILE.py:NAME", help="What makes the model and its batches.")
-@click.option("-n", "--most", type=click.IntRange(1), metavar="N", help="Run so many batches at most.")
-@click.option("--device", default="cpu", metavar="DEVICE", help="Where the tensors are, as torch spells it.")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Where to write; beside the checkpoint by default.",
-)
+@checkpoint_argument
+@run_option
+@batches_option
+@device_option
+@output_option
 def command(checkpoint: str, run: str, most: int | None, device: str, output: Path | None) -> None:
     """Compute X^T X / n of the inputs of each linear layer of a checkpoint, and write them beside it.
 
@@ -45,5 +46,5 @@ def command(checkpoint: str, run: str, most: int | None, device: str, output: Pa
     with explain_failures(run, "gram"):
         model, batches = make_run(run, tensors)
         found = estimate_grams(model, batches, tensors.keys(), most)
-    write_tensors({name: one.contiguous().cpu() for name, one in found.items()}, file)
+    write_tensors(found, file)
     click.echo(f"{file}: {pluralize(len(found), 'linear layer')}")

@@ -10,6 +10,13 @@ from pathlib import Path
 import click
 from git_theta.words import pluralize
 from git_theta_fisher.companion_files import check_target
+from git_theta_fisher.companion_options import (
+    batches_option,
+    checkpoint_argument,
+    device_option,
+    output_option,
+    run_option,
+)
 from git_theta_fisher.user_functions import explain_failures
 from git_theta_fisher.user_models import make_run
 
@@ -20,9 +27,9 @@ _FORMS = ("low-rank", "diagonal")
 
 
 @click.command("fit", short_help="Find components of a checkpoint, from a model and examples of yours.")
-@click.argument("checkpoint", metavar="CHECKPOINT")
-@click.option("-r", "--run", required=True, metavar="FILE.py:NAME", help="What makes the model and its batches.")
-@click.option("-n", "--most", type=click.IntRange(1), metavar="N", help="Run so many batches at most.")
+@checkpoint_argument
+@run_option
+@batches_option
 @click.option("-c", "--components", type=click.IntRange(1), default=32, show_default=True, help="How many to find.")
 @click.option("--form", type=click.Choice(_FORMS), default=_FORMS[0], show_default=True, help="LRM-NPEFF, or D-NPEFF.")
 @click.option(
@@ -31,8 +38,8 @@ _FORMS = ("low-rank", "diagonal")
 @click.option("--values", type=click.IntRange(1), default=65536, show_default=True, help="Kept of each example.")
 @click.option("--steps", type=click.IntRange(1), default=500, show_default=True, help="Updates of the factors.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of what the factors begin with.")
-@click.option("--device", default="cpu", metavar="DEVICE", help="Where the tensors are, as torch spells it.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Where to write.")
+@device_option
+@output_option
 def fit(
     checkpoint: str,
     run: str,
