@@ -16,7 +16,7 @@ from git_theta.formats.layout import validate_spans
 from git_theta.formats.template import TemplateSource, matches_template
 from git_theta.formats.torch.pt2_payload import PayloadTensor, read_payload
 from git_theta.formats.torch.torch_derived import SERIALIZATION_ID, derive_archive
-from git_theta.formats.torch.torch_pickles import read_small_member
+from git_theta.formats.torch.torch_pickles import read_small_member, require_little_endian
 from git_theta.formats.torch.torch_spans import span_of_storage
 from git_theta.formats.torch.torch_tensors import PickledTensor
 from git_theta.formats.unique_names import UniqueNames
@@ -53,9 +53,7 @@ class Pt2Format(Format):
         """
         members = read_directory(source)
         prefix = _find_prefix(members)
-        byteorder = members.get(f"{prefix}byteorder")
-        if byteorder and read_small_member(source, byteorder) != b"little":
-            raise FormatError("the archive's storages are not little-endian")
+        require_little_endian(source, members, prefix)
         spans: list[Span] = []
         for name, tensors in _group_tensors(source, members, prefix).items():
             member = members.get(name)
@@ -73,8 +71,7 @@ class Pt2Format(Format):
 
     def find_derived(self, like: Template) -> Iterator[Derived]:
         """What the writer of the archive derives from the rest."""
-        members = read_directory(TemplateSource(like))
-        yield from derive_archive(like, members, _find_prefix(members))
+        return derive_archive(like, _find_prefix)
 
     def read_facts(self, like: Template) -> dict[str, Fact]:
         """Each member that is no tensor: what it holds is the program, and nothing that could be merged."""

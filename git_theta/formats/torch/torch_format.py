@@ -21,7 +21,7 @@ from git_theta.formats.torch.torch_build import ArchiveRebuilder
 from git_theta.formats.torch.torch_derived import derive_archive
 from git_theta.formats.torch.torch_facts import PICKLES, ArchiveFacts, take_archive_facts
 from git_theta.formats.torch.torch_names import name_tensors
-from git_theta.formats.torch.torch_pickles import read_member_pickle, read_small_member
+from git_theta.formats.torch.torch_pickles import read_member_pickle, require_little_endian
 from git_theta.formats.torch.torch_spans import sort_tensors, span_of_storage
 from git_theta.formats.torch.torch_tensors import PickledTensor
 from git_theta.formats.unique_names import UniqueNames
@@ -60,9 +60,7 @@ class TorchZipFormat(Format):
         """
         members = read_directory(source)
         prefix = _find_prefix(members)
-        byteorder = members.get(f"{prefix}byteorder")
-        if byteorder and read_small_member(source, byteorder) != b"little":
-            raise FormatError("the archive's storages are not little-endian")
+        require_little_endian(source, members, prefix)
         names = UniqueNames()
         spans: list[Span] = []
         used = {f"{prefix}byteorder"}
@@ -94,8 +92,7 @@ class TorchZipFormat(Format):
 
     def find_derived(self, like: Template) -> Iterator[Derived]:
         """What the writer of the archive derives from the rest."""
-        members = read_directory(TemplateSource(like))
-        yield from derive_archive(like, members, _find_prefix(members))
+        return derive_archive(like, _find_prefix)
 
     def metadata(self, like: Template) -> Iterator[tuple[str, Scalar]]:
         """The plain values that were pickled: of dicts and of objects' attributes, a few levels deep."""

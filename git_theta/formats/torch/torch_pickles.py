@@ -1,9 +1,9 @@
-"""The pickles of a torch archive, read as data: of protocol 3 and later, past the bytes of arrays."""
+"""Members of a torch archive: pickles, read as data (of protocol 3 and later past the bytes of arrays); byte order."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Container
+from collections.abc import Container, Mapping
 
 from git_theta.errors import FormatError
 from git_theta.formats.base import Source
@@ -36,3 +36,13 @@ def read_small_member(source: Source, member: Member) -> bytes:
     if not member.stored or member.size > MAX_PICKLE:
         raise FormatError(f"{member.name} is compressed, encrypted or larger than is read")
     return source.read(member.offset, member.size)
+
+
+def require_little_endian(source: Source, members: Mapping[str, Member], prefix: str) -> None:
+    """Raise FormatError for an archive that was written on a big-endian machine: such storages are read by nobody here.
+
+    ``prefix``: the folder that everything in the archive is in. An archive that does not say is little-endian.
+    """
+    byteorder = members.get(f"{prefix}byteorder")
+    if byteorder and read_small_member(source, byteorder) != b"little":
+        raise FormatError("the archive's storages are not little-endian")
