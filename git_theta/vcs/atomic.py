@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all: a small one that we edit, and a new one of any size."""
+"""Files that are read whole, and written whole or not at all: a small one that we edit, and a new one of any size."""
 
 from __future__ import annotations
 
@@ -21,6 +21,14 @@ def read_file(file: Path, *, most: int = -1) -> bytes:
         return b""
     with file.open("rb") as content:
         return content.read(most)
+
+
+def read_or_nothing(file: Path) -> bytes:
+    """The content of a file that is others' to write; b"" where there is none, or none that we may read."""
+    try:
+        return file.read_bytes()
+    except OSError:
+        return b""
 
 
 def replace_file(file: Path, content: bytes, *, mode: int | None = None, scratch: Path | None = None) -> None:

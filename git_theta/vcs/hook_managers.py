@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from git_theta.vcs.atomic import read_or_nothing
 from git_theta.vcs.hooks import HOOK_NAME, HookState, calls_git_theta, hook_state
 
 _CALL = 'git theta pre-push "$@"'
@@ -51,9 +52,9 @@ def find_push_hook(hooks_dir: Path, command: str, top: Path | None) -> PushHook:
     state = hook_state(hooks_dir, command)
     if state in _RUNNING:
         return PushHook(state)
-    content = _read_script(hooks_dir / HOOK_NAME)
+    content = read_or_nothing(hooks_dir / HOOK_NAME)
     manager, scripts = _find_manager(hooks_dir, content, top)
-    if state is not HookState.DISABLED and any(calls_git_theta(_read_script(script)) for script in scripts):
+    if state is not HookState.DISABLED and any(calls_git_theta(read_or_nothing(script)) for script in scripts):
         return PushHook(HookState.THEIRS)
     hint = manager or {HookState.DISABLED: _SWITCHED_ON}.get(state, _INSTALL if state.is_editable else _BY_HAND)
     return PushHook(state, f"{hint}\n{_EACH_TIME}")
@@ -70,10 +71,3 @@ def _find_manager(hooks_dir: Path, content: bytes, top: Path | None) -> tuple[st
         if folder.name == ".husky":
             return _HUSKY, iter([folder / HOOK_NAME])
     return "", iter(())
-
-
-def _read_script(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError:
-        return b""

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
+from git_theta.vcs.atomic import read_or_nothing
 from git_theta.vcs.discovery import Repository
 
 ENCODING = "working-tree-encoding"
@@ -54,11 +55,3 @@ def _is_mentioned(attribute: str, path: str, repository: Repository) -> bool:
     own = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "git/attributes"
     files = (*(file for _, file in nearby_files(path, repository)), own)
     return any(attribute.encode() in read_or_nothing(file) for file in files)
-
-
-def read_or_nothing(file: Path) -> bytes:
-    """The bytes of a file; none where there is none to read."""
-    try:
-        return file.read_bytes()
-    except OSError:
-        return b""

@@ -51,7 +51,7 @@ def find_needed_objects(repository: Repository, *, complete: bool = True) -> set
             needed.add(pointer[0])
 
     blobs = _list_blobs(_select_present(ids), absent.append)
-    needed |= needed_objects(read_manifests(blobs, _refuse_unreadable, tell_other=keep_pointed)).keys()
+    needed |= needed_objects(read_manifests(blobs, _stop_at_unreadable, tell_other=keep_pointed)).keys()
     if absent and (complete or not find_promisor()):
         raise _absent_error(absent)
     return needed
@@ -94,7 +94,7 @@ def _select_present(ids: set[str]) -> list[str]:
     return [oid for oid in named if oid not in missing]
 
 
-def _refuse_unreadable(error: ManifestError) -> None:
+def _stop_at_unreadable(error: ManifestError) -> None:
     raise _stopped_error(error, error.path) from error
 
 
