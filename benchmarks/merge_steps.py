@@ -90,7 +90,7 @@ def start_story(model: Model, mergekit: Path | None) -> Story:
 
 
 def disjoint_story(title: str, model: Model) -> Story:
-    """Heads that changed other parameters, so that nothing is computed; ``model`` in the versions ``APART``."""
+    """Heads that changed other parameters, so that nothing is computed; ``model`` in the versions ``DISJOINT``."""
     rows = (
         TimedStep(
             "merge of other parameters",

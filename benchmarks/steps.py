@@ -59,7 +59,7 @@ class TimedStep:
     """One step of a story; the same for everybody who takes part.
 
     Attributes:
-        step: what it is called.
+        name: what it is called.
         prepare: brings a stage to where the step starts; not measured.
         command: what is measured, at the top of the repository.
         bound: tools (or plain ``git``) that do the least that this takes.
@@ -92,7 +92,7 @@ class Story:
     Attributes:
         title: what they are taken with.
         model: the checkpoint.
-        rows: the steps.
+        steps: in order.
         repeats: rounds for each one asked for; more where a step takes milliseconds.
         rivals: filters that take the same steps as ours.
         opening: brings a filter's stage to where the story starts; not measured.

@@ -79,7 +79,7 @@ def _peaks_of(result: Result, contender: str) -> list[tuple[str, int]]:
 
 
 def render_merge_times(results: Sequence[Result]) -> str:
-    """As ``times``; what a merge was not raced against is left blank."""
+    """As ``render_times``; what a merge was not raced against is left blank."""
     raced = {name for result in results for name in result.seconds}
     others = [name for name in (MERGEKIT, "cat + cp") if name in raced]
     rows = [

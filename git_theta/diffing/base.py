@@ -89,7 +89,7 @@ class Comparison(NamedTuple):
         path: what people call it: its file, or the index of its shards.
         before, after: its files at both versions; () where it was not there.
         changes: one for each parameter, unchanged ones too, in the file order of ``after``, then what was removed.
-        rest: whether anything changed that is no parameter: metadata, pickled values, order, format.
+        rest_changed: whether anything changed that is no parameter: metadata, pickled values, order, format.
     """
 
     path: str

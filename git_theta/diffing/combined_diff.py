@@ -27,8 +27,8 @@ def combine_comparisons(comparisons: Sequence[Sequence[Comparison]]) -> list[Com
         comparisons: for each parent, the checkpoints that differ from it.
 
     A change is told as the mildest that it is to any parent: what one has under another name is renamed. ``before`` is
-    the first parent's. With several parents, checkpoints with no such change are left out, whatever ``rest`` says:
-    bytes around the parameters are the merge's own in many formats.
+    the first parent's. With several parents, checkpoints with no such change are left out, whatever
+    ``rest_changed`` says: bytes around the parameters are the merge's own in many formats.
     """
     first, *others = comparisons
     if not others:

@@ -22,8 +22,9 @@ def compare_checkpoint(path: str, before: Sequence[Shard], after: Sequence[Shard
         before: its files then; () where it was not there.
         after: its files now, as many or not.
 
-    ``rest`` of the result says whether literal bytes, order or format differ. Most formats list names and shapes in
-    those bytes, some checksums of values: whether anything else differs, ids cannot tell (``build_report`` can).
+    ``rest_changed`` of the result says whether literal bytes, order or format differ. Most formats list names and
+    shapes in those bytes, some checksums of values: whether anything else differs, ids cannot tell (``build_report``
+    can).
     """
     pairs = pair_parameters(_parameters_of(before), _parameters_of(after))
     changes = _group_changes(pairs, _choose_numbering(before, after))

@@ -20,7 +20,7 @@ class ModuleChanges(NamedTuple):
         norm: of all differences together.
         relative: ``norm`` over the norm that the same rows had before.
         largest: largest absolute difference.
-        stored: bytes that the new values take.
+        stored_bytes: bytes that the new values take.
     """
 
     name: str

@@ -19,11 +19,11 @@ class Thresholds(NamedTuple):
     """Where one kind of change ends and the next begins: shares of 1, all of them.
 
     Attributes:
-        few: elements of a parameter that differ, at most, for its change to be sparse.
-        thin: rank of a change over the most that its shape allows, at most, for it to be low.
+        sparse: elements of a parameter that differ, at most, for its change to be sparse.
+        low_rank: rank of a change over the most that its shape allows, at most, for it to be of low rank.
         orthogonal: cosine, at most, for two values of a parameter to have nothing to do with each other.
-        little: norm of a change over the norm before, at most, for a fine-tune.
-        nearly: what "all" or "everywhere" leaves out at most is 1 - nearly.
+        small_norm: norm of a change over the norm before, at most, for a fine-tune.
+        nearly_all: what "all" and "everywhere" mean, at least.
     """
 
     sparse: float = 0.05

@@ -160,8 +160,8 @@ class Format(ABC):
         """The literal bytes before each part, and after the last, of a file with exactly these tensors.
 
         Law: ``spans`` finds the parts in that file: the same names, specs and views, in the same order. The file is
-        valid once the checksums that ``derived`` finds in it are put in (``formats.building``). Where the parts are the
-        template's, the runs are the template's too, but for derived bytes.
+        valid once the checksums that ``find_derived`` finds in it are put in (``formats.building``). Where the parts
+        are the template's, the runs are the template's too, but for derived bytes.
 
         Raises FormatError with the reason when no such file can be made; formats that cannot build say so here.
         """

@@ -26,7 +26,7 @@ _FLOATING = frozenset(dtype.name.encode() for dtype in BY_NAME.values() if dtype
 
 
 def drop_common_parts(before: bytes, after: bytes) -> tuple[Manifest, Manifest]:
-    """Both manifests without the parts whose lines stand in both. Raises ManifestError, as ``loads`` does.
+    """Both manifests without the parts whose lines stand in both. Raises ManifestError, as ``decode_manifest`` does.
 
     What is left out of them is not looked at, so it may be damaged.
     """

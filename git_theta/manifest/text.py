@@ -2,7 +2,7 @@
 
 A line that names it, a JSON line for the file, a JSON line per part. Known keys come in a fixed order, unknown ones
 after them, sorted; separators are tight; text is UTF-8. Every valid manifest therefore has exactly one encoding, and
-``loads`` accepts no other.
+``decode_manifest`` accepts no other.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ class ContestHead(NamedTuple):
     Attributes:
         oid, weight: what it is known by, and how much it counts.
         position: its index among the branches.
-        twin: 0, or how many earlier heads have the same oid.
+        occurrence: 0, or how many earlier heads have the same oid.
         operand: its values.
     """
 
@@ -108,7 +108,7 @@ class Contest:
         branches: each head's tensor in the order of heads, ours first; None for a head that lacks the parameter.
         base: the merge base's tensor, or None.
         weights: one per branch; None for equal weights of 1.
-        options: every option of the strategy with its parsed value (``options.parse``).
+        options: every option of the strategy with its parsed value (``options.parse_options``).
         seed: of whatever is random.
         library: what to compute with, and where.
         chunk: elements computed at a time; the result does not depend on it.
@@ -241,7 +241,8 @@ class Strategy(ABC):
 
         Args:
             contests: all that one checkpoint has for this strategy with the same options, weights, seed and device,
-                each with a name of its own; they have passed ``checks.check``, and ``pick`` did not settle them.
+                each with a name of its own; they have passed ``checks.check_contest``, and ``pick`` did not settle
+                them.
             parallel: how to map over what can be looked at side by side.
         """
         return contests

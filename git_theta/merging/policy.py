@@ -103,9 +103,9 @@ def build_policy(
 
     Args:
         command_line: ``--for`` in the order given, then ``-s``.
-        file: the rules of the policy file (``policy_file.parse``).
+        file: the rules of the policy file (``policy_file.parse_policy``).
         attributes: path to its ``theta-merge`` as `git check-attr` prints it.
-        environment: one rule ``everywhere``, where the environment names a strategy.
+        environment: one rule of ``make_global_rule``, where the environment names a strategy.
         config: the same for Git's configuration.
 
     Raises UsageError for an attribute that spells no strategy.

@@ -104,8 +104,8 @@ def run_merge(
 def begin_merge(repository: Repository, message: str) -> None:
     """Put down that a merge is under way, so that ``git merge --abort`` knows.
 
-    Until :func:`check_out` is through, ``git commit`` refuses: it would record a merge of heads whose changes are not
-    there yet.
+    Until :func:`check_out_tree` is through, ``git commit`` refuses: it would record a merge of heads whose changes are
+    not there yet.
     """
     git("update-ref", "ORIG_HEAD", "HEAD", cwd=repository.worktree)
     for name, content in zip(_MERGE_FILES, (_PLACEHOLDER_HEAD, message, ""), strict=True):
@@ -113,7 +113,7 @@ def begin_merge(repository: Repository, message: str) -> None:
 
 
 def forget_merge(repository: Repository) -> None:
-    """Take back ``begin``."""
+    """Take back :func:`begin_merge`."""
     for name in _MERGE_FILES:
         (repository.git_dir / name).unlink(missing_ok=True)
 
@@ -148,7 +148,7 @@ def _write_merge_heads(repository: Repository, heads: Iterable[str]) -> None:
 
 
 def _undo_check_out(tree: str, repository: Repository) -> None:
-    """Undo what was begun of :func:`check_out`, which found nothing of the person's in its way."""
+    """Undo what was begun of :func:`check_out_tree`, which found nothing of the person's in its way."""
     top = repository.worktree
     assert top
     if git_succeeds("diff-index", "--cached", "--quiet", tree, cwd=top):

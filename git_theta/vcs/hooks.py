@@ -107,7 +107,7 @@ class HookState(Enum):
 
     @property
     def is_editable(self) -> bool:
-        """Whether :func:`install` makes this :attr:`OURS`."""
+        """Whether :func:`install_hook` makes this :attr:`OURS`."""
         return self in (HookState.ABSENT, HookState.OURS, HookState.OUTDATED, HookState.SHELL)
 
 
@@ -176,12 +176,12 @@ def is_ours_alone(content: bytes) -> bool:
 def install_hook(hooks_dir: Path, command: str, name: str = HOOK_NAME) -> HookState:
     """Put our block into the hook, or write one; returns the state it found.
 
-    Where that is not ``editable`` nothing was touched: show the person :func:`block`. Everything else in the hook, and
-    its mode, stays.
+    Where that is not ``is_editable`` nothing was touched: show the person :func:`hook_block`. Everything else in the
+    hook, and its mode, stays.
 
     Args:
         hooks_dir: where Git looks for hooks.
-        command: see :func:`command`.
+        command: see :func:`hook_command`.
         name: which hook.
     """
     found = hook_state(hooks_dir, command, name)

@@ -29,15 +29,15 @@ class Table:
     Attributes:
         record: the pickle's record of it.
         pairs: keys and values as they were; a list's keys are its indices.
-        within: its own place in the nearest table around it; None for the checkpoint itself.
+        parent: its own place in the nearest table around it; None for the checkpoint itself.
         example: for a new dict, the table that it is made like.
         cursor: the index after which new pairs go, and after what holds no marked tensor there.
         marked: the indices of pairs that are or hold a marked tensor.
         removed: the indices of pairs to leave out.
         added: the pairs to put in, by the index that they follow; -1 for the front.
         labels: the keys as text, once they were asked for.
-        holds: whether a tensor is in it, or in what it holds.
-        sub: the last of its dicts that holds tensors, if any: what a new one is made like.
+        has_tensors: whether a tensor is in it, or in what it holds.
+        child_example: the last of its dicts that holds tensors, if any: what a new one is made like.
     """
 
     record: PickledDict | Call | list[object]

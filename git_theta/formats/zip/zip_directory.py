@@ -37,8 +37,8 @@ class Member:
     """A member of an archive: ``size`` bytes at ``offset`` of the file, plain data only if ``stored``.
 
     Attributes:
-        header: offset of its local header.
-        record: offset of its record in the directory.
+        header_offset: offset of its local header.
+        record_offset: offset of its record in the directory.
         unpacked: its size once decompressed.
         crc: the CRC-32 that the directory declares; 0 where the writer did not compute one.
     """

@@ -47,7 +47,7 @@ def build_report(
     """The report on two versions.
 
     Args:
-        comparison: what ``compare`` found.
+        comparison: what ``compare_checkpoint`` found.
         context: store and workers; asked once to fetch what is missing.
         labels: what people call the versions.
         values: measure them; otherwise no tensor is read, and numpy stays unimported.
@@ -56,8 +56,9 @@ def build_report(
         limit: how many rows to keep, after sorting.
         measures: names of what is measured beside what every report has.
 
-    A row whose values cannot be had says why (``failure``); the others are reported all the same. ``rest`` of the
-    comparison is true where ids could not tell, but the format can: what differs follows from the parameters.
+    A row whose values cannot be had says why (``failure``); the others are reported all the same. The
+    report's ``rest_changed`` is the comparison's, but for what the format can tell and ids cannot: that all that
+    differs follows from the parameters.
 
     Raises UsageError for a sort key that does not exist.
     """
