@@ -12,7 +12,7 @@ from itertools import accumulate
 
 from git_theta.formats.base import Span, SpanView
 from git_theta.formats.layout import require_shape
-from git_theta.formats.pickle.pickle_reader import Call, Global, PlacedBytes
+from git_theta.formats.pickle.pickle_records import Call, Global, PlacedBytes
 from git_theta.formats.pickle.pickle_stream import ARRAY_WRAPPER, state_of
 from git_theta.tensors.dtypes import BY_NAME, DType
 from git_theta.tensors.spec import Spec

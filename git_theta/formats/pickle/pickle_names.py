@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from git_theta.formats.pickle.pickle_reader import Global
+from git_theta.formats.pickle.pickle_records import Global
 
 
 def label_of(key: object) -> str:

@@ -2,16 +2,15 @@
 
 The opcodes and their arguments come from the standard library's ``pickletools``, which executes nothing either; this is
 the stack machine over them, for protocols 0 to 5. Source: ``pickletools`` (CPython 3.11), which documents each opcode.
-Mappings are lists of pairs, not dicts, since keys may be unhashable, and hashing chosen integers can be made to crawl.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pickletools import genops
 
 from git_theta.errors import FormatError
+from git_theta.formats.pickle.pickle_records import Call, Global, PersistentId, PickledDict
 
 # Between them these bound the memory for a hostile pickle to under 300 MB. A tensor takes about 35 opcodes and 150
 # bytes, so checkpoints with over 50,000 tensors pass.
@@ -19,63 +18,8 @@ MAX_PICKLE = 24 << 20
 MAX_OPCODES = 2_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Global:
-    """A name that the pickle would import: a class or a function."""
-
-    module: str
-    name: str
-
-    @property
-    def path(self) -> str:
-        """The dotted name, ``torch._utils._rebuild_tensor_v2``."""
-        return f"{self.module}.{self.name}"
-
-
-@dataclass(frozen=True, slots=True)
-class PlacedBytes:
-    """Bytes that stand in a file as they are, at ``offset``; ``content`` is None where they are too many to hold."""
-
-    offset: int
-    size: int
-    content: bytes | None
-
-
-@dataclass(frozen=True, slots=True)
-class PersistentId:
-    """An object that lies outside the pickle, by its id: for torch, a storage."""
-
-    identity: object
-
-
-@dataclass(eq=False, slots=True)
-class PickledDict:
-    """A dict: its pairs in the order in which they were set; None while it is empty, since that is smaller."""
-
-    pairs: list[tuple[object, object]] | None = None
-
-
-@dataclass(eq=False, slots=True)
-class Call:
-    """An object that the pickle would make by calling ``function``, and what it would then put into it.
-
-    Attributes:
-        function: what would be called, a ``Global`` in all but hostile pickles.
-        arguments: what it would be called with.
-        items: what would be appended or added to the result.
-        pairs: what would be set in the result by key.
-        state: what the result would take as its attributes or ``__setstate__``.
-    """
-
-    function: object
-    arguments: tuple[object, ...]
-    items: list[object] | None = None
-    pairs: list[tuple[object, object]] | None = None
-    state: object = None
-
-
 def read_pickle(data: bytes) -> object:
-    """The object that ``data`` describes: Python scalars, str, bytes, tuples, lists (sets too), and the records above.
+    """The object that ``data`` describes: Python scalars, str, bytes, tuples, lists (sets too), and ``pickle_records``.
 
     The result may be deeply nested, cyclic, and far larger when walked than in memory.
 

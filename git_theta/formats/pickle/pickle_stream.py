@@ -14,14 +14,8 @@ from typing import IO, cast
 from git_theta.errors import FormatError
 from git_theta.formats.base import Source
 from git_theta.formats.layout import require_shape
-from git_theta.formats.pickle.pickle_reader import (
-    MAX_PICKLE,
-    Call,
-    Global,
-    PickledDict,
-    PickleMachine,
-    PlacedBytes,
-)
+from git_theta.formats.pickle.pickle_reader import MAX_PICKLE, PickleMachine
+from git_theta.formats.pickle.pickle_records import Call, Global, PickledDict, PlacedBytes
 
 ARRAY_WRAPPER = Global("joblib.numpy_pickle", "NumpyArrayWrapper")
 _WINDOW = 64 << 10

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from git_theta.errors import FormatError
 from git_theta.formats.pickle.pickle_facts import FactNode, PickledFacts
-from git_theta.formats.pickle.pickle_reader import Call, PickledDict
+from git_theta.formats.pickle.pickle_records import Call, PickledDict
 
 
 class FactTaker:

@@ -13,7 +13,7 @@ from pickletools import genops
 from typing import NamedTuple
 
 from git_theta.errors import FormatError
-from git_theta.formats.pickle.pickle_reader import Call, Global, PersistentId, PickledDict
+from git_theta.formats.pickle.pickle_records import Call, Global, PersistentId, PickledDict
 
 # The opcodes whose records are written with the same meaning. The reader's records say neither which call made an
 # object (NEWOBJ, INST ...) nor which list was a set, nor how bytes and texts of Python 2 were spelled.

@@ -16,7 +16,7 @@ from git_theta.formats.layout import MAX_NAMES, validate_spans
 from git_theta.formats.nested import NestedSource, cut_templates
 from git_theta.formats.template import TemplateSource, matches_template
 from git_theta.formats.torch.torch_format import TorchZipFormat
-from git_theta.formats.zip.zip_directory import find_archive_start
+from git_theta.formats.zip.zip_ends import find_archive_start
 
 _TORCH = TorchZipFormat()
 _ROOT = "tensor"

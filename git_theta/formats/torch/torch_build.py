@@ -11,7 +11,8 @@ from zlib import crc32
 
 from git_theta.errors import FormatError
 from git_theta.formats.base import Part, Template
-from git_theta.formats.pickle.pickle_reader import PersistentId, read_pickle
+from git_theta.formats.pickle.pickle_reader import read_pickle
+from git_theta.formats.pickle.pickle_records import PersistentId
 from git_theta.formats.pickle.pickle_writer import check_repeatable, write_pickle
 from git_theta.formats.template import TemplateSource
 from git_theta.formats.torch.torch_revise import STORAGE_TAG, NewStorage, StorageChanges, revise_tables, windows_of

@@ -12,16 +12,17 @@ from typing import NamedTuple
 
 from git_theta.formats.base import Fact, Part, Source, Template
 from git_theta.formats.pickle.pickle_arrays import array_of
-from git_theta.formats.pickle.pickle_facts import PickledFacts, digest_value, read_pickled_facts
-from git_theta.formats.pickle.pickle_reader import Call, Global, PersistentId
+from git_theta.formats.pickle.pickle_facts import PickledFacts, read_pickled_facts
+from git_theta.formats.pickle.pickle_leaves import digest_value
+from git_theta.formats.pickle.pickle_records import Call, Global, PersistentId
 from git_theta.formats.pickle.pickle_takes import FactTaker
 from git_theta.formats.pickle.pickle_writer import check_repeatable
 from git_theta.formats.template import TemplateSource, place_parts
+from git_theta.formats.torch.edited_table import ORDERED_DICT
 from git_theta.formats.torch.torch_build import ArchiveRebuilder
 from git_theta.formats.torch.torch_pickles import read_member_pickle, read_small_member
 from git_theta.formats.torch.torch_quantizers import describe_quantizer, is_bound, take_quantizer
 from git_theta.formats.torch.torch_revise import STORAGE_TAG
-from git_theta.formats.torch.torch_tables import ORDERED_DICT
 from git_theta.formats.torch.torch_tensors import REBUILD_FUNCTIONS
 from git_theta.formats.zip.zip_directory import Member
 from git_theta.tensors.values import MemoryValues

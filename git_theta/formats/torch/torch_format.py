@@ -15,7 +15,8 @@ from git_theta.formats.base import Derived, Fact, Format, Part, Scalar, Source, 
 from git_theta.formats.file_names import has_suffix
 from git_theta.formats.layout import validate_spans
 from git_theta.formats.pickle.pickle_arrays import span_of_arrays
-from git_theta.formats.pickle.pickle_reader import MAX_PICKLE, Call, PickledDict, read_pickle
+from git_theta.formats.pickle.pickle_reader import MAX_PICKLE, read_pickle
+from git_theta.formats.pickle.pickle_records import Call, PickledDict
 from git_theta.formats.template import TemplateSource, find_misread, matches_template, place_parts
 from git_theta.formats.torch.torch_build import ArchiveRebuilder
 from git_theta.formats.torch.torch_derived import derive_archive

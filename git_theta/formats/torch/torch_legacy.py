@@ -9,7 +9,8 @@ from git_theta.errors import FormatError
 from git_theta.formats.base import Fact, Format, Part, Scalar, Source, Span, Template
 from git_theta.formats.layout import validate_spans
 from git_theta.formats.pickle.pickle_arrays import span_of_arrays
-from git_theta.formats.pickle.pickle_facts import PickledFacts, digest_value, read_pickled_facts
+from git_theta.formats.pickle.pickle_facts import PickledFacts, read_pickled_facts
+from git_theta.formats.pickle.pickle_leaves import digest_value
 from git_theta.formats.template import TemplateSource, matches_template
 from git_theta.formats.torch.torch_facts import TensorFacts
 from git_theta.formats.torch.torch_legacy_file import LegacyFile, read_legacy_file

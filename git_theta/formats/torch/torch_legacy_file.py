@@ -13,7 +13,7 @@ from typing import NamedTuple
 from git_theta.errors import FormatError
 from git_theta.formats.base import Source
 from git_theta.formats.pickle.pickle_arrays import PickledArray
-from git_theta.formats.pickle.pickle_reader import PickledDict
+from git_theta.formats.pickle.pickle_records import PickledDict
 from git_theta.formats.pickle.pickle_stream import read_next_pickle
 from git_theta.formats.torch.torch_facts import StoragePlace
 from git_theta.formats.torch.torch_names import name_tensors

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from git_theta.errors import FormatError
 from git_theta.formats.pickle.pickle_arrays import PickledArray, array_of
 from git_theta.formats.pickle.pickle_names import label_of
-from git_theta.formats.pickle.pickle_reader import Call, Global, PersistentId, PickledDict
+from git_theta.formats.pickle.pickle_records import Call, Global, PersistentId, PickledDict
 from git_theta.formats.torch.torch_tensors import REBUILD_FUNCTIONS, PickledTensor, tensor_of
 from git_theta.formats.unique_names import MAX_TEXT, UniqueNames
 

@@ -7,7 +7,7 @@ Of a tensor that is quantised as one, scale and zero point stand in the pickle; 
 from __future__ import annotations
 
 from git_theta.formats.pickle.pickle_facts import PickledFact
-from git_theta.formats.pickle.pickle_reader import Call, Global, PickledDict
+from git_theta.formats.pickle.pickle_records import Call, Global, PickledDict
 
 _QUANTISED = Global("torch._utils", "_rebuild_qtensor")
 _PARAMETER = Global("torch._utils", "_rebuild_parameter")

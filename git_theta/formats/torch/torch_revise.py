@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 from git_theta.errors import FormatError
 from git_theta.formats.base import Part, SpanView
-from git_theta.formats.pickle.pickle_reader import Call, Global, PersistentId
-from git_theta.formats.torch.torch_tables import ORDERED_DICT, Tables, TableSlot, is_nn_parameter, unwrap_tensor
+from git_theta.formats.pickle.pickle_records import Call, Global, PersistentId
+from git_theta.formats.torch.edited_table import ORDERED_DICT, TableSlot
+from git_theta.formats.torch.torch_tables import Tables, is_nn_parameter, unwrap_tensor
 
 # The functions that rebuild a plain tensor. More arguments are metadata about values that are no longer there.
 _REBUILD = Global("torch._utils", "_rebuild_tensor_v2")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from git_theta.formats.layout import require_shape
-from git_theta.formats.pickle.pickle_reader import Call, Global, PersistentId
+from git_theta.formats.pickle.pickle_records import Call, Global, PersistentId
 from git_theta.tensors.dtypes import BY_STORAGE, BY_TORCH, DType
 from git_theta.tensors.spec import Spec
 

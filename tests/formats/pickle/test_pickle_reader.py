@@ -14,14 +14,8 @@ import pytest
 
 from git_theta.errors import FormatError
 from git_theta.formats.pickle import pickle_reader
-from git_theta.formats.pickle.pickle_reader import (
-    MAX_PICKLE,
-    Call,
-    Global,
-    PersistentId,
-    PickledDict,
-    read_pickle,
-)
+from git_theta.formats.pickle.pickle_reader import MAX_PICKLE, read_pickle
+from git_theta.formats.pickle.pickle_records import Call, Global, PersistentId, PickledDict
 
 
 def plain(value: object) -> object:
