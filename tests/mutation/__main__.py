@@ -38,6 +38,8 @@ ROOMS = {
     "git_theta/manifest/entry_json.py": ["tests/manifest", "tests/spec"],
     "git_theta/formats/layout.py": ["tests/formats"],
     "git_theta/formats/zip/zip_directory.py": ["tests/formats"],
+    "git_theta/formats/zip/zip_ends.py": ["tests/formats"],
+    "git_theta/formats/zip/zip_records.py": ["tests/formats"],
     "git_theta/operations/restoring/deferred.py": [
         "tests/operations/restoring/test_deferred.py",
         "tests/faults/test_written_meanwhile.py",

@@ -16,7 +16,8 @@ from zlib import crc32
 from git_theta.errors import FormatError
 from git_theta.formats.base import Checksum, Derived, Span, Template
 from git_theta.formats.template import TemplateSource
-from git_theta.formats.zip.zip_directory import SIZES_FOLLOW, UTF8, Member, directory_places
+from git_theta.formats.zip.zip_directory import SIZES_FOLLOW, UTF8, Member
+from git_theta.formats.zip.zip_ends import directory_places
 from git_theta.tensors.values import Values
 
 CRC_UNKNOWN = 1
