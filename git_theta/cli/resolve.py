@@ -18,12 +18,13 @@ from git_theta.cli.resolve_choices import Chooser, parse_policy_options
 from git_theta.cli.resolve_output import Settled
 from git_theta.cli.resolve_session import settle_all
 from git_theta.errors import UsageError
-from git_theta.repository.clustering.clusters import require_address
+from git_theta.repository.clustering.clusters import reach_cluster, require_address
 from git_theta.repository.merging.checkpoint_conflicts import CheckpointConflict, find_checkpoint_conflicts
 from git_theta.repository.merging.open_conflicts import find_conflicted
 from git_theta.repository.merging.settle_checkpoint import settle_checkpoint
 from git_theta.repository.merging.settling import ErrorReporter, SettlingJob, settle_file
 from git_theta.repository.merging.take_checkpoint import take_checkpoint
+from git_theta.repository.stores.opening import open_context
 from git_theta.tensors.blas import UNTHREADED
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.remembered_settings import remembering_settings
@@ -67,18 +68,26 @@ def command(
     repository, top = require_worktree()
     chooser = Chooser(policy, only if interactive else None, top)
     conflicts = _find_conflicts(repository, pathspecs)
-
-    def settle(conflict: UnmergedFile | CheckpointConflict, report: ErrorReporter) -> Settled:
-        job = SettlingJob(repository, top, boundary.warn, Meter(), report, cluster)
-        if isinstance(conflict, UnmergedFile):
-            return settle_file(conflict, partial(chooser.choose_for_file, path=conflict.path), job)
-        if conflict.item.plan is None:
-            return take_checkpoint(conflict, chooser.choose_side(conflict.item), job)
-        return settle_checkpoint(conflict, chooser.choose_for_checkpoint, job)
-
     if conflicts:
         warn_of_pushes(repository)
-    return settle_all(conflicts, settle, only, repository, top, as_json)
+    meter = Meter()
+    with (
+        open_context(repository, boundary.warn, meter) as opened,
+        reach_cluster(cluster if conflicts else "", repository, opened) as context,
+    ):
+
+        def settle(conflict: UnmergedFile | CheckpointConflict, report: ErrorReporter) -> Settled:
+            return _settle(conflict, chooser, SettlingJob(repository, top, context, meter, report))
+
+        return settle_all(conflicts, settle, only, repository, top, as_json)
+
+
+def _settle(conflict: UnmergedFile | CheckpointConflict, chooser: Chooser, job: SettlingJob) -> Settled:
+    if isinstance(conflict, UnmergedFile):
+        return settle_file(conflict, partial(chooser.choose_for_file, path=conflict.path), job)
+    if conflict.item.plan is None:
+        return take_checkpoint(conflict, chooser.choose_side(conflict.item), job)
+    return settle_checkpoint(conflict, chooser.choose_for_checkpoint, job)
 
 
 def _find_conflicts(repository: Repository, pathspecs: Sequence[str]) -> list[UnmergedFile | CheckpointConflict]:

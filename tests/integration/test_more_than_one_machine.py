@@ -217,6 +217,22 @@ def test_a_conflict_is_computed_there(repository: Sandbox, cluster: DaskCluster)
     assert_told_with_worker(resolve("--on", cluster.address))
 
 
+def test_conflicts_of_a_command_have_one_session(sandbox: Sandbox, cluster: DaskCluster) -> None:
+    names = ("a.safetensors", "b.safetensors")
+    track_and_commit(sandbox, {name: model(0, **SHAPES) for name in names})
+    for seed in (1, 2):
+        sandbox.git("checkout", "--quiet", "-b", f"head{seed}", "main")
+        for name in names:
+            sandbox.write(name, model(seed, **SHAPES))
+        sandbox.commit(f"head {seed}")
+    sandbox.git("merge", "head1", check=False)
+    before = cluster.count_sessions()
+    sandbox.theta("resolve", "-s", "average", "--on", cluster.address)
+    assert cluster.count_sessions() == before + 1
+    sandbox.theta("resolve", "--on", cluster.address)
+    assert cluster.count_sessions() == before + 1, "nothing was in conflict"
+
+
 SCORING = """\
 import json, os, pathlib
 values = pathlib.Path(os.environ["THETA_CHECKPOINT"]).read_bytes()[-400::4]

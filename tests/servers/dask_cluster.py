@@ -46,6 +46,10 @@ class DaskCluster:
         with Client(self.address, set_as_default=False) as client:
             client.wait_for_workers(count, timeout=2 * _SECONDS)
 
+    def count_sessions(self) -> int:
+        """How many clients the scheduler has received: it writes each into its log."""
+        return (self._folder / "dask_scheduler.log").read_text().count("Receive client connection")
+
     def kill_worker(self) -> None:
         """The oldest worker dies, and has no time to say so."""
         worker = self._workers.pop(0)

@@ -22,14 +22,12 @@ from git_theta.operations.merging.merged_files import MergedFiles, merge_files
 from git_theta.operations.restoring.deferred import DeferredFiles
 from git_theta.operations.restoring.materialise import WrittenFile, require_room
 from git_theta.operations.worktree_files import claims_manifest, find_regular_file
-from git_theta.repository.clustering.clusters import reach_cluster
 from git_theta.repository.merging.checkpoint_cases import SIDE_LABELS
 from git_theta.repository.merging.checkpoint_conflicts import CheckpointConflict
 from git_theta.repository.merging.companion_versions import find_in_heads
 from git_theta.repository.merging.contested_index import is_index_untouched
 from git_theta.repository.merging.open_conflicts import read_conflict
 from git_theta.repository.merging.settling import SettlingJob
-from git_theta.repository.stores.opening import open_context
 from git_theta.vcs import atomic
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.index import WorktreeIndex, differs_from_index, is_indexed
@@ -50,13 +48,10 @@ def settle_checkpoint(
     Raises UsageError where a file was changed since the merge.
     """
     item, sides = conflict.item, conflict.sides
-    with open_context(job.repository, job.warn) as context:
-        require_unchanged(_find_changed(conflict, job, context))
-        find = find_in_heads(item, (sides.ours, sides.theirs), SIDE_LABELS, job.top)
-        context = context._replace(find_companions=find)
-        choose = chooser(item, context)
-        with reach_cluster(job.cluster, job.repository, context) as joined:
-            merged = merge_files(item, choose, MergeSettings(), joined)
+    require_unchanged(_find_changed(conflict, job))
+    find = find_in_heads(item, (sides.ours, sides.theirs), SIDE_LABELS, job.top)
+    context = job.context._replace(find_companions=find)
+    merged = merge_files(item, chooser(item, context), MergeSettings(), context)
     if not merged.result.left:
         require_unchanged(_find_changed_index(conflict, merged, job.top))
         _write_files(item.mode, merged, job)
@@ -73,7 +68,7 @@ def require_unchanged(changed: str) -> None:
         )
 
 
-def _find_changed(conflict: CheckpointConflict, job: SettlingJob, context: Context) -> str:
+def _find_changed(conflict: CheckpointConflict, job: SettlingJob) -> str:
     """A file of the checkpoint with something of the person's own to lose, its index in conflict aside; "" for none."""
     whole, in_conflict = conflict.item.checkpoint, {file.path: file for file in conflict.unmerged}
     assert whole
@@ -86,7 +81,7 @@ def _find_changed(conflict: CheckpointConflict, job: SettlingJob, context: Conte
             if differs_from_index(path, job.top) if is_indexed(path, job.top) else wanted:
                 return path
             continue
-        here = clean_worktree_file(path, job.top, context)
+        here = clean_worktree_file(path, job.top, job.context)
         known = _list_known_files(in_conflict[path], whole, job.repository)
         if here is None or not any(is_same_file(here, one) for one in known):
             return path
@@ -120,11 +115,8 @@ def _write_files(mode: str, merged: MergedFiles, job: SettlingJob) -> None:
             atomic.replace_file(top / path, text, scratch=job.repository.theta_dir / "tmp")
     stage_contents(texts, mode, top)
     _tell_git({path: text for path, text in texts.items() if text is not None and path not in merged.manifests}, top)
-    with (
-        job.progress.show_work("Restoring", sum(manifest.size for manifest in merged.manifests.values())),
-        open_context(job.repository, job.warn, job.progress) as context,
-    ):
-        deferred = DeferredFiles(top, context, job.report)
+    with job.progress.show_work("Restoring", sum(manifest.size for manifest in merged.manifests.values())):
+        deferred = DeferredFiles(top, job.context, job.report)
         for path, manifest in merged.manifests.items():
             deferred.add(path, manifest, texts[path] or b"")
         deferred.write(WorktreeIndex(top), job.progress.begin_item)

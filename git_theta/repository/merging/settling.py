@@ -17,10 +17,8 @@ from git_theta.operations.merging.merge_results import Choose, MergeResult, Merg
 from git_theta.operations.restoring.deferred import DeferredFiles
 from git_theta.operations.restoring.materialise import materialise_file, require_room
 from git_theta.operations.restoring.restore import require_objects
-from git_theta.repository.clustering.clusters import reach_cluster
 from git_theta.repository.merging.companion_versions import FindCompanions, find_in_sides
 from git_theta.repository.merging.open_conflicts import read_conflict
-from git_theta.repository.stores.opening import open_context
 from git_theta.vcs import atomic
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.index import WorktreeIndex
@@ -32,17 +30,13 @@ ErrorReporter = Callable[[ThetaError], None]
 
 
 class SettlingJob(NamedTuple):
-    """What settling works with: a repository, the top of its worktree, and who is told of what, and how far it is.
-
-    ``cluster``: the address of a scheduler whose workers compute; "" for the cores of this machine.
-    """
+    """What settling works with: a repository opened, the top of its worktree, and who is told how far it is."""
 
     repository: Repository
     top: Path
-    warn: Callable[[str], None]
+    context: Context
     progress: Progress
     report: ErrorReporter
-    cluster: str = ""
 
 
 def settle_file(
@@ -67,17 +61,14 @@ def settle_file(
     if found is None:
         return None
     (conflict, note), top = found, job.top
-    with open_context(job.repository, job.warn) as context:
-        if not is_untouched(conflict, file.path, top, context):
-            raise UsageError(
-                "the file was changed since the merge, and settling would overwrite that",
-                hint=f"Keep it: git add. Or start over: git checkout --merge -- {os.path.relpath(top / file.path)}",
-            )
-        context = context._replace(find_companions=_find_companions(file, job))
-        choose = chooser(conflict, context)  # a person may take an hour
-        with reach_cluster(job.cluster, job.repository, context) as joined:
-            merged = resolve_conflict(conflict, choose, MergeSettings(), joined)
-        require_objects(merged.manifest, context)
+    context = job.context._replace(find_companions=_find_companions(file, job))
+    if not is_untouched(conflict, file.path, top, context):
+        raise UsageError(
+            "the file was changed since the merge, and settling would overwrite that",
+            hint=f"Keep it: git add. Or start over: git checkout --merge -- {os.path.relpath(top / file.path)}",
+        )
+    merged = resolve_conflict(conflict, chooser(conflict, context), MergeSettings(), context)
+    require_objects(merged.manifest, context)
     if merged.applied or not merged.left:
         _write_settled(file, merged, note, job)
     return merged
@@ -91,12 +82,9 @@ def _find_companions(file: UnmergedFile, job: SettlingJob) -> FindCompanions:
 
 def _write_settled(file: UnmergedFile, merged: MergeResult, note: Path, job: SettlingJob) -> None:
     """The worktree's file; then what is left is noted, or the file is staged."""
-    path, top, text = file.path, job.top, encode_manifest(merged.manifest)
+    path, top, context, text = file.path, job.top, job.context, encode_manifest(merged.manifest)
     require_room(merged.manifest.size, top)
-    with (
-        job.progress.show_work("Restoring", merged.manifest.size),
-        open_context(job.repository, job.warn, job.progress) as context,
-    ):
+    with job.progress.show_work("Restoring", merged.manifest.size):
         # First of all a manifest: stopped at any point, we know by it that nothing of the person's is in the file.
         atomic.replace_file(top / path, text, scratch=context.scratch)
         if merged.left:

@@ -17,7 +17,6 @@ from git_theta.repository.merging.checkpoint_conflicts import CheckpointConflict
 from git_theta.repository.merging.contested_index import is_index_untouched
 from git_theta.repository.merging.settle_checkpoint import require_unchanged
 from git_theta.repository.merging.settling import SettlingJob
-from git_theta.repository.stores.opening import open_context
 from git_theta.vcs.git import git
 from git_theta.vcs.index import differs_from_index, is_indexed
 from git_theta.vcs.unmerged import UnmergedFile, read_stages, take_files
@@ -48,8 +47,7 @@ def take_checkpoint(conflict: CheckpointConflict, side: str, job: SettlingJob) -
     name = next(name for name, number in SIDES.items() if number == source)
     files = item.files_at(source)
     kept = [path for path, file in files.items() if file]
-    with open_context(job.repository, job.warn) as context:
-        require_unchanged(_find_changed(conflict, kept, job.top, context))
+    require_unchanged(_find_changed(conflict, kept, job.top, job.context))
     commit = sides.base or sides.ours if source == BASE else (sides.ours, sides.theirs)[source]
     take_files(commit, kept, [path for path in files if path not in kept], job.top)
     return TakenCheckpoint(name, removed=not kept)
