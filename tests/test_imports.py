@@ -15,6 +15,7 @@ import pytest
 
 from git_theta.operations.adding.update_bases import SMALLEST_PART
 from git_theta.tensors.arrays import BLOCK
+from tests.evaluation.scripts import COMMAND, write_script
 from tests.sandbox import Sandbox, model, track_and_commit
 
 SLOW = {"importlib.metadata", "asyncio", "email", "multiprocessing", "tempfile", "textwrap", "unittest", "xml"}
@@ -120,6 +121,17 @@ def test_a_filter_asks_git_no_more_than_it_must(
     events = map(json.loads, trace.read_text().splitlines())
     _, *started = [event["argv"] for event in events if event["event"] == "start"]
     assert [next(word for word in words[1:] if not word.startswith("-")) for words in started] == wanted
+
+
+def test_an_evaluation_that_is_known_brings_nothing_that_runs_it(tracked: Sandbox, tmp_path: Path) -> None:
+    tracked.git("config", "theta.eval.mine.command", write_script(tmp_path, COMMAND))
+    tracked.theta("eval")
+    script, report = probe(tmp_path, "from git_theta.cli.main import main\nassert main(['eval', 'HEAD']) == 0")
+    subprocess.run([sys.executable, "-I", script], check=True, cwd=tracked.root)
+    names = set(json.loads(report.read_text()))
+    assert "git_theta.cli.eval_versions" in names
+    runs = {"git_theta.operations.restoring.restore", "git_theta.operations.adding.split", "git_theta.cli.install"}
+    assert names.isdisjoint({*SLOW, "numpy", "statistics", *runs})
 
 
 def test_the_probe_sees_what_storing_brings(tracked: Sandbox, tmp_path: Path) -> None:

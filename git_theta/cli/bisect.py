@@ -17,10 +17,11 @@ from git_theta.cli.pager import uses_color
 from git_theta.cli.progress import Meter
 from git_theta.errors import UsageError
 from git_theta.repository.history.bisecting import Bisection, BisectRequest, BisectVerdict, VersionTest, find_first_bad
-from git_theta.repository.history.version_history import OID_DIGITS, commit_json
+from git_theta.repository.history.version_history import commit_json
 from git_theta.repository.stores.opening import open_context
 from git_theta.vcs.commits import describe_commits
 from git_theta.vcs.discovery import discover_repository
+from git_theta.vcs.revisions import OID_DIGITS
 from git_theta.words import pluralize
 
 PATH_VARIABLE, COMMIT_VARIABLE = "THETA_CHECKPOINT", "THETA_COMMIT"

@@ -16,13 +16,13 @@ from git_theta.cli.progress import show_progress
 from git_theta.errors import UsageError
 from git_theta.repository.history.describing import FileDescription, Likeness, describe_files
 from git_theta.repository.history.found_files import FoundFile, list_checkpoint_files, read_found_files
-from git_theta.repository.history.version_history import OID_DIGITS, commit_json
+from git_theta.repository.history.version_history import commit_json
 from git_theta.repository.stores.opening import open_context
 from git_theta.vcs.blob_walks import ref_tips
 from git_theta.vcs.commits import Commit, describe_commits
 from git_theta.vcs.discovery import Repository, discover_repository
 from git_theta.vcs.heads import name_commit
-from git_theta.vcs.revisions import commit_ids, keep_commits
+from git_theta.vcs.revisions import OID_DIGITS, commit_ids, keep_commits
 from git_theta.words import escape_unprintable, humanize_size, join_some, pluralize
 
 _UNKNOWN = 1

@@ -14,7 +14,6 @@ from git_theta.cli.listing import display_path, echo_json, echo_line, json_optio
 from git_theta.errors import ThetaError, UsageError
 from git_theta.globs import escape_path
 from git_theta.operations.keeping.usage import UsageRow, UsageTable
-from git_theta.repository.history.version_history import OID_DIGITS
 from git_theta.repository.keeping.object_roots import find_needed_objects
 from git_theta.repository.keeping.store_usage import (
     StoreTotals,
@@ -28,6 +27,7 @@ from git_theta.repository.stores.object_stores import open_store
 from git_theta.store.base import Store
 from git_theta.vcs.commits import Commit, describe_commits
 from git_theta.vcs.discovery import Repository, discover_repository
+from git_theta.vcs.revisions import OID_DIGITS
 from git_theta.words import escape_unprintable, humanize_size, pluralize
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 
-from git_theta.cli.eval_permissions import ADMINISTER
 from git_theta.cli.eval_sides import compare_sides, split_range
 from git_theta.cli.eval_versions import evaluate_words
 from git_theta.cli.eval_words import EvalOptions
@@ -70,14 +69,16 @@ def command(words: tuple[str, ...], **given: Any) -> int:
             f"--{action} and -j exclude each other", hint="Evaluate the versions first: git theta eval -j N"
         )
     repository = discover_repository()
-    if action in ADMINISTER:
-        if words:
-            raise UsageError(f"--{action} takes no {words[0]!r}", hint="git theta eval -h")
-        return ADMINISTER[action](repository, actions[action], options)
-    if action:
+    if not action:
+        return evaluate_words(repository, words, options)
+    if action in ("compare", "gate"):
         sides = actions["compare"] or split_range(actions["gate"])
         return compare_sides(repository, sides, words, options, is_gate=action == "gate")
-    return evaluate_words(repository, words, options)
+    if words:
+        raise UsageError(f"--{action} takes no {words[0]!r}", hint="git theta eval -h")
+    from git_theta.cli.eval_permissions import ADMINISTER  # with the hooks of an installation, 8 ms
+
+    return ADMINISTER[action](repository, actions[action], options)
 
 
 def _check_options(options: EvalOptions) -> None:

@@ -10,23 +10,26 @@ from git_theta.cli.eval_words import EvalOptions, require_known_revisions, split
 from git_theta.cli.listing import echo_json, echo_line
 from git_theta.cli.progress import Meter
 from git_theta.cli.revision_arguments import explicit_paths, split_arguments
+from git_theta.errors import UsageError
 from git_theta.evaluation.base import EVALUATORS
+from git_theta.operations.context import Context
 from git_theta.repository.evaluating.evaluated_versions import EvaluatedVersion, list_versions
 from git_theta.repository.evaluating.evaluations import EvaluatedCheckpoint, EvaluationSession, match_evaluations
 from git_theta.repository.evaluating.evaluator_choice import EvaluationChoice, choose_evaluations, list_evaluations
 from git_theta.vcs.discovery import Repository
+from git_theta.vcs.remembered_settings import remembering_settings
 from git_theta.vcs.revisions import is_inside_worktree
 from git_theta.words import join_some
 
 
+@remembering_settings()
 def evaluate_words(repository: Repository, words: Sequence[str], options: EvalOptions) -> int:
     """Evaluate the versions that the words name, and say what came of each; the exit code."""
     names, rest = split_names(repository, words)
     revisions, paths = split_arguments(rest) if is_inside_worktree() else (list(rest), explicit_paths() or [])
     choices = choose_evaluations(repository, names)
-    require_known_revisions(revisions, list_evaluations(repository))
     with open_session(repository, options.settings, Meter()) as (session, context):
-        pairs = match_evaluations(list_versions(revisions, paths, context), choices)
+        pairs = match_evaluations(_list_named(revisions, paths, repository, context), choices)
         found = []
         for one in _evaluate_pairs(session, pairs, _limit_jobs(options.jobs, choices)):
             found.append(one)
@@ -37,6 +40,17 @@ def evaluate_words(repository: Repository, words: Sequence[str], options: EvalOp
         echo_json(eval_json.evaluations_json(found))
     warn_unmatched_buckets(options.by, (name for one in found for name in one.result.buckets))
     return 0
+
+
+def _list_named(
+    revisions: Sequence[str], paths: Sequence[str], repository: Repository, context: Context
+) -> list[EvaluatedVersion]:
+    """As ``list_versions``; a word that is no revision may be meant for an evaluation, which is told."""
+    try:
+        return list_versions(revisions, paths, context)
+    except UsageError:
+        require_known_revisions(revisions, list_evaluations(repository))
+        raise
 
 
 def _evaluate_pairs(

@@ -23,10 +23,10 @@ from git_theta.globs import name_matcher
 from git_theta.operations.comparing.parameter_history import CheckpointChange, LogEntry
 from git_theta.repository.history.commit_log import LoggedAlarms, find_logged
 from git_theta.repository.history.same_weights import alarm_json, describe_alarm
-from git_theta.repository.history.version_history import OID_DIGITS, commit_json, open_history
+from git_theta.repository.history.version_history import commit_json, open_history
 from git_theta.vcs.commits import Commit, CommitDiffs
 from git_theta.vcs.discovery import discover_repository
-from git_theta.vcs.revisions import commit_ids
+from git_theta.vcs.revisions import OID_DIGITS, commit_ids
 from git_theta.words import escape_unprintable, humanize_size, pluralize
 
 _MAX_NAMED = 5  # parameters named below a checkpoint

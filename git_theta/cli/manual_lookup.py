@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 from typing import NamedTuple
 
@@ -49,6 +48,8 @@ def find_manual_fault() -> ManualFault | None:
 
 def _installed_folder() -> Path | None:
     """Where the package has put the page: what MANPATH is to name."""
+    from importlib.metadata import PackageNotFoundError, files  # where something is to be mended: 20 ms
+
     try:
         found = [file for file in files("git-theta") or () if file.name == f"{PAGE}.1"]
     except PackageNotFoundError:

@@ -10,9 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterator, Sequence
-from fractions import Fraction
 from itertools import accumulate
-from statistics import NormalDist
 
 DRAWS = 10_000
 """Of a permutation test."""
@@ -35,7 +33,7 @@ def sign_test(lost: int, won: int) -> float:
     if not total or lost == won:
         return 1.0
     if total <= _EXACT:
-        return float(min(Fraction(1), Fraction(2 * sum(_list_coefficients(total, fewer)), 2**total)))
+        return min(1.0, 2 * sum(_list_coefficients(total, fewer)) / (1 << total))
     steps = (math.log(total - k) - math.log(k + 1) for k in range(fewer))
     logs = list(accumulate(steps, initial=-total * math.log(2)))
     return min(1.0, 2 * math.fsum(map(math.exp, logs)))
@@ -100,6 +98,8 @@ def estimate_interval(
     """
     if len(differences) < 2:
         return None
+    from statistics import NormalDist  # with fractions and decimals, 9 ms
+
     mean = weighted_mean(differences, weights)
     spread = math.fsum((w * (d - mean)) ** 2 for w, d in zip(weights, differences, strict=True))
     error = math.sqrt(spread * len(differences) / (len(differences) - 1)) / math.fsum(weights)

@@ -25,8 +25,6 @@ _NO_REF = re.compile(r"couldn't find remote ref|no matching remote head", re.IGN
 
 def list_notes(ref: str) -> dict[str, str]:
     """Object to the id of its note's blob; nothing where the ref is not there."""
-    if not git_succeeds("rev-parse", "--verify", "--quiet", ref):
-        return {}
     lines = git("notes", f"--ref={ref}", "list").decode().splitlines()
     return {words[1]: words[0] for words in map(str.split, lines) if len(words) == 2}
 

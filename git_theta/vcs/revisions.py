@@ -9,6 +9,9 @@ from pathlib import Path
 from git_theta.errors import GitError, UsageError
 from git_theta.vcs.git import LOSS_HINT, git, git_succeeds
 
+OID_DIGITS = 12
+"""Hex digits of an id, where a person reads it."""
+
 
 def find_commit(name: str, cwd: Path | None = None) -> str:
     """The id of the commit that a revision names; "" where it names none.

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.sandbox import Sandbox
+from tests.evaluation.scripts import COMMAND, write_script
+from tests.sandbox import Sandbox, model, track_and_commit
 from tests.two_branches import contested
 
 
@@ -40,4 +41,14 @@ def test_so_does_a_command_that_settles_it(sandbox: Sandbox, tmp_path: Path) -> 
     contested(sandbox)
     assert sandbox.git("merge", "side", check=False).returncode == 1
     sandbox.git("theta", "resolve", "--ours", env={"GIT_TRACE2_EVENT": str(tmp_path / "trace")})
+    assert list_repeated(tmp_path / "trace") == []
+
+
+@pytest.mark.parametrize("arguments", [["HEAD"], ["--compare", "HEAD~1", "HEAD"]], ids=["versions", "sides"])
+def test_so_do_evaluations_that_are_known(sandbox: Sandbox, tmp_path: Path, arguments: list[str]) -> None:
+    for seed in (0, 1):
+        track_and_commit(sandbox, {"model.safetensors": model(seed)})
+    sandbox.git("config", "theta.eval.mine.command", write_script(tmp_path, COMMAND))
+    sandbox.theta("eval", "HEAD~1", "HEAD")
+    sandbox.git("theta", "eval", *arguments, env={"GIT_TRACE2_EVENT": str(tmp_path / "trace")})
     assert list_repeated(tmp_path / "trace") == []

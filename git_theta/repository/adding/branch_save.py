@@ -11,7 +11,7 @@ from git_theta.manifest.model import Manifest
 from git_theta.manifest.text import MAX_MANIFEST, decode_manifest, encode_manifest
 from git_theta.operations.adding.given_tensors import build_checkpoint
 from git_theta.operations.context import Context
-from git_theta.repository.history.version_history import read_manifest_text
+from git_theta.repository.history.manifest_blobs import read_manifest_text
 from git_theta.repository.setup.hook_placing import prepare_pushes
 from git_theta.tensors.values import MemoryValues
 from git_theta.vcs import branches

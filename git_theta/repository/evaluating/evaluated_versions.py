@@ -15,12 +15,9 @@ from git_theta.manifest.model import Manifest
 from git_theta.operations.context import Context
 from git_theta.operations.worktree_files import claims_manifest
 from git_theta.repository.history.checkpoint_lookup import CheckpointVersion, list_checkpoints, path_from_top
-from git_theta.repository.history.folder_checkout import check_out_into, find_version_files, make_scratch_folder
-from git_theta.repository.history.found_files import list_checkpoint_files, read_found_files
-from git_theta.repository.history.version_history import OID_DIGITS
 from git_theta.vcs.commits import walk_commits
 from git_theta.vcs.discovery import Repository
-from git_theta.vcs.revisions import commit_ids
+from git_theta.vcs.revisions import OID_DIGITS, commit_ids
 
 
 class EvaluatedVersion(NamedTuple):
@@ -93,6 +90,8 @@ def list_tree_versions(tree: str, label: str) -> list[EvaluatedVersion]:
 
 def read_found_version(path: str, context: Context) -> EvaluatedVersion:
     """A file, or the folder of shards, as it lies. Raises UsageError for what is none, or only stands for one."""
+    from git_theta.repository.history.found_files import list_checkpoint_files, read_found_files
+
     place = Path(path)
     files = list_checkpoint_files(place)
     for file in files:
@@ -113,6 +112,8 @@ def restore_version(version: EvaluatedVersion, repository: Repository, context: 
     if version.found:
         yield version.found
         return
+    from git_theta.repository.history.folder_checkout import check_out_into, find_version_files, make_scratch_folder
+
     files, place = find_version_files(version.tree, version.path, repository.worktree)
     with make_scratch_folder(repository) as folder:
         check_out_into(files, folder, context)

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
-from git_theta.errors import GitError
 from git_theta.evaluation.definitions import (
     DEFINITIONS_FILE,
     EvaluationDefinition,
@@ -18,7 +14,7 @@ from git_theta.tracked_toml import SIZE_LIMIT
 from git_theta.vcs import atomic
 from git_theta.vcs.blobs import read_small_blob
 from git_theta.vcs.discovery import Repository
-from git_theta.vcs.git import git
+from git_theta.vcs.remembered_settings import match_settings
 
 SETTINGS_PREFIX = "theta.eval."
 """Of the keys in Git's configuration: ``theta.eval.NAME.KEY``."""
@@ -44,18 +40,8 @@ def read_definitions(repository: Repository, revision: str) -> dict[str, Evaluat
 def read_settings(repository: Repository) -> dict[str, dict[str, str]]:
     """What Git's configuration says of each evaluation: name -> key -> value, the one that counts."""
     found: dict[str, dict[str, str]] = {}
-    for key, value in _list_settings(repository.home):
+    for key, value in match_settings(f"^{re.escape(SETTINGS_PREFIX)}", repository.home):
         match = _KEY.fullmatch(key)
         if match and is_evaluation_name(match["name"]):
             found.setdefault(match["name"], {})[match["key"]] = value
     return found
-
-
-def _list_settings(home: Path) -> Iterator[tuple[str, str]]:
-    try:
-        answer = git("config", "--null", "--get-regexp", r"^theta\.eval\.", cwd=home)
-    except GitError:  # there is none
-        return
-    for item in answer.split(b"\0")[:-1]:
-        key, _, value = os.fsdecode(item).partition("\n")
-        yield key, value

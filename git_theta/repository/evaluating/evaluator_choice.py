@@ -22,10 +22,10 @@ from git_theta.evaluation.definitions import (
 from git_theta.repository.evaluating.evaluation_sources import SETTINGS_PREFIX, read_definitions, read_settings
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.git import git
+from git_theta.vcs.remembered_settings import is_true
 from git_theta.words import escape_unprintable, suggest_names
 
 _ALLOWED = "allowed"
-_TRUE = ("true", "yes", "on", "1", "")
 
 
 class Permission(Enum):
@@ -166,7 +166,7 @@ def _choose(name: str, defined: EvaluationDefinition | None, settings: dict[str,
         timeout = parse_seconds(settings["timeout"], f"{SETTINGS_PREFIX}{name}.timeout")
         definition = definition._replace(timeout=timeout)
     if settings.keys() & {"command", "evaluator"}:
-        serves = settings.get("server", "false").lower() in _TRUE
+        serves = is_true(settings.get("server", "false"))
         kind = settings.get("evaluator") or (SERVER if serves else COMMAND)
         definition = definition._replace(command=settings.get("command", ""), evaluator=kind)
         permission = Permission.CONFIGURED if _says_what_runs(definition) else Permission.NOTHING

@@ -17,7 +17,7 @@ from git_theta.errors import ManifestError, UsageError
 from git_theta.manifest.model import Manifest
 from git_theta.manifest.text import MAX_MANIFEST, decode_manifest
 from git_theta.operations.worktree_files import claims_manifest
-from git_theta.repository.history.version_history import read_manifest_text
+from git_theta.repository.history.manifest_blobs import read_manifest_text
 from git_theta.vcs.blob_reader import BlobReader
 from git_theta.vcs.raw_diff import VersionRange, list_folder
 

@@ -17,7 +17,7 @@ from git_theta.operations.adding.layouts_alike import unify_layouts
 from git_theta.operations.comparing.version_map import bytes_to_read, map_versions
 from git_theta.operations.context import Context, Progress
 from git_theta.repository.history.checkpoint_lookup import path_from_top, read_checkpoint_at, refuse_globs
-from git_theta.repository.history.version_history import OID_DIGITS, open_history
+from git_theta.repository.history.version_history import open_history
 from git_theta.repository.stores.opening import open_context
 from git_theta.vcs.blob_reader import BlobReader
 from git_theta.vcs.commits import Commit
@@ -25,7 +25,7 @@ from git_theta.vcs.commits import walk_commits as walked
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.git import literal_pathspec
 from git_theta.vcs.heads import Head, merge_base, resolve_head
-from git_theta.vcs.revisions import commit_ids
+from git_theta.vcs.revisions import OID_DIGITS, commit_ids
 
 _BASE_HINT = "Say what task vectors start from: --base REVISION"
 

@@ -9,9 +9,10 @@ from typing import Any
 from git_theta.checkpoints.shards import shard_glob
 from git_theta.diffing.alarms import Alarm, AlarmKind, IsOriginal, Step, WeightWatch, find_untrained
 from git_theta.operations.comparing.weight_steps import digest_versions, find_whole, steps_of
-from git_theta.repository.history.version_history import OID_DIGITS, VersionHistory
+from git_theta.repository.history.version_history import VersionHistory
 from git_theta.vcs.commits import CommitDiffs, fetch_ahead, walk_commits
 from git_theta.vcs.git import git, literal_pathspec
+from git_theta.vcs.revisions import OID_DIGITS
 
 _ALL_BRANCHES = ("--branches", "--remotes")
 

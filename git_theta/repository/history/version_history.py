@@ -8,18 +8,16 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from git_theta.checkpoints.shards import CheckpointPair
-from git_theta.manifest.text import MAX_MANIFEST, is_manifest
+from git_theta.manifest.text import MAX_MANIFEST
 from git_theta.operations.comparing.history_reader import HistoryReader
 from git_theta.repository.history.checkpoint_listing import CheckpointListing
+from git_theta.repository.history.manifest_blobs import read_manifest_text
 from git_theta.vcs.blob_reader import BlobReader
 from git_theta.vcs.commits import Commit, CommitDiffs
 from git_theta.vcs.discovery import discover_repository
 
 if TYPE_CHECKING:
     from git_theta.operations.context import Context
-
-OID_DIGITS = 12
-"""Hex digits of an id, where a person reads it."""
 
 
 class VersionHistory(NamedTuple):
@@ -56,12 +54,6 @@ def _unify_pair(open_once: Callable[[], Context], pair: CheckpointPair, *, split
     from git_theta.operations.adding.layouts_alike import unify_pair
 
     return unify_pair(pair, open_once(), keep=False, split=split)
-
-
-def read_manifest_text(blobs: BlobReader, oid: str) -> bytes | None:
-    """The blob of that id, where it is the text of a manifest."""
-    text = blobs.read(oid)
-    return text if text and is_manifest(text) else None
 
 
 def commit_json(commit: Commit) -> dict[str, Any]:

@@ -16,8 +16,9 @@ from git_theta.operations.adding.layouts_alike import unify_pair
 from git_theta.operations.comparing.diff_report import build_report
 from git_theta.operations.comparing.weight_steps import digest_versions
 from git_theta.operations.context import Context
+from git_theta.repository.history.manifest_blobs import read_manifest_text
 from git_theta.repository.history.same_weights import describe_alarm, originality_test, pathspecs_of, steps_of_branches
-from git_theta.repository.history.version_history import VersionHistory, open_history, read_manifest_text
+from git_theta.repository.history.version_history import VersionHistory, open_history
 from git_theta.repository.stores.opening import open_context
 from git_theta.vcs.commits import BlobVersion, Edit
 from git_theta.vcs.discovery import Repository
