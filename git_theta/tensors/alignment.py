@@ -19,17 +19,17 @@ def aligned_step(spec: Spec, base: Spec) -> int | None:
 
 
 def recut_blocks(blocks: Iterable[Buffer], step: int) -> Iterator[Buffer]:
-    """The same bytes in pieces of ``step`` bytes, the last one shorter; a piece that has its length is not copied."""
+    """The same bytes in pieces of ``step`` bytes, the last one shorter. What lies in one block is not copied."""
     waiting = bytearray()
     for block in blocks:
-        if not waiting and len(block) == step:
-            yield block
-            continue
         view, at = memoryview(block), 0
         while at < len(view):
-            taken = min(step - len(waiting), len(view) - at)
-            waiting += view[at : at + taken]
-            at += taken
+            piece = view[at : at + step - len(waiting)]
+            at += len(piece)
+            if len(piece) == step:
+                yield piece
+                continue
+            waiting += piece
             if len(waiting) == step:
                 yield bytes(waiting)
                 waiting.clear()

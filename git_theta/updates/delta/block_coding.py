@@ -20,6 +20,7 @@ from git_theta.updates.delta.tiles import (
     find_quiet,
     gather_numbers,
     scatter_numbers,
+    take_tiles,
     tile_rows,
 )
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from git_theta.updates.delta.element_kinds import Numbers
+    from git_theta.updates.delta.element_kinds import Numbers, Places
 
     ZeroFlags = NDArray[np.bool_]
 
@@ -73,8 +74,8 @@ def write_delta(writer: ArrayWriter, numbers: Numbers, prediction: Predicted, ki
         write_flags(writer, changed)
         if told == Tiles.QUIET:
             write_flags(writer, quiet[changed])
-            places = kind.sort_places(tile_rows(predicted)[quiet].reshape(-1), Order.FRACTION)
-            write_differences(writer, tile_rows(differences)[quiet].reshape(-1).take(places), kind)
+            old, moved = (take_tiles(each, np.flatnonzero(quiet)) for each in (predicted, differences))
+            write_differences(writer, moved.take(kind.sort_places(old, Order.FRACTION)), kind)
         left = np.flatnonzero(changed & ~quiet)
         numbers, predicted, differences = (gather_numbers(each, left) for each in (numbers, predicted, differences))
         nearness = gather_numbers(nearness, left) if nearness is not None else None
@@ -95,8 +96,8 @@ def read_delta(reader: ArrayReader, prediction: Predicted, kind: ElementKind) ->
     if told == Tiles.QUIET:
         are_quiet = read_flags(reader, len(left))
         quiet, left = left[are_quiet], left[~are_quiet]
-        old = tile_rows(numbers)[quiet].reshape(-1)
-        old[kind.sort_places(old, Order.FRACTION)] += read_differences(reader, len(old), kind)
+        old = take_tiles(numbers, quiet)
+        _move_numbers(old, kind.sort_places(old, Order.FRACTION), read_differences(reader, len(old), kind))
         tile_rows(numbers)[quiet] = old.reshape(len(quiet), -1)
     moved = gather_numbers(numbers, left)
     _read_moved(reader, moved, gather_numbers(nearness, left) if nearness is not None else None, kind)
@@ -149,7 +150,16 @@ def _read_moved(reader: ArrayReader, numbers: Numbers, nearness: Numbers | None,
         moved, differences = read_changes(reader, len(places), kind)
         numbers[places.take(moved)] += differences
     else:
-        numbers[places] += read_differences(reader, len(places), kind)
+        _move_numbers(numbers, places, read_differences(reader, len(places), kind))
+
+
+def _move_numbers(numbers: Numbers, places: Places, differences: Numbers) -> None:
+    """Add differences to the numbers at nearly all places: put back first, they are added in one go."""
+    import numpy as np
+
+    moves = np.zeros_like(numbers)
+    moves[places] = differences
+    numbers += moves
 
 
 def _find_zeros(numbers: Numbers, predicted: Numbers, kind: ElementKind) -> tuple[Zeros, ZeroFlags]:

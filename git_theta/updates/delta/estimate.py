@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from git_theta.updates.delta.element_kinds import ElementKind, Order
 
@@ -30,6 +30,8 @@ _RAW_SHARE = 0.97
 _CLEARLY_LESS = 0.995
 _NOW_ZERO = 65
 """The symbol, beside bit lengths, of a number that has become 0."""
+_SYMBOLS = 256
+"""Of a row: bytes; of bit lengths there are fewer."""
 
 
 class Estimate(NamedTuple):
@@ -60,13 +62,21 @@ NOTHING = Estimate(0, 0)
 
 def estimate_sizes(numbers: Numbers, predicted: Numbers, kind: ElementKind) -> Estimate:
     """What numbers, as many as are predicted and at least one, would take."""
+    import numpy as np
+
     places = _sample_places(len(numbers))
     new, old = numbers.take(places), predicted.take(places)
-    sampled = (_estimate_delta(new, old, kind), _estimate_dense(new, kind))
-    return Estimate(*(size * len(numbers) // len(places) for size in sampled))
+    bits, lengths = _measure_differences(new, old, kind)
+    layout = _lay_out_symbols(len(new), kind.width)
+    sizes = layout.measure_entropies(np.concatenate((lengths, new.view(np.uint8))))
+    planes, noise = sizes[-kind.width :], 8 * _UNIT * len(new)
+    delta = bits * _UNIT + int(sizes[: -kind.width].sum())
+    dense = int(np.where(planes > _RAW_SHARE * noise, noise, planes).sum())
+    return Estimate(*(size * len(numbers) // len(new) for size in (delta, dense)))
 
 
-def _estimate_delta(new: Numbers, old: Numbers, kind: ElementKind) -> int:
+def _measure_differences(new: Numbers, old: Numbers, kind: ElementKind) -> tuple[int, Places]:
+    """Bits that nothing tells, and of each difference its bit length, in the order of exponents."""
     import numpy as np
 
     sizes = np.abs((new - old).view(kind.signed)).view(kind.unsigned)
@@ -74,38 +84,46 @@ def _estimate_delta(new: Numbers, old: Numbers, kind: ElementKind) -> int:
     zeros = (new << 1 == 0 if kind.fraction else new == 0) & (sizes != 0)
     bits = int(lengths[~zeros].sum())  # the sign, and what follows the highest bit
     lengths[zeros] = _NOW_ZERO
-    if kind.fraction:
-        lengths = lengths.take(kind.sort_places(old, Order.EXPONENT))
-    return bits * _UNIT + int(_entropies(np.arange(len(new)) // _ALIKE, lengths, _NOW_ZERO + 1).sum())
+    return bits, lengths.take(kind.sort_places(old, Order.EXPONENT)) if kind.fraction else lengths
 
 
-def _estimate_dense(new: Numbers, kind: ElementKind) -> int:
+class _SymbolLayout(NamedTuple):
+    """Where symbols are counted: bit lengths in rows of numbers that are alike, bytes in a row for each significance.
+
+    Attributes:
+        starts: of each symbol, the place where its row begins.
+        wholes: of each row, N log2 N for its N symbols, and what a small sample hides.
+    """
+
+    starts: Places
+    wholes: NDArray[np.int64]
+
+    def measure_entropies(self, symbols: Places) -> NDArray[np.int64]:
+        """Of the symbols of each row, all of them together: in parts of bits."""
+        import numpy as np
+
+        counts = np.bincount(self.starts + symbols, minlength=_SYMBOLS * len(self.wholes))
+        found: NDArray[np.int64] = self.wholes - _weigh_counts().take(counts).reshape(-1, _SYMBOLS).sum(axis=1)
+        return found
+
+
+@lru_cache(16)
+def _lay_out_symbols(count: int, width: int) -> _SymbolLayout:
+    """For so many numbers of so many bytes."""
     import numpy as np
 
-    planes = new.view(np.uint8).reshape(-1, kind.width).T
-    noise = 8 * _UNIT * len(new)
-    sizes = _entropies(np.arange(kind.width)[:, None], planes, 256)
-    return int(np.where(sizes > _RAW_SHARE * noise, noise, sizes).sum())
-
-
-def _entropies(rows: Places, symbols: NDArray[Any], count: int) -> NDArray[np.int64]:
-    """Of the symbols, below ``count``, of each row; what a small sample hides is added (Miller and Madow)."""
-    import numpy as np
-
-    flat = (rows * count + symbols).reshape(-1)
-    counts = np.bincount(flat, minlength=(int(rows.max()) + 1) * count).reshape(-1, count)
-    table = _weighted_logarithms()
-    hidden = np.maximum(np.count_nonzero(counts, axis=1) - 1, 0) * round(_UNIT / (2 * math.log(2)))
-    found: NDArray[np.int64] = table.take(counts.sum(axis=1)) - table.take(counts).sum(axis=1) + hidden
-    return found
+    alike = np.arange(count) // _ALIKE
+    rows = np.concatenate((alike, np.tile(alike[-1] + 1 + np.arange(width), count)))
+    return _SymbolLayout(rows * _SYMBOLS, _weigh_counts().take(np.bincount(rows)))
 
 
 @cache
-def _weighted_logarithms() -> NDArray[np.int64]:
-    """N log2 n in parts of bits, for n from 0 to SAMPLE."""
+def _weigh_counts() -> NDArray[np.int64]:
+    """N log2 n in parts of bits, for n from 0 to SAMPLE, less what each symbol hides (Miller and Madow)."""
     import numpy as np
 
-    return np.array([0, *(round(_UNIT * n * math.log2(n)) for n in range(1, SAMPLE + 1))], np.int64)
+    hidden = round(_UNIT / (2 * math.log(2)))
+    return np.array([0, *(round(_UNIT * n * math.log2(n)) - hidden for n in range(1, SAMPLE + 1))], np.int64)
 
 
 @lru_cache(16)

@@ -84,6 +84,7 @@ def _choose_mode(numbers: Numbers, predicted: Numbers, kind: ElementKind) -> Blo
 
     if not len(predicted):
         return BlockMode.DENSE
-    if np.array_equal(numbers, predicted):
+    sizes = estimate_sizes(numbers, predicted, kind)
+    if not sizes.delta and np.array_equal(numbers, predicted):
         return BlockMode.SAME
-    return BlockMode.DELTA if estimate_sizes(numbers, predicted, kind).prefers_delta() else BlockMode.DENSE
+    return BlockMode.DELTA if sizes.prefers_delta() else BlockMode.DENSE

@@ -47,10 +47,10 @@ def write_differences(writer: ArrayWriter, differences: Numbers, kind: ElementKi
 def read_differences(reader: ArrayReader, count: int, kind: ElementKind) -> Numbers:
     """``count`` differences again. Raises CorruptObject."""
     folded = read_planes(reader, count, kind)
-    signs = folded & 1
+    differences = _negate(folded & 1)
     folded >>= 1
-    folded ^= _negate(signs)
-    return folded
+    differences ^= folded
+    return differences
 
 
 def write_changes(writer: ArrayWriter, differences: Numbers, kind: ElementKind) -> None:

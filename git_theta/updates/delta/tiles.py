@@ -23,7 +23,7 @@ TILE = 128
 """Numbers; no row of a matrix that matters is shorter."""
 _SHARE_BITS = 7
 """Quiet is what moved by less than 2 ** -7 of a number: what became 0 moved by about all of it, whatever it was."""
-_GROUP = 16
+_GROUP, _WHOLE_GROUP = 16, 0xFFFF
 _OUTLIERS = 2
 """Groups of a tile, of eight, that may hold what moved less: zeros, numbers that were rounded."""
 
@@ -52,18 +52,27 @@ def find_quiet(differences: Numbers, kind: ElementKind) -> TileFlags:
     if not kind.may_be_quiet:
         return np.zeros(len(rows), np.bool_)
     limit = 1 << (kind.fraction - _SHARE_BITS)
-    quiet = _are_alike(np.abs(rows[:, ::_GROUP])[:, :, None], limit)
+    few, most = _find_alike(np.abs(np.asfortranarray(rows[:, ::_GROUP])))  # eight long columns: numpy loops in them
+    quiet = (most < limit) & _are_most(few)
     likely = np.flatnonzero(quiet)
-    quiet[likely] = _are_alike(np.abs(rows[likely]).reshape(-1, TILE // _GROUP, _GROUP), limit)
+    alike, most = _find_alike(np.abs(rows.take(likely, axis=0)))
+    quiet[likely] = (most < limit) & _are_most(np.packbits(alike, axis=1).view("<u2") == _WHOLE_GROUP)
     return quiet
 
 
-def _are_alike(sizes: Numbers, limit: int) -> TileFlags:
-    """Whether they are below a limit and within a factor of four, but for some groups: (tiles, groups, sizes)."""
+def _find_alike(sizes: Numbers) -> tuple[TileFlags, Numbers]:
+    """Which of each tile are not 0, and at least a quarter of its largest; and the largest ones: (tiles, sizes)."""
     import numpy as np
 
-    least, most = np.sort(sizes.min(axis=2), axis=1)[:, _OUTLIERS], sizes.max(axis=(1, 2))
-    return np.asarray((least > 0) & (most < limit) & (most >> 2 <= least))
+    most = sizes.max(axis=1, initial=0)
+    return sizes >= np.maximum(most >> 2, 1)[:, None], most
+
+
+def _are_most(groups: TileFlags) -> TileFlags:
+    """Of which tiles they are, but for outliers: (tiles, groups)."""
+    import numpy as np
+
+    return np.asarray(np.count_nonzero(groups, axis=1) >= TILE // _GROUP - _OUTLIERS)
 
 
 def tile_rows(numbers: Numbers) -> Numbers:
@@ -71,12 +80,16 @@ def tile_rows(numbers: Numbers) -> Numbers:
     return numbers[: count_tiles(len(numbers)) * TILE].reshape(-1, TILE)
 
 
+def take_tiles(numbers: Numbers, tiles: Places) -> Numbers:
+    """The numbers of these tiles; copied."""
+    return tile_rows(numbers).take(tiles, axis=0).reshape(-1)
+
+
 def gather_numbers(numbers: Numbers, tiles: Places) -> Numbers:
     """The numbers of these tiles, and what is left over after all of them; copied."""
     import numpy as np
 
-    rows = tile_rows(numbers)
-    return np.concatenate((rows[tiles].reshape(-1), numbers[rows.size :]))
+    return np.concatenate((take_tiles(numbers, tiles), numbers[tile_rows(numbers).size :]))
 
 
 def scatter_numbers(numbers: Numbers, tiles: Places, gathered: Numbers) -> None:

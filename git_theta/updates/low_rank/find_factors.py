@@ -42,7 +42,7 @@ def find_factors(pair: MatrixPair, budget: int | None = None) -> Factors | None:
     """
     import numpy as np
 
-    if pair.columns > _LONGEST_ROW:
+    if not pair.rows or pair.columns > _LONGEST_ROW:
         return None
     try:
         with one_thread(), np.errstate(all="ignore"):
