@@ -33,7 +33,7 @@ from git_theta.repository.merging.policy_sources import MergeOptions
 from git_theta.repository.merging.request_checks import check_request, describe_idle_rules
 from git_theta.repository.setup.hook_placing import prepare_pushes
 from git_theta.repository.stores.opening import open_context
-from git_theta.vcs import branches, git_merge
+from git_theta.vcs import branches, tree_merges
 from git_theta.vcs.heads import Head, all_merge_bases, independent_heads, merge_base
 from git_theta.words import join_some, pluralize
 
@@ -170,7 +170,7 @@ def plan_branch_merge(
     """
     with enter_repository(repo) as entered:
         top = entered.repository.home
-        git_merge.require_tree_merges()
+        tree_merges.require_tree_merges()
         named = [Head(spell_revision(head), resolve_revision(head)) for head in heads]
         kept = tuple(independent_heads(named, top)) if named else ()
         if len(kept) < 2:

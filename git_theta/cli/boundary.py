@@ -14,7 +14,7 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from types import FrameType
 from typing import NoReturn
 
@@ -44,6 +44,8 @@ _INTERRUPTED_AT = [-_SAME_SIGNAL]
 """When the last one came, by the monotonic clock."""
 _OUTPUTS = [1, 2]
 """Descriptors that others read. Where one of them has left, nobody is there to be told of it."""
+_HELD: list[list[str]] = []
+"""What is kept of what is said, by the innermost block that keeps it."""
 
 
 def add_output(descriptor: int) -> None:
@@ -137,7 +139,21 @@ def say(*lines: str, prefix: str = "theta: ") -> None:
     Names in them can neither break them nor steer a terminal (L10); no password of a URL is in them.
     """
     for line in lines:
-        print(f"{prefix}{escape_unprintable(redact_logins(line))}", file=sys.stderr)  # noqa: T201
+        said = f"{prefix}{escape_unprintable(redact_logins(line))}"
+        if _HELD:
+            _HELD[-1].append(said)
+        else:
+            print(said, file=sys.stderr)  # noqa: T201
+
+
+@contextlib.contextmanager
+def hold_words() -> Iterator[list[str]]:
+    """Keep what is said in this block: its lines, in place of printing them. An error is said after it."""
+    _HELD.append([])
+    try:
+        yield _HELD[-1]
+    finally:
+        _HELD.pop()
 
 
 def say_hint(text: str) -> None:

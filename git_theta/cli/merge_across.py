@@ -17,8 +17,8 @@ def mark_across(
     across: ContestedLines, found: Sequence[FilePlan], made: MergeInputs, repository: Repository
 ) -> ContestedLines:
     """Put into conflict, and say, what is contested of checkpoints across files that Git merged one by one."""
-    missed = mark_contested(found, _sides_of(made), across, repository)
-    mend_indexes(found, _sides_of(made), repository)
+    missed = mark_contested(found, sides_of(made), across, repository)
+    mend_indexes(found, sides_of(made), repository)
     warn_across(missed)
     return missed
 
@@ -26,7 +26,7 @@ def mark_across(
 def mark_united(found: Sequence[FilePlan], made: MergeInputs, repository: Repository) -> ContestedLines:
     """The same of a merge with several merge bases, which Git has united."""
     missed = mark_own_merge(repository)
-    mend_indexes(found, _sides_of(made), repository)
+    mend_indexes(found, sides_of(made), repository)
     warn_across(missed)
     return missed
 
@@ -38,6 +38,7 @@ def tell_whole(found: Sequence[FilePlan]) -> None:
             warn_contested_as_one(item)
 
 
-def _sides_of(made: MergeInputs) -> MergeSides:
+def sides_of(made: MergeInputs) -> MergeSides:
+    """The commits of a merge of two heads."""
     ours, theirs = made.heads
     return MergeSides(made.base.commit if made.base else None, ours.commit, theirs.commit)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -34,7 +35,7 @@ from git_theta.repository.clustering.clusters import reach_cluster
 from git_theta.repository.comparing.file_layouts import unify_versions
 from git_theta.repository.comparing.sharded_versions import is_shard
 from git_theta.repository.merging.companion_versions import find_in_sides
-from git_theta.repository.merging.driver_report import report_failure, report_merge
+from git_theta.repository.merging.driver_report import report_failure, report_merge, report_words
 from git_theta.repository.merging.policy_choosers import chooser_for
 from git_theta.repository.merging.shard_merge import merge_shard
 from git_theta.repository.stores.opening import conflicts_dir, open_context
@@ -215,7 +216,11 @@ def run_driver() -> int:
     outcomes: list[int] = []
 
     def merge_and_note() -> int:
-        outcomes.append(main())
+        asked = read_merge_options()
+        with boundary.hold_words() if asked.foreseen else nullcontext() as words:
+            outcomes.append(main())
+        if words:
+            report_words(words, asked)
         return outcomes[0]
 
     code = boundary.run(merge_and_note)

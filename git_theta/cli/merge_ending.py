@@ -52,13 +52,18 @@ def finish_merge(merged: ManyMerged, made: MergeInputs, repository: Repository, 
     elif ending.commit:
         code, gates = commit_judged(made, merged.records, repository, ending)
     else:
-        boundary.say("merged, and not committed as requested")
-        boundary.say_hint("Commit it: git commit. Or give it up: git merge --abort")
+        say_uncommitted()
         code = 0
     if ending.as_json:
         done = ending.commit and not code
         print_result(merged.records, merged.conflicts, repository, ending, committed=done, gates=gates)
     return code
+
+
+def say_uncommitted() -> None:
+    """Say that a merge waits for its commit because somebody asked for that."""
+    boundary.say("merged, and not committed as requested")
+    boundary.say_hint("Commit it: git commit. Or give it up: git merge --abort")
 
 
 def commit_judged(

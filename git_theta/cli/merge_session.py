@@ -9,25 +9,26 @@ from pathlib import Path
 
 from git_theta.cli import boundary, report_file
 from git_theta.cli.listing import echo_line, require_worktree
-from git_theta.cli.merge_across import mark_across, mark_united, tell_whole
-from git_theta.cli.merge_ending import Ending, commit_judged, finish_merge, print_result
+from git_theta.cli.merge_across import mark_across, mark_united, sides_of, tell_whole
+from git_theta.cli.merge_ending import Ending, commit_judged, finish_merge, print_result, say_uncommitted
 from git_theta.cli.progress import Meter
 from git_theta.cli.push_warning import warn_of_pushes
 from git_theta.errors import UsageError
 from git_theta.operations.merging.file_plans import FilePlan
 from git_theta.repository.evaluating.version_comparison import VersionComparison
-from git_theta.repository.merging.contested_across import ContestedLines
+from git_theta.repository.merging.clean_merge import merge_cleanly
+from git_theta.repository.merging.contested_across import ContestedLines, is_unseen_by_git
 from git_theta.repository.merging.merge_cases import find_cases
-from git_theta.repository.merging.merge_many import merge_many
+from git_theta.repository.merging.merge_many import ManyMerged, merge_many
 from git_theta.repository.merging.merge_request import MergeInputs, MergeRequest, gather_inputs
-from git_theta.repository.merging.merge_two import merge_two
+from git_theta.repository.merging.merge_two import GitMerge, merge_two
 from git_theta.repository.merging.policy_sources import MergeOptions
 from git_theta.repository.merging.request_checks import check_request, describe_idle_rules
 from git_theta.vcs import config, git_merge
 from git_theta.vcs.commits import shallow_boundary
 from git_theta.vcs.discovery import Repository
-from git_theta.vcs.heads import all_merge_bases
-from git_theta.vcs.merge_settings import needs_git
+from git_theta.vcs.heads import Head, all_merge_bases
+from git_theta.vcs.merge_settings import forbids_fast_forwards, needs_git
 from git_theta.vcs.unmerged import unmerged_files
 
 _DRIVER = "merge.theta.driver"
@@ -62,12 +63,14 @@ def _merge_heads(
         assert repository.worktree
         raise UsageError("the heads have no commit in common", hint=_unrelated_hint(repository.worktree))
     mark: Callable[[], ContestedLines] = dict
-    if many or (len(made.heads) > 1 and _has_one_base(made, repository) and (found or not needs_git(repository))):
+    may_be_clean = not needs_git(repository)
+    if many or (len(made.heads) > 1 and _has_one_base(made, repository) and (found or may_be_clean)):
         say = ending.message
         merged = merge_many(made, found, request.asked, repository, message=say, warn=boundary.warn, progress=Meter())
         if many or not merged.conflicts:
             return finish_merge(merged, made, repository, ending)
         mark = partial(mark_across, merged.across, found, made, repository)
+        may_be_clean &= _is_unseen(merged, found, made, repository)
         request = request._replace(asked=request.asked._replace(cluster=""))  # what it computed is remembered
     elif found:
         mark = partial(mark_united, found, made, repository)
@@ -78,7 +81,9 @@ def _merge_heads(
             echo_line("Already up to date.")
         return 0
     _require_driver(repository)
-    code = _merge_one(made, request.asked, repository, ending, mark)
+    may_be_clean &= bool(made.base) and not _is_fast_forward(made, repository)
+    by_file = _merge_by_file(made.others[0], request.asked, repository, ending, may_be_clean=may_be_clean)
+    code = _finish_one(by_file, made, repository, ending, mark)
     if code and git_merge.is_merging(repository):
         tell_whole(found)
     return code
@@ -90,14 +95,33 @@ def _has_one_base(made: MergeInputs, repository: Repository) -> bool:
     return len(all_merge_bases(ours.commit, theirs.commit, cwd=repository.worktree)) == 1
 
 
-def _merge_one(
-    made: MergeInputs, asked: MergeOptions, repository: Repository, ending: Ending, mark: Callable[[], ContestedLines]
+def _is_unseen(merged: ManyMerged, found: Sequence[FilePlan], made: MergeInputs, repository: Repository) -> bool:
+    """Whether `git merge` sees no conflict in what is contested of checkpoints, as far as they tell."""
+    told = sum(map(len, merged.unsettled.values())) == len(merged.conflicts)
+    return told and is_unseen_by_git(merged.unsettled, found, sides_of(made), repository)
+
+
+def _is_fast_forward(made: MergeInputs, repository: Repository) -> bool:
+    return len(made.heads) == 1 and not forbids_fast_forwards(repository)
+
+
+def _merge_by_file(
+    head: Head, asked: MergeOptions, repository: Repository, ending: Ending, *, may_be_clean: bool
+) -> GitMerge:
+    """Merge one head as `git merge` does, up to the commit; what drivers kept to themselves is said."""
+    merged = merge_cleanly(head, asked, repository, message=ending.message) if may_be_clean else None
+    merged = merged or merge_two(head, asked, repository, message=ending.message)
+    boundary.say(*merged.words, prefix="")
+    return merged
+
+
+def _finish_one(
+    merged: GitMerge, made: MergeInputs, repository: Repository, ending: Ending, mark: Callable[[], ContestedLines]
 ) -> int:
-    """Merge one head as `git merge` does; the exit code: 1 where anything is left in conflict.
+    """Commit what `git merge` made of one head; the exit code: 1 where anything is left in conflict.
 
     ``mark`` puts into conflict what Git did not see to be contested, and says what that is.
     """
-    merged = merge_two(made.others[0], asked, repository, message=ending.message)
     gates: tuple[VersionComparison, ...] = ()
     if ending.report and merged.begun:
         report_file.write_report(ending.report, merged.records)
@@ -113,6 +137,8 @@ def _merge_one(
     elif not commits and not missed:
         sys.stdout.flush()
         sys.stdout.buffer.write(merged.printed)
+    if merged.begun and not (code or ending.commit or merged.by_git):
+        say_uncommitted()
     return code
 
 

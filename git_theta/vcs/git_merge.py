@@ -13,10 +13,11 @@ from git_theta.errors import GitError, UsageError
 from git_theta.interrupts import defer_interrupt
 from git_theta.vcs import atomic, merge_hooks
 from git_theta.vcs.discovery import Repository
-from git_theta.vcs.git import MERGED_HEAD, ask_git, current_folder, git, git_succeeds, split_nul
+from git_theta.vcs.git import ask_git, git, git_succeeds, split_nul
+from git_theta.vcs.heads import Head
+from git_theta.vcs.merge_settings import forbids_fast_forwards
 from git_theta.words import join_some
 
-_MINIMUM_GIT = (2, 38)
 _MERGE_FILES = ("MERGE_HEAD", "MERGE_MSG", "MERGE_MODE")
 _UNFINISHED = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD")
 _UNDO_ATTEMPTS = 3
@@ -49,43 +50,6 @@ def require_clean_index(repository: Repository) -> None:
         raise UsageError("the index holds uncommitted changes", hint="Commit or stash them first.")
 
 
-def require_tree_merges() -> None:
-    """Raise UsageError for a Git that cannot merge trees without a worktree."""
-    found = re.search(r"\d+\.\d+", git("version").decode())
-    version = found[0] if found else ""
-    if not found or tuple(map(int, version.split("."))) < _MINIMUM_GIT:
-        raise UsageError(
-            f"merging more than two heads needs git 2.38 or newer, and this is {version}",
-            hint="Upgrade Git, or merge one head after another.",
-        )
-
-
-def merge_trees(ours: str, theirs: str, cwd: Path | None = None) -> tuple[str, list[str]]:
-    """The tree that merging two commits gives, and the paths that conflict in it. Touches neither index nor files.
-
-    Drivers find in their environment no heads of a `git merge` that is above us: those are of another merge.
-    """
-    where = cwd or current_folder()
-    command = ["git", "merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", ours, theirs]
-    env = {name: word for name, word in os.environ.items() if not name.startswith(MERGED_HEAD)}
-    done = subprocess.run(command, cwd=where, env=env, stdin=subprocess.DEVNULL, capture_output=True)
-    if done.returncode > 1:
-        raise GitError(f"git merge-tree failed: {done.stderr.decode(errors='replace').strip()}")
-    tree, *conflicts = split_nul(done.stdout)
-    return tree, sorted({path for path in conflicts if path})
-
-
-def commit_tree(tree: str, parents: Iterable[str], cwd: Path | None = None) -> str:
-    """A commit that no ref names, to merge with; returns its id."""
-    options = [word for parent in parents for word in ("-p", parent)]
-    return git("commit-tree", *options, "-m", "an intermediate merge", tree, cwd=cwd).decode().strip()
-
-
-def tree_of(commit: str, cwd: Path | None = None) -> str:
-    """The id of a commit's tree."""
-    return git("rev-parse", f"{commit}^{{tree}}", cwd=cwd).decode().strip()
-
-
 def run_merge(
     head: str, message: str | None, cwd: Path | None = None, variables: Mapping[str, str] | None = None
 ) -> tuple[int, bytes]:
@@ -101,6 +65,22 @@ def run_merge(
     return done.returncode, done.stdout
 
 
+def check_out_merge(
+    tree: str, heads: Sequence[Head], message: str, added: Sequence[str], repository: Repository
+) -> None:
+    """Index and worktree from HEAD to the tree of a merge, which waits for its commit; or an error, and nothing.
+
+    ``added``: trailers of its message. Raises as ``check_out_tree``.
+    """
+    try:
+        begin_merge(repository, message)
+        add_trailers(repository, added)
+        check_out_tree(tree, [head.commit for head in heads], repository)
+    except BaseException:
+        forget_merge(repository)
+        raise
+
+
 def begin_merge(repository: Repository, message: str) -> None:
     """Put down that a merge is under way, so that ``git merge --abort`` knows.
 
@@ -108,7 +88,8 @@ def begin_merge(repository: Repository, message: str) -> None:
     not there yet.
     """
     git("update-ref", "ORIG_HEAD", "HEAD", cwd=repository.worktree)
-    for name, content in zip(_MERGE_FILES, (_PLACEHOLDER_HEAD, message, ""), strict=True):
+    mode = "no-ff" if forbids_fast_forwards(repository) else ""
+    for name, content in zip(_MERGE_FILES, (_PLACEHOLDER_HEAD, message, mode), strict=True):
         (repository.git_dir / name).write_bytes(os.fsencode(content))
 
 

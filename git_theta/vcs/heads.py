@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from git_theta.errors import UsageError
+from git_theta.vcs.config import read_last_values
 from git_theta.vcs.git import ask_git, git, git_succeeds
+from git_theta.vcs.remembered_settings import is_false
 from git_theta.vcs.revisions import find_commit
 from git_theta.vcs.shallow_clones import describe_deepening
 
@@ -73,10 +75,22 @@ def all_merge_bases(ours: str, *theirs: str, cwd: Path | None = None) -> list[st
     return (ask_git("merge-base", "--all", ours, *theirs, cwd=cwd) or b"").decode().split()
 
 
-def merge_message(heads: Sequence[Head], cwd: Path | None = None) -> str:
-    """What Git would say about merging these heads into HEAD: ``Merge branches 'a' and 'b'``."""
+def merge_message(heads: Sequence[Head], message: str | None = None, cwd: Path | None = None) -> str:
+    """What Git would say about merging these heads into HEAD: ``Merge branches 'a' and 'b'``, or a person's message.
+
+    With what ``merge.log`` asks for.
+    """
+    if message is not None and not _lists_commits(cwd):
+        return f"{message}\n"
+    spoken = () if message is None else ("-m", message)
     lines = "".join(_describe_head(head, cwd) for head in heads)
-    return os.fsdecode(git("fmt-merge-msg", cwd=cwd, stdin=os.fsencode(lines)))
+    return os.fsdecode(git("fmt-merge-msg", *spoken, cwd=cwd, stdin=os.fsencode(lines)))
+
+
+def _lists_commits(cwd: Path | None) -> bool:
+    """Whether messages of merges are to list what is merged."""
+    settings = read_last_values(["merge.summary", "merge.log"], cwd=cwd).values()
+    return any(not is_false(value) for value in settings)
 
 
 def _describe_head(head: Head, cwd: Path | None) -> str:

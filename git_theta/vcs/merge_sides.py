@@ -52,7 +52,7 @@ def find_stash_sides(stash: str, cwd: Path | None = None) -> MergeSides | None:
 
 def _unite_bases(bases: Sequence[str], cwd: Path | None) -> str | None:
     """The merge of several merge bases, as Git makes it first; None where they are in conflict with each other."""
-    from git_theta.vcs.git_merge import commit_tree, merge_trees
+    from git_theta.vcs.tree_merges import commit_tree, merge_trees
 
     united, *others = bases
     for other in others:

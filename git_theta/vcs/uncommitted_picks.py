@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from git_theta.vcs.git import git, git_succeeds
-from git_theta.vcs.git_merge import commit_tree
 from git_theta.vcs.heads import HEAD
 from git_theta.vcs.merge_sides import MergeSides
 from git_theta.vcs.parent_picks import UncommittedPicks, read_uncommitted_picks
 from git_theta.vcs.revisions import find_commit
+from git_theta.vcs.tree_merges import commit_tree
 from git_theta.vcs.trees import tree_of_index
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from git_theta.errors import UsageError
-from git_theta.vcs import git_merge, trees
+from git_theta.vcs import git_merge, tree_merges, trees
 from git_theta.vcs.discovery import discover_repository
 from git_theta.vcs.heads import Head, independent_heads, merge_base, merge_message, resolve_head
 from tests.sandbox import Sandbox
@@ -56,14 +56,14 @@ def test_messages_are_gits_own(forked: Sandbox) -> None:
     forked.git("tag", "v1", "b")
     commit = resolve_head("c", forked.root).commit
     assert (
-        merge_message(heads(forked, "a", "v1", commit), forked.root)
+        merge_message(heads(forked, "a", "v1", commit), cwd=forked.root)
         == f"Merge branch 'a', tag 'v1', commit '{commit}'\n"
     )
 
 
 def test_messages_have_what_a_tag_says(forked: Sandbox) -> None:
     forked.git("tag", "-a", "-m", "the first release", "v1", "b")
-    assert merge_message(heads(forked, "v1"), forked.root) == "Merge tag 'v1'\n\nthe first release\n"
+    assert merge_message(heads(forked, "v1"), cwd=forked.root) == "Merge tag 'v1'\n\nthe first release\n"
 
 
 def test_what_differs_between_commits(forked: Sandbox) -> None:
@@ -86,20 +86,20 @@ def test_files_are_put_into_a_tree_and_taken_out(forked: Sandbox) -> None:
 
 def test_trees_are_merged_and_conflicts_named(forked: Sandbox) -> None:
     a, b, c = heads(forked, "a", "b", "c")
-    tree, conflicts = git_merge.merge_trees(a.commit, b.commit, forked.root)
+    tree, conflicts = tree_merges.merge_trees(a.commit, b.commit, forked.root)
     assert conflicts == []
     assert forked.git("cat-file", "blob", f"{tree}:text").stdout == "A\n\n\n\nB\n"
-    assert git_merge.merge_trees(a.commit, c.commit, forked.root)[1] == ["text"]
+    assert tree_merges.merge_trees(a.commit, c.commit, forked.root)[1] == ["text"]
 
 
 def test_an_old_git_is_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    git_merge.require_tree_merges()
+    tree_merges.require_tree_merges()
     program = tmp_path / "git"
     program.write_text("#!/bin/sh\necho git version 2.37.4.windows.1\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", os.pathsep.join([str(tmp_path), os.environ["PATH"]]))
     with pytest.raises(UsageError, match=r"needs git 2\.38 or newer, and this is 2\.37"):
-        git_merge.require_tree_merges()
+        tree_merges.require_tree_merges()
 
 
 @pytest.mark.parametrize("written", [b"still being written", None], ids=["written to", "as Git left it"])
@@ -108,7 +108,7 @@ def test_a_check_out_is_taken_back_while_somebody_writes_its_files(forked: Sandb
     forked.write("mine", b"1\n")
     forked.commit("mine")
     forked.write("mine", b"my own\n")
-    tree, _ = git_merge.merge_trees("HEAD", "a", forked.root)
+    tree, _ = tree_merges.merge_trees("HEAD", "a", forked.root)
     forked.git("read-tree", "-m", "-u", "HEAD", tree)
     if written:
         forked.write("text", written)

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from git_theta.manifest.model import Manifest
-from git_theta.merging.decisions import names_of
+from git_theta.merging.decisions import Decision, names_of
 from git_theta.operations.merging.conflict_list import describe_names
 from git_theta.operations.merging.file_plans import FilePlan
 from git_theta.repository.comparing.sharded_versions import CommitFiles
@@ -55,12 +55,37 @@ def mark_own_merge(repository: Repository) -> ContestedLines:
 def foresee_contested(sides: Sequence[str | None], repository: Repository) -> ContestedLines:
     """What will be contested across files once Git has merged these commits, as far as they tell."""
     commits = read_sides(sides, repository)
+    merge = _foresee_files(commits)
+    several = (item for item in _plan_own(sides, commits, repository) if item.is_of_several_files)
+    return {item.path: describe_names(names) for item in several if (names := find_across(item, merge))}
+
+
+def is_unseen_by_git(
+    unsettled: Mapping[str, Sequence[Decision]],
+    found: Sequence[FilePlan],
+    sides: Sequence[str | None],
+    repository: Repository,
+) -> bool:
+    """Whether all that is unsettled of checkpoints lies in files that Git, which merges one by one, takes as they are.
+
+    Args:
+        unsettled: the decisions, by the checkpoint.
+        found: the plans of the merge.
+        sides: its commits, that of the base first.
+        repository: where that is.
+    """
+    merge = _foresee_files(read_sides(sides, repository))
+    unseen = {item.path: {*find_across(item, merge)} for item in found if item.path in unsettled}
+    left = [(path, decision.names) for path, decisions in unsettled.items() for decision in decisions]
+    return all(names and unseen[path].issuperset(names) for path, names in left)
+
+
+def _foresee_files(commits: Sequence[CommitFiles]) -> MergedByFile:
+    """What Git will make of the merge of commits with these files, but for what takes a driver."""
     changed = {path: {*files} - {base} for path, (base, *files) in differing_files(commits).items()}
     taken = {path: file.oid for path, files in changed.items() if len(files) == 1 for file in files if file}
     alike = {path: file.oid for path, file in commits[-1].items() if path not in changed}
-    merge = MergedByFile(commits, alike | taken)
-    several = (item for item in _plan_own(sides, commits, repository) if item.is_of_several_files)
-    return {item.path: describe_names(names) for item in several if (names := find_across(item, merge))}
+    return MergedByFile(commits, alike | taken)
 
 
 def find_own_sides(repository: Repository) -> Sequence[str | None]:

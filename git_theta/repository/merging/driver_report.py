@@ -15,10 +15,11 @@ from git_theta.repository.merging.policy_sources import MergeOptions
 
 
 class DriverReport(NamedTuple):
-    """A record per file that drivers merged, and the exit code of the first that failed (0: none)."""
+    """A record per file that drivers merged, the exit code of the first that failed (0: none), and what they say."""
 
     records: Sequence[Record]
     failure: int
+    words: Sequence[str] = ()
 
 
 def report_merge(path: str, merged: MergeResult, context: Context, asked: MergeOptions) -> None:
@@ -34,11 +35,18 @@ def report_failure(code: int, asked: MergeOptions) -> None:
         _append(asked.report, {"exit": code})
 
 
+def report_words(words: Sequence[str], asked: MergeOptions) -> None:
+    """Report what a driver has to say, in lines."""
+    _append(asked.report, {"words": list(words)})
+
+
 def read_report(file: Path) -> DriverReport:
     """What drivers reported in this file."""
     lines = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
     failures = [line["exit"] for line in lines if "exit" in line]
-    return DriverReport([line for line in lines if "exit" not in line], failures[0] if failures else 0)
+    words = [word for line in lines if "words" in line for word in line["words"]]
+    records = [line for line in lines if "exit" not in line and "words" not in line]
+    return DriverReport(records, failures[0] if failures else 0, words)
 
 
 def _append(report: str, data: Record) -> None:

@@ -28,7 +28,7 @@ from git_theta.repository.merging.policy_choosers import chooser_of
 from git_theta.repository.merging.policy_sources import MergeOptions
 from git_theta.repository.merging.request_checks import check_strategy
 from git_theta.repository.stores.opening import open_context
-from git_theta.vcs import git_merge, trees
+from git_theta.vcs import git_merge, tree_merges, trees
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.heads import merge_message
 from git_theta.vcs.merge_settings import require_signatures, require_true_merges
@@ -43,6 +43,7 @@ class ManyMerged(NamedTuple):
         conflicts: what nobody settled, path and name with the reason: nothing was changed then.
         sizes: bytes of the checkpoints as they are checked out.
         across: those of the conflicts that are of a checkpoint of several files, by what that is called.
+        unsettled: the decisions that nobody settled, by the checkpoint.
     """
 
     files: Mapping[str, trees.TreeFile | None]
@@ -50,6 +51,7 @@ class ManyMerged(NamedTuple):
     conflicts: Sequence[str]
     sizes: Mapping[str, int]
     across: Mapping[str, Sequence[str]]
+    unsettled: Mapping[str, Sequence[Decision]]
 
 
 def merge_many(
@@ -57,7 +59,7 @@ def merge_many(
     warn: Callable[[str], None], progress: Progress,
 ) -> ManyMerged:  # fmt: skip
     """Merge all heads up to the commit, in index and worktree; or nothing at all, where anything is contested."""
-    git_merge.require_tree_merges()
+    tree_merges.require_tree_merges()
     require_true_merges(repository)
     require_signatures(made.others, repository)
     git_merge.require_clean_index(repository)
@@ -67,8 +69,8 @@ def merge_many(
     _require_room(merged, repository.worktree)
     tree, conflicts = write_merged_tree(made, merged.files, repository.worktree)
     if not conflicts:
-        text = _commit_message(made, message, repository.worktree)
-        _check_out(made, tree, text, trailers(merged.records), repository)
+        text = merge_message(made.others, message, repository.worktree)
+        git_merge.check_out_merge(tree, made.others, text, trailers(merged.records), repository)
     return merged._replace(conflicts=conflicts)
 
 
@@ -77,17 +79,6 @@ def _require_room(merged: ManyMerged, top: Path | None) -> None:
     assert top
     old = (find_regular_file(top, path) for path in merged.files)
     require_room(sum(merged.sizes.values()) - sum(file.stat().st_blocks * 512 for file in old if file), top)
-
-
-def _check_out(made: MergeInputs, tree: str, message: str, added: Sequence[str], repository: Repository) -> None:
-    """Index and worktree from HEAD to the merge, which waits for its commit; or an error, and nothing."""
-    try:
-        git_merge.begin_merge(repository, message)
-        git_merge.add_trailers(repository, added)
-        git_merge.check_out_tree(tree, [head.commit for head in made.others], repository)
-    except BaseException:
-        git_merge.forget_merge(repository)
-        raise
 
 
 def merge_cases(
@@ -103,6 +94,7 @@ def merge_cases(
     files: dict[str, trees.TreeFile | None] = {}
     records: list[Record] = []
     left: dict[str, list[str]] = {}
+    unsettled: dict[str, list[Decision]] = {}
     sizes: dict[str, int] = {}
     with open_context(repository, warn) as opened, reach_cluster(asked.cluster, repository, opened) as context:
         for item in found:
@@ -127,11 +119,12 @@ def merge_cases(
             records.append(record_merge(item.path, merged.result, measured))
             if merged.result.left:
                 left[item.path] = [f"{item.path}: {_describe_left(one)}" for one in merged.result.left]
+                unsettled[item.path] = [one.decision for one in merged.result.left]
             sizes |= {path: manifest.size for path, manifest in merged.manifests.items()}
             if not left:
                 files |= _write_blobs(merged, item.mode, top)
     across = {item.path: left[item.path] for item in found if item.is_of_several_files and item.path in left}
-    return ManyMerged(files, records, [line for lines in left.values() for line in lines], sizes, across)
+    return ManyMerged(files, records, [line for lines in left.values() for line in lines], sizes, across, unsettled)
 
 
 def _write_blobs(merged: MergedFiles, mode: str, top: Path) -> dict[str, trees.TreeFile | None]:
@@ -192,17 +185,13 @@ def write_merged_tree(
     if len(set(changed)) == 1:  # they differ in checkpoints alone
         return changed[0], []
     merged, *rest = [
-        git_merge.commit_tree(tree, [head.commit], top) for tree, head in zip(changed, made.heads, strict=True)
+        tree_merges.commit_tree(tree, [head.commit], top) for tree, head in zip(changed, made.heads, strict=True)
     ]
     for commit, head in zip(rest, made.heads[1:], strict=True):
-        tree, conflicts = git_merge.merge_trees(merged, commit, top)
+        tree, conflicts = tree_merges.merge_trees(merged, commit, top)
         if conflicts:
             return "", [
                 f"{path}: {head.name} and the heads before it changed it, and Git merges it" for path in conflicts
             ]
-        merged = git_merge.commit_tree(tree, [merged, commit], top)
-    return git_merge.tree_of(merged, top), []
-
-
-def _commit_message(made: MergeInputs, message: str | None, top: Path | None) -> str:
-    return f"{message}\n" if message is not None else merge_message(made.others, top)
+        merged = tree_merges.commit_tree(tree, [merged, commit], top)
+    return tree_merges.tree_of(merged, top), []

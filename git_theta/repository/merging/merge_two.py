@@ -24,12 +24,16 @@ class GitMerge(NamedTuple):
         printed: what Git wrote to its standard output.
         begun: whether a merge waits for its commit: else it was a fast-forward, up to date, refused or given up.
         records: what the driver did, file by file.
+        words: what drivers have to say, in lines, and did not say.
+        by_git: whether `git merge` made it, and has said so.
     """
 
     code: int
     printed: bytes
     begun: bool
     records: Sequence[Record] = ()
+    words: Sequence[str] = ()
+    by_git: bool = True
 
 
 def merge_two(head: Head, asked: MergeOptions, repository: Repository, *, message: str | None) -> GitMerge:

@@ -34,6 +34,7 @@ class MergeOptions(NamedTuple):
         strategy, options, rules: what ``-s``, ``-o`` and ``--for`` say.
         settings: how to compute.
         report: a file in which the driver is to report what it did; "" for none.
+        foreseen: whether the driver is to report what it has to say, too: the merge may be made once more.
         measure: whether to report how far the changes of contested parameters agree, too.
         fallback: a strategy of the environment, for what neither of these nor a tracked policy settles.
         origins: what people call the first two, and the third: options of a command line, or arguments.
@@ -45,6 +46,7 @@ class MergeOptions(NamedTuple):
     rules: tuple[str, ...] = ()
     settings: MergeSettings = MergeSettings()
     report: str = ""
+    foreseen: bool = False
     measure: bool = False
     fallback: str = ""
     origins: tuple[str, str] = ("-s", "--for")
