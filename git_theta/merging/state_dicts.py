@@ -7,22 +7,17 @@ name and dtype alone: neither library is imported for the other's tensors.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from git_theta.errors import ConflictError
 from git_theta.merging import options as declared
-from git_theta.merging.base import STRATEGIES, Contest, Operand, PickResult, Strategy
+from git_theta.merging.base import STRATEGIES, Contest, PickResult, Strategy
 from git_theta.merging.catalogue import load_strategy
 from git_theta.merging.checks import check_contest, check_heads
-from git_theta.merging.decisions import BASE, SIDES, trivial_merge
-from git_theta.merging.execution import library_for, merge_arrays
-from git_theta.merging.given import GivenOperand, operand_of
-from git_theta.merging.groups import Group, find_groups
-from git_theta.merging.kinds import find_kind
-from git_theta.merging.policy import Choice
-from git_theta.merging.treatments import treat_choice, weigh_kind
+from git_theta.merging.execution import merge_arrays
+from git_theta.merging.given import GivenOperand
+from git_theta.merging.given_jobs import ParameterJob, build_contest, join_groups, treat_job
 
 if TYPE_CHECKING:
     import torch
@@ -116,114 +111,11 @@ def merge_state_dicts(
     values = declared.parse_options(method.name, method.options, options)
     make = partial(Contest, weights=weighted, options=values, seed=seed)
     names = dict.fromkeys(name for branch in [*branches, base or {}] for name in branch)
-    jobs = [_Job(method, _contest(name, branches, base, device, method, make)) for name in names]
-    return _merge(_join_groups([_treat_job(job, options) for job in jobs]) if by_kind else jobs)
+    jobs = [ParameterJob(method, build_contest(name, branches, base, device, method, make)) for name in names]
+    return _merge(join_groups([treat_job(job, options) for job in jobs]) if by_kind else jobs)
 
 
-class _Job(NamedTuple):
-    """A contest, and what it is merged by; None where that is refused, with the reason.
-
-    Of a member of a group, what came out for all of it may be ``settled``; else nothing settles the member alone.
-    """
-
-    strategy: Strategy | None
-    contest: Contest
-    reason: str = ""
-    settled: PickResult | None = None
-    in_group: bool = False
-
-
-def _treat_job(job: _Job, given: Mapping[str, Any]) -> _Job:
-    """The job as what the parameter is demands."""
-    contest, dtypes = job.contest, {branch.spec.dtype.name for branch in job.contest.branches if branch}
-    kind = find_kind([contest.name], dtypes.pop()) if len(dtypes) == 1 and job.strategy else None
-    if kind is None or job.strategy is None:
-        return job
-    treated = treat_choice(kind, Choice(job.strategy.name, {}, "the call"))
-    if treated.kind is None:
-        return job
-    if treated.choice is None:
-        return _Job(None, contest, treated.reason)
-    strategy = load_strategy(treated.choice.strategy)
-    return _Job(
-        strategy,
-        replace(
-            contest,
-            weights=weigh_kind(treated, contest.weights, given),
-            options=declared.parse_options(strategy.name, strategy.options, {}),
-            library=library_for(strategy, contest.device),
-        ),
-    )
-
-
-def _join_groups(jobs: Sequence[_Job]) -> list[_Job]:
-    """The jobs with members of a group decided together: taken from one side, or refused."""
-    by_name = {job.contest.name: job for job in jobs}
-    contests = [job.contest for job in jobs]
-    versions = [
-        {contest.name: found for contest in contests if (found := _operand_at(contest, position)) is not None}
-        for position in (*range(len(contests[0].branches) if contests else 0), BASE)
-    ]
-    for group, names in find_groups(versions, lambda operand: operand.spec.dtype.name):
-        if group.reason:
-            by_name |= {name: _join_job(group, name, names, by_name) for name in names}
-        else:
-            _warn_apart([by_name[name] for name in names])
-    return [by_name[job.contest.name] for job in jobs]
-
-
-def _warn_apart(factors: Sequence[_Job]) -> None:
-    """Tell where factors of an adapter are merged each by itself, and that is not what it seems."""
-    import warnings
-
-    strategy = factors[0].strategy
-    differing = [job for job in factors if len({branch and branch.oid for branch in job.contest.branches}) > 1]
-    if strategy and strategy.numeric and not strategy.pairs and len(differing) > 1:
-        names = " and ".join(job.contest.name for job in factors)
-        told = f"{names}: {strategy.name} of each factor is not that of their products; adapter-svd merges those"
-        warnings.warn(told, stacklevel=4)
-
-
-def _join_job(group: Group, name: str, names: Sequence[str], jobs: Mapping[str, _Job]) -> _Job:
-    """The job of one member: what a side has of it, where ids or the strategy take one; a refusal where it computes."""
-    job, contests = jobs[name], [jobs[member].contest for member in names]
-
-    def identify(position: int) -> tuple[Any, ...]:
-        found = [_operand_at(contest, position) for contest in contests]
-        return tuple([operand and (operand.oid, operand.spec) for operand in found])
-
-    _, source = trivial_merge(identify(BASE), list(map(identify, range(len(job.contest.branches)))))
-    if source is None and job.strategy:
-        source = SIDES.get(job.strategy.name)
-    if source is not None:
-        return job._replace(settled=PickResult(_operand_at(job.contest, source)))
-    return _Job(None, job.contest, f"{group.reason}: no strategy computes with them", in_group=True)
-
-
-def _operand_at(contest: Contest, position: int) -> Operand | None:
-    return contest.base if position == BASE else contest.branches[position]
-
-
-def _contest(
-    name: str,
-    branches: Sequence[Mapping[str, Any]],
-    base: Mapping[str, Any] | None,
-    device: torch.device | str | None,
-    strategy: Strategy,
-    make: partial[Contest],
-) -> Contest:
-    operands = tuple([_operand(name, branch) for branch in branches])
-    before = _operand(name, base or {})
-    first = next((operand for operand in (*operands, before) if operand), None)
-    where = str(device) if device is not None else first.device if first else "cpu"
-    return make(name, operands, before, library=library_for(strategy, where))
-
-
-def _operand(name: str, tensors: Mapping[str, Any]) -> GivenOperand | None:
-    return operand_of(tensors[name], name) if name in tensors else None
-
-
-def _merge(jobs: Sequence[_Job]) -> dict[str, Any]:
+def _merge(jobs: Sequence[ParameterJob]) -> dict[str, Any]:
     _keep_freed_chunks()
     picked = {job.contest.name: _pick(job) for job in jobs}
     open_jobs = [job for job in jobs if picked[job.contest.name] is None]
@@ -240,7 +132,7 @@ def _merge(jobs: Sequence[_Job]) -> dict[str, Any]:
     return merged
 
 
-def _pick(job: _Job) -> PickResult | None:
+def _pick(job: ParameterJob) -> PickResult | None:
     if job.settled or job.in_group:
         return job.settled
     if job.strategy is None:
@@ -249,9 +141,9 @@ def _pick(job: _Job) -> PickResult | None:
         return job.strategy.pick(job.contest)
 
 
-def _prepare(jobs: Iterable[_Job]) -> dict[str, tuple[Strategy, Contest]]:
+def _prepare(jobs: Iterable[ParameterJob]) -> dict[str, tuple[Strategy, Contest]]:
     """Strategy and contest by name, each strategy having seen all of its contests."""
-    grouped: dict[str, list[_Job]] = {}
+    grouped: dict[str, list[ParameterJob]] = {}
     for job in jobs:
         grouped.setdefault(job.strategy.name if job.strategy else "", []).append(job)
     found: dict[str, tuple[Strategy, Contest]] = {}
@@ -273,7 +165,7 @@ def _keep_freed_chunks() -> None:
     np.empty(8 << 20, np.uint8)
 
 
-def _check(jobs: Iterable[_Job]) -> None:
+def _check(jobs: Iterable[ParameterJob]) -> None:
     """Raise one ConflictError for all contests that have one."""
     conflicts: list[ConflictError] = []
     for job in jobs:
