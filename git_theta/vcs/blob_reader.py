@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from functools import lru_cache
 
-from git_theta.vcs.blobs import BLOB_ID, MISSING, query_git, read_exactly, require_partial_clone, spell_question
+from git_theta.vcs.blob_losses import require_partial_clone
+from git_theta.vcs.cat_file import BLOB_ID, MISSING, query_git, read_exactly, spell_question
 from git_theta.vcs.git import end_git, git, literal_pathspec, split_nul, start_git
 from git_theta.vcs.lost_trees import require_trees
 

@@ -11,7 +11,8 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from git_theta.vcs.blobs import Blob, describe_loss
+from git_theta.vcs.blob_losses import describe_loss
+from git_theta.vcs.blobs import Blob
 from git_theta.vcs.git import AS_STORED, NAMED_REPOSITORY, git, run_git, scrubbed_environment
 from git_theta.vcs.partial_clone import find_promisor
 

@@ -9,37 +9,20 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from git_theta.errors import GitError, UsageError
-from git_theta.vcs.git import (
-    AS_STORED,
-    LOSS_HINT,
-    current_folder,
-    end_git,
-    git,
-    open_scratch,
-    run_git,
-    split_nul,
-    start_git,
-)
-from git_theta.vcs.lost_trees import require_trees
-from git_theta.vcs.partial_clone import fetch_missing_blobs, find_promisor
+from git_theta.errors import UsageError
+from git_theta.vcs.blob_losses import refuse_loss, require_partial_clone
+from git_theta.vcs.cat_file import MISSING, query_git, read_exactly, spell_question
+from git_theta.vcs.git import AS_STORED, current_folder, end_git, git, open_scratch, run_git, start_git
+from git_theta.vcs.partial_clone import fetch_missing_blobs
 
 PEEK_SIZE = 1 << 20
 """Bytes of a blob by which it is judged."""
-_PATH_IN_NAME = re.compile(r"(?::[0-3])?[^:]*:(?P<path>.*)", re.DOTALL)
-"""REVISION:PATH, :PATH and :STAGE:PATH."""
-BLOB_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-"""In full, of either hash."""
-MISSING = b" missing\n"
-"""How `git cat-file` ends its answer for what it has not got, or cannot read."""
 
 
 class Blob(NamedTuple):
@@ -73,7 +56,7 @@ def read_blob(name: str, cwd: Path | None = None) -> bytes | None:
     done = subprocess.run(["git", "cat-file", "blob", name], cwd=where, stdin=subprocess.DEVNULL, capture_output=True)
     if done.returncode == 0:
         return done.stdout
-    _refuse_loss(name, cwd)
+    refuse_loss(name, cwd)
     return None
 
 
@@ -111,7 +94,7 @@ def read_one_blob(
         words = answer.split()
         if words[1:2] != [b"blob"]:
             if answer.endswith(MISSING):
-                _refuse_loss(question, cwd)
+                refuse_loss(question, cwd)
             return None
         assert process.stdout
         blob = Blob(words[0].decode(), int(words[2]), "")
@@ -122,23 +105,6 @@ def read_one_blob(
     finally:
         process.kill()  # it may have much to say still
         end_git(process)
-
-
-def _refuse_loss(name: str, cwd: Path | None) -> None:
-    """Raise GitError where a name for which Git gives no blob, an id or one of a revision, stands for one."""
-    revision, colon, path = name.partition(":")
-    if not colon and BLOB_ID.fullmatch(name):
-        raise GitError(f"Git cannot read {name}", hint=LOSS_HINT)
-    if not revision or not path:
-        return
-    try:
-        listed = git("--literal-pathspecs", "ls-tree", "-z", "--full-tree", revision, "--", path, cwd=cwd)
-    except GitError:  # there is no such revision, or a tree of it is lost
-        require_trees(revision, path, cwd)
-        return
-    for _, kind, oid, *_ in map(str.split, split_nul(listed)):
-        if kind == "blob":
-            raise GitError(f"Git cannot read {oid}, which is {name}", hint=LOSS_HINT)
 
 
 def read_wanted_blobs(
@@ -168,24 +134,6 @@ def iterate_wanted_blobs(
     for one in read_contents(blobs, wanted, largest, cwd):
         if one.whole and wanted(one.data):
             yield one.blob.oid, one.data
-
-
-def require_partial_clone(oid: str, cwd: Path | None = None) -> None:
-    """Raise GitError, naming it, for an object that Git calls missing where none may be: damaged, or lost."""
-    if not find_promisor(cwd):
-        raise describe_loss(oid, "cannot read")
-
-
-def describe_loss(oid: str, what: str) -> GitError:
-    """The error for an object that Git ``what``: "cannot read" ..."""
-    return GitError(f"Git {what} {oid}, which may be a manifest", hint=LOSS_HINT)
-
-
-def name_file(error: GitError, files: Iterable[tuple[str, str]]) -> GitError:
-    """The error with the path of the file that it is about, of these paths and the ids of their blobs."""
-    error.add_location(path=next((path for path, oid in files if oid in error.message), ""))
-    error.hint = error.hint or LOSS_HINT
-    return error
 
 
 def read_contents(
@@ -225,50 +173,3 @@ def _read_content(blob: Blob, wanted: Callable[[bytes], bool], output: IO[bytes]
         data.write(block if whole else b"")
     output.read(1)  # Git ends each blob with a newline
     return BlobContent(blob, data.getvalue(), whole)
-
-
-def read_exactly(output: IO[bytes], size: int, oid: str) -> bytes:
-    """So many bytes of a blob. Raises GitError where Git ends before: it has found the blob to be damaged, say."""
-    data = output.read(size)
-    if len(data) < size:
-        raise GitError(f"git cat-file ended within the blob {oid}", hint="git fsck says what is damaged.")
-    return data
-
-
-def spell_question(name: str, cwd: Path | None = None) -> str:
-    """A name as a line for `git cat-file`; what names nothing for one that nothing has. An index of shards may say any.
-
-    A newline would end the question, a NUL the name, and a path that leads out of the worktree the process.
-    """
-    if "\0" in name or not _is_encodable(name):
-        return "-"
-    found = _PATH_IN_NAME.match(name)
-    is_relative = found is not None and found["path"].partition("/")[0] in (".", "..")
-    return _resolve_id(name, cwd) if is_relative or "\n" in name else name
-
-
-def _is_encodable(name: str) -> bool:
-    try:
-        return bool(os.fsencode(name))
-    except UnicodeEncodeError:  # a lone surrogate
-        return False
-
-
-def _resolve_id(name: str, cwd: Path | None = None) -> str:
-    """The id of an object, or what names none."""
-    try:
-        return git("rev-parse", "--verify", "--quiet", "--end-of-options", name, cwd=cwd).decode().strip()
-    except GitError:
-        return "-"
-
-
-def query_git(process: subprocess.Popen[bytes], line: str) -> bytes:
-    """The first line of what a waiting `git cat-file` answers to a question. Raises GitError where it has ended."""
-    assert process.stdin and process.stdout
-    with suppress(BrokenPipeError):  # it has ended, and has no answer
-        process.stdin.write(os.fsencode(line) + b"\n")
-        process.stdin.flush()
-    answer = process.stdout.readline()
-    if not answer:
-        raise GitError(f"git cat-file ended before it told of {line}", hint="git fsck says what is damaged.")
-    return answer

@@ -15,8 +15,9 @@ from git_theta.checkpoints.shards import Shard, group_checkpoints
 from git_theta.errors import GitError, ManifestError, UsageError
 from git_theta.manifest.text import MAX_MANIFEST, decode_manifest, is_manifest
 from git_theta.repository.history.manifest_blobs import read_manifest_text
+from git_theta.vcs.blob_losses import name_file
 from git_theta.vcs.blob_reader import BlobReader
-from git_theta.vcs.blobs import name_file, read_wanted_blobs
+from git_theta.vcs.blobs import read_wanted_blobs
 from git_theta.vcs.git import current_folder, git
 from git_theta.vcs.revisions import OID_DIGITS, commit_ids, find_commit, is_inside_worktree
 from git_theta.vcs.trees import files_of
