@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import http.client
 import json
 import time
@@ -13,6 +12,14 @@ from urllib.parse import urlsplit
 
 from git_theta.errors import TransportError
 from git_theta.transport.credential_helpers import CredentialHelpers
+from git_theta.transport.lfs.batch_replies import (
+    BatchRefusal,
+    explain_refusal,
+    parse_objects,
+    read_message,
+    read_presence,
+    read_retry_after,
+)
 from git_theta.transport.lfs.endpoint import Endpoint, require_http_url
 from git_theta.transport.lfs.http_exchange import Reply, build_opener, post
 from git_theta.transport.lfs.lfs_outcomes import Presence
@@ -22,7 +29,6 @@ from git_theta.transport.patience import Patience, SilenceClock, run_bounded
 from git_theta.transport.urls import redact_url
 from git_theta.vcs.credentials import Credential, read_netrc
 from git_theta.vcs.http_settings import read_http_settings
-from git_theta.words import shorten_text
 
 PER_REQUEST = 100
 """Objects of one request: what GitHub and others allow."""
@@ -34,25 +40,6 @@ _TRIES, _BUSY_TRIES = 3, 6
 _LONGEST_WAIT = 120
 """Seconds that a host may ask us to wait."""
 _NOT_FOUND = (404, 410, 422)
-_HINTS = {
-    401: "See which user and password Git has for it: git help credentials",
-    403: "See whether you may do this there.",
-    407: "A user and password for the proxy belong into its URL: http.proxy",
-    404: "See its URL.\nA server without Git LFS takes objects too: git config theta.remote.NAME.transport git",
-}
-
-
-class BatchRefusal(TransportError):
-    """A server answered a whole request with an error.
-
-    Attributes:
-        status: of HTTP.
-        reason: in the server's words.
-    """
-
-    def __init__(self, message: str, *, hint: str, status: int, reason: str) -> None:
-        super().__init__(message, hint=hint)
-        self.status, self.reason = status, reason
 
 
 class BatchClient:
@@ -100,7 +87,7 @@ class BatchClient:
             if refusal.status not in _NOT_FOUND or not self._takes_uploads(objects):
                 raise
             return dict.fromkeys(objects, Presence(None, refusal.reason))
-        return {oid: _presence_of(told.get(oid, {}), size) for oid, size in objects.items()}
+        return {oid: read_presence(told.get(oid, {}), size) for oid, size in objects.items()}
 
     def _takes_uploads(self, objects: Mapping[str, int]) -> bool:
         try:
@@ -117,7 +104,7 @@ class BatchClient:
             "objects": [{"oid": oid, "size": size} for oid, size in objects.items()],
             "hash_algo": "sha256",
         }
-        answer = _parse(self._post(json.dumps(question).encode()), self._host)
+        answer = parse_objects(self._post(json.dumps(question).encode()), self._host)
         return {str(one.get("oid")): one for one in answer}
 
     def _post(self, body: bytes) -> Reply:
@@ -134,7 +121,7 @@ class BatchClient:
         if self._credential and reply.status == 401:
             self._helpers.forget_login(self._credential)
             self._credential = None
-        raise _describe_refusal(self._host, redact_url(self._url), reply)
+        raise explain_refusal(self._host, redact_url(self._url), reply)
 
     def _prepare(self) -> None:
         """Find out where and as whom to ask."""
@@ -174,7 +161,7 @@ class BatchClient:
     def _waits(self, reply: Reply, number: int) -> bool:
         """Wait, where to ask again may help; whether it may."""
         if reply.status == 429:
-            wait = _retry_after(reply) or self._patience.pause * 2**number
+            wait = read_retry_after(reply) or self._patience.pause * 2**number
             if wait > _LONGEST_WAIT:
                 return False
             if wait >= self._patience.tell_after:
@@ -205,7 +192,7 @@ class BatchClient:
         if not self._credential:
             raise CannotAsk(
                 f"{self._host} wants a user and password",
-                _message_of(reply),
+                read_message(reply),
                 hint="See whether you may use this remote; `git credential` keeps passwords: git help credentials",
             )
         self._use(self._credential)
@@ -228,46 +215,3 @@ class BatchClient:
 def _chunks(objects: Mapping[str, int]) -> list[dict[str, int]]:
     items = list(objects.items())
     return [dict(items[at : at + PER_REQUEST]) for at in range(0, len(items), PER_REQUEST)]
-
-
-def _parse(reply: Reply, host: str) -> list[Mapping[str, object]]:
-    with contextlib.suppress(ValueError, RecursionError, KeyError, TypeError, AttributeError):
-        objects = json.loads(reply.body)["objects"]
-        if all(isinstance(one, dict) for one in objects):
-            return list(objects)
-    raise TransportError(
-        f"{host} does not answer as a Git LFS server does", hint="See its URL: git config --get-regexp 'lfs.*url'"
-    )
-
-
-def _presence_of(told: Mapping[str, object], size: int) -> Presence:
-    error, actions = told.get("error"), told.get("actions")
-    if isinstance(error, dict):
-        code = error.get("code")
-        reason = shorten_text(f"{error.get('message') or 'refused'} ({code})")
-        return Presence(None, reason, code if isinstance(code, int) else 0)
-    if not isinstance(actions, dict) or "download" not in actions:
-        return Presence(None, "the server offers no download of it")
-    there = told.get("size")
-    return Presence(there if isinstance(there, int) else size)
-
-
-def _retry_after(reply: Reply) -> float:
-    """Seconds that the server asks us to wait; 0 where it does not say."""
-    text = reply.headers.get("retry-after", "")
-    return float(text) if text.isdecimal() else 0
-
-
-def _message_of(reply: Reply) -> str:
-    with contextlib.suppress(ValueError, RecursionError, AttributeError):
-        message = json.loads(reply.body).get("message")
-        if isinstance(message, str) and message:
-            return shorten_text(message)
-    return http.client.responses.get(reply.status, "no reason given")
-
-
-def _describe_refusal(host: str, url: str, reply: Reply) -> BatchRefusal:
-    hint = _HINTS.get(reply.status, "Try again later." if reply.status >= 429 else "")
-    reason = _message_of(reply)
-    message = f"{host} answered {reply.status} at {url}: {reason}"
-    return BatchRefusal(message, hint=hint, status=reply.status, reason=reason)
