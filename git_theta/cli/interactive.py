@@ -16,7 +16,7 @@ from git_theta.merging.policy import Choice
 from git_theta.operations.context import Context
 from git_theta.operations.merging.conflict_resolution import measure_sides
 from git_theta.operations.merging.file_plans import FilePlan
-from git_theta.operations.merging.frame_merge import FRAME_LABEL, is_frame_name
+from git_theta.operations.merging.frame_keys import FRAME_LABEL, is_frame_name
 from git_theta.operations.merging.merge_results import Choose, ContestedDecision
 
 _SKIP_ANSWER, _QUIT_ANSWER = "skip", "quit"

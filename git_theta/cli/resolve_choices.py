@@ -17,7 +17,7 @@ from git_theta.operations.context import Context
 from git_theta.operations.merging.conflict_resolution import find_left
 from git_theta.operations.merging.conflicts import Conflict
 from git_theta.operations.merging.file_plans import FilePlan
-from git_theta.operations.merging.frame_merge import FRAME_LABEL
+from git_theta.operations.merging.frame_keys import FRAME_LABEL
 from git_theta.operations.merging.merge_results import Choose, ContestedDecision
 from git_theta.repository.merging.policy_choosers import chooser_of
 from git_theta.repository.merging.policy_sources import policy_for

@@ -10,7 +10,7 @@ from git_theta.cli import boundary
 from git_theta.cli.across_files import warn_contested_as_one
 from git_theta.cli.listing import display_path, echo_line
 from git_theta.operations.merging.conflict_list import describe_left
-from git_theta.operations.merging.frame_merge import FRAME_LABEL
+from git_theta.operations.merging.frame_keys import FRAME_LABEL
 from git_theta.operations.merging.merge_remarks import describe_remarks
 from git_theta.operations.merging.merge_results import MergeResult
 from git_theta.repository.merging.checkpoint_conflicts import CheckpointConflict

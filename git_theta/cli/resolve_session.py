@@ -11,7 +11,7 @@ from git_theta.cli.listing import display_path, echo_json, echo_line
 from git_theta.cli.resolve_output import Settled, advise_sides, print_settled, settled_json
 from git_theta.errors import ThetaError
 from git_theta.globs import name_matcher
-from git_theta.operations.merging.frame_merge import FRAME_LABEL
+from git_theta.operations.merging.frame_keys import FRAME_LABEL
 from git_theta.operations.merging.merge_report import Record, record_merge, trailers
 from git_theta.operations.merging.merge_results import MergeResult
 from git_theta.repository.merging.checkpoint_conflicts import CheckpointConflict

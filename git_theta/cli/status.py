@@ -24,7 +24,7 @@ from git_theta.errors import ManifestError, UsageError
 from git_theta.merging.plan import Plan
 from git_theta.operations.keeping.file_states import FileState, FileStatus, TrackedFile, sum_sizes, survey_file
 from git_theta.operations.merging.conflict_list import describe_names
-from git_theta.operations.merging.frame_merge import FRAME_LABEL
+from git_theta.operations.merging.frame_keys import FRAME_LABEL
 from git_theta.plugin_guard import PluginId
 from git_theta.repository.comparing.index_checks import faults_of_index
 from git_theta.repository.index.chosen_formats import find_unlike_layouts

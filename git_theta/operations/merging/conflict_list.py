@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from git_theta.operations.merging.frame_merge import FRAME_LABEL
+from git_theta.operations.merging.frame_keys import FRAME_LABEL
 from git_theta.operations.merging.merge_results import ContestedDecision
 from git_theta.words import group_names, join_some, pluralize
 

@@ -8,7 +8,8 @@ from git_theta.merging.base import ContestReport
 from git_theta.merging.decisions import BASE, SIDES
 from git_theta.merging.plan import Plan, settle_contested
 from git_theta.merging.policy import CONFLICT, Choice
-from git_theta.operations.merging.frame_merge import FrameKey, FrameMerge
+from git_theta.operations.merging.frame_keys import FrameKey
+from git_theta.operations.merging.frame_merge import FrameMerge
 from git_theta.operations.merging.merge_results import NO_BASE, AppliedStrategy, Choose, ContestedDecision
 from git_theta.words import join_some
 

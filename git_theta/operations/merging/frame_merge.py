@@ -11,49 +11,24 @@ in one piece.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
 from git_theta.errors import ConflictError, FormatError, PluginError
 from git_theta.formats.base import Fact, Template
 from git_theta.formats.guarded_format import GuardedFormat, load_format
-from git_theta.manifest.model import Manifest
-from git_theta.merging.decisions import (
-    BASE,
-    CONTESTED_STATES,
-    Decision,
-    DecisionState,
-    classify_settled,
-    names_of,
-    trivial_merge,
-)
+from git_theta.merging.decisions import CONTESTED_STATES
 from git_theta.merging.plan import Plan, settle_contested
 from git_theta.operations.context import Context
 from git_theta.operations.merging.bound_facts import BoundFacts, ChooseSide, may_be_bound
+from git_theta.operations.merging.frame_keys import FrameKey, FrameSides, decide_key, list_keys, read_frames
 from git_theta.operations.templates import TAKE_A_SIDE, is_rebuilt_from, read_template
 from git_theta.words import join_some
-
-FRAME_LABEL = "(frame)"
-"""What stands for everything that is no parameter, where contested parameters are listed; a key of it follows."""
 
 _FRAME_CONTESTED = "both sides changed what is no parameter, and its format cannot tell what"
 _FILE_CONTESTED = "both sides changed it, and it is kept whole, not by parameters"
 _ENTANGLED = "it can only be taken from one side with all that is no parameter, not by keys"
-
-
-class FrameKey(NamedTuple):
-    """What the heads did to one key of the frame.
-
-    Attributes:
-        decision: the decision, which is called ``(frame) KEY``; settled by the chosen source, where there is one.
-        plain: whether all that is contested are plain values.
-        reason: what each says, in words.
-    """
-
-    decision: Decision
-    plain: bool
-    reason: str
 
 
 class FrameMerge(NamedTuple):
@@ -76,11 +51,6 @@ class FrameMerge(NamedTuple):
     whole: str = ""
     bound: BoundFacts | None = None
     is_whole: bool = False
-
-
-def is_frame_name(name: str) -> bool:
-    """Whether a decision of this name is about the frame, or a key of it, not about a parameter."""
-    return name in ("", FRAME_LABEL) or name.startswith(f"{FRAME_LABEL} ")
 
 
 class FrameChoices(NamedTuple):
@@ -126,19 +96,9 @@ def _merge_whole(made: Plan, context: Context) -> FrameMerge:
     return FrameMerge(settle_contested(made, {}, frame=news[0] if news else 0))
 
 
-class _FrameSides(NamedTuple):
-    """The frames of base (None without one) and heads, and what they say."""
-
-    templates: Mapping[int, Template]
-    facts: Mapping[int, Mapping[str, Fact]]
-
-    def fact(self, source: int, key: str) -> Fact | None:
-        return self.facts.get(source, {}).get(key)
-
-
 def _merge_facts(made: Plan, reader: GuardedFormat, context: Context, choices: FrameChoices) -> FrameMerge | None:
     """The frame merged by keys; None where the format, or one of the frames, does not tell them."""
-    sides = _read_sides(made, reader, context)
+    sides = read_frames(made, reader, context)
     if sides is None:
         return None
     bound = BoundFacts(sides.facts)
@@ -149,11 +109,11 @@ def _merge_facts(made: Plan, reader: GuardedFormat, context: Context, choices: F
     outcome: dict[str, int] = {}
     contested: list[FrameKey] = []
     settled: list[FrameKey] = []
-    for key in _shared_keys(made, sides):
+    for key in list_keys(made, sides):
         if key in followed:
             outcome[key] = followed[key]
             continue
-        item = _decide_key(made, key, sides)
+        item = decide_key(made, key, sides)
         source = item.decision.source
         if source is None:
             source = choices.key(item)
@@ -167,55 +127,7 @@ def _merge_facts(made: Plan, reader: GuardedFormat, context: Context, choices: F
     return framed._replace(bound=bound)
 
 
-def _read_sides(made: Plan, reader: GuardedFormat, context: Context) -> _FrameSides | None:
-    sources = [*range(len(made.heads)), *([BASE] if made.base else [])]
-    templates: dict[int, Template] = {}
-    facts: dict[int, Mapping[str, Fact]] = {}
-    for source in sources:
-        templates[source] = read_template(made.manifest(source), context)
-        try:
-            found = reader.read_facts(templates[source])
-        except FormatError:
-            return None
-        if found is None:
-            return None
-        facts[source] = found
-    return _FrameSides(templates, facts)
-
-
-def _shared_keys(made: Plan, sides: _FrameSides) -> Iterator[str]:
-    """The keys to decide about, sorted. How a tensor is kept that some lack goes with the tensor."""
-    named = [set(_all_names(made.manifest(source))) for source in sides.facts]
-    some, everywhere = set().union(*named), set.intersection(*named)
-    about = {key: fact.tensor for facts in sides.facts.values() for key, fact in facts.items()}
-    for key in sorted(about):
-        if about[key] not in some or about[key] in everywhere:
-            yield key
-
-
-def _all_names(manifest: Manifest) -> Iterator[str]:
-    for entry in manifest.parameters():
-        yield from names_of(entry)
-
-
-def _decide_key(made: Plan, key: str, sides: _FrameSides) -> FrameKey:
-    base, heads = sides.fact(BASE, key), [sides.fact(index, key) for index in range(len(made.heads))]
-    by, source = trivial_merge(base and base.content, [fact and fact.content for fact in heads])
-    if source is not None:
-        state = classify_settled(by, had=base is not None, has=heads[source] is not None)
-    elif base is None:
-        state = DecisionState.ADDED_DIFFERENTLY
-    else:
-        state = DecisionState.CONTESTED if all(heads) else DecisionState.REMOVED_MODIFIED
-    decision = Decision((f"{FRAME_LABEL} {key}",), state, by, source, (), ((),) * len(heads))
-    labelled = [("base", base)] if made.base else []
-    words = [
-        f"{label} {fact.text if fact else 'none'}" for label, fact in [*labelled, *zip(made.labels, heads, strict=True)]
-    ]
-    return FrameKey(decision, all(fact.plain for fact in (base, *heads) if fact), "; ".join(words))
-
-
-def _build_frame(made: Plan, reader: GuardedFormat, sides: _FrameSides, outcome: Mapping[str, int]) -> FrameMerge:
+def _build_frame(made: Plan, reader: GuardedFormat, sides: FrameSides, outcome: Mapping[str, int]) -> FrameMerge:
     """The plan with a head that says just what comes out; else with the first that can be made to."""
 
     def differing(head: int) -> list[str]:

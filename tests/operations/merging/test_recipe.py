@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from git_theta.errors import UsageError
 from git_theta.merging import options
 from git_theta.merging.catalogue import load_strategy
-from git_theta.operations.merging.recipe import _DTYPES, _METHODS, LARGEST, Recipe, parse_recipe
+from git_theta.operations.merging.recipe import _DTYPES, _METHODS, Recipe, parse_recipe
+from git_theta.operations.merging.recipe_values import LARGEST
 
 TIES = """\
 merge_method: ties
