@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from git_theta.diffing.render import map_layout as layout
 from git_theta.diffing.render.formatting import format_cosine, format_number
-from git_theta.diffing.render.map_words import describe_base, describe_compared, describe_plane, nothing_differs
-from git_theta.diffing.render.report_png import (
+from git_theta.diffing.render.image_panels import (
     OTHER_COLOR,
     QUIET_COLOR,
     STEP_COLORS,
@@ -18,6 +17,7 @@ from git_theta.diffing.render.report_png import (
     Panel,
     draw_panels,
 )
+from git_theta.diffing.render.map_words import describe_base, describe_compared, describe_plane, nothing_differs
 from git_theta.diffing.weight_map import WeightMap
 from git_theta.words import escape_unprintable
 

@@ -7,9 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from git_theta.diffing.render.formatting import format_cosine, format_number
+from git_theta.diffing.render.image_panels import OTHER_COLOR, QUIET_COLOR, STEP_COLORS, TEXT_COLOR, Panel, draw_panels
 from git_theta.diffing.render.map_words import describe_base, describe_compared, shorten_label
 from git_theta.diffing.render.path_text import ScoreColumn
-from git_theta.diffing.render.report_png import OTHER_COLOR, QUIET_COLOR, STEP_COLORS, TEXT_COLOR, Panel, draw_panels
 from git_theta.diffing.weight_path import WeightPath
 from git_theta.words import escape_unprintable
 

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
-from io import BytesIO
 from typing import TYPE_CHECKING, NamedTuple
 
 from git_theta.diffing.base import Report
 from git_theta.diffing.render import pictures
 from git_theta.diffing.render.formatting import format_percent, format_value
+from git_theta.diffing.render.image_panels import (
+    LEFT,
+    MARGIN,
+    OTHER_COLOR,
+    QUIET_COLOR,
+    ROW,
+    STEP_COLORS,
+    TEXT_COLOR,
+    UNCHANGED_COLOR,
+    WIDTH,
+    Panel,
+    draw_panels,
+)
 from git_theta.diffing.render.pictures import Cell, CellState, HeatMap, Scale
 from git_theta.diffing.render.rows import list_measures, shorten_name
 from git_theta.diffing.render.totals import summarize_report
@@ -21,58 +32,22 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _COLORS = {
-    ChangeKind.UNCHANGED: "#e4e7eb",
+    ChangeKind.UNCHANGED: UNCHANGED_COLOR,
     ChangeKind.SPARSE: "#2a9d8f",
     ChangeKind.LOW_RANK: "#8a5cd1",
     ChangeKind.DENSE: "#2f74d0",
     ChangeKind.NEW: "#1a7f37",
     ChangeKind.REMOVED: "#b3261e",
-    ChangeKind.UNKNOWN: "#c3c9d1",
+    ChangeKind.UNKNOWN: OTHER_COLOR,
 }
-STEP_COLORS = ("#e3eefa", "#cbdff3", "#a9cbea", "#7fb2dd", "#5596cd", "#347ab8", "#1e5f9f", "#114680", "#082d5a")
-UNCHANGED_COLOR, OTHER_COLOR, _BROKEN_COLOR = (
-    _COLORS[ChangeKind.UNCHANGED],
-    _COLORS[ChangeKind.UNKNOWN],
-    _COLORS[ChangeKind.REMOVED],
-)
-QUIET_COLOR, TEXT_COLOR = "#5b6470", "#1b1f24"
+_BROKEN_COLOR = _COLORS[ChangeKind.REMOVED]
 
-_LEFT, _WIDTH, _RIGHT = 3.4, 6.4, 0.4
-"""Inches: for labels, for pictures, and what stays free behind them."""
-_ROW, _TITLE, _MARGIN = 0.21, 0.55, 0.3
-"""Inches: the height of one row of a picture, what stands above it, and around all of them."""
 _CELL = 0.62
 """Inches: how wide a cell of a heat map is at most."""
-_DPI = 150
-_MAX_PIXELS = 60_000
-"""Pixels that an image may be high: the drawing library refuses more than 65,535."""
 _LABEL_LETTERS = 50
 """Letters of a label."""
 _NUMBERS_UP_TO = 12
 """Layers up to which a cell holds its number."""
-_STYLE = {
-    "font.size": 8,
-    "text.parse_math": False,  # a dollar sign in a name starts no formula
-    "axes.edgecolor": "none",
-    "axes.labelcolor": QUIET_COLOR,
-    "axes.titlelocation": "left",
-    "axes.titlesize": 9,
-    "axes.titleweight": "bold",
-    "text.color": TEXT_COLOR,
-    "xtick.color": QUIET_COLOR,
-    "ytick.color": QUIET_COLOR,
-    "xtick.major.size": 0,
-    "ytick.major.size": 0,
-}
-
-
-class Panel(NamedTuple):
-    """One picture: its size in inches, what draws it, and how far it is from the left edge."""
-
-    width: float
-    height: float
-    draw: Callable[[Axes], None]
-    left: float = _LEFT
 
 
 class _RankedParameter(NamedTuple):
@@ -88,47 +63,19 @@ def render_image(reports: Sequence[Report]) -> bytes:
     return draw_panels([panel for report in reports for panel in _panels(report)])
 
 
-def draw_panels(panels: Sequence[Panel]) -> bytes:
-    """A PNG of pictures, one below the other. Raises ModuleNotFoundError without matplotlib."""
-    from matplotlib import style
-
-    # Not a person's own style: the image is to be the same everywhere.
-    with style.context(["default", _STYLE]), warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # a letter that the font lacks is drawn as a box
-        return _draw_figure(panels)
-
-
-def _draw_figure(panels: Sequence[Panel]) -> bytes:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    width = _LEFT + _WIDTH + _RIGHT
-    height = sum(panel.height + _TITLE for panel in panels) + _MARGIN
-    figure = Figure(figsize=(width, height), dpi=min(_DPI, _MAX_PIXELS / height))
-    FigureCanvasAgg(figure)
-    top = height
-    for panel in panels:
-        top -= panel.height + _TITLE
-        box = (panel.left / width, top / height, panel.width / width, panel.height / height)
-        panel.draw(figure.add_axes(box))
-    content = BytesIO()
-    figure.savefig(content, format="png", metadata={"Software": None})  # which names the release of matplotlib
-    return content.getvalue()
-
-
 def _panels(report: Report) -> Iterator[Panel]:
-    yield Panel(_WIDTH, 2 * _ROW, partial(_draw_heading, report))
+    yield Panel(WIDTH, 2 * ROW, partial(_draw_heading, report))
     if any(amount for _, _, amount in pictures.bar_of(report).kinds):
-        yield Panel(_WIDTH, 3.2 * _ROW, partial(_draw_bar, report))
+        yield Panel(WIDTH, 3.2 * ROW, partial(_draw_bar, report))
     maps = pictures.heat_maps_of(report)
     scale = pictures.scale_of(maps)
     if scale.high:
-        yield Panel(_WIDTH, _ROW, partial(_draw_legend, scale))
+        yield Panel(WIDTH, ROW, partial(_draw_legend, scale))
         for found in maps:
-            width = min(_WIDTH, _CELL * len(found.layers))
-            yield Panel(width, _ROW * len(found.modules), partial(_draw_heat_map, found, scale))
+            width = min(WIDTH, _CELL * len(found.layers))
+            yield Panel(width, ROW * len(found.modules), partial(_draw_heat_map, found, scale))
     for title, ranked in _rank_parameters(report):
-        yield Panel(_WIDTH, _ROW * len(ranked), partial(_draw_largest, ranked, title))
+        yield Panel(WIDTH, ROW * len(ranked), partial(_draw_largest, ranked, title))
 
 
 def _rank_parameters(report: Report) -> Iterator[tuple[str, list[_RankedParameter]]]:
@@ -146,7 +93,7 @@ def _rank_parameters(report: Report) -> Iterator[tuple[str, list[_RankedParamete
 
 def _draw_heading(report: Report, axes: Axes) -> None:
     axes.set_axis_off()
-    left = -(_LEFT - _MARGIN) / _WIDTH
+    left = -(LEFT - MARGIN) / WIDTH
     old, new = map(escape_unprintable, report.labels)
     axes.text(left, 1, escape_unprintable(report.comparison.path), fontsize=13, fontweight="bold", va="bottom")
     axes.text(left, 0.75, f"{old} → {new}: {summarize_report(report)}", color=QUIET_COLOR, va="top")
@@ -171,14 +118,14 @@ def _draw_bar(report: Report, axes: Axes) -> None:
 
 def _draw_legend(scale: Scale, axes: Axes) -> None:
     axes.set_axis_off()
-    axes.set(xlim=(0, _WIDTH), ylim=(0, 1))
+    axes.set(xlim=(0, WIDTH), ylim=(0, 1))
     axes.set_title("relative change by module and layer")
     axes.text(0, 0.5, format_percent(scale.low), va="center", color=QUIET_COLOR)
     for step, color in enumerate(STEP_COLORS):
         axes.barh(0.5, 0.16, left=0.7 + 0.16 * step, height=0.7, color=color)
     axes.text(2.2, 0.5, format_percent(scale.high), va="center", color=QUIET_COLOR)
     others = [
-        (_COLORS[ChangeKind.UNCHANGED], "unchanged"),
+        (UNCHANGED_COLOR, "unchanged"),
         (OTHER_COLOR, "new, removed, unknown"),
         (_BROKEN_COLOR, "NaN or infinite"),
     ]
