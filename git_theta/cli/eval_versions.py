@@ -14,8 +14,9 @@ from git_theta.errors import UsageError
 from git_theta.evaluation.base import EVALUATORS
 from git_theta.operations.context import Context
 from git_theta.repository.evaluating.evaluated_versions import EvaluatedVersion, list_versions
-from git_theta.repository.evaluating.evaluations import EvaluatedCheckpoint, EvaluationSession, match_evaluations
+from git_theta.repository.evaluating.evaluations import EvaluatedCheckpoint, EvaluationSession
 from git_theta.repository.evaluating.evaluator_choice import EvaluationChoice, choose_evaluations, list_evaluations
+from git_theta.repository.evaluating.meant_checkpoints import match_evaluations
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.remembered_settings import remembering_settings
 from git_theta.vcs.revisions import is_inside_worktree

@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-import platform
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-from git_theta.checkpoints.index_file import is_index, whole_path_of
-from git_theta.errors import EvaluationError, ThetaError, UsageError
+from git_theta.errors import EvaluationError, ThetaError
 from git_theta.evaluation.base import Evaluator, EvaluatorSetup
 from git_theta.evaluation.comparison import ComparisonSettings, ScoreComparison, compare_scores
 from git_theta.evaluation.definitions import EvaluationDefinition
 from git_theta.evaluation.item_files import read_items
 from git_theta.evaluation.result_lines import EvaluationResult
 from git_theta.evaluation.running import CheckpointScores, evaluate_checkpoint, open_evaluator
-from git_theta.globs import path_matcher
 from git_theta.operations.context import Context
 from git_theta.repository.evaluating.evaluated_versions import EvaluatedVersion, restore_version
 from git_theta.repository.evaluating.evaluator_choice import EvaluationChoice
 from git_theta.repository.evaluating.result_notes import ResultNotes
+from git_theta.repository.evaluating.result_terms import describe_machine, digest_evaluation
 from git_theta.repository.evaluating.tracked_items import read_tracked_items
 from git_theta.vcs.blobs import blob_id
 from git_theta.vcs.discovery import Repository
@@ -230,52 +225,3 @@ def _naming(version: EvaluatedVersion) -> Iterator[None]:
         yield
     except ThetaError as error:
         raise error.add_location(path=version.title) from error.__cause__
-
-
-def digest_evaluation(definition: EvaluationDefinition, items: Sequence[str] | None, limit: int) -> str:
-    """The SHA-256, in hex, of all that decides what an evaluation says of a content (docs/spec/eval.md)."""
-    limited = 0 if items is not None else limit  # of ids that are given, the first ones are what is given
-    facts = [definition.evaluator, definition.command, definition.version, items and list(items), limited]
-    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
-
-
-def match_evaluations(
-    versions: Iterable[EvaluatedVersion], choices: Sequence[EvaluationChoice]
-) -> list[tuple[EvaluatedVersion, EvaluationChoice]]:
-    """Which evaluations are for which versions.
-
-    Raises UsageError for an evaluation that is for none.
-    """
-    listed = list(versions)
-    found: list[tuple[EvaluatedVersion, EvaluationChoice]] = []
-    for choice in choices:
-        fitting = [one for one in listed if is_meant(choice.definition, one)]
-        if not fitting:
-            globs = ", ".join(choice.definition.checkpoints)
-            raise UsageError(
-                f"the evaluation {choice.name} is for {globs}, and none of these checkpoints is",
-                hint=f"There is: {', '.join(sorted({one.path for one in listed}))}",
-            )
-        found += [(one, choice) for one in fitting]
-    return found
-
-
-def is_meant(definition: EvaluationDefinition, version: EvaluatedVersion) -> bool:
-    """Whether an evaluation is for a version of a checkpoint. Every one is for a file that was found anywhere.
-
-    An index of shards may go by the name that they have together, too.
-    """
-    return bool(version.found) or is_meant_path(definition, version.path)
-
-
-def is_meant_path(definition: EvaluationDefinition, path: str) -> bool:
-    """Whether an evaluation is for the checkpoints at a path from the top."""
-    if not definition.checkpoints:
-        return True
-    matches = path_matcher(definition.checkpoints)
-    return matches(path) or (is_index(path) and matches(whole_path_of(path)))
-
-
-def describe_machine() -> str:
-    """What this runs on, without a name of it: results are pushed."""
-    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from git_theta.evaluation.comparison import ComparisonSettings
 from git_theta.evaluation.definitions import DEFINITIONS_FILE
 from git_theta.repository.evaluating.evaluated_versions import EvaluatedVersion, list_tree_versions
-from git_theta.repository.evaluating.evaluations import EvaluatedCheckpoint, EvaluationSession, is_meant
+from git_theta.repository.evaluating.evaluations import EvaluatedCheckpoint, EvaluationSession
 from git_theta.repository.evaluating.evaluator_choice import EvaluationChoice, list_evaluations
+from git_theta.repository.evaluating.meant_checkpoints import is_meant
 from git_theta.repository.evaluating.named_files import require_own_files
 from git_theta.repository.evaluating.version_comparison import VersionComparison, judge_versions
 from git_theta.vcs.discovery import Repository

@@ -10,8 +10,9 @@ from git_theta.errors import EvaluationError, UsageError
 from git_theta.manifest.identity_text import write_identity
 from git_theta.operations.context import Context, Progress
 from git_theta.repository.evaluating.evaluated_versions import EvaluatedVersion, list_tree_versions
-from git_theta.repository.evaluating.evaluations import EvaluationSession, match_evaluations
+from git_theta.repository.evaluating.evaluations import EvaluationSession
 from git_theta.repository.evaluating.evaluator_choice import EvaluationChoice
+from git_theta.repository.evaluating.meant_checkpoints import match_evaluations
 from git_theta.repository.merging.version_mean import merge_mean, plan_mean
 from git_theta.vcs import trees
 from git_theta.vcs.discovery import Repository

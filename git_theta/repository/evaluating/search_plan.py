@@ -13,7 +13,7 @@ from git_theta.merging.base import Strategy
 from git_theta.merging.catalogue import load_strategy, strategy_names
 from git_theta.operations.merging.file_plans import FilePlan
 from git_theta.operations.merging.merge_results import MergeSettings
-from git_theta.repository.evaluating.evaluations import is_meant_path
+from git_theta.repository.evaluating.meant_checkpoints import is_meant_path
 from git_theta.repository.history.checkpoint_lookup import path_from_top
 from git_theta.repository.merging.merge_cases import find_cases
 from git_theta.repository.merging.merge_request import MergeInputs, MergeRequest, gather_inputs

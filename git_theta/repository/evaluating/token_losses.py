@@ -13,8 +13,9 @@ from git_theta.evaluation.result_lines import EvaluationResult
 from git_theta.operations.comparing.loss_curves import CurveEstimate, LossCurve, LossPoint, fit_curve
 from git_theta.operations.comparing.token_counts import DataSet, TokenEntry, accumulate_worth
 from git_theta.repository.evaluating.evaluated_versions import list_tree_versions
-from git_theta.repository.evaluating.evaluations import EvaluationSession, is_meant
+from git_theta.repository.evaluating.evaluations import EvaluationSession
 from git_theta.repository.evaluating.evaluator_choice import EvaluationChoice
+from git_theta.repository.evaluating.meant_checkpoints import is_meant
 from git_theta.repository.history.token_books import TokenBook, TokenStep
 
 MEAN = "mean"

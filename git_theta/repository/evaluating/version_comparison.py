@@ -9,8 +9,9 @@ from git_theta.errors import UsageError
 from git_theta.evaluation.comparison import ComparisonSettings, ScoreComparison
 from git_theta.evaluation.gates import GateVerdict, judge_gates
 from git_theta.repository.evaluating.evaluated_versions import EvaluatedVersion
-from git_theta.repository.evaluating.evaluations import EvaluatedCheckpoint, EvaluationSession, is_meant
+from git_theta.repository.evaluating.evaluations import EvaluatedCheckpoint, EvaluationSession
 from git_theta.repository.evaluating.evaluator_choice import EvaluationChoice
+from git_theta.repository.evaluating.meant_checkpoints import is_meant
 
 
 class VersionComparison(NamedTuple):

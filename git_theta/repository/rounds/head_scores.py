@@ -10,8 +10,9 @@ from git_theta.evaluation.comparison import ComparisonSettings, ScoreComparison
 from git_theta.manifest.identity_text import write_identity
 from git_theta.operations.context import Context
 from git_theta.repository.evaluating.evaluated_versions import EvaluatedVersion
-from git_theta.repository.evaluating.evaluations import EvaluatedCheckpoint, EvaluationSession, is_meant
+from git_theta.repository.evaluating.evaluations import EvaluatedCheckpoint, EvaluationSession
 from git_theta.repository.evaluating.evaluator_choice import EvaluationChoice, list_evaluations, require_known
+from git_theta.repository.evaluating.meant_checkpoints import is_meant
 from git_theta.repository.rounds.shared_files import build_checkpoints, write_checkpoints
 from git_theta.repository.rounds.shared_heads import Checkpoints, RoundStart, SharedHead
 from git_theta.vcs.discovery import Repository
