@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from git_theta.api.naming import (
-    enter_repository,
-    resolve_revision,
-    spell_revision,
-    warn_caller,
-)
+from git_theta.api.merge_rows import MergeRow, list_merge_rows
+from git_theta.api.naming import enter_repository, resolve_revision, spell_revision, warn_caller
 from git_theta.api.row_table import RowTable
 from git_theta.errors import ConflictError, UsageError
-from git_theta.merging.decisions import DecisionState
 from git_theta.merging.devices import device as find_device
-from git_theta.merging.plan_rendering import explain_decision
-from git_theta.merging.treatments import find_kind_of, treat_decision
 from git_theta.operations.context import NOT_SHOWN
 from git_theta.operations.merging.file_plans import FilePlan
-from git_theta.operations.merging.foreseen_merge import ForeseenMerge
 from git_theta.operations.merging.merge_report import trailers
 from git_theta.operations.merging.merge_results import MergeSettings
 from git_theta.repository.clustering.clusters import require_address
@@ -45,31 +37,6 @@ if TYPE_CHECKING:
 _SHOWN = ("checkpoint", "name", "state", "strategy", "take", "reason")
 
 
-class MergeRow(NamedTuple):
-    """What a merge does to one parameter, or to a file that is not merged by them.
-
-    Attributes:
-        checkpoint: what it is in.
-        name: the parameter's; "" for the file itself.
-        state: "changed-by-one", "same-change", "added-by-one" ..., which ids settle; "contested", "spec-changed" ...,
-            which they do not.
-        contested: whether a strategy, or a person, has to decide.
-        strategy: what it would be merged with; None where that is a conflict, or nothing is contested.
-        take: the head (or "base") that it is taken from; None where it is contested.
-        kind: "counter", "statistic" ... of what is no weight; None for weights.
-        reason: why, in words.
-    """
-
-    checkpoint: str
-    name: str
-    state: str
-    contested: bool
-    strategy: str | None
-    take: str | None
-    kind: str | None
-    reason: str
-
-
 class BranchMerge:
     """A merge that is planned, and was not made: nothing was read but manifests, and frames that may hold scales.
 
@@ -87,7 +54,7 @@ class BranchMerge:
         with enter_repository(repo) as entered, open_context(entered.repository, warn_caller) as context:
             top = entered.repository.home
             foreseen = foresee_files(made, found, asked, top, context)
-            rows = [row for one in foreseen for row in _plan_rows(one, made)]
+            rows = [row for one in foreseen for row in list_merge_rows(one, made)]
         self.plan = RowTable(MergeRow, rows, _SHOWN)
 
     def __repr__(self) -> str:
@@ -207,34 +174,6 @@ def _find_base(heads: Sequence[Head], base: RevisionLike | None, top: Path) -> H
         many = f"{len(bases)} best commits" if bases else "no commit"
         raise UsageError(f"the heads have {many} in common", hint="Say what changes are measured from: base='REV'.")
     return Head(bases[0], bases[0])
-
-
-def _plan_rows(foreseen: ForeseenMerge, made: MergeInputs) -> Iterator[MergeRow]:
-    item, left, choose = foreseen.item, foreseen.left, foreseen.choose
-    if item.plan is None:
-        take = None if item.source is None else ["base", *made.labels][item.source + 1]
-        state = "contested" if item.source is None else "taken"
-        yield MergeRow(item.path, "", state, item.source is None, None, take, None, item.reason)
-        return
-    plan = item.plan
-    for decision in (plan.frame,) if plan.whole else plan.decisions:
-        if decision.state is DecisionState.UNCHANGED:
-            continue
-        contested = decision.source is None
-        treated = treat_decision(decision, choose(decision)) if contested else None
-        choice = treated.choice if treated and decision.name not in left else None
-        unsettled = left.get(decision.name, "") or (treated.reason if treated else "")
-        kind = find_kind_of(decision) if contested else None
-        yield MergeRow(
-            item.path,
-            decision.name,
-            decision.state.value,
-            contested,
-            choice.strategy if choice else None,
-            None if decision.source is None else ["base", *plan.labels][decision.source + 1],
-            kind.name if kind else None,
-            "; ".join(filter(None, (explain_decision(plan, decision), unsettled))),
-        )
 
 
 def _require_settled(conflicts: Sequence[str]) -> None:

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 import git_theta
-from git_theta.api.branch_merge import BranchMerge, MergeRow
+from git_theta.api.branch_merge import BranchMerge
 from git_theta.api.history_rows import BlameRow, LogRow
 from git_theta.api.installed import StrategyRow
+from git_theta.api.merge_rows import MergeRow
 from git_theta.api.version_diff import DiffRow, VersionDiff
 from git_theta.api.weight_space import MapRow, VersionMap
 from git_theta.repository.setup.plugin_survey import PluginRow
