@@ -19,6 +19,7 @@ from click.shell_completion import CompletionItem
 
 from git_theta import __version__
 from git_theta.cli import boundary
+from git_theta.cli.common_options import add_common_options
 
 
 class CommandEntry(NamedTuple):
@@ -101,10 +102,10 @@ class Commands(click.Group):
             from git_theta.cli.plugin_commands import find_command  # for a name that is not ours
 
             found = find_command(cmd_name)
-            return found and _add_common_options(found)
+            return found and add_common_options(found)
         module, _, attribute = COMMANDS[cmd_name].target.partition(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
-        return _add_common_options(command)
+        return add_common_options(command)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -152,52 +153,6 @@ def _list_others() -> list[tuple[str, str]]:
     return [(name, line) for name, line in list_helps() if name not in COMMANDS]
 
 
-def _set_debug(ctx: click.Context, _option: click.Parameter, value: bool) -> None:
-    if value and not ctx.resilient_parsing:
-        os.environ[boundary.DEBUG] = "1"
-
-
-def _show_help(ctx: click.Context, _option: click.Parameter, value: bool) -> None:
-    if value and not ctx.resilient_parsing:
-        click.echo(ctx.get_help(), color=ctx.color)
-        ctx.exit()
-
-
-def _refuse_pager(ctx: click.Context, _option: click.Parameter, value: bool) -> None:
-    if value and not ctx.resilient_parsing:
-        os.environ["GIT_PAGER"] = "cat"  # as `git --no-pager` does
-
-
-def _add_common_options(command: click.Command) -> click.Command:
-    """Give a command ``--debug`` and ``--help``, which every one of them takes in any place."""
-    debug = click.Option(
-        ["--debug"],
-        is_flag=True,
-        is_eager=True,
-        expose_value=False,
-        callback=_set_debug,
-        help="Show where an error arose.",
-    )
-    long_help = click.Option(
-        ["--help"], is_flag=True, is_eager=True, expose_value=False, callback=_show_help, hidden=True
-    )
-    no_pager = click.Option(
-        ["--no-pager"],
-        is_flag=True,
-        is_eager=True,
-        expose_value=False,
-        callback=_refuse_pager,
-        help="Print without a pager.",
-        hidden=True,
-    )
-    if isinstance(command, click.Group) and not isinstance(command, Commands):
-        for inner in command.commands.values():
-            _add_common_options(inner)
-    if not any(option.name == "debug" for option in command.params):
-        command.params += [debug, long_help, no_pager]
-    return command
-
-
 @click.group(
     cls=Commands,
     invoke_without_command=True,
@@ -236,7 +191,7 @@ def _invoke(arguments: list[str]) -> int:
     """What click's own ``main`` does, but for its error handling: a reader that left is the boundary's business."""
     _pin_locations()
     try:
-        with _add_common_options(theta).make_context("git theta", arguments) as context:
+        with add_common_options(theta).make_context("git theta", arguments) as context:
             result = theta.invoke(context)
     except click.exceptions.Exit as request:
         return request.exit_code

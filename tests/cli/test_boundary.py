@@ -157,7 +157,8 @@ def test_law_l12_help_loads_no_command() -> None:
     source = "import sys\nfrom git_theta.cli.main import main\nmain(['-h'])\n"
     source += "print(*sorted(name for name in sys.modules if name.startswith('git_theta.')))"
     loaded = run(source=source).stdout.splitlines()[-1].split()
-    rooms = ["cli", "cli.boundary", "cli.main", "cli.plugin_commands"]  # which packages may add to
+    rooms = ["cli", "cli.boundary", "cli.common_options", "cli.main"]
+    rooms += ["cli.plugin_commands"]  # which packages may add to
     rooms += ["entry_points", "errors", "known_plugins", "plugin_guard", "registered_names", "registry", "words"]
     assert loaded == [f"git_theta.{room}" for room in rooms]
 
