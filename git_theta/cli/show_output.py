@@ -62,25 +62,30 @@ def _summarise_checkpoint(
             "parameters",
             f"{sums.parameters:,}, {format_magnitude(sums.elements)} elements, {humanize_size(sums.size)}",
         )
-    for title, (dtype, number) in zip(["dtypes", *[""] * len(sums.dtypes)], sums.dtypes.items(), strict=False):
-        same = sum_parameters(entry for entry in chosen if entry.dtype == dtype)
-        yield title, f"{escape_unprintable(dtype)}: {pluralize(number, 'parameter')}, {humanize_size(same.size)}"
-    stored = _stored_parts(found, chosen)
-    objects, bytes_ = {oid for entry in stored for oid in entry.storage.objects()}, sum_parameters(stored)
-    own = f", {humanize_size(bytes_.own)} of it its own" if bytes_.own != bytes_.stored else ""
-    yield "stored", f"{humanize_size(bytes_.stored)} in {pluralize(len(objects), 'object')}{own}"
+    yield from _summarise_dtypes(chosen)
+    yield "stored", _describe_storage(_stored_parts(found, chosen))
     yield from _title_lines("", list(_describe_updates(chosen)))
     yield from _title_lines(
         "shared", [" = ".join(escape_unprintable(one.name or "") for one in group) for group in find_duplicates(chosen)]
     )
-    tied = [
-        " = ".join(map(escape_unprintable, [entry.name or "", *tied_names(entry)]))
-        for entry in chosen
-        if tied_names(entry)
-    ]
-    yield from _title_lines("tied", tied)
+    tied = [[entry.name or "", *tied_names(entry)] for entry in chosen if tied_names(entry)]
+    yield from _title_lines("tied", [" = ".join(map(escape_unprintable, names)) for names in tied])
     lines = dict.fromkeys(line for fact in facts for line in _render_metadata(fact))  # shards repeat each other
     yield from _title_lines("metadata", list(lines))
+
+
+def _summarise_dtypes(chosen: Sequence[Entry]) -> Iterator[tuple[str, str]]:
+    dtypes = sum_parameters(chosen).dtypes
+    for title, (dtype, number) in zip(["dtypes", *[""] * len(dtypes)], dtypes.items(), strict=False):
+        same = sum_parameters(entry for entry in chosen if entry.dtype == dtype)
+        yield title, f"{escape_unprintable(dtype)}: {pluralize(number, 'parameter')}, {humanize_size(same.size)}"
+
+
+def _describe_storage(stored: Sequence[Entry]) -> str:
+    """How much it takes, in how many objects; and how much of that is its own, where the rest is update bases'."""
+    sums, objects = sum_parameters(stored), {oid for entry in stored for oid in entry.storage.objects()}
+    own = f", {humanize_size(sums.own)} of it its own" if sums.own != sums.stored else ""
+    return f"{humanize_size(sums.stored)} in {pluralize(len(objects), 'object')}{own}"
 
 
 def _describe_updates(chosen: Sequence[Entry]) -> Iterator[str]:

@@ -47,20 +47,23 @@ def _left_out_notes(found: WeightMap) -> Iterator[Markup]:
 
 def _plane(found: WeightMap) -> Markup:
     drawn = layout.lay_out_plane(found)
-    base = drawn.dots[0]
-    rays = [
-        element(
-            "line",
-            x1=_coordinate(base.x),
-            y1=_coordinate(base.y),
-            x2=_coordinate(dot.x),
-            y2=_coordinate(dot.y),
-            class_="ray",
-        )
-        for dot in drawn.dots[1:]
-    ]
-    dots = [
-        element(
+    marks = [*_draw_rays(drawn), *_draw_dots(found, drawn), *map(_svg_text, drawn.labels), *_draw_ruler(drawn)]
+    picture = _svg(drawn.height, "plane", "Versions in a plane", *marks)
+    said = element("p", describe_plane(found), " Lines are task vectors, from the base.", class_="legend")
+    return wrap_figure("Weight space, as far as a plane shows it", picture, said)
+
+
+def _draw_rays(drawn: layout.PlaneLayout) -> Iterator[Markup]:
+    """The task vectors: from the base, which is the first dot, to every version."""
+    base, *others = drawn.dots
+    for dot in others:
+        yield _svg_line(base.x, base.y, dot.x, dot.y, "ray")
+
+
+def _draw_dots(found: WeightMap, drawn: layout.PlaneLayout) -> Iterator[Markup]:
+    """The versions, then the base on top of them; what one is, a pointer that rests on it is told."""
+    for dot in reversed(drawn.dots):
+        yield element(
             "circle",
             element("title", f"{layout.point_name(found, dot.place)}  {_norm_text(found, dot.place)}"),
             cx=_coordinate(dot.x),
@@ -68,21 +71,16 @@ def _plane(found: WeightMap) -> Markup:
             r=_coordinate(layout.RADIUS),
             class_="version" if dot.place else "origin",
         )
-        for dot in reversed(drawn.dots)
-    ]
+
+
+def _draw_ruler(drawn: layout.PlaneLayout) -> Iterator[Markup]:
+    """A line with a tick at each end, and the distance that it stands for."""
     start, end, y, length = drawn.ruler
-    ruler = element(
-        "path",
-        d=f"M{_coordinate(start)} {_coordinate(y - 4)}v8"
-        f"M{_coordinate(start)} {_coordinate(y)}H{_coordinate(end)}m0 -4v8",
-        class_="ruler",
+    ticked = (
+        f"M{_coordinate(start)} {_coordinate(y - 4)}v8M{_coordinate(start)} {_coordinate(y)}H{_coordinate(end)}m0 -4v8"
     )
-    scale = _svg_text(layout.TextLabel(end + 10, y, f"distance {length}"))
-    picture = _svg(
-        drawn.height, "plane", "Versions in a plane", *rays, *dots, *map(_svg_text, drawn.labels), ruler, scale
-    )
-    said = element("p", describe_plane(found), " Lines are task vectors, from the base.", class_="legend")
-    return wrap_figure("Weight space, as far as a plane shows it", picture, said)
+    yield element("path", d=ticked, class_="ruler")
+    yield _svg_text(layout.TextLabel(end + 10, y, f"distance {length}"))
 
 
 def _norm_text(found: WeightMap, place: int) -> str:
@@ -91,10 +89,7 @@ def _norm_text(found: WeightMap, place: int) -> str:
 
 def _tree(found: WeightMap) -> Markup:
     drawn = layout.lay_out_tree(found)
-    lines = [
-        element("line", x1=_coordinate(x1), y1=_coordinate(y1), x2=_coordinate(x2), y2=_coordinate(y2), class_="branch")
-        for x1, y1, x2, y2 in drawn.lines
-    ]
+    lines = [_svg_line(*ends, "branch") for ends in drawn.lines]
     heights = [_svg_text(label, class_="height") for label in drawn.heights]
     picture = _svg(drawn.height, "tree", "Clusters of versions", *lines, *heights, *map(_svg_text, drawn.labels))
     said = element("p", "Where two branches meet stands the average distance of their versions.", class_="legend")
@@ -105,6 +100,11 @@ def _svg(height: float, kind: str, label: str, *content: str) -> Markup:
     box = f"0 0 {layout.WIDTH:.0f} {height:.0f}"
     drawn = element("svg", *content, class_=kind, viewBox=box, role="img", aria_label=f"{label}; the tables say more")
     return element("div", drawn, class_="scroll", tabindex=0, role="region", aria_label=label)
+
+
+def _svg_line(x1: float, y1: float, x2: float, y2: float, class_: str) -> Markup:
+    ends = {"x1": x1, "y1": y1, "x2": x2, "y2": y2}
+    return element("line", **{name: _coordinate(place) for name, place in ends.items()}, class_=class_)
 
 
 def _svg_text(label: layout.TextLabel, class_: str | None = None) -> Markup:

@@ -89,30 +89,33 @@ def read_pickled_facts(
     made = 0
     while stack:
         node = stack.pop()
-        fact = tell(node.value, node.path)
-        if fact:
+        if fact := tell(node.value, node.path):
             found.add(f"{node.path} (tensor)".strip(), fact, node)
             for above in node.lineage():
                 above.has_tensors = True
         elif is_leaf(node.value):
             found.add(node.path or "value", (describe or describe_leaf)(node.value), node)
         elif id(node.value) in entered:
-            again = entered[id(node.value)]
-            found.add(
-                node.path, Fact(sha256(f"same as {again}".encode()).digest(), f"the same as {again}", False), node
-            )
+            again = f"same as {entered[id(node.value)]}"
+            found.add(node.path, Fact(sha256(again.encode()).digest(), f"the {again}", False), node)
         else:
             entered[id(node.value)] = node.path
-            found.containers.setdefault(node.path, node)
-            if kind := _kind_of(node.value):
-                found.add(f"{node.path} (type)".strip(), Fact(kind.encode(), kind), node)
-            few = islice(children_of(node.value), _MAX_NODES + 1)
-            inside = [_child_node(node, label_of(key), key, value) for key, value in few]
-            stack += sorted(inside, key=lambda child: child.path, reverse=True)
+            inside = _enter_container(node, found)
+            stack += inside
             made += len(inside)
             if made > _MAX_NODES:
                 raise FormatError(f"the checkpoint holds more than {_MAX_NODES} values")
     return found
+
+
+def _enter_container(node: FactNode, found: PickledFacts) -> list[FactNode]:
+    """Note a container, and what it is; returns what is in it, as a stack: the first path on top."""
+    found.containers.setdefault(node.path, node)
+    if kind := _kind_of(node.value):
+        found.add(f"{node.path} (type)".strip(), Fact(kind.encode(), kind), node)
+    few = islice(children_of(node.value), _MAX_NODES + 1)
+    inside = [_child_node(node, label_of(key), key, value) for key, value in few]
+    return sorted(inside, key=lambda child: child.path, reverse=True)
 
 
 def _child_node(parent: FactNode, label: str, key: object, value: object) -> FactNode:

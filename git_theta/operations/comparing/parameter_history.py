@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from typing import Generic, NamedTuple
 
 from git_theta.diffing.alarms import Step
@@ -11,6 +11,7 @@ from git_theta.diffing.base import SAME_VALUES, Change, ChangeStatus, Comparison
 from git_theta.diffing.combined_diff import combine_comparisons
 from git_theta.diffing.whole_files import PieceCounts, count_pieces
 from git_theta.manifest.lines import count_parameters, count_parts, find_named_objects, read_format
+from git_theta.manifest.model import Entry
 from git_theta.operations.comparing.history_reader import BlobLike, C, Diff, EditLike, HistoryReader
 from git_theta.operations.comparing.weight_steps import steps_of
 
@@ -113,18 +114,10 @@ def _describe_change(
     changes = tuple([change for change in one.changes if keep is None or keep(change)])
     laid_out = _find_laid_out(one, after, reader)
     parts = [part for version in reader.read_shards(map(after.get, laid_out)) for part in version.manifest.parts()]
-    parts += [
-        change.after.entry
-        for change in changes
-        if change.after and change.status not in SAME_VALUES and change.after.path not in laid_out
-    ]
-    if keep is None:
-        shards = [shard for shard in one.after if shard.path not in laid_out]
-        parts += [part for shard in shards for part in shard.manifest.parts() if part.name is None]
+    parts += _list_changed_parts(one, changes, laid_out, frames=keep is None)
     stretches = {stretch for part in parts for stretch in part.storage.stretches()}
     known = _find_named_objects(texts, [oid for oid, _, _ in stretches])
     known |= _find_others({oid for oid, _, _ in stretches} - known, one, parents, reader)
-    stored = sum(size for oid, _, size in stretches if oid not in known)
     is_file = len(one.before) == len(one.after) == 1 and one.after[0].path == one.path  # and not a shard of that
     was = one.before[0].path if is_file else one.path
     pieces = count_pieces(one.before, one.after)
@@ -135,10 +128,22 @@ def _describe_change(
         changes,
         one.rest_changed,
         sum(map(count_parameters, held)) + sum(there),
-        stored,
+        sum(size for oid, _, size in stretches if oid not in known),
         # The manifests of the comparison lack the pieces that both versions have.
         pieces and pieces._replace(pieces=sum(map(count_parts, held or texts))),
     )
+
+
+def _list_changed_parts(
+    one: Comparison, changes: Sequence[Change], laid_out: Container[str], *, frames: bool
+) -> Iterator[Entry]:
+    """What has other values in these changes, and ``frames`` as well; not in the files that are laid out anew."""
+    for change in changes:
+        if change.after and change.status not in SAME_VALUES and change.after.path not in laid_out:
+            yield change.after.entry
+    for shard in one.after if frames else ():
+        if shard.path not in laid_out:
+            yield from (part for part in shard.manifest.parts() if part.name is None)
 
 
 def _find_others(oids: set[str], one: Comparison, parents: Sequence[str], reader: HistoryReader) -> set[str]:
