@@ -19,7 +19,8 @@ from git_theta.formats.building import cut_derived
 from git_theta.formats.detect import detect_format
 from git_theta.formats.guarded_format import GuardedFormat
 from git_theta.formats.hdf5.hdf5_format import Hdf5Format
-from git_theta.testing.formats import FormatLaws, MemorySource
+from git_theta.testing.format_hooks import MemorySource
+from git_theta.testing.formats import FormatLaws
 from tests.formats.built_files import built as build_like
 from tests.formats.built_files import contents, parts_of, template
 from tests.formats.hdf5.hdf5_files import LEGACY, LIBVERS, WEIGHTS, compact, written
