@@ -30,7 +30,7 @@ from git_theta.operations.updating.peft_config import CONFIG_FILE, read_config
 from git_theta.parameters.value_decoding import read_values
 from git_theta.tensors.dtypes import BY_NAME
 from git_theta.tensors.spec import Spec
-from git_theta.transport.lfs import batch, lfs_outcomes
+from git_theta.transport.lfs import batch_replies, lfs_outcomes
 from git_theta.transport.lfs.endpoint import require_http_url
 from git_theta.transport.lfs.http_exchange import Reply
 from git_theta.transport.lfs.ssh_login import parse_leave
@@ -139,10 +139,10 @@ def read_lfs_answer(data: bytes) -> None:
     """What a Git LFS server says: a line that asks to wait, and the body."""
     wait, _, body = data.partition(b"\n")
     reply = Reply(200, {"retry-after": wait.decode("latin-1")}, body)
-    assert batch._retry_after(reply) >= 0
-    batch._message_of(reply)
-    for said in batch._parse(reply, "host"):
-        presence = batch._presence_of(said, 5)
+    assert batch_replies.read_retry_after(reply) >= 0
+    batch_replies.read_message(reply)
+    for said in batch_replies.parse_objects(reply, "host"):
+        presence = batch_replies.read_presence(said, 5)
         error = lfs_outcomes.not_fetched(str(said.get("oid")), 5, presence, "")
         assert lfs_outcomes.describe_lack(presence).message and error.message
 
