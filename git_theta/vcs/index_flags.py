@@ -5,7 +5,9 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NoReturn
 
+from git_theta.errors import UsageError
 from git_theta.vcs.git import git, split_nul
 
 
@@ -19,6 +21,15 @@ def flagged_paths(paths: Iterable[str] = (), top: Path | None = None) -> dict[st
     """
     entries = split_nul(git("--literal-pathspecs", "ls-files", "-v", "-z", "--", *paths, cwd=top))
     return {entry[2:]: entry[0] for entry in entries if entry[0] == "S" or entry[0].islower()}
+
+
+def refuse_flagged(path: str, letter: str) -> NoReturn:
+    """Raise UsageError for an entry that Git was told not to look at, with the command that has it look."""
+    raise UsageError(
+        "Git was told not to look at it, so it may have changes that nobody knows of",
+        hint=f"Have it look again, from the top: {unflag_command(path, letter)}",
+        path=path,
+    )
 
 
 def unflag_command(path: str, letter: str) -> str:

@@ -31,7 +31,7 @@ from git_theta.repository.index.tracked_files import list_tracked
 from git_theta.repository.stores.opening import open_context
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.index import WorktreeIndex, differs_from_index, require_staged
-from git_theta.vcs.index_flags import flagged_paths, unflag_command
+from git_theta.vcs.index_flags import flagged_paths, refuse_flagged
 from git_theta.vcs.unmerged import stage_content
 
 
@@ -59,7 +59,7 @@ class RepackedFile(NamedTuple):
     objects_after: int
 
 
-class _Candidate(NamedTuple):
+class RepackCandidate(NamedTuple):
     """A file that may be repacked, and how it looked when that was found."""
 
     file: TrackedFile
@@ -67,7 +67,7 @@ class _Candidate(NamedTuple):
     stat: os.stat_result
 
 
-def find_candidates(repository: Repository, top: Path, pathspecs: Sequence[str]) -> list[_Candidate]:
+def find_candidates(repository: Repository, top: Path, pathspecs: Sequence[str]) -> list[RepackCandidate]:
     """The versioned files that match, of this folder and below where nothing is named, each as the index has it.
 
     Raises UsageError where there is one that is not.
@@ -80,20 +80,16 @@ def find_candidates(repository: Repository, top: Path, pathspecs: Sequence[str])
         if file.path in flagged and not os.path.lexists(top / file.path):
             continue  # outside of a sparse checkout
         if file.path in flagged:
-            raise UsageError(
-                "Git was told not to look at it, so it may have changes that nobody knows of",
-                hint=f"Have it look again, from the top: {unflag_command(file.path, flagged[file.path])}",
-                path=file.path,
-            )
+            refuse_flagged(file.path, flagged[file.path])
         if file.manifest:
-            found.append(_Candidate(file, file.manifest, _require_whole(file.path, top)))
+            found.append(RepackCandidate(file, file.manifest, _require_whole(file.path, top)))
     if not found:
         raise UsageError("none of these is a versioned file of the index", hint="See what is: git theta ls-files")
     return found
 
 
 def repack_files(
-    candidates: Sequence[_Candidate],
+    candidates: Sequence[RepackCandidate],
     repository: Repository,
     top: Path,
     warn: Callable[[str], None],
@@ -127,7 +123,7 @@ def repack_files(
                 raise error.add_location(path=candidate.file.path) from error.__cause__
 
 
-def _repack_file(candidate: _Candidate, top: Path, context: Context, *, dry_run: bool) -> RepackedFile:
+def _repack_file(candidate: RepackCandidate, top: Path, context: Context, *, dry_run: bool) -> RepackedFile:
     path, manifest = candidate.file.path, candidate.manifest
     require_objects(manifest, context)
     bases = UpdateBases(partial(read_earlier, path, (HEAD, PARENT), top), context, KnownParts(context, None), anew=True)
@@ -164,7 +160,7 @@ def _require_whole(path: str, top: Path) -> os.stat_result:
     return found
 
 
-def _stage_manifest(candidate: _Candidate, text: bytes, top: Path) -> None:
+def _stage_manifest(candidate: RepackCandidate, text: bytes, top: Path) -> None:
     """Have the index hold the new text, and take the worktree's file for it. Raises ChangedFile."""
     path = candidate.file.path
     mode = require_staged(path, candidate.file.blob, top)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from git_theta.checkpoints.index_file import is_index, shards_named_by
+from git_theta.checkpoints.index_file import is_index
 from git_theta.checkpoints.sharded import ShardedCheckpoint
-from git_theta.checkpoints.shards import index_path_of, is_one_of_several
 from git_theta.errors import ThetaError, UsageError
 from git_theta.manifest.model import Manifest
-from git_theta.manifest.text import MAX_MANIFEST, encode_manifest
+from git_theta.manifest.text import encode_manifest
 from git_theta.operations.context import Context, Progress
 from git_theta.operations.keeping.file_states import TrackedFile
 from git_theta.operations.restoring.deferred import DeferredFiles
@@ -31,18 +29,19 @@ from git_theta.operations.updating.updated_checkpoint import (
     update_file,
 )
 from git_theta.operations.updating.updated_parameters import TargetUpdate
-from git_theta.operations.worktree_files import claims_manifest, find_regular_file
+from git_theta.repository.adding.updatable_files import (
+    find_checkpoint_files,
+    read_shard_list,
+    require_manifest,
+    require_nothing_lost,
+)
 from git_theta.repository.history.checkpoint_lookup import path_from_top
-from git_theta.repository.index.tracked_files import list_tracked
 from git_theta.repository.merging.settling import ErrorReporter
 from git_theta.repository.stores.opening import open_context
 from git_theta.tensors.adapter_arithmetic import require_torch
 from git_theta.vcs import atomic
-from git_theta.vcs.blob_reader import BlobReader
 from git_theta.vcs.discovery import Repository
-from git_theta.vcs.git import literal_pathspec
-from git_theta.vcs.index import WorktreeIndex, differs_from_index, require_staged
-from git_theta.vcs.index_flags import flagged_paths, unflag_command
+from git_theta.vcs.index import WorktreeIndex, require_staged
 from git_theta.vcs.unmerged import stage_contents
 from git_theta.words import join_some
 
@@ -90,14 +89,14 @@ def add_adapter(
     """
     require_torch()
     whole = path_from_top(request.checkpoint)
-    index = _read_index(whole) if is_index(whole) else None
-    files = _find_files(whole, index, repository)
-    manifests = {path: _require_manifest(file) for path, file in files.items()}
+    index = read_shard_list(whole) if is_index(whole) else None
+    files = find_checkpoint_files(whole, index, repository)
+    manifests = {path: require_manifest(file) for path, file in files.items()}
     checkpoint = ShardedCheckpoint(manifests, whole, index)
     with open_context(repository, warn, progress) as context, open_adapter(request.adapter, request.kind) as updates:
         targets = find_targets(updates, checkpoint)
         for path in targets:
-            _require_own(path, top, force=request.force)
+            require_nothing_lost(path, top, force=request.force)
         require_bases([(path, manifests[path]) for path in targets], context)
         _warn_of_nonfinite([target.update for wanted in targets.values() for target in wanted], warn)
         total = sum(target.entry.size for wanted in targets.values() for target in wanted)
@@ -105,7 +104,7 @@ def add_adapter(
             done = _update_files(targets, manifests, context, dry_run=request.dry_run)
     if not request.dry_run:
         for path in targets:  # once more: the person may have gone on meanwhile
-            _require_own(path, top, force=request.force, text=encode_manifest(done[path].manifest))
+            require_nothing_lost(path, top, force=request.force, text=encode_manifest(done[path].manifest))
         changed = {path: file.manifest for path, file in done.items() if file.manifest != manifests[path]}
         _write_files({path: files[path] for path in changed}, changed, repository, top, warn, progress, report)
     return done
@@ -133,64 +132,6 @@ def open_adapter(adapter: Path, kind: str) -> Iterator[Sequence[ParameterUpdate]
         if own != kind:
             raise UsageError(f"a {peft_type} adapter is no {kind} update", hint=f"--update {own}", path=str(adapter))
         yield updates
-
-
-def _find_files(whole: str, index: bytes | None, repository: Repository) -> dict[str, TrackedFile]:
-    """The files of a checkpoint by their paths, as Git's index has them. Raises UsageError where it is none."""
-    paths = [whole] if index is None else shards_named_by(whole, index)
-    if is_one_of_several(whole):
-        hint = f"Name the index of its shards: {index_path_of(whole)}"
-        raise UsageError("it is one file of a checkpoint of several", hint=hint, path=whole)
-    tracked = {file.path: file for file in list_tracked(repository, [literal_pathspec(path) for path in paths])}
-    if missing := next((path for path in paths if path not in tracked), ""):
-        hint = "What is versioned: git theta ls-files :/. A new file: git theta track, git add."
-        raise UsageError("it is no versioned file of the index", hint=hint, path=missing)
-    return {path: tracked[path] for path in paths}
-
-
-def _read_index(path: str) -> bytes:
-    """The list of shards that Git's index has at a path. Raises UsageError where that is none."""
-    with BlobReader(MAX_MANIFEST) as blobs:
-        found = blobs.find(f":{path}")
-        text = (blobs.read(found[0]) if found else None) or b""
-    if not shards_named_by(path, text):
-        raise UsageError("the index has no such list of shards", hint="Add it: git add.", path=path)
-    return text
-
-
-def _require_manifest(file: TrackedFile) -> Manifest:
-    if file.conflict:
-        raise UsageError("it is in conflict", hint="Settle it first: git theta resolve", path=file.path)
-    if file.manifest is None:
-        hint = file.hint or "Have it versioned: git add --renormalize"
-        raise UsageError(f"Git has it as it is: {file.raw or 'an empty file'}", hint=hint, path=file.path)
-    if file.manifest.is_opaque:
-        raise UsageError("it is kept whole: no format reads it", hint="See git theta relayout.", path=file.path)
-    return file.manifest
-
-
-def _require_own(path: str, top: Path, *, force: bool, text: bytes | None = None) -> None:
-    """Raise UsageError where the worktree has something that would be lost, or Git was told not to look.
-
-    ``text``: what is about to be written, which is nothing to be lost: one that was killed has left it. None where
-    nobody knows yet; then a manifest is let pass.
-    """
-    if flags := flagged_paths([path], top).get(path):
-        raise UsageError(
-            "Git was told not to look at it, so it may have changes that nobody knows of",
-            hint=f"Have it look again, from the top: {unflag_command(path, flags)}",
-            path=path,
-        )
-    if os.path.lexists(top / path) and find_regular_file(top, path) is None:
-        raise UsageError("it is no regular file in the worktree", hint="Move that away.", path=path)
-    file = find_regular_file(top, path)
-    is_left = file is not None and claims_manifest(file) and text in (None, file.read_bytes())
-    if not force and not is_left and differs_from_index(path, top):
-        raise UsageError(
-            "it has changes that are not staged, which would be overwritten",
-            hint="Stage them: git add. Drop them: git restore. Or overwrite them: --force",
-            path=path,
-        )
 
 
 def _update_files(
