@@ -56,7 +56,7 @@ def _require_remote(given: str) -> str:
     name = given or remotes.find_push_remote()
     names = remotes.remote_urls()
     if name not in names and not any(letter in name for letter in ":/"):
-        raise UsageError(f"no remote is called {name!r}", hint=f"There are: {', '.join(names) or 'none'}.")
+        remotes.refuse_unknown(name, names)
     return name
 
 

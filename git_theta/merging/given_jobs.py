@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from git_theta.merging import options as declared
 from git_theta.merging.base import Contest, Operand, PickResult, Strategy
@@ -20,9 +20,6 @@ from git_theta.merging.treatments import treat_choice, weigh_kind
 
 if TYPE_CHECKING:
     import torch
-    from numpy.typing import NDArray
-
-    AnyTensor = TypeVar("AnyTensor", torch.Tensor, NDArray[Any])
 
 
 class ParameterJob(NamedTuple):

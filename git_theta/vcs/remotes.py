@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from git_theta.errors import GitError, UsageError
 from git_theta.vcs.discovery import Repository
@@ -84,10 +84,14 @@ def push_urls(name: str) -> list[str]:
 
 def require_push_urls(name: str) -> list[str]:
     """As ``push_urls``. Raises UsageError where no remote is called so."""
-    names = remote_urls()
-    if name not in names:
-        raise UsageError(f"no remote is called {name!r}", hint=f"There are: {', '.join(names) or 'none'}.")
+    if name not in (names := remote_urls()):
+        refuse_unknown(name, names)
     return push_urls(name)
+
+
+def refuse_unknown(name: str, known: Iterable[str]) -> NoReturn:
+    """Raise UsageError for a remote that is none of those that there are."""
+    raise UsageError(f"no remote is called {name!r}", hint=f"There are: {', '.join(known) or 'none'}.")
 
 
 def read_transport_settings() -> dict[str, str]:

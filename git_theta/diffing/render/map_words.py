@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from git_theta.diffing.render.formatting import format_magnitude, format_percent
 from git_theta.diffing.weight_map import ClusterMerge, WeightMap
-from git_theta.words import escape_unprintable, pluralize
+from git_theta.words import escape_unprintable, join_some, pluralize
 
 _ID_DIGITS = 12
 """Hex digits of a commit's id."""
@@ -45,11 +45,8 @@ def describe_left_out(found: WeightMap, most: int) -> Iterator[tuple[str, bool]]
     for one in found.left_out:
         reasons.setdefault((one.reason, one.failed), []).append(escape_unprintable(one.name))
     for (reason, failed), names in reasons.items():
-        more = f" and {len(names) - most:,} more" if len(names) > most else ""
-        yield (
-            f"{pluralize(len(names), 'parameter')}, {escape_unprintable(reason)}: {', '.join(names[:most])}{more}",
-            failed,
-        )
+        what = f"{pluralize(len(names), 'parameter')}, {escape_unprintable(reason)}"
+        yield f"{what}: {join_some(names, most)}", failed
 
 
 def describe_plane(found: WeightMap) -> str:

@@ -13,7 +13,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from git_theta.errors import FormatError
-from git_theta.formats.base import Fact
+from git_theta.formats.base import Fact, Scalar
 from git_theta.formats.pickle.pickle_leaves import describe_leaf, is_leaf, plain_path
 from git_theta.formats.pickle.pickle_names import label_of
 from git_theta.formats.pickle.pickle_records import Call, Global, PickledDict
@@ -68,6 +68,12 @@ class PickledFacts:
             number += 1
             free = f"{key}~{number}"
         self.facts[free] = PickledFact(fact, node)
+
+    def list_plain_values(self) -> Iterator[tuple[str, Scalar]]:
+        """The facts that are a plain value each, with that."""
+        for key, (_, node) in self.facts.items():
+            if node.value is None or isinstance(node.value, (str, int, float)):
+                yield key, node.value
 
 
 def read_pickled_facts(

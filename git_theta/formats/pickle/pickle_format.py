@@ -61,9 +61,7 @@ class PickleFormat(Format):
 
     def metadata(self, like: Template) -> Iterator[tuple[str, Scalar]]:
         """The plain values that were pickled."""
-        for key, (_, node) in _facts_of(like).facts.items():
-            if node.value is None or isinstance(node.value, (str, int, float)):
-                yield key, node.value
+        return _facts_of(like).list_plain_values()
 
     def read_facts(self, like: Template) -> dict[str, Fact]:
         """What is pickled beside the arrays, and how these are kept."""

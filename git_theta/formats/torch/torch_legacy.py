@@ -44,9 +44,7 @@ class LegacyTorchFormat(Format):
 
     def metadata(self, like: Template) -> Iterator[tuple[str, Scalar]]:
         """The plain values that were pickled."""
-        for key, (_, node) in _read_facts(like)[1].facts.items():
-            if node.value is None or isinstance(node.value, (str, int, float)):
-                yield key, node.value
+        return _read_facts(like)[1].list_plain_values()
 
     def read_facts(self, like: Template) -> dict[str, Fact]:
         """What is pickled beside the tensors, and how these are kept.

@@ -85,6 +85,10 @@ class FilePlan(NamedTuple):
         _, source = trivial_merge(self.base and self.base.mode, held)
         return held[source or 0]
 
+    def select_weights(self, weights: tuple[float, ...] | None) -> tuple[float, ...] | None:
+        """Of one weight for each head, those of the heads that the plan is about; None where all weigh alike."""
+        return weights and tuple([weights[index] for index in self.among])
+
     def version_at(self, source: int) -> HeadVersion | None:
         """What a head, or BASE, has."""
         return self.base if source == BASE else self.heads[source]

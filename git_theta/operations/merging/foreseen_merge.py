@@ -58,8 +58,7 @@ def foresee_merge(item: FilePlan, choose: Choose, settings: MergeSettings, conte
     except (MissingObject, CorruptObject) as error:
         context.warn(f"{item.path}: {_NOT_SEEN}: {error}")
     assert item.plan
-    weights = settings.weights and tuple([settings.weights[index] for index in item.among])
-    settings = settings._replace(weights=weights, device="cpu")
+    settings = settings._replace(weights=item.select_weights(settings.weights), device="cpu")
     left, jobs = _sort_decisions(item.plan, choose, settings, context)
     return ForeseenMerge(item, {one.decision.name: one.reason for one in left if one.reason}, choose, jobs)
 

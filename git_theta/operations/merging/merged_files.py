@@ -40,9 +40,9 @@ def merge_files(item: FilePlan, choose: Choose, settings: MergeSettings, context
 
     Where nothing is left contested, all objects are here. The errors of ``apply_plan``, with the path.
     """
-    weights = settings.weights and tuple([settings.weights[index] for index in item.among])
+    settings = settings._replace(weights=item.select_weights(settings.weights))
     try:
-        merged = _apply(item, choose, settings._replace(weights=weights), context)
+        merged = _apply(item, choose, settings, context)
         if not merged.result.left:
             for manifest in merged.manifests.values():
                 require_objects(manifest, context)

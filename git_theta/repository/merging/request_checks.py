@@ -65,12 +65,11 @@ def check_strategy(item: FilePlan, choice: Choice, weights: tuple[float, ...] | 
     Sides are those of the merge: where not all heads have the file, the first one of those that do is not "ours".
     """
     strategy = load_strategy(choice.strategy)
-    fitting = weights and tuple([weights[index] for index in item.among])
     try:
         with prefix_origin(choice.origin):
             if strategy.name in _SIDE_STRATEGIES and len(item.among) < len(item.heads):
                 raise UsageError(f"{strategy.name} may be a head without this file", hint=_COMPUTE_HINT)
-            check_heads(strategy, len(item.among), fitting)
+            check_heads(strategy, len(item.among), item.select_weights(weights))
     except UsageError as error:
         raise error.add_location(path=item.path) from None
 
