@@ -11,13 +11,18 @@ import hashlib
 import math
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 DRAWS = 10_000
 """Of a permutation test."""
 _EXACT = 4096
 """Items up to which binomial coefficients are summed as whole numbers."""
-_BLOCK = 1 << 22
-"""Signs that are drawn at a time."""
+_BLOCK = 1 << 26
+"""Signs that are drawn at a time: 8 MiB of bits."""
 _SAME = 1e-9
 """Below which two sums of the same differences are taken for equal: they are added up in another order."""
 
@@ -73,10 +78,26 @@ def permutation_test(differences: Sequence[float], seed: int, label: str, draws:
     for first in range(0, draws, rows):
         count = min(rows, draws - first)
         drawn = bits.random_raw(count * words).astype("<u8").view(np.uint8).reshape(count, -1)
-        flipped = np.unpackbits(drawn, axis=1, count=found.size, bitorder="little")
-        sums = found.sum() - 2 * (flipped.astype(np.float64) @ found)
+        sums = found.sum() - 2 * _sum_flipped(drawn, found)
         reached += int(np.count_nonzero(np.abs(sums) >= observed - _SAME * max(1.0, observed)))
     return (reached + 1) / (draws + 1)
+
+
+def _sum_flipped(drawn: NDArray[np.uint8], found: NDArray[np.float64]) -> NDArray[np.float64]:
+    """For each row of bits, the lowest first, the sum of what is set: eight at a time, from a table of all their sums.
+
+    Args:
+        drawn: (draws, bytes); there may be more bits than differences.
+        found: the differences.
+    """
+    import numpy as np
+
+    bits = np.unpackbits(np.arange(256, dtype=np.uint8)[None], axis=0, bitorder="little").astype(np.float64)
+    eights = np.pad(found, (0, -found.size % 8)).reshape(-1, 8)
+    sums = np.zeros(len(drawn))
+    for column, eight in zip(np.ascontiguousarray(drawn.T), eights, strict=False):
+        sums += (eight @ bits)[column]
+    return sums
 
 
 def adjust_holm(values: Sequence[float]) -> list[float]:
