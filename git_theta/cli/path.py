@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from git_theta.cli import boundary
-from git_theta.cli.eval_session import open_session
 from git_theta.cli.listing import echo_json, json_option
 from git_theta.cli.output_files import require_writable
 from git_theta.cli.pager import print_paged, uses_color
 from git_theta.cli.progress import Meter
 from git_theta.cli.revision_arguments import RevisionCommand, split_arguments
-from git_theta.diffing.render.path_png import render_path_image
 from git_theta.diffing.render.path_text import ScoreColumn, render_path
 from git_theta.diffing.weight_path import WeightPath, lay_path
 from git_theta.errors import UsageError
-from git_theta.repository.evaluating.evaluations import EvaluationSettings
 from git_theta.repository.evaluating.evaluator_choice import EvaluationChoice, choose_evaluations
-from git_theta.repository.evaluating.path_scores import PathScores, score_path
 from git_theta.repository.history.map_versions import MapRequest, chart_versions
 from git_theta.vcs import atomic
 from git_theta.vcs.discovery import Repository, discover_repository
 from git_theta.vcs.heads import resolve_head
+
+if TYPE_CHECKING:
+    from git_theta.repository.evaluating.path_scores import PathScores
 
 _EXIT_UNREADABLE = 2
 
@@ -66,6 +65,8 @@ def command(
     scores = _score(found, choice, repository) if choice else None
     column = scores and ScoreColumn(scores.evaluation, scores.scores, scores.find_barrier(found))
     if png:
+        from git_theta.diffing.render.path_png import render_path_image
+
         atomic.replace_file(png, render_path_image(found, column))
     if as_json:
         echo_json(_path_json(found, scores))
@@ -75,6 +76,10 @@ def command(
 
 
 def _score(found: WeightPath, choice: EvaluationChoice, repository: Repository) -> PathScores:
+    from git_theta.cli.eval_session import open_session  # with all that merges and evaluates, 70 ms
+    from git_theta.repository.evaluating.evaluations import EvaluationSettings
+    from git_theta.repository.evaluating.path_scores import score_path
+
     progress = Meter()
     with open_session(repository, EvaluationSettings(), progress) as (session, context):
         return score_path(found, choice, session, repository, context, progress)
