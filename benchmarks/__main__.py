@@ -8,12 +8,13 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks import machine, tables
 from benchmarks.diff_steps import LAYERS, names_story, values_story
+from benchmarks.eval_steps import eval_story
 from benchmarks.merge_steps import disjoint_story, merge_story, sharded_merge_story, start_story
 from benchmarks.models import DISJOINT, FORK, SHARDED, SHARDS, DtypeName, build_model, build_shards
 from benchmarks.results import Result
@@ -33,7 +34,7 @@ _COPIES = 30
 """Files of the size asked for that exist at most: one of two and a half times the size; of it two checked
 out, two stored and one on a host, with each of two tools."""
 _DTYPES: tuple[tuple[str, DtypeName], ...] = (("fp32", "F32"), ("bf16", "BF16"))
-_PARTS = ("toy", "checkpoint", "sharded", "share", "merge", "diff", "scale", "storage")
+_PARTS = ("toy", "checkpoint", "sharded", "share", "merge", "diff", "eval", "scale", "storage")
 
 
 def main() -> None:
@@ -90,8 +91,7 @@ def _parse_arguments() -> argparse.Namespace:
 
 def _build_stories(options: argparse.Namespace, folder: Path, size: int) -> Iterator[Story]:
     """Each with its checkpoints in ``folder``, made when it is its turn."""
-    if "toy" in options.only:
-        yield toy_story(build_model(folder, "F32", _TOY))
+    yield from _build_toys(options.only, folder)
     if "checkpoint" in options.only:
         for title, dtype in _DTYPES:
             yield checkpoint_story(title, build_model(folder, dtype, size))
@@ -106,6 +106,13 @@ def _build_stories(options: argparse.Namespace, folder: Path, size: int) -> Iter
         yield scale_story("experts", build_mixture(folder))
     if "diff" in options.only:
         yield from _build_diffs(folder, size)
+
+
+def _build_toys(parts: Sequence[str], folder: Path) -> Iterator[Story]:
+    """Where only what it costs to ask is left."""
+    for part, story in (("toy", toy_story), ("eval", eval_story)):
+        if part in parts:
+            yield story(build_model(folder, "F32", _TOY))
 
 
 def _build_diffs(folder: Path, size: int) -> Iterator[Story]:

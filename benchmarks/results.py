@@ -11,7 +11,7 @@ OURS = "git-theta"
 LFS = "git-lfs"
 MERGEKIT = "mergekit"
 
-PagePart = Literal["benchmarks", "share", "merges", "diffs", "scale"]
+PagePart = Literal["benchmarks", "share", "merges", "diffs", "evaluations", "scale"]
 
 MB = 1_000_000
 MEMORY = {"git": 64 * MB, OURS: 300 * MB}

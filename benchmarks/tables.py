@@ -185,6 +185,7 @@ _TABLES: Mapping[PagePart, Mapping[str, Callable[[Sequence[Result]], str]]] = {
     "share": {"Time to share": render_times, "Peak memory of sharing": render_memory},
     "merges": {"Time to merge": render_merge_times, "Peak memory of merges": render_merge_memory},
     "diffs": {"Time to compare": render_diff_times, "Peak memory of comparing": render_diff_memory},
+    "evaluations": {"Time of what is known": render_diff_times},
     "scale": {"A hundred thousand parameters": render_scale},
 }
 

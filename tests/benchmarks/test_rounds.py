@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from benchmarks.diff_steps import GIT, LAYERS, NAMES, PYTHON, READ_OFTEN, READ_ONCE, names_story, values_story
+from benchmarks.eval_steps import eval_story
 from benchmarks.merge_steps import PLAIN, WRITE, disjoint_story, merge_story, sharded_merge_story, start_story
 from benchmarks.models import DISJOINT, FORK, SHARDED, SHARDS, build_model, build_shards
 from benchmarks.reading import READ
@@ -45,6 +47,21 @@ def test_merges_are_raced_against_reading_and_writing(home: Path, tmp_path: Path
     merged, *rest = (result for story in (start, apart) for result in race_story(story, tmp_path / "stages", 0, print))
     assert merged.peaks.keys() == {OURS, READ, WRITE, PLAIN}
     assert [list(result.peaks) for result in rest] == [[OURS, PLAIN], [OURS]]
+
+
+@pytest.mark.skipif(shutil.which("git-lfs") is None, reason="sealing installs it")
+def test_what_is_known_of_evaluations_runs_nothing(home: Path, tmp_path: Path) -> None:
+    """The round that is watched proves how large the notes are; the evaluator is gone by then."""
+    seal_environment(home)
+    story = eval_story(build_model(tmp_path / "model", "F32", 100_000))
+    evaluate = story.opening
+
+    def evaluate_once(stage: Stage) -> None:
+        evaluate(stage)
+        (stage.folder / "evaluator.py").unlink()
+
+    results = race_story(replace(story, opening=evaluate_once), tmp_path / "stages", 0, print)
+    assert [list(result.peaks) for result in results] == 3 * [[OURS, PYTHON]]
 
 
 @pytest.mark.skipif(shutil.which("git-lfs") is None, reason="git-lfs is what is raced against")
