@@ -34,7 +34,7 @@ def _split_array(data: Buffer, width: int) -> Iterator[Buffer]:
     elements = np.frombuffer(data, dtype=f"<u{width}")
     for significance in range(width):
         plane = np.empty(len(elements), np.uint8)
-        np.copyto(plane, elements >> (8 * significance), casting="unsafe")
+        np.right_shift(elements, 8 * significance, out=plane, casting="unsafe")
         yield plane.data
 
 
@@ -57,6 +57,11 @@ def _join_bytes(planes: Sequence[Buffer], width: int, size: int) -> Buffer:
 def _join_array(planes: Sequence[Buffer], width: int, size: int) -> Buffer:
     import numpy as np
 
+    if width == 2:  # two long loops, in half the time of bytes that are put between others
+        pairs = np.frombuffer(planes[1], np.uint8).astype("<u2")
+        pairs <<= 8
+        pairs |= np.frombuffer(planes[0], np.uint8)
+        return pairs.view(np.uint8).data
     elements = np.empty((size // width, width), np.uint8)
     for significance, plane in enumerate(planes):
         elements[:, significance] = np.frombuffer(plane, np.uint8)

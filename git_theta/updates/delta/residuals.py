@@ -23,7 +23,7 @@ def write_planes(writer: ArrayWriter, numbers: Numbers) -> None:
     writer.add_word(planes)
     for significance in range(planes):
         plane = np.empty(len(numbers), np.uint8)
-        np.copyto(plane, numbers >> (8 * significance) if significance else numbers, casting="unsafe")
+        np.right_shift(numbers, 8 * significance, out=plane, casting="unsafe")
         writer.add_bytes(plane)
 
 
@@ -31,10 +31,14 @@ def read_planes(reader: ArrayReader, count: int, kind: ElementKind) -> Numbers:
     """``count`` numbers again. Raises CorruptObject."""
     import numpy as np
 
-    joined = np.zeros((count, kind.width), np.uint8)
-    for significance in range(reader.take_word(kind.width)):
-        joined[:, significance] = reader.take_bytes(count)
-    return joined.reshape(-1).view(kind.unsigned)
+    planes = [reader.take_bytes(count) for _ in range(reader.take_word(kind.width))]
+    if not planes:
+        return np.zeros(count, kind.unsigned)
+    numbers = planes.pop().astype(kind.unsigned)
+    for plane in reversed(planes):
+        numbers <<= 8
+        numbers |= plane
+    return numbers
 
 
 def write_differences(writer: ArrayWriter, differences: Numbers, kind: ElementKind) -> None:
