@@ -310,6 +310,58 @@ def test_a_pick_onto_what_is_staged_is_told_of(sandbox: Sandbox) -> None:
     assert "Take it back, with all that is staged: git reset --merge\n" in said
 
 
+@pytest.mark.parametrize("picked", ["codes theirs", "codes noted theirs", "^main codes theirs"])
+def test_each_pick_is_onto_what_the_one_before_it_leaves(sandbox: Sandbox, picked: str) -> None:
+    """Of branches that know nothing of each other: HEAD has changed neither, so that each alone mixes nothing."""
+    base, codes, scales = CODES_AND_SCALES
+    start(sandbox, base, base, scales)
+    for name, files in (("codes", codes), ("noted", {**base, "note.txt": b"note"})):
+        sandbox.git("switch", "-qc", name, "main")
+        replace_files(sandbox, files, name)
+    sandbox.git("switch", "-q", "main")
+    assert f"{INDEX}: {UNASKED}" in sandbox.git("cherry-pick", "-n", *picked.split()).stderr
+
+
+def test_a_pick_that_an_option_settles_hides_nothing_of_the_next_one(sandbox: Sandbox) -> None:
+    start(sandbox, *CODES_AND_SCALES)
+    sandbox.git("switch", "-qc", "noted", "main~1")
+    replace_files(sandbox, {**CODES_AND_SCALES[0], "note.txt": b"theirs"}, "noted")
+    sandbox.git("switch", "-q", "main")
+    replace_files(sandbox, {**CODES_AND_SCALES[1], "note.txt": b"ours"}, "ours")
+    assert f"{INDEX}: {UNASKED}" in sandbox.git("cherry-pick", "-n", "-Xours", "noted", "theirs").stderr
+
+
+def test_so_are_reverts(sandbox: Sandbox) -> None:
+    """One brings back codes, the other one scales that never stood beside them."""
+    base, codes, scales = CODES_AND_SCALES
+    start(sandbox, base, base, base)
+    for files in (codes, base, scales, base):
+        replace_files(sandbox, files, "a step")
+    done = sandbox.git("revert", "-n", "main~2", "main")
+    assert f"{INDEX}: {UNASKED}" in done.stderr
+
+
+def test_picks_of_different_branches_that_mix_nothing_are_no_alarm(sandbox: Sandbox) -> None:
+    start(sandbox, sharded("abc", "de"), sharded("abc", "de", a=1), sharded("abc", "de", d=2))
+    add_more(sandbox, "")
+    sandbox.git("switch", "-qc", "third", "main")
+    replace_files(sandbox, sharded("abc", "de", a=1, b=2), "third")
+    sandbox.git("switch", "-q", "main")
+    assert "contested" not in sandbox.git("cherry-pick", "-n", "theirs", "third").stderr
+    assert content_of(sandbox) == sharded("abc", "de", a=1, b=2, d=2)
+
+
+def test_a_pick_of_a_first_commit_is_told_of(sandbox: Sandbox) -> None:
+    """What it is relative to is nothing: whatever is in it was added."""
+    first, second = (without_index(sharded(*shards)) for shards in (("abcx", "de"), ("abc", "dex")))
+    start(sandbox, *[{shard_name(1, 2): first[shard_name(1, 2)]}] * 3)
+    sandbox.git("switch", "-q", "--orphan", "other")
+    sandbox.git("checkout", "-q", "main", "--", ".gitattributes")
+    replace_files(sandbox, {shard_name(2, 2): second[shard_name(2, 2)]}, "the first one")
+    sandbox.git("switch", "-q", "main")
+    assert UNASKED in sandbox.git("cherry-pick", "-n", "other").stderr
+
+
 def test_picks_that_follow_each_other_are_one_change(sandbox: Sandbox) -> None:
     """What was trained step by step is mixed up with nothing: HEAD has changed none of it."""
     start(sandbox, quantised(56, 1), quantised(56, 1), quantised(57, 1))
