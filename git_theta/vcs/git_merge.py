@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from git_theta.interrupts import defer_interrupt
 from git_theta.vcs import atomic, merge_hooks
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.git import ask_git, git, git_succeeds, split_nul
-from git_theta.vcs.heads import Head
+from git_theta.vcs.heads import Head, named_ids
 from git_theta.vcs.merge_settings import forbids_fast_forwards
 from git_theta.words import join_some
 
@@ -75,7 +75,7 @@ def check_out_merge(
     try:
         begin_merge(repository, message)
         add_trailers(repository, added)
-        check_out_tree(tree, [head.commit for head in heads], repository)
+        check_out_tree(tree, heads, repository)
     except BaseException:
         forget_merge(repository)
         raise
@@ -99,7 +99,7 @@ def forget_merge(repository: Repository) -> None:
         (repository.git_dir / name).unlink(missing_ok=True)
 
 
-def check_out_tree(tree: str, heads: Iterable[str], repository: Repository) -> None:
+def check_out_tree(tree: str, heads: Sequence[Head], repository: Repository) -> None:
     """Take index and worktree from HEAD to the tree of a merge, and let ``git commit`` know; or leave all as it was.
 
     Raises GitError where it would lose changes, and where it cannot be done.
@@ -123,9 +123,13 @@ def check_out_tree(tree: str, heads: Iterable[str], repository: Repository) -> N
         raise
 
 
-def _write_merge_heads(repository: Repository, heads: Iterable[str]) -> None:
-    """Put down what was merged, as ``git merge`` does: all of it is there now."""
-    atomic.replace_file(repository.git_dir / "MERGE_HEAD", "".join(f"{head}\n" for head in heads).encode())
+def _write_merge_heads(repository: Repository, heads: Sequence[Head]) -> None:
+    """Put down what was merged, as ``git merge`` does: all of it is there now.
+
+    A tag has its own id there: `git commit` puts it into the commit, where it is signed.
+    """
+    ids = named_ids(heads, repository.worktree)
+    atomic.replace_file(repository.git_dir / "MERGE_HEAD", "".join(f"{oid}\n" for oid in ids).encode())
 
 
 def _undo_check_out(tree: str, repository: Repository) -> None:

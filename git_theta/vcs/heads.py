@@ -48,6 +48,14 @@ _resolve_id = cache(_resolve_name)
 """An id stands for one commit for ever."""
 
 
+def named_ids(heads: Sequence[Head], cwd: Path | None = None) -> list[str]:
+    """The id of what each head is called by: that of a tag, where it is one; its commit, where the name moved on."""
+    names = "".join(f"{head.name}\n{head.name}^{{commit}}\n" for head in heads)
+    answers = git("cat-file", "--batch-check=%(objectname)", cwd=cwd, stdin=os.fsencode(names)).decode().splitlines()
+    found = zip(heads, answers[::2], answers[1::2], strict=True)
+    return [named if commit == head.commit else head.commit for head, named, commit in found]
+
+
 def name_commit(commit: str, cwd: Path | None = None) -> str:
     """What people can call a commit by a branch or tag, such as ``main~3``; "" where none reaches it."""
     excluded = ("--exclude=refs/theta/*", "--exclude=refs/stash")

@@ -10,7 +10,7 @@ import pytest
 from git_theta.errors import UsageError
 from git_theta.vcs import git_merge, tree_merges, trees
 from git_theta.vcs.discovery import discover_repository
-from git_theta.vcs.heads import Head, independent_heads, merge_base, merge_message, resolve_head
+from git_theta.vcs.heads import Head, independent_heads, merge_base, merge_message, named_ids, resolve_head
 from tests.sandbox import Sandbox
 from tests.templates import built_once
 
@@ -64,6 +64,16 @@ def test_messages_are_gits_own(forked: Sandbox) -> None:
 def test_messages_have_what_a_tag_says(forked: Sandbox) -> None:
     forked.git("tag", "-a", "-m", "the first release", "v1", "b")
     assert merge_message(heads(forked, "v1"), cwd=forked.root) == "Merge tag 'v1'\n\nthe first release\n"
+
+
+def test_a_tag_is_noted_by_its_own_id(forked: Sandbox) -> None:
+    """So Git knows of it; what has moved on since it was looked up is noted as what it was."""
+    forked.git("tag", "-a", "-m", "annotated", "v1", "b")
+    a, tag, gone = heads(forked, "a", "v1", "c")
+    oid = forked.git("rev-parse", "refs/tags/v1").stdout.strip()
+    forked.git("branch", "-f", "a", "main")
+    forked.git("branch", "-D", "c")
+    assert named_ids([a, tag, gone], forked.root) == [a.commit, oid, gone.commit]
 
 
 def test_what_differs_between_commits(forked: Sandbox) -> None:
