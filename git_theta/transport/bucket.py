@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING, Self
@@ -14,6 +14,7 @@ from git_theta.transport.bucket_access import UnusableBucket, describe_refusal, 
 from git_theta.transport.outcomes import require_size
 from git_theta.transport.parallel import run_parallel
 from git_theta.transport.patience import USUAL_PATIENCE, Patience, SilenceClock, run_bounded
+from git_theta.transport.send_window import SendWindow
 from git_theta.transport.whole_objects import WORKERS, WholeObjectsTransport
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 _PART = 5 << 20
 """Bytes that are in memory at once, for each worker; an object of more goes in such parts. It is the least that S3
-takes: parts of all workers have to be there before a host counts as silent, on slow lines, too."""
+takes: on a slow line one has to be there before a host counts as silent."""
 _MOST_PARTS = 9000
 """S3 takes 10,000."""
 _SEGMENT = 64 << 20
@@ -58,6 +59,7 @@ class BucketTransport(WholeObjectsTransport):
     ) -> None:
         super().__init__(ours, SilenceClock("the bucket", patience, tell))
         self._bucket = bucket
+        self._window = SendWindow(_PART, WORKERS * _PART, self.clock)
         self._answered = False
         """Whether the bucket is known to be there."""
 
@@ -153,13 +155,18 @@ class BucketTransport(WholeObjectsTransport):
     def send_object(self, oid: str, size: int, read: Callable[[], Iterator[Buffer]], at_once: int) -> None:
         import obstore
 
-        whole = b"".join(read()) if size <= _PART else None
+        part = max(_PART, size // _MOST_PARTS)
         try:
             # In one step, too, where a create-only put would be none: what is there already is the same object.
-            obstore.put(
-                self._bucket, _key(oid), read() if whole is None else whole, use_multipart=whole is None,
-                chunk_size=max(_PART, size // _MOST_PARTS), max_concurrency=at_once,
-            )  # fmt: skip
+            if size > part:
+                parts = map(self._window.lend, _cut_parts(read(), part))
+                obstore.put(
+                    self._bucket, _key(oid), parts, use_multipart=True, chunk_size=part, max_concurrency=at_once
+                )
+            else:
+                whole = b"".join(read())
+                with self._window.hold(size):
+                    obstore.put(self._bucket, _key(oid), whole, use_multipart=False)
         except _refusals() as error:
             raise self._judge(oid, error) from None
 
@@ -214,6 +221,22 @@ class AzureTransport(BucketTransport):
 
 def _key(oid: str) -> str:
     return f"{oid[:2]}/{oid[2:4]}/{oid}"
+
+
+def _cut_parts(chunks: Iterable[Buffer], size: int) -> Iterator[bytearray]:
+    """The same bytes in parts of this very size, but for the last: of a longer one obstore keeps the rest back."""
+    part = bytearray()
+    for chunk in chunks:
+        left = memoryview(chunk)
+        while left:
+            taken = left[: size - len(part)]
+            part += taken
+            left = left[len(taken) :]
+            if len(part) == size:
+                yield part
+                part = bytearray()
+    if part:
+        yield part
 
 
 def _refusals() -> tuple[type[Exception], ...]:

@@ -20,13 +20,14 @@ from git_theta.manifest.text import decode_manifest
 from git_theta.store.inbox import Inbox
 from git_theta.store.local import LocalStore
 from git_theta.testing.blocks import noise_bytes
-from git_theta.transport import bucket_access
+from git_theta.transport import bucket, bucket_access
 from git_theta.transport.bucket import BucketTransport
 from git_theta.transport.bucket_access import open_bucket
 from git_theta.transport.patience import Patience, SilentHost
 from tests.faults.conftest import Disk
 from tests.faults.harness import MODEL, kill_at_random
 from tests.sandbox import Sandbox, model, track_and_commit
+from tests.servers.slow_line import SlowLine
 
 pytest.importorskip("obstore")
 pytest.importorskip("cryptography", reason="signatures are checked with it")
@@ -231,6 +232,43 @@ def test_a_slow_line_is_not_silent(side: Side, monkeypatch: pytest.MonkeyPatch) 
     with side.open_transport(side.store) as transport:
         inbox = Inbox(side.store, side.store.root)
         assert [one.error for one in transport.fetch({stored.oid: stored.size}, inbox)] == [None]
+
+
+@pytest.fixture
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parts that a line of 200 kB/s carries in half a second, as one of 10 MB/s carries those of S3."""
+    monkeypatch.setattr(bucket, "_PART", 100_000)
+    monkeypatch.setattr(google_server, "_LEAST_PART", 100_000)
+    monkeypatch.setitem(globals(), "PATIENCE", Patience(tell_after=1, give_up_after=3))
+
+
+@pytest.mark.parametrize("count", [1, 10])
+def test_an_upload_over_a_slow_line_is_not_silent(
+    side: Side, small_parts: None, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Eight parts under way would take four seconds, of which nobody hears anything."""
+    contents = [noise_bytes(1_000_000 // count, seed) for seed in range(count)]
+    sizes = {stored.oid: stored.size for stored in map(side.store.put, ([content] for content in contents))}
+    with SlowLine(side.server.url, 200_000) as line:
+        monkeypatch.setenv("GOOGLE_BASE_URL", line.url)
+        with side.open_transport(side.store) as transport:
+            assert [one.error for one in transport.push(sizes)] == [None] * count
+    assert sorted(side.contents_there().values()) == sorted(contents)
+    assert line.carried < 1_100_000  # nothing was sent twice
+
+
+@pytest.mark.parametrize("count", [1, 10])
+def test_a_slow_line_that_falls_silent_is_given_up(
+    side: Side, small_parts: None, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contents = [noise_bytes(1_000_000 // count, seed) for seed in range(count)]
+    sizes = {stored.oid: stored.size for stored in map(side.store.put, ([content] for content in contents))}
+    with SlowLine(side.server.url, 1_000_000) as line:
+        monkeypatch.setenv("GOOGLE_BASE_URL", line.url)
+        line.stalls_at = 350_000
+        with side.open_transport(side.store) as transport, pytest.raises(SilentHost):
+            list(transport.push(sizes))
+    assert side.contents_there().keys() < sizes.keys()
 
 
 def test_a_disk_of_ours_that_is_full(side: Side, mounted: Callable[[Path, int], Disk]) -> None:

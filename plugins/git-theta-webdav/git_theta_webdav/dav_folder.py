@@ -86,6 +86,11 @@ class DavFolder:
         found = read_multistatus(text)
         return {where.rpartition("/")[2]: file for where, file in found.items() if depth == 0 or where != own}
 
+    def require_folder(self, path: str) -> None:
+        """Make a folder where it is not there: what is put into none is sent whole, in vain, and then once more."""
+        if not self.list_files(path, 0):
+            self._make_folders(f"{path}/")
+
     def put_file(self, path: str, body: Body, size: int) -> None:
         """Write a file of so many bytes. Its folder is made where it is not there."""
         self._insist("PUT", path, path, (200, 201, 204), {}, body, size)

@@ -29,6 +29,9 @@ _ABANDONED = 24 * 3600
 _FEW = 4
 """Objects of a folder that are asked for one by one, where others are listed."""
 
+_PIECE = 64 << 10
+"""Bytes that are handed to the system at once, which is a sign of life: eight of them share a slow line."""
+
 
 class WebdavTransport(WholeObjectsTransport):
     """A folder of a WebDAV server: ``webdav://HOST[:PORT]/FOLDER``, by HTTP.
@@ -91,7 +94,10 @@ class WebdavTransport(WholeObjectsTransport):
 
     def prepare_push(self) -> None:
         """Delete what others have begun to write, a day ago or earlier, and never placed."""
-        for name, file in self._list_files(_COMING).items():
+        begun = self._list_files(_COMING)
+        if not begun:
+            run_bounded(partial(self._folder.require_folder, _COMING), self.clock)
+        for name, file in begun.items():
             if file.moment and file.moment < time.time() - _ABANDONED:
                 run_bounded(partial(self._folder.delete_file, f"{_COMING}/{name}"), self.clock)
 
@@ -133,7 +139,10 @@ class WebdavTransport(WholeObjectsTransport):
 
         def read_all() -> Iterator[Buffer]:
             try:
-                yield from read()
+                for chunk in read():
+                    for start in range(0, len(chunk), _PIECE):
+                        self.clock.reset()
+                        yield memoryview(chunk)[start : start + _PIECE]
             except CorruptObject as error:  # the server gets as much as it was promised, and is done then
                 damage.append(error)
 

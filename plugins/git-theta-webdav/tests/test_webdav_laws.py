@@ -15,6 +15,7 @@ from git_theta.errors import TransportError
 from git_theta.store.base import Store
 from git_theta.store.inbox import Inbox
 from git_theta.store.memory import MemoryStore
+from git_theta.testing.blocks import noise_bytes
 from git_theta.testing.transports import TransportLaws
 from git_theta.transport.base import TRANSPORTS, Outcome, Transport, TransportSetup
 from git_theta.transport.patience import Patience, SilentHost
@@ -22,6 +23,7 @@ from git_theta.transport.whole_objects import WORKERS
 from tests.servers.certificates import make_certificate, server_context
 from tests.servers.dav_server import USER, DavServer, running_server
 from tests.servers.forward_proxy import ForwardProxy
+from tests.servers.slow_line import SlowLine
 
 from git_theta_webdav.webdav_transport import SecureWebdavTransport, WebdavTransport
 
@@ -207,6 +209,29 @@ def test_a_server_that_stays_silent_is_given_up(server: DavServer) -> None:
         for ask in asked:
             with pytest.raises(SilentHost, match=r"the server has not answered for \d s"):
                 list(ask(transport))
+
+
+def test_an_upload_over_a_slow_line_is_not_silent(server: DavServer) -> None:
+    """It takes twice as long as anybody is patient, and bytes flow all the while."""
+    store = MemoryStore()
+    sizes = dict(store.put([noise_bytes(800_000, seed)]) for seed in range(3))
+    with SlowLine(f"http://{server.url}", 200_000) as line:
+        url = line.url.replace("http", "webdav", 1)
+        setup = TransportSetup(f"{url}/slow", patience=Patience(give_up_after=6))
+        with WebdavTransport.open_url(setup, store) as transport:
+            assert [one.error for one in transport.push(sizes)] == [None] * 3
+    assert line.carried < 2_500_000  # nothing was sent twice, to make the folders in between
+
+
+def test_a_slow_line_that_falls_silent_is_given_up(server: DavServer) -> None:
+    with SlowLine(f"http://{server.url}", 10_000_000) as line:
+        url = line.url.replace("http", "webdav", 1)
+        store = MemoryStore()
+        sizes = dict(store.put([noise_bytes(800_000, seed)]) for seed in range(3))
+        setup = TransportSetup(f"{url}/stalled", patience=Patience(give_up_after=2))
+        line.stalls_at = 500_000
+        with WebdavTransport.open_url(setup, store) as transport, pytest.raises(SilentHost):
+            list(transport.push(sizes))
 
 
 def test_a_password_is_found_by_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
