@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -134,3 +136,27 @@ def test_a_shallow_clone_fetches_what_it_knows(remote: Sandbox, tmp_path: Path) 
     shallow = Sandbox.clone(remote.root.as_uri(), tmp_path / "shallow", "--depth", "1")
     shutil.rmtree(shallow.root / ".git/theta/objects")
     assert shallow.theta("fetch", "--all").stdout.startswith("4 objects fetched")
+
+
+def test_a_silent_remote_is_asked_once(clone: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For the objects, and not again for the files that wait for them."""
+    with monkeypatch.context() as skipping:
+        skipping.setenv("GIT_THETA_SKIP_SMUDGE", "1")
+        clone.git("checkout", "-q", "main")
+    clone.git("config", "theta.remote.origin.patience", "1")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        clone.git("config", "remote.origin.url", f"http://127.0.0.1:{silent.getsockname()[1]}/r.git")
+        failed = clone.theta("pull", check=False)
+        assert failed.stderr.count("has moved nothing for 1 s") == 2  # of each file
+        assert count_connections(silent) == 1
+
+
+def count_connections(listening: socket.socket) -> int:
+    """How many have come that nobody has accepted."""
+    listening.settimeout(0)
+    count = 0
+    with suppress(BlockingIOError):
+        while True:
+            listening.accept()[0].close()
+            count += 1
+    return count

@@ -15,6 +15,7 @@ from git_theta.operations.workers import Workers
 from git_theta.repository.index.staged_files import StagedFiles
 from git_theta.repository.stores.object_stores import open_store
 from git_theta.repository.stores.storage_preferences import STORAGE_KEYS, parse_preferences
+from git_theta.repository.stores.unusable_remotes import find_unusable
 from git_theta.store.base import Store
 from git_theta.store.files import make_folder
 from git_theta.store.local import LocalStore
@@ -60,7 +61,7 @@ def open_context(
             staged_manifest=staged.take_manifest,
             staged_blob=staged.read_blob,
             earlier_manifests=partial(_read_earlier, top=repository.worktree),
-            fetch=partial(_fetch, store, repository, progress, warn, remote, {}),
+            fetch=partial(_fetch, store, repository, progress, warn, remote, find_unusable()),
             progress=progress,
             chosen_format=partial(read_chosen_format, repository=repository),
             preferences=cache(partial(parse_preferences, chosen)),
