@@ -112,12 +112,20 @@ def make_instance(seam: type[T]) -> Callable[[object], T]:
     return adopt
 
 
-def require_subclass(seam: type[T]) -> Callable[[object], type[T]]:
-    """``Family.adopt`` where an entry point names a class of the seam whose users make its instances."""
+def require_subclass(seam: type[T], opener: str = "") -> Callable[[object], type[T]]:
+    """``Family.adopt`` where an entry point names a class of the seam whose users make its instances.
+
+    ``opener``: the class method that makes them, which the seam leaves to whoever is made so.
+    """
 
     def adopt(found: object) -> type[T]:
         if not isinstance(found, type) or not issubclass(found, seam):
             raise PluginError(f"it is no class of {seam.__name__} but {found!r}")
+        lacking: set[str] = set(getattr(found, "__abstractmethods__", ()))
+        if opener and getattr(found, opener).__func__ is getattr(seam, opener).__func__:
+            lacking.add(opener)
+        if lacking:
+            raise PluginError(f"{found.__name__} does not define {', '.join(sorted(lacking))} of {seam.__name__}")
         return found
 
     return adopt

@@ -133,6 +133,22 @@ print(found[0].format, found[1].warnings)
     assert "two formats are called 'twice': of one 1.0 (one:Fake) and two 1.0 (two:Fake)" in told
 
 
+@pytest.mark.parametrize(
+    ("family", "seam", "lacking"),
+    [
+        (STORES, Store, "delete, get, oids, open, put, size, sync"),
+        (TRANSPORTS, Transport, "fetch, lacking, open_url, push"),
+        (EVALUATORS, Evaluator, "run"),
+    ],
+)
+def test_a_class_that_is_not_written_to_its_end_says_what_it_lacks(
+    family: Family[Any], seam: type, lacking: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"{__name__}.Unfinished", type("Unfinished", (seam,), {"name": "unfinished"}), raising=False)
+    with pytest.raises(PluginError, match=f"Unfinished does not define {lacking} of {seam.__name__}$"):
+        family.import_target("unfinished", f"{__name__}:Unfinished")
+
+
 def test_a_package_cannot_take_the_name_of_a_built_in(tmp_path: Path) -> None:
     install(tmp_path, "thief", "[git_theta.plugins.serializers]\nraw = thief:Raw\n")
     told = python(

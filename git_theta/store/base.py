@@ -164,7 +164,7 @@ class Store(ABC):
             self.delete(oid)
 
 
-STORES = Family("stores", require_subclass(Store))
+STORES = Family("stores", require_subclass(Store, "open"))
 
 
 def is_intact(store: ObjectReader, oid: str) -> bool:

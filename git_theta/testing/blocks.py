@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import random
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TypeVar
+from unittest import mock
 
 from git_theta.tensors.arrays import BLOCK, Buffer, Parallel
 
@@ -54,6 +57,14 @@ def threaded_map(count: int) -> Parallel:
             yield from pool.map(function, list(items))
 
     return parallel
+
+
+@contextmanager
+def another_day() -> Iterator[None]:
+    """A block of a year later: ``gzip.compress`` writes the time into what it makes, by the second (L2)."""
+    later = time.time_ns() + 365 * 24 * 3600 * 10**9
+    with mock.patch("time.time", lambda: later / 1e9), mock.patch("time.time_ns", lambda: later):
+        yield
 
 
 def damage_payload(payload: Buffer, seed: int = 0) -> Iterator[bytes]:

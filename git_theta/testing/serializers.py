@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import tracemalloc
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -16,6 +17,7 @@ from git_theta.tensors.arrays import BLOCK, Array, Arrays, Parallel
 from git_theta.testing.blocks import (
     LENGTHS,
     WIDTHS,
+    another_day,
     damage_payload,
     noise_bytes,
     sample_blocks,
@@ -23,6 +25,8 @@ from git_theta.testing.blocks import (
     weight_bytes,
 )
 
+_LONG = 48
+"""Blocks of a tensor that is too long to be held."""
 _OVERHEAD = 4 * MAX_STORED_BLOCK
 """Bytes that decoding one block may take: the stored block, its arrays, and what joins them."""
 
@@ -72,6 +76,21 @@ class SerializerLaws(ABC):
         assert payload == self._encode(_blocks_of(data))
         assert self._decode_bytes(payload, parallel) == data
 
+    def test_deterministic_on_any_day(self) -> None:
+        data = weight_bytes(BLOCK + 12)
+        payload = self._encode(_blocks_of(data))
+        with another_day():
+            assert self._encode(_blocks_of(data)) == payload
+
+    def test_l6_a_long_tensor_is_never_held(self) -> None:
+        held = _LONG * BLOCK // 2
+        with self._limit_memory(held):
+            for _ in self.make_serializer().encode(((Array(4, noise_bytes(BLOCK, at)),) for at in range(_LONG)), map):
+                pass
+        payload = self._encode([(Array(4, noise_bytes(BLOCK)),)] * _LONG)
+        with self._limit_memory(held):
+            self._decode_or_corrupt(payload)
+
     def test_reads_no_byte_beyond_its_payload(self) -> None:
         payload = self._encode(_blocks_of(weight_bytes(BLOCK + 40)))
         file = io.BytesIO(payload + b"the next one in the bundle")
@@ -92,12 +111,8 @@ class SerializerLaws(ABC):
 
     def test_noise_and_claims_of_huge_sizes_stay_in_bounded_memory(self) -> None:
         for payload in self.hostile_payloads():
-            tracemalloc.start()
-            try:
+            with self._limit_memory(len(payload) + _OVERHEAD):
                 self._decode_or_corrupt(payload)
-                assert tracemalloc.get_traced_memory()[1] < len(payload) + _OVERHEAD
-            finally:
-                tracemalloc.stop()
 
     def hostile_payloads(self) -> Iterable[bytes]:
         """Payloads that lie about their sizes; add those that your layout invites."""
@@ -107,6 +122,16 @@ class SerializerLaws(ABC):
         for size in (1, 5, 100):
             yield from (size.to_bytes(4, "little") + noise_bytes(size, seed) for seed in range(100))
             yield size.to_bytes(4, "little") + b"\xff" * size
+
+    @contextmanager
+    def _limit_memory(self, size: int) -> Iterator[None]:
+        """A block that takes fewer bytes of memory."""
+        tracemalloc.start()
+        try:
+            yield
+            assert tracemalloc.get_traced_memory()[1] < size
+        finally:
+            tracemalloc.stop()
 
     def _encode(self, blocks: Iterable[Arrays], parallel: Parallel = map) -> bytes:
         return b"".join(self.make_serializer().encode(blocks, parallel))

@@ -9,11 +9,25 @@ from pathlib import Path
 import pytest
 
 from git_theta.errors import CorruptObject, MissingObject, TransportError
-from git_theta.store.base import Store
-from git_theta.store.inbox import FOLDER, Inbox
+from git_theta.store.base import Buffer, Store
+from git_theta.store.inbox import FOLDER, Inbox, ReadFrom
 from git_theta.testing.transfers import ABSENT, CONTENT, DAMAGED, OID, close_early, errors_of, read_contents
 from git_theta.testing.transport_hooks import TransportHooks
 from git_theta.transport.base import Outcome
+
+
+class _WatchingInbox(Inbox):
+    """Holds whoever fills it to what it asks for: the bytes from an offset on."""
+
+    def fill(self, oid: str, size: int, read_from: ReadFrom) -> None:
+        def read_watched(offset: int) -> Iterator[Buffer]:
+            at = offset
+            for piece in read_from(offset):
+                assert bytes(piece) == CONTENT[at : at + len(piece)], f"asked for bytes from {offset} on"
+                at += len(piece)
+                yield piece
+
+        super().fill(oid, size, read_watched)
 
 
 class FetchLaws(TransportHooks):
@@ -92,6 +106,16 @@ class FetchLaws(TransportHooks):
             assert errors_of(transport.fetch(self.sizes, inbox)) == {}
         assert read_contents(ours) == self.objects
         assert _partials_in(tmp_path) == []
+
+    def test_what_an_earlier_try_left_is_not_sent_again(self, remote: Path, ours: Store, tmp_path: Path) -> None:
+        """By whoever brings objects in pieces; who brings whole files asks the inbox for none."""
+        self._fill_remote(remote)
+        inbox = _WatchingInbox(ours, tmp_path / "ours")
+        with pytest.raises(TransportError, match="ended after 1000"):
+            inbox.fill(OID, len(CONTENT), lambda _: [CONTENT[:1000]])
+        with self.open_transport(remote, ours) as transport:
+            assert errors_of(transport.fetch({OID: len(CONTENT)}, inbox)) == {}
+        assert read_contents(ours) == {OID: CONTENT}
 
     def test_clients_may_fetch_at_the_same_time(self, remote: Path, ours: Store, tmp_path: Path) -> None:
         self._fill_remote(remote)

@@ -24,6 +24,20 @@ class TransportLaws(PushLaws, FetchLaws):
         with self.open_transport(remote, ours) as transport:
             assert (transport.lacking({}), list(transport.push({})), list(transport.fetch({}, inbox))) == ([], [], [])
 
+    def test_what_it_lists_is_there_and_what_it_drops_is_gone(self, remote: Path, ours: Store) -> None:
+        self._fill_remote(remote)
+        dropped = dict.fromkeys([*self.objects][::2])
+        left = {oid: size for oid, size in self.sizes.items() if oid not in dropped}
+        with self.open_transport(remote, ours) as transport:
+            if not transport.drops_objects:
+                pytest.skip("it lets nobody drop objects")
+            assert sorted((one.oid, one.size) for one in transport.list_held()) == sorted(self.sizes.items())
+            transport.drop_objects([*dropped])
+            assert sorted((one.oid, one.size) for one in transport.list_held()) == sorted(left.items())
+            assert transport.lacking(self.sizes) == [*dropped]
+            transport.drop_objects([*dropped])
+        assert self.raw_contents(remote) == {oid: self.objects[oid] for oid in left}
+
     @pytest.mark.parametrize("text", NOT_OIDS, ids=ascii)
     def test_an_id_is_checked_before_it_is_used(self, remote: Path, ours: Store, inbox: Inbox, text: str) -> None:
         with self.open_transport(remote, ours) as transport:

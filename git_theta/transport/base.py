@@ -154,4 +154,4 @@ class Transport(ABC):
         self.close()
 
 
-TRANSPORTS = Family("transports", require_subclass(Transport))
+TRANSPORTS = Family("transports", require_subclass(Transport, "open_url"))

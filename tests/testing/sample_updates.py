@@ -21,13 +21,13 @@ class DifferenceUpdate(Update):
     def coder(self, values: Values, base: Values | None, settings: Mapping[str, Any]) -> Coder:
         assert base is not None
         assert base.spec == values.spec
-        return _DifferenceCoder(values.spec.dtype.width)
+        return DifferenceCoder(values.spec.dtype.width)
 
     def decoder(self, spec: Spec, stored: Iterator[Arrays], options: Mapping[str, Any]) -> Decoder:
         return _DifferenceDecoder(spec.dtype.width)
 
 
-class _DifferenceCoder(Coder):
+class DifferenceCoder(Coder):
     def __init__(self, width: int) -> None:
         self._width = width
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from git_theta.tensors.spec import Spec
 from git_theta.tensors.values import Values
 from git_theta.testing.updates import UpdateLaws
 from git_theta.updates.base import Coder, Decoder, Update
-from tests.testing.sample_updates import AboveSmallestUpdate, DifferenceUpdate, XorUpdate
+from tests.testing.sample_updates import AboveSmallestUpdate, DifferenceCoder, DifferenceUpdate, XorUpdate
 
 
 class TestDifference(UpdateLaws):
@@ -71,6 +72,39 @@ class _Trusting(Decoder):
         return b"".join(bytes(array.data) for array in arrays)
 
 
+class _LossyUpdate(_Wrong):
+    """Loses the last byte of a block, for some tensors alone."""
+
+    def __init__(self, is_lossy: Callable[[Spec], bool]) -> None:
+        super().__init__()
+        self._is_lossy = is_lossy
+
+    def coder(self, values: Values, base: Values | None, settings: Mapping[str, Any]) -> Coder:
+        return _Dropping(values.spec.dtype.width) if self._is_lossy(values.spec) else super().coder(values, base, {})
+
+
+class _Dropping(Coder):
+    def __init__(self, width: int) -> None:
+        self._exact = DifferenceCoder(width)
+
+    def encode(self, at: int, block: Buffer, base_block: Buffer) -> Arrays:
+        return self._exact.encode(at, bytes(block)[:-1].ljust(len(block), b"\0"), base_block)
+
+
+class _NeverUpdate(DifferenceUpdate):
+    """Says that it does not pay, whatever it is shown."""
+
+    def coder(self, values: Values, base: Values | None, settings: Mapping[str, Any]) -> Coder:
+        return None  # type: ignore[return-value]
+
+
+class _Dating(Coder):
+    """Writes the day into each block."""
+
+    def encode(self, at: int, block: Buffer, base_block: Buffer) -> Arrays:
+        return (Array(1, bytes(block)), Array(8, int(time.time() // 86400).to_bytes(8, "little")))
+
+
 def laws_of(update: Update) -> UpdateLaws:
     class Laws(UpdateLaws):
         def make_update(self) -> Update:
@@ -82,6 +116,30 @@ def laws_of(update: Update) -> UpdateLaws:
 def test_an_update_that_is_not_exact_is_caught() -> None:
     with pytest.raises(AssertionError):
         laws_of(_Wrong(decoder=_Trusting)).test_exact_for_every_bit_pattern_on_every_base(4, 4096)
+
+
+@pytest.mark.parametrize("dtype", ["BF16", "F32", "U16"])
+def test_an_update_that_is_not_exact_for_one_dtype_is_caught(dtype: str) -> None:
+    laws = laws_of(_LossyUpdate(lambda spec: spec.dtype.name == dtype))
+    with pytest.raises(AssertionError):
+        laws.test_exact_for_every_dtype_and_number_of_dimensions(dtype)
+
+
+@pytest.mark.parametrize("dimensions", [0, 1, 2, 3])
+def test_an_update_that_is_not_exact_for_some_shapes_is_caught(dimensions: int) -> None:
+    laws = laws_of(_LossyUpdate(lambda spec: len(spec.shape) == dimensions))
+    with pytest.raises(AssertionError):
+        laws.test_exact_for_every_dtype_and_number_of_dimensions("F32")
+
+
+def test_an_update_that_never_encodes_is_caught() -> None:
+    with pytest.raises(AssertionError, match="what it is good for"):
+        laws_of(_NeverUpdate()).test_it_pays_for_something()
+
+
+def test_a_coder_that_writes_the_day_is_caught() -> None:
+    with pytest.raises(AssertionError):
+        laws_of(_Wrong(coder=_Dating)).test_the_same_values_give_the_same_arrays_on_any_day()
 
 
 def test_a_decoder_that_takes_anything_is_caught() -> None:
