@@ -41,7 +41,7 @@ class EnteredRepository(NamedTuple):
 def enter_repository(repo: RepositoryLike) -> Iterator[EnteredRepository]:
     """Work in a repository while the ``with`` block runs.
 
-    Raises UsageError where there is no such folder, GitError where it is in no repository.
+    Raises UsageError where there is no such folder or that is no repository's name, GitError where it is in no repository.
     """
     folder = _folder_of(repo)
     if not folder.is_dir():
@@ -56,8 +56,11 @@ def resolve_revision(revision: RevisionLike) -> str:
 
 
 def spell_revision(revision: RevisionLike) -> str:
-    """A revision as Git takes it: a branch's name stays its name, for people."""
-    return revision if isinstance(revision, str) else revision.hexsha
+    """A revision as Git takes it: a branch's name stays its name, for people. Raises UsageError for what is none."""
+    text = revision if isinstance(revision, str) else getattr(revision, "hexsha", None)
+    if not isinstance(text, str):
+        raise UsageError(f"{revision!r} is no revision", hint="A branch, a tag or an id as a str, or a git.Commit.")
+    return text
 
 
 def resolve_path(path: PathLike) -> str:
@@ -78,4 +81,6 @@ def warn_caller(message: str) -> None:
 def _folder_of(repo: RepositoryLike) -> Path:
     if isinstance(repo, (str, os.PathLike)):
         return Path(repo).absolute()
+    if not hasattr(repo, "git_dir"):
+        raise UsageError(f"{repo!r} is no repository", hint="A folder as a str or a Path, or a git.Repo.")
     return Path(repo.working_tree_dir or repo.git_dir).absolute()

@@ -146,6 +146,10 @@ class Parameter:
             raise TypeError("len() of a 0-d parameter")
         return self.shape[0]
 
+    def __iter__(self) -> Iterator[NDArray[Any]]:
+        """The rows, of one reading: asked for one by one, each would take reading and hashing all of the tensor."""
+        return iter(self.numpy())
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         """What ``numpy.asarray`` takes. Raises ValueError where no copy may be made: reading makes one."""
         if copy is False:

@@ -232,6 +232,7 @@ def test_several_threads_may_work_in_several_repositories(sandbox: Sandbox, tmp_
 @pytest.mark.parametrize(
     ("path", "rev", "words"),
     [
+        (FILE, 3, "3 is no revision"),
         (FILE, "no-such", "is no commit here"),
         ("other.safetensors", "HEAD", "is no file in commit"),
         ("other.safetensors", None, "is no file in the worktree or the index"),

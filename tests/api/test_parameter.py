@@ -85,6 +85,17 @@ def test_it_is_what_numpy_makes_an_array_of(kinds: git_theta.Checkpoint) -> None
         len(kinds["steps"])
 
 
+def test_its_rows_are_of_one_reading(kinds: git_theta.Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    readings: list[None] = []
+    read = git_theta.Parameter.numpy
+    monkeypatch.setattr(git_theta.Parameter, "numpy", lambda one: (readings.append(None), read(one))[1])
+    monkeypatch.setattr(git_theta.Parameter, "__getitem__", None)
+    assert [float(row) for row in kinds["fp16"]] == [1, 2]
+    assert len(readings) == 1
+    with pytest.raises(TypeError, match="0-d"):
+        list(kinds["steps"])
+
+
 KEYS: list[Any] = [
     np.s_[3], np.s_[-1], np.s_[np.int64(5)], np.s_[10:20], np.s_[20:10], np.s_[::-1], np.s_[50:3:-7], np.s_[5:2:-1],
     np.s_[:0], np.s_[60:900:3], np.s_[2:4, 1], np.s_[2, ..., :3], np.s_[7:9, ::-2], np.s_[...], np.s_[..., 0],
