@@ -100,7 +100,7 @@ def test_an_installed_package_is_found_and_used(tmp_path: Path) -> None:
     install(tmp_path, "fake", "[git_theta.plugins.formats]\nfake = fake:Fake\n", FORMAT)
     detect = """
 from git_theta.formats.detect import detect_format
-from git_theta.testing.formats import MemorySource
+from git_theta.testing.format_hooks import MemorySource
 print(registered_names.plugin_names("formats"), detect_format(MemorySource(b"FAKE"), b"FAKE", "a.fake").format)
 """
     assert python(tmp_path, TELL + detect) == f"{[*BUILT_IN['formats'], 'fake']} fake"
@@ -124,7 +124,7 @@ def test_a_name_that_two_packages_claim_leaves_the_others_alone(tmp_path: Path) 
     install(tmp_path, "two", "[git_theta.plugins.formats]\ntwice = two:Fake\n")
     detect = """
 from git_theta.formats.detect import detect_format
-from git_theta.testing.formats import MemorySource
+from git_theta.testing.format_hooks import MemorySource
 found = detect_format(MemorySource(b"FAKE"), b"FAKE", "a.fake"), detect_format(MemorySource(b"else"), b"else", "a")
 print(found[0].format, found[1].warnings)
 """

@@ -64,7 +64,7 @@ def test_law_12_a_file_of_no_format_imports_none_but_safetensors() -> None:
     program = """
 import sys
 from git_theta.formats.detect import detect_format
-from git_theta.testing.formats import MemorySource
+from git_theta.testing.format_hooks import MemorySource
 before = set(sys.modules)
 detect_format(MemorySource(b"text"), b"text", "notes.txt")
 print({name.split(".")[2] for name in set(sys.modules) - before if name.startswith("git_theta.formats.")})

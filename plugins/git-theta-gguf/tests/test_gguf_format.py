@@ -18,7 +18,8 @@ from git_theta.formats.layout import validate_spans
 from git_theta.tensors.dtypes import BY_NAME
 from git_theta.tensors.spec import Spec
 from git_theta.tensors.values import MemoryValues
-from git_theta.testing.formats import FormatLaws, MemorySource
+from git_theta.testing.format_hooks import MemorySource
+from git_theta.testing.formats import FormatLaws
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -16,7 +16,7 @@ from git_theta.formats.layout import validate_spans
 from git_theta.tensors.block_values import BLOCK_DECODERS, decode_blocks
 from git_theta.tensors.dtypes import BY_NAME
 from git_theta.tensors.numbers import codes_of, numbers_of
-from git_theta.testing.formats import MemorySource
+from git_theta.testing.format_hooks import MemorySource
 
 from git_theta_gguf.gguf_format import GgufFormat
 from git_theta_gguf.gguf_types import TENSOR_TYPES, ValueType

@@ -14,7 +14,8 @@ import pytest
 from git_theta.errors import FormatError
 from git_theta.formats.base import Format, Span, Template
 from git_theta.formats.detect import detect_format
-from git_theta.testing.formats import FormatLaws, MemorySource
+from git_theta.testing.format_hooks import MemorySource
+from git_theta.testing.formats import FormatLaws
 
 from git_theta_numpy.format import NumpyFormat
 

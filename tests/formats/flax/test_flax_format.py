@@ -13,7 +13,8 @@ import pytest
 from git_theta.errors import FormatError
 from git_theta.formats.base import Format, Span
 from git_theta.formats.flax.flax_format import FlaxFormat
-from git_theta.testing.formats import FormatLaws, MemorySource
+from git_theta.testing.format_hooks import MemorySource
+from git_theta.testing.formats import FormatLaws
 from tests.formats.built_files import built, contents, parts_of, template
 from tests.formats.flax.flax_files import CONTENT, FLAX, restored, serialized
 from tests.formats.sources import BytesSource, names_of

@@ -78,7 +78,7 @@ def zipped(**members: bytes) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, content in members.items():
-            archive.writestr(zipfile.ZipInfo(name), content)  # dated like any other: it names a test
+            archive.writestr(zipfile.ZipInfo(name), content)  # of 1980, not of now: its bytes name a test
     return buffer.getvalue()
 
 

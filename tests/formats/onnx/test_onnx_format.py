@@ -14,7 +14,8 @@ from git_theta.errors import FormatError
 from git_theta.formats.base import Format, Span
 from git_theta.formats.detect import OPAQUE, detect_format
 from git_theta.formats.onnx.onnx_format import OnnxFormat
-from git_theta.testing.formats import FormatLaws, MemorySource
+from git_theta.testing.format_hooks import MemorySource
+from git_theta.testing.formats import FormatLaws
 from tests.formats.built_files import parts_of, template
 from tests.formats.onnx.onnx_models import (
     ARRAYS,
