@@ -26,8 +26,6 @@ from git_theta.merging.decisions import (
 from git_theta.merging.groups import find_groups
 from git_theta.merging.ties import entries_of, join_names, owners_of
 
-"""The format of a file that no format could read: whatever parameters it may have are unknown."""
-
 
 class PlannedParameter(NamedTuple):
     """A parameter in the result: its entry's own name, and the head (or BASE) whose entry it is."""

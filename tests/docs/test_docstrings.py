@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -105,3 +106,19 @@ def test_what_is_referred_to_is_there() -> None:
                 (str(file.relative_to(ROOT)), node.name, name) for name in names if name.split(".")[0] not in here
             ]
     assert not stale
+
+
+def test_a_string_that_stands_alone_is_about_the_name_before_it() -> None:
+    """One whose constant was taken away tells of nothing."""
+    stale = []
+    for file in FILES:
+        for node in ast.walk(tree_of(file)):
+            statements = getattr(node, "body", ())
+            for before, after in pairwise(statements if isinstance(statements, list) else ()):
+                if is_text(after) and not isinstance(before, (ast.Assign, ast.AnnAssign)):
+                    stale.append((str(file.relative_to(ROOT)), after.lineno))
+    assert not stale
+
+
+def is_text(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
