@@ -39,7 +39,10 @@ _CHOOSE_A_SIDE = "Choose a side for it: ours, theirs, base."
 
 
 class StrategyJob(NamedTuple):
-    """A contest of a decision: of all of it, or of one member of a pair; ``name`` is the parameter's."""
+    """A contest of a decision: of all of it, or of one ``member`` of a pair, which is a decision of its own.
+
+    ``kind`` is the name of what the parameter is, where it is no weight; "" else.
+    """
 
     decision: Decision
     member: Decision
