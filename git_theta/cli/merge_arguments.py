@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 
 from git_theta.errors import UsageError
-from git_theta.operations.merging import recipe
+from git_theta.operations.merging.recipe import parse_recipe
+from git_theta.operations.merging.recipe_values import LARGEST
 from git_theta.repository.merging.merge_request import MergeRequest
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
@@ -23,7 +24,7 @@ def apply_recipe(file: Path, request: MergeRequest) -> MergeRequest:
         )
     try:
         with file.open("rb") as opened:
-            read = recipe.parse_recipe(opened.read(recipe.LARGEST + 1))
+            read = parse_recipe(opened.read(LARGEST + 1))
     except OSError as error:
         raise UsageError(f"cannot be read: {error.strerror}", hint="Name a recipe's file.", path=str(file)) from None
     except UsageError as error:
