@@ -19,7 +19,8 @@ from git_theta.transport.parallel import run_parallel
 from git_theta.transport.patience import SilenceClock, run_bounded
 from git_theta.transport.whole_objects import WORKERS, WholeObjectsTransport
 
-from git_theta_webdav.dav_folder import DavFolder, UnusableServer
+from git_theta_webdav.dav_answers import UnusableServer
+from git_theta_webdav.dav_folder import DavFolder
 from git_theta_webdav.multistatus import DavFile
 
 _COMING = "coming"
