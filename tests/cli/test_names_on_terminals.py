@@ -93,5 +93,5 @@ def test_there_is_one_door() -> None:
     """What prints otherwise prints help or scripts."""
     folder = Path(git_theta.__file__).parent / "cli"
     others = {file.name for file in folder.glob("*.py") if "click.echo(" in file.read_text()}
-    allowed = {"listing.py", "main.py", "help.py", "complete.py", "completion.py"}
+    allowed = {"listing.py", "main.py", "common_options.py", "help.py", "complete.py", "completion.py"}
     assert others == allowed
