@@ -11,8 +11,7 @@ from git_theta.manifest.model import Entry, View
 from git_theta.operations.comparing.parameter_blame import ParameterBlame, blame_parameters
 from git_theta.repository.history.checkpoint_lookup import CheckpointVersion, read_checkpoint_at, refuse_globs
 from git_theta.repository.history.version_history import VersionHistory
-from git_theta.vcs.commits import Commit, fetch_ahead
-from git_theta.vcs.commits import walk_commits as walked
+from git_theta.vcs.commits import Commit, fetch_ahead, walk_commits
 from git_theta.vcs.revisions import commit_ids, keep_commits
 
 
@@ -35,7 +34,7 @@ def blame_checkpoint(
     found = read_checkpoint_at(history.blobs, revision, path)
     _, _, shards = history.reader.unify((found.path, (), found.shards))
     places = _select_parameters(found._replace(shards=shards), globs)
-    return blame_parameters(places, fetch_ahead(walked(tips)), history.diffs.edits_between, history.reader)
+    return blame_parameters(places, fetch_ahead(walk_commits(tips)), history.diffs.edits_between, history.reader)
 
 
 def spec_named(place: ParameterVersion) -> Entry | View:

@@ -10,8 +10,7 @@ from git_theta.globs import name_matcher
 from git_theta.operations.comparing.parameter_history import LogEntry, log_checkpoints
 from git_theta.repository.history.same_weights import Observer
 from git_theta.repository.history.version_history import VersionHistory
-from git_theta.vcs.commits import Commit, CommitDiffs, fetch_ahead
-from git_theta.vcs.commits import walk_commits as walked
+from git_theta.vcs.commits import Commit, CommitDiffs, fetch_ahead, walk_commits
 
 LoggedAlarms = tuple[LogEntry[Commit], list[Alarm]]
 
@@ -32,7 +31,7 @@ def find_logged(
     """
     observer = Observer(history, tips, pathspecs)
     found = log_checkpoints(
-        fetch_ahead(walked(tips), pathspecs),
+        fetch_ahead(walk_commits(tips), pathspecs),
         history.diffs.edits_between,
         history.reader,
         matching=_path_lister(limited) if pathspecs else None,
