@@ -17,6 +17,7 @@ from git_theta.diffing.render.path_text import ScoreColumn, render_path
 from git_theta.diffing.weight_path import WeightPath, lay_path
 from git_theta.errors import UsageError
 from git_theta.repository.evaluating.evaluator_choice import EvaluationChoice, choose_evaluations
+from git_theta.repository.history.checkpoint_lookup import find_only_checkpoint, path_from_here
 from git_theta.repository.history.map_versions import MapRequest, chart_versions
 from git_theta.vcs import atomic
 from git_theta.vcs.discovery import Repository, discover_repository
@@ -29,7 +30,7 @@ _EXIT_UNREADABLE = 2
 
 
 @click.command("path", cls=RevisionCommand)
-@click.argument("words", nargs=-1, metavar="A B [--] PATH")
+@click.argument("words", nargs=-1, metavar="A B [--] [PATH]")
 @click.option("--points", type=click.IntRange(2, 1001), default=5, metavar="N", help="How many, A and B among them.")
 @click.option("--base", metavar="REVISION", help="Measure from this version, not from the merge base.")
 @click.option("-p", "globs", multiple=True, metavar="GLOB", help="Parameters of these names alone; can be repeated.")
@@ -48,22 +49,24 @@ def command(
     """Show the straight line between two versions of a checkpoint.
 
     Points are mixes (1 - t) A + t B: how far each is from A, B and the base, how far A and B are apart, and the cosine
-    of what these changed since the base. git theta centroid A B --weights 1-t,t writes a mix.
+    of what these changed since the base. git theta centroid A B --weights 1-t,t writes a mix. Without PATH, A has to
+    have one checkpoint alone.
     """
     require_writable(png)
     revisions, paths = split_arguments(words)
     if evaluation and globs:
         raise UsageError("--eval is of whole models", hint="Leave -p out.")
-    if len(paths) != 1 or len(revisions) != 2:
-        raise UsageError("a path is between two versions of one checkpoint", hint="git theta path A B -- PATH")
+    if len(paths) > 1 or len(revisions) != 2:
+        raise UsageError("a path is between two versions of one checkpoint", hint="git theta path A B [-- PATH]")
     if len({resolve_head(revision).commit for revision in revisions}) == 1:  # a range is no commit, and no point
         raise UsageError(f"{revisions[0]!r} and {revisions[1]!r} are one commit", hint="Name two versions.")
-    request = MapRequest(revisions, paths[0], base, globs)
+    path = paths[0] if paths else path_from_here(find_only_checkpoint(revisions[0], behind=True).path)
+    request = MapRequest(revisions, path, base, globs)
     repository = discover_repository()
     choice = choose_evaluations(repository, [evaluation])[0] if evaluation else None
     found = lay_path(chart_versions(request, repository, boundary.warn, Meter()), points)
     scores = _score(found, choice, repository) if choice else None
-    column = scores and ScoreColumn(scores.evaluation, scores.scores, scores.find_barrier(found))
+    column = scores and ScoreColumn(scores.evaluation, scores.scores, *scores.barrier)
     if png:
         from git_theta.diffing.render.path_png import render_path_image
 
@@ -99,5 +102,9 @@ def _path_json(found: WeightPath, scores: PathScores | None) -> dict[str, Any]:
         "elements": chart.elements,
         "same": chart.same,
         "left_out": [one._asdict() for one in chart.left_out],
-        "evaluation": scores and {**scores._asdict(), "barrier": scores.find_barrier(found)},
+        "evaluation": scores and _scores_json(scores),
     }
+
+
+def _scores_json(scores: PathScores) -> dict[str, Any]:
+    return {**scores._asdict(), "barrier": scores.barrier.height, "barrier_interval": scores.barrier.interval}

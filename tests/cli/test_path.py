@@ -24,6 +24,17 @@ def repository(sandbox: Sandbox) -> Sandbox:
     return sandbox
 
 
+def test_the_only_checkpoint_needs_no_path(repository: Sandbox) -> None:
+    assert repository.theta("path", "x", "y").stdout == repository.theta("path", "x", "y", MODEL).stdout
+    repository.git("checkout", "--quiet", "x")
+    repository.write("other.safetensors", BASE)
+    repository.commit("another checkpoint")
+    done = repository.theta("path", "x", "y", check=False)
+    assert done.returncode == 2
+    assert f"x has 2 checkpoints: {MODEL}, other.safetensors" in done.stderr
+    assert f"Name one: -- {MODEL}" in done.stderr
+
+
 def test_a_person_reads_where_points_are(repository: Sandbox) -> None:
     printed = repository.theta("path", "x", "y", MODEL, "--points", "3").stdout
     assert f"path of {MODEL} from x to y" in printed
@@ -136,8 +147,30 @@ def test_every_point_is_evaluated_and_the_barrier_told(sandbox: Sandbox, directi
     found = json.loads(sandbox.theta(*asked, env=named).stdout)
     assert set(keys(found)) <= code_words(PARTS["path"])
     assert found["evaluation"] == {
-        "evaluation": "near", "direction": direction, "scores": [0.5, 0.25, 0, 0.25, 0.5], "barrier": barrier
+        "evaluation": "near", "direction": direction, "scores": [0.5, 0.25, 0, 0.25, 0.5], "barrier": barrier,
+        "barrier_interval": None,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(("spread", "said"), [(0.1, "beyond chance (95 %: 0.9"), (4, "within chance (95 %: -0.9")])
+def test_a_barrier_is_told_with_what_chance_explains(sandbox: Sandbox, spread: float, said: str) -> None:
+    """Half way every item loses 1, some more and some less than others: by how much is that of the spread."""
+    items = f"""\
+import random
+for number in range(40):
+    lost = (1 - abs(2 * moved - 1)) * random.Random(number).gauss(1, {spread})
+    print(json.dumps({{"id": str(number), "score": -lost}}))
+"""
+    track_and_commit(sandbox, {MODEL: numbers(0.0)})
+    for name, value in (("x", 0.0), ("y", 1.0)):
+        sandbox.git("checkout", "--quiet", "-b", name, "main")
+        sandbox.write(MODEL, numbers(value, other=2 * value + 1))
+        sandbox.commit(name)
+    script = sandbox.write("lost.py", SCRIPT.replace(SCRIPT.splitlines()[-1], items).encode())
+    sandbox.git("config", "theta.eval.lost.command", shlex.join([sys.executable, str(script)]))
+    printed = sandbox.theta("path", "x", "y", "--eval", "lost", "--points", "3").stdout
+    (barrier,) = [line for line in printed.splitlines() if line.startswith("barrier")]
+    assert f" of lost, {said}" in barrier
 
 
 def numbers(last: float, other: float = 0.0) -> bytes:

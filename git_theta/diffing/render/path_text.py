@@ -17,11 +17,19 @@ _MAX_NAMED = 5
 
 
 class ScoreColumn(NamedTuple):
-    """What an evaluation says: its name, the score of each point, and how far the worst falls short of the line."""
+    """What an evaluation says.
+
+    Attributes:
+        name: of the evaluation.
+        scores: of each point.
+        barrier: how far the worst falls short of the line.
+        interval: of the barrier, at 95 %; None for none.
+    """
 
     name: str
     scores: Sequence[float]
     barrier: float
+    interval: tuple[float, float] | None = None
 
 
 def render_path(found: WeightPath, scores: ScoreColumn | None = None, *, color: bool) -> str:
@@ -35,10 +43,18 @@ def render_path(found: WeightPath, scores: ScoreColumn | None = None, *, color: 
         *_describe_left_out(found),
         f"distance    {format_number(found.distance)}",
         f"cosine      {format_cosine(found.cosine) or '-'}",
-        *([f"barrier     {scores.barrier:.4g} of {escape_unprintable(scores.name)}"] if scores else []),
+        *([f"barrier     {_describe_barrier(scores)}"] if scores else []),
         "",
     ]
     return "".join(f"{line}\n" for line in [*lines, *_render_points(found, (first, second), scores)])
+
+
+def _describe_barrier(scores: ScoreColumn) -> str:
+    height = f"{scores.barrier:.4g} of {escape_unprintable(scores.name)}"
+    if scores.interval is None:
+        return height
+    low, high = scores.interval
+    return f"{height}, {'beyond' if low > 0 else 'within'} chance (95 %: {low:.4g} to {high:.4g})"
 
 
 def _describe_left_out(found: WeightPath) -> Iterator[str]:

@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 from git_theta.diffing.weight_path import WeightPath
 from git_theta.errors import EvaluationError, UsageError
+from git_theta.evaluation.barriers import Barrier, find_barrier
 from git_theta.manifest.identity_text import write_identity
 from git_theta.operations.context import Context, Progress
 from git_theta.repository.evaluating.evaluated_versions import EvaluatedVersion, list_tree_versions
-from git_theta.repository.evaluating.evaluations import EvaluationSession
+from git_theta.repository.evaluating.evaluations import EvaluatedCheckpoint, EvaluationSession
 from git_theta.repository.evaluating.evaluator_choice import EvaluationChoice
 from git_theta.repository.evaluating.meant_checkpoints import match_evaluations
 from git_theta.repository.merging.version_mean import merge_mean, plan_mean
@@ -28,18 +29,13 @@ class PathScores(NamedTuple):
         evaluation: its name.
         direction: "up" or "down": which scores are better.
         scores: the mean score of each point.
+        barrier: between the ends.
     """
 
     evaluation: str
     direction: str
     scores: tuple[float, ...]
-
-    def find_barrier(self, path: WeightPath) -> float:
-        """How far the worst mix is worse than the line between the scores of the ends; 0 where none is."""
-        first, last = self.scores[0], self.scores[-1]
-        sign = 1 if self.direction == "up" else -1
-        points = zip(path.points, self.scores, strict=True)
-        return max(0.0, *(sign * ((1 - point.t) * first + point.t * last - score) for point, score in points))
+    barrier: Barrier
 
 
 def score_path(
@@ -55,15 +51,18 @@ def score_path(
     Mixes are stored as results of merges are, and named by nothing. Raises EvaluationError for an evaluation that
     scores no items, UsageError for one that is for other checkpoints, and for a shard; the errors of ``plan_mean``.
     """
-    scores = []
+    evaluated: list[EvaluatedCheckpoint] = []
+    means: list[float] = []
     for version in _list_versions(path, choice, repository, context, progress):
-        score = session.evaluate(version, choice).result.mean
-        if score is None:
+        evaluated.append(session.evaluate(version, choice))
+        if (mean := evaluated[-1].result.mean) is None:
             raise EvaluationError(
                 f"{choice.name} scores no items, and a path is of their means", hint="Have it print a score per item."
             )
-        scores.append(score)
-    return PathScores(choice.name, choice.definition.direction, tuple(scores))
+        means.append(mean)
+    direction, places = choice.definition.direction, [point.t for point in path.points]
+    barrier = find_barrier(places, means, direction, lambda number: session.read_scores(evaluated[number]))
+    return PathScores(choice.name, direction, tuple(means), barrier)
 
 
 def _list_versions(

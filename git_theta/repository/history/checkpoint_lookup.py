@@ -90,8 +90,11 @@ def _name_place(revision: str) -> str:
     return (revision[:OID_DIGITS] if _FULL_ID.fullmatch(revision) else revision) or "the index"
 
 
-def find_only_checkpoint(revision: str) -> CheckpointVersion:
-    """The one checkpoint of a commit. Raises UsageError where there is none, or more."""
+def find_only_checkpoint(revision: str, *, behind: bool = False) -> CheckpointVersion:
+    """The one checkpoint of a commit. Raises UsageError where there is none, or more.
+
+    ``behind``: whether the path of one is named behind the revisions, and not with its own.
+    """
     (commit,) = commit_ids([revision])[:1]
     found = list_checkpoints(commit)
     if len(found) == 1:
@@ -99,7 +102,8 @@ def find_only_checkpoint(revision: str) -> CheckpointVersion:
     if not found:
         raise UsageError(f"{revision} has no checkpoint", hint="Files are versioned once tracked: git theta track")
     names = ", ".join(one.path for one in found[:_MAX_NAMED]) + (" ..." if len(found) > _MAX_NAMED else "")
-    raise UsageError(f"{revision} has {len(found)} checkpoints: {names}", hint=f"Name one: {revision}:{found[0].path}")
+    one = f"-- {path_from_here(found[0].path)}" if behind else f"{revision}:{found[0].path}"
+    raise UsageError(f"{revision} has {len(found)} checkpoints: {names}", hint=f"Name one: {one}")
 
 
 def list_checkpoints(tree: str) -> list[CheckpointVersion]:

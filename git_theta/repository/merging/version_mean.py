@@ -75,7 +75,9 @@ def write_centroid(
     _check_request(request)
     heads = tuple([resolve_head(revision) for revision in request.revisions])
     check_weights(request.weights, heads, "version")
-    path = find_only_checkpoint(heads[0].name).path if request.path is None else path_from_top(request.path)
+    path = (
+        find_only_checkpoint(heads[0].name, behind=True).path if request.path is None else path_from_top(request.path)
+    )
     item = plan_mean(path, heads, repository, warn)
     assert item.plan
     with open_context(repository, warn, progress) as context:
