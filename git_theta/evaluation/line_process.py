@@ -158,7 +158,7 @@ class LineProcess:
 
     def _explain_timeout(self) -> EvaluationError:
         hint = f"Allow it more: git config theta.eval.{self._setup.label}.timeout SECONDS"
-        return self._explain(f"took more than {self._setup.timeout:g} seconds", hint)
+        return self._explain(f"took more than {self._setup.timeout:g} s", hint)
 
     def _explain(self, problem: str, hint: str = "") -> EvaluationError:
         return EvaluationError(f"the evaluator {self._setup.label} {problem}", hint=hint)
