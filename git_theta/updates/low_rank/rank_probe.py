@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING
 from git_theta.updates.low_rank.matrix_change import MatrixChange, MatrixPair
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from git_theta.updates.delta.element_kinds import Numbers
+
+    Doubles = NDArray[np.float64]
 
 MAX_FOUND_RANK = 64
 _SIDE = 160
@@ -27,6 +32,8 @@ _LEAST_CHANGE, _SURE_SHARE, _STEEPNESS = 6.0, 0.25, 20.0
 more beyond: of a change in all directions that is hardly above rounding, half of them have nearly all."""
 NOISE = 2.6
 """Times the energy of rounding that may be left beyond an adapter's directions: the base may be rounded, too."""
+_PRECISE = 1e9
+"""Times the energy of rounding, up to which what is rounded to 1e-15 of the largest tells it to a ten-thousandth."""
 _LARGEST_SHARE = 0.6
 """Of a sample's directions, that an adapter may take: the others must tell that there are no more."""
 
@@ -46,7 +53,7 @@ def probe_rank(pair: MatrixPair) -> int:
     energy, noise = change.energy(), change.noise_energy()
     if not np.isfinite(energy) or energy < _LEAST_CHANGE * noise or not _tell_each_other(change, noise):
         return 0
-    squares = np.linalg.svd(change.numbers, compute_uv=False) ** 2
+    squares = _square_singular_values(change, energy < _PRECISE * noise)
     left = np.cumsum(squares[::-1])[::-1]
     size = min(change.numbers.shape)
     most = min(MAX_FOUND_RANK, int(_LARGEST_SHARE * size))
@@ -70,6 +77,16 @@ def _tell_each_other(change: MatrixChange, noise: float) -> bool:
         return True
     left = np.square(diagonal[3 * len(rows) // 4 :]).mean()
     return bool(left <= _MOST_LEFT * noise / len(change.numbers))
+
+
+def _square_singular_values(change: MatrixChange, may_round: bool) -> Doubles:
+    """The largest first. As eigenvalues, which are rounded to 1e-15 of the largest, they take half the time."""
+    import numpy as np
+
+    if may_round:
+        return np.linalg.eigvalsh(change.numbers @ change.numbers.T)[::-1]
+    found: Doubles = np.linalg.svd(change.numbers, compute_uv=False) ** 2
+    return found
 
 
 def sample_corner(pair: MatrixPair, most: int) -> tuple[Numbers, Numbers]:
