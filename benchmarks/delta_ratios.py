@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from git_theta.manifest.model import DENSE
+from git_theta.operations.workers import keep_freed_memory
 from git_theta.parameters.preferences import AUTOMATIC
 from git_theta.serializers.base import SERIALIZERS, Payload
 from git_theta.tensors.alignment import aligned_step, recut_blocks
@@ -48,6 +49,7 @@ def main() -> None:
     parser.add_argument("--cast", default="", choices=["", "BF16", "F16"], help="round fp32 tensors first")
     parser.add_argument("--rounds", type=int, default=3, help="timings, of which the shortest counts (3)")
     options = parser.parse_args()
+    keep_freed_memory()  # as `git add` does
     old, new = (read_tensors(file, options.cast) for file in (options.base, options.tuned))
     raw = sum(values.size for values in new.values())
     for way in SIMPLE_WAYS:

@@ -12,6 +12,7 @@ from benchmarks.storage.history import HistoryCost, store_histories
 from benchmarks.storage.pairs import make_pairs, write_cast
 from benchmarks.storage.report import PairCosts, StorageResult
 from benchmarks.storage.ways import describe_tools, find_ways, store_pair
+from git_theta.operations.workers import keep_freed_memory
 
 
 def measure_storage(fine_tunes: Path, folder: Path, tell: Callable[[str], None]) -> StorageResult:
@@ -23,6 +24,7 @@ def measure_storage(fine_tunes: Path, folder: Path, tell: Callable[[str], None])
         tell: is told of every pair.
     """
     folder.mkdir(parents=True)
+    keep_freed_memory()  # as `git add` does: no way waits for the kernel to clear pages that it had before
     before = os.getloadavg()[1]
     learning, ways, pairs = prepare_learning(fine_tunes), find_ways(), []
     for pair in make_pairs(fine_tunes, learning):

@@ -60,12 +60,12 @@ class Workers:
 def _start_pool(threads: int, name: str) -> ThreadPoolExecutor:
     from concurrent.futures import ThreadPoolExecutor
 
-    _keep_freed_memory()
+    keep_freed_memory()
     return ThreadPoolExecutor(threads, name)
 
 
 @cache
-def _keep_freed_memory() -> None:
+def keep_freed_memory() -> None:
     """Have glibc keep what we free for what we allocate next.
 
     Blocks come and go by the gigabyte. Each given back to the kernel and asked for anew costs 256 page faults per MiB:
