@@ -14,6 +14,7 @@ from git_theta.operations.merging.merge_report import VERSION, Record
 from git_theta.repository.evaluating.version_comparison import VersionComparison
 from git_theta.repository.merging.merge_many import ManyMerged
 from git_theta.repository.merging.merge_request import MergeInputs
+from git_theta.repository.merging.whole_merges import note_merge
 from git_theta.vcs import git_merge
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.heads import resolve_head
@@ -50,6 +51,7 @@ def finish_merge(merged: ManyMerged, made: MergeInputs, repository: Repository, 
         boundary.say_hint(_NO_CONFLICTS)
         code = 1
     elif ending.commit:
+        note_merge(repository)
         code, gates = commit_judged(made, merged.records, repository, ending)
     else:
         say_uncommitted()

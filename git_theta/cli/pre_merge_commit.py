@@ -8,7 +8,7 @@ import click
 
 from git_theta.cli.across_files import warn_across
 from git_theta.cli.gate_questions import GateOptions, ask_gates
-from git_theta.repository.merging.contested_across import mark_own_merge
+from git_theta.repository.merging.mixed_commit import judge_own_merge
 from git_theta.vcs.discovery import discover_repository
 from git_theta.vcs.git_merge import GATES_VARIABLE
 from git_theta.vcs.heads import HEAD, resolve_head
@@ -25,7 +25,7 @@ def command() -> int:
     if os.environ.get(GATES_VARIABLE):  # `git theta merge` has asked, or was told not to
         return 0
     repository = discover_repository()
-    if across := mark_own_merge(repository):
+    if across := judge_own_merge(repository):
         several = find_octopus(repository.worktree)
         warn_across(across, [head.name for head in merged_heads()] if several else ())
         return 1

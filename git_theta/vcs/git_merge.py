@@ -123,6 +123,11 @@ def check_out_tree(tree: str, heads: Sequence[Head], repository: Repository) -> 
         raise
 
 
+def read_merge_heads(repository: Repository) -> list[str]:
+    """The ids of what is merged, tags' own among them, in the merge that waits for its commit."""
+    return (repository.git_dir / "MERGE_HEAD").read_text().split()
+
+
 def _write_merge_heads(repository: Repository, heads: Sequence[Head]) -> None:
     """Put down what was merged, as ``git merge`` does: all of it is there now.
 

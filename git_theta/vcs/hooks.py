@@ -26,6 +26,8 @@ MERGE_HOOK_NAME = "pre-merge-commit"
 COMMIT_HOOK_NAME = "prepare-commit-msg"
 CLONE_HOOK_NAMES = (HOOK_NAME, MERGE_HOOK_NAME, COMMIT_HOOK_NAME)
 """The hooks that every clone has; pre-receive is for repositories that are pushed to."""
+WHOLE_NOTE = "theta/whole-merge"
+"""Below a worktree's Git folder: tree, HEAD and heads of the merge that was last found to mix up no checkpoint."""
 
 _BEGIN = b"# >>> git-theta >>>"
 _END = b"# <<< git-theta <<<"
@@ -70,11 +72,13 @@ unset theta_refs
 """
 )
 # A commit that merges nothing, or changes no checkpoint, need not wait for an interpreter to start, nor be kept from
-# whoever has none any more. A rebase asks for every commit.
+# whoever has none any more; nor a merge that was looked at a moment ago. A rebase asks for every commit.
 _COMMIT_CALL = f"""\
 theta_dir=${{{{1%/*}}}}
 if {{{{ [ -e "$theta_dir/MERGE_HEAD" ] || [ -e "$theta_dir/CHERRY_PICK_HEAD" ] || [ -e "$theta_dir/REVERT_HEAD" ] ||
   [ -e "$theta_dir/SQUASH_MSG" ] || [ -e "$theta_dir/rebase-merge" ] || grep -q '^This reverts commit' "$1"; }}}} &&
+  ! {{{{ [ -e "$theta_dir/{WHOLE_NOTE}" ] && {{{{ git write-tree && git rev-parse HEAD && cat "$theta_dir/MERGE_HEAD"
+  }}}} 2>/dev/null | cmp -s - "$theta_dir/{WHOLE_NOTE}"; }}}} &&
   git diff-index --cached --name-only HEAD | git check-attr --stdin filter |
   grep -q -e ': filter: theta$' -e '\\.index\\.json"*: filter: '; then
 {_PRESENCE}\

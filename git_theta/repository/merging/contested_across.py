@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from git_theta.manifest.model import Manifest
 from git_theta.merging.decisions import Decision, names_of
@@ -42,14 +43,34 @@ def find_across(item: FilePlan, merge: MergedByFile) -> list[str]:
     return sorted(contested.intersection(touched) | repeated)
 
 
+class OwnMerge(NamedTuple):
+    """The `git merge` that waits for its commit: heads, plans of checkpoints of several files, and what Git made."""
+
+    heads: Sequence[str]
+    several: Sequence[FilePlan]
+    merge: MergedByFile
+
+
 def mark_own_merge(repository: Repository) -> ContestedLines:
     """Put into conflict, and return, what is contested across files in the `git merge` that waits for its commit."""
+    own = read_own_merge(repository)
+    return mark_merge(own, repository) if own else {}
+
+
+def read_own_merge(repository: Repository) -> OwnMerge | None:
+    """The `git merge` that waits for its commit; None where nobody can know its sides."""
     sides = find_own_sides(repository)
     if not sides:
-        return {}
+        return None
     commits = read_sides(sides, repository)
     several = [item for item in _plan_own(sides, commits, repository) if item.is_of_several_files]
-    return _mark_several(several, commits, {}, repository) if several else {}
+    merge = read_merge(commits, repository) if several else MergedByFile(commits, {})
+    return OwnMerge([head for head in sides[1:] if head], several, merge)
+
+
+def mark_merge(own: OwnMerge, repository: Repository) -> ContestedLines:
+    """Put into conflict, and return, what is contested across files in a merge."""
+    return _mark_several(own.several, own.merge, {}, repository)
 
 
 def foresee_contested(sides: Sequence[str | None], repository: Repository) -> ContestedLines:
@@ -111,13 +132,13 @@ def mark_contested(
         repository: where that is.
     """
     several = [item for item in found if item.is_of_several_files]
-    return _mark_several(several, read_sides(sides, repository), left, repository) if several else {}
+    merge = read_merge(read_sides(sides, repository), repository) if several else None
+    return _mark_several(several, merge, left, repository) if merge else {}
 
 
 def _mark_several(
-    several: Sequence[FilePlan], commits: Sequence[CommitFiles], left: ContestedLines, repository: Repository
+    several: Sequence[FilePlan], merge: MergedByFile, left: ContestedLines, repository: Repository
 ) -> ContestedLines:
-    merge = read_merge(commits, repository)
     missed: dict[str, Sequence[str]] = {}
     for item in several:
         if names := find_across(item, merge):

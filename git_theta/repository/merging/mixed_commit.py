@@ -19,9 +19,12 @@ from git_theta.repository.merging.contested_across import (
     ContestedLines,
     find_repeated,
     list_stages,
+    mark_merge,
+    read_own_merge,
 )
 from git_theta.repository.merging.merged_by_file import MergedByFile, read_merge
 from git_theta.repository.merging.merged_index import find_merged_totals, read_merged_shards
+from git_theta.repository.merging.whole_merges import note_whole
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.stopped_sides import find_baseless, find_reverted, find_sides
 from git_theta.vcs.unmerged import put_in_conflict, works_on_index
@@ -41,6 +44,20 @@ class MixedCommit(NamedTuple):
     is_marked: bool = False
     undone: str = ""
     baseless: str = ""
+
+
+def judge_own_merge(repository: Repository) -> ContestedLines:
+    """Put into conflict, and return, what is contested across files in the `git merge` that waits for its commit.
+
+    One that mixes up nothing is noted: nobody has to look at it again.
+    """
+    own = read_own_merge(repository)
+    if own is None:
+        return {}
+    missed = mark_merge(own, repository)
+    if not missed and not any(_describe_mixed(item.checkpoint, own.merge) for item in own.several):
+        note_whole(own.heads, repository)
+    return missed
 
 
 def mark_mixed(message: bytes, repository: Repository) -> MixedCommit:

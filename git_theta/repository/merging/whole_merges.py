@@ -1,0 +1,32 @@
+"""A merge that was found to mix up no checkpoint, noted: the prepare-commit-msg hook need not look at it again.
+
+Whether it does follows from what is staged, HEAD, and what is merged. Where any of them is another one by then, the
+note says nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+
+from git_theta.errors import GitError
+from git_theta.vcs import atomic
+from git_theta.vcs.discovery import Repository
+from git_theta.vcs.git import git
+from git_theta.vcs.git_merge import read_merge_heads
+from git_theta.vcs.heads import HEAD
+from git_theta.vcs.hooks import WHOLE_NOTE
+from git_theta.vcs.revisions import find_commit
+
+
+def note_merge(repository: Repository) -> None:
+    """Note that the merge that waits for its commit is whole."""
+    note_whole([find_commit(HEAD, repository.worktree), *read_merge_heads(repository)], repository)
+
+
+def note_whole(heads: Sequence[str], repository: Repository) -> None:
+    """Note that what is staged is a whole merge of these commits: of HEAD, and of what MERGE_HEAD has, or will have."""
+    with suppress(GitError):  # somebody has the index: the hook looks then
+        tree = git("write-tree", cwd=repository.worktree).decode().strip()
+        text = "".join(f"{oid}\n" for oid in (tree, *heads)).encode()
+        atomic.replace_file(repository.git_dir / WHOLE_NOTE, text, scratch=repository.theta_dir / "tmp")
