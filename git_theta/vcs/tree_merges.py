@@ -50,7 +50,7 @@ def find_clean_tree(head: Head, cwd: Path | None = None, variables: Mapping[str,
     """
     with defer_interrupt():
         env = {**_without_merge(), **(variables or {}), f"{MERGED_HEAD}{head.commit}": head.name}
-        command = [*_MERGE_TREE, HEAD, head.name]
+        command = [*_MERGE_TREE, HEAD, head.commit]
         done = subprocess.run(command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
     return "" if done.returncode else split_nul(done.stdout)[0]
 

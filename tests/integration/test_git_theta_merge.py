@@ -128,6 +128,24 @@ def test_options_of_a_branch_count_where_no_checkpoint_differs(repository: Sandb
     assert repository.git("status", "--porcelain").stdout == "M  note.txt\n"
 
 
+def test_a_strategy_of_gits_own_counts_where_no_checkpoint_differs(repository: Sandbox) -> None:
+    differ_in_notes(repository)
+    before = repository.read("note.txt")
+    repository.git("-c", "pull.twohead=ours", "theta", "merge", "topic")
+    assert len(parents(repository)) == 2
+    assert repository.read("note.txt") == before
+
+
+def test_line_ends_are_made_alike_where_no_checkpoint_differs(repository: Sandbox) -> None:
+    """One side was committed with other line ends, and says so: Git is asked to compare what both would be."""
+    branch(repository, "topic", BASE, note=b"one\r\n\r\n\r\n\r\n\r\ntopic\r\n")
+    repository.write(".gitattributes", repository.read(".gitattributes") + b"*.txt text\n")
+    repository.write("note.txt", b"main\n\n\n\n\ntwo\n")
+    repository.commit("text")
+    repository.git("-c", "merge.renormalize=true", "theta", "merge", "topic")
+    assert repository.read("note.txt") == b"main\n\n\n\n\ntopic\n"
+
+
 def test_git_stashes_meanwhile_where_no_checkpoint_differs(repository: Sandbox) -> None:
     differ_in_notes(repository)
     repository.write("note.txt", b"mine\n\n\n\n\ntwo\n")

@@ -12,11 +12,11 @@ from contextlib import suppress
 from git_theta.errors import GitError
 from git_theta.vcs import atomic
 from git_theta.vcs.discovery import Repository
-from git_theta.vcs.git import git
 from git_theta.vcs.git_merge import read_merge_heads
 from git_theta.vcs.heads import HEAD
 from git_theta.vcs.hooks import WHOLE_NOTE
 from git_theta.vcs.revisions import find_commit
+from git_theta.vcs.trees import tree_of_index
 
 
 def note_merge(repository: Repository) -> None:
@@ -26,7 +26,6 @@ def note_merge(repository: Repository) -> None:
 
 def note_whole(heads: Sequence[str], repository: Repository) -> None:
     """Note that what is staged is a whole merge of these commits: of HEAD, and of what MERGE_HEAD has, or will have."""
-    with suppress(GitError):  # somebody has the index: the hook looks then
-        tree = git("write-tree", cwd=repository.worktree).decode().strip()
-        text = "".join(f"{oid}\n" for oid in (tree, *heads)).encode()
+    with suppress(GitError):  # somebody has put a file into conflict: the hook looks then
+        text = "".join(f"{oid}\n" for oid in (tree_of_index(repository.worktree), *heads)).encode()
         atomic.replace_file(repository.git_dir / WHOLE_NOTE, text, scratch=repository.theta_dir / "tmp")
