@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from git_theta.errors import GitError
-from git_theta.vcs import atomic
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.git_merge import read_merge_heads
 from git_theta.vcs.heads import HEAD
@@ -27,5 +26,7 @@ def note_merge(repository: Repository) -> None:
 def note_whole(heads: Sequence[str], repository: Repository) -> None:
     """Note that what is staged is a whole merge of these commits: of HEAD, and of what MERGE_HEAD has, or will have."""
     with suppress(GitError):  # somebody has put a file into conflict: the hook looks then
-        text = "".join(f"{oid}\n" for oid in (tree_of_index(repository.worktree), *heads)).encode()
-        atomic.replace_file(repository.git_dir / WHOLE_NOTE, text, scratch=repository.theta_dir / "tmp")
+        text = "".join(f"{oid}\n" for oid in (tree_of_index(repository.worktree), *heads))
+        note = repository.git_dir / WHOLE_NOTE
+        note.parent.mkdir(exist_ok=True)
+        note.write_text(text)  # half of it is no merge's: nothing waits for the disk
