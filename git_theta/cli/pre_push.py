@@ -45,7 +45,7 @@ def command(remote: str, url: str) -> None:
     Reads from standard input what Git tells the hook: "LOCAL-REF LOCAL-ID REMOTE-REF REMOTE-ID" per line.
     """
     with remembering_settings():
-        _push_updates(discover_repository(), remote, url)
+        _push_updates(discover_repository(), remotes.find_pushed_name(remote, url), url)
 
 
 def _push_updates(repository: Repository, remote: str, url: str) -> None:
@@ -76,6 +76,7 @@ def _push_refs(refs: PushedRefs, remote: str, url: str, repository: Repository) 
     needed, believed = refs.needed_objects(boundary.warn_of), refs.believed_objects(lambda _: None)
     if not needed and not believed:
         return
+    _warn_of_renames(remote)
     with share_passwords(repository), open_context(repository, boundary.warn) as context, ExitStack() as stack:
         try:
             transport = stack.enter_context(open_target(remote, url, needed, repository, context.store, boundary.warn))
@@ -88,6 +89,17 @@ def _push_refs(refs: PushedRefs, remote: str, url: str, repository: Repository) 
             needed = refs._replace(tracking="").needed_objects(boundary.warn_of)
         target = PushTarget(remote, url, transport, transport.needs_pointers)
         push_needed(needed, target, context, repository, dry_run=is_dry_push())
+
+
+def _warn_of_renames(remote: str) -> None:
+    """Git renames a remote without what is configured of it for us: its objects go elsewhere then."""
+    for left in remotes.find_left_places(remote):
+        section = f"theta.remote.{left}"
+        boundary.warn(
+            f"it is configured where the objects of {left} go, and no remote is called so",
+            hint=f"Where that is {remote} now: git config --rename-section {section} theta.remote.{remote}\n"
+            f"Where there is none any more: git config --remove-section {section}",
+        )
 
 
 def push_with_progress(

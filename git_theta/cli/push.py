@@ -43,7 +43,7 @@ def command(remote: str, refs: tuple[str, ...], everything: bool, as_json: bool,
     needed = _needed_by(refs, repository)
     results: list[dict[str, Any]] = []
     for url in remotes.push_urls(name) if needed else ():
-        sent = push_with_progress(needed, name, url, repository, **how)
+        sent = push_with_progress(needed, remotes.find_pushed_name(name, url), url, repository, **how)
         results.append({"url": redact_url(url), "objects": sent.objects, "bytes": sent.bytes})
     if as_json:
         echo_json({"remote": redact_url(name), "dry_run": how["dry_run"], "needed": len(needed), "urls": results})

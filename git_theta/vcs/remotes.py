@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple, NoReturn
@@ -17,6 +18,8 @@ _SUFFIXES = ("/.git", "", ".git/.git", ".git")
 """What may be left out of a path to a repository, in the order in which Git tries them (enter_repo)."""
 _ORIGIN = "origin"
 _TRANSPORT_KEYS = r"^(lfs\.(push)?url|remote\..*\.lfs(push)?url|theta\.remote\..*\.[a-z0-9-]+)$"
+
+_PLACE_KEY = re.compile(r"theta\.remote\.(?P<name>.+)\.(url|transport)", re.DOTALL)
 
 
 def remote_urls() -> dict[str, str]:
@@ -55,21 +58,43 @@ def fetch_sources(named: str = "") -> list[FetchSource]:
     that a person named, which alone is asked then.
     """
     urls = remote_urls()
-    if named:
-        return [FetchSource(named, urls.get(named) or _rewrite_url(named), is_own=True)]
-    own = _branch_config("remote") or _usual_remote(urls)
+    own = named or _branch_config("remote") or _usual_remote(urls)
     if own in ("", "."):  # none, or another branch of this repository
         return [FetchSource(name, url, is_own=False) for name, url in urls.items()]
-    return [
-        FetchSource(name, url, is_own=name == own)
-        for name, url in ({own: urls.get(own) or _rewrite_url(own)} | urls).items()
-    ]
+    own_url = urls.get(own) or _rewrite_url(own)
+    if own not in urls:
+        own = next((name for name, url in urls.items() if url == own_url), own)
+    first = {own: own_url}
+    return [FetchSource(name, url, is_own=name == own) for name, url in (first if named else first | urls).items()]
 
 
 def find_push_remote() -> str:
     """The remote, or URL, that `git push` pushes to where it is not told: by Git's rules (remote.c)."""
     told = _branch_config("pushRemote") or _config_value("remote.pushDefault") or _branch_config("remote")
     return told or _usual_remote(list_remotes()) or _ORIGIN
+
+
+def find_pushed_name(named: str, url: str) -> str:
+    """What the configuration calls the remote that a push was told to go to, by its name or by a URL of it.
+
+    What is configured for that remote counts either way. Where none is at that URL, it is a name itself.
+
+    Args:
+        named: as Git calls it.
+        url: where that is pushed to; url.*.pushInsteadOf is applied.
+    """
+    names = list_remotes()
+    return named if named in names else next((name for name in names if url in _list_push_urls(name)), named)
+
+
+def find_left_places(name: str) -> list[str]:
+    """The remotes that are not there any more, but for what is configured of where their objects go.
+
+    None where that is configured for the remote of this name: it was not renamed without it.
+    """
+    placed = {found["name"] for key in read_transport_settings() if (found := _PLACE_KEY.fullmatch(key))}
+    left = placed.difference(list_remotes()) if name not in placed else ()
+    return sorted(one for one in left if ":" not in one and not one.startswith(("/", ".")))  # no URLs
 
 
 def push_urls(name: str) -> list[str]:
@@ -79,7 +104,7 @@ def push_urls(name: str) -> list[str]:
     """
     if name not in remote_urls():
         return [_rewrite_push_url(name)]
-    return os.fsdecode(git("remote", "get-url", "--push", "--all", name)).splitlines()
+    return _list_push_urls(name)
 
 
 def require_push_urls(name: str) -> list[str]:
@@ -132,6 +157,10 @@ def _find_blobs(names: Sequence[str], cwd: Path) -> list[str]:
     asked = "".join(f"{name}\n" for name in names).encode()
     answers = git("cat-file", "--batch-check=%(objecttype) %(objectname)", cwd=cwd, stdin=asked).decode()
     return [words[1] for words in map(str.split, answers.splitlines()) if words[0] == "blob"]
+
+
+def _list_push_urls(name: str) -> list[str]:
+    return os.fsdecode(git("remote", "get-url", "--push", "--all", name)).splitlines()
 
 
 def _rewrite_push_url(url: str) -> str:

@@ -83,7 +83,10 @@ def test_the_remote_of_the_branch_is_asked_first(history: History, bare: Sandbox
     clone.git("config", "branch.main.remote", "other")
     assert asked() == ["other", "origin"]
     clone.git("config", "branch.main.remote", "../other.git")
-    assert asked() == ["../other.git", "origin", "other"]
+    assert asked() == ["other", "origin"], "it is the same one, and asked once"
+    clone.git("remote", "remove", "other")
+    clone.git("config", "branch.main.remote", "../other.git")
+    assert asked() == ["../other.git", "origin"]
 
 
 def test_an_error_of_one_remote_is_not_the_end(history: History, bare: Sandbox, clone: Sandbox) -> None:
