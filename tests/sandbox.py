@@ -228,7 +228,7 @@ class Sandbox:
 
     def remove_locks(self) -> None:
         """Remove what a git that was killed leaves: the next one names it, and says to do so. What is ours stays."""
-        git = self.root / ".git"
+        git = self.root / ".git" if (self.root / ".git").is_dir() else self.root  # of a bare one
         for lock in [file for file in git.rglob("*.lock") if not file.is_relative_to(git / "theta")]:
             lock.unlink(missing_ok=True)
 
