@@ -22,76 +22,80 @@ from git_theta.operations.merging.merge_results import Choose, ContestedDecision
 _SKIP_ANSWER, _QUIT_ANSWER = "skip", "quit"
 
 
-def ask_choices(
-    plan: Plan, contested: Iterable[ContestedDecision], path: str, only: Sequence[str], context: Context
-) -> Choose:
-    """What a person answers, as the strategy for each contested parameter; None for those skipped.
+class Questions:
+    """What a person is asked, one after the other and file after file, until they quit.
 
     Args:
-        plan: what is in conflict.
-        contested: what is left of it.
-        path: the file, as the person sees it.
-        only: globs of the names to ask about; none for all, and the frame.
-        context: what to work with.
-
-    Raises click.Abort when the person leaves (Ctrl-C, end of input): nothing is settled then.
+        only: globs of the names to ask about; none for all, and what is contested as one.
     """
-    asked = list(_select_contested(contested, only))
-    answers: dict[str, str] = {}
-    for number, (decision, reason) in enumerate(asked, 1):
-        names = ", ".join(decision.names) or FRAME_LABEL
-        echo_line(f"{path}: {number} of {len(asked)}: {names}")
-        echo_line(f"  {explain_decision(plan, decision)}")
-        if reason and is_frame_name(decision.name):
-            echo_line(f"  {reason}")
-        found = None if is_frame_name(decision.name) else measure_sides(decision, context)
-        if found:
-            echo_line(f"  {_describe_changes(found)}")
-        answer = _ask_answer(_possible_answers(decision, plan, found))
-        if answer == _QUIT_ANSWER:
-            break
-        if answer != _SKIP_ANSWER:
-            answers[decision.name] = answer
-    return lambda decision: Choice(answers[decision.name], {}, "-i") if decision.name in answers else None
 
+    def __init__(self, only: Sequence[str]) -> None:
+        self._only = tuple(only)
+        self._has_quit = False
 
-def ask_side(item: FilePlan, path: str, only: Sequence[str]) -> str:
-    """The side from which a person takes a checkpoint that is contested as one; "" for none.
+    def ask_choices(self, plan: Plan, contested: Iterable[ContestedDecision], path: str, context: Context) -> Choose:
+        """What a person answers, as the strategy for each contested parameter; None for what has no answer.
 
-    Args:
-        item: its plan.
-        path: the checkpoint, as the person sees it.
-        only: globs of the names to ask about: a checkpoint as one is asked about as the frame is.
+        Args:
+            plan: what is in conflict.
+            contested: what is left of it.
+            path: the file, as the person sees it.
+            context: what to work with.
 
-    Raises click.Abort when the person leaves.
-    """
-    if item.source is not None or (only and not name_matcher(tuple(only))(FRAME_LABEL)):
-        return ""
-    echo_line(f"{path}: {item.reason}")
-    base = ["base"] if item.base else []
-    answer = _ask_answer(["ours", "theirs", *base, _SKIP_ANSWER])
-    return "" if answer == _SKIP_ANSWER else answer
+        Raises click.Abort when the person leaves (Ctrl-C, end of input): nothing is settled then.
+        """
+        asked = list(self._select_contested(contested))
+        answers: dict[str, str] = {}
+        for number, (decision, reason) in enumerate(asked, 1):
+            if self._has_quit:
+                break
+            names = ", ".join(decision.names) or FRAME_LABEL
+            echo_line(f"{path}: {number} of {len(asked)}: {names}")
+            echo_line(f"  {explain_decision(plan, decision)}")
+            if reason and is_frame_name(decision.name):
+                echo_line(f"  {reason}")
+            found = None if is_frame_name(decision.name) else measure_sides(decision, context)
+            if found:
+                echo_line(f"  {_describe_changes(found)}")
+            answers[decision.name] = self._ask_answer(_possible_answers(decision, plan, found))
+        return lambda decision: Choice(answer, {}, "-i") if (answer := answers.get(decision.name)) else None
 
+    def ask_side(self, item: FilePlan, path: str) -> str:
+        """The side from which a person takes a checkpoint that is contested as one; "" for none.
 
-def _select_contested(contested: Iterable[ContestedDecision], only: Sequence[str]) -> Iterator[ContestedDecision]:
-    matches = name_matcher(tuple(only)) if only else None
-    for left in contested:
-        if matches is None or any(map(matches, left.decision.names or (FRAME_LABEL,))):
-            yield left
+        Args:
+            item: its plan.
+            path: the checkpoint, as the person sees it.
+
+        Raises click.Abort when the person leaves.
+        """
+        if self._has_quit or item.source is not None or (self._only and not name_matcher(self._only)(FRAME_LABEL)):
+            return ""
+        echo_line(f"{path}: {item.reason}")
+        base = ["base"] if item.base else []
+        return self._ask_answer(["ours", "theirs", *base])
+
+    def _select_contested(self, contested: Iterable[ContestedDecision]) -> Iterator[ContestedDecision]:
+        matches = name_matcher(self._only) if self._only else None
+        for left in contested:
+            if matches is None or any(map(matches, left.decision.names or (FRAME_LABEL,))):
+                yield left
+
+    def _ask_answer(self, strategies: Sequence[str]) -> str:
+        """One of the strategies, which its first letter names too; "" where the person skips, or quits."""
+        offered = [*strategies, _SKIP_ANSWER, _QUIT_ANSWER]
+        letters = {word[0]: word for word in offered}
+        question = click.Choice([*offered, *letters], case_sensitive=False)
+        words = ", ".join(f"[{word[0]}]{word[1:]}" for word in offered)
+        said: str = click.prompt(f"  {words}", type=question, default=_SKIP_ANSWER, show_choices=False)
+        answer = letters.get(said, said)
+        self._has_quit = answer == _QUIT_ANSWER
+        return answer if answer in strategies else ""
 
 
 def _possible_answers(decision: Decision, plan: Plan, found: HeadChanges | None) -> list[str]:
     base = ["base"] if plan.base is not None and (decision.base or is_frame_name(decision.name)) else []
-    return ["ours", "theirs", *base, *(["average"] if found else []), _SKIP_ANSWER, _QUIT_ANSWER]
-
-
-def _ask_answer(offered: Sequence[str]) -> str:
-    """One of what is offered, which its first letter names too."""
-    letters = {word[0]: word for word in offered}
-    question = click.Choice([*offered, *letters], case_sensitive=False)
-    words = ", ".join(f"[{word[0]}]{word[1:]}" for word in offered)
-    answer: str = click.prompt(f"  {words}", type=question, default=_SKIP_ANSWER, show_choices=False)
-    return letters.get(answer, answer)
+    return ["ours", "theirs", *base, *(["average"] if found else [])]
 
 
 def _describe_changes(found: HeadChanges) -> str:

@@ -11,6 +11,7 @@ import click
 
 from git_theta.cli import boundary
 from git_theta.cli.cluster_option import on_option
+from git_theta.cli.interactive import Questions
 from git_theta.cli.listing import json_option, require_worktree
 from git_theta.cli.progress import Meter
 from git_theta.cli.push_warning import warn_of_pushes
@@ -66,7 +67,7 @@ def command(
     require_address(cluster)
     policy = parse_policy_options(strategy or side or "", options, only)
     repository, top = require_worktree()
-    chooser = Chooser(policy, only if interactive else None, top)
+    chooser = Chooser(policy, Questions(only) if interactive else None, top)
     conflicts = _find_conflicts(repository, pathspecs)
     if conflicts:
         warn_of_pushes(repository)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from git_theta.cli.environment import read_merge_options
-from git_theta.cli.interactive import ask_choices, ask_side
+from git_theta.cli.interactive import Questions
 from git_theta.cli.listing import display_path
 from git_theta.merging.catalogue import load_strategy
 from git_theta.merging.decisions import SIDES
@@ -24,33 +24,33 @@ from git_theta.repository.merging.policy_sources import policy_for
 
 
 class Chooser(NamedTuple):
-    """Who chooses: the ``policy`` of the command line, a person ``asked`` about some names, or what is configured."""
+    """Who chooses: the ``policy`` of the command line, a person who is asked, or what is configured."""
 
     policy: Policy | None
-    asked: Sequence[str] | None
+    questions: Questions | None
     top: Path
 
     def choose_for_file(self, conflict: Conflict, context: Context, path: str) -> Choose:
         """The choices for a file."""
-        if self.asked is not None:
+        if self.questions:
             left = find_left(conflict, context)
-            return ask_choices(conflict.settled_plan, left, display_path(path, self.top), self.asked, context)
+            return self.questions.ask_choices(conflict.settled_plan, left, display_path(path, self.top), context)
         return _choose_by(self.policy or policy_for(path, self.top, read_merge_options()), path)
 
     def choose_for_checkpoint(self, item: FilePlan, context: Context) -> Choose:
         """The choices for a checkpoint of several files."""
-        if self.asked is not None:
+        if self.questions:
             assert item.plan
             left = [ContestedDecision(decision, "") for decision in item.plan.contested]
-            return ask_choices(item.plan, left, display_path(item.path, self.top), self.asked, context)
+            return self.questions.ask_choices(item.plan, left, display_path(item.path, self.top), context)
         if self.policy:
             return _choose_by(self.policy, item.path)
         return chooser_of(item, self.top, read_merge_options())
 
     def choose_side(self, item: FilePlan) -> str:
         """The side of a checkpoint that is taken as one, where a person or the command line names one; else ""."""
-        if self.asked is not None:
-            return ask_side(item, display_path(item.path, self.top), self.asked)
+        if self.questions:
+            return self.questions.ask_side(item, display_path(item.path, self.top))
         choice = self.policy and self.policy.choose(item.path, FRAME_LABEL)
         return choice.strategy if choice and choice.strategy in SIDES else ""
 

@@ -376,6 +376,17 @@ def test_a_person_may_skip_and_quit(conflict: Sandbox) -> None:
     assert listed(conflict) == ["layer.bias"]
 
 
+def test_who_quits_is_asked_about_no_other_file(sandbox: Sandbox) -> None:
+    ours, theirs = (changed(BASE, "layer.bias", bytes(4), at=at) for at in (8, 16))
+    fork(sandbox, *({"a.safetensors": one, "b.safetensors": one} for one in (BASE, ours, theirs)))
+    _stop(sandbox)
+    code, said = answer_questions(sandbox, ["quit"])
+    assert code == 1 and said.count("1 of 1: layer.bias") == 1
+    assert said.count("0 settled, 1 contested parameter left") == 2
+    code, said = answer_questions(sandbox, ["ours", "theirs"])
+    assert code == 0 and said.count("1 of 1: layer.bias") == 2
+
+
 def test_a_person_is_asked_about_some_alone(conflict: Sandbox) -> None:
     code, said = answer_questions(conflict, ["o"], "--only", "*.bias")
     assert code == 1 and "1 of 1: layer.bias" in said
