@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from git_theta.api.merge_rows import MergeRow, list_merge_rows
-from git_theta.api.naming import enter_repository, resolve_revision, spell_revision, warn_caller
+from git_theta.api.naming import enter_repository, list_words, resolve_revision, spell_revision, warn_caller
 from git_theta.api.row_table import RowTable
 from git_theta.errors import ConflictError, UsageError
 from git_theta.merging.devices import device as find_device
@@ -102,7 +102,7 @@ def plan_branch_merge(
     *heads: RevisionLike,
     strategy: str = "",
     options: Mapping[str, Any] | None = None,
-    rules: Sequence[str] = (),
+    rules: str | Sequence[str] = (),
     weights: Sequence[float] | None = None,
     base: RevisionLike | None = None,
     seed: int = 0,
@@ -117,7 +117,7 @@ def plan_branch_merge(
         strategy: what contested parameters are merged with; "" for what the project's policy, attributes and
             configuration say, or a conflict.
         options: of the strategy, by name; ``lambda_`` for lambda.
-        rules: for some parameters, as ``git theta merge --for`` takes them: ``"head.*=ours"``.
+        rules: for some parameters, as ``git theta merge --for`` takes them: ``"head.*=ours"``; one, or a list.
         weights: one per head.
         base: the revision that changes are measured from; None for the merge base.
         seed: of strategies that draw at random.
@@ -148,7 +148,7 @@ def plan_branch_merge(
         asked = MergeOptions(
             strategy,
             tuple([f"{name.rstrip('_')}={_spell_option(value)}" for name, value in (options or {}).items()]),
-            tuple(rules),
+            tuple(list_words(rules)),
             MergeSettings(made.weights, seed, find_device(device)),
             origins=("strategy=", "rules="),
             cluster=require_address(cluster),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from git_theta.api.arrays_of_bytes import array_of, tensor_of
 from git_theta.api.naming import (
     enter_repository,
-    list_globs,
+    list_words,
     resolve_path,
     resolve_revision,
     spell_revision,
@@ -240,6 +240,6 @@ def load_tensors(
 
 
 def _filter_names(names: Mapping[str, object], include: Globs, exclude: Globs) -> list[str]:
-    wanted, unwanted = name_matcher(list_globs(include)), list_globs(exclude)
+    wanted, unwanted = name_matcher(list_words(include)), list_words(exclude)
     refused = name_matcher(unwanted) if unwanted else lambda _: False
     return [name for name in names if wanted(name) and not refused(name)]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from git_theta.api.naming import (
     EnteredRepository,
     enter_repository,
-    list_globs,
+    list_words,
     resolve_path,
     resolve_revision,
     spell_revision,
@@ -123,7 +123,7 @@ def read_log(
     Example:
         >>> git_theta.log("model.safetensors", include="classifier.*").to_frame()[["commit", "subject", "stored"]]
     """
-    globs = list_globs(include)
+    globs = list_words(include)
     with enter_repository(repo) as entered:
         tips = commit_ids([spell_revision(rev)])
         pathspecs = [] if path is None else _pathspecs_of(resolve_path(path), tips[0], entered)
@@ -161,7 +161,7 @@ def read_blame(
     Example:
         >>> {row.name: row.subject for row in git_theta.blame("model.safetensors", "v2.0")}
     """
-    globs = list_globs(include)
+    globs = list_words(include)
     with enter_repository(repo) as entered:
         with VersionFiles(resolve_revision(rev), entered.top) as version:
             whole = version.find_checkpoint(resolve_path(path)).path

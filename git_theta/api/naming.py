@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -41,7 +41,7 @@ class EnteredRepository(NamedTuple):
 def enter_repository(repo: RepositoryLike) -> Iterator[EnteredRepository]:
     """Work in a repository while the ``with`` block runs.
 
-    Raises UsageError where there is no such folder or that is no repository's name, GitError where it is in no repository.
+    Raises UsageError for what is no folder and no ``git.Repo``, GitError where it is in no repository.
     """
     folder = _folder_of(repo)
     if not folder.is_dir():
@@ -68,9 +68,14 @@ def resolve_path(path: PathLike) -> str:
     return path_from_top(os.fspath(path))
 
 
-def list_globs(globs: str | Sequence[str]) -> list[str]:
-    """Globs, of which there may be one alone."""
-    return [globs] if isinstance(globs, str) else list(globs)
+def list_words(words: str | Sequence[str]) -> list[str]:
+    """Globs, names of measures and the like, of which there may be one alone: a str is a sequence of its letters."""
+    return [words] if isinstance(words, str) else list(words)
+
+
+def list_revisions(revisions: RevisionLike | Sequence[RevisionLike]) -> list[RevisionLike]:
+    """Revisions, of which there may be one alone."""
+    return list(revisions) if isinstance(revisions, Iterable) and not isinstance(revisions, str) else [revisions]
 
 
 def warn_caller(message: str) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from git_theta.api.naming import (
     enter_repository,
+    list_revisions,
     resolve_path,
     resolve_revision,
     spell_revision,
@@ -40,7 +41,7 @@ def save_tensors(
     repo: RepositoryLike = ".",
     like: RevisionLike | None = None,
     expect: RevisionLike | None = None,
-    parents: Sequence[RevisionLike] | None = None,
+    parents: RevisionLike | Sequence[RevisionLike] | None = None,
 ) -> git.Commit:
     """Commit tensors as a checkpoint on a branch; exported as ``git_theta.save``.
 
@@ -60,7 +61,7 @@ def save_tensors(
             revision, or ``"REV:PATH"``, with the path from the top. By default the first parent's file of that path;
             where it has none, a new safetensors file is made.
         expect: the commit that the branch has to be at. None for wherever it is.
-        parents: the commit's parents; None for the branch's tip, or HEAD where the branch is new.
+        parents: the commit's parents, one or a list; None for the branch's tip, or HEAD where the branch is new.
 
     Returns:
         The commit, as GitPython has it.
@@ -87,7 +88,7 @@ def save_tensors(
             branch,
             None if like is None else find_version_like(like, whole),
             None if expect is None else resolve_revision(expect),
-            None if parents is None else [resolve_revision(parent) for parent in parents],
+            None if parents is None else [resolve_revision(parent) for parent in list_revisions(parents)],
         )
         with open_context(entered.repository, warn_caller) as context:
             commit = save_checkpoint(request, entered.repository, context)

@@ -10,7 +10,7 @@ from git_theta.api.extras import load_extra
 from git_theta.api.naming import (
     EnteredRepository,
     enter_repository,
-    list_globs,
+    list_words,
     resolve_path,
     resolve_revision,
     spell_revision,
@@ -128,7 +128,7 @@ def diff_versions(
     *,
     include: Globs = (),
     sort: str = "file",
-    measures: Sequence[str] = (),
+    measures: str | Sequence[str] = (),
     cluster: str = "",
 ) -> VersionDiff:
     """How checkpoints differ between two commits, measured; exported as ``git_theta.diff``.
@@ -142,7 +142,8 @@ def diff_versions(
         repo: as ``git_theta.open``.
         include: globs for names of parameters; none for all.
         sort: the order of rows: "file", "name", "norm", "relative", "largest", "cosine", "differing", "rank", "stored".
-        measures: what else to measure: "sign-flips", "mean-absolute", or what plug-ins bring (``git_theta.plugins``).
+        measures: what else to measure: "sign-flips", "mean-absolute", or what plug-ins bring (``git_theta.plugins``);
+            one, or a list.
         cluster: the address of a dask scheduler whose workers measure, as ``git theta diff --on`` takes it:
             "tcp://HOST:PORT"; "" for the cores of this machine.
 
@@ -157,9 +158,9 @@ def diff_versions(
         >>> d.to_frame().sort_values("relative").tail(3)[["name", "relative", "cosine"]]
         >>> Path("diff.html").write_text(d.html(), encoding="utf-8")
     """
-    globs = list_globs(include)
+    globs, wanted = list_words(include), list_words(measures)
     keep = change_matcher(globs)
-    for name in measures:
+    for name in wanted:
         MEASURES.load_plugin(name)
     with enter_repository(repo) as entered:
         commits = resolve_revision(a), resolve_revision(b)
@@ -172,7 +173,7 @@ def diff_versions(
         ):
             found, _ = find_differences(span, _pathspecs_of(whole), entered.repository, context)
             reports = [
-                build_report(one, context, labels=labels, keep=keep, sort=sort, measures=measures)
+                build_report(one, context, labels=labels, keep=keep, sort=sort, measures=wanted)
                 for one in found.comparisons
                 if not whole or whole in {one.path, *(shard.path for shard in (*one.before, *one.after))}
             ]

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from git_theta.api.extras import load_extra
-from git_theta.api.naming import enter_repository, list_globs, spell_revision, warn_caller
+from git_theta.api.naming import enter_repository, list_revisions, list_words, spell_revision, warn_caller
 from git_theta.api.row_table import RowTable, frame_page
 from git_theta.diffing.weight_map import ClusterMerge, Matrix, WeightMap
 from git_theta.operations.context import NOT_SHOWN
@@ -101,13 +101,13 @@ class VersionMap(RowTable[MapRow]):
 
 
 def map_checkpoints(
-    revisions: Sequence[RevisionLike],
+    revisions: RevisionLike | Sequence[RevisionLike],
     path: PathLike,
     repo: RepositoryLike = ".",
     *,
     base: RevisionLike | None = None,
     include: Globs = (),
-    measures: Sequence[str] = (),
+    measures: str | Sequence[str] = (),
 ) -> VersionMap:
     """Several versions of a checkpoint in weight space; exported as ``git_theta.map``: what `git theta map` shows.
 
@@ -115,7 +115,8 @@ def map_checkpoints(
     worker, a block and a chunk of every version.
 
     Args:
-        revisions: two or more; a range ``"A..B"`` stands for every commit in it that changed the checkpoint.
+        revisions: two or more; a range ``"A..B"`` stands for every commit in it that changed the checkpoint, and may be
+            given alone.
         path: of the checkpoint, relative to ``repo``; of a sharded one, its index.
         repo: as ``git_theta.open``.
         base: what task vectors are measured from; None for the merge base of all of them.
@@ -133,11 +134,11 @@ def map_checkpoints(
         >>> m.to_frame().plot.scatter("x", "y")
     """
     request = MapRequest(
-        [spell_revision(one) for one in revisions],
+        [spell_revision(one) for one in list_revisions(revisions)],
         os.fspath(path),
         None if base is None else spell_revision(base),
-        list_globs(include),
-        measures,
+        list_words(include),
+        list_words(measures),
     )
     with enter_repository(repo) as entered:
         found = chart_versions(request, entered.repository, warn_caller, NOT_SHOWN)

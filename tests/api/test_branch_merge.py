@@ -72,7 +72,7 @@ def test_rules_and_weights_count(sandbox: Sandbox) -> None:
     merge = git_theta.merge("left", "right", strategy="weighted", weights=[3, 1], repo=sandbox.root)
     base = git_theta.load(FILE, "main", sandbox.root)
     assert np.allclose(git_theta.load(FILE, merge.commit("x"), sandbox.root)["a"] - base["a"], 1.5, atol=1e-6)
-    ours = git_theta.merge("left", "right", rules=["a=ours"], repo=sandbox.root).commit("y")
+    ours = git_theta.merge("left", "right", rules="a=ours", repo=sandbox.root).commit("y")
     assert np.array_equal(
         git_theta.load(FILE, ours, sandbox.root)["a"], git_theta.load(FILE, "left", sandbox.root)["a"]
     )

@@ -86,12 +86,17 @@ def test_it_is_what_numpy_makes_an_array_of(kinds: git_theta.Checkpoint) -> None
 
 
 def test_its_rows_are_of_one_reading(kinds: git_theta.Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
-    readings: list[None] = []
+    readings: list[str] = []
     read = git_theta.Parameter.numpy
-    monkeypatch.setattr(git_theta.Parameter, "numpy", lambda one: (readings.append(None), read(one))[1])
+
+    def read_counted(parameter: git_theta.Parameter) -> Any:
+        readings.append(parameter.name)
+        return read(parameter)
+
+    monkeypatch.setattr(git_theta.Parameter, "numpy", read_counted)
     monkeypatch.setattr(git_theta.Parameter, "__getitem__", None)
     assert [float(row) for row in kinds["fp16"]] == [1, 2]
-    assert len(readings) == 1
+    assert readings == ["fp16"]
     with pytest.raises(TypeError, match="0-d"):
         list(kinds["steps"])
 

@@ -108,6 +108,9 @@ def test_a_new_branch_starts_at_head_and_an_old_one_goes_on(sandbox: Sandbox) ->
     assert [one.hexsha for one in second.parents] == [first.hexsha]
     merged = save(sandbox, TENSORS, branch="merged", parents=["dev", second])
     assert [one.hexsha for one in merged.parents] == [sandbox.git("rev-parse", "dev").stdout.strip(), second.hexsha]
+    for number, parents in enumerate(("main", first)):
+        [parent] = save(sandbox, TENSORS, branch=f"alone/{number}", parents=parents).parents
+        assert parent.hexsha == sandbox.git("rev-parse", str(parents)).stdout.strip()
 
 
 def test_what_did_not_change_is_not_stored_again(sandbox: Sandbox) -> None:

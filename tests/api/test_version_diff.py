@@ -69,6 +69,8 @@ def test_names_may_be_chosen_and_rows_sorted(sandbox: Sandbox) -> None:
     assert [row.name for row in git_theta.diff("HEAD~1", "HEAD", FILE, sandbox.root)] == ["b", "a"]
     assert [row.name for row in git_theta.diff("HEAD~1", "HEAD", FILE, sandbox.root, sort="name")] == ["a", "b"]
     assert [row.name for row in git_theta.diff("HEAD~1", "HEAD", FILE, sandbox.root, include="a")] == ["a"]
+    measured = git_theta.diff("HEAD~1", "HEAD", FILE, sandbox.root, measures="sign-flips")
+    assert [list(row.further) for row in measured] == [["sign-flips"]] * 2
     with pytest.raises(UsageError, match="cannot be sorted by size"):
         git_theta.diff("HEAD~1", "HEAD", FILE, sandbox.root, sort="size")
 

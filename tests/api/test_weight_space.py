@@ -49,6 +49,9 @@ def test_frames_page_and_picture(family: Sandbox) -> None:
 def test_ranges_are_the_commits_in_them(family: Sandbox) -> None:
     found = git_theta.map(["main..a", "b"], MODEL, family.root)
     assert [row.subject for row in found] == ["Half-way", "Tune a", "Tune b"]
+    alone = git_theta.map("main..a", MODEL, family.root, measures="sign-flips")
+    assert [row.subject for row in alone] == ["Half-way", "Tune a"]
+    assert [list(row.measures) for row in alone] == [["sign-flips"]] * 2
 
 
 def test_values_that_cannot_be_had_are_warned_of(sandbox: Sandbox) -> None:
