@@ -10,7 +10,7 @@ from git_theta.cli.boundary import say_hint
 from git_theta.cli.checks import file_checks, git_checks, plugin_checks, store_checks, value_checks
 from git_theta.cli.checks.checked_setup import Finding, Setup, SetupCheck
 from git_theta.cli.listing import echo_json, echo_line, json_option
-from git_theta.errors import ThetaError
+from git_theta.errors import GitError, ThetaError
 
 CHECKS = (
     SetupCheck("git", git_checks.check_git, needs_repository=False),
@@ -63,8 +63,8 @@ def run_checks(setup: Setup, *, values: bool = False) -> list[Finding]:
 
 
 def _run_check(check: SetupCheck, setup: Setup) -> Finding:
-    if setup.repository is None and check.needs_repository:
-        return Finding(check.name, "note", "not checked: not in a Git repository")
+    if isinstance(setup.found, GitError) and check.needs_repository:
+        return Finding(check.name, "note", f"not checked: {setup.found.message}")
     try:
         verdict = check.look(setup)
     except ThetaError as error:  # whatever is broken, the other checks say what else is

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -90,14 +92,25 @@ def discover_repository(cwd: Path | None = None) -> Repository:
             "--git-path", "hooks", _SEPARATOR, "--is-inside-work-tree", _SEPARATOR, "--show-cdup",
             cwd=cwd, env={**os.environ, "LC_ALL": "C"},
         )  # fmt: skip
-    except GitError as error:  # in the words of LC_ALL=C; there are other reasons, such as another owner
-        if "not a git repository" not in error.message:
-            raise
-        raise GitError("not in a Git repository", hint="Change to the folder of one, or make one: git init") from error
+    except GitError as error:
+        raise _explain_refusal(error) from error
     git_dir, common, hooks, inside, up = f"{os.fsdecode(answer)}\n".split(f"\n{_SEPARATOR}\n")
     folder = cwd or current_folder() or Path()
     top = (folder / up.rstrip("\n")).resolve() if inside == "true" else _find_worktree_elsewhere(cwd)
     return Repository(Path(git_dir), Path(common), Path(hooks), top)
+
+
+def _explain_refusal(error: GitError) -> GitError:
+    """Why Git finds no repository, told from its words of LC_ALL=C; the error itself for another reason."""
+    if "not a git repository" in error.message:
+        return GitError("not in a Git repository", hint="Change to the folder of one, or make one: git init")
+    owned = re.search(r"dubious ownership in repository at '(.*)'$", error.message, re.MULTILINE)
+    if owned:
+        return GitError(
+            f"{owned[1]} is another user's, and Git looks into no repository of theirs",
+            hint=f"If you trust it: git config --global --add safe.directory {shlex.quote(owned[1])}",
+        )
+    return error
 
 
 def _find_worktree_elsewhere(cwd: Path | None) -> Path | None:

@@ -85,6 +85,12 @@ def test_a_measure_that_no_diff_can_take(repository: Sandbox) -> None:
     assert problems(repository) == {}
 
 
+def test_a_repository_of_another_user_is_said_to_be_one(repository: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    found = {one["check"]: one for one in json.loads(repository.theta("doctor", "--json", check=False).stdout)}
+    assert "is another user's, and Git looks into no repository of theirs" in found["worktree"]["text"]
+
+
 def test_outside_of_a_repository_the_machine_is_checked(tmp_path: Path) -> None:
     nowhere = Sandbox(tmp_path)
     assert list(problems(nowhere)) == ["filter"]

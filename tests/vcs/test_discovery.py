@@ -127,3 +127,15 @@ def test_a_folder_that_is_no_repository_is_told(tmp_path: Path, monkeypatch: pyt
     assert "GIT_DIR" not in os.environ
     with pytest.raises(GitError, match="not in a Git repository"):
         discover_at_top({})
+
+
+def test_a_repository_of_another_user_is_told_and_how_to_trust_it(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(sandbox.root)
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    with pytest.raises(GitError, match="is another user's, and Git looks into no repository of theirs") as caught:
+        discover_repository()
+    assert caught.value.hint.startswith("If you trust it: git config --global --add safe.directory /")
+    sandbox.git("config", "--global", "--add", "safe.directory", caught.value.hint.split()[-1])
+    assert discover_repository().worktree == sandbox.root.resolve()

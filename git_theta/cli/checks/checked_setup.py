@@ -9,11 +9,12 @@ from functools import cached_property
 from typing import Literal, NamedTuple
 
 from git_theta.cli.listing import display_path
+from git_theta.errors import GitError
 from git_theta.operations.keeping.file_states import FileState, TrackedFile, survey_file
 from git_theta.repository.index.tracked_files import list_tracked
 from git_theta.repository.stores.object_stores import open_store
 from git_theta.vcs import attributes
-from git_theta.vcs.discovery import Repository, find_repository
+from git_theta.vcs.discovery import Repository, discover_repository
 
 MAX_NAMED = 3
 """Paths, and other things, that a finding names."""
@@ -37,8 +38,17 @@ class Setup:
     """What the checks look at."""
 
     @cached_property
+    def found(self) -> Repository | GitError:
+        """The repository around the current folder, or why there is none."""
+        try:
+            return discover_repository()
+        except GitError as error:
+            return error
+
+    @property
     def repository(self) -> Repository | None:
-        return find_repository()
+        """The same; None where there is none."""
+        return self.found if isinstance(self.found, Repository) else None
 
     @cached_property
     def patterns(self) -> list[str]:

@@ -38,8 +38,8 @@ def choose_import_patterns(repository: Repository, tips: Sequence[str]) -> list[
     found = found or [b"*" + suffix.encode() for suffix in SUFFIXES if suffix in _find_large_suffixes(tips)]
     if not found:
         raise UsageError(
-            f"no pattern is tracked, and no large file is called {' or '.join(f'*{one}' for one in SUFFIXES)}",
-            hint="Say which files are meant: git theta migrate import --include '*.gguf'",
+            f"no pattern is tracked, and no file of 1 MB or more is called *{' or *'.join(SUFFIXES)}",
+            hint="Say which files are meant, however small: git theta migrate import --include '*.gguf'",
         )
     return list(dict.fromkeys(found))
 
