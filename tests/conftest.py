@@ -6,8 +6,10 @@ import gc
 import itertools
 import os
 import re
+import shutil
 import signal
-from collections.abc import Callable, Iterator
+import tempfile
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,11 +17,13 @@ import pytest
 from tests import chained_versions, templates
 from tests.command_server import GENUINE, LAUNCHERS, fork_programs_of, make_launcher
 from tests.effort import choose_tries
+from tests.memory_folder import SHARED_MEMORY, choose_memory
 from tests.sandbox import ONE_THREAD, Sandbox, fill_home, is_new_home, name_home, seal_environment
 
 
 def pytest_configure() -> None:
     os.environ.update(ONE_THREAD)  # before torch is imported
+    choose_memory()
     gc.disable()  # what is collected stays, and looking through it takes a sixth of the time
 
 
@@ -54,12 +58,40 @@ def name_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pat
     return lambda name: base / f"{name}_{next(numbers)}"
 
 
+_FAILED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.failed:
+        item.stash[_FAILED] = True
+    return report
+
+
 @pytest.fixture
-def tmp_path(request: pytest.FixtureRequest, name_folder: Callable[[str], Path]) -> Path:
-    """This test's own folder, as pytest makes it but for the looking."""
+def tmp_path(request: pytest.FixtureRequest, name_folder: Callable[[str], Path]) -> Iterator[Path]:
+    """This test's own folder, as pytest makes it but for the looking. Where the test fails, it stays to be looked at.
+
+    What is deleted at once is never written to a disk: thousands of repositories that are left to the end of a later
+    run take minutes to delete.
+    """
     folder = name_folder(re.sub(r"\W", "_", request.node.name)[:30])
     folder.mkdir(mode=0o700)
-    return folder
+    yield folder
+    if not request.node.stash.get(_FAILED, False):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def other_file_system(tmp_path: Path) -> Iterator[Path]:
+    """A new folder on another file system than the test's own."""
+    for place in (SHARED_MEMORY, Path(tempfile.gettempdir())):
+        if place.is_dir() and place.stat().st_dev != tmp_path.stat().st_dev:
+            with tempfile.TemporaryDirectory(dir=place) as folder:
+                yield Path(folder)
+            return
+    pytest.skip("there is only one file system here")
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import tarfile
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -168,15 +167,13 @@ def test_clone_of_a_linked_worktree(history: History, elsewhere: Path, tmp_path:
     history.holds(0, at=clone)
 
 
-@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="needs a second file system")
-def test_worktree_on_another_file_system(history: History) -> None:
-    with TemporaryDirectory(dir="/dev/shm") as folder:
-        history.git("worktree", "add", "--quiet", f"{folder}/linked", "v0")
-        linked = Sandbox(Path(folder) / "linked")
-        history.holds(0, at=linked)
-        linked.git("checkout", "--quiet", "v1")
-        history.holds(1, at=linked)
-        assert sorted(file.name for file in linked.root.iterdir()) == [".git", ".gitattributes", MODEL, NOTE]
+def test_worktree_on_another_file_system(history: History, other_file_system: Path) -> None:
+    linked = Sandbox(other_file_system / "linked")
+    history.git("worktree", "add", "--quiet", linked.root, "v0")
+    history.holds(0, at=linked)
+    linked.git("checkout", "--quiet", "v1")
+    history.holds(1, at=linked)
+    assert sorted(file.name for file in linked.root.iterdir()) == [".git", ".gitattributes", MODEL, NOTE]
 
 
 def test_worktree_of_a_bare_repository(history: History, elsewhere: Path, tmp_path: Path) -> None:

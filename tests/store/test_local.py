@@ -6,9 +6,8 @@ import errno
 import os
 import stat
 import subprocess
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -356,25 +355,15 @@ def test_missing_says_what_to_do(store: LocalStore) -> None:
     assert "git theta checkout" in caught.value.hint
 
 
-@pytest.fixture
-def elsewhere(tmp_path: Path) -> Iterator[Path]:
-    """A folder on another file system than the test's own."""
-    memory = Path("/dev/shm")
-    if not memory.is_dir() or memory.stat().st_dev == tmp_path.stat().st_dev:
-        pytest.skip("there is only one file system here")
-    with tempfile.TemporaryDirectory(dir=memory) as folder:
-        yield Path(folder)
-
-
-def test_objects_may_be_a_link_to_another_file_system(store: LocalStore, elsewhere: Path) -> None:
+def test_objects_may_be_a_link_to_another_file_system(store: LocalStore, other_file_system: Path) -> None:
     store.root.mkdir()
-    (store.root / "objects").symlink_to(elsewhere)
+    (store.root / "objects").symlink_to(other_file_system)
     assert store.put([CONTENT]).oid == OID
     store.sync()
-    assert (elsewhere / OID[:2] / OID[2:4] / OID).read_bytes() == CONTENT
+    assert (other_file_system / OID[:2] / OID[2:4] / OID).read_bytes() == CONTENT
     assert list(store.oids()) == [OID]
-    assert list((elsewhere / "tmp").iterdir()) == []
-    made = elsewhere / OID[:2] / OID[2:4] / OID
+    assert list((other_file_system / "tmp").iterdir()) == []
+    made = other_file_system / OID[:2] / OID[2:4] / OID
     made.chmod(0o644)
     made.write_bytes(b"damaged")
     store.set_aside(OID)
