@@ -403,6 +403,7 @@ def _import_all(modules: Sequence[str]) -> None:
             importlib.import_module(module)
     gc.collect()
     gc.freeze()  # what is never looked through again is not copied either
+    runpy.run_path(os.fspath(Path(__file__).with_name("large_pages.py")))["use_large_pages"]()
 
 
 def _become(request: _Request) -> None:
