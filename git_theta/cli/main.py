@@ -20,7 +20,6 @@ from click.shell_completion import CompletionItem
 from git_theta import __version__
 from git_theta.cli import boundary
 from git_theta.cli.common_options import add_common_options
-from git_theta.repository.stores.unusable_remotes import asking_once
 
 
 class CommandEntry(NamedTuple):
@@ -192,8 +191,11 @@ def _invoke(arguments: list[str]) -> int:
     """What click's own ``main`` does, but for its error handling: a reader that left is the boundary's business."""
     _pin_locations()
     try:
-        with asking_once(), add_common_options(theta).make_context("git theta", arguments) as context:
-            result = theta.invoke(context)
+        with add_common_options(theta).make_context("git theta", arguments) as context:
+            from git_theta.repository.stores.unusable_remotes import asking_once  # help, which ends above, needs none
+
+            with asking_once():
+                result = theta.invoke(context)
     except click.exceptions.Exit as request:
         return request.exit_code
     except click.ClickException as error:
