@@ -77,8 +77,8 @@ _COMMIT_CALL = f"""\
 theta_dir=${{{{1%/*}}}}
 if {{{{ [ -e "$theta_dir/MERGE_HEAD" ] || [ -e "$theta_dir/CHERRY_PICK_HEAD" ] || [ -e "$theta_dir/REVERT_HEAD" ] ||
   [ -e "$theta_dir/SQUASH_MSG" ] || [ -e "$theta_dir/rebase-merge" ] || grep -q '^This reverts commit' "$1"; }}}} &&
-  ! {{{{ [ -e "$theta_dir/MERGE_HEAD" ] && {{{{ git write-tree && git rev-parse HEAD && cat "$theta_dir/MERGE_HEAD"
-  }}}} 2>/dev/null | cmp -s - "$theta_dir/{WHOLE_NOTE}"; }}}} &&
+  ! {{{{ [ -s "$theta_dir/{WHOLE_NOTE}" ] && [ "$(cat "$theta_dir/{WHOLE_NOTE}")" = \\
+    "$(git write-tree 2>/dev/null && git rev-parse HEAD && cat "$theta_dir/MERGE_HEAD" 2>/dev/null)" ]; }}}} &&
   git diff-index --cached --name-only HEAD | git check-attr --stdin filter |
   grep -q -e ': filter: theta$' -e '\\.index\\.json"*: filter: '; then
 {_PRESENCE}\
