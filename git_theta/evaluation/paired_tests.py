@@ -96,7 +96,7 @@ def _sum_flipped(drawn: NDArray[np.uint8], found: NDArray[np.float64]) -> NDArra
     eights = np.pad(found, (0, -found.size % 8)).reshape(-1, 8)
     sums = np.zeros(len(drawn))
     for column, eight in zip(np.ascontiguousarray(drawn.T), eights, strict=False):
-        sums += (eight @ bits)[column]
+        sums += (eight @ bits).take(column)
     return sums
 
 
