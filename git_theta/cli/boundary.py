@@ -20,6 +20,7 @@ from typing import NoReturn
 
 from git_theta import registered_names
 from git_theta.errors import GitError, PluginError, ThetaError
+from git_theta.vcs.remembered_settings import remembering_settings
 from git_theta.words import escape_unprintable, redact_logins
 
 INTERRUPTED = 128 + 2  # what a shell reports for a program that SIGINT ended
@@ -60,7 +61,8 @@ def run(action: Callable[[], int]) -> int:
     registered_names.use_disabled(_read_disabled)
     try:
         _unwind_on_signals()
-        code = action()
+        with remembering_settings():
+            code = action()
         # Here and not at interpreter shutdown, where a reader that went away would be reported as a traceback.
         sys.stdout.flush()
     except KeyboardInterrupt:

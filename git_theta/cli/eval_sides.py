@@ -23,13 +23,11 @@ from git_theta.repository.evaluating.evaluator_choice import (
 )
 from git_theta.repository.evaluating.version_comparison import VersionComparison, compare_versions
 from git_theta.vcs.discovery import Repository
-from git_theta.vcs.remembered_settings import remembering_settings
 from git_theta.vcs.revisions import is_inside_worktree
 
 _GATE_FAILED = 1
 
 
-@remembering_settings()
 def compare_sides(
     repository: Repository, sides: Sequence[str], words: Sequence[str], options: EvalOptions, *, is_gate: bool
 ) -> int:

@@ -18,12 +18,10 @@ from git_theta.repository.evaluating.evaluations import EvaluatedCheckpoint, Eva
 from git_theta.repository.evaluating.evaluator_choice import EvaluationChoice, choose_evaluations, list_evaluations
 from git_theta.repository.evaluating.meant_checkpoints import match_evaluations
 from git_theta.vcs.discovery import Repository
-from git_theta.vcs.remembered_settings import remembering_settings
 from git_theta.vcs.revisions import is_inside_worktree
 from git_theta.words import join_some
 
 
-@remembering_settings()
 def evaluate_words(repository: Repository, words: Sequence[str], options: EvalOptions) -> int:
     """Evaluate the versions that the words name, and say what came of each; the exit code."""
     names, rest = split_names(repository, words)

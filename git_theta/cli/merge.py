@@ -23,7 +23,6 @@ from git_theta.repository.clustering.clusters import require_address
 from git_theta.repository.merging.merge_request import MergeRequest
 from git_theta.repository.merging.policy_sources import MergeOptions
 from git_theta.tensors.blas import UNTHREADED
-from git_theta.vcs.remembered_settings import remembering_settings
 
 
 @click.command
@@ -50,7 +49,6 @@ from git_theta.vcs.remembered_settings import remembering_settings
 @click.option(
     "--report", type=click.Path(path_type=Path), metavar="FILE", help="Tell what was done: FILE.md or FILE.json."
 )
-@remembering_settings()
 def command(
     heads: tuple[str, ...], strategy: str, options: tuple[str, ...], rules: tuple[str, ...], weights: str | None,
     base: str | None, chosen_device: str, cluster: str, seed: int, recipe_file: Path | None, no_commit: bool,

@@ -43,7 +43,6 @@ from git_theta.tensors.blas import UNTHREADED
 from git_theta.vcs import atomic
 from git_theta.vcs.discovery import Repository, discover_repository
 from git_theta.vcs.git import git
-from git_theta.vcs.remembered_settings import remembering_settings
 from git_theta.vcs.running_sides import find_driver_sides
 from git_theta.words import list_some, pluralize
 
@@ -66,7 +65,6 @@ Settle them: git theta resolve -s STRATEGY, or --ours, --theirs, -i. What is lef
 Or give up (git merge --abort, git rebase --abort ...), and merge again: git theta merge -s STRATEGY BRANCH"""
 
 
-@remembering_settings()
 def main() -> int:
     """Merge the files that Git names on the command line."""
     claim_stdout()  # `git merge-tree` prints ids there

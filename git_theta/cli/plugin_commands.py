@@ -15,6 +15,7 @@ import click
 from git_theta.errors import PluginError
 from git_theta.known_plugins import KNOWN_PACKAGES
 from git_theta.registry import Family, make_instance
+from git_theta.vcs.remembered_settings import remembering_settings
 
 COMMAND_PLUGINS = Family("commands", make_instance(click.Command))
 
@@ -55,7 +56,7 @@ def _guard(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(method)
     def call(*args: Any, **options: Any) -> Any:
-        with COMMAND_PLUGINS.guard(name):
+        with COMMAND_PLUGINS.guard(name), remembering_settings(remembers=False):
             try:
                 return method(*args, **options)
             except (click.ClickException, click.Abort, click.exceptions.Exit, SystemExit) as ending:

@@ -32,7 +32,6 @@ from git_theta.transport.base import Transport
 from git_theta.vcs import remotes
 from git_theta.vcs.discovery import Repository, discover_repository
 from git_theta.vcs.parent_push import is_dry_push
-from git_theta.vcs.remembered_settings import remembering_settings
 from git_theta.words import humanize_size, pluralize
 
 
@@ -44,8 +43,7 @@ def command(remote: str, url: str) -> None:
 
     Reads from standard input what Git tells the hook: "LOCAL-REF LOCAL-ID REMOTE-REF REMOTE-ID" per line.
     """
-    with remembering_settings():
-        _push_updates(discover_repository(), remotes.find_pushed_name(remote, url), url)
+    _push_updates(discover_repository(), remotes.find_pushed_name(remote, url), url)
 
 
 def _push_updates(repository: Repository, remote: str, url: str) -> None:

@@ -28,7 +28,6 @@ from git_theta.repository.merging.take_checkpoint import take_checkpoint
 from git_theta.repository.stores.opening import open_context
 from git_theta.tensors.blas import UNTHREADED
 from git_theta.vcs.discovery import Repository
-from git_theta.vcs.remembered_settings import remembering_settings
 from git_theta.vcs.unmerged import UnmergedFile
 
 
@@ -43,7 +42,6 @@ from git_theta.vcs.unmerged import UnmergedFile
 @click.option("-i", "--interactive", is_flag=True, help="Show each contested parameter, and ask.")
 @on_option
 @json_option
-@remembering_settings()
 def command(
     pathspecs: tuple[str, ...],
     strategy: str,

@@ -6,7 +6,6 @@ A manifest bears none of it.
 from __future__ import annotations
 
 import os
-import subprocess
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +17,7 @@ from git_theta.vcs.attribute_lines import parse_attributes
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.git import git, scrubbed_environment, split_nul
 from git_theta.vcs.nearby_attributes import ENCODING, INFO, nearby_files
+from git_theta.vcs.remembered_settings import has_true_setting
 
 _ATTRIBUTES = ("text", "eol", "crlf", "ident", ENCODING)
 _SILENT = ("unspecified", "unset")
@@ -41,7 +41,7 @@ def find_conversions(paths: Sequence[str], repository: Repository) -> list[Conve
     """What Git converts these files by, in the order of ``paths``."""
     top = repository.worktree
     assert top
-    converts = _read_autocrlf(top)
+    converts = has_true_setting("core.autocrlf", top)
     found = []
     for path, states in _read_states(paths, top).items():
         for name in _converting(states, autocrlf=converts):
@@ -82,12 +82,6 @@ def _read_states(paths: Sequence[str], top: Path) -> dict[str, dict[str, str]]:
     for path, name, state in zip(answer[::3], answer[1::3], answer[2::3], strict=True):
         states[path][name] = state
     return states
-
-
-def _read_autocrlf(top: Path) -> bool:
-    command = ["git", "config", "--get", "core.autocrlf"]
-    done = subprocess.run(command, cwd=top, stdin=subprocess.DEVNULL, capture_output=True)
-    return done.stdout.strip().lower() in (b"true", b"yes", b"on", b"1")
 
 
 def _deciding_file(path: str, attribute: str, repository: Repository) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from git_theta.errors import BranchMoved, GitError, UsageError
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.git import ask_git, git
+from git_theta.vcs.remembered_settings import has_true_setting
 from git_theta.vcs.worktrees import checked_out_branches
 
 _HEADS = "refs/heads/"
@@ -51,7 +52,7 @@ def write_commit(tree: str, parents: Iterable[str], message: str, cwd: Path | No
     Raises GitError where Git does not know who commits.
     """
     options = [word for parent in parents for word in ("-p", parent)]
-    signed = ["-S"] if _is_signing(cwd) else []
+    signed = ["-S"] if has_true_setting("commit.gpgsign", cwd) else []
     text = os.fsencode(f"{message.rstrip()}\n")
     return git("commit-tree", *signed, *options, "-F", "-", tree, cwd=cwd, stdin=text).decode().strip()
 
@@ -85,10 +86,3 @@ def require_tip(ref: str, found: str, expected: str) -> None:
             f"the branch {name!r} is at {places[0]}, and was expected at {places[1]}",
             hint="Somebody else committed to it. Look at what is there, and save again on top of it.",
         )
-
-
-def _is_signing(cwd: Path | None) -> bool:
-    try:
-        return git("config", "--type=bool", "--get", "commit.gpgSign", cwd=cwd).strip() == b"true"
-    except GitError:  # not set
-        return False

@@ -10,14 +10,14 @@ import os
 import re
 import shlex
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from git_theta.errors import GitError, UsageError
 from git_theta.registered_names import DISABLE_KEY
-from git_theta.vcs.git import NAMED_REPOSITORY, current_folder, git
-from git_theta.vcs.remembered_settings import match_settings
+from git_theta.vcs.git import NAMED_REPOSITORY, current_folder, git, scrubbed_environment
+from git_theta.vcs.remembered_settings import forget_settings, match_settings
 
 Scope = Literal["global", "local", "worktree", "system"]
 
@@ -30,6 +30,7 @@ _REQUIRED_KEY = "filter.theta.required"
 MERGE_KEY = "merge.theta.driver"
 DIFF_KEY = "diff.theta.command"
 STORE_KEY = "theta.store"
+_USUAL_STORE = "local"
 UNITE = "cat_sort_uniq"
 """The strategy by which Git merges notes whose lines are facts: all lines of both, each once."""
 _NOTES = ("notes.theta/eval.mergestrategy", UNITE)
@@ -100,7 +101,7 @@ def install_settings(python: str, scope: Scope = "global", *, force: bool = Fals
     wanted = [setting for setting in our_settings(python) if setting.key not in chosen]
     stale = [setting for setting in wanted if [one for one in found if one.key == setting.key] != [setting]]
     for setting in stale:
-        _write_setting(scope, ["--replace-all", setting.key, setting.value], cwd)
+        write_setting(scope, ["--replace-all", setting.key, setting.value], cwd)
     return bool(stale)
 
 
@@ -114,19 +115,18 @@ def uninstall_settings(scope: Scope = "global", *, cwd: Path | None = None) -> l
     spared = [_REQUIRED_KEY] if any(not one.is_ours and one.key != _NOTES[0] for one in found) else []
     removed = [setting for setting in found if setting.is_ours and setting.key not in spared]
     for setting in dict.fromkeys(removed):
-        _write_setting(scope, ["--fixed-value", "--unset-all", setting.key, setting.value], cwd)
+        write_setting(scope, ["--fixed-value", "--unset-all", setting.key, setting.value], cwd)
     return removed
 
 
-def read_settings(scope: Scope | None = None, *, cwd: Path | None = None) -> list[Setting]:
+def read_settings(scope: Scope, *, cwd: Path | None = None) -> list[Setting]:
     """What there is of the settings that installing writes, and of the same sections of filters and mergers, in one
-    scope's file, or in all of them in rising precedence.
+    scope's file.
 
     Raises GitError where Git cannot read that scope.
     """
-    where = [f"--{scope}"] if scope else []
     done = subprocess.run(
-        ["git", "config", "--null", *where, "--get-regexp", _KEY_PATTERN],
+        ["git", "config", "--null", f"--{scope}", "--get-regexp", _KEY_PATTERN],
         cwd=cwd or current_folder(),
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -140,15 +140,15 @@ def read_settings(scope: Scope | None = None, *, cwd: Path | None = None) -> lis
 
 def read_last_values(keys: Sequence[str], *, cwd: Path | None = None) -> dict[str, str]:
     """The values of these keys that count, of all scopes; nothing for a key that has none. Raises GitError."""
-    try:
-        return dict(match_settings("^({})$".format("|".join(map(re.escape, keys))), cwd))
-    except GitError as error:
-        raise _explain_error(error.message) from None
+    return _read_last_matches("^({})$".format("|".join(map(re.escape, keys))), cwd)
 
 
 def active_settings(*, cwd: Path | None = None) -> dict[str, str]:
-    """The settings in force: key -> value, after all scopes."""
-    return {setting.key: setting.value for setting in read_settings(cwd=cwd)}
+    """The settings of ours that are in force, and those of the same sections: key -> value, after all scopes.
+
+    Raises GitError.
+    """
+    return _read_last_matches(_KEY_PATTERN, cwd)
 
 
 def is_installed(*, cwd: Path | None = None) -> bool:
@@ -157,30 +157,31 @@ def is_installed(*, cwd: Path | None = None) -> bool:
     return Setting("filter.theta.process", process).is_ours
 
 
-def chosen_store(*, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> str:
-    """The store that the configuration names; ``local`` where it names none.
+def chosen_store() -> str:
+    """The store that the configuration names; ``local`` where it names none. Raises GitError."""
+    return read_last_values([STORE_KEY]).get(STORE_KEY) or _USUAL_STORE
 
-    Args:
-        cwd: a folder of the repository; None for the current one.
-        env: for another repository than the one we were started for. Git reads its configuration there only where it
-            trusts its owner.
+
+def chosen_store_at(git_dir: Path) -> str:
+    """As ``chosen_store``, of another repository than the one we were started for.
+
+    Git reads its configuration only where it trusts its owner. Raises GitError.
     """
     named = (word for key, value in NAMED_REPOSITORY.items() for word in ("-c", f"{key}={value}"))
-    command = ["git", *(named if cwd else ()), "config", "--null", "--get", STORE_KEY]
-    where = cwd or current_folder()
-    done = subprocess.run(command, cwd=where, env=env, stdin=subprocess.DEVNULL, capture_output=True)
+    command, env = ["git", *named, "config", "--null", "--get", STORE_KEY], scrubbed_environment()
+    done = subprocess.run(command, cwd=git_dir, env=env, stdin=subprocess.DEVNULL, capture_output=True)
     if done.returncode > 1:  # 1 is "no such key"
         raise _explain_error(done.stderr.decode(errors="replace").strip())
-    return os.fsdecode(done.stdout.removesuffix(b"\0")) or "local"
+    return os.fsdecode(done.stdout.removesuffix(b"\0")) or _USUAL_STORE
 
 
 def disabled_plugins() -> list[str]:
     """What the configuration says not to use, of all scopes: NAME or FAMILY:NAME; nothing where Git cannot be asked."""
     try:
-        answer = git("config", "--null", "--get-all", DISABLE_KEY)
-    except (GitError, OSError):  # not set, or no Git
+        found = match_settings(f"^{re.escape(DISABLE_KEY)}$")
+    except (GitError, OSError):  # nothing that can be read, or no Git
         return []
-    return [word for value in os.fsdecode(answer).split("\0") for word in value.replace(",", " ").split()]
+    return [word for _, value in found for word in value.replace(",", " ").split()]
 
 
 def filter_interpreter(*, cwd: Path | None = None) -> str:
@@ -200,11 +201,21 @@ def parse_expiry(words: str) -> int:
         raise UsageError(f"{words!r} is no date", hint="Git takes, for example: now, 3.days.ago, 2026-11-01") from None
 
 
-def _write_setting(scope: Scope, arguments: Sequence[str], cwd: Path | None) -> None:
+def _read_last_matches(pattern: str, cwd: Path | None) -> dict[str, str]:
+    try:
+        return dict(match_settings(pattern, cwd))
+    except GitError as error:
+        raise _explain_error(error.message) from None
+
+
+def write_setting(scope: Scope, arguments: Sequence[str], cwd: Path | None) -> None:
+    """Change a scope's file, by `git config` with these arguments. Raises GitError."""
     try:
         git("config", f"--{scope}", *arguments, cwd=cwd)
     except GitError as error:
         raise _explain_error(error.message) from None
+    finally:
+        forget_settings()
 
 
 def _explain_error(words: str) -> GitError:

@@ -1,4 +1,7 @@
-"""Settings of Git by their keys: asked for one by one, or all at once by a command that needs many of them."""
+"""Settings of Git by their keys: asked for one by one, or, by a command of ours, once for all.
+
+A command reads its settings once, as Git does. The Python API lives longer than they do, and asks each time.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,6 @@ import re
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from contextvars import ContextVar
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,26 +25,39 @@ class ListedSetting(NamedTuple):
     value: str
 
 
+_NOT_ZERO = re.compile(r"[+-]?(0x0*[1-9a-f][0-9a-f]*|0*[1-9][0-9]*)[kmg]?", re.ASCII)
 _Source = tuple[Path, tuple[tuple[str, str], ...]]
 """A folder, and what the environment says of settings, which we add to ourselves (``credential_sharing``)."""
-_REMEMBERED: ContextVar[dict[_Source, Sequence[ListedSetting]] | None] = ContextVar("settings", default=None)
+_Answers = dict[_Source, Sequence[ListedSetting]]
+_REMEMBERED: list[_Answers | None] = [None]
+"""What the innermost block remembers; None where each question goes to Git. All threads of the process share it."""
 
 
 @contextmanager
-def remembering_settings() -> Iterator[None]:
-    """Ask Git once for all settings of a repository while the ``with`` block runs: no file of them changes then."""
-    token = _REMEMBERED.set({})
+def remembering_settings(*, remembers: bool = True) -> Iterator[None]:
+    """Ask Git once for all settings of a repository while the ``with`` block runs.
+
+    Whoever changes one there forgets them (``forget_settings``). ``remembers``: False to ask each time again, where
+    code that is not ours runs, which may change settings.
+    """
+    _REMEMBERED.append({} if remembers else None)
     try:
         yield
     finally:
-        _REMEMBERED.reset(token)
+        _REMEMBERED.pop()
+
+
+def forget_settings() -> None:
+    """Have Git asked again, since a setting was changed."""
+    if (found := _REMEMBERED[-1]) is not None:
+        found.clear()
 
 
 def list_settings(cwd: Path | None = None, env: Mapping[str, str] | None = None) -> Sequence[ListedSetting]:
     """All settings, in their order; with an environment, those of the repository that it names. Raises GitError."""
-    found = _REMEMBERED.get()
-    where = cwd or current_folder() or Path.cwd()
-    if found is None or env is not None:
+    found = _REMEMBERED[-1]
+    where = cwd or current_folder() or _process_folder()
+    if found is None or env is not None or where is None:
         return _list_all(where, env)
     source = (where, tuple(sorted(item for item in os.environ.items() if item[0].startswith("GIT_"))))
     if source not in found:
@@ -55,7 +70,7 @@ def match_settings(pattern: str, cwd: Path | None = None) -> list[tuple[str, str
 
     ``pattern``: a regular expression that means the same to Git and to Python.
     """
-    if _REMEMBERED.get() is not None:
+    if _REMEMBERED[-1] is not None:
         matches = re.compile(pattern, re.DOTALL).search
         return [(one.key, one.value) for one in list_settings(cwd) if matches(one.key)]
     done = subprocess.run(
@@ -69,10 +84,22 @@ def match_settings(pattern: str, cwd: Path | None = None) -> list[tuple[str, str
     return list(map(_parse_setting, split_nul(done.stdout)))
 
 
+def find_setting(key: str, cwd: Path | None = None) -> str:
+    """The value that counts of a key, whose section and last word are in small letters; "" where there is none.
+
+    So too where settings cannot be read.
+    """
+    try:
+        found = match_settings(f"^{re.escape(key)}$", cwd)
+    except GitError:
+        return ""
+    return found[-1][1] if found else ""
+
+
 def is_true(value: str) -> bool:
-    """Whether Git takes a value for true."""
+    """Whether Git takes a value for true: it counts numbers, too (config.c, parse.c)."""
     lower = value.lower()
-    return lower in ("true", "yes", "on") or (lower.isascii() and lower.isdigit() and int(lower) != 0)
+    return lower in ("true", "yes", "on") or _NOT_ZERO.fullmatch(lower) is not None
 
 
 def is_false(value: str) -> bool:
@@ -82,13 +109,16 @@ def is_false(value: str) -> bool:
 
 def has_true_setting(key: str, cwd: Path | None = None) -> bool:
     """Whether a setting of this key, in small letters, is true; not where settings cannot be read."""
-    with suppress(GitError):
-        found = match_settings(f"^{re.escape(key)}$", cwd)
-        return bool(found) and is_true(found[-1][1])
-    return False
+    return is_true(find_setting(key, cwd))
 
 
-def _list_all(top: Path, env: Mapping[str, str] | None) -> list[ListedSetting]:
+def _process_folder() -> Path | None:
+    with suppress(OSError):  # somebody removed it; Git says so
+        return Path.cwd()
+    return None
+
+
+def _list_all(top: Path | None, env: Mapping[str, str] | None) -> list[ListedSetting]:
     items = split_nul(git("config", "--list", "-z", "--show-origin", cwd=top, env=env))
     return [ListedSetting(origin, *_parse_setting(one)) for origin, one in zip(items[::2], items[1::2], strict=True)]
 

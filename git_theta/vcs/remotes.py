@@ -12,7 +12,7 @@ from typing import NamedTuple, NoReturn
 from git_theta.errors import GitError, UsageError
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.git import git, scrubbed_environment, split_nul
-from git_theta.vcs.remembered_settings import match_settings
+from git_theta.vcs.remembered_settings import find_setting, match_settings
 
 _SUFFIXES = ("/.git", "", ".git/.git", ".git")
 """What may be left out of a path to a repository, in the order in which Git tries them (enter_repo)."""
@@ -70,7 +70,7 @@ def fetch_sources(named: str = "") -> list[FetchSource]:
 
 def find_push_remote() -> str:
     """The remote, or URL, that `git push` pushes to where it is not told: by Git's rules (remote.c)."""
-    told = _branch_config("pushRemote") or _config_value("remote.pushDefault") or _branch_config("remote")
+    told = _branch_config("pushremote") or find_setting("remote.pushdefault") or _branch_config("remote")
     return told or _usual_remote(list_remotes()) or _ORIGIN
 
 
@@ -166,12 +166,10 @@ def _list_push_urls(name: str) -> list[str]:
 def _rewrite_push_url(url: str) -> str:
     """A URL without a name, after url.*.pushInsteadOf, of which the longest that fits counts, or url.*.insteadOf."""
     try:
-        found = split_nul(git("config", "-z", "--get-regexp", r"^url\..*\.pushinsteadof$"))
-    except GitError:  # none at all
+        found = match_settings(r"^url\..*\.pushinsteadof$")
+    except GitError:  # no configuration that can be read
         found = []
-    pairs = [
-        (value, key[len("url.") : -len(".pushinsteadof")]) for key, _, value in (one.partition("\n") for one in found)
-    ]
+    pairs = [(value, key[len("url.") : -len(".pushinsteadof")]) for key, value in found]
     fitting = [pair for pair in pairs if url.startswith(pair[0])]
     if not fitting:
         return _rewrite_url(url)
@@ -202,14 +200,7 @@ def _branch_config(key: str) -> str:
         branch = os.fsdecode(git("symbolic-ref", "--quiet", "--short", "HEAD")).rstrip("\n")
     except GitError:  # detached
         return ""
-    return _config_value(f"branch.{branch}.{key}")
-
-
-def _config_value(key: str) -> str:
-    try:
-        return os.fsdecode(git("config", "--get", key)).rstrip("\n")
-    except GitError:  # not set
-        return ""
+    return find_setting(f"branch.{branch}.{key}")
 
 
 def _usual_remote(names: Collection[str]) -> str:

@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 
 from git_theta.errors import GitError
-from git_theta.vcs.git import git
+from git_theta.vcs.remembered_settings import find_setting
 
 _COMMAND, _PROGRAM = "GIT_SSH_COMMAND", "GIT_SSH"
 _PLINKS = ("plink", "tortoiseplink")
@@ -36,9 +36,6 @@ def _ssh_command() -> tuple[str, bool]:
     """What runs ssh, and whether that is a line for the shell."""
     if line := os.environ.get(_COMMAND):
         return line, True
-    try:
-        if line := os.fsdecode(git("config", "--get", "core.sshCommand")).rstrip("\n"):
-            return line, True
-    except GitError:  # none is configured
-        pass
+    if line := find_setting("core.sshcommand"):
+        return line, True
     return os.environ.get(_PROGRAM) or "ssh", False

@@ -10,8 +10,9 @@ from functools import cache
 
 from git_theta.errors import GitError
 from git_theta.vcs import config
-from git_theta.vcs.git import git, split_nul
+from git_theta.vcs.git import git
 from git_theta.vcs.parent_diff import shows_differences
+from git_theta.vcs.remembered_settings import match_settings
 
 _DIFF_KEYS = r"^diff\.theta\.(command|textconv)$"
 
@@ -27,10 +28,9 @@ def _only_driver_reads() -> bool:
     if not shows_differences():
         return False
     try:
-        items = split_nul(git("config", "--null", "--get-regexp", _DIFF_KEYS))
-    except GitError:  # neither is set
+        settings = dict(match_settings(_DIFF_KEYS))
+    except GitError:  # no configuration that can be read
         return False
-    settings = {key: value for key, _, value in (item.partition("\n") for item in items)}
     return settings.keys() == {config.DIFF_KEY} and config.Setting(config.DIFF_KEY, settings[config.DIFF_KEY]).is_ours
 
 

@@ -12,19 +12,26 @@ from tests.evaluation.scripts import COMMAND, write_script
 from tests.sandbox import Sandbox, model, track_and_commit
 from tests.two_branches import contested
 
+READING = [
+    "git status", "git add --renormalize .", "git commit -qm same --allow-empty", "git diff HEAD~1", "git theta status",
+    "git theta diff HEAD~1 HEAD", "git theta log", "git theta show", "git theta blame model.safetensors",
+    "git theta fsck", "git theta ls-files", "git theta du", "git theta gc --dry-run", "git theta env",
+    "git theta doctor", "git theta plugins", "git theta path HEAD~1 HEAD",
+]  # fmt: skip
+
 
 def list_repeated(trace: Path) -> list[str]:
     """The questions that processes asked again, of all that a command started: each process has its own.
 
-    Hooks ask below one Git, which runs them one after the other, and notes when each starts.
+    Hooks, drivers and filters ask below one Git, which starts them one after the other, and notes when.
     """
-    hooks, asked = Counter[str](), Counter[tuple[str, int, str]]()
+    started, asked = Counter[str](), Counter[tuple[str, int, str]]()
     for event in map(json.loads, trace.read_text().splitlines()):
-        if event["event"] == "child_start" and event["child_class"] == "hook":
-            hooks[event["sid"]] += 1
+        if event["event"] == "child_start" and (event["child_class"] == "hook" or "git_theta" in str(event["argv"])):
+            started[event["sid"]] += 1
         elif event["event"] == "start":
             above = event["sid"].rpartition("/")[0]
-            asked[above, hooks[above], " ".join(event["argv"])] += 1
+            asked[above, started[above], " ".join(event["argv"])] += 1
     questions = ("git config ", "git ls-tree -r ", "git diff-tree ")
     return [words for (_, _, words), count in asked.items() if count > 1 and words.startswith(questions)]
 
@@ -52,3 +59,11 @@ def test_so_do_evaluations_that_are_known(sandbox: Sandbox, tmp_path: Path, argu
     sandbox.theta("eval", "HEAD~1", "HEAD")
     sandbox.git("theta", "eval", *arguments, env={"GIT_TRACE2_EVENT": str(tmp_path / "trace")})
     assert list_repeated(tmp_path / "trace") == []
+
+
+@pytest.mark.parametrize("command", READING)
+def test_settings_are_read_once(sandbox: Sandbox, tmp_path: Path, command: str) -> None:
+    for seed in (0, 1):
+        track_and_commit(sandbox, {"model.safetensors": model(seed)})
+    sandbox.run(*command.split(), env={"GIT_TRACE2_EVENT": str(tmp_path / "trace")})
+    assert [words for words in list_repeated(tmp_path / "trace") if words.startswith("git config ")] == []

@@ -11,7 +11,6 @@ import pytest
 from git_theta.errors import GitError, UsageError
 from git_theta.vcs import config
 from git_theta.vcs.config import Scope
-from git_theta.vcs.git import scrubbed_environment
 from tests.sandbox import Sandbox
 
 PYTHON = "/opt/a venv/it's 100%f/bin/python"
@@ -162,4 +161,4 @@ def test_the_store_of_a_bare_repository_that_somebody_named(sandbox: Sandbox, tm
     bare = Sandbox.create(tmp_path / "bare.git", install=False, bare=True)
     bare.git("config", "theta.store", "acme")
     sandbox.git("config", "--global", "safe.bareRepository", "explicit")
-    assert config.chosen_store(cwd=bare.root, env=scrubbed_environment()) == "acme"
+    assert config.chosen_store_at(bare.root) == "acme"

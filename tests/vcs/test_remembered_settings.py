@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from git_theta.errors import GitError
-from git_theta.vcs.remembered_settings import is_true, list_settings, match_settings, remembering_settings
+from git_theta.vcs.config import write_setting
+from git_theta.vcs.remembered_settings import find_setting, is_true, list_settings, match_settings, remembering_settings
 from tests.sandbox import Sandbox
 
 
@@ -60,7 +61,29 @@ def test_a_configuration_that_cannot_be_read_is_no_empty_one(configured: Sandbox
             match_settings("^theta")
 
 
-@pytest.mark.parametrize("value", ["true", "Yes", "on", "1", "2", "false", "no", "off", "0", ""])
+def test_a_setting_that_is_written_is_not_the_one_remembered(configured: Sandbox) -> None:
+    with remembering_settings():
+        assert find_setting("theta.store") == ""
+        write_setting("local", ["theta.store", "memory"], None)
+        assert find_setting("theta.store") == "memory"
+
+
+def test_code_of_others_finds_what_it_changed(configured: Sandbox) -> None:
+    with remembering_settings():
+        assert find_setting("theta.store") == ""
+        configured.git("config", "theta.store", "memory")
+        with remembering_settings(remembers=False):
+            assert find_setting("theta.store") == "memory"
+        assert find_setting("theta.store") == ""
+
+
+_TRUE, _FALSE = (
+    ["true", "Yes", "on", "1", "2", "-1", "007", "0x0f", "1K"],
+    ["false", "no", "off", "0", "0x0", "00k", ""],
+)
+
+
+@pytest.mark.parametrize("value", [*_TRUE, *_FALSE])
 def test_values_are_true_as_git_takes_them(sandbox: Sandbox, value: str) -> None:
     sandbox.git("config", "theta.x", value)
     assert is_true(value) == (sandbox.git("config", "--type=bool", "theta.x").stdout.strip() == "true")

@@ -20,8 +20,8 @@ from git_theta.evaluation.definitions import (
     parse_seconds,
 )
 from git_theta.repository.evaluating.evaluation_sources import SETTINGS_PREFIX, read_definitions, read_settings
+from git_theta.vcs.config import write_setting
 from git_theta.vcs.discovery import Repository
-from git_theta.vcs.git import git
 from git_theta.vcs.remembered_settings import is_true
 from git_theta.words import escape_unprintable, suggest_names
 
@@ -147,14 +147,14 @@ def allow_evaluation(repository: Repository, name: str) -> EvaluationChoice:
             f"{DEFINITIONS_FILE} says no command for {name}: there is nothing to allow",
             hint=describe_permission_way(found._replace(permission=Permission.NOTHING)),
         )
-    git("config", "--local", f"{SETTINGS_PREFIX}{name}.{_ALLOWED}", defined.digest_program(), cwd=repository.home)
+    write_setting("local", [f"{SETTINGS_PREFIX}{name}.{_ALLOWED}", defined.digest_program()], repository.home)
     return list_evaluations(repository)[name]
 
 
 def revoke_permission(repository: Repository, name: str) -> bool:
     """Take back that an evaluation may run; whether it was allowed."""
     try:
-        git("config", "--local", "--unset-all", f"{SETTINGS_PREFIX}{name}.{_ALLOWED}", cwd=repository.home)
+        write_setting("local", ["--unset-all", f"{SETTINGS_PREFIX}{name}.{_ALLOWED}"], repository.home)
     except GitError:  # it was not set
         return False
     return True

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
+from typing import Any
 
 from git_theta.checkpoints.index_file import places_named_by
-from git_theta.errors import ChangedFile, FormatError, MissingObject, UsageError
+from git_theta.errors import FormatError, MissingObject, UsageError
 from git_theta.formats.detect import OPAQUE, detect_format
 from git_theta.manifest.model import Entry
 from git_theta.operations.availability import fetch_hint
@@ -45,6 +46,10 @@ class PartReader:
         self._repository = repository
         self._folder = folder
         self._warn = warn
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For another process (pickle), which opens the store itself."""
+        return {name: value for name, value in vars(self).items() if name != "store"}
 
     @cached_property
     def store(self) -> Store:
@@ -100,10 +105,9 @@ class PartReader:
             yield NamedPart(view.name, view.dtype, view.shape, view.stride, view.offset, part, path)
 
     def _raw_parts(self, file: CheckpointFile) -> Iterator[NamedPart]:
-        source = open_file_source(file.file) if file.file else self._spool_blob(file.blob)
-        if source is None:
-            raise ChangedFile("the file went away while it was opened", hint="Open it again.", path=file.path)
-        opened = WatchedFile(source, file.path)
+        open_source = partial(open_file_source, file.file) if file.file else partial(self._spool_blob, file.blob)
+        opened = WatchedFile(open_source, file.path)
+        source = opened.source
         head = source.read(0, min(HEAD_SIZE, source.size))
         if stand_in := detect_stand_in(head):
             raise UsageError(f"it is {stand_in.what}: no checkpoint", hint=stand_in.hint, path=file.path)

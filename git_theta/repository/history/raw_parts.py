@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 
 from git_theta.errors import ChangedFile
@@ -16,13 +16,33 @@ from git_theta.tensors.arrays import BLOCK, Buffer, Parallel
 
 
 class WatchedFile:
-    """A file that stays open as long as somebody holds this, and must stay as it was."""
+    """A file that stays open as long as somebody holds this, and must stay as it was.
 
-    def __init__(self, source: FileSource, path: str) -> None:
+    A process that it is handed to (pickle) opens the file again: there, too, it must be as it was.
+
+    Args:
+        open_source: opens it; None where it is not there any more.
+        path: what people call it.
+        seen: how it looked when it was first opened.
+
+    Raises ChangedFile.
+    """
+
+    def __init__(
+        self, open_source: Callable[[], FileSource | None], path: str, seen: tuple[int, int, int] | None = None
+    ) -> None:
+        source = open_source()
+        if source is None:
+            raise ChangedFile("the file went away while it was opened", hint="Open it again.", path=path)
         self.source = source
+        self._open_source = open_source
         self._path = path
-        self._seen = _describe(source.stat())
+        self._seen = seen or _describe(source.stat())
         weakref.finalize(self, source.close)
+        self.require_unchanged()
+
+    def __reduce__(self) -> tuple[type[WatchedFile], tuple[object, ...]]:
+        return WatchedFile, (self._open_source, self._path, self._seen)
 
     def require_unchanged(self) -> None:
         """Raise ChangedFile where it was written to."""
@@ -65,5 +85,10 @@ def name_spans(span: Span, file: WatchedFile, path: str) -> Iterator[NamedPart]:
 
 
 def _describe(found: os.stat_result) -> tuple[int, int, int]:
-    """How a file looks that nobody wrote to. Its ctime does not count: whoever renames it changes no byte."""
+    """How a file looks that nobody wrote to. Its ctime does not count: whoever renames it changes no byte.
+
+    One without a name nobody else can write to, or find: another with the same bytes is as good.
+    """
+    if not found.st_nlink:
+        return found.st_size, 0, 0
     return found.st_size, found.st_mtime_ns, found.st_ino

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 
-from git_theta.errors import GitError, TransportError, UsageError
+from git_theta.errors import TransportError, UsageError
 from git_theta.operations.context import Context
 from git_theta.operations.keeping.collection import CollectionPlan, UnneededObject, delete_garbage, plan_collection
 from git_theta.operations.merging.computed_results import find_remembered_objects
@@ -18,7 +18,7 @@ from git_theta.transport.urls import local_path
 from git_theta.vcs import remotes
 from git_theta.vcs.alternates import read_alternates
 from git_theta.vcs.discovery import Repository
-from git_theta.vcs.git import git
+from git_theta.vcs.remembered_settings import has_true_setting
 from git_theta.vcs.worktrees import worktree_git_dirs
 
 _LONGEST_WORK = 3600
@@ -52,11 +52,7 @@ def require_no_borrowers(repository: Repository) -> None:
 
     It is known where its owner has said so, and of remotes of ours that are directories here.
     """
-    try:
-        lends = git("config", "--type=bool", "--get", "extensions.preciousObjects").strip() == b"true"
-    except GitError:  # not set
-        lends = False
-    if lends:
+    if has_true_setting("extensions.preciousobjects"):
         raise UsageError(
             "other repositories borrow the objects of this one (extensions.preciousObjects): nothing is deleted",
             hint="What they need cannot be told from here. `git gc` deletes nothing here either.",

@@ -10,7 +10,7 @@ from git_theta.manifest.text import MAX_MANIFEST, decode_manifest, is_manifest
 from git_theta.operations.context import Context
 from git_theta.operations.restoring.restore import is_inflated, missing_objects
 from git_theta.vcs.blobs import iterate_wanted_blobs
-from git_theta.vcs.git import git
+from git_theta.vcs.remembered_settings import has_true_setting
 from git_theta.vcs.trees import changed_blobs
 
 
@@ -48,7 +48,7 @@ def _objects_of_checkout(tree: str, context: Context) -> dict[str, int]:
     """
     found: dict[str, int] = {}
     with suppress(GitError):  # nothing but an early look: each file asks again for what it lacks
-        if _is_sparse():
+        if has_true_setting("core.sparsecheckout"):
             return found
         for _, text in iterate_wanted_blobs(changed_blobs(tree), is_manifest, MAX_MANIFEST):
             with suppress(ManifestError):
@@ -57,10 +57,3 @@ def _objects_of_checkout(tree: str, context: Context) -> dict[str, int]:
                     sizes = manifest.objects()
                     found |= {oid: sizes[oid] for oid in missing_objects(manifest, context)}
     return found
-
-
-def _is_sparse() -> bool:
-    try:
-        return git("config", "--type=bool", "--get", "core.sparseCheckout").strip() == b"true"
-    except GitError:  # not set
-        return False

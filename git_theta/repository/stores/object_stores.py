@@ -10,7 +10,6 @@ from git_theta.store.leftovers import sweep_temporaries
 from git_theta.store.local import LocalStore
 from git_theta.vcs import alternates, config
 from git_theta.vcs.discovery import Repository
-from git_theta.vcs.git import scrubbed_environment
 
 
 def open_store(repository: Repository, chosen: str | None = None) -> Store:
@@ -49,7 +48,7 @@ def open_other_store(path: str, top: Path) -> Store | None:
     if other is None:
         return None
     borrowed = alternates.read_alternates(other.objects_dir).found
-    return open_store_at(other.theta_dir, _chosen_at(other.git_dir), borrowed)
+    return open_store_at(other.theta_dir, config.chosen_store_at(other.git_dir), borrowed)
 
 
 def open_store_at(theta: Path, chosen: str, borrowed: Iterable[Path]) -> Store:
@@ -58,7 +57,7 @@ def open_store_at(theta: Path, chosen: str, borrowed: Iterable[Path]) -> Store:
     ``chosen``: the store's name. Raises PluginError where none of that name is installed.
     """
     own, former = _open_named(chosen, theta), _open_former(chosen, theta)
-    lenders = [_open_named(_chosen_at(objects.parent), objects.parent / "theta") for objects in borrowed]
+    lenders = [_open_named(config.chosen_store_at(objects.parent), objects.parent / "theta") for objects in borrowed]
     if not lenders and not former:
         return own
     from git_theta.store.chain import StoreChain
@@ -79,8 +78,3 @@ def _open_named(name: str, theta: Path) -> Store:
     from git_theta.store.guarded_store import GuardedStore
 
     return GuardedStore.open_named(name, theta)
-
-
-def _chosen_at(git_dir: Path) -> str:
-    """The store that another repository's configuration names."""
-    return config.chosen_store(cwd=git_dir, env=scrubbed_environment())
