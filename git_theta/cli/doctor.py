@@ -18,6 +18,7 @@ CHECKS = (
     SetupCheck("drivers", git_checks.check_drivers, needs_repository=False),
     SetupCheck("pre-push hook", git_checks.check_hook),
     SetupCheck("merge hooks", git_checks.check_merge_hooks),
+    SetupCheck("remotes", git_checks.check_remotes),
     SetupCheck("worktree", file_checks.check_worktree),
     SetupCheck("index", file_checks.check_index),
     SetupCheck("patterns", file_checks.check_patterns),

@@ -31,6 +31,7 @@ from git_theta.repository.stores.opening import open_context, share_passwords
 from git_theta.transport.base import Transport
 from git_theta.vcs import remotes
 from git_theta.vcs.discovery import Repository, discover_repository
+from git_theta.vcs.left_remotes import describe_left_remote, find_left_remotes
 from git_theta.vcs.parent_push import is_dry_push
 from git_theta.words import humanize_size, pluralize
 
@@ -91,13 +92,9 @@ def _push_refs(refs: PushedRefs, remote: str, url: str, repository: Repository) 
 
 def _warn_of_renames(remote: str) -> None:
     """Git renames a remote without what is configured of it for us: its objects go elsewhere then."""
-    for left in remotes.find_left_places(remote):
-        section = f"theta.remote.{left}"
-        boundary.warn(
-            f"it is configured where the objects of {left} go, and no remote is called so",
-            hint=f"Where that is {remote} now: git config --rename-section {section} theta.remote.{remote}\n"
-            f"Where there is none any more: git config --remove-section {section}",
-        )
+    for left in find_left_remotes(remote):
+        text, hint = describe_left_remote(left, remote)
+        boundary.warn(text, hint=hint)
 
 
 def push_with_progress(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple, NoReturn
@@ -17,9 +16,7 @@ from git_theta.vcs.remembered_settings import find_setting, match_settings
 _SUFFIXES = ("/.git", "", ".git/.git", ".git")
 """What may be left out of a path to a repository, in the order in which Git tries them (enter_repo)."""
 _ORIGIN = "origin"
-_TRANSPORT_KEYS = r"^(lfs\.(push)?url|remote\..*\.lfs(push)?url|theta\.remote\..*\.[a-z0-9-]+)$"
-
-_PLACE_KEY = re.compile(r"theta\.remote\.(?P<name>.+)\.(url|transport)", re.DOTALL)
+TRANSPORT_KEYS = r"^(lfs\.(push)?url|remote\..*\.lfs(push)?url|theta\.remote\..*\.[a-z0-9-]+)$"
 
 
 def remote_urls() -> dict[str, str]:
@@ -87,16 +84,6 @@ def find_pushed_name(named: str, url: str) -> str:
     return named if named in names else next((name for name in names if url in _list_push_urls(name)), named)
 
 
-def find_left_places(name: str) -> list[str]:
-    """The remotes that are not there any more, but for what is configured of where their objects go.
-
-    None where that is configured for the remote of this name: it was not renamed without it.
-    """
-    placed = {found["name"] for key in read_transport_settings() if (found := _PLACE_KEY.fullmatch(key))}
-    left = placed.difference(list_remotes()) if name not in placed else ()
-    return sorted(one for one in left if ":" not in one and not one.startswith(("/", ".")))  # no URLs
-
-
 def push_urls(name: str) -> list[str]:
     """The URLs to which `git push` pushes for a remote, or for a URL itself; url.*.pushInsteadOf is applied.
 
@@ -127,7 +114,7 @@ def read_transport_settings() -> dict[str, str]:
     is not read (L10).
     """
     try:
-        return dict(match_settings(_TRANSPORT_KEYS))
+        return dict(match_settings(TRANSPORT_KEYS))
     except GitError:  # no configuration that can be read
         return {}
 
@@ -148,7 +135,7 @@ def read_lfsconfig(repository: Repository) -> dict[str, str]:
         sources = [["--blob", blob] for blob in _find_blobs([":.lfsconfig", "HEAD:.lfsconfig"], top)]
     for source in sources:
         with contextlib.suppress(GitError):  # it says nothing about it
-            return _parse_settings(git("config", "-z", *source, "--get-regexp", _TRANSPORT_KEYS, cwd=top))
+            return _parse_settings(git("config", "-z", *source, "--get-regexp", TRANSPORT_KEYS, cwd=top))
     return {}
 
 

@@ -27,6 +27,12 @@ def problems(repository: Sandbox) -> dict[str, dict[str, str]]:
     return found
 
 
+def find_note(repository: Sandbox, check: str) -> dict[str, str]:
+    """What a check that finds no problem says."""
+    [found] = [one for one in json.loads(repository.theta("doctor", "--json").stdout) if one["check"] == check]
+    return dict(found)
+
+
 def program(folder: Path, name: str, script: str) -> dict[str, str]:
     """An environment in which a program of that name is ours."""
     folder.mkdir(exist_ok=True)
@@ -103,6 +109,7 @@ def test_outside_of_a_repository_the_machine_is_checked(tmp_path: Path) -> None:
     assert unchecked == {
         "pre-push hook",
         "merge hooks",
+        "remotes",
         "worktree",
         "index",
         "patterns",
@@ -283,6 +290,19 @@ def test_an_alternate_is_gone(repository: Sandbox, tmp_path: Path) -> None:
     (clone.root / ".git/objects/info/alternates").write_text(f"{repository.root}/.git/objects\n{lent.root}/objects\n")
     shutil.rmtree(lent.root)
     assert problems(clone)["alternates"]["text"] == f"gone: {lent.root}"
+
+
+def test_a_remote_is_gone_and_its_place_is_still_configured(repository: Sandbox) -> None:
+    repository.git("remote", "add", "hub", "https://hub.example/models.git")
+    for name in ("hub", "https://other.example/x.git"):
+        repository.git("config", f"theta.remote.{name}.url", "s3://bucket/models")
+    repository.git("config", "--global", "theta.remote.elsewhere.url", "s3://bucket/others")
+    assert find_note(repository, "remotes")["state"] == "ok"
+    repository.git("remote", "remove", "hub")
+    found = find_note(repository, "remotes")
+    assert found["text"] == "it is configured where the objects of hub go, and no remote is called so"
+    repository.git(*found["hint"].splitlines()[-1].partition(": git ")[2].split())
+    assert find_note(repository, "remotes")["state"] == "ok"
 
 
 def test_git_is_too_old(repository: Sandbox, tmp_path: Path) -> None:

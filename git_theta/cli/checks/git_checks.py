@@ -19,6 +19,7 @@ from git_theta.transport.lfs.git_lfs import GIT_LFS_HINT
 from git_theta.vcs import config, hooks
 from git_theta.vcs.hook_managers import find_push_hook
 from git_theta.vcs.hooks import HookState
+from git_theta.vcs.left_remotes import describe_left_remote, find_left_remotes
 from git_theta.words import join_some
 
 _OLDEST_GIT = (2, 34)
@@ -110,6 +111,15 @@ def _check_age(folder: Path, names: Sequence[str]) -> CheckResult:
     stale = [name for name in names if hooks.hook_state(folder, command, name) is HookState.OUTDATED]
     text = f"another git-theta is called by {' and '.join(stale)} in {folder}"
     return ("note", text, "Run `git theta install`.") if stale else None
+
+
+def check_remotes(_: Setup) -> CheckResult:
+    """Whether what is configured of where objects go is of remotes that there are."""
+    left = find_left_remotes()
+    if not left:
+        return None
+    described = [describe_left_remote(name) for name in left]
+    return "note", "; ".join(text for text, _ in described), "\n".join(hint for _, hint in described)
 
 
 def check_lfs(setup: Setup) -> CheckResult:
