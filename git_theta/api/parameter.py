@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from operator import index
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch import device as TorchDevice  # noqa: N812 (a method is called torch)
 
+_DLPACK_CPU = 1, 0
 _MOST_AHEAD = 1 << 30
 """Bytes of memory that are asked for at once, on a manifest's word for how many there will be (L10)."""
 
@@ -156,6 +158,18 @@ class Parameter:
             raise ValueError("a parameter is read into an array of its own, which is a copy")
         found = self.numpy()
         return found if dtype is None else found.astype(dtype)
+
+    def __dlpack__(self, **options: Any) -> Any:
+        """What ``torch.as_tensor`` and ``from_dlpack`` of other libraries take (array API standard): one reading.
+
+        bf16 and fp8 are handed on where torch is loaded: numpy cannot. Raises what ``numpy()`` raises.
+        """
+        found = self.torch() if "torch" in sys.modules else self.numpy()
+        return found.__dlpack__(**options)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        """A CPU, in the words of DLPack."""
+        return _DLPACK_CPU
 
     def __repr__(self) -> str:
         return f"<Parameter {self.name!r} {self.dtype} {list(self.shape)}>"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,16 @@ def test_tensors_have_the_dtype_that_was_stored(kinds: git_theta.Checkpoint) -> 
     assert found["steps"].shape == ()
     assert found["none"].shape == (0, 3)
     assert str(kinds["fp16"].torch(device="meta").device) == "meta"
+
+
+def test_other_libraries_take_it_in_one_reading(kinds: git_theta.Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("bf16", "fp16", "steps", "mask", "none"):
+        expected = kinds[name].torch()
+        for found in (torch.as_tensor(kinds[name]), torch.from_dlpack(kinds[name])):
+            assert (found.dtype, found.shape) == (expected.dtype, expected.shape)
+            assert found.equal(expected)
+    monkeypatch.delitem(sys.modules, "torch")
+    assert np.array_equal(np.from_dlpack(kinds["fp16"]), kinds["fp16"].numpy())
 
 
 def test_a_device_that_is_not_here_is_an_error(kinds: git_theta.Checkpoint) -> None:

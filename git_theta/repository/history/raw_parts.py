@@ -37,7 +37,7 @@ class WatchedFile:
         self.source = source
         self._open_source = open_source
         self._path = path
-        self._seen = seen or _describe(source.stat())
+        self._seen = seen or _describe_named(source.stat())
         weakref.finalize(self, source.close)
         self.require_unchanged()
 
@@ -46,7 +46,7 @@ class WatchedFile:
 
     def require_unchanged(self) -> None:
         """Raise ChangedFile where it was written to."""
-        if _describe(self.source.stat()) != self._seen:
+        if self._seen and _describe(self.source.stat()) != self._seen:
             raise ChangedFile("the file was written to since it was opened", hint="Open it again.", path=self._path)
 
 
@@ -85,10 +85,10 @@ def name_spans(span: Span, file: WatchedFile, path: str) -> Iterator[NamedPart]:
 
 
 def _describe(found: os.stat_result) -> tuple[int, int, int]:
-    """How a file looks that nobody wrote to. Its ctime does not count: whoever renames it changes no byte.
-
-    One without a name nobody else can write to, or find: another with the same bytes is as good.
-    """
-    if not found.st_nlink:
-        return found.st_size, 0, 0
+    """How a file looks that nobody wrote to. Its ctime does not count: whoever renames it changes no byte."""
     return found.st_size, found.st_mtime_ns, found.st_ino
+
+
+def _describe_named(found: os.stat_result) -> tuple[int, int, int] | None:
+    """The same of a file that others can write to; None of one that never had a name for them."""
+    return _describe(found) if found.st_nlink else None
