@@ -76,10 +76,15 @@ class ChangeSums:
         import numpy as np
 
         self.products.add(changes)
-        signs = {head: np.sign(one.values) for head, one in enumerate(changes[: self.heads]) if one}
-        for one, other in combinations(signs, 2):
-            self.contradictions[one, other] += int(np.count_nonzero(signs[one] * signs[other] < 0))
-        self.opposed += _count_opposed(list(signs.values()))
+        heads = {head: one.values for head, one in enumerate(changes[: self.heads]) if one}
+        raised = {head: values > 0 for head, values in heads.items()}  # a byte for each element, where a sign takes 8
+        lowered = {head: values < 0 for head, values in heads.items()}
+        for one, other in combinations(heads, 2):
+            opposite = (raised[one] & lowered[other]) | (lowered[one] & raised[other])
+            self.contradictions[one, other] += int(np.count_nonzero(opposite))
+        if len(heads) > 1:
+            opposed = np.logical_or.reduce([*raised.values()]) & np.logical_or.reduce([*lowered.values()])
+            self.opposed += int(np.count_nonzero(opposed))
 
     def facts(self) -> ChangeFacts:
         """What they come to."""
@@ -169,13 +174,3 @@ def _open_versions(contest: Contest, merged: Iterable[Buffer] | None) -> dict[in
 def _subtract_last(segments: Sequence[Segment], memory: Sequence[NDArray[np.float64]]) -> list[Segment]:
     *values, base = segments
     return [subtract(value.values, base.values, out) for value, out in zip(values, memory, strict=True)]
-
-
-def _count_opposed(signs: Sequence[NDArray[np.float64]]) -> int:
-    """How many elements have a positive sign here and a negative one there."""
-    import numpy as np
-
-    if len(signs) < 2:
-        return 0
-    highest, lowest = np.maximum.reduce(signs), np.minimum.reduce(signs)
-    return int(np.count_nonzero(highest * lowest < 0))
