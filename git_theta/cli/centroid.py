@@ -12,7 +12,7 @@ from git_theta.cli.listing import echo_json, echo_line, json_option
 from git_theta.cli.merge_arguments import parse_weights
 from git_theta.cli.output_files import require_writable
 from git_theta.cli.progress import Meter
-from git_theta.cli.revision_arguments import RevisionCommand, split_arguments
+from git_theta.cli.revision_arguments import RevisionCommand, split_known
 from git_theta.errors import UsageError
 from git_theta.repository.merging.version_mean import Centroid, CentroidRequest, write_centroid
 from git_theta.vcs.discovery import discover_repository
@@ -33,7 +33,7 @@ def command(words: tuple[str, ...], output: Path, weights: str | None, as_json: 
     the versions do not have alike is averaged. PATH may be the index of shards: FILE is a folder then. Without it, the
     first version has to have one checkpoint alone.
     """
-    revisions, paths = split_arguments(words)
+    revisions, paths = split_known(words)
     if len(paths) > 1:
         raise UsageError("a mean is of one checkpoint", hint="Name it last: git theta centroid A B -o FILE -- PATH")
     require_writable(output)

@@ -15,7 +15,7 @@ from git_theta.cli.measure_option import measure_option
 from git_theta.cli.output_files import require_writable
 from git_theta.cli.pager import print_paged, uses_color
 from git_theta.cli.progress import Meter
-from git_theta.cli.revision_arguments import RevisionCommand, split_arguments
+from git_theta.cli.revision_arguments import RevisionCommand, split_known
 from git_theta.diffing.base import Comparison, Report
 from git_theta.diffing.measures.base import MEASURES
 from git_theta.errors import UsageError
@@ -66,7 +66,9 @@ class _DiffOptions(NamedTuple):
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Write a page.")
 @click.option("--png", type=click.Path(path_type=Path), metavar="FILE", help="Write a picture.")
-@click.option("--sort", default="file", metavar="ORDER", help="Order of parameters; a measure's name is measured, too.")
+@click.option(
+    "--sort", default="file", metavar="ORDER", help="Order of parameters (default file); that of a measure measures it."
+)
 @click.option("--limit", type=click.IntRange(min=0), metavar="N", help="Show N parameters of each checkpoint.")
 @measure_option
 @on_option
@@ -83,7 +85,7 @@ def command(words: tuple[str, ...], cached: bool, **given: Any) -> int:
     if options.reads_values:
         sorted_by = () if options.sort in SORTS else (options.sort,)
         options = options._replace(measures=choose_measures((*options.measures, *sorted_by)))
-    revisions, pathspecs = split_arguments(words)
+    revisions, pathspecs = split_known(words)
     span = parse_range(revisions, cached=cached)
     repository, meter = discover_repository(), Meter()
     keep = change_matcher(options.globs)

@@ -12,16 +12,17 @@ import click
 from git_theta.cli import boundary
 from git_theta.cli.listing import echo_json, echo_line, json_option
 from git_theta.cli.progress import Meter
-from git_theta.cli.revision_arguments import RevisionCommand, split_arguments
+from git_theta.cli.revision_arguments import RevisionCommand, split_known
 from git_theta.errors import UsageError
 from git_theta.operations.updating.exported_adapter import ExportedParameter
 from git_theta.repository.adding.update_export import ExportRequest, export_update
+from git_theta.repository.history.checkpoint_lookup import choose_path
 from git_theta.vcs.discovery import discover_repository
 from git_theta.words import escape_unprintable, list_some, pluralize
 
 
 @click.command("export-update", cls=RevisionCommand)
-@click.argument("words", nargs=-1, metavar="A B [--] PATH")
+@click.argument("words", nargs=-1, metavar="A B [--] [PATH]")
 @click.option("--rank", type=click.IntRange(min=1), required=True, metavar="R", help="Rank of each product.")
 @click.option(
     "-o",
@@ -42,16 +43,18 @@ def command(
 
     The difference of each matrix is factored by its leading singular values, and tried: what is printed is how far A
     with the adapter merged is from B. Biases, embeddings and what is no matrix go into the adapter whole. Where
-    parameters are new, gone, or of another shape or dtype, no adapter can say it, and none is written.
+    parameters are new, gone, or of another shape or dtype, no adapter can say it, and none is written. Without PATH, B
+    has to have one checkpoint alone.
     """
-    revisions, paths = split_arguments(words)
-    if len(paths) != 1 or len(revisions) != 2:
+    repository = discover_repository()
+    revisions, paths = split_known(words)
+    if len(paths) > 1 or len(revisions) != 2:
         raise UsageError(
-            "two versions of one checkpoint are wanted", hint="git theta export-update A B --rank 8 -o FOLDER -- PATH"
+            "two versions of one checkpoint are wanted", hint="git theta export-update A B --rank 8 -o FOLDER [-- PATH]"
         )
     before, after = revisions
-    request = ExportRequest(before, after, paths[0], rank, folder, whole, fan_in_fan_out)
-    done = export_update(request, discover_repository(), boundary.warn, Meter())
+    request = ExportRequest(before, after, choose_path(paths, after), rank, folder, whole, fan_in_fan_out)
+    done = export_update(request, repository, boundary.warn, Meter())
     if as_json:
         echo_json(_export_json(done, folder))
     else:

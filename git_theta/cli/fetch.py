@@ -84,7 +84,7 @@ def fetch(remote: str, revisions: tuple[str, ...], dry_run: bool, as_json: bool,
     """
     if chosen["everything"] and (revisions or chosen["recent"]):
         raise UsageError("--all takes every version already: leave --recent and the revisions out")
-    _require_source(remote)
+    _require_source(remote, "A revision comes behind the remote.")
     found = fetch_selected(ObjectSelection(revisions, **chosen), remote, dry_run=dry_run)
     if as_json:
         echo_json({"dry_run": dry_run, **found.summary_json()})
@@ -138,11 +138,9 @@ def fetch_selected(selection: ObjectSelection, remote: str, *, dry_run: bool = F
     return FetchedObjects(fetched, {oid: needed[oid] for oid in left}, reasons)
 
 
-def _require_source(remote: str) -> None:
-    """Raise UsageError for what is neither a remote nor a URL."""
+def _require_source(remote: str, advice: str = "") -> None:
+    """Raise UsageError for what is neither a remote nor a URL, GitError outside of a repository."""
+    discover_repository()
     names = remotes.remote_urls() if remote else {}
     if remote and remote not in names and not any(letter in remote for letter in ":/"):
-        raise UsageError(
-            f"no remote is called {remote!r}",
-            hint=f"There are: {', '.join(names) or 'none'}. A revision comes behind the remote.",
-        )
+        remotes.refuse_unknown(remote, names, advice)

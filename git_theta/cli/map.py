@@ -16,10 +16,11 @@ from git_theta.cli.measure_option import measure_option
 from git_theta.cli.output_files import require_writable
 from git_theta.cli.pager import print_paged, uses_color
 from git_theta.cli.progress import Meter
-from git_theta.cli.revision_arguments import RevisionCommand, split_arguments
+from git_theta.cli.revision_arguments import RevisionCommand, split_known
 from git_theta.diffing.weight_map import WeightMap
 from git_theta.errors import UsageError
 from git_theta.repository.comparing.chosen_measures import choose_measures
+from git_theta.repository.history.checkpoint_lookup import choose_path
 from git_theta.repository.history.map_versions import MapRequest, chart_versions
 from git_theta.vcs.discovery import discover_repository
 
@@ -38,7 +39,7 @@ class _MapOptions(NamedTuple):
 
 
 @click.command(cls=RevisionCommand)
-@click.argument("words", nargs=-1, metavar="REVISION... [--] PATH")
+@click.argument("words", nargs=-1, metavar="REVISION... [--] [PATH]")
 @click.option("--base", metavar="REVISION", help="Measure from this version, not from the merge base.")
 @click.option("-p", "globs", multiple=True, metavar="GLOB", help="Parameters of these names alone; can be repeated.")
 @measure_option
@@ -50,7 +51,8 @@ def command(words: tuple[str, ...], **given: Any) -> int:
 
     Distances between the versions, cosines between their task vectors (what each changed since the base), clusters, and
     a plane that shows them. REVISION is a branch, tag or commit; a range such as A..B stands for every commit in it
-    that changed the checkpoint. PATH may be the index of shards.
+    that changed the checkpoint. PATH may be the index of shards; without it, the first version has to have one
+    checkpoint alone.
     """
     options = _MapOptions(**given)
     require_writable(options.html, options.png)
@@ -60,11 +62,13 @@ def command(words: tuple[str, ...], **given: Any) -> int:
 
 
 def _chart_versions(words: Sequence[str], options: _MapOptions) -> WeightMap:
-    revisions, paths = split_arguments(words)
-    if len(paths) != 1:
-        raise UsageError("a map is of one checkpoint", hint="Name it last: git theta map REVISION... -- PATH")
-    request = MapRequest(revisions, paths[0], options.base, options.globs, choose_measures(options.measures))
-    return chart_versions(request, discover_repository(), boundary.warn, Meter())
+    repository = discover_repository()
+    revisions, paths = split_known(words)
+    if len(paths) > 1 or not revisions:
+        raise UsageError("a map is of versions of one checkpoint", hint="git theta map REVISION... [-- PATH]")
+    path = choose_path(paths, revisions[0])
+    request = MapRequest(revisions, path, options.base, options.globs, choose_measures(options.measures))
+    return chart_versions(request, repository, boundary.warn, Meter())
 
 
 def _print_map(found: WeightMap, options: _MapOptions) -> None:

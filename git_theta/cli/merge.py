@@ -34,9 +34,11 @@ from git_theta.tensors.blas import UNTHREADED
 )
 @click.option("--weights", metavar="A,B,...", help="How much each head counts, HEAD first.")
 @click.option("--base", metavar="REV", help="What changes are measured from, in place of the merge base.")
-@click.option("--device", "chosen_device", default=CPU, metavar="DEVICE", help="auto, cpu, cuda or cuda:N.")
+@click.option(
+    "--device", "chosen_device", default=CPU, metavar="DEVICE", help="cpu (the default), cuda, cuda:N or auto."
+)
 @on_option
-@click.option("--seed", type=int, default=0, help="Of strategies that draw at random.")
+@click.option("--seed", type=int, default=0, metavar="SEED", help="Of strategies that draw at random (default 0).")
 @click.option(
     "--recipe", "recipe_file", type=click.Path(path_type=Path), metavar="FILE", help="Read a mergekit recipe."
 )

@@ -62,7 +62,9 @@ def import_history(fetch: bool, map_file: str | None, dry_run: bool, as_json: bo
 
 @command.command("export", short_help="Turn manifests into files, or pointers.")
 @_choosing_options
-@click.option("--to", "target", type=click.Choice(["blob", "lfs"]), default="blob", help="What Git is to hold.")
+@click.option(
+    "--to", "target", type=click.Choice(["blob", "lfs"]), default="blob", help="What Git is to hold (default blob)."
+)
 def export_history(target: str, map_file: str | None, dry_run: bool, as_json: bool, **asked: Any) -> None:
     """Turn manifests into the files that they stand for, or into git-lfs pointers.
 

@@ -12,12 +12,12 @@ from git_theta.cli.listing import echo_json, json_option
 from git_theta.cli.output_files import require_writable
 from git_theta.cli.pager import print_paged, uses_color
 from git_theta.cli.progress import Meter
-from git_theta.cli.revision_arguments import RevisionCommand, split_arguments
+from git_theta.cli.revision_arguments import RevisionCommand, split_known
 from git_theta.diffing.render.path_text import ScoreColumn, render_path
 from git_theta.diffing.weight_path import WeightPath, lay_path
 from git_theta.errors import UsageError
 from git_theta.repository.evaluating.evaluator_choice import EvaluationChoice, choose_evaluations
-from git_theta.repository.history.checkpoint_lookup import find_only_checkpoint, path_from_here
+from git_theta.repository.history.checkpoint_lookup import choose_path
 from git_theta.repository.history.map_versions import MapRequest, chart_versions
 from git_theta.vcs import atomic
 from git_theta.vcs.discovery import Repository, discover_repository
@@ -31,7 +31,9 @@ _EXIT_UNREADABLE = 2
 
 @click.command("path", cls=RevisionCommand)
 @click.argument("words", nargs=-1, metavar="A B [--] [PATH]")
-@click.option("--points", type=click.IntRange(2, 1001), default=5, metavar="N", help="How many, A and B among them.")
+@click.option(
+    "--points", type=click.IntRange(2, 1001), default=5, metavar="N", help="How many, A and B among them (default 5)."
+)
 @click.option("--base", metavar="REVISION", help="Measure from this version, not from the merge base.")
 @click.option("-p", "globs", multiple=True, metavar="GLOB", help="Parameters of these names alone; can be repeated.")
 @click.option("--eval", "evaluation", metavar="NAME", help="Evaluate every point, by this evaluation.")
@@ -53,16 +55,15 @@ def command(
     have one checkpoint alone.
     """
     require_writable(png)
-    revisions, paths = split_arguments(words)
+    repository = discover_repository()
+    revisions, paths = split_known(words)
     if evaluation and globs:
         raise UsageError("--eval is of whole models", hint="Leave -p out.")
     if len(paths) > 1 or len(revisions) != 2:
         raise UsageError("a path is between two versions of one checkpoint", hint="git theta path A B [-- PATH]")
     if len({resolve_head(revision).commit for revision in revisions}) == 1:  # a range is no commit, and no point
         raise UsageError(f"{revisions[0]!r} and {revisions[1]!r} are one commit", hint="Name two versions.")
-    path = paths[0] if paths else path_from_here(find_only_checkpoint(revisions[0], behind=True).path)
-    request = MapRequest(revisions, path, base, globs)
-    repository = discover_repository()
+    request = MapRequest(revisions, choose_path(paths, revisions[0]), base, globs)
     choice = choose_evaluations(repository, [evaluation])[0] if evaluation else None
     found = lay_path(chart_versions(request, repository, boundary.warn, Meter()), points)
     scores = _score(found, choice, repository) if choice else None

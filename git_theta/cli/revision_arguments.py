@@ -7,7 +7,10 @@ from pathlib import Path
 
 import click
 
+from git_theta.errors import UsageError
+from git_theta.vcs.discovery import discover_repository
 from git_theta.vcs.revisions import split_revisions
+from git_theta.vcs.unknown_revisions import find_unknown
 
 _PATHS = "git_theta.cli.revision_arguments.paths"
 
@@ -32,3 +35,14 @@ def split_arguments(words: Sequence[str]) -> tuple[list[str], list[str]]:
     """Revisions and paths, told apart by ``--``, or as Git does without it. Raises UsageError where both are meant."""
     paths = explicit_paths()
     return (list(words), paths) if paths is not None else split_revisions(words, Path())
+
+
+def split_known(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """As ``split_arguments``. Raises UsageError for a word that is neither, GitError outside of a repository."""
+    revisions, paths = split_arguments(words)
+    if explicit_paths() is None and (unknown := find_unknown(revisions)) not in ("", "HEAD"):
+        discover_repository()
+        raise UsageError(
+            f"{unknown!r} is no revision here, and no file", hint="Put -- before the path of a file that is gone."
+        )
+    return revisions, paths

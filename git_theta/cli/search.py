@@ -15,7 +15,7 @@ from git_theta.cli.listing import echo_json, echo_line, json_option, require_wor
 from git_theta.cli.merge_ending import Ending
 from git_theta.cli.merge_session import merge_as_asked
 from git_theta.cli.progress import Meter
-from git_theta.cli.revision_arguments import RevisionCommand, split_arguments
+from git_theta.cli.revision_arguments import RevisionCommand, split_known
 from git_theta.cli.search_output import RunLines, render_result, result_json
 from git_theta.errors import UsageError
 from git_theta.evaluation.searching.merge_candidate import MergeCandidate
@@ -57,15 +57,19 @@ class SearchOrders(NamedTuple):
 @click.option("-s", "--strategy", "strategies", metavar="STRATEGY,...", help="Among these; without it all that fit.")
 @click.option("--eval", "evaluation", metavar="NAME", help="By this evaluation; without it the only one.")
 @click.option("--over", metavar="WORD,...", help="Options to search, and weights; by default lambda and weights.")
-@click.option("--budget", type=click.IntRange(1), default=50, metavar="N", help="Evaluations of all searched items.")
-@click.option("--seed", type=click.IntRange(0), default=0, metavar="N", help="Of all that is drawn.")
+@click.option(
+    "--budget", type=click.IntRange(1), default=50, metavar="N", help="Evaluations of all searched items (default 50)."
+)
+@click.option("--seed", type=click.IntRange(0), default=0, metavar="SEED", help="Of all that is drawn (default 0).")
 @click.option("--items-per-step", type=click.IntRange(1), metavar="N", help="Items that all are compared on at first.")
 @click.option(
     "--holdout", type=click.FloatRange(0, _LARGEST_HOLDOUT), default=0.5, metavar="VALUE",
-    help="Of the items, which the search never sees.",
+    help="Of the items, which the search never sees (default 0.5).",
 )  # fmt: skip
 @click.option("--base", metavar="REV", help="What changes are measured from, in place of the merge base.")
-@click.option("--device", "chosen_device", default=CPU, metavar="DEVICE", help="auto, cpu, cuda or cuda:N.")
+@click.option(
+    "--device", "chosen_device", default=CPU, metavar="DEVICE", help="cpu (the default), cuda, cuda:N or auto."
+)
 @on_option
 @click.option("--greedy", is_flag=True, help="Average heads, from the best on, as long as each helps.")
 @click.option("--resume", is_flag=True, help="Go on with what was begun before.")
@@ -83,7 +87,7 @@ def command(
     saw.
     """
     os.environ.setdefault(*UNTHREADED)
-    heads, paths = split_arguments(words)
+    heads, paths = split_known(words)
     if len(paths) > 1 or not heads:
         raise UsageError("a search is about heads, and one checkpoint", hint="git theta search BRANCH... [-- PATH]")
     if greedy and (strategies or over):

@@ -146,9 +146,9 @@ def make_global_rule(strategy: str, options: Iterable[str] = (), *, origin: str)
     Raises UsageError for what is no name or no option, naming the origin.
     """
     given = list(options)
+    if given and not strategy:
+        raise UsageError(f"{given[0]!r} is an option of no strategy", hint=f"Name what it is for: {origin} STRATEGY")
     with prefix_origin(origin):
-        if given and not strategy:
-            raise UsageError(f"{given[0]!r} is an option of no strategy", hint="Name the strategy that it is for.")
         return make_rule(strategy, _parse_options(given), origin)
 
 

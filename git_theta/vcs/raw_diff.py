@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from git_theta.errors import GitError, UsageError
-from git_theta.vcs.git import git, git_succeeds, split_nul
+from git_theta.vcs.git import git, split_nul
 from git_theta.vcs.lost_trees import require_trees
+from git_theta.vcs.unknown_revisions import find_unknown, refuse_revision
 
 _ABSENT_MODE = "000000"
 """Git's mode of what is not there."""
@@ -75,7 +76,7 @@ class VersionRange(NamedTuple):
 def range_among(words: Sequence[str], cwd: Path | None = None) -> VersionRange:
     """What ``git diff`` compares that is given these words: options, revisions and paths. Raises UsageError."""
     cached = not {"--cached", "--staged"}.isdisjoint(words)
-    names = [word for word in words if not word.startswith("-") and all(_is_revision(one, cwd) for one in _ends(word))]
+    names = [word for word in words if not word.startswith("-") and not find_unknown([word], cwd)]
     return parse_range(names, cached=cached)
 
 
@@ -121,27 +122,10 @@ def changed_files(
     try:
         output = git(*_RAW_DIFF, *options, *span.revisions, "--", *pathspecs, cwd=cwd, config=config)
     except GitError:
-        _require_revisions(span, cwd)
+        if unknown := find_unknown(span.revisions, cwd):
+            refuse_revision(unknown, cwd)
         raise
     return list(_parse_raw(split_nul(output), span))
-
-
-def _require_revisions(span: VersionRange, cwd: Path | None) -> None:
-    for name in (name for revision in span.revisions for name in _ends(revision)):
-        if not _is_revision(name, cwd):
-            raise UsageError(
-                f"{name!r} is no revision here, and no file", hint="Put -- before the path of a file that is gone."
-            ) from None
-
-
-def _ends(revision: str) -> list[str]:
-    """The one revision, or both ends of ``A..B`` and ``A...B``."""
-    return revision.replace("...", "..").split("..")
-
-
-def _is_revision(name: str, cwd: Path | None) -> bool:
-    """Whether Git knows this name, or it is left out, which means HEAD."""
-    return not name or git_succeeds("rev-parse", "--verify", "--quiet", "--end-of-options", name, cwd=cwd)
 
 
 def _parse_raw(items: Iterable[str], span: VersionRange) -> Iterator[FilePair]:

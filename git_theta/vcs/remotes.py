@@ -101,9 +101,10 @@ def require_push_urls(name: str) -> list[str]:
     return push_urls(name)
 
 
-def refuse_unknown(name: str, known: Iterable[str]) -> NoReturn:
-    """Raise UsageError for a remote that is none of those that there are."""
-    raise UsageError(f"no remote is called {name!r}", hint=f"There are: {', '.join(known) or 'none'}.")
+def refuse_unknown(name: str, known: Iterable[str], advice: str = "") -> NoReturn:
+    """Raise UsageError for a remote that is none of those that there are, with advice beside."""
+    there = f"There are: {', '.join(known) or 'none'}. {advice}"
+    raise UsageError(f"no remote is called {name!r}", hint=there.rstrip())
 
 
 def read_transport_settings() -> dict[str, str]:

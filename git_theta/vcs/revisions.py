@@ -8,6 +8,7 @@ from pathlib import Path
 
 from git_theta.errors import GitError, UsageError
 from git_theta.vcs.git import LOSS_HINT, git, git_succeeds
+from git_theta.vcs.unknown_revisions import find_unknown, refuse_revision
 
 OID_DIGITS = 12
 """Hex digits of an id, where a person reads it."""
@@ -44,12 +45,9 @@ def commit_ids(revisions: Sequence[str]) -> list[str]:
     try:
         found = git("rev-parse", *(revisions or ["HEAD"]), "--").decode().split()
     except GitError:
-        if list(revisions) in ([], ["HEAD"]):
-            raise UsageError("there is no commit yet", hint="What is staged: git theta show :PATH") from None
-        names = " ".join(map(repr, revisions))
-        raise UsageError(
-            f"{names}: no revision here", hint="Name a branch, a tag or a commit; paths come behind --."
-        ) from None
+        if unknown := find_unknown(revisions or ["HEAD"]):
+            refuse_revision(unknown)
+        raise
     return [oid for oid in found if oid != "--"]
 
 

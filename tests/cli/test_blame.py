@@ -116,7 +116,7 @@ def test_the_end_of_a_shallow_clone_is_marked(story: Story, tmp_path: Path) -> N
         (["README"], "'README' is no checkpoint in HEAD: Git has it as it is"),
         (["nix"], "'nix' is no file in HEAD"),
         (["../nix"], "'../nix' is outside of the repository"),
-        ([FILE, "nix"], "'nix': no revision here"),
+        ([FILE, "nix"], "'nix' is no revision here"),
         ([FILE, "HEAD^{tree}"], "'HEAD^{tree}' is no commit"),
         ([FILE, "-p", "nix"], f"no parameter of {FILE} matches"),
         ([], "one file, and at most one revision"),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import click
 import pytest
 
-from git_theta.cli.main import COMMANDS
+from git_theta.cli.main import COMMANDS, theta
 from tests.sandbox import Sandbox
 
 
@@ -13,6 +14,17 @@ def test_help_of_a_command_is_what_its_options_print(sandbox: Sandbox, name: str
     printed = sandbox.theta("help", name).stdout
     assert printed.startswith(f"Usage: git theta {name}")
     assert printed == sandbox.theta(name, "-h").stdout == sandbox.theta(name, "--help").stdout
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_tells_what_an_option_is_where_it_is_left_out(name: str) -> None:
+    whole = theta.get_command(click.Context(theta), name)
+    assert whole
+    for command in [whole, *(whole.commands.values() if isinstance(whole, click.Group) else [])]:
+        for option in command.params:
+            default = option.to_info_dict()["default"]
+            if isinstance(option, click.Option) and not option.is_flag and default not in (None, "", ()):
+                assert str(default) in str(option.help), option.opts
 
 
 def test_help_alone_lists_the_commands(sandbox: Sandbox) -> None:

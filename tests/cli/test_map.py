@@ -176,8 +176,8 @@ def test_shards_are_one_checkpoint(tmp_path: Path) -> None:
     ("words", "said"),
     [
         (["a", "--", MODEL], "a map takes two versions or more"),
-        (["a", "b"], "a map is of one checkpoint"),
-        (["a", "nix", "--", MODEL], "'nix': no revision here"),
+        (["--", MODEL], "a map is of versions of one checkpoint"),
+        (["a", "nix", "--", MODEL], "'nix' is no revision here"),
         (["a", "b", "--", "none.pt"], "a: 'none.pt' is no file in COMMIT\n"),
         (["main..main", "b", "--", MODEL], "no commit in main..main changed 'm.safetensors'"),
         (["a", "b", "--html", "none/x.html", "--", MODEL], "none/x.html: cannot be written there"),

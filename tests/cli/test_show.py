@@ -129,7 +129,7 @@ def test_before_the_first_commit_the_index_can_be_shown(sandbox: Sandbox) -> Non
         ("HEAD:README", "'README' is no checkpoint in HEAD: Git has it as it is"),
         ("HEAD:nix", "'nix' is no file in HEAD"),
         ("nix", "'nix' is no revision, and no file at HEAD"),
-        ("nix:a.pt", "'nix': no revision here"),
+        ("nix:a.pt", "'nix' is no revision here"),
         ("main", "'main' is a revision and a path"),
     ],
 )

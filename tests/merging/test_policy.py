@@ -249,7 +249,7 @@ MISTAKES: list[tuple[Callable[..., Any], tuple[Any, ...], str]] = [
     (parse_glob_rule, ("a=ties,fast",), "--for: 'ties,fast' cannot be the name of a strategy"),
     (parse_glob_rule, ("a=ties,density=1,density=2",), "--for: the option density is given twice"),
     (parse_glob_rule, ("a[b=ties",), "--for: the glob 'a[b' has a [ without its ]"),
-    (make_global_rule, ("", ["density=1"]), "here: 'density=1' is an option of no strategy"),
+    (make_global_rule, ("", ["density=1"]), "'density=1' is an option of no strategy"),
     (make_global_rule, ("ties", ["density"]), "here: 'density' gives an option no value"),
     (make_global_rule, ("ties", ["=1"]), "here: '' cannot be the name of an option"),
     (make_global_rule, ("a b",), "here: 'a b' cannot be the name of a strategy"),

@@ -106,6 +106,14 @@ def find_only_checkpoint(revision: str, *, behind: bool = False) -> CheckpointVe
     raise UsageError(f"{revision} has {len(found)} checkpoints: {names}", hint=f"Name one: {one}")
 
 
+def choose_path(paths: Sequence[str], revision: str) -> str:
+    """The path that is named, if any is, else that of the one checkpoint of a revision; from the current folder.
+
+    Raises UsageError where that has none, or more.
+    """
+    return paths[0] if paths else path_from_here(find_only_checkpoint(revision, behind=True).path)
+
+
 def list_checkpoints(tree: str) -> list[CheckpointVersion]:
     """The checkpoints of a commit or tree, given by its id, in the order of their names.
 

@@ -96,7 +96,7 @@ def select_proven(
     """
     urls = remotes.remote_urls()
     if remote not in urls:
-        raise UsageError(f"no remote is called {remote!r}", hint=f"There are: {', '.join(urls) or 'none'}.")
+        remotes.refuse_unknown(remote, urls)
     choice = choose_transport(remote, urls[remote], remotes.read_transport_settings(), push=False)
     there = _find_directory(choice.address, repository) if choice.name == "directory" else None
     if there and there.common_dir.samefile(repository.common_dir):
