@@ -32,6 +32,24 @@ def parse_toml(content: bytes, noun: str) -> dict[str, Any]:
         raise UsageError(f"not valid TOML: {error}") from None
 
 
+def parse_named_tables(content: bytes, key: str, noun: str) -> dict[str, dict[str, Any]]:
+    """The tables of a file that holds nothing but those of one kind, ``[key.NAME]``: by name, in its order.
+
+    Args:
+        content: its bytes.
+        key: what their heads begin with: "round".
+        noun: what people call several of them: "rounds".
+
+    Raises UsageError, also as ``parse_toml``.
+    """
+    data = parse_toml(content, f"list of {noun}")
+    check_keys(data, (key,))
+    tables = data.get(key, {})
+    if not isinstance(tables, dict) or not all(isinstance(table, dict) for table in tables.values()):
+        raise UsageError(f"{key} is no table of {noun}", hint=f"Start each with a line [{key}.NAME].")
+    return tables
+
+
 def check_keys(data: Mapping[str, Any], known: Collection[str]) -> None:
     """Raise UsageError for a key that means nothing there, with the closest that does."""
     for key in data:

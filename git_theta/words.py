@@ -8,6 +8,7 @@ from itertools import islice
 
 _LOGIN = re.compile(r"(https?://|://(?=[^/@\s]*:))[^/\s]*@")
 """Over http a user alone may be a token; over ssh it is part of the address, and a password is not."""
+_MOST_GROUPS = 20
 
 
 def escape_unprintable(text: str) -> str:
@@ -40,8 +41,8 @@ def list_some(lines: Iterable[str], most: int = 100, rest: str = "") -> Iterator
         yield f"  ... and {more:,} more{rest}"
 
 
-def group_names(names: Sequence[str], most: int = 20) -> list[tuple[str, list[str]]]:
-    """Names by what they begin with, in no more than ``most`` groups where that can be: (what to call it, its names).
+def group_names(names: Sequence[str]) -> list[tuple[str, list[str]]]:
+    """Names by what they begin with, in no more than twenty groups where that can be: (what to call it, its names).
 
     Names are cut at dots, as late as gives few enough groups; a group of one is called by its whole name, one of
     several ``encoder.layer.0.*``.
@@ -52,7 +53,7 @@ def group_names(names: Sequence[str], most: int = 20) -> list[tuple[str, list[st
         groups = {}
         for name in names:
             groups.setdefault(_cut_name(name, depth), []).append(name)
-        if len(groups) <= most:
+        if len(groups) <= _MOST_GROUPS:
             break
     return [(held[0] if len(held) == 1 else label, held) for label, held in groups.items()]
 

@@ -17,6 +17,7 @@ from git_theta.operations.availability import fetch_hint
 from git_theta.operations.keeping.inventory import ObjectUse, object_sizes
 from git_theta.repository.sharing.object_selection import RECENT_DAYS, ObjectSelection
 from git_theta.repository.stores.opening import open_context
+from git_theta.store.base import select_missing
 from git_theta.vcs import remotes
 from git_theta.vcs.discovery import discover_repository
 from git_theta.words import humanize_size, pluralize
@@ -125,15 +126,11 @@ def fetch_selected(selection: ObjectSelection, remote: str, *, dry_run: bool = F
         boundary.warn("nothing that is versioned matches", hint="What there is: git theta ls-files --parameters")
     sizes = object_sizes(needed)
     with open_context(repository, boundary.warn, Meter(), remote=remote) as context:
-
-        def find_missing() -> dict[str, int]:
-            return {oid: size for oid, size in sizes.items() if context.store.size(oid) != size}
-
-        missing = find_missing()
+        missing = select_missing(sizes, context.store)
         if dry_run or not missing:
             return FetchedObjects(missing, {}, [])
         reasons = context.fetch(missing)
-        left = find_missing()
+        left = select_missing(missing, context.store)
     fetched = {oid: size for oid, size in missing.items() if oid not in left}
     return FetchedObjects(fetched, {oid: needed[oid] for oid in left}, reasons)
 

@@ -35,7 +35,7 @@ SKIP_SMUDGE = "GIT_THETA_SKIP_SMUDGE"
 
 YES_WORDS = ("1", "true", "yes", "on")
 
-FILTER_KEYS = (*STORAGE_KEYS, *LOCATION_KEYS)
+_FILTER_KEYS = (*STORAGE_KEYS, *LOCATION_KEYS)
 """What a filter needs of Git's configuration, to be asked for once."""
 
 
@@ -44,13 +44,18 @@ def is_smudge_skipped() -> bool:
     return os.environ.get(SKIP_SMUDGE, "").lower() in YES_WORDS
 
 
-def main() -> int:
-    """Serve Git on standard input and output."""
-    output = PacketWriter(claim_stdout())
+def prepare_filter() -> dict[str, str]:
+    """Make the environment one for a filter, and read what it needs of Git's configuration. Raises GitError."""
     # `checkout --recurse-submodules` of git < 2.40 leaves it to filters, and most git commands that we run refuse it.
     os.environ.pop("GIT_INTERNAL_SUPER_PREFIX", None)
     os.environ.setdefault(*UNTHREADED)
-    settings = read_last_values(FILTER_KEYS)
+    return read_last_values(_FILTER_KEYS)
+
+
+def main() -> int:
+    """Serve Git on standard input and output."""
+    output = PacketWriter(claim_stdout())
+    settings = prepare_filter()
     repository, meter = discover_at_top(settings), Meter()
     ensure_hooks(repository)
     if _may_merge(repository):

@@ -11,7 +11,7 @@ from itertools import chain
 
 from git_theta.cli import boundary
 from git_theta.cli.filter_cleaning import read_cleaning, require_encoding, require_whole_file, warn_if_contested
-from git_theta.cli.filter_process import FILTER_KEYS, is_smudge_skipped
+from git_theta.cli.filter_process import is_smudge_skipped, prepare_filter
 from git_theta.cli.git_output import claim_stdout, write_pieces
 from git_theta.cli.push_warning import warn_of_pushes
 from git_theta.errors import ThetaError, UsageError
@@ -21,8 +21,6 @@ from git_theta.operations.restoring.smudge import smudge_stream
 from git_theta.operations.streams import Stream
 from git_theta.repository.setup.hook_placing import ensure_hooks
 from git_theta.repository.stores.opening import open_context
-from git_theta.tensors.blas import UNTHREADED
-from git_theta.vcs.config import read_last_values
 from git_theta.vcs.discovery import discover_at_top
 from git_theta.vcs.parent_checkout import takes_file_away
 from git_theta.vcs.parent_cleaning import is_recording, may_clean_stdin
@@ -35,9 +33,7 @@ def main() -> int:
     if len(sys.argv) != 3 or sys.argv[1] not in ("clean", "smudge"):
         raise UsageError("usage: python -m git_theta.cli.one_shot clean|smudge PATH", hint="Git runs this, not people.")
     verb, path = sys.argv[1:]
-    os.environ.pop("GIT_INTERNAL_SUPER_PREFIX", None)  # see filter_process
-    os.environ.setdefault(*UNTHREADED)
-    settings = read_last_values(FILTER_KEYS)
+    settings = prepare_filter()
     repository = discover_at_top(settings)
     ensure_hooks(repository)
     stream = Stream(lambda view: os.readv(0, [view]))

@@ -17,6 +17,7 @@ from git_theta.repository.history.stored_manifests import read_manifests
 from git_theta.repository.sharing.remote_check import RemoteFault, find_damaged, find_lacking, find_unnamed
 from git_theta.repository.stores.opening import open_context, share_passwords
 from git_theta.repository.stores.remote_transports import open_remote
+from git_theta.store.base import select_missing
 from git_theta.transport.urls import redact_url
 from git_theta.vcs import blob_walks, remotes
 from git_theta.vcs.discovery import Repository
@@ -87,8 +88,8 @@ def _push_faulty(found: list[RemoteFault], remote: str, url: str, repository: Re
     needed = needed_objects(_read_our_manifests(repository))
     with open_context(repository, boundary.warn) as context:
         lacking = {fault.oid: needed[fault.oid].bytes for fault in found if not fault.has_object}
-        context.fetch({oid: size for oid, size in lacking.items() if context.store.size(oid) != size})
-        lost = {oid for oid, size in lacking.items() if context.store.size(oid) != size}
+        context.fetch(select_missing(lacking, context.store))
+        lost = select_missing(lacking, context.store)
         with open_remote(remote, url, repository, context.store, push=True) as transport:
             for fault in found:
                 if isinstance(fault.error, CorruptObject) and fault.oid not in lost:

@@ -14,26 +14,17 @@ from git_theta.diffing.whole_files import count_pieces, describe_pieces
 from git_theta.tensors.dtypes import BY_NAME
 from git_theta.words import pluralize
 
-
-class Thresholds(NamedTuple):
-    """Where one kind of change ends and the next begins: shares of 1, all of them.
-
-    Attributes:
-        sparse: elements of a parameter that differ, at most, for its change to be sparse.
-        low_rank: rank of a change over the most that its shape allows, at most, for it to be of low rank.
-        orthogonal: cosine, at most, for two values of a parameter to have nothing to do with each other.
-        small_norm: norm of a change over the norm before, at most, for a fine-tune.
-        nearly_all: what "all" and "everywhere" mean, at least.
-    """
-
-    sparse: float = 0.05
-    low_rank: float = 0.25
-    orthogonal: float = 0.2
-    small_norm: float = 0.5
-    nearly_all: float = 0.95
-
-
-THRESHOLDS = Thresholds()
+# Where one kind of change ends and the next begins: shares of 1, all of them.
+_SPARSE = 0.05
+"""Elements of a parameter that differ, at most, for its change to be sparse."""
+_LOW_RANK = 0.25
+"""Rank of a change over the most that its shape allows, at most, for it to be of low rank."""
+_ORTHOGONAL = 0.2
+"""Cosine, at most, for two values of a parameter to have nothing to do with each other."""
+_SMALL_NORM = 0.5
+"""Norm of a change over the norm before, at most, for a fine-tune."""
+_NEARLY_ALL = 0.95
+"""What "all" and "everywhere" mean, at least."""
 
 
 class ChangeKind(StrEnum):
@@ -79,7 +70,7 @@ class Verdict(NamedTuple):
     text: str
 
 
-def kind_of(row: MeasuredChange, thresholds: Thresholds = THRESHOLDS) -> ChangeKind:
+def kind_of(row: MeasuredChange) -> ChangeKind:
     """The kind of change of one parameter, by its measures."""
     status, measures = row.change.status, row.measures
     if status in SAME_VALUES:
@@ -90,18 +81,18 @@ def kind_of(row: MeasuredChange, thresholds: Thresholds = THRESHOLDS) -> ChangeK
         return ChangeKind.NEW
     if measures is None or measures.differing is None:
         return ChangeKind.UNKNOWN
-    if measures.differing <= thresholds.sparse * measures.elements:
+    if measures.differing <= _SPARSE * measures.elements:
         return ChangeKind.SPARSE
-    return ChangeKind.LOW_RANK if _is_low_rank(row, thresholds) else ChangeKind.DENSE
+    return ChangeKind.LOW_RANK if _is_low_rank(row) else ChangeKind.DENSE
 
 
-def _is_low_rank(row: MeasuredChange, thresholds: Thresholds) -> bool:
+def _is_low_rank(row: MeasuredChange) -> bool:
     """Whether the estimated rank of the change is small for the parameter's shape, as an adapter's is."""
     place, measures = row.change.after, row.measures
     if place is None or measures is None or not measures.rank:
         return False
     rows, *columns = place.entry.shape or (1,)
-    return measures.rank <= thresholds.low_rank * min(rows, math.prod(columns))
+    return measures.rank <= _LOW_RANK * min(rows, math.prod(columns))
 
 
 def count_new_nonfinite(measures: Measures | None) -> tuple[int, int]:
@@ -114,12 +105,12 @@ def count_new_nonfinite(measures: Measures | None) -> tuple[int, int]:
     return max(0, nan), max(0, infinite)
 
 
-def judge_report(report: Report, thresholds: Thresholds = THRESHOLDS) -> Verdict:
+def judge_report(report: Report) -> Verdict:
     """What the change looks like, from the rows of the report: of a filtered one, it speaks of these alone."""
     changes = [change for change in report.comparison.changes if change.status is not ChangeStatus.UNCHANGED]
     found = _judge_files(report, changes) or _judge_values(report.rows) or _judge_ids(changes)
     if found is None:
-        found = _judge_measures(report, thresholds)
+        found = _judge_measures(report)
     unseen = len(report.failures)
     text = f"{found.text}; {unseen} could not be measured" if unseen else found.text
     partial = len(report.rows) < len(changes) and found.look in _LOOKS_OF_ROWS
@@ -170,36 +161,36 @@ def _judge_ids(changes: Sequence[Change]) -> Verdict | None:
     return None
 
 
-def _judge_measures(report: Report, thresholds: Thresholds) -> Verdict:
+def _judge_measures(report: Report) -> Verdict:
     rows = [row for row in report.rows if row.change.status is ChangeStatus.CHANGED and row.measures]
     elements = sum(_measured_elements(row) for row in rows)
     if not elements:
         return Verdict(Look.UNKNOWN, "values were not compared")
     differing = sum(row.measures.differing or 0 for row in rows if row.measures) / elements
-    low = [row for row in rows if kind_of(row, thresholds) is ChangeKind.LOW_RANK]
-    if sum(map(_measured_elements, low)) >= thresholds.nearly_all * elements:
+    low = [row for row in rows if kind_of(row) is ChangeKind.LOW_RANK]
+    if sum(map(_measured_elements, low)) >= _NEARLY_ALL * elements:
         ranks = sorted(row.measures.rank for row in low if row.measures and row.measures.rank)
         span = f"{ranks[0]}" if ranks[0] == ranks[-1] else f"{ranks[0]} to {ranks[-1]}"
         return Verdict(Look.ADAPTER, f"looks like a merged adapter: {pluralize(len(low), 'change')} of rank ~{span}")
-    if differing <= thresholds.sparse:
+    if differing <= _SPARSE:
         return Verdict(Look.SPARSE, f"looks like a sparse update: {differing:.2%} of the elements touched differ")
-    return _judge_training(report, rows, thresholds)
+    return _judge_training(report, rows)
 
 
-def _judge_training(report: Report, rows: Sequence[MeasuredChange], thresholds: Thresholds) -> Verdict:
+def _judge_training(report: Report, rows: Sequence[MeasuredChange]) -> Verdict:
     floats = [row for row in rows if _is_float(row.change)]
     measured = [row for row in floats if row.measures and row.measures.cosine is not None]
     total = sum(map(_measured_elements, measured))
-    strange = [row for row in measured if row.measures and abs(row.measures.cosine or 0) <= thresholds.orthogonal]
+    strange = [row for row in measured if row.measures and abs(row.measures.cosine or 0) <= _ORTHOGONAL]
     if total and sum(map(_measured_elements, strange)) >= total / 2:
         words = "looks retrained: most values have nothing to do with those before (cosine near 0)"
         return Verdict(Look.RETRAINED, words)
-    calm = [row for row in measured if row.measures and (row.measures.relative or 0) <= thresholds.small_norm]
+    calm = [row for row in measured if row.measures and (row.measures.relative or 0) <= _SMALL_NORM]
     there = sum(change.after is not None and _is_float(change) for change in report.comparison.changes)
-    if not total or sum(map(_measured_elements, calm)) < thresholds.nearly_all * total:
+    if not total or sum(map(_measured_elements, calm)) < _NEARLY_ALL * total:
         return Verdict(Look.MIXED, f"{pluralize(len(rows), 'parameter')} changed, in no way that one word fits")
     moved = f"{len(floats)} of {there} floating-point parameters moved a little ({relative_of(floats):.2%} together)"
-    if len(floats) < thresholds.nearly_all * there:
+    if len(floats) < _NEARLY_ALL * there:
         return Verdict(Look.PARTIAL, f"looks like a fine-tune of a part: {moved}")
     return Verdict(Look.FINE_TUNE, f"looks like a fine-tune: {moved}")
 

@@ -29,7 +29,7 @@ from typing import Any, Literal, NamedTuple, cast
 from git_theta.errors import UsageError
 from git_theta.evaluation.gates import Gate, parse_gate
 from git_theta.globs import path_matcher
-from git_theta.tracked_toml import check_keys, parse_toml
+from git_theta.tracked_toml import check_keys, parse_named_tables
 
 DEFINITIONS_FILE = ".theta/evals.toml"
 """Its place, from the top of the worktree."""
@@ -93,20 +93,16 @@ def is_evaluation_name(text: str) -> bool:
     return _NAME.fullmatch(text) is not None
 
 
-def parse_definitions(content: bytes, path: str = DEFINITIONS_FILE) -> dict[str, EvaluationDefinition]:
+def parse_definitions(content: bytes) -> dict[str, EvaluationDefinition]:
     """The evaluations that a file defines, by name, in its order.
 
     Raises UsageError, with the path and the name, for anything that is none.
     """
     try:
-        data = parse_toml(content, "list of evaluations")
-        check_keys(data, ("eval",))
-        tables = data.get("eval", {})
-        if not isinstance(tables, dict) or not all(isinstance(table, dict) for table in tables.values()):
-            raise UsageError("eval is no table of evaluations", hint="Start each with a line [eval.NAME].")
+        tables = parse_named_tables(content, "eval", "evaluations")
         return {name: _parse_definition(name, table) for name, table in tables.items()}
     except UsageError as error:
-        raise error.add_location(path=path) from None
+        raise error.add_location(path=DEFINITIONS_FILE) from None
 
 
 def _parse_definition(name: str, data: dict[str, Any]) -> EvaluationDefinition:

@@ -52,14 +52,13 @@ def _list_coefficients(total: int, last: int) -> Iterator[int]:
         coefficient = coefficient * (total - k) // (k + 1)
 
 
-def permutation_test(differences: Sequence[float], seed: int, label: str, draws: int = DRAWS) -> float:
+def permutation_test(differences: Sequence[float], seed: int, label: str) -> float:
     """The two-sided p of a sum of paired differences, were their signs a matter of chance.
 
     Args:
         differences: after less before of each item, weighted.
         seed: what is drawn depends on it, and on the label, and on nothing else.
         label: of the bucket, which has draws of its own.
-        draws: how many.
 
     Never 0: the observed signs count as one draw (B. Phipson and G. Smyth, 2010).
     """
@@ -75,12 +74,12 @@ def permutation_test(differences: Sequence[float], seed: int, label: str, draws:
     words = -(-found.size // 64)
     rows = max(1, _BLOCK // (64 * words))
     reached = 0
-    for first in range(0, draws, rows):
-        count = min(rows, draws - first)
+    for first in range(0, DRAWS, rows):
+        count = min(rows, DRAWS - first)
         drawn = bits.random_raw(count * words).astype("<u8").view(np.uint8).reshape(count, -1)
         sums = found.sum() - 2 * _sum_flipped(drawn, found)
         reached += int(np.count_nonzero(np.abs(sums) >= observed - _SAME * max(1.0, observed)))
-    return (reached + 1) / (draws + 1)
+    return (reached + 1) / (DRAWS + 1)
 
 
 def _sum_flipped(drawn: NDArray[np.uint8], found: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from git_theta.errors import UsageError
 from git_theta.globs import name_matcher
-from git_theta.tracked_toml import check_keys, parse_toml
+from git_theta.tracked_toml import check_keys, parse_named_tables
 
 ROUNDS_FILE = ".theta/rounds.toml"
 """Its place, from the top of the worktree."""
@@ -56,20 +56,16 @@ class RoundPolicy(NamedTuple):
         return name_matcher(self.private) if self.private else lambda _: False
 
 
-def parse_round_policies(content: bytes, path: str = ROUNDS_FILE) -> dict[str, RoundPolicy]:
+def parse_round_policies(content: bytes) -> dict[str, RoundPolicy]:
     """The policies that a file holds, by the name of their rounds.
 
     Raises UsageError, with the path and the name, for anything that is none.
     """
     try:
-        data = parse_toml(content, "list of rounds")
-        check_keys(data, ("round",))
-        tables = data.get("round", {})
-        if not isinstance(tables, dict) or not all(isinstance(table, dict) for table in tables.values()):
-            raise UsageError("round is no table of rounds", hint="Start each with a line [round.NAME].")
+        tables = parse_named_tables(content, "round", "rounds")
         return {name: _parse_policy(name, table) for name, table in tables.items()}
     except UsageError as error:
-        raise error.add_location(path=path) from None
+        raise error.add_location(path=ROUNDS_FILE) from None
 
 
 def parse_screen(text: str, screen: RoundScreen) -> RoundScreen:

@@ -20,7 +20,7 @@ from __future__ import annotations
 import hashlib
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol, Self
@@ -165,6 +165,11 @@ class Store(ABC):
 
 
 STORES = Family("stores", require_subclass(Store, "open"))
+
+
+def select_missing(objects: Mapping[str, int], store: Store) -> dict[str, int]:
+    """Those of some objects, oid to size, that a store does not have, or not with their size."""
+    return {oid: size for oid, size in objects.items() if store.size(oid) != size}
 
 
 def is_intact(store: ObjectReader, oid: str) -> bool:

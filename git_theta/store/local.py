@@ -57,9 +57,7 @@ class LocalStore(Store):
                 write_chunk(descriptor, chunk)
             oid = digest.hexdigest()
             if not (self._has_whole(oid, size) and self.freshen(oid)):
-                os.fsync(descriptor)
-                os.fchmod(descriptor, 0o444)
-                self._move_into_place(temporary, oid)
+                self._seal(temporary, descriptor, oid)
         return StoredObject(oid, size)
 
     def adopt(self, file: Path, oid: str) -> None:
@@ -86,9 +84,7 @@ class LocalStore(Store):
             with temporary.open("rb") as clone:  # nobody writes to it, as somebody may to the file
                 for _ in verify_chunks(read_chunks(clone, oid), oid, file):
                     pass
-            os.fsync(descriptor)
-            os.fchmod(descriptor, 0o444)
-            self._move_into_place(temporary, oid)
+            self._seal(temporary, descriptor, oid)
         return True
 
     def _link(self, file: Path, stream: BinaryIO, oid: str) -> bool:
@@ -189,6 +185,12 @@ class LocalStore(Store):
         if present:
             self._note_unsynced(place)
         return present
+
+    def _seal(self, temporary: Path, descriptor: int, oid: str) -> None:
+        """Make an object of a whole temporary file: on the disk, and read-only, before it has its name (L5)."""
+        os.fsync(descriptor)
+        os.fchmod(descriptor, 0o444)
+        self._move_into_place(temporary, oid)
 
     def _move_into_place(self, temporary: Path, oid: str) -> None:
         place = _object_path(self.root, require_oid(oid))

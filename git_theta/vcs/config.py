@@ -184,9 +184,9 @@ def disabled_plugins() -> list[str]:
     return [word for _, value in found for word in value.replace(",", " ").split()]
 
 
-def filter_interpreter(*, cwd: Path | None = None) -> str:
+def filter_interpreter() -> str:
     """The Python that the installed filter runs; "" where none is installed."""
-    process = active_settings(cwd=cwd).get("filter.theta.process", "")
+    process = active_settings().get("filter.theta.process", "")
     return shlex.split(process)[0] if Setting("filter.theta.process", process).is_ours else ""
 
 

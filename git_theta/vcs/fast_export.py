@@ -7,7 +7,7 @@ What is written is what ``git fast-import`` takes.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import IO, NamedTuple
 
 from git_theta.errors import GitError
@@ -101,13 +101,6 @@ def format_commit(commit: ExportedCommit, branch: bytes) -> bytes:
             b"\n",
         ]
     )
-
-
-def format_stream(commits: Iterable[ExportedCommit], branch: bytes) -> Iterator[bytes]:
-    """A whole stream, in pieces."""
-    for commit in commits:
-        yield format_commit(commit, branch)
-    yield b"done\n"
 
 
 _LONGEST_SIZE = 18

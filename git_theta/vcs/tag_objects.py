@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import NamedTuple
 
 from git_theta.vcs.git import AS_STORED, git
@@ -31,20 +30,20 @@ class TagObject(NamedTuple):
         return b"\ngpgsig" in head or _SIGNATURE.search(message) is not None
 
 
-def read_tag(oid: str, cwd: Path | None = None) -> TagObject:
+def read_tag(oid: str) -> TagObject:
     """The tag of that id. Raises GitError."""
-    data = git(AS_STORED, "cat-file", "tag", oid, cwd=cwd)
+    data = git(AS_STORED, "cat-file", "tag", oid)
     target, kind = (line.split(b" ", 1)[1].decode() for line in data.split(b"\n", 2)[:2])
     return TagObject(data, target, kind)
 
 
-def write_retargeted(tag: TagObject, target: str, cwd: Path | None = None) -> str:
+def write_retargeted(tag: TagObject, target: str) -> str:
     """Store the tag, without its signature, of another object of the same kind; returns its id. Raises GitError."""
     head, blank, message = tag.data.partition(b"\n\n")
     lines = [b"object " + target.encode(), *_unsigned_lines(head)[1:]]
     signature = _SIGNATURE.search(message)
     text = b"\n".join(lines) + blank + (message[: signature.start()] if signature else message)
-    return git("hash-object", "-t", "tag", "-w", "--stdin", cwd=cwd, stdin=text).decode().strip()
+    return git("hash-object", "-t", "tag", "-w", "--stdin", stdin=text).decode().strip()
 
 
 def _unsigned_lines(head: bytes) -> list[bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterable
 from io import BytesIO
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from git_theta.errors import GitError
-from git_theta.vcs.fast_export import OPTIONS, ExportedCommit, FileChange, format_stream, parse_commits
+from git_theta.vcs.fast_export import OPTIONS, ExportedCommit, FileChange, format_commit, parse_commits
 from tests.effort import choose_tries
 from tests.sandbox import Sandbox
 
@@ -29,6 +30,10 @@ _changes = st.one_of(
     _paths.map(FileChange),
     st.builds(FileChange, _paths, st.sampled_from([b"100644", b"100755", b"120000", b"160000"]), _oids),
 )
+
+
+def write_stream(commits: Iterable[ExportedCommit]) -> bytes:
+    return b"".join([*(format_commit(commit, BRANCH) for commit in commits), b"done\n"])
 
 
 @st.composite
@@ -56,13 +61,13 @@ def _streams(draw: st.DrawFn) -> list[ExportedCommit]:
 @settings(max_examples=choose_tries(few=100, many=3000), deadline=None)
 @given(commits=_streams())
 def test_what_is_written_is_read_back(commits: list[ExportedCommit]) -> None:
-    assert list(parse_commits(BytesIO(b"".join(format_stream(commits, BRANCH))))) == commits
+    assert list(parse_commits(BytesIO(write_stream(commits)))) == commits
 
 
 @settings(max_examples=choose_tries(few=50, many=1000), deadline=None)
 @given(commits=_streams(), share=st.floats(0, 1, exclude_max=True))
 def test_a_stream_that_ends_early_is_never_taken_for_a_whole_one(commits: list[ExportedCommit], share: float) -> None:
-    stream = b"".join(format_stream(commits, BRANCH))
+    stream = write_stream(commits)
     with pytest.raises(GitError):
         list(parse_commits(BytesIO(stream[: int(share * (len(stream) - 1))])))
 
@@ -101,7 +106,7 @@ def test_git_makes_what_we_write_and_we_read_what_git_says(message: bytes, sandb
         mark=b":3", parents=(b":2",), changes=(FileChange(b"folder"), FileChange(b"folder/a", b"100644", blob))
     )
     merge = child._replace(mark=b":4", parents=(b":3", b":1"), changes=(), encoding=b"ISO-8859-1")
-    import_stream(sandbox, b"".join(format_stream([root, child, back, merge], BRANCH)))
+    import_stream(sandbox, write_stream([root, child, back, merge]))
     found = export_stream(sandbox, BRANCH.decode())
     assert [set(commit.changes) for commit in found] == [set(commit.changes) for commit in (root, child, back, merge)]
     assert [commit.message for commit in found] == [message] * 4
@@ -117,5 +122,5 @@ def test_a_second_root_has_no_parent(sandbox: Sandbox) -> None:
     roots = [ExportedCommit(b":%d" % number, b"", PERSON, PERSON, b"", b"root", (), ()) for number in (1, 2)]
     merge = roots[0]._replace(mark=b":3", parents=(b":1", b":2"), message=b"both")
     roots[1] = roots[1]._replace(message=b"another root")
-    import_stream(sandbox, b"".join(format_stream([*roots, merge], BRANCH)))
+    import_stream(sandbox, write_stream([*roots, merge]))
     assert sandbox.git("rev-list", "--count", "--max-parents=0", BRANCH.decode()).stdout == "2\n"

@@ -116,17 +116,17 @@ def bar_of(report: Report) -> Bar:
     return Bar(tuple((kind, parameters[kind], amounts[kind]) for kind in ChangeKind if parameters[kind]))
 
 
-def largest_changes(report: Report, number: int = TOP) -> tuple[tuple[str, float], ...]:
+def largest_changes(report: Report) -> tuple[tuple[str, float], ...]:
     """The parameters with the largest relative change, largest first: (name, relative)."""
     found = [
         (escape_unprintable(row.change.name), row.measures.relative)
         for row in report.rows
         if row.measures and row.measures.relative is not None and math.isfinite(row.measures.relative)
     ]
-    return tuple(sorted(found, key=lambda pair: -pair[1])[:number])
+    return tuple(sorted(found, key=lambda pair: -pair[1])[:TOP])
 
 
-def largest_values(report: Report, measure: str, number: int = TOP) -> tuple[tuple[str, NamedValue], ...]:
+def largest_values(report: Report, measure: str) -> tuple[tuple[str, NamedValue], ...]:
     """The parameters of which a measure that was asked for found most, largest first."""
     found = [
         (escape_unprintable(row.change.name), one)
@@ -134,7 +134,7 @@ def largest_values(report: Report, measure: str, number: int = TOP) -> tuple[tup
         for one in (row.measures.further if row.measures else ())
         if one.name == measure and one.value is not None and math.isfinite(one.value)
     ]
-    return tuple(sorted(found, key=lambda pair: -(pair[1].value or 0))[:number])
+    return tuple(sorted(found, key=lambda pair: -(pair[1].value or 0))[:TOP])
 
 
 def locate_parameter(name: str) -> _Location:

@@ -19,6 +19,7 @@ from git_theta.parameters.value_encoding import Encoding, encode_values
 from git_theta.store.base import Store
 from git_theta.store.series import put_series
 from git_theta.tensors.arrays import Buffer, Parallel
+from git_theta.tensors.digest import hash_values
 from git_theta.tensors.values import MemoryValues, Values
 
 FindStorage = Callable[[str, str, tuple[int, ...]], Storage | None]
@@ -97,14 +98,12 @@ class PartEncoder:
 
         Raises ChangedFile when the second reading gives other bytes.
         """
-        digest = hashlib.sha256()
-        for block in values.blocks():
-            digest.update(block)
-        if storage := self._known(digest.hexdigest(), label.dtype, label.shape):
+        oid = hash_values(values)
+        if storage := self._known(oid, label.dtype, label.shape):
             self._context.progress(values.size)
-            return EncodedPart(digest.hexdigest(), values.size, storage)
-        part = self.encode_streamed(values, parallel, label, hint, digest.hexdigest())
-        if part.oid != digest.hexdigest():
+            return EncodedPart(oid, values.size, storage)
+        part = self.encode_streamed(values, parallel, label, hint, oid)
+        if part.oid != oid:
             raise ChangedFile("the file changed while it was being added", hint="Repeat the command.")
         return part
 

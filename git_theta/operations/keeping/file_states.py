@@ -14,7 +14,7 @@ from git_theta.manifest.model import Manifest
 from git_theta.manifest.text import decode_manifest
 from git_theta.operations import foreign
 from git_theta.operations.worktree_files import claims_manifest, find_regular_file
-from git_theta.store.base import Store
+from git_theta.store.base import Store, select_missing
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def classify_blob(path: str, blob: str, conflict: bool, data: bytes | None) -> T
 def survey_file(file: TrackedFile, worktree: Path, store: Store) -> FileStatus:
     """The state of one file."""
     objects = file.manifest.objects() if file.manifest else {}
-    missing = sum(store.size(oid) != size for oid, size in objects.items())
+    missing = len(select_missing(objects, store))
     return FileStatus(file, _state_of(file, worktree, missing), len(objects), missing, sum(objects.values()))
 
 

@@ -17,7 +17,7 @@ from git_theta.operations.restoring.open_objects import OpenObjects
 from git_theta.operations.workers import WHOLE_LIMIT
 from git_theta.parameters.required_plugins import require_decoders
 from git_theta.parameters.value_decoding import read_values
-from git_theta.store.base import Store
+from git_theta.store.base import Store, select_missing
 from git_theta.tensors.arrays import Buffer
 from git_theta.words import humanize_size, join_some, pluralize
 
@@ -61,7 +61,7 @@ def require_objects(manifest: Manifest, context: Context) -> None:
 
 def missing_objects(manifest: Manifest, context: Context) -> list[str]:
     """The objects of ``manifest`` that are not in the store, or not with their size."""
-    return [oid for oid, size in manifest.objects().items() if context.store.size(oid) != size]
+    return list(select_missing(manifest.objects(), context.store))
 
 
 def is_inflated(manifest: Manifest, context: Context) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from functools import cached_property
+from functools import cache, cached_property
 
 from git_theta.errors import EvaluationError
 from git_theta.evaluation.result_lines import (
@@ -39,9 +39,9 @@ class ResultNotes(AbstractContextManager["ResultNotes"]):
     """
 
     def __init__(self, repository: Repository, warn: Callable[[str], object]) -> None:
-        self._repository, self._warn = repository, warn
+        self._repository = repository
+        self._warn_once = cache(warn)  # the same lines are read again and again
         self._blobs = BlobReader(LARGEST_SCORES)
-        self._told: set[str] = set()
 
     def __exit__(self, *_: object) -> None:
         self._blobs.__exit__()
@@ -137,11 +137,6 @@ class ResultNotes(AbstractContextManager["ResultNotes"]):
         else:
             remove_notes(NOTES_REF, {target: None})
         self._forget_listing()
-
-    def _warn_once(self, message: str) -> None:
-        if message not in self._told:
-            self._told.add(message)
-            self._warn(message)
 
     def _forget_listing(self) -> None:
         self.__dict__.pop("_notes", None)

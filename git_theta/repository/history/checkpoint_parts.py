@@ -24,7 +24,7 @@ from git_theta.repository.history.named_part import NamedPart
 from git_theta.repository.history.raw_parts import WatchedFile, name_spans
 from git_theta.repository.stores.object_stores import open_store
 from git_theta.repository.stores.opening import open_context
-from git_theta.store.base import Store
+from git_theta.store.base import Store, select_missing
 from git_theta.tensors.arrays import Buffer, Parallel
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.git import run_git, work_in_folder
@@ -75,20 +75,17 @@ class PartReader:
 
         Raises MissingObject where one cannot be had.
         """
-        missing = self._find_missing(objects)
+        missing = select_missing(objects, self.store)
         if not missing:
             return 0
         with work_in_folder(self._folder), open_context(self._repository, self._warn) as context:
             reasons = context.fetch(missing)
-        left = self._find_missing(missing)
+        left = select_missing(missing, self.store)
         if left:
             raise MissingObject(
                 f"{len(left)} objects of it are missing here, {min(left)} first", hint=fetch_hint(reasons)
             )
         return len(missing)
-
-    def _find_missing(self, objects: Mapping[str, int]) -> dict[str, int]:
-        return {oid: size for oid, size in objects.items() if self.store.size(oid) != size}
 
     def _parts_of(self, file: CheckpointFile) -> Iterator[NamedPart]:
         if file.manifest is None:

@@ -6,6 +6,7 @@ import os
 from collections import OrderedDict
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, closing
+from functools import cache
 
 from git_theta.errors import CorruptObject, MissingObject
 from git_theta.manifest.model import Manifest
@@ -34,10 +35,8 @@ class ImportConversion(AbstractContextManager["ImportConversion"]):
 
     def __init__(self, context: Context, facts: Mapping[str, BlobFacts], objects: LfsObjects) -> None:
         self._last: OrderedDict[str, bytes] = OrderedDict()
-        self._told: set[str] = set()
-        self._warn = context.warn
         self._context = context._replace(
-            warn=self._warn_once,
+            warn=cache(context.warn),  # what is wrong with a file is wrong with most of its versions
             staged_manifest=self._last_manifest,
             earlier_manifests=self._earlier_manifests,
             staged_blob=lambda _: None,
@@ -92,12 +91,6 @@ class ImportConversion(AbstractContextManager["ImportConversion"]):
         """The version of a file that was converted before this one: what did not change since is stored already."""
         text = self._last.get(name)
         return try_manifest(text) if text else None
-
-    def _warn_once(self, text: str) -> None:
-        """What is wrong with a file is wrong with most of its versions."""
-        if text not in self._told:
-            self._told.add(text)
-            self._warn(text)
 
 
 def _explain_loss(pointer: LfsPointer, name: str, objects: LfsObjects) -> CorruptObject | MissingObject:

@@ -9,6 +9,7 @@ from git_theta.errors import GitError, ManifestError
 from git_theta.manifest.text import MAX_MANIFEST, decode_manifest, is_manifest
 from git_theta.operations.context import Context
 from git_theta.operations.restoring.restore import is_inflated, missing_objects
+from git_theta.store.base import select_missing
 from git_theta.vcs.blobs import iterate_wanted_blobs
 from git_theta.vcs.remembered_settings import has_true_setting
 from git_theta.vcs.trees import changed_blobs
@@ -37,7 +38,7 @@ class CheckoutFetch:
             self._known_trees.add(self.tree)
             objects = {**objects, **_objects_of_checkout(self.tree, self._context)}
         self.reasons = self._context.fetch(objects)
-        self._unavailable |= {oid for oid, size in objects.items() if self._context.store.size(oid) != size}
+        self._unavailable |= select_missing(objects, self._context.store).keys()
         return self.reasons
 
 

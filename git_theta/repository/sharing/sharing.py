@@ -11,7 +11,7 @@ from git_theta.operations.context import Context
 from git_theta.operations.keeping.inventory import ObjectUse, needed_objects, object_sizes
 from git_theta.repository.history.stored_manifests import read_manifests
 from git_theta.repository.stores.remote_transports import open_remote
-from git_theta.store.base import Store
+from git_theta.store.base import Store, select_missing
 from git_theta.transport.base import Transport
 from git_theta.transport.choose import name_remote
 from git_theta.transport.urls import local_path
@@ -134,10 +134,10 @@ def push_objects(
     kept an object from arriving. Both say which file and parameter needs it.
     """
     wanted = object_sizes(needed)
-    lost = _find_lost(wanted, context.store)
+    lost = select_missing(wanted, context.store)
     if lost:  # a clone need not have had every version checked out
         context.fetch(lost)
-        lost = _find_lost(lost, context.store)
+        lost = select_missing(lost, context.store)
     if lost:
         first = next(iter(lost))
         error = MissingObject(
@@ -167,10 +167,6 @@ def _send(wanted: Mapping[str, int], transport: Transport, progress: Callable[[i
         if not left:
             break
     return failed
-
-
-def _find_lost(wanted: Mapping[str, int], store: Store) -> dict[str, int]:
-    return {oid: size for oid, size in wanted.items() if store.size(oid) != size}
 
 
 def _combine_failures(failed: Mapping[str, ThetaError]) -> ThetaError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from git_theta.errors import CorruptObject, MissingObject, StoreError, ThetaError
-from git_theta.store.base import Store
+from git_theta.store.base import Store, select_missing
 from git_theta.store.inbox import Inbox
 from git_theta.transport.base import Outcome, Transport
 from git_theta.transport.choose import name_remote
@@ -38,7 +38,7 @@ def fetch_objects(
         unusable: remotes that are known to be of no use to anybody, and why: they are not asked, since a host that is
             silent takes long to be given up. Those that turn out to be are added.
     """
-    missing = _find_missing(objects, store)
+    missing = select_missing(objects, store)
     for oid in missing:
         store.set_aside(oid)
     reasons = []
@@ -46,16 +46,12 @@ def fetch_objects(
         if not missing:
             break
         why, hint = _ask_remote(source, missing, inbox, open_source, finish_object, unusable)
-        missing = _find_missing(missing, store)
+        missing = select_missing(missing, store)
         if missing:
             told = f"{redact_url(source.name)} ({redact_url(source.url)}): {why or 'has no such objects'}"
             reasons.append("\n  ".join([told, *name_remote(hint, source.name).splitlines()]))
     store.sync()
     return reasons
-
-
-def _find_missing(objects: Mapping[str, int], store: Store) -> dict[str, int]:
-    return {oid: size for oid, size in objects.items() if store.size(oid) != size}
 
 
 def _ask_remote(
