@@ -24,6 +24,21 @@ The numbers are part of the command line's contract (docs/reference/exit-codes.m
 
 from __future__ import annotations
 
+import errno
+
+_REMEDIES = {
+    errno.ENOSPC: "Free some space and repeat the command.",
+    errno.EDQUOT: "The quota is used up: free some space and repeat the command.",
+    errno.EROFS: "The file system is read-only.",
+    errno.EACCES: "Check its owner and permissions.",
+    errno.EPERM: "Check its owner and permissions.",
+}
+
+
+def suggest_remedy(error: OSError) -> str:
+    """A hint for what the system refused; "" where there is none."""
+    return _REMEDIES.get(error.errno or 0, "")
+
 
 class ThetaError(Exception):
     """Something went wrong. ``str(error)`` says what; ``hint`` says what to do.

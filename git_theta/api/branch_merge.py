@@ -19,8 +19,9 @@ from git_theta.operations.merging.merge_results import MergeSettings
 from git_theta.repository.clustering.clusters import require_address
 from git_theta.repository.merging.foreseen_files import foresee_files
 from git_theta.repository.merging.merge_cases import find_cases
-from git_theta.repository.merging.merge_many import merge_cases, write_merged_tree
-from git_theta.repository.merging.merge_request import MergeInputs, MergeRequest, label_heads
+from git_theta.repository.merging.merge_many import write_merged_tree
+from git_theta.repository.merging.merge_request import MergeInputs, MergeRequest, check_weights, label_heads
+from git_theta.repository.merging.merged_checkpoints import merge_checkpoints
 from git_theta.repository.merging.policy_sources import MergeOptions
 from git_theta.repository.merging.request_checks import check_request, describe_idle_rules
 from git_theta.repository.setup.hook_placing import prepare_pushes
@@ -87,7 +88,7 @@ class BranchMerge:
             branches.require_unused(ref, entered.repository)
             tip = branches.find_tip(ref, top)
             branches.require_tip(ref, tip, tip if tip in (*self.heads, "") else self.heads[0])
-            merged = merge_cases(self._made, self._found, self._asked, entered.repository, warn_caller, NOT_SHOWN)
+            merged = merge_checkpoints(self._made, self._found, self._asked, entered.repository, warn_caller, NOT_SHOWN)
             _require_settled(merged.conflicts)
             tree, conflicts = write_merged_tree(self._made, merged.files, top)
             _require_settled(conflicts)
@@ -138,13 +139,7 @@ def plan_branch_merge(
     with enter_repository(repo) as entered:
         top = entered.repository.home
         tree_merges.require_tree_merges()
-        named = [Head(spell_revision(head), resolve_revision(head)) for head in heads]
-        kept = tuple(independent_heads(named, top)) if named else ()
-        if len(kept) < 2:
-            raise UsageError("there are not two heads to merge", hint="Heads in the history of others are left out.")
-        made = MergeInputs(
-            kept, _find_base(kept, base, top), None if weights is None else tuple(weights), label_heads(kept)
-        )
+        made = _gather_inputs(heads, base, weights, top)
         asked = MergeOptions(
             strategy,
             tuple([f"{name.rstrip('_')}={_spell_option(value)}" for name, value in (options or {}).items()]),
@@ -154,14 +149,24 @@ def plan_branch_merge(
             cluster=require_address(cluster),
         )
         found = find_cases(made, entered.repository, warn_caller)
-        if made.weights and len(made.weights) != len(kept):
-            raise UsageError(
-                f"{len(made.weights)} weights do not match {len(kept)} heads", hint="Give one per head, in their order."
-            )
-        check_request(found, MergeRequest(tuple([head.name for head in kept]), asked), made, top)
+        check_weights(made.weights, made.heads, "head")
+        check_request(found, MergeRequest(tuple([head.name for head in made.heads]), asked), made, top)
         for idle in describe_idle_rules(found, asked):
             warn_caller(idle)
         return BranchMerge(repo, made, found, asked)
+
+
+def _gather_inputs(
+    heads: Sequence[RevisionLike], base: RevisionLike | None, weights: Sequence[float] | None, top: Path
+) -> MergeInputs:
+    """What is merged, from what. Raises UsageError for less than two heads, and where no one base can be found."""
+    named = [Head(spell_revision(head), resolve_revision(head)) for head in heads]
+    kept = tuple(independent_heads(named, top)) if named else ()
+    if len(kept) < 2:
+        raise UsageError("there are not two heads to merge", hint="Heads in the history of others are left out.")
+    return MergeInputs(
+        kept, _find_base(kept, base, top), None if weights is None else tuple(weights), label_heads(kept)
+    )
 
 
 def _find_base(heads: Sequence[Head], base: RevisionLike | None, top: Path) -> Head:

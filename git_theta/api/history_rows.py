@@ -23,7 +23,6 @@ from git_theta.operations.comparing.parameter_blame import ParameterBlame
 from git_theta.operations.comparing.parameter_history import CheckpointChange
 from git_theta.repository.history.checkpoint_blame import blame_checkpoint, spec_named
 from git_theta.repository.history.checkpoint_files import VersionFiles
-from git_theta.repository.history.checkpoint_lookup import path_from_here
 from git_theta.repository.history.commit_log import find_logged
 from git_theta.repository.history.same_weights import describe_alarm
 from git_theta.repository.history.version_history import open_history
@@ -166,7 +165,7 @@ def read_blame(
         with VersionFiles(resolve_revision(rev), entered.top) as version:
             whole = version.find_checkpoint(resolve_path(path)).path
         with open_history(warn_caller) as history:
-            blamed = blame_checkpoint(history, spell_revision(rev), path_from_here(whole), globs)
+            blamed = blame_checkpoint(history, spell_revision(rev), whole, globs)
     return RowTable(BlameRow, map(_blame_row, blamed), _BLAME_SHOWN)
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from git_theta.api.extras import load_extra
-from git_theta.api.naming import enter_repository, list_revisions, list_words, spell_revision, warn_caller
+from git_theta.api.naming import enter_repository, list_revisions, list_words, resolve_path, spell_revision, warn_caller
 from git_theta.api.row_table import RowTable, frame_page
 from git_theta.diffing.weight_map import ClusterMerge, Matrix, WeightMap
 from git_theta.operations.context import NOT_SHOWN
@@ -133,14 +132,14 @@ def map_checkpoints(
         >>> m.distance_frame()
         >>> m.to_frame().plot.scatter("x", "y")
     """
-    request = MapRequest(
-        [spell_revision(one) for one in list_revisions(revisions)],
-        os.fspath(path),
-        None if base is None else spell_revision(base),
-        list_words(include),
-        list_words(measures),
-    )
     with enter_repository(repo) as entered:
+        request = MapRequest(
+            [spell_revision(one) for one in list_revisions(revisions)],
+            resolve_path(path),
+            None if base is None else spell_revision(base),
+            list_words(include),
+            list_words(measures),
+        )
         found = chart_versions(request, entered.repository, warn_caller, NOT_SHOWN)
     for one in found.failures:
         warn_caller(f"{found.path}: {one.name} counts in no number: {one.reason}")

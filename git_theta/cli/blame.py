@@ -15,6 +15,7 @@ from git_theta.cli.revision_arguments import RevisionCommand, explicit_paths
 from git_theta.errors import UsageError
 from git_theta.operations.comparing.parameter_blame import ParameterBlame
 from git_theta.repository.history.checkpoint_blame import blame_checkpoint, spec_named
+from git_theta.repository.history.checkpoint_lookup import path_from_top
 from git_theta.repository.history.version_history import commit_json, open_history
 from git_theta.vcs.commits import Commit
 from git_theta.vcs.discovery import discover_repository
@@ -40,7 +41,7 @@ def command(words: tuple[str, ...], globs: tuple[str, ...], as_json: bool) -> No
     discover_repository()
     revision, path = _parse_words(words)
     with open_history(boundary.warn) as history:
-        blamed = blame_checkpoint(history, revision, path, globs)
+        blamed = blame_checkpoint(history, revision, path_from_top(path), globs)
     if as_json:
         echo_json([_blame_json(one) for one in blamed])
     else:

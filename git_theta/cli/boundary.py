@@ -19,7 +19,7 @@ from types import FrameType
 from typing import NoReturn
 
 from git_theta import registered_names
-from git_theta.errors import GitError, PluginError, ThetaError
+from git_theta.errors import GitError, PluginError, ThetaError, suggest_remedy
 from git_theta.vcs.remembered_settings import remembering_settings
 from git_theta.words import escape_unprintable, redact_logins
 
@@ -191,7 +191,7 @@ def report_error(error: Exception) -> int:
     elif isinstance(error, OSError) and error.strerror:
         # A full disk or a missing permission is no defect of ours, wherever it strikes.
         where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
-        code, message, hint = ThetaError.exit_code, f"{where}{error.strerror}", ""
+        code, message, hint = ThetaError.exit_code, f"{where}{error.strerror}", suggest_remedy(error)
     else:
         code, message = DEFECT, f"unexpected {type(error).__name__}: {error}"
         hint = f"this is a defect of git-theta: please report it, with what `git theta env` says\n{_TRACEBACK}"

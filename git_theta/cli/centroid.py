@@ -37,7 +37,7 @@ def command(words: tuple[str, ...], output: Path, weights: str | None, as_json: 
     if len(paths) > 1:
         raise UsageError("a mean is of one checkpoint", hint="Name it last: git theta centroid A B -o FILE -- PATH")
     require_writable(output)
-    request = CentroidRequest(revisions, paths[0] if paths else None, output, parse_weights(weights))
+    request = CentroidRequest(revisions, paths, output, parse_weights(weights))
     done = write_centroid(request, discover_repository(), boundary.warn, Meter())
     if as_json:
         echo_json(

@@ -126,13 +126,14 @@ def _describe_repository() -> dict[str, Any] | None:
     repository = find_repository()
     if repository is None:
         return None
+    urls = remotes.remote_urls()
     return {
         "worktree": os.fspath(repository.worktree) if repository.worktree else None,
         "git_dir": os.fspath(repository.git_dir),
         "common_dir": os.fspath(repository.common_dir),
         "hooks_dir": os.fspath(repository.hooks_dir),
-        "remotes": {name: redact_url(url) for name, url in remotes.remote_urls().items()},
-        "transports": {name: _describe_transports(name, url) for name, url in remotes.remote_urls().items()},
+        "remotes": {name: redact_url(url) for name, url in urls.items()},
+        "transports": {name: _describe_transports(name, url) for name, url in urls.items()},
         "store": _describe_store(repository),
     }
 

@@ -12,8 +12,8 @@ from git_theta.cli.gate_questions import GateOptions, ask_gates
 from git_theta.cli.listing import echo_json
 from git_theta.operations.merging.merge_report import VERSION, Record
 from git_theta.repository.evaluating.version_comparison import VersionComparison
-from git_theta.repository.merging.merge_many import ManyMerged
 from git_theta.repository.merging.merge_request import MergeInputs
+from git_theta.repository.merging.merged_checkpoints import ManyMerged
 from git_theta.repository.merging.whole_merges import note_merge
 from git_theta.vcs import git_merge
 from git_theta.vcs.discovery import Repository

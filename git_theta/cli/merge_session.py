@@ -19,9 +19,10 @@ from git_theta.repository.evaluating.version_comparison import VersionComparison
 from git_theta.repository.merging.clean_merge import merge_cleanly
 from git_theta.repository.merging.contested_across import ContestedLines, is_unseen_by_git
 from git_theta.repository.merging.merge_cases import find_cases
-from git_theta.repository.merging.merge_many import ManyMerged, merge_many
+from git_theta.repository.merging.merge_many import merge_many
 from git_theta.repository.merging.merge_request import MergeInputs, MergeRequest, gather_inputs
 from git_theta.repository.merging.merge_two import GitMerge, merge_two
+from git_theta.repository.merging.merged_checkpoints import ManyMerged
 from git_theta.repository.merging.policy_sources import MergeOptions
 from git_theta.repository.merging.request_checks import check_request, describe_idle_rules
 from git_theta.vcs import config, git_merge
@@ -58,28 +59,42 @@ def _merge_heads(
     """Merge by what there is: at once, or as `git merge` does; the exit code: 1 where anything is left in conflict."""
     if found:
         warn_of_pushes(repository)
-    many = len(made.heads) > 2 or len(made.others) > 1 or (request.base is not None and len(made.heads) > 1)
-    if many and made.base is None:
-        assert repository.worktree
-        raise UsageError("the heads have no commit in common", hint=_unrelated_hint(repository.worktree))
+    if len(made.heads) > 2 or len(made.others) > 1 or (request.base is not None and len(made.heads) > 1):
+        if made.base is None:
+            assert repository.worktree
+            raise UsageError("the heads have no commit in common", hint=_unrelated_hint(repository.worktree))
+        return finish_merge(_merge_at_once(made, found, request, repository, ending), made, repository, ending)
+    if made.others:
+        return _merge_one(made, found, request, repository, ending)
+    if ending.as_json:
+        print_result((), (), repository, ending, committed=True)
+    else:
+        echo_line("Already up to date.")
+    return 0
+
+
+def _merge_at_once(
+    made: MergeInputs, found: Sequence[FilePlan], request: MergeRequest, repository: Repository, ending: Ending
+) -> ManyMerged:
+    say = ending.message
+    return merge_many(made, found, request.asked, repository, message=say, warn=boundary.warn, progress=Meter())
+
+
+def _merge_one(
+    made: MergeInputs, found: Sequence[FilePlan], request: MergeRequest, repository: Repository, ending: Ending
+) -> int:
+    """Merge one head: whole, or, where that leaves something contested, file by file as `git merge` does."""
     mark: Callable[[], ContestedLines] = dict
     may_be_clean = not needs_git(repository)
-    if many or (len(made.heads) > 1 and _has_one_base(made, repository) and (found or may_be_clean)):
-        say = ending.message
-        merged = merge_many(made, found, request.asked, repository, message=say, warn=boundary.warn, progress=Meter())
-        if many or not merged.conflicts:
+    if len(made.heads) > 1 and _has_one_base(made, repository) and (found or may_be_clean):
+        merged = _merge_at_once(made, found, request, repository, ending)
+        if not merged.conflicts:
             return finish_merge(merged, made, repository, ending)
         mark = partial(mark_across, merged.across, found, made, repository)
         may_be_clean &= _is_unseen(merged, found, made, repository)
         request = request._replace(asked=request.asked._replace(cluster=""))  # what it computed is remembered
     elif found:
         mark = partial(mark_united, found, made, repository)
-    if not made.others:
-        if ending.as_json:
-            print_result((), (), repository, ending, committed=True)
-        else:
-            echo_line("Already up to date.")
-        return 0
     _require_driver(repository)
     may_be_clean &= bool(made.base) and not _is_fast_forward(made, repository)
     by_file = _merge_by_file(made.others[0], request.asked, repository, ending, may_be_clean=may_be_clean)

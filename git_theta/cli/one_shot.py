@@ -7,21 +7,23 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
 from itertools import chain
 
 from git_theta.cli import boundary
 from git_theta.cli.filter_cleaning import read_cleaning, require_encoding, require_whole_file, warn_if_contested
 from git_theta.cli.filter_process import is_smudge_skipped, prepare_filter
-from git_theta.cli.git_output import claim_stdout, write_pieces
+from git_theta.cli.git_output import Buffer, claim_stdout, write_pieces
 from git_theta.cli.push_warning import warn_of_pushes
 from git_theta.errors import ThetaError, UsageError
 from git_theta.manifest.text import is_manifest
 from git_theta.operations.adding.clean import clean_pieces
+from git_theta.operations.context import Context
 from git_theta.operations.restoring.smudge import smudge_stream
 from git_theta.operations.streams import Stream
 from git_theta.repository.setup.hook_placing import ensure_hooks
 from git_theta.repository.stores.opening import open_context
-from git_theta.vcs.discovery import discover_at_top
+from git_theta.vcs.discovery import Repository, discover_at_top
 from git_theta.vcs.parent_checkout import takes_file_away
 from git_theta.vcs.parent_cleaning import is_recording, may_clean_stdin
 from git_theta.vcs.unused_smudge import is_smudge_unused
@@ -40,25 +42,35 @@ def main() -> int:
     with open_context(repository, boundary.warn, settings=settings) as context:
         try:
             if verb == "clean":
-                asked = read_cleaning()
-                if asked.records:
-                    require_encoding(repository, path)
-                worktree = None if may_clean_stdin() else repository.worktree
-                pieces = clean_pieces(stream, path, worktree, context, asked)
-                first = next(pieces, b"")
-                if asked.records:
-                    require_whole_file(repository, path, bytes(first))
-                warn_if_contested(repository, path, bytes(first))
-                if is_manifest(bytes(first)) and is_recording():
-                    warn_of_pushes(repository)
-                write_pieces(output, chain([first], pieces))
-            elif is_smudge_skipped() or is_smudge_unused(path):
-                write_pieces(output, stream.take_rest())
+                write_pieces(output, _clean_file(stream, path, repository, context))
             else:
-                write_pieces(output, smudge_stream(stream, path, context, must_answer=takes_file_away()).pieces)
+                write_pieces(output, _smudge_file(stream, path, context))
         except ThetaError as error:
             raise error.add_location(path=path) from error.__cause__
     return 0
+
+
+def _clean_file(stream: Stream, path: str, repository: Repository, context: Context) -> Iterable[Buffer]:
+    """What Git is to hold for a file; what is wrong with it is told before any of it."""
+    asked = read_cleaning()
+    if asked.records:
+        require_encoding(repository, path)
+    worktree = None if may_clean_stdin() else repository.worktree
+    pieces = clean_pieces(stream, path, worktree, context, asked)
+    first = next(pieces, b"")
+    if asked.records:
+        require_whole_file(repository, path, bytes(first))
+    warn_if_contested(repository, path, bytes(first))
+    if is_manifest(bytes(first)) and is_recording():
+        warn_of_pushes(repository)
+    return chain([first], pieces)
+
+
+def _smudge_file(stream: Stream, path: str, context: Context) -> Iterable[Buffer]:
+    """What the worktree is to have for what Git holds."""
+    if is_smudge_skipped() or is_smudge_unused(path):
+        return stream.take_rest()
+    return smudge_stream(stream, path, context, must_answer=takes_file_away()).pieces
 
 
 if __name__ == "__main__":

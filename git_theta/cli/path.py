@@ -21,7 +21,7 @@ from git_theta.repository.history.checkpoint_lookup import choose_path
 from git_theta.repository.history.map_versions import MapRequest, chart_versions
 from git_theta.vcs import atomic
 from git_theta.vcs.discovery import Repository, discover_repository
-from git_theta.vcs.heads import resolve_head
+from git_theta.vcs.heads import resolve_heads
 
 if TYPE_CHECKING:
     from git_theta.repository.evaluating.path_scores import PathScores
@@ -61,7 +61,7 @@ def command(
         raise UsageError("--eval is of whole models", hint="Leave -p out.")
     if len(paths) > 1 or len(revisions) != 2:
         raise UsageError("a path is between two versions of one checkpoint", hint="git theta path A B [-- PATH]")
-    if len({resolve_head(revision).commit for revision in revisions}) == 1:  # a range is no commit, and no point
+    if len({head.commit for head in resolve_heads(revisions)}) == 1:  # a range is no commit, and no point
         raise UsageError(f"{revisions[0]!r} and {revisions[1]!r} are one commit", hint="Name two versions.")
     request = MapRequest(revisions, choose_path(paths, revisions[0]), base, globs)
     choice = choose_evaluations(repository, [evaluation])[0] if evaluation else None

@@ -35,39 +35,61 @@ def settle_all(
     as_json: bool,
 ) -> int:
     """Settle what can be; what fails is reported, the rest goes on. The exit code: of the first error, 1, or 0."""
-    codes: list[int] = []
-    reports: list[dict[str, Any]] = []
-    records: list[Record] = []
-    left = contested = False
-    names: list[str] = []
-
-    def report(error: ThetaError) -> None:
-        codes.append(boundary.report_error(error))
-
+    tally = _Tally()
     for conflict in conflicts:
         try:
-            merged = settle(conflict, report)
+            merged = settle(conflict, tally.report_error)
         except ThetaError as error:
-            report(error.add_location(path=conflict.path))
+            tally.report_error(error.add_location(path=conflict.path))
             continue
-        contested = contested or (isinstance(merged, MergeResult) and bool(merged.left))
-        left = left or not merged or (isinstance(merged, TakenCheckpoint) and not merged.side)
-        records += [record_merge(conflict.path, merged)] if isinstance(merged, MergeResult) else []
-        reports.append(settled_json(conflict.path, merged))
-        names += _names_asked(merged)
+        tally.count_settled(conflict, merged)
         if not as_json:
             print_settled(display_path(conflict.path, top), merged)
             advise_sides(conflict, merged, top)
-    _warn_of_idle_globs(() if codes else only, names)
-    if records and git_merge.is_merging(repository):
-        git_merge.add_trailers(repository, trailers(records))
+    _warn_of_idle_globs(() if tally.codes else only, tally.names)
+    if tally.records and git_merge.is_merging(repository):
+        git_merge.add_trailers(repository, trailers(tally.records))
     if as_json:
-        echo_json({"files": reports})
+        echo_json({"files": tally.reports})
     elif not conflicts:
         echo_line("no file in conflict")
-    elif contested:
+    elif tally.is_contested:
         boundary.say_hint(_SETTLE_HINT)
-    return next(iter(codes), int(left or contested))
+    return next(iter(tally.codes), int(tally.is_left))
+
+
+class _Tally:
+    """What came of all conflicts.
+
+    Attributes:
+        codes: exit codes of what failed.
+        reports: what ``--json`` shows.
+        records: what was merged by parameters, for the commit's message.
+        names: what was contested, by the names that ``--only`` is about.
+        is_contested: whether parameters are left that a strategy could settle.
+        is_left: whether anything is.
+    """
+
+    def __init__(self) -> None:
+        self.codes: list[int] = []
+        self.reports: list[dict[str, Any]] = []
+        self.records: list[Record] = []
+        self.names: list[str] = []
+        self.is_contested = self.is_left = False
+
+    def report_error(self, error: ThetaError) -> None:
+        """Say what failed."""
+        self.codes.append(boundary.report_error(error))
+
+    def count_settled(self, conflict: UnmergedFile | CheckpointConflict, merged: Settled) -> None:
+        """What became of one conflict, wholly or in part."""
+        if isinstance(merged, MergeResult):
+            self.is_contested = self.is_contested or bool(merged.left)
+            self.records.append(record_merge(conflict.path, merged))
+        has_no_side = isinstance(merged, TakenCheckpoint) and not merged.side
+        self.is_left = self.is_left or self.is_contested or not merged or has_no_side
+        self.reports.append(settled_json(conflict.path, merged))
+        self.names += _names_asked(merged)
 
 
 def _names_asked(merged: Settled) -> list[str]:

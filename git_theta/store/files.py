@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import os
 import stat
@@ -11,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from git_theta.errors import StoreError
+from git_theta.errors import StoreError, suggest_remedy
 from git_theta.store.base import Buffer
 
 _CLONE = 0x40049409
@@ -96,10 +95,4 @@ def fsync_directory(folder: Path) -> None:
 
 def as_store_error(error: OSError, root: Path) -> StoreError:
     """What the system refused, with what helps."""
-    hints = {
-        errno.ENOSPC: "Free some space and repeat the command; nothing was half-stored.",
-        errno.EDQUOT: "The quota is used up: free some space and repeat the command.",
-        errno.EROFS: "The file system is read-only.",
-        errno.EACCES: "Check who owns the directory, and its permissions.",
-    }
-    return StoreError(f"cannot write to the store {root}: {error.strerror}", hint=hints.get(error.errno or 0, ""))
+    return StoreError(f"cannot write to the store {root}: {error.strerror}", hint=suggest_remedy(error))

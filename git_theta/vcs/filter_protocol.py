@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 
-from git_theta.errors import GitError, ThetaError
+from git_theta.errors import GitError, ThetaError, suggest_remedy
 from git_theta.vcs.pktline import Buffer, PacketReader, PacketWriter
 
 NAMELESS = "(a file without a name)"
@@ -94,7 +94,7 @@ def _wrap_os_errors(pieces: Iterator[Buffer]) -> Iterator[Buffer]:
         yield from pieces
     except OSError as error:
         where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
-        raise ThetaError(f"{where}{error.strerror or error}") from error
+        raise ThetaError(f"{where}{error.strerror or error}", hint=suggest_remedy(error)) from error
 
 
 class _FileContent:

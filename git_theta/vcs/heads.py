@@ -11,15 +11,18 @@ from typing import NamedTuple
 
 from git_theta.errors import UsageError
 from git_theta.vcs.config import read_last_values
-from git_theta.vcs.git import ask_git, git, git_succeeds
+from git_theta.vcs.git import ask_git, git
 from git_theta.vcs.remembered_settings import is_false
-from git_theta.vcs.revisions import find_commit
+from git_theta.vcs.revisions import find_commit, find_commits
 from git_theta.vcs.shallow_clones import describe_deepening
 
 HEAD = "HEAD"
 
 _FULL_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-_REF_KINDS = {"heads": "branch ", "tags": "tag ", "remotes": "remote-tracking branch "}
+_TAG = "tag "
+_REF_KINDS = {"refs/tags/": _TAG, "refs/heads/": "branch ", "refs/remotes/": "remote-tracking branch "}
+_REF_PLACES = ("", "refs/", *_REF_KINDS)
+"""Where Git looks for what a short name stands for, in its order (gitrevisions(7))."""
 
 
 class Head(NamedTuple):
@@ -32,6 +35,12 @@ class Head(NamedTuple):
 def resolve_head(name: str, cwd: Path | None = None) -> Head:
     """The commit of that name. Raises UsageError where there is none, GitError where Git cannot read it."""
     return _resolve_id(name, cwd) if _FULL_ID.fullmatch(name) else _resolve_name(name, cwd)
+
+
+def resolve_heads(names: Sequence[str], cwd: Path | None = None) -> list[Head]:
+    """As ``resolve_head``, of several names in one question to Git."""
+    found = find_commits(names, cwd)
+    return [Head(name, found[name]) if name in found else resolve_head(name, cwd) for name in names]
 
 
 def _resolve_name(name: str, cwd: Path | None) -> Head:
@@ -103,7 +112,9 @@ def _lists_commits(cwd: Path | None) -> bool:
 
 def _describe_head(head: Head, cwd: Path | None) -> str:
     """A head's line for ``git fmt-merge-msg``. A tag has its own id there: what it says becomes part of the message."""
-    refs = [(kind, f"refs/{folder}/{head.name}") for folder, kind in _REF_KINDS.items()]
-    kind, ref = next((named for named in refs if git_succeeds("show-ref", "-q", named[1], cwd=cwd)), ("", ""))
-    oid = git("rev-parse", ref, cwd=cwd).decode().strip() if kind == _REF_KINDS["tags"] else head.commit
-    return f"{oid}\t\t{kind}'{head.name}' of .\n"
+    names = [place + head.name for place in _REF_PLACES]
+    listed = os.fsdecode(git("for-each-ref", "--format=%(refname) %(objectname)", *names, cwd=cwd)).splitlines()
+    ids = dict(line.split() for line in listed)
+    ref = next((name for name in names if name in ids), "")
+    kind = next((kind for place, kind in _REF_KINDS.items() if ref.startswith(place)), "")
+    return f"{ids[ref] if kind == _TAG else head.commit}\t\t{kind}'{head.name}' of .\n"

@@ -89,14 +89,14 @@ def push_urls(name: str) -> list[str]:
 
     Raises GitError.
     """
-    if name not in remote_urls():
+    if name not in list_remotes():
         return [_rewrite_push_url(name)]
     return _list_push_urls(name)
 
 
 def require_push_urls(name: str) -> list[str]:
     """As ``push_urls``. Raises UsageError where no remote is called so."""
-    if name not in (names := remote_urls()):
+    if name not in (names := list_remotes()):
         refuse_unknown(name, names)
     return push_urls(name)
 

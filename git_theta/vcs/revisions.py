@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from git_theta.errors import GitError, UsageError
+from git_theta.vcs.cat_file import BLOB_ID, spell_question
 from git_theta.vcs.git import LOSS_HINT, git, git_succeeds
 from git_theta.vcs.unknown_revisions import find_unknown, refuse_revision
 
@@ -25,6 +26,16 @@ def find_commit(name: str, cwd: Path | None = None) -> str:
     if named and not git_succeeds("cat-file", "-t", named, cwd=cwd):
         raise GitError(f"Git cannot read {named}, which is {name}", hint=LOSS_HINT)
     return ""
+
+
+def find_commits(names: Sequence[str], cwd: Path | None = None) -> dict[str, str]:
+    """The ids of the commits that revisions name, by revision; without those that name none that Git can read."""
+    questions = "".join(spell_question(f"{name}^{{commit}}", cwd) + "\n" for name in names)
+    answers = git("cat-file", "--batch-check=%(objectname)", cwd=cwd, stdin=os.fsencode(questions)).decode(
+        errors="replace"
+    )
+    found = zip(names, answers.splitlines(), strict=True)
+    return {name: oid for name, oid in found if BLOB_ID.fullmatch(oid)}
 
 
 def _resolve(name: str, cwd: Path | None) -> str:

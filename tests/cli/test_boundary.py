@@ -72,6 +72,13 @@ def test_what_the_system_refuses_is_no_defect(capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr().err == "theta: error: /nonexistent/file: No such file or directory\n"
 
 
+def test_what_the_system_refuses_has_a_hint_where_one_helps(capsys: pytest.CaptureFixture[str]) -> None:
+    boundary.run(failing(PermissionError(errno.EACCES, "Permission denied", ".gitattributes")))
+    assert capsys.readouterr().err == (
+        "theta: error: .gitattributes: Permission denied\nhint: Check its owner and permissions.\n"
+    )
+
+
 def test_a_defect_is_one_line_and_says_how_to_report_it(capsys: pytest.CaptureFixture[str]) -> None:
     assert boundary.run(failing(KeyError("missing"))) == 70
     first, *hints = capsys.readouterr().err.splitlines()
@@ -159,7 +166,8 @@ def test_law_l12_help_loads_no_command() -> None:
     loaded = run(source=source).stdout.splitlines()[-1].split()
     rooms = ["cli", "cli.boundary", "cli.common_options", "cli.main"]
     rooms += ["cli.plugin_commands"]  # which packages may add to
-    rooms += ["entry_points", "errors", "known_plugins", "plugin_guard", "registered_names", "registry", "words"]
+    rooms += ["entry_points", "errors", "known_plugins", "plugin_guard", "registered_names", "registry"]
+    rooms += ["vcs", "vcs.git", "vcs.remembered_settings", "words"]  # a command reads Git's settings once
     assert loaded == [f"git_theta.{room}" for room in rooms]
 
 

@@ -20,7 +20,15 @@ READING = [
 ]  # fmt: skip
 
 
-def list_repeated(trace: Path) -> list[str]:
+LOOKING_BACK = [
+    "git theta blame model.safetensors", "git theta path HEAD~1 HEAD", "git theta map HEAD~1 HEAD",
+    "git theta centroid HEAD~1 HEAD -o mean.safetensors -- model.safetensors",
+]  # fmt: skip
+
+
+def list_repeated(
+    trace: Path, questions: tuple[str, ...] = ("git config ", "git ls-tree -r ", "git diff-tree ")
+) -> list[str]:
     """The questions that processes asked again, of all that a command started: each process has its own.
 
     Hooks, drivers and filters ask below one Git, which starts them one after the other, and notes when.
@@ -32,7 +40,6 @@ def list_repeated(trace: Path) -> list[str]:
         elif event["event"] == "start":
             above = event["sid"].rpartition("/")[0]
             asked[above, started[above], " ".join(event["argv"])] += 1
-    questions = ("git config ", "git ls-tree -r ", "git diff-tree ")
     return [words for (_, _, words), count in asked.items() if count > 1 and words.startswith(questions)]
 
 
@@ -66,4 +73,18 @@ def test_settings_are_read_once(sandbox: Sandbox, tmp_path: Path, command: str) 
     for seed in (0, 1):
         track_and_commit(sandbox, {"model.safetensors": model(seed)})
     sandbox.run(*command.split(), env={"GIT_TRACE2_EVENT": str(tmp_path / "trace")})
-    assert [words for words in list_repeated(tmp_path / "trace") if words.startswith("git config ")] == []
+    assert list_repeated(tmp_path / "trace", ("git config ",)) == []
+
+
+@pytest.mark.parametrize("command", LOOKING_BACK)
+def test_revisions_and_places_are_looked_up_once(sandbox: Sandbox, tmp_path: Path, command: str) -> None:
+    for seed in (0, 1):
+        track_and_commit(sandbox, {"model.safetensors": model(seed)})
+    sandbox.run(*command.split(), env={"GIT_TRACE2_EVENT": str(tmp_path / "trace")})
+    assert list_repeated(tmp_path / "trace", ("git rev-parse ", "git ls-tree ", "git config ")) == []
+
+
+def test_env_asks_once_where_a_remote_is(sandbox: Sandbox, tmp_path: Path) -> None:
+    sandbox.git("remote", "add", "origin", str(tmp_path / "remote"))
+    sandbox.git("theta", "env", env={"GIT_TRACE2_EVENT": str(tmp_path / "trace")})
+    assert list_repeated(tmp_path / "trace", ("git remote ",)) == []

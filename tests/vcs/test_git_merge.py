@@ -61,6 +61,13 @@ def test_messages_are_gits_own(forked: Sandbox) -> None:
     )
 
 
+def test_messages_say_what_a_name_stands_for(forked: Sandbox) -> None:
+    """A tag goes before a branch of the same name, as in Git."""
+    forked.git("tag", "a", "b")
+    assert merge_message(heads(forked, "a"), cwd=forked.root) == "Merge tag 'a'\n"
+    assert merge_message(heads(forked, "heads/a"), cwd=forked.root) == "Merge branch 'heads/a'\n"
+
+
 def test_messages_have_what_a_tag_says(forked: Sandbox) -> None:
     forked.git("tag", "-a", "-m", "the first release", "v1", "b")
     assert merge_message(heads(forked, "v1"), cwd=forked.root) == "Merge tag 'v1'\n\nthe first release\n"

@@ -6,6 +6,7 @@ import os
 import tempfile
 
 from git_theta.cli.checks.checked_setup import CheckResult, Setup
+from git_theta.errors import suggest_remedy
 from git_theta.repository.stores.object_stores import open_store
 from git_theta.repository.stores.storage_preferences import read_preferences
 from git_theta.vcs.alternates import alternates_of
@@ -23,7 +24,7 @@ def check_store(setup: Setup) -> CheckResult:
                 with tempfile.TemporaryFile(dir=folder):
                     pass
             except OSError as error:
-                return "problem", f"cannot write to {folder}: {error.strerror}", "Check its owner and permissions."
+                return "problem", f"cannot write to {folder}: {error.strerror}", suggest_remedy(error)
     return None
 
 

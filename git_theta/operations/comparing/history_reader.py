@@ -99,7 +99,7 @@ class HistoryReader:
         self.texts = texts
         self.checkpoints = checkpoints
         self._warn = warn
-        self.unify = unify
+        self._unify = unify
         self.has_found = False
         """Whether any checkpoint was met."""
 
@@ -148,15 +148,18 @@ class HistoryReader:
             for pair in group_checkpoints(before, after, indexes, renames)
         ]
 
+    def unify_versions(self, pair: CheckpointPair) -> CheckpointPair:
+        """Whole versions of a checkpoint in one layout."""
+        return self._unify(pair) if _has_layouts_to_unify(pair) else pair
+
     def _unify_edits(self, pair: CheckpointPair, edits: Iterable[EditLike], *, split: bool) -> CheckpointPair:
         """The pair in one layout: of one that is not, manifests are read anew, and whole."""
-        formats = {shard.manifest.format for shard in (*pair[1], *pair[2])}
-        if len(formats) < 2 and not (split and OPAQUE in formats):
+        if not _has_layouts_to_unify(pair, split=split):
             return pair
         path, were, are = pair[0], {shard.path for shard in pair[1]}, {shard.path for shard in pair[2]}
         before = self.read_shards(edit.before for edit in edits if edit.before and edit.before.path in were)
         after = self.read_shards(edit.after for edit in edits if edit.after and edit.after.path in are)
-        return self.unify((path, _sort_shards(before), _sort_shards(after)), split=split)
+        return self._unify((path, _sort_shards(before), _sort_shards(after)), split=split)
 
     def _edit_shards(self, edit: EditLike) -> tuple[Shard | None, Shard | None]:
         old, new = self.read_text(edit.before), self.read_text(edit.after)
@@ -174,6 +177,11 @@ class HistoryReader:
 
     def _parse_shard(self, version: BlobLike | None, text: bytes | None) -> Shard | None:
         return Shard(version.path, decode_manifest(text)) if version and text else None
+
+
+def _has_layouts_to_unify(pair: CheckpointPair, *, split: bool = False) -> bool:
+    formats = {shard.manifest.format for shard in (*pair[1], *pair[2])}
+    return len(formats) > 1 or (split and OPAQUE in formats)
 
 
 def _sort_shards(shards: Iterable[Shard]) -> tuple[Shard, ...]:

@@ -107,31 +107,46 @@ def _describe_change(
     """A comparison, with what is known beyond its manifests, which hold only what differs."""
     now = {shard.path for shard in one.after}
     were = {shard.path for shard in one.before}
-    before = [edit.before for edit in edits if edit.before and edit.before.path in were]
     after = {edit.after.path: edit.after for edit in edits if edit.after and edit.after.path in now}
-    texts = [text for version in before if (text := reader.read_text(version))]
-    held = [text for version in after.values() if (text := reader.read_text(version))]
+    earlier = _read_texts([edit.before for edit in edits if edit.before and edit.before.path in were], reader)
+    held = _read_texts(after.values(), reader)
     changes = tuple([change for change in one.changes if keep is None or keep(change)])
     laid_out = _find_laid_out(one, after, reader)
     parts = [part for version in reader.read_shards(map(after.get, laid_out)) for part in version.manifest.parts()]
     parts += _list_changed_parts(one, changes, laid_out, frames=keep is None)
-    stretches = {stretch for part in parts for stretch in part.storage.stretches()}
-    known = _find_named_objects(texts, [oid for oid, _, _ in stretches])
-    known |= _find_others({oid for oid, _, _ in stretches} - known, one, parents, reader)
-    is_file = len(one.before) == len(one.after) == 1 and one.after[0].path == one.path  # and not a shard of that
-    was = one.before[0].path if is_file else one.path
     pieces = count_pieces(one.before, one.after)
     there = [sum(1 for _ in shard.manifest.parameters()) for shard in one.after if shard.path in laid_out]
     return CheckpointChange(
         one.path,
-        "" if was == one.path else was,
+        _find_earlier_path(one),
         changes,
         one.rest_changed,
         sum(map(count_parameters, held)) + sum(there),
-        sum(size for oid, _, size in stretches if oid not in known),
+        _count_new_bytes(parts, earlier, one, parents, reader),
         # The manifests of the comparison lack the pieces that both versions have.
-        pieces and pieces._replace(pieces=sum(map(count_parts, held or texts))),
+        pieces and pieces._replace(pieces=sum(map(count_parts, held or earlier))),
     )
+
+
+def _read_texts(versions: Iterable[BlobLike], reader: HistoryReader) -> list[bytes]:
+    return [text for version in versions if (text := reader.read_text(version))]
+
+
+def _find_earlier_path(one: Comparison) -> str:
+    """What a renamed checkpoint was called; "" where it was called so, and for one of several files."""
+    is_file = len(one.before) == len(one.after) == 1 and one.after[0].path == one.path  # and not a shard of that
+    return one.before[0].path if is_file and one.before[0].path != one.path else ""
+
+
+def _count_new_bytes(
+    parts: Iterable[Entry], earlier: Sequence[bytes], one: Comparison, parents: Sequence[str], reader: HistoryReader
+) -> int:
+    """The bytes of what these parts are stored in and nothing at the parents is; ``earlier``: manifests there."""
+    stretches = {stretch for part in parts for stretch in part.storage.stretches()}
+    oids = [oid for oid, _, _ in stretches]
+    known = _find_named_objects(earlier, oids)
+    known |= _find_others(set(oids) - known, one, parents, reader)
+    return sum(size for oid, _, size in stretches if oid not in known)
 
 
 def _list_changed_parts(

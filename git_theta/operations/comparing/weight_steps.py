@@ -46,7 +46,7 @@ def _digest_sides(whole: WholeCheckpoint, reader: HistoryReader) -> tuple[str | 
     if len(formats) < 2:
         return before, after, False
     pair = whole.path, tuple(reader.read_shards(whole.before)), tuple(reader.read_shards(whole.after))
-    laid = reader.unify(pair)
+    laid = reader.unify_versions(pair)
     if laid == pair:
         return before, after, False
     return _digest_shards(laid[1]), _digest_shards(laid[2]), True

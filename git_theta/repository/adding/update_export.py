@@ -31,7 +31,7 @@ class ExportRequest(NamedTuple):
 
     Attributes:
         before, after: revisions.
-        path: the checkpoint, or the index of its shards, relative to the current folder.
+        path: the checkpoint, or the index of its shards, from the top.
         rank: of the products.
         folder: where the adapter is written: one that is not there yet, or is empty.
         whole: globs of names that are not factored.

@@ -94,13 +94,8 @@ def plan_search(
         )
     item = _find_contested(request, find_cases(made, repository, warn), definition)
     unfit: list[tuple[str, str]] = []
-    fitting: list[Strategy] = []
-    for strategy in _load_strategies(request, unfit):
-        try:
-            check_request([item], asked._replace(asked=asked.asked._replace(strategy=strategy.name)), made, top)
-            fitting.append(strategy)
-        except UsageError as error:
-            unfit.append((strategy.name, error.message.removeprefix(f"{asked.asked.origins[0]}: ")))
+    strategies = _load_strategies(request, unfit)
+    fitting = [one for one in strategies if _is_fitting(one, item, asked, made, top, unfit)]
     if not fitting:
         raise UsageError("no strategy fits: " + "; ".join(f"{name}: {reason}" for name, reason in unfit))
     _require_searchable(request.over, fitting)
@@ -123,6 +118,23 @@ def _load_strategies(request: SearchRequest, unfit: list[tuple[str, str]]) -> li
         except PluginError as error:
             unfit.append((name, error.message))
     return [strategy for strategy in found if strategy.numeric]
+
+
+def _is_fitting(
+    strategy: Strategy,
+    item: FilePlan,
+    asked: MergeRequest,
+    made: MergeInputs,
+    top: Path,
+    unfit: list[tuple[str, str]],
+) -> bool:
+    """Whether a strategy takes these heads; why not is added to ``unfit``."""
+    try:
+        check_request([item], asked._replace(asked=asked.asked._replace(strategy=strategy.name)), made, top)
+    except UsageError as error:
+        unfit.append((strategy.name, error.message.removeprefix(f"{asked.asked.origins[0]}: ")))
+        return False
+    return True
 
 
 def _find_contested(request: SearchRequest, found: Sequence[FilePlan], definition: EvaluationDefinition) -> FilePlan:

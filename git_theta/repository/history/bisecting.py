@@ -16,7 +16,7 @@ from git_theta.repository.history.folder_checkout import check_out_into, find_ve
 from git_theta.vcs.bisection import list_bisection_points, merge_bases_below
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.git import literal_pathspec
-from git_theta.vcs.heads import resolve_head
+from git_theta.vcs.heads import resolve_heads
 from git_theta.vcs.trees import TreeFile
 
 _NOTHING_FAILS = "Say by --bad which version fails, or try the command on one: git theta bisect -h"
@@ -96,8 +96,7 @@ def find_first_bad(
     Raises UsageError where nothing can be found: no such file or parameter, nothing changed, nothing fails, a good
     commit's own past fails. What ``run`` raises ends it.
     """
-    bad = resolve_head(request.bad or "HEAD").commit
-    goods = [resolve_head(good).commit for good in request.goods]
+    bad, *goods = [head.commit for head in resolve_heads([request.bad or "HEAD", *request.goods])]
     judged = _JudgedVersions(request, run, repository, context)
     pathspecs = judged.find_pathspecs(bad)
     tests: list[VersionTest] = []

@@ -23,7 +23,7 @@ def blame_checkpoint(
     Args:
         history: where versions are read.
         revision: that the checkpoint is taken from.
-        path: of its file, or the index of its shards; relative to the current folder.
+        path: of its file, or the index of its shards, from the top.
         globs: for names; none for all.
 
     Raises UsageError where there is no such revision, checkpoint or name.
@@ -31,8 +31,8 @@ def blame_checkpoint(
     tips = keep_commits(commit_ids([revision])[:1])
     if not tips:
         raise UsageError(f"{revision!r} is no commit", hint="Name a branch, a tag or a commit.")
-    found = read_checkpoint_at(history.blobs, revision, path)
-    _, _, shards = history.reader.unify((found.path, (), found.shards))
+    found = read_checkpoint_at(history.blobs, tips[0], path, revision)
+    _, _, shards = history.reader.unify_versions((found.path, (), found.shards))
     places = _select_parameters(found._replace(shards=shards), globs)
     return blame_parameters(places, fetch_ahead(walk_commits(tips)), history.diffs.edits_between, history.reader)
 

@@ -20,7 +20,7 @@ from git_theta.vcs.blob_reader import BlobReader
 from git_theta.vcs.blobs import read_wanted_blobs
 from git_theta.vcs.git import current_folder, git
 from git_theta.vcs.revisions import OID_DIGITS, commit_ids, find_commit, is_inside_worktree
-from git_theta.vcs.trees import files_of
+from git_theta.vcs.trees import TreeFile, files_of
 
 _MAX_NAMED = 5
 _FULL_ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
@@ -48,46 +48,56 @@ def find_checkpoint(blobs: BlobReader, name: str) -> CheckpointVersion:
     revision, colon, path = name.partition(":")
     if colon:
         relative = path.startswith(("./", "../"))
-        return read_checkpoint_at(blobs, revision, path if relative else path_from_here(path))
-    here = os.path.lexists(name) and is_inside_worktree()
-    is_path = here or blobs.find(f"HEAD:{path_from_top(name)}") is not None
+        return read_checkpoint_at(blobs, revision, path_from_top(path) if relative else _normalize(path))
+    here, whole = os.path.lexists(name) and is_inside_worktree(), path_from_top(name)
+    is_path = here or blobs.find(f"HEAD:{whole}") is not None
     is_revision = bool(find_commit(name))
     if is_path and is_revision:
         raise UsageError(f"{name!r} is a revision and a path", hint=f"Say HEAD:./{name} for the path.")
     if is_path:
-        return read_checkpoint_at(blobs, "HEAD", name)
+        return read_checkpoint_at(blobs, "HEAD", whole)
     if not is_revision and name != "HEAD":
         raise UsageError(f"{name!r} is no revision, and no file at HEAD", hint="git theta show REV:PATH, or :PATH")
     return find_only_checkpoint(name)
 
 
-def read_checkpoint_at(blobs: BlobReader, revision: str, path: str) -> CheckpointVersion:
-    """The checkpoint of a path, which is relative to the current folder; of an index, all of its shards.
+def read_checkpoint_at(blobs: BlobReader, revision: str, path: str, called: str = "") -> CheckpointVersion:
+    """The checkpoint of a path from the top; of an index, all of its shards.
+
+    Args:
+        blobs: where they are read.
+        revision: the version; "" for the index.
+        path: of the file, or the index of shards.
+        called: what the person calls the version, where that is an id here.
 
     Raises UsageError where there is none.
     """
-    if revision:
+    is_id = _FULL_ID.fullmatch(revision)
+    if revision and not is_id:
         commit_ids([revision])
-    whole, where = path_from_top(path), _name_place(revision)
-    with _naming(whole):
-        found = blobs.find(f"{revision}:{whole}")
+    where = called or (revision[:OID_DIGITS] if is_id else revision) or "the index"
+    with _naming(path):
+        found = blobs.find(f"{revision}:{path}")
         text = read_manifest_text(blobs, found[0]) if found else None
     if found is None:
-        raise UsageError(f"{whole!r} is no file in {where}", hint="What is versioned here: git theta ls-files :/")
+        raise UsageError(f"{path!r} is no file in {where}", hint="What is versioned here: git theta ls-files :/")
     if text is not None:
-        return CheckpointVersion(whole, revision, (_load_shard(whole, text),))
-    shards = tuple(_read_shards(blobs, revision, whole, found[0])) if is_index(whole) else ()
+        return CheckpointVersion(path, revision, (_load_shard(path, text),))
+    shards = tuple(_read_shards(blobs, revision, path, found[0])) if is_index(path) else ()
     if not shards:
         raise UsageError(
-            f"{whole!r} is no checkpoint in {where}: Git has it as it is",
+            f"{path!r} is no checkpoint in {where}: Git has it as it is",
             hint="Versioned from its next commit on: git theta track, then git add --renormalize",
         )
-    return CheckpointVersion(whole, revision, shards)
+    return CheckpointVersion(path, revision, shards)
 
 
-def _name_place(revision: str) -> str:
-    """What a person reads of a revision, or of the index."""
-    return (revision[:OID_DIGITS] if _FULL_ID.fullmatch(revision) else revision) or "the index"
+def choose_path(paths: Sequence[str], revision: str) -> str:
+    """The path that is named, from the current folder, if any is, else that of the one checkpoint of a revision.
+
+    Returns it from the top. Raises UsageError where the revision has no checkpoint, or more.
+    """
+    return path_from_top(paths[0]) if paths else find_only_checkpoint(revision, behind=True).path
 
 
 def find_only_checkpoint(revision: str, *, behind: bool = False) -> CheckpointVersion:
@@ -95,7 +105,7 @@ def find_only_checkpoint(revision: str, *, behind: bool = False) -> CheckpointVe
 
     ``behind``: whether the path of one is named behind the revisions, and not with its own.
     """
-    (commit,) = commit_ids([revision])[:1]
+    commit = commit_ids([revision])[0].removeprefix("^")
     found = list_checkpoints(commit)
     if len(found) == 1:
         return CheckpointVersion(found[0].path, revision, found[0].shards)
@@ -106,25 +116,19 @@ def find_only_checkpoint(revision: str, *, behind: bool = False) -> CheckpointVe
     raise UsageError(f"{revision} has {len(found)} checkpoints: {names}", hint=f"Name one: {one}")
 
 
-def choose_path(paths: Sequence[str], revision: str) -> str:
-    """The path that is named, if any is, else that of the one checkpoint of a revision; from the current folder.
-
-    Raises UsageError where that has none, or more.
-    """
-    return paths[0] if paths else path_from_here(find_only_checkpoint(revision, behind=True).path)
-
-
-def list_checkpoints(tree: str) -> list[CheckpointVersion]:
+def list_checkpoints(tree: str, files: Mapping[str, TreeFile] | None = None) -> list[CheckpointVersion]:
     """The checkpoints of a commit or tree, given by its id, in the order of their names.
 
-    Raises ManifestError, and GitError that names a file whose blob cannot be read.
+    ``files``: all of its files, where they are known. Raises ManifestError, and GitError that names a file whose blob
+    cannot be read.
     """
-    oids = {path: file.oid for path, file in files_of(tree).items() if file.is_regular and file.size <= MAX_MANIFEST}
+    listed = files_of(tree) if files is None else files
+    oids = {path: file.oid for path, file in listed.items() if file.is_regular and file.size <= MAX_MANIFEST}
     manifests = _read_named(oids, is_manifest)
     shards = [_load_shard(path, manifests[oid]) for path, oid in oids.items() if oid in manifests]
-    listed = {path: oid for path, oid in oids.items() if is_index(path) and oid not in manifests}
-    texts = _read_named(listed, lambda _: True)
-    indexes = {path: texts[oid] for path, oid in listed.items() if oid in texts}
+    index_oids = {path: oid for path, oid in oids.items() if is_index(path) and oid not in manifests}
+    texts = _read_named(index_oids, lambda _: True)
+    indexes = {path: texts[oid] for path, oid in index_oids.items() if oid in texts}
     return [CheckpointVersion(path, tree, after) for path, _, after in group_checkpoints((), shards, indexes)]
 
 
@@ -150,6 +154,11 @@ def path_from_top(path: str) -> str:
 def path_from_here(path: str) -> str:
     """A path from the top, relative to the current folder."""
     return posixpath.relpath(posixpath.join("/", path), posixpath.join("/", path_from_top(".")))
+
+
+def _normalize(path: str) -> str:
+    """A path from the top as Git knows it."""
+    return posixpath.relpath(posixpath.join("/", path), "/")
 
 
 @contextmanager

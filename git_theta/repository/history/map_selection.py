@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 from git_theta.checkpoints.index_file import is_index
 from git_theta.errors import UsageError
-from git_theta.repository.history.checkpoint_lookup import path_from_top, read_checkpoint_at
+from git_theta.repository.history.checkpoint_lookup import read_checkpoint_at
 from git_theta.vcs.blob_reader import BlobReader
 from git_theta.vcs.commits import Commit, walk_commits
 from git_theta.vcs.git import literal_pathspec
 from git_theta.vcs.heads import Head, merge_base, resolve_head
-from git_theta.vcs.revisions import OID_DIGITS, commit_ids
+from git_theta.vcs.revisions import OID_DIGITS, commit_ids, find_commits
 
 BASE_HINT = "Say what task vectors start from: --base REVISION"
 
@@ -35,14 +35,12 @@ def select_versions(blobs: BlobReader, words: Sequence[str], path: str, warn: Ca
 
     Raises UsageError for what is no revision, for a range without such commits, and for less than two versions.
     """
-    tips = {word: commit_ids([word]) for word in words}
-    named = {
-        word: resolve_head(word) for word, found in tips.items() if len(found) == 1 and not found[0].startswith("^")
-    }
-    known = {head.commit for head in named.values()}
+    named = find_commits(words)
+    tips = {word: [named[word]] if word in named else _list_range(word) for word in words}
+    known = set(named.values())
     chosen: list[Head] = []
     for word, found in tips.items():
-        heads = [named[word]] if word in named else _commits_in_range(blobs, word, found, path, warn)
+        heads = [Head(word, named[word])] if word in named else _commits_in_range(blobs, word, found, path, warn)
         chosen += [head for head in heads if word in named or head.commit not in known]
         known |= {head.commit for head in heads}
     if len(chosen) < 2:
@@ -64,13 +62,20 @@ def find_base(asked: MapSelection, named: str | None) -> Head:
     return Head(next(known, found[:OID_DIGITS]), found)
 
 
+def _list_range(word: str) -> list[str]:
+    """The ids that a range stands for. Raises UsageError for what is neither a range nor a commit."""
+    found = commit_ids([word])
+    if len(found) == 1 and not found[0].startswith("^"):
+        resolve_head(word)
+    return found
+
+
 def _commits_in_range(
     blobs: BlobReader, word: str, tips: Sequence[str], path: str, warn: Callable[[str], None]
 ) -> list[Head]:
     """The commits of a range that changed the checkpoint, oldest first."""
-    whole = path_from_top(path)
     # Shards have other names where their number changed; what else changed beside them, _changed tells.
-    place = whole.rpartition("/")[0] if is_index(whole) else whole
+    place = path.rpartition("/")[0] if is_index(path) else path
     pathspecs = [literal_pathspec(place)] if place else []
     found = [
         Head(commit.oid[:OID_DIGITS], commit.oid)
@@ -78,13 +83,13 @@ def _commits_in_range(
         if _changes_checkpoint(blobs, commit, path, warn)
     ]
     if not found:
-        raise UsageError(f"no commit in {word} changed {whole!r}", hint="See what did: git theta log -- PATH")
+        raise UsageError(f"no commit in {word} changed {path!r}", hint="See what did: git theta log -- PATH")
     return found[::-1]
 
 
 def _changes_checkpoint(blobs: BlobReader, commit: Commit, path: str, warn: Callable[[str], None]) -> bool:
     """Whether the checkpoint is there, and as in none of the commit's parents."""
-    if blobs.find(f"{commit.oid}:{path_from_top(path)}") is None:
+    if blobs.find(f"{commit.oid}:{path}") is None:
         return False
     try:
         paths = [shard.path for shard in read_checkpoint_at(blobs, commit.oid, path).shards]

@@ -15,7 +15,7 @@ from git_theta.globs import name_matcher
 from git_theta.operations.adding.layouts_alike import unify_layouts
 from git_theta.operations.comparing.version_map import bytes_to_read, map_versions
 from git_theta.operations.context import Context, Progress
-from git_theta.repository.history.checkpoint_lookup import path_from_top, read_checkpoint_at, refuse_globs
+from git_theta.repository.history.checkpoint_lookup import read_checkpoint_at, refuse_globs
 from git_theta.repository.history.map_selection import BASE_HINT, find_base, select_versions
 from git_theta.repository.history.version_history import open_history
 from git_theta.repository.stores.opening import open_context
@@ -37,7 +37,7 @@ class MapRequest(NamedTuple):
 
     Attributes:
         revisions: names of commits, and ranges.
-        path: of the checkpoint, relative to the current folder: its file, or the index of its shards.
+        path: of the checkpoint, from the top: its file, or the index of its shards.
         base: what distances of a version are measured from; None for the merge base.
         globs: names of the parameters that count; none for all.
         measures: names of what is measured beside.
@@ -75,7 +75,7 @@ def chart_versions(
         members = [version.member for version in versions]
         with progress.show_work("Measuring", bytes_to_read(common)):
             return map_versions(
-                path_from_top(path),
+                path,
                 origin.member,
                 members,
                 common,
@@ -95,10 +95,7 @@ def read_map_versions(
     subjects = {commit.oid: commit.subject for commit in _read_commits([base, *heads])}
 
     def version(head: Head) -> VersionShards:
-        try:
-            found = read_checkpoint_at(blobs, head.commit, path)
-        except UsageError as error:
-            raise error.add_location(path=head.name) from None
+        found = read_checkpoint_at(blobs, head.commit, path, head.name)
         return VersionShards(MapVersion(head.name, head.commit, subjects.get(head.commit, "")), found.shards)
 
     versions = [version(head) for head in heads]
@@ -130,10 +127,9 @@ def _unify_versions(versions: Sequence[VersionShards], context: Context) -> list
 
 def _require_parameters(version: VersionShards, path: str) -> None:
     if all(shard.manifest.is_opaque for shard in version.shards):
-        whole = path_from_top(path)
         raise UsageError(
-            f"{whole} is kept whole there: it has no parameters to measure",
-            hint=f"What changed of it: git theta log -- {whole}",
+            f"{path} is kept whole there: it has no parameters to measure",
+            hint=f"What changed of it: git theta log -- {path}",
             path=version.member.label,
         )
 

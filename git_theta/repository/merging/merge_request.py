@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from git_theta.errors import UsageError
 from git_theta.repository.merging.policy_sources import MergeOptions
-from git_theta.vcs.heads import HEAD, Head, independent_heads, merge_base, resolve_head
+from git_theta.vcs.heads import HEAD, Head, independent_heads, merge_base, resolve_head, resolve_heads
 from git_theta.words import pluralize
 
 
@@ -54,8 +54,7 @@ class MergeInputs(NamedTuple):
 
 def gather_inputs(request: MergeRequest, top: Path) -> MergeInputs:
     """What a request asks to merge. Raises UsageError for what is no commit, and for weights that do not fit."""
-    own = resolve_head(HEAD, top)
-    asked = [resolve_head(name, top) for name in request.heads]
+    own, *asked = resolve_heads([HEAD, *request.heads], top)
     heads, weights = (
         _recipe_heads(request, own, asked, top) if request.all_named else _independent_heads(request, own, asked, top)
     )

@@ -18,7 +18,7 @@ from git_theta.operations.merging.merge_results import MergeSettings
 from git_theta.operations.merging.merged_files import MergedFiles, merge_files
 from git_theta.operations.restoring.materialise import require_room
 from git_theta.operations.restoring.restore import restore_pieces
-from git_theta.repository.history.checkpoint_lookup import find_only_checkpoint, path_from_top, read_checkpoint_at
+from git_theta.repository.history.checkpoint_lookup import choose_path, read_checkpoint_at
 from git_theta.repository.history.version_history import open_history
 from git_theta.repository.merging.merge_cases import find_cases
 from git_theta.repository.merging.merge_request import MergeInputs, check_weights, label_heads
@@ -26,7 +26,7 @@ from git_theta.repository.stores.opening import open_context
 from git_theta.tensors.arrays import Buffer
 from git_theta.vcs import atomic
 from git_theta.vcs.discovery import Repository
-from git_theta.vcs.heads import Head, resolve_head
+from git_theta.vcs.heads import Head, resolve_heads
 from git_theta.words import join_some
 
 
@@ -35,13 +35,13 @@ class CentroidRequest(NamedTuple):
 
     Attributes:
         revisions: of the versions.
-        path: of the checkpoint, relative to the current folder; None for the only one of the first version.
+        paths: of the checkpoint, relative to the current folder; none for the only one of the first version.
         output: the file to write; of a checkpoint of several files, the folder.
         weights: how much each version counts, None for all alike.
     """
 
     revisions: Sequence[str]
-    path: str | None
+    paths: Sequence[str]
     output: Path
     weights: tuple[float, ...] | None = None
 
@@ -73,12 +73,9 @@ def write_centroid(
     parameter, and where something is written already; ConflictError for what has no mean.
     """
     _check_request(request)
-    heads = tuple([resolve_head(revision) for revision in request.revisions])
+    heads = tuple(resolve_heads(request.revisions))
     check_weights(request.weights, heads, "version")
-    path = (
-        find_only_checkpoint(heads[0].name, behind=True).path if request.path is None else path_from_top(request.path)
-    )
-    item = plan_mean(path, heads, repository, warn)
+    item = plan_mean(choose_path(request.paths, request.revisions[0]), heads, repository, warn)
     assert item.plan
     with open_context(repository, warn, progress) as context:
         merged = merge_mean(item, request.weights, context, progress)
@@ -131,17 +128,10 @@ def plan_mean(path: str, heads: tuple[Head, ...], repository: Repository, warn: 
 
 
 def _require_checkpoints(path: str, heads: Sequence[Head], warn: Callable[[str], None]) -> None:
-    """Raise UsageError, with the version, where one has no checkpoint there."""
+    """Raise UsageError where a version has no checkpoint there."""
     with open_history(warn) as history:
         for head in heads:
-            try:
-                read_checkpoint_at(history.blobs, head.commit, _from_here(path))
-            except UsageError as error:
-                raise error.add_location(path=head.name) from None
-
-
-def _from_here(path: str) -> str:
-    return posixpath.relpath(path, path_from_top("."))
+            read_checkpoint_at(history.blobs, head.commit, path, head.name)
 
 
 def _require_everywhere(decision: Decision, item: FilePlan, heads: Sequence[Head]) -> None:

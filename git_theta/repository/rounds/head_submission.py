@@ -11,8 +11,8 @@ from typing import NamedTuple
 from git_theta.errors import ConflictError, UsageError
 from git_theta.operations.context import Progress
 from git_theta.repository.merging.merge_cases import find_cases
-from git_theta.repository.merging.merge_many import merge_cases
 from git_theta.repository.merging.merge_request import MergeInputs
+from git_theta.repository.merging.merged_checkpoints import merge_checkpoints
 from git_theta.repository.merging.policy_sources import MergeOptions
 from git_theta.repository.rounds.head_distances import count_bytes, measure_heads
 from git_theta.repository.rounds.round_refs import Round
@@ -134,7 +134,7 @@ def _rebase_head(
     with open_context(repository, warn) as context:
         tree = write_checkpoints(build_checkpoints(shared, before, context), before, top)
     made = MergeInputs((Head(tag, start.commit), Head(head.name, tree)), base, None, ("the start", "the head"))
-    merged = merge_cases(made, find_cases(made, repository, warn), REBASING, repository, warn, progress)
+    merged = merge_checkpoints(made, find_cases(made, repository, warn), REBASING, repository, warn, progress)
     if merged.conflicts:
         raise ConflictError(
             f"the head's changes do not go on top of {tag}: {merged.conflicts[0]}",

@@ -14,8 +14,8 @@ from git_theta.operations.context import Progress
 from git_theta.operations.merging.file_plans import FilePlan
 from git_theta.operations.merging.merge_report import Record, trailers
 from git_theta.repository.merging.merge_cases import find_cases
-from git_theta.repository.merging.merge_many import merge_cases
 from git_theta.repository.merging.merge_request import MergeInputs, MergeRequest
+from git_theta.repository.merging.merged_checkpoints import merge_checkpoints
 from git_theta.repository.merging.policy_sources import MergeOptions
 from git_theta.repository.merging.request_checks import check_request
 from git_theta.repository.rounds.head_screening import ScreenedRound
@@ -91,7 +91,7 @@ def merge_round(
 ) -> MergedRound:
     """Merge the heads that were kept."""
     assert merge.made.base
-    merged = merge_cases(merge.made, merge.found, merge.asked, repository, warn, progress)
+    merged = merge_checkpoints(merge.made, merge.found, merge.asked, repository, warn, progress)
     if merged.conflicts:
         return MergedRound("", merged.records, merged.conflicts)
     tree = trees.write_changed_tree(merge.made.base.commit, merged.files, repository.home)

@@ -76,13 +76,14 @@ class SharedHead(NamedTuple):
 
 def read_start(one: Round, top: Path) -> RoundStart:
     """The start of a round. Raises UsageError where it has no checkpoint that could be merged."""
-    checkpoints = {found.path: found for found in list_checkpoints(one.start)}
+    files = trees.files_of(one.start, top)
+    checkpoints = {found.path: found for found in list_checkpoints(one.start, files)}
     if not any(map(list_entries, checkpoints.values())):
         raise UsageError(
             f"{one.start[:12]} has no checkpoint that is stored by parameters",
             hint="Files are versioned once tracked: git theta track",
         )
-    return RoundStart(one, read_round_policy(one, top), trees.files_of(one.start, top), checkpoints)
+    return RoundStart(one, read_round_policy(one, top), files, checkpoints)
 
 
 def share_head(commit: str, start: RoundStart, top: Path) -> SharedHead:
@@ -90,10 +91,10 @@ def share_head(commit: str, start: RoundStart, top: Path) -> SharedHead:
     if not is_ancestor(start.commit, commit, top):
         return SharedHead(commit, faults=(_describe_other_start(commit, start.round, top),))
     try:
-        own = {found.path: found for found in list_checkpoints(commit)}
+        files = trees.files_of(commit, top)
+        own = {found.path: found for found in list_checkpoints(commit, files)}
     except ThetaError as error:
         return SharedHead(commit, faults=(f"{error.path or 'a checkpoint'}: {error.message}",))
-    files = trees.files_of(commit, top)
     faults = [*_find_other_files(files, own, start), *_find_changed_layouts(files, own, start)]
     if faults:
         return SharedHead(commit, own=own, faults=tuple(faults))
