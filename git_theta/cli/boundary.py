@@ -20,6 +20,7 @@ from typing import NoReturn
 
 from git_theta import registered_names
 from git_theta.errors import GitError, PluginError, ThetaError, suggest_remedy
+from git_theta.vcs.pathspecs import take_pathspec_variables
 from git_theta.vcs.remembered_settings import remembering_settings
 from git_theta.words import escape_unprintable, redact_logins
 
@@ -59,6 +60,7 @@ def run(action: Callable[[], int]) -> int:
     _open_standard_streams()
     gc.set_threshold(_COLLECT_EVERY)
     registered_names.use_disabled(_read_disabled)
+    take_pathspec_variables()
     try:
         _unwind_on_signals()
         with remembering_settings():

@@ -10,6 +10,7 @@ import click
 
 from git_theta.cli import boundary
 from git_theta.cli.listing import echo_json, echo_line, json_option, require_worktree
+from git_theta.cli.pathspec_argument import pathspecs_argument
 from git_theta.cli.progress import show_progress
 from git_theta.errors import ManifestError
 from git_theta.repository.index.tracked_files import list_tracked
@@ -27,7 +28,7 @@ class CheckedOut(NamedTuple):
 
 
 @click.command
-@click.argument("pathspecs", nargs=-1, metavar="[PATHSPEC]...")
+@pathspecs_argument()
 @click.option("--partial", is_flag=True, help="Put zeros in the place of parameters that are lost everywhere.")
 @json_option
 def command(pathspecs: tuple[str, ...], partial: bool, as_json: bool) -> int:

@@ -15,7 +15,7 @@ from git_theta.cli.measure_option import measure_option
 from git_theta.cli.output_files import require_writable
 from git_theta.cli.pager import print_paged, uses_color
 from git_theta.cli.progress import Meter
-from git_theta.cli.revision_arguments import RevisionCommand, split_known
+from git_theta.cli.revision_arguments import RevisionCommand, split_pathspecs
 from git_theta.diffing.base import Comparison, Report
 from git_theta.diffing.measures.base import MEASURES
 from git_theta.errors import UsageError
@@ -85,7 +85,7 @@ def command(words: tuple[str, ...], cached: bool, **given: Any) -> int:
     if options.reads_values:
         sorted_by = () if options.sort in SORTS else (options.sort,)
         options = options._replace(measures=choose_measures((*options.measures, *sorted_by)))
-    revisions, pathspecs = split_known(words)
+    revisions, pathspecs = split_pathspecs(words)
     span = parse_range(revisions, cached=cached)
     repository, meter = discover_repository(), Meter()
     keep = change_matcher(options.globs)

@@ -12,7 +12,7 @@ import click
 from git_theta.cli import boundary
 from git_theta.cli.listing import echo_json, json_option
 from git_theta.cli.pager import print_paged, uses_color
-from git_theta.cli.revision_arguments import RevisionCommand, split_known
+from git_theta.cli.revision_arguments import RevisionCommand, split_pathspecs
 from git_theta.diffing.alarms import Alarm
 from git_theta.diffing.base import Change, ChangeStatus
 from git_theta.diffing.render.colors import paint
@@ -47,7 +47,7 @@ def command(words: tuple[str, ...], globs: tuple[str, ...], limit: int | None, o
     shown where a parameter is as in none of its parents. No tensor is read, but of files whose layout changed.
     """
     discover_repository()
-    revisions, pathspecs = split_known(words)
+    revisions, pathspecs = split_pathspecs(words)
     tips = commit_ids(revisions)
     with open_history(boundary.warn) as history, CommitDiffs(pathspecs, renames=False) as limited:
         met = _MatchedGlobs(globs)

@@ -17,6 +17,7 @@ from git_theta.cli.listing import (
     nul_option,
     require_worktree,
 )
+from git_theta.cli.pathspec_argument import pathspecs_argument
 from git_theta.errors import UsageError
 from git_theta.manifest.model import Entry, Manifest, View
 from git_theta.operations.keeping.file_states import TrackedFile
@@ -27,7 +28,7 @@ _OID_DIGITS = 12  # hex digits of an id
 
 
 @click.command
-@click.argument("pathspecs", nargs=-1, metavar="[PATHSPEC]...")
+@pathspecs_argument()
 @click.option("--parameters", is_flag=True, help="List the parameters of each file, too.")
 @json_option
 @nul_option

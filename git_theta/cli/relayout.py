@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from git_theta.cli.listing import display_path, echo_json, echo_line, json_option, require_worktree
+from git_theta.cli.pathspec_argument import pathspecs_argument
 from git_theta.errors import UsageError
 from git_theta.manifest.model import Manifest
 from git_theta.operations.keeping.file_states import FileState, TrackedFile, survey_file
@@ -17,7 +18,7 @@ from git_theta.words import escape_unprintable, pluralize
 
 
 @click.command
-@click.argument("pathspecs", nargs=-1, required=True, metavar="PATHSPEC...")
+@pathspecs_argument(required=True)
 @json_option
 def command(pathspecs: tuple[str, ...], as_json: bool) -> None:
     """Find the parameters of versioned files anew, and stage what comes out.

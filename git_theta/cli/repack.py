@@ -8,6 +8,7 @@ import click
 
 from git_theta.cli import boundary
 from git_theta.cli.listing import display_path, echo_json, echo_line, json_option, require_worktree
+from git_theta.cli.pathspec_argument import pathspecs_argument
 from git_theta.cli.progress import show_progress
 from git_theta.cli.push_warning import warn_of_pushes
 from git_theta.repository.adding.repacking import RepackedFile, find_candidates, repack_files
@@ -15,7 +16,7 @@ from git_theta.words import humanize_size, pluralize
 
 
 @click.command
-@click.argument("pathspecs", nargs=-1, metavar="[PATHSPEC]...")
+@pathspecs_argument()
 @click.option("--dense", is_flag=True, help="Store in full what builds on versions before.")
 @click.option("-n", "--dry-run", is_flag=True, help="Say what it would come to, and store nothing.")
 @json_option

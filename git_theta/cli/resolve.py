@@ -13,6 +13,7 @@ from git_theta.cli import boundary
 from git_theta.cli.cluster_option import on_option
 from git_theta.cli.interactive import Questions
 from git_theta.cli.listing import json_option, require_worktree
+from git_theta.cli.pathspec_argument import pathspecs_argument
 from git_theta.cli.progress import Meter
 from git_theta.cli.push_warning import warn_of_pushes
 from git_theta.cli.resolve_choices import Chooser, parse_policy_options
@@ -32,7 +33,7 @@ from git_theta.vcs.unmerged import UnmergedFile
 
 
 @click.command
-@click.argument("pathspecs", nargs=-1, metavar="[PATHSPEC]...")
+@pathspecs_argument()
 @click.option("-s", "--strategy", default="", metavar="STRATEGY", help="Settle with this strategy.")
 @click.option("-o", "--option", "options", multiple=True, metavar="OPTION=VALUE", help="An option of the strategy.")
 @click.option("--only", multiple=True, metavar="GLOB", help="Settle parameters of these names alone.")

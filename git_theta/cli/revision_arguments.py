@@ -9,6 +9,7 @@ import click
 
 from git_theta.errors import UsageError
 from git_theta.vcs.discovery import discover_repository
+from git_theta.vcs.pathspecs import read_pathspec
 from git_theta.vcs.revisions import split_revisions
 from git_theta.vcs.unknown_revisions import find_unknown
 
@@ -46,3 +47,9 @@ def split_known(words: Sequence[str]) -> tuple[list[str], list[str]]:
             f"{unknown!r} is no revision here, and no file", hint="Put -- before the path of a file that is gone."
         )
     return revisions, paths
+
+
+def split_pathspecs(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """As ``split_known``, where paths are pathspecs: as Git was told to read them."""
+    revisions, paths = split_known(words)
+    return revisions, list(map(read_pathspec, paths))

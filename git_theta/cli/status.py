@@ -20,6 +20,7 @@ from git_theta.cli.listing import (
     nul_option,
     require_worktree,
 )
+from git_theta.cli.pathspec_argument import pathspecs_argument
 from git_theta.errors import ManifestError, UsageError
 from git_theta.merging.plan import Plan
 from git_theta.operations.keeping.file_states import FileState, FileStatus, TrackedFile, sum_sizes, survey_file
@@ -45,7 +46,7 @@ _STATE_HINTS = {
 
 
 @click.command
-@click.argument("pathspecs", nargs=-1, metavar="[PATHSPEC]...")
+@pathspecs_argument()
 @json_option
 @nul_option
 def command(pathspecs: tuple[str, ...], as_json: bool, nul: bool) -> None:

@@ -203,3 +203,24 @@ def test_a_partial_clone_fetches_in_few_steps(
     clone.theta(*command, check=False, env={"GIT_TRACE2_EVENT": str(trace)})
     fetches = sum('"child_start"' in line and "upload-pack" in line for line in trace.read_text().splitlines())
     assert 1 <= fetches <= 3
+
+
+@pytest.mark.parametrize("option", ["literal", "glob", "noglob", "icase"])
+def test_git_that_is_told_how_to_read_pathspecs(committed: Sandbox, option: str) -> None:
+    """As Magit tells it (``git --literal-pathspecs``), for every command: our questions to Git are not the person's."""
+    told = f"--{option}-pathspecs"
+    committed.write("sub/.gitattributes", b"[m].pt filter=theta diff=theta merge=theta -text\n")
+    committed.commit("attributes")
+    committed.git("switch", "--quiet", "-c", "topic")
+    committed.write(MODEL, changed(model(), "layer.bias"))
+    committed.git(told, "commit", "-aqm", "topic")
+    committed.git(told, "switch", "--quiet", "main")
+    committed.write(MODEL, changed(model(), "embed.weight"))
+    committed.git(told, "commit", "-aqm", "main")
+    assert "sub/.gitattributes" in committed.git(told, "theta", "track").stdout
+    committed.git(told, "theta", "relayout", MODEL)
+    test = ["--good", "main~1", "--bad", "topic", "--run", f'cmp "$1" {MODEL}', MODEL]
+    assert "first bad version" in committed.git(told, "theta", "bisect", *test).stdout
+    committed.git(told, "merge", "--quiet", "--no-edit", "topic")
+    assert_file(committed, MODEL, changed(changed(model(), "embed.weight"), "layer.bias"))
+    assert_clean(committed)
