@@ -90,7 +90,7 @@ def discover_repository(cwd: Path | None = None) -> Repository:
         answer = git(
             "rev-parse", "--path-format=absolute", "--git-dir", _SEPARATOR, "--git-common-dir", _SEPARATOR,
             "--git-path", "hooks", _SEPARATOR, "--is-inside-work-tree", _SEPARATOR, "--show-cdup",
-            cwd=cwd, env={**os.environ, "LC_ALL": "C"},
+            cwd=cwd,
         )  # fmt: skip
     except GitError as error:
         raise _explain_refusal(error) from error
@@ -101,7 +101,7 @@ def discover_repository(cwd: Path | None = None) -> Repository:
 
 
 def _explain_refusal(error: GitError) -> GitError:
-    """Why Git finds no repository, told from its words of LC_ALL=C; the error itself for another reason."""
+    """Why Git finds no repository, told from its words; the error itself for another reason."""
     if "not a git repository" in error.message:
         return GitError("not in a Git repository", hint="Change to the folder of one, or make one: git init")
     owned = re.search(r"dubious ownership in repository at '(.*)'$", error.message, re.MULTILINE)

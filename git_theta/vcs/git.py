@@ -83,6 +83,14 @@ def scrubbed_environment() -> dict[str, str]:
     return {key: value for key, value in os.environ.items() if key not in _REPOSITORY_VARIABLES}
 
 
+def _speak_english(env: Mapping[str, str] | None = None) -> dict[str, str]:
+    """An environment, ours by default, in which Git translates nothing, since we look for words of its.
+
+    Unlike LC_ALL=C that leaves hooks and the like their encoding.
+    """
+    return {**(os.environ if env is None else env), "LANGUAGE": "C"}
+
+
 def git(
     *args: str | Path,
     cwd: Path | None = None,
@@ -94,6 +102,8 @@ def git(
 ) -> bytes:
     """What ``git ARGS`` prints on stdout. In a new session it has no terminal on which somebody could be asked.
 
+    Its words are in English, but with ``show`` in the person's language.
+
     Raises GitError with git's own words when it exits non-zero; with ``show``, the person has seen them.
     """
     settings = [word for key, value in (config or {}).items() for word in ("-c", f"{key}={value}")]
@@ -101,7 +111,7 @@ def git(
         ["git", *settings, *args],
         cwd=cwd or current_folder(),
         input=stdin,
-        env=env,
+        env=env if show else _speak_english(env),
         stdout=subprocess.PIPE,
         stderr=None if show else subprocess.PIPE,
         start_new_session=new_session,
@@ -180,7 +190,7 @@ def run_git(
         subprocess.Popen(
             ["git", *args],
             cwd=cwd or current_folder(),
-            env=env,
+            env=_speak_english(env),
             stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=words,

@@ -55,7 +55,7 @@ def lock_notes(file: Path) -> Iterator[None]:
 def fetch_notes(ref: str, remote: str, incoming: str) -> bool:
     """Bring a remote's notes to a ref of their own below refs/notes; whether it has any. Raises TransportError."""
     try:
-        git("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", remote, f"+{ref}:{incoming}", env=_in_english())
+        git("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", remote, f"+{ref}:{incoming}")
     except GitError as error:
         if _NO_REF.search(error.message):
             return False
@@ -123,7 +123,7 @@ def sync_notes(ref: str, remote: str, lock: Callable[[], AbstractContextManager[
         if not git_succeeds("rev-parse", "--verify", "--quiet", ref):
             return there
         try:
-            git("push", "--quiet", remote, ref, env=_in_english())
+            git("push", "--quiet", remote, ref)
             return True
         except GitError as error:
             refused = error
@@ -143,8 +143,3 @@ def _environment() -> dict[str, str]:
     named = git_succeeds("var", "GIT_COMMITTER_IDENT")
     unknown = {f"GIT_{role}_{fact}": "git-theta" for role in ("AUTHOR", "COMMITTER") for fact in ("NAME", "EMAIL")}
     return {**os.environ} if named else {**unknown, **os.environ}
-
-
-def _in_english() -> dict[str, str]:
-    """What Git says is looked at."""
-    return {**os.environ, "LC_ALL": "C"}

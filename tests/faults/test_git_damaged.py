@@ -266,6 +266,18 @@ def test_a_lost_commit_is_no_unknown_one(how: str, sandbox: Sandbox) -> None:
         assert find_commit(unknown, sandbox.root) == ""
 
 
+def test_a_git_that_is_translated_loses_as_one_that_is_not(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LANGUAGE", "de")
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    if "fatal: " in sandbox.git("rev-parse", "nothing", check=False).stderr:
+        pytest.skip("Git has no translations here")
+    _record(sandbox)
+    commit = sandbox.git("rev-parse", "HEAD").stdout.strip()
+    damage(sandbox, commit, "in the middle")
+    with pytest.raises(GitError, match=f"{commit}.*is corrupt"):
+        find_commit("HEAD", sandbox.root)
+
+
 def test_notes_whose_history_is_lost_are_not_united_as_if_it_were_none(sandbox: Sandbox) -> None:
     _record(sandbox)
     for ref, text in (("ours", "a"), ("ours", "b"), ("theirs", "c")):
