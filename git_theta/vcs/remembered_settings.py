@@ -26,6 +26,7 @@ class ListedSetting(NamedTuple):
 
 
 _NOT_ZERO = re.compile(r"[+-]?(0x0*[1-9a-f][0-9a-f]*|0*[1-9][0-9]*)[kmg]?", re.ASCII)
+_ZERO = re.compile(r"[+-]?(0x)?0+[kmg]?", re.ASCII)
 _Source = tuple[Path, tuple[tuple[str, str], ...]]
 """A folder, and what the environment says of settings, which we add to ourselves (``credential_sharing``)."""
 _Answers = dict[_Source, Sequence[ListedSetting]]
@@ -108,8 +109,16 @@ def is_false(value: str) -> bool:
 
 
 def has_true_setting(key: str, cwd: Path | None = None) -> bool:
-    """Whether a setting of this key, in small letters, is true; not where settings cannot be read."""
-    return is_true(find_setting(key, cwd))
+    """Whether a setting of this key, in small letters, is true; not where settings cannot be read.
+
+    Raises GitError, as Git does, for a value that is neither true nor false: nobody knows what was meant.
+    """
+    value = find_setting(key, cwd)
+    if not is_true(value) and value and not is_false(value) and not _ZERO.fullmatch(value.lower()):
+        raise GitError(
+            f"{value!r} of {key} is neither true nor false", hint=f"Where it is set: git config --show-origin {key}"
+        )
+    return is_true(value)
 
 
 def _process_folder() -> Path | None:

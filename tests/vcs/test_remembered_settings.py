@@ -9,7 +9,14 @@ import pytest
 
 from git_theta.errors import GitError
 from git_theta.vcs.config import write_setting
-from git_theta.vcs.remembered_settings import find_setting, is_true, list_settings, match_settings, remembering_settings
+from git_theta.vcs.remembered_settings import (
+    find_setting,
+    has_true_setting,
+    is_true,
+    list_settings,
+    match_settings,
+    remembering_settings,
+)
 from tests.sandbox import Sandbox
 
 
@@ -87,3 +94,14 @@ _TRUE, _FALSE = (
 def test_values_are_true_as_git_takes_them(sandbox: Sandbox, value: str) -> None:
     sandbox.git("config", "theta.x", value)
     assert is_true(value) == (sandbox.git("config", "--type=bool", "theta.x").stdout.strip() == "true")
+
+
+@pytest.mark.parametrize("value", [*_TRUE, *_FALSE, "maybe", "1x", "0.5"])
+def test_what_git_takes_for_neither_is_refused(sandbox: Sandbox, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    sandbox.git("config", "merge.verifySignatures", value)
+    monkeypatch.chdir(sandbox.root)
+    if sandbox.git("config", "--type=bool", "merge.verifySignatures", check=False).returncode == 0:
+        assert has_true_setting("merge.verifysignatures") == (value in _TRUE)
+        return
+    with pytest.raises(GitError, match="verifysignatures is neither true nor false"):
+        has_true_setting("merge.verifysignatures")
