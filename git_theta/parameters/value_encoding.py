@@ -12,7 +12,7 @@ from git_theta.manifest.model import DENSE, Coding, Entry, UpdateBase
 from git_theta.manifest.storage_json import MAX_CHAIN
 from git_theta.parameters.entry_spec import spec_of
 from git_theta.parameters.preferences import DEFAULT_PREFERENCES, Preferences
-from git_theta.parameters.serializer_choice import choose_serializer
+from git_theta.parameters.serializer_choice import SerializerChoice, choose_serializer
 from git_theta.parameters.stored_values import BaseValues, StoredValues
 from git_theta.parameters.value_decoding import base_step
 from git_theta.serializers.base import SERIALIZERS, Serializer
@@ -130,9 +130,11 @@ def _encode_dense(values: Values, parallel: Parallel, chosen: Preferences) -> En
     dense = UPDATES.load_plugin(DENSE)
     coder = dense.coder(values, None, {})
     assert coder is not None
-    serializer = SERIALIZERS.load_plugin(chosen.serializer or choose_serializer(values, coder))
+    choice = SerializerChoice(chosen.serializer) if chosen.serializer else choose_serializer(values, coder)
+    serializer = SERIALIZERS.load_plugin(choice.name)
     blocks = (coder.encode(at, block, b"") for at, block in enumerate(values.blocks()))
-    return Encoding(Coding(dense.name, serializer.name), _write_payload(serializer, blocks, parallel))
+    payload = _write_payload(serializer, blocks, parallel) if choice.payload is None else iter(choice.payload)
+    return Encoding(Coding(dense.name, serializer.name), payload)
 
 
 def _write_payload(serializer: Serializer, lists: Iterable[Arrays], parallel: Parallel) -> Iterator[Buffer]:

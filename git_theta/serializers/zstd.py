@@ -26,23 +26,26 @@ def _decompress_limits() -> dict[Any, int]:
     return {_load_zstd().DecompressionParameter.window_log_max: (MAX_STORED_BLOCK - 1).bit_length()}
 
 
-@cache
-def _compress_options() -> dict[Any, int]:
+_NEAR_TABLE, _FAR_TABLE = 6, 15
+"""Bits of the place in a table where seven bytes are looked up that stood there before."""
+
+
+def _compress_options(table: int) -> dict[Any, int]:
     zstd = _load_zstd()
     parameter = zstd.CompressionParameter
     return {
         parameter.compression_level: 1,
         parameter.strategy: zstd.Strategy.fast,
         parameter.min_match: 7,
-        parameter.hash_log: 6,
+        parameter.hash_log: table,
     }
 
 
 class _ThreadCompressor(local):
     """The compressor of a thread. To make one takes as long as to compress a kilobyte."""
 
-    def __init__(self) -> None:
-        compressor = _load_zstd().ZstdCompressor(options=_compress_options())
+    def __init__(self, table: int) -> None:
+        compressor = _load_zstd().ZstdCompressor(options=_compress_options(table))
         self.compress = compressor.compress
         self.pledge_size = compressor.set_pledged_input_size
         self.whole_frame = compressor.FLUSH_FRAME
@@ -50,13 +53,20 @@ class _ThreadCompressor(local):
 
 
 @cache
-def _thread_compressor() -> _ThreadCompressor:
-    return _ThreadCompressor()
+def _thread_compressor(table: int = _NEAR_TABLE) -> _ThreadCompressor:
+    return _ThreadCompressor(table)
 
 
 def compress(data: Buffer) -> bytes:
     """``data`` as one zstd frame, entropy-coded; near repetitions of 7 bytes and more are found too."""
     thread = _thread_compressor()
+    packed: bytes = thread.compress(data, thread.whole_frame)
+    return packed
+
+
+def compress_repetitions(data: Buffer) -> bytes:
+    """``data`` as one zstd frame, entropy-coded; repetitions of 7 bytes and more are found, far ones too."""
+    thread = _thread_compressor(_FAR_TABLE)
     packed: bytes = thread.compress(data, thread.whole_frame)
     return packed
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Iterator
 from typing import BinaryIO
 
 import pytest
@@ -16,7 +17,7 @@ from git_theta.parameters.value_encoding import Encoding, encode_values
 from git_theta.serializers.base import SERIALIZERS
 from git_theta.store.memory import MemoryStore
 from git_theta.tensors.alignment import recut_blocks
-from git_theta.tensors.arrays import BLOCK, Array, Parallel
+from git_theta.tensors.arrays import BLOCK, Array, Buffer, Parallel
 from git_theta.tensors.dtypes import BY_NAME
 from git_theta.tensors.spec import Spec
 from git_theta.tensors.values import MemoryValues
@@ -115,6 +116,25 @@ def test_what_shrinks_is_stored_as_planes_and_what_does_not_is_raw() -> None:
     assert encode(weight_bytes(8192)).coding == Coding("dense", "planes")
     assert encode(noise_bytes(8192)).coding == Coding("dense", "raw")
     assert encode(b"").coding == Coding("dense", "raw")
+
+
+class CountedValues(MemoryValues):
+    """Values that know how many of their blocks somebody has taken."""
+
+    taken = 0
+
+    def blocks(self, first: int = 0) -> Iterator[Buffer]:
+        for block in super().blocks(first):
+            self.taken += 1
+            yield block
+
+
+def test_a_part_of_one_block_is_encoded_once() -> None:
+    values = CountedValues(values_of(b"").spec, weight_bytes(BLOCK))
+    encoding = encode_values(values, map)
+    assert encoding.coding == Coding("dense", "planes")
+    assert b"".join(encoding.payload) == b"".join(encode_values(values, map, Preferences(serializer="planes")).payload)
+    assert values.taken == 2  # each of them took its one block once
 
 
 def test_l2_the_payload_depends_on_the_bytes_alone() -> None:

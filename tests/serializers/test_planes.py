@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import struct
 import sys
 from collections.abc import Iterable
@@ -72,6 +73,27 @@ def test_exponents_shrink_and_mantissas_stay_raw() -> None:
     data = weight_bytes(BLOCK)
     payload = b"".join(PlanesSerializer().encode([(Array(4, data),)], map))
     assert 0.75 * len(data) < len(payload) < 0.86 * len(data)
+
+
+def windowed_waves(frequencies: int) -> bytes:
+    """A Fourier transform's basis in fp32, as models of sound have it. Most of its waves come back later."""
+    window = [0.5 - 0.5 * math.cos(math.pi * at / 128) for at in range(256)]
+    waves = [window[at] * math.cos(math.pi * (row * at % 256) / 128) for row in range(frequencies) for at in range(256)]
+    return struct.pack(f"<{len(waves)}f", *waves)
+
+
+def test_what_repeats_from_afar_is_told_once() -> None:
+    data = windowed_waves(258)
+    near = sum(len(compress(data[significance::4])) for significance in range(4))
+    payload = b"".join(PlanesSerializer().encode([(Array(4, data),)], map))
+    assert len(payload) < near / 2
+    assert decoded(payload) == [[(4, data)]]
+
+
+def test_no_block_is_larger_because_another_repeats() -> None:
+    waves, weights = windowed_waves(258), weight_bytes(BLOCK)
+    apart = [b"".join(PlanesSerializer().encode([(Array(4, data),)], map)) for data in (waves, weights)]
+    assert b"".join(PlanesSerializer().encode([(Array(4, waves),), (Array(4, weights),)], map)) == b"".join(apart)
 
 
 def test_any_width_is_read() -> None:
