@@ -135,7 +135,7 @@ def _render_report(report: SpaceReport, repository: Repository) -> Iterator[str]
         yield f"this repository's store has {humanize_size(has.bytes)}, {pluralize(has.objects, 'object')}"
         if has.unneeded:
             rest = f"{humanize_size(has.unneeded_bytes)} of that, {pluralize(has.unneeded, 'object')}"
-            yield f"nothing needs {rest}: git theta gc"
+            yield f"nothing needs {rest}: git theta gc -n tells what of it is old enough to go"
 
 
 def _render_table(report: SpaceReport, names: Mapping[str, str]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,9 +84,11 @@ def _score(found: WeightPath, choice: EvaluationChoice, repository: Repository) 
     from git_theta.cli.eval_session import open_session  # with all that merges and evaluates, 70 ms
     from git_theta.repository.evaluating.evaluations import EvaluationSettings
     from git_theta.repository.evaluating.path_scores import score_path
+    from git_theta.repository.history.scratch_context import open_scratch_context
 
     progress = Meter()
-    with open_session(repository, EvaluationSettings(), progress) as (session, context):
+    place = partial(open_scratch_context, repository=repository)
+    with open_session(repository, EvaluationSettings(), progress, place) as (session, context):
         return score_path(found, choice, session, repository, context, progress)
 
 

@@ -39,6 +39,17 @@ def test_every_parameter_that_differs_is_averaged_whoever_changed_it(repository:
     assert before == (repository.git("status", "--porcelain").stdout, repository.git("rev-parse", "HEAD").stdout)
 
 
+def test_the_mean_is_in_the_file_alone(repository: Sandbox) -> None:
+    before = list_store(repository)
+    repository.theta("centroid", "x", "y", "main", "-o", "start.safetensors")
+    assert list_store(repository) == before
+
+
+def list_store(repository: Sandbox) -> list[Path]:
+    folders = ("objects", "tmp")
+    return sorted(path for name in folders for path in (repository.root / ".git/theta" / name).rglob("*"))
+
+
 def test_versions_count_by_their_weights(repository: Sandbox) -> None:
     repository.theta("centroid", "x", "y", "-o", "out.safetensors", "--weights", " 3 ,1.0e0", "--", MODEL)
     found = (repository.root / "out.safetensors").read_bytes()

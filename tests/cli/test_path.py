@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 
+from tests.cli.test_centroid import list_store
 from tests.docs.test_command_reference import PARTS, code_words, keys
 from tests.integration.three_branches import BASE, MODEL, added, branch, started
 from tests.sandbox import Sandbox, safetensors_bytes, track_and_commit
@@ -126,6 +127,7 @@ def test_every_point_is_evaluated_and_the_barrier_told(sandbox: Sandbox, directi
         sandbox.commit(name)
     sandbox.theta("eval", "--allow", "near")
     before = sandbox.git("status", "--porcelain").stdout, sandbox.git("for-each-ref", "refs/heads").stdout
+    stored = list_store(sandbox)
     printed = sandbox.theta("path", "x", "y", "--eval", "near", "--points", "5", "--", MODEL).stdout
     assert f"barrier     {barrier:.4g} of near\n" in printed
     assert [line.split()[-1] for line in printed.splitlines()[-5:]] == [
@@ -136,6 +138,7 @@ def test_every_point_is_evaluated_and_the_barrier_told(sandbox: Sandbox, directi
         "0.5000",
     ]
     assert before == (sandbox.git("status", "--porcelain").stdout, sandbox.git("for-each-ref", "refs/heads").stdout)
+    assert list_store(sandbox) == stored
     picture = sandbox.root.parent / "path.png"
     drawn = sandbox.theta("path", "x", "y", "--eval", "near", "--png", picture, "--", MODEL)
     assert drawn.stdout == ""

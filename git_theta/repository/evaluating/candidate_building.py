@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import posixpath
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
@@ -18,27 +17,22 @@ from typing import NamedTuple
 from git_theta.errors import ConflictError, StoreError
 from git_theta.evaluation.searching.merge_candidate import MergeCandidate
 from git_theta.manifest.identity_text import write_identity
-from git_theta.manifest.model import DENSE, Manifest
+from git_theta.manifest.model import Manifest
 from git_theta.operations.context import Context
 from git_theta.operations.merging.file_plans import FilePlan
 from git_theta.operations.merging.merge_results import MergeSettings
 from git_theta.operations.merging.merged_files import MergedFiles, merge_files
 from git_theta.operations.restoring.materialise import require_room
 from git_theta.operations.restoring.restore import restore_pieces
-from git_theta.operations.state_database import StateDatabase
-from git_theta.parameters.preferences import Preferences
 from git_theta.repository.evaluating.evaluated_versions import list_tree_versions, restore_version
 from git_theta.repository.history.folder_checkout import make_scratch_folder
+from git_theta.repository.history.scratch_context import open_scratch_context
 from git_theta.repository.merging.companion_versions import find_in_heads
 from git_theta.repository.merging.merge_request import MergeInputs
 from git_theta.repository.merging.policy_choosers import chooser_of
 from git_theta.repository.merging.policy_sources import MergeOptions
-from git_theta.store.scratch_store import ScratchStore
 from git_theta.vcs.discovery import Repository
 from git_theta.words import join_some
-
-_PLAIN = Preferences((DENSE,), "raw", 0)
-"""What is read once, and soon, is not worth compressing."""
 
 
 class BuiltCandidate(NamedTuple):
@@ -83,7 +77,7 @@ class CandidateBuilder:
                 yield built
             return
         with make_scratch_folder(self._repository) as folder:
-            with _open_scratch(self._context, folder / "scratch") as context:
+            with open_scratch_context(self._context, self._repository) as context:
                 merged = self._merge(candidate, context)
                 place = _write_files(merged, folder / "checkpoint", context)
             yield BuiltCandidate(place, write_identity(list(merged.manifests.values())))
@@ -106,19 +100,6 @@ class CandidateBuilder:
             reasons = [f"{one.decision.name or 'what is no parameter'}: {one.reason}" for one in left]
             raise ConflictError(f"stays contested: {join_some(reasons)}", path=item.path)
         return merged
-
-
-@contextmanager
-def _open_scratch(context: Context, folder: Path) -> Iterator[Context]:
-    """The context with a store and a memory of its own in a folder: what is there already is read where it lies."""
-    folder.mkdir()  # workers of a cluster look for it
-    state = StateDatabase(folder / "state.sqlite")
-    store = ScratchStore(folder, context.store)
-    try:
-        yield context._replace(store=store, state=state, scratch=folder / "tmp", preferences=lambda: _PLAIN)
-    finally:
-        state.close()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _write_files(merged: MergedFiles, folder: Path, context: Context) -> Path:

@@ -19,6 +19,7 @@ from git_theta.operations.merging.merged_files import MergedFiles, merge_files
 from git_theta.operations.restoring.materialise import require_room
 from git_theta.operations.restoring.restore import restore_pieces
 from git_theta.repository.history.checkpoint_lookup import choose_path, read_checkpoint_at
+from git_theta.repository.history.scratch_context import open_scratch_context
 from git_theta.repository.history.version_history import open_history
 from git_theta.repository.merging.merge_cases import find_cases
 from git_theta.repository.merging.merge_request import MergeInputs, check_weights, label_heads
@@ -77,7 +78,10 @@ def write_centroid(
     check_weights(request.weights, heads, "version")
     item = plan_mean(choose_path(request.paths, request.revisions[0]), heads, repository, warn)
     assert item.plan
-    with open_context(repository, warn, progress) as context:
+    with (
+        open_context(repository, warn, progress) as opened,
+        open_scratch_context(opened, repository) as context,
+    ):
         merged = merge_mean(item, request.weights, context, progress)
         files = _write_files(merged, request.output, context)
     contested = len(item.plan.contested)
