@@ -12,8 +12,9 @@ from git_theta.cli.resolve_output import Settled, advise_sides, print_settled, s
 from git_theta.errors import ThetaError
 from git_theta.globs import name_matcher
 from git_theta.operations.merging.frame_keys import FRAME_LABEL
-from git_theta.operations.merging.merge_report import Record, record_merge, trailers
+from git_theta.operations.merging.merge_report import TRAILER, Record, record_merge
 from git_theta.operations.merging.merge_results import MergeResult
+from git_theta.operations.merging.settled_trailers import add_up_trailers
 from git_theta.repository.merging.checkpoint_conflicts import CheckpointConflict
 from git_theta.repository.merging.settling import ErrorReporter
 from git_theta.repository.merging.take_checkpoint import TakenCheckpoint
@@ -48,7 +49,7 @@ def settle_all(
             advise_sides(conflict, merged, top)
     _warn_of_idle_globs(() if tally.codes else only, tally.names)
     if tally.records and git_merge.is_merging(repository):
-        git_merge.add_trailers(repository, trailers(tally.records))
+        git_merge.change_trailers(repository, TRAILER, lambda said: add_up_trailers(said, tally.records))
     if as_json:
         echo_json({"files": tally.reports})
     elif not conflicts:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -180,10 +180,23 @@ def commit_merge(repository: Repository, *, quiet: bool = False) -> int:
         return code
 
 
+def change_trailers(repository: Repository, key: str, change: Callable[[Sequence[str]], Sequence[str]]) -> None:
+    """Have the message of the merge that is under way say, of a key, what is made of the lines that it has."""
+    file = _message_file(repository)
+    lines, start = file.read_bytes().splitlines(keepends=True), f"{key}: ".encode()
+    said = [os.fsdecode(line).rstrip("\r\n") for line in lines if line.startswith(start)]
+    file.write_bytes(b"".join(line for line in lines if not line.startswith(start)))
+    add_trailers(repository, change(said))
+
+
 def add_trailers(repository: Repository, trailers: Sequence[str]) -> None:
     """Add ``Key: value`` lines to the message of the merge that is under way."""
     if trailers:
         options = [word for trailer in trailers for word in ("--trailer", trailer)]
-        file = repository.git_dir / "MERGE_MSG"
+        file = _message_file(repository)
         command = ("interpret-trailers", "--in-place", "--if-exists", "addIfDifferent")
         git(*command, *options, file, cwd=repository.worktree)
+
+
+def _message_file(repository: Repository) -> Path:
+    return repository.git_dir / "MERGE_MSG"

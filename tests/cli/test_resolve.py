@@ -117,6 +117,27 @@ def test_the_commit_of_a_merge_says_how_it_was_settled(conflict: Sandbox) -> Non
     ]
 
 
+def test_what_one_strategy_settled_at_times_adds_up(sandbox: Sandbox) -> None:
+    contested(sandbox, *TWO, "embed.weight")
+    _stop(sandbox)
+    resolved(sandbox, "--ours", "--only", "*.bias", code=1)
+    resolved(sandbox, "--ours", "--only", "layer.weight", code=1)
+    assert theta_lines(sandbox) == [f"Theta-Merge: {MODEL} ours 2 contested of 3"]
+    sandbox.git("checkout", "--merge", "--", MODEL)
+    resolved(sandbox, "--theirs", "--only", "*.bias", code=1)
+    resolved(sandbox, "--ours")
+    assert theta_lines(sandbox) == [
+        f"Theta-Merge: {MODEL} theirs 1 contested of 3",
+        f"Theta-Merge: {MODEL} ours 2 contested of 3",
+    ]
+
+
+def theta_lines(sandbox: Sandbox) -> list[str]:
+    """What the message of the merge that is under way says of how it was settled."""
+    lines = (sandbox.root / ".git/MERGE_MSG").read_text().splitlines()
+    return [line for line in lines if line.startswith("Theta-")]
+
+
 def test_a_pick_that_was_settled_keeps_its_message(sandbox: Sandbox) -> None:
     contested(sandbox, *TWO)
     assert sandbox.git("cherry-pick", "side", check=False).returncode == 1

@@ -63,7 +63,7 @@ def trailers(records: Iterable[Record]) -> list[str]:
             _strategy_words(item) for item in file["parameters"] if item["strategy"] and item["left"] is None
         )
         lines += [
-            f"{TRAILER}: {_quote_path(file['path'])} {done} {count} contested of {total}"
+            f"{TRAILER}: {quote_path(file['path'])} {done} {count} contested of {total}"
             for done, count in settled.items()
         ]
     return lines
@@ -138,6 +138,6 @@ def _strategy_words(item: Record) -> str:
     return f"{found} ({item['computed_by']})" if item["computed_by"] else found
 
 
-def _quote_path(text: str) -> str:
+def quote_path(text: str) -> str:
     """A path as one word of a line."""
     return text if text.isprintable() and not {" ", '"'} & set(text) else json.dumps(text)
