@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
@@ -29,17 +30,33 @@ from git_theta.vcs.discovery import discover_repository
 from git_theta.vcs.revisions import OID_DIGITS, commit_ids
 from git_theta.words import escape_unprintable, humanize_size, pluralize
 
+_EVERYWHERE = ("--branches", "--tags", "--remotes", "HEAD")
 _MAX_NAMED = 5  # parameters named below a checkpoint
 _YELLOW, _RED = "\x1b[33m", "\x1b[31m"
 
 
-@click.command(cls=RevisionCommand)
+class _LogCommand(RevisionCommand):
+    """Takes ``-3`` for ``-n 3``, as `git log` does."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Spell numbers of commits as options, up to where paths begin."""
+        end = args.index("--") if "--" in args else len(args)
+        spelled = [re.sub(r"^-(\d+)$", r"-n\1", word) for word in args[:end]]
+        return super().parse_args(ctx, spelled + args[end:])
+
+
+@click.command(cls=_LogCommand)
 @click.argument("words", nargs=-1, metavar="[REVISION]... [--] [PATHSPEC]...")
+@click.option("--all", "everything", is_flag=True, help="Commits of all branches and tags, too.")
 @click.option("-p", "globs", multiple=True, metavar="GLOB", help="Changes of these parameters alone.")
-@click.option("-n", "--max-count", "limit", type=click.IntRange(min=0), metavar="N", help="N commits at most.")
+@click.option(
+    "-n", "--max-count", "limit", type=click.IntRange(min=0), metavar="N", help="N commits at most; -3 is -n 3."
+)
 @click.option("--oneline", is_flag=True, help="A line for each commit.")
 @json_option
-def command(words: tuple[str, ...], globs: tuple[str, ...], limit: int | None, oneline: bool, as_json: bool) -> None:
+def command(
+    words: tuple[str, ...], everything: bool, globs: tuple[str, ...], limit: int | None, oneline: bool, as_json: bool
+) -> None:
     """Show the commits that changed parameters.
 
     REVISION is one of Git's, or a range such as main..topic; HEAD by default. Files that match a PATHSPEC are followed
@@ -48,7 +65,7 @@ def command(words: tuple[str, ...], globs: tuple[str, ...], limit: int | None, o
     """
     discover_repository()
     revisions, pathspecs = split_pathspecs(words)
-    tips = commit_ids(revisions)
+    tips = commit_ids([*revisions, *_EVERYWHERE] if everything else revisions)
     with open_history(boundary.warn) as history, CommitDiffs(pathspecs, renames=False) as limited:
         met = _MatchedGlobs(globs)
         found = met.watch(islice(find_logged(history, limited, tips, pathspecs, globs), limit))

@@ -57,8 +57,21 @@ def test_a_glob_chooses_commits_and_limits_them(story: Story) -> None:
     story.commit("Two", {FILE: MODEL | {"layer.1.weight": "a", "layer.2.weight": "b"}})
     assert subjects(story, "-p", "layer.1.*") == ["One", "Base"]
     assert subjects(story, "-p", "layer.1.*", "-n", "1") == ["One"]
+    assert subjects(story, "-1") == ["Two"]
+    assert subjects(story, "-2", "main~1", "--", FILE) == ["One", "Metadata"]
     assert subjects(story) == ["Two", "One", "Metadata", "Base"]
     assert subjects(story, "main~3..main~1") == ["One", "Metadata"]
+
+
+def test_all_is_branches_and_tags_and_what_is_checked_out(story: Story) -> None:
+    story.commit("Base", {FILE: MODEL})
+    for name in ("branch", "tag", "detached"):
+        story.commit(name, {FILE: MODEL | {"layer.1.weight": name}}, branch=name, parents=["main"])
+    story.sandbox.git("tag", "a-tag", "tag")
+    story.sandbox.git("update-ref", "--no-deref", "HEAD", "detached")
+    story.sandbox.git("branch", "-q", "-D", "tag", "detached")
+    assert sorted(subjects(story, "--all")) == ["Base", "branch", "detached", "tag"]
+    assert sorted(subjects(story)) == ["Base", "detached"]
 
 
 def test_a_glob_that_matches_nothing_is_told(story: Story) -> None:
