@@ -98,14 +98,18 @@ class SearchRun:
         return self._conclude(start, cut_short=cut_short)
 
     def _score_first(self, first: Sequence[MergeCandidate]) -> MergeCandidate:
-        for candidate in first:
-            entry = self._ask(AskedScores(candidate, "all"), None)
-            if entry and entry.scores:
-                ids = [item.id for item in entry.scores]
-                self._items = split_items(ids, self._settings.holdout, self._settings.seed)
-                return candidate
+        hint = "Choose other strategies: -s"
+        try:
+            for candidate in first:
+                entry = self._ask(AskedScores(candidate, "all"), None)
+                if entry and entry.scores:
+                    ids = [item.id for item in entry.scores]
+                    self._items = split_items(ids, self._settings.holdout, self._settings.seed)
+                    return candidate
+        except _BudgetSpent:
+            hint = "The budget is spent. Mend the evaluator, or grant more: --budget"
         told = "; ".join(f"{one.describe()}: {why}" for one, why in self._failures.items())
-        raise EvaluationError(f"no candidate can be evaluated: {told}", hint="Choose other strategies: -s")
+        raise EvaluationError(f"no candidate can be evaluated: {told}", hint=hint)
 
     def _exhaust(self, sampler: Sampler) -> None:
         steps = list_steps(len(self._items.searched), self._settings.items_per_step)
@@ -140,10 +144,11 @@ class SearchRun:
                 self._scores.setdefault(asked.candidate, {}).update(found)
                 self._contents.setdefault(entry.identity, {}).update(found)
                 self._identities[asked.candidate] = entry.identity
+                self._failures.pop(asked.candidate, None)
                 return entry
+            self._failures[asked.candidate] = entry.error  # said, too, where the budget is spent before the next try
             if entry.failed == "building":
                 break
-        self._failures[asked.candidate] = entry.error
         if self._in_a_row >= MOST_FAILURES * _TRIES:
             raise EvaluationError(
                 f"{entry.error}; so did {MOST_FAILURES} candidates in a row", hint="Mend the evaluator, then: --resume"

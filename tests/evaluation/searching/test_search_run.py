@@ -153,6 +153,16 @@ def test_an_evaluator_that_always_fails_is_given_up() -> None:
     assert run(Record(record.lines)).start.candidate == MergeCandidate("d"), "it goes on once that is mended"
 
 
+@pytest.mark.parametrize(("budget", "told"), [(1, "a: exited 3"), (4, "a: exited 3; b: exited 3")])
+def test_a_budget_that_failures_spend_is_told(budget: int, told: str) -> None:
+    def fail(one: AskedScores, items: Sequence[str] | None, known: KnownScores) -> JournalEntry:
+        return JournalEntry(one, cost=1, failed="evaluating", error="exited 3")
+
+    with pytest.raises(EvaluationError, match=f"no candidate can be evaluated: {told}$") as caught:
+        run(Record(), SearchSettings(budget=budget), fail)
+    assert "--budget" in caught.value.hint
+
+
 def test_heads_that_cannot_be_merged_at_all_are_told() -> None:
     def fail(one: AskedScores, items: Sequence[str] | None, known: KnownScores) -> JournalEntry:
         return JournalEntry(one, failed="building", error="stays contested: w")
