@@ -27,7 +27,7 @@ from __future__ import annotations
 import errno
 
 _REMEDIES = {
-    errno.ENOSPC: "Free some space and repeat the command.",
+    errno.ENOSPC: "Free some space where the repository is, or temporary files ($TMPDIR), and repeat the command.",
     errno.EDQUOT: "The quota is used up: free some space and repeat the command.",
     errno.EROFS: "The file system is read-only.",
     errno.EACCES: "Check its owner and permissions.",

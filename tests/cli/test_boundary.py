@@ -167,7 +167,7 @@ def test_law_l12_help_loads_no_command() -> None:
     rooms = ["cli", "cli.boundary", "cli.common_options", "cli.main"]
     rooms += ["cli.plugin_commands"]  # which packages may add to
     rooms += ["entry_points", "errors", "known_plugins", "plugin_guard", "registered_names", "registry"]
-    rooms += ["vcs", "vcs.git", "vcs.remembered_settings", "words"]  # a command reads Git's settings once
+    rooms += ["vcs", "vcs.git", "vcs.pathspecs", "vcs.remembered_settings", "words"]  # what is read once for a process
     assert loaded == [f"git_theta.{room}" for room in rooms]
 
 

@@ -175,3 +175,18 @@ def test_a_checkout_into_a_folder(kind: str, when: str, sandbox: Sandbox, mounte
     with git_theta.checkout_dir("HEAD", repo=sandbox.root, within=disk.folder) as folder:
         assert (folder / MODEL).read_bytes() == shaken(0)
         assert len(list(folder.rglob("*.txt" if kind == "file" else "*.link"))) == SMALL_FILES
+
+
+def test_a_migration(sandbox: Sandbox, mounted: Mount) -> None:
+    sandbox.write(MODEL, shaken(0))
+    sandbox.commit("as Git holds it")
+    commit = sandbox.git("rev-parse", "HEAD").stdout
+    disk = mount_store(sandbox, mounted, free=1 << 14)
+    done = attempt(sandbox, "theta", "migrate", "import", "--include", MODEL)
+    assert done.returncode != 0
+    assert os.strerror(errno.ENOSPC) in done.stderr and "hint: Free some space" in done.stderr
+    assert sandbox.git("rev-parse", "HEAD").stdout == commit
+    assert sandbox.git("status", "--porcelain").stdout == ""
+    disk.remount(f"size={ROOM}m")
+    sandbox.git("theta", "migrate", "import", "--include", MODEL)
+    assert (sandbox.root / MODEL).read_bytes() == shaken(0)

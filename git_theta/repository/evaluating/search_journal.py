@@ -61,14 +61,7 @@ class SearchJournal:
 
     def append(self, entry: JournalEntry) -> None:
         """See ``SearchRecord``. Raises StoreError."""
-        try:
-            _write_line(self._out, encode_entry(entry))
-        except OSError as error:
-            raise StoreError(
-                f"cannot write the journal of the search: {error.strerror}",
-                hint="Mend that, then go on: --resume",
-                path=str(self.file),
-            ) from error
+        _write_line(self._out, encode_entry(entry), self.file)
 
 
 @contextmanager
@@ -90,7 +83,7 @@ def open_journal(repository: Repository, request: Mapping[str, Any], *, resume: 
                 hint=f"Go on with it: --resume. Search elsewhere: --seed. Or begin it anew: {anew}",
             )
         if not os.fstat(out.fileno()).st_size:
-            _write_line(out, header)
+            _write_line(out, header, file)
         yield SearchJournal(file, out, entries)
 
 
@@ -124,15 +117,19 @@ def _read_entries(file: Path, header: bytes) -> dict[int, JournalEntry]:
     return entries
 
 
-def _write_line(out: BinaryIO, line: bytes) -> None:
-    """Write a line, durably, or nothing of it."""
+def _write_line(out: BinaryIO, line: bytes, file: Path) -> None:
+    """Write a line, durably, or nothing of it. Raises StoreError."""
     before = os.fstat(out.fileno()).st_size
     try:
         view = memoryview(line + b"\n")
         while view:
             view = view[out.write(view) :]
         os.fsync(out.fileno())
-    except OSError:
+    except OSError as error:
         with suppress(OSError):
             os.ftruncate(out.fileno(), before)
-        raise
+        raise StoreError(
+            f"cannot write the journal of the search: {error.strerror}",
+            hint="Mend that, then go on: --resume",
+            path=str(file),
+        ) from error
