@@ -24,7 +24,8 @@ def check_store(setup: Setup) -> CheckResult:
                 with tempfile.TemporaryFile(dir=folder):
                     pass
             except OSError as error:
-                return "problem", f"cannot write to {folder}: {error.strerror}", suggest_remedy(error)
+                hint = suggest_remedy(error) or "Check what stands there, its owner and permissions."
+                return "problem", f"cannot write to {folder}: {error.strerror}", hint
     return None
 
 
