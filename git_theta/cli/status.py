@@ -6,7 +6,7 @@ import contextlib
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -60,6 +60,37 @@ def command(pathspecs: tuple[str, ...], as_json: bool, nul: bool) -> None:
     if nul and as_json:
         raise UsageError("-z and --json exclude each other")
     repository, top = require_worktree()
+    survey = _survey_files(pathspecs, repository, top)
+    if as_json:
+        echo_json(_survey_json(survey, repository))
+    elif nul:
+        for status in survey.statuses:
+            echo_record(f"{status.state}\t{display_path(status.tracked.path, top)}\0")
+    else:
+        _print_survey(survey, top)
+        warn_of_case(repository)
+        warn_of_layouts(survey.tracked, repository)
+
+
+class _Survey(NamedTuple):
+    """What there is of the tracked files.
+
+    Attributes:
+        tracked: they.
+        statuses: what stands for each, in their order.
+        contested: the names of what files in conflict contest, by path.
+        whole: the checkpoints whose conflict is settled as one.
+        faults: where indexes of shards are wrong, in words.
+    """
+
+    tracked: Sequence[TrackedFile]
+    statuses: Sequence[FileStatus]
+    contested: Mapping[str, Sequence[str]]
+    whole: Sequence[CheckpointConflict]
+    faults: Sequence[str]
+
+
+def _survey_files(pathspecs: Sequence[str], repository: Repository, top: Path) -> _Survey:
     store = open_store(repository)
     tracked = list_tracked(repository, pathspecs)
     warn_unmatched(pathspecs, tracked, boundary.warn)
@@ -67,28 +98,32 @@ def command(pathspecs: tuple[str, ...], as_json: bool, nul: bool) -> None:
     conflict = any(status.state == FileState.CONFLICT for status in statuses)
     contested = _find_contested(repository) if conflict else {}
     whole = find_checkpoint_conflicts(repository) if conflict else []
-    faults = faults_of_index(repository)
-    if as_json:
-        sums = sum_sizes(statuses)
-        total = {"files": len(statuses), "size": sums.logical, "stored": sums.stored}
-        unlike = {one.path: one.chosen for one in find_unlike_layouts(tracked, repository)}
-        files = [_status_json(status, contested) | {"unlike": unlike.get(status.tracked.path)} for status in statuses]
-        checkpoints = [_checkpoint_json(one) for one in whole]
-        echo_json({"files": files, "checkpoints": checkpoints, "faults": faults, "total": total})
-    elif nul:
-        for status in statuses:
-            echo_record(f"{status.state}\t{display_path(status.tracked.path, top)}\0")
-    else:
-        lacking = {file.path: find_lacking_plugins(file.manifest) for file in tracked if file.manifest}
-        _print_files(statuses, lacking, contested, top)
-        for one in whole:
-            _print_checkpoint(one, top)
-        _print_some("shards: ", faults)
-        _print_summary(statuses)
-        if any(lacking.values()):
-            echo_line("lacks: `git theta doctor` says how to get plug-ins that are not here")
-        warn_of_case(repository)
-        warn_of_layouts(tracked, repository)
+    return _Survey(tracked, statuses, contested, whole, faults_of_index(repository))
+
+
+def _survey_json(survey: _Survey, repository: Repository) -> dict[str, Any]:
+    sums = sum_sizes(survey.statuses)
+    unlike = {one.path: one.chosen for one in find_unlike_layouts(survey.tracked, repository)}
+    return {
+        "files": [
+            _status_json(status, survey.contested) | {"unlike": unlike.get(status.tracked.path)}
+            for status in survey.statuses
+        ],
+        "checkpoints": [_checkpoint_json(one) for one in survey.whole],
+        "faults": survey.faults,
+        "total": {"files": len(survey.statuses), "size": sums.logical, "stored": sums.stored},
+    }
+
+
+def _print_survey(survey: _Survey, top: Path) -> None:
+    lacking = {file.path: find_lacking_plugins(file.manifest) for file in survey.tracked if file.manifest}
+    _print_files(survey.statuses, lacking, survey.contested, top)
+    for one in survey.whole:
+        _print_checkpoint(one, top)
+    _print_some("shards: ", survey.faults)
+    _print_summary(survey.statuses)
+    if any(lacking.values()):
+        echo_line("lacks: `git theta doctor` says how to get plug-ins that are not here")
 
 
 def warn_of_case(repository: Repository) -> None:
@@ -166,7 +201,7 @@ def _describe_status(status: FileStatus, lacking: Sequence[PluginId]) -> list[st
     return [status.state, humanize_size(file.manifest.size), *filter(None, (here, needs))]
 
 
-def _print_summary(statuses: list[FileStatus]) -> None:
+def _print_summary(statuses: Sequence[FileStatus]) -> None:
     sums = sum_sizes(statuses)
     echo_line(
         f"{pluralize(len(statuses), 'file')}, {humanize_size(sums.logical)}, stored in {humanize_size(sums.stored)}"

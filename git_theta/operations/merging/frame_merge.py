@@ -106,9 +106,25 @@ def _merge_facts(made: Plan, reader: GuardedFormat, context: Context, choices: F
         return FrameMerge(made, bound=bound, is_whole=True)
     made = bound.join_decisions(made, choices.before)
     followed = bound.find_sources(made, choices.tensor)
+    outcome, asked = _settle_keys(made, sides, followed, choices)
+    contested = tuple([key for key in asked if key.decision.source is None])
+    settled = tuple([key for key in asked if key.decision.source is not None])
+    framed = _build_frame(made, reader, sides, outcome)._replace(contested=contested, settled=settled)
+    if framed.whole and bound.names:
+        reason = f"{framed.whole}, with the tensors whose scales it holds"
+        return framed._replace(whole=reason, bound=bound, is_whole=True)
+    return framed._replace(bound=bound)
+
+
+def _settle_keys(
+    made: Plan, sides: FrameSides, followed: Mapping[str, int], choices: FrameChoices
+) -> tuple[dict[str, int], list[FrameKey]]:
+    """The side that each key is taken from, and the keys that ids do not decide, as they were chosen.
+
+    ``followed``: keys that go with a tensor. What nobody chose stands as the first head has it.
+    """
     outcome: dict[str, int] = {}
-    contested: list[FrameKey] = []
-    settled: list[FrameKey] = []
+    asked: list[FrameKey] = []
     for key in list_keys(made, sides):
         if key in followed:
             outcome[key] = followed[key]
@@ -117,14 +133,9 @@ def _merge_facts(made: Plan, reader: GuardedFormat, context: Context, choices: F
         source = item.decision.source
         if source is None:
             source = choices.key(item)
-            found = item._replace(decision=item.decision._replace(source=source))
-            (contested if source is None else settled).append(found)
+            asked.append(item._replace(decision=item.decision._replace(source=source)))
         outcome[key] = 0 if source is None else source
-    framed = _build_frame(made, reader, sides, outcome)._replace(contested=tuple(contested), settled=tuple(settled))
-    if framed.whole and bound.names:
-        reason = f"{framed.whole}, with the tensors whose scales it holds"
-        return framed._replace(whole=reason, bound=bound, is_whole=True)
-    return framed._replace(bound=bound)
+    return outcome, asked
 
 
 def _build_frame(made: Plan, reader: GuardedFormat, sides: FrameSides, outcome: Mapping[str, int]) -> FrameMerge:
