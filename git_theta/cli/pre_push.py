@@ -16,8 +16,7 @@ from git_theta.operations.context import Context
 from git_theta.operations.keeping.inventory import ObjectUse, object_sizes
 from git_theta.repository.comparing.index_checks import FAULT_HINT, faults_of_commit
 from git_theta.repository.sharing.kept_refs import RefUpdate, require_refs_kept
-from git_theta.repository.sharing.pointers import POINTERS_BRANCH, POINTERS_REF, PointerUpdate
-from git_theta.repository.sharing.sharing import (
+from git_theta.repository.sharing.object_push import (
     PushedRefs,
     PushTotals,
     clear_damaged,
@@ -27,6 +26,7 @@ from git_theta.repository.sharing.sharing import (
     refs_there,
     select_lacking,
 )
+from git_theta.repository.sharing.pointers import POINTERS_BRANCH, POINTERS_REF, PointerUpdate
 from git_theta.repository.stores.opening import open_context, share_passwords
 from git_theta.transport.base import Transport
 from git_theta.vcs import remotes

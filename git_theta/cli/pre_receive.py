@@ -14,7 +14,7 @@ import click
 from git_theta.cli import boundary
 from git_theta.errors import ManifestError, MissingObject, UsageError
 from git_theta.operations.keeping.inventory import ObjectUse
-from git_theta.repository.sharing.sharing import PushedRefs
+from git_theta.repository.sharing.object_push import PushedRefs
 from git_theta.repository.stores.object_stores import open_store
 from git_theta.vcs import blob_walks
 from git_theta.vcs.discovery import discover_repository

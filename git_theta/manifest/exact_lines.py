@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
+from git_theta.manifest.common_lines import format_common_line, parse_common_line
 from git_theta.manifest.entry_json import entry_from_json, entry_to_json, header_from_json, header_to_json
 from git_theta.manifest.model import Entry, Manifest
-from git_theta.manifest.usual import format_common_line, parse_common_line
 
 INEXACT = "it is not in its one valid encoding"
 _MAX_LINE = 16 << 20

@@ -12,7 +12,7 @@ from git_theta.merging.base import Contest, Operand, PickResult, Strategy
 from git_theta.merging.catalogue import load_strategy
 from git_theta.merging.decisions import BASE, SIDES, trivial_merge
 from git_theta.merging.execution import library_for
-from git_theta.merging.given import GivenOperand, operand_of
+from git_theta.merging.given_operands import GivenOperand, operand_of
 from git_theta.merging.groups import Group, find_groups
 from git_theta.merging.kinds import find_kind
 from git_theta.merging.policy import Choice

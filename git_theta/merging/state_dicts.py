@@ -16,8 +16,8 @@ from git_theta.merging.base import STRATEGIES, Contest, PickResult, Strategy
 from git_theta.merging.catalogue import load_strategy
 from git_theta.merging.checks import check_contest, check_heads
 from git_theta.merging.execution import merge_arrays
-from git_theta.merging.given import GivenOperand
 from git_theta.merging.given_jobs import ParameterJob, build_contest, join_groups, treat_job
+from git_theta.merging.given_operands import GivenOperand
 
 if TYPE_CHECKING:
     import torch

@@ -86,3 +86,12 @@ class DirectoryTransport(Transport):
         if self.lacking({oid: size}):
             raise lost_object(oid)
         return Outcome(oid, size)
+
+
+class LfsDirectoryTransport(DirectoryTransport):
+    """Objects where git-lfs itself would put them for a ``file://`` server. They are linked, or copied.
+
+    ``git lfs prune`` there deletes what no pointer names.
+    """
+
+    needs_pointers = True

@@ -13,7 +13,7 @@ from git_theta.errors import UsageError
 from git_theta.merging.agreement import Agreement, is_measurable, measure_changes
 from git_theta.merging.base import Contest
 from git_theta.merging.devices import device
-from git_theta.merging.given import TensorOperand
+from git_theta.merging.given_operands import TensorOperand
 
 
 def contest(*heads: Tensor | None, base: Tensor | None, chunk: int = 1 << 16) -> Contest:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from git_theta.merging.base import Contest, ContestHead, Strategy, Takes
-from git_theta.merging.held import hold_small
 from git_theta.merging.numerics import Chunk, compute, labels, shared_weight, weighted_sum
 from git_theta.merging.reductions import products
+from git_theta.merging.small_operands import hold_small
 from git_theta.tensors.array_library import Vector
 
 SINGULAR = 1e-6

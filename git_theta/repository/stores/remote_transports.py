@@ -108,7 +108,7 @@ def _open_lfs(
 
 def _open_lfs_directory(address: str, repository: Repository, store: Store, *, push: bool) -> Transport:
     from git_theta.store.local import LocalStore
-    from git_theta.transport.lfs.lfs_directory import LfsDirectoryTransport
+    from git_theta.transport.directory import LfsDirectoryTransport
 
     path = local_path(address)
     found = remotes.find_directory_repository(path or "", repository.home)

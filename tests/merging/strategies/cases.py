@@ -16,7 +16,7 @@ from git_theta.merging import options
 from git_theta.merging.base import Contest
 from git_theta.merging.catalogue import load_strategy
 from git_theta.merging.execution import merge_bytes
-from git_theta.merging.given import TensorOperand
+from git_theta.merging.given_operands import TensorOperand
 from git_theta.tensors.torch_values import from_bytes, to_bytes
 
 Array = npt.NDArray[np.float64]

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from git_theta import known_plugins, merge_state_dicts, merge_tensors
 from git_theta.errors import ConflictError, UsageError
-from git_theta.merging import held
+from git_theta.merging import small_operands
 from git_theta.merging.base import Operand
 from git_theta.merging.catalogue import load_strategy
 from git_theta.merging.numerics import stream
@@ -298,7 +298,7 @@ def test_operands_are_read_side_by_side_whatever_their_pieces() -> None:
 
 @pytest.mark.parametrize("strategy", COMPUTED)
 def test_l6_results_come_while_operands_are_still_read(strategy: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(held, "SMALL", 0)  # or these would be read at once, and held
+    monkeypatch.setattr(small_operands, "SMALL", 0)  # or these would be read at once, and held
     base, heads = fine_tunes(torch.float32, 1000)
     asked = contest(strategy, heads, base, **settings_of(strategy), chunk=10)
     counted = [Counted(branch, 10) for branch in asked.branches if branch]

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from git_theta.manifest.common_lines import parse_common_line
 from git_theta.manifest.model import Coding, Entry, Manifest, Place, Storage
 from git_theta.manifest.text import encode_manifest
-from git_theta.manifest.usual import parse_common_line
 
 A, B = "0123456789abcdef" * 4, "b" * 64
 USUAL = Entry(A, 24, Storage(Coding("dense", "raw"), Place(B, 240, (16, 24))), "layer.0.weight", "F32", (2, 3))
