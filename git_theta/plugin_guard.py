@@ -80,7 +80,7 @@ def run_as(plugin: PluginId) -> Iterator[None]:
 
 
 def running_plugin() -> PluginId | None:
-    """The plug-in that runs in this thread right now, for who wonders where something printed comes from."""
+    """The plug-in that runs in this thread right now: what is printed comes from it."""
     return _RUNNING.get()
 
 

@@ -175,7 +175,7 @@ class Parameter:
         return f"<Parameter {self.name!r} {self.dtype} {list(self.shape)}>"
 
     def read_with(self, parallel: Parallel) -> bytearray:
-        """The bytes of its storage, verified; for who reads many, with threads of theirs. Nothing is fetched."""
+        """The bytes of its storage, verified, on the threads of a caller that reads many. Nothing is fetched."""
         return _collect(self._pieces(parallel), 0, self.part_size)
 
     @property

@@ -1,8 +1,8 @@
 """Progress of long work on stderr, when that is a terminal: items, bytes, rate, share, and the time that is left.
 
 Nothing is loaded, and nothing is shown, for work that ends within half a second, or where nobody watches. The bar is
-drawn by who does the work, never by a thread of its own: between two pieces of work the terminal is somebody else's
-(Git keeps a filter alive while an editor runs).
+drawn by the thread that does the work, never by one of its own: between two pieces of work the terminal is somebody
+else's (Git keeps a filter alive while an editor runs).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Kinds of tensors that are no weights: what a strategy that computes does with them, by name and dtype.
+"""Tensors that are no weights (moments, counters, codes), told by name and dtype, and what a strategy does with them.
 
 A running variance that is extrapolated becomes negative, and the model NaN; a mean of step counters is a step that
 nobody was at. So a declared table says what happens to them, whatever strategy was chosen for the weights around them.

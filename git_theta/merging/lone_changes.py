@@ -1,4 +1,4 @@
-"""What only some heads changed, contested: in a round every head counts, those too that left a parameter as it was.
+"""Parameters that only some heads changed, made contested: in a round every head counts, also where it changed nothing.
 
 A merge takes from one side what that side alone changed. An average of several people's tunes is one of all of them:
 taken from one, a parameter would count as many times as there are heads.

@@ -1,4 +1,4 @@
-"""What an operation works with: the store and the functions that reach outside, handed down by who knows Git."""
+"""What an operation works with: the store and the functions that reach outside, handed down by rooms that know Git."""
 
 from __future__ import annotations
 

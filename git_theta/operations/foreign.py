@@ -1,4 +1,4 @@
-"""Contents that are not our manifest and yet no checkpoint of ours to keep: what they are, and what to do."""
+"""Contents that are no checkpoint and no manifest of ours (a Git LFS pointer, say): what they are, and what to do."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def run_parallel(
 
     ``stopping`` is set when nobody wants the others any more: they are waited for, but not for long. ``check`` is
     called now and then while nothing comes. Threads in which a host is silent are left to themselves. They are in the
-    context of who asks: git works in the same folder there.
+    context of the caller: git works in the same folder there.
     """
     waiting: set[Future[_Result]] = set()
     try:
@@ -89,7 +89,7 @@ def map_ahead(work: Callable[[_Item], _Result], items: Iterable[_Item]) -> Itera
 def run_in_background(work: Callable[[], _Result]) -> Future[_Result]:
     """What work makes, in a thread that starts at once and is left to itself where nobody wants its result any more.
 
-    The thread is in the context of who asks. It keeps no process from ending.
+    The thread is in the context of the caller. It keeps no process from ending.
     """
     outcome: Future[_Result] = Future()
 

@@ -120,7 +120,7 @@ def read_wanted_blobs(
 def iterate_wanted_blobs(
     oids: Iterable[str], wanted: Callable[[bytes], bool], largest: int, cwd: Path | None = None
 ) -> Iterator[tuple[str, bytes]]:
-    """As ``read_wanted_blobs``, one at a time: for who keeps something smaller of each."""
+    """As ``read_wanted_blobs``, one at a time, for callers that keep something smaller of each."""
     listed = sorted(set(oids))
     names = b"".join(oid.encode() + b"\n" for oid in listed)
     if not names:

@@ -1,4 +1,4 @@
-"""Commits beside those that take their places: they say the same, but for what a new history cannot keep."""
+"""Rewritten commits beside their originals: they say the same, but for what a new history cannot keep."""
 
 from __future__ import annotations
 

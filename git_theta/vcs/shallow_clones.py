@@ -9,7 +9,7 @@ from git_theta.vcs.git import git
 
 
 def describe_deepening(top: Path | None = None) -> str:
-    """A hint for who misses a commit; "" where all history is here."""
+    """A hint where a commit is missing; "" where all history is here."""
     if not shallow_boundary(top):
         return ""
     return "This clone is shallow. Get more of its history: git fetch --deepen N. Or all: git fetch --unshallow --tags"

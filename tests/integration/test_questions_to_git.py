@@ -88,3 +88,14 @@ def test_env_asks_once_where_a_remote_is(sandbox: Sandbox, tmp_path: Path) -> No
     sandbox.git("remote", "add", "origin", str(tmp_path / "remote"))
     sandbox.git("theta", "env", env={"GIT_TRACE2_EVENT": str(tmp_path / "trace")})
     assert list_repeated(tmp_path / "trace", ("git remote ",)) == []
+
+
+def test_the_state_of_a_round_lists_each_head_once(sandbox: Sandbox, tmp_path: Path) -> None:
+    track_and_commit(sandbox, {"model.safetensors": model(0)})
+    sandbox.theta("round", "start", "cold")
+    for who in ("ann", "bob"):
+        sandbox.git("switch", "-q", "-C", who, "cold/0")
+        track_and_commit(sandbox, {"model.safetensors": model(len(who) + ord(who[0]))})
+        sandbox.theta("round", "submit", "--as", who)
+    sandbox.git("theta", "round", "status", env={"GIT_TRACE2_EVENT": str(tmp_path / "trace")})
+    assert list_repeated(tmp_path / "trace", ("git ls-tree ",)) == []

@@ -1,4 +1,4 @@
-"""Which parts are stored already, and where; and what is answered to who asks for no more than that.
+"""Which parts are stored already, and where; and what stands for the others where nothing is to be stored.
 
 The index is asked first, so that what did not change keeps its entry verbatim (L2). But it may hold the manifest of
 anybody's commit, and objects can rot: where it says that a part's bytes are is believed only if this clone has put

@@ -1,4 +1,4 @@
-"""What a merge will do with a file, as far as only frames can tell: for who looks at a plan before it is carried out.
+"""What a merge will do with a file, as far as only frames can tell: a plan is shown with it before it is carried out.
 
 Ids tell nothing of scales that stand in a frame, such as those of tensors that torch quantised; and a policy nothing of
 whether what it chose can settle what is contested.

@@ -1,4 +1,4 @@
-"""A checkpoint of which some parameters are lost, with zeros in their place: for who wants the rest of it.
+"""A checkpoint of which some parameters are lost, written with zeros in their place, so that the rest can be used.
 
 A note about it is kept, so that nobody records the zeros without knowing: ``require_whole`` is asked by clean.
 """

@@ -1,6 +1,6 @@
 """The files that the command of an evaluation names: while a merge waits, they may be what other heads made of them.
 
-A leave to run is for a command as it is written, by who knows the files that it names (L10). A merge brings others, at
+Who allows a command has looked at the files that it names (L10). A merge brings others, at
 which nobody here has looked, and would have them judge the very merge that they come with.
 """
 

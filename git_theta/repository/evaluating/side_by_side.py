@@ -1,7 +1,7 @@
 """Evaluate several versions at a time: what is found, kept and told is what one after another gives, in that order.
 
-Threads wait for evaluators; all else is done by who asks: as many versions are restored at a time as there are workers,
-and results are kept in the order of the versions.
+Threads wait for evaluators; all else is done by the thread that asks: as many versions are restored at a time as there
+are workers, and results are kept in the order of the versions.
 """
 
 from __future__ import annotations

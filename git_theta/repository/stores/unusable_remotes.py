@@ -1,4 +1,4 @@
-"""Remotes that turned out to be of no use to anybody: what is one to the person asks each of them once."""
+"""Remotes that turned out to be of no use: a command asks each once, however often it opens the repository."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Results that are computed with more bits than a dtype has: what they become, and how near they come to be another.
+"""Results computed with more bits than a dtype has: what they round to, and how near they are to rounding otherwise.
 
 Normative: docs/spec/objects.md, section 3.
 """
