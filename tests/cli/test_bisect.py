@@ -11,6 +11,7 @@ import pytest
 
 from tests.sandbox import Sandbox, changed, model, track_and_commit
 from tests.sharded_checkpoints import INDEX, replace_files, sharded
+from tests.templates import built_once
 
 FILE = "model.safetensors"
 READ = "import sys; print(open(sys.argv[1], 'rb').read()[-1])"
@@ -39,17 +40,21 @@ def bisect(sandbox: Sandbox, log: Path, *arguments: str, code: int = 0) -> Any:
 
 
 def line_of(sandbox: Sandbox, versions: int) -> list[str]:
-    """A history in which every second commit changes the checkpoint."""
+    """A history in which every second commit changes the checkpoint: these commits, the first first."""
+    _record_line(sandbox, versions)
+    return sandbox.git("rev-list", "--reverse", "HEAD", "--", FILE).stdout.split()
+
+
+@built_once
+def _record_line(sandbox: Sandbox, versions: int) -> None:
     track_and_commit(sandbox, {FILE: version(0)})
-    commits = [sandbox.git("rev-parse", "HEAD").stdout.strip()]
     for number in range(1, versions):
         sandbox.write("notes.txt", b"%d" % number)
         sandbox.commit(f"notes {number}")
         sandbox.write(FILE, version(number))
-        commits.append(sandbox.commit(f"step {number}"))
+        sandbox.commit(f"step {number}")
     sandbox.write("notes.txt", b"the last")
     sandbox.commit("more notes")
-    return commits
 
 
 def test_the_first_version_that_fails_is_found_in_few_tests(sandbox: Sandbox, log: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from tests.sandbox import Sandbox, changed, model, safetensors_bytes, track_and_commit
 from tests.sharded_checkpoints import INDEX, replace_files, sharded
+from tests.templates import built_once
 
 FILE = "model.safetensors"
 
@@ -27,21 +28,25 @@ def stored_objects(sandbox: Sandbox) -> set[Path]:
 @pytest.fixture
 def history(sandbox: Sandbox) -> dict[str, str]:
     """Three versions on main, the last called otherwise; one on a branch."""
+    _record_history(sandbox)
+    names = {"first": "v1.0", "second": "main~1", "topic": "topic", "third": "main"}
+    return dict(zip(names, sandbox.git("rev-parse", *names.values()).stdout.split(), strict=True))
+
+
+@built_once
+def _record_history(sandbox: Sandbox) -> None:
     base = model()
-    commits = {}
     track_and_commit(sandbox, {FILE: base})
-    commits["first"] = sandbox.git("rev-parse", "HEAD").stdout.strip()
     sandbox.git("tag", "v1.0")
     sandbox.write(FILE, changed(base, "layer.bias"))
-    commits["second"] = sandbox.commit("second")
+    sandbox.commit("second")
     sandbox.git("switch", "-q", "-c", "topic")
     sandbox.write(FILE, changed(changed(base, "layer.bias"), "layer.weight"))
-    commits["topic"] = sandbox.commit("topic")
+    sandbox.commit("topic")
     sandbox.git("switch", "-q", "main")
     sandbox.git("mv", FILE, "best.safetensors")
     sandbox.write("best.safetensors", changed(base, "embed.weight"))
-    commits["third"] = sandbox.commit("third")
-    return commits
+    sandbox.commit("third")
 
 
 def test_a_file_of_the_same_bytes_is_found_on_any_branch(

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.sandbox import Sandbox, changed, model, track_and_commit
+from tests.templates import built_once
 
 FIRST = model(0, weight=(600, 600), other=(600, 600), bias=30)
 SECOND = changed(FIRST, "weight")
@@ -17,11 +18,16 @@ SECOND = changed(FIRST, "weight")
 @pytest.fixture
 def repository(sandbox: Sandbox) -> Sandbox:
     """Two checkpoints, of which one gets a second version, in full, that shares a tensor with the first."""
+    _store_versions(sandbox)
+    return sandbox
+
+
+@built_once
+def _store_versions(sandbox: Sandbox) -> None:
     sandbox.git("config", "theta.updates", "dense")
     track_and_commit(sandbox, {"a.safetensors": FIRST, "big/b.safetensors": model(1, weight=(500, 500))})
     sandbox.write("a.safetensors", SECOND)
     sandbox.commit("second")
-    return sandbox
 
 
 def sizes(sandbox: Sandbox) -> dict[str, int]:

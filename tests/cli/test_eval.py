@@ -13,6 +13,7 @@ import pytest
 
 from tests.sandbox import Sandbox, model, track_and_commit
 from tests.sharded_checkpoints import INDEX, sharded
+from tests.templates import built_once
 
 FILE = "model.safetensors"
 SCRIPT = """\
@@ -69,6 +70,14 @@ class Evaluated:
 @pytest.fixture
 def evaluated(sandbox: Sandbox, tmp_path: Path) -> Evaluated:
     """Two commits, the second of which forgets a bucket; the evaluation may run."""
+    _forget_arabic(sandbox)
+    found = Evaluated(sandbox, tmp_path / "log")
+    found.run("--allow", "classes")
+    return found
+
+
+@built_once
+def _forget_arabic(sandbox: Sandbox) -> None:
     track_and_commit(sandbox, {FILE: version(0)})
     sandbox.write("evals/classes.py", SCRIPT.encode())
     command = shlex.join([sys.executable, "evals/classes.py"])
@@ -76,9 +85,6 @@ def evaluated(sandbox: Sandbox, tmp_path: Path) -> Evaluated:
     sandbox.commit("an evaluation")
     sandbox.write(FILE, version(20))
     sandbox.commit("Arabic is forgotten")
-    found = Evaluated(sandbox, tmp_path / "log")
-    found.run("--allow", "classes")
-    return found
 
 
 def test_a_version_is_evaluated_once_whatever_becomes_of_its_commit(evaluated: Evaluated) -> None:

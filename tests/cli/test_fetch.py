@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.sandbox import Sandbox, changed, model, track_and_commit
+from tests.templates import built_once
 
 FIRST = model(0, weight=(600, 600), bias=30)
 SECOND = changed(FIRST, "weight")
@@ -21,15 +22,20 @@ OTHER = model(1, weight=(600, 600), bias=30)
 def remote(tmp_path: Path, sandbox: Sandbox) -> Sandbox:
     """A remote with two versions of a.safetensors on main, each in full, and x/b.safetensors beside the second."""
     sandbox.theta("install", "--global")
+    _commit_twice(sandbox)
+    remote = Sandbox.create(tmp_path / "remote.git", install=False, bare=True)
+    sandbox.git("remote", "add", "origin", remote.root)
+    sandbox.git("push", "-q", "origin", "main")
+    return remote
+
+
+@built_once
+def _commit_twice(sandbox: Sandbox) -> None:
     sandbox.git("config", "theta.updates", "dense")
     track_and_commit(sandbox, {"a.safetensors": FIRST})
     sandbox.write("a.safetensors", SECOND)
     sandbox.write("x/b.safetensors", OTHER)
     sandbox.commit()
-    remote = Sandbox.create(tmp_path / "remote.git", install=False, bare=True)
-    sandbox.git("remote", "add", "origin", remote.root)
-    sandbox.git("push", "-q", "origin", "main")
-    return remote
 
 
 @pytest.fixture

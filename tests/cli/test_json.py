@@ -12,6 +12,7 @@ import pytest
 from git_theta.cli.main import COMMANDS, theta
 from tests.docs.test_command_reference import keys
 from tests.sandbox import Sandbox, changed, model, safetensors_bytes, track_and_commit
+from tests.templates import built_once
 
 REPORTS = {
     "track": [],
@@ -72,6 +73,14 @@ def test_every_command_is_known_to_report_or_not() -> None:
 @pytest.fixture
 def repository(sandbox: Sandbox) -> Sandbox:
     """Two branches that changed one parameter each way, and a remote."""
+    _diverge(sandbox)
+    bare = Sandbox.create(sandbox.root.parent / "bare", install=False, bare=True)
+    sandbox.git("remote", "add", "origin", bare.root)
+    return sandbox
+
+
+@built_once
+def _diverge(sandbox: Sandbox) -> None:
     base = model()
     track_and_commit(sandbox, {"a.safetensors": base})
     sandbox.git("branch", "topic")
@@ -81,9 +90,6 @@ def repository(sandbox: Sandbox) -> Sandbox:
     sandbox.write("a.safetensors", changed(base, "layer.bias", at=4))
     sandbox.commit("theirs")
     sandbox.git("switch", "-q", "main")
-    bare = Sandbox.create(sandbox.root.parent / "bare", install=False, bare=True)
-    sandbox.git("remote", "add", "origin", bare.root)
-    return sandbox
 
 
 def read_json(repository: Sandbox, *arguments: str, code: int = 0) -> Any:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from tests.sandbox import Sandbox, safetensors_bytes, track_and_commit
+from tests.templates import built_once
 
 FILE = "model.safetensors"
 SCRIPT = """\
@@ -39,6 +40,12 @@ def checkpoint(arabic: float, german: float) -> bytes:
 @pytest.fixture
 def sandbox_with_heads(sandbox: Sandbox) -> Sandbox:
     """Heads that each learned another language, and an evaluation that may run."""
+    _learn_languages(sandbox)
+    return sandbox
+
+
+@built_once
+def _learn_languages(sandbox: Sandbox) -> None:
     sandbox.write(".theta/evals.toml", EVALS.format(command=shlex.join([sys.executable, "languages.py"])).encode())
     sandbox.write("languages.py", SCRIPT.encode())
     track_and_commit(sandbox, {FILE: checkpoint(0, 0)})
@@ -48,7 +55,6 @@ def sandbox_with_heads(sandbox: Sandbox) -> Sandbox:
         sandbox.commit(name)
     sandbox.git("checkout", "--quiet", "arabic")
     sandbox.theta("eval", "--allow", "languages")
-    return sandbox
 
 
 def commits(sandbox: Sandbox) -> int:

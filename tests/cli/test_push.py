@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.sandbox import Sandbox, changed, model, track_and_commit
+from tests.templates import built_once
 
 FILE = "model.safetensors"
 FIRST = model(0, weight=(600, 600), bias=30)
@@ -22,6 +23,14 @@ def remote(tmp_path: Path) -> Sandbox:
 @pytest.fixture
 def local(sandbox: Sandbox, remote: Sandbox) -> Sandbox:
     """A repository whose commits, two on main and a third on side, are on a remote that has no object of them."""
+    _commit_thrice(sandbox)
+    sandbox.git("remote", "add", "origin", remote.root)
+    sandbox.git("push", "-q", "--no-verify", "origin", "main", "side")
+    return sandbox
+
+
+@built_once
+def _commit_thrice(sandbox: Sandbox) -> None:
     track_and_commit(sandbox, {FILE: FIRST})
     sandbox.write(FILE, SECOND)
     sandbox.commit()
@@ -29,9 +38,6 @@ def local(sandbox: Sandbox, remote: Sandbox) -> Sandbox:
     sandbox.write(FILE, changed(SECOND, "bias"))
     sandbox.commit()
     sandbox.git("switch", "-q", "main")
-    sandbox.git("remote", "add", "origin", remote.root)
-    sandbox.git("push", "-q", "--no-verify", "origin", "main", "side")
-    return sandbox
 
 
 def objects(remote: Sandbox) -> int:

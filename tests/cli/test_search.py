@@ -19,6 +19,7 @@ import pytest
 from tests.docs.test_command_reference import PARTS, code_words, keys
 from tests.sandbox import Sandbox, safetensors_bytes, track_and_commit
 from tests.sharded_checkpoints import INDEX, replace_files, sharded
+from tests.templates import built_once
 
 pytestmark = pytest.mark.forked
 
@@ -50,18 +51,23 @@ def checkpoint(*values: float) -> bytes:
 
 def prepare(sandbox: Sandbox, script: str = SCRIPT, heads: Mapping[str, bytes] | None = None) -> Sandbox:
     """Heads that each moved another number of zeros, and an evaluation that may run."""
+    _prepare(sandbox, script, heads or {"x": checkpoint(1, 0, 0, 1), "y": checkpoint(0, 1, 1, 0)})
+    return sandbox
+
+
+@built_once
+def _prepare(sandbox: Sandbox, script: str, heads: Mapping[str, bytes]) -> None:
     run = shlex.join([sys.executable, "near.py"])
     sandbox.write(".theta/evals.toml", EVALS.format(command=run).encode())
     sandbox.write("near.py", script.encode())
     sandbox.write(".gitignore", b"seen.txt\ncount.txt\n")
     track_and_commit(sandbox, {FILE: checkpoint(0, 0, 0, 0)})
-    for name, content in (heads or {"x": checkpoint(1, 0, 0, 1), "y": checkpoint(0, 1, 1, 0)}).items():
+    for name, content in heads.items():
         sandbox.git("checkout", "--quiet", "-b", name, "main")
         sandbox.write(FILE, content)
         sandbox.commit(name)
     sandbox.git("checkout", "--quiet", "x")
     sandbox.theta("eval", "--allow", "near")
-    return sandbox
 
 
 @pytest.fixture

@@ -81,6 +81,7 @@ def _start(sandbox: Sandbox) -> None:
     sandbox.commit()
 
 
+@built_once
 def _submit_head(sandbox: Sandbox) -> None:
     """A head of a round, which an evaluation knows."""
     sandbox.git("config", "theta.eval.mine.command", """echo '{"id": "a", "score": 1}'""")

@@ -154,11 +154,16 @@ NESTED = f"folder/{MODEL}"
 @pytest.fixture(params=TREES)
 def lost_tree(request: pytest.FixtureRequest, sandbox: Sandbox) -> str:
     """The id of a tree of the commit before, on the way to a checkpoint."""
+    _nest(sandbox)
+    return sandbox.git("rev-parse", str(request.param)).stdout.strip()
+
+
+@built_once
+def _nest(sandbox: Sandbox) -> None:
     track_and_commit(sandbox, {NESTED: model(1, weight=(100, 100))})
     sandbox.git("branch", "side")
     sandbox.write(NESTED, model(2, weight=(100, 100)))
     sandbox.commit("second")
-    return sandbox.git("rev-parse", str(request.param)).stdout.strip()
 
 
 OF_A_TREE = [

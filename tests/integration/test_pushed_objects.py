@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.sandbox import Sandbox, changed, model, track_and_commit
+from tests.templates import built_once
 
 FILE = "model.safetensors"
 FIRST = model(0, weight=(600, 600), bias=30)
@@ -24,13 +25,18 @@ def remote(tmp_path: Path) -> Sandbox:
 def local(sandbox: Sandbox, remote: Sandbox) -> Sandbox:
     """A repository with three versions on main, of which none needs another's objects."""
     sandbox.theta("install", "--global")
+    _commit_thrice(sandbox)
+    sandbox.git("remote", "add", "origin", remote.root)
+    return sandbox
+
+
+@built_once
+def _commit_thrice(sandbox: Sandbox) -> None:
     sandbox.git("config", "theta.updates", "dense")
     track_and_commit(sandbox, {FILE: FIRST})
-    sandbox.git("remote", "add", "origin", remote.root)
     for content in (SECOND, THIRD):
         sandbox.write(FILE, content)
         sandbox.commit()
-    return sandbox
 
 
 def missing(remote: Sandbox) -> int:

@@ -12,6 +12,7 @@ from git_theta.manifest.text import is_manifest
 from tests.integration.checkpoint_history import assert_clean, staged
 from tests.sandbox import Sandbox, changed, model
 from tests.sharded_checkpoints import read_checkpoint, replace_files, shard_name, sharded, tensor_of
+from tests.templates import built_once
 from tests.two_branches import BASE, MODEL
 
 LARGE = model(1, **{"layer.weight": (2200, 1000)})  # 8.8 MB: taken from the worktree's file
@@ -27,11 +28,16 @@ CONTENTS: dict[str, bytes] = {
 def raw(request: pytest.FixtureRequest, installed: Path, tmp_path: Path) -> Sandbox:
     """A repository in which a raw file is committed under a tracked pattern, by somebody without git-theta."""
     sandbox = Sandbox.create(tmp_path / "repository", "sha256" if request.param == "large" else "sha1", install=False)
-    sandbox.write(MODEL, CONTENTS[request.param])
+    _commit_raw(sandbox, CONTENTS[request.param])
+    return sandbox
+
+
+@built_once
+def _commit_raw(sandbox: Sandbox, content: bytes) -> None:
+    sandbox.write(MODEL, content)
     sandbox.commit("raw")
     sandbox.theta("track", "*.safetensors")
     sandbox.commit("track")
-    return sandbox
 
 
 def touch(sandbox: Sandbox) -> None:
