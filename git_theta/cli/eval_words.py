@@ -49,7 +49,7 @@ def require_known_revisions(words: Sequence[str], known: Mapping[str, Evaluation
             commit_ids([word])
         except UsageError as error:
             names = f"\nEvaluations come first. {suggest_names(word, known)}" if known else ""
-            raise UsageError(error.message, hint=f"{error.hint}{names}") from None
+            raise UsageError(f"{error.message}, and no file", hint=f"{error.hint}{names}") from None
 
 
 def warn_unmatched_buckets(globs: Sequence[str], buckets: Iterable[str]) -> None:

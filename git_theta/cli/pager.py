@@ -41,8 +41,11 @@ def print_paged(text: str | Iterable[str]) -> None:
 
 
 def uses_color(slot: str = "color.ui") -> bool:
-    """Whether Git would print in colours: ``slot`` is its setting, such as ``color.diff``."""
-    watched = "true" if sys.stdout.isatty() else "false"
+    """Whether Git would print in colours: ``slot`` is its setting, such as ``color.diff``.
+
+    Who sets NO_COLOR (no-color.org) sees none, but where that setting asks for them by ``always``.
+    """
+    watched = "true" if sys.stdout.isatty() and not os.environ.get("NO_COLOR") else "false"
     return git("config", "--get-colorbool", slot, watched).strip() == b"true"
 
 

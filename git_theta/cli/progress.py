@@ -15,12 +15,17 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+    from rich.progress import Progress, ProgressColumn, TaskID
 
 _FIRST_DELAY = 0.5
 """Seconds of work before there is anything to see."""
 _REDRAW_PERIOD = 0.1
 """Seconds between two drawings."""
+_WIDE = 72
+"""Columns from which on there is room for a bar and a rate."""
+_FIGURES, _FEWER_FIGURES = 55, 28
+"""Columns of all but the label, with these and without them."""
+_LEAST_LABEL = 8
 
 
 class Meter:
@@ -119,22 +124,39 @@ class _Work:
 
 def _start_bar(label: str, total: int | None) -> tuple[Progress, TaskID]:
     from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    # Only stderr is rich's to redirect: stdout may be a pipe to Git.
+    bar = Progress(
+        *_list_columns(console.width, total), console=console, transient=True, auto_refresh=False,
+        redirect_stdout=False,
+    )  # fmt: skip
+    task = bar.add_task(label, total=total)
+    bar.start()
+    return bar, task
+
+
+def _list_columns(width: int, total: int | None) -> Iterator[ProgressColumn]:
+    """What fits on one line of a terminal; a label that does not is cut."""
     from rich.progress import (
         BarColumn,
         DownloadColumn,
-        Progress,
         TaskProgressColumn,
         TextColumn,
         TimeRemainingColumn,
         TransferSpeedColumn,
     )
+    from rich.table import Column
 
-    known = (TaskProgressColumn(), TimeRemainingColumn(compact=True)) if total else ()
-    columns = (TextColumn("{task.description}"), BarColumn(16), DownloadColumn(), TransferSpeedColumn(), *known)
-    # Only stderr is rich's to redirect: stdout may be a pipe to Git.
-    bar = Progress(
-        *columns, console=Console(stderr=True), transient=True, auto_refresh=False, redirect_stdout=False
-    )  # fmt: skip
-    task = bar.add_task(label, total=total)
-    bar.start()
-    return bar, task
+    is_wide = width >= _WIDE
+    label = max(_LEAST_LABEL, width - (_FIGURES if is_wide else _FEWER_FIGURES))
+    yield TextColumn("{task.description}", table_column=Column(no_wrap=True, max_width=label, overflow="ellipsis"))
+    if is_wide:
+        yield BarColumn(16)
+    yield DownloadColumn(table_column=Column(no_wrap=True))
+    if is_wide:
+        yield TransferSpeedColumn(table_column=Column(no_wrap=True))
+    if total:
+        yield TaskProgressColumn()
+        yield TimeRemainingColumn(compact=True)

@@ -12,7 +12,7 @@ from git_theta.cli.resolve_output import Settled, advise_sides, print_settled, s
 from git_theta.errors import ThetaError
 from git_theta.globs import name_matcher
 from git_theta.operations.merging.frame_keys import FRAME_LABEL
-from git_theta.operations.merging.merge_report import TRAILER, Record, record_merge
+from git_theta.operations.merging.merge_report import TRAILER
 from git_theta.operations.merging.merge_results import MergeResult
 from git_theta.operations.merging.settled_trailers import add_up_trailers
 from git_theta.repository.merging.checkpoint_conflicts import CheckpointConflict
@@ -48,8 +48,8 @@ def settle_all(
             print_settled(display_path(conflict.path, top), merged)
             advise_sides(conflict, merged, top)
     _warn_of_idle_globs(() if tally.codes else only, tally.names)
-    if tally.records and git_merge.is_merging(repository):
-        git_merge.change_trailers(repository, TRAILER, lambda said: add_up_trailers(said, tally.records))
+    if tally.merged and git_merge.is_merging(repository):
+        git_merge.change_trailers(repository, TRAILER, lambda said: add_up_trailers(said, tally.merged))
     if as_json:
         echo_json({"files": tally.reports})
     elif not conflicts:
@@ -65,7 +65,7 @@ class _Tally:
     Attributes:
         codes: exit codes of what failed.
         reports: what ``--json`` shows.
-        records: what was merged by parameters, for the commit's message.
+        merged: what was merged by parameters, by its path.
         names: what was contested, by the names that ``--only`` is about.
         is_contested: whether parameters are left that a strategy could settle.
         is_left: whether anything is.
@@ -74,7 +74,7 @@ class _Tally:
     def __init__(self) -> None:
         self.codes: list[int] = []
         self.reports: list[dict[str, Any]] = []
-        self.records: list[Record] = []
+        self.merged: dict[str, MergeResult] = {}
         self.names: list[str] = []
         self.is_contested = self.is_left = False
 
@@ -86,7 +86,7 @@ class _Tally:
         """What became of one conflict, wholly or in part."""
         if isinstance(merged, MergeResult):
             self.is_contested = self.is_contested or bool(merged.left)
-            self.records.append(record_merge(conflict.path, merged))
+            self.merged[conflict.path] = merged
         has_no_side = isinstance(merged, TakenCheckpoint) and not merged.side
         self.is_left = self.is_left or self.is_contested or not merged or has_no_side
         self.reports.append(settled_json(conflict.path, merged))

@@ -39,6 +39,11 @@ def render_screened(found: ScreenedRound) -> Iterator[str]:
     ]
     if rows:
         yield from align_table([titles, *rows])
+    kept_out: dict[str, list[str]] = {}
+    for one in found.heads:
+        for line in _describe_kept_out(one.shared, one.framed):
+            kept_out.setdefault(line, []).append(one.head.who)
+    yield from (f"{', '.join(who)}: {line}" for line, who in kept_out.items())
     for one in found.heads:
         yield from _describe_head(one)
     yield from _describe_screen(found)
@@ -127,7 +132,6 @@ def _show(figure: float | None) -> str:
 def _describe_head(one: ScreenedHead) -> Iterator[str]:
     for reason in one.reasons:
         yield f"{one.head.who} is left out: {reason}"
-    yield from (f"{one.head.who}: {line}" for line in _describe_kept_out(one.shared, one.framed))
     if one.head.replaced:
         yield f"{one.head.who}: {one.head.ref} counts, and replaces {', '.join(one.head.replaced)}"
 
@@ -137,7 +141,7 @@ def _describe_kept_out(shared: SharedHead, framed: Sequence[str]) -> Iterator[st
     if shared.private:
         yield f"private, and kept out: {join_some(shared.private, _MOST_NAMES)}"
     if framed:
-        yield f"kept out, as it is no parameter: what stands beside these in {join_some(framed, _MOST_NAMES)}"
+        yield f"kept out, and the start's is taken: what is no parameter in {join_some(framed, _MOST_NAMES)}"
 
 
 def _describe_screen(found: ScreenedRound) -> Iterator[str]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 from git_theta.merging.change_sums import ChangeSums, add_up_facts, describe_facts, describe_total
-from git_theta.merging.decisions import BASE, Decision, DecisionState, Entries, names_of
+from git_theta.merging.decisions import BASE, CONTESTED_STATES, Decision, DecisionState, Entries, names_of
 from git_theta.merging.plan import Plan
 from git_theta.merging.policy import Choice
 from git_theta.merging.treatments import StrategyChooser, is_merged_apart, treat_decision
@@ -125,7 +125,8 @@ def _summarize_plan(plan: Plan) -> Iterator[str]:
     for state, by in sorted(states, key=lambda key: (list(DecisionState).index(key[0]), key[1])):
         heads = f" ({_join_words(plan.labels[head] for head in by)})" if by else ""
         yield f"  {states[state, by]} {state.value.replace('-', ' ')}{heads}"
-    yield f"{'file' if plan.whole else 'frame'}: {explain_decision(plan, plan.frame)}"
+    by_keys = "; merged key by key" if plan.frame.state in CONTESTED_STATES and plan.frame not in plan.contested else ""
+    yield f"{'file' if plan.whole else 'frame'}: {explain_decision(plan, plan.frame)}{by_keys}"
     yield f"layout: {'that of' if plan.exact else 'built like'} {label_source(plan, plan.like)} ({plan.format})"
 
 

@@ -147,7 +147,9 @@ def make_global_rule(strategy: str, options: Iterable[str] = (), *, origin: str)
     """
     given = list(options)
     if given and not strategy:
-        raise UsageError(f"{given[0]!r} is an option of no strategy", hint=f"Name what it is for: {origin} STRATEGY")
+        raise UsageError(
+            f"{given[0]!r} is an option of no strategy", hint=f"Name the strategy that it is for: {origin} NAME"
+        )
     with prefix_origin(origin):
         return make_rule(strategy, _parse_options(given), origin)
 

@@ -68,6 +68,12 @@ def test_git_s_own_switches_hold(story: Story) -> None:
     assert "\x1b" not in story.sandbox.theta("log").stdout, "no terminal"
 
 
+def test_who_wants_no_colours_sees_none(story: Story) -> None:
+    assert "\x1b" not in on_a_terminal(story, "log", "-n1", GIT_PAGER="cat", NO_COLOR="1")[1]
+    story.sandbox.git("config", "color.ui", "always")
+    assert "\x1b" in on_a_terminal(story, "log", "-n1", GIT_PAGER="cat", NO_COLOR="1")[1]
+
+
 def test_no_pager_behind_the_command(story: Story, tmp_path: Path) -> None:
     marker = tmp_path / "paged"
     for options, paged in ((["log"], True), (["log", "--no-pager"], False), (["show", "--no-pager"], False)):

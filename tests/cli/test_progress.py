@@ -42,10 +42,10 @@ def run(patience: float, *, terminal: bool, description: str = "Checking objects
     return done.stdout, done.stderr
 
 
-def on_a_terminal(program: str, cwd: Path | None = None) -> tuple[str, str]:
+def on_a_terminal(program: str, cwd: Path | None = None, columns: int = 100) -> tuple[str, str]:
     """What a program in Python prints on stdout, and on stderr, which is a terminal."""
     ours, theirs = pty.openpty()
-    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": str(columns)}
     with subprocess.Popen(
         [sys.executable, "-c", program], cwd=cwd, stdout=subprocess.PIPE, stderr=theirs, text=True, env=environment
     ) as process:
@@ -80,6 +80,16 @@ def test_long_work_on_a_terminal_shows_how_far_it_is_and_leaves_no_trace() -> No
 def test_a_description_is_shown_as_it_is() -> None:
     _, drawn = run(0.1, terminal=True, description="a [red]file\nname")
     assert "a [red]file?name" in drawn
+
+
+@pytest.mark.parametrize("columns", [30, 60, 80])
+def test_it_fits_on_a_line(columns: int) -> None:
+    program = _WORK.format(patience=0.1, description="Merging models/encoder/model-00001-of-00002.safetensors")
+    _, drawn = on_a_terminal(program, columns=columns)
+    assert "Mergin" in drawn and "4.0 MB" in drawn and re.search(r"\d%", drawn)
+    lines = re.sub(r"\x1b\[[?\d;]*[A-Za-z]", "", drawn).replace("\r", "\n").splitlines()
+    assert max(map(len, lines)) <= columns
+    assert not any("4.0 MB" not in line for line in lines if line.strip())
 
 
 def test_quick_work_shows_nothing_and_loads_nothing() -> None:

@@ -132,6 +132,13 @@ def test_what_one_strategy_settled_at_times_adds_up(sandbox: Sandbox) -> None:
     ]
 
 
+def test_a_file_that_is_kept_whole_is_told_as_such(sandbox: Sandbox) -> None:
+    fork(sandbox, {"a.pt": b"base"}, {"a.pt": b"ours"}, {"a.pt": b"theirs"})
+    assert sandbox.git("merge", "side", check=False).returncode == 1
+    resolved(sandbox, "--theirs")
+    assert theta_lines(sandbox) == ["Theta-Merge: a.pt theirs as a whole"]
+
+
 def theta_lines(sandbox: Sandbox) -> list[str]:
     """What the message of the merge that is under way says of how it was settled."""
     lines = (sandbox.root / ".git/MERGE_MSG").read_text().splitlines()
@@ -246,6 +253,7 @@ def test_metadata_are_settled_by_key(keys_conflict: Sandbox) -> None:
     resolved(keys_conflict, "--base")
     assert stages(keys_conflict) == [0]
     assert _metadata_of(keys_conflict.read(MODEL)) == merged | {"step": "3", "lr": "1"}
+    assert theta_lines(keys_conflict) == [f"Theta-Merge: {MODEL} {side} 1 of the frame" for side in ("theirs", "base")]
 
 
 def test_a_person_is_asked_about_keys(keys_conflict: Sandbox) -> None:

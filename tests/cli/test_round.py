@@ -414,7 +414,10 @@ def test_private_parameters_may_be_of_any_shape_and_in_no_start(sandbox: Sandbox
     assert found["own_frames"] == [MODEL]
     done = sandbox.theta("round", "status")
     assert "bob: private, and kept out: head.weight, extra\n" in done.stdout
-    assert "bob: kept out, as it is no parameter: what stands beside these in m.safetensors\n" in done.stdout
+    assert "bob: kept out, and the start's is taken: what is no parameter in m.safetensors\n" in done.stdout
+    submit(sandbox, "cat", checkpoint((1, 1), (5,), {"step": "60"}, extra=np.ones((2, 2))))
+    assert "bob, cat: private, and kept out: head.weight, extra\n" in sandbox.theta("round", "status").stdout
+    sandbox.git("branch", "-D", "cold/0/cat")
     close(sandbox)
     sandbox.git("checkout", "-q", "--detach", "cold/1")
     assert sandbox.read(MODEL) == checkpoint((1, 2))

@@ -541,7 +541,7 @@ def test_a_person_reads_counts_and_every_contested_name() -> None:
         "  1 removed against modified (ours and theirs)\n"
         "  1 spec changed (ours and theirs)\n"
         "  1 names changed (ours and theirs)\n"
-        "frame: ours and theirs changed it differently\n"
+        "frame: ours and theirs changed it differently; merged key by key\n"
         "layout: that of ours (safetensors)\n"
         "contested: a: ours and theirs changed it differently\n"
         "contested: c: theirs removed it, ours changed it\n"

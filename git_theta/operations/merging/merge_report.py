@@ -53,20 +53,27 @@ def record_merge(path: str, merged: MergeResult, measured: MeasuredChanges = NOT
 def trailers(records: Iterable[Record]) -> list[str]:
     """``Theta-Merge: path strategy option=value ... N contested of M``: a line per file, strategy and options.
 
-    Where a strategy found the weights of heads itself (``smear``), a line for each set of weights, with their entropy.
-    Where the last bit depends on what computed, it is named.
+    What is no parameter has a line of its own: ``N of the frame``, or ``as a whole`` of a file that is kept so. Where a
+    strategy found the weights of heads itself (``smear``), a line for each set of weights, with their entropy. Where
+    the last bit depends on what computed, it is named.
     """
     lines = []
     for file in records:
         total = sum(file["counts"].values())
-        settled = Counter(
-            _strategy_words(item) for item in file["parameters"] if item["strategy"] and item["left"] is None
-        )
+        done = [item for item in file["parameters"] if item["strategy"] and item["left"] is None]
+        settled = Counter((_strategy_words(item), is_frame_name(item["name"])) for item in done)
         lines += [
-            f"{TRAILER}: {quote_path(file['path'])} {done} {count} contested of {total}"
-            for done, count in settled.items()
+            f"{TRAILER}: {quote_path(file['path'])} {words} {_spell_share(count, total, framing)}"
+            for (words, framing), count in settled.items()
         ]
     return lines
+
+
+def _spell_share(count: int, total: int, framing: bool) -> str:
+    """Of how many it is; ``framing``: it is about what is no parameter."""
+    if framing:
+        return f"{count} of the frame" if total else "as a whole"
+    return f"{count} contested of {total}"
 
 
 def as_json(records: Sequence[Record], *, evaluated: bool = False) -> str:
