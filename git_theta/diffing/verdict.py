@@ -117,6 +117,8 @@ def judge_report(report: Report) -> Verdict:
     return Verdict(found.look, f"of what is shown: {text}" if partial else text)
 
 
+_LEAST_TOLD = 0.00005
+"""What is less is no hundredth of a percent."""
 _LOOKS_OF_ROWS = frozenset({Look.ADAPTER, Look.SPARSE, Look.RETRAINED, Look.FINE_TUNE, Look.PARTIAL, Look.MIXED})
 
 
@@ -189,7 +191,9 @@ def _judge_training(report: Report, rows: Sequence[MeasuredChange]) -> Verdict:
     there = sum(change.after is not None and _is_float(change) for change in report.comparison.changes)
     if not total or sum(map(_measured_elements, calm)) < _NEARLY_ALL * total:
         return Verdict(Look.MIXED, f"{pluralize(len(rows), 'parameter')} changed, in no way that one word fits")
-    moved = f"{len(floats)} of {there} floating-point parameters moved a little ({relative_of(floats):.2%} together)"
+    share = relative_of(floats) or 0.0
+    together = f"{share:.2%}" if share >= _LEAST_TOLD else "less than 0.01%"
+    moved = f"{len(floats)} of {there} floating-point parameters moved a little ({together} together)"
     if len(floats) < _NEARLY_ALL * there:
         return Verdict(Look.PARTIAL, f"looks like a fine-tune of a part: {moved}")
     return Verdict(Look.FINE_TUNE, f"looks like a fine-tune: {moved}")

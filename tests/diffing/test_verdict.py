@@ -44,6 +44,7 @@ LOOKS: list[tuple[Look, Sequence[MeasuredChange], str]] = [
     (Look.SPARSE, [changed(name, differing=1500) for name in "ab"], "1.02% of the elements"),
     (Look.RETRAINED, [changed(name, relative=1.4, cosine=0.01) for name in "ab"], "cosine near 0"),
     (Look.FINE_TUNE, encoder(4), "34 of 34 floating-point parameters"),
+    (Look.FINE_TUNE, [changed(name, relative=1e-7) for name in "ab"], "moved a little (less than 0.01% together)"),
     (Look.PARTIAL, [*encoder(1), *(unchanged(f"x.{n}") for n in range(5))], "10 of 15"),
     (Look.MIXED, [changed("a", relative=0.9, cosine=0.5), changed("b")], "no way that one word fits"),
 ]
