@@ -107,7 +107,7 @@ def close_round(
     text = "\n\n".join([message or _title_round(screened), _describe_round(screened), "\n".join(lines)])
     commit = write_commit(merged.tree, [start.start, *(one.head.commit for one in screened.kept)], text, top)
     new = Round(start.name, start.number + 1, commit)
-    tag_round(new, "", top)
+    tag_round(new, top)
     return new
 
 

@@ -133,9 +133,9 @@ def list_merged(closing: Round, top: Path) -> set[str]:
     return set(git("rev-parse", f"{closing.start}^@", cwd=top).decode().split())
 
 
-def tag_round(new: Round, details: str, top: Path) -> None:
-    """Create the tag of a round's start. ``details``: more for people to read in it."""
-    create_tag(new.tag, new.start, f"{_tag_message(new.name, new.number)}\n\n{details}".strip(), top)
+def tag_round(new: Round, top: Path) -> None:
+    """Create the tag of a round's start."""
+    create_tag(new.tag, new.start, _tag_message(new.name, new.number), top)
 
 
 def require_round_name(name: str, top: Path) -> None:

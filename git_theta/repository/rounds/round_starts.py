@@ -22,7 +22,7 @@ def start_rounds(name: str, revision: str, top: Path) -> RoundStart:
     require_round_name(name, top)
     new = Round(name, 0, resolve_head(revision, top).commit)
     start = read_start(new, top)
-    tag_round(new, "", top)
+    tag_round(new, top)
     return start
 
 
