@@ -26,8 +26,9 @@ from git_theta.repository.merging.policy_sources import MergeOptions
 from git_theta.repository.merging.request_checks import check_request, describe_idle_rules
 from git_theta.repository.setup.hook_placing import prepare_pushes
 from git_theta.repository.stores.opening import open_context
-from git_theta.vcs import branches, tree_merges
+from git_theta.vcs import branches
 from git_theta.vcs.heads import Head, all_merge_bases, independent_heads, merge_base
+from git_theta.vcs.merges import tree_merges
 from git_theta.words import join_some, pluralize
 
 if TYPE_CHECKING:

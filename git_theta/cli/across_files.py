@@ -11,13 +11,13 @@ from git_theta.operations.merging.file_plans import FilePlan
 from git_theta.repository.merging.contested_across import ContestedLines, find_own_sides, foresee_contested
 from git_theta.repository.merging.mixed_commit import MixedCommit
 from git_theta.repository.merging.policy_sources import OPTIONS_VARIABLE
+from git_theta.vcs.callers.parent_checkout import applied_stash
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.git import is_below_merge
 from git_theta.vcs.hooks import COMMIT_HOOK_NAME, MERGE_HOOK_NAME, runs_git_theta
-from git_theta.vcs.merge_sides import find_stash_sides
-from git_theta.vcs.parent_checkout import applied_stash
-from git_theta.vcs.running_sides import find_applied_sides, find_driver_sides
-from git_theta.vcs.uncommitted_picks import find_uncommitted_sides
+from git_theta.vcs.merges.merge_sides import find_stash_sides
+from git_theta.vcs.merges.running_sides import find_applied_sides, find_driver_sides
+from git_theta.vcs.merges.uncommitted_picks import find_uncommitted_sides
 from git_theta.words import list_some
 
 _SETTLE = "Settle it: git theta resolve -s STRATEGY, or --ours, --theirs, -i."

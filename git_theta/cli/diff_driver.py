@@ -2,7 +2,7 @@
 
 Called as ``diff_driver PATH OLD-FILE OLD-ID OLD-MODE NEW-FILE NEW-ID NEW-MODE [NEW-PATH HEADERS]``; with the path alone
 where it is in conflict. What the ids name is read from Git: the files, which Git has smudged, may hold anything
-(``vcs.unused_smudge``). Without an id the file is the worktree's. Any exit code but 0 makes Git stop.
+(``vcs.callers.unused_smudge``). Without an id the file is the worktree's. Any exit code but 0 makes Git stop.
 """
 
 from __future__ import annotations

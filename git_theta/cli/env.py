@@ -29,7 +29,7 @@ from git_theta.transport.urls import redact_url
 from git_theta.vcs import config, remotes
 from git_theta.vcs.alternates import alternates_of
 from git_theta.vcs.discovery import Repository, find_repository
-from git_theta.vcs.git_merge import GATES_VARIABLE
+from git_theta.vcs.merges.git_merge import GATES_VARIABLE
 from git_theta.words import humanize_size, pluralize
 
 _PACKAGES = (

@@ -16,10 +16,16 @@ from git_theta.operations.adding.clean import Cleaning, clean_pieces
 from git_theta.operations.context import Context
 from git_theta.operations.streams import Stream
 from git_theta.repository.stores.opening import conflicts_dir, partial_dir
+from git_theta.vcs.attribute_files.nearby_attributes import ENCODING, may_be_recoded
+from git_theta.vcs.callers.parent_cleaning import (
+    is_recording,
+    is_renormalizing,
+    may_clean_stdin,
+    only_asks,
+    only_compares,
+)
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.filter_protocol import NAMELESS, ReadInto
-from git_theta.vcs.nearby_attributes import ENCODING, may_be_recoded
-from git_theta.vcs.parent_cleaning import is_recording, is_renormalizing, may_clean_stdin, only_asks, only_compares
 from git_theta.vcs.pktline import Buffer
 from git_theta.words import join_some
 
@@ -75,7 +81,7 @@ def require_encoding(repository: Repository, path: str) -> None:
     It would record what is none: no push would see which objects the commit needs.
     """
     if may_be_recoded(path, repository):
-        from git_theta.vcs.attribute_conversions import recoding_of
+        from git_theta.vcs.attribute_files.attribute_conversions import recoding_of
 
         if found := recoding_of(path, repository):
             raise UsageError(

@@ -71,9 +71,9 @@ def main() -> int:
 
 def _may_merge(repository: Repository) -> bool:
     """Whether Git may be merging something for which no hook asks us. A hook may be theirs: it is read."""
+    from git_theta.vcs.callers.parent_checkout import applied_stash
+    from git_theta.vcs.callers.parent_picks import read_uncommitted_picks
     from git_theta.vcs.hooks import COMMIT_HOOK_NAME, runs_git_theta
-    from git_theta.vcs.parent_checkout import applied_stash
-    from git_theta.vcs.parent_picks import read_uncommitted_picks
 
     unasked = is_below_merge() or (repository.git_dir / "rebase-merge").is_dir()
     if unasked and not runs_git_theta(repository.hooks_dir, COMMIT_HOOK_NAME):

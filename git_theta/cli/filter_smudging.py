@@ -15,12 +15,12 @@ from git_theta.operations.restoring.smudge import SmudgeResult, copy_stream, smu
 from git_theta.operations.streams import Stream
 from git_theta.repository.setup.hook_placing import place_hooks
 from git_theta.repository.sharing.checkout_objects import CheckoutFetch
+from git_theta.vcs.callers.parent_checkout import checks_out_tree, fills_clone, may_defer, takes_file_away
+from git_theta.vcs.callers.unused_smudge import is_smudge_unused
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.filter_protocol import NAMELESS, ReadInto
 from git_theta.vcs.index import WorktreeIndex
-from git_theta.vcs.parent_checkout import checks_out_tree, fills_clone, may_defer, takes_file_away
 from git_theta.vcs.pktline import Buffer
-from git_theta.vcs.unused_smudge import is_smudge_unused
 from git_theta.words import join_some, pluralize
 
 

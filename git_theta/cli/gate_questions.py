@@ -15,9 +15,9 @@ from git_theta.repository.evaluating.evaluations import EvaluationSession, Evalu
 from git_theta.repository.evaluating.evaluator_choice import EvaluationChoice, keep_runnable
 from git_theta.repository.evaluating.merge_gates import judge_merge, judge_tree, list_merge_gates
 from git_theta.repository.evaluating.version_comparison import VersionComparison
-from git_theta.vcs import git_merge
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.heads import HEAD, Head, resolve_head
+from git_theta.vcs.merges import git_merge
 
 _TRAILER = "Theta-Gate"
 _REFUSED = """\

@@ -13,7 +13,8 @@ from git_theta.cli.boundary import warn
 from git_theta.cli.listing import echo_line
 from git_theta.cli.manual_lookup import find_manual_fault
 from git_theta.errors import UsageError
-from git_theta.vcs import attributes, config, hooks
+from git_theta.vcs import config, hooks
+from git_theta.vcs.attribute_files import attributes
 from git_theta.vcs.discovery import Repository, discover_repository, find_repository
 from git_theta.vcs.hooks import HookState
 

@@ -10,7 +10,7 @@ from git_theta.repository.merging.contested_across import ContestedLines, mark_c
 from git_theta.repository.merging.merge_request import MergeInputs
 from git_theta.repository.merging.merged_index import mend_indexes
 from git_theta.vcs.discovery import Repository
-from git_theta.vcs.merge_sides import MergeSides
+from git_theta.vcs.merges.merge_sides import MergeSides
 
 
 def mark_across(

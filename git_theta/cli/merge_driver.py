@@ -43,7 +43,7 @@ from git_theta.tensors.blas import UNTHREADED
 from git_theta.vcs import atomic
 from git_theta.vcs.discovery import Repository, discover_repository
 from git_theta.vcs.git import git
-from git_theta.vcs.running_sides import find_driver_sides
+from git_theta.vcs.merges.running_sides import find_driver_sides
 from git_theta.words import list_some, pluralize
 
 _UNFILLED_LABELS = ["%X", "%Y"]

@@ -15,9 +15,9 @@ from git_theta.repository.evaluating.version_comparison import VersionComparison
 from git_theta.repository.merging.merge_request import MergeInputs
 from git_theta.repository.merging.merged_checkpoints import ManyMerged
 from git_theta.repository.merging.whole_merges import note_merge
-from git_theta.vcs import git_merge
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.heads import resolve_head
+from git_theta.vcs.merges import git_merge
 from git_theta.words import list_some, pluralize
 
 _NO_CONFLICTS = """\

@@ -25,12 +25,13 @@ from git_theta.repository.merging.merge_two import GitMerge, merge_two
 from git_theta.repository.merging.merged_checkpoints import ManyMerged
 from git_theta.repository.merging.policy_sources import MergeOptions
 from git_theta.repository.merging.request_checks import check_request, describe_idle_rules
-from git_theta.vcs import config, git_merge
+from git_theta.vcs import config
 from git_theta.vcs.commits import shallow_boundary
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.heads import Head, all_merge_bases
-from git_theta.vcs.merge_settings import forbids_fast_forwards, needs_git
-from git_theta.vcs.unmerged import unmerged_files
+from git_theta.vcs.merges import git_merge
+from git_theta.vcs.merges.merge_settings import forbids_fast_forwards, needs_git
+from git_theta.vcs.merges.unmerged import unmerged_files
 
 _DRIVER = "merge.theta.driver"
 

@@ -23,10 +23,10 @@ from git_theta.operations.restoring.smudge import smudge_stream
 from git_theta.operations.streams import Stream
 from git_theta.repository.setup.hook_placing import ensure_hooks
 from git_theta.repository.stores.opening import open_context
+from git_theta.vcs.callers.parent_checkout import takes_file_away
+from git_theta.vcs.callers.parent_cleaning import is_recording, may_clean_stdin
+from git_theta.vcs.callers.unused_smudge import is_smudge_unused
 from git_theta.vcs.discovery import Repository, discover_at_top
-from git_theta.vcs.parent_checkout import takes_file_away
-from git_theta.vcs.parent_cleaning import is_recording, may_clean_stdin
-from git_theta.vcs.unused_smudge import is_smudge_unused
 
 
 def main() -> int:

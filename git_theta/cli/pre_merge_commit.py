@@ -10,9 +10,9 @@ from git_theta.cli.across_files import warn_across
 from git_theta.cli.gate_questions import GateOptions, ask_gates
 from git_theta.repository.merging.mixed_commit import judge_own_merge
 from git_theta.vcs.discovery import discover_repository
-from git_theta.vcs.git_merge import GATES_VARIABLE
 from git_theta.vcs.heads import HEAD, resolve_head
-from git_theta.vcs.running_sides import find_octopus, merged_heads
+from git_theta.vcs.merges.git_merge import GATES_VARIABLE
+from git_theta.vcs.merges.running_sides import find_octopus, merged_heads
 
 
 @click.command

@@ -30,9 +30,9 @@ from git_theta.repository.sharing.pointers import POINTERS_BRANCH, POINTERS_REF,
 from git_theta.repository.stores.opening import open_context, share_passwords
 from git_theta.transport.base import Transport
 from git_theta.vcs import remotes
+from git_theta.vcs.callers.parent_push import is_dry_push
 from git_theta.vcs.discovery import Repository, discover_repository
 from git_theta.vcs.left_remotes import describe_left_remote, find_left_remotes
-from git_theta.vcs.parent_push import is_dry_push
 from git_theta.words import humanize_size, pluralize
 
 

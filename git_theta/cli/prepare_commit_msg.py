@@ -9,7 +9,7 @@ import click
 from git_theta.cli.across_files import warn_mixed
 from git_theta.repository.merging.mixed_commit import mark_mixed
 from git_theta.vcs.discovery import discover_repository
-from git_theta.vcs.stopped_sides import note_revert
+from git_theta.vcs.merges.stopped_sides import note_revert
 
 
 @click.command

@@ -29,7 +29,7 @@ from git_theta.repository.merging.take_checkpoint import take_checkpoint
 from git_theta.repository.stores.opening import open_context
 from git_theta.tensors.blas import UNTHREADED
 from git_theta.vcs.discovery import Repository
-from git_theta.vcs.unmerged import UnmergedFile
+from git_theta.vcs.merges.unmerged import UnmergedFile
 
 
 @click.command

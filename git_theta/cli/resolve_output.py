@@ -15,7 +15,7 @@ from git_theta.operations.merging.merge_remarks import describe_remarks
 from git_theta.operations.merging.merge_results import MergeResult
 from git_theta.repository.merging.checkpoint_conflicts import CheckpointConflict
 from git_theta.repository.merging.take_checkpoint import TakenCheckpoint
-from git_theta.vcs.unmerged import UnmergedFile
+from git_theta.vcs.merges.unmerged import UnmergedFile
 from git_theta.words import escape_unprintable, list_some, pluralize
 
 Settled = MergeResult | TakenCheckpoint | None

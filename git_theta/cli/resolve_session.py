@@ -18,9 +18,9 @@ from git_theta.operations.merging.settled_trailers import add_up_trailers
 from git_theta.repository.merging.checkpoint_conflicts import CheckpointConflict
 from git_theta.repository.merging.settling import ErrorReporter
 from git_theta.repository.merging.take_checkpoint import TakenCheckpoint
-from git_theta.vcs import git_merge
 from git_theta.vcs.discovery import Repository
-from git_theta.vcs.unmerged import UnmergedFile
+from git_theta.vcs.merges import git_merge
+from git_theta.vcs.merges.unmerged import UnmergedFile
 
 _SETTLE_HINT = "Settle them: git theta resolve -s STRATEGY, or --ours, --theirs, --base, -i; --only GLOB for some"
 Settle = Callable[[UnmergedFile | CheckpointConflict, ErrorReporter], Settled]

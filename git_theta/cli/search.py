@@ -31,9 +31,9 @@ from git_theta.repository.evaluating.search_plan import SearchPlan, SearchReques
 from git_theta.repository.merging.merge_request import MergeInputs, MergeRequest
 from git_theta.repository.merging.policy_sources import MergeOptions
 from git_theta.tensors.blas import UNTHREADED
-from git_theta.vcs import git_merge
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.heads import resolve_head
+from git_theta.vcs.merges import git_merge
 from git_theta.words import join_some
 
 _LARGEST_HOLDOUT = 0.9

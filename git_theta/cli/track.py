@@ -19,7 +19,8 @@ from git_theta.formats.base import FORMATS
 from git_theta.registered_names import describe_way_out
 from git_theta.repository.index.tracked_files import list_tracked
 from git_theta.repository.setup.readme_section import add_section, find_readme, has_section
-from git_theta.vcs import attributes, config, filtered_files, hooks
+from git_theta.vcs import config, hooks
+from git_theta.vcs.attribute_files import attributes, filtered_files
 from git_theta.vcs.discovery import Repository, discover_repository
 from git_theta.vcs.hooks import HookState
 

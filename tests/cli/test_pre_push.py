@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from git_theta.vcs.parent_push import asks_dry_run
+from git_theta.vcs.callers.parent_push import asks_dry_run
 from tests.sandbox import Sandbox, changed, model, track_and_commit
 
 BIG = model(0, weight=(600, 600), bias=30)

@@ -14,7 +14,8 @@ import pytest
 from git_theta import errors, known_plugins
 from git_theta.cli import boundary, filter_process
 from git_theta.cli.main import COMMANDS, theta
-from git_theta.vcs import attribute_lines, config
+from git_theta.vcs import config
+from git_theta.vcs.attribute_files import attribute_lines
 from tests.sandbox import Sandbox, changed, model
 from tests.templates import built_once
 

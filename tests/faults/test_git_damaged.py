@@ -12,9 +12,9 @@ from git_theta.errors import GitError
 from git_theta.vcs.blobs import read_blob, read_one_blob
 from git_theta.vcs.discovery import discover_repository
 from git_theta.vcs.git import work_in_folder
-from git_theta.vcs.git_merge import require_clean_index
 from git_theta.vcs.heads import Head, all_merge_bases, merge_base, resolve_head
 from git_theta.vcs.index import differs_from_index, is_indexed
+from git_theta.vcs.merges.git_merge import require_clean_index
 from git_theta.vcs.notes import unite_notes
 from git_theta.vcs.path_walks import list_tree_paths
 from git_theta.vcs.raw_diff import list_folder, parse_range

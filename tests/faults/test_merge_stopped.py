@@ -18,7 +18,7 @@ from tests.sandbox import Sandbox, safetensors_bytes
 from tests.two_branches import objects_of, stages, tensors
 
 _STORE = "git_theta.store.local:"
-_MERGING = "git_theta.vcs.git_merge:"
+_MERGING = "git_theta.vcs.merges.git_merge:"
 _RESOLVE = "git_theta.repository.merging.settling:"
 
 DRIVER = [

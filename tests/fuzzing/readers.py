@@ -34,7 +34,7 @@ from git_theta.transport.lfs import batch_replies, lfs_outcomes
 from git_theta.transport.lfs.endpoint import require_http_url
 from git_theta.transport.lfs.http_exchange import Reply
 from git_theta.transport.lfs.ssh_login import parse_leave
-from git_theta.vcs.attribute_lines import parse_attributes
+from git_theta.vcs.attribute_files.attribute_lines import parse_attributes
 from git_theta.vcs.fast_export import parse_commits
 from git_theta.vcs.filter_protocol import ReadInto, serve_filter
 from git_theta.vcs.pktline import Buffer, PacketReader, PacketWriter

@@ -13,7 +13,7 @@ from git_theta.errors import GitError
 from git_theta.operations.keeping.file_states import FileState, TrackedFile, survey_file
 from git_theta.repository.index.tracked_files import list_tracked
 from git_theta.repository.stores.object_stores import open_store
-from git_theta.vcs import attributes
+from git_theta.vcs.attribute_files import attributes
 from git_theta.vcs.discovery import Repository, discover_repository
 
 MAX_NAMED = 3

@@ -10,8 +10,8 @@ from git_theta.operations.keeping.file_states import FileState
 from git_theta.repository.comparing.index_checks import FAULT_HINT, faults_of_index
 from git_theta.repository.index.chosen_formats import find_unlike_layouts
 from git_theta.repository.index.tracked_files import find_case_misses, find_untracked_manifests
-from git_theta.vcs.attribute_conversions import find_conversions
-from git_theta.vcs.nearby_attributes import ENCODING
+from git_theta.vcs.attribute_files.attribute_conversions import find_conversions
+from git_theta.vcs.attribute_files.nearby_attributes import ENCODING
 from git_theta.words import list_some
 
 

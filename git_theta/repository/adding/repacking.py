@@ -32,7 +32,7 @@ from git_theta.repository.stores.opening import open_context
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.index import WorktreeIndex, differs_from_index, require_staged
 from git_theta.vcs.index_flags import flagged_paths, refuse_flagged
-from git_theta.vcs.unmerged import stage_content
+from git_theta.vcs.merges.unmerged import stage_content
 
 
 class RepackedFile(NamedTuple):

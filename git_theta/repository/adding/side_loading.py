@@ -42,7 +42,7 @@ from git_theta.tensors.adapter_arithmetic import require_torch
 from git_theta.vcs import atomic
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.index import WorktreeIndex, require_staged
-from git_theta.vcs.unmerged import stage_contents
+from git_theta.vcs.merges.unmerged import stage_contents
 from git_theta.words import join_some
 
 UPDATE_KINDS = (LOW_RANK, SPARSE, SCALE)

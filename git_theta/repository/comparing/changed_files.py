@@ -14,9 +14,9 @@ from git_theta.errors import GitError
 from git_theta.manifest.text import MAX_MANIFEST, is_manifest
 from git_theta.operations.comparing.diff_sides import Side, side_of_blob, side_of_worktree
 from git_theta.operations.context import Context
+from git_theta.vcs.attribute_files.filtered_files import filtered_paths
 from git_theta.vcs.blob_losses import name_file
 from git_theta.vcs.blobs import read_wanted_blobs
-from git_theta.vcs.filtered_files import filtered_paths
 from git_theta.vcs.raw_diff import FilePair, FileVersion
 
 _START_SIZE = 1 << 20

@@ -11,8 +11,8 @@ from git_theta.operations.adding.layouts_alike import has_several_layouts, lay_o
 from git_theta.operations.context import Context
 from git_theta.repository.stores.opening import open_context
 from git_theta.tensors.arrays import BLOCK
+from git_theta.vcs.attribute_files.filtered_files import filtered_paths
 from git_theta.vcs.discovery import Repository
-from git_theta.vcs.filtered_files import filtered_paths
 from git_theta.vcs.git import AS_STORED, run_git
 
 

@@ -14,8 +14,8 @@ from git_theta.errors import GitError, ManifestError
 from git_theta.manifest.text import decode_manifest
 from git_theta.merging.decisions import names_of
 from git_theta.repository.comparing.sharded_versions import CommitFiles, read_texts
+from git_theta.vcs.attribute_files.filtered_files import indexed_files
 from git_theta.vcs.discovery import Repository
-from git_theta.vcs.filtered_files import indexed_files
 from git_theta.vcs.trees import TreeFile, files_of
 
 FAULT_HINT = "A loader takes what the index names. Save the checkpoint whole again, or mend its index; then git add."

@@ -18,7 +18,7 @@ from git_theta.operations.context import Context
 from git_theta.repository.comparing.changed_files import compare_files, read_sides
 from git_theta.repository.comparing.sharded_versions import is_shard
 from git_theta.repository.comparing.sibling_shards import find_siblings
-from git_theta.vcs.parent_diff import compared_words
+from git_theta.vcs.callers.parent_diff import compared_words
 from git_theta.vcs.raw_diff import FilePair, FileVersion, VersionRange, changed_files, range_among
 
 _PlaceKey = tuple[str, str]

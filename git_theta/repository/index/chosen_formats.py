@@ -12,9 +12,9 @@ from typing import NamedTuple
 from git_theta.errors import PluginError
 from git_theta.formats.base import FORMATS
 from git_theta.operations.keeping.file_states import TrackedFile
-from git_theta.vcs.attribute_values import read_attribute
+from git_theta.vcs.attribute_files.attribute_values import read_attribute
+from git_theta.vcs.attribute_files.nearby_attributes import FORMAT, NO_FORMAT
 from git_theta.vcs.discovery import Repository
-from git_theta.vcs.nearby_attributes import FORMAT, NO_FORMAT
 
 
 class UnlikeLayout(NamedTuple):

@@ -10,8 +10,8 @@ from git_theta.manifest.near_manifest import resembles_manifest
 from git_theta.manifest.text import MAX_MANIFEST, is_manifest
 from git_theta.operations.keeping.file_states import TrackedFile, classify_blob
 from git_theta.vcs import blob_walks, blobs
+from git_theta.vcs.attribute_files.filtered_files import IndexEntry, filtered_paths, indexed_files, tracked_files
 from git_theta.vcs.discovery import Repository
-from git_theta.vcs.filtered_files import IndexEntry, filtered_paths, indexed_files, tracked_files
 from git_theta.vcs.git import git, split_nul
 
 _VERSIONED_HINT = "What is versioned here: git theta ls-files :/"

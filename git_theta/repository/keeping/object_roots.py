@@ -22,7 +22,7 @@ from git_theta.store.base import is_oid
 from git_theta.vcs import blob_walks, worktrees
 from git_theta.vcs.blobs import Blob
 from git_theta.vcs.discovery import Repository
-from git_theta.vcs.noted_ids import noted_ids
+from git_theta.vcs.merges.noted_ids import noted_ids
 from git_theta.vcs.partial_clone import find_missing, find_promisor
 from git_theta.vcs.pointer_tree import parse_pointer
 from git_theta.vcs.revisions import id_digits

@@ -14,9 +14,9 @@ from git_theta.repository.merging.merged_by_file import MergedByFile, read_merge
 from git_theta.repository.merging.open_conflicts import find_conflicted
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.git import git_succeeds
-from git_theta.vcs.merge_sides import MergeSides
-from git_theta.vcs.stopped_sides import find_sides
-from git_theta.vcs.unmerged import UnmergedFile, list_matching, read_stages, unmerged_files
+from git_theta.vcs.merges.merge_sides import MergeSides
+from git_theta.vcs.merges.stopped_sides import find_sides
+from git_theta.vcs.merges.unmerged import UnmergedFile, list_matching, read_stages, unmerged_files
 
 
 class CheckpointConflict(NamedTuple):

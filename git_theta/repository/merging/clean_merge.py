@@ -15,10 +15,10 @@ from git_theta.operations.merging.merge_report import trailers
 from git_theta.repository.merging.driver_report import DriverReport, read_report
 from git_theta.repository.merging.merge_two import GitMerge
 from git_theta.repository.merging.policy_sources import OPTIONS_VARIABLE, MergeOptions
-from git_theta.vcs import git_merge, tree_merges
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.heads import Head, merge_message
-from git_theta.vcs.merge_settings import require_signatures, require_true_merges
+from git_theta.vcs.merges import git_merge, tree_merges
+from git_theta.vcs.merges.merge_settings import require_signatures, require_true_merges
 
 
 def merge_cleanly(head: Head, asked: MergeOptions, repository: Repository, *, message: str | None) -> GitMerge | None:

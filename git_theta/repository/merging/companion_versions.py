@@ -15,7 +15,7 @@ from git_theta.merging.decisions import names_of
 from git_theta.operations.context import CompanionVersion
 from git_theta.operations.merging.file_plans import FilePlan
 from git_theta.vcs.blobs import BlobContent, read_one_blob
-from git_theta.vcs.merge_sides import MergeSides
+from git_theta.vcs.merges.merge_sides import MergeSides
 
 _SIDES = ("ours", "theirs")
 

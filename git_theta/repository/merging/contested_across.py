@@ -19,10 +19,10 @@ from git_theta.repository.comparing.sharded_versions import CommitFiles
 from git_theta.repository.merging.checkpoint_cases import SIDE_LABELS, plan_sides, read_sides
 from git_theta.repository.merging.merged_by_file import MergedByFile, read_merge
 from git_theta.vcs.discovery import Repository
-from git_theta.vcs.running_sides import find_driver_sides, find_octopus
-from git_theta.vcs.stopped_sides import find_sides
+from git_theta.vcs.merges.running_sides import find_driver_sides, find_octopus
+from git_theta.vcs.merges.stopped_sides import find_sides
+from git_theta.vcs.merges.unmerged import put_in_conflict
 from git_theta.vcs.trees import TreeFile, differing_files
-from git_theta.vcs.unmerged import put_in_conflict
 
 ContestedLines = Mapping[str, Sequence[str]]
 """What is contested of checkpoints, in lines, by what each is called."""

@@ -8,8 +8,8 @@ from pathlib import Path
 from git_theta.operations.worktree_files import find_regular_file
 from git_theta.vcs.blobs import read_blob
 from git_theta.vcs.git import git
-from git_theta.vcs.text_merge import merge_texts, split_sides
-from git_theta.vcs.unmerged import UnmergedFile
+from git_theta.vcs.merges.text_merge import merge_texts, split_sides
+from git_theta.vcs.merges.unmerged import UnmergedFile
 
 
 def is_index_untouched(unmerged: UnmergedFile, top: Path, wanted: bytes | None = None) -> bool:

@@ -16,10 +16,11 @@ from git_theta.operations.worktree_files import find_regular_file
 from git_theta.repository.merging.merge_request import MergeInputs
 from git_theta.repository.merging.merged_checkpoints import ManyMerged, merge_checkpoints
 from git_theta.repository.merging.policy_sources import MergeOptions
-from git_theta.vcs import git_merge, tree_merges, trees
+from git_theta.vcs import trees
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.heads import merge_message
-from git_theta.vcs.merge_settings import require_signatures, require_true_merges
+from git_theta.vcs.merges import git_merge, tree_merges
+from git_theta.vcs.merges.merge_settings import require_signatures, require_true_merges
 
 
 def merge_many(

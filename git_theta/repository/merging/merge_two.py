@@ -11,9 +11,9 @@ from typing import NamedTuple
 from git_theta.operations.merging.merge_report import Record, trailers
 from git_theta.repository.merging.driver_report import read_report
 from git_theta.repository.merging.policy_sources import OPTIONS_VARIABLE, MergeOptions
-from git_theta.vcs import git_merge
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.heads import Head
+from git_theta.vcs.merges import git_merge
 
 
 class GitMerge(NamedTuple):

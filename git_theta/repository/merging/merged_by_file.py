@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from git_theta.repository.comparing.sharded_versions import CommitFiles
+from git_theta.vcs.attribute_files.filtered_files import indexed_files
 from git_theta.vcs.discovery import Repository
-from git_theta.vcs.filtered_files import indexed_files
 from git_theta.vcs.trees import TreeFile
 
 

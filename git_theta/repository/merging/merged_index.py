@@ -18,8 +18,8 @@ from git_theta.repository.merging.merged_by_file import MergedByFile, read_merge
 from git_theta.vcs import atomic
 from git_theta.vcs.blobs import read_blob
 from git_theta.vcs.discovery import Repository
+from git_theta.vcs.merges.unmerged import stage_content
 from git_theta.vcs.trees import TreeFile
-from git_theta.vcs.unmerged import stage_content
 
 
 def read_merged_shards(whole: CheckpointPlan, merge: MergedByFile) -> dict[str, Manifest]:

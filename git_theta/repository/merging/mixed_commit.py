@@ -26,8 +26,8 @@ from git_theta.repository.merging.merged_by_file import MergedByFile, read_merge
 from git_theta.repository.merging.merged_index import find_merged_totals, read_merged_shards
 from git_theta.repository.merging.whole_merges import note_whole
 from git_theta.vcs.discovery import Repository
-from git_theta.vcs.stopped_sides import find_baseless, find_reverted, find_sides
-from git_theta.vcs.unmerged import put_in_conflict, works_on_index
+from git_theta.vcs.merges.stopped_sides import find_baseless, find_reverted, find_sides
+from git_theta.vcs.merges.unmerged import put_in_conflict, works_on_index
 
 
 class MixedCommit(NamedTuple):

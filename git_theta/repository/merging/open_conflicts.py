@@ -22,9 +22,9 @@ from git_theta.operations.merging.conflicts import (
 from git_theta.repository.comparing.file_layouts import unify_versions
 from git_theta.repository.comparing.sharded_versions import is_shard
 from git_theta.repository.stores.opening import conflicts_dir
+from git_theta.vcs.attribute_files.filtered_files import filtered_paths
 from git_theta.vcs.discovery import Repository
-from git_theta.vcs.filtered_files import filtered_paths
-from git_theta.vcs.unmerged import UnmergedFile, read_stages, unmerged_files
+from git_theta.vcs.merges.unmerged import UnmergedFile, read_stages, unmerged_files
 
 
 def find_conflicted(repository: Repository, pathspecs: Sequence[str] = ()) -> list[UnmergedFile]:

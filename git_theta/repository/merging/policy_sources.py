@@ -13,7 +13,7 @@ from git_theta.merging.policy import Policy, Rule, build_policy, make_global_rul
 from git_theta.merging.policy_file import POLICY_FILE, parse_policy
 from git_theta.operations.merging.merge_results import MergeSettings
 from git_theta.tracked_toml import SIZE_LIMIT
-from git_theta.vcs.attribute_values import read_attribute
+from git_theta.vcs.attribute_files.attribute_values import read_attribute
 from git_theta.vcs.blobs import read_small_blob
 from git_theta.vcs.remembered_settings import match_settings
 

@@ -31,8 +31,8 @@ from git_theta.repository.merging.settling import SettlingJob
 from git_theta.vcs import atomic
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.index import WorktreeIndex, differs_from_index, is_indexed
-from git_theta.vcs.rescheduled_pick import drop_rescheduled
-from git_theta.vcs.unmerged import UnmergedFile, stage_contents
+from git_theta.vcs.merges.rescheduled_pick import drop_rescheduled
+from git_theta.vcs.merges.unmerged import UnmergedFile, stage_contents
 
 
 def settle_checkpoint(

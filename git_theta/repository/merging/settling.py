@@ -22,8 +22,8 @@ from git_theta.repository.merging.open_conflicts import read_conflict
 from git_theta.vcs import atomic
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.index import WorktreeIndex
-from git_theta.vcs.stopped_sides import find_sides, merges_several
-from git_theta.vcs.unmerged import UnmergedFile, stage_content
+from git_theta.vcs.merges.stopped_sides import find_sides, merges_several
+from git_theta.vcs.merges.unmerged import UnmergedFile, stage_content
 
 ErrorReporter = Callable[[ThetaError], None]
 """Says an error that does not keep other files from being settled; the exit code tells of it."""

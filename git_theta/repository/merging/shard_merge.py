@@ -30,8 +30,8 @@ from git_theta.repository.merging.policy_choosers import chooser_of
 from git_theta.repository.merging.policy_sources import MergeOptions
 from git_theta.vcs.blobs import read_blob
 from git_theta.vcs.discovery import Repository
-from git_theta.vcs.running_sides import find_driver_sides
-from git_theta.vcs.text_merge import merge_texts
+from git_theta.vcs.merges.running_sides import find_driver_sides
+from git_theta.vcs.merges.text_merge import merge_texts
 from git_theta.vcs.trees import TreeFile
 
 

@@ -19,7 +19,7 @@ from git_theta.repository.merging.settle_checkpoint import require_unchanged
 from git_theta.repository.merging.settling import SettlingJob
 from git_theta.vcs.git import git
 from git_theta.vcs.index import differs_from_index, is_indexed
-from git_theta.vcs.unmerged import UnmergedFile, read_stages, take_files
+from git_theta.vcs.merges.unmerged import UnmergedFile, read_stages, take_files
 
 
 class TakenCheckpoint(NamedTuple):

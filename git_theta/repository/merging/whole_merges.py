@@ -11,9 +11,9 @@ from contextlib import suppress
 
 from git_theta.errors import GitError
 from git_theta.vcs.discovery import Repository
-from git_theta.vcs.git_merge import read_merge_heads
 from git_theta.vcs.heads import HEAD
 from git_theta.vcs.hooks import WHOLE_NOTE
+from git_theta.vcs.merges.git_merge import read_merge_heads
 from git_theta.vcs.revisions import find_commit
 from git_theta.vcs.trees import tree_of_index
 

@@ -10,8 +10,8 @@ from typing import NamedTuple
 from git_theta.errors import UsageError
 from git_theta.repository.migrating.default_patterns import LARGEST_ATTRIBUTES, folder_of
 from git_theta.repository.migrating.history_survey import HistorySurvey
-from git_theta.vcs.attribute_lines import ATTRIBUTES, append_lines
-from git_theta.vcs.attribute_rewriting import (
+from git_theta.vcs.attribute_files.attribute_lines import ATTRIBUTES, append_lines
+from git_theta.vcs.attribute_files.attribute_rewriting import (
     LFS_ATTRIBUTES,
     NO_ATTRIBUTES,
     anchor_pattern,
@@ -19,10 +19,10 @@ from git_theta.vcs.attribute_rewriting import (
     exchange_attributes,
     list_filtered,
 )
+from git_theta.vcs.attribute_files.pattern_matching import match_patterns
 from git_theta.vcs.blobs import read_wanted_blobs
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.fast_export import ATTRIBUTES_NAME
-from git_theta.vcs.pattern_matching import match_patterns
 
 
 class FilterExchange(NamedTuple):

@@ -10,9 +10,9 @@ from git_theta.errors import UsageError
 from git_theta.repository.migrating.blob_facts import read_blob_facts
 from git_theta.repository.migrating.history_survey import survey_attributes
 from git_theta.repository.migrating.lfs_objects import LONGEST_POINTER
-from git_theta.vcs.attribute_lines import ATTRIBUTES
-from git_theta.vcs.attribute_rewriting import anchor_pattern, list_filtered
-from git_theta.vcs.attributes import tracked_patterns
+from git_theta.vcs.attribute_files.attribute_lines import ATTRIBUTES
+from git_theta.vcs.attribute_files.attribute_rewriting import anchor_pattern, list_filtered
+from git_theta.vcs.attribute_files.attributes import tracked_patterns
 from git_theta.vcs.blob_walks import range_blobs
 from git_theta.vcs.blobs import read_wanted_blobs
 from git_theta.vcs.discovery import Repository

@@ -11,8 +11,8 @@ from git_theta.manifest.text import MAX_MANIFEST, is_manifest
 from git_theta.repository.migrating.blob_facts import read_blob_facts
 from git_theta.repository.migrating.history_survey import is_attributes_file
 from git_theta.repository.migrating.lfs_objects import LONGEST_POINTER, read_lfs_pointer
+from git_theta.vcs.attribute_files.filtered_files import filtered_paths
 from git_theta.vcs.blobs import read_blob
-from git_theta.vcs.filtered_files import filtered_paths
 from git_theta.vcs.git import git, git_succeeds
 from git_theta.vcs.git_index import KnownFile
 from git_theta.vcs.index import WorktreeIndex

@@ -22,10 +22,10 @@ from git_theta.repository.migrating.history_survey import HistorySurvey, survey_
 from git_theta.repository.migrating.lfs_objects import LfsObjects
 from git_theta.repository.migrating.moved_refs import choose_tips
 from git_theta.repository.migrating.preconditions import require_whole_history
-from git_theta.vcs.attributes import normalize_pattern
+from git_theta.vcs.attribute_files.attributes import normalize_pattern
+from git_theta.vcs.attribute_files.pattern_matching import PatternMatcher
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.git import git
-from git_theta.vcs.pattern_matching import PatternMatcher
 from git_theta.words import pluralize
 
 _SMALL_BLOB = 1 << 20

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from git_theta.errors import UsageError
 from git_theta.repository.sharing.pointers import POINTERS_BRANCH, open_pointer_scratch
+from git_theta.vcs.callers.parent_push import deletes_other_refs
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.git import git, git_succeeds
-from git_theta.vcs.parent_push import deletes_other_refs
 
 _OURS = "refs/theta/*"
 """Pointers, and where a host has Git alone the objects themselves."""

@@ -19,9 +19,9 @@ from git_theta.repository.stores.unusable_remotes import find_unusable
 from git_theta.store.base import Store
 from git_theta.store.files import make_folder
 from git_theta.store.local import LocalStore
+from git_theta.vcs.attribute_files.nearby_attributes import read_chosen_format
 from git_theta.vcs.config import STORE_KEY, read_last_values
 from git_theta.vcs.discovery import Repository
-from git_theta.vcs.nearby_attributes import read_chosen_format
 
 if TYPE_CHECKING:
     from git_theta.errors import ThetaError

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from git_theta.vcs.nearby_attributes import FORMAT
+from git_theta.vcs.attribute_files.nearby_attributes import FORMAT
 from git_theta.vcs.quoting import QUOTED, quote, unquote
 
 ATTRIBUTES = (b"filter=theta", b"diff=theta", b"merge=theta", b"-text")

@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from git_theta.vcs import atomic
-from git_theta.vcs.rebase_lines import PICKING
+from git_theta.vcs.merges.rebase_lines import PICKING
 
 
 def drop_rescheduled(git_dir: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from git_theta.vcs.noted_ids import noted_ids
+from git_theta.vcs.merges.noted_ids import noted_ids
 
 ID = "0123456789abcdef0123456789abcdef01234567"
 LONG = "0123456789abcdef" * 4

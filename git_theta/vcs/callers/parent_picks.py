@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from git_theta.vcs.parent_process import parent_command
+from git_theta.vcs.callers.parent_process import parent_command
 
 _OPTIONS_WITH_VALUE = ("--strategy", "--strategy-option", "--cleanup")
 _FLAGS = re.compile("-([enrsx]*)(?:([mX])(.*)|S.*)?")

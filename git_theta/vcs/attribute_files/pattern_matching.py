@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from git_theta.vcs.attribute_lines import append_lines
+from git_theta.vcs.attribute_files.attribute_lines import append_lines
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.git import end_git, git
 from git_theta.vcs.scratch_git_dir import make_git_dir, scratch_environment

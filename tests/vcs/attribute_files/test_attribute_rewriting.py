@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from git_theta.vcs.attribute_lines import ATTRIBUTES, append_lines
-from git_theta.vcs.attribute_rewriting import (
+from git_theta.vcs.attribute_files.attribute_lines import ATTRIBUTES, append_lines
+from git_theta.vcs.attribute_files.attribute_rewriting import (
     LFS_ATTRIBUTES,
     NO_ATTRIBUTES,
     anchor_pattern,
@@ -15,8 +15,8 @@ from git_theta.vcs.attribute_rewriting import (
     exchange_attributes,
     list_filtered,
 )
+from git_theta.vcs.attribute_files.pattern_matching import PatternMatcher, match_patterns
 from git_theta.vcs.discovery import discover_repository
-from git_theta.vcs.pattern_matching import PatternMatcher, match_patterns
 from tests.effort import choose_tries
 from tests.sandbox import Sandbox
 

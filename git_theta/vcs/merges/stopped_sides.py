@@ -9,8 +9,8 @@ from pathlib import Path
 from git_theta.errors import UsageError
 from git_theta.vcs.git import git
 from git_theta.vcs.heads import HEAD, all_merge_bases, resolve_head
-from git_theta.vcs.merge_sides import MergeSides, find_merge_sides, find_pick_sides, find_revert_sides
-from git_theta.vcs.rebase_lines import MELDING, find_rebase_sides, waits_for_pick
+from git_theta.vcs.merges.merge_sides import MergeSides, find_merge_sides, find_pick_sides, find_revert_sides
+from git_theta.vcs.merges.rebase_lines import MELDING, find_rebase_sides, waits_for_pick
 
 _SQUASHED = "Squashed commit of the following:"
 """How Git begins what it notes of a `git merge --squash`; a commit of each that was squashed follows, newest first."""

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from git_theta.errors import UsageError
-from git_theta.vcs import git_merge, tree_merges, trees
+from git_theta.vcs import trees
 from git_theta.vcs.discovery import discover_repository
 from git_theta.vcs.heads import Head, independent_heads, merge_base, merge_message, named_ids, resolve_head
+from git_theta.vcs.merges import git_merge, tree_merges
 from tests.sandbox import Sandbox
 from tests.templates import built_once
 

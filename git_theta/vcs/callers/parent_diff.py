@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import takewhile
 
-from git_theta.vcs.parent_process import parent_command
+from git_theta.vcs.callers.parent_process import parent_command
 
 _DIFF_COMMANDS = (["diff"], ["format-patch"], ["log"], ["reflog"], ["show"], ["stash", "show"], ["whatchanged"])
 

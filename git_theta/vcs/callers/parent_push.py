@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
-from git_theta.vcs.parent_process import parent_command, push_options
+from git_theta.vcs.callers.parent_process import parent_command, push_options
 from git_theta.vcs.remembered_settings import has_true_setting
 
 _PUSH_VALUES = ("--exec", "--push-option", "--receive-pack", "--recurse-submodules", "--repo")

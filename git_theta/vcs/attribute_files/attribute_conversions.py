@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from git_theta.vcs.atomic import read_or_nothing
-from git_theta.vcs.attribute_lines import parse_attributes
+from git_theta.vcs.attribute_files.attribute_lines import parse_attributes
+from git_theta.vcs.attribute_files.nearby_attributes import ENCODING, INFO, nearby_files
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.git import git, scrubbed_environment, split_nul
-from git_theta.vcs.nearby_attributes import ENCODING, INFO, nearby_files
 from git_theta.vcs.remembered_settings import has_true_setting
 
 _ATTRIBUTES = ("text", "eol", "crlf", "ident", ENCODING)

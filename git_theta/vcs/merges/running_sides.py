@@ -8,8 +8,8 @@ from pathlib import Path
 
 from git_theta.vcs.git import MERGED_HEAD
 from git_theta.vcs.heads import HEAD, Head, independent_heads, merge_base, resolve_head
-from git_theta.vcs.merge_sides import MergeSides, find_merge_sides, find_pick_sides
-from git_theta.vcs.rebase_lines import PICKING, find_rebase_sides
+from git_theta.vcs.merges.merge_sides import MergeSides, find_merge_sides, find_pick_sides
+from git_theta.vcs.merges.rebase_lines import PICKING, find_rebase_sides
 
 
 def find_driver_sides(git_dir: Path, cwd: Path | None = None) -> MergeSides | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from git_theta.errors import UsageError
 from git_theta.vcs import atomic
-from git_theta.vcs.attribute_lines import (
+from git_theta.vcs.attribute_files.attribute_lines import (
     ATTRIBUTES,
     LONGEST_LINE,
     MACRO,
@@ -24,10 +24,10 @@ from git_theta.vcs.attribute_lines import (
     quote_pattern,
     strip_ours,
 )
+from git_theta.vcs.attribute_files.nearby_attributes import FORMAT
 from git_theta.vcs.blobs import read_blob
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.git import git, split_nul
-from git_theta.vcs.nearby_attributes import FORMAT
 
 _INFO = "info/attributes"
 

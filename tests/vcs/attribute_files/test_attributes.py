@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from git_theta.errors import UsageError
-from git_theta.vcs import attributes, filtered_files
-from git_theta.vcs.attributes import Pattern
+from git_theta.vcs.attribute_files import attributes, filtered_files
+from git_theta.vcs.attribute_files.attributes import Pattern
+from git_theta.vcs.attribute_files.filtered_files import IndexEntry
 from git_theta.vcs.discovery import discover_repository
-from git_theta.vcs.filtered_files import IndexEntry
 from tests.sandbox import Sandbox
 
 OURS = b"filter=theta diff=theta merge=theta -text"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Sequence
 
-from git_theta.vcs.attribute_lines import AttributeLine, parse_attributes, strip_ours
+from git_theta.vcs.attribute_files.attribute_lines import AttributeLine, parse_attributes, strip_ours
 
 LFS_ATTRIBUTES = (b"filter=lfs", b"diff=lfs", b"merge=lfs", b"-text")
 """What `git lfs track` writes."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from git_theta.vcs.attribute_values import read_attribute
+from git_theta.vcs.attribute_files.attribute_values import read_attribute
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.git import git, split_nul
 

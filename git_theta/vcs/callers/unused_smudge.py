@@ -10,8 +10,8 @@ from functools import cache
 
 from git_theta.errors import GitError
 from git_theta.vcs import config
+from git_theta.vcs.callers.parent_diff import shows_differences
 from git_theta.vcs.git import git
-from git_theta.vcs.parent_diff import shows_differences
 from git_theta.vcs.remembered_settings import match_settings
 
 _DIFF_KEYS = r"^diff\.theta\.(command|textconv)$"

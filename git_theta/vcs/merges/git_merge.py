@@ -11,11 +11,12 @@ from pathlib import Path
 
 from git_theta.errors import GitError, UsageError
 from git_theta.interrupts import defer_interrupt
-from git_theta.vcs import atomic, merge_hooks
+from git_theta.vcs import atomic
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.git import ask_git, git, git_succeeds, split_nul
 from git_theta.vcs.heads import Head, named_ids
-from git_theta.vcs.merge_settings import forbids_fast_forwards
+from git_theta.vcs.merges import merge_hooks
+from git_theta.vcs.merges.merge_settings import forbids_fast_forwards
 from git_theta.words import join_some
 
 _MERGE_FILES = ("MERGE_HEAD", "MERGE_MSG", "MERGE_MODE")

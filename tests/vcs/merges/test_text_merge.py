@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from git_theta.vcs.text_merge import merge_texts, split_sides
+from git_theta.vcs.merges.text_merge import merge_texts, split_sides
 from tests.sandbox import Sandbox
 
 BASE, OURS, THEIRS = b"a\n{\nb\n}\nc\nd\n", b"x\n{\nours\n}\nours too\nd\n", b"a\n{\ntheirs\n}\ntheirs too\nd\n"

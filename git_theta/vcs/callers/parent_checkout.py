@@ -6,8 +6,8 @@ import os
 import re
 from pathlib import Path
 
+from git_theta.vcs.callers.parent_process import parent_command
 from git_theta.vcs.hooks import is_ours_alone
-from git_theta.vcs.parent_process import parent_command
 
 CHECKOUT_COMMANDS = frozenset(
     ("bisect", "checkout", "cherry-pick", "clone", "merge", "pull", "read-tree", "rebase", "reset", "restore", "revert",

@@ -52,7 +52,7 @@ def find_stash_sides(stash: str, cwd: Path | None = None) -> MergeSides | None:
 
 def _unite_bases(bases: Sequence[str], cwd: Path | None) -> str | None:
     """The merge of several merge bases, as Git makes it first; None where they are in conflict with each other."""
-    from git_theta.vcs.tree_merges import commit_tree, merge_trees
+    from git_theta.vcs.merges.tree_merges import commit_tree, merge_trees
 
     united, *others = bases
     for other in others:
@@ -69,7 +69,7 @@ def _unite_bases(bases: Sequence[str], cwd: Path | None) -> str | None:
 def _choose_sides(candidates: list[tuple[str, str, str]], cwd: Path | None) -> MergeSides | None:
     """The sides of what is picked or undone, given for each of its parents; None where nobody can know which."""
     if len(candidates) > 1:  # of a merge
-        from git_theta.vcs.mainlines import explains_index
+        from git_theta.vcs.merges.mainlines import explains_index
 
         candidates = [commits for commits in candidates if explains_index(commits, cwd)]
     return MergeSides(*candidates[0]) if len(candidates) == 1 else None

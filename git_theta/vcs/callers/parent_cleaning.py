@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from git_theta.vcs.parent_checkout import CHECKOUT_COMMANDS
-from git_theta.vcs.parent_process import parent_command
+from git_theta.vcs.callers.parent_checkout import CHECKOUT_COMMANDS
+from git_theta.vcs.callers.parent_process import parent_command
 from git_theta.vcs.remembered_settings import has_true_setting
 
 _COMPARING_COMMANDS = frozenset(

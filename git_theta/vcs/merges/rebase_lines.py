@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from git_theta.vcs.merge_sides import MergeSides, find_pick_sides
+from git_theta.vcs.merges.merge_sides import MergeSides, find_pick_sides
 
 MELDING = ("squash", "fixup")
 """Lines of a rebase that pick a commit into the one before; no CHERRY_PICK_HEAD tells of these."""

@@ -39,7 +39,7 @@ def read_chosen_format(path: str, repository: Repository) -> str:
     """The format that attributes choose for a path; "" where they choose none. Git is asked only where one may."""
     if not _is_mentioned(FORMAT, path, repository):
         return ""
-    from git_theta.vcs.attribute_values import read_attribute  # for files that are near such a line
+    from git_theta.vcs.attribute_files.attribute_values import read_attribute  # for files that are near such a line
 
     value = read_attribute(FORMAT, [path], repository.worktree)[path]
     return "" if value in NO_FORMAT else value

@@ -7,12 +7,12 @@ from contextlib import suppress
 from pathlib import Path
 
 from git_theta.errors import GitError
+from git_theta.vcs.callers.parent_picks import UncommittedPicks, read_uncommitted_picks
 from git_theta.vcs.git import git, git_succeeds
 from git_theta.vcs.heads import HEAD
-from git_theta.vcs.merge_sides import MergeSides
-from git_theta.vcs.parent_picks import UncommittedPicks, read_uncommitted_picks
+from git_theta.vcs.merges.merge_sides import MergeSides
+from git_theta.vcs.merges.tree_merges import commit_tree, merge_trees, tree_of
 from git_theta.vcs.revisions import find_commit
-from git_theta.vcs.tree_merges import commit_tree, merge_trees, tree_of
 from git_theta.vcs.trees import tree_of_index
 
 

@@ -1,0 +1,1 @@
+"""Merges, picks, reverts and rebases, as Git makes them and notes them."""
