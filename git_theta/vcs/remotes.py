@@ -10,6 +10,7 @@ from typing import NamedTuple, NoReturn
 
 from git_theta.errors import GitError, UsageError
 from git_theta.vcs.discovery import Repository
+from git_theta.vcs.fetch_head import find_fetched_urls
 from git_theta.vcs.git import git, scrubbed_environment, split_nul
 from git_theta.vcs.remembered_settings import find_setting, match_settings
 
@@ -51,11 +52,14 @@ class FetchSource(NamedTuple):
 def fetch_sources(named: str = "") -> list[FetchSource]:
     """The remotes in the order in which they are asked: that of the branch we are on, then the others.
 
-    A branch may be told to pull from a URL that has no name; it is its own name then. ``named``: the remote, or URL,
+    Last comes a URL that Git was told to fetch from, and no remote has (``git pull URL BRANCH``). A branch may be told
+    to pull from a URL that has no name; it is its own name then. ``named``: the remote, or URL,
     that a person named, which alone is asked then.
     """
     urls = remote_urls()
     own = named or _branch_config("remote") or _usual_remote(urls)
+    if not named:
+        urls |= {url: url for url in find_fetched_urls(urls.values())}
     if own in ("", "."):  # none, or another branch of this repository
         return [FetchSource(name, url, is_own=False) for name, url in urls.items()]
     own_url = urls.get(own) or _rewrite_url(own)

@@ -89,6 +89,17 @@ def test_the_remote_of_the_branch_is_asked_first(history: History, bare: Sandbox
     assert asked() == ["../other.git", "origin"]
 
 
+def test_a_pull_from_a_url_that_no_remote_has(history: History, bare: Sandbox, tmp_path: Path) -> None:
+    """It failed halfway, since remotes alone were asked for its objects."""
+    kind = history.git("rev-parse", "--show-object-format").strip()
+    mine = Sandbox.create(tmp_path / "mine", "sha256" if kind == "sha256" else "sha1")
+    mine.git("pull", "--quiet", bare.root, "v0")
+    mine.write("note", b"mine")
+    mine.commit("mine")
+    mine.git("pull", "--quiet", "--no-rebase", "--no-edit", bare.root, "main")
+    assert mine.read(MODEL) == history.versions[2]
+
+
 def test_an_error_of_one_remote_is_not_the_end(history: History, bare: Sandbox, clone: Sandbox) -> None:
     broken = Sandbox.create(bare.root.parent / "broken.git", install=False, bare=True)
     broken.git("config", "theta.store", "nobody-has-this")
